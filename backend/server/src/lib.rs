@@ -1,0 +1,1 @@
+//! The lab: API, store, queue, launchers, access, command line.

@@ -1,0 +1,1 @@
+//! The in-tab runner: a web worker that speaks the run protocol.

@@ -1,0 +1,1 @@
+//! Interactions in columns: readers, ids, splits, synthetic data, reports.

@@ -1,0 +1,1 @@
+//! Resolves a spec, runs it, evaluates it, emits its events.

@@ -1,0 +1,1 @@
+//! Rating, ranking and beyond-accuracy metrics, one file a family.

@@ -1,0 +1,1 @@
+//! Burn models, losses and batches.

@@ -1,0 +1,1 @@
+//! The Recommender trait and its families.

@@ -1,0 +1,214 @@
+//! What the server and the page say to each other, besides specs and events.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{FailureCode, RunEvent, RunId};
+use crate::spec::{DataFormat, ExperimentSpec, SpecError};
+use crate::summary::RunSummary;
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum RunStatus {
+    /// Waits for a free slot.
+    Queued,
+    /// A worker is at it.
+    Running,
+    /// Did all that it was asked to.
+    Finished,
+    /// Ended with a cause.
+    Failed,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// Whether nothing more will happen.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Cancelled)
+    }
+
+    /// The name as on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Failure {
+    /// What kind of failure.
+    pub code: FailureCode,
+    /// One sentence with the remedy.
+    pub cause: String,
+    /// For engineers; may be empty.
+    #[serde(default)]
+    pub detail: String,
+}
+
+/// A stored run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RunRecord {
+    /// Its name in links: `/r/ID`.
+    pub id: RunId,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// What was asked.
+    pub spec: ExperimentSpec,
+    /// Milliseconds since 1970 of the request.
+    pub created_ms: i64,
+    /// Milliseconds since 1970 of the worker's start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<i64>,
+    /// Milliseconds since 1970 of the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<i64>,
+    /// Place in the queue, from 1, while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<u32>,
+    /// Estimated seconds until it starts, while it waits and there is something to estimate from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_in_s: Option<f64>,
+    /// Times that a worker was started for it; more than one after a restart of the server or a retry.
+    pub attempts: u32,
+    /// The run that it was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
+    /// The result, when finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<RunSummary>,
+    /// The cause, when failed or cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// `POST /api/runs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// What to run.
+    pub spec: ExperimentSpec,
+    /// The run that it was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
+}
+
+/// `GET /api/runs`: newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RunPage {
+    /// The runs.
+    pub runs: Vec<RunRecord>,
+    /// The value of `before` that continues the list; absent at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// `GET /api/runs/ID/events`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EventPage {
+    /// The run's events from the asked `seq` on.
+    pub events: Vec<RunEvent>,
+    /// Whether more are stored behind the last one.
+    pub more: bool,
+}
+
+/// One message of the stream `GET /api/stream`; its SSE id is the position to resume from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum StreamMessage {
+    /// A run's status or place in the queue changed.
+    Run {
+        /// The run as it stands now.
+        run: Box<RunRecord>,
+    },
+    /// A run said something.
+    Event {
+        /// What it said.
+        event: Box<RunEvent>,
+    },
+    /// A run was deleted.
+    Deleted {
+        /// The run.
+        run: RunId,
+    },
+}
+
+/// Any answer that is not a success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ApiFailure {
+    /// A stable name, as `invalid-spec`.
+    pub code: String,
+    /// One sentence: what was given, what is allowed.
+    pub message: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// The mistakes of a spec, one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<SpecError>,
+}
+
+/// `GET /api/lab`: what the page needs to know before it draws.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LabInfo {
+    /// Version of the lab.
+    pub version: String,
+    /// Who is asking.
+    pub role: Role,
+    /// What the server's workers can do; absent when none could be probed.
+    pub probe: Option<crate::probe::Probe>,
+    /// Why there is no probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_failure: Option<String>,
+    /// Runs at the same time.
+    pub slots: u32,
+    /// The stored run that a first visit shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub showcase: Option<RunId>,
+}
+
+/// What a visitor may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Everything.
+    Owner,
+    /// Reading what a link shows.
+    Guest,
+}
+
+/// `GET /api/datasets`: uploads that a spec may name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UploadRecord {
+    /// SHA-256 of the content: `dataset.id` of a spec.
+    pub sha256: String,
+    /// The name that it was given.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// How it is written.
+    pub format: DataFormat,
+    /// Rows that were read from it.
+    pub rows: u64,
+    /// Lines that were skipped.
+    pub bad_lines: u64,
+    /// Milliseconds since 1970.
+    pub created_ms: i64,
+}

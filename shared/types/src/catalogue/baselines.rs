@@ -1,0 +1,118 @@
+//! Baselines: what every other method must beat.
+
+use super::{Citation, Entry, Family, Param, ParamKind, Predicts};
+
+const KOREN_2010: Citation = Citation {
+    authors: "Koren, 2010",
+    title: "Factor in the Neighbors: Scalable and Accurate Collaborative Filtering",
+    link: "https://doi.org/10.1145/1644873.1644874",
+};
+
+const CREMONESI_2010: Citation = Citation {
+    authors: "Cremonesi, Koren, Turrin, 2010",
+    title: "Performance of Recommender Algorithms on Top-N Recommendation Tasks",
+    link: "https://doi.org/10.1145/1864708.1864721",
+};
+
+pub(super) static RANDOM: Entry = Entry {
+    kind: "random",
+    title: "Random",
+    family: Family::Baseline,
+    summary: "Ranks items in an order drawn from the seed, a different one for each user. It shows what a metric says when nothing was learnt.",
+    source: CREMONESI_2010,
+    predicts: Predicts::Scores,
+    params: &[],
+    losses: &[],
+    cold_users: "the same as everybody",
+    cold_items: "the same as every item",
+    explains: None,
+};
+
+pub(super) static GLOBAL_MEAN: Entry = Entry {
+    kind: "global-mean",
+    title: "Global mean",
+    family: Family::Baseline,
+    summary: "Predicts the mean of all training ratings for everybody and everything. Its error is the spread of the ratings themselves.",
+    source: KOREN_2010,
+    predicts: Predicts::Ratings,
+    params: &[],
+    losses: &[],
+    cold_users: "the global mean",
+    cold_items: "the global mean",
+    explains: None,
+};
+
+pub(super) static USER_MEAN: Entry = Entry {
+    kind: "user-mean",
+    title: "User mean",
+    family: Family::Baseline,
+    summary: "Predicts the mean of the user's own training ratings. It knows who is generous and nothing about the items.",
+    source: KOREN_2010,
+    predicts: Predicts::Ratings,
+    params: &[],
+    losses: &[],
+    cold_users: "the global mean",
+    cold_items: "the user's mean",
+    explains: None,
+};
+
+pub(super) static ITEM_MEAN: Entry = Entry {
+    kind: "item-mean",
+    title: "Item mean",
+    family: Family::Baseline,
+    summary: "Predicts the mean of the item's training ratings. It knows what is liked and nothing about the user.",
+    source: KOREN_2010,
+    predicts: Predicts::Ratings,
+    params: &[],
+    losses: &[],
+    cold_users: "the item's mean",
+    cold_items: "the global mean",
+    explains: None,
+};
+
+pub(super) static BIAS: Entry = Entry {
+    kind: "bias",
+    title: "User and item bias",
+    family: Family::Baseline,
+    summary: "Predicts the global mean plus a learnt deviation of the user and one of the item, fitted by alternating least squares. Many published gains over it are smaller than the gain from it.",
+    source: KOREN_2010,
+    predicts: Predicts::Ratings,
+    params: &[
+        Param {
+            name: "iterations",
+            title: "Iterations",
+            help: "Alternations between the users' and the items' deviations.",
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 10 },
+        },
+        Param {
+            name: "regularization_user",
+            title: "Regularization, users",
+            help: "Number of imaginary ratings at the mean that each user starts with.",
+            kind: ParamKind::Float { min: 0.0, max: 1e6, default: 15.0 },
+        },
+        Param {
+            name: "regularization_item",
+            title: "Regularization, items",
+            help: "Number of imaginary ratings at the mean that each item starts with.",
+            kind: ParamKind::Float { min: 0.0, max: 1e6, default: 10.0 },
+        },
+    ],
+    losses: &[],
+    cold_users: "the item's deviation only",
+    cold_items: "the user's deviation only",
+    explains: None,
+};
+
+pub(super) static POPULARITY: Entry = Entry {
+    kind: "popularity",
+    title: "Popularity",
+    family: Family::Baseline,
+    summary: "Ranks items by their number of training interactions. The list is the same for everybody, less what the user has already.",
+    source: CREMONESI_2010,
+    predicts: Predicts::Scores,
+    params: &[],
+    losses: &[],
+    cold_users: "the same list as everybody",
+    cold_items: "the last places",
+    explains: Some("the number of interactions of the item"),
+};

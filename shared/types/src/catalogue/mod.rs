@@ -1,0 +1,285 @@
+//! The catalogue of recommenders: family, parameters with ranges and defaults, what each predicts and needs, its source.
+//!
+//! Validation, the page's form, the documentation and the contract tests derive from these entries. One entry here and
+//! one implementation in `recspeed-recommenders` or `recspeed-neural` add a recommender.
+
+mod baselines;
+mod factorization;
+mod neighbourhood;
+mod neural;
+
+use crate::spec::{Loss, ParamValue};
+
+/// Every recommender, in the order that lists use.
+pub static ENTRIES: &[&Entry] = &[
+    &baselines::RANDOM,
+    &baselines::GLOBAL_MEAN,
+    &baselines::USER_MEAN,
+    &baselines::ITEM_MEAN,
+    &baselines::BIAS,
+    &baselines::POPULARITY,
+    &neighbourhood::ITEM_KNN,
+    &factorization::ALS_IMPLICIT,
+    &neural::MLP,
+];
+
+/// A recommender, described once for everybody.
+#[derive(Debug)]
+pub struct Entry {
+    /// The name as written in a spec.
+    pub kind: &'static str,
+    /// The name for people.
+    pub title: &'static str,
+    /// Its family.
+    pub family: Family,
+    /// What it does, in two sentences.
+    pub summary: &'static str,
+    /// Where it comes from.
+    pub source: Citation,
+    /// What it predicts.
+    pub predicts: Predicts,
+    /// Its parameters; the first ones are the ones to try first.
+    pub params: &'static [Param],
+    /// The losses it can be trained with, its own first; empty for methods that are not trained step by step.
+    pub losses: &'static [Loss],
+    /// What a user without training rows gets.
+    pub cold_users: &'static str,
+    /// What an item without training rows gets.
+    pub cold_items: &'static str,
+    /// How it explains a recommendation, where it can.
+    pub explains: Option<&'static str>,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
+/// The families of the design.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// What every other method must beat.
+    Baseline,
+    /// Similar users or items.
+    Neighbourhood,
+    /// Latent factors.
+    Factorization,
+    /// Networks.
+    Neural,
+}
+
+impl Family {
+    /// The name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Baseline => "Baselines",
+            Self::Neighbourhood => "Neighbourhood",
+            Self::Factorization => "Factorization",
+            Self::Neural => "Neural networks",
+        }
+    }
+}
+
+/// A publication.
+#[derive(Debug)]
+pub struct Citation {
+    /// Authors and year.
+    pub authors: &'static str,
+    /// Title.
+    pub title: &'static str,
+    /// DOI, arXiv number or address; empty where there is none.
+    pub link: &'static str,
+}
+
+/// What a recommender's numbers mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Predicts {
+    /// Ratings, in stars; items are ranked by them.
+    Ratings,
+    /// Scores that only order items.
+    Scores,
+}
+
+impl Predicts {
+    /// The name for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ratings => "ratings",
+            Self::Scores => "scores",
+        }
+    }
+}
+
+/// A parameter.
+#[derive(Debug)]
+pub struct Param {
+    /// The name as written in a spec.
+    pub name: &'static str,
+    /// The name for people.
+    pub title: &'static str,
+    /// What it does, in one sentence.
+    pub help: &'static str,
+    /// Type, range and default.
+    pub kind: ParamKind,
+}
+
+/// Type, range and default of a parameter.
+#[derive(Debug)]
+pub enum ParamKind {
+    /// A whole number.
+    Integer {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+        /// Default.
+        default: i64,
+    },
+    /// A number.
+    Float {
+        /// Smallest.
+        min: f64,
+        /// Largest.
+        max: f64,
+        /// Default.
+        default: f64,
+    },
+    /// Yes or no.
+    Boolean {
+        /// Default.
+        default: bool,
+    },
+    /// One of some names.
+    Choice {
+        /// The names.
+        options: &'static [&'static str],
+        /// Default.
+        default: &'static str,
+    },
+    /// Whole numbers; at least one.
+    Integers {
+        /// Smallest of each.
+        min: i64,
+        /// Largest of each.
+        max: i64,
+        /// How many at most.
+        max_len: usize,
+        /// Default.
+        default: &'static [i64],
+    },
+}
+
+impl ParamKind {
+    /// The allowed values in words.
+    pub fn allowed(&self) -> String {
+        match self {
+            Self::Integer { min, max, .. } => format!("a whole number from {min} to {max}"),
+            Self::Float { min, max, .. } => format!("a number from {min} to {max}"),
+            Self::Boolean { .. } => "true or false".to_owned(),
+            Self::Choice { options, .. } => options.join(", "),
+            Self::Integers { min, max, max_len, .. } => {
+                format!("a list of 1 to {max_len} whole numbers from {min} to {max}, as [64, 64]")
+            }
+        }
+    }
+}
+
+impl Param {
+    /// The value when the spec does not give one.
+    pub fn default_value(&self) -> ParamValue {
+        match &self.kind {
+            ParamKind::Integer { default, .. } => ParamValue::Integer(*default),
+            ParamKind::Float { default, .. } => ParamValue::Float(*default),
+            ParamKind::Boolean { default } => ParamValue::Boolean(*default),
+            ParamKind::Choice { default, .. } => ParamValue::Text((*default).to_owned()),
+            ParamKind::Integers { default, .. } => ParamValue::Integers(default.to_vec()),
+        }
+    }
+}
+
+impl Entry {
+    /// The parameter of this name.
+    pub fn param(&self, name: &str) -> Option<&'static Param> {
+        self.params.iter().find(|p| p.name == name)
+    }
+
+    /// Whether `[training]` applies.
+    pub const fn is_trained(&self) -> bool {
+        !self.losses.is_empty()
+    }
+
+    /// The JSON Schema of `[recommender]` with this kind.
+    #[cfg(feature = "schema")]
+    pub(crate) fn json_schema(&self) -> serde_json::Value {
+        use serde_json::json;
+        let mut properties = serde_json::Map::new();
+        properties.insert("kind".to_owned(), json!({ "const": self.kind }));
+        for param in self.params {
+            let mut schema = match &param.kind {
+                ParamKind::Integer { min, max, .. } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+                ParamKind::Float { min, max, .. } => json!({ "type": "number", "minimum": min, "maximum": max }),
+                ParamKind::Boolean { .. } => json!({ "type": "boolean" }),
+                ParamKind::Choice { options, .. } => json!({ "enum": options }),
+                ParamKind::Integers { min, max, max_len, .. } => json!({
+                    "type": "array", "minItems": 1, "maxItems": max_len,
+                    "items": { "type": "integer", "minimum": min, "maximum": max },
+                }),
+            };
+            if let Some(object) = schema.as_object_mut() {
+                object.insert("description".to_owned(), json!(param.help));
+                object.insert("default".to_owned(), json!(param.default_value()));
+            }
+            properties.insert(param.name.to_owned(), schema);
+        }
+        json!({
+            "type": "object", "title": self.title, "description": self.summary,
+            "properties": properties, "required": ["kind"], "additionalProperties": false,
+        })
+    }
+}
+
+/// The entry of this kind.
+pub fn find(kind: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().copied().find(|entry| entry.kind == kind)
+}
+
+/// Every kind.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().map(|entry| entry.kind)
+}
+
+/// The kind whose name is nearest to a mistyped one, when one is near.
+pub fn nearest(kind: &str) -> Option<&'static str> {
+    let kind: String = kind.chars().take(64).collect();
+    kinds()
+        .map(|known| (strsim::damerau_levenshtein(known, &kind), known))
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
+        .min()
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_and_parameters_have_one_meaning_each() {
+        for (index, entry) in ENTRIES.iter().enumerate() {
+            assert!(ENTRIES[..index].iter().all(|other| other.kind != entry.kind), "{} twice", entry.kind);
+            let sentences = entry.summary.matches(". ").count() + 1;
+            assert_eq!(sentences, 2, "{} is described in {sentences} sentences, not two", entry.kind);
+            for (at, param) in entry.params.iter().enumerate() {
+                assert_ne!(param.name, "kind", "{}", entry.kind);
+                assert!(entry.params[..at].iter().all(|other| other.name != param.name), "{} twice", param.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_near_name_is_suggested_and_a_far_one_is_not() {
+        assert_eq!(nearest("item-kn"), Some("item-knn"));
+        assert_eq!(nearest("populrity"), Some("popularity"));
+        assert_eq!(nearest("zzzzzzzz"), None);
+    }
+}

@@ -1,0 +1,289 @@
+//! What a run says while it works: one [`RunEvent`] a line on the worker's standard output.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::metric::MetricName;
+use crate::summary::{DataInfo, EngineInfo, RunSummary};
+
+/// The name of a run: 1 to 40 characters of `a-z`, `0-9` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct RunId(String);
+
+/// A text that cannot name a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is no run id: use 1 to 40 characters of a-z, 0-9 and -")]
+pub struct RunIdError {
+    /// What was given, at most 64 characters of it.
+    pub given: String,
+}
+
+impl RunId {
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// [`RunIdError`] when it is empty, longer than 40 characters or holds another character.
+    pub fn new(text: impl Into<String>) -> Result<Self, RunIdError> {
+        let text = text.into();
+        let fits = (1..=40).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits { Ok(Self(text)) } else { Err(RunIdError { given: text.chars().take(64).collect() }) }
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// One line of a run's story.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RunEvent {
+    /// The run.
+    pub run: RunId,
+    /// Position in the run's stream: from 0, without gaps.
+    pub seq: u64,
+    /// Microseconds since the run started.
+    pub at_us: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum EventKind {
+    /// The worker has read and understood the spec, and begins.
+    Started {
+        /// Engine, device and versions.
+        engine: EngineInfo,
+        /// The seed of everything random.
+        seed: u64,
+    },
+    /// A part of the run begins.
+    Phase {
+        /// Which.
+        phase: Phase,
+    },
+    /// How far the current phase is.
+    Progress {
+        /// Units done.
+        done: u64,
+        /// Units in all.
+        total: u64,
+        /// What a unit is: `batches`, `iterations`, `users`, `rows`.
+        unit: String,
+    },
+    /// The data set has been read and split.
+    Data {
+        /// Sizes and content hash.
+        data: DataInfo,
+    },
+    /// A number of the training or the evaluation.
+    Metric {
+        /// `loss`, or a metric's name.
+        name: String,
+        /// Which rows it was measured on.
+        split: MeasuredOn,
+        /// Optimizer steps (or iterations) taken so far.
+        step: u64,
+        /// Epochs taken so far; fractional inside an epoch.
+        epoch: f64,
+        /// The value; always finite.
+        value: f64,
+    },
+    /// Bytes held by one rank.
+    Memory {
+        /// The rank, 0 for a run without a strategy.
+        rank: u32,
+        /// Bytes of each part, and the process's own account.
+        #[serde(flatten)]
+        bytes: MemoryBytes,
+    },
+    /// A stretch of work, for the timeline.
+    Span {
+        /// The rank.
+        rank: u32,
+        /// The lane inside the rank.
+        lane: String,
+        /// What was done.
+        name: String,
+        /// Start, in microseconds since the run started.
+        start_us: u64,
+        /// Length in microseconds.
+        duration_us: u64,
+    },
+    /// Something worth reading.
+    Log {
+        /// The text.
+        message: String,
+    },
+    /// Something that the reader must know to trust the result.
+    Warning {
+        /// The text: what, and what to do about it.
+        message: String,
+    },
+    /// The state of the training was written to disk.
+    Checkpoint {
+        /// File name inside the run's folder.
+        file: String,
+        /// Optimizer steps (or iterations) in it.
+        step: u64,
+        /// SHA-256 of the file, hexadecimal.
+        sha256: String,
+    },
+    /// The end of a run that did what it was asked to.
+    Finished {
+        /// The result.
+        summary: Box<RunSummary>,
+    },
+    /// The end of any other run.
+    Failed {
+        /// What kind of failure; decides the worker's exit status.
+        code: FailureCode,
+        /// The cause in one sentence that a student understands, with the remedy.
+        cause: String,
+        /// What an engineer wants to know; may be empty.
+        #[serde(default)]
+        detail: String,
+    },
+}
+
+impl EventKind {
+    /// Whether no event may follow.
+    pub const fn is_last(&self) -> bool {
+        matches!(self, Self::Finished { .. } | Self::Failed { .. })
+    }
+
+    /// A training or evaluation number.
+    pub fn metric(name: &MetricName, value: f64, step: u64, epoch: f64) -> Self {
+        Self::Metric { name: name.to_string(), split: MeasuredOn::Test, step, epoch, value }
+    }
+}
+
+/// The parts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Reading or making the data, and splitting it.
+    Load,
+    /// Training.
+    Fit,
+    /// Measuring on the held-out rows.
+    Evaluate,
+}
+
+/// The rows that a number was measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum MeasuredOn {
+    /// Rows that the recommender learns from.
+    Train,
+    /// Rows held out to steer the training.
+    Validation,
+    /// Rows held out to the end.
+    Test,
+}
+
+/// Bytes by purpose. Parts that a method does not have are 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MemoryBytes {
+    /// Learnt parameters.
+    pub parameters: u64,
+    /// Gradients.
+    pub gradients: u64,
+    /// Optimizer state.
+    pub optimizer: u64,
+    /// Activations kept for the backward pass.
+    pub activations: u64,
+    /// Data columns, indices and communication buffers.
+    pub buffers: u64,
+    /// What the allocator, or the operating system for the process, holds now.
+    pub allocator_total: u64,
+    /// The largest that total has been.
+    pub peak: u64,
+}
+
+/// Why a run did not finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureCode {
+    /// The spec is invalid, or asks for what this build or data set cannot do.
+    InvalidSpec,
+    /// Not enough memory.
+    OutOfMemory,
+    /// The data set cannot be read.
+    Data,
+    /// Somebody cancelled it.
+    Cancelled,
+    /// The loss or a weight stopped being a finite number.
+    Diverged,
+    /// It took longer than it was allowed to.
+    TimeLimit,
+    /// The worker broke the protocol, was killed, or hung.
+    Worker,
+    /// A mistake in the lab itself.
+    Internal,
+}
+
+impl FailureCode {
+    /// The exit status of a worker that ends this way.
+    pub const fn exit_status(self) -> u8 {
+        match self {
+            Self::InvalidSpec => 2,
+            Self::OutOfMemory => 3,
+            Self::Data => 4,
+            Self::Diverged => 5,
+            Self::TimeLimit => 6,
+            Self::Cancelled => 130,
+            Self::Worker | Self::Internal => 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_flat_json_object() {
+        let event = RunEvent {
+            run: RunId::new("r1").unwrap(),
+            seq: 3,
+            at_us: 1500,
+            kind: EventKind::Progress { done: 1, total: 2, unit: "batches".into() },
+        };
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(text, r#"{"run":"r1","seq":3,"at_us":1500,"kind":"progress","done":1,"total":2,"unit":"batches"}"#);
+        assert_eq!(serde_json::from_str::<RunEvent>(&text).unwrap(), event);
+    }
+
+    #[test]
+    fn run_ids_stay_out_of_paths_and_markup() {
+        for bad in ["", "../x", "A", "a b", "<b>", &"x".repeat(41)] {
+            assert!(RunId::new(bad).is_err(), "{bad}");
+        }
+    }
+}

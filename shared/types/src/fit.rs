@@ -1,0 +1,37 @@
+//! The conversation between a method that learns and whoever runs it.
+
+use crate::event::EventKind;
+
+/// Listens to a fit. A fit calls it between units of work that take well under a second, and stops when told to.
+pub trait FitObserver {
+    /// Something to pass on: progress, a loss, memory, a warning.
+    fn event(&mut self, event: EventKind);
+
+    /// Whether the fit should stop now; it then returns what it calls interrupted.
+    fn stop_requested(&mut self) -> bool;
+
+    /// Offered after each epoch or iteration: `step` says how far the fit is, `state` writes all that
+    /// [`Self::take_resume_state`] needs later to continue to the same bits. The observer may decline by not calling it.
+    fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>);
+
+    /// The state of an earlier checkpoint of this very spec, given once.
+    fn take_resume_state(&mut self) -> Option<Vec<u8>>;
+}
+
+/// Listens to nothing and never stops a fit: for tests and benchmarks.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Unobserved;
+
+impl FitObserver for Unobserved {
+    fn event(&mut self, _: EventKind) {}
+
+    fn stop_requested(&mut self) -> bool {
+        false
+    }
+
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}

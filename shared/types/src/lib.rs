@@ -1,0 +1,24 @@
+//! The vocabulary of the lab.
+//!
+//! [`ExperimentSpec`] says what to run; a run answers with a stream of [`RunEvent`]s that ends in a [`RunSummary`].
+//! The page, the server, the worker and the terminal share these types, their [`limits`] and the [`catalogue`]; a
+//! [`permalink`] carries a whole spec in a URL. This crate knows no file, socket, clock or tensor.
+
+pub mod api;
+pub mod builtin;
+pub mod catalogue;
+pub mod event;
+pub mod fit;
+pub mod limits;
+pub mod metric;
+pub mod permalink;
+pub mod probe;
+pub mod spec;
+pub mod summary;
+
+pub use event::{EventKind, FailureCode, RunEvent, RunId};
+pub use fit::{FitObserver, Unobserved};
+pub use metric::{MetricKind, MetricName};
+pub use permalink::{PermalinkError, decode_permalink, encode_permalink};
+pub use spec::{ExperimentSpec, ResolvedSpec, SpecError, SpecErrors};
+pub use summary::RunSummary;

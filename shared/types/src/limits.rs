@@ -1,0 +1,36 @@
+//! Every bound that the lab checks, in one place for page, server and terminal.
+
+/// Characters in an experiment's name.
+pub const MAX_NAME_CHARS: usize = 120;
+/// Largest seed: the largest integer that JSON numbers carry exactly in every browser, 2^53 − 1.
+pub const MAX_SEED: u64 = (1 << 53) - 1;
+/// Bytes of a spec as text, TOML or JSON; a longer one is refused before it is parsed.
+pub const MAX_SPEC_BYTES: usize = 64 * 1024;
+/// Characters of a permalink's payload.
+pub const MAX_PERMALINK_CHARS: usize = 8 * 1024;
+/// Characters in a path or an id inside a spec.
+pub const MAX_PATH_CHARS: usize = 1024;
+/// Metrics in one evaluation.
+pub const MAX_METRICS: usize = 64;
+/// Largest `k` of a metric at k.
+pub const MAX_K: u32 = 1000;
+/// Epochs of one training.
+pub const MAX_EPOCHS: u32 = 10_000;
+/// Rows in one mini-batch.
+pub const MAX_BATCH_SIZE: u32 = 1 << 20;
+/// Folds of a cross-validation.
+pub const MAX_FOLDS: u32 = 100;
+/// First rows of each user that `per-user-first-n` takes.
+pub const MAX_FIRST_N: u32 = 10_000;
+/// Bytes of one user or item id; a longer one makes its line a bad line.
+pub const MAX_ID_BYTES: usize = 1024;
+/// Bytes of one line of a data file; a longer one is a bad line, and is never held in memory whole.
+pub const MAX_LINE_BYTES: usize = 64 * 1024;
+/// Bad lines that a report quotes one by one; the others are counted.
+pub const MAX_BAD_LINES_SHOWN: usize = 20;
+/// Threads that a run may ask for.
+pub const MAX_THREADS: u32 = 1024;
+/// Bytes of an uploaded data file.
+pub const MAX_UPLOAD_BYTES: u64 = 512 * 1024 * 1024;
+/// Bytes of one event line from a worker; a longer one ends the run as rubbish.
+pub const MAX_EVENT_BYTES: usize = 1024 * 1024;

@@ -1,0 +1,263 @@
+//! Names and definitions of the metrics: `rmse`, `ndcg@10`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::limits::MAX_K;
+
+/// What a metric measures. Its formula is in `recspeed-metrics`, one file a family; its definition in words is
+/// [`MetricKind::definition`], which the page and the documentation show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MetricKind {
+    /// Root mean squared error of the predicted ratings.
+    Rmse,
+    /// Mean absolute error of the predicted ratings.
+    Mae,
+    /// Share of test ratings on the right side of the threshold.
+    Accuracy,
+    /// Precision at k.
+    Precision,
+    /// Recall at k.
+    Recall,
+    /// Hit rate at k.
+    Hit,
+    /// Normalised discounted cumulative gain at k.
+    Ndcg,
+    /// Mean average precision at k.
+    Map,
+    /// Mean reciprocal rank at k.
+    Mrr,
+    /// Item coverage at k.
+    Coverage,
+    /// Mean popularity of the recommended items at k.
+    MeanPopularity,
+}
+
+/// Every kind, in the order that tables and help texts use.
+pub const METRIC_KINDS: [MetricKind; 11] = [
+    MetricKind::Rmse,
+    MetricKind::Mae,
+    MetricKind::Accuracy,
+    MetricKind::Precision,
+    MetricKind::Recall,
+    MetricKind::Hit,
+    MetricKind::Ndcg,
+    MetricKind::Map,
+    MetricKind::Mrr,
+    MetricKind::Coverage,
+    MetricKind::MeanPopularity,
+];
+
+impl MetricKind {
+    /// The name as written in a spec, without `@k`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rmse => "rmse",
+            Self::Mae => "mae",
+            Self::Accuracy => "accuracy",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::Hit => "hit",
+            Self::Ndcg => "ndcg",
+            Self::Map => "map",
+            Self::Mrr => "mrr",
+            Self::Coverage => "coverage",
+            Self::MeanPopularity => "mean-popularity",
+        }
+    }
+
+    /// Whether the name carries a cut-off, as in `ndcg@10`: true for every metric of a ranked list.
+    pub const fn at_k(self) -> bool {
+        !matches!(self, Self::Rmse | Self::Mae | Self::Accuracy)
+    }
+
+    /// Whether it needs predicted ratings; the others need a ranking.
+    pub const fn of_ratings(self) -> bool {
+        !self.at_k()
+    }
+
+    /// Whether a smaller value is better. Coverage and mean popularity describe, and are neither.
+    pub const fn lower_is_better(self) -> bool {
+        matches!(self, Self::Rmse | Self::Mae)
+    }
+
+    /// The definition, exact enough to recompute it.
+    pub const fn definition(self) -> &'static str {
+        match self {
+            Self::Rmse => "√(mean over all test ratings of (predicted − true)²), in stars.",
+            Self::Mae => "Mean over all test ratings of |predicted − true|, in stars.",
+            Self::Accuracy => {
+                "Share of test ratings where predicted ≥ threshold exactly when true ≥ threshold (4 stars unless set)."
+            }
+            Self::Precision => "Relevant items among the first k, divided by k; mean over the evaluated users.",
+            Self::Recall => {
+                "Relevant items among the first k, divided by the user's relevant items; mean over the evaluated users."
+            }
+            Self::Hit => "1 when at least one of the first k is relevant, else 0; mean over the evaluated users.",
+            Self::Ndcg => {
+                "Σ rel_r / log2(r + 1) over the ranks r ≤ k, divided by the best value possible with the user's relevant items; mean over the evaluated users."
+            }
+            Self::Map => {
+                "Σ over the ranks r ≤ k that hold a relevant item of precision@r, divided by k; mean over the evaluated users."
+            }
+            Self::Mrr => "1 / rank of the first relevant item, 0 when it lies beyond k; mean over the evaluated users.",
+            Self::Coverage => "Distinct items recommended to anybody, divided by the items of the training set.",
+            Self::MeanPopularity => {
+                "Mean number of training interactions of the recommended items, over all places of all lists."
+            }
+        }
+    }
+}
+
+/// A metric with its cut-off: `rmse`, `ndcg@10`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MetricName {
+    /// What it measures.
+    pub kind: MetricKind,
+    /// The cut-off; `None` exactly for the metrics of ratings.
+    pub k: Option<u32>,
+}
+
+impl MetricName {
+    /// A metric of ratings.
+    ///
+    /// # Panics
+    /// When `kind` needs a cut-off: a mistake in the program, not in its input.
+    pub const fn plain(kind: MetricKind) -> Self {
+        assert!(!kind.at_k(), "this metric needs a cut-off");
+        Self { kind, k: None }
+    }
+
+    /// A metric of rankings at `k`.
+    ///
+    /// # Panics
+    /// When `kind` takes no cut-off: a mistake in the program, not in its input.
+    pub const fn at(kind: MetricKind, k: u32) -> Self {
+        assert!(kind.at_k(), "this metric takes no cut-off");
+        Self { kind, k: Some(k) }
+    }
+}
+
+impl fmt::Display for MetricName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.k {
+            Some(k) => write!(f, "{}@{k}", self.kind.as_str()),
+            None => f.write_str(self.kind.as_str()),
+        }
+    }
+}
+
+/// A metric name that the lab does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetricNameError {
+    /// No metric has this name.
+    #[error("no metric is called `{given}`; known: {}", known())]
+    Unknown {
+        /// What was given.
+        given: String,
+    },
+    /// The cut-off is missing, zero, too large or no number.
+    #[error("`{given}` needs a cut-off from 1 to {MAX_K}, as in `{kind}@10`")]
+    Cutoff {
+        /// What was given.
+        given: String,
+        /// The metric.
+        kind: &'static str,
+    },
+    /// The metric takes no cut-off.
+    #[error("`{given}`: {kind} takes no cut-off; write `{kind}`")]
+    NoCutoff {
+        /// What was given.
+        given: String,
+        /// The metric.
+        kind: &'static str,
+    },
+}
+
+fn known() -> String {
+    METRIC_KINDS
+        .iter()
+        .map(|m| if m.at_k() { format!("{}@k", m.as_str()) } else { m.as_str().to_owned() })
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl FromStr for MetricName {
+    type Err = MetricNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let given: String = text.chars().take(64).collect();
+        let (name, cutoff) = match text.split_once('@') {
+            Some((name, k)) => (name, Some(k)),
+            None => (text, None),
+        };
+        // The names that other libraries print for the same definition.
+        let name = match name {
+            "hit-rate" | "hr" => "hit",
+            other => other,
+        };
+        let Some(kind) = METRIC_KINDS.into_iter().find(|m| m.as_str() == name) else {
+            return Err(MetricNameError::Unknown { given });
+        };
+        match (kind.at_k(), cutoff) {
+            (false, None) => Ok(Self { kind, k: None }),
+            (false, Some(_)) => Err(MetricNameError::NoCutoff { given, kind: kind.as_str() }),
+            (true, cutoff) => match cutoff.and_then(|k| k.parse::<u32>().ok()) {
+                Some(k @ 1..=MAX_K) => Ok(Self { kind, k: Some(k) }),
+                _ => Err(MetricNameError::Cutoff { given, kind: kind.as_str() }),
+            },
+        }
+    }
+}
+
+impl Serialize for MetricName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MetricName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for MetricName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "MetricName".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let (at_k, plain): (Vec<_>, Vec<_>) = METRIC_KINDS.iter().partition(|m| m.at_k());
+        let names = |list: Vec<&MetricKind>| list.iter().map(|m| m.as_str()).collect::<Vec<_>>().join("|");
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A metric, with its cut-off where it has one: rmse, ndcg@10.",
+            "pattern": format!("^(({})|({}|hit-rate|hr)@[1-9][0-9]{{0,3}})$", names(plain), names(at_k)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for name in ["rmse", "mae", "accuracy", "ndcg@10", "hit@1", "mean-popularity@1000", "coverage@20"] {
+            assert_eq!(name.parse::<MetricName>().unwrap().to_string(), name);
+        }
+        assert_eq!("hr@5".parse::<MetricName>().unwrap().to_string(), "hit@5");
+    }
+
+    #[test]
+    fn wrong_names_say_what_is_allowed() {
+        let message = |text: &str| text.parse::<MetricName>().unwrap_err().to_string();
+        assert!(message("ndgc@10").starts_with("no metric is called `ndgc@10`; known: rmse, mae"));
+        assert_eq!(message("ndcg"), "`ndcg` needs a cut-off from 1 to 1000, as in `ndcg@10`");
+        assert_eq!(message("ndcg@0"), "`ndcg@0` needs a cut-off from 1 to 1000, as in `ndcg@10`");
+        assert_eq!(message("rmse@5"), "`rmse@5`: rmse takes no cut-off; write `rmse`");
+    }
+}

@@ -1,0 +1,39 @@
+//! What a worker build can do: the answer of `recspeed-worker probe`.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The protocol between a worker and whoever started it; raised when an old reader would misunderstand a new worker.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// What a worker build can do. The server offers only what a probe has shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Probe {
+    /// [`PROTOCOL_VERSION`] of the worker.
+    pub protocol: u32,
+    /// Name and version of each part that computes.
+    pub versions: BTreeMap<String, String>,
+    /// Compile-time features.
+    pub features: Vec<String>,
+    /// Devices, the default first.
+    pub devices: Vec<ProbedDevice>,
+    /// Kinds of recommenders.
+    pub recommenders: Vec<String>,
+}
+
+/// A device that a worker can train on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProbedDevice {
+    /// `engine.kind` of a spec.
+    pub engine: String,
+    /// `engine.device` of a spec.
+    pub device: String,
+    /// Name for people.
+    pub title: String,
+    /// Bytes of memory, where known.
+    pub memory: Option<u64>,
+    /// Threads, for devices that are processors.
+    pub threads: Option<u32>,
+}

@@ -1,0 +1,108 @@
+//! `[evaluation]`: what is measured, on whom, among which candidates.
+
+use serde::{Deserialize, Serialize};
+
+use super::Problems;
+use crate::catalogue::{Entry, Predicts};
+use crate::limits::MAX_METRICS;
+use crate::metric::{MetricKind, MetricName};
+
+/// `[evaluation]` as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationSpec {
+    /// The metrics; each name once.
+    #[serde(default = "default_metrics")]
+    pub metrics: Vec<MetricName>,
+    /// The items among which each user's list is ranked.
+    #[serde(default)]
+    pub candidates: Candidates,
+    /// A rating at or above it counts as liked, for `accuracy`.
+    #[serde(default = "default_threshold")]
+    pub threshold: f64,
+    /// Rank for at most this many users, drawn by the seed (all unless set). The result says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_users: Option<u64>,
+}
+
+/// The candidate set: always every item of the training set (full ranking), less what this names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Candidates {
+    /// Without the items that the user has in training or validation.
+    #[default]
+    Unseen,
+    /// With them.
+    All,
+}
+
+impl Candidates {
+    /// The name as written in a spec.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unseen => "unseen",
+            Self::All => "all",
+        }
+    }
+
+    /// In words, for a result.
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Unseen => {
+                "full ranking over the items of the training set that the user has not rated before the test"
+            }
+            Self::All => "full ranking over all items of the training set, the user's own included",
+        }
+    }
+}
+
+fn default_metrics() -> Vec<MetricName> {
+    vec![MetricName::plain(MetricKind::Rmse), MetricName::plain(MetricKind::Mae)]
+}
+
+const fn default_threshold() -> f64 {
+    4.0
+}
+
+impl Default for EvaluationSpec {
+    fn default() -> Self {
+        Self {
+            metrics: default_metrics(),
+            candidates: Candidates::default(),
+            threshold: default_threshold(),
+            max_users: None,
+        }
+    }
+}
+
+impl EvaluationSpec {
+    pub(crate) fn check(&self, entry: Option<&Entry>, problems: &mut Problems) {
+        if self.metrics.is_empty() || self.metrics.len() > MAX_METRICS {
+            problems.add(
+                "evaluation.metrics",
+                format!("has {} names; allowed: 1 to {MAX_METRICS}, as [\"rmse\", \"ndcg@10\"]", self.metrics.len()),
+            );
+        }
+        for (index, metric) in self.metrics.iter().enumerate() {
+            let path = format!("evaluation.metrics[{index}]");
+            if self.metrics[..index].contains(metric) {
+                problems.add(path, format!("repeats `{metric}`; name each metric once"));
+            } else if let Some(entry) = entry
+                && metric.kind.of_ratings()
+                && entry.predicts == Predicts::Scores
+            {
+                let message = format!(
+                    "is `{metric}`, but `{}` gives scores, not ratings; choose metrics at k, as ndcg@10",
+                    entry.kind
+                );
+                problems.add(path, message);
+            }
+        }
+        problems.range("evaluation.threshold", self.threshold, -1e6, 1e6);
+        if let Some(users) = self.max_users {
+            problems.range("evaluation.max_users", users, 1, u64::from(u32::MAX));
+        }
+    }
+}

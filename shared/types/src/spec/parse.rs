@@ -1,0 +1,154 @@
+//! Text to spec and back: TOML for people, JSON on the wire, `--set key=value` on top of either.
+
+use serde::Deserialize;
+
+use super::{ExperimentSpec, SpecError, SpecErrors};
+use crate::limits::MAX_SPEC_BYTES;
+
+/// A text that is no spec.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecParseError {
+    /// Longer than any spec.
+    #[error("the spec has {bytes} bytes; allowed: up to {MAX_SPEC_BYTES}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Not TOML, or not JSON.
+    #[error("the spec is not valid {format}: {message}")]
+    Syntax {
+        /// `TOML` or `JSON`.
+        format: &'static str,
+        /// The parser's own words, with line and column.
+        message: String,
+    },
+    /// A field is unknown, missing, or of the wrong type.
+    #[error("{0}")]
+    Field(SpecError),
+    /// A `--set` that is not `key=value`.
+    #[error("`{given}` is no assignment; write --set section.field=value, as --set training.epochs=5")]
+    Assignment {
+        /// What was given.
+        given: String,
+    },
+}
+
+impl SpecParseError {
+    /// The same error as a list with a path, as the API answers it.
+    pub fn into_errors(self) -> SpecErrors {
+        SpecErrors(vec![match self {
+            Self::Field(error) => error,
+            other => SpecError::new("", other.to_string()),
+        }])
+    }
+}
+
+impl ExperimentSpec {
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// [`SpecParseError`], naming the line or the field. Ranges are checked later, by [`Self::resolve`].
+    pub fn from_toml(text: &str) -> Result<Self, SpecParseError> {
+        Self::from_table(toml_table(text)?)
+    }
+
+    /// Reads TOML and then applies assignments such as `training.epochs=5` or `recommender.kind="popularity"`; a value
+    /// that is no TOML is taken as a text. An assignment to `recommender.kind` drops the parameters of the old kind.
+    ///
+    /// # Errors
+    /// As [`Self::from_toml`]; [`SpecParseError::Assignment`] for a text without `=` or an empty key.
+    pub fn from_toml_with(text: &str, assignments: &[String]) -> Result<Self, SpecParseError> {
+        let mut table = toml_table(text)?;
+        for assignment in assignments {
+            assign(&mut table, assignment)?;
+        }
+        Self::from_table(table)
+    }
+
+    fn from_table(table: toml::Table) -> Result<Self, SpecParseError> {
+        located(toml::Value::Table(table))
+    }
+
+    /// Reads JSON.
+    ///
+    /// # Errors
+    /// As [`Self::from_toml`].
+    pub fn from_json(text: &str) -> Result<Self, SpecParseError> {
+        check_length(text)?;
+        let value: serde_json::Value = serde_json::from_str(text)
+            .map_err(|error| SpecParseError::Syntax { format: "JSON", message: error.to_string() })?;
+        Self::from_value(value)
+    }
+
+    /// Reads parsed JSON.
+    ///
+    /// # Errors
+    /// [`SpecParseError::Field`].
+    pub fn from_value(value: serde_json::Value) -> Result<Self, SpecParseError> {
+        located(value)
+    }
+
+    /// Writes TOML that [`Self::from_toml`] reads back to the same spec.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_else(|error| format!("# this spec cannot be written as TOML: {error}\n"))
+    }
+
+    /// Writes JSON that [`Self::from_json`] reads back to the same spec, when every number is finite.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+fn check_length(text: &str) -> Result<(), SpecParseError> {
+    if text.len() > MAX_SPEC_BYTES { Err(SpecParseError::TooLong { bytes: text.len() }) } else { Ok(()) }
+}
+
+fn toml_table(text: &str) -> Result<toml::Table, SpecParseError> {
+    check_length(text)?;
+    text.parse::<toml::Table>()
+        .map_err(|error| SpecParseError::Syntax { format: "TOML", message: error.to_string().trim_end().to_owned() })
+}
+
+/// Deserializes with the path of the field that does not fit.
+fn located<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ExperimentSpec, SpecParseError>
+where
+    D::Error: std::fmt::Display,
+{
+    let mut track = serde_path_to_error::Track::new();
+    ExperimentSpec::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track)).map_err(|error| {
+        let path = track.path().to_string();
+        let path = if path == "." { String::new() } else { path };
+        SpecParseError::Field(SpecError::new(path, first_sentence(&error.to_string())))
+    })
+}
+
+/// The parser's message on one line, without trailing context.
+fn first_sentence(message: &str) -> String {
+    message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseError> {
+    let wrong = || SpecParseError::Assignment { given: assignment.chars().take(80).collect() };
+    let (key, text) = assignment.split_once('=').ok_or_else(wrong)?;
+    let path: Vec<&str> = key.trim().split('.').collect();
+    if path.iter().any(|part| part.is_empty()) {
+        return Err(wrong());
+    }
+    let text = text.trim();
+    let value = format!("v = {text}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut parsed| if parsed.len() == 1 { parsed.remove("v") } else { None })
+        .unwrap_or_else(|| toml::Value::String(text.to_owned()));
+    let Some((last, sections)) = path.split_last() else { return Err(wrong()) };
+    let mut place = table;
+    for section in sections {
+        let entry = place.entry((*section).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        place = entry.as_table_mut().ok_or_else(wrong)?;
+    }
+    if path == ["recommender", "kind"] && place.get("kind") != Some(&value) {
+        place.clear();
+    }
+    place.insert((*last).to_owned(), value);
+    Ok(())
+}

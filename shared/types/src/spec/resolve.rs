@@ -1,0 +1,78 @@
+//! The whole spec, checked at once.
+
+use super::dataset::Dataset;
+use super::engine::{EngineSpec, StrategySpec};
+use super::evaluation::EvaluationSpec;
+use super::recommender::ResolvedRecommender;
+use super::split::SplitPlan;
+use super::training::Training;
+use super::{ExperimentSpec, Problems, SPEC_VERSION, SpecErrors};
+use crate::limits::{MAX_NAME_CHARS, MAX_SEED};
+
+/// A spec without mistakes: every default filled in, every number in its range.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResolvedSpec {
+    /// The name; may be empty.
+    pub name: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The ratings.
+    pub dataset: Dataset,
+    /// What is held out.
+    pub split: SplitPlan,
+    /// The method.
+    pub recommender: ResolvedRecommender,
+    /// How it is trained; `None` for methods that are not trained step by step.
+    pub training: Option<Training>,
+    /// What computes.
+    pub engine: EngineSpec,
+    /// How the work is divided.
+    pub strategy: StrategySpec,
+    /// What is measured.
+    pub evaluation: EvaluationSpec,
+}
+
+impl ExperimentSpec {
+    /// Checks everything that can be checked without the data, and fills in the defaults.
+    ///
+    /// # Errors
+    /// [`SpecErrors`]: every mistake, with its path and what is allowed.
+    pub fn resolve(&self) -> Result<ResolvedSpec, SpecErrors> {
+        let mut problems = Problems::default();
+        if self.version != SPEC_VERSION {
+            let hint = if self.version > SPEC_VERSION { "; update this lab to open it" } else { "" };
+            problems.add("version", format!("is {}; this lab reads version {SPEC_VERSION}{hint}", self.version));
+        }
+        let chars = self.name.chars().count();
+        if chars > MAX_NAME_CHARS || self.name.chars().any(char::is_control) {
+            problems.add(
+                "name",
+                format!("has {chars} characters; allowed: up to {MAX_NAME_CHARS}, without control characters"),
+            );
+        }
+        problems.range("seed", self.seed, 0, MAX_SEED);
+        let dataset = self.dataset.resolve(&mut problems);
+        let split = self.split.resolve(&mut problems);
+        let recommender = self.recommender.resolve(&mut problems);
+        let entry = recommender.as_ref().map(|r| r.entry);
+        let training =
+            entry.and_then(|entry| self.training.resolve(entry, split.split.has_validation(), &mut problems));
+        self.engine.check(&mut problems);
+        self.evaluation.check(entry, &mut problems);
+        problems.finish()?;
+        let (Some(dataset), Some(recommender)) = (dataset, recommender) else {
+            return Err(SpecErrors(vec![super::SpecError::new("", "is incomplete")]));
+        };
+        Ok(ResolvedSpec {
+            name: self.name.clone(),
+            seed: self.seed,
+            dataset,
+            split,
+            recommender,
+            training,
+            engine: self.engine.clone(),
+            strategy: self.strategy.clone(),
+            evaluation: self.evaluation.clone(),
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! `[training]`: how a network is trained.
+
+use serde::{Deserialize, Serialize};
+
+use super::Problems;
+use crate::catalogue::Entry;
+use crate::limits::{MAX_BATCH_SIZE, MAX_EPOCHS};
+
+/// `[training]` as written; every field has a default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSpec {
+    /// Passes over the training rows (3 unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u32>,
+    /// Rows in a mini-batch (64 unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<u32>,
+    /// The update rule (`adam` unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<Optimizer>,
+    /// Step size (0.001 unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// L2 decay of the weights (0 unless set); decoupled with `adamw`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// What is minimised (the recommender's own choice unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+    /// Stop after this many epochs without a better validation loss; needs validation rows (never unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<u32>,
+    /// Largest norm of the whole gradient; longer ones are scaled down (no bound unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_clip: Option<f64>,
+    /// Number format of weights and gradients (`f32` unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
+}
+
+/// The update rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimizer {
+    /// Adam, β = (0.9, 0.999), ε = 1e-8 (arXiv:1412.6980).
+    #[default]
+    Adam,
+    /// Adam with decoupled weight decay (arXiv:1711.05101).
+    Adamw,
+    /// Stochastic gradient descent without momentum.
+    Sgd,
+}
+
+impl Optimizer {
+    /// Every optimizer.
+    pub const ALL: [Self; 3] = [Self::Adam, Self::Adamw, Self::Sgd];
+
+    /// The name as written in a spec.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Adam => "adam",
+            Self::Adamw => "adamw",
+            Self::Sgd => "sgd",
+        }
+    }
+}
+
+/// What a training minimises, averaged over the rows of a mini-batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Squared error.
+    Mse,
+    /// Absolute error.
+    Mae,
+}
+
+impl Loss {
+    /// The name as written in a spec.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mse => "mse",
+            Self::Mae => "mae",
+        }
+    }
+}
+
+/// Number format of weights, gradients and optimizer state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// IEEE 754 single precision.
+    #[default]
+    F32,
+}
+
+/// `[training]`, checked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Training {
+    /// Passes over the training rows.
+    pub epochs: u32,
+    /// Rows in a mini-batch; the last one of an epoch may hold fewer.
+    pub batch_size: u32,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// Step size.
+    pub learning_rate: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// What is minimised.
+    pub loss: Loss,
+    /// Epochs without improvement before stopping.
+    pub early_stopping: Option<u32>,
+    /// Largest norm of the whole gradient.
+    pub gradient_clip: Option<f64>,
+    /// Number format.
+    pub precision: Precision,
+}
+
+impl TrainingSpec {
+    /// Whether nothing was set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// `None` for recommenders that are not trained step by step.
+    pub(crate) fn resolve(&self, entry: &Entry, validation: bool, problems: &mut Problems) -> Option<Training> {
+        let Some((default_loss, losses)) = entry.losses.split_first().map(|(first, _)| (*first, entry.losses)) else {
+            if !self.is_empty() {
+                let message = format!("does not apply: `{}` is not trained step by step; remove it", entry.kind);
+                problems.add("training", message);
+            }
+            return None;
+        };
+        let loss = self.loss.unwrap_or(default_loss);
+        if !losses.contains(&loss) {
+            let allowed = losses.iter().map(|l| l.as_str()).collect::<Vec<_>>().join(", ");
+            problems.add("training.loss", format!("is `{}`; `{}` allows: {allowed}", loss.as_str(), entry.kind));
+        }
+        if let Some(patience) = self.early_stopping {
+            problems.range("training.early_stopping", patience, 1, MAX_EPOCHS);
+            if !validation {
+                problems.add(
+                    "training.early_stopping",
+                    "needs validation rows; set split.validation_ratio (or split.validation with leave-last-out)",
+                );
+            }
+        }
+        if let Some(clip) = self.gradient_clip {
+            problems.range("training.gradient_clip", clip, 1e-9, 1e9);
+        }
+        Some(Training {
+            epochs: problems.range("training.epochs", self.epochs.unwrap_or(3), 1, MAX_EPOCHS),
+            batch_size: problems.range("training.batch_size", self.batch_size.unwrap_or(64), 1, MAX_BATCH_SIZE),
+            optimizer: self.optimizer.unwrap_or_default(),
+            learning_rate: problems.range("training.learning_rate", self.learning_rate.unwrap_or(1e-3), 1e-9, 1e3),
+            weight_decay: problems.range("training.weight_decay", self.weight_decay.unwrap_or(0.0), 0.0, 1e3),
+            loss,
+            early_stopping: self.early_stopping,
+            gradient_clip: self.gradient_clip,
+            precision: self.precision.unwrap_or_default(),
+        })
+    }
+}

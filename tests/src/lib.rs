@@ -1,0 +1,1 @@
+//! End to end tests: conformance, API, faults, the rules of the house.
