@@ -1,1 +1,19 @@
-//! Resolves a spec, runs it, evaluates it, emits its events.
+//! Resolves a spec, runs it, evaluates it and tells the story as events. The worker on the server and the runner in the
+//! browser tab both call [`run`]; they differ only in their [`Host`], which brings the data, the clock and the exits.
+
+mod evaluate;
+mod failure;
+mod fit;
+mod host;
+mod model;
+mod numbering;
+mod rank;
+mod run;
+
+pub use failure::RunFailure;
+pub use host::{Host, LoadedData, ProcessMemory};
+pub use numbering::Numbering;
+pub use run::run;
+
+/// Version of Burn, the tensor library, that this build trains with.
+pub const BURN_VERSION: &str = recspeed_neural::BURN_VERSION;

@@ -1,0 +1,62 @@
+//! The worker's command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use recspeed_types::RunId;
+
+/// Runs one experiment and exits.
+#[derive(Debug, Parser)]
+#[command(name = "recspeed-worker", version, about)]
+pub(crate) struct Arguments {
+    /// What to do instead of running a spec.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Read the spec from this file (TOML or JSON) instead of JSON from standard input.
+    #[arg(long)]
+    pub(crate) spec: Option<PathBuf>,
+
+    /// The run's name in every event.
+    #[arg(long, default_value = "local", value_parser = run_id)]
+    pub(crate) run: RunId,
+
+    /// Look relative data paths up here first; with --spec, the spec's own folder unless set.
+    #[arg(long)]
+    pub(crate) spec_dir: Option<PathBuf>,
+
+    /// The lab's folder of data sets and caches.
+    #[arg(long)]
+    pub(crate) data_home: Option<PathBuf>,
+
+    /// Write checkpoints into this folder.
+    #[arg(long)]
+    pub(crate) checkpoint_dir: Option<PathBuf>,
+
+    /// Continue from this checkpoint of the same spec.
+    #[arg(long)]
+    pub(crate) resume: Option<PathBuf>,
+
+    /// Number of the first event: more than 0 when an earlier worker of this run has already spoken.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) first_seq: u64,
+
+    /// Microseconds that the run had taken when this worker was started.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) start_us: u64,
+
+    /// End the run when the process holds more than this many bytes (nine tenths of the machine's memory unless set).
+    #[arg(long)]
+    pub(crate) memory_limit: Option<u64>,
+}
+
+/// What to do instead of running a spec.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Command {
+    /// Print as JSON what this build can do: devices with memory, features, versions.
+    Probe,
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    RunId::new(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,95 @@
+//! Checkpoints on disk: whole or not at all, one at a time.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+
+/// A written checkpoint.
+pub(crate) struct Written {
+    /// File name inside the folder.
+    pub(crate) file: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub(crate) sha256: String,
+}
+
+/// Writes checkpoints into a folder, not more often than is cheap.
+pub(crate) struct Checkpoints {
+    folder: PathBuf,
+    latest: Option<String>,
+    last_write: Instant,
+    /// How long the last write took: writing shall cost at most a twentieth of the run.
+    cost: Duration,
+}
+
+/// At least this long between two checkpoints.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+impl Checkpoints {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), latest: None, last_write: Instant::now(), cost: Duration::ZERO }
+    }
+
+    /// Whether it is time for another one.
+    pub(crate) fn is_due(&self) -> bool {
+        self.last_write.elapsed() >= INTERVAL.max(self.cost * 20)
+    }
+
+    /// Writes `state` beside the earlier checkpoint, renames it into place, then removes the earlier one: at any moment
+    /// one whole checkpoint lies in the folder.
+    pub(crate) fn write(&mut self, step: u64, state: &[u8]) -> std::io::Result<Written> {
+        let begun = Instant::now();
+        fs::create_dir_all(&self.folder)?;
+        let file = format!("checkpoint-{step}.bin");
+        let partial = self.folder.join(format!("{file}.part"));
+        let mut out = fs::File::create(&partial)?;
+        out.write_all(state)?;
+        out.sync_all()?;
+        drop(out);
+        fs::rename(&partial, self.folder.join(&file))?;
+        if let Some(earlier) = self.latest.replace(file.clone())
+            && earlier != file
+        {
+            // A checkpoint left behind costs space, not truth.
+            let _ = fs::remove_file(self.folder.join(earlier));
+        }
+        self.last_write = Instant::now();
+        self.cost = begun.elapsed();
+        Ok(Written { file, sha256: hex(&Sha256::digest(state)) })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_whole_checkpoint_lies_in_the_folder_after_each_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoints = Checkpoints::new(folder.path());
+        for step in [1, 2, 3] {
+            let written = checkpoints.write(step, format!("state {step}").as_bytes()).unwrap();
+            let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+            assert_eq!(files, [written.file.as_str()]);
+            assert_eq!(fs::read_to_string(folder.path().join(written.file)).unwrap(), format!("state {step}"));
+        }
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = Checkpoints::new(folder.path()).write(1, b"abc").unwrap();
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(written.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

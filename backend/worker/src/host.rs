@@ -1,0 +1,113 @@
+//! The worker process as the experiment's host: files, clock, signals.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use recspeed_datasets::{DataHome, LookUp};
+use recspeed_experiment::{Host, LoadedData, ProcessMemory, RunFailure};
+use recspeed_types::spec::{Dataset, Device, ResolvedSpec};
+use recspeed_types::summary::EngineInfo;
+use recspeed_types::{EventKind, FailureCode, FitObserver};
+
+use crate::checkpoint::Checkpoints;
+use crate::emitter::Emitter;
+use crate::machine;
+
+/// The worker process.
+pub(crate) struct Process {
+    pub(crate) emitter: Emitter,
+    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) home: DataHome,
+    pub(crate) look_up: LookUp,
+    pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) resume: Option<Vec<u8>>,
+}
+
+impl FitObserver for Process {
+    fn event(&mut self, event: EventKind) {
+        self.emitter.emit(event);
+    }
+
+    fn stop_requested(&mut self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
+        let stopping = self.stop.load(Ordering::Relaxed);
+        let Some(checkpoints) = &mut self.checkpoints else { return };
+        if !(stopping || checkpoints.is_due()) {
+            return;
+        }
+        let event = match checkpoints.write(step, &state()) {
+            Ok(written) => EventKind::Checkpoint { file: written.file, step, sha256: written.sha256 },
+            Err(error) => EventKind::Warning {
+                message: format!("the checkpoint of step {step} could not be written ({error}); the run goes on without it"),
+            },
+        };
+        self.emitter.emit(event);
+    }
+
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        self.resume.take()
+    }
+}
+
+impl Host for Process {
+    fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure> {
+        let emitter = self.emitter.clone();
+        let mut progress = |done, total| {
+            emitter.emit(EventKind::Progress { done, total, unit: "bytes".to_owned() });
+        };
+        let loaded = self
+            .home
+            .load(dataset, seed, &self.look_up, &mut progress)
+            .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
+        Ok(LoadedData {
+            interactions: loaded.interactions,
+            item_attributes: loaded.item_attributes,
+            user_attributes: loaded.user_attributes,
+            report: loaded.report,
+            name: loaded.name,
+            sha256: loaded.sha256,
+            synthetic: loaded.synthetic,
+        })
+    }
+
+    fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
+        match spec.engine.device {
+            Device::Flex => Ok(EngineInfo {
+                kind: spec.engine.kind.as_str().to_owned(),
+                device: spec.engine.device.as_str().to_owned(),
+                versions: machine::versions(),
+                host: machine::describe(),
+                threads: rayon::current_num_threads() as u32,
+            }),
+            Device::Browser => Err(RunFailure::new(
+                FailureCode::InvalidSpec,
+                "engine.device is `browser`, which is a tab of the page; this worker offers `flex`: set engine.device to it.",
+            )),
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        self.emitter.now_us()
+    }
+
+    fn memory(&self) -> ProcessMemory {
+        machine::process_memory()
+    }
+}
+
+/// The bytes of a checkpoint to continue from.
+pub(crate) fn read_resume(path: Option<&Path>) -> Result<Option<Vec<u8>>, RunFailure> {
+    path.map(|path| {
+        std::fs::read(path).map_err(|error| {
+            RunFailure::new(
+                FailureCode::Data,
+                format!("The checkpoint {} cannot be read ({error}); start the run again without --resume.", path.display()),
+            )
+        })
+    })
+    .transpose()
+}

@@ -1,0 +1,26 @@
+//! `recspeed-worker`: reads one spec, tells its run as events on standard output, exits.
+//!
+//! Exit status: 0 finished, 1 a mistake in the lab, 2 the spec is invalid, 3 out of memory, 4 the data set cannot be
+//! read, 5 diverged, 130 cancelled. SIGTERM and SIGINT mean: write a checkpoint, then leave within five seconds. The log
+//! goes to standard error.
+
+mod arguments;
+mod checkpoint;
+mod emitter;
+mod host;
+mod machine;
+mod probe;
+mod session;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = arguments::Arguments::parse();
+    match arguments.command {
+        Some(arguments::Command::Probe) => probe::print(),
+        None => session::run(&arguments),
+    }
+}

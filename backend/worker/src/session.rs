@@ -1,0 +1,98 @@
+//! One run from the first event to the exit status.
+
+use std::io::Read as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitCode;
+
+use recspeed_datasets::{DataHome, LookUp};
+use recspeed_experiment::{Numbering, RunFailure};
+use recspeed_types::limits::MAX_SPEC_BYTES;
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunSummary};
+
+use crate::arguments::Arguments;
+use crate::checkpoint::Checkpoints;
+use crate::emitter::Emitter;
+use crate::host::{Process, read_resume};
+use crate::watch;
+
+/// Runs the spec; the exit status tells how it ended.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let numbering = Numbering::new(arguments.run.clone(), arguments.first_seq, arguments.start_us);
+    let emitter = Emitter::new(numbering, arguments.start_us);
+    // A panic is a mistake in the lab: it becomes the run's last event like any other failure, its place goes to the log.
+    let result = catch_unwind(AssertUnwindSafe(|| attempt(arguments, &emitter))).unwrap_or_else(|panic| {
+        let words = panic
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Err(RunFailure::new(
+            FailureCode::Internal,
+            "The lab made a mistake and could not finish this run; please report it with the detail below.",
+        )
+        .with_detail(words))
+    });
+    match result {
+        Ok(summary) => {
+            emitter.emit(EventKind::Finished { summary: Box::new(summary) });
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            let status = failure.code.exit_status();
+            eprintln!("recspeed-worker: {failure}");
+            emitter.emit(failure.into_event());
+            ExitCode::from(status)
+        }
+    }
+}
+
+fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFailure> {
+    let stop = watch::start(emitter, arguments.memory_limit)
+        .map_err(|error| RunFailure::new(FailureCode::Internal, format!("The worker cannot watch for signals: {error}.")))?;
+    let spec = read_spec(arguments)?;
+    if let Some(threads) = spec.engine.threads.filter(|&threads| threads > 0) {
+        rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global().map_err(|error| {
+            RunFailure::new(FailureCode::InvalidSpec, format!("engine.threads = {threads} cannot be had: {error}."))
+        })?;
+    }
+    let home = DataHome::open(arguments.data_home.clone())
+        .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
+    let spec_dir = arguments
+        .spec_dir
+        .clone()
+        .or_else(|| arguments.spec.as_deref().and_then(Path::parent).map(Path::to_owned));
+    let mut process = Process {
+        emitter: emitter.clone(),
+        stop,
+        home,
+        look_up: LookUp { spec_dir, data_root: std::env::var_os("RECSPEED_DATA").map(Into::into) },
+        checkpoints: arguments.checkpoint_dir.as_deref().map(Checkpoints::new),
+        resume: read_resume(arguments.resume.as_deref())?,
+    };
+    recspeed_experiment::run(&arguments.run, &spec, &mut process)
+}
+
+fn read_spec(arguments: &Arguments) -> Result<ExperimentSpec, RunFailure> {
+    let invalid = |cause: String| RunFailure::new(FailureCode::InvalidSpec, cause);
+    let mut bytes = Vec::new();
+    // One byte beyond the limit tells a spec that is too long from one that just fits.
+    let most = MAX_SPEC_BYTES as u64 + 1;
+    match &arguments.spec {
+        Some(path) => std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(
+            |error| invalid(format!("The spec {} cannot be read ({error}); check the path.", path.display())),
+        )?,
+        None => std::io::stdin()
+            .lock()
+            .take(most)
+            .read_to_end(&mut bytes)
+            .map_err(|error| invalid(format!("The spec cannot be read from standard input: {error}.")))?,
+    };
+    let text = String::from_utf8(bytes).map_err(|_| invalid("The spec is not UTF-8 text; write it as TOML or JSON.".to_owned()))?;
+    let parsed = if text.trim_start().starts_with('{') {
+        ExperimentSpec::from_json(&text)
+    } else {
+        ExperimentSpec::from_toml(&text)
+    };
+    parsed.map_err(|error| invalid(format!("The spec cannot be read: {error}")))
+}

@@ -1,0 +1,74 @@
+//! A second thread that keeps the worker's promises when the first one is busy: leave within five seconds of SIGTERM, end
+//! with a cause before the machine runs out of memory, and leave when nobody listens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use recspeed_experiment::RunFailure;
+use recspeed_types::FailureCode;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::emitter::Emitter;
+use crate::machine;
+
+/// How long a run that was told to stop may take to write its checkpoint and leave.
+const GRACE: Duration = Duration::from_millis(4500);
+/// How often the promises are checked.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Starts the watch; the flag it returns says that the run should stop.
+pub(crate) fn start(emitter: &Emitter, memory_limit: Option<u64>) -> std::io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let limit = memory_limit.or_else(|| machine::memory_total().map(|total| total / 10 * 9));
+    let (flag, emitter) = (Arc::clone(&stop), emitter.clone());
+    std::thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&emitter, &flag, limit))?;
+    Ok(stop)
+}
+
+fn watch(emitter: &Emitter, stop: &AtomicBool, limit: Option<u64>) {
+    let mut asked: Option<Instant> = None;
+    loop {
+        std::thread::sleep(TICK);
+        if emitter.is_deaf() {
+            stop.store(true, Ordering::Relaxed);
+        }
+        if stop.load(Ordering::Relaxed) {
+            let since = asked.get_or_insert_with(Instant::now);
+            if since.elapsed() > GRACE {
+                leave(emitter, RunFailure::cancelled());
+            }
+        }
+        if let Some(limit) = limit {
+            let held = machine::process_memory().now;
+            if held > limit {
+                leave(emitter, out_of_memory(held, limit));
+            }
+        }
+    }
+}
+
+fn out_of_memory(held: u64, limit: u64) -> RunFailure {
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    RunFailure::new(
+        FailureCode::OutOfMemory,
+        format!(
+            "The run needed more than the {:.2} GiB of memory that it may use; take fewer rows (dataset.sample), fewer factors or smaller layers.",
+            gib(limit)
+        ),
+    )
+    .with_detail(format!("resident {:.2} GiB, limit {:.2} GiB", gib(held), gib(limit)))
+}
+
+/// Ends the process with the failure as the run's last event, unless the run has just ended by itself.
+fn leave(emitter: &Emitter, failure: RunFailure) {
+    let status = failure.code.exit_status();
+    if emitter.emit(failure.into_event()) {
+        std::process::exit(i32::from(status));
+    }
+    // The last event is out already: the main thread is about to leave with its own status.
+    std::thread::sleep(Duration::from_secs(1));
+}

@@ -1,0 +1,138 @@
+//! From a recommender's name to a recommender that has learnt.
+
+use recspeed_recommenders::{FitError, Recommender, TrainSet};
+use recspeed_types::event::{MeasuredOn, MemoryBytes};
+use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::summary::TrainingInfo;
+use recspeed_types::{EventKind, FailureCode, FitObserver};
+
+use crate::model::NeuralRecommender;
+use crate::run::Prepared;
+use crate::{Host, RunFailure};
+
+/// A recommender that has learnt, and how that went.
+pub(crate) struct Fitted {
+    pub(crate) recommender: Box<dyn Recommender>,
+    pub(crate) training: Option<TrainingInfo>,
+}
+
+impl Fitted {
+    /// Steps and epochs taken, for the events of the evaluation.
+    pub(crate) fn steps(&self) -> (u64, f64) {
+        self.training.as_ref().map_or((0, 0.0), |t| (t.steps, f64::from(t.epochs)))
+    }
+}
+
+pub(crate) fn fit(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
+    match &spec.training {
+        Some(training) => fit_network(spec, training, data, host),
+        None => fit_classical(spec, data, host),
+    }
+}
+
+fn fit_network(
+    spec: &ResolvedSpec,
+    training: &recspeed_types::spec::Training,
+    data: &Prepared,
+    host: &mut dyn Host,
+) -> Result<Fitted, RunFailure> {
+    let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
+    let fitted = recspeed_neural::fit(
+        &spec.recommender,
+        training,
+        rows(&data.fit_rows),
+        rows(&data.steer_rows),
+        spec.seed,
+        recspeed_neural::NeuralDevice::default(),
+        &mut Relay(host),
+    )
+    .map_err(neural_failure)?;
+    let newest = data.fit_rows.iter().map(|&row| data.interactions.timestamp[row as usize]).max().unwrap_or(0);
+    let recommender = Box::new(NeuralRecommender::new(fitted.model, newest));
+    Ok(Fitted { recommender, training: Some(fitted.info) })
+}
+
+fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
+    let train = TrainSet::new(&data.interactions, &data.fit_rows);
+    let mut watch = LossWatch { host, last: None };
+    let recommender =
+        recspeed_recommenders::fit(&spec.recommender, &train, spec.seed, &mut watch).map_err(classical_failure)?;
+    let training = watch.last.map(|(step, epoch, loss)| TrainingInfo {
+        epochs: epoch as u32,
+        steps: step,
+        final_loss: loss,
+        best_epoch: None,
+        stopped_early: false,
+        parameters: recommender.parameters(),
+    });
+    Ok(Fitted { recommender, training })
+}
+
+/// A [`Host`] as the [`FitObserver`] that a fit asks for.
+struct Relay<'a>(&'a mut dyn Host);
+
+impl FitObserver for Relay<'_> {
+    fn event(&mut self, event: EventKind) {
+        self.0.event(with_allocator(event, self.0));
+    }
+    fn stop_requested(&mut self) -> bool {
+        self.0.stop_requested()
+    }
+    fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
+        self.0.checkpoint(step, state);
+    }
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        self.0.take_resume_state()
+    }
+}
+
+/// A fit knows its own tensors; the host adds what the operating system says.
+fn with_allocator(event: EventKind, host: &dyn Host) -> EventKind {
+    match event {
+        EventKind::Memory { rank, bytes } => {
+            let process = host.memory();
+            EventKind::Memory {
+                rank,
+                bytes: MemoryBytes { allocator_total: process.now, peak: process.peak, ..bytes },
+            }
+        }
+        other => other,
+    }
+}
+
+/// Passes events on and remembers the last training loss, which the summary repeats.
+struct LossWatch<'a> {
+    host: &'a mut dyn Host,
+    last: Option<(u64, f64, f64)>,
+}
+
+impl FitObserver for LossWatch<'_> {
+    fn event(&mut self, event: EventKind) {
+        if let EventKind::Metric { name, split: MeasuredOn::Train, step, epoch, value } = &event
+            && name == "loss"
+        {
+            self.last = Some((*step, *epoch, *value));
+        }
+        self.host.event(with_allocator(event, self.host));
+    }
+    fn stop_requested(&mut self) -> bool {
+        self.host.stop_requested()
+    }
+    fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
+        self.host.checkpoint(step, state);
+    }
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        self.host.take_resume_state()
+    }
+}
+
+fn classical_failure(error: FitError) -> RunFailure {
+    match error {
+        FitError::Interrupted => RunFailure::cancelled(),
+        other => RunFailure::new(FailureCode::Internal, other.to_string()),
+    }
+}
+
+fn neural_failure(error: recspeed_neural::NeuralFitError) -> RunFailure {
+    RunFailure::new(FailureCode::Internal, error.to_string())
+}

@@ -1,0 +1,57 @@
+//! What an experiment needs from the machine it runs on.
+
+use recspeed_data::{Attributes, Interactions, ReadReport};
+use recspeed_types::FitObserver;
+use recspeed_types::spec::{Dataset, ResolvedSpec};
+use recspeed_types::summary::EngineInfo;
+
+use crate::RunFailure;
+
+/// The machine: a worker process or a browser tab.
+pub trait Host: FitObserver {
+    /// Brings the rows of a data set, before any filter.
+    ///
+    /// # Errors
+    /// A failure with code `data` when they cannot be read; the filters are the experiment's business.
+    fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure>;
+
+    /// Whether this host can run the spec's engine and device, and what it will report.
+    ///
+    /// # Errors
+    /// A failure with code `invalid-spec` that names what this host offers instead.
+    fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure>;
+
+    /// Microseconds since the run started.
+    fn now_us(&self) -> u64;
+
+    /// What the operating system, or the browser, says of this process.
+    fn memory(&self) -> ProcessMemory;
+}
+
+/// Bytes held by the process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProcessMemory {
+    /// Now.
+    pub now: u64,
+    /// At most so far.
+    pub peak: u64,
+}
+
+/// A data set as it was read or made.
+#[derive(Debug)]
+pub struct LoadedData {
+    /// The rows.
+    pub interactions: Interactions,
+    /// Attributes of the items, where they came with the data set.
+    pub item_attributes: Option<Attributes>,
+    /// Attributes of the users, where they came with the data set.
+    pub user_attributes: Option<Attributes>,
+    /// What the reader skipped.
+    pub report: ReadReport,
+    /// The name for people.
+    pub name: String,
+    /// SHA-256 of the file, or of the generated columns; hexadecimal.
+    pub sha256: String,
+    /// Whether the rows were made up.
+    pub synthetic: bool,
+}

@@ -1,0 +1,214 @@
+//! The course of an experiment: load, split, fit, evaluate, summarise.
+
+use recspeed_data::{Interactions, SplitRows, apply_filters, leak_count, split};
+use recspeed_types::event::{MemoryBytes, Phase};
+use recspeed_types::spec::{FitOn, ResolvedSpec};
+use recspeed_types::summary::{DataInfo, EngineInfo, RunSummary, SummaryStatus, Timing};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId};
+
+use crate::evaluate::evaluate;
+use crate::fit::fit;
+use crate::{Host, LoadedData, RunFailure};
+
+/// Runs `spec` to its end. Everything that happens is told to the host as events, all but the last one: the caller turns
+/// the summary into `finished`, or the failure into `failed`, once it has closed its files.
+///
+/// # Errors
+/// [`RunFailure`]: the spec is wrong, the data cannot be read or held, the training diverged, or the host stopped the run.
+pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<RunSummary, RunFailure> {
+    let spec = spec.resolve().map_err(|errors| {
+        RunFailure::new(FailureCode::InvalidSpec, format!("The spec cannot be run: {}", one_line(&errors.to_string())))
+    })?;
+    let engine = host.engine(&spec)?;
+    host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
+    let mut story = Story { warnings: Vec::new() };
+
+    let load_start = host.now_us();
+    host.event(EventKind::Phase { phase: Phase::Load });
+    let prepared = prepare(&spec, host, &mut story)?;
+    host.event(EventKind::Data { data: prepared.info.clone() });
+
+    let fit_start = host.now_us();
+    host.event(EventKind::Phase { phase: Phase::Fit });
+    let fitted = fit(&spec, &prepared, host)?;
+    let memory = MemoryBytes {
+        buffers: prepared.interactions.column_bytes() as u64,
+        ..with_process(fitted.recommender.memory(), host)
+    };
+    host.event(EventKind::Memory { rank: 0, bytes: memory });
+
+    let evaluate_start = host.now_us();
+    host.event(EventKind::Phase { phase: Phase::Evaluate });
+    let evaluated = evaluate(&spec, &prepared, fitted.recommender.as_ref(), fitted.steps(), host, &mut story)?;
+    let end = host.now_us();
+
+    let memory = with_process(memory, host);
+    host.event(EventKind::Memory { rank: 0, bytes: memory });
+    for (name, from, to) in [("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)] {
+        host.event(EventKind::Span {
+            rank: 0,
+            lane: "run".to_owned(),
+            name: name.to_owned(),
+            start_us: from,
+            duration_us: to - from,
+        });
+    }
+    Ok(RunSummary {
+        run: run.clone(),
+        status: SummaryStatus::Finished,
+        metrics: evaluated.metrics,
+        timing: Timing {
+            load_s: seconds(load_start, fit_start),
+            fit_s: seconds(fit_start, evaluate_start),
+            evaluate_s: seconds(evaluate_start, end),
+        },
+        memory,
+        engine: EngineInfo { ..engine },
+        data: prepared.info,
+        evaluation: evaluated.info,
+        training: fitted.training,
+        seed: spec.seed,
+        warnings: story.warnings,
+    })
+}
+
+/// What the summary will repeat.
+pub(crate) struct Story {
+    warnings: Vec<String>,
+}
+
+impl Story {
+    /// Tells the host and keeps the sentence for the summary.
+    pub(crate) fn warn(&mut self, host: &mut dyn Host, message: String) {
+        host.event(EventKind::Warning { message: message.clone() });
+        self.warnings.push(message);
+    }
+}
+
+/// The data set, filtered and split.
+pub(crate) struct Prepared {
+    pub(crate) interactions: Interactions,
+    /// Rows that the recommender learns from, ascending.
+    pub(crate) fit_rows: Vec<u32>,
+    /// Rows that steer the training, ascending; empty when they are learnt from, or none were held out.
+    pub(crate) steer_rows: Vec<u32>,
+    /// All rows before the test, training and validation, ascending: what the user has seen.
+    pub(crate) known_rows: Vec<u32>,
+    /// Rows held out to the end, ascending.
+    pub(crate) test_rows: Vec<u32>,
+    pub(crate) info: DataInfo,
+}
+
+fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Result<Prepared, RunFailure> {
+    let loaded = host.load(&spec.dataset, spec.seed)?;
+    stop_if_asked(host)?;
+    warn_of_bad_lines(&loaded, host, story);
+    let LoadedData { interactions, report, name, sha256, synthetic, .. } = loaded;
+    let before = interactions.len();
+    let interactions = apply_filters(interactions, &spec.dataset.filters, spec.seed);
+    if interactions.is_empty() {
+        let cause = if before == 0 {
+            format!("{name} holds no ratings; check dataset.format.")
+        } else {
+            format!("The filters of [dataset] leave none of the {before} rows of {name}; loosen min_user, min_item or implicit_threshold.")
+        };
+        return Err(RunFailure::new(FailureCode::Data, cause));
+    }
+    let SplitRows { train, validation, test } = split(&interactions, &spec.split, spec.seed)
+        .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("split: {error}")))?;
+    if train.is_empty() || test.is_empty() {
+        let empty = if train.is_empty() { "training" } else { "test" };
+        let cause = format!(
+            "The split leaves no {empty} rows of {} rows; choose another split.kind or another share.",
+            interactions.len()
+        );
+        return Err(RunFailure::new(FailureCode::InvalidSpec, cause));
+    }
+    let info = DataInfo {
+        name,
+        users: interactions.n_users() as u64,
+        items: interactions.n_items() as u64,
+        train: train.len() as u64,
+        validation: validation.len() as u64,
+        test: test.len() as u64,
+        bad_lines: report.bad_lines,
+        sha256,
+        synthetic,
+    };
+    let known_rows = merge_sorted(&train, &validation);
+    let rows = SplitRows { train, validation, test };
+    warn_of_leaks(&interactions, &rows, host, story);
+    let (fit_rows, steer_rows) = match spec.split.fit_on {
+        FitOn::Train => (rows.train, rows.validation),
+        FitOn::TrainValidation => (known_rows.clone(), Vec::new()),
+    };
+    Ok(Prepared { interactions, fit_rows, steer_rows, known_rows, test_rows: rows.test, info })
+}
+
+fn warn_of_bad_lines(loaded: &LoadedData, host: &mut dyn Host, story: &mut Story) {
+    let report = &loaded.report;
+    if report.bad_lines == 0 {
+        return;
+    }
+    let first = report
+        .shown
+        .first()
+        .map_or(String::new(), |bad| format!("; the first is line {}: {}", bad.line, bad.reason));
+    story.warn(
+        host,
+        format!("{} of {} lines of {} were skipped as bad{first}", report.bad_lines, report.lines, loaded.name),
+    );
+}
+
+fn warn_of_leaks(interactions: &Interactions, rows: &SplitRows, host: &mut dyn Host, story: &mut Story) {
+    if !interactions.has_timestamps {
+        return;
+    }
+    let leaks = leak_count(interactions, rows);
+    if leaks > 0 {
+        let share = 100.0 * leaks as f64 / rows.test.len() as f64;
+        story.warn(
+            host,
+            format!(
+                "{leaks} of {} test rows ({share:.1} %) are older than the same user's newest training row: this split tests on the past; global-time and leave-last-out do not",
+                rows.test.len()
+            ),
+        );
+    }
+}
+
+/// Ends the run when the host was told to stop.
+pub(crate) fn stop_if_asked(host: &mut dyn Host) -> Result<(), RunFailure> {
+    if host.stop_requested() { Err(RunFailure::cancelled()) } else { Ok(()) }
+}
+
+fn with_process(bytes: MemoryBytes, host: &dyn Host) -> MemoryBytes {
+    let process = host.memory();
+    MemoryBytes { allocator_total: process.now, peak: process.peak, ..bytes }
+}
+
+fn seconds(from_us: u64, to_us: u64) -> f64 {
+    to_us.saturating_sub(from_us) as f64 / 1e6
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join("; ")
+}
+
+/// Two ascending lists without common elements as one.
+fn merge_sorted(a: &[u32], b: &[u32]) -> Vec<u32> {
+    let mut merged = Vec::with_capacity(a.len() + b.len());
+    let (mut i, mut j) = (0, 0);
+    while i < a.len() && j < b.len() {
+        if a[i] < b[j] {
+            merged.push(a[i]);
+            i += 1;
+        } else {
+            merged.push(b[j]);
+            j += 1;
+        }
+    }
+    merged.extend_from_slice(&a[i..]);
+    merged.extend_from_slice(&b[j..]);
+    merged
+}
