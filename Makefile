@@ -1,0 +1,59 @@
+# The lab's commands. `make lab` and `make test` install what they need; each target can be called alone.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TRUNK_VERSION := 0.21.14
+# Moves together with wasm-bindgen in Cargo.toml.
+WASM_BINDGEN_VERSION := 0.2.130
+ADDRESS ?= 127.0.0.1:8080
+
+TOOLS := $(CURDIR)/.tools
+export PATH := $(TOOLS)/bin:$(HOME)/.cargo/bin:$(PATH)
+BIN := target/release
+
+.PHONY: help setup lab build page binaries test test-setup lint unit wasm-check browser bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
+
+setup: ## Install the wasm target, wasm-bindgen, Trunk and the npm packages, where missing
+	@tests/setup/tools.sh "$(TOOLS)" "$(TRUNK_VERSION)" "$(WASM_BINDGEN_VERSION)"
+
+page: setup ## Build the page and the in-tab runner into dist/
+	@frontend/runner/build.sh target/runner
+	trunk build --release --offline
+
+binaries: page ## Build recspeed and recspeed-worker with the page inside
+	cargo build --release --locked -p recspeed-server -p recspeed-worker
+
+build: binaries ## Build everything
+
+lab: build ## Build everything, start the lab, print the owner's link
+	$(BIN)/recspeed serve --bind $(ADDRESS)
+
+test-setup: setup ## Also install the browser of the tests
+	@tests/setup/browser.sh
+
+test: test-setup lint build unit wasm-check browser ## Run every test
+
+lint: ## Formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+
+unit: ## Unit, property, conformance, API and fault tests (RECSPEED_DATA names the folder of real data)
+	tests/setup/nextest.sh run --cargo-profile release --workspace --locked --no-fail-fast
+	cargo test --release --workspace --locked --doc -q
+
+wasm-check: ## Every shared crate compiles for the browser
+	cargo check --release --locked --target wasm32-unknown-unknown $(patsubst shared/%/Cargo.toml,-p recspeed-%,$(wildcard shared/*/Cargo.toml))
+
+browser: ## The page in a real browser
+	tests/browser/run.sh
+
+bench: binaries ## Measure against the peers and write docs/benchmarks.md
+	tests/bench/run.sh
+
+clean: ## Remove what was built
+	rm -rf target dist .tools

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Installs what the build needs and the machine lacks: the wasm target, wasm-bindgen, Trunk. Says what it does.
+# usage: tools.sh FOLDER TRUNK_VERSION WASM_BINDGEN_VERSION
+set -euo pipefail
+folder=$1 trunk=$2 bindgen=$3
+
+for tool in cargo rustc cc; do
+    command -v "$tool" >/dev/null || {
+        echo "setup: $tool is missing; install Rust (rustup) and a C compiler (Debian: apt-get install build-essential), then run this again" >&2
+        exit 1
+    }
+done
+
+target=wasm32-unknown-unknown
+if ! ls "$(rustc --print sysroot)/lib/rustlib/$target/lib/"libcore-*.rlib >/dev/null 2>&1; then
+    command -v rustup >/dev/null || {
+        echo "setup: the Rust target $target is missing and there is no rustup to add it; install it with your Rust" >&2
+        exit 1
+    }
+    echo "setup: adding the Rust target $target"
+    rustup target add "$target"
+fi
+
+# wasm-bindgen without --locked: one crate of its lock file is missing from some mirrors.
+if [ "$(wasm-bindgen --version 2>/dev/null || true)" != "wasm-bindgen $bindgen" ]; then
+    echo "setup: installing wasm-bindgen $bindgen (about two minutes)"
+    cargo install --quiet wasm-bindgen-cli --version "$bindgen" --root "$folder"
+fi
+if [ "$(trunk --version 2>/dev/null || true)" != "trunk $trunk" ]; then
+    echo "setup: installing Trunk $trunk (five to ten minutes)"
+    cargo install --quiet trunk --version "$trunk" --locked --root "$folder"
+fi

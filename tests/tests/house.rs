@@ -1,0 +1,168 @@
+//! The rules of the house that a program can check: who may import whom, one place for versions, files with one job.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+
+/// Crate → crates of ours that it may use outside its tests. Everything that is not listed is forbidden.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("recspeed-types", &[]),
+    ("recspeed-plan", &["types"]),
+    ("recspeed-data", &["types"]),
+    ("recspeed-metrics", &["types"]),
+    ("recspeed-recommenders", &["types", "data", "metrics"]),
+    ("recspeed-neural", &["types", "data", "plan"]),
+    ("recspeed-parallel", &["types", "plan", "neural"]),
+    ("recspeed-experiment", &["types", "data", "metrics", "recommenders", "neural", "plan", "parallel"]),
+    ("recspeed-datasets", &["types", "data"]),
+    ("recspeed-server", &["types", "plan", "data", "datasets"]),
+    ("recspeed-worker", &["types", "plan", "data", "parallel", "experiment", "datasets"]),
+    ("recspeed-frontend", &["types", "plan"]),
+    ("recspeed-runner", &["types", "data", "experiment"]),
+    ("recspeed-tests", &["types"]),
+];
+
+/// Crates that compute with tensors: the server and the page must not link them, even through others.
+const TENSOR_LIBRARIES: &[&str] = &["burn", "burn-core", "burn-tensor", "tch", "cubecl"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
+}
+
+fn metadata() -> cargo_metadata::Metadata {
+    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).exec().expect("cargo metadata answers")
+}
+
+fn ours(package: &Package) -> bool {
+    package.name.starts_with("recspeed-")
+}
+
+#[test]
+fn crates_import_only_what_the_design_allows() {
+    let metadata = metadata();
+    let allowed: BTreeMap<_, BTreeSet<String>> = MAY_IMPORT
+        .iter()
+        .map(|(name, list)| (*name, list.iter().map(|short| format!("recspeed-{short}")).collect()))
+        .collect();
+    for package in metadata.workspace_packages() {
+        let may = allowed
+            .get(package.name.as_str())
+            .unwrap_or_else(|| panic!("{} has no line in MAY_IMPORT: say there what it may use", package.name));
+        for dependency in package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal) {
+            if dependency.name.starts_with("recspeed-") {
+                assert!(may.contains(&dependency.name), "{} must not import {}", package.name, dependency.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_server_and_the_page_link_no_tensor_library() {
+    let metadata = metadata();
+    let resolve = metadata.resolve.as_ref().expect("the workspace resolves");
+    let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    for start in ["recspeed-server", "recspeed-frontend"] {
+        let package = metadata.packages.iter().find(|p| p.name == start).expect("the crate exists");
+        let mut reached = BTreeSet::new();
+        let mut waiting = vec![&package.id];
+        while let Some(id) = waiting.pop() {
+            if !reached.insert(id) {
+                continue;
+            }
+            let normal = nodes[id].deps.iter().filter(|d| d.dep_kinds.iter().any(|k| k.kind == DependencyKind::Normal));
+            waiting.extend(normal.map(|d| &d.pkg));
+        }
+        for library in TENSOR_LIBRARIES {
+            let linked = metadata.packages.iter().any(|p| p.name == *library && reached.contains(&p.id));
+            assert!(!linked, "{start} links {library}: it must stay up when a worker crashes, or stay small");
+        }
+    }
+}
+
+#[test]
+fn every_dependency_version_stands_in_the_root_manifest() {
+    for package in metadata().workspace_packages() {
+        let text = fs::read_to_string(&package.manifest_path).expect("a manifest is readable");
+        let manifest: toml::Table = text.parse().expect("a manifest is TOML");
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            for (name, value) in manifest.get(section).and_then(toml::Value::as_table).into_iter().flatten() {
+                let inherited = value.get("workspace").and_then(toml::Value::as_bool) == Some(true);
+                assert!(inherited, "{}: {name} must say `workspace = true`", package.name);
+            }
+        }
+        let lints = manifest.get("lints").and_then(|l| l.get("workspace")).and_then(toml::Value::as_bool);
+        assert_eq!(lints, Some(true), "{} must use the workspace's lints", package.name);
+    }
+}
+
+#[test]
+fn shared_crates_touch_no_file_socket_clock_or_process() {
+    const FORBIDDEN: &[&str] =
+        &["std::fs", "std::net", "std::process", "std::env", "std::time", "std::thread", "SystemTime", "Instant::now"];
+    for file in rust_files(&root().join("shared")) {
+        // Tests, benchmarks and examples run on a machine; the crates themselves also run in a browser.
+        let path = file.to_string_lossy().into_owned();
+        if ["/tests/", "/examples/", "/benches/", "tests.rs"].iter().any(|part| path.contains(part)) {
+            continue;
+        }
+        let text = fs::read_to_string(&file).expect("a source file is readable");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in FORBIDDEN {
+            let used = code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(word));
+            assert!(!used, "{path} uses {word}: shared crates get time and files as arguments");
+        }
+    }
+}
+
+#[test]
+fn no_file_grows_beyond_one_idea() {
+    for folder in ["shared", "backend", "frontend", "tests"] {
+        for file in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).expect("a source file is readable");
+            let lines = text.split("#[cfg(test)]").next().unwrap_or_default().lines().count();
+            assert!(lines <= 500, "{} has {lines} lines without tests: split it, or say here why not", file.display());
+        }
+    }
+}
+
+#[test]
+fn names_tell_a_job() {
+    for folder in ["shared", "backend", "frontend"] {
+        for file in rust_files(&root().join(folder)) {
+            for part in &file {
+                let name = part.to_string_lossy();
+                let name = name.trim_end_matches(".rs");
+                assert!(!["utils", "util", "common", "helpers", "misc"].contains(&name), "{}: name its job", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_recommender_is_described_from_its_catalogue_entry() {
+    assert!(metadata().workspace_packages().iter().any(|p| ours(p)), "the workspace has crates of ours");
+    let docs = fs::read_to_string(root().join("docs/recommenders.md")).expect("docs/recommenders.md exists");
+    for entry in recspeed_types::catalogue::ENTRIES {
+        assert!(docs.contains(&format!("`{}`", entry.kind)), "docs/recommenders.md does not describe {}", entry.kind);
+        assert!(docs.contains(entry.summary), "docs/recommenders.md must quote the catalogue's summary of {}", entry.kind);
+    }
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the workspace is readable") {
+            let path = entry.expect("an entry is readable").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && !["node_modules", "target", "dist"].contains(&name.as_str()) {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
