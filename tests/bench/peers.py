@@ -1,0 +1,246 @@
+"""The peers that `make bench` measures beside ours, each by its own documented means.
+
+Prints one JSON object a call: {"name", "version", "seconds": [each repeat], "peak_bytes", ...}.
+usage: peers.py TASK [FILE] [--repeats N]
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+
+THREADS = int(os.environ.get("RECSPEED_BENCH_THREADS", "2"))
+
+
+def timed(work, repeats):
+    """Seconds of each repeat, after one that is not counted."""
+    work()
+    seconds = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - begun)
+    return seconds
+
+
+def answer(name, version, seconds, **more):
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"name": name, "version": version, "seconds": seconds,
+                      "median": statistics.median(seconds), "peak_bytes": peak, **more}))
+
+
+def csv_polars(path, repeats):
+    import polars as pl
+
+    columns = {"user": pl.Categorical, "item": pl.Categorical, "rating": pl.Float32, "timestamp": pl.Int64}
+
+    def read():
+        frame = pl.read_csv(path, has_header=False, new_columns=list(columns), schema_overrides=list(columns.values()))
+        codes = frame["user"].to_physical(), frame["item"].to_physical()
+        assert len(codes[0]) == frame.height
+        return frame
+
+    rows = read().height
+    answer("Polars, Categorical", pl.__version__, timed(read, repeats), rows=rows)
+
+
+def csv_polars_strings(path, repeats):
+    import polars as pl
+
+    types = [pl.String, pl.String, pl.Float32, pl.Int64]
+
+    def read():
+        return pl.read_csv(path, has_header=False, schema_overrides=types)
+
+    answer("Polars, ids left as text", pl.__version__, timed(read, repeats), rows=read().height)
+
+
+def csv_pyarrow(path, repeats):
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    pa.set_cpu_count(THREADS)
+    names = ["user", "item", "rating", "timestamp"]
+    types = {"user": pa.string(), "item": pa.string(), "rating": pa.float32(), "timestamp": pa.int64()}
+
+    def read():
+        table = pc.read_csv(path, read_options=pc.ReadOptions(column_names=names),
+                            convert_options=pc.ConvertOptions(column_types=types))
+        user = table["user"].combine_chunks().dictionary_encode()
+        item = table["item"].combine_chunks().dictionary_encode()
+        return len(user.dictionary), len(item.dictionary), table.num_rows
+
+    answer("PyArrow, dictionary_encode", pa.__version__, timed(read, repeats), rows=read()[2])
+
+
+def csv_pyarrow_strings(path, repeats):
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    pa.set_cpu_count(THREADS)
+    names = ["user", "item", "rating", "timestamp"]
+
+    def read():
+        return pc.read_csv(path, read_options=pc.ReadOptions(column_names=names)).num_rows
+
+    answer("PyArrow, ids left as text", pa.__version__, timed(read, repeats), rows=read())
+
+
+def csv_pandas(path, repeats):
+    import pandas as pd
+
+    def read():
+        frame = pd.read_csv(path, header=None, engine="pyarrow")
+        return len(pd.factorize(frame[0])[1]), len(pd.factorize(frame[1])[1])
+
+    answer("pandas, factorize", pd.__version__, timed(read, repeats))
+
+
+ROWS, EPOCHS, BATCH, HIDDEN = 10_000, 3, 64, 64
+
+
+def four_layer_data():
+    import numpy as np
+
+    rng = np.random.default_rng(42)
+    x = rng.random((ROWS, 3), dtype=np.float32)
+    y = (0.3 + 0.4 * x[:, :1] + 0.1 * rng.standard_normal((ROWS, 1))).astype(np.float32)
+    return x, y
+
+
+def four_layer_pytorch(_path, repeats):
+    import torch
+
+    torch.set_num_threads(THREADS)
+    x, y = (torch.from_numpy(a) for a in four_layer_data())
+
+    def train():
+        torch.manual_seed(42)
+        net = torch.nn.Sequential(
+            torch.nn.Linear(3, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, HIDDEN), torch.nn.ReLU(),
+            torch.nn.Linear(HIDDEN, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 1))
+        # foreach is PyTorch's own faster path for many small tensors.
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, foreach=True)
+        loss_of = torch.nn.MSELoss()
+        for _ in range(EPOCHS):
+            order = torch.randperm(ROWS)
+            # Tensors sliced by batch: faster than a DataLoader for data that lies in memory.
+            xs, ys = x[order], y[order]
+            for at in range(0, ROWS, BATCH):
+                optimizer.zero_grad(set_to_none=True)
+                loss = loss_of(net(xs[at:at + BATCH]), ys[at:at + BATCH])
+                loss.backward()
+                optimizer.step()
+        return float(loss)
+
+    best = min(((threads, timed_with(torch, threads, train, 1)) for threads in {1, THREADS}), key=lambda p: p[1])[0]
+    torch.set_num_threads(best)
+    answer("PyTorch, eager", torch.__version__, timed(train, repeats), threads=best)
+
+
+def timed_with(torch, threads, work, repeats):
+    torch.set_num_threads(threads)
+    return min(timed(work, repeats))
+
+
+def four_layer_keras(_path, repeats):
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    x, y = four_layer_data()
+
+    def train():
+        tf.keras.utils.set_random_seed(42)
+        net = tf.keras.Sequential([tf.keras.layers.Input((3,)), *[tf.keras.layers.Dense(HIDDEN, "relu") for _ in range(3)],
+                                   tf.keras.layers.Dense(1)])
+        net.compile(optimizer=tf.keras.optimizers.Adam(1e-3), loss="mse")
+        net.fit(x, y, epochs=EPOCHS, batch_size=BATCH, verbose=0)
+
+    answer("Keras, model.fit", tf.__version__, timed(train, repeats))
+
+
+def matrix(path):
+    """Users × items with 1 for each row of `user,item,…` lines, or of `user item item …` lines."""
+    import numpy as np
+    import scipy.sparse as sp
+
+    if path.endswith(".txt"):
+        users, items = [], []
+        with open(path) as lines:
+            for user, line in enumerate(lines):
+                for item in line.split()[1:]:
+                    users.append(user)
+                    items.append(int(item) - 1)
+        shape = (max(users) + 1, max(items) + 1)
+        return sp.csr_matrix((np.ones(len(users), np.float32), (users, items)), shape)
+    import pandas as pd
+
+    frame = pd.read_csv(path, header=None, engine="pyarrow")
+    users, items = pd.factorize(frame[0])[0], pd.factorize(frame[1])[0]
+    data = sp.csr_matrix((np.ones(len(users), np.float32), (users, items)))
+    data.data[:] = 1
+    return data
+
+
+def implicit_model(factors=64, iterations=1):
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as implicit's own warning asks
+    import implicit
+
+    return implicit, implicit.als.AlternatingLeastSquares(
+        factors=factors, regularization=0.01, alpha=1.0, iterations=iterations, use_gpu=False, num_threads=THREADS,
+        random_state=42, calculate_training_loss=False)
+
+
+def als_implicit(path, repeats):
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    data = matrix(path)
+    iterations = 5
+    implicit, _ = implicit_model()
+
+    def seconds(count):
+        model = implicit_model(iterations=count)[1]
+        begun = time.perf_counter()
+        model.fit(data, show_progress=False)
+        return time.perf_counter() - begun
+
+    seconds(1)
+    # The difference of two fits leaves out what happens once: initial factors, the transposed matrix.
+    each = [(seconds(1 + iterations) - seconds(1)) / iterations for _ in range(repeats)]
+    answer("implicit, ALS-CG per iteration", implicit.__version__, each, users=data.shape[0], items=data.shape[1],
+           entries=int(data.nnz), threads=THREADS)
+
+
+def full_ranking(path, repeats):
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    import numpy as np
+
+    data = matrix(path)
+    implicit, model = implicit_model()
+    rng = np.random.default_rng(42)
+    model.user_factors = rng.standard_normal((data.shape[0], 64), dtype=np.float32)
+    model.item_factors = rng.standard_normal((data.shape[1], 64), dtype=np.float32)
+    users = np.arange(data.shape[0])
+
+    def rank():
+        return model.recommend(users, data, N=10, filter_already_liked_items=True)
+
+    answer("implicit, recommend N=10", implicit.__version__, timed(rank, repeats), users=data.shape[0],
+           items=data.shape[1], threads=THREADS)
+
+
+TASKS = {f.__name__: f for f in (csv_polars, csv_polars_strings, csv_pyarrow, csv_pyarrow_strings, csv_pandas,
+                                 four_layer_pytorch, four_layer_keras, als_implicit, full_ranking)}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("file", nargs="?")
+    parser.add_argument("--repeats", type=int, default=5)
+    given = parser.parse_args()
+    os.environ.setdefault("POLARS_MAX_THREADS", str(THREADS))
+    sys.exit(TASKS[given.task](given.file, given.repeats))
