@@ -1,0 +1,247 @@
+//! The worker keeps its protocol: exit statuses, one gap-free stream, five seconds after SIGTERM, a cause for people.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use recspeed_types::event::Phase;
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent};
+
+struct Ended {
+    events: Vec<RunEvent>,
+    status: Option<i32>,
+    log: String,
+}
+
+impl Ended {
+    fn last(&self) -> &EventKind {
+        &self.events.last().expect("a run says at least one thing").kind
+    }
+
+    fn failure(&self) -> (FailureCode, &str) {
+        match self.last() {
+            EventKind::Failed { code, cause, .. } => (*code, cause),
+            other => panic!("the run ended with {other:?}\n{}", self.log),
+        }
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        match self.last() {
+            EventKind::Finished { summary } => summary.metrics[name],
+            other => panic!("the run ended with {other:?}\n{}", self.log),
+        }
+    }
+}
+
+fn worker(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed-worker"));
+    command.args(arguments).arg("--data-home").arg(home).env_remove("RECSPEED_DATA");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn start(home: &Path, arguments: &[&str], spec: &str) -> Child {
+    let mut child = worker(home, arguments).spawn().expect("the worker starts");
+    let mut input = child.stdin.take().expect("piped");
+    // A worker that refuses the spec early may close its input first.
+    let _ = input.write_all(spec.as_bytes());
+    child
+}
+
+fn ended(output: &Output) -> Ended {
+    let text = String::from_utf8(output.stdout.clone()).expect("events are UTF-8");
+    let events: Vec<RunEvent> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
+    for (index, event) in events.iter().enumerate() {
+        assert_eq!(event.seq, events[0].seq + index as u64, "the numbers have a gap");
+        assert_eq!(event.kind.is_last(), index + 1 == events.len(), "exactly the last event is a last event");
+    }
+    assert!(events.is_sorted_by_key(|event| event.at_us), "time runs backwards");
+    Ended { events, status: output.status.code(), log: String::from_utf8_lossy(&output.stderr).into_owned() }
+}
+
+fn run(arguments: &[&str], spec: &str) -> Ended {
+    let home = tempfile::tempdir().unwrap();
+    ended(&start(home.path(), arguments, spec).wait_with_output().unwrap())
+}
+
+fn toml(text: &str) -> String {
+    ExperimentSpec::from_toml(text).expect("the test's spec parses").to_json()
+}
+
+const SMALL: &str = r#"
+version = 1
+[dataset]
+source = "builtin"
+id = "beauty-synthetic-10k"
+[recommender]
+kind = "mlp"
+hidden = [8]
+[evaluation]
+metrics = ["rmse", "mae", "accuracy"]
+"#;
+
+/// Long enough that it is still running when the test acts.
+fn long() -> String {
+    toml(&format!("{SMALL}\n[training]\nepochs = 10000\nbatch_size = 16\n"))
+}
+
+#[test]
+fn a_run_ends_with_status_0_and_a_summary() {
+    let ended = run(&[], &toml(SMALL));
+    assert_eq!(ended.status, Some(0), "{}", ended.log);
+    assert!(matches!(ended.events[0].kind, EventKind::Started { .. }));
+    let phases: Vec<_> = ended
+        .events
+        .iter()
+        .filter_map(|e| if let EventKind::Phase { phase } = e.kind { Some(phase) } else { None })
+        .collect();
+    assert_eq!(phases, [Phase::Load, Phase::Fit, Phase::Evaluate]);
+    assert!(ended.metric("rmse") > 0.0 && ended.metric("rmse") < 2.0);
+    assert!((0.0..=1.0).contains(&ended.metric("accuracy")));
+}
+
+#[test]
+fn the_same_spec_gives_the_same_digits() {
+    let (a, b) = (run(&[], &toml(SMALL)), run(&[], &toml(SMALL)));
+    for metric in ["rmse", "mae", "accuracy"] {
+        assert_eq!(a.metric(metric).to_bits(), b.metric(metric).to_bits(), "{metric}");
+    }
+}
+
+#[test]
+fn an_unknown_field_is_refused_with_status_2() {
+    let ended = run(&[], r#"{"version":1,"dataset":{"source":"builtin","id":"x"},"recommender":{"kind":"mlp"},"trainnig":{}}"#);
+    assert_eq!(ended.status, Some(2));
+    let (code, cause) = ended.failure();
+    assert_eq!(code, FailureCode::InvalidSpec);
+    assert!(cause.contains("trainnig") && cause.contains("training"), "{cause}");
+}
+
+#[test]
+fn a_value_out_of_range_is_refused_with_its_path_and_the_allowed_values() {
+    let ended = run(&[], &toml(&format!("{SMALL}\n[training]\nepochs = 0\n")));
+    assert_eq!(ended.status, Some(2));
+    assert!(ended.failure().1.contains("training.epochs: is 0; allowed: 1 to 10000"), "{}", ended.failure().1);
+}
+
+#[test]
+fn a_missing_file_ends_with_status_4_and_says_where_it_was_looked_for() {
+    let spec = "version = 1\n[dataset]\nsource = \"file\"\npath = \"no/such.csv\"\nformat = \"amazon-csv\"\n[recommender]\nkind = \"global-mean\"\n";
+    let ended = run(&[], &toml(spec));
+    assert_eq!(ended.status, Some(4));
+    let (code, cause) = ended.failure();
+    assert_eq!(code, FailureCode::Data);
+    assert!(cause.contains("no/such.csv"), "{cause}");
+}
+
+#[test]
+fn too_little_memory_ends_with_status_3_and_a_remedy() {
+    let ended = run(&["--memory-limit", "1000000"], &long());
+    assert_eq!(ended.status, Some(3));
+    let (code, cause) = ended.failure();
+    assert_eq!(code, FailureCode::OutOfMemory);
+    assert!(cause.contains("dataset.sample"), "{cause}");
+}
+
+#[test]
+fn rubbish_instead_of_a_spec_is_one_sentence() {
+    for rubbish in ["", "\u{0}\u{1}", "{", "[[[", &"x".repeat(100_000)] {
+        let ended = run(&[], rubbish);
+        assert_eq!(ended.status, Some(2), "{}", ended.log);
+        assert_eq!(ended.events.len(), 1);
+        assert!(ended.failure().1.starts_with("The spec cannot be read"), "{}", ended.failure().1);
+    }
+}
+
+/// Starts a long run, waits for its first loss, sends SIGTERM; gives what it said and how long it took to leave.
+fn terminated(arguments: &[&str], home: &Path) -> (Ended, Duration) {
+    let mut child = start(home, arguments, &long());
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut seen = Vec::new();
+    for line in lines.by_ref() {
+        let line = line.unwrap();
+        let learning = line.contains(r#""name":"loss""#) && line.contains(r#""epoch":3"#);
+        seen.push(line);
+        if learning {
+            break;
+        }
+    }
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    let asked = Instant::now();
+    seen.extend(lines.map(Result::unwrap));
+    let mut output = child.wait_with_output().unwrap();
+    let took = asked.elapsed();
+    output.stdout = seen.join("\n").into_bytes();
+    (ended(&output), took)
+}
+
+#[test]
+fn sigterm_ends_a_run_within_five_seconds_with_status_130_and_a_checkpoint() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let (ended, took) = terminated(&["--checkpoint-dir", folder.to_str().unwrap()], home.path());
+    assert_eq!(ended.status, Some(130), "{}", ended.log);
+    assert_eq!(ended.failure().0, FailureCode::Cancelled);
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    let file = ended
+        .events
+        .iter()
+        .rev()
+        .find_map(|e| if let EventKind::Checkpoint { file, .. } = &e.kind { Some(file) } else { None })
+        .expect("a checkpoint was written");
+    assert!(folder.join(file).is_file());
+}
+
+#[test]
+fn a_resumed_run_ends_with_the_bits_of_one_that_was_never_stopped() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let spec = toml(&format!("{SMALL}\n[training]\nepochs = 400\nbatch_size = 16\n"));
+    let whole = ended(&start(home.path(), &[], &spec).wait_with_output().unwrap());
+
+    let mut child = start(home.path(), &["--checkpoint-dir", folder.to_str().unwrap()], &spec);
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut spoken = 0;
+    let mut stopped = false;
+    for line in lines.by_ref() {
+        spoken += 1;
+        if !stopped && line.unwrap().contains(r#""epoch":3"#) {
+            kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+            stopped = true;
+        }
+    }
+    child.wait().unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).collect();
+    let file = files.pop().expect("a checkpoint was written");
+    let first = spoken.to_string();
+    let arguments = ["--resume", file.to_str().unwrap(), "--first-seq", &first];
+    let resumed = ended(&start(home.path(), &arguments, &spec).wait_with_output().unwrap());
+    assert_eq!(resumed.status, Some(0), "{}", resumed.log);
+    assert_eq!(resumed.events[0].seq, spoken);
+    for metric in ["rmse", "mae", "accuracy"] {
+        assert_eq!(resumed.metric(metric).to_bits(), whole.metric(metric).to_bits(), "{metric}");
+    }
+}
+
+#[test]
+fn a_worker_that_nobody_listens_to_leaves() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = start(home.path(), &[], &long());
+    drop(child.stdout.take());
+    let begun = Instant::now();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn probe_lists_what_this_build_can_do() {
+    let output = Command::new(env!("CARGO_BIN_EXE_recspeed-worker")).arg("probe").output().unwrap();
+    let probe: recspeed_types::probe::Probe = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(probe.devices[0].device, "flex");
+    assert!(probe.recommenders.iter().any(|kind| kind == "mlp"));
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Brings the peers into a virtual environment of their own, builds the examples that time ours, measures, writes docs.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+if [ ! -x .venv/bench/bin/python ] || [ tests/bench/requirements.txt -nt .venv/bench/installed ]; then
+    echo "bench: installing the peers into .venv/bench (about 4 GB, several minutes)"
+    python3 -m venv .venv/bench
+    .venv/bench/bin/pip install --quiet -r tests/bench/requirements.txt
+    touch .venv/bench/installed
+fi
+cargo build --release --locked -p recspeed-data --example read_csv
+cargo build --release --locked -p recspeed-recommenders --example als_iteration --example full_ranking
+cargo build --release --locked -p recspeed-neural --example four_layer
+python3 tests/bench/bench.py
