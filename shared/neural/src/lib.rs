@@ -1,1 +1,37 @@
-//! Burn models, losses and batches.
+//! Networks on Burn: layers, losses, batches, and the loop that trains them.
+//!
+//! [`fit`] trains the network that a spec names and answers with a [`NeuralModel`]. Burn's `flex` backend does the
+//! arithmetic, natively and in a browser tab. Everything random (initial weights, the order of the rows in each epoch)
+//! is drawn here from the spec's seed with ChaCha, so the same seed starts from the same bits on every machine.
+//!
+//! Architecture invariant: a network never reads a clock, a file or a global random state, and it knows ratings only as
+//! the columns that it is handed.
+
+mod device;
+mod error;
+mod fit;
+mod model;
+mod network;
+mod random;
+mod rows;
+mod scaling;
+mod training;
+
+pub use device::NeuralDevice;
+pub use error::NeuralFitError;
+pub use fit::{fit, is_network, planned_memory};
+pub use model::{Fitted, NeuralModel};
+pub use rows::Rows;
+
+/// Version of Burn, the tensor library that trains the networks.
+pub const BURN_VERSION: &str = "0.22.1";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_reported_version_of_burn_is_the_pinned_one() {
+        let manifest = include_str!("../../../Cargo.toml");
+        let pin = format!("burn = {{ version = \"={}\"", super::BURN_VERSION);
+        assert!(manifest.contains(&pin), "the workspace does not pin {pin}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Why a network was not trained.
+
+use recspeed_types::FailureCode;
+
+/// Why a network was not trained.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum NeuralFitError {
+    /// The spec names a method that is no network of this crate.
+    #[error("`{kind}` is not a network; networks: {known}")]
+    NotANetwork {
+        /// The kind as given.
+        kind: String,
+        /// The kinds that are.
+        known: String,
+    },
+    /// Nothing to learn from.
+    #[error("there are no training rows; choose a split that leaves some, or loosen the filters")]
+    NoTrainingRows,
+    /// A row number past the end of the columns.
+    #[error("row {row} does not exist: the data set has {rows} rows")]
+    RowOutside {
+        /// The row number.
+        row: u32,
+        /// Rows of the data set.
+        rows: usize,
+    },
+    /// A rating that cannot be learnt from.
+    #[error("the rating of row {row} is {value}; remove that row: ratings must be finite numbers")]
+    RatingNotFinite {
+        /// The row number.
+        row: u32,
+        /// What stands there.
+        value: f32,
+    },
+    /// More memory than this build can address.
+    #[error(
+        "training needs about {} MiB and at most {} MiB can be had here; lower training.batch_size or recommender.hidden{}",
+        needed >> 20,
+        allowed >> 20,
+        if cfg!(target_arch = "wasm32") { ", or run it on the server" } else { "" }
+    )]
+    TooLarge {
+        /// Bytes that the training would hold.
+        needed: u64,
+        /// Bytes that can be had.
+        allowed: u64,
+    },
+    /// The loss or a weight stopped being a finite number. The weights before that step are the last good ones.
+    #[error(
+        "the {what} became {value} at step {step} (epoch {epoch}){}; try training.learning_rate = {remedy:e} instead of {learning_rate:e}, or set training.gradient_clip = 1",
+        last_loss.map_or(String::new(), |loss| format!(" after a loss of {loss:.4}"))
+    )]
+    Diverged {
+        /// `loss`, `gradient` or `weights`.
+        what: &'static str,
+        /// What it became: NaN or an infinity.
+        value: f64,
+        /// The step that did it, from 1.
+        step: u64,
+        /// The epoch of that step, from 1.
+        epoch: u32,
+        /// Loss of the step before, the last good value.
+        last_loss: Option<f64>,
+        /// The learning rate in use.
+        learning_rate: f64,
+        /// A learning rate to try.
+        remedy: f64,
+    },
+    /// The observer asked to stop; the state was offered to it as a checkpoint.
+    #[error("the training was stopped at step {step}")]
+    Interrupted {
+        /// Steps taken.
+        step: u64,
+    },
+    /// A checkpoint that does not continue this training.
+    #[error("the checkpoint cannot be used: {reason}; run the experiment from its start")]
+    Checkpoint {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl NeuralFitError {
+    /// What kind of failure this is for a run; decides the worker's exit status.
+    pub const fn code(&self) -> FailureCode {
+        match self {
+            Self::NotANetwork { .. } | Self::NoTrainingRows => FailureCode::InvalidSpec,
+            Self::RatingNotFinite { .. } => FailureCode::Data,
+            Self::TooLarge { .. } => FailureCode::OutOfMemory,
+            Self::Diverged { .. } => FailureCode::Diverged,
+            Self::Interrupted { .. } => FailureCode::Cancelled,
+            Self::RowOutside { .. } | Self::Checkpoint { .. } => FailureCode::Internal,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Every random decision of a training, drawn from the seed.
+//!
+//! Each purpose has a ChaCha stream of its own, so that one more draw for one purpose moves no other. Only 32-bit
+//! draws and 24-bit floats are used: they are the same on 32-bit wasm and on 64-bit machines.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const INITIAL_WEIGHTS: u64 = 0x7765_6967_6874_0000;
+const EPOCH_ORDER: u64 = 0x6f72_6465_0000_0000;
+
+fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(stream);
+    generator
+}
+
+/// Draws initial weights, layer by layer.
+pub(crate) struct WeightDraws(ChaCha8Rng);
+
+impl WeightDraws {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(generator(seed, INITIAL_WEIGHTS))
+    }
+
+    /// Uniform in `[-bound, bound)`, on a grid of 2^24 values.
+    pub(crate) fn uniform(&mut self, bound: f32) -> f32 {
+        let unit = (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32; // [0, 1)
+        (2.0 * unit - 1.0) * bound
+    }
+}
+
+/// The order in which epoch `epoch` visits `count` rows: a uniform permutation of `0..count` (Fisher and Yates). It
+/// depends on the seed and the epoch alone, so a resumed training finds it again.
+pub(crate) fn epoch_order(seed: u64, epoch: u32, count: u32) -> Vec<u32> {
+    let mut generator = generator(seed, EPOCH_ORDER | u64::from(epoch));
+    let mut order: Vec<u32> = (0..count).collect();
+    for last in (1..count).rev() {
+        order.swap(last as usize, below(&mut generator, last + 1) as usize);
+    }
+    order
+}
+
+/// Uniform in `0..bound`, without bias (Lemire, arXiv:1805.10941). Requires `bound > 0`.
+fn below(generator: &mut ChaCha8Rng, bound: u32) -> u32 {
+    let mut product = u64::from(generator.next_u32()) * u64::from(bound);
+    if (product as u32) < bound {
+        let threshold = bound.wrapping_neg() % bound;
+        while (product as u32) < threshold {
+            product = u64::from(generator.next_u32()) * u64::from(bound);
+        }
+    }
+    (product >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_epoch_visits_every_row_once(seed: u64, epoch in 0u32..10_000, count in 0u32..500) {
+            let mut order = epoch_order(seed, epoch, count);
+            order.sort_unstable();
+            prop_assert_eq!(order, (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn epochs_and_seeds_have_orders_of_their_own() {
+        let base = epoch_order(42, 0, 100);
+        assert_eq!(base, epoch_order(42, 0, 100));
+        assert_ne!(base, epoch_order(42, 1, 100));
+        assert_ne!(base, epoch_order(43, 0, 100));
+    }
+
+    #[test]
+    fn initial_weights_stay_inside_their_bound_and_centre_on_zero() {
+        let mut draws = WeightDraws::new(7);
+        let values: Vec<f32> = (0..10_000).map(|_| draws.uniform(0.25)).collect();
+        assert!(values.iter().all(|v| (-0.25..0.25).contains(v)));
+        let mean = values.iter().sum::<f32>() / 10_000.0;
+        assert!(mean.abs() < 0.01, "{mean}");
+    }
+}

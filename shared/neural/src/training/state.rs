@@ -1,0 +1,221 @@
+//! All that a training needs to go on to the same bits, as bytes.
+//!
+//! Little endian: magic, fingerprint of the training, counters, weights, moments, best weights, FNV-1a of all before.
+//! Floats are stored as their bits, so nothing is rounded.
+
+use crate::NeuralFitError;
+use crate::training::curve::Mean;
+
+const MAGIC: [u8; 8] = *b"recsnn01";
+
+/// The state between two batches.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct State {
+    /// Epochs finished.
+    pub(crate) epoch: u32,
+    /// Batches taken of the next one.
+    pub(crate) batch: u64,
+    /// Steps in all.
+    pub(crate) step: u64,
+    /// Loss of the epoch so far.
+    pub(crate) epoch_loss: Mean,
+    /// Loss of the last finished epoch.
+    pub(crate) finished_loss: f64,
+    /// The window of the loss curve that is being filled.
+    pub(crate) window: Mean,
+    /// `[parameters]`
+    pub(crate) weights: Vec<f32>,
+    /// Steps taken by the moments, and the two moments, `[parameters]` each.
+    pub(crate) moments: Option<(u64, Vec<f32>, Vec<f32>)>,
+    /// The best epoch on the validation rows.
+    pub(crate) best: Option<Best>,
+}
+
+/// The best epoch so far on the validation rows.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Best {
+    /// From 1.
+    pub(crate) epoch: u32,
+    /// Its validation loss.
+    pub(crate) loss: f64,
+    /// Its weights, `[parameters]`, where early stopping may bring them back.
+    pub(crate) weights: Option<Vec<f32>>,
+}
+
+impl State {
+    /// `fingerprint` names the training that the state belongs to.
+    pub(crate) fn encode(&self, fingerprint: u64) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(128 + 4 * self.weights.len() * 4);
+        bytes.extend(MAGIC);
+        put_u64(&mut bytes, fingerprint);
+        put_u64(&mut bytes, u64::from(self.epoch));
+        put_u64(&mut bytes, self.batch);
+        put_u64(&mut bytes, self.step);
+        for mean in [self.epoch_loss, self.window] {
+            put_u64(&mut bytes, mean.sum.to_bits());
+            put_u64(&mut bytes, mean.rows);
+        }
+        put_u64(&mut bytes, self.finished_loss.to_bits());
+        put_floats(&mut bytes, &self.weights);
+        put_u64(&mut bytes, u64::from(self.moments.is_some()));
+        if let Some((time, first, second)) = &self.moments {
+            put_u64(&mut bytes, *time);
+            put_floats(&mut bytes, first);
+            put_floats(&mut bytes, second);
+        }
+        put_u64(&mut bytes, u64::from(self.best.is_some()));
+        if let Some(best) = &self.best {
+            put_u64(&mut bytes, u64::from(best.epoch));
+            put_u64(&mut bytes, best.loss.to_bits());
+            put_u64(&mut bytes, u64::from(best.weights.is_some()));
+            if let Some(weights) = &best.weights {
+                put_floats(&mut bytes, weights);
+            }
+        }
+        let sum = fnv1a(&bytes);
+        put_u64(&mut bytes, sum);
+        bytes
+    }
+
+    /// # Errors
+    /// [`NeuralFitError::Checkpoint`] for bytes that are damaged, or belong to another training.
+    pub(crate) fn decode(bytes: &[u8], fingerprint: u64, parameters: usize) -> Result<Self, NeuralFitError> {
+        let refuse = |reason: &str| NeuralFitError::Checkpoint { reason: reason.to_owned() };
+        let damaged = || refuse("it is damaged");
+        let body = bytes.len().checked_sub(8).ok_or_else(damaged)?;
+        let (body, sum) = bytes.split_at(body);
+        if !body.starts_with(&MAGIC) {
+            return Err(refuse("it was not written by this version of the lab"));
+        }
+        if fnv1a(body).to_le_bytes() != *sum {
+            return Err(damaged());
+        }
+        let mut reader = Reader { bytes: &body[MAGIC.len()..], parameters };
+        if reader.u64().ok_or_else(damaged)? != fingerprint {
+            return Err(refuse("it belongs to another spec or other data"));
+        }
+        reader.state().ok_or_else(damaged)
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    parameters: usize,
+}
+
+impl Reader<'_> {
+    fn state(&mut self) -> Option<State> {
+        Some(State {
+            epoch: self.u32()?,
+            batch: self.u64()?,
+            step: self.u64()?,
+            epoch_loss: self.mean()?,
+            window: self.mean()?,
+            finished_loss: self.f64()?,
+            weights: self.floats()?,
+            moments: match self.u64()? {
+                0 => None,
+                _ => Some((self.u64()?, self.floats()?, self.floats()?)),
+            },
+            best: match self.u64()? {
+                0 => None,
+                _ => Some(Best {
+                    epoch: self.u32()?,
+                    loss: self.f64()?,
+                    weights: match self.u64()? {
+                        0 => None,
+                        _ => Some(self.floats()?),
+                    },
+                }),
+            },
+        })
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        let (head, rest) = self.bytes.split_first_chunk::<8>()?;
+        self.bytes = rest;
+        Some(u64::from_le_bytes(*head))
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.u64()?.try_into().ok()
+    }
+
+    fn f64(&mut self) -> Option<f64> {
+        self.u64().map(f64::from_bits)
+    }
+
+    fn mean(&mut self) -> Option<Mean> {
+        Some(Mean { sum: self.f64()?, rows: self.u64()? })
+    }
+
+    fn floats(&mut self) -> Option<Vec<f32>> {
+        let (head, rest) = self.bytes.split_at_checked(4 * self.parameters)?;
+        self.bytes = rest;
+        Some(head.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+}
+
+fn put_u64(bytes: &mut Vec<u8>, value: u64) {
+    bytes.extend(value.to_le_bytes());
+}
+
+fn put_floats(bytes: &mut Vec<u8>, values: &[f32]) {
+    for value in values {
+        bytes.extend(value.to_le_bytes());
+    }
+}
+
+/// FNV-1a, 64 bits: finds accidents, not attacks.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn state() -> State {
+        State {
+            epoch: 2,
+            batch: 3,
+            step: 17,
+            epoch_loss: Mean { sum: 1.5, rows: 64 },
+            finished_loss: 0.25,
+            window: Mean { sum: 0.5, rows: 8 },
+            weights: vec![1.0, -0.0, f32::MIN_POSITIVE],
+            moments: Some((17, vec![0.1; 3], vec![0.2; 3])),
+            best: Some(Best { epoch: 1, loss: 0.3, weights: Some(vec![9.0; 3]) }),
+        }
+    }
+
+    #[test]
+    fn a_state_comes_back_bit_for_bit() {
+        let state = state();
+        assert_eq!(State::decode(&state.encode(5), 5, 3).unwrap(), state);
+    }
+
+    #[test]
+    fn a_state_of_another_training_is_refused() {
+        let message = State::decode(&state().encode(5), 6, 3).unwrap_err().to_string();
+        assert!(message.contains("another spec"), "{message}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_state_is_refused(at in 0usize..200, flip in 1u8..=255, cut in 0usize..200) {
+            let whole = state().encode(5);
+            let mut flipped = whole.clone();
+            let at = at % flipped.len();
+            flipped[at] ^= flip;
+            prop_assert!(State::decode(&flipped, 5, 3).is_err());
+            prop_assert!(State::decode(&whole[..cut % whole.len()], 5, 3).is_err());
+        }
+
+        #[test]
+        fn rubbish_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(State::decode(&bytes, 5, 3).is_err());
+        }
+    }
+}
