@@ -1,0 +1,47 @@
+//! Why a command did not do what it was asked to, each with its exit status.
+
+use std::io;
+
+use recspeed_types::FailureCode;
+
+use super::data::DataError;
+use super::run::{SpecFileError, WorkerError};
+
+/// A command that failed; its text is what the terminal shows.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// The spec cannot be read or is invalid.
+    #[error(transparent)]
+    Spec(#[from] SpecFileError),
+    /// The worker cannot be started, or broke its word.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// A data set cannot be found, read, made or brought.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// No recommender has the name that was given.
+    #[error("no recommender is called `{given}`{hint}; known: {known}")]
+    UnknownRecommender {
+        /// What was given.
+        given: String,
+        /// ` (did you mean …?)`, or nothing.
+        hint: String,
+        /// Every kind.
+        known: String,
+    },
+    /// Standard output cannot be written; a closed pipe is not shown.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl CommandError {
+    /// The exit status that stands for this failure.
+    pub(crate) fn exit_status(&self) -> u8 {
+        match self {
+            Self::Spec(_) | Self::UnknownRecommender { .. } => FailureCode::InvalidSpec.exit_status(),
+            Self::Worker(error) => error.exit_status(),
+            Self::Data(error) => error.exit_status(),
+            Self::Output(_) => FailureCode::Internal.exit_status(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The subcommands of `recspeed` besides `serve`: `run`, `schema`, `recommenders` and `data`.
+//!
+//! Results go to standard output; progress, warnings and failures go to standard error, bars only where that is a
+//! terminal. A reader that closes the pipe early, as `head` does, ends a command quietly.
+
+mod data;
+mod failure;
+mod figures;
+mod output;
+mod recommenders;
+mod run;
+mod schema;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use failure::CommandError;
+
+/// What `recspeed` can be asked for in a terminal, besides `serve`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an experiment and print its result
+    Run(run::RunArgs),
+    /// Print the JSON Schema of experiment specs
+    Schema,
+    /// Look at, make and bring data sets
+    #[command(subcommand)]
+    Data(data::DataCommand),
+    /// List the recommenders, or describe one
+    Recommenders(recommenders::RecommendersArgs),
+}
+
+/// Does what was asked. Blocks; may be called inside or outside an async runtime.
+///
+/// A failure is one sentence on standard error. Exit status: 0 done, 2 wrong input, otherwise as the worker's
+/// (see [`recspeed_types::FailureCode::exit_status`]).
+pub fn run(command: Command) -> ExitCode {
+    let outcome = match command {
+        Command::Run(args) => run::run(args),
+        Command::Schema => schema::print(),
+        Command::Data(command) => data::run(command),
+        Command::Recommenders(args) => recommenders::print(&args),
+    };
+    match outcome {
+        Ok(status) => ExitCode::from(status),
+        Err(CommandError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("recspeed: {error}"));
+            ExitCode::from(error.exit_status())
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! `recspeed run FILE`: one experiment in the terminal, through the same worker and protocol as on the server.
+
+mod interrupt;
+mod progress;
+mod spec_file;
+mod story;
+mod summary;
+mod worker;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent};
+
+pub(crate) use spec_file::SpecFileError;
+pub(crate) use worker::WorkerError;
+
+use self::interrupt::Interrupts;
+use self::progress::Screen;
+use self::spec_file::SpecFile;
+use self::story::Story;
+use self::worker::{Ending, Heard, WorkerOptions, WorkerProcess};
+use super::failure::CommandError;
+use super::output;
+
+/// How long a worker that was asked to stop may take before it is killed.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// Arguments of `recspeed run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The spec: a TOML or JSON file, `-` for standard input, or a permalink (anything with `#x=`)
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Replace one field of the spec, as training.epochs=5 (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the result as one JSON object and nothing else on standard output
+    #[arg(long)]
+    json: bool,
+    /// The worker to use (otherwise `recspeed-worker` beside this program, then in PATH)
+    #[arg(long, value_name = "PATH")]
+    worker: Option<PathBuf>,
+    /// Where imported data and caches lie (otherwise as `recspeed serve`)
+    #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
+    home: Option<PathBuf>,
+    /// Keep checkpoints of the training in this folder
+    #[arg(long, value_name = "DIR")]
+    checkpoint_dir: Option<PathBuf>,
+    /// Continue from a checkpoint of the same spec
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+}
+
+/// Runs the experiment. The exit status is the worker's; 2 when the spec is invalid, 130 after Ctrl-C.
+pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
+    let SpecFile { spec, dir, title } = SpecFile::read(&args.file, &args.set)?;
+    let options = WorkerOptions {
+        program: worker::find(args.worker.as_deref())?,
+        spec_dir: dir,
+        data_home: args.home,
+        checkpoint_dir: args.checkpoint_dir,
+        resume: args.resume,
+    };
+    let mut screen = Screen::new(&title);
+    let (worker, mut story) = watch(&spec, &options, &mut screen)?;
+    screen.clear();
+    for warning in story.unshown_warnings(screen.visible()) {
+        output::complain(&format!("warning: {warning}"));
+    }
+    match story.take_last() {
+        Some(EventKind::Finished { summary }) => {
+            let text = if args.json {
+                serde_json::to_string(&summary).map_err(std::io::Error::other)?
+            } else {
+                summary::render(&title, &spec, &summary, &story.losses)
+            };
+            output::say(&output::printable(&text))?;
+            worker.after_finished()
+        }
+        Some(EventKind::Failed { code, cause, detail }) => {
+            output::complain(&format!("recspeed: {cause}"));
+            if !detail.is_empty() {
+                output::complain(&detail);
+            }
+            if code == FailureCode::Cancelled || worker.interrupted {
+                output::complain(&story.kept(options.checkpoint_dir.as_deref()));
+            }
+            Ok(worker.after_failed(code))
+        }
+        _ if worker.interrupted => {
+            output::complain("recspeed: the run was interrupted.");
+            output::complain(&story.kept(options.checkpoint_dir.as_deref()));
+            Ok(FailureCode::Cancelled.exit_status())
+        }
+        _ => Err(worker.without_end(&options.program).into()),
+    }
+}
+
+/// Starts the worker and listens until it has ended.
+fn watch(
+    spec: &ExperimentSpec,
+    options: &WorkerOptions,
+    screen: &mut Screen,
+) -> Result<(Ending, Story), WorkerError> {
+    let interrupts = Interrupts::listen();
+    let mut process = WorkerProcess::start(spec, options)?;
+    let mut story = Story::new(process.run_id().clone());
+    let mut stop_by: Option<Instant> = None;
+    let mut last_word = Instant::now();
+    loop {
+        match interrupts.take() {
+            0 => {}
+            _ if stop_by.is_some() => process.kill(),
+            count => {
+                process.terminate();
+                stop_by = Some(Instant::now() + STOP_GRACE);
+                screen.note("stopping: the worker may write a checkpoint; Ctrl-C again ends it at once");
+                if count > 1 {
+                    process.kill();
+                }
+            }
+        }
+        if stop_by.is_some_and(|limit| Instant::now() >= limit) {
+            process.kill();
+        }
+        match process.hear(Duration::from_millis(200)) {
+            Heard::Line(line) => {
+                last_word = Instant::now();
+                let event: RunEvent = match worker::parse(&line) {
+                    Ok(event) => event,
+                    Err(error) => return Err(process.give_up(error)),
+                };
+                screen.show(&event.kind);
+                if let Err(error) = story.hear(event) {
+                    return Err(process.give_up(error));
+                }
+                if story.is_over() {
+                    process.expect_end(STOP_GRACE);
+                }
+            }
+            Heard::TooLong => return Err(process.give_up(WorkerError::too_long())),
+            Heard::Nothing => screen.silence(last_word.elapsed()),
+            Heard::End => break,
+        }
+    }
+    Ok((process.ending(stop_by.is_some())?, story))
+}

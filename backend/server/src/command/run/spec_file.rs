@@ -1,0 +1,187 @@
+//! From the command line to a checked spec.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use recspeed_types::limits::MAX_SPEC_BYTES;
+use recspeed_types::spec::SpecParseError;
+use recspeed_types::{ExperimentSpec, PermalinkError, SpecErrors, decode_permalink};
+
+/// A spec that cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpecFileError {
+    /// The file is not there or not readable.
+    #[error("cannot read the spec {name}: {source}; give the path of a TOML or JSON spec")]
+    Read {
+        /// The name as given.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is no text.
+    #[error("the spec {name} is not UTF-8 text (byte {at}); save it as UTF-8 TOML or JSON")]
+    NotText {
+        /// The name as given.
+        name: String,
+        /// Position of the first byte that does not fit.
+        at: usize,
+    },
+    /// It does not parse, or a field does not fit.
+    #[error("{name}: {source}")]
+    Parse {
+        /// The name as given.
+        name: String,
+        /// Why.
+        source: SpecParseError,
+    },
+    /// The permalink does not open.
+    #[error(transparent)]
+    Link(#[from] PermalinkError),
+    /// Values that are not allowed.
+    #[error("{}", list(name, errors))]
+    Invalid {
+        /// The name as given.
+        name: String,
+        /// Every mistake.
+        errors: SpecErrors,
+    },
+}
+
+fn list(name: &str, errors: &SpecErrors) -> String {
+    let mut text = match errors.0.len() {
+        1 => format!("{name} has a mistake:"),
+        n => format!("{name} has {n} mistakes:"),
+    };
+    for error in &errors.0 {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "\n  {error}");
+    }
+    text
+}
+
+/// A checked spec and where it came from.
+#[derive(Debug)]
+pub(super) struct SpecFile {
+    /// What to run; [`ExperimentSpec::resolve`] has accepted it.
+    pub(super) spec: ExperimentSpec,
+    /// The folder beside which relative data paths are looked up first.
+    pub(super) dir: PathBuf,
+    /// What to call the run: the spec's name, or the file's.
+    pub(super) title: String,
+}
+
+impl SpecFile {
+    /// Reads and checks `source`: a path, `-` for standard input, or a permalink.
+    ///
+    /// # Errors
+    /// [`SpecFileError`], with every mistake of the spec at once.
+    pub(super) fn read(source: &str, assignments: &[String]) -> Result<Self, SpecFileError> {
+        let (name, dir, spec) = if let Some((_, payload)) = source.split_once("#x=") {
+            let spec = with_assignments(decode_permalink(payload)?, assignments)
+                .map_err(|source| SpecFileError::Parse { name: "the link".to_owned(), source })?;
+            ("the link".to_owned(), PathBuf::from("."), spec)
+        } else {
+            let (name, dir) = if source == "-" {
+                ("standard input".to_owned(), PathBuf::from("."))
+            } else {
+                (source.to_owned(), folder_of(Path::new(source)))
+            };
+            let text = text_of(source, &name)?;
+            let spec =
+                parse(&text, assignments).map_err(|source| SpecFileError::Parse { name: name.clone(), source })?;
+            (name, dir, spec)
+        };
+        spec.resolve().map_err(|errors| SpecFileError::Invalid { name: name.clone(), errors })?;
+        let title = if spec.name.trim().is_empty() { name } else { spec.name.clone() };
+        Ok(Self { spec, dir, title })
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => PathBuf::from("."),
+    }
+}
+
+/// The text of the file, read no further than a spec may be long.
+fn text_of(source: &str, name: &str) -> Result<String, SpecFileError> {
+    let read = |from: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        from.take(MAX_SPEC_BYTES as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let bytes = if source == "-" { read(&mut io::stdin().lock()) } else { File::open(source).and_then(|mut f| read(&mut f)) }
+        .map_err(|source| SpecFileError::Read { name: name.to_owned(), source })?;
+    if bytes.len() > MAX_SPEC_BYTES {
+        // The whole length is not known: reading stopped at the limit.
+        let source = SpecParseError::TooLong { bytes: bytes.len() };
+        return Err(SpecFileError::Parse { name: name.to_owned(), source });
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| SpecFileError::NotText { name: name.to_owned(), at: error.utf8_error().valid_up_to() })
+}
+
+fn parse(text: &str, assignments: &[String]) -> Result<ExperimentSpec, SpecParseError> {
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_start().starts_with('{') {
+        with_assignments(ExperimentSpec::from_json(text)?, assignments)
+    } else {
+        ExperimentSpec::from_toml_with(text, assignments)
+    }
+}
+
+fn with_assignments(spec: ExperimentSpec, assignments: &[String]) -> Result<ExperimentSpec, SpecParseError> {
+    if assignments.is_empty() { Ok(spec) } else { ExperimentSpec::from_toml_with(&spec.to_toml(), assignments) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toml_and_json_are_told_apart_by_their_first_character() {
+        let spec = ExperimentSpec::default();
+        for text in [spec.to_toml(), spec.to_json(), format!("\u{feff}\n {}", spec.to_json())] {
+            assert_eq!(parse(&text, &[]).unwrap(), spec);
+            let changed = parse(&text, &["training.epochs=7".to_owned()]).unwrap();
+            assert_eq!(changed.training.epochs, Some(7));
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_listed_with_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bad.toml");
+        let mut spec = ExperimentSpec::default();
+        spec.training.epochs = Some(0);
+        spec.training.batch_size = Some(0);
+        std::fs::write(&path, spec.to_toml()).unwrap();
+        let message = SpecFile::read(path.to_str().unwrap(), &[]).unwrap_err().to_string();
+        assert!(message.contains("has 2 mistakes:\n  training.epochs: is 0; allowed: 1 to 10000\n  training.batch_size"));
+    }
+
+    #[test]
+    fn a_permalink_runs_like_a_file() {
+        let spec = ExperimentSpec { name: "linked".into(), ..ExperimentSpec::default() };
+        let link = format!("https://lab.example/#x={}", recspeed_types::encode_permalink(&spec));
+        let read = SpecFile::read(&link, &[]).unwrap();
+        assert_eq!((read.spec, read.title.as_str()), (spec, "linked"));
+    }
+
+    #[test]
+    fn a_missing_binary_or_endless_file_is_one_sentence() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = dir.path().join("gone.toml");
+        let message = SpecFile::read(gone.to_str().unwrap(), &[]).unwrap_err().to_string();
+        assert!(message.contains("cannot read the spec") && message.contains("gone.toml"), "{message}");
+        let binary = dir.path().join("binary.toml");
+        std::fs::write(&binary, [b'a', 0xff, 0xfe]).unwrap();
+        let message = SpecFile::read(binary.to_str().unwrap(), &[]).unwrap_err().to_string();
+        assert!(message.contains("is not UTF-8 text (byte 1)"), "{message}");
+        let message = SpecFile::read("/dev/zero", &[]).unwrap_err().to_string();
+        assert!(message.contains("allowed: up to 65536"), "{message}");
+    }
+}

@@ -1,0 +1,131 @@
+//! What a run has said so far, held to the rules of the protocol.
+
+use std::path::Path;
+
+use recspeed_types::event::MeasuredOn;
+use recspeed_types::{EventKind, RunEvent, RunId};
+
+use super::super::figures;
+use super::worker::WorkerError;
+
+/// What a run has said so far.
+#[derive(Debug)]
+pub(super) struct Story {
+    run: RunId,
+    next_seq: u64,
+    last: Option<EventKind>,
+    checkpoint: Option<(String, u64)>,
+    warnings: Vec<String>,
+    /// Training losses in the order of the steps.
+    pub(super) losses: Vec<f64>,
+}
+
+impl Story {
+    /// The beginning of `run`.
+    pub(super) const fn new(run: RunId) -> Self {
+        Self { run, next_seq: 0, last: None, checkpoint: None, warnings: Vec::new(), losses: Vec::new() }
+    }
+
+    /// Takes the next event in.
+    ///
+    /// # Errors
+    /// [`WorkerError::Protocol`] for another run's event, a gap in `seq`, or an event behind the last one.
+    pub(super) fn hear(&mut self, event: RunEvent) -> Result<(), WorkerError> {
+        let broken = |what: String| Err(WorkerError::Protocol { what });
+        if event.run != self.run {
+            return broken(format!("it spoke for the run {} while it was asked for {}", event.run, self.run));
+        }
+        if event.seq != self.next_seq {
+            return broken(format!("event {} came where event {} was due", event.seq, self.next_seq));
+        }
+        if self.last.is_some() {
+            return broken(format!("event {} came after the end of the run", event.seq));
+        }
+        self.next_seq += 1;
+        match event.kind {
+            EventKind::Warning { message } => self.warnings.push(message),
+            EventKind::Checkpoint { file, step, .. } => self.checkpoint = Some((file, step)),
+            EventKind::Metric { name, split: MeasuredOn::Train, value, .. } if name == "loss" => {
+                self.losses.push(value);
+            }
+            kind if kind.is_last() => self.last = Some(kind),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the last event has come.
+    pub(super) const fn is_over(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// The last event.
+    pub(super) const fn take_last(&mut self) -> Option<EventKind> {
+        self.last.take()
+    }
+
+    /// Warnings that nobody has seen yet: those of a run that did not finish, since a result lists its own. When bars
+    /// were visible they were shown as they came.
+    pub(super) fn unshown_warnings(&self, bars_visible: bool) -> &[String] {
+        let finished = matches!(self.last, Some(EventKind::Finished { .. }));
+        if finished || bars_visible { &[] } else { &self.warnings }
+    }
+
+    /// What is left of an interrupted run, in one sentence.
+    pub(super) fn kept(&self, folder: Option<&Path>) -> String {
+        match (&self.checkpoint, folder) {
+            (Some((file, step)), Some(folder)) => {
+                let file = folder.join(file);
+                format!(
+                    "Kept: the checkpoint {} of step {}; add --resume with that file to continue.",
+                    file.display(),
+                    figures::count(*step)
+                )
+            }
+            (Some((file, step)), None) => {
+                format!("Kept: the checkpoint {file} of step {}.", figures::count(*step))
+            }
+            (None, Some(_)) => "Nothing was kept: no checkpoint had been written yet.".to_owned(),
+            (None, None) => "Nothing was kept; with --checkpoint-dir DIR a training can be continued.".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(run: &str, seq: u64, kind: EventKind) -> RunEvent {
+        RunEvent { run: RunId::new(run).unwrap(), seq, at_us: 0, kind }
+    }
+
+    fn log() -> EventKind {
+        EventKind::Log { message: "hello".into() }
+    }
+
+    #[test]
+    fn gaps_strangers_and_words_after_the_end_break_the_protocol() {
+        let story = || Story::new(RunId::new("r1").unwrap());
+        let mut fine = story();
+        fine.hear(event("r1", 0, log())).unwrap();
+        fine.hear(event("r1", 1, log())).unwrap();
+        let gap = fine.hear(event("r1", 3, log())).unwrap_err().to_string();
+        assert!(gap.contains("event 3 came where event 2 was due"), "{gap}");
+        let stranger = story().hear(event("r2", 0, log())).unwrap_err().to_string();
+        assert!(stranger.contains("it spoke for the run r2"), "{stranger}");
+        let code = recspeed_types::FailureCode::Internal;
+        fine.hear(event("r1", 2, EventKind::Failed { code, cause: "c".into(), detail: String::new() })).unwrap();
+        let late = fine.hear(event("r1", 3, log())).unwrap_err().to_string();
+        assert!(late.contains("after the end"), "{late}");
+    }
+
+    #[test]
+    fn what_was_kept_is_named() {
+        let mut story = Story::new(RunId::new("r1").unwrap());
+        assert!(story.kept(None).starts_with("Nothing was kept; with --checkpoint-dir"));
+        let kind = EventKind::Checkpoint { file: "step-1200.bin".into(), step: 1200, sha256: String::new() };
+        story.hear(event("r1", 0, kind)).unwrap();
+        let kept = story.kept(Some(Path::new("kept")));
+        assert!(kept.contains("kept/step-1200.bin of step 1,200"), "{kept}");
+    }
+}

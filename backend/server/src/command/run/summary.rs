@@ -1,0 +1,208 @@
+//! The result of a run as a page of text.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use recspeed_types::{ExperimentSpec, RunSummary};
+
+use super::super::figures::{bytes, count, counted, percent, seconds, sparkline, value};
+
+/// The result: metrics first, then everything that one must know to trust them.
+pub(super) fn render(title: &str, spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> String {
+    let mut text = format!("{title}\n\n{}\n\n", metrics(spec, summary));
+    let mut facts = Table::new();
+    facts.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    for (label, fact) in facts_of(spec, summary, losses) {
+        facts.add_row([label.to_owned(), fact]);
+    }
+    for line in facts.to_string().lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    for warning in &summary.warnings {
+        text.push_str(&format!("\nWarning: {warning}\n"));
+    }
+    text
+}
+
+/// The metrics in the order of the spec, then any others.
+fn metrics(spec: &ExperimentSpec, summary: &RunSummary) -> Table {
+    let asked: Vec<String> = spec.evaluation.metrics.iter().map(ToString::to_string).collect();
+    let others = summary.metrics.keys().filter(|name| !asked.contains(name));
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["metric", "value"]);
+    for name in asked.iter().chain(others) {
+        let shown = summary.metrics.get(name).map_or_else(|| "not measured".to_owned(), |v| value(*v));
+        table.add_row([name.clone(), shown]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<(&'static str, String)> {
+    let (data, evaluation, memory) = (&summary.data, &summary.evaluation, &summary.memory);
+    let made_up = if data.synthetic { " (synthetic)" } else { "" };
+    let mut facts = vec![
+        ("recommender", format!("{}, seed {}", spec.recommender.kind, summary.seed)),
+        (
+            "data",
+            format!(
+                "{}{made_up}: {} and {}; {}",
+                data.name,
+                counted(data.users, "user", "users"),
+                counted(data.items, "item", "items"),
+                counted(data.bad_lines, "bad line", "bad lines"),
+            ),
+        ),
+        (
+            "rows",
+            format!("{} to learn from, {} for validation, {} for the test", count(data.train), count(data.validation), count(data.test)),
+        ),
+        ("sha256", data.sha256.clone()),
+        ("candidates", format!("{}: {}", evaluation.candidates, counted(evaluation.candidate_items, "item", "items"))),
+        ("users", users(summary)),
+        ("ties", format!("{} of the lists were cut by the tie rule: {}", percent(evaluation.tie_share), evaluation.tie_rule)),
+    ];
+    if evaluation.cold_item_rows > 0 {
+        facts.push((
+            "cold items",
+            format!("{} on items that nobody has in training", counted(evaluation.cold_item_rows, "test row", "test rows")),
+        ));
+    }
+    if spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings()) {
+        facts.push(("rating scale", evaluation.rating_scale.clone()));
+    }
+    if let Some(training) = &summary.training {
+        let spark = sparkline(losses, 32);
+        let spark = if spark.is_empty() { spark } else { format!(" {spark}") };
+        let best = training.best_epoch.map_or(String::new(), |epoch| format!(", best epoch {epoch}"));
+        let early = if training.stopped_early { ", stopped early" } else { "" };
+        facts.push((
+            "training",
+            format!(
+                "{}, {}, last loss {}{spark}{best}{early}",
+                counted(u64::from(training.epochs), "epoch", "epochs"),
+                counted(training.steps, "step", "steps"),
+                value(training.final_loss),
+            ),
+        ));
+    }
+    let timing = &summary.timing;
+    facts.push((
+        "time",
+        format!(
+            "load {}, fit {}, evaluate {}",
+            seconds(timing.load_s),
+            seconds(timing.fit_s),
+            seconds(timing.evaluate_s)
+        ),
+    ));
+    let parts: Vec<String> = [
+        ("parameters", memory.parameters),
+        ("gradients", memory.gradients),
+        ("optimizer", memory.optimizer),
+        ("activations", memory.activations),
+        ("buffers", memory.buffers),
+    ]
+    .into_iter()
+    .filter(|(_, size)| *size > 0)
+    .map(|(name, size)| format!("{name} {}", bytes(size)))
+    .collect();
+    let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    facts.push(("memory", format!("peak {}{parts}", bytes(memory.peak))));
+    let engine = &summary.engine;
+    let versions: Vec<String> = engine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    facts.push((
+        "engine",
+        format!(
+            "{} on {}, {}; {}; {}",
+            engine.kind,
+            engine.device,
+            counted(u64::from(engine.threads), "thread", "threads"),
+            engine.host,
+            versions.join(", ")
+        ),
+    ));
+    facts
+}
+
+fn users(summary: &RunSummary) -> String {
+    let evaluation = &summary.evaluation;
+    let mut text = if evaluation.sampled_users {
+        format!(
+            "{} of {} test users, drawn by the seed",
+            count(evaluation.evaluated_users),
+            count(evaluation.test_users)
+        )
+    } else {
+        format!("{} of {} test users evaluated", count(evaluation.evaluated_users), count(evaluation.test_users))
+    };
+    if evaluation.cold_users > 0 {
+        text.push_str(&format!("; {} cold", count(evaluation.cold_users)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recspeed_types::event::MemoryBytes;
+    use recspeed_types::summary::{DataInfo, EngineInfo, EvaluationInfo, SummaryStatus, Timing};
+
+    fn example() -> RunSummary {
+        RunSummary {
+            run: recspeed_types::RunId::new("r1").unwrap(),
+            status: SummaryStatus::Finished,
+            metrics: [("rmse".to_owned(), 1.153_676_1), ("mae".to_owned(), 0.968_05)].into(),
+            timing: Timing { load_s: 0.1, fit_s: 2.0, evaluate_s: 0.05 },
+            memory: MemoryBytes { parameters: 2048, peak: 5 << 20, ..MemoryBytes::default() },
+            engine: EngineInfo {
+                kind: "burn".into(),
+                device: "flex".into(),
+                versions: [("burn".to_owned(), "0.22.1".to_owned())].into(),
+                host: "linux x86_64".into(),
+                threads: 2,
+            },
+            data: DataInfo {
+                name: "ml-100k.inter".into(),
+                users: 943,
+                items: 1682,
+                train: 80_000,
+                validation: 0,
+                test: 20_000,
+                bad_lines: 1,
+                sha256: "ab".repeat(32),
+                synthetic: false,
+            },
+            evaluation: EvaluationInfo {
+                candidates: "full ranking".into(),
+                candidate_items: 1650,
+                test_users: 459,
+                evaluated_users: 100,
+                sampled_users: true,
+                cold_users: 2,
+                cold_item_rows: 32,
+                tie_rule: "score descending, then the lower item id".into(),
+                tie_share: 0.0042,
+                rating_scale: "stars".into(),
+            },
+            training: None,
+            seed: 42,
+            warnings: vec!["the clock went backwards".into()],
+        }
+    }
+
+    #[test]
+    fn a_result_shows_all_that_is_needed_to_trust_it() {
+        let text = render("A run", &ExperimentSpec::default(), &example(), &[]);
+        for part in [
+            "1.153676", "0.9680500", "943 users and 1,682 items", "1 bad line", "80,000 to learn from", "20,000 for the test",
+            "full ranking: 1,650 items", "100 of 459 test users, drawn by the seed; 2 cold", "0.4 % of the lists",
+            "32 test rows on items", "fit 2.00 s", "peak 5.0 MiB (parameters 2.0 KiB)", "burn on flex, 2 threads",
+            "Warning: the clock went backwards", &"ab".repeat(32),
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        assert!(text.find("rmse").unwrap() < text.find("mae").unwrap(), "the order of the spec");
+    }
+}

@@ -1,0 +1,479 @@
+//! The worker as a child process: found, started, heard, stopped.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use recspeed_types::limits::MAX_EVENT_BYTES;
+use recspeed_types::{ExperimentSpec, FailureCode, RunEvent, RunId};
+
+use super::super::failure::CommandError;
+use super::super::output;
+
+/// The file name of the worker.
+const WORKER: &str = "recspeed-worker";
+/// Lines of the worker's own log that are kept to explain its death.
+const LOG_LINES: usize = 12;
+/// Bytes of one such line.
+const LOG_LINE_BYTES: u64 = 2000;
+/// How long a worker's output may stay open after the process has gone.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// A worker that cannot be started or does not keep to the protocol.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkerError {
+    /// There is no worker.
+    #[error("no `{WORKER}` beside {beside} or in PATH; build it with `cargo build --release -p recspeed-worker`, or name it with --worker PATH")]
+    Missing {
+        /// The folder of this program.
+        beside: String,
+    },
+    /// The program that was named is not there.
+    #[error("there is no worker at {path}; name an existing program with --worker PATH")]
+    NotThere {
+        /// What was given.
+        path: String,
+    },
+    /// The operating system refused.
+    #[error("cannot start the worker {path}: {source}; check that it is an executable program for this machine")]
+    Start {
+        /// The program.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line that is no event.
+    #[error("the worker printed what is no event: {line}; use the worker that was built with this program{log}")]
+    Rubbish {
+        /// The start of the line.
+        line: String,
+        /// The end of the worker's log.
+        log: LogTail,
+    },
+    /// Events that contradict each other.
+    #[error("the worker broke the protocol: {what}; use the worker that was built with this program")]
+    Protocol {
+        /// How.
+        what: String,
+    },
+    /// Ended by a signal.
+    #[error("the worker was killed by signal {signal} before it had a result: {remedy}{log}")]
+    Killed {
+        /// Number and name.
+        signal: String,
+        /// Number alone.
+        number: i32,
+        /// What to do.
+        remedy: &'static str,
+        /// The end of its log.
+        log: LogTail,
+    },
+    /// Ended by itself without a word.
+    #[error("the worker {path} ended with status {status} and without a result; run it again, and report it with its log if it happens twice{log}")]
+    Silent {
+        /// The program.
+        path: String,
+        /// Its exit status.
+        status: i32,
+        /// The end of its log.
+        log: LogTail,
+    },
+    /// Finished, and then failed all the same.
+    #[error("the worker gave its result but then ended with {status}; trust the numbers above only after a second run{log}")]
+    FailedAfterwards {
+        /// How it ended.
+        status: String,
+        /// Exit status to pass on.
+        code: u8,
+        /// The end of its log.
+        log: LogTail,
+    },
+    /// Waiting for the process failed.
+    #[error("lost the worker process: {0}")]
+    Lost(#[from] io::Error),
+}
+
+impl WorkerError {
+    /// A line over the limit.
+    pub(super) fn too_long() -> Self {
+        Self::Protocol { what: format!("it printed a line of more than {MAX_EVENT_BYTES} bytes") }
+    }
+
+    /// The exit status of `recspeed run` after this failure.
+    pub(crate) fn exit_status(&self) -> u8 {
+        match self {
+            Self::Killed { number, .. } => killed_status(*number),
+            Self::Silent { status, .. } => u8::try_from(*status).ok().filter(|s| *s != 0).unwrap_or(1),
+            Self::FailedAfterwards { code, .. } => *code,
+            _ => FailureCode::Worker.exit_status(),
+        }
+    }
+}
+
+/// 128 + signal, as shells report it.
+fn killed_status(signal: i32) -> u8 {
+    u8::try_from(128 + signal).unwrap_or(FailureCode::Worker.exit_status())
+}
+
+/// The last lines of a worker's log, indented under a message; empty when it said nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LogTail(Vec<String>);
+
+impl fmt::Display for LogTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.is_empty() {
+            f.write_str("\nThe end of its log:")?;
+        }
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+/// The worker program: `named`, or beside this program, or in PATH.
+///
+/// # Errors
+/// [`WorkerError::NotThere`] or [`WorkerError::Missing`].
+pub(super) fn find(named: Option<&Path>) -> Result<PathBuf, WorkerError> {
+    if let Some(path) = named {
+        // A bare name means a program in the working folder here, not in PATH.
+        let path = if path.components().count() == 1 { Path::new(".").join(path) } else { path.to_owned() };
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(WorkerError::NotThere { path: path.display().to_string() })
+        };
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()));
+    let in_path = std::env::var_os("PATH").unwrap_or_default();
+    beside
+        .iter()
+        .cloned()
+        .chain(std::env::split_paths(&in_path))
+        .map(|folder| folder.join(WORKER))
+        .find(|program| program.is_file())
+        .ok_or_else(|| WorkerError::Missing {
+            beside: beside.map_or("this program".to_owned(), |folder| folder.display().to_string()),
+        })
+}
+
+/// Which worker, and with which folders.
+#[derive(Debug)]
+pub(super) struct WorkerOptions {
+    /// The program.
+    pub(super) program: PathBuf,
+    /// Relative data paths are looked up here first.
+    pub(super) spec_dir: PathBuf,
+    /// Imported data and caches.
+    pub(super) data_home: Option<PathBuf>,
+    /// Where checkpoints go.
+    pub(super) checkpoint_dir: Option<PathBuf>,
+    /// A checkpoint to continue from.
+    pub(super) resume: Option<PathBuf>,
+}
+
+/// What came from the worker.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// A line, without its end.
+    Line(Vec<u8>),
+    /// A line over the limit.
+    TooLong,
+    /// Nothing in the time given.
+    Nothing,
+    /// Its output has ended.
+    End,
+}
+
+/// A running worker. Dropping it kills it.
+pub(super) struct WorkerProcess {
+    child: Child,
+    run: RunId,
+    lines: Receiver<Heard>,
+    log: Arc<Mutex<VecDeque<String>>>,
+    gone_since: Option<Instant>,
+    end_by: Option<Instant>,
+    killed_by_us: bool,
+}
+
+impl WorkerProcess {
+    /// Starts the worker and gives it the spec.
+    ///
+    /// # Errors
+    /// [`WorkerError::Start`].
+    pub(super) fn start(spec: &ExperimentSpec, options: &WorkerOptions) -> Result<Self, WorkerError> {
+        let run = run_id();
+        let mut command = Command::new(&options.program);
+        command.arg("--run").arg(run.as_str()).arg("--spec-dir").arg(&options.spec_dir);
+        for (flag, path) in [
+            ("--data-home", &options.data_home),
+            ("--checkpoint-dir", &options.checkpoint_dir),
+            ("--resume", &options.resume),
+        ] {
+            if let Some(path) = path {
+                command.arg(flag).arg(path);
+            }
+        }
+        // A process group of its own: Ctrl-C reaches this program alone, which then asks the worker to stop.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let start = |source| WorkerError::Start { path: options.program.display().to_string(), source };
+        let mut child = command.spawn().map_err(start)?;
+        let (Some(mut stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(start(io::Error::other("no pipes")));
+        };
+        let json = spec.to_json();
+        // On a thread: a worker that never reads must not block us. One that has gone shows by its exit status.
+        thread::spawn(move || stdin.write_all(json.as_bytes()));
+        let (sender, lines) = sync_channel(1024);
+        thread::spawn(move || read_lines(BufReader::with_capacity(1 << 16, stdout), &sender));
+        let log = Arc::new(Mutex::new(VecDeque::new()));
+        let tail = Arc::clone(&log);
+        thread::spawn(move || read_log(BufReader::new(stderr), &tail));
+        Ok(Self { child, run, lines, log, gone_since: None, end_by: None, killed_by_us: false })
+    }
+
+    /// The run that it was asked for.
+    pub(super) const fn run_id(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Waits at most `patience` for the next line.
+    pub(super) fn hear(&mut self, patience: Duration) -> Heard {
+        if self.end_by.is_some_and(|limit| Instant::now() >= limit) {
+            self.kill();
+            self.end_by = None;
+        }
+        match self.lines.recv_timeout(patience) {
+            Ok(heard) => heard,
+            Err(RecvTimeoutError::Disconnected) => Heard::End,
+            Err(RecvTimeoutError::Timeout) => {
+                // A grandchild may hold the pipe open after the worker itself has gone.
+                if self.gone_since.is_none() && matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                    self.gone_since = Some(Instant::now());
+                }
+                if self.gone_since.is_some_and(|since| since.elapsed() > DRAIN) { Heard::End } else { Heard::Nothing }
+            }
+        }
+    }
+
+    /// Asks it to write a checkpoint and leave.
+    pub(super) fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Ends it at once.
+    pub(super) fn kill(&mut self) {
+        self.killed_by_us = true;
+        self.signal(Signal::SIGKILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // The child is not reaped before `ending`, so its id cannot belong to another process yet.
+        if let Ok(pid) = i32::try_from(self.child.id())
+            && self.gone_since.is_none()
+        {
+            let _ = killpg(Pid::from_raw(pid), signal);
+        }
+    }
+
+    /// After the last event: the process must end within `grace`.
+    pub(super) fn expect_end(&mut self, grace: Duration) {
+        self.end_by = Some(Instant::now() + grace);
+    }
+
+    /// Kills a worker that broke the protocol; gives `error` back with the end of its log.
+    pub(super) fn give_up(mut self, error: WorkerError) -> WorkerError {
+        self.kill();
+        let _ = self.child.wait();
+        match error {
+            WorkerError::Rubbish { line, .. } => WorkerError::Rubbish { line, log: self.log_tail() },
+            other => other,
+        }
+    }
+
+    /// Waits for the end and tells how it was.
+    ///
+    /// # Errors
+    /// [`WorkerError::Lost`] when the operating system cannot say.
+    pub(super) fn ending(mut self, interrupted: bool) -> Result<Ending, WorkerError> {
+        let limit = Instant::now() + super::STOP_GRACE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break status;
+            }
+            // It closed its output but stays: there is nothing more to hear from it.
+            if Instant::now() >= limit {
+                self.kill();
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        self.gone_since = Some(Instant::now());
+        // The log's reader needs a moment for the last lines.
+        thread::sleep(Duration::from_millis(20));
+        Ok(Ending { status, interrupted, killed_by_us: self.killed_by_us, log: self.log_tail() })
+    }
+
+    fn log_tail(&self) -> LogTail {
+        LogTail(self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect())
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        if self.gone_since.is_none() && matches!(self.child.try_wait(), Ok(None)) {
+            self.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// How a worker ended.
+#[derive(Debug)]
+pub(super) struct Ending {
+    status: ExitStatus,
+    /// Whether it was asked to stop.
+    pub(super) interrupted: bool,
+    killed_by_us: bool,
+    log: LogTail,
+}
+
+impl Ending {
+    /// The status after a result: 0, or an error when the process failed all the same.
+    pub(super) fn after_finished(self) -> Result<u8, CommandError> {
+        if self.status.success() {
+            return Ok(0);
+        }
+        let code = match (self.status.code(), self.status.signal()) {
+            (Some(code), _) => u8::try_from(code).unwrap_or(1),
+            (None, Some(signal)) => killed_status(signal),
+            (None, None) => 1,
+        };
+        Err(WorkerError::FailedAfterwards { status: self.status.to_string(), code, log: self.log }.into())
+    }
+
+    /// The status after a failure that the worker has told: its own, unless that contradicts what it said.
+    pub(super) fn after_failed(&self, code: FailureCode) -> u8 {
+        match self.status.code().and_then(|status| u8::try_from(status).ok()) {
+            Some(0) | None => code.exit_status(),
+            Some(status) => status,
+        }
+    }
+
+    /// The failure of a worker that ended without its last event.
+    pub(super) fn without_end(self, program: &Path) -> WorkerError {
+        let log = self.log;
+        match self.status.signal() {
+            Some(number) => {
+                let name = Signal::try_from(number).map_or("unknown", Signal::as_str);
+                let remedy = match number {
+                    9 if self.killed_by_us => "it did not end by itself; run it again",
+                    9 => "most often the machine ran out of memory; try a smaller sample (--set dataset.sample=10000) or close other programs",
+                    _ => "run it again, and report it with its log if it happens twice",
+                };
+                WorkerError::Killed { signal: format!("{number} ({name})"), number, remedy, log }
+            }
+            None => WorkerError::Silent {
+                path: program.display().to_string(),
+                status: self.status.code().unwrap_or(1),
+                log,
+            },
+        }
+    }
+}
+
+/// An event from a line.
+///
+/// # Errors
+/// [`WorkerError::Rubbish`] with the start of the line.
+pub(super) fn parse(line: &[u8]) -> Result<RunEvent, WorkerError> {
+    serde_json::from_slice(line).map_err(|_| {
+        let text = String::from_utf8_lossy(&line[..line.len().min(320)]);
+        let shown: String = text.chars().take(80).collect();
+        let more = if line.len() > shown.len() { "…" } else { "" };
+        let line = format!("`{}{more}`", output::printable(&shown).replace('\n', " "));
+        WorkerError::Rubbish { line, log: LogTail::default() }
+    })
+}
+
+/// A name that no other run of this machine has: time and process.
+fn run_id() -> RunId {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    RunId::new(format!("t{:x}-{:x}", since.as_micros(), std::process::id()))
+        .expect("hexadecimal digits of two numbers fit a run id")
+}
+
+/// Passes lines on, each at most [`MAX_EVENT_BYTES`] long; stops behind a longer one.
+fn read_lines(mut from: impl BufRead, to: &SyncSender<Heard>) {
+    loop {
+        let mut line = Vec::new();
+        match from.by_ref().take(MAX_EVENT_BYTES as u64 + 1).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else if line.len() > MAX_EVENT_BYTES {
+            let _ = to.send(Heard::TooLong);
+            return;
+        }
+        if to.send(Heard::Line(line)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps the last lines of the worker's log; the pipe is always emptied, so that the worker never blocks on it.
+fn read_log(mut from: impl BufRead, tail: &Mutex<VecDeque<String>>) {
+    loop {
+        let mut line = Vec::new();
+        match from.by_ref().take(LOG_LINE_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        if text.is_empty() {
+            continue;
+        }
+        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.len() == LOG_LINES {
+            tail.pop_front();
+        }
+        tail.push_back(text.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rubbish_is_quoted_short_and_harmless() {
+        let message = parse(b"\x1b[2Jhello").unwrap_err().to_string();
+        assert!(message.starts_with("the worker printed what is no event: ` [2Jhello`;"), "{message}");
+        let long = parse(&[0xff; 5000]).unwrap_err().to_string();
+        assert!(long.chars().count() < 250 && long.contains('…'), "{long}");
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_not_held_in_memory_whole() {
+        let (sender, receiver) = sync_channel(8);
+        read_lines(BufReader::new(io::repeat(b'x').take(10 * MAX_EVENT_BYTES as u64)), &sender);
+        assert!(matches!(receiver.recv().unwrap(), Heard::TooLong));
+    }
+
+    #[test]
+    fn a_worker_that_is_not_there_is_named() {
+        let message = find(Some(Path::new("nowhere/worker"))).unwrap_err().to_string();
+        assert_eq!(message, "there is no worker at nowhere/worker; name an existing program with --worker PATH");
+    }
+}
