@@ -1,0 +1,220 @@
+//! Strategies for specs: every one that [`valid_spec`] draws passes `resolve`.
+
+// Each test program uses its own part of this module.
+#![allow(dead_code)]
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use recspeed_types::builtin;
+use recspeed_types::catalogue::{self, Entry, ParamKind, Predicts};
+use recspeed_types::limits::*;
+use recspeed_types::metric::METRIC_KINDS;
+use recspeed_types::spec::*;
+use recspeed_types::{ExperimentSpec, MetricName};
+
+/// A text of `1..=max` characters of every kind that a field may hold: letters, marks, emoji, quotes, backslashes.
+fn text(min: usize, max: usize) -> impl Strategy<Value = String> {
+    let character = prop_oneof![
+        4 => proptest::char::range('!', '~'),
+        1 => Just(' '),
+        2 => any::<char>().prop_filter("no control characters", |c| !c.is_control()),
+    ];
+    vec(character, min..=max).prop_map(|chars| chars.into_iter().collect())
+}
+
+/// A number of `low..=high` with an exponent anywhere between theirs, the ends included.
+fn number(low: f64, high: f64) -> BoxedStrategy<f64> {
+    prop_oneof![
+        6 => low..high,
+        2 => (0.0..1.0f64).prop_map(move |t| (low + (high - low) * t.powi(12)).clamp(low, high)),
+        1 => Just(low),
+        1 => Just(high),
+    ]
+    .boxed()
+}
+
+fn format() -> impl Strategy<Value = DataFormat> {
+    proptest::sample::select(DataFormat::ALL.as_slice())
+}
+
+fn source(longest_path: usize) -> impl Strategy<Value = DatasetSpec> {
+    let builtin = proptest::sample::select(builtin::ids()).prop_map(DatasetSpec::builtin);
+    let bad_share = || option::of(number(0.0, 1.0));
+    let path = move || text(1, longest_path);
+    let file = (path(), format(), option::of(path()), option::of(path()), bad_share()).prop_map(
+        |(path, format, items, users, max_bad_share)| DatasetSpec {
+            items,
+            users,
+            max_bad_share,
+            ..DatasetSpec::file(&path, format)
+        },
+    );
+    let upload = ("[0-9a-f]{64}", format(), bad_share())
+        .prop_map(|(hash, format, max_bad_share)| DatasetSpec { max_bad_share, ..DatasetSpec::upload(&hash, format) });
+    prop_oneof![builtin, file, upload]
+}
+
+fn dataset(longest_path: usize) -> impl Strategy<Value = DatasetSpec> {
+    let filters = (
+        option::of(1..=1_000_000u32),
+        option::of(1..=1_000_000u32),
+        option::of(1..=u64::from(u32::MAX)),
+        option::of(number(-1e6, 1e6)),
+    );
+    (source(longest_path), filters).prop_map(|(source, (min_user, min_item, sample, implicit_threshold))| DatasetSpec {
+        min_user,
+        min_item,
+        sample,
+        implicit_threshold,
+        ..source
+    })
+}
+
+fn split() -> impl Strategy<Value = SplitSpec> {
+    let fit_on = option::of(proptest::sample::select([FitOn::Train, FitOn::TrainValidation].as_slice()));
+    let ratios = (
+        proptest::sample::select([SplitKind::Random, SplitKind::PerUserRandom, SplitKind::GlobalTime].as_slice()),
+        option::of(number(0.001, 0.499)),
+        option::of(number(0.001, 0.5)),
+        fit_on.clone(),
+    )
+        .prop_map(|(kind, test_ratio, validation_ratio, fit_on)| SplitSpec {
+            test_ratio,
+            validation_ratio,
+            fit_on: fit_on.filter(|_| validation_ratio.is_some()),
+            ..SplitSpec::of(kind)
+        });
+    let last = (option::of(any::<bool>()), fit_on).prop_map(|(validation, fit_on)| SplitSpec {
+        validation,
+        fit_on: fit_on.filter(|_| validation == Some(true)),
+        ..SplitSpec::of(SplitKind::LeaveLastOut)
+    });
+    let first = option::of(1..=MAX_FIRST_N).prop_map(|n| SplitSpec { n, ..SplitSpec::of(SplitKind::PerUserFirstN) });
+    let folds = (
+        proptest::sample::select([SplitKind::ContiguousFold, SplitKind::KFold].as_slice()),
+        (2..=MAX_FOLDS).prop_flat_map(|folds| (Just(folds), option::of(1..=folds))),
+    )
+        .prop_map(|(kind, (folds, fold))| SplitSpec { folds: Some(folds), fold, ..SplitSpec::of(kind) });
+    prop_oneof![ratios, last, first, folds]
+}
+
+fn param(kind: &'static ParamKind) -> BoxedStrategy<ParamValue> {
+    match kind {
+        ParamKind::Integer { min, max, .. } => (*min..=*max).prop_map(ParamValue::Integer).boxed(),
+        ParamKind::Float { min, max, .. } => number(*min, *max).prop_map(ParamValue::Float).boxed(),
+        ParamKind::Boolean { .. } => any::<bool>().prop_map(ParamValue::Boolean).boxed(),
+        ParamKind::Choice { options, .. } => {
+            proptest::sample::select(*options).prop_map(|name| ParamValue::Text(name.to_owned())).boxed()
+        }
+        ParamKind::Integers { min, max, max_len, .. } => {
+            vec(*min..=*max, 1..=*max_len).prop_map(ParamValue::Integers).boxed()
+        }
+    }
+}
+
+fn recommender(entry: &'static Entry) -> BoxedStrategy<RecommenderSpec> {
+    let mut strategy = Just(RecommenderSpec::new(entry.kind)).boxed();
+    for parameter in entry.params {
+        let usual = Just(parameter.default_value());
+        let value = option::of(prop_oneof![3 => param(&parameter.kind), 1 => usual]);
+        strategy = (strategy, value)
+            .prop_map(|(spec, value)| match value {
+                Some(value) => spec.with(parameter.name, value),
+                None => spec,
+            })
+            .boxed();
+    }
+    strategy
+}
+
+fn training(entry: &'static Entry, validation: bool) -> BoxedStrategy<TrainingSpec> {
+    if entry.losses.is_empty() {
+        return Just(TrainingSpec::default()).boxed();
+    }
+    let patience = if validation { option::of(1..=MAX_EPOCHS).boxed() } else { Just(None).boxed() };
+    (
+        (option::of(1..=MAX_EPOCHS), option::of(1..=MAX_BATCH_SIZE)),
+        option::of(proptest::sample::select(Optimizer::ALL.as_slice())),
+        option::of(number(1e-9, 1e3)),
+        option::of(number(0.0, 1e3)),
+        option::of(proptest::sample::select(entry.losses)),
+        patience,
+        option::of(number(1e-9, 1e9)),
+        option::of(Just(Precision::F32)),
+    )
+        .prop_map(
+            |((epochs, batch_size), optimizer, learning_rate, weight_decay, loss, early_stopping, clip, precision)| {
+                TrainingSpec {
+                    epochs,
+                    batch_size,
+                    optimizer,
+                    learning_rate,
+                    weight_decay,
+                    loss,
+                    early_stopping,
+                    gradient_clip: clip,
+                    precision,
+                }
+            },
+        )
+        .boxed()
+}
+
+fn evaluation(entry: &'static Entry) -> impl Strategy<Value = EvaluationSpec> {
+    let kinds: Vec<_> =
+        METRIC_KINDS.into_iter().filter(|m| !(m.of_ratings() && entry.predicts == Predicts::Scores)).collect();
+    let metric = (proptest::sample::select(kinds), 1..=MAX_K)
+        .prop_map(|(kind, k)| if kind.at_k() { MetricName::at(kind, k) } else { MetricName::plain(kind) });
+    let metrics = vec(metric, 1..=MAX_METRICS).prop_map(|metrics| {
+        let mut once = Vec::new();
+        for metric in metrics {
+            if !once.contains(&metric) {
+                once.push(metric);
+            }
+        }
+        once
+    });
+    let candidates = proptest::sample::select([Candidates::Unseen, Candidates::All].as_slice());
+    (metrics, candidates, number(-1e6, 1e6), option::of(1..=u64::from(u32::MAX))).prop_map(
+        |(metrics, candidates, threshold, max_users)| EvaluationSpec { metrics, candidates, threshold, max_users },
+    )
+}
+
+fn engine() -> impl Strategy<Value = EngineSpec> {
+    (proptest::sample::select([Device::Flex, Device::Browser].as_slice()), option::of(1..=MAX_THREADS))
+        .prop_map(|(device, threads)| EngineSpec { device, threads, ..EngineSpec::default() })
+}
+
+fn spec(longest_path: usize) -> impl Strategy<Value = ExperimentSpec> {
+    let head = (text(0, MAX_NAME_CHARS), 0..=MAX_SEED, dataset(longest_path), engine());
+    (head, split(), proptest::sample::select(catalogue::ENTRIES)).prop_flat_map(
+        |((name, seed, dataset, engine), split, entry)| {
+            let validation = split.validation_ratio.is_some() || split.validation == Some(true);
+            (recommender(entry), training(entry, validation), evaluation(entry)).prop_map(
+                move |(recommender, training, evaluation)| ExperimentSpec {
+                    name: name.clone(),
+                    seed,
+                    dataset: dataset.clone(),
+                    split: split.clone(),
+                    recommender,
+                    training,
+                    engine: engine.clone(),
+                    evaluation,
+                    ..ExperimentSpec::default()
+                },
+            )
+        },
+    )
+}
+
+/// Any spec that `resolve` accepts.
+pub fn valid_spec() -> impl Strategy<Value = ExperimentSpec> {
+    spec(MAX_PATH_CHARS)
+}
+
+/// Any spec that the page can make. The page reads no files by path, so only the text beside it can hold one; those are
+/// paths of ordinary length.
+pub fn page_spec() -> impl Strategy<Value = ExperimentSpec> {
+    spec(80)
+}

@@ -1,0 +1,176 @@
+//! Every mistake in a spec is answered with its path, what was given and what is allowed.
+
+use recspeed_types::limits::MAX_SPEC_BYTES;
+use recspeed_types::spec::{ParamValue, RecommenderSpec, SpecParseError};
+use recspeed_types::{ExperimentSpec, SpecErrors};
+
+/// The default spec with `section.field = value` written over it as TOML.
+fn with(assignment: &str) -> Result<ExperimentSpec, SpecParseError> {
+    ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &[assignment.to_owned()])
+}
+
+/// What the parser says about `assignment`.
+fn parse_error(assignment: &str) -> String {
+    with(assignment).map(|_| ()).unwrap_err().to_string()
+}
+
+/// What `resolve` says about `assignment`.
+fn check_errors(assignment: &str) -> SpecErrors {
+    with(assignment).unwrap().resolve().map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn an_unknown_field_is_named_with_its_section_and_the_fields_that_exist() {
+    for (assignment, path, allowed) in [
+        ("training.epoch=3", "training.epoch", "`epochs`"),
+        ("dataset.file=\"x\"", "dataset.file", "`path`"),
+        ("split.ratio=0.1", "split.ratio", "`test_ratio`"),
+        ("engine.gpu=true", "engine.gpu", "`device`"),
+        ("strategy.stages=4", "strategy.stages", "`kind`"),
+        ("evaluation.metric=[]", "evaluation.metric", "`metrics`"),
+        ("titel=\"x\"", "titel", "`name`"),
+    ] {
+        let message = parse_error(assignment);
+        assert!(message.starts_with(&format!("{path}: ")), "{assignment}: {message}");
+        assert!(message.contains(allowed), "{assignment}: {message}");
+    }
+    assert!(parse_error("training.epoch=3").contains("did you mean `epochs`?"));
+    let errors = check_errors("recommender.hiden=[8]");
+    assert_eq!(errors.0[0].path, "recommender.hiden");
+    assert!(errors.0[0].message.contains("is no parameter of `mlp`; its parameters: hidden"), "{errors}");
+}
+
+#[test]
+fn a_wrong_type_is_answered_in_words_that_are_not_rust() {
+    for (assignment, path, expected) in [
+        ("training.epochs=\"three\"", "training.epochs", "a whole number"),
+        ("training.epochs=2.5", "training.epochs", "a whole number"),
+        ("training.epochs=-1", "training.epochs", "a whole number"),
+        ("training.learning_rate=\"fast\"", "training.learning_rate", "a number"),
+        ("split.validation=1", "split.validation", "true or false"),
+        ("name=5", "name", "a text"),
+        ("evaluation.metrics=\"rmse\"", "evaluation.metrics", "a list"),
+        ("dataset=5", "dataset", "a section"),
+    ] {
+        let message = parse_error(assignment);
+        assert!(message.starts_with(&format!("{path}: ")), "{assignment}: {message}");
+        assert!(message.contains(expected), "{assignment}: {message}");
+        for rust in ["u32", "u64", "i64", "f64", "bool", "struct", "sequence", "floating point"] {
+            assert!(!message.contains(rust), "{assignment}: {message}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_name_is_answered_with_the_names_that_exist() {
+    for (assignment, path, allowed) in [
+        ("training.optimizer=\"adamm\"", "training.optimizer", "`adamw`"),
+        ("split.kind=\"rand\"", "split.kind", "`leave-last-out`"),
+        ("dataset.format=\"csv\"", "dataset.format", "`amazon-csv`"),
+        ("engine.device=\"gpu\"", "engine.device", "`flex`"),
+        ("evaluation.metrics=[\"rmse\", \"ndgc@10\"]", "evaluation.metrics[1]", "ndcg@k"),
+    ] {
+        let message = parse_error(assignment);
+        assert!(message.starts_with(&format!("{path}: ")), "{assignment}: {message}");
+        assert!(message.contains(allowed), "{assignment}: {message}");
+    }
+    let errors = check_errors("recommender.kind=\"item-kn\"");
+    assert!(errors.to_string().contains("recommender.kind: is `item-kn` (did you mean `item-knn`?); allowed: random"));
+    let errors = check_errors("dataset.id=\"beauty\"");
+    assert!(errors.to_string().starts_with("dataset.id: is `beauty`; allowed: beauty-synthetic-10k"), "{errors}");
+}
+
+#[test]
+fn a_value_out_of_range_is_answered_with_the_range() {
+    for (assignment, expected) in [
+        ("training.epochs=0", "training.epochs: is 0; allowed: 1 to 10000"),
+        ("training.batch_size=9999999", "training.batch_size: is 9999999; allowed: 1 to 1048576"),
+        ("training.learning_rate=0.0", "training.learning_rate: is 0; allowed: 0.000000001 to 1000"),
+        ("training.learning_rate=nan", "training.learning_rate: is NaN; allowed: 0.000000001 to 1000"),
+        ("training.weight_decay=inf", "training.weight_decay: is inf; allowed: 0 to 1000"),
+        ("split.test_ratio=1.0", "split.test_ratio: is 1; allowed: more than 0 and less than 1"),
+        ("seed=9007199254740992", "seed: is 9007199254740992; allowed: 0 to 9007199254740991"),
+        ("recommender.hidden=[]", "recommender.hidden: is []; allowed: a list of 1 to 16 whole numbers from 1 to 4096"),
+        ("recommender.hidden=[0]", "recommender.hidden: is [0]; allowed: a list of 1 to 16 whole numbers"),
+        ("recommender.hidden=true", "recommender.hidden: is true; allowed: a list of 1 to 16 whole numbers"),
+        ("evaluation.metrics=[]", "evaluation.metrics: has 0 names; allowed: 1 to 64"),
+        ("evaluation.metrics=[\"mae\", \"mae\"]", "evaluation.metrics[1]: repeats `mae`"),
+        ("engine.threads=0", "engine.threads: is 0; allowed: 1 to 1024"),
+        ("version=2", "version: is 2; this lab reads version 1; update this lab to open it"),
+        ("version=0", "version: is 0; this lab reads version 1"),
+    ] {
+        let errors = check_errors(assignment);
+        assert_eq!(errors.0.len(), 1, "{assignment}: {errors}");
+        assert!(errors.to_string().starts_with(expected), "{assignment}: {errors}");
+    }
+}
+
+#[test]
+fn a_field_that_the_chosen_kind_ignores_is_refused_with_the_reason() {
+    for (assignment, expected) in [
+        ("split.folds=5", "split.folds: does not apply: split.kind is `random`; remove it"),
+        ("split.fit_on=\"train\"", "split.fit_on: does not apply: no rows are held out for validation; remove it"),
+        ("dataset.path=\"x.csv\"", "dataset.path: does not apply: dataset.source is `builtin`; remove it"),
+        ("training.early_stopping=2", "training.early_stopping: needs validation rows"),
+    ] {
+        assert!(check_errors(assignment).to_string().starts_with(expected), "{assignment}");
+    }
+    let mut spec = ExperimentSpec { recommender: RecommenderSpec::new("popularity"), ..ExperimentSpec::default() };
+    spec.training.epochs = Some(3);
+    let errors = spec.resolve().unwrap_err().to_string();
+    assert!(errors.contains("training: does not apply: `popularity` is not trained step by step"), "{errors}");
+    assert!(errors.contains("evaluation.metrics[0]: is `rmse`, but `popularity` gives scores"), "{errors}");
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_sections() {
+    let mut spec = ExperimentSpec { version: 9, seed: u64::MAX, ..ExperimentSpec::default() };
+    spec.dataset.sample = Some(0);
+    spec.split.test_ratio = Some(2.0);
+    spec.recommender = RecommenderSpec::new("mlp").with("hidden", ParamValue::Boolean(true));
+    spec.training.epochs = Some(0);
+    spec.evaluation.metrics.clear();
+    let errors = spec.resolve().unwrap_err();
+    let paths: Vec<&str> = errors.0.iter().map(|e| e.path.as_str()).collect();
+    assert_eq!(
+        paths[..4],
+        ["version", "seed", "dataset.sample", "split.test_ratio"],
+        "{paths:?}"
+    );
+    assert!(paths.contains(&"recommender.hidden") && paths.contains(&"training.epochs"), "{paths:?}");
+    assert_eq!(paths.last(), Some(&"evaluation.metrics"));
+    assert_eq!(errors.to_string().lines().count(), errors.0.len());
+}
+
+#[test]
+fn texts_that_are_no_spec_at_all_end_in_one_error() {
+    let syntax = ExperimentSpec::from_toml("version = = 1").unwrap_err().to_string();
+    assert!(syntax.starts_with("the spec is not valid TOML") && syntax.contains("line 1"), "{syntax}");
+    let syntax = ExperimentSpec::from_json("{\"version\": }").unwrap_err().to_string();
+    assert!(syntax.starts_with("the spec is not valid JSON") && syntax.contains("line 1"), "{syntax}");
+    let long = ExperimentSpec::from_toml(&"#".repeat(MAX_SPEC_BYTES + 1)).unwrap_err().to_string();
+    assert_eq!(long, "the spec has 65537 bytes; allowed: up to 65536");
+    for empty in ["", "version = 1"] {
+        let message = ExperimentSpec::from_toml(empty).unwrap_err().to_string();
+        assert!(message.contains("missing") && !message.starts_with(':'), "{message}");
+    }
+    let missing = ExperimentSpec::from_json("[]").unwrap_err().to_string();
+    assert!(!missing.contains("struct"), "{missing}");
+}
+
+#[test]
+fn nesting_without_end_is_an_error_and_not_a_stack_overflow() {
+    let deep = |open: &str, close: &str, n: usize| format!("{}{}", open.repeat(n), close.repeat(n));
+    for text in [
+        format!("a = {}", deep("[", "]", 30_000)),
+        format!("a = {}1{}", "{a=".repeat(15_000), "}".repeat(15_000)),
+        format!("{}a = 1", "a.".repeat(30_000)),
+        format!("[{}a]", "a.".repeat(30_000)),
+    ] {
+        assert!(ExperimentSpec::from_toml(&text).is_err());
+    }
+    for text in [deep("[", "]", 30_000), format!("{}1{}", "{\"a\":".repeat(10_000), "}".repeat(10_000))] {
+        assert!(ExperimentSpec::from_json(&text).is_err());
+    }
+    assert!(parse_error(&format!("{}a=1", "a.".repeat(30_000))).contains("is no assignment"));
+}
