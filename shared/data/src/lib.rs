@@ -1,1 +1,30 @@
 //! Interactions in columns: readers, ids, splits, synthetic data, reports.
+//!
+//! [`read_ratings`] turns the bytes of a file into [`Interactions`]; [`generate`] makes them from a seed. [`apply_filters`]
+//! keeps some of the rows, [`split`] divides them, [`Csr`] shows them by user or by item, [`describe`] reports on them.
+//! Nothing here opens a file: bytes come in and columns go out, on a server and in a browser tab alike.
+
+#[cfg(feature = "arrow")]
+pub mod arrow_ipc;
+mod attributes;
+mod csr;
+mod describe;
+mod dictionary;
+mod filters;
+mod generate;
+mod hash;
+mod interactions;
+mod random;
+mod read;
+mod split;
+
+pub use attributes::{AttributeColumn, AttributeValues, Attributes};
+pub use csr::Csr;
+pub use describe::{CountQuantiles, DatasetReport, describe, leak_count};
+pub use dictionary::{Dictionary, DictionaryBuilder};
+pub use filters::apply_filters;
+pub use generate::{Generated, generate};
+pub use hash::columns_sha256;
+pub use interactions::{Interactions, InteractionsBuilder};
+pub use read::{BadLine, ReadError, ReadLimits, ReadOutcome, ReadReport, read_attributes, read_ratings};
+pub use split::{SplitError, SplitRows, split};

@@ -1,0 +1,189 @@
+//! Compressed sparse rows.
+
+use crate::interactions::Interactions;
+
+/// A sparse matrix by rows; inside a row the column ids ascend and are distinct.
+///
+/// # Shapes
+/// - `indptr`: `[rows + 1]`, ascending from 0; row `i` is `indptr[i]..indptr[i + 1]`
+/// - `indices`, `values`: `[entries]`
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Csr {
+    /// Where each row begins.
+    pub indptr: Vec<usize>,
+    /// Column of each entry.
+    pub indices: Vec<u32>,
+    /// Value of each entry.
+    pub values: Vec<f32>,
+}
+
+impl Csr {
+    /// Users × items with ratings as values, from the given rows of the interactions. Of a user's several rows with
+    /// one item, the last in the file's order counts.
+    pub fn by_user(interactions: &Interactions, rows: &[u32]) -> Self {
+        Self::of(interactions, rows, &interactions.user, interactions.n_users(), &interactions.item, interactions.n_items())
+    }
+
+    /// Items × users: the transpose of [`Self::by_user`].
+    pub fn by_item(interactions: &Interactions, rows: &[u32]) -> Self {
+        Self::of(interactions, rows, &interactions.item, interactions.n_items(), &interactions.user, interactions.n_users())
+    }
+
+    fn of(data: &Interactions, rows: &[u32], row_of: &[u32], n_rows: usize, column_of: &[u32], n_columns: usize) -> Self {
+        let sorted;
+        let rows = if rows.is_sorted() {
+            rows
+        } else {
+            sorted = {
+                let mut copy = rows.to_vec();
+                copy.sort_unstable();
+                copy
+            };
+            &sorted
+        };
+        // Two stable counting sorts, by column and then by row, leave columns ascending inside each row and equal
+        // pairs side by side in the file's order.
+        let by_column = counting_sort(rows, column_of, n_columns).0;
+        let (order, starts) = counting_sort(&by_column, row_of, n_rows);
+        let mut csr = Self {
+            indptr: Vec::with_capacity(n_rows + 1),
+            indices: Vec::with_capacity(order.len()),
+            values: Vec::with_capacity(order.len()),
+        };
+        csr.indptr.push(0);
+        for bounds in starts.windows(2) {
+            let start = csr.indices.len();
+            for &entry in &order[bounds[0]..bounds[1]] {
+                let (column, value) = (column_of[entry as usize], data.rating[entry as usize]);
+                if csr.indices.len() > start && csr.indices.last() == Some(&column) {
+                    *csr.values.last_mut().expect("a value for every index") = value;
+                } else {
+                    csr.indices.push(column);
+                    csr.values.push(value);
+                }
+            }
+            csr.indptr.push(csr.indices.len());
+        }
+        csr
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.indptr.len().saturating_sub(1)
+    }
+
+    /// Number of entries.
+    pub fn nnz(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Columns and values of a row, columns ascending.
+    ///
+    /// # Panics
+    /// When `row` is not below [`Self::n_rows`].
+    #[inline]
+    pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
+        let range = self.indptr[row]..self.indptr[row + 1];
+        (&self.indices[range.clone()], &self.values[range])
+    }
+
+    /// Columns become rows. `n_columns`: one more than the largest column id at least.
+    ///
+    /// # Panics
+    /// When a column id is not below `n_columns`.
+    #[must_use]
+    pub fn transpose(&self, n_columns: usize) -> Self {
+        let mut indptr = vec![0; n_columns + 1];
+        for &column in &self.indices {
+            indptr[column as usize + 1] += 1;
+        }
+        for at in 0..n_columns {
+            indptr[at + 1] += indptr[at];
+        }
+        let mut next = indptr.clone();
+        let mut indices = vec![0; self.nnz()];
+        let mut values = vec![0.0; self.nnz()];
+        for row in 0..self.n_rows() {
+            let (columns, row_values) = self.row(row);
+            for (&column, &value) in columns.iter().zip(row_values) {
+                let at = &mut next[column as usize];
+                indices[*at] = row as u32;
+                values[*at] = value;
+                *at += 1;
+            }
+        }
+        Self { indptr, indices, values }
+    }
+}
+
+/// `rows` in a stable order by key, and where each key's rows begin (`[n_keys + 1]`).
+pub(crate) fn counting_sort(rows: &[u32], key: &[u32], n_keys: usize) -> (Vec<u32>, Vec<usize>) {
+    let mut starts = vec![0; n_keys + 1];
+    for &row in rows {
+        starts[key[row as usize] as usize + 1] += 1;
+    }
+    for at in 0..n_keys {
+        starts[at + 1] += starts[at];
+    }
+    let mut next = starts.clone();
+    let mut sorted = vec![0; rows.len()];
+    for &row in rows {
+        let at = &mut next[key[row as usize] as usize];
+        sorted[*at] = row;
+        *at += 1;
+    }
+    (sorted, starts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::interactions::InteractionsBuilder;
+
+    fn interactions(rows: &[(u8, u8, u8)]) -> Interactions {
+        let mut builder = InteractionsBuilder::default();
+        for &(user, item, rating) in rows {
+            builder.push(&user.to_string(), &item.to_string(), f32::from(rating), 0);
+        }
+        builder.finish()
+    }
+
+    proptest! {
+        #[test]
+        fn both_views_hold_the_last_rating_of_every_pair_in_ascending_columns(
+            rows in proptest::collection::vec((0u8..6, 0u8..6, 1u8..6), 0..60),
+            keep in proptest::collection::vec(any::<bool>(), 60),
+        ) {
+            let data = interactions(&rows);
+            let chosen: Vec<u32> = (0..rows.len() as u32).filter(|&row| keep[row as usize]).collect();
+            let mut expected = BTreeMap::new();
+            for &row in &chosen {
+                let row = row as usize;
+                expected.insert((data.user[row], data.item[row]), data.rating[row]);
+            }
+            let csr = Csr::by_user(&data, &chosen);
+            prop_assert_eq!(csr.n_rows(), data.n_users());
+            let mut found = Vec::new();
+            for user in 0..csr.n_rows() {
+                let (items, ratings) = csr.row(user);
+                found.extend(items.iter().zip(ratings).map(|(&item, &rating)| ((user as u32, item), rating)));
+            }
+            prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+            let by_item = Csr::by_item(&data, &chosen);
+            prop_assert_eq!(&csr.transpose(data.n_items()), &by_item);
+            prop_assert_eq!(by_item.transpose(data.n_users()), csr);
+        }
+
+        #[test]
+        fn the_order_of_the_given_rows_does_not_matter(rows in proptest::collection::vec((0u8..3, 0u8..3, 1u8..6), 1..20)) {
+            let data = interactions(&rows);
+            let forward: Vec<u32> = (0..rows.len() as u32).collect();
+            let backward: Vec<u32> = forward.iter().rev().copied().collect();
+            prop_assert_eq!(Csr::by_user(&data, &forward), Csr::by_user(&data, &backward));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Interactions in columns.
+
+use crate::dictionary::{Dictionary, DictionaryBuilder};
+
+/// Who rated what, how and when: one row an interaction, in the file's order, in four columns.
+///
+/// # Shapes
+/// - `user`, `item`, `rating`, `timestamp`: `[rows]`, at most 2^32 − 1 rows
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Interactions {
+    /// User ids; `user` holds indices into it.
+    pub users: Dictionary,
+    /// Item ids; `item` holds indices into it.
+    pub items: Dictionary,
+    /// User index of each row.
+    pub user: Vec<u32>,
+    /// Item index of each row.
+    pub item: Vec<u32>,
+    /// Rating of each row, in the file's own unit (stars); 1 where the file has none. Always finite.
+    pub rating: Vec<f32>,
+    /// Seconds since 1970. Where the file has no time: the position in the user's sequence, or 0.
+    pub timestamp: Vec<i64>,
+    /// Whether the ratings come from the data.
+    pub has_ratings: bool,
+    /// Whether the timestamps are times.
+    pub has_timestamps: bool,
+}
+
+impl Interactions {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.user.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.user.is_empty()
+    }
+
+    /// Number of distinct users.
+    pub fn n_users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Number of distinct items.
+    pub fn n_items(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Bytes of the four columns and the two dictionaries.
+    pub fn column_bytes(&self) -> usize {
+        let row = 2 * size_of::<u32>() + size_of::<f32>() + size_of::<i64>();
+        self.len() * row + self.users.bytes() + self.items.bytes()
+    }
+
+    /// The given rows, in the given order, with dictionaries of their own: only ids that occur, renumbered by first
+    /// appearance.
+    ///
+    /// # Panics
+    /// When a row number is not below [`Self::len`].
+    #[must_use]
+    pub fn subset(&self, rows: &[u32]) -> Self {
+        let (users, user) = recode(&self.users, &self.user, rows);
+        let (items, item) = recode(&self.items, &self.item, rows);
+        Self {
+            users,
+            items,
+            user,
+            item,
+            rating: rows.iter().map(|&row| self.rating[row as usize]).collect(),
+            timestamp: rows.iter().map(|&row| self.timestamp[row as usize]).collect(),
+            has_ratings: self.has_ratings,
+            has_timestamps: self.has_timestamps,
+        }
+    }
+}
+
+fn recode(ids: &Dictionary, column: &[u32], rows: &[u32]) -> (Dictionary, Vec<u32>) {
+    let mut new_index = vec![u32::MAX; ids.len()];
+    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+    let column = rows
+        .iter()
+        .map(|&row| {
+            let old = column[row as usize];
+            let new = &mut new_index[old as usize];
+            if *new == u32::MAX {
+                *new = ends.len() as u32;
+                bytes.extend_from_slice(ids.get(old).as_bytes());
+                ends.push(bytes.len() as u32);
+            }
+            *new
+        })
+        .collect();
+    let dictionary = Dictionary::from_arena(bytes, ends).expect("whole ids of a valid dictionary, one after another");
+    (dictionary, column)
+}
+
+/// Collects interactions row by row: for small data and tests.
+#[derive(Debug, Default)]
+pub struct InteractionsBuilder {
+    users: DictionaryBuilder,
+    items: DictionaryBuilder,
+    columns: Interactions,
+}
+
+impl InteractionsBuilder {
+    /// Adds a row: `rating` finite, `timestamp` in seconds since 1970.
+    pub fn push(&mut self, user: &str, item: &str, rating: f32, timestamp: i64) {
+        self.columns.user.push(self.users.intern(user));
+        self.columns.item.push(self.items.intern(item));
+        self.columns.rating.push(rating);
+        self.columns.timestamp.push(timestamp);
+    }
+
+    /// The columns; `has_ratings` and `has_timestamps` are true.
+    pub fn finish(self) -> Interactions {
+        Interactions {
+            users: self.users.finish(),
+            items: self.items.finish(),
+            has_ratings: true,
+            has_timestamps: true,
+            ..self.columns
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subset_renumbers_its_ids_by_first_appearance() {
+        let mut builder = InteractionsBuilder::default();
+        for (user, item, rating) in [("u1", "a", 1.0), ("u2", "b", 2.0), ("u3", "a", 3.0), ("u2", "c", 4.0)] {
+            builder.push(user, item, rating, 0);
+        }
+        let some = builder.finish().subset(&[3, 2]);
+        assert_eq!(some.users.iter().collect::<Vec<_>>(), ["u2", "u3"]);
+        assert_eq!(some.items.iter().collect::<Vec<_>>(), ["c", "a"]);
+        assert_eq!((some.user, some.item, some.rating), (vec![0, 1], vec![0, 1], vec![4.0, 3.0]));
+    }
+
+    #[test]
+    fn column_bytes_count_columns_and_dictionaries() {
+        let mut builder = InteractionsBuilder::default();
+        builder.push("abc", "de", 1.0, 0);
+        assert_eq!(builder.finish().column_bytes(), 20 + (3 + 4) + (2 + 4));
+    }
+}

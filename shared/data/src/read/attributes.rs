@@ -1,0 +1,137 @@
+//! RecBole's `.item` and `.user` files.
+
+use recspeed_types::limits::MAX_BAD_LINES_SHOWN;
+
+use super::error::{BadLine, BadReason, ReadError, quote};
+use super::{ReadLimits, line, text};
+use crate::attributes::{AttributeColumn, AttributeValues, Attributes};
+use crate::dictionary::{Dictionary, DictionaryBuilder};
+
+const EXPECTED: &str = "a RecBole attribute file begins with an id as `item_id:token` and then columns as \
+                        `class:token_seq`, of the types token, token_seq, float and float_seq, separated by tabs";
+
+/// A column while it grows.
+enum Growing {
+    Token(DictionaryBuilder, Vec<u32>),
+    TokenSeq(DictionaryBuilder, Vec<usize>, Vec<u32>),
+    Float(Vec<f32>),
+    FloatSeq(Vec<usize>, Vec<f32>),
+}
+
+impl Growing {
+    fn of_type(name: &str) -> Option<Self> {
+        Some(match name {
+            "token" => Self::Token(DictionaryBuilder::default(), Vec::new()),
+            "token_seq" => Self::TokenSeq(DictionaryBuilder::default(), vec![0], Vec::new()),
+            "float" => Self::Float(Vec::new()),
+            "float_seq" => Self::FloatSeq(vec![0], Vec::new()),
+            _ => return None,
+        })
+    }
+
+    /// Whether a field can be added.
+    fn check(&self, field: &str) -> Result<(), BadReason> {
+        match self {
+            Self::Token(..) | Self::TokenSeq(..) => Ok(()),
+            Self::Float(_) if field.is_empty() => Ok(()),
+            Self::Float(_) => line::parse_number("attribute", field.as_bytes()).map(drop),
+            Self::FloatSeq(..) => {
+                field.split_ascii_whitespace().try_for_each(|f| line::parse_number("attribute", f.as_bytes()).map(drop))
+            }
+        }
+    }
+
+    /// Adds a checked field.
+    fn add(&mut self, field: &str) {
+        // `check` has parsed the same text before.
+        let number = |f: &str| line::parse_number("attribute", f.as_bytes()).map_or(f32::NAN, |n| n as f32);
+        match self {
+            Self::Token(vocabulary, word) => word.push(vocabulary.intern(field)),
+            Self::TokenSeq(vocabulary, indptr, words) => {
+                words.extend(field.split_ascii_whitespace().map(|word| vocabulary.intern(word)));
+                indptr.push(words.len());
+            }
+            Self::Float(values) => values.push(number(field)),
+            Self::FloatSeq(indptr, values) => {
+                values.extend(field.split_ascii_whitespace().map(number));
+                indptr.push(values.len());
+            }
+        }
+    }
+
+    fn finish(self) -> AttributeValues {
+        match self {
+            Self::Token(vocabulary, word) => AttributeValues::Token { vocabulary: vocabulary.finish(), word },
+            Self::TokenSeq(vocabulary, indptr, words) => {
+                AttributeValues::TokenSeq { vocabulary: vocabulary.finish(), indptr, words }
+            }
+            Self::Float(values) => AttributeValues::Float(values),
+            Self::FloatSeq(indptr, values) => AttributeValues::FloatSeq { indptr, values },
+        }
+    }
+}
+
+/// Reads a RecBole attribute file: a typed header whose first column is the id, then one line an id, columns separated
+/// by tabs. Of several lines with one id the first counts. Accepts gzip, a byte-order mark and Windows line ends.
+///
+/// # Errors
+/// [`ReadError`]: no such header, or more than 1 % bad lines.
+pub fn read_attributes(bytes: &[u8]) -> Result<Attributes, ReadError> {
+    let limits = ReadLimits::default();
+    let text = text::open(bytes, limits.max_inflated_bytes)?;
+    let mut lines = text.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).zip(1u64..);
+    let (first, _) = lines.next().ok_or(ReadError::Empty)?;
+    let mut columns = header(first).ok_or_else(|| ReadError::Header { found: quote(first), expected: EXPECTED })?;
+    let mut ids = DictionaryBuilder::default();
+    let (mut bad, mut shown, mut data_lines) = (0, Vec::new(), 0);
+    for (line, number) in lines.filter(|(line, _)| !line.trim_ascii().is_empty()) {
+        data_lines += 1;
+        if let Err(reason) = add_line(line, &mut ids, &mut columns) {
+            bad += 1;
+            if shown.len() < MAX_BAD_LINES_SHOWN {
+                shown.push(BadLine { line: number, reason: reason.to_string() });
+            }
+        }
+    }
+    if data_lines == 0 {
+        return Err(ReadError::NoRows { lines: 1 });
+    }
+    if bad as f64 > limits.max_bad_share * data_lines as f64 {
+        return Err(ReadError::TooManyBadLines { bad, lines: data_lines, limit: limits.max_bad_share, shown });
+    }
+    let ids: Dictionary = ids.finish();
+    let columns = columns.into_iter().map(|(name, values)| AttributeColumn { name, values: values.finish() }).collect();
+    Ok(Attributes { ids, columns })
+}
+
+/// Names and empty columns behind the id.
+fn header(line: &[u8]) -> Option<Vec<(String, Growing)>> {
+    let mut fields = std::str::from_utf8(line).ok()?.split('\t').map(|field| field.split_once(':'));
+    let (_, id_type) = fields.next()??;
+    if id_type != "token" {
+        return None;
+    }
+    fields.map(|field| field.and_then(|(name, kind)| Some((name.to_owned(), Growing::of_type(kind)?)))).collect()
+}
+
+fn add_line(line: &[u8], ids: &mut DictionaryBuilder, columns: &mut [(String, Growing)]) -> Result<(), BadReason> {
+    line::check(line)?;
+    let text = std::str::from_utf8(line).map_err(|_| BadReason::NotUtf8)?;
+    let found = text.split('\t').count();
+    if found != columns.len() + 1 {
+        return Err(BadReason::Columns { found, expected: columns.len() + 1 });
+    }
+    let mut fields = text.split('\t');
+    let id = fields.next().unwrap_or_default();
+    line::check_id("first", id.as_bytes())?;
+    for ((_, column), field) in columns.iter().zip(fields.clone()) {
+        column.check(field)?;
+    }
+    let before = ids.len();
+    if ids.intern(id) as usize == before {
+        for ((_, column), field) in columns.iter_mut().zip(fields) {
+            column.add(field);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! What can be wrong with a data file.
+
+use std::fmt;
+
+use recspeed_types::limits::{MAX_ID_BYTES, MAX_LINE_BYTES};
+use serde::{Deserialize, Serialize};
+
+/// What was read and what was skipped.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReadReport {
+    /// Lines of the file, header and blank lines included.
+    pub lines: u64,
+    /// Rows that were read.
+    pub rows: u64,
+    /// Lines that were skipped as bad.
+    pub bad_lines: u64,
+    /// The first bad lines.
+    pub shown: Vec<BadLine>,
+}
+
+/// A line that was skipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadLine {
+    /// Its number, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.reason)
+    }
+}
+
+/// Why bytes cannot be read as data.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ReadError {
+    /// There are no bytes.
+    #[error("the file is empty; choose a file with ratings")]
+    Empty,
+    /// There are lines, but none with data.
+    #[error("the file has {lines} lines and no data in them; choose a file with ratings")]
+    NoRows {
+        /// Lines, header and blank lines included.
+        lines: u64,
+    },
+    /// The bytes are no text.
+    #[error("the file is {what}, not UTF-8 text; {remedy}")]
+    Binary {
+        /// What it looks like.
+        what: &'static str,
+        /// What to do with such a file.
+        remedy: &'static str,
+    },
+    /// The gzip data end early or are damaged.
+    #[error("the gzip file is cut off or damaged after {inflated} unpacked bytes ({cause}); fetch or copy it again")]
+    Gzip {
+        /// Bytes that came out before.
+        inflated: u64,
+        /// What the decompressor said.
+        cause: String,
+    },
+    /// The gzip data unpack to more than allowed.
+    #[error(
+        "the gzip file of {packed} bytes unpacks to more than the allowed {limit} bytes; unpack it and use a part of it"
+    )]
+    TooLargeUnpacked {
+        /// Bytes of the file.
+        packed: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// The first line does not fit the format.
+    #[error("line 1 is `{found}`; {expected}")]
+    Header {
+        /// The line, shortened.
+        found: String,
+        /// What the format asks for.
+        expected: &'static str,
+    },
+    /// More lines are bad than allowed.
+    #[error("{}", too_many(*bad, *lines, *limit, shown))]
+    TooManyBadLines {
+        /// Bad lines.
+        bad: u64,
+        /// Lines that should hold data.
+        lines: u64,
+        /// Share allowed, 0 to 1.
+        limit: f64,
+        /// The first of them.
+        shown: Vec<BadLine>,
+    },
+    /// More rows than row numbers.
+    #[error("the file has more than {} rows; use a part of it", u32::MAX - 1)]
+    TooManyRows,
+    /// The distinct ids need more than the arena holds.
+    #[error("the distinct {which} ids take more than 2 GiB; use shorter ids or a part of the file")]
+    TooManyIds {
+        /// `user` or `item`.
+        which: &'static str,
+    },
+}
+
+/// Bad lines quoted in the sentence; the report has more.
+const QUOTED: usize = 3;
+
+fn too_many(bad: u64, lines: u64, limit: f64, shown: &[BadLine]) -> String {
+    let share = 100.0 * bad as f64 / lines.max(1) as f64;
+    let first: Vec<String> = shown.iter().take(QUOTED).map(BadLine::to_string).collect();
+    format!(
+        "{bad} of {lines} data lines ({share:.1} %) are bad, allowed are {} %; first {}; correct them, check the \
+         format, or raise dataset.max_bad_share",
+        100.0 * limit,
+        first.join("; ")
+    )
+}
+
+/// What is wrong with one line.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(super) enum BadReason {
+    #[error("has {found} columns, {expected} expected")]
+    Columns { found: usize, expected: usize },
+    #[error("has no item after the user")]
+    NoItem,
+    #[error("the {0} id is empty")]
+    EmptyId(&'static str),
+    #[error("the {which} id has {bytes} bytes, allowed are {MAX_ID_BYTES}")]
+    IdTooLong { which: &'static str, bytes: usize },
+    #[error("the {column} is `{text}`, not a number")]
+    NotANumber { column: &'static str, text: String },
+    #[error("the {column} is `{text}`, not a finite number")]
+    NotFinite { column: &'static str, text: String },
+    #[error("the timestamp is `{text}`, outside the range of seconds since 1970")]
+    TimeRange { text: String },
+    #[error("is not UTF-8 text")]
+    NotUtf8,
+    #[error("contains a NUL byte")]
+    Nul,
+    #[error("has {bytes} bytes, allowed are {MAX_LINE_BYTES}")]
+    LineTooLong { bytes: usize },
+}
+
+/// The first characters of a piece of a file, for quoting.
+pub(super) fn quote(bytes: &[u8]) -> String {
+    const CHARS: usize = 40;
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * CHARS)]);
+    let printable = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut quoted: String = printable.take(CHARS).collect();
+    if quoted.len() < bytes.len() && text.chars().count() > CHARS {
+        quoted.push('…');
+    }
+    quoted
+}

@@ -1,0 +1,112 @@
+//! How the columns of a file lie.
+
+use memchr::memchr;
+use recspeed_types::spec::DataFormat;
+
+use super::error::{ReadError, quote};
+use super::line::parse_number;
+
+/// How a line is to be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// One interaction a line, columns with a delimiter between them.
+    Delimited(Columns),
+    /// `user item item …`, oldest first.
+    Sequences,
+}
+
+/// Places of the columns, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Columns {
+    /// The byte between columns.
+    pub(super) delimiter: u8,
+    /// Columns of a line.
+    pub(super) count: usize,
+    /// 2 where the delimiter is written twice (`::`): every second column is then empty and skipped.
+    pub(super) step: usize,
+    /// Whether one more delimiter may end the line.
+    pub(super) trailing: bool,
+    pub(super) user: usize,
+    pub(super) item: usize,
+    pub(super) rating: Option<usize>,
+    pub(super) timestamp: Option<usize>,
+}
+
+impl Columns {
+    /// user, item, rating, timestamp.
+    const fn four(delimiter: u8, step: usize, trailing: bool) -> Self {
+        let count = 3 * step + 1;
+        Self { delimiter, count, step, trailing, user: 0, item: step, rating: Some(2 * step), timestamp: Some(3 * step) }
+    }
+
+    /// Whether the columns are user, item, rating, timestamp and nothing else.
+    pub(super) fn is_plain(self) -> bool {
+        self == Self::four(self.delimiter, 1, self.trailing)
+    }
+}
+
+impl Layout {
+    pub(super) fn has_ratings(self) -> bool {
+        matches!(self, Self::Delimited(Columns { rating: Some(_), .. }))
+    }
+
+    pub(super) fn has_timestamps(self) -> bool {
+        matches!(self, Self::Delimited(Columns { timestamp: Some(_), .. }))
+    }
+}
+
+/// The layout, and where the first line of data begins (0 where there is no header).
+pub(super) fn detect(format: DataFormat, text: &[u8]) -> Result<(Layout, usize), ReadError> {
+    let end = memchr(b'\n', text).unwrap_or(text.len());
+    let first = text[..end].strip_suffix(b"\r").unwrap_or(&text[..end]);
+    let after = (end + 1).min(text.len());
+    let columns = match format {
+        DataFormat::Sequences => return Ok((Layout::Sequences, 0)),
+        DataFormat::Recbole => return Ok((Layout::Delimited(recbole(first)?), after)),
+        DataFormat::AmazonCsv => Columns::four(b',', 1, true),
+        DataFormat::Movielens => {
+            if first.windows(2).any(|pair| pair == b"::") {
+                Columns::four(b':', 2, false)
+            } else if first.contains(&b'\t') {
+                Columns::four(b'\t', 1, false)
+            } else if first.contains(&b',') {
+                Columns::four(b',', 1, true)
+            } else {
+                let expected = "MovieLens separates user, item, rating and timestamp by tabs, `::` or commas; check \
+                                dataset.format";
+                return Err(ReadError::Header { found: quote(first), expected });
+            }
+        }
+    };
+    let body = if is_header(first, columns) { after } else { 0 };
+    Ok((Layout::Delimited(columns), body))
+}
+
+/// A first line whose rating and timestamp both are no numbers holds the names of the columns.
+fn is_header(line: &[u8], columns: Columns) -> bool {
+    let fields: Vec<&[u8]> = line.split(|&b| b == columns.delimiter).take(columns.count).collect();
+    fields.len() == columns.count
+        && [columns.rating, columns.timestamp]
+            .iter()
+            .flatten()
+            .all(|&at| !fields[at].is_empty() && parse_number("", fields[at]).is_err())
+}
+
+fn recbole(line: &[u8]) -> Result<Columns, ReadError> {
+    let expected = "a RecBole .inter file begins with `user_id:token`, `item_id:token` and perhaps `rating:float` and \
+                    `timestamp:float`, separated by tabs";
+    let mismatch = || ReadError::Header { found: quote(line), expected };
+    let text = std::str::from_utf8(line).map_err(|_| mismatch())?;
+    let names: Vec<&str> = text.split('\t').map(|field| field.split_once(':').map(|(name, _)| name)).collect::<Option<_>>().ok_or_else(mismatch)?;
+    let place = |name: &str| names.iter().position(|found| found.eq_ignore_ascii_case(name));
+    Ok(Columns {
+        delimiter: b'\t',
+        count: names.len(),
+        step: 1,
+        trailing: false,
+        user: place("user_id").ok_or_else(mismatch)?,
+        item: place("item_id").ok_or_else(mismatch)?,
+        rating: place("rating"),
+        timestamp: place("timestamp"),
+    })
+}

@@ -1,0 +1,119 @@
+//! Rating files into columns.
+//!
+//! The text is cut at line ends into chunks; chunks are parsed in parallel ([`chunk`]), and a batch of parsed chunks at
+//! a time gets its ids numbered ([`encode`]). The order of first appearance decides every index, so the result does not
+//! depend on the number of threads.
+
+mod attributes;
+mod chunk;
+mod encode;
+mod error;
+mod layout;
+mod line;
+mod text;
+
+use rayon::prelude::*;
+use recspeed_types::limits::MAX_BAD_LINES_SHOWN;
+use recspeed_types::spec::DataFormat;
+
+pub use attributes::read_attributes;
+pub use error::{BadLine, ReadError, ReadReport};
+
+use crate::interactions::Interactions;
+use chunk::ChunkRows;
+use encode::Encoder;
+use error::BadReason;
+
+/// Bounds of one reading.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReadLimits {
+    /// Share of data lines that may be bad, 0 to 1.
+    pub max_bad_share: f64,
+    /// Bytes that a gzip file may unpack to.
+    pub max_inflated_bytes: u64,
+}
+
+impl Default for ReadLimits {
+    /// 1 % bad lines; 2 GiB unpacked.
+    fn default() -> Self {
+        Self { max_bad_share: 0.01, max_inflated_bytes: 2 << 30 }
+    }
+}
+
+/// What a reading gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadOutcome {
+    /// The rows.
+    pub interactions: Interactions,
+    /// Lines, rows, and what was skipped.
+    pub report: ReadReport,
+}
+
+/// Reads a ratings file. Gzip is recognised by its first bytes; a byte-order mark and Windows line ends are accepted,
+/// blank lines are skipped. Bad lines are counted and skipped as long as their share stays within the limit.
+///
+/// # Errors
+/// [`ReadError`]: the bytes are no such file, or more lines are bad than allowed.
+pub fn read_ratings(format: DataFormat, bytes: &[u8], limits: ReadLimits) -> Result<ReadOutcome, ReadError> {
+    let text = text::open(bytes, limits.max_inflated_bytes)?;
+    read_text(format, &text, limits, chunk::CHUNK_BYTES)
+}
+
+/// Chunks parsed before their ids are numbered; bounds the memory besides the columns.
+const CHUNKS_A_BATCH: usize = 32;
+
+fn read_text(
+    format: DataFormat,
+    text: &[u8],
+    limits: ReadLimits,
+    chunk_bytes: usize,
+) -> Result<ReadOutcome, ReadError> {
+    let (layout, body) = layout::detect(format, text)?;
+    let mut encoder = Encoder::default();
+    let mut report = ReadReport { lines: u64::from(body > 0), ..ReadReport::default() };
+    let mut data_lines = 0;
+    let mut batch: Vec<ChunkRows> = Vec::new();
+    let mut bounds = Vec::with_capacity(CHUNKS_A_BATCH);
+    let mut at = body;
+    while at < text.len() {
+        bounds.clear();
+        while at < text.len() && bounds.len() < CHUNKS_A_BATCH {
+            let end = chunk::end_of_chunk(text, at, chunk_bytes);
+            bounds.push(at..end);
+            at = end;
+        }
+        batch.resize_with(bounds.len().max(batch.len()), ChunkRows::default);
+        let parsed = &mut batch[..bounds.len()];
+        parsed.par_iter_mut().zip(&bounds).for_each(|(rows, range)| rows.parse(text, range.clone(), &layout));
+        for chunk in parsed.iter_mut() {
+            for (line, reason) in chunk.shown.drain(..) {
+                if report.shown.len() < MAX_BAD_LINES_SHOWN {
+                    report.shown.push(BadLine { line: report.lines + line, reason: reason.to_string() });
+                }
+            }
+            report.lines += chunk.lines;
+            report.bad_lines += chunk.bad;
+            data_lines += chunk.data_lines;
+        }
+        encoder.add_batch(text, parsed, &bounds)?;
+    }
+    drop(batch);
+    report.rows = encoder.rows() as u64;
+    if data_lines == 0 {
+        return Err(ReadError::NoRows { lines: report.lines });
+    }
+    let share = report.bad_lines as f64 / data_lines as f64;
+    if share > limits.max_bad_share || report.rows == 0 {
+        return Err(ReadError::TooManyBadLines {
+            bad: report.bad_lines,
+            lines: data_lines,
+            limit: limits.max_bad_share,
+            shown: report.shown,
+        });
+    }
+    let interactions = encoder.finish(layout.has_ratings(), layout.has_timestamps());
+    Ok(ReadOutcome { interactions, report })
+}
+
+#[cfg(test)]
+mod tests;
