@@ -1,1 +1,13 @@
-//! Rating, ranking and beyond-accuracy metrics, one file a family.
+//! Metrics as pure functions over slices, one file a family.
+//!
+//! Each function computes exactly what [`MetricKind::definition`](recspeed_types::MetricKind::definition) says in words:
+//! [`rating`] compares predicted with true ratings, [`ranking`] judges one user's list, [`beyond_accuracy`] looks at
+//! all lists together. Sums are in `f64` and in the order of the slices, so the same input gives the same bits.
+
+pub mod beyond_accuracy;
+mod error;
+pub mod ranking;
+pub mod rating;
+
+pub use beyond_accuracy::{Lists, NO_ITEM};
+pub use error::MetricError;

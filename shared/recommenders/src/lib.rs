@@ -1,1 +1,21 @@
-//! The Recommender trait and its families.
+//! The [`Recommender`] trait and its families.
+//!
+//! [`fit`] learns any non-neural kind of the [catalogue](recspeed_types::catalogue) from a [`TrainSet`]; the result
+//! predicts, scores, ranks and explains. Families are folders, one file a method. Work is divided over rayon's threads in
+//! pieces whose borders do not depend on the number of threads, so the same seed gives the same bits for any number.
+
+mod baselines;
+mod dense;
+mod error;
+pub mod factorization;
+mod fit;
+mod neighbourhood;
+pub mod ranking;
+mod recommender;
+mod train;
+
+pub use error::FitError;
+pub use fit::{KINDS, fit};
+pub use ranking::{RankError, RankRequest, Ranking};
+pub use recommender::{Reason, Recommender};
+pub use train::TrainSet;

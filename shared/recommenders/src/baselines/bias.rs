@@ -1,0 +1,96 @@
+//! Global mean plus the deviations of user and item.
+
+use recspeed_types::FitObserver;
+use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::spec::ResolvedRecommender;
+
+use crate::recommender::model_bytes;
+use crate::{FitError, Recommender, TrainSet};
+
+/// `r̂_ui = μ + b_u + b_i`, fitted by alternating least squares: in each iteration first
+/// `b_i = Σ_u (r_ui − μ − b_u) / (λ_i + n_i)`, then `b_u = Σ_i (r_ui − μ − b_i) / (λ_u + n_u)`.
+/// Source: Koren, "Factor in the Neighbors", doi:10.1145/1644873.1644874, section 2.1; the order is Surprise's.
+#[derive(Debug)]
+pub(crate) struct Bias {
+    mean: f32,
+    users: Vec<f32>,
+    items: Vec<f32>,
+}
+
+impl Bias {
+    pub(crate) fn fit(
+        recommender: &ResolvedRecommender,
+        data: &TrainSet<'_>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<Self, FitError> {
+        let total = recommender.integer("iterations") as u64;
+        let mean = data.global_mean().ok_or(FitError::NoRows)?;
+        let columns = data.interactions;
+        let mut users = vec![0.0f64; data.n_users()];
+        let mut items = vec![0.0f64; data.n_items()];
+        let user_weights = weights(&data.user_counts(), recommender.float("regularization_user"));
+        let item_weights = weights(&data.item_counts(), recommender.float("regularization_item"));
+        for done in 0..total {
+            if observer.stop_requested() {
+                return Err(FitError::Interrupted { done, total, unit: "iterations" });
+            }
+            alternate(data, mean, (&columns.user, &users), (&columns.item, &mut items), &item_weights);
+            alternate(data, mean, (&columns.item, &items), (&columns.user, &mut users), &user_weights);
+            observer.event(EventKind::Progress { done: done + 1, total, unit: "iterations".to_owned() });
+        }
+        let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect();
+        Ok(Self { mean: mean as f32, users: narrow(users), items: narrow(items) })
+    }
+}
+
+/// `1 / (λ + n)` for each count; 0 where there is nothing to learn from.
+fn weights(counts: &[u32], regularization: f64) -> Vec<f64> {
+    counts.iter().map(|&n| if n == 0 { 0.0 } else { 1.0 / (regularization + f64::from(n)) }).collect()
+}
+
+fn alternate(
+    data: &TrainSet<'_>,
+    mean: f64,
+    (fixed_index, fixed): (&[u32], &[f64]),
+    (index, solved): (&[u32], &mut [f64]),
+    weights: &[f64],
+) {
+    solved.fill(0.0);
+    for &row in data.rows {
+        let row = row as usize;
+        let rest = f64::from(data.interactions.rating[row]) - mean - fixed[fixed_index[row] as usize];
+        solved[index[row] as usize] += rest;
+    }
+    for (value, weight) in solved.iter_mut().zip(weights) {
+        *value *= weight;
+    }
+}
+
+impl Recommender for Bias {
+    fn n_users(&self) -> usize {
+        self.users.len()
+    }
+
+    fn n_items(&self) -> usize {
+        self.items.len()
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        (self.mean + self.users[user as usize]) + self.items[item as usize]
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        let level = self.mean + self.users[user as usize];
+        for (score, deviation) in scores.iter_mut().zip(&self.items) {
+            *score = level + deviation;
+        }
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        model_bytes(size_of_val(&self.users[..]) + size_of_val(&self.items[..]) + size_of::<f32>(), 0)
+    }
+
+    fn parameters(&self) -> u64 {
+        (self.users.len() + self.items.len() + 1) as u64
+    }
+}

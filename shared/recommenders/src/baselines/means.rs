@@ -1,0 +1,150 @@
+//! Means of ratings. All three rank items by the predicted rating, so the tie rule orders items of equal mean.
+
+use recspeed_types::FitObserver;
+use recspeed_types::event::MemoryBytes;
+
+use crate::ranking::{self, RankError, RankRequest, Ranking};
+use crate::recommender::model_bytes;
+use crate::train::Tally;
+use crate::{Recommender, TrainSet};
+
+/// The mean of all training ratings, for everybody and everything.
+#[derive(Debug)]
+pub(crate) struct GlobalMean {
+    mean: f32,
+    users: usize,
+    items: usize,
+}
+
+impl GlobalMean {
+    pub(crate) fn fit(data: &TrainSet<'_>) -> Self {
+        Self { mean: global(data) as f32, users: data.n_users(), items: data.n_items() }
+    }
+}
+
+impl Recommender for GlobalMean {
+    fn n_users(&self) -> usize {
+        self.users
+    }
+
+    fn n_items(&self) -> usize {
+        self.items
+    }
+
+    fn predict(&self, _: u32, _: u32, _: i64) -> f32 {
+        self.mean
+    }
+
+    fn score_all(&self, _: u32, scores: &mut [f32]) {
+        scores.fill(self.mean);
+    }
+
+    fn rank(&self, request: &RankRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ranking, RankError> {
+        ranking::by_shared_order(self.users, self.items, &|_| 0.0, &|_, _| self.mean, request, observer)
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        model_bytes(size_of::<f32>(), 0)
+    }
+
+    fn parameters(&self) -> u64 {
+        1
+    }
+}
+
+/// The mean of the user's own training ratings; the global mean for a user without any.
+#[derive(Debug)]
+pub(crate) struct UserMean {
+    means: Vec<f32>,
+    items: usize,
+}
+
+impl UserMean {
+    pub(crate) fn fit(data: &TrainSet<'_>) -> Self {
+        Self { means: means(&data.user_tallies(), global(data)), items: data.n_items() }
+    }
+}
+
+impl Recommender for UserMean {
+    fn n_users(&self) -> usize {
+        self.means.len()
+    }
+
+    fn n_items(&self) -> usize {
+        self.items
+    }
+
+    fn predict(&self, user: u32, _: u32, _: i64) -> f32 {
+        self.means[user as usize]
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        scores.fill(self.means[user as usize]);
+    }
+
+    fn rank(&self, request: &RankRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ranking, RankError> {
+        let score = |user: u32, _| self.means[user as usize];
+        ranking::by_shared_order(self.means.len(), self.items, &|_| 0.0, &score, request, observer)
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        model_bytes(size_of_val(&self.means[..]), 0)
+    }
+
+    fn parameters(&self) -> u64 {
+        self.means.len() as u64
+    }
+}
+
+/// The mean of the item's training ratings; the global mean for an item without any.
+#[derive(Debug)]
+pub(crate) struct ItemMean {
+    means: Vec<f32>,
+    users: usize,
+}
+
+impl ItemMean {
+    pub(crate) fn fit(data: &TrainSet<'_>) -> Self {
+        Self { means: means(&data.item_tallies(), global(data)), users: data.n_users() }
+    }
+}
+
+impl Recommender for ItemMean {
+    fn n_users(&self) -> usize {
+        self.users
+    }
+
+    fn n_items(&self) -> usize {
+        self.means.len()
+    }
+
+    fn predict(&self, _: u32, item: u32, _: i64) -> f32 {
+        self.means[item as usize]
+    }
+
+    fn score_all(&self, _: u32, scores: &mut [f32]) {
+        scores.copy_from_slice(&self.means);
+    }
+
+    fn rank(&self, request: &RankRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ranking, RankError> {
+        let score = |item: u32| self.means[item as usize];
+        ranking::by_shared_order(self.users, self.means.len(), &score, &|_, item| score(item), request, observer)
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        model_bytes(size_of_val(&self.means[..]), 0)
+    }
+
+    fn parameters(&self) -> u64 {
+        self.means.len() as u64
+    }
+}
+
+/// `fit` refuses an empty training set, so there is a mean.
+fn global(data: &TrainSet<'_>) -> f64 {
+    data.global_mean().unwrap_or(0.0)
+}
+
+fn means(tallies: &[Tally], otherwise: f64) -> Vec<f32> {
+    tallies.iter().map(|tally| tally.mean().unwrap_or(otherwise) as f32).collect()
+}

@@ -1,0 +1,68 @@
+//! An order that nothing was learnt for.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use recspeed_types::event::MemoryBytes;
+
+use crate::recommender::model_bytes;
+use crate::{Recommender, TrainSet};
+
+/// The first user's stream; the streams below it belong to splits, data and initial factors.
+const FIRST_USER_STREAM: u64 = 1 << 32;
+
+/// A score drawn uniformly from `[0, 1)` for each user and item: word `item` of a ChaCha8 stream of the user's
+/// own under the seed, so that any score can be had without the others.
+#[derive(Debug)]
+pub(crate) struct Random {
+    seed: u64,
+    users: usize,
+    items: usize,
+}
+
+impl Random {
+    pub(crate) fn new(data: &TrainSet<'_>, seed: u64) -> Self {
+        Self { seed, users: data.n_users(), items: data.n_items() }
+    }
+
+    fn stream(&self, user: u32) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(FIRST_USER_STREAM + u64::from(user));
+        rng
+    }
+}
+
+/// The upper 24 bits of a word as a multiple of 2⁻²⁴.
+fn unit(word: u32) -> f32 {
+    (word >> 8) as f32 / (1u32 << 24) as f32
+}
+
+impl Recommender for Random {
+    fn n_users(&self) -> usize {
+        self.users
+    }
+
+    fn n_items(&self) -> usize {
+        self.items
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        let mut rng = self.stream(user);
+        rng.set_word_pos(u128::from(item));
+        unit(rng.next_u32())
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        let mut rng = self.stream(user);
+        for score in scores {
+            *score = unit(rng.next_u32());
+        }
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        model_bytes(0, size_of::<Self>())
+    }
+
+    fn parameters(&self) -> u64 {
+        0
+    }
+}

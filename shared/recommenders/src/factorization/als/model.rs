@@ -1,0 +1,261 @@
+//! The fit, iteration by iteration, and the fitted model.
+
+use std::sync::Arc;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use recspeed_data::Csr;
+use recspeed_types::FitObserver;
+use recspeed_types::event::{EventKind, MeasuredOn, MemoryBytes};
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::solve::Systems;
+use super::{AlsSettings, Confidence, Solver, loss, state};
+use crate::dense::{self, gramian};
+use crate::error::reserve;
+use crate::ranking::{self, RankError, RankRequest, Ranking};
+use crate::recommender::{model_bytes, weightiest};
+use crate::{FitError, Reason, Recommender, TrainSet};
+
+/// The ChaCha8 stream of the initial vectors.
+const INITIAL_STREAM: u64 = 64;
+
+/// A fit in progress, one iteration at a time.
+#[derive(Debug)]
+pub struct Als {
+    settings: AlsSettings,
+    by_user: Arc<Csr>,
+    by_item: Arc<Csr>,
+    users: Vec<f32>,
+    items: Vec<f32>,
+    /// `YᵀY` of the current items.
+    item_gram: Vec<f64>,
+    iteration: u64,
+}
+
+impl Als {
+    /// Users at 0, items drawn uniformly from ±0.01 under the seed. Users are solved first, so only the items matter.
+    ///
+    /// # Errors
+    /// [`FitError::OutOfMemory`].
+    pub fn new(data: &TrainSet<'_>, settings: AlsSettings, seed: u64) -> Result<Self, FitError> {
+        let d = settings.factors;
+        let (what, remedy) = ("the vectors of users and items", "recommender.factors");
+        let users = reserve(data.n_users().checked_mul(d), what, remedy)?;
+        let mut items: Vec<f32> = reserve(data.n_items().checked_mul(d), what, remedy)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(INITIAL_STREAM);
+        for (item, vector) in items.chunks_exact_mut(d).enumerate() {
+            // An item without rows keeps the zeros that solving would give it.
+            let cold = data.by_item.row(item).0.is_empty();
+            for value in vector {
+                let uniform = (rng.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0;
+                *value = if cold { 0.0 } else { 0.01 * uniform };
+            }
+        }
+        let item_gram = gramian(&items, d);
+        let (by_user, by_item) = (Arc::clone(&data.by_user), Arc::clone(&data.by_item));
+        Ok(Self { settings, by_user, by_item, users, items, item_gram, iteration: 0 })
+    }
+
+    /// Solves all users, then all items; the objective per unit of confidence afterwards (see the
+    /// [module](crate::factorization)). `Ok(None)` when `go_on`, asked about ten times a second, said no: the vectors are
+    /// then between two iterations.
+    ///
+    /// # Errors
+    /// [`FitError::Diverged`].
+    pub fn iterate(&mut self, mut go_on: impl FnMut() -> bool) -> Result<Option<f64>, FitError> {
+        let d = self.settings.factors;
+        let gram = self.with_regularization(&self.item_gram);
+        let users = Systems { entries: &self.by_user, other: &self.items, gram: &gram, settings: self.settings };
+        if !users.solve(&mut self.users, &mut go_on) {
+            return Ok(None);
+        }
+        let user_gram = gramian(&self.users, d);
+        let gram = self.with_regularization(&user_gram);
+        let items = Systems { entries: &self.by_item, other: &self.users, gram: &gram, settings: self.settings };
+        if !items.solve(&mut self.items, &mut go_on) {
+            return Ok(None);
+        }
+        self.item_gram = gramian(&self.items, d);
+        self.iteration += 1;
+        let users = Systems { entries: &self.by_user, other: &self.items, gram: &[], settings: self.settings };
+        let loss = loss::objective(users, &self.users, &user_gram, &self.item_gram);
+        // Every number of both sides enters the traces, so a finite loss means finite vectors.
+        if loss.is_finite() {
+            Ok(Some(loss))
+        } else {
+            Err(FitError::Diverged { what: "the loss", iteration: self.iteration })
+        }
+    }
+
+    /// Iterations done.
+    pub const fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    /// The users' vectors, `[n_users, factors]`.
+    pub fn users(&self) -> &[f32] {
+        &self.users
+    }
+
+    /// The items' vectors, `[n_items, factors]`.
+    pub fn items(&self) -> &[f32] {
+        &self.items
+    }
+
+    fn with_regularization(&self, gram: &[f64]) -> Vec<f32> {
+        let mut gram: Vec<f32> = gram.iter().map(|&value| value as f32).collect();
+        for diagonal in gram.iter_mut().step_by(self.settings.factors + 1) {
+            *diagonal += self.settings.regularization;
+        }
+        gram
+    }
+
+    fn sizes(&self) -> state::Sizes {
+        [self.by_user.n_rows() as u64, self.by_item.n_rows() as u64, self.settings.factors as u64]
+    }
+
+    fn resume(&mut self, bytes: &[u8]) -> Result<(), FitError> {
+        self.iteration = state::read(bytes, self.sizes(), &mut self.users, &mut self.items)?;
+        self.item_gram = gramian(&self.items, self.settings.factors);
+        Ok(())
+    }
+}
+
+/// The fitted model: a score is the product of two vectors.
+#[derive(Debug)]
+pub(crate) struct ImplicitAls {
+    fitted: Als,
+}
+
+impl ImplicitAls {
+    pub(crate) fn fit(
+        recommender: &ResolvedRecommender,
+        data: &TrainSet<'_>,
+        seed: u64,
+        observer: &mut dyn FitObserver,
+    ) -> Result<Self, FitError> {
+        let confidence = Confidence {
+            alpha: recommender.float("alpha") as f32,
+            by_rating: recommender.text("weighting") == "rating",
+        };
+        if confidence.by_rating {
+            refuse_negative_ratings(data)?;
+        }
+        let settings = AlsSettings {
+            factors: recommender.integer("factors") as usize,
+            regularization: recommender.float("regularization") as f32,
+            confidence,
+            solver: match recommender.text("solver") {
+                "cholesky" => Solver::Cholesky,
+                _ => Solver::ConjugateGradient { steps: recommender.integer("cg_steps") as u32 },
+            },
+        };
+        let total = recommender.integer("iterations") as u64;
+        let mut als = Als::new(data, settings, seed)?;
+        if let Some(bytes) = observer.take_resume_state() {
+            als.resume(&bytes)?;
+            if als.iteration > total {
+                let reason = format!("it has {} iterations behind it, this fit has {total}", als.iteration);
+                return Err(FitError::Checkpoint { reason });
+            }
+        }
+        while als.iteration < total {
+            let Some(loss) = als.iterate(|| !observer.stop_requested())? else {
+                return Err(FitError::Interrupted { done: als.iteration, total, unit: "iterations" });
+            };
+            let step = als.iteration;
+            observer.event(EventKind::Metric {
+                name: "loss".to_owned(),
+                split: MeasuredOn::Train,
+                step,
+                epoch: step as f64,
+                value: loss,
+            });
+            observer.event(EventKind::Progress { done: step, total, unit: "iterations".to_owned() });
+            let sizes = als.sizes();
+            observer.checkpoint(step, &mut || state::write(step, sizes, &als.users, &als.items));
+        }
+        Ok(Self { fitted: als })
+    }
+}
+
+fn refuse_negative_ratings(data: &TrainSet<'_>) -> Result<(), FitError> {
+    let columns = data.interactions;
+    match data.rows.iter().map(|&row| row as usize).find(|&row| columns.rating[row] < 0.0) {
+        Some(row) => Err(FitError::NegativeWeight {
+            user: columns.users.get(columns.user[row]).to_owned(),
+            item: columns.items.get(columns.item[row]).to_owned(),
+            rating: columns.rating[row],
+        }),
+        None => Ok(()),
+    }
+}
+
+impl Recommender for ImplicitAls {
+    fn n_users(&self) -> usize {
+        self.fitted.by_user.n_rows()
+    }
+
+    fn n_items(&self) -> usize {
+        self.fitted.by_item.n_rows()
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        let mut score = [0.0];
+        dense::dot_all(self.user(user), self.item(item), &mut score);
+        score[0]
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        dense::dot_all(self.user(user), &self.fitted.items, scores);
+    }
+
+    fn rank(&self, request: &RankRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ranking, RankError> {
+        let als = &self.fitted;
+        ranking::by_factors(&als.users, &als.items, als.settings.factors, request, observer)
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let als = &self.fitted;
+        let entries = |csr: &Csr| size_of_val(&csr.indptr[..]) + 8 * csr.nnz();
+        let buffers = entries(&als.by_user) + entries(&als.by_item) + size_of_val(&als.item_gram[..]);
+        model_bytes(size_of_val(&als.users[..]) + size_of_val(&als.items[..]), buffers)
+    }
+
+    fn parameters(&self) -> u64 {
+        (self.fitted.users.len() + self.fitted.items.len()) as u64
+    }
+
+    /// `x_u = A_u⁻¹ Σ_j c_uj y_j`, so the score of an item `i` is a sum over the user's own items `j` of
+    /// `c_uj · y_iᵀ A_u⁻¹ y_j`. Source: section 5 of the paper. After conjugate gradient the parts add up to the score
+    /// of the exact solution.
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        let als = &self.fitted;
+        let gram = als.with_regularization(&als.item_gram);
+        let users = Systems { entries: &als.by_user, other: &als.items, gram: &gram, settings: als.settings };
+        // A singular system has no such parts.
+        let solved = users.solve_for(user as usize, self.item(item)).unwrap_or_default();
+        let mut part = [0.0];
+        let own = als.by_user.row(user as usize).0;
+        let parts = own.iter().zip(users.entries_of(user as usize)).filter(|_| !solved.is_empty());
+        let parts = parts.map(|(&own, (extra, vector))| {
+            dense::dot_all(&solved, vector, &mut part);
+            (own, (1.0 + extra) * part[0])
+        });
+        Some(weightiest(parts.collect(), n))
+    }
+}
+
+impl ImplicitAls {
+    fn user(&self, user: u32) -> &[f32] {
+        let d = self.fitted.settings.factors;
+        &self.fitted.users[user as usize * d..][..d]
+    }
+
+    fn item(&self, item: u32) -> &[f32] {
+        let d = self.fitted.settings.factors;
+        &self.fitted.items[item as usize * d..][..d]
+    }
+}

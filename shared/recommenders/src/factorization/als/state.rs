@@ -1,0 +1,81 @@
+//! Checkpoints: the vectors of both sides after an iteration.
+//!
+//! Layout, little-endian: `RSALS001`, iterations done (u64), users, items, factors (u64 each), then the users' and the
+//! items' vectors (f32). Everything else follows from the spec and the data.
+
+use crate::FitError;
+
+const MAGIC: &[u8; 8] = b"RSALS001";
+const HEADER: usize = 8 + 4 * 8;
+
+/// Sizes that a checkpoint must share with the fit that continues it: users, items, factors.
+pub(super) type Sizes = [u64; 3];
+
+pub(super) fn write(iteration: u64, sizes: Sizes, users: &[f32], items: &[f32]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + 4 * (users.len() + items.len()));
+    bytes.extend_from_slice(MAGIC);
+    for number in [iteration, sizes[0], sizes[1], sizes[2]] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    for value in users.iter().chain(items) {
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}
+
+/// Fills the vectors from a checkpoint; the iterations that it has behind it.
+pub(super) fn read(bytes: &[u8], sizes: Sizes, users: &mut [f32], items: &mut [f32]) -> Result<u64, FitError> {
+    let wrong = |reason: String| FitError::Checkpoint { reason };
+    let Some(numbers) = bytes.strip_prefix(MAGIC).filter(|_| bytes.len() >= HEADER) else {
+        return Err(wrong("it is not a checkpoint of als-implicit".to_owned()));
+    };
+    let mut header = [0u64; 4];
+    for (value, number) in header.iter_mut().zip(numbers.as_chunks::<8>().0) {
+        *value = u64::from_le_bytes(*number);
+    }
+    let [iteration, found @ ..] = header;
+    if found != sizes {
+        return Err(wrong(format!("it has users, items, factors = {found:?}, this fit has {sizes:?}")));
+    }
+    let (values, rest) = bytes[HEADER..].as_chunks::<4>();
+    if values.len() != users.len() + items.len() || !rest.is_empty() {
+        return Err(wrong(format!("it is cut off after {} bytes", bytes.len())));
+    }
+    for (value, bytes) in users.iter_mut().chain(items).zip(values) {
+        *value = f32::from_le_bytes(*bytes);
+        if !value.is_finite() {
+            return Err(wrong("it holds numbers that are not finite".to_owned()));
+        }
+    }
+    Ok(iteration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_comes_back_to_the_bit() {
+        let (users, items) = ([1.5f32, -0.0], [f32::MIN_POSITIVE, 3.0]);
+        let bytes = write(7, [1, 1, 2], &users, &items);
+        let (mut u, mut i) = ([9.0; 2], [9.0; 2]);
+        assert_eq!(read(&bytes, [1, 1, 2], &mut u, &mut i), Ok(7));
+        assert_eq!(u.map(f32::to_bits), users.map(f32::to_bits));
+        assert_eq!(i.map(f32::to_bits), items.map(f32::to_bits));
+    }
+
+    #[test]
+    fn a_checkpoint_of_something_else_is_refused_with_its_reason() {
+        let bytes = write(7, [1, 1, 2], &[0.0; 2], &[0.0; 2]);
+        let refused = |bytes: &[u8], sizes| {
+            let (mut u, mut i) = ([0.0; 2], [0.0; 2]);
+            read(bytes, sizes, &mut u, &mut i).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(&bytes, [2, 1, 2]),
+            "the checkpoint does not continue this fit: it has users, items, factors = [1, 1, 2], this fit has [2, 1, 2]; start again without it"
+        );
+        assert!(refused(b"rubbish", [1, 1, 2]).contains("not a checkpoint of als-implicit"));
+        assert!(refused(&bytes[..bytes.len() - 1], [1, 1, 2]).contains("cut off after 55 bytes"));
+    }
+}

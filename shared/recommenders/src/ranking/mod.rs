@@ -1,0 +1,18 @@
+//! The best items of many users: score descending, then tie rank ascending.
+//!
+//! Three ways to the same lists: [`by_scores`] for any method, [`by_shared_order`] where the order of the items is the
+//! same for everybody, and [`by_factors`] where scores are products of vectors.
+
+mod error;
+mod factors;
+mod request;
+mod scores;
+mod shared_order;
+mod top;
+
+pub use error::RankError;
+pub use factors::by_factors;
+pub use request::{RankRequest, Ranking};
+pub(crate) use scores::by_scores;
+pub(crate) use shared_order::by_shared_order;
+pub(crate) use top::{Best, Scored};

@@ -1,0 +1,109 @@
+//! What a recommender learns from.
+
+use std::sync::Arc;
+
+use recspeed_data::{Csr, Interactions};
+
+/// The training rows of some interactions, and their two sparse views.
+///
+/// Means and counts are over the rows, each counted once; the views hold one entry for each user and item, the last row
+/// in the file's order where there are several.
+#[derive(Debug, Clone)]
+pub struct TrainSet<'a> {
+    /// All interactions, with the dictionaries that number users and items.
+    pub interactions: &'a Interactions,
+    /// The rows to learn from.
+    pub rows: &'a [u32],
+    /// Users × items of those rows.
+    pub by_user: Arc<Csr>,
+    /// Items × users of those rows.
+    pub by_item: Arc<Csr>,
+}
+
+/// Sum and number of the ratings of one user or item.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) sum: f64,
+    pub(crate) count: u32,
+}
+
+impl Tally {
+    fn add(&mut self, rating: f32) {
+        self.sum += f64::from(rating);
+        self.count += 1;
+    }
+
+    pub(crate) fn mean(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / f64::from(self.count))
+    }
+}
+
+impl<'a> TrainSet<'a> {
+    /// The training set of these rows.
+    ///
+    /// # Panics
+    /// When a row number is not below the number of interactions.
+    pub fn new(interactions: &'a Interactions, rows: &'a [u32]) -> Self {
+        let by_user = Csr::by_user(interactions, rows);
+        let by_item = by_user.transpose(interactions.n_items());
+        Self { interactions, rows, by_user: Arc::new(by_user), by_item: Arc::new(by_item) }
+    }
+
+    /// Number of users, with those that have no training row.
+    pub fn n_users(&self) -> usize {
+        self.interactions.n_users()
+    }
+
+    /// Number of items, with those that have no training row.
+    pub fn n_items(&self) -> usize {
+        self.interactions.n_items()
+    }
+
+    /// Training rows of each item: its popularity. `[n_items]`
+    pub fn item_counts(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.n_items()];
+        for &row in self.rows {
+            counts[self.interactions.item[row as usize] as usize] += 1;
+        }
+        counts
+    }
+
+    /// Training rows of each user. `[n_users]`
+    pub fn user_counts(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.n_users()];
+        for &row in self.rows {
+            counts[self.interactions.user[row as usize] as usize] += 1;
+        }
+        counts
+    }
+
+    /// Which items have a training row: the candidates of a full ranking. `[n_items]`
+    pub fn candidates(&self) -> Vec<bool> {
+        (0..self.n_items()).map(|item| !self.by_item.row(item).0.is_empty()).collect()
+    }
+
+    /// Mean of all training ratings; `None` without rows.
+    pub fn global_mean(&self) -> Option<f64> {
+        let mut all = Tally::default();
+        for &row in self.rows {
+            all.add(self.interactions.rating[row as usize]);
+        }
+        all.mean()
+    }
+
+    pub(crate) fn user_tallies(&self) -> Vec<Tally> {
+        self.tallies(&self.interactions.user, self.n_users())
+    }
+
+    pub(crate) fn item_tallies(&self) -> Vec<Tally> {
+        self.tallies(&self.interactions.item, self.n_items())
+    }
+
+    fn tallies(&self, index: &[u32], n: usize) -> Vec<Tally> {
+        let mut tallies = vec![Tally::default(); n];
+        for &row in self.rows {
+            tallies[index[row as usize] as usize].add(self.interactions.rating[row as usize]);
+        }
+        tallies
+    }
+}
