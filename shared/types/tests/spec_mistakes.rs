@@ -51,6 +51,8 @@ fn a_wrong_type_is_answered_in_words_that_are_not_rust() {
         ("name=5", "name", "a text"),
         ("evaluation.metrics=\"rmse\"", "evaluation.metrics", "a list"),
         ("dataset=5", "dataset", "a section"),
+        ("training=[3, 64]", "training", "a section"),
+        ("split.kind=5", "split.kind", "a name"),
     ] {
         let message = parse_error(assignment);
         assert!(message.starts_with(&format!("{path}: ")), "{assignment}: {message}");
@@ -132,11 +134,7 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_sections() {
     spec.evaluation.metrics.clear();
     let errors = spec.resolve().unwrap_err();
     let paths: Vec<&str> = errors.0.iter().map(|e| e.path.as_str()).collect();
-    assert_eq!(
-        paths[..4],
-        ["version", "seed", "dataset.sample", "split.test_ratio"],
-        "{paths:?}"
-    );
+    assert_eq!(paths[..4], ["version", "seed", "dataset.sample", "split.test_ratio"], "{paths:?}");
     assert!(paths.contains(&"recommender.hidden") && paths.contains(&"training.epochs"), "{paths:?}");
     assert_eq!(paths.last(), Some(&"evaluation.metrics"));
     assert_eq!(errors.to_string().lines().count(), errors.0.len());
@@ -154,8 +152,15 @@ fn texts_that_are_no_spec_at_all_end_in_one_error() {
         let message = ExperimentSpec::from_toml(empty).unwrap_err().to_string();
         assert!(message.contains("missing") && !message.starts_with(':'), "{message}");
     }
-    let missing = ExperimentSpec::from_json("[]").unwrap_err().to_string();
-    assert!(!missing.contains("struct"), "{missing}");
+    for (json, message) in [
+        ("[]", "is a list; allowed: a section with fields"),
+        ("5", "is 5; allowed: a section with fields"),
+        ("null", "is empty; allowed: a section with fields"),
+        (r#"{"version": 1, "dataset": []}"#, "dataset: is a list; allowed: a section with fields"),
+        (r#"{"version": 1, "dataset": null}"#, "dataset: is empty; allowed: a section with fields"),
+    ] {
+        assert_eq!(ExperimentSpec::from_json(json).unwrap_err().to_string(), message);
+    }
 }
 
 #[test]

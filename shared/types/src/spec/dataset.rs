@@ -227,12 +227,11 @@ impl DatasetSpec {
 
     fn resolve_file(&self, problems: &mut Problems) -> Option<Source> {
         problems.refuse("dataset.id", self.id.as_ref(), "dataset.source is `file`, which is found by `path`");
-        let path = match &self.path {
-            Some(path) => check_path("dataset.path", path, problems),
-            None => {
-                problems.add("dataset.path", "is missing; with source = \"file\" write the path of the ratings file");
-                None
-            }
+        let path = if let Some(path) = &self.path {
+            check_path("dataset.path", path, problems)
+        } else {
+            problems.add("dataset.path", "is missing; with source = \"file\" write the path of the ratings file");
+            None
         };
         let items = self.items.as_ref().and_then(|p| check_path("dataset.items", p, problems));
         let users = self.users.as_ref().and_then(|p| check_path("dataset.users", p, problems));

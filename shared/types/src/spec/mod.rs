@@ -11,6 +11,7 @@ mod recommender;
 mod resolve;
 mod split;
 mod training;
+mod words;
 
 pub use dataset::{DataFormat, DataSource, Dataset, DatasetSpec, Filters, Source};
 pub use engine::{Device, EngineKind, EngineSpec, StrategyKind, StrategySpec};
@@ -87,12 +88,17 @@ impl Default for ExperimentSpec {
 /// One thing that is wrong with a spec: where, what was given, what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[error("{path}: {message}")]
+#[error("{}{message}", place(path))]
 pub struct SpecError {
     /// The field, as `training.epochs`; empty for the document as a whole.
     pub path: String,
     /// What was given and what is allowed, in one sentence.
     pub message: String,
+}
+
+/// The path as the beginning of a sentence; nothing for the document as a whole.
+fn place(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!("{path}: ") }
 }
 
 impl SpecError {

@@ -1,9 +1,15 @@
 //! Text to spec and back: TOML for people, JSON on the wire, `--set key=value` on top of either.
 
 use serde::Deserialize;
+use toml_parser::lexer::TokenKind;
 
+use super::words::in_plain_words;
 use super::{ExperimentSpec, SpecError, SpecErrors};
 use crate::limits::MAX_SPEC_BYTES;
+
+/// Dots in one TOML key. The spec has keys with one; each more makes the parsed tables one level deeper, and thousands
+/// would exhaust the stack.
+const MAX_KEY_DOTS: usize = 4;
 
 /// A text that is no spec.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +72,10 @@ impl ExperimentSpec {
     }
 
     fn from_table(table: toml::Table) -> Result<Self, SpecParseError> {
+        // serde would take a list for a section, field by field in an order that nobody knows.
+        if let Some(section) = SECTIONS.iter().find(|name| table.get(**name).is_some_and(toml::Value::is_array)) {
+            return Err(list_for_section(section));
+        }
         located(toml::Value::Table(table))
     }
 
@@ -85,6 +95,12 @@ impl ExperimentSpec {
     /// # Errors
     /// [`SpecParseError::Field`].
     pub fn from_value(value: serde_json::Value) -> Result<Self, SpecParseError> {
+        if value.is_array() {
+            return Err(list_for_section(""));
+        }
+        if let Some(section) = SECTIONS.iter().find(|name| value.get(**name).is_some_and(serde_json::Value::is_array)) {
+            return Err(list_for_section(section));
+        }
         located(value)
     }
 
@@ -99,14 +115,44 @@ impl ExperimentSpec {
     }
 }
 
+/// The sections of a spec.
+const SECTIONS: [&str; 7] = ["dataset", "split", "recommender", "training", "engine", "strategy", "evaluation"];
+
+fn list_for_section(path: &str) -> SpecParseError {
+    SpecParseError::Field(SpecError::new(path, "is a list; allowed: a section with fields"))
+}
+
 fn check_length(text: &str) -> Result<(), SpecParseError> {
     if text.len() > MAX_SPEC_BYTES { Err(SpecParseError::TooLong { bytes: text.len() }) } else { Ok(()) }
 }
 
 fn toml_table(text: &str) -> Result<toml::Table, SpecParseError> {
     check_length(text)?;
+    check_key_depth(text)?;
     text.parse::<toml::Table>()
         .map_err(|error| SpecParseError::Syntax { format: "TOML", message: error.to_string().trim_end().to_owned() })
+}
+
+/// The TOML parser bounds the depth of brackets but not that of dotted keys.
+fn check_key_depth(text: &str) -> Result<(), SpecParseError> {
+    let mut dots = 0;
+    for token in toml_parser::Source::new(text).lex() {
+        match token.kind() {
+            TokenKind::Dot => dots += 1,
+            TokenKind::Equals
+            | TokenKind::Comma
+            | TokenKind::Newline
+            | TokenKind::LeftSquareBracket
+            | TokenKind::LeftCurlyBracket => dots = 0,
+            _ => {}
+        }
+        if dots > MAX_KEY_DOTS {
+            let line = 1 + text[..token.span().start()].matches('\n').count();
+            let message = format!("line {line} nests a key deeper than any spec; write section.field = value");
+            return Err(SpecParseError::Syntax { format: "TOML", message });
+        }
+    }
+    Ok(())
 }
 
 /// Deserializes with the path of the field that does not fit.
@@ -118,20 +164,15 @@ where
     ExperimentSpec::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track)).map_err(|error| {
         let path = track.path().to_string();
         let path = if path == "." { String::new() } else { path };
-        SpecParseError::Field(SpecError::new(path, first_sentence(&error.to_string())))
+        SpecParseError::Field(in_plain_words(path, &error.to_string()))
     })
-}
-
-/// The parser's message on one line, without trailing context.
-fn first_sentence(message: &str) -> String {
-    message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseError> {
     let wrong = || SpecParseError::Assignment { given: assignment.chars().take(80).collect() };
     let (key, text) = assignment.split_once('=').ok_or_else(wrong)?;
     let path: Vec<&str> = key.trim().split('.').collect();
-    if path.iter().any(|part| part.is_empty()) {
+    if path.iter().any(|part| part.is_empty()) || path.len() > 1 + MAX_KEY_DOTS {
         return Err(wrong());
     }
     let text = text.trim();

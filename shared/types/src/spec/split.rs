@@ -241,7 +241,8 @@ impl SplitSpec {
     fn ratios(&self, problems: &mut Problems) -> (f64, f64) {
         let test = problems.open_share("split.test_ratio", self.test_ratio.unwrap_or(0.2));
         let validation = self.validation_ratio.map_or(0.0, |v| problems.open_share("split.validation_ratio", v));
-        if test + validation >= 1.0 {
+        // Each alone is in range here; a ratio that is not has its own message.
+        if test < 1.0 && validation < 1.0 && test + validation >= 1.0 {
             problems.add(
                 "split.validation_ratio",
                 format!("{validation} and test_ratio {test} leave nothing to train on; keep their sum under 1"),

@@ -209,12 +209,12 @@ fn spec(longest_path: usize) -> impl Strategy<Value = ExperimentSpec> {
 }
 
 /// Any spec that `resolve` accepts.
-pub fn valid_spec() -> impl Strategy<Value = ExperimentSpec> {
+pub(crate) fn valid_spec() -> impl Strategy<Value = ExperimentSpec> {
     spec(MAX_PATH_CHARS)
 }
 
 /// Any spec that the page can make. The page reads no files by path, so only the text beside it can hold one; those are
 /// paths of ordinary length.
-pub fn page_spec() -> impl Strategy<Value = ExperimentSpec> {
+pub(crate) fn page_spec() -> impl Strategy<Value = ExperimentSpec> {
     spec(80)
 }
