@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use burn::tensor::module::linear;
-use burn::tensor::{Gradients, Tensor};
 
 use crate::random::WeightDraws;
 use crate::scaling::INPUTS;
@@ -29,6 +29,14 @@ struct Dense {
 #[derive(Debug, Clone)]
 pub(crate) struct Attached {
     layers: Vec<(Tensor<2>, Tensor<1>)>,
+}
+
+/// What a forward pass leaves behind.
+pub(crate) struct Trace {
+    /// Input of each layer: `[rows, inputs of the layer]`.
+    pub(crate) inputs: Vec<Tensor<2>>,
+    /// `[rows, 1]`
+    pub(crate) output: Tensor<2>,
 }
 
 impl Mlp {
@@ -90,43 +98,60 @@ impl Mlp {
 }
 
 impl Attached {
-    /// The same views as leaves of a new gradient tape.
-    pub(crate) fn tracked(self) -> Self {
-        let track = |(weight, bias): (Tensor<2>, Tensor<1>)| {
-            (weight.autodiff().require_grad(), bias.autodiff().require_grad())
-        };
-        Self { layers: self.layers.into_iter().map(track).collect() }
-    }
-
     /// # Shapes
     /// - `input`: `[rows, INPUTS]`
     /// - returns: `[rows, 1]`, ratings on the scale `[0, 1]`
     pub(crate) fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let last = self.layers.len().saturating_sub(1);
-        self.layers.iter().enumerate().fold(input, |x, (depth, (weight, bias))| {
-            let y = linear(x, weight.clone(), Some(bias.clone()));
-            if depth < last { relu(y) } else { y }
-        })
+        (0..self.layers.len()).fold(input, |x, depth| self.layer(depth, x))
     }
 
-    /// The gradient of all parameters, in their flat order. `None` when a layer took no part in the loss.
+    /// [`Self::forward`] that keeps what the way back needs.
+    pub(crate) fn trace(&self, input: Tensor<2>) -> Trace {
+        let mut inputs = Vec::with_capacity(self.layers.len());
+        let output = (0..self.layers.len()).fold(input, |x, depth| {
+            inputs.push(x.clone());
+            self.layer(depth, x)
+        });
+        Trace { inputs, output }
+    }
+
+    fn layer(&self, depth: usize, x: Tensor<2>) -> Tensor<2> {
+        let (weight, bias) = &self.layers[depth];
+        let y = linear(x, weight.clone(), Some(bias.clone()));
+        if depth + 1 < self.layers.len() { relu(y) } else { y }
+    }
+
+    /// The gradient of the loss by all parameters, in their flat order: back-propagation written out.
+    ///
+    /// Burn's tape gives the same numbers (a test compares them), but for layers this small its bookkeeping takes as long
+    /// as the arithmetic: 66 ms against 43 ms for 10,000 rows, 3 epochs, 64-64-64.
     ///
     /// # Shapes
+    /// - `inputs`: of [`Trace`]
+    /// - `slope`: `[rows, 1]`, the derivative of the loss by each output
     /// - returns: `[parameters]`
-    pub(crate) fn gradient(self, gradients: &mut Gradients) -> Option<Tensor<1>> {
+    pub(crate) fn gradient(self, inputs: Vec<Tensor<2>>, slope: Tensor<2>) -> Tensor<1> {
         let mut parts = Vec::with_capacity(2 * self.layers.len());
-        for (weight, bias) in self.layers {
-            let [inputs, outputs] = weight.dims();
-            parts.push(weight.grad_remove(gradients)?.reshape([inputs * outputs]));
-            parts.push(bias.grad_remove(gradients)?);
+        let mut slope = slope; // [rows, outputs of the layer]
+        for (depth, ((weight, _), input)) in self.layers.into_iter().zip(inputs).enumerate().rev() {
+            let [in_width, out_width] = weight.dims();
+            parts.push(slope.clone().sum_dim(0).reshape([out_width]));
+            parts.push(input.clone().transpose().matmul(slope.clone()).reshape([in_width * out_width]));
+            if depth > 0 {
+                // `input` is what a ReLU put out: the ReLU's derivative is 1 where it is positive and 0 where it was cut off.
+                slope = slope.matmul(weight.transpose()) * input.greater_elem(0.0).float();
+            }
         }
-        Some(Tensor::cat(parts, 0))
+        parts.reverse();
+        Tensor::cat(parts, 0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::TensorData;
+    use proptest::prelude::*;
 
     #[test]
     fn layers_tile_the_flat_parameters_without_gaps() {
@@ -148,6 +173,47 @@ mod tests {
         assert_ne!(network.initial(1), network.initial(2));
         let first_bound = 1.0 / 3f32.sqrt();
         assert!(network.initial(1).iter().all(|w| w.abs() <= first_bound));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20))]
+        #[test]
+        fn the_written_out_gradient_is_that_of_burns_tape(
+            hidden in prop::collection::vec(1usize..40, 1..5), rows in 1usize..50, seed: u64, absolute: bool,
+        ) {
+            let device = crate::NeuralDevice::Flex.plain();
+            let network = Mlp::new(&hidden);
+            let flat = Tensor::<1>::from_data(TensorData::new(network.initial(seed), [network.parameters()]), &device);
+            let mut draws = WeightDraws::new(seed ^ 1);
+            let mut random = |columns: usize| {
+                let values: Vec<f32> = (0..rows * columns).map(|_| draws.uniform(1.0)).collect();
+                Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), &device)
+            };
+            let (input, targets) = (random(INPUTS), random(1));
+
+            let tracked = Attached {
+                layers: network.attach(&flat).layers.into_iter()
+                    .map(|(w, b)| (w.autodiff().require_grad(), b.autodiff().require_grad())).collect(),
+            };
+            let error = tracked.forward(input.clone().autodiff()) - targets.clone().autodiff();
+            let loss = if absolute { error.abs().mean() } else { error.square().mean() };
+            let mut tape = loss.backward();
+            let expected: Vec<f32> = tracked.layers.iter().flat_map(|(weight, bias)| {
+                let numbers = |data: TensorData| data.as_slice::<f32>().unwrap().to_vec();
+                let mut both = numbers(weight.grad_remove(&mut tape).unwrap().into_data());
+                both.extend(numbers(bias.grad_remove(&mut tape).unwrap().into_data()));
+                both
+            }).collect();
+
+            let views = network.attach(&flat);
+            let trace = views.trace(input);
+            let error = trace.output - targets;
+            let slope = if absolute { error.sign() / rows as f32 } else { error * (2.0 / rows as f32) };
+            let ours = views.gradient(trace.inputs, slope).into_data();
+            for (ours, expected) in ours.as_slice::<f32>().unwrap().iter().zip(&expected) {
+                prop_assert!((ours - expected).abs() <= 1e-6 + 1e-5 * expected.abs(), "{} {}", ours, expected);
+            }
+        }
     }
 
     #[test]

@@ -106,18 +106,18 @@ impl Lesson<'_> {
 
     fn step(&self, course: &mut Course, batch: Batch, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
         let rows = batch.rows as u64;
-        let views = self.network.attach(&course.flat).tracked();
-        let error = views.forward(batch.inputs.autodiff()) - batch.targets.autodiff();
-        let loss = match self.training.loss {
-            Loss::Mse => error.square().mean(),
-            Loss::Mae => error.abs().mean(),
+        let views = self.network.attach(&course.flat);
+        let trace = views.trace(batch.inputs);
+        let error = trace.output - batch.targets; // [rows, 1]
+        let (loss, slope) = match self.training.loss {
+            Loss::Mse => (error.clone().square().mean(), error * (2.0 / rows as f32)),
+            Loss::Mae => (error.clone().abs().mean(), error.sign() * (1.0 / rows as f32)),
         };
-        let value = f64::from(loss.clone().inner().into_scalar::<f32>());
+        let value = f64::from(loss.into_scalar::<f32>());
         if !value.is_finite() {
             return Err(self.diverged("loss", value, course));
         }
-        let mut gradients = loss.backward();
-        let gradient = views.gradient(&mut gradients).expect("every layer lies between the inputs and the loss");
+        let gradient = views.gradient(trace.inputs, slope);
         course.flat = course
             .update
             .step(course.flat.clone(), gradient)
@@ -193,7 +193,8 @@ impl Lesson<'_> {
         let stopped_early = course.epoch < self.training.epochs;
         let best_epoch = course.best.as_ref().map(|best| best.epoch);
         if let (true, Some(best)) = (stopped_early, best_epoch) {
-            let message = format!("Stopped after epoch {}: the best validation loss was that of epoch {best}.", course.epoch);
+            let message =
+                format!("Stopped after epoch {}: the best validation loss was that of epoch {best}.", course.epoch);
             observer.event(EventKind::Log { message });
         }
         let flat = course.best.and_then(|best| best.flat).unwrap_or(course.flat);
@@ -236,9 +237,10 @@ impl Lesson<'_> {
     }
 
     fn state(&self, course: &Course) -> State {
-        let moments = course.update.moments().map(|moments| {
-            (moments.time as u64, numbers(moments.moment_1.clone()), numbers(moments.moment_2.clone()))
-        });
+        let moments = course
+            .update
+            .moments()
+            .map(|moments| (moments.time as u64, numbers(moments.moment_1.clone()), numbers(moments.moment_2.clone())));
         State {
             epoch: course.epoch,
             batch: course.batch,
@@ -258,9 +260,9 @@ impl Lesson<'_> {
 
     fn resume(&self, bytes: &[u8]) -> Result<Course, NeuralFitError> {
         let state = State::decode(bytes, self.fingerprint(), self.network.parameters())?;
-        let moments = state.moments.map(|(time, first, second)| {
-            Moments::new(time as usize, self.tensor(first), self.tensor(second))
-        });
+        let moments = state
+            .moments
+            .map(|(time, first, second)| Moments::new(time as usize, self.tensor(first), self.tensor(second)));
         Ok(Course {
             flat: self.tensor(state.weights),
             update: Update::new(self.training, moments),

@@ -36,12 +36,8 @@ impl Update {
         let decay = training.weight_decay as f32;
         let penalty = (decay > 0.0).then(|| WeightDecayConfig::new(decay));
         let rule = match training.optimizer {
-            Optimizer::Adam => {
-                Rule::Adam(AdamConfig::new().with_epsilon(EPSILON).with_weight_decay(penalty).build())
-            }
-            Optimizer::Adamw => {
-                Rule::AdamW(AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(decay).build())
-            }
+            Optimizer::Adam => Rule::Adam(AdamConfig::new().with_epsilon(EPSILON).with_weight_decay(penalty).build()),
+            Optimizer::Adamw => Rule::AdamW(AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(decay).build()),
             Optimizer::Sgd => Rule::Sgd(SgdConfig::new().with_weight_decay(penalty).build()),
         };
         Self { rule, learning_rate: training.learning_rate, clip: training.gradient_clip, moments }
