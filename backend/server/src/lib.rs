@@ -1,1 +1,20 @@
 //! The lab: API, store, queue, launchers, access, command line.
+//!
+//! A request passes [`access`] (who, from where), then [`api`] or [`page`]. The API speaks to the [`lab`], whose
+//! dispatcher owns the [`queue`], starts workers through [`launch`], and keeps everything in the [`store`]; what the
+//! store has committed goes out through [`stream`]. Nothing here links a tensor library: a worker may crash, leak or be
+//! killed, and the lab stays up.
+
+pub mod access;
+pub mod api;
+pub mod app;
+mod clock;
+// pub mod command;
+pub mod home;
+pub mod lab;
+pub mod launch;
+pub mod page;
+pub mod queue;
+pub mod serve;
+pub mod store;
+pub mod stream;

@@ -1,0 +1,167 @@
+//! Who is asking, and from where.
+//!
+//! The owner's token comes once in the address that the server prints, and becomes a signed cookie; programs send it
+//! as `Authorization: Bearer`. Everybody else is a guest, who may read what a link names.
+
+mod guard;
+mod secrets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::cookie::{Cookie, SameSite, SignedCookieJar};
+use recspeed_types::api::Role;
+
+use crate::api::ApiError;
+
+pub use guard::{Hosts, check_host, check_origin};
+pub use secrets::Secrets;
+
+/// How long a browser stays the owner's.
+const COOKIE_LASTS: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Who a program with the owner's token is, for the fair queue.
+const BEARER: &str = "bearer";
+
+/// Who is asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor {
+    /// What they may do.
+    pub role: Role,
+    /// Who they are to the fair queue: one person a browser.
+    pub person: String,
+}
+
+impl Visitor {
+    /// Refuses guests.
+    ///
+    /// # Errors
+    /// 401 with the remedy.
+    pub fn must_own(&self) -> Result<(), ApiError> {
+        match self.role {
+            Role::Owner => Ok(()),
+            Role::Guest => Err(ApiError::sign_in()),
+        }
+    }
+}
+
+/// What the access layer knows.
+#[derive(Debug, Clone)]
+pub struct Access {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    secrets: Secrets,
+    hosts: Hosts,
+}
+
+impl Access {
+    /// Access by these secrets, under these names.
+    pub fn new(secrets: Secrets, hosts: Hosts) -> Self {
+        Self { inner: Arc::new(Inner { secrets, hosts }) }
+    }
+
+    /// The owner's token.
+    pub fn token(&self) -> &str {
+        &self.inner.secrets.token
+    }
+
+    /// Who sends these headers.
+    pub fn visitor(&self, headers: &HeaderMap) -> Visitor {
+        let secrets = &self.inner.secrets;
+        let bearer = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        if bearer.is_some_and(|given| secrets.is_token(given.trim())) {
+            return Visitor { role: Role::Owner, person: BEARER.into() };
+        }
+        let jar = SignedCookieJar::from_headers(headers, secrets.key.clone());
+        match jar.get(&secrets.cookie_name).and_then(|cookie| cookie.value().strip_prefix("owner.").map(str::to_owned))
+        {
+            Some(person) => Visitor { role: Role::Owner, person },
+            None => Visitor { role: Role::Guest, person: String::new() },
+        }
+    }
+
+    /// Turns the owner's token in an address into a cookie, and takes it out of the address.
+    fn sign_in(&self, uri: &Uri, given: &str) -> Result<Response, ApiError> {
+        let secrets = &self.inner.secrets;
+        if !secrets.is_token(given) {
+            return Err(ApiError::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong-token",
+                "The token in this link is not the owner's.",
+            )
+            .remedy("Copy the whole link that `recspeed serve` printed when it started."));
+        }
+        let person = secrets::random_hex(8).map_err(|error| ApiError::internal(&error))?;
+        let mut cookie = Cookie::build((secrets.cookie_name.clone(), format!("owner.{person}")))
+            .path("/")
+            .http_only(true)
+            .same_site(SameSite::Lax);
+        if let Ok(lasts) = COOKIE_LASTS.try_into() {
+            cookie = cookie.max_age(lasts);
+        }
+        let jar = SignedCookieJar::new(secrets.key.clone()).add(cookie);
+        let there = without_token(uri);
+        // The address with the token is not kept anywhere: not cached, not sent on as a referrer.
+        Ok((StatusCode::SEE_OTHER, jar, [(header::LOCATION, there), (header::CACHE_CONTROL, "no-store".into())])
+            .into_response())
+    }
+}
+
+fn without_token(uri: &Uri) -> String {
+    let rest: Vec<&str> = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("token="))
+        .collect();
+    let path = uri.path();
+    // `//host` would leave this server.
+    let path = if path.starts_with("//") { "/" } else { path };
+    if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
+}
+
+/// The layer in front of everything: checks host and origin, signs in, and says who is asking.
+///
+/// # Errors
+/// 403 for a foreign host or origin; 401 for a wrong token.
+pub async fn layer(State(access): State<Access>, mut request: Request, next: Next) -> Result<Response, ApiError> {
+    check_host(&access.inner.hosts, request.headers())?;
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !reads {
+        check_origin(request.headers())?;
+    }
+    if reads && !request.uri().path().starts_with("/api/") {
+        let token = request.uri().query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("token="));
+        if let Some(token) = token {
+            return access.sign_in(request.uri(), token);
+        }
+    }
+    let visitor = access.visitor(request.headers());
+    request.extensions_mut().insert(visitor);
+    Ok(next.run(request).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_leaves_the_address_and_the_rest_stays() {
+        for (given, there) in [
+            ("/?token=x", "/"),
+            ("/r/abc?embed=1&token=x&hide=a", "/r/abc?embed=1&hide=a"),
+            ("//evil.example/?token=x", "/"),
+        ] {
+            assert_eq!(without_token(&given.parse().unwrap()), there);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `/api/lab`: what the page needs to know before it draws.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use recspeed_types::api::LabInfo;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{ApiError, AppState};
+use crate::access::Visitor;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(lab))
+}
+
+/// What this lab is and who is asking
+#[utoipa::path(
+    get, path = "/api/lab", tag = "lab",
+    responses((status = 200, description = "Version, role, devices, slots, example", body = ref("#/components/schemas/LabInfo")))
+)]
+async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>) -> Result<Json<LabInfo>, ApiError> {
+    let (probe, probe_failure) = match app.lab.probed() {
+        Ok(probe) => (Some(probe.clone()), None),
+        Err(failure) => (None, Some(failure.to_owned())),
+    };
+    Ok(Json(LabInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        role: visitor.role,
+        probe,
+        probe_failure,
+        slots: app.lab.slots() as u32,
+        showcase: app.lab.showcase().await?,
+    }))
+}

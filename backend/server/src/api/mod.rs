@@ -1,0 +1,72 @@
+//! The REST interface under `/api`: a file a resource, each with its own router, all described by OpenAPI.
+
+// mod datasets;
+mod failure;
+mod health;
+mod lab;
+mod openapi;
+mod query;
+mod runs;
+mod specs;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use recspeed_types::limits::MAX_SPEC_BYTES;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::lab::Lab;
+
+pub use failure::ApiError;
+pub use openapi::document;
+
+/// Bytes of a JSON request: a spec with room for what surrounds it.
+const MAX_REQUEST_BYTES: usize = 2 * MAX_SPEC_BYTES;
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct AppState {
+    /// The lab.
+    pub lab: Lab,
+    /// Streams that are open.
+    pub listeners: Arc<tokio::sync::Semaphore>,
+}
+
+/// Streams that may be open at the same time.
+pub const MAX_LISTENERS: usize = 2_000;
+
+/// Every route of the API with its description.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::heading())
+        .merge(lab::router())
+        .merge(runs::router())
+        .merge(specs::router())
+        .merge(stream::router())
+        .merge(openapi::router())
+        .merge(health::router())
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+}
+
+/// The API as a router.
+pub fn router(state: AppState) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router
+        .route("/api/{*rest}", axum::routing::any(unknown))
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(state)
+}
+
+async fn unknown(uri: axum::http::Uri) -> ApiError {
+    let path: String = uri.path().chars().take(200).collect();
+    ApiError::new(StatusCode::NOT_FOUND, "no-route", format!("There is nothing at `{path}`."))
+        .remedy("/api/openapi.json lists every address.")
+}
+
+async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> ApiError {
+    let path: String = uri.path().chars().take(200).collect();
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", format!("`{path}` does not take {method}."))
+        .remedy("/api/openapi.json lists what each address takes.")
+}

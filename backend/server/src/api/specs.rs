@@ -1,0 +1,78 @@
+//! `/api/specs/check`: is this spec one that the server would run?
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use recspeed_types::ExperimentSpec;
+use recspeed_types::spec::{Device, SpecError};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{ApiError, AppState, MAX_REQUEST_BYTES};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(check))
+}
+
+/// Check a spec without running it
+#[utoipa::path(
+    post, path = "/api/specs/check", tag = "specs",
+    request_body(content = ref("#/components/schemas/ExperimentSpec"), content_type = "application/json"),
+    responses(
+        (status = 200, description = "The server would run it", body = serde_json::Value, content_type = "application/json"),
+        (status = 413, description = "The request is too long", body = ref("#/components/schemas/ApiFailure")),
+        (status = 422, description = "Every mistake, with its path", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn check(
+    State(app): State<AppState>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let spec = ExperimentSpec::from_json(&text(body)?).map_err(|error| ApiError::from(error.into_errors()))?;
+    checked(&app, &spec)?;
+    Ok(Json(serde_json::json!({})))
+}
+
+/// The body as text.
+///
+/// # Errors
+/// 413 for one that is too long; 422 for one that is no UTF-8.
+pub(super) fn text(body: Result<Bytes, BytesRejection>) -> Result<String, ApiError> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-long",
+            format!("The request is longer than {MAX_REQUEST_BYTES} bytes, which no spec is."),
+        ),
+        _ => ApiError::new(StatusCode::BAD_REQUEST, "unreadable", "The request ended before it was complete."),
+    })?;
+    String::from_utf8(body.into()).map_err(|_| ApiError::invalid("", "is no UTF-8 text; send JSON"))
+}
+
+/// Checks a spec as far as the server can: everything without the data, and what the workers can do.
+///
+/// # Errors
+/// 422 with every mistake.
+pub(super) fn checked(app: &AppState, spec: &ExperimentSpec) -> Result<(), ApiError> {
+    spec.resolve()?;
+    let mut mistakes = Vec::new();
+    if spec.engine.device == Device::Browser {
+        let message = "is `browser`, which runs only in a tab; choose `flex`, or press Run in this tab";
+        mistakes.push(SpecError::new("engine.device", message));
+    } else if let Ok(probe) = app.lab.probed() {
+        let (engine, device) = (spec.engine.kind.as_str(), spec.engine.device.as_str());
+        if !probe.devices.iter().any(|found| found.engine == engine && found.device == device) {
+            let known: Vec<_> = probe.devices.iter().map(|found| format!("`{}`", found.device)).collect();
+            let message = format!("is `{device}`; this server's worker has {}", known.join(", "));
+            mistakes.push(SpecError::new("engine.device", message));
+        }
+        let kind = &spec.recommender.kind;
+        if !probe.recommenders.is_empty() && !probe.recommenders.contains(kind) {
+            let known = probe.recommenders.join(", ");
+            mistakes.push(SpecError::new("recommender.kind", format!("is `{kind}`; this server's worker has {known}")));
+        }
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(ApiError::spec(mistakes)) }
+}

@@ -1,0 +1,68 @@
+//! Workers: one process a run, started, listened to, and ended.
+//!
+//! Nothing that a worker does may harm the server or leave a run without an end. What it says is believed only as far
+//! as [`story`] allows; how it left is put into words by [`verdict`].
+
+mod lines;
+mod probe;
+mod process;
+mod resume;
+mod story;
+mod supervise;
+mod tail;
+mod verdict;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use probe::{ProbeError, probe};
+pub use process::{end_orphan, is_alive};
+pub(crate) use resume::hex;
+pub use resume::{Resume, find_checkpoint};
+pub use supervise::{Assignment, Outcome, Stop, supervise};
+pub(crate) use supervise::{give_up, write_end};
+
+/// How workers are started.
+#[derive(Debug, Clone)]
+pub struct LaunchOptions {
+    /// The program, or why there is none.
+    pub worker: Result<PathBuf, WorkerMissing>,
+    /// Root of the data home, for built-in caches and uploads.
+    pub data_home: PathBuf,
+    /// Longest time of one attempt.
+    pub time_limit: Duration,
+    /// Time between a polite end and a hard one.
+    pub grace: Duration,
+}
+
+/// There is no worker program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the program recspeed-worker is neither beside {beside} nor in PATH; build it with `make lab`, or name it with --worker"
+)]
+pub struct WorkerMissing {
+    /// The folder that was searched.
+    pub beside: String,
+}
+
+/// The file name of the worker program.
+pub const WORKER: &str = "recspeed-worker";
+
+/// Finds the worker: the given path as it is, else beside this program, else in `PATH`.
+///
+/// # Errors
+/// [`WorkerMissing`] when it is in none of them.
+pub fn find_worker(given: Option<PathBuf>) -> Result<PathBuf, WorkerMissing> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(PathBuf::from));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    beside
+        .iter()
+        .cloned()
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(WORKER))
+        .find(|file| file.is_file())
+        .ok_or_else(|| WorkerMissing { beside: beside.map_or_else(|| "recspeed".into(), |b| b.display().to_string()) })
+}

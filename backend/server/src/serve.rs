@@ -1,0 +1,197 @@
+//! `recspeed serve`: puts the parts together, prints the link, and ends in order.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::access::{Access, Hosts, Secrets};
+use crate::api::{AppState, MAX_LISTENERS};
+use crate::home::{Home, HomeError};
+use crate::lab::{Lab, LabError, LabOptions, ShowcaseError, import_showcase};
+use crate::launch::{LaunchOptions, find_worker};
+use crate::page::{Assets, FrameAncestors, SecurityHeaders};
+use crate::store::{Reserve, Store, StoreError};
+
+/// How long answers may take to end when the server does.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+/// Time between a polite end of a worker and a hard one, as the protocol promises.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often the store's reserve is looked at.
+const REFILL: Duration = Duration::from_secs(60);
+
+/// Options of `recspeed serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on
+    #[arg(long, default_value = "127.0.0.1:8080", env = "RECSPEED_BIND")]
+    bind: SocketAddr,
+    /// Folder for runs, secrets and data sets [default: $XDG_DATA_HOME/recspeed]
+    #[arg(long, env = "RECSPEED_HOME")]
+    home: Option<PathBuf>,
+    /// Runs at the same time
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    slots: u32,
+    /// The worker program [default: recspeed-worker beside this program, then in PATH]
+    #[arg(long)]
+    worker: Option<PathBuf>,
+    /// Longest time of one run, in seconds
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    time_limit: u64,
+    /// Another name under which this server is reached, as lab.example (may be given several times)
+    #[arg(long)]
+    allow_host: Vec<String>,
+    /// Pages that may show the lab inside them: none, self, or addresses separated by spaces
+    #[arg(long, default_value = "self")]
+    frame_ancestors: FrameAncestors,
+}
+
+/// Why the server does not start or does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Its folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// Its store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What an earlier server left.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// Its data sets.
+    #[error("{0}")]
+    Data(String),
+    /// Its example.
+    #[error(transparent)]
+    Showcase(#[from] ShowcaseError),
+    /// Its address.
+    #[error("cannot listen on {bind}: {cause}; end what listens there, or choose another address with --bind")]
+    Bind {
+        /// The address.
+        bind: SocketAddr,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// Anything else that the system refuses.
+    #[error("the server cannot go on: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Serves until it is told to end; the answer is the process's exit status.
+pub fn run(args: ServeArgs) -> ExitCode {
+    let filter = EnvFilter::try_from_env("RECSPEED_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // A second subscriber in one process is a test's, and as good.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::from)
+        .and_then(|runtime| runtime.block_on(serve(args)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "recspeed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: ServeArgs) -> Result<(), ServeError> {
+    let home = Home::open(args.home)?;
+    // The address first: a lab that cannot be reached must not take runs up again.
+    let listener = TcpListener::bind(args.bind).await.map_err(|cause| ServeError::Bind { bind: args.bind, cause })?;
+    let bound = listener.local_addr()?;
+    let reserve = Reserve::at(&home.reserve());
+    reserve.refill();
+    let store = Store::open(&home.store(), Some(reserve.clone()))?;
+    let secrets = Secrets::of(&home)?;
+    let access = Access::new(secrets, Hosts::for_bind(bound.ip(), &args.allow_host));
+    match import_showcase(&store).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "imported the example runs"),
+        Err(ShowcaseError::Store(error)) => return Err(error.into()),
+        Err(error) => tracing::error!(%error, "the lab starts without its example"),
+    }
+    let ends = CancellationToken::new();
+    let options = LabOptions {
+        slots: args.slots as usize,
+        launch: LaunchOptions {
+            worker: find_worker(args.worker),
+            data_home: home.root().to_owned(),
+            time_limit: Duration::from_secs(args.time_limit),
+            grace: GRACE,
+        },
+        runs: home.runs(),
+    };
+    let lab = Lab::open(store, options, ends.clone()).await?;
+    let assets = Assets::embedded();
+    let security = SecurityHeaders::new(&assets.inline_scripts(), &args.frame_ancestors);
+    let state = AppState { lab: lab.clone(), listeners: Arc::new(Semaphore::new(MAX_LISTENERS)) };
+    let link = format!("http://{}/?token={}", reachable(bound), access.token());
+    let app = crate::app::app(state, access, Arc::clone(&assets), security);
+
+    std::thread::spawn(move || assets.compress());
+    tokio::spawn(keep_reserve(reserve, ends.clone()));
+    lab.probe().await;
+    announce(&link)?;
+
+    let signalled = ends.clone();
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        tracing::info!("ending: runs are asked for a checkpoint");
+        signalled.cancel();
+    });
+    let answered = axum::serve(listener, app).with_graceful_shutdown(ends.clone().cancelled_owned()).into_future();
+    let answered = tokio::spawn(answered);
+    ends.cancelled().await;
+    if tokio::time::timeout(LAST_ANSWERS, answered).await.is_err() {
+        tracing::warn!("some answers were cut off");
+    }
+    lab.finished().await;
+    Ok(())
+}
+
+/// The address as a browser on this machine reaches it.
+fn reachable(bound: SocketAddr) -> String {
+    if bound.ip().is_unspecified() { format!("127.0.0.1:{}", bound.port()) } else { bound.to_string() }
+}
+
+/// The one line on standard output, so that a program can read it too.
+fn announce(link: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "The lab is open. The owner's link:\n\n    {link}\n\nKeep it to yourself; Ctrl-C ends the lab.")?;
+    out.flush()
+}
+
+async fn keep_reserve(reserve: Reserve, ends: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = ends.cancelled() => return,
+            () = tokio::time::sleep(REFILL) => {
+                let reserve = reserve.clone();
+                // A panic in there would only mean no reserve.
+                let _ = tokio::task::spawn_blocking(move || reserve.refill()).await;
+            }
+        }
+    }
+}
+
+async fn wait_for_signal() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

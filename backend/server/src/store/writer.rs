@@ -1,0 +1,181 @@
+//! The one thread that writes.
+
+use std::sync::Arc;
+
+use recspeed_types::RunId;
+use rusqlite::Connection;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::error::StoreError;
+use super::message::{self, Message};
+use super::reserve::Reserve;
+
+/// Jobs that share one transaction, so one `fsync`.
+const GROUP: usize = 64;
+
+/// What a job writes with: the connection, inside a transaction, and what to announce after the commit.
+pub struct Work<'c> {
+    /// The writer's connection.
+    pub connection: &'c Connection,
+    last_id: i64,
+    announced: Vec<Message>,
+}
+
+impl Work<'_> {
+    /// The next number of the event stream.
+    pub(super) fn next_id(&mut self) -> i64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Announces a stored event; `json` is the event's own text.
+    pub(super) fn announce_event(&mut self, id: i64, run: &RunId, json: &str) {
+        self.announced.push(Message::event(id, run.clone(), json));
+    }
+
+    /// Stores and announces that the run's record changed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the run is not there or the notice cannot be written.
+    pub(super) fn announce_run(&mut self, run: &RunId) -> Result<(), StoreError> {
+        let record =
+            super::runs::record(self.connection, run)?.ok_or_else(|| StoreError::NoRun { run: run.to_string() })?;
+        let id = self.next_id();
+        message::put_notice(self.connection, id, run, false)?;
+        self.announced.push(Message::run(id, record));
+        Ok(())
+    }
+
+    /// Stores and announces that the run is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the notice cannot be written.
+    pub(super) fn announce_deleted(&mut self, run: &RunId) -> Result<(), StoreError> {
+        let id = self.next_id();
+        message::put_notice(self.connection, id, run, true)?;
+        self.announced.push(Message::deleted(id, run.clone()));
+        Ok(())
+    }
+}
+
+/// Tells the caller how its job ended, once the transaction has.
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// A write, and what to tell afterwards. Given an error instead of [`Work`], it only tells.
+pub(super) type Job = Box<dyn FnOnce(Result<&mut Work<'_>, StoreError>) -> Option<Reply> + Send>;
+
+/// Packs a write and its caller.
+pub(super) fn job<T, F>(write: F, answer: oneshot::Sender<Result<T, StoreError>>) -> Job
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Work<'_>) -> Result<T, StoreError> + Send + 'static,
+{
+    // A caller that went away does not need its answer.
+    Box::new(move |work| match work.and_then(write) {
+        Ok(value) => Some(Box::new(move |committed| {
+            let _ = answer.send(committed.map(|()| value));
+        })),
+        Err(error) => {
+            let _ = answer.send(Err(error));
+            None
+        }
+    })
+}
+
+/// Writes until every handle is gone.
+pub(super) fn run(
+    mut connection: Connection,
+    mut waiting: mpsc::Receiver<Job>,
+    live: &broadcast::Sender<Arc<Message>>,
+    mut last_id: i64,
+    reserve: Option<&Reserve>,
+) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP {
+            match waiting.try_recv() {
+                Ok(job) => group.push(job),
+                Err(_) => break,
+            }
+        }
+        let (outcome, announced, reached) = commit(&mut connection, group, last_id);
+        last_id = reached;
+        match outcome {
+            Ok(()) => {}
+            Err(StoreError::Full) => {
+                if let Some(reserve) = reserve {
+                    reserve.release();
+                }
+            }
+            Err(error) => tracing::error!(%error, "a group of writes failed"),
+        }
+        for message in announced {
+            // Nobody listening is fine: the store has it.
+            let _ = live.send(Arc::new(message));
+        }
+    }
+}
+
+/// Does a group in one transaction. The numbers of a group that failed are not used again: a gap is harmless.
+fn commit(connection: &mut Connection, group: Vec<Job>, last_id: i64) -> (Result<(), StoreError>, Vec<Message>, i64) {
+    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+        let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
+        let text = error.to_string();
+        for job in group {
+            job(Err(if full { StoreError::Full } else { failed(&text) }));
+        }
+        return (Err(error.into()), Vec::new(), last_id);
+    }
+    let mut work = Work { connection, last_id, announced: Vec::new() };
+    let mut replies = Vec::with_capacity(group.len());
+    let mut full = false;
+    for job in group {
+        let kept = work.announced.len();
+        if let Err(error) = work.connection.execute_batch("SAVEPOINT job") {
+            job(Err(error.into()));
+            continue;
+        }
+        match job(Ok(&mut work)) {
+            Some(reply) => {
+                replies.push(reply);
+                let _ = work.connection.execute_batch("RELEASE job");
+            }
+            None => {
+                work.announced.truncate(kept);
+                // Without space SQLite may have ended the whole transaction already.
+                full |= work.connection.is_autocommit();
+                let _ = work.connection.execute_batch("ROLLBACK TO job; RELEASE job");
+            }
+        }
+    }
+    let Work { last_id, announced, .. } = work;
+    let outcome = if full || connection.is_autocommit() {
+        Err(StoreError::Full)
+    } else {
+        connection.execute_batch("COMMIT").map_err(StoreError::from)
+    };
+    if outcome.is_err() && !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    let told = outcome.as_ref().map(|()| ()).map_err(ToString::to_string);
+    let out_of_space = matches!(outcome, Err(StoreError::Full));
+    for reply in replies {
+        reply(match &told {
+            Ok(()) => Ok(()),
+            Err(_) if out_of_space => Err(StoreError::Full),
+            Err(text) => Err(failed(text)),
+        });
+    }
+    (
+        outcome.as_ref().map(|()| ()).map_err(|_| if out_of_space { StoreError::Full } else { failed("the commit") }),
+        if told.is_ok() { announced } else { Vec::new() },
+        last_id,
+    )
+}
+
+/// An error of the whole group, told to each of its callers.
+fn failed(text: &str) -> StoreError {
+    StoreError::Sqlite(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
+        Some(text.to_owned()),
+    ))
+}
