@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use recspeed_metrics::rating;
-use recspeed_recommenders::Recommender;
 use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::summary::EvaluationInfo;
 use recspeed_types::{EventKind, FailureCode, MetricKind, MetricName};
 
+use crate::model::Model;
 use crate::rank::{Audience, rank};
 use crate::run::{Prepared, Story, stop_if_asked};
 use crate::{Host, RunFailure};
@@ -27,7 +27,7 @@ pub(crate) struct Evaluated {
 pub(crate) fn evaluate(
     spec: &ResolvedSpec,
     data: &Prepared,
-    recommender: &dyn Recommender,
+    model: &Model,
     (step, epoch): (u64, f64),
     host: &mut dyn Host,
     story: &mut Story,
@@ -37,7 +37,7 @@ pub(crate) fn evaluate(
         spec.evaluation.metrics.iter().partition(|name| name.kind.of_ratings());
     let mut values: BTreeMap<String, f64> = BTreeMap::new();
     if !of_ratings.is_empty() {
-        let (predicted, truth) = predict_test_rows(data, recommender, host)?;
+        let (predicted, truth) = predict_test_rows(data, model, host)?;
         for name in of_ratings {
             let value = match name.kind {
                 MetricKind::Rmse => rating::rmse(&predicted, &truth),
@@ -49,7 +49,7 @@ pub(crate) fn evaluate(
     }
     let mut tie_share = 0.0;
     if !of_lists.is_empty() {
-        let ranked = rank(spec, data, &audience, recommender, &of_lists, host)?;
+        let ranked = rank(spec, data, &audience, model.as_recommender(), &of_lists, host)?;
         values.extend(ranked.values);
         tie_share = ranked.tie_share;
     }
@@ -57,7 +57,9 @@ pub(crate) fn evaluate(
         if !value.is_finite() {
             return Err(RunFailure::new(
                 FailureCode::Diverged,
-                format!("{name} is {value}, not a number: the recommender's predictions grew without bound; lower the learning rate or raise the regularization."),
+                format!(
+                    "{name} is {value}, not a number: the recommender's predictions grew without bound; lower the learning rate or raise the regularization."
+                ),
             ));
         }
     }
@@ -83,11 +85,7 @@ pub(crate) fn evaluate(
 }
 
 /// Predicted and true ratings of the test rows, in their order.
-fn predict_test_rows(
-    data: &Prepared,
-    recommender: &dyn Recommender,
-    host: &mut dyn Host,
-) -> Result<(Vec<f32>, Vec<f32>), RunFailure> {
+fn predict_test_rows(data: &Prepared, model: &Model, host: &mut dyn Host) -> Result<(Vec<f32>, Vec<f32>), RunFailure> {
     let all = &data.interactions;
     let total = data.test_rows.len() as u64;
     let mut predicted = Vec::with_capacity(data.test_rows.len());
@@ -95,7 +93,7 @@ fn predict_test_rows(
         stop_if_asked(host)?;
         let column = |values: &[u32]| rows.iter().map(|&row| values[row as usize]).collect::<Vec<u32>>();
         let times: Vec<i64> = rows.iter().map(|&row| all.timestamp[row as usize]).collect();
-        predicted.extend(recommender.predict_rows(&column(&all.user), &column(&all.item), &times));
+        predicted.extend(model.predict_rows(&column(&all.user), &column(&all.item), &times));
         host.event(EventKind::Progress { done: predicted.len() as u64, total, unit: "rows".to_owned() });
     }
     let truth = data.test_rows.iter().map(|&row| all.rating[row as usize]).collect();

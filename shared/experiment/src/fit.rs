@@ -1,18 +1,19 @@
 //! From a recommender's name to a recommender that has learnt.
 
-use recspeed_recommenders::{FitError, Recommender, TrainSet};
+use recspeed_neural::NeuralFitError;
+use recspeed_recommenders::{FitError, TrainSet};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
 use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
-use crate::model::NeuralRecommender;
+use crate::model::{Model, NeuralRecommender};
 use crate::run::Prepared;
 use crate::{Host, RunFailure};
 
 /// A recommender that has learnt, and how that went.
 pub(crate) struct Fitted {
-    pub(crate) recommender: Box<dyn Recommender>,
+    pub(crate) model: Model,
     pub(crate) training: Option<TrainingInfo>,
 }
 
@@ -36,6 +37,7 @@ fn fit_network(
     data: &Prepared,
     host: &mut dyn Host,
 ) -> Result<Fitted, RunFailure> {
+    let mut watch = LossWatch { host, last: None };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
     let fitted = recspeed_neural::fit(
         &spec.recommender,
@@ -44,12 +46,15 @@ fn fit_network(
         rows(&data.steer_rows),
         spec.seed,
         recspeed_neural::NeuralDevice::default(),
-        &mut Relay(host),
+        &mut watch,
     )
     .map_err(neural_failure)?;
-    let newest = data.fit_rows.iter().map(|&row| data.interactions.timestamp[row as usize]).max().unwrap_or(0);
-    let recommender = Box::new(NeuralRecommender::new(fitted.model, newest));
-    Ok(Fitted { recommender, training: Some(fitted.info) })
+    let network = NeuralRecommender {
+        model: fitted.model,
+        n_users: data.interactions.n_users(),
+        n_items: data.interactions.n_items(),
+    };
+    Ok(Fitted { model: Model::Network(network), training: Some(fitted.info) })
 }
 
 fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
@@ -65,25 +70,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         stopped_early: false,
         parameters: recommender.parameters(),
     });
-    Ok(Fitted { recommender, training })
-}
-
-/// A [`Host`] as the [`FitObserver`] that a fit asks for.
-struct Relay<'a>(&'a mut dyn Host);
-
-impl FitObserver for Relay<'_> {
-    fn event(&mut self, event: EventKind) {
-        self.0.event(with_allocator(event, self.0));
-    }
-    fn stop_requested(&mut self) -> bool {
-        self.0.stop_requested()
-    }
-    fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
-        self.0.checkpoint(step, state);
-    }
-    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
-        self.0.take_resume_state()
-    }
+    Ok(Fitted { model: Model::Classical(recommender), training })
 }
 
 /// A fit knows its own tensors; the host adds what the operating system says.
@@ -91,10 +78,7 @@ fn with_allocator(event: EventKind, host: &dyn Host) -> EventKind {
     match event {
         EventKind::Memory { rank, bytes } => {
             let process = host.memory();
-            EventKind::Memory {
-                rank,
-                bytes: MemoryBytes { allocator_total: process.now, peak: process.peak, ..bytes },
-            }
+            EventKind::Memory { rank, bytes: MemoryBytes { allocator_total: process.now, peak: process.peak, ..bytes } }
         }
         other => other,
     }
@@ -127,12 +111,27 @@ impl FitObserver for LossWatch<'_> {
 }
 
 fn classical_failure(error: FitError) -> RunFailure {
-    match error {
-        FitError::Interrupted => RunFailure::cancelled(),
-        other => RunFailure::new(FailureCode::Internal, other.to_string()),
+    let code = match &error {
+        FitError::Interrupted { .. } => return RunFailure::cancelled(),
+        FitError::NoRows | FitError::NotHere { .. } => FailureCode::InvalidSpec,
+        FitError::OutOfMemory { .. } => FailureCode::OutOfMemory,
+        FitError::NegativeWeight { .. } => FailureCode::Data,
+        FitError::Diverged { .. } => FailureCode::Diverged,
+        FitError::Checkpoint { .. } => FailureCode::Internal,
+    };
+    RunFailure::new(code, sentence(&error.to_string()))
+}
+
+fn neural_failure(error: NeuralFitError) -> RunFailure {
+    match error.code() {
+        FailureCode::Cancelled => RunFailure::cancelled(),
+        code => RunFailure::new(code, sentence(&error.to_string())),
     }
 }
 
-fn neural_failure(error: recspeed_neural::NeuralFitError) -> RunFailure {
-    RunFailure::new(FailureCode::Internal, error.to_string())
+/// An error's words as a sentence of their own.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }

@@ -1,33 +1,61 @@
-//! A network as a [`Recommender`].
+//! What a fit leaves behind: a recommender of any family, asked in one way.
 
 use recspeed_neural::NeuralModel;
 use recspeed_recommenders::Recommender;
 use recspeed_types::event::MemoryBytes;
 
-/// A network that predicts ratings, ranked at one moment in time.
-pub(crate) struct NeuralRecommender {
-    model: Box<dyn NeuralModel>,
-    /// Seconds since 1970 at which lists are made: the newest training row's.
-    now: i64,
+/// A recommender that has learnt.
+pub(crate) enum Model {
+    /// Of the families that compute without tensors.
+    Classical(Box<dyn Recommender>),
+    /// A network.
+    Network(NeuralRecommender),
 }
 
-impl NeuralRecommender {
-    pub(crate) const fn new(model: Box<dyn NeuralModel>, now: i64) -> Self {
-        Self { model, now }
+impl Model {
+    pub(crate) fn as_recommender(&self) -> &dyn Recommender {
+        match self {
+            Self::Classical(recommender) => recommender.as_ref(),
+            Self::Network(network) => network,
+        }
+    }
+
+    /// Ratings of many (user, item, timestamp) triples: `[n]` each. A network answers a batch much faster than row by row.
+    pub(crate) fn predict_rows(&self, users: &[u32], items: &[u32], timestamps: &[i64]) -> Vec<f32> {
+        match self {
+            Self::Classical(recommender) => users
+                .iter()
+                .zip(items)
+                .zip(timestamps)
+                .map(|((&user, &item), &timestamp)| recommender.predict(user, item, timestamp))
+                .collect(),
+            Self::Network(network) => network.model.predict_rows(users, items, timestamps),
+        }
     }
 }
 
+/// A network that predicts ratings, ranked at one moment in time: that of the newest training row.
+pub(crate) struct NeuralRecommender {
+    pub(crate) model: Box<dyn NeuralModel>,
+    pub(crate) n_users: usize,
+    pub(crate) n_items: usize,
+}
+
 impl Recommender for NeuralRecommender {
+    fn n_users(&self) -> usize {
+        self.n_users
+    }
+
+    fn n_items(&self) -> usize {
+        self.n_items
+    }
+
     fn predict(&self, user: u32, item: u32, timestamp: i64) -> f32 {
         self.model.predict_rows(&[user], &[item], &[timestamp])[0]
     }
 
-    fn predict_rows(&self, users: &[u32], items: &[u32], timestamps: &[i64]) -> Vec<f32> {
-        self.model.predict_rows(users, items, timestamps)
-    }
-
     fn score_all(&self, user: u32, scores: &mut [f32]) {
-        self.model.score_all(user, self.now, scores);
+        self.model.score_all(user, self.model.reference_timestamp(), scores);
     }
 
     fn memory(&self) -> MemoryBytes {

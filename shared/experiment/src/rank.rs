@@ -8,16 +8,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use recspeed_data::Csr;
 use recspeed_metrics::{Lists, beyond_accuracy, ranking};
-use recspeed_recommenders::{RankRequest, Recommender};
+use recspeed_recommenders::{RankError, RankRequest, Recommender};
 use recspeed_types::spec::{Candidates, ResolvedSpec};
-use recspeed_types::{EventKind, FailureCode, MetricKind, MetricName};
+use recspeed_types::{FailureCode, MetricKind, MetricName};
 
 use crate::evaluate::unmeasurable;
-use crate::run::{Prepared, stop_if_asked};
+use crate::run::Prepared;
 use crate::{Host, RunFailure};
 
-/// Users ranked between two looks at the clock.
-const USERS_AT_ONCE: usize = 2048;
 /// The random stream that draws the evaluated users, apart from those of data, split and training.
 const USER_STREAM: u64 = 0x7573_6572_7300_0001;
 
@@ -47,7 +45,8 @@ impl Audience {
         let relevant = Csr::by_user(all, &data.test_rows);
         let known = Csr::by_user(all, &data.known_rows);
         let known_counts = item_counts(all, &data.known_rows);
-        let has_test: Vec<u32> = (0..all.n_users() as u32).filter(|&u| !relevant.row(u as usize).0.is_empty()).collect();
+        let has_test: Vec<u32> =
+            (0..all.n_users() as u32).filter(|&u| !relevant.row(u as usize).0.is_empty()).collect();
         let cold_users = has_test.iter().filter(|&&u| known.row(u as usize).0.is_empty()).count() as u64;
         let cold_item_rows =
             data.test_rows.iter().filter(|&&row| known_counts[all.item[row as usize] as usize] == 0).count() as u64;
@@ -98,34 +97,26 @@ pub(crate) fn rank(
     let width = NonZeroUsize::new(longest).unwrap_or(NonZeroUsize::MIN);
     let candidates: Vec<bool> = audience.known_counts.iter().map(|&count| count > 0).collect();
     let tie_ranks = data.interactions.items.tie_ranks();
-    let total = audience.users.len();
-    let mut lists: Vec<u32> = Vec::with_capacity(total * width.get());
-    let mut ties = 0_usize;
-    for users in audience.users.chunks(USERS_AT_ONCE) {
-        stop_if_asked(host)?;
-        let ranking = recommender
-            .rank(&RankRequest {
-                users,
-                k: width,
-                exclude: match spec.evaluation.candidates {
-                    Candidates::Unseen => Some(&audience.known),
-                    Candidates::All => None,
-                },
-                candidates: Some(&candidates),
-                tie_ranks: &tie_ranks,
-            })
-            .map_err(|error| RunFailure::new(FailureCode::Internal, format!("The items could not be ranked: {error}")))?;
-        lists.extend_from_slice(&ranking.items);
-        ties += ranking.ties.iter().filter(|&&tie| tie).count();
-        let done = (lists.len() / width.get()) as u64;
-        host.event(EventKind::Progress { done, total: total as u64, unit: "users".to_owned() });
-    }
-    let lists = Lists::new(&lists, width.get()).map_err(unmeasurable)?;
+    let request = RankRequest {
+        users: &audience.users,
+        k: width.get(),
+        exclude: match spec.evaluation.candidates {
+            Candidates::Unseen => Some(&audience.known),
+            Candidates::All => None,
+        },
+        candidates: Some(&candidates),
+        tie_ranks: &tie_ranks,
+    };
+    let ranking = recommender.rank(&request, host).map_err(failure)?;
+    let lists = Lists::new(&ranking.items, width.get()).map_err(unmeasurable)?;
     let mut values = BTreeMap::new();
     for name in metrics {
         values.insert(name.to_string(), measure(*name, lists, audience)?);
     }
-    Ok(Ranked { values, tie_share: ties as f64 / total.max(1) as f64 })
+    Ok(Ranked {
+        values,
+        tie_share: ranking.ties.iter().filter(|&&tie| tie).count() as f64 / audience.users.len().max(1) as f64,
+    })
 }
 
 fn measure(name: MetricName, lists: Lists<'_>, audience: &Audience) -> Result<f64, RunFailure> {
@@ -144,4 +135,14 @@ fn measure(name: MetricName, lists: Lists<'_>, audience: &Audience) -> Result<f6
             Ok(sum / audience.users.len().max(1) as f64)
         }
     }
+}
+
+fn failure(error: RankError) -> RunFailure {
+    let code = match error {
+        RankError::Interrupted { .. } => return RunFailure::cancelled(),
+        RankError::OutOfMemory { .. } => FailureCode::OutOfMemory,
+        RankError::NotFinite { .. } => FailureCode::Diverged,
+        RankError::Shape { .. } | RankError::UnknownUser { .. } => FailureCode::Internal,
+    };
+    RunFailure::new(code, format!("The items could not be ranked: {error}."))
 }

@@ -33,18 +33,20 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ru
     let fitted = fit(&spec, &prepared, host)?;
     let memory = MemoryBytes {
         buffers: prepared.interactions.column_bytes() as u64,
-        ..with_process(fitted.recommender.memory(), host)
+        ..with_process(fitted.model.as_recommender().memory(), host)
     };
     host.event(EventKind::Memory { rank: 0, bytes: memory });
 
     let evaluate_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Evaluate });
-    let evaluated = evaluate(&spec, &prepared, fitted.recommender.as_ref(), fitted.steps(), host, &mut story)?;
+    let evaluated = evaluate(&spec, &prepared, &fitted.model, fitted.steps(), host, &mut story)?;
     let end = host.now_us();
 
     let memory = with_process(memory, host);
     host.event(EventKind::Memory { rank: 0, bytes: memory });
-    for (name, from, to) in [("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)] {
+    for (name, from, to) in
+        [("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)]
+    {
         host.event(EventKind::Span {
             rank: 0,
             lane: "run".to_owned(),
@@ -110,7 +112,9 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
         let cause = if before == 0 {
             format!("{name} holds no ratings; check dataset.format.")
         } else {
-            format!("The filters of [dataset] leave none of the {before} rows of {name}; loosen min_user, min_item or implicit_threshold.")
+            format!(
+                "The filters of [dataset] leave none of the {before} rows of {name}; loosen min_user, min_item or implicit_threshold."
+            )
         };
         return Err(RunFailure::new(FailureCode::Data, cause));
     }
@@ -150,10 +154,8 @@ fn warn_of_bad_lines(loaded: &LoadedData, host: &mut dyn Host, story: &mut Story
     if report.bad_lines == 0 {
         return;
     }
-    let first = report
-        .shown
-        .first()
-        .map_or(String::new(), |bad| format!("; the first is line {}: {}", bad.line, bad.reason));
+    let first =
+        report.shown.first().map_or(String::new(), |bad| format!("; the first is line {}: {}", bad.line, bad.reason));
     story.warn(
         host,
         format!("{} of {} lines of {} were skipped as bad{first}", report.bad_lines, report.lines, loaded.name),

@@ -1,0 +1,189 @@
+//! The course of a run on a host without files: what is told, in which order, and what the result says.
+
+use std::collections::BTreeMap;
+
+use recspeed_data::{ReadLimits, ReadReport, generate, read_ratings};
+use recspeed_experiment::{Host, LoadedData, ProcessMemory, RunFailure, run};
+use recspeed_types::event::Phase;
+use recspeed_types::spec::{DataFormat, Dataset, ResolvedSpec, Source};
+use recspeed_types::summary::EngineInfo;
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId, RunSummary};
+
+/// A host whose data set is a text, whose clock is a counter, and which stops after some looks at it.
+struct Desk {
+    csv: Option<String>,
+    events: Vec<EventKind>,
+    looks_until_stop: Option<u32>,
+}
+
+impl FitObserver for Desk {
+    fn event(&mut self, event: EventKind) {
+        self.events.push(event);
+    }
+    fn stop_requested(&mut self) -> bool {
+        match &mut self.looks_until_stop {
+            Some(0) => true,
+            Some(looks) => {
+                *looks -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Host for Desk {
+    fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure> {
+        let (interactions, report) = match (&self.csv, &dataset.source) {
+            (Some(text), _) => {
+                let read = read_ratings(DataFormat::AmazonCsv, text.as_bytes(), ReadLimits::default())
+                    .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
+                (read.interactions, read.report)
+            }
+            (None, Source::Builtin { entry }) => (generate(entry, seed).interactions, ReadReport::default()),
+            (None, _) => return Err(RunFailure::new(FailureCode::Data, "this desk has no files")),
+        };
+        Ok(LoadedData {
+            interactions,
+            item_attributes: None,
+            user_attributes: None,
+            report,
+            name: "desk".into(),
+            sha256: String::new(),
+            synthetic: true,
+        })
+    }
+    fn engine(&self, _: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
+        Ok(EngineInfo {
+            kind: "burn".into(),
+            device: "flex".into(),
+            versions: BTreeMap::new(),
+            host: "desk".into(),
+            threads: 1,
+        })
+    }
+    fn now_us(&self) -> u64 {
+        self.events.len() as u64
+    }
+    fn memory(&self) -> ProcessMemory {
+        ProcessMemory { now: 1, peak: 2 }
+    }
+}
+
+fn attempt(csv: Option<&str>, spec: &str, stop: Option<u32>) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
+    let spec = ExperimentSpec::from_toml(spec).expect("the test's spec parses");
+    let mut desk = Desk { csv: csv.map(str::to_owned), events: Vec::new(), looks_until_stop: stop };
+    let result = run(&RunId::new("desk").unwrap(), &spec, &mut desk);
+    (result, desk.events)
+}
+
+const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
+
+#[test]
+fn every_kind_of_the_catalogue_runs_and_its_numbers_are_finite() {
+    for entry in recspeed_types::catalogue::ENTRIES {
+        let metrics = match entry.predicts {
+            recspeed_types::catalogue::Predicts::Ratings => r#"["rmse", "mae", "accuracy", "ndcg@10", "coverage@10"]"#,
+            recspeed_types::catalogue::Predicts::Scores => r#"["ndcg@10", "hit@10", "mrr@10", "mean-popularity@10"]"#,
+        };
+        let kind = entry.kind;
+        let text = format!("{FRAME}[recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = {metrics}\nmax_users = 200\n");
+        let (result, events) = attempt(None, &text, None);
+        let summary = result.unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+        assert!(summary.metrics.values().all(|value| value.is_finite()), "{kind}: {:?}", summary.metrics);
+        assert_eq!(summary.evaluation.evaluated_users, 200, "{kind}");
+        assert!(summary.evaluation.sampled_users, "{kind}");
+        let told: BTreeMap<_, _> = events
+            .iter()
+            .filter_map(|event| match event {
+                EventKind::Metric { name, value, split: recspeed_types::event::MeasuredOn::Test, .. } => {
+                    Some((name.clone(), *value))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, summary.metrics, "{kind}: what was told on the way is not what the summary says");
+    }
+}
+
+#[test]
+fn a_run_tells_its_parts_in_order() {
+    let (result, events) = attempt(None, &format!("{FRAME}[recommender]\nkind = \"item-mean\"\n"), None);
+    assert!(result.is_ok());
+    assert!(matches!(events[0], EventKind::Started { .. }));
+    let phases: Vec<_> =
+        events.iter().filter_map(|e| if let EventKind::Phase { phase } = e { Some(*phase) } else { None }).collect();
+    assert_eq!(phases, [Phase::Load, Phase::Fit, Phase::Evaluate]);
+    assert!(!events.iter().any(EventKind::is_last), "the last event is the host's to write");
+}
+
+/// Six ratings by hand: fold 1 of 2 holds the first three out.
+const TINY: &str = "a,x,5,1\nb,y,3,2\nc,x,1,3\na,y,4,4\nb,x,2,5\nc,y,3,6\n";
+
+#[test]
+fn means_and_errors_are_those_worked_out_by_hand() {
+    let spec = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"contiguous-fold\"\nfolds = 2\nfold = 1\n[recommender]\nkind = \"global-mean\"\n[evaluation]\nmetrics = [\"rmse\", \"mae\", \"accuracy\"]\nthreshold = 3.0\n";
+    let (result, _) = attempt(Some(TINY), spec, None);
+    let metrics = result.unwrap().metrics;
+    // Training ratings 4, 2, 3: mean 3. Test ratings 5, 3, 1: errors 2, 0, 2.
+    assert!((metrics["rmse"] - (8.0_f64 / 3.0).sqrt()).abs() < 1e-6);
+    assert!((metrics["mae"] - 4.0 / 3.0).abs() < 1e-6);
+    // Predicted 3 ≥ 3 is liked; true 5 and 3 are liked, 1 is not: two of three agree.
+    assert!((metrics["accuracy"] - 2.0 / 3.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_test_on_the_past_is_told_as_a_warning() {
+    let spec = format!("{FRAME}[split]\nkind = \"contiguous-fold\"\nfolds = 2\nfold = 1\n[recommender]\nkind = \"global-mean\"\n");
+    let (result, _) = attempt(Some(TINY), &spec, None);
+    let warnings = result.unwrap().warnings;
+    assert!(warnings.iter().any(|w| w.contains("older than the same user's newest training row")), "{warnings:?}");
+}
+
+#[test]
+fn bad_lines_are_counted_and_the_first_is_quoted() {
+    let text = format!("{}a,b,c\n", "u,i,3,1\n".repeat(200));
+    let (result, _) = attempt(Some(&text), &format!("{FRAME}[recommender]\nkind = \"global-mean\"\n"), None);
+    let summary = result.unwrap();
+    assert_eq!(summary.data.bad_lines, 1);
+    assert!(summary.warnings[0].contains("1 of 201 lines"), "{:?}", summary.warnings);
+    assert!(summary.warnings[0].contains("line 201"), "{:?}", summary.warnings);
+}
+
+#[test]
+fn filters_that_leave_nothing_are_a_failure_with_a_remedy() {
+    let spec = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nmin_user = 1000000\n[recommender]\nkind = \"global-mean\"\n";
+    let failure = attempt(None, spec, None).0.unwrap_err();
+    assert_eq!(failure.code, FailureCode::Data);
+    assert!(failure.cause.contains("min_user"), "{failure}");
+}
+
+#[test]
+fn a_split_that_leaves_no_test_rows_is_a_failure_with_a_remedy() {
+    let spec = format!("{FRAME}[split]\nkind = \"leave-last-out\"\n[recommender]\nkind = \"global-mean\"\n");
+    let failure = attempt(Some("a,x,5,1\nb,y,3,2\n"), &spec, None).0.unwrap_err();
+    assert_eq!(failure.code, FailureCode::InvalidSpec);
+    assert!(failure.cause.contains("split"), "{failure}");
+}
+
+#[test]
+fn a_stop_ends_every_kind_as_cancelled() {
+    for entry in recspeed_types::catalogue::ENTRIES {
+        let metrics = if entry.predicts == recspeed_types::catalogue::Predicts::Ratings { "rmse" } else { "hit@5" };
+        let text = format!("{FRAME}[recommender]\nkind = \"{}\"\n[evaluation]\nmetrics = [\"{metrics}\"]\n", entry.kind);
+        let failure = attempt(None, &text, Some(0)).0.expect_err(entry.kind);
+        assert_eq!(failure.code, FailureCode::Cancelled, "{}", entry.kind);
+    }
+}
+
+#[test]
+fn divergence_is_caught_and_never_ends_as_finished() {
+    let text = format!("{FRAME}[recommender]\nkind = \"mlp\"\n[training]\noptimizer = \"sgd\"\nlearning_rate = 1000.0\n");
+    let failure = attempt(None, &text, None).0.unwrap_err();
+    assert_eq!(failure.code, FailureCode::Diverged);
+    assert!(failure.cause.contains("learning_rate"), "{failure}");
+}
