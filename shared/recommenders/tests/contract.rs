@@ -1,0 +1,360 @@
+//! What holds for every kind that this crate fits, whatever it learns.
+
+mod support;
+
+use recspeed_data::Csr;
+use recspeed_metrics::NO_ITEM;
+use recspeed_recommenders::{FitError, KINDS, RankError, RankRequest, Ranking, Reason, Recommender, TrainSet, fit};
+use recspeed_types::catalogue::{self, Family, ParamKind};
+use recspeed_types::event::EventKind;
+use recspeed_types::spec::ParamValue;
+use recspeed_types::{FitObserver, Unobserved};
+use support::{checkerboard, fitted, interactions, resolved, text, varied, with_threads};
+
+fn rank(model: &dyn Recommender, data: &TrainSet<'_>, k: usize) -> Ranking {
+    let users: Vec<u32> = (0..data.n_users() as u32).collect();
+    let (candidates, tie_ranks) = (data.candidates(), data.interactions.items.tie_ranks());
+    let request = RankRequest {
+        users: &users,
+        k,
+        exclude: Some(&data.by_user),
+        candidates: Some(&candidates),
+        tie_ranks: &tie_ranks,
+    };
+    model.rank(&request, &mut Unobserved).expect("a ranking")
+}
+
+#[test]
+fn the_catalogue_and_the_implementations_name_the_same_kinds() {
+    let here: Vec<_> = catalogue::ENTRIES.iter().filter(|e| e.family != Family::Neural).map(|e| e.kind).collect();
+    assert_eq!(here, KINDS);
+}
+
+#[test]
+fn every_choice_and_every_bound_of_every_parameter_can_be_fitted() {
+    let (all, rows) = varied(12, 15, 80);
+    let data = TrainSet::new(&all, &rows);
+    for entry in catalogue::ENTRIES.iter().filter(|entry| KINDS.contains(&entry.kind)) {
+        for param in entry.params {
+            let values: Vec<ParamValue> = match &param.kind {
+                // The largest sizes are allowed for large data; a few more than there are items tests the bound here.
+                ParamKind::Integer { min, max, .. } => {
+                    vec![ParamValue::Integer(*min), ParamValue::Integer((*max).min(40))]
+                }
+                ParamKind::Float { min, max, .. } => vec![ParamValue::Float(*min), ParamValue::Float(*max)],
+                ParamKind::Boolean { .. } => vec![ParamValue::Boolean(false), ParamValue::Boolean(true)],
+                ParamKind::Choice { options, .. } => options.iter().map(|option| text(option)).collect(),
+                ParamKind::Integers { min, max, .. } => vec![ParamValue::Integers(vec![*min, *max])],
+            };
+            for value in values {
+                let model = fitted(entry.kind, &[(param.name, value.clone())], &data, 1);
+                assert!(model.predict(0, 0, 0).is_finite(), "{}.{} = {value}", entry.kind, param.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_neural_kind_is_refused_with_the_reason() {
+    let data = checkerboard(4);
+    let rows: Vec<u32> = (0..data.len() as u32).collect();
+    let error = fit(&resolved("mlp", &[]), &TrainSet::new(&data, &rows), 1, &mut Unobserved).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "recommender.kind `mlp` is not fitted here; recommenders of the neural family need a tensor engine"
+    );
+}
+
+#[test]
+fn an_empty_training_set_is_refused() {
+    let data = checkerboard(4);
+    for kind in KINDS {
+        let error = fit(&resolved(kind, &[]), &TrainSet::new(&data, &[]), 1, &mut Unobserved).err().unwrap();
+        assert_eq!(error, FitError::NoRows, "{kind}");
+    }
+}
+
+#[test]
+fn personal_methods_find_the_missing_square_of_a_checkerboard() {
+    let all = checkerboard(40);
+    let rows: Vec<u32> = (0..all.len() as u32).collect();
+    let data = TrainSet::new(&all, &rows);
+    // One factor for each colour; more of them would learn the missing squares by heart.
+    let cholesky = [("solver", text("cholesky")), ("factors", ParamValue::Integer(2))];
+    let gradient = [("factors", ParamValue::Integer(2))];
+    let binary = [("weighting", text("binary"))];
+    for (kind, params) in
+        [("item-knn", &[][..]), ("item-knn", &binary), ("als-implicit", &gradient), ("als-implicit", &cholesky)]
+    {
+        let model = fitted(kind, params, &data, 3);
+        let ranking = rank(&*model, &data, 5);
+        for user in 0..all.n_users() as u32 {
+            let best = all.items.get(ranking.list(user as usize)[0]);
+            assert_eq!(best, all.users.get(user), "{kind} {params:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_for_any_number_of_threads() {
+    let (all, rows) = varied(300, 200, 6000);
+    let data = TrainSet::new(&all, &rows);
+    for kind in KINDS {
+        let bits = |threads: usize, seed: u64| {
+            with_threads(threads, || {
+                let model = fitted(kind, &[], &data, seed);
+                let mut scores = vec![0.0; data.n_items()];
+                model.score_all(7, &mut scores);
+                let ranking = rank(&*model, &data, 10);
+                let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                (bits(&scores), bits(&ranking.scores), ranking.items, ranking.ties)
+            })
+        };
+        let one = bits(1, 5);
+        assert_eq!(one, bits(2, 5), "{kind} on two threads");
+        assert_eq!(one, bits(3, 5), "{kind} on three threads");
+        let random = ["random", "als-implicit"].contains(&kind);
+        assert_eq!(one.0 != bits(2, 6).0, random, "{kind} under another seed");
+    }
+}
+
+#[test]
+fn lists_hold_unseen_candidates_in_the_stated_order_and_miss_no_better_one() {
+    let (all, rows) = varied(120, 90, 1500);
+    let data = TrainSet::new(&all, &rows);
+    let tie_ranks = all.items.tie_ranks();
+    let mut candidates = data.candidates();
+    candidates[3] = false;
+    let users: Vec<u32> = (0..data.n_users() as u32).rev().collect();
+    for kind in KINDS {
+        let model = fitted(kind, &[], &data, 11);
+        for k in [1, 10, 200] {
+            let request = RankRequest {
+                users: &users,
+                k,
+                exclude: Some(&data.by_user),
+                candidates: Some(&candidates),
+                tie_ranks: &tie_ranks,
+            };
+            let ranking = model.rank(&request, &mut Unobserved).unwrap();
+            for (index, &user) in users.iter().enumerate() {
+                let mut scores = vec![0.0; data.n_items()];
+                model.score_all(user, &mut scores);
+                let seen = data.by_user.row(user as usize).0;
+                let allowed = |item: u32| candidates[item as usize] && seen.binary_search(&item).is_err();
+                let list = ranking.list(index);
+                let pool = (0..data.n_items() as u32).filter(|&item| allowed(item)).count();
+                assert_eq!(list.len(), k.min(pool), "{kind}: user {user}");
+                assert!(ranking.items[index * k + list.len()..][..k - list.len()].iter().all(|&i| i == NO_ITEM));
+                assert!(list.iter().all(|&item| allowed(item)), "{kind}: user {user} got an excluded item");
+                let given = &ranking.scores[index * k..][..list.len()];
+                for place in 1..list.len() {
+                    let order = given[place - 1] > given[place]
+                        || (given[place - 1] == given[place]
+                            && tie_ranks[list[place - 1] as usize] < tie_ranks[list[place] as usize]);
+                    assert!(order, "{kind}: user {user}, places {place} and {}", place + 1);
+                }
+                // Matrix products may add in another order than one product alone.
+                for (&item, &score) in list.iter().zip(given) {
+                    assert!((scores[item as usize] - score).abs() <= 1e-5, "{kind}: score of item {item}");
+                }
+                let last = given[list.len() - 1];
+                let better =
+                    |item: &u32| allowed(*item) && !list.contains(item) && scores[*item as usize] > last + 1e-5;
+                assert_eq!((0..data.n_items() as u32).find(better), None, "{kind}: user {user} misses an item");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_score_is_finite_and_the_same_alone_and_in_line() {
+    let (all, rows) = varied(60, 50, 500);
+    let data = TrainSet::new(&all, &rows);
+    for kind in KINDS {
+        let model = fitted(kind, &[], &data, 2);
+        assert_eq!((model.n_users(), model.n_items()), (data.n_users(), data.n_items()), "{kind}");
+        let mut scores = vec![f32::NAN; data.n_items()];
+        for user in 0..data.n_users() as u32 {
+            model.score_all(user, &mut scores);
+            for (item, score) in scores.iter().enumerate() {
+                assert!(score.is_finite(), "{kind}: user {user}, item {item}: {score}");
+                assert_eq!(model.predict(user, item as u32, 0).to_bits(), score.to_bits(), "{kind}: {user}, {item}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cold_users_and_items_get_what_the_catalogue_says() {
+    let (all, rows) = varied(60, 50, 500);
+    let data = TrainSet::new(&all, &rows);
+    let (user, item) = (data.n_users() as u32 - 1, data.n_items() as u32 - 1);
+    assert!(data.by_user.row(user as usize).0.is_empty() && data.by_item.row(item as usize).0.is_empty());
+    let mean = data.global_mean().unwrap() as f32;
+    let mean_of = |index: &[u32], id: u32| {
+        let ratings: Vec<f64> =
+            rows.iter().filter(|&&r| index[r as usize] == id).map(|&r| f64::from(all.rating[r as usize])).collect();
+        (ratings.iter().sum::<f64>() / ratings.len() as f64) as f32
+    };
+    for kind in KINDS {
+        let entry = catalogue::find(kind).unwrap();
+        let model = fitted(kind, &[], &data, 2);
+        let (cold_user, cold_item) = (model.predict(user, 0, 0), model.predict(0, item, 0));
+        match entry.cold_users {
+            "the global mean" => assert_eq!(cold_user, mean, "{kind}"),
+            "the item's mean" => assert_eq!(cold_user, mean_of(&all.item, 0), "{kind}"),
+            "every score is 0: the tie rule decides" => assert_eq!(cold_user, 0.0, "{kind}"),
+            "the same list as everybody" => assert_eq!(cold_user, model.predict(1, 0, 0), "{kind}"),
+            "the item's deviation only" => {
+                // Two cold-start rules of one formula: what a user adds is the same for every item.
+                let added = model.predict(0, 0, 0) - cold_user;
+                assert!((model.predict(0, 1, 0) - model.predict(user, 1, 0) - added).abs() < 1e-5, "{kind}");
+                assert!((model.predict(user, item, 0) - mean).abs() < 1e-6, "{kind}");
+            }
+            "the same as everybody" => assert!((0.0..1.0).contains(&cold_user), "{kind}"),
+            other => panic!("{kind}: no test knows cold users that get `{other}`"),
+        }
+        match entry.cold_items {
+            "the global mean" => assert_eq!(cold_item, mean, "{kind}"),
+            "the user's mean" => assert_eq!(cold_item, mean_of(&all.user, 0), "{kind}"),
+            "score 0" => assert_eq!(cold_item, 0.0, "{kind}"),
+            "the last places" => assert!((0..item).all(|other| model.predict(0, other, 0) >= cold_item), "{kind}"),
+            "the user's deviation only" => {
+                let added = model.predict(0, 0, 0) - cold_item;
+                assert!((model.predict(1, 0, 0) - model.predict(1, item, 0) - added).abs() < 1e-5, "{kind}");
+            }
+            "the same as every item" => assert!((0.0..1.0).contains(&cold_item), "{kind}"),
+            other => panic!("{kind}: no test knows cold items that get `{other}`"),
+        }
+    }
+}
+
+#[test]
+fn exactly_the_kinds_that_say_so_explain() {
+    let (all, rows) = varied(60, 50, 500);
+    let data = TrainSet::new(&all, &rows);
+    let cold = data.n_users() as u32 - 1;
+    for kind in KINDS {
+        let model = fitted(kind, &[("solver", text("cholesky"))][..usize::from(kind == "als-implicit")], &data, 2);
+        let says = catalogue::find(kind).unwrap().explains.is_some();
+        let reasons = model.explain(0, 1, 1000);
+        assert_eq!(reasons.is_some(), says, "{kind}");
+        let own: Option<f32> = reasons.iter().flatten().try_fold(0.0, |sum, reason| match reason {
+            Reason::OwnItem { item, part } => {
+                assert!(
+                    data.by_user.row(0).0.contains(item),
+                    "{kind} explains with an item that the user does not have"
+                );
+                Some(sum + part)
+            }
+            Reason::Popularity { interactions } => {
+                assert_eq!(*interactions, u64::from(data.item_counts()[1]), "{kind}");
+                None
+            }
+        });
+        if let (Some(sum), true) = (own, says) {
+            assert!(model.explain(cold, 1, 10).is_some_and(|reasons| reasons.is_empty()), "{kind}: cold user");
+            // The user's vector was solved for the items of the iteration before: close after 15 iterations.
+            assert!((sum - model.predict(0, 1, 0)).abs() < 0.02, "{kind}: parts add up to {sum}");
+        }
+    }
+}
+
+#[test]
+fn a_user_with_several_rows_for_one_item_breaks_nothing() {
+    let all = interactions(&[(0, 0, 1.0), (0, 0, 5.0), (0, 1, 3.0), (1, 1, 4.0), (1, 0, 2.0)]);
+    let rows: Vec<u32> = (0..5).collect();
+    let data = TrainSet::new(&all, &rows);
+    for kind in KINDS {
+        let model = fitted(kind, &[], &data, 2);
+        assert!(model.predict(0, 0, 0).is_finite(), "{kind}");
+        assert!(rank(&*model, &data, 3).items.iter().all(|&item| item == NO_ITEM), "{kind}: both have seen both");
+    }
+}
+
+#[test]
+fn requests_that_do_not_fit_the_model_are_refused() {
+    let (all, rows) = varied(20, 20, 100);
+    let data = TrainSet::new(&all, &rows);
+    let ranks = all.items.tie_ranks();
+    let short = Csr { indptr: vec![0], ..Csr::default() };
+    for kind in KINDS {
+        let model = fitted(kind, &[], &data, 2);
+        let fits = RankRequest { users: &[0], k: 3, exclude: None, candidates: None, tie_ranks: &ranks };
+        let refused = |request: RankRequest<'_>| model.rank(&request, &mut Unobserved).unwrap_err().to_string();
+        assert!(refused(RankRequest { users: &[0, 999], ..fits }).starts_with("user 999 is asked for"), "{kind}");
+        assert!(refused(RankRequest { tie_ranks: &[0], ..fits }).starts_with("tie_ranks has length 1"), "{kind}");
+        assert!(refused(RankRequest { candidates: Some(&[true]), ..fits }).starts_with("candidates has length 1"));
+        assert!(refused(RankRequest { exclude: Some(&short), ..fits }).starts_with("exclude has length 0"), "{kind}");
+        assert_eq!(model.rank(&RankRequest { k: 0, ..fits }, &mut Unobserved).unwrap().items, [0u32; 0], "{kind}");
+        assert!(model.rank(&RankRequest { users: &[], ..fits }, &mut Unobserved).unwrap().items.is_empty(), "{kind}");
+    }
+}
+
+/// Says stop after some questions, and keeps what it heard.
+struct Stopping {
+    questions_left: u32,
+    progress: Vec<(u64, u64)>,
+}
+
+impl FitObserver for Stopping {
+    fn event(&mut self, event: EventKind) {
+        if let EventKind::Progress { done, total, .. } = event {
+            self.progress.push((done, total));
+        }
+    }
+
+    fn stop_requested(&mut self) -> bool {
+        self.questions_left = self.questions_left.saturating_sub(1);
+        self.questions_left == 0
+    }
+
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+#[test]
+fn fits_and_rankings_stop_when_asked_and_report_progress_to_the_end_when_not() {
+    let (all, rows) = varied(60, 50, 500);
+    let data = TrainSet::new(&all, &rows);
+    for kind in KINDS {
+        let fit_with = |observer: &mut Stopping| fit(&resolved(kind, &[]), &data, 1, observer);
+        if ["bias", "item-knn", "als-implicit"].contains(&kind) {
+            let stopped = fit_with(&mut Stopping { questions_left: 1, progress: vec![] }).err().unwrap();
+            assert!(matches!(stopped, FitError::Interrupted { .. }), "{kind}: {stopped}");
+            let mut patient = Stopping { questions_left: u32::MAX, progress: vec![] };
+            fit_with(&mut patient).unwrap();
+            assert!(patient.progress.last().is_some_and(|(done, total)| done == total), "{kind}");
+        }
+        let model = fitted(kind, &[], &data, 1);
+        let ranks = all.items.tie_ranks();
+        let request = RankRequest { users: &[0, 1], k: 3, exclude: None, candidates: None, tie_ranks: &ranks };
+        let stopped = model.rank(&request, &mut Stopping { questions_left: 1, progress: vec![] });
+        assert_eq!(stopped, Err(RankError::Interrupted { done: 0, total: 2 }), "{kind}");
+        let mut patient = Stopping { questions_left: u32::MAX, progress: vec![] };
+        model.rank(&request, &mut patient).unwrap();
+        assert_eq!(patient.progress.last(), Some(&(2, 2)), "{kind}");
+    }
+}
+
+#[test]
+fn memory_and_parameters_are_counted() {
+    let (all, rows) = varied(60, 50, 500);
+    let data = TrainSet::new(&all, &rows);
+    for (kind, expected) in [
+        ("global-mean", 1),
+        ("user-mean", data.n_users()),
+        ("item-mean", data.n_items()),
+        ("bias", 1 + data.n_users() + data.n_items()),
+        ("popularity", data.n_items()),
+        ("als-implicit", 64 * (data.n_users() + data.n_items())),
+    ] {
+        let model = fitted(kind, &[], &data, 1);
+        assert_eq!(model.parameters(), expected as u64, "{kind}");
+        assert_eq!(model.memory().parameters, 4 * expected as u64, "{kind}");
+    }
+}

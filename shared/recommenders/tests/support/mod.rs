@@ -1,0 +1,84 @@
+//! What several test programs share.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use recspeed_data::{Interactions, InteractionsBuilder};
+use recspeed_recommenders::{Recommender, TrainSet, fit};
+use recspeed_types::spec::{EvaluationSpec, ParamValue, RecommenderSpec, ResolvedRecommender};
+use recspeed_types::{ExperimentSpec, MetricKind, MetricName, Unobserved};
+
+/// A recommender as a spec would give it.
+pub(crate) fn resolved(kind: &str, params: &[(&str, ParamValue)]) -> ResolvedRecommender {
+    let mut recommender = RecommenderSpec::new(kind);
+    for (name, value) in params {
+        recommender = recommender.with(name, value.clone());
+    }
+    let metrics = vec![MetricName::at(MetricKind::Ndcg, 10)];
+    let evaluation = EvaluationSpec { metrics, ..EvaluationSpec::default() };
+    ExperimentSpec { recommender, evaluation, ..ExperimentSpec::default() }.resolve().expect("a valid spec").recommender
+}
+
+pub(crate) fn text(value: &str) -> ParamValue {
+    ParamValue::Text(value.to_owned())
+}
+
+pub(crate) fn fitted(kind: &str, params: &[(&str, ParamValue)], data: &TrainSet<'_>, seed: u64) -> Box<dyn Recommender> {
+    fit(&resolved(kind, params), data, seed, &mut Unobserved).expect("the fit succeeds")
+}
+
+pub(crate) fn interactions(rows: &[(u32, u32, f32)]) -> Interactions {
+    let mut builder = InteractionsBuilder::default();
+    for &(user, item, rating) in rows {
+        builder.push(&user.to_string(), &item.to_string(), rating, 0);
+    }
+    builder.finish()
+}
+
+/// `size` users and items; user `u` rated item `i` exactly when `u + i` is even and `u ≠ i`. So the item that a user
+/// should get next is the one of the same number: all other items of the user's colour are known already, and the
+/// other colour belongs to other people.
+pub(crate) fn checkerboard(size: u32) -> Interactions {
+    let mut rows = Vec::new();
+    for user in 0..size {
+        for item in 0..size {
+            if (user + item) % 2 == 0 && user != item {
+                rows.push((user, item, 5.0));
+            }
+        }
+    }
+    interactions(&rows)
+}
+
+/// Pseudo-random ratings with cold users, cold items (rows that are held out) and a popular head.
+pub(crate) fn varied(users: u32, items: u32, rows: u32) -> (Interactions, Vec<u32>) {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut next = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u32
+    };
+    let mut all = Vec::new();
+    for _ in 0..rows {
+        let popular = next() % 2 == 0;
+        let item = if popular { next() % (items / 10).max(1) } else { next() % items };
+        all.push((next() % users, item, (next() % 5 + 1) as f32));
+    }
+    // The last user and the last item only occur in a row that is not learnt from.
+    all.push((users, items, 3.0));
+    let data = interactions(&all);
+    let rows = (0..data.len() as u32 - 1).collect();
+    (data, rows)
+}
+
+/// The bytes of a file under `RECSPEED_DATA`; `None`, with a line that says so, when it is not set.
+pub(crate) fn real_file(path: &str) -> Option<Vec<u8>> {
+    let Some(root) = std::env::var_os("RECSPEED_DATA") else {
+        eprintln!("SKIPPED: set RECSPEED_DATA to the folder that holds {path}");
+        return None;
+    };
+    let path = std::path::Path::new(&root).join(path);
+    Some(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
+/// Runs on a pool of that many threads.
+pub(crate) fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool").install(work)
+}
