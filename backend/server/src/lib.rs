@@ -9,7 +9,7 @@ pub mod access;
 pub mod api;
 pub mod app;
 mod clock;
-// pub mod command;
+pub mod command;
 pub mod home;
 pub mod lab;
 pub mod launch;

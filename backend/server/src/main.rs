@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use recspeed_server::command::{self, Command};
 use recspeed_server::serve::{self, ServeArgs};
 
 /// A lab for recommender-system experiments.
@@ -17,10 +18,13 @@ struct Arguments {
 enum Wanted {
     /// Open the lab: serve its page, its API and its queue
     Serve(ServeArgs),
+    #[command(flatten)]
+    Command(Command),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().wanted {
         Wanted::Serve(args) => serve::run(args),
+        Wanted::Command(wanted) => command::run(wanted),
     }
 }

@@ -49,7 +49,7 @@ fn pretty(value: &serde_json::Value) -> Result<String, CommandError> {
 fn list() -> String {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
+        .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["kind", "name", "family", "predicts", "parameters"]);
     for entry in catalogue::ENTRIES {
@@ -86,7 +86,7 @@ fn describe(entry: &Entry) -> String {
     }
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
+        .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["parameter", "allowed", "default", "what it does"]);
     for param in entry.params {

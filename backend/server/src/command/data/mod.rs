@@ -1,25 +1,220 @@
 //! `recspeed data`: look at, make and bring data sets.
 
-use clap::Subcommand;
+mod download;
+mod format;
+mod generate;
+mod report;
 
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use recspeed_types::FailureCode;
+use recspeed_types::spec::DataFormat;
+
+use self::download::DownloadError;
 use super::failure::CommandError;
 
 /// What `recspeed data` can do.
 #[derive(Debug, Subcommand)]
-pub enum DataCommand {}
+pub enum DataCommand {
+    /// List the data sets: built-in, imported, public
+    List(ListArgs),
+    /// Describe a data set: sizes, ratings, years, how rows spread over users and items
+    Describe(DescribeArgs),
+    /// Write a built-in data set as a CSV file
+    Generate(GenerateArgs),
+    /// Take a copy of a ratings file into the lab
+    Import(ImportArgs),
+    /// Bring a public data set from its owner
+    Fetch(FetchArgs),
+}
+
+/// Where the lab keeps data.
+#[derive(Debug, Args)]
+pub(super) struct HomeArgs {
+    /// Where imported data and caches lie (otherwise as `recspeed serve`)
+    #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
+    home: Option<PathBuf>,
+}
+
+/// Arguments of `recspeed data list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    home: HomeArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `recspeed data describe`.
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    /// A built-in, imported or fetched data set, or a file (looked up here, then under RECSPEED_DATA)
+    #[arg(value_name = "NAME-or-FILE")]
+    name: String,
+    /// How the file is written (otherwise judged by its name and first line)
+    #[arg(long, value_parser = format::parse)]
+    format: Option<DataFormat>,
+    /// The seed of a built-in data set
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    #[command(flatten)]
+    home: HomeArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `recspeed data generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// The built-in data set
+    #[arg(value_name = "ID")]
+    id: String,
+    /// What it is made from
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// The file to write, in the format amazon-csv
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Arguments of `recspeed data import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The ratings file; gzip is recognised
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// What to call it (otherwise the file's name)
+    #[arg(long)]
+    name: Option<String>,
+    /// How the file is written (otherwise judged by its name and first line)
+    #[arg(long, value_parser = format::parse)]
+    format: Option<DataFormat>,
+    #[command(flatten)]
+    home: HomeArgs,
+}
+
+/// Arguments of `recspeed data fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// The public data set, as `recspeed data list` names it
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Another address of the same file
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
+    /// Accept a file that differs from the one fetched before
+    #[arg(long)]
+    accept_changed: bool,
+    #[command(flatten)]
+    home: HomeArgs,
+}
 
 /// A data set that cannot be found, read, made or brought.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DataError {}
+pub(crate) enum DataError {
+    /// No data set and no file has this name.
+    #[error("`{given}` is neither a data set nor a file here{hint}; `recspeed data list` names the data sets")]
+    Unknown {
+        /// What was given.
+        given: String,
+        /// ` (did you mean …?)`, or nothing.
+        hint: String,
+    },
+    /// Only built-in data sets can be made.
+    #[error("no built-in data set is called `{given}`; known: {known}")]
+    NotBuiltin {
+        /// What was given.
+        given: String,
+        /// Every name.
+        known: String,
+    },
+    /// Only public data sets can be fetched.
+    #[error("no public data set is called `{given}`; known: {known}; bring any other file with `recspeed data import FILE`")]
+    NotPublic {
+        /// What was given.
+        given: String,
+        /// Every name.
+        known: String,
+    },
+    /// Nobody can tell how a file is written.
+    #[error("cannot tell how {file} is written; add --format with one of: {allowed}")]
+    Format {
+        /// The file.
+        file: String,
+        /// Every format.
+        allowed: String,
+    },
+    /// The seed is larger than JSON can carry.
+    #[error("the seed {seed} is too large; allowed: 0 to {}", recspeed_types::limits::MAX_SEED)]
+    Seed {
+        /// What was given.
+        seed: u64,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}: {cause}")]
+    Read {
+        /// The file.
+        path: String,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {cause}; make room or choose another place")]
+    Write {
+        /// The file.
+        path: String,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// The lab's folder or a file in it does not serve.
+    #[error("{0}")]
+    Home(String),
+    /// The download failed.
+    #[error("{source}. When this machine is offline, bring {url} here by other means and run `recspeed data import FILE --name {id} --format {format}`")]
+    Download {
+        /// Why.
+        source: DownloadError,
+        /// The public address.
+        url: String,
+        /// The data set.
+        id: &'static str,
+        /// Its format.
+        format: &'static str,
+    },
+    /// The file is not the one that was fetched before.
+    #[error("{url} has changed since it was first fetched: its SHA-256 is {found}, recorded is {recorded}; results on the two do not compare. To take the new file, add --accept-changed")]
+    Changed {
+        /// The address.
+        url: String,
+        /// Of the file that came.
+        found: String,
+        /// Of the first file.
+        recorded: String,
+    },
+}
 
 impl DataError {
     /// The exit status that stands for this failure.
     pub(crate) fn exit_status(&self) -> u8 {
-        match *self {}
+        match self {
+            Self::Unknown { .. }
+            | Self::NotBuiltin { .. }
+            | Self::NotPublic { .. }
+            | Self::Format { .. }
+            | Self::Seed { .. } => FailureCode::InvalidSpec.exit_status(),
+            _ => FailureCode::Data.exit_status(),
+        }
     }
 }
 
 /// Does what was asked.
 pub(crate) fn run(command: DataCommand) -> Result<u8, CommandError> {
-    match command {}
+    match command {
+        DataCommand::Generate(args) => generate::generate(&args),
+        _ => Err(DataError::Home("waits for recspeed-datasets".into()).into()),
+    }
 }

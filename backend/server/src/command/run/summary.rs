@@ -9,7 +9,7 @@ use super::super::figures::{bytes, count, counted, percent, seconds, sparkline, 
 pub(super) fn render(title: &str, spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> String {
     let mut text = format!("{title}\n\n{}\n\n", metrics(spec, summary));
     let mut facts = Table::new();
-    facts.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    facts.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     for (label, fact) in facts_of(spec, summary, losses) {
         facts.add_row([label.to_owned(), fact]);
     }
@@ -28,7 +28,7 @@ fn metrics(spec: &ExperimentSpec, summary: &RunSummary) -> Table {
     let asked: Vec<String> = spec.evaluation.metrics.iter().map(ToString::to_string).collect();
     let others = summary.metrics.keys().filter(|name| !asked.contains(name));
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["metric", "value"]);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["metric", "value"]);
     for name in asked.iter().chain(others) {
         let shown = summary.metrics.get(name).map_or_else(|| "not measured".to_owned(), |v| value(*v));
         table.add_row([name.clone(), shown]);

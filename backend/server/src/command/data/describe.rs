@@ -1,0 +1,44 @@
+//! `recspeed data describe`: one data set in numbers.
+
+use recspeed_types::builtin::{BEAUTY_SYNTHETIC_LICENCE, BEAUTY_SYNTHETIC_SOURCE};
+use recspeed_types::spec::Source;
+use serde_json::json;
+
+use super::super::failure::CommandError;
+use super::super::output;
+use super::report::{self, About};
+use super::{DescribeArgs, places};
+
+/// Prints the report.
+pub(super) fn describe(args: DescribeArgs) -> Result<u8, CommandError> {
+    let home = places::open(args.home)?;
+    let named = places::find(&args.name, args.format, &home)?;
+    let mut facts = Vec::new();
+    if matches!(named.source, Source::Builtin { .. }) {
+        facts.push(("seed", args.seed.to_string()));
+        facts.push(("source", BEAUTY_SYNTHETIC_SOURCE.to_owned()));
+        facts.push(("licence", BEAUTY_SYNTHETIC_LICENCE.to_owned()));
+    }
+    if let Some(public) = named.public {
+        facts.push(("source", public.source.to_owned()));
+        facts.push(("licence", public.licence.to_owned()));
+        facts.push(("cite", public.citation.to_owned()));
+    }
+    let loaded = places::load(&home, named.source, args.seed)?;
+    let data = recspeed_data::describe(&loaded.interactions);
+    let text = if args.json {
+        let page = json!({
+            "name": named.title, "sha256": loaded.sha256, "synthetic": loaded.synthetic, "about": facts_json(&facts),
+            "report": data, "reading": loaded.report,
+        });
+        serde_json::to_string_pretty(&page).map_err(std::io::Error::other)?
+    } else {
+        report::render(&About { title: named.title, sha256: loaded.sha256, facts }, &data, &loaded.report)
+    };
+    output::say(&output::printable(&text))?;
+    Ok(0)
+}
+
+fn facts_json(facts: &[(&'static str, String)]) -> serde_json::Value {
+    facts.iter().map(|(label, fact)| ((*label).to_owned(), json!(fact))).collect::<serde_json::Map<_, _>>().into()
+}

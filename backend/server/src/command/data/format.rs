@@ -1,0 +1,100 @@
+//! How a data file is written: told, or judged by its name and first line.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use recspeed_types::spec::DataFormat;
+
+use super::DataError;
+
+/// The format of this name.
+///
+/// # Errors
+/// A sentence with every name.
+pub(super) fn parse(text: &str) -> Result<DataFormat, String> {
+    DataFormat::ALL
+        .into_iter()
+        .find(|format| format.as_str() == text)
+        .ok_or_else(|| format!("no format is called `{text}`; known: {}", names()))
+}
+
+/// Every format.
+pub(super) fn names() -> String {
+    DataFormat::ALL.map(DataFormat::as_str).join(", ")
+}
+
+/// The format that was told, or the one that the file looks like.
+///
+/// # Errors
+/// [`DataError::Read`], or [`DataError::Format`] when it looks like none.
+pub(super) fn told_or_judged(told: Option<DataFormat>, path: &Path) -> Result<DataFormat, DataError> {
+    if let Some(format) = told {
+        return Ok(format);
+    }
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(4096).read_to_end(&mut start))
+        .map_err(|cause| DataError::Read { path: path.display().to_string(), cause })?;
+    judge(path, &start)
+        .ok_or_else(|| DataError::Format { file: path.display().to_string(), allowed: names() })
+}
+
+/// A header decides; without one, the separators of the first line; for packed files, the name.
+fn judge(path: &Path, start: &[u8]) -> Option<DataFormat> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let name = name.trim_end_matches(".gz");
+    let text = String::from_utf8_lossy(start);
+    let line = text.trim_start_matches('\u{feff}').lines().find(|line| !line.trim().is_empty()).unwrap_or("");
+    if start.starts_with(&[0x1f, 0x8b]) || line.is_empty() {
+        return by_name(name);
+    }
+    if line.contains(":token") {
+        return Some(DataFormat::Recbole);
+    }
+    if line.to_ascii_lowercase().starts_with("userid,movieid,rating") || line.matches("::").count() == 3 {
+        return Some(DataFormat::Movielens);
+    }
+    let columns = |separator| line.split(separator).collect::<Vec<_>>();
+    let tabs = columns('\t');
+    if tabs.len() == 4 && tabs[2].trim().parse::<f32>().is_ok() {
+        return Some(DataFormat::Movielens);
+    }
+    let commas = columns(',');
+    if (4..=5).contains(&commas.len()) && commas.get(4).is_none_or(|rest| rest.trim().is_empty()) {
+        return Some(DataFormat::AmazonCsv);
+    }
+    let words = line.split_ascii_whitespace().count();
+    if words >= 2 && !line.contains([',', '\t']) { Some(DataFormat::Sequences) } else { by_name(name) }
+}
+
+fn by_name(name: &str) -> Option<DataFormat> {
+    match name {
+        "u.data" | "ratings.dat" => Some(DataFormat::Movielens),
+        _ if name.ends_with(".inter") => Some(DataFormat::Recbole),
+        _ if name.ends_with(".csv") => Some(DataFormat::AmazonCsv),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_tells_the_format() {
+        for (name, line, format) in [
+            ("x.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float", Some(DataFormat::Recbole)),
+            ("u.data", "196\t242\t3\t881250949", Some(DataFormat::Movielens)),
+            ("ratings.dat", "1::1193::5::978300760", Some(DataFormat::Movielens)),
+            ("ratings.csv", "userId,movieId,rating,timestamp", Some(DataFormat::Movielens)),
+            ("ratings_Beauty.csv", "UserId,ProductId,Rating,Timestamp,", Some(DataFormat::AmazonCsv)),
+            ("plain", "A39HTATAQ9V7YF,0205616461,5.0,1369699200", Some(DataFormat::AmazonCsv)),
+            ("sequences.txt", "1 1 2 3 4 5", Some(DataFormat::Sequences)),
+            ("notes.md", "#hello", None),
+        ] {
+            assert_eq!(judge(Path::new(name), line.as_bytes()), format, "{name}");
+        }
+        assert_eq!(judge(Path::new("ratings.csv.gz"), &[0x1f, 0x8b, 8]), Some(DataFormat::AmazonCsv));
+    }
+}

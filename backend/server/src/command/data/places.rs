@@ -1,0 +1,127 @@
+//! Where data sets lie: the lab's folder, the working folder, `RECSPEED_DATA`.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use recspeed_datasets::{DataHome, Loaded, LookUp};
+use recspeed_types::api::UploadRecord;
+use recspeed_types::builtin::{self, PUBLIC_DATASETS, PublicDataset};
+use recspeed_types::limits::MAX_SEED;
+use recspeed_types::spec::{DataFormat, Dataset, Filters, Source};
+
+use super::{DataError, HomeArgs, format};
+
+/// Opens the lab's folder.
+///
+/// # Errors
+/// [`DataError::Home`].
+pub(super) fn open(args: HomeArgs) -> Result<DataHome, DataError> {
+    DataHome::open(args.home).map_err(|error| DataError::Home(error.to_string()))
+}
+
+/// Imported data sets, newest first.
+///
+/// # Errors
+/// [`DataError::Home`].
+pub(super) fn imported(home: &DataHome) -> Result<Vec<UploadRecord>, DataError> {
+    let mut records = home.list().map_err(|error| DataError::Home(error.to_string()))?;
+    records.sort_by_key(|record| std::cmp::Reverse(record.created_ms));
+    Ok(records)
+}
+
+/// The folders in which a relative path is looked up: here, then `RECSPEED_DATA`.
+pub(super) fn look_up() -> LookUp {
+    LookUp { spec_dir: Some(PathBuf::from(".")), data_root: std::env::var_os("RECSPEED_DATA").map(Into::into) }
+}
+
+/// A data set that was named on the command line.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// What to read.
+    pub(super) source: Source,
+    /// The name for people.
+    pub(super) title: String,
+    /// The public data set that it is a copy of.
+    pub(super) public: Option<&'static PublicDataset>,
+}
+
+/// Finds `name`: a built-in data set, an imported one by name or by the start of its hash, or a file.
+///
+/// # Errors
+/// [`DataError::Unknown`], or what [`format::told_or_judged`] says.
+pub(super) fn find(name: &str, told: Option<DataFormat>, home: &DataHome) -> Result<Named, DataError> {
+    if let Some(entry) = builtin::find(name) {
+        return Ok(Named { source: Source::Builtin { entry }, title: entry.title.to_owned(), public: None });
+    }
+    let by_hash = |record: &UploadRecord| name.len() >= 8 && record.sha256.starts_with(name);
+    if let Some(record) = imported(home)?.into_iter().find(|record| record.name == name || by_hash(record)) {
+        return Ok(Named {
+            source: Source::Upload { sha256: record.sha256, format: told.unwrap_or(record.format), max_bad_share: 1.0 },
+            public: public(&record.name),
+            title: record.name,
+        });
+    }
+    let places = look_up();
+    let file = [places.spec_dir, places.data_root].into_iter().flatten().map(|folder| folder.join(name)).find(|p| p.is_file());
+    let Some(file) = file else { return Err(unknown(name)) };
+    let format = format::told_or_judged(told, &file)?;
+    // `describe` shows how bad a file is; it refuses none for it.
+    let source = Source::File { path: name.to_owned(), format, items: None, users: None, max_bad_share: 1.0 };
+    Ok(Named { source, title: name.to_owned(), public: None })
+}
+
+/// The public data set of this name.
+pub(super) fn public(name: &str) -> Option<&'static PublicDataset> {
+    PUBLIC_DATASETS.iter().find(|entry| entry.id == name)
+}
+
+fn unknown(name: &str) -> DataError {
+    let hint = if public(name).is_some() {
+        format!(" yet (bring it with `recspeed data fetch {name}`)")
+    } else {
+        builtin::ids()
+            .into_iter()
+            .filter(|id| id.contains(name) && !name.is_empty())
+            .chain(PUBLIC_DATASETS.iter().map(|entry| entry.id).filter(|id| id.contains(name) && !name.is_empty()))
+            .next()
+            .map_or(String::new(), |near| format!(" (did you mean `{near}`?)"))
+    };
+    DataError::Unknown { given: name.chars().take(200).collect(), hint }
+}
+
+/// Reads a data set whole, with a bar where standard error is a terminal.
+///
+/// # Errors
+/// [`DataError::Home`] with the reader's sentence; [`DataError::Seed`].
+pub(super) fn load(home: &DataHome, source: Source, seed: u64) -> Result<Loaded, DataError> {
+    if seed > MAX_SEED {
+        return Err(DataError::Seed { seed });
+    }
+    let bar = bytes_bar("read");
+    let dataset = Dataset { source, filters: Filters::default() };
+    let mut progress = |done: u64, total: u64| {
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let loaded = home.load(&dataset, seed, &look_up(), &mut progress);
+    bar.finish_and_clear();
+    loaded.map_err(|error| DataError::Home(error.to_string()))
+}
+
+/// Takes a file into the lab's folder.
+///
+/// # Errors
+/// [`DataError::Home`] with the reader's sentence.
+pub(super) fn import(home: &DataHome, path: &Path, name: &str, format: DataFormat) -> Result<UploadRecord, DataError> {
+    home.import(path, name, format).map_err(|error| DataError::Home(error.to_string()))
+}
+
+/// A bar that counts bytes; hidden when standard error is no terminal.
+pub(super) fn bytes_bar(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{prefix:<6} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+    }
+    bar.set_prefix(what);
+    bar
+}

@@ -1,0 +1,110 @@
+//! `recspeed schema`, `recspeed recommenders` and `recspeed data` as programs: output, statuses, closed pipes.
+
+use std::process::{Command, Output, Stdio};
+
+use recspeed_types::catalogue;
+use serde_json::Value;
+
+fn recspeed(home: &tempfile::TempDir, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_recspeed"))
+        .args(arguments)
+        .env("RECSPEED_HOME", home.path())
+        .env_remove("RECSPEED_DATA")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn home() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_schema_knows_every_section_and_every_recommender() {
+    let output = recspeed(&home(), &["schema"]);
+    assert!(output.status.success());
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for section in ["dataset", "split", "recommender", "training", "engine", "strategy", "evaluation"] {
+        assert!(schema["properties"][section].is_object(), "{section}");
+    }
+    for kind in catalogue::kinds() {
+        assert!(text(&output.stdout).contains(&format!("\"{kind}\"")), "{kind}");
+    }
+}
+
+#[test]
+fn recommenders_are_listed_described_and_suggested() {
+    let home = home();
+    let list = recspeed(&home, &["recommenders"]);
+    for kind in catalogue::kinds() {
+        assert!(text(&list.stdout).contains(kind), "{kind}");
+        let one = recspeed(&home, &["recommenders", kind, "--json"]);
+        let entry: Value = serde_json::from_slice(&one.stdout).unwrap();
+        assert_eq!(entry["kind"], kind);
+    }
+    let wrong = recspeed(&home, &["recommenders", "item-kn"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("did you mean `item-knn`?"));
+}
+
+#[test]
+fn a_reader_that_leaves_early_ends_a_command_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_recspeed"))
+        .arg("schema")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+}
+
+#[test]
+fn data_travels_from_generate_to_import_to_describe() {
+    let home = home();
+    let file = home.path().join("made.csv");
+    let path = file.to_str().unwrap();
+    let made = recspeed(&home, &["data", "generate", "beauty-synthetic-10k", "--seed", "7", "--out", path]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    assert!(text(&made.stdout).contains("10,000 synthetic ratings from the seed 7"), "{}", text(&made.stdout));
+    let imported = recspeed(&home, &["data", "import", path, "--name", "my-ratings"]);
+    assert!(imported.status.success(), "{}", text(&imported.stderr));
+    assert!(text(&imported.stdout).contains("my-ratings: 10,000 rows, 0 bad lines"), "{}", text(&imported.stdout));
+    assert!(text(&imported.stdout).contains("source = \"upload\""));
+    let listed = recspeed(&home, &["data", "list"]);
+    assert!(text(&listed.stdout).contains("my-ratings"), "{}", text(&listed.stderr));
+    for name in ["my-ratings", path] {
+        let described = recspeed(&home, &["data", "describe", name]);
+        assert!(described.status.success(), "{}", text(&described.stderr));
+        assert!(text(&described.stdout).contains("10,000 ratings"), "{}", text(&described.stdout));
+    }
+    let json = recspeed(&home, &["data", "describe", "beauty-synthetic-10k", "--seed", "7", "--json"]);
+    let page: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(page["report"]["rows"], 10_000);
+    assert_eq!(page["synthetic"], true);
+}
+
+#[test]
+fn data_that_are_not_here_are_named_with_the_remedy() {
+    let home = home();
+    let unknown = recspeed(&home, &["data", "describe", "movielens-100k"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("bring it with `recspeed data fetch movielens-100k`"));
+    let empty = home.path().join("empty.csv");
+    std::fs::write(&empty, "").unwrap();
+    let failed = recspeed(&home, &["data", "import", empty.to_str().unwrap()]);
+    assert_eq!(failed.status.code(), Some(4));
+    assert!(text(&failed.stderr).contains("is empty"), "{}", text(&failed.stderr));
+    // Nothing listens on the discard port of this machine.
+    let offline = recspeed(&home, &["data", "fetch", "movielens-100k", "--from", "http://127.0.0.1:9/u.data"]);
+    assert_eq!(offline.status.code(), Some(4));
+    let said = text(&offline.stderr);
+    assert!(said.contains("http://127.0.0.1:9/u.data cannot be reached"), "{said}");
+    assert!(said.contains("run `recspeed data import FILE --name movielens-100k --format movielens`"), "{said}");
+    assert!(said.contains("licence: Research use"), "{said}");
+}

@@ -1,0 +1,249 @@
+//! `recspeed run` against workers that do well, badly, or nothing at all. The workers are shell scripts.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use recspeed_types::{ExperimentSpec, RunSummary};
+
+/// A folder with a spec and a worker.
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+/// What every script begins with: the run's name, the spec in `spec.json`, and `say KIND-AND-FIELDS`.
+const PROLOGUE: &str = r#"#!/bin/sh
+here=$(dirname "$0"); seq=0; run=none
+while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; esac; shift; done
+cat > "$here/spec.json"
+say() { printf '{"run":"%s","seq":%s,"at_us":%s,%s}\n' "$run" "$seq" "$seq" "$1"; seq=$((seq+1)); }
+"#;
+
+/// Ends a run with a result.
+const FINISH: &str = r#"
+say '"kind":"phase","phase":"fit"'
+say '"kind":"progress","done":1,"total":2,"unit":"batches"'
+say '"kind":"metric","name":"loss","split":"train","step":1,"epoch":0.5,"value":0.25'
+say '"kind":"finished","summary":{"run":"'$run'","status":"finished","metrics":{"rmse":1.153676,"mae":0.96805},
+"timing":{"load_s":0.1,"fit_s":0.2,"evaluate_s":0.3},
+"memory":{"parameters":8,"gradients":0,"optimizer":0,"activations":0,"buffers":0,"allocator_total":9,"peak":10},
+"engine":{"kind":"burn","device":"flex","versions":{"burn":"0.22.1"},"host":"a test","threads":1},
+"data":{"name":"tiny","users":3,"items":4,"train":5,"validation":0,"test":6,"bad_lines":0,"sha256":"abc","synthetic":true},
+"evaluation":{"candidates":"full ranking","candidate_items":4,"test_users":3,"evaluated_users":3,"sampled_users":false,"cold_users":0,
+"cold_item_rows":0,"tie_rule":"lower id","tie_share":0,"rating_scale":"stars"},"seed":42,"warnings":["small"]}' | tr -d '\n'; echo
+"#;
+
+impl Bench {
+    fn new(worker: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let bench = Self { dir };
+        fs::write(bench.path("spec.toml"), ExperimentSpec::default().to_toml()).unwrap();
+        fs::write(bench.path("worker"), format!("{PROLOGUE}{worker}")).unwrap();
+        fs::set_permissions(bench.path("worker"), fs::Permissions::from_mode(0o755)).unwrap();
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed"));
+        command.arg("run").arg(self.path("spec.toml")).arg("--worker").arg(self.path("worker")).args(more);
+        command.env("RECSPEED_HOME", self.path("home"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, more: &[&str]) -> Output {
+        self.command(more).output().unwrap()
+    }
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+#[test]
+fn json_prints_the_summary_as_one_object_and_nothing_else() {
+    let output = Bench::new(FINISH).run(&["--json"]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    assert_eq!(stdout(&output).lines().count(), 1);
+    let summary: RunSummary = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(summary.metrics["rmse"], 1.153676);
+}
+
+#[test]
+fn the_table_has_metrics_and_their_circumstances_and_no_colour_in_a_pipe() {
+    let output = Bench::new(FINISH).run(&[]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    for part in ["1.153676", "0.9680500", "3 users and 4 items", "(synthetic)", "Warning: small", "spec.toml"] {
+        assert!(stdout(&output).contains(part), "{part} is missing in\n{}", stdout(&output));
+    }
+    assert!(!stdout(&output).contains('\u{1b}'));
+}
+
+#[test]
+fn assignments_reach_the_worker() {
+    let bench = Bench::new(FINISH);
+    assert!(bench.run(&["--set", "training.epochs=7", "--set", "name=Other"]).status.success());
+    let spec = ExperimentSpec::from_json(&fs::read_to_string(bench.path("spec.json")).unwrap()).unwrap();
+    assert_eq!((spec.training.epochs, spec.name.as_str()), (Some(7), "Other"));
+}
+
+#[test]
+fn an_invalid_spec_is_told_whole_and_no_worker_starts() {
+    let bench = Bench::new(FINISH);
+    let output = bench.run(&["--set", "training.epochs=0", "--set", "seed=9007199254740993"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("has 2 mistakes"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("training.epochs: is 0; allowed: 1 to 10000"), "{}", stderr(&output));
+    assert!(!bench.path("spec.json").exists() && output.stdout.is_empty());
+    let output = bench.run(&["--set", "training.epoch=3"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("training.epoch: is no field of this section (did you mean `epochs`?)"));
+}
+
+#[test]
+fn the_worker_s_own_failure_is_shown_and_its_status_passed_on() {
+    let fail = r#"say '"kind":"failed","code":"data","cause":"the file is empty; choose another","detail":"0 bytes"'; exit 4"#;
+    let output = Bench::new(fail).run(&["--json"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(4), ""));
+    assert_eq!(stderr(&output), "recspeed: the file is empty; choose another\n0 bytes\n");
+}
+
+#[test]
+fn rubbish_ends_the_run_with_a_quotation() {
+    let output = Bench::new("echo \"Segmentation fault\"; sleep 60").run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("the worker printed what is no event: `Segmentation fault`"), "{}", stderr(&output));
+    let output = Bench::new("head -c 3000000 /dev/zero; sleep 60").run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("a line of more than 1048576 bytes"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_gap_in_the_stream_breaks_the_protocol() {
+    let output = Bench::new("seq=3; say '\"kind\":\"log\",\"message\":\"x\"'").run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("event 3 came where event 0 was due"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_worker_that_is_killed_is_not_mistaken_for_a_result() {
+    let output = Bench::new("echo 'reading' >&2; kill -9 $$").run(&["--json"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(137), ""));
+    let said = stderr(&output);
+    assert!(said.contains("killed by signal 9 (SIGKILL)") && said.contains("out of memory"), "{said}");
+    assert!(said.contains("The end of its log:\n  reading"), "{said}");
+}
+
+#[test]
+fn a_worker_without_a_last_word_is_a_failure_whatever_its_status() {
+    for (script, status) in [("exit 0", 1), ("exit 7", 7)] {
+        let output = Bench::new(script).run(&[]);
+        assert_eq!(output.status.code(), Some(status));
+        assert!(stderr(&output).contains("and without a result"), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_worker_that_stays_after_its_result_is_ended() {
+    let start = Instant::now();
+    let output = Bench::new(&format!("{FINISH}\nsleep 60")).run(&["--json"]);
+    assert!(start.elapsed() < Duration::from_secs(20));
+    assert!(serde_json::from_slice::<RunSummary>(&output.stdout).is_ok(), "the result is not lost");
+    assert_eq!(output.status.code(), Some(137));
+    assert!(stderr(&output).contains("gave its result but then ended with"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_missing_worker_is_named_with_the_remedy() {
+    let bench = Bench::new("");
+    let output = Command::new(env!("CARGO_BIN_EXE_recspeed"))
+        .args(["run", "--worker", "no/such/worker"])
+        .arg(bench.path("spec.toml"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("there is no worker at no/such/worker; name an existing program with --worker PATH"));
+    fs::write(bench.path("worker"), "no program").unwrap();
+    let output = bench.run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot start the worker") || stderr(&output).contains("ended with status"));
+}
+
+/// Waits until the worker has read its spec, so that it has started for sure.
+fn wait_for_start(bench: &Bench) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while fs::read_to_string(bench.path("started")).is_err() {
+        assert!(Instant::now() < limit, "the worker did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn interrupt(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+}
+
+fn ended(mut child: Child) -> (Option<i32>, String) {
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code(), said)
+}
+
+#[test]
+fn an_interrupt_lets_the_worker_write_a_checkpoint_and_says_what_was_kept() {
+    let script = r#"
+trap 'say "\"kind\":\"checkpoint\",\"file\":\"step-1200.bin\",\"step\":1200,\"sha256\":\"ab\""
+say "\"kind\":\"failed\",\"code\":\"cancelled\",\"cause\":\"The run was cancelled.\",\"detail\":\"\""; exit 130' TERM
+touch "$here/started"
+while :; do sleep 0.05; done"#;
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let bench = Bench::new(script);
+        let child = bench.command(&["--checkpoint-dir", "kept"]).spawn().unwrap();
+        wait_for_start(&bench);
+        interrupt(&child, signal);
+        let (status, said) = ended(child);
+        assert_eq!(status, Some(130), "{said}");
+        assert!(said.contains("The run was cancelled."), "{said}");
+        assert!(said.contains("Kept: the checkpoint kept/step-1200.bin of step 1,200"), "{said}");
+    }
+}
+
+#[test]
+fn a_worker_that_ignores_the_interrupt_is_ended_after_five_seconds() {
+    let bench = Bench::new("trap '' TERM; touch \"$here/started\"; while :; do sleep 0.1; done");
+    let child = bench.command(&[]).spawn().unwrap();
+    wait_for_start(&bench);
+    let start = Instant::now();
+    interrupt(&child, Signal::SIGINT);
+    let (status, said) = ended(child);
+    let took = start.elapsed();
+    assert_eq!(status, Some(130), "{said}");
+    assert!(said.contains("was interrupted") && said.contains("Nothing was kept"), "{said}");
+    assert!(took >= Duration::from_secs(4) && took < Duration::from_secs(12), "{took:?}");
+}
+
+#[test]
+fn a_second_interrupt_ends_it_at_once() {
+    let bench = Bench::new("trap '' TERM; touch \"$here/started\"; while :; do sleep 0.1; done");
+    let child = bench.command(&[]).spawn().unwrap();
+    wait_for_start(&bench);
+    let start = Instant::now();
+    interrupt(&child, Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(600));
+    interrupt(&child, Signal::SIGINT);
+    let (status, _) = ended(child);
+    assert_eq!(status, Some(130));
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}

@@ -1,0 +1,203 @@
+//! Published numbers, digit by digit: every spec in `tests/conformance/` through the real `recspeed run … --json`.
+//!
+//! The data are not part of the repository: without `RECSPEED_DATA` these tests say that they were skipped.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use recspeed_types::spec::DataSource;
+use recspeed_types::{ExperimentSpec, RunSummary};
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
+}
+
+/// `recspeed`: in `RECSPEED_BIN_DIR`, or in the folder that cargo builds binaries into, one above this test's own.
+fn recspeed() -> PathBuf {
+    let folder = std::env::var_os("RECSPEED_BIN_DIR").map_or_else(
+        || {
+            let test = std::env::current_exe().expect("a test knows its own path");
+            test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps").to_owned()
+        },
+        PathBuf::from,
+    );
+    let program = folder.join("recspeed");
+    assert!(
+        program.is_file() && folder.join("recspeed-worker").is_file(),
+        "{} must hold recspeed and recspeed-worker: build them with `cargo build -p recspeed-server -p recspeed-worker`",
+        folder.display()
+    );
+    program
+}
+
+fn expected() -> toml::Table {
+    let text = std::fs::read_to_string(folder().join("expected.toml")).expect("expected.toml is in the repository");
+    text.parse().expect("expected.toml is TOML")
+}
+
+fn section(kind: &str) -> toml::Table {
+    expected()[kind].as_table().expect("a table by spec").clone()
+}
+
+fn spec(name: &str) -> ExperimentSpec {
+    let path = folder().join(name).with_extension("toml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    ExperimentSpec::from_toml(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The result of a spec, or `None` when the data are not here.
+fn run(name: &str) -> Option<RunSummary> {
+    if std::env::var_os("RECSPEED_DATA").is_none() && spec(name).dataset.source == DataSource::File {
+        eprintln!("skipped: {name} needs the data folder; set RECSPEED_DATA to it");
+        return None;
+    }
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(recspeed())
+        .args(["run", "--json", "--home"])
+        .arg(home.path())
+        .arg(folder().join(name).with_extension("toml"))
+        .output()
+        .expect("recspeed starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} ended with {}: {said}", output.status);
+    let object: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{name}: standard output is not one JSON object ({error}); {said}"));
+    Some(serde_json::from_value(object).expect("the object is a RunSummary"))
+}
+
+/// Every metric of `name` that does not round to its printed digits.
+fn wrong_digits(summary: &RunSummary, expected: &toml::Table) -> BTreeMap<String, String> {
+    let mut wrong = BTreeMap::new();
+    for (metric, printed) in expected {
+        let printed = printed.as_str().expect("digits are written as a text");
+        let decimals = printed.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        match summary.metrics.get(metric) {
+            Some(value) if format!("{value:.decimals$}") == printed => {}
+            value => {
+                wrong.insert(metric.clone(), format!("{value:?}, not {printed}"));
+            }
+        }
+    }
+    wrong
+}
+
+fn matches_every_digit(name: &str) {
+    let Some(summary) = run(name) else { return };
+    let expected = section("exact")[name].as_table().expect("digits by metric").clone();
+    let wrong = wrong_digits(&summary, &expected);
+    assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+}
+
+fn lies_in_its_band(name: &str) {
+    let Some(summary) = run(name) else { return };
+    for (metric, band) in section("band")[name].as_table().expect("bands by metric") {
+        let bound = |at: usize| band.get(at).and_then(toml::Value::as_float).expect("a band is two numbers");
+        let value = summary.metrics.get(metric).copied().unwrap_or(f64::NAN);
+        assert!(value >= bound(0) && value <= bound(1), "{name}: {metric} is {value}, outside {band}");
+    }
+}
+
+#[test]
+fn movielens_u1_global_mean_matches_every_digit() {
+    matches_every_digit("ml100k-u1-global-mean");
+}
+
+#[test]
+fn movielens_u1_user_mean_matches_every_digit() {
+    matches_every_digit("ml100k-u1-user-mean");
+}
+
+#[test]
+fn movielens_u1_item_mean_matches_every_digit_and_counts_its_cold_ratings() {
+    matches_every_digit("ml100k-u1-item-mean");
+    if let Some(summary) = run("ml100k-u1-item-mean") {
+        assert_eq!(summary.evaluation.cold_item_rows, 32);
+        assert_eq!((summary.data.train, summary.data.test), (80_000, 20_000));
+    }
+}
+
+#[test]
+fn movielens_ua_popularity_matches_every_digit() {
+    matches_every_digit("ml100k-ua-popularity");
+    if let Some(summary) = run("ml100k-ua-popularity") {
+        assert_eq!((summary.data.train, summary.data.test), (90_570, 9_430));
+        assert_eq!((summary.evaluation.candidate_items, summary.evaluation.evaluated_users), (1_680, 943));
+    }
+}
+
+#[test]
+fn movielens_ua_item_neighbours_match_every_digit() {
+    matches_every_digit("ml100k-ua-item-knn");
+}
+
+#[test]
+fn beauty_popularity_matches_every_digit() {
+    matches_every_digit("beauty5-popularity");
+    if let Some(summary) = run("beauty5-popularity") {
+        assert_eq!((summary.data.users, summary.data.items), (22_363, 12_101));
+        assert_eq!(summary.data.train + summary.data.validation + summary.data.test, 198_502);
+        assert_eq!((summary.data.validation, summary.data.test), (22_363, 22_363));
+    }
+}
+
+#[test]
+fn beauty_popularity_of_training_rows_matches_every_digit() {
+    matches_every_digit("beauty5-popularity-train-only");
+}
+
+#[test]
+fn the_four_layer_network_learns_on_real_rows() {
+    lies_in_its_band("beauty-head-four-layer");
+}
+
+#[test]
+fn als_learns_from_two_million_rows() {
+    // Unoptimised, the sixteen million multiplications of each iteration take minutes.
+    if cfg!(debug_assertions) && std::env::var_os("RECSPEED_BIN_DIR").is_none() {
+        eprintln!("skipped: 2 million rows need optimised binaries; run with --release or set RECSPEED_BIN_DIR");
+        return;
+    }
+    lies_in_its_band("beauty-synthetic-als");
+}
+
+#[test]
+fn every_conformance_spec_is_valid_and_asks_for_exactly_the_metrics_that_are_expected() {
+    let table = expected();
+    let mut named: Vec<String> = Vec::new();
+    for kind in ["exact", "band"] {
+        for (name, metrics) in table[kind].as_table().expect("a table by spec") {
+            let spec = spec(name);
+            spec.resolve().unwrap_or_else(|errors| panic!("{name}: {errors}"));
+            let mut asked: Vec<String> = spec.evaluation.metrics.iter().map(ToString::to_string).collect();
+            let mut known: Vec<String> = metrics.as_table().expect("metrics").keys().cloned().collect();
+            asked.sort();
+            known.sort();
+            assert_eq!(asked, known, "{name}");
+            named.push(format!("{name}.toml"));
+        }
+    }
+    for entry in std::fs::read_dir(folder()).expect("the folder is in the repository") {
+        let file = entry.expect("a readable entry").file_name().into_string().expect("plain names");
+        assert!(file == "expected.toml" || named.contains(&file), "{file} has no expected numbers");
+    }
+}
+
+#[test]
+fn a_result_that_differs_in_the_last_printed_digit_is_found() {
+    let summary: RunSummary = serde_json::from_value(serde_json::json!({
+        "run": "r", "status": "finished", "metrics": { "rmse": 1.153_674, "mae": 0.968_05 },
+        "timing": { "load_s": 0.0, "fit_s": 0.0, "evaluate_s": 0.0 },
+        "memory": { "parameters": 0, "gradients": 0, "optimizer": 0, "activations": 0, "buffers": 0, "allocator_total": 0, "peak": 0 },
+        "engine": { "kind": "burn", "device": "flex", "versions": {}, "host": "", "threads": 1 },
+        "data": { "name": "", "users": 0, "items": 0, "train": 0, "validation": 0, "test": 0, "bad_lines": 0, "sha256": "", "synthetic": false },
+        "evaluation": { "candidates": "", "candidate_items": 0, "test_users": 0, "evaluated_users": 0, "sampled_users": false,
+            "cold_users": 0, "cold_item_rows": 0, "tie_rule": "", "tie_share": 0.0, "rating_scale": "stars" },
+        "seed": 42,
+    }))
+    .expect("a summary");
+    let expected: toml::Table = "rmse = '1.15368'\nmae = '0.96805'\n'ndcg@10' = '0.1'".parse().expect("TOML");
+    let wrong = wrong_digits(&summary, &expected);
+    assert_eq!(wrong.keys().collect::<Vec<_>>(), ["ndcg@10", "rmse"]);
+}
