@@ -115,7 +115,8 @@ fn an_invalid_spec_is_told_whole_and_no_worker_starts() {
 
 #[test]
 fn the_worker_s_own_failure_is_shown_and_its_status_passed_on() {
-    let fail = r#"say '"kind":"failed","code":"data","cause":"the file is empty; choose another","detail":"0 bytes"'; exit 4"#;
+    let fail =
+        r#"say '"kind":"failed","code":"data","cause":"the file is empty; choose another","detail":"0 bytes"'; exit 4"#;
     let output = Bench::new(fail).run(&["--json"]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(4), ""));
     assert_eq!(stderr(&output), "recspeed: the file is empty; choose another\n0 bytes\n");
@@ -125,7 +126,11 @@ fn the_worker_s_own_failure_is_shown_and_its_status_passed_on() {
 fn rubbish_ends_the_run_with_a_quotation() {
     let output = Bench::new("echo \"Segmentation fault\"; sleep 60").run(&[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("the worker printed what is no event: `Segmentation fault`"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("the worker printed what is no event: `Segmentation fault`"),
+        "{}",
+        stderr(&output)
+    );
     let output = Bench::new("head -c 3000000 /dev/zero; sleep 60").run(&[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("a line of more than 1048576 bytes"), "{}", stderr(&output));
@@ -175,7 +180,9 @@ fn a_missing_worker_is_named_with_the_remedy() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("there is no worker at no/such/worker; name an existing program with --worker PATH"));
+    assert!(
+        stderr(&output).contains("there is no worker at no/such/worker; name an existing program with --worker PATH")
+    );
     fs::write(bench.path("worker"), "no program").unwrap();
     let output = bench.run(&[]);
     assert_eq!(output.status.code(), Some(1));

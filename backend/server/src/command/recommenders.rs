@@ -48,10 +48,13 @@ fn pretty(value: &serde_json::Value) -> Result<String, CommandError> {
 
 fn list() -> String {
     let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["kind", "name", "family", "predicts", "parameters"]);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header([
+        "kind",
+        "name",
+        "family",
+        "predicts",
+        "parameters",
+    ]);
     for entry in catalogue::ENTRIES {
         let params = entry.params.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
         table.add_row([
@@ -85,10 +88,12 @@ fn describe(entry: &Entry) -> String {
         return text;
     }
     let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["parameter", "allowed", "default", "what it does"]);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header([
+        "parameter",
+        "allowed",
+        "default",
+        "what it does",
+    ]);
     for param in entry.params {
         table.add_row([param.name, &param.kind.allowed(), &param.default_value().to_string(), param.help]);
     }
@@ -153,6 +158,8 @@ mod tests {
     #[test]
     fn a_mistyped_kind_is_answered_with_the_near_one() {
         let message = unknown("popularty").to_string();
-        assert!(message.starts_with("no recommender is called `popularty` (did you mean `popularity`?); known: random"));
+        assert!(
+            message.starts_with("no recommender is called `popularty` (did you mean `popularity`?); known: random")
+        );
     }
 }

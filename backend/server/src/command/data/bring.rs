@@ -55,7 +55,10 @@ pub(super) fn fetch(args: FetchArgs) -> Result<u8, CommandError> {
         output::say(&output::printable(&format!("It is here already.\n{}", told(&record))))?;
         return Ok(0);
     }
-    output::complain(&format!("{}\nsource:  {}\nlicence: {}\ncite:    {}", entry.title, entry.source, entry.licence, entry.citation));
+    output::complain(&format!(
+        "{}\nsource:  {}\nlicence: {}\ncite:    {}",
+        entry.title, entry.source, entry.licence, entry.citation
+    ));
     let url = args.from.as_deref().unwrap_or(entry.url);
     let record = bring(&home, entry, url, args.accept_changed)?;
     output::say(&output::printable(&told(&record)))?;
@@ -82,7 +85,7 @@ fn bring(
     });
     bar.finish_and_clear();
     brought.map_err(|source| DataError::Download {
-        source,
+        source: Box::new(source),
         url: entry.url.to_owned(),
         id: entry.id,
         format: entry.format.as_str(),

@@ -39,7 +39,9 @@ pub(crate) enum DownloadError {
         limit: u64,
     },
     /// The connection ended before the file did.
-    #[error("the connection to {url} broke after {got} of {total} bytes ({cause}); what came is kept: run the same command again to continue")]
+    #[error(
+        "the connection to {url} broke after {got} of {total} bytes ({cause}); what came is kept: run the same command again to continue"
+    )]
     Broken {
         /// The address.
         url: String,
@@ -266,7 +268,10 @@ mod tests {
         let part = dir.path().join("x.part");
         let (url, server) = serve(vec![Answer::CutAt(20), Answer::File { tag: "v1" }]);
         let message = bring(&url, &part).unwrap_err().to_string();
-        assert!(message.contains("broke after 20 of 50 bytes") && message.contains("run the same command again"), "{message}");
+        assert!(
+            message.contains("broke after 20 of 50 bytes") && message.contains("run the same command again"),
+            "{message}"
+        );
         bring(&url, &part).unwrap();
         assert_eq!(fs::read(&part).unwrap(), CONTENT);
         assert!(server.join().unwrap()[1].contains("range: bytes=20-"));

@@ -36,8 +36,7 @@ pub(super) fn told_or_judged(told: Option<DataFormat>, path: &Path) -> Result<Da
     File::open(path)
         .and_then(|file| file.take(4096).read_to_end(&mut start))
         .map_err(|cause| DataError::Read { path: path.display().to_string(), cause })?;
-    judge(path, &start)
-        .ok_or_else(|| DataError::Format { file: path.display().to_string(), allowed: names() })
+    judge(path, &start).ok_or_else(|| DataError::Format { file: path.display().to_string(), allowed: names() })
 }
 
 /// A header decides; without one, the separators of the first line; for packed files, the name.
@@ -71,9 +70,11 @@ fn judge(path: &Path, start: &[u8]) -> Option<DataFormat> {
 fn by_name(name: &str) -> Option<DataFormat> {
     match name {
         "u.data" | "ratings.dat" => Some(DataFormat::Movielens),
-        _ if name.ends_with(".inter") => Some(DataFormat::Recbole),
-        _ if name.ends_with(".csv") => Some(DataFormat::AmazonCsv),
-        _ => None,
+        _ => match Path::new(name).extension()?.to_str()? {
+            "inter" => Some(DataFormat::Recbole),
+            "csv" => Some(DataFormat::AmazonCsv),
+            _ => None,
+        },
     }
 }
 

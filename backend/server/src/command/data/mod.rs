@@ -133,7 +133,9 @@ pub(crate) enum DataError {
         known: String,
     },
     /// Only public data sets can be fetched.
-    #[error("no public data set is called `{given}`; known: {known}; bring any other file with `recspeed data import FILE`")]
+    #[error(
+        "no public data set is called `{given}`; known: {known}; bring any other file with `recspeed data import FILE`"
+    )]
     NotPublic {
         /// What was given.
         given: String,
@@ -174,10 +176,12 @@ pub(crate) enum DataError {
     #[error("{0}")]
     Home(String),
     /// The download failed.
-    #[error("{source}. When this machine is offline, bring {url} here by other means and run `recspeed data import FILE --name {id} --format {format}`")]
+    #[error(
+        "{source}. When this machine is offline, bring {url} here by other means and run `recspeed data import FILE --name {id} --format {format}`"
+    )]
     Download {
         /// Why.
-        source: DownloadError,
+        source: Box<DownloadError>,
         /// The public address.
         url: String,
         /// The data set.
@@ -186,7 +190,9 @@ pub(crate) enum DataError {
         format: &'static str,
     },
     /// The file is not the one that was fetched before.
-    #[error("{url} has changed since it was first fetched: its SHA-256 is {found}, recorded is {recorded}; results on the two do not compare. To take the new file, add --accept-changed")]
+    #[error(
+        "{url} has changed since it was first fetched: its SHA-256 is {found}, recorded is {recorded}; results on the two do not compare. To take the new file, add --accept-changed"
+    )]
     Changed {
         /// The address.
         url: String,

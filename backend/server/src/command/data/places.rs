@@ -62,7 +62,8 @@ pub(super) fn find(name: &str, told: Option<DataFormat>, home: &DataHome) -> Res
         });
     }
     let places = look_up();
-    let file = [places.spec_dir, places.data_root].into_iter().flatten().map(|folder| folder.join(name)).find(|p| p.is_file());
+    let file =
+        [places.spec_dir, places.data_root].into_iter().flatten().map(|folder| folder.join(name)).find(|p| p.is_file());
     let Some(file) = file else { return Err(unknown(name)) };
     let format = format::told_or_judged(told, &file)?;
     // `describe` shows how bad a file is; it refuses none for it.
@@ -119,7 +120,8 @@ pub(super) fn import(home: &DataHome, path: &Path, name: &str, format: DataForma
 /// A bar that counts bytes; hidden when standard error is no terminal.
 pub(super) fn bytes_bar(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{prefix:<6} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+    if let Ok(style) = ProgressStyle::with_template("{prefix:<6} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+    {
         bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     }
     bar.set_prefix(what);

@@ -39,7 +39,11 @@ pub(super) fn render(about: &About, data: &DatasetReport, reading: &ReadReport) 
     }
     facts.push((
         "few rows",
-        format!("{} and {} have fewer than five", counted(data.cold_users, "user", "users"), counted(data.cold_items, "item", "items")),
+        format!(
+            "{} and {} have fewer than five",
+            counted(data.cold_users, "user", "users"),
+            counted(data.cold_items, "item", "items")
+        ),
     ));
     facts.push(("in memory", bytes(data.column_bytes)));
     facts.push(("bad lines", format!("{} of {}", count(reading.bad_lines), counted(reading.lines, "line", "lines"))));
@@ -122,9 +126,15 @@ mod tests {
         let reading = ReadReport { lines: 5, rows: 4, bad_lines: 1, shown: Vec::new() };
         let page = render(&about, &describe(&rows.finish()), &reading);
         for part in [
-            "4 ratings, 2 users, 2 items", "75.0000 %", "1 row beyond the first of a pair", "1 of 5 lines",
-            "licence    CC0", "  5  3   75.0 %  ████████████████████████████████████████\n",
-            "  1  1   25.0 %  █████████████▍\n", "1971  1   25.0 %", "Gini",
+            "4 ratings, 2 users, 2 items",
+            "75.0000 %",
+            "1 row beyond the first of a pair",
+            "1 of 5 lines",
+            "licence    CC0",
+            "  5  3   75.0 %  ████████████████████████████████████████\n",
+            "  1  1   25.0 %  █████████████▍\n",
+            "1971  1   25.0 %",
+            "Gini",
         ] {
             assert!(page.contains(part), "{part} is missing in\n{page}");
         }

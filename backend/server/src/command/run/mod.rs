@@ -99,11 +99,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
 }
 
 /// Starts the worker and listens until it has ended.
-fn watch(
-    spec: &ExperimentSpec,
-    options: &WorkerOptions,
-    screen: &mut Screen,
-) -> Result<(Ending, Story), WorkerError> {
+fn watch(spec: &ExperimentSpec, options: &WorkerOptions, screen: &mut Screen) -> Result<(Ending, Story), WorkerError> {
     let interrupts = Interrupts::listen();
     let mut process = WorkerProcess::start(spec, options)?;
     let mut story = Story::new(process.run_id().clone());

@@ -1,6 +1,7 @@
 //! What moves while a run is on: a bar for the current phase and a line for the loss, on standard error, only where that
 //! is a terminal.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -102,9 +103,9 @@ impl Screen {
             Some(loss) => self.bars.insert_before(loss, ProgressBar::new(0)),
             None => self.bars.add(ProgressBar::new(0)),
         };
-        if let Ok(style) =
-            ProgressStyle::with_template("{prefix:<9} {bar:32.cyan/dim} {human_pos}/{human_len} {msg} {elapsed:>4} {eta:>4}")
-        {
+        if let Ok(style) = ProgressStyle::with_template(
+            "{prefix:<9} {bar:32.cyan/dim} {human_pos}/{human_len} {msg} {elapsed:>4} {eta:>4}",
+        ) {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
         bar.set_prefix(name);
@@ -125,7 +126,8 @@ impl Screen {
                 if !text.is_empty() {
                     text.push_str("   ");
                 }
-                text.push_str(&format!("{label} {} {}", figures::sparkline(series, SPARKS), figures::value(*last)));
+                // Writing into a String cannot fail.
+                let _ = write!(text, "{label} {} {}", figures::sparkline(series, SPARKS), figures::value(*last));
             }
         }
         let loss = self.loss.get_or_insert_with(|| line(&self.bars));

@@ -113,8 +113,9 @@ fn text_of(source: &str, name: &str) -> Result<String, SpecFileError> {
         let mut bytes = Vec::new();
         from.take(MAX_SPEC_BYTES as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
     };
-    let bytes = if source == "-" { read(&mut io::stdin().lock()) } else { File::open(source).and_then(|mut f| read(&mut f)) }
-        .map_err(|source| SpecFileError::Read { name: name.to_owned(), source })?;
+    let bytes =
+        if source == "-" { read(&mut io::stdin().lock()) } else { File::open(source).and_then(|mut f| read(&mut f)) }
+            .map_err(|source| SpecFileError::Read { name: name.to_owned(), source })?;
     if bytes.len() > MAX_SPEC_BYTES {
         // The whole length is not known: reading stopped at the limit.
         let source = SpecParseError::TooLong { bytes: bytes.len() };
@@ -160,7 +161,9 @@ mod tests {
         spec.training.batch_size = Some(0);
         std::fs::write(&path, spec.to_toml()).unwrap();
         let message = SpecFile::read(path.to_str().unwrap(), &[]).unwrap_err().to_string();
-        assert!(message.contains("has 2 mistakes:\n  training.epochs: is 0; allowed: 1 to 10000\n  training.batch_size"));
+        assert!(
+            message.contains("has 2 mistakes:\n  training.epochs: is 0; allowed: 1 to 10000\n  training.batch_size")
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The result of a run as a page of text.
 
+use std::fmt::Write as _;
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use recspeed_types::{ExperimentSpec, RunSummary};
 
@@ -18,7 +20,8 @@ pub(super) fn render(title: &str, spec: &ExperimentSpec, summary: &RunSummary, l
         text.push('\n');
     }
     for warning in &summary.warnings {
-        text.push_str(&format!("\nWarning: {warning}\n"));
+        // Writing into a String cannot fail.
+        let _ = write!(text, "\nWarning: {warning}\n");
     }
     text
 }
@@ -56,17 +59,28 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
         ),
         (
             "rows",
-            format!("{} to learn from, {} for validation, {} for the test", count(data.train), count(data.validation), count(data.test)),
+            format!(
+                "{} to learn from, {} for validation, {} for the test",
+                count(data.train),
+                count(data.validation),
+                count(data.test)
+            ),
         ),
         ("sha256", data.sha256.clone()),
         ("candidates", format!("{}: {}", evaluation.candidates, counted(evaluation.candidate_items, "item", "items"))),
         ("users", users(summary)),
-        ("ties", format!("{} of the lists were cut by the tie rule: {}", percent(evaluation.tie_share), evaluation.tie_rule)),
+        (
+            "ties",
+            format!("{} of the lists were cut by the tie rule: {}", percent(evaluation.tie_share), evaluation.tie_rule),
+        ),
     ];
     if evaluation.cold_item_rows > 0 {
         facts.push((
             "cold items",
-            format!("{} on items that nobody has in training", counted(evaluation.cold_item_rows, "test row", "test rows")),
+            format!(
+                "{} on items that nobody has in training",
+                counted(evaluation.cold_item_rows, "test row", "test rows")
+            ),
         ));
     }
     if spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings()) {
@@ -138,7 +152,7 @@ fn users(summary: &RunSummary) -> String {
         format!("{} of {} test users evaluated", count(evaluation.evaluated_users), count(evaluation.test_users))
     };
     if evaluation.cold_users > 0 {
-        text.push_str(&format!("; {} cold", count(evaluation.cold_users)));
+        let _ = write!(text, "; {} cold", count(evaluation.cold_users));
     }
     text
 }
@@ -196,10 +210,21 @@ mod tests {
     fn a_result_shows_all_that_is_needed_to_trust_it() {
         let text = render("A run", &ExperimentSpec::default(), &example(), &[]);
         for part in [
-            "1.153676", "0.9680500", "943 users and 1,682 items", "1 bad line", "80,000 to learn from", "20,000 for the test",
-            "full ranking: 1,650 items", "100 of 459 test users, drawn by the seed; 2 cold", "0.4 % of the lists",
-            "32 test rows on items", "fit 2.00 s", "peak 5.0 MiB (parameters 2.0 KiB)", "burn on flex, 2 threads",
-            "Warning: the clock went backwards", &"ab".repeat(32),
+            "1.153676",
+            "0.9680500",
+            "943 users and 1,682 items",
+            "1 bad line",
+            "80,000 to learn from",
+            "20,000 for the test",
+            "full ranking: 1,650 items",
+            "100 of 459 test users, drawn by the seed; 2 cold",
+            "0.4 % of the lists",
+            "32 test rows on items",
+            "fit 2.00 s",
+            "peak 5.0 MiB (parameters 2.0 KiB)",
+            "burn on flex, 2 threads",
+            "Warning: the clock went backwards",
+            &"ab".repeat(32),
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }

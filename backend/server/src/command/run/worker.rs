@@ -32,7 +32,9 @@ const DRAIN: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
     /// There is no worker.
-    #[error("no `{WORKER}` beside {beside} or in PATH; build it with `cargo build --release -p recspeed-worker`, or name it with --worker PATH")]
+    #[error(
+        "no `{WORKER}` beside {beside} or in PATH; build it with `cargo build --release -p recspeed-worker`, or name it with --worker PATH"
+    )]
     Missing {
         /// The folder of this program.
         beside: String,
@@ -78,7 +80,9 @@ pub(crate) enum WorkerError {
         log: LogTail,
     },
     /// Ended by itself without a word.
-    #[error("the worker {path} ended with status {status} and without a result; run it again, and report it with its log if it happens twice{log}")]
+    #[error(
+        "the worker {path} ended with status {status} and without a result; run it again, and report it with its log if it happens twice{log}"
+    )]
     Silent {
         /// The program.
         path: String,
@@ -88,7 +92,9 @@ pub(crate) enum WorkerError {
         log: LogTail,
     },
     /// Finished, and then failed all the same.
-    #[error("the worker gave its result but then ended with {status}; trust the numbers above only after a second run{log}")]
+    #[error(
+        "the worker gave its result but then ended with {status}; trust the numbers above only after a second run{log}"
+    )]
     FailedAfterwards {
         /// How it ended.
         status: String,
@@ -145,11 +151,7 @@ pub(super) fn find(named: Option<&Path>) -> Result<PathBuf, WorkerError> {
     if let Some(path) = named {
         // A bare name means a program in the working folder here, not in PATH.
         let path = if path.components().count() == 1 { Path::new(".").join(path) } else { path.to_owned() };
-        return if path.is_file() {
-            Ok(path)
-        } else {
-            Err(WorkerError::NotThere { path: path.display().to_string() })
-        };
+        return if path.is_file() { Ok(path) } else { Err(WorkerError::NotThere { path: path.display().to_string() }) };
     }
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_owned()));
     let in_path = std::env::var_os("PATH").unwrap_or_default();
@@ -376,7 +378,9 @@ impl Ending {
                 let name = Signal::try_from(number).map_or("unknown", Signal::as_str);
                 let remedy = match number {
                     9 if self.killed_by_us => "it did not end by itself; run it again",
-                    9 => "most often the machine ran out of memory; try a smaller sample (--set dataset.sample=10000) or close other programs",
+                    9 => {
+                        "most often the machine ran out of memory; try a smaller sample (--set dataset.sample=10000) or close other programs"
+                    }
                     _ => "run it again, and report it with its log if it happens twice",
                 };
                 WorkerError::Killed { signal: format!("{number} ({name})"), number, remedy, log }
