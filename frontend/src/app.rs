@@ -1,0 +1,39 @@
+//! The frame around every screen.
+
+use leptos::prelude::*;
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::path;
+
+use crate::components::{Header, Shortcuts, ToastList};
+use crate::pages::{LabPage, NotFound, RunPage, RunsPage};
+use crate::state::{Lab, link};
+
+/// The page.
+#[component]
+pub(crate) fn App() -> impl IntoView {
+    link();
+    let lab = Lab::open();
+    provide_context(lab);
+    let help = RwSignal::new(false);
+    // What `index.html` shows until this is here.
+    if let Some(skeleton) = document().get_element_by_id("skeleton") {
+        skeleton.remove();
+    }
+    view! {
+        <Router>
+            <div class="page" class:embedded=lab.embedded data-ready="true">
+                <a class="skip" href="#main">"Skip to the experiment"</a>
+                <Show when=move || !lab.embedded><Header help=help/></Show>
+                <main id="main" tabindex="-1">
+                    <Routes fallback=NotFound>
+                        <Route path=path!("/") view=LabPage/>
+                        <Route path=path!("/runs") view=RunsPage/>
+                        <Route path=path!("/r/:id") view=RunPage/>
+                    </Routes>
+                </main>
+                <ToastList/>
+                <Shortcuts open=help/>
+            </div>
+        </Router>
+    }
+}

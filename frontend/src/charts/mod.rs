@@ -1,0 +1,13 @@
+//! Curves and bars: geometry in plain structs, drawing in thin components. Charts fetch nothing and know no page.
+
+mod bars;
+mod curve;
+mod number;
+mod series;
+mod summary;
+mod uplot;
+
+pub(crate) use bars::{MetricBars, bars};
+pub(crate) use curve::CurveChart;
+pub(crate) use number::{bytes, count, difference, duration, share, value};
+pub(crate) use series::Plot;

@@ -1,0 +1,96 @@
+//! Numbers as people read them.
+
+/// A measured value with four significant digits, never in exponents where a plain number is short.
+pub(crate) fn value(v: f64) -> String {
+    let size = v.abs();
+    if v == 0.0 {
+        "0".to_owned()
+    } else if size >= 10_000.0 {
+        count(v.round() as u64)
+    } else if size >= 1e-4 {
+        let digits = (3 - size.log10().floor() as i32).clamp(0, 8) as usize;
+        format!("{v:.digits$}")
+    } else {
+        format!("{v:.2e}")
+    }
+}
+
+/// A difference with its sign; a real minus, so that it lines up with the plus.
+pub(crate) fn difference(v: f64) -> String {
+    if v == 0.0 {
+        return "±0".to_owned();
+    }
+    let digits = if v.abs() >= 1.0 { 3 } else { 4 };
+    let text = format!("{:.digits$}", v.abs());
+    format!("{}{text}", if v < 0.0 { '−' } else { '+' })
+}
+
+/// A count in groups of three.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the nearest binary unit.
+pub(crate) fn bytes(n: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut size = n as f64;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < units.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 || size >= 100.0 { format!("{size:.0} {}", units[unit]) } else { format!("{size:.1} {}", units[unit]) }
+}
+
+/// A stretch of time.
+pub(crate) fn duration(seconds: f64) -> String {
+    if seconds < 0.001 {
+        format!("{:.0} µs", seconds * 1e6)
+    } else if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else if seconds < 3600.0 {
+        format!("{} min {:02} s", (seconds / 60.0) as u64, (seconds % 60.0) as u64)
+    } else {
+        format!("{} h {:02} min", (seconds / 3600.0) as u64, (seconds / 60.0) as u64 % 60)
+    }
+}
+
+/// A share in percent.
+pub(crate) fn share(part: f64) -> String {
+    let percent = part * 100.0;
+    if percent == 0.0 || percent >= 10.0 { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_show_four_digits() {
+        let shown: Vec<String> = [0.123_456, 1.153_68, 371.7549, 0.0, 0.000_012, 12_345.6, -0.5].map(value).to_vec();
+        assert_eq!(shown, ["0.1235", "1.154", "371.8", "0", "1.20e-5", "12,346", "-0.5000"]);
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!([0, 999, 1000, 2_023_070].map(count), ["0", "999", "1,000", "2,023,070"]);
+    }
+
+    #[test]
+    fn times_and_sizes_have_units() {
+        assert_eq!([0.0004, 0.25, 3.14, 75.0, 3700.0].map(duration), ["400 µs", "250 ms", "3.1 s", "1 min 15 s", "1 h 01 min"]);
+        assert_eq!([12, 2048, 5_242_880].map(bytes), ["12 B", "2.0 KiB", "5.0 MiB"]);
+        assert_eq!([0.0, 0.005, 0.5].map(share), ["0 %", "0.5 %", "50 %"]);
+        assert_eq!([-0.0123, 0.0, 2.0].map(difference), ["−0.0123", "±0", "+2.000"]);
+    }
+}

@@ -1,0 +1,147 @@
+//! A field of the form: label, control, help, and what is wrong, at the field.
+
+use leptos::either::EitherOf3;
+use leptos::prelude::*;
+
+use crate::form::{Choice, Field, FieldKind};
+use crate::state::use_lab;
+
+/// The control of a field alone.
+#[component]
+pub(crate) fn Control(
+    /// The field.
+    field: Field,
+    /// The element's id, for its label.
+    id: String,
+) -> impl IntoView {
+    let lab = use_lab();
+    let field = StoredValue::new(field);
+    let text = Memo::new(move |_| lab.draft.with(|draft| field.with_value(|f| draft.field_text(f))));
+    let wrong = Memo::new(move |_| lab.draft.with(|draft| field.with_value(|f| draft.problem_at(&f.path)).is_some()));
+    let describedby = format!("{id}-help {id}-error");
+    let test_id = field.with_value(|f| format!("knob-{}", f.slug()));
+    let type_text = move |text: String| {
+        let typed = field.get_value();
+        // A split's kind decides which other fields there are, so they are tidied with it.
+        if typed.path == "split.kind" {
+            lab.draft.update(|draft| draft.choose("split.kind", &text));
+        } else {
+            lab.draft.update(|draft| draft.type_field(&typed, &text));
+        }
+    };
+    match field.with_value(|f| f.kind.clone()) {
+        FieldKind::Choice { options, .. } => EitherOf3::A(view! {
+            <span class="select">
+                <select
+                    id=id
+                    data-testid=test_id
+                    aria-describedby=describedby
+                    aria-invalid=move || wrong.get().to_string()
+                    prop:value=move || text.get()
+                    on:change=move |event| type_text(event_target_value(&event))
+                >
+                    <Options options=options chosen=text/>
+                </select>
+            </span>
+        }),
+        FieldKind::Flag { .. } => EitherOf3::B(view! {
+            <input
+                type="checkbox"
+                id=id
+                data-testid=test_id
+                aria-describedby=describedby
+                prop:checked=move || text.get() == "true"
+                on:change=move |event| type_text(event_target_checked(&event).to_string())
+            />
+        }),
+        kind => EitherOf3::C(view! {
+            <input
+                type="text"
+                id=id
+                class:wide=matches!(kind, FieldKind::Metrics | FieldKind::Text)
+                inputmode=match kind {
+                    FieldKind::Integer { .. } => "numeric",
+                    FieldKind::Number { .. } => "decimal",
+                    _ => "text",
+                }
+                autocomplete="off"
+                spellcheck="false"
+                data-testid=test_id
+                placeholder=if matches!(kind, FieldKind::Text) { "" } else { "not set" }
+                aria-describedby=describedby
+                aria-invalid=move || wrong.get().to_string()
+                prop:value=move || text.get()
+                on:change=move |event| type_text(event_target_value(&event))
+            />
+        }),
+    }
+}
+
+/// The options of a list, under their headings.
+#[component]
+pub(crate) fn Options(
+    /// The options.
+    options: Vec<Choice>,
+    /// The value that is chosen.
+    #[prop(into)]
+    chosen: Signal<String>,
+) -> impl IntoView {
+    let mut groups: Vec<(&'static str, Vec<Choice>)> = Vec::new();
+    for option in options {
+        match groups.last_mut() {
+            Some((name, list)) if *name == option.group => list.push(option),
+            _ => groups.push((option.group, vec![option])),
+        }
+    }
+    let option = move |choice: Choice| {
+        let value = choice.value.clone();
+        view! { <option value=choice.value selected=move || chosen.get() == value>{choice.title}</option> }
+    };
+    groups
+        .into_iter()
+        .map(|(name, list)| {
+            let list = list.into_iter().map(option).collect_view();
+            if name.is_empty() { list.into_any() } else { view! { <optgroup label=name>{list}</optgroup> }.into_any() }
+        })
+        .collect_view()
+}
+
+/// What is wrong with a field, announced when it appears.
+#[component]
+pub(crate) fn FieldError(
+    /// The field's path.
+    #[prop(into)]
+    path: String,
+    /// The control's id.
+    #[prop(into)]
+    id: String,
+) -> impl IntoView {
+    let lab = use_lab();
+    let shown = path.clone();
+    let error = Memo::new(move |_| lab.draft.with(|draft| if draft.is_unreadable() { None } else { draft.problem_at(&path) }));
+    view! {
+        <p class="field-error" id=format!("{id}-error") role="status" hidden=move || error.get().is_none()>
+            <code>{shown}</code>
+            " "
+            {move || error.get()}
+        </p>
+    }
+}
+
+/// A field on a row of its own, with its help in sight.
+#[component]
+pub(crate) fn FieldRow(
+    /// The field.
+    field: Field,
+) -> impl IntoView {
+    let id = format!("field-{}", field.slug());
+    let (title, help, path) = (field.title.clone(), field.help.clone(), field.path.clone());
+    view! {
+        <div class="field">
+            <label for=id.clone()>{title}</label>
+            <Control field=field id=id.clone()/>
+            <p class="help" id=format!("{id}-help")>{help}</p>
+            <FieldError path=path id=id/>
+        </div>
+    }
+}

@@ -1,0 +1,27 @@
+//! Parts that several screens use.
+
+mod dialog;
+mod field;
+mod header;
+mod hint;
+mod icon;
+mod knob;
+mod result;
+mod share;
+mod shortcuts;
+mod spec_editor;
+mod status;
+mod toasts;
+
+pub(crate) use dialog::Modal;
+pub(crate) use field::{FieldError, FieldRow, Options};
+pub(crate) use header::Header;
+pub(crate) use hint::Hint;
+pub(crate) use icon::{Icon, Picture};
+pub(crate) use knob::Knob;
+pub(crate) use result::{ResultDetails, ResultPanel};
+pub(crate) use share::ShareButton;
+pub(crate) use shortcuts::Shortcuts;
+pub(crate) use spec_editor::{SpecEditor, SpecView};
+pub(crate) use status::StatusBadge;
+pub(crate) use toasts::ToastList;

@@ -1,0 +1,117 @@
+//! The curves of a run with the choice of what to see.
+
+use leptos::prelude::*;
+
+use crate::charts::{CurveChart, MetricBars, Plot};
+use crate::state::{RunState, RunView, Theme, use_lab};
+
+/// The curve of the run, over the one before; bars where a method has no curve.
+#[component]
+pub(crate) fn Curves(
+    /// The run in full colour; none while the draft has moved on.
+    #[prop(into)]
+    run: Signal<Option<RunState>>,
+    /// The run whose curve stays as a ghost.
+    #[prop(into)]
+    ghost: Signal<Option<RunState>>,
+) -> impl IntoView {
+    let lab = use_lab();
+    let log = RwSignal::new(false);
+    let chosen = RwSignal::new(String::new());
+    let names = Memo::new(move |_| {
+        let of = |run: Option<RunState>| run.map(|run| run.view.with(RunView::drawable)).unwrap_or_default();
+        let mut names = of(run.get());
+        for name in of(ghost.get()) {
+            if run.get().is_none() && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    });
+    let name = Memo::new(move |_| {
+        let chosen = chosen.get();
+        names.with(|names| if names.contains(&chosen) { chosen } else { names.first().cloned().unwrap_or_default() })
+    });
+    let plot = Memo::new(move |_| {
+        let name = name.get();
+        let ghost = ghost.get();
+        let ghost = ghost.as_ref().map(|ghost| ghost.view.get());
+        match run.get() {
+            Some(run) => run.view.with(|view| Plot::new(&name, view, ghost.as_ref())),
+            None => Plot::new(&name, &RunView::default(), ghost.as_ref()),
+        }
+    });
+    let drawn = Memo::new(move |_| !names.with(Vec::is_empty) && plot.with(|plot| !plot.is_empty()));
+    let metrics = Memo::new(move |_| final_metrics(run.get()));
+    let before = Memo::new(move |_| final_metrics(ghost.get()));
+    let bars = Memo::new(move |_| !metrics.with(|m| crate::charts::bars(m, &[]).is_empty()));
+    let colours = Signal::derive(move || lab.theme.get().as_str());
+    let system = system_is_dark();
+    let colours = Signal::derive(move || match (lab.theme.get(), system.get()) {
+        (Theme::System, true) => "system-dark",
+        _ => colours.get(),
+    });
+    view! {
+        <div class="curves">
+            <Show when=move || drawn.get()>
+                <div class="curve-tools">
+                    <div class="segments" role="group" aria-label="What the chart shows">
+                        <For each=move || names.get() key=Clone::clone let:item>
+                            {
+                                let (shown, pressed, click) = (item.clone(), item.clone(), item);
+                                view! {
+                                    <button
+                                        type="button"
+                                        aria-pressed=move || (name.get() == pressed).to_string()
+                                        on:click=move |_| chosen.set(click.clone())
+                                    >
+                                        {shown}
+                                    </button>
+                                }
+                            }
+                        </For>
+                    </div>
+                    <label class="check">
+                        <input type="checkbox" prop:checked=move || log.get() on:change=move |e| log.set(event_target_checked(&e))/>
+                        "log scale"
+                    </label>
+                </div>
+                <CurveChart plot=plot log=log colours=colours/>
+            </Show>
+            <Show when=move || bars.get()>
+                <MetricBars metrics=metrics before=before/>
+            </Show>
+            <Show when=move || !drawn.get() && !bars.get()>
+                <div class="empty-chart" data-testid="curve-empty">
+                    <p>{move || match run.get() {
+                        Some(run) if run.status().is_over() => "This run left no curve: its method learns in one step, or it ended before the first measurement.",
+                        Some(_) => "The curve appears with the first measurement.",
+                        None => "Press Run: the curve appears here while it learns.",
+                    }}</p>
+                </div>
+            </Show>
+        </div>
+    }
+}
+
+/// Name and value of every final metric.
+pub(super) fn final_metrics(run: Option<RunState>) -> Vec<(String, f64)> {
+    let Some(run) = run else { return Vec::new() };
+    let told = run.view.with(|view| view.summary().map(|summary| summary.metrics.clone()));
+    let metrics = told.or_else(|| run.record.with(|record| record.summary.as_ref().map(|s| s.metrics.clone())));
+    metrics.map(|metrics| metrics.into_iter().collect()).unwrap_or_default()
+}
+
+/// Whether the system asks for a dark page; changes when the system does.
+fn system_is_dark() -> RwSignal<bool> {
+    use wasm_bindgen::prelude::*;
+    let dark = RwSignal::new(false);
+    let Ok(Some(query)) = window().match_media("(prefers-color-scheme: dark)") else { return dark };
+    dark.set(query.matches());
+    let watched = query.clone();
+    let on_change = Closure::<dyn Fn()>::new(move || dark.set(watched.matches()));
+    query.set_onchange(Some(on_change.as_ref().unchecked_ref()));
+    let kept = StoredValue::new_local((query, on_change));
+    on_cleanup(move || kept.with_value(|(query, _)| query.set_onchange(None)));
+    dark
+}

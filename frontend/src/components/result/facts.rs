@@ -1,0 +1,110 @@
+//! Everything that must be known to trust and to repeat a result: nothing is folded away.
+
+use leptos::prelude::*;
+use recspeed_types::RunSummary;
+use recspeed_types::event::MemoryBytes;
+
+use crate::charts::{bytes, count, duration, share, value};
+
+type Fact = (&'static str, String);
+
+/// The groups of facts of a result.
+pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
+    let evaluation = &summary.evaluation;
+    let users = match (evaluation.evaluated_users, evaluation.sampled_users) {
+        (0, _) => "not ranked".to_owned(),
+        (n, true) => format!("{} drawn by the seed from {}", count(n), count(evaluation.test_users)),
+        (n, false) => format!("{} of {} with test rows", count(n), count(evaluation.test_users)),
+    };
+    let measured = vec![
+        ("Candidates", evaluation.candidates.clone()),
+        ("Candidate items", count(evaluation.candidate_items)),
+        ("Users evaluated", users),
+        ("Cold users", count(evaluation.cold_users)),
+        ("Test rows of cold items", count(evaluation.cold_item_rows)),
+        ("Tie rule", evaluation.tie_rule.clone()),
+        ("Lists cut by a tie", share(evaluation.tie_share)),
+        ("Scale of errors", evaluation.rating_scale.clone()),
+    ];
+    let data = &summary.data;
+    let synthetic = if data.synthetic { " (synthetic)" } else { "" };
+    let rows = vec![
+        ("Data set", format!("{}{synthetic}", data.name)),
+        ("Users × items", format!("{} × {}", count(data.users), count(data.items))),
+        ("Rows to learn from", count(data.train)),
+        ("Validation rows", count(data.validation)),
+        ("Test rows", count(data.test)),
+        ("Lines skipped", count(data.bad_lines)),
+        ("SHA-256", data.sha256.clone()),
+    ];
+    let timing = &summary.timing;
+    let mut time = vec![
+        ("Loading", duration(timing.load_s)),
+        ("Learning", duration(timing.fit_s)),
+        ("Measuring", duration(timing.evaluate_s)),
+    ];
+    if let Some(training) = &summary.training {
+        time.push(("Epochs or iterations", count(training.epochs.into())));
+        time.push(("Steps", count(training.steps)));
+        time.push(("Final loss", value(training.final_loss)));
+        time.push(("Parameters", count(training.parameters)));
+        if let Some(best) = training.best_epoch {
+            time.push(("Best epoch", count(best.into())));
+        }
+        time.push(("Stopped early", if training.stopped_early { "yes" } else { "no" }.to_owned()));
+    }
+    let engine = &summary.engine;
+    let mut made_by = vec![
+        ("Engine", format!("{} on {}", engine.kind, engine.device)),
+        ("Host", engine.host.clone()),
+        ("Threads", count(engine.threads.into())),
+        ("Seed", summary.seed.to_string()),
+    ];
+    let versions: Vec<String> = engine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    if !versions.is_empty() {
+        made_by.push(("Versions", versions.join(", ")));
+    }
+    vec![
+        ("How it was measured", measured),
+        ("Data", rows),
+        ("Time and training", time),
+        ("Memory", memory(&summary.memory)),
+        ("Engine", made_by),
+    ]
+}
+
+/// The parts of the memory that are not zero; the totals always.
+fn memory(held: &MemoryBytes) -> Vec<Fact> {
+    let parts = [
+        ("Parameters", held.parameters),
+        ("Gradients", held.gradients),
+        ("Optimizer state", held.optimizer),
+        ("Activations", held.activations),
+        ("Data and buffers", held.buffers),
+    ];
+    let mut facts: Vec<Fact> = parts.into_iter().filter(|(_, n)| *n > 0).map(|(name, n)| (name, bytes(n))).collect();
+    facts.push(("Process at the end", bytes(held.allocator_total)));
+    facts.push(("Peak", bytes(held.peak)));
+    facts
+}
+
+/// The facts behind a result.
+#[component]
+pub(crate) fn Facts(
+    /// The result.
+    #[prop(into)]
+    summary: Signal<Option<RunSummary>>,
+) -> impl IntoView {
+    let group = |(title, facts): (&'static str, Vec<Fact>)| {
+        let rows = facts.into_iter().map(|(name, text)| {
+            let long = text.len() > 30;
+            view! { <div class="fact" class:fact-long=long><dt>{name}</dt><dd>{text}</dd></div> }
+        });
+        view! { <section class="facts"><h3>{title}</h3><dl>{rows.collect_view()}</dl></section> }
+    };
+    view! {
+        <div class="fact-groups" data-testid="result-facts">
+            {move || summary.get().map(|summary| groups(&summary).into_iter().map(group).collect_view())}
+        </div>
+    }
+}

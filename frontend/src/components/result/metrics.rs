@@ -1,0 +1,151 @@
+//! The metrics: the first ones large, all of them in a table with their definitions.
+
+use leptos::prelude::*;
+use recspeed_types::MetricName;
+use recspeed_types::metric::MetricKind;
+
+use crate::charts::{difference, value};
+use crate::components::Hint;
+
+/// Metrics shown large.
+const TILES: usize = 4;
+
+/// A metric with the same metric of the run before.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    name: String,
+    kind: Option<MetricKind>,
+    value: f64,
+    before: Option<f64>,
+}
+
+impl Row {
+    /// Whether the change is for the better; `None` where neither direction is.
+    fn is_better(&self) -> Option<bool> {
+        let kind = self.kind.filter(|kind| !matches!(kind, MetricKind::Coverage | MetricKind::MeanPopularity))?;
+        let before = self.before.filter(|before| *before != self.value)?;
+        Some((self.value < before) == kind.lower_is_better())
+    }
+
+    fn definition(&self) -> &'static str {
+        self.kind.map_or("A number that this version of the page has no definition for.", MetricKind::definition)
+    }
+
+    fn change(&self) -> Option<impl IntoView + use<>> {
+        let before = self.before?;
+        let (class, word) = match self.is_better() {
+            Some(true) => ("change better", "better than"),
+            Some(false) => ("change worse", "worse than"),
+            None => ("change", "against"),
+        };
+        let text = difference(self.value - before);
+        Some(view! { <span class=class>{text}<span class="visually-hidden">{format!(" {word} the run before")}</span></span> })
+    }
+}
+
+/// The rows of a result, in the order of the spec where it names them, else by name.
+pub(crate) fn rows(metrics: &[(String, f64)], before: &[(String, f64)], order: &[String]) -> Vec<Row> {
+    let place = |name: &str| order.iter().position(|other| other == name).unwrap_or(order.len());
+    let mut rows: Vec<Row> = metrics
+        .iter()
+        .map(|(name, value)| Row {
+            name: name.clone(),
+            kind: name.parse::<MetricName>().ok().map(|name| name.kind),
+            value: *value,
+            before: before.iter().find(|(other, _)| other == name).map(|(_, value)| *value),
+        })
+        .collect();
+    rows.sort_by_key(|row| place(&row.name));
+    rows
+}
+
+/// The first metrics, large.
+#[component]
+pub(crate) fn Tiles(
+    /// All metrics.
+    #[prop(into)]
+    rows: Signal<Vec<Row>>,
+) -> impl IntoView {
+    let tile = |row: Row| {
+        let change = row.change();
+        view! {
+            <div class="tile">
+                <Hint word=row.name.clone() text=row.definition()/>
+                <span class="tile-value">{value(row.value)}</span>
+                {change}
+            </div>
+        }
+    };
+    view! { <div class="tiles">{move || rows.get().into_iter().take(TILES).map(tile).collect_view()}</div> }
+}
+
+/// Every metric with its definition.
+#[component]
+pub(crate) fn MetricTable(
+    /// All metrics.
+    #[prop(into)]
+    rows: Signal<Vec<Row>>,
+) -> impl IntoView {
+    let compared = Memo::new(move |_| rows.with(|rows| rows.iter().any(|row| row.before.is_some())));
+    let line = move |row: Row| {
+        let change = row.change();
+        view! {
+            <tr>
+                <th scope="row"><Hint word=row.name.clone() text=row.definition()/></th>
+                <td class="number" data-testid=format!("metric-{}", row.name.replace('@', "-")) data-value=row.value.to_string()>
+                    {precise(row.value)}
+                </td>
+                {compared.get().then(|| view! {
+                    <td class="number muted">{row.before.map(precise)}</td>
+                    <td class="number">{change}</td>
+                })}
+            </tr>
+        }
+    };
+    view! {
+        <table class="table" data-testid="result-table">
+            <caption class="visually-hidden">"Metrics of the run"</caption>
+            <thead>
+                <tr>
+                    <th scope="col">"metric"</th>
+                    <th scope="col" class="number">"value"</th>
+                    {move || compared.get().then(|| view! {
+                        <th scope="col" class="number">"run before"</th>
+                        <th scope="col" class="number">"change"</th>
+                    })}
+                </tr>
+            </thead>
+            <tbody>{move || rows.get().into_iter().map(line).collect_view()}</tbody>
+        </table>
+    }
+}
+
+/// Six decimals: as many as a comparison between machines can rest on in f32.
+fn precise(v: f64) -> String {
+    if v != 0.0 && v.abs() < 1e-4 { format!("{v:.3e}") } else { format!("{v:.6}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, value: f64, before: f64) -> Row {
+        rows(&[(name.to_owned(), value)], &[(name.to_owned(), before)], &[]).remove(0)
+    }
+
+    #[test]
+    fn less_error_is_better_and_more_hits_are_better() {
+        assert_eq!(row("rmse", 0.9, 1.0).is_better(), Some(true));
+        assert_eq!(row("ndcg@10", 0.9, 1.0).is_better(), Some(false));
+        assert_eq!(row("coverage@10", 0.9, 1.0).is_better(), None);
+        assert_eq!(row("mae", 1.0, 1.0).is_better(), None);
+    }
+
+    #[test]
+    fn the_spec_decides_the_order() {
+        let metrics = [("mae", 1.0), ("ndcg@10", 2.0), ("rmse", 3.0)].map(|(n, v)| (n.to_owned(), v));
+        let order = ["rmse", "mae"].map(str::to_owned);
+        let names: Vec<String> = rows(&metrics, &[], &order).into_iter().map(|row| row.name).collect();
+        assert_eq!(names, ["rmse", "mae", "ndcg@10"]);
+    }
+}

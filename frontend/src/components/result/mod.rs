@@ -1,0 +1,9 @@
+//! What a run has to show: progress, curves, metrics, and everything that must be known to trust them.
+
+mod curves;
+mod facts;
+mod metrics;
+mod panel;
+mod progress;
+
+pub(crate) use panel::{ResultDetails, ResultPanel};

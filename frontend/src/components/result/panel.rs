@@ -1,0 +1,129 @@
+//! The result of a run, from its first event to its last.
+
+use leptos::prelude::*;
+use recspeed_types::RunSummary;
+use recspeed_types::api::RunStatus;
+
+use super::curves::{Curves, final_metrics};
+use super::facts::Facts;
+use super::metrics::{MetricTable, Row, Tiles, rows};
+use super::progress::ProgressLine;
+use crate::components::{Icon, Picture};
+use crate::state::{RunState, RunView};
+
+/// Why a run did not finish.
+#[component]
+pub(crate) fn Failed(
+    /// The run.
+    run: RunState,
+) -> impl IntoView {
+    let failure = Memo::new({
+        let run = run.clone();
+        move |_| run.failure()
+    });
+    let cancelled = Memo::new(move |_| run.status() == RunStatus::Cancelled);
+    move || {
+        failure.get().map(|failure| {
+            view! {
+                <div class="message" class:message-error=!cancelled.get() role="alert" data-testid="run-failure">
+                    <Icon picture=if cancelled.get() { Picture::Cancelled } else { Picture::Warning }/>
+                    <div>
+                        <p><strong>{if cancelled.get() { "Cancelled. " } else { "The run failed. " }}</strong>{failure.cause}</p>
+                        {(!failure.detail.is_empty()).then(|| view! {
+                            <details><summary>"Detail for engineers"</summary><pre>{failure.detail}</pre></details>
+                        })}
+                    </div>
+                </div>
+            }
+        })
+    }
+}
+
+/// Progress, warnings, main metrics and curve of a run, over the run before it.
+#[component]
+pub(crate) fn ResultPanel(
+    /// The run; none while there is nothing to show or the draft has moved on.
+    #[prop(into)]
+    run: Signal<Option<RunState>>,
+    /// The run that stays as a ghost.
+    #[prop(into)]
+    ghost: Signal<Option<RunState>>,
+) -> impl IntoView {
+    // While the draft has moved on, the numbers of the ghost stay in sight, marked as such by the page.
+    let shown = Signal::derive(move || run.get().or_else(|| ghost.get()));
+    let compared = Signal::derive(move || if run.get().is_some() { ghost.get() } else { None });
+    let busy = Memo::new(move |_| run.get().filter(|run| !run.status().is_over()));
+    let ended = Memo::new(move |_| run.get().filter(|run| run.status().is_over() && run.failure().is_some()));
+    let metrics = Memo::new(move |_| rows_of(shown.get(), compared.get()));
+    let warnings = Memo::new(move |_| warnings_of(shown.get()));
+    view! {
+        <div class="result" class:result-stale=move || run.get().is_none()>
+            {move || busy.get().map(|run| view! { <ProgressLine run=run/> })}
+            {move || ended.get().map(|run| view! { <Failed run=run/> })}
+            <Show when=move || !warnings.with(Vec::is_empty)>
+                <ul class="warnings" data-testid="warnings">
+                    {move || warnings.get().into_iter().map(|text| view! {
+                        <li class="message"><Icon picture=Picture::Warning/><p>{text}</p></li>
+                    }).collect_view()}
+                </ul>
+            </Show>
+            <Show when=move || !metrics.with(Vec::is_empty)><Tiles rows=metrics/></Show>
+            <Curves run=run ghost=ghost/>
+        </div>
+    }
+}
+
+/// The numbers of a finished run in full, and everything that must be known to trust and repeat them.
+#[component]
+pub(crate) fn ResultDetails(
+    /// The run; none while the draft has moved on.
+    #[prop(into)]
+    run: Signal<Option<RunState>>,
+    /// The run that stays as a ghost.
+    #[prop(into)]
+    ghost: Signal<Option<RunState>>,
+) -> impl IntoView {
+    let shown = Signal::derive(move || run.get().or_else(|| ghost.get()));
+    let compared = Signal::derive(move || if run.get().is_some() { ghost.get() } else { None });
+    let metrics = Memo::new(move |_| rows_of(shown.get(), compared.get()));
+    let summary = Memo::new(move |_| summary_of(shown.get()));
+    let logs = Memo::new(move |_| shown.get().map(|run| run.view.with(|view| view.logs.clone())).unwrap_or_default());
+    let measured = Memo::new(move |_| !metrics.with(Vec::is_empty));
+    let spoke = Memo::new(move |_| !logs.with(Vec::is_empty));
+    view! {
+        <Show when=move || measured.get() || spoke.get()>
+            <section class="card details" aria-labelledby="details-title">
+                <h2 id="details-title">"The result in full"</h2>
+                <Show when=move || measured.get()>
+                    <MetricTable rows=metrics/>
+                    <Facts summary=summary/>
+                </Show>
+                <Show when=move || spoke.get()>
+                    <details class="log">
+                        <summary>{move || format!("Log ({})", logs.with(Vec::len))}</summary>
+                        <ul>{move || logs.get().into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ul>
+                    </details>
+                </Show>
+            </section>
+        </Show>
+    }
+}
+
+fn rows_of(shown: Option<RunState>, compared: Option<RunState>) -> Vec<Row> {
+    let named = |run: &RunState| run.record.with(|r| r.spec.evaluation.metrics.iter().map(ToString::to_string).collect());
+    let order: Vec<String> = shown.as_ref().map(named).unwrap_or_default();
+    rows(&final_metrics(shown), &final_metrics(compared), &order)
+}
+
+fn summary_of(run: Option<RunState>) -> Option<RunSummary> {
+    let run = run?;
+    run.view.with(|view| view.summary().cloned()).or_else(|| run.record.with(|record| record.summary.clone()))
+}
+
+fn warnings_of(run: Option<RunState>) -> Vec<String> {
+    let Some(run) = run else { return Vec::new() };
+    let mut all = run.view.with(|view: &RunView| view.warnings.clone());
+    let stored = run.record.with(|record| record.summary.as_ref().map(|s| s.warnings.clone()).unwrap_or_default());
+    all.extend(stored.into_iter().filter(|text| !all.contains(text)).collect::<Vec<_>>());
+    all
+}

@@ -1,0 +1,68 @@
+//! The keyboard: what it does, and doing it.
+
+use leptos::ev::keydown;
+use leptos::prelude::*;
+use leptos_router::hooks::use_navigate;
+use wasm_bindgen::JsCast as _;
+
+use super::Modal;
+use crate::state::use_lab;
+
+/// The list of shortcuts, opened by `?`; listens on the whole page.
+#[component]
+pub(crate) fn Shortcuts(
+    /// Whether the list is open.
+    open: RwSignal<bool>,
+) -> impl IntoView {
+    let lab = use_lab();
+    let navigate = use_navigate();
+    let on_lab = || window().location().pathname().is_ok_and(|path| path == "/");
+    let listener = window_event_listener(keydown, move |event| {
+        let command = event.ctrl_key() || event.meta_key();
+        if command && event.key() == "Enter" && on_lab() {
+            event.prevent_default();
+            // A field that is being typed in hands its text over when it loses the focus.
+            if let Some(element) = document().active_element().and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok())
+                && element.tag_name() == "INPUT"
+            {
+                let _ = element.blur();
+            }
+            if event.shift_key() && lab.is_owner() { lab.run_on_server() } else { lab.run_in_tab() }
+            return;
+        }
+        let typing = document()
+            .active_element()
+            .is_some_and(|e| ["INPUT", "TEXTAREA", "SELECT"].contains(&e.tag_name().as_str()));
+        if command || event.alt_key() || typing {
+            return;
+        }
+        match event.key().as_str() {
+            "?" => open.set(true),
+            "t" => {
+                let next = lab.theme.get_untracked().next();
+                lab.theme.set(next);
+                next.apply();
+            }
+            "l" => navigate("/", leptos_router::NavigateOptions::default()),
+            "r" => navigate("/runs", leptos_router::NavigateOptions::default()),
+            _ => {}
+        }
+    });
+    on_cleanup(move || listener.remove());
+    let rows = [
+        ("Ctrl + Enter", "Run in this tab"),
+        ("Ctrl + Shift + Enter", "Run on the server"),
+        ("l", "Go to the lab"),
+        ("r", "Go to the runs"),
+        ("t", "Change the theme"),
+        ("?", "This list"),
+        ("Esc", "Close what is open"),
+    ];
+    view! {
+        <Modal open=open title="Keyboard shortcuts">
+            <dl class="keys" data-testid="shortcuts">
+                {rows.map(|(key, what)| view! { <div><dt><kbd>{key}</kbd></dt><dd>{what}</dd></div> }).collect_view()}
+            </dl>
+        </Modal>
+    }
+}

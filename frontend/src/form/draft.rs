@@ -1,0 +1,201 @@
+//! The experiment being edited: knobs and TOML, two views of one spec.
+
+use std::collections::BTreeMap;
+
+use recspeed_types::{ExperimentSpec, SpecError};
+
+use super::edit::{self, with_kind};
+use super::{Field, FieldKind};
+
+/// The spec with whatever the reader has typed that does not fit into it yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SpecDraft {
+    /// The last spec that could be read.
+    spec: ExperimentSpec,
+    /// The TOML as it stands in its box.
+    text: String,
+    /// Why the TOML cannot be read; the knobs rest until it can.
+    unreadable: Option<SpecError>,
+    /// Fields whose text has the wrong type, by path: the text and what is allowed.
+    misfits: BTreeMap<String, (String, String)>,
+    /// What is out of range or does not fit together.
+    mistakes: Vec<SpecError>,
+}
+
+impl Default for SpecDraft {
+    fn default() -> Self {
+        Self::of(ExperimentSpec::default())
+    }
+}
+
+impl SpecDraft {
+    /// A draft of a spec, with its own TOML.
+    pub(crate) fn of(spec: ExperimentSpec) -> Self {
+        let mistakes = spec.resolve().err().map_or_else(Vec::new, |errors| errors.0);
+        Self { text: spec.to_toml(), spec, unreadable: None, misfits: BTreeMap::new(), mistakes }
+    }
+
+    /// The last spec that could be read.
+    pub(crate) const fn spec(&self) -> &ExperimentSpec {
+        &self.spec
+    }
+
+    /// The TOML as it stands.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the TOML cannot be read now.
+    pub(crate) const fn is_unreadable(&self) -> bool {
+        self.unreadable.is_some()
+    }
+
+    /// Everything that stands between the draft and a run, in the order of the spec.
+    pub(crate) fn problems(&self) -> Vec<SpecError> {
+        if let Some(error) = &self.unreadable {
+            return vec![error.clone()];
+        }
+        let misfits = self.misfits.iter().map(|(path, (_, message))| SpecError::new(path.clone(), message.clone()));
+        misfits.chain(self.mistakes.iter().cloned()).collect()
+    }
+
+    /// What is wrong at a path or below it (`evaluation.metrics[1]` belongs to `evaluation.metrics`).
+    pub(crate) fn problem_at(&self, path: &str) -> Option<String> {
+        if let Some((_, message)) = self.misfits.get(path) {
+            return Some(message.clone());
+        }
+        let error = self.unreadable.iter().chain(&self.mistakes).find(|error| {
+            error.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+        })?;
+        Some(error.message.clone())
+    }
+
+    /// Whether nothing stands between the draft and a run.
+    pub(crate) fn is_runnable(&self) -> bool {
+        self.unreadable.is_none() && self.misfits.is_empty() && self.mistakes.is_empty()
+    }
+
+    /// The reader typed in the TOML box.
+    pub(crate) fn type_toml(&mut self, text: String) {
+        match ExperimentSpec::from_toml(&text) {
+            Ok(spec) => *self = Self { text, ..Self::of(spec) },
+            Err(error) => {
+                self.unreadable = error.into_errors().0.into_iter().next();
+                self.text = text;
+            }
+        }
+    }
+
+    /// The reader typed in a field.
+    pub(crate) fn type_field(&mut self, field: &Field, text: &str) {
+        let outcome = field.kind.parse(text).and_then(|value| {
+            edit::set(&self.spec, &field.path, value).map_err(|error| match error.into_errors().0.pop() {
+                Some(error) => error.message,
+                None => field.kind.allowed(),
+            })
+        });
+        match outcome {
+            Ok(spec) => {
+                let mut misfits = std::mem::take(&mut self.misfits);
+                misfits.remove(&field.path);
+                *self = Self { misfits, ..Self::of(spec) };
+            }
+            Err(message) => {
+                self.misfits.insert(field.path.clone(), (text.to_owned(), message));
+            }
+        }
+    }
+
+    /// The reader chose a kind or a data set from a list; see [`with_kind`].
+    pub(crate) fn choose(&mut self, path: &str, value: &str) {
+        if let Some(spec) = with_kind(&self.spec, path, value) {
+            *self = Self::of(spec);
+        }
+    }
+
+    /// Back to the last TOML that could be read.
+    pub(crate) fn restore(&mut self) {
+        *self = Self::of(self.spec.clone());
+    }
+
+    /// What a field shows: what was typed, else what is set; empty when the default holds.
+    pub(crate) fn field_text(&self, field: &Field) -> String {
+        if let Some((text, _)) = self.misfits.get(&field.path) {
+            return text.clone();
+        }
+        match edit::get(&self.spec, &field.path) {
+            Some(value) => super::field::text_of(&value),
+            None if matches!(field.kind, FieldKind::Text) => String::new(),
+            None => field.kind.default_text(),
+        }
+    }
+
+    /// Whether the spec sets this field itself.
+    pub(crate) fn is_set(&self, field: &Field) -> bool {
+        edit::get(&self.spec, &field.path).is_some()
+    }
+
+    /// The choice that the data set stands for; see [`with_kind`].
+    pub(crate) fn dataset_value(&self) -> String {
+        edit::dataset_value(&self.spec.dataset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epochs() -> Field {
+        super::super::knobs(&ExperimentSpec::default()).remove(1)
+    }
+
+    #[test]
+    fn a_knob_writes_the_toml_and_the_toml_turns_the_knob() {
+        let mut draft = SpecDraft::default();
+        draft.type_field(&epochs(), "9");
+        assert!(draft.text().contains("epochs = 9"), "{}", draft.text());
+        draft.type_toml(draft.text().replace("epochs = 9", "epochs = 4"));
+        assert_eq!(draft.field_text(&epochs()), "4");
+        assert!(draft.is_runnable());
+    }
+
+    #[test]
+    fn unreadable_toml_keeps_the_last_spec_and_can_be_taken_back() {
+        let mut draft = SpecDraft::default();
+        let good = draft.text().to_owned();
+        draft.type_toml("version = ".to_owned());
+        assert!(draft.is_unreadable() && !draft.is_runnable());
+        assert_eq!(draft.spec(), &ExperimentSpec::default());
+        draft.restore();
+        assert_eq!(draft.text(), good);
+        assert!(draft.is_runnable());
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_shown_at_its_field() {
+        let mut draft = SpecDraft::default();
+        draft.type_field(&epochs(), "0");
+        assert_eq!(draft.problem_at("training.epochs").as_deref(), Some("is 0; allowed: 1 to 10000"));
+        assert!(!draft.is_runnable());
+        draft.type_field(&epochs(), "many");
+        assert!(draft.problem_at("training.epochs").is_some_and(|m| m.starts_with("is `many`; allowed: a whole number")));
+        assert_eq!(draft.field_text(&epochs()), "many");
+        draft.type_field(&epochs(), "3");
+        assert!(draft.is_runnable());
+    }
+
+    #[test]
+    fn a_problem_inside_a_list_belongs_to_the_list() {
+        let mut draft = SpecDraft::default();
+        draft.type_toml(draft.text().replace("\"mae\"", "\"rmse\""));
+        assert!(draft.problem_at("evaluation.metrics").is_some_and(|m| m.contains("repeats `rmse`")));
+    }
+
+    #[test]
+    fn typing_comments_keeps_them() {
+        let mut draft = SpecDraft::default();
+        let text = format!("# my notes\n{}", draft.text());
+        draft.type_toml(text.clone());
+        assert_eq!(draft.text(), text);
+    }
+}

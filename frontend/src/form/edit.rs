@@ -1,0 +1,205 @@
+//! Changing one place of a spec, so that what remains still fits together.
+
+use recspeed_types::catalogue::{self, Predicts};
+use recspeed_types::spec::{
+    DataFormat, DatasetSpec, EvaluationSpec, RecommenderSpec, SpecParseError, SplitKind, SplitSpec, TrainingSpec,
+};
+use recspeed_types::{ExperimentSpec, MetricKind, MetricName};
+use serde_json::Value;
+
+/// The value at a path, when it is set.
+pub(crate) fn get(spec: &ExperimentSpec, path: &str) -> Option<Value> {
+    let mut place = serde_json::to_value(spec).ok()?;
+    for part in path.split('.') {
+        place = place.get_mut(part)?.take();
+    }
+    (!place.is_null()).then_some(place)
+}
+
+/// The spec with another value at a path; `None` unsets it.
+///
+/// # Errors
+/// [`SpecParseError`] when the value has a type that the place does not take.
+pub(crate) fn set(spec: &ExperimentSpec, path: &str, value: Option<Value>) -> Result<ExperimentSpec, SpecParseError> {
+    let mut whole = serde_json::to_value(spec).unwrap_or_default();
+    let (sections, last) = path.rsplit_once('.').map_or((None, path), |(sections, last)| (Some(sections), last));
+    let mut place = &mut whole;
+    for section in sections.into_iter().flat_map(|sections| sections.split('.')) {
+        if !place[section].is_object() {
+            place[section] = Value::Object(serde_json::Map::new());
+        }
+        place = &mut place[section];
+    }
+    if let Some(object) = place.as_object_mut() {
+        match value {
+            Some(value) => object.insert(last.to_owned(), value),
+            None => object.remove(last),
+        };
+    }
+    ExperimentSpec::from_value(whole)
+}
+
+/// The spec with another kind of recommender, split or data set: what belonged to the old kind and means nothing to the
+/// new one goes, so that choosing from a list never leads to an error. `None` when `path` names no kind or `value` none
+/// of its values.
+pub(crate) fn with_kind(spec: &ExperimentSpec, path: &str, value: &str) -> Option<ExperimentSpec> {
+    let mut next = spec.clone();
+    match path {
+        "recommender.kind" => {
+            let entry = catalogue::find(value)?;
+            if spec.recommender.kind != value {
+                next.recommender = RecommenderSpec::new(value);
+            }
+            if entry.is_trained() {
+                next.training.loss = next.training.loss.filter(|loss| entry.losses.contains(loss));
+            } else {
+                next.training = TrainingSpec::default();
+            }
+            next.evaluation = metrics_for(&spec.evaluation, entry.predicts);
+        }
+        "split.kind" => {
+            let kind = SplitKind::ALL.into_iter().find(|kind| kind.as_str() == value)?;
+            next.split = SplitSpec { kind, ..fitting(&spec.split, kind) };
+            if !has_validation(&next.split) {
+                next.split.fit_on = None;
+                next.training.early_stopping = None;
+            }
+        }
+        "dataset" => next.dataset = dataset(&spec.dataset, value)?,
+        _ => return None,
+    }
+    Some(next)
+}
+
+/// The numbers of a split that another kind understands too.
+fn fitting(split: &SplitSpec, kind: SplitKind) -> SplitSpec {
+    let mut kept = SplitSpec { fit_on: split.fit_on, ..SplitSpec::of(kind) };
+    match kind {
+        SplitKind::Random | SplitKind::PerUserRandom | SplitKind::GlobalTime => {
+            kept.test_ratio = split.test_ratio;
+            kept.validation_ratio = split.validation_ratio;
+        }
+        SplitKind::ContiguousFold | SplitKind::KFold => {
+            kept.folds = split.folds;
+            kept.fold = split.fold;
+        }
+        SplitKind::LeaveLastOut => kept.validation = split.validation,
+        SplitKind::PerUserFirstN => kept.n = split.n,
+    }
+    kept
+}
+
+/// Whether a split, as written, holds rows out for validation.
+pub(crate) fn has_validation(split: &SplitSpec) -> bool {
+    split.validation_ratio.is_some() || split.validation == Some(true)
+}
+
+/// Metrics that the method can be measured by: a method of scores has no rating errors, so the usual ranking metrics take
+/// their place; and back.
+fn metrics_for(evaluation: &EvaluationSpec, predicts: Predicts) -> EvaluationSpec {
+    let mut next = evaluation.clone();
+    match predicts {
+        Predicts::Scores => {
+            next.metrics.retain(|name| !name.kind.of_ratings());
+            if next.metrics.is_empty() {
+                next.metrics = ranking_metrics();
+            }
+        }
+        Predicts::Ratings => {
+            if next.metrics == ranking_metrics() {
+                next.metrics = EvaluationSpec::default().metrics;
+            }
+        }
+    }
+    next
+}
+
+/// What a ranking is measured by unless the reader chooses.
+fn ranking_metrics() -> Vec<MetricName> {
+    [MetricKind::Ndcg, MetricKind::Recall, MetricKind::Hit, MetricKind::Coverage]
+        .map(|kind| MetricName::at(kind, 10))
+        .to_vec()
+}
+
+/// `builtin:ID`, `upload:FORMAT:SHA256` or `file`, with the filters kept.
+fn dataset(old: &DatasetSpec, value: &str) -> Option<DatasetSpec> {
+    let new = match value.split(':').collect::<Vec<_>>()[..] {
+        ["builtin", id] => DatasetSpec::builtin(id),
+        ["upload", format, sha256] => {
+            let format = DataFormat::ALL.into_iter().find(|f| f.as_str() == format)?;
+            DatasetSpec::upload(sha256, format)
+        }
+        ["file"] => DatasetSpec::file("", DataFormat::AmazonCsv),
+        _ => return None,
+    };
+    Some(DatasetSpec {
+        min_user: old.min_user,
+        min_item: old.min_item,
+        sample: old.sample,
+        implicit_threshold: old.implicit_threshold,
+        ..new
+    })
+}
+
+/// The inverse of [`dataset`]: the choice that a data set stands for.
+pub(crate) fn dataset_value(dataset: &DatasetSpec) -> String {
+    use recspeed_types::spec::DataSource;
+    let id = dataset.id.as_deref().unwrap_or_default();
+    match dataset.source {
+        DataSource::Builtin => format!("builtin:{id}"),
+        DataSource::File => "file".to_owned(),
+        DataSource::Upload => format!("upload:{}:{id}", dataset.format.map_or("amazon-csv", DataFormat::as_str)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::catalogue::kinds;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_set_is_read_back() {
+        let spec = set(&ExperimentSpec::default(), "training.epochs", Some(json!(7))).unwrap();
+        assert_eq!(get(&spec, "training.epochs"), Some(json!(7)));
+        let spec = set(&spec, "training.epochs", None).unwrap();
+        assert_eq!(spec, ExperimentSpec::default());
+        assert_eq!(get(&spec, "training.epochs"), None);
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_place() {
+        let error = set(&ExperimentSpec::default(), "training.epochs", Some(json!("x"))).unwrap_err();
+        assert!(error.to_string().starts_with("training.epochs: "), "{error}");
+    }
+
+    #[test]
+    fn choosing_any_kind_after_any_other_never_leads_to_an_error() {
+        for first in kinds() {
+            for second in kinds() {
+                let spec = with_kind(&ExperimentSpec::default(), "recommender.kind", first).unwrap();
+                let spec = set(&spec, "split.validation_ratio", Some(json!(0.1))).unwrap();
+                let spec = with_kind(&spec, "recommender.kind", second).unwrap();
+                for split in SplitKind::ALL {
+                    let spec = with_kind(&spec, "split.kind", split.as_str()).unwrap();
+                    assert_eq!(spec.resolve().err(), None, "{first} → {second}, {}", split.as_str());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn there_and_back_is_the_same_experiment() {
+        let there = with_kind(&ExperimentSpec::default(), "recommender.kind", "als-implicit").unwrap();
+        assert_eq!(with_kind(&there, "recommender.kind", "mlp").unwrap(), ExperimentSpec::default());
+    }
+
+    #[test]
+    fn filters_stay_with_another_data_set() {
+        let spec = set(&ExperimentSpec::default(), "dataset.min_user", Some(json!(5))).unwrap();
+        let spec = with_kind(&spec, "dataset", "builtin:beauty-synthetic").unwrap();
+        assert_eq!(spec.dataset.min_user, Some(5));
+        assert_eq!(dataset_value(&spec.dataset), "builtin:beauty-synthetic");
+    }
+}

@@ -1,0 +1,362 @@
+//! Which fields stand where: at most five knobs, everything else under *Advanced*, in the order of the spec.
+
+use recspeed_types::ExperimentSpec;
+use recspeed_types::catalogue::{self, Entry};
+use recspeed_types::limits::{
+    MAX_BATCH_SIZE, MAX_EPOCHS, MAX_FIRST_N, MAX_FOLDS, MAX_SEED, MAX_THREADS,
+};
+use recspeed_types::spec::{DataFormat, DataSource, Device, Optimizer, SplitKind};
+
+use super::edit::has_validation;
+use super::{Choice, Field, FieldKind};
+
+/// Fields under a heading.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Section {
+    /// The heading.
+    pub title: &'static str,
+    /// What it is for, in a few words.
+    pub about: &'static str,
+    /// The fields, in order.
+    pub fields: Vec<Field>,
+}
+
+/// The knobs besides data set and recommender: three at most. A trained method shows its first parameter, epochs and
+/// learning rate; any other its first three parameters; one without parameters the size of the test.
+pub(crate) fn knobs(spec: &ExperimentSpec) -> Vec<Field> {
+    let Some(entry) = catalogue::find(&spec.recommender.kind) else { return Vec::new() };
+    let mut fields: Vec<Field> = shown_params(entry).map(Field::of_param).collect();
+    if entry.is_trained() {
+        fields.push(epochs());
+        fields.push(learning_rate());
+    }
+    if fields.is_empty() && has_ratios(spec.split.kind) {
+        fields.push(test_ratio());
+    }
+    fields
+}
+
+/// Every field that is no knob.
+pub(crate) fn advanced(spec: &ExperimentSpec) -> Vec<Section> {
+    let mut sections = Vec::new();
+    let entry = catalogue::find(&spec.recommender.kind);
+    if let Some(entry) = entry {
+        let shown = shown_params(entry).count();
+        let rest: Vec<Field> = entry.params.iter().skip(shown).map(Field::of_param).collect();
+        if !rest.is_empty() {
+            sections.push(Section { title: "Recommender", about: "its other parameters", fields: rest });
+        }
+        if entry.is_trained() {
+            sections.push(training(entry, spec));
+        }
+    }
+    sections.push(data(spec));
+    let mut split = split(spec);
+    if entry.is_some_and(|e| e.params.is_empty() && !e.is_trained()) {
+        split.fields.retain(|field| field.path != "split.test_ratio");
+    }
+    sections.push(split);
+    sections.push(evaluation());
+    sections.push(rest());
+    sections
+}
+
+fn shown_params(entry: &'static Entry) -> impl Iterator<Item = &'static catalogue::Param> {
+    entry.params.iter().take(if entry.is_trained() { 1 } else { 3 })
+}
+
+const fn has_ratios(kind: SplitKind) -> bool {
+    matches!(kind, SplitKind::Random | SplitKind::PerUserRandom | SplitKind::GlobalTime)
+}
+
+fn epochs() -> Field {
+    Field::new(
+        "training.epochs",
+        "Epochs",
+        "Passes over the training rows.",
+        FieldKind::Integer { min: 1, max: MAX_EPOCHS.into(), default: Some(3) },
+    )
+}
+
+fn learning_rate() -> Field {
+    Field::new(
+        "training.learning_rate",
+        "Learning rate",
+        "Size of each step. Too small learns slowly, too large does not settle.",
+        FieldKind::Number { min: 1e-9, max: 1e3, default: Some(1e-3) },
+    )
+}
+
+fn test_ratio() -> Field {
+    Field::new(
+        "split.test_ratio",
+        "Test share",
+        "Share of the ratings that is held out to the end.",
+        FieldKind::Number { min: 0.0, max: 1.0, default: Some(0.2) },
+    )
+}
+
+fn training(entry: &'static Entry, spec: &ExperimentSpec) -> Section {
+    let names = |names: Vec<&str>| names.into_iter().map(Choice::plain).collect::<Vec<_>>();
+    let losses: Vec<&str> = entry.losses.iter().map(|l| l.as_str()).collect();
+    let mut fields = vec![
+        Field::new(
+            "training.batch_size",
+            "Batch size",
+            "Ratings in one step.",
+            FieldKind::Integer { min: 1, max: MAX_BATCH_SIZE.into(), default: Some(64) },
+        ),
+        Field::new(
+            "training.optimizer",
+            "Optimizer",
+            "The rule that turns gradients into steps.",
+            FieldKind::Choice {
+                options: names(Optimizer::ALL.map(Optimizer::as_str).to_vec()),
+                default: Optimizer::default().as_str().to_owned(),
+            },
+        ),
+        Field::new(
+            "training.loss",
+            "Loss",
+            "What is minimised, averaged over the ratings of a batch.",
+            FieldKind::Choice { default: losses.first().copied().unwrap_or_default().to_owned(), options: names(losses) },
+        ),
+        Field::new(
+            "training.weight_decay",
+            "Weight decay",
+            "Pull of every weight towards zero.",
+            FieldKind::Number { min: 0.0, max: 1e3, default: Some(0.0) },
+        ),
+        Field::new(
+            "training.gradient_clip",
+            "Gradient clip",
+            "Largest norm of the whole gradient; empty for no bound.",
+            FieldKind::Number { min: 1e-9, max: 1e9, default: None },
+        ),
+    ];
+    if has_validation(&spec.split) || spec.training.early_stopping.is_some() {
+        fields.push(Field::new(
+            "training.early_stopping",
+            "Early stopping",
+            "Stop after this many epochs without a better validation loss; empty for never.",
+            FieldKind::Integer { min: 1, max: MAX_EPOCHS.into(), default: None },
+        ));
+    }
+    Section { title: "Training", about: "how the network takes its steps", fields }
+}
+
+fn data(spec: &ExperimentSpec) -> Section {
+    let mut fields = Vec::new();
+    if spec.dataset.source == DataSource::File {
+        fields.push(Field::new(
+            "dataset.path",
+            "Path",
+            "A file on the machine that runs the experiment; a relative path is looked up in the lab's data folder.",
+            FieldKind::Text,
+        ));
+    }
+    if spec.dataset.source != DataSource::Builtin {
+        fields.push(Field::new(
+            "dataset.format",
+            "Format",
+            "How the file is written. Gzip is recognised by itself.",
+            FieldKind::Choice {
+                options: DataFormat::ALL.map(|f| Choice::plain(f.as_str())).to_vec(),
+                default: String::new(),
+            },
+        ));
+        fields.push(Field::new(
+            "dataset.max_bad_share",
+            "Bad lines",
+            "Share of lines that may be unreadable before the run fails.",
+            FieldKind::Number { min: 0.0, max: 1.0, default: Some(0.01) },
+        ));
+    }
+    let at_least = |path, title, help| Field::new(path, title, help, FieldKind::Integer { min: 1, max: 1_000_000, default: None });
+    fields.extend([
+        at_least("dataset.min_user", "Ratings per user", "Keep only users with at least this many."),
+        at_least("dataset.min_item", "Ratings per item", "Keep only items with at least this many."),
+        Field::new(
+            "dataset.sample",
+            "Sample",
+            "Keep this many ratings, drawn by the seed; empty for all.",
+            FieldKind::Integer { min: 1, max: u32::MAX.into(), default: None },
+        ),
+        Field::new(
+            "dataset.implicit_threshold",
+            "Liked from",
+            "Drop ratings below this many stars: what remains counts as liked.",
+            FieldKind::Number { min: -1e6, max: 1e6, default: None },
+        ),
+    ]);
+    Section { title: "Data", about: "which ratings are used", fields }
+}
+
+fn split(spec: &ExperimentSpec) -> Section {
+    let kind = spec.split.kind;
+    let mut fields = vec![Field::new(
+        "split.kind",
+        "Rule",
+        split_help(kind),
+        FieldKind::Choice {
+            options: SplitKind::ALL.map(|k| Choice::plain(k.as_str())).to_vec(),
+            default: SplitKind::Random.as_str().to_owned(),
+        },
+    )];
+    if has_ratios(kind) {
+        fields.push(test_ratio());
+        fields.push(Field::new(
+            "split.validation_ratio",
+            "Validation share",
+            "Share of the ratings that steers the training; empty for none.",
+            FieldKind::Number { min: 0.0, max: 1.0, default: None },
+        ));
+    }
+    match kind {
+        SplitKind::LeaveLastOut => fields.push(Field::new(
+            "split.validation",
+            "Validation",
+            "Hold each user's second newest rating out to steer the training.",
+            FieldKind::Flag { default: false },
+        )),
+        SplitKind::PerUserFirstN => fields.push(Field::new(
+            "split.n",
+            "First n",
+            "Ratings of each user that are held out.",
+            FieldKind::Integer { min: 1, max: MAX_FIRST_N.into(), default: Some(10) },
+        )),
+        SplitKind::ContiguousFold | SplitKind::KFold => {
+            let folds = i64::from(spec.split.folds.unwrap_or(5));
+            fields.push(Field::new(
+                "split.folds",
+                "Folds",
+                "Number of parts.",
+                FieldKind::Integer { min: 2, max: MAX_FOLDS.into(), default: Some(5) },
+            ));
+            fields.push(Field::new(
+                "split.fold",
+                "Test fold",
+                "Which part is held out, from 1.",
+                FieldKind::Integer { min: 1, max: folds, default: Some(1) },
+            ));
+        }
+        SplitKind::Random | SplitKind::PerUserRandom | SplitKind::GlobalTime => {}
+    }
+    if has_validation(&spec.split) {
+        fields.push(Field::new(
+            "split.fit_on",
+            "Learn from",
+            "What the final recommender learns from.",
+            FieldKind::Choice {
+                options: ["train", "train-validation"].map(Choice::plain).to_vec(),
+                default: "train".to_owned(),
+            },
+        ));
+    }
+    Section { title: "Split", about: "what is held out to test on", fields }
+}
+
+const fn split_help(kind: SplitKind) -> &'static str {
+    match kind {
+        SplitKind::Random => "Ratings drawn by the seed are held out.",
+        SplitKind::PerUserRandom => "Of each user, ratings drawn by the seed are held out.",
+        SplitKind::LeaveLastOut => "Of each user, the newest rating is held out.",
+        SplitKind::PerUserFirstN => "Of each user, the first ratings of the file are held out.",
+        SplitKind::ContiguousFold => "The file is cut into equal parts, and one of them is held out.",
+        SplitKind::GlobalTime => "The newest ratings of all are held out.",
+        SplitKind::KFold => "Ratings are dealt to folds by the seed, and one fold is held out.",
+    }
+}
+
+fn evaluation() -> Section {
+    Section {
+        title: "Evaluation",
+        about: "what is measured, and among which items",
+        fields: vec![
+            Field::new("evaluation.metrics", "Metrics", "Measured on the held-out ratings.", FieldKind::Metrics),
+            Field::new(
+                "evaluation.candidates",
+                "Candidates",
+                "Items that compete in each user's list: all items of the training set, less the user's own with `unseen`.",
+                FieldKind::Choice { options: ["unseen", "all"].map(Choice::plain).to_vec(), default: "unseen".to_owned() },
+            ),
+            Field::new(
+                "evaluation.threshold",
+                "Liked from",
+                "Stars from which a rating counts as liked, for accuracy.",
+                FieldKind::Number { min: -1e6, max: 1e6, default: Some(4.0) },
+            ),
+            Field::new(
+                "evaluation.max_users",
+                "Users ranked",
+                "Rank for at most this many users, drawn by the seed; empty for all. The result says so.",
+                FieldKind::Integer { min: 1, max: u32::MAX.into(), default: None },
+            ),
+        ],
+    }
+}
+
+fn rest() -> Section {
+    let devices = [(Device::Flex, "flex: pure Rust, on the processor"), (Device::Browser, "browser: in this tab")];
+    Section {
+        title: "Seed and engine",
+        about: "what makes it repeatable, and what computes",
+        fields: vec![
+            Field::new("name", "Name", "For people; shown in the run list.", FieldKind::Text),
+            Field::new(
+                "seed",
+                "Seed",
+                "Decides everything random: the same seed gives the same result.",
+                FieldKind::Integer { min: 0, max: MAX_SEED as i64, default: Some(42) },
+            ),
+            Field::new(
+                "engine.device",
+                "Device",
+                "Where it computes. *Run in this tab* always uses the browser.",
+                FieldKind::Choice {
+                    options: devices
+                        .map(|(device, title)| Choice {
+                            value: device.as_str().to_owned(),
+                            title: title.to_owned(),
+                            group: "",
+                        })
+                        .to_vec(),
+                    default: Device::Flex.as_str().to_owned(),
+                },
+            ),
+            Field::new(
+                "engine.threads",
+                "Threads",
+                "Empty for as many as the machine has; one in the tab.",
+                FieldKind::Integer { min: 1, max: MAX_THREADS.into(), default: None },
+            ),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::catalogue::kinds;
+
+    use super::super::edit::with_kind;
+    use super::*;
+
+    #[test]
+    fn no_recommender_shows_more_than_five_knobs_and_no_field_stands_twice() {
+        for kind in kinds() {
+            let spec = with_kind(&ExperimentSpec::default(), "recommender.kind", kind).unwrap();
+            for split in SplitKind::ALL {
+                let spec = with_kind(&spec, "split.kind", split.as_str()).unwrap();
+                let knobs = knobs(&spec);
+                assert!(knobs.len() + 2 <= 5, "{kind}: {}", knobs.len() + 2);
+                let rest = advanced(&spec);
+                let mut paths: Vec<&str> =
+                    knobs.iter().chain(rest.iter().flat_map(|s| &s.fields)).map(|f| f.path.as_str()).collect();
+                let all = paths.len();
+                paths.sort_unstable();
+                paths.dedup();
+                assert_eq!(paths.len(), all, "{kind}: a field stands twice");
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The page of the lab: knobs and TOML on one side, a run that learns on the other.
+//!
+//! `pages` are screens and know `state`; `components` are their parts and know `charts`; `form` and the geometry of the
+//! charts are plain data with tests; only `state` speaks HTTP, SSE and to the web worker.
+
+mod app;
+mod charts;
+mod components;
+mod form;
+mod pages;
+mod state;
+
+fn main() {
+    console_error_panic_hook::set_once();
+    leptos::mount::mount_to_body(app::App);
+}

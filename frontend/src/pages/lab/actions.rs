@@ -1,0 +1,85 @@
+//! The two buttons, and what stands in their way.
+
+use leptos::prelude::*;
+use recspeed_types::api::Role;
+
+use crate::components::{Icon, Picture};
+use crate::form::SpecDraft;
+use crate::state::{LabState, Origin, use_lab};
+
+/// Run here, run there, cancel.
+#[component]
+pub(crate) fn Actions() -> impl IntoView {
+    let lab = use_lab();
+    let runnable = Memo::new(move |_| lab.draft.with(SpecDraft::is_runnable));
+    let problems = Memo::new(move |_| lab.draft.with(|draft| draft.problems().len()));
+    let busy = Memo::new(move |_| lab.is_busy());
+    let owner = Memo::new(move |_| lab.is_owner());
+    let cancel = move |_| {
+        if let Some(run) = lab.session.current.get_untracked() {
+            lab.cancel(run);
+        }
+    };
+    let in_tab = Memo::new(move |_| lab.session.current.get().is_some_and(|run| run.origin == Origin::Tab));
+    let here = view! {
+        <button
+            type="button"
+            class="button primary big"
+            data-testid="run-in-tab"
+            disabled=move || !runnable.get()
+            on:click=move |_| lab.run_in_tab()
+        >
+            <Icon picture=Picture::Play/>
+            <span>"Run in this tab"</span>
+        </button>
+    };
+    let there = view! {
+        <button
+            type="button"
+            class="button big"
+            data-testid="run-on-server"
+            disabled=move || !runnable.get() || !owner.get()
+            aria-describedby="server-note"
+            on:click=move |_| lab.run_on_server()
+        >
+            <Icon picture=Picture::Server/>
+            <span>"Run on the server"</span>
+        </button>
+    };
+    view! {
+        <div class="actions">
+            <div class="action-row" hidden=move || busy.get()>{here}{there}</div>
+            <div class="action-row" hidden=move || !busy.get()>
+                <button type="button" class="button big" data-testid="cancel" on:click=cancel>
+                    <Icon picture=Picture::Stop/>
+                    <span>{move || if in_tab.get() { "Stop" } else { "Cancel the run" }}</span>
+                </button>
+            </div>
+            <p class="note problems-note" role="status" hidden=move || problems.get() == 0>
+                {move || match problems.get() {
+                    1 => "One setting must be mended before it can run; it is marked.".to_owned(),
+                    n => format!("{n} settings must be mended before it can run; they are marked."),
+                }}
+            </p>
+            <p class="note" id="server-note" data-testid="server-note">
+                {move || lab.server.with(|state| match state {
+                    LabState::Asking => String::new(),
+                    LabState::Here(info) => match (info.role, &info.probe_failure) {
+                        (Role::Owner, Some(failure)) => format!("The server's worker does not answer: {failure}"),
+                        (Role::Owner, None) => match info.slots {
+                            1 => "The server runs one experiment at a time; others wait in line.".to_owned(),
+                            n => format!("The server runs {n} experiments at a time; others wait in line."),
+                        },
+                        (Role::Guest, _) => {
+                            "Running on the server needs the owner's link, which `recspeed serve` printed at its start. In this tab it runs for everybody.".to_owned()
+                        }
+                    },
+                    LabState::Absent(_) => "No server answers here. Everything runs in this tab.".to_owned(),
+                })}
+            </p>
+            {move || lab.run_error.get().map(|text| view! {
+                <div class="message message-error" role="alert" data-testid="run-error"><Icon picture=Picture::Warning/><p>{text}</p></div>
+            })}
+        </div>
+    }
+}

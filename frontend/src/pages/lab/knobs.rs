@@ -1,0 +1,149 @@
+//! The five settings that are always in sight.
+
+use leptos::prelude::*;
+use recspeed_types::builtin::BUILTIN_DATASETS;
+use recspeed_types::catalogue::{self, ENTRIES};
+use recspeed_types::spec::DataSource;
+
+use crate::charts::{bytes, count};
+use crate::components::{FieldError, Hint, Knob, Options};
+use crate::form::{Choice, SpecDraft, knobs};
+use crate::state::{Lab, use_lab};
+
+/// The knobs.
+#[component]
+pub(crate) fn Knobs() -> impl IntoView {
+    let lab = use_lab();
+    let fields = Memo::new(move |_| lab.draft.with(|draft| knobs(draft.spec())));
+    let resting = Memo::new(move |_| lab.draft.with(SpecDraft::is_unreadable));
+    view! {
+        <fieldset class="knobs" disabled=move || resting.get()>
+            <legend class="visually-hidden">"Knobs"</legend>
+            <DatasetKnob/>
+            <RecommenderKnob/>
+            <For each=move || fields.get() key=|field| format!("{field:?}") let:field><Knob field=field/></For>
+        </fieldset>
+    }
+}
+
+#[component]
+fn DatasetKnob() -> impl IntoView {
+    let lab = use_lab();
+    let chosen = Memo::new(move |_| lab.draft.with(SpecDraft::dataset_value));
+    let about = move || {
+        let value = chosen.get();
+        let builtin = value.strip_prefix("builtin:").and_then(recspeed_types::builtin::find);
+        builtin.map(|b| format!("{} ratings · {} people · {} items", count(b.rows.into()), count(b.users.into()), count(b.items.into())))
+    };
+    view! {
+        <div class="knob knob-choice">
+            <label for="knob-dataset">
+                <Hint
+                    word="Data set"
+                    text="The ratings to learn from. Synthetic sets are made up by the lab from the seed, in the image of the Amazon Beauty ratings; they are free for any use."
+                />
+            </label>
+            <span class="select">
+                <select
+                    id="knob-dataset"
+                    data-testid="knob-dataset"
+                    aria-describedby="knob-dataset-error"
+                    prop:value=move || chosen.get()
+                    on:change=move |event| lab.draft.update(|draft| draft.choose("dataset", &event_target_value(&event)))
+                >
+                    {move || view! { <Options options=datasets(lab) chosen=chosen/> }}
+                </select>
+            </span>
+            <p class="help">{about}</p>
+            <FieldError path="dataset" id="knob-dataset"/>
+        </div>
+    }
+}
+
+/// Built-in sets, files on the server, and what the draft names itself.
+fn datasets(lab: Lab) -> Vec<Choice> {
+    let mut all: Vec<Choice> = BUILTIN_DATASETS
+        .iter()
+        .map(|set| Choice { value: format!("builtin:{}", set.id), title: set.title.to_owned(), group: "Built in" })
+        .collect();
+    for upload in lab.uploads.get() {
+        all.push(Choice {
+            value: format!("upload:{}:{}", upload.format.as_str(), upload.sha256),
+            title: format!("{} ({} ratings, {})", upload.name, count(upload.rows), bytes(upload.bytes)),
+            group: "Given to the server",
+        });
+    }
+    all.push(Choice { value: "file".to_owned(), title: "A file on the server…".to_owned(), group: "Other" });
+    let (value, source) = lab.draft.with(|draft| (draft.dataset_value(), draft.spec().dataset.source));
+    if !all.iter().any(|choice| choice.value == value) {
+        let id = lab.draft.with(|draft| draft.spec().dataset.id.clone()).unwrap_or_default();
+        let short: String = id.chars().take(12).collect();
+        let title = if source == DataSource::Upload { format!("Upload {short}…") } else { format!("Unknown: {short}") };
+        all.push(Choice { value, title, group: "In this spec" });
+    }
+    all
+}
+
+#[component]
+fn RecommenderKnob() -> impl IntoView {
+    let lab = use_lab();
+    let chosen = Memo::new(move |_| lab.draft.with(|draft| draft.spec().recommender.kind.clone()));
+    let options: Vec<Choice> = ENTRIES
+        .iter()
+        .map(|entry| Choice {
+            value: entry.kind.to_owned(),
+            title: entry.title.to_owned(),
+            group: entry.family.title(),
+        })
+        .collect();
+    let about = move || {
+        catalogue::find(&chosen.get()).map(|entry| {
+            let source = &entry.source;
+            let cite = format!("{}. {}", source.authors, source.title);
+            view! {
+                <details class="about">
+                    <summary>{first_sentence(entry.summary)}</summary>
+                    <p>{rest(entry.summary)}</p>
+                    <p>{format!("Somebody without ratings gets: {}. An item without ratings: {}.", entry.cold_users, entry.cold_items)}</p>
+                    <p>
+                        {if source.link.is_empty() {
+                            cite.into_any()
+                        } else {
+                            view! { <a href=source.link rel="noopener" target="_blank">{cite}</a> }.into_any()
+                        }}
+                    </p>
+                </details>
+            }
+        })
+    };
+    view! {
+        <div class="knob knob-choice">
+            <label for="knob-recommender">
+                <Hint word="Recommender" text="The method that learns. Baselines show what any other method must beat."/>
+            </label>
+            <span class="select">
+                <select
+                    id="knob-recommender"
+                    data-testid="knob-recommender"
+                    aria-describedby="knob-recommender-error"
+                    prop:value=move || chosen.get()
+                    on:change=move |event| {
+                        lab.draft.update(|draft| draft.choose("recommender.kind", &event_target_value(&event)));
+                    }
+                >
+                    <Options options=options chosen=chosen/>
+                </select>
+            </span>
+            {about}
+            <FieldError path="recommender.kind" id="knob-recommender"/>
+        </div>
+    }
+}
+
+fn first_sentence(text: &str) -> String {
+    text.split_once(". ").map_or_else(|| text.to_owned(), |(first, _)| format!("{first}."))
+}
+
+fn rest(text: &str) -> String {
+    text.split_once(". ").map_or_else(String::new, |(_, rest)| rest.to_owned())
+}

@@ -1,0 +1,45 @@
+//! The lab: turn a knob, run, see.
+
+mod actions;
+mod advanced;
+mod knobs;
+mod sentence;
+mod stage;
+
+use leptos::prelude::*;
+
+use crate::components::{Icon, Picture, SpecEditor};
+use crate::state::{read_location, use_lab};
+
+/// The lab page.
+#[component]
+pub(crate) fn LabPage() -> impl IntoView {
+    let lab = use_lab();
+    // The router brings the reader back here without a new page load.
+    read_location(lab);
+    Effect::new(|_| document().set_title("Recspeed: a lab for recommender systems"));
+    view! {
+        <div class="lab">
+            <div class="statement">
+                <h1 data-testid="sentence">{move || lab.draft.with(|draft| sentence::of(draft.spec()))}</h1>
+            </div>
+            {move || lab.link_error.get().map(|text| view! {
+                <div class="message message-error lab-message" role="alert" data-testid="link-error">
+                    <Icon picture=Picture::Warning/>
+                    <div><p>{text}</p><p class="note">"The page shows its own example instead."</p></div>
+                </div>
+            })}
+            <div class="lab-grid">
+                <div class="lab-controls">
+                    <section class="card controls" aria-label="Experiment">
+                        <knobs::Knobs/>
+                        <actions::Actions/>
+                    </section>
+                    <advanced::Advanced/>
+                </div>
+                <stage::Stage/>
+                <Show when=move || !lab.embedded><SpecEditor/></Show>
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,63 @@
+//! One sentence that says what is being learnt, from the spec.
+
+use recspeed_types::ExperimentSpec;
+use recspeed_types::catalogue::{self, Predicts};
+use recspeed_types::spec::DataSource;
+
+use crate::charts::count;
+use crate::state::dataset_title;
+
+/// The sentence.
+pub(crate) fn of(spec: &ExperimentSpec) -> String {
+    let Some(entry) = catalogue::find(&spec.recommender.kind) else {
+        return "Choose a recommender to see what it learns.".to_owned();
+    };
+    let subject = match entry.kind {
+        "mlp" => "A four-layer network".to_owned(),
+        _ => entry.title.to_owned(),
+    };
+    let what = match (entry.kind, entry.predicts) {
+        ("random", _) => "ranks items by chance",
+        ("popularity", _) => "puts the most wanted items first",
+        (_, Predicts::Ratings) => "learns how many stars each person gives",
+        (_, Predicts::Scores) => "learns which items each person will want next",
+    };
+    format!("{subject} {what}, from {}.", ratings(spec))
+}
+
+fn ratings(spec: &ExperimentSpec) -> String {
+    let builtin = spec.dataset.id.as_deref().and_then(recspeed_types::builtin::find);
+    match (spec.dataset.source, builtin) {
+        (DataSource::Builtin, Some(builtin)) => {
+            let rows = spec.dataset.sample.unwrap_or(u64::MAX).min(builtin.rows.into());
+            format!("{} synthetic beauty ratings", count(rows))
+        }
+        (DataSource::Builtin, None) => "a data set still to be chosen".to_owned(),
+        (_, _) => format!("the ratings in {}", dataset_title(spec)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::catalogue::kinds;
+    use recspeed_types::spec::RecommenderSpec;
+
+    use super::*;
+
+    #[test]
+    fn the_first_experiment_reads_as_a_sentence() {
+        assert_eq!(
+            of(&ExperimentSpec::default()),
+            "A four-layer network learns how many stars each person gives, from 10,000 synthetic beauty ratings."
+        );
+    }
+
+    #[test]
+    fn every_recommender_gives_one_sentence() {
+        for kind in kinds() {
+            let spec = ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() };
+            let text = of(&spec);
+            assert!(text.ends_with("ratings.") && text.matches('.').count() == 1, "{text}");
+        }
+    }
+}

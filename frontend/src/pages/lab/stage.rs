@@ -1,0 +1,67 @@
+//! The run on the lab page: the one that was just made, or the stored example.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use recspeed_types::ExperimentSpec;
+
+use crate::components::{ResultDetails, ResultPanel, ShareButton, StatusBadge};
+use crate::state::{Origin, RunState, use_lab};
+
+/// The result side of the lab.
+#[component]
+pub(crate) fn Stage() -> impl IntoView {
+    let lab = use_lab();
+    let current = lab.session.current;
+    let stale = Memo::new(move |_| lab.is_stale());
+    // A run at work is always shown in full: turning a knob meanwhile does not hide it.
+    let moved_on = Memo::new(move |_| stale.get() && !lab.is_busy());
+    let run = Signal::derive(move || if moved_on.get() { None } else { current.get() });
+    let ghost = Signal::derive(move || if moved_on.get() { current.get() } else { lab.session.ghost.get() });
+    let spec = Signal::derive(move || lab.draft.with(|draft| draft.spec().clone()));
+    let stored = Signal::derive(move || {
+        run.get().filter(|run| run.origin == Origin::Server).map(|run| run.id())
+    });
+    view! {
+        <section class="card stage" aria-labelledby="stage-title" data-testid="stage">
+            <header class="card-head stage-head">
+                <div>
+                    <h2 id="stage-title">{move || current.get().map_or_else(|| "Your first run".to_owned(), |run| run.title())}</h2>
+                    <p class="stage-about">
+                        {move || current.get().map(|run| about(&run, moved_on.get()))}
+                    </p>
+                </div>
+                <div class="stage-tools">
+                    {move || stored.get().map(|id| view! {
+                        <A href=format!("/r/{id}") attr:class="button" attr:data-testid="open-run">"Open its page"</A>
+                    })}
+                    <ShareButton spec=spec stored=stored/>
+                </div>
+            </header>
+            <ResultPanel run=run ghost=ghost/>
+        </section>
+        <ResultDetails run=run ghost=ghost/>
+    }
+}
+
+fn about(run: &RunState, moved_on: bool) -> impl IntoView + use<> {
+    let status = {
+        let run = run.clone();
+        Signal::derive(move || run.status())
+    };
+    let origin = match run.origin {
+        Origin::Showcase => "a stored run",
+        Origin::Tab => "in this tab, not stored",
+        Origin::Server => "on the server",
+    };
+    let seed = run.record.with(|record| seed_of(&record.spec));
+    view! {
+        <StatusBadge status=status/>
+        <span>{origin}</span>
+        <span>{seed}</span>
+        {moved_on.then(|| view! { <span class="moved-on" data-testid="moved-on">"Settings changed: run again to see the new curve"</span> })}
+    }
+}
+
+fn seed_of(spec: &ExperimentSpec) -> String {
+    format!("seed {}", spec.seed)
+}

@@ -1,0 +1,16 @@
+//! An address that leads nowhere.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+
+/// Says so, and where to go.
+#[component]
+pub(crate) fn NotFound() -> impl IntoView {
+    view! {
+        <div class="blank">
+            <h1>"There is no page here"</h1>
+            <p>"The address may be mistyped, or the run behind it was deleted."</p>
+            <p><A href="/" attr:class="button primary">"Open the lab"</A></p>
+        </div>
+    }
+}

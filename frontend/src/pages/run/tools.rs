@@ -1,0 +1,104 @@
+//! What can be done with a stored run.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+use recspeed_types::encode_permalink;
+
+use crate::components::{Icon, Picture, ShareButton};
+use crate::state::{RunState, RunView, api, curve_csv, follow, save, use_lab};
+
+/// Fork, share, retry, cancel, download.
+#[component]
+pub(crate) fn Tools(
+    /// The run.
+    run: RunState,
+) -> impl IntoView {
+    let lab = use_lab();
+    let navigate = use_navigate();
+    let run = StoredValue::new(run);
+    let over = Memo::new(move |_| run.get_value().status().is_over());
+    let spec = Signal::derive(move || run.get_value().record.with(|record| record.spec.clone()));
+    let stored = Signal::derive(move || Some(run.get_value().id()));
+    let fork = move |_| {
+        let (id, payload) = run.with_value(|run| (run.id(), run.record.with_untracked(|r| encode_permalink(&r.spec))));
+        navigate(&format!("/?fork={id}#x={payload}"), NavigateOptions::default());
+    };
+    let retry = move |_| {
+        spawn_local(async move {
+            let run = run.get_value();
+            match api::retry(&run.id()).await {
+                Ok(record) => {
+                    run.view.set(RunView::default());
+                    run.record.set(record);
+                    follow(run);
+                }
+                Err(error) => lab.toasts.say(error.to_string()),
+            }
+        });
+    };
+    view! {
+        <div class="tools">
+            <button type="button" class="button primary" data-testid="fork" on:click=fork>
+                <Icon picture=Picture::Fork/>
+                <span>"Fork"</span>
+            </button>
+            <ShareButton spec=spec stored=stored/>
+            <Show when=move || lab.is_owner() && !over.get()>
+                <button type="button" class="button" data-testid="cancel" on:click=move |_| lab.cancel(run.get_value())>
+                    <Icon picture=Picture::Stop/>
+                    <span>"Cancel"</span>
+                </button>
+            </Show>
+            <Show when=move || lab.is_owner() && over.get()>
+                <button type="button" class="button" data-testid="retry" on:click=retry>
+                    <Icon picture=Picture::Retry/>
+                    <span>"Run again"</span>
+                </button>
+            </Show>
+            <Downloads run=run.get_value()/>
+        </div>
+    }
+}
+
+/// The run as files.
+#[component]
+fn Downloads(run: RunState) -> impl IntoView {
+    let lab = use_lab();
+    let run = StoredValue::new(run);
+    let events = move |_| {
+        spawn_local(async move {
+            let id = run.with_value(RunState::id);
+            match api::events(&id, 0).await {
+                Ok(events) => {
+                    let text = serde_json::to_string(&events).unwrap_or_default();
+                    save(&format!("{id}-events.json"), "application/json", &text);
+                }
+                Err(error) => lab.toasts.say(error.to_string()),
+            }
+        });
+    };
+    let summary = move |_| {
+        let record = run.with_value(|run| run.record.get_untracked());
+        let text = serde_json::to_string_pretty(&record).unwrap_or_default();
+        save(&format!("{}-summary.json", record.id), "application/json", &text);
+    };
+    let csv = move |_| {
+        let (id, text) = run.with_value(|run| (run.id(), run.view.with_untracked(curve_csv)));
+        save(&format!("{id}-curve.csv"), "text/csv", &text);
+    };
+    view! {
+        <details class="menu">
+            <summary class="button" data-testid="downloads">
+                <Icon picture=Picture::Download/>
+                <span>"Download"</span>
+            </summary>
+            <div class="menu-list">
+                <button type="button" data-testid="download-summary" on:click=summary>"Summary (JSON)"</button>
+                <button type="button" data-testid="download-events" on:click=events>"Events (JSON)"</button>
+                <button type="button" data-testid="download-curve" on:click=csv>"Curve (CSV)"</button>
+            </div>
+        </details>
+    }
+}

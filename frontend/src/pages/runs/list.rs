@@ -1,0 +1,157 @@
+//! The list itself: pages, live changes, deletion with a way back.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_router::components::A;
+use recspeed_types::RunId;
+use recspeed_types::api::RunRecord;
+
+use super::row::Row;
+use crate::components::{Icon, Picture};
+use crate::state::api::{self, ApiError};
+use crate::state::{ListChange, title_of, unwatch_list, use_lab, watch_list};
+
+/// Runs in one page of the list.
+const PAGE: u32 = 25;
+
+/// What the list is about to show.
+#[derive(Clone, PartialEq)]
+enum Loading {
+    Asking,
+    Done,
+    Forbidden,
+    Failed(String),
+}
+
+/// The list of the runs that match.
+#[component]
+pub(crate) fn RunList(
+    /// Text in the name or the recommender.
+    #[prop(into)]
+    search: Signal<String>,
+    /// Status, empty for any.
+    #[prop(into)]
+    status: Signal<String>,
+) -> impl IntoView {
+    let lab = use_lab();
+    let runs = RwSignal::new(Vec::<RunRecord>::new());
+    let next = RwSignal::new(None::<String>);
+    let hidden = RwSignal::new(Vec::<RunId>::new());
+    let loading = RwSignal::new(Loading::Asking);
+    let wave = StoredValue::new(0_u32);
+
+    let load = move |from_start: bool| {
+        let current = wave.get_value().wrapping_add(1);
+        wave.set_value(current);
+        loading.set(Loading::Asking);
+        let before = if from_start { None } else { next.get_untracked() };
+        let (q, s) = (search.get_untracked(), status.get_untracked());
+        spawn_local(async move {
+            let answer = api::runs(before.as_deref(), &q, &s, PAGE).await;
+            if wave.try_get_value() != Some(current) {
+                return;
+            }
+            match answer {
+                Ok(page) => {
+                    next.set(page.next);
+                    runs.update(|runs| {
+                        if from_start {
+                            runs.clear();
+                        }
+                        runs.extend(page.runs);
+                    });
+                    loading.set(Loading::Done);
+                }
+                Err(error) if error.is_forbidden() => loading.set(Loading::Forbidden),
+                Err(error) => loading.set(Loading::Failed(error.to_string())),
+            }
+        });
+    };
+    Effect::new(move |_| {
+        search.track();
+        status.track();
+        load(true);
+    });
+    watch_list(Callback::new(move |change| match change {
+        ListChange::Deleted(id) => runs.update(|runs| runs.retain(|run| run.id != id)),
+        ListChange::Changed(record) => {
+            let known = runs.with_untracked(|runs| runs.iter().any(|run| run.id == record.id));
+            if known {
+                runs.update(|runs| {
+                    if let Some(run) = runs.iter_mut().find(|run| run.id == record.id) {
+                        *run = *record;
+                    }
+                });
+            } else if search.with_untracked(String::is_empty) && status.with_untracked(String::is_empty) {
+                runs.update(|runs| runs.insert(0, *record));
+            }
+        }
+    }));
+    on_cleanup(unwatch_list);
+
+    let delete = Callback::new(move |record: RunRecord| {
+        let id = record.id.clone();
+        hidden.update(|hidden| hidden.push(id.clone()));
+        let back = { let id = id.clone(); move |()| hidden.update(|hidden| hidden.retain(|other| *other != id)) };
+        let then = move |()| {
+            let id = id.clone();
+            spawn_local(async move {
+                match api::delete(&id).await {
+                    Ok(()) => { runs.try_update(|runs| runs.retain(|run| run.id != id)); }
+                    Err(ApiError::Refused { status: 404, .. }) => {}
+                    Err(error) => {
+                        hidden.try_update(|hidden| hidden.retain(|other| *other != id));
+                        lab.toasts.say(error.to_string());
+                    }
+                }
+            });
+        };
+        let text = format!("“{}” is deleted.", title_of(&record.spec));
+        lab.toasts.undoable(text, Callback::new(back), Callback::new(then));
+    });
+    let shown = Memo::new(move |_| {
+        let hidden = hidden.get();
+        runs.with(|runs| runs.iter().filter(|run| !hidden.contains(&run.id)).cloned().collect::<Vec<_>>())
+    });
+    let empty = Memo::new(move |_| shown.with(Vec::is_empty));
+    let filtered = move || !search.with(String::is_empty) || !status.with(String::is_empty);
+    view! {
+        <div class="card run-list" aria-busy=move || (loading.get() == Loading::Asking).to_string()>
+            <ul data-testid="run-list" hidden=move || empty.get()>
+                <For each=move || shown.get() key=|run| (run.id.clone(), run.status, run.queue_position, run.attempts) let:run>
+                    <Row run=run delete=delete/>
+                </For>
+            </ul>
+            {move || match (loading.get(), empty.get()) {
+                (Loading::Asking, _) => view! { <p class="note pad">"Loading…"</p> }.into_any(),
+                (Loading::Forbidden, _) => view! {
+                    <div class="blank" data-testid="runs-forbidden">
+                        <h2>"The run list belongs to the owner"</h2>
+                        <p>"Open this lab once with the owner's link, which `recspeed serve` printed at its start. Links to single runs work without it."</p>
+                        <p><A href="/" attr:class="button">"Open the lab"</A></p>
+                    </div>
+                }.into_any(),
+                (Loading::Failed(text), _) => view! {
+                    <div class="blank">
+                        <div class="message message-error" role="alert"><Icon picture=Picture::Warning/><p>{text}</p></div>
+                        <p><button type="button" class="button" on:click=move |_| load(true)>"Try again"</button></p>
+                    </div>
+                }.into_any(),
+                (Loading::Done, true) => view! {
+                    <div class="blank" data-testid="runs-empty">
+                        <h2>{if filtered() { "No run matches" } else { "No runs yet" }}</h2>
+                        <p>{if filtered() {
+                            "Try fewer words, or any status."
+                        } else {
+                            "Runs on the server are kept here, with their settings, curves and results."
+                        }}</p>
+                    </div>
+                }.into_any(),
+                (Loading::Done, false) => ().into_any(),
+            }}
+            <Show when=move || next.with(Option::is_some) && loading.get() == Loading::Done>
+                <p class="more"><button type="button" class="button" data-testid="more-runs" on:click=move |_| load(false)>"Show older runs"</button></p>
+            </Show>
+        </div>
+    }
+}

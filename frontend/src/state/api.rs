@@ -1,0 +1,151 @@
+//! The server's REST interface, as the page uses it.
+
+use gloo_net::http::{Request, RequestBuilder, Response};
+use recspeed_types::api::{ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, UploadRecord};
+use recspeed_types::{RunEvent, RunId};
+use serde::de::DeserializeOwned;
+
+/// Why an answer is not what was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ApiError {
+    /// Nobody answered.
+    Unreachable,
+    /// The server said no, and why.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Its words.
+        failure: ApiFailure,
+    },
+    /// Something answered that is no server of this lab, or one of another version.
+    Unreadable {
+        /// HTTP status.
+        status: u16,
+    },
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreachable => {
+                f.write_str("The server does not answer. Check that it runs; running in this tab works without it.")
+            }
+            Self::Refused { failure, .. } => {
+                f.write_str(&failure.message)?;
+                match &failure.remedy {
+                    Some(remedy) => write!(f, " {remedy}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Unreadable { status } => {
+                write!(f, "The server gave an answer that this page cannot read (status {status}). Reload the page.")
+            }
+        }
+    }
+}
+
+impl ApiError {
+    /// Whether the thing asked for does not exist.
+    pub(crate) const fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Whether the visitor is not allowed to.
+    pub(crate) const fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused { status: 401 | 403, .. })
+    }
+}
+
+/// `GET /api/lab`.
+pub(crate) async fn lab() -> Result<LabInfo, ApiError> {
+    answer(send(Request::get("/api/lab")).await?).await
+}
+
+/// `GET /api/datasets`.
+pub(crate) async fn datasets() -> Result<Vec<UploadRecord>, ApiError> {
+    answer(send(Request::get("/api/datasets")).await?).await
+}
+
+/// `GET /api/runs`, newest first.
+pub(crate) async fn runs(before: Option<&str>, q: &str, status: &str, limit: u32) -> Result<RunPage, ApiError> {
+    let limit = limit.to_string();
+    let given = [("before", before.unwrap_or_default()), ("q", q), ("status", status), ("limit", limit.as_str())];
+    let query = given.into_iter().filter(|(_, value)| !value.is_empty());
+    answer(send(Request::get("/api/runs").query(query)).await?).await
+}
+
+/// `GET /api/runs/ID`.
+pub(crate) async fn run(id: &RunId) -> Result<RunRecord, ApiError> {
+    answer(send(Request::get(&format!("/api/runs/{id}"))).await?).await
+}
+
+/// `POST /api/runs`.
+pub(crate) async fn create(request: &RunRequest) -> Result<RunRecord, ApiError> {
+    let body = serde_json::to_string(request).unwrap_or_default();
+    let request = Request::post("/api/runs").header("content-type", "application/json").body(body);
+    let request = request.map_err(|_| ApiError::Unreachable)?;
+    answer(request.send().await.map_err(|_| ApiError::Unreachable)?).await
+}
+
+/// `POST /api/runs/ID/cancel`.
+pub(crate) async fn cancel(id: &RunId) -> Result<RunRecord, ApiError> {
+    answer(send(Request::post(&format!("/api/runs/{id}/cancel"))).await?).await
+}
+
+/// `POST /api/runs/ID/retry`.
+pub(crate) async fn retry(id: &RunId) -> Result<RunRecord, ApiError> {
+    answer(send(Request::post(&format!("/api/runs/{id}/retry"))).await?).await
+}
+
+/// `DELETE /api/runs/ID`.
+pub(crate) async fn delete(id: &RunId) -> Result<(), ApiError> {
+    let response = send(Request::delete(&format!("/api/runs/{id}"))).await?;
+    if response.ok() { Ok(()) } else { Err(refusal(response).await) }
+}
+
+/// Every stored event of a run from `from` on, page by page.
+pub(crate) async fn events(id: &RunId, from: u64) -> Result<Vec<RunEvent>, ApiError> {
+    const LIMIT: usize = 2000;
+    let mut all: Vec<RunEvent> = Vec::new();
+    let mut next = from;
+    loop {
+        let url = format!("/api/runs/{id}/events?from={next}&limit={LIMIT}");
+        let page: EventPage = answer(send(Request::get(&url)).await?).await?;
+        let last = page.events.last().map(|event| event.seq);
+        all.extend(page.events);
+        match last {
+            Some(last) if page.more => next = last + 1,
+            _ => return Ok(all),
+        }
+    }
+}
+
+/// A file of the page itself.
+pub(crate) async fn static_text(path: &str) -> Result<String, ApiError> {
+    let response = send(Request::get(path)).await?;
+    if !response.ok() {
+        return Err(ApiError::Unreadable { status: response.status() });
+    }
+    response.text().await.map_err(|_| ApiError::Unreachable)
+}
+
+async fn send(request: RequestBuilder) -> Result<Response, ApiError> {
+    request.send().await.map_err(|_| ApiError::Unreachable)
+}
+
+async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
+    if !response.ok() {
+        return Err(refusal(response).await);
+    }
+    let status = response.status();
+    let text = response.text().await.map_err(|_| ApiError::Unreachable)?;
+    serde_json::from_str(&text).map_err(|_| ApiError::Unreadable { status })
+}
+
+async fn refusal(response: Response) -> ApiError {
+    let status = response.status();
+    match response.text().await.ok().and_then(|text| serde_json::from_str(&text).ok()) {
+        Some(failure) => ApiError::Refused { status, failure },
+        None => ApiError::Unreadable { status },
+    }
+}

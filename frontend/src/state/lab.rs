@@ -1,0 +1,194 @@
+//! The state that every part of the page shares.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use recspeed_types::api::{LabInfo, Role, RunRequest, UploadRecord};
+use recspeed_types::{ExperimentSpec, RunId};
+
+use super::{Origin, RunState, RunView, Session, Theme, Toasts, api, live, location, showcase, tab};
+use crate::form::SpecDraft;
+
+/// What is known about the server.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum LabState {
+    /// It was asked and has not answered yet.
+    Asking,
+    /// It answered.
+    Here(Box<LabInfo>),
+    /// There is none, or it does not answer.
+    Absent(String),
+}
+
+/// What every part of the page shares; a handful of signals.
+#[derive(Clone, Copy)]
+pub(crate) struct Lab {
+    /// The server behind the page.
+    pub server: RwSignal<LabState>,
+    /// The experiment being edited.
+    pub draft: RwSignal<SpecDraft>,
+    /// The run that the draft was forked from.
+    pub parent: RwSignal<Option<RunId>>,
+    /// Why the link that the page was opened with could not be read.
+    pub link_error: RwSignal<Option<String>>,
+    /// Why the last request to run was refused.
+    pub run_error: RwSignal<Option<String>>,
+    /// The runs of the lab page.
+    pub session: Session,
+    /// Files that were given to the server.
+    pub uploads: RwSignal<Vec<UploadRecord>>,
+    /// Short messages.
+    pub toasts: Toasts,
+    /// Light, dark, or as the system.
+    pub theme: RwSignal<Theme>,
+    /// Whether the page is part of another one.
+    pub embedded: bool,
+}
+
+/// The shared state, from any component.
+pub(crate) fn use_lab() -> Lab {
+    expect_context::<Lab>()
+}
+
+impl Lab {
+    /// The state of a page that just opened; asks for everything that it needs.
+    pub(crate) fn open() -> Self {
+        let lab = Self {
+            server: RwSignal::new(LabState::Asking),
+            draft: RwSignal::new(SpecDraft::default()),
+            parent: RwSignal::new(None),
+            link_error: RwSignal::new(None),
+            run_error: RwSignal::new(None),
+            session: Session::new(),
+            uploads: RwSignal::new(Vec::new()),
+            toasts: Toasts::new(),
+            theme: RwSignal::new(Theme::remembered()),
+            embedded: location::has_flag("embed"),
+        };
+        lab.theme.get_untracked().apply();
+        location::watch(lab);
+        spawn_local(async move {
+            showcase::load_baked(lab).await;
+        });
+        spawn_local(async move { lab.ask_server().await });
+        lab
+    }
+
+    /// Asks the server who it is and what it offers.
+    pub(crate) async fn ask_server(self) {
+        match api::lab().await {
+            Ok(info) => {
+                let (role, example) = (info.role, info.showcase.clone());
+                self.server.set(LabState::Here(Box::new(info)));
+                if let Some(id) = example {
+                    showcase::load_stored(self, id).await;
+                }
+                if role == Role::Owner
+                    && let Ok(uploads) = api::datasets().await
+                {
+                    self.uploads.set(uploads);
+                }
+            }
+            Err(error) => self.server.set(LabState::Absent(error.to_string())),
+        }
+    }
+
+    /// Whether the visitor may use the server's queue.
+    pub(crate) fn is_owner(self) -> bool {
+        self.server.with(|state| matches!(state, LabState::Here(info) if info.role == Role::Owner))
+    }
+
+    /// Whether the shown run is another experiment than the one in the draft.
+    pub(crate) fn is_stale(self) -> bool {
+        let Some(run) = self.session.current.get() else { return false };
+        self.draft.with(|draft| run.record.with(|record| !same_experiment(&record.spec, draft.spec())))
+    }
+
+    /// Whether the shown run is still at work.
+    pub(crate) fn is_busy(self) -> bool {
+        self.session.current.get().is_some_and(|run| !run.status().is_over())
+    }
+
+    /// Puts another spec into the draft.
+    pub(crate) fn load_spec(self, spec: ExperimentSpec) {
+        self.draft.set(SpecDraft::of(spec));
+    }
+
+    /// Runs the draft in this tab.
+    pub(crate) fn run_in_tab(self) {
+        if self.is_busy_untracked() || !self.draft.with_untracked(SpecDraft::is_runnable) {
+            return;
+        }
+        self.run_error.set(None);
+        let spec = self.draft.with_untracked(|draft| draft.spec().clone());
+        let run = tab::start(spec, self.parent.get_untracked());
+        self.session.begin(run);
+    }
+
+    /// Puts the draft into the server's queue.
+    pub(crate) fn run_on_server(self) {
+        if self.is_busy_untracked() || !self.draft.with_untracked(SpecDraft::is_runnable) {
+            return;
+        }
+        self.run_error.set(None);
+        let spec = self.draft.with_untracked(|draft| draft.spec().clone());
+        let request = RunRequest { spec, parent: self.parent.get_untracked() };
+        spawn_local(async move {
+            match api::create(&request).await {
+                Ok(record) => {
+                    let run = RunState::new(Origin::Server, record, RunView::default());
+                    self.session.begin(run.clone());
+                    live::follow(run);
+                }
+                Err(error) => self.run_error.set(Some(error.to_string())),
+            }
+        });
+    }
+
+    /// Stops a run, wherever it is.
+    pub(crate) fn cancel(self, run: RunState) {
+        match run.origin {
+            Origin::Tab => tab::cancel(&run),
+            Origin::Showcase => {}
+            Origin::Server => spawn_local(async move {
+                match api::cancel(&run.id()).await {
+                    Ok(record) => run.record.set(record),
+                    Err(error) => self.toasts.say(error.to_string()),
+                }
+            }),
+        }
+    }
+
+    fn is_busy_untracked(self) -> bool {
+        untrack(|| self.is_busy())
+    }
+}
+
+/// Whether two specs ask for the same numbers: names and spelled-out defaults do not count.
+pub(crate) fn same_experiment(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
+    match (a.resolve(), b.resolve()) {
+        (Ok(mut a), Ok(mut b)) => {
+            a.name.clear();
+            b.name.clear();
+            a == b
+        }
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::spec::RecommenderSpec;
+
+    use super::*;
+
+    #[test]
+    fn names_and_spelled_out_defaults_do_not_make_another_experiment() {
+        let plain = ExperimentSpec::default();
+        let mut spelled = plain.clone();
+        spelled.name = "mine".to_owned();
+        spelled.training.epochs = Some(3);
+        assert!(same_experiment(&plain, &spelled));
+        spelled.recommender = RecommenderSpec::new("popularity");
+        assert!(!same_experiment(&plain, &spelled));
+    }
+}

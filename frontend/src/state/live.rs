@@ -1,0 +1,254 @@
+//! The one stream of the tab: every run that is watched, and the run list, over a single `EventSource`.
+//!
+//! A browser gives an `EventSource` up for good after an answer such as 502, so a broken stream is opened again here, with
+//! growing pauses. What was missed meanwhile is asked for by position: events carry gap-free numbers, so nothing is lost
+//! and nothing counts twice, whatever the stream repeats or skips.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use recspeed_types::RunId;
+use recspeed_types::api::{RunRecord, StreamMessage};
+use wasm_bindgen::prelude::*;
+use web_sys::{EventSource, MessageEvent};
+
+use super::batch::{self, Batch};
+use super::run_view::Applied;
+use super::{RunState, api};
+
+thread_local! {
+    static HUB: RefCell<Hub> = RefCell::new(Hub::default());
+}
+
+/// Whether the stream works, for a quiet note in the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Link {
+    /// Nothing is watched.
+    #[default]
+    Idle,
+    /// Open.
+    Live,
+    /// Broken; opened again in a moment. Numbers still arrive, more slowly.
+    Reconnecting,
+}
+
+#[derive(Default)]
+struct Hub {
+    source: Option<Source>,
+    followed: BTreeMap<RunId, (RunState, Batch)>,
+    catching_up: Vec<RunId>,
+    list: Option<Callback<ListChange>>,
+    failures: u32,
+    /// Counts connections, so that a timer of an old one does nothing.
+    generation: u32,
+    link: Option<RwSignal<Link>>,
+}
+
+/// What the stream tells about runs in general.
+#[derive(Debug, Clone)]
+pub(crate) enum ListChange {
+    /// A run is new or stands somewhere else.
+    Changed(Box<RunRecord>),
+    /// A run is gone.
+    Deleted(RunId),
+}
+
+struct Source {
+    inner: EventSource,
+    _on_message: Closure<dyn Fn(MessageEvent)>,
+    _on_open: Closure<dyn Fn()>,
+    _on_error: Closure<dyn Fn()>,
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.inner.set_onmessage(None);
+        self.inner.set_onopen(None);
+        self.inner.set_onerror(None);
+        self.inner.close();
+    }
+}
+
+/// Where the state of the stream is shown.
+pub(crate) fn link() -> RwSignal<Link> {
+    HUB.with_borrow_mut(|hub| *hub.link.get_or_insert_with(|| Owner::new().with(|| RwSignal::new(Link::Idle))))
+}
+
+/// Watches a run until it is over.
+pub(crate) fn follow(run: RunState) {
+    let id = run.id();
+    let batch = Batch::new(run.clone(), catch_up);
+    HUB.with_borrow_mut(|hub| hub.followed.insert(id, (run.clone(), batch)));
+    catch_up(run);
+    connect();
+}
+
+/// Stops watching a run.
+pub(crate) fn unfollow(id: &RunId) {
+    let known = HUB.with_borrow_mut(|hub| hub.followed.remove(id).is_some());
+    if known {
+        connect();
+    }
+}
+
+/// Tells `listener` about every run that changes, until [`unwatch_list`].
+pub(crate) fn watch_list(listener: Callback<ListChange>) {
+    HUB.with_borrow_mut(|hub| hub.list = Some(listener));
+    connect();
+}
+
+/// Stops telling.
+pub(crate) fn unwatch_list() {
+    HUB.with_borrow_mut(|hub| hub.list = None);
+    connect();
+}
+
+/// Opens the stream for what is watched now; closes it when nothing is.
+fn connect() {
+    let (ids, generation) = HUB.with_borrow_mut(|hub| {
+        hub.generation = hub.generation.wrapping_add(1);
+        hub.source = None;
+        let wanted = hub.list.is_some() || !hub.followed.is_empty();
+        let ids = wanted.then(|| hub.followed.keys().map(RunId::as_str).collect::<Vec<_>>().join(","));
+        (ids, hub.generation)
+    });
+    let Some(ids) = ids else {
+        show(Link::Idle);
+        return;
+    };
+    let Ok(inner) = EventSource::new(&format!("/api/stream?runs={ids}")) else {
+        retry(generation);
+        return;
+    };
+    let on_message = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
+        if let Some(message) = event.data().as_string().and_then(|text| serde_json::from_str(&text).ok()) {
+            receive(message);
+        }
+    });
+    let on_open = Closure::<dyn Fn()>::new(|| {
+        HUB.with_borrow_mut(|hub| hub.failures = 0);
+        show(Link::Live);
+        catch_up_all();
+    });
+    let on_error = Closure::<dyn Fn()>::new(move || retry(generation));
+    inner.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    for name in ["run", "event", "deleted"] {
+        // A stream may name its messages; those do not reach `onmessage`.
+        let _ = inner.add_event_listener_with_callback(name, on_message.as_ref().unchecked_ref());
+    }
+    inner.set_onopen(Some(on_open.as_ref().unchecked_ref()));
+    inner.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    let source = Source { inner, _on_message: on_message, _on_open: on_open, _on_error: on_error };
+    HUB.with_borrow_mut(|hub| hub.source = Some(source));
+}
+
+/// Opens the stream again after a pause that grows to ten seconds; meanwhile the records are asked for.
+fn retry(generation: u32) {
+    let pause = HUB.with_borrow_mut(|hub| {
+        if hub.generation != generation {
+            return None;
+        }
+        if let Some(source) = &hub.source {
+            source.inner.close();
+        }
+        hub.failures += 1;
+        Some(Duration::from_millis(500 << hub.failures.min(5)).min(Duration::from_secs(10)))
+    });
+    let Some(pause) = pause else { return };
+    show(Link::Reconnecting);
+    set_timeout(
+        move || {
+            let current = HUB.with_borrow(|hub| hub.generation == generation);
+            if current {
+                catch_up_all();
+                connect();
+            }
+        },
+        pause,
+    );
+}
+
+fn show(link: Link) {
+    let signal = HUB.with_borrow(|hub| hub.link);
+    if let Some(signal) = signal {
+        signal.set(link);
+    }
+}
+
+fn receive(message: StreamMessage) {
+    match message {
+        StreamMessage::Event { event } => {
+            let batch = HUB.with_borrow(|hub| hub.followed.get(&event.run).map(|(_, batch)| batch.clone()));
+            if let Some(batch) = batch {
+                batch.push(*event);
+            }
+        }
+        StreamMessage::Run { run: record } => {
+            let (known, list) =
+                HUB.with_borrow(|hub| (hub.followed.get(&record.id).map(|(run, _)| run.clone()), hub.list));
+            if let Some(run) = known {
+                update(&run, (*record).clone());
+            }
+            if let Some(list) = list {
+                list.run(ListChange::Changed(record));
+            }
+        }
+        StreamMessage::Deleted { run } => {
+            let list = HUB.with_borrow(|hub| hub.list);
+            if let Some(list) = list {
+                list.run(ListChange::Deleted(run.clone()));
+            }
+            unfollow(&run);
+        }
+    }
+}
+
+/// Takes a newer record; when the run is over, fetches its last events and stops watching.
+fn update(run: &RunState, record: RunRecord) {
+    let over = record.status.is_over();
+    run.record.set(record);
+    if over {
+        catch_up(run.clone());
+    }
+}
+
+fn catch_up_all() {
+    let runs: Vec<RunState> =
+        HUB.with_borrow(|hub| hub.followed.values().map(|(run, _)| run.clone()).collect());
+    runs.into_iter().for_each(catch_up);
+}
+
+/// Asks for the record and for the events that are missing; one request at a time for each run.
+fn catch_up(run: RunState) {
+    let id = run.id();
+    let first = HUB.with_borrow_mut(|hub| {
+        let first = !hub.catching_up.contains(&id);
+        if first {
+            hub.catching_up.push(id.clone());
+        }
+        first
+    });
+    if !first {
+        return;
+    }
+    spawn_local(async move {
+        let record = api::run(&id).await;
+        let from = run.view.with_untracked(|view| view.next_seq);
+        let events = api::events(&id, from).await;
+        HUB.with_borrow_mut(|hub| hub.catching_up.retain(|other| *other != id));
+        if let Ok(events) = &events {
+            // A gap here would mean that the store has one; asking again would not fill it.
+            let _: Applied = batch::apply(&run, events);
+        }
+        if let Ok(record) = record {
+            let over = record.status.is_over();
+            run.record.set(record);
+            if over && events.is_ok() {
+                unfollow(&id);
+            }
+        }
+    });
+}

@@ -1,0 +1,27 @@
+//! What the page knows: the draft, the runs, the lab behind it. Only this module speaks HTTP, SSE and to the worker.
+
+pub(crate) mod api;
+mod batch;
+mod clipboard;
+mod download;
+mod ending;
+mod lab;
+mod live;
+mod location;
+mod run_view;
+mod session;
+mod showcase;
+mod tab;
+mod theme;
+mod toast;
+
+pub(crate) use clipboard::copy;
+pub(crate) use download::{curve_csv, save};
+pub(crate) use lab::{Lab, LabState, use_lab};
+pub(crate) use live::{Link, ListChange, follow, link, unfollow, unwatch_list, watch_list};
+pub(crate) use location::{permalink_url, read as read_location, run_url};
+pub(crate) use ending::Ending;
+pub(crate) use run_view::{CurveKey, Point, Progress, Rows, RunView};
+pub(crate) use session::{Origin, RunState, Session, dataset_title, title_of};
+pub(crate) use theme::Theme;
+pub(crate) use toast::Toasts;

@@ -1,0 +1,152 @@
+//! The runs of the lab page: the one that is shown, and the curve of the one before it.
+
+use leptos::prelude::*;
+use recspeed_types::api::{Failure, RunRecord, RunStatus};
+use recspeed_types::{ExperimentSpec, FailureCode, RunId};
+
+use super::{Ending, RunView};
+
+/// Where a run happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A stored, finished run that a first visit shows.
+    Showcase,
+    /// In this tab; nothing is stored.
+    Tab,
+    /// On the server, stored there.
+    Server,
+}
+
+/// A run that the page shows: what is stored about it, and what its events tell.
+#[derive(Clone)]
+pub(crate) struct RunState {
+    /// Where it happens.
+    pub origin: Origin,
+    /// The record; made up here for a run in the tab.
+    pub record: ArcRwSignal<RunRecord>,
+    /// What its events tell.
+    pub view: ArcRwSignal<RunView>,
+}
+
+impl PartialEq for RunState {
+    fn eq(&self, other: &Self) -> bool {
+        self.record == other.record
+    }
+}
+
+impl RunState {
+    /// A run with its events so far.
+    pub(crate) fn new(origin: Origin, record: RunRecord, view: RunView) -> Self {
+        Self { origin, record: ArcRwSignal::new(record), view: ArcRwSignal::new(view) }
+    }
+
+    /// A run that begins in this tab.
+    pub(crate) fn in_tab(id: RunId, spec: ExperimentSpec, parent: Option<RunId>, now_ms: i64) -> Self {
+        let record = RunRecord {
+            id,
+            status: RunStatus::Running,
+            spec,
+            created_ms: now_ms,
+            started_ms: Some(now_ms),
+            ended_ms: None,
+            queue_position: None,
+            starts_in_s: None,
+            attempts: 1,
+            parent,
+            summary: None,
+            failure: None,
+        };
+        Self::new(Origin::Tab, record, RunView::default())
+    }
+
+    /// Its name in links.
+    pub(crate) fn id(&self) -> RunId {
+        self.record.with_untracked(|record| record.id.clone())
+    }
+
+    /// The status as told by the record or, sooner, by the events.
+    pub(crate) fn status(&self) -> RunStatus {
+        let stored = self.record.with(|record| record.status);
+        if stored.is_over() {
+            return stored;
+        }
+        self.view.with(|view| match &view.ending {
+            Some(Ending::Finished(_)) => RunStatus::Finished,
+            Some(Ending::Failed { code: FailureCode::Cancelled, .. }) => RunStatus::Cancelled,
+            Some(Ending::Failed { .. }) => RunStatus::Failed,
+            None if view.next_seq > 0 => RunStatus::Running,
+            None => stored,
+        })
+    }
+
+    /// Why it failed, when it did.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let told = self.view.with(|view| match &view.ending {
+            Some(Ending::Failed { code, cause, detail }) => {
+                Some(Failure { code: *code, cause: cause.clone(), detail: detail.clone() })
+            }
+            _ => None,
+        });
+        told.or_else(|| self.record.with(|record| record.failure.clone()))
+    }
+
+    /// The name for people: its own, or its recommender on its data set.
+    pub(crate) fn title(&self) -> String {
+        self.record.with(|record| title_of(&record.spec))
+    }
+}
+
+/// The name of an experiment for people.
+pub(crate) fn title_of(spec: &ExperimentSpec) -> String {
+    if !spec.name.is_empty() {
+        return spec.name.clone();
+    }
+    let method = recspeed_types::catalogue::find(&spec.recommender.kind)
+        .map_or(spec.recommender.kind.as_str(), |entry| entry.title);
+    format!("{method} on {}", dataset_title(spec))
+}
+
+/// The name of its data set for people.
+pub(crate) fn dataset_title(spec: &ExperimentSpec) -> String {
+    let given = spec.dataset.id.as_deref().unwrap_or_default();
+    match (&spec.dataset.path, recspeed_types::builtin::find(given)) {
+        (_, Some(builtin)) => builtin.title.to_owned(),
+        (Some(path), None) => path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned(),
+        (None, None) => format!("upload {}", given.chars().take(8).collect::<String>()),
+    }
+}
+
+/// The runs of the lab page.
+#[derive(Clone, Copy)]
+pub(crate) struct Session {
+    /// The run that is shown.
+    pub current: RwSignal<Option<RunState>>,
+    /// The run before it, whose curve stays as a ghost.
+    pub ghost: RwSignal<Option<RunState>>,
+}
+
+impl Session {
+    /// Nothing to show yet.
+    pub(crate) fn new() -> Self {
+        Self { current: RwSignal::new(None), ghost: RwSignal::new(None) }
+    }
+
+    /// Shows a run that begins; the one before it becomes the ghost when it has something to draw or to compare.
+    pub(crate) fn begin(self, run: RunState) {
+        let before = self.current.get_untracked();
+        if let Some(before) = before
+            && before.view.with_untracked(|view| !view.curves.is_empty())
+        {
+            self.ghost.set(Some(before));
+        }
+        self.current.set(Some(run));
+    }
+
+    /// Shows a stored example as long as the reader has not run anything.
+    pub(crate) fn show_example(self, run: RunState) {
+        let untouched = self.current.with_untracked(|c| c.as_ref().is_none_or(|c| c.origin == Origin::Showcase));
+        if untouched {
+            self.current.set(Some(run));
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The finished run that a first visit shows: baked into the page for an instant start, then the server's own.
+
+use recspeed_types::api::RunRecord;
+use recspeed_types::{RunEvent, RunId};
+use serde::Deserialize;
+
+use super::{Lab, Origin, RunState, RunView, api};
+use crate::form::SpecDraft;
+use leptos::prelude::*;
+
+/// `showcase.json`: a real run, as it was recorded.
+#[derive(Deserialize)]
+struct Recording {
+    record: RunRecord,
+    events: Vec<RunEvent>,
+}
+
+/// Shows the run that was recorded when the page was built. Without the file the page opens empty, and says how to start.
+pub(super) async fn load_baked(lab: Lab) {
+    let Ok(text) = api::static_text("/showcase.json").await else { return };
+    let Ok(recording) = serde_json::from_str::<Recording>(&text) else { return };
+    show(lab, recording);
+}
+
+/// Shows the run that the server names.
+pub(super) async fn load_stored(lab: Lab, id: RunId) {
+    let known = lab.session.current.with_untracked(|run| run.as_ref().is_some_and(|run| run.id() == id));
+    if known {
+        return;
+    }
+    let Ok(record) = api::run(&id).await else { return };
+    let Ok(events) = api::events(&id, 0).await else { return };
+    show(lab, Recording { record, events });
+}
+
+fn show(lab: Lab, recording: Recording) {
+    let spec = recording.record.spec.clone();
+    let view = RunView::of(&recording.events);
+    lab.session.show_example(RunState::new(Origin::Showcase, recording.record, view));
+    // A visitor without a link of their own starts from what they see.
+    let untouched = lab.draft.with_untracked(|draft| *draft == SpecDraft::default());
+    if untouched && !super::location::has_permalink() {
+        lab.load_spec(spec);
+    }
+}

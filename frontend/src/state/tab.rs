@@ -1,0 +1,113 @@
+//! Runs in this tab: a web worker with the engine inside, loaded when it is first needed.
+//!
+//! The page posts `{spec, run}`, both texts; the worker answers with one [`RunEvent`] as JSON a message. It is kept for the
+//! next run, which starts faster in a warm worker, and thrown away when a run is cancelled: there is no other way to
+//! stop a computation in a browser.
+
+use std::cell::RefCell;
+
+use leptos::prelude::*;
+use recspeed_types::api::{Failure, RunStatus};
+use recspeed_types::{ExperimentSpec, FailureCode, RunEvent, RunId};
+use wasm_bindgen::prelude::*;
+use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use super::RunState;
+use super::batch::Batch;
+
+/// Address of the worker's script; built beside the page.
+const SCRIPT: &str = "/runner/worker.js";
+
+thread_local! {
+    static RUNNER: RefCell<Option<Runner>> = const { RefCell::new(None) };
+    static ACTIVE: RefCell<Option<(RunState, Batch)>> = const { RefCell::new(None) };
+}
+
+struct Runner {
+    worker: Worker,
+    _on_message: Closure<dyn Fn(MessageEvent)>,
+    _on_error: Closure<dyn Fn(ErrorEvent)>,
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.worker.terminate();
+    }
+}
+
+/// Starts a run in this tab.
+pub(super) fn start(spec: ExperimentSpec, parent: Option<RunId>) -> RunState {
+    let now = js_sys::Date::now();
+    let id = RunId::new(format!("tab-{}", now as u64)).expect("digits, letters and a hyphen, under 40 characters");
+    let text = spec.to_json();
+    let run = RunState::in_tab(id.clone(), spec, parent, now as i64);
+    let batch = Batch::new(run.clone(), |run| {
+        fail(&run, FailureCode::Internal, "The runner in this tab skipped an event; run it again.", "");
+    });
+    ACTIVE.set(Some((run.clone(), batch)));
+    let posted = RUNNER.with_borrow_mut(|runner| {
+        if runner.is_none() {
+            *runner = Some(load()?);
+        }
+        let message = js_sys::Object::new();
+        js_sys::Reflect::set(&message, &"spec".into(), &text.into())?;
+        js_sys::Reflect::set(&message, &"run".into(), &id.as_str().into())?;
+        runner.as_ref().map_or(Ok(()), |runner| runner.worker.post_message(&message))
+    });
+    if let Err(error) = posted {
+        fail(&run, FailureCode::Worker, CANNOT_LOAD, &format!("{error:?}"));
+    }
+    run
+}
+
+/// Stops a run in this tab at once.
+pub(super) fn cancel(run: &RunState) {
+    RUNNER.set(None);
+    fail(run, FailureCode::Cancelled, "You cancelled it.", "");
+}
+
+const CANNOT_LOAD: &str =
+    "The in-tab runner could not be loaded. Reload the page; if that does not help, run on the server instead.";
+
+fn load() -> Result<Runner, JsValue> {
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    let worker = Worker::new_with_options(SCRIPT, &options)?;
+    let on_message = Closure::<dyn Fn(MessageEvent)>::new(|message: MessageEvent| receive(&message.data()));
+    let on_error = Closure::<dyn Fn(ErrorEvent)>::new(|error: ErrorEvent| {
+        RUNNER.set(None);
+        let run = ACTIVE.with_borrow(|active| active.as_ref().map(|(run, _)| run.clone()));
+        let Some(run) = run.filter(|run| !untrack(|| run.status()).is_over()) else { return };
+        // A script that is missing gives an event without any words.
+        let words = js_sys::Reflect::get(&error, &"message".into()).ok().and_then(|m| m.as_string()).unwrap_or_default();
+        let started = run.view.with_untracked(|view| view.next_seq > 0);
+        let cause = if started {
+            "The computation in this tab broke off, often because the tab ran out of memory. Try a smaller data set, or run on the server."
+        } else {
+            CANNOT_LOAD
+        };
+        fail(&run, FailureCode::Worker, cause, &words);
+    });
+    worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    Ok(Runner { worker, _on_message: on_message, _on_error: on_error })
+}
+
+fn receive(data: &JsValue) {
+    let Some(text) = data.as_string() else { return };
+    let Ok(event) = serde_json::from_str::<RunEvent>(&text) else { return };
+    let batch = ACTIVE.with_borrow(|active| {
+        active.as_ref().filter(|(run, _)| run.id() == event.run).map(|(_, batch)| batch.clone())
+    });
+    if let Some(batch) = batch {
+        batch.push(event);
+    }
+}
+
+fn fail(run: &RunState, code: FailureCode, cause: &str, detail: &str) {
+    run.record.update(|record| {
+        record.status = if code == FailureCode::Cancelled { RunStatus::Cancelled } else { RunStatus::Failed };
+        record.ended_ms = Some(js_sys::Date::now() as i64);
+        record.failure = Some(Failure { code, cause: cause.to_owned(), detail: detail.to_owned() });
+    });
+}

@@ -1,0 +1,64 @@
+//! Light and dark: as the system says, unless the reader chose.
+
+use leptos::prelude::{document, window};
+
+/// What the reader chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// As the system says.
+    System,
+    /// Always light.
+    Light,
+    /// Always dark.
+    Dark,
+}
+
+/// Where the choice is kept; `static/boot.js` reads the same key before the first paint.
+const KEY: &str = "recspeed-theme";
+
+impl Theme {
+    /// The choice of an earlier visit.
+    pub(crate) fn remembered() -> Self {
+        let stored = window().local_storage().ok().flatten().and_then(|storage| storage.get_item(KEY).ok().flatten());
+        match stored.as_deref() {
+            Some("light") => Self::Light,
+            Some("dark") => Self::Dark,
+            _ => Self::System,
+        }
+    }
+
+    /// Makes the page look like it, and remembers it.
+    pub(crate) fn apply(self) {
+        let Some(root) = document().document_element() else { return };
+        let storage = window().local_storage().ok().flatten();
+        // A browser that refuses storage (private windows) still gets the theme, for this visit.
+        let _ = match self {
+            Self::System => root.remove_attribute("data-theme"),
+            Self::Light | Self::Dark => root.set_attribute("data-theme", self.as_str()),
+        };
+        if let Some(storage) = storage {
+            let _ = match self {
+                Self::System => storage.remove_item(KEY),
+                Self::Light | Self::Dark => storage.set_item(KEY, self.as_str()),
+            };
+        }
+    }
+
+    /// The name for people and for the attribute.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The next choice of the switch.
+    pub(crate) const fn next(self) -> Self {
+        match self {
+            Self::System => Self::Light,
+            Self::Light => Self::Dark,
+            Self::Dark => Self::System,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Short messages at the edge of the page, some with a way back.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+/// A short message.
+#[derive(Clone)]
+pub(crate) struct Toast {
+    /// Tells it from the others.
+    pub id: u32,
+    /// What happened.
+    pub text: String,
+    /// What undoes it.
+    pub undo: Option<Callback<()>>,
+}
+
+/// The messages on show.
+#[derive(Clone, Copy)]
+pub(crate) struct Toasts {
+    list: RwSignal<Vec<Toast>>,
+    next: StoredValue<u32>,
+}
+
+/// How long a message stays. An undo stays longer: reading, deciding and aiming take time.
+const STAYS: Duration = Duration::from_secs(5);
+const UNDO_STAYS: Duration = Duration::from_secs(8);
+
+impl Toasts {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self { list: RwSignal::new(Vec::new()), next: StoredValue::new(0) }
+    }
+
+    /// The messages on show.
+    pub(crate) fn list(self) -> Vec<Toast> {
+        self.list.get()
+    }
+
+    /// Says something.
+    pub(crate) fn say(self, text: impl Into<String>) {
+        let id = self.add(text.into(), None);
+        set_timeout(
+            move || {
+                self.dismiss(id);
+            },
+            STAYS,
+        );
+    }
+
+    /// Says something that can be undone; `then` happens when the time for that is over, unless it was undone.
+    pub(crate) fn undoable(self, text: impl Into<String>, undo: Callback<()>, then: Callback<()>) {
+        let id = self.add(text.into(), Some(undo));
+        set_timeout(
+            move || {
+                if self.dismiss(id) {
+                    then.run(());
+                }
+            },
+            UNDO_STAYS,
+        );
+    }
+
+    /// Takes a message away; whether it was still there.
+    pub(crate) fn dismiss(self, id: u32) -> bool {
+        let there = self.list.with_untracked(|list| list.iter().any(|toast| toast.id == id));
+        if there {
+            self.list.update(|list| list.retain(|toast| toast.id != id));
+        }
+        there
+    }
+
+    fn add(self, text: String, undo: Option<Callback<()>>) -> u32 {
+        let id = self.next.get_value();
+        self.next.set_value(id.wrapping_add(1));
+        self.list.update(|list| list.push(Toast { id, text, undo }));
+        id
+    }
+}
