@@ -21,7 +21,12 @@ pub(crate) fn text(value: &str) -> ParamValue {
     ParamValue::Text(value.to_owned())
 }
 
-pub(crate) fn fitted(kind: &str, params: &[(&str, ParamValue)], data: &TrainSet<'_>, seed: u64) -> Box<dyn Recommender> {
+pub(crate) fn fitted(
+    kind: &str,
+    params: &[(&str, ParamValue)],
+    data: &TrainSet<'_>,
+    seed: u64,
+) -> Box<dyn Recommender> {
     fit(&resolved(kind, params), data, seed, &mut Unobserved).expect("the fit succeeds")
 }
 
