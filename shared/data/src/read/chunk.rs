@@ -20,7 +20,8 @@ pub(super) const PARTITIONS: usize = 128;
 pub(super) const SAME: u32 = u32::MAX;
 
 /// An id as the hash tables compare it. Up to 15 bytes: the bytes themselves, zero-padded, with the length in the top
-/// byte, so that equal keys are equal ids. Longer: two hashes and [`LONG`] in the top byte.
+/// byte, so that equal keys are equal ids. Longer: a hash, then [`LONG`] in the top byte, the length in the next two, and
+/// five bytes for the tables' own use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Key {
     pub(super) low: u64,
@@ -29,6 +30,9 @@ pub(super) struct Key {
 
 /// Top byte of the key of an id that does not fit into it.
 const LONG: u64 = 0xff << 56;
+
+/// Lowest bits of the high half of a long key: where a table keeps the bytes of the id.
+pub(super) const PLACE_BITS: u32 = 40;
 
 impl Key {
     fn of(id: &[u8]) -> Self {
@@ -39,8 +43,7 @@ impl Key {
             let both = u128::from_le_bytes(padded);
             return Self { low: both as u64, high: (both >> 64) as u64 };
         }
-        let low = hash(id);
-        Self { low, high: LONG | fold(low, 0x9fb2_1c65_1e98_df25 ^ id.len() as u64) >> 8 }
+        Self { low: hash(id), high: LONG | (id.len() as u64) << PLACE_BITS }
     }
 
     /// Whether equal keys still need their bytes compared.
@@ -80,13 +83,27 @@ pub(super) fn span(chunk: &[u8], span: u32) -> &[u8] {
     &chunk[start..start + (span & 1023) as usize + 1]
 }
 
+/// Ids as they are met, before they are divided.
+#[derive(Debug, Default)]
+struct Met {
+    found: Vec<Found>,
+    /// Partition of each.
+    partition: Vec<u8>,
+}
+
+/// Buffers that one chunk after another uses, so that only one pair a task is in memory.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    user: Met,
+    item: Met,
+}
+
 /// The ids of one column of a chunk.
 #[derive(Debug, Default)]
 pub(super) struct IdColumn {
     /// Span of each row, or [`SAME`].
     pub(super) spans: Vec<u32>,
-    found: Vec<Found>,
-    /// `found`, by partition.
+    /// The ids that differ from the row's before, by partition.
     sorted: Vec<Found>,
     /// Where each partition begins in `sorted`.
     starts: Vec<u32>,
@@ -95,7 +112,7 @@ pub(super) struct IdColumn {
 
 impl IdColumn {
     #[inline]
-    fn push(&mut self, key: Key, start: usize, len: usize) {
+    fn push(&mut self, met: &mut Met, key: Key, start: usize, len: usize) {
         let row = self.spans.len() as u32;
         if key == self.last && !key.is_long() {
             self.spans.push(SAME);
@@ -104,20 +121,20 @@ impl IdColumn {
         self.last = key;
         let span = pack_span(start, len);
         self.spans.push(span);
-        self.found.push(Found { key, row, span });
+        met.found.push(Found { key, row, span });
+        met.partition.push(partition(key.hash()) as u8);
     }
 
     fn clear(&mut self) {
         self.spans.clear();
-        self.found.clear();
         self.last = Key::default();
     }
 
-    /// Orders what was found by partition; rows stay ascending inside each.
-    fn divide(&mut self) {
+    /// Takes what was met, by partition; rows stay ascending inside each.
+    fn divide(&mut self, met: &mut Met) {
         let mut next = [0u32; PARTITIONS];
-        for found in &self.found {
-            next[partition(found.key.hash())] += 1;
+        for &partition in &met.partition {
+            next[usize::from(partition)] += 1;
         }
         self.starts.clear();
         self.starts.push(0);
@@ -128,12 +145,14 @@ impl IdColumn {
             *count = begin;
             self.starts.push(start);
         }
-        self.sorted.resize(self.found.len(), Found::default());
-        for found in &self.found {
-            let at = &mut next[partition(found.key.hash())];
+        self.sorted.resize(met.found.len(), Found::default());
+        for (found, &partition) in met.found.iter().zip(&met.partition) {
+            let at = &mut next[usize::from(partition)];
             self.sorted[*at as usize] = *found;
             *at += 1;
         }
+        met.found.clear();
+        met.partition.clear();
     }
 
     /// What was found in one partition, rows ascending.
@@ -167,7 +186,7 @@ pub(super) fn end_of_chunk(text: &[u8], start: usize, bytes: usize) -> usize {
 
 impl ChunkRows {
     /// Reads the lines of `text[range]`, which begins and ends at line ends.
-    pub(super) fn parse(&mut self, text: &[u8], range: Range<usize>, layout: &Layout) {
+    pub(super) fn parse(&mut self, text: &[u8], range: Range<usize>, layout: &Layout, scratch: &mut Scratch) {
         self.rating.clear();
         self.timestamp.clear();
         self.user.clear();
@@ -182,22 +201,22 @@ impl ChunkRows {
                     && memchr(0, chunk).is_none()
                     && simdutf8::basic::from_utf8(chunk).is_ok();
                 // Wide loads may read past the chunk, as long as they stay in the file.
-                self.delimited(chunk, &text[range.start..], columns, fast);
+                self.delimited(chunk, &text[range.start..], columns, fast, scratch);
             }
-            Layout::Sequences => self.sequences(chunk),
+            Layout::Sequences => self.sequences(chunk, scratch),
         }
-        self.user.divide();
-        self.item.divide();
+        self.user.divide(&mut scratch.user);
+        self.item.divide(&mut scratch.item);
     }
 
-    fn delimited(&mut self, chunk: &[u8], ahead: &[u8], columns: Columns, fast: bool) {
+    fn delimited(&mut self, chunk: &[u8], ahead: &[u8], columns: Columns, fast: bool, scratch: &mut Scratch) {
         let mut at = 0;
         while at < chunk.len() {
             if fast && let Some(row) = FastRow::parse(ahead, at, columns) {
                 self.lines += 1;
                 self.data_lines += 1;
-                self.user.push(row.user, at, row.user_len);
-                self.item.push(row.item, at + row.user_len + 1, row.item_len);
+                self.user.push(&mut scratch.user, row.user, at, row.user_len);
+                self.item.push(&mut scratch.item, row.item, at + row.user_len + 1, row.item_len);
                 self.rating.push(row.rating);
                 self.timestamp.push(row.timestamp);
                 at = row.end;
@@ -206,21 +225,22 @@ impl ChunkRows {
             let (line, end) = line_at(chunk, at);
             self.exact(line, |rows, line| {
                 let row = line::delimited(line, columns)?;
-                rows.push_row(chunk, &row);
+                rows.push_row(chunk, &row, scratch);
                 Ok(())
             });
             at = end;
         }
     }
 
-    fn sequences(&mut self, chunk: &[u8]) {
+    fn sequences(&mut self, chunk: &[u8], scratch: &mut Scratch) {
         let mut at = 0;
         while at < chunk.len() {
             let (line, end) = line_at(chunk, at);
             self.exact(line, |rows, line| {
                 let (user, items) = line::sequence(line)?;
                 for (position, item) in items.enumerate() {
-                    rows.push_row(chunk, &line::Row { user, item, rating: 1.0, timestamp: position as i64 });
+                    let row = line::Row { user, item, rating: 1.0, timestamp: position as i64 };
+                    rows.push_row(chunk, &row, scratch);
                 }
                 Ok(())
             });
@@ -243,10 +263,10 @@ impl ChunkRows {
         }
     }
 
-    fn push_row(&mut self, chunk: &[u8], row: &line::Row<'_>) {
+    fn push_row(&mut self, chunk: &[u8], row: &line::Row<'_>, scratch: &mut Scratch) {
         let place = |id: &[u8]| id.as_ptr().addr() - chunk.as_ptr().addr();
-        self.user.push(Key::of(row.user), place(row.user), row.user.len());
-        self.item.push(Key::of(row.item), place(row.item), row.item.len());
+        self.user.push(&mut scratch.user, Key::of(row.user), place(row.user), row.user.len());
+        self.item.push(&mut scratch.item, Key::of(row.item), place(row.item), row.item.len());
         self.rating.push(row.rating);
         self.timestamp.push(row.timestamp);
     }

@@ -1,95 +1,135 @@
 //! Ids into indices, in the order of first appearance, by all cores.
 //!
-//! Each partition of the ids (by hash) has its own table and is looked up by one task, in the order of the rows; what it
-//! finds for a row is either the index given in an earlier batch or the row of first appearance in this batch. One pass
-//! over the rows then numbers the first appearances.
+//! Each partition of the ids (by hash) has its own table and is looked up by one task, in the order of the rows: it finds
+//! the row where an id appeared first. One pass over the rows then numbers the first appearances; every other row takes
+//! the index of its first one.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::chunk::{ChunkRows, Found, IdColumn, Key, PARTITIONS, SAME, span};
+use super::chunk::{ChunkRows, Found, IdColumn, Key, PARTITIONS, PLACE_BITS, SAME, span};
 use super::error::ReadError;
 use crate::dictionary::{Dictionary, MAX_ARENA_BYTES};
 use crate::interactions::Interactions;
 
-/// Marks a value that is a row of this batch, not yet an index.
-const FRESH: u32 = 1 << 31;
+/// Low bits of a slot: one more than the number of the entry; 0 where the slot is free. Above them 8 bits of the hash.
+const ENTRY_BITS: u32 = 24;
+const ENTRY_MASK: u32 = (1 << ENTRY_BITS) - 1;
 
-/// A place of a hash table; free where `key.high` is 0, which no key has.
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    key: Key,
-    /// Index of the id, or [`FRESH`] and the row of its first appearance in this batch.
-    value: u32,
-    /// Long ids: where their bytes begin in [`Table::long`].
-    place: u32,
-}
+/// Ids looked up together, so that their cache misses overlap.
+const BLOCK: usize = 16;
 
-/// The ids of one partition: open addressing with linear probing, at most three quarters full.
+/// The ids of one partition in the order of their appearance, found by open addressing with linear probing over small
+/// slots that are at most three quarters full.
 #[derive(Debug, Default)]
 struct Table {
-    slots: Vec<Slot>,
-    used: usize,
+    slots: Vec<u32>,
+    /// Ids; a long one carries where its bytes begin in `long`.
+    keys: Vec<Key>,
+    /// Row of the first appearance of each.
+    first_row: Vec<u32>,
     /// Bytes of the long ids.
     long: Vec<u8>,
-    /// Slots whose value is fresh.
-    fresh: Vec<u32>,
+}
+
+/// The bits of a hash that a slot keeps; the partition took the top ones.
+const fn tag(hash: u64) -> u32 {
+    (hash >> 24) as u32 & !ENTRY_MASK
 }
 
 impl Table {
-    /// The value of a found id; a new one is added with the row as its fresh value.
-    #[inline]
-    fn value(&mut self, found: &Found, row: u32, chunk: &[u8]) -> u32 {
-        if self.used * 4 >= self.slots.len() * 3 {
-            self.grow();
+    /// Looks up ids found in one chunk, whose first row is number `chunk_row`; gives each row and the first row of its
+    /// id to `answer`. False when the partition is full.
+    fn look_up(&mut self, found: &[Found], chunk: &[u8], chunk_row: u32, mut answer: impl FnMut(u32, u32)) -> bool {
+        for block in found.chunks(BLOCK) {
+            while (self.keys.len() + BLOCK) * 4 > self.slots.len() * 3 {
+                self.grow();
+            }
+            if self.keys.len() + BLOCK > ENTRY_MASK as usize {
+                return false;
+            }
+            let mut hashes = [0; BLOCK];
+            for (hash, found) in hashes.iter_mut().zip(block) {
+                *hash = found.key.hash();
+            }
+            self.touch(&hashes[..block.len()]);
+            for (&hash, found) in hashes.iter().zip(block) {
+                let row = chunk_row + found.row;
+                answer(found.row, self.first_row(hash, found, chunk, row));
+            }
         }
+        true
+    }
+
+    /// Loads what the look-ups of a block will need: all slots, then all keys, none waiting for another.
+    #[inline]
+    fn touch(&self, hashes: &[u64]) {
+        let mask = self.slots.len() - 1;
+        let mut sum = 0;
+        for &hash in hashes {
+            let slot = self.slots[hash as usize & mask];
+            if slot & !ENTRY_MASK == tag(hash) && slot != 0 {
+                let entry = (slot & ENTRY_MASK) as usize - 1;
+                sum ^= self.keys[entry].low ^ u64::from(self.first_row[entry]);
+            }
+        }
+        std::hint::black_box(sum);
+    }
+
+    /// The row where an id appeared first; `row` for a new one, which is added.
+    #[inline]
+    fn first_row(&mut self, hash: u64, found: &Found, chunk: &[u8], row: u32) -> u32 {
         let key = found.key;
         let mask = self.slots.len() - 1;
-        let mut at = key.hash() as usize & mask;
+        let mut at = hash as usize & mask;
         loop {
-            let slot = &self.slots[at];
-            if slot.key == key && (!key.is_long() || self.long[slot.place as usize..].starts_with(span(chunk, found.span))) {
-                return slot.value;
-            }
-            if slot.key.high == 0 {
+            let slot = self.slots[at];
+            if slot == 0 {
                 break;
+            }
+            if slot & !ENTRY_MASK == tag(hash) {
+                let entry = (slot & ENTRY_MASK) as usize - 1;
+                let other = self.keys[entry];
+                if other == key || key.is_long() && self.equals_long(other, found, chunk) {
+                    return self.first_row[entry];
+                }
             }
             at = (at + 1) & mask;
         }
-        let place = self.long.len() as u32;
+        let mut key = key;
         if key.is_long() {
+            key.high |= self.long.len() as u64;
             self.long.extend_from_slice(span(chunk, found.span));
         }
-        self.slots[at] = Slot { key, value: FRESH | row, place };
-        self.used += 1;
-        self.fresh.push(at as u32);
-        FRESH | row
+        self.keys.push(key);
+        self.first_row.push(row);
+        self.slots[at] = tag(hash) | self.keys.len() as u32;
+        row
+    }
+
+    #[cold]
+    fn equals_long(&self, other: Key, found: &Found, chunk: &[u8]) -> bool {
+        let bytes = span(chunk, found.span);
+        let place = (other.high & ((1 << PLACE_BITS) - 1)) as usize;
+        other.low == found.key.low
+            && other.high >> PLACE_BITS == found.key.high >> PLACE_BITS
+            && self.long[place..place + bytes.len()] == *bytes
     }
 
     #[cold]
     fn grow(&mut self) {
-        let len = (self.slots.len() * 2).max(16);
-        let old = std::mem::replace(&mut self.slots, vec![Slot::default(); len]);
-        self.fresh.clear();
-        for slot in old.into_iter().filter(|slot| slot.key.high != 0) {
-            let mut at = slot.key.hash() as usize & (len - 1);
-            while self.slots[at].key.high != 0 {
+        let len = (self.slots.len() * 2).max(4 * BLOCK);
+        self.slots.clear();
+        self.slots.resize(len, 0);
+        for (key, number) in self.keys.iter().zip(1u32..) {
+            let hash = key.hash();
+            let mut at = hash as usize & (len - 1);
+            while self.slots[at] != 0 {
                 at = (at + 1) & (len - 1);
             }
-            self.slots[at] = slot;
-            if slot.value & FRESH != 0 {
-                self.fresh.push(at as u32);
-            }
-        }
-    }
-
-    /// Replaces the fresh values by the indices that their rows were given.
-    fn settle(&mut self, index_of_row: &[u32]) {
-        for at in self.fresh.drain(..) {
-            let value = &mut self.slots[at as usize].value;
-            *value = index_of_row[(*value & !FRESH) as usize];
+            self.slots[at] = tag(hash) | number;
         }
     }
 }
@@ -99,8 +139,8 @@ impl Table {
 struct Numbering {
     which: &'static str,
     tables: Vec<Table>,
-    /// What the tables answered for each row of the batch.
-    values: Vec<AtomicU32>,
+    /// Of each row of the batch, the row where its id appeared first.
+    first_rows: Vec<AtomicU32>,
     /// Ids in the order of first appearance, one after another.
     arena: Vec<u8>,
     ends: Vec<u32>,
@@ -110,44 +150,42 @@ struct Numbering {
 impl Numbering {
     fn new(which: &'static str) -> Self {
         let tables = (0..PARTITIONS).map(|_| Table::default()).collect();
-        Self { which, tables, values: Vec::new(), arena: Vec::new(), ends: Vec::new(), column: Vec::new() }
+        Self { which, tables, first_rows: Vec::new(), arena: Vec::new(), ends: Vec::new(), column: Vec::new() }
     }
 
-    /// Looks every found id of the batch up, partition by partition.
-    fn look_up(&mut self, batch: &Batch<'_>, column: fn(&ChunkRows) -> &IdColumn) {
-        if self.values.len() < batch.rows {
-            self.values.resize_with(batch.rows, AtomicU32::default);
+    /// Looks every found id of the batch, whose first row is `start`, up: partition by partition.
+    fn look_up(&mut self, batch: &Batch<'_>, start: u32, column: fn(&ChunkRows) -> &IdColumn) -> Result<(), ReadError> {
+        if self.first_rows.len() < batch.rows {
+            self.first_rows.resize_with(batch.rows, AtomicU32::default);
         }
-        let values = &self.values;
-        self.tables.par_iter_mut().enumerate().for_each(|(partition, table)| {
-            for (rows, chunk, first) in batch.chunks() {
-                for found in column(rows).of_partition(partition) {
-                    let row = first + found.row;
-                    values[row as usize].store(table.value(found, row, chunk), Relaxed);
-                }
-            }
+        let first_rows = &self.first_rows;
+        let all_fit = self.tables.par_iter_mut().enumerate().all(|(partition, table)| {
+            batch.chunks().all(|(rows, chunk, first)| {
+                let answers = &first_rows[first as usize..];
+                table.look_up(column(rows).of_partition(partition), chunk, start + first, |row, first_row| {
+                    answers[row as usize].store(first_row, Relaxed);
+                })
+            })
         });
+        if all_fit { Ok(()) } else { Err(ReadError::TooManyIds { which: self.which }) }
     }
 
     /// Gives every row of the batch its index, new ids the next free one.
     fn number(&mut self, batch: &Batch<'_>, column: fn(&ChunkRows) -> &IdColumn) -> Result<(), ReadError> {
-        let start = self.column.len();
-        self.column.reserve(batch.rows);
+        let start = self.column.len() as u32;
         for (rows, chunk, first) in batch.chunks() {
             let spans = &column(rows).spans;
-            let values = &self.values[first as usize..][..spans.len()];
+            let first_rows = &self.first_rows[first as usize..][..spans.len()];
             let mut index = 0;
-            for ((&id, value), row) in spans.iter().zip(values).zip(first..) {
+            for ((&id, first_row), row) in spans.iter().zip(first_rows).zip(start + first..) {
                 if id != SAME {
-                    let value = value.load(Relaxed);
-                    index = if value & FRESH == 0 {
-                        value
-                    } else if value & !FRESH == row {
+                    let first_row = first_row.load(Relaxed);
+                    index = if first_row == row {
                         self.arena.extend_from_slice(span(chunk, id));
                         self.ends.push(self.arena.len() as u32);
                         self.ends.len() as u32 - 1
                     } else {
-                        self.column[start + (value & !FRESH) as usize]
+                        self.column[first_row as usize]
                     };
                 }
                 self.column.push(index);
@@ -159,14 +197,8 @@ impl Numbering {
         Ok(())
     }
 
-    /// Replaces fresh values in the tables, now that the batch, which begins at row `start`, is numbered.
-    fn settle(&mut self, start: usize) {
-        let index_of_row = &self.column[start..];
-        self.tables.par_iter_mut().for_each(|table| table.settle(index_of_row));
-    }
-
     fn finish(self) -> (Dictionary, Vec<u32>) {
-        drop((self.tables, self.values));
+        drop((self.tables, self.first_rows));
         let ids = Dictionary::from_arena(self.arena, self.ends).expect("checked ids, one after another");
         (ids, self.column)
     }
@@ -222,13 +254,17 @@ impl Encoder {
     pub(super) fn add_batch(&mut self, text: &[u8], parsed: &[ChunkRows], bounds: &[Range<usize>]) -> Result<(), ReadError> {
         let rows = parsed.iter().map(|chunk| chunk.rating.len()).sum();
         let start = self.rows();
-        if start + rows > u32::MAX as usize - 1 || rows >= FRESH as usize {
+        if start + rows > u32::MAX as usize - 1 {
             return Err(ReadError::TooManyRows);
         }
         let batch = Batch { text, parsed, bounds, rows };
         let Self { users, items, rating, timestamp } = self;
-        rayon::join(|| users.look_up(&batch, |rows| &rows.user), || items.look_up(&batch, |rows| &rows.item));
-        let (users_numbered, items_numbered) = rayon::join(
+        let found = rayon::join(
+            || users.look_up(&batch, start as u32, |rows| &rows.user),
+            || items.look_up(&batch, start as u32, |rows| &rows.item),
+        );
+        found.0.and(found.1)?;
+        let numbered = rayon::join(
             || users.number(&batch, |rows| &rows.user),
             || {
                 for chunk in parsed {
@@ -238,10 +274,21 @@ impl Encoder {
                 items.number(&batch, |rows| &rows.item)
             },
         );
-        users_numbered?;
-        items_numbered?;
-        rayon::join(|| users.settle(start), || items.settle(start));
-        Ok(())
+        numbered.0.and(numbered.1)
+    }
+
+    /// Makes room for a file of `total` bytes, judged by what its first `seen` bytes gave. Memory that is reserved and
+    /// never written costs address space only; growing step by step would copy.
+    pub(super) fn reserve(&mut self, seen: usize, total: usize) {
+        let scale = |n: usize| (n as u128 * total as u128 / seen.max(1) as u128) as usize;
+        let rows = (scale(self.rating.len()) + scale(self.rating.len()) / 64).saturating_sub(self.rating.len());
+        self.rating.reserve_exact(rows);
+        self.timestamp.reserve_exact(rows);
+        for ids in [&mut self.users, &mut self.items] {
+            ids.column.reserve_exact(rows);
+            ids.arena.reserve_exact(scale(ids.arena.len()).min(MAX_ARENA_BYTES).saturating_sub(ids.arena.len()));
+            ids.ends.reserve_exact(scale(ids.ends.len()) - ids.ends.len());
+        }
     }
 
     pub(super) fn finish(self, has_ratings: bool, has_timestamps: bool) -> Interactions {

@@ -20,7 +20,7 @@ pub use attributes::read_attributes;
 pub use error::{BadLine, ReadError, ReadReport};
 
 use crate::interactions::Interactions;
-use chunk::ChunkRows;
+use chunk::{ChunkRows, Scratch};
 use encode::Encoder;
 use error::BadReason;
 
@@ -60,7 +60,7 @@ pub fn read_ratings(format: DataFormat, bytes: &[u8], limits: ReadLimits) -> Res
 }
 
 /// Chunks parsed before their ids are numbered; bounds the memory besides the columns.
-const CHUNKS_A_BATCH: usize = 32;
+const CHUNKS_A_BATCH: usize = 16;
 
 fn read_text(
     format: DataFormat,
@@ -84,7 +84,9 @@ fn read_text(
         }
         batch.resize_with(bounds.len().max(batch.len()), ChunkRows::default);
         let parsed = &mut batch[..bounds.len()];
-        parsed.par_iter_mut().zip(&bounds).for_each(|(rows, range)| rows.parse(text, range.clone(), &layout));
+        parsed.par_iter_mut().zip(&bounds).for_each_init(Scratch::default, |scratch, (rows, range)| {
+            rows.parse(text, range.clone(), &layout, scratch);
+        });
         for chunk in parsed.iter_mut() {
             for (line, reason) in chunk.shown.drain(..) {
                 if report.shown.len() < MAX_BAD_LINES_SHOWN {
@@ -95,7 +97,11 @@ fn read_text(
             report.bad_lines += chunk.bad;
             data_lines += chunk.data_lines;
         }
+        let first = encoder.rows() == 0;
         encoder.add_batch(text, parsed, &bounds)?;
+        if first && at < text.len() {
+            encoder.reserve(at - body, text.len() - body);
+        }
     }
     drop(batch);
     report.rows = encoder.rows() as u64;
