@@ -4,6 +4,11 @@
 //! predicts, scores, ranks and explains. Families are folders, one file a method. Work is divided over rayon's threads in
 //! pieces whose borders do not depend on the number of threads, so the same seed gives the same bits for any number.
 
+#![allow(
+    clippy::inline_always,
+    reason = "a vector loop must be compiled inside the function that chose the instruction set"
+)]
+
 mod baselines;
 mod dense;
 mod error;

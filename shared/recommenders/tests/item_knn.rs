@@ -77,8 +77,8 @@ proptest! {
                 .collect();
             near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             near.truncate(kept as usize);
-            for user in 0..users {
-                let expected: f64 = near.iter().map(|&(sim, _, other)| f64::from(sim) * dense[user][other]).sum();
+            for (user, line) in dense.iter().enumerate() {
+                let expected: f64 = near.iter().map(|&(sim, _, other)| f64::from(sim) * line[other]).sum();
                 let score = f64::from(model.predict(user as u32, candidate as u32, 0));
                 prop_assert!((score - expected).abs() < 1e-5, "{score} {expected}");
             }

@@ -29,8 +29,7 @@ impl<'a> Cholesky<'a> {
             }
             let diagonal = row[i];
             let pivot = diagonal - dot(simd, &row[..i], &row[..i]);
-            // Also false for NaN.
-            if !(pivot > diagonal.abs() * (d as f32 * f32::EPSILON)) {
+            if pivot.is_nan() || pivot <= diagonal.abs() * (d as f32 * f32::EPSILON) {
                 return Err(NotPositiveDefinite);
             }
             row[i] = pivot.sqrt();

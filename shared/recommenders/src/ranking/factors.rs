@@ -6,6 +6,7 @@ use recspeed_types::FitObserver;
 
 use super::RankError;
 use super::request::{Places, RankRequest, Ranking, group_size};
+use super::scan::scan;
 use super::top::Best;
 use crate::dense::{Matrix, multiply};
 
@@ -15,9 +16,6 @@ const TILE_ITEMS: usize = 512;
 
 /// Floating-point operations of one group, about a tenth of a second on two cores.
 const GROUP_FLOP: f64 = 8e9;
-
-/// Scores that are compared with the threshold before any of them is looked at alone.
-const STRIDE: usize = 32;
 
 /// Ranks by `score = user vector · item vector`, without a matrix of all scores: a block of users is multiplied with a
 /// tile of items, excluded places are overwritten, and what reaches the block's thresholds enters the heaps.
@@ -168,38 +166,16 @@ impl WithSimd for RankBlock<'_> {
                     scratch.passed[index] += 1;
                 }
                 let best = &mut scratch.best[index];
-                let (strides, rest) = line.as_chunks::<STRIDE>();
-                for (at, stride) in strides.iter().enumerate() {
-                    let threshold = best.threshold();
-                    let mut reached = false;
-                    for &score in stride {
-                        // Written so that NaN reaches it too, and is found.
-                        reached |= !(score < threshold);
+                scan(best, line, |best, place, score| {
+                    let item = pool.items[first + place];
+                    if best.offer(score, request.tie_ranks[item as usize], item) {
+                        Ok(())
+                    } else {
+                        Err(RankError::NotFinite { user, item })
                     }
-                    if reached {
-                        offer_all(best, stride, &pool.items[first + at * STRIDE..], request, user)?;
-                    }
-                }
-                let done = strides.len() * STRIDE;
-                offer_all(best, rest, &pool.items[first + done..], request, user)?;
+                })?;
             }
         }
         Ok(())
     }
-}
-
-#[inline(never)]
-fn offer_all(
-    best: &mut Best,
-    scores: &[f32],
-    items: &[u32],
-    request: &RankRequest<'_>,
-    user: u32,
-) -> Result<(), RankError> {
-    for (&score, &item) in scores.iter().zip(items) {
-        if !(score < best.threshold()) && !best.offer(score, request.tie_ranks[item as usize], item) {
-            return Err(RankError::NotFinite { user, item });
-        }
-    }
-    Ok(())
 }

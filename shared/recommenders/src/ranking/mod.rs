@@ -6,6 +6,7 @@
 mod error;
 mod factors;
 mod request;
+mod scan;
 mod scores;
 mod shared_order;
 mod top;

@@ -1,10 +1,12 @@
 //! Lists of any method: all scores of one user at a time.
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use recspeed_types::FitObserver;
 
 use super::RankError;
 use super::request::{Places, RankRequest, Ranking, group_size};
+use super::scan::scan;
 use super::top::Best;
 
 /// Scores of one group, about: a small part of a second of work.
@@ -19,19 +21,20 @@ pub(crate) fn by_scores(
     observer: &mut dyn FitObserver,
 ) -> Result<Ranking, RankError> {
     request.check(n_users, n_items)?;
-    let k = request.k;
+    let width = request.k.max(1);
+    let arch = Arch::new();
     request.in_groups(group_size(1, n_items as f64, GROUP_SCORES), observer, |users, places| {
         let Places { items, scores, ties } = places;
         users
             .par_iter()
-            .zip(items.par_chunks_mut(k.max(1)))
-            .zip(scores.par_chunks_mut(k.max(1)))
+            .zip(items.par_chunks_mut(width))
+            .zip(scores.par_chunks_mut(width))
             .zip(ties.par_iter_mut())
             .try_for_each_init(
-                || (vec![0.0f32; n_items], Best::new(k)),
+                || (vec![0.0f32; n_items], Best::new(request.k)),
                 |(line, best), (((&user, items), scores), ties)| {
                     score_all(user, line);
-                    rank_line(request, user, line, best)?;
+                    arch.dispatch(RankLine { request, user, line, best })?;
                     *ties = best.write(items, scores);
                     Ok(())
                 },
@@ -39,20 +42,30 @@ pub(crate) fn by_scores(
     })
 }
 
-fn rank_line(request: &RankRequest<'_>, user: u32, line: &[f32], best: &mut Best) -> Result<(), RankError> {
-    let mut excluded = request.excluded(user).iter().copied().peekable();
-    for (item, &score) in (0u32..).zip(line) {
-        // Also lets NaN through, which `offer` refuses.
-        if score < best.threshold() {
-            continue;
+struct RankLine<'a> {
+    request: &'a RankRequest<'a>,
+    user: u32,
+    line: &'a mut [f32],
+    best: &'a mut Best,
+}
+
+impl WithSimd for RankLine<'_> {
+    type Output = Result<(), RankError>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let Self { request, user, line, best } = self;
+        for &item in request.excluded(user) {
+            // Below every threshold.
+            line[item as usize] = f32::NEG_INFINITY;
         }
-        while excluded.next_if(|&other| other < item).is_some() {}
-        if excluded.peek() == Some(&item) || !request.is_candidate(item) {
-            continue;
-        }
-        if !best.offer(score, request.tie_ranks[item as usize], item) {
-            return Err(RankError::NotFinite { user, item });
-        }
+        scan(best, line, |best, item, score| {
+            let item = item as u32;
+            if !request.is_candidate(item) || best.offer(score, request.tie_ranks[item as usize], item) {
+                Ok(())
+            } else {
+                Err(RankError::NotFinite { user, item })
+            }
+        })
     }
-    Ok(())
 }

@@ -33,12 +33,12 @@ pub(crate) struct Best {
     /// A score below it changes nothing: the worst score held once k are held, the lowest finite number before.
     threshold: f32,
     /// The best score among items that were turned away or thrown out.
-    best_outside: f32,
+    outside: f32,
 }
 
 impl Best {
     pub(crate) fn new(k: usize) -> Self {
-        Self { heap: BinaryHeap::new(), k, threshold: f32::MIN, best_outside: f32::NEG_INFINITY }
+        Self { heap: BinaryHeap::new(), k, threshold: f32::MIN, outside: f32::NEG_INFINITY }
     }
 
     #[inline(always)]
@@ -57,10 +57,10 @@ impl Best {
             self.heap.push(scored);
         } else if let Some(mut worst) = self.heap.peek_mut() {
             if scored < *worst {
-                self.best_outside = self.best_outside.max(worst.score);
+                self.outside = self.outside.max(worst.score);
                 *worst = scored;
             } else {
-                self.best_outside = self.best_outside.max(scored.score);
+                self.outside = self.outside.max(scored.score);
             }
         }
         if self.heap.len() == self.k
@@ -81,7 +81,7 @@ impl Best {
     /// Writes what is held, best first, into the front of a list, and empties itself for the next stream. Whether the
     /// last place was decided by the tie rule.
     pub(crate) fn write(&mut self, items: &mut [u32], scores: &mut [f32]) -> bool {
-        let ties = self.heap.len() == self.k && self.best_outside == self.threshold;
+        let ties = self.heap.len() == self.k && self.outside == self.threshold;
         let mut sorted = std::mem::take(&mut self.heap).into_sorted_vec();
         for (place, scored) in sorted.iter().enumerate() {
             items[place] = scored.item;
@@ -96,7 +96,7 @@ impl Best {
 
     fn clear(&mut self) {
         self.threshold = f32::MIN;
-        self.best_outside = f32::NEG_INFINITY;
+        self.outside = f32::NEG_INFINITY;
     }
 }
 
