@@ -1,1 +1,19 @@
 //! Where data sets lie on disk: look-up, content hash, Arrow cache, import.
+//!
+//! A [`DataHome`] is a folder with the imported files (`datasets/SHA-256/`) and a cache of parsed ones
+//! (`cache/SHA-256-FORMAT.arrow`). [`DataHome::load`] brings what a spec's `[dataset]` names: a built-in set made from the
+//! seed, a file found by its path, or an upload found by its hash.
+
+mod cache;
+mod content;
+mod error;
+mod home;
+mod load;
+mod lookup;
+mod map;
+
+pub use content::sha256_hex;
+pub use error::{HomeError, LoadError};
+pub use home::DataHome;
+pub use load::{LoadRequest, Loaded};
+pub use lookup::LookUp;

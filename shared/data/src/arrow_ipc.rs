@@ -1,185 +1,149 @@
-//! Interactions as an Arrow IPC file, and back, bit for bit.
+//! Interactions as an Arrow IPC file, and back bit for bit.
 //!
-//! One record batch: `user` and `item` are dictionary-encoded texts, `rating` is a 32-bit float, `timestamp` counts
-//! seconds since 1970. What a file of ratings did not have is told in the schema's metadata.
+//! One record batch: `user` and `item` as dictionaries of text with u32 indices, `rating` as f32, `timestamp` as i64
+//! seconds. What the columns cannot say stands in the file's metadata under `recspeed.*`.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float32Type, TimestampSecondType, UInt32Type};
-use arrow_array::{ArrayRef, DictionaryArray, Float32Array, RecordBatch, StringArray, TimestampSecondArray, UInt32Array};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Int64Type, UInt32Type};
+use arrow_array::{Array, ArrayRef, DictionaryArray, Float32Array, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::FileWriter;
-use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use crate::dictionary::Dictionary;
 use crate::interactions::Interactions;
 
-/// Why Arrow bytes are not interactions, or interactions could not be written.
+/// Why bytes are not interactions in Arrow's format.
 #[derive(Debug, thiserror::Error)]
-pub enum ArrowIpcError {
-    /// Arrow's own complaint: no IPC file, cut off, or the writer failed.
-    #[error("the Arrow file cannot be read or written ({0}); write it again")]
+pub enum ArrowReadError {
+    /// The bytes are no sound Arrow IPC file.
+    #[error("not a sound Arrow IPC file: {0}")]
     Arrow(#[from] ArrowError),
-    /// A column is missing, of another type, or has gaps.
-    #[error("the Arrow column `{column}` is missing or not {expected}; write it again with this version of the lab")]
-    Column {
-        /// The column.
-        column: &'static str,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// The file has no rows batch, or several.
-    #[error("the Arrow file has {batches} record batches, not one; write it again with this version of the lab")]
-    Batches {
-        /// How many.
-        batches: usize,
-    },
+    /// A sound file, but not one that [`write`] made.
+    #[error("an Arrow IPC file without Recspeed's interactions: {0}")]
+    NotInteractions(&'static str),
 }
 
+const VERSION: (&str, &str) = ("recspeed.version", "1");
 const HAS_RATINGS: &str = "recspeed.has_ratings";
 const HAS_TIMESTAMPS: &str = "recspeed.has_timestamps";
-const IDS: &str = "dictionary-encoded text without gaps";
 
-/// Writes all rows as one record batch.
+/// Writes the columns, and `notes` of the caller into the metadata.
 ///
 /// # Errors
-/// [`ArrowIpcError::Arrow`] when the writer fails.
-pub fn write(interactions: &Interactions, out: impl Write) -> Result<(), ArrowIpcError> {
-    let ids = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
-    let metadata = HashMap::from([
-        (HAS_RATINGS.to_owned(), interactions.has_ratings.to_string()),
-        (HAS_TIMESTAMPS.to_owned(), interactions.has_timestamps.to_string()),
-    ]);
-    let fields = vec![
-        Field::new("user", ids.clone(), false),
-        Field::new("item", ids, false),
+/// What `writer` fails with, as an [`ArrowError`].
+pub fn write(interactions: &Interactions, notes: &[(&str, &str)], writer: impl Write) -> Result<(), ArrowError> {
+    let text = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("user", text.clone(), false),
+        Field::new("item", text, false),
         Field::new("rating", DataType::Float32, false),
-        Field::new("timestamp", DataType::Timestamp(TimeUnit::Second, None), false),
-    ];
-    let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        Field::new("timestamp", DataType::Int64, false),
+    ]));
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(encoded(&interactions.user, &interactions.users)?),
-        Arc::new(encoded(&interactions.item, &interactions.items)?),
-        Arc::new(Float32Array::from(interactions.rating.clone())),
-        Arc::new(TimestampSecondArray::from(interactions.timestamp.clone())),
+        Arc::new(ids(&interactions.users, &interactions.user)?),
+        Arc::new(ids(&interactions.items, &interactions.item)?),
+        Arc::new(Float32Array::from_iter_values(interactions.rating.iter().copied())),
+        Arc::new(Int64Array::from_iter_values(interactions.timestamp.iter().copied())),
     ];
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-    let mut writer = FileWriter::try_new(out, &schema)?;
-    writer.write(&batch)?;
-    writer.finish()?;
-    Ok(())
+    let mut file = FileWriter::try_new(writer, &schema)?;
+    file.write_metadata(VERSION.0, VERSION.1);
+    file.write_metadata(HAS_RATINGS, interactions.has_ratings.to_string());
+    file.write_metadata(HAS_TIMESTAMPS, interactions.has_timestamps.to_string());
+    for &(key, value) in notes {
+        file.write_metadata(key, value);
+    }
+    file.write(&batch)?;
+    file.finish()
 }
 
-fn encoded(index: &[u32], ids: &Dictionary) -> Result<DictionaryArray<UInt32Type>, ArrowError> {
-    let mut offsets = Vec::with_capacity(ids.len() + 1);
-    offsets.push(0_i32);
-    // The arena holds at most i32::MAX bytes: `MAX_ARENA_BYTES`.
-    offsets.extend(ids.ends().iter().map(|&end| end as i32));
-    let words = StringArray::try_new(
-        OffsetBuffer::new(ScalarBuffer::from(offsets)),
-        Buffer::from_slice_ref(ids.arena().as_bytes()),
-        None,
-    )?;
-    DictionaryArray::try_new(UInt32Array::from(index.to_vec()), Arc::new(words))
+fn ids(dictionary: &Dictionary, column: &[u32]) -> Result<DictionaryArray<UInt32Type>, ArrowError> {
+    // A dictionary's arena is at most i32::MAX bytes long.
+    let offsets: Vec<i32> = std::iter::once(0).chain(dictionary.ends().iter().map(|&end| end as i32)).collect();
+    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+    let text = StringArray::try_new(offsets, Buffer::from_slice_ref(dictionary.arena().as_bytes()), None)?;
+    DictionaryArray::try_new(UInt32Array::from_iter_values(column.iter().copied()), Arc::new(text))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write`] wrote: the interactions, and the metadata with the caller's notes.
 ///
 /// # Errors
-/// [`ArrowIpcError`]: no Arrow file, cut off or changed, or one of another shape.
-pub fn read(bytes: &[u8]) -> Result<Interactions, ArrowIpcError> {
-    let mut reader = FileReader::try_new(Cursor::new(bytes), None)?;
-    let batches = reader.num_batches();
-    if batches != 1 {
-        return Err(ArrowIpcError::Batches { batches });
+/// [`ArrowReadError`]: the bytes are damaged or something else.
+pub fn read(bytes: &[u8]) -> Result<(Interactions, HashMap<String, String>), ArrowReadError> {
+    let mut file = FileReader::try_new(Cursor::new(bytes), None)?;
+    let notes = file.custom_metadata().clone();
+    if notes.get(VERSION.0).map(String::as_str) != Some(VERSION.1) {
+        return Err(ArrowReadError::NotInteractions("no version 1 in its metadata"));
     }
-    let schema = reader.schema();
-    let batch = reader.next().ok_or(ArrowIpcError::Batches { batches: 0 })??;
-    let (user, users) = decoded(&batch, "user")?;
-    let (item, items) = decoded(&batch, "item")?;
-    let rating = column(&batch, "rating", "32-bit floats", |array| {
-        array.as_primitive_opt::<Float32Type>().map(|values| values.values().to_vec())
-    })?;
-    let timestamp = column(&batch, "timestamp", "seconds since 1970", |array| {
-        array.as_primitive_opt::<TimestampSecondType>().map(|values| values.values().to_vec())
-    })?;
-    let told = |key: &str| schema.metadata().get(key).is_none_or(|value| value == "true");
-    Ok(Interactions {
-        users,
-        items,
-        user,
-        item,
-        rating,
-        timestamp,
-        has_ratings: told(HAS_RATINGS),
-        has_timestamps: told(HAS_TIMESTAMPS),
-    })
+    let batch = file.next().ok_or(ArrowReadError::NotInteractions("it has no record batch"))??;
+    let column = |name: &str| -> Result<&ArrayRef, ArrowReadError> {
+        batch
+            .column_by_name(name)
+            .filter(|column| column.null_count() == 0)
+            .ok_or(ArrowReadError::NotInteractions("a column is missing or has gaps"))
+    };
+    let wrong = || ArrowReadError::NotInteractions("a column has another type");
+    let (users, user) = take_ids(column("user")?)?;
+    let (items, item) = take_ids(column("item")?)?;
+    let rating = column("rating")?.as_primitive_opt::<Float32Type>().ok_or_else(wrong)?.values().to_vec();
+    let timestamp = column("timestamp")?.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?.values().to_vec();
+    let flag = |name: &str| notes.get(name).is_some_and(|value| value == "true");
+    let (has_ratings, has_timestamps) = (flag(HAS_RATINGS), flag(HAS_TIMESTAMPS));
+    Ok((Interactions { users, items, user, item, rating, timestamp, has_ratings, has_timestamps }, notes))
 }
 
-fn column<T>(
-    batch: &RecordBatch,
-    name: &'static str,
-    expected: &'static str,
-    values: impl FnOnce(&ArrayRef) -> Option<T>,
-) -> Result<T, ArrowIpcError> {
-    batch
-        .column_by_name(name)
-        .filter(|array| array.null_count() == 0)
-        .and_then(values)
-        .ok_or(ArrowIpcError::Column { column: name, expected })
-}
-
-fn decoded(batch: &RecordBatch, name: &'static str) -> Result<(Vec<u32>, Dictionary), ArrowIpcError> {
-    column(batch, name, IDS, |array| {
-        let encoded = array.as_dictionary_opt::<UInt32Type>()?;
-        let words = encoded.values().as_string_opt::<i32>().filter(|words| words.null_count() == 0)?;
-        let offsets = words.value_offsets();
-        let (first, last) = (*offsets.first()?, *offsets.last()?);
-        let arena = words.value_data().get(first as usize..last as usize)?.to_vec();
-        let ends = offsets[1..].iter().map(|&end| (end - first) as u32).collect();
-        let index = encoded.keys().values().to_vec();
-        let ids = Dictionary::from_arena(arena, ends)?;
-        // Arrow checks keys when it builds an array, but the bytes may have been changed since.
-        index.iter().all(|&key| (key as usize) < ids.len()).then_some((index, ids))
-    })
+fn take_ids(column: &ArrayRef) -> Result<(Dictionary, Vec<u32>), ArrowReadError> {
+    let wrong = || ArrowReadError::NotInteractions("a column of ids has another type");
+    let array = column.as_dictionary_opt::<UInt32Type>().ok_or_else(wrong)?;
+    let text = array.values().as_string_opt::<i32>().ok_or_else(wrong)?;
+    let offsets = text.value_offsets();
+    let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+    let ends = offsets[1..].iter().map(|&end| end as u32 - first as u32).collect();
+    let ids = Dictionary::from_arena(text.value_data()[first..last].to_vec(), ends).ok_or_else(wrong)?;
+    let column = array.keys().values().to_vec();
+    if column.iter().any(|&index| index as usize >= ids.len()) {
+        return Err(ArrowReadError::NotInteractions("an index points outside its ids"));
+    }
+    Ok((ids, column))
 }
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::builtin;
+
     use super::*;
-    use crate::interactions::InteractionsBuilder;
+    use crate::generate;
 
-    fn some(rows: u32) -> Interactions {
-        let mut builder = InteractionsBuilder::default();
-        for row in 0..rows {
-            builder.push(&format!("ü{}", row % 7), &format!("i{}", row % 11), row as f32 / 3.0, i64::from(row) - 5);
-        }
-        builder.finish()
-    }
-
-    #[test]
-    fn what_is_written_is_read_back_bit_for_bit() {
-        for rows in [0, 1, 100] {
-            let mut there = some(rows);
-            there.has_timestamps = rows % 2 == 0;
-            let mut bytes = Vec::new();
-            write(&there, &mut bytes).unwrap();
-            let back = read(&bytes).unwrap();
-            assert_eq!(back, there);
-            assert!(back.rating.iter().zip(&there.rating).all(|(a, b)| a.to_bits() == b.to_bits()));
-        }
-    }
-
-    #[test]
-    fn cut_off_or_foreign_bytes_are_an_error() {
+    fn written(data: &Interactions) -> Vec<u8> {
         let mut bytes = Vec::new();
-        write(&some(100), &mut bytes).unwrap();
-        assert!(read(b"").is_err());
-        assert!(read(b"user,item,rating").is_err());
-        assert!(read(&bytes[..bytes.len() / 2]).is_err());
+        write(data, &[("note", "kept")], &mut bytes).expect("memory");
+        bytes
+    }
+
+    #[test]
+    fn interactions_come_back_bit_for_bit() {
+        let mut data = generate(builtin::find("beauty-synthetic-10k").expect("built in"), 3).interactions;
+        data.rating[0] = -0.0;
+        data.timestamp[0] = i64::MIN;
+        data.has_timestamps = false;
+        let (back, notes) = read(&written(&data)).expect("sound");
+        assert_eq!(back, data);
+        assert_eq!(back.rating[0].to_bits(), data.rating[0].to_bits());
+        assert_eq!(notes.get("note").map(String::as_str), Some("kept"));
+        let empty = Interactions::default();
+        assert_eq!(read(&written(&empty)).expect("sound").0, empty);
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        assert!(matches!(read(b"no arrow"), Err(ArrowReadError::Arrow(_))));
+        let whole = written(&generate(builtin::find("beauty-synthetic-10k").expect("built in"), 3).interactions);
+        assert!(read(&whole[..whole.len() / 2]).is_err());
     }
 }

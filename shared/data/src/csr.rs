@@ -21,15 +21,36 @@ impl Csr {
     /// Users × items with ratings as values, from the given rows of the interactions. Of a user's several rows with
     /// one item, the last in the file's order counts.
     pub fn by_user(interactions: &Interactions, rows: &[u32]) -> Self {
-        Self::of(interactions, rows, &interactions.user, interactions.n_users(), &interactions.item, interactions.n_items())
+        Self::of(
+            interactions,
+            rows,
+            &interactions.user,
+            interactions.n_users(),
+            &interactions.item,
+            interactions.n_items(),
+        )
     }
 
     /// Items × users: the transpose of [`Self::by_user`].
     pub fn by_item(interactions: &Interactions, rows: &[u32]) -> Self {
-        Self::of(interactions, rows, &interactions.item, interactions.n_items(), &interactions.user, interactions.n_users())
+        Self::of(
+            interactions,
+            rows,
+            &interactions.item,
+            interactions.n_items(),
+            &interactions.user,
+            interactions.n_users(),
+        )
     }
 
-    fn of(data: &Interactions, rows: &[u32], row_of: &[u32], n_rows: usize, column_of: &[u32], n_columns: usize) -> Self {
+    fn of(
+        data: &Interactions,
+        rows: &[u32],
+        row_of: &[u32],
+        n_rows: usize,
+        column_of: &[u32],
+        n_columns: usize,
+    ) -> Self {
         let sorted;
         let rows = if rows.is_sorted() {
             rows

@@ -115,7 +115,8 @@ pub fn leak_count(interactions: &Interactions, rows: &SplitRows) -> u64 {
         let seen = &mut newest[interactions.user[row as usize] as usize];
         *seen = (*seen).max(interactions.timestamp[row as usize]);
     }
-    let leaks = |row: &&u32| interactions.timestamp[**row as usize] < newest[interactions.user[**row as usize] as usize];
+    let leaks =
+        |row: &&u32| interactions.timestamp[**row as usize] < newest[interactions.user[**row as usize] as usize];
     rows.test.iter().filter(leaks).count() as u64
 }
 
@@ -214,7 +215,9 @@ mod tests {
     #[test]
     fn years_change_at_new_year_and_leap_days_belong_to_theirs() {
         // `date -u -d 2000-02-29 +%s` and its neighbours, divided by 86,400.
-        for (day, year) in [(-1, 1969), (0, 1970), (11_016, 2000), (11_322, 2000), (11_323, 2001), (16_435, 2014), (16_436, 2015)] {
+        for (day, year) in
+            [(-1, 1969), (0, 1970), (11_016, 2000), (11_322, 2000), (11_323, 2001), (16_435, 2014), (16_436, 2015)]
+        {
             assert_eq!(year_of(day), year, "day {day}");
         }
     }

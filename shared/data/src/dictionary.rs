@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn integers_rank_by_value_and_equal_ones_by_bytes() {
-        let ids: Dictionary = ["10", "9", "-3", "007", "7", "-20", "123456789012345678901234567890"].into_iter().collect();
+        let ids: Dictionary =
+            ["10", "9", "-3", "007", "7", "-20", "123456789012345678901234567890"].into_iter().collect();
         assert_eq!(ids.tie_ranks(), [5, 4, 1, 2, 3, 0, 6]);
     }
 

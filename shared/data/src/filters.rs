@@ -27,10 +27,7 @@ pub fn apply_filters(interactions: Interactions, filters: &Filters, seed: u64) -
 /// Drops rows of users, then of items, that have too few; says whether any was dropped.
 fn core_pass(data: &Interactions, rows: &mut Vec<u32>, filters: &Filters) -> bool {
     let before = rows.len();
-    let sides = [
-        (filters.min_user, &data.user, data.n_users()),
-        (filters.min_item, &data.item, data.n_items()),
-    ];
+    let sides = [(filters.min_user, &data.user, data.n_users()), (filters.min_item, &data.item, data.n_items())];
     for (least, column, n_ids) in sides {
         if least > 1 {
             let mut counts = vec![0u32; n_ids];

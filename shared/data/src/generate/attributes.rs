@@ -8,8 +8,18 @@ use crate::dictionary::{Dictionary, DictionaryBuilder};
 use crate::random::{below, unit};
 
 const CATEGORY: [&str; CATEGORIES] = [
-    "Skin Care", "Hair Care", "Makeup", "Fragrance", "Nails", "Bath", "Sun Care", "Shaving", "Oral Care", "Tools",
-    "Lips", "Eyes",
+    "Skin Care",
+    "Hair Care",
+    "Makeup",
+    "Fragrance",
+    "Nails",
+    "Bath",
+    "Sun Care",
+    "Shaving",
+    "Oral Care",
+    "Tools",
+    "Lips",
+    "Eyes",
 ];
 
 /// Product words of each category.

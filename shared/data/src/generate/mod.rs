@@ -68,7 +68,12 @@ pub fn generate(entry: &'static BuiltinDataset, seed: u64) -> Generated {
 }
 
 /// The column in file order, renumbered by first appearance, with its ids.
-fn renumber<const N: usize>(order: &[u32], column: &[u32], count: usize, id: impl Fn(u32) -> [u8; N]) -> (Dictionary, Vec<u32>) {
+fn renumber<const N: usize>(
+    order: &[u32],
+    column: &[u32],
+    count: usize,
+    id: impl Fn(u32) -> [u8; N],
+) -> (Dictionary, Vec<u32>) {
     let mut new_index = vec![u32::MAX; count];
     let (mut bytes, mut ends) = (Vec::with_capacity(count * N), Vec::with_capacity(count));
     let column = order

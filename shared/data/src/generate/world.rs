@@ -112,7 +112,8 @@ impl World {
             let category = cluster % CATEGORIES;
             for rank in 0..count {
                 // Brand k of a category is number k·CATEGORIES + category; a cluster's own brands follow one another.
-                let nth = (cluster / CATEGORIES * 2) as u64 + below(rng, BRANDS_A_CLUSTER).min(below(rng, BRANDS_A_CLUSTER));
+                let nth =
+                    (cluster / CATEGORIES * 2) as u64 + below(rng, BRANDS_A_CLUSTER).min(below(rng, BRANDS_A_CLUSTER));
                 let brand = (nth as usize % brands_a_category) * CATEGORIES + category;
                 // Best sellers tend to be good.
                 let standing = 1.0 - 2.0 * rank as f32 / count as f32;

@@ -197,9 +197,8 @@ impl ChunkRows {
         match *layout {
             Layout::Delimited(columns) => {
                 // The fast path checks neither encoding nor NUL, so it may only see lines without such trouble.
-                let fast = columns.is_plain()
-                    && memchr(0, chunk).is_none()
-                    && simdutf8::basic::from_utf8(chunk).is_ok();
+                let fast =
+                    columns.is_plain() && memchr(0, chunk).is_none() && simdutf8::basic::from_utf8(chunk).is_ok();
                 // Wide loads may read past the chunk, as long as they stay in the file.
                 self.delimited(chunk, &text[range.start..], columns, fast, scratch);
             }
@@ -302,7 +301,10 @@ impl FastRow {
         let (item, item_len) = short_id(text, item_at, delimiter)?;
         let mut at = item_at + item_len + 1;
         let head = text.get(at..at + 4)?;
-        let digit = |b: u8| { let d = b.wrapping_sub(b'0'); (d < 10).then_some(d) };
+        let digit = |b: u8| {
+            let d = b.wrapping_sub(b'0');
+            (d < 10).then_some(d)
+        };
         let whole = digit(head[0])?;
         let rating = if head[1] == delimiter {
             at += 2;

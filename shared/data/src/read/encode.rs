@@ -235,12 +235,7 @@ pub(super) struct Encoder {
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self {
-            users: Numbering::new("user"),
-            items: Numbering::new("item"),
-            rating: Vec::new(),
-            timestamp: Vec::new(),
-        }
+        Self { users: Numbering::new("user"), items: Numbering::new("item"), rating: Vec::new(), timestamp: Vec::new() }
     }
 }
 
@@ -251,7 +246,12 @@ impl Encoder {
     }
 
     /// Adds the rows of `parsed`, whose text is `text[bounds]`, in their order.
-    pub(super) fn add_batch(&mut self, text: &[u8], parsed: &[ChunkRows], bounds: &[Range<usize>]) -> Result<(), ReadError> {
+    pub(super) fn add_batch(
+        &mut self,
+        text: &[u8],
+        parsed: &[ChunkRows],
+        bounds: &[Range<usize>],
+    ) -> Result<(), ReadError> {
         let rows = parsed.iter().map(|chunk| chunk.rating.len()).sum();
         let start = self.rows();
         if start + rows > u32::MAX as usize - 1 {

@@ -10,12 +10,21 @@ use serde::{Deserialize, Serialize};
 pub struct ReadReport {
     /// Lines of the file, header and blank lines included.
     pub lines: u64,
+    /// Lines that should hold data: neither blank nor the header.
+    pub data_lines: u64,
     /// Rows that were read.
     pub rows: u64,
     /// Lines that were skipped as bad.
     pub bad_lines: u64,
     /// The first bad lines.
     pub shown: Vec<BadLine>,
+}
+
+impl ReadReport {
+    /// Share of the data lines that are bad, 0 to 1.
+    pub fn bad_share(&self) -> f64 {
+        if self.data_lines == 0 { 0.0 } else { self.bad_lines as f64 / self.data_lines as f64 }
+    }
 }
 
 /// A line that was skipped.

@@ -36,7 +36,16 @@ impl Columns {
     /// user, item, rating, timestamp.
     const fn four(delimiter: u8, step: usize, trailing: bool) -> Self {
         let count = 3 * step + 1;
-        Self { delimiter, count, step, trailing, user: 0, item: step, rating: Some(2 * step), timestamp: Some(3 * step) }
+        Self {
+            delimiter,
+            count,
+            step,
+            trailing,
+            user: 0,
+            item: step,
+            rating: Some(2 * step),
+            timestamp: Some(3 * step),
+        }
     }
 
     /// Whether the columns are user, item, rating, timestamp and nothing else.
@@ -97,7 +106,11 @@ fn recbole(line: &[u8]) -> Result<Columns, ReadError> {
                     `timestamp:float`, separated by tabs";
     let mismatch = || ReadError::Header { found: quote(line), expected };
     let text = std::str::from_utf8(line).map_err(|_| mismatch())?;
-    let names: Vec<&str> = text.split('\t').map(|field| field.split_once(':').map(|(name, _)| name)).collect::<Option<_>>().ok_or_else(mismatch)?;
+    let names: Vec<&str> = text
+        .split('\t')
+        .map(|field| field.split_once(':').map(|(name, _)| name))
+        .collect::<Option<_>>()
+        .ok_or_else(mismatch)?;
     let place = |name: &str| names.iter().position(|found| found.eq_ignore_ascii_case(name));
     Ok(Columns {
         delimiter: b'\t',

@@ -71,7 +71,6 @@ fn read_text(
     let (layout, body) = layout::detect(format, text)?;
     let mut encoder = Encoder::default();
     let mut report = ReadReport { lines: u64::from(body > 0), ..ReadReport::default() };
-    let mut data_lines = 0;
     let mut batch: Vec<ChunkRows> = Vec::new();
     let mut bounds = Vec::with_capacity(CHUNKS_A_BATCH);
     let mut at = body;
@@ -95,7 +94,7 @@ fn read_text(
             }
             report.lines += chunk.lines;
             report.bad_lines += chunk.bad;
-            data_lines += chunk.data_lines;
+            report.data_lines += chunk.data_lines;
         }
         let first = encoder.rows() == 0;
         encoder.add_batch(text, parsed, &bounds)?;
@@ -105,14 +104,13 @@ fn read_text(
     }
     drop(batch);
     report.rows = encoder.rows() as u64;
-    if data_lines == 0 {
+    if report.data_lines == 0 {
         return Err(ReadError::NoRows { lines: report.lines });
     }
-    let share = report.bad_lines as f64 / data_lines as f64;
-    if share > limits.max_bad_share || report.rows == 0 {
+    if report.bad_share() > limits.max_bad_share || report.rows == 0 {
         return Err(ReadError::TooManyBadLines {
             bad: report.bad_lines,
-            lines: data_lines,
+            lines: report.data_lines,
             limit: limits.max_bad_share,
             shown: report.shown,
         });

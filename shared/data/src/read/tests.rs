@@ -9,14 +9,16 @@ use super::layout::Layout;
 use super::*;
 use crate::InteractionsBuilder;
 
-const AMAZON: &str = "UserId,ProductId,Rating,Timestamp,\r\nA1,B1,5,1369699200,\r\nA2,B1,3,1355443200,\r\nA1,B2,4.5,1404691200,\r\n";
+const AMAZON: &str =
+    "UserId,ProductId,Rating,Timestamp,\r\nA1,B1,5,1369699200,\r\nA2,B1,3,1355443200,\r\nA1,B2,4.5,1404691200,\r\n";
 
 fn read(format: DataFormat, text: impl AsRef<[u8]>) -> Result<ReadOutcome, ReadError> {
     read_ratings(format, text.as_ref(), ReadLimits::default())
 }
 
 fn tolerant(format: DataFormat, text: impl AsRef<[u8]>) -> ReadOutcome {
-    read_ratings(format, text.as_ref(), ReadLimits { max_bad_share: 1.0, ..ReadLimits::default() }).expect("some good lines")
+    read_ratings(format, text.as_ref(), ReadLimits { max_bad_share: 1.0, ..ReadLimits::default() })
+        .expect("some good lines")
 }
 
 fn gzip(text: &[u8]) -> Vec<u8> {
@@ -70,7 +72,8 @@ fn movielens_files_read_by_tabs_double_colons_and_commas() {
 
 #[test]
 fn recbole_files_read_by_the_names_in_their_header() {
-    let text = "timestamp:float\tsession:token\titem_id:token\tuser_id:token\n881250949.0\ts\ti1\tu1\n8.8e8\ts\ti2\tu1\n";
+    let text =
+        "timestamp:float\tsession:token\titem_id:token\tuser_id:token\n881250949.0\ts\ti1\tu1\n8.8e8\ts\ti2\tu1\n";
     let data = read(DataFormat::Recbole, text).expect("a header").interactions;
     assert_eq!((ids(&data.users), ids(&data.items)), (vec!["u1"], vec!["i1", "i2"]));
     assert_eq!(data.timestamp, [881_250_949, 880_000_000]);
@@ -105,7 +108,9 @@ fn attributes_read_by_their_types() {
 #[test]
 fn each_kind_of_bad_line_is_named_with_its_number() {
     let mut text = b"u,i,1,1\n".to_vec();
-    text.extend_from_slice(b"u,i,1\nu,i,1,1,1,1\nu,i,many,1\nu,i,NaN,1\nu,i,inf,1\nu,i,1,later\nu,i,1,1e30\n,i,1,1\nu,,1,1\n");
+    text.extend_from_slice(
+        b"u,i,1\nu,i,1,1,1,1\nu,i,many,1\nu,i,NaN,1\nu,i,inf,1\nu,i,1,later\nu,i,1,1e30\n,i,1,1\nu,,1,1\n",
+    );
     text.extend_from_slice(b"u\xff,i,1,1\nu\0,i,1,1\n");
     text.extend_from_slice(format!("{},i,1,1\n", "x".repeat(1025)).as_bytes());
     text.extend_from_slice(format!("u,i,1,1{}\n", " ".repeat(MAX_LINE_BYTES)).as_bytes());
@@ -136,7 +141,8 @@ fn each_kind_of_bad_line_is_named_with_its_number() {
 
 #[test]
 fn thirty_percent_bad_lines_fail_with_share_limit_and_the_first_of_them() {
-    let text: String = (0..1000).map(|n| if n % 10 < 3 { "rubbish\n".into() } else { format!("u{n},i,5,1\n") }).collect();
+    let text: String =
+        (0..1000).map(|n| if n % 10 < 3 { "rubbish\n".into() } else { format!("u{n},i,5,1\n") }).collect();
     let error = read(DataFormat::AmazonCsv, format!("u,i,5,1\n{text}")).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -163,7 +169,10 @@ fn a_line_of_ten_million_characters_is_one_bad_line() {
         let text = if format == DataFormat::Sequences { text.clone() } else { text.replace(' ', ",") };
         let report = tolerant(format, text).report;
         let reason = "has 10000000 bytes, allowed are 65536".to_owned();
-        assert_eq!(report, ReadReport { lines: 3, rows: 2, bad_lines: 1, shown: vec![BadLine { line: 2, reason }] });
+        assert_eq!(
+            report,
+            ReadReport { lines: 3, data_lines: 3, rows: 2, bad_lines: 1, shown: vec![BadLine { line: 2, reason }] }
+        );
     }
 }
 
@@ -187,7 +196,10 @@ fn long_ids_up_to_the_limit_keep_their_bytes() {
 
 #[test]
 fn empty_files_are_one_clear_error() {
-    assert_eq!(read(DataFormat::AmazonCsv, "").unwrap_err().to_string(), "the file is empty; choose a file with ratings");
+    assert_eq!(
+        read(DataFormat::AmazonCsv, "").unwrap_err().to_string(),
+        "the file is empty; choose a file with ratings"
+    );
     assert_eq!(read(DataFormat::AmazonCsv, gzip(b"")), Err(ReadError::Empty));
     assert_eq!(read(DataFormat::AmazonCsv, "\n \n\r\n"), Err(ReadError::NoRows { lines: 3 }));
     assert_eq!(read(DataFormat::AmazonCsv, "UserId,ProductId,Rating,Timestamp\n"), Err(ReadError::NoRows { lines: 1 }));
@@ -293,7 +305,9 @@ fn lines(delimiter: &'static str) -> impl Strategy<Value = Vec<u8>> {
         field("[0-9]{9,10}|-5|[0-9]{9}\\.5|[0-9]{17,20}"),
         prop_oneof![Just(""), Just(","), Just("\r"), Just(",\r")],
     )
-        .prop_map(move |(u, i, r, t, end)| format!("{u}{delimiter}{i}{delimiter}{r}{delimiter}{t}{end}\n").into_bytes());
+        .prop_map(move |(u, i, r, t, end)| {
+            format!("{u}{delimiter}{i}{delimiter}{r}{delimiter}{t}{end}\n").into_bytes()
+        });
     proptest::collection::vec(prop_oneof![60 => line, 1 => proptest::collection::vec(1u8..=255, 0..30)], 1..120)
         .prop_map(|lines| lines.concat())
 }
@@ -351,6 +365,7 @@ fn the_number_of_threads_does_not_change_the_result() {
     let one = with(1);
     assert_eq!(one, with(2));
     assert_eq!(one, with(5));
-    let (expected, _) = simple(text.as_bytes(), layout::detect(DataFormat::AmazonCsv, text.as_bytes()).expect("csv").0, 0);
+    let (expected, _) =
+        simple(text.as_bytes(), layout::detect(DataFormat::AmazonCsv, text.as_bytes()).expect("csv").0, 0);
     assert_eq!(one.interactions, expected);
 }

@@ -114,7 +114,8 @@ fn fold_bounds(n: usize, folds: u32, fold: u32) -> std::ops::Range<usize> {
 }
 
 fn collect(parts: &[Part], plan: &SplitPlan) -> Result<SplitRows, SplitError> {
-    let pick = |part: Part| -> Vec<u32> { (0..parts.len() as u32).filter(|&row| parts[row as usize] == part).collect() };
+    let pick =
+        |part: Part| -> Vec<u32> { (0..parts.len() as u32).filter(|&row| parts[row as usize] == part).collect() };
     let rows = SplitRows { train: pick(Part::Train), validation: pick(Part::Validation), test: pick(Part::Test) };
     let empty = |part, remedy| Err(SplitError::EmptyPart { rows: parts.len(), part, remedy });
     if rows.train.is_empty() {

@@ -1,0 +1,173 @@
+//! From a spec's `[dataset]` to interactions.
+
+use std::path::Path;
+
+use recspeed_data::{
+    Attributes, Interactions, ReadError, ReadLimits, ReadReport, apply_filters, columns_sha256, generate,
+    read_attributes, read_ratings,
+};
+use recspeed_types::spec::{DataFormat, Dataset, Source};
+
+use crate::cache::{self, Cached};
+use crate::content::hash_with_progress;
+use crate::error::LoadError;
+use crate::home::DataHome;
+use crate::lookup::LookUp;
+use crate::map::FileBytes;
+
+/// What to load.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadRequest<'a> {
+    /// `[dataset]`, checked.
+    pub dataset: &'a Dataset,
+    /// Seed of built-in sets and of samples.
+    pub seed: u64,
+    /// Where relative paths are looked for.
+    pub look_up: &'a LookUp,
+}
+
+/// A data set in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The rows that the filters keep.
+    pub interactions: Interactions,
+    /// What was read and what was skipped; of a built-in set, its rows.
+    pub report: ReadReport,
+    /// SHA-256 of the file's content; of a built-in set, of its columns.
+    pub sha256: String,
+    /// For people: the title of a built-in set, the file's name, the name of an upload.
+    pub name: String,
+    /// Whether the lab made the data up.
+    pub synthetic: bool,
+    /// Whether the parsed file came from the cache.
+    pub from_cache: bool,
+    /// Rows before the filters.
+    pub rows_before_filters: usize,
+    /// Item attributes, where the data set has them.
+    pub item_attributes: Option<Attributes>,
+    /// User attributes, where the data set has them.
+    pub user_attributes: Option<Attributes>,
+    /// What the user should know: a damaged cache file that was replaced, a cache that cannot be written.
+    pub warnings: Vec<String>,
+}
+
+impl DataHome {
+    /// Loads what `[dataset]` names and applies its filters. A file is mapped, hashed and parsed once; later loads take
+    /// the parsed form from the cache. A damaged cache file is replaced, with a warning. `progress` hears how many of how
+    /// many bytes are hashed.
+    ///
+    /// # Errors
+    /// [`LoadError`]: the file is missing, unreadable or no such data, or the filters leave nothing.
+    pub fn load(&self, request: &LoadRequest<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Loaded, LoadError> {
+        let mut loaded = match &request.dataset.source {
+            Source::Builtin { entry } => {
+                let made = generate(entry, request.seed);
+                let rows = made.interactions.len();
+                progress(rows as u64, rows as u64);
+                Loaded {
+                    report: ReadReport { rows: rows as u64, ..ReadReport::default() },
+                    sha256: columns_sha256(&made.interactions),
+                    interactions: made.interactions,
+                    name: entry.title.to_owned(),
+                    synthetic: true,
+                    from_cache: false,
+                    rows_before_filters: rows,
+                    item_attributes: Some(made.item_attributes),
+                    user_attributes: None,
+                    warnings: Vec::new(),
+                }
+            }
+            Source::File { path, format, items, users, max_bad_share } => {
+                let field = "dataset.path";
+                let found = find(request.look_up, field, path)?;
+                let name = found.file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
+                let mut loaded = self.load_file(field, &found, name, *format, *max_bad_share, progress)?;
+                let attributes = |field, path: &Option<String>| {
+                    path.as_ref().map(|path| load_attributes(request.look_up, field, path)).transpose()
+                };
+                loaded.item_attributes = attributes("dataset.items", items)?;
+                loaded.user_attributes = attributes("dataset.users", users)?;
+                loaded
+            }
+            Source::Upload { sha256, format, max_bad_share } => {
+                let path = self.find(sha256)?;
+                let name = self.record(sha256).map_or_else(|_| sha256.clone(), |record| record.name);
+                self.load_file("dataset.id", &path, name, *format, *max_bad_share, progress)?
+            }
+        };
+        if !request.dataset.filters.keeps_all() {
+            let rows = loaded.interactions.len();
+            loaded.interactions = apply_filters(loaded.interactions, &request.dataset.filters, request.seed);
+            if loaded.interactions.is_empty() {
+                return Err(LoadError::NothingLeft { rows });
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn load_file(
+        &self,
+        field: &'static str,
+        path: &Path,
+        name: String,
+        format: DataFormat,
+        max_bad_share: f64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Loaded, LoadError> {
+        let bytes = open(field, path)?;
+        let sha256 = hash_with_progress(&bytes, progress);
+        let mut warnings = Vec::new();
+        let limits = ReadLimits { max_bad_share, ..ReadLimits::default() };
+        let cached = match cache::get(&cache::path(&self.cache(), &sha256, format)) {
+            Cached::Hit(hit) => Some(*hit).filter(|(_, report)| report.bad_share() <= max_bad_share),
+            Cached::Miss => None,
+            Cached::Damaged(warning) => {
+                warnings.push(warning);
+                None
+            }
+        };
+        let from_cache = cached.is_some();
+        let (interactions, report) = match cached {
+            Some(hit) => hit,
+            None => {
+                let outcome = read_ratings(format, &bytes, limits).map_err(|e| read_error(field, path, e))?;
+                warnings.extend(self.keep_parsed(&sha256, format, &outcome.interactions, &outcome.report));
+                (outcome.interactions, outcome.report)
+            }
+        };
+        Ok(Loaded {
+            rows_before_filters: interactions.len(),
+            interactions,
+            report,
+            sha256,
+            name,
+            synthetic: false,
+            from_cache,
+            item_attributes: None,
+            user_attributes: None,
+            warnings,
+        })
+    }
+}
+
+fn load_attributes(look_up: &LookUp, field: &'static str, path: &str) -> Result<Attributes, LoadError> {
+    let found = find(look_up, field, path)?;
+    read_attributes(&open(field, &found)?).map_err(|source| read_error(field, &found, source))
+}
+
+fn find(look_up: &LookUp, field: &'static str, path: &str) -> Result<std::path::PathBuf, LoadError> {
+    look_up.find(path).map_err(|looked| LoadError::Missing {
+        field,
+        path: path.to_owned(),
+        looked,
+        has_data_root: look_up.data_root.is_some(),
+    })
+}
+
+fn open(field: &'static str, path: &Path) -> Result<FileBytes, LoadError> {
+    FileBytes::open(path).map_err(|source| LoadError::Io { field, path: path.to_owned(), source })
+}
+
+fn read_error(field: &'static str, path: &Path, source: ReadError) -> LoadError {
+    LoadError::Read { field, path: path.to_owned(), source }
+}
