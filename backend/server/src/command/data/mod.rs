@@ -1,8 +1,12 @@
 //! `recspeed data`: look at, make and bring data sets.
 
+mod bring;
+mod catalogue;
+mod describe;
 mod download;
 mod format;
 mod generate;
+mod places;
 mod report;
 
 use std::io;
@@ -220,7 +224,10 @@ impl DataError {
 /// Does what was asked.
 pub(crate) fn run(command: DataCommand) -> Result<u8, CommandError> {
     match command {
+        DataCommand::List(args) => catalogue::list(args),
+        DataCommand::Describe(args) => describe::describe(args),
         DataCommand::Generate(args) => generate::generate(&args),
-        _ => Err(DataError::Home("waits for recspeed-datasets".into()).into()),
+        DataCommand::Import(args) => bring::import(args),
+        DataCommand::Fetch(args) => bring::fetch(args),
     }
 }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use recspeed_datasets::{DataHome, Loaded, LookUp};
+use recspeed_datasets::{DataHome, LoadRequest, Loaded, LookUp};
 use recspeed_types::api::UploadRecord;
 use recspeed_types::builtin::{self, PUBLIC_DATASETS, PublicDataset};
 use recspeed_types::limits::MAX_SEED;
 use recspeed_types::spec::{DataFormat, Dataset, Filters, Source};
 
+use super::super::output;
 use super::{DataError, HomeArgs, format};
 
 /// Opens the lab's folder.
@@ -24,9 +25,7 @@ pub(super) fn open(args: HomeArgs) -> Result<DataHome, DataError> {
 /// # Errors
 /// [`DataError::Home`].
 pub(super) fn imported(home: &DataHome) -> Result<Vec<UploadRecord>, DataError> {
-    let mut records = home.list().map_err(|error| DataError::Home(error.to_string()))?;
-    records.sort_by_key(|record| std::cmp::Reverse(record.created_ms));
-    Ok(records)
+    home.list().map_err(|error| DataError::Home(error.to_string()))
 }
 
 /// The folders in which a relative path is looked up: here, then `RECSPEED_DATA`.
@@ -62,9 +61,11 @@ pub(super) fn find(name: &str, told: Option<DataFormat>, home: &DataHome) -> Res
         });
     }
     let places = look_up();
-    let file =
-        [places.spec_dir, places.data_root].into_iter().flatten().map(|folder| folder.join(name)).find(|p| p.is_file());
-    let Some(file) = file else { return Err(unknown(name)) };
+    let mut folders = [places.spec_dir, places.data_root].into_iter().flatten();
+    // A pipe or a device would be read twice, which they do not allow.
+    let Some(file) = folders.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file())) else {
+        return Err(unknown(name));
+    };
     let format = format::told_or_judged(told, &file)?;
     // `describe` shows how bad a file is; it refuses none for it.
     let source = Source::File { path: name.to_owned(), format, items: None, users: None, max_bad_share: 1.0 };
@@ -104,9 +105,13 @@ pub(super) fn load(home: &DataHome, source: Source, seed: u64) -> Result<Loaded,
         bar.set_length(total);
         bar.set_position(done);
     };
-    let loaded = home.load(&dataset, seed, &look_up(), &mut progress);
+    let loaded = home.load(&LoadRequest { dataset: &dataset, seed, look_up: &look_up() }, &mut progress);
     bar.finish_and_clear();
-    loaded.map_err(|error| DataError::Home(error.to_string()))
+    let loaded = loaded.map_err(|error| DataError::Home(error.to_string()))?;
+    for warning in &loaded.warnings {
+        output::complain(&format!("warning: {warning}"));
+    }
+    Ok(loaded)
 }
 
 /// Takes a file into the lab's folder.

@@ -46,7 +46,11 @@ pub(super) fn render(about: &About, data: &DatasetReport, reading: &ReadReport) 
         ),
     ));
     facts.push(("in memory", bytes(data.column_bytes)));
-    facts.push(("bad lines", format!("{} of {}", count(reading.bad_lines), counted(reading.lines, "line", "lines"))));
+    // A built-in data set was read from no lines.
+    if reading.lines > 0 {
+        let bad = format!("{} of {}", count(reading.bad_lines), counted(reading.lines, "line", "lines"));
+        facts.push(("bad lines", bad));
+    }
     facts.push(("sha256", about.sha256.clone()));
     facts.extend(about.facts.iter().cloned());
     for (label, fact) in facts {
@@ -123,7 +127,7 @@ mod tests {
             rows.push(user, item, rating, time);
         }
         let about = About { title: "Tiny".into(), sha256: "ab".repeat(32), facts: vec![("licence", "CC0".into())] };
-        let reading = ReadReport { lines: 5, rows: 4, bad_lines: 1, shown: Vec::new() };
+        let reading = ReadReport { lines: 5, rows: 4, bad_lines: 1, ..ReadReport::default() };
         let page = render(&about, &describe(&rows.finish()), &reading);
         for part in [
             "4 ratings, 2 users, 2 items",
