@@ -77,10 +77,15 @@ const fn pack_span(start: usize, len: usize) -> u32 {
     (start as u32) << 10 | (len as u32 - 1)
 }
 
+/// Place and length of a packed id.
+pub(super) const fn unpack_span(span: u32) -> (usize, usize) {
+    ((span >> 10) as usize, (span & 1023) as usize + 1)
+}
+
 /// The bytes of a chunk that a span names.
 pub(super) fn span(chunk: &[u8], span: u32) -> &[u8] {
-    let start = (span >> 10) as usize;
-    &chunk[start..start + (span & 1023) as usize + 1]
+    let (start, len) = unpack_span(span);
+    &chunk[start..start + len]
 }
 
 /// Ids as they are met, before they are divided.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::chunk::{ChunkRows, Found, IdColumn, Key, PARTITIONS, PLACE_BITS, SAME, span};
+use super::chunk::{ChunkRows, Found, IdColumn, Key, PARTITIONS, PLACE_BITS, SAME, span, unpack_span};
 use super::error::ReadError;
 use crate::dictionary::{Dictionary, MAX_ARENA_BYTES};
 use crate::interactions::Interactions;
@@ -26,10 +26,8 @@ const BLOCK: usize = 16;
 #[derive(Debug, Default)]
 struct Table {
     slots: Vec<u32>,
-    /// Ids; a long one carries where its bytes begin in `long`.
-    keys: Vec<Key>,
-    /// Row of the first appearance of each.
-    first_row: Vec<u32>,
+    /// Each id with the row of its first appearance; the key of a long one says where its bytes begin in `long`.
+    entries: Vec<(Key, u32)>,
     /// Bytes of the long ids.
     long: Vec<u8>,
 }
@@ -44,10 +42,10 @@ impl Table {
     /// id to `answer`. False when the partition is full.
     fn look_up(&mut self, found: &[Found], chunk: &[u8], chunk_row: u32, mut answer: impl FnMut(u32, u32)) -> bool {
         for block in found.chunks(BLOCK) {
-            while (self.keys.len() + BLOCK) * 4 > self.slots.len() * 3 {
+            while (self.entries.len() + BLOCK) * 4 > self.slots.len() * 3 {
                 self.grow();
             }
-            if self.keys.len() + BLOCK > ENTRY_MASK as usize {
+            if self.entries.len() + BLOCK > ENTRY_MASK as usize {
                 return false;
             }
             let mut hashes = [0; BLOCK];
@@ -72,7 +70,7 @@ impl Table {
             let slot = self.slots[hash as usize & mask];
             if slot & !ENTRY_MASK == tag(hash) && slot != 0 {
                 let entry = (slot & ENTRY_MASK) as usize - 1;
-                sum ^= self.keys[entry].low ^ u64::from(self.first_row[entry]);
+                sum ^= self.entries[entry].0.low;
             }
         }
         std::hint::black_box(sum);
@@ -91,9 +89,9 @@ impl Table {
             }
             if slot & !ENTRY_MASK == tag(hash) {
                 let entry = (slot & ENTRY_MASK) as usize - 1;
-                let other = self.keys[entry];
+                let (other, first_row) = self.entries[entry];
                 if other == key || key.is_long() && self.equals_long(other, found, chunk) {
-                    return self.first_row[entry];
+                    return first_row;
                 }
             }
             at = (at + 1) & mask;
@@ -103,9 +101,8 @@ impl Table {
             key.high |= self.long.len() as u64;
             self.long.extend_from_slice(span(chunk, found.span));
         }
-        self.keys.push(key);
-        self.first_row.push(row);
-        self.slots[at] = tag(hash) | self.keys.len() as u32;
+        self.entries.push((key, row));
+        self.slots[at] = tag(hash) | self.entries.len() as u32;
         row
     }
 
@@ -123,7 +120,7 @@ impl Table {
         let len = (self.slots.len() * 2).max(4 * BLOCK);
         self.slots.clear();
         self.slots.resize(len, 0);
-        for (key, number) in self.keys.iter().zip(1u32..) {
+        for ((key, _), number) in self.entries.iter().zip(1u32..) {
             let hash = key.hash();
             let mut at = hash as usize & (len - 1);
             while self.slots[at] != 0 {
@@ -181,7 +178,7 @@ impl Numbering {
                 if id != SAME {
                     let first_row = first_row.load(Relaxed);
                     index = if first_row == row {
-                        self.arena.extend_from_slice(span(chunk, id));
+                        append_id(&mut self.arena, chunk, id);
                         self.ends.push(self.arena.len() as u32);
                         self.ends.len() as u32 - 1
                     } else {
@@ -201,6 +198,20 @@ impl Numbering {
         drop((self.tables, self.first_rows));
         let ids = Dictionary::from_arena(self.arena, self.ends).expect("checked ids, one after another");
         (ids, self.column)
+    }
+}
+
+/// Appends the bytes of a span. Short ones go as a block of fixed size that is then cut, which needs no call.
+#[inline]
+fn append_id(arena: &mut Vec<u8>, chunk: &[u8], id: u32) {
+    let (start, len) = unpack_span(id);
+    match chunk.get(start..start + 16) {
+        Some(block) if len <= 16 => {
+            let end = arena.len() + len;
+            arena.extend_from_slice(block);
+            arena.truncate(end);
+        }
+        _ => arena.extend_from_slice(&chunk[start..start + len]),
     }
 }
 

@@ -60,7 +60,7 @@ pub fn read_ratings(format: DataFormat, bytes: &[u8], limits: ReadLimits) -> Res
 }
 
 /// Chunks parsed before their ids are numbered; bounds the memory besides the columns.
-const CHUNKS_A_BATCH: usize = 16;
+const CHUNKS_A_BATCH: usize = 32;
 
 fn read_text(
     format: DataFormat,
