@@ -7,15 +7,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use clap::Args;
+use recspeed_datasets::DataHome;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, Hosts, Secrets};
-use crate::api::{AppState, MAX_LISTENERS};
+use crate::api::AppState;
 use crate::home::{Home, HomeError};
 use crate::lab::{Lab, LabError, LabOptions, ShowcaseError, import_showcase};
 use crate::launch::{LaunchOptions, find_worker};
@@ -26,6 +27,8 @@ use crate::store::{Reserve, Store, StoreError};
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// Time between a polite end of a worker and a hard one, as the protocol promises.
 const GRACE: Duration = Duration::from_secs(5);
+/// Threads for reads, files and uploads.
+const BLOCKING_THREADS: usize = 16;
 /// How often the store's reserve is looked at.
 const REFILL: Duration = Duration::from_secs(60);
 
@@ -93,6 +96,7 @@ pub fn run(args: ServeArgs) -> ExitCode {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(ServeError::from)
         .and_then(|runtime| runtime.block_on(serve(args)));
@@ -135,7 +139,8 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let lab = Lab::open(store, options, ends.clone()).await?;
     let assets = Assets::embedded();
     let security = SecurityHeaders::new(&assets.inline_scripts(), &args.frame_ancestors);
-    let state = AppState { lab: lab.clone(), listeners: Arc::new(Semaphore::new(MAX_LISTENERS)) };
+    let data = DataHome::open(Some(home.root().to_owned())).map_err(|error| ServeError::Data(error.to_string()))?;
+    let state = AppState::new(lab.clone(), data);
     let link = format!("http://{}/?token={}", reachable(bound), access.token());
     let app = crate::app::app(state, access, Arc::clone(&assets), security);
 
@@ -149,6 +154,12 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         wait_for_signal().await;
         tracing::info!("ending: runs are asked for a checkpoint");
         signalled.cancel();
+    });
+    // Events are small and must not wait for each other.
+    let listener = listener.tap_io(|connection| {
+        if let Err(cause) = connection.set_nodelay(true) {
+            tracing::debug!(%cause, "a connection gathers small writes");
+        }
     });
     let answered = axum::serve(listener, app).with_graceful_shutdown(ends.clone().cancelled_owned()).into_future();
     let answered = tokio::spawn(answered);

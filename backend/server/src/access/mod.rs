@@ -116,6 +116,11 @@ impl Access {
     }
 }
 
+/// Whether whoever asks is a person with a browser.
+fn takes_html(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|types| types.contains("text/html"))
+}
+
 fn without_token(uri: &Uri) -> String {
     let rest: Vec<&str> = uri
         .query()
@@ -142,7 +147,10 @@ pub async fn layer(State(access): State<Access>, mut request: Request, next: Nex
     if reads && !request.uri().path().starts_with("/api/") {
         let token = request.uri().query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("token="));
         if let Some(token) = token {
-            return access.sign_in(request.uri(), token);
+            return match access.sign_in(request.uri(), token) {
+                Err(refusal) if takes_html(request.headers()) => Ok(refusal.into_page()),
+                answer => answer,
+            };
         }
     }
     let visitor = access.visitor(request.headers());

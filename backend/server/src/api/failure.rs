@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use recspeed_types::api::ApiFailure;
 use recspeed_types::spec::{SpecError, SpecErrors};
 
@@ -61,6 +61,21 @@ impl ApiError {
         tracing::error!(%cause, "an answer failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server made a mistake.")
             .remedy("Try again; if it happens again, the server's log has the cause.")
+    }
+
+    /// The same as a page, for a person who followed a link. Its words are the lab's own, so nothing needs escaping but
+    /// what could look like markup.
+    pub fn into_page(self) -> Response {
+        let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('`', "");
+        let (status, failure) = (self.status, self.failure);
+        let page = format!(
+            "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width>\
+             <title>Recspeed</title><body style=\"font:1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:15vh auto;\
+             padding:0 1.5rem;color-scheme:light dark\"><h1>{}</h1><p>{}</p><p><a href=/>Open the lab as a guest</a></p>",
+            plain(&failure.message),
+            plain(failure.remedy.as_deref().unwrap_or_default()),
+        );
+        (status, [(header::CACHE_CONTROL, "no-store")], Html(page)).into_response()
     }
 
     /// The status.

@@ -1,6 +1,6 @@
 //! The REST interface under `/api`: a file a resource, each with its own router, all described by OpenAPI.
 
-// mod datasets;
+mod datasets;
 mod failure;
 mod health;
 mod lab;
@@ -15,8 +15,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use recspeed_datasets::DataHome;
 use recspeed_types::limits::MAX_SPEC_BYTES;
 use utoipa_axum::router::OpenApiRouter;
+
+use tokio::sync::Semaphore;
 
 use crate::lab::Lab;
 
@@ -31,12 +34,30 @@ const MAX_REQUEST_BYTES: usize = 2 * MAX_SPEC_BYTES;
 pub struct AppState {
     /// The lab.
     pub lab: Lab,
-    /// Streams that are open.
-    pub listeners: Arc<tokio::sync::Semaphore>,
+    /// Uploaded data sets.
+    pub data: Arc<DataHome>,
+    /// Turns of uploads: each is read whole in memory once.
+    pub uploads: Arc<Semaphore>,
+    /// Places for streams.
+    pub listeners: Arc<Semaphore>,
 }
 
+/// Uploads at the same time.
+const MAX_UPLOADS: usize = 2;
 /// Streams that may be open at the same time.
-pub const MAX_LISTENERS: usize = 2_000;
+const MAX_LISTENERS: usize = 2_000;
+
+impl AppState {
+    /// The state over a lab and its data sets.
+    pub fn new(lab: Lab, data: DataHome) -> Self {
+        Self {
+            lab,
+            data: Arc::new(data),
+            uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
+        }
+    }
+}
 
 /// Every route of the API with its description.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -48,6 +69,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(openapi::router())
         .merge(health::router())
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        // Uploads have a bound of their own.
+        .merge(datasets::router())
 }
 
 /// The API as a router.

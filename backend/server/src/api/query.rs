@@ -78,9 +78,10 @@ fn decoded(text: &str) -> String {
             b'+' => bytes.push(b' '),
             b'%' => {
                 let ahead: Vec<u8> = rest.clone().take(2).collect();
-                match std::str::from_utf8(&ahead).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-                    Some(value) if ahead.len() == 2 => {
-                        bytes.push(value);
+                let digit = |at: usize| ahead.get(at).and_then(|&byte| char::from(byte).to_digit(16));
+                match (digit(0), digit(1)) {
+                    (Some(high), Some(low)) => {
+                        bytes.push((high * 16 + low) as u8);
                         rest.nth(1);
                     }
                     _ => bytes.push(byte),

@@ -57,7 +57,7 @@ async fn bring_back(store: &Store, left: &Unfinished) -> Result<bool, StoreError
     if let Some(process) = left.process {
         let subject = run.clone();
         let waited = tokio::task::spawn_blocking(move || {
-            if !launch::end_orphan(process, &subject) {
+            if launch::end_orphans(process, &subject) == 0 {
                 return;
             }
             tracing::warn!(run = %subject, pid = process.pid, "ended the worker that an earlier server left behind");

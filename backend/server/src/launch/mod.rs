@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use probe::{ProbeError, probe};
-pub use process::{end_orphan, is_alive};
+pub use process::{end_orphans, is_alive};
 pub(crate) use resume::hex;
 pub use resume::{Resume, find_checkpoint};
 pub use supervise::{Assignment, Outcome, Stop, supervise};

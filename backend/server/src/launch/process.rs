@@ -3,17 +3,23 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use recspeed_types::RunId;
 use tokio::process::{Child, Command};
 
 use crate::store::ProcessId;
 
-/// Starts a program in a group of its own, with all three streams as pipes. It is killed when the handle is dropped.
-pub(super) fn start(program: &Path, arguments: &[String]) -> std::io::Result<Child> {
+/// The variable that marks a worker and everything that it starts as belonging to a run. It stays readable in `/proc`
+/// when the worker replaces itself by another program.
+const MARK: &str = "RECSPEED_RUN";
+
+/// Starts a program for `run` in a group of its own, with all three streams as pipes. It is killed when the handle is
+/// dropped.
+pub(super) fn start(program: &Path, run: &RunId, arguments: &[String]) -> std::io::Result<Child> {
     Command::new(program)
         .args(arguments)
+        .env(MARK, run.as_str())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -48,42 +54,67 @@ fn start_of(pid: i32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// Whether that very process, the worker of `run`, is still there.
-pub fn is_alive(process: ProcessId, run: &RunId) -> bool {
-    if process.pid <= 1 || process.start == 0 || start_of(process.pid) != Some(process.start) {
-        return false;
-    }
-    // After a reboot another process could have the same number and start; it would not carry the run's id.
-    std::fs::read(format!("/proc/{}/cmdline", process.pid))
-        .is_ok_and(|line| line.split(|&byte| byte == 0).any(|argument| argument == run.as_str().as_bytes()))
+/// Whether the process carries the mark of `run`: it was started for it, directly or by its worker.
+fn is_of(pid: i32, run: &RunId) -> bool {
+    let mark = format!("{MARK}={run}");
+    std::fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environment| environment.split(|&byte| byte == 0).any(|pair| pair == mark.as_bytes()))
 }
 
-/// Kills the worker that an earlier server left behind, if that very process is still there; whether it was.
-pub fn end_orphan(process: ProcessId, run: &RunId) -> bool {
-    if !is_alive(process, run) {
-        return false;
-    }
+/// Whether that very process, the worker of `run`, is still there.
+pub fn is_alive(process: ProcessId, run: &RunId) -> bool {
+    // After a reboot another process could have the same number and start; it would not carry the mark.
+    process.pid > 1 && process.start != 0 && start_of(process.pid) == Some(process.start) && is_of(process.pid, run)
+}
+
+/// Kills the worker that an earlier server left behind, if that very process is still there, with its group, and
+/// whatever else carries the run's mark; how many processes were found.
+pub fn end_orphans(process: ProcessId, run: &RunId) -> usize {
+    let mut found = 0;
     // No polite signal: nobody reads the pipe that would tell of its checkpoint, and checkpoints are hashed.
-    signal(process.pid, Signal::SIGKILL);
-    true
+    if is_alive(process, run) {
+        found += 1;
+        signal(process.pid, Signal::SIGKILL);
+    }
+    let own = std::process::id() as i32;
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+        // A server that was itself started inside a run must not end itself.
+        if pid > 1 && pid != own && start_of(pid).is_some() && is_of(pid, run) {
+            found += 1;
+            // One that has gone meanwhile needs no signal.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn marked(run: &RunId) -> Child {
+        start(Path::new("/bin/sh"), run, &["-c", "sleep 60 & exec sleep 60"].map(String::from)).unwrap()
+    }
+
     #[tokio::test]
-    async fn only_the_very_process_with_the_runs_id_is_ended() {
-        let run = RunId::new("r-orphan").unwrap();
-        let arguments = ["-c", "sleep 60 & wait", "r-orphan"].map(String::from);
-        let mut child = start(Path::new("/bin/sh"), &arguments).unwrap();
+    async fn only_processes_with_the_runs_mark_are_ended() {
+        let (run, other) = (RunId::new("r-orphan").unwrap(), RunId::new("r-other").unwrap());
+        let (mut child, mut bystander) = (marked(&run), marked(&other));
         let process = identify(child.id().unwrap() as i32);
+        // The system sets a new process's environment a moment after it lets the parent go on.
+        let begun = std::time::Instant::now();
+        while !is_alive(process, &run) && begun.elapsed() < std::time::Duration::from_secs(5) {
+            tokio::task::yield_now().await;
+        }
         assert!(is_alive(process, &run));
-        assert!(!end_orphan(ProcessId { start: process.start + 1, ..process }, &run), "another start");
-        assert!(!end_orphan(process, &RunId::new("r-other").unwrap()), "another run");
-        assert!(!end_orphan(ProcessId { pid: 1, start: 0 }, &run), "never the first process");
-        assert!(end_orphan(process, &run));
+        assert!(!is_alive(ProcessId { start: process.start + 1, ..process }, &run), "another start");
+        assert!(!is_alive(process, &other), "another run");
+        assert!(end_orphans(process, &run) >= 1);
         assert!(!child.wait().await.unwrap().success());
         assert!(!is_alive(process, &run));
+        assert!(bystander.try_wait().unwrap().is_none(), "a process of another run was ended");
+        bystander.kill().await.unwrap();
+        end_orphans(ProcessId { pid: 0, start: 0 }, &other);
     }
 }

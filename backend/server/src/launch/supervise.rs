@@ -171,7 +171,7 @@ async fn attempt(
         let what = format!("its folder {} cannot be made", assignment.folder.display());
         return Some(verdict::not_started(&what, &cause.to_string()));
     }
-    let mut child = match process::start(program, &arguments(options, &assignment)) {
+    let mut child = match process::start(program, &assignment.run, &arguments(options, &assignment)) {
         Ok(child) => child,
         Err(cause) => {
             let what = format!(

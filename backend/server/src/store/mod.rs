@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 pub use error::StoreError;
 pub use events::{CheckpointRow, EventRows, RunTail, append, checkpoints, page as event_page, replace_last, tail};
@@ -35,7 +35,7 @@ pub use writer::Work;
 const LIVE_MESSAGES: usize = 512;
 /// Jobs that wait for the writer before callers wait too.
 const WAITING_JOBS: usize = 1024;
-/// Read connections that are kept open.
+/// Read connections.
 const READERS: usize = 4;
 
 /// A handle to the store; clones share it.
@@ -49,6 +49,8 @@ struct Inner {
     jobs: mpsc::Sender<writer::Job>,
     live: broadcast::Sender<Arc<Message>>,
     readers: Mutex<Vec<Connection>>,
+    /// Turns of readers: however many listen, few connections and few threads serve them.
+    turns: Arc<Semaphore>,
 }
 
 impl Store {
@@ -67,7 +69,7 @@ impl Store {
             .name("store-writer".into())
             .spawn(move || writer::run(connection, waiting, &publisher, last_id, reserve.as_ref()))
             .map_err(|cause| StoreError::Thread { cause })?;
-        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), jobs, live, readers: Mutex::new(Vec::new()) }) })
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), jobs, live, readers: Mutex::new(Vec::new()), turns: Arc::new(Semaphore::new(READERS)) }) })
     }
 
     /// Hears of everything that is committed from now on.
@@ -99,10 +101,12 @@ impl Store {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
+        let turn = Arc::clone(&inner.turns).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         tokio::task::spawn_blocking(move || {
             let connection = inner.reader()?;
             let answer = query(&connection);
             inner.give_back(connection);
+            drop(turn);
             answer
         })
         .await

@@ -1,0 +1,73 @@
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use serde_json::Value;
+
+use crate::bench::{Bench, TOKEN};
+
+async fn upload(bench: &Bench, query: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("/api/datasets{query}"))
+        .header(header::HOST, "127.0.0.1")
+        .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+        .body(body.into())
+        .unwrap();
+    let (status, _, bytes) = bench.send(request).await;
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+fn ratings(rows: usize) -> String {
+    (0..rows).map(|row| format!("{}\t{}\t{}\t{}\n", row % 50, row % 70, row % 5 + 1, 880_000_000 + row)).collect()
+}
+
+#[tokio::test]
+async fn an_uploaded_file_can_be_named_by_a_spec() {
+    let bench = Bench::new().await;
+    // More than one chunk, and more than a JSON request may have.
+    let (status, record) = upload(&bench, "?name=my+ratings&format=movielens", ratings(100_000)).await;
+    assert_eq!(status, StatusCode::CREATED, "{record}");
+    assert_eq!((record["name"].as_str(), record["rows"].as_u64()), (Some("my ratings"), Some(100_000)));
+    assert_eq!(record["sha256"].as_str().unwrap().len(), 64);
+    let (_, listed) = bench.owner(Method::GET, "/api/datasets", None).await;
+    assert_eq!(listed, serde_json::json!([record]));
+    let left = std::fs::read_dir(bench.home.path().join("uploads")).unwrap().count();
+    assert_eq!(left, 0, "the temporary copy is gone");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_data_is_refused_with_a_remedy_and_leaves_nothing() {
+    let bench = Bench::new().await;
+    for (query, body, code) in [
+        ("?name=x&format=movielens", vec![0, 159, 146, 150, 0, 1, 2, 3], "unreadable-data"),
+        ("?name=x&format=movielens", Vec::new(), "unreadable-data"),
+        ("?name=x&format=excel", b"1\t2\t3\t4\n".to_vec(), "invalid-request"),
+        ("?format=movielens", b"1\t2\t3\t4\n".to_vec(), "invalid-request"),
+        ("?name=a%0Ab&format=movielens", b"1\t2\t3\t4\n".to_vec(), "invalid-request"),
+    ] {
+        let (status, answer) = upload(&bench, query, body).await;
+        assert_eq!(
+            (status, answer["code"].as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, Some(code)),
+            "{query}: {answer}"
+        );
+        assert!(!answer["message"].as_str().unwrap().contains("/"), "a path of the server: {answer}");
+    }
+    let (_, listed) = bench.owner(Method::GET, "/api/datasets", None).await;
+    assert_eq!(listed, serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_upload_over_the_limit_is_refused_before_it_is_sent() {
+    let bench = Bench::new().await;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/api/datasets?name=x&format=movielens")
+        .header(header::HOST, "127.0.0.1")
+        .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+        .header(header::CONTENT_LENGTH, (1_u64 << 40).to_string())
+        .body(Body::empty())
+        .unwrap();
+    let (status, _, body) = bench.send(request).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(String::from_utf8_lossy(&body).contains("recspeed data import"));
+}

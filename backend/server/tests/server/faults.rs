@@ -1,0 +1,85 @@
+use std::time::{Duration, Instant};
+
+use axum::http::Method;
+use recspeed_types::FailureCode;
+use recspeed_types::api::RunStatus;
+
+use crate::bench::{Bench, Options};
+
+/// Runs it to its end; the failure, after checking that the lab still works.
+async fn failure(name: &str, options: Options) -> recspeed_types::api::Failure {
+    let bench = Bench::with(options).await;
+    let run = bench.submit(name).await.id;
+    let record = bench.until_over(run.as_str()).await;
+    assert_eq!(record.status, RunStatus::Failed, "{name}");
+    let after = bench.submit("quick").await.id;
+    assert_eq!(bench.until_over(after.as_str()).await.status, RunStatus::Finished, "the lab after {name}");
+    record.failure.unwrap()
+}
+
+#[tokio::test]
+async fn rubbish_gaps_and_foreign_words_end_a_run_with_the_line_that_broke_the_protocol() {
+    for (name, word) in [
+        ("rubbish", "Segmentation fault"),
+        ("binary", "line 1"),
+        ("gap", "seq 3 where 2"),
+        ("other-run", "somebody-else"),
+        ("after-the-end", "after the last event"),
+        ("hollow", "no event"),
+        ("long-line", "longer than 1048576 bytes"),
+    ] {
+        let failure = failure(name, Options::default()).await;
+        assert_eq!(failure.code, FailureCode::Worker, "{name}");
+        assert!(failure.cause.contains(word), "{name}: {}", failure.cause);
+        assert!(failure.cause.contains("make lab"), "{name} has a remedy: {}", failure.cause);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_without_a_word_gets_a_cause_and_its_last_words() {
+    for (name, code, word) in [
+        ("silent", FailureCode::Worker, "without a result"),
+        ("status7", FailureCode::Worker, "exit status 7"),
+        ("killed", FailureCode::Worker, "memory"),
+        ("diverged", FailureCode::Diverged, "learning rate"),
+    ] {
+        let failure = failure(name, Options::default()).await;
+        assert_eq!(failure.code, code, "{name}");
+        assert!(failure.cause.contains(word), "{name}: {}", failure.cause);
+        if name == "status7" {
+            assert!(failure.detail.contains("panicked at shoe.rs"), "{}", failure.detail);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_hangs_or_ignores_signals_is_ended_at_the_time_limit() {
+    for name in ["hang", "stubborn"] {
+        let begun = Instant::now();
+        let limit = Duration::from_millis(1_500);
+        let failure = failure(name, Options { time_limit: limit, ..Options::default() }).await;
+        assert_eq!(failure.code, FailureCode::TimeLimit, "{name}");
+        assert!(failure.cause.contains("1.5 s") && failure.cause.contains("--time-limit"), "{}", failure.cause);
+        assert!(begun.elapsed() < Duration::from_secs(15));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_ignores_a_cancel_is_killed_after_the_grace() {
+    let bench = Bench::new().await;
+    let run = bench.submit("stubborn").await.id;
+    bench.until_said(run.as_str(), 2).await;
+    bench.owner(Method::POST, &format!("/api/runs/{run}/cancel"), None).await;
+    let record = bench.until_over(run.as_str()).await;
+    assert_eq!(record.status, RunStatus::Cancelled);
+    assert!(record.failure.unwrap().detail.contains("killed"));
+}
+
+#[tokio::test]
+async fn a_result_counts_although_the_worker_or_a_child_of_it_lingers() {
+    for name in ["lingering", "closed"] {
+        let bench = Bench::new().await;
+        let run = bench.submit(name).await.id;
+        assert_eq!(bench.until_over(run.as_str()).await.status, RunStatus::Finished, "{name}");
+    }
+}

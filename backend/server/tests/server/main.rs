@@ -1,0 +1,13 @@
+//! The server as its users meet it: in process through its router, and as a process that is killed and started again.
+
+mod access;
+mod api;
+mod bench;
+mod datasets;
+mod faults;
+mod full_disk;
+mod openapi;
+mod page;
+mod process;
+mod restart;
+mod stream;

@@ -1,0 +1,126 @@
+//! `recspeed serve` as a process.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use recspeed_types::RunEvent;
+use recspeed_types::api::{EventPage, RunRecord};
+use serde_json::{Value, json};
+
+use crate::bench::{PATIENCE, assert_story, fake_worker, spec};
+
+/// A running server; killed when dropped.
+pub struct Served {
+    child: Child,
+    pub base: String,
+    pub token: String,
+}
+
+impl Served {
+    pub fn start(home: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_recspeed"))
+            .args(["serve", "--bind", "127.0.0.1:0", "--home"])
+            .arg(home)
+            .arg("--worker")
+            .arg(fake_worker())
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let link = lines.map(Result::unwrap).find(|line| line.contains("?token=")).expect("a link is printed");
+        let (base, token) = link.trim().split_once("/?token=").unwrap();
+        Self { child, base: base.to_owned(), token: token.to_owned() }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What a power cut does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ctrl-C, and the exit status.
+    pub fn end(mut self) -> std::process::ExitStatus {
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    fn auth(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        let mut answer = ureq::get(format!("{}{path}", self.base)).header("authorization", self.auth()).call().unwrap();
+        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        let request = ureq::post(format!("{}{path}", self.base)).header("authorization", self.auth());
+        let mut answer = request.send(body.to_string()).unwrap();
+        serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
+    }
+
+    pub fn submit(&self, name: &str) -> String {
+        self.post("/api/runs", &json!({ "spec": spec(name) }))["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn record(&self, id: &str) -> RunRecord {
+        serde_json::from_value(self.get(&format!("/api/runs/{id}"))).unwrap()
+    }
+
+    pub fn events(&self, id: &str) -> Vec<RunEvent> {
+        let page: EventPage = serde_json::from_value(self.get(&format!("/api/runs/{id}/events?limit=10000"))).unwrap();
+        assert!(!page.more);
+        assert_story(&page.events, id);
+        page.events
+    }
+
+    pub fn until(&self, id: &str, wanted: impl Fn(&RunRecord) -> bool) -> RunRecord {
+        let begun = Instant::now();
+        loop {
+            let record = self.record(id);
+            if wanted(&record) {
+                return record;
+            }
+            assert!(begun.elapsed() < PATIENCE, "still {record:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn until_said(&self, id: &str, count: usize) {
+        let begun = Instant::now();
+        while self.events(id).len() < count {
+            assert!(begun.elapsed() < PATIENCE);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Processes that were started for a run.
+pub fn processes_of(run: &str) -> Vec<i32> {
+    let mark = format!("RECSPEED_RUN={run}");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environment.split(|&byte| byte == 0).any(|pair| pair == mark.as_bytes()) {
+            found.push(pid);
+        }
+    }
+    found
+}
