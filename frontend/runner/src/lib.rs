@@ -1,1 +1,47 @@
-//! The in-tab runner: a web worker that speaks the run protocol.
+//! The in-tab runner: the experiment in a web worker, speaking the run protocol.
+//!
+//! `worker.js` hands [`run`] what the page posted; every [`RunEvent`](recspeed_types::RunEvent) goes back as one message
+//! with its JSON text. The last message of a run is `finished` or `failed`, as from any other worker. There is one
+//! thread and no files: a run is stopped by ending the web worker, and uploads come as bytes.
+
+mod data;
+mod outlet;
+mod tab;
+
+use recspeed_experiment::RunFailure;
+use recspeed_types::limits::MAX_SPEC_BYTES;
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, RunSummary};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use tab::Tab;
+
+/// Prepares the instance: a panic becomes the last event of the run before the instance dies.
+#[wasm_bindgen(start)]
+pub fn start() {
+    std::panic::set_hook(Box::new(|panic| outlet::last_words(&panic.to_string())));
+}
+
+/// Runs an experiment to its end and posts its events.
+///
+/// - `run`: the run's name, in every event; an invalid one is replaced by `tab`
+/// - `spec`: the spec as JSON
+/// - `upload`: the bytes of the uploaded file, where `dataset.source` is `upload`
+/// - `name`: the uploaded file's name, for people
+#[wasm_bindgen]
+pub fn run(run: &str, spec: &str, upload: Option<Vec<u8>>, name: Option<String>) {
+    let run = RunId::new(run).or_else(|_| RunId::new("tab")).expect("`tab` is three allowed characters");
+    outlet::open(run.clone());
+    outlet::emit(match attempt(&run, spec, upload, name) {
+        Ok(summary) => EventKind::Finished { summary: Box::new(summary) },
+        Err(failure) => failure.into_event(),
+    });
+}
+
+fn attempt(run: &RunId, spec: &str, upload: Option<Vec<u8>>, name: Option<String>) -> Result<RunSummary, RunFailure> {
+    let invalid = |cause: String| RunFailure::new(FailureCode::InvalidSpec, cause);
+    if spec.len() > MAX_SPEC_BYTES {
+        return Err(invalid(format!("The spec has {} bytes; allowed: {MAX_SPEC_BYTES}.", spec.len())));
+    }
+    let spec = ExperimentSpec::from_json(spec).map_err(|error| invalid(format!("The spec cannot be read: {error}")))?;
+    recspeed_experiment::run(run, &spec, &mut Tab::new(upload, name))
+}

@@ -1,0 +1,82 @@
+//! The browser tab as the experiment's host.
+
+use std::collections::BTreeMap;
+
+use recspeed_experiment::{BURN_VERSION, Host, LoadedData, ProcessMemory, RunFailure};
+use recspeed_types::spec::{Dataset, Device, ResolvedSpec};
+use recspeed_types::summary::EngineInfo;
+use recspeed_types::{EventKind, FitObserver};
+
+use crate::{data, outlet};
+
+/// The tab, with the file that the page handed over.
+pub(crate) struct Tab {
+    upload: Option<Vec<u8>>,
+    name: Option<String>,
+}
+
+impl Tab {
+    pub(crate) const fn new(upload: Option<Vec<u8>>, name: Option<String>) -> Self {
+        Self { upload, name }
+    }
+}
+
+impl FitObserver for Tab {
+    fn event(&mut self, event: EventKind) {
+        outlet::emit(event);
+    }
+
+    /// The page stops a run by ending the web worker, so there is nothing to ask.
+    fn stop_requested(&mut self) -> bool {
+        false
+    }
+
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Host for Tab {
+    fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure> {
+        data::load(dataset, seed, self.upload.take(), self.name.take())
+    }
+
+    /// A tab runs what the processor runs: `flex` in a spec means Burn's pure Rust backend, which here is `browser`.
+    fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
+        match spec.engine.device {
+            Device::Flex | Device::Browser => Ok(EngineInfo {
+                kind: spec.engine.kind.as_str().to_owned(),
+                device: Device::Browser.as_str().to_owned(),
+                versions: BTreeMap::from([
+                    ("recspeed".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+                    ("burn".to_owned(), BURN_VERSION.to_owned()),
+                ]),
+                host: outlet::scope().navigator().user_agent().unwrap_or_else(|_| "a browser".to_owned()),
+                threads: 1,
+            }),
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        outlet::now_us()
+    }
+
+    /// The memory of the wasm instance, which never shrinks: its size is its peak.
+    fn memory(&self) -> ProcessMemory {
+        let bytes = instance_bytes();
+        ProcessMemory { now: bytes, peak: bytes }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn instance_bytes() -> u64 {
+    const PAGE: u64 = 64 * 1024;
+    core::arch::wasm32::memory_size::<0>() as u64 * PAGE
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn instance_bytes() -> u64 {
+    0
+}
