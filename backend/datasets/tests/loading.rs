@@ -167,7 +167,7 @@ fn empty_binary_truncated_and_bad_files_name_path_and_remedy() {
         (
             "megabyte.csv",
             format!("{},i,5,1\n", "u".repeat(1 << 20)).into_bytes(),
-            "has 1048584 bytes, allowed are 65536",
+            "has 1048582 bytes, allowed are 65536",
         ),
         ("long.csv", vec![b'x'; 10_000_000], "has 10000000 bytes, allowed are 65536"),
         ("latin1.csv", b"caf\xe9,i,5,1\n".to_vec(), "line 1: is not UTF-8 text"),

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use recspeed_datasets::{DataHome, LookUp};
+use recspeed_datasets::{DataHome, LoadRequest, LookUp};
 use recspeed_experiment::{Host, LoadedData, ProcessMemory, RunFailure};
-use recspeed_types::spec::{Dataset, Device, ResolvedSpec};
+use recspeed_types::spec::{Dataset, Device, Filters, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
@@ -59,10 +59,15 @@ impl Host for Process {
         let mut progress = |done, total| {
             emitter.emit(EventKind::Progress { done, total, unit: "bytes".to_owned() });
         };
+        // The experiment filters, in a worker and in a tab alike.
+        let whole = Dataset { source: dataset.source.clone(), filters: Filters::default() };
         let loaded = self
             .home
-            .load(dataset, seed, &self.look_up, &mut progress)
+            .load(&LoadRequest { dataset: &whole, seed, look_up: &self.look_up }, &mut progress)
             .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
+        for message in loaded.warnings {
+            self.emitter.emit(EventKind::Warning { message });
+        }
         Ok(LoadedData {
             interactions: loaded.interactions,
             item_attributes: loaded.item_attributes,

@@ -66,7 +66,7 @@ fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFa
         emitter: emitter.clone(),
         stop,
         home,
-        look_up: LookUp { spec_dir, data_root: std::env::var_os("RECSPEED_DATA").map(Into::into) },
+        look_up: LookUp::from_env(spec_dir),
         checkpoints: arguments.checkpoint_dir.as_deref().map(Checkpoints::new),
         resume: read_resume(arguments.resume.as_deref())?,
     };
