@@ -55,7 +55,7 @@ fn one_seed_gives_one_data_set_on_every_machine() {
     assert_eq!(columns_sha256(&first.interactions), RECORDED_10K_SEED_42);
 }
 
-const RECORDED_10K_SEED_42: &str = "";
+const RECORDED_10K_SEED_42: &str = "446e92b2c1af02c24ce3458fe65866c64ed4dbbe7c711707b6ce338478d0e701";
 
 #[test]
 fn a_users_items_share_types_far_above_chance() {

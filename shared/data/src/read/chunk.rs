@@ -6,7 +6,7 @@ use memchr::memchr;
 use recspeed_types::limits::MAX_BAD_LINES_SHOWN;
 
 use super::BadReason;
-use super::layout::{Columns, Layout};
+use super::layout::{After, Columns, Layout};
 use super::line;
 use crate::dictionary::{fold, hash};
 
@@ -330,8 +330,11 @@ impl FastRow {
         if at == first || at - first > 18 {
             return None;
         }
-        if columns.trailing && text.get(at) == Some(&delimiter) {
+        if columns.after != After::Nothing && text.get(at) == Some(&delimiter) {
             at += 1;
+            if columns.after == After::Unnamed && text.get(at).is_some_and(u8::is_ascii_alphanumeric) {
+                at += text[at..].iter().take(UNNAMED_BYTES).take_while(|b| b.is_ascii_alphanumeric()).count();
+            }
         }
         if text.get(at) == Some(&b'\r') {
             at += 1;
@@ -344,6 +347,9 @@ impl FastRow {
         Some(Self { user, user_len, item, item_len, rating, timestamp, end: at })
     }
 }
+
+/// Length up to which a word in the unnamed column is passed over; a longer one is left to [`line`].
+const UNNAMED_BYTES: usize = 16;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x8080_8080_8080_8080;

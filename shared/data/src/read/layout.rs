@@ -15,6 +15,18 @@ pub(super) enum Layout {
     Sequences,
 }
 
+/// What may follow the last column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// The line's end.
+    Nothing,
+    /// One more delimiter.
+    Delimiter,
+    /// One more column without a name, whatever it holds: the real Amazon file has one, empty in most lines and
+    /// `Delete` in some.
+    Unnamed,
+}
+
 /// Places of the columns, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Columns {
@@ -24,8 +36,8 @@ pub(super) struct Columns {
     pub(super) count: usize,
     /// 2 where the delimiter is written twice (`::`): every second column is then empty and skipped.
     pub(super) step: usize,
-    /// Whether one more delimiter may end the line.
-    pub(super) trailing: bool,
+    /// What may follow the last column.
+    pub(super) after: After,
     pub(super) user: usize,
     pub(super) item: usize,
     pub(super) rating: Option<usize>,
@@ -34,23 +46,14 @@ pub(super) struct Columns {
 
 impl Columns {
     /// user, item, rating, timestamp.
-    const fn four(delimiter: u8, step: usize, trailing: bool) -> Self {
+    const fn four(delimiter: u8, step: usize, after: After) -> Self {
         let count = 3 * step + 1;
-        Self {
-            delimiter,
-            count,
-            step,
-            trailing,
-            user: 0,
-            item: step,
-            rating: Some(2 * step),
-            timestamp: Some(3 * step),
-        }
+        Self { delimiter, count, step, after, user: 0, item: step, rating: Some(2 * step), timestamp: Some(3 * step) }
     }
 
     /// Whether the columns are user, item, rating, timestamp and nothing else.
     pub(super) fn is_plain(self) -> bool {
-        self == Self::four(self.delimiter, 1, self.trailing)
+        self == Self::four(self.delimiter, 1, self.after)
     }
 }
 
@@ -72,14 +75,14 @@ pub(super) fn detect(format: DataFormat, text: &[u8]) -> Result<(Layout, usize),
     let columns = match format {
         DataFormat::Sequences => return Ok((Layout::Sequences, 0)),
         DataFormat::Recbole => return Ok((Layout::Delimited(recbole(first)?), after)),
-        DataFormat::AmazonCsv => Columns::four(b',', 1, true),
+        DataFormat::AmazonCsv => Columns::four(b',', 1, After::Unnamed),
         DataFormat::Movielens => {
             if first.windows(2).any(|pair| pair == b"::") {
-                Columns::four(b':', 2, false)
+                Columns::four(b':', 2, After::Nothing)
             } else if first.contains(&b'\t') {
-                Columns::four(b'\t', 1, false)
+                Columns::four(b'\t', 1, After::Nothing)
             } else if first.contains(&b',') {
-                Columns::four(b',', 1, true)
+                Columns::four(b',', 1, After::Delimiter)
             } else {
                 let expected = "MovieLens separates user, item, rating and timestamp by tabs, `::` or commas; check \
                                 dataset.format";
@@ -116,7 +119,7 @@ fn recbole(line: &[u8]) -> Result<Columns, ReadError> {
         delimiter: b'\t',
         count: names.len(),
         step: 1,
-        trailing: false,
+        after: After::Nothing,
         user: place("user_id").ok_or_else(mismatch)?,
         item: place("item_id").ok_or_else(mismatch)?,
         rating: place("rating"),

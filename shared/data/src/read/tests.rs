@@ -44,7 +44,15 @@ fn check_amazon(data: &Interactions) {
 fn amazon_files_read_with_and_without_header_trailing_comma_and_windows_ends() {
     let unix = AMAZON.replace('\r', "");
     let body = unix.split_once('\n').expect("a header").1;
-    for text in [AMAZON, &unix, body, &body.replace(",\n", "\n"), body.trim_end(), &format!("\u{feff}{AMAZON}")] {
+    for text in [
+        AMAZON,
+        &unix,
+        body,
+        &body.replace(",\n", "\n"),
+        body.trim_end(),
+        &format!("\u{feff}{AMAZON}"),
+        &AMAZON.replacen("200,", "200,Delete", 2),
+    ] {
         check_amazon(&read(DataFormat::AmazonCsv, text).expect(text).interactions);
     }
 }
@@ -303,7 +311,7 @@ fn lines(delimiter: &'static str) -> impl Strategy<Value = Vec<u8>> {
         field("[0-9]{1,2}|B0{12,16}[0-9]"),
         field("[1-5]|[0-5]\\.[05]|-1|1e1|10\\.25"),
         field("[0-9]{9,10}|-5|[0-9]{9}\\.5|[0-9]{17,20}"),
-        prop_oneof![Just(""), Just(","), Just("\r"), Just(",\r")],
+        prop_oneof![Just(""), Just(","), Just("\r"), Just(",\r"), Just(",Delete\r"), Just(",x y"), Just(",,")],
     )
         .prop_map(move |(u, i, r, t, end)| {
             format!("{u}{delimiter}{i}{delimiter}{r}{delimiter}{t}{end}\n").into_bytes()
