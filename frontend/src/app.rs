@@ -6,12 +6,11 @@ use leptos_router::path;
 
 use crate::components::{Header, Shortcuts, ToastList};
 use crate::pages::{LabPage, NotFound, RunPage, RunsPage};
-use crate::state::{Lab, link};
+use crate::state::Lab;
 
 /// The page.
 #[component]
 pub(crate) fn App() -> impl IntoView {
-    link();
     let lab = Lab::open();
     provide_context(lab);
     let help = RwSignal::new(false);

@@ -61,6 +61,7 @@ pub(crate) fn MetricBars(
     move || {
         let bars = bars(&metrics.get(), &before.get());
         let (end, extents) = extents(&bars);
+        let compared = bars.iter().any(|bar| bar.before.is_some());
         let rows = bars
             .into_iter()
             .zip(extents)
@@ -83,7 +84,7 @@ pub(crate) fn MetricBars(
         view! {
             <div class="bars" data-testid="metric-bars">
                 <ul>{rows}</ul>
-                <p class="note">{format!("Scale from 0 to {end}. A thin mark is the run before.")}</p>
+                <p class="note">{format!("Scale from 0 to {end}.{}", if compared { " The thin mark is the run before." } else { "" })}</p>
             </div>
         }
     }

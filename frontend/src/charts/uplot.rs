@@ -30,7 +30,7 @@ extern "C" {
 /// A chart in the page; gone from it when dropped.
 pub(super) struct Drawing {
     plot: UPlot,
-    _format: Closure<dyn Fn(JsValue, JsValue) -> JsValue>,
+    _format: Closure<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>,
     _ticks: Closure<dyn Fn(JsValue, Array) -> Array>,
 }
 
@@ -46,9 +46,12 @@ impl Drawing {
     /// # Errors
     /// What uPlot threw, as when its script could not be loaded.
     pub(super) fn new(target: &web_sys::HtmlElement, plot: &Plot, size: (f64, f64), log: bool) -> Result<Self, JsValue> {
-        let format = Closure::<dyn Fn(JsValue, JsValue) -> JsValue>::new(|_: JsValue, v: JsValue| {
-            v.as_f64().map_or_else(|| JsValue::from("–"), |v| number::value(v).into())
-        });
+        let format = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(
+            |chart: JsValue, v: JsValue, series: JsValue| {
+                let shown = v.as_f64().or_else(|| newest(&chart, &series));
+                shown.map_or_else(|| JsValue::from("–"), |v| number::value(v).into())
+            },
+        );
         let ticks = Closure::<dyn Fn(JsValue, Array) -> Array>::new(|_: JsValue, splits: Array| {
             splits.iter().map(|v| v.as_f64().map_or(JsValue::from(""), |v| JsValue::from(tick(v)))).collect()
         });
@@ -66,6 +69,13 @@ impl Drawing {
     pub(super) fn resize(&self, size: (f64, f64)) {
         self.plot.set_size(&object(&[("width", size.0.into()), ("height", size.1.into())]));
     }
+}
+
+/// The last value of a series: what the legend says while the pointer is elsewhere.
+fn newest(chart: &JsValue, series: &JsValue) -> Option<f64> {
+    let data: Array = Reflect::get(chart, &"data".into()).ok()?.dyn_into().ok()?;
+    let column: Array = data.get(series.as_f64()? as u32).dyn_into().ok()?;
+    column.iter().filter_map(|v| v.as_f64()).last()
 }
 
 /// A tick's label: short, without trailing zeros.

@@ -11,12 +11,20 @@ pub(crate) fn Hint(
     /// Its definition.
     #[prop(into)]
     text: String,
+    /// The control that the word names; its help is then `{control}-help`.
+    #[prop(optional, into)]
+    control: Option<String>,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
     let label = format!("What is {word}?");
+    let help = control.as_ref().map(|id| format!("{id}-help"));
+    let named = match control {
+        Some(id) => view! { <label class="hint-word" for=id>{word}</label> }.into_any(),
+        None => view! { <span class="hint-word">{word}</span> }.into_any(),
+    };
     view! {
         <span class="hint" class:open=move || open.get() on:mouseleave=move |_| open.set(false)>
-            <span class="hint-word">{word}</span>
+            {named}
             <button
                 type="button"
                 class="hint-mark"
@@ -26,9 +34,10 @@ pub(crate) fn Hint(
                 on:blur=move |_| open.set(false)
                 on:keydown=move |event| if event.key() == "Escape" { open.set(false) }
             >
-                "?"
+                <span aria-hidden="true">"?"</span>
             </button>
-            <span class="hint-text" role="note">{text}</span>
+            <span class="hint-text" role="note" id=help>{text}</span>
         </span>
     }
+    .into_any()
 }

@@ -53,7 +53,7 @@ pub(crate) fn Knob(
     view! {
         <div class="knob" class:knob-wide=wide>
             <div class="knob-head">
-                <label for=id.clone()><Hint word=title text=help/></label>
+                <Hint word=title text=help control=id.clone()/>
                 <Control field=field id=id.clone()/>
             </div>
             {slider}

@@ -14,14 +14,14 @@ pub(crate) fn ToastList() -> impl IntoView {
             <For each=move || toasts.list() key=|toast| toast.id let:toast>
                 <div class="toast" data-testid="toast">
                     <span>{toast.text.clone()}</span>
-                    {toast.undo.map(|undo| view! {
+                    {toast.undo.clone().map(|undo| view! {
                         <button
                             type="button"
                             class="button link"
                             data-testid="undo"
                             on:click=move |_| {
                                 if toasts.dismiss(toast.id) {
-                                    undo.run(());
+                                    undo();
                                 }
                             }
                         >

@@ -44,7 +44,7 @@ struct Hub {
     failures: u32,
     /// Counts connections, so that a timer of an old one does nothing.
     generation: u32,
-    link: Option<RwSignal<Link>>,
+    link: Option<ArcRwSignal<Link>>,
 }
 
 /// What the stream tells about runs in general.
@@ -73,8 +73,8 @@ impl Drop for Source {
 }
 
 /// Where the state of the stream is shown.
-pub(crate) fn link() -> RwSignal<Link> {
-    HUB.with_borrow_mut(|hub| *hub.link.get_or_insert_with(|| Owner::new().with(|| RwSignal::new(Link::Idle))))
+pub(crate) fn link() -> ArcRwSignal<Link> {
+    HUB.with_borrow_mut(|hub| hub.link.get_or_insert_with(|| ArcRwSignal::new(Link::Idle)).clone())
 }
 
 /// Watches a run until it is over.
@@ -172,7 +172,7 @@ fn retry(generation: u32) {
 }
 
 fn show(link: Link) {
-    let signal = HUB.with_borrow(|hub| hub.link);
+    let signal = HUB.with_borrow(|hub| hub.link.clone());
     if let Some(signal) = signal {
         signal.set(link);
     }

@@ -34,7 +34,9 @@ pub(super) async fn load_stored(lab: Lab, id: RunId) {
 }
 
 fn show(lab: Lab, recording: Recording) {
-    let spec = recording.record.spec.clone();
+    let mut spec = recording.record.spec.clone();
+    // The name belongs to the recorded run; what the reader makes of it is something else.
+    spec.name.clear();
     let view = RunView::of(&recording.events);
     lab.session.show_example(RunState::new(Origin::Showcase, recording.record, view));
     // A visitor without a link of their own starts from what they see.

@@ -39,7 +39,7 @@ impl Drop for Runner {
 pub(super) fn start(spec: ExperimentSpec, parent: Option<RunId>) -> RunState {
     let now = js_sys::Date::now();
     let id = RunId::new(format!("tab-{}", now as u64)).expect("digits, letters and a hyphen, under 40 characters");
-    let text = spec.to_json();
+    let text = super::api::json_text(&spec);
     let run = RunState::in_tab(id.clone(), spec, parent, now as i64);
     let batch = Batch::new(run.clone(), |run| {
         fail(&run, FailureCode::Internal, "The runner in this tab skipped an event; run it again.", "");

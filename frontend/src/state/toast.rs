@@ -1,8 +1,12 @@
 //! Short messages at the edge of the page, some with a way back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use leptos::prelude::*;
+
+/// What happens after a message. It outlives the component that says it, so it is no [`Callback`].
+pub(crate) type Then = Arc<dyn Fn() + Send + Sync>;
 
 /// A short message.
 #[derive(Clone)]
@@ -12,7 +16,7 @@ pub(crate) struct Toast {
     /// What happened.
     pub text: String,
     /// What undoes it.
-    pub undo: Option<Callback<()>>,
+    pub undo: Option<Then>,
 }
 
 /// The messages on show.
@@ -49,12 +53,12 @@ impl Toasts {
     }
 
     /// Says something that can be undone; `then` happens when the time for that is over, unless it was undone.
-    pub(crate) fn undoable(self, text: impl Into<String>, undo: Callback<()>, then: Callback<()>) {
+    pub(crate) fn undoable(self, text: impl Into<String>, undo: Then, then: Then) {
         let id = self.add(text.into(), Some(undo));
         set_timeout(
             move || {
                 if self.dismiss(id) {
-                    then.run(());
+                    then();
                 }
             },
             UNDO_STAYS,
@@ -70,7 +74,7 @@ impl Toasts {
         there
     }
 
-    fn add(self, text: String, undo: Option<Callback<()>>) -> u32 {
+    fn add(self, text: String, undo: Option<Then>) -> u32 {
         let id = self.next.get_value();
         self.next.set_value(id.wrapping_add(1));
         self.list.update(|list| list.push(Toast { id, text, undo }));

@@ -63,6 +63,7 @@ pub struct RunRecord {
     /// Where it stands.
     pub status: RunStatus,
     /// What was asked.
+    #[serde(deserialize_with = "spec_by_value")]
     pub spec: ExperimentSpec,
     /// Milliseconds since 1970 of the request.
     pub created_ms: i64,
@@ -91,12 +92,20 @@ pub struct RunRecord {
     pub failure: Option<Failure>,
 }
 
+/// Reads a spec inside a message by way of [`ExperimentSpec::from_value`]: mistakes name their field, and the page carries
+/// the code that reads a spec once instead of once for each format.
+fn spec_by_value<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ExperimentSpec, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    ExperimentSpec::from_value(value).map_err(serde::de::Error::custom)
+}
+
 /// `POST /api/runs`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
     /// What to run.
+    #[serde(deserialize_with = "spec_by_value")]
     pub spec: ExperimentSpec,
     /// The run that it was forked from.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -55,7 +55,8 @@ pub(crate) fn Curves(
         <div class="curves">
             <Show when=move || drawn.get()>
                 <div class="curve-tools">
-                    <div class="segments" role="group" aria-label="What the chart shows">
+                    <h3 class="curve-name" hidden=move || names.with(Vec::len) != 1>{move || name.get()}</h3>
+                    <div class="segments" role="group" aria-label="What the chart shows" hidden=move || names.with(Vec::len) < 2>
                         <For each=move || names.get() key=Clone::clone let:item>
                             {
                                 let (shown, pressed, click) = (item.clone(), item.clone(), item);
@@ -94,12 +95,16 @@ pub(crate) fn Curves(
     }
 }
 
-/// Name and value of every final metric.
+/// Name and value of every final metric, in the order of the spec.
 pub(super) fn final_metrics(run: Option<RunState>) -> Vec<(String, f64)> {
     let Some(run) = run else { return Vec::new() };
     let told = run.view.with(|view| view.summary().map(|summary| summary.metrics.clone()));
     let metrics = told.or_else(|| run.record.with(|record| record.summary.as_ref().map(|s| s.metrics.clone())));
-    metrics.map(|metrics| metrics.into_iter().collect()).unwrap_or_default()
+    let mut metrics: Vec<(String, f64)> = metrics.map(|metrics| metrics.into_iter().collect()).unwrap_or_default();
+    let order: Vec<String> =
+        run.record.with(|record| record.spec.evaluation.metrics.iter().map(ToString::to_string).collect());
+    metrics.sort_by_key(|(name, _)| order.iter().position(|other| other == name).unwrap_or(order.len()));
+    metrics
 }
 
 /// Whether the system asks for a dark page; changes when the system does.

@@ -43,10 +43,9 @@ impl Row {
     }
 }
 
-/// The rows of a result, in the order of the spec where it names them, else by name.
-pub(crate) fn rows(metrics: &[(String, f64)], before: &[(String, f64)], order: &[String]) -> Vec<Row> {
-    let place = |name: &str| order.iter().position(|other| other == name).unwrap_or(order.len());
-    let mut rows: Vec<Row> = metrics
+/// The rows of a result beside those of the run before.
+pub(crate) fn rows(metrics: &[(String, f64)], before: &[(String, f64)]) -> Vec<Row> {
+    metrics
         .iter()
         .map(|(name, value)| Row {
             name: name.clone(),
@@ -54,9 +53,7 @@ pub(crate) fn rows(metrics: &[(String, f64)], before: &[(String, f64)], order: &
             value: *value,
             before: before.iter().find(|(other, _)| other == name).map(|(_, value)| *value),
         })
-        .collect();
-    rows.sort_by_key(|row| place(&row.name));
-    rows
+        .collect()
 }
 
 /// The first metrics, large.
@@ -130,7 +127,7 @@ mod tests {
     use super::*;
 
     fn row(name: &str, value: f64, before: f64) -> Row {
-        rows(&[(name.to_owned(), value)], &[(name.to_owned(), before)], &[]).remove(0)
+        rows(&[(name.to_owned(), value)], &[(name.to_owned(), before)]).remove(0)
     }
 
     #[test]
@@ -139,13 +136,5 @@ mod tests {
         assert_eq!(row("ndcg@10", 0.9, 1.0).is_better(), Some(false));
         assert_eq!(row("coverage@10", 0.9, 1.0).is_better(), None);
         assert_eq!(row("mae", 1.0, 1.0).is_better(), None);
-    }
-
-    #[test]
-    fn the_spec_decides_the_order() {
-        let metrics = [("mae", 1.0), ("ndcg@10", 2.0), ("rmse", 3.0)].map(|(n, v)| (n.to_owned(), v));
-        let order = ["rmse", "mae"].map(str::to_owned);
-        let names: Vec<String> = rows(&metrics, &[], &order).into_iter().map(|row| row.name).collect();
-        assert_eq!(names, ["rmse", "mae", "ndcg@10"]);
     }
 }

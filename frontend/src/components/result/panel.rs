@@ -110,9 +110,7 @@ pub(crate) fn ResultDetails(
 }
 
 fn rows_of(shown: Option<RunState>, compared: Option<RunState>) -> Vec<Row> {
-    let named = |run: &RunState| run.record.with(|r| r.spec.evaluation.metrics.iter().map(ToString::to_string).collect());
-    let order: Vec<String> = shown.as_ref().map(named).unwrap_or_default();
-    rows(&final_metrics(shown), &final_metrics(compared), &order)
+    rows(&final_metrics(shown), &final_metrics(compared))
 }
 
 fn summary_of(run: Option<RunState>) -> Option<RunSummary> {

@@ -61,6 +61,7 @@ pub(crate) fn ProgressLine(
         format!("{}, {} of the run done", title(phase.get()), share(tenths))
     });
     let server = run.origin == Origin::Server;
+    let link = link();
     view! {
         <div class="progress" data-testid="run-progress">
             <div class="progress-head">
@@ -70,7 +71,7 @@ pub(crate) fn ProgressLine(
             </div>
             <progress max="1" prop:value=move || done.get() aria-label="Progress of the run"></progress>
             <p class="visually-hidden" role="status" aria-live="polite">{move || spoken.get()}</p>
-            <Show when=move || server && link().get() == Link::Reconnecting>
+            <Show when=move || server && link.get() == Link::Reconnecting>
                 <p class="note" role="status">"The connection is interrupted. The run goes on; this page connects again by itself."</p>
             </Show>
         </div>

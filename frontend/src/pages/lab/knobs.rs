@@ -37,17 +37,16 @@ fn DatasetKnob() -> impl IntoView {
     };
     view! {
         <div class="knob knob-choice">
-            <label for="knob-dataset">
-                <Hint
-                    word="Data set"
-                    text="The ratings to learn from. Synthetic sets are made up by the lab from the seed, in the image of the Amazon Beauty ratings; they are free for any use."
-                />
-            </label>
+            <Hint
+                word="Data set"
+                text="The ratings to learn from. Synthetic sets are made up by the lab from the seed, in the image of the Amazon Beauty ratings; they are free for any use."
+                control="knob-dataset"
+            />
             <span class="select">
                 <select
                     id="knob-dataset"
                     data-testid="knob-dataset"
-                    aria-describedby="knob-dataset-error"
+                    aria-describedby="knob-dataset-help knob-dataset-error"
                     prop:value=move || chosen.get()
                     on:change=move |event| lab.draft.update(|draft| draft.choose("dataset", &event_target_value(&event)))
                 >
@@ -118,14 +117,16 @@ fn RecommenderKnob() -> impl IntoView {
     };
     view! {
         <div class="knob knob-choice">
-            <label for="knob-recommender">
-                <Hint word="Recommender" text="The method that learns. Baselines show what any other method must beat."/>
-            </label>
+            <Hint
+                word="Recommender"
+                text="The method that learns. Baselines show what any other method must beat."
+                control="knob-recommender"
+            />
             <span class="select">
                 <select
                     id="knob-recommender"
                     data-testid="knob-recommender"
-                    aria-describedby="knob-recommender-error"
+                    aria-describedby="knob-recommender-help knob-recommender-error"
                     prop:value=move || chosen.get()
                     on:change=move |event| {
                         lab.draft.update(|draft| draft.choose("recommender.kind", &event_target_value(&event)));

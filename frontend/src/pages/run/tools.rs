@@ -72,7 +72,7 @@ fn Downloads(run: RunState) -> impl IntoView {
             let id = run.with_value(RunState::id);
             match api::events(&id, 0).await {
                 Ok(events) => {
-                    let text = serde_json::to_string(&events).unwrap_or_default();
+                    let text = api::json_text(&events);
                     save(&format!("{id}-events.json"), "application/json", &text);
                 }
                 Err(error) => lab.toasts.say(error.to_string()),
@@ -81,7 +81,7 @@ fn Downloads(run: RunState) -> impl IntoView {
     };
     let summary = move |_| {
         let record = run.with_value(|run| run.record.get_untracked());
-        let text = serde_json::to_string_pretty(&record).unwrap_or_default();
+        let text = api::json_text(&record);
         save(&format!("{}-summary.json", record.id), "application/json", &text);
     };
     let csv = move |_| {

@@ -1,5 +1,7 @@
 //! The list itself: pages, live changes, deletion with a way back.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::components::A;
@@ -92,8 +94,13 @@ pub(crate) fn RunList(
     let delete = Callback::new(move |record: RunRecord| {
         let id = record.id.clone();
         hidden.update(|hidden| hidden.push(id.clone()));
-        let back = { let id = id.clone(); move |()| hidden.update(|hidden| hidden.retain(|other| *other != id)) };
-        let then = move |()| {
+        let back = {
+            let id = id.clone();
+            move || {
+                hidden.try_update(|hidden| hidden.retain(|other| *other != id));
+            }
+        };
+        let then = move || {
             let id = id.clone();
             spawn_local(async move {
                 match api::delete(&id).await {
@@ -107,7 +114,7 @@ pub(crate) fn RunList(
             });
         };
         let text = format!("“{}” is deleted.", title_of(&record.spec));
-        lab.toasts.undoable(text, Callback::new(back), Callback::new(then));
+        lab.toasts.undoable(text, Arc::new(back), Arc::new(then));
     });
     let shown = Memo::new(move |_| {
         let hidden = hidden.get();
