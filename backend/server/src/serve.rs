@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Threads for reads, files and uploads.
 const BLOCKING_THREADS: usize = 16;
 /// How often the store's reserve is looked at.
-const REFILL: Duration = Duration::from_secs(60);
+const REFILL: Duration = Duration::from_mins(1);
 
 /// Options of `recspeed serve`.
 #[derive(Debug, Clone, Args)]

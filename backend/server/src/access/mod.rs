@@ -22,7 +22,7 @@ pub use guard::{Hosts, check_host, check_origin};
 pub use secrets::Secrets;
 
 /// How long a browser stays the owner's.
-const COOKIE_LASTS: Duration = Duration::from_secs(90 * 24 * 3600);
+const COOKIE_LASTS: Duration = Duration::from_hours(90 * 24);
 /// Who a program with the owner's token is, for the fair queue.
 const BEARER: &str = "bearer";
 

@@ -20,6 +20,6 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     )
 )]
 async fn healthz(State(app): State<AppState>) -> Result<&'static str, ApiError> {
-    app.lab.store().read(|connection| store::is_empty(connection)).await?;
+    app.lab.store().read(store::is_empty).await?;
     Ok("ok")
 }

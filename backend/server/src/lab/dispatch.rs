@@ -25,7 +25,7 @@ pub(super) enum Command {
     /// Put a run into the queue.
     Submit {
         /// The run.
-        run: NewRun,
+        run: Box<NewRun>,
         /// Its record.
         reply: Reply<RunRecord>,
     },
@@ -168,7 +168,7 @@ impl Dispatcher {
         // A caller that went away does not need its answer.
         match command {
             Command::Submit { run, reply } => {
-                let _ = reply.send(self.submit(run).await);
+                let _ = reply.send(self.submit(*run).await);
             }
             Command::Cancel { run, reply } => {
                 let _ = reply.send(self.cancel(run).await);

@@ -107,6 +107,9 @@ impl Lab {
     }
 
     /// What the workers can do, or why that is not known.
+    ///
+    /// # Errors
+    /// One sentence: no worker, no answer, or not yet.
     pub fn probed(&self) -> Result<&Probe, &str> {
         match self.inner.probe.get() {
             Some(Ok(probe)) => Ok(probe),
@@ -126,7 +129,7 @@ impl Lab {
         parent: Option<RunId>,
     ) -> Result<RunRecord, LabError> {
         let run = NewRun { id: new_run_id()?, person, spec, created_ms: now_ms(), parent };
-        self.ask(|reply| dispatch::Command::Submit { run, reply }).await
+        self.ask(|reply| dispatch::Command::Submit { run: Box::new(run), reply }).await
     }
 
     /// Cancels a run that waits or runs; one that is over stays as it is.

@@ -49,14 +49,13 @@ fn number(connection: &Connection, run: &RunId) -> Result<i64, StoreError> {
 /// [`StoreError::NoRun`]; [`StoreError::Damaged`] when `seq` does not continue.
 pub fn append(work: &mut Work<'_>, run: &RunId, events: &[RunEvent]) -> Result<(), StoreError> {
     let number = number(work.connection, run)?;
-    let mut next = tail_of(work.connection, number)?.next_seq;
+    let next = tail_of(work.connection, number)?.next_seq;
     let connection = work.connection;
     let mut insert = connection.prepare_cached("INSERT INTO events (id, run, seq, json) VALUES (?1, ?2, ?3, ?4)")?;
-    for event in events {
-        if event.seq != next {
-            return Err(StoreError::damaged(run, format!("event {} was stored where {next} belongs", event.seq)));
+    for (due, event) in (next..).zip(events) {
+        if event.seq != due {
+            return Err(StoreError::damaged(run, format!("event {} was stored where {due} belongs", event.seq)));
         }
-        next += 1;
         let json = serde_json::to_string(event).map_err(|error| StoreError::damaged(run, error))?;
         let id = work.next_id();
         insert.execute(params![id, number, event.seq as i64, json])?;

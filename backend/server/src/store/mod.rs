@@ -69,7 +69,15 @@ impl Store {
             .name("store-writer".into())
             .spawn(move || writer::run(connection, waiting, &publisher, last_id, reserve.as_ref()))
             .map_err(|cause| StoreError::Thread { cause })?;
-        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), jobs, live, readers: Mutex::new(Vec::new()), turns: Arc::new(Semaphore::new(READERS)) }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: path.to_owned(),
+                jobs,
+                live,
+                readers: Mutex::new(Vec::new()),
+                turns: Arc::new(Semaphore::new(READERS)),
+            }),
+        })
     }
 
     /// Hears of everything that is committed from now on.

@@ -25,7 +25,7 @@ impl Reserve {
             return;
         }
         let written = File::create(&self.path).and_then(|mut file| {
-            let block = [0_u8; 64 * 1024];
+            let block = vec![0_u8; 64 * 1024];
             for _ in 0..BYTES / block.len() {
                 file.write_all(&block)?;
             }

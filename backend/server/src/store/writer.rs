@@ -97,10 +97,13 @@ pub(super) fn run(
                 Err(_) => break,
             }
         }
-        let (outcome, announced, reached) = commit(&mut connection, group, last_id);
-        last_id = reached;
-        match outcome {
-            Ok(()) => {}
+        match commit(&mut connection, group, &mut last_id) {
+            Ok(announced) => {
+                for message in announced {
+                    // Nobody listening is fine: the store has it.
+                    let _ = live.send(Arc::new(message));
+                }
+            }
             Err(StoreError::Full) => {
                 if let Some(reserve) = reserve {
                     reserve.release();
@@ -108,74 +111,63 @@ pub(super) fn run(
             }
             Err(error) => tracing::error!(%error, "a group of writes failed"),
         }
-        for message in announced {
-            // Nobody listening is fine: the store has it.
-            let _ = live.send(Arc::new(message));
-        }
     }
 }
 
-/// Does a group in one transaction. The numbers of a group that failed are not used again: a gap is harmless.
-fn commit(connection: &mut Connection, group: Vec<Job>, last_id: i64) -> (Result<(), StoreError>, Vec<Message>, i64) {
+/// Does a group in one transaction; what is to be announced. The numbers of a group that failed are not used again: a
+/// gap is harmless.
+fn commit(connection: &mut Connection, group: Vec<Job>, last_id: &mut i64) -> Result<Vec<Message>, StoreError> {
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-        let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
-        let text = error.to_string();
+        let error = StoreError::from(error);
         for job in group {
-            job(Err(if full { StoreError::Full } else { failed(&text) }));
+            job(Err(told(&error)));
         }
-        return (Err(error.into()), Vec::new(), last_id);
+        return Err(error);
     }
-    let mut work = Work { connection, last_id, announced: Vec::new() };
+    let mut work = Work { connection, last_id: *last_id, announced: Vec::new() };
     let mut replies = Vec::with_capacity(group.len());
-    let mut full = false;
+    // Without space SQLite may end the whole transaction in the middle of a job.
+    let mut lost = false;
     for job in group {
         let kept = work.announced.len();
         if let Err(error) = work.connection.execute_batch("SAVEPOINT job") {
             job(Err(error.into()));
-            continue;
-        }
-        match job(Ok(&mut work)) {
-            Some(reply) => {
-                replies.push(reply);
-                let _ = work.connection.execute_batch("RELEASE job");
-            }
-            None => {
-                work.announced.truncate(kept);
-                // Without space SQLite may have ended the whole transaction already.
-                full |= work.connection.is_autocommit();
-                let _ = work.connection.execute_batch("ROLLBACK TO job; RELEASE job");
-            }
+        } else if let Some(reply) = job(Ok(&mut work)) {
+            replies.push(reply);
+            lost |= work.connection.execute_batch("RELEASE job").is_err();
+        } else {
+            work.announced.truncate(kept);
+            lost |= work.connection.is_autocommit();
+            lost |= work.connection.execute_batch("ROLLBACK TO job; RELEASE job").is_err();
         }
     }
-    let Work { last_id, announced, .. } = work;
-    let outcome = if full || connection.is_autocommit() {
+    let Work { last_id: reached, announced, .. } = work;
+    *last_id = reached;
+    let outcome = if lost || connection.is_autocommit() {
         Err(StoreError::Full)
     } else {
         connection.execute_batch("COMMIT").map_err(StoreError::from)
     };
     if outcome.is_err() && !connection.is_autocommit() {
+        // A rollback that fails leaves the transaction to the next BEGIN, which then says so.
         let _ = connection.execute_batch("ROLLBACK");
     }
-    let told = outcome.as_ref().map(|()| ()).map_err(ToString::to_string);
-    let out_of_space = matches!(outcome, Err(StoreError::Full));
     for reply in replies {
-        reply(match &told {
+        reply(match &outcome {
             Ok(()) => Ok(()),
-            Err(_) if out_of_space => Err(StoreError::Full),
-            Err(text) => Err(failed(text)),
+            Err(error) => Err(told(error)),
         });
     }
-    (
-        outcome.as_ref().map(|()| ()).map_err(|_| if out_of_space { StoreError::Full } else { failed("the commit") }),
-        if told.is_ok() { announced } else { Vec::new() },
-        last_id,
-    )
+    outcome.map(|()| announced)
 }
 
-/// An error of the whole group, told to each of its callers.
-fn failed(text: &str) -> StoreError {
-    StoreError::Sqlite(rusqlite::Error::SqliteFailure(
-        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
-        Some(text.to_owned()),
-    ))
+/// An error of the whole group, as each of its callers is told it.
+fn told(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Full => StoreError::Full,
+        other => StoreError::Sqlite(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
+            Some(other.to_string()),
+        )),
+    }
 }

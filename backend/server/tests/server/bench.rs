@@ -20,35 +20,35 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// The owner's token in these tests.
-pub const TOKEN: &str = "owner-of-the-test";
+pub(crate) const TOKEN: &str = "owner-of-the-test";
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The fake worker.
-pub fn fake_worker() -> PathBuf {
+pub(crate) fn fake_worker() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/server/fake-worker.sh")
 }
 
 /// A spec whose name says what the fake worker does.
-pub fn spec(name: &str) -> ExperimentSpec {
+pub(crate) fn spec(name: &str) -> ExperimentSpec {
     ExperimentSpec { name: name.into(), ..ExperimentSpec::default() }
 }
 
 /// A lab with its router.
-pub struct Bench {
-    pub lab: Lab,
-    pub app: Router,
-    pub home: TempDir,
-    pub ends: CancellationToken,
+pub(crate) struct Bench {
+    pub(crate) lab: Lab,
+    pub(crate) app: Router,
+    pub(crate) home: TempDir,
+    pub(crate) ends: CancellationToken,
 }
 
 /// What differs between tests.
-pub struct Options {
-    pub slots: usize,
-    pub time_limit: Duration,
-    pub grace: Duration,
-    pub worker: PathBuf,
-    pub assets: Vec<(String, Bytes)>,
+pub(crate) struct Options {
+    pub(crate) slots: usize,
+    pub(crate) time_limit: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) worker: PathBuf,
+    pub(crate) assets: Vec<(String, Bytes)>,
 }
 
 impl Default for Options {
@@ -64,16 +64,16 @@ impl Default for Options {
 }
 
 impl Bench {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Options::default()).await
     }
 
-    pub async fn with(options: Options) -> Self {
+    pub(crate) async fn with(options: Options) -> Self {
         Self::over(tempfile::tempdir().unwrap(), options).await
     }
 
     /// A lab over a folder that may have been another lab's.
-    pub async fn over(home: TempDir, options: Options) -> Self {
+    pub(crate) async fn over(home: TempDir, options: Options) -> Self {
         let ends = CancellationToken::new();
         let store = Store::open(&home.path().join("lab.sqlite3"), None).unwrap();
         let launch = LaunchOptions {
@@ -95,14 +95,14 @@ impl Bench {
     }
 
     /// Sends a request as it is.
-    pub async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Bytes) {
+    pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Bytes) {
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         (parts.status, parts.headers, axum::body::to_bytes(body, 64 << 20).await.unwrap())
     }
 
     /// A request of the owner's; the answer as JSON, null where it has none.
-    pub async fn owner(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+    pub(crate) async fn owner(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -115,27 +115,27 @@ impl Bench {
     }
 
     /// A guest reads.
-    pub async fn guest(&self, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn guest(&self, path: &str) -> (StatusCode, Value) {
         let request = Request::builder().uri(path).header(header::HOST, "127.0.0.1").body(Body::empty()).unwrap();
         let (status, _, bytes) = self.send(request).await;
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
     /// Puts a run into the queue.
-    pub async fn submit(&self, name: &str) -> RunRecord {
+    pub(crate) async fn submit(&self, name: &str) -> RunRecord {
         let (status, answer) = self.owner(Method::POST, "/api/runs", Some(json!({ "spec": spec(name) }))).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
         serde_json::from_value(answer).unwrap()
     }
 
-    pub async fn record(&self, id: &str) -> RunRecord {
+    pub(crate) async fn record(&self, id: &str) -> RunRecord {
         let (status, answer) = self.guest(&format!("/api/runs/{id}")).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         serde_json::from_value(answer).unwrap()
     }
 
     /// All that the run said, checked: its own, without gaps.
-    pub async fn events(&self, id: &str) -> Vec<RunEvent> {
+    pub(crate) async fn events(&self, id: &str) -> Vec<RunEvent> {
         let mut all: Vec<RunEvent> = Vec::new();
         loop {
             let (_, page) = self.guest(&format!("/api/runs/{id}/events?limit=1000&from={}", all.len())).await;
@@ -150,7 +150,7 @@ impl Bench {
     }
 
     /// Waits until the run stands so.
-    pub async fn until(&self, id: &str, wanted: impl Fn(&RunRecord) -> bool) -> RunRecord {
+    pub(crate) async fn until(&self, id: &str, wanted: impl Fn(&RunRecord) -> bool) -> RunRecord {
         let begun = Instant::now();
         loop {
             let record = self.record(id).await;
@@ -163,7 +163,7 @@ impl Bench {
     }
 
     /// Waits until the run is over, and checks what holds of every run that is over.
-    pub async fn until_over(&self, id: &str) -> RunRecord {
+    pub(crate) async fn until_over(&self, id: &str) -> RunRecord {
         let record = self.until(id, |record| record.status.is_over()).await;
         let events = self.events(id).await;
         assert!(events.last().unwrap().kind.is_last(), "{events:?}");
@@ -174,7 +174,7 @@ impl Bench {
     }
 
     /// Waits until the run has said at least so much.
-    pub async fn until_said(&self, id: &str, count: usize) {
+    pub(crate) async fn until_said(&self, id: &str, count: usize) {
         let begun = Instant::now();
         while self.events(id).await.len() < count {
             assert!(begun.elapsed() < PATIENCE);
@@ -184,7 +184,7 @@ impl Bench {
 }
 
 /// A run's events are its own, numbered without gaps, in the order of time, with at most one end.
-pub fn assert_story(events: &[RunEvent], id: &str) {
+pub(crate) fn assert_story(events: &[RunEvent], id: &str) {
     for (expected, event) in events.iter().enumerate() {
         assert_eq!(event.seq, expected as u64, "a gap");
         assert_eq!(event.run.as_str(), id);

@@ -17,7 +17,8 @@ async fn upload(bench: &Bench, query: &str, body: impl Into<Body>) -> (StatusCod
 }
 
 fn ratings(rows: usize) -> String {
-    (0..rows).map(|row| format!("{}\t{}\t{}\t{}\n", row % 50, row % 70, row % 5 + 1, 880_000_000 + row)).collect()
+    let line = |row| format!("{}\t{}\t{}\t{}", row % 50, row % 70, row % 5 + 1, 880_000_000 + row);
+    (0..rows).map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
@@ -50,7 +51,7 @@ async fn a_file_that_is_no_data_is_refused_with_a_remedy_and_leaves_nothing() {
             (StatusCode::UNPROCESSABLE_ENTITY, Some(code)),
             "{query}: {answer}"
         );
-        assert!(!answer["message"].as_str().unwrap().contains("/"), "a path of the server: {answer}");
+        assert!(!answer["message"].as_str().unwrap().contains('/'), "a path of the server: {answer}");
     }
     let (_, listed) = bench.owner(Method::GET, "/api/datasets", None).await;
     assert_eq!(listed, serde_json::json!([]));

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use crate::bench::{PATIENCE, assert_story, fake_worker, spec};
 
 /// A running server; killed when dropped.
-pub struct Served {
+pub(crate) struct Served {
     child: Child,
-    pub base: String,
-    pub token: String,
+    pub(crate) base: String,
+    pub(crate) token: String,
 }
 
 impl Served {
-    pub fn start(home: &Path, more: &[&str]) -> Self {
+    pub(crate) fn start(home: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_recspeed"))
             .args(["serve", "--bind", "127.0.0.1:0", "--home"])
             .arg(home)
@@ -36,18 +36,18 @@ impl Served {
         Self { child, base: base.to_owned(), token: token.to_owned() }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// What a power cut does.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Ctrl-C, and the exit status.
-    pub fn end(mut self) -> std::process::ExitStatus {
+    pub(crate) fn end(mut self) -> std::process::ExitStatus {
         let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
         self.child.wait().unwrap()
@@ -57,33 +57,33 @@ impl Served {
         format!("Bearer {}", self.token)
     }
 
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let mut answer = ureq::get(format!("{}{path}", self.base)).header("authorization", self.auth()).call().unwrap();
         serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let request = ureq::post(format!("{}{path}", self.base)).header("authorization", self.auth());
         let mut answer = request.send(body.to_string()).unwrap();
         serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
     }
 
-    pub fn submit(&self, name: &str) -> String {
+    pub(crate) fn submit(&self, name: &str) -> String {
         self.post("/api/runs", &json!({ "spec": spec(name) }))["id"].as_str().unwrap().to_owned()
     }
 
-    pub fn record(&self, id: &str) -> RunRecord {
+    pub(crate) fn record(&self, id: &str) -> RunRecord {
         serde_json::from_value(self.get(&format!("/api/runs/{id}"))).unwrap()
     }
 
-    pub fn events(&self, id: &str) -> Vec<RunEvent> {
+    pub(crate) fn events(&self, id: &str) -> Vec<RunEvent> {
         let page: EventPage = serde_json::from_value(self.get(&format!("/api/runs/{id}/events?limit=10000"))).unwrap();
         assert!(!page.more);
         assert_story(&page.events, id);
         page.events
     }
 
-    pub fn until(&self, id: &str, wanted: impl Fn(&RunRecord) -> bool) -> RunRecord {
+    pub(crate) fn until(&self, id: &str, wanted: impl Fn(&RunRecord) -> bool) -> RunRecord {
         let begun = Instant::now();
         loop {
             let record = self.record(id);
@@ -95,7 +95,7 @@ impl Served {
         }
     }
 
-    pub fn until_said(&self, id: &str, count: usize) {
+    pub(crate) fn until_said(&self, id: &str, count: usize) {
         let begun = Instant::now();
         while self.events(id).len() < count {
             assert!(begun.elapsed() < PATIENCE);
@@ -112,7 +112,7 @@ impl Drop for Served {
 }
 
 /// Processes that were started for a run.
-pub fn processes_of(run: &str) -> Vec<i32> {
+pub(crate) fn processes_of(run: &str) -> Vec<i32> {
     let mark = format!("RECSPEED_RUN={run}");
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {

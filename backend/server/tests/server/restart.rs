@@ -145,8 +145,9 @@ fn the_store_of_a_later_lab_is_left_alone() {
 #[test]
 fn two_hundred_listeners_hear_within_a_tenth_of_a_second() {
     const LISTENERS: usize = 200;
-    // The budget is that of a release build.
-    let allowed = Duration::from_millis(if cfg!(debug_assertions) { 300 } else { 100 });
+    // The budget is that of a release build; futures that are not optimised are several times as large.
+    let (allowed, allowed_kb) =
+        if cfg!(debug_assertions) { (Duration::from_millis(500), 256) } else { (Duration::from_millis(100), 64) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut best: Option<(Duration, u64)> = None;
     for _ in 0..3 {
@@ -170,13 +171,13 @@ fn two_hundred_listeners_hear_within_a_tenth_of_a_second() {
         let p99 = delays[delays.len() * 99 / 100];
         eprintln!("200 listeners: median {:?}, p99 {p99:?}, {each_kb} KB each", delays[delays.len() / 2]);
         best = Some(best.map_or((p99, each_kb), |(time, memory)| (time.min(p99), memory.min(each_kb))));
-        if p99 <= allowed && each_kb <= 64 {
+        if p99 <= allowed && each_kb <= allowed_kb {
             break;
         }
     }
     let (p99, each_kb) = best.unwrap();
     assert!(p99 <= allowed, "p99 {p99:?}");
-    assert!(each_kb <= 64, "{each_kb} KB each");
+    assert!(each_kb <= allowed_kb, "{each_kb} KB each");
 }
 
 fn resident_kb(pid: u32) -> u64 {

@@ -6,6 +6,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use futures_util::StreamExt;
 use recspeed_types::RunEvent;
 use recspeed_types::api::{RunRecord, RunStatus, StreamMessage};
+use tower::ServiceExt;
 
 use crate::bench::{Bench, PATIENCE, TOKEN, assert_story};
 
@@ -25,7 +26,6 @@ impl Ear {
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);
         }
-        use tower::ServiceExt;
         let response = bench.app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
@@ -45,7 +45,7 @@ impl Ear {
                         data = Some(serde_json::from_str(text).unwrap());
                     }
                 }
-                self.text = rest.to_owned();
+                self.text = rest.to_string();
                 if data.is_some() {
                     return data;
                 }
