@@ -10,4 +10,5 @@ mod openapi;
 mod page;
 mod process;
 mod restart;
+mod showcase;
 mod stream;
