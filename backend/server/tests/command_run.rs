@@ -211,7 +211,7 @@ fn ended(mut child: Child) -> (Option<i32>, String) {
 #[test]
 fn an_interrupt_lets_the_worker_write_a_checkpoint_and_says_what_was_kept() {
     let script = r#"
-trap 'say "\"kind\":\"checkpoint\",\"file\":\"step-1200.bin\",\"step\":1200,\"sha256\":\"ab\""
+trap 'sleep 0.4; say "\"kind\":\"checkpoint\",\"file\":\"step-1200.bin\",\"step\":1200,\"sha256\":\"ab\""
 say "\"kind\":\"failed\",\"code\":\"cancelled\",\"cause\":\"The run was cancelled.\",\"detail\":\"\""; exit 130' TERM
 touch "$here/started"
 while :; do sleep 0.05; done"#;
@@ -219,6 +219,9 @@ while :; do sleep 0.05; done"#;
         let bench = Bench::new(script);
         let child = bench.command(&["--checkpoint-dir", "kept"]).spawn().unwrap();
         wait_for_start(&bench);
+        interrupt(&child, signal);
+        // As `timeout` does: once to the process, once to its group.
+        std::thread::sleep(Duration::from_millis(100));
         interrupt(&child, signal);
         let (status, said) = ended(child);
         assert_eq!(status, Some(130), "{said}");
@@ -248,7 +251,7 @@ fn a_second_interrupt_ends_it_at_once() {
     wait_for_start(&bench);
     let start = Instant::now();
     interrupt(&child, Signal::SIGINT);
-    std::thread::sleep(Duration::from_millis(600));
+    std::thread::sleep(Duration::from_millis(1200));
     interrupt(&child, Signal::SIGINT);
     let (status, _) = ended(child);
     assert_eq!(status, Some(130));

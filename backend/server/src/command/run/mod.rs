@@ -26,6 +26,8 @@ use super::output;
 
 /// How long a worker that was asked to stop may take before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Signals this close together are one wish: `timeout`, for one, sends its signal to the process and to its group.
+const SAME_INTERRUPT: Duration = Duration::from_millis(500);
 
 /// Arguments of `recspeed run`.
 #[derive(Debug, Args)]
@@ -103,22 +105,21 @@ fn watch(spec: &ExperimentSpec, options: &WorkerOptions, screen: &mut Screen) ->
     let interrupts = Interrupts::listen();
     let mut process = WorkerProcess::start(spec, options)?;
     let mut story = Story::new(process.run_id().clone());
-    let mut stop_by: Option<Instant> = None;
+    let mut asked: Option<Instant> = None;
     let mut last_word = Instant::now();
     loop {
-        match interrupts.take() {
-            0 => {}
-            _ if stop_by.is_some() => process.kill(),
-            count => {
-                process.terminate();
-                stop_by = Some(Instant::now() + STOP_GRACE);
-                screen.note("stopping: the worker may write a checkpoint; Ctrl-C again ends it at once");
-                if count > 1 {
-                    process.kill();
+        if interrupts.take() > 0 {
+            match asked {
+                None => {
+                    process.terminate();
+                    asked = Some(Instant::now());
+                    screen.note("stopping: the worker may write a checkpoint; Ctrl-C again ends it at once");
                 }
+                Some(since) if since.elapsed() > SAME_INTERRUPT => process.kill(),
+                Some(_) => {}
             }
         }
-        if stop_by.is_some_and(|limit| Instant::now() >= limit) {
+        if asked.is_some_and(|since| since.elapsed() >= STOP_GRACE) {
             process.kill();
         }
         match process.hear(Duration::from_millis(200)) {
@@ -141,5 +142,5 @@ fn watch(spec: &ExperimentSpec, options: &WorkerOptions, screen: &mut Screen) ->
             Heard::End => break,
         }
     }
-    Ok((process.ending(stop_by.is_some())?, story))
+    Ok((process.ending(asked.is_some())?, story))
 }
