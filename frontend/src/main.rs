@@ -3,6 +3,8 @@
 //! `pages` are screens and know `state`; `components` are their parts and know `charts`; `form` and the geometry of the
 //! charts are plain data with tests; only `state` speaks HTTP, SSE and to the web worker.
 
+#![allow(unreachable_pub, reason = "the component macro makes public items inside private modules")]
+
 mod app;
 mod charts;
 mod components;

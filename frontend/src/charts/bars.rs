@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn only_metrics_of_lists_share_the_scale() {
-        let metrics =
-            [("rmse", 0.9), ("ndcg@10", 0.13), ("mean-popularity@10", 371.0), ("coverage@10", 0.05)].map(|(n, v)| (n.to_owned(), v));
+        let metrics = [("rmse", 0.9), ("ndcg@10", 0.13), ("mean-popularity@10", 371.0), ("coverage@10", 0.05)]
+            .map(|(n, v)| (n.to_owned(), v));
         let names: Vec<String> = bars(&metrics, &[]).into_iter().map(|bar| bar.name).collect();
         assert_eq!(names, ["ndcg@10", "coverage@10"]);
     }

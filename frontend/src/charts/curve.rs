@@ -46,7 +46,9 @@ pub(crate) fn CurveChart(
             let Some(element) = target.get() else { return now };
             plot.with(|plot| {
                 let mut drawing = drawing.borrow_mut();
-                if before.as_ref() == Some(&now) && let Some(drawing) = &*drawing {
+                if before.as_ref() == Some(&now)
+                    && let Some(drawing) = &*drawing
+                {
                     drawing.update(plot);
                     return;
                 }

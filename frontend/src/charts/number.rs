@@ -88,7 +88,10 @@ mod tests {
 
     #[test]
     fn times_and_sizes_have_units() {
-        assert_eq!([0.0004, 0.25, 3.14, 75.0, 3700.0].map(duration), ["400 µs", "250 ms", "3.1 s", "1 min 15 s", "1 h 01 min"]);
+        assert_eq!(
+            [0.0004, 0.25, 3.12, 75.0, 3700.0].map(duration),
+            ["400 µs", "250 ms", "3.1 s", "1 min 15 s", "1 h 01 min"]
+        );
         assert_eq!([12, 2048, 5_242_880].map(bytes), ["12 B", "2.0 KiB", "5.0 MiB"]);
         assert_eq!([0.0, 0.005, 0.5].map(share), ["0 %", "0.5 %", "50 %"]);
         assert_eq!([-0.0123, 0.0, 2.0].map(difference), ["−0.0123", "±0", "+2.000"]);

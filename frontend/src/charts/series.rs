@@ -59,7 +59,7 @@ impl Plot {
             XAxis::Steps
         };
         let ghosts = ghost.map(|ghost| lines_of(name, ghost)).unwrap_or_default();
-        let all: Vec<(Rows, bool, Vec<(f64, f64)>)> = ghosts
+        let all: Vec<_> = ghosts
             .into_iter()
             .map(|(on, points)| (on, true, points))
             .chain(own.into_iter().map(|(on, points)| (on, false, points)))

@@ -9,7 +9,11 @@ pub(crate) fn in_words(plot: &Plot) -> String {
         plot.lines.iter().filter(|line| !line.ghost).filter_map(|line| of_line(plot, line)).collect();
     let ghost = plot.lines.iter().find(|line| line.ghost);
     if let Some(last) = ghost.and_then(|line| plot.points(line).last().copied()) {
-        let verb = if sentences.is_empty() { "The dashed curve, of the last run, ends at" } else { "The run before it (dashed) ended at" };
+        let verb = if sentences.is_empty() {
+            "The dashed curve, of the last run, ends at"
+        } else {
+            "The run before it (dashed) ended at"
+        };
         sentences.push(format!("{verb} {}.", value(last.1)));
     }
     if sentences.is_empty() { "Nothing has been measured yet.".to_owned() } else { sentences.join(" ") }
@@ -72,7 +76,10 @@ mod tests {
     #[test]
     fn a_falling_curve_is_told_with_its_lowest_point() {
         let plot = plot(vec![(false, vec![Some(0.9), Some(0.4), Some(0.5)])]);
-        assert_eq!(in_words(&plot), "Training loss fell from 0.9000 to 0.5000 in 2 epochs; the lowest was 0.4000 at epoch 1.");
+        assert_eq!(
+            in_words(&plot),
+            "Training loss fell from 0.9000 to 0.5000 in 2 epochs; the lowest was 0.4000 at epoch 1."
+        );
     }
 
     #[test]

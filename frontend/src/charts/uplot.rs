@@ -45,7 +45,12 @@ impl Drawing {
     ///
     /// # Errors
     /// What uPlot threw, as when its script could not be loaded.
-    pub(super) fn new(target: &web_sys::HtmlElement, plot: &Plot, size: (f64, f64), log: bool) -> Result<Self, JsValue> {
+    pub(super) fn new(
+        target: &web_sys::HtmlElement,
+        plot: &Plot,
+        size: (f64, f64),
+        log: bool,
+    ) -> Result<Self, JsValue> {
         let format = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(
             |chart: JsValue, v: JsValue, series: JsValue| {
                 let shown = v.as_f64().or_else(|| newest(&chart, &series));
@@ -75,7 +80,7 @@ impl Drawing {
 fn newest(chart: &JsValue, series: &JsValue) -> Option<f64> {
     let data: Array = Reflect::get(chart, &"data".into()).ok()?.dyn_into().ok()?;
     let column: Array = data.get(series.as_f64()? as u32).dyn_into().ok()?;
-    column.iter().filter_map(|v| v.as_f64()).last()
+    column.iter().filter_map(|v| v.as_f64()).next_back()
 }
 
 /// A tick's label: short, without trailing zeros.

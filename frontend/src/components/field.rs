@@ -118,7 +118,8 @@ pub(crate) fn FieldError(
 ) -> impl IntoView {
     let lab = use_lab();
     let shown = path.clone();
-    let error = Memo::new(move |_| lab.draft.with(|draft| if draft.is_unreadable() { None } else { draft.problem_at(&path) }));
+    let error =
+        Memo::new(move |_| lab.draft.with(|draft| if draft.is_unreadable() { None } else { draft.problem_at(&path) }));
     view! {
         <p class="field-error" id=format!("{id}-error") role="status" hidden=move || error.get().is_none()>
             <code>{shown}</code>

@@ -27,7 +27,11 @@ pub(crate) fn Shortcuts(
             {
                 let _ = element.blur();
             }
-            if event.shift_key() && lab.is_owner() { lab.run_on_server() } else { lab.run_in_tab() }
+            if event.shift_key() && lab.is_owner() {
+                lab.run_on_server();
+            } else {
+                lab.run_in_tab();
+            }
             return;
         }
         let typing = document()

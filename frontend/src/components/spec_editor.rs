@@ -25,7 +25,8 @@ fn line_of(text: &str, error: &SpecError) -> Option<usize> {
 /// The text with colours; lines in `wrong` are marked.
 fn coloured(text: &str, wrong: &[usize]) -> impl IntoView + use<> {
     let line = |(number, line): (usize, &str)| {
-        let spans = tokens(line).into_iter().map(|token| view! { <span class=class_of(token.kind)>{token.text}</span> });
+        let spans =
+            tokens(line).into_iter().map(|token| view! { <span class=class_of(token.kind)>{token.text}</span> });
         view! { <span class="line" class:line-wrong=wrong.contains(&number)>{spans.collect_view()}"\n"</span> }
     };
     text.split('\n').enumerate().map(line).collect_view()

@@ -130,11 +130,6 @@ impl SpecDraft {
         }
     }
 
-    /// Whether the spec sets this field itself.
-    pub(crate) fn is_set(&self, field: &Field) -> bool {
-        edit::get(&self.spec, &field.path).is_some()
-    }
-
     /// The choice that the data set stands for; see [`with_kind`].
     pub(crate) fn dataset_value(&self) -> String {
         edit::dataset_value(&self.spec.dataset)
@@ -178,7 +173,9 @@ mod tests {
         assert_eq!(draft.problem_at("training.epochs").as_deref(), Some("is 0; allowed: 1 to 10000"));
         assert!(!draft.is_runnable());
         draft.type_field(&epochs(), "many");
-        assert!(draft.problem_at("training.epochs").is_some_and(|m| m.starts_with("is `many`; allowed: a whole number")));
+        assert!(
+            draft.problem_at("training.epochs").is_some_and(|m| m.starts_with("is `many`; allowed: a whole number"))
+        );
         assert_eq!(draft.field_text(&epochs()), "many");
         draft.type_field(&epochs(), "3");
         assert!(draft.is_runnable());

@@ -132,9 +132,7 @@ impl FieldKind {
             Self::Integer { min, max, .. } => format!("a whole number from {min} to {max}"),
             Self::Number { min, max, .. } => format!("a number from {} to {}", number(*min), number(*max)),
             Self::Flag { .. } => "yes or no".to_owned(),
-            Self::Choice { options, .. } => {
-                options.iter().map(|o| o.value.as_str()).collect::<Vec<_>>().join(", ")
-            }
+            Self::Choice { options, .. } => options.iter().map(|o| o.value.as_str()).collect::<Vec<_>>().join(", "),
             Self::Integers { min, max, max_len, .. } => {
                 format!("1 to {max_len} whole numbers from {min} to {max}, as 64, 64")
             }

@@ -2,9 +2,7 @@
 
 use recspeed_types::ExperimentSpec;
 use recspeed_types::catalogue::{self, Entry};
-use recspeed_types::limits::{
-    MAX_BATCH_SIZE, MAX_EPOCHS, MAX_FIRST_N, MAX_FOLDS, MAX_SEED, MAX_THREADS,
-};
+use recspeed_types::limits::{MAX_BATCH_SIZE, MAX_EPOCHS, MAX_FIRST_N, MAX_FOLDS, MAX_SEED, MAX_THREADS};
 use recspeed_types::spec::{DataFormat, DataSource, Device, Optimizer, SplitKind};
 
 use super::edit::has_validation;
@@ -119,7 +117,10 @@ fn training(entry: &'static Entry, spec: &ExperimentSpec) -> Section {
             "training.loss",
             "Loss",
             "What is minimised, averaged over the ratings of a batch.",
-            FieldKind::Choice { default: losses.first().copied().unwrap_or_default().to_owned(), options: names(losses) },
+            FieldKind::Choice {
+                default: losses.first().copied().unwrap_or_default().to_owned(),
+                options: names(losses),
+            },
         ),
         Field::new(
             "training.weight_decay",
@@ -172,7 +173,8 @@ fn data(spec: &ExperimentSpec) -> Section {
             FieldKind::Number { min: 0.0, max: 1.0, default: Some(0.01) },
         ));
     }
-    let at_least = |path, title, help| Field::new(path, title, help, FieldKind::Integer { min: 1, max: 1_000_000, default: None });
+    let at_least =
+        |path, title, help| Field::new(path, title, help, FieldKind::Integer { min: 1, max: 1_000_000, default: None });
     fields.extend([
         at_least("dataset.min_user", "Ratings per user", "Keep only users with at least this many."),
         at_least("dataset.min_item", "Ratings per item", "Keep only items with at least this many."),
@@ -278,7 +280,10 @@ fn evaluation() -> Section {
                 "evaluation.candidates",
                 "Candidates",
                 "Items that compete in each user's list: all items of the training set, less the user's own with `unseen`.",
-                FieldKind::Choice { options: ["unseen", "all"].map(Choice::plain).to_vec(), default: "unseen".to_owned() },
+                FieldKind::Choice {
+                    options: ["unseen", "all"].map(Choice::plain).to_vec(),
+                    default: "unseen".to_owned(),
+                },
             ),
             Field::new(
                 "evaluation.threshold",

@@ -36,8 +36,7 @@ impl Stops {
 
     /// The values of `series` within the range and within `reach` times the default, with the default itself.
     fn around(series: Vec<f64>, min: f64, max: f64, default: f64, reach: f64) -> Self {
-        let (low, high) =
-            if default > 0.0 { (default / reach, default * reach) } else { (0.0_f64.max(min), reach) };
+        let (low, high) = if default > 0.0 { (default / reach, default * reach) } else { (0.0_f64.max(min), reach) };
         let mut values: Vec<f64> = series
             .into_iter()
             .filter(|v| (min..=max).contains(v) && (low..=high).contains(v) && !(default == 0.0 && *v < 0.5))

@@ -78,7 +78,7 @@ pub(crate) fn line_of_path(text: &str, path: &str) -> Option<usize> {
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            current = name.trim().to_owned();
+            name.trim().clone_into(&mut current);
             if current == path {
                 return Some(number);
             }

@@ -216,8 +216,7 @@ fn update(run: &RunState, record: RunRecord) {
 }
 
 fn catch_up_all() {
-    let runs: Vec<RunState> =
-        HUB.with_borrow(|hub| hub.followed.values().map(|(run, _)| run.clone()).collect());
+    let runs: Vec<RunState> = HUB.with_borrow(|hub| hub.followed.values().map(|(run, _)| run.clone()).collect());
     runs.into_iter().for_each(catch_up);
 }
 

@@ -17,10 +17,10 @@ mod toast;
 
 pub(crate) use clipboard::copy;
 pub(crate) use download::{curve_csv, save};
+pub(crate) use ending::Ending;
 pub(crate) use lab::{Lab, LabState, use_lab};
 pub(crate) use live::{Link, ListChange, follow, link, unfollow, unwatch_list, watch_list};
 pub(crate) use location::{permalink_url, read as read_location, run_url};
-pub(crate) use ending::Ending;
 pub(crate) use run_view::{CurveKey, Point, Progress, Rows, RunView};
 pub(crate) use session::{Origin, RunState, Session, dataset_title, title_of};
 pub(crate) use theme::Theme;

@@ -163,8 +163,7 @@ impl RunView {
             EventKind::Span { .. } | EventKind::Checkpoint { .. } => {}
             EventKind::Finished { summary } => self.ending = Some(Ending::Finished(summary.clone())),
             EventKind::Failed { code, cause, detail } => {
-                self.ending =
-                    Some(Ending::Failed { code: *code, cause: cause.clone(), detail: detail.clone() });
+                self.ending = Some(Ending::Failed { code: *code, cause: cause.clone(), detail: detail.clone() });
             }
         }
         Applied::Taken
@@ -243,7 +242,8 @@ mod tests {
 
     #[test]
     fn after_a_restart_the_later_points_hold() {
-        let view = RunView::of(&[loss(0, 1, 0.9), loss(1, 2, 0.8), loss(2, 3, 0.7), loss(3, 2, 0.81), loss(4, 3, 0.71)]);
+        let view =
+            RunView::of(&[loss(0, 1, 0.9), loss(1, 2, 0.8), loss(2, 3, 0.7), loss(3, 2, 0.81), loss(4, 3, 0.71)]);
         let key = CurveKey { name: "loss".to_owned(), on: Rows::Train };
         let values: Vec<f64> = view.curve(&key).iter().map(|p| p.value).collect();
         assert_eq!(values, [0.9, 0.81, 0.71]);

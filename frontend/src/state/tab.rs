@@ -79,7 +79,8 @@ fn load() -> Result<Runner, JsValue> {
         let run = ACTIVE.with_borrow(|active| active.as_ref().map(|(run, _)| run.clone()));
         let Some(run) = run.filter(|run| !untrack(|| run.status()).is_over()) else { return };
         // A script that is missing gives an event without any words.
-        let words = js_sys::Reflect::get(&error, &"message".into()).ok().and_then(|m| m.as_string()).unwrap_or_default();
+        let words =
+            js_sys::Reflect::get(&error, &"message".into()).ok().and_then(|m| m.as_string()).unwrap_or_default();
         let started = run.view.with_untracked(|view| view.next_seq > 0);
         let cause = if started {
             "The computation in this tab broke off, often because the tab ran out of memory. Try a smaller data set, or run on the server."
@@ -96,9 +97,8 @@ fn load() -> Result<Runner, JsValue> {
 fn receive(data: &JsValue) {
     let Some(text) = data.as_string() else { return };
     let Ok(event) = serde_json::from_str::<RunEvent>(&text) else { return };
-    let batch = ACTIVE.with_borrow(|active| {
-        active.as_ref().filter(|(run, _)| run.id() == event.run).map(|(_, batch)| batch.clone())
-    });
+    let batch = ACTIVE
+        .with_borrow(|active| active.as_ref().filter(|(run, _)| run.id() == event.run).map(|(_, batch)| batch.clone()));
     if let Some(batch) = batch {
         batch.push(event);
     }

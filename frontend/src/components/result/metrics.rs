@@ -39,7 +39,9 @@ impl Row {
             None => ("change", "against"),
         };
         let text = difference(self.value - before);
-        Some(view! { <span class=class>{text}<span class="visually-hidden">{format!(" {word} the run before")}</span></span> })
+        Some(
+            view! { <span class=class>{text}<span class="visually-hidden">{format!(" {word} the run before")}</span></span> },
+        )
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) fn ResultPanel(
         <div class="result" class:result-stale=move || run.get().is_none()>
             {move || busy.get().map(|run| view! { <ProgressLine run=run/> })}
             {move || ended.get().map(|run| view! { <Failed run=run/> })}
+            <Show when=move || !metrics.with(Vec::is_empty)><Tiles rows=metrics/></Show>
+            <Curves run=run ghost=ghost/>
             <Show when=move || !warnings.with(Vec::is_empty)>
                 <ul class="warnings" data-testid="warnings">
                     {move || warnings.get().into_iter().map(|text| view! {
@@ -67,8 +69,6 @@ pub(crate) fn ResultPanel(
                     }).collect_view()}
                 </ul>
             </Show>
-            <Show when=move || !metrics.with(Vec::is_empty)><Tiles rows=metrics/></Show>
-            <Curves run=run ghost=ghost/>
         </div>
     }
 }

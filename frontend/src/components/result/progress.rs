@@ -38,18 +38,34 @@ pub(crate) fn ProgressLine(
     /// The run.
     run: RunState,
 ) -> impl IntoView {
-    let status = { let run = run.clone(); Memo::new(move |_| run.status()) };
-    let phase = { let run = run.clone(); Memo::new(move |_| run.view.with(|view| view.phase)) };
-    let progress = { let run = run.clone(); Memo::new(move |_| run.view.with(|view| view.progress.clone())) };
-    let done = { let run = run.clone(); Memo::new(move |_| run.view.with(|view| overall(view.phase, view.share()))) };
-    let elapsed = { let run = run.clone(); Memo::new(move |_| run.view.with(|view| view.at_us) as f64 / 1e6) };
+    let status = {
+        let run = run.clone();
+        Memo::new(move |_| run.status())
+    };
+    let phase = {
+        let run = run.clone();
+        Memo::new(move |_| run.view.with(|view| view.phase))
+    };
+    let progress = {
+        let run = run.clone();
+        Memo::new(move |_| run.view.with(|view| view.progress.clone()))
+    };
+    let done = {
+        let run = run.clone();
+        Memo::new(move |_| run.view.with(|view| overall(view.phase, view.share())))
+    };
+    let elapsed = {
+        let run = run.clone();
+        Memo::new(move |_| run.view.with(|view| view.at_us) as f64 / 1e6)
+    };
     let queue = {
         let run = run.clone();
         Memo::new(move |_| run.record.with(|record| (record.queue_position, record.starts_in_s)))
     };
     let waiting = move || {
         let (place, starts) = queue.get();
-        let place = place.map_or_else(|| "Waiting for a free slot".to_owned(), |place| format!("Number {place} in the queue"));
+        let place =
+            place.map_or_else(|| "Waiting for a free slot".to_owned(), |place| format!("Number {place} in the queue"));
         starts.map_or(place.clone(), |s| format!("{place}, starts in about {}", duration(s)))
     };
     // The spoken text changes with the phase and in tenths of it, not with every batch.

@@ -33,7 +33,14 @@ fn DatasetKnob() -> impl IntoView {
     let about = move || {
         let value = chosen.get();
         let builtin = value.strip_prefix("builtin:").and_then(recspeed_types::builtin::find);
-        builtin.map(|b| format!("{} ratings · {} people · {} items", count(b.rows.into()), count(b.users.into()), count(b.items.into())))
+        builtin.map(|b| {
+            format!(
+                "{} ratings · {} people · {} items",
+                count(b.rows.into()),
+                count(b.users.into()),
+                count(b.items.into())
+            )
+        })
     };
     view! {
         <div class="knob knob-choice">
@@ -77,7 +84,8 @@ fn datasets(lab: Lab) -> Vec<Choice> {
     if !all.iter().any(|choice| choice.value == value) {
         let id = lab.draft.with(|draft| draft.spec().dataset.id.clone()).unwrap_or_default();
         let short: String = id.chars().take(12).collect();
-        let title = if source == DataSource::Upload { format!("Upload {short}…") } else { format!("Unknown: {short}") };
+        let title =
+            if source == DataSource::Upload { format!("Upload {short}…") } else { format!("Unknown: {short}") };
         all.push(Choice { value, title, group: "In this spec" });
     }
     all

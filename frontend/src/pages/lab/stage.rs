@@ -18,9 +18,7 @@ pub(crate) fn Stage() -> impl IntoView {
     let run = Signal::derive(move || if moved_on.get() { None } else { current.get() });
     let ghost = Signal::derive(move || if moved_on.get() { current.get() } else { lab.session.ghost.get() });
     let spec = Signal::derive(move || lab.draft.with(|draft| draft.spec().clone()));
-    let stored = Signal::derive(move || {
-        run.get().filter(|run| run.origin == Origin::Server).map(|run| run.id())
-    });
+    let stored = Signal::derive(move || run.get().filter(|run| run.origin == Origin::Server).map(|run| run.id()));
     view! {
         <section class="card stage" aria-labelledby="stage-title" data-testid="stage">
             <header class="card-head stage-head">

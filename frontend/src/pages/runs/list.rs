@@ -104,7 +104,9 @@ pub(crate) fn RunList(
             let id = id.clone();
             spawn_local(async move {
                 match api::delete(&id).await {
-                    Ok(()) => { runs.try_update(|runs| runs.retain(|run| run.id != id)); }
+                    Ok(()) => {
+                        runs.try_update(|runs| runs.retain(|run| run.id != id));
+                    }
                     Err(ApiError::Refused { status: 404, .. }) => {}
                     Err(error) => {
                         hidden.try_update(|hidden| hidden.retain(|other| *other != id));
