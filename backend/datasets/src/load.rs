@@ -127,13 +127,12 @@ impl DataHome {
             }
         };
         let from_cache = cached.is_some();
-        let (interactions, report) = match cached {
-            Some(hit) => hit,
-            None => {
-                let outcome = read_ratings(format, &bytes, limits).map_err(|e| read_error(field, path, e))?;
-                warnings.extend(self.keep_parsed(&sha256, format, &outcome.interactions, &outcome.report));
-                (outcome.interactions, outcome.report)
-            }
+        let (interactions, report) = if let Some(hit) = cached {
+            hit
+        } else {
+            let outcome = read_ratings(format, &bytes, limits).map_err(|e| read_error(field, path, e))?;
+            warnings.extend(self.keep_parsed(&sha256, format, &outcome.interactions, &outcome.report));
+            (outcome.interactions, outcome.report)
         };
         Ok(Loaded {
             rows_before_filters: interactions.len(),

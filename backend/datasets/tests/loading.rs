@@ -1,5 +1,8 @@
 //! Data sets on disk: found, cached, imported, and every file that is not as it should be.
 
+// Test files of some thousand lines: clarity before speed.
+#![allow(clippy::format_collect)]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -193,7 +196,7 @@ fn an_import_is_found_by_its_hash_and_outlives_the_original() {
     let record = lab.home.import(&original, "My ratings", DataFormat::AmazonCsv).expect("sound data");
     fs::remove_file(original).expect("a file");
     assert_eq!((record.rows, record.bad_lines, record.bytes), (3, 0, packed.len() as u64));
-    assert_eq!(lab.home.list().expect("a list"), [record.clone()]);
+    assert_eq!(lab.home.list().expect("a list"), std::slice::from_ref(&record));
     assert_eq!(fs::read(lab.home.find(&record.sha256).expect("a file")).expect("a file"), packed);
     let upload = Source::Upload { sha256: record.sha256.clone(), format: DataFormat::AmazonCsv, max_bad_share: 0.01 };
     let loaded = lab.load(upload).expect("an upload");

@@ -15,22 +15,20 @@ pub fn columns_sha256(interactions: &Interactions) -> String {
     for ids in [&interactions.users, &interactions.items] {
         add_dictionary(&mut hash, ids);
     }
-    add_column(&mut hash, &interactions.user, |v| v.to_le_bytes());
-    add_column(&mut hash, &interactions.item, |v| v.to_le_bytes());
+    add_column(&mut hash, &interactions.user, u32::to_le_bytes);
+    add_column(&mut hash, &interactions.item, u32::to_le_bytes);
     add_column(&mut hash, &interactions.rating, |v| v.to_bits().to_le_bytes());
-    add_column(&mut hash, &interactions.timestamp, |v| v.to_le_bytes());
-    let mut hex = String::with_capacity(64);
-    for byte in hash.finalize() {
-        for digit in [byte >> 4, byte & 15] {
-            hex.push(char::from_digit(u32::from(digit), 16).expect("four bits are one hexadecimal digit"));
-        }
-    }
-    hex
+    add_column(&mut hash, &interactions.timestamp, i64::to_le_bytes);
+    let digits = b"0123456789abcdef";
+    hash.finalize()
+        .iter()
+        .flat_map(|byte| [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]].map(char::from))
+        .collect()
 }
 
 fn add_dictionary(hash: &mut Sha256, ids: &Dictionary) {
     hash.update((ids.len() as u64).to_le_bytes());
-    add_column(hash, ids.ends(), |v| v.to_le_bytes());
+    add_column(hash, ids.ends(), u32::to_le_bytes);
     hash.update(ids.arena().as_bytes());
 }
 

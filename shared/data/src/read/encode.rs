@@ -52,7 +52,7 @@ impl Table {
             for (hash, found) in hashes.iter_mut().zip(block) {
                 *hash = found.key.hash();
             }
-            self.touch(&hashes[..block.len()]);
+            self.touch(&hashes);
             for (&hash, found) in hashes.iter().zip(block) {
                 let row = chunk_row + found.row;
                 answer(found.row, self.first_row(hash, found, chunk, row));
@@ -61,19 +61,19 @@ impl Table {
         true
     }
 
-    /// Loads what the look-ups of a block will need: all slots, then all keys, none waiting for another.
+    /// Loads what the look-ups of a block will need: all slots, then all entries, without a branch that would wait for
+    /// one of them.
     #[inline]
-    fn touch(&self, hashes: &[u64]) {
+    fn touch(&self, hashes: &[u64; BLOCK]) {
         let mask = self.slots.len() - 1;
-        let mut sum = 0;
-        for &hash in hashes {
-            let slot = self.slots[hash as usize & mask];
-            if slot & !ENTRY_MASK == tag(hash) && slot != 0 {
-                let entry = (slot & ENTRY_MASK) as usize - 1;
-                sum ^= self.entries[entry].0.low;
-            }
+        let mut slots = [0; BLOCK];
+        for (slot, &hash) in slots.iter_mut().zip(hashes) {
+            *slot = self.slots[hash as usize & mask];
         }
-        std::hint::black_box(sum);
+        if let Some(last) = self.entries.len().checked_sub(1) {
+            let entry = |slot: u32| &self.entries[((slot & ENTRY_MASK).saturating_sub(1) as usize).min(last)];
+            std::hint::black_box(slots.iter().fold(0, |sum, &slot| sum ^ entry(slot).0.low));
+        }
     }
 
     /// The row where an id appeared first; `row` for a new one, which is added.

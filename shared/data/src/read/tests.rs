@@ -1,5 +1,8 @@
 //! Laws of the readers, and every kind of file that is not as it should be.
 
+// Test files of some thousand lines: clarity before speed.
+#![allow(clippy::format_collect)]
+
 use std::io::Write;
 
 use proptest::prelude::*;
