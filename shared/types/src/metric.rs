@@ -103,7 +103,7 @@ impl MetricKind {
                 "Σ over the ranks r ≤ k that hold a relevant item of precision@r, divided by k; mean over the evaluated users."
             }
             Self::Mrr => "1 / rank of the first relevant item, 0 when it lies beyond k; mean over the evaluated users.",
-            Self::Coverage => "Distinct items recommended to anybody, divided by the items of the training set.",
+            Self::Coverage => "Distinct items recommended to anybody, divided by the items of the candidate set.",
             Self::MeanPopularity => {
                 "Mean number of training interactions of the recommended items, over all places of all lists."
             }

@@ -26,7 +26,8 @@ pub struct EvaluationSpec {
     pub max_users: Option<u64>,
 }
 
-/// The candidate set: always every item of the training set (full ranking), less what this names.
+/// The candidate set: always every item with a row before the test, in training or validation (full ranking), less what
+/// this names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -50,10 +51,8 @@ impl Candidates {
     /// In words, for a result.
     pub const fn describe(self) -> &'static str {
         match self {
-            Self::Unseen => {
-                "full ranking over the items of the training set that the user has not rated before the test"
-            }
-            Self::All => "full ranking over all items of the training set, the user's own included",
+            Self::Unseen => "full ranking over all items with training or validation rows, less the user's own",
+            Self::All => "full ranking over all items with training or validation rows, the user's own included",
         }
     }
 }

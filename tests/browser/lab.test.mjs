@@ -1,0 +1,198 @@
+// The page as its users meet it, in a real browser.
+
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { writeFile, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openPage, runInTerminal, startBrowser, startLab } from "./lab.mjs";
+
+let lab, browser;
+before(async () => {
+  lab = await startLab();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await lab?.stop();
+});
+
+const id = (name) => `[data-testid="${name}"]`;
+
+/** Waits until the run in sight says that it has ended as expected. */
+async function ends(page, status, timeout = 60_000) {
+  await page.waitForFunction(
+    (status) => document.querySelector('[data-testid="run-status"]')?.dataset.status === status,
+    status,
+    { timeout },
+  );
+}
+
+/** Puts a spec into the TOML box. */
+async function writeSpec(page, toml) {
+  const box = page.locator(id("spec-toml"));
+  if (!(await box.isVisible())) await page.locator(id("spec-toml-view")).click();
+  await box.fill(toml);
+}
+
+/** Keeps what the in-tab runner says, as the page hears it. */
+async function overhearTheRunner(context) {
+  await context.addInitScript(() => {
+    window.overheard = [];
+    const Real = window.Worker;
+    window.Worker = class extends Real {
+      constructor(...args) {
+        super(...args);
+        this.addEventListener("message", ({ data }) => {
+          if (typeof data === "string" && data.startsWith("{")) window.overheard.push(JSON.parse(data));
+        });
+      }
+    };
+  });
+}
+
+const NETWORK = `version = 1
+name = "Four-layer network"
+seed = 7
+[dataset]
+source = "builtin"
+id = "beauty-synthetic-10k"
+[recommender]
+kind = "mlp"
+hidden = [64, 64, 64]
+[training]
+epochs = 3
+batch_size = 64
+learning_rate = 0.001
+[evaluation]
+metrics = ["rmse", "mae", "accuracy", "ndcg@10"]
+max_users = 200
+`;
+
+test("a first visit shows a finished experiment and one sentence, without an error", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("sentence")).waitFor();
+  await page.locator(`${id("curve")} canvas`).first().waitFor();
+  await page.locator(id("result-table")).waitFor();
+  assert.match(await page.locator(id("result-table")).innerText(), /rmse/);
+  assert.equal(await page.locator(id("run-in-tab")).isEnabled(), true);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("knobs and TOML follow each other, and a mistake is told where it stands", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("knob-recommender")).first().waitFor();
+  await writeSpec(page, NETWORK.replace("learning_rate = 0.001", "learning_rate = 0.01"));
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll("input")].some((input) => ["0.01", "1e-2"].includes(input.value)),
+  );
+  await writeSpec(page, NETWORK.replace("epochs = 3", "epochs = 0"));
+  const problems = page.locator(id("spec-problems"));
+  await problems.filter({ hasText: "training.epochs" }).waitFor();
+  assert.match(await problems.innerText(), /1 to 10000|1 to 10,000/);
+  await writeSpec(page, NETWORK.replace("[training]", "[trainnig]"));
+  await problems.filter({ hasText: "trainnig" }).waitFor();
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("the network trains in the tab and gives the terminal's numbers", async () => {
+  const context = await browser.newContext();
+  await overhearTheRunner(context);
+  const page = await context.newPage();
+  await page.goto(lab.link);
+  await page.locator(id("run-in-tab")).waitFor();
+  await writeSpec(page, NETWORK);
+  await page.locator(id("run-in-tab")).click();
+  await page.waitForFunction(() => window.overheard.some((event) => event.kind === "finished" || event.kind === "failed"), null, {
+    timeout: 60_000,
+  });
+  const events = await page.evaluate(() => window.overheard);
+  assert.deepEqual(events.map((event) => event.seq), events.map((_, index) => index), "the tab's stream has no gaps");
+  const last = events.at(-1);
+  assert.equal(last.kind, "finished", last.cause);
+  await ends(page, "finished");
+
+  const folder = await mkdtemp(join(tmpdir(), "recspeed-spec-"));
+  const file = join(folder, "network.toml");
+  await writeFile(file, NETWORK);
+  const terminal = await runInTerminal(file);
+  assert.deepEqual(Object.keys(last.summary.metrics), Object.keys(terminal.metrics));
+  for (const [name, value] of Object.entries(terminal.metrics)) {
+    const here = last.summary.metrics[name];
+    assert.ok(Math.abs(here - value) <= 1e-3 * Math.abs(value) + 1e-6, `${name}: ${here} in the tab, ${value} in the terminal`);
+  }
+  assert.equal(last.summary.engine.device, "browser");
+  assert.equal(last.summary.data.sha256, terminal.data.sha256, "the same made-up rows");
+  await context.close();
+});
+
+test("a run on the server is watched, shared, and seen by somebody else", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("run-on-server")).waitFor();
+  await writeSpec(page, NETWORK.replace("seed = 7", "seed = 11").replace("epochs = 3", "epochs = 5"));
+  await page.locator(id("run-on-server")).click();
+  await page.waitForURL(/\/r\/[a-z0-9-]+|\//);
+  await ends(page, "finished");
+  await page.locator(`${id("curve")} canvas`).first().waitFor();
+  const table = await page.locator(id("result-table")).innerText();
+
+  await page.locator(id("share")).first().click();
+  const links = await page.locator(`${id("share-dialog")} input`).evaluateAll((inputs) => inputs.map((input) => input.value));
+  const permalink = links.find((link) => link.includes("#x="));
+  const stored = links.find((link) => /\/r\/[a-z0-9-]+/.test(link));
+  assert.ok(permalink, `no permalink among ${links}`);
+  assert.ok(stored, `no stored-run link among ${links}`);
+  assert.ok(permalink.length < 2048);
+
+  // Somebody else: another browser profile, without the owner's cookie.
+  const guest = await openPage(browser, stored);
+  await ends(guest, "finished");
+  assert.equal(await guest.locator(id("result-table")).innerText(), table);
+  await guest.locator(`${id("curve")} canvas`).first().waitFor();
+  const visitor = await openPage(browser, permalink);
+  await visitor.locator(id("run-in-tab")).waitFor();
+  await visitor.waitForFunction(
+    () => [...document.querySelectorAll("input, textarea")].some((input) => input.value.includes("Four-layer network")) ||
+      document.body.innerText.includes("seed = 11"),
+  );
+  assert.deepEqual([...page.problems, ...guest.problems, ...visitor.problems], []);
+  for (const one of [page, guest, visitor]) await one.context().close();
+});
+
+test("a long run can be cancelled, and the list says so in words", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("run-on-server")).waitFor();
+  await writeSpec(page, NETWORK.replace("epochs = 3", "epochs = 10000"));
+  await page.locator(id("run-on-server")).click();
+  await ends(page, "running");
+  await page.locator(id("cancel")).first().click();
+  await ends(page, "cancelled");
+  await page.goto(`${lab.base}/runs`);
+  await page.locator(id("run-row")).filter({ hasText: "cancelled" }).first().waitFor();
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("damaged, later and bomb links are one clear sentence", async () => {
+  for (const [link, words] of [
+    ["1.damaged", /damaged/],
+    ["99.eJwDAAAAAAE", /version 99/],
+  ]) {
+    const page = await openPage(browser, `${lab.base}/#x=${link}`);
+    const error = page.locator(id("link-error"));
+    await error.waitFor();
+    assert.match(await error.innerText(), words);
+    await page.context().close();
+  }
+});
+
+test("a guest may run in the tab and is told what the server needs", async () => {
+  const page = await openPage(browser, lab.base);
+  await page.locator(id("run-in-tab")).waitFor();
+  assert.equal(await page.locator(id("run-in-tab")).isEnabled(), true);
+  await page.locator(id("server-note")).filter({ hasText: /owner/ }).waitFor();
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});

@@ -1,0 +1,71 @@
+// What the page looks like and costs: no scrolling sideways, enough contrast, names for everything, budgets kept.
+// RECSPEED_SCREENSHOTS names a folder for the pictures.
+
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { brotliCompressSync, constants } from "node:zlib";
+import { AxeBuilder } from "@axe-core/playwright";
+import { openPage, ROOT, startBrowser, startLab } from "./lab.mjs";
+
+let lab, browser;
+before(async () => {
+  lab = await startLab();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await lab?.stop();
+});
+
+const WIDTHS = [1440, 1024, 390];
+const SCREENS = { lab: "/", runs: "/runs" };
+
+for (const width of WIDTHS) {
+  for (const colorScheme of ["light", "dark"]) {
+    test(`${width} px, ${colorScheme}: nothing sticks out, and axe finds nothing serious`, async () => {
+      const page = await openPage(browser, lab.link, { viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
+      for (const [name, path] of Object.entries(SCREENS)) {
+        await page.goto(`${lab.base}${path}`);
+        await page.locator("main h1, main h2").first().waitFor();
+        if (name === "lab") await page.locator('[data-testid="curve"] canvas').first().waitFor();
+        const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        assert.ok(sideways <= 0, `${name} scrolls ${sideways} px sideways`);
+        const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
+        const serious = violations.filter((v) => ["serious", "critical"].includes(v.impact));
+        assert.deepEqual(serious.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(", ")}`), [], name);
+        if (process.env.RECSPEED_SCREENSHOTS) {
+          await mkdir(process.env.RECSPEED_SCREENSHOTS, { recursive: true });
+          await page.screenshot({ path: join(process.env.RECSPEED_SCREENSHOTS, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+        }
+      }
+      await page.context().close();
+    });
+  }
+}
+
+/** Bytes of a file after brotli at its best. */
+async function packed(file) {
+  return brotliCompressSync(await readFile(file), { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length;
+}
+
+test("the programs stay within their budgets after brotli: page 300 KB, in-tab runner 900 KB", async () => {
+  const dist = join(ROOT, "dist");
+  const page = (await readdir(dist)).find((name) => name.endsWith("_bg.wasm"));
+  const sizes = { page: await packed(join(dist, page)), runner: await packed(join(dist, "runner/runner_bg.wasm")) };
+  console.log(`page ${sizes.page} bytes, runner ${sizes.runner} bytes`);
+  assert.ok(sizes.page <= 300_000, `page: ${sizes.page} bytes`);
+  assert.ok(sizes.runner <= 900_000, `runner: ${sizes.runner} bytes`);
+});
+
+test("the runner is not loaded before it is needed", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await page.goto(lab.link);
+  await page.locator('[data-testid="curve"] canvas').first().waitFor();
+  assert.deepEqual(asked.filter((path) => path.startsWith("/runner/")), []);
+  await context.close();
+});
