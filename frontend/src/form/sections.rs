@@ -279,7 +279,7 @@ fn evaluation() -> Section {
             Field::new(
                 "evaluation.candidates",
                 "Candidates",
-                "Items that compete in each user's list: all items of the training set, less the user's own with `unseen`.",
+                "Items that compete in each user's list: all items of the training set, less the user's own with “unseen”.",
                 FieldKind::Choice {
                     options: ["unseen", "all"].map(Choice::plain).to_vec(),
                     default: "unseen".to_owned(),
@@ -317,7 +317,7 @@ fn rest() -> Section {
             Field::new(
                 "engine.device",
                 "Device",
-                "Where it computes. *Run in this tab* always uses the browser.",
+                "Where it computes. “Run in this tab” always uses the browser.",
                 FieldKind::Choice {
                     options: devices
                         .map(|(device, title)| Choice {

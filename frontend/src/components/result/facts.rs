@@ -97,7 +97,7 @@ pub(crate) fn Facts(
 ) -> impl IntoView {
     let group = |(title, facts): (&'static str, Vec<Fact>)| {
         let rows = facts.into_iter().map(|(name, text)| {
-            let long = text.len() > 30;
+            let long = text.len() > 24;
             view! { <div class="fact" class:fact-long=long><dt>{name}</dt><dd>{text}</dd></div> }
         });
         view! { <section class="facts"><h3>{title}</h3><dl>{rows.collect_view()}</dl></section> }

@@ -71,7 +71,7 @@ pub(crate) fn Actions() -> impl IntoView {
                             n => format!("The server runs {n} experiments at a time; others wait in line."),
                         },
                         (Role::Guest, _) => {
-                            "Running on the server needs the owner's link, which `recspeed serve` printed at its start. In this tab it runs for everybody.".to_owned()
+                            "Running on the server needs the owner's link, which “recspeed serve” printed at its start. In this tab it runs for everybody.".to_owned()
                         }
                     },
                     LabState::Absent(_) => "No server answers here. Everything runs in this tab.".to_owned(),

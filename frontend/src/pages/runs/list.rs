@@ -136,7 +136,7 @@ pub(crate) fn RunList(
                 (Loading::Forbidden, _) => view! {
                     <div class="blank" data-testid="runs-forbidden">
                         <h2>"The run list belongs to the owner"</h2>
-                        <p>"Open this lab once with the owner's link, which `recspeed serve` printed at its start. Links to single runs work without it."</p>
+                        <p>"Open this lab once with the owner's link, which “recspeed serve” printed at its start. Links to single runs work without it."</p>
                         <p><A href="/" attr:class="button">"Open the lab"</A></p>
                     </div>
                 }.into_any(),
