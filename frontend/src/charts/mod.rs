@@ -9,5 +9,5 @@ mod uplot;
 
 pub(crate) use bars::{MetricBars, bars};
 pub(crate) use curve::CurveChart;
-pub(crate) use number::{bytes, count, difference, duration, share, value};
+pub(crate) use number::{bytes, count, difference, duration, is_negligible, share, value};
 pub(crate) use series::Plot;

@@ -17,12 +17,17 @@ pub(crate) fn value(v: f64) -> String {
 
 /// A difference with its sign; a real minus, so that it lines up with the plus.
 pub(crate) fn difference(v: f64) -> String {
-    if v == 0.0 {
+    if is_negligible(v) {
         return "±0".to_owned();
     }
     let digits = if v.abs() >= 1.0 { 3 } else { 4 };
     let text = format!("{:.digits$}", v.abs());
     format!("{}{text}", if v < 0.0 { '−' } else { '+' })
+}
+
+/// Whether a difference between two runs is smaller than what is shown of it: as between machines that round differently.
+pub(crate) fn is_negligible(v: f64) -> bool {
+    v.abs() < 5e-5
 }
 
 /// A count in groups of three.
@@ -94,6 +99,6 @@ mod tests {
         );
         assert_eq!([12, 2048, 5_242_880].map(bytes), ["12 B", "2.0 KiB", "5.0 MiB"]);
         assert_eq!([0.0, 0.005, 0.5].map(share), ["0 %", "0.5 %", "50 %"]);
-        assert_eq!([-0.0123, 0.0, 2.0].map(difference), ["−0.0123", "±0", "+2.000"]);
+        assert_eq!([-0.0123, 0.0, 2.0, 3e-6].map(difference), ["−0.0123", "±0", "+2.000", "±0"]);
     }
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use recspeed_types::MetricName;
 use recspeed_types::metric::MetricKind;
 
-use crate::charts::{difference, value};
+use crate::charts::{difference, is_negligible, value};
 use crate::components::Hint;
 
 /// Metrics shown large.
@@ -23,7 +23,7 @@ impl Row {
     /// Whether the change is for the better; `None` where neither direction is.
     fn is_better(&self) -> Option<bool> {
         let kind = self.kind.filter(|kind| !matches!(kind, MetricKind::Coverage | MetricKind::MeanPopularity))?;
-        let before = self.before.filter(|before| *before != self.value)?;
+        let before = self.before.filter(|before| !is_negligible(before - self.value))?;
         Some((self.value < before) == kind.lower_is_better())
     }
 
