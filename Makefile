@@ -10,7 +10,7 @@ WASM_BINDGEN_VERSION := 0.2.130
 ADDRESS ?= 127.0.0.1:8080
 
 TOOLS := $(CURDIR)/.tools
-export PATH := $(TOOLS)/bin:$(HOME)/.cargo/bin:$(PATH)
+export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
 
 .PHONY: help setup lab build page binaries test test-setup lint unit wasm-check browser bench clean
@@ -28,15 +28,16 @@ page: setup ## Build the page and the in-tab runner into dist/
 binaries: page ## Build recspeed and recspeed-worker with the page inside
 	cargo build --release --locked -p recspeed-server -p recspeed-worker
 
-build: binaries ## Build everything
+build: page ## Build everything, the tests too: one build, so that heavy crates are compiled once
+	cargo build --release --locked --workspace --all-targets
 
-lab: build ## Build everything, start the lab, print the owner's link
+lab: binaries ## Build the page and both binaries, start the lab, print the owner's link
 	$(BIN)/recspeed serve --bind $(ADDRESS)
 
 test-setup: setup ## Also install the browser of the tests
 	@tests/setup/browser.sh
 
-test: test-setup lint build unit wasm-check browser ## Run every test
+test: test-setup build lint unit wasm-check browser ## Run every test
 
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --all --check

@@ -4,12 +4,16 @@
 set -euo pipefail
 folder=$1 trunk=$2 bindgen=$3
 
-for tool in cargo rustc cc; do
-    command -v "$tool" >/dev/null || {
-        echo "setup: $tool is missing; install Rust (rustup) and a C compiler (Debian: apt-get install build-essential), then run this again" >&2
+needs() { # TOOL WHERE-FROM
+    command -v "$1" >/dev/null || {
+        echo "setup: $1 is missing; install $2, then run this again" >&2
         exit 1
     }
-done
+}
+needs cargo "Rust with rustup"
+needs rustc "Rust with rustup"
+needs cc "a C compiler (Debian: apt-get install build-essential)"
+needs npm "Node.js with npm (Debian: apt-get install nodejs npm)"
 
 target=wasm32-unknown-unknown
 if ! ls "$(rustc --print sysroot)/lib/rustlib/$target/lib/"libcore-*.rlib >/dev/null 2>&1; then
@@ -29,4 +33,11 @@ fi
 if [ "$(trunk --version 2>/dev/null || true)" != "trunk $trunk" ]; then
     echo "setup: installing Trunk $trunk (five to ten minutes)"
     cargo install --quiet trunk --version "$trunk" --locked --root "$folder"
+fi
+
+packages=$(cd "$(dirname "$0")/../../frontend" && pwd)
+if [ ! -d "$packages/node_modules" ] || [ "$packages/package-lock.json" -nt "$packages/node_modules" ]; then
+    echo "setup: installing the npm packages of the page's build"
+    (cd "$packages" && npm ci --no-audit --no-fund --loglevel=error)
+    touch "$packages/node_modules"
 fi
