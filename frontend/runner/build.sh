@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the in-tab runner: build.sh OUT_DIR writes worker.js, runner.js and runner_bg.wasm there.
-# Needs the wasm32-unknown-unknown target and wasm-bindgen of the version that Cargo.toml pins; uses wasm-opt where it is found.
+# Needs the wasm32-unknown-unknown target and wasm-bindgen of the version that Cargo.toml pins.
+# No wasm-opt: after link-time optimisation it takes 1 % off the compressed size for another two minutes of build.
 set -eu
 [ $# -eq 1 ] || { echo "usage: $0 OUT_DIR" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,16 +19,9 @@ found=$(wasm-bindgen --version 2>/dev/null | cut -d' ' -f2) || true
 cd "$root"
 # 128-bit vectors are in every browser since 2021 (Safari: 2023); only this build asks for them.
 RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+simd128" \
-  cargo build --profile runner --target wasm32-unknown-unknown -p recspeed-runner
+  cargo build --locked --profile runner --target wasm32-unknown-unknown -p recspeed-runner
 target_dir=${CARGO_TARGET_DIR:-target}
 wasm-bindgen --target web --no-typescript --out-name runner --out-dir "$out" \
   "$target_dir/wasm32-unknown-unknown/runner/recspeed_runner.wasm"
 
-wasm_opt=$(command -v wasm-opt || true)
-if [ -n "$wasm_opt" ]; then
-  "$wasm_opt" -O3 --enable-simd --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
-    --enable-mutable-globals --enable-reference-types --enable-multivalue \
-    -o "$out/runner_opt.wasm" "$out/runner_bg.wasm"
-  mv "$out/runner_opt.wasm" "$out/runner_bg.wasm"
-fi
 cp "$here/worker.js" "$out/worker.js"

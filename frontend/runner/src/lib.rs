@@ -23,13 +23,13 @@ pub fn start() {
 
 /// Runs an experiment to its end and posts its events.
 ///
-/// - `run`: the run's name, in every event; an invalid one is replaced by `tab`
+/// - `run`: the run's name, in every event; nothing happens when it is no run id, because no event could carry it
 /// - `spec`: the spec as JSON
 /// - `upload`: the bytes of the uploaded file, where `dataset.source` is `upload`
 /// - `name`: the uploaded file's name, for people
 #[wasm_bindgen]
 pub fn run(run: &str, spec: &str, upload: Option<Vec<u8>>, name: Option<String>) {
-    let run = RunId::new(run).or_else(|_| RunId::new("tab")).expect("`tab` is three allowed characters");
+    let Ok(run) = RunId::new(run) else { return };
     outlet::open(run.clone());
     outlet::emit(match attempt(&run, spec, upload, name) {
         Ok(summary) => EventKind::Finished { summary: Box::new(summary) },

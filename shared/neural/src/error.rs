@@ -48,7 +48,7 @@ pub enum NeuralFitError {
     /// The loss or a weight stopped being a finite number. The weights before that step are the last good ones.
     #[error(
         "the {what} became {value} at step {step} (epoch {epoch}){}; try training.learning_rate = {remedy:e} instead of {learning_rate:e}, or set training.gradient_clip = 1",
-        last_loss.map_or(String::new(), |loss| format!(" after a loss of {loss:.4}"))
+        last_loss.map_or(String::new(), |loss| format!(" after a loss of {}", short(loss)))
     )]
     Diverged {
         /// `loss`, `gradient` or `weights`.
@@ -78,6 +78,11 @@ pub enum NeuralFitError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// Four digits, without a row of zeros for huge numbers.
+fn short(value: f64) -> String {
+    if value.abs() < 1e5 { format!("{value:.4}") } else { format!("{value:.3e}") }
 }
 
 impl NeuralFitError {

@@ -69,12 +69,12 @@ impl RatingScale {
     }
 
     /// Stars to the network's scale.
-    pub(crate) fn target(&self, stars: f32) -> f32 {
+    pub(crate) fn target(self, stars: f32) -> f32 {
         if self.width > 0.0 { (stars - self.lowest) / self.width } else { 0.0 }
     }
 
     /// The network's scale to stars. Not clamped: an output outside `[0, 1]` gives stars outside the training range.
-    pub(crate) fn stars(&self, output: f32) -> f32 {
+    pub(crate) fn stars(self, output: f32) -> f32 {
         self.lowest + output * self.width
     }
 }

@@ -28,7 +28,7 @@ impl Epoch {
     pub(crate) fn new(
         train: Rows<'_>,
         scaling: &InputScaling,
-        scale: &RatingScale,
+        scale: RatingScale,
         (seed, epoch): (u64, u32),
         device: &Device,
     ) -> Self {

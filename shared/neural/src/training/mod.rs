@@ -53,6 +53,31 @@ struct BestEpoch {
     flat: Option<Tensor<1>>,
 }
 
+impl Course {
+    /// All that [`Lesson::resume`] needs.
+    fn state(&self) -> State {
+        let moments = self
+            .update
+            .moments()
+            .map(|moments| (moments.time as u64, numbers(moments.moment_1.clone()), numbers(moments.moment_2.clone())));
+        State {
+            epoch: self.epoch,
+            batch: self.batch,
+            step: self.step,
+            epoch_loss: self.epoch_loss,
+            finished_loss: self.finished_loss,
+            window: self.curve.window,
+            weights: numbers(self.flat.clone()),
+            moments,
+            best: self.best.as_ref().map(|best| Best {
+                epoch: best.epoch,
+                loss: best.loss,
+                weights: best.flat.clone().map(numbers),
+            }),
+        }
+    }
+}
+
 impl Lesson<'_> {
     /// Trains to the end, to early stopping, or until the observer says stop.
     pub(crate) fn run(self, observer: &mut dyn FitObserver) -> Result<(Predictor, TrainingInfo), NeuralFitError> {
@@ -64,7 +89,7 @@ impl Lesson<'_> {
         while course.epoch < self.training.epochs && !self.gives_up(&course) {
             self.epoch(&mut course, observer)?;
             self.close_epoch(&mut course, observer)?;
-            observer.checkpoint(course.step, &mut || self.state(&course).encode(self.fingerprint()));
+            observer.checkpoint(course.step, &mut || course.state().encode(self.fingerprint()));
         }
         Ok(self.finish(course, observer))
     }
@@ -91,11 +116,11 @@ impl Lesson<'_> {
 
     /// Takes the remaining batches of the current epoch.
     fn epoch(&self, course: &mut Course, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
-        let rows = Epoch::new(self.train, &self.scaling, &self.scale, (self.seed, course.epoch), &self.device);
+        let rows = Epoch::new(self.train, &self.scaling, self.scale, (self.seed, course.epoch), &self.device);
         while course.batch < self.batches() {
             if observer.stop_requested() {
                 let step = course.step;
-                observer.checkpoint(step, &mut || self.state(course).encode(self.fingerprint()));
+                observer.checkpoint(step, &mut || course.state().encode(self.fingerprint()));
                 return Err(NeuralFitError::Interrupted { step });
             }
             let batch = rows.batch(course.batch, self.training.batch_size as usize);
@@ -233,28 +258,6 @@ impl Lesson<'_> {
             last_loss: course.last_loss,
             learning_rate,
             remedy: learning_rate / 10.0,
-        }
-    }
-
-    fn state(&self, course: &Course) -> State {
-        let moments = course
-            .update
-            .moments()
-            .map(|moments| (moments.time as u64, numbers(moments.moment_1.clone()), numbers(moments.moment_2.clone())));
-        State {
-            epoch: course.epoch,
-            batch: course.batch,
-            step: course.step,
-            epoch_loss: course.epoch_loss,
-            finished_loss: course.finished_loss,
-            window: course.curve.window,
-            weights: numbers(course.flat.clone()),
-            moments,
-            best: course.best.as_ref().map(|best| Best {
-                epoch: best.epoch,
-                loss: best.loss,
-                weights: best.flat.clone().map(numbers),
-            }),
         }
     }
 
