@@ -4,7 +4,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
@@ -142,9 +141,8 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let data = DataHome::open(Some(home.root().to_owned())).map_err(|error| ServeError::Data(error.to_string()))?;
     let state = AppState::new(lab.clone(), data);
     let link = format!("http://{}/?token={}", reachable(bound), access.token());
-    let app = crate::app::app(state, access, Arc::clone(&assets), security);
+    let app = crate::app::app(state, access, assets, security);
 
-    std::thread::spawn(move || assets.compress());
     tokio::spawn(keep_reserve(reserve, ends.clone()));
     lab.probe().await;
     announce(&link)?;

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -22,6 +24,8 @@ struct Dist;
 
 /// Files below this many bytes are not worth compressing.
 const SMALL: usize = 512;
+/// How long after the first visit the files are packed.
+const AFTER_VISIT: Duration = Duration::from_secs(5);
 /// Brotli's highest quality: each file is compressed once, in the background.
 const QUALITY: i32 = 11;
 const WINDOW: i32 = 22;
@@ -41,6 +45,7 @@ pub struct Asset {
 #[derive(Debug, Default)]
 pub struct Assets {
     files: HashMap<String, Asset>,
+    visited: AtomicBool,
 }
 
 impl Assets {
@@ -67,7 +72,7 @@ impl Assets {
             };
             (name, asset)
         });
-        Arc::new(Self { files: files.collect() })
+        Arc::new(Self { files: files.collect(), visited: AtomicBool::new(false) })
     }
 
     /// The file at `path`, without a leading slash.
@@ -75,8 +80,20 @@ impl Assets {
         self.files.get(path)
     }
 
-    /// Compresses every file that gains from it, best first paint first. Takes seconds; meanwhile the files are sent
-    /// as a quicker compressor makes them.
+    /// Notes that somebody looks at the page. The first time, the files are packed as small as they get, a moment later
+    /// and in the background: the first visit itself, and a lab that nobody visits, keep the processor.
+    pub fn visited(self: &Arc<Self>) {
+        if !self.visited.swap(true, Ordering::Relaxed) {
+            let assets = Arc::clone(self);
+            std::thread::spawn(move || {
+                std::thread::sleep(AFTER_VISIT);
+                assets.compress();
+            });
+        }
+    }
+
+    /// Compresses every file that gains from it, the small ones first. Takes seconds; meanwhile the files are sent as a
+    /// quicker compressor makes them.
     pub fn compress(&self) {
         let mut files: Vec<_> = self.files.values().filter(|asset| asset.is_compressible()).collect();
         files.sort_by_key(|asset| asset.bytes.len());

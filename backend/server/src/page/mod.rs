@@ -37,7 +37,10 @@ pub async fn serve(State(assets): State<Arc<Assets>>, method: Method, uri: Uri, 
         return ApiError::new(StatusCode::NOT_FOUND, "no-file", "There is no such file.").into_response();
     }
     match assets.get("index.html") {
-        Some(index) => index.answer(&headers),
+        Some(index) => {
+            assets.visited();
+            index.answer(&headers)
+        }
         None => ([(header::CACHE_CONTROL, "no-store")], Html(WITHOUT_PAGE)).into_response(),
     }
 }
