@@ -252,7 +252,8 @@ fn early_stopping_keeps_the_best_epoch() {
     let told = recorder.values("rmse", MeasuredOn::Validation);
     let predicted = fitted.model.predict_rows(&data.user, &data.item, &data.timestamp);
     let kept = rmse(&predicted, &data, &validation);
-    assert!((kept - told[best as usize - 1]).abs() < 1e-9, "{kept} {told:?}");
+    // Not to the bit: a matrix product rounds a row by its place in the chunk.
+    assert!((kept - told[best as usize - 1]).abs() < 1e-6, "{kept} {told:?}");
 }
 
 #[test]

@@ -47,8 +47,8 @@ impl Predictor {
         data.as_slice::<f32>().expect("flex computes in f32 and holds its tensors in memory").to_vec()
     }
 
-    /// Stars of `count` triples in chunks, each chunk on whichever thread is free: a row's answer does not depend on the
-    /// other rows, so neither threads nor chunks change it.
+    /// Stars of `count` triples in chunks, each chunk on whichever thread is free. The chunks lie where they lie whatever
+    /// the number of threads, so threads change no bit; the same row in another place may differ in its last bit.
     fn stars_of(&self, count: usize, triple: impl Fn(usize) -> (u32, i64, u32) + Sync) -> Vec<f32> {
         let mut stars = vec![0.0; count];
         let chunk = |(index, out): (usize, &mut [f32])| self.fill(index * CHUNK, out, &triple);
