@@ -22,7 +22,7 @@ setup: ## Install the wasm target, wasm-bindgen, Trunk and the npm packages, whe
 	@tests/setup/tools.sh "$(TOOLS)" "$(TRUNK_VERSION)" "$(WASM_BINDGEN_VERSION)"
 
 page: setup ## Build the page and the in-tab runner into dist/
-	@frontend/runner/build.sh target/runner
+	@frontend/runner/build.sh target/in-tab
 	trunk build --release --offline
 
 binaries: page ## Build recspeed and recspeed-worker with the page inside

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Trunk calls this when the page is built: shrinks the program where wasm-opt is found, and lays the in-tab runner beside it.
-# The runner is built before, by frontend/runner/build.sh target/runner.
+# The runner is built before, by frontend/runner/build.sh target/in-tab.
 set -eu
 cd "$(dirname "$0")/.."
 page=${TRUNK_STAGING_DIR:?"Trunk sets it"}
@@ -16,12 +16,13 @@ else
   echo "wasm-opt is not found: the page works, but its program stays about a fifth larger" >&2
 fi
 
-if [ -f target/runner/worker.js ]; then
+if [ -f target/in-tab/worker.js ]; then
   mkdir -p "$page/runner"
-  cp target/runner/worker.js target/runner/runner.js target/runner/runner_bg.wasm "$page/runner/"
+  cp target/in-tab/worker.js target/in-tab/runner.js target/in-tab/runner_bg.wasm "$page/runner/"
 else
-  echo "target/runner is empty: Run in this tab will not work; run frontend/runner/build.sh target/runner first" >&2
+  echo "target/in-tab is empty: Run in this tab will not work; run frontend/runner/build.sh target/in-tab first" >&2
 fi
-if [ -f static/showcase.json ]; then
-  cp static/showcase.json "$page/"
+showcase=$(ls backend/server/showcase/*.json 2>/dev/null | head -n 1)
+if [ -n "$showcase" ]; then
+  cp "$showcase" "$page/showcase.json"
 fi
