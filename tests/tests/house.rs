@@ -134,7 +134,11 @@ fn names_tell_a_job() {
             for part in &file {
                 let name = part.to_string_lossy();
                 let name = name.trim_end_matches(".rs");
-                assert!(!["utils", "util", "common", "helpers", "misc"].contains(&name), "{}: name its job", file.display());
+                assert!(
+                    !["utils", "util", "common", "helpers", "misc"].contains(&name),
+                    "{}: name its job",
+                    file.display()
+                );
             }
         }
     }
@@ -146,7 +150,11 @@ fn every_recommender_is_described_from_its_catalogue_entry() {
     let docs = fs::read_to_string(root().join("docs/recommenders.md")).expect("docs/recommenders.md exists");
     for entry in recspeed_types::catalogue::ENTRIES {
         assert!(docs.contains(&format!("`{}`", entry.kind)), "docs/recommenders.md does not describe {}", entry.kind);
-        assert!(docs.contains(entry.summary), "docs/recommenders.md must quote the catalogue's summary of {}", entry.kind);
+        assert!(
+            docs.contains(entry.summary),
+            "docs/recommenders.md must quote the catalogue's summary of {}",
+            entry.kind
+        );
     }
 }
 

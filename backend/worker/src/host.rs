@@ -42,7 +42,9 @@ impl FitObserver for Process {
         let event = match checkpoints.write(step, &state()) {
             Ok(written) => EventKind::Checkpoint { file: written.file, step, sha256: written.sha256 },
             Err(error) => EventKind::Warning {
-                message: format!("the checkpoint of step {step} could not be written ({error}); the run goes on without it"),
+                message: format!(
+                    "the checkpoint of step {step} could not be written ({error}); the run goes on without it"
+                ),
             },
         };
         self.emitter.emit(event);
@@ -110,7 +112,10 @@ pub(crate) fn read_resume(path: Option<&Path>) -> Result<Option<Vec<u8>>, RunFai
         std::fs::read(path).map_err(|error| {
             RunFailure::new(
                 FailureCode::Data,
-                format!("The checkpoint {} cannot be read ({error}); start the run again without --resume.", path.display()),
+                format!(
+                    "The checkpoint {} cannot be read ({error}); start the run again without --resume.",
+                    path.display()
+                ),
             )
         })
     })

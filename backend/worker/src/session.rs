@@ -48,8 +48,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFailure> {
-    let stop = watch::start(emitter, arguments.memory_limit)
-        .map_err(|error| RunFailure::new(FailureCode::Internal, format!("The worker cannot watch for signals: {error}.")))?;
+    let stop = watch::start(emitter, arguments.memory_limit).map_err(|error| {
+        RunFailure::new(FailureCode::Internal, format!("The worker cannot watch for signals: {error}."))
+    })?;
     let spec = read_spec(arguments)?;
     if let Some(threads) = spec.engine.threads.filter(|&threads| threads > 0) {
         rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global().map_err(|error| {
@@ -58,10 +59,8 @@ fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFa
     }
     let home = DataHome::open(arguments.data_home.clone())
         .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
-    let spec_dir = arguments
-        .spec_dir
-        .clone()
-        .or_else(|| arguments.spec.as_deref().and_then(Path::parent).map(Path::to_owned));
+    let spec_dir =
+        arguments.spec_dir.clone().or_else(|| arguments.spec.as_deref().and_then(Path::parent).map(Path::to_owned));
     let mut process = Process {
         emitter: emitter.clone(),
         stop,
@@ -79,16 +78,19 @@ fn read_spec(arguments: &Arguments) -> Result<ExperimentSpec, RunFailure> {
     // One byte beyond the limit tells a spec that is too long from one that just fits.
     let most = MAX_SPEC_BYTES as u64 + 1;
     match &arguments.spec {
-        Some(path) => std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(
-            |error| invalid(format!("The spec {} cannot be read ({error}); check the path.", path.display())),
-        )?,
+        Some(path) => {
+            std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)).map_err(|error| {
+                invalid(format!("The spec {} cannot be read ({error}); check the path.", path.display()))
+            })?
+        }
         None => std::io::stdin()
             .lock()
             .take(most)
             .read_to_end(&mut bytes)
             .map_err(|error| invalid(format!("The spec cannot be read from standard input: {error}.")))?,
     };
-    let text = String::from_utf8(bytes).map_err(|_| invalid("The spec is not UTF-8 text; write it as TOML or JSON.".to_owned()))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| invalid("The spec is not UTF-8 text; write it as TOML or JSON.".to_owned()))?;
     let parsed = if text.trim_start().starts_with('{') {
         ExperimentSpec::from_json(&text)
     } else {

@@ -114,7 +114,8 @@ fn the_same_spec_gives_the_same_digits() {
 
 #[test]
 fn an_unknown_field_is_refused_with_status_2() {
-    let ended = run(&[], r#"{"version":1,"dataset":{"source":"builtin","id":"x"},"recommender":{"kind":"mlp"},"trainnig":{}}"#);
+    let ended =
+        run(&[], r#"{"version":1,"dataset":{"source":"builtin","id":"x"},"recommender":{"kind":"mlp"},"trainnig":{}}"#);
     assert_eq!(ended.status, Some(2));
     let (code, cause) = ended.failure();
     assert_eq!(code, FailureCode::InvalidSpec);

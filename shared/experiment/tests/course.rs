@@ -91,7 +91,8 @@ fn every_kind_of_the_catalogue_runs_and_its_numbers_are_finite() {
             recspeed_types::catalogue::Predicts::Scores => r#"["ndcg@10", "hit@10", "mrr@10", "mean-popularity@10"]"#,
         };
         let kind = entry.kind;
-        let text = format!("{FRAME}[recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = {metrics}\nmax_users = 200\n");
+        let text =
+            format!("{FRAME}[recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = {metrics}\nmax_users = 200\n");
         let (result, events) = attempt(None, &text, None);
         let summary = result.unwrap_or_else(|failure| panic!("{kind}: {failure}"));
         assert!(summary.metrics.values().all(|value| value.is_finite()), "{kind}: {:?}", summary.metrics);
@@ -138,7 +139,9 @@ fn means_and_errors_are_those_worked_out_by_hand() {
 
 #[test]
 fn a_test_on_the_past_is_told_as_a_warning() {
-    let spec = format!("{FRAME}[split]\nkind = \"contiguous-fold\"\nfolds = 2\nfold = 1\n[recommender]\nkind = \"global-mean\"\n");
+    let spec = format!(
+        "{FRAME}[split]\nkind = \"contiguous-fold\"\nfolds = 2\nfold = 1\n[recommender]\nkind = \"global-mean\"\n"
+    );
     let (result, _) = attempt(Some(TINY), &spec, None);
     let warnings = result.unwrap().warnings;
     assert!(warnings.iter().any(|w| w.contains("older than the same user's newest training row")), "{warnings:?}");
@@ -174,7 +177,8 @@ fn a_split_that_leaves_no_test_rows_is_a_failure_with_a_remedy() {
 fn a_stop_ends_every_kind_as_cancelled() {
     for entry in recspeed_types::catalogue::ENTRIES {
         let metrics = if entry.predicts == recspeed_types::catalogue::Predicts::Ratings { "rmse" } else { "hit@5" };
-        let text = format!("{FRAME}[recommender]\nkind = \"{}\"\n[evaluation]\nmetrics = [\"{metrics}\"]\n", entry.kind);
+        let text =
+            format!("{FRAME}[recommender]\nkind = \"{}\"\n[evaluation]\nmetrics = [\"{metrics}\"]\n", entry.kind);
         let failure = attempt(None, &text, Some(0)).0.expect_err(entry.kind);
         assert_eq!(failure.code, FailureCode::Cancelled, "{}", entry.kind);
     }
@@ -182,7 +186,8 @@ fn a_stop_ends_every_kind_as_cancelled() {
 
 #[test]
 fn divergence_is_caught_and_never_ends_as_finished() {
-    let text = format!("{FRAME}[recommender]\nkind = \"mlp\"\n[training]\noptimizer = \"sgd\"\nlearning_rate = 1000.0\n");
+    let text =
+        format!("{FRAME}[recommender]\nkind = \"mlp\"\n[training]\noptimizer = \"sgd\"\nlearning_rate = 1000.0\n");
     let failure = attempt(None, &text, None).0.unwrap_err();
     assert_eq!(failure.code, FailureCode::Diverged);
     assert!(failure.cause.contains("learning_rate"), "{failure}");
