@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Problems;
-use crate::catalogue::{Entry, Predicts};
+use crate::catalogue::{self, Entry, Predicts};
 use crate::limits::MAX_METRICS;
 use crate::metric::{MetricKind, MetricName};
 
@@ -12,8 +12,9 @@ use crate::metric::{MetricKind, MetricName};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationSpec {
-    /// The metrics; each name once.
-    #[serde(default = "default_metrics")]
+    /// The metrics; each name once. Left out: rmse and mae for recommenders that predict ratings, ndcg, hit, recall and
+    /// coverage at 10 for the others.
+    #[serde(default)]
     pub metrics: Vec<MetricName>,
     /// The items among which each user's list is ranked.
     #[serde(default)]
@@ -61,6 +62,13 @@ fn default_metrics() -> Vec<MetricName> {
     vec![MetricName::plain(MetricKind::Rmse), MetricName::plain(MetricKind::Mae)]
 }
 
+/// The metrics of a spec that names none.
+fn metrics_of_lists() -> Vec<MetricName> {
+    [MetricKind::Ndcg, MetricKind::Hit, MetricKind::Recall, MetricKind::Coverage]
+        .map(|kind| MetricName::at(kind, 10))
+        .into()
+}
+
 const fn default_threshold() -> f64 {
     4.0
 }
@@ -77,6 +85,19 @@ impl Default for EvaluationSpec {
 }
 
 impl EvaluationSpec {
+    /// As a document without the section means it: the metrics are still to be chosen.
+    pub(crate) fn unset() -> Self {
+        Self { metrics: Vec::new(), ..Self::default() }
+    }
+
+    /// Chooses the metrics of a document that names none by what the recommender predicts.
+    pub(crate) fn choose_metrics(&mut self, kind: &str) {
+        if self.metrics.is_empty() {
+            let scores = catalogue::find(kind).is_some_and(|entry| entry.predicts == Predicts::Scores);
+            self.metrics = if scores { metrics_of_lists() } else { default_metrics() };
+        }
+    }
+
     pub(crate) fn check(&self, entry: Option<&Entry>, problems: &mut Problems) {
         if self.metrics.is_empty() || self.metrics.len() > MAX_METRICS {
             problems.add(

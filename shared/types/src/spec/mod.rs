@@ -56,7 +56,7 @@ pub struct ExperimentSpec {
     #[serde(default)]
     pub strategy: StrategySpec,
     /// What is measured.
-    #[serde(default)]
+    #[serde(default = "EvaluationSpec::unset")]
     pub evaluation: EvaluationSpec,
 }
 

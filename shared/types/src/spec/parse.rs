@@ -71,12 +71,9 @@ impl ExperimentSpec {
         Self::from_table(table)
     }
 
+    /// TOML becomes JSON first, so that one path leads from values to a spec, with one set of messages.
     fn from_table(table: toml::Table) -> Result<Self, SpecParseError> {
-        // serde would take a list for a section, field by field in an order that nobody knows.
-        if let Some(section) = SECTIONS.iter().find(|name| table.get(**name).is_some_and(toml::Value::is_array)) {
-            return Err(list_for_section(section));
-        }
-        located(toml::Value::Table(table))
+        Self::from_value(as_json("", toml::Value::Table(table))?)
     }
 
     /// Reads JSON.
@@ -95,6 +92,7 @@ impl ExperimentSpec {
     /// # Errors
     /// [`SpecParseError::Field`].
     pub fn from_value(value: serde_json::Value) -> Result<Self, SpecParseError> {
+        // serde would take a list for a section, field by field in an order that nobody knows.
         if value.is_array() {
             return Err(list_for_section(""));
         }
@@ -155,16 +153,46 @@ fn check_key_depth(text: &str) -> Result<(), SpecParseError> {
     Ok(())
 }
 
-/// Deserializes with the path of the field that does not fit.
-fn located<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ExperimentSpec, SpecParseError>
-where
-    D::Error: std::fmt::Display,
-{
+/// Deserializes with the path of the field that does not fit, and chooses what a document without metrics measures.
+fn located(value: serde_json::Value) -> Result<ExperimentSpec, SpecParseError> {
     let mut track = serde_path_to_error::Track::new();
-    ExperimentSpec::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track)).map_err(|error| {
+    let spec: Result<ExperimentSpec, _> =
+        Deserialize::deserialize(serde_path_to_error::Deserializer::new(value, &mut track));
+    let mut spec = spec.map_err(|error| {
         let path = track.path().to_string();
         let path = if path == "." { String::new() } else { path };
         SpecParseError::Field(in_plain_words(path, &error.to_string()))
+    })?;
+    spec.evaluation.choose_metrics(&spec.recommender.kind);
+    Ok(spec)
+}
+
+/// The same value in JSON, which has neither dates nor numbers that are not finite.
+fn as_json(path: &str, value: toml::Value) -> Result<serde_json::Value, SpecParseError> {
+    let wrong = |message: String| SpecParseError::Field(SpecError::new(path, message));
+    Ok(match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Boolean(flag) => flag.into(),
+        toml::Value::Float(number) => serde_json::Number::from_f64(number)
+            .ok_or_else(|| wrong(format!("is {number}; allowed: a finite number")))?
+            .into(),
+        toml::Value::Datetime(date) => return Err(wrong(format!("is the date {date}; allowed: a text in quotes"))),
+        toml::Value::Array(items) => items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| as_json(&format!("{path}[{index}]"), item))
+            .collect::<Result<Vec<_>, _>>()?
+            .into(),
+        toml::Value::Table(table) => serde_json::Value::Object(
+            table
+                .into_iter()
+                .map(|(key, item)| {
+                    let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    as_json(&inner, item).map(|item| (key, item))
+                })
+                .collect::<Result<_, _>>()?,
+        ),
     })
 }
 
