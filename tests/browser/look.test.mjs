@@ -52,7 +52,7 @@ async function packed(file) {
 
 // The design's budget for the page is 300 KB; docs/benchmarks.md says what stands in the way. Until it is met this number only
 // goes down.
-const PAGE_BYTES = 470_000;
+const PAGE_BYTES = 445_000;
 const RUNNER_BYTES = 900_000;
 
 test("the programs grow no larger than what was measured or budgeted, after brotli", async () => {

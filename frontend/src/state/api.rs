@@ -145,12 +145,12 @@ async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> 
     }
     let status = response.status();
     let text = response.text().await.map_err(|_| ApiError::Unreachable)?;
-    serde_json::from_str(&text).map_err(|_| ApiError::Unreadable { status })
+    recspeed_types::api::read(&text).map_err(|_| ApiError::Unreadable { status })
 }
 
 async fn refusal(response: Response) -> ApiError {
     let status = response.status();
-    match response.text().await.ok().and_then(|text| serde_json::from_str(&text).ok()) {
+    match response.text().await.ok().and_then(|text| recspeed_types::api::read(&text).ok()) {
         Some(failure) => ApiError::Refused { status, failure },
         None => ApiError::Unreadable { status },
     }

@@ -124,7 +124,7 @@ fn connect() {
         return;
     };
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
-        if let Some(message) = event.data().as_string().and_then(|text| serde_json::from_str(&text).ok()) {
+        if let Some(message) = event.data().as_string().and_then(|text| recspeed_types::api::read(&text).ok()) {
             receive(message);
         }
     });

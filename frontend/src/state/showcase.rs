@@ -18,7 +18,7 @@ struct Recording {
 /// Shows the run that was recorded when the page was built. Without the file the page opens empty, and says how to start.
 pub(super) async fn load_baked(lab: Lab) {
     let Ok(text) = api::static_text("/showcase.json").await else { return };
-    let Ok(recording) = serde_json::from_str::<Recording>(&text) else { return };
+    let Ok(recording) = recspeed_types::api::read::<Recording>(&text) else { return };
     show(lab, recording);
 }
 

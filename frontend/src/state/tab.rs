@@ -96,7 +96,7 @@ fn load() -> Result<Runner, JsValue> {
 
 fn receive(data: &JsValue) {
     let Some(text) = data.as_string() else { return };
-    let Ok(event) = serde_json::from_str::<RunEvent>(&text) else { return };
+    let Ok(event) = recspeed_types::api::read::<RunEvent>(&text) else { return };
     let batch = ACTIVE
         .with_borrow(|active| active.as_ref().filter(|(run, _)| run.id() == event.run).map(|(_, batch)| batch.clone()));
     if let Some(batch) = batch {

@@ -134,7 +134,7 @@ pub struct EventPage {
 }
 
 /// One message of the stream `GET /api/stream`; its SSE id is the position to resume from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum StreamMessage {
@@ -153,6 +153,32 @@ pub enum StreamMessage {
         /// The run.
         run: RunId,
     },
+}
+
+/// Read by value, like the events inside.
+impl<'de> Deserialize<'de> for StreamMessage {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let mut fields = serde_json::Map::deserialize(deserializer)?;
+        let mut part = |name: &'static str| fields.remove(name).ok_or_else(|| D::Error::missing_field(name));
+        let kind = part("type")?;
+        match kind.as_str() {
+            Some("run") => serde_json::from_value(part("run")?).map(|run| Self::Run { run }),
+            Some("event") => serde_json::from_value(part("event")?).map(|event| Self::Event { event }),
+            Some("deleted") => serde_json::from_value(part("run")?).map(|run| Self::Deleted { run }),
+            _ => return Err(D::Error::custom(format!("type is {kind}; known: run, event, deleted"))),
+        }
+        .map_err(D::Error::custom)
+    }
+}
+
+/// Reads any of the messages of this module from JSON text, by value: a reader of several kinds of messages then carries
+/// the code for each of their parts once.
+///
+/// # Errors
+/// What the JSON parser or the message's own reader says.
+pub fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str::<serde_json::Value>(text).and_then(serde_json::from_value)
 }
 
 /// Any answer that is not a success.

@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for RunId {
 }
 
 /// One line of a run's story.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunEvent {
     /// The run.
@@ -64,6 +64,25 @@ pub struct RunEvent {
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
+}
+
+/// Read by value, so that the page carries the code that reads an event once instead of once for each format.
+impl<'de> Deserialize<'de> for RunEvent {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let mut fields = serde_json::Map::deserialize(deserializer)?;
+        let mut head = |name: &'static str| fields.remove(name).ok_or_else(|| D::Error::missing_field(name));
+        let (run, seq, at_us) = (head("run")?, head("seq")?, head("at_us")?);
+        let number = |name: &str, value: &serde_json::Value| {
+            value.as_u64().ok_or_else(|| D::Error::custom(format!("{name} is {value}, not a whole number from 0")))
+        };
+        Ok(Self {
+            run: serde_json::from_value(run).map_err(D::Error::custom)?,
+            seq: number("seq", &seq)?,
+            at_us: number("at_us", &at_us)?,
+            kind: serde_json::from_value(fields.into()).map_err(D::Error::custom)?,
+        })
+    }
 }
 
 /// What happened.

@@ -153,3 +153,23 @@ fn assignments_reach_every_depth_and_take_texts_without_quotes() {
         assert!(message.contains("is no assignment; write --set section.field=value"), "{wrong}: {message}");
     }
 }
+
+#[test]
+fn messages_of_the_stream_read_back_to_what_was_sent() {
+    use recspeed_types::api::{StreamMessage, read};
+    use recspeed_types::{EventKind, RunEvent, RunId};
+    let run = RunId::new("r1").unwrap();
+    let event = RunEvent { run: run.clone(), seq: 3, at_us: 9, kind: EventKind::Log { message: "x".into() } };
+    for message in [StreamMessage::Event { event: Box::new(event) }, StreamMessage::Deleted { run }] {
+        let text = serde_json::to_string(&message).unwrap();
+        assert_eq!(read::<StreamMessage>(&text).unwrap(), message);
+        assert_eq!(serde_json::from_str::<StreamMessage>(&text).unwrap(), message);
+    }
+    for wrong in [
+        r#"{"type":"x"}"#,
+        r#"{"type":"event"}"#,
+        r#"{"type":"event","event":{"run":"r","seq":-1,"at_us":0,"kind":"log"}}"#,
+    ] {
+        assert!(read::<StreamMessage>(wrong).is_err(), "{wrong}");
+    }
+}
