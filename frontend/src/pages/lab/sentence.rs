@@ -1,7 +1,7 @@
 //! One sentence that says what is being learnt, from the spec.
 
 use recspeed_types::ExperimentSpec;
-use recspeed_types::catalogue::{self, Predicts};
+use recspeed_types::catalogue;
 use recspeed_types::spec::DataSource;
 
 use crate::charts::count;
@@ -12,17 +12,7 @@ pub(crate) fn of(spec: &ExperimentSpec) -> String {
     let Some(entry) = catalogue::find(&spec.recommender.kind) else {
         return "Choose a recommender to see what it learns.".to_owned();
     };
-    let subject = match entry.kind {
-        "mlp" => "A four-layer network".to_owned(),
-        _ => entry.title.to_owned(),
-    };
-    let what = match (entry.kind, entry.predicts) {
-        ("random", _) => "ranks items by chance",
-        ("popularity", _) => "puts the most wanted items first",
-        (_, Predicts::Ratings) => "learns how many stars each person gives",
-        (_, Predicts::Scores) => "learns which items each person will want next",
-    };
-    format!("{subject} {what}, from {}.", ratings(spec))
+    format!("{}, from {}.", entry.headline, ratings(spec))
 }
 
 fn ratings(spec: &ExperimentSpec) -> String {

@@ -7,6 +7,7 @@ pub(super) static ALS_IMPLICIT: Entry = Entry {
     title: "Implicit ALS",
     family: Family::Factorization,
     summary: "Gives each user and item a vector, so that products of vectors are near 1 for interactions and near 0 elsewhere, with more confidence where there was an interaction. Users and items are solved in turn, each by three steps of conjugate gradient.",
+    headline: "Vectors of people and items learn what each person will want next",
     source: Citation {
         authors: "Hu, Koren, Volinsky, 2008; Takács, Pilászy, Tikk, 2011",
         title: "Collaborative Filtering for Implicit Feedback Datasets; Applications of the Conjugate Gradient Method for Implicit Feedback Collaborative Filtering",

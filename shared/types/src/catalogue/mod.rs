@@ -34,6 +34,8 @@ pub struct Entry {
     pub family: Family,
     /// What it does, in two sentences.
     pub summary: &'static str,
+    /// What happens in a run, as the first half of the page's sentence: it goes on with `, from` and the data.
+    pub headline: &'static str,
     /// Where it comes from.
     pub source: Citation,
     /// What it predicts.

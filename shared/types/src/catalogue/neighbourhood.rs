@@ -7,6 +7,7 @@ pub(super) static ITEM_KNN: Entry = Entry {
     title: "Item neighbours",
     family: Family::Neighbourhood,
     summary: "Scores an item by its cosine similarity to the items that the user has rated. Each candidate item looks at its own nearest neighbours only.",
+    headline: "Items that the same people rated tell what each person will want next",
     source: Citation {
         authors: "Deshpande, Karypis, 2004",
         title: "Item-Based Top-N Recommendation Algorithms",

@@ -8,6 +8,7 @@ pub(super) static MLP: Entry = Entry {
     title: "Four-layer network",
     family: Family::Neural,
     summary: "The paper's network: user index, item index and timestamp, each scaled to 0…1, go through three hidden ReLU layers to one output, the rating scaled to 0…1. Ids as plain numbers carry little, so expect it to learn the mean rating and its drift over time rather than anybody's taste.",
+    headline: "A four-layer network learns how many stars each person gives",
     source: Citation { authors: "Recspeed", title: "Recommending with Speed", link: "" },
     predicts: Predicts::Ratings,
     params: &[Param {
