@@ -74,6 +74,25 @@ def compare(title, command, entries, budget):
     return "\n".join(lines)
 
 
+def page_cost():
+    """Size and speed of the page itself, against the design's budgets."""
+    print("the page …", file=sys.stderr, flush=True)
+    answer = call(["node", ROOT / "tests" / "browser" / "page-cost.mjs"])[0]
+    if "failed" in answer:
+        return f"## The page\n\nfailed: {answer['failed']}\n"
+
+    def times(key):
+        return f"{show(statistics.median(answer[key]))} | {show(answer[key][0])} to {show(answer[key][-1])}"
+
+    rows = ["## The page", "", "`node tests/browser/page-cost.mjs`, loopback, a fresh profile each time, Chromium " + answer["browser"], "",
+            "| what | median | smallest to largest | budget |", "|---|---|---|---|",
+            f"| first contentful paint | {times('first')} | 600 ms |",
+            f"| interactive | {times('interactive')} | 1.5 s |",
+            f"| main program after brotli | {answer['bytes']['page'] / 1000:.0f} KB | | 300 KB |",
+            f"| in-tab runner after brotli | {answer['bytes']['runner'] / 1000:.0f} KB | | 900 KB |", ""]
+    return "\n".join(rows)
+
+
 def show(seconds):
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
@@ -119,6 +138,7 @@ def main():
             "no slower than implicit's top-k; never a full score matrix (1.08 GB) in memory."))
     else:
         parts.append("The ALS and ranking rows need real data: set `RECSPEED_DATA`.\n")
+    parts.append(page_cost())
     (ROOT / "docs" / "benchmarks.md").write_text("\n".join(parts))
     print("wrote docs/benchmarks.md", file=sys.stderr)
 

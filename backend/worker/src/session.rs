@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFailure> {
-    let stop = watch::start(emitter, arguments.memory_limit).map_err(|error| {
+    let stop = watch::start(emitter, arguments.memory_limit, arguments.spec.is_none()).map_err(|error| {
         RunFailure::new(FailureCode::Internal, format!("The worker cannot watch for signals: {error}."))
     })?;
     let spec = read_spec(arguments)?;

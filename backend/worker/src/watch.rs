@@ -1,6 +1,7 @@
 //! A second thread that keeps the worker's promises when the first one is busy: leave within five seconds of SIGTERM, end
-//! with a cause before the machine runs out of memory, and leave when nobody listens.
+//! with a cause before the machine runs out of memory, and leave when nobody listens or whoever started it is gone.
 
+use std::os::unix::process::parent_id;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,23 +18,25 @@ const GRACE: Duration = Duration::from_millis(4500);
 /// How often the promises are checked.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Starts the watch; the flag it returns says that the run should stop.
-pub(crate) fn start(emitter: &Emitter, memory_limit: Option<u64>) -> std::io::Result<Arc<AtomicBool>> {
+/// Starts the watch; the flag it returns says that the run should stop. `guarded`: stop too when the parent process ends,
+/// as a server does that is killed.
+pub(crate) fn start(emitter: &Emitter, memory_limit: Option<u64>, guarded: bool) -> std::io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let limit = memory_limit.or_else(|| machine::memory_total().map(|total| total / 10 * 9));
+    let parent = guarded.then(parent_id);
     let (flag, emitter) = (Arc::clone(&stop), emitter.clone());
-    std::thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&emitter, &flag, limit))?;
+    std::thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&emitter, &flag, limit, parent))?;
     Ok(stop)
 }
 
-fn watch(emitter: &Emitter, stop: &AtomicBool, limit: Option<u64>) {
+fn watch(emitter: &Emitter, stop: &AtomicBool, limit: Option<u64>, parent: Option<u32>) {
     let mut asked: Option<Instant> = None;
     loop {
         std::thread::sleep(TICK);
-        if emitter.is_deaf() {
+        if emitter.is_deaf() || parent.is_some_and(|parent| parent_id() != parent) {
             stop.store(true, Ordering::Relaxed);
         }
         if stop.load(Ordering::Relaxed) {

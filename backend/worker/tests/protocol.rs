@@ -240,6 +240,37 @@ fn a_worker_that_nobody_listens_to_leaves() {
 }
 
 #[test]
+fn a_worker_whose_starter_is_killed_leaves() {
+    let home = tempfile::tempdir().unwrap();
+    let spec = home.path().join("spec.json");
+    std::fs::write(&spec, long()).unwrap();
+    // A shell starts the worker, tells its number, and waits; the worker's output goes to a file that stays open.
+    let line = format!(
+        "{} --data-home {} < {} > {} 2>/dev/null & echo $!; wait",
+        env!("CARGO_BIN_EXE_recspeed-worker"),
+        home.path().display(),
+        spec.display(),
+        home.path().join("events").display()
+    );
+    let mut shell = Command::new("sh").args(["-c", &line]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut number = String::new();
+    BufReader::new(shell.stdout.as_mut().unwrap()).read_line(&mut number).unwrap();
+    let events = home.path().join("events");
+    let says = |word: &str| std::fs::read_to_string(&events).unwrap_or_default().contains(word);
+    let begun = Instant::now();
+    while !says(r#""kind":"progress""#) && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill(Pid::from_raw(shell.id() as i32), Signal::SIGKILL).unwrap();
+    shell.wait().unwrap();
+    let killed = Instant::now();
+    while !says(r#""code":"cancelled""#) && killed.elapsed() < Duration::from_secs(6) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(says(r#""code":"cancelled""#), "worker {} goes on without its starter", number.trim());
+}
+
+#[test]
 fn probe_lists_what_this_build_can_do() {
     let output = Command::new(env!("CARGO_BIN_EXE_recspeed-worker")).arg("probe").output().unwrap();
     let probe: recspeed_types::probe::Probe = serde_json::from_slice(&output.stdout).unwrap();
