@@ -53,7 +53,7 @@ wasm-check: ## Every shared crate compiles for the browser
 browser: ## The page in a real browser
 	tests/browser/run.sh
 
-bench: binaries ## Measure against the peers and write docs/benchmarks.md
+bench: test-setup build ## Measure against the peers and write docs/benchmarks.md
 	tests/bench/run.sh
 
 clean: ## Remove what was built

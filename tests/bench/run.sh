@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the peers into a virtual environment of their own, builds the examples that time ours, measures, writes docs.
+# Brings the peers into a virtual environment of their own, then measures what the last `make build` built and writes docs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 if [ ! -x .venv/bench/bin/python ] || [ tests/bench/requirements.txt -nt .venv/bench/installed ]; then
@@ -8,7 +8,4 @@ if [ ! -x .venv/bench/bin/python ] || [ tests/bench/requirements.txt -nt .venv/b
     .venv/bench/bin/pip install --quiet -r tests/bench/requirements.txt
     touch .venv/bench/installed
 fi
-cargo build --release --locked -p recspeed-data --example read_csv
-cargo build --release --locked -p recspeed-recommenders --example als_iteration --example full_ranking
-cargo build --release --locked -p recspeed-neural --example four_layer
 python3 tests/bench/bench.py
