@@ -57,11 +57,12 @@ def compare(title, command, entries, budget):
                 row["name"] = answer.get("name", label)
                 row["version"] = answer.get("version", "")
                 row["note"] = answer.get("note", "")
-    base = statistics.median(gathered[entries[0][0]]["seconds"]) if gathered[entries[0][0]]["seconds"] else None
+    first = gathered.get(entries[0][0], {"seconds": []})["seconds"]
+    base = statistics.median(first) if first else None
     lines = [f"## {title}", "", f"`{command}`", "", "| what | median | smallest to largest | repeats | ours is … times as fast | peak memory |",
              "|---|---|---|---|---|---|"]
     for label, _ in entries:
-        row = gathered[label]
+        row = gathered.get(label, {"seconds": [], "peak": 0, "failed": "it printed nothing"})
         name = f"{row.get('name', label)} {row.get('version', '')}".strip()
         if not row["seconds"]:
             lines.append(f"| {name} | failed: {row.get('failed')} | | | | |")
@@ -70,7 +71,8 @@ def compare(title, command, entries, budget):
         ratio = "" if base is None or label == entries[0][0] else f"{median / base:.2f}"
         lines.append(f"| {name} | {show(median)} | {show(min(row['seconds']))} to {show(max(row['seconds']))} | "
                      f"{len(row['seconds'])} | {ratio} | {row['peak'] / 2**20:.0f} MiB |")
-    lines += ["", f"Budget: {budget}", ""]
+    notes = [f"{row['name']}: {row['note']}" for row in gathered.values() if row.get("note")]
+    lines += ["", *[f"- {note}" for note in notes], "", f"Budget: {budget}", ""]
     return "\n".join(lines)
 
 
