@@ -1,5 +1,6 @@
-//! Checkpoints on disk: whole or not at all, one at a time.
+//! Checkpoints on disk: whole or not at all, the last few of them.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,18 +19,22 @@ pub(crate) struct Written {
 /// Writes checkpoints into a folder, not more often than is cheap.
 pub(crate) struct Checkpoints {
     folder: PathBuf,
-    latest: Option<String>,
+    /// Files of this worker, oldest first.
+    kept: VecDeque<String>,
     last_write: Instant,
     /// How long the last write took: writing shall cost at most a twentieth of the run.
     cost: Duration,
 }
 
+/// Files that stay. More than one, because whoever started the worker may be killed before it has noted the newest: it then
+/// looks for one that it knows.
+const KEPT: usize = 3;
 /// At least this long between two checkpoints.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 impl Checkpoints {
     pub(crate) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), latest: None, last_write: Instant::now(), cost: Duration::ZERO }
+        Self { folder: folder.to_owned(), kept: VecDeque::new(), last_write: Instant::now(), cost: Duration::ZERO }
     }
 
     /// Whether it is time for another one.
@@ -37,8 +42,7 @@ impl Checkpoints {
         self.last_write.elapsed() >= INTERVAL.max(self.cost * 20)
     }
 
-    /// Writes `state` beside the earlier checkpoint, renames it into place, then removes the earlier one: at any moment
-    /// one whole checkpoint lies in the folder.
+    /// Writes `state` beside the earlier checkpoints, renames it into place, then removes the oldest one beyond [`KEPT`].
     pub(crate) fn write(&mut self, step: u64, state: &[u8]) -> std::io::Result<Written> {
         let begun = Instant::now();
         fs::create_dir_all(&self.folder)?;
@@ -49,11 +53,14 @@ impl Checkpoints {
         out.sync_all()?;
         drop(out);
         fs::rename(&partial, self.folder.join(&file))?;
-        if let Some(earlier) = self.latest.replace(file.clone())
-            && earlier != file
+        if self.kept.back() != Some(&file) {
+            self.kept.push_back(file.clone());
+        }
+        while self.kept.len() > KEPT
+            && let Some(oldest) = self.kept.pop_front()
         {
             // A checkpoint left behind costs space, not truth.
-            let _ = fs::remove_file(self.folder.join(earlier));
+            let _ = fs::remove_file(self.folder.join(oldest));
         }
         self.last_write = Instant::now();
         self.cost = begun.elapsed();
@@ -74,15 +81,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_whole_checkpoint_lies_in_the_folder_after_each_write() {
+    fn the_last_three_checkpoints_lie_in_the_folder_whole() {
         let folder = tempfile::tempdir().unwrap();
         let mut checkpoints = Checkpoints::new(folder.path());
-        for step in [1, 2, 3] {
-            let written = checkpoints.write(step, format!("state {step}").as_bytes()).unwrap();
-            let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
-            assert_eq!(files, [written.file.as_str()]);
-            assert_eq!(fs::read_to_string(folder.path().join(written.file)).unwrap(), format!("state {step}"));
+        for step in 1..=5_u64 {
+            checkpoints.write(step, format!("state {step}").as_bytes()).unwrap();
+            let mut files: Vec<_> = fs::read_dir(folder.path())
+                .unwrap()
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .collect();
+            files.sort();
+            let expected: Vec<_> =
+                (step.saturating_sub(2).max(1)..=step).map(|s| format!("checkpoint-{s}.bin")).collect();
+            assert_eq!(files, expected);
         }
+        assert_eq!(fs::read_to_string(folder.path().join("checkpoint-4.bin")).unwrap(), "state 4");
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Emitter {
         last
     }
 
+    /// Notes that whoever started this worker is gone.
+    pub(crate) fn abandon(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).deaf = true;
+    }
+
     /// Whether nobody listens any more.
     pub(crate) fn is_deaf(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).deaf

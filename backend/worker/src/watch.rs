@@ -36,7 +36,10 @@ fn watch(emitter: &Emitter, stop: &AtomicBool, limit: Option<u64>, parent: Optio
     let mut asked: Option<Instant> = None;
     loop {
         std::thread::sleep(TICK);
-        if emitter.is_deaf() || parent.is_some_and(|parent| parent_id() != parent) {
+        if parent.is_some_and(|parent| parent_id() != parent) {
+            emitter.abandon();
+        }
+        if emitter.is_deaf() {
             stop.store(true, Ordering::Relaxed);
         }
         if stop.load(Ordering::Relaxed) {

@@ -31,10 +31,11 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ru
     let fit_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Fit });
     let fitted = fit(&spec, &prepared, host)?;
-    let memory = MemoryBytes {
-        buffers: prepared.interactions.column_bytes() as u64,
-        ..with_process(fitted.model.as_recommender().memory(), host)
-    };
+    let model = fitted.model.as_recommender().memory();
+    let memory = with_process(
+        MemoryBytes { buffers: model.buffers + prepared.interactions.column_bytes() as u64, ..model },
+        host,
+    );
     host.event(EventKind::Memory { rank: 0, bytes: memory });
 
     let evaluate_start = host.now_us();

@@ -129,8 +129,9 @@ fn without_token(uri: &Uri) -> String {
         .filter(|pair| !pair.is_empty() && !pair.starts_with("token="))
         .collect();
     let path = uri.path();
-    // `//host` would leave this server.
-    let path = if path.starts_with("//") { "/" } else { path };
+    // `//host` would leave this server, and browsers read a backslash as a slash.
+    let leaves = path.starts_with("//") || path.contains('\\');
+    let path = if leaves { "/" } else { path };
     if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
 }
 

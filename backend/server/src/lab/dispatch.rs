@@ -222,6 +222,7 @@ impl Dispatcher {
         if !matches!(record.status, RunStatus::Failed | RunStatus::Cancelled) {
             return Err(LabError::NotRetriable { run, status: record.status });
         }
+        self.hear_of_the_end(&run).await;
         let subject = run.clone();
         let person = self.store.read(move |connection| store::person_of(connection, &subject)).await?;
         self.check_room(&person)?;
@@ -236,7 +237,20 @@ impl Dispatcher {
         self.record(run).await
     }
 
+    /// A run is stored as over, and shown so, a moment before its slot is given back here. Whoever acts on what the store
+    /// says waits for that moment first.
+    async fn hear_of_the_end(&mut self, run: &RunId) {
+        while self.queue.is_running(run)
+            && let Some((ended, outcome)) = self.ends.recv().await
+        {
+            self.release(&ended, &outcome);
+        }
+    }
+
     async fn delete(&mut self, run: RunId) -> Result<(), LabError> {
+        if self.record(run.clone()).await?.status.is_over() {
+            self.hear_of_the_end(&run).await;
+        }
         if self.queue.is_running(&run) {
             return Err(LabError::StillRunning { run });
         }
