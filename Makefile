@@ -43,14 +43,14 @@ lint: ## Formatting and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 
-unit: ## Unit, property, conformance, API and fault tests (RECSPEED_DATA names the folder of real data)
-	tests/setup/nextest.sh run --cargo-profile release --workspace --locked --no-fail-fast
-	cargo test --release --workspace --locked --doc -q
+unit: build ## Unit, property, conformance, API and fault tests; TESTS='test(kill)' takes some (RECSPEED_DATA: real data)
+	tests/setup/nextest.sh run --cargo-profile release --workspace --locked --no-fail-fast $(if $(TESTS),-E '$(TESTS)')
+	$(if $(TESTS),,cargo test --release --workspace --locked --doc -q)
 
 wasm-check: ## Every shared crate compiles for the browser
 	cargo check --release --locked --target wasm32-unknown-unknown $(patsubst shared/%/Cargo.toml,-p recspeed-%,$(wildcard shared/*/Cargo.toml))
 
-browser: ## The page in a real browser
+browser: test-setup build ## The page in a real browser
 	tests/browser/run.sh
 
 bench: test-setup build ## Measure against the peers and write docs/benchmarks.md
