@@ -105,7 +105,7 @@ fn metrics_for(evaluation: &EvaluationSpec, predicts: Predicts) -> EvaluationSpe
                 next.metrics = ranking_metrics();
             }
         }
-        Predicts::Ratings => {
+        Predicts::Ratings | Predicts::Both => {
             if next.metrics == ranking_metrics() {
                 next.metrics = EvaluationSpec::default().metrics;
             }

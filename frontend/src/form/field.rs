@@ -81,6 +81,20 @@ pub(crate) enum FieldKind {
         /// When not set.
         default: Vec<i64>,
     },
+    /// Names, separated by commas.
+    Names {
+        /// How many at most.
+        max_len: usize,
+        /// When not set.
+        default: &'static [&'static str],
+    },
+    /// Recommenders: their kinds, separated by commas, or a JSON list where they have parameters.
+    Recommenders {
+        /// How many at most.
+        max_len: usize,
+        /// When not set.
+        default: &'static [&'static str],
+    },
     /// Names of metrics, separated by commas.
     Metrics,
     /// Free text.
@@ -105,6 +119,8 @@ impl Field {
             ParamKind::Integers { min, max, max_len, default } => {
                 FieldKind::Integers { min: *min, max: *max, max_len: *max_len, default: default.to_vec() }
             }
+            ParamKind::Names { max_len, default } => FieldKind::Names { max_len: *max_len, default },
+            ParamKind::Recommenders { max_len, default, .. } => FieldKind::Recommenders { max_len: *max_len, default },
         };
         Self {
             path: format!("recommender.{}", param.name),
@@ -136,6 +152,10 @@ impl FieldKind {
             Self::Integers { min, max, max_len, .. } => {
                 format!("1 to {max_len} whole numbers from {min} to {max}, as 64, 64")
             }
+            Self::Names { max_len, .. } => format!("up to {max_len} names, as category, brand"),
+            Self::Recommenders { max_len, .. } => {
+                format!("up to {max_len} kinds, as popularity, item-knn, or a JSON list of recommenders")
+            }
             Self::Metrics => "names of metrics, as rmse, ndcg@10".to_owned(),
             Self::Text => "a text".to_owned(),
         }
@@ -149,6 +169,7 @@ impl FieldKind {
             Self::Flag { default } => default.to_string(),
             Self::Choice { default, .. } => default.clone(),
             Self::Integers { default, .. } => joined(default.iter()),
+            Self::Names { default, .. } | Self::Recommenders { default, .. } => joined(default.iter()),
             Self::Metrics | Self::Text => String::new(),
         }
     }
@@ -178,6 +199,13 @@ impl FieldKind {
                 .collect::<Result<Vec<_>, _>>()
                 .map(|v| Some(Value::Array(v)))
                 .map_err(|_| wrong()),
+            Self::Names { .. } => Ok(Some(Value::Array(list(text).map(Value::from).collect()))),
+            Self::Recommenders { .. } if text.starts_with('[') => {
+                serde_json::from_str(text).map(Some).map_err(|_| wrong())
+            }
+            Self::Recommenders { .. } => {
+                Ok(Some(Value::Array(list(text).map(|kind| serde_json::json!({ "kind": kind })).collect())))
+            }
             Self::Metrics => list(text)
                 .map(|part| part.parse::<MetricName>().map(|name| Value::from(name.to_string())))
                 .collect::<Result<Vec<_>, _>>()
@@ -209,7 +237,11 @@ pub(crate) fn number(value: f64) -> String {
 pub(crate) fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Array(items) if items.iter().any(|item| item.as_object().is_some_and(|table| table.len() > 1)) => {
+            value.to_string()
+        }
         Value::Array(items) => joined(items.iter().map(text_of)),
+        Value::Object(table) => table.get("kind").map_or_else(|| value.to_string(), text_of),
         Value::Number(n) if n.is_f64() => number(n.as_f64().unwrap_or_default()),
         other => other.to_string(),
     }
@@ -244,6 +276,17 @@ mod tests {
         }
         assert_eq!(number(1e-9), "1e-9");
         assert_eq!(number(0.001), "0.001");
+    }
+
+    #[test]
+    fn recommenders_are_typed_as_kinds_or_as_json_and_read_back() {
+        let kind = FieldKind::Recommenders { max_len: 8, default: &["popularity"] };
+        let plain = json!([{ "kind": "popularity" }, { "kind": "item-knn" }]);
+        assert_eq!(kind.parse("popularity, item-knn"), Ok(Some(plain.clone())));
+        assert_eq!(text_of(&plain), "popularity, item-knn");
+        let tuned = json!([{ "kind": "item-knn", "neighbours": 5 }]);
+        assert_eq!(kind.parse(&text_of(&tuned)), Ok(Some(tuned)));
+        assert!(kind.parse("[{").is_err());
     }
 
     #[test]

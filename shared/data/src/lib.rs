@@ -14,6 +14,7 @@ mod filters;
 mod generate;
 mod hash;
 mod interactions;
+pub mod parts;
 mod random;
 mod read;
 mod split;

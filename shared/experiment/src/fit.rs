@@ -58,7 +58,8 @@ fn fit_network(
 }
 
 fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
-    let train = TrainSet::new(&data.interactions, &data.fit_rows);
+    let train = TrainSet::new(&data.interactions, &data.fit_rows)
+        .with_attributes(data.item_attributes.as_ref(), data.user_attributes.as_ref());
     let mut watch = LossWatch { host, last: None };
     let recommender =
         recspeed_recommenders::fit(&spec.recommender, &train, spec.seed, &mut watch).map_err(classical_failure)?;
@@ -113,7 +114,9 @@ impl FitObserver for LossWatch<'_> {
 fn classical_failure(error: FitError) -> RunFailure {
     let code = match &error {
         FitError::Interrupted { .. } => return RunFailure::cancelled(),
-        FitError::NoRows | FitError::NotHere { .. } => FailureCode::InvalidSpec,
+        FitError::NoRows | FitError::NotHere { .. } | FitError::Needs { .. } | FitError::NoAttribute { .. } => {
+            FailureCode::InvalidSpec
+        }
         FitError::OutOfMemory { .. } => FailureCode::OutOfMemory,
         FitError::NegativeWeight { .. } => FailureCode::Data,
         FitError::Diverged { .. } => FailureCode::Diverged,

@@ -1,7 +1,7 @@
 //! What a fit leaves behind: a recommender of any family, asked in one way.
 
 use recspeed_neural::NeuralModel;
-use recspeed_recommenders::Recommender;
+use recspeed_recommenders::{Parts, Recommender};
 use recspeed_types::event::MemoryBytes;
 
 /// A recommender that has learnt.
@@ -64,5 +64,10 @@ impl Recommender for NeuralRecommender {
 
     fn parameters(&self) -> u64 {
         self.model.parameters()
+    }
+
+    fn parts(&self) -> Parts {
+        let sizes = Parts::default().with_count("users", self.n_users).with_count("items", self.n_items);
+        sizes.with_model("network", self.model.parts())
     }
 }

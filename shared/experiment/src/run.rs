@@ -1,6 +1,6 @@
 //! The course of an experiment: load, split, fit, evaluate, summarise.
 
-use recspeed_data::{Interactions, SplitRows, apply_filters, leak_count, split};
+use recspeed_data::{Attributes, Interactions, SplitRows, apply_filters, leak_count, split};
 use recspeed_types::event::{MemoryBytes, Phase};
 use recspeed_types::spec::{FitOn, ResolvedSpec};
 use recspeed_types::summary::{DataInfo, EngineInfo, RunSummary, SummaryStatus, Timing};
@@ -91,6 +91,8 @@ impl Story {
 /// The data set, filtered and split.
 pub(crate) struct Prepared {
     pub(crate) interactions: Interactions,
+    pub(crate) item_attributes: Option<Attributes>,
+    pub(crate) user_attributes: Option<Attributes>,
     /// Rows that the recommender learns from, ascending.
     pub(crate) fit_rows: Vec<u32>,
     /// Rows that steer the training, ascending; empty when they are learnt from, or none were held out.
@@ -106,7 +108,7 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
     let loaded = host.load(&spec.dataset, spec.seed)?;
     stop_if_asked(host)?;
     warn_of_bad_lines(&loaded, host, story);
-    let LoadedData { interactions, report, name, sha256, synthetic, .. } = loaded;
+    let LoadedData { interactions, item_attributes, user_attributes, report, name, sha256, synthetic } = loaded;
     let before = interactions.len();
     let interactions = apply_filters(interactions, &spec.dataset.filters, spec.seed);
     if interactions.is_empty() {
@@ -147,7 +149,16 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
         FitOn::Train => (rows.train, rows.validation),
         FitOn::TrainValidation => (known_rows.clone(), Vec::new()),
     };
-    Ok(Prepared { interactions, fit_rows, steer_rows, known_rows, test_rows: rows.test, info })
+    Ok(Prepared {
+        interactions,
+        item_attributes,
+        user_attributes,
+        fit_rows,
+        steer_rows,
+        known_rows,
+        test_rows: rows.test,
+        info,
+    })
 }
 
 fn warn_of_bad_lines(loaded: &LoadedData, host: &mut dyn Host, story: &mut Story) {

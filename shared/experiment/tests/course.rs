@@ -87,7 +87,9 @@ const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty
 fn every_kind_of_the_catalogue_runs_and_its_numbers_are_finite() {
     for entry in recspeed_types::catalogue::ENTRIES {
         let metrics = match entry.predicts {
-            recspeed_types::catalogue::Predicts::Ratings => r#"["rmse", "mae", "accuracy", "ndcg@10", "coverage@10"]"#,
+            recspeed_types::catalogue::Predicts::Ratings | recspeed_types::catalogue::Predicts::Both => {
+                r#"["rmse", "mae", "accuracy", "ndcg@10", "coverage@10"]"#
+            }
             recspeed_types::catalogue::Predicts::Scores => r#"["ndcg@10", "hit@10", "mrr@10", "mean-popularity@10"]"#,
         };
         let kind = entry.kind;
@@ -176,7 +178,7 @@ fn a_split_that_leaves_no_test_rows_is_a_failure_with_a_remedy() {
 #[test]
 fn a_stop_ends_every_kind_as_cancelled() {
     for entry in recspeed_types::catalogue::ENTRIES {
-        let metrics = if entry.predicts == recspeed_types::catalogue::Predicts::Ratings { "rmse" } else { "hit@5" };
+        let metrics = if entry.predicts.has_ratings() { "rmse" } else { "hit@5" };
         let text =
             format!("{FRAME}[recommender]\nkind = \"{}\"\n[evaluation]\nmetrics = [\"{metrics}\"]\n", entry.kind);
         let failure = attempt(None, &text, Some(0)).0.expect_err(entry.kind);

@@ -1,14 +1,15 @@
 //! From a spec to a network that has learnt.
 
+use recspeed_data::parts::{Parts, PartsError};
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Family;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::{ResolvedRecommender, Training};
 
-use crate::network::Mlp;
+use crate::network::{Mlp, Predictor};
 use crate::scaling::{InputScaling, RatingScale};
 use crate::training::{Lesson, memory};
-use crate::{Fitted, NeuralDevice, NeuralFitError, Rows};
+use crate::{Fitted, NeuralDevice, NeuralFitError, NeuralModel, Rows};
 
 /// Kinds of the catalogue that [`fit`] trains.
 const NETWORKS: &[&str] = &["mlp"];
@@ -62,6 +63,19 @@ pub fn fit(
     };
     let (model, info) = lesson.run(observer)?;
     Ok(Fitted { model: Box::new(model), info })
+}
+
+/// The network that these parts were taken from.
+///
+/// # Errors
+/// [`PartsError`]: not a network, or parts of something else.
+pub fn restore(
+    recommender: &ResolvedRecommender,
+    parts: Parts,
+    device: NeuralDevice,
+) -> Result<Box<dyn NeuralModel>, PartsError> {
+    let network = network(recommender).map_err(|_| PartsError::Kind { kind: recommender.entry.kind })?;
+    Ok(Box::new(Predictor::restore(&network, parts, device.plain())?))
 }
 
 /// What [`fit`] would hold at most over `rows` training rows, by purpose: for refusing a run before it starts.

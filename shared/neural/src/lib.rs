@@ -19,7 +19,7 @@ mod training;
 
 pub use device::NeuralDevice;
 pub use error::NeuralFitError;
-pub use fit::{fit, is_network, planned_memory};
+pub use fit::{fit, is_network, planned_memory, restore};
 pub use model::{Fitted, NeuralModel};
 pub use rows::Rows;
 

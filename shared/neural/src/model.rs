@@ -1,5 +1,6 @@
 //! A network that has learnt.
 
+use recspeed_data::parts::Parts;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::summary::TrainingInfo;
 
@@ -41,4 +42,7 @@ pub trait NeuralModel: Send + Sync {
 
     /// Bytes that the model holds.
     fn memory(&self) -> MemoryBytes;
+
+    /// Everything that the model answers with: [`crate::restore`] makes the same model of it.
+    fn parts(&self) -> Parts;
 }

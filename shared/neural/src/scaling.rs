@@ -1,5 +1,7 @@
 //! From columns to the numbers that a network sees, and back to stars.
 
+use recspeed_data::parts::{Array, Parts, PartsError, Values, expect_len};
+
 use crate::{NeuralFitError, Rows};
 
 /// Inputs of the paper's network: user index, item index, timestamp.
@@ -34,6 +36,26 @@ impl InputScaling {
         }
     }
 
+    /// As the parts `inputs.scale` (user, item, time) and `inputs.oldest`, seconds since 1970 in two's complement.
+    pub(crate) fn add_to(&self, parts: Parts) -> Parts {
+        parts.with("inputs.scale", &[INPUTS], Values::F64(vec![self.user, self.item, self.time])).with(
+            "inputs.oldest",
+            &[],
+            Values::U64(vec![self.oldest.cast_unsigned()]),
+        )
+    }
+
+    /// The inverse of [`Self::add_to`].
+    pub(crate) fn take_from(parts: &mut Parts) -> Result<Self, PartsError> {
+        let scale = parts.take("inputs.scale")?;
+        let Array { values: Values::F64(scale), .. } = scale else {
+            return Err(scale.unexpected("inputs.scale", "f64"));
+        };
+        expect_len("inputs.scale", scale.len(), INPUTS)?;
+        let oldest = parts.take_count("inputs.oldest")? as u64;
+        Ok(Self { user: scale[0], item: scale[1], time: scale[2], oldest: oldest.cast_signed() })
+    }
+
     /// The inputs of one row.
     pub(crate) fn apply(&self, user: u32, item: u32, timestamp: i64) -> [f32; INPUTS] {
         let time = (timestamp as f64 - self.oldest as f64) * self.time;
@@ -66,6 +88,18 @@ impl RatingScale {
             return Err(NeuralFitError::NoTrainingRows);
         }
         Ok(Self { lowest: low, width: high - low })
+    }
+
+    /// As the part `stars`: the lowest training rating, and the width of their range.
+    pub(crate) fn add_to(self, parts: Parts) -> Parts {
+        parts.with_list("stars", &[self.lowest, self.width])
+    }
+
+    /// The inverse of [`Self::add_to`].
+    pub(crate) fn take_from(parts: &mut Parts) -> Result<Self, PartsError> {
+        let stars = parts.take_list("stars")?;
+        expect_len("stars", stars.len(), 2)?;
+        Ok(Self { lowest: stars[0], width: stars[1] })
     }
 
     /// Stars to the network's scale.

@@ -1,5 +1,7 @@
 //! Why a fit ends without a model.
 
+use recspeed_types::catalogue::Need;
+
 /// A fit that did not finish.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
@@ -18,6 +20,26 @@ pub enum FitError {
     NotHere {
         /// The kind.
         kind: &'static str,
+    },
+    /// The data set lacks what the method learns from.
+    #[error("`{kind}` needs {}, which this data set does not have; {}", need.as_str(), remedy_for(*need))]
+    Needs {
+        /// The kind.
+        kind: &'static str,
+        /// What is missing.
+        need: Need,
+    },
+    /// No attribute has this name.
+    #[error("recommender.{param} names `{name}`, but the data set has no such {whose} attribute; it has {known}")]
+    NoAttribute {
+        /// The parameter that names it.
+        param: &'static str,
+        /// The name.
+        name: String,
+        /// `item` or `user`.
+        whose: &'static str,
+        /// The attributes that are there.
+        known: String,
     },
     /// There is nothing to learn from.
     #[error("the training set has no rows; loosen the filters or hold out fewer rows")]
@@ -58,6 +80,14 @@ pub enum FitError {
         /// What does not match.
         reason: String,
     },
+}
+
+fn remedy_for(need: Need) -> &'static str {
+    match need {
+        Need::ItemAttributes => "name a file of them as dataset.items, or take a data set that has them",
+        Need::UserAttributes => "name a file of them as dataset.users, or take a data set that has them",
+        Need::Timestamps => "take a data set whose rows say when they were given",
+    }
 }
 
 /// A vector of `len` default values, or an error where the memory cannot be had.

@@ -1,16 +1,47 @@
-//! From a catalogue entry to a fitted recommender.
+//! From a catalogue entry to a fitted recommender, and from saved parts back to one.
 
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
-use crate::baselines::{Bias, GlobalMean, ItemMean, Popularity, Random, UserMean};
-use crate::factorization::ImplicitAls;
-use crate::neighbourhood::ItemKnn;
-use crate::{FitError, Recommender, TrainSet};
+use crate::{FitError, Parts, PartsError, Recommender, TrainSet};
+use crate::{baselines, factorization, neighbourhood};
+
+/// The families of this crate, in the catalogue's order.
+const FAMILIES: &[&[Method]] = &[baselines::METHODS, neighbourhood::METHODS, factorization::METHODS];
+
+/// One kind: how it is fitted, and how it is made of its saved parts.
+pub(crate) struct Method {
+    /// As in the catalogue.
+    pub(crate) kind: &'static str,
+    pub(crate) fit: fn(&FitRequest<'_>, &mut dyn FitObserver) -> Result<Box<dyn Recommender>, FitError>,
+    pub(crate) restore: fn(&ResolvedRecommender, Parts) -> Result<Box<dyn Recommender>, PartsError>,
+}
+
+/// Fits the kinds that this crate does not: those that need a tensor engine.
+pub type FitElsewhere<'a> =
+    dyn Fn(&FitRequest<'_>, &mut dyn FitObserver) -> Result<Box<dyn Recommender>, FitError> + 'a;
+
+/// What is to be fitted.
+#[derive(Clone, Copy)]
+pub struct FitRequest<'a> {
+    /// The kind and its parameters.
+    pub recommender: &'a ResolvedRecommender,
+    /// What it learns from.
+    pub data: &'a TrainSet<'a>,
+    /// Everything random comes from it.
+    pub seed: u64,
+    /// Fits the components of a hybrid that are not fitted here.
+    pub elsewhere: &'a FitElsewhere<'a>,
+}
 
 /// The kinds of the catalogue that [`fit`] can fit.
-pub const KINDS: [&str; 8] =
-    ["random", "global-mean", "user-mean", "item-mean", "bias", "popularity", "item-knn", "als-implicit"];
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().flat_map(|methods| methods.iter()).map(|method| method.kind)
+}
+
+fn method(kind: &str) -> Option<&'static Method> {
+    FAMILIES.iter().flat_map(|methods| methods.iter()).find(|method| method.kind == kind)
+}
 
 /// Fits the recommender to the training set. Everything random comes from `seed`; the result is the same to the last bit
 /// for any number of rayon's threads.
@@ -23,22 +54,29 @@ pub fn fit(
     seed: u64,
     observer: &mut dyn FitObserver,
 ) -> Result<Box<dyn Recommender>, FitError> {
-    let kind = recommender.entry.kind;
-    if !KINDS.contains(&kind) {
-        return Err(FitError::NotHere { kind });
-    }
-    if data.rows.is_empty() {
+    let elsewhere: &FitElsewhere<'_> = &|request, _| Err(FitError::NotHere { kind: request.recommender.entry.kind });
+    fit_request(&FitRequest { recommender, data, seed, elsewhere }, observer)
+}
+
+/// [`fit`] with somebody else for the kinds that are not fitted here.
+///
+/// # Errors
+/// [`FitError`].
+pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Box<dyn Recommender>, FitError> {
+    let entry = request.recommender.entry;
+    let Some(method) = method(entry.kind) else { return (request.elsewhere)(request, observer) };
+    if request.data.rows.is_empty() {
         return Err(FitError::NoRows);
     }
-    Ok(match kind {
-        "random" => Box::new(Random::new(data, seed)),
-        "global-mean" => Box::new(GlobalMean::fit(data)),
-        "user-mean" => Box::new(UserMean::fit(data)),
-        "item-mean" => Box::new(ItemMean::fit(data)),
-        "bias" => Box::new(Bias::fit(recommender, data, observer)?),
-        "popularity" => Box::new(Popularity::fit(data)),
-        "item-knn" => Box::new(ItemKnn::fit(recommender, data, observer)?),
-        "als-implicit" => Box::new(ImplicitAls::fit(recommender, data, seed, observer)?),
-        _ => return Err(FitError::NotHere { kind }),
-    })
+    request.data.check_needs(entry)?;
+    (method.fit)(request, observer)
+}
+
+/// The recommender that these parts were taken from: it answers with the same bits.
+///
+/// # Errors
+/// [`PartsError`]: a kind of another crate, or parts of something else.
+pub fn restore(recommender: &ResolvedRecommender, parts: Parts) -> Result<Box<dyn Recommender>, PartsError> {
+    let kind = recommender.entry.kind;
+    method(kind).map_or(Err(PartsError::Kind { kind }), |method| (method.restore)(recommender, parts))
 }

@@ -20,7 +20,8 @@ mod recommender;
 mod train;
 
 pub use error::FitError;
-pub use fit::{KINDS, fit};
+pub use fit::{FitElsewhere, FitRequest, fit, fit_request, kinds, restore};
 pub use ranking::{RankError, RankRequest, Ranking};
-pub use recommender::{Reason, Recommender};
+pub use recommender::{BasketItem, FoldIn, Reason, Recommender};
+pub use recspeed_data::parts::{Array, Parts, PartsError, Values};
 pub use train::TrainSet;

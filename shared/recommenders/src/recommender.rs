@@ -4,16 +4,42 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use serde::Serialize;
 
+use crate::Parts;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 
 /// A part of why an item is recommended.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Reason {
     /// An item of the user's own training rows, and the part of the score that it contributes.
     OwnItem {
         /// The item.
         item: u32,
+        /// Its part, in the unit of the score.
+        part: f32,
+    },
+    /// A user with a similar taste.
+    SimilarUser {
+        /// The user.
+        user: u32,
+        /// Their part, in the unit of the score.
+        part: f32,
+    },
+    /// Something that the item is, and that the user likes.
+    Attribute {
+        /// Name of the attribute, as `category`.
+        name: String,
+        /// Its value, as `Fragrance`.
+        value: String,
+        /// Its part, in the unit of the score.
+        part: f32,
+    },
+    /// What a component of a hybrid says.
+    Component {
+        /// Its place among the components, from 0.
+        index: usize,
+        /// Its kind.
+        component: &'static str,
         /// Its part, in the unit of the score.
         part: f32,
     },
@@ -39,7 +65,8 @@ pub trait Recommender: Send + Sync {
     /// When `user` or `item` is not below [`Self::n_users`] or [`Self::n_items`].
     fn predict(&self, user: u32, item: u32, timestamp: i64) -> f32;
 
-    /// [`Self::predict`] for every item, without a time. `scores`: `[n_items]`, overwritten.
+    /// What the user's items are ranked by: [`Self::predict`] for every item, without a time, or, where the catalogue's
+    /// `predicts` says both, a score of its own. `scores`: `[n_items]`, overwritten, always finite.
     ///
     /// # Panics
     /// When `user` is not below [`Self::n_users`] or `scores` has another length.
@@ -73,6 +100,42 @@ pub trait Recommender: Send + Sync {
     /// As [`Self::predict`].
     fn explain(&self, _user: u32, _item: u32, _n: usize) -> Option<Vec<Reason>> {
         None
+    }
+
+    /// How it serves people who came after the training: `Some` exactly where the catalogue's `new_users` says how.
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        None
+    }
+
+    /// Everything that the model answers with: [`crate::restore`] makes the same model of it, to the last bit.
+    fn parts(&self) -> Parts;
+}
+
+/// An item that somebody has, and what they think of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BasketItem {
+    /// The item.
+    pub item: u32,
+    /// Stars; what the data set calls liked where nobody was asked.
+    pub rating: f32,
+}
+
+/// Answers for a person who is in no training row, from a basket of items, without training again (fold-in).
+pub trait FoldIn {
+    /// What the person's items are ranked by. A user's own training rows as a basket give that user's scores, as near as
+    /// the method's own solution is exact. `scores`: `[n_items]`, overwritten, always finite. An empty basket is answered
+    /// as a cold user.
+    ///
+    /// # Panics
+    /// When an item is not below `n_items` or `scores` has another length.
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]);
+
+    /// As [`Recommender::explain`]; empty where the method does not explain.
+    ///
+    /// # Panics
+    /// When an item is not below `n_items`.
+    fn explain_basket(&self, _basket: &[BasketItem], _item: u32, _n: usize) -> Vec<Reason> {
+        Vec::new()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use recspeed_data::{Csr, Interactions};
+use recspeed_data::{Attributes, Csr, Interactions};
+use recspeed_types::catalogue::{Entry, Need};
+
+use crate::FitError;
 
 /// The training rows of some interactions, and their two sparse views.
 ///
@@ -18,6 +21,10 @@ pub struct TrainSet<'a> {
     pub by_user: Arc<Csr>,
     /// Items × users of those rows.
     pub by_item: Arc<Csr>,
+    /// Attributes of the items, by id; some items may have none.
+    pub item_attributes: Option<&'a Attributes>,
+    /// Attributes of the users, by id; some users may have none.
+    pub user_attributes: Option<&'a Attributes>,
 }
 
 /// Sum and number of the ratings of one user or item.
@@ -46,7 +53,29 @@ impl<'a> TrainSet<'a> {
     pub fn new(interactions: &'a Interactions, rows: &'a [u32]) -> Self {
         let by_user = Csr::by_user(interactions, rows);
         let by_item = by_user.transpose(interactions.n_items());
-        Self { interactions, rows, by_user: Arc::new(by_user), by_item: Arc::new(by_item) }
+        let (by_user, by_item) = (Arc::new(by_user), Arc::new(by_item));
+        Self { interactions, rows, by_user, by_item, item_attributes: None, user_attributes: None }
+    }
+
+    /// With what is known of items and users besides the ratings.
+    #[must_use]
+    pub fn with_attributes(mut self, items: Option<&'a Attributes>, users: Option<&'a Attributes>) -> Self {
+        self.item_attributes = items;
+        self.user_attributes = users;
+        self
+    }
+
+    /// Whether the data has what the method needs.
+    pub(crate) fn check_needs(&self, entry: &'static Entry) -> Result<(), FitError> {
+        let has = |need: &Need| match need {
+            Need::ItemAttributes => self.item_attributes.is_some(),
+            Need::UserAttributes => self.user_attributes.is_some(),
+            Need::Timestamps => self.interactions.has_timestamps,
+        };
+        match entry.needs.iter().find(|need| !has(need)) {
+            Some(&need) => Err(FitError::Needs { kind: entry.kind, need }),
+            None => Ok(()),
+        }
     }
 
     /// Number of users, with those that have no training row.

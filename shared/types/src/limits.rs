@@ -10,6 +10,8 @@ pub const MAX_SPEC_BYTES: usize = 64 * 1024;
 pub const MAX_PERMALINK_CHARS: usize = 8 * 1024;
 /// Characters in a path or an id inside a spec.
 pub const MAX_PATH_CHARS: usize = 1024;
+/// How deep recommenders may hold recommenders: a hybrid of hybrids of hybrids.
+pub const MAX_NESTING: usize = 3;
 /// Metrics in one evaluation.
 pub const MAX_METRICS: usize = 64;
 /// Largest `k` of a metric at k.

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
+use recspeed_data::parts::{Parts, PartsError, Values, expect_len};
 use recspeed_types::event::MemoryBytes;
 
 use crate::NeuralModel;
@@ -15,7 +16,8 @@ const CHUNK: usize = 1024;
 /// Weights, and the scales that they were learnt on.
 pub(crate) struct Predictor {
     network: Attached,
-    parameters: usize,
+    /// The parameters in their flat order.
+    flat: Tensor<1>,
     scaling: InputScaling,
     scale: RatingScale,
     device: Device,
@@ -32,7 +34,17 @@ impl Predictor {
         newest: i64,
         device: Device,
     ) -> Self {
-        Self { network: network.attach(flat), parameters: network.parameters(), scaling, scale, device, newest }
+        Self { network: network.attach(flat), flat: flat.clone(), scaling, scale, device, newest }
+    }
+
+    /// The inverse of [`NeuralModel::parts`].
+    pub(crate) fn restore(network: &Mlp, mut parts: Parts, device: Device) -> Result<Self, PartsError> {
+        let flat = parts.take_list("parameters")?;
+        expect_len("parameters", flat.len(), network.parameters())?;
+        let scales = (InputScaling::take_from(&mut parts)?, RatingScale::take_from(&mut parts)?);
+        let newest = (parts.take_count("newest")? as u64).cast_signed();
+        let flat = Tensor::from_data(TensorData::new(flat, [network.parameters()]), &device);
+        Ok(Self::new(network, &flat, scales, newest, device))
     }
 
     /// Outputs on the scale `[0, 1]` for scaled inputs.
@@ -92,10 +104,18 @@ impl NeuralModel for Predictor {
     }
 
     fn parameters(&self) -> u64 {
-        self.parameters as u64
+        self.flat.dims()[0] as u64
     }
 
     fn memory(&self) -> MemoryBytes {
-        MemoryBytes { parameters: 4 * self.parameters as u64, ..MemoryBytes::default() }
+        MemoryBytes { parameters: 4 * self.parameters(), ..MemoryBytes::default() }
+    }
+
+    fn parts(&self) -> Parts {
+        let flat = self.flat.clone().into_data();
+        let flat = flat.as_slice::<f32>().expect("flex computes in f32 and holds its tensors in memory");
+        let parts = Parts::default().with_list("parameters", flat);
+        let newest = Values::U64(vec![self.newest.cast_unsigned()]);
+        self.scale.add_to(self.scaling.add_to(parts)).with("newest", &[], newest)
     }
 }

@@ -4,21 +4,31 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
+use crate::fit::Method;
 use crate::recommender::model_bytes;
-use crate::{FitError, Recommender, TrainSet};
+use crate::{FitError, Parts, Recommender, TrainSet};
+
+pub(super) const METHOD: Method = Method {
+    kind: "bias",
+    fit: |request, observer| Ok(Box::new(Bias::fit(request.recommender, request.data, observer)?)),
+    restore: |_, mut parts| {
+        let mean = parts.take_number("mean")?;
+        Ok(Box::new(Bias { mean, users: parts.take_list("users")?, items: parts.take_list("items")? }))
+    },
+};
 
 /// `r̂_ui = μ + b_u + b_i`, fitted by alternating least squares: in each iteration first
 /// `b_i = Σ_u (r_ui − μ − b_u) / (λ_i + n_i)`, then `b_u = Σ_i (r_ui − μ − b_i) / (λ_u + n_u)`.
 /// Source: Koren, "Factor in the Neighbors", doi:10.1145/1644873.1644874, section 2.1; the order is Surprise's.
 #[derive(Debug)]
-pub(crate) struct Bias {
+struct Bias {
     mean: f32,
     users: Vec<f32>,
     items: Vec<f32>,
 }
 
 impl Bias {
-    pub(crate) fn fit(
+    fn fit(
         recommender: &ResolvedRecommender,
         data: &TrainSet<'_>,
         observer: &mut dyn FitObserver,
@@ -92,5 +102,9 @@ impl Recommender for Bias {
 
     fn parameters(&self) -> u64 {
         (self.users.len() + self.items.len() + 1) as u64
+    }
+
+    fn parts(&self) -> Parts {
+        Parts::default().with_number("mean", self.mean).with_list("users", &self.users).with_list("items", &self.items)
     }
 }

@@ -3,21 +3,47 @@
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
+use crate::fit::Method;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
 use crate::train::Tally;
-use crate::{Recommender, TrainSet};
+use crate::{Parts, Recommender, TrainSet};
+
+pub(super) const GLOBAL_MEAN: Method = Method {
+    kind: "global-mean",
+    fit: |request, _| Ok(Box::new(GlobalMean::fit(request.data))),
+    restore: |_, mut parts| {
+        let mean = parts.take_number("mean")?;
+        Ok(Box::new(GlobalMean { mean, users: parts.take_count("users")?, items: parts.take_count("items")? }))
+    },
+};
+
+pub(super) const USER_MEAN: Method = Method {
+    kind: "user-mean",
+    fit: |request, _| Ok(Box::new(UserMean::fit(request.data))),
+    restore: |_, mut parts| {
+        Ok(Box::new(UserMean { means: parts.take_list("means")?, items: parts.take_count("items")? }))
+    },
+};
+
+pub(super) const ITEM_MEAN: Method = Method {
+    kind: "item-mean",
+    fit: |request, _| Ok(Box::new(ItemMean::fit(request.data))),
+    restore: |_, mut parts| {
+        Ok(Box::new(ItemMean { means: parts.take_list("means")?, users: parts.take_count("users")? }))
+    },
+};
 
 /// The mean of all training ratings, for everybody and everything.
 #[derive(Debug)]
-pub(crate) struct GlobalMean {
+struct GlobalMean {
     mean: f32,
     users: usize,
     items: usize,
 }
 
 impl GlobalMean {
-    pub(crate) fn fit(data: &TrainSet<'_>) -> Self {
+    fn fit(data: &TrainSet<'_>) -> Self {
         Self { mean: global(data) as f32, users: data.n_users(), items: data.n_items() }
     }
 }
@@ -50,17 +76,22 @@ impl Recommender for GlobalMean {
     fn parameters(&self) -> u64 {
         1
     }
+
+    fn parts(&self) -> Parts {
+        let sizes = Parts::default().with_count("users", self.users).with_count("items", self.items);
+        sizes.with_number("mean", self.mean)
+    }
 }
 
 /// The mean of the user's own training ratings; the global mean for a user without any.
 #[derive(Debug)]
-pub(crate) struct UserMean {
+struct UserMean {
     means: Vec<f32>,
     items: usize,
 }
 
 impl UserMean {
-    pub(crate) fn fit(data: &TrainSet<'_>) -> Self {
+    fn fit(data: &TrainSet<'_>) -> Self {
         Self { means: means(&data.user_tallies(), global(data)), items: data.n_items() }
     }
 }
@@ -94,17 +125,21 @@ impl Recommender for UserMean {
     fn parameters(&self) -> u64 {
         self.means.len() as u64
     }
+
+    fn parts(&self) -> Parts {
+        Parts::default().with_list("means", &self.means).with_count("items", self.items)
+    }
 }
 
 /// The mean of the item's training ratings; the global mean for an item without any.
 #[derive(Debug)]
-pub(crate) struct ItemMean {
+struct ItemMean {
     means: Vec<f32>,
     users: usize,
 }
 
 impl ItemMean {
-    pub(crate) fn fit(data: &TrainSet<'_>) -> Self {
+    fn fit(data: &TrainSet<'_>) -> Self {
         Self { means: means(&data.item_tallies(), global(data)), users: data.n_users() }
     }
 }
@@ -137,6 +172,10 @@ impl Recommender for ItemMean {
 
     fn parameters(&self) -> u64 {
         self.means.len() as u64
+    }
+
+    fn parts(&self) -> Parts {
+        Parts::default().with_list("means", &self.means).with_count("users", self.users)
     }
 }
 

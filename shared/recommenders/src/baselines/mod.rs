@@ -5,7 +5,8 @@ mod means;
 mod popularity;
 mod random;
 
-pub(crate) use bias::Bias;
-pub(crate) use means::{GlobalMean, ItemMean, UserMean};
-pub(crate) use popularity::Popularity;
-pub(crate) use random::Random;
+use crate::fit::Method;
+
+/// In the catalogue's order.
+pub(crate) const METHODS: &[Method] =
+    &[random::METHOD, means::GLOBAL_MEAN, means::USER_MEAN, means::ITEM_MEAN, bias::METHOD, popularity::METHOD];

@@ -3,19 +3,28 @@
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
+use crate::fit::Method;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
-use crate::{Reason, Recommender, TrainSet};
+use crate::{BasketItem, FoldIn, Parts, Reason, Recommender, TrainSet, Values};
+
+pub(super) const METHOD: Method = Method {
+    kind: "popularity",
+    fit: |request, _| Ok(Box::new(Popularity::fit(request.data))),
+    restore: |_, mut parts| {
+        Ok(Box::new(Popularity { counts: parts.take_indices("counts")?, users: parts.take_count("users")? }))
+    },
+};
 
 /// Scores an item by its number of training rows.
 #[derive(Debug)]
-pub(crate) struct Popularity {
+struct Popularity {
     counts: Vec<u32>,
     users: usize,
 }
 
 impl Popularity {
-    pub(crate) fn fit(data: &TrainSet<'_>) -> Self {
+    fn fit(data: &TrainSet<'_>) -> Self {
         Self { counts: data.item_counts(), users: data.n_users() }
     }
 
@@ -59,5 +68,23 @@ impl Recommender for Popularity {
     fn explain(&self, _: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
         let interactions = u64::from(self.counts[item as usize]);
         Some(std::iter::once(Reason::Popularity { interactions }).take(n).collect())
+    }
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
+    fn parts(&self) -> Parts {
+        let counts = Values::U32(self.counts.clone());
+        Parts::default().with("counts", &[self.counts.len()], counts).with_count("users", self.users)
+    }
+}
+
+impl FoldIn for Popularity {
+    fn score_basket(&self, _: &[BasketItem], scores: &mut [f32]) {
+        self.score_all(0, scores);
+    }
+
+    fn explain_basket(&self, _: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        self.explain(0, item, n).unwrap_or_default()
     }
 }

@@ -4,8 +4,18 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use recspeed_types::event::MemoryBytes;
 
+use crate::fit::Method;
 use crate::recommender::model_bytes;
-use crate::{Recommender, TrainSet};
+use crate::{Parts, Recommender, TrainSet, Values};
+
+pub(super) const METHOD: Method = Method {
+    kind: "random",
+    fit: |request, _| Ok(Box::new(Random::new(request.data, request.seed))),
+    restore: |_, mut parts| {
+        let seed = parts.take_count("seed")? as u64;
+        Ok(Box::new(Random { seed, users: parts.take_count("users")?, items: parts.take_count("items")? }))
+    },
+};
 
 /// The first user's stream; the streams below it belong to splits, data and initial factors.
 const FIRST_USER_STREAM: u64 = 1 << 32;
@@ -13,14 +23,14 @@ const FIRST_USER_STREAM: u64 = 1 << 32;
 /// A score drawn uniformly from `[0, 1)` for each user and item: word `item` of a ChaCha8 stream of the user's
 /// own under the seed, so that any score can be had without the others.
 #[derive(Debug)]
-pub(crate) struct Random {
+struct Random {
     seed: u64,
     users: usize,
     items: usize,
 }
 
 impl Random {
-    pub(crate) fn new(data: &TrainSet<'_>, seed: u64) -> Self {
+    fn new(data: &TrainSet<'_>, seed: u64) -> Self {
         Self { seed, users: data.n_users(), items: data.n_items() }
     }
 
@@ -64,5 +74,9 @@ impl Recommender for Random {
 
     fn parameters(&self) -> u64 {
         0
+    }
+    fn parts(&self) -> Parts {
+        let sizes = Parts::default().with_count("users", self.users).with_count("items", self.items);
+        sizes.with("seed", &[], Values::U64(vec![self.seed]))
     }
 }

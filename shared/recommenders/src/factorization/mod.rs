@@ -2,5 +2,8 @@
 
 mod als;
 
-pub(crate) use als::ImplicitAls;
+use crate::fit::Method;
 pub use als::{Als, AlsSettings, Confidence, Solver};
+
+/// In the catalogue's order.
+pub(crate) const METHODS: &[Method] = &[als::IMPLICIT];

@@ -8,9 +8,23 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
+use crate::fit::Method;
 use crate::ranking::{Best, Scored};
 use crate::recommender::{model_bytes, weightiest};
-use crate::{FitError, Reason, Recommender, TrainSet};
+use crate::{BasketItem, FitError, FoldIn, Parts, Reason, Recommender, TrainSet};
+
+pub(super) const METHOD: Method = Method {
+    kind: "item-knn",
+    fit: |request, observer| Ok(Box::new(ItemKnn::fit(request.recommender, request.data, observer)?)),
+    restore: |recommender, mut parts| {
+        let n_items = parts.take_count("items")?;
+        Ok(Box::new(ItemKnn {
+            weighting: Weighting::named(recommender.text("weighting")),
+            by_user: Arc::new(parts.take_csr("ratings", n_items)?),
+            candidates_of: parts.take_csr("similarities", n_items)?,
+        }))
+    },
+};
 
 /// Additions of one group of items, about a tenth of a second of work.
 const GROUP_ADDITIONS: u64 = 30_000_000;
@@ -21,7 +35,7 @@ const GROUP_ADDITIONS: u64 = 30_000_000;
 /// similar items with `sim > 0`, itself not among them; of equal similarities the lower item id stays.
 /// Source: Deshpande, Karypis, "Item-Based Top-N Recommendation Algorithms", doi:10.1145/963770.963776.
 #[derive(Debug)]
-pub(crate) struct ItemKnn {
+struct ItemKnn {
     by_user: Arc<Csr>,
     weighting: Weighting,
     /// Row `j`: the candidates that have `j` among their neighbours, with the similarity.
@@ -36,6 +50,10 @@ enum Weighting {
 }
 
 impl Weighting {
+    fn named(name: &str) -> Self {
+        if name == "binary" { Self::Binary } else { Self::Rating }
+    }
+
     #[inline]
     fn of(self, rating: f32) -> f32 {
         match self {
@@ -53,12 +71,12 @@ struct Neighbours {
 }
 
 impl ItemKnn {
-    pub(crate) fn fit(
+    fn fit(
         recommender: &ResolvedRecommender,
         data: &TrainSet<'_>,
         observer: &mut dyn FitObserver,
     ) -> Result<Self, FitError> {
-        let weighting = if recommender.text("weighting") == "binary" { Weighting::Binary } else { Weighting::Rating };
+        let weighting = Weighting::named(recommender.text("weighting"));
         let search = Search {
             data,
             weighting,
@@ -205,18 +223,14 @@ impl Recommender for ItemKnn {
     }
 
     fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
-        self.parts(user, item).map(|(_, part)| part).fold(0.0, |sum, part| sum + part)
+        self.votes(user, item).map(|(_, part)| part).fold(0.0, |sum, part| sum + part)
     }
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         scores.fill(0.0);
         let (own, ratings) = self.by_user.row(user as usize);
         for (&own, &rating) in own.iter().zip(ratings) {
-            let weight = self.weighting.of(rating);
-            let (candidates, similarities) = self.candidates_of.row(own as usize);
-            for (&candidate, &similarity) in candidates.iter().zip(similarities) {
-                scores[candidate as usize] += weight * similarity;
-            }
+            self.add_votes(own, rating, scores);
         }
     }
 
@@ -229,19 +243,54 @@ impl Recommender for ItemKnn {
     }
 
     fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        Some(weightiest(self.parts(user, item).collect(), n))
+        Some(weightiest(self.votes(user, item).collect(), n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
+    /// `ratings`: users × items; `similarities`: row `j` has the candidates that have `j` among their neighbours.
+    fn parts(&self) -> Parts {
+        let parts = Parts::default().with_count("items", self.n_items());
+        parts.with_csr("ratings", &self.by_user).with_csr("similarities", &self.candidates_of)
+    }
+}
+
+impl FoldIn for ItemKnn {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        scores.fill(0.0);
+        for own in basket {
+            self.add_votes(own.item, own.rating, scores);
+        }
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        weightiest(basket.iter().filter_map(|own| self.vote(own.item, own.rating, item)).collect(), n)
     }
 }
 
 impl ItemKnn {
     /// The user's own items among the candidate's neighbours, ascending, each with its part of the score.
-    fn parts(&self, user: u32, candidate: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
+    fn votes(&self, user: u32, candidate: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
         let (own, ratings) = self.by_user.row(user as usize);
-        own.iter().zip(ratings).filter_map(move |(&own, &rating)| {
-            let (candidates, similarities) = self.candidates_of.row(own as usize);
-            let at = candidates.binary_search(&candidate).ok()?;
-            Some((own, self.weighting.of(rating) * similarities[at]))
-        })
+        own.iter().zip(ratings).filter_map(move |(&own, &rating)| self.vote(own, rating, candidate))
+    }
+
+    /// What an item that somebody rated adds to the candidate's score.
+    fn vote(&self, own: u32, rating: f32, candidate: u32) -> Option<(u32, f32)> {
+        let (candidates, similarities) = self.candidates_of.row(own as usize);
+        let at = candidates.binary_search(&candidate).ok()?;
+        Some((own, self.weighting.of(rating) * similarities[at]))
+    }
+
+    /// What an item that somebody rated adds to every score.
+    fn add_votes(&self, own: u32, rating: f32, scores: &mut [f32]) {
+        let weight = self.weighting.of(rating);
+        let (candidates, similarities) = self.candidates_of.row(own as usize);
+        for (&candidate, &similarity) in candidates.iter().zip(similarities) {
+            scores[candidate as usize] += weight * similarity;
+        }
     }
 }
 

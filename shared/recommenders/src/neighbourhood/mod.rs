@@ -2,4 +2,7 @@
 
 mod item_knn;
 
-pub(crate) use item_knn::ItemKnn;
+use crate::fit::Method;
+
+/// In the catalogue's order.
+pub(crate) const METHODS: &[Method] = &[item_knn::METHOD];

@@ -1,7 +1,9 @@
 //! What several test programs share.
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use recspeed_data::{Interactions, InteractionsBuilder};
+use recspeed_data::{
+    AttributeColumn, AttributeValues, Attributes, Dictionary, DictionaryBuilder, Interactions, InteractionsBuilder,
+};
 use recspeed_recommenders::{Recommender, TrainSet, fit};
 use recspeed_types::spec::{EvaluationSpec, ParamValue, RecommenderSpec, ResolvedRecommender};
 use recspeed_types::{ExperimentSpec, MetricKind, MetricName, Unobserved};
@@ -36,6 +38,30 @@ pub(crate) fn interactions(rows: &[(u32, u32, f32)]) -> Interactions {
         builder.push(&user.to_string(), &item.to_string(), rating, 0);
     }
     builder.finish()
+}
+
+/// What is known of users and items besides ratings: a colour, words and a size, all three told by the id, and nothing
+/// about every seventh id.
+pub(crate) fn attributes(ids: &Dictionary) -> Attributes {
+    let (mut known, mut colours, mut words) =
+        (DictionaryBuilder::default(), DictionaryBuilder::default(), DictionaryBuilder::default());
+    let (mut colour, mut indptr, mut word, mut size) = (Vec::new(), vec![0], Vec::new(), Vec::new());
+    for (index, id) in ids.iter().enumerate().filter(|(index, _)| index % 7 != 3) {
+        known.intern(id);
+        colour.push(colours.intern(if index % 2 == 0 { "black" } else { "white" }));
+        word.extend([words.intern(&format!("line{}", index % 5)), words.intern("piece")]);
+        indptr.push(word.len());
+        size.push(if index % 11 == 0 { f32::NAN } else { index as f32 });
+    }
+    let column = |name: &str, values| AttributeColumn { name: name.to_owned(), values };
+    Attributes {
+        ids: known.finish(),
+        columns: vec![
+            column("colour", AttributeValues::Token { vocabulary: colours.finish(), word: colour }),
+            column("title", AttributeValues::TokenSeq { vocabulary: words.finish(), indptr, words: word }),
+            column("size", AttributeValues::Float(size)),
+        ],
+    }
 }
 
 /// `size` users and items; user `u` rated item `i` exactly when `u + i` is even and `u ≠ i`. So the item that a user

@@ -22,10 +22,13 @@ pub(super) static RANDOM: Entry = Entry {
     headline: "Chance ranks the items",
     source: CREMONESI_2010,
     predicts: Predicts::Scores,
+    needs: &[],
+    random: true,
     params: &[],
     losses: &[],
     cold_users: "the same as everybody",
     cold_items: "the same as every item",
+    new_users: None,
     explains: None,
 };
 
@@ -37,10 +40,13 @@ pub(super) static GLOBAL_MEAN: Entry = Entry {
     headline: "The mean of all ratings predicts how many stars each person gives",
     source: KOREN_2010,
     predicts: Predicts::Ratings,
+    needs: &[],
+    random: false,
     params: &[],
     losses: &[],
     cold_users: "the global mean",
     cold_items: "the global mean",
+    new_users: None,
     explains: None,
 };
 
@@ -52,10 +58,13 @@ pub(super) static USER_MEAN: Entry = Entry {
     headline: "Each person's own mean predicts how many stars they give",
     source: KOREN_2010,
     predicts: Predicts::Ratings,
+    needs: &[],
+    random: false,
     params: &[],
     losses: &[],
     cold_users: "the global mean",
     cold_items: "the user's mean",
+    new_users: None,
     explains: None,
 };
 
@@ -67,10 +76,13 @@ pub(super) static ITEM_MEAN: Entry = Entry {
     headline: "Each item's mean predicts how many stars it gets",
     source: KOREN_2010,
     predicts: Predicts::Ratings,
+    needs: &[],
+    random: false,
     params: &[],
     losses: &[],
     cold_users: "the item's mean",
     cold_items: "the global mean",
+    new_users: None,
     explains: None,
 };
 
@@ -82,6 +94,8 @@ pub(super) static BIAS: Entry = Entry {
     headline: "Generous people and well-liked items predict how many stars each person gives",
     source: KOREN_2010,
     predicts: Predicts::Ratings,
+    needs: &[],
+    random: false,
     params: &[
         Param {
             name: "iterations",
@@ -105,6 +119,7 @@ pub(super) static BIAS: Entry = Entry {
     losses: &[],
     cold_users: "the item's deviation only",
     cold_items: "the user's deviation only",
+    new_users: None,
     explains: None,
 };
 
@@ -116,9 +131,12 @@ pub(super) static POPULARITY: Entry = Entry {
     headline: "What many people want goes to the top of everybody's list",
     source: CREMONESI_2010,
     predicts: Predicts::Scores,
+    needs: &[],
+    random: false,
     params: &[],
     losses: &[],
     cold_users: "the same list as everybody",
     cold_items: "the last places",
+    new_users: Some("the same list as everybody, less the basket"),
     explains: Some("the number of interactions of the item"),
 };

@@ -14,6 +14,8 @@ pub(super) static ALS_IMPLICIT: Entry = Entry {
         link: "https://doi.org/10.1109/ICDM.2008.22",
     },
     predicts: Predicts::Scores,
+    needs: &[],
+    random: true,
     params: &[
         Param {
             name: "factors",
@@ -61,5 +63,6 @@ pub(super) static ALS_IMPLICIT: Entry = Entry {
     losses: &[],
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "score 0",
+    new_users: Some("a vector solved for the basket, with the items' vectors as they are"),
     explains: Some("the user's own items, weighted by their part in the score"),
 };

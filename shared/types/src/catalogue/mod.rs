@@ -8,7 +8,8 @@ mod factorization;
 mod neighbourhood;
 mod neural;
 
-use crate::spec::{Loss, ParamValue};
+use crate::limits::MAX_NAME_CHARS;
+use crate::spec::{Loss, ParamValue, RecommenderSpec};
 
 /// Every recommender, in the order that lists use.
 pub static ENTRIES: &[&Entry] = &[
@@ -40,6 +41,10 @@ pub struct Entry {
     pub source: Citation,
     /// What it predicts.
     pub predicts: Predicts,
+    /// What the data must have beyond ratings.
+    pub needs: &'static [Need],
+    /// Whether what it learns depends on the seed; a method that does not is run once, whatever the number of seeds.
+    pub random: bool,
     /// Its parameters; the first ones are the ones to try first.
     pub params: &'static [Param],
     /// The losses it can be trained with, its own first; empty for methods that are not trained step by step.
@@ -48,6 +53,9 @@ pub struct Entry {
     pub cold_users: &'static str,
     /// What an item without training rows gets.
     pub cold_items: &'static str,
+    /// What a person gets who came after the training and shows a basket of items; `None` where the method has nothing
+    /// to say without training again.
+    pub new_users: Option<&'static str>,
     /// How it explains a recommendation, where it can.
     pub explains: Option<&'static str>,
 }
@@ -67,6 +75,14 @@ pub enum Family {
     Neighbourhood,
     /// Latent factors.
     Factorization,
+    /// One linear model over the items.
+    Linear,
+    /// What the items are like.
+    Content,
+    /// Several recommenders as one.
+    Hybrid,
+    /// Factorization machines: interactions of any features.
+    FactorizationMachine,
     /// Networks.
     Neural,
 }
@@ -78,6 +94,10 @@ impl Family {
             Self::Baseline => "Baselines",
             Self::Neighbourhood => "Neighbourhood",
             Self::Factorization => "Factorization",
+            Self::Linear => "Linear",
+            Self::Content => "Content-based",
+            Self::Hybrid => "Hybrid",
+            Self::FactorizationMachine => "Factorization machines",
             Self::Neural => "Neural networks",
         }
     }
@@ -101,6 +121,8 @@ pub enum Predicts {
     Ratings,
     /// Scores that only order items.
     Scores,
+    /// Ratings, in stars, and scores of their own that order items.
+    Both,
 }
 
 impl Predicts {
@@ -109,6 +131,34 @@ impl Predicts {
         match self {
             Self::Ratings => "ratings",
             Self::Scores => "scores",
+            Self::Both => "ratings and scores",
+        }
+    }
+
+    /// Whether errors of ratings can be measured.
+    pub const fn has_ratings(self) -> bool {
+        matches!(self, Self::Ratings | Self::Both)
+    }
+}
+
+/// What a method needs of the data beyond who rated what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// Attributes of the items, `dataset.items`.
+    ItemAttributes,
+    /// Attributes of the users, `dataset.users`.
+    UserAttributes,
+    /// When each rating was given.
+    Timestamps,
+}
+
+impl Need {
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ItemAttributes => "item attributes",
+            Self::UserAttributes => "user attributes",
+            Self::Timestamps => "timestamps",
         }
     }
 }
@@ -170,6 +220,22 @@ pub enum ParamKind {
         /// Default.
         default: &'static [i64],
     },
+    /// Names of something in the data, as columns of attributes.
+    Names {
+        /// How many at most.
+        max_len: usize,
+        /// Default; an empty list means what the parameter's help says.
+        default: &'static [&'static str],
+    },
+    /// Recommenders, each with its own parameters.
+    Recommenders {
+        /// How many at least.
+        min_len: usize,
+        /// How many at most.
+        max_len: usize,
+        /// Kinds of the default, each with its own defaults.
+        default: &'static [&'static str],
+    },
 }
 
 impl ParamKind {
@@ -182,6 +248,10 @@ impl ParamKind {
             Self::Choice { options, .. } => options.join(", "),
             Self::Integers { min, max, max_len, .. } => {
                 format!("a list of 1 to {max_len} whole numbers from {min} to {max}, as [64, 64]")
+            }
+            Self::Names { max_len, .. } => format!("a list of up to {max_len} names, as [\"category\", \"brand\"]"),
+            Self::Recommenders { min_len, max_len, .. } => {
+                format!("a list of {min_len} to {max_len} recommenders, as [{{ kind = \"popularity\" }}]")
             }
         }
     }
@@ -196,6 +266,12 @@ impl Param {
             ParamKind::Boolean { default } => ParamValue::Boolean(*default),
             ParamKind::Choice { default, .. } => ParamValue::Text((*default).to_owned()),
             ParamKind::Integers { default, .. } => ParamValue::Integers(default.to_vec()),
+            ParamKind::Names { default, .. } => {
+                ParamValue::Names(default.iter().map(|name| (*name).to_owned()).collect())
+            }
+            ParamKind::Recommenders { default, .. } => {
+                ParamValue::Recommenders(default.iter().map(|kind| RecommenderSpec::new(kind)).collect())
+            }
         }
     }
 }
@@ -226,6 +302,14 @@ impl Entry {
                 ParamKind::Integers { min, max, max_len, .. } => json!({
                     "type": "array", "minItems": 1, "maxItems": max_len,
                     "items": { "type": "integer", "minimum": min, "maximum": max },
+                }),
+                ParamKind::Names { max_len, .. } => json!({
+                    "type": "array", "maxItems": max_len,
+                    "items": { "type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARS },
+                }),
+                ParamKind::Recommenders { min_len, max_len, .. } => json!({
+                    "type": "array", "minItems": min_len, "maxItems": max_len,
+                    "items": { "$ref": "#/$defs/RecommenderSpec" },
                 }),
             };
             if let Some(object) = schema.as_object_mut() {

@@ -14,6 +14,8 @@ pub(super) static ITEM_KNN: Entry = Entry {
         link: "https://doi.org/10.1145/963770.963776",
     },
     predicts: Predicts::Scores,
+    needs: &[],
+    random: false,
     params: &[
         Param {
             name: "neighbours",
@@ -37,5 +39,6 @@ pub(super) static ITEM_KNN: Entry = Entry {
     losses: &[],
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "score 0",
+    new_users: Some("the neighbours of the items in the basket"),
     explains: Some("the user's own items that are most similar"),
 };

@@ -11,6 +11,8 @@ pub(super) static MLP: Entry = Entry {
     headline: "A four-layer network learns how many stars each person gives",
     source: Citation { authors: "Recspeed", title: "Recommending with Speed", link: "" },
     predicts: Predicts::Ratings,
+    needs: &[],
+    random: true,
     params: &[Param {
         name: "hidden",
         title: "Hidden layers",
@@ -20,5 +22,6 @@ pub(super) static MLP: Entry = Entry {
     losses: &[Loss::Mse, Loss::Mae],
     cold_users: "their index is a number like any other",
     cold_items: "their index is a number like any other",
+    new_users: None,
     explains: None,
 };

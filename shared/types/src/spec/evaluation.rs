@@ -111,7 +111,7 @@ impl EvaluationSpec {
                 problems.add(path, format!("repeats `{metric}`; name each metric once"));
             } else if let Some(entry) = entry
                 && metric.kind.of_ratings()
-                && entry.predicts == Predicts::Scores
+                && !entry.predicts.has_ratings()
             {
                 let message = format!(
                     "is `{metric}`, but `{}` gives scores, not ratings; choose metrics at k, as ndcg@10",

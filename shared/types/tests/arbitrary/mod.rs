@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use recspeed_types::builtin;
-use recspeed_types::catalogue::{self, Entry, ParamKind, Predicts};
+use recspeed_types::catalogue::{self, Entry, ParamKind};
 use recspeed_types::limits::*;
 use recspeed_types::metric::METRIC_KINDS;
 use recspeed_types::spec::*;
@@ -110,7 +110,18 @@ fn param(kind: &'static ParamKind) -> BoxedStrategy<ParamValue> {
         ParamKind::Integers { min, max, max_len, .. } => {
             vec(*min..=*max, 1..=*max_len).prop_map(ParamValue::Integers).boxed()
         }
+        ParamKind::Names { max_len, .. } => vec("[a-z_]{1,12}", 0..=*max_len).prop_map(ParamValue::Names).boxed(),
+        // Components with parameters of their own, one level deep: enough to meet every branch.
+        ParamKind::Recommenders { min_len, max_len, .. } => {
+            let flat: Vec<&'static Entry> = catalogue::ENTRIES.iter().copied().filter(|e| !holds_others(e)).collect();
+            let component = proptest::sample::select(flat).prop_flat_map(recommender);
+            vec(component, *min_len..=*max_len).prop_map(ParamValue::Recommenders).boxed()
+        }
     }
+}
+
+fn holds_others(entry: &Entry) -> bool {
+    entry.params.iter().any(|param| matches!(param.kind, ParamKind::Recommenders { .. }))
 }
 
 fn recommender(entry: &'static Entry) -> BoxedStrategy<RecommenderSpec> {
@@ -163,7 +174,7 @@ fn training(entry: &'static Entry, validation: bool) -> BoxedStrategy<TrainingSp
 
 fn evaluation(entry: &'static Entry) -> impl Strategy<Value = EvaluationSpec> {
     let kinds: Vec<_> =
-        METRIC_KINDS.into_iter().filter(|m| !(m.of_ratings() && entry.predicts == Predicts::Scores)).collect();
+        METRIC_KINDS.into_iter().filter(|m| !(m.of_ratings() && !entry.predicts.has_ratings())).collect();
     let metric = (proptest::sample::select(kinds), 1..=MAX_K)
         .prop_map(|(kind, k)| if kind.at_k() { MetricName::at(kind, k) } else { MetricName::plain(kind) });
     let metrics = vec(metric, 1..=MAX_METRICS).prop_map(|metrics| {

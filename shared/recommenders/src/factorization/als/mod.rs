@@ -12,7 +12,7 @@ mod solve;
 mod state;
 
 pub use model::Als;
-pub(crate) use model::ImplicitAls;
+pub(crate) use model::METHOD as IMPLICIT;
 
 /// What an interaction of weight `w` counts.
 #[derive(Debug, Clone, Copy, PartialEq)]

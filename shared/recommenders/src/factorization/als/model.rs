@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use recspeed_data::Csr;
+use recspeed_data::parts::expect_len;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MeasuredOn, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
@@ -13,9 +14,20 @@ use super::solve::Systems;
 use super::{AlsSettings, Confidence, Solver, loss, state};
 use crate::dense::{self, gramian};
 use crate::error::reserve;
+use crate::fit::Method;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::{model_bytes, weightiest};
-use crate::{FitError, Reason, Recommender, TrainSet};
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
+
+pub(crate) const METHOD: Method = Method {
+    kind: "als-implicit",
+    fit: |request, observer| Ok(Box::new(ImplicitAls::fit(request.recommender, request.data, request.seed, observer)?)),
+    restore: |recommender, parts| Ok(Box::new(ImplicitAls::restore(recommender, parts)?)),
+};
+
+/// How often an iteration that was asked to stop may be asked again before it gives up its work: about two seconds, so
+/// that it usually ends between two iterations, where it can go on later, and always leaves in time.
+const PATIENCE: u32 = 20;
 
 /// The ChaCha8 stream of the initial vectors.
 const INITIAL_STREAM: u64 = 64;
@@ -116,6 +128,11 @@ impl Als {
         [self.by_user.n_rows() as u64, self.by_item.n_rows() as u64, self.settings.factors as u64]
     }
 
+    fn offer(&self, observer: &mut dyn FitObserver) {
+        let (step, sizes) = (self.iteration, self.sizes());
+        observer.checkpoint(step, &mut || state::write(step, sizes, &self.users, &self.items));
+    }
+
     fn resume(&mut self, bytes: &[u8]) -> Result<(), FitError> {
         self.iteration = state::read(bytes, self.sizes(), &mut self.users, &mut self.items)?;
         self.item_gram = gramian(&self.items, self.settings.factors);
@@ -125,33 +142,21 @@ impl Als {
 
 /// The fitted model: a score is the product of two vectors.
 #[derive(Debug)]
-pub(crate) struct ImplicitAls {
+struct ImplicitAls {
     fitted: Als,
 }
 
 impl ImplicitAls {
-    pub(crate) fn fit(
+    fn fit(
         recommender: &ResolvedRecommender,
         data: &TrainSet<'_>,
         seed: u64,
         observer: &mut dyn FitObserver,
     ) -> Result<Self, FitError> {
-        let confidence = Confidence {
-            alpha: recommender.float("alpha") as f32,
-            by_rating: recommender.text("weighting") == "rating",
-        };
-        if confidence.by_rating {
+        let settings = settings(recommender);
+        if settings.confidence.by_rating {
             refuse_negative_ratings(data)?;
         }
-        let settings = AlsSettings {
-            factors: recommender.integer("factors") as usize,
-            regularization: recommender.float("regularization") as f32,
-            confidence,
-            solver: match recommender.text("solver") {
-                "cholesky" => Solver::Cholesky,
-                _ => Solver::ConjugateGradient { steps: recommender.integer("cg_steps") as u32 },
-            },
-        };
         let total = recommender.integer("iterations") as u64;
         let mut als = Als::new(data, settings, seed)?;
         if let Some(bytes) = observer.take_resume_state() {
@@ -161,8 +166,18 @@ impl ImplicitAls {
                 return Err(FitError::Checkpoint { reason });
             }
         }
+        let mut stopping = 0;
         while als.iteration < total {
-            let Some(loss) = als.iterate(|| !observer.stop_requested())? else {
+            // The last state may have been declined as too young; before leaving it is worth keeping.
+            if stopping > 0 || observer.stop_requested() {
+                als.offer(observer);
+                return Err(FitError::Interrupted { done: als.iteration, total, unit: "iterations" });
+            }
+            let go_on = || {
+                stopping += u32::from(observer.stop_requested());
+                stopping <= PATIENCE
+            };
+            let Some(loss) = als.iterate(go_on)? else {
                 return Err(FitError::Interrupted { done: als.iteration, total, unit: "iterations" });
             };
             let step = als.iteration;
@@ -174,10 +189,24 @@ impl ImplicitAls {
                 value: loss,
             });
             observer.event(EventKind::Progress { done: step, total, unit: "iterations".to_owned() });
-            let sizes = als.sizes();
-            observer.checkpoint(step, &mut || state::write(step, sizes, &als.users, &als.items));
+            als.offer(observer);
         }
         Ok(Self { fitted: als })
+    }
+}
+
+fn settings(recommender: &ResolvedRecommender) -> AlsSettings {
+    AlsSettings {
+        factors: recommender.integer("factors") as usize,
+        regularization: recommender.float("regularization") as f32,
+        confidence: Confidence {
+            alpha: recommender.float("alpha") as f32,
+            by_rating: recommender.text("weighting") == "rating",
+        },
+        solver: match recommender.text("solver") {
+            "cholesky" => Solver::Cholesky,
+            _ => Solver::ConjugateGradient { steps: recommender.integer("cg_steps") as u32 },
+        },
     }
 }
 
@@ -232,23 +261,82 @@ impl Recommender for ImplicitAls {
     /// `c_uj · y_iᵀ A_u⁻¹ y_j`. Source: section 5 of the paper. After conjugate gradient the parts add up to the score
     /// of the exact solution.
     fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        Some(self.parts_of_score(&self.fitted.by_user, user as usize, item, n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
+    /// `users`, `items`: the vectors, a row each; `ratings`: users × items.
+    fn parts(&self) -> Parts {
+        let (als, d) = (&self.fitted, self.fitted.settings.factors);
+        let parts = Parts::default().with_matrix("users", d, &als.users).with_matrix("items", d, &als.items);
+        parts.with_csr("ratings", &als.by_user)
+    }
+}
+
+/// The vector of a new user is solved for exactly, with the items' vectors as they are.
+impl FoldIn for ImplicitAls {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        let als = &self.fitted;
+        let exact = AlsSettings { solver: Solver::Cholesky, ..als.settings };
+        let gram = als.with_regularization(&als.item_gram);
+        let entries = row_of(basket);
+        let mut vector = vec![0.0; als.settings.factors];
+        Systems { entries: &entries, other: &als.items, gram: &gram, settings: exact }.solve(&mut vector, || true);
+        dense::dot_all(&vector, &als.items, scores);
+        // A singular system has no solution: nothing is known of this person then.
+        if scores.iter().any(|score| !score.is_finite()) {
+            scores.fill(0.0);
+        }
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        self.parts_of_score(&row_of(basket), 0, item, n)
+    }
+}
+
+/// A basket as the only row of a matrix. Of several entries with one item the last counts.
+fn row_of(basket: &[BasketItem]) -> Csr {
+    let by_item: std::collections::BTreeMap<u32, f32> = basket.iter().map(|own| (own.item, own.rating)).collect();
+    let (indices, values): (Vec<u32>, Vec<f32>) = by_item.into_iter().unzip();
+    Csr { indptr: vec![0, indices.len()], indices, values }
+}
+
+impl ImplicitAls {
+    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+        let settings = settings(recommender);
+        let (n_users, d, users) = parts.take_matrix("users")?;
+        let (n_items, item_d, items) = parts.take_matrix("items")?;
+        expect_len("users", d, settings.factors)?;
+        expect_len("items", item_d, settings.factors)?;
+        let by_user = parts.take_csr("ratings", n_items)?;
+        expect_len("ratings.indptr", by_user.n_rows(), n_users)?;
+        let by_item = Arc::new(by_user.transpose(n_items));
+        let item_gram = gramian(&items, d);
+        let by_user = Arc::new(by_user);
+        let iteration = recommender.integer("iterations") as u64;
+        Ok(Self { fitted: Als { settings, by_user, by_item, users, items, item_gram, iteration } })
+    }
+
+    /// The parts of one row's score for an item, each from an item of the row.
+    fn parts_of_score(&self, entries: &Csr, row: usize, item: u32, n: usize) -> Vec<Reason> {
         let als = &self.fitted;
         let gram = als.with_regularization(&als.item_gram);
-        let users = Systems { entries: &als.by_user, other: &als.items, gram: &gram, settings: als.settings };
+        let systems = Systems { entries, other: &als.items, gram: &gram, settings: als.settings };
         // A singular system has no such parts.
-        let solved = users.solve_for(user as usize, self.item(item)).unwrap_or_default();
+        let solved = systems.solve_for(row, self.item(item)).unwrap_or_default();
         let mut part = [0.0];
-        let own = als.by_user.row(user as usize).0;
-        let parts = own.iter().zip(users.entries_of(user as usize)).filter(|_| !solved.is_empty());
+        let own = entries.row(row).0;
+        let parts = own.iter().zip(systems.entries_of(row)).filter(|_| !solved.is_empty());
         let parts = parts.map(|(&own, (extra, vector))| {
             dense::dot_all(&solved, vector, &mut part);
             (own, (1.0 + extra) * part[0])
         });
-        Some(weightiest(parts.collect(), n))
+        weightiest(parts.collect(), n)
     }
-}
 
-impl ImplicitAls {
     fn user(&self, user: u32) -> &[f32] {
         let d = self.fitted.settings.factors;
         &self.fitted.users[user as usize * d..][..d]
