@@ -69,7 +69,7 @@ fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFa
         checkpoints: arguments.checkpoint_dir.as_deref().map(Checkpoints::new),
         resume: read_resume(arguments.resume.as_deref())?,
     };
-    recspeed_experiment::run(&arguments.run, &spec, &mut process)
+    recspeed_experiment::run(&arguments.run, &spec, &mut process).map(|outcome| outcome.summary)
 }
 
 fn read_spec(arguments: &Arguments) -> Result<ExperimentSpec, RunFailure> {

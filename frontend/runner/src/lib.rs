@@ -43,5 +43,5 @@ fn attempt(run: &RunId, spec: &str, upload: Option<Vec<u8>>, name: Option<String
         return Err(invalid(format!("The spec has {} bytes; allowed: {MAX_SPEC_BYTES}.", spec.len())));
     }
     let spec = ExperimentSpec::from_json(spec).map_err(|error| invalid(format!("The spec cannot be read: {error}")))?;
-    recspeed_experiment::run(run, &spec, &mut Tab::new(upload, name))
+    recspeed_experiment::run(run, &spec, &mut Tab::new(upload, name)).map(|outcome| outcome.summary)
 }

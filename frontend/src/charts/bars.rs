@@ -25,10 +25,13 @@ pub(crate) struct Extent {
     pub before: Option<f64>,
 }
 
-/// The metrics that share a scale from 0: those of ranked lists. Errors in stars and mean popularity have other units.
+/// The metrics that share a scale from 0: those of ranked lists. Errors in stars, popularity and bits have other units.
 pub(crate) fn bars(metrics: &[(String, f64)], before: &[(String, f64)]) -> Vec<Bar> {
     let on_scale = |name: &str| {
-        name.parse::<MetricName>().is_ok_and(|m| m.kind.at_k() && m.kind != recspeed_types::MetricKind::MeanPopularity)
+        name.parse::<MetricName>().is_ok_and(|m| {
+            use recspeed_types::MetricKind::{MeanPopularity, Novelty, PopularityLift};
+            m.kind.at_k() && !matches!(m.kind, MeanPopularity | Novelty | PopularityLift)
+        })
     };
     metrics
         .iter()

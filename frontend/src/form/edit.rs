@@ -105,7 +105,7 @@ fn metrics_for(evaluation: &EvaluationSpec, predicts: Predicts) -> EvaluationSpe
                 next.metrics = ranking_metrics();
             }
         }
-        Predicts::Ratings | Predicts::Both => {
+        Predicts::Ratings | Predicts::Both | Predicts::Likes => {
             if next.metrics == ranking_metrics() {
                 next.metrics = EvaluationSpec::default().metrics;
             }

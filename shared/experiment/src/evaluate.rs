@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use recspeed_metrics::rating;
+use recspeed_metrics::{MetricError, liking, rating};
 use recspeed_types::spec::ResolvedSpec;
-use recspeed_types::summary::EvaluationInfo;
+use recspeed_types::summary::{Breakdown, EvaluationInfo, Latency};
 use recspeed_types::{EventKind, FailureCode, MetricKind, MetricName};
 
+use crate::audience::Audience;
+use crate::breakdown::{Measured, breakdowns};
 use crate::model::Model;
-use crate::rank::{Audience, rank};
+use crate::rank::rank;
 use crate::run::{Prepared, Story, stop_if_asked};
 use crate::{Host, RunFailure};
 
@@ -19,9 +21,56 @@ const TIE_RULE: &str =
 /// Test rows predicted between two looks at the clock.
 const ROWS_AT_ONCE: usize = 65_536;
 
+/// Value by metric name.
+pub(crate) type Values = BTreeMap<String, f64>;
+
 pub(crate) struct Evaluated {
-    pub(crate) metrics: BTreeMap<String, f64>,
+    pub(crate) metrics: Values,
     pub(crate) info: EvaluationInfo,
+    pub(crate) breakdowns: Vec<Breakdown>,
+    pub(crate) latency: Option<Latency>,
+    pub(crate) users: UserTable,
+}
+
+/// The value of each user of every metric that is a mean over users: what two runs are compared by.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UserTable {
+    /// Indices of the users with test rows, ascending.
+    pub users: Vec<u32>,
+    /// By metric name, one value for each of `users`; `None` where the user was not evaluated or has no value.
+    pub columns: BTreeMap<String, Vec<Option<f64>>>,
+}
+
+impl UserTable {
+    /// Adds the values of the audience's evaluated users.
+    pub(crate) fn add(&mut self, name: MetricName, audience: &Audience, values: &[Option<f64>]) {
+        self.insert(name, audience.users.iter().copied().zip(values.iter().copied()));
+    }
+
+    /// Adds values by user.
+    fn insert(&mut self, name: MetricName, values: impl Iterator<Item = (u32, Option<f64>)>) {
+        let mut column = vec![None; self.users.len()];
+        for (user, value) in values {
+            if let Ok(place) = self.users.binary_search(&user) {
+                column[place] = value;
+            }
+        }
+        self.columns.insert(name.to_string(), column);
+    }
+}
+
+/// Predictions of the test rows, and the truth, both in stars, or as probability and whether the row was liked.
+pub(crate) struct Predictions {
+    /// User of each test row.
+    users: Vec<u32>,
+    pub(crate) predicted: Vec<f32>,
+    pub(crate) truth: Vec<f32>,
+    /// The ratings themselves.
+    stars: Vec<f32>,
+    /// A prediction of at least this much says liked.
+    cut: f64,
+    /// Range of the training ratings, or 1 for probabilities; 0 where all are equal.
+    range: f64,
 }
 
 pub(crate) fn evaluate(
@@ -35,23 +84,21 @@ pub(crate) fn evaluate(
     let audience = Audience::new(spec, data);
     let (of_ratings, of_lists): (Vec<MetricName>, Vec<MetricName>) =
         spec.evaluation.metrics.iter().partition(|name| name.kind.of_ratings());
-    let mut values: BTreeMap<String, f64> = BTreeMap::new();
+    let mut values = Values::new();
+    let mut users = UserTable { users: audience.test_users.clone(), columns: BTreeMap::new() };
+    let mut predictions = None;
     if !of_ratings.is_empty() {
-        let (predicted, truth) = predict_test_rows(data, model, host)?;
+        let made = predict_test_rows(spec, data, model, host)?;
         for name in of_ratings {
-            let value = match name.kind {
-                MetricKind::Rmse => rating::rmse(&predicted, &truth),
-                MetricKind::Mae => rating::mae(&predicted, &truth),
-                _ => rating::accuracy(&predicted, &truth, spec.evaluation.threshold),
-            };
-            values.insert(name.to_string(), value.map_err(unmeasurable)?);
+            values.insert(name.to_string(), made.measure(name.kind, spec.evaluation.threshold).map_err(unmeasurable)?);
         }
+        made.fill(&mut users).map_err(unmeasurable)?;
+        predictions = Some(made);
     }
-    let mut tie_share = 0.0;
+    let mut ranked = None;
     if !of_lists.is_empty() {
-        let ranked = rank(spec, data, &audience, model.as_recommender(), &of_lists, host)?;
-        values.extend(ranked.values);
-        tie_share = ranked.tie_share;
+        let wanted = (&of_lists[..], &mut values, &mut users);
+        ranked = Some(rank(spec, data, &audience, model.as_recommender(), wanted, host)?);
     }
     for (name, value) in &values {
         if !value.is_finite() {
@@ -71,21 +118,70 @@ pub(crate) fn evaluate(
     let info = EvaluationInfo {
         candidates: spec.evaluation.candidates.describe().to_owned(),
         candidate_items: audience.candidate_items(),
-        test_users: audience.test_users,
+        test_users: audience.test_users.len() as u64,
         evaluated_users: audience.users.len() as u64,
-        sampled_users: (audience.users.len() as u64) < audience.test_users,
+        sampled_users: audience.users.len() < audience.test_users.len(),
         cold_users: audience.cold_users,
         cold_item_rows: audience.cold_item_rows,
         tie_rule: TIE_RULE.to_owned(),
-        tie_share,
-        rating_scale: "stars".to_owned(),
+        tie_share: ranked.as_ref().map_or(0.0, |ranked| ranked.tie_share),
+        rating_scale: if spec.recommender.entry.predicts.has_probabilities() {
+            "liked (1) or not (0)".to_owned()
+        } else {
+            "stars".to_owned()
+        },
     };
     warn_of_what_cannot_be_found(&info, data, host, story);
-    Ok(Evaluated { metrics: values, info })
+    let mut cutoffs: Vec<u32> = of_lists.iter().filter_map(|name| name.k).collect();
+    cutoffs.sort_unstable();
+    cutoffs.dedup();
+    let breakdowns = breakdowns(&Measured {
+        data,
+        audience: &audience,
+        table: &users,
+        predictions: predictions.as_ref(),
+        ranking: ranked.as_ref().map(|ranked| (&ranked.ranking, &cutoffs[..])),
+    });
+    let latency = ranked.and_then(|ranked| ranked.latency);
+    Ok(Evaluated { metrics: values, info, breakdowns, latency, users })
 }
 
-/// Predicted and true ratings of the test rows, in their order.
-fn predict_test_rows(data: &Prepared, model: &Model, host: &mut dyn Host) -> Result<(Vec<f32>, Vec<f32>), RunFailure> {
+impl Predictions {
+    fn measure(&self, kind: MetricKind, threshold: f64) -> Result<f64, MetricError> {
+        let (predicted, truth) = (&self.predicted[..], &self.truth[..]);
+        let over_range = |error: f64| if self.range > 0.0 { error / self.range } else { error };
+        let mean = |users: Vec<(u32, f64)>| users.iter().map(|(_, value)| value).sum::<f64>() / users.len() as f64;
+        match kind {
+            MetricKind::Mae => rating::mae(predicted, truth),
+            MetricKind::Nrmse => rating::rmse(predicted, truth).map(over_range),
+            MetricKind::Nmae => rating::mae(predicted, truth).map(over_range),
+            MetricKind::UserRmse => rating::user_rmse(&self.users, predicted, truth).map(mean),
+            MetricKind::UserMae => rating::user_mae(&self.users, predicted, truth).map(mean),
+            MetricKind::Accuracy => liking::accuracy(predicted, &self.stars, self.cut, threshold),
+            MetricKind::Auc => liking::auc(predicted, &self.stars, threshold),
+            MetricKind::LogLoss => liking::log_loss(predicted, &self.stars, threshold),
+            _ => rating::rmse(predicted, truth),
+        }
+    }
+
+    /// Adds the errors of each user.
+    fn fill(&self, table: &mut UserTable) -> Result<(), MetricError> {
+        let some = |values: Vec<(u32, f64)>| values.into_iter().map(|(user, value)| (user, Some(value)));
+        let rmse = rating::user_rmse(&self.users, &self.predicted, &self.truth)?;
+        let mae = rating::user_mae(&self.users, &self.predicted, &self.truth)?;
+        table.insert(MetricName::plain(MetricKind::UserRmse), some(rmse));
+        table.insert(MetricName::plain(MetricKind::UserMae), some(mae));
+        Ok(())
+    }
+}
+
+/// Predictions of the test rows, in their order.
+fn predict_test_rows(
+    spec: &ResolvedSpec,
+    data: &Prepared,
+    model: &Model,
+    host: &mut dyn Host,
+) -> Result<Predictions, RunFailure> {
     let all = &data.interactions;
     let total = data.test_rows.len() as u64;
     let mut predicted = Vec::with_capacity(data.test_rows.len());
@@ -96,8 +192,17 @@ fn predict_test_rows(data: &Prepared, model: &Model, host: &mut dyn Host) -> Res
         predicted.extend(model.predict_rows(&column(&all.user), &column(&all.item), &times));
         host.event(EventKind::Progress { done: predicted.len() as u64, total, unit: "rows".to_owned() });
     }
-    let truth = data.test_rows.iter().map(|&row| all.rating[row as usize]).collect();
-    Ok((predicted, truth))
+    let stars: Vec<f32> = data.test_rows.iter().map(|&row| all.rating[row as usize]).collect();
+    let users = data.test_rows.iter().map(|&row| all.user[row as usize]).collect();
+    let threshold = spec.evaluation.threshold;
+    if spec.recommender.entry.predicts.has_probabilities() {
+        let truth = stars.iter().map(|&rating| f32::from(u8::from(f64::from(rating) >= threshold))).collect();
+        return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0 });
+    }
+    let learnt = data.fit_rows.iter().map(|&row| all.rating[row as usize]);
+    let (low, high) = learnt.fold((f32::MAX, f32::MIN), |(l, h), rating| (l.min(rating), h.max(rating)));
+    let range = f64::from(high) - f64::from(low);
+    Ok(Predictions { users, predicted, truth: stars.clone(), stars, cut: threshold, range })
 }
 
 fn warn_of_what_cannot_be_found(info: &EvaluationInfo, data: &Prepared, host: &mut dyn Host, story: &mut Story) {
@@ -122,6 +227,11 @@ fn warn_of_what_cannot_be_found(info: &EvaluationInfo, data: &Prepared, host: &m
     }
 }
 
-pub(crate) fn unmeasurable(error: recspeed_metrics::MetricError) -> RunFailure {
-    RunFailure::new(FailureCode::Internal, format!("A metric could not be computed: {error}"))
+pub(crate) fn unmeasurable(error: MetricError) -> RunFailure {
+    // The data, the threshold or the split make it undefined, not the lab.
+    let code = match error {
+        MetricError::OneSided { .. } | MetricError::Empty { .. } => FailureCode::InvalidSpec,
+        _ => FailureCode::Internal,
+    };
+    RunFailure::new(code, format!("A metric could not be computed: {error}."))
 }

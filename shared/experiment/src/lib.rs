@@ -1,6 +1,8 @@
 //! Resolves a spec, runs it, evaluates it and tells the story as events. The worker on the server and the runner in the
 //! browser tab both call [`run`]; they differ only in their [`Host`], which brings the data, the clock and the exits.
 
+mod audience;
+mod breakdown;
 mod evaluate;
 mod failure;
 mod fit;
@@ -10,10 +12,12 @@ mod numbering;
 mod rank;
 mod run;
 
+pub use evaluate::UserTable;
 pub use failure::RunFailure;
 pub use host::{Host, LoadedData, ProcessMemory};
+pub use model::{Model, NeuralRecommender};
 pub use numbering::Numbering;
-pub use run::run;
+pub use run::{Outcome, run};
 
 /// Version of Burn, the tensor library, that this build trains with.
 pub const BURN_VERSION: &str = recspeed_neural::BURN_VERSION;

@@ -5,7 +5,7 @@ use recspeed_recommenders::{Parts, Recommender};
 use recspeed_types::event::MemoryBytes;
 
 /// A recommender that has learnt.
-pub(crate) enum Model {
+pub enum Model {
     /// Of the families that compute without tensors.
     Classical(Box<dyn Recommender>),
     /// A network.
@@ -13,7 +13,8 @@ pub(crate) enum Model {
 }
 
 impl Model {
-    pub(crate) fn as_recommender(&self) -> &dyn Recommender {
+    /// Either as a recommender.
+    pub fn as_recommender(&self) -> &dyn Recommender {
         match self {
             Self::Classical(recommender) => recommender.as_ref(),
             Self::Network(network) => network,
@@ -35,7 +36,7 @@ impl Model {
 }
 
 /// A network that predicts ratings, ranked at one moment in time: that of the newest training row.
-pub(crate) struct NeuralRecommender {
+pub struct NeuralRecommender {
     pub(crate) model: Box<dyn NeuralModel>,
     pub(crate) n_users: usize,
     pub(crate) n_items: usize,

@@ -1,101 +1,45 @@
-//! Full ranking of the test users, and the metrics of their lists.
+//! Full ranking of the evaluated users, and the metrics of their lists.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use rand::seq::index::sample;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng as _;
 use recspeed_data::Csr;
-use recspeed_metrics::{Lists, beyond_accuracy, ranking};
-use recspeed_recommenders::{RankError, RankRequest, Recommender};
+use recspeed_metrics::{Lists, beyond_accuracy, ranking, variety};
+use recspeed_recommenders::{RankError, RankRequest, Ranking, Recommender};
 use recspeed_types::spec::{Candidates, ResolvedSpec};
+use recspeed_types::summary::Latency;
 use recspeed_types::{FailureCode, MetricKind, MetricName};
 
-use crate::evaluate::unmeasurable;
+use crate::audience::Audience;
+use crate::evaluate::{UserTable, Values, unmeasurable};
 use crate::run::Prepared;
 use crate::{Host, RunFailure};
 
-/// The random stream that draws the evaluated users, apart from those of data, split and training.
-const USER_STREAM: u64 = 0x7573_6572_7300_0001;
-
-/// Who is ranked for, among what.
-pub(crate) struct Audience {
-    /// Users to rank for, ascending.
-    pub(crate) users: Vec<u32>,
-    /// Users with at least one test row.
-    pub(crate) test_users: u64,
-    /// Of them, those without a row before the test.
-    pub(crate) cold_users: u64,
-    /// Test rows whose item has no row before the test.
-    pub(crate) cold_item_rows: u64,
-    /// Rows before the test of each item; an item is a candidate when it has any.
-    known_counts: Vec<u32>,
-    /// Rows that each item was learnt from.
-    fit_counts: Vec<u32>,
-    /// Test items of each user, ascending.
-    relevant: Csr,
-    /// Items before the test of each user, ascending.
-    known: Csr,
-}
-
-impl Audience {
-    pub(crate) fn new(spec: &ResolvedSpec, data: &Prepared) -> Self {
-        let all = &data.interactions;
-        let relevant = Csr::by_user(all, &data.test_rows);
-        let known = Csr::by_user(all, &data.known_rows);
-        let known_counts = item_counts(all, &data.known_rows);
-        let has_test: Vec<u32> =
-            (0..all.n_users() as u32).filter(|&u| !relevant.row(u as usize).0.is_empty()).collect();
-        let cold_users = has_test.iter().filter(|&&u| known.row(u as usize).0.is_empty()).count() as u64;
-        let cold_item_rows =
-            data.test_rows.iter().filter(|&&row| known_counts[all.item[row as usize] as usize] == 0).count() as u64;
-        let test_users = has_test.len() as u64;
-        let users = match spec.evaluation.max_users {
-            Some(most) if most < test_users => {
-                let mut rng = ChaCha8Rng::seed_from_u64(spec.seed ^ USER_STREAM);
-                let mut drawn: Vec<u32> =
-                    sample(&mut rng, has_test.len(), most as usize).iter().map(|at| has_test[at]).collect();
-                drawn.sort_unstable();
-                drawn
-            }
-            _ => has_test,
-        };
-        let fit_counts = item_counts(all, &data.fit_rows);
-        Self { users, test_users, cold_users, cold_item_rows, known_counts, fit_counts, relevant, known }
-    }
-
-    /// Items that anybody can be recommended.
-    pub(crate) fn candidate_items(&self) -> u64 {
-        self.known_counts.iter().filter(|&&count| count > 0).count() as u64
-    }
-}
-
-fn item_counts(all: &recspeed_data::Interactions, rows: &[u32]) -> Vec<u32> {
-    let mut counts = vec![0; all.n_items()];
-    for &row in rows {
-        counts[all.item[row as usize] as usize] += 1;
-    }
-    counts
-}
+/// Lists timed one after another, and the microseconds after which no further one is begun.
+const TIMED_LISTS: usize = 200;
+const TIMED_US: u64 = 2_000_000;
+/// Places of a timed list.
+const TIMED_PLACES: usize = 10;
 
 pub(crate) struct Ranked {
-    pub(crate) values: BTreeMap<String, f64>,
+    /// The lists of the evaluated users.
+    pub(crate) ranking: Ranking,
     /// Share of the lists whose last place was decided by the tie rule.
     pub(crate) tie_share: f64,
+    pub(crate) latency: Option<Latency>,
 }
 
+/// Ranks for the audience and adds the metrics to `values` and `table`.
 pub(crate) fn rank(
     spec: &ResolvedSpec,
     data: &Prepared,
     audience: &Audience,
     recommender: &dyn Recommender,
-    metrics: &[MetricName],
+    (metrics, values, table): (&[MetricName], &mut Values, &mut UserTable),
     host: &mut dyn Host,
 ) -> Result<Ranked, RunFailure> {
     let longest = metrics.iter().filter_map(|name| name.k).max().unwrap_or(1) as usize;
     let width = NonZeroUsize::new(longest).unwrap_or(NonZeroUsize::MIN);
-    let candidates: Vec<bool> = audience.known_counts.iter().map(|&count| count > 0).collect();
+    let candidates = audience.candidates();
     let tie_ranks = data.interactions.items.tie_ranks();
     let request = RankRequest {
         users: &audience.users,
@@ -109,31 +53,123 @@ pub(crate) fn rank(
     };
     let ranking = recommender.rank(&request, host).map_err(failure)?;
     let lists = Lists::new(&ranking.items, width.get()).map_err(unmeasurable)?;
-    let mut values = BTreeMap::new();
+    let judge = Judge::new(data, audience, &request);
     for name in metrics {
-        values.insert(name.to_string(), measure(*name, lists, audience)?);
+        let k = name.k.and_then(|k| NonZeroUsize::new(k as usize)).unwrap_or(NonZeroUsize::MIN);
+        let value = match name.kind {
+            MetricKind::Coverage => beyond_accuracy::coverage(lists, k, &audience.known_counts),
+            MetricKind::MeanPopularity => beyond_accuracy::mean_popularity(lists, k, &audience.fit_counts),
+            MetricKind::Gini => beyond_accuracy::gini(lists, k, &audience.known_counts),
+            kind => {
+                let of_users = judge.of_users(kind, lists, k)?;
+                let known = || of_users.iter().flatten();
+                let mean = known().sum::<f64>() / known().count().max(1) as f64;
+                table.add(*name, audience, &of_users);
+                Ok(mean)
+            }
+        };
+        values.insert(name.to_string(), value.map_err(unmeasurable)?);
     }
-    Ok(Ranked {
-        values,
-        tie_share: ranking.ties.iter().filter(|&&tie| tie).count() as f64 / audience.users.len().max(1) as f64,
-    })
+    let tie_share = ranking.ties.iter().filter(|&&tie| tie).count() as f64 / audience.users.len().max(1) as f64;
+    let latency = time_lists(recommender, &request, host)?;
+    Ok(Ranked { ranking, tie_share, latency })
 }
 
-fn measure(name: MetricName, lists: Lists<'_>, audience: &Audience) -> Result<f64, RunFailure> {
-    let k = name.k.and_then(|k| NonZeroUsize::new(k as usize)).unwrap_or(NonZeroUsize::MIN);
-    match name.kind {
-        MetricKind::Coverage => beyond_accuracy::coverage(lists, k, &audience.known_counts).map_err(unmeasurable),
-        MetricKind::MeanPopularity => {
-            beyond_accuracy::mean_popularity(lists, k, &audience.fit_counts).map_err(unmeasurable)
+/// Judges lists one user at a time.
+struct Judge<'a> {
+    audience: &'a Audience,
+    /// Items × users of the rows that were learnt from.
+    learnt_by_item: Csr,
+    /// Users × items of the rows that were learnt from.
+    learnt_by_user: Csr,
+    /// Candidates, the most popular first, in the order of the popularity recommender.
+    popular: Vec<u32>,
+    exclude: Option<&'a Csr>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(data: &Prepared, audience: &'a Audience, request: &RankRequest<'a>) -> Self {
+        let learnt_by_user = Csr::by_user(&data.interactions, &data.fit_rows);
+        let learnt_by_item = learnt_by_user.transpose(data.interactions.n_items());
+        let candidates = request.candidates.unwrap_or_default();
+        let mut popular: Vec<u32> = (0..candidates.len() as u32).filter(|&i| candidates[i as usize]).collect();
+        let key =
+            |item: &u32| (std::cmp::Reverse(audience.fit_counts[*item as usize]), request.tie_ranks[*item as usize]);
+        popular.sort_unstable_by_key(key);
+        Self { audience, learnt_by_item, learnt_by_user, popular, exclude: request.exclude }
+    }
+
+    /// The value of each evaluated user; `None` where it is undefined.
+    fn of_users(&self, kind: MetricKind, lists: Lists<'_>, k: NonZeroUsize) -> Result<Vec<Option<f64>>, RunFailure> {
+        let mut distances = variety::Distances::new(|item| self.learnt_by_item.row(item as usize).0);
+        let counts = &self.audience.fit_counts;
+        let of_one = |(index, &user): (usize, &u32)| {
+            let relevant = self.audience.relevant.row(user as usize).0;
+            let list = lists.list(index);
+            let first = &list[..list.len().min(k.get())];
+            Ok(match kind {
+                MetricKind::Novelty => variety::novelty(first, counts, self.audience.fit_users),
+                MetricKind::PopularityLift => {
+                    variety::popularity_lift(first, self.learnt_by_user.row(user as usize).0, counts)
+                }
+                MetricKind::Diversity => distances.diversity(first),
+                MetricKind::Serendipity => {
+                    Some(variety::serendipity(first, relevant, &self.expected(user, k.get()), k.get()))
+                }
+                kind => ranking::of_user(kind, list, relevant, k).map_err(unmeasurable)?,
+            })
+        };
+        self.audience.users.iter().enumerate().map(of_one).collect()
+    }
+
+    /// The first `k` items of this user by popularity.
+    fn expected(&self, user: u32, k: usize) -> Vec<u32> {
+        let excluded = self.exclude.map_or(&[][..], |exclude| exclude.row(user as usize).0);
+        self.popular.iter().copied().filter(|item| excluded.binary_search(item).is_err()).take(k).collect()
+    }
+}
+
+/// How long one list takes, asked for alone; users spread evenly over the audience.
+fn time_lists(
+    recommender: &dyn Recommender,
+    request: &RankRequest<'_>,
+    host: &mut dyn Host,
+) -> Result<Option<Latency>, RunFailure> {
+    let begin = host.now_us();
+    let step = request.users.len().div_ceil(TIMED_LISTS).max(1);
+    let mut taken = Vec::new();
+    for user in request.users.chunks(step).map(|users| &users[..1]) {
+        let before = host.now_us();
+        if before - begin > TIMED_US {
+            break;
         }
-        kind => {
-            let mut sum = 0.0;
-            for (index, &user) in audience.users.iter().enumerate() {
-                let relevant = audience.relevant.row(user as usize).0;
-                sum += ranking::of_user(kind, lists.list(index), relevant, k).map_err(unmeasurable)?.unwrap_or(0.0);
-            }
-            Ok(sum / audience.users.len().max(1) as f64)
-        }
+        let one = RankRequest { users: user, k: TIMED_PLACES, ..*request };
+        recommender.rank(&one, &mut Quiet(host)).map_err(failure)?;
+        taken.push(host.now_us() - before);
+    }
+    taken.sort_unstable();
+    let at = |share: f64| taken.get(((taken.len() as f64 * share) as usize).min(taken.len().saturating_sub(1)));
+    Ok(at(0.5).zip(at(0.99)).map(|(&p50, &p99)| Latency {
+        p50_ms: p50 as f64 / 1e3,
+        p99_ms: p99 as f64 / 1e3,
+        lists: taken.len() as u32,
+    }))
+}
+
+/// Passes on the wish to stop, and says nothing.
+struct Quiet<'a>(&'a mut dyn Host);
+
+impl recspeed_types::FitObserver for Quiet<'_> {
+    fn event(&mut self, _: recspeed_types::EventKind) {}
+
+    fn stop_requested(&mut self) -> bool {
+        self.0.stop_requested()
+    }
+
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
     }
 }
 

@@ -6,16 +6,19 @@ use recspeed_types::spec::{FitOn, ResolvedSpec};
 use recspeed_types::summary::{DataInfo, EngineInfo, RunSummary, SummaryStatus, Timing};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId};
 
-use crate::evaluate::evaluate;
+use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
+use crate::model::Model;
 use crate::{Host, LoadedData, RunFailure};
 
 /// Runs `spec` to its end. Everything that happens is told to the host as events, all but the last one: the caller turns
 /// the summary into `finished`, or the failure into `failed`, once it has closed its files.
 ///
+/// What the run leaves behind besides its summary is the caller's to keep or to drop.
+///
 /// # Errors
 /// [`RunFailure`]: the spec is wrong, the data cannot be read or held, the training diverged, or the host stopped the run.
-pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<RunSummary, RunFailure> {
+pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Outcome, RunFailure> {
     let spec = spec.resolve().map_err(|errors| {
         RunFailure::new(FailureCode::InvalidSpec, format!("The spec cannot be run: {}", one_line(&errors.to_string())))
     })?;
@@ -56,7 +59,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ru
             duration_us: to - from,
         });
     }
-    Ok(RunSummary {
+    let summary = RunSummary {
         run: run.clone(),
         status: SummaryStatus::Finished,
         metrics: evaluated.metrics,
@@ -64,15 +67,30 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ru
             load_s: seconds(load_start, fit_start),
             fit_s: seconds(fit_start, evaluate_start),
             evaluate_s: seconds(evaluate_start, end),
+            recommend: evaluated.latency,
         },
         memory,
         engine: EngineInfo { ..engine },
         data: prepared.info,
         evaluation: evaluated.info,
+        breakdowns: evaluated.breakdowns,
         training: fitted.training,
         seed: spec.seed,
         warnings: story.warnings,
-    })
+    };
+    Ok(Outcome { summary, users: evaluated.users, model: fitted.model, interactions: prepared.interactions })
+}
+
+/// What a run leaves behind.
+pub struct Outcome {
+    /// The result.
+    pub summary: RunSummary,
+    /// The value of each user.
+    pub users: UserTable,
+    /// The model, which knows users and items by their indices in `interactions`.
+    pub model: Model,
+    /// The rows after the filters, with the dictionaries of ids.
+    pub interactions: Interactions,
 }
 
 /// What the summary will repeat.
@@ -141,10 +159,13 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
         bad_lines: report.bad_lines,
         sha256,
         synthetic,
+        leaks: None,
     };
     let known_rows = merge_sorted(&train, &validation);
     let rows = SplitRows { train, validation, test };
-    warn_of_leaks(&interactions, &rows, host, story);
+    let leaks = interactions.has_timestamps.then(|| leak_count(&interactions, &rows));
+    let info = DataInfo { leaks, ..info };
+    warn_of_leaks(leaks.unwrap_or(0), rows.test.len(), host, story);
     let (fit_rows, steer_rows) = match spec.split.fit_on {
         FitOn::Train => (rows.train, rows.validation),
         FitOn::TrainValidation => (known_rows.clone(), Vec::new()),
@@ -174,18 +195,13 @@ fn warn_of_bad_lines(loaded: &LoadedData, host: &mut dyn Host, story: &mut Story
     );
 }
 
-fn warn_of_leaks(interactions: &Interactions, rows: &SplitRows, host: &mut dyn Host, story: &mut Story) {
-    if !interactions.has_timestamps {
-        return;
-    }
-    let leaks = leak_count(interactions, rows);
+fn warn_of_leaks(leaks: u64, test_rows: usize, host: &mut dyn Host, story: &mut Story) {
     if leaks > 0 {
-        let share = 100.0 * leaks as f64 / rows.test.len() as f64;
+        let share = 100.0 * leaks as f64 / test_rows as f64;
         story.warn(
             host,
             format!(
-                "{leaks} of {} test rows ({share:.1} %) are older than the same user's newest training row: this split tests on the past; global-time and leave-last-out do not",
-                rows.test.len()
+                "{leaks} of {test_rows} test rows ({share:.1} %) are older than the same user's newest training row: this split tests on the past; global-time and leave-last-out do not"
             ),
         );
     }

@@ -77,7 +77,7 @@ impl Host for Desk {
 fn attempt(csv: Option<&str>, spec: &str, stop: Option<u32>) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
     let spec = ExperimentSpec::from_toml(spec).expect("the test's spec parses");
     let mut desk = Desk { csv: csv.map(str::to_owned), events: Vec::new(), looks_until_stop: stop };
-    let result = run(&RunId::new("desk").unwrap(), &spec, &mut desk);
+    let result = run(&RunId::new("desk").unwrap(), &spec, &mut desk).map(|outcome| outcome.summary);
     (result, desk.events)
 }
 
@@ -88,9 +88,12 @@ fn every_kind_of_the_catalogue_runs_and_its_numbers_are_finite() {
     for entry in recspeed_types::catalogue::ENTRIES {
         let metrics = match entry.predicts {
             recspeed_types::catalogue::Predicts::Ratings | recspeed_types::catalogue::Predicts::Both => {
-                r#"["rmse", "mae", "accuracy", "ndcg@10", "coverage@10"]"#
+                r#"["rmse", "nmae", "user-mae", "accuracy", "auc", "ndcg@10", "coverage@10"]"#
             }
-            recspeed_types::catalogue::Predicts::Scores => r#"["ndcg@10", "hit@10", "mrr@10", "mean-popularity@10"]"#,
+            recspeed_types::catalogue::Predicts::Likes => r#"["rmse", "accuracy", "auc", "log-loss", "f1@10"]"#,
+            recspeed_types::catalogue::Predicts::Scores => {
+                r#"["ndcg@10", "mrr@10", "novelty@5", "diversity@10", "serendipity@10", "gini@10", "popularity-lift@10"]"#
+            }
         };
         let kind = entry.kind;
         let text =

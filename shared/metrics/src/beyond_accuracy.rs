@@ -103,6 +103,35 @@ pub fn mean_popularity(lists: Lists<'_>, k: NonZeroUsize, training_counts: &[u32
     Ok(sum as f64 / places as f64)
 }
 
+/// Gini index at k of the number of lists that hold each candidate in the first `k` places: with the counts `c_1 ≤ … ≤ c_n`
+/// ascending, `Σ_i (2i − n − 1)·c_i / (n·Σ c_i)`; in `[0, 1)`, 0 when every candidate is shown equally often.
+/// Source: Fleder, Hosanagar, "Blockbuster Culture's Next Rise or Fall", doi:10.1287/mnsc.1080.0974.
+///
+/// # Shapes
+/// - `training_counts`: `[n_items]`; items with 0 are no candidates unless they are recommended
+///
+/// # Errors
+/// [`MetricError::Empty`] when no place holds an item; [`MetricError::UnknownItem`].
+pub fn gini(lists: Lists<'_>, k: NonZeroUsize, training_counts: &[u32]) -> Result<f64, MetricError> {
+    let mut shown = vec![0u64; training_counts.len()];
+    for item in lists.first(k) {
+        *shown.get_mut(item as usize).ok_or(MetricError::UnknownItem { item, items: training_counts.len() })? += 1;
+    }
+    let mut counts: Vec<u64> = shown
+        .iter()
+        .zip(training_counts)
+        .filter(|(shown, known)| **shown + u64::from(**known) > 0)
+        .map(|(&c, _)| c)
+        .collect();
+    counts.sort_unstable();
+    let (n, total) = (counts.len() as f64, counts.iter().sum::<u64>() as f64);
+    if total == 0.0 {
+        return Err(MetricError::Empty { metric: "gini", over: "the recommended items" });
+    }
+    let weighted: f64 = (1..).zip(&counts).map(|(i, &c)| (2.0 * f64::from(i) - n - 1.0) * c as f64).sum();
+    Ok(weighted / (n * total))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +153,8 @@ mod tests {
         // (10 + 4 + 2 + 4 + 1) / 5 filled places
         assert_eq!(mean_popularity(lists, at(3), &COUNTS), Ok(21.0 / 5.0));
         assert_eq!(mean_popularity(lists, at(1), &COUNTS), Ok(14.0 / 2.0));
+        // Lists that hold 0, 1, 2, 3, and no candidate besides: 1, 2, 1, 1. Ascending 1 1 1 2: (−3 − 1 + 1 + 6) / (4·5).
+        assert_eq!(gini(lists, at(3), &COUNTS), Ok(3.0 / 20.0));
         assert_eq!((lists.len(), lists.list(0), lists.list(1)), (2, &[0, 1, 2][..], &[1, 3][..]));
     }
 
@@ -153,6 +184,16 @@ mod tests {
             let at_k = coverage(lists, at(k), &[1; 20]).unwrap();
             prop_assert!(at_k > 0.0 && at_k <= coverage(lists, at(k + 1), &[1; 20]).unwrap());
             prop_assert!(coverage(lists, at(width), &[1; 20]).unwrap() <= 1.0);
+        }
+
+        #[test]
+        fn gini_is_zero_for_equal_shares_and_grows_when_one_item_takes_all(n in 2u32..30, width in 1usize..4) {
+            let all: Vec<u32> = (0..n).flat_map(|item| (0..width as u32).map(move |_| item)).collect();
+            let counts = vec![1; n as usize];
+            let equal = gini(Lists::new(&all, width).unwrap(), at(width), &counts).unwrap();
+            prop_assert!(equal.abs() < 1e-12);
+            let one = gini(Lists::new(&vec![0; n as usize], 1).unwrap(), at(1), &counts).unwrap();
+            prop_assert!((one - f64::from(n - 1) / f64::from(n)).abs() < 1e-12);
         }
 
         #[test]

@@ -31,6 +31,19 @@ pub enum MetricError {
         /// The true rating.
         truth: f32,
     },
+    /// All ratings lie on one side of the threshold.
+    #[error(
+        "{metric} compares ratings of at least {threshold} with lower ones, and all test ratings are {} {threshold}; set another evaluation.threshold",
+        if *liked { "at least" } else { "below" }
+    )]
+    OneSided {
+        /// The metric.
+        metric: &'static str,
+        /// Whether that side is the liked one.
+        liked: bool,
+        /// The threshold.
+        threshold: f64,
+    },
     /// A user without held-out items has no ranking metric.
     #[error("{metric} of a user without relevant items is undefined; leave the user out of the mean")]
     NoRelevantItems {

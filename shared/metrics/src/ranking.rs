@@ -29,6 +29,14 @@ pub fn recall(ranked: &[u32], relevant: &[u32], k: NonZeroUsize) -> Result<f64, 
     Judged::new(MetricKind::Recall, ranked, relevant, k).map(|list| list.recall())
 }
 
+/// Harmonic mean of [`precision`] and [`recall`]; 0 without a relevant item.
+///
+/// # Errors
+/// [`MetricError::NoRelevantItems`].
+pub fn f1(ranked: &[u32], relevant: &[u32], k: NonZeroUsize) -> Result<f64, MetricError> {
+    Judged::new(MetricKind::F1, ranked, relevant, k).map(|list| list.f1())
+}
+
 /// 1 when at least one of the first `k` is relevant, else 0.
 ///
 /// # Errors
@@ -64,8 +72,8 @@ pub fn reciprocal_rank(ranked: &[u32], relevant: &[u32], k: NonZeroUsize) -> Res
     Judged::new(MetricKind::Mrr, ranked, relevant, k).map(|list| list.reciprocal_rank())
 }
 
-/// The per-user value of any ranking metric by its kind; `None` for kinds that are no mean over users
-/// (ratings, coverage, mean popularity).
+/// The per-user value of any ranking metric by its kind; `None` for kinds that need more than the list and
+/// the relevant items.
 ///
 /// # Errors
 /// [`MetricError::NoRelevantItems`].
@@ -79,15 +87,12 @@ pub fn of_user(
     Ok(match kind {
         MetricKind::Precision => Some(list.precision()),
         MetricKind::Recall => Some(list.recall()),
+        MetricKind::F1 => Some(list.f1()),
         MetricKind::Hit => Some(list.hit()),
         MetricKind::Ndcg => Some(list.ndcg()),
         MetricKind::Map => Some(list.average_precision()),
         MetricKind::Mrr => Some(list.reciprocal_rank()),
-        MetricKind::Rmse
-        | MetricKind::Mae
-        | MetricKind::Accuracy
-        | MetricKind::Coverage
-        | MetricKind::MeanPopularity => None,
+        _ => None,
     })
 }
 
@@ -123,6 +128,11 @@ impl<'a> Judged<'a> {
 
     fn recall(&self) -> f64 {
         self.hit_ranks().count() as f64 / self.relevant.len() as f64
+    }
+
+    fn f1(&self) -> f64 {
+        // 2PR / (P + R) with P = h/k and R = h/n is 2h / (k + n).
+        2.0 * self.hit_ranks().count() as f64 / (self.k + self.relevant.len()) as f64
     }
 
     fn hit(&self) -> f64 {
@@ -198,12 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_that_is_a_mean_over_users_has_a_value() {
-        for kind in METRIC_KINDS {
-            let value = of_user(kind, &RANKED, &RELEVANT, at(5)).unwrap();
-            let of_all_lists = matches!(kind, MetricKind::Coverage | MetricKind::MeanPopularity);
-            assert_eq!(value.is_some(), kind.at_k() && !of_all_lists, "{}", kind.as_str());
-        }
+    fn every_kind_that_judges_a_list_by_its_relevant_items_has_a_value() {
+        let here = METRIC_KINDS.into_iter().filter(|&k| of_user(k, &RANKED, &RELEVANT, at(5)).unwrap().is_some());
+        let names: Vec<_> = here.map(MetricKind::as_str).collect();
+        assert_eq!(names, ["precision", "recall", "f1", "hit", "ndcg", "map", "mrr"]);
     }
 
     fn list_and_relevant() -> impl Strategy<Value = (Vec<u32>, Vec<u32>)> {

@@ -1,4 +1,6 @@
-//! Errors of predicted ratings: every test rating counts once, whoever gave it.
+//! Errors of predicted ratings: every test rating counts once, whoever gave it, or every user once.
+
+use std::collections::BTreeMap;
 
 use crate::MetricError;
 
@@ -18,12 +20,43 @@ pub fn mae(predicted: &[f32], truth: &[f32]) -> Result<f64, MetricError> {
     mean("mae", predicted, truth, |p, t| (p - t).abs())
 }
 
-/// Share of ratings where `predicted ≥ threshold` exactly when `true ≥ threshold`; in `[0, 1]`.
+/// Errors of one user at a time: `f` of the errors of each user's own ratings, averaged over the users that have any.
+fn per_user(
+    users: &[u32],
+    predicted: &[f32],
+    truth: &[f32],
+    metric: &'static str,
+    of_one: impl Fn(f64, f64) -> f64,
+    end: impl Fn(f64) -> f64,
+) -> Result<Vec<(u32, f64)>, MetricError> {
+    check(metric, predicted, truth)?;
+    let mut sums: BTreeMap<u32, (f64, u32)> = BTreeMap::new();
+    for ((&user, &p), &t) in users.iter().zip(predicted).zip(truth) {
+        let (sum, count) = sums.entry(user).or_default();
+        *sum += of_one(f64::from(p), f64::from(t));
+        *count += 1;
+    }
+    Ok(sums.into_iter().map(|(user, (sum, count))| (user, end(sum / f64::from(count)))).collect())
+}
+
+/// [`rmse`] over each user's own ratings.
+///
+/// # Shapes
+/// - `users`, `predicted`, `truth`: `[n]`
+/// - returns: one value for each user that occurs, users ascending
 ///
 /// # Errors
 /// As [`rmse`].
-pub fn accuracy(predicted: &[f32], truth: &[f32], threshold: f64) -> Result<f64, MetricError> {
-    mean("accuracy", predicted, truth, |p, t| f64::from(u8::from((p >= threshold) == (t >= threshold))))
+pub fn user_rmse(users: &[u32], predicted: &[f32], truth: &[f32]) -> Result<Vec<(u32, f64)>, MetricError> {
+    per_user(users, predicted, truth, "user-rmse", |p, t| (p - t) * (p - t), f64::sqrt)
+}
+
+/// [`mae`] over each user's own ratings, shaped as [`user_rmse`].
+///
+/// # Errors
+/// As [`rmse`].
+pub fn user_mae(users: &[u32], predicted: &[f32], truth: &[f32]) -> Result<Vec<(u32, f64)>, MetricError> {
+    per_user(users, predicted, truth, "user-mae", |p, t| (p - t).abs(), |mean| mean)
 }
 
 fn mean(
@@ -32,20 +65,23 @@ fn mean(
     truth: &[f32],
     term: impl Fn(f64, f64) -> f64,
 ) -> Result<f64, MetricError> {
+    check(metric, predicted, truth)?;
+    let sum: f64 = predicted.iter().zip(truth).map(|(&p, &t)| term(f64::from(p), f64::from(t))).sum();
+    Ok(sum / predicted.len() as f64)
+}
+
+/// Refuses pairs that have no error: none at all, not pairs, or not finite.
+pub(crate) fn check(metric: &'static str, predicted: &[f32], truth: &[f32]) -> Result<(), MetricError> {
     if predicted.len() != truth.len() {
         return Err(MetricError::Lengths { predicted: predicted.len(), truth: truth.len() });
     }
     if predicted.is_empty() {
         return Err(MetricError::Empty { metric, over: "the test ratings" });
     }
-    let mut sum = 0.0;
-    for (place, (&p, &t)) in predicted.iter().zip(truth).enumerate() {
-        if !(p.is_finite() && t.is_finite()) {
-            return Err(MetricError::NotFinite { place, predicted: p, truth: t });
-        }
-        sum += term(f64::from(p), f64::from(t));
+    match predicted.iter().zip(truth).position(|(p, t)| !(p.is_finite() && t.is_finite())) {
+        Some(place) => Err(MetricError::NotFinite { place, predicted: predicted[place], truth: truth[place] }),
+        None => Ok(()),
     }
-    Ok(sum / predicted.len() as f64)
 }
 
 #[cfg(test)]
@@ -61,15 +97,9 @@ mod tests {
     fn a_hand_worked_case() {
         assert_eq!(rmse(&PREDICTED, &TRUTH), Ok((5.0f64 / 3.0).sqrt()));
         assert_eq!(mae(&PREDICTED, &TRUTH), Ok(1.0));
-        // Sides of 4.0: (below, at), (at, at), (above, below): one of three agrees.
-        assert_eq!(accuracy(&PREDICTED, &TRUTH, 4.0), Ok(1.0 / 3.0));
-        assert_eq!(accuracy(&PREDICTED, &TRUTH, 0.0), Ok(1.0));
-    }
-
-    #[test]
-    fn a_rating_at_the_threshold_counts_as_liked() {
-        assert_eq!(accuracy(&[4.0], &[5.0], 4.0), Ok(1.0));
-        assert_eq!(accuracy(&[3.999], &[4.0], 4.0), Ok(0.0));
+        // User 7 has the errors −1 and 2, user 3 has 0.
+        assert_eq!(user_rmse(&[7, 3, 7], &PREDICTED, &TRUTH), Ok(vec![(3, 0.0), (7, 2.5f64.sqrt())]));
+        assert_eq!(user_mae(&[7, 3, 7], &PREDICTED, &TRUTH), Ok(vec![(3, 0.0), (7, 1.5)]));
     }
 
     #[test]
@@ -96,8 +126,8 @@ mod tests {
             prop_assert!(mae_value <= rmse_value + 1e-9);
             prop_assert!(mae_value >= 0.0);
             prop_assert_eq!(rmse(&truth, &truth), Ok(0.0));
-            prop_assert_eq!(accuracy(&truth, &truth, 3.0), Ok(1.0));
-            prop_assert!((0.0..=1.0).contains(&accuracy(&predicted, &truth, 3.0).unwrap()));
+            // One user alone is everybody.
+            prop_assert_eq!(user_mae(&vec![0; truth.len()], &predicted, &truth).unwrap(), vec![(0, mae_value)]);
         }
 
         #[test]

@@ -13,13 +13,17 @@ const FAMILIES: &[&[Method]] = &[baselines::METHODS, neighbourhood::METHODS, fac
 pub(crate) struct Method {
     /// As in the catalogue.
     pub(crate) kind: &'static str,
-    pub(crate) fit: fn(&FitRequest<'_>, &mut dyn FitObserver) -> Result<Box<dyn Recommender>, FitError>,
-    pub(crate) restore: fn(&ResolvedRecommender, Parts) -> Result<Box<dyn Recommender>, PartsError>,
+    pub(crate) fit: fn(&FitRequest<'_>, &mut dyn FitObserver) -> Fitted,
+    pub(crate) restore: fn(&ResolvedRecommender, Parts) -> Restored,
 }
 
+/// What a fit ends in.
+pub type Fitted = Result<Box<dyn Recommender>, FitError>;
+/// What saved parts become.
+pub type Restored = Result<Box<dyn Recommender>, PartsError>;
+
 /// Fits the kinds that this crate does not: those that need a tensor engine.
-pub type FitElsewhere<'a> =
-    dyn Fn(&FitRequest<'_>, &mut dyn FitObserver) -> Result<Box<dyn Recommender>, FitError> + 'a;
+pub type FitElsewhere<'a> = dyn Fn(&FitRequest<'_>, &mut dyn FitObserver) -> Fitted + 'a;
 
 /// What is to be fitted.
 #[derive(Clone, Copy)]
@@ -53,7 +57,7 @@ pub fn fit(
     data: &TrainSet<'_>,
     seed: u64,
     observer: &mut dyn FitObserver,
-) -> Result<Box<dyn Recommender>, FitError> {
+) -> Fitted {
     let elsewhere: &FitElsewhere<'_> = &|request, _| Err(FitError::NotHere { kind: request.recommender.entry.kind });
     fit_request(&FitRequest { recommender, data, seed, elsewhere }, observer)
 }
@@ -62,7 +66,7 @@ pub fn fit(
 ///
 /// # Errors
 /// [`FitError`].
-pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Box<dyn Recommender>, FitError> {
+pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Fitted {
     let entry = request.recommender.entry;
     let Some(method) = method(entry.kind) else { return (request.elsewhere)(request, observer) };
     if request.data.rows.is_empty() {
@@ -76,7 +80,7 @@ pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> 
 ///
 /// # Errors
 /// [`PartsError`]: a kind of another crate, or parts of something else.
-pub fn restore(recommender: &ResolvedRecommender, parts: Parts) -> Result<Box<dyn Recommender>, PartsError> {
+pub fn restore(recommender: &ResolvedRecommender, parts: Parts) -> Restored {
     let kind = recommender.entry.kind;
     method(kind).map_or(Err(PartsError::Kind { kind }), |method| (method.restore)(recommender, parts))
 }

@@ -20,7 +20,7 @@ mod recommender;
 mod train;
 
 pub use error::FitError;
-pub use fit::{FitElsewhere, FitRequest, fit, fit_request, kinds, restore};
+pub use fit::{FitElsewhere, FitRequest, Fitted, Restored, fit, fit_request, kinds, restore};
 pub use ranking::{RankError, RankRequest, Ranking};
 pub use recommender::{BasketItem, FoldIn, Reason, Recommender};
 pub use recspeed_data::parts::{Array, Parts, PartsError, Values};

@@ -15,12 +15,26 @@ pub enum MetricKind {
     Rmse,
     /// Mean absolute error of the predicted ratings.
     Mae,
+    /// Root mean squared error on the scale from 0 to 1.
+    Nrmse,
+    /// Mean absolute error on the scale from 0 to 1.
+    Nmae,
+    /// Root mean squared error of each user, averaged over users.
+    UserRmse,
+    /// Mean absolute error of each user, averaged over users.
+    UserMae,
     /// Share of test ratings on the right side of the threshold.
     Accuracy,
+    /// Area under the ROC curve.
+    Auc,
+    /// Logarithmic loss of predicted probabilities.
+    LogLoss,
     /// Precision at k.
     Precision,
     /// Recall at k.
     Recall,
+    /// Harmonic mean of precision and recall at k.
+    F1,
     /// Hit rate at k.
     Hit,
     /// Normalised discounted cumulative gain at k.
@@ -33,22 +47,55 @@ pub enum MetricKind {
     Coverage,
     /// Mean popularity of the recommended items at k.
     MeanPopularity,
+    /// How much more popular the recommended items are than the user's own, at k.
+    PopularityLift,
+    /// Self-information of the recommended items at k.
+    Novelty,
+    /// How different the items of a list are from each other, at k.
+    Diversity,
+    /// Relevant items that popularity would not have found, at k.
+    Serendipity,
+    /// Inequality of the items' numbers of recommendations at k.
+    Gini,
 }
 
 /// Every kind, in the order that tables and help texts use.
-pub const METRIC_KINDS: [MetricKind; 11] = [
+pub const METRIC_KINDS: [MetricKind; 23] = [
     MetricKind::Rmse,
     MetricKind::Mae,
+    MetricKind::Nrmse,
+    MetricKind::Nmae,
+    MetricKind::UserRmse,
+    MetricKind::UserMae,
     MetricKind::Accuracy,
+    MetricKind::Auc,
+    MetricKind::LogLoss,
     MetricKind::Precision,
     MetricKind::Recall,
+    MetricKind::F1,
     MetricKind::Hit,
     MetricKind::Ndcg,
     MetricKind::Map,
     MetricKind::Mrr,
     MetricKind::Coverage,
     MetricKind::MeanPopularity,
+    MetricKind::PopularityLift,
+    MetricKind::Novelty,
+    MetricKind::Diversity,
+    MetricKind::Serendipity,
+    MetricKind::Gini,
 ];
+
+/// Which values of a metric are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Smaller ones.
+    Lower,
+    /// Larger ones.
+    Higher,
+    /// Neither: it describes.
+    Neither,
+}
 
 impl MetricKind {
     /// The name as written in a spec, without `@k`.
@@ -56,31 +103,99 @@ impl MetricKind {
         match self {
             Self::Rmse => "rmse",
             Self::Mae => "mae",
+            Self::Nrmse => "nrmse",
+            Self::Nmae => "nmae",
+            Self::UserRmse => "user-rmse",
+            Self::UserMae => "user-mae",
             Self::Accuracy => "accuracy",
+            Self::Auc => "auc",
+            Self::LogLoss => "log-loss",
             Self::Precision => "precision",
             Self::Recall => "recall",
+            Self::F1 => "f1",
             Self::Hit => "hit",
             Self::Ndcg => "ndcg",
             Self::Map => "map",
             Self::Mrr => "mrr",
             Self::Coverage => "coverage",
             Self::MeanPopularity => "mean-popularity",
+            Self::PopularityLift => "popularity-lift",
+            Self::Novelty => "novelty",
+            Self::Diversity => "diversity",
+            Self::Serendipity => "serendipity",
+            Self::Gini => "gini",
         }
     }
 
     /// Whether the name carries a cut-off, as in `ndcg@10`: true for every metric of a ranked list.
     pub const fn at_k(self) -> bool {
-        !matches!(self, Self::Rmse | Self::Mae | Self::Accuracy)
+        !matches!(
+            self,
+            Self::Rmse
+                | Self::Mae
+                | Self::Nrmse
+                | Self::Nmae
+                | Self::UserRmse
+                | Self::UserMae
+                | Self::Accuracy
+                | Self::Auc
+                | Self::LogLoss
+        )
     }
 
-    /// Whether it needs predicted ratings; the others need a ranking.
+    /// Whether it compares a prediction for each test row with the truth; the others need a ranking.
     pub const fn of_ratings(self) -> bool {
         !self.at_k()
     }
 
-    /// Whether a smaller value is better. Coverage and mean popularity describe, and are neither.
-    pub const fn lower_is_better(self) -> bool {
-        matches!(self, Self::Rmse | Self::Mae)
+    /// Whether it needs predicted probabilities.
+    pub const fn of_probabilities(self) -> bool {
+        matches!(self, Self::LogLoss)
+    }
+
+    /// Whether it is a mean over users of one value for each user: those can be compared user by user.
+    pub const fn per_user(self) -> bool {
+        matches!(
+            self,
+            Self::UserRmse
+                | Self::UserMae
+                | Self::Precision
+                | Self::Recall
+                | Self::F1
+                | Self::Hit
+                | Self::Ndcg
+                | Self::Map
+                | Self::Mrr
+                | Self::PopularityLift
+                | Self::Novelty
+                | Self::Diversity
+                | Self::Serendipity
+        )
+    }
+
+    /// Which values are better.
+    pub const fn direction(self) -> Direction {
+        match self {
+            Self::Rmse | Self::Mae | Self::Nrmse | Self::Nmae | Self::UserRmse | Self::UserMae | Self::LogLoss => {
+                Direction::Lower
+            }
+            Self::Accuracy
+            | Self::Auc
+            | Self::Precision
+            | Self::Recall
+            | Self::F1
+            | Self::Hit
+            | Self::Ndcg
+            | Self::Map
+            | Self::Mrr
+            | Self::Serendipity => Direction::Higher,
+            Self::Coverage
+            | Self::MeanPopularity
+            | Self::PopularityLift
+            | Self::Novelty
+            | Self::Diversity
+            | Self::Gini => Direction::Neither,
+        }
     }
 
     /// The definition, exact enough to recompute it.
@@ -88,12 +203,25 @@ impl MetricKind {
         match self {
             Self::Rmse => "√(mean over all test ratings of (predicted − true)²), in stars.",
             Self::Mae => "Mean over all test ratings of |predicted − true|, in stars.",
+            Self::Nrmse => "rmse divided by the range of the training ratings: the error on the scale from 0 to 1.",
+            Self::Nmae => "mae divided by the range of the training ratings: the error on the scale from 0 to 1.",
+            Self::UserRmse => "rmse over each user's own test ratings; mean over the users with test ratings.",
+            Self::UserMae => "mae over each user's own test ratings; mean over the users with test ratings.",
             Self::Accuracy => {
                 "Share of test ratings where predicted ≥ threshold exactly when true ≥ threshold (4 stars unless set)."
+            }
+            Self::Auc => {
+                "Chance that a test rating of at least the threshold got a higher prediction than one below it; equal predictions count half."
+            }
+            Self::LogLoss => {
+                "−mean over all test ratings of ln p when the rating is at least the threshold, of ln(1 − p) when not; p is kept between 1e-7 and 1 − 1e-7."
             }
             Self::Precision => "Relevant items among the first k, divided by k; mean over the evaluated users.",
             Self::Recall => {
                 "Relevant items among the first k, divided by the user's relevant items; mean over the evaluated users."
+            }
+            Self::F1 => {
+                "2·precision·recall / (precision + recall) of each user's first k, 0 without a relevant item; mean over the evaluated users."
             }
             Self::Hit => "1 when at least one of the first k is relevant, else 0; mean over the evaluated users.",
             Self::Ndcg => {
@@ -106,6 +234,21 @@ impl MetricKind {
             Self::Coverage => "Distinct items recommended to anybody, divided by the items of the candidate set.",
             Self::MeanPopularity => {
                 "Mean number of training interactions of the recommended items, over all places of all lists."
+            }
+            Self::PopularityLift => {
+                "Mean training interactions of the first k, divided by that of the user's own training items, minus 1; mean over the evaluated users with training rows."
+            }
+            Self::Novelty => {
+                "Mean over the first k of −log2(share of the training users who have the item, at least one); mean over the evaluated users."
+            }
+            Self::Diversity => {
+                "Mean over the pairs of the first k of 1 − cosine of the items' training users; mean over the evaluated users with two items or more."
+            }
+            Self::Serendipity => {
+                "Relevant items among the first k that are not among the k most popular candidates of that user, divided by k; mean over the evaluated users."
+            }
+            Self::Gini => {
+                "Gini index of the number of lists that hold each candidate item in the first k: 0 when all are shown equally often, near 1 when few take all places."
             }
         }
     }

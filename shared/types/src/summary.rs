@@ -26,6 +26,9 @@ pub struct RunSummary {
     pub data: DataInfo,
     /// How the metrics came about.
     pub evaluation: EvaluationInfo,
+    /// The same metrics for groups of users and items: who is served well, and who is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breakdowns: Vec<Breakdown>,
     /// Epochs or iterations trained, and where the best one lay; absent for methods without iterations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingInfo>,
@@ -55,6 +58,70 @@ pub struct Timing {
     pub fit_s: f64,
     /// Measuring.
     pub evaluate_s: f64,
+    /// How long one user waits for ten items; absent where nothing was ranked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommend: Option<Latency>,
+}
+
+/// Wall-clock milliseconds from asking for one user's list to having it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Latency {
+    /// Median.
+    pub p50_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// Lists that were timed, one after another.
+    pub lists: u32,
+}
+
+/// Metrics of groups that together are everybody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Breakdown {
+    /// What the groups differ in.
+    pub by: BreakdownBy,
+    /// The groups in their natural order; empty ones are left out.
+    pub groups: Vec<Group>,
+}
+
+/// What the groups of a breakdown differ in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum BreakdownBy {
+    /// The user's number of rows before the test. Metrics at k are means over the group's users.
+    UserActivity,
+    /// The test item's popularity before the test: tenths of the known items, the most popular ones first. `recall@k` is
+    /// the share of the group's test rows that their users' first k found.
+    ItemPopularity,
+    /// Whether user and item have a row before the test, measured as for `item-popularity`.
+    ColdStart,
+}
+
+impl BreakdownBy {
+    /// In words.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::UserActivity => "By the user's ratings before the test",
+            Self::ItemPopularity => "By the item's popularity",
+            Self::ColdStart => "Cold and warm",
+        }
+    }
+}
+
+/// One group of a breakdown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Group {
+    /// Its name, as `5 to 19 ratings`.
+    pub name: String,
+    /// Users with test rows in it.
+    pub users: u64,
+    /// Test rows in it.
+    pub rows: u64,
+    /// Value by metric name.
+    pub metrics: BTreeMap<String, f64>,
 }
 
 /// What ran an experiment.
@@ -95,6 +162,9 @@ pub struct DataInfo {
     pub sha256: String,
     /// Whether the rows were made up from a seed.
     pub synthetic: bool,
+    /// Test rows older than the same user's newest training row; absent without timestamps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaks: Option<u64>,
 }
 
 /// How the metrics came about: the part of a result that people forget to print.

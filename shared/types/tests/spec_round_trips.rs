@@ -72,7 +72,8 @@ fn the_default_spec_makes_the_shortest_link() {
 #[test]
 fn even_a_spec_with_everything_set_to_long_values_fits_a_short_link() {
     let metrics = (0..64).map(|i| {
-        let kind = METRIC_KINDS[3 + i % 8];
+        let kinds: Vec<_> = METRIC_KINDS.into_iter().filter(|kind| kind.at_k()).collect();
+        let kind = kinds[i % kinds.len()];
         MetricName::at(kind, 999 - 13 * i as u32)
     });
     let long = |shift: u32| 0.1 + f64::from(shift) / 7.0;

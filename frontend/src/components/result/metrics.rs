@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use recspeed_types::MetricName;
-use recspeed_types::metric::MetricKind;
+use recspeed_types::metric::{Direction, MetricKind};
 
 use crate::charts::{difference, is_negligible, value};
 use crate::components::Hint;
@@ -22,9 +22,9 @@ pub(crate) struct Row {
 impl Row {
     /// Whether the change is for the better; `None` where neither direction is.
     fn is_better(&self) -> Option<bool> {
-        let kind = self.kind.filter(|kind| !matches!(kind, MetricKind::Coverage | MetricKind::MeanPopularity))?;
+        let direction = self.kind.map(MetricKind::direction).filter(|&direction| direction != Direction::Neither)?;
         let before = self.before.filter(|before| !is_negligible(before - self.value))?;
-        Some((self.value < before) == kind.lower_is_better())
+        Some((self.value < before) == (direction == Direction::Lower))
     }
 
     fn definition(&self) -> &'static str {

@@ -8,6 +8,7 @@ mod factorization;
 mod neighbourhood;
 mod neural;
 
+#[cfg(feature = "schema")]
 use crate::limits::MAX_NAME_CHARS;
 use crate::spec::{Loss, ParamValue, RecommenderSpec};
 
@@ -123,6 +124,9 @@ pub enum Predicts {
     Scores,
     /// Ratings, in stars, and scores of their own that order items.
     Both,
+    /// The probability that a rating is at least `evaluation.threshold`; items are ranked by it, and errors are measured
+    /// against 1 and 0.
+    Likes,
 }
 
 impl Predicts {
@@ -132,12 +136,18 @@ impl Predicts {
             Self::Ratings => "ratings",
             Self::Scores => "scores",
             Self::Both => "ratings and scores",
+            Self::Likes => "probabilities of liking",
         }
     }
 
-    /// Whether errors of ratings can be measured.
+    /// Whether a prediction for each test row can be compared with the truth.
     pub const fn has_ratings(self) -> bool {
-        matches!(self, Self::Ratings | Self::Both)
+        !matches!(self, Self::Scores)
+    }
+
+    /// Whether predictions are probabilities.
+    pub const fn has_probabilities(self) -> bool {
+        matches!(self, Self::Likes)
     }
 }
 

@@ -118,6 +118,16 @@ impl EvaluationSpec {
                     entry.kind
                 );
                 problems.add(path, message);
+            } else if let Some(entry) = entry
+                && metric.kind.of_probabilities()
+                && !entry.predicts.has_probabilities()
+            {
+                let message = format!(
+                    "is `{metric}`, but `{}` gives {}, not probabilities; choose accuracy or auc",
+                    entry.kind,
+                    entry.predicts.as_str()
+                );
+                problems.add(path, message);
             }
         }
         problems.range("evaluation.threshold", self.threshold, -1e6, 1e6);

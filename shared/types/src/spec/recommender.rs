@@ -226,7 +226,9 @@ impl RecommenderSpec {
         let mut params = self.params.clone();
         for value in params.values_mut() {
             if let ParamValue::Recommenders(components) = value {
-                components.iter_mut().for_each(|component| *component = component.without_defaults());
+                for component in components {
+                    *component = component.without_defaults();
+                }
             }
         }
         params.retain(|name, value| {

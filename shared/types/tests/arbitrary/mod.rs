@@ -173,8 +173,12 @@ fn training(entry: &'static Entry, validation: bool) -> BoxedStrategy<TrainingSp
 }
 
 fn evaluation(entry: &'static Entry) -> impl Strategy<Value = EvaluationSpec> {
-    let kinds: Vec<_> =
-        METRIC_KINDS.into_iter().filter(|m| !(m.of_ratings() && !entry.predicts.has_ratings())).collect();
+    let kinds: Vec<_> = METRIC_KINDS
+        .into_iter()
+        .filter(|m| {
+            (m.at_k() || entry.predicts.has_ratings()) && (!m.of_probabilities() || entry.predicts.has_probabilities())
+        })
+        .collect();
     let metric = (proptest::sample::select(kinds), 1..=MAX_K)
         .prop_map(|(kind, k)| if kind.at_k() { MetricName::at(kind, k) } else { MetricName::plain(kind) });
     let metrics = vec(metric, 1..=MAX_METRICS).prop_map(|metrics| {

@@ -168,7 +168,7 @@ mod tests {
             run: recspeed_types::RunId::new("r1").unwrap(),
             status: SummaryStatus::Finished,
             metrics: [("rmse".to_owned(), 1.153_676_1), ("mae".to_owned(), 0.968_05)].into(),
-            timing: Timing { load_s: 0.1, fit_s: 2.0, evaluate_s: 0.05 },
+            timing: Timing { load_s: 0.1, fit_s: 2.0, evaluate_s: 0.05, recommend: None },
             memory: MemoryBytes { parameters: 2048, peak: 5 << 20, ..MemoryBytes::default() },
             engine: EngineInfo {
                 kind: "burn".into(),
@@ -187,6 +187,7 @@ mod tests {
                 bad_lines: 1,
                 sha256: "ab".repeat(32),
                 synthetic: false,
+                leaks: Some(0),
             },
             evaluation: EvaluationInfo {
                 candidates: "full ranking".into(),
@@ -200,6 +201,7 @@ mod tests {
                 tie_share: 0.0042,
                 rating_scale: "stars".into(),
             },
+            breakdowns: Vec::new(),
             training: None,
             seed: 42,
             warnings: vec!["the clock went backwards".into()],

@@ -1,0 +1,83 @@
+//! Who is ranked for, among what.
+
+use rand::seq::index::sample;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use recspeed_data::{Csr, Interactions};
+use recspeed_types::spec::ResolvedSpec;
+
+use crate::run::Prepared;
+
+/// The random stream that draws the evaluated users, apart from those of data, split and training.
+const USER_STREAM: u64 = 0x7573_6572_7300_0001;
+
+/// Who is ranked for, among what.
+pub(crate) struct Audience {
+    /// Users to rank for, ascending.
+    pub(crate) users: Vec<u32>,
+    /// Users with at least one test row, ascending.
+    pub(crate) test_users: Vec<u32>,
+    /// Of them, those without a row before the test.
+    pub(crate) cold_users: u64,
+    /// Test rows whose item has no row before the test.
+    pub(crate) cold_item_rows: u64,
+    /// Rows before the test of each item; an item is a candidate when it has any.
+    pub(crate) known_counts: Vec<u32>,
+    /// Rows that each item was learnt from.
+    pub(crate) fit_counts: Vec<u32>,
+    /// Users with at least one row that was learnt from.
+    pub(crate) fit_users: u64,
+    /// Test items of each user, ascending.
+    pub(crate) relevant: Csr,
+    /// Items before the test of each user, ascending.
+    pub(crate) known: Csr,
+}
+
+impl Audience {
+    pub(crate) fn new(spec: &ResolvedSpec, data: &Prepared) -> Self {
+        let all = &data.interactions;
+        let relevant = Csr::by_user(all, &data.test_rows);
+        let known = Csr::by_user(all, &data.known_rows);
+        let known_counts = item_counts(all, &data.known_rows);
+        let test_users: Vec<u32> =
+            (0..all.n_users() as u32).filter(|&u| !relevant.row(u as usize).0.is_empty()).collect();
+        let cold_users = test_users.iter().filter(|&&u| known.row(u as usize).0.is_empty()).count() as u64;
+        let cold_item_rows =
+            data.test_rows.iter().filter(|&&row| known_counts[all.item[row as usize] as usize] == 0).count() as u64;
+        let users = match spec.evaluation.max_users {
+            Some(most) if most < test_users.len() as u64 => {
+                let mut rng = ChaCha8Rng::seed_from_u64(spec.seed ^ USER_STREAM);
+                let mut drawn: Vec<u32> =
+                    sample(&mut rng, test_users.len(), most as usize).iter().map(|at| test_users[at]).collect();
+                drawn.sort_unstable();
+                drawn
+            }
+            _ => test_users.clone(),
+        };
+        let fit_counts = item_counts(all, &data.fit_rows);
+        let mut learnt_from = vec![false; all.n_users()];
+        for &row in &data.fit_rows {
+            learnt_from[all.user[row as usize] as usize] = true;
+        }
+        let fit_users = learnt_from.into_iter().filter(|&learnt| learnt).count() as u64;
+        Self { users, test_users, cold_users, cold_item_rows, known_counts, fit_counts, fit_users, relevant, known }
+    }
+
+    /// Items that anybody can be recommended.
+    pub(crate) fn candidate_items(&self) -> u64 {
+        self.known_counts.iter().filter(|&&count| count > 0).count() as u64
+    }
+
+    /// Which items can be recommended. `[n_items]`
+    pub(crate) fn candidates(&self) -> Vec<bool> {
+        self.known_counts.iter().map(|&count| count > 0).collect()
+    }
+}
+
+fn item_counts(all: &Interactions, rows: &[u32]) -> Vec<u32> {
+    let mut counts = vec![0; all.n_items()];
+    for &row in rows {
+        counts[all.item[row as usize] as usize] += 1;
+    }
+    counts
+}

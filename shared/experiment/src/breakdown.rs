@@ -1,0 +1,181 @@
+//! The same metrics for groups of users and of test rows: who is served well, and who is not.
+
+use std::collections::BTreeMap;
+
+use recspeed_recommenders::Ranking;
+use recspeed_types::summary::{Breakdown, BreakdownBy, Group};
+use recspeed_types::{MetricKind, MetricName};
+
+use crate::audience::Audience;
+use crate::evaluate::{Predictions, UserTable};
+use crate::run::Prepared;
+
+/// Lower ends of the groups of users by rows before the test, and their names.
+const ACTIVITY: [(usize, &str); 5] = [
+    (0, "no ratings"),
+    (1, "1 to 4 ratings"),
+    (5, "5 to 19 ratings"),
+    (20, "20 to 99 ratings"),
+    (100, "100 ratings or more"),
+];
+
+/// Groups of items by popularity.
+const TENTHS: usize = 10;
+
+/// What was measured.
+pub(crate) struct Measured<'a> {
+    pub(crate) data: &'a Prepared,
+    pub(crate) audience: &'a Audience,
+    pub(crate) table: &'a UserTable,
+    /// Predictions of the test rows, where ratings were measured, and the truth.
+    pub(crate) predictions: Option<&'a Predictions>,
+    /// The lists, and the cut-offs that metrics name, where lists were measured.
+    pub(crate) ranking: Option<(&'a Ranking, &'a [u32])>,
+}
+
+pub(crate) fn breakdowns(measured: &Measured<'_>) -> Vec<Breakdown> {
+    let (data, audience) = (measured.data, measured.audience);
+    let item_of = |row: u32| data.interactions.item[row as usize] as usize;
+    let tenth_of = tenths(&audience.known_counts);
+    let popularity = |row: u32| match tenth_of[item_of(row)] {
+        0 => format!("most popular tenth of {} items", audience.candidate_items()),
+        TENTHS => "items without ratings".to_owned(),
+        tenth => format!("tenth {}", tenth + 1),
+    };
+    let popularity_order: Vec<(usize, String)> = {
+        let mut named: BTreeMap<usize, String> = BTreeMap::new();
+        for &row in &data.test_rows {
+            named.entry(tenth_of[item_of(row)]).or_insert_with(|| popularity(row));
+        }
+        named.into_iter().collect()
+    };
+    let user_of = |row: u32| data.interactions.user[row as usize] as usize;
+    let warmth = |row: u32| {
+        let cold_user = audience.known.row(user_of(row)).0.is_empty();
+        let cold_item = audience.known_counts[item_of(row)] == 0;
+        2 * usize::from(cold_user) + usize::from(cold_item)
+    };
+    let warmth_names = ["user and item known", "new item", "new user", "new user and new item"];
+    let warmth_order: Vec<(usize, String)> =
+        warmth_names.iter().enumerate().map(|(index, name)| (index, (*name).to_owned())).collect();
+    let all = [
+        Breakdown { by: BreakdownBy::UserActivity, groups: by_activity(measured) },
+        Breakdown {
+            by: BreakdownBy::ItemPopularity,
+            groups: by_row(measured, &popularity_order, &|row| tenth_of[item_of(row)]),
+        },
+        Breakdown { by: BreakdownBy::ColdStart, groups: by_row(measured, &warmth_order, &warmth) },
+    ];
+    // One group alone repeats the whole.
+    all.into_iter().filter(|breakdown| breakdown.groups.len() > 1).collect()
+}
+
+/// Tenth of each item by rows before the test, the most popular first, each tenth with as many known items as the others;
+/// [`TENTHS`] for items without rows. Items of equal count stay together, in the tenth of the first of them.
+fn tenths(counts: &[u32]) -> Vec<usize> {
+    let mut known: Vec<usize> = (0..counts.len()).filter(|&item| counts[item] > 0).collect();
+    known.sort_by_key(|&item| std::cmp::Reverse(counts[item]));
+    let mut tenth_of = vec![TENTHS; counts.len()];
+    let mut place = 0;
+    for equal in known.chunk_by(|&a, &b| counts[a] == counts[b]) {
+        for &item in equal {
+            tenth_of[item] = place * TENTHS / known.len();
+        }
+        place += equal.len();
+    }
+    tenth_of
+}
+
+/// Means over the users of each group.
+fn by_activity(measured: &Measured<'_>) -> Vec<Group> {
+    let (audience, table) = (measured.audience, measured.table);
+    let group_of = |user: u32| {
+        let rows = audience.known.row(user as usize).0.len();
+        ACTIVITY.iter().rposition(|(least, _)| rows >= *least).unwrap_or(0)
+    };
+    let mut groups = Vec::new();
+    for (index, (_, name)) in ACTIVITY.iter().enumerate() {
+        let places: Vec<usize> =
+            (0..audience.test_users.len()).filter(|&at| group_of(audience.test_users[at]) == index).collect();
+        let rows: usize =
+            places.iter().map(|&at| audience.relevant.row(audience.test_users[at] as usize).0.len()).sum();
+        let mut metrics = BTreeMap::new();
+        for (metric, values) in &table.columns {
+            let known: Vec<f64> = places.iter().filter_map(|&at| values[at]).collect();
+            if !known.is_empty() {
+                metrics.insert(metric.clone(), known.iter().sum::<f64>() / known.len() as f64);
+            }
+        }
+        if !places.is_empty() {
+            groups.push(Group { name: (*name).to_owned(), users: places.len() as u64, rows: rows as u64, metrics });
+        }
+    }
+    groups
+}
+
+/// Errors and finds of the test rows of each group.
+fn by_row(measured: &Measured<'_>, order: &[(usize, String)], group_of: &dyn Fn(u32) -> usize) -> Vec<Group> {
+    order
+        .iter()
+        .filter_map(|(index, name)| {
+            let data = measured.data;
+            let places: Vec<usize> =
+                (0..data.test_rows.len()).filter(|&place| group_of(data.test_rows[place]) == *index).collect();
+            if places.is_empty() {
+                return None;
+            }
+            let mut users: Vec<u32> =
+                places.iter().map(|&place| data.interactions.user[data.test_rows[place] as usize]).collect();
+            users.sort_unstable();
+            users.dedup();
+            let mut metrics = BTreeMap::new();
+            if let Some(predictions) = measured.predictions {
+                metrics.extend(errors(predictions, &places));
+            }
+            if let Some((ranking, cutoffs)) = measured.ranking {
+                for &k in cutoffs {
+                    if let Some(found) = found_share(measured, ranking, k, &places) {
+                        metrics.insert(MetricName::at(MetricKind::Recall, k).to_string(), found);
+                    }
+                }
+            }
+            Some(Group { name: name.clone(), users: users.len() as u64, rows: places.len() as u64, metrics })
+        })
+        .collect()
+}
+
+fn errors(predictions: &Predictions, places: &[usize]) -> [(String, f64); 2] {
+    let miss = |&place: &usize| f64::from(predictions.predicted[place]) - f64::from(predictions.truth[place]);
+    let n = places.len() as f64;
+    let squares: f64 = places.iter().map(|place| miss(place).powi(2)).sum();
+    let absolute: f64 = places.iter().map(|place| miss(place).abs()).sum();
+    [("rmse".to_owned(), (squares / n).sqrt()), ("mae".to_owned(), absolute / n)]
+}
+
+/// Share of these test rows, of evaluated users, whose item is among the user's first `k`.
+fn found_share(measured: &Measured<'_>, ranking: &Ranking, k: u32, places: &[usize]) -> Option<f64> {
+    let (mut found, mut asked) = (0u64, 0u64);
+    for &place in places {
+        let row = measured.data.test_rows[place] as usize;
+        let (user, item) = (measured.data.interactions.user[row], measured.data.interactions.item[row]);
+        if let Ok(list) = measured.audience.users.binary_search(&user) {
+            asked += 1;
+            found += u64::from(ranking.list(list).iter().take(k as usize).any(|&other| other == item));
+        }
+    }
+    (asked > 0).then(|| found as f64 / asked as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenths_keep_equal_items_together_and_leave_unknown_ones_apart() {
+        let counts: Vec<u32> = (0..21).map(|item| if item == 20 { 0 } else { 100 - item }).collect();
+        let tenth_of = tenths(&counts);
+        assert_eq!(tenth_of[..4], [0, 0, 1, 1]);
+        assert_eq!((tenth_of[19], tenth_of[20]), (9, TENTHS));
+        assert_eq!(tenths(&[1; 30]), vec![0; 30]);
+    }
+}
