@@ -5,13 +5,14 @@
 //! and nothing counts twice, whatever the stream repeats or skips.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_types::RunId;
-use recspeed_types::api::{RunRecord, StreamMessage};
+use recspeed_types::api::{RunRecord, RunStatus, StreamMessage};
 use wasm_bindgen::prelude::*;
 use web_sys::{EventSource, MessageEvent};
 
@@ -39,7 +40,8 @@ pub(crate) enum Link {
 struct Hub {
     source: Option<Source>,
     followed: BTreeMap<RunId, (RunState, Batch)>,
-    catching_up: Vec<RunId>,
+    /// Runs that are being asked for; `true` when one was asked for again meanwhile.
+    catching_up: BTreeMap<RunId, bool>,
     list: Option<Callback<ListChange>>,
     failures: u32,
     /// Counts connections, so that a timer of an old one does nothing.
@@ -206,12 +208,28 @@ fn receive(message: StreamMessage) {
     }
 }
 
-/// Takes a newer record; when the run is over, fetches its last events and stops watching.
+/// Takes a record, unless it tells less than the one that is shown; when the run is over, fetches its last events and stops
+/// watching.
 fn update(run: &RunState, record: RunRecord) {
+    if !run.record.with_untracked(|shown| tells_more(&record, shown)) {
+        return;
+    }
     let over = record.status.is_over();
     run.record.set(record);
     if over {
         catch_up(run.clone());
+    }
+}
+
+/// Whether `record` may take the place of `shown`. Answers overtake each other: a record of an earlier attempt was written
+/// before, and so was one that runs where the same attempt has ended or waits again, or one that waits for its first attempt
+/// where there is an end.
+fn tells_more(record: &RunRecord, shown: &RunRecord) -> bool {
+    match (record.attempts.cmp(&shown.attempts), record.status) {
+        (Ordering::Less, _) => false,
+        (Ordering::Equal, RunStatus::Running) => shown.status == RunStatus::Running,
+        (Ordering::Equal, RunStatus::Queued) => record.attempts > 0 || !shown.status.is_over(),
+        _ => true,
     }
 }
 
@@ -220,34 +238,95 @@ fn catch_up_all() {
     runs.into_iter().for_each(catch_up);
 }
 
-/// Asks for the record and for the events that are missing; one request at a time for each run.
+/// Asks for the record and for the events that are missing; one request at a time for each run. A wish that comes while an
+/// answer is on its way is asked for afterwards: the answer may be older than the wish.
 fn catch_up(run: RunState) {
     let id = run.id();
-    let first = HUB.with_borrow_mut(|hub| {
-        let first = !hub.catching_up.contains(&id);
-        if first {
-            hub.catching_up.push(id.clone());
+    let busy = HUB.with_borrow_mut(|hub| {
+        let busy = hub.catching_up.get_mut(&id).map(|again| *again = true).is_some();
+        if !busy {
+            hub.catching_up.insert(id.clone(), false);
         }
-        first
+        busy
     });
-    if !first {
+    if busy {
         return;
     }
     spawn_local(async move {
-        let record = api::run(&id).await;
-        let from = run.view.with_untracked(|view| view.next_seq);
-        let events = api::events(&id, from).await;
-        HUB.with_borrow_mut(|hub| hub.catching_up.retain(|other| *other != id));
-        if let Ok(events) = &events {
-            // A gap here would mean that the store has one; asking again would not fill it.
-            let _: Applied = batch::apply(&run, events);
-        }
-        if let Ok(record) = record {
-            let over = record.status.is_over();
-            run.record.set(record);
-            if over && events.is_ok() {
-                unfollow(&id);
+        loop {
+            let over = ask(&run, &id).await;
+            let again = HUB.with_borrow_mut(|hub| match hub.catching_up.get_mut(&id) {
+                Some(again) if *again => {
+                    *again = false;
+                    true
+                }
+                _ => {
+                    hub.catching_up.remove(&id);
+                    false
+                }
+            });
+            if !again {
+                if over {
+                    unfollow(&id);
+                }
+                return;
             }
         }
     });
+}
+
+/// Whether the run is over and all that it said is here.
+async fn ask(run: &RunState, id: &RunId) -> bool {
+    let record = api::run(id).await;
+    let from = run.view.with_untracked(|view| view.next_seq);
+    let events = api::events(id, from).await;
+    if let Ok(events) = &events {
+        // A gap here would mean that the store has one; asking again would not fill it.
+        let _: Applied = batch::apply(run, events);
+    }
+    let Ok(record) = record else { return false };
+    let over = record.status.is_over();
+    if run.record.with_untracked(|shown| tells_more(&record, shown)) {
+        run.record.set(record);
+    }
+    over && events.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(status: &str, attempts: u32) -> RunRecord {
+        let ended = if matches!(status, "queued" | "running") { "null" } else { "9" };
+        let spec = recspeed_types::ExperimentSpec::default().to_json();
+        serde_json::from_str(&format!(
+            r#"{{"id":"r1","status":"{status}","spec":{spec},"created_ms":1,"attempts":{attempts},"ended_ms":{ended}}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_changes_nothing() {
+        for (older, newer) in [
+            (("queued", 0), ("running", 1)),
+            (("running", 1), ("finished", 1)),
+            (("running", 1), ("failed", 1)),
+            (("failed", 1), ("running", 2)),
+            (("failed", 1), ("queued", 1)),
+            (("running", 1), ("queued", 1)),
+            (("queued", 1), ("cancelled", 1)),
+        ] {
+            let (older, newer) = (record(older.0, older.1), record(newer.0, newer.1));
+            assert!(tells_more(&newer, &older), "{older:?} {newer:?}");
+            assert!(tells_more(&newer, &newer));
+        }
+        for (stale, shown) in [
+            (("running", 1), ("finished", 1)),
+            (("queued", 0), ("running", 1)),
+            (("finished", 1), ("running", 2)),
+            (("queued", 0), ("cancelled", 0)),
+        ] {
+            assert!(!tells_more(&record(stale.0, stale.1), &record(shown.0, shown.1)), "{stale:?} {shown:?}");
+        }
+    }
 }

@@ -120,7 +120,7 @@ fn classical_failure(error: FitError) -> RunFailure {
         FitError::OutOfMemory { .. } => FailureCode::OutOfMemory,
         FitError::NegativeWeight { .. } => FailureCode::Data,
         FitError::Diverged { .. } => FailureCode::Diverged,
-        FitError::Checkpoint { .. } => FailureCode::Internal,
+        FitError::Checkpoint { .. } => FailureCode::Checkpoint,
     };
     RunFailure::new(code, sentence(&error.to_string()))
 }

@@ -94,7 +94,8 @@ impl NeuralFitError {
             Self::TooLarge { .. } => FailureCode::OutOfMemory,
             Self::Diverged { .. } => FailureCode::Diverged,
             Self::Interrupted { .. } => FailureCode::Cancelled,
-            Self::RowOutside { .. } | Self::Checkpoint { .. } => FailureCode::Internal,
+            Self::Checkpoint { .. } => FailureCode::Checkpoint,
+            Self::RowOutside { .. } => FailureCode::Internal,
         }
     }
 }

@@ -261,6 +261,8 @@ pub enum FailureCode {
     Diverged,
     /// It took longer than it was allowed to.
     TimeLimit,
+    /// The checkpoint to go on from belongs to something else or is damaged; the run can only start from its beginning.
+    Checkpoint,
     /// The worker broke the protocol, was killed, or hung.
     Worker,
     /// A mistake in the lab itself.
@@ -277,7 +279,7 @@ impl FailureCode {
             Self::Diverged => 5,
             Self::TimeLimit => 6,
             Self::Cancelled => 130,
-            Self::Worker | Self::Internal => 1,
+            Self::Checkpoint | Self::Worker | Self::Internal => 1,
         }
     }
 }

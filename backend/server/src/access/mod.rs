@@ -17,6 +17,7 @@ use axum_extra::extract::cookie::{Cookie, SameSite, SignedCookieJar};
 use recspeed_types::api::Role;
 
 use crate::api::ApiError;
+use crate::clock::now_ms;
 
 pub use guard::{Hosts, check_host, check_origin};
 pub use secrets::Secrets;
@@ -82,8 +83,7 @@ impl Access {
             return Visitor { role: Role::Owner, person: BEARER.into() };
         }
         let jar = SignedCookieJar::from_headers(headers, secrets.key.clone());
-        match jar.get(&secrets.cookie_name).and_then(|cookie| cookie.value().strip_prefix("owner.").map(str::to_owned))
-        {
+        match jar.get(&secrets.cookie_name).and_then(|cookie| owner_of(cookie.value(), now_ms())) {
             Some(person) => Visitor { role: Role::Owner, person },
             None => Visitor { role: Role::Guest, person: String::new() },
         }
@@ -101,7 +101,7 @@ impl Access {
             .remedy("Copy the whole link that `recspeed serve` printed when it started."));
         }
         let person = secrets::random_hex(8).map_err(|error| ApiError::internal(&error))?;
-        let mut cookie = Cookie::build((secrets.cookie_name.clone(), format!("owner.{person}")))
+        let mut cookie = Cookie::build((secrets.cookie_name.clone(), format!("owner.{person}.{}", now_ms())))
             .path("/")
             .http_only(true)
             .same_site(SameSite::Lax);
@@ -114,6 +114,13 @@ impl Access {
         Ok((StatusCode::SEE_OTHER, jar, [(header::LOCATION, there), (header::CACHE_CONTROL, "no-store".into())])
             .into_response())
     }
+}
+
+/// The person in a cookie's signed value, `owner.PERSON.ISSUED_MS`; `None` when it is not an owner's, or has run out.
+fn owner_of(value: &str, now_ms: i64) -> Option<String> {
+    let (person, issued) = value.strip_prefix("owner.")?.split_once('.')?;
+    let age_ms = now_ms - issued.parse::<i64>().ok()?;
+    (age_ms < COOKIE_LASTS.as_millis() as i64).then(|| person.to_owned())
 }
 
 /// Whether whoever asks is a person with a browser.
@@ -162,6 +169,24 @@ pub async fn layer(State(access): State<Access>, mut request: Request, next: Nex
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cookie_runs_out_and_does_not_outlive_its_token() {
+        let day = 24 * 3_600_000;
+        assert_eq!(owner_of("owner.abc.1000", 1000 + 89 * day), Some("abc".to_owned()));
+        assert_eq!(owner_of("owner.abc.1000", 1000 + 90 * day), None);
+        for other in ["owner.abc", "owner.abc.x", "guest.abc.1000"] {
+            assert_eq!(owner_of(other, 1000), None, "{other}");
+        }
+        let cookie = Cookie::new("c", "owner.abc.1");
+        let signed = SignedCookieJar::new(Secrets::from_parts("old", b"key").key).add(cookie).into_response();
+        let sent = signed.headers()[header::SET_COOKIE].clone();
+        let headers = HeaderMap::from_iter([(header::COOKIE, sent)]);
+        let is_read = |token: &str| {
+            SignedCookieJar::from_headers(&headers, Secrets::from_parts(token, b"key").key).get("c").is_some()
+        };
+        assert!(is_read("old") && !is_read("new"), "a new token signs everybody out");
+    }
 
     #[test]
     fn the_token_leaves_the_address_and_the_rest_stays() {

@@ -38,12 +38,14 @@ impl Secrets {
         Ok(Self::from_parts(&String::from_utf8_lossy(&token), &key))
     }
 
-    /// Secrets from their parts; a key of any length is stretched to what signing needs.
+    /// Secrets from their parts; a key of any length is stretched to what signing needs. The token is part of the key:
+    /// whoever replaces the token signs everybody out.
     pub fn from_parts(token: &str, key: &[u8]) -> Self {
-        let mut stretched = Sha256::digest([b"1", key].concat()).to_vec();
-        stretched.extend_from_slice(&Sha256::digest([b"2", key].concat()));
+        let token = token.trim();
+        let part = |number: &[u8]| Sha256::digest([number, Sha256::digest(token).as_slice(), key].concat());
+        let stretched = [part(b"1"), part(b"2")].concat();
         let name = hex(Sha256::digest([b"3", key].concat()).get(..4).unwrap_or_default());
-        Self { token: token.trim().to_owned(), key: Key::from(&stretched), cookie_name: format!("recspeed-{name}") }
+        Self { token: token.to_owned(), key: Key::from(&stretched), cookie_name: format!("recspeed-{name}") }
     }
 
     /// Compares in a time that says nothing about how much of `given` is right: digests are compared, and nobody can

@@ -1,6 +1,6 @@
 //! The task that owns the queue.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use recspeed_types::api::{Failure, RunRecord, RunStatus};
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{LabError, LabOptions, MAX_WAITING, MAX_WAITING_OF_ONE};
+use super::{LabError, LabOptions, MAX_WAITING, MAX_WAITING_OF_ONE, sweep};
 use crate::clock::now_ms;
 use crate::launch::{self, Assignment, Outcome};
 use crate::queue::{Kind, Queue, Waiting};
@@ -61,8 +61,6 @@ pub(super) struct Dispatcher {
     workers: HashMap<RunId, CancellationToken>,
     /// Places as stored.
     shown: HashMap<RunId, (u32, Option<f64>)>,
-    /// Runs whose next attempt must not go on from a checkpoint.
-    afresh: HashSet<RunId>,
     server_ends: CancellationToken,
     tasks: TaskTracker,
     ended: mpsc::UnboundedSender<(RunId, Outcome)>,
@@ -78,18 +76,7 @@ impl Dispatcher {
         tasks: TaskTracker,
     ) -> Self {
         let (ended, ends) = mpsc::unbounded_channel();
-        Self {
-            store,
-            options,
-            queue,
-            workers: HashMap::new(),
-            shown: HashMap::new(),
-            afresh: HashSet::new(),
-            server_ends,
-            tasks,
-            ended,
-            ends,
-        }
+        Self { store, options, queue, workers: HashMap::new(), shown: HashMap::new(), server_ends, tasks, ended, ends }
     }
 
     /// Works until the server ends.
@@ -155,10 +142,11 @@ impl Dispatcher {
         let cancel = CancellationToken::new();
         self.workers.insert(run.clone(), cancel.clone());
         let (store, options, server_ends) = (self.store.clone(), self.options.clone(), self.server_ends.clone());
-        let (ended, afresh) = (self.ended.clone(), self.afresh.remove(&run));
+        let ended = self.ended.clone();
         self.tasks.spawn(async move {
-            let outcome = attempt(&store, &options, &run, afresh, &cancel, &server_ends).await;
+            let outcome = attempt(&store, &options, &run, &cancel, &server_ends).await;
             tracing::info!(%run, ?outcome, "a worker left");
+            sweep::after(&options.runs.join(run.as_str()), &outcome).await;
             // Nobody hears this when the server is ending.
             let _ = ended.send((run, outcome));
         });
@@ -213,7 +201,6 @@ impl Dispatcher {
         self.store.write(move |work| launch::write_end(work, &subject, &ending, 0)).await?;
         self.queue.remove(run);
         self.shown.remove(run);
-        self.afresh.remove(run);
         Ok(())
     }
 
@@ -226,12 +213,8 @@ impl Dispatcher {
         let subject = run.clone();
         let person = self.store.read(move |connection| store::person_of(connection, &subject)).await?;
         self.check_room(&person)?;
-        let diverged = record.failure.as_ref().is_some_and(|failure| failure.code == FailureCode::Diverged);
         let (subject, failure) = (run.clone(), record.failure.clone());
         self.store.write(move |work| reopen(work, &subject, failure.as_ref())).await?;
-        if diverged {
-            self.afresh.insert(run.clone());
-        }
         self.queue.push(Waiting { run: run.clone(), person, kind: kind_of(&record.spec), interrupted: false });
         self.settle().await;
         self.record(run).await
@@ -311,7 +294,19 @@ fn reopen(work: &mut store::Work<'_>, run: &RunId, failure: Option<&Failure>) ->
         let kind = EventKind::Warning { message };
         store::replace_last(work, &RunEvent { run: run.clone(), seq, at_us: tail.at_us, kind })?;
     }
+    if let Some(because) = failure.and_then(|failure| afresh_after(failure.code)) {
+        store::forget_checkpoints(work, run, because)?;
+    }
     store::requeue(work, run)
+}
+
+/// Why a run that failed so must not go on from where it was.
+const fn afresh_after(code: FailureCode) -> Option<&'static str> {
+    match code {
+        FailureCode::Diverged => Some("its earlier attempt diverged"),
+        FailureCode::Checkpoint => Some("its checkpoint cannot be used"),
+        _ => None,
+    }
 }
 
 /// One attempt: where does it go on, then the worker.
@@ -319,40 +314,38 @@ async fn attempt(
     store: &Store,
     options: &LabOptions,
     run: &RunId,
-    afresh: bool,
     cancel: &CancellationToken,
     server_ends: &CancellationToken,
 ) -> Outcome {
-    match prepare(store, options, run, afresh).await {
+    match prepare(store, options, run).await {
         Ok(assignment) => launch::supervise(store, &options.launch, assignment, cancel, server_ends).await,
         Err(error) => launch::give_up(store, run, &error, server_ends).await,
     }
 }
 
-async fn prepare(store: &Store, options: &LabOptions, run: &RunId, afresh: bool) -> Result<Assignment, StoreError> {
+async fn prepare(store: &Store, options: &LabOptions, run: &RunId) -> Result<Assignment, StoreError> {
     let folder = options.runs.join(run.as_str());
     let subject = run.clone();
-    let (record, tail) = store
+    let (record, tail, afresh) = store
         .read(move |connection| {
             let record =
                 store::record(connection, &subject)?.ok_or_else(|| StoreError::NoRun { run: subject.to_string() })?;
-            Ok((record, store::tail(connection, &subject)?))
+            Ok((record, store::tail(connection, &subject)?, store::afresh(connection, &subject)?))
         })
         .await?;
     let spec = record.spec.to_json();
     if tail.next_seq == 0 {
         return Ok(Assignment { run: run.clone(), spec, folder, resume: None, tail });
     }
-    let resume = if afresh { None } else { launch::find_checkpoint(store, run, &folder).await? };
-    let kind = match &resume {
-        Some(resume) => {
-            EventKind::Log { message: format!("The run goes on from its last checkpoint, at step {}.", resume.step) }
-        }
-        None => EventKind::Warning {
-            message: "There is no checkpoint to go on from, so the run starts again from the beginning; what it \
-                      measured before is repeated below."
-                .into(),
-        },
+    let resume = launch::find_checkpoint(store, run, &folder).await?;
+    let kind = if let Some(resume) = &resume {
+        EventKind::Log { message: format!("The run goes on from its last checkpoint, at step {}.", resume.step) }
+    } else {
+        let because = afresh.as_deref().unwrap_or("there is no checkpoint to go on from");
+        let message = format!(
+            "The run starts again from the beginning, because {because}; what it measured before is repeated below."
+        );
+        EventKind::Warning { message }
     };
     let note = RunEvent { run: run.clone(), seq: tail.next_seq, at_us: tail.at_us, kind };
     let subject = run.clone();

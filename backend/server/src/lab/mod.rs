@@ -8,6 +8,7 @@ mod dispatch;
 mod error;
 mod recover;
 mod showcase;
+mod sweep;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -70,6 +71,10 @@ impl Lab {
     /// [`LabError`] when the store cannot be read or written.
     pub async fn open(store: Store, options: LabOptions, ends: CancellationToken) -> Result<Self, LabError> {
         let queue = recover::queue(&store, &options).await?;
+        // After the orphans were ended: nobody writes there now.
+        let needed = store.read(store::resumable).await?;
+        sweep::runs(&options.runs, &needed);
+        sweep::uploads(&options.launch.data_home.join("uploads"));
         let (commands, waiting) = mpsc::channel(WAITING_COMMANDS);
         let tasks = TaskTracker::new();
         let dispatcher = dispatch::Dispatcher::new(store.clone(), options.clone(), queue, ends.clone(), tasks.clone());

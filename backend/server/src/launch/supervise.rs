@@ -112,8 +112,9 @@ pub(crate) async fn give_up(
     }
 }
 
-/// Stores the last event and the end in one transaction. Where the disk is full it waits for space, so that no end is
-/// ever lost; whether it could be stored before the server's own end.
+/// Stores the last event and the end in one transaction. Where the disk is full or the file is in use it waits, so that no
+/// end is lost; what no waiting mends is logged, and the run is brought back at the server's next start. Whether it was
+/// stored.
 async fn conclude(store: &Store, run: &RunId, ending: &Ending, at_us: u64, server_ends: &CancellationToken) -> bool {
     let mut pause = Duration::from_millis(200);
     loop {
@@ -125,7 +126,11 @@ async fn conclude(store: &Store, run: &RunId, ending: &Ending, at_us: u64, serve
                 tracing::warn!(%run, "ended after it was already over");
                 return true;
             }
-            Err(error) => tracing::error!(%run, %error, "the end of a run cannot be stored yet"),
+            Err(error) if error.may_pass() => tracing::error!(%run, %error, "the end of a run cannot be stored yet"),
+            Err(error) => {
+                tracing::error!(%run, %error, "the end of a run cannot be stored; the next start takes the run up again");
+                return false;
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),

@@ -90,6 +90,10 @@ pub(super) fn judge(end: End) -> Option<Ending> {
             Some(EventKind::Failed { code: FailureCode::Cancelled, cause, detail }) => {
                 Ending::Cancelled(failure(FailureCode::Cancelled, cause, &detail))
             }
+            Some(EventKind::Failed { code: FailureCode::Checkpoint, cause, detail: own }) => {
+                let cause = format!("{cause} Press Retry: the run then starts from its beginning.");
+                failed(FailureCode::Checkpoint, cause, &own)
+            }
             Some(EventKind::Failed { code, cause, detail: own }) => failed(code, cause, &own),
             _ => silent_exit(end.status, &detail),
         },

@@ -61,6 +61,23 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the same write may succeed a little later without anybody mending the store itself.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Sqlite(cause) => matches!(
+                cause.sqlite_error_code(),
+                Some(
+                    ErrorCode::DatabaseBusy
+                        | ErrorCode::DatabaseLocked
+                        | ErrorCode::OutOfMemory
+                        | ErrorCode::SystemIoFailure
+                )
+            ),
+            _ => false,
+        }
+    }
+
     pub(crate) fn opening(path: &Path, cause: rusqlite::Error) -> Self {
         Self::Open { path: path.to_owned(), cause }
     }

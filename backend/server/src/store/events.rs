@@ -1,6 +1,6 @@
 //! What runs said.
 
-use recspeed_types::{EventKind, RunEvent, RunId};
+use recspeed_types::{RunEvent, RunId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::StoreError;
@@ -24,18 +24,7 @@ pub struct EventRows {
     pub more: bool,
 }
 
-/// A checkpoint that a run spoke of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckpointRow {
-    /// File name inside the run's folder.
-    pub file: String,
-    /// Steps in it.
-    pub step: u64,
-    /// SHA-256 of the file.
-    pub sha256: String,
-}
-
-fn number(connection: &Connection, run: &RunId) -> Result<i64, StoreError> {
+pub(super) fn number(connection: &Connection, run: &RunId) -> Result<i64, StoreError> {
     connection
         .prepare_cached("SELECT n FROM runs WHERE id = ?1")?
         .query_row([run.as_str()], |row| row.get(0))
@@ -125,26 +114,6 @@ pub fn page(
         let json: String = row.get(0)?;
         size += json.len();
         found.events.push(json);
-    }
-    Ok(found)
-}
-
-/// The newest checkpoints that the run spoke of, newest first.
-///
-/// # Errors
-/// [`StoreError::NoRun`].
-pub fn checkpoints(connection: &Connection, run: &RunId, limit: u32) -> Result<Vec<CheckpointRow>, StoreError> {
-    let number = number(connection, run)?;
-    let mut statement = connection.prepare_cached(
-        "SELECT json FROM events WHERE run = ?1 AND json_extract(json, '$.kind') = 'checkpoint'
-         ORDER BY seq DESC LIMIT ?2",
-    )?;
-    let texts = statement.query_map(params![number, limit], |row| row.get::<_, String>(0))?;
-    let mut found = Vec::new();
-    for text in texts {
-        if let Ok(RunEvent { kind: EventKind::Checkpoint { file, step, sha256 }, .. }) = serde_json::from_str(&text?) {
-            found.push(CheckpointRow { file, step, sha256 });
-        }
     }
     Ok(found)
 }

@@ -7,6 +7,7 @@
 //!
 //! Every event and every notice takes its number from one rising sequence: the ids of the event stream.
 
+mod checkpoints;
 mod error;
 mod events;
 mod message;
@@ -21,8 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
+pub use checkpoints::{CheckpointRow, afresh, checkpoints, forget_checkpoints, resumable};
 pub use error::StoreError;
-pub use events::{CheckpointRow, EventRows, RunTail, append, checkpoints, page as event_page, replace_last, tail};
+pub use events::{EventRows, RunTail, append, page as event_page, replace_last, tail};
 pub use message::{Message, MessageKind, Missed, catch_up, last_id as newest_id};
 pub use reserve::Reserve;
 pub use runs::{

@@ -473,7 +473,7 @@ pub fn set_meta(work: &mut Work<'_>, key: &str, value: &str) -> Result<(), Store
     Ok(())
 }
 
-fn changed(run: &RunId, rows: usize) -> Result<(), StoreError> {
+pub(super) fn changed(run: &RunId, rows: usize) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::NoRun { run: run.to_string() }) }
 }
 

@@ -10,7 +10,7 @@ use super::error::StoreError;
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// One step a version; `user_version` says how many were taken. Never change a step that was released: add one.
-const STEPS: [&str; 1] = [
+const STEPS: [&str; 2] = [
     // `runs.parent` is no foreign key: a run may be forked from one that was deleted since, or that lives in a tab.
     "CREATE TABLE runs (
         n              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -50,6 +50,9 @@ const STEPS: [&str; 1] = [
         deleted INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;",
+    // Checkpoints announced before event `resume_from` are not gone on from; `afresh` says why not, in words.
+    "ALTER TABLE runs ADD COLUMN resume_from INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN afresh TEXT;",
 ];
 
 /// Sets the connection up and takes the steps that are missing.

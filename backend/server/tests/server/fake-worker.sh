@@ -61,6 +61,12 @@ train() {
 case "$name" in
   quick) begin; loss 1; loss 2; finish ;;
   slow | checkpoints) trap leave TERM; begin; train ;;
+  # Fails after a checkpoint, then refuses it, then does without.
+  refuses)
+    begin
+    if [ -n "$resume" ]; then touch "$folder/refused"; fail checkpoint 'The checkpoint is of another spec.'; exit 1; fi
+    if [ -f "$folder/refused" ]; then finish 7; exit 0; fi
+    checkpoint 4; fail internal 'A mistake.'; exit 1 ;;
   endless) trap leave TERM; begin; train 100000 ;;
   stubborn) trap '' TERM; begin; while :; do sleep 0.05; done ;;
   hang) exec sleep 1000 ;;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use recspeed_types::RunEvent;
 use recspeed_types::api::{EventPage, RunRecord};
+use recspeed_types::{ExperimentSpec, RunEvent};
 use serde_json::{Value, json};
 
 use crate::bench::{PATIENCE, assert_story, fake_worker, spec};
@@ -20,11 +20,15 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(home: &Path, more: &[&str]) -> Self {
+        Self::start_with(&fake_worker(), home, more)
+    }
+
+    pub(crate) fn start_with(worker: &Path, home: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_recspeed"))
             .args(["serve", "--bind", "127.0.0.1:0", "--home"])
             .arg(home)
             .arg("--worker")
-            .arg(fake_worker())
+            .arg(worker)
             .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -69,7 +73,11 @@ impl Served {
     }
 
     pub(crate) fn submit(&self, name: &str) -> String {
-        self.post("/api/runs", &json!({ "spec": spec(name) }))["id"].as_str().unwrap().to_owned()
+        self.submit_spec(&spec(name))
+    }
+
+    pub(crate) fn submit_spec(&self, spec: &ExperimentSpec) -> String {
+        self.post("/api/runs", &json!({ "spec": spec }))["id"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn record(&self, id: &str) -> RunRecord {

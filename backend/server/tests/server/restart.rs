@@ -69,6 +69,84 @@ fn a_damaged_checkpoint_is_not_resumed_from() {
 }
 
 #[test]
+fn a_checkpoint_that_the_worker_refuses_is_not_tried_again_even_after_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Served::start(home.path(), &[]);
+    let run = server.submit("refuses");
+    let retry = |server: &Served| server.post(&format!("/api/runs/{run}/retry"), &Value::Null);
+    server.until(&run, |record| record.status == RunStatus::Failed);
+    retry(&server);
+    let refused = server.until(&run, |record| record.status == RunStatus::Failed && record.attempts == 2);
+    let failure = refused.failure.unwrap();
+    assert_eq!(failure.code, FailureCode::Checkpoint);
+    assert!(failure.cause.contains("Press Retry: the run then starts from its beginning"), "{}", failure.cause);
+    // A run that waits when the server is killed still knows why it must start afresh.
+    let endless = server.submit("endless");
+    server.until(&endless, |record| record.status == RunStatus::Running);
+    retry(&server);
+    server.kill();
+    let server = Served::start(home.path(), &[]);
+    server.post(&format!("/api/runs/{endless}/cancel"), &Value::Null);
+    let finished = server.until(&run, |record| record.status.is_over());
+    assert_eq!(finished.status, RunStatus::Finished, "{:?}", finished.failure);
+    let honest = server.events(&run).iter().any(
+        |e| matches!(&e.kind, EventKind::Warning { message } if message.contains("because its checkpoint cannot be used")),
+    );
+    assert!(honest, "{:?}", server.events(&run));
+}
+
+#[test]
+fn the_checkpoints_of_a_finished_run_do_not_stay() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Served::start(home.path(), &[]);
+    let run = server.submit("checkpoints");
+    server.until(&run, |record| record.status == RunStatus::Finished);
+    let folder = home.path().join("runs").join(&run);
+    let begun = Instant::now();
+    while folder.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} is still there", folder.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The worker that is built beside these tests.
+fn real_worker() -> std::path::PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().and_then(std::path::Path::parent).unwrap().join("recspeed-worker");
+    assert!(program.is_file(), "{} is not built: run `make build`", program.display());
+    program
+}
+
+#[test]
+fn the_real_worker_goes_on_after_a_kill_and_ends_at_the_digits_of_a_run_that_was_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    // Some seconds of training: at least one checkpoint on the way.
+    let spec = recspeed_types::ExperimentSpec::from_toml(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"mlp\"\n[training]\nepochs = 300\n",
+    )
+    .unwrap();
+    let server = Served::start_with(&real_worker(), home.path(), &["--slots", "1"]);
+    let run = server.submit_spec(&spec);
+    let is_checkpoint = |kind: &EventKind| matches!(kind, EventKind::Checkpoint { .. });
+    let begun = Instant::now();
+    while !server.events(&run).iter().any(|event| is_checkpoint(&event.kind)) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.kill();
+    let server = Served::start_with(&real_worker(), home.path(), &["--slots", "1"]);
+    let resumed = server.until(&run, |record| record.status.is_over());
+    assert_eq!((resumed.status, resumed.attempts), (RunStatus::Finished, 2), "{:?}", resumed.failure);
+    let went_on = server.events(&run).iter().any(
+        |e| matches!(&e.kind, EventKind::Log { message } if message.contains("goes on from its last checkpoint, at step")),
+    );
+    assert!(went_on);
+    let alone = server.submit_spec(&spec);
+    let alone = server.until(&alone, |record| record.status.is_over());
+    assert_eq!(resumed.summary.unwrap().metrics, alone.summary.unwrap().metrics);
+}
+
+#[test]
 fn workers_that_a_killed_server_leaves_behind_are_ended_and_no_other_process_is() {
     let home = tempfile::tempdir().unwrap();
     let server = Served::start(home.path(), &["--time-limit", "3"]);
