@@ -39,6 +39,18 @@ pub struct RunSummary {
     pub warnings: Vec<String>,
 }
 
+impl RunSummary {
+    /// Whether lists were ranked.
+    pub fn has_lists(&self) -> bool {
+        self.metrics.keys().any(|name| name.contains('@'))
+    }
+
+    /// Whether predictions of test rows were compared with the truth.
+    pub fn has_errors(&self) -> bool {
+        self.metrics.keys().any(|name| !name.contains('@'))
+    }
+}
+
 /// How a summarised run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -12,37 +12,47 @@ type Fact = (&'static str, String);
 pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
     let evaluation = &summary.evaluation;
     let users = match (evaluation.evaluated_users, evaluation.sampled_users) {
-        (0, _) => "not ranked".to_owned(),
         (n, true) => format!("{} drawn by the seed from {}", count(n), count(evaluation.test_users)),
         (n, false) => format!("{} of {} with test rows", count(n), count(evaluation.test_users)),
     };
-    let measured = vec![
-        ("Candidates", evaluation.candidates.clone()),
-        ("Candidate items", count(evaluation.candidate_items)),
-        ("Users evaluated", users),
-        ("Cold users", count(evaluation.cold_users)),
-        ("Test rows of cold items", count(evaluation.cold_item_rows)),
-        ("Tie rule", evaluation.tie_rule.clone()),
-        ("Lists cut by a tie", share(evaluation.tie_share)),
-        ("Scale of errors", evaluation.rating_scale.clone()),
-    ];
+    let mut measured = Vec::new();
+    if summary.has_errors() {
+        measured.push(("Scale of errors", evaluation.rating_scale.clone()));
+    }
+    if summary.has_lists() {
+        measured.extend([
+            ("Candidates", evaluation.candidates.clone()),
+            ("Candidate items", count(evaluation.candidate_items)),
+            ("Users evaluated", users),
+            ("Tie rule", evaluation.tie_rule.clone()),
+            ("Lists cut by a tie", share(evaluation.tie_share)),
+        ]);
+    }
+    measured.push(("Cold users", count(evaluation.cold_users)));
+    measured.push(("Test rows of cold items", count(evaluation.cold_item_rows)));
     let data = &summary.data;
     let synthetic = if data.synthetic { " (synthetic)" } else { "" };
-    let rows = vec![
+    let mut rows = vec![
         ("Data set", format!("{}{synthetic}", data.name)),
         ("Users × items", format!("{} × {}", count(data.users), count(data.items))),
         ("Rows to learn from", count(data.train)),
         ("Validation rows", count(data.validation)),
         ("Test rows", count(data.test)),
         ("Lines skipped", count(data.bad_lines)),
-        ("SHA-256", data.sha256.clone()),
     ];
+    rows.extend(data.leaks.map(|leaks| ("Test rows that leak the past", count(leaks))));
+    rows.push(("SHA-256", data.sha256.clone()));
     let timing = &summary.timing;
     let mut time = vec![
         ("Loading", duration(timing.load_s)),
         ("Learning", duration(timing.fit_s)),
         ("Measuring", duration(timing.evaluate_s)),
     ];
+    if let Some(latency) = &timing.recommend {
+        let wait =
+            format!("{} median, {} at worst of 99 %", duration(latency.p50_ms / 1e3), duration(latency.p99_ms / 1e3));
+        time.push(("One user's ten items", wait));
+    }
     if let Some(training) = &summary.training {
         time.push(("Epochs or iterations", count(training.epochs.into())));
         time.push(("Steps", count(training.steps)));

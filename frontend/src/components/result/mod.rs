@@ -2,6 +2,7 @@
 
 mod curves;
 mod facts;
+mod groups;
 mod metrics;
 mod panel;
 mod progress;

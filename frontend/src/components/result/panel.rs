@@ -6,6 +6,7 @@ use recspeed_types::api::RunStatus;
 
 use super::curves::{Curves, final_metrics};
 use super::facts::Facts;
+use super::groups::Groups;
 use super::metrics::{MetricTable, Row, Tiles, rows};
 use super::progress::ProgressLine;
 use crate::components::{Icon, Picture};
@@ -96,6 +97,7 @@ pub(crate) fn ResultDetails(
                 <h2 id="details-title">"The result in full"</h2>
                 <Show when=move || measured.get()>
                     <MetricTable rows=metrics/>
+                    <Groups summary=summary/>
                     <Facts summary=summary/>
                 </Show>
                 <Show when=move || spoke.get()>

@@ -41,6 +41,9 @@ pub struct RunArgs {
     /// Print the result as one JSON object and nothing else on standard output
     #[arg(long)]
     json: bool,
+    /// Also show the metrics of groups: users by activity, items by popularity, cold and warm
+    #[arg(long, conflicts_with = "json")]
+    groups: bool,
     /// The worker to use (otherwise `recspeed-worker` beside this program, then in PATH)
     #[arg(long, value_name = "PATH")]
     worker: Option<PathBuf>,
@@ -76,7 +79,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
             let text = if args.json {
                 serde_json::to_string(&summary).map_err(std::io::Error::other)?
             } else {
-                summary::render(&title, &spec, &summary, &story.losses)
+                summary::render(&title, &spec, &summary, &story.losses, args.groups)
             };
             output::say(&output::printable(&text))?;
             worker.after_finished()

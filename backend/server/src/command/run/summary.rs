@@ -1,15 +1,27 @@
 //! The result of a run as a page of text.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use recspeed_types::summary::Breakdown;
 use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::figures::{bytes, count, counted, percent, seconds, sparkline, value};
 
 /// The result: metrics first, then everything that one must know to trust them.
-pub(super) fn render(title: &str, spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> String {
+pub(super) fn render(
+    title: &str,
+    spec: &ExperimentSpec,
+    summary: &RunSummary,
+    losses: &[f64],
+    with_groups: bool,
+) -> String {
     let mut text = format!("{title}\n\n{}\n\n", metrics(spec, summary));
+    for breakdown in summary.breakdowns.iter().filter(|_| with_groups) {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{}\n{}\n\n", breakdown.by.title(), groups(breakdown));
+    }
     let mut facts = Table::new();
     facts.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     for (label, fact) in facts_of(spec, summary, losses) {
@@ -42,6 +54,23 @@ fn metrics(spec: &ExperimentSpec, summary: &RunSummary) -> Table {
     table
 }
 
+/// A row for each group, a column for each metric.
+fn groups(breakdown: &Breakdown) -> Table {
+    let names: BTreeSet<&String> = breakdown.groups.iter().flat_map(|group| group.metrics.keys()).collect();
+    let mut table = Table::new();
+    let fixed = ["group", "users", "test rows"].map(str::to_owned);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(fixed.into_iter().chain(names.iter().map(|name| (*name).clone())));
+    for group in &breakdown.groups {
+        let measured = names.iter().map(|name| group.metrics.get(*name).map_or_else(String::new, |v| value(*v)));
+        table.add_row([group.name.clone(), count(group.users), count(group.rows)].into_iter().chain(measured));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
 fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<(&'static str, String)> {
     let (data, evaluation, memory) = (&summary.data, &summary.evaluation, &summary.memory);
     let made_up = if data.synthetic { " (synthetic)" } else { "" };
@@ -67,13 +96,16 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
             ),
         ),
         ("sha256", data.sha256.clone()),
-        ("candidates", format!("{}: {}", evaluation.candidates, counted(evaluation.candidate_items, "item", "items"))),
-        ("users", users(summary)),
-        (
+    ];
+    if summary.has_lists() {
+        let items = counted(evaluation.candidate_items, "item", "items");
+        facts.push(("candidates", format!("{}: {items}", evaluation.candidates)));
+        facts.push(("users", users(summary)));
+        facts.push((
             "ties",
             format!("{} of the lists were cut by the tie rule: {}", percent(evaluation.tie_share), evaluation.tie_rule),
-        ),
-    ];
+        ));
+    }
     if evaluation.cold_item_rows > 0 {
         facts.push((
             "cold items",
@@ -111,6 +143,17 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
             seconds(timing.evaluate_s)
         ),
     ));
+    if let Some(latency) = &timing.recommend {
+        facts.push((
+            "one list",
+            format!(
+                "{} median, {} at the 99th percentile of {}",
+                seconds(latency.p50_ms / 1e3),
+                seconds(latency.p99_ms / 1e3),
+                counted(u64::from(latency.lists), "list", "lists")
+            ),
+        ));
+    }
     let parts: Vec<String> = [
         ("parameters", memory.parameters),
         ("gradients", memory.gradients),
@@ -210,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_result_shows_all_that_is_needed_to_trust_it() {
-        let text = render("A run", &ExperimentSpec::default(), &example(), &[]);
+        let text = render("A run", &ExperimentSpec::default(), &example(), &[], false);
         for part in [
             "1.153676",
             "0.9680500",
