@@ -133,6 +133,16 @@ fn movielens_ua_item_neighbours_match_every_digit() {
 }
 
 #[test]
+fn movielens_ua_ease_matches_every_digit() {
+    matches_every_digit("ml100k-ua-ease");
+}
+
+#[test]
+fn movielens_u1_biased_factorization_is_near_the_published_errors() {
+    lies_in_its_band("ml100k-u1-biased-mf");
+}
+
+#[test]
 fn beauty_popularity_matches_every_digit() {
     matches_every_digit("beauty5-popularity");
     if let Some(summary) = run("beauty5-popularity") {

@@ -118,7 +118,7 @@ fn classical_failure(error: FitError) -> RunFailure {
             FailureCode::InvalidSpec
         }
         FitError::OutOfMemory { .. } => FailureCode::OutOfMemory,
-        FitError::NegativeWeight { .. } => FailureCode::Data,
+        FitError::NegativeWeight { .. } | FitError::NegativeRating { .. } => FailureCode::Data,
         FitError::Diverged { .. } => FailureCode::Diverged,
         FitError::Checkpoint { .. } => FailureCode::Checkpoint,
     };

@@ -66,8 +66,24 @@ pub enum FitError {
         /// The rating.
         rating: f32,
     },
+    /// A rating is below 0, and the method has no such numbers.
+    #[error(
+        "user `{user}` rated item `{item}` with {rating}, but `{kind}` needs ratings that are 0 or more; shift the scale of the file"
+    )]
+    NegativeRating {
+        /// The kind.
+        kind: &'static str,
+        /// Id of the user.
+        user: String,
+        /// Id of the item.
+        item: String,
+        /// The rating.
+        rating: f32,
+    },
     /// A learnt number stopped being finite.
-    #[error("{what} stopped being a finite number in iteration {iteration}; raise the regularization or lower alpha")]
+    #[error(
+        "{what} stopped being a finite number in iteration {iteration}; raise the regularization, or lower the learning rate or alpha"
+    )]
     Diverged {
         /// What was computed.
         what: &'static str,

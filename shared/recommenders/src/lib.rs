@@ -10,10 +10,13 @@
 )]
 
 mod baselines;
+mod course;
 mod dense;
 mod error;
 pub mod factorization;
 mod fit;
+mod item_to_item;
+mod linear;
 mod neighbourhood;
 pub mod ranking;
 mod recommender;

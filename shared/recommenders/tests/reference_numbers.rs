@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use recspeed_data::{Csr, Interactions, ReadLimits, SplitRows, read_ratings, split};
 use recspeed_metrics::{Lists, beyond_accuracy, ranking, rating};
 use recspeed_recommenders::{RankRequest, Ranking, Recommender, TrainSet};
-use recspeed_types::spec::{DataFormat, FitOn, Split, SplitPlan};
+use recspeed_types::spec::{DataFormat, FitOn, ParamValue, Split, SplitPlan};
 use recspeed_types::{MetricKind, Unobserved};
 use support::{fitted, real_file};
 
@@ -83,8 +83,19 @@ impl<'a> Evaluated<'a> {
         kind: &str,
         candidates: &[bool],
     ) -> Self {
+        let model: Box<dyn Recommender> = fitted(kind, &[], &TrainSet::new(all, learn), 0);
+        Self::of(&*model, all, learn, seen, test, candidates)
+    }
+
+    fn of(
+        model: &dyn Recommender,
+        all: &'a Interactions,
+        learn: &'a [u32],
+        seen: &[u32],
+        test: &[u32],
+        candidates: &[bool],
+    ) -> Self {
         let data = TrainSet::new(all, learn);
-        let model: Box<dyn Recommender> = fitted(kind, &[], &data, 0);
         let (seen, tie_ranks) = (Csr::by_user(all, seen), all.items.tie_ranks());
         let users: Vec<u32> = (0..all.n_users() as u32).collect();
         let request = RankRequest {
@@ -108,7 +119,7 @@ impl<'a> Evaluated<'a> {
 
 /// skrecsys 0.9's leaderboard, recomputed with NumPy.
 #[test]
-fn popularity_and_item_knn_on_movielens_100k_ua() {
+fn popularity_item_knn_and_ease_on_movielens_100k_ua() {
     let Some(all) = load("ml-100k/ml-100k.inter", DataFormat::Recbole) else { return };
     let parts = cut(&all, Split::PerUserFirstN { n: 10 });
     assert_eq!((parts.train.len(), parts.test.len()), (90_570, 9_430));
@@ -117,6 +128,7 @@ fn popularity_and_item_knn_on_movielens_100k_ua() {
     for (kind, ndcg, precision, hit, map, mrr, coverage, popularity) in [
         ("popularity", ".1331", ".1215", ".7306", ".0545", ".3218", ".0530", "371.7549"),
         ("item-knn", ".2550", ".2200", ".9173", ".1268", ".5624", ".2887", "217.0530"),
+        ("ease", ".2767", ".2382", ".9035", ".1444", ".5888", ".3030", "228.8724"),
     ] {
         let result = Evaluated::new(&all, &parts.train, &parts.train, &parts.test, kind, &candidates);
         let mean = |metric| printed(result.mean(metric, 10), 4);
@@ -151,4 +163,18 @@ fn popularity_on_amazon_beauty_5_core() {
             [5, 10, 20].map(|k| [MetricKind::Hit, MetricKind::Ndcg].map(|metric| printed(result.mean(metric, k), 4)));
         assert_eq!(values.as_flattened(), expected);
     }
+}
+
+/// skrecsys 0.9's leaderboard has .3024 for "α 1, l1 .1, top-100", not recomputed. In the terms of an elastic net over 943
+/// users that is λ₁ = 943·α·0.1 and λ₂ = 943·α·0.9.
+#[test]
+fn slim_on_movielens_100k_ua_is_near_the_published_row() {
+    let Some(all) = load("ml-100k/ml-100k.inter", DataFormat::Recbole) else { return };
+    let parts = cut(&all, Split::PerUserFirstN { n: 10 });
+    let data = TrainSet::new(&all, &parts.train);
+    let params = [("l1", ParamValue::Float(94.3)), ("l2", ParamValue::Float(848.7))];
+    let model = fitted("slim", &params, &data, 0);
+    let result = Evaluated::of(&*model, &all, &parts.train, &parts.train, &parts.test, &data.candidates());
+    let ndcg = result.mean(MetricKind::Ndcg, 10);
+    assert!((ndcg - 0.3024).abs() < 0.003, "{ndcg}");
 }

@@ -18,6 +18,9 @@ pub struct RecommendersArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print the page docs/recommenders.md
+    #[arg(long, conflicts_with_all = ["kind", "json"])]
+    markdown: bool,
 }
 
 /// Prints the list, or one entry.
@@ -27,6 +30,7 @@ pub(crate) fn print(args: &RecommendersArgs) -> Result<u8, CommandError> {
             let entry = catalogue::find(kind).ok_or_else(|| unknown(kind))?;
             if args.json { pretty(&as_json(entry))? } else { describe(entry) }
         }
+        None if args.markdown => markdown().trim_end().to_owned(),
         None if args.json => pretty(&catalogue::ENTRIES.iter().map(|e| as_json(e)).collect::<Vec<_>>().into())?,
         None => list(),
     };
@@ -75,8 +79,12 @@ fn describe(entry: &Entry) -> String {
         ("source", source(entry)),
         ("predicts", entry.predicts.as_str().to_owned()),
         ("cold users", entry.cold_users.to_owned()),
+        ("needs", needs(entry)),
+        ("cold users", entry.cold_users.to_owned()),
         ("cold items", entry.cold_items.to_owned()),
+        ("new users", entry.new_users.unwrap_or("only after training again").to_owned()),
         ("explains by", explains.to_owned()),
+        ("seed", if entry.random { "changes what it learns" } else { "changes nothing" }.to_owned()),
         ("[training]", losses(entry)),
     ] {
         // Writing into a String cannot fail.
@@ -98,6 +106,48 @@ fn describe(entry: &Entry) -> String {
         table.add_row([param.name, &param.kind.allowed(), &param.default_value().to_string(), param.help]);
     }
     let _ = writeln!(text, "{table}");
+    text
+}
+
+fn needs(entry: &Entry) -> String {
+    let words: Vec<&str> = entry.needs.iter().map(|need| need.as_str()).collect();
+    if words.is_empty() { "ratings or interactions".to_owned() } else { format!("{} too", words.join(" and ")) }
+}
+
+/// The page `docs/recommenders.md`.
+fn markdown() -> String {
+    let mut text = "# Recommenders\n\nFrom the catalogue (`shared/types/src/catalogue`), which also makes the page's form \
+                    and the checks. `recspeed recommenders --markdown` writes this page, and a test holds it against that; \
+                    `recspeed recommenders KIND` prints the same in the terminal.\n"
+        .to_owned();
+    let mut family = None;
+    // Writing into a String cannot fail.
+    for entry in catalogue::ENTRIES {
+        if family.replace(entry.family) != Some(entry.family) {
+            let _ = write!(text, "\n## {}\n", entry.family.title());
+        }
+        let citation = &entry.source;
+        let link = if citation.link.is_empty() { String::new() } else { format!(", <{}>", citation.link) };
+        let _ = write!(text, "\n### {}: `{}`\n\n{}\n\n", entry.title, entry.kind, entry.summary);
+        let _ = writeln!(text, "- source: {}: *{}*{link}", citation.authors, citation.title);
+        let seed = if entry.random { "changes what it learns" } else { "changes nothing" };
+        let _ = writeln!(text, "- predicts: {}; needs: {}; the seed {seed}", entry.predicts.as_str(), needs(entry));
+        let _ = writeln!(text, "- cold users: {}; cold items: {}", entry.cold_users, entry.cold_items);
+        let _ = writeln!(text, "- new users: {}", entry.new_users.unwrap_or("only after training again"));
+        if let Some(explains) = entry.explains {
+            let _ = writeln!(text, "- explains by {explains}");
+        }
+        if entry.is_trained() {
+            let _ = writeln!(text, "- `[training]` {}", losses(entry));
+        }
+        if !entry.params.is_empty() {
+            text.push_str("\n| parameter | allowed | default | what it does |\n|---|---|---|---|\n");
+        }
+        for param in entry.params {
+            let (allowed, default) = (param.kind.allowed(), param.default_value());
+            let _ = writeln!(text, "| `{}` | {allowed} | `{default}` | {} |", param.name, param.help);
+        }
+    }
     text
 }
 
@@ -124,8 +174,11 @@ fn as_json(entry: &Entry) -> serde_json::Value {
         "predicts": entry.predicts.as_str(),
         "parameters": entry.params.iter().map(param_json).collect::<Vec<_>>(),
         "losses": entry.losses.iter().map(|l| l.as_str()).collect::<Vec<_>>(),
+        "needs": entry.needs.iter().map(|need| need.as_str()).collect::<Vec<_>>(),
+        "random": entry.random,
         "cold_users": entry.cold_users,
         "cold_items": entry.cold_items,
+        "new_users": entry.new_users,
         "explains": entry.explains,
     })
 }
@@ -143,6 +196,15 @@ fn param_json(param: &Param) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_documentation_is_the_catalogue() {
+        let page = include_str!("../../../../docs/recommenders.md");
+        assert!(
+            page == markdown(),
+            "docs/recommenders.md is old: `recspeed recommenders --markdown > docs/recommenders.md`"
+        );
+    }
 
     #[test]
     fn every_entry_is_described_with_each_of_its_parameters() {

@@ -35,21 +35,51 @@ impl Bias {
     ) -> Result<Self, FitError> {
         let total = recommender.integer("iterations") as u64;
         let mean = data.global_mean().ok_or(FitError::NoRows)?;
-        let columns = data.interactions;
-        let mut users = vec![0.0f64; data.n_users()];
-        let mut items = vec![0.0f64; data.n_items()];
-        let user_weights = weights(&data.user_counts(), recommender.float("regularization_user"));
-        let item_weights = weights(&data.item_counts(), recommender.float("regularization_item"));
+        let regularization = (recommender.float("regularization_user"), recommender.float("regularization_item"));
+        let mut rounds = Rounds::new(data, mean, regularization);
         for done in 0..total {
             if observer.stop_requested() {
                 return Err(FitError::Interrupted { done, total, unit: "iterations" });
             }
-            alternate(data, mean, (&columns.user, &users), (&columns.item, &mut items), &item_weights);
-            alternate(data, mean, (&columns.item, &items), (&columns.user, &mut users), &user_weights);
+            rounds.alternate();
             observer.event(EventKind::Progress { done: done + 1, total, unit: "iterations".to_owned() });
         }
+        let Rounds { users, items, .. } = rounds;
         let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect();
         Ok(Self { mean: mean as f32, users: narrow(users), items: narrow(items) })
+    }
+}
+
+/// The deviations `b_u` and `b_i` after so many rounds.
+pub(crate) fn deviations(data: &TrainSet<'_>, rounds: u64, user: f64, item: f64) -> (Vec<f64>, Vec<f64>) {
+    let mut fit = Rounds::new(data, data.global_mean().unwrap_or(0.0), (user, item));
+    (0..rounds).for_each(|_| fit.alternate());
+    (fit.users, fit.items)
+}
+
+/// The alternation in progress.
+struct Rounds<'a> {
+    data: &'a TrainSet<'a>,
+    mean: f64,
+    users: Vec<f64>,
+    items: Vec<f64>,
+    user_weights: Vec<f64>,
+    item_weights: Vec<f64>,
+}
+
+impl<'a> Rounds<'a> {
+    fn new(data: &'a TrainSet<'a>, mean: f64, (user, item): (f64, f64)) -> Self {
+        let (users, items) = (vec![0.0; data.n_users()], vec![0.0; data.n_items()]);
+        let user_weights = weights(&data.user_counts(), user);
+        let item_weights = weights(&data.item_counts(), item);
+        Self { data, mean, users, items, user_weights, item_weights }
+    }
+
+    fn alternate(&mut self) {
+        let Self { data, mean, users, items, user_weights, item_weights } = self;
+        let columns = data.interactions;
+        alternate(data, *mean, (&columns.user, users), (&columns.item, items), item_weights);
+        alternate(data, *mean, (&columns.item, items), (&columns.user, users), user_weights);
     }
 }
 

@@ -5,6 +5,8 @@ mod means;
 mod popularity;
 mod random;
 
+pub(crate) use bias::deviations;
+
 use crate::fit::Method;
 
 /// In the catalogue's order.

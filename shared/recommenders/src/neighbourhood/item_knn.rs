@@ -5,63 +5,22 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_types::FitObserver;
-use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::event::EventKind;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::fit::Method;
+use crate::item_to_item::{ItemToItem, Weighting};
 use crate::ranking::{Best, Scored};
-use crate::recommender::{model_bytes, weightiest};
-use crate::{BasketItem, FitError, FoldIn, Parts, Reason, Recommender, TrainSet};
+use crate::{FitError, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "item-knn",
-    fit: |request, observer| Ok(Box::new(ItemKnn::fit(request.recommender, request.data, observer)?)),
-    restore: |recommender, mut parts| {
-        let n_items = parts.take_count("items")?;
-        Ok(Box::new(ItemKnn {
-            weighting: Weighting::named(recommender.text("weighting")),
-            by_user: Arc::new(parts.take_csr("ratings", n_items)?),
-            candidates_of: parts.take_csr("similarities", n_items)?,
-        }))
-    },
+    fit: |request, observer| Ok(Box::new(fit(request.recommender, request.data, observer)?)),
+    restore: |recommender, parts| Ok(Box::new(ItemToItem::restore(recommender, parts)?)),
 };
 
 /// Additions of one group of items, about a tenth of a second of work.
 const GROUP_ADDITIONS: u64 = 30_000_000;
-
-/// Scores a candidate by `Σ_j w_uj · sim(candidate, j)` over the user's own items `j` among the candidate's neighbours.
-///
-/// `sim(i, j) = Σ_u w_ui · w_uj / (‖w_i‖ · ‖w_j‖ + shrinkage)`, with `w` the rating or 1. Each candidate keeps its most
-/// similar items with `sim > 0`, itself not among them; of equal similarities the lower item id stays.
-/// Source: Deshpande, Karypis, "Item-Based Top-N Recommendation Algorithms", doi:10.1145/963770.963776.
-#[derive(Debug)]
-struct ItemKnn {
-    by_user: Arc<Csr>,
-    weighting: Weighting,
-    /// Row `j`: the candidates that have `j` among their neighbours, with the similarity.
-    candidates_of: Csr,
-}
-
-/// What an interaction weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Weighting {
-    Rating,
-    Binary,
-}
-
-impl Weighting {
-    fn named(name: &str) -> Self {
-        if name == "binary" { Self::Binary } else { Self::Rating }
-    }
-
-    #[inline]
-    fn of(self, rating: f32) -> f32 {
-        match self {
-            Self::Rating => rating,
-            Self::Binary => 1.0,
-        }
-    }
-}
 
 /// The neighbours of some items that follow each other.
 #[derive(Default)]
@@ -70,48 +29,51 @@ struct Neighbours {
     entries: Vec<Scored>,
 }
 
-impl ItemKnn {
-    fn fit(
-        recommender: &ResolvedRecommender,
-        data: &TrainSet<'_>,
-        observer: &mut dyn FitObserver,
-    ) -> Result<Self, FitError> {
-        let weighting = Weighting::named(recommender.text("weighting"));
-        let search = Search {
-            data,
-            weighting,
-            shrinkage: recommender.float("shrinkage"),
-            norms: norms(&data.by_item, weighting),
-            tie_ranks: data.interactions.items.tie_ranks(),
-        };
-        let n_items = data.n_items();
-        let kept = (recommender.integer("neighbours") as usize).min(n_items.max(1));
-        let mut neighbours = Csr { indptr: Vec::with_capacity(n_items + 1), ..Csr::default() };
-        neighbours.indptr.push(0);
-        let mut start = 0;
-        while start < n_items {
-            if observer.stop_requested() {
-                return Err(FitError::Interrupted { done: start as u64, total: n_items as u64, unit: "items" });
-            }
-            let end = search.group_end(start);
-            let found: Vec<Neighbours> = (start..end)
-                .into_par_iter()
-                .fold(
-                    || (Neighbours::default(), None),
-                    |(mut neighbours, scratch), item| {
-                        let mut scratch = scratch.unwrap_or_else(|| Scratch::new(n_items, kept));
-                        search.neighbours_of(item as u32, &mut scratch, &mut neighbours);
-                        (neighbours, Some(scratch))
-                    },
-                )
-                .map(|(neighbours, _)| neighbours)
-                .collect();
-            append(&mut neighbours, &found)?;
-            start = end;
-            observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
+/// Scores a candidate by `Σ_j w_uj · sim(candidate, j)` over the user's own items `j` among the candidate's neighbours.
+///
+/// `sim(i, j) = Σ_u w_ui · w_uj / (‖w_i‖ · ‖w_j‖ + shrinkage)`, with `w` the rating or 1. Each candidate keeps its most
+/// similar items with `sim > 0`, itself not among them; of equal similarities the lower item id stays.
+/// Source: Deshpande, Karypis, "Item-Based Top-N Recommendation Algorithms", doi:10.1145/963770.963776.
+fn fit(
+    recommender: &ResolvedRecommender,
+    data: &TrainSet<'_>,
+    observer: &mut dyn FitObserver,
+) -> Result<ItemToItem, FitError> {
+    let weighting = Weighting::named(recommender.text("weighting"));
+    let search = Search {
+        data,
+        weighting,
+        shrinkage: recommender.float("shrinkage"),
+        norms: norms(&data.by_item, weighting),
+        tie_ranks: data.interactions.items.tie_ranks(),
+    };
+    let n_items = data.n_items();
+    let kept = (recommender.integer("neighbours") as usize).min(n_items.max(1));
+    let mut neighbours = Csr { indptr: Vec::with_capacity(n_items + 1), ..Csr::default() };
+    neighbours.indptr.push(0);
+    let mut start = 0;
+    while start < n_items {
+        if observer.stop_requested() {
+            return Err(FitError::Interrupted { done: start as u64, total: n_items as u64, unit: "items" });
         }
-        Ok(Self { by_user: Arc::clone(&data.by_user), weighting, candidates_of: neighbours.transpose(n_items) })
+        let end = search.group_end(start);
+        let found: Vec<Neighbours> = (start..end)
+            .into_par_iter()
+            .fold(
+                || (Neighbours::default(), None),
+                |(mut neighbours, scratch), item| {
+                    let mut scratch = scratch.unwrap_or_else(|| Scratch::new(n_items, kept));
+                    search.neighbours_of(item as u32, &mut scratch, &mut neighbours);
+                    (neighbours, Some(scratch))
+                },
+            )
+            .map(|(neighbours, _)| neighbours)
+            .collect();
+        append(&mut neighbours, &found)?;
+        start = end;
+        observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
     }
+    Ok(ItemToItem { by_user: Arc::clone(&data.by_user), weighting, candidates_of: neighbours.transpose(n_items) })
 }
 
 fn append(neighbours: &mut Csr, found: &[Neighbours]) -> Result<(), FitError> {
@@ -211,89 +173,4 @@ impl Search<'_> {
         found.entries.extend(best.take());
         found.lengths.push(found.entries.len() - before);
     }
-}
-
-impl Recommender for ItemKnn {
-    fn n_users(&self) -> usize {
-        self.by_user.n_rows()
-    }
-
-    fn n_items(&self) -> usize {
-        self.candidates_of.n_rows()
-    }
-
-    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
-        self.votes(user, item).map(|(_, part)| part).fold(0.0, |sum, part| sum + part)
-    }
-
-    fn score_all(&self, user: u32, scores: &mut [f32]) {
-        scores.fill(0.0);
-        let (own, ratings) = self.by_user.row(user as usize);
-        for (&own, &rating) in own.iter().zip(ratings) {
-            self.add_votes(own, rating, scores);
-        }
-    }
-
-    fn memory(&self) -> MemoryBytes {
-        model_bytes(csr_bytes(&self.candidates_of), csr_bytes(&self.by_user))
-    }
-
-    fn parameters(&self) -> u64 {
-        self.candidates_of.nnz() as u64
-    }
-
-    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        Some(weightiest(self.votes(user, item).collect(), n))
-    }
-
-    fn fold_in(&self) -> Option<&dyn FoldIn> {
-        Some(self)
-    }
-
-    /// `ratings`: users × items; `similarities`: row `j` has the candidates that have `j` among their neighbours.
-    fn parts(&self) -> Parts {
-        let parts = Parts::default().with_count("items", self.n_items());
-        parts.with_csr("ratings", &self.by_user).with_csr("similarities", &self.candidates_of)
-    }
-}
-
-impl FoldIn for ItemKnn {
-    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        scores.fill(0.0);
-        for own in basket {
-            self.add_votes(own.item, own.rating, scores);
-        }
-    }
-
-    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
-        weightiest(basket.iter().filter_map(|own| self.vote(own.item, own.rating, item)).collect(), n)
-    }
-}
-
-impl ItemKnn {
-    /// The user's own items among the candidate's neighbours, ascending, each with its part of the score.
-    fn votes(&self, user: u32, candidate: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
-        let (own, ratings) = self.by_user.row(user as usize);
-        own.iter().zip(ratings).filter_map(move |(&own, &rating)| self.vote(own, rating, candidate))
-    }
-
-    /// What an item that somebody rated adds to the candidate's score.
-    fn vote(&self, own: u32, rating: f32, candidate: u32) -> Option<(u32, f32)> {
-        let (candidates, similarities) = self.candidates_of.row(own as usize);
-        let at = candidates.binary_search(&candidate).ok()?;
-        Some((own, self.weighting.of(rating) * similarities[at]))
-    }
-
-    /// What an item that somebody rated adds to every score.
-    fn add_votes(&self, own: u32, rating: f32, scores: &mut [f32]) {
-        let weight = self.weighting.of(rating);
-        let (candidates, similarities) = self.candidates_of.row(own as usize);
-        for (&candidate, &similarity) in candidates.iter().zip(similarities) {
-            scores[candidate as usize] += weight * similarity;
-        }
-    }
-}
-
-fn csr_bytes(csr: &Csr) -> usize {
-    size_of_val(&csr.indptr[..]) + size_of_val(&csr.indices[..]) + size_of_val(&csr.values[..])
 }

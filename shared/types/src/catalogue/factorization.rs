@@ -66,3 +66,169 @@ pub(super) static ALS_IMPLICIT: Entry = Entry {
     new_users: Some("a vector solved for the basket, with the items' vectors as they are"),
     explains: Some("the user's own items, weighted by their part in the score"),
 };
+
+const FACTORS: &str = "Length of each vector.";
+const EPOCHS: &str = "Times that every rating is learnt from.";
+const RATE: &str = "Length of each step: larger learns faster and may diverge.";
+const PENALTY: &str = "Weight of the squared numbers: larger keeps them small.";
+const INITIAL: &str = "Standard deviation of the numbers that the vectors start with.";
+
+const INIT_DEVIATION: Param = Param {
+    name: "init_deviation",
+    title: "Initial spread",
+    help: INITIAL,
+    kind: ParamKind::Float { min: 0.0, max: 10.0, default: 0.1 },
+};
+
+pub(super) static BIASED_MF: Entry = Entry {
+    kind: "biased-mf",
+    title: "Biased matrix factorization",
+    family: Family::Factorization,
+    summary: "Predicts a rating as the global mean, a deviation of the user, one of the item, and the product of a vector of each. All of them are learnt one rating at a time by stochastic gradient descent.",
+    headline: "Vectors of people and items learn how many stars each person gives",
+    source: Citation {
+        authors: "Koren, Bell, Volinsky, 2009",
+        title: "Matrix Factorization Techniques for Recommender Systems",
+        link: "https://doi.org/10.1109/MC.2009.263",
+    },
+    predicts: Predicts::Ratings,
+    needs: &[],
+    random: true,
+    params: &[
+        Param {
+            name: "factors",
+            title: "Factors",
+            help: FACTORS,
+            kind: ParamKind::Integer { min: 1, max: 1024, default: 100 },
+        },
+        Param {
+            name: "iterations",
+            title: "Epochs",
+            help: EPOCHS,
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 20 },
+        },
+        Param {
+            name: "learning_rate",
+            title: "Learning rate",
+            help: RATE,
+            kind: ParamKind::Float { min: 1e-6, max: 0.1, default: 0.005 },
+        },
+        Param {
+            name: "regularization",
+            title: "Regularization",
+            help: PENALTY,
+            kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.02 },
+        },
+        Param {
+            name: "bias_regularization",
+            title: "Regularization of biases",
+            help: "How much of the regularization the deviations of users and items get.",
+            kind: ParamKind::Float { min: 0.0, max: 10.0, default: 1.0 },
+        },
+        Param {
+            name: "link",
+            title: "Link",
+            help: "Whether the sum is the rating, or goes through the logistic function onto the scale of the ratings.",
+            kind: ParamKind::Choice { options: &["identity", "sigmoid"], default: "identity" },
+        },
+        INIT_DEVIATION,
+    ],
+    losses: &[],
+    cold_users: "the mean and the item's deviation",
+    cold_items: "the mean and the user's deviation",
+    new_users: Some(
+        "a vector and a deviation fitted to the basket, with the items as they are; not with the sigmoid link",
+    ),
+    explains: None,
+};
+
+pub(super) static SVDPP: Entry = Entry {
+    kind: "svd++",
+    title: "SVD++",
+    family: Family::Factorization,
+    summary: "Adds to each user's vector a share of a second vector of every item that the user rated, whatever the stars. That somebody rated something at all says what they look for.",
+    headline: "Vectors of people, and of all that they rated, learn how many stars each person gives",
+    source: Citation {
+        authors: "Koren, 2008",
+        title: "Factorization Meets the Neighborhood: A Multifaceted Collaborative Filtering Model",
+        link: "https://doi.org/10.1145/1401890.1401944",
+    },
+    predicts: Predicts::Ratings,
+    needs: &[],
+    random: true,
+    params: &[
+        Param {
+            name: "factors",
+            title: "Factors",
+            help: FACTORS,
+            kind: ParamKind::Integer { min: 1, max: 1024, default: 20 },
+        },
+        Param {
+            name: "iterations",
+            title: "Epochs",
+            help: EPOCHS,
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 20 },
+        },
+        Param {
+            name: "learning_rate",
+            title: "Learning rate",
+            help: RATE,
+            kind: ParamKind::Float { min: 1e-6, max: 0.05, default: 0.007 },
+        },
+        Param {
+            name: "regularization",
+            title: "Regularization",
+            help: PENALTY,
+            kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.02 },
+        },
+        INIT_DEVIATION,
+    ],
+    losses: &[],
+    cold_users: "the mean and the item's deviation",
+    cold_items: "the mean and the user's deviation",
+    new_users: Some(
+        "the second vectors of the items in the basket, and a vector and a deviation fitted to its ratings",
+    ),
+    explains: None,
+};
+
+pub(super) static NMF: Entry = Entry {
+    kind: "nmf",
+    title: "Non-negative factorization",
+    family: Family::Factorization,
+    summary: "Predicts a rating as the product of two vectors without negative numbers, so that each factor can only add. It is fitted to the known ratings by multiplicative updates.",
+    headline: "Vectors that can only add learn how many stars each person gives",
+    source: Citation {
+        authors: "Luo, Zhou, Xia, Zhu, 2014",
+        title: "An Efficient Non-Negative Matrix-Factorization-Based Approach to Collaborative Filtering for Recommender Systems",
+        link: "https://doi.org/10.1109/TII.2014.2308433",
+    },
+    predicts: Predicts::Ratings,
+    needs: &[],
+    random: true,
+    params: &[
+        Param {
+            name: "factors",
+            title: "Factors",
+            help: FACTORS,
+            kind: ParamKind::Integer { min: 1, max: 1024, default: 15 },
+        },
+        Param {
+            name: "iterations",
+            title: "Iterations",
+            help: "Times that both sides are updated.",
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 50 },
+        },
+        Param {
+            name: "regularization",
+            title: "Regularization",
+            help: PENALTY,
+            kind: ParamKind::Float { min: 0.0, max: 100.0, default: 0.06 },
+        },
+    ],
+    losses: &[],
+    cold_users: "the mean of all ratings",
+    cold_items: "the mean of all ratings",
+    new_users: None,
+    explains: None,
+};

@@ -5,6 +5,7 @@
 
 mod baselines;
 mod factorization;
+mod linear;
 mod neighbourhood;
 mod neural;
 
@@ -20,8 +21,15 @@ pub static ENTRIES: &[&Entry] = &[
     &baselines::ITEM_MEAN,
     &baselines::BIAS,
     &baselines::POPULARITY,
+    &neighbourhood::USER_KNN,
     &neighbourhood::ITEM_KNN,
+    &neighbourhood::SLOPE_ONE,
     &factorization::ALS_IMPLICIT,
+    &factorization::BIASED_MF,
+    &factorization::SVDPP,
+    &factorization::NMF,
+    &linear::EASE,
+    &linear::SLIM,
     &neural::MLP,
 ];
 

@@ -2,6 +2,81 @@
 
 use super::{Citation, Entry, Family, Param, ParamKind, Predicts};
 
+pub(super) static USER_KNN: Entry = Entry {
+    kind: "user-knn",
+    title: "User neighbours",
+    family: Family::Neighbourhood,
+    summary: "Predicts a rating from what the people of most similar taste gave the item, weighted by how similar they are. Ratings are compared with each person's own level first, so that generous and strict people speak one language.",
+    headline: "People of similar taste tell how many stars each person gives",
+    source: Citation {
+        authors: "Herlocker, Konstan, Borchers, Riedl, 1999",
+        title: "An Algorithmic Framework for Performing Collaborative Filtering",
+        link: "https://doi.org/10.1145/312624.312682",
+    },
+    predicts: Predicts::Ratings,
+    needs: &[],
+    random: false,
+    params: &[
+        Param {
+            name: "neighbours",
+            title: "Neighbours",
+            help: "Most similar people among those who rated the item.",
+            kind: ParamKind::Integer { min: 1, max: 10_000, default: 40 },
+        },
+        Param {
+            name: "centring",
+            title: "Centring",
+            help: "What a rating is compared with: nothing, the person's mean, mean and spread, or the baseline of person and item.",
+            kind: ParamKind::Choice { options: &["none", "mean", "z-score", "baseline"], default: "baseline" },
+        },
+        Param {
+            name: "similarity",
+            title: "Similarity",
+            help: "Of two people over the items that both rated: mean squared difference, cosine or Pearson correlation.",
+            kind: ParamKind::Choice { options: &["msd", "cosine", "pearson"], default: "msd" },
+        },
+        Param {
+            name: "min_support",
+            title: "Common items",
+            help: "Items that two people must both have rated to be compared at all.",
+            kind: ParamKind::Integer { min: 1, max: 10_000, default: 1 },
+        },
+        Param {
+            name: "shrinkage",
+            title: "Shrinkage",
+            help: "Weakens similarities that rest on few common items: they are multiplied by n / (n + shrinkage).",
+            kind: ParamKind::Float { min: 0.0, max: 1e6, default: 0.0 },
+        },
+    ],
+    losses: &[],
+    cold_users: "the mean of all ratings, with the item's deviation where the baseline is used",
+    cold_items: "the person's own level",
+    new_users: Some("the people whose ratings are most like those in the basket"),
+    explains: Some("the most similar people who rated the item"),
+};
+
+pub(super) static SLOPE_ONE: Entry = Entry {
+    kind: "slope-one",
+    title: "Slope One",
+    family: Family::Neighbourhood,
+    summary: "Predicts a rating from the user's mean and the mean difference between the item and each item that the user rated. There is nothing to tune, and a new rating counts at once.",
+    headline: "Mean differences between items predict how many stars each person gives",
+    source: Citation {
+        authors: "Lemire, Maclachlan, 2005",
+        title: "Slope One Predictors for Online Rating-Based Collaborative Filtering",
+        link: "https://doi.org/10.1137/1.9781611972757.43",
+    },
+    predicts: Predicts::Ratings,
+    needs: &[],
+    random: false,
+    params: &[],
+    losses: &[],
+    cold_users: "the mean of all ratings",
+    cold_items: "the mean of the person's own ratings",
+    new_users: Some("the mean of the basket and the differences from its items"),
+    explains: None,
+};
+
 pub(super) static ITEM_KNN: Entry = Entry {
     kind: "item-knn",
     title: "Item neighbours",

@@ -1,0 +1,203 @@
+//! EASE: the linear autoencoder with a closed form.
+
+use std::sync::Arc;
+
+use faer::linalg::solvers::DenseSolveCore as _;
+use faer::{Mat, Side};
+use rayon::prelude::*;
+use recspeed_data::Csr;
+use recspeed_data::parts::expect_len;
+use recspeed_types::FitObserver;
+use recspeed_types::event::{EventKind, MemoryBytes};
+
+use crate::error::reserve;
+use crate::fit::{FitRequest, Method};
+use crate::item_to_item::Weighting;
+use crate::recommender::{model_bytes, weightiest};
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
+
+pub(super) const METHOD: Method = Method {
+    kind: "ease",
+    fit: |request, observer| Ok(Box::new(Ease::fit(request, observer)?)),
+    restore: |recommender, mut parts| {
+        let (rows, columns, weights) = parts.take_matrix("weights")?;
+        expect_len("weights", columns, rows)?;
+        let by_user = Arc::new(parts.take_csr("ratings", rows)?);
+        let weighting = Weighting::named(recommender.text("weighting"));
+        Ok::<_, PartsError>(Box::new(Ease { by_user, weighting, n_items: rows, weights }))
+    },
+};
+
+/// Bytes that the fit may hold: Gramian, factor, its inverse and the result, all dense. A browser tab addresses 4 GiB.
+const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
+/// Dense f64 matrices that the fit holds at once.
+const MATRICES: u64 = 4;
+
+/// `S = X·B` with `B` minimising `‖X − X·B‖² + λ·‖B‖²` under `diag(B) = 0`: with `P = (XᵀX + λI)⁻¹`,
+/// `B_ij = −P_ij / P_jj`. Computed in f64, kept in f32.
+/// Source: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", arXiv:1905.03375.
+#[derive(Debug)]
+struct Ease {
+    by_user: Arc<Csr>,
+    weighting: Weighting,
+    n_items: usize,
+    /// `B`, `[n_items, n_items]`: row `j` is what item `j` adds to every score.
+    weights: Vec<f32>,
+}
+
+impl Ease {
+    fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
+        let (data, recommender) = (request.data, request.recommender);
+        let n_items = data.n_items();
+        let bytes = MATRICES * 8 * (n_items as u64).pow(2);
+        if bytes > ALLOWED_BYTES {
+            let remedy =
+                "the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \"item-knn\"";
+            return Err(FitError::OutOfMemory { what: "the dense inverse over all items", bytes, remedy });
+        }
+        let weighting = Weighting::named(recommender.text("weighting"));
+        let mut stages = Stages { observer, done: 0 };
+        stages.next()?;
+        let gram = gramian(&data.by_user, &data.by_item, weighting, recommender.float("regularization"));
+        stages.next()?;
+        let matrix = Mat::from_fn(n_items, n_items, |row, column| gram[row * n_items + column]);
+        drop(gram);
+        // With λ > 0 the matrix is positive definite; rounding can only lose that for ratings of absurd size.
+        let factor =
+            matrix.llt(Side::Lower).map_err(|_| FitError::Diverged { what: "the factorisation", iteration: 1 })?;
+        drop(matrix);
+        stages.next()?;
+        let inverse = factor.inverse();
+        drop(factor);
+        stages.next()?;
+        let mut weights: Vec<f32> =
+            reserve(n_items.checked_mul(n_items), "the weights between items", "the number of items")?;
+        weights.par_chunks_mut(n_items.max(1)).enumerate().for_each(|(i, row)| {
+            for (j, weight) in row.iter_mut().enumerate() {
+                // faer fills one triangle of the symmetric inverse.
+                let p = inverse[(i.max(j), i.min(j))];
+                *weight = if i == j { 0.0 } else { (-p / inverse[(j, j)]) as f32 };
+            }
+        });
+        if weights.iter().any(|weight| !weight.is_finite()) {
+            return Err(FitError::Diverged { what: "a weight", iteration: 1 });
+        }
+        stages.next()?;
+        Ok(Self { by_user: Arc::clone(&data.by_user), weighting, n_items, weights })
+    }
+
+    fn row(&self, item: u32) -> &[f32] {
+        &self.weights[item as usize * self.n_items..][..self.n_items]
+    }
+
+    fn add_votes(&self, own: u32, rating: f32, scores: &mut [f32]) {
+        let weight = self.weighting.of(rating);
+        for (score, &b) in scores.iter_mut().zip(self.row(own)) {
+            *score += weight * b;
+        }
+    }
+
+    fn votes(&self, user: u32, item: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
+        let (own, ratings) = self.by_user.row(user as usize);
+        own.iter()
+            .zip(ratings)
+            .map(move |(&own, &rating)| (own, self.weighting.of(rating) * self.row(own)[item as usize]))
+    }
+}
+
+/// The stages of the fit: Gramian, factorisation, inverse, weights. Each is one piece of work.
+struct Stages<'a> {
+    observer: &'a mut dyn FitObserver,
+    done: u64,
+}
+
+impl Stages<'_> {
+    const TOTAL: u64 = 4;
+
+    /// Before each stage, and after the last one.
+    fn next(&mut self) -> Result<(), FitError> {
+        if self.done < Self::TOTAL && self.observer.stop_requested() {
+            return Err(FitError::Interrupted { done: self.done, total: Self::TOTAL, unit: "stages" });
+        }
+        let event = EventKind::Progress { done: self.done, total: Self::TOTAL, unit: "stages".to_owned() };
+        self.observer.event(event);
+        self.done += 1;
+        Ok(())
+    }
+}
+
+/// `XᵀX + λI`, `[n_items, n_items]`, a row at a time; each row adds in the order of its users.
+pub(super) fn gramian(by_user: &Csr, by_item: &Csr, weighting: Weighting, regularization: f64) -> Vec<f64> {
+    let n_items = by_item.n_rows();
+    let mut gram = vec![0.0; n_items * n_items];
+    gram.par_chunks_mut(n_items.max(1)).enumerate().for_each(|(item, row)| {
+        let (users, ratings) = by_item.row(item);
+        for (&user, &rating) in users.iter().zip(ratings) {
+            let weight = f64::from(weighting.of(rating));
+            let (others, other_ratings) = by_user.row(user as usize);
+            for (&other, &other_rating) in others.iter().zip(other_ratings) {
+                row[other as usize] += weight * f64::from(weighting.of(other_rating));
+            }
+        }
+        row[item] += regularization;
+    });
+    gram
+}
+
+impl Recommender for Ease {
+    fn n_users(&self) -> usize {
+        self.by_user.n_rows()
+    }
+
+    fn n_items(&self) -> usize {
+        self.n_items
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        self.votes(user, item).fold(0.0, |sum, (_, part)| sum + part)
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        scores.fill(0.0);
+        let (own, ratings) = self.by_user.row(user as usize);
+        for (&own, &rating) in own.iter().zip(ratings) {
+            self.add_votes(own, rating, scores);
+        }
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let entries = size_of_val(&self.by_user.indptr[..]) + 8 * self.by_user.nnz();
+        model_bytes(size_of_val(&self.weights[..]), entries)
+    }
+
+    fn parameters(&self) -> u64 {
+        self.weights.len() as u64
+    }
+
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        Some(weightiest(self.votes(user, item).collect(), n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
+    /// `weights`: `B`; `ratings`: users × items.
+    fn parts(&self) -> Parts {
+        Parts::default().with_matrix("weights", self.n_items, &self.weights).with_csr("ratings", &self.by_user)
+    }
+}
+
+impl FoldIn for Ease {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        scores.fill(0.0);
+        for own in basket {
+            self.add_votes(own.item, own.rating, scores);
+        }
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        let part = |own: &BasketItem| (own.item, self.weighting.of(own.rating) * self.row(own.item)[item as usize]);
+        weightiest(basket.iter().map(part).collect(), n)
+    }
+}

@@ -1,0 +1,9 @@
+//! One linear model over the items: a score is a weighted sum of what the user has.
+
+mod ease;
+mod slim;
+
+use crate::fit::Method;
+
+/// In the catalogue's order.
+pub(crate) const METHODS: &[Method] = &[ease::METHOD, slim::METHOD];

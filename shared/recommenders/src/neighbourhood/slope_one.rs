@@ -1,0 +1,171 @@
+//! Slope One: the mean difference between two items' ratings.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use recspeed_data::Csr;
+use recspeed_types::FitObserver;
+use recspeed_types::event::{EventKind, MemoryBytes};
+
+use super::{ALLOWED_BYTES, GROUP_ROWS};
+use crate::fit::{FitRequest, Method};
+use crate::recommender::model_bytes;
+use crate::{BasketItem, FitError, FoldIn, Parts, Recommender};
+
+pub(super) const METHOD: Method = Method {
+    kind: "slope-one",
+    fit: |request, observer| Ok(Box::new(SlopeOne::fit(request, observer)?)),
+    restore: |_, mut parts| {
+        let n_items = parts.take_count("items")?;
+        let (by_user, differences) = (parts.take_csr("ratings", n_items)?, parts.take_csr("differences", n_items)?);
+        Ok(Box::new(SlopeOne { mean: parts.take_number("mean")?, by_user: Arc::new(by_user), differences }))
+    },
+};
+
+/// `r̂_ui = μ_u + mean over the user's items j of dev(i, j)`, with `dev(i, j)` the mean of `r_vi − r_vj` over the users `v`
+/// who rated both; items `j` that nobody rated together with `i` are left out.
+/// Source: Lemire, Maclachlan, "Slope One Predictors for Online Rating-Based Collaborative Filtering",
+/// doi:10.1137/1.9781611972757.43; unweighted, as Surprise has it.
+#[derive(Debug)]
+struct SlopeOne {
+    /// Mean of all ratings: what somebody without ratings gets.
+    mean: f32,
+    by_user: Arc<Csr>,
+    /// Row `j`: `dev(i, j)` for each item `i` that somebody rated together with `j`.
+    differences: Csr,
+}
+
+impl SlopeOne {
+    fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
+        let data = request.data;
+        let n_items = data.n_items();
+        let mut differences = Csr { indptr: vec![0], ..Csr::default() };
+        for start in (0..n_items).step_by(GROUP_ROWS) {
+            if observer.stop_requested() {
+                return Err(FitError::Interrupted { done: start as u64, total: n_items as u64, unit: "items" });
+            }
+            let end = (start + GROUP_ROWS).min(n_items);
+            let rows: Vec<Vec<(u32, f32)>> = (start..end)
+                .into_par_iter()
+                .map_init(
+                    || vec![(0.0f64, 0u32); n_items],
+                    |sums, item| differences_to(&data.by_user, &data.by_item, item, sums),
+                )
+                .collect();
+            for row in rows {
+                differences.indices.extend(row.iter().map(|(item, _)| *item));
+                differences.values.extend(row.iter().map(|(_, difference)| *difference));
+                differences.indptr.push(differences.indices.len());
+            }
+            let bytes = 8 * differences.nnz() as u64;
+            if bytes > ALLOWED_BYTES {
+                let remedy = "the number of items with dataset.min_item";
+                return Err(FitError::OutOfMemory { what: "the differences between items (so far)", bytes, remedy });
+            }
+            observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
+        }
+        let mean = data.global_mean().ok_or(FitError::NoRows)? as f32;
+        Ok(Self { mean, by_user: Arc::clone(&data.by_user), differences })
+    }
+
+    fn score(&self, own: impl Iterator<Item = (u32, f32)> + Clone, scores: &mut [f32]) {
+        let level = self.level(own.clone());
+        let mut counts = vec![0u32; scores.len()];
+        scores.fill(0.0);
+        for (j, _) in own {
+            let (items, differences) = self.differences.row(j as usize);
+            for (&item, &difference) in items.iter().zip(differences) {
+                scores[item as usize] += difference;
+                counts[item as usize] += 1;
+            }
+        }
+        for (score, count) in scores.iter_mut().zip(counts) {
+            *score = level + if count > 0 { *score / count as f32 } else { 0.0 };
+        }
+    }
+
+    /// The mean of somebody's ratings; of all ratings without any.
+    fn level(&self, own: impl Iterator<Item = (u32, f32)>) -> f32 {
+        let (sum, count) = own.fold((0.0f64, 0u32), |(sum, count), (_, rating)| (sum + f64::from(rating), count + 1));
+        if count > 0 { (sum / f64::from(count)) as f32 } else { self.mean }
+    }
+
+    fn own(&self, user: u32) -> impl Iterator<Item = (u32, f32)> + Clone + '_ {
+        let (items, ratings) = self.by_user.row(user as usize);
+        items.iter().copied().zip(ratings.iter().copied())
+    }
+}
+
+/// `dev(i, j)` of every other item `i`, ascending. `sums`: `[n_items]`, zeros before and after.
+fn differences_to(by_user: &Csr, by_item: &Csr, j: usize, sums: &mut [(f64, u32)]) -> Vec<(u32, f32)> {
+    let mut touched = Vec::new();
+    let (users, ratings) = by_item.row(j);
+    for (&user, &rating) in users.iter().zip(ratings) {
+        let (others, other_ratings) = by_user.row(user as usize);
+        for (&other, &other_rating) in others.iter().zip(other_ratings) {
+            let (sum, count) = &mut sums[other as usize];
+            if *count == 0 {
+                touched.push(other);
+            }
+            *sum += f64::from(other_rating) - f64::from(rating);
+            *count += 1;
+        }
+    }
+    touched.sort_unstable();
+    let take = |item: u32| {
+        let (sum, count) = std::mem::take(&mut sums[item as usize]);
+        (item, (sum / f64::from(count)) as f32)
+    };
+    touched.into_iter().map(take).filter(|(item, _)| *item as usize != j).collect()
+}
+
+impl Recommender for SlopeOne {
+    fn n_users(&self) -> usize {
+        self.by_user.n_rows()
+    }
+
+    fn n_items(&self) -> usize {
+        self.differences.n_rows()
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        let (mut sum, mut count) = (0.0, 0u32);
+        for (j, _) in self.own(user) {
+            let (items, differences) = self.differences.row(j as usize);
+            if let Ok(at) = items.binary_search(&item) {
+                sum += differences[at];
+                count += 1;
+            }
+        }
+        self.level(self.own(user)) + if count > 0 { sum / count as f32 } else { 0.0 }
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        self.score(self.own(user), scores);
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let bytes = |csr: &Csr| size_of_val(&csr.indptr[..]) + 8 * csr.nnz();
+        model_bytes(bytes(&self.differences), bytes(&self.by_user))
+    }
+
+    fn parameters(&self) -> u64 {
+        self.differences.nnz() as u64
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
+    /// `differences`: row `j` has `dev(i, j)`; `ratings`: users × items; `mean`: of all ratings.
+    fn parts(&self) -> Parts {
+        let parts = Parts::default().with_count("items", self.n_items()).with_number("mean", self.mean);
+        parts.with_csr("ratings", &self.by_user).with_csr("differences", &self.differences)
+    }
+}
+
+impl FoldIn for SlopeOne {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        self.score(basket.iter().map(|own| (own.item, own.rating)), scores);
+    }
+}

@@ -1,0 +1,432 @@
+//! User neighbours: what people of similar taste gave.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use recspeed_data::Csr;
+use recspeed_data::parts::expect_len;
+use recspeed_types::FitObserver;
+use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::{ALLOWED_BYTES, GROUP_ROWS};
+use crate::baselines::deviations;
+use crate::fit::{FitRequest, Method};
+use crate::recommender::model_bytes;
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
+
+pub(super) const METHOD: Method = Method {
+    kind: "user-knn",
+    fit: |request, observer| Ok(Box::new(UserKnn::fit(request, observer)?)),
+    restore: |recommender, parts| Ok(Box::new(UserKnn::restore(recommender, parts)?)),
+};
+
+/// Surprise's regularization of the baselines, in imaginary ratings at the mean.
+const USER_RATINGS: f64 = 15.0;
+const ITEM_RATINGS: f64 = 10.0;
+const BASELINE_ROUNDS: u64 = 10;
+
+/// `r̂_ui = l_u(i) + s_u · Σ_v sim(u, v) · (r_vi − l_v(i)) / s_v  /  Σ_v sim(u, v)` over the `neighbours` most similar users
+/// `v` who rated `i` and have a similarity above 0. The level `l` and the scale `s` are by `centring`: `none` 0 and 1;
+/// `mean` the user's mean and 1; `z-score` the mean and the standard deviation; `baseline` `μ + b_u + b_i` and 1. Without
+/// such a neighbour the level itself, and the mean of all ratings where there is none.
+///
+/// Similarities are over the items that both rated: `msd` `1 / (1 + mean (r_u − r_v)²)`, `cosine`, `pearson`; fewer than
+/// `min_support` of them make it 0, and `shrinkage` multiplies it by `n / (n + shrinkage)`.
+/// Source: Herlocker et al., "An Algorithmic Framework for Performing Collaborative Filtering", doi:10.1145/312624.312682;
+/// Koren, doi:10.1145/1644873.1644874, for the baselines; the settings are those of Surprise's k-NN family.
+#[derive(Debug)]
+struct UserKnn {
+    by_user: Arc<Csr>,
+    by_item: Arc<Csr>,
+    settings: Settings,
+    levels: Levels,
+    /// Users × users, similarities above 0.
+    similarities: Csr,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    neighbours: usize,
+    similarity: Similarity,
+    centring: Centring,
+    min_support: u32,
+    shrinkage: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Similarity {
+    Msd,
+    Cosine,
+    Pearson,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Centring {
+    None,
+    Mean,
+    ZScore,
+    Baseline,
+}
+
+impl Settings {
+    fn of(recommender: &ResolvedRecommender) -> Self {
+        Self {
+            neighbours: recommender.integer("neighbours") as usize,
+            similarity: match recommender.text("similarity") {
+                "cosine" => Similarity::Cosine,
+                "pearson" => Similarity::Pearson,
+                _ => Similarity::Msd,
+            },
+            centring: match recommender.text("centring") {
+                "none" => Centring::None,
+                "mean" => Centring::Mean,
+                "z-score" => Centring::ZScore,
+                _ => Centring::Baseline,
+            },
+            min_support: recommender.integer("min_support") as u32,
+            shrinkage: recommender.float("shrinkage"),
+        }
+    }
+}
+
+/// What a rating is compared with.
+#[derive(Debug)]
+struct Levels {
+    /// Mean of all ratings.
+    mean: f32,
+    /// `[n_users]`: mean, or `μ + b_u`.
+    users: Vec<f32>,
+    /// `[n_users]`: standard deviation, or 1.
+    scales: Vec<f32>,
+    /// `[n_items]`: `b_i`, or 0.
+    items: Vec<f32>,
+}
+
+/// One person: known or new.
+#[derive(Clone, Copy)]
+struct Person {
+    level: f32,
+    scale: f32,
+}
+
+impl Levels {
+    fn of(data: &TrainSet<'_>, centring: Centring) -> Result<Self, FitError> {
+        let mean = data.global_mean().ok_or(FitError::NoRows)?;
+        if centring == Centring::Baseline {
+            let (users, items) = deviations(data, BASELINE_ROUNDS, USER_RATINGS, ITEM_RATINGS);
+            let users = users.into_iter().map(|b| (mean + b) as f32).collect();
+            let items = items.into_iter().map(|b| b as f32).collect();
+            return Ok(Self { mean: mean as f32, users, scales: vec![1.0; data.n_users()], items });
+        }
+        let person = |user: usize| person(data.by_user.row(user).1, mean as f32, centring);
+        let people: Vec<Person> = (0..data.n_users()).map(person).collect();
+        Ok(Self {
+            mean: mean as f32,
+            users: people.iter().map(|person| person.level).collect(),
+            scales: people.iter().map(|person| person.scale).collect(),
+            items: vec![0.0; data.n_items()],
+        })
+    }
+
+    fn person(&self, user: u32) -> Person {
+        Person { level: self.users[user as usize], scale: self.scales[user as usize] }
+    }
+}
+
+/// Level and scale from somebody's ratings alone.
+fn person(ratings: &[f32], otherwise: f32, centring: Centring) -> Person {
+    let n = ratings.len() as f64;
+    if ratings.is_empty() {
+        return Person { level: otherwise, scale: 1.0 };
+    }
+    let mean = ratings.iter().map(|&r| f64::from(r)).sum::<f64>() / n;
+    let deviation = (ratings.iter().map(|&r| (f64::from(r) - mean).powi(2)).sum::<f64>() / n).sqrt();
+    match centring {
+        Centring::Mean => Person { level: mean as f32, scale: 1.0 },
+        // Whoever gives everything the same has no scale of their own.
+        Centring::ZScore => Person { level: mean as f32, scale: if deviation > 0.0 { deviation as f32 } else { 1.0 } },
+        // The level is used only where there is no neighbour.
+        Centring::None | Centring::Baseline => Person { level: otherwise, scale: 1.0 },
+    }
+}
+
+/// Sums over the items that two people both rated.
+#[derive(Debug, Clone, Copy, Default)]
+struct Common {
+    n: u32,
+    own: f64,
+    other: f64,
+    own_squares: f64,
+    other_squares: f64,
+    products: f64,
+}
+
+impl Common {
+    fn add(&mut self, own: f32, other: f32) {
+        let (own, other) = (f64::from(own), f64::from(other));
+        self.n += 1;
+        self.own += own;
+        self.other += other;
+        self.own_squares += own * own;
+        self.other_squares += other * other;
+        self.products += own * other;
+    }
+
+    fn similarity(&self, settings: &Settings) -> f32 {
+        if self.n < settings.min_support {
+            return 0.0;
+        }
+        let n = f64::from(self.n);
+        let plain = match settings.similarity {
+            Similarity::Msd => {
+                let squares = (self.own_squares - 2.0 * self.products + self.other_squares).max(0.0);
+                1.0 / (1.0 + squares / n)
+            }
+            Similarity::Cosine => quotient(self.products, self.own_squares * self.other_squares),
+            Similarity::Pearson => quotient(
+                n * self.products - self.own * self.other,
+                (n * self.own_squares - self.own * self.own) * (n * self.other_squares - self.other * self.other),
+            ),
+        };
+        (plain * n / (n + settings.shrinkage)) as f32
+    }
+}
+
+/// `a / √b`, or 0 where `b` is nothing.
+fn quotient(a: f64, b: f64) -> f64 {
+    if b > 1e-12 { a / b.sqrt() } else { 0.0 }
+}
+
+/// Similarities above 0 of a person to every user, ascending. `common`: `[n_users]`, zeros before and after.
+fn similar(
+    own: impl Iterator<Item = (u32, f32)>,
+    by_item: &Csr,
+    settings: &Settings,
+    common: &mut [Common],
+) -> Vec<(u32, f32)> {
+    let mut touched = Vec::new();
+    for (item, rating) in own {
+        let (users, ratings) = by_item.row(item as usize);
+        for (&user, &other) in users.iter().zip(ratings) {
+            let sums = &mut common[user as usize];
+            if sums.n == 0 {
+                touched.push(user);
+            }
+            sums.add(rating, other);
+        }
+    }
+    touched.sort_unstable();
+    let take = |user: u32| (user, std::mem::take(&mut common[user as usize]).similarity(settings));
+    touched.into_iter().map(take).filter(|(_, similarity)| *similarity > 0.0).collect()
+}
+
+impl UserKnn {
+    fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
+        let data = request.data;
+        let settings = Settings::of(request.recommender);
+        let n_users = data.n_users();
+        let levels = Levels::of(data, settings.centring)?;
+        let mut similarities = Csr { indptr: vec![0], ..Csr::default() };
+        for start in (0..n_users).step_by(GROUP_ROWS) {
+            if observer.stop_requested() {
+                return Err(FitError::Interrupted { done: start as u64, total: n_users as u64, unit: "users" });
+            }
+            let end = (start + GROUP_ROWS).min(n_users);
+            let rows: Vec<Vec<(u32, f32)>> = (start..end)
+                .into_par_iter()
+                .map_init(
+                    || vec![Common::default(); n_users],
+                    |common, user| {
+                        let (items, ratings) = data.by_user.row(user);
+                        let own = items.iter().copied().zip(ratings.iter().copied());
+                        let mut row = similar(own, &data.by_item, &settings, common);
+                        row.retain(|(other, _)| *other as usize != user);
+                        row
+                    },
+                )
+                .collect();
+            for row in rows {
+                similarities.indices.extend(row.iter().map(|(user, _)| *user));
+                similarities.values.extend(row.iter().map(|(_, similarity)| *similarity));
+                similarities.indptr.push(similarities.indices.len());
+            }
+            let bytes = 8 * similarities.nnz() as u64;
+            if bytes > ALLOWED_BYTES {
+                let remedy = "the number of users with dataset.min_user or dataset.sample, or raise min_support";
+                return Err(FitError::OutOfMemory { what: "the similarities between users (so far)", bytes, remedy });
+            }
+            observer.event(EventKind::Progress { done: end as u64, total: n_users as u64, unit: "users".to_owned() });
+        }
+        let (by_user, by_item) = (Arc::clone(&data.by_user), Arc::clone(&data.by_item));
+        Ok(Self { by_user, by_item, settings, levels, similarities })
+    }
+
+    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+        let n_items = parts.take_count("items")?;
+        let by_user = parts.take_csr("ratings", n_items)?;
+        let n_users = by_user.n_rows();
+        let similarities = parts.take_csr("similarities", n_users)?;
+        let levels = Levels {
+            mean: parts.take_number("mean")?,
+            users: parts.take_list("user_levels")?,
+            scales: parts.take_list("user_scales")?,
+            items: parts.take_list("item_levels")?,
+        };
+        expect_len("user_levels", levels.users.len(), n_users)?;
+        expect_len("user_scales", levels.scales.len(), n_users)?;
+        expect_len("item_levels", levels.items.len(), n_items)?;
+        expect_len("similarities.indptr", similarities.n_rows(), n_users)?;
+        let by_item = Arc::new(by_user.transpose(n_items));
+        Ok(Self { by_user: Arc::new(by_user), by_item, settings: Settings::of(recommender), levels, similarities })
+    }
+
+    /// The neighbours who rated the item, most similar first: similarity, user, what they add before the division.
+    /// `similarity`: of the person to a user.
+    fn neighbours(&self, item: u32, similarity: impl Fn(u32) -> f32, found: &mut Vec<(f32, u32, f32)>) {
+        found.clear();
+        let (users, ratings) = self.by_item.row(item as usize);
+        for (&user, &rating) in users.iter().zip(ratings) {
+            let similarity = similarity(user);
+            if similarity > 0.0 {
+                found.push((similarity, user, rating));
+            }
+        }
+        let order = |a: &(f32, u32, f32), b: &(f32, u32, f32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if found.len() > self.settings.neighbours {
+            found.select_nth_unstable_by(self.settings.neighbours, order);
+            found.truncate(self.settings.neighbours);
+        }
+        found.sort_unstable_by(order);
+        let level_of_item = self.levels.items[item as usize];
+        for (similarity, user, rating) in found {
+            let (level, scale) = match self.settings.centring {
+                Centring::None => (0.0, 1.0),
+                _ => (self.levels.users[*user as usize] + level_of_item, self.levels.scales[*user as usize]),
+            };
+            *rating = *similarity * ((*rating - level) / scale);
+        }
+    }
+
+    fn rating(&self, person: Person, item: u32, neighbours: &[(f32, u32, f32)]) -> f32 {
+        let (sum, weight) = neighbours
+            .iter()
+            .fold((0.0, 0.0), |(sum, weight), (similarity, _, part)| (sum + part, weight + similarity));
+        let level = match self.settings.centring {
+            Centring::None if weight > 0.0 => 0.0,
+            Centring::None => self.levels.mean,
+            _ => person.level + self.levels.items[item as usize],
+        };
+        if weight > 0.0 { level + person.scale * (sum / weight) } else { level }
+    }
+
+    fn score(&self, person: Person, similar: (&[u32], &[f32]), scores: &mut [f32]) {
+        let mut dense = vec![0.0; self.by_user.n_rows()];
+        for (&user, &similarity) in similar.0.iter().zip(similar.1) {
+            dense[user as usize] = similarity;
+        }
+        let mut found = Vec::new();
+        for (item, score) in scores.iter_mut().enumerate() {
+            self.neighbours(item as u32, |user| dense[user as usize], &mut found);
+            *score = self.rating(person, item as u32, &found);
+        }
+    }
+
+    fn similarity_to(&self, user: u32) -> impl Fn(u32) -> f32 + '_ {
+        let (others, similarities) = self.similarities.row(user as usize);
+        move |other| others.binary_search(&other).map_or(0.0, |at| similarities[at])
+    }
+
+    fn newcomer(&self, basket: &[BasketItem]) -> Person {
+        if self.settings.centring == Centring::Baseline {
+            let deviation = |own: &BasketItem| {
+                f64::from(own.rating) - f64::from(self.levels.mean) - f64::from(self.levels.items[own.item as usize])
+            };
+            let sum: f64 = basket.iter().map(deviation).sum();
+            let bias = if basket.is_empty() { 0.0 } else { sum / (USER_RATINGS + basket.len() as f64) };
+            return Person { level: (f64::from(self.levels.mean) + bias) as f32, scale: 1.0 };
+        }
+        let ratings: Vec<f32> = basket.iter().map(|own| own.rating).collect();
+        person(&ratings, self.levels.mean, self.settings.centring)
+    }
+}
+
+/// The most similar neighbours, each with its part of the weighted mean.
+fn reasons(neighbours: &[(f32, u32, f32)], n: usize) -> Vec<Reason> {
+    let weight: f32 = neighbours.iter().map(|(similarity, ..)| similarity).sum();
+    let reason = |(_, user, part): &(f32, u32, f32)| Reason::SimilarUser { user: *user, part: part / weight };
+    neighbours.iter().take(n).map(reason).collect()
+}
+
+impl Recommender for UserKnn {
+    fn n_users(&self) -> usize {
+        self.by_user.n_rows()
+    }
+
+    fn n_items(&self) -> usize {
+        self.by_item.n_rows()
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        let mut found = Vec::new();
+        self.neighbours(item, self.similarity_to(user), &mut found);
+        self.rating(self.levels.person(user), item, &found)
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        self.score(self.levels.person(user), self.similarities.row(user as usize), scores);
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let bytes = |csr: &Csr| size_of_val(&csr.indptr[..]) + 8 * csr.nnz();
+        let levels = 4 * (self.levels.users.len() + self.levels.scales.len() + self.levels.items.len());
+        model_bytes(bytes(&self.similarities) + levels, bytes(&self.by_user) + bytes(&self.by_item))
+    }
+
+    fn parameters(&self) -> u64 {
+        (self.similarities.nnz() + 2 * self.levels.users.len() + self.levels.items.len()) as u64
+    }
+
+    /// The most similar neighbours who rated the item, each with its part of the difference to the user's own level.
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        let mut found = Vec::new();
+        self.neighbours(item, self.similarity_to(user), &mut found);
+        Some(reasons(&found, n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
+    /// `similarities`: users × users; `ratings`: users × items; levels and scales as `user_levels`, `user_scales`,
+    /// `item_levels`, `mean`.
+    fn parts(&self) -> Parts {
+        let parts = Parts::default().with_count("items", self.n_items()).with_number("mean", self.levels.mean);
+        parts
+            .with_csr("ratings", &self.by_user)
+            .with_csr("similarities", &self.similarities)
+            .with_list("user_levels", &self.levels.users)
+            .with_list("user_scales", &self.levels.scales)
+            .with_list("item_levels", &self.levels.items)
+    }
+}
+
+impl FoldIn for UserKnn {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        let mut common = vec![Common::default(); self.by_user.n_rows()];
+        let own = basket.iter().map(|own| (own.item, own.rating));
+        let (users, similarities): (Vec<u32>, Vec<f32>) =
+            similar(own, &self.by_item, &self.settings, &mut common).into_iter().unzip();
+        self.score(self.newcomer(basket), (&users, &similarities), scores);
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        let mut common = vec![Common::default(); self.by_user.n_rows()];
+        let own = basket.iter().map(|own| (own.item, own.rating));
+        let rows = similar(own, &self.by_item, &self.settings, &mut common);
+        let mut found = Vec::new();
+        let similarity = |user: u32| rows.binary_search_by_key(&user, |row| row.0).map_or(0.0, |at| rows[at].1);
+        self.neighbours(item, similarity, &mut found);
+        reasons(&found, n)
+    }
+}
