@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// Crate → crates of ours that it may use outside its tests. Everything that is not listed is forbidden.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
