@@ -232,3 +232,50 @@ pub(super) static NMF: Entry = Entry {
     new_users: None,
     explains: None,
 };
+
+pub(super) static BPR: Entry = Entry {
+    kind: "bpr",
+    title: "BPR",
+    family: Family::Factorization,
+    summary: "Learns vectors from pairs: an item that somebody has shall score higher than one drawn at random that they do not have. It optimises the order of the list instead of any number.",
+    headline: "Vectors learn that what people have comes before what they do not",
+    source: Citation {
+        authors: "Rendle, Freudenthaler, Gantner, Schmidt-Thieme, 2009",
+        title: "BPR: Bayesian Personalized Ranking from Implicit Feedback",
+        link: "https://arxiv.org/abs/1205.2618",
+    },
+    predicts: Predicts::Scores,
+    needs: &[],
+    random: true,
+    params: &[
+        Param {
+            name: "factors",
+            title: "Factors",
+            help: FACTORS,
+            kind: ParamKind::Integer { min: 1, max: 1024, default: 64 },
+        },
+        Param {
+            name: "iterations",
+            title: "Epochs",
+            help: "Times that every interaction is learnt from.",
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 100 },
+        },
+        Param {
+            name: "learning_rate",
+            title: "Learning rate",
+            help: RATE,
+            kind: ParamKind::Float { min: 1e-6, max: 1.0, default: 0.02 },
+        },
+        Param {
+            name: "regularization",
+            title: "Regularization",
+            help: PENALTY,
+            kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.01 },
+        },
+    ],
+    losses: &[],
+    cold_users: "the same list as everybody: the items' own deviations",
+    cold_items: "score 0",
+    new_users: None,
+    explains: None,
+};

@@ -25,6 +25,7 @@ pub static ENTRIES: &[&Entry] = &[
     &neighbourhood::ITEM_KNN,
     &neighbourhood::SLOPE_ONE,
     &factorization::ALS_IMPLICIT,
+    &factorization::BPR,
     &factorization::BIASED_MF,
     &factorization::SVDPP,
     &factorization::NMF,

@@ -4,18 +4,18 @@ use pulp::{Arch, Simd, WithSimd};
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::model::{Folding, RatingFactors};
-use super::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
 use crate::course::{self, Learner};
 use crate::dense;
 use crate::error::reserve;
+use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
+use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
 
 pub(crate) const METHOD: Method = Method {
     kind: "biased-mf",
     fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
-    restore: |_, parts| Ok(Box::new(RatingFactors::restore(parts)?)),
+    restore: |_, parts| Ok(Box::new(FactorModel::restore(parts)?)),
 };
 
 /// `r̂_ui = μ + b_u + b_i + p_u · q_i`, each rating one step down the gradient of
@@ -23,7 +23,7 @@ pub(crate) const METHOD: Method = Method {
 /// sum goes through the logistic function onto the scale of the ratings, `μ` being the mean's place on it.
 /// Source: Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems", doi:10.1109/MC.2009.263; the
 /// identity link is Surprise's SVD, the sigmoid MyMediaLite's BiasedMatrixFactorization.
-fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<RatingFactors, FitError> {
+fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     let mut learner = Sgd::new(recommender, data, request.seed)?;
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
@@ -33,10 +33,10 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ratin
         Some(_) => Folding::None,
         None => Folding::Ridge { regularization: settings.regularization, mean, implicit: Vec::new() },
     };
-    Ok(RatingFactors {
+    Ok(FactorModel {
         d: d + 2,
-        users: RatingFactors::augment(&users, d, &user_biases, mean, true),
-        items: RatingFactors::augment(&items, d, &item_biases, mean, false),
+        users: FactorModel::augment(&users, d, &user_biases, mean, true),
+        items: FactorModel::augment(&items, d, &item_biases, mean, false),
         scale: settings.scale,
         folding,
     })

@@ -3,17 +3,17 @@
 use rand::Rng as _;
 use recspeed_types::FitObserver;
 
-use super::model::{Folding, RatingFactors};
-use super::{ITEMS_STREAM, USERS_STREAM, stream};
 use crate::course::{self, Learner};
 use crate::error::reserve;
+use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, stream};
+use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
 
 pub(crate) const METHOD: Method = Method {
     kind: "nmf",
     fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
-    restore: |_, parts| Ok(Box::new(RatingFactors::restore(parts)?)),
+    restore: |_, parts| Ok(Box::new(FactorModel::restore(parts)?)),
 };
 
 /// `r̂_ui = p_u · q_i` with no number below 0, by multiplicative updates over the known ratings:
@@ -21,7 +21,7 @@ pub(crate) const METHOD: Method = Method {
 /// round before. Whoever has no rating gets the mean of all.
 /// Source: Luo et al., "An Efficient Non-Negative Matrix-Factorization-Based Approach to Collaborative Filtering for
 /// Recommender Systems", doi:10.1109/TII.2014.2308433; the settings are Surprise's.
-fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<RatingFactors, FitError> {
+fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     if let Some((row, user)) = first_negative(data) {
         let columns = data.interactions;
@@ -64,7 +64,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ratin
     };
     let users = augment(&learner.users, &data.by_user, true);
     let items = augment(&learner.items, &data.by_item, false);
-    Ok(RatingFactors { d: d + 2, users, items, scale: None, folding: Folding::None })
+    Ok(FactorModel { d: d + 2, users, items, scale: None, folding: Folding::None })
 }
 
 fn first_negative(data: &TrainSet<'_>) -> Option<(usize, u32)> {

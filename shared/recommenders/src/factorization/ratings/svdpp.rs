@@ -3,17 +3,17 @@
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::model::{Folding, RatingFactors};
-use super::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
 use crate::course::{self, Learner};
 use crate::error::reserve;
+use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
+use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
 
 pub(crate) const METHOD: Method = Method {
     kind: "svd++",
     fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
-    restore: |_, parts| Ok(Box::new(RatingFactors::restore(parts)?)),
+    restore: |_, parts| Ok(Box::new(FactorModel::restore(parts)?)),
 };
 
 /// ChaCha8 stream of the implicit vectors.
@@ -26,7 +26,7 @@ const IMPLICIT_STREAM: u64 = 67;
 /// While one user's ratings are learnt, each step does the same to every `y_j`: `y_j ← a·y_j + v`. So their sum follows as
 /// `s ← a·s + n·v`, and every `y_j` is brought up to date once, after the user's last rating: `m` steps leave
 /// `a^m · y_j + c` with `c ← a·c + v`. That is exact, and a step costs as much as without the `y_j`.
-fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<RatingFactors, FitError> {
+fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     let mut learner = Sgd::new(recommender, data, request.seed)?;
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
@@ -39,10 +39,10 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ratin
             vector.iter_mut().zip(y).for_each(|(value, y)| *value += share * y);
         }
     }
-    Ok(RatingFactors {
+    Ok(FactorModel {
         d: d + 2,
-        users: RatingFactors::augment(&users, d, &user_biases, mean, true),
-        items: RatingFactors::augment(&items, d, &item_biases, mean, false),
+        users: FactorModel::augment(&users, d, &user_biases, mean, true),
+        items: FactorModel::augment(&items, d, &item_biases, mean, false),
         scale: None,
         folding: Folding::Ridge { regularization, mean, implicit },
     })
@@ -176,5 +176,75 @@ impl Learner for Sgd<'_> {
             squares += self.learn(user as usize, &mut scratch);
         }
         Ok(Some(squares / self.data.by_user.nnz() as f64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_data::InteractionsBuilder;
+
+    use super::*;
+
+    /// The same steps with every implicit vector moved at every one of them, in f64.
+    fn the_long_way(start: &Sgd<'_>, user: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+        let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
+        let (mut users, mut items, mut implicit) = (wide(&start.users), wide(&start.items), wide(&start.implicit));
+        let (mut user_bias, mut item_biases) = (0.0, vec![0.0; start.item_biases.len()]);
+        let (d, rate, lambda) = (start.d, f64::from(start.learning_rate), f64::from(start.regularization));
+        let (own, ratings) = start.data.by_user.row(user);
+        let share = 1.0 / (own.len() as f64).sqrt();
+        for (&item, &rating) in own.iter().zip(ratings) {
+            let item = item as usize;
+            let sum = |f: usize, implicit: &[f64]| own.iter().map(|&j| implicit[j as usize * d + f]).sum::<f64>();
+            let whole: Vec<f64> = (0..d).map(|f| users[user * d + f] + share * sum(f, &implicit)).collect();
+            let product: f64 = (0..d).map(|f| whole[f] * items[item * d + f]).sum();
+            let error = f64::from(rating) - (f64::from(start.mean) + user_bias + item_biases[item] + product);
+            user_bias += rate * (error - lambda * user_bias);
+            item_biases[item] += rate * (error - lambda * item_biases[item]);
+            for f in 0..d {
+                let q = items[item * d + f];
+                items[item * d + f] += rate * (error * whole[f] - lambda * q);
+                users[user * d + f] += rate * (error * q - lambda * users[user * d + f]);
+                for &j in own {
+                    let y = &mut implicit[j as usize * d + f];
+                    *y += rate * (error * share * q - lambda * *y);
+                }
+            }
+        }
+        (users, items, implicit)
+    }
+
+    #[test]
+    fn touching_implicit_vectors_once_a_user_is_the_same_as_at_every_step() {
+        let mut builder = InteractionsBuilder::default();
+        for (user, item, rating) in [(0, 0, 5.0), (0, 1, 3.0), (0, 2, 1.0), (0, 3, 4.0), (1, 0, 4.0), (1, 2, 2.0)] {
+            builder.push(&user.to_string(), &item.to_string(), rating, 0);
+        }
+        let all = builder.finish();
+        let rows: Vec<u32> = (0..all.len() as u32).collect();
+        let data = TrainSet::new(&all, &rows);
+        let spread = |n: usize, phase: f32| (0..n).map(|i| (i as f32 * 0.7 + phase).sin()).collect::<Vec<f32>>();
+        let d = 3;
+        let mut sgd = Sgd {
+            data: &data,
+            d,
+            learning_rate: 0.05,
+            regularization: 0.2,
+            seed: 0,
+            mean: 3.0,
+            users: spread(2 * d, 0.0),
+            items: spread(4 * d, 1.0),
+            implicit: spread(4 * d, 2.0),
+            user_biases: vec![0.0; 2],
+            item_biases: vec![0.0; 4],
+        };
+        let (users, items, implicit) = the_long_way(&sgd, 0);
+        let zeros = || vec![0.0; d];
+        sgd.learn(0, &mut Scratch { sum: zeros(), added: zeros(), implicit: zeros() });
+        for (found, wanted) in [(&sgd.users, users), (&sgd.items, items), (&sgd.implicit, implicit)] {
+            for (found, wanted) in found.iter().zip(wanted) {
+                assert!((f64::from(*found) - wanted).abs() < 1e-5, "{found}, not {wanted}");
+            }
+        }
     }
 }

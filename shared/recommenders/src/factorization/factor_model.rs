@@ -1,4 +1,4 @@
-//! What the fits leave behind: a rating is a product of two vectors that hold the biases too.
+//! What the fits leave behind: a rating or a score is a product of two vectors that hold the biases too.
 
 use pulp::{Arch, Simd, WithSimd};
 use recspeed_data::parts::expect_len;
@@ -12,7 +12,7 @@ use crate::{BasketItem, FoldIn, Parts, PartsError, Recommender};
 
 /// `r̂_ui = x_u · y_i`, or on the scale of the ratings `low + width · σ(x_u · y_i)`.
 #[derive(Debug)]
-pub(super) struct RatingFactors {
+pub(super) struct FactorModel {
     /// Length of a vector.
     pub(super) d: usize,
     /// `[n_users, d]`
@@ -43,7 +43,7 @@ pub(super) enum Folding {
     },
 }
 
-impl RatingFactors {
+impl FactorModel {
     /// Adds the biases to the vectors: `(p, 1, μ + b_u)` and `(q, b_i, 1)`. Users and items without training rows have
     /// zeros for their own numbers.
     pub(super) fn augment(vectors: &[f32], d: usize, biases: &[f32], mean: f32, is_user: bool) -> Vec<f32> {
@@ -138,7 +138,7 @@ impl RatingFactors {
 
 /// Solves `(Σ z zᵀ + λ n I) x = Σ z (r − μ − b_i − given · q)` over the basket, with `z = (q, 1)`: the person's vector and bias.
 struct Ridge<'a> {
-    model: &'a RatingFactors,
+    model: &'a FactorModel,
     basket: &'a [BasketItem],
     /// What is known of `p` already, `[d − 2]`.
     given: &'a [f32],
@@ -182,7 +182,7 @@ impl WithSimd for Ridge<'_> {
     }
 }
 
-impl Recommender for RatingFactors {
+impl Recommender for FactorModel {
     fn n_users(&self) -> usize {
         self.users.len() / self.d
     }
@@ -230,7 +230,7 @@ impl Recommender for RatingFactors {
     }
 }
 
-impl FoldIn for RatingFactors {
+impl FoldIn for FactorModel {
     fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
         self.score_vector(&self.fold(basket), scores);
     }
