@@ -78,7 +78,6 @@ fn describe(entry: &Entry) -> String {
     for (label, fact) in [
         ("source", source(entry)),
         ("predicts", entry.predicts.as_str().to_owned()),
-        ("cold users", entry.cold_users.to_owned()),
         ("needs", needs(entry)),
         ("cold users", entry.cold_users.to_owned()),
         ("cold items", entry.cold_items.to_owned()),
