@@ -3,7 +3,7 @@
 use recspeed_types::ExperimentSpec;
 use recspeed_types::catalogue::{self, Entry};
 use recspeed_types::limits::{MAX_BATCH_SIZE, MAX_EPOCHS, MAX_FIRST_N, MAX_FOLDS, MAX_SEED, MAX_THREADS};
-use recspeed_types::spec::{DataFormat, DataSource, Device, Optimizer, SplitKind};
+use recspeed_types::spec::{Candidates, DataFormat, DataSource, Device, Optimizer, SplitKind};
 
 use super::edit::has_validation;
 use super::{Choice, Field, FieldKind};
@@ -279,9 +279,9 @@ fn evaluation() -> Section {
             Field::new(
                 "evaluation.candidates",
                 "Candidates",
-                "Items that compete in each user's list: all items of the training set, less the user's own with “unseen”.",
+                "Items that compete in each user's list: all items of the training set, less the user’s own with “unseen”; “unseen-and-cold” adds the items that nobody rated before.",
                 FieldKind::Choice {
-                    options: ["unseen", "all"].map(Choice::plain).to_vec(),
+                    options: Candidates::EVERY.map(|set| Choice::plain(set.as_str())).to_vec(),
                     default: "unseen".to_owned(),
                 },
             ),

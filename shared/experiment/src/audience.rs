@@ -4,7 +4,7 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use recspeed_data::{Csr, Interactions};
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{Candidates, ResolvedSpec};
 
 use crate::run::Prepared;
 
@@ -21,8 +21,10 @@ pub(crate) struct Audience {
     pub(crate) cold_users: u64,
     /// Test rows whose item has no row before the test.
     pub(crate) cold_item_rows: u64,
-    /// Rows before the test of each item; an item is a candidate when it has any.
+    /// Rows before the test of each item.
     pub(crate) known_counts: Vec<u32>,
+    /// 1 for each item that anybody can be recommended, 0 for the others.
+    pub(crate) candidates: Vec<u32>,
     /// Rows that each item was learnt from.
     pub(crate) fit_counts: Vec<u32>,
     /// Users with at least one row that was learnt from.
@@ -54,23 +56,31 @@ impl Audience {
             }
             _ => test_users.clone(),
         };
+        let with_cold = spec.evaluation.candidates == Candidates::UnseenAndCold;
+        let candidates = known_counts.iter().map(|&count| u32::from(count > 0 || with_cold)).collect();
         let fit_counts = item_counts(all, &data.fit_rows);
         let mut learnt_from = vec![false; all.n_users()];
         for &row in &data.fit_rows {
             learnt_from[all.user[row as usize] as usize] = true;
         }
         let fit_users = learnt_from.into_iter().filter(|&learnt| learnt).count() as u64;
-        Self { users, test_users, cold_users, cold_item_rows, known_counts, fit_counts, fit_users, relevant, known }
+        Self {
+            users,
+            test_users,
+            cold_users,
+            cold_item_rows,
+            known_counts,
+            candidates,
+            fit_counts,
+            fit_users,
+            relevant,
+            known,
+        }
     }
 
     /// Items that anybody can be recommended.
     pub(crate) fn candidate_items(&self) -> u64 {
-        self.known_counts.iter().filter(|&&count| count > 0).count() as u64
-    }
-
-    /// Which items can be recommended. `[n_items]`
-    pub(crate) fn candidates(&self) -> Vec<bool> {
-        self.known_counts.iter().map(|&count| count > 0).collect()
+        self.candidates.iter().map(|&candidate| u64::from(candidate)).sum()
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn breakdowns(measured: &Measured<'_>) -> Vec<Breakdown> {
     let item_of = |row: u32| data.interactions.item[row as usize] as usize;
     let tenth_of = tenths(&audience.known_counts);
     let popularity = |row: u32| match tenth_of[item_of(row)] {
-        0 => format!("most popular tenth of {} items", audience.candidate_items()),
+        0 => "most popular tenth".to_owned(),
         TENTHS => "items without ratings".to_owned(),
         tenth => format!("tenth {}", tenth + 1),
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use recspeed_metrics::{MetricError, liking, rating};
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{Candidates, ResolvedSpec};
 use recspeed_types::summary::{Breakdown, EvaluationInfo, Latency};
 use recspeed_types::{EventKind, FailureCode, MetricKind, MetricName};
 
@@ -131,7 +131,8 @@ pub(crate) fn evaluate(
             "stars".to_owned()
         },
     };
-    warn_of_what_cannot_be_found(&info, data, host, story);
+    let with_cold = spec.evaluation.candidates == Candidates::UnseenAndCold;
+    warn_of_what_cannot_be_found(&info, with_cold, data, host, story);
     let mut cutoffs: Vec<u32> = of_lists.iter().filter_map(|name| name.k).collect();
     cutoffs.sort_unstable();
     cutoffs.dedup();
@@ -205,9 +206,15 @@ fn predict_test_rows(
     Ok(Predictions { users, predicted, truth: stars.clone(), stars, cut: threshold, range })
 }
 
-fn warn_of_what_cannot_be_found(info: &EvaluationInfo, data: &Prepared, host: &mut dyn Host, story: &mut Story) {
+fn warn_of_what_cannot_be_found(
+    info: &EvaluationInfo,
+    cold_items_are_candidates: bool,
+    data: &Prepared,
+    host: &mut dyn Host,
+    story: &mut Story,
+) {
     let rows = data.test_rows.len() as u64;
-    if 10 * info.cold_item_rows > rows {
+    if 10 * info.cold_item_rows > rows && !cold_items_are_candidates {
         story.warn(
             host,
             format!(

@@ -39,13 +39,13 @@ pub(crate) fn rank(
 ) -> Result<Ranked, RunFailure> {
     let longest = metrics.iter().filter_map(|name| name.k).max().unwrap_or(1) as usize;
     let width = NonZeroUsize::new(longest).unwrap_or(NonZeroUsize::MIN);
-    let candidates = audience.candidates();
+    let candidates: Vec<bool> = audience.candidates.iter().map(|&candidate| candidate > 0).collect();
     let tie_ranks = data.interactions.items.tie_ranks();
     let request = RankRequest {
         users: &audience.users,
         k: width.get(),
         exclude: match spec.evaluation.candidates {
-            Candidates::Unseen => Some(&audience.known),
+            Candidates::Unseen | Candidates::UnseenAndCold => Some(&audience.known),
             Candidates::All => None,
         },
         candidates: Some(&candidates),
@@ -57,9 +57,9 @@ pub(crate) fn rank(
     for name in metrics {
         let k = name.k.and_then(|k| NonZeroUsize::new(k as usize)).unwrap_or(NonZeroUsize::MIN);
         let value = match name.kind {
-            MetricKind::Coverage => beyond_accuracy::coverage(lists, k, &audience.known_counts),
+            MetricKind::Coverage => beyond_accuracy::coverage(lists, k, &audience.candidates),
             MetricKind::MeanPopularity => beyond_accuracy::mean_popularity(lists, k, &audience.fit_counts),
-            MetricKind::Gini => beyond_accuracy::gini(lists, k, &audience.known_counts),
+            MetricKind::Gini => beyond_accuracy::gini(lists, k, &audience.candidates),
             kind => {
                 let of_users = judge.of_users(kind, lists, k)?;
                 let known = || of_users.iter().flatten();

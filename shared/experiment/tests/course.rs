@@ -38,18 +38,21 @@ impl FitObserver for Desk {
 
 impl Host for Desk {
     fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure> {
-        let (interactions, report) = match (&self.csv, &dataset.source) {
+        let (interactions, item_attributes, report) = match (&self.csv, &dataset.source) {
             (Some(text), _) => {
                 let read = read_ratings(DataFormat::AmazonCsv, text.as_bytes(), ReadLimits::default())
                     .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
-                (read.interactions, read.report)
+                (read.interactions, None, read.report)
             }
-            (None, Source::Builtin { entry }) => (generate(entry, seed).interactions, ReadReport::default()),
+            (None, Source::Builtin { entry }) => {
+                let made = generate(entry, seed);
+                (made.interactions, Some(made.item_attributes), ReadReport::default())
+            }
             (None, _) => return Err(RunFailure::new(FailureCode::Data, "this desk has no files")),
         };
         Ok(LoadedData {
             interactions,
-            item_attributes: None,
+            item_attributes,
             user_attributes: None,
             report,
             name: "desk".into(),
@@ -196,4 +199,24 @@ fn divergence_is_caught_and_never_ends_as_finished() {
     let failure = attempt(None, &text, None).0.unwrap_err();
     assert_eq!(failure.code, FailureCode::Diverged);
     assert!(failure.cause.contains("learning_rate"), "{failure}");
+}
+
+#[test]
+fn items_that_nobody_rated_can_be_candidates_and_content_finds_some_of_them() {
+    let frame = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"global-time\"\n";
+    let found = |kind: &str, candidates: &str| {
+        let text = format!(
+            "{frame}[recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = [\"recall@100\"]\ncandidates = \"{candidates}\"\n"
+        );
+        let summary = attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+        let breakdown = summary.breakdowns.iter().find(|b| b.by == recspeed_types::summary::BreakdownBy::ColdStart);
+        let group = breakdown.and_then(|b| b.groups.iter().find(|group| group.name == "new item")).cloned();
+        (summary.evaluation.candidate_items, summary.data.items, group.map(|group| group.metrics["recall@100"]))
+    };
+    let (known, items, none) = found("content-tfidf", "unseen");
+    assert!(known < items && none == Some(0.0), "{known} of {items}: {none:?}");
+    let (all, items, some) = found("content-tfidf", "unseen-and-cold");
+    assert_eq!(all, items);
+    let (_, _, popular) = found("popularity", "unseen-and-cold");
+    assert!(some > popular, "content finds {some:?} of the new items, popularity {popular:?}");
 }

@@ -4,10 +4,11 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::{FitError, Parts, PartsError, Recommender, TrainSet};
-use crate::{baselines, factorization, linear, neighbourhood};
+use crate::{baselines, content, factorization, linear, neighbourhood};
 
 /// The families of this crate, in the catalogue's order.
-const FAMILIES: &[&[Method]] = &[baselines::METHODS, neighbourhood::METHODS, factorization::METHODS, linear::METHODS];
+const FAMILIES: &[&[Method]] =
+    &[baselines::METHODS, neighbourhood::METHODS, factorization::METHODS, linear::METHODS, content::METHODS];
 
 /// One kind: how it is fitted, and how it is made of its saved parts.
 pub(crate) struct Method {

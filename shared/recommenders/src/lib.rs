@@ -10,6 +10,7 @@
 )]
 
 mod baselines;
+mod content;
 mod course;
 mod dense;
 mod error;

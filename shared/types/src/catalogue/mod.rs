@@ -4,6 +4,7 @@
 //! one implementation in `recspeed-recommenders` or `recspeed-neural` add a recommender.
 
 mod baselines;
+mod content;
 mod factorization;
 mod linear;
 mod neighbourhood;
@@ -31,6 +32,7 @@ pub static ENTRIES: &[&Entry] = &[
     &factorization::NMF,
     &linear::EASE,
     &linear::SLIM,
+    &content::CONTENT_TFIDF,
     &neural::MLP,
 ];
 

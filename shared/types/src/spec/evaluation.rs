@@ -27,8 +27,8 @@ pub struct EvaluationSpec {
     pub max_users: Option<u64>,
 }
 
-/// The candidate set: always every item with a row before the test, in training or validation (full ranking), less what
-/// this names.
+/// The candidate set: every item with a row before the test, in training or validation (full ranking), less what this names;
+/// or every item of the data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -38,14 +38,21 @@ pub enum Candidates {
     Unseen,
     /// With them.
     All,
+    /// Every item of the data set, those that nobody rated before the test too, without the user's own: what methods that
+    /// know items by their attributes are for.
+    UnseenAndCold,
 }
 
 impl Candidates {
+    /// Every candidate set.
+    pub const EVERY: [Self; 3] = [Self::Unseen, Self::All, Self::UnseenAndCold];
+
     /// The name as written in a spec.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unseen => "unseen",
             Self::All => "all",
+            Self::UnseenAndCold => "unseen-and-cold",
         }
     }
 
@@ -54,6 +61,9 @@ impl Candidates {
         match self {
             Self::Unseen => "full ranking over all items with training or validation rows, less the user's own",
             Self::All => "full ranking over all items with training or validation rows, the user's own included",
+            Self::UnseenAndCold => {
+                "full ranking over all items of the data set, items without rows before the test too, less the user's own"
+            }
         }
     }
 }

@@ -190,7 +190,7 @@ fn evaluation(entry: &'static Entry) -> impl Strategy<Value = EvaluationSpec> {
         }
         once
     });
-    let candidates = proptest::sample::select([Candidates::Unseen, Candidates::All].as_slice());
+    let candidates = proptest::sample::select(Candidates::EVERY.as_slice());
     (metrics, candidates, number(-1e6, 1e6), option::of(1..=u64::from(u32::MAX))).prop_map(
         |(metrics, candidates, threshold, max_users)| EvaluationSpec { metrics, candidates, threshold, max_users },
     )

@@ -1,0 +1,122 @@
+//! Attributes as terms: a category is one, a title is one for each of its words.
+
+use std::collections::{BTreeMap, HashSet};
+
+use recspeed_data::{AttributeValues, Attributes, Csr, Dictionary, DictionaryBuilder};
+use rust_stemmers::{Algorithm, Stemmer};
+
+use crate::{Array, FitError, Parts, PartsError, Values};
+
+/// Between the name of an attribute and its value in a term; no attribute's name holds it.
+const SEPARATOR: char = '\u{1f}';
+
+/// Every term that some item has: the name of an attribute and a value of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Terms(Dictionary);
+
+impl Terms {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    /// Name and value.
+    pub(super) fn get(&self, term: u32) -> (&str, &str) {
+        self.0.get(term).split_once(SEPARATOR).unwrap_or_default()
+    }
+
+    /// As the parts `terms` (their text, one after another) and `terms.ends`.
+    pub(super) fn add_to(&self, parts: Parts) -> Parts {
+        let (text, ends) = (self.0.arena().as_bytes().to_vec(), self.0.ends().to_vec());
+        parts.with("terms", &[text.len()], Values::U8(text)).with("terms.ends", &[ends.len()], Values::U32(ends))
+    }
+
+    /// The inverse of [`Self::add_to`].
+    pub(super) fn take_from(parts: &mut Parts) -> Result<Self, PartsError> {
+        let text = match parts.take("terms")? {
+            Array { values: Values::U8(text), .. } => text,
+            other => return Err(other.unexpected("terms", "text")),
+        };
+        let ends = parts.take_indices("terms.ends")?;
+        let broken = || PartsError::Content { name: "terms".to_owned(), what: "is no list of texts".to_owned() };
+        Dictionary::from_arena(text, ends).map(Self).ok_or_else(broken)
+    }
+}
+
+/// The terms of the chosen attributes, all of words where none is chosen, and how often each item has each:
+/// `[items, terms]`. Numbers are left out.
+///
+/// # Errors
+/// [`FitError::NoAttribute`] for a name that no attribute of words has.
+pub(super) fn terms_of_items(
+    attributes: &Attributes,
+    items: &Dictionary,
+    chosen: &[String],
+    stemmed: bool,
+) -> Result<(Terms, Csr), FitError> {
+    let has_words =
+        |values: &AttributeValues| matches!(values, AttributeValues::Token { .. } | AttributeValues::TokenSeq { .. });
+    let known: Vec<&str> = attributes
+        .columns
+        .iter()
+        .filter(|column| has_words(&column.values))
+        .map(|column| column.name.as_str())
+        .collect();
+    if let Some(name) = chosen.iter().find(|name| !known.contains(&name.as_str())) {
+        let known = if known.is_empty() { "none of words".to_owned() } else { known.join(", ") };
+        return Err(FitError::NoAttribute { param: "attributes", name: name.clone(), whose: "item", known });
+    }
+    let mut terms = DictionaryBuilder::default();
+    // The term of each word of each column; `None` for words that say nothing.
+    let mut columns: Vec<(&AttributeValues, Vec<Option<u32>>)> = Vec::new();
+    let stemmer = Stemmer::create(Algorithm::English);
+    let stop_words: HashSet<&str> = stop_words::get(stop_words::LANGUAGE::English).iter().copied().collect();
+    for column in &attributes.columns {
+        if !has_words(&column.values) || !(chosen.is_empty() || chosen.contains(&column.name)) {
+            continue;
+        }
+        let mut term =
+            |value: &str| (!value.is_empty()).then(|| terms.intern(&format!("{}{SEPARATOR}{value}", column.name)));
+        let of_words = match &column.values {
+            AttributeValues::Token { vocabulary, .. } => vocabulary.iter().map(&mut term).collect(),
+            AttributeValues::TokenSeq { vocabulary, .. } => vocabulary
+                .iter()
+                .map(|word| {
+                    let plain: String =
+                        word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+                    if !stemmed {
+                        term(word)
+                    } else if stop_words.contains(plain.as_str()) {
+                        None
+                    } else {
+                        term(&stemmer.stem(&plain))
+                    }
+                })
+                .collect(),
+            _ => continue,
+        };
+        columns.push((&column.values, of_words));
+    }
+    let mut counts = Csr { indptr: vec![0], ..Csr::default() };
+    for row in attributes.rows_for(items) {
+        let mut own: BTreeMap<u32, f32> = BTreeMap::new();
+        for (values, of_words) in row.iter().flat_map(|_| &columns) {
+            let row = row.unwrap_or_default() as usize;
+            let words: &[u32] = match values {
+                AttributeValues::Token { word, .. } => &word[row..=row],
+                AttributeValues::TokenSeq { indptr, words, .. } => &words[indptr[row]..indptr[row + 1]],
+                _ => &[],
+            };
+            for term in words.iter().filter_map(|&word| of_words[word as usize]) {
+                *own.entry(term).or_default() += 1.0;
+            }
+        }
+        counts.indices.extend(own.keys());
+        counts.values.extend(own.values());
+        counts.indptr.push(counts.indices.len());
+    }
+    Ok((Terms(terms.finish()), counts))
+}

@@ -1,0 +1,196 @@
+//! Content by TF-IDF: what the items are like, and what somebody's items are like.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use recspeed_data::Csr;
+use recspeed_data::parts::expect_len;
+use recspeed_types::FitObserver;
+use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::terms::{Terms, terms_of_items};
+use crate::fit::{FitRequest, Method};
+use crate::recommender::model_bytes;
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, Values};
+
+pub(super) const METHOD: Method = Method {
+    kind: "content-tfidf",
+    fit: |request, observer| Ok(Box::new(ContentTfIdf::fit(request, observer)?)),
+    restore: |recommender, parts| Ok(Box::new(ContentTfIdf::restore(recommender, parts)?)),
+};
+
+/// The cosine of an item's terms and the user's profile. An item is the vector of its terms' `tf · idf` with
+/// `idf = ln((1 + n) / (1 + df)) + 1`, of length 1; a profile is the sum of the vectors of the user's items, each weighted by
+/// its stars, or by how far they lie above or below the mean of the user's own, of length 1.
+/// Source: Lops, de Gemmis, Semeraro, "Content-based Recommender Systems: State of the Art and Trends",
+/// doi:10.1007/978-0-387-85820-3_3; the idf is scikit-learn's smooth one.
+#[derive(Debug)]
+struct ContentTfIdf {
+    by_user: Arc<Csr>,
+    /// Items × terms, rows of length 1 or empty.
+    items: Csr,
+    /// Terms × items.
+    by_term: Csr,
+    terms: Terms,
+    centred: bool,
+}
+
+impl ContentTfIdf {
+    fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
+        let (data, recommender) = (request.data, request.recommender);
+        let attributes = data.item_attributes.ok_or(FitError::Needs {
+            kind: recommender.entry.kind,
+            need: recspeed_types::catalogue::Need::ItemAttributes,
+        })?;
+        let total = data.n_items() as u64;
+        if observer.stop_requested() {
+            return Err(FitError::Interrupted { done: 0, total, unit: "items" });
+        }
+        let stemmed = recommender.text("words") == "stemmed";
+        let (terms, counts) =
+            terms_of_items(attributes, &data.interactions.items, recommender.names("attributes"), stemmed)?;
+        let items = weigh(&counts, terms.len(), recommender.boolean("sublinear"));
+        observer.event(EventKind::Progress { done: total, total, unit: "items".to_owned() });
+        let by_term = items.transpose(terms.len());
+        Ok(Self { by_user: Arc::clone(&data.by_user), items, by_term, terms, centred: recommender.boolean("centred") })
+    }
+
+    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+        let terms = Terms::take_from(&mut parts)?;
+        let items = parts.take_csr("items", terms.len())?;
+        let by_user = parts.take_csr("ratings", items.n_rows())?;
+        expect_len("items", items.n_rows(), parts.take_count("n_items")?)?;
+        let by_term = items.transpose(terms.len());
+        Ok(Self { by_user: Arc::new(by_user), items, by_term, terms, centred: recommender.boolean("centred") })
+    }
+
+    /// Weight of each term in somebody's profile, terms ascending.
+    fn profile(&self, own: impl Iterator<Item = (u32, f32)> + Clone) -> Vec<(u32, f32)> {
+        let (sum, count) = own.clone().fold((0.0f64, 0u32), |(sum, n), (_, rating)| (sum + f64::from(rating), n + 1));
+        let level = if self.centred { sum / f64::from(count.max(1)) } else { 0.0 };
+        let mut weights: BTreeMap<u32, f64> = BTreeMap::new();
+        for (item, rating) in own {
+            let (terms, values) = self.items.row(item as usize);
+            for (&term, &value) in terms.iter().zip(values) {
+                *weights.entry(term).or_default() += (f64::from(rating) - level) * f64::from(value);
+            }
+        }
+        let length = weights.values().map(|weight| weight * weight).sum::<f64>().sqrt();
+        let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+        weights.into_iter().map(|(term, weight)| (term, (weight * scale) as f32)).collect()
+    }
+
+    fn score(&self, profile: &[(u32, f32)], scores: &mut [f32]) {
+        scores.fill(0.0);
+        for &(term, weight) in profile {
+            let (items, values) = self.by_term.row(term as usize);
+            for (&item, &value) in items.iter().zip(values) {
+                scores[item as usize] += weight * value;
+            }
+        }
+    }
+
+    /// What each term adds to an item's score, terms ascending.
+    fn shared<'a>(&'a self, profile: &'a [(u32, f32)], item: u32) -> impl Iterator<Item = (u32, f32)> + 'a {
+        let (terms, values) = self.items.row(item as usize);
+        profile.iter().filter_map(move |&(term, weight)| {
+            let at = terms.binary_search(&term).ok()?;
+            Some((term, weight * values[at]))
+        })
+    }
+
+    fn reasons(&self, profile: &[(u32, f32)], item: u32, n: usize) -> Vec<Reason> {
+        let mut parts: Vec<(u32, f32)> = self.shared(profile, item).collect();
+        parts.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        parts.truncate(n);
+        let reason = |(term, part): (u32, f32)| {
+            let (name, value) = self.terms.get(term);
+            Reason::Attribute { name: name.to_owned(), value: value.to_owned(), part }
+        };
+        parts.into_iter().map(reason).collect()
+    }
+
+    fn own(&self, user: u32) -> impl Iterator<Item = (u32, f32)> + Clone + '_ {
+        let (items, ratings) = self.by_user.row(user as usize);
+        items.iter().copied().zip(ratings.iter().copied())
+    }
+}
+
+/// Counts to `tf · idf` vectors of length 1.
+fn weigh(counts: &Csr, n_terms: usize, sublinear: bool) -> Csr {
+    let mut documents = vec![0u32; n_terms];
+    for &term in &counts.indices {
+        documents[term as usize] += 1;
+    }
+    let n = counts.n_rows() as f64;
+    let idf: Vec<f64> = documents.iter().map(|&df| ((1.0 + n) / (1.0 + f64::from(df))).ln() + 1.0).collect();
+    let mut items = counts.clone();
+    for row in 0..counts.n_rows() {
+        let range = counts.indptr[row]..counts.indptr[row + 1];
+        let weight = |(&term, &count): (&u32, &f32)| {
+            let tf = if sublinear { 1.0 + f64::from(count).ln() } else { f64::from(count) };
+            tf * idf[term as usize]
+        };
+        let weights: Vec<f64> =
+            counts.indices[range.clone()].iter().zip(&counts.values[range.clone()]).map(weight).collect();
+        let length = weights.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
+        for (value, weight) in items.values[range].iter_mut().zip(weights) {
+            *value = (weight / length) as f32;
+        }
+    }
+    items
+}
+
+impl Recommender for ContentTfIdf {
+    fn n_users(&self) -> usize {
+        self.by_user.n_rows()
+    }
+
+    fn n_items(&self) -> usize {
+        self.items.n_rows()
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        let profile = self.profile(self.own(user));
+        self.shared(&profile, item).fold(0.0, |sum, (_, part)| sum + part)
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        self.score(&self.profile(self.own(user)), scores);
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let bytes = |csr: &Csr| size_of_val(&csr.indptr[..]) + 8 * csr.nnz();
+        model_bytes(bytes(&self.items) + bytes(&self.by_term) + self.terms.bytes(), bytes(&self.by_user))
+    }
+
+    fn parameters(&self) -> u64 {
+        self.items.nnz() as u64
+    }
+
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        Some(self.reasons(&self.profile(self.own(user)), item, n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
+    /// `items`: items × terms; `ratings`: users × items; the terms as text.
+    fn parts(&self) -> Parts {
+        let n_items = Values::U64(vec![self.items.n_rows() as u64]);
+        let parts = self.terms.add_to(Parts::default().with("n_items", &[], n_items));
+        parts.with_csr("items", &self.items).with_csr("ratings", &self.by_user)
+    }
+}
+
+impl FoldIn for ContentTfIdf {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        self.score(&self.profile(basket.iter().map(|own| (own.item, own.rating))), scores);
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        self.reasons(&self.profile(basket.iter().map(|own| (own.item, own.rating))), item, n)
+    }
+}
