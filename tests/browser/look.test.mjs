@@ -48,8 +48,8 @@ for (const width of WIDTHS) {
 }
 
 // The design's budget for the page is 300 KB; docs/architecture.md says what stands in the way. Until it is met this number
-// holds the page where it is: it was 445,000 before the catalogue grew from 9 to 16 recommenders and results told of groups.
-const PAGE_BYTES = 455_000;
+// holds the page where it is: it was 445,000 before the catalogue grew from 9 to 18 recommenders and results told of groups (454,849 measured).
+const PAGE_BYTES = 457_000;
 const RUNNER_BYTES = 900_000;
 
 test("the programs grow no larger than what was measured or budgeted, after brotli", async () => {
