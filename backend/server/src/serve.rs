@@ -49,6 +49,9 @@ pub struct ServeArgs {
     /// Longest time of one run, in seconds
     #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     time_limit: u64,
+    /// Most memory of one run, in MiB (nine tenths of the machine's unless set)
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    memory_limit: Option<u64>,
     /// Another name under which this server is reached, as lab.example (may be given several times)
     #[arg(long)]
     allow_host: Vec<String>,
@@ -131,6 +134,7 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
             worker: find_worker(args.worker),
             data_home: home.root().to_owned(),
             time_limit: Duration::from_secs(args.time_limit),
+            memory_limit: args.memory_limit.map(|mib| mib << 20),
             grace: GRACE,
         },
         runs: home.runs(),

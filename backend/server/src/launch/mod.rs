@@ -31,6 +31,8 @@ pub struct LaunchOptions {
     pub data_home: PathBuf,
     /// Longest time of one attempt.
     pub time_limit: Duration,
+    /// Most bytes of one worker; its own bound where there is none.
+    pub memory_limit: Option<u64>,
     /// Time between a polite end and a hard one.
     pub grace: Duration,
 }

@@ -80,6 +80,7 @@ impl Bench {
             worker: Ok(options.worker),
             data_home: home.path().to_owned(),
             time_limit: options.time_limit,
+            memory_limit: None,
             grace: options.grace,
         };
         let lab_options = LabOptions { slots: options.slots, launch, runs: home.path().join("runs") };

@@ -147,6 +147,21 @@ fn the_real_worker_goes_on_after_a_kill_and_ends_at_the_digits_of_a_run_that_was
 }
 
 #[test]
+fn a_run_that_needs_more_memory_than_the_server_allows_says_so_and_how_to_go_on() {
+    let home = tempfile::tempdir().unwrap();
+    let spec = recspeed_types::ExperimentSpec::from_toml(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n[recommender]\nkind = \"popularity\"\n",
+    )
+    .unwrap();
+    let server = Served::start_with(&real_worker(), home.path(), &["--memory-limit", "64"]);
+    let run = server.submit_spec(&spec);
+    let record = server.until(&run, |record| record.status.is_over());
+    let failure = record.failure.expect("two million rows do not fit in 64 MiB");
+    assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure:?}");
+    assert!(failure.cause.contains("0.06 GiB") && failure.cause.contains("dataset.sample"), "{}", failure.cause);
+}
+
+#[test]
 fn workers_that_a_killed_server_leaves_behind_are_ended_and_no_other_process_is() {
     let home = tempfile::tempdir().unwrap();
     let server = Served::start(home.path(), &["--time-limit", "3"]);
