@@ -34,7 +34,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[utoipa::path(
     get, path = "/api/datasets", tag = "data",
     responses(
-        (status = 200, description = "What a spec may name as an upload", body = Vec<Object>, content_type = "application/json"),
+        (status = 200, description = "What a spec may name as an upload", body = ref("#/components/schemas/UploadList")),
         (status = 401, description = "Only the owner may", body = ref("#/components/schemas/ApiFailure")),
     )
 )]

@@ -66,6 +66,9 @@ pub fn document() -> Value {
     let mut types = settings.into_generator();
     describe(&mut types);
     let mut schemas: serde_json::Map<String, Value> = types.take_definitions(true);
+    // A list has no type of its own.
+    let uploads = json!({ "type": "array", "items": { "$ref": "#/components/schemas/UploadRecord" } });
+    schemas.insert("UploadList".to_owned(), uploads);
     if let Some(own) = document.pointer("/components/schemas").and_then(Value::as_object) {
         schemas.extend(own.clone());
     }

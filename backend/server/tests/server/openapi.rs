@@ -35,6 +35,21 @@ fn every_reference_resolves() {
 }
 
 #[test]
+fn every_answer_of_json_names_its_type() {
+    let document = document();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let Some(content) = response["content"].get("application/json") else { continue };
+                let free = ["/api/spec-schema", "/api/openapi.json", "/healthz"].contains(&path.as_str());
+                let named = content["schema"].get("$ref").is_some();
+                assert!(named || (free && status == "200"), "{method} {path}, {status}: {content}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_address_of_the_contract_is_described_with_its_failures() {
     let document = document();
     for (path, methods) in [
