@@ -183,6 +183,62 @@ test("a long run can be cancelled, and the list says so in words", async () => {
   await page.context().close();
 });
 
+test("a stream that answers with errors is opened again, and the run is seen to its end", async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  let refused = 0;
+  await page.route(/\/api\/stream/, (route) => {
+    refused += 1;
+    return refused <= 3 ? route.fulfill({ status: refused === 2 ? 502 : 503, body: "gone" }) : route.continue();
+  });
+  await page.goto(lab.link);
+  await page.locator(id("run-on-server")).waitFor();
+  await writeSpec(page, NETWORK.replace("seed = 7", "seed = 12").replace("epochs = 3", "epochs = 60"));
+  await page.locator(id("run-on-server")).click();
+  await ends(page, "finished", 90_000);
+  assert.ok(refused >= 2, `the stream was asked for ${refused} times`);
+  assert.equal(Object.keys(await values(page)).length, 4);
+  await context.close();
+});
+
+test("a file of the reader's own runs in the tab without leaving it, then on the server", async () => {
+  const rows = Array.from({ length: 600 }, (_, i) => `u${i % 40},i${(i * 7) % 23},${1 + (i % 5)}.0,${1e9 + i}`);
+  const csv = { name: "mine.csv", mimeType: "text/csv", buffer: Buffer.from(rows.join("\n")) };
+  const page = await openPage(browser, lab.link);
+  const sent = [];
+  page.on("request", (request) => request.method() === "POST" && sent.push(request.url()));
+  await page.locator(id("knob-recommender")).selectOption("popularity");
+  await page.locator(id("knob-dataset")).selectOption("own");
+  await page.locator(id("own-file-input")).setInputFiles(csv);
+  await page.waitForFunction(() => document.querySelector('[data-testid="own-file-format"]').value === "amazon-csv");
+  await page.locator(id("own-file-tab")).click();
+  await page.locator(id("own-file")).waitFor({ state: "detached" });
+  await page.locator(id("run-in-tab")).click();
+  await ends(page, "finished");
+  const here = await values(page);
+  assert.deepEqual(sent, [], "nothing was sent");
+
+  await page.locator(id("knob-dataset")).selectOption("own");
+  await page.locator(id("own-file-input")).setInputFiles(csv);
+  await page.locator(id("own-file-server")).click();
+  await page.locator(id("own-file")).waitFor({ state: "detached" });
+  await page.locator(id("run-on-server")).click();
+  await page.waitForURL(/./);
+  await page.waitForFunction(() => document.querySelector('[data-testid="open-run"]'));
+  await ends(page, "finished");
+  assert.deepEqual(await values(page), here, "the same numbers in the tab and on the server");
+
+  // What is no file of ratings is refused in words, and the window stays.
+  await page.locator(id("knob-dataset")).selectOption("own");
+  await page.locator(id("own-file-input")).setInputFiles({ name: "noise.csv", mimeType: "text/csv", buffer: Buffer.alloc(5000, 0xff) });
+  await page.locator(id("own-file-server")).click();
+  const error = page.locator(id("own-file-error"));
+  await error.waitFor();
+  assert.match(await error.innerText(), /noise\.csv/);
+  assert.deepEqual(page.problems.filter((problem) => !problem.includes("422")), []);
+  await page.context().close();
+});
+
 test("damaged, later and bomb links are one clear sentence", async () => {
   for (const [link, words] of [
     ["1.damaged", /damaged/],

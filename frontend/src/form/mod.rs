@@ -5,12 +5,14 @@
 mod draft;
 mod edit;
 mod field;
+mod guess;
 mod sections;
 mod stops;
 mod toml_lines;
 
 pub(crate) use draft::SpecDraft;
 pub(crate) use field::{Choice, Field, FieldKind, number};
+pub(crate) use guess::guess_format;
 pub(crate) use sections::{Section, advanced, knobs};
 pub(crate) use stops::Stops;
 pub(crate) use toml_lines::{TokenKind, line_of_path, line_of_syntax_error, tokens};

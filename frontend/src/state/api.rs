@@ -100,7 +100,11 @@ pub(crate) async fn retry(id: &RunId) -> Result<RunRecord, ApiError> {
 /// `DELETE /api/runs/ID`.
 pub(crate) async fn delete(id: &RunId) -> Result<(), ApiError> {
     let response = send(Request::delete(&format!("/api/runs/{id}"))).await?;
-    if response.ok() { Ok(()) } else { Err(refusal(response).await) }
+    if response.ok() {
+        return Ok(());
+    }
+    let status = response.status();
+    Err(refusal(status, &response.text().await.unwrap_or_default()))
 }
 
 /// Every stored event of a run from `from` on, page by page.
@@ -140,18 +144,23 @@ async fn send(request: RequestBuilder) -> Result<Response, ApiError> {
 }
 
 async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
-    if !response.ok() {
-        return Err(refusal(response).await);
-    }
     let status = response.status();
     let text = response.text().await.map_err(|_| ApiError::Unreachable)?;
-    recspeed_types::api::read(&text).map_err(|_| ApiError::Unreadable { status })
+    read(status, &text)
 }
 
-async fn refusal(response: Response) -> ApiError {
-    let status = response.status();
-    match response.text().await.ok().and_then(|text| recspeed_types::api::read(&text).ok()) {
-        Some(failure) => ApiError::Refused { status, failure },
-        None => ApiError::Unreadable { status },
+/// What an answer says: the thing asked for, or the server's own words why not.
+pub(super) fn read<T: DeserializeOwned>(status: u16, text: &str) -> Result<T, ApiError> {
+    if (200..300).contains(&status) {
+        recspeed_types::api::read(text).map_err(|_| ApiError::Unreadable { status })
+    } else {
+        Err(refusal(status, text))
+    }
+}
+
+fn refusal(status: u16, text: &str) -> ApiError {
+    match recspeed_types::api::read(text) {
+        Ok(failure) => ApiError::Refused { status, failure },
+        Err(_) => ApiError::Unreadable { status },
     }
 }

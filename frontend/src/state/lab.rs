@@ -5,7 +5,7 @@ use leptos::task::spawn_local;
 use recspeed_types::api::{LabInfo, Role, RunRequest, UploadRecord};
 use recspeed_types::{ExperimentSpec, RunId};
 
-use super::{Origin, RunState, RunView, Session, Theme, Toasts, api, live, location, showcase, tab};
+use super::{HeldFile, Origin, RunState, RunView, Session, Theme, Toasts, api, live, location, showcase, tab};
 use crate::form::SpecDraft;
 
 /// What is known about the server.
@@ -36,6 +36,10 @@ pub(crate) struct Lab {
     pub session: Session,
     /// Files that were given to the server.
     pub uploads: RwSignal<Vec<UploadRecord>>,
+    /// Files of the reader's own that this tab holds.
+    pub held: RwSignal<Vec<HeldFile>>,
+    /// Whether the window for a file of the reader's own is open.
+    pub own_file: RwSignal<bool>,
     /// Short messages.
     pub toasts: Toasts,
     /// Light, dark, or as the system.
@@ -60,6 +64,8 @@ impl Lab {
             run_error: RwSignal::new(None),
             session: Session::new(),
             uploads: RwSignal::new(Vec::new()),
+            held: RwSignal::new(Vec::new()),
+            own_file: RwSignal::new(false),
             toasts: Toasts::new(),
             theme: RwSignal::new(Theme::remembered()),
             embedded: location::has_flag("embed"),

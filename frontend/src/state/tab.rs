@@ -1,6 +1,6 @@
 //! Runs in this tab: a web worker with the engine inside, loaded when it is first needed.
 //!
-//! The page posts `{spec, run}`, both texts; the worker answers with one [`RunEvent`] as JSON a message. It is kept for the
+//! The page posts `{spec, run, upload?, name?}`: two texts, and a file of the reader's own where the spec names one; the worker answers with one [`RunEvent`] as JSON a message. It is kept for the
 //! next run, which starts faster in a warm worker, and thrown away when a run is cancelled: there is no other way to
 //! stop a computation in a browser.
 
@@ -8,12 +8,13 @@ use std::cell::RefCell;
 
 use leptos::prelude::*;
 use recspeed_types::api::{Failure, RunStatus};
+use recspeed_types::spec::DataSource;
 use recspeed_types::{ExperimentSpec, FailureCode, RunEvent, RunId};
 use wasm_bindgen::prelude::*;
 use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use super::RunState;
 use super::batch::Batch;
+use super::{RunState, files};
 
 /// Address of the worker's script; built beside the page.
 const SCRIPT: &str = "/runner/worker.js";
@@ -40,6 +41,9 @@ pub(super) fn start(spec: ExperimentSpec, parent: Option<RunId>) -> RunState {
     let now = js_sys::Date::now();
     let id = RunId::new(format!("tab-{}", now as u64)).expect("digits, letters and a hyphen, under 40 characters");
     let text = super::api::json_text(&spec);
+    let own = (spec.dataset.source == DataSource::Upload)
+        .then(|| spec.dataset.id.as_deref().and_then(files::content))
+        .flatten();
     let run = RunState::in_tab(id.clone(), spec, parent, now as i64);
     let batch = Batch::new(run.clone(), |run| {
         fail(&run, FailureCode::Internal, "The runner in this tab skipped an event; run it again.", "");
@@ -52,6 +56,10 @@ pub(super) fn start(spec: ExperimentSpec, parent: Option<RunId>) -> RunState {
         let message = js_sys::Object::new();
         js_sys::Reflect::set(&message, &"spec".into(), &text.into())?;
         js_sys::Reflect::set(&message, &"run".into(), &id.as_str().into())?;
+        if let Some((name, content)) = &own {
+            js_sys::Reflect::set(&message, &"upload".into(), content)?;
+            js_sys::Reflect::set(&message, &"name".into(), &name.as_str().into())?;
+        }
         runner.as_ref().map_or(Ok(()), |runner| runner.worker.post_message(&message))
     });
     if let Err(error) = posted {

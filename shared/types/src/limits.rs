@@ -34,5 +34,7 @@ pub const MAX_BAD_LINES_SHOWN: usize = 20;
 pub const MAX_THREADS: u32 = 1024;
 /// Bytes of an uploaded data file.
 pub const MAX_UPLOAD_BYTES: u64 = 512 * 1024 * 1024;
+/// Bytes of a data file that a browser tab reads by itself.
+pub const MAX_TAB_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes of one event line from a worker; a longer one ends the run as rubbish.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024;

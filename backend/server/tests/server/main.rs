@@ -6,6 +6,7 @@ mod bench;
 mod datasets;
 mod faults;
 mod full_disk;
+mod full_file_system;
 mod openapi;
 mod page;
 mod process;

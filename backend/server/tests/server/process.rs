@@ -72,6 +72,14 @@ impl Served {
         serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
     }
 
+    /// The status and the answer, also where it is a refusal.
+    pub(crate) fn try_post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = ureq::post(format!("{}{path}", self.base)).header("authorization", self.auth());
+        let mut answer = request.config().http_status_as_error(false).build().send(body.to_string()).unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&text).unwrap())
+    }
+
     pub(crate) fn submit(&self, name: &str) -> String {
         self.submit_spec(&spec(name))
     }

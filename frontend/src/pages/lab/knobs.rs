@@ -55,7 +55,16 @@ fn DatasetKnob() -> impl IntoView {
                     data-testid="knob-dataset"
                     aria-describedby="knob-dataset-help knob-dataset-error"
                     prop:value=move || chosen.get()
-                    on:change=move |event| lab.draft.update(|draft| draft.choose("dataset", &event_target_value(&event)))
+                    on:change=move |event| {
+                        let value = event_target_value(&event);
+                        if value == OWN {
+                            // The list goes on showing what is chosen; the window decides.
+                            event_target::<web_sys::HtmlSelectElement>(&event).set_value(&chosen.get_untracked());
+                            lab.own_file.set(true);
+                        } else {
+                            lab.draft.update(|draft| draft.choose("dataset", &value));
+                        }
+                    }
                 >
                     {move || view! { <Options options=datasets(lab) chosen=chosen/> }}
                 </select>
@@ -65,6 +74,9 @@ fn DatasetKnob() -> impl IntoView {
         </div>
     }
 }
+
+/// The entry of the list that opens the window for a file of the reader's own.
+const OWN: &str = "own";
 
 /// Built-in sets, files on the server, and what the draft names itself.
 fn datasets(lab: Lab) -> Vec<Choice> {
@@ -79,6 +91,14 @@ fn datasets(lab: Lab) -> Vec<Choice> {
             group: "Given to the server",
         });
     }
+    for held in lab.held.get() {
+        let value = format!("upload:{}:{}", held.format.as_str(), held.sha256);
+        if !all.iter().any(|choice| choice.value == value) {
+            let title = format!("{} ({})", held.name, bytes(held.bytes));
+            all.push(Choice { value, title, group: "In this tab" });
+        }
+    }
+    all.push(Choice { value: OWN.to_owned(), title: "A file of yours…".to_owned(), group: "Other" });
     all.push(Choice { value: "file".to_owned(), title: "A file on the server…".to_owned(), group: "Other" });
     let (value, source) = lab.draft.with(|draft| (draft.dataset_value(), draft.spec().dataset.source));
     if !all.iter().any(|choice| choice.value == value) {

@@ -8,7 +8,7 @@ mod stage;
 
 use leptos::prelude::*;
 
-use crate::components::{Icon, Picture, SpecEditor};
+use crate::components::{Icon, OwnFile, Picture, SpecEditor};
 use crate::state::{read_location, use_lab};
 
 /// The lab page.
@@ -40,6 +40,7 @@ pub(crate) fn LabPage() -> impl IntoView {
                 <stage::Stage/>
                 <Show when=move || !lab.embedded><SpecEditor/></Show>
             </div>
+            <OwnFile/>
         </div>
     }
 }

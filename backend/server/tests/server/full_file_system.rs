@@ -1,0 +1,92 @@
+//! A disk that is really full: the lab's home on a small file system of its own. Needs root, and says so when it skips.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use recspeed_types::api::RunStatus;
+use serde_json::json;
+
+use crate::bench::spec;
+use crate::process::Served;
+
+/// A mounted file system; unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(megabytes: u32) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={megabytes}m");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "recspeed-test"]).arg(folder.path()).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) {
+        let mut filler = File::create(self.path().join("filler")).unwrap();
+        let mut size = 1 << 16;
+        while size > 0 {
+            match filler.write_all(&vec![7; size]) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => size /= 2,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.path().join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a server that was just killed may still hold its files for a moment.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_file_system_without_room_loses_nothing_and_works_again_when_there_is_some() {
+    let Some(disk) = SmallDisk::mount(24) else {
+        eprintln!("skipped: only root may mount a small file system");
+        return;
+    };
+    let server = Served::start(disk.path(), &[]);
+    let done = server.submit("quick");
+    server.until(&done, |record| record.status == RunStatus::Finished);
+    let story = server.events(&done);
+
+    // A run that never stops talking meets the end of the disk.
+    let run = server.submit("bulky");
+    server.until_said(&run, 5);
+    disk.fill();
+    let failed = server.until(&run, |record| record.status.is_over());
+    let failure = failed.failure.unwrap();
+    assert_eq!(failed.status, RunStatus::Failed, "{failure:?}");
+    assert!(failure.cause.contains("disk of the server is full"), "{failure:?}");
+    assert_eq!(server.events(&done), story);
+
+    // Half-empty pages may still take a few small runs; then one is refused in words.
+    let refused = (0..200).find_map(|_| {
+        let answer = server.try_post("/api/runs", &json!({ "spec": spec("quick") }));
+        (answer.0 != 201).then_some(answer)
+    });
+    let (status, answer) = refused.expect("a full disk takes no two hundred runs");
+    assert_eq!((status, answer["code"].as_str()), (507, Some("disk-full")), "{answer}");
+
+    disk.free();
+    server.kill();
+    let server = Served::start(disk.path(), &[]);
+    assert_eq!(server.events(&done), story);
+    std::thread::sleep(Duration::from_millis(100));
+    let after = server.submit("quick");
+    server.until(&after, |record| record.status == RunStatus::Finished);
+}

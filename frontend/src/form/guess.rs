@@ -1,0 +1,42 @@
+//! How a file is probably written, from its name and its first line.
+
+use recspeed_types::spec::DataFormat;
+
+/// The format that the name and the first bytes speak for; the reader can choose another.
+pub(crate) fn guess_format(name: &str, head: &[u8]) -> DataFormat {
+    let name = name.to_ascii_lowercase();
+    let name = [".gz", ".zst"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let text = String::from_utf8_lossy(head);
+    let line = text.lines().next().unwrap_or_default().to_ascii_lowercase();
+    if name.ends_with(".inter") || line.contains(":token") {
+        return DataFormat::Recbole;
+    }
+    let of_movielens = ["u.data", ".dat", "ratings.csv"].iter().any(|end| name.ends_with(end));
+    if of_movielens || line.contains("::") || line.starts_with("userid,movieid") || line.matches('\t').count() == 3 {
+        return DataFormat::Movielens;
+    }
+    if name.ends_with(".csv") || line.contains(',') { DataFormat::AmazonCsv } else { DataFormat::Sequences }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_files_are_recognised_by_name_or_by_their_first_line() {
+        for (name, head, format) in [
+            ("ratings_Beauty.csv", "UserId,ProductId,Rating,Timestamp\n", DataFormat::AmazonCsv),
+            ("mine.txt", "A3,B00,5.0,1369699200\n", DataFormat::AmazonCsv),
+            ("u.data", "196\t242\t3\t881250949\n", DataFormat::Movielens),
+            ("mine.tsv", "196\t242\t3\t881250949\n", DataFormat::Movielens),
+            ("ratings.dat", "1::1193::5::978300760\n", DataFormat::Movielens),
+            ("ratings.csv", "userId,movieId,rating,timestamp\n", DataFormat::Movielens),
+            ("ml-100k.inter", "user_id:token\titem_id:token\trating:float\n", DataFormat::Recbole),
+            ("ML-100K.inter.gz", "\u{1f}\u{8b}", DataFormat::Recbole),
+            ("sequences.txt", "1 5 9 12\n", DataFormat::Sequences),
+            ("empty", "", DataFormat::Sequences),
+        ] {
+            assert_eq!(guess_format(name, head.as_bytes()), format, "{name}");
+        }
+    }
+}
