@@ -43,7 +43,7 @@ async fn openapi() -> Response {
 /// The JSON Schema of a spec
 #[utoipa::path(
     get, path = "/api/spec-schema", tag = "specs",
-    responses((status = 200, description = "JSON Schema 2020-12", body = serde_json::Value, content_type = "application/schema+json"))
+    responses((status = 200, description = "JSON Schema 2020-12", body = serde_json::Value, content_type = "application/json"))
 )]
 async fn spec_schema() -> Response {
     static TEXT: OnceLock<String> = OnceLock::new();
@@ -66,9 +66,10 @@ pub fn document() -> Value {
     let mut types = settings.into_generator();
     describe(&mut types);
     let mut schemas: serde_json::Map<String, Value> = types.take_definitions(true);
-    // A list has no type of its own.
+    // A list and an empty answer have no types of their own.
     let uploads = json!({ "type": "array", "items": { "$ref": "#/components/schemas/UploadRecord" } });
     schemas.insert("UploadList".to_owned(), uploads);
+    schemas.insert("SpecAccepted".to_owned(), json!({ "type": "object", "maxProperties": 0 }));
     if let Some(own) = document.pointer("/components/schemas").and_then(Value::as_object) {
         schemas.extend(own.clone());
     }

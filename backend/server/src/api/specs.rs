@@ -21,7 +21,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     post, path = "/api/specs/check", tag = "specs",
     request_body(content = ref("#/components/schemas/ExperimentSpec"), content_type = "application/json"),
     responses(
-        (status = 200, description = "The server would run it", body = serde_json::Value, content_type = "application/json"),
+        (status = 200, description = "The server would run it", body = ref("#/components/schemas/SpecAccepted")),
         (status = 413, description = "The request is too long", body = ref("#/components/schemas/ApiFailure")),
         (status = 422, description = "Every mistake, with its path", body = ref("#/components/schemas/ApiFailure")),
     )
