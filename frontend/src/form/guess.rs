@@ -6,16 +6,17 @@ use recspeed_types::spec::DataFormat;
 pub(crate) fn guess_format(name: &str, head: &[u8]) -> DataFormat {
     let name = name.to_ascii_lowercase();
     let name = [".gz", ".zst"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let text = String::from_utf8_lossy(head);
     let line = text.lines().next().unwrap_or_default().to_ascii_lowercase();
-    if name.ends_with(".inter") || line.contains(":token") {
+    if extension == "inter" || line.contains(":token") {
         return DataFormat::Recbole;
     }
     let of_movielens = ["u.data", ".dat", "ratings.csv"].iter().any(|end| name.ends_with(end));
     if of_movielens || line.contains("::") || line.starts_with("userid,movieid") || line.matches('\t').count() == 3 {
         return DataFormat::Movielens;
     }
-    if name.ends_with(".csv") || line.contains(',') { DataFormat::AmazonCsv } else { DataFormat::Sequences }
+    if extension == "csv" || line.contains(',') { DataFormat::AmazonCsv } else { DataFormat::Sequences }
 }
 
 #[cfg(test)]
