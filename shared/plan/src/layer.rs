@@ -1,0 +1,68 @@
+//! What one layer costs.
+
+/// Time that grows with the number of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Duration {
+    /// Microseconds of a call, whatever its size.
+    pub fixed_us: f64,
+    /// Microseconds more for each sample.
+    pub per_sample_us: f64,
+}
+
+impl Duration {
+    /// The same time whatever the number of samples.
+    pub const fn fixed(us: f64) -> Self {
+        Self { fixed_us: us, per_sample_us: 0.0 }
+    }
+
+    /// Microseconds for so many samples.
+    pub fn of(self, samples: usize) -> f64 {
+        self.per_sample_us.mul_add(samples as f64, self.fixed_us)
+    }
+
+    /// One after the other.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { fixed_us: self.fixed_us + other.fixed_us, per_sample_us: self.per_sample_us + other.per_sample_us }
+    }
+}
+
+/// A layer, or several in a row, which make one again ([`Layer::then`]).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Layer {
+    /// The forward pass.
+    pub forward: Duration,
+    /// The part of the backward pass that gives the gradient of the layer's input.
+    pub backward_input: Duration,
+    /// The part of the backward pass that gives the gradients of the layer's parameters.
+    pub backward_weight: Duration,
+    /// Learnt numbers.
+    pub parameters: u64,
+    /// Bytes of a sample's input: what a stage that begins here receives, and keeps where it computes the rest again.
+    pub input_bytes: u64,
+    /// Bytes that a sample keeps between forward and backward, the input included.
+    pub kept_bytes: u64,
+    /// Bytes of a sample's output: what a stage that ends here sends.
+    pub output_bytes: u64,
+}
+
+impl Layer {
+    /// Microseconds of forward and backward for so many samples.
+    pub fn time(&self, samples: usize) -> f64 {
+        self.forward.of(samples) + self.backward_input.of(samples) + self.backward_weight.of(samples)
+    }
+
+    /// This layer and the next one as one: times, parameters and kept bytes add up.
+    #[must_use]
+    pub fn then(&self, next: &Self) -> Self {
+        Self {
+            forward: self.forward.plus(next.forward),
+            backward_input: self.backward_input.plus(next.backward_input),
+            backward_weight: self.backward_weight.plus(next.backward_weight),
+            parameters: self.parameters + next.parameters,
+            input_bytes: self.input_bytes,
+            kept_bytes: self.kept_bytes + next.kept_bytes,
+            output_bytes: next.output_bytes,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What parallel training will do, before anything runs: pure data, without tensors, devices or clocks.
+//!
+//! - [`Layer`]: what one layer costs; [`Partition`]: layers cut into contiguous stages.
+//! - [`schedule`]: for every rank of a pipeline the list of its [`Instruction`]s. The page draws the list, the
+//!   function [`simulate`](fn@simulate) foretells its time and memory, the executor follows it: all three read the same one.
+//! - [`sharding`]: who holds which part of the parameters, gradients and optimizer state, how many bytes, how much traffic.
+//! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
+//!
+//! Times are microseconds as `f64`, sizes are bytes as `u64`. Schedules and sharding do not know each other.
+
+mod error;
+mod layer;
+mod layout;
+mod micro_batch;
+mod partition;
+pub mod schedule;
+pub mod sharding;
+pub mod simulate;
+
+pub use error::PlanError;
+pub use layer::{Duration, Layer};
+pub use layout::{Layout, Place};
+pub use micro_batch::micro_batch_sizes;
+pub use partition::{Balance, Partition};
+pub use schedule::{Cell, Instruction, Schedule, ScheduleKind};
+pub use simulate::{Recompute, Simulation, simulate};

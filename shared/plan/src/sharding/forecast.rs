@@ -1,0 +1,108 @@
+//! How many bytes a rank will hold.
+
+use super::ShardLevel;
+
+/// What numbers are kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Precision {
+    /// 32 bits throughout.
+    #[default]
+    F32,
+    /// 16-bit parameters and gradients, a 32-bit copy of the parameters with the optimizer.
+    Mixed,
+}
+
+/// What the optimizer keeps for each parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OptimizerState {
+    /// Nothing (plain gradient descent).
+    None,
+    /// One moment (momentum, `AdaGrad`).
+    OneMoment,
+    /// Two moments (Adam, `AdamW`).
+    TwoMoments,
+}
+
+impl OptimizerState {
+    /// Bytes a parameter.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::OneMoment => 4,
+            Self::TwoMoments => 8,
+        }
+    }
+}
+
+impl Precision {
+    /// Bytes of a parameter or a gradient.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::Mixed => 2,
+        }
+    }
+
+    /// Bytes of the copy that the optimizer updates.
+    pub const fn master_bytes(self) -> u64 {
+        match self {
+            Self::F32 => 0,
+            Self::Mixed => 4,
+        }
+    }
+}
+
+/// Bytes that one rank holds between two steps, activations apart (Rajbhandari et al. 2020, section 3 and figure 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Forecast {
+    /// Its parameters.
+    pub parameters: u64,
+    /// Its gradients.
+    pub gradients: u64,
+    /// Its optimizer state, with the 32-bit copy of mixed precision; 0 where it is offloaded.
+    pub optimizer: u64,
+    /// The same, where it is offloaded: in the host's memory.
+    pub host: u64,
+    /// The most that comes and goes within a step: the full gradients or parameters of the largest layer.
+    pub transient: u64,
+}
+
+impl Forecast {
+    /// All bytes on the device between two steps.
+    pub const fn resident(&self) -> u64 {
+        self.parameters + self.gradients + self.optimizer
+    }
+
+    /// The most bytes on the device at once.
+    pub const fn peak(&self) -> u64 {
+        self.resident() + self.transient
+    }
+}
+
+/// Foretells what a rank of `ranks` holds of a model with `parameters` numbers, the largest layer of which has
+/// `largest_layer`. Divided parts are padded to the same length on every rank.
+pub fn forecast(
+    level: ShardLevel,
+    ranks: usize,
+    parameters: u64,
+    largest_layer: u64,
+    precision: Precision,
+    optimizer: OptimizerState,
+    offload: bool,
+) -> Forecast {
+    let shard = parameters.div_ceil(ranks.max(1) as u64);
+    let part = |from: ShardLevel| if level >= from { shard } else { parameters };
+    let state = part(ShardLevel::Optimizer) * (optimizer.bytes() + precision.master_bytes());
+    let whole_layers = match level {
+        ShardLevel::DataParallel | ShardLevel::Optimizer => 0,
+        ShardLevel::Gradients => largest_layer,
+        ShardLevel::Parameters => 2 * largest_layer,
+    };
+    Forecast {
+        parameters: part(ShardLevel::Parameters) * precision.bytes(),
+        gradients: part(ShardLevel::Gradients) * precision.bytes(),
+        optimizer: if offload { 0 } else { state },
+        host: if offload { state } else { 0 },
+        transient: if ranks > 1 { whole_layers * precision.bytes() } else { 0 },
+    }
+}

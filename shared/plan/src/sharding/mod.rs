@@ -1,0 +1,37 @@
+//! Data parallelism and ZeRO (Rajbhandari et al. 2020): who holds which part of parameters, gradients and optimizer state.
+
+mod forecast;
+mod space;
+mod traffic;
+
+pub use forecast::{Forecast, OptimizerState, Precision, forecast};
+pub use space::{FlatSpace, Piece};
+pub use traffic::{Traffic, traffic};
+
+/// What is divided among the ranks; each level divides what the one before does, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ShardLevel {
+    /// Nothing: plain data parallelism.
+    DataParallel,
+    /// The optimizer state (ZeRO-1).
+    Optimizer,
+    /// And the gradients (ZeRO-2).
+    Gradients,
+    /// And the parameters, which are gathered layer by layer (ZeRO-3).
+    Parameters,
+}
+
+impl ShardLevel {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::DataParallel, Self::Optimizer, Self::Gradients, Self::Parameters];
+
+    /// The stage of ZeRO, 0 for plain data parallelism.
+    pub const fn zero_stage(self) -> u8 {
+        match self {
+            Self::DataParallel => 0,
+            Self::Optimizer => 1,
+            Self::Gradients => 2,
+            Self::Parameters => 3,
+        }
+    }
+}

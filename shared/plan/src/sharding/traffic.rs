@@ -1,0 +1,27 @@
+//! How many bytes a rank sends in a step.
+
+use super::{Precision, ShardLevel};
+
+/// Bytes that one rank sends in a step with ring algorithms: (N − 1)/N of the volumes of Rajbhandari et al. 2020, section 7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Gradients, added up and spread.
+    pub reduce_scatter: u64,
+    /// Parameters or gradients, gathered from those who hold them.
+    pub all_gather: u64,
+}
+
+impl Traffic {
+    /// All of it.
+    pub const fn total(&self) -> u64 {
+        self.reduce_scatter + self.all_gather
+    }
+}
+
+/// Foretells the traffic of one step. An all-reduce is a reduce-scatter and an all-gather; ZeRO-1 and 2 gather updated
+/// parameters instead of gradients, ZeRO-3 gathers parameters once for the forward and once for the backward pass.
+pub fn traffic(level: ShardLevel, ranks: usize, parameters: u64, precision: Precision) -> Traffic {
+    let ranks = ranks.max(1) as u64;
+    let once = parameters.div_ceil(ranks) * (ranks - 1) * precision.bytes();
+    Traffic { reduce_scatter: once, all_gather: if level == ShardLevel::Parameters { 2 * once } else { once } }
+}

@@ -1,0 +1,223 @@
+//! What holds for every schedule: complete, paired, never blocked, as idle and as full as its formula says.
+
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+use recspeed_plan::simulate::{Costs, Link};
+use recspeed_plan::{Cell, Instruction, PlanError, Recompute, Schedule, ScheduleKind, simulate};
+
+fn any_schedule() -> impl Strategy<Value = Schedule> {
+    (0..ScheduleKind::ALL.len(), 1..=8_usize, 1..=20_usize, 1..=4_usize).prop_map(
+        |(kind, ranks, micro_batches, chunks)| {
+            let kind = ScheduleKind::ALL[kind];
+            let chunks = if kind == ScheduleKind::Interleaved { chunks } else { 1 };
+            Schedule::new(kind, ranks, micro_batches, chunks).expect("the numbers are possible")
+        },
+    )
+}
+
+fn positions(list: &[Instruction]) -> HashMap<Instruction, usize> {
+    let positions: HashMap<_, _> = list.iter().enumerate().map(|(at, &step)| (step, at)).collect();
+    assert_eq!(positions.len(), list.len(), "no instruction stands twice in a list");
+    positions
+}
+
+/// Every cell of a rank, in no order.
+fn cells(schedule: &Schedule) -> impl Iterator<Item = Cell> + '_ {
+    (0..schedule.chunks())
+        .flat_map(|chunk| (0..schedule.micro_batches()).map(move |micro_batch| Cell { chunk, micro_batch }))
+}
+
+proptest! {
+    #[test]
+    fn every_cell_goes_forward_once_and_then_backward_once(schedule in any_schedule()) {
+        for rank in 0..schedule.ranks() {
+            let list = schedule.list(rank);
+            let at = positions(list);
+            for cell in cells(&schedule) {
+                let forward = at[&Instruction::Forward(cell)];
+                if schedule.kind() == ScheduleKind::ZeroBubbleH1 {
+                    let input = at[&Instruction::BackwardInput(cell)];
+                    prop_assert!(forward < input && input < at[&Instruction::BackwardWeight(cell)]);
+                } else {
+                    prop_assert!(forward < at[&Instruction::Backward(cell)]);
+                }
+            }
+            prop_assert_eq!(&list[list.len() - 2..], &[Instruction::ReduceGradients, Instruction::OptimizerStep]);
+            let passes = list.iter().filter(|step| step.computes()).count();
+            let a_cell = if schedule.kind() == ScheduleKind::ZeroBubbleH1 { 3 } else { 2 };
+            prop_assert_eq!(passes, a_cell * schedule.chunks() * schedule.micro_batches());
+        }
+    }
+
+    #[test]
+    fn sends_pair_with_receives_of_the_neighbour(schedule in any_schedule()) {
+        let (mut sent, mut received) = (HashSet::new(), HashSet::new());
+        for rank in 0..schedule.ranks() {
+            for &step in schedule.list(rank) {
+                let Some(cell) = step.cell() else { continue };
+                let stage = schedule.stage(rank, cell.chunk);
+                let new = match step {
+                    Instruction::SendActivation(_) => sent.insert((true, stage + 1, cell.micro_batch)),
+                    Instruction::SendGradient(_) => sent.insert((false, stage - 1, cell.micro_batch)),
+                    Instruction::RecvActivation(_) => received.insert((true, stage, cell.micro_batch)),
+                    Instruction::RecvGradient(_) => received.insert((false, stage, cell.micro_batch)),
+                    _ => true,
+                };
+                prop_assert!(new);
+            }
+        }
+        prop_assert_eq!(sent.len(), 2 * (schedule.stages() - 1) * schedule.micro_batches());
+        prop_assert_eq!(sent, received);
+    }
+
+    #[test]
+    fn gradients_are_added_up_in_the_same_order_by_all_schedules(schedule in any_schedule()) {
+        for rank in 0..schedule.ranks() {
+            let mut next = vec![0; schedule.chunks()];
+            for &step in schedule.list(rank) {
+                if let Instruction::Backward(cell) | Instruction::BackwardWeight(cell) = step {
+                    prop_assert_eq!(cell.micro_batch, next[cell.chunk]);
+                    next[cell.chunk] += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn buffers_of_cells_that_are_held_at_once_are_different(schedule in any_schedule()) {
+        for rank in 0..schedule.ranks() {
+            let buffers = schedule.buffers(rank);
+            let mut held = HashSet::new();
+            for &step in schedule.list(rank) {
+                match step {
+                    Instruction::Forward(cell) => {
+                        prop_assert!(buffers.of_cell(cell) < buffers.count());
+                        prop_assert!(held.insert(buffers.of_cell(cell)));
+                    }
+                    Instruction::Backward(cell) | Instruction::BackwardWeight(cell) => {
+                        prop_assert!(held.remove(&buffers.of_cell(cell)));
+                    }
+                    _ => {}
+                }
+            }
+            prop_assert!(held.is_empty());
+            let at_most =
+                schedule.kind().held_at_most(schedule.ranks(), rank, schedule.micro_batches(), schedule.chunks());
+            prop_assert!(buffers.count() <= at_most, "rank {} holds {} of {}", rank, buffers.count(), at_most);
+        }
+    }
+
+    #[test]
+    fn a_simulation_ends_and_gives_back_all_that_it_held(
+        schedule in any_schedule(),
+        sizes in prop::collection::vec(1..9_usize, 20),
+        times in prop::collection::vec(0.0..5.0_f64, 3 * 32),
+        recompute in prop::sample::select(vec![Recompute::Never, Recompute::ExceptLast, Recompute::Always]),
+        latency_us in 0.0..3.0_f64,
+    ) {
+        let mut costs = Costs::uniform(schedule.stages(), schedule.micro_batches(), 0.0);
+        costs.sizes.copy_from_slice(&sizes[..schedule.micro_batches()]);
+        for (stage, times) in costs.stages.iter_mut().zip(times.chunks(3)) {
+            stage.forward.per_sample_us = times[0];
+            stage.backward_input.per_sample_us = times[1];
+            stage.backward_weight.per_sample_us = times[2];
+            stage.kept_bytes = 7;
+            stage.output_bytes = 3;
+        }
+        costs.recompute = recompute;
+        costs.link = Link { latency_us, bytes_per_us: 2.0 };
+        let run = simulate(&schedule, &costs).expect("no list of ours blocks");
+        let all: usize = (0..schedule.ranks()).map(|rank| schedule.list(rank).len()).sum();
+        prop_assert_eq!(run.spans.len(), all);
+        prop_assert!(run.total_us >= run.computed_us && run.computed_us >= run.busy_us.iter().copied().fold(0.0, f64::max));
+        for held in &run.held {
+            prop_assert_eq!(held.at_the_end(), 0);
+        }
+        // Of what lies on the critical path, each begins no earlier than the one before it ends.
+        let path = run.critical_path();
+        for pair in path.windows(2) {
+            prop_assert!(run.spans[pair[0]].end_us <= run.spans[pair[1]].start_us);
+        }
+        prop_assert_eq!(run.spans[*path.last().expect("a path")].end_us, run.total_us);
+    }
+}
+
+#[test]
+fn the_bubble_is_the_published_one() {
+    for ranks in 1..=8 {
+        for times in 1..=4 {
+            let micro_batches = ranks * times;
+            for kind in ScheduleKind::ALL {
+                for chunks in if kind == ScheduleKind::Interleaved { 1..=4 } else { 1..=1 } {
+                    let schedule = Schedule::new(kind, ranks, micro_batches, chunks).expect("possible");
+                    let run =
+                        simulate(&schedule, &Costs::uniform(schedule.stages(), micro_batches, 1.0)).expect("it ends");
+                    let ideal = kind.ideal_bubble(ranks, micro_batches, chunks);
+                    assert!(
+                        (run.bubble() - ideal).abs() < 1e-12,
+                        "{kind:?} {ranks} {micro_batches} {chunks}: {}",
+                        run.bubble()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_published_examples_of_gpipe_take_m_plus_p_minus_1_clocks() {
+    // GPipe, figure 2: four partitions, four micro-batches: 4 + 4 - 1 clocks forward, twice as long backward.
+    let schedule = Schedule::new(ScheduleKind::Gpipe, 4, 4, 1).expect("possible");
+    let run = simulate(&schedule, &Costs::uniform(4, 4, 1.0)).expect("it ends");
+    assert_eq!(run.total_us, 7.0 * 3.0);
+    assert!((run.idle_share() - 3.0 / 7.0).abs() < 1e-12, "(p - 1) / (m + p - 1), section 2.3");
+}
+
+#[test]
+fn recompute_trades_bytes_for_the_time_of_the_forward_pass() {
+    let schedule = Schedule::new(ScheduleKind::Gpipe, 2, 8, 1).expect("possible");
+    let mut costs = Costs::uniform(2, 8, 1.0);
+    for stage in &mut costs.stages {
+        stage.kept_bytes = 100;
+    }
+    let never = simulate(&schedule, &costs).expect("it ends");
+    costs.recompute = Recompute::Always;
+    let always = simulate(&schedule, &costs).expect("it ends");
+    costs.recompute = Recompute::ExceptLast;
+    let except_last = simulate(&schedule, &costs).expect("it ends");
+    // The first stage keeps 8 x 100 bytes, and the gradient that arrives; or 8 inputs, and one micro-batch whole.
+    assert_eq!(never.held[0].peak(), 8 * 100 + 1);
+    assert!(always.held[0].peak() < 8 + 100 + 8);
+    assert_eq!(always.busy_us[0] - never.busy_us[0], 8.0);
+    assert_eq!(except_last.busy_us[0] - never.busy_us[0], 7.0);
+}
+
+#[test]
+fn a_slow_link_shows_in_the_total_and_on_the_critical_path() {
+    let schedule = Schedule::new(ScheduleKind::OneForwardOneBackward, 2, 4, 1).expect("possible");
+    let mut costs = Costs::uniform(2, 4, 1.0);
+    let quick = simulate(&schedule, &costs).expect("it ends");
+    costs.link = Link { latency_us: 10.0, bytes_per_us: 1.0 };
+    let slow = simulate(&schedule, &costs).expect("it ends");
+    assert!(
+        slow.total_us >= quick.total_us + 22.0,
+        "there and back at least once: {} {}",
+        slow.total_us,
+        quick.total_us
+    );
+    assert!(slow.critical_path().iter().any(|&at| matches!(slow.spans[at].instruction, Instruction::SendGradient(_))));
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_can() {
+    let error =
+        |kind, ranks, micro_batches, chunks| Schedule::new(kind, ranks, micro_batches, chunks).expect_err("refused");
+    assert_eq!(error(ScheduleKind::Gpipe, 0, 1, 1), PlanError::Zero { what: "strategy.stages" });
+    assert_eq!(error(ScheduleKind::Gpipe, 1, 0, 1), PlanError::Zero { what: "strategy.micro_batches" });
+    let chunks = error(ScheduleKind::Gpipe, 2, 2, 2);
+    assert!(chunks.to_string().contains("use interleaved"), "{chunks}");
+    let schedule = Schedule::new(ScheduleKind::Gpipe, 2, 2, 1).expect("possible");
+    let error = simulate(&schedule, &Costs::uniform(3, 2, 1.0)).expect_err("refused");
+    assert_eq!(error, PlanError::StageCosts { stages: 2, costs: 3 });
+}

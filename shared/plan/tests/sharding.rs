@@ -1,0 +1,101 @@
+//! Shards are disjoint and cover everything; forecasts are the published ones.
+
+use proptest::prelude::*;
+use recspeed_plan::sharding::{FlatSpace, OptimizerState, Precision, ShardLevel, forecast, traffic};
+use recspeed_plan::{Layout, PlanError};
+
+proptest! {
+    #[test]
+    fn shards_are_disjoint_and_cover_every_element(
+        sizes in prop::collection::vec(0..40_usize, 1..12),
+        ranks in 1..70_usize,
+    ) {
+        let space = FlatSpace::new(&sizes, ranks);
+        let mut owners: Vec<Vec<u32>> = sizes.iter().map(|&size| vec![0; size]).collect();
+        let mut reached = 0;
+        for rank in 0..ranks {
+            let shard = space.shard(rank);
+            prop_assert_eq!(shard.start, reached);
+            reached = shard.end;
+            prop_assert!(shard.len() <= space.shard_len());
+            let mut at = 0;
+            for piece in space.pieces(rank) {
+                prop_assert_eq!(piece.at, at);
+                at += piece.elements.len();
+                for element in piece.elements.clone() {
+                    owners[piece.parameter][element] += 1;
+                }
+                prop_assert!(space.holders(piece.parameter).contains(&(rank, piece.clone())));
+            }
+            prop_assert_eq!(at, shard.len());
+        }
+        prop_assert_eq!(reached, space.elements());
+        prop_assert!(owners.iter().flatten().all(|&count| count == 1));
+        prop_assert_eq!(space.elements() + space.padding(), space.shard_len() * ranks);
+        for (parameter, &size) in sizes.iter().enumerate() {
+            let held: usize = space.holders(parameter).iter().map(|(_, piece)| piece.elements.len()).sum();
+            prop_assert_eq!(held, size);
+        }
+    }
+
+    #[test]
+    fn every_rank_has_one_place_and_groups_agree(stages in 1..5_usize, replicas in 1..5_usize, tensor in 1..4_usize) {
+        let layout = Layout::new(stages * replicas * tensor, stages, tensor).expect("it divides");
+        prop_assert_eq!(layout.replicas(), replicas);
+        for rank in 0..layout.ranks() {
+            prop_assert_eq!(layout.rank(layout.place(rank)), rank);
+            for group in [layout.data_group(rank), layout.tensor_group(rank), layout.pipeline_group(rank)] {
+                prop_assert!(group.contains(&rank));
+            }
+            prop_assert_eq!(layout.pipeline_group(rank)[layout.place(rank).stage], rank);
+        }
+    }
+}
+
+#[test]
+fn the_forecasts_are_those_of_the_zero_paper() {
+    // Rajbhandari et al. 2020, figure 1: 7.5 billion parameters, 64 ranks, mixed precision, Adam.
+    let gigabytes = |level, ranks| {
+        let bytes = forecast(level, ranks, 7_500_000_000, 0, Precision::Mixed, OptimizerState::TwoMoments, false);
+        (bytes.resident() as f64 / 1e8).round() / 10.0
+    };
+    assert_eq!(ShardLevel::ALL.map(|level| gigabytes(level, 64)), [120.0, 31.4, 16.6, 1.9]);
+}
+
+#[test]
+fn in_32_bits_a_parameter_takes_sixteen_bytes_with_adam() {
+    // 16, 8 + 8/N, 4 + 12/N, 16/N bytes a parameter.
+    let bytes = |level| forecast(level, 4, 1000, 0, Precision::F32, OptimizerState::TwoMoments, false).resident();
+    assert_eq!(ShardLevel::ALL.map(bytes), [16_000, 10_000, 7_000, 4_000]);
+}
+
+#[test]
+fn offloading_moves_the_state_to_the_host_and_changes_nothing_else() {
+    for level in ShardLevel::ALL {
+        let of = |offload| forecast(level, 3, 1001, 77, Precision::F32, OptimizerState::TwoMoments, offload);
+        let (here, there) = (of(false), of(true));
+        assert_eq!(here.optimizer, there.host);
+        assert_eq!((here.host, there.optimizer), (0, 0));
+        assert_eq!(
+            (here.parameters, here.gradients, here.transient),
+            (there.parameters, there.gradients, there.transient)
+        );
+    }
+}
+
+#[test]
+fn traffic_is_twice_the_parameters_and_thrice_for_sharded_ones() {
+    // Section 7: 2 and 3 times the parameters, times (N - 1)/N for rings.
+    let of = |level| traffic(level, 4, 1000, Precision::F32).total();
+    assert_eq!(ShardLevel::ALL.map(of), [6_000, 6_000, 6_000, 9_000]);
+    assert_eq!(traffic(ShardLevel::Parameters, 1, 1000, Precision::F32).total(), 0);
+}
+
+#[test]
+fn ranks_that_do_not_divide_are_refused_with_the_nearest_that_do() {
+    let error = Layout::new(7, 2, 2).expect_err("refused");
+    assert!(matches!(error, PlanError::RanksDoNotDivide { below: 4, above: 8, .. }), "{error}");
+    let error = Layout::new(3, 4, 1).expect_err("refused");
+    assert!(matches!(error, PlanError::RanksDoNotDivide { below: 4, above: 4, .. }), "{error}");
+    assert_eq!(Layout::new(4, 0, 1).expect_err("refused"), PlanError::Zero { what: "strategy.stages" });
+}
