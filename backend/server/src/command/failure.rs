@@ -29,6 +29,25 @@ pub(crate) enum CommandError {
         /// Every kind.
         known: String,
     },
+    /// A pipeline that cannot be.
+    #[error(transparent)]
+    Plan(#[from] recspeed_plan::PlanError),
+    /// A plan with more passes than one picture is drawn of.
+    #[error("the plan has {cells} cells (stages x micro-batches x chunks): use at most {most}")]
+    PlanTooLarge {
+        /// How many it has.
+        cells: usize,
+        /// How many it may have.
+        most: usize,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    WriteFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Standard output cannot be written; a closed pipe is not shown.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -38,10 +57,12 @@ impl CommandError {
     /// The exit status that stands for this failure.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::Spec(_) | Self::UnknownRecommender { .. } => FailureCode::InvalidSpec.exit_status(),
+            Self::Spec(_) | Self::UnknownRecommender { .. } | Self::Plan(_) | Self::PlanTooLarge { .. } => {
+                FailureCode::InvalidSpec.exit_status()
+            }
             Self::Worker(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),
-            Self::Output(_) => FailureCode::Internal.exit_status(),
+            Self::Output(_) | Self::WriteFile { .. } => FailureCode::Internal.exit_status(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The subcommands of `recspeed` besides `serve`: `run`, `schema`, `recommenders` and `data`.
+//! The subcommands of `recspeed` besides `serve`: `run`, `plan`, `schema`, `recommenders` and `data`.
 //!
 //! Results go to standard output; progress, warnings and failures go to standard error, bars only where that is a
 //! terminal. A reader that closes the pipe early, as `head` does, ends a command quietly.
@@ -7,6 +7,7 @@ mod data;
 mod failure;
 mod figures;
 mod output;
+mod plan;
 mod recommenders;
 mod run;
 mod schema;
@@ -29,6 +30,8 @@ pub enum Command {
     Data(data::DataCommand),
     /// List the recommenders, or describe one
     Recommenders(recommenders::RecommendersArgs),
+    /// Draw a pipeline schedule, its bubble and what its ranks hold, before anything runs
+    Plan(plan::PlanArgs),
 }
 
 /// Does what was asked. Blocks; may be called inside or outside an async runtime.
@@ -41,6 +44,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Schema => schema::print(),
         Command::Data(command) => data::run(command),
         Command::Recommenders(args) => recommenders::print(&args),
+        Command::Plan(args) => plan::print(&args),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),

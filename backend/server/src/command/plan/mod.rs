@@ -1,0 +1,205 @@
+//! `recspeed plan`: a pipeline's schedule drawn in the terminal, its bubble and what its ranks hold, before anything runs.
+
+mod picture;
+mod trace;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use recspeed_plan::sharding::{OptimizerState, Precision, ShardLevel, forecast, traffic};
+use recspeed_plan::simulate::Costs;
+use recspeed_plan::{PlanError, Recompute, Schedule, ScheduleKind, Simulation, simulate};
+use serde_json::json;
+
+use super::failure::CommandError;
+use super::output;
+
+/// Ranks, micro-batches and chunks that one picture may have together: a simulation ends in well under a second.
+const MAX_CELLS: usize = 200_000;
+
+/// Arguments of `recspeed plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Ranks of the pipeline, one or several stages each
+    #[arg(long, default_value_t = 4)]
+    stages: usize,
+    /// Micro-batches that a batch is cut into
+    #[arg(long, default_value_t = 8)]
+    micro_batches: usize,
+    /// Order of forward and backward passes
+    #[arg(long, value_enum, default_value_t = ScheduleName::Gpipe)]
+    schedule: ScheduleName,
+    /// Stages a rank, for the interleaved schedule
+    #[arg(long, default_value_t = 1)]
+    chunks: usize,
+    /// Forward passes that are computed again in the backward pass instead of being kept
+    #[arg(long, value_enum, default_value_t = RecomputeName::Never)]
+    recompute: RecomputeName,
+    /// Also what each level of ZeRO holds for a model with so many parameters, on --ranks ranks, in 32 bits with Adam
+    #[arg(long)]
+    parameters: Option<u64>,
+    /// Ranks that share the parameters
+    #[arg(long, default_value_t = 4, requires = "parameters")]
+    ranks: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Also write the timeline as Chrome trace JSON, which Perfetto opens
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+}
+
+/// The names of the schedules, as in a spec.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScheduleName {
+    Gpipe,
+    #[value(name = "1f1b")]
+    OneForwardOneBackward,
+    Interleaved,
+    #[value(name = "zb-h1")]
+    ZeroBubbleH1,
+}
+
+/// The names of the recompute modes, as in a spec.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RecomputeName {
+    Never,
+    ExceptLast,
+    Always,
+}
+
+impl From<ScheduleName> for ScheduleKind {
+    fn from(name: ScheduleName) -> Self {
+        match name {
+            ScheduleName::Gpipe => Self::Gpipe,
+            ScheduleName::OneForwardOneBackward => Self::OneForwardOneBackward,
+            ScheduleName::Interleaved => Self::Interleaved,
+            ScheduleName::ZeroBubbleH1 => Self::ZeroBubbleH1,
+        }
+    }
+}
+
+impl From<RecomputeName> for Recompute {
+    fn from(name: RecomputeName) -> Self {
+        match name {
+            RecomputeName::Never => Self::Never,
+            RecomputeName::ExceptLast => Self::ExceptLast,
+            RecomputeName::Always => Self::Always,
+        }
+    }
+}
+
+/// Plans and prints.
+pub(crate) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
+    let cells = args.stages.saturating_mul(args.micro_batches).saturating_mul(args.chunks);
+    if cells > MAX_CELLS {
+        return Err(CommandError::PlanTooLarge { cells, most: MAX_CELLS });
+    }
+    if args.ranks == 0 {
+        return Err(PlanError::Zero { what: "ranks" }.into());
+    }
+    let schedule = Schedule::new(args.schedule.into(), args.stages, args.micro_batches, args.chunks)?;
+    let mut costs = Costs::uniform(schedule.stages(), args.micro_batches, 1.0);
+    costs.recompute = args.recompute.into();
+    let run = simulate(&schedule, &costs)?;
+    if let Some(path) = &args.trace {
+        let text = trace::chrome(&schedule, &run);
+        std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
+    }
+    let text = if args.json { as_json(args, &schedule, &run)? } else { as_text(args, &schedule, &run) };
+    output::say(&text)?;
+    Ok(0)
+}
+
+fn held(schedule: &Schedule) -> Vec<usize> {
+    (0..schedule.ranks()).map(|rank| schedule.buffers(rank).count()).collect()
+}
+
+fn as_text(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> String {
+    let mut text = format!(
+        "{}: {} ranks, {} micro-batches{}\n\n{}\n\n",
+        schedule.kind().as_str(),
+        schedule.ranks(),
+        schedule.micro_batches(),
+        if schedule.chunks() > 1 { format!(", {} stages a rank", schedule.chunks()) } else { String::new() },
+        picture::draw(schedule, run),
+    );
+    let columns = |values: Vec<usize>| values.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
+    text += &format!(
+        "bubble       {:.1} % of the ideal time; ranks idle {:.1} % of the time\n\
+         held at most {} micro-batches, rank by rank\n",
+        100.0 * run.bubble(),
+        100.0 * run.idle_share(),
+        columns(held(schedule)),
+    );
+    text += "\nEvery stage is taken to be alike: forward 1, backward 2 units of time, messages none.\n";
+    if let Some(parameters) = args.parameters {
+        text += &format!("\n{}", shares(parameters, args.ranks));
+    }
+    text
+}
+
+fn shares(parameters: u64, ranks: usize) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_header([
+        "ZeRO",
+        "parameters",
+        "gradients",
+        "optimizer",
+        "together",
+        "sent a step",
+    ]);
+    let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    for level in ShardLevel::ALL {
+        let bytes = forecast(level, ranks, parameters, 0, Precision::F32, OptimizerState::TwoMoments, false);
+        let sent = traffic(level, ranks, parameters, Precision::F32).total();
+        let row = [bytes.parameters, bytes.gradients, bytes.optimizer, bytes.resident(), sent];
+        table.add_row(std::iter::once(level.zero_stage().to_string()).chain(row.map(mb)));
+    }
+    format!("{parameters} parameters on {ranks} ranks, 32 bits, Adam; each rank holds\n{table}\n")
+}
+
+fn as_json(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> Result<String, CommandError> {
+    let spans: Vec<_> = run
+        .spans
+        .iter()
+        .filter(|span| span.instruction.computes())
+        .map(|span| {
+            let cell = span.instruction.cell();
+            json!({
+                "rank": span.rank,
+                "name": picture::name(span.instruction),
+                "chunk": cell.map(|cell| cell.chunk),
+                "micro_batch": cell.map(|cell| cell.micro_batch),
+                "start": span.start_us,
+                "end": span.end_us,
+            })
+        })
+        .collect();
+    let zero: Option<Vec<_>> = args.parameters.map(|parameters| {
+        let of = |level: ShardLevel| {
+            let bytes = forecast(level, args.ranks, parameters, 0, Precision::F32, OptimizerState::TwoMoments, false);
+            let sent = traffic(level, args.ranks, parameters, Precision::F32).total();
+            json!({
+                "stage": level.zero_stage(),
+                "parameters_bytes": bytes.parameters,
+                "gradients_bytes": bytes.gradients,
+                "optimizer_bytes": bytes.optimizer,
+                "sent_bytes_per_step": sent,
+            })
+        };
+        ShardLevel::ALL.map(of).into()
+    });
+    let plan = json!({
+        "schedule": schedule.kind().as_str(),
+        "stages": schedule.ranks(),
+        "micro_batches": schedule.micro_batches(),
+        "chunks": schedule.chunks(),
+        "bubble": run.bubble(),
+        "idle_share": run.idle_share(),
+        "held_micro_batches": held(schedule),
+        "spans": spans,
+        "zero": zero,
+    });
+    Ok(serde_json::to_string_pretty(&plan).map_err(std::io::Error::other)?)
+}
