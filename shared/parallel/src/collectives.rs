@@ -1,0 +1,120 @@
+//! What all ranks of a group do together: everybody calls the same operations in the same order.
+//!
+//! Every operation sends a part from each rank to each other rank directly, and sums are formed in the order of ranks by
+//! whoever owns the part. A rank sends (N − 1)/N of the data a phase, as rings do, and the bits do not depend on who was
+//! quicker.
+
+use std::ops::Range;
+
+use crate::{CommError, Communicator, Element, Tag, Transport};
+
+impl<T: Transport> Communicator<T> {
+    /// Adds up the vectors of all ranks; every rank gets the whole sum, the same bits.
+    ///
+    /// # Errors
+    /// [`CommError`], also where another rank's vector has another length.
+    pub async fn all_reduce<E: Element>(&self, numbers: &mut [E]) -> Result<(), CommError> {
+        let part = self.reduce_scatter(numbers).await?;
+        let len = numbers.len().div_ceil(self.ranks());
+        let mut padded = part;
+        padded.resize(len, E::default());
+        let all = self.all_gather(&padded).await?;
+        let whole = numbers.len();
+        numbers.copy_from_slice(&all[..whole]);
+        Ok(())
+    }
+
+    /// Adds up the vectors of all ranks; every rank gets its part of the sum: of N ranks over n numbers, rank r those from
+    /// r · ⌈n/N⌉ on, ⌈n/N⌉ of them or what is left.
+    ///
+    /// # Errors
+    /// [`CommError`], also where another rank's vector has another length.
+    pub async fn reduce_scatter<E: Element>(&self, numbers: &[E]) -> Result<Vec<E>, CommError> {
+        let tag = self.next("reduce-scatter");
+        for to in self.others() {
+            self.send(to, tag, &numbers[self.part(to, numbers.len())]).await?;
+        }
+        let own = self.part(self.rank(), numbers.len());
+        let mut sum: Option<Vec<E>> = None;
+        for from in 0..self.ranks() {
+            let term = if from == self.rank() {
+                numbers[own.clone()].to_vec()
+            } else {
+                self.recv_exactly(from, tag, own.len()).await?
+            };
+            match &mut sum {
+                None => sum = Some(term),
+                Some(sum) => sum.iter_mut().zip(term).for_each(|(sum, term)| *sum += term),
+            }
+        }
+        Ok(sum.unwrap_or_default())
+    }
+
+    /// Every rank gets the vectors of all ranks, one after the other; all have the same length.
+    ///
+    /// # Errors
+    /// [`CommError`], also where another rank's vector has another length.
+    pub async fn all_gather<E: Element>(&self, own: &[E]) -> Result<Vec<E>, CommError> {
+        let tag = self.next("all-gather");
+        for to in self.others() {
+            self.send(to, tag, own).await?;
+        }
+        let mut all = Vec::with_capacity(own.len() * self.ranks());
+        for from in 0..self.ranks() {
+            if from == self.rank() {
+                all.extend_from_slice(own);
+            } else {
+                all.extend(self.recv_exactly::<E>(from, tag, own.len()).await?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Every rank gets `root`'s numbers.
+    ///
+    /// # Errors
+    /// [`CommError`], also where this rank's vector has another length than the root's.
+    pub async fn broadcast<E: Element>(&self, root: usize, numbers: &mut [E]) -> Result<(), CommError> {
+        let tag = self.next("broadcast");
+        if self.rank() == root {
+            for to in self.others() {
+                self.send(to, tag, numbers).await?;
+            }
+        } else {
+            let received = self.recv_exactly(root, tag, numbers.len()).await?;
+            numbers.copy_from_slice(&received);
+        }
+        Ok(())
+    }
+
+    /// Goes on when every rank has come here.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn barrier(&self) -> Result<(), CommError> {
+        let tag = self.next("barrier");
+        for to in self.others() {
+            self.send_bytes(to, tag, Vec::new()).await?;
+        }
+        for from in self.others() {
+            self.recv_bytes(from, tag).await?;
+        }
+        Ok(())
+    }
+
+    fn others(&self) -> impl Iterator<Item = usize> + use<T> {
+        let own = self.rank();
+        (0..self.ranks()).filter(move |&rank| rank != own)
+    }
+
+    fn part(&self, rank: usize, len: usize) -> Range<usize> {
+        let part = len.div_ceil(self.ranks());
+        (rank * part).min(len)..((rank + 1) * part).min(len)
+    }
+
+    fn next(&self, about: &'static str) -> Tag {
+        let mut number = self.collectives.borrow_mut();
+        *number += 1;
+        Tag::new(about, *number)
+    }
+}

@@ -1,0 +1,208 @@
+//! One rank's way to the others.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::element::{from_bytes, to_bytes};
+use crate::record::Record;
+use crate::{CommError, Counters, Element, Operation, OperationKind};
+
+/// What a message is about: sender and receiver name the same one. Messages between two ranks with equal tags arrive in the
+/// order in which they were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tag {
+    /// What it is about, as `activation`.
+    pub about: &'static str,
+    /// Which group of ranks it belongs to, so that groups do not read each other's messages.
+    pub group: u32,
+    /// Which one of many, as the stage and micro-batch, or the number of a collective operation.
+    pub number: u64,
+}
+
+impl Tag {
+    /// A tag outside any group.
+    pub const fn new(about: &'static str, number: u64) -> Self {
+        Self { about, group: 0, number }
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.about, self.number)
+    }
+}
+
+/// How bytes travel between ranks. A rank never sends to itself through it.
+#[expect(async_fn_in_trait, reason = "a rank's futures stay on the rank's own thread; they need not be Send")]
+pub trait Transport {
+    /// This rank, from 0.
+    fn rank(&self) -> usize;
+
+    /// Number of ranks.
+    fn ranks(&self) -> usize;
+
+    /// Sends, without waiting for the receiver.
+    ///
+    /// # Errors
+    /// [`CommError`]: the other rank has ended, or the run was cancelled.
+    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError>;
+
+    /// Waits for a message. `last`: what the rank did before, for the error.
+    ///
+    /// # Errors
+    /// [`CommError`]: it did not come in time, or cannot come any more.
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError>;
+
+    /// Microseconds since some fixed moment; 0 where nobody measures.
+    fn now_us(&self) -> u64 {
+        0
+    }
+}
+
+/// A rank among others, or among the members of a group: sends, receives, and does with all of them what all do
+/// ([`Self::all_reduce`] and its like). Sums are formed in the order of ranks, so that every transport gives the same bits.
+#[derive(Debug)]
+pub struct Communicator<T> {
+    transport: Rc<T>,
+    record: Rc<RefCell<Record>>,
+    /// The members, in the order of their ranks within the group, by their ranks in the transport.
+    members: Rc<[usize]>,
+    /// This rank's place among them.
+    place: usize,
+    group: u32,
+    /// Collective operations so far: all members count alike, so that the number tells them apart.
+    pub(crate) collectives: RefCell<u64>,
+}
+
+impl<T: Transport> Communicator<T> {
+    /// Among all ranks of a transport.
+    pub fn new(transport: T) -> Self {
+        let (place, members) = (transport.rank(), (0..transport.ranks()).collect());
+        Self {
+            transport: Rc::new(transport),
+            record: Rc::default(),
+            members,
+            place,
+            group: 0,
+            collectives: RefCell::new(0),
+        }
+    }
+
+    /// Among some of the ranks, this one included, in this order. Members give a group the same `number`, and other
+    /// groups other ones; 0 is the group of all.
+    ///
+    /// # Errors
+    /// [`CommError::NoSuchRank`]: a member does not exist, or this rank is none.
+    pub fn group(&self, members: &[usize], number: u32) -> Result<Self, CommError> {
+        let ranks = self.ranks();
+        if let Some(&peer) = members.iter().find(|&&member| member >= ranks) {
+            return Err(CommError::NoSuchRank { rank: self.place, peer, ranks });
+        }
+        let place = members.iter().position(|&member| member == self.place).ok_or(CommError::NoSuchRank {
+            rank: self.place,
+            peer: self.place,
+            ranks: members.len(),
+        })?;
+        Ok(Self {
+            transport: self.transport.clone(),
+            record: self.record.clone(),
+            members: members.iter().map(|&member| self.members[member]).collect(),
+            place,
+            group: number,
+            collectives: RefCell::new(0),
+        })
+    }
+
+    /// This rank, from 0.
+    pub fn rank(&self) -> usize {
+        self.place
+    }
+
+    /// Number of ranks.
+    pub fn ranks(&self) -> usize {
+        self.members.len()
+    }
+
+    /// What this rank has sent and received so far, in all groups.
+    pub fn counters(&self) -> Counters {
+        self.record.borrow().counters
+    }
+
+    /// What this rank did last, the newest at the end.
+    pub fn last_operations(&self) -> Vec<Operation> {
+        self.record.borrow().last()
+    }
+
+    /// Sends numbers, without waiting for the receiver.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn send<E: Element>(&self, to: usize, tag: Tag, numbers: &[E]) -> Result<(), CommError> {
+        self.send_bytes(to, tag, to_bytes(numbers)).await
+    }
+
+    /// Waits for numbers.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn recv<E: Element>(&self, from: usize, tag: Tag) -> Result<Vec<E>, CommError> {
+        let bytes = self.recv_bytes(from, tag).await?;
+        from_bytes(&bytes).ok_or(CommError::Length {
+            rank: self.place,
+            from,
+            tag,
+            got: bytes.len(),
+            expected: bytes.len().next_multiple_of(size_of::<E>()),
+        })
+    }
+
+    /// Waits for `expected` numbers.
+    ///
+    /// # Errors
+    /// [`CommError`], also where other than `expected` numbers come.
+    pub async fn recv_exactly<E: Element>(&self, from: usize, tag: Tag, expected: usize) -> Result<Vec<E>, CommError> {
+        let numbers = self.recv::<E>(from, tag).await?;
+        if numbers.len() == expected {
+            return Ok(numbers);
+        }
+        let bytes = |count| count * size_of::<E>();
+        Err(CommError::Length { rank: self.place, from, tag, got: bytes(numbers.len()), expected: bytes(expected) })
+    }
+
+    /// Sends bytes, without waiting for the receiver.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn send_bytes(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
+        let peer = self.member(to)?;
+        let bytes = message.len() as u64;
+        self.transport.send(peer, Tag { group: self.group, ..tag }, message).await?;
+        self.record.borrow_mut().note(Operation { kind: OperationKind::Send, peer: to, tag, bytes });
+        Ok(())
+    }
+
+    /// Waits for bytes.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn recv_bytes(&self, from: usize, tag: Tag) -> Result<Vec<u8>, CommError> {
+        let peer = self.member(from)?;
+        let begun = self.transport.now_us();
+        let last = || self.record.borrow().last();
+        let message = self.transport.recv(peer, Tag { group: self.group, ..tag }, &last).await?;
+        let mut record = self.record.borrow_mut();
+        record.counters.waited_us += self.transport.now_us().saturating_sub(begun);
+        let bytes = message.len() as u64;
+        record.note(Operation { kind: OperationKind::Recv, peer: from, tag, bytes });
+        Ok(message)
+    }
+
+    fn member(&self, place: usize) -> Result<usize, CommError> {
+        let no_such = CommError::NoSuchRank { rank: self.place, peer: place, ranks: self.ranks() };
+        if place == self.place {
+            return Err(no_such);
+        }
+        self.members.get(place).copied().ok_or(no_such)
+    }
+}

@@ -1,0 +1,90 @@
+//! Why ranks could not talk.
+
+use std::fmt;
+
+use crate::{Operation, Tag};
+
+/// What a rank waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// The rank that waits.
+    pub rank: usize,
+    /// The rank that should send.
+    pub from: usize,
+    /// The message's tag.
+    pub tag: Tag,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rank {} waits for rank {} ({})", self.rank, self.from, self.tag)
+    }
+}
+
+/// Communication that failed. Every text names the rank.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommError {
+    /// Every rank waits for another: nothing will come.
+    #[error("no rank can go on: {}", .0.iter().map(Waiting::to_string).collect::<Vec<_>>().join(", "))]
+    Deadlock(Vec<Waiting>),
+    /// A message did not come in time.
+    #[error(
+        "{waiting} for more than {seconds} s, and gives up; its last operations: {}. A rank that is slower than that needs a longer `strategy.timeout`",
+        history(last)
+    )]
+    Timeout {
+        /// What it waited for.
+        waiting: Waiting,
+        /// The time that it is given.
+        seconds: u64,
+        /// What it did before, the newest last.
+        last: Vec<Operation>,
+    },
+    /// Another rank ended while this one needed it.
+    #[error("rank {rank} needs rank {peer}, which has ended{}", cause.as_ref().map_or(String::new(), |cause| format!(": {cause}")))]
+    PeerEnded {
+        /// The rank that needs it.
+        rank: usize,
+        /// The rank that ended.
+        peer: usize,
+        /// Why it ended, where that is known.
+        cause: Option<String>,
+    },
+    /// A message with another length than the receiver expects.
+    #[error("rank {rank} got {got} bytes from rank {from} ({tag}) where {expected} belong")]
+    Length {
+        /// The rank that received it.
+        rank: usize,
+        /// The rank that sent it.
+        from: usize,
+        /// The message's tag.
+        tag: Tag,
+        /// Bytes received.
+        got: usize,
+        /// Bytes expected.
+        expected: usize,
+    },
+    /// A rank that does not exist.
+    #[error("rank {rank} addressed rank {peer} of {ranks}")]
+    NoSuchRank {
+        /// The rank that addressed it.
+        rank: usize,
+        /// The rank that does not exist.
+        peer: usize,
+        /// Ranks there are.
+        ranks: usize,
+    },
+    /// The run was cancelled.
+    #[error("rank {rank} was told to stop")]
+    Cancelled {
+        /// The rank.
+        rank: usize,
+    },
+}
+
+fn history(last: &[Operation]) -> String {
+    if last.is_empty() {
+        return "none".to_owned();
+    }
+    last.iter().map(Operation::to_string).collect::<Vec<_>>().join(", ")
+}

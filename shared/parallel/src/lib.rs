@@ -1,0 +1,17 @@
+//! Training that is divided among ranks.
+//!
+//! A rank talks to the others through a [`Communicator`], which counts what it sends and remembers what it did last; how
+//! bytes travel is a [`Transport`]. Here is the one whose ranks are tasks on one thread, [`local::run`]: the same everywhere, in
+//! tests and in the tab; threads and processes belong to the worker. Everything is async, so that a rank can be any of them.
+
+mod collectives;
+mod communicator;
+mod element;
+mod error;
+pub mod local;
+mod record;
+
+pub use communicator::{Communicator, Tag, Transport};
+pub use element::Element;
+pub use error::{CommError, Waiting};
+pub use record::{Counters, Operation, OperationKind};
