@@ -116,27 +116,27 @@ fn held(schedule: &Schedule) -> Vec<usize> {
 }
 
 fn as_text(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> String {
-    let mut text = format!(
-        "{}: {} ranks, {} micro-batches{}\n\n{}\n\n",
-        schedule.kind().as_str(),
-        schedule.ranks(),
-        schedule.micro_batches(),
-        if schedule.chunks() > 1 { format!(", {} stages a rank", schedule.chunks()) } else { String::new() },
-        picture::draw(schedule, run),
-    );
     let columns = |values: Vec<usize>| values.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
-    text += &format!(
-        "bubble       {:.1} % of the ideal time; ranks idle {:.1} % of the time\n\
-         held at most {} micro-batches, rank by rank\n",
-        100.0 * run.bubble(),
-        100.0 * run.idle_share(),
-        columns(held(schedule)),
-    );
-    text += "\nEvery stage is taken to be alike: forward 1, backward 2 units of time, messages none.\n";
-    if let Some(parameters) = args.parameters {
-        text += &format!("\n{}", shares(parameters, args.ranks));
-    }
-    text
+    let mut parts = vec![
+        format!(
+            "{}: {} ranks, {} micro-batches{}",
+            schedule.kind().as_str(),
+            schedule.ranks(),
+            schedule.micro_batches(),
+            if schedule.chunks() > 1 { format!(", {} stages a rank", schedule.chunks()) } else { String::new() },
+        ),
+        picture::draw(schedule, run),
+        format!(
+            "bubble       {:.1} % of the ideal time; ranks idle {:.1} % of the time\n\
+             held at most {} micro-batches, rank by rank",
+            100.0 * run.bubble(),
+            100.0 * run.idle_share(),
+            columns(held(schedule)),
+        ),
+        "Every stage is taken to be alike: forward 1, backward 2 units of time, messages none.".to_owned(),
+    ];
+    parts.extend(args.parameters.map(|parameters| shares(parameters, args.ranks)));
+    parts.join("\n\n")
 }
 
 fn shares(parameters: u64, ranks: usize) -> String {
@@ -156,7 +156,7 @@ fn shares(parameters: u64, ranks: usize) -> String {
         let row = [bytes.parameters, bytes.gradients, bytes.optimizer, bytes.resident(), sent];
         table.add_row(std::iter::once(level.zero_stage().to_string()).chain(row.map(mb)));
     }
-    format!("{parameters} parameters on {ranks} ranks, 32 bits, Adam; each rank holds\n{table}\n")
+    format!("{parameters} parameters on {ranks} ranks, 32 bits, Adam; each rank holds\n{table}")
 }
 
 fn as_json(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> Result<String, CommandError> {

@@ -30,19 +30,18 @@ pub(super) fn draw(schedule: &Schedule, run: &Simulation) -> String {
             *place = if at == 0 { format!("{label:<width$}") } else { format!("{:<width$}", "–") };
         }
     }
-    let mut text = lines
+    let picture = lines
         .iter()
         .enumerate()
         .map(|(rank, line)| format!("rank {rank:<3} {}", line[..shown].concat().trim_end()))
         .collect::<Vec<_>>()
         .join("\n");
-    text += "\n\nF forward  B backward";
-    if run.spans.iter().any(|span| matches!(span.instruction, Instruction::BackwardWeight(_))) {
-        text += "  I gradient of the input  W gradients of the parameters";
-    }
-    text += "  · idle; the number is the micro-batch";
-    if shown < units {
-        text += &format!("\nThe first {shown} of {units} units of time; --trace FILE writes them all for Perfetto.");
-    }
-    text
+    let in_parts = run.spans.iter().any(|span| matches!(span.instruction, Instruction::BackwardWeight(_)));
+    let backward = if in_parts { "I gradient of the input  W gradients of the parameters" } else { "B backward" };
+    let cut = if shown < units {
+        format!("\nThe first {shown} of {units} units of time; --trace FILE writes them all for Perfetto.")
+    } else {
+        String::new()
+    };
+    format!("{picture}\n\nF forward  {backward}  – goes on  · idle; the number is the micro-batch{cut}")
 }
