@@ -25,14 +25,17 @@ pub static ENTRIES: &[&Entry] = &[
     &neighbourhood::USER_KNN,
     &neighbourhood::ITEM_KNN,
     &neighbourhood::SLOPE_ONE,
+    &factorization::ALS_EXPLICIT,
     &factorization::ALS_IMPLICIT,
     &factorization::BPR,
+    &factorization::WARP,
     &factorization::BIASED_MF,
     &factorization::SVDPP,
     &factorization::NMF,
     &linear::EASE,
     &linear::SLIM,
     &content::CONTENT_TFIDF,
+    &content::CONTENT_LINEAR,
     &neural::MLP,
 ];
 

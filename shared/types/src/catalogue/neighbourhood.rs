@@ -99,6 +99,15 @@ pub(super) static ITEM_KNN: Entry = Entry {
             kind: ParamKind::Integer { min: 1, max: 10_000, default: 50 },
         },
         Param {
+            name: "similarity",
+            title: "Similarity",
+            help: "Of two items: cosine over all users; adjusted cosine or Pearson correlation over the users who rated both, which need shrinkage; Jaccard; or TF-IDF and BM25, where people with few items count more.",
+            kind: ParamKind::Choice {
+                options: &["cosine", "adjusted-cosine", "pearson", "jaccard", "tf-idf", "bm25"],
+                default: "cosine",
+            },
+        },
+        Param {
             name: "weighting",
             title: "Weighting",
             help: "Whether a rating counts by its stars or only as an interaction.",
@@ -109,15 +118,6 @@ pub(super) static ITEM_KNN: Entry = Entry {
             title: "Shrinkage",
             help: "Weakens similarities that rest on few common users: added to the denominator of cosine, Jaccard and TF-IDF; the others are multiplied by n / (n + shrinkage).",
             kind: ParamKind::Float { min: 0.0, max: 1e6, default: 0.0 },
-        },
-        Param {
-            name: "similarity",
-            title: "Similarity",
-            help: "Of two items: cosine over all users; adjusted cosine or Pearson correlation over the users who rated both, which need shrinkage; Jaccard; or TF-IDF and BM25, where people with few items count more.",
-            kind: ParamKind::Choice {
-                options: &["cosine", "adjusted-cosine", "pearson", "jaccard", "tf-idf", "bm25"],
-                default: "cosine",
-            },
         },
         Param {
             name: "bm25_k1",
