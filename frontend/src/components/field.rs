@@ -3,6 +3,7 @@
 use leptos::either::EitherOf3;
 use leptos::prelude::*;
 
+use super::component_list::ComponentList;
 use crate::form::{Choice, Field, FieldKind};
 use crate::state::use_lab;
 
@@ -135,6 +136,9 @@ pub(crate) fn FieldRow(
     /// The field.
     field: Field,
 ) -> impl IntoView {
+    if matches!(field.kind, FieldKind::Recommenders { .. }) {
+        return view! { <ComponentList field=field/> }.into_any();
+    }
     let id = format!("field-{}", field.slug());
     let (title, help, path) = (field.title.clone(), field.help.clone(), field.path.clone());
     view! {
@@ -145,4 +149,5 @@ pub(crate) fn FieldRow(
             <FieldError path=path id=id/>
         </div>
     }
+    .into_any()
 }

@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 
 use super::Hint;
+use super::component_list::ComponentList;
 use super::field::{Control, FieldError};
-use crate::form::{Field, Stops};
+use crate::form::{Field, FieldKind, Stops};
 use crate::state::use_lab;
 
 /// One of the few settings that are always in sight.
@@ -13,6 +14,9 @@ pub(crate) fn Knob(
     /// The field.
     field: Field,
 ) -> impl IntoView {
+    if matches!(field.kind, FieldKind::Recommenders { .. }) {
+        return view! { <ComponentList field=field/> }.into_any();
+    }
     let lab = use_lab();
     let id = format!("knob-{}", field.slug());
     let stops = Stops::of(&field.kind);
@@ -60,4 +64,5 @@ pub(crate) fn Knob(
             <FieldError path=path id=id/>
         </div>
     }
+    .into_any()
 }

@@ -1,5 +1,6 @@
 //! Parts that several screens use.
 
+mod component_list;
 mod dialog;
 mod field;
 mod header;

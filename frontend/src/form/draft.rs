@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use recspeed_types::{ExperimentSpec, SpecError};
 
 use super::edit::{self, with_kind};
+use super::recommenders::ListChange;
 use super::{Field, FieldKind};
 
 /// The spec with whatever the reader has typed that does not fit into it yet.
@@ -65,7 +66,9 @@ impl SpecDraft {
             return Some(message.clone());
         }
         let error = self.unreadable.iter().chain(&self.mistakes).find(|error| {
-            error.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+            // The check writes `components[0]`, a field `components.0`.
+            let place = error.path.replace('[', ".").replace(']', "");
+            place.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })?;
         Some(error.message.clone())
     }
@@ -109,6 +112,13 @@ impl SpecDraft {
     /// The reader chose a kind or a data set from a list; see [`with_kind`].
     pub(crate) fn choose(&mut self, path: &str, value: &str) {
         if let Some(spec) = with_kind(&self.spec, path, value) {
+            *self = Self::of(spec);
+        }
+    }
+
+    /// One more component in the list at a path, or one less.
+    pub(crate) fn change_components(&mut self, path: &str, change: ListChange) {
+        if let Some(spec) = super::recommenders::change(&self.spec, path, change) {
             *self = Self::of(spec);
         }
     }

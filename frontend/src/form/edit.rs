@@ -2,16 +2,21 @@
 
 use recspeed_types::catalogue::{self, Predicts};
 use recspeed_types::spec::{
-    DataFormat, DatasetSpec, EvaluationSpec, RecommenderSpec, SpecParseError, SplitKind, SplitSpec, TrainingSpec,
+    DataFormat, DatasetSpec, EvaluationSpec, Loss, RecommenderSpec, SpecParseError, SplitKind, SplitSpec, TrainingSpec,
 };
 use recspeed_types::{ExperimentSpec, MetricKind, MetricName};
 use serde_json::Value;
+
+use super::recommenders;
 
 /// The value at a path, when it is set.
 pub(crate) fn get(spec: &ExperimentSpec, path: &str) -> Option<Value> {
     let mut place = serde_json::to_value(spec).ok()?;
     for part in path.split('.') {
-        place = place.get_mut(part)?.take();
+        place = match part.parse::<usize>() {
+            Ok(index) => place.get_mut(index)?.take(),
+            Err(_) => place.get_mut(part)?.take(),
+        };
     }
     (!place.is_null()).then_some(place)
 }
@@ -21,10 +26,21 @@ pub(crate) fn get(spec: &ExperimentSpec, path: &str) -> Option<Value> {
 /// # Errors
 /// [`SpecParseError`] when the value has a type that the place does not take.
 pub(crate) fn set(spec: &ExperimentSpec, path: &str, value: Option<Value>) -> Result<ExperimentSpec, SpecParseError> {
-    let mut whole = serde_json::to_value(spec).unwrap_or_default();
+    let mut spec = spec.clone();
+    if let Some(path) = path.strip_prefix("recommender.") {
+        recommenders::write_out(&mut spec.recommender, path);
+    }
+    let mut whole = serde_json::to_value(&spec).unwrap_or_default();
     let (sections, last) = path.rsplit_once('.').map_or((None, path), |(sections, last)| (Some(sections), last));
     let mut place = &mut whole;
     for section in sections.into_iter().flat_map(|sections| sections.split('.')) {
+        if let Ok(index) = section.parse::<usize>() {
+            match place.get_mut(index) {
+                Some(element) => place = element,
+                None => return Ok(spec),
+            }
+            continue;
+        }
         if !place[section].is_object() {
             place[section] = Value::Object(serde_json::Map::new());
         }
@@ -46,16 +62,11 @@ pub(crate) fn with_kind(spec: &ExperimentSpec, path: &str, value: &str) -> Optio
     let mut next = spec.clone();
     match path {
         "recommender.kind" => {
-            let entry = catalogue::find(value)?;
+            catalogue::find(value)?;
             if spec.recommender.kind != value {
                 next.recommender = RecommenderSpec::new(value);
             }
-            if entry.is_trained() {
-                next.training.loss = next.training.loss.filter(|loss| entry.losses.contains(loss));
-            } else {
-                next.training = TrainingSpec::default();
-            }
-            next.evaluation = metrics_for(&spec.evaluation, entry.predicts);
+            next = fitting_recommender(next)?;
         }
         "split.kind" => {
             let kind = SplitKind::ALL.into_iter().find(|kind| kind.as_str() == value)?;
@@ -66,16 +77,33 @@ pub(crate) fn with_kind(spec: &ExperimentSpec, path: &str, value: &str) -> Optio
             }
         }
         "dataset" => next.dataset = dataset(&spec.dataset, value)?,
-        _ => return None,
+        _ => {
+            let place = path.strip_prefix("recommender.")?.strip_suffix(".kind")?;
+            recommenders::put(&mut next.recommender, place, value)?;
+            next = fitting_recommender(next)?;
+        }
     }
     Some(next)
+}
+
+/// The spec with a training and metrics that its recommender understands.
+pub(crate) fn fitting_recommender(mut spec: ExperimentSpec) -> Option<ExperimentSpec> {
+    let trained = recommenders::trained(&spec.recommender);
+    if trained.is_empty() {
+        spec.training = TrainingSpec::default();
+    } else {
+        let allowed = |loss: &Loss| trained.iter().all(|entry| entry.losses.contains(loss));
+        spec.training.loss = spec.training.loss.filter(allowed);
+    }
+    spec.evaluation = metrics_for(&spec.evaluation, spec.recommender.predicts()?);
+    Some(spec)
 }
 
 /// The numbers of a split that another kind understands too.
 fn fitting(split: &SplitSpec, kind: SplitKind) -> SplitSpec {
     let mut kept = SplitSpec { fit_on: split.fit_on, ..SplitSpec::of(kind) };
     match kind {
-        SplitKind::Random | SplitKind::PerUserRandom | SplitKind::GlobalTime => {
+        SplitKind::Random | SplitKind::PerUserRandom | SplitKind::GlobalTime | SplitKind::ColdItems => {
             kept.test_ratio = split.test_ratio;
             kept.validation_ratio = split.validation_ratio;
         }
@@ -99,7 +127,7 @@ pub(crate) fn has_validation(split: &SplitSpec) -> bool {
 fn metrics_for(evaluation: &EvaluationSpec, predicts: Predicts) -> EvaluationSpec {
     let mut next = evaluation.clone();
     match predicts {
-        Predicts::Scores => {
+        Predicts::Scores | Predicts::Components => {
             next.metrics.retain(|name| !name.kind.of_ratings());
             if next.metrics.is_empty() {
                 next.metrics = ranking_metrics();

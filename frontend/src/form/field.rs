@@ -104,6 +104,11 @@ pub(crate) enum FieldKind {
 impl Field {
     /// The field of a recommender's parameter.
     pub(crate) fn of_param(param: &'static Param) -> Self {
+        Self::below("recommender", param)
+    }
+
+    /// The field of a parameter of the recommender at a path.
+    pub(crate) fn below(place: &str, param: &'static Param) -> Self {
         let kind = match &param.kind {
             ParamKind::Integer { min, max, default } => {
                 FieldKind::Integer { min: *min, max: *max, default: Some(*default) }
@@ -123,7 +128,7 @@ impl Field {
             ParamKind::Recommenders { max_len, default, .. } => FieldKind::Recommenders { max_len: *max_len, default },
         };
         Self {
-            path: format!("recommender.{}", param.name),
+            path: format!("{place}.{}", param.name),
             title: Cow::Borrowed(param.title),
             help: Cow::Borrowed(param.help),
             kind,

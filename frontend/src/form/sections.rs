@@ -6,6 +6,7 @@ use recspeed_types::limits::{MAX_BATCH_SIZE, MAX_EPOCHS, MAX_FIRST_N, MAX_FOLDS,
 use recspeed_types::spec::{Candidates, DataFormat, DataSource, Device, Optimizer, SplitKind};
 
 use super::edit::has_validation;
+use super::recommenders::trained;
 use super::{Choice, Field, FieldKind};
 
 /// Fields under a heading.
@@ -28,7 +29,7 @@ pub(crate) fn knobs(spec: &ExperimentSpec) -> Vec<Field> {
         fields.push(epochs());
         fields.push(learning_rate());
     }
-    if fields.is_empty() && has_ratios(spec.split.kind) {
+    if fields.is_empty() && spec.split.kind.has_ratios() {
         fields.push(test_ratio());
     }
     fields
@@ -46,6 +47,10 @@ pub(crate) fn advanced(spec: &ExperimentSpec) -> Vec<Section> {
         }
         if entry.is_trained() {
             sections.push(training(entry, spec));
+        } else if let Some(component) = trained(&spec.recommender).first() {
+            let mut section = training(component, spec);
+            section.fields.splice(0..0, [epochs(), learning_rate()]);
+            sections.push(section);
         }
     }
     sections.push(data(spec));
@@ -61,10 +66,6 @@ pub(crate) fn advanced(spec: &ExperimentSpec) -> Vec<Section> {
 
 fn shown_params(entry: &'static Entry) -> impl Iterator<Item = &'static catalogue::Param> {
     entry.params.iter().take(if entry.is_trained() { 1 } else { 3 })
-}
-
-const fn has_ratios(kind: SplitKind) -> bool {
-    matches!(kind, SplitKind::Random | SplitKind::PerUserRandom | SplitKind::GlobalTime)
 }
 
 fn epochs() -> Field {
@@ -205,7 +206,7 @@ fn split(spec: &ExperimentSpec) -> Section {
             default: SplitKind::Random.as_str().to_owned(),
         },
     )];
-    if has_ratios(kind) {
+    if kind.has_ratios() {
         fields.push(test_ratio());
         fields.push(Field::new(
             "split.validation_ratio",
@@ -242,7 +243,7 @@ fn split(spec: &ExperimentSpec) -> Section {
                 FieldKind::Integer { min: 1, max: folds, default: Some(1) },
             ));
         }
-        SplitKind::Random | SplitKind::PerUserRandom | SplitKind::GlobalTime => {}
+        SplitKind::Random | SplitKind::PerUserRandom | SplitKind::GlobalTime | SplitKind::ColdItems => {}
     }
     if has_validation(&spec.split) {
         fields.push(Field::new(
@@ -267,6 +268,7 @@ const fn split_help(kind: SplitKind) -> &'static str {
         SplitKind::ContiguousFold => "The file is cut into equal parts, and one of them is held out.",
         SplitKind::GlobalTime => "The newest ratings of all are held out.",
         SplitKind::KFold => "Ratings are dealt to folds by the seed, and one fold is held out.",
+        SplitKind::ColdItems => "All ratings of items drawn by the seed are held out: nobody has rated them before.",
     }
 }
 
@@ -279,7 +281,7 @@ fn evaluation() -> Section {
             Field::new(
                 "evaluation.candidates",
                 "Candidates",
-                "Items that compete in each user's list: all items of the training set, less the user’s own with “unseen”; “unseen-and-cold” adds the items that nobody rated before.",
+                "Items that compete in each user's list: all items of the training set, less the user’s own with “unseen”; “unseen-and-cold” adds the items that nobody rated before, “cold” takes only those.",
                 FieldKind::Choice {
                     options: Candidates::EVERY.map(|set| Choice::plain(set.as_str())).to_vec(),
                     default: "unseen".to_owned(),

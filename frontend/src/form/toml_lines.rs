@@ -69,27 +69,54 @@ fn values(text: &str) -> Vec<Token> {
     all
 }
 
-/// The line, from 0, where `path` is written; that of its section when the field itself is not there.
+/// The line, from 0, where `path` is written; that of what it lies in when the field itself is not there.
 pub(crate) fn line_of_path(text: &str, path: &str) -> Option<usize> {
-    let path = path.split('[').next().unwrap_or_default();
-    let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut wanted = path;
+    while !wanted.is_empty() {
+        if let Some(line) = line_of(text, wanted) {
+            return Some(line);
+        }
+        wanted = &wanted[..wanted.rfind(['.', '[']).unwrap_or(0)];
+    }
+    None
+}
+
+/// The line of exactly this path. The heading `[[a.b]]` begins the next element of `a.b`.
+fn line_of(text: &str, path: &str) -> Option<usize> {
     let mut current = String::new();
-    let mut heading = None;
+    // Elements so far of each list, by its path with the places of the lists around it.
+    let mut counts: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            name.trim().clone_into(&mut current);
+            let list = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+            current.clear();
+            let names: Vec<&str> = list.unwrap_or(name).trim().split('.').collect();
+            for (depth, part) in names.iter().enumerate() {
+                if depth > 0 {
+                    current.push('.');
+                }
+                current.push_str(part.trim());
+                if list.is_some() && depth + 1 == names.len() {
+                    *counts.entry(current.clone()).or_default() += 1;
+                }
+                if let Some(count) = counts.get(&current) {
+                    current = format!("{current}[{}]", count - 1);
+                }
+            }
             if current == path {
                 return Some(number);
             }
-            if current == section {
-                heading = Some(number);
+        } else if let Some((key, _)) = line.split_once('=') {
+            let key = key.trim();
+            let below = path.strip_prefix(&current).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
+            let inside = current.is_empty() || path.len() > current.len() && path.as_bytes()[current.len()] == b'.';
+            if inside && below == Some(key) {
+                return Some(number);
             }
-        } else if current == section && line.split('=').next().is_some_and(|name| name.trim() == key) {
-            return Some(number);
         }
     }
-    heading
+    None
 }
 
 /// The line, from 0, that the parser's message `… at line 3, column 5 …` names.
@@ -120,6 +147,19 @@ mod tests {
         assert_eq!(line_of_path(text, "split"), Some(2));
         assert_eq!(line_of_path(text, "training.epochs"), None);
         assert_eq!(line_of_path(text, "split.kind[3]"), Some(3));
+    }
+
+    #[test]
+    fn a_path_into_a_component_is_found_in_that_component() {
+        let text = "[recommender]\nkind = \"weighted\"\n[[recommender.components]]\nkind = \"ease\"\n\
+                    [[recommender.components]]\nkind = \"mixed\"\nweight = 2\n[[recommender.components.components]]\n\
+                    kind = \"bias\"\n[split]\nkind = \"random\"\n";
+        assert_eq!(line_of_path(text, "recommender.components[0].kind"), Some(3));
+        assert_eq!(line_of_path(text, "recommender.components[1].weight"), Some(6));
+        assert_eq!(line_of_path(text, "recommender.components[0].weight"), Some(2), "its heading");
+        assert_eq!(line_of_path(text, "recommender.components[1].components[0].kind"), Some(8));
+        assert_eq!(line_of_path(text, "recommender.components"), Some(0), "what it lies in");
+        assert_eq!(line_of_path("[recommender]\ncomponents = []\n", "recommender.components[1].kind"), Some(1));
     }
 
     #[test]

@@ -56,8 +56,12 @@ impl Audience {
             }
             _ => test_users.clone(),
         };
-        let with_cold = spec.evaluation.candidates == Candidates::UnseenAndCold;
-        let candidates = known_counts.iter().map(|&count| u32::from(count > 0 || with_cold)).collect();
+        let is_candidate = |count: u32| match spec.evaluation.candidates {
+            Candidates::Unseen | Candidates::All => count > 0,
+            Candidates::UnseenAndCold => true,
+            Candidates::Cold => count == 0,
+        };
+        let candidates = known_counts.iter().map(|&count| u32::from(is_candidate(count))).collect();
         let fit_counts = item_counts(all, &data.fit_rows);
         let mut learnt_from = vec![false; all.n_users()];
         for &row in &data.fit_rows {

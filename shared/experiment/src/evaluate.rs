@@ -125,13 +125,13 @@ pub(crate) fn evaluate(
         cold_item_rows: audience.cold_item_rows,
         tie_rule: TIE_RULE.to_owned(),
         tie_share: ranked.as_ref().map_or(0.0, |ranked| ranked.tie_share),
-        rating_scale: if spec.recommender.entry.predicts.has_probabilities() {
+        rating_scale: if spec.recommender.predicts().has_probabilities() {
             "liked (1) or not (0)".to_owned()
         } else {
             "stars".to_owned()
         },
     };
-    let with_cold = spec.evaluation.candidates == Candidates::UnseenAndCold;
+    let with_cold = matches!(spec.evaluation.candidates, Candidates::UnseenAndCold | Candidates::Cold);
     warn_of_what_cannot_be_found(&info, with_cold, data, host, story);
     let mut cutoffs: Vec<u32> = of_lists.iter().filter_map(|name| name.k).collect();
     cutoffs.sort_unstable();
@@ -196,7 +196,7 @@ fn predict_test_rows(
     let stars: Vec<f32> = data.test_rows.iter().map(|&row| all.rating[row as usize]).collect();
     let users = data.test_rows.iter().map(|&row| all.user[row as usize]).collect();
     let threshold = spec.evaluation.threshold;
-    if spec.recommender.entry.predicts.has_probabilities() {
+    if spec.recommender.predicts().has_probabilities() {
         let truth = stars.iter().map(|&rating| f32::from(u8::from(f64::from(rating) >= threshold))).collect();
         return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0 });
     }

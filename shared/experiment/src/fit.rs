@@ -1,7 +1,7 @@
 //! From a recommender's name to a recommender that has learnt.
 
 use recspeed_neural::NeuralFitError;
-use recspeed_recommenders::{FitError, TrainSet};
+use recspeed_recommenders::{FitError, FitRequest, TrainSet};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
 use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::summary::TrainingInfo;
@@ -26,8 +26,8 @@ impl Fitted {
 
 pub(crate) fn fit(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
     match &spec.training {
-        Some(training) => fit_network(spec, training, data, host),
-        None => fit_classical(spec, data, host),
+        Some(training) if spec.recommender.entry.is_trained() => fit_network(spec, training, data, host),
+        _ => fit_classical(spec, data, host),
     }
 }
 
@@ -59,10 +59,12 @@ fn fit_network(
 
 fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
     let train = TrainSet::new(&data.interactions, &data.fit_rows)
-        .with_attributes(data.item_attributes.as_ref(), data.user_attributes.as_ref());
+        .with_attributes(data.item_attributes.as_ref(), data.user_attributes.as_ref())
+        .with_validation(&data.steer_rows);
     let mut watch = LossWatch { host, last: None };
-    let recommender =
-        recspeed_recommenders::fit(&spec.recommender, &train, spec.seed, &mut watch).map_err(classical_failure)?;
+    let networks = |request: &FitRequest<'_>, observer: &mut dyn FitObserver| fit_component(spec, request, observer);
+    let request = FitRequest { recommender: &spec.recommender, data: &train, seed: spec.seed, elsewhere: &networks };
+    let recommender = recspeed_recommenders::fit_request(&request, &mut watch).map_err(classical_failure)?;
     let training = watch.last.map(|(step, epoch, loss)| TrainingInfo {
         epochs: epoch as u32,
         steps: step,
@@ -72,6 +74,35 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         parameters: recommender.parameters(),
     });
     Ok(Fitted { model: Model::Classical(recommender), training })
+}
+
+/// A network as a component of a hybrid, trained as `[training]` says; of a loss that it does not have it takes its own.
+fn fit_component(
+    spec: &ResolvedSpec,
+    request: &FitRequest<'_>,
+    observer: &mut dyn FitObserver,
+) -> recspeed_recommenders::Fitted {
+    let entry = request.recommender.entry;
+    let Some(training) = &spec.training else { return Err(FitError::NotHere { kind: entry.kind }) };
+    let loss = entry.losses.iter().find(|loss| **loss == training.loss).or(entry.losses.first());
+    let training = recspeed_types::spec::Training { loss: loss.copied().unwrap_or(training.loss), ..*training };
+    let interactions = request.data.interactions;
+    let rows = |rows| recspeed_neural::Rows { interactions, rows };
+    let fitted = recspeed_neural::fit(
+        request.recommender,
+        &training,
+        rows(request.data.rows),
+        rows(request.data.validation),
+        request.seed,
+        recspeed_neural::NeuralDevice::default(),
+        observer,
+    )
+    .map_err(|error| match error.code() {
+        FailureCode::Cancelled => FitError::Interrupted { done: 0, total: training.epochs.into(), unit: "epochs" },
+        code => FitError::Elsewhere { code, message: error.to_string() },
+    })?;
+    let (n_users, n_items) = (request.data.n_users(), request.data.n_items());
+    Ok(Box::new(NeuralRecommender { model: fitted.model, n_users, n_items }))
 }
 
 /// A fit knows its own tensors; the host adds what the operating system says.
@@ -112,11 +143,16 @@ impl FitObserver for LossWatch<'_> {
 }
 
 fn classical_failure(error: FitError) -> RunFailure {
-    let code = match &error {
+    let code = match error.root() {
         FitError::Interrupted { .. } => return RunFailure::cancelled(),
-        FitError::NoRows | FitError::NotHere { .. } | FitError::Needs { .. } | FitError::NoAttribute { .. } => {
-            FailureCode::InvalidSpec
-        }
+        FitError::Elsewhere { code, .. } => *code,
+        FitError::NoRows
+        | FitError::NotHere { .. }
+        | FitError::Needs { .. }
+        | FitError::NoAttribute { .. }
+        | FitError::NoValidation
+        | FitError::NotNamed { .. }
+        | FitError::Component { .. } => FailureCode::InvalidSpec,
         FitError::OutOfMemory { .. } => FailureCode::OutOfMemory,
         FitError::NegativeWeight { .. } | FitError::NegativeRating { .. } => FailureCode::Data,
         FitError::Diverged { .. } => FailureCode::Diverged,

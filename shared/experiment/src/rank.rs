@@ -45,7 +45,7 @@ pub(crate) fn rank(
         users: &audience.users,
         k: width.get(),
         exclude: match spec.evaluation.candidates {
-            Candidates::Unseen | Candidates::UnseenAndCold => Some(&audience.known),
+            Candidates::Unseen | Candidates::UnseenAndCold | Candidates::Cold => Some(&audience.known),
             Candidates::All => None,
         },
         candidates: Some(&candidates),

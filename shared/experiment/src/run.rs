@@ -2,7 +2,7 @@
 
 use recspeed_data::{Attributes, Interactions, SplitRows, apply_filters, leak_count, split};
 use recspeed_types::event::{MemoryBytes, Phase};
-use recspeed_types::spec::{FitOn, ResolvedSpec};
+use recspeed_types::spec::{Candidates, FitOn, ResolvedSpec};
 use recspeed_types::summary::{DataInfo, EngineInfo, RunSummary, SummaryStatus, Timing};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId};
 
@@ -148,6 +148,16 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
             interactions.len()
         );
         return Err(RunFailure::new(FailureCode::InvalidSpec, cause));
+    }
+    if spec.evaluation.candidates == Candidates::Cold {
+        let mut known = vec![false; interactions.n_items()];
+        for &row in train.iter().chain(&validation) {
+            known[interactions.item[row as usize] as usize] = true;
+        }
+        if test.iter().all(|&row| known[interactions.item[row as usize] as usize]) {
+            let cause = "evaluation.candidates is `cold`, but every item of the test has rows before it; take split.kind `cold-items`, or candidates `unseen`.";
+            return Err(RunFailure::new(FailureCode::InvalidSpec, cause.to_owned()));
+        }
     }
     let info = DataInfo {
         name,

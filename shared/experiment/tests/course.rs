@@ -94,7 +94,7 @@ fn every_kind_of_the_catalogue_runs_and_its_numbers_are_finite() {
                 r#"["rmse", "nmae", "user-mae", "accuracy", "auc", "ndcg@10", "coverage@10"]"#
             }
             recspeed_types::catalogue::Predicts::Likes => r#"["rmse", "accuracy", "auc", "log-loss", "f1@10"]"#,
-            recspeed_types::catalogue::Predicts::Scores => {
+            recspeed_types::catalogue::Predicts::Scores | recspeed_types::catalogue::Predicts::Components => {
                 r#"["ndcg@10", "mrr@10", "novelty@5", "diversity@10", "serendipity@10", "gini@10", "popularity-lift@10"]"#
             }
         };
@@ -219,4 +219,45 @@ fn items_that_nobody_rated_can_be_candidates_and_content_finds_some_of_them() {
     assert_eq!(all, items);
     let (_, _, popular) = found("popularity", "unseen-and-cold");
     assert!(some > popular, "content finds {some:?} of the new items, popularity {popular:?}");
+}
+
+#[test]
+fn a_network_can_be_a_component() {
+    let text = format!(
+        "{FRAME}[recommender]\nkind = \"weighted\"\ncomponents = [{{ kind = \"bias\", weight = 3 }}, {{ kind = \"mlp\" }}]\n[training]\nepochs = 1\n[evaluation]\nmetrics = [\"rmse\"]\n"
+    );
+    let (result, events) = attempt(None, &text, None);
+    let summary = result.unwrap();
+    assert!(summary.metrics["rmse"] < 1.5, "{:?}", summary.metrics);
+    let of_component =
+        |event: &EventKind| matches!(event, EventKind::Metric { name, .. } if name == "loss of component 1");
+    assert!(events.iter().any(of_component));
+    let diverging = text.replace("epochs = 1", "epochs = 1\noptimizer = \"sgd\"\nlearning_rate = 1000.0");
+    let failure = attempt(None, &diverging, None).0.unwrap_err();
+    assert_eq!(failure.code, FailureCode::Diverged);
+    assert!(failure.cause.starts_with("In recommender.components[1]"), "{failure}");
+}
+
+#[test]
+fn cold_items_are_ranked_among_themselves_where_there_are_some() {
+    let run = |split: &str, kind: &str| {
+        let text = format!(
+            "{FRAME}[split]\nkind = \"{split}\"\n[recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = [\"recall@10\"]\ncandidates = \"cold\"\n"
+        );
+        attempt(None, &text, None).0
+    };
+    let content = run("cold-items", "content-tfidf").unwrap();
+    let popular = run("cold-items", "popularity").unwrap();
+    assert!(content.evaluation.candidate_items < content.data.items / 2, "{}", content.evaluation.candidate_items);
+    assert_eq!(content.evaluation.cold_item_rows, content.data.test, "nothing else is tested");
+    assert!(content.metrics["recall@10"] > popular.metrics["recall@10"], "{:?}", content.metrics);
+    let refused = attempt(
+        Some(TINY),
+        &format!(
+            "{FRAME}[split]\nkind = \"contiguous-fold\"\nfolds = 2\n[recommender]\nkind = \"popularity\"\n[evaluation]\nmetrics = [\"recall@10\"]\ncandidates = \"cold\"\n"
+        ),
+        None,
+    );
+    let failure = refused.0.unwrap_err();
+    assert!(failure.cause.contains("split.kind `cold-items`"), "{failure}");
 }

@@ -1,5 +1,6 @@
 //! Why a fit ends without a model.
 
+use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Need;
 
 /// A fit that did not finish.
@@ -40,6 +41,14 @@ pub enum FitError {
         whose: &'static str,
         /// The attributes that are there.
         known: String,
+    },
+    /// Attributes are named, and the one that a hybrid adds is not among them.
+    #[error("recommender.attributes names attributes without `{name}`, which {what}; add it, or name none to use all")]
+    NotNamed {
+        /// The attribute that is added.
+        name: &'static str,
+        /// What it holds.
+        what: &'static str,
     },
     /// There is nothing to learn from.
     #[error("the training set has no rows; loosen the filters or hold out fewer rows")]
@@ -90,12 +99,61 @@ pub enum FitError {
         /// The iteration, from 1.
         iteration: u64,
     },
+    /// Weights are to be learnt, and nothing was held out to learn them by.
+    #[error(
+        "recommender.weights is \"learnt\", but no validation rows steer this fit; set split.validation_ratio and leave split.fit_on at \"train\""
+    )]
+    NoValidation,
+    /// What another crate says of the kinds that it fits.
+    #[error("{message}")]
+    Elsewhere {
+        /// The kind of failure.
+        code: FailureCode,
+        /// In words.
+        message: String,
+    },
+    /// A component of a hybrid cannot be fitted.
+    #[error("{}", of_component(*.index, error))]
+    Component {
+        /// Its place among the components, from 0.
+        index: usize,
+        /// Why.
+        error: Box<FitError>,
+    },
     /// The state to resume from belongs to something else.
     #[error("the checkpoint does not continue this fit: {reason}; start again without it")]
     Checkpoint {
         /// What does not match.
         reason: String,
     },
+}
+
+impl FitError {
+    /// The error of a hybrid whose component failed so. A stop is a stop, wherever it comes.
+    pub(crate) fn of_component(self, index: usize) -> Self {
+        match self {
+            Self::Interrupted { .. } | Self::Checkpoint { .. } => self,
+            error => Self::Component { index, error: Box::new(error) },
+        }
+    }
+
+    /// What failed at the bottom, through all hybrids.
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::Component { error, .. } => error.root(),
+            own => own,
+        }
+    }
+}
+
+/// A component speaks of its own table: the place of that table takes the place of `recommender`.
+fn of_component(index: usize, error: &FitError) -> String {
+    let (said, place) = (error.to_string(), format!("recommender.components[{index}]"));
+    if said.contains("recommender.") {
+        said.replace("recommender.", &format!("{place}."))
+    } else {
+        format!("in {place}: {said}")
+    }
 }
 
 fn remedy_for(need: Need) -> &'static str {

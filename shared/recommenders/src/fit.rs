@@ -4,11 +4,17 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::{FitError, Parts, PartsError, Recommender, TrainSet};
-use crate::{baselines, content, factorization, linear, neighbourhood};
+use crate::{baselines, content, factorization, hybrid, linear, neighbourhood};
 
 /// The families of this crate, in the catalogue's order.
-const FAMILIES: &[&[Method]] =
-    &[baselines::METHODS, neighbourhood::METHODS, factorization::METHODS, linear::METHODS, content::METHODS];
+const FAMILIES: &[&[Method]] = &[
+    baselines::METHODS,
+    neighbourhood::METHODS,
+    factorization::METHODS,
+    linear::METHODS,
+    content::METHODS,
+    hybrid::METHODS,
+];
 
 /// One kind: how it is fitted, and how it is made of its saved parts.
 pub(crate) struct Method {
@@ -73,7 +79,7 @@ pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> 
     if request.data.rows.is_empty() {
         return Err(FitError::NoRows);
     }
-    request.data.check_needs(entry)?;
+    request.data.check_needs(request.recommender)?;
     (method.fit)(request, observer)
 }
 

@@ -42,6 +42,8 @@ pub enum Reason {
         component: &'static str,
         /// Its part, in the unit of the score.
         part: f32,
+        /// What it gives as its own reasons, in the unit of its own score; empty where it does not explain.
+        because: Vec<Reason>,
     },
     /// The item's number of training interactions.
     Popularity {
@@ -107,6 +109,11 @@ pub trait Recommender: Send + Sync {
         None
     }
 
+    /// What it has learnt of each person, where that is a vector.
+    fn profiles(&self) -> Option<&dyn Profiles> {
+        None
+    }
+
     /// Everything that the model answers with: [`crate::restore`] makes the same model of it, to the last bit.
     fn parts(&self) -> Parts;
 }
@@ -137,6 +144,24 @@ pub trait FoldIn {
     fn explain_basket(&self, _basket: &[BasketItem], _item: u32, _n: usize) -> Vec<Reason> {
         Vec::new()
     }
+}
+
+/// A vector for each person in one space, as their taste in words or factors: what a meta-level hybrid learns from.
+pub trait Profiles {
+    /// Number of dimensions.
+    fn n_features(&self) -> usize;
+
+    /// Dimensions, ascending, and values of a user; empty where nothing is known.
+    ///
+    /// # Panics
+    /// When `user` is not below [`Recommender::n_users`].
+    fn of_user(&self, user: u32) -> Vec<(u32, f32)>;
+
+    /// The same for a person with this basket.
+    ///
+    /// # Panics
+    /// When an item is not below [`Recommender::n_items`].
+    fn of_basket(&self, basket: &[BasketItem]) -> Vec<(u32, f32)>;
 }
 
 /// The weightiest `n` parts; equal parts by item index, so that the answer is the same everywhere.

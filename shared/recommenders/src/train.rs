@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use recspeed_data::{Attributes, Csr, Interactions};
-use recspeed_types::catalogue::{Entry, Need};
+use recspeed_types::catalogue::Need;
+use recspeed_types::spec::ResolvedRecommender;
 
 use crate::FitError;
 
@@ -25,6 +26,8 @@ pub struct TrainSet<'a> {
     pub item_attributes: Option<&'a Attributes>,
     /// Attributes of the users, by id; some users may have none.
     pub user_attributes: Option<&'a Attributes>,
+    /// Rows that are not learnt from but may steer: what a hybrid learns its weights by. Often none.
+    pub validation: &'a [u32],
 }
 
 /// Sum and number of the ratings of one user or item.
@@ -54,7 +57,7 @@ impl<'a> TrainSet<'a> {
         let by_user = Csr::by_user(interactions, rows);
         let by_item = by_user.transpose(interactions.n_items());
         let (by_user, by_item) = (Arc::new(by_user), Arc::new(by_item));
-        Self { interactions, rows, by_user, by_item, item_attributes: None, user_attributes: None }
+        Self { interactions, rows, by_user, by_item, item_attributes: None, user_attributes: None, validation: &[] }
     }
 
     /// With what is known of items and users besides the ratings.
@@ -65,30 +68,26 @@ impl<'a> TrainSet<'a> {
         self
     }
 
-    /// Whether the data has what the method needs.
-    pub(crate) fn check_needs(&self, entry: &'static Entry) -> Result<(), FitError> {
+    /// With rows that steer.
+    #[must_use]
+    pub fn with_validation(mut self, rows: &'a [u32]) -> Self {
+        self.validation = rows;
+        self
+    }
+
+    /// Whether the data has what the method and its components need.
+    pub(crate) fn check_needs(&self, recommender: &ResolvedRecommender) -> Result<(), FitError> {
         let has = |need: &Need| match need {
             Need::ItemAttributes => self.item_attributes.is_some(),
             Need::UserAttributes => self.user_attributes.is_some(),
             Need::Timestamps => self.interactions.has_timestamps,
         };
-        match entry.needs.iter().find(|need| !has(need)) {
-            Some(&need) => Err(FitError::Needs { kind: entry.kind, need }),
-            None => Ok(()),
+        let entry = recommender.entry;
+        if let Some(&need) = entry.needs.iter().find(|need| !has(need)) {
+            return Err(FitError::Needs { kind: entry.kind, need });
         }
-    }
-
-    /// For methods whose weights are the ratings.
-    pub(crate) fn refuse_negative_weights(&self) -> Result<(), FitError> {
-        let columns = self.interactions;
-        match self.rows.iter().map(|&row| row as usize).find(|&row| columns.rating[row] < 0.0) {
-            Some(row) => Err(FitError::NegativeWeight {
-                user: columns.users.get(columns.user[row]).to_owned(),
-                item: columns.items.get(columns.item[row]).to_owned(),
-                rating: columns.rating[row],
-            }),
-            None => Ok(()),
-        }
+        let mut components = recommender.components().iter().enumerate();
+        components.try_for_each(|(index, each)| self.check_needs(each).map_err(|error| error.of_component(index)))
     }
 
     /// Number of users, with those that have no training row.

@@ -41,7 +41,8 @@ fn the_catalogue_and_the_implementations_name_the_same_kinds() {
 fn every_choice_and_every_bound_of_every_parameter_can_be_fitted() {
     let (all, rows) = varied(12, 15, 80);
     let known = known(&all);
-    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known.0), Some(&known.1));
+    let (rows, validation) = rows.split_at(70);
+    let data = TrainSet::new(&all, rows).with_attributes(Some(&known.0), Some(&known.1)).with_validation(validation);
     for entry in catalogue::ENTRIES.iter().filter(|entry| kinds().any(|kind| kind == entry.kind)) {
         for param in entry.params {
             let values: Vec<ParamValue> = match &param.kind {
@@ -57,9 +58,12 @@ fn every_choice_and_every_bound_of_every_parameter_can_be_fitted() {
                 ParamKind::Names { .. } => {
                     vec![ParamValue::Names(vec![]), ParamValue::Names(vec!["colour".to_owned()])]
                 }
-                ParamKind::Recommenders { min_len, max_len, .. } => [*min_len, (*max_len).min(4)]
-                    .map(|len| ParamValue::Recommenders(vec![RecommenderSpec::new("item-mean"); len]))
-                    .to_vec(),
+                ParamKind::Recommenders { min_len, max_len, .. } => {
+                    let first =
+                        |index| RecommenderSpec::new(param.kind.slot(index).unwrap().takes.kinds().next().unwrap());
+                    let list = |len| ParamValue::Recommenders((0..len).map(first).collect());
+                    [*min_len, (*max_len).min(4)].map(list).to_vec()
+                }
             };
             for value in values {
                 let setting = resolved(entry.kind, &[(param.name, value.clone())]);

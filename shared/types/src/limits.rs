@@ -12,6 +12,10 @@ pub const MAX_PERMALINK_CHARS: usize = 8 * 1024;
 pub const MAX_PATH_CHARS: usize = 1024;
 /// How deep recommenders may hold recommenders: a hybrid of hybrids of hybrids.
 pub const MAX_NESTING: usize = 3;
+/// Recommenders that one hybrid may hold.
+pub const MAX_COMPONENTS: usize = 8;
+/// Recommenders of one spec in all, hybrids and their components.
+pub const MAX_RECOMMENDERS: usize = 32;
 /// Metrics in one evaluation.
 pub const MAX_METRICS: usize = 64;
 /// Largest `k` of a metric at k.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use recspeed_types::catalogue::{self, Entry, Param};
+use recspeed_types::catalogue::{self, Entry, Param, ParamKind};
 use serde_json::json;
 
 use super::failure::CommandError;
@@ -101,11 +101,24 @@ fn describe(entry: &Entry) -> String {
         "default",
         "what it does",
     ]);
-    for param in entry.params {
-        table.add_row([param.name, &param.kind.allowed(), &param.default_value().to_string(), param.help]);
+    for (name, param) in written(entry) {
+        table.add_row([&name, &param.kind.allowed(), &param.default_value().to_string(), param.help]);
     }
     let _ = writeln!(text, "{table}");
     text
+}
+
+/// The parameters of an entry with their names, and those of its components' places, as `components[].weight`.
+fn written(entry: &Entry) -> Vec<(String, &'static Param)> {
+    let mut all = Vec::new();
+    for param in entry.params {
+        all.push((param.name.to_owned(), param));
+        if let ParamKind::Recommenders { slots, .. } = &param.kind {
+            let of_places = slots.iter().flat_map(|slot| slot.params);
+            all.extend(of_places.map(|of_place| (format!("{}[].{}", param.name, of_place.name), of_place)));
+        }
+    }
+    all
 }
 
 fn needs(entry: &Entry) -> String {
@@ -142,9 +155,9 @@ fn markdown() -> String {
         if !entry.params.is_empty() {
             text.push_str("\n| parameter | allowed | default | what it does |\n|---|---|---|---|\n");
         }
-        for param in entry.params {
+        for (name, param) in written(entry) {
             let (allowed, default) = (param.kind.allowed(), param.default_value());
-            let _ = writeln!(text, "| `{}` | {allowed} | `{default}` | {} |", param.name, param.help);
+            let _ = writeln!(text, "| `{name}` | {allowed} | `{default}` | {} |", param.help);
         }
     }
     text
@@ -171,7 +184,7 @@ fn as_json(entry: &Entry) -> serde_json::Value {
         "summary": entry.summary,
         "source": { "authors": entry.source.authors, "title": entry.source.title, "link": entry.source.link },
         "predicts": entry.predicts.as_str(),
-        "parameters": entry.params.iter().map(param_json).collect::<Vec<_>>(),
+        "parameters": written(entry).iter().map(|(name, param)| param_json(name, param)).collect::<Vec<_>>(),
         "losses": entry.losses.iter().map(|l| l.as_str()).collect::<Vec<_>>(),
         "needs": entry.needs.iter().map(|need| need.as_str()).collect::<Vec<_>>(),
         "random": entry.random,
@@ -182,9 +195,9 @@ fn as_json(entry: &Entry) -> serde_json::Value {
     })
 }
 
-fn param_json(param: &Param) -> serde_json::Value {
+fn param_json(name: &str, param: &Param) -> serde_json::Value {
     json!({
-        "name": param.name,
+        "name": name,
         "title": param.title,
         "help": param.help,
         "allowed": param.kind.allowed(),

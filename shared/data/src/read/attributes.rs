@@ -1,9 +1,9 @@
-//! RecBole's `.item` and `.user` files.
+//! RecBole's `.item` and `.user` files, and JSON lists by id.
 
 use recspeed_types::limits::MAX_BAD_LINES_SHOWN;
 
 use super::error::{BadLine, BadReason, ReadError, quote};
-use super::{ReadLimits, line, text};
+use super::{ReadLimits, attribute_lists, line, text};
 use crate::attributes::{AttributeColumn, AttributeValues, Attributes};
 use crate::dictionary::{Dictionary, DictionaryBuilder};
 
@@ -74,11 +74,16 @@ impl Growing {
 /// Reads a RecBole attribute file: a typed header whose first column is the id, then one line an id, columns separated
 /// by tabs. Of several lines with one id the first counts. Accepts gzip, a byte-order mark and Windows line ends.
 ///
+/// A file that begins with `{` is read as JSON lists by id, `{"83": [4, 5, 6]}`: one column, `attribute`.
+///
 /// # Errors
-/// [`ReadError`]: no such header, or more than 1 % bad lines.
+/// [`ReadError`]: no such header, more than 1 % bad lines, or JSON of another form.
 pub fn read_attributes(bytes: &[u8]) -> Result<Attributes, ReadError> {
     let limits = ReadLimits::default();
     let text = text::open(bytes, limits.max_inflated_bytes)?;
+    if attribute_lists::is_one(&text) {
+        return attribute_lists::read(&text);
+    }
     let mut lines = text.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).zip(1u64..);
     let (first, _) = lines.next().ok_or(ReadError::Empty)?;
     let mut columns = header(first).ok_or_else(|| ReadError::Header { found: quote(first), expected: EXPECTED })?;

@@ -88,6 +88,12 @@ pub enum ReadError {
         /// What the format asks for.
         expected: &'static str,
     },
+    /// The file begins as JSON, and is not what attributes are in.
+    #[error("the file is no JSON of attributes by id, as {{\"83\": [4, 5, 6]}}: {message}")]
+    Json {
+        /// What does not fit, with line and column.
+        message: String,
+    },
     /// More lines are bad than allowed.
     #[error("{}", too_many(*bad, *lines, *limit, shown))]
     TooManyBadLines {

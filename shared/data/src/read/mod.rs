@@ -4,6 +4,7 @@
 //! a time gets its ids numbered ([`encode`]). The order of first appearance decides every index, so the result does not
 //! depend on the number of threads.
 
+mod attribute_lists;
 mod attributes;
 mod chunk;
 mod encode;

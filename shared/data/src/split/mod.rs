@@ -76,6 +76,16 @@ pub fn split(interactions: &Interactions, plan: &SplitPlan, seed: u64) -> Result
             rows.sort_unstable_by_key(|&row| std::cmp::Reverse((interactions.timestamp[row as usize], row)));
             assign(&mut parts, &rows, test, validation);
         }
+        Split::ColdItems { test_ratio, validation_ratio } => {
+            let mut items: Vec<u32> = interactions.item.clone();
+            items.sort_unstable();
+            items.dedup();
+            let (test, validation) = (share(items.len(), test_ratio), share(items.len(), validation_ratio));
+            draw_front(&mut items, test + validation, &mut rng);
+            let mut part_of = vec![Part::Train; interactions.n_items()];
+            assign(&mut part_of, &items, test, validation);
+            parts.iter_mut().zip(&interactions.item).for_each(|(part, &item)| *part = part_of[item as usize]);
+        }
         Split::ContiguousFold { folds, fold } => {
             let bounds = fold_bounds(n, folds, fold);
             parts[bounds].fill(Part::Test);

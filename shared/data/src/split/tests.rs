@@ -24,7 +24,8 @@ fn any_split() -> impl Strategy<Value = Split> {
     prop_oneof![
         ratios.clone().prop_map(|(test_ratio, validation_ratio)| Split::Random { test_ratio, validation_ratio }),
         ratios.clone().prop_map(|(test_ratio, validation_ratio)| Split::PerUserRandom { test_ratio, validation_ratio }),
-        ratios.prop_map(|(test_ratio, validation_ratio)| Split::GlobalTime { test_ratio, validation_ratio }),
+        ratios.clone().prop_map(|(test_ratio, validation_ratio)| Split::GlobalTime { test_ratio, validation_ratio }),
+        ratios.prop_map(|(test_ratio, validation_ratio)| Split::ColdItems { test_ratio, validation_ratio }),
         any::<bool>().prop_map(|validation| Split::LeaveLastOut { validation }),
         (1u32..5).prop_map(|n| Split::PerUserFirstN { n }),
         folds.clone().prop_map(|(folds, fold)| Split::ContiguousFold { folds, fold }),
@@ -183,4 +184,19 @@ fn impossible_splits_say_what_to_change() {
     );
     let error = split(&single, &plan(Split::PerUserFirstN { n: 3 }), 0).unwrap_err();
     assert_eq!(error.to_string(), "split: of 2 rows none would be left for training; hold fewer rows out");
+}
+
+#[test]
+fn a_cold_item_has_all_its_rows_in_one_part_and_shares_count_items() {
+    let mut builder = InteractionsBuilder::default();
+    for row in 0..400u32 {
+        builder.push(&(row % 23).to_string(), &(row * row % 40).to_string(), 1.0, 0);
+    }
+    let data = builder.finish();
+    let parts = split(&data, &plan(Split::ColdItems { test_ratio: 0.25, validation_ratio: 0.25 }), 5).unwrap();
+    let items =
+        |rows: &[u32]| rows.iter().map(|&row| data.item[row as usize]).collect::<std::collections::BTreeSet<_>>();
+    let (train, validation, test) = (items(&parts.train), items(&parts.validation), items(&parts.test));
+    assert!(train.is_disjoint(&test) && train.is_disjoint(&validation) && validation.is_disjoint(&test));
+    assert_eq!((test.len(), validation.len()), (share(data.n_items(), 0.25), share(data.n_items(), 0.25)));
 }

@@ -5,7 +5,7 @@ use recspeed_data::{
     AttributeColumn, AttributeValues, Attributes, Dictionary, DictionaryBuilder, Interactions, InteractionsBuilder,
 };
 use recspeed_recommenders::{Recommender, TrainSet, fit};
-use recspeed_types::spec::{EvaluationSpec, ParamValue, RecommenderSpec, ResolvedRecommender};
+use recspeed_types::spec::{EvaluationSpec, ParamValue, RecommenderSpec, ResolvedRecommender, SplitSpec};
 use recspeed_types::{ExperimentSpec, MetricKind, MetricName, Unobserved};
 
 /// A recommender as a spec would give it.
@@ -16,7 +16,10 @@ pub(crate) fn resolved(kind: &str, params: &[(&str, ParamValue)]) -> ResolvedRec
     }
     let metrics = vec![MetricName::at(MetricKind::Ndcg, 10)];
     let evaluation = EvaluationSpec { metrics, ..EvaluationSpec::default() };
-    ExperimentSpec { recommender, evaluation, ..ExperimentSpec::default() }.resolve().expect("a valid spec").recommender
+    // Weights are learnt only where validation rows are held out.
+    let split = SplitSpec { validation_ratio: Some(0.1), ..SplitSpec::default() };
+    let spec = ExperimentSpec { recommender, split, evaluation, ..ExperimentSpec::default() };
+    spec.resolve().expect("a valid spec").recommender
 }
 
 pub(crate) fn text(value: &str) -> ParamValue {

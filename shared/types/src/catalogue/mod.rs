@@ -6,12 +6,16 @@
 mod baselines;
 mod content;
 mod factorization;
+mod hybrid;
 mod linear;
 mod neighbourhood;
 mod neural;
-
 #[cfg(feature = "schema")]
-use crate::limits::MAX_NAME_CHARS;
+pub(crate) mod schema;
+mod slot;
+
+pub use slot::{Slot, Takes, is_of_a_place};
+
 use crate::spec::{Loss, ParamValue, RecommenderSpec};
 
 /// Every recommender, in the order that lists use.
@@ -25,17 +29,21 @@ pub static ENTRIES: &[&Entry] = &[
     &neighbourhood::USER_KNN,
     &neighbourhood::ITEM_KNN,
     &neighbourhood::SLOPE_ONE,
-    &factorization::ALS_EXPLICIT,
     &factorization::ALS_IMPLICIT,
     &factorization::BPR,
-    &factorization::WARP,
     &factorization::BIASED_MF,
     &factorization::SVDPP,
     &factorization::NMF,
     &linear::EASE,
     &linear::SLIM,
     &content::CONTENT_TFIDF,
-    &content::CONTENT_LINEAR,
+    &hybrid::WEIGHTED,
+    &hybrid::SWITCHING,
+    &hybrid::MIXED,
+    &hybrid::CASCADE,
+    &hybrid::FEATURE_COMBINATION,
+    &hybrid::FEATURE_AUGMENTATION,
+    &hybrid::META_LEVEL,
     &neural::MLP,
 ];
 
@@ -141,6 +149,8 @@ pub enum Predicts {
     /// The probability that a rating is at least `evaluation.threshold`; items are ranked by it, and errors are measured
     /// against 1 and 0.
     Likes,
+    /// As the components of a hybrid: ratings where each of them gives ratings, otherwise scores.
+    Components,
 }
 
 impl Predicts {
@@ -151,17 +161,28 @@ impl Predicts {
             Self::Scores => "scores",
             Self::Both => "ratings and scores",
             Self::Likes => "probabilities of liking",
+            Self::Components => "ratings where every component does, otherwise scores",
         }
     }
 
-    /// Whether a prediction for each test row can be compared with the truth.
+    /// Whether a prediction for each test row can be compared with the truth; of a hybrid, ask what it was [made of](Self::with).
     pub const fn has_ratings(self) -> bool {
-        !matches!(self, Self::Scores)
+        !matches!(self, Self::Scores | Self::Components)
     }
 
     /// Whether predictions are probabilities.
     pub const fn has_probabilities(self) -> bool {
         matches!(self, Self::Likes)
+    }
+
+    /// What a recommender with these components predicts.
+    #[must_use]
+    pub fn with(self, components: impl IntoIterator<Item = Self>) -> Self {
+        match self {
+            Self::Components if components.into_iter().all(|each| each == Self::Ratings) => Self::Ratings,
+            Self::Components => Self::Scores,
+            own => own,
+        }
     }
 }
 
@@ -259,6 +280,8 @@ pub enum ParamKind {
         max_len: usize,
         /// Kinds of the default, each with its own defaults.
         default: &'static [&'static str],
+        /// What may stand at each place and what is said of it there; the last one holds for all further places.
+        slots: &'static [Slot],
     },
 }
 
@@ -274,8 +297,8 @@ impl ParamKind {
                 format!("a list of 1 to {max_len} whole numbers from {min} to {max}, as [64, 64]")
             }
             Self::Names { max_len, .. } => format!("a list of up to {max_len} names, as [\"category\", \"brand\"]"),
-            Self::Recommenders { min_len, max_len, .. } => {
-                format!("a list of {min_len} to {max_len} recommenders, as [{{ kind = \"popularity\" }}]")
+            Self::Recommenders { min_len, max_len, default, slots } => {
+                slot::allowed(*min_len, *max_len, default, slots)
             }
         }
     }
@@ -309,43 +332,6 @@ impl Entry {
     /// Whether `[training]` applies.
     pub const fn is_trained(&self) -> bool {
         !self.losses.is_empty()
-    }
-
-    /// The JSON Schema of `[recommender]` with this kind.
-    #[cfg(feature = "schema")]
-    pub(crate) fn json_schema(&self) -> serde_json::Value {
-        use serde_json::json;
-        let mut properties = serde_json::Map::new();
-        properties.insert("kind".to_owned(), json!({ "const": self.kind }));
-        for param in self.params {
-            let mut schema = match &param.kind {
-                ParamKind::Integer { min, max, .. } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-                ParamKind::Float { min, max, .. } => json!({ "type": "number", "minimum": min, "maximum": max }),
-                ParamKind::Boolean { .. } => json!({ "type": "boolean" }),
-                ParamKind::Choice { options, .. } => json!({ "enum": options }),
-                ParamKind::Integers { min, max, max_len, .. } => json!({
-                    "type": "array", "minItems": 1, "maxItems": max_len,
-                    "items": { "type": "integer", "minimum": min, "maximum": max },
-                }),
-                ParamKind::Names { max_len, .. } => json!({
-                    "type": "array", "maxItems": max_len,
-                    "items": { "type": "string", "minLength": 1, "maxLength": MAX_NAME_CHARS },
-                }),
-                ParamKind::Recommenders { min_len, max_len, .. } => json!({
-                    "type": "array", "minItems": min_len, "maxItems": max_len,
-                    "items": { "$ref": "#/$defs/RecommenderSpec" },
-                }),
-            };
-            if let Some(object) = schema.as_object_mut() {
-                object.insert("description".to_owned(), json!(param.help));
-                object.insert("default".to_owned(), json!(param.default_value()));
-            }
-            properties.insert(param.name.to_owned(), schema);
-        }
-        json!({
-            "type": "object", "title": self.title, "description": self.summary,
-            "properties": properties, "required": ["kind"], "additionalProperties": false,
-        })
     }
 }
 

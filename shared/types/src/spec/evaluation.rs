@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Problems;
-use crate::catalogue::{self, Entry, Predicts};
+use super::recommender::{RecommenderSpec, ResolvedRecommender};
+use crate::catalogue::Predicts;
 use crate::limits::MAX_METRICS;
 use crate::metric::{MetricKind, MetricName};
 
@@ -41,11 +42,13 @@ pub enum Candidates {
     /// Every item of the data set, those that nobody rated before the test too, without the user's own: what methods that
     /// know items by their attributes are for.
     UnseenAndCold,
+    /// Only items that nobody rated before the test: how well what is new is put in order.
+    Cold,
 }
 
 impl Candidates {
     /// Every candidate set.
-    pub const EVERY: [Self; 3] = [Self::Unseen, Self::All, Self::UnseenAndCold];
+    pub const EVERY: [Self; 4] = [Self::Unseen, Self::All, Self::UnseenAndCold, Self::Cold];
 
     /// The name as written in a spec.
     pub const fn as_str(self) -> &'static str {
@@ -53,6 +56,7 @@ impl Candidates {
             Self::Unseen => "unseen",
             Self::All => "all",
             Self::UnseenAndCold => "unseen-and-cold",
+            Self::Cold => "cold",
         }
     }
 
@@ -64,6 +68,7 @@ impl Candidates {
             Self::UnseenAndCold => {
                 "full ranking over all items of the data set, items without rows before the test too, less the user's own"
             }
+            Self::Cold => "ranking over the items without rows before the test only",
         }
     }
 }
@@ -101,14 +106,14 @@ impl EvaluationSpec {
     }
 
     /// Chooses the metrics of a document that names none by what the recommender predicts.
-    pub(crate) fn choose_metrics(&mut self, kind: &str) {
+    pub(crate) fn choose_metrics(&mut self, recommender: &RecommenderSpec) {
         if self.metrics.is_empty() {
-            let scores = catalogue::find(kind).is_some_and(|entry| entry.predicts == Predicts::Scores);
+            let scores = recommender.predicts() == Some(Predicts::Scores);
             self.metrics = if scores { metrics_of_lists() } else { default_metrics() };
         }
     }
 
-    pub(crate) fn check(&self, entry: Option<&Entry>, problems: &mut Problems) {
+    pub(crate) fn check(&self, recommender: Option<&ResolvedRecommender>, problems: &mut Problems) {
         if self.metrics.is_empty() || self.metrics.len() > MAX_METRICS {
             problems.add(
                 "evaluation.metrics",
@@ -119,23 +124,23 @@ impl EvaluationSpec {
             let path = format!("evaluation.metrics[{index}]");
             if self.metrics[..index].contains(metric) {
                 problems.add(path, format!("repeats `{metric}`; name each metric once"));
-            } else if let Some(entry) = entry
+            } else if let Some(recommender) = recommender
                 && metric.kind.of_ratings()
-                && !entry.predicts.has_ratings()
+                && !recommender.predicts().has_ratings()
             {
                 let message = format!(
                     "is `{metric}`, but `{}` gives scores, not ratings; choose metrics at k, as ndcg@10",
-                    entry.kind
+                    recommender.entry.kind
                 );
                 problems.add(path, message);
-            } else if let Some(entry) = entry
+            } else if let Some(recommender) = recommender
                 && metric.kind.of_probabilities()
-                && !entry.predicts.has_probabilities()
+                && !recommender.predicts().has_probabilities()
             {
                 let message = format!(
                     "is `{metric}`, but `{}` gives {}, not probabilities; choose accuracy or auc",
-                    entry.kind,
-                    entry.predicts.as_str()
+                    recommender.entry.kind,
+                    recommender.predicts().as_str()
                 );
                 problems.add(path, message);
             }

@@ -5,11 +5,14 @@ use toml_parser::lexer::TokenKind;
 
 use super::words::in_plain_words;
 use super::{ExperimentSpec, SpecError, SpecErrors};
-use crate::limits::MAX_SPEC_BYTES;
+use crate::catalogue;
+use crate::limits::{MAX_NESTING, MAX_SPEC_BYTES};
 
 /// Dots in one TOML key. The spec has keys with one; each more makes the parsed tables one level deeper, and thousands
 /// would exhaust the stack.
 const MAX_KEY_DOTS: usize = 4;
+/// Names in an assignment: `recommender`, then `components` and a number for each level of hybrids, then the parameter.
+const MAX_PATH: usize = 2 + 2 * MAX_NESTING;
 
 /// A text that is no spec.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +40,14 @@ pub enum SpecParseError {
         /// What was given.
         given: String,
     },
+    /// A `--set` that changes an element of a list, and the list has no such element.
+    #[error("{path}: is not there; the spec's list has {len} elements, numbered from 0")]
+    NoElement {
+        /// The element, as `recommender.components.3`.
+        path: String,
+        /// How many there are.
+        len: usize,
+    },
 }
 
 impl SpecParseError {
@@ -60,6 +71,7 @@ impl ExperimentSpec {
 
     /// Reads TOML and then applies assignments such as `training.epochs=5` or `recommender.kind="popularity"`; a value
     /// that is no TOML is taken as a text. An assignment to `recommender.kind` drops the parameters of the old kind.
+    /// `recommender.components.0.weight=2` changes the first component of a hybrid.
     ///
     /// # Errors
     /// As [`Self::from_toml`]; [`SpecParseError::Assignment`] for a text without `=` or an empty key.
@@ -163,7 +175,7 @@ fn located(value: serde_json::Value) -> Result<ExperimentSpec, SpecParseError> {
         let path = if path == "." { String::new() } else { path };
         SpecParseError::Field(in_plain_words(path, &error.to_string()))
     })?;
-    spec.evaluation.choose_metrics(&spec.recommender.kind);
+    spec.evaluation.choose_metrics(&spec.recommender);
     Ok(spec)
 }
 
@@ -196,11 +208,12 @@ fn as_json(path: &str, value: toml::Value) -> Result<serde_json::Value, SpecPars
     })
 }
 
+/// Sets `section.field=value`; a number in the path is the place in a list, as in `recommender.components.0.weight=2`.
 fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseError> {
     let wrong = || SpecParseError::Assignment { given: assignment.chars().take(80).collect() };
     let (key, text) = assignment.split_once('=').ok_or_else(wrong)?;
     let path: Vec<&str> = key.trim().split('.').collect();
-    if path.iter().any(|part| part.is_empty()) || path.len() > 1 + MAX_KEY_DOTS {
+    if path.iter().any(|part| part.is_empty()) || path.len() > MAX_PATH {
         return Err(wrong());
     }
     let text = text.trim();
@@ -210,13 +223,25 @@ fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseErro
         .and_then(|mut parsed| if parsed.len() == 1 { parsed.remove("v") } else { None })
         .unwrap_or_else(|| toml::Value::String(text.to_owned()));
     let Some((last, sections)) = path.split_last() else { return Err(wrong()) };
+    let mut sections = sections.iter().enumerate().peekable();
     let mut place = table;
-    for section in sections {
-        let entry = place.entry((*section).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        place = entry.as_table_mut().ok_or_else(wrong)?;
+    while let Some((_, section)) = sections.next() {
+        let entry = place.entry((*section).to_owned()).or_insert_with(|| match sections.peek() {
+            Some((_, next)) if next.parse::<usize>().is_ok() => toml::Value::Array(Vec::new()),
+            _ => toml::Value::Table(toml::Table::new()),
+        });
+        place = match (entry, sections.peek().and_then(|(at, next)| Some((*at, next.parse::<usize>().ok()?)))) {
+            (toml::Value::Array(list), Some((at, index))) => {
+                sections.next();
+                let missing = SpecParseError::NoElement { path: path[..=at].join("."), len: list.len() };
+                list.get_mut(index).ok_or(missing)?.as_table_mut().ok_or_else(wrong)?
+            }
+            (entry, _) => entry.as_table_mut().ok_or_else(wrong)?,
+        };
     }
-    if path == ["recommender", "kind"] && place.get("kind") != Some(&value) {
-        place.clear();
+    if path[0] == "recommender" && *last == "kind" && place.get("kind") != Some(&value) {
+        // What is said of the place holds for whatever stands there.
+        place.retain(|name, _| path.len() > 2 && catalogue::is_of_a_place(name));
     }
     place.insert((*last).to_owned(), value);
     Ok(())

@@ -1,16 +1,14 @@
 //! `[recommender]`: the method and its parameters, checked against the [catalogue](crate::catalogue).
 
+mod serial;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use super::Problems;
 use super::dataset::shorten;
-use crate::catalogue::{self, Entry, ParamKind};
-use crate::limits::{MAX_NAME_CHARS, MAX_NESTING};
+use crate::catalogue::{self, Entry, Param, ParamKind, Predicts, Slot, Takes};
+use crate::limits::{MAX_NAME_CHARS, MAX_NESTING, MAX_RECOMMENDERS};
 
 /// The value of a recommender's parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +62,7 @@ pub struct RecommenderSpec {
 pub struct ResolvedRecommender {
     /// The entry of the catalogue.
     pub entry: &'static Entry,
+    /// Of every other parameter.
     params: BTreeMap<&'static str, ParamValue>,
     /// Of every parameter that takes recommenders.
     components: BTreeMap<&'static str, Vec<ResolvedRecommender>>,
@@ -147,11 +146,46 @@ impl ResolvedRecommender {
         }
     }
 
+    /// The components of a hybrid; empty for every other recommender.
+    pub fn components(&self) -> &[Self] {
+        self.components.get("components").map_or(&[], Vec::as_slice)
+    }
+
     /// This recommender and every component of it, outermost first.
     pub fn all(&self) -> Vec<&Self> {
         let mut all = vec![self];
         all.extend(self.components.values().flatten().flat_map(Self::all));
         all
+    }
+
+    /// Calls `visit` with this recommender and every component of it, each with its path, outermost first.
+    pub(crate) fn visit(&self, at: &str, visit: &mut dyn FnMut(&str, &Self)) {
+        visit(at, self);
+        for (name, components) in &self.components {
+            for (index, component) in components.iter().enumerate() {
+                component.visit(&format!("{at}.{name}[{index}]"), visit);
+            }
+        }
+    }
+
+    /// What it predicts: a hybrid as its components say.
+    pub fn predicts(&self) -> Predicts {
+        self.entry.predicts.with(self.components.values().flatten().map(Self::predicts))
+    }
+
+    /// Whether what it learns depends on the seed.
+    pub fn random(&self) -> bool {
+        self.all().iter().any(|each| each.entry.random)
+    }
+
+    /// Whether it serves people who came after the training: a hybrid where all of its components do.
+    pub fn serves_new_users(&self) -> bool {
+        self.all().iter().all(|each| each.entry.new_users.is_some())
+    }
+
+    /// The first that is trained step by step, itself or one of its components.
+    pub fn trained(&self) -> Option<&'static Entry> {
+        self.all().iter().map(|each| each.entry).find(|entry| entry.is_trained())
     }
 }
 
@@ -168,21 +202,55 @@ impl RecommenderSpec {
         self
     }
 
-    pub(crate) fn resolve(&self, problems: &mut Problems) -> Option<ResolvedRecommender> {
-        self.resolve_at("recommender", 0, problems)
+    /// What it predicts, as far as that can be known of a spec that may have mistakes; `None` for an unknown kind.
+    pub fn predicts(&self) -> Option<Predicts> {
+        let entry = catalogue::find(&self.kind)?;
+        let of = |param: &Param| match self.params.get(param.name).cloned().unwrap_or_else(|| param.default_value()) {
+            ParamValue::Recommenders(components) => components,
+            _ => Vec::new(),
+        };
+        let components = entry.params.iter().flat_map(of);
+        Some(entry.predicts.with(components.map(|each| each.predicts().unwrap_or(Predicts::Scores))))
     }
 
-    /// `path`: where it stands in the spec. `depth`: how many recommenders it is a component of.
-    fn resolve_at(&self, at: &str, depth: usize, problems: &mut Problems) -> Option<ResolvedRecommender> {
+    /// Recommenders in all, this one and every component of it.
+    fn count(&self) -> usize {
+        let held = self.params.values().map(|value| match value {
+            ParamValue::Recommenders(components) => components.iter().map(Self::count).sum(),
+            _ => 0,
+        });
+        1 + held.sum::<usize>()
+    }
+
+    pub(crate) fn resolve(&self, problems: &mut Problems) -> Option<ResolvedRecommender> {
+        let count = self.count();
+        if count > MAX_RECOMMENDERS {
+            let message = format!("holds {count} recommenders in all; allowed: up to {MAX_RECOMMENDERS}");
+            problems.add("recommender", message);
+            return None;
+        }
+        self.resolve_at("recommender", None, 0, problems)
+    }
+
+    /// `at`: where it stands in the spec. `slot`: its place in a hybrid. `depth`: how many recommenders it is a component of.
+    fn resolve_at(
+        &self,
+        at: &str,
+        slot: Option<&'static Slot>,
+        depth: usize,
+        problems: &mut Problems,
+    ) -> Option<ResolvedRecommender> {
+        let takes = slot.map_or(Takes::Any, |slot| slot.takes);
         let Some(entry) = catalogue::find(&self.kind) else {
             let near = catalogue::nearest(&self.kind).map_or(String::new(), |k| format!(" (did you mean `{k}`?)"));
-            let allowed = catalogue::kinds().collect::<Vec<_>>().join(", ");
+            let allowed = takes.kinds().collect::<Vec<_>>().join(", ");
             problems.add(format!("{at}.kind"), format!("is `{}`{near}; allowed: {allowed}", shorten(&self.kind)));
             return None;
         };
+        let declared = || declared(entry, slot);
         for name in self.params.keys() {
-            if entry.param(name).is_none() {
-                let allowed = entry.params.iter().map(|p| p.name).collect::<Vec<_>>().join(", ");
+            if declared().all(|param| param.name != name) {
+                let allowed = declared().map(|p| p.name).collect::<Vec<_>>().join(", ");
                 let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed };
                 let path = format!("{at}.{}", shorten(name));
                 problems.add(path, format!("is no parameter of `{}`; its parameters: {allowed}", entry.kind));
@@ -190,7 +258,7 @@ impl RecommenderSpec {
         }
         let mut params = BTreeMap::new();
         let mut components = BTreeMap::new();
-        for param in entry.params {
+        for param in declared() {
             let path = || format!("{at}.{}", param.name);
             let value = match self.params.get(param.name) {
                 None => param.default_value(),
@@ -210,34 +278,52 @@ impl RecommenderSpec {
                     continue;
                 }
                 let resolve = |(index, component): (usize, &Self)| {
-                    component.resolve_at(&format!("{at}.{}[{index}]", param.name), depth + 1, problems)
+                    let at = format!("{at}.{}[{index}]", param.name);
+                    component.resolve_at(&at, param.kind.slot(index), depth + 1, problems)
                 };
                 components.insert(param.name, given.iter().enumerate().filter_map(resolve).collect());
+            } else {
+                params.insert(param.name, value);
             }
-            params.insert(param.name, value);
         }
-        Some(ResolvedRecommender { entry, params, components })
+        let resolved = ResolvedRecommender { entry, params, components };
+        if !takes.allows(entry) || (takes == Takes::NewUsers && !resolved.serves_new_users()) {
+            let allowed = takes.kinds().collect::<Vec<_>>().join(", ");
+            let why =
+                if takes == Takes::NewUsers { ", which says nothing about people after the training" } else { "" };
+            problems.add(format!("{at}.kind"), format!("is `{}`{why}; allowed at this place: {allowed}", entry.kind));
+        }
+        Some(resolved)
     }
 
     /// The same recommender without the parameters that only repeat a default.
     #[must_use]
     pub fn without_defaults(&self) -> Self {
+        self.without_defaults_at(None)
+    }
+
+    fn without_defaults_at(&self, slot: Option<&'static Slot>) -> Self {
         let Some(entry) = catalogue::find(&self.kind) else { return self.clone() };
+        let param = |name: &str| declared(entry, slot).find(|param| param.name == name);
         let mut params = self.params.clone();
-        for value in params.values_mut() {
-            if let ParamValue::Recommenders(components) = value {
-                for component in components {
-                    *component = component.without_defaults();
+        for (name, value) in &mut params {
+            if let (Some(param), ParamValue::Recommenders(components)) = (param(name), value) {
+                for (index, component) in components.iter_mut().enumerate() {
+                    *component = component.without_defaults_at(param.kind.slot(index));
                 }
             }
         }
         params.retain(|name, value| {
-            entry
-                .param(name)
+            param(name)
                 .is_none_or(|param| check(&param.kind, value).map_or(true, |checked| checked != param.default_value()))
         });
         Self { kind: self.kind.clone(), params }
     }
+}
+
+/// What may be written of a recommender: its own parameters, and those of its place.
+fn declared(entry: &'static Entry, slot: Option<&'static Slot>) -> impl Iterator<Item = &'static Param> {
+    entry.params.iter().chain(slot.map_or(&[][..], |slot| slot.params))
 }
 
 /// The value as the parameter's own type, or what is allowed.
@@ -265,155 +351,12 @@ fn check(kind: &ParamKind, given: &ParamValue) -> Result<ParamValue, String> {
     if fits { Ok(given.clone()) } else { Err(kind.allowed()) }
 }
 
-impl Serialize for ParamValue {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Integer(v) => serializer.serialize_i64(*v),
-            Self::Float(v) => serializer.serialize_f64(*v),
-            Self::Boolean(v) => serializer.serialize_bool(*v),
-            Self::Text(v) => serializer.serialize_str(v),
-            Self::Integers(v) => v.serialize(serializer),
-            Self::Names(v) => v.serialize(serializer),
-            Self::Recommenders(v) => v.serialize(serializer),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for ParamValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ParamVisitor;
-        impl<'de> Visitor<'de> for ParamVisitor {
-            type Value = ParamValue;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, true or false, a text, or a list of whole numbers, names or recommenders")
-            }
-            fn visit_bool<E: de::Error>(self, v: bool) -> Result<ParamValue, E> {
-                Ok(ParamValue::Boolean(v))
-            }
-            fn visit_i64<E: de::Error>(self, v: i64) -> Result<ParamValue, E> {
-                Ok(ParamValue::Integer(v))
-            }
-            fn visit_u64<E: de::Error>(self, v: u64) -> Result<ParamValue, E> {
-                i64::try_from(v).map(ParamValue::Integer).map_err(|_| E::custom(format!("{v} is too large")))
-            }
-            fn visit_f64<E: de::Error>(self, v: f64) -> Result<ParamValue, E> {
-                Ok(ParamValue::Float(v))
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> Result<ParamValue, E> {
-                Ok(ParamValue::Text(v.to_owned()))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ParamValue, A::Error> {
-                let mut list = List::default();
-                while let Some(element) = seq.next_element::<Element>()? {
-                    list.push(element)?;
-                }
-                Ok(list.into_value())
-            }
-        }
-        deserializer.deserialize_any(ParamVisitor)
-    }
-}
-
-/// One element of a list.
-enum Element {
-    Integer(i64),
-    Name(String),
-    Recommender(RecommenderSpec),
-}
-
-impl<'de> Deserialize<'de> for Element {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ElementVisitor;
-        impl<'de> Visitor<'de> for ElementVisitor {
-            type Value = Element;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number, a name, or a recommender")
-            }
-            fn visit_i64<E: de::Error>(self, v: i64) -> Result<Element, E> {
-                Ok(Element::Integer(v))
-            }
-            fn visit_u64<E: de::Error>(self, v: u64) -> Result<Element, E> {
-                i64::try_from(v).map(Element::Integer).map_err(|_| E::custom(format!("{v} is too large")))
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> Result<Element, E> {
-                Ok(Element::Name(v.to_owned()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Element, A::Error> {
-                SpecVisitor.visit_map(map).map(Element::Recommender)
-            }
-        }
-        deserializer.deserialize_any(ElementVisitor)
-    }
-}
-
-/// A list whose first element says what it is a list of.
-#[derive(Default)]
-struct List(Option<ParamValue>);
-
-impl List {
-    fn push<E: de::Error>(&mut self, element: Element) -> Result<(), E> {
-        match (&mut self.0, element) {
-            (None, Element::Integer(v)) => self.0 = Some(ParamValue::Integers(vec![v])),
-            (None, Element::Name(v)) => self.0 = Some(ParamValue::Names(vec![v])),
-            (None, Element::Recommender(v)) => self.0 = Some(ParamValue::Recommenders(vec![v])),
-            (Some(ParamValue::Integers(list)), Element::Integer(v)) => list.push(v),
-            (Some(ParamValue::Names(list)), Element::Name(v)) => list.push(v),
-            (Some(ParamValue::Recommenders(list)), Element::Recommender(v)) => list.push(v),
-            _ => return Err(E::custom("a list holds whole numbers, names or recommenders, not a mixture of them")),
-        }
-        Ok(())
-    }
-
-    fn into_value(self) -> ParamValue {
-        self.0.unwrap_or(ParamValue::Names(Vec::new()))
-    }
-}
-
-impl Serialize for RecommenderSpec {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1 + self.params.len()))?;
-        map.serialize_entry("kind", &self.kind)?;
-        for (name, value) in &self.params {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
-
-struct SpecVisitor;
-
-impl<'de> Visitor<'de> for SpecVisitor {
-    type Value = RecommenderSpec;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a table with `kind` and that kind's parameters")
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RecommenderSpec, A::Error> {
-        let mut kind = None;
-        let mut params = BTreeMap::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if key == "kind" {
-                kind = Some(map.next_value()?);
-            } else {
-                params.insert(key, map.next_value()?);
-            }
-        }
-        Ok(RecommenderSpec { kind: kind.ok_or_else(|| de::Error::missing_field("kind"))?, params })
-    }
-}
-
-impl<'de> Deserialize<'de> for RecommenderSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(SpecVisitor)
-    }
-}
-
 #[cfg(feature = "schema")]
 impl schemars::JsonSchema for RecommenderSpec {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "RecommenderSpec".into()
     }
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let kinds: Vec<_> = catalogue::ENTRIES.iter().copied().map(Entry::json_schema).collect();
-        schemars::json_schema!({ "description": "The method and its parameters.", "oneOf": kinds })
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        catalogue::schema::any_recommender(generator).try_into().unwrap_or_default()
     }
 }

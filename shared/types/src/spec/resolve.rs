@@ -4,8 +4,8 @@ use super::dataset::Dataset;
 use super::engine::{EngineSpec, StrategySpec};
 use super::evaluation::EvaluationSpec;
 use super::recommender::ResolvedRecommender;
-use super::split::SplitPlan;
-use super::training::Training;
+use super::split::{FitOn, SplitPlan};
+use super::training::{Loss, Training};
 use super::{ExperimentSpec, Problems, SPEC_VERSION, SpecErrors};
 use crate::limits::{MAX_NAME_CHARS, MAX_SEED};
 
@@ -54,11 +54,15 @@ impl ExperimentSpec {
         let dataset = self.dataset.resolve(&mut problems);
         let split = self.split.resolve(&mut problems);
         let recommender = self.recommender.resolve(&mut problems);
-        let entry = recommender.as_ref().map(|r| r.entry);
+        let entry = recommender.as_ref().map(|r| r.trained().unwrap_or(r.entry));
         let training =
             entry.and_then(|entry| self.training.resolve(entry, split.split.has_validation(), &mut problems));
+        if let Some(recommender) = &recommender {
+            let steered = split.split.has_validation() && split.fit_on == FitOn::Train;
+            check_components(recommender, self.training.loss, steered, &mut problems);
+        }
         self.engine.check(&mut problems);
-        self.evaluation.check(entry, &mut problems);
+        self.evaluation.check(recommender.as_ref(), &mut problems);
         problems.finish()?;
         let (Some(dataset), Some(recommender)) = (dataset, recommender) else {
             return Err(SpecErrors(vec![super::SpecError::new("", "is incomplete")]));
@@ -75,4 +79,32 @@ impl ExperimentSpec {
             evaluation: self.evaluation.clone(),
         })
     }
+}
+
+/// What a component asks of other sections. `steered`: whether there are validation rows that are not learnt from.
+fn check_components(recommender: &ResolvedRecommender, loss: Option<Loss>, steered: bool, problems: &mut Problems) {
+    let first = recommender.trained();
+    recommender.visit("recommender", &mut |at, each| {
+        if each.entry.kind == "weighted" && each.text("weights") == "learnt" && !steered {
+            problems.add(
+                format!("{at}.weights"),
+                "is `learnt`, which needs validation rows; set split.validation_ratio (or split.validation with leave-last-out) and leave split.fit_on at `train`",
+            );
+        }
+        if each.entry.kind == "weighted"
+            && each.text("weights") == "given"
+            && each.components().iter().all(|component| component.float("weight") == 0.0)
+        {
+            problems.add(format!("{at}.components"), "have no weight above 0; give at least one of them a weight");
+        }
+        if let Some(loss) = loss
+            && each.entry.is_trained()
+            && first != Some(each.entry)
+            && !each.entry.losses.contains(&loss)
+        {
+            let allowed = each.entry.losses.iter().map(|l| l.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("is `{}`; `{}`, which is {at}, allows: {allowed}", loss.as_str(), each.entry.kind);
+            problems.add("training.loss", message);
+        }
+    });
 }

@@ -12,10 +12,11 @@ use crate::limits::{MAX_FIRST_N, MAX_FOLDS};
 pub struct SplitSpec {
     /// The rule.
     pub kind: SplitKind,
-    /// `random`, `per-user-random`, `global-time`: share of rows held out for the test (0.2 unless set).
+    /// `random`, `per-user-random`, `global-time`: share of rows held out for the test; `cold-items`: of items (0.2 unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_ratio: Option<f64>,
-    /// `random`, `per-user-random`, `global-time`: share of all rows held out to steer the training (none unless set).
+    /// `random`, `per-user-random`, `global-time`: share of all rows held out to steer the training; `cold-items`: of items
+    /// (none unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_ratio: Option<f64>,
     /// `leave-last-out`: hold each user's second last row out for validation (false unless set).
@@ -54,11 +55,13 @@ pub enum SplitKind {
     GlobalTime,
     /// Rows dealt to folds by the seed, one fold the test.
     KFold,
+    /// All rows of items drawn by the seed: nobody has rated them before the test.
+    ColdItems,
 }
 
 impl SplitKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Random,
         Self::PerUserRandom,
         Self::LeaveLastOut,
@@ -66,6 +69,7 @@ impl SplitKind {
         Self::ContiguousFold,
         Self::GlobalTime,
         Self::KFold,
+        Self::ColdItems,
     ];
 
     /// The name as written in a spec.
@@ -78,7 +82,13 @@ impl SplitKind {
             Self::ContiguousFold => "contiguous-fold",
             Self::GlobalTime => "global-time",
             Self::KFold => "k-fold",
+            Self::ColdItems => "cold-items",
         }
+    }
+
+    /// Whether it holds out shares, of rows or of items.
+    pub const fn has_ratios(self) -> bool {
+        matches!(self, Self::Random | Self::PerUserRandom | Self::GlobalTime | Self::ColdItems)
     }
 }
 
@@ -152,6 +162,13 @@ pub enum Split {
         /// The test fold, from 1.
         fold: u32,
     },
+    /// All rows of items drawn by the seed.
+    ColdItems {
+        /// Share of the items for the test.
+        test_ratio: f64,
+        /// Share of the items for validation; 0 for none.
+        validation_ratio: f64,
+    },
 }
 
 impl Split {
@@ -160,7 +177,8 @@ impl Split {
         match *self {
             Self::Random { validation_ratio, .. }
             | Self::PerUserRandom { validation_ratio, .. }
-            | Self::GlobalTime { validation_ratio, .. } => validation_ratio > 0.0,
+            | Self::GlobalTime { validation_ratio, .. }
+            | Self::ColdItems { validation_ratio, .. } => validation_ratio > 0.0,
             Self::LeaveLastOut { validation } => validation,
             Self::PerUserFirstN { .. } | Self::ContiguousFold { .. } | Self::KFold { .. } => false,
         }
@@ -190,7 +208,7 @@ impl SplitSpec {
 
     pub(crate) fn resolve(&self, problems: &mut Problems) -> SplitPlan {
         let because = format!("split.kind is `{}`", self.kind.as_str());
-        let ratios = matches!(self.kind, SplitKind::Random | SplitKind::PerUserRandom | SplitKind::GlobalTime);
+        let ratios = self.kind.has_ratios();
         let folds = matches!(self.kind, SplitKind::ContiguousFold | SplitKind::KFold);
         if !ratios {
             problems.refuse("split.test_ratio", self.test_ratio.as_ref(), &because);
@@ -218,6 +236,10 @@ impl SplitSpec {
             SplitKind::GlobalTime => {
                 let (test_ratio, validation_ratio) = self.ratios(problems);
                 Split::GlobalTime { test_ratio, validation_ratio }
+            }
+            SplitKind::ColdItems => {
+                let (test_ratio, validation_ratio) = self.ratios(problems);
+                Split::ColdItems { test_ratio, validation_ratio }
             }
             SplitKind::LeaveLastOut => Split::LeaveLastOut { validation: self.validation.unwrap_or(false) },
             SplitKind::PerUserFirstN => {

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use recspeed_types::builtin;
-use recspeed_types::catalogue::{self, Entry, ParamKind};
+use recspeed_types::catalogue::{self, Entry, Param, ParamKind, Slot};
 use recspeed_types::limits::*;
 use recspeed_types::metric::METRIC_KINDS;
 use recspeed_types::spec::*;
@@ -74,7 +74,7 @@ fn dataset(longest_path: usize) -> impl Strategy<Value = DatasetSpec> {
 fn split() -> impl Strategy<Value = SplitSpec> {
     let fit_on = option::of(proptest::sample::select([FitOn::Train, FitOn::TrainValidation].as_slice()));
     let ratios = (
-        proptest::sample::select([SplitKind::Random, SplitKind::PerUserRandom, SplitKind::GlobalTime].as_slice()),
+        proptest::sample::select(SplitKind::ALL.into_iter().filter(|kind| kind.has_ratios()).collect::<Vec<_>>()),
         option::of(number(0.001, 0.499)),
         option::of(number(0.001, 0.5)),
         fit_on.clone(),
@@ -112,11 +112,10 @@ fn param(kind: &'static ParamKind) -> BoxedStrategy<ParamValue> {
         }
         ParamKind::Names { max_len, .. } => vec("[a-z_]{1,12}", 0..=*max_len).prop_map(ParamValue::Names).boxed(),
         // Components with parameters of their own, one level deep: enough to meet every branch.
-        ParamKind::Recommenders { min_len, max_len, .. } => {
-            let flat: Vec<&'static Entry> = catalogue::ENTRIES.iter().copied().filter(|e| !holds_others(e)).collect();
-            let component = proptest::sample::select(flat).prop_flat_map(recommender);
-            vec(component, *min_len..=*max_len).prop_map(ParamValue::Recommenders).boxed()
-        }
+        ParamKind::Recommenders { min_len, max_len, .. } => (*min_len..=*max_len)
+            .prop_flat_map(move |len| (0..len).map(|index| component(kind.slot(index).unwrap())).collect::<Vec<_>>())
+            .prop_map(ParamValue::Recommenders)
+            .boxed(),
     }
 }
 
@@ -124,9 +123,15 @@ fn holds_others(entry: &Entry) -> bool {
     entry.params.iter().any(|param| matches!(param.kind, ParamKind::Recommenders { .. }))
 }
 
-fn recommender(entry: &'static Entry) -> BoxedStrategy<RecommenderSpec> {
+fn component(slot: &'static Slot) -> BoxedStrategy<RecommenderSpec> {
+    let flat = |entry: &&'static Entry| slot.takes.allows(entry) && !holds_others(entry);
+    let flat: Vec<&'static Entry> = catalogue::ENTRIES.iter().copied().filter(flat).collect();
+    proptest::sample::select(flat).prop_flat_map(|entry| recommender(entry, slot.params)).boxed()
+}
+
+fn recommender(entry: &'static Entry, of_place: &'static [Param]) -> BoxedStrategy<RecommenderSpec> {
     let mut strategy = Just(RecommenderSpec::new(entry.kind)).boxed();
-    for parameter in entry.params {
+    for parameter in entry.params.iter().chain(of_place) {
         let usual = Just(parameter.default_value());
         let value = option::of(prop_oneof![3 => param(&parameter.kind), 1 => usual]);
         strategy = (strategy, value)
@@ -137,6 +142,16 @@ fn recommender(entry: &'static Entry) -> BoxedStrategy<RecommenderSpec> {
             .boxed();
     }
     strategy
+}
+
+/// Weights are learnt from validation rows only.
+fn without_learning(mut spec: RecommenderSpec, steered: bool) -> RecommenderSpec {
+    spec.params.retain(|name, value| steered || name != "weights" || *value != ParamValue::Text("learnt".to_owned()));
+    // Weights that are all 0 mean nothing.
+    if let Some(ParamValue::Recommenders(components)) = spec.params.get_mut("components") {
+        components[0].params.retain(|name, value| name != "weight" || *value != ParamValue::Float(0.0));
+    }
+    spec
 }
 
 fn training(entry: &'static Entry, validation: bool) -> BoxedStrategy<TrainingSpec> {
@@ -206,7 +221,9 @@ fn spec(longest_path: usize) -> impl Strategy<Value = ExperimentSpec> {
     (head, split(), proptest::sample::select(catalogue::ENTRIES)).prop_flat_map(
         |((name, seed, dataset, engine), split, entry)| {
             let validation = split.validation_ratio.is_some() || split.validation == Some(true);
-            (recommender(entry), training(entry, validation), evaluation(entry)).prop_map(
+            let steered = validation && split.fit_on != Some(FitOn::TrainValidation);
+            let recommender = recommender(entry, &[]).prop_map(move |spec| without_learning(spec, steered));
+            (recommender, training(entry, validation), evaluation(entry)).prop_map(
                 move |(recommender, training, evaluation)| ExperimentSpec {
                     name: name.clone(),
                     seed,

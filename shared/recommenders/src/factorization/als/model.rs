@@ -17,7 +17,7 @@ use crate::error::reserve;
 use crate::fit::Method;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::{model_bytes, weightiest};
-use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, TrainSet};
 
 pub(crate) const METHOD: Method = Method {
     kind: "als-implicit",
@@ -155,7 +155,7 @@ impl ImplicitAls {
     ) -> Result<Self, FitError> {
         let settings = settings(recommender);
         if settings.confidence.by_rating {
-            data.refuse_negative_weights()?;
+            refuse_negative_ratings(data)?;
         }
         let total = recommender.integer("iterations") as u64;
         let mut als = Als::new(data, settings, seed)?;
@@ -210,6 +210,18 @@ fn settings(recommender: &ResolvedRecommender) -> AlsSettings {
     }
 }
 
+fn refuse_negative_ratings(data: &TrainSet<'_>) -> Result<(), FitError> {
+    let columns = data.interactions;
+    match data.rows.iter().map(|&row| row as usize).find(|&row| columns.rating[row] < 0.0) {
+        Some(row) => Err(FitError::NegativeWeight {
+            user: columns.users.get(columns.user[row]).to_owned(),
+            item: columns.items.get(columns.item[row]).to_owned(),
+            rating: columns.rating[row],
+        }),
+        None => Ok(()),
+    }
+}
+
 impl Recommender for ImplicitAls {
     fn n_users(&self) -> usize {
         self.fitted.by_user.n_rows()
@@ -256,6 +268,10 @@ impl Recommender for ImplicitAls {
         Some(self)
     }
 
+    fn profiles(&self) -> Option<&dyn Profiles> {
+        Some(self)
+    }
+
     /// `users`, `items`: the vectors, a row each; `ratings`: users × items.
     fn parts(&self) -> Parts {
         let (als, d) = (&self.fitted, self.fitted.settings.factors);
@@ -267,13 +283,7 @@ impl Recommender for ImplicitAls {
 /// The vector of a new user is solved for exactly, with the items' vectors as they are.
 impl FoldIn for ImplicitAls {
     fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        let als = &self.fitted;
-        let exact = AlsSettings { solver: Solver::Cholesky, ..als.settings };
-        let gram = als.with_regularization(&als.item_gram);
-        let entries = row_of(basket);
-        let mut vector = vec![0.0; als.settings.factors];
-        Systems { entries: &entries, other: &als.items, gram: &gram, settings: exact }.solve(&mut vector, || true);
-        dense::dot_all(&vector, &als.items, scores);
+        dense::dot_all(&self.fold(basket), &self.fitted.items, scores);
         // A singular system has no solution: nothing is known of this person then.
         if scores.iter().any(|score| !score.is_finite()) {
             scores.fill(0.0);
@@ -285,6 +295,20 @@ impl FoldIn for ImplicitAls {
     }
 }
 
+impl Profiles for ImplicitAls {
+    fn n_features(&self) -> usize {
+        self.fitted.settings.factors
+    }
+
+    fn of_user(&self, user: u32) -> Vec<(u32, f32)> {
+        (0..).zip(self.user(user).iter().copied()).collect()
+    }
+
+    fn of_basket(&self, basket: &[BasketItem]) -> Vec<(u32, f32)> {
+        (0..).zip(self.fold(basket)).filter(|(_, value)| value.is_finite()).collect()
+    }
+}
+
 /// A basket as the only row of a matrix. Of several entries with one item the last counts.
 fn row_of(basket: &[BasketItem]) -> Csr {
     let by_item: std::collections::BTreeMap<u32, f32> = basket.iter().map(|own| (own.item, own.rating)).collect();
@@ -293,6 +317,17 @@ fn row_of(basket: &[BasketItem]) -> Csr {
 }
 
 impl ImplicitAls {
+    /// The vector of a person with this basket.
+    fn fold(&self, basket: &[BasketItem]) -> Vec<f32> {
+        let als = &self.fitted;
+        let exact = AlsSettings { solver: Solver::Cholesky, ..als.settings };
+        let gram = als.with_regularization(&als.item_gram);
+        let entries = row_of(basket);
+        let mut vector = vec![0.0; als.settings.factors];
+        Systems { entries: &entries, other: &als.items, gram: &gram, settings: exact }.solve(&mut vector, || true);
+        vector
+    }
+
     fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
         let settings = settings(recommender);
         let (n_users, d, users) = parts.take_matrix("users")?;

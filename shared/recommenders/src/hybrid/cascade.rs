@@ -1,0 +1,186 @@
+//! Cascade: the second component refines the order of the first.
+
+use std::sync::Arc;
+
+use recspeed_data::Csr;
+use recspeed_data::parts::expect_len;
+use recspeed_types::FitObserver;
+use recspeed_types::event::MemoryBytes;
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::components::{Components, Reader};
+use crate::fit::{FitRequest, Method};
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
+
+pub(super) const METHOD: Method = Method {
+    kind: "cascade",
+    fit: |request, observer| Ok(Box::new(Cascade::fit(request, observer)?)),
+    restore: |recommender, parts| Ok(Box::new(Cascade::restore(recommender, parts)?)),
+};
+
+/// What the second component puts in order anew.
+#[derive(Debug, Clone, Copy)]
+enum Refine {
+    /// The first one's best items that the reader does not have, and whatever ties with the last of them.
+    Top(usize),
+    /// Items on the same of so many levels of equal width between the first one's lowest and highest score.
+    Levels(usize),
+}
+
+/// The order of the first component's classes; inside a class that of the second component, and among its equals that of the
+/// first. With `top`, refined items score `h + d · place from below`, with `h` the first one's highest score, and all others
+/// keep the first one's score; with `levels` a score is `1 / (1 + p)` for an item after `p` better ones.
+struct Cascade {
+    components: Components,
+    by_user: Arc<Csr>,
+    refine: Refine,
+}
+
+const FIRST: usize = 0;
+const SECOND: usize = 1;
+
+impl Cascade {
+    fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
+        let components = Components::fit(request, observer)?;
+        let by_user = Arc::clone(&request.data.by_user);
+        Ok(Self { components, by_user, refine: refine(request.recommender) })
+    }
+
+    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+        let components = Components::take_from(recommender, &mut parts)?;
+        let by_user = Arc::new(parts.take_csr("ratings", components.n_items())?);
+        expect_len("ratings.indptr", by_user.n_rows(), components.n_users())?;
+        Ok(Self { components, by_user, refine: refine(recommender) })
+    }
+
+    /// Scores, and the items whose place the second component decided.
+    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) -> Vec<u32> {
+        let mut fine = vec![0.0; scores.len()];
+        self.components.score(FIRST, reader, scores);
+        self.components.score(SECOND, reader, &mut fine);
+        match self.refine {
+            Refine::Top(most) => {
+                let mut refined = best(scores, &reader.own(&self.by_user), most);
+                refined.sort_unstable_by(|&a, &b| {
+                    let order = |line: &[f32]| line[b as usize].total_cmp(&line[a as usize]);
+                    order(&fine).then_with(|| order(scores)).then(a.cmp(&b))
+                });
+                let highest = scores.iter().copied().fold(f32::MIN, f32::max);
+                let step = highest.abs().max(1.0) / 1024.0;
+                let coarse: Vec<f32> = refined.iter().map(|&item| scores[item as usize]).collect();
+                let mut place = refined.len();
+                for (index, &item) in refined.iter().enumerate() {
+                    // Equal in both is equal: the tie rule decides.
+                    let equal = index > 0
+                        && coarse[index] == coarse[index - 1]
+                        && fine[item as usize] == fine[refined[index - 1] as usize];
+                    place = if equal { place } else { refined.len() - index };
+                    scores[item as usize] = highest + step * place as f32;
+                }
+                refined
+            }
+            Refine::Levels(levels) => {
+                let ends = scores.iter().fold((f32::MAX, f32::MIN), |(l, h), &score| (l.min(score), h.max(score)));
+                let (low, width) = (f64::from(ends.0), f64::from(ends.1) - f64::from(ends.0));
+                let level = |score: f32| {
+                    let share = if width > 0.0 { (f64::from(score) - low) / width } else { 0.0 };
+                    ((share * levels as f64) as usize).min(levels - 1)
+                };
+                let level: Vec<usize> = scores.iter().map(|&score| level(score)).collect();
+                let order = |a: usize, b: usize| {
+                    let fine = || fine[b].total_cmp(&fine[a]);
+                    level[b].cmp(&level[a]).then_with(fine).then_with(|| scores[b].total_cmp(&scores[a]))
+                };
+                let mut items: Vec<usize> = (0..scores.len()).collect();
+                items.sort_unstable_by(|&a, &b| order(a, b).then(a.cmp(&b)));
+                let mut places = vec![0; scores.len()];
+                for index in 1..items.len() {
+                    let (before, item) = (items[index - 1], items[index]);
+                    places[item] = if order(before, item).is_eq() { places[before] } else { index };
+                }
+                scores.iter_mut().zip(&places).for_each(|(score, &place)| *score = 1.0 / (1.0 + place as f32));
+                (0..scores.len() as u32).collect()
+            }
+        }
+    }
+
+    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
+        let mut scores = vec![0.0; self.n_items()];
+        let refined = self.score(reader, &mut scores);
+        let decided = if refined.contains(&item) { SECOND } else { FIRST };
+        let reason = || self.components.reason(decided, reader, item, scores[item as usize]);
+        std::iter::once_with(reason).take(n).collect()
+    }
+}
+
+fn refine(recommender: &ResolvedRecommender) -> Refine {
+    match recommender.text("refine") {
+        "levels" => Refine::Levels(recommender.integer("levels") as usize),
+        _ => Refine::Top(recommender.integer("top") as usize),
+    }
+}
+
+/// The items, besides the reader's own, that are among the best `most` or tie with the last of them.
+fn best(scores: &[f32], own: &[u32], most: usize) -> Vec<u32> {
+    let mut items: Vec<u32> = (0..scores.len() as u32).filter(|item| own.binary_search(item).is_err()).collect();
+    if most < items.len() {
+        let mut sorted: Vec<f32> = items.iter().map(|&item| scores[item as usize]).collect();
+        let (_, last, _) = sorted.select_nth_unstable_by(most - 1, |a, b| b.total_cmp(a));
+        let last = *last;
+        items.retain(|&item| scores[item as usize] >= last);
+    }
+    items
+}
+
+impl Recommender for Cascade {
+    fn n_users(&self) -> usize {
+        self.components.n_users()
+    }
+
+    fn n_items(&self) -> usize {
+        self.components.n_items()
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        let mut scores = vec![0.0; self.n_items()];
+        self.score(Reader::Known(user), &mut scores);
+        scores[item as usize]
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        self.score(Reader::Known(user), scores);
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let components = self.components.memory();
+        let own = size_of_val(&self.by_user.indptr[..]) + 8 * self.by_user.nnz();
+        MemoryBytes { buffers: components.buffers + own as u64, ..components }
+    }
+
+    fn parameters(&self) -> u64 {
+        self.components.parameters()
+    }
+
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        Some(self.reasons(Reader::Known(user), item, n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        if self.components.serve_new_users() { Some(self) } else { None }
+    }
+
+    /// `ratings`: users × items; the parts of each component under its place.
+    fn parts(&self) -> Parts {
+        self.components.add_to(Parts::default().with_csr("ratings", &self.by_user))
+    }
+}
+
+impl FoldIn for Cascade {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        self.score(Reader::New(basket), scores);
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        self.reasons(Reader::New(basket), item, n)
+    }
+}

@@ -1,0 +1,166 @@
+//! Feature augmentation: what the first component says of an item is an attribute for the second.
+
+use rayon::prelude::*;
+use recspeed_types::FitObserver;
+use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::attributes::{self, Made};
+use super::components::{Components, Reader};
+use crate::fit::{FitRequest, Method};
+use crate::ranking::{Best, Scored};
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
+
+pub(super) const METHOD: Method = Method {
+    kind: "feature-augmentation",
+    fit: |request, observer| Ok(Box::new(FeatureAugmentation::fit(request, observer)?)),
+    restore: |recommender, parts| Ok(Box::new(FeatureAugmentation::restore(recommender, parts)?)),
+};
+
+const GOES_WITH: &str = "goes-with";
+
+const FIRST: usize = 0;
+const SECOND: usize = 1;
+
+/// Items asked about between two looks at the observer.
+const GROUP: usize = 512;
+
+/// Reasons asked of the second component, of which those that name the first one's attribute are added up.
+const ALL_REASONS: usize = 1000;
+
+/// The second component, fitted to the items' attributes and `goes-with`: the item itself, and the items that the first
+/// component puts first for a person who has that item alone, with the best rating that anybody gave. Only items whose
+/// score is above the lowest one count, and items without training rows are not asked about.
+/// Source: Mooney, Roy, "Content-Based Book Recommending Using Learning for Text Categorization" (LIBRA, which reads what
+/// Amazon's own recommender calls related titles), doi:10.1145/336597.336662, as Burke tells it.
+struct FeatureAugmentation {
+    components: Components,
+}
+
+impl FeatureAugmentation {
+    fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
+        let data = request.data;
+        let components = Components::fit_with(request, observer, |place, before, observer| {
+            if place == FIRST {
+                return Ok(None);
+            }
+            let words = related(before, data, request.recommender.integer("related") as usize, observer)?;
+            let made = Made { name: GOES_WITH, what: "holds what the first component says of the item", words };
+            let second = &request.recommender.components()[SECOND];
+            attributes::with(&made, data, second).map(Some).map_err(|error| error.of_component(SECOND))
+        })?;
+        Ok(Self { components })
+    }
+
+    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+        Ok(Self { components: Components::take_from(recommender, &mut parts)? })
+    }
+
+    /// The second component's reasons; those that come from the first are one.
+    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
+        let is_made = |reason: &Reason| matches!(reason, Reason::Attribute { name, .. } if name == GOES_WITH);
+        let all = self.components.own_reasons(SECOND, reader, item, ALL_REASONS);
+        let (made, mut own): (Vec<Reason>, Vec<Reason>) = all.into_iter().partition(is_made);
+        let part = |reason: &Reason| match reason {
+            Reason::OwnItem { part, .. }
+            | Reason::SimilarUser { part, .. }
+            | Reason::Attribute { part, .. }
+            | Reason::Component { part, .. } => *part,
+            Reason::Popularity { .. } => 0.0,
+        };
+        if !made.is_empty() {
+            let sum: f32 = made.iter().map(part).sum();
+            let place = own.iter().position(|reason| part(reason) < sum).unwrap_or(own.len());
+            own.insert(place, self.components.reason(FIRST, reader, item, sum));
+        }
+        own.truncate(n);
+        own
+    }
+}
+
+/// For each item itself and what goes with it.
+fn related(
+    first: &Components,
+    data: &TrainSet<'_>,
+    most: usize,
+    observer: &mut dyn FitObserver,
+) -> Result<Vec<Vec<u32>>, FitError> {
+    let ratings = data.rows.iter().map(|&row| data.interactions.rating[row as usize]);
+    let rating = ratings.fold(f32::MIN, f32::max);
+    let tie_ranks = data.interactions.items.tie_ranks();
+    let total = data.n_items() as u64;
+    let mut words = Vec::with_capacity(data.n_items());
+    let of_item = |&item: &u32| {
+        if data.by_item.row(item as usize).0.is_empty() {
+            return Vec::new();
+        }
+        let mut line = vec![0.0; data.n_items()];
+        first.score(FIRST, Reader::New(&[BasketItem { item, rating }]), &mut line);
+        let lowest = line.iter().copied().fold(f32::MAX, f32::min);
+        let mut best = Best::new(most);
+        for (other, &score) in line.iter().enumerate().filter(|(_, score)| **score > lowest) {
+            if other as u32 != item {
+                best.offer(score, tie_ranks[other], other as u32);
+            }
+        }
+        std::iter::once(item).chain(best.take().into_iter().map(|Scored { item, .. }| item)).collect()
+    };
+    let items: Vec<u32> = (0..data.n_items() as u32).collect();
+    for group in items.chunks(GROUP) {
+        if observer.stop_requested() {
+            return Err(FitError::Interrupted { done: words.len() as u64, total, unit: "items" });
+        }
+        words.extend(group.par_iter().map(of_item).collect::<Vec<Vec<u32>>>());
+        observer.event(EventKind::Progress { done: words.len() as u64, total, unit: "items".to_owned() });
+    }
+    Ok(words)
+}
+
+impl Recommender for FeatureAugmentation {
+    fn n_users(&self) -> usize {
+        self.components.n_users()
+    }
+
+    fn n_items(&self) -> usize {
+        self.components.n_items()
+    }
+
+    fn predict(&self, user: u32, item: u32, timestamp: i64) -> f32 {
+        self.components.predict(SECOND, user, item, timestamp)
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        self.components.score(SECOND, Reader::Known(user), scores);
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        self.components.memory()
+    }
+
+    fn parameters(&self) -> u64 {
+        self.components.parameters()
+    }
+
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        Some(self.reasons(Reader::Known(user), item, n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        if self.components.serve_new_users() { Some(self) } else { None }
+    }
+
+    /// The parts of each component under its place.
+    fn parts(&self) -> Parts {
+        self.components.add_to(Parts::default())
+    }
+}
+
+impl FoldIn for FeatureAugmentation {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        self.components.score(SECOND, Reader::New(basket), scores);
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        self.reasons(Reader::New(basket), item, n)
+    }
+}

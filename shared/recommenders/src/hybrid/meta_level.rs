@@ -1,0 +1,171 @@
+//! Meta-level: what the component has learnt of each person is what people are compared by.
+
+use std::sync::Arc;
+
+use recspeed_data::Csr;
+use recspeed_data::parts::expect_len;
+use recspeed_types::FitObserver;
+use recspeed_types::event::MemoryBytes;
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::components::{Components, Reader};
+use crate::fit::{FitRequest, Method};
+use crate::item_to_item::Weighting;
+use crate::ranking::{Best, Scored};
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
+
+pub(super) const METHOD: Method = Method {
+    kind: "meta-level",
+    fit: |request, observer| Ok(Box::new(MetaLevel::fit(request, observer)?)),
+    restore: |recommender, parts| Ok(Box::new(MetaLevel::restore(recommender, parts)?)),
+};
+
+/// `s_ui = Σ_v cos(p_u, p_v) · w_vi` over the `k` people `v` with the most similar profiles, similarity above 0, and `w` the
+/// rating or 1. Of equal similarities the lower index stays.
+/// Source: Pazzani, "A Framework for Collaborative, Content-Based and Demographic Filtering", section 3.4 (collaboration
+/// via content), doi:10.1023/A:1006544522159.
+struct MetaLevel {
+    component: Components,
+    by_user: Arc<Csr>,
+    /// Features × users, profiles of length 1.
+    by_feature: Csr,
+    neighbours: usize,
+    weighting: Weighting,
+}
+
+impl MetaLevel {
+    fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
+        let component = Components::fit(request, observer)?;
+        Ok(Self::of(request.recommender, component, Arc::clone(&request.data.by_user)))
+    }
+
+    fn of(recommender: &ResolvedRecommender, component: Components, by_user: Arc<Csr>) -> Self {
+        let mut profiles = Csr { indptr: vec![0], ..Csr::default() };
+        for user in 0..by_user.n_rows() as u32 {
+            for (feature, value) in unit(component.profile(0, Reader::Known(user))) {
+                profiles.indices.push(feature);
+                profiles.values.push(value);
+            }
+            profiles.indptr.push(profiles.indices.len());
+        }
+        Self {
+            by_feature: profiles.transpose(component.n_features(0)),
+            component,
+            by_user,
+            neighbours: recommender.integer("neighbours") as usize,
+            weighting: Weighting::named(recommender.text("weighting")),
+        }
+    }
+
+    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+        let component = Components::take_from(recommender, &mut parts)?;
+        let by_user = Arc::new(parts.take_csr("ratings", component.n_items())?);
+        expect_len("ratings.indptr", by_user.n_rows(), component.n_users())?;
+        Ok(Self::of(recommender, component, by_user))
+    }
+
+    /// The people asked, the most similar first.
+    fn asked(&self, reader: Reader<'_>) -> Vec<Scored> {
+        let mut similar = vec![0.0f32; self.by_user.n_rows()];
+        for (feature, weight) in unit(self.component.profile(0, reader)) {
+            let (users, values) = self.by_feature.row(feature as usize);
+            for (&user, &value) in users.iter().zip(values) {
+                similar[user as usize] += weight * value;
+            }
+        }
+        let mut best = Best::new(self.neighbours);
+        for (user, &similarity) in (0..).zip(&similar) {
+            let is_reader = matches!(reader, Reader::Known(own) if own == user);
+            if similarity > 0.0 && !is_reader && similarity >= best.threshold() {
+                best.offer(similarity, user, user);
+            }
+        }
+        best.take()
+    }
+
+    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
+        scores.fill(0.0);
+        for Scored { score, item: user, .. } in self.asked(reader) {
+            let (items, ratings) = self.by_user.row(user as usize);
+            for (&item, &rating) in items.iter().zip(ratings) {
+                scores[item as usize] += score * self.weighting.of(rating);
+            }
+        }
+    }
+
+    /// Who of the people asked has the item, and their part, the most similar first.
+    fn votes(&self, reader: Reader<'_>, item: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
+        self.asked(reader).into_iter().filter_map(move |Scored { score, item: user, .. }| {
+            let (items, ratings) = self.by_user.row(user as usize);
+            let at = items.binary_search(&item).ok()?;
+            Some((user, score * self.weighting.of(ratings[at])))
+        })
+    }
+
+    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
+        let mut votes: Vec<(u32, f32)> = self.votes(reader, item).collect();
+        votes.sort_by(|a, b| b.1.total_cmp(&a.1));
+        votes.into_iter().take(n).map(|(user, part)| Reason::SimilarUser { user, part }).collect()
+    }
+}
+
+/// A profile at length 1; nothing where there is nothing.
+fn unit(profile: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
+    let squares: f64 = profile.iter().map(|(_, value)| f64::from(*value).powi(2)).sum();
+    if squares == 0.0 {
+        return Vec::new();
+    }
+    let factor = 1.0 / squares.sqrt();
+    profile.into_iter().map(|(feature, value)| (feature, (f64::from(value) * factor) as f32)).collect()
+}
+
+impl Recommender for MetaLevel {
+    fn n_users(&self) -> usize {
+        self.component.n_users()
+    }
+
+    fn n_items(&self) -> usize {
+        self.component.n_items()
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        self.votes(Reader::Known(user), item).fold(0.0, |sum, (_, part)| sum + part)
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        self.score(Reader::Known(user), scores);
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let bytes = |csr: &Csr| (size_of_val(&csr.indptr[..]) + 8 * csr.nnz()) as u64;
+        let component = self.component.memory();
+        MemoryBytes { buffers: component.buffers + bytes(&self.by_user) + bytes(&self.by_feature), ..component }
+    }
+
+    fn parameters(&self) -> u64 {
+        self.component.parameters()
+    }
+
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        Some(self.reasons(Reader::Known(user), item, n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
+    /// `ratings`: users × items; the parts of the component under its place, of which the profiles are made again.
+    fn parts(&self) -> Parts {
+        self.component.add_to(Parts::default().with_csr("ratings", &self.by_user))
+    }
+}
+
+impl FoldIn for MetaLevel {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        self.score(Reader::New(basket), scores);
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        self.reasons(Reader::New(basket), item, n)
+    }
+}

@@ -1,0 +1,166 @@
+//! Switching: one of two components answers, by how much is known.
+
+use recspeed_data::parts::expect_len;
+use recspeed_types::FitObserver;
+use recspeed_types::catalogue::Predicts;
+use recspeed_types::event::MemoryBytes;
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::components::{Components, Reader};
+use super::scale::Scale;
+use crate::fit::{FitRequest, Method};
+use crate::{Array, BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, Values};
+
+pub(super) const METHOD: Method = Method {
+    kind: "switching",
+    fit: |request, observer| Ok(Box::new(Switching::fit(request, observer)?)),
+    restore: |recommender, parts| Ok(Box::new(Switching::restore(recommender, parts)?)),
+};
+
+/// Whose training interactions decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    User,
+    Item,
+}
+
+/// The first component answers below the threshold, the second one from it on. By user a whole list comes from one of them,
+/// with its own scores; by item each item's score comes from one of them, on the common scale over all items of the user.
+struct Switching {
+    components: Components,
+    by: By,
+    threshold: u32,
+    /// Different items that each user trained on, or different users that each item was trained on.
+    counts: Vec<u32>,
+    scale: Scale,
+    stars: bool,
+}
+
+impl Switching {
+    fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
+        let by = by(request.recommender);
+        let counted = if by == By::User { &request.data.by_user } else { &request.data.by_item };
+        let counts = (0..counted.n_rows()).map(|row| counted.row(row).0.len() as u32).collect();
+        Ok(Self::of(request.recommender, Components::fit(request, observer)?, counts))
+    }
+
+    fn of(recommender: &ResolvedRecommender, components: Components, counts: Vec<u32>) -> Self {
+        Self {
+            components,
+            by: by(recommender),
+            threshold: recommender.integer("threshold") as u32,
+            counts,
+            scale: Scale::of(recommender),
+            stars: recommender.predicts() == Predicts::Ratings,
+        }
+    }
+
+    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+        let counts = match parts.take("counts")? {
+            Array { values: Values::U32(counts), .. } => counts,
+            other => return Err(other.unexpected("counts", "a list of u32")),
+        };
+        let components = Components::take_from(recommender, &mut parts)?;
+        let due = if by(recommender) == By::User { components.n_users() } else { components.n_items() };
+        expect_len("counts", counts.len(), due)?;
+        Ok(Self::of(recommender, components, counts))
+    }
+
+    fn chosen(&self, count: u32) -> usize {
+        usize::from(count >= self.threshold)
+    }
+
+    /// The component that answers for an item.
+    fn answering(&self, reader: Reader<'_>, item: u32) -> usize {
+        self.chosen(match (self.by, reader) {
+            (By::User, Reader::Known(user)) => self.counts[user as usize],
+            (By::User, Reader::New(basket)) => basket.len() as u32,
+            (By::Item, _) => self.counts[item as usize],
+        })
+    }
+
+    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
+        if self.by == By::User {
+            self.components.score(self.answering(reader, 0), reader, scores);
+            return;
+        }
+        let mut line = vec![0.0; scores.len()];
+        for index in 0..self.components.len() {
+            self.components.score(index, reader, &mut line);
+            self.scale.apply(&mut line);
+            for ((score, part), &count) in scores.iter_mut().zip(&line).zip(&self.counts) {
+                if self.chosen(count) == index {
+                    *score = *part;
+                }
+            }
+        }
+    }
+
+    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
+        let mut scores = vec![0.0; self.n_items()];
+        self.score(reader, &mut scores);
+        let answering = self.answering(reader, item);
+        let reason = || self.components.reason(answering, reader, item, scores[item as usize]);
+        std::iter::once_with(reason).take(n).collect()
+    }
+}
+
+fn by(recommender: &ResolvedRecommender) -> By {
+    if recommender.text("by") == "item" { By::Item } else { By::User }
+}
+
+impl Recommender for Switching {
+    fn n_users(&self) -> usize {
+        self.components.n_users()
+    }
+
+    fn n_items(&self) -> usize {
+        self.components.n_items()
+    }
+
+    fn predict(&self, user: u32, item: u32, timestamp: i64) -> f32 {
+        if self.stars || self.by == By::User {
+            return self.components.predict(self.answering(Reader::Known(user), item), user, item, timestamp);
+        }
+        let mut scores = vec![0.0; self.n_items()];
+        self.score_all(user, &mut scores);
+        scores[item as usize]
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        self.score(Reader::Known(user), scores);
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let components = self.components.memory();
+        MemoryBytes { buffers: components.buffers + size_of_val(&self.counts[..]) as u64, ..components }
+    }
+
+    fn parameters(&self) -> u64 {
+        self.components.parameters()
+    }
+
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        Some(self.reasons(Reader::Known(user), item, n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        if self.components.serve_new_users() { Some(self) } else { None }
+    }
+
+    /// `counts`: interactions of each user or item; the parts of each component under its place.
+    fn parts(&self) -> Parts {
+        let counts = Values::U32(self.counts.clone());
+        self.components.add_to(Parts::default().with("counts", &[self.counts.len()], counts))
+    }
+}
+
+impl FoldIn for Switching {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        self.score(Reader::New(basket), scores);
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        self.reasons(Reader::New(basket), item, n)
+    }
+}

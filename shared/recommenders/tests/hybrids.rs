@@ -1,0 +1,289 @@
+//! Hybrids against their definitions.
+
+mod support;
+
+use recspeed_recommenders::{BasketItem, Reason, Recommender, TrainSet, fit};
+use recspeed_types::Unobserved;
+use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
+use support::{attributes, fitted, interactions, resolved, text, varied};
+
+fn hybrid(kind: &str, components: Vec<RecommenderSpec>, params: &[(&str, ParamValue)]) -> ResolvedRecommender {
+    let mut params = params.to_vec();
+    params.push(("components", ParamValue::Recommenders(components)));
+    resolved(kind, &params)
+}
+
+fn learnt(recommender: &ResolvedRecommender, data: &TrainSet<'_>) -> Box<dyn Recommender> {
+    fit(recommender, data, 1, &mut Unobserved).expect("the fit succeeds")
+}
+
+fn scores(model: &dyn Recommender, user: u32) -> Vec<f32> {
+    let mut scores = vec![0.0; model.n_items()];
+    model.score_all(user, &mut scores);
+    scores
+}
+
+fn weighing(kind: &str, weight: f64) -> RecommenderSpec {
+    RecommenderSpec::new(kind).with("weight", ParamValue::Float(weight))
+}
+
+#[test]
+fn weighted_ratings_are_the_weighted_mean_in_stars() {
+    let (all, rows) = varied(30, 20, 200);
+    let data = TrainSet::new(&all, &rows);
+    let model = learnt(&hybrid("weighted", vec![weighing("item-mean", 3.0), weighing("user-mean", 1.0)], &[]), &data);
+    let (item, user) = (fitted("item-mean", &[], &data, 1), fitted("user-mean", &[], &data, 1));
+    for (u, i) in [(0, 0), (5, 7), (30, 3)] {
+        let expected = 0.75 * item.predict(u, i, 0) + 0.25 * user.predict(u, i, 0);
+        assert!((model.predict(u, i, 0) - expected).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn weighted_scores_are_compared_by_how_far_they_stand_out_for_the_user() {
+    let (all, rows) = varied(30, 20, 200);
+    let data = TrainSet::new(&all, &rows);
+    let model = learnt(&hybrid("weighted", vec![weighing("item-knn", 2.0), weighing("popularity", 1.0)], &[]), &data);
+    let standing = |kind: &str| {
+        let scores = scores(&*fitted(kind, &[], &data, 1), 4);
+        let mean = scores.iter().sum::<f32>() / scores.len() as f32;
+        let spread = (scores.iter().map(|s| (s - mean).powi(2)).sum::<f32>() / scores.len() as f32).sqrt();
+        scores.into_iter().map(|s| (s - mean) / spread).collect::<Vec<f32>>()
+    };
+    let (near, popular) = (standing("item-knn"), standing("popularity"));
+    for (item, score) in scores(&*model, 4).into_iter().enumerate() {
+        assert!((score - (2.0 * near[item] + popular[item]) / 3.0).abs() < 1e-4, "item {item}");
+    }
+    // A weight of 0 leaves the other one's order.
+    let one = learnt(&hybrid("weighted", vec![weighing("item-knn", 1.0), weighing("popularity", 0.0)], &[]), &data);
+    let order = |scores: &[f32]| {
+        let mut items: Vec<usize> = (0..scores.len()).collect();
+        items.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        items
+    };
+    assert_eq!(order(&scores(&*one, 4)), order(&near));
+}
+
+#[test]
+fn learnt_weights_go_to_whoever_foresees_the_validation_rows() {
+    // Everybody's next item is a black one, and everybody has black ones only: content knows, popularity misleads.
+    // The first reader has everything once, so that an item's number is its place in the data: even ones are black.
+    let mut rows: Vec<(u32, u32, f32)> = (0..40).map(|item| (1000, item, 5.0)).collect();
+    for user in 0..20u32 {
+        for step in 0..4 {
+            rows.push((user, 2 * ((user + 5 * step) % 20), 5.0));
+        }
+    }
+    for user in 20..60u32 {
+        rows.extend([(user, 1, 5.0), (user, 3, 5.0)]);
+    }
+    let train = rows.len() as u32;
+    rows.extend((0..20u32).map(|user| (user, 2 * ((user + 3) % 20), 5.0)));
+    let all = interactions(&rows);
+    let known = attributes(&all.items);
+    let (learn, steer): (Vec<u32>, Vec<u32>) = (0..all.len() as u32).partition(|&row| row < train);
+    let data = TrainSet::new(&all, &learn).with_attributes(Some(&known), None).with_validation(&steer);
+    let components = || vec![RecommenderSpec::new("content-tfidf"), RecommenderSpec::new("popularity")];
+    let model = learnt(&hybrid("weighted", components(), &[("weights", text("learnt"))]), &data);
+    let weights = model.parts().take_list("weights").unwrap();
+    assert!(weights[0] > 0.9 && weights[1] < 0.1 && (weights[0] + weights[1] - 1.0).abs() < 1e-6, "{weights:?}");
+    // Ratings: the component that is exact gets all of it.
+    let exact = TrainSet::new(&all, &learn).with_validation(&learn);
+    let parts = vec![RecommenderSpec::new("item-mean"), RecommenderSpec::new("global-mean")];
+    let model = learnt(&hybrid("weighted", parts, &[("weights", text("learnt"))]), &exact);
+    assert!((model.predict(0, 0, 0) - 5.0).abs() < 1e-4, "all ratings are 5");
+}
+
+#[test]
+fn weights_are_not_learnt_from_nothing() {
+    let (all, rows) = varied(10, 10, 50);
+    let recommender = resolved("weighted", &[("weights", text("learnt"))]);
+    let error = fit(&recommender, &TrainSet::new(&all, &rows), 1, &mut Unobserved).err().unwrap().to_string();
+    assert!(error.starts_with("recommender.weights is \"learnt\", but no validation rows"), "{error}");
+}
+
+#[test]
+fn switching_by_user_gives_each_the_whole_list_of_one_component() {
+    let (all, rows) = varied(30, 20, 200);
+    let data = TrainSet::new(&all, &rows);
+    let count = |user: u32| data.by_user.row(user as usize).0.len();
+    let threshold = count(3) as i64;
+    let model = fitted("switching", &[("threshold", ParamValue::Integer(threshold))], &data, 1);
+    let (few, many) = (fitted("popularity", &[], &data, 1), fitted("item-knn", &[], &data, 1));
+    for user in 0..data.n_users() as u32 {
+        let expected = if count(user) >= count(3) { &many } else { &few };
+        assert_eq!(scores(&*model, user), scores(&**expected, user), "user {user} with {} items", count(user));
+    }
+    let reasons = model.explain(3, 0, 9).unwrap();
+    let [Reason::Component { index: 1, component: "item-knn", part, because }] = &reasons[..] else {
+        panic!("{reasons:?}")
+    };
+    assert_eq!(*part, many.predict(3, 0, 0));
+    assert_eq!(*because, many.explain(3, 0, 3).unwrap());
+    // A basket counts as its person's interactions.
+    let mut folded = vec![0.0; data.n_items()];
+    model.fold_in().unwrap().score_basket(&[BasketItem { item: 0, rating: 5.0 }], &mut folded);
+    assert_eq!(folded, scores(&*few, 0));
+}
+
+#[test]
+fn switching_by_item_asks_the_first_for_items_of_which_little_is_known() {
+    let (all, rows) = varied(30, 20, 200);
+    let data = TrainSet::new(&all, &rows);
+    let parts = || vec![RecommenderSpec::new("user-mean"), RecommenderSpec::new("item-mean")];
+    let params = [("by", text("item")), ("threshold", ParamValue::Integer(1))];
+    let model = learnt(&hybrid("switching", parts(), &params), &data);
+    let cold = data.n_items() as u32 - 1;
+    assert_eq!(model.predict(2, cold, 0), fitted("user-mean", &[], &data, 1).predict(2, cold, 0));
+    assert_eq!(model.predict(2, 0, 0), fitted("item-mean", &[], &data, 1).predict(2, 0, 0));
+}
+
+/// Items by score, best first, equal ones by id as the lab orders them; not those that the user has.
+fn list(model: &dyn Recommender, data: &TrainSet<'_>, user: u32) -> Vec<u32> {
+    let (scores, ranks) = (scores(model, user), data.interactions.items.tie_ranks());
+    let own = data.by_user.row(user as usize).0;
+    let mut items: Vec<u32> = (0..data.n_items() as u32).filter(|item| !own.contains(item)).collect();
+    items.sort_by(|&a, &b| {
+        let (a, b) = (a as usize, b as usize);
+        scores[b].total_cmp(&scores[a]).then(ranks[a].cmp(&ranks[b]))
+    });
+    items
+}
+
+#[test]
+fn mixed_components_take_turns_and_skip_what_is_given() {
+    let (all, rows) = varied(30, 40, 300);
+    let data = TrainSet::new(&all, &rows);
+    let model = fitted("mixed", &[], &data, 1);
+    for user in [0, 3, 9] {
+        let lists = ["item-knn", "popularity"].map(|kind| list(&*fitted(kind, &[], &data, 1), &data, user));
+        let mut expected: Vec<u32> = Vec::new();
+        while expected.len() < lists[0].len() {
+            for one in &lists {
+                expected.extend(one.iter().find(|item| !expected.contains(item)).copied());
+            }
+        }
+        assert_eq!(list(&*model, &data, user), expected, "user {user}");
+        let first = model.explain(user, expected[0], 9).unwrap();
+        assert!(matches!(first[..], [Reason::Component { index: 0, part: 1.0, .. }]), "{first:?}");
+    }
+    // Nothing is known of a cold user: only the one who says something has a list.
+    let cold = data.n_users() as u32 - 1;
+    assert_eq!(list(&*model, &data, cold), list(&*fitted("popularity", &[], &data, 1), &data, cold));
+    let shallow = fitted("mixed", &[("depth", ParamValue::Integer(3))], &data, 1);
+    assert_eq!(list(&*shallow, &data, 0)[..3], list(&*model, &data, 0)[..3]);
+    assert!(scores(&*shallow, 0).iter().filter(|score| **score > 0.0).count() <= 6, "two lists of three places");
+}
+
+#[test]
+fn a_cascade_never_puts_an_item_before_one_of_a_higher_class() {
+    let (all, rows) = varied(30, 40, 300);
+    let data = TrainSet::new(&all, &rows);
+    let parts = || vec![RecommenderSpec::new("popularity"), RecommenderSpec::new("item-knn")];
+    let (coarse, fine) = (fitted("popularity", &[], &data, 1), fitted("item-knn", &[], &data, 1));
+    let top = learnt(&hybrid("cascade", parts(), &[("top", ParamValue::Integer(8))]), &data);
+    let levels = [("refine", text("levels")), ("levels", ParamValue::Integer(4))];
+    let levels = learnt(&hybrid("cascade", parts(), &levels), &data);
+    for user in [0, 3, 9] {
+        let (first, second) = (scores(&*coarse, user), scores(&*fine, user));
+        let (before, after) = (list(&*coarse, &data, user), list(&*top, &data, user));
+        let border = first[before[7] as usize];
+        let best = before.iter().filter(|&&item| first[item as usize] >= border).count();
+        let falling =
+            |items: &[u32], by: &[f32]| items.windows(2).all(|pair| by[pair[0] as usize] >= by[pair[1] as usize]);
+        assert!(after[..best].iter().all(|&item| first[item as usize] >= border), "user {user}");
+        assert!(falling(&after[..best], &second) && after[best..] == before[best..], "user {user}");
+        // Popularity counts from 0; four levels of equal width.
+        let (low, high) = first.iter().fold((f32::MAX, 0.0f32), |(l, h), &s| (l.min(s), h.max(s)));
+        let level = |item: u32| (((first[item as usize] - low) / (high - low) * 4.0) as usize).min(3);
+        let refined = list(&*levels, &data, user);
+        for pair in refined.windows(2) {
+            assert!(level(pair[0]) >= level(pair[1]), "user {user}");
+            let falls = second[pair[0] as usize] >= second[pair[1] as usize];
+            assert!(level(pair[0]) > level(pair[1]) || falls, "user {user}");
+        }
+    }
+    let reasons = top.explain(0, list(&*top, &data, 0)[0], 9).unwrap();
+    assert!(matches!(reasons[..], [Reason::Component { index: 1, component: "item-knn", .. }]), "{reasons:?}");
+}
+
+#[test]
+fn feature_combination_finds_by_words_and_by_people_in_one_model() {
+    // Items 0 and 2 share a colour, items 0 and 1 a reader; item 3 shares nothing with 0.
+    let all = interactions(&[(0, 0, 5.0), (1, 0, 5.0), (1, 1, 5.0), (2, 2, 5.0), (3, 3, 5.0)]);
+    let rows: Vec<u32> = (0..all.len() as u32).collect();
+    let mut known = attributes(&all.items);
+    known.columns.retain(|column| column.name == "colour");
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known), None);
+    let model = fitted("feature-combination", &[], &data, 1);
+    let alone = fitted("content-tfidf", &[], &data, 1);
+    assert_eq!(alone.predict(0, 1, 0), 0.0, "no word in common");
+    assert!(model.predict(0, 1, 0) > 0.0 && model.predict(0, 2, 0) > 0.0 && model.predict(0, 3, 0) == 0.0);
+    assert!(matches!(model.explain(0, 1, 9).unwrap()[..], [Reason::SimilarUser { user: 1, .. }]));
+    assert!(matches!(&model.explain(0, 2, 9).unwrap()[..], [Reason::Attribute { name, .. }] if name == "colour"));
+    let strict = fitted("feature-combination", &[("liked", ParamValue::Float(5.5))], &data, 1);
+    assert_eq!(strict.predict(0, 1, 0), 0.0, "nobody likes it so much");
+}
+
+#[test]
+fn an_attribute_that_a_hybrid_makes_must_be_among_those_that_are_named() {
+    let (all, rows) = varied(10, 10, 60);
+    let known = attributes(&all.items);
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known), None);
+    let naming = |names: &[&str]| {
+        let names = ParamValue::Names(names.iter().map(|name| (*name).to_owned()).collect());
+        hybrid("feature-combination", vec![RecommenderSpec::new("content-tfidf").with("attributes", names)], &[])
+    };
+    let error = fit(&naming(&["colour"]), &data, 1, &mut Unobserved).err().unwrap().to_string();
+    assert_eq!(
+        error,
+        "recommender.components[0].attributes names attributes without `rated-by`, which holds the people who rated the item; add it, or name none to use all"
+    );
+    learnt(&naming(&["colour", "rated-by"]), &data);
+    learnt(&naming(&["rated-by"]), &data);
+}
+
+#[test]
+fn feature_augmentation_reads_what_the_first_says_of_an_item() {
+    // Readers of 0 have 1 too; nothing describes either of them.
+    let all = interactions(&[(0, 0, 5.0), (1, 0, 5.0), (1, 1, 5.0), (2, 0, 4.0), (2, 1, 4.0), (3, 2, 5.0)]);
+    let rows: Vec<u32> = (0..all.len() as u32).collect();
+    let mut known = attributes(&all.items);
+    known.columns.retain(|column| column.name == "line");
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known), None);
+    let model = fitted("feature-augmentation", &[], &data, 1);
+    assert!(model.predict(0, 1, 0) > 0.0 && model.predict(0, 2, 0) == 0.0);
+    let reasons = model.explain(0, 1, 9).unwrap();
+    let [Reason::Component { index: 0, component: "item-knn", part, .. }] = &reasons[..] else { panic!("{reasons:?}") };
+    assert!((part - model.predict(0, 1, 0)).abs() < 1e-6);
+}
+
+#[test]
+fn meta_level_neighbours_are_alike_in_taste_without_an_item_in_common() {
+    // Users 0 and 3 have black items (even ones), 1 and 2 white ones; nobody has an item of anybody else.
+    let all = interactions(
+        &[(0, 0), (1, 1), (0, 2), (2, 3), (3, 4), (1, 5), (3, 6), (2, 7)].map(|(user, item)| (user, item, 5.0)),
+    );
+    let rows: Vec<u32> = (0..all.len() as u32).collect();
+    let mut known = attributes(&all.items);
+    known.columns.retain(|column| column.name == "colour");
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known), None);
+    let model = fitted("meta-level", &[], &data, 1);
+    let recommended: Vec<u32> = (0..8).filter(|&item| model.predict(0, item, 0) > 0.0).collect();
+    assert_eq!(recommended, [4, 6], "what user 3 has");
+    assert!(matches!(model.explain(0, 4, 9).unwrap()[..], [Reason::SimilarUser { user: 3, part: 5.0 }]));
+    assert_eq!(fitted("item-knn", &[], &data, 1).predict(0, 4, 0), 0.0, "no item in common");
+}
+
+#[test]
+fn exactly_the_kinds_that_a_meta_level_takes_have_profiles() {
+    let (all, rows) = varied(20, 20, 100);
+    let (items, users) = (attributes(&all.items), attributes(&all.users));
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&items), Some(&users));
+    let takes =
+        recspeed_types::catalogue::find("meta-level").unwrap().param("components").unwrap().kind.slot(0).unwrap();
+    for kind in recspeed_recommenders::kinds() {
+        let model = fitted(kind, &[], &data, 1);
+        assert_eq!(model.profiles().is_some(), takes.takes.kinds().any(|taken| taken == kind), "{kind}");
+    }
+}
