@@ -26,7 +26,7 @@ page: setup ## Build the page and the in-tab runner into dist/
 	trunk build --release --offline
 
 binaries: page ## Build recspeed and recspeed-worker with the page inside
-	cargo build --release --locked -p recspeed-server -p recspeed-worker
+	cargo build --release --locked --workspace --bin recspeed --bin recspeed-worker
 
 build: page ## Build everything, the tests too: one build, so that heavy crates are compiled once
 	cargo build --release --locked --workspace --all-targets

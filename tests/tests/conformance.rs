@@ -26,7 +26,7 @@ fn recspeed() -> PathBuf {
     let program = folder.join("recspeed");
     assert!(
         program.is_file() && folder.join("recspeed-worker").is_file(),
-        "{} must hold recspeed and recspeed-worker: build them with `cargo build -p recspeed-server -p recspeed-worker`",
+        "{} must hold recspeed and recspeed-worker: build them with `make binaries`",
         folder.display()
     );
     program

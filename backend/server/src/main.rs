@@ -8,7 +8,7 @@ use recspeed_server::serve::{self, ServeArgs};
 
 /// A lab for recommender-system experiments.
 #[derive(Debug, Parser)]
-#[command(name = "recspeed", version, about)]
+#[command(name = "recspeed", version)]
 struct Arguments {
     #[command(subcommand)]
     wanted: Wanted,

@@ -32,9 +32,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkerError {
     /// There is no worker.
-    #[error(
-        "no `{WORKER}` beside {beside} or in PATH; build it with `cargo build --release -p recspeed-worker`, or name it with --worker PATH"
-    )]
+    #[error("no `{WORKER}` beside {beside} or in PATH; build it with `make binaries`, or name it with --worker PATH")]
     Missing {
         /// The folder of this program.
         beside: String,
