@@ -90,6 +90,19 @@ impl<'a> TrainSet<'a> {
         components.try_for_each(|(index, each)| self.check_needs(each).map_err(|error| error.of_component(index)))
     }
 
+    /// For methods whose weights are the ratings.
+    pub(crate) fn refuse_negative_weights(&self) -> Result<(), FitError> {
+        let columns = self.interactions;
+        match self.rows.iter().map(|&row| row as usize).find(|&row| columns.rating[row] < 0.0) {
+            Some(row) => Err(FitError::NegativeWeight {
+                user: columns.users.get(columns.user[row]).to_owned(),
+                item: columns.items.get(columns.item[row]).to_owned(),
+                rating: columns.rating[row],
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Number of users, with those that have no training row.
     pub fn n_users(&self) -> usize {
         self.interactions.n_users()

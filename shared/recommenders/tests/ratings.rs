@@ -111,7 +111,7 @@ fn folding_in_new_people_costs_little_accuracy() {
     let learnt: Vec<u32> = known.iter().copied().filter(|row| !is_new(row)).collect();
     let test: Vec<u32> = test.into_iter().filter(is_new).collect();
     let whole = TrainSet::new(&all, &known);
-    for kind in ["biased-mf", "svd++", "slope-one", "user-knn"] {
+    for kind in ["biased-mf", "svd++", "als-explicit", "slope-one", "user-knn"] {
         let trained = fitted(kind, &[], &whole, 1);
         let with_them = errors(&all, &test, |user, item| trained.predict(user, item, 0)).0;
         let without = fitted(kind, &[], &TrainSet::new(&all, &learnt), 1);
@@ -129,4 +129,16 @@ fn fold(model: &dyn Recommender, data: &TrainSet<'_>, user: u32) -> Vec<f32> {
     let mut scores = vec![0.0; data.n_items()];
     model.fold_in().expect("the catalogue says so").score_basket(&basket, &mut scores);
     scores
+}
+
+/// No published row was found for these folds. Biased matrix factorization has .934 / .737; with other settings explicit ALS
+/// gave .914 to .983 on the first fold.
+#[test]
+fn explicit_als_is_better_than_biased_mf_with_deviations_and_about_as_good_without() {
+    let Some(all) = movielens() else { return };
+    let (with, without) = [true, false]
+        .map(|biases| five_folds(&all, 1, 1, "als-explicit", &[("biases", ParamValue::Boolean(biases))]).0)
+        .into();
+    println!("als-explicit: {with:.4} with deviations, {without:.4} without");
+    assert!((0.90..0.925).contains(&with) && (0.92..0.945).contains(&without), "{with} {without}");
 }

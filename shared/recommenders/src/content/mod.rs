@@ -1,9 +1,11 @@
 //! Content-based methods: what the items are like.
 
+mod linear;
 mod terms;
 mod tfidf;
+mod weigh;
 
 use crate::fit::Method;
 
 /// In the catalogue's order.
-pub(crate) const METHODS: &[Method] = &[tfidf::METHOD];
+pub(crate) const METHODS: &[Method] = &[tfidf::METHOD, linear::METHOD];

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use recspeed_data::{AttributeValues, Attributes, Csr, Dictionary, DictionaryBuilder};
 use rust_stemmers::{Algorithm, Stemmer};
 
-use crate::{Array, FitError, Parts, PartsError, Values};
+use crate::{Array, FitError, Parts, PartsError, Reason, Values};
 
 /// Between the name of an attribute and its value in a term; no attribute's name holds it.
 const SEPARATOR: char = '\u{1f}';
@@ -23,9 +23,35 @@ impl Terms {
         self.0.bytes()
     }
 
-    /// Name and value.
-    pub(super) fn get(&self, term: u32) -> (&str, &str) {
-        self.0.get(term).split_once(SEPARATOR).unwrap_or_default()
+    /// That the item has this term.
+    pub(super) fn reason(&self, term: u32, part: f32) -> Reason {
+        let (name, value) = self.0.get(term).split_once(SEPARATOR).unwrap_or_default();
+        Reason::Attribute { name: name.to_owned(), value: value.to_owned(), part }
+    }
+
+    /// The terms that at least `min_items` items have, and what is left of `counts`.
+    pub(super) fn keep(self, counts: Csr, min_items: u32) -> (Self, Csr) {
+        let mut items = vec![0u32; self.len()];
+        for &term in &counts.indices {
+            items[term as usize] += 1;
+        }
+        let mut kept = DictionaryBuilder::default();
+        let number: Vec<Option<u32>> = items
+            .iter()
+            .zip(self.0.iter())
+            .map(|(&items, term)| (items >= min_items).then(|| kept.intern(term)))
+            .collect();
+        let mut left = Csr { indptr: vec![0], ..Csr::default() };
+        for row in 0..counts.n_rows() {
+            let (terms, values) = counts.row(row);
+            let own = terms.iter().zip(values).filter_map(|(&term, &value)| Some((number[term as usize]?, value)));
+            for (term, value) in own {
+                left.indices.push(term);
+                left.values.push(value);
+            }
+            left.indptr.push(left.indices.len());
+        }
+        (Self(kept.finish()), left)
     }
 
     /// As the parts `terms` (their text, one after another) and `terms.ends`.

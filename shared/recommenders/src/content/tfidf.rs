@@ -10,6 +10,7 @@ use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::terms::{Terms, terms_of_items};
+use super::weigh::weigh;
 use crate::fit::{FitRequest, Method};
 use crate::recommender::model_bytes;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, Values};
@@ -104,42 +105,13 @@ impl ContentTfIdf {
         let mut parts: Vec<(u32, f32)> = self.shared(profile, item).collect();
         parts.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         parts.truncate(n);
-        let reason = |(term, part): (u32, f32)| {
-            let (name, value) = self.terms.get(term);
-            Reason::Attribute { name: name.to_owned(), value: value.to_owned(), part }
-        };
-        parts.into_iter().map(reason).collect()
+        parts.into_iter().map(|(term, part)| self.terms.reason(term, part)).collect()
     }
 
     fn own(&self, user: u32) -> impl Iterator<Item = (u32, f32)> + Clone + '_ {
         let (items, ratings) = self.by_user.row(user as usize);
         items.iter().copied().zip(ratings.iter().copied())
     }
-}
-
-/// Counts to `tf · idf` vectors of length 1.
-fn weigh(counts: &Csr, n_terms: usize, sublinear: bool) -> Csr {
-    let mut documents = vec![0u32; n_terms];
-    for &term in &counts.indices {
-        documents[term as usize] += 1;
-    }
-    let n = counts.n_rows() as f64;
-    let idf: Vec<f64> = documents.iter().map(|&df| ((1.0 + n) / (1.0 + f64::from(df))).ln() + 1.0).collect();
-    let mut items = counts.clone();
-    for row in 0..counts.n_rows() {
-        let range = counts.indptr[row]..counts.indptr[row + 1];
-        let weight = |(&term, &count): (&u32, &f32)| {
-            let tf = if sublinear { 1.0 + f64::from(count).ln() } else { f64::from(count) };
-            tf * idf[term as usize]
-        };
-        let weights: Vec<f64> =
-            counts.indices[range.clone()].iter().zip(&counts.values[range.clone()]).map(weight).collect();
-        let length = weights.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
-        for (value, weight) in items.values[range].iter_mut().zip(weights) {
-            *value = (weight / length) as f32;
-        }
-    }
-    items
 }
 
 impl Recommender for ContentTfIdf {

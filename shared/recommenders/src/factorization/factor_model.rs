@@ -37,6 +37,8 @@ pub(super) enum Folding {
         regularization: f32,
         /// The mean of all ratings.
         mean: f32,
+        /// Whether a person has a bias too.
+        biased: bool,
         /// `[n_items, d − 2]`, or empty: the sum of the vectors of the basket's items, divided by the root of their number,
         /// is a part of `p`.
         implicit: Vec<f32>,
@@ -77,7 +79,7 @@ impl FactorModel {
         let free = self.d - 2;
         let mut vector = vec![0.0; self.d];
         vector[free] = 1.0;
-        if let Folding::Ridge { regularization, mean, implicit } = &self.folding {
+        if let Folding::Ridge { regularization, mean, biased, implicit } = &self.folding {
             for own in basket.iter().filter(|_| !implicit.is_empty()) {
                 let other = &implicit[own.item as usize * free..][..free];
                 vector[..free].iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
@@ -86,8 +88,8 @@ impl FactorModel {
             vector[..free].iter_mut().for_each(|value| *value *= share);
             let mut solved = vec![0.0; free + 1];
             let given = vector[..free].to_vec();
-            let ridge =
-                Ridge { model: self, basket, given: &given, lambda: *regularization, mean: *mean, solved: &mut solved };
+            let (lambda, mean, biased) = (*regularization, *mean, *biased);
+            let ridge = Ridge { model: self, basket, given: &given, lambda, mean, biased, solved: &mut solved };
             Arch::new().dispatch(ridge);
             vector.iter_mut().zip(&solved[..free]).for_each(|(value, solved)| *value += solved);
             vector[free + 1] = mean + solved[free];
@@ -105,8 +107,8 @@ impl FactorModel {
         };
         match &self.folding {
             Folding::None => parts.with_list("folding.none", &[]),
-            Folding::Ridge { regularization, mean, implicit } => parts
-                .with_list("folding.ridge", &[*regularization, *mean])
+            Folding::Ridge { regularization, mean, biased, implicit } => parts
+                .with_list("folding.ridge", &[*regularization, *mean, f32::from(*biased)])
                 .with_matrix("folding.implicit", self.d - 2, implicit),
         }
     }
@@ -124,19 +126,20 @@ impl FactorModel {
             Folding::None
         } else {
             let numbers = parts.take_list("folding.ridge")?;
-            expect_len("folding.ridge", numbers.len(), 2)?;
+            expect_len("folding.ridge", numbers.len(), 3)?;
             let (rows, columns, implicit) = parts.take_matrix("folding.implicit")?;
             expect_len("folding.implicit", columns + 2, d)?;
             if rows > 0 {
                 expect_len("folding.implicit", rows, n_items)?;
             }
-            Folding::Ridge { regularization: numbers[0], mean: numbers[1], implicit }
+            Folding::Ridge { regularization: numbers[0], mean: numbers[1], biased: numbers[2] != 0.0, implicit }
         };
         Ok(Self { d, users, items, scale, folding })
     }
 }
 
-/// Solves `(Σ z zᵀ + λ n I) x = Σ z (r − μ − b_i − given · q)` over the basket, with `z = (q, 1)`: the person's vector and bias.
+/// Solves `(Σ z zᵀ + λ n I) x = Σ z (r − μ − b_i − given · q)` over the basket, with `z = (q, 1)`: the person's vector and bias;
+/// without a bias `z = (q, 0)`.
 struct Ridge<'a> {
     model: &'a FactorModel,
     basket: &'a [BasketItem],
@@ -144,6 +147,7 @@ struct Ridge<'a> {
     given: &'a [f32],
     lambda: f32,
     mean: f32,
+    biased: bool,
     /// `[d − 1]`, zeros; stays so when the system has no solution.
     solved: &'a mut [f32],
 }
@@ -160,7 +164,7 @@ impl WithSimd for Ridge<'_> {
         }
         let mut matrix = vec![0.0; n * n];
         let mut right = vec![0.0; n];
-        let mut z = vec![1.0; n];
+        let mut z = vec![f32::from(self.biased); n];
         for own in self.basket {
             let item = &self.model.items[own.item as usize * self.model.d..][..self.model.d];
             z[..free].copy_from_slice(&item[..free]);
@@ -172,6 +176,9 @@ impl WithSimd for Ridge<'_> {
         }
         for diagonal in matrix.iter_mut().step_by(n + 1) {
             *diagonal += self.lambda * self.basket.len() as f32;
+        }
+        if !self.biased {
+            matrix[n * n - 1] = 1.0;
         }
         if let Ok(factor) = Cholesky::factorise(simd, &mut matrix, n) {
             factor.solve(simd, &mut right);

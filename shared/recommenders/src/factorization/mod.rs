@@ -1,14 +1,21 @@
 //! Latent factors.
 
 mod als;
-mod bpr;
 mod draws;
 mod factor_model;
+mod pairwise;
 mod ratings;
 
 use crate::fit::Method;
 pub use als::{Als, AlsSettings, Confidence, Solver};
 
 /// In the catalogue's order.
-pub(crate) const METHODS: &[Method] =
-    &[als::IMPLICIT, bpr::METHOD, ratings::biased_mf::METHOD, ratings::svdpp::METHOD, ratings::nmf::METHOD];
+pub(crate) const METHODS: &[Method] = &[
+    als::EXPLICIT,
+    als::IMPLICIT,
+    pairwise::bpr::METHOD,
+    pairwise::warp::METHOD,
+    ratings::biased_mf::METHOD,
+    ratings::svdpp::METHOD,
+    ratings::nmf::METHOD,
+];

@@ -67,6 +67,53 @@ pub(super) static ALS_IMPLICIT: Entry = Entry {
     explains: Some("the user's own items, weighted by their part in the score"),
 };
 
+pub(super) static ALS_EXPLICIT: Entry = Entry {
+    kind: "als-explicit",
+    title: "Explicit ALS",
+    family: Family::Factorization,
+    summary: "Predicts a rating as the mean of all, a deviation of the user and one of the item, and the product of a vector of each, held back the more the more ratings there are. Users and items are solved in turn, each exactly.",
+    headline: "Vectors of people and items, solved in turn, learn how many stars each person gives",
+    source: Citation {
+        authors: "Zhou, Wilkinson, Schreiber, Pan, 2008",
+        title: "Large-Scale Parallel Collaborative Filtering for the Netflix Prize",
+        link: "https://doi.org/10.1007/978-3-540-68880-8_32",
+    },
+    predicts: Predicts::Ratings,
+    needs: &[],
+    random: true,
+    params: &[
+        Param {
+            name: "factors",
+            title: "Factors",
+            help: FACTORS,
+            kind: ParamKind::Integer { min: 1, max: 1024, default: 20 },
+        },
+        Param {
+            name: "iterations",
+            title: "Iterations",
+            help: "Times that users and items are both solved.",
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 15 },
+        },
+        Param {
+            name: "regularization",
+            title: "Regularization",
+            help: "Weight of the squared numbers of a user or item, for each of their ratings.",
+            kind: ParamKind::Float { min: 1e-6, max: 1e3, default: 0.15 },
+        },
+        Param {
+            name: "biases",
+            title: "Deviations",
+            help: "Whether users and items have deviations of their own; without them the vectors must tell those too, as in the paper.",
+            kind: ParamKind::Boolean { default: true },
+        },
+    ],
+    losses: &[],
+    cold_users: "the mean, and the item's deviation where there are deviations",
+    cold_items: "the mean, and the user's deviation where there are deviations",
+    new_users: Some("a vector and a deviation solved for the basket, with the items as they are"),
+    explains: None,
+};
+
 const FACTORS: &str = "Length of each vector.";
 const EPOCHS: &str = "Times that every rating is learnt from.";
 const RATE: &str = "Length of each step: larger learns faster and may diverge.";
@@ -265,6 +312,59 @@ pub(super) static BPR: Entry = Entry {
             title: "Learning rate",
             help: RATE,
             kind: ParamKind::Float { min: 1e-6, max: 1.0, default: 0.02 },
+        },
+        Param {
+            name: "regularization",
+            title: "Regularization",
+            help: PENALTY,
+            kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.01 },
+        },
+    ],
+    losses: &[],
+    cold_users: "the same list as everybody: the items' own deviations",
+    cold_items: "score 0",
+    new_users: None,
+    explains: None,
+};
+
+pub(super) static WARP: Entry = Entry {
+    kind: "warp",
+    title: "WARP",
+    family: Family::Factorization,
+    summary: "Learns vectors from pairs like BPR, but looks for an item that wrongly scores high: one that is found at once shows that much is wrong, and moves the vectors further. So the top of the list counts most.",
+    headline: "Vectors learn to bring what people have to the top of the list",
+    source: Citation {
+        authors: "Weston, Bengio, Usunier, 2011",
+        title: "WSABIE: Scaling Up To Large Vocabulary Image Annotation",
+        link: "https://www.ijcai.org/Proceedings/11/Papers/460.pdf",
+    },
+    predicts: Predicts::Scores,
+    needs: &[],
+    random: true,
+    params: &[
+        Param {
+            name: "factors",
+            title: "Factors",
+            help: FACTORS,
+            kind: ParamKind::Integer { min: 1, max: 1024, default: 64 },
+        },
+        Param {
+            name: "iterations",
+            title: "Epochs",
+            help: "Times that every interaction is learnt from.",
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 30 },
+        },
+        Param {
+            name: "learning_rate",
+            title: "Learning rate",
+            help: "Length of the first steps; each number's own become shorter the more it has moved.",
+            kind: ParamKind::Float { min: 1e-6, max: 1.0, default: 0.03 },
+        },
+        Param {
+            name: "max_sampled",
+            title: "Draws",
+            help: "Items that are looked at, at most, for one that wrongly scores high.",
+            kind: ParamKind::Integer { min: 1, max: 1000, default: 10 },
         },
         Param {
             name: "regularization",

@@ -81,7 +81,7 @@ pub(super) static ITEM_KNN: Entry = Entry {
     kind: "item-knn",
     title: "Item neighbours",
     family: Family::Neighbourhood,
-    summary: "Scores an item by its cosine similarity to the items that the user has rated. Each candidate item looks at its own nearest neighbours only.",
+    summary: "Scores an item by how similar it is to the items that the user has rated. Each candidate item looks at its own nearest neighbours only.",
     headline: "Items that the same people rated tell what each person will want next",
     source: Citation {
         authors: "Deshpande, Karypis, 2004",
@@ -99,6 +99,15 @@ pub(super) static ITEM_KNN: Entry = Entry {
             kind: ParamKind::Integer { min: 1, max: 10_000, default: 50 },
         },
         Param {
+            name: "similarity",
+            title: "Similarity",
+            help: "Of two items: cosine over all users; adjusted cosine or Pearson correlation over the users who rated both, which need shrinkage; Jaccard; or TF-IDF and BM25, where people with few items count more.",
+            kind: ParamKind::Choice {
+                options: &["cosine", "adjusted-cosine", "pearson", "jaccard", "tf-idf", "bm25"],
+                default: "cosine",
+            },
+        },
+        Param {
             name: "weighting",
             title: "Weighting",
             help: "Whether a rating counts by its stars or only as an interaction.",
@@ -107,8 +116,20 @@ pub(super) static ITEM_KNN: Entry = Entry {
         Param {
             name: "shrinkage",
             title: "Shrinkage",
-            help: "Added to the denominator of the cosine: weakens similarities that rest on few common users.",
+            help: "Weakens similarities that rest on few common users: added to the denominator of cosine, Jaccard and TF-IDF; the others are multiplied by n / (n + shrinkage).",
             kind: ParamKind::Float { min: 0.0, max: 1e6, default: 0.0 },
+        },
+        Param {
+            name: "bm25_k1",
+            title: "BM25 k₁",
+            help: "How soon more stars stop counting more, for BM25 only: 0 at once, large numbers late.",
+            kind: ParamKind::Float { min: 0.0, max: 1e6, default: 1.2 },
+        },
+        Param {
+            name: "bm25_b",
+            title: "BM25 b",
+            help: "How far popular items are held back, for BM25 only: 0 not at all, 1 in full.",
+            kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.75 },
         },
     ],
     losses: &[],

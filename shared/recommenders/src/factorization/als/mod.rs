@@ -6,11 +6,13 @@
 
 mod conjugate_gradient;
 mod exact;
+mod explicit;
 mod loss;
 mod model;
 mod solve;
 mod state;
 
+pub(crate) use explicit::METHOD as EXPLICIT;
 pub use model::Als;
 pub(crate) use model::METHOD as IMPLICIT;
 

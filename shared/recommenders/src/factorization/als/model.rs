@@ -155,7 +155,7 @@ impl ImplicitAls {
     ) -> Result<Self, FitError> {
         let settings = settings(recommender);
         if settings.confidence.by_rating {
-            refuse_negative_ratings(data)?;
+            data.refuse_negative_weights()?;
         }
         let total = recommender.integer("iterations") as u64;
         let mut als = Als::new(data, settings, seed)?;
@@ -207,18 +207,6 @@ fn settings(recommender: &ResolvedRecommender) -> AlsSettings {
             "cholesky" => Solver::Cholesky,
             _ => Solver::ConjugateGradient { steps: recommender.integer("cg_steps") as u32 },
         },
-    }
-}
-
-fn refuse_negative_ratings(data: &TrainSet<'_>) -> Result<(), FitError> {
-    let columns = data.interactions;
-    match data.rows.iter().map(|&row| row as usize).find(|&row| columns.rating[row] < 0.0) {
-        Some(row) => Err(FitError::NegativeWeight {
-            user: columns.users.get(columns.user[row]).to_owned(),
-            item: columns.items.get(columns.item[row]).to_owned(),
-            rating: columns.rating[row],
-        }),
-        None => Ok(()),
     }
 }
 

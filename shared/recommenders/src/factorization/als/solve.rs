@@ -85,16 +85,20 @@ impl<'a> Systems<'a> {
             }
             Solver::Cholesky => (d * d * d / 3.0, d * d),
         };
-        let n_rows = self.entries.n_rows();
-        let least = 8 * rayon::current_num_threads() * BLOCK_ROWS;
-        let mut end = first;
-        loop {
-            end = (end + BLOCK_ROWS).min(n_rows);
-            let entries = self.entries.indptr[end] - self.entries.indptr[first];
-            let flop = row_flop * (end - first) as f64 + entry_flop * entries as f64;
-            if end == n_rows || (flop >= GROUP_FLOP && end - first >= least) {
-                return (end - first).max(1);
-            }
+        group_rows(self.entries, first, row_flop, entry_flop)
+    }
+}
+
+/// Rows from `first` on that make up a group, a whole number of blocks, with so many operations for each row and entry.
+pub(super) fn group_rows(entries: &Csr, first: usize, row_flop: f64, entry_flop: f64) -> usize {
+    let n_rows = entries.n_rows();
+    let least = 8 * rayon::current_num_threads() * BLOCK_ROWS;
+    let mut end = first;
+    loop {
+        end = (end + BLOCK_ROWS).min(n_rows);
+        let flop = row_flop * (end - first) as f64 + entry_flop * (entries.indptr[end] - entries.indptr[first]) as f64;
+        if end == n_rows || (flop >= GROUP_FLOP && end - first >= least) {
+            return (end - first).max(1);
         }
     }
 }

@@ -31,7 +31,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     let d = settings.factors;
     let folding = match settings.scale {
         Some(_) => Folding::None,
-        None => Folding::Ridge { regularization: settings.regularization, mean, implicit: Vec::new() },
+        None => Folding::Ridge { regularization: settings.regularization, mean, biased: true, implicit: Vec::new() },
     };
     Ok(FactorModel {
         d: d + 2,

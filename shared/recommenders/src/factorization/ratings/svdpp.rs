@@ -44,7 +44,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         users: FactorModel::augment(&users, d, &user_biases, mean, true),
         items: FactorModel::augment(&items, d, &item_biases, mean, false),
         scale: None,
-        folding: Folding::Ridge { regularization, mean, implicit },
+        folding: Folding::Ridge { regularization, mean, biased: true, implicit },
     })
 }
 

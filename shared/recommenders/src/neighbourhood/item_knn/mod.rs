@@ -1,4 +1,7 @@
-//! Item neighbours by cosine.
+//! Item neighbours.
+
+mod similarity;
+mod weights;
 
 use std::sync::Arc;
 
@@ -12,6 +15,8 @@ use crate::fit::Method;
 use crate::item_to_item::{ItemToItem, Weighting};
 use crate::ranking::{Best, Scored};
 use crate::{FitError, TrainSet};
+use similarity::{Correlation, Cosine, Jaccard, Product, Similarity};
+use weights::Weights;
 
 pub(super) const METHOD: Method = Method {
     kind: "item-knn",
@@ -29,26 +34,69 @@ struct Neighbours {
     entries: Vec<Scored>,
 }
 
-/// Scores a candidate by `Σ_j w_uj · sim(candidate, j)` over the user's own items `j` among the candidate's neighbours.
+/// Scores a candidate by `Σ_j w_uj · sim(candidate, j)` over the user's own items `j` among the candidate's neighbours, with
+/// `w` the rating or 1. Each candidate keeps its most similar items with `sim > 0`, itself not among them; of equal
+/// similarities the lower item id stays. Source: Deshpande, Karypis, "Item-Based Top-N Recommendation Algorithms",
+/// doi:10.1145/963770.963776. The similarities:
 ///
-/// `sim(i, j) = Σ_u w_ui · w_uj / (‖w_i‖ · ‖w_j‖ + shrinkage)`, with `w` the rating or 1. Each candidate keeps its most
-/// similar items with `sim > 0`, itself not among them; of equal similarities the lower item id stays.
-/// Source: Deshpande, Karypis, "Item-Based Top-N Recommendation Algorithms", doi:10.1145/963770.963776.
+/// - cosine of the columns of `w`, over all users;
+/// - adjusted cosine: of how far the ratings lie above each user's mean, over the users who rated both.
+///   Source: Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms", doi:10.1145/371920.372071;
+/// - Pearson: the correlation of the ratings of the users who rated both;
+/// - Jaccard: of the sets of users;
+/// - TF-IDF: cosine of `√w · ln(n / (1 + n_u))`, `n` items, `n_u` of the user; BM25: product of the weights of Robertson,
+///   Zaragoza, doi:10.1561/1500000019. Both as in implicit, whose items are the documents and users the words.
 fn fit(
     recommender: &ResolvedRecommender,
     data: &TrainSet<'_>,
     observer: &mut dyn FitObserver,
 ) -> Result<ItemToItem, FitError> {
     let weighting = Weighting::named(recommender.text("weighting"));
-    let search = Search {
-        data,
-        weighting,
-        shrinkage: recommender.float("shrinkage"),
-        norms: norms(&data.by_item, weighting),
-        tie_ranks: data.interactions.items.tie_ranks(),
+    let shrinkage = recommender.float("shrinkage");
+    let kept = recommender.integer("neighbours") as usize;
+    let cosine = |weights: &Weights<'_>| Cosine { lengths: weights.by_item.lengths(), shrinkage };
+    let neighbours = match recommender.text("similarity") {
+        "adjusted-cosine" => {
+            let similarity = Correlation { around_means: false, shrinkage };
+            search(data, &Weights::centred_by_user(data), similarity, kept, observer)?
+        }
+        "pearson" => {
+            let similarity = Correlation { around_means: true, shrinkage };
+            search(data, &Weights::centred_by_item(data), similarity, kept, observer)?
+        }
+        "jaccard" => {
+            let users = (0..data.n_items()).map(|item| data.by_item.row(item).0.len() as u32).collect();
+            let weights = Weights::plain(data, Weighting::Rating);
+            search(data, &weights, Jaccard { users, shrinkage }, kept, observer)?
+        }
+        "tf-idf" => {
+            let weights = Weights::tf_idf(data, weighting)?;
+            search(data, &weights, cosine(&weights), kept, observer)?
+        }
+        "bm25" => {
+            let (k1, b) = (recommender.float("bm25_k1"), recommender.float("bm25_b"));
+            search(data, &Weights::bm25(data, weighting, k1, b)?, Product { shrinkage }, kept, observer)?
+        }
+        _ => {
+            let weights = Weights::plain(data, weighting);
+            search(data, &weights, cosine(&weights), kept, observer)?
+        }
     };
+    let candidates_of = neighbours.transpose(data.n_items());
+    Ok(ItemToItem { by_user: Arc::clone(&data.by_user), weighting, candidates_of })
+}
+
+/// Items × their neighbours.
+fn search<S: Similarity>(
+    data: &TrainSet<'_>,
+    weights: &Weights<'_>,
+    similarity: S,
+    kept: usize,
+    observer: &mut dyn FitObserver,
+) -> Result<Csr, FitError> {
+    let search = Search { weights, similarity, tie_ranks: data.interactions.items.tie_ranks() };
     let n_items = data.n_items();
-    let kept = (recommender.integer("neighbours") as usize).min(n_items.max(1));
+    let kept = kept.min(n_items.max(1));
     let mut neighbours = Csr { indptr: Vec::with_capacity(n_items + 1), ..Csr::default() };
     neighbours.indptr.push(0);
     let mut start = 0;
@@ -73,7 +121,7 @@ fn fit(
         start = end;
         observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
     }
-    Ok(ItemToItem { by_user: Arc::clone(&data.by_user), weighting, candidates_of: neighbours.transpose(n_items) })
+    Ok(neighbours)
 }
 
 fn append(neighbours: &mut Csr, found: &[Neighbours]) -> Result<(), FitError> {
@@ -92,37 +140,25 @@ fn append(neighbours: &mut Csr, found: &[Neighbours]) -> Result<(), FitError> {
     Ok(())
 }
 
-/// Euclidean length of each item's column of weights.
-fn norms(by_item: &Csr, weighting: Weighting) -> Vec<f64> {
-    (0..by_item.n_rows())
-        .map(|item| {
-            let squares = by_item.row(item).1.iter().map(|&rating| f64::from(weighting.of(rating)).powi(2));
-            squares.sum::<f64>().sqrt()
-        })
-        .collect()
-}
-
 /// What finding neighbours reads.
-struct Search<'a> {
-    data: &'a TrainSet<'a>,
-    weighting: Weighting,
-    shrinkage: f64,
-    norms: Vec<f64>,
+struct Search<'a, S> {
+    weights: &'a Weights<'a>,
+    similarity: S,
     tie_ranks: Vec<u32>,
 }
 
 /// What finding neighbours writes, once a thread: a sum for each item, and which sums belong to the current item.
-struct Scratch {
-    sums: Vec<f32>,
+struct Scratch<T> {
+    sums: Vec<T>,
     touched_for: Vec<u32>,
     touched: Vec<u32>,
     best: Best,
 }
 
-impl Scratch {
+impl<T: Copy + Default> Scratch<T> {
     fn new(n_items: usize, kept: usize) -> Self {
         Self {
-            sums: vec![0.0; n_items],
+            sums: vec![T::default(); n_items],
             touched_for: vec![u32::MAX; n_items],
             touched: Vec::new(),
             best: Best::new(kept),
@@ -130,41 +166,38 @@ impl Scratch {
     }
 }
 
-impl Search<'_> {
+impl<S: Similarity> Search<'_, S> {
     /// Where a group of items that starts at `start` ends, so that it takes a small part of a second.
     fn group_end(&self, start: usize) -> usize {
+        let Weights { by_user, by_item } = self.weights;
         let (mut end, mut additions) = (start, 0);
-        while end < self.data.n_items() && additions < GROUP_ADDITIONS {
-            let users = self.data.by_item.row(end).0;
-            additions += 1 + users.iter().map(|&user| self.data.by_user.row(user as usize).0.len() as u64).sum::<u64>();
+        while end < by_item.n_rows() && additions < GROUP_ADDITIONS {
+            let users = by_item.row(end).0;
+            additions += 1 + users.iter().map(|&user| by_user.row(user as usize).0.len() as u64).sum::<u64>();
             end += 1;
         }
         end
     }
 
-    fn neighbours_of(&self, item: u32, scratch: &mut Scratch, found: &mut Neighbours) {
+    fn neighbours_of(&self, item: u32, scratch: &mut Scratch<S::Sum>, found: &mut Neighbours) {
         let Scratch { sums, touched_for, touched, best } = scratch;
         touched.clear();
-        let (users, ratings) = self.data.by_item.row(item as usize);
-        for (&user, &rating) in users.iter().zip(ratings) {
-            let weight = self.weighting.of(rating);
-            let (others, other_ratings) = self.data.by_user.row(user as usize);
-            for (&other, &other_rating) in others.iter().zip(other_ratings) {
-                let product = weight * self.weighting.of(other_rating);
+        let (users, weights) = self.weights.by_item.row(item as usize);
+        for (&user, &weight) in users.iter().zip(weights) {
+            let (others, other_weights) = self.weights.by_user.row(user as usize);
+            for (&other, &other_weight) in others.iter().zip(other_weights) {
                 let sum = &mut sums[other as usize];
                 let mark = &mut touched_for[other as usize];
-                if *mark == item {
-                    *sum += product;
-                } else {
+                if *mark != item {
                     *mark = item;
-                    *sum = product;
+                    *sum = S::Sum::default();
                     touched.push(other);
                 }
+                S::add(sum, weight, other_weight);
             }
         }
         for &other in &*touched {
-            let length = self.norms[item as usize] * self.norms[other as usize] + self.shrinkage;
-            let similarity = (f64::from(sums[other as usize]) / length) as f32;
+            let similarity = self.similarity.of(item, other, sums[other as usize]) as f32;
             if other != item && similarity > 0.0 && similarity >= best.threshold() {
                 best.offer(similarity, self.tie_ranks[other as usize], other);
             }

@@ -1,0 +1,143 @@
+//! BPR: an item that somebody has shall score higher than one drawn at random.
+
+use pulp::{Arch, Simd, WithSimd};
+use rand_chacha::ChaCha8Rng;
+use recspeed_types::FitObserver;
+
+use super::PairData;
+use super::interactions::{OTHERS_STREAM, two_rows};
+use crate::FitError;
+use crate::course::{self, Learner};
+use crate::dense;
+use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, stream};
+use crate::factorization::factor_model::FactorModel;
+use crate::fit::{FitRequest, Method};
+
+pub(crate) const METHOD: Method = Method {
+    kind: "bpr",
+    fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
+    restore: |_, parts| Ok(Box::new(FactorModel::restore(parts)?)),
+};
+
+/// Draws of an item that the user does not have before the step is left out: they have nearly everything.
+const TRIES: u32 = 64;
+
+/// `x_ui = p_u · q_i + b_i`; for each interaction of each epoch, in an order drawn anew, one item `j` that the user does not
+/// have is drawn uniformly, and one step taken down the gradient of `−ln σ(x_ui − x_uj) + ½ λ ‖numbers‖²`.
+/// Source: Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", arXiv:1205.2618.
+fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
+    let (data, recommender) = (request.data, request.recommender);
+    let d = recommender.integer("factors") as usize;
+    let mut learner = Bpr {
+        pairs: PairData::new(data),
+        d,
+        learning_rate: recommender.float("learning_rate") as f32,
+        regularization: recommender.float("regularization") as f32,
+        seed: request.seed,
+        users: PairData::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
+        items: PairData::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
+        biases: vec![0.0; data.n_items()],
+    };
+    course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
+    Ok(learner.pairs.model(d, &learner.users, &learner.items, &learner.biases))
+}
+
+struct Bpr<'a> {
+    pairs: PairData<'a>,
+    d: usize,
+    learning_rate: f32,
+    regularization: f32,
+    seed: u64,
+    users: Vec<f32>,
+    items: Vec<f32>,
+    biases: Vec<f32>,
+}
+
+impl Learner for Bpr<'_> {
+    fn name(&self) -> String {
+        let sizes = (self.pairs.data.n_users(), self.pairs.data.n_items(), self.d, self.pairs.len());
+        format!("bpr {sizes:?} {:?}, seed {}", (self.learning_rate, self.regularization), self.seed)
+    }
+
+    fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
+        vec![&mut self.users, &mut self.items, &mut self.biases]
+    }
+
+    fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
+        let order = order(self.pairs.len(), self.seed, round);
+        let mut others = stream(self.seed, OTHERS_STREAM + round);
+        let mut loss = 0.0;
+        for entries in order.chunks(ROWS_AT_ONCE) {
+            if !go_on() {
+                return Ok(None);
+            }
+            loss += Arch::new().dispatch(Steps { bpr: self, entries, others: &mut others });
+        }
+        Ok(Some(loss / order.len() as f64))
+    }
+}
+
+/// Some steps; the sum of their losses.
+struct Steps<'a, 'b> {
+    bpr: &'a mut Bpr<'b>,
+    entries: &'a [u32],
+    others: &'a mut ChaCha8Rng,
+}
+
+impl WithSimd for Steps<'_, '_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Self { bpr, entries, others } = self;
+        let Bpr { pairs, d, learning_rate, regularization, users, items, biases, .. } = bpr;
+        let d = *d;
+        let rule = Rule { learning_rate: *learning_rate, keep: 1.0 - *learning_rate * *regularization };
+        let mut total = 0.0;
+        for &entry in entries {
+            let (user, item, own) = pairs.entry(entry);
+            let Some(other) = pairs.draw_other(own, others) else { continue };
+            let p = &mut users[user * d..][..d];
+            let (q, r) = two_rows(items, d, item, other);
+            let (mut b, mut c) = (biases[item], biases[other]);
+            total += rule.step(simd, p, (q, &mut b), (r, &mut c));
+            (biases[item], biases[other]) = (b, c);
+        }
+        total
+    }
+}
+
+impl PairData<'_> {
+    /// An item that somebody has, and this user, whose items are `own`, does not.
+    #[inline(always)]
+    fn draw_other(&self, own: &[u32], rng: &mut ChaCha8Rng) -> Option<usize> {
+        (0..TRIES).map(|_| self.draw(rng)).find(|item| own.binary_search(item).is_err()).map(|item| item as usize)
+    }
+}
+
+/// One step.
+#[derive(Clone, Copy)]
+struct Rule {
+    learning_rate: f32,
+    keep: f32,
+}
+
+impl Rule {
+    /// Moves a user, an item that they have and one that they do not have, each with its bias; the loss before.
+    #[inline(always)]
+    fn step<S: Simd>(self, simd: S, p: &mut [f32], item: (&mut [f32], &mut f32), other: (&mut [f32], &mut f32)) -> f64 {
+        let ((q, b), (r, c)) = (item, other);
+        let difference = dense::dot(simd, p, q) + *b - (dense::dot(simd, p, r) + *c);
+        let slope = 1.0 / (1.0 + difference.exp());
+        let (step, keep) = (self.learning_rate * slope, self.keep);
+        *b = keep * *b + step;
+        *c = keep * *c - step;
+        for ((p, q), r) in p.iter_mut().zip(q).zip(r) {
+            let before = *p;
+            *p = keep * before + step * (*q - *r);
+            *q = keep * *q + step * before;
+            *r = keep * *r - step * before;
+        }
+        f64::from((-difference).exp().ln_1p())
+    }
+}

@@ -1,0 +1,93 @@
+//! What every method that learns from pairs draws from and starts with.
+
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+use recspeed_data::Csr;
+
+use crate::error::reserve;
+use crate::factorization::draws::{normal, stream};
+use crate::factorization::factor_model::{FactorModel, Folding};
+use crate::{FitError, TrainSet};
+
+/// Standard deviation of the first numbers, times the root of the factors.
+const INITIAL: f32 = 0.1;
+
+/// ChaCha8 streams of the items that are drawn, one an epoch.
+pub(super) const OTHERS_STREAM: u64 = 1 << 21;
+
+/// Who has what, entry by entry.
+pub(super) struct PairData<'a> {
+    pub(super) data: &'a TrainSet<'a>,
+    /// User of each entry of `data.by_user`.
+    owner: Vec<u32>,
+    /// Items that somebody has.
+    known: Vec<u32>,
+}
+
+impl<'a> PairData<'a> {
+    pub(super) fn new(data: &'a TrainSet<'a>) -> Self {
+        let user_of = |row: usize| std::iter::repeat_n(row as u32, data.by_user.row(row).0.len());
+        let owner = (0..data.n_users()).flat_map(user_of).collect();
+        let known = (0..data.n_items() as u32).filter(|&item| !data.by_item.row(item as usize).0.is_empty()).collect();
+        Self { data, owner, known }
+    }
+
+    /// Number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.owner.len()
+    }
+
+    /// Items that somebody has.
+    pub(super) fn n_known(&self) -> usize {
+        self.known.len()
+    }
+
+    /// User, item, and all items of that user, ascending.
+    #[inline(always)]
+    pub(super) fn entry(&self, entry: u32) -> (usize, usize, &[u32]) {
+        let user = self.owner[entry as usize] as usize;
+        (user, self.data.by_user.indices[entry as usize] as usize, self.data.by_user.row(user).0)
+    }
+
+    /// An item that somebody has.
+    #[inline(always)]
+    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
+        self.known[((u64::from(rng.next_u32()) * self.known.len() as u64) >> 32) as usize]
+    }
+
+    /// First vectors of a side, `[n, d]`. Who has no interaction has nothing to learn from: their numbers stay 0.
+    pub(super) fn vectors(known: &Csr, d: usize, seed: u64, which: u64) -> Result<Vec<f32>, FitError> {
+        let len = known.n_rows().checked_mul(d);
+        let mut values: Vec<f32> = reserve(len, "the vectors of users and items", "recommender.factors")?;
+        let mut rng = stream(seed, which);
+        for (row, vector) in values.chunks_exact_mut(d).enumerate() {
+            if !known.row(row).0.is_empty() {
+                for value in vector {
+                    *value = normal(&mut rng, INITIAL / (d as f32).sqrt());
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    /// `x_ui = p_u · q_i + b_i`. No bias of users: it would move all scores of one list alike. A cold user's list is the
+    /// items' biases.
+    pub(super) fn model(&self, d: usize, users: &[f32], items: &[f32], biases: &[f32]) -> FactorModel {
+        let zeros = vec![0.0; self.data.n_users()];
+        FactorModel {
+            d: d + 2,
+            users: FactorModel::augment(users, d, &zeros, 0.0, true),
+            items: FactorModel::augment(items, d, biases, 0.0, false),
+            scale: None,
+            folding: Folding::None,
+        }
+    }
+}
+
+/// The vectors of two different rows, for writing.
+#[inline(always)]
+pub(super) fn two_rows(values: &mut [f32], d: usize, a: usize, b: usize) -> (&mut [f32], &mut [f32]) {
+    let (low, high) = values.split_at_mut(a.max(b) * d);
+    let (first, second) = (&mut low[a.min(b) * d..][..d], &mut high[..d]);
+    if a < b { (first, second) } else { (second, first) }
+}

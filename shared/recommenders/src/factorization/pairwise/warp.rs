@@ -1,0 +1,222 @@
+//! WARP: the wrong item is searched for, and the longer the search, the less there is to correct.
+
+use pulp::{Arch, Simd, WithSimd};
+use rand_chacha::ChaCha8Rng;
+use recspeed_types::FitObserver;
+
+use super::PairData;
+use super::interactions::{OTHERS_STREAM, two_rows};
+use crate::FitError;
+use crate::course::{self, Learner};
+use crate::dense;
+use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, stream};
+use crate::factorization::factor_model::FactorModel;
+use crate::fit::{FitRequest, Method};
+
+pub(crate) const METHOD: Method = Method {
+    kind: "warp",
+    fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
+    restore: |_, parts| Ok(Box::new(FactorModel::restore(parts)?)),
+};
+
+/// `x_ui = p_u · q_i + b_i`. For each interaction of each epoch, in an order drawn anew, items are drawn uniformly until one
+/// that the user does not have scores above `x_ui − 1`, `max_sampled` at most. Found by the `N`-th draw, it stands for about
+/// `k = ⌊(n − 1) / N⌋` such items, and one step is taken down the gradient of
+/// `L(k) (1 − x_ui + x_uj) + ½ λ ‖numbers‖²` with `L(k) = Σ_{i ≤ k} 1/i`, which minds the top of the list most.
+/// Source: Weston, Bengio, Usunier, "WSABIE: Scaling Up To Large Vocabulary Image Annotation", IJCAI 2011. As in LightFM, each
+/// number has a step length of its own (Adagrad), the number of draws is bounded, and items have biases.
+fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
+    let (data, recommender) = (request.data, request.recommender);
+    let d = recommender.integer("factors") as usize;
+    let pairs = PairData::new(data);
+    let (users, items) = (
+        PairData::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
+        PairData::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
+    );
+    let mut learner = Warp {
+        d,
+        learning_rate: recommender.float("learning_rate") as f32,
+        regularization: recommender.float("regularization") as f32,
+        rank_weights: rank_weights(pairs.n_known(), recommender.integer("max_sampled") as usize),
+        seed: request.seed,
+        user_squares: vec![1.0; users.len()],
+        item_squares: vec![1.0; items.len()],
+        bias_squares: vec![1.0; data.n_items()],
+        biases: vec![0.0; data.n_items()],
+        pairs,
+        users,
+        items,
+    };
+    course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
+    Ok(learner.pairs.model(d, &learner.users, &learner.items, &learner.biases))
+}
+
+/// `L(⌊(n − 1) / N⌋)` for `N` from 1 on.
+fn rank_weights(n: usize, max_sampled: usize) -> Vec<f32> {
+    let mut harmonic = Vec::with_capacity(n.max(1));
+    harmonic.push(0.0f64);
+    for rank in 1..n {
+        harmonic.push(harmonic[rank - 1] + 1.0 / rank as f64);
+    }
+    (1..=max_sampled).map(|draws| harmonic[n.saturating_sub(1) / draws] as f32).collect()
+}
+
+struct Warp<'a> {
+    pairs: PairData<'a>,
+    d: usize,
+    learning_rate: f32,
+    regularization: f32,
+    /// For each number of draws, from 1 on.
+    rank_weights: Vec<f32>,
+    seed: u64,
+    users: Vec<f32>,
+    items: Vec<f32>,
+    biases: Vec<f32>,
+    /// 1 and the squares of all slopes so far, of each number.
+    user_squares: Vec<f32>,
+    item_squares: Vec<f32>,
+    bias_squares: Vec<f32>,
+}
+
+impl Learner for Warp<'_> {
+    fn name(&self) -> String {
+        let sizes = (self.pairs.data.n_users(), self.pairs.data.n_items(), self.d, self.pairs.len());
+        let settings = (self.learning_rate, self.regularization, self.rank_weights.len());
+        format!("warp {sizes:?} {settings:?}, seed {}", self.seed)
+    }
+
+    fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
+        let Self { users, items, biases, user_squares, item_squares, bias_squares, .. } = self;
+        vec![users, items, biases, user_squares, item_squares, bias_squares]
+    }
+
+    fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
+        let order = order(self.pairs.len(), self.seed, round);
+        let mut others = stream(self.seed, OTHERS_STREAM + round);
+        let mut loss = 0.0;
+        for entries in order.chunks(ROWS_AT_ONCE) {
+            if !go_on() {
+                return Ok(None);
+            }
+            loss += Arch::new().dispatch(Steps { warp: self, entries, others: &mut others });
+        }
+        Ok(Some(loss / order.len() as f64))
+    }
+}
+
+/// Some steps; the sum of their losses.
+struct Steps<'a, 'b> {
+    warp: &'a mut Warp<'b>,
+    entries: &'a [u32],
+    others: &'a mut ChaCha8Rng,
+}
+
+impl WithSimd for Steps<'_, '_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Self { warp, entries, others } = self;
+        let d = warp.d;
+        let rule = Rule { learning_rate: warp.learning_rate, regularization: warp.regularization };
+        let mut total = 0.0;
+        for &entry in entries {
+            let (user, item, own) = warp.pairs.entry(entry);
+            let p = &warp.users[user * d..][..d];
+            let score = |item: usize| dense::dot(simd, p, &warp.items[item * d..][..d]) + warp.biases[item];
+            let least = score(item) - 1.0;
+            // A number that is not finite compares with nothing: it must not look like an item in its place.
+            if !least.is_finite() {
+                return f64::NAN;
+            }
+            let wrong = warp.rank_weights.iter().find_map(|&weight| {
+                let other = warp.pairs.draw(others);
+                let above = score(other as usize) - least;
+                (above > 0.0 && own.binary_search(&other).is_err()).then_some((other as usize, weight, above))
+            });
+            let Some((other, weight, above)) = wrong else { continue };
+            total += f64::from(weight * above);
+            let p = Numbers::of(&mut warp.users, &mut warp.user_squares, user, d);
+            let (q, r) = two_rows(&mut warp.items, d, item, other);
+            let (q_squares, r_squares) = two_rows(&mut warp.item_squares, d, item, other);
+            rule.step(weight, p, Numbers { values: q, squares: q_squares }, Numbers { values: r, squares: r_squares });
+            rule.move_one(-weight, &mut warp.biases[item], &mut warp.bias_squares[item]);
+            rule.move_one(weight, &mut warp.biases[other], &mut warp.bias_squares[other]);
+        }
+        total
+    }
+}
+
+/// Numbers that are learnt, and what their slopes were so far.
+struct Numbers<'a> {
+    values: &'a mut [f32],
+    squares: &'a mut [f32],
+}
+
+impl<'a> Numbers<'a> {
+    #[inline(always)]
+    fn of(values: &'a mut [f32], squares: &'a mut [f32], row: usize, d: usize) -> Self {
+        Self { values: &mut values[row * d..][..d], squares: &mut squares[row * d..][..d] }
+    }
+}
+
+/// Adagrad's steps.
+#[derive(Clone, Copy)]
+struct Rule {
+    learning_rate: f32,
+    regularization: f32,
+}
+
+impl Rule {
+    /// Moves a user, an item that they have and one that they do not have, against the slope of `weight · (p·r − p·q)`.
+    #[inline(always)]
+    fn step(self, weight: f32, p: Numbers<'_>, q: Numbers<'_>, r: Numbers<'_>) {
+        let items = q.values.iter_mut().zip(q.squares).zip(r.values.iter_mut().zip(r.squares));
+        for ((p, p_squares), ((q, q_squares), (r, r_squares))) in p.values.iter_mut().zip(p.squares).zip(items) {
+            let (before, slope) = (*p, weight * (*r - *q));
+            self.move_one(slope, p, p_squares);
+            self.move_one(-weight * before, q, q_squares);
+            self.move_one(weight * before, r, r_squares);
+        }
+    }
+
+    #[inline(always)]
+    fn move_one(self, slope: f32, value: &mut f32, squares: &mut f32) {
+        let slope = slope + self.regularization * *value;
+        *value -= self.learning_rate / squares.sqrt() * slope;
+        *squares += slope * slope;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_that_is_found_at_once_stands_for_many() {
+        // 5 items: one draw stands for 4 of them, 1 + 1/2 + 1/3 + 1/4; two for 2; three and four for 1; five for none.
+        let weights = rank_weights(5, 5);
+        let expected = [25.0 / 12.0, 1.5, 1.0, 1.0, 0.0];
+        assert!(weights.iter().zip(expected).all(|(weight, wanted)| (weight - wanted).abs() < 1e-6), "{weights:?}");
+        assert_eq!(rank_weights(1, 3), [0.0; 3]);
+    }
+
+    fn numbers<'a>(values: &'a mut [f32], squares: &'a mut [f32]) -> Numbers<'a> {
+        Numbers { values, squares }
+    }
+
+    #[test]
+    fn a_step_is_adagrads_by_hand() {
+        let rule = Rule { learning_rate: 0.5, regularization: 0.1 };
+        let (mut p, mut q, mut r) = ([1.0], [2.0], [3.0]);
+        let (mut ps, mut qs, mut rs) = ([4.0], [1.0], [1.0]);
+        rule.step(2.0, numbers(&mut p, &mut ps), numbers(&mut q, &mut qs), numbers(&mut r, &mut rs));
+        // Slopes: 2 (3 − 2) + 0.1; −2 · 1 + 0.2; 2 · 1 + 0.3. Steps: 0.5 / √4, 0.5, 0.5.
+        for (found, wanted) in [(p, 1.0 - 0.25 * 2.1), (q, 2.0 + 0.5 * 1.8), (r, 3.0 - 0.5 * 2.3)] {
+            assert!((found[0] - wanted).abs() < 1e-6f32, "{found:?} {wanted}");
+        }
+        for (found, wanted) in [(ps, 4.0 + 2.1 * 2.1), (qs, 1.0 + 1.8 * 1.8), (rs, 1.0 + 2.3 * 2.3)] {
+            assert!((found[0] - wanted).abs() < 1e-5f32, "{found:?} {wanted}");
+        }
+    }
+}
