@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("recspeed-data", &["types"]),
     ("recspeed-metrics", &["types"]),
     ("recspeed-recommenders", &["types", "data", "metrics"]),
-    ("recspeed-neural", &["types", "data", "plan"]),
+    ("recspeed-neural", &["types", "data", "metrics", "plan"]),
     ("recspeed-parallel", &["types", "plan", "neural"]),
     ("recspeed-experiment", &["types", "data", "metrics", "recommenders", "neural", "plan", "parallel"]),
     ("recspeed-datasets", &["types", "data"]),

@@ -26,8 +26,8 @@ pub(crate) fn knobs(spec: &ExperimentSpec) -> Vec<Field> {
     let Some(entry) = catalogue::find(&spec.recommender.kind) else { return Vec::new() };
     let mut fields: Vec<Field> = shown_params(entry).map(Field::of_param).collect();
     if entry.is_trained() {
-        fields.push(epochs());
-        fields.push(learning_rate());
+        fields.push(epochs(entry));
+        fields.push(learning_rate(entry));
     }
     if fields.is_empty() && spec.split.kind.has_ratios() {
         fields.push(test_ratio());
@@ -49,7 +49,7 @@ pub(crate) fn advanced(spec: &ExperimentSpec) -> Vec<Section> {
             sections.push(training(entry, spec));
         } else if let Some(component) = trained(&spec.recommender).first() {
             let mut section = training(component, spec);
-            section.fields.splice(0..0, [epochs(), learning_rate()]);
+            section.fields.splice(0..0, [epochs(component), learning_rate(component)]);
             sections.push(section);
         }
     }
@@ -68,21 +68,21 @@ fn shown_params(entry: &'static Entry) -> impl Iterator<Item = &'static catalogu
     entry.params.iter().take(if entry.is_trained() { 1 } else { 3 })
 }
 
-fn epochs() -> Field {
+fn epochs(entry: &Entry) -> Field {
     Field::new(
         "training.epochs",
         "Epochs",
         "Passes over the training rows.",
-        FieldKind::Integer { min: 1, max: MAX_EPOCHS.into(), default: Some(3) },
+        FieldKind::Integer { min: 1, max: MAX_EPOCHS.into(), default: Some(entry.training_defaults().epochs.into()) },
     )
 }
 
-fn learning_rate() -> Field {
+fn learning_rate(entry: &Entry) -> Field {
     Field::new(
         "training.learning_rate",
         "Learning rate",
         "Size of each step. Too small learns slowly, too large does not settle.",
-        FieldKind::Number { min: 1e-9, max: 1e3, default: Some(1e-3) },
+        FieldKind::Number { min: 1e-9, max: 1e3, default: Some(entry.training_defaults().learning_rate) },
     )
 }
 
@@ -102,8 +102,12 @@ fn training(entry: &'static Entry, spec: &ExperimentSpec) -> Section {
         Field::new(
             "training.batch_size",
             "Batch size",
-            "Ratings in one step.",
-            FieldKind::Integer { min: 1, max: MAX_BATCH_SIZE.into(), default: Some(64) },
+            "Rows in one step: ratings, or people for networks that see all that a person has.",
+            FieldKind::Integer {
+                min: 1,
+                max: MAX_BATCH_SIZE.into(),
+                default: Some(entry.training_defaults().batch_size.into()),
+            },
         ),
         Field::new(
             "training.optimizer",
@@ -140,7 +144,7 @@ fn training(entry: &'static Entry, spec: &ExperimentSpec) -> Section {
         fields.push(Field::new(
             "training.early_stopping",
             "Early stopping",
-            "Stop after this many epochs without a better validation loss; empty for never.",
+            "Stop after this many epochs without a better validation loss, or list where the network ranks; empty for never.",
             FieldKind::Integer { min: 1, max: MAX_EPOCHS.into(), default: None },
         ));
     }

@@ -39,16 +39,18 @@ fn fit_network(
 ) -> Result<Fitted, RunFailure> {
     let mut watch = LossWatch { host, last: None };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
-    let fitted = recspeed_neural::fit(
-        &spec.recommender,
+    let request = recspeed_neural::FitRequest {
+        recommender: &spec.recommender,
         training,
-        rows(&data.fit_rows),
-        rows(&data.steer_rows),
-        spec.seed,
-        recspeed_neural::NeuralDevice::default(),
-        &mut watch,
-    )
-    .map_err(neural_failure)?;
+        train: rows(&data.fit_rows),
+        validation: rows(&data.steer_rows),
+        item_attributes: data.item_attributes.as_ref(),
+        user_attributes: data.user_attributes.as_ref(),
+        threshold: spec.evaluation.threshold,
+        seed: spec.seed,
+        device: recspeed_neural::NeuralDevice::default(),
+    };
+    let fitted = recspeed_neural::fit(&request, &mut watch).map_err(neural_failure)?;
     let network = NeuralRecommender {
         model: fitted.model,
         n_users: data.interactions.n_users(),
@@ -86,18 +88,19 @@ fn fit_component(
     let Some(training) = &spec.training else { return Err(FitError::NotHere { kind: entry.kind }) };
     let loss = entry.losses.iter().find(|loss| **loss == training.loss).or(entry.losses.first());
     let training = recspeed_types::spec::Training { loss: loss.copied().unwrap_or(training.loss), ..*training };
-    let interactions = request.data.interactions;
-    let rows = |rows| recspeed_neural::Rows { interactions, rows };
-    let fitted = recspeed_neural::fit(
-        request.recommender,
-        &training,
-        rows(request.data.rows),
-        rows(request.data.validation),
-        request.seed,
-        recspeed_neural::NeuralDevice::default(),
-        observer,
-    )
-    .map_err(|error| match error.code() {
+    let rows = |rows| recspeed_neural::Rows { interactions: request.data.interactions, rows };
+    let network = recspeed_neural::FitRequest {
+        recommender: request.recommender,
+        training: &training,
+        train: rows(request.data.rows),
+        validation: rows(request.data.validation),
+        item_attributes: request.data.item_attributes,
+        user_attributes: request.data.user_attributes,
+        threshold: spec.evaluation.threshold,
+        seed: request.seed,
+        device: recspeed_neural::NeuralDevice::default(),
+    };
+    let fitted = recspeed_neural::fit(&network, observer).map_err(|error| match error.code() {
         FailureCode::Cancelled => FitError::Interrupted { done: 0, total: training.epochs.into(), unit: "epochs" },
         code => FitError::Elsewhere { code, message: error.to_string() },
     })?;

@@ -1,7 +1,9 @@
 //! What a fit leaves behind: a recommender of any family, asked in one way.
 
 use recspeed_neural::NeuralModel;
-use recspeed_recommenders::{Parts, Recommender};
+use recspeed_recommenders::ranking::{self, RankError, RankRequest, Ranking};
+use recspeed_recommenders::{BasketItem, FoldIn, Parts, Recommender};
+use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
 /// A recommender that has learnt.
@@ -35,7 +37,7 @@ impl Model {
     }
 }
 
-/// A network that predicts ratings, ranked at one moment in time: that of the newest training row.
+/// A network as a recommender, ranked at one moment in time: that of the newest training row.
 pub struct NeuralRecommender {
     pub(crate) model: Box<dyn NeuralModel>,
     pub(crate) n_users: usize,
@@ -59,8 +61,18 @@ impl Recommender for NeuralRecommender {
         self.model.score_all(user, self.model.reference_timestamp(), scores);
     }
 
+    fn rank(&self, request: &RankRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ranking, RankError> {
+        let sizes = (self.n_users, self.n_items);
+        let score = |users: &[u32], scores: &mut [f32]| self.model.score_tile(users, scores);
+        ranking::by_tiles(sizes, self.model.tile_users(), &score, request, observer)
+    }
+
     fn memory(&self) -> MemoryBytes {
         self.model.memory()
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        self.model.fold_in().map(|_| self as &dyn FoldIn)
     }
 
     fn parameters(&self) -> u64 {
@@ -70,5 +82,15 @@ impl Recommender for NeuralRecommender {
     fn parts(&self) -> Parts {
         let sizes = Parts::default().with_count("users", self.n_users).with_count("items", self.n_items);
         sizes.with_model("network", self.model.parts())
+    }
+}
+
+impl FoldIn for NeuralRecommender {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        let basket: Vec<(u32, f32)> = basket.iter().map(|own| (own.item, own.rating)).collect();
+        match self.model.fold_in() {
+            Some(network) => network.score_basket(&basket, scores),
+            None => scores.fill(0.0),
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use recspeed_data::generate;
-use recspeed_neural::{NeuralDevice, Rows, fit};
+use recspeed_neural::{FitRequest, NeuralDevice, Rows, fit};
 use recspeed_types::spec::ParamValue;
 use recspeed_types::{ExperimentSpec, Unobserved, builtin};
 
@@ -26,10 +26,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut last = None;
     for run in 0..=runs {
         let start = Instant::now();
-        let train = Rows { interactions: &data, rows: &rows };
-        let none = Rows { interactions: &data, rows: &[] };
-        let fitted =
-            fit(&spec.recommender, &training, train, none, spec.seed, NeuralDevice::default(), &mut Unobserved)?;
+        let request = FitRequest {
+            recommender: &spec.recommender,
+            training: &training,
+            train: Rows { interactions: &data, rows: &rows },
+            validation: Rows { interactions: &data, rows: &[] },
+            item_attributes: None,
+            user_attributes: None,
+            threshold: spec.evaluation.threshold,
+            seed: spec.seed,
+            device: NeuralDevice::default(),
+        };
+        let fitted = fit(&request, &mut Unobserved)?;
         if run > 0 {
             seconds.push(start.elapsed().as_secs_f64());
         }

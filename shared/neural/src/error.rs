@@ -1,6 +1,7 @@
 //! Why a network was not trained.
 
 use recspeed_types::FailureCode;
+use recspeed_types::catalogue::Need;
 
 /// Why a network was not trained.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -11,6 +12,22 @@ pub enum NeuralFitError {
         /// The kind as given.
         kind: String,
         /// The kinds that are.
+        known: String,
+    },
+    /// The data set lacks what the network learns from.
+    #[error("`{kind}` needs {}, which this data set does not have; take a data set that has them, or another recommender", need.as_str())]
+    Needs {
+        /// The kind.
+        kind: &'static str,
+        /// What is missing.
+        need: Need,
+    },
+    /// No attribute has this name.
+    #[error("recommender.attributes names `{name}`, but the data set has no such attribute; it has {known}")]
+    NoAttribute {
+        /// The name.
+        name: String,
+        /// The attributes that are there.
         known: String,
     },
     /// Nothing to learn from.
@@ -34,7 +51,7 @@ pub enum NeuralFitError {
     },
     /// More memory than this build can address.
     #[error(
-        "training needs about {} MiB and at most {} MiB can be had here; lower training.batch_size or recommender.hidden{}",
+        "training needs about {} MiB and at most {} MiB can be had here; lower training.batch_size or the sizes in [recommender]{}",
         needed >> 20,
         allowed >> 20,
         if cfg!(target_arch = "wasm32") { ", or run it on the server" } else { "" }
@@ -51,7 +68,7 @@ pub enum NeuralFitError {
         last_loss.map_or(String::new(), |loss| format!(" after a loss of {}", short(loss)))
     )]
     Diverged {
-        /// `loss`, `gradient` or `weights`.
+        /// `loss`, `gradient`, `weights`, or what the network is judged by.
         what: &'static str,
         /// What it became: NaN or an infinity.
         value: f64,
@@ -89,7 +106,9 @@ impl NeuralFitError {
     /// What kind of failure this is for a run; decides the worker's exit status.
     pub const fn code(&self) -> FailureCode {
         match self {
-            Self::NotANetwork { .. } | Self::NoTrainingRows => FailureCode::InvalidSpec,
+            Self::NotANetwork { .. } | Self::Needs { .. } | Self::NoAttribute { .. } | Self::NoTrainingRows => {
+                FailureCode::InvalidSpec
+            }
             Self::RatingNotFinite { .. } => FailureCode::Data,
             Self::TooLarge { .. } => FailureCode::OutOfMemory,
             Self::Diverged { .. } => FailureCode::Diverged,

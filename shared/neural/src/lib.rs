@@ -9,7 +9,11 @@
 
 mod device;
 mod error;
+mod examples;
+mod fields;
 mod fit;
+mod history;
+mod method;
 mod model;
 mod network;
 mod random;
@@ -19,8 +23,9 @@ mod training;
 
 pub use device::NeuralDevice;
 pub use error::NeuralFitError;
-pub use fit::{fit, is_network, planned_memory, restore};
-pub use model::{Fitted, NeuralModel};
+pub use fit::{fit, is_network, kinds, restore};
+pub use method::FitRequest;
+pub use model::{Fitted, NeuralFoldIn, NeuralModel};
 pub use rows::Rows;
 
 /// Version of Burn, the tensor library that trains the networks.

@@ -18,24 +18,47 @@ impl std::fmt::Debug for Fitted {
     }
 }
 
-/// A network that has learnt: it answers with ratings in stars, not clamped to any scale.
+/// A network that has learnt: it answers with what the catalogue's `predicts` says, ratings in stars, not clamped to any
+/// scale, probabilities, or scores.
 pub trait NeuralModel: Send + Sync {
-    /// Ratings of many (user, item, timestamp) triples.
+    /// Answers for many (user, item, timestamp) triples.
     ///
     /// # Shapes
     /// - `users`, `items`, `timestamps`: `[n]`; where they differ, the shortest counts
-    /// - returns: `[n]`, stars
+    /// - returns: `[n]`
     fn predict_rows(&self, users: &[u32], items: &[u32], timestamps: &[i64]) -> Vec<f32>;
 
-    /// Ratings of every item by one user at one time, for a ranking.
+    /// What every item is ranked by for one user at one time.
     ///
     /// # Shapes
-    /// - `scores`: `[items]`, filled with stars; `scores[i]` belongs to item `i`
+    /// - `scores`: `[items]`, overwritten; `scores[i]` belongs to item `i`
     fn score_all(&self, user: u32, timestamp: i64, scores: &mut [f32]);
+
+    /// [`Self::score_all`] for some users at [`Self::reference_timestamp`]. A user's numbers do not depend on who else is in
+    /// the tile, except for their last bits.
+    ///
+    /// # Shapes
+    /// - `scores`: `[users, items]`, overwritten
+    fn score_tile(&self, users: &[u32], scores: &mut [f32]) {
+        let n_items = scores.len() / users.len().max(1);
+        for (&user, scores) in users.iter().zip(scores.chunks_exact_mut(n_items.max(1))) {
+            self.score_all(user, self.reference_timestamp(), scores);
+        }
+    }
+
+    /// Users of a tile that make the best use of the machine.
+    fn tile_users(&self) -> usize {
+        1
+    }
 
     /// The time to rank at when no other is given: the newest training row, because that is the last moment at which the
     /// network saw ratings.
     fn reference_timestamp(&self) -> i64;
+
+    /// How it serves people who came after the training, where it can.
+    fn fold_in(&self) -> Option<&dyn NeuralFoldIn> {
+        None
+    }
 
     /// Learnt numbers.
     fn parameters(&self) -> u64;
@@ -45,4 +68,13 @@ pub trait NeuralModel: Send + Sync {
 
     /// Everything that the model answers with: [`crate::restore`] makes the same model of it.
     fn parts(&self) -> Parts;
+}
+
+/// Answers for a person who is in no training row, from what they have, without training again.
+pub trait NeuralFoldIn {
+    /// What every item is ranked by for this person. `basket`: items, the oldest first, and their ratings in stars.
+    ///
+    /// # Shapes
+    /// - `scores`: `[items]`, overwritten
+    fn score_basket(&self, basket: &[(u32, f32)], scores: &mut [f32]);
 }

@@ -8,11 +8,27 @@ use rand_chacha::ChaCha8Rng;
 
 const INITIAL_WEIGHTS: u64 = 0x7765_6967_6874_0000;
 const EPOCH_ORDER: u64 = 0x6f72_6465_0000_0000;
+const TABLE: u64 = 0x7461_626c_0000_0000;
+const OTHER_ITEMS: u64 = 0x6f74_6865_0000_0000;
+/// Its low 40 bits are epoch and batch.
+const BAG: u64 = 0x6261_6700_0000_0000;
+/// Its low 40 bits are the step.
+const NOISE: u64 = 0x6e6f_6900_0000_0000;
 
 fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(stream);
     generator
+}
+
+/// Uniform in `[0, 1)`, on a grid of 2^24 values.
+fn unit(generator: &mut ChaCha8Rng) -> f32 {
+    (generator.next_u32() >> 8) as f32 / (1 << 24) as f32
+}
+
+/// About normal, mean 0 and standard deviation 1: the sum of twelve uniform numbers, the same on every machine.
+fn normal(generator: &mut ChaCha8Rng) -> f32 {
+    (0..12).map(|_| unit(generator)).sum::<f32>() - 6.0
 }
 
 /// Draws initial weights, layer by layer.
@@ -23,10 +39,80 @@ impl WeightDraws {
         Self(generator(seed, INITIAL_WEIGHTS))
     }
 
-    /// Uniform in `[-bound, bound)`, on a grid of 2^24 values.
+    /// Uniform in `[-bound, bound)`.
     pub(crate) fn uniform(&mut self, bound: f32) -> f32 {
-        let unit = (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32; // [0, 1)
-        (2.0 * unit - 1.0) * bound
+        (2.0 * unit(&mut self.0) - 1.0) * bound
+    }
+
+    /// About normal.
+    pub(crate) fn normal(&mut self, deviation: f32) -> f32 {
+        normal(&mut self.0) * deviation
+    }
+}
+
+/// Draws the first numbers of one table.
+pub(crate) struct TableDraws(WeightDraws);
+
+impl TableDraws {
+    pub(crate) fn new(seed: u64, table: u32) -> Self {
+        Self(WeightDraws(generator(seed, TABLE | u64::from(table))))
+    }
+
+    /// Uniform in `[-bound, bound)`.
+    pub(crate) fn uniform(&mut self, bound: f32) -> f32 {
+        self.0.uniform(bound)
+    }
+
+    /// About normal.
+    pub(crate) fn normal(&mut self, deviation: f32) -> f32 {
+        self.0.normal(deviation)
+    }
+}
+
+/// Draws the dropout and the noise of one step.
+pub(crate) struct NoiseDraws(ChaCha8Rng);
+
+impl NoiseDraws {
+    pub(crate) fn new(seed: u64, step: u64) -> Self {
+        Self(generator(seed, NOISE ^ step))
+    }
+
+    /// True with this probability.
+    pub(crate) fn chance(&mut self, probability: f32) -> bool {
+        unit(&mut self.0) < probability
+    }
+
+    /// About normal, mean 0 and standard deviation 1.
+    pub(crate) fn normal(&mut self) -> f32 {
+        normal(&mut self.0)
+    }
+}
+
+/// Draws, for one batch of one epoch, what is left out of a bag.
+pub(crate) struct BagDraws(NoiseDraws);
+
+impl BagDraws {
+    pub(crate) fn new(seed: u64, epoch: u32, batch: u32) -> Self {
+        Self(NoiseDraws(generator(seed, BAG ^ (u64::from(epoch) << 24) ^ u64::from(batch))))
+    }
+
+    /// True with this probability.
+    pub(crate) fn chance(&mut self, probability: f32) -> bool {
+        self.0.chance(probability)
+    }
+}
+
+/// Draws, in one epoch, items that somebody does not have.
+pub(crate) struct OtherDraws(ChaCha8Rng);
+
+impl OtherDraws {
+    pub(crate) fn new(seed: u64, epoch: u32) -> Self {
+        Self(generator(seed, OTHER_ITEMS | u64::from(epoch)))
+    }
+
+    /// Uniform in `0..bound`. Requires `bound > 0`.
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
+        below(&mut self.0, bound)
     }
 }
 

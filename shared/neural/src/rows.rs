@@ -24,6 +24,11 @@ impl Rows<'_> {
         self.rows.is_empty()
     }
 
+    /// Newest timestamp; 0 without rows.
+    pub(crate) fn newest(&self) -> i64 {
+        self.rows.iter().map(|&row| self.interactions.timestamp[row as usize]).max().unwrap_or(0)
+    }
+
     /// Refuses row numbers past the end and ratings that are not finite, so that nothing later has to look again.
     pub(crate) fn check(&self) -> Result<(), NeuralFitError> {
         let ratings = &self.interactions.rating;

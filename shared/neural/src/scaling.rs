@@ -2,6 +2,7 @@
 
 use recspeed_data::parts::{Array, Parts, PartsError, Values, expect_len};
 
+use crate::network::Saved;
 use crate::{NeuralFitError, Rows};
 
 /// Inputs of the paper's network: user index, item index, timestamp.
@@ -36,15 +37,6 @@ impl InputScaling {
         }
     }
 
-    /// As the parts `inputs.scale` (user, item, time) and `inputs.oldest`, seconds since 1970 in two's complement.
-    pub(crate) fn add_to(&self, parts: Parts) -> Parts {
-        parts.with("inputs.scale", &[INPUTS], Values::F64(vec![self.user, self.item, self.time])).with(
-            "inputs.oldest",
-            &[],
-            Values::U64(vec![self.oldest.cast_unsigned()]),
-        )
-    }
-
     /// The inverse of [`Self::add_to`].
     pub(crate) fn take_from(parts: &mut Parts) -> Result<Self, PartsError> {
         let scale = parts.take("inputs.scale")?;
@@ -60,6 +52,17 @@ impl InputScaling {
     pub(crate) fn apply(&self, user: u32, item: u32, timestamp: i64) -> [f32; INPUTS] {
         let time = (timestamp as f64 - self.oldest as f64) * self.time;
         [(f64::from(user) * self.user) as f32, (f64::from(item) * self.item) as f32, time.clamp(0.0, 1.0) as f32]
+    }
+}
+
+impl Saved for InputScaling {
+    /// As the parts `inputs.scale` (user, item, time) and `inputs.oldest`, seconds since 1970 in two's complement.
+    fn add_to(&self, parts: Parts) -> Parts {
+        parts.with("inputs.scale", &[INPUTS], Values::F64(vec![self.user, self.item, self.time])).with(
+            "inputs.oldest",
+            &[],
+            Values::U64(vec![self.oldest.cast_unsigned()]),
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use recspeed_data::{Interactions, InteractionsBuilder};
-use recspeed_neural::{Fitted, NeuralDevice, NeuralFitError, Rows, fit, is_network, planned_memory};
+use recspeed_neural::{FitRequest, Fitted, NeuralDevice, NeuralFitError, Rows, fit, is_network, kinds};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::spec::{Loss, Optimizer, ParamValue, RecommenderSpec, ResolvedRecommender, Training, TrainingSpec};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, Unobserved, catalogue};
@@ -42,7 +42,18 @@ fn train_on(
     observer: &mut dyn FitObserver,
 ) -> Result<Fitted, NeuralFitError> {
     let rows = |rows| Rows { interactions: data, rows };
-    fit(recommender, training, rows(train), rows(validation), seed, NeuralDevice::default(), observer)
+    let request = FitRequest {
+        recommender,
+        training,
+        train: rows(train),
+        validation: rows(validation),
+        item_attributes: None,
+        user_attributes: None,
+        threshold: 4.0,
+        seed,
+        device: NeuralDevice::default(),
+    };
+    fit(&request, observer)
 }
 
 fn predictions(fitted: &Fitted, data: &Interactions) -> Vec<u32> {
@@ -329,18 +340,27 @@ fn the_catalogue_and_this_crate_agree_on_what_is_a_network() {
     for entry in catalogue::ENTRIES {
         assert_eq!(entry.family == catalogue::Family::Neural, is_network(entry.kind), "{}", entry.kind);
     }
-    let mut spec = ExperimentSpec::default();
-    let training = spec.resolve().unwrap().training.unwrap();
-    spec.recommender = RecommenderSpec::new("bias");
-    let bias = spec.resolve().unwrap().recommender;
-    let error = planned_memory(&bias, &training, 10).unwrap_err();
-    assert_eq!(error.to_string(), "`bias` is not a network; networks: mlp");
+    let data = planted(10);
+    let (_, training) = spec(&[4], TrainingSpec::default());
+    let bias = ExperimentSpec { recommender: RecommenderSpec::new("bias"), ..ExperimentSpec::default() };
+    let bias = bias.resolve().unwrap().recommender;
+    let error = train_on(&data, (&[0], &[]), &(bias, training), 1, &mut Unobserved).unwrap_err();
+    let known = kinds().collect::<Vec<_>>().join(", ");
+    assert_eq!(error.to_string(), format!("`bias` is not a network; networks: {known}"));
 }
 
 #[test]
 fn planned_memory_counts_every_part() {
-    let (recommender, training) = spec(&[64, 64, 64], TrainingSpec::default());
-    let bytes = planned_memory(&recommender, &training, 10_000).unwrap();
+    let data = planted(10_000);
+    let rows: Vec<u32> = (0..10_000).collect();
+    let mut recorder = Recorder::default();
+    let how = spec(&[64, 64, 64], TrainingSpec { epochs: Some(1), ..TrainingSpec::default() });
+    train_on(&data, (&rows, &[]), &how, 1, &mut recorder).unwrap();
+    let told = recorder.events.iter().find_map(|event| match event {
+        EventKind::Memory { bytes, .. } => Some(*bytes),
+        _ => None,
+    });
+    let bytes = told.unwrap();
     assert_eq!(bytes.parameters, 4 * 8641);
     assert_eq!(bytes.gradients, bytes.parameters);
     assert_eq!(bytes.optimizer, 2 * bytes.parameters);

@@ -172,7 +172,12 @@ fn source(entry: &Entry) -> String {
 fn losses(entry: &Entry) -> String {
     match entry.losses {
         [] => "does not apply: it is not trained step by step".to_owned(),
-        losses => format!("applies; loss: {}", losses.iter().map(|l| l.as_str()).collect::<Vec<_>>().join(", ")),
+        losses => {
+            let usual = entry.training_defaults();
+            let losses = losses.iter().map(|l| l.as_str()).collect::<Vec<_>>().join(", ");
+            let (epochs, rows, rate) = (usual.epochs, usual.batch_size, usual.learning_rate);
+            format!("applies; loss: {losses}; unless set {epochs} epochs, batches of {rows}, learning rate {rate}")
+        }
     }
 }
 
@@ -186,6 +191,10 @@ fn as_json(entry: &Entry) -> serde_json::Value {
         "predicts": entry.predicts.as_str(),
         "parameters": written(entry).iter().map(|(name, param)| param_json(name, param)).collect::<Vec<_>>(),
         "losses": entry.losses.iter().map(|l| l.as_str()).collect::<Vec<_>>(),
+        "training": entry.is_trained().then(|| {
+            let usual = entry.training_defaults();
+            json!({ "epochs": usual.epochs, "batch_size": usual.batch_size, "learning_rate": usual.learning_rate })
+        }),
         "needs": entry.needs.iter().map(|need| need.as_str()).collect::<Vec<_>>(),
         "random": entry.random,
         "cold_users": entry.cold_users,

@@ -1,11 +1,17 @@
-//! Networks as shapes over one flat vector of parameters.
-//!
-//! All parameters of a network lie in one tensor `[parameters]`, and every layer looks at its slice of it without a
-//! copy. An optimizer then updates one tensor instead of two a layer, the norm of the whole gradient is one reduction,
-//! and a checkpoint is one block of numbers.
+//! The networks: one file each, and what several of them share.
 
-mod mlp;
-mod predict;
+pub(crate) mod autoencoder;
+pub(crate) mod deepfm;
+pub(crate) mod densenet;
+mod described;
+pub(crate) mod dlrm;
+mod fielded;
+#[cfg(test)]
+mod gradients;
+pub(crate) mod mlp;
+pub(crate) mod neumf;
+mod pairs;
+mod tower;
+pub(crate) mod wide_and_deep;
 
-pub(crate) use mlp::{Attached, Mlp};
-pub(crate) use predict::Predictor;
+pub(crate) use described::Saved;

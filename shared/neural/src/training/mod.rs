@@ -1,41 +1,94 @@
-//! The loop that trains a network: batches, steps, validation, early stopping, checkpoints.
+//! The loop that trains a network: batches, steps, judgement, early stopping, checkpoints.
+//!
+//! It knows nothing of what is learnt: a [`Network`] says which parameters there are and computes scores of a batch, a
+//! [`Lesson`] brings the batches and what their scores should have been, a [`Judge`] says after each epoch how good the
+//! network is by then.
 
-mod batches;
 mod curve;
+pub(crate) mod judge;
+pub(crate) mod layout;
+pub(crate) mod losses;
+pub(crate) mod network;
+pub(crate) mod rows;
+pub(crate) mod saved;
 mod state;
 mod update;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
-use recspeed_types::spec::{Loss, Training};
+use recspeed_types::spec::Training;
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FitObserver};
 
-use crate::network::{Mlp, Predictor};
-use crate::scaling::{InputScaling, RatingScale};
-use crate::{NeuralFitError, NeuralModel as _, Rows};
-use batches::{Batch, Epoch};
+use crate::{Fitted, NeuralFitError, NeuralModel};
 use curve::{Curve, Mean};
+use judge::Judge;
+use layout::Layout;
+use losses::Targets;
+use network::{Differentiable, Network, Noise, Traced};
+use rows::{LookUp, RowGradient, RowUpdate};
+use saved::{Parameters, numbers, tensor};
 use state::{Best, State};
 use update::{Moments, Update};
 
+/// Bytes that a training may ask for. A tab addresses 4 GiB and needs some of it for the page's data.
+const ADDRESSABLE: u64 = if cfg!(target_arch = "wasm32") { 3 << 30 } else { isize::MAX as u64 };
+
+/// What a network is taught.
+///
+/// Everything in it comes from the data, the seed, the epoch and the batch, and from nothing that happened before: a resumed
+/// training finds the same batches again.
+pub(crate) trait Lesson<N: Network> {
+    /// What is drawn once for each epoch, as the order of the rows.
+    type Epoch;
+
+    /// Batches of an epoch; at least one.
+    fn batches(&self) -> u64;
+
+    /// Epoch number `epoch`, from 0.
+    fn epoch(&self, epoch: u32) -> Self::Epoch;
+
+    /// Batch number `index` of an epoch, from 0.
+    fn batch(&self, network: &N, epoch: &Self::Epoch, index: u64) -> Batch<N::Input>;
+
+    /// Rows of a batch for the memory plan: those that leave activations behind.
+    fn batch_rows(&self) -> u64;
+
+    /// Bytes that an epoch holds.
+    fn epoch_bytes(&self) -> u64;
+
+    /// Names everything that the lesson depends on besides the seed, for checkpoints.
+    fn name(&self) -> String;
+}
+
+/// Some rows to learn from in one step.
+pub(crate) struct Batch<I> {
+    /// What the network computes with, besides looked-up rows.
+    pub(crate) input: I,
+    /// What is looked up in each table, in the order in which the network sees it.
+    pub(crate) look_ups: Vec<LookUp>,
+    /// What the scores should have been.
+    pub(crate) targets: Targets,
+    /// What the loss is a mean over: the weight of this batch in the loss of an epoch.
+    pub(crate) rows: u64,
+}
+
 /// A training: what is learnt, from what, and how. Nothing in it changes while it runs.
-pub(crate) struct Lesson<'a> {
-    pub(crate) network: Mlp,
+pub(crate) struct Course<'a, N, L> {
+    pub(crate) network: N,
+    pub(crate) lesson: L,
+    /// `None` without validation rows.
+    pub(crate) judge: Option<&'a dyn Judge>,
     pub(crate) training: &'a Training,
-    pub(crate) train: Rows<'a>,
-    pub(crate) validation: Rows<'a>,
-    pub(crate) scaling: InputScaling,
-    pub(crate) scale: RatingScale,
     pub(crate) seed: u64,
     pub(crate) device: Device,
-    /// Newest training timestamp.
-    pub(crate) newest: i64,
+    /// A model that answers with these numbers.
+    pub(crate) model: &'a dyn Fn(Parameters) -> Box<dyn NeuralModel>,
 }
 
 /// Where a training stands between two batches.
-struct Course {
-    flat: Tensor<1>,
+struct Progress {
+    parameters: Parameters,
     update: Update,
     epoch: u32,
     batch: u64,
@@ -49,17 +102,19 @@ struct Course {
 
 struct BestEpoch {
     epoch: u32,
-    loss: f64,
-    flat: Option<Tensor<1>>,
+    regret: f64,
+    parameters: Option<Parameters>,
 }
 
-impl Course {
-    /// All that [`Lesson::resume`] needs.
+impl Progress {
+    /// All that [`Course::resume`] needs.
     fn state(&self) -> State {
-        let moments = self
-            .update
-            .moments()
-            .map(|moments| (moments.time as u64, numbers(moments.moment_1.clone()), numbers(moments.moment_2.clone())));
+        let tables = self.update.tables();
+        let moments = self.update.moments().map(|moments| {
+            let (first, second) = tables.moments();
+            let all = |dense, tables| [numbers(dense), tables].concat();
+            (moments.time as u64, all(&moments.moment_1, first), all(&moments.moment_2, second))
+        });
         State {
             epoch: self.epoch,
             batch: self.batch,
@@ -67,42 +122,40 @@ impl Course {
             epoch_loss: self.epoch_loss,
             finished_loss: self.finished_loss,
             window: self.curve.window,
-            weights: numbers(self.flat.clone()),
+            weights: self.parameters.numbers(),
             moments,
             best: self.best.as_ref().map(|best| Best {
                 epoch: best.epoch,
-                loss: best.loss,
-                weights: best.flat.clone().map(numbers),
+                regret: best.regret,
+                weights: best.parameters.as_ref().map(Parameters::numbers),
             }),
         }
     }
 }
 
-impl Lesson<'_> {
+impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
     /// Trains to the end, to early stopping, or until the observer says stop.
-    pub(crate) fn run(self, observer: &mut dyn FitObserver) -> Result<(Predictor, TrainingInfo), NeuralFitError> {
-        let mut course = match observer.take_resume_state() {
+    pub(crate) fn run(self, observer: &mut dyn FitObserver) -> Result<Fitted, NeuralFitError> {
+        self.refuse_too_large()?;
+        let mut progress = match observer.take_resume_state() {
             Some(bytes) => self.resume(&bytes)?,
             None => self.start(),
         };
         observer.event(EventKind::Memory { rank: 0, bytes: self.memory() });
-        while course.epoch < self.training.epochs && !self.gives_up(&course) {
-            self.epoch(&mut course, observer)?;
-            self.close_epoch(&mut course, observer)?;
-            observer.checkpoint(course.step, &mut || course.state().encode(self.fingerprint()));
+        while progress.epoch < self.training.epochs && !self.gives_up(&progress) {
+            self.epoch(&mut progress, observer)?;
+            self.close_epoch(&mut progress, observer)?;
+            observer.checkpoint(progress.step, &mut || progress.state().encode(self.fingerprint()));
         }
-        Ok(self.finish(course, observer))
+        Ok(self.finish(progress, observer))
     }
 
-    fn batches(&self) -> u64 {
-        (self.train.len() as u64).div_ceil(u64::from(self.training.batch_size))
-    }
-
-    fn start(&self) -> Course {
-        let curve = Curve::new(self.training.epochs, self.batches(), Mean::default());
-        Course {
-            flat: self.tensor(self.network.initial(self.seed)),
-            update: Update::new(self.training, None),
+    fn start(&self) -> Progress {
+        let layout = self.network.layout();
+        let curve = Curve::new(self.training.epochs, self.lesson.batches(), Mean::default());
+        Progress {
+            parameters: Parameters::initial(layout, self.seed, &self.device),
+            update: Update::new(self.training, None, RowUpdate::new(self.training, layout.tables())),
             epoch: 0,
             batch: 0,
             step: 0,
@@ -115,201 +168,185 @@ impl Lesson<'_> {
     }
 
     /// Takes the remaining batches of the current epoch.
-    fn epoch(&self, course: &mut Course, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
-        let rows = Epoch::new(self.train, &self.scaling, self.scale, (self.seed, course.epoch), &self.device);
-        while course.batch < self.batches() {
+    fn epoch(&self, progress: &mut Progress, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
+        let epoch = self.lesson.epoch(progress.epoch);
+        while progress.batch < self.lesson.batches() {
             if observer.stop_requested() {
-                let step = course.step;
-                observer.checkpoint(step, &mut || course.state().encode(self.fingerprint()));
+                let step = progress.step;
+                observer.checkpoint(step, &mut || progress.state().encode(self.fingerprint()));
                 return Err(NeuralFitError::Interrupted { step });
             }
-            let batch = rows.batch(course.batch, self.training.batch_size as usize);
-            self.step(course, batch, observer)?;
+            let batch = self.lesson.batch(&self.network, &epoch, progress.batch);
+            self.step(progress, batch, observer)?;
         }
         Ok(())
     }
 
-    fn step(&self, course: &mut Course, batch: Batch, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
-        let rows = batch.rows as u64;
-        let views = self.network.attach(&course.flat);
-        let trace = views.trace(batch.inputs);
-        let error = trace.output - batch.targets; // [rows, 1]
-        let (loss, slope) = match self.training.loss {
-            Loss::Mse => (error.clone().square().mean(), error * (2.0 / rows as f32)),
-            Loss::Mae => (error.clone().abs().mean(), error.sign() * (1.0 / rows as f32)),
-        };
-        let value = f64::from(loss.into_scalar::<f32>());
+    fn step(
+        &self,
+        progress: &mut Progress,
+        batch: Batch<N::Input>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), NeuralFitError> {
+        let Batch { input, look_ups, targets, rows } = batch;
+        let weights = progress.parameters.weights(self.network.layout(), &look_ups, &self.device);
+        let mut noise = Noise::new(self.seed, progress.step, &self.device);
+        let Traced { scores, penalty, trace } = self.network.trace(weights, input, &mut noise);
+        let losses::Judged { value, slope } = losses::judge(self.training.loss, scores, &targets);
+        let value = value + penalty;
         if !value.is_finite() {
-            return Err(self.diverged("loss", value, course));
+            return Err(self.diverged("loss", value, progress));
         }
-        let gradient = views.gradient(trace.inputs, slope);
-        course.flat = course
-            .update
-            .step(course.flat.clone(), gradient)
-            .map_err(|bad| self.diverged("gradient", bad.0, course))?;
-        course.step += 1;
-        course.batch += 1;
-        course.last_loss = Some(value);
-        course.epoch_loss.add(value, rows);
-        course.curve.batch(course.step, value, rows, observer);
+        let gradient = self.network.gradient(trace, slope);
+        let of_rows = |(look_up, gradient): (&LookUp, _)| RowGradient::new(look_up, gradient);
+        let of_rows: Vec<RowGradient> = look_ups.iter().zip(gradient.rows).map(of_rows).collect();
+        let Progress { parameters, update, step, .. } = progress;
+        update
+            .step((&mut parameters.flat, &mut parameters.tables), (gradient.flat, &of_rows), *step)
+            .map_err(|bad| self.diverged("gradient", bad.0, progress))?;
+        progress.step += 1;
+        progress.batch += 1;
+        progress.last_loss = Some(value);
+        progress.epoch_loss.add(value, rows);
+        progress.curve.batch(progress.step, value, rows, observer);
         Ok(())
     }
 
-    fn close_epoch(&self, course: &mut Course, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
-        let weights = numbers(course.flat.clone());
-        if let Some(bad) = weights.iter().find(|weight| !weight.is_finite()) {
-            course.step -= 1; // the step that did it is the last one taken, not the next
-            return Err(self.diverged("weights", f64::from(*bad), course));
+    fn close_epoch(&self, progress: &mut Progress, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
+        if let Some(bad) = progress.parameters.not_finite() {
+            progress.step -= 1; // the step that did it is the last one taken, not the next
+            return Err(self.diverged("weights", f64::from(bad), progress));
         }
-        course.epoch += 1;
-        course.batch = 0;
-        course.finished_loss = std::mem::take(&mut course.epoch_loss).value();
-        let mut told = vec![("epoch-loss", MeasuredOn::Train, course.finished_loss)];
-        if !self.validation.is_empty() {
-            let (loss, rmse) = self.validate(&course.flat);
-            if !loss.is_finite() {
-                course.step -= 1;
-                return Err(self.diverged("validation loss", loss, course));
+        progress.epoch += 1;
+        progress.batch = 0;
+        progress.finished_loss = std::mem::take(&mut progress.epoch_loss).value();
+        let mut told = vec![("epoch-loss", MeasuredOn::Train, progress.finished_loss)];
+        if let Some(judge) = self.judge {
+            let verdict = judge.judge((self.model)(progress.parameters.clone()).as_ref());
+            if !verdict.regret.is_finite() {
+                progress.step -= 1;
+                return Err(self.diverged(judge.goes_by(), verdict.regret, progress));
             }
-            told.push(("loss", MeasuredOn::Validation, loss));
-            told.push(("rmse", MeasuredOn::Validation, rmse));
-            if course.best.as_ref().is_none_or(|best| loss < best.loss) {
-                let flat = self.training.early_stopping.is_some().then(|| course.flat.clone());
-                course.best = Some(BestEpoch { epoch: course.epoch, loss, flat });
+            told.extend(verdict.told.iter().map(|(name, value)| (*name, MeasuredOn::Validation, *value)));
+            if progress.best.as_ref().is_none_or(|best| verdict.regret < best.regret) {
+                let parameters = self.training.early_stopping.is_some().then(|| progress.parameters.clone());
+                progress.best = Some(BestEpoch { epoch: progress.epoch, regret: verdict.regret, parameters });
             }
         }
-        course.curve.epoch(course.epoch, course.step, &told, observer);
+        progress.curve.epoch(progress.epoch, progress.step, &told, observer);
         Ok(())
-    }
-
-    /// Loss on the network's scale and root mean squared error in stars, over the validation rows.
-    fn validate(&self, flat: &Tensor<1>) -> (f64, f64) {
-        let data = self.validation.interactions;
-        let predictor = self.predictor(flat);
-        let (mut loss, mut squares) = (0.0, 0.0);
-        for rows in self.validation.rows.chunks(1 << 16) {
-            let column = |values: &[u32]| rows.iter().map(|&row| values[row as usize]).collect::<Vec<_>>();
-            let times: Vec<i64> = rows.iter().map(|&row| data.timestamp[row as usize]).collect();
-            let stars = predictor.predict_rows(&column(&data.user), &column(&data.item), &times);
-            for (&row, star) in rows.iter().zip(stars) {
-                let truth = data.rating[row as usize];
-                let miss = f64::from(self.scale.target(star)) - f64::from(self.scale.target(truth));
-                loss += match self.training.loss {
-                    Loss::Mse => miss * miss,
-                    Loss::Mae => miss.abs(),
-                };
-                squares += (f64::from(star) - f64::from(truth)).powi(2);
-            }
-        }
-        let count = self.validation.len() as f64;
-        (loss / count, (squares / count).sqrt())
     }
 
     /// Whether early stopping is due.
-    fn gives_up(&self, course: &Course) -> bool {
-        match (self.training.early_stopping, &course.best) {
-            (Some(patience), Some(best)) => course.epoch - best.epoch >= patience,
+    fn gives_up(&self, progress: &Progress) -> bool {
+        match (self.training.early_stopping, &progress.best) {
+            (Some(patience), Some(best)) => progress.epoch - best.epoch >= patience,
             _ => false,
         }
     }
 
     /// With early stopping the network of the best epoch is kept, otherwise that of the last.
-    fn finish(&self, course: Course, observer: &mut dyn FitObserver) -> (Predictor, TrainingInfo) {
-        let stopped_early = course.epoch < self.training.epochs;
-        let best_epoch = course.best.as_ref().map(|best| best.epoch);
-        if let (true, Some(best)) = (stopped_early, best_epoch) {
-            let message =
-                format!("Stopped after epoch {}: the best validation loss was that of epoch {best}.", course.epoch);
+    fn finish(&self, progress: Progress, observer: &mut dyn FitObserver) -> Fitted {
+        let stopped_early = progress.epoch < self.training.epochs;
+        let best_epoch = progress.best.as_ref().map(|best| best.epoch);
+        if let (true, Some(best), Some(judge)) = (stopped_early, best_epoch, self.judge) {
+            let message = format!(
+                "Stopped after epoch {}: the best {} was that of epoch {best}.",
+                progress.epoch,
+                judge.goes_by()
+            );
             observer.event(EventKind::Log { message });
         }
-        let flat = course.best.and_then(|best| best.flat).unwrap_or(course.flat);
         let info = TrainingInfo {
-            epochs: course.epoch,
-            steps: course.step,
-            final_loss: course.finished_loss,
+            epochs: progress.epoch,
+            steps: progress.step,
+            final_loss: progress.finished_loss,
             best_epoch,
             stopped_early,
-            parameters: self.network.parameters() as u64,
+            parameters: self.network.layout().len() as u64,
         };
-        (self.predictor(&flat), info)
+        let parameters = progress.best.and_then(|best| best.parameters).unwrap_or(progress.parameters);
+        Fitted { model: (self.model)(parameters), info }
     }
 
-    fn predictor(&self, flat: &Tensor<1>) -> Predictor {
-        Predictor::new(&self.network, flat, (self.scaling, self.scale), self.newest, self.device.clone())
-    }
-
-    fn tensor(&self, values: Vec<f32>) -> Tensor<1> {
-        let count = values.len();
-        Tensor::from_data(TensorData::new(values, [count]), &self.device)
-    }
-
-    /// What this training holds at most.
-    pub(crate) fn memory(&self) -> MemoryBytes {
-        memory(&self.network, self.training, self.train.len())
-    }
-
-    fn diverged(&self, what: &'static str, value: f64, course: &Course) -> NeuralFitError {
-        let learning_rate = self.training.learning_rate;
-        NeuralFitError::Diverged {
-            what,
-            value,
-            step: course.step + 1,
-            epoch: (course.step / self.batches()) as u32 + 1,
-            last_loss: course.last_loss,
-            learning_rate,
-            remedy: learning_rate / 10.0,
-        }
-    }
-
-    fn resume(&self, bytes: &[u8]) -> Result<Course, NeuralFitError> {
-        let state = State::decode(bytes, self.fingerprint(), self.network.parameters())?;
-        let moments = state
-            .moments
-            .map(|(time, first, second)| Moments::new(time as usize, self.tensor(first), self.tensor(second)));
-        Ok(Course {
-            flat: self.tensor(state.weights),
-            update: Update::new(self.training, moments),
+    /// The state of a checkpoint, as [`Self::start`] would have left it.
+    fn resume(&self, bytes: &[u8]) -> Result<Progress, NeuralFitError> {
+        let layout = self.network.layout();
+        let state = State::decode(bytes, self.fingerprint(), layout.len())?;
+        let mut tables = RowUpdate::new(self.training, layout.tables());
+        let moments = state.moments.map(|(time, first, second)| {
+            let (first, of_tables_1) = first.split_at(layout.flat_len());
+            let (second, of_tables_2) = second.split_at(layout.flat_len());
+            tables.set_moments(of_tables_1, of_tables_2);
+            let on_device = |values: &[f32]| tensor(values.to_vec(), &self.device);
+            Moments::new(time as usize, on_device(first), on_device(second))
+        });
+        let parameters = |numbers: &[f32]| Parameters::from_numbers(layout, numbers, &self.device);
+        Ok(Progress {
+            parameters: parameters(&state.weights),
+            update: Update::new(self.training, moments, tables),
             epoch: state.epoch,
             batch: state.batch,
             step: state.step,
             epoch_loss: state.epoch_loss,
             finished_loss: state.finished_loss,
             last_loss: None,
-            curve: Curve::new(self.training.epochs, self.batches(), state.window),
+            curve: Curve::new(self.training.epochs, self.lesson.batches(), state.window),
             best: state.best.map(|best| BestEpoch {
                 epoch: best.epoch,
-                loss: best.loss,
-                flat: best.weights.map(|weights| self.tensor(weights)),
+                regret: best.regret,
+                parameters: best.weights.as_deref().map(parameters),
             }),
         })
     }
+}
 
-    /// Names the training: shape, settings, seed, and the sizes and scales of its data.
+impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
+    /// What this training holds at most, by purpose.
+    fn memory(&self) -> MemoryBytes {
+        let layout = self.network.layout();
+        let parameters = 4 * layout.len() as u64;
+        let rows = self.lesson.batch_rows();
+        // A table's gradient has a row for each row of the batch that looks it up.
+        let looked_up = rows * layout.tables().iter().map(|table| table.width as u64).sum::<u64>();
+        MemoryBytes {
+            parameters,
+            gradients: 4 * layout.flat_len() as u64 + 4 * looked_up,
+            optimizer: parameters * update::moments_per_parameter(self.training.optimizer),
+            activations: 4 * rows * self.network.activations_per_row() as u64,
+            buffers: self.lesson.epoch_bytes(),
+            ..MemoryBytes::default()
+        }
+    }
+
+    fn refuse_too_large(&self) -> Result<(), NeuralFitError> {
+        let MemoryBytes { parameters, gradients, optimizer, activations, buffers, .. } = self.memory();
+        // The update of the dense parameters works on temporaries as long as they are; three of them live at once. Early
+        // stopping keeps the best parameters beside those that learn.
+        let temporaries = 12 * self.network.layout().flat_len() as u64;
+        let best = if self.training.early_stopping.is_some() { parameters } else { 0 };
+        let needed = parameters + gradients + optimizer + activations + buffers + temporaries + best;
+        if needed > ADDRESSABLE { Err(NeuralFitError::TooLarge { needed, allowed: ADDRESSABLE }) } else { Ok(()) }
+    }
+
+    fn diverged(&self, what: &'static str, value: f64, progress: &Progress) -> NeuralFitError {
+        let learning_rate = self.training.learning_rate;
+        NeuralFitError::Diverged {
+            what,
+            value,
+            step: progress.step + 1,
+            epoch: (progress.step / self.lesson.batches()) as u32 + 1,
+            last_loss: progress.last_loss,
+            learning_rate,
+            remedy: learning_rate / 10.0,
+        }
+    }
+
+    /// Names the training: shape, settings, seed, and what the lesson depends on.
     fn fingerprint(&self) -> u64 {
-        let sizes = (self.train.len(), self.validation.len());
-        let name = format!(
-            "{:?} {:?} {} {sizes:?} {:?} {:?}",
-            self.network, self.training, self.seed, self.scaling, self.scale
-        );
+        let layout: &Layout = self.network.layout();
+        let judge = self.judge.map(Judge::goes_by);
+        let name = format!("{layout:?} {:?} {} {judge:?} {}", self.training, self.seed, self.lesson.name());
         state::fnv1a(name.as_bytes())
     }
-}
-
-/// What a training of this shape over `rows` training rows holds at most, by purpose.
-pub(crate) fn memory(network: &Mlp, training: &Training, rows: usize) -> MemoryBytes {
-    let parameters = 4 * network.parameters() as u64;
-    let batch = u64::from(training.batch_size).min(rows as u64);
-    MemoryBytes {
-        parameters,
-        gradients: parameters,
-        optimizer: parameters * update::moments_per_parameter(training.optimizer),
-        activations: 4 * batch * network.activations_per_row() as u64,
-        // The epoch's inputs and targets, and its order.
-        buffers: 4 * rows as u64 * (crate::scaling::INPUTS as u64 + 2),
-        ..MemoryBytes::default()
-    }
-}
-
-fn numbers(flat: Tensor<1>) -> Vec<f32> {
-    flat.into_data().as_slice::<f32>().expect("flex computes in f32 and holds its tensors in memory").to_vec()
 }

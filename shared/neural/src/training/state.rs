@@ -23,7 +23,7 @@ pub(crate) struct State {
     pub(crate) finished_loss: f64,
     /// The window of the loss curve that is being filled.
     pub(crate) window: Mean,
-    /// `[parameters]`
+    /// All numbers: the dense parameters, then the tables. `[parameters]`
     pub(crate) weights: Vec<f32>,
     /// Steps taken by the moments, and the two moments, `[parameters]` each.
     pub(crate) moments: Option<(u64, Vec<f32>, Vec<f32>)>,
@@ -36,8 +36,8 @@ pub(crate) struct State {
 pub(crate) struct Best {
     /// From 1.
     pub(crate) epoch: u32,
-    /// Its validation loss.
-    pub(crate) loss: f64,
+    /// What its judge said; lower is better.
+    pub(crate) regret: f64,
     /// Its weights, `[parameters]`, where early stopping may bring them back.
     pub(crate) weights: Option<Vec<f32>>,
 }
@@ -66,7 +66,7 @@ impl State {
         put_u64(&mut bytes, u64::from(self.best.is_some()));
         if let Some(best) = &self.best {
             put_u64(&mut bytes, u64::from(best.epoch));
-            put_u64(&mut bytes, best.loss.to_bits());
+            put_u64(&mut bytes, best.regret.to_bits());
             put_u64(&mut bytes, u64::from(best.weights.is_some()));
             if let Some(weights) = &best.weights {
                 put_floats(&mut bytes, weights);
@@ -121,7 +121,7 @@ impl Reader<'_> {
                 0 => None,
                 _ => Some(Best {
                     epoch: self.u32()?,
-                    loss: self.f64()?,
+                    regret: self.f64()?,
                     weights: match self.u64()? {
                         0 => None,
                         _ => Some(self.floats()?),
@@ -186,7 +186,7 @@ mod tests {
             window: Mean { sum: 0.5, rows: 8 },
             weights: vec![1.0, -0.0, f32::MIN_POSITIVE],
             moments: Some((17, vec![0.1; 3], vec![0.2; 3])),
-            best: Some(Best { epoch: 1, loss: 0.3, weights: Some(vec![9.0; 3]) }),
+            best: Some(Best { epoch: 1, regret: 0.3, weights: Some(vec![9.0; 3]) }),
         }
     }
 

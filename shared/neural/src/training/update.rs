@@ -1,4 +1,6 @@
-//! One step of the optimizer on the flat parameters.
+//! One step of the optimizer: on all dense parameters at once, and on those rows of the tables that the batch looked up.
+
+use std::sync::Arc;
 
 use burn::optim::{
     Adam, AdamConfig, AdamState, AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer as _, Sgd, SgdConfig,
@@ -7,8 +9,10 @@ use burn::optim::{
 use burn::tensor::Tensor;
 use recspeed_types::spec::{Optimizer, Training};
 
+use crate::training::rows::{RowGradient, RowUpdate};
+
 /// ε of Adam and AdamW; Burn's own default is 1e-5.
-const EPSILON: f32 = 1e-8;
+pub(crate) const EPSILON: f32 = 1e-8;
 
 /// Moments of Adam and AdamW over the flat parameters.
 pub(crate) type Moments = AdaptiveMomentumState<1>;
@@ -19,6 +23,7 @@ pub(crate) struct Update {
     learning_rate: f64,
     clip: Option<f64>,
     moments: Option<Moments>,
+    tables: RowUpdate,
 }
 
 enum Rule {
@@ -32,7 +37,7 @@ pub(crate) struct BadGradient(pub(crate) f64);
 
 impl Update {
     /// The rule that the spec asks for, going on from `moments` when a checkpoint had some.
-    pub(crate) fn new(training: &Training, moments: Option<Moments>) -> Self {
+    pub(crate) fn new(training: &Training, moments: Option<Moments>, tables: RowUpdate) -> Self {
         let decay = training.weight_decay as f32;
         let penalty = (decay > 0.0).then(|| WeightDecayConfig::new(decay));
         let rule = match training.optimizer {
@@ -40,41 +45,63 @@ impl Update {
             Optimizer::Adamw => Rule::AdamW(AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(decay).build()),
             Optimizer::Sgd => Rule::Sgd(SgdConfig::new().with_weight_decay(penalty).build()),
         };
-        Self { rule, learning_rate: training.learning_rate, clip: training.gradient_clip, moments }
+        Self { rule, learning_rate: training.learning_rate, clip: training.gradient_clip, moments, tables }
     }
 
-    /// The parameters after one step. Where the spec sets a bound, a gradient whose Euclidean norm over *all* parameters
-    /// is longer is scaled down to it, as `torch.nn.utils.clip_grad_norm_` does.
+    /// One step, in place. Where the spec sets a bound, a gradient whose Euclidean norm over *all* parameters is longer is
+    /// scaled down to it, as `torch.nn.utils.clip_grad_norm_` does.
     ///
     /// # Shapes
-    /// - `flat`, `gradient`, the result: `[parameters]`
-    pub(crate) fn step(&mut self, flat: Tensor<1>, gradient: Tensor<1>) -> Result<Tensor<1>, BadGradient> {
-        let gradient = match self.clip {
-            None => gradient,
+    /// - `flat`, `gradient`: `[flat_len]`
+    /// - `tables`, `rows`: one for each table
+    pub(crate) fn step(
+        &mut self,
+        (flat, tables): (&mut Tensor<1>, &mut [Arc<Vec<f32>>]),
+        (gradient, rows): (Tensor<1>, &[RowGradient]),
+        step: u64,
+    ) -> Result<(), BadGradient> {
+        let (gradient, factor) = match self.clip {
+            None => (gradient, 1.0),
             Some(longest) => {
-                let norm = f64::from(gradient.clone().square().sum().into_scalar::<f32>()).sqrt();
+                let squares = f64::from(gradient.clone().square().sum().into_scalar::<f32>());
+                let norm = (squares + rows.iter().map(RowGradient::squares).sum::<f64>()).sqrt();
                 if !norm.is_finite() {
                     return Err(BadGradient(norm));
                 }
                 let factor = longest / (norm + 1e-6);
-                if factor < 1.0 { gradient.mul_scalar(factor as f32) } else { gradient }
+                if factor < 1.0 { (gradient.mul_scalar(factor as f32), factor as f32) } else { (gradient, 1.0) }
             }
         };
+        if let Some(value) = rows.iter().find_map(RowGradient::not_finite) {
+            return Err(BadGradient(f64::from(value)));
+        }
+        self.dense(flat, gradient);
+        self.tables.step(tables, rows, factor, step);
+        Ok(())
+    }
+
+    fn dense(&mut self, flat: &mut Tensor<1>, gradient: Tensor<1>) {
         let moments = self.moments.take();
         let rate = self.learning_rate;
-        Ok(match &self.rule {
+        let before = flat.clone();
+        *flat = match &self.rule {
             Rule::Adam(adam) => {
-                let (flat, state) = adam.step(rate, flat, gradient, moments.map(AdamState::new));
+                let (flat, state) = adam.step(rate, before, gradient, moments.map(AdamState::new));
                 self.moments = state.map(|state| state.momentum);
                 flat
             }
             Rule::AdamW(adamw) => {
-                let (flat, state) = adamw.step(rate, flat, gradient, moments.map(AdamWState::new));
+                let (flat, state) = adamw.step(rate, before, gradient, moments.map(AdamWState::new));
                 self.moments = state.map(|state| state.momentum);
                 flat
             }
-            Rule::Sgd(sgd) => sgd.step(rate, flat, gradient, None).0,
-        })
+            Rule::Sgd(sgd) => sgd.step(rate, before, gradient, None).0,
+        };
+    }
+
+    /// Moments of the tables.
+    pub(crate) const fn tables(&self) -> &RowUpdate {
+        &self.tables
     }
 
     /// The moments so far; none before the first step and for SGD.

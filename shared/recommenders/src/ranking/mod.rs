@@ -1,7 +1,8 @@
 //! The best items of many users: score descending, then tie rank ascending.
 //!
-//! Three ways to the same lists: [`by_scores`] for any method, [`by_shared_order`] where the order of the items is the
-//! same for everybody, and [`by_factors`] where scores are products of vectors.
+//! Four ways to the same lists: [`by_scores`] for any method, [`by_tiles`] where some users together are scored faster than
+//! one after another, [`by_shared_order`] where the order of the items is the same for everybody, and [`by_factors`] where
+//! scores are products of vectors.
 
 mod error;
 mod factors;
@@ -9,6 +10,7 @@ mod request;
 mod scan;
 mod scores;
 mod shared_order;
+mod tiles;
 mod top;
 
 pub use error::RankError;
@@ -16,4 +18,5 @@ pub use factors::by_factors;
 pub use request::{RankRequest, Ranking};
 pub(crate) use scores::by_scores;
 pub(crate) use shared_order::by_shared_order;
+pub use tiles::by_tiles;
 pub(crate) use top::{Best, Scored};

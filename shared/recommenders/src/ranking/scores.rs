@@ -42,11 +42,12 @@ pub(crate) fn by_scores(
     })
 }
 
-struct RankLine<'a> {
-    request: &'a RankRequest<'a>,
-    user: u32,
-    line: &'a mut [f32],
-    best: &'a mut Best,
+/// Finds the best of one user's scores.
+pub(super) struct RankLine<'a> {
+    pub(super) request: &'a RankRequest<'a>,
+    pub(super) user: u32,
+    pub(super) line: &'a mut [f32],
+    pub(super) best: &'a mut Best,
 }
 
 impl WithSimd for RankLine<'_> {

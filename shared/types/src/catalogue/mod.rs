@@ -13,8 +13,10 @@ mod neural;
 #[cfg(feature = "schema")]
 pub(crate) mod schema;
 mod slot;
+mod training;
 
 pub use slot::{Slot, Takes, is_of_a_place};
+pub use training::TrainingDefaults;
 
 use crate::spec::{Loss, ParamValue, RecommenderSpec};
 
@@ -48,6 +50,12 @@ pub static ENTRIES: &[&Entry] = &[
     &hybrid::FEATURE_AUGMENTATION,
     &hybrid::META_LEVEL,
     &neural::MLP,
+    &neural::DENSENET,
+    &neural::NEUMF,
+    &neural::WIDE_AND_DEEP,
+    &neural::DEEPFM,
+    &neural::DLRM,
+    &neural::AUTOENCODER,
 ];
 
 /// A recommender, described once for everybody.
@@ -335,6 +343,11 @@ impl Entry {
     /// Whether `[training]` applies.
     pub const fn is_trained(&self) -> bool {
         !self.losses.is_empty()
+    }
+
+    /// How it is trained where the spec does not say.
+    pub fn training_defaults(&self) -> TrainingDefaults {
+        TrainingDefaults::of(self.kind)
     }
 }
 

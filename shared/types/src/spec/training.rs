@@ -11,16 +11,16 @@ use crate::limits::{MAX_BATCH_SIZE, MAX_EPOCHS};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSpec {
-    /// Passes over the training rows (3 unless set).
+    /// Passes over the training rows (the recommender's own unless set: 3 for `mlp`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u32>,
-    /// Rows in a mini-batch (64 unless set).
+    /// Rows in a mini-batch (the recommender's own unless set: 64 for `mlp`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<u32>,
     /// The update rule (`adam` unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimizer: Option<Optimizer>,
-    /// Step size (0.001 unless set).
+    /// Step size (the recommender's own unless set: 0.001 for `mlp`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// L2 decay of the weights (0 unless set); decoupled with `adamw`.
@@ -29,7 +29,8 @@ pub struct TrainingSpec {
     /// What is minimised (the recommender's own choice unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
-    /// Stop after this many epochs without a better validation loss; needs validation rows (never unless set).
+    /// Stop after this many epochs without a better validation loss, or NDCG@10 for networks that rank; needs validation
+    /// rows (never unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<u32>,
     /// Largest norm of the whole gradient; longer ones are scaled down (no bound unless set).
@@ -69,6 +70,9 @@ impl Optimizer {
 }
 
 /// What a training minimises, averaged over the rows of a mini-batch.
+///
+/// `s` are a network's scores of a row, `r` the row's rating or, where scores are weighed against each other, the place of
+/// the item that somebody has among items that they do not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -77,14 +81,29 @@ pub enum Loss {
     Mse,
     /// Absolute error.
     Mae,
+    /// Binary cross-entropy: `−ln σ(s)` where it is so, `−ln(1 − σ(s))` where it is not.
+    Bce,
+    /// `−ln softmax(s)_r` among one item that somebody has and some, drawn by the seed, that they do not have.
+    SampledSoftmax,
+    /// `−ln softmax(s)_r` among all items.
+    CrossEntropy,
+    /// `−ln σ(s_r − s_j)` for each drawn item `j` (arXiv:1205.2618).
+    Bpr,
 }
 
 impl Loss {
+    /// Every loss.
+    pub const ALL: [Self; 6] = [Self::Mse, Self::Mae, Self::Bce, Self::SampledSoftmax, Self::CrossEntropy, Self::Bpr];
+
     /// The name as written in a spec.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Mse => "mse",
             Self::Mae => "mae",
+            Self::Bce => "bce",
+            Self::SampledSoftmax => "sampled-softmax",
+            Self::CrossEntropy => "cross-entropy",
+            Self::Bpr => "bpr",
         }
     }
 }
@@ -137,6 +156,7 @@ impl TrainingSpec {
             }
             return None;
         };
+        let usual = entry.training_defaults();
         let loss = self.loss.unwrap_or(default_loss);
         if !losses.contains(&loss) {
             let allowed = losses.iter().map(|l| l.as_str()).collect::<Vec<_>>().join(", ");
@@ -155,10 +175,20 @@ impl TrainingSpec {
             problems.range("training.gradient_clip", clip, 1e-9, 1e9);
         }
         Some(Training {
-            epochs: problems.range("training.epochs", self.epochs.unwrap_or(3), 1, MAX_EPOCHS),
-            batch_size: problems.range("training.batch_size", self.batch_size.unwrap_or(64), 1, MAX_BATCH_SIZE),
+            epochs: problems.range("training.epochs", self.epochs.unwrap_or(usual.epochs), 1, MAX_EPOCHS),
+            batch_size: problems.range(
+                "training.batch_size",
+                self.batch_size.unwrap_or(usual.batch_size),
+                1,
+                MAX_BATCH_SIZE,
+            ),
             optimizer: self.optimizer.unwrap_or_default(),
-            learning_rate: problems.range("training.learning_rate", self.learning_rate.unwrap_or(1e-3), 1e-9, 1e3),
+            learning_rate: problems.range(
+                "training.learning_rate",
+                self.learning_rate.unwrap_or(usual.learning_rate),
+                1e-9,
+                1e3,
+            ),
             weight_decay: problems.range("training.weight_decay", self.weight_decay.unwrap_or(0.0), 0.0, 1e3),
             loss,
             early_stopping: self.early_stopping,

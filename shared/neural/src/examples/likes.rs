@@ -1,0 +1,205 @@
+//! What somebody has against what they do not have: learning from who took what, whatever the stars.
+
+use burn::tensor::Tensor;
+use recspeed_data::Csr;
+use recspeed_data::parts::Parts;
+use recspeed_types::spec::Training;
+
+use crate::Rows;
+use crate::random::{OtherDraws, epoch_order};
+use crate::training::layout::Layout;
+use crate::training::losses::Targets;
+use crate::training::network::{Network, Noise, Output, Taped, Weights};
+use crate::training::rows::LookUp;
+use crate::training::{Batch, Lesson};
+
+/// Draws of an item that the user does not have before the last one drawn is taken: they have nearly everything.
+const TRIES: u32 = 64;
+
+/// Who has what.
+pub(crate) struct Likes {
+    /// Users × items, each item once.
+    pub(crate) by_user: Csr,
+    /// User of each entry.
+    owner: Vec<u32>,
+    /// Items that somebody has, ascending.
+    known: Vec<u32>,
+}
+
+impl Likes {
+    pub(crate) fn of(train: Rows<'_>) -> Self {
+        let by_user = Csr::by_user(train.interactions, train.rows);
+        let owned = |user: usize| std::iter::repeat_n(user as u32, by_user.row(user).0.len());
+        let owner = (0..by_user.n_rows()).flat_map(owned).collect();
+        let mut known = by_user.indices.clone();
+        known.sort_unstable();
+        known.dedup();
+        Self { by_user, owner, known }
+    }
+
+    /// Pairs of a user and an item that they have.
+    pub(crate) fn len(&self) -> usize {
+        self.owner.len()
+    }
+
+    /// The pair of this number.
+    pub(crate) fn pair(&self, entry: u32) -> (u32, u32) {
+        (self.owner[entry as usize], self.by_user.indices[entry as usize])
+    }
+
+    /// An item that somebody has and this user does not.
+    pub(crate) fn draw_other(&self, user: u32, draws: &mut OtherDraws) -> u32 {
+        let own = self.by_user.row(user as usize).0;
+        let mut item = 0;
+        for _ in 0..TRIES {
+            item = self.known[draws.below(self.known.len() as u32) as usize];
+            if own.binary_search(&item).is_err() {
+                break;
+            }
+        }
+        item
+    }
+}
+
+/// A network that gives a score to a user and an item.
+pub(crate) trait PairNetwork: Send + Sync {
+    /// What it computes with besides looked-up rows.
+    type Fields: Send + Sync;
+
+    /// Its parameters.
+    fn layout(&self) -> &Layout;
+
+    /// What it needs of these pairs of a user and an item: fields, and the rows of each table.
+    fn look_up(&self, pairs: &[(u32, u32)]) -> (Self::Fields, Vec<LookUp>);
+
+    /// # Shapes
+    /// - returns: `[pairs, 1]`
+    fn score(&self, weights: &Weights, fields: &Self::Fields, noise: Option<&mut Noise>) -> Tensor<2>;
+
+    /// Floats that one pair leaves behind for the backward pass, about.
+    fn activations_per_pair(&self) -> usize;
+
+    /// Adds what it knows besides its parameters.
+    fn add_to(&self, parts: Parts) -> Parts {
+        parts
+    }
+
+    /// Bytes of that.
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// A [`PairNetwork`] as a network: some pairs make a row.
+pub(crate) struct Paired<N>(pub(crate) N);
+
+/// Pairs, some of which make a row.
+pub(crate) struct PairedInput<F> {
+    fields: F,
+    rows: usize,
+    per_row: usize,
+}
+
+impl<N: PairNetwork> Network for Paired<N> {
+    type Input = PairedInput<N::Fields>;
+
+    fn layout(&self) -> &Layout {
+        self.0.layout()
+    }
+
+    fn forward(&self, weights: &Weights, input: &Self::Input, noise: Option<&mut Noise>) -> Output {
+        self.0.score(weights, &input.fields, noise).reshape([input.rows, input.per_row]).into()
+    }
+
+    fn activations_per_row(&self) -> usize {
+        self.0.activations_per_pair()
+    }
+}
+
+/// Each row is an item that somebody has, followed by some that they do not have, drawn anew in each epoch: uniform among
+/// the items that somebody has.
+pub(crate) struct LikeLesson<'a> {
+    pub(crate) likes: &'a Likes,
+    pub(crate) training: &'a Training,
+    /// Drawn items for each one that somebody has; at least one.
+    pub(crate) others: usize,
+    pub(crate) seed: u64,
+}
+
+/// The order of the pairs, and the drawn items of each place.
+pub(crate) struct LikeEpoch {
+    order: Vec<u32>,
+    /// `[pairs × others]`
+    others: Vec<u32>,
+}
+
+impl<N: PairNetwork> Lesson<Taped<Paired<N>>> for LikeLesson<'_> {
+    type Epoch = LikeEpoch;
+
+    fn batches(&self) -> u64 {
+        (self.likes.len() as u64).div_ceil(u64::from(self.training.batch_size))
+    }
+
+    fn epoch(&self, epoch: u32) -> LikeEpoch {
+        let order = epoch_order(self.seed, epoch, self.likes.len() as u32);
+        let mut draws = OtherDraws::new(self.seed, epoch);
+        let mut others = Vec::with_capacity(order.len() * self.others);
+        for &entry in &order {
+            let (user, _) = self.likes.pair(entry);
+            others.extend((0..self.others).map(|_| self.likes.draw_other(user, &mut draws)));
+        }
+        LikeEpoch { order, others }
+    }
+
+    fn batch(&self, network: &Taped<Paired<N>>, epoch: &LikeEpoch, index: u64) -> Batch<PairedInput<N::Fields>> {
+        let size = self.training.batch_size as usize;
+        let from = (index as usize).saturating_mul(size).min(epoch.order.len());
+        let to = from.saturating_add(size).min(epoch.order.len());
+        let mut pairs = Vec::with_capacity((to - from) * (1 + self.others));
+        for place in from..to {
+            let (user, item) = self.likes.pair(epoch.order[place]);
+            pairs.push((user, item));
+            let others = &epoch.others[place * self.others..][..self.others];
+            pairs.extend(others.iter().map(|&other| (user, other)));
+        }
+        let (fields, look_ups) = network.0.0.look_up(&pairs);
+        let input = PairedInput { fields, rows: to - from, per_row: 1 + self.others };
+        Batch { input, look_ups, targets: Targets::First, rows: (to - from) as u64 }
+    }
+
+    fn batch_rows(&self) -> u64 {
+        u64::from(self.training.batch_size).min(self.likes.len() as u64) * (1 + self.others as u64)
+    }
+
+    fn epoch_bytes(&self) -> u64 {
+        4 * self.likes.len() as u64 * (1 + self.others as u64)
+    }
+
+    fn name(&self) -> String {
+        let sizes = (self.likes.by_user.n_rows(), self.likes.known.len(), self.likes.len());
+        format!("likes {sizes:?}, {} others", self.others)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recspeed_data::InteractionsBuilder;
+
+    #[test]
+    fn others_are_items_that_somebody_has_and_this_user_does_not() {
+        let mut builder = InteractionsBuilder::default();
+        for (user, item) in [("a", "1"), ("a", "2"), ("b", "3"), ("b", "1"), ("c", "4"), ("c", "5")] {
+            builder.push(user, item, 1.0, 0);
+        }
+        let data = builder.finish();
+        // Nobody has item 4 (the fourth) in these rows.
+        let likes = Likes::of(Rows { interactions: &data, rows: &[0, 1, 2, 3, 5] });
+        assert_eq!((likes.len(), likes.known.clone()), (5, vec![0, 1, 2, 4]));
+        let mut draws = OtherDraws::new(1, 0);
+        for _ in 0..200 {
+            let other = likes.draw_other(0, &mut draws);
+            assert!([2, 4].contains(&other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Networks that give a score to a user and an item: how they are trained, and how they rank.
+
+use burn::tensor::Device;
+use rayon::prelude::*;
+use recspeed_data::parts::{Parts, PartsError, Values};
+use recspeed_types::FitObserver;
+use recspeed_types::event::MemoryBytes;
+
+use crate::examples::{LikeLesson, Likes, PairNetwork, Paired};
+use crate::method::FitRequest;
+use crate::training::Course;
+use crate::training::judge::{Judge, RankJudge};
+use crate::training::network::Taped;
+use crate::training::saved::{Parameters, numbers};
+use crate::{Fitted, NeuralFitError, NeuralModel};
+
+/// Pairs of one forward pass.
+const CHUNK: usize = 1024;
+/// Pairs that a judgement may cost: some seconds of the usual networks.
+const JUDGED_PAIRS: usize = 5_000_000;
+
+/// Trains a network on items that people have against items that they do not have: `others` of them for each.
+pub(super) fn fit_on_likes<N: PairNetwork + 'static>(
+    request: &FitRequest<'_>,
+    network: &dyn Fn() -> N,
+    others: usize,
+    observer: &mut dyn FitObserver,
+) -> Result<Fitted, NeuralFitError> {
+    let likes = Likes::of(request.train);
+    let data = request.train.interactions;
+    let sizes = (data.n_users(), data.n_items());
+    let judge = (!request.validation.is_empty())
+        .then(|| RankJudge::new(request.train, request.validation, JUDGED_PAIRS / sizes.1.max(1)));
+    let newest = request.train.newest();
+    let device = request.device.plain();
+    let course = Course {
+        network: Taped(Paired(network())),
+        lesson: LikeLesson { likes: &likes, training: request.training, others, seed: request.seed },
+        judge: judge.as_ref().map(|judge| judge as &dyn Judge),
+        training: request.training,
+        seed: request.seed,
+        device: device.clone(),
+        model: &|parameters| {
+            Box::new(PairModel { network: network(), parameters, sizes, newest, device: device.clone() })
+        },
+    };
+    course.run(observer)
+}
+
+/// A network that has learnt to give scores to pairs.
+pub(super) struct PairModel<N> {
+    network: N,
+    parameters: Parameters,
+    /// Users and items.
+    sizes: (usize, usize),
+    newest: i64,
+    device: Device,
+}
+
+impl<N: PairNetwork> PairModel<N> {
+    /// The inverse of [`NeuralModel::parts`].
+    pub(super) fn restore(
+        network: impl FnOnce((usize, usize)) -> N,
+        mut parts: Parts,
+        device: Device,
+    ) -> Result<Self, PartsError> {
+        let sizes = (parts.take_count("n_users")?, parts.take_count("n_items")?);
+        let network = network(sizes);
+        let parameters = Parameters::take_from(network.layout(), &mut parts, &device)?;
+        let newest = (parts.take_count("newest")? as u64).cast_signed();
+        Ok(Self { network, parameters, sizes, newest, device })
+    }
+
+    /// `scores`: `[pairs]`
+    fn score(&self, pairs: &[(u32, u32)], scores: &mut [f32]) {
+        let (fields, look_ups) = self.network.look_up(pairs);
+        let weights = self.parameters.weights(self.network.layout(), &look_ups, &self.device);
+        scores.copy_from_slice(&numbers(&self.network.score(&weights, &fields, None)));
+    }
+}
+
+impl<N: PairNetwork> NeuralModel for PairModel<N> {
+    fn predict_rows(&self, users: &[u32], items: &[u32], timestamps: &[i64]) -> Vec<f32> {
+        let count = users.len().min(items.len()).min(timestamps.len());
+        let mut scores = vec![0.0; count];
+        // The chunks lie where they lie whatever the number of threads, so threads change no bit.
+        scores.par_chunks_mut(CHUNK).enumerate().for_each(|(index, chunk)| {
+            let range = index * CHUNK..index * CHUNK + chunk.len();
+            let pairs: Vec<(u32, u32)> =
+                users[range.clone()].iter().copied().zip(items[range].iter().copied()).collect();
+            self.score(&pairs, chunk);
+        });
+        scores
+    }
+
+    fn score_all(&self, user: u32, _: i64, scores: &mut [f32]) {
+        for (index, chunk) in scores.chunks_mut(CHUNK).enumerate() {
+            let first = (index * CHUNK) as u32;
+            let pairs: Vec<(u32, u32)> = (first..first + chunk.len() as u32).map(|item| (user, item)).collect();
+            self.score(&pairs, chunk);
+        }
+    }
+
+    fn reference_timestamp(&self) -> i64 {
+        self.newest
+    }
+
+    fn parameters(&self) -> u64 {
+        self.parameters.count()
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        MemoryBytes { parameters: self.parameters.bytes(), buffers: self.network.bytes(), ..MemoryBytes::default() }
+    }
+
+    fn parts(&self) -> Parts {
+        let parts = self.network.add_to(self.parameters.add_to(self.network.layout(), Parts::default()));
+        let newest = Values::U64(vec![self.newest.cast_unsigned()]);
+        parts.with("newest", &[], newest).with_count("n_users", self.sizes.0).with_count("n_items", self.sizes.1)
+    }
+}

@@ -1,0 +1,51 @@
+//! Fully connected ReLU layers, and a linear one on top.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
+use crate::training::layout::{Layout, Linear};
+use crate::training::network::{Noise, Weights};
+
+/// `inputs → hidden… → outputs`, with dropout after each hidden layer.
+#[derive(Debug, Clone)]
+pub(super) struct Tower {
+    hidden: Vec<Linear>,
+    last: Linear,
+    dropout: f32,
+}
+
+impl Tower {
+    /// Adds the layers as `name.0`, `name.1`, …
+    pub(super) fn new(
+        layout: &mut Layout,
+        name: &str,
+        (inputs, hidden, outputs): (usize, &[usize], usize),
+        dropout: f32,
+    ) -> Self {
+        let mut inputs = inputs;
+        let mut layer = |depth: usize, outputs: usize| {
+            layout.linear(&format!("{name}.{depth}"), std::mem::replace(&mut inputs, outputs), outputs)
+        };
+        let layers = hidden.iter().enumerate().map(|(depth, &width)| layer(depth, width)).collect();
+        Self { hidden: layers, last: layer(hidden.len(), outputs), dropout }
+    }
+
+    /// # Shapes
+    /// - `x`: `[rows, inputs]`
+    /// - returns: `[rows, outputs]`
+    pub(super) fn forward(&self, weights: &Weights, x: Tensor<2>, noise: &mut Option<&mut Noise>) -> Tensor<2> {
+        let top = self.hidden.iter().fold(x, |x, layer| {
+            let x = relu(weights.linear(*layer, x));
+            match noise {
+                Some(noise) => noise.dropout(x, self.dropout),
+                None => x,
+            }
+        });
+        weights.linear(self.last, top)
+    }
+
+    /// Floats that one row leaves behind, about.
+    pub(super) fn activations(&self) -> usize {
+        3 * self.hidden.iter().map(|layer| layer.outputs).sum::<usize>() + self.last.outputs
+    }
+}
