@@ -41,7 +41,7 @@ pub(crate) fn set(spec: &ExperimentSpec, path: &str, value: Option<Value>) -> Re
             }
             continue;
         }
-        if !place[section].is_object() {
+        if !place[section].is_object() && !place[section].is_array() {
             place[section] = Value::Object(serde_json::Map::new());
         }
         place = &mut place[section];
