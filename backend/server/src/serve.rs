@@ -1,6 +1,6 @@
 //! `recspeed serve`: puts the parts together, prints the link, and ends in order.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -95,7 +95,9 @@ pub enum ServeError {
 pub fn run(args: ServeArgs) -> ExitCode {
     let filter = EnvFilter::try_from_env("RECSPEED_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // A second subscriber in one process is a test's, and as good.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    let _ = log.try_init();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

@@ -48,11 +48,11 @@ impl Checkpoints {
         fs::create_dir_all(&self.folder)?;
         let file = format!("checkpoint-{step}.bin");
         let partial = self.folder.join(format!("{file}.part"));
-        let mut out = fs::File::create(&partial)?;
-        out.write_all(state)?;
-        out.sync_all()?;
-        drop(out);
-        fs::rename(&partial, self.folder.join(&file))?;
+        if let Err(error) = write_whole(&partial, state).and_then(|()| fs::rename(&partial, self.folder.join(&file))) {
+            // Half a checkpoint is of no use, and on a full disk in the way.
+            let _ = fs::remove_file(&partial);
+            return Err(error);
+        }
         if self.kept.back() != Some(&file) {
             self.kept.push_back(file.clone());
         }
@@ -66,6 +66,12 @@ impl Checkpoints {
         self.cost = begun.elapsed();
         Ok(Written { file, sha256: hex(&Sha256::digest(state)) })
     }
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut out = fs::File::create(path)?;
+    out.write_all(bytes)?;
+    out.sync_all()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -96,6 +102,15 @@ mod tests {
             assert_eq!(files, expected);
         }
         assert_eq!(fs::read_to_string(folder.path().join("checkpoint-4.bin")).unwrap(), "state 4");
+    }
+
+    #[test]
+    fn a_checkpoint_that_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder in its place: the last step, the renaming, fails.
+        fs::create_dir_all(folder.path().join("checkpoint-1.bin/in-the-way")).unwrap();
+        Checkpoints::new(folder.path()).write(1, b"state").unwrap_err();
+        assert!(!folder.path().join("checkpoint-1.bin.part").exists());
     }
 
     #[test]

@@ -201,7 +201,7 @@ fn warn_of_bad_lines(loaded: &LoadedData, host: &mut dyn Host, story: &mut Story
         report.shown.first().map_or(String::new(), |bad| format!("; the first is line {}: {}", bad.line, bad.reason));
     story.warn(
         host,
-        format!("{} of {} lines of {} were skipped as bad{first}", report.bad_lines, report.lines, loaded.name),
+        format!("Skipped as bad: {} of {} lines of {}{first}", report.bad_lines, report.lines, loaded.name),
     );
 }
 

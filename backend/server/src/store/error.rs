@@ -18,6 +18,12 @@ pub enum StoreError {
         /// SQLite's words.
         cause: rusqlite::Error,
     },
+    /// No space to open the file.
+    #[error("cannot open the store {path}: its disk is full; free some space there, then start the lab again")]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is of a later lab.
     #[error("the store is of version {found}, and this lab reads up to version {known}; update the lab")]
     Later {
@@ -86,6 +92,7 @@ impl StoreError {
     pub(crate) fn at(self, path: &Path) -> Self {
         match self {
             Self::Sqlite(cause) => Self::opening(path, cause),
+            Self::Full => Self::NoSpace { path: path.to_owned() },
             other => other,
         }
     }

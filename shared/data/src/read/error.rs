@@ -49,7 +49,7 @@ pub enum ReadError {
     #[error("the file is empty; choose a file with ratings")]
     Empty,
     /// There are lines, but none with data.
-    #[error("the file has {lines} lines and no data in them; choose a file with ratings")]
+    #[error("the file has no line with data (lines: {lines}); choose a file with ratings")]
     NoRows {
         /// Lines, header and blank lines included.
         lines: u64,
@@ -134,7 +134,7 @@ fn too_many(bad: u64, lines: u64, limit: f64, shown: &[BadLine]) -> String {
 /// What is wrong with one line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(super) enum BadReason {
-    #[error("has {found} columns, {expected} expected")]
+    #[error("{expected} columns expected, found {found}")]
     Columns { found: usize, expected: usize },
     #[error("has no item after the user")]
     NoItem,

@@ -132,8 +132,8 @@ fn each_kind_of_bad_line_is_named_with_its_number() {
     assert_eq!(
         found,
         [
-            (2, "has 3 columns, 4 expected"),
-            (3, "has 6 columns, 4 expected"),
+            (2, "4 columns expected, found 3"),
+            (3, "4 columns expected, found 6"),
             (4, "the rating is `many`, not a number"),
             (5, "the rating is `NaN`, not a finite number"),
             (6, "the rating is `inf`, not a finite number"),
@@ -157,8 +157,8 @@ fn thirty_percent_bad_lines_fail_with_share_limit_and_the_first_of_them() {
     let error = read(DataFormat::AmazonCsv, format!("u,i,5,1\n{text}")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "300 of 1001 data lines (30.0 %) are bad, allowed are 1 %; first line 2: has 1 columns, 4 expected; line 3: has \
-         1 columns, 4 expected; line 4: has 1 columns, 4 expected; correct them, check the format, or raise \
+        "300 of 1001 data lines (30.0 %) are bad, allowed are 1 %; first line 2: 4 columns expected, found 1; line 3: 4 \
+         columns expected, found 1; line 4: 4 columns expected, found 1; correct them, check the format, or raise \
          dataset.max_bad_share"
     );
     let outcome = tolerant(DataFormat::AmazonCsv, text);
@@ -170,7 +170,7 @@ fn thirty_percent_bad_lines_fail_with_share_limit_and_the_first_of_them() {
 fn bad_lines_at_the_limit_are_tolerated() {
     let text = format!("{}bad\n", "u,i,5,1\n".repeat(99));
     let outcome = read(DataFormat::AmazonCsv, text).expect("1 % is allowed");
-    assert_eq!(outcome.report.shown, [BadLine { line: 100, reason: "has 1 columns, 4 expected".into() }]);
+    assert_eq!(outcome.report.shown, [BadLine { line: 100, reason: "4 columns expected, found 1".into() }]);
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn empty_files_are_one_clear_error() {
     assert_eq!(read(DataFormat::AmazonCsv, "\n \n\r\n"), Err(ReadError::NoRows { lines: 3 }));
     assert_eq!(read(DataFormat::AmazonCsv, "UserId,ProductId,Rating,Timestamp\n"), Err(ReadError::NoRows { lines: 1 }));
     let error = read(DataFormat::Recbole, "user_id:token\titem_id:token\n").unwrap_err();
-    assert_eq!(error.to_string(), "the file has 1 lines and no data in them; choose a file with ratings");
+    assert_eq!(error.to_string(), "the file has no line with data (lines: 1); choose a file with ratings");
 }
 
 #[test]

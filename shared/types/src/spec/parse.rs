@@ -18,11 +18,8 @@ const MAX_PATH: usize = 2 + 2 * MAX_NESTING;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecParseError {
     /// Longer than any spec.
-    #[error("the spec has {bytes} bytes; allowed: up to {MAX_SPEC_BYTES}")]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-    },
+    #[error("the spec is too long; allowed: up to {MAX_SPEC_BYTES} bytes of TOML or JSON")]
+    TooLong,
     /// Not TOML, or not JSON.
     #[error("the spec is not valid {format}: {message}")]
     Syntax {
@@ -133,7 +130,7 @@ fn list_for_section(path: &str) -> SpecParseError {
 }
 
 fn check_length(text: &str) -> Result<(), SpecParseError> {
-    if text.len() > MAX_SPEC_BYTES { Err(SpecParseError::TooLong { bytes: text.len() }) } else { Ok(()) }
+    if text.len() > MAX_SPEC_BYTES { Err(SpecParseError::TooLong) } else { Ok(()) }
 }
 
 fn toml_table(text: &str) -> Result<toml::Table, SpecParseError> {

@@ -1,7 +1,7 @@
 //! The parser's words for what does not fit, in words that are not Rust.
 
-use super::SpecError;
 use super::dataset::shorten;
+use super::{SPEC_VERSION, SpecError};
 
 /// The mistake at `path`, from the deserializer's `message`. A message of an unknown form is kept as it is.
 pub(super) fn in_plain_words(path: String, message: &str) -> SpecError {
@@ -9,7 +9,7 @@ pub(super) fn in_plain_words(path: String, message: &str) -> SpecError {
     let message = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("does not fit");
     if let Some(name) = message.strip_prefix("missing field ") {
         let name = unquoted(name);
-        return SpecError::new(below(&path, name), "is missing");
+        return SpecError::new(below(&path, name), missing(&below(&path, name)));
     }
     for (prefix, field) in [("unknown field ", true), ("unknown variant ", false)] {
         if let Some((name, allowed)) = message.strip_prefix(prefix).and_then(|rest| rest.rsplit_once(", expected ")) {
@@ -29,6 +29,19 @@ pub(super) fn in_plain_words(path: String, message: &str) -> SpecError {
         return SpecError::new(path, format!("is {}; allowed: {}", given_words(given), expected_words(expected)));
     }
     SpecError::new(path, message)
+}
+
+/// What to write where a field must not be left out.
+fn missing(path: &str) -> String {
+    let write = match path {
+        "version" => format!("version = {SPEC_VERSION}"),
+        "split.kind" => "kind = \"random\" or another kind of split".to_owned(),
+        "recommender.kind" => "kind = \"popularity\" or another recommender".to_owned(),
+        "dataset.source" => "source = \"builtin\", \"file\" or \"upload\"".to_owned(),
+        "dataset" | "recommender" => format!("a section [{path}]"),
+        _ => return "is missing".to_owned(),
+    };
+    format!("is missing; write {write}")
 }
 
 fn below(path: &str, name: &str) -> String {
@@ -96,8 +109,11 @@ mod tests {
     #[test]
     fn each_form_of_the_parser_has_its_sentence() {
         let say = |path: &str, message: &str| in_plain_words(path.to_owned(), message).to_string();
-        assert_eq!(say("", "missing field `dataset`"), "dataset: is missing");
-        assert_eq!(say("recommender", "missing field `kind`"), "recommender.kind: is missing");
+        assert_eq!(say("", "missing field `dataset`"), "dataset: is missing; write a section [dataset]");
+        assert_eq!(
+            say("recommender", "missing field `kind`"),
+            "recommender.kind: is missing; write kind = \"popularity\" or another recommender"
+        );
         assert_eq!(
             say("training.epoch", "unknown field `epoch`, expected one of `epochs`, `loss`"),
             "training.epoch: is no field of this section (did you mean `epochs`?); allowed: `epochs`, `loss`"

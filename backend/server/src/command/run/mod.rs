@@ -58,6 +58,9 @@ pub struct RunArgs {
     resume: Option<PathBuf>,
 }
 
+/// Where there are no bars to say so, a worker that is silent for so long is spoken of.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Runs the experiment. The exit status is the worker's; 2 when the spec is invalid, 130 after Ctrl-C.
 pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     let SpecFile { spec, dir, title } = SpecFile::read(&args.file, &args.set)?;
@@ -110,6 +113,7 @@ fn watch(spec: &ExperimentSpec, options: &WorkerOptions, screen: &mut Screen) ->
     let mut story = Story::new(process.run_id().clone());
     let mut asked: Option<Instant> = None;
     let mut last_word = Instant::now();
+    let mut silence_told = false;
     loop {
         if interrupts.take() > 0 {
             match asked {
@@ -128,6 +132,7 @@ fn watch(spec: &ExperimentSpec, options: &WorkerOptions, screen: &mut Screen) ->
         match process.hear(Duration::from_millis(200)) {
             Heard::Line(line) => {
                 last_word = Instant::now();
+                silence_told = false;
                 let event: RunEvent = match worker::parse(&line) {
                     Ok(event) => event,
                     Err(error) => return Err(process.give_up(error)),
@@ -141,7 +146,16 @@ fn watch(spec: &ExperimentSpec, options: &WorkerOptions, screen: &mut Screen) ->
                 }
             }
             Heard::TooLong => return Err(process.give_up(WorkerError::too_long())),
-            Heard::Nothing => screen.silence(last_word.elapsed()),
+            Heard::Nothing => {
+                screen.silence(last_word.elapsed());
+                if !screen.visible() && !silence_told && last_word.elapsed() >= SILENCE {
+                    silence_told = true;
+                    output::complain(&format!(
+                        "recspeed: the worker has said nothing for {} s: a long step, or it hangs; Ctrl-C ends the run",
+                        SILENCE.as_secs()
+                    ));
+                }
+            }
             Heard::End => break,
         }
     }

@@ -116,10 +116,16 @@ fn text_of(source: &str, name: &str) -> Result<String, SpecFileError> {
     let bytes =
         if source == "-" { read(&mut io::stdin().lock()) } else { File::open(source).and_then(|mut f| read(&mut f)) }
             .map_err(|source| SpecFileError::Read { name: name.to_owned(), source })?;
+    // Reading stopped at the limit, perhaps in the middle of a character: what is before it tells a text from a data file.
+    let not_text = match std::str::from_utf8(&bytes) {
+        Err(error) if error.error_len().is_some() || bytes.len() <= MAX_SPEC_BYTES => Some(error.valid_up_to()),
+        _ => bytes.iter().position(|&byte| byte == 0),
+    };
+    if let Some(at) = not_text {
+        return Err(SpecFileError::NotText { name: name.to_owned(), at });
+    }
     if bytes.len() > MAX_SPEC_BYTES {
-        // The whole length is not known: reading stopped at the limit.
-        let source = SpecParseError::TooLong { bytes: bytes.len() };
-        return Err(SpecFileError::Parse { name: name.to_owned(), source });
+        return Err(SpecFileError::Parse { name: name.to_owned(), source: SpecParseError::TooLong });
     }
     String::from_utf8(bytes)
         .map_err(|error| SpecFileError::NotText { name: name.to_owned(), at: error.utf8_error().valid_up_to() })
@@ -185,6 +191,10 @@ mod tests {
         let message = SpecFile::read(binary.to_str().unwrap(), &[]).unwrap_err().to_string();
         assert!(message.contains("is not UTF-8 text (byte 1)"), "{message}");
         let message = SpecFile::read("/dev/zero", &[]).unwrap_err().to_string();
-        assert!(message.contains("allowed: up to 65536"), "{message}");
+        assert!(message.contains("is not UTF-8 text (byte 0)"), "{message}");
+        let ratings = dir.path().join("ratings.csv");
+        std::fs::write(&ratings, "A1,B1,5.0,1369699200\n".repeat(9000)).unwrap();
+        let message = SpecFile::read(ratings.to_str().unwrap(), &[]).unwrap_err().to_string();
+        assert!(message.contains("too long; allowed: up to 65536 bytes of TOML or JSON"), "{message}");
     }
 }

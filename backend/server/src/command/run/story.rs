@@ -64,11 +64,15 @@ impl Story {
         self.last.take()
     }
 
-    /// Warnings that nobody has seen yet: those of a run that did not finish, since a result lists its own. When bars
-    /// were visible they were shown as they came.
-    pub(super) fn unshown_warnings(&self, bars_visible: bool) -> &[String] {
-        let finished = matches!(self.last, Some(EventKind::Finished { .. }));
-        if finished || bars_visible { &[] } else { &self.warnings }
+    /// Warnings that nobody has seen yet. When bars were visible they were shown as they came, and a result lists those
+    /// that are about it; what only the host knows, as a checkpoint that could not be written, is in no result.
+    pub(super) fn unshown_warnings(&self, bars_visible: bool) -> Vec<&str> {
+        let in_result: &[String] = match &self.last {
+            Some(EventKind::Finished { summary }) => &summary.warnings,
+            _ => &[],
+        };
+        let unshown = self.warnings.iter().filter(|warning| !bars_visible && !in_result.contains(warning));
+        unshown.map(String::as_str).collect()
     }
 
     /// What is left of an interrupted run, in one sentence.
