@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { writeFile, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { deflateSync } from "node:zlib";
 import { openPage, runInTerminal, startBrowser, startLab } from "./lab.mjs";
 
 let lab, browser;
@@ -243,11 +244,15 @@ test("damaged, later and bomb links are one clear sentence", async () => {
   for (const [link, words] of [
     ["1.damaged", /damaged/],
     ["99.eJwDAAAAAAE", /version 99/],
+    [`1.${deflateSync(Buffer.alloc(2_000_000, " ")).toString("base64url")}`, /unpacks to more than/],
   ]) {
     const page = await openPage(browser, `${lab.base}/#x=${link}`);
     const error = page.locator(id("link-error"));
     await error.waitFor();
     assert.match(await error.innerText(), words);
+    // The page shows its own example instead, as a first visit does.
+    await page.locator(id("result-table")).waitFor();
+    assert.equal(await page.locator(id("moved-on")).count(), 0);
     await page.context().close();
   }
 });

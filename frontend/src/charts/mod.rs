@@ -11,3 +11,4 @@ pub(crate) use bars::{MetricBars, bars};
 pub(crate) use curve::CurveChart;
 pub(crate) use number::{bytes, count, difference, duration, is_negligible, share, value};
 pub(crate) use series::Plot;
+pub(crate) use summary::capital;

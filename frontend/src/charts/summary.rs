@@ -56,7 +56,7 @@ fn trimmed(x: f64) -> String {
 }
 
 /// With a capital first letter.
-fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

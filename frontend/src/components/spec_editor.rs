@@ -4,7 +4,7 @@ use leptos::html;
 use leptos::prelude::*;
 use recspeed_types::{ExperimentSpec, SpecError};
 
-use crate::form::{TokenKind, line_of_path, line_of_syntax_error, tokens};
+use crate::form::{TokenKind, line_of_path, line_of_syntax_error, syntax_words, tokens};
 use crate::state::use_lab;
 
 const fn class_of(kind: TokenKind) -> &'static str {
@@ -93,8 +93,11 @@ pub(crate) fn SpecEditor() -> impl IntoView {
                 </Show>
                 <ul>
                     {move || problems.get().into_iter().map(|error| {
-                        let path = if error.path.is_empty() { "the text".to_owned() } else { error.path.clone() };
-                        let message = error.message.clone();
+                        let (path, message) = if error.path.is_empty() {
+                            syntax_words(&error.message)
+                        } else {
+                            (error.path.clone(), error.message.clone())
+                        };
                         view! {
                             <li>
                                 <button type="button" class="button link" on:click=move |_| jump(error.clone())><code>{path}</code></button>

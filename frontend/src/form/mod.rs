@@ -17,4 +17,4 @@ pub(crate) use guess::guess_format;
 pub(crate) use recommenders::{ListChange, Place, places};
 pub(crate) use sections::{Section, advanced, knobs};
 pub(crate) use stops::Stops;
-pub(crate) use toml_lines::{TokenKind, line_of_path, line_of_syntax_error, tokens};
+pub(crate) use toml_lines::{TokenKind, line_of_path, line_of_syntax_error, syntax_words, tokens};

@@ -126,6 +126,13 @@ pub(crate) fn line_of_syntax_error(message: &str) -> Option<usize> {
     digits.parse::<usize>().ok()?.checked_sub(1)
 }
 
+/// Where the text is no TOML, and why, without the parser's drawing of the place: `line 3` and `extra =, expected nothing`.
+pub(crate) fn syntax_words(message: &str) -> (String, String) {
+    let place = line_of_syntax_error(message).map_or("the text".to_owned(), |line| format!("line {}", line + 1));
+    let why = message.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or(message);
+    (place, why.trim_start_matches("the spec ").to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,5 +173,13 @@ mod tests {
     fn a_syntax_error_names_its_line() {
         assert_eq!(line_of_syntax_error("TOML parse error at line 3, column 5"), Some(2));
         assert_eq!(line_of_syntax_error("something else"), None);
+    }
+
+    #[test]
+    fn a_syntax_error_is_told_without_the_parsers_drawing() {
+        let error = recspeed_types::ExperimentSpec::from_toml("version = = 1").unwrap_err().to_string();
+        assert_eq!(syntax_words(&error), ("line 1".to_owned(), "extra `=`, expected nothing".to_owned()));
+        let long = recspeed_types::spec::SpecParseError::TooLong.to_string();
+        assert!(syntax_words(&long).1.starts_with("is too long; allowed"), "{long}");
     }
 }

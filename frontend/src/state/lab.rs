@@ -114,6 +114,19 @@ impl Lab {
         self.session.current.get().is_some_and(|run| !run.status().is_over())
     }
 
+    /// The name of an experiment's data set for people; a file of the reader's own by the name that it came with.
+    pub(crate) fn dataset_title(self, spec: &ExperimentSpec) -> String {
+        let id = spec.dataset.id.as_deref().unwrap_or_default();
+        let given = self.uploads.with(|all| all.iter().find(|file| file.sha256 == id).map(|file| file.name.clone()));
+        let held = || self.held.with(|all| all.iter().find(|file| file.sha256 == id).map(|file| file.name.clone()));
+        given.or_else(held).unwrap_or_else(|| super::dataset_title(spec))
+    }
+
+    /// The name of an experiment for people.
+    pub(crate) fn title_of(self, spec: &ExperimentSpec) -> String {
+        super::session::title_on(spec, &self.dataset_title(spec))
+    }
+
     /// Puts another spec into the draft.
     pub(crate) fn load_spec(self, spec: ExperimentSpec) {
         self.draft.set(SpecDraft::of(spec));
@@ -169,6 +182,17 @@ impl Lab {
     }
 }
 
+/// Whether the numbers of two specs can stand side by side: the same data, split, seed and candidates.
+pub(crate) fn comparable(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
+    match (a.resolve(), b.resolve()) {
+        (Ok(a), Ok(b)) => {
+            (a.dataset, a.split, a.seed, a.evaluation.candidates, a.evaluation.threshold)
+                == (b.dataset, b.split, b.seed, b.evaluation.candidates, b.evaluation.threshold)
+        }
+        _ => false,
+    }
+}
+
 /// Whether two specs ask for the same numbers: names and spelled-out defaults do not count.
 pub(crate) fn same_experiment(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
     match (a.resolve(), b.resolve()) {
@@ -196,5 +220,16 @@ mod tests {
         assert!(same_experiment(&plain, &spelled));
         spelled.recommender = RecommenderSpec::new("popularity");
         assert!(!same_experiment(&plain, &spelled));
+    }
+
+    #[test]
+    fn numbers_of_other_data_or_another_seed_do_not_stand_side_by_side() {
+        let plain = ExperimentSpec::default();
+        let method = ExperimentSpec { recommender: RecommenderSpec::new("item-mean"), ..plain.clone() };
+        assert!(comparable(&plain, &method));
+        assert!(!comparable(&plain, &ExperimentSpec { seed: 7, ..plain.clone() }));
+        let mut data = plain.clone();
+        data.dataset.sample = Some(500);
+        assert!(!comparable(&plain, &data));
     }
 }

@@ -1,6 +1,7 @@
 //! The address bar: the draft is always in it, and a link that is opened fills the draft.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use recspeed_types::{ExperimentSpec, RunId, decode_permalink, encode_permalink};
 use wasm_bindgen::prelude::*;
 
@@ -65,7 +66,11 @@ pub(crate) fn read(lab: Lab) {
     if window().location().pathname().unwrap_or_default() != "/" {
         return;
     }
-    lab.parent.set(query("fork").and_then(|id| RunId::new(id).ok()));
+    let parent = query("fork").and_then(|id| RunId::new(id).ok());
+    if let Some(id) = parent.clone().filter(|id| lab.parent.with_untracked(|known| known.as_ref() != Some(id))) {
+        spawn_local(super::showcase::load_parent(lab, id));
+    }
+    lab.parent.set(parent);
     if !has_permalink() {
         lab.link_error.set(None);
         return;
@@ -74,6 +79,7 @@ pub(crate) fn read(lab: Lab) {
         Ok(spec) => {
             lab.link_error.set(None);
             if lab.draft.with_untracked(|draft| *draft.spec() != spec) {
+                lab.session.leave_example(&spec);
                 lab.draft.set(SpecDraft::of(spec));
             }
         }

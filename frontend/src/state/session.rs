@@ -98,12 +98,17 @@ impl RunState {
 
 /// The name of an experiment for people.
 pub(crate) fn title_of(spec: &ExperimentSpec) -> String {
+    title_on(spec, &dataset_title(spec))
+}
+
+/// The same, with the name of the data set.
+pub(super) fn title_on(spec: &ExperimentSpec, dataset: &str) -> String {
     if !spec.name.is_empty() {
         return spec.name.clone();
     }
     let method = recspeed_types::catalogue::find(&spec.recommender.kind)
         .map_or(spec.recommender.kind.as_str(), |entry| entry.title);
-    format!("{method} on {}", dataset_title(spec))
+    format!("{method} on {dataset}")
 }
 
 /// The name of its data set for people.
@@ -140,6 +145,29 @@ impl Session {
             self.ghost.set(Some(before));
         }
         self.current.set(Some(run));
+    }
+
+    /// Takes the stored example away where another experiment is opened: it has nothing to do with that.
+    pub(crate) fn leave_example(self, opened: &ExperimentSpec) {
+        let foreign = self.current.with_untracked(|current| {
+            current.as_ref().is_some_and(|run| {
+                run.origin == Origin::Showcase
+                    && run.record.with_untracked(|record| !super::same_experiment(&record.spec, opened))
+            })
+        });
+        if foreign {
+            self.current.set(None);
+        }
+    }
+
+    /// Shows the run that the reader goes on from, unless one is at work.
+    pub(crate) fn show_parent(self, run: RunState) {
+        let at_work = self
+            .current
+            .with_untracked(|current| current.as_ref().is_some_and(|run| untrack(|| !run.status().is_over())));
+        if !at_work {
+            self.current.set(Some(run));
+        }
     }
 
     /// Shows a stored example as long as the reader has not run anything.

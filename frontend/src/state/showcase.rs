@@ -33,15 +33,32 @@ pub(super) async fn load_stored(lab: Lab, id: RunId) {
     show(lab, Recording { record, events });
 }
 
+/// Shows the run that the reader forked: its curve is what the next one is held against.
+pub(super) async fn load_parent(lab: Lab, id: RunId) {
+    // A run that is gone, or not for this reader, leaves the page as it is: the spec came with the link.
+    let Ok(record) = api::run(&id).await else { return };
+    let Ok(events) = api::events(&id, 0).await else { return };
+    let view = RunView::of(&events);
+    let run = RunState::new(Origin::Server, record, view);
+    if untrack(|| run.status().is_over()) {
+        lab.session.show_parent(run);
+    }
+}
+
 fn show(lab: Lab, recording: Recording) {
     let mut spec = recording.record.spec.clone();
     // The name belongs to the recorded run; what the reader makes of it is something else.
     spec.name.clear();
+    let opened_by_link = super::location::has_permalink() && lab.link_error.with_untracked(Option::is_none);
+    if opened_by_link && lab.draft.with_untracked(|draft| !super::same_experiment(draft.spec(), &spec)) {
+        // Whoever comes with an experiment of their own sees that one, not ours.
+        return;
+    }
     let view = RunView::of(&recording.events);
     lab.session.show_example(RunState::new(Origin::Showcase, recording.record, view));
     // A visitor without a link of their own starts from what they see.
     let untouched = lab.draft.with_untracked(|draft| *draft == SpecDraft::default());
-    if untouched && !super::location::has_permalink() {
+    if untouched && !opened_by_link {
         lab.load_spec(spec);
     }
 }

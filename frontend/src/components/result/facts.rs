@@ -56,7 +56,7 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
     if let Some(training) = &summary.training {
         time.push(("Epochs or iterations", count(training.epochs.into())));
         time.push(("Steps", count(training.steps)));
-        time.push(("Final loss", value(training.final_loss)));
+        time.push(("Mean loss of the last round", value(training.final_loss)));
         time.push(("Parameters", count(training.parameters)));
         if let Some(best) = training.best_epoch {
             time.push(("Best epoch", count(best.into())));

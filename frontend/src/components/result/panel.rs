@@ -9,8 +9,9 @@ use super::facts::Facts;
 use super::groups::Groups;
 use super::metrics::{MetricTable, Row, Tiles, rows};
 use super::progress::ProgressLine;
+use crate::charts::capital;
 use crate::components::{Icon, Picture};
-use crate::state::{RunState, RunView};
+use crate::state::{RunState, RunView, comparable};
 
 /// Why a run did not finish.
 #[component]
@@ -29,7 +30,7 @@ pub(crate) fn Failed(
                 <div class="message" class:message-error=!cancelled.get() role="alert" data-testid="run-failure">
                     <Icon picture=if cancelled.get() { Picture::Cancelled } else { Picture::Warning }/>
                     <div>
-                        <p><strong>{if cancelled.get() { "Cancelled. " } else { "The run failed. " }}</strong>{failure.cause}</p>
+                        <p><strong>{if cancelled.get() { "Cancelled. " } else { "The run failed. " }}</strong>{capital(&failure.cause)}</p>
                         {(!failure.detail.is_empty()).then(|| view! {
                             <details><summary>"Detail for engineers"</summary><pre>{failure.detail}</pre></details>
                         })}
@@ -62,13 +63,18 @@ pub(crate) fn ResultPanel(
             {move || busy.get().map(|run| view! { <ProgressLine run=run/> })}
             {move || ended.get().map(|run| view! { <Failed run=run/> })}
             <Show when=move || !metrics.with(Vec::is_empty)><Tiles rows=metrics/></Show>
-            <Curves run=run ghost=ghost/>
+            <Show when=move || ended.with(Option::is_none) || drawable(run.get())><Curves run=run ghost=ghost/></Show>
             <Show when=move || !warnings.with(Vec::is_empty)>
-                <ul class="warnings" data-testid="warnings">
-                    {move || warnings.get().into_iter().map(|text| view! {
-                        <li class="message"><Icon picture=Picture::Warning/><p>{text}</p></li>
-                    }).collect_view()}
-                </ul>
+                <details class="warnings" data-testid="warnings">
+                    <summary>
+                        <Icon picture=Picture::Warning/>
+                        {move || match warnings.with(Vec::len) {
+                            1 => "One thing to know about these numbers".to_owned(),
+                            n => format!("{n} things to know about these numbers"),
+                        }}
+                    </summary>
+                    <ul>{move || warnings.get().into_iter().map(|text| view! { <li>{capital(&text)}"."</li> }).collect_view()}</ul>
+                </details>
             </Show>
         </div>
     }
@@ -111,8 +117,16 @@ pub(crate) fn ResultDetails(
     }
 }
 
+/// Numbers of other data or another split are not set beside these: a difference would say nothing.
 fn rows_of(shown: Option<RunState>, compared: Option<RunState>) -> Vec<Row> {
+    let spec = |run: &RunState| run.record.with(|record| record.spec.clone());
+    let compared = compared.filter(|other| shown.as_ref().is_some_and(|run| comparable(&spec(run), &spec(other))));
     rows(&final_metrics(shown), &final_metrics(compared))
+}
+
+/// Whether a run that did not finish left something to draw.
+fn drawable(run: Option<RunState>) -> bool {
+    run.is_some_and(|run| run.view.with(|view| !view.curves.is_empty()))
 }
 
 fn summary_of(run: Option<RunState>) -> Option<RunSummary> {

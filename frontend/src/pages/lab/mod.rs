@@ -21,7 +21,8 @@ pub(crate) fn LabPage() -> impl IntoView {
     view! {
         <div class="lab">
             <div class="statement">
-                <h1 data-testid="sentence">{move || lab.draft.with(|draft| sentence::of(draft.spec()))}</h1>
+                <h1 data-testid="sentence">{move || lab.draft.with(|draft| sentence::of(draft.spec(), &lab.dataset_title(draft.spec())))}</h1>
+                <p class="lead">"Recspeed is a lab for recommender systems: turn a knob, press Run, and watch the method learn, in this tab or on a server of your own."</p>
             </div>
             {move || lab.link_error.get().map(|text| view! {
                 <div class="message message-error lab-message" role="alert" data-testid="link-error">

@@ -5,17 +5,16 @@ use recspeed_types::catalogue;
 use recspeed_types::spec::DataSource;
 
 use crate::charts::count;
-use crate::state::dataset_title;
 
-/// The sentence.
-pub(crate) fn of(spec: &ExperimentSpec) -> String {
+/// The sentence; `dataset` is the name of the data set for people.
+pub(crate) fn of(spec: &ExperimentSpec, dataset: &str) -> String {
     let Some(entry) = catalogue::find(&spec.recommender.kind) else {
         return "Choose a recommender to see what it learns.".to_owned();
     };
-    format!("{}, from {}.", entry.headline, ratings(spec))
+    format!("{}, from {}.", entry.headline, ratings(spec, dataset))
 }
 
-fn ratings(spec: &ExperimentSpec) -> String {
+fn ratings(spec: &ExperimentSpec, dataset: &str) -> String {
     let builtin = spec.dataset.id.as_deref().and_then(recspeed_types::builtin::find);
     match (spec.dataset.source, builtin) {
         (DataSource::Builtin, Some(builtin)) => {
@@ -23,7 +22,7 @@ fn ratings(spec: &ExperimentSpec) -> String {
             format!("{} synthetic beauty ratings", count(rows))
         }
         (DataSource::Builtin, None) => "a data set still to be chosen".to_owned(),
-        (_, _) => format!("the ratings in {}", dataset_title(spec)),
+        (_, _) => format!("the ratings in {dataset}"),
     }
 }
 
@@ -37,7 +36,7 @@ mod tests {
     #[test]
     fn the_first_experiment_reads_as_a_sentence() {
         assert_eq!(
-            of(&ExperimentSpec::default()),
+            of(&ExperimentSpec::default(), ""),
             "A four-layer network learns how many stars each person gives, from 10,000 synthetic beauty ratings."
         );
     }
@@ -46,7 +45,7 @@ mod tests {
     fn every_recommender_gives_one_sentence() {
         for kind in kinds() {
             let spec = ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() };
-            let text = of(&spec);
+            let text = of(&spec, "");
             assert!(text.ends_with("ratings.") && text.matches('.').count() == 1, "{text}");
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn Stage() -> impl IntoView {
         <section class="card stage" aria-labelledby="stage-title" data-testid="stage">
             <header class="card-head stage-head">
                 <div>
-                    <h2 id="stage-title">{move || current.get().map_or_else(|| "Your first run".to_owned(), |run| run.title())}</h2>
+                    <h2 id="stage-title">{move || current.get().map_or_else(|| "Not run yet".to_owned(), |run| run.record.with(|record| lab.title_of(&record.spec)))}</h2>
                     <p class="stage-about">
                         {move || current.get().map(|run| about(&run, moved_on.get()))}
                     </p>

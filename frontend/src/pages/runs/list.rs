@@ -152,8 +152,9 @@ pub(crate) fn RunList(
                         <p>{if filtered() {
                             "Try fewer words, or any status."
                         } else {
-                            "Runs on the server are kept here, with their settings, curves and results."
+                            "Runs on the server are kept here, with their settings, curves and results. Turn a knob in the lab and press “Run on the server”."
                         }}</p>
+                        {(!filtered()).then(|| view! { <a class="button" href="/">"Go to the lab"</a> })}
                     </div>
                 }.into_any(),
                 (Loading::Done, false) => ().into_any(),
