@@ -166,6 +166,15 @@ test("a run on the server is watched, shared, and seen by somebody else", async 
     () => [...document.querySelectorAll("input, textarea")].some((input) => input.value.includes("Four-layer network")) ||
       document.body.innerText.includes("seed = 11"),
   );
+  // What a link brings stands alone: neither the lab's example nor a word about changed settings beside it.
+  assert.equal(await visitor.locator(id("result-table")).count(), 0);
+  assert.equal(await visitor.locator(id("moved-on")).count(), 0);
+
+  // A fork goes on from the run: its numbers are shown, and nothing has been changed yet.
+  await guest.locator(id("fork")).click();
+  await guest.locator(id("result-table")).waitFor();
+  assert.deepEqual(await values(guest), metrics);
+  assert.equal(await guest.locator(id("moved-on")).count(), 0);
   assert.deepEqual([...page.problems, ...guest.problems, ...visitor.problems], []);
   for (const one of [page, guest, visitor]) await one.context().close();
 });
