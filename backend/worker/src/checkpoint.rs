@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest as _, Sha256};
 
 /// A written checkpoint.
+#[derive(Debug)]
 pub(crate) struct Written {
     /// File name inside the folder.
     pub(crate) file: String,

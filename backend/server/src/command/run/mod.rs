@@ -59,7 +59,7 @@ pub struct RunArgs {
 }
 
 /// Where there are no bars to say so, a worker that is silent for so long is spoken of.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Runs the experiment. The exit status is the worker's; 2 when the spec is invalid, 130 after Ctrl-C.
 pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
