@@ -163,6 +163,41 @@ fn the_four_layer_network_learns_on_real_rows() {
 }
 
 #[test]
+fn neural_matrix_factorization_beats_popularity_on_movielens() {
+    lies_in_its_band("ml100k-ua-neumf");
+}
+
+#[test]
+#[ignore = "long: up to half a minute on two cores"]
+fn the_variational_autoencoder_beats_popularity_on_movielens() {
+    lies_in_its_band("ml100k-ua-autoencoder");
+}
+
+#[test]
+#[ignore = "long: up to half a minute on two cores"]
+fn wide_and_deep_beats_popularity_on_movielens() {
+    lies_in_its_band("ml100k-ua-wide-and-deep");
+}
+
+#[test]
+#[ignore = "long: up to half a minute on two cores"]
+fn deepfm_beats_popularity_on_movielens() {
+    lies_in_its_band("ml100k-ua-deepfm");
+}
+
+#[test]
+#[ignore = "long: up to a minute on two cores"]
+fn dlrm_beats_popularity_on_movielens() {
+    lies_in_its_band("ml100k-ua-dlrm");
+}
+
+#[test]
+#[ignore = "long: up to half a minute on two cores"]
+fn the_dense_network_tells_liking_from_not_liking_on_movielens() {
+    lies_in_its_band("ml100k-u1-densenet");
+}
+
+#[test]
 fn als_learns_from_two_million_rows() {
     // Unoptimised, the sixteen million multiplications of each iteration take minutes.
     if cfg!(debug_assertions) && std::env::var_os("RECSPEED_BIN_DIR").is_none() {

@@ -250,14 +250,14 @@ pub(super) static AUTOENCODER: Entry = Entry {
         Param {
             name: "hidden",
             title: "Hidden layer",
-            help: "Width of the layer before and of the layer after the middle.",
-            kind: ParamKind::Integer { min: 1, max: 4096, default: 600 },
+            help: "Width of the layer before and of the layer after the middle; 600 in the paper, for much larger data.",
+            kind: ParamKind::Integer { min: 1, max: 4096, default: 200 },
         },
         Param {
             name: "latent",
             title: "Middle",
-            help: "Numbers that a person is remembered by.",
-            kind: ParamKind::Integer { min: 1, max: 2048, default: 200 },
+            help: "Numbers that a person is remembered by; 200 in the paper.",
+            kind: ParamKind::Integer { min: 1, max: 2048, default: 64 },
         },
         Param {
             name: "dropout",

@@ -17,7 +17,7 @@ impl TrainingDefaults {
     pub(super) fn of(kind: &str) -> Self {
         let (epochs, batch_size, learning_rate) = match kind {
             "neumf" | "wide-and-deep" | "deepfm" | "dlrm" => (20, 256, 1e-3),
-            "autoencoder" => (100, 100, 1e-3),
+            "autoencoder" => (60, 100, 1e-3),
             _ => (3, 64, 1e-3),
         };
         Self { epochs, batch_size, learning_rate }
