@@ -253,5 +253,6 @@ fn content_finds_new_films_by_their_genres_and_titles() {
     let (linear, tfidf, popularity) =
         (ndcg("content-linear", &[]), ndcg("content-tfidf", &[]), ndcg("popularity", &[]));
     println!("new films, ndcg@10: linear {linear:.4}, TF-IDF {tfidf:.4}, popularity {popularity:.4}");
-    assert!(linear > popularity && tfidf > popularity, "{linear} {tfidf} {popularity}");
+    // Nobody rated these films, so popularity is the tie rule alone. A recomputation with NumPy gave .416 and .343.
+    assert!(linear > tfidf + 0.03 && tfidf > popularity + 0.05, "{linear} {tfidf} {popularity}");
 }

@@ -13,7 +13,6 @@ use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::terms::{Terms, terms_of_items};
-use super::weigh::weigh;
 use crate::error::reserve;
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
@@ -35,15 +34,15 @@ const STAGES: u64 = 3;
 
 /// Ridge regression of each user's row `x_u` (stars or 1 for their items, 0 for the other known ones) on the items' terms,
 /// with a constant of its own: `w_u` minimises `Σ_i (x_ui − c_u − a_i · w)² + λ ‖w‖²`, and an item's score is `a_i · w_u`. All
-/// users share one matrix: `w_u = (Σ_i a_i a_iᵀ − n ā āᵀ + λI)⁻¹ (Σ_j x_uj a_j − (Σ_j x_uj) ā)`. An item is the vector of its
-/// terms' `tf · idf`, of length 1.
+/// users share one matrix: `w_u = (Σ_i a_i a_iᵀ − n ā āᵀ + λI)⁻¹ (Σ_j x_uj a_j − (Σ_j x_uj) ā)`. `a_i` is 1
+/// for each term that the item has: weighing terms by their rarity, as for a cosine, takes from what the fit can tell.
 /// Source: the linear content-based model of Sedhain et al., "Low-Rank Linear Cold-Start Recommendation from Social Data",
 /// doi:10.1609/aaai.v31i1.10758, with attributes of the items in place of those of the users.
 #[derive(Debug)]
 struct ContentLinear {
     by_user: Arc<Csr>,
     weighting: Weighting,
-    /// Items × terms, rows of length 1 or empty.
+    /// Items × terms, 1 for each.
     items: Csr,
     terms: Terms,
     /// The inverse of the matrix above, `[terms, terms]`.
@@ -79,7 +78,7 @@ impl ContentLinear {
             let remedy = "the number of attributes with recommender.attributes, or raise recommender.min_items";
             return Err(FitError::OutOfMemory { what: "the dense inverse over all attributes", bytes, remedy });
         }
-        let items = weigh(&counts, n, true);
+        let items = Csr { values: vec![1.0; counts.nnz()], ..counts };
         next(observer)?;
         let known: Vec<bool> = data.candidates();
         let (matrix, mean) = matrix(&items, &known, n, recommender.float("regularization"))?;

@@ -73,7 +73,7 @@ pub(super) static CONTENT_LINEAR: Entry = Entry {
             name: "regularization",
             title: "Regularization",
             help: "Weight of the squared numbers: larger keeps them small, and trusts frequent attributes more than rare ones.",
-            kind: ParamKind::Float { min: 1e-3, max: 1e6, default: 1.0 },
+            kind: ParamKind::Float { min: 1e-3, max: 1e6, default: 100.0 },
         },
         Param {
             name: "weighting",
