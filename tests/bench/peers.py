@@ -167,10 +167,10 @@ def four_layer_keras(_path, repeats):
     answer("Keras, model.fit", tf.__version__, timed(train, repeats))
 
 
-def matrix(path):
-    """Users × items with 1 for each row of `user,item,…` lines, or of `user item item …` lines."""
+def rows(path):
+    """User, item and rating of each row of a RecBole, Amazon or sequence file, as indices and stars."""
     import numpy as np
-    import scipy.sparse as sp
+    import pandas as pd
 
     if path.endswith(".txt"):
         users, items = [], []
@@ -179,15 +179,25 @@ def matrix(path):
                 for item in line.split()[1:]:
                     users.append(user)
                     items.append(int(item) - 1)
-        shape = (max(users) + 1, max(items) + 1)
-        return sp.csr_matrix((np.ones(len(users), np.float32), (users, items)), shape)
-    import pandas as pd
+        return np.array(users), np.array(items), np.ones(len(users), np.float32)
+    if path.endswith(".inter"):
+        frame = pd.read_csv(path, header=None, skiprows=1, sep="\t")
+    else:
+        frame = pd.read_csv(path, header=None, skiprows=1, engine="pyarrow")
+    return pd.factorize(frame[0])[0], pd.factorize(frame[1])[0], frame[2].to_numpy(np.float32)
 
-    frame = pd.read_csv(path, header=None, skiprows=1, engine="pyarrow")
-    users, items = pd.factorize(frame[0])[0], pd.factorize(frame[1])[0]
-    data = sp.csr_matrix((np.ones(len(users), np.float32), (users, items)))
-    data.data[:] = 1
-    return data
+
+def matrix(path, stars=False):
+    """Users × items with 1, or the stars, for each row of the file; of several rows of one pair the last counts."""
+    import numpy as np
+    import scipy.sparse as sp
+
+    users, items, ratings = rows(path)
+    shape = (int(users.max()) + 1, int(items.max()) + 1)
+    pair = users.astype(np.int64) * shape[1] + items
+    last = len(pair) - 1 - np.unique(pair[::-1], return_index=True)[1]
+    values = ratings[last] if stars else np.ones(len(last), np.float32)
+    return sp.csr_matrix((values, (users[last], items[last])), shape)
 
 
 def implicit_model(factors=64, iterations=1):
@@ -236,8 +246,89 @@ def full_ranking(path, repeats):
            items=data.shape[1], threads=THREADS)
 
 
+def item_knn_implicit(path, repeats):
+    import implicit
+
+    data = matrix(path, stars=True)
+
+    def fit():
+        model = implicit.nearest_neighbours.CosineRecommender(K=50, num_threads=THREADS)
+        model.fit(data, show_progress=False)
+
+    answer("implicit, CosineRecommender K=50", implicit.__version__, timed(fit, repeats), threads=THREADS)
+
+
+def bpr_implicit(path, repeats):
+    import implicit
+
+    data = matrix(path)
+
+    def fit():
+        # The gradient is that of half the penalty, as ours.
+        model = implicit.bpr.BayesianPersonalizedRanking(
+            factors=64, learning_rate=0.02, regularization=0.01, iterations=20, use_gpu=False, num_threads=THREADS,
+            random_state=42, verify_negative_samples=True)
+        model.fit(data, show_progress=False)
+
+    answer("implicit, BPR 64 factors, 20 epochs", implicit.__version__, timed(fit, repeats), threads=THREADS)
+
+
+def skrecsys_fit(name, path, repeats, make, stars=True):
+    """Its fit from the sparse matrix on; the encoding of ids is left out, as ours is."""
+    import numpy as np
+    import skrecsys
+    from skrecsys import recommendation
+
+    users, items, ratings = rows(path)
+    model = make(recommendation)
+    model.fit(np.column_stack([users, items]), ratings if stars else None)
+    inner = model.interactions_
+    answer(name, skrecsys.__version__, timed(lambda: model._fit(inner), repeats), threads=THREADS)
+
+
+def item_knn_skrecsys(path, repeats):
+    skrecsys_fit("skrecsys, ItemKNN 50", path, repeats, lambda r: r.ItemKNNRecommender(n_neighbors=50, n_jobs=THREADS))
+
+
+def ease_skrecsys(path, repeats):
+    skrecsys_fit("skrecsys, EASE", path, repeats, lambda r: r.EASE(l2_reg=500.0, n_jobs=THREADS))
+
+
+def slim_skrecsys(path, repeats):
+    skrecsys_fit("skrecsys, SLIM", path, repeats, lambda r: r.SLIMElasticNet(
+        alpha=1.0, l1_ratio=0.1, n_neighbors=100, n_jobs=THREADS))
+
+
+def bpr_skrecsys(path, repeats):
+    skrecsys_fit("skrecsys, BPR 64 factors, 20 epochs", path, repeats, lambda r: r.BayesianPersonalizedRanking(
+        n_factors=64, learning_rate=0.02, regularization=0.01, max_iter=20, random_state=42, n_jobs=THREADS), stars=False)
+
+
+def surprise_fit(path, repeats, make):
+    """Fit of a method of Surprise on all rows; it has no threads."""
+    import pandas as pd
+    import surprise
+
+    users, items, ratings = rows(path)
+    frame = pd.DataFrame({"user": users, "item": items, "rating": ratings})
+    data = surprise.Dataset.load_from_df(frame, surprise.Reader(rating_scale=(1, 5))).build_full_trainset()
+    name = type(make(surprise)).__name__
+    answer(f"Surprise, {name}", surprise.__version__, timed(lambda: make(surprise).fit(data), repeats),
+           note="it has one thread only")
+
+
+def biased_mf_surprise(path, repeats):
+    surprise_fit(path, repeats, lambda s: s.SVD(random_state=42))
+
+
+def svdpp_surprise(path, repeats):
+    surprise_fit(path, repeats, lambda s: s.SVDpp(random_state=42, cache_ratings=True))
+
+
 TASKS = {f.__name__: f for f in (csv_polars, csv_polars_strings, csv_pyarrow, csv_pyarrow_strings, csv_pandas,
-                                 four_layer_pytorch, four_layer_keras, als_implicit, full_ranking)}
+                                 four_layer_pytorch, four_layer_keras, als_implicit, full_ranking, item_knn_implicit,
+                                 bpr_implicit, item_knn_skrecsys, ease_skrecsys, slim_skrecsys, bpr_skrecsys,
+                                 biased_mf_surprise, svdpp_surprise)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -27,6 +27,13 @@ impl Arguments {
             .interactions
     }
 
+    /// Of the arguments that are no options, the one at this place, from 0.
+    #[allow(dead_code, reason = "each program uses a part")]
+    pub(crate) fn positional(&self, place: usize) -> Option<&str> {
+        let options = |at: &usize| self.0[*at].starts_with("--") || (*at > 0 && self.0[*at - 1].starts_with("--"));
+        (0..self.0.len()).filter(|at| !options(at)).nth(place).map(|at| self.0[at].as_str())
+    }
+
     pub(crate) fn number(&self, option: &str, otherwise: usize) -> usize {
         let value = self.0.iter().position(|argument| argument == option).and_then(|at| self.0.get(at + 1));
         value.map_or(otherwise, |value| value.parse().unwrap_or_else(|_| panic!("{option} {value} is no whole number")))
