@@ -3,7 +3,7 @@
 use recspeed_data::{Attributes, Interactions, SplitRows, apply_filters, leak_count, split};
 use recspeed_types::event::{MemoryBytes, Phase};
 use recspeed_types::spec::{Candidates, FitOn, ResolvedSpec};
-use recspeed_types::summary::{DataInfo, EngineInfo, RunSummary, SummaryStatus, Timing};
+use recspeed_types::summary::{DataInfo, EngineInfo, Mode, RunSummary, SummaryStatus, Timing};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId};
 
 use crate::evaluate::{UserTable, evaluate};
@@ -25,6 +25,11 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     let engine = host.engine(&spec)?;
     host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
     let mut story = Story { warnings: Vec::new() };
+    let mode = if spec.recommender.all().iter().any(|part| part.is_fast()) { Mode::Fast } else { Mode::Exact };
+    if mode == Mode::Fast {
+        let sentence = "mode = \"fast\": threads learn on the same numbers at once, so another run of this spec differs a little; mode = \"exact\" repeats to the last bit";
+        story.warn(host, sentence.to_owned());
+    }
 
     let load_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Load });
@@ -76,6 +81,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         breakdowns: evaluated.breakdowns,
         training: fitted.training,
         seed: spec.seed,
+        mode,
         warnings: story.warnings,
     };
     Ok(Outcome { summary, users: evaluated.users, model: fitted.model, interactions: prepared.interactions })

@@ -202,6 +202,19 @@ fn divergence_is_caught_and_never_ends_as_finished() {
 }
 
 #[test]
+fn a_run_whose_threads_race_says_so() {
+    let text = |mode: &str| {
+        format!(
+            "{FRAME}[recommender]\nkind = \"bpr\"\niterations = 1\nmode = \"{mode}\"\n[evaluation]\nmetrics = [\"hit@5\"]\n"
+        )
+    };
+    let fast = attempt(None, &text("fast"), None).0.unwrap();
+    assert!(!fast.mode.is_exact() && fast.warnings.iter().any(|said| said.contains("differs a little")), "{fast:?}");
+    let exact = attempt(None, &text("exact"), None).0.unwrap();
+    assert!(exact.mode.is_exact() && exact.warnings.iter().all(|said| !said.contains("differs")));
+}
+
+#[test]
 fn items_that_nobody_rated_can_be_candidates_and_content_finds_some_of_them() {
     let frame = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"global-time\"\n";
     let found = |kind: &str, candidates: &str| {

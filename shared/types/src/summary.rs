@@ -34,6 +34,9 @@ pub struct RunSummary {
     pub training: Option<TrainingInfo>,
     /// The seed of everything random.
     pub seed: u64,
+    /// Whether running the spec again gives the same bits.
+    #[serde(default, skip_serializing_if = "Mode::is_exact")]
+    pub mode: Mode,
     /// Warnings given on the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -48,6 +51,33 @@ impl RunSummary {
     /// Whether predictions of test rows were compared with the truth.
     pub fn has_errors(&self) -> bool {
         self.metrics.keys().any(|name| !name.contains('@'))
+    }
+}
+
+/// Whether the same spec on the same machine gives the same bits, whatever the number of threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Exact,
+    /// Threads raced for the same numbers: every run differs a little.
+    Fast,
+}
+
+impl Mode {
+    /// Whether it is [`Self::Exact`].
+    pub fn is_exact(&self) -> bool {
+        *self == Self::Exact
+    }
+
+    /// The name as written in a spec.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Fast => "fast",
+        }
     }
 }
 

@@ -69,6 +69,7 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
         ("Host", engine.host.clone()),
         ("Threads", count(engine.threads.into())),
         ("Seed", summary.seed.to_string()),
+        ("Mode", summary.mode.as_str().to_owned()),
     ];
     let versions: Vec<String> = engine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     if !versions.is_empty() {

@@ -4,6 +4,7 @@ mod als;
 mod draws;
 mod factor_model;
 mod pairwise;
+mod race;
 mod ratings;
 
 use crate::fit::Method;

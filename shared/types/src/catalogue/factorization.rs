@@ -127,6 +127,13 @@ const INIT_DEVIATION: Param = Param {
     kind: ParamKind::Float { min: 0.0, max: 10.0, default: 0.1 },
 };
 
+const MODE: Param = Param {
+    name: "mode",
+    title: "Mode",
+    help: "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike.",
+    kind: ParamKind::Choice { options: &["exact", "fast"], default: "exact" },
+};
+
 pub(super) static BIASED_MF: Entry = Entry {
     kind: "biased-mf",
     title: "Biased matrix factorization",
@@ -179,6 +186,7 @@ pub(super) static BIASED_MF: Entry = Entry {
             kind: ParamKind::Choice { options: &["identity", "sigmoid"], default: "identity" },
         },
         INIT_DEVIATION,
+        MODE,
     ],
     losses: &[],
     cold_users: "the mean and the item's deviation",
@@ -319,6 +327,7 @@ pub(super) static BPR: Entry = Entry {
             help: PENALTY,
             kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.01 },
         },
+        MODE,
     ],
     losses: &[],
     cold_users: "the same list as everybody: the items' own deviations",
@@ -372,6 +381,7 @@ pub(super) static WARP: Entry = Entry {
             help: PENALTY,
             kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.01 },
         },
+        MODE,
     ],
     losses: &[],
     cold_users: "the same list as everybody: the items' own deviations",

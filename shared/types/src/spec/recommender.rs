@@ -151,6 +151,11 @@ impl ResolvedRecommender {
         self.components.get("components").map_or(&[], Vec::as_slice)
     }
 
+    /// Whether its own fit may race: the parameter `mode` of the kinds that have it.
+    pub fn is_fast(&self) -> bool {
+        matches!(self.params.get("mode"), Some(ParamValue::Text(mode)) if mode == "fast")
+    }
+
     /// This recommender and every component of it, outermost first.
     pub fn all(&self) -> Vec<&Self> {
         let mut all = vec![self];

@@ -204,7 +204,7 @@ fn users(summary: &RunSummary) -> String {
 mod tests {
     use super::*;
     use recspeed_types::event::MemoryBytes;
-    use recspeed_types::summary::{DataInfo, EngineInfo, EvaluationInfo, SummaryStatus, Timing};
+    use recspeed_types::summary::{DataInfo, EngineInfo, EvaluationInfo, Mode, SummaryStatus, Timing};
 
     fn example() -> RunSummary {
         RunSummary {
@@ -248,6 +248,7 @@ mod tests {
             breakdowns: Vec::new(),
             training: None,
             seed: 42,
+            mode: Mode::Exact,
             warnings: vec!["the clock went backwards".into()],
         }
     }

@@ -5,12 +5,13 @@ use rand_chacha::ChaCha8Rng;
 use recspeed_types::FitObserver;
 
 use super::PairData;
-use super::interactions::{OTHERS_STREAM, two_rows};
+use super::interactions::{OTHERS_STREAM, fast_stream, two_rows};
 use crate::FitError;
 use crate::course::{self, Learner};
 use crate::dense;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, stream};
 use crate::factorization::factor_model::FactorModel;
+use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
 
 pub(crate) const METHOD: Method = Method {
@@ -33,6 +34,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         d,
         learning_rate: recommender.float("learning_rate") as f32,
         regularization: recommender.float("regularization") as f32,
+        fast: recommender.is_fast(),
         seed: request.seed,
         users: PairData::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
         items: PairData::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
@@ -47,6 +49,7 @@ struct Bpr<'a> {
     d: usize,
     learning_rate: f32,
     regularization: f32,
+    fast: bool,
     seed: u64,
     users: Vec<f32>,
     items: Vec<f32>,
@@ -56,7 +59,7 @@ struct Bpr<'a> {
 impl Learner for Bpr<'_> {
     fn name(&self) -> String {
         let sizes = (self.pairs.data.n_users(), self.pairs.data.n_items(), self.d, self.pairs.len());
-        format!("bpr {sizes:?} {:?}, seed {}", (self.learning_rate, self.regularization), self.seed)
+        format!("bpr {sizes:?} {:?}, seed {}", (self.learning_rate, self.regularization, self.fast), self.seed)
     }
 
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
@@ -65,6 +68,9 @@ impl Learner for Bpr<'_> {
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         let order = order(self.pairs.len(), self.seed, round);
+        if self.fast {
+            return Ok(self.race(&order, round, go_on).map(|loss| loss / order.len() as f64));
+        }
         let mut others = stream(self.seed, OTHERS_STREAM + round);
         let mut loss = 0.0;
         for entries in order.chunks(ROWS_AT_ONCE) {
@@ -74,6 +80,26 @@ impl Learner for Bpr<'_> {
             loss += Arch::new().dispatch(Steps { bpr: self, entries, others: &mut others });
         }
         Ok(Some(loss / order.len() as f64))
+    }
+}
+
+impl Bpr<'_> {
+    fn rule(&self) -> Rule {
+        Rule { learning_rate: self.learning_rate, keep: 1.0 - self.learning_rate * self.regularization }
+    }
+
+    /// A round in the fast mode; the sum of the losses.
+    fn race(&mut self, order: &[u32], round: u64, go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
+        let users = SharedRows::new(&self.users, self.d);
+        let items = SharedRows::new(&self.items, self.d);
+        let biases = SharedRows::new(&self.biases, 1);
+        let loss = race(order, go_on, |piece, entries| {
+            let others = stream(self.seed, fast_stream(round, piece));
+            let steps = RacingSteps { bpr: self, users: &users, items: &items, biases: &biases, entries, others };
+            Arch::new().dispatch(steps)
+        });
+        (self.users, self.items, self.biases) = (users.into_values(), items.into_values(), biases.into_values());
+        loss
     }
 }
 
@@ -90,9 +116,8 @@ impl WithSimd for Steps<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { bpr, entries, others } = self;
-        let Bpr { pairs, d, learning_rate, regularization, users, items, biases, .. } = bpr;
-        let d = *d;
-        let rule = Rule { learning_rate: *learning_rate, keep: 1.0 - *learning_rate * *regularization };
+        let (d, rule) = (bpr.d, bpr.rule());
+        let Bpr { pairs, users, items, biases, .. } = bpr;
         let mut total = 0.0;
         for &entry in entries {
             let (user, item, own) = pairs.entry(entry);
@@ -102,6 +127,45 @@ impl WithSimd for Steps<'_, '_> {
             let (mut b, mut c) = (biases[item], biases[other]);
             total += rule.step(simd, p, (q, &mut b), (r, &mut c));
             (biases[item], biases[other]) = (b, c);
+        }
+        total
+    }
+}
+
+/// The same beside other threads.
+struct RacingSteps<'a, 'b> {
+    bpr: &'a Bpr<'b>,
+    users: &'a SharedRows,
+    items: &'a SharedRows,
+    biases: &'a SharedRows,
+    entries: &'a [u32],
+    others: ChaCha8Rng,
+}
+
+impl WithSimd for RacingSteps<'_, '_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Self { bpr, users, items, biases, entries, mut others } = self;
+        let rule = bpr.rule();
+        let zeros = || vec![0.0; bpr.d];
+        let (mut p, mut q, mut r, mut b, mut c) = (zeros(), zeros(), zeros(), [0.0], [0.0]);
+        let mut total = 0.0;
+        for &entry in entries {
+            let (user, item, own) = bpr.pairs.entry(entry);
+            let Some(other) = bpr.pairs.draw_other(own, &mut others) else { continue };
+            users.load(user, &mut p);
+            items.load(item, &mut q);
+            items.load(other, &mut r);
+            biases.load(item, &mut b);
+            biases.load(other, &mut c);
+            total += rule.step(simd, &mut p, (&mut q, &mut b[0]), (&mut r, &mut c[0]));
+            users.store(user, &p);
+            items.store(item, &q);
+            items.store(other, &r);
+            biases.store(item, &b);
+            biases.store(other, &c);
         }
         total
     }

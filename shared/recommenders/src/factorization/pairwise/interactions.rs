@@ -15,6 +15,11 @@ const INITIAL: f32 = 0.1;
 /// ChaCha8 streams of the items that are drawn, one an epoch.
 pub(super) const OTHERS_STREAM: u64 = 1 << 21;
 
+/// The stream of the items that one piece of an epoch draws in the fast mode.
+pub(super) fn fast_stream(round: u64, piece: u64) -> u64 {
+    (round + 1) << 32 | piece
+}
+
 /// Who has what, entry by entry.
 pub(super) struct PairData<'a> {
     pub(super) data: &'a TrainSet<'a>,

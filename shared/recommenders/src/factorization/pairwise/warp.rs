@@ -5,12 +5,13 @@ use rand_chacha::ChaCha8Rng;
 use recspeed_types::FitObserver;
 
 use super::PairData;
-use super::interactions::{OTHERS_STREAM, two_rows};
+use super::interactions::{OTHERS_STREAM, fast_stream, two_rows};
 use crate::FitError;
 use crate::course::{self, Learner};
 use crate::dense;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, stream};
 use crate::factorization::factor_model::FactorModel;
+use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
 
 pub(crate) const METHOD: Method = Method {
@@ -38,6 +39,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         learning_rate: recommender.float("learning_rate") as f32,
         regularization: recommender.float("regularization") as f32,
         rank_weights: rank_weights(pairs.n_known(), recommender.integer("max_sampled") as usize),
+        fast: recommender.is_fast(),
         seed: request.seed,
         user_squares: vec![1.0; users.len()],
         item_squares: vec![1.0; items.len()],
@@ -68,6 +70,7 @@ struct Warp<'a> {
     regularization: f32,
     /// For each number of draws, from 1 on.
     rank_weights: Vec<f32>,
+    fast: bool,
     seed: u64,
     users: Vec<f32>,
     items: Vec<f32>,
@@ -81,7 +84,7 @@ struct Warp<'a> {
 impl Learner for Warp<'_> {
     fn name(&self) -> String {
         let sizes = (self.pairs.data.n_users(), self.pairs.data.n_items(), self.d, self.pairs.len());
-        let settings = (self.learning_rate, self.regularization, self.rank_weights.len());
+        let settings = (self.learning_rate, self.regularization, self.rank_weights.len(), self.fast);
         format!("warp {sizes:?} {settings:?}, seed {}", self.seed)
     }
 
@@ -92,6 +95,9 @@ impl Learner for Warp<'_> {
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         let order = order(self.pairs.len(), self.seed, round);
+        if self.fast {
+            return Ok(self.race(&order, round, go_on).map(|loss| loss / order.len() as f64));
+        }
         let mut others = stream(self.seed, OTHERS_STREAM + round);
         let mut loss = 0.0;
         for entries in order.chunks(ROWS_AT_ONCE) {
@@ -101,6 +107,32 @@ impl Learner for Warp<'_> {
             loss += Arch::new().dispatch(Steps { warp: self, entries, others: &mut others });
         }
         Ok(Some(loss / order.len() as f64))
+    }
+}
+
+impl Warp<'_> {
+    const fn rule(&self) -> Rule {
+        Rule { learning_rate: self.learning_rate, regularization: self.regularization }
+    }
+
+    /// A round in the fast mode; the sum of the losses.
+    fn race(&mut self, order: &[u32], round: u64, go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
+        let share = |values: &[f32], squares: &[f32], d: usize| SharedNumbers {
+            values: SharedRows::new(values, d),
+            squares: SharedRows::new(squares, d),
+        };
+        let users = share(&self.users, &self.user_squares, self.d);
+        let items = share(&self.items, &self.item_squares, self.d);
+        let biases = share(&self.biases, &self.bias_squares, 1);
+        let loss = race(order, go_on, |piece, entries| {
+            let others = stream(self.seed, fast_stream(round, piece));
+            let steps = RacingSteps { warp: self, users: &users, items: &items, biases: &biases, entries, others };
+            Arch::new().dispatch(steps)
+        });
+        (self.users, self.user_squares) = users.into_numbers();
+        (self.items, self.item_squares) = items.into_numbers();
+        (self.biases, self.bias_squares) = biases.into_numbers();
+        loss
     }
 }
 
@@ -117,8 +149,7 @@ impl WithSimd for Steps<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { warp, entries, others } = self;
-        let d = warp.d;
-        let rule = Rule { learning_rate: warp.learning_rate, regularization: warp.regularization };
+        let (d, rule) = (warp.d, warp.rule());
         let mut total = 0.0;
         for &entry in entries {
             let (user, item, own) = warp.pairs.entry(entry);
@@ -144,6 +175,95 @@ impl WithSimd for Steps<'_, '_> {
             rule.move_one(weight, &mut warp.biases[other], &mut warp.bias_squares[other]);
         }
         total
+    }
+}
+
+/// The same beside other threads.
+struct RacingSteps<'a, 'b> {
+    warp: &'a Warp<'b>,
+    users: &'a SharedNumbers,
+    items: &'a SharedNumbers,
+    biases: &'a SharedNumbers,
+    entries: &'a [u32],
+    others: ChaCha8Rng,
+}
+
+impl WithSimd for RacingSteps<'_, '_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Self { warp, users, items, biases, entries, mut others } = self;
+        let rule = warp.rule();
+        let own = |d: usize| OwnNumbers { values: vec![0.0; d], squares: vec![0.0; d] };
+        let (mut p, mut q, mut r, mut b, mut c) = (own(warp.d), own(warp.d), own(warp.d), own(1), own(1));
+        let mut total = 0.0;
+        for &entry in entries {
+            let (user, item, own) = warp.pairs.entry(entry);
+            users.values.load(user, &mut p.values);
+            let p_values = &p.values;
+            let score = |item: usize, vector: &mut [f32], bias: &mut [f32]| {
+                items.values.load(item, vector);
+                biases.values.load(item, bias);
+                dense::dot(simd, p_values, vector) + bias[0]
+            };
+            let least = score(item, &mut q.values, &mut b.values) - 1.0;
+            if !least.is_finite() {
+                return f64::NAN;
+            }
+            let wrong = warp.rank_weights.iter().find_map(|&weight| {
+                let other = warp.pairs.draw(&mut others);
+                let above = score(other as usize, &mut r.values, &mut c.values) - least;
+                (above > 0.0 && own.binary_search(&other).is_err()).then_some((other as usize, weight, above))
+            });
+            let Some((other, weight, above)) = wrong else { continue };
+            total += f64::from(weight * above);
+            users.squares.load(user, &mut p.squares);
+            for (row, vector, bias) in [(item, &mut q, &mut b), (other, &mut r, &mut c)] {
+                items.squares.load(row, &mut vector.squares);
+                biases.squares.load(row, &mut bias.squares);
+            }
+            rule.step(weight, p.numbers(), q.numbers(), r.numbers());
+            rule.move_one(-weight, &mut b.values[0], &mut b.squares[0]);
+            rule.move_one(weight, &mut c.values[0], &mut c.squares[0]);
+            users.store(user, &p);
+            for (row, vector, bias) in [(item, &q, &b), (other, &r, &c)] {
+                items.store(row, vector);
+                biases.store(row, bias);
+            }
+        }
+        total
+    }
+}
+
+/// Numbers that are learnt, and their slopes, for every thread.
+struct SharedNumbers {
+    values: SharedRows,
+    squares: SharedRows,
+}
+
+impl SharedNumbers {
+    #[inline(always)]
+    fn store(&self, row: usize, numbers: &OwnNumbers) {
+        self.values.store(row, &numbers.values);
+        self.squares.store(row, &numbers.squares);
+    }
+
+    fn into_numbers(self) -> (Vec<f32>, Vec<f32>) {
+        (self.values.into_values(), self.squares.into_values())
+    }
+}
+
+/// A thread's copy of one row.
+struct OwnNumbers {
+    values: Vec<f32>,
+    squares: Vec<f32>,
+}
+
+impl OwnNumbers {
+    #[inline(always)]
+    fn numbers(&mut self) -> Numbers<'_> {
+        Numbers { values: &mut self.values, squares: &mut self.squares }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::dense;
 use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
 use crate::factorization::factor_model::{FactorModel, Folding};
+use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
 
@@ -51,6 +52,7 @@ struct Settings {
     bias_regularization: f32,
     /// Lowest rating and width of the scale, with the sigmoid link.
     scale: Option<(f32, f32)>,
+    fast: bool,
 }
 
 struct Sgd<'a> {
@@ -101,6 +103,7 @@ impl<'a> Sgd<'a> {
             regularization: recommender.float("regularization") as f32,
             bias_regularization: recommender.float("bias_regularization") as f32,
             scale,
+            fast: recommender.is_fast(),
         };
         let (user_biases, item_biases) = (vec![0.0; data.n_users()], vec![0.0; data.n_items()]);
         Ok(Self { data, settings, seed, mean, users, items, user_biases, item_biases })
@@ -124,6 +127,9 @@ impl Learner for Sgd<'_> {
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         let order = order(self.data.rows.len(), self.seed, round);
+        if self.settings.fast {
+            return Ok(self.race(&order, go_on).map(|squares| squares / order.len() as f64));
+        }
         let mut squares = 0.0;
         for places in order.chunks(ROWS_AT_ONCE) {
             if !go_on() {
@@ -132,6 +138,39 @@ impl Learner for Sgd<'_> {
             squares += Arch::new().dispatch(Steps { sgd: self, places });
         }
         Ok(Some(squares / order.len() as f64))
+    }
+}
+
+impl Sgd<'_> {
+    fn rule(&self) -> Rule {
+        let Settings { learning_rate, regularization, bias_regularization, scale, .. } = self.settings;
+        Rule {
+            mean: self.mean,
+            learning_rate,
+            keep: 1.0 - learning_rate * regularization,
+            keep_bias: 1.0 - learning_rate * regularization * bias_regularization,
+            scale,
+        }
+    }
+
+    /// User, item and rating of a training row.
+    #[inline(always)]
+    fn row(&self, place: u32) -> (usize, usize, f32) {
+        let (columns, row) = (self.data.interactions, self.data.rows[place as usize] as usize);
+        (columns.user[row] as usize, columns.item[row] as usize, columns.rating[row])
+    }
+
+    /// A round in the fast mode; the sum of the squared errors.
+    fn race(&mut self, order: &[u32], go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
+        let d = self.settings.factors;
+        let (users, items) = (SharedRows::new(&self.users, d), SharedRows::new(&self.items, d));
+        let biases = [SharedRows::new(&self.user_biases, 1), SharedRows::new(&self.item_biases, 1)];
+        let squares = race(order, go_on, |_, places| {
+            Arch::new().dispatch(RacingSteps { sgd: self, users: &users, items: &items, biases: &biases, places })
+        });
+        (self.users, self.items) = (users.into_values(), items.into_values());
+        [self.user_biases, self.item_biases] = biases.map(SharedRows::into_values);
+        squares
     }
 }
 
@@ -146,38 +185,88 @@ impl WithSimd for Steps<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Sgd { data, settings, mean, users, items, user_biases, item_biases, .. } = self.sgd;
-        let Settings { factors: d, learning_rate, regularization, bias_regularization, scale } = *settings;
-        let columns = data.interactions;
-        let keep = 1.0 - learning_rate * regularization;
-        let keep_bias = 1.0 - learning_rate * regularization * bias_regularization;
+        let Self { sgd, places } = self;
+        let (rule, d) = (sgd.rule(), sgd.settings.factors);
         let mut squares = 0.0;
-        for &place in self.places {
-            let row = data.rows[place as usize] as usize;
-            let (user, item) = (columns.user[row] as usize, columns.item[row] as usize);
-            let (p, q) = (&mut users[user * d..][..d], &mut items[item * d..][..d]);
-            let sum = *mean + user_biases[user] + item_biases[item] + dense::dot(simd, p, q);
-            let (error, slope) = match scale {
-                None => {
-                    let error = columns.rating[row] - sum;
-                    (error, error)
-                }
-                Some((low, width)) => {
-                    let place = 1.0 / (1.0 + (-sum).exp());
-                    let error = columns.rating[row] - (low + width * place);
-                    (error, error * width * place * (1.0 - place))
-                }
-            };
-            squares += f64::from(error) * f64::from(error);
-            let step = learning_rate * slope;
-            user_biases[user] = keep_bias * user_biases[user] + step;
-            item_biases[item] = keep_bias * item_biases[item] + step;
-            for (p, q) in p.iter_mut().zip(q) {
-                let before = *p;
-                *p = keep * before + step * *q;
-                *q = keep * *q + step * before;
-            }
+        for &place in places {
+            let (user, item, rating) = sgd.row(place);
+            let (p, q) = (&mut sgd.users[user * d..][..d], &mut sgd.items[item * d..][..d]);
+            squares += rule.step(simd, rating, (p, &mut sgd.user_biases[user]), (q, &mut sgd.item_biases[item]));
         }
         squares
+    }
+}
+
+/// The same beside other threads.
+struct RacingSteps<'a, 'b> {
+    sgd: &'a Sgd<'b>,
+    users: &'a SharedRows,
+    items: &'a SharedRows,
+    /// Of users and of items.
+    biases: &'a [SharedRows; 2],
+    places: &'a [u32],
+}
+
+impl WithSimd for RacingSteps<'_, '_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Self { sgd, users, items, biases: [user_biases, item_biases], places } = self;
+        let (rule, d) = (sgd.rule(), sgd.settings.factors);
+        let (mut p, mut q, mut b, mut c) = (vec![0.0; d], vec![0.0; d], [0.0], [0.0]);
+        let mut squares = 0.0;
+        for &place in places {
+            let (user, item, rating) = sgd.row(place);
+            users.load(user, &mut p);
+            items.load(item, &mut q);
+            user_biases.load(user, &mut b);
+            item_biases.load(item, &mut c);
+            squares += rule.step(simd, rating, (&mut p, &mut b[0]), (&mut q, &mut c[0]));
+            users.store(user, &p);
+            items.store(item, &q);
+            user_biases.store(user, &b);
+            item_biases.store(item, &c);
+        }
+        squares
+    }
+}
+
+/// One step.
+#[derive(Clone, Copy)]
+struct Rule {
+    mean: f32,
+    learning_rate: f32,
+    keep: f32,
+    keep_bias: f32,
+    scale: Option<(f32, f32)>,
+}
+
+impl Rule {
+    /// Moves a user and an item, each with its bias; the squared error before.
+    #[inline(always)]
+    fn step<S: Simd>(self, simd: S, rating: f32, user: (&mut [f32], &mut f32), item: (&mut [f32], &mut f32)) -> f64 {
+        let ((p, user_bias), (q, item_bias)) = (user, item);
+        let sum = self.mean + *user_bias + *item_bias + dense::dot(simd, p, q);
+        let (error, slope) = match self.scale {
+            None => {
+                let error = rating - sum;
+                (error, error)
+            }
+            Some((low, width)) => {
+                let place = 1.0 / (1.0 + (-sum).exp());
+                let error = rating - (low + width * place);
+                (error, error * width * place * (1.0 - place))
+            }
+        };
+        let step = self.learning_rate * slope;
+        *user_bias = self.keep_bias * *user_bias + step;
+        *item_bias = self.keep_bias * *item_bias + step;
+        for (p, q) in p.iter_mut().zip(q) {
+            let before = *p;
+            *p = self.keep * before + step * *q;
+            *q = self.keep * *q + step * before;
+        }
+        f64::from(error) * f64::from(error)
     }
 }
