@@ -21,9 +21,15 @@ help: ## Show this list
 setup: ## Install the wasm target, wasm-bindgen, Trunk and the npm packages, where missing
 	@tests/setup/tools.sh "$(TOOLS)" "$(TRUNK_VERSION)" "$(WASM_BINDGEN_VERSION)"
 
-page: setup ## Build the page and the in-tab runner into dist/
+# Whatever the page's two programs are made of; without a change there, the page stays and so do the binaries that hold it.
+PAGE_SOURCES := $(shell find frontend shared static -type f -not -path '*/node_modules/*') Cargo.toml Cargo.lock Trunk.toml .cargo/config.toml
+
+page: setup dist/index.html ## Build the page and the in-tab runner into dist/
+
+dist/index.html: $(PAGE_SOURCES) | setup
 	@frontend/runner/build.sh target/in-tab
 	trunk build --release --offline
+	@touch $@
 
 binaries: page ## Build recspeed and recspeed-worker with the page inside
 	cargo build --release --locked --workspace --bin recspeed --bin recspeed-worker

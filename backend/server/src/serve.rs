@@ -152,6 +152,12 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     tokio::spawn(keep_reserve(reserve, ends.clone()));
     lab.probe().await;
     announce(&link)?;
+    if !bound.ip().is_loopback() {
+        tracing::warn!(
+            address = %bound,
+            "the lab listens beyond this machine, without encryption: put a proxy with TLS before it, and name it with --allow-host"
+        );
+    }
 
     let signalled = ends.clone();
     tokio::spawn(async move {

@@ -101,7 +101,8 @@ impl SpecDraft {
             Ok(spec) => {
                 let mut misfits = std::mem::take(&mut self.misfits);
                 misfits.remove(&field.path);
-                *self = Self { misfits, ..Self::of(spec) };
+                let text = format!("{}{}", self.opening_comments(), spec.to_toml());
+                *self = Self { text, misfits, ..Self::of(spec) };
             }
             Err(message) => {
                 self.misfits.insert(field.path.clone(), (text.to_owned(), message));
@@ -112,8 +113,15 @@ impl SpecDraft {
     /// The reader chose a kind or a data set from a list; see [`with_kind`].
     pub(crate) fn choose(&mut self, path: &str, value: &str) {
         if let Some(spec) = with_kind(&self.spec, path, value) {
-            *self = Self::of(spec);
+            let text = format!("{}{}", self.opening_comments(), spec.to_toml());
+            *self = Self { text, ..Self::of(spec) };
         }
+    }
+
+    /// The reader's notes at the top of the TOML: a knob writes the rest anew.
+    fn opening_comments(&self) -> String {
+        let is_note = |line: &&str| line.starts_with('#') || line.trim().is_empty();
+        self.text.split_inclusive('\n').take_while(is_note).collect()
     }
 
     /// One more component in the list at a path, or one less.
@@ -204,5 +212,7 @@ mod tests {
         let text = format!("# my notes\n{}", draft.text());
         draft.type_toml(text.clone());
         assert_eq!(draft.text(), text);
+        draft.type_field(&epochs(), "9");
+        assert!(draft.text().starts_with("# my notes\nversion"), "a knob leaves notes at the top: {}", draft.text());
     }
 }

@@ -24,7 +24,10 @@ pub(crate) struct Section {
 /// learning rate; any other its first three parameters; one without parameters the size of the test.
 pub(crate) fn knobs(spec: &ExperimentSpec) -> Vec<Field> {
     let Some(entry) = catalogue::find(&spec.recommender.kind) else { return Vec::new() };
-    let mut fields: Vec<Field> = shown_params(entry).map(Field::of_param).collect();
+    // Without its path a file is nothing: it comes first.
+    let file = spec.dataset.source == DataSource::File;
+    let of_file = file.then(|| [path(), format()]).into_iter().flatten();
+    let mut fields: Vec<Field> = of_file.chain(shown_params(entry).map(Field::of_param)).collect();
     if entry.is_trained() {
         fields.push(epochs(entry));
         fields.push(learning_rate(entry));
@@ -151,26 +154,33 @@ fn training(entry: &'static Entry, spec: &ExperimentSpec) -> Section {
     Section { title: "Training", about: "how the network takes its steps", fields }
 }
 
+fn path() -> Field {
+    Field::new(
+        "dataset.path",
+        "Path",
+        "A file on the machine that runs the experiment; a relative path is looked up where the lab was started, then under RECSPEED_DATA.",
+        FieldKind::Text,
+    )
+}
+
+fn format() -> Field {
+    Field::new(
+        "dataset.format",
+        "Format",
+        "How the file is written. Gzip is recognised by itself.",
+        FieldKind::Choice {
+            options: DataFormat::ALL.map(|f| Choice::plain(f.as_str())).to_vec(),
+            default: String::new(),
+        },
+    )
+}
+
 fn data(spec: &ExperimentSpec) -> Section {
     let mut fields = Vec::new();
-    if spec.dataset.source == DataSource::File {
-        fields.push(Field::new(
-            "dataset.path",
-            "Path",
-            "A file on the machine that runs the experiment; a relative path is looked up in the lab's data folder.",
-            FieldKind::Text,
-        ));
+    if spec.dataset.source == DataSource::Upload {
+        fields.push(format());
     }
     if spec.dataset.source != DataSource::Builtin {
-        fields.push(Field::new(
-            "dataset.format",
-            "Format",
-            "How the file is written. Gzip is recognised by itself.",
-            FieldKind::Choice {
-                options: DataFormat::ALL.map(|f| Choice::plain(f.as_str())).to_vec(),
-                default: String::new(),
-            },
-        ));
         fields.push(Field::new(
             "dataset.max_bad_share",
             "Bad lines",

@@ -28,7 +28,7 @@ impl std::fmt::Display for ApiError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unreachable => {
-                f.write_str("The server does not answer. Check that it runs; running in this tab works without it.")
+                f.write_str("The server does not answer. Check that it runs; a tab that has run something before can go on without it.")
             }
             Self::Refused { failure, .. } => {
                 f.write_str(&failure.message)?;

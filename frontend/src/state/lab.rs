@@ -193,6 +193,12 @@ pub(crate) fn comparable(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
     }
 }
 
+/// Whether the losses of two specs can stand on one axis: the same method and the same loss.
+pub(crate) fn same_loss(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
+    let loss = |spec: &ExperimentSpec| spec.resolve().ok().and_then(|spec| spec.training.map(|training| training.loss));
+    a.recommender.kind == b.recommender.kind && loss(a) == loss(b)
+}
+
 /// Whether two specs ask for the same numbers: names and spelled-out defaults do not count.
 pub(crate) fn same_experiment(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
     match (a.resolve(), b.resolve()) {

@@ -86,7 +86,7 @@ async fn bring_back(store: &Store, left: &Unfinished) -> Result<bool, StoreError
                 code: FailureCode::Internal,
                 cause: format!(
                     "The server was stopped {} times in the middle of this run, so it is not started again by itself. \
-                     If the run takes all memory of the machine, make it smaller; otherwise press Retry.",
+                     If the run takes all memory of the machine, make it smaller; otherwise press “Run again” on its page.",
                     MAX_RESTARTS + 1
                 ),
                 detail: String::new(),

@@ -73,14 +73,14 @@ pub(super) fn judge(end: End) -> Option<Ending> {
         }
         Some(Stop::DiskFull) => failed(
             FailureCode::Internal,
-            "The disk of the server is full, so the run was stopped. Free some space on the server, then press Retry: \
+            "The disk of the server is full, so the run was stopped. Free some space on the server, then press “Run again” on its page: \
              what was stored before is kept."
                 .into(),
             &detail,
         ),
         Some(Stop::Internal { what }) => failed(
             FailureCode::Internal,
-            "The server could not store what the run said, so the run was stopped. Its log has the cause; press Retry \
+            "The server could not store what the run said, so the run was stopped. Its log has the cause; press “Run again” on its page \
              when that is mended."
                 .into(),
             &format!("{what}\n{detail}"),
@@ -91,7 +91,7 @@ pub(super) fn judge(end: End) -> Option<Ending> {
                 Ending::Cancelled(failure(FailureCode::Cancelled, cause, &detail))
             }
             Some(EventKind::Failed { code: FailureCode::Checkpoint, cause, detail: own }) => {
-                let cause = format!("{cause} Press Retry: the run then starts from its beginning.");
+                let cause = format!("{cause} Press “Run again” on its page: the run then starts from its beginning.");
                 failed(FailureCode::Checkpoint, cause, &own)
             }
             Some(EventKind::Failed { code, cause, detail: own }) => failed(code, cause, &own),
@@ -113,7 +113,7 @@ fn breach(stop: Option<&Stop>) -> String {
     };
     format!(
         "The worker said something that is no part of the protocol: {what}. Server and worker are probably of different \
-         versions; build both with `make lab`, then press Retry."
+         versions; build both with `make lab`, then press “Run again” on its page."
     )
 }
 
@@ -124,14 +124,14 @@ fn silent_exit(status: Option<ExitStatus>, detail: &str) -> Ending {
         (Some(9), _) => (
             FailureCode::Worker,
             "The worker was killed from outside (SIGKILL). Most often the machine had run out of memory: take a smaller \
-             data set or a smaller model, or wait until other runs are over, then press Retry."
+             data set or a smaller model, or wait until other runs are over, then press “Run again” on its page."
                 .to_owned(),
         ),
         (Some(number), _) => {
             let name = Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.to_string());
             (
                 FailureCode::Worker,
-                format!("The worker crashed or was stopped from outside ({name}). Press Retry; if it happens again, report it."),
+                format!("The worker crashed or was stopped from outside ({name}). Press “Run again” on its page; if it happens again, report it."),
             )
         }
         (None, Some(3)) => (
@@ -148,10 +148,10 @@ fn silent_exit(status: Option<ExitStatus>, detail: &str) -> Ending {
         ),
         (None, Some(code)) => (
             FailureCode::Worker,
-            format!("The worker left without a result (exit status {code}). Press Retry; if it happens again, report it."),
+            format!("The worker left without a result (exit status {code}). Press “Run again” on its page; if it happens again, report it."),
         ),
         (None, None) => {
-            (FailureCode::Worker, "The worker left, and nobody knows how. Press Retry.".to_owned())
+            (FailureCode::Worker, "The worker left, and nobody knows how. Press “Run again” on its page.".to_owned())
         }
     };
     failed(code, cause, detail)

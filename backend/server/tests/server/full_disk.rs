@@ -34,7 +34,7 @@ async fn a_full_disk_fails_the_run_with_a_clear_sentence_and_loses_nothing() {
     let record = bench.until_over(run.as_str()).await;
     assert_eq!(record.status, RunStatus::Failed);
     let failure = record.failure.unwrap();
-    assert!(failure.cause.contains("disk of the server is full") && failure.cause.contains("Retry"), "{failure:?}");
+    assert!(failure.cause.contains("disk of the server is full") && failure.cause.contains("Run again"), "{failure:?}");
     assert_eq!(bench.events(before.as_str()).await, story);
     let after = bench.submit("quick").await.id;
     assert_eq!(bench.until_over(after.as_str()).await.status, RunStatus::Finished);

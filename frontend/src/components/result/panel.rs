@@ -1,8 +1,8 @@
 //! The result of a run, from its first event to its last.
 
 use leptos::prelude::*;
-use recspeed_types::RunSummary;
 use recspeed_types::api::RunStatus;
+use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::curves::{Curves, final_metrics};
 use super::facts::Facts;
@@ -11,7 +11,7 @@ use super::metrics::{MetricTable, Row, Tiles, rows};
 use super::progress::ProgressLine;
 use crate::charts::capital;
 use crate::components::{Icon, Picture};
-use crate::state::{RunState, RunView, comparable};
+use crate::state::{RunState, RunView, comparable, same_loss};
 
 /// Why a run did not finish.
 #[component]
@@ -54,6 +54,11 @@ pub(crate) fn ResultPanel(
     // While the draft has moved on, the numbers of the ghost stay in sight, marked as such by the page.
     let shown = Signal::derive(move || run.get().or_else(|| ghost.get()));
     let compared = Signal::derive(move || if run.get().is_some() { ghost.get() } else { None });
+    // The losses of two methods have no common scale.
+    let drawn_ghost = Signal::derive(move || match (run.get(), ghost.get()) {
+        (Some(run), Some(ghost)) => same_loss(&spec_of(&run), &spec_of(&ghost)).then_some(ghost),
+        (_, ghost) => ghost,
+    });
     let busy = Memo::new(move |_| run.get().filter(|run| !run.status().is_over()));
     let ended = Memo::new(move |_| run.get().filter(|run| run.status().is_over() && run.failure().is_some()));
     let metrics = Memo::new(move |_| rows_of(shown.get(), compared.get()));
@@ -63,7 +68,7 @@ pub(crate) fn ResultPanel(
             {move || busy.get().map(|run| view! { <ProgressLine run=run/> })}
             {move || ended.get().map(|run| view! { <Failed run=run/> })}
             <Show when=move || !metrics.with(Vec::is_empty)><Tiles rows=metrics/></Show>
-            <Show when=move || ended.with(Option::is_none) || drawable(run.get())><Curves run=run ghost=ghost/></Show>
+            <Show when=move || ended.with(Option::is_none) || drawable(run.get())><Curves run=run ghost=drawn_ghost/></Show>
             <Show when=move || !warnings.with(Vec::is_empty)>
                 <details class="warnings" data-testid="warnings">
                     <summary>
@@ -117,10 +122,14 @@ pub(crate) fn ResultDetails(
     }
 }
 
+fn spec_of(run: &RunState) -> ExperimentSpec {
+    run.record.with(|record| record.spec.clone())
+}
+
 /// Numbers of other data or another split are not set beside these: a difference would say nothing.
 fn rows_of(shown: Option<RunState>, compared: Option<RunState>) -> Vec<Row> {
-    let spec = |run: &RunState| run.record.with(|record| record.spec.clone());
-    let compared = compared.filter(|other| shown.as_ref().is_some_and(|run| comparable(&spec(run), &spec(other))));
+    let compared =
+        compared.filter(|other| shown.as_ref().is_some_and(|run| comparable(&spec_of(run), &spec_of(other))));
     rows(&final_metrics(shown), &final_metrics(compared))
 }
 

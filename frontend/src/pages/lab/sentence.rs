@@ -22,6 +22,7 @@ fn ratings(spec: &ExperimentSpec, dataset: &str) -> String {
             format!("{} synthetic beauty ratings", count(rows))
         }
         (DataSource::Builtin, None) => "a data set still to be chosen".to_owned(),
+        (_, _) if dataset.is_empty() => "a file still to be named".to_owned(),
         (_, _) => format!("the ratings in {dataset}"),
     }
 }

@@ -272,7 +272,11 @@ impl DatasetSpec {
 
 fn check_path(field: &str, path: &str, problems: &mut Problems) -> Option<String> {
     let chars = path.chars().count();
-    if chars == 0 || chars > MAX_PATH_CHARS || path.contains('\0') {
+    if chars == 0 {
+        problems.add(field, "is empty; write the path of a file on the machine that runs the experiment");
+        return None;
+    }
+    if chars > MAX_PATH_CHARS || path.contains('\0') {
         problems.add(field, format!("has {chars} characters; allowed: 1 to {MAX_PATH_CHARS}, without NUL"));
         return None;
     }
