@@ -143,6 +143,16 @@ fn movielens_u1_biased_factorization_is_near_the_published_errors() {
 }
 
 #[test]
+fn movielens_u3_factorization_machine_is_near_the_published_errors() {
+    lies_in_its_band("ml100k-u3-fm");
+}
+
+#[test]
+fn movielens_u3_factorization_machine_with_attributes_is_near_the_published_errors() {
+    lies_in_its_band("ml100k-u3-fm-side");
+}
+
+#[test]
 fn beauty_popularity_matches_every_digit() {
     matches_every_digit("beauty5-popularity");
     if let Some(summary) = run("beauty5-popularity") {

@@ -4,7 +4,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::{FitError, Parts, PartsError, Recommender, TrainSet};
-use crate::{baselines, content, factorization, hybrid, linear, neighbourhood};
+use crate::{baselines, content, factorization, hybrid, linear, machines, neighbourhood};
 
 /// The families of this crate, in the catalogue's order.
 const FAMILIES: &[&[Method]] = &[
@@ -14,6 +14,7 @@ const FAMILIES: &[&[Method]] = &[
     linear::METHODS,
     content::METHODS,
     hybrid::METHODS,
+    machines::METHODS,
 ];
 
 /// One kind: how it is fitted, and how it is made of its saved parts.

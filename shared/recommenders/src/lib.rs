@@ -19,6 +19,7 @@ mod fit;
 mod hybrid;
 mod item_to_item;
 mod linear;
+mod machines;
 mod neighbourhood;
 pub mod ranking;
 mod recommender;

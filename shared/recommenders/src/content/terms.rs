@@ -12,19 +12,24 @@ const SEPARATOR: char = '\u{1f}';
 
 /// Every term that some item has: the name of an attribute and a value of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Terms(Dictionary);
+pub(crate) struct Terms(Dictionary);
 
 impl Terms {
-    pub(super) fn len(&self) -> usize {
+    /// Of texts that [`term`] made.
+    pub(crate) fn new(texts: Dictionary) -> Self {
+        Self(texts)
+    }
+
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.0.bytes()
     }
 
     /// That the item has this term.
-    pub(super) fn reason(&self, term: u32, part: f32) -> Reason {
+    pub(crate) fn reason(&self, term: u32, part: f32) -> Reason {
         let (name, value) = self.0.get(term).split_once(SEPARATOR).unwrap_or_default();
         Reason::Attribute { name: name.to_owned(), value: value.to_owned(), part }
     }
@@ -55,13 +60,13 @@ impl Terms {
     }
 
     /// As the parts `terms` (their text, one after another) and `terms.ends`.
-    pub(super) fn add_to(&self, parts: Parts) -> Parts {
+    pub(crate) fn add_to(&self, parts: Parts) -> Parts {
         let (text, ends) = (self.0.arena().as_bytes().to_vec(), self.0.ends().to_vec());
         parts.with("terms", &[text.len()], Values::U8(text)).with("terms.ends", &[ends.len()], Values::U32(ends))
     }
 
     /// The inverse of [`Self::add_to`].
-    pub(super) fn take_from(parts: &mut Parts) -> Result<Self, PartsError> {
+    pub(crate) fn take_from(parts: &mut Parts) -> Result<Self, PartsError> {
         let text = match parts.take("terms")? {
             Array { values: Values::U8(text), .. } => text,
             other => return Err(other.unexpected("terms", "text")),
@@ -70,6 +75,11 @@ impl Terms {
         let broken = || PartsError::Content { name: "terms".to_owned(), what: "is no list of texts".to_owned() };
         Dictionary::from_arena(text, ends).map(Self).ok_or_else(broken)
     }
+}
+
+/// The text of a term.
+pub(crate) fn term(name: &str, value: &str) -> String {
+    format!("{name}{SEPARATOR}{value}")
 }
 
 /// The terms of the chosen attributes, all of words where none is chosen, and how often each item has each:
@@ -104,8 +114,7 @@ pub(super) fn terms_of_items(
         if !has_words(&column.values) || !(chosen.is_empty() || chosen.contains(&column.name)) {
             continue;
         }
-        let mut term =
-            |value: &str| (!value.is_empty()).then(|| terms.intern(&format!("{}{SEPARATOR}{value}", column.name)));
+        let mut term = |value: &str| (!value.is_empty()).then(|| terms.intern(&term(&column.name, value)));
         let of_words = match &column.values {
             AttributeValues::Token { vocabulary, .. } => vocabulary.iter().map(&mut term).collect(),
             AttributeValues::TokenSeq { vocabulary, .. } => vocabulary

@@ -4,14 +4,14 @@ use rand::{Rng, SeedableRng, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
 /// ChaCha8 streams of the fits by gradient descent; each epoch's order has the stream `ORDER_STREAM + epoch`.
-pub(super) const USERS_STREAM: u64 = 65;
-pub(super) const ITEMS_STREAM: u64 = 66;
-pub(super) const ORDER_STREAM: u64 = 1 << 20;
+pub(crate) const USERS_STREAM: u64 = 65;
+pub(crate) const ITEMS_STREAM: u64 = 66;
+pub(crate) const ORDER_STREAM: u64 = 1 << 20;
 
 /// Rows between two looks at the observer, some milliseconds.
-pub(super) const ROWS_AT_ONCE: usize = 16_384;
+pub(crate) const ROWS_AT_ONCE: usize = 16_384;
 
-pub(super) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
+pub(crate) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     rng
@@ -19,13 +19,13 @@ pub(super) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
 
 /// Numbers from a normal distribution around 0: the sum of twelve uniform ones, which is as good here and the same on
 /// every machine.
-pub(super) fn normal(rng: &mut ChaCha8Rng, deviation: f32) -> f32 {
+pub(crate) fn normal(rng: &mut ChaCha8Rng, deviation: f32) -> f32 {
     let uniform = |rng: &mut ChaCha8Rng| (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
     deviation * ((0..12).map(|_| uniform(rng)).sum::<f32>() - 6.0)
 }
 
 /// `0..n` in the order of an epoch.
-pub(super) fn order(n: usize, seed: u64, epoch: u64) -> Vec<u32> {
+pub(crate) fn order(n: usize, seed: u64, epoch: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n as u32).collect();
     order.shuffle(&mut stream(seed, ORDER_STREAM + epoch));
     order

@@ -1,7 +1,7 @@
 //! Latent factors.
 
 mod als;
-mod draws;
+pub(crate) mod draws;
 mod factor_model;
 mod pairwise;
 mod race;

@@ -8,6 +8,7 @@ mod content;
 mod factorization;
 mod hybrid;
 mod linear;
+mod machines;
 mod neighbourhood;
 mod neural;
 #[cfg(feature = "schema")]
@@ -49,6 +50,9 @@ pub static ENTRIES: &[&Entry] = &[
     &hybrid::FEATURE_COMBINATION,
     &hybrid::FEATURE_AUGMENTATION,
     &hybrid::META_LEVEL,
+    &machines::FM,
+    &machines::FFM,
+    &machines::FEATURE_EMBEDDINGS,
     &neural::MLP,
     &neural::DENSENET,
     &neural::NEUMF,

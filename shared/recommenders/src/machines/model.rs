@@ -1,0 +1,288 @@
+//! What the fits of this family leave behind.
+//!
+//! Whatever the features are, a user's and an item's only meet in products of a vector of the one and a vector of the other;
+//! all else is a number of the user or a number of the item. So a fitted machine answers like a factor model, with the vectors
+//! `(p, 1, a)` and `(q, b, 1)`, and an attribute is a vector of the same form that is a part of them.
+
+use pulp::{Arch, Simd, WithSimd};
+use recspeed_data::Csr;
+use recspeed_data::parts::expect_len;
+use recspeed_types::FitObserver;
+use recspeed_types::event::MemoryBytes;
+
+use super::features::Side;
+use crate::content::Terms;
+use crate::dense::{self, Cholesky};
+use crate::ranking::{self, RankError, RankRequest, Ranking};
+use crate::recommender::model_bytes;
+use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
+
+/// What the vectors of a model may take; a fit that would need more is refused before any work. A browser tab addresses 4 GiB.
+const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 1 << 30 } else { 8 << 30 };
+
+/// Refuses a model of `rows` vectors of length `d` that is too large.
+///
+/// # Errors
+/// [`FitError::OutOfMemory`].
+pub(super) fn check_size(rows: usize, d: usize, what: &'static str, remedy: &'static str) -> Result<(), FitError> {
+    let bytes = (rows as u64).saturating_mul(d as u64).saturating_mul(4);
+    if bytes > ALLOWED_BYTES { Err(FitError::OutOfMemory { what, bytes, remedy }) } else { Ok(()) }
+}
+
+/// A fitted machine.
+#[derive(Debug)]
+pub(super) struct Machine {
+    /// Length of a vector.
+    pub(super) d: usize,
+    pub(super) users: Described,
+    pub(super) items: Described,
+    /// How a new user's vector is found; `None` where it is not.
+    pub(super) newcomer: Option<Newcomer>,
+}
+
+/// The vectors of users or of items, and of what is known of them.
+#[derive(Debug)]
+pub(super) struct Described {
+    /// `[entities, d]`
+    pub(super) vectors: Vec<f32>,
+    /// Entities × attributes.
+    pub(super) attributes: Csr,
+    pub(super) terms: Terms,
+    /// `[attributes, d]`: the product with a vector of the other side is what an attribute of value 1 adds.
+    pub(super) parts: Vec<f32>,
+}
+
+/// A new user is a cold user plus what ridge regression makes of the basket's ratings.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    /// `[d]`: a user of whom nothing is known.
+    pub(super) cold: Vec<f32>,
+    /// The vectors are blocks of this length, and each block is regressed by itself: one for each drawn sample.
+    pub(super) block: usize,
+    /// Penalties of the numbers that are regressed, `[blocks, free + 1]`: the first `free` of the block, and the bias.
+    pub(super) penalties: Vec<f32>,
+    /// Whether a penalty counts once for each rating, instead of once.
+    pub(super) per_rating: bool,
+}
+
+impl Described {
+    pub(super) fn new(side: Side, vectors: Vec<f32>, parts: Vec<f32>) -> Self {
+        Self { vectors, attributes: side.attributes, terms: side.terms, parts }
+    }
+
+    fn vector(&self, entity: u32, d: usize) -> &[f32] {
+        &self.vectors[entity as usize * d..][..d]
+    }
+
+    /// What each attribute of the entity adds beside a vector of the other side.
+    fn reasons(&self, entity: u32, other: &[f32]) -> Vec<Reason> {
+        let (attributes, values) = self.attributes.row(entity as usize);
+        let reason = |(&attribute, &value): (&u32, &f32)| {
+            let mut part = [0.0];
+            dense::dot_all(other, &self.parts[attribute as usize * other.len()..][..other.len()], &mut part);
+            self.terms.reason(attribute, value * part[0])
+        };
+        attributes.iter().zip(values).map(reason).collect()
+    }
+
+    fn floats(&self) -> usize {
+        self.vectors.len() + self.parts.len()
+    }
+
+    fn to_parts(&self, d: usize) -> Parts {
+        let parts = Parts::default().with_matrix("vectors", d, &self.vectors).with_matrix("attributes", d, &self.parts);
+        self.terms.add_to(parts.with_csr("described", &self.attributes))
+    }
+
+    fn restore(mut parts: Parts) -> Result<(usize, Self), PartsError> {
+        let (n, d, vectors) = parts.take_matrix("vectors")?;
+        let (n_attributes, columns, of_attributes) = parts.take_matrix("attributes")?;
+        expect_len("attributes", columns, d)?;
+        let terms = Terms::take_from(&mut parts)?;
+        expect_len("terms", terms.len(), n_attributes)?;
+        let attributes = parts.take_csr("described", n_attributes)?;
+        expect_len("described", attributes.n_rows(), n)?;
+        Ok((d, Self { vectors, attributes, terms, parts: of_attributes }))
+    }
+}
+
+impl Machine {
+    /// The inverse of [`Recommender::parts`].
+    pub(super) fn restore(mut parts: Parts) -> Result<Self, PartsError> {
+        let (d, users) = Described::restore(parts.take_model("users"))?;
+        let (item_d, items) = Described::restore(parts.take_model("items"))?;
+        expect_len("items.vectors", item_d, d)?;
+        let mut newcomer = parts.take_model("newcomer");
+        let newcomer = if newcomer.iter().next().is_some() {
+            let cold = newcomer.take_list("cold")?;
+            expect_len("newcomer.cold", cold.len(), d)?;
+            let (block, per_rating) = (newcomer.take_count("block")?, newcomer.take_count("per_rating")? == 1);
+            expect_len("newcomer.block", block.max(1), block)?;
+            let (blocks, columns, penalties) = newcomer.take_matrix("penalties")?;
+            expect_len("newcomer.penalties", blocks * block + 2, d)?;
+            expect_len("newcomer.penalties", columns.min(block + 1), columns.max(1))?;
+            Some(Newcomer { cold, block, penalties, per_rating })
+        } else {
+            None
+        };
+        Ok(Self { d, users, items, newcomer })
+    }
+
+    /// A new user's vector.
+    fn fold(&self, newcomer: &Newcomer, basket: &[BasketItem]) -> Vec<f32> {
+        let mut vector = newcomer.cold.clone();
+        if basket.is_empty() {
+            return vector;
+        }
+        let mut rest = vec![0.0; basket.len()];
+        for (rest, own) in rest.iter_mut().zip(basket) {
+            let mut known = [0.0];
+            dense::dot_all(&newcomer.cold, self.items.vector(own.item, self.d), &mut known);
+            *rest = own.rating - known[0];
+        }
+        let blocks = (self.d - 2) / newcomer.block;
+        let unknown = newcomer.penalties.len() / blocks;
+        for (block, penalties) in newcomer.penalties.chunks_exact(unknown).enumerate() {
+            let mut solved = vec![0.0; unknown];
+            let start = block * newcomer.block;
+            let scale = if newcomer.per_rating { basket.len() as f32 } else { 1.0 };
+            let ridge = Ridge { machine: self, basket, rest: &rest, start, penalties, scale, solved: &mut solved };
+            Arch::new().dispatch(ridge);
+            let share = 1.0 / blocks as f32;
+            let changed = &mut vector[start..][..unknown - 1];
+            changed.iter_mut().zip(&solved).for_each(|(value, solved)| *value += share * solved);
+            vector[self.d - 1] += share * solved[unknown - 1];
+        }
+        vector
+    }
+
+    fn score_vector(&self, vector: &[f32], scores: &mut [f32]) {
+        dense::dot_all(vector, &self.items.vectors, scores);
+    }
+
+    fn reasons(&self, user: &[f32], item: u32, of_user: Vec<Reason>, n: usize) -> Vec<Reason> {
+        let part = |reason: &Reason| match reason {
+            Reason::Attribute { part, .. } => *part,
+            _ => 0.0,
+        };
+        let mut reasons = self.items.reasons(item, user);
+        reasons.extend(of_user);
+        // Stable: what adds the same stays in the order of the attributes, the item's first.
+        reasons.sort_by(|a, b| part(b).total_cmp(&part(a)));
+        reasons.truncate(n);
+        reasons
+    }
+}
+
+/// Solves `(Σ z zᵀ + Λ) x = Σ z rest` over the basket, with `z` the numbers of the items' vectors from `start` on and 1.
+struct Ridge<'a> {
+    machine: &'a Machine,
+    basket: &'a [BasketItem],
+    rest: &'a [f32],
+    start: usize,
+    penalties: &'a [f32],
+    /// Times that a penalty counts.
+    scale: f32,
+    /// Zeros; stays so when the system has no solution.
+    solved: &'a mut [f32],
+}
+
+impl WithSimd for Ridge<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let n = self.solved.len();
+        let (mut matrix, mut right, mut z) = (vec![0.0; n * n], vec![0.0; n], vec![1.0; n]);
+        for (own, &rest) in self.basket.iter().zip(self.rest) {
+            let item = self.machine.items.vector(own.item, self.machine.d);
+            z[..n - 1].copy_from_slice(&item[self.start..][..n - 1]);
+            for (row, &value) in z.iter().enumerate() {
+                dense::add_scaled(simd, value, &z, &mut matrix[row * n..][..n]);
+            }
+            dense::add_scaled(simd, rest, &z, &mut right);
+        }
+        for (diagonal, penalty) in matrix.iter_mut().step_by(n + 1).zip(self.penalties) {
+            *diagonal += self.scale * penalty;
+        }
+        if let Ok(factor) = Cholesky::factorise(simd, &mut matrix, n) {
+            factor.solve(simd, &mut right);
+            if right.iter().all(|value| value.is_finite()) {
+                self.solved.copy_from_slice(&right);
+            }
+        }
+    }
+}
+
+impl Recommender for Machine {
+    fn n_users(&self) -> usize {
+        self.users.vectors.len() / self.d
+    }
+
+    fn n_items(&self) -> usize {
+        self.items.vectors.len() / self.d
+    }
+
+    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+        let mut product = [0.0];
+        dense::dot_all(self.users.vector(user, self.d), self.items.vector(item, self.d), &mut product);
+        product[0]
+    }
+
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        self.score_vector(self.users.vector(user, self.d), scores);
+    }
+
+    fn rank(&self, request: &RankRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ranking, RankError> {
+        ranking::by_factors(&self.users.vectors, &self.items.vectors, self.d, request, observer)
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        let known = |side: &Described| {
+            size_of_val(&side.attributes.indptr[..]) + 8 * side.attributes.nnz() + side.terms.bytes()
+        };
+        let newcomer = self.newcomer.as_ref().map_or(0, |known| known.cold.len() + known.penalties.len());
+        model_bytes(4 * (self.users.floats() + self.items.floats() + newcomer), known(&self.users) + known(&self.items))
+    }
+
+    fn parameters(&self) -> u64 {
+        self.memory().parameters / 4
+    }
+
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        let of_user = self.users.reasons(user, self.items.vector(item, self.d));
+        Some(self.reasons(self.users.vector(user, self.d), item, of_user, n))
+    }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        self.newcomer.is_some().then_some(self)
+    }
+
+    /// `users` and `items`: vectors, attributes and their terms; `newcomer`: how new users are folded in.
+    fn parts(&self) -> Parts {
+        let parts = Parts::default()
+            .with_model("users", self.users.to_parts(self.d))
+            .with_model("items", self.items.to_parts(self.d));
+        let Some(newcomer) = &self.newcomer else { return parts };
+        let columns = newcomer.penalties.len() / ((self.d - 2) / newcomer.block);
+        let folding = Parts::default()
+            .with_list("cold", &newcomer.cold)
+            .with_count("block", newcomer.block)
+            .with_count("per_rating", usize::from(newcomer.per_rating))
+            .with_matrix("penalties", columns, &newcomer.penalties);
+        parts.with_model("newcomer", folding)
+    }
+}
+
+impl FoldIn for Machine {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        if let Some(newcomer) = &self.newcomer {
+            self.score_vector(&self.fold(newcomer, basket), scores);
+        }
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        let Some(newcomer) = &self.newcomer else { return Vec::new() };
+        self.reasons(&self.fold(newcomer, basket), item, Vec::new(), n)
+    }
+}

@@ -1,0 +1,120 @@
+"""Factorization machines beside their peers: myFM's Gibbs sampler and xLearn's FFM, each by its own documented means.
+
+`bench.py` asks `comparisons` what to run; as a program, in the peers' virtual environment, this file runs one peer and prints
+one JSON object. usage: machines.py TASK FILE [--repeats N] [--iterations N] [--samples N]
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+RANK = 10
+
+
+def comparisons(compare, ours, python, data, csv):
+    """The rows of docs/benchmarks.md; `data` is the folder of real data, or None."""
+    if data is None:
+        return ["The rows of factorization machines need real data: set `RECSPEED_DATA`.\n"]
+
+    def peer(task, *arguments):
+        return [python, Path(__file__), task, *arguments]
+
+    ratings = Path(data) / "ml-100k" / "ml-100k.inter"
+    budget = "no slower than myFM on the same rows, rank and iterations. xLearn 0.40a1 was to be beside it, see CHANGELOG."
+    return [
+        compare("Factorization machine by Gibbs sampling, rank 10, 200 iterations: MovieLens-100K", "make bench", [
+            ("ours", ours("fm_fit", ratings)), ("myfm", peer("myfm_ids", ratings, "--repeats", "2"))], budget),
+        compare("The same with attributes of users and items", "make bench", [
+            ("ours", ours("fm_fit", ratings, "--side", "1")), ("myfm", peer("myfm_side", ratings, "--repeats", "2"))], budget),
+        compare("The same without, 5 iterations, 1 sample: beauty-synthetic (2 million rows)", "make bench", [
+            ("ours", ours("fm_fit", csv, "--iterations", "5", "--samples", "1", "--repeats", "2")),
+            ("myfm", peer("myfm_ids", csv, "--iterations", "5", "--samples", "1", "--repeats", "1"))], budget)]
+
+
+def columns(path):
+    """Ids of users and items, and ratings."""
+    users, items, ratings = [], [], []
+    separator = "\t" if path.suffix == ".inter" else ","
+    with open(path) as lines:
+        next(lines)
+        for line in lines:
+            user, item, rating = line.split(separator)[:3]
+            users.append(user)
+            items.append(item)
+            ratings.append(float(rating))
+    return users, items, ratings
+
+
+def one_hot(ids, values_of):
+    """A matrix with a row for each id and a column for each value; `values_of(id)` are its values."""
+    import numpy as np
+    import scipy.sparse as sp
+
+    known, indices, ends = {}, [], [0]
+    for name in ids:
+        indices += [known.setdefault(value, len(known)) for value in values_of(name)]
+        ends.append(len(indices))
+    return sp.csr_matrix((np.ones(len(indices)), indices, ends), shape=(len(ids), len(known)))
+
+
+def attributes(path):
+    with open(path) as lines:
+        next(lines)
+        return {fields[0]: fields[1:] for fields in (line.rstrip("\n").split("\t") for line in lines)}
+
+
+def itself(name):
+    return [name]
+
+
+def gibbs(blocks, ratings, given):
+    """Fits myFM to columns side by side, each a group, as its documentation recommends."""
+    import myfm
+    import numpy as np
+    import scipy.sparse as sp
+
+    design, ratings = sp.hstack(blocks).tocsr(), np.array(ratings)
+    groups = [block.shape[1] for block in blocks]
+    seconds = []
+    for _ in range(given.repeats):
+        model = myfm.MyFMRegressor(rank=RANK, random_seed=42)
+        begun = time.perf_counter()
+        model.fit(design, ratings, n_iter=given.iterations, n_kept_samples=given.samples, group_shapes=groups)
+        seconds.append(time.perf_counter() - begun)
+    answer("myFM, MyFMRegressor", myfm.__version__, seconds)
+
+
+def myfm_ids(given):
+    users, items, ratings = columns(given.file)
+    gibbs([one_hot(users, itself), one_hot(items, itself)], ratings, given)
+
+
+def myfm_side(given):
+    users, items, ratings = columns(given.file)
+    of_user, of_item = attributes(given.file.with_suffix(".user")), attributes(given.file.with_suffix(".item"))
+    blocks = [one_hot(users, itself), *(one_hot(users, lambda user, at=at: [of_user[user][at]]) for at in range(4)),
+              one_hot(items, itself), one_hot(items, lambda item: [of_item[item][1]]),
+              one_hot(items, lambda item: sorted(set(of_item[item][2].split())))]
+    gibbs(blocks, ratings, given)
+
+
+def answer(name, version, seconds):
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"name": name, "version": version, "seconds": seconds,
+                      "median": statistics.median(seconds), "peak_bytes": peak}))
+
+
+if __name__ == "__main__":
+    tasks = {task.__name__: task for task in (myfm_ids, myfm_side)}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", choices=tasks)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--iterations", type=int, default=200)
+    parser.add_argument("--samples", type=int, default=190)
+    given = parser.parse_args()
+    sys.exit(tasks[given.task](given))
