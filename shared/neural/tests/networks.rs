@@ -319,6 +319,24 @@ fn a_tile_scores_as_one_user_after_another() {
 }
 
 #[test]
+fn a_list_is_ordered_by_what_single_pairs_get() {
+    let desk = Desk::new();
+    for kind in kinds() {
+        let model = desk.fit(&resolved(small(kind), short()), 1, &mut Unobserved).unwrap().model;
+        let time = model.reference_timestamp();
+        let items: Vec<u32> = (0..desk.data.n_items() as u32).collect();
+        let mut scores = vec![0.0; items.len()];
+        for user in [0, 7, 23] {
+            model.score_all(user, time, &mut scores);
+            let single = model.predict_rows(&vec![user; items.len()], &items, &vec![time; items.len()]);
+            for (a, b) in scores.iter().zip(single) {
+                assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{kind}: {a} {b}");
+            }
+        }
+    }
+}
+
+#[test]
 fn networks_that_rank_are_judged_by_their_lists_and_others_by_their_errors() {
     let desk = Desk::new();
     for kind in kinds() {

@@ -1,6 +1,8 @@
 //! What somebody has against what they do not have: learning from who took what, whatever the stars.
 
-use burn::tensor::Tensor;
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor};
 use recspeed_data::Csr;
 use recspeed_data::parts::Parts;
 use recspeed_types::spec::Training;
@@ -11,6 +13,7 @@ use crate::training::layout::Layout;
 use crate::training::losses::Targets;
 use crate::training::network::{Network, Noise, Output, Taped, Weights};
 use crate::training::rows::LookUp;
+use crate::training::saved::Parameters;
 use crate::training::{Batch, Lesson};
 
 /// Draws of an item that the user does not have before the last one drawn is taken: they have nearly everything.
@@ -78,6 +81,15 @@ pub(crate) trait PairNetwork: Send + Sync {
 
     /// Floats that one pair leaves behind for the backward pass, about.
     fn activations_per_pair(&self) -> usize;
+
+    /// The scores of some users for some items, where they can be had for less than those of all pairs: what depends on
+    /// the user alone or on the item alone is computed once. Equal to [`Self::score`] but for the last bits.
+    ///
+    /// # Shapes
+    /// - returns: `[users × items]`
+    fn grid(&self, _users: &[u32], _items: Range<u32>, _parameters: &Parameters, _device: &Device) -> Option<Vec<f32>> {
+        None
+    }
 
     /// Adds what it knows besides its parameters.
     fn add_to(&self, parts: Parts) -> Parts {

@@ -1,7 +1,9 @@
 //! Neural matrix factorization: a product of vectors and a small network, side by side.
 
-use burn::tensor::Tensor;
+use std::ops::Range;
+
 use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -11,6 +13,7 @@ use crate::method::{FitRequest, Method};
 use crate::training::layout::{DenseId, Initial, Layout, Linear, TableId};
 use crate::training::network::{Noise, Weights};
 use crate::training::rows::LookUp;
+use crate::training::saved::{Parameters, numbers};
 use crate::{Fitted, NeuralFitError};
 
 pub(crate) const METHOD: Method = Method {
@@ -124,5 +127,28 @@ impl PairNetwork for NeuMf {
 
     fn activations_per_pair(&self) -> usize {
         self.activations
+    }
+
+    /// The products of all pairs are one matrix product, and the first layer of the tower is a sum of a row of the user's and
+    /// a row of the item's.
+    fn grid(&self, users: &[u32], items: Range<u32>, parameters: &Parameters, device: &Device) -> Option<Vec<f32>> {
+        let (users, items) = (LookUp::from(users.to_vec()), LookUp::from(items.collect::<Vec<u32>>()));
+        let look_ups = [users.clone(), items.clone(), users.clone(), items.clone()];
+        let weights = parameters.weights(&self.layout, &look_ups, device);
+        let product_users = weights.rows(self.product_users) * weights.matrix(self.last.0).transpose();
+        let products = numbers(&product_users.matmul(weights.rows(self.product_items).transpose()));
+        let (user, item, bias) = self.first;
+        let of_users = weights.rows(self.tower_users).matmul(weights.matrix(user)) + weights.vector(bias).unsqueeze();
+        let of_items = weights.rows(self.tower_items).matmul(weights.matrix(item));
+        let width = of_users.dims()[1];
+        let mut scores = Vec::with_capacity(products.len());
+        for (user, products) in products.chunks_exact(items.len().max(1)).enumerate() {
+            let of_user = of_users.clone().slice([user..user + 1, 0..width]);
+            let first = relu(of_items.clone() + of_user);
+            let top = self.tower.iter().fold(first, |x, layer| relu(weights.linear(*layer, x)));
+            let towers = numbers(&weights.linear(self.last.1, top));
+            scores.extend(products.iter().zip(towers).map(|(product, tower)| product + tower));
+        }
+        Some(scores)
     }
 }

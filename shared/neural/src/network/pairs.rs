@@ -14,8 +14,10 @@ use crate::training::network::Taped;
 use crate::training::saved::{Parameters, numbers};
 use crate::{Fitted, NeuralFitError, NeuralModel};
 
-/// Pairs of one forward pass.
+/// Pairs of one forward pass, and items of one part of a grid.
 const CHUNK: usize = 1024;
+/// Users of a tile: enough that what is computed once for its items costs each of them little.
+const TILE: usize = 16;
 /// Pairs that a judgement may cost: some seconds of the usual networks.
 const JUDGED_PAIRS: usize = 5_000_000;
 
@@ -94,11 +96,30 @@ impl<N: PairNetwork> NeuralModel for PairModel<N> {
     }
 
     fn score_all(&self, user: u32, _: i64, scores: &mut [f32]) {
-        for (index, chunk) in scores.chunks_mut(CHUNK).enumerate() {
-            let first = (index * CHUNK) as u32;
-            let pairs: Vec<(u32, u32)> = (first..first + chunk.len() as u32).map(|item| (user, item)).collect();
-            self.score(&pairs, chunk);
+        self.score_tile(&[user], scores);
+    }
+
+    /// Some items of all users of the tile at a time.
+    fn score_tile(&self, users: &[u32], scores: &mut [f32]) {
+        let n_items = scores.len() / users.len().max(1);
+        for first in (0..n_items).step_by(CHUNK) {
+            let items = first..(first + CHUNK).min(n_items);
+            let range = first as u32..items.end as u32;
+            let grid = self.network.grid(users, range.clone(), &self.parameters, &self.device);
+            for (place, &user) in users.iter().enumerate() {
+                let into = &mut scores[place * n_items..][items.clone()];
+                if let Some(grid) = &grid {
+                    into.copy_from_slice(&grid[place * items.len()..][..items.len()]);
+                } else {
+                    let pairs: Vec<(u32, u32)> = range.clone().map(|item| (user, item)).collect();
+                    self.score(&pairs, into);
+                }
+            }
         }
+    }
+
+    fn tile_users(&self) -> usize {
+        TILE
     }
 
     fn reference_timestamp(&self) -> i64 {

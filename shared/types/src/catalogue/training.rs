@@ -16,7 +16,8 @@ impl TrainingDefaults {
     /// minute; of the others the paper's.
     pub(super) fn of(kind: &str) -> Self {
         let (epochs, batch_size, learning_rate) = match kind {
-            "neumf" | "wide-and-deep" | "deepfm" | "dlrm" => (20, 256, 1e-3),
+            "neumf" | "wide-and-deep" | "deepfm" => (20, 256, 1e-3),
+            "dlrm" => (5, 256, 1e-3),
             "autoencoder" => (60, 100, 1e-3),
             _ => (3, 64, 1e-3),
         };
