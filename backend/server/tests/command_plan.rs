@@ -52,6 +52,8 @@ fn a_plan_that_cannot_be_is_refused_with_one_that_can() {
         (&["--stages", "0"][..], "at least 1"),
         (&["--chunks", "2"], "use interleaved"),
         (&["--stages", "100000", "--micro-batches", "100000"], "at most 200000"),
+        (&["--stages", "3000", "--micro-batches", "1"], "at most 200000"),
+        (&["--parameters", "18446744073709551615", "--ranks", "2"], "1..=1000000000000000"),
         (&["--parameters", "10", "--ranks", "0"], "at least 1"),
     ] {
         let output = plan(arguments);

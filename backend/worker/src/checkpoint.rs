@@ -54,9 +54,9 @@ impl Checkpoints {
             let _ = fs::remove_file(&partial);
             return Err(error);
         }
-        if self.kept.back() != Some(&file) {
-            self.kept.push_back(file.clone());
-        }
+        // A hybrid's components count their steps each from the beginning: a step can come again.
+        self.kept.retain(|kept| *kept != file);
+        self.kept.push_back(file.clone());
         while self.kept.len() > KEPT
             && let Some(oldest) = self.kept.pop_front()
         {
@@ -103,6 +103,18 @@ mod tests {
             assert_eq!(files, expected);
         }
         assert_eq!(fs::read_to_string(folder.path().join("checkpoint-4.bin")).unwrap(), "state 4");
+    }
+
+    #[test]
+    fn steps_that_come_again_do_not_remove_what_was_written_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoints = Checkpoints::new(folder.path());
+        for (nth, step) in [4, 8, 12, 4, 8, 12, 16].into_iter().enumerate() {
+            checkpoints.write(step, format!("state {nth}").as_bytes()).unwrap();
+            let newest = fs::read_to_string(folder.path().join(format!("checkpoint-{step}.bin"))).unwrap();
+            assert_eq!(newest, format!("state {nth}"));
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), KEPT);
     }
 
     #[test]

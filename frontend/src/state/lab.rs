@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_types::api::{LabInfo, Role, RunRequest, UploadRecord};
+use recspeed_types::spec::EvaluationSpec;
 use recspeed_types::{ExperimentSpec, RunId};
 
 use super::{HeldFile, Origin, RunState, RunView, Session, Theme, Toasts, api, live, location, showcase, tab};
@@ -186,8 +187,9 @@ impl Lab {
 pub(crate) fn comparable(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
     match (a.resolve(), b.resolve()) {
         (Ok(a), Ok(b)) => {
-            (a.dataset, a.split, a.seed, a.evaluation.candidates, a.evaluation.threshold)
-                == (b.dataset, b.split, b.seed, b.evaluation.candidates, b.evaluation.threshold)
+            let measured = |of: &EvaluationSpec| (of.candidates, of.threshold, of.max_users);
+            (a.dataset, a.split, a.seed, measured(&a.evaluation))
+                == (b.dataset, b.split, b.seed, measured(&b.evaluation))
         }
         _ => false,
     }

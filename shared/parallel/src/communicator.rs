@@ -93,11 +93,14 @@ impl<T: Transport> Communicator<T> {
     /// groups other ones; 0 is the group of all.
     ///
     /// # Errors
-    /// [`CommError::NoSuchRank`]: a member does not exist, or this rank is none.
+    /// [`CommError::NoSuchRank`]: a member does not exist, or this rank is none; [`CommError::Repeated`].
     pub fn group(&self, members: &[usize], number: u32) -> Result<Self, CommError> {
         let ranks = self.ranks();
         if let Some(&peer) = members.iter().find(|&&member| member >= ranks) {
             return Err(CommError::NoSuchRank { rank: self.place, peer, ranks });
+        }
+        if let Some((_, &peer)) = members.iter().enumerate().find(|(at, member)| members[..*at].contains(member)) {
+            return Err(CommError::Repeated { rank: self.place, peer });
         }
         let place = members.iter().position(|&member| member == self.place).ok_or(CommError::NoSuchRank {
             rank: self.place,

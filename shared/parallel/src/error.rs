@@ -74,6 +74,14 @@ pub enum CommError {
         /// Ranks there are.
         ranks: usize,
     },
+    /// A group with the same rank twice.
+    #[error("rank {rank} made a group that holds rank {peer} twice")]
+    Repeated {
+        /// The rank that made it.
+        rank: usize,
+        /// The rank that is in it twice.
+        peer: usize,
+    },
     /// The run was cancelled.
     #[error("rank {rank} was told to stop")]
     Cancelled {

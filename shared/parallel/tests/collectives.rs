@@ -113,6 +113,13 @@ fn groups_do_not_read_each_others_messages() {
 }
 
 #[test]
+fn a_group_holds_each_rank_once() {
+    let error =
+        run(2, |communicator| async move { communicator.group(&[0, 1, 1], 1).map(|_| ()) }).expect_err("refused");
+    assert_eq!(error, CommError::Repeated { rank: 0, peer: 1 });
+}
+
+#[test]
 fn ranks_that_wait_for_each_other_are_told_so_at_once() {
     let error = run(2, |communicator| async move {
         communicator.recv::<f32>(1 - communicator.rank(), Tag::new("activation", 3)).await

@@ -20,15 +20,20 @@ pub enum PlanError {
         layers: usize,
     },
     /// A balance by hand that is not about this model.
-    #[error(
-        "the balance {given:?} places {} layers, and the model has {layers}: its numbers must add up to {layers}",
-        given.iter().sum::<usize>()
-    )]
+    #[error("the balance {given:?} does not place the model's {layers} layers: its numbers must add up to {layers}")]
     BalanceCount {
         /// Layers a stage, as given.
         given: Vec<usize>,
         /// Layers of the model.
         layers: usize,
+    },
+    /// A balance by hand for another number of stages.
+    #[error("the balance {given:?} is for {} stages, and there are {stages}: give one number for each stage", given.len())]
+    BalanceStages {
+        /// Layers a stage, as given.
+        given: Vec<usize>,
+        /// Stages asked for.
+        stages: usize,
     },
     /// A balance by hand with an empty stage.
     #[error("stage {stage} of the balance {given:?} has no layer: give each stage at least 1")]

@@ -46,6 +46,9 @@ impl Partition {
             return Err(PlanError::MoreStagesThanLayers { stages, layers: layers.len() });
         }
         match balance {
+            Balance::ByHand(counts) if counts.len() != stages => {
+                Err(PlanError::BalanceStages { given: counts.clone(), stages })
+            }
             Balance::ByHand(counts) => Self::by_hand(layers.len(), counts),
             Balance::Time { samples } => Self::smallest_maximum(layers, stages, |layer| layer.time(*samples)),
             Balance::Parameters => Self::smallest_maximum(layers, stages, |layer| layer.parameters as f64),
@@ -63,7 +66,7 @@ impl Partition {
         if let Some(stage) = counts.iter().position(|&count| count == 0) {
             return Err(PlanError::EmptyStage { stage, given: counts.to_vec() });
         }
-        if counts.iter().sum::<usize>() != layers {
+        if counts.iter().try_fold(0_usize, |sum, &count| sum.checked_add(count)) != Some(layers) {
             return Err(PlanError::BalanceCount { given: counts.to_vec(), layers });
         }
         let ends = counts.iter().scan(0, |end, &count| {

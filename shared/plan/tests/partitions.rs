@@ -92,6 +92,8 @@ fn what_cannot_be_is_refused_with_what_can() {
     assert!(error.to_string().contains("use 3 stages or fewer"), "{error}");
     assert_eq!(refused(0, &Balance::Parameters), PlanError::Zero { what: "strategy.stages" });
     assert!(refused(2, &Balance::ByHand(vec![1, 1])).to_string().contains("must add up to 3"));
+    assert!(refused(3, &Balance::ByHand(vec![1, 2])).to_string().contains("one number for each stage"));
+    assert!(refused(2, &Balance::ByHand(vec![usize::MAX, 4])).to_string().contains("must add up to 3"));
     assert_eq!(refused(2, &Balance::ByHand(vec![3, 0])), PlanError::EmptyStage { stage: 1, given: vec![3, 0] });
     let mut broken = three.clone();
     broken[1].forward.per_sample_us = f64::NAN;

@@ -105,6 +105,9 @@ proptest! {
             let at_most =
                 schedule.kind().held_at_most(schedule.ranks(), rank, schedule.micro_batches(), schedule.chunks());
             prop_assert!(buffers.count() <= at_most, "rank {} holds {} of {}", rank, buffers.count(), at_most);
+            if schedule.micro_batches().is_multiple_of(schedule.ranks()) {
+                prop_assert_eq!(buffers.count(), at_most, "rank {}", rank);
+            }
         }
     }
 

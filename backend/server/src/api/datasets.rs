@@ -142,15 +142,13 @@ fn refusal(error: &(dyn Error + 'static), name: &str, format: DataFormat) -> Api
             let refused = |words: &str| {
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable-data", format!("{name}: {words}."))
             };
-            let words = unreadable.to_string();
+            let words = unreadable.without_remedy();
             let of_the_format =
                 format!("Check that the file is written as {}, or choose another format.", format.as_str());
             return match unreadable {
-                // Its own remedy is a field of the spec, which an upload does not have.
-                ReadError::TooManyBadLines { .. } => {
-                    refused(words.split_once("; correct them").map_or(&words, |(what, _)| what)).remedy(of_the_format)
+                ReadError::TooManyBadLines { .. } | ReadError::NoRows { .. } | ReadError::Header { .. } => {
+                    refused(&words).remedy(of_the_format)
                 }
-                ReadError::NoRows { .. } | ReadError::Header { .. } => refused(&words).remedy(of_the_format),
                 _ => refused(&words),
             };
         }

@@ -117,18 +117,29 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// What is wrong, without the remedy where that is about the spec, which whoever gives a file away does not have.
+    pub fn without_remedy(&self) -> String {
+        match self {
+            Self::TooManyBadLines { bad, lines, limit, shown } => bad_lines(*bad, *lines, *limit, shown),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Bad lines quoted in the sentence; the report has more.
 const QUOTED: usize = 3;
 
 fn too_many(bad: u64, lines: u64, limit: f64, shown: &[BadLine]) -> String {
+    let what = bad_lines(bad, lines, limit, shown);
+    format!("{what}; correct them, check the format, or raise dataset.max_bad_share")
+}
+
+fn bad_lines(bad: u64, lines: u64, limit: f64, shown: &[BadLine]) -> String {
     let share = 100.0 * bad as f64 / lines.max(1) as f64;
     let first: Vec<String> = shown.iter().take(QUOTED).map(BadLine::to_string).collect();
-    format!(
-        "{bad} of {lines} data lines ({share:.1} %) are bad, allowed are {} %; first {}; correct them, check the \
-         format, or raise dataset.max_bad_share",
-        100.0 * limit,
-        first.join("; ")
-    )
+    let first = first.join("; ");
+    format!("{bad} of {lines} data lines ({share:.1} %) are bad, allowed are {} %; first {first}", 100.0 * limit)
 }
 
 /// What is wrong with one line.

@@ -92,15 +92,15 @@ pub fn forecast(
 ) -> Forecast {
     let shard = parameters.div_ceil(ranks.max(1) as u64);
     let part = |from: ShardLevel| if level >= from { shard } else { parameters };
-    let state = part(ShardLevel::Optimizer) * (optimizer.bytes() + precision.master_bytes());
+    let state = part(ShardLevel::Optimizer).saturating_mul(optimizer.bytes() + precision.master_bytes());
     let whole_layers = match level {
         ShardLevel::DataParallel | ShardLevel::Optimizer => 0,
         ShardLevel::Gradients => largest_layer,
         ShardLevel::Parameters => 2 * largest_layer,
     };
     Forecast {
-        parameters: part(ShardLevel::Parameters) * precision.bytes(),
-        gradients: part(ShardLevel::Gradients) * precision.bytes(),
+        parameters: part(ShardLevel::Parameters).saturating_mul(precision.bytes()),
+        gradients: part(ShardLevel::Gradients).saturating_mul(precision.bytes()),
         optimizer: if offload { 0 } else { state },
         host: if offload { state } else { 0 },
         transient: if ranks > 1 { whole_layers * precision.bytes() } else { 0 },

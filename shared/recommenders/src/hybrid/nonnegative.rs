@@ -7,6 +7,17 @@
 /// its parts. All 0 where no column speaks for `y`.
 pub(super) fn least_squares(gram: &[f64], target: &[f64]) -> Vec<f64> {
     let n = target.len();
+    // Columns of length 1: what depends on each other does so in any unit. A column of zeros says nothing.
+    let lengths: Vec<f64> = (0..n).map(|at| gram[at * n + at].max(0.0).sqrt()).collect();
+    let per = |value: f64, length: f64| if length > 0.0 { value / length } else { 0.0 };
+    let gram: Vec<f64> = (0..n * n).map(|at| per(per(gram[at], lengths[at / n]), lengths[at % n])).collect();
+    let target: Vec<f64> = (0..n).map(|at| per(target[at], lengths[at])).collect();
+    let best = over_supports(&gram, &target);
+    best.iter().zip(&lengths).map(|(&weight, &length)| per(weight, length)).collect()
+}
+
+fn over_supports(gram: &[f64], target: &[f64]) -> Vec<f64> {
+    let n = target.len();
     let mut best = (0.0, vec![0.0; n]);
     for support in 1u32..1 << n {
         let chosen: Vec<usize> = (0..n).filter(|at| support >> at & 1 == 1).collect();
@@ -75,6 +86,15 @@ mod tests {
     fn of_two_equal_columns_one_is_enough() {
         let (gram, target) = of(&[vec![1.0, 2.0], vec![1.0, 2.0]], &[2.0, 4.0]);
         assert_eq!(least_squares(&gram, &target), [2.0, 0.0]);
+    }
+
+    #[test]
+    fn the_unit_of_a_column_does_not_matter() {
+        let (gram, target) = of(&[vec![1e5, 0.0], vec![0.0, 1.0]], &[1.0, 1.0]);
+        let weights = least_squares(&gram, &target);
+        assert!((weights[0] * 1e5 - 1.0).abs() < 1e-12 && (weights[1] - 1.0).abs() < 1e-12, "{weights:?}");
+        let (gram, target) = of(&[vec![0.0, 0.0], vec![0.0, 2.0]], &[1.0, 1.0]);
+        assert_eq!(least_squares(&gram, &target), [0.0, 0.5]);
     }
 
     proptest! {

@@ -14,13 +14,15 @@ use serde_json::json;
 use super::failure::CommandError;
 use super::output;
 
-/// Ranks, micro-batches and chunks that one picture may have together: a simulation ends in well under a second.
+/// Cells that one plan may have together, micro-batches rounded up to whole groups of ranks: it is there in well under a second.
 const MAX_CELLS: usize = 200_000;
+/// More parameters than any model has.
+const MAX_PARAMETERS: u64 = 1_000_000_000_000_000;
 
 /// Arguments of `recspeed plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// Ranks of the pipeline, one or several stages each
+    /// Ranks of the pipeline: one stage each, or as many as --chunks says
     #[arg(long, default_value_t = 4)]
     stages: usize,
     /// Micro-batches that a batch is cut into
@@ -36,7 +38,7 @@ pub struct PlanArgs {
     #[arg(long, value_enum, default_value_t = RecomputeName::Never)]
     recompute: RecomputeName,
     /// Also what each level of ZeRO holds for a model with so many parameters, on --ranks ranks, in 32 bits with Adam
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_PARAMETERS))]
     parameters: Option<u64>,
     /// Ranks that share the parameters
     #[arg(long, default_value_t = 4, requires = "parameters")]
@@ -91,7 +93,8 @@ impl From<RecomputeName> for Recompute {
 
 /// Plans and prints.
 pub(crate) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
-    let cells = args.stages.saturating_mul(args.micro_batches).saturating_mul(args.chunks);
+    let groups = args.micro_batches.div_ceil(args.stages.max(1));
+    let cells = args.stages.saturating_mul(args.stages).saturating_mul(groups).saturating_mul(args.chunks);
     if cells > MAX_CELLS {
         return Err(CommandError::PlanTooLarge { cells, most: MAX_CELLS });
     }
@@ -192,7 +195,8 @@ fn as_json(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> Result<Str
     });
     let plan = json!({
         "schedule": schedule.kind().as_str(),
-        "stages": schedule.ranks(),
+        "ranks": schedule.ranks(),
+        "stages": schedule.stages(),
         "micro_batches": schedule.micro_batches(),
         "chunks": schedule.chunks(),
         "bubble": run.bubble(),

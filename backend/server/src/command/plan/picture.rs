@@ -21,19 +21,20 @@ pub(super) fn draw(schedule: &Schedule, run: &Simulation) -> String {
     let units = run.computed_us.round() as usize;
     let width = 2 + (schedule.micro_batches().max(2) - 1).to_string().len();
     let shown = units.min(MAX_COLUMNS / width);
-    let mut lines = vec![vec![format!("{:<width$}", "·"); units]; schedule.ranks()];
+    let mut lines = vec![vec![format!("{:<width$}", "·"); shown]; schedule.ranks()];
     for span in run.spans.iter().filter(|span| span.instruction.computes()) {
         let Some(cell) = span.instruction.cell() else { continue };
         let (start, end) = (span.start_us.round() as usize, span.end_us.round() as usize);
         let label = format!("{}{}", name(span.instruction), cell.micro_batch);
-        for (at, place) in lines[span.rank][start..end].iter_mut().enumerate() {
+        let seen = start.min(shown)..end.min(shown);
+        for (at, place) in lines[span.rank][seen].iter_mut().enumerate() {
             *place = if at == 0 { format!("{label:<width$}") } else { format!("{:<width$}", "–") };
         }
     }
     let picture = lines
         .iter()
         .enumerate()
-        .map(|(rank, line)| format!("rank {rank:<3} {}", line[..shown].concat().trim_end()))
+        .map(|(rank, line)| format!("rank {rank:<3} {}", line.concat().trim_end()))
         .collect::<Vec<_>>()
         .join("\n");
     let in_parts = run.spans.iter().any(|span| matches!(span.instruction, Instruction::BackwardWeight(_)));
