@@ -37,6 +37,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) resume: Option<PathBuf>,
 
+    /// Write the value of each user into this file (JSON) before the run's last event.
+    #[arg(long)]
+    pub(crate) users: Option<PathBuf>,
+
     /// Number of the first event: more than 0 when an earlier worker of this run has already spoken.
     #[arg(long, default_value_t = 0)]
     pub(crate) first_seq: u64,

@@ -1,6 +1,6 @@
 //! One run from the first event to the exit status.
 
-use std::io::Read as _;
+use std::io::{BufWriter, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use recspeed_datasets::{DataHome, LookUp};
 use recspeed_experiment::{Numbering, RunFailure};
 use recspeed_types::limits::MAX_SPEC_BYTES;
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunSummary};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunSummary, UserValues};
 
 use crate::arguments::Arguments;
 use crate::checkpoint::Checkpoints;
@@ -69,7 +69,26 @@ fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFa
         checkpoints: arguments.checkpoint_dir.as_deref().map(Checkpoints::new),
         resume: read_resume(arguments.resume.as_deref())?,
     };
-    recspeed_experiment::run(&arguments.run, &spec, &mut process).map(|outcome| outcome.summary)
+    let outcome = recspeed_experiment::run(&arguments.run, &spec, &mut process)?;
+    if let Some(path) = &arguments.users {
+        write_users(path, &outcome.user_values())?;
+    }
+    Ok(outcome.summary)
+}
+
+fn write_users(path: &Path, values: &UserValues) -> Result<(), RunFailure> {
+    let write = || -> std::io::Result<()> {
+        let mut file = BufWriter::new(std::fs::File::create(path)?);
+        serde_json::to_writer(&mut file, values)?;
+        file.flush()
+    };
+    write().map_err(|error| {
+        let place = path.display();
+        RunFailure::new(
+            FailureCode::Internal,
+            format!("The values of the users cannot be written to {place} ({error}); make room or name another file."),
+        )
+    })
 }
 
 fn read_spec(arguments: &Arguments) -> Result<ExperimentSpec, RunFailure> {

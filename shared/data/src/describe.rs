@@ -1,10 +1,10 @@
 //! What a data set looks like.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
+use crate::calendar;
 use crate::interactions::Interactions;
+use crate::long_tail::{CountBin, TailPoint, bins, curve};
 use crate::split::SplitRows;
 
 /// A data set in numbers.
@@ -36,12 +36,35 @@ pub struct DatasetReport {
     pub last_timestamp: Option<i64>,
     /// Rows by calendar year (UTC), years ascending; empty where the data have no times.
     pub years: Vec<(i64, u64)>,
+    /// Rows by calendar month (UTC) as `2014-07`, without gaps; empty where the data have no times.
+    pub months: Vec<(String, u64)>,
+    /// By calendar year, users and items whose first row is of that year; empty where the data have no times.
+    pub arrivals: Vec<Arrivals>,
+    /// Users by number of rows.
+    pub user_activity: Vec<CountBin>,
+    /// Items by number of rows.
+    pub item_popularity: Vec<CountBin>,
+    /// What the most active users hold.
+    pub user_tail: Vec<TailPoint>,
+    /// What the most popular items hold.
+    pub item_tail: Vec<TailPoint>,
     /// Users with fewer than five rows: too few to learn a taste from.
     pub cold_users: u64,
     /// Items with fewer than five rows.
     pub cold_items: u64,
     /// Bytes of the columns and dictionaries in memory.
     pub column_bytes: u64,
+}
+
+/// Who and what came in a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Arrivals {
+    /// The calendar year.
+    pub year: i64,
+    /// Users whose oldest row is of it.
+    pub users: u64,
+    /// Items whose oldest row is of it.
+    pub items: u64,
 }
 
 /// How rows spread over users or items.
@@ -93,13 +116,19 @@ pub fn describe(interactions: &Interactions) -> DatasetReport {
         ratings: if rated { rating_histogram(&data.rating) } else { Vec::new() },
         rating_mean: rated.then_some(mean),
         rating_sd: rated.then(|| variance.sqrt()),
+        user_activity: bins(&per_user),
+        item_popularity: bins(&per_item),
+        user_tail: curve(&per_user),
+        item_tail: curve(&per_item),
         cold_users: per_user.iter().filter(|&&n| n < WARM).count() as u64,
         cold_items: per_item.iter().filter(|&&n| n < WARM).count() as u64,
         per_user: quantiles(per_user),
         per_item: quantiles(per_item),
         first_timestamp: times().and_then(|t| t.iter().min().copied()),
         last_timestamp: times().and_then(|t| t.iter().max().copied()),
-        years: times().map(|t| year_histogram(t)).unwrap_or_default(),
+        years: times().map(|t| calendar::years(t)).unwrap_or_default(),
+        months: times().map(|t| calendar::months(t)).unwrap_or_default(),
+        arrivals: if data.has_timestamps { arrivals(data) } else { Vec::new() },
         column_bytes: data.column_bytes() as u64,
     }
 }
@@ -118,6 +147,24 @@ pub fn leak_count(interactions: &Interactions, rows: &SplitRows) -> u64 {
     let leaks =
         |row: &&u32| interactions.timestamp[**row as usize] < newest[interactions.user[**row as usize] as usize];
     rows.test.iter().filter(leaks).count() as u64
+}
+
+fn arrivals(data: &Interactions) -> Vec<Arrivals> {
+    let oldest = |column: &[u32], n: usize| {
+        let mut oldest = vec![i64::MAX; n];
+        for (&index, &time) in column.iter().zip(&data.timestamp) {
+            oldest[index as usize] = oldest[index as usize].min(time);
+        }
+        oldest
+    };
+    let mut years: std::collections::BTreeMap<i64, (u64, u64)> = std::collections::BTreeMap::new();
+    for time in oldest(&data.user, data.n_users()) {
+        years.entry(calendar::year_of(time)).or_default().0 += 1;
+    }
+    for time in oldest(&data.item, data.n_items()) {
+        years.entry(calendar::year_of(time)).or_default().1 += 1;
+    }
+    years.into_iter().map(|(year, (users, items))| Arrivals { year, users, items }).collect()
 }
 
 fn counts(column: &[u32], n: usize) -> Vec<u32> {
@@ -163,30 +210,6 @@ fn rating_histogram(ratings: &[f32]) -> Vec<(f32, u64)> {
     found
 }
 
-fn year_histogram(timestamps: &[i64]) -> Vec<(i64, u64)> {
-    let mut days: BTreeMap<i64, u64> = BTreeMap::new();
-    for &time in timestamps {
-        *days.entry(time.div_euclid(86_400)).or_default() += 1;
-    }
-    let mut years: BTreeMap<i64, u64> = BTreeMap::new();
-    for (day, count) in days {
-        *years.entry(year_of(day)).or_default() += count;
-    }
-    years.into_iter().collect()
-}
-
-/// Calendar year of a day counted from 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
-/// `civil_from_days`).
-fn year_of(day: i64) -> i64 {
-    let shifted = i128::from(day) + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Years of this calendar begin in March; days 306 and later belong to the next civil year.
-    (year_of_era + era * 400 + i128::from(day_of_year >= 306)) as i64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,17 +232,15 @@ mod tests {
         // Counts 1 and 3: Gini = 2·(1·1 + 2·3)/(2·4) − 3/2 = 0.25.
         assert_eq!(report.per_user.gini, 0.25);
         assert_eq!(report.years, [(1970, 3), (1971, 1)]);
+        assert_eq!(
+            (report.months.len(), report.months[0].clone(), report.months[12].1),
+            (13, ("1970-01".into(), 3), 1)
+        );
+        // Item b came in 1971, everybody and everything else in 1970.
+        let came: Vec<_> = report.arrivals.iter().map(|came| (came.year, came.users, came.items)).collect();
+        assert_eq!(came, [(1970, 2, 1), (1971, 0, 1)]);
+        assert_eq!(report.item_popularity.iter().map(|bin| bin.count).collect::<Vec<_>>(), [1, 0, 1]);
         assert_eq!(report.cold_users, 2);
-    }
-
-    #[test]
-    fn years_change_at_new_year_and_leap_days_belong_to_theirs() {
-        // `date -u -d 2000-02-29 +%s` and its neighbours, divided by 86,400.
-        for (day, year) in
-            [(-1, 1969), (0, 1970), (11_016, 2000), (11_322, 2000), (11_323, 2001), (16_435, 2014), (16_436, 2015)]
-        {
-            assert_eq!(year_of(day), year, "day {day}");
-        }
     }
 
     #[test]

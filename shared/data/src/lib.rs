@@ -7,13 +7,16 @@
 #[cfg(feature = "arrow")]
 pub mod arrow_ipc;
 mod attributes;
+mod calendar;
 mod csr;
 mod describe;
 mod dictionary;
+mod enrich;
 mod filters;
 mod generate;
 mod hash;
 mod interactions;
+mod long_tail;
 pub mod parts;
 mod random;
 mod read;
@@ -21,11 +24,13 @@ mod split;
 
 pub use attributes::{AttributeColumn, AttributeValues, Attributes};
 pub use csr::Csr;
-pub use describe::{CountQuantiles, DatasetReport, describe, leak_count};
+pub use describe::{Arrivals, CountQuantiles, DatasetReport, describe, leak_count};
 pub use dictionary::{Dictionary, DictionaryBuilder};
+pub use enrich::{derive, shuffled};
 pub use filters::apply_filters;
 pub use generate::{Generated, generate};
 pub use hash::columns_sha256;
 pub use interactions::{Interactions, InteractionsBuilder};
+pub use long_tail::{CountBin, TailPoint};
 pub use read::{BadLine, ReadError, ReadLimits, ReadOutcome, ReadReport, read_attributes, read_ratings};
-pub use split::{SplitError, SplitRows, split};
+pub use split::{SplitError, SplitReport, SplitRows, split, split_reports};

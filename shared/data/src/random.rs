@@ -17,6 +17,8 @@ pub(crate) enum Stream {
     Users = 4,
     /// [`crate::generate`]: the ratings.
     Ratings = 5,
+    /// [`crate::shuffled`]: the order of what is dealt out anew.
+    Shuffle = 6,
 }
 
 /// The generator of `stream` under `seed`.

@@ -48,7 +48,7 @@ impl Audience {
             data.test_rows.iter().filter(|&&row| known_counts[all.item[row as usize] as usize] == 0).count() as u64;
         let users = match spec.evaluation.max_users {
             Some(most) if most < test_users.len() as u64 => {
-                let mut rng = ChaCha8Rng::seed_from_u64(spec.seed ^ USER_STREAM);
+                let mut rng = ChaCha8Rng::seed_from_u64(spec.data_seed ^ USER_STREAM);
                 let mut drawn: Vec<u32> =
                     sample(&mut rng, test_users.len(), most as usize).iter().map(|at| test_users[at]).collect();
                 drawn.sort_unstable();

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use recspeed_metrics::{MetricError, liking, rating};
-use recspeed_types::spec::{Candidates, ResolvedSpec};
+use recspeed_types::event::MeasuredOn;
+use recspeed_types::spec::{Candidates, EvaluateOn, ResolvedSpec};
 use recspeed_types::summary::{Breakdown, EvaluationInfo, Latency};
 use recspeed_types::{EventKind, FailureCode, MetricKind, MetricName};
 
 use crate::audience::Audience;
 use crate::breakdown::{Measured, breakdowns};
+use crate::enriched::Inputs;
 use crate::model::Model;
 use crate::rank::rank;
 use crate::run::{Prepared, Story, stop_if_asked};
@@ -110,12 +112,17 @@ pub(crate) fn evaluate(
             ));
         }
     }
+    let measured_on = match spec.evaluation.on {
+        EvaluateOn::Test => MeasuredOn::Test,
+        EvaluateOn::Validation => MeasuredOn::Validation,
+    };
     for name in &spec.evaluation.metrics {
         if let Some(&value) = values.get(&name.to_string()) {
-            host.event(EventKind::metric(name, value, step, epoch));
+            host.event(EventKind::metric(name, measured_on, value, step, epoch));
         }
     }
     let info = EvaluationInfo {
+        on: spec.evaluation.on,
         candidates: spec.evaluation.candidates.describe().to_owned(),
         candidate_items: audience.candidate_items(),
         test_users: audience.test_users.len() as u64,
@@ -186,11 +193,13 @@ fn predict_test_rows(
     let all = &data.interactions;
     let total = data.test_rows.len() as u64;
     let mut predicted = Vec::with_capacity(data.test_rows.len());
-    for rows in data.test_rows.chunks(ROWS_AT_ONCE) {
+    let inputs = Inputs::new(spec, data);
+    for places in (0..data.test_rows.len()).collect::<Vec<_>>().chunks(ROWS_AT_ONCE) {
         stop_if_asked(host)?;
-        let column = |values: &[u32]| rows.iter().map(|&row| values[row as usize]).collect::<Vec<u32>>();
-        let times: Vec<i64> = rows.iter().map(|&row| all.timestamp[row as usize]).collect();
-        predicted.extend(model.predict_rows(&column(&all.user), &column(&all.item), &times));
+        let user: Vec<u32> = places.iter().map(|&place| all.user[inputs.user(place)]).collect();
+        let item: Vec<u32> = places.iter().map(|&place| all.item[inputs.item(place)]).collect();
+        let times: Vec<i64> = places.iter().map(|&place| all.timestamp[inputs.time(place)]).collect();
+        predicted.extend(model.predict_rows(&user, &item, &times));
         host.event(EventKind::Progress { done: predicted.len() as u64, total, unit: "rows".to_owned() });
     }
     let stars: Vec<f32> = data.test_rows.iter().map(|&row| all.rating[row as usize]).collect();

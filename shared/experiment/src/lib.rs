@@ -3,6 +3,7 @@
 
 mod audience;
 mod breakdown;
+mod enriched;
 mod evaluate;
 mod failure;
 mod fit;

@@ -58,6 +58,10 @@ pub(crate) fn rank(
         let k = name.k.and_then(|k| NonZeroUsize::new(k as usize)).unwrap_or(NonZeroUsize::MIN);
         let value = match name.kind {
             MetricKind::Coverage => beyond_accuracy::coverage(lists, k, &audience.candidates),
+            MetricKind::ColdCoverage => {
+                let cold: Vec<bool> = audience.known_counts.iter().map(|&count| count == 0).collect();
+                beyond_accuracy::cold_coverage(lists, k, &cold)
+            }
             MetricKind::MeanPopularity => beyond_accuracy::mean_popularity(lists, k, &audience.fit_counts),
             MetricKind::Gini => beyond_accuracy::gini(lists, k, &audience.candidates),
             kind => {

@@ -2,10 +2,11 @@
 
 use recspeed_data::{Attributes, Interactions, SplitRows, apply_filters, leak_count, split};
 use recspeed_types::event::{MemoryBytes, Phase};
-use recspeed_types::spec::{Candidates, FitOn, ResolvedSpec};
+use recspeed_types::spec::{Candidates, EvaluateOn, FitOn, ResolvedSpec};
 use recspeed_types::summary::{DataInfo, EngineInfo, Mode, RunSummary, SummaryStatus, Timing};
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, UserValues};
 
+use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
 use crate::model::Model;
@@ -33,7 +34,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
 
     let load_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Load });
-    let prepared = prepare(&spec, host, &mut story)?;
+    let prepared = enriched(&spec, prepare(&spec, host, &mut story)?)?;
     host.event(EventKind::Data { data: prepared.info.clone() });
 
     let fit_start = host.now_us();
@@ -99,6 +100,14 @@ pub struct Outcome {
     pub interactions: Interactions,
 }
 
+impl Outcome {
+    /// The value of each user, by the user's id.
+    pub fn user_values(&self) -> UserValues {
+        let id = |&user: &u32| self.interactions.users.get(user).to_owned();
+        UserValues { users: self.users.users.iter().map(id).collect(), columns: self.users.columns.clone() }
+    }
+}
+
 /// What the summary will repeat.
 pub(crate) struct Story {
     warnings: Vec<String>,
@@ -123,18 +132,18 @@ pub(crate) struct Prepared {
     pub(crate) steer_rows: Vec<u32>,
     /// All rows before the test, training and validation, ascending: what the user has seen.
     pub(crate) known_rows: Vec<u32>,
-    /// Rows held out to the end, ascending.
+    /// Rows that are measured on, ascending: those held out to the end, or those of the validation in their place.
     pub(crate) test_rows: Vec<u32>,
     pub(crate) info: DataInfo,
 }
 
 fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Result<Prepared, RunFailure> {
-    let loaded = host.load(&spec.dataset, spec.seed)?;
+    let loaded = host.load(&spec.dataset, spec.data_seed)?;
     stop_if_asked(host)?;
     warn_of_bad_lines(&loaded, host, story);
     let LoadedData { interactions, item_attributes, user_attributes, report, name, sha256, synthetic } = loaded;
     let before = interactions.len();
-    let interactions = apply_filters(interactions, &spec.dataset.filters, spec.seed);
+    let interactions = apply_filters(interactions, &spec.dataset.filters, spec.data_seed);
     if interactions.is_empty() {
         let cause = if before == 0 {
             format!("{name} holds no ratings; check dataset.format.")
@@ -145,10 +154,15 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
         };
         return Err(RunFailure::new(FailureCode::Data, cause));
     }
-    let SplitRows { train, validation, test } = split(&interactions, &spec.split, spec.seed)
+    let SplitRows { train, validation, test } = split(&interactions, &spec.split, spec.data_seed)
         .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("split: {error}")))?;
-    if train.is_empty() || test.is_empty() {
-        let empty = if train.is_empty() { "training" } else { "test" };
+    let no_validation = spec.evaluation.on == EvaluateOn::Validation && validation.is_empty();
+    if train.is_empty() || test.is_empty() || no_validation {
+        let empty = match () {
+            () if train.is_empty() => "training",
+            () if test.is_empty() => "test",
+            () => "validation",
+        };
         let cause = format!(
             "The split leaves no {empty} rows of {} rows; choose another split.kind or another share.",
             interactions.len()
@@ -157,10 +171,14 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
     }
     if spec.evaluation.candidates == Candidates::Cold {
         let mut known = vec![false; interactions.n_items()];
-        for &row in train.iter().chain(&validation) {
+        let (steering, measured) = match spec.evaluation.on {
+            EvaluateOn::Test => (&validation[..], &test),
+            EvaluateOn::Validation => (&[][..], &validation),
+        };
+        for &row in train.iter().chain(steering) {
             known[interactions.item[row as usize] as usize] = true;
         }
-        if test.iter().all(|&row| known[interactions.item[row as usize] as usize]) {
+        if measured.iter().all(|&row| known[interactions.item[row as usize] as usize]) {
             let cause = "evaluation.candidates is `cold`, but every item of the test has rows before it; take split.kind `cold-items`, or candidates `unseen`.";
             return Err(RunFailure::new(FailureCode::InvalidSpec, cause.to_owned()));
         }
@@ -182,6 +200,19 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
     let leaks = interactions.has_timestamps.then(|| leak_count(&interactions, &rows));
     let info = DataInfo { leaks, ..info };
     warn_of_leaks(leaks.unwrap_or(0), rows.test.len(), host, story);
+    if spec.evaluation.on == EvaluateOn::Validation {
+        // The test rows are left out of everything.
+        return Ok(Prepared {
+            interactions,
+            item_attributes,
+            user_attributes,
+            fit_rows: rows.train.clone(),
+            steer_rows: rows.validation.clone(),
+            known_rows: rows.train,
+            test_rows: rows.validation,
+            info,
+        });
+    }
     let (fit_rows, steer_rows) = match spec.split.fit_on {
         FitOn::Train => (rows.train, rows.validation),
         FitOn::TrainValidation => (known_rows.clone(), Vec::new()),

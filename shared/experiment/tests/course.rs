@@ -145,6 +145,87 @@ fn means_and_errors_are_those_worked_out_by_hand() {
     assert!((metrics["accuracy"] - 2.0 / 3.0).abs() < 1e-12);
 }
 
+/// Fold 2 of 2 holds the second six out. Before the test x has 3 rows, y 2, z 1, and w none; d has none.
+const COLD: &str =
+    "a,x,5,1\na,y,4,2\nb,x,3,3\nb,z,2,4\nc,x,4,5\nc,y,1,6\na,z,5,7\nb,y,4,8\nc,w,3,9\nd,x,5,10\na,w,1,0\nd,y,2,11\n";
+
+fn fold_two_by_popularity(csv: &str, evaluation: &str) -> RunSummary {
+    let frame = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"contiguous-fold\"\nfolds = 2\nfold = 2\n[recommender]\nkind = \"popularity\"\n";
+    attempt(Some(csv), &format!("{frame}[evaluation]\n{evaluation}\n"), None).0.unwrap()
+}
+
+#[test]
+fn groups_of_users_and_rows_are_those_worked_out_by_hand() {
+    use recspeed_types::summary::BreakdownBy::{ColdStart, ItemPopularity, UserActivity};
+    let summary = fold_two_by_popularity(COLD, "metrics = [\"hit@1\", \"recall@1\"]");
+    // First places: z for a and c, who know x and y; y for b; x for d, who knows nothing.
+    assert_eq!((summary.metrics["hit@1"], summary.metrics["recall@1"]), (0.75, 0.5));
+    let of = |by| {
+        let breakdown = summary.breakdowns.iter().find(|breakdown| breakdown.by == by).unwrap();
+        let group = |group: &recspeed_types::summary::Group| {
+            (group.name.clone(), group.users, group.rows, group.metrics["recall@1"])
+        };
+        breakdown.groups.iter().map(group).collect::<Vec<_>>()
+    };
+    let named = |list: &[(&str, u64, u64, f64)]| {
+        list.iter().map(|group| (group.0.to_owned(), group.1, group.2, group.3)).collect::<Vec<_>>()
+    };
+    // Of d's two items one, of a's two one, of b's one one, of c's one none.
+    assert_eq!(of(UserActivity), named(&[("no ratings", 1, 2, 0.5), ("1 to 4 ratings", 3, 4, 0.5)]));
+    assert_eq!(
+        of(ItemPopularity),
+        named(&[
+            ("most popular tenth", 1, 1, 1.0),
+            ("tenth 4", 2, 2, 0.5),
+            ("tenth 7", 1, 1, 1.0),
+            ("items without ratings", 2, 2, 0.0)
+        ])
+    );
+    assert_eq!(
+        of(ColdStart),
+        named(&[("user and item known", 2, 2, 1.0), ("new item", 2, 2, 0.0), ("new user", 1, 2, 0.5)])
+    );
+    assert_eq!((summary.evaluation.cold_users, summary.evaluation.cold_item_rows), (1, 2));
+    // a rated w at time 0, before its training row at time 2.
+    assert_eq!(summary.data.leaks, Some(1));
+}
+
+#[test]
+fn a_measure_on_the_validation_rows_never_looks_at_the_test_rows() {
+    // Of a's four rows the newest is the test and the one before it the validation; b and c only fill the shelves.
+    let rows =
+        |last: &str| format!("b,x,5,1\nb,y,5,2\nb,{last},5,9\nc,x,5,1\na,z,5,3\na,w,5,4\na,x,5,5\na,{last},5,6\n");
+    let on = |csv: &str, on: &str| {
+        let text = format!(
+            "{FRAME}[split]\nkind = \"leave-last-out\"\nvalidation = true\nfit_on = \"train-validation\"\n[recommender]\nkind = \"popularity\"\n[evaluation]\nmetrics = [\"hit@1\", \"novelty@1\"]\non = \"{on}\"\n"
+        );
+        attempt(Some(csv), &text, None).0.unwrap()
+    };
+    let (one, other) = (on(&rows("q"), "validation"), on(&rows("r"), "validation"));
+    assert_eq!((&one.metrics, one.evaluation.candidate_items), (&other.metrics, other.evaluation.candidate_items));
+    // Training: b has x, a has z and w, c has x. a's validation item x is the most popular.
+    assert_eq!(one.evaluation.on, recspeed_types::spec::EvaluateOn::Validation);
+    assert!(on(&rows("q"), "test").evaluation.candidate_items > one.evaluation.candidate_items);
+    let failure = attempt(
+        None,
+        &format!("{FRAME}[recommender]\nkind = \"popularity\"\n[evaluation]\non = \"validation\"\n"),
+        None,
+    );
+    assert!(failure.0.unwrap_err().cause.contains("split.validation_ratio"));
+}
+
+#[test]
+fn ties_at_the_last_place_and_cold_items_in_lists_are_counted() {
+    // x and y have one row each: the tie rule decides for c, while a has only y left.
+    let tied = fold_two_by_popularity("a,x,5,1\nb,y,3,2\nc,x,5,3\na,y,4,4\n", "metrics = [\"hit@1\"]");
+    assert_eq!((tied.evaluation.tie_share, tied.metrics["hit@1"]), (0.5, 1.0));
+    // The one cold item, w, comes last: nobody sees it in the first place, d sees it in the fourth.
+    let metrics = "metrics = [\"cold-coverage@1\", \"cold-coverage@4\"]";
+    let cold = fold_two_by_popularity(COLD, &format!("{metrics}\ncandidates = \"unseen-and-cold\""));
+    assert_eq!((cold.metrics["cold-coverage@1"], cold.metrics["cold-coverage@4"]), (0.0, 1.0));
+    assert_eq!(fold_two_by_popularity(COLD, metrics).metrics["cold-coverage@4"], 0.0);
+}
+
 #[test]
 fn a_test_on_the_past_is_told_as_a_warning() {
     let spec = format!(
@@ -179,6 +260,21 @@ fn a_split_that_leaves_no_test_rows_is_a_failure_with_a_remedy() {
     let failure = attempt(Some("a,x,5,1\nb,y,3,2\n"), &spec, None).0.unwrap_err();
     assert_eq!(failure.code, FailureCode::InvalidSpec);
     assert!(failure.cause.contains("split"), "{failure}");
+}
+
+#[test]
+fn runs_that_share_the_data_seed_learn_from_and_are_measured_on_the_same_rows() {
+    let result = |kind: &str, seeds: &str| {
+        let text = format!(
+            "{seeds}\n{FRAME}sample = 5000\n[recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 100\n"
+        );
+        attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{kind}: {failure}"))
+    };
+    let (first, second) = (result("popularity", "seed = 1"), result("popularity", "seed = 2\ndata_seed = 1"));
+    assert_eq!((&first.metrics, &first.data), (&second.metrics, &second.data));
+    assert_ne!(first.metrics, result("popularity", "seed = 2").metrics);
+    // The method's own chance is that of `seed`.
+    assert_ne!(result("random", "seed = 1").metrics, result("random", "seed = 2\ndata_seed = 1").metrics);
 }
 
 #[test]

@@ -80,6 +80,29 @@ pub fn coverage(lists: Lists<'_>, k: NonZeroUsize, training_counts: &[u32]) -> R
     Ok(distinct as f64 / training_items as f64)
 }
 
+/// Cold-start coverage at k: distinct cold items in the first `k` places of any list, divided by all cold items.
+///
+/// # Shapes
+/// - `cold`: `[n_items]`, whether nobody rated the item before the test
+/// - returns: in `[0, 1]`
+///
+/// # Errors
+/// [`MetricError::Empty`] without cold items; [`MetricError::UnknownItem`].
+pub fn cold_coverage(lists: Lists<'_>, k: NonZeroUsize, cold: &[bool]) -> Result<f64, MetricError> {
+    let all = cold.iter().filter(|&&is_cold| is_cold).count();
+    if all == 0 {
+        return Err(MetricError::Empty { metric: "cold-coverage", over: "the items without a row before the test" });
+    }
+    let mut waiting = cold.to_vec();
+    let mut found = 0usize;
+    for item in lists.first(k) {
+        let waits = waiting.get_mut(item as usize).ok_or(MetricError::UnknownItem { item, items: cold.len() })?;
+        found += usize::from(*waits);
+        *waits = false;
+    }
+    Ok(found as f64 / all as f64)
+}
+
 /// Mean popularity at k: mean number of training interactions of the recommended items, over all filled places
 /// among the first `k` of all lists.
 ///
@@ -150,6 +173,11 @@ mod tests {
         let lists = Lists::new(&ITEMS, 3).unwrap();
         assert_eq!(coverage(lists, at(3), &COUNTS), Ok(1.0));
         assert_eq!(coverage(lists, at(1), &COUNTS), Ok(2.0 / 4.0));
+        // Items 3 and 4 are cold: 3 is in a list, in the second place.
+        let cold = [false, false, false, true, true];
+        assert_eq!(cold_coverage(lists, at(3), &cold), Ok(0.5));
+        assert_eq!(cold_coverage(lists, at(1), &cold), Ok(0.0));
+        assert!(cold_coverage(lists, at(1), &[false; 5]).is_err());
         // (10 + 4 + 2 + 4 + 1) / 5 filled places
         assert_eq!(mean_popularity(lists, at(3), &COUNTS), Ok(21.0 / 5.0));
         assert_eq!(mean_popularity(lists, at(1), &COUNTS), Ok(14.0 / 2.0));

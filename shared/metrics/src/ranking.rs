@@ -177,6 +177,8 @@ mod tests {
     fn a_hand_worked_case() {
         assert_eq!(precision(&RANKED, &RELEVANT, at(5)), Ok(2.0 / 5.0));
         assert_eq!(recall(&RANKED, &RELEVANT, at(5)), Ok(2.0 / 3.0));
+        // 2 · 2/5 · 2/3 / (2/5 + 2/3) = 1/2
+        assert_eq!(f1(&RANKED, &RELEVANT, at(5)), Ok(0.5));
         assert_eq!(hit(&RANKED, &RELEVANT, at(5)), Ok(1.0));
         assert_eq!(reciprocal_rank(&RANKED, &RELEVANT, at(5)), Ok(0.5));
         // (1/2 + 2/5) / 5

@@ -192,9 +192,9 @@ impl EventKind {
         matches!(self, Self::Finished { .. } | Self::Failed { .. })
     }
 
-    /// A training or evaluation number.
-    pub fn metric(name: &MetricName, value: f64, step: u64, epoch: f64) -> Self {
-        Self::Metric { name: name.to_string(), split: MeasuredOn::Test, step, epoch, value }
+    /// A number of the evaluation.
+    pub fn metric(name: &MetricName, split: MeasuredOn, value: f64, step: u64, epoch: f64) -> Self {
+        Self::Metric { name: name.to_string(), split, step, epoch, value }
     }
 }
 

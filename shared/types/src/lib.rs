@@ -7,14 +7,17 @@
 pub mod api;
 pub mod builtin;
 pub mod catalogue;
+pub mod comparison;
 pub mod event;
 pub mod fit;
 pub mod limits;
 pub mod metric;
 pub mod permalink;
 pub mod probe;
+pub mod search;
 pub mod spec;
 pub mod summary;
+pub mod user_values;
 
 pub use event::{EventKind, FailureCode, RunEvent, RunId};
 pub use fit::{FitObserver, Unobserved};
@@ -22,3 +25,4 @@ pub use metric::{MetricKind, MetricName};
 pub use permalink::{PermalinkError, decode_permalink, encode_permalink};
 pub use spec::{ExperimentSpec, ResolvedSpec, SpecError, SpecErrors};
 pub use summary::RunSummary;
+pub use user_values::UserValues;

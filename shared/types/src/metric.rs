@@ -45,6 +45,8 @@ pub enum MetricKind {
     Mrr,
     /// Item coverage at k.
     Coverage,
+    /// Share of the items without rows before the test that are recommended at k.
+    ColdCoverage,
     /// Mean popularity of the recommended items at k.
     MeanPopularity,
     /// How much more popular the recommended items are than the user's own, at k.
@@ -60,7 +62,7 @@ pub enum MetricKind {
 }
 
 /// Every kind, in the order that tables and help texts use.
-pub const METRIC_KINDS: [MetricKind; 23] = [
+pub const METRIC_KINDS: [MetricKind; 24] = [
     MetricKind::Rmse,
     MetricKind::Mae,
     MetricKind::Nrmse,
@@ -78,6 +80,7 @@ pub const METRIC_KINDS: [MetricKind; 23] = [
     MetricKind::Map,
     MetricKind::Mrr,
     MetricKind::Coverage,
+    MetricKind::ColdCoverage,
     MetricKind::MeanPopularity,
     MetricKind::PopularityLift,
     MetricKind::Novelty,
@@ -118,6 +121,7 @@ impl MetricKind {
             Self::Map => "map",
             Self::Mrr => "mrr",
             Self::Coverage => "coverage",
+            Self::ColdCoverage => "cold-coverage",
             Self::MeanPopularity => "mean-popularity",
             Self::PopularityLift => "popularity-lift",
             Self::Novelty => "novelty",
@@ -190,6 +194,7 @@ impl MetricKind {
             | Self::Mrr
             | Self::Serendipity => Direction::Higher,
             Self::Coverage
+            | Self::ColdCoverage
             | Self::MeanPopularity
             | Self::PopularityLift
             | Self::Novelty
@@ -232,6 +237,9 @@ impl MetricKind {
             }
             Self::Mrr => "1 / rank of the first relevant item, 0 when it lies beyond k; mean over the evaluated users.",
             Self::Coverage => "Distinct items recommended to anybody, divided by the items of the candidate set.",
+            Self::ColdCoverage => {
+                "Distinct items without a row before the test recommended to anybody, divided by all such items; 0 unless they are candidates (unseen-and-cold)."
+            }
             Self::MeanPopularity => {
                 "Mean number of training interactions of the recommended items, over all places of all lists."
             }
@@ -280,6 +288,34 @@ impl MetricName {
     pub const fn at(kind: MetricKind, k: u32) -> Self {
         assert!(kind.at_k(), "this metric takes no cut-off");
         Self { kind, k: Some(k) }
+    }
+}
+
+impl MetricName {
+    /// The metric that compares two methods user by user where this one is asked for: itself where it is a mean over users, the
+    /// user's own error for an error over all ratings, none for the others.
+    pub const fn of_users(self) -> Option<Self> {
+        match self.kind {
+            kind if kind.per_user() => Some(self),
+            MetricKind::Rmse | MetricKind::Nrmse => Some(Self::plain(MetricKind::UserRmse)),
+            MetricKind::Mae | MetricKind::Nmae => Some(Self::plain(MetricKind::UserMae)),
+            _ => None,
+        }
+    }
+}
+
+impl MetricName {
+    /// Whether it is a distance between predictions and ratings, and so in their unit.
+    pub const fn is_error(self) -> bool {
+        matches!(
+            self.kind,
+            MetricKind::Rmse
+                | MetricKind::Mae
+                | MetricKind::Nrmse
+                | MetricKind::Nmae
+                | MetricKind::UserRmse
+                | MetricKind::UserMae
+        )
     }
 }
 

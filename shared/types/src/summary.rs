@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{MemoryBytes, RunId};
+use crate::spec::EvaluateOn;
 
 /// The result of a run, and what must be known to trust and repeat it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -213,6 +214,9 @@ pub struct DataInfo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EvaluationInfo {
+    /// The rows that were measured on; `test` counts below are theirs.
+    #[serde(default)]
+    pub on: EvaluateOn,
     /// The candidate set in words.
     pub candidates: String,
     /// Items in the candidate set before a user's own are taken out.

@@ -4,8 +4,12 @@ use std::io;
 
 use recspeed_types::FailureCode;
 
+use super::compare::CompareError;
 use super::data::DataError;
+use super::features::FeaturesError;
+use super::kept::KeepError;
 use super::run::{SpecFileError, WorkerError};
+use super::search::SearchError;
 
 /// A command that failed; its text is what the terminal shows.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +23,18 @@ pub(crate) enum CommandError {
     /// A data set cannot be found, read, made or brought.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// What was given cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    /// What was given cannot be searched.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// There are no features to measure.
+    #[error(transparent)]
+    Features(#[from] FeaturesError),
+    /// A run cannot be kept.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
     /// No recommender has the name that was given.
     #[error("no recommender is called `{given}`{hint}; known: {known}")]
     UnknownRecommender {
@@ -57,12 +73,16 @@ impl CommandError {
     /// The exit status that stands for this failure.
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::Spec(_) | Self::UnknownRecommender { .. } | Self::Plan(_) | Self::PlanTooLarge { .. } => {
-                FailureCode::InvalidSpec.exit_status()
-            }
+            Self::Spec(_)
+            | Self::Compare(_)
+            | Self::Search(_)
+            | Self::Features(_)
+            | Self::UnknownRecommender { .. }
+            | Self::Plan(_)
+            | Self::PlanTooLarge { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Worker(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),
-            Self::Output(_) | Self::WriteFile { .. } => FailureCode::Internal.exit_status(),
+            Self::Keep(_) | Self::Output(_) | Self::WriteFile { .. } => FailureCode::Internal.exit_status(),
         }
     }
 }

@@ -1,16 +1,21 @@
-//! The subcommands of `recspeed` besides `serve`: `run`, `plan`, `schema`, `recommenders` and `data`.
+//! The subcommands of `recspeed` besides `serve`: `run`, `plan`, `compare`, `search`, `features`, `schema`,
+//! `recommenders` and `data`.
 //!
 //! Results go to standard output; progress, warnings and failures go to standard error, bars only where that is a
 //! terminal. A reader that closes the pipe early, as `head` does, ends a command quietly.
 
+mod compare;
 mod data;
 mod failure;
+mod features;
 mod figures;
+mod kept;
 mod output;
 mod plan;
 mod recommenders;
 mod run;
 mod schema;
+mod search;
 
 use std::process::ExitCode;
 
@@ -23,6 +28,12 @@ use failure::CommandError;
 pub enum Command {
     /// Run an experiment and print its result
     Run(run::RunArgs),
+    /// Run several recommenders on the same data, with several seeds, and test their differences
+    Compare(compare::CompareArgs),
+    /// Search the parameters of recommenders on the validation rows, then measure the best once on the test rows
+    Search(search::SearchArgs),
+    /// Measure what each feature is worth: left out, shuffled, or derived and added
+    Features(features::FeaturesArgs),
     /// Print the JSON Schema of experiment specs
     Schema,
     /// Look at, make and bring data sets
@@ -41,6 +52,9 @@ pub enum Command {
 pub fn run(command: Command) -> ExitCode {
     let outcome = match command {
         Command::Run(args) => run::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Search(args) => search::run(args),
+        Command::Features(args) => features::run(args),
         Command::Schema => schema::print(),
         Command::Data(command) => data::run(command),
         Command::Recommenders(args) => recommenders::print(&args),

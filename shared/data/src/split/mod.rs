@@ -1,6 +1,9 @@
 //! Which rows are held out.
 
 mod per_user;
+mod report;
+
+pub use report::{SplitReport, split_reports};
 
 use recspeed_types::spec::{Split, SplitPlan};
 

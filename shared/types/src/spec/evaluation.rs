@@ -26,6 +26,29 @@ pub struct EvaluationSpec {
     /// Rank for at most this many users, drawn by the seed (all unless set). The result says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_users: Option<u64>,
+    /// The rows that are measured on (the test rows unless set). A search for parameters measures on the validation rows.
+    #[serde(default, skip_serializing_if = "EvaluateOn::is_test")]
+    pub on: EvaluateOn,
+}
+
+/// The held-out rows that a recommender is measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum EvaluateOn {
+    /// The rows held out to the end.
+    #[default]
+    Test,
+    /// The rows held out to steer the training; the test rows are left out of everything, and the recommender learns from the
+    /// training rows alone.
+    Validation,
+}
+
+impl EvaluateOn {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_test(&self) -> bool {
+        *self == Self::Test
+    }
 }
 
 /// The candidate set: every item with a row before the test, in training or validation (full ranking), less what this names;
@@ -95,6 +118,7 @@ impl Default for EvaluationSpec {
             candidates: Candidates::default(),
             threshold: default_threshold(),
             max_users: None,
+            on: EvaluateOn::default(),
         }
     }
 }
@@ -113,7 +137,12 @@ impl EvaluationSpec {
         }
     }
 
-    pub(crate) fn check(&self, recommender: Option<&ResolvedRecommender>, problems: &mut Problems) {
+    pub(crate) fn check(
+        &self,
+        recommender: Option<&ResolvedRecommender>,
+        has_validation: bool,
+        problems: &mut Problems,
+    ) {
         if self.metrics.is_empty() || self.metrics.len() > MAX_METRICS {
             problems.add(
                 "evaluation.metrics",
@@ -144,6 +173,12 @@ impl EvaluationSpec {
                 );
                 problems.add(path, message);
             }
+        }
+        if self.on == EvaluateOn::Validation && !has_validation {
+            problems.add(
+                "evaluation.on",
+                "is `validation`, but no rows are held out for it; set split.validation_ratio (or split.validation with leave-last-out)",
+            );
         }
         problems.range("evaluation.threshold", self.threshold, -1e6, 1e6);
         if let Some(users) = self.max_users {

@@ -6,6 +6,8 @@
 mod dataset;
 mod engine;
 mod evaluation;
+mod features;
+mod group;
 mod parse;
 mod recommender;
 mod resolve;
@@ -15,7 +17,8 @@ mod words;
 
 pub use dataset::{DataFormat, DataSource, Dataset, DatasetSpec, Filters, Source};
 pub use engine::{Device, EngineKind, EngineSpec, StrategyKind, StrategySpec};
-pub use evaluation::{Candidates, EvaluationSpec};
+pub use evaluation::{Candidates, EvaluateOn, EvaluationSpec};
+pub use features::{Derived, FeatureName, FeaturesSpec};
 pub use parse::SpecParseError;
 pub use recommender::{ParamValue, RecommenderSpec, ResolvedRecommender};
 pub use resolve::ResolvedSpec;
@@ -39,11 +42,18 @@ pub struct ExperimentSpec {
     /// Seed of everything random, 0 to 2^53 − 1.
     #[serde(default = "default_seed")]
     pub seed: u64,
+    /// Seed of what is learnt from and measured on: a built-in data set, a drawn sample, the split, the users that are ranked
+    /// for (`seed` unless set). Runs that differ in `seed` alone then share all of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_seed: Option<u64>,
     /// The ratings.
     pub dataset: DatasetSpec,
     /// What is held out.
     #[serde(default)]
     pub split: SplitSpec,
+    /// What is known besides the ratings, and what of it is used.
+    #[serde(default, skip_serializing_if = "FeaturesSpec::is_empty")]
+    pub features: FeaturesSpec,
     /// The method and its parameters.
     pub recommender: RecommenderSpec,
     /// How a network is trained; only for recommenders that are trained step by step.
@@ -74,8 +84,10 @@ impl Default for ExperimentSpec {
             version: SPEC_VERSION,
             name: String::new(),
             seed: default_seed(),
+            data_seed: None,
             dataset: DatasetSpec::builtin("beauty-synthetic-10k"),
             split: SplitSpec::default(),
+            features: FeaturesSpec::default(),
             recommender: RecommenderSpec::new("mlp"),
             training: TrainingSpec::default(),
             engine: EngineSpec::default(),

@@ -7,6 +7,7 @@ use super::words::in_plain_words;
 use super::{ExperimentSpec, SpecError, SpecErrors};
 use crate::catalogue;
 use crate::limits::{MAX_NESTING, MAX_SPEC_BYTES};
+use crate::search::Search;
 
 /// Dots in one TOML key. The spec has keys with one; each more makes the parsed tables one level deeper, and thousands
 /// would exhaust the stack.
@@ -80,6 +81,23 @@ impl ExperimentSpec {
         Self::from_table(table)
     }
 
+    /// Reads a spec group, TOML or JSON, and applies assignments to what its members share: one spec for each `[[compare]]`, or
+    /// the one spec that a document without any is.
+    ///
+    /// # Errors
+    /// As [`Self::from_toml_with`], with paths such as `compare[1].recommender.kind`.
+    pub fn group_from_toml_with(text: &str, assignments: &[String]) -> Result<Vec<Self>, SpecParseError> {
+        Ok(super::group::members(document(text, assignments)?)?.into_iter().map(|member| member.spec).collect())
+    }
+
+    /// Reads a spec or a spec group with its `[search]`, and applies assignments to what its members share.
+    ///
+    /// # Errors
+    /// As [`Self::group_from_toml_with`].
+    pub fn search_from_toml_with(text: &str, assignments: &[String]) -> Result<Search, SpecParseError> {
+        super::group::search(document(text, assignments)?)
+    }
+
     /// TOML becomes JSON first, so that one path leads from values to a spec, with one set of messages.
     fn from_table(table: toml::Table) -> Result<Self, SpecParseError> {
         Self::from_value(as_json("", toml::Value::Table(table))?)
@@ -123,10 +141,20 @@ impl ExperimentSpec {
 }
 
 /// The sections of a spec.
-const SECTIONS: [&str; 7] = ["dataset", "split", "recommender", "training", "engine", "strategy", "evaluation"];
+const SECTIONS: [&str; 8] =
+    ["dataset", "split", "features", "recommender", "training", "engine", "strategy", "evaluation"];
 
 fn list_for_section(path: &str) -> SpecParseError {
     SpecParseError::Field(SpecError::new(path, "is a list; allowed: a section with fields"))
+}
+
+/// TOML with assignments, as JSON.
+fn document(text: &str, assignments: &[String]) -> Result<serde_json::Value, SpecParseError> {
+    let mut table = toml_table(text)?;
+    for assignment in assignments {
+        assign(&mut table, assignment)?;
+    }
+    as_json("", toml::Value::Table(table))
 }
 
 fn check_length(text: &str) -> Result<(), SpecParseError> {

@@ -6,7 +6,7 @@ use super::evaluation::EvaluationSpec;
 use super::recommender::ResolvedRecommender;
 use super::split::{FitOn, SplitPlan};
 use super::training::{Loss, Training};
-use super::{ExperimentSpec, Problems, SPEC_VERSION, SpecErrors};
+use super::{ExperimentSpec, FeaturesSpec, Problems, SPEC_VERSION, SpecErrors};
 use crate::limits::{MAX_NAME_CHARS, MAX_SEED};
 
 /// A spec without mistakes: every default filled in, every number in its range.
@@ -16,10 +16,14 @@ pub struct ResolvedSpec {
     pub name: String,
     /// Seed of everything random.
     pub seed: u64,
+    /// Seed of the data set, the sample, the split and the users that are ranked for.
+    pub data_seed: u64,
     /// The ratings.
     pub dataset: Dataset,
     /// What is held out.
     pub split: SplitPlan,
+    /// What of users, items and times is used.
+    pub features: FeaturesSpec,
     /// The method.
     pub recommender: ResolvedRecommender,
     /// How it is trained; `None` for methods that are not trained step by step.
@@ -51,8 +55,10 @@ impl ExperimentSpec {
             );
         }
         problems.range("seed", self.seed, 0, MAX_SEED);
+        let data_seed = self.data_seed.map_or(self.seed, |seed| problems.range("data_seed", seed, 0, MAX_SEED));
         let dataset = self.dataset.resolve(&mut problems);
         let split = self.split.resolve(&mut problems);
+        self.features.check(&mut problems);
         let recommender = self.recommender.resolve(&mut problems);
         let entry = recommender.as_ref().map(|r| r.trained().unwrap_or(r.entry));
         let training =
@@ -62,7 +68,7 @@ impl ExperimentSpec {
             check_components(recommender, self.training.loss, steered, &mut problems);
         }
         self.engine.check(&mut problems);
-        self.evaluation.check(recommender.as_ref(), &mut problems);
+        self.evaluation.check(recommender.as_ref(), split.split.has_validation(), &mut problems);
         problems.finish()?;
         let (Some(dataset), Some(recommender)) = (dataset, recommender) else {
             return Err(SpecErrors(vec![super::SpecError::new("", "is incomplete")]));
@@ -70,8 +76,10 @@ impl ExperimentSpec {
         Ok(ResolvedSpec {
             name: self.name.clone(),
             seed: self.seed,
+            data_seed,
             dataset,
             split,
+            features: self.features.clone(),
             recommender,
             training,
             engine: self.engine.clone(),

@@ -207,7 +207,13 @@ fn evaluation(entry: &'static Entry) -> impl Strategy<Value = EvaluationSpec> {
     });
     let candidates = proptest::sample::select(Candidates::EVERY.as_slice());
     (metrics, candidates, number(-1e6, 1e6), option::of(1..=u64::from(u32::MAX))).prop_map(
-        |(metrics, candidates, threshold, max_users)| EvaluationSpec { metrics, candidates, threshold, max_users },
+        |(metrics, candidates, threshold, max_users)| EvaluationSpec {
+            metrics,
+            candidates,
+            threshold,
+            max_users,
+            ..EvaluationSpec::default()
+        },
     )
 }
 
@@ -217,9 +223,10 @@ fn engine() -> impl Strategy<Value = EngineSpec> {
 }
 
 fn spec(longest_path: usize) -> impl Strategy<Value = ExperimentSpec> {
-    let head = (text(0, MAX_NAME_CHARS), 0..=MAX_SEED, dataset(longest_path), engine());
+    let seeds = (0..=MAX_SEED, option::of(0..=MAX_SEED));
+    let head = (text(0, MAX_NAME_CHARS), seeds, dataset(longest_path), engine());
     (head, split(), proptest::sample::select(catalogue::ENTRIES)).prop_flat_map(
-        |((name, seed, dataset, engine), split, entry)| {
+        |((name, (seed, data_seed), dataset, engine), split, entry)| {
             let validation = split.validation_ratio.is_some() || split.validation == Some(true);
             let steered = validation && split.fit_on != Some(FitOn::TrainValidation);
             let recommender = recommender(entry, &[]).prop_map(move |spec| without_learning(spec, steered));
@@ -227,6 +234,7 @@ fn spec(longest_path: usize) -> impl Strategy<Value = ExperimentSpec> {
                 move |(recommender, training, evaluation)| ExperimentSpec {
                     name: name.clone(),
                     seed,
+                    data_seed,
                     dataset: dataset.clone(),
                     split: split.clone(),
                     recommender,

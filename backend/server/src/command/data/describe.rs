@@ -26,14 +26,15 @@ pub(super) fn describe(args: DescribeArgs) -> Result<u8, CommandError> {
     }
     let loaded = places::load(&home, named.source, args.seed)?;
     let data = recspeed_data::describe(&loaded.interactions);
+    let splits = recspeed_data::split_reports(&loaded.interactions, args.seed);
     let text = if args.json {
         let page = json!({
             "name": named.title, "sha256": loaded.sha256, "synthetic": loaded.synthetic, "about": facts_json(&facts),
-            "report": data, "reading": loaded.report,
+            "report": data, "splits": splits, "reading": loaded.report,
         });
         serde_json::to_string_pretty(&page).map_err(std::io::Error::other)?
     } else {
-        report::render(&About { title: named.title, sha256: loaded.sha256, facts }, &data, &loaded.report)
+        report::render(&About { title: named.title, sha256: loaded.sha256, facts }, &data, &splits, &loaded.report)
     };
     output::say(&output::printable(&text))?;
     Ok(0)

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
-use recspeed_data::{CountQuantiles, DatasetReport, ReadReport};
+use recspeed_data::{CountBin, CountQuantiles, DatasetReport, ReadReport, SplitReport, TailPoint};
 
-use super::super::figures::{bar, bytes, count, counted, percent};
+use super::super::figures::{bar, bytes, count, counted, percent, sparkline};
 
 /// Places of the longest bar.
 const BAR: usize = 40;
@@ -23,7 +23,7 @@ pub(super) struct About {
 }
 
 /// The whole page.
-pub(super) fn render(about: &About, data: &DatasetReport, reading: &ReadReport) -> String {
+pub(super) fn render(about: &About, data: &DatasetReport, splits: &[SplitReport], reading: &ReadReport) -> String {
     let mut text = format!("{}\n\n", about.title);
     // Writing into a String cannot fail.
     let _ = writeln!(
@@ -70,9 +70,89 @@ pub(super) fn render(about: &About, data: &DatasetReport, reading: &ReadReport) 
     } else {
         text.push_str("\nYears\n");
         text.push_str(&histogram(data.years.iter().map(|(year, rows)| (year.to_string(), *rows))));
+        text.push_str(&months(data));
+        text.push_str("\nNew users and items\n");
+        for came in &data.arrivals {
+            let (users, items) = (counted(came.users, "user", "users"), counted(came.items, "item", "items"));
+            let _ = writeln!(text, "  {}  {users}, {items}", came.year);
+        }
     }
     let _ = write!(text, "\nRows of a user, of an item\n{}\n", spread(data));
+    for (title, bins, tail) in [
+        ("Users by number of rows", &data.user_activity, &data.user_tail),
+        ("Items by number of rows", &data.item_popularity, &data.item_tail),
+    ] {
+        let _ = write!(text, "\n{title}\n{}  {}\n", histogram(bins.iter().map(range)), held(tail));
+    }
+    let _ = write!(text, "\nWhat each split holds out for the test\n{}\n", splits_table(splits));
     text
+}
+
+/// The months as one line.
+fn months(data: &DatasetReport) -> String {
+    match (data.months.first(), data.months.last()) {
+        (Some((first, _)), Some((last, _))) => {
+            let rows: Vec<f64> = data.months.iter().map(|(_, rows)| *rows as f64).collect();
+            format!("\nMonths {first} to {last}\n  {}\n", sparkline(&rows, 72))
+        }
+        _ => String::new(),
+    }
+}
+
+fn range(bin: &CountBin) -> (String, u64) {
+    let name = if bin.from == bin.to {
+        count(u64::from(bin.from))
+    } else {
+        format!("{} to {}", count(u64::from(bin.from)), count(u64::from(bin.to)))
+    };
+    (name, bin.count)
+}
+
+/// The long tail in a sentence.
+fn held(tail: &[TailPoint]) -> String {
+    let of = |share: f64| tail.iter().find(|point| (point.share - share).abs() < 1e-12);
+    let told: Vec<String> = [0.01, 0.1, 0.2, 0.5]
+        .into_iter()
+        .filter_map(of)
+        .map(|point| format!("{:.0} % hold {}", point.share * 100.0, percent(point.rows)))
+        .collect();
+    if told.is_empty() { String::new() } else { format!("the first {} of the rows", told.join(", ")) }
+}
+
+fn splits_table(splits: &[SplitReport]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
+        "split.kind",
+        "test rows",
+        "users",
+        "cold users",
+        "cold item rows",
+        "leaks",
+        "what is held out",
+    ]);
+    for split in splits {
+        if let Some(why) = &split.refused {
+            let dashes = ["–"; 5].map(str::to_owned);
+            table.add_row([split.kind.to_owned()].into_iter().chain(dashes).chain([why.clone()]));
+            continue;
+        }
+        let share = |part: u64| format!("{} ({})", count(part), percent(part as f64 / split.test.max(1) as f64));
+        table.add_row([
+            split.kind.to_owned(),
+            count(split.test),
+            count(split.test_users),
+            count(split.cold_users),
+            share(split.cold_item_rows),
+            split.leaks.map_or("no times".to_owned(), share),
+            split.rule.clone(),
+        ]);
+    }
+    for column in 1..6 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
 }
 
 fn histogram(rows: impl Iterator<Item = (String, u64)>) -> String {
@@ -116,7 +196,7 @@ fn quantiles(name: &str, q: &CountQuantiles) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use recspeed_data::{InteractionsBuilder, describe};
+    use recspeed_data::{InteractionsBuilder, describe, split_reports};
 
     #[test]
     fn a_page_has_every_part_of_the_report() {
@@ -128,7 +208,8 @@ mod tests {
         }
         let about = About { title: "Tiny".into(), sha256: "ab".repeat(32), facts: vec![("licence", "CC0".into())] };
         let reading = ReadReport { lines: 5, rows: 4, bad_lines: 1, ..ReadReport::default() };
-        let page = render(&about, &describe(&rows.finish()), &reading);
+        let rows = rows.finish();
+        let page = render(&about, &describe(&rows), &split_reports(&rows, 1), &reading);
         for part in [
             "4 ratings, 2 users, 2 items",
             "75.0000 %",
@@ -139,6 +220,10 @@ mod tests {
             "  1  1   25.0 %  █████████████▍\n",
             "1971  1   25.0 %",
             "Gini",
+            "Months 1970-01 to 1971-01",
+            "1970  2 users, 1 item",
+            "Items by number of rows",
+            "leave-last-out",
         ] {
             assert!(page.contains(part), "{part} is missing in\n{page}");
         }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Counts SIGINT, SIGTERM and SIGHUP from now on. They no longer end the process by themselves.
-pub(super) struct Interrupts(Arc<AtomicUsize>);
+pub(in crate::command) struct Interrupts(Arc<AtomicUsize>);
 
 impl Interrupts {
     /// Starts to listen, on a thread of its own so that it works inside and outside an async runtime.
-    pub(super) fn listen() -> Self {
+    pub(in crate::command) fn listen() -> Self {
         let count = Arc::new(AtomicUsize::new(0));
         let (ready, installed) = std::sync::mpsc::channel();
         let counter = Arc::clone(&count);
@@ -39,7 +39,7 @@ impl Interrupts {
     }
 
     /// Interrupts since the last call.
-    pub(super) fn take(&self) -> usize {
+    pub(in crate::command) fn take(&self) -> usize {
         self.0.swap(0, Ordering::SeqCst)
     }
 }

@@ -11,16 +11,17 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent, RunSummary};
 
+pub(super) use interrupt::Interrupts;
+pub(super) use progress::Screen;
 pub(crate) use spec_file::SpecFileError;
+pub(super) use spec_file::{SearchFile, SpecFile};
 pub(crate) use worker::WorkerError;
+pub(super) use worker::{WorkerOptions, find as find_worker};
 
-use self::interrupt::Interrupts;
-use self::progress::Screen;
-use self::spec_file::SpecFile;
 use self::story::Story;
-use self::worker::{Ending, Heard, WorkerOptions, WorkerProcess};
+use self::worker::{Ending, Heard, WorkerProcess};
 use super::failure::CommandError;
 use super::output;
 
@@ -65,14 +66,15 @@ const SILENCE: Duration = Duration::from_mins(1);
 pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     let SpecFile { spec, dir, title } = SpecFile::read(&args.file, &args.set)?;
     let options = WorkerOptions {
-        program: worker::find(args.worker.as_deref())?,
+        program: find_worker(args.worker.as_deref())?,
         spec_dir: dir,
         data_home: args.home,
         checkpoint_dir: args.checkpoint_dir,
         resume: args.resume,
+        users: None,
     };
     let mut screen = Screen::new(&title);
-    let (worker, mut story) = watch(&spec, &options, &mut screen)?;
+    let (worker, mut story) = watch(&spec, &options, &mut screen, &Interrupts::listen())?;
     screen.clear();
     for warning in story.unshown_warnings(screen.visible()) {
         output::complain(&format!("warning: {warning}"));
@@ -106,9 +108,40 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     }
 }
 
+/// How a run among others ended: its result, its failure, or not at all because the user stopped it.
+pub(super) enum Ran {
+    Finished(Box<RunSummary>),
+    Failed { code: FailureCode, cause: String },
+    Interrupted,
+}
+
+/// Runs one spec among others, without printing anything.
+///
+/// # Errors
+/// [`WorkerError`], when the worker cannot be started or breaks its word.
+pub(super) fn run_quietly(
+    spec: &ExperimentSpec,
+    options: &WorkerOptions,
+    screen: &mut Screen,
+    interrupts: &Interrupts,
+) -> Result<Ran, CommandError> {
+    let (worker, mut story) = watch(spec, options, screen, interrupts)?;
+    match story.take_last() {
+        Some(EventKind::Finished { summary }) => worker.after_finished().map(|_| Ran::Finished(summary)),
+        _ if worker.interrupted => Ok(Ran::Interrupted),
+        Some(EventKind::Failed { code: FailureCode::Cancelled, .. }) => Ok(Ran::Interrupted),
+        Some(EventKind::Failed { code, cause, .. }) => Ok(Ran::Failed { code, cause }),
+        _ => Err(worker.without_end(&options.program).into()),
+    }
+}
+
 /// Starts the worker and listens until it has ended.
-fn watch(spec: &ExperimentSpec, options: &WorkerOptions, screen: &mut Screen) -> Result<(Ending, Story), WorkerError> {
-    let interrupts = Interrupts::listen();
+fn watch(
+    spec: &ExperimentSpec,
+    options: &WorkerOptions,
+    screen: &mut Screen,
+    interrupts: &Interrupts,
+) -> Result<(Ending, Story), WorkerError> {
     let mut process = WorkerProcess::start(spec, options)?;
     let mut story = Story::new(process.run_id().clone());
     let mut asked: Option<Instant> = None;

@@ -16,7 +16,7 @@ const QUIET: Duration = Duration::from_secs(10);
 const SPARKS: usize = 32;
 
 /// The moving lines.
-pub(super) struct Screen {
+pub(in crate::command) struct Screen {
     bars: MultiProgress,
     phase: Option<ProgressBar>,
     loss: Option<ProgressBar>,
@@ -28,7 +28,7 @@ pub(super) struct Screen {
 
 impl Screen {
     /// An empty screen headed by `title`; hidden when standard error is no terminal.
-    pub(super) fn new(title: &str) -> Self {
+    pub(in crate::command) fn new(title: &str) -> Self {
         let target = ProgressDrawTarget::stderr();
         let visible = !target.is_hidden();
         let bars = MultiProgress::with_draw_target(target);
@@ -39,7 +39,7 @@ impl Screen {
     }
 
     /// Whether anybody sees it.
-    pub(super) const fn visible(&self) -> bool {
+    pub(in crate::command) const fn visible(&self) -> bool {
         self.visible
     }
 
@@ -75,7 +75,7 @@ impl Screen {
     }
 
     /// Shows a sentence below the bars.
-    pub(super) fn note(&mut self, text: &str) {
+    pub(in crate::command) fn note(&mut self, text: &str) {
         if self.visible {
             let line = self.note.get_or_insert_with(|| line(&self.bars));
             line.set_message(text.to_owned());
@@ -83,7 +83,7 @@ impl Screen {
     }
 
     /// Removes everything that moves.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::command) fn clear(&mut self) {
         for bar in [self.phase.take(), self.loss.take(), self.note.take()].into_iter().flatten() {
             bar.finish_and_clear();
         }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use recspeed_types::limits::MAX_SPEC_BYTES;
+use recspeed_types::search::Search;
 use recspeed_types::spec::SpecParseError;
 use recspeed_types::{ExperimentSpec, PermalinkError, SpecErrors, decode_permalink};
 
@@ -39,6 +40,12 @@ pub(crate) enum SpecFileError {
     /// The permalink does not open.
     #[error(transparent)]
     Link(#[from] PermalinkError),
+    /// A folder without specs.
+    #[error("{name} holds no spec; give a folder with files that end in .toml or .json")]
+    Empty {
+        /// The folder.
+        name: String,
+    },
     /// Values that are not allowed.
     #[error("{}", list(name, errors))]
     Invalid {
@@ -62,14 +69,14 @@ fn list(name: &str, errors: &SpecErrors) -> String {
 }
 
 /// A checked spec and where it came from.
-#[derive(Debug)]
-pub(super) struct SpecFile {
+#[derive(Debug, Clone)]
+pub(in crate::command) struct SpecFile {
     /// What to run; [`ExperimentSpec::resolve`] has accepted it.
-    pub(super) spec: ExperimentSpec,
+    pub(in crate::command) spec: ExperimentSpec,
     /// The folder beside which relative data paths are looked up first.
-    pub(super) dir: PathBuf,
+    pub(in crate::command) dir: PathBuf,
     /// What to call the run: the spec's name, or the file's.
-    pub(super) title: String,
+    pub(in crate::command) title: String,
 }
 
 impl SpecFile {
@@ -77,7 +84,7 @@ impl SpecFile {
     ///
     /// # Errors
     /// [`SpecFileError`], with every mistake of the spec at once.
-    pub(super) fn read(source: &str, assignments: &[String]) -> Result<Self, SpecFileError> {
+    pub(in crate::command) fn read(source: &str, assignments: &[String]) -> Result<Self, SpecFileError> {
         let (name, dir, spec) = if let Some((_, payload)) = source.split_once("#x=") {
             let spec = with_assignments(decode_permalink(payload)?, assignments)
                 .map_err(|source| SpecFileError::Parse { name: "the link".to_owned(), source })?;
@@ -97,6 +104,79 @@ impl SpecFile {
         let title = if spec.name.trim().is_empty() { name } else { spec.name.clone() };
         Ok(Self { spec, dir, title })
     }
+}
+
+impl SpecFile {
+    /// Reads and checks `source`, which may also be a spec group, or a folder whose specs (`.toml`, `.json`) are read in the
+    /// order of their names.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; [`SpecFileError::Empty`] for a folder without specs.
+    pub(in crate::command) fn read_group(source: &str, assignments: &[String]) -> Result<Vec<Self>, SpecFileError> {
+        let path = Path::new(source);
+        if path.is_dir() {
+            let specs =
+                specs_in(path).map_err(|error| SpecFileError::Read { name: source.to_owned(), source: error })?;
+            if specs.is_empty() {
+                return Err(SpecFileError::Empty { name: source.to_owned() });
+            }
+            let read = specs.iter().map(|spec| Self::read_group(&spec.to_string_lossy(), assignments));
+            return Ok(read.collect::<Result<Vec<_>, _>>()?.concat());
+        }
+        if source == "-" || source.contains("#x=") {
+            return Ok(vec![Self::read(source, assignments)?]);
+        }
+        let text = text_of(source, source)?;
+        let text = text.trim_start_matches('\u{feff}');
+        if text.trim_start().starts_with('{') {
+            return Ok(vec![Self::read(source, assignments)?]);
+        }
+        let members = ExperimentSpec::group_from_toml_with(text, assignments)
+            .map_err(|error| SpecFileError::Parse { name: source.to_owned(), source: error })?;
+        let check = |spec: ExperimentSpec| {
+            spec.resolve().map_err(|errors| SpecFileError::Invalid { name: source.to_owned(), errors })?;
+            Ok(Self { title: spec.name.clone(), dir: folder_of(path), spec })
+        };
+        members.into_iter().map(check).collect()
+    }
+}
+
+/// A file with a search, the folder that its data files are looked up in, and its name.
+#[derive(Debug)]
+pub(in crate::command) struct SearchFile {
+    /// How, and of what; every member's spec has been accepted by [`ExperimentSpec::resolve`].
+    pub(in crate::command) search: Search,
+    /// The folder beside which relative data paths are looked up first.
+    pub(in crate::command) dir: PathBuf,
+}
+
+impl SearchFile {
+    /// Reads and checks a TOML file.
+    ///
+    /// # Errors
+    /// [`SpecFileError`].
+    pub(in crate::command) fn read(source: &str, assignments: &[String]) -> Result<Self, SpecFileError> {
+        let text = text_of(source, source)?;
+        let search = ExperimentSpec::search_from_toml_with(text.trim_start_matches('\u{feff}'), assignments)
+            .map_err(|error| SpecFileError::Parse { name: source.to_owned(), source: error })?;
+        for member in &search.members {
+            member.spec.resolve().map_err(|errors| SpecFileError::Invalid { name: source.to_owned(), errors })?;
+        }
+        Ok(Self { search, dir: folder_of(Path::new(source)) })
+    }
+}
+
+/// The spec files of a folder, by name.
+fn specs_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut specs = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    // Kept runs lie in folders of their own, or beside specs; they are no specs.
+    let is_spec = |path: &PathBuf| {
+        let ends = |end: &str| path.to_string_lossy().ends_with(end);
+        path.is_file() && (ends(".toml") || (ends(".json") && !ends(".run.json") && !ends(".users.json")))
+    };
+    specs.retain(is_spec);
+    specs.sort();
+    Ok(specs)
 }
 
 fn folder_of(path: &Path) -> PathBuf {

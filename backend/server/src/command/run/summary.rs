@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use recspeed_types::spec::EvaluateOn;
 use recspeed_types::summary::Breakdown;
 use recspeed_types::{ExperimentSpec, RunSummary};
 
@@ -97,6 +98,9 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
         ),
         ("sha256", data.sha256.clone()),
     ];
+    if evaluation.on == EvaluateOn::Validation {
+        facts.push(("measured on", "the validation rows; the test rows were left out of everything".to_owned()));
+    }
     if summary.has_lists() {
         let items = counted(evaluation.candidate_items, "item", "items");
         facts.push(("candidates", format!("{}: {items}", evaluation.candidates)));
@@ -234,6 +238,7 @@ mod tests {
                 leaks: Some(0),
             },
             evaluation: EvaluationInfo {
+                on: EvaluateOn::Test,
                 candidates: "full ranking".into(),
                 candidate_items: 1650,
                 test_users: 459,

@@ -145,7 +145,7 @@ impl fmt::Display for LogTail {
 ///
 /// # Errors
 /// [`WorkerError::NotThere`] or [`WorkerError::Missing`].
-pub(super) fn find(named: Option<&Path>) -> Result<PathBuf, WorkerError> {
+pub(in crate::command) fn find(named: Option<&Path>) -> Result<PathBuf, WorkerError> {
     if let Some(path) = named {
         // A bare name means a program in the working folder here, not in PATH.
         let path = if path.components().count() == 1 { Path::new(".").join(path) } else { path.to_owned() };
@@ -166,17 +166,19 @@ pub(super) fn find(named: Option<&Path>) -> Result<PathBuf, WorkerError> {
 
 /// Which worker, and with which folders.
 #[derive(Debug)]
-pub(super) struct WorkerOptions {
+pub(in crate::command) struct WorkerOptions {
     /// The program.
-    pub(super) program: PathBuf,
+    pub(in crate::command) program: PathBuf,
     /// Relative data paths are looked up here first.
-    pub(super) spec_dir: PathBuf,
+    pub(in crate::command) spec_dir: PathBuf,
     /// Imported data and caches.
-    pub(super) data_home: Option<PathBuf>,
+    pub(in crate::command) data_home: Option<PathBuf>,
     /// Where checkpoints go.
-    pub(super) checkpoint_dir: Option<PathBuf>,
+    pub(in crate::command) checkpoint_dir: Option<PathBuf>,
     /// A checkpoint to continue from.
-    pub(super) resume: Option<PathBuf>,
+    pub(in crate::command) resume: Option<PathBuf>,
+    /// Where it writes the value of each user.
+    pub(in crate::command) users: Option<PathBuf>,
 }
 
 /// What came from the worker.
@@ -216,6 +218,7 @@ impl WorkerProcess {
             ("--data-home", &options.data_home),
             ("--checkpoint-dir", &options.checkpoint_dir),
             ("--resume", &options.resume),
+            ("--users", &options.users),
         ] {
             if let Some(path) = path {
                 command.arg(flag).arg(path);

@@ -1,0 +1,190 @@
+//! `recspeed compare FILE…`: several recommenders on the same data, split and evaluation, with several seeds; mean ± standard
+//! deviation, and every pair tested user by user.
+
+mod conditions;
+mod methods;
+mod table;
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+use rayon::prelude::*;
+use recspeed_metrics::comparison::{correct, mean_over_runs, spread, spreads, test_pair};
+use recspeed_types::comparison::{ComparedMethod, Comparison, FailedMethod, PairedTest, Procedure, Spread};
+use recspeed_types::{ExperimentSpec, FailureCode, MetricName, UserValues};
+
+use super::failure::CommandError;
+use super::kept::{Ended, KeepArgs, Keeper, KeptRun};
+use super::{figures, output};
+
+pub(crate) use conditions::CompareError;
+pub(super) use methods::{Method, label};
+
+/// Arguments of `recspeed compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Specs: TOML or JSON files, spec groups (`[[compare]]`), folders of them, permalinks; or kept runs (`*.run.json`)
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<String>,
+    /// Runs of each recommender that depends on the seed; the others run once
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// Measure this instead of what the specs name (may be repeated)
+    #[arg(long = "metric", value_name = "METRIC")]
+    metrics: Vec<MetricName>,
+    /// Test only the pairs with this recommender, by the name that the table gives it
+    #[arg(long, value_name = "NAME")]
+    against: Option<String>,
+    /// Replace one field of every spec, as dataset.sample=10000 (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the comparison as one JSON object and nothing else on standard output
+    #[arg(long)]
+    json: bool,
+    /// Print the comparison as Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    #[command(flatten)]
+    keep: KeepArgs,
+}
+
+/// Runs the comparison. Exit status 0 when every run finished, that of the first failure when one did not, 130 after Ctrl-C.
+pub(crate) fn run(args: CompareArgs) -> Result<u8, CommandError> {
+    let mut methods = methods::read(&args.files, &args.set)?;
+    methods::measure(&mut methods, &args.metrics)?;
+    conditions::same_rows(&methods)?;
+    conditions::same_scale(&methods)?;
+    let against = args.against.as_deref().map(|name| methods::find(&methods, name)).transpose()?;
+    let keeper = Keeper::new(args.keep)?;
+    let Some((finished, failed)) = run_all(&methods, args.seeds, &keeper)? else {
+        output::complain(&format!(
+            "recspeed: the comparison was interrupted. Kept: every run that had ended, in {}; the same command goes on from there.",
+            keeper.folder().display()
+        ));
+        return Ok(FailureCode::Cancelled.exit_status());
+    };
+    let status = failed.first().map_or(0, |(code, _)| code.exit_status());
+    let failed: Vec<FailedMethod> = failed.into_iter().map(|(_, method)| method).collect();
+    conditions::same_data(&finished)?;
+    let Some(comparison) = evaluate(&methods, &finished, against, failed)? else { return Ok(status) };
+    let text = if args.json {
+        serde_json::to_string(&comparison).map_err(std::io::Error::other)?
+    } else {
+        table::render(&comparison, &methods, args.markdown)
+    };
+    output::say(&output::printable(&text))?;
+    Ok(status)
+}
+
+/// The runs of one method, by its place in the list.
+pub(super) type Runs = (usize, Vec<KeptRun>);
+
+/// Every run of every method, those that failed apart; `None` when the user stopped it.
+#[expect(clippy::type_complexity, reason = "two lists that only this file sees")]
+pub(super) fn run_all(
+    methods: &[Method],
+    seeds: u64,
+    keeper: &Keeper,
+) -> Result<Option<(Vec<Runs>, Vec<(FailureCode, FailedMethod)>)>, CommandError> {
+    let plans: Vec<Vec<ExperimentSpec>> = methods.iter().map(|method| method.runs(seeds)).collect();
+    let total: usize = plans.iter().map(Vec::len).sum();
+    let (mut finished, mut failed, mut number) = (Vec::new(), Vec::new(), 0);
+    for (place, (method, plan)) in methods.iter().zip(&plans).enumerate() {
+        let mut runs = method.stored.clone();
+        let planned = number + plan.len();
+        for spec in plan {
+            number += 1;
+            let title = format!("{number} of {total}: {}, seed {}", method.name, spec.seed);
+            match keeper.run(spec, &method.dir, &title)? {
+                Ended::Finished(run, kept) => {
+                    output::complain(&format!("{title}: {}", short(&run, kept)));
+                    runs.push(*run);
+                }
+                Ended::Failed { code, cause } => {
+                    output::complain(&format!("{title}: failed: {cause}"));
+                    failed.push((code, FailedMethod { name: method.name.clone(), seed: spec.seed, cause }));
+                    // What failed once is not compared: its other seeds would be work for nothing.
+                    runs.clear();
+                    number = planned;
+                    break;
+                }
+                Ended::Interrupted => return Ok(None),
+            }
+        }
+        if !runs.is_empty() {
+            finished.push((place, runs));
+        }
+    }
+    Ok(Some((finished, failed)))
+}
+
+/// A run in half a line.
+fn short(run: &KeptRun, kept: bool) -> String {
+    let first = run.spec.evaluation.metrics.first().map(ToString::to_string);
+    let value = first.and_then(|name| Some(format!("{name} {}", figures::value(*run.summary.metrics.get(&name)?))));
+    let timing = &run.summary.timing;
+    let time =
+        if kept { "kept".to_owned() } else { figures::seconds(timing.load_s + timing.fit_s + timing.evaluate_s) };
+    format!("{} ({time})", value.unwrap_or_default())
+}
+
+/// The figures of the comparison; `None` when nothing finished.
+pub(super) fn evaluate(
+    methods: &[Method],
+    finished: &[Runs],
+    against: Option<usize>,
+    failed: Vec<FailedMethod>,
+) -> Result<Option<Comparison>, CommandError> {
+    let Some((_, first)) = finished.first() else { return Ok(None) };
+    let procedure = Procedure::default();
+    let users: Vec<UserValues> = finished
+        .iter()
+        .map(|(_, runs)| mean_over_runs(&runs.iter().map(|run| run.users.clone()).collect::<Vec<_>>()))
+        .collect();
+    let summary = &first[0].summary;
+    let (data, evaluation) = (summary.data.clone(), summary.evaluation.clone());
+    let compared: Vec<ComparedMethod> = finished.iter().map(|(place, runs)| describe(&methods[*place], runs)).collect();
+    let against = against.and_then(|place| finished.iter().position(|(of, _)| *of == place));
+    let mut tests = test_pairs(methods, &users, against, &procedure)?;
+    correct(&mut tests);
+    Ok(Some(Comparison { data, evaluation, methods: compared, tests, procedure, failed }))
+}
+
+fn describe(method: &Method, runs: &[KeptRun]) -> ComparedMethod {
+    let metrics: Vec<_> = runs.iter().map(|run| &run.summary.metrics).collect();
+    let fit = runs.iter().map(|run| run.summary.timing.fit_s).collect();
+    let waits: Option<Vec<f64>> = runs.iter().map(|run| Some(run.summary.timing.recommend?.p50_ms)).collect();
+    ComparedMethod {
+        name: method.name.clone(),
+        kind: method.spec.recommender.kind.clone(),
+        seeds: runs.iter().map(|run| run.summary.seed).collect(),
+        random: method.random,
+        metrics: spreads(&metrics),
+        fit_s: spread(fit).unwrap_or(Spread { mean: 0.0, sd: None, values: Vec::new() }),
+        peak_bytes: runs.iter().map(|run| run.summary.memory.peak).max().unwrap_or(0),
+        list_ms: waits.and_then(spread).map(|spread| spread.mean),
+    }
+}
+
+/// Every pair by every metric that was asked for and has a value for each user; errors of ratings by the user's own errors.
+fn test_pairs(
+    methods: &[Method],
+    users: &[UserValues],
+    against: Option<usize>,
+    procedure: &Procedure,
+) -> Result<Vec<PairedTest>, CommandError> {
+    let metrics: BTreeSet<String> = methods
+        .iter()
+        .flat_map(|method| &method.spec.evaluation.metrics)
+        .filter_map(|name| name.of_users())
+        .map(|name| name.to_string())
+        .collect();
+    let pairs = (0..users.len()).flat_map(|left| (left + 1..users.len()).map(move |right| (left, right)));
+    let pairs = pairs.filter(|(left, right)| against.is_none_or(|one| one == *left || one == *right));
+    let asked: Vec<_> = pairs.flat_map(|pair| metrics.iter().map(move |metric| (pair, metric))).collect();
+    let tests: Result<Vec<_>, _> =
+        asked.into_par_iter().map(|(pair, metric)| test_pair(users, pair, metric, procedure)).collect();
+    let mut tests: Vec<PairedTest> = tests.map_err(CompareError::from)?.into_iter().flatten().collect();
+    tests.sort_by(|a, b| a.metric.cmp(&b.metric));
+    Ok(tests)
+}

@@ -1,0 +1,195 @@
+//! The variants of an experiment that tell what a feature is worth.
+
+use std::path::PathBuf;
+
+use recspeed_data::AttributeValues;
+use recspeed_datasets::Loaded;
+use recspeed_types::catalogue::{Entry, Need, ParamKind};
+use recspeed_types::spec::{Derived, ParamValue, ResolvedSpec};
+use recspeed_types::{ExperimentSpec, SpecErrors};
+
+use crate::command::compare::Method;
+
+/// Features that cannot be measured.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FeaturesError {
+    /// The metrics do not fit.
+    #[error("{0}")]
+    Spec(SpecErrors),
+    /// The recommender looks at nothing but who rated what.
+    #[error(
+        "`{kind}` learns from who rated what alone: it has no features to measure; try one that reads attributes or times (content-tfidf, mlp)"
+    )]
+    None {
+        /// The recommender.
+        kind: String,
+    },
+}
+
+/// The experiment as it is, or with one thing changed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Variant {
+    /// What was done, as `without items.category`.
+    pub(super) name: String,
+    /// The experiment.
+    pub(super) spec: ExperimentSpec,
+    /// Whether the change itself is chance.
+    shuffles: bool,
+}
+
+impl Variant {
+    fn new(name: String, spec: &ExperimentSpec) -> Self {
+        Self { name, spec: spec.clone(), shuffles: false }
+    }
+
+    /// As one of a comparison.
+    pub(super) fn method(&self, resolved: &ResolvedSpec, dir: PathBuf, source: &str) -> Method {
+        Method {
+            name: self.name.clone(),
+            spec: self.spec.clone(),
+            dir,
+            source: source.to_owned(),
+            random: self.shuffles || resolved.recommender.random(),
+            stored: Vec::new(),
+        }
+    }
+}
+
+/// What the first variant, the experiment as it is, is called.
+pub(super) const WHOLE: &str = "as it is";
+
+/// Every variant, the experiment as it is first.
+///
+/// # Errors
+/// [`FeaturesError::None`].
+pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) -> Result<Vec<Variant>, FeaturesError> {
+    // Those of a hybrid's components too.
+    let entries: Vec<&Entry> = resolved.recommender.all().iter().map(|recommender| recommender.entry).collect();
+    let needs = |need: &Need| entries.iter().any(|entry| entry.needs.contains(need));
+    let trained = entries.iter().any(|entry| entry.is_trained());
+    let mut variants = vec![Variant::new(WHOLE.to_owned(), spec)];
+    let chooses = entries
+        .iter()
+        .flat_map(|entry| entry.params)
+        .any(|param| matches!(param.kind, ParamKind::Names { .. }) && param.name == "attributes");
+    let reads_items = needs(&Need::ItemAttributes) || chooses;
+    // A method that chooses among the attributes of the items reads none of the users, unless it says so.
+    let reads_users = needs(&Need::UserAttributes) || (chooses && !needs(&Need::ItemAttributes));
+    let mut names = Vec::new();
+    for (prefix, reads, table) in
+        [("items", reads_items, &data.item_attributes), ("users", reads_users, &data.user_attributes)]
+    {
+        let columns = table.iter().filter(|_| reads).flat_map(|table| &table.columns);
+        let read = columns.filter(|column| is_chosen(spec, &column.name) && has_meaning(&column.values));
+        names.extend(read.map(|column| format!("{prefix}.{}", column.name)));
+    }
+    let reads_time = needs(&Need::Timestamps) || trained;
+    for name in names.iter().cloned().chain(reads_time.then(|| "time".to_owned())) {
+        let mut without = Variant::new(format!("without {name}"), spec);
+        without.spec.features.drop.push(name);
+        variants.push(without);
+    }
+    let predicts = spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings());
+    let inputs = ["user", "item", "time"].map(str::to_owned).into_iter().filter(|_| predicts && trained);
+    for name in names.into_iter().chain(inputs) {
+        let mut shuffled = Variant { shuffles: true, ..Variant::new(format!("{name} shuffled"), spec) };
+        shuffled.spec.features.shuffle.push(name);
+        variants.push(shuffled);
+    }
+    for derived in Derived::ALL {
+        let readable = if derived.of_items() { reads_items } else { reads_users };
+        let known = spec.features.derive.contains(&derived);
+        if readable && !known && (data.interactions.has_timestamps || !derived.needs_times()) {
+            let mut with = Variant::new(format!("with {}", derived.as_str()), spec);
+            with.spec.features.derive.push(derived);
+            choose(&mut with.spec, derived.as_str());
+            variants.push(with);
+        }
+    }
+    // What is derived in the spec itself is left out by not deriving it.
+    for (place, derived) in spec.features.derive.iter().enumerate() {
+        let mut without = Variant::new(format!("without {}", derived.as_str()), spec);
+        without.spec.features.derive.remove(place);
+        unchoose(&mut without.spec, derived.as_str());
+        variants.push(without);
+    }
+    if variants.len() == 1 {
+        return Err(FeaturesError::None { kind: spec.recommender.kind.clone() });
+    }
+    Ok(variants)
+}
+
+/// Whether the recommender is told to read this attribute: where it is told nothing, it reads all.
+fn is_chosen(spec: &ExperimentSpec, column: &str) -> bool {
+    match spec.recommender.params.get("attributes") {
+        Some(ParamValue::Names(chosen)) => chosen.is_empty() || chosen.iter().any(|name| name == column),
+        _ => true,
+    }
+}
+
+/// A column in which some row has a value.
+fn has_meaning(values: &AttributeValues) -> bool {
+    match values {
+        AttributeValues::Token { vocabulary, .. } | AttributeValues::TokenSeq { vocabulary, .. } => {
+            vocabulary.iter().any(|word| !word.is_empty())
+        }
+        AttributeValues::Float(values) => values.iter().any(|value| value.is_finite()),
+        AttributeValues::FloatSeq { values, .. } => !values.is_empty(),
+    }
+}
+
+/// Adds a column to those that the recommender is told to read, where it is told any.
+fn choose(spec: &mut ExperimentSpec, column: &str) {
+    if let Some(ParamValue::Names(chosen)) = spec.recommender.params.get_mut("attributes")
+        && !chosen.is_empty()
+    {
+        chosen.push(column.to_owned());
+    }
+}
+
+fn unchoose(spec: &mut ExperimentSpec, column: &str) {
+    if let Some(ParamValue::Names(chosen)) = spec.recommender.params.get_mut("attributes") {
+        chosen.retain(|name| name != column);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recspeed_types::spec::{DatasetSpec, RecommenderSpec};
+
+    fn variants(kind: &str, metric: &str) -> Result<Vec<String>, FeaturesError> {
+        let mut spec = ExperimentSpec {
+            dataset: DatasetSpec::builtin("beauty-synthetic-10k"),
+            recommender: RecommenderSpec::new(kind),
+            ..ExperimentSpec::default()
+        };
+        spec.evaluation.metrics = vec![metric.parse().unwrap()];
+        let resolved = spec.resolve().unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let home = DataHome::open(Some(home.path().to_owned())).unwrap();
+        let request = LoadRequest { dataset: &resolved.dataset, seed: 1, look_up: &LookUp::default() };
+        let loaded = home.load(&request, &mut |_, _| {}).unwrap();
+        Ok(of(&spec, &resolved, &loaded)?.into_iter().map(|variant| variant.name).collect())
+    }
+
+    use recspeed_datasets::{DataHome, LoadRequest, LookUp};
+
+    #[test]
+    fn a_content_method_is_measured_by_its_attributes_and_a_network_by_its_inputs() {
+        let content = variants("content-tfidf", "ndcg@10").unwrap();
+        assert_eq!(content[0], WHOLE);
+        for name in ["without items.category", "items.category shuffled", "with item-count", "with item-season"] {
+            assert!(content.iter().any(|variant| variant == name), "{name} in {content:?}");
+        }
+        assert!(!content.iter().any(|variant| variant.contains("user")), "{content:?}");
+        let network = variants("mlp", "rmse").unwrap();
+        assert_eq!(network, [WHOLE, "without time", "user shuffled", "item shuffled", "time shuffled"]);
+    }
+
+    #[test]
+    fn a_method_without_features_is_refused_with_a_way_out() {
+        let message = variants("item-knn", "ndcg@10").unwrap_err().to_string();
+        assert!(message.contains("`item-knn` learns from who rated what alone"), "{message}");
+    }
+}

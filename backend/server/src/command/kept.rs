@@ -1,0 +1,257 @@
+//! Runs among others, each kept in a file of its own as soon as it has ended, so that an interrupted comparison or search goes
+//! on where it was.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use clap::Args;
+use recspeed_datasets::{DataHome, LookUp, sha256_hex};
+use recspeed_types::{ExperimentSpec, FailureCode, RunSummary, UserValues};
+use serde::{Deserialize, Serialize};
+
+use super::data::DataError;
+use super::failure::CommandError;
+use super::run::{Interrupts, Screen, WorkerOptions, find_worker, run_quietly};
+
+pub(super) use super::run::Ran;
+
+/// What a file of a kept run ends in.
+pub(super) const ENDING: &str = ".run.json";
+
+/// A run that cannot be kept or taken up again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    /// The disk says no.
+    #[error("cannot keep runs in {path}: {source}; make room, or name another folder with --keep DIR")]
+    Disk {
+        /// The file or folder.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> KeepError {
+    let path = path.display().to_string();
+    move |source| KeepError::Disk { path: path.clone(), source }
+}
+
+/// Arguments of every command that keeps runs.
+#[derive(Debug, Args)]
+pub(super) struct KeepArgs {
+    /// Keep each run in this folder (otherwise in the lab's, under `kept`)
+    #[arg(long, value_name = "DIR")]
+    pub(super) keep: Option<PathBuf>,
+    /// Run everything again, whatever is kept
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// The worker to use (otherwise `recspeed-worker` beside this program, then in PATH)
+    #[arg(long, value_name = "PATH")]
+    pub(super) worker: Option<PathBuf>,
+    /// Where imported data and caches lie (otherwise as `recspeed serve`)
+    #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
+    pub(super) home: Option<PathBuf>,
+}
+
+/// A finished run: what was asked and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeptRun {
+    /// What was asked.
+    pub(super) spec: ExperimentSpec,
+    /// The result.
+    pub(super) summary: RunSummary,
+    /// The value of each user.
+    pub(super) users: UserValues,
+}
+
+impl KeptRun {
+    /// Reads a file; `None` when it is no whole kept run of this lab.
+    pub(super) fn read(path: &Path) -> Option<Self> {
+        serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()
+    }
+
+    /// Whole or not at all.
+    fn write(&self, path: &Path) -> Result<(), KeepError> {
+        let aside = path.with_extension("part");
+        let write = || -> io::Result<()> {
+            let mut file = BufWriter::new(File::create(&aside)?);
+            serde_json::to_writer(&mut file, self)?;
+            file.flush()?;
+            file.get_ref().sync_all()?;
+            fs::rename(&aside, path)
+        };
+        write().map_err(at(path))
+    }
+}
+
+/// How a run among others ended.
+pub(super) enum Ended {
+    /// With a result, and whether that had been kept from before.
+    Finished(Box<KeptRun>, bool),
+    /// With a failure.
+    Failed {
+        /// Which kind.
+        code: FailureCode,
+        /// Why.
+        cause: String,
+    },
+    /// Because the user stopped it.
+    Interrupted,
+}
+
+/// Runs specs one after another, unless their results are kept.
+pub(super) struct Keeper {
+    program: PathBuf,
+    home: Option<PathBuf>,
+    folder: PathBuf,
+    fresh: bool,
+    worker: String,
+    interrupts: Interrupts,
+}
+
+impl Keeper {
+    /// Finds the worker and makes the folder.
+    ///
+    /// # Errors
+    /// No worker, no folder.
+    pub(super) fn new(args: KeepArgs) -> Result<Self, CommandError> {
+        let program = find_worker(args.worker.as_deref())?;
+        let folder = if let Some(folder) = args.keep {
+            folder
+        } else {
+            let home = DataHome::open(args.home.clone()).map_err(|error| DataError::Home(error.to_string()))?;
+            home.root().join("kept")
+        };
+        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        // Another build may give other numbers.
+        let worker = stamp(&program).unwrap_or_default();
+        Ok(Self { program, home: args.home, folder, fresh: args.fresh, worker, interrupts: Interrupts::listen() })
+    }
+
+    /// Where runs are kept.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The result of `spec`: kept from before, or from a run now, which goes on from its own checkpoint where it has one.
+    ///
+    /// # Errors
+    /// The worker cannot be started or breaks its word; the result cannot be kept.
+    pub(super) fn run(&self, spec: &ExperimentSpec, dir: &Path, title: &str) -> Result<Ended, CommandError> {
+        let key = self.key(spec, dir);
+        let path = self.folder.join(format!("{key}{ENDING}"));
+        if !self.fresh
+            && let Some(run) = KeptRun::read(&path)
+        {
+            return Ok(Ended::Finished(Box::new(KeptRun { spec: spec.clone(), ..run }), true));
+        }
+        let (users, checkpoints) =
+            (self.folder.join(format!("{key}.users.json")), self.folder.join(format!("{key}.checkpoints")));
+        if self.fresh {
+            let _ = fs::remove_dir_all(&checkpoints);
+        }
+        let mut resume = newest_checkpoint(&checkpoints);
+        let ran = loop {
+            let options = WorkerOptions {
+                program: self.program.clone(),
+                spec_dir: dir.to_owned(),
+                data_home: self.home.clone(),
+                checkpoint_dir: Some(checkpoints.clone()),
+                resume: resume.take(),
+                users: Some(users.clone()),
+            };
+            let resumed = options.resume.is_some();
+            let mut screen = Screen::new(title);
+            let ran = run_quietly(spec, &options, &mut screen, &self.interrupts);
+            screen.clear();
+            match ran? {
+                // A checkpoint of another build: begin again.
+                Ran::Failed { code: FailureCode::Checkpoint, .. } if resumed => {}
+                ran => break ran,
+            }
+        };
+        let ended = match ran {
+            Ran::Interrupted => return Ok(Ended::Interrupted),
+            Ran::Failed { code, cause } => Ended::Failed { code, cause },
+            Ran::Finished(summary) => {
+                let values = File::open(&users)
+                    .and_then(|file| Ok(serde_json::from_reader(BufReader::new(file))?))
+                    .map_err(at(&users))?;
+                let run = KeptRun { spec: spec.clone(), summary: *summary, users: values };
+                run.write(&path)?;
+                Ended::Finished(Box::new(run), false)
+            }
+        };
+        let _ = fs::remove_file(&users);
+        let _ = fs::remove_dir_all(&checkpoints);
+        Ok(ended)
+    }
+
+    /// Runs `spec` and keeps nothing of it.
+    ///
+    /// # Errors
+    /// The worker cannot be started or breaks its word.
+    pub(super) fn try_out(&self, spec: &ExperimentSpec, dir: &Path, title: &str) -> Result<Ran, CommandError> {
+        let options = WorkerOptions {
+            program: self.program.clone(),
+            spec_dir: dir.to_owned(),
+            data_home: self.home.clone(),
+            checkpoint_dir: None,
+            resume: None,
+            users: None,
+        };
+        let mut screen = Screen::new(title);
+        let ran = run_quietly(spec, &options, &mut screen, &self.interrupts);
+        screen.clear();
+        ran
+    }
+
+    /// What decides a result: the spec but for its name, the files that it reads, and the worker.
+    fn key(&self, spec: &ExperimentSpec, dir: &Path) -> String {
+        let unnamed = ExperimentSpec { name: String::new(), ..spec.clone() };
+        let look_up = LookUp::from_env(Some(dir.to_owned()));
+        let files = [&spec.dataset.path, &spec.dataset.items, &spec.dataset.users].into_iter().flatten();
+        let mut parts = vec![env!("CARGO_PKG_VERSION").to_owned(), self.worker.clone(), unnamed.to_json()];
+        parts.extend(files.map(|file| look_up.places(file).iter().find_map(|place| stamp(place)).unwrap_or_default()));
+        fingerprint(&parts)
+    }
+}
+
+/// The beginning of the SHA-256 of the lines.
+pub(super) fn fingerprint(lines: &[String]) -> String {
+    sha256_hex(lines.join("\n").as_bytes()).chars().take(24).collect()
+}
+
+/// Place, length and time of a file: it changes with the file.
+fn stamp(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let data = fs::metadata(&path).ok()?;
+    let time = data.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(format!("{} {} {}", path.display(), data.len(), time.as_micros()))
+}
+
+/// The checkpoint of the latest step in a folder.
+fn newest_checkpoint(folder: &Path) -> Option<PathBuf> {
+    let step = |path: &PathBuf| -> Option<u64> {
+        path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.strip_suffix(".bin")?.parse().ok()
+    };
+    let files = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    files.filter(|path| step(path).is_some()).max_by_key(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_checkpoint_is_that_of_the_latest_step_not_of_the_last_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["checkpoint-9.bin", "checkpoint-10.bin", "checkpoint-11.bin.part", "notes"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(newest_checkpoint(folder.path()), Some(folder.path().join("checkpoint-10.bin")));
+        assert_eq!(newest_checkpoint(&folder.path().join("gone")), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! What is searched, on what, and for how long.
+
+use std::path::PathBuf;
+
+use recspeed_search::{Space, SpaceError, Values};
+use recspeed_types::metric::Direction;
+use recspeed_types::search::SearchSpec;
+use recspeed_types::spec::{EvaluateOn, FitOn, SpecParseError};
+use recspeed_types::{ExperimentSpec, MetricName, SpecErrors};
+
+use super::SearchArgs;
+use super::log::Trial;
+use crate::command::compare::label;
+use crate::command::failure::CommandError;
+use crate::command::run::SearchFile;
+
+/// Trials of each recommender when nobody says otherwise.
+const TRIALS: u32 = 20;
+/// Patience of trained recommenders when nobody says otherwise.
+const PATIENCE: u32 = 5;
+
+/// A search that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SearchError {
+    /// No rows to choose by.
+    #[error(
+        "a search chooses by the validation rows, and split.kind = \"{kind}\" holds none out here; set split.validation_ratio (random, per-user-random, global-time) or split.validation = true (leave-last-out)"
+    )]
+    NoValidation {
+        /// The split.
+        kind: &'static str,
+    },
+    /// A metric without better and worse.
+    #[error(
+        "{metric} describes lists, and neither more nor less of it is better; choose another with --metric, as ndcg@10"
+    )]
+    NoDirection {
+        /// The metric.
+        metric: MetricName,
+    },
+    /// A recommender that does not give the metric.
+    #[error("{name} cannot be judged by {metric}: {errors}")]
+    NoMetric {
+        /// The recommender.
+        name: String,
+        /// The metric.
+        metric: MetricName,
+        /// Why.
+        errors: SpecErrors,
+    },
+    /// A space that does not fit.
+    #[error("{name}: {source}")]
+    Space {
+        /// The recommender.
+        name: String,
+        /// Why.
+        source: SpaceError,
+    },
+    /// A budget that allows nothing.
+    #[error("the budget of {seconds} seconds allows no trial; give more than 0")]
+    NoTime {
+        /// What was given.
+        seconds: f64,
+    },
+    /// Values that make no spec.
+    #[error("a trial makes no valid spec: {0}; narrow the space")]
+    Trial(String),
+    /// A log of something else.
+    #[error("{path} is the log of another search: name another folder with --out DIR, or begin anew with --fresh")]
+    OtherLog {
+        /// The log.
+        path: String,
+    },
+    /// The log cannot be read or written.
+    #[error("cannot keep the log {path}: {source}; make room, or name another folder with --out DIR")]
+    Log {
+        /// The log.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A recommender of the search.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// What to call it.
+    pub(super) name: String,
+    /// The experiment whose parameters are changed, with the metric among its metrics.
+    pub(super) spec: ExperimentSpec,
+    /// What is tried.
+    pub(super) space: Space,
+}
+
+/// The whole search.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// How.
+    pub(super) search: SearchSpec,
+    /// Of what.
+    pub(super) members: Vec<Member>,
+    /// By what.
+    pub(super) metric: MetricName,
+    /// Where data files are looked up first.
+    pub(super) dir: PathBuf,
+}
+
+impl Plan {
+    /// Reads the file and lets the command line have its way.
+    pub(super) fn new(args: &SearchArgs) -> Result<Self, CommandError> {
+        let SearchFile { search: read, dir } = SearchFile::read(&args.file, &args.set)?;
+        let mut search = read.search;
+        if let Some(method) = args.method {
+            search.method = method.into();
+        }
+        if args.trials.is_some() || args.seconds.is_some() {
+            (search.trials, search.seconds) = (args.trials, args.seconds);
+        }
+        if let Some(seconds) = search.seconds.filter(|seconds| !(*seconds > 0.0 && seconds.is_finite())) {
+            return Err(SearchError::NoTime { seconds }.into());
+        }
+        search.metric = args.metric.or(search.metric);
+        let first = read.members.first().and_then(|member| member.spec.evaluation.metrics.first().copied());
+        let Some(metric) = search.metric.or(first) else {
+            return Err(SearchError::Trial("it measures nothing".to_owned()).into());
+        };
+        if metric.kind.direction() == Direction::Neither {
+            return Err(SearchError::NoDirection { metric }.into());
+        }
+        let mut members: Vec<Member> = Vec::new();
+        for mut member in read.members {
+            if !member.spec.evaluation.metrics.contains(&metric) {
+                member.spec.evaluation.metrics.insert(0, metric);
+            }
+            let mut name = label(&member.spec);
+            let resolved = member.spec.resolve();
+            let resolved = resolved.map_err(|errors| SearchError::NoMetric { name: name.clone(), metric, errors })?;
+            if !resolved.split.split.has_validation() {
+                return Err(SearchError::NoValidation { kind: member.spec.split.kind.as_str() }.into());
+            }
+            let space = Space::new(&member).map_err(|source| SearchError::Space { name: name.clone(), source })?;
+            while members.iter().any(|other| other.name == name) {
+                name.push('\'');
+            }
+            members.push(Member { name, spec: member.spec, space });
+        }
+        Ok(Self { search, members, metric, dir })
+    }
+
+    /// The seed of what is proposed.
+    pub(super) fn seed(&self) -> u64 {
+        self.members.first().map_or(0, |member| member.spec.seed)
+    }
+
+    /// Whether no further trial begins.
+    pub(super) fn is_spent(&self, trials: usize, seconds: f64) -> bool {
+        let by_count = self.most_trials().is_some_and(|most| trials >= most as usize);
+        by_count || self.search.seconds.is_some_and(|most| seconds >= most)
+    }
+
+    fn most_trials(&self) -> Option<u32> {
+        self.search.trials.or_else(|| self.search.seconds.is_none().then_some(TRIALS))
+    }
+
+    /// ` of 20`, where the number is known.
+    pub(super) fn of(&self) -> String {
+        self.most_trials().map_or_else(String::new, |most| format!(" of {most}"))
+    }
+
+    /// Smaller is better.
+    pub(super) fn loss(&self, value: f64) -> f64 {
+        if self.metric.kind.direction() == Direction::Higher { -value } else { value }
+    }
+
+    /// One trial: learn from the training rows, stop early and be judged by the validation rows.
+    pub(super) fn trial_spec(&self, member: &Member, values: &Values) -> Result<ExperimentSpec, SearchError> {
+        let refused = |error: SpecParseError| SearchError::Trial(error.to_string());
+        let mut spec = member.space.apply(&member.spec, values).map_err(refused)?;
+        spec.evaluation.on = EvaluateOn::Validation;
+        let trained = spec.resolve().is_ok_and(|resolved| resolved.training.is_some());
+        if trained && spec.training.early_stopping.is_none() {
+            spec.training.early_stopping = Some(self.search.early_stopping.unwrap_or(PATIENCE));
+        }
+        spec.resolve().map_err(|errors| SearchError::Trial(errors.to_string()))?;
+        Ok(spec)
+    }
+
+    /// The best trial on the test rows. One that learns from the validation rows too has none left to stop by: it takes as many
+    /// epochs as the trial found best.
+    pub(super) fn final_spec(&self, member: &Member, best: &Trial) -> Result<ExperimentSpec, SearchError> {
+        let values = best.values(member);
+        let mut spec = self.trial_spec(member, &values)?;
+        spec.evaluation.on = EvaluateOn::Test;
+        spec.name.clone_from(&member.name);
+        if spec.split.fit_on == Some(FitOn::TrainValidation)
+            && let Some(epochs) = best.best_epoch
+        {
+            spec.training.epochs = Some(epochs);
+            spec.training.early_stopping = None;
+        }
+        spec.resolve().map_err(|errors| SearchError::Trial(errors.to_string()))?;
+        Ok(spec)
+    }
+}
+
+/// `neighbours 20, shrinkage 1.5`.
+pub(super) fn words(member: &Member, values: &Values) -> String {
+    let short = |value: &serde_json::Value| match value.as_f64() {
+        Some(number) if !value.is_i64() => format!("{number:.4}"),
+        _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+    };
+    let names = member.space.dimensions().iter().map(|dimension| dimension.path.rsplit('.').next().unwrap_or_default());
+    names.zip(values).map(|(name, value)| format!("{name} {}", short(value))).collect::<Vec<_>>().join(", ")
+}

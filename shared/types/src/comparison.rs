@@ -1,0 +1,132 @@
+//! The result of a comparison: several recommenders on the same data, with several seeds, tested user by user.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::summary::{DataInfo, EvaluationInfo};
+
+/// A comparison of recommenders on the same test rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Comparison {
+    /// What all of them ran on.
+    pub data: DataInfo,
+    /// How the metrics came about; the tie share is that of the first run.
+    pub evaluation: EvaluationInfo,
+    /// The recommenders, in the order in which they were given.
+    pub methods: Vec<ComparedMethod>,
+    /// Every pair, by every metric that has a value for each user.
+    pub tests: Vec<PairedTest>,
+    /// How the tests were made.
+    pub procedure: Procedure,
+    /// Recommenders whose run failed; they are not among `methods`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedMethod>,
+}
+
+/// One recommender with its runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ComparedMethod {
+    /// What to call it: unlike every other name of the comparison.
+    pub name: String,
+    /// Its entry of the catalogue.
+    pub kind: String,
+    /// Seeds of its runs; one where the method does not depend on the seed.
+    pub seeds: Vec<u64>,
+    /// Whether it depends on the seed at all.
+    pub random: bool,
+    /// By metric name, what the runs gave.
+    pub metrics: BTreeMap<String, Spread>,
+    /// Seconds of training.
+    pub fit_s: Spread,
+    /// Most bytes that the process held.
+    pub peak_bytes: u64,
+    /// Median milliseconds of one user's list; absent where nothing was ranked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_ms: Option<f64>,
+}
+
+/// The values of several runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Spread {
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation, with `n − 1`; absent for a single run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sd: Option<f64>,
+    /// One for each seed.
+    pub values: Vec<f64>,
+}
+
+/// Two recommenders by one metric, user by user; each user's value is the mean over the seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PairedTest {
+    /// The metric.
+    pub metric: String,
+    /// Place of the first recommender in `methods`.
+    pub left: usize,
+    /// Place of the second.
+    pub right: usize,
+    /// Users with a value under both.
+    pub users: u64,
+    /// Mean of left − right over those users.
+    pub difference: f64,
+    /// Interval of the mean difference, by bootstrap.
+    pub interval: [f64; 2],
+    /// Interval of the mean difference, by the t distribution.
+    pub t_interval: [f64; 2],
+    /// Users for whom the left value is larger.
+    pub left_larger: u64,
+    /// Users for whom the right value is larger.
+    pub right_larger: u64,
+    /// Cohen's d of pairs; absent where every user differs by the same amount.
+    pub cohens_d: Option<f64>,
+    /// Hedges' g of pairs; absent as `cohens_d` is, and for two users.
+    pub hedges_g: Option<f64>,
+    /// Two-sided p-value of the paired t test.
+    pub p_t: f64,
+    /// The same after Holm's correction over all tests of the comparison.
+    pub p_t_holm: f64,
+    /// Two-sided p-value of the randomization test.
+    pub p_randomization: f64,
+    /// The same after Holm's correction over all tests of the comparison.
+    pub p_randomization_holm: f64,
+    /// Whether the randomization test looked at every assignment of signs.
+    pub exact: bool,
+}
+
+/// How the tests of a comparison were made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Procedure {
+    /// Level of the intervals.
+    pub level: f64,
+    /// Resamples of each bootstrap.
+    pub resamples: u32,
+    /// Assignments of signs drawn where not all were looked at.
+    pub draws: u32,
+    /// Seed of both.
+    pub seed: u64,
+}
+
+impl Default for Procedure {
+    fn default() -> Self {
+        Self { level: 0.95, resamples: 2000, draws: 9999, seed: 42 }
+    }
+}
+
+/// A recommender whose run did not finish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FailedMethod {
+    /// What it is called.
+    pub name: String,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Why, as the run told it.
+    pub cause: String,
+}

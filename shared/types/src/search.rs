@@ -1,0 +1,252 @@
+//! `[search]`: which parameters are tried, by which method, for how long, and by which metric they are judged.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::metric::MetricName;
+use crate::spec::{ExperimentSpec, SpecError, SpecParseError};
+
+/// `[search]` as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SearchSpec {
+    /// How the next trial is chosen.
+    #[serde(default)]
+    pub method: SearchMethod,
+    /// What is optimised, measured on the validation rows: the first metric of `[evaluation]` unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<MetricName>,
+    /// Trials of each recommender (20 unless set, or unless `seconds` is).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u32>,
+    /// Seconds of each recommender: no trial begins after them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// Trained recommenders stop after so many epochs without a better validation loss (5 unless set), where `[training]` does
+    /// not say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<u32>,
+    /// What is tried, by path: `recommender.neighbours = { min = 5, max = 200, log = true }`. Left out: around the defaults.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Value>>"))]
+    pub space: Value,
+}
+
+impl Default for SearchSpec {
+    fn default() -> Self {
+        Self {
+            method: SearchMethod::default(),
+            metric: None,
+            trials: None,
+            seconds: None,
+            early_stopping: None,
+            space: Value::Null,
+        }
+    }
+}
+
+/// How the next trial is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SearchMethod {
+    /// Every combination of a few values of each parameter, in an order drawn by the seed.
+    Grid,
+    /// Values drawn by the seed.
+    Random,
+    /// Tree-structured Parzen estimators: values that are likelier among the good trials than among the others.
+    #[default]
+    Tpe,
+}
+
+impl SearchMethod {
+    /// The name as written in a spec.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grid => "grid",
+            Self::Random => "random",
+            Self::Tpe => "tpe",
+        }
+    }
+}
+
+/// The values of one parameter that may be tried.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Range {
+    /// Any of these.
+    Values(Vec<Value>),
+    /// Any whole number from `min` to `max`.
+    Integer {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+        /// Whether ratios count, not differences.
+        log: bool,
+    },
+    /// Any number from `min` to `max`.
+    Float {
+        /// Smallest.
+        min: f64,
+        /// Largest.
+        max: f64,
+        /// Whether ratios count, not differences.
+        log: bool,
+    },
+}
+
+/// A recommender of a search, and what is tried of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchMember {
+    /// The experiment whose parameters are changed.
+    pub spec: ExperimentSpec,
+    /// Its own space, else that of `[search]`; empty where neither says one.
+    pub space: BTreeMap<String, Range>,
+}
+
+/// A whole search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    /// How.
+    pub search: SearchSpec,
+    /// Of what; each has the same budget.
+    pub members: Vec<SearchMember>,
+}
+
+/// Most values that a range may list.
+const MAX_VALUES: usize = 1000;
+
+/// The ranges of a space written as nested tables, `recommender.neighbours = { min = 5, max = 200 }` or `[5, 50, 200]`.
+///
+/// # Errors
+/// [`SpecParseError::Field`], with the path below `at`.
+pub(crate) fn ranges(at: &str, space: &Value) -> Result<BTreeMap<String, Range>, SpecParseError> {
+    let mut found = BTreeMap::new();
+    if !space.is_null() {
+        collect(at, "", space, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn collect(at: &str, path: &str, value: &Value, found: &mut BTreeMap<String, Range>) -> Result<(), SpecParseError> {
+    let here = if path.is_empty() { at.to_owned() } else { format!("{at}.{path}") };
+    let wrong = |message: &str| SpecParseError::Field(SpecError::new(here.clone(), message));
+    if let Value::Object(fields) = value
+        && !fields.contains_key("min")
+        && !fields.contains_key("max")
+    {
+        for (name, inner) in fields {
+            let inner_path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            collect(at, &inner_path, inner, found)?;
+        }
+        return Ok(());
+    }
+    if !(path.starts_with("recommender.") || path.starts_with("training.")) {
+        return Err(wrong("is no parameter; a space names recommender.… and training.…"));
+    }
+    let range = match value {
+        Value::Array(values) if (1..=MAX_VALUES).contains(&values.len()) => Range::Values(values.clone()),
+        Value::Object(fields) => numbers(fields).ok_or_else(|| {
+            wrong("is no range; write { min = 5, max = 200 }, min under max, with log = true (both above 0) where ratios count")
+        })?,
+        _ => return Err(wrong("is no range; write { min = 5, max = 200 } or a list of 1 to 1000 values")),
+    };
+    found.insert(path.to_owned(), range);
+    Ok(())
+}
+
+fn numbers(fields: &serde_json::Map<String, Value>) -> Option<Range> {
+    if fields.keys().any(|name| !["min", "max", "log"].contains(&name.as_str())) {
+        return None;
+    }
+    let log = fields.get("log").map_or(Some(false), Value::as_bool)?;
+    let (min, max) = (fields.get("min")?, fields.get("max")?);
+    let range = match (min.as_i64(), max.as_i64()) {
+        (Some(min), Some(max)) => Range::Integer { min, max, log },
+        _ => Range::Float { min: min.as_f64()?, max: max.as_f64()?, log },
+    };
+    let (low, high) = (min.as_f64()?, max.as_f64()?);
+    (low < high && (high - low).is_finite() && (!log || low > 0.0)).then_some(range)
+}
+
+impl ExperimentSpec {
+    /// The same spec with the value at `path` (as `recommender.factors`) replaced.
+    ///
+    /// # Errors
+    /// [`SpecParseError::Field`] when the field or its type does not fit.
+    pub fn with_value(&self, path: &str, value: Value) -> Result<Self, SpecParseError> {
+        let mut document = serde_json::to_value(self).unwrap_or_default();
+        let mut place = &mut document;
+        let mut names = path.split('.').peekable();
+        while let Some(name) = names.next() {
+            let Value::Object(fields) = place else {
+                return Err(SpecParseError::Field(SpecError::new(path, "is no field of a spec")));
+            };
+            if names.peek().is_none() {
+                fields.insert(name.to_owned(), value);
+                break;
+            }
+            place = fields.entry(name.to_owned()).or_insert_with(|| Value::Object(serde_json::Map::new()));
+        }
+        Self::from_value(document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"random\"\nvalidation_ratio = 0.1\n";
+
+    fn search(rest: &str) -> Result<Search, SpecParseError> {
+        ExperimentSpec::search_from_toml_with(&format!("{FRAME}{rest}"), &[])
+    }
+
+    #[test]
+    fn a_space_is_written_with_the_paths_of_the_spec() {
+        let search = search(
+            "[recommender]\nkind = \"item-knn\"\n[search]\nmethod = \"random\"\ntrials = 7\nmetric = \"ndcg@10\"\n[search.space]\nrecommender.neighbours = { min = 5, max = 200, log = true }\nrecommender.shrinkage = { min = 0, max = 50.5 }\nrecommender.similarity = [\"cosine\", \"jaccard\"]\n",
+        )
+        .unwrap();
+        assert_eq!((search.search.method, search.search.trials), (SearchMethod::Random, Some(7)));
+        let space = &search.members[0].space;
+        assert_eq!(space["recommender.neighbours"], Range::Integer { min: 5, max: 200, log: true });
+        assert_eq!(space["recommender.shrinkage"], Range::Float { min: 0.0, max: 50.5, log: false });
+        assert!(matches!(&space["recommender.similarity"], Range::Values(values) if values.len() == 2));
+    }
+
+    #[test]
+    fn every_member_of_a_group_may_have_a_space_of_its_own() {
+        let search = search(
+            "[search]\nspace = { recommender = { neighbours = [5] } }\n[[compare]]\nrecommender = { kind = \"item-knn\" }\n[[compare]]\nrecommender = { kind = \"bpr\" }\nspace = { recommender = { factors = [8, 16] } }\n",
+        )
+        .unwrap();
+        let paths: Vec<Vec<&String>> = search.members.iter().map(|member| member.space.keys().collect()).collect();
+        assert_eq!(paths, [["recommender.neighbours"], ["recommender.factors"]]);
+    }
+
+    #[test]
+    fn a_space_that_cannot_be_is_refused_with_its_place() {
+        let message = |space: &str| {
+            search(&format!("[recommender]\nkind = \"item-knn\"\n[search.space]\n{space}\n")).unwrap_err().to_string()
+        };
+        assert!(message("seed = [1, 2]").starts_with("search.space.seed: is no parameter"));
+        assert!(
+            message("recommender.neighbours = { min = 9, max = 3 }")
+                .starts_with("search.space.recommender.neighbours: ")
+        );
+        assert!(message("recommender.neighbours = { min = 0, max = 3, log = true }").contains("above 0"));
+        assert!(message("recommender.neighbours = []").contains("1 to 1000 values"));
+    }
+
+    #[test]
+    fn a_value_is_put_at_its_path() {
+        let spec = ExperimentSpec::default();
+        let changed = spec.with_value("training.learning_rate", 0.5.into()).unwrap();
+        assert_eq!(changed.training.learning_rate, Some(0.5));
+        assert!(spec.with_value("training.nothing", 1.into()).is_err());
+    }
+}

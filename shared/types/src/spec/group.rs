@@ -1,0 +1,153 @@
+//! A spec group: several recommenders over one data set, one split and one evaluation, in one document.
+//!
+//! Everything outside `[[compare]]` is an experiment spec; each `[[compare]]` gives the recommender that is put into it, and
+//! what goes with a recommender: a name, `training`, `engine`.
+
+use serde_json::{Map, Value};
+
+use super::parse::SpecParseError;
+use super::{ExperimentSpec, SpecError};
+use crate::search::{Search, SearchMember, SearchSpec, ranges};
+
+/// The list of a group.
+const COMPARE: &str = "compare";
+/// The section of a search.
+const SEARCH: &str = "search";
+/// What a search tries of one member.
+const SPACE: &str = "space";
+/// What a member may say for itself.
+const OWN: [&str; 4] = ["name", "recommender", "training", "engine"];
+/// Members of one group.
+pub(crate) const MAX_MEMBERS: usize = 100;
+
+/// One member of a group.
+pub(super) struct Member {
+    pub(super) spec: ExperimentSpec,
+    /// What a search tries of it, as written; null where it does not say.
+    space: Value,
+    /// Its place in the document, empty for the only spec of a document.
+    at: String,
+}
+
+/// The members of a group: one for each `[[compare]]`, or the one spec that a document without any is. A `[search]` and the
+/// members' spaces are for `search`.
+///
+/// # Errors
+/// [`SpecParseError::Field`], with the path inside the document.
+pub(super) fn members(mut document: Value) -> Result<Vec<Member>, SpecParseError> {
+    let sections = document.as_object_mut();
+    let list = sections.and_then(|sections| {
+        sections.remove(SEARCH);
+        sections.remove(COMPARE)
+    });
+    let Some(list) = list else {
+        let spec = ExperimentSpec::from_value(document)?;
+        return Ok(vec![Member { spec, space: Value::Null, at: String::new() }]);
+    };
+    let Value::Array(list) = list else {
+        return Err(wrong(COMPARE, "is no list; write [[compare]] once for each recommender".to_owned()));
+    };
+    if list.is_empty() || list.len() > MAX_MEMBERS {
+        return Err(wrong(COMPARE, format!("has {} members; allowed: 1 to {MAX_MEMBERS}", list.len())));
+    }
+    list.into_iter().enumerate().map(|(index, own)| member(&document, index, own)).collect()
+}
+
+/// The members with their spaces, and how they are searched.
+///
+/// # Errors
+/// As [`members`].
+pub(super) fn search(document: Value) -> Result<Search, SpecParseError> {
+    let given = document.get(SEARCH).cloned().unwrap_or_else(|| Value::Object(Map::new()));
+    let mut track = serde_path_to_error::Track::new();
+    let read: Result<SearchSpec, _> =
+        serde::Deserialize::deserialize(serde_path_to_error::Deserializer::new(given, &mut track));
+    let search = read.map_err(|error| {
+        let path = track.path().to_string();
+        let path = if path == "." { SEARCH.to_owned() } else { format!("{SEARCH}.{path}") };
+        SpecParseError::Field(super::words::in_plain_words(path, &error.to_string()))
+    })?;
+    let shared = ranges("search.space", &search.space)?;
+    let members = members(document)?
+        .into_iter()
+        .map(|member| {
+            let own = ranges(&format!("{}.{SPACE}", member.at), &member.space)?;
+            Ok(SearchMember { spec: member.spec, space: if own.is_empty() { shared.clone() } else { own } })
+        })
+        .collect::<Result<_, SpecParseError>>()?;
+    Ok(Search { search, members })
+}
+
+fn member(frame: &Value, index: usize, own: Value) -> Result<Member, SpecParseError> {
+    let at = format!("{COMPARE}[{index}]");
+    let Value::Object(mut own) = own else { return Err(wrong(&at, "is no section".to_owned())) };
+    let space = own.remove(SPACE).unwrap_or_default();
+    if let Some(field) = own.keys().find(|field| !OWN.contains(&field.as_str())) {
+        let place = format!("{at}.{}", super::dataset::shorten(field));
+        let message = "is shared by all that are compared: write it once, outside [[compare]]";
+        let allowed = OWN.iter().chain(&[SPACE]).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let unknown = format!("is no field of this section; allowed: {allowed}");
+        let shared = ["dataset", "split", "evaluation", "seed", "data_seed", "version", "strategy"];
+        return Err(wrong(&place, if shared.contains(&field.as_str()) { message.to_owned() } else { unknown }));
+    }
+    let mut whole: Map<String, Value> = frame.as_object().cloned().unwrap_or_default();
+    // The name of the document is that of the whole.
+    whole.remove("name");
+    whole.extend(own);
+    let spec = ExperimentSpec::from_value(Value::Object(whole)).map_err(|error| match error {
+        SpecParseError::Field(error) if OWN.iter().any(|name| error.path.starts_with(name)) => {
+            wrong(&format!("{at}.{}", error.path), error.message)
+        }
+        other => other,
+    })?;
+    Ok(Member { spec, space, at })
+}
+
+fn wrong(path: &str, message: String) -> SpecParseError {
+    SpecParseError::Field(SpecError::new(path, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: &str = "version = 1\nname = \"All\"\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
+
+    fn group(rest: &str) -> Result<Vec<ExperimentSpec>, SpecParseError> {
+        ExperimentSpec::group_from_toml_with(&format!("{FRAME}{rest}"), &[])
+    }
+
+    #[test]
+    fn members_share_all_but_the_recommender_and_what_goes_with_it() {
+        let members = group(
+            "[evaluation]\nmetrics = [\"ndcg@5\"]\n[[compare]]\nrecommender = { kind = \"popularity\" }\n[[compare]]\nname = \"Neighbours\"\nrecommender = { kind = \"item-knn\", neighbours = 7 }\n",
+        )
+        .unwrap();
+        let names: Vec<_> = members.iter().map(|spec| (spec.name.as_str(), spec.recommender.kind.as_str())).collect();
+        assert_eq!(names, [("", "popularity"), ("Neighbours", "item-knn")]);
+        assert_eq!((&members[0].dataset, &members[0].evaluation), (&members[1].dataset, &members[1].evaluation));
+        assert!(members.iter().all(|spec| spec.resolve().is_ok()));
+    }
+
+    #[test]
+    fn a_document_without_a_list_is_one_spec() {
+        let members = group("[recommender]\nkind = \"popularity\"\n").unwrap();
+        assert_eq!((members.len(), members[0].name.as_str()), (1, "All"));
+    }
+
+    #[test]
+    fn a_member_of_its_own_data_or_of_an_unknown_field_is_refused_with_its_place() {
+        let message = |rest: &str| group(rest).unwrap_err().to_string();
+        assert_eq!(
+            message("[[compare]]\nrecommender = { kind = \"popularity\" }\nsplit = { kind = \"leave-last-out\" }\n"),
+            "compare[0].split: is shared by all that are compared: write it once, outside [[compare]]"
+        );
+        assert!(message("[[compare]]\nrecomender = 1\n").starts_with("compare[0].recomender: is no field"));
+        assert!(message("[[compare]]\nname = \"x\"\n").starts_with("compare[0].recommender: is missing"));
+        assert!(
+            message("[[compare]]\nrecommender = { kind = \"mlp\" }\ntraining = { epochs = \"x\" }\n")
+                .starts_with("compare[0].training.epochs: ")
+        );
+        assert_eq!(message("[compare]\n"), "compare: is no list; write [[compare]] once for each recommender");
+    }
+}
