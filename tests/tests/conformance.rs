@@ -235,7 +235,30 @@ fn every_conformance_spec_is_valid_and_asks_for_exactly_the_metrics_that_are_exp
     }
     for entry in std::fs::read_dir(folder()).expect("the folder is in the repository") {
         let file = entry.expect("a readable entry").file_name().into_string().expect("plain names");
-        assert!(file == "expected.toml" || named.contains(&file), "{file} has no expected numbers");
+        let beside = ["expected.toml", "long", "long.py"].contains(&file.as_str());
+        assert!(beside || named.contains(&file), "{file} has no expected numbers");
+    }
+}
+
+#[test]
+fn every_long_conformance_spec_is_valid_and_measures_what_is_published() {
+    let text = std::fs::read_to_string(folder().join("long/expected.toml")).expect("the published numbers are there");
+    let published: toml::Table = text.parse().expect("expected.toml is TOML");
+    for name in published.keys() {
+        assert!(folder().join(format!("long/{name}.toml")).is_file(), "{name} has numbers but no spec");
+    }
+    for entry in std::fs::read_dir(folder().join("long")).expect("the folder is in the repository") {
+        let file = entry.expect("a readable entry").file_name().into_string().expect("plain names");
+        let name = file.trim_end_matches(".toml");
+        if name == "expected" {
+            continue;
+        }
+        let spec = spec(&format!("long/{name}"));
+        spec.resolve().unwrap_or_else(|errors| panic!("{name}: {errors}"));
+        let asked: Vec<String> = spec.evaluation.metrics.iter().map(ToString::to_string).collect();
+        for metric in published.get(name).and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys) {
+            assert!(asked.contains(metric), "{name} does not measure {metric}");
+        }
     }
 }
 

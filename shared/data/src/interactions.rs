@@ -47,6 +47,11 @@ impl Interactions {
         self.items.len()
     }
 
+    /// Whether each user's rows have an order of their own: times, or positions in a sequence.
+    pub fn has_order(&self) -> bool {
+        self.has_timestamps || self.timestamp.iter().any(|&place| place != 0)
+    }
+
     /// Bytes of the four columns and the two dictionaries.
     pub fn column_bytes(&self) -> usize {
         let row = 2 * size_of::<u32>() + size_of::<f32>() + size_of::<i64>();

@@ -15,7 +15,7 @@ pub enum NeuralFitError {
         known: String,
     },
     /// The data set lacks what the network learns from.
-    #[error("`{kind}` needs {}, which this data set does not have; take a data set that has them, or another recommender", need.as_str())]
+    #[error("`{kind}` needs {}, which this data set does not have; {}", need.as_str(), remedy_for(*need))]
     Needs {
         /// The kind.
         kind: &'static str,
@@ -29,6 +29,25 @@ pub enum NeuralFitError {
         name: String,
         /// The attributes that are there.
         known: String,
+    },
+    /// A parameter that does not go with another one.
+    #[error("recommender.{param} is {value}; it {remedy}")]
+    Setting {
+        /// The parameter.
+        param: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be, and what to try.
+        remedy: String,
+    },
+    /// No user's rows say what follows what.
+    #[error(
+        "`{kind}` learns from what follows what, but no user has two training rows; loosen the filters, or use a method \
+         that needs no order, as item-knn"
+    )]
+    NoSequences {
+        /// The kind.
+        kind: &'static str,
     },
     /// Nothing to learn from.
     #[error("there are no training rows; choose a split that leaves some, or loosen the filters")]
@@ -102,13 +121,26 @@ fn short(value: f64) -> String {
     if value.abs() < 1e5 { format!("{value:.4}") } else { format!("{value:.3e}") }
 }
 
+fn remedy_for(need: Need) -> &'static str {
+    match need {
+        Need::Order => {
+            "take one with timestamps, or of sequences (dataset.format = \"sequences\"), or a recommender that needs no \
+             order, as item-knn, als-implicit or ease"
+        }
+        _ => "take a data set that has them, or another recommender",
+    }
+}
+
 impl NeuralFitError {
     /// What kind of failure this is for a run; decides the worker's exit status.
     pub const fn code(&self) -> FailureCode {
         match self {
-            Self::NotANetwork { .. } | Self::Needs { .. } | Self::NoAttribute { .. } | Self::NoTrainingRows => {
-                FailureCode::InvalidSpec
-            }
+            Self::NotANetwork { .. }
+            | Self::Needs { .. }
+            | Self::NoAttribute { .. }
+            | Self::Setting { .. }
+            | Self::NoSequences { .. }
+            | Self::NoTrainingRows => FailureCode::InvalidSpec,
             Self::RatingNotFinite { .. } => FailureCode::Data,
             Self::TooLarge { .. } => FailureCode::OutOfMemory,
             Self::Diverged { .. } => FailureCode::Diverged,

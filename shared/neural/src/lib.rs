@@ -19,6 +19,7 @@ mod network;
 mod random;
 mod rows;
 mod scaling;
+mod sequence;
 mod training;
 
 pub use device::NeuralDevice;

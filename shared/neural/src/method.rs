@@ -8,6 +8,7 @@ use recspeed_types::catalogue::Need;
 use recspeed_types::spec::{ResolvedRecommender, Training};
 
 use crate::network::{autoencoder, deepfm, densenet, dlrm, mlp, neumf, wide_and_deep};
+use crate::sequence;
 use crate::{Fitted, NeuralDevice, NeuralFitError, NeuralModel, Rows};
 
 /// Every network, in the catalogue's order.
@@ -19,6 +20,10 @@ pub(crate) const METHODS: &[Method] = &[
     deepfm::METHOD,
     dlrm::METHOD,
     autoencoder::METHOD,
+    sequence::SASREC,
+    sequence::GRU4REC,
+    sequence::CASER,
+    sequence::BERT4REC,
 ];
 
 /// What saved parts become.
@@ -68,6 +73,7 @@ impl FitRequest<'_> {
             Need::ItemAttributes => self.item_attributes.is_some(),
             Need::UserAttributes => self.user_attributes.is_some(),
             Need::Timestamps => self.train.interactions.has_timestamps,
+            Need::Order => self.train.interactions.has_order(),
         };
         match entry.needs.iter().find(|need| !has(need)) {
             Some(&need) => Err(NeuralFitError::Needs { kind: entry.kind, need }),

@@ -81,6 +81,7 @@ impl<'a> TrainSet<'a> {
             Need::ItemAttributes => self.item_attributes.is_some(),
             Need::UserAttributes => self.user_attributes.is_some(),
             Need::Timestamps => self.interactions.has_timestamps,
+            Need::Order => self.interactions.has_order(),
         };
         let entry = recommender.entry;
         if let Some(&need) = entry.needs.iter().find(|need| !has(need)) {

@@ -21,7 +21,6 @@ pub(crate) enum Targets {
     /// items of a row and averaged over rows.
     Sets(Tensor<2>),
     /// Which score of each row shall be above the others, `[rows]`. Loss: `cross-entropy`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what networks over sequences are taught with"))]
     Place(Vec<u32>),
 }
 

@@ -13,6 +13,7 @@ mod neighbourhood;
 mod neural;
 #[cfg(feature = "schema")]
 pub(crate) mod schema;
+mod sequence;
 mod slot;
 mod training;
 
@@ -60,6 +61,10 @@ pub static ENTRIES: &[&Entry] = &[
     &neural::DEEPFM,
     &neural::DLRM,
     &neural::AUTOENCODER,
+    &sequence::SASREC,
+    &sequence::GRU4REC,
+    &sequence::CASER,
+    &sequence::BERT4REC,
 ];
 
 /// A recommender, described once for everybody.
@@ -210,6 +215,8 @@ pub enum Need {
     UserAttributes,
     /// When each rating was given.
     Timestamps,
+    /// In which order each user's ratings were given: by timestamps, or as sequences.
+    Order,
 }
 
 impl Need {
@@ -219,6 +226,7 @@ impl Need {
             Self::ItemAttributes => "item attributes",
             Self::UserAttributes => "user attributes",
             Self::Timestamps => "timestamps",
+            Self::Order => "the order of each user's rows",
         }
     }
 }

@@ -1,0 +1,200 @@
+//! From a request to a sequence model.
+
+use std::cell::RefCell;
+
+use burn::tensor::Device;
+use recspeed_data::parts::{Parts, PartsError};
+use recspeed_types::FitObserver;
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::attention::Pattern;
+use super::bert4rec::{self, Bert4Rec};
+use super::caser::{self, Caser};
+use super::encoder::Encoder;
+use super::gru4rec::{self, Gru4Rec};
+use super::history::Histories;
+use super::lesson::SequenceLesson;
+use super::model::SequenceModel;
+use super::sasrec::{self, SasRec};
+use super::tied::{Others, Tied};
+use crate::method::{FitRequest, Method};
+use crate::training::Course;
+use crate::training::judge::{Judge, RankJudge};
+use crate::training::saved::Parameters;
+use crate::{Fitted, NeuralFitError, NeuralModel};
+
+/// Users whose lists steer the training: with more, Beauty's lists take as long as the epoch that they judge.
+const JUDGED: usize = 10_000;
+
+/// Users and items that the dictionaries know.
+type Sizes = (usize, usize);
+
+pub(crate) const SASREC: Method = Method {
+    kind: "sasrec",
+    fit: |request, observer| fit(sasrec(request.recommender, sizes(request))?, request, observer),
+    restore: |recommender, parts, device| restore(|sizes| sasrec(recommender, sizes), parts, device),
+};
+
+pub(crate) const GRU4REC: Method = Method {
+    kind: "gru4rec",
+    fit: |request, observer| fit(gru4rec(request.recommender, sizes(request)), request, observer),
+    restore: |recommender, parts, device| restore(|sizes| Ok(gru4rec(recommender, sizes)), parts, device),
+};
+
+pub(crate) const CASER: Method = Method {
+    kind: "caser",
+    fit: |request, observer| fit(caser(request.recommender, sizes(request)), request, observer),
+    restore: |recommender, parts, device| restore(|sizes| Ok(caser(recommender, sizes)), parts, device),
+};
+
+pub(crate) const BERT4REC: Method = Method {
+    kind: "bert4rec",
+    fit: |request, observer| fit(bert4rec(request.recommender, sizes(request))?, request, observer),
+    restore: |recommender, parts, device| restore(|sizes| bert4rec(recommender, sizes), parts, device),
+};
+
+fn sizes(request: &FitRequest<'_>) -> Sizes {
+    (request.train.interactions.n_users(), request.train.interactions.n_items())
+}
+
+fn count(recommender: &ResolvedRecommender, name: &str) -> usize {
+    recommender.integer(name).max(0) as usize
+}
+
+/// Factors and heads, which must divide them.
+fn heads(recommender: &ResolvedRecommender) -> Result<(usize, usize), NeuralFitError> {
+    let (d, heads) = (count(recommender, "factors"), count(recommender, "heads"));
+    if d.is_multiple_of(heads) {
+        Ok((d, heads))
+    } else {
+        Err(NeuralFitError::Setting {
+            param: "heads",
+            value: heads.to_string(),
+            remedy: format!("must divide recommender.factors = {d}: try 1, or {} factors", d.next_multiple_of(heads)),
+        })
+    }
+}
+
+fn sasrec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Result<SasRec, NeuralFitError> {
+    let (d, heads) = heads(recommender)?;
+    let size = count(recommender, "window");
+    Ok(SasRec::new(sasrec::Shape {
+        items,
+        d,
+        blocks: count(recommender, "blocks"),
+        heads,
+        length: count(recommender, "length"),
+        dropout: recommender.float("dropout") as f32,
+        pattern: match recommender.text("attention") {
+            "local-window" => Pattern::LocalWindow { window: size },
+            "block-sparse" => Pattern::BlockSparse { block: size },
+            _ => Pattern::Full,
+        },
+    }))
+}
+
+fn gru4rec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Gru4Rec {
+    Gru4Rec::new(gru4rec::Shape {
+        items,
+        d: count(recommender, "factors"),
+        hidden: count(recommender, "hidden"),
+        layers: count(recommender, "layers"),
+        length: count(recommender, "length"),
+        dropout: recommender.float("dropout") as f32,
+    })
+}
+
+fn caser(recommender: &ResolvedRecommender, (users, items): Sizes) -> Caser {
+    Caser::new(caser::Shape {
+        users,
+        items,
+        d: count(recommender, "factors"),
+        window: count(recommender, "window"),
+        horizontal: count(recommender, "horizontal"),
+        vertical: count(recommender, "vertical"),
+        ahead: count(recommender, "ahead"),
+        dropout: recommender.float("dropout") as f32,
+    })
+}
+
+fn bert4rec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Result<Bert4Rec, NeuralFitError> {
+    let (d, heads) = heads(recommender)?;
+    Ok(Bert4Rec::new(bert4rec::Shape {
+        items,
+        d,
+        blocks: count(recommender, "blocks"),
+        heads,
+        length: count(recommender, "length"),
+        hidden: recommender.float("hidden") as f32,
+        dropout: recommender.float("dropout") as f32,
+    }))
+}
+
+/// Learns from the training rows, steered by the validation rows; answers from both, all that is known before the test.
+fn fit<E: Encoder>(
+    encoder: E,
+    request: &FitRequest<'_>,
+    observer: &mut dyn FitObserver,
+) -> Result<Fitted, NeuralFitError> {
+    let device = request.device.plain();
+    let data = request.train.interactions;
+    let newest = |rows: &[u32]| rows.iter().map(|&row| data.timestamp[row as usize]).max().unwrap_or(0);
+    let learnt = Histories::of(&[request.train]);
+    let users: Vec<u32> =
+        (0..learnt.users() as u32).filter(|&user| encoder.teaches(learnt.of_user(user).len())).collect();
+    if users.is_empty() {
+        return Err(NeuralFitError::NoSequences { kind: request.recommender.entry.kind });
+    }
+    let lesson = SequenceLesson {
+        histories: &learnt,
+        users,
+        loss: request.training.loss,
+        batch_size: request.training.batch_size as usize,
+        others: Others::Drawn {
+            count: count(request.recommender, "negatives"),
+            share: count(request.recommender, "shared_by"),
+        },
+        log_q: request.recommender.boolean("log_q"),
+        seed: request.seed,
+        device: device.clone(),
+        length: encoder.length(),
+    };
+    let judge = (!request.validation.is_empty()).then(|| RankJudge::new(request.train, request.validation, JUDGED));
+    let trained = RefCell::new(None);
+    let model = |parameters: Parameters| -> Box<dyn NeuralModel> {
+        trained.replace(Some(parameters.clone()));
+        let at = newest(request.train.rows);
+        Box::new(SequenceModel::new(encoder.clone(), parameters, &learnt, at, device.clone()))
+    };
+    let course = Course {
+        network: Tied::new(encoder.clone()),
+        lesson,
+        judge: judge.as_ref().map(|judge| judge as &dyn Judge),
+        training: request.training,
+        seed: request.seed,
+        device: device.clone(),
+        model: &model,
+    };
+    let fitted = course.run(observer)?;
+    match trained.take() {
+        Some(parameters) if !request.validation.is_empty() => {
+            let known = Histories::of(&[request.train, request.validation]);
+            let at = newest(request.train.rows).max(newest(request.validation.rows));
+            let model = SequenceModel::new(encoder, parameters, &known, at, device);
+            Ok(Fitted { model: Box::new(model), ..fitted })
+        }
+        _ => Ok(fitted),
+    }
+}
+
+/// The sizes of the data are those of the saved tables.
+fn restore<E: Encoder>(
+    encoder: impl Fn(Sizes) -> Result<E, NeuralFitError>,
+    mut parts: Parts,
+    device: Device,
+) -> Result<Box<dyn NeuralModel>, PartsError> {
+    let sizes = (parts.take_count("n_users")?, parts.take_count("n_items")?);
+    let encoder = encoder(sizes)
+        .map_err(|error| PartsError::Content { name: "n_items".to_owned(), what: format!("fits no model: {error}") })?;
+    Ok(Box::new(SequenceModel::restore(encoder, parts, device)?))
+}
