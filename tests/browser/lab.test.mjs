@@ -249,6 +249,52 @@ test("a file of the reader's own runs in the tab without leaving it, then on the
   await page.context().close();
 });
 
+test("a table is for the server, and the tab says so", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("knob-dataset")).selectOption("own");
+  await page.locator(id("own-file-input")).setInputFiles({ name: "mine.parquet", mimeType: "application/octet-stream", buffer: Buffer.from("PAR1rest") });
+  await page.waitForFunction(() => document.querySelector('[data-testid="own-file-format"]').value === "parquet");
+  assert.equal(await page.locator(id("own-file-tab")).isDisabled(), true);
+  assert.match(await page.locator(id("own-file")).innerText(), /the server reads it, a tab does not/);
+  await page.locator(id("own-file-server")).click();
+  assert.match(await page.locator(id("own-file-error")).innerText(), /no sound Parquet file/);
+  await page.context().close();
+});
+
+test("a run's model is asked by keyboard, for users and baskets, and says what it does not know", async () => {
+  const page = await openPage(browser, lab.link);
+  const spec = {
+    version: 1,
+    dataset: { source: "builtin", id: "beauty-synthetic-10k", min_user: 2 },
+    recommender: { kind: "item-knn" },
+    evaluation: { metrics: ["ndcg@5"], max_users: 50 },
+  };
+  const run = await page.evaluate(async (spec) => {
+    const body = JSON.stringify({ spec });
+    return (await fetch("/api/runs", { method: "POST", headers: { "content-type": "application/json" }, body })).json();
+  }, spec);
+  await page.goto(`${lab.base}/r/${run.id}`);
+  await page.locator(id("ask")).waitFor({ timeout: 60_000 });
+  const model = await page.evaluate(async (run) => (await fetch(`/api/runs/${run}/model`)).json(), run.id);
+  const whom = page.locator(id("ask-whom"));
+  await whom.fill(model.users[0]);
+  await page.locator(id("ask-k")).fill("3");
+  await page.keyboard.press("Enter");
+  await page.locator(`${id("ask-list")} li`).nth(2).waitFor();
+  assert.equal(await page.locator(`${id("ask-list")} li`).count(), 3);
+  await whom.fill("nobody");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  assert.match(await page.locator(id("ask-error")).innerText(), /The model knows no user nobody|knows no user `nobody`/);
+  await page.getByRole("button", { name: "A basket" }).click();
+  await whom.fill(`${model.items[0]}:5`);
+  await page.locator(id("ask-go")).click();
+  await page.locator(`${id("ask-list")} small`).first().waitFor();
+  assert.match(await page.locator(id("ask-list")).innerText(), /the basket has/);
+  await page.context().close();
+});
+
 test("damaged, later and bomb links are one clear sentence", async () => {
   for (const [link, words] of [
     ["1.damaged", /damaged/],

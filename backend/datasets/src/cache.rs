@@ -5,10 +5,10 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use recspeed_data::{Interactions, ReadReport, arrow_ipc};
-use recspeed_types::spec::DataFormat;
 
 use crate::content::sha256_hex;
 use crate::map::FileBytes;
+use crate::read::Reading;
 
 /// Key of the reading's report in the file's metadata.
 const REPORT: &str = "recspeed.report";
@@ -24,8 +24,8 @@ pub(crate) enum Cached {
 }
 
 /// The cache file of a content.
-pub(crate) fn path(folder: &Path, sha256: &str, format: DataFormat) -> PathBuf {
-    folder.join(format!("{sha256}-{}.arrow", format.as_str()))
+pub(crate) fn path(folder: &Path, sha256: &str, reading: Reading<'_>) -> PathBuf {
+    folder.join(format!("{sha256}-{}.arrow", reading.tag()))
 }
 
 /// The file beside it that holds its checksum, which is written last.

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use recspeed_data::{Interactions, ReadLimits, ReadReport, read_ratings};
+use bytes::Bytes;
+use recspeed_data::{Interactions, ReadLimits, ReadReport};
 use recspeed_types::api::UploadRecord;
-use recspeed_types::spec::DataFormat;
 
 use crate::cache;
 use crate::content::{is_sha256, sha256_hex};
 use crate::error::{HomeError, at};
 use crate::map::FileBytes;
+use crate::read::Reading;
 
 /// Name of an imported file in its folder; the name that it was given stands in its record.
 const FILE: &str = "data";
@@ -58,23 +59,23 @@ impl DataHome {
         self.root.join("cache")
     }
 
-    /// Copies a file into the folder under the hash of its content, after reading it once as `format`. A file that is
-    /// there already gets the new name and format.
+    /// Copies a file into the folder under the hash of its content, after reading it once. A file that is there already
+    /// gets the new name and format.
     ///
     /// # Errors
     /// [`HomeError`]: the file cannot be read, is no such data (more than 1 % bad lines count), or the disk is full.
-    pub fn import(&self, path: &Path, name: &str, format: DataFormat) -> Result<UploadRecord, HomeError> {
+    pub fn import(&self, path: &Path, name: &str, reading: Reading<'_>) -> Result<UploadRecord, HomeError> {
         let bytes = FileBytes::open(path).map_err(at("read", path))?;
-        self.import_bytes(&bytes, name, format)
+        self.import_bytes(&Bytes::from_owner(bytes), name, reading)
     }
 
     /// The same for bytes in memory, as an upload brings them.
     ///
     /// # Errors
     /// As [`Self::import`].
-    pub fn import_bytes(&self, bytes: &[u8], name: &str, format: DataFormat) -> Result<UploadRecord, HomeError> {
+    pub fn import_bytes(&self, bytes: &Bytes, name: &str, reading: Reading<'_>) -> Result<UploadRecord, HomeError> {
         let not_data = |source| HomeError::NotData { name: name.to_owned(), source };
-        let outcome = read_ratings(format, bytes, ReadLimits::default()).map_err(not_data)?;
+        let outcome = reading.read(bytes, ReadLimits::default()).map_err(not_data)?;
         let sha256 = sha256_hex(bytes);
         let folder = self.datasets().join(&sha256);
         fs::create_dir_all(&folder).map_err(at("create", &folder))?;
@@ -87,12 +88,12 @@ impl DataHome {
             sha256,
             name: name.to_owned(),
             bytes: bytes.len() as u64,
-            format,
+            format: reading.format,
             rows: outcome.report.rows,
             bad_lines: outcome.report.bad_lines,
             created_ms: now_ms(),
         };
-        self.keep_parsed(&record.sha256, format, &outcome.interactions, &outcome.report);
+        self.keep_parsed(&record.sha256, reading, &outcome.interactions, &outcome.report);
         let path = folder.join(RECORD);
         // The record is written last: a folder without one is an import that did not finish.
         let text = serde_json::to_vec_pretty(&record).map_err(|error| at("write", &path)(error.into()))?;
@@ -104,11 +105,11 @@ impl DataHome {
     pub(crate) fn keep_parsed(
         &self,
         sha256: &str,
-        format: DataFormat,
+        reading: Reading<'_>,
         data: &Interactions,
         report: &ReadReport,
     ) -> Option<String> {
-        cache::put(&cache::path(&self.cache(), sha256, format), data, report).err()
+        cache::put(&cache::path(&self.cache(), sha256, reading), data, report).err()
     }
 
     /// The imported files, newest first. A folder without a record is skipped: its import did not finish.

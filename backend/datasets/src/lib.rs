@@ -11,9 +11,13 @@ mod home;
 mod load;
 mod lookup;
 mod map;
+mod parquet_file;
+mod read;
 
 pub use content::sha256_hex;
 pub use error::{HomeError, LoadError};
 pub use home::DataHome;
 pub use load::{LoadRequest, Loaded};
 pub use lookup::LookUp;
+pub use parquet_file::write_parquet;
+pub use read::Reading;

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use recspeed_data::{
     Attributes, Interactions, ReadError, ReadLimits, ReadReport, apply_filters, columns_sha256, generate,
-    read_attributes, read_ratings,
+    read_attributes,
 };
-use recspeed_types::spec::{DataFormat, Dataset, Source};
+use recspeed_types::spec::{Dataset, Source};
 
 use crate::cache::{self, Cached};
 use crate::content::hash_with_progress;
@@ -14,6 +15,7 @@ use crate::error::LoadError;
 use crate::home::DataHome;
 use crate::lookup::LookUp;
 use crate::map::FileBytes;
+use crate::read::Reading;
 
 /// What to load.
 #[derive(Debug, Clone, Copy)]
@@ -77,11 +79,12 @@ impl DataHome {
                     warnings: Vec::new(),
                 }
             }
-            Source::File { path, format, items, users, max_bad_share } => {
+            Source::File { path, format, columns, items, users, max_bad_share } => {
+                let reading = Reading { format: *format, columns };
                 let field = "dataset.path";
                 let found = find(request.look_up, field, path)?;
                 let name = found.file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
-                let mut loaded = self.load_file(field, &found, name, *format, *max_bad_share, progress)?;
+                let mut loaded = self.load_file(field, &found, name, reading, *max_bad_share, progress)?;
                 let attributes = |field, path: &Option<String>| {
                     path.as_ref().map(|path| load_attributes(request.look_up, field, path)).transpose()
                 };
@@ -89,10 +92,11 @@ impl DataHome {
                 loaded.user_attributes = attributes("dataset.users", users)?;
                 loaded
             }
-            Source::Upload { sha256, format, max_bad_share } => {
+            Source::Upload { sha256, format, columns, max_bad_share } => {
+                let reading = Reading { format: *format, columns };
                 let path = self.find(sha256)?;
                 let name = self.record(sha256).map_or_else(|_| sha256.clone(), |record| record.name);
-                self.load_file("dataset.id", &path, name, *format, *max_bad_share, progress)?
+                self.load_file("dataset.id", &path, name, reading, *max_bad_share, progress)?
             }
         };
         if !request.dataset.filters.keeps_all() {
@@ -110,7 +114,7 @@ impl DataHome {
         field: &'static str,
         path: &Path,
         name: String,
-        format: DataFormat,
+        reading: Reading<'_>,
         max_bad_share: f64,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Loaded, LoadError> {
@@ -118,7 +122,7 @@ impl DataHome {
         let sha256 = hash_with_progress(&bytes, progress);
         let mut warnings = Vec::new();
         let limits = ReadLimits { max_bad_share, ..ReadLimits::default() };
-        let cached = match cache::get(&cache::path(&self.cache(), &sha256, format)) {
+        let cached = match cache::get(&cache::path(&self.cache(), &sha256, reading)) {
             Cached::Hit(hit) => Some(*hit).filter(|(_, report)| report.bad_share() <= max_bad_share),
             Cached::Miss => None,
             Cached::Damaged(warning) => {
@@ -130,8 +134,8 @@ impl DataHome {
         let (interactions, report) = if let Some(hit) = cached {
             hit
         } else {
-            let outcome = read_ratings(format, &bytes, limits).map_err(|e| read_error(field, path, e))?;
-            warnings.extend(self.keep_parsed(&sha256, format, &outcome.interactions, &outcome.report));
+            let outcome = reading.read(&bytes, limits).map_err(|e| read_error(field, path, e))?;
+            warnings.extend(self.keep_parsed(&sha256, reading, &outcome.interactions, &outcome.report));
             (outcome.interactions, outcome.report)
         };
         Ok(Loaded {
@@ -163,8 +167,12 @@ fn find(look_up: &LookUp, field: &'static str, path: &str) -> Result<std::path::
     })
 }
 
-fn open(field: &'static str, path: &Path) -> Result<FileBytes, LoadError> {
-    FileBytes::open(path).map_err(|source| LoadError::Io { field, path: path.to_owned(), source })
+fn open(field: &'static str, path: &Path) -> Result<Bytes, LoadError> {
+    FileBytes::open(path).map(Bytes::from_owner).map_err(|source| LoadError::Io {
+        field,
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read_error(field: &'static str, path: &Path, source: ReadError) -> LoadError {

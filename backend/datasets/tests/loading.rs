@@ -8,10 +8,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use recspeed_data::{Csr, SplitRows, split};
-use recspeed_datasets::{DataHome, HomeError, LoadError, LoadRequest, Loaded, LookUp, sha256_hex};
-use recspeed_types::spec::{DataFormat, Dataset, Filters, FitOn, Source, Split, SplitPlan};
+use recspeed_datasets::{DataHome, HomeError, LoadError, LoadRequest, Loaded, LookUp, Reading, sha256_hex};
+use recspeed_types::spec::{ColumnNames, DataFormat, Dataset, Filters, FitOn, Source, Split, SplitPlan};
 use tempfile::TempDir;
 
+const USUAL: &ColumnNames = &ColumnNames { user: None, item: None, rating: None, timestamp: None };
+const AS_AMAZON: Reading<'static> = Reading { format: DataFormat::AmazonCsv, columns: USUAL };
 const CSV: &str = "u1,i1,5,10\nu2,i1,4,20\nu1,i2,3,30\n";
 
 struct Lab {
@@ -61,7 +63,14 @@ fn file(path: &str) -> Source {
 }
 
 fn file_as(path: &str, format: DataFormat) -> Source {
-    Source::File { path: path.to_owned(), format, items: None, users: None, max_bad_share: 0.01 }
+    Source::File {
+        path: path.to_owned(),
+        format,
+        columns: ColumnNames::default(),
+        items: None,
+        users: None,
+        max_bad_share: 0.01,
+    }
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -119,6 +128,7 @@ fn the_cache_does_not_let_more_bad_lines_pass_than_the_spec_allows() {
     let lenient = Source::File {
         path: "r.csv".into(),
         format: DataFormat::AmazonCsv,
+        columns: ColumnNames::default(),
         items: None,
         users: None,
         max_bad_share: 0.5,
@@ -193,16 +203,21 @@ fn an_import_is_found_by_its_hash_and_outlives_the_original() {
     let lab = Lab::new();
     let packed = gzip(CSV.as_bytes());
     let original = lab.write("r.csv.gz", &packed);
-    let record = lab.home.import(&original, "My ratings", DataFormat::AmazonCsv).expect("sound data");
+    let record = lab.home.import(&original, "My ratings", AS_AMAZON).expect("sound data");
     fs::remove_file(original).expect("a file");
     assert_eq!((record.rows, record.bad_lines, record.bytes), (3, 0, packed.len() as u64));
     assert_eq!(lab.home.list().expect("a list"), std::slice::from_ref(&record));
     assert_eq!(fs::read(lab.home.find(&record.sha256).expect("a file")).expect("a file"), packed);
-    let upload = Source::Upload { sha256: record.sha256.clone(), format: DataFormat::AmazonCsv, max_bad_share: 0.01 };
+    let upload = Source::Upload {
+        sha256: record.sha256.clone(),
+        format: DataFormat::AmazonCsv,
+        columns: ColumnNames::default(),
+        max_bad_share: 0.01,
+    };
     let loaded = lab.load(upload).expect("an upload");
     assert_eq!((loaded.name.as_str(), loaded.interactions.len()), ("My ratings", 3));
     assert!(loaded.from_cache, "the import has parsed it already");
-    let again = lab.home.import_bytes(&packed, "Renamed", DataFormat::AmazonCsv).expect("sound data");
+    let again = lab.home.import_bytes(&packed.clone().into(), "Renamed", AS_AMAZON).expect("sound data");
     assert_eq!(lab.home.list().expect("a list"), [again]);
 }
 
@@ -211,7 +226,7 @@ fn an_import_that_did_not_finish_is_not_listed_and_rubbish_is_not_kept() {
     let lab = Lab::new();
     fs::create_dir(lab.home.root().join("datasets").join("0".repeat(64))).expect("a folder");
     assert!(lab.home.list().expect("a list").is_empty());
-    let error = lab.home.import_bytes(b"\0", "x.csv", DataFormat::AmazonCsv).unwrap_err().to_string();
+    let error = lab.home.import_bytes(&b"\0"[..].into(), "x.csv", AS_AMAZON).unwrap_err().to_string();
     assert!(error.starts_with("x.csv cannot be imported: the file is binary"), "{error}");
     assert!(lab.home.list().expect("a list").is_empty());
 }
@@ -275,6 +290,7 @@ fn real_movielens_100k_reads_with_its_known_sizes_folds_and_attributes() {
     let source = Source::File {
         path: "ml-100k/ml-100k.inter".into(),
         format: DataFormat::Recbole,
+        columns: ColumnNames::default(),
         items: Some("ml-100k/ml-100k.item".into()),
         users: Some("ml-100k/ml-100k.user".into()),
         max_bad_share: 0.0,

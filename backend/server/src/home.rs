@@ -27,6 +27,11 @@ pub enum HomeError {
     },
 }
 
+/// Where the lab at `root` keeps trained models, a folder a run.
+pub fn models(root: &Path) -> PathBuf {
+    root.join("models")
+}
+
 /// The lab's folder, held by this process alone.
 #[derive(Debug)]
 pub struct Home {
@@ -116,7 +121,8 @@ fn read_or_make(path: &Path, fresh: impl FnOnce() -> io::Result<Vec<u8>>) -> io:
     }
 }
 
-fn usual_place() -> Option<PathBuf> {
+/// The lab's usual folder: `$RECSPEED_HOME`, else `$XDG_DATA_HOME/recspeed`, else `~/.local/share/recspeed`.
+pub fn usual_place() -> Option<PathBuf> {
     let given = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     given("RECSPEED_HOME")
         .or_else(|| given("XDG_DATA_HOME").map(|folder| folder.join("recspeed")))

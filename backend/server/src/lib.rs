@@ -6,6 +6,7 @@
 //! killed, and the lab stays up.
 
 pub mod access;
+pub mod answers;
 pub mod api;
 pub mod app;
 mod clock;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, Hosts, Secrets};
+use crate::answers::{Answers, Patience};
 use crate::api::AppState;
 use crate::home::{Home, HomeError};
 use crate::lab::{Lab, LabError, LabOptions, ShowcaseError, import_showcase};
@@ -52,6 +53,9 @@ pub struct ServeArgs {
     /// Most memory of one run, in MiB (nine tenths of the machine's unless set)
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     memory_limit: Option<u64>,
+    /// Room for the models of finished runs, in MiB; the oldest make room for new ones, 0 keeps none
+    #[arg(long, value_name = "MIB", default_value_t = 20_480, value_parser = clap::value_parser!(u64).range(0..=1_073_741_824))]
+    model_space: u64,
     /// Another name under which this server is reached, as lab.example (may be given several times)
     #[arg(long)]
     allow_host: Vec<String>,
@@ -138,14 +142,16 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
             time_limit: Duration::from_secs(args.time_limit),
             memory_limit: args.memory_limit.map(|mib| mib << 20),
             grace: GRACE,
+            model_space: args.model_space << 20,
         },
         runs: home.runs(),
     };
+    let answers = Answers::new(options.launch.worker.clone(), options.launch.models(), Patience::default());
     let lab = Lab::open(store, options, ends.clone()).await?;
     let assets = Assets::embedded();
     let security = SecurityHeaders::new(&assets.inline_scripts(), &args.frame_ancestors);
     let data = DataHome::open(Some(home.root().to_owned())).map_err(|error| ServeError::Data(error.to_string()))?;
-    let state = AppState::new(lab.clone(), data);
+    let state = AppState::new(lab.clone(), answers, data);
     let link = format!("http://{}/?token={}", reachable(bound), access.token());
     let app = crate::app::app(state, access, assets, security);
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use recspeed_types::RunId;
 
+use crate::predict::PredictArguments;
+
 /// Runs one experiment and exits.
 #[derive(Debug, Parser)]
 #[command(name = "recspeed-worker", version, about)]
@@ -37,6 +39,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) resume: Option<PathBuf>,
 
+    /// Keep the model of a finished run in this folder, in place of the model that is there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+
     /// Write the value of each user into this file (JSON) before the run's last event.
     #[arg(long)]
     pub(crate) users: Option<PathBuf>,
@@ -55,10 +61,18 @@ pub(crate) struct Arguments {
 }
 
 /// What to do instead of running a spec.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
     /// Print as JSON what this build can do: devices with memory, features, versions.
     Probe,
+    /// Write what a saved model predicts for the rows of its split, as a table.
+    Predict(PredictArguments),
+    /// Answer from a saved model: one question a line as JSON on standard input, one answer a line on standard output.
+    Recommend {
+        /// The folder of the model.
+        #[arg(long, value_name = "DIR")]
+        model: PathBuf,
+    },
 }
 
 fn run_id(text: &str) -> Result<RunId, String> {

@@ -8,8 +8,11 @@ mod arguments;
 mod checkpoint;
 mod emitter;
 mod host;
+mod keep;
 mod machine;
+mod predict;
 mod probe;
+mod recommend;
 mod session;
 mod watch;
 
@@ -19,8 +22,10 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
-    match arguments.command {
+    match &arguments.command {
         Some(arguments::Command::Probe) => probe::print(),
+        Some(arguments::Command::Predict(arguments)) => predict::write(arguments),
+        Some(arguments::Command::Recommend { model }) => recommend::serve(model),
         None => session::run(&arguments),
     }
 }

@@ -14,7 +14,7 @@ use crate::arguments::Arguments;
 use crate::checkpoint::Checkpoints;
 use crate::emitter::Emitter;
 use crate::host::{Process, read_resume};
-use crate::watch;
+use crate::{keep, watch};
 
 /// Runs the spec; the exit status tells how it ended.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -73,7 +73,18 @@ fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFa
     if let Some(path) = &arguments.users {
         write_users(path, &outcome.user_values())?;
     }
-    Ok(outcome.summary)
+    let Some(dir) = &arguments.model else { return Ok(outcome.summary) };
+    match keep::keep(dir, &arguments.run, &spec, &outcome) {
+        Ok(_) => Ok(outcome.summary),
+        // The result is true without the model; whoever wanted it must know.
+        Err(error) => {
+            let message = format!("the model could not be kept: {error}");
+            emitter.emit(EventKind::Warning { message: message.clone() });
+            let mut summary = outcome.summary;
+            summary.warnings.push(message);
+            Ok(summary)
+        }
+    }
 }
 
 fn write_users(path: &Path, values: &UserValues) -> Result<(), RunFailure> {

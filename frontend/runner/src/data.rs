@@ -6,7 +6,7 @@ use recspeed_types::FailureCode;
 use recspeed_types::spec::{Dataset, Source};
 use sha2::{Digest as _, Sha256};
 
-/// Bytes that a gzip file may unpack to in a tab.
+/// Bytes that a packed file may unpack to in a tab.
 const MAX_INFLATED_BYTES: u64 = 512 << 20;
 
 /// Brings the rows of a data set.
@@ -33,7 +33,7 @@ pub(crate) fn load(
         Source::File { path, .. } => Err(refuse(format!(
             "A tab cannot read `{path}` from a disk; run this on the server, or upload the file and use source = \"upload\"."
         ))),
-        Source::Upload { sha256, format, max_bad_share } => {
+        Source::Upload { sha256, format, max_bad_share, .. } => {
             let bytes = upload.ok_or_else(|| {
                 refuse(
                     "This tab does not hold the uploaded file; choose the file again, or run on the server.".to_owned(),

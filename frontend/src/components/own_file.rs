@@ -18,6 +18,9 @@ const fn example(format: DataFormat) -> &'static str {
         DataFormat::Movielens => "u.data, ratings.dat or ratings.csv",
         DataFormat::Recbole => "user_id:token, item_id:token, … in the first line",
         DataFormat::Sequences => "one person a line: user item item item …",
+        DataFormat::Parquet | DataFormat::Arrow => {
+            "columns named user, item, rating, timestamp or alike; the server reads it, a tab does not"
+        }
     }
 }
 
@@ -122,7 +125,7 @@ fn OwnFileForm() -> impl IntoView {
     let empty = move || file.with(Option::is_none);
     view! {
         <div class="own-file" data-testid="own-file">
-            <p class="note">"Ratings as text, one a line, gzipped or not. A file that is used in this tab never leaves it."</p>
+            <p class="note">"Ratings as text, one a line, packed with gzip, zstd or not at all; or a table as Parquet or Arrow. A file that is used in this tab never leaves it."</p>
             <input type="file" node_ref=input class="file-drop" aria-label="Choose a file of ratings, or drop it here" data-testid="own-file-input" disabled=move || busy.get() on:change=choose/>
             <div class="own-file-format" hidden=empty>
                 <label for="own-file-format">"Written as"</label>
@@ -132,7 +135,7 @@ fn OwnFileForm() -> impl IntoView {
                 <p class="help">{move || example(format.get())}</p>
             </div>
             <div class="own-file-actions" hidden=move || busy.get()>
-                <button type="button" class="button primary" data-testid="own-file-tab" disabled=empty on:click=here>
+                <button type="button" class="button primary" data-testid="own-file-tab" disabled=move || empty() || format.get().is_table() on:click=here>
                     <Icon picture=Picture::Play/>
                     <span>"Use it in this tab"</span>
                 </button>

@@ -7,6 +7,12 @@ pub(crate) fn guess_format(name: &str, head: &[u8]) -> DataFormat {
     let name = name.to_ascii_lowercase();
     let name = [".gz", ".zst"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    if head.starts_with(b"PAR1") || extension == "parquet" {
+        return DataFormat::Parquet;
+    }
+    if head.starts_with(b"ARROW1") || ["arrow", "feather", "ipc"].contains(&extension) {
+        return DataFormat::Arrow;
+    }
     let text = String::from_utf8_lossy(head);
     let line = text.lines().next().unwrap_or_default().to_ascii_lowercase();
     if extension == "inter" || line.contains(":token") {
@@ -34,6 +40,11 @@ mod tests {
             ("ratings.csv", "userId,movieId,rating,timestamp\n", DataFormat::Movielens),
             ("ml-100k.inter", "user_id:token\titem_id:token\trating:float\n", DataFormat::Recbole),
             ("ML-100K.inter.gz", "\u{1f}\u{8b}", DataFormat::Recbole),
+            ("ml-100k.inter.zst", "(\u{b5}/", DataFormat::Recbole),
+            ("ratings", "PAR1\u{15}", DataFormat::Parquet),
+            ("Ratings.Parquet", "", DataFormat::Parquet),
+            ("ratings", "ARROW1\0\0", DataFormat::Arrow),
+            ("stream.arrow", "", DataFormat::Arrow),
             ("sequences.txt", "1 5 9 12\n", DataFormat::Sequences),
             ("empty", "", DataFormat::Sequences),
         ] {

@@ -167,7 +167,7 @@ fn format() -> Field {
     Field::new(
         "dataset.format",
         "Format",
-        "How the file is written. Gzip is recognised by itself.",
+        "How the file is written. Gzip and zstd are recognised by themselves.",
         FieldKind::Choice {
             options: DataFormat::ALL.map(|f| Choice::plain(f.as_str())).to_vec(),
             default: String::new(),

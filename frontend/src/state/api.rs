@@ -4,6 +4,7 @@ use gloo_net::http::{Request, RequestBuilder, Response};
 use recspeed_types::api::{ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, UploadRecord};
 use recspeed_types::{RunEvent, RunId};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Why an answer is not what was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +96,18 @@ pub(crate) async fn cancel(id: &RunId) -> Result<RunRecord, ApiError> {
 /// `POST /api/runs/ID/retry`.
 pub(crate) async fn retry(id: &RunId) -> Result<RunRecord, ApiError> {
     answer(send(Request::post(&format!("/api/runs/{id}/retry"))).await?).await
+}
+
+/// `GET /api/runs/ID/model`: a `ModelInfo`, read by name.
+pub(crate) async fn model(id: &RunId) -> Result<Value, ApiError> {
+    answer(send(Request::get(&format!("/api/runs/{id}/model"))).await?).await
+}
+
+/// `POST /api/runs/ID/recommendations`: a `RecommendRequest` for `Recommendations`, written and read by name.
+pub(crate) async fn recommend(id: &RunId, question: &Value) -> Result<Value, ApiError> {
+    let request = Request::post(&format!("/api/runs/{id}/recommendations")).header("content-type", "application/json");
+    let request = request.body(question.to_string()).map_err(|_| ApiError::Unreachable)?;
+    answer(request.send().await.map_err(|_| ApiError::Unreachable)?).await
 }
 
 /// `DELETE /api/runs/ID`.

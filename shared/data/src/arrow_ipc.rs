@@ -64,11 +64,19 @@ pub fn write(interactions: &Interactions, notes: &[(&str, &str)], writer: impl W
 }
 
 fn ids(dictionary: &Dictionary, column: &[u32]) -> Result<DictionaryArray<UInt32Type>, ArrowError> {
+    let text = Arc::new(id_array(dictionary)?);
+    DictionaryArray::try_new(UInt32Array::from_iter_values(column.iter().copied()), text)
+}
+
+/// All ids, by index.
+///
+/// # Errors
+/// [`ArrowError`]: never for a dictionary of this crate.
+pub fn id_array(dictionary: &Dictionary) -> Result<StringArray, ArrowError> {
     // A dictionary's arena is at most i32::MAX bytes long.
     let offsets: Vec<i32> = std::iter::once(0).chain(dictionary.ends().iter().map(|&end| end as i32)).collect();
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    let text = StringArray::try_new(offsets, Buffer::from_slice_ref(dictionary.arena().as_bytes()), None)?;
-    DictionaryArray::try_new(UInt32Array::from_iter_values(column.iter().copied()), Arc::new(text))
+    StringArray::try_new(offsets, Buffer::from_slice_ref(dictionary.arena().as_bytes()), None)
 }
 
 /// Reads what [`write`] wrote: the interactions, and the metadata with the caller's notes.
@@ -101,16 +109,23 @@ pub fn read(bytes: &[u8]) -> Result<(Interactions, HashMap<String, String>), Arr
 fn take_ids(column: &ArrayRef) -> Result<(Dictionary, Vec<u32>), ArrowReadError> {
     let wrong = || ArrowReadError::NotInteractions("a column of ids has another type");
     let array = column.as_dictionary_opt::<UInt32Type>().ok_or_else(wrong)?;
-    let text = array.values().as_string_opt::<i32>().ok_or_else(wrong)?;
-    let offsets = text.value_offsets();
-    let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
-    let ends = offsets[1..].iter().map(|&end| end as u32 - first as u32).collect();
-    let ids = Dictionary::from_arena(text.value_data()[first..last].to_vec(), ends).ok_or_else(wrong)?;
+    let ids = array.values().as_string_opt::<i32>().and_then(ids_of).ok_or_else(wrong)?;
     let column = array.keys().values().to_vec();
     if column.iter().any(|&index| index as usize >= ids.len()) {
         return Err(ArrowReadError::NotInteractions("an index points outside its ids"));
     }
     Ok((ids, column))
+}
+
+/// The inverse of [`id_array`]; `None` where there are gaps. Whether the ids are distinct is not checked.
+pub fn ids_of(text: &StringArray) -> Option<Dictionary> {
+    if text.null_count() > 0 {
+        return None;
+    }
+    let offsets = text.value_offsets();
+    let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+    let ends = offsets[1..].iter().map(|&end| end as u32 - first as u32).collect();
+    Dictionary::from_arena(text.value_data()[first..last].to_vec(), ends)
 }
 
 #[cfg(test)]

@@ -169,6 +169,12 @@ impl DictionaryBuilder {
         self.ends.is_empty()
     }
 
+    /// Bytes of the ids so far.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn arena_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// The dictionary; the hash table moves into it.
     pub fn finish(self) -> Dictionary {
         Dictionary { text: self.text, ends: self.ends, index: OnceLock::from(self.table) }

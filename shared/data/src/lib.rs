@@ -21,6 +21,8 @@ pub mod parts;
 mod random;
 mod read;
 mod split;
+#[cfg(feature = "arrow")]
+pub mod table;
 
 pub use attributes::{AttributeColumn, AttributeValues, Attributes};
 pub use csr::Csr;

@@ -1,6 +1,7 @@
 //! Resolves a spec, runs it, evaluates it and tells the story as events. The worker on the server and the runner in the
 //! browser tab both call [`run`]; they differ only in their [`Host`], which brings the data, the clock and the exits.
 
+mod answer;
 mod audience;
 mod breakdown;
 mod enriched;
@@ -9,10 +10,13 @@ mod failure;
 mod fit;
 mod host;
 mod model;
+mod near;
 mod numbering;
 mod rank;
+mod reasons;
 mod run;
 
+pub use answer::{Answering, Asked};
 pub use evaluate::UserTable;
 pub use failure::RunFailure;
 pub use host::{Host, LoadedData, ProcessMemory};

@@ -2,9 +2,10 @@
 
 use recspeed_neural::NeuralModel;
 use recspeed_recommenders::ranking::{self, RankError, RankRequest, Ranking};
-use recspeed_recommenders::{BasketItem, FoldIn, Parts, Recommender};
+use recspeed_recommenders::{BasketItem, FoldIn, Parts, PartsError, Recommender};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
+use recspeed_types::spec::ResolvedSpec;
 
 /// A recommender that has learnt.
 pub enum Model {
@@ -15,6 +16,20 @@ pub enum Model {
 }
 
 impl Model {
+    /// The model that these parts were taken from, by [`Recommender::parts`]: it answers with the same bits.
+    ///
+    /// # Errors
+    /// [`PartsError`]: parts of something else.
+    pub fn restore(spec: &ResolvedSpec, mut parts: Parts) -> Result<Self, PartsError> {
+        if !spec.recommender.entry.is_trained() {
+            return recspeed_recommenders::restore(&spec.recommender, parts).map(Self::Classical);
+        }
+        let (n_users, n_items) = (parts.take_count("users")?, parts.take_count("items")?);
+        let device = recspeed_neural::NeuralDevice::default();
+        let model = recspeed_neural::restore(&spec.recommender, parts.take_model("network"), device)?;
+        Ok(Self::Network(NeuralRecommender { model, n_users, n_items }))
+    }
+
     /// Either as a recommender.
     pub fn as_recommender(&self) -> &dyn Recommender {
         match self {
@@ -24,7 +39,7 @@ impl Model {
     }
 
     /// Ratings of many (user, item, timestamp) triples: `[n]` each. A network answers a batch much faster than row by row.
-    pub(crate) fn predict_rows(&self, users: &[u32], items: &[u32], timestamps: &[i64]) -> Vec<f32> {
+    pub fn predict_rows(&self, users: &[u32], items: &[u32], timestamps: &[i64]) -> Vec<f32> {
         match self {
             Self::Classical(recommender) => users
                 .iter()

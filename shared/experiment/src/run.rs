@@ -85,7 +85,13 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         mode,
         warnings: story.warnings,
     };
-    Ok(Outcome { summary, users: evaluated.users, model: fitted.model, interactions: prepared.interactions })
+    Ok(Outcome {
+        summary,
+        users: evaluated.users,
+        model: fitted.model,
+        interactions: prepared.interactions,
+        known_rows: prepared.known_rows,
+    })
 }
 
 /// What a run leaves behind.
@@ -98,6 +104,8 @@ pub struct Outcome {
     pub model: Model,
     /// The rows after the filters, with the dictionaries of ids.
     pub interactions: Interactions,
+    /// The rows before the test, ascending: what each user knows.
+    pub known_rows: Vec<u32>,
 }
 
 impl Outcome {

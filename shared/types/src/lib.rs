@@ -14,6 +14,7 @@ pub mod limits;
 pub mod metric;
 pub mod permalink;
 pub mod probe;
+pub mod recommend;
 pub mod search;
 pub mod spec;
 pub mod summary;

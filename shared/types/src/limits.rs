@@ -40,5 +40,7 @@ pub const MAX_THREADS: u32 = 1024;
 pub const MAX_UPLOAD_BYTES: u64 = 512 * 1024 * 1024;
 /// Bytes of a data file that a browser tab reads by itself.
 pub const MAX_TAB_FILE_BYTES: u64 = 256 * 1024 * 1024;
+/// Items in the basket of somebody who asks a model.
+pub const MAX_BASKET: usize = 1000;
 /// Bytes of one event line from a worker; a longer one ends the run as rubbish.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024;

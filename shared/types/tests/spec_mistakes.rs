@@ -27,6 +27,7 @@ fn an_unknown_field_is_named_with_its_section_and_the_fields_that_exist() {
         ("split.ratio=0.1", "split.ratio", "`test_ratio`"),
         ("engine.gpu=true", "engine.gpu", "`device`"),
         ("strategy.stages=4", "strategy.stages", "`kind`"),
+        ("dataset.columns.usr=\"x\"", "dataset.columns.usr", "`user`"),
         ("evaluation.metric=[]", "evaluation.metric", "`metrics`"),
         ("titel=\"x\"", "titel", "`name`"),
     ] {
@@ -110,6 +111,7 @@ fn a_field_that_the_chosen_kind_ignores_is_refused_with_the_reason() {
         ("split.folds=5", "split.folds: does not apply: split.kind is `random`; remove it"),
         ("split.fit_on=\"train\"", "split.fit_on: does not apply: no rows are held out for validation; remove it"),
         ("dataset.path=\"x.csv\"", "dataset.path: does not apply: dataset.source is `builtin`; remove it"),
+        ("dataset.columns.user=\"u\"", "dataset.columns: does not apply: dataset.source is `builtin`; remove it"),
         ("training.early_stopping=2", "training.early_stopping: needs validation rows"),
     ] {
         assert!(check_errors(assignment).to_string().starts_with(expected), "{assignment}");

@@ -12,10 +12,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures_util::StreamExt;
 use recspeed_data::ReadError;
-use recspeed_datasets::DataHome;
+use recspeed_datasets::{DataHome, Reading};
 use recspeed_types::api::UploadRecord;
 use recspeed_types::limits::{MAX_NAME_CHARS, MAX_UPLOAD_BYTES};
-use recspeed_types::spec::DataFormat;
+use recspeed_types::spec::{ColumnNames, DataFormat};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 use utoipa_axum::router::OpenApiRouter;
@@ -51,12 +51,12 @@ async fn list(
 
 /// Give the lab a data file
 ///
-/// The body is the file, as it is or gzipped. It is read whole once, and kept under the hash of its content.
+/// The body is the file, as it is; texts may be packed with gzip or zstd. It is read whole once, and kept under the hash of its content.
 #[utoipa::path(
     post, path = "/api/datasets", tag = "data",
     params(
         ("name" = String, Query, description = "A name for people, 1 to 120 characters"),
-        ("format" = String, Query, description = "How it is written: amazon-csv, movielens, recbole, sequences"),
+        ("format" = String, Query, description = "How it is written: amazon-csv, movielens, recbole, sequences, parquet, arrow"),
     ),
     request_body(content = String, content_type = "application/octet-stream"),
     responses(
@@ -131,7 +131,8 @@ async fn receive(root: &Path, body: Body) -> Result<NamedTempFile, ApiError> {
 }
 
 fn import(data: &DataHome, file: &NamedTempFile, name: &str, format: DataFormat) -> Result<UploadRecord, ApiError> {
-    data.import(file.path(), name, format).map_err(|error| refusal(&error, name, format))
+    let reading = Reading { format, columns: &ColumnNames::default() };
+    data.import(file.path(), name, reading).map_err(|error| refusal(&error, name, format))
 }
 
 /// What an import's failure means to whoever sent the file: its own sentence names a temporary path.

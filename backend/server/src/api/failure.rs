@@ -23,6 +23,11 @@ impl ApiError {
         Self { status, failure: Box::new(failure) }
     }
 
+    /// An answer whose words come from a worker.
+    pub fn of(status: StatusCode, failure: ApiFailure) -> Self {
+        Self { status, failure: Box::new(failure) }
+    }
+
     /// Says what to do.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
@@ -135,7 +140,7 @@ impl From<StoreError> for ApiError {
     }
 }
 
-fn capitalised(text: &str) -> String {
+pub(super) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -4,6 +4,7 @@ mod datasets;
 mod failure;
 mod health;
 mod lab;
+mod models;
 mod openapi;
 mod query;
 mod runs;
@@ -21,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use tokio::sync::Semaphore;
 
+use crate::answers::Answers;
 use crate::lab::Lab;
 
 pub use failure::ApiError;
@@ -34,6 +36,8 @@ const MAX_REQUEST_BYTES: usize = 2 * MAX_SPEC_BYTES;
 pub struct AppState {
     /// The lab.
     pub lab: Lab,
+    /// Trained models, ready to be asked.
+    pub answers: Answers,
     /// Uploaded data sets.
     pub data: Arc<DataHome>,
     /// Turns of uploads: each is read whole in memory once.
@@ -48,10 +52,11 @@ const MAX_UPLOADS: usize = 2;
 const MAX_LISTENERS: usize = 2_000;
 
 impl AppState {
-    /// The state over a lab and its data sets.
-    pub fn new(lab: Lab, data: DataHome) -> Self {
+    /// The state over a lab, its models and its data sets.
+    pub fn new(lab: Lab, answers: Answers, data: DataHome) -> Self {
         Self {
             lab,
+            answers,
             data: Arc::new(data),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
@@ -64,6 +69,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::heading())
         .merge(lab::router())
         .merge(runs::router())
+        .merge(models::router())
         .merge(specs::router())
         .merge(stream::router())
         .merge(openapi::router())

@@ -8,6 +8,7 @@ use recspeed_types::ExperimentSpec;
 use recspeed_types::api::{
     ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, StreamMessage, UploadRecord,
 };
+use recspeed_types::recommend::{ModelInfo, RecommendRequest, Recommendations};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -85,6 +86,9 @@ fn describe(types: &mut SchemaGenerator) {
     types.subschema_for::<EventPage>();
     types.subschema_for::<ExperimentSpec>();
     types.subschema_for::<LabInfo>();
+    types.subschema_for::<ModelInfo>();
+    types.subschema_for::<RecommendRequest>();
+    types.subschema_for::<Recommendations>();
     types.subschema_for::<RunPage>();
     types.subschema_for::<RunRecord>();
     types.subschema_for::<RunRequest>();

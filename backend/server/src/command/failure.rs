@@ -8,6 +8,7 @@ use super::compare::CompareError;
 use super::data::DataError;
 use super::features::FeaturesError;
 use super::kept::KeepError;
+use super::models::ModelCommandError;
 use super::run::{SpecFileError, WorkerError};
 use super::search::SearchError;
 
@@ -35,6 +36,9 @@ pub(crate) enum CommandError {
     /// A run cannot be kept.
     #[error(transparent)]
     Keep(#[from] KeepError),
+    /// A trained model cannot be found, read, asked or written.
+    #[error(transparent)]
+    Model(#[from] ModelCommandError),
     /// No recommender has the name that was given.
     #[error("no recommender is called `{given}`{hint}; known: {known}")]
     UnknownRecommender {
@@ -82,6 +86,7 @@ impl CommandError {
             | Self::PlanTooLarge { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Worker(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),
+            Self::Model(error) => error.exit_status(),
             Self::Keep(_) | Self::Output(_) | Self::WriteFile { .. } => FailureCode::Internal.exit_status(),
         }
     }

@@ -155,6 +155,7 @@ impl Keeper {
         let mut resume = newest_checkpoint(&checkpoints);
         let ran = loop {
             let options = WorkerOptions {
+                model: None,
                 program: self.program.clone(),
                 spec_dir: dir.to_owned(),
                 data_home: self.home.clone(),
@@ -195,6 +196,7 @@ impl Keeper {
     /// The worker cannot be started or breaks its word.
     pub(super) fn try_out(&self, spec: &ExperimentSpec, dir: &Path, title: &str) -> Result<Ran, CommandError> {
         let options = WorkerOptions {
+            model: None,
             program: self.program.clone(),
             spec_dir: dir.to_owned(),
             data_home: self.home.clone(),

@@ -1,5 +1,5 @@
-//! The subcommands of `recspeed` besides `serve`: `run`, `plan`, `compare`, `search`, `features`, `schema`,
-//! `recommenders` and `data`.
+//! The subcommands of `recspeed` besides `serve`: `run`, `recommend`, `export`, `plan`, `compare`, `search`, `features`,
+//! `schema`, `recommenders` and `data`.
 //!
 //! Results go to standard output; progress, warnings and failures go to standard error, bars only where that is a
 //! terminal. A reader that closes the pipe early, as `head` does, ends a command quietly.
@@ -10,6 +10,7 @@ mod failure;
 mod features;
 mod figures;
 mod kept;
+mod models;
 mod output;
 mod plan;
 mod recommenders;
@@ -28,6 +29,10 @@ use failure::CommandError;
 pub enum Command {
     /// Run an experiment and print its result
     Run(run::RunArgs),
+    /// Ask a trained model: what it recommends to a user or for a basket, and why
+    Recommend(models::RecommendArgs),
+    /// Write a trained model for other tools: Parquet, Arrow or safetensors
+    Export(models::ExportArgs),
     /// Run several recommenders on the same data, with several seeds, and test their differences
     Compare(compare::CompareArgs),
     /// Search the parameters of recommenders on the validation rows, then measure the best once on the test rows
@@ -52,6 +57,8 @@ pub enum Command {
 pub fn run(command: Command) -> ExitCode {
     let outcome = match command {
         Command::Run(args) => run::run(args),
+        Command::Recommend(args) => models::recommend(args),
+        Command::Export(args) => models::export(args),
         Command::Compare(args) => compare::run(args),
         Command::Search(args) => search::run(args),
         Command::Features(args) => features::run(args),

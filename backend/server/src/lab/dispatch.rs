@@ -147,6 +147,7 @@ impl Dispatcher {
             let outcome = attempt(&store, &options, &run, &cancel, &server_ends).await;
             tracing::info!(%run, ?outcome, "a worker left");
             sweep::after(&options.runs.join(run.as_str()), &outcome).await;
+            sweep::models(&options.launch, &run, &outcome).await;
             // Nobody hears this when the server is ending.
             let _ = ended.send((run, outcome));
         });
@@ -242,12 +243,13 @@ impl Dispatcher {
         }
         let subject = run.clone();
         self.store.write(move |work| store::delete(work, &subject)).await?;
-        let folder = self.options.runs.join(run.as_str());
-        match tokio::fs::remove_dir_all(&folder).await {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(folder = %folder.display(), %cause, "the folder of a deleted run stays");
+        for folder in [self.options.runs.join(run.as_str()), self.options.launch.models().join(run.as_str())] {
+            match tokio::fs::remove_dir_all(&folder).await {
+                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(folder = %folder.display(), %cause, "the folder of a deleted run stays");
+                }
+                _ => {}
             }
-            _ => {}
         }
         Ok(())
     }

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-use crate::launch::Outcome;
+use recspeed_types::RunId;
+
+use crate::answers::make_room;
+use crate::launch::{LaunchOptions, Outcome};
 
 /// The folder's own checkpoints go when the run has finished: nothing goes on from them.
 pub(super) async fn after(folder: &Path, outcome: &Outcome) {
@@ -16,6 +19,15 @@ pub(super) async fn after(folder: &Path, outcome: &Outcome) {
             }
             _ => {}
         }
+    }
+}
+
+/// The oldest models go when the model of a finished run needs their room.
+pub(super) async fn models(options: &LaunchOptions, run: &RunId, outcome: &Outcome) {
+    if matches!(outcome, Outcome::Over { finished_after_s: Some(_) }) {
+        let (folder, space, run) = (options.models(), options.model_space, run.clone());
+        // A panic in there would only mean that old models stay.
+        let _ = tokio::task::spawn_blocking(move || make_room(&folder, space, &run)).await;
     }
 }
 

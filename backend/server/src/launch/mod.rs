@@ -15,6 +15,8 @@ mod verdict;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::home;
+
 pub use probe::{ProbeError, probe};
 pub use process::{end_orphans, is_alive};
 pub(crate) use resume::hex;
@@ -35,6 +37,15 @@ pub struct LaunchOptions {
     pub memory_limit: Option<u64>,
     /// Time between a polite end and a hard one.
     pub grace: Duration,
+    /// Bytes that the models of finished runs may take together; 0 keeps none.
+    pub model_space: u64,
+}
+
+impl LaunchOptions {
+    /// Where trained models are kept, a folder a run.
+    pub fn models(&self) -> PathBuf {
+        home::models(&self.data_home)
+    }
 }
 
 /// There is no worker program.

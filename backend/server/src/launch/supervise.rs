@@ -240,6 +240,9 @@ fn arguments(options: &LaunchOptions, assignment: &Assignment) -> Vec<String> {
         "--checkpoint-dir".to_owned(),
         assignment.folder.display().to_string(),
     ];
+    if options.model_space > 0 {
+        arguments.extend(["--model".to_owned(), options.models().join(assignment.run.as_str()).display().to_string()]);
+    }
     if let Some(bytes) = options.memory_limit {
         arguments.extend(["--memory-limit".to_owned(), bytes.to_string()]);
     }

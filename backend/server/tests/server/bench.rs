@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use recspeed_server::access::{Access, Hosts, Secrets};
+use recspeed_server::answers::{Answers, Patience};
 use recspeed_server::api::AppState;
 use recspeed_server::lab::{Lab, LabOptions};
 use recspeed_server::launch::LaunchOptions;
@@ -49,6 +50,7 @@ pub(crate) struct Options {
     pub(crate) grace: Duration,
     pub(crate) worker: PathBuf,
     pub(crate) assets: Vec<(String, Bytes)>,
+    pub(crate) patience: Patience,
 }
 
 impl Default for Options {
@@ -59,6 +61,7 @@ impl Default for Options {
             grace: Duration::from_millis(500),
             worker: fake_worker(),
             assets: Vec::new(),
+            patience: Patience::default(),
         }
     }
 }
@@ -82,7 +85,9 @@ impl Bench {
             time_limit: options.time_limit,
             memory_limit: None,
             grace: options.grace,
+            model_space: 1 << 30,
         };
+        let answers = Answers::new(launch.worker.clone(), launch.models(), options.patience);
         let lab_options = LabOptions { slots: options.slots, launch, runs: home.path().join("runs") };
         let lab = Lab::open(store, lab_options, ends.clone()).await.unwrap();
         lab.probe().await;
@@ -90,7 +95,7 @@ impl Bench {
         let assets = Assets::of(options.assets);
         let security = SecurityHeaders::new(&assets.inline_scripts(), &FrameAncestors::default());
         let data = recspeed_datasets::DataHome::open(Some(home.path().to_owned())).unwrap();
-        let state = AppState::new(lab.clone(), data);
+        let state = AppState::new(lab.clone(), answers, data);
         let app = recspeed_server::app::app(state, access, assets, security);
         Self { lab, app, home, ends }
     }

@@ -7,6 +7,7 @@ mod datasets;
 mod faults;
 mod full_disk;
 mod full_file_system;
+mod models;
 mod openapi;
 mod page;
 mod process;

@@ -114,7 +114,7 @@ fn the_checkpoints_of_a_finished_run_do_not_stay() {
 }
 
 /// The worker that is built beside these tests.
-fn real_worker() -> std::path::PathBuf {
+pub(crate) fn real_worker() -> std::path::PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.parent().and_then(std::path::Path::parent).unwrap().join("recspeed-worker");
     assert!(program.is_file(), "{} is not built: run `make build`", program.display());

@@ -1,5 +1,6 @@
 //! A stored run: live while it works, whole when it is done.
 
+mod ask;
 mod tools;
 
 use leptos::prelude::*;
@@ -116,12 +117,13 @@ fn Whole(run: RunState) -> impl IntoView {
                     {move || (attempts.get() > 1).then(|| format!("attempt {}", attempts.get()))}
                     {parent.map(|parent| view! { <span>"forked from " <A href=format!("/r/{parent}")>{parent.to_string()}</A></span> })}
                 </p>
-                <tools::Tools run=run/>
+                <tools::Tools run=run.clone()/>
             </header>
             <div class="run-grid">
                 <section class="card stage" aria-label="Result" data-testid="stage">
                     <ResultPanel run=shown ghost=nothing/>
                 </section>
+                <ask::AskModel run=run/>
                 <ResultDetails run=shown ghost=nothing/>
                 <SpecView spec=spec/>
             </div>

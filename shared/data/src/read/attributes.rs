@@ -72,7 +72,7 @@ impl Growing {
 }
 
 /// Reads a RecBole attribute file: a typed header whose first column is the id, then one line an id, columns separated
-/// by tabs. Of several lines with one id the first counts. Accepts gzip, a byte-order mark and Windows line ends.
+/// by tabs. Of several lines with one id the first counts. Accepts gzip, zstd, a byte-order mark and Windows line ends.
 ///
 /// A file that begins with `{` is read as JSON lists by id, `{"83": [4, 5, 6]}`: one column, `attribute`.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 use recspeed_types::limits::{MAX_ID_BYTES, MAX_LINE_BYTES};
 use serde::{Deserialize, Serialize};
 
-/// What was read and what was skipped.
+/// What was read and what was skipped. The lines of a table are its rows, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ReadReport {
     /// Lines of the file, header and blank lines included.
@@ -62,23 +62,75 @@ pub enum ReadError {
         /// What to do with such a file.
         remedy: &'static str,
     },
-    /// The gzip data end early or are damaged.
-    #[error("the gzip file is cut off or damaged after {inflated} unpacked bytes ({cause}); fetch or copy it again")]
-    Gzip {
+    /// The packed data end early or are damaged.
+    #[error(
+        "the {packing} file is cut off or damaged after {inflated} unpacked bytes ({cause}); fetch or copy it again"
+    )]
+    Packed {
+        /// `gzip` or `zstd`.
+        packing: &'static str,
         /// Bytes that came out before.
         inflated: u64,
         /// What the decompressor said.
         cause: String,
     },
-    /// The gzip data unpack to more than allowed.
+    /// The packed data unpack to more than allowed.
     #[error(
-        "the gzip file of {packed} bytes unpacks to more than the allowed {limit} bytes; unpack it and use a part of it"
+        "the {packing} file of {packed} bytes unpacks to more than the allowed {limit} bytes; unpack it and use a part of it"
     )]
     TooLargeUnpacked {
+        /// What it is packed with.
+        packing: &'static str,
         /// Bytes of the file.
         packed: u64,
         /// Bytes allowed.
         limit: u64,
+    },
+    /// The bytes are no sound table.
+    #[error("no sound {format} file: {cause}; check dataset.format, or fetch or copy the file again")]
+    Table {
+        /// `Parquet` or `Arrow IPC`.
+        format: &'static str,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A table has no column for what is needed.
+    #[error("{}; it has {known}; name the right one as dataset.columns.{what}", missing(what, given.as_deref()))]
+    NoColumn {
+        /// `user`, `item`, `rating` or `timestamp`.
+        what: &'static str,
+        /// The name that was given.
+        given: Option<String>,
+        /// The columns that are there, shortened.
+        known: String,
+    },
+    /// A column has a type that cannot be used.
+    #[error(
+        "the column `{column}` holds {found}, but {what} must be {expected}; convert it, or name another as dataset.columns.{what}"
+    )]
+    ColumnType {
+        /// Its name, shortened.
+        column: String,
+        /// `user`, `item`, `rating` or `timestamp`.
+        what: &'static str,
+        /// Its type.
+        found: String,
+        /// The types that can be.
+        expected: &'static str,
+    },
+    /// A table holds more than allowed.
+    #[error("the table needs at least {bytes} bytes in memory, allowed are {limit}; use a part of it")]
+    TableTooLarge {
+        /// Bytes needed.
+        bytes: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// Nobody reads this format here.
+    #[error("the format {format} is not read here; give the file to the server, which reads it")]
+    NotHere {
+        /// The format.
+        format: &'static str,
     },
     /// The first line does not fit the format.
     #[error("line 1 is `{found}`; {expected}")]
@@ -127,6 +179,13 @@ impl ReadError {
     }
 }
 
+fn missing(what: &str, given: Option<&str>) -> String {
+    match given {
+        Some(name) => format!("the table has no column `{}`", quote(name.as_bytes())),
+        None => format!("the table has no column that is named like a {what}"),
+    }
+}
+
 /// Bad lines quoted in the sentence; the report has more.
 const QUOTED: usize = 3;
 
@@ -144,7 +203,7 @@ fn bad_lines(bad: u64, lines: u64, limit: f64, shown: &[BadLine]) -> String {
 
 /// What is wrong with one line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub(super) enum BadReason {
+pub(crate) enum BadReason {
     #[error("{expected} columns expected, found {found}")]
     Columns { found: usize, expected: usize },
     #[error("has no item after the user")]
@@ -159,6 +218,8 @@ pub(super) enum BadReason {
     NotFinite { column: &'static str, text: String },
     #[error("the timestamp is `{text}`, outside the range of seconds since 1970")]
     TimeRange { text: String },
+    #[error("has no {0}")]
+    Missing(&'static str),
     #[error("is not UTF-8 text")]
     NotUtf8,
     #[error("contains a NUL byte")]
@@ -168,7 +229,7 @@ pub(super) enum BadReason {
 }
 
 /// The first characters of a piece of a file, for quoting.
-pub(super) fn quote(bytes: &[u8]) -> String {
+pub(crate) fn quote(bytes: &[u8]) -> String {
     const CHARS: usize = 40;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * CHARS)]);
     let printable = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });

@@ -75,6 +75,7 @@ pub(super) fn detect(format: DataFormat, text: &[u8]) -> Result<(Layout, usize),
     let columns = match format {
         DataFormat::Sequences => return Ok((Layout::Sequences, 0)),
         DataFormat::Recbole => return Ok((Layout::Delimited(recbole(first)?), after)),
+        DataFormat::Parquet | DataFormat::Arrow => return Err(ReadError::NotHere { format: format.as_str() }),
         DataFormat::AmazonCsv => Columns::four(b',', 1, After::Unnamed),
         DataFormat::Movielens => {
             if first.windows(2).any(|pair| pair == b"::") {

@@ -23,14 +23,14 @@ pub use error::{BadLine, ReadError, ReadReport};
 use crate::interactions::Interactions;
 use chunk::{ChunkRows, Scratch};
 use encode::Encoder;
-use error::BadReason;
+pub(crate) use error::{BadReason, quote};
 
 /// Bounds of one reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReadLimits {
     /// Share of data lines that may be bad, 0 to 1.
     pub max_bad_share: f64,
-    /// Bytes that a gzip file may unpack to.
+    /// Bytes that a packed file, or the columns of a table, may unpack to.
     pub max_inflated_bytes: u64,
 }
 
@@ -50,12 +50,16 @@ pub struct ReadOutcome {
     pub report: ReadReport,
 }
 
-/// Reads a ratings file. Gzip is recognised by its first bytes; a byte-order mark and Windows line ends are accepted,
+/// Reads a ratings file that is text. Gzip and zstd are recognised by their first bytes; a byte-order mark and Windows line ends are accepted,
 /// blank lines are skipped. Bad lines are counted and skipped as long as their share stays within the limit.
 ///
 /// # Errors
-/// [`ReadError`]: the bytes are no such file, or more lines are bad than allowed.
+/// [`ReadError`]: the bytes are no such file, more lines are bad than allowed, or the format is a table
+/// (`crate::table`, `recspeed_datasets`).
 pub fn read_ratings(format: DataFormat, bytes: &[u8], limits: ReadLimits) -> Result<ReadOutcome, ReadError> {
+    if format.is_table() {
+        return Err(ReadError::NotHere { format: format.as_str() });
+    }
     let text = text::open(bytes, limits.max_inflated_bytes)?;
     read_text(format, &text, limits, chunk::CHUNK_BYTES)
 }

@@ -30,6 +30,10 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
+fn zstd(text: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(text, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
 fn ids(dictionary: &crate::Dictionary) -> Vec<&str> {
     dictionary.iter().collect()
 }
@@ -223,8 +227,9 @@ fn files_that_are_no_text_are_one_clear_error() {
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(AMAZON.bytes().flat_map(|b| [b, 0])).collect();
     for (bytes, what) in [
         (b"PK\x03\x04rest".to_vec(), "a zip archive"),
-        (vec![0x28, 0xb5, 0x2f, 0xfd, 1], "packed with zstd"),
-        (b"PAR1rest".to_vec(), "a Parquet or Arrow file"),
+        (b"PAR1rest".to_vec(), "a Parquet file"),
+        (b"ARROW1\0\0".to_vec(), "an Arrow file"),
+        (gzip(&zstd(AMAZON.as_bytes())), "packed twice"),
         (utf16, "UTF-16 text"),
         (b"\x7fELF\x02\x01\x01\0\0\0".to_vec(), "binary (it contains NUL bytes)"),
         (gzip(b"\0\0\0"), "binary (it contains NUL bytes)"),
@@ -242,24 +247,54 @@ fn a_latin_1_file_names_its_lines() {
 }
 
 #[test]
-fn a_gzip_file_that_is_cut_off_is_one_clear_error() {
+fn every_text_reads_the_same_packed_with_gzip_or_zstd() {
+    for (format, text) in [
+        (DataFormat::AmazonCsv, AMAZON),
+        (DataFormat::Movielens, "1::10::5::978300760\n2::10::3::978300761\n"),
+        (DataFormat::Recbole, "user_id:token\titem_id:token\n1\t2\n"),
+        (DataFormat::Sequences, "u a b\nv b\n"),
+    ] {
+        let plain = read(format, text).expect(text);
+        assert_eq!(read(format, gzip(text.as_bytes())).expect("gzip"), plain);
+        assert_eq!(read(format, zstd(text.as_bytes())).expect("zstd"), plain);
+    }
+    let items = "item_id:token\tclass:token_seq\n1\ta b\n";
+    assert_eq!(read_attributes(&zstd(items.as_bytes())), read_attributes(items.as_bytes()));
+}
+
+#[test]
+fn the_frames_of_a_zstd_file_follow_each_other_and_skippable_ones_hold_nothing() {
+    let (first, second) = AMAZON.split_at(60);
+    let skippable = [0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, b'a', b'b', b'c'];
+    let frames = [&skippable[..], &zstd(first.as_bytes()), &skippable, &zstd(second.as_bytes())].concat();
+    check_amazon(&read(DataFormat::AmazonCsv, frames).expect("frames").interactions);
+}
+
+#[test]
+fn a_packed_file_that_is_cut_off_or_damaged_is_one_clear_error() {
     let lines: String = (0..20_000).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 5003, n % 977)).collect();
-    let whole = gzip(lines.as_bytes());
-    let error = read(DataFormat::AmazonCsv, &whole[..whole.len() / 2]).unwrap_err();
-    assert!(error.to_string().starts_with("the gzip file is cut off or damaged after "), "{error}");
-    let mut damaged = whole;
-    let middle = damaged.len() / 2;
-    damaged[middle..middle + 64].fill(0xaa);
-    assert!(matches!(read(DataFormat::AmazonCsv, damaged), Err(ReadError::Gzip { .. })));
+    for (packing, whole) in [("gzip", gzip(lines.as_bytes())), ("zstd", zstd(lines.as_bytes()))] {
+        let error = read(DataFormat::AmazonCsv, &whole[..whole.len() / 2]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("the {packing} file is cut off or damaged after ")), "{error}");
+        let mut damaged = whole;
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 64].fill(0xaa);
+        assert!(matches!(read(DataFormat::AmazonCsv, damaged), Err(ReadError::Packed { .. })), "{packing}");
+    }
+    let mut cut_in_a_skippable_frame = zstd(AMAZON.as_bytes());
+    cut_in_a_skippable_frame.extend([0x5a, 0x2a, 0x4d, 0x18, 200, 0, 0, 0]);
+    assert!(matches!(read(DataFormat::AmazonCsv, cut_in_a_skippable_frame), Err(ReadError::Packed { .. })));
 }
 
 #[test]
 fn a_decompression_bomb_is_stopped_at_its_limit() {
-    let bomb = gzip(&vec![b'\n'; 100 << 20]);
-    assert_eq!(
-        read(DataFormat::AmazonCsv, &bomb),
-        Err(ReadError::TooLargeUnpacked { packed: bomb.len() as u64, limit: 64 << 20 })
-    );
+    let blank = vec![b'\n'; 100 << 20];
+    for (packing, bomb) in [("gzip", gzip(&blank)), ("zstd", zstd(&blank))] {
+        assert_eq!(
+            read(DataFormat::AmazonCsv, &bomb),
+            Err(ReadError::TooLargeUnpacked { packing, packed: bomb.len() as u64, limit: 64 << 20 })
+        );
+    }
     let limits = ReadLimits { max_inflated_bytes: 10, ..ReadLimits::default() };
     let error = read_ratings(DataFormat::AmazonCsv, &gzip(AMAZON.as_bytes()), limits).unwrap_err().to_string();
     assert!(error.contains("unpacks to more than the allowed 10 bytes"), "{error}");

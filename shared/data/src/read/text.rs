@@ -1,14 +1,21 @@
 //! From a file's bytes to its text.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::error::ReadError;
 
-/// A gzip file may always unpack to this much, however small it is.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// What a skippable frame of zstd begins with, its low four bits free.
+const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
+
+/// A packed file may always unpack to this much, however small it is.
 const FREE_INFLATED_BYTES: u64 = 64 << 20;
 
 /// Beyond that, unpacked bytes for each packed byte: tables of ratings reach about 10, a decompression bomb 1,000.
@@ -17,13 +24,15 @@ const MAX_INFLATE_RATIO: u64 = 200;
 /// Where NUL bytes mean that the whole file is no text.
 const SNIFFED_BYTES: usize = 64 * 1024;
 
-/// The text of a file: unpacked when it begins as gzip does, without its byte-order mark.
+/// The text of a file: unpacked when it begins as gzip or zstd do, without its byte-order mark.
 pub(super) fn open(bytes: &[u8], max_inflated_bytes: u64) -> Result<Cow<'_, [u8]>, ReadError> {
     if bytes.is_empty() {
         return Err(ReadError::Empty);
     }
-    let text = if bytes.starts_with(&[0x1f, 0x8b]) {
-        Cow::Owned(inflate(bytes, max_inflated_bytes)?)
+    let text = if bytes.starts_with(GZIP) {
+        Cow::Owned(inflate("gzip", bytes, max_inflated_bytes, MultiGzDecoder::new(bytes))?)
+    } else if is_zstd(bytes) {
+        Cow::Owned(inflate("zstd", bytes, max_inflated_bytes, ZstdFrames::new(bytes))?)
     } else {
         Cow::Borrowed(bytes)
     };
@@ -39,34 +48,101 @@ pub(super) fn open(bytes: &[u8], max_inflated_bytes: u64) -> Result<Cow<'_, [u8]
     })
 }
 
+fn is_zstd(bytes: &[u8]) -> bool {
+    bytes.starts_with(ZSTD)
+        || bytes.first().is_some_and(|first| first & 0xf0 == 0x50) && bytes[1..].starts_with(ZSTD_SKIPPABLE)
+}
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-fn inflate(bytes: &[u8], max_inflated_bytes: u64) -> Result<Vec<u8>, ReadError> {
+fn inflate(
+    packing: &'static str,
+    bytes: &[u8],
+    max_inflated_bytes: u64,
+    unpacked: impl Read,
+) -> Result<Vec<u8>, ReadError> {
     let packed = bytes.len() as u64;
     let limit = max_inflated_bytes.min(FREE_INFLATED_BYTES.max(packed.saturating_mul(MAX_INFLATE_RATIO)));
     let mut text = Vec::new();
     // One byte more than allowed tells "at the limit" from "over it".
-    let read = MultiGzDecoder::new(bytes).take(limit.saturating_add(1)).read_to_end(&mut text);
+    let read = unpacked.take(limit.saturating_add(1)).read_to_end(&mut text);
     if text.len() as u64 > limit {
-        return Err(ReadError::TooLargeUnpacked { packed, limit });
+        return Err(ReadError::TooLargeUnpacked { packing, packed, limit });
     }
     match read {
         Ok(_) => Ok(text),
-        Err(cause) => Err(ReadError::Gzip { inflated: text.len() as u64, cause: cause.to_string() }),
+        Err(cause) => Err(ReadError::Packed { packing, inflated: text.len() as u64, cause: cause.to_string() }),
+    }
+}
+
+/// The frames of a zstd file, one after another; those without data are stepped over.
+struct ZstdFrames<'a> {
+    rest: &'a [u8],
+    frame: Option<StreamingDecoder<&'a [u8], FrameDecoder>>,
+}
+
+impl<'a> ZstdFrames<'a> {
+    const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, frame: None }
+    }
+
+    /// Begins the next frame; `None` behind the last one.
+    fn begin(&mut self) -> io::Result<Option<StreamingDecoder<&'a [u8], FrameDecoder>>> {
+        while !self.rest.is_empty() {
+            let mut begun = self.rest;
+            match StreamingDecoder::new(begun) {
+                Ok(frame) => return Ok(Some(frame)),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    // Four bytes of its mark and four of its length stand before the frame.
+                    begun = begun.get(8 + length as usize..).ok_or(io::ErrorKind::UnexpectedEof)?;
+                    self.rest = begun;
+                }
+                Err(error) => return Err(io::Error::other(error.to_string())),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Read for ZstdFrames<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(frame) = &mut self.frame else {
+                match self.begin()? {
+                    Some(frame) => self.frame = Some(frame),
+                    None => return Ok(0),
+                }
+                continue;
+            };
+            let read = frame.read(to)?;
+            if read > 0 || to.is_empty() {
+                return Ok(read);
+            }
+            if let Some(frame) = self.frame.take() {
+                let (said, found) = (frame.decoder.get_checksum_from_data(), frame.decoder.get_calculated_checksum());
+                if said.is_some() && said != found {
+                    return Err(io::Error::other("its checksum does not agree"));
+                }
+                self.rest = frame.into_inner();
+            }
+        }
     }
 }
 
 fn sniff(text: &[u8]) -> Result<(), ReadError> {
     const SAVE: &str = "save it as UTF-8 text";
-    const UNPACK: &str = "unpack it first, or use gzip";
+    const UNPACK: &str = "unpack it first, or use gzip or zstd";
+    const FORMAT: &str = "set dataset.format to it";
     let (what, remedy) = if text.is_empty() {
         return Err(ReadError::Empty);
     } else if text.starts_with(b"PK\x03\x04") {
         ("a zip archive", UNPACK)
-    } else if text.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        ("packed with zstd", UNPACK)
-    } else if text.starts_with(b"PAR1") || text.starts_with(b"ARROW1") {
-        ("a Parquet or Arrow file", "write it as CSV first")
+    } else if text.starts_with(ZSTD) || text.starts_with(GZIP) {
+        ("packed twice", UNPACK)
+    } else if text.starts_with(b"PAR1") {
+        ("a Parquet file", FORMAT)
+    } else if text.starts_with(b"ARROW1") {
+        ("an Arrow file", FORMAT)
     } else if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
         ("UTF-16 text", SAVE)
     } else if memchr(0, &text[..text.len().min(SNIFFED_BYTES)]).is_some() {

@@ -4,6 +4,7 @@
 //! one after another, [`by_shared_order`] where the order of the items is the same for everybody, and [`by_factors`] where
 //! scores are products of vectors.
 
+mod basket;
 mod error;
 mod factors;
 mod request;
@@ -13,6 +14,7 @@ mod shared_order;
 mod tiles;
 mod top;
 
+pub use basket::for_basket;
 pub use error::RankError;
 pub use factors::by_factors;
 pub use request::{RankRequest, Ranking};

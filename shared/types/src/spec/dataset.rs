@@ -22,6 +22,9 @@ pub struct DatasetSpec {
     /// `file` and `upload`: how the file is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<DataFormat>,
+    /// `parquet` and `arrow`: the names of the columns, where they are not the usual ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<ColumnNames>,
     /// `file`: item attributes, a RecBole `.item` file, looked up like `path`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<String>,
@@ -58,7 +61,38 @@ pub enum DataSource {
     Upload,
 }
 
-/// How a data file is written. `gzip` of each is recognised by its first bytes.
+/// The columns of a table by what they hold. One that is not named is looked for under its usual names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ColumnNames {
+    /// Ids of the users: text or whole numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Ids of the items: text or whole numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Ratings: numbers. A table may be without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rating: Option<String>,
+    /// Times: seconds since 1970, or of a type of times. A table may be without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+}
+
+impl ColumnNames {
+    /// What can be named, and the name given: `user`, `item`, `rating`, `timestamp`.
+    pub fn named(&self) -> [(&'static str, Option<&str>); 4] {
+        [
+            ("user", self.user.as_deref()),
+            ("item", self.item.as_deref()),
+            ("rating", self.rating.as_deref()),
+            ("timestamp", self.timestamp.as_deref()),
+        ]
+    }
+}
+
+/// How a data file is written. A text may be packed with gzip or zstd, which is recognised by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -71,11 +105,16 @@ pub enum DataFormat {
     Recbole,
     /// One user a line: `user item item item …`, oldest first.
     Sequences,
+    /// Apache Parquet; the columns by their usual names, or as `columns` says.
+    Parquet,
+    /// Apache Arrow IPC, file (Feather version 2) or stream; the columns as for `parquet`.
+    Arrow,
 }
 
 impl DataFormat {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::AmazonCsv, Self::Movielens, Self::Recbole, Self::Sequences];
+    pub const ALL: [Self; 6] =
+        [Self::AmazonCsv, Self::Movielens, Self::Recbole, Self::Sequences, Self::Parquet, Self::Arrow];
 
     /// The name as written in a spec.
     pub const fn as_str(self) -> &'static str {
@@ -84,7 +123,14 @@ impl DataFormat {
             Self::Movielens => "movielens",
             Self::Recbole => "recbole",
             Self::Sequences => "sequences",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
         }
+    }
+
+    /// Whether the file is a table with named columns, which a server reads and a tab does not.
+    pub const fn is_table(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
     }
 }
 
@@ -111,6 +157,8 @@ pub enum Source {
         path: String,
         /// How it is written.
         format: DataFormat,
+        /// Names of a table's columns.
+        columns: ColumnNames,
         /// Item attributes.
         items: Option<String>,
         /// User attributes.
@@ -124,6 +172,8 @@ pub enum Source {
         sha256: String,
         /// How it is written.
         format: DataFormat,
+        /// Names of a table's columns.
+        columns: ColumnNames,
         /// Share of lines that may be bad.
         max_bad_share: f64,
     },
@@ -174,6 +224,7 @@ impl DatasetSpec {
             id: None,
             path: None,
             format: None,
+            columns: None,
             items: None,
             users: None,
             max_bad_share: None,
@@ -214,6 +265,7 @@ impl DatasetSpec {
         let because = "dataset.source is `builtin`";
         problems.refuse("dataset.path", self.path.as_ref(), because);
         problems.refuse("dataset.format", self.format.as_ref(), because);
+        problems.refuse("dataset.columns", self.columns.as_ref(), because);
         problems.refuse("dataset.items", self.items.as_ref(), because);
         problems.refuse("dataset.users", self.users.as_ref(), because);
         problems.refuse("dataset.max_bad_share", self.max_bad_share.as_ref(), because);
@@ -236,8 +288,9 @@ impl DatasetSpec {
         let items = self.items.as_ref().and_then(|p| check_path("dataset.items", p, problems));
         let users = self.users.as_ref().and_then(|p| check_path("dataset.users", p, problems));
         let format = self.needed_format(problems);
+        let columns = self.column_names(problems);
         let max_bad_share = self.bad_share(problems);
-        Some(Source::File { path: path?, format: format?, items, users, max_bad_share })
+        Some(Source::File { path: path?, format: format?, columns, items, users, max_bad_share })
     }
 
     fn resolve_upload(&self, problems: &mut Problems) -> Option<Source> {
@@ -253,8 +306,9 @@ impl DatasetSpec {
             problems.add("dataset.id", "must be the 64 hexadecimal digits that the upload answered with");
         }
         let format = self.needed_format(problems);
+        let columns = self.column_names(problems);
         let max_bad_share = self.bad_share(problems);
-        Some(Source::Upload { sha256: hash?.to_owned(), format: format?, max_bad_share })
+        Some(Source::Upload { sha256: hash?.to_owned(), format: format?, columns, max_bad_share })
     }
 
     fn needed_format(&self, problems: &mut Problems) -> Option<DataFormat> {
@@ -263,6 +317,22 @@ impl DatasetSpec {
             problems.add("dataset.format", format!("is missing; allowed: {names}"));
         }
         self.format
+    }
+
+    fn column_names(&self, problems: &mut Problems) -> ColumnNames {
+        let columns = self.columns.clone().unwrap_or_default();
+        if self.format.is_some_and(|format| !format.is_table()) {
+            let because = "only the formats parquet and arrow have named columns";
+            problems.refuse("dataset.columns", self.columns.as_ref(), because);
+        }
+        for (what, name) in columns.named() {
+            let chars = name.map_or(1, |name| name.chars().count());
+            if !(1..=MAX_PATH_CHARS).contains(&chars) {
+                let message = format!("has {chars} characters; allowed: 1 to {MAX_PATH_CHARS}");
+                problems.add(format!("dataset.columns.{what}"), message);
+            }
+        }
+        columns
     }
 
     fn bad_share(&self, problems: &mut Problems) -> f64 {

@@ -15,7 +15,7 @@ mod split;
 mod training;
 mod words;
 
-pub use dataset::{DataFormat, DataSource, Dataset, DatasetSpec, Filters, Source};
+pub use dataset::{ColumnNames, DataFormat, DataSource, Dataset, DatasetSpec, Filters, Source};
 pub use engine::{Device, EngineKind, EngineSpec, StrategyKind, StrategySpec};
 pub use evaluation::{Candidates, EvaluateOn, EvaluationSpec};
 pub use features::{Derived, FeatureName, FeaturesSpec};

@@ -42,16 +42,31 @@ fn source(longest_path: usize) -> impl Strategy<Value = DatasetSpec> {
     let builtin = proptest::sample::select(builtin::ids()).prop_map(DatasetSpec::builtin);
     let bad_share = || option::of(number(0.0, 1.0));
     let path = move || text(1, longest_path);
-    let file = (path(), format(), option::of(path()), option::of(path()), bad_share()).prop_map(
-        |(path, format, items, users, max_bad_share)| DatasetSpec {
+    let name = || option::of(text(1, 40));
+    let columns = move || {
+        option::of((name(), name(), name(), name()).prop_map(|(user, item, rating, timestamp)| ColumnNames {
+            user,
+            item,
+            rating,
+            timestamp,
+        }))
+    };
+    let of_table = |columns: Option<ColumnNames>, format: DataFormat| {
+        columns.filter(|columns| format.is_table() && *columns != ColumnNames::default())
+    };
+    let file = (path(), format(), columns(), option::of(path()), option::of(path()), bad_share()).prop_map(
+        move |(path, format, columns, items, users, max_bad_share)| DatasetSpec {
+            columns: of_table(columns, format),
             items,
             users,
             max_bad_share,
             ..DatasetSpec::file(&path, format)
         },
     );
-    let upload = ("[0-9a-f]{64}", format(), bad_share())
-        .prop_map(|(hash, format, max_bad_share)| DatasetSpec { max_bad_share, ..DatasetSpec::upload(&hash, format) });
+    let upload =
+        ("[0-9a-f]{64}", format(), columns(), bad_share()).prop_map(move |(hash, format, columns, max_bad_share)| {
+            DatasetSpec { columns: of_table(columns, format), max_bad_share, ..DatasetSpec::upload(&hash, format) }
+        });
     prop_oneof![builtin, file, upload]
 }
 

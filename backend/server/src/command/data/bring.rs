@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use recspeed_datasets::DataHome;
+use recspeed_datasets::{DataHome, Reading};
 use recspeed_types::api::UploadRecord;
 use recspeed_types::builtin::{PUBLIC_DATASETS, PublicDataset};
+use recspeed_types::spec::ColumnNames;
 
 use super::super::failure::CommandError;
 use super::super::figures::{bytes, counted};
@@ -24,16 +25,20 @@ pub(super) fn import(args: ImportArgs) -> Result<u8, CommandError> {
     let name = args.name.unwrap_or_else(|| {
         args.file.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
     });
-    let record = places::import(&home, &args.file, &name, format)?;
-    output::say(&output::printable(&told(&record)))?;
+    let columns = args.columns.unwrap_or_default();
+    let record = places::import(&home, &args.file, &name, Reading { format, columns: &columns })?;
+    output::say(&output::printable(&told(&record, &columns)))?;
     Ok(0)
 }
 
 /// What is here now, and the lines of a spec that use it.
-fn told(record: &UploadRecord) -> String {
+fn told(record: &UploadRecord, columns: &ColumnNames) -> String {
     let format = record.format.as_str();
+    let named = columns.named().into_iter().filter_map(|(what, name)| Some(format!("{what} = {:?}", name?)));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let columns = if named.is_empty() { String::new() } else { format!("\ncolumns = {{ {named} }}") };
     format!(
-        "{}: {}, {}, {}\n\n[dataset]\nsource = \"upload\"\nid = \"{}\"\nformat = \"{format}\"",
+        "{}: {}, {}, {}\n\n[dataset]\nsource = \"upload\"\nid = \"{}\"\nformat = \"{format}\"{columns}",
         record.name,
         counted(record.rows, "row", "rows"),
         counted(record.bad_lines, "bad line", "bad lines"),
@@ -52,7 +57,7 @@ pub(super) fn fetch(args: FetchArgs) -> Result<u8, CommandError> {
     if !args.accept_changed
         && let Some(record) = places::imported(&home)?.into_iter().find(|record| record.name == entry.id)
     {
-        output::say(&output::printable(&format!("It is here already.\n{}", told(&record))))?;
+        output::say(&output::printable(&format!("It is here already.\n{}", told(&record, &ColumnNames::default()))))?;
         return Ok(0);
     }
     output::complain(&format!(
@@ -61,7 +66,7 @@ pub(super) fn fetch(args: FetchArgs) -> Result<u8, CommandError> {
     ));
     let url = args.from.as_deref().unwrap_or(entry.url);
     let record = bring(&home, entry, url, args.accept_changed)?;
-    output::say(&output::printable(&told(&record)))?;
+    output::say(&output::printable(&told(&record, &ColumnNames::default())))?;
     Ok(0)
 }
 
@@ -97,7 +102,8 @@ fn bring(
         let _ = fs::remove_file(&part);
         return Err(DataError::Changed { url: url.to_owned(), found, recorded });
     }
-    let imported = places::import(home, &part, entry.id, entry.format);
+    let imported =
+        places::import(home, &part, entry.id, Reading { format: entry.format, columns: &ColumnNames::default() });
     // Whole but unreadable, as a page that says "moved": a second try must begin again.
     let _ = fs::remove_file(&part);
     let record = imported?;

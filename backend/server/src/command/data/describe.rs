@@ -12,7 +12,7 @@ use super::{DescribeArgs, places};
 /// Prints the report.
 pub(super) fn describe(args: DescribeArgs) -> Result<u8, CommandError> {
     let home = places::open(args.home)?;
-    let named = places::find(&args.name, args.format, &home)?;
+    let named = places::find(&args.name, args.format, args.columns.unwrap_or_default(), &home)?;
     let mut facts = Vec::new();
     if matches!(named.source, Source::Builtin { .. }) {
         facts.push(("seed", args.seed.to_string()));

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use recspeed_types::spec::DataFormat;
+use recspeed_types::spec::{ColumnNames, DataFormat};
 
 use super::DataError;
 
@@ -17,6 +17,29 @@ pub(super) fn parse(text: &str) -> Result<DataFormat, String> {
         .into_iter()
         .find(|format| format.as_str() == text)
         .ok_or_else(|| format!("no format is called `{text}`; known: {}", names()))
+}
+
+/// Names of a table's columns, as `user=reviewerID,item=asin`.
+///
+/// # Errors
+/// A sentence with what can be named.
+pub(super) fn parse_columns(text: &str) -> Result<ColumnNames, String> {
+    let mut columns = ColumnNames::default();
+    for part in text.split(',') {
+        let (what, name) = part.split_once('=').unwrap_or((part, ""));
+        let place = match what.trim() {
+            "user" => &mut columns.user,
+            "item" => &mut columns.item,
+            "rating" => &mut columns.rating,
+            "timestamp" => &mut columns.timestamp,
+            _ => return Err(format!("`{part}` names no column; write user=NAME,item=NAME,rating=NAME,timestamp=NAME")),
+        };
+        if name.trim().is_empty() {
+            return Err(format!("`{part}` has no name behind =; write {}=NAME", what.trim()));
+        }
+        *place = Some(name.trim().to_owned());
+    }
+    Ok(columns)
 }
 
 /// Every format.
@@ -42,10 +65,18 @@ pub(super) fn told_or_judged(told: Option<DataFormat>, path: &Path) -> Result<Da
 /// A header decides; without one, the separators of the first line; for packed files, the name.
 fn judge(path: &Path, start: &[u8]) -> Option<DataFormat> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-    let name = name.trim_end_matches(".gz");
+    if start.starts_with(b"PAR1") {
+        return Some(DataFormat::Parquet);
+    }
+    if start.starts_with(b"ARROW1") {
+        return Some(DataFormat::Arrow);
+    }
+    let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
     let text = String::from_utf8_lossy(start);
     let line = text.trim_start_matches('\u{feff}').lines().find(|line| !line.trim().is_empty()).unwrap_or("");
-    if start.starts_with(&[0x1f, 0x8b]) || line.is_empty() {
+    let packed = start.starts_with(&[0x1f, 0x8b]) || start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+    let stream_of_arrow = start.starts_with(&[0xff; 4]);
+    if packed || stream_of_arrow || line.is_empty() {
         return by_name(name);
     }
     if line.contains(":token") {
@@ -73,6 +104,8 @@ fn by_name(name: &str) -> Option<DataFormat> {
         _ => match Path::new(name).extension()?.to_str()? {
             "inter" => Some(DataFormat::Recbole),
             "csv" => Some(DataFormat::AmazonCsv),
+            "parquet" => Some(DataFormat::Parquet),
+            "arrow" | "arrows" | "feather" | "ipc" => Some(DataFormat::Arrow),
             _ => None,
         },
     }
@@ -81,6 +114,15 @@ fn by_name(name: &str) -> Option<DataFormat> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_named_one_by_one() {
+        let columns = parse_columns("user=reviewerID, item=asin").unwrap();
+        assert_eq!((columns.user.as_deref(), columns.item.as_deref()), (Some("reviewerID"), Some("asin")));
+        assert_eq!(columns.rating, None);
+        assert!(parse_columns("usr=x").unwrap_err().starts_with("`usr=x` names no column; write user=NAME"));
+        assert_eq!(parse_columns("item=").unwrap_err(), "`item=` has no name behind =; write item=NAME");
+    }
 
     #[test]
     fn the_first_line_tells_the_format() {
@@ -97,5 +139,9 @@ mod tests {
             assert_eq!(judge(Path::new(name), line.as_bytes()), format, "{name}");
         }
         assert_eq!(judge(Path::new("ratings.csv.gz"), &[0x1f, 0x8b, 8]), Some(DataFormat::AmazonCsv));
+        assert_eq!(judge(Path::new("x.inter.zst"), &[0x28, 0xb5, 0x2f, 0xfd]), Some(DataFormat::Recbole));
+        assert_eq!(judge(Path::new("table"), b"PAR1\x15"), Some(DataFormat::Parquet));
+        assert_eq!(judge(Path::new("table"), b"ARROW1\0\0"), Some(DataFormat::Arrow));
+        assert_eq!(judge(Path::new("stream.arrow"), &[0xff; 8]), Some(DataFormat::Arrow));
     }
 }

@@ -4,19 +4,22 @@ mod bring;
 mod catalogue;
 mod describe;
 mod download;
+mod export;
 mod format;
 mod generate;
+mod out_file;
 mod places;
 mod report;
 
 use std::io;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use recspeed_types::FailureCode;
-use recspeed_types::spec::DataFormat;
+use recspeed_types::spec::{ColumnNames, DataFormat};
 
 use self::download::DownloadError;
+pub(crate) use self::export::SplitPart;
 use super::failure::CommandError;
 
 /// What `recspeed data` can do.
@@ -32,6 +35,8 @@ pub enum DataCommand {
     Import(ImportArgs),
     /// Bring a public data set from its owner
     Fetch(FetchArgs),
+    /// Write a data set, or the rows of a split, as Parquet or Arrow
+    Export(ExportArgs),
 }
 
 /// Where the lab keeps data.
@@ -61,6 +66,9 @@ pub struct DescribeArgs {
     /// How the file is written (otherwise judged by its name and first line)
     #[arg(long, value_parser = format::parse)]
     format: Option<DataFormat>,
+    /// The columns of a table, as user=reviewerID,item=asin (otherwise by their usual names)
+    #[arg(long, value_name = "NAMES", value_parser = format::parse_columns)]
+    columns: Option<ColumnNames>,
     /// The seed of a built-in data set
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -88,7 +96,7 @@ pub struct GenerateArgs {
 /// Arguments of `recspeed data import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The ratings file; gzip is recognised
+    /// The ratings file; gzip and zstd are recognised
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// What to call it (otherwise the file's name)
@@ -97,6 +105,9 @@ pub struct ImportArgs {
     /// How the file is written (otherwise judged by its name and first line)
     #[arg(long, value_parser = format::parse)]
     format: Option<DataFormat>,
+    /// The columns of a table, as user=reviewerID,item=asin (otherwise by their usual names)
+    #[arg(long, value_name = "NAMES", value_parser = format::parse_columns)]
+    columns: Option<ColumnNames>,
     #[command(flatten)]
     home: HomeArgs,
 }
@@ -115,6 +126,50 @@ pub struct FetchArgs {
     accept_changed: bool,
     #[command(flatten)]
     home: HomeArgs,
+}
+
+/// Arguments of `recspeed data export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// A data set as for `describe`, or a spec (.toml, .json, a permalink): then with its filters
+    #[arg(value_name = "NAME-or-FILE")]
+    what: String,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// How to write it (otherwise judged by its name)
+    #[arg(long)]
+    format: Option<TableFormat>,
+    /// Only these rows of the spec's split
+    #[arg(long, value_name = "PART")]
+    rows: Option<SplitPart>,
+    /// The columns of a table, as user=reviewerID,item=asin (otherwise by their usual names)
+    #[arg(long, value_name = "NAMES", value_parser = format::parse_columns)]
+    columns: Option<ColumnNames>,
+    /// The seed of a built-in data set; a spec has its own
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    #[command(flatten)]
+    home: HomeArgs,
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// Apache Parquet, packed with zstd
+    Parquet,
+    /// Apache Arrow IPC file (Feather version 2)
+    Arrow,
+}
+
+impl TableFormat {
+    /// The name as on the command line.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+        }
+    }
 }
 
 /// A data set that cannot be found, read, made or brought.
@@ -154,6 +209,18 @@ pub(crate) enum DataError {
         /// Every format.
         allowed: String,
     },
+    /// Nobody can tell how a table is to be written.
+    #[error("{file} could be Parquet or Arrow; name it .parquet or .arrow, or add --format")]
+    ExportFormat {
+        /// The file.
+        file: String,
+    },
+    /// Rows of a split were asked of something that is not split.
+    #[error("--rows takes rows of a spec's split; give a spec (.toml, .json or a permalink) instead of a data set")]
+    NoSplit,
+    /// The split holds no such rows.
+    #[error("the spec's split holds no such rows; see split.kind, split.validation_ratio and split.validation")]
+    EmptyPart,
     /// The seed is larger than JSON can carry.
     #[error("the seed {seed} is too large; allowed: 0 to {}", recspeed_types::limits::MAX_SEED)]
     Seed {
@@ -215,6 +282,9 @@ impl DataError {
             | Self::NotBuiltin { .. }
             | Self::NotPublic { .. }
             | Self::Format { .. }
+            | Self::ExportFormat { .. }
+            | Self::NoSplit
+            | Self::EmptyPart
             | Self::Seed { .. } => FailureCode::InvalidSpec.exit_status(),
             _ => FailureCode::Data.exit_status(),
         }
@@ -229,5 +299,6 @@ pub(crate) fn run(command: DataCommand) -> Result<u8, CommandError> {
         DataCommand::Generate(args) => generate::generate(&args),
         DataCommand::Import(args) => bring::import(args),
         DataCommand::Fetch(args) => bring::fetch(args),
+        DataCommand::Export(args) => export::export(args),
     }
 }

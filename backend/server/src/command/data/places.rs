@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use recspeed_datasets::{DataHome, LoadRequest, Loaded, LookUp};
+use recspeed_datasets::{DataHome, LoadRequest, Loaded, LookUp, Reading};
 use recspeed_types::api::UploadRecord;
 use recspeed_types::builtin::{self, PUBLIC_DATASETS, PublicDataset};
 use recspeed_types::limits::MAX_SEED;
-use recspeed_types::spec::{DataFormat, Dataset, Filters, Source};
+use recspeed_types::spec::{ColumnNames, DataFormat, Dataset, Filters, Source};
 
 use super::super::output;
 use super::{DataError, HomeArgs, format};
@@ -48,14 +48,24 @@ pub(super) struct Named {
 ///
 /// # Errors
 /// [`DataError::Unknown`], or what [`format::told_or_judged`] says.
-pub(super) fn find(name: &str, told: Option<DataFormat>, home: &DataHome) -> Result<Named, DataError> {
+pub(super) fn find(
+    name: &str,
+    told: Option<DataFormat>,
+    columns: ColumnNames,
+    home: &DataHome,
+) -> Result<Named, DataError> {
     if let Some(entry) = builtin::find(name) {
         return Ok(Named { source: Source::Builtin { entry }, title: entry.title.to_owned(), public: None });
     }
     let by_hash = |record: &UploadRecord| name.len() >= 8 && record.sha256.starts_with(name);
     if let Some(record) = imported(home)?.into_iter().find(|record| record.name == name || by_hash(record)) {
         return Ok(Named {
-            source: Source::Upload { sha256: record.sha256, format: told.unwrap_or(record.format), max_bad_share: 1.0 },
+            source: Source::Upload {
+                sha256: record.sha256,
+                format: told.unwrap_or(record.format),
+                columns,
+                max_bad_share: 1.0,
+            },
             public: public(&record.name),
             title: record.name,
         });
@@ -68,7 +78,7 @@ pub(super) fn find(name: &str, told: Option<DataFormat>, home: &DataHome) -> Res
     };
     let format = format::told_or_judged(told, &file)?;
     // `describe` shows how bad a file is; it refuses none for it.
-    let source = Source::File { path: name.to_owned(), format, items: None, users: None, max_bad_share: 1.0 };
+    let source = Source::File { path: name.to_owned(), format, columns, items: None, users: None, max_bad_share: 1.0 };
     Ok(Named { source, title: name.to_owned(), public: None })
 }
 
@@ -96,16 +106,23 @@ fn unknown(name: &str) -> DataError {
 /// # Errors
 /// [`DataError::Home`] with the reader's sentence; [`DataError::Seed`].
 pub(super) fn load(home: &DataHome, source: Source, seed: u64) -> Result<Loaded, DataError> {
+    load_from(home, &Dataset { source, filters: Filters::default() }, seed, &look_up())
+}
+
+/// Reads the rows that a data set's filters keep.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_from(home: &DataHome, dataset: &Dataset, seed: u64, look_up: &LookUp) -> Result<Loaded, DataError> {
     if seed > MAX_SEED {
         return Err(DataError::Seed { seed });
     }
     let bar = bytes_bar("read");
-    let dataset = Dataset { source, filters: Filters::default() };
     let mut progress = |done: u64, total: u64| {
         bar.set_length(total);
         bar.set_position(done);
     };
-    let loaded = home.load(&LoadRequest { dataset: &dataset, seed, look_up: &look_up() }, &mut progress);
+    let loaded = home.load(&LoadRequest { dataset, seed, look_up }, &mut progress);
     bar.finish_and_clear();
     let loaded = loaded.map_err(|error| DataError::Home(error.to_string()))?;
     for warning in &loaded.warnings {
@@ -118,8 +135,13 @@ pub(super) fn load(home: &DataHome, source: Source, seed: u64) -> Result<Loaded,
 ///
 /// # Errors
 /// [`DataError::Home`] with the reader's sentence.
-pub(super) fn import(home: &DataHome, path: &Path, name: &str, format: DataFormat) -> Result<UploadRecord, DataError> {
-    home.import(path, name, format).map_err(|error| DataError::Home(error.to_string()))
+pub(super) fn import(
+    home: &DataHome,
+    path: &Path,
+    name: &str,
+    reading: Reading<'_>,
+) -> Result<UploadRecord, DataError> {
+    home.import(path, name, reading).map_err(|error| DataError::Home(error.to_string()))
 }
 
 /// A bar that counts bytes; hidden when standard error is no terminal.

@@ -54,6 +54,9 @@ pub struct RunArgs {
     /// Keep checkpoints of the training in this folder
     #[arg(long, value_name = "DIR")]
     checkpoint_dir: Option<PathBuf>,
+    /// Keep the trained model in this folder, for `recspeed recommend` and `recspeed export`
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
     /// Continue from a checkpoint of the same spec
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
@@ -70,6 +73,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
         spec_dir: dir,
         data_home: args.home,
         checkpoint_dir: args.checkpoint_dir,
+        model: args.model,
         resume: args.resume,
         users: None,
     };

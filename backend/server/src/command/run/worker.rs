@@ -175,6 +175,8 @@ pub(in crate::command) struct WorkerOptions {
     pub(in crate::command) data_home: Option<PathBuf>,
     /// Where checkpoints go.
     pub(in crate::command) checkpoint_dir: Option<PathBuf>,
+    /// Where the trained model goes.
+    pub(in crate::command) model: Option<PathBuf>,
     /// A checkpoint to continue from.
     pub(in crate::command) resume: Option<PathBuf>,
     /// Where it writes the value of each user.
@@ -217,6 +219,7 @@ impl WorkerProcess {
         for (flag, path) in [
             ("--data-home", &options.data_home),
             ("--checkpoint-dir", &options.checkpoint_dir),
+            ("--model", &options.model),
             ("--resume", &options.resume),
             ("--users", &options.users),
         ] {

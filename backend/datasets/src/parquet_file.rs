@@ -1,0 +1,154 @@
+//! Parquet files. Here and not in `shared/`, because what they are packed with is partly read by C code, which no browser
+//! runs.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_writer::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use recspeed_data::table::{IdLayout, Table, TableOut};
+use recspeed_data::{Interactions, ReadError, ReadLimits, ReadOutcome};
+use recspeed_types::spec::ColumnNames;
+
+/// Rows read at a time.
+const BATCH_ROWS: usize = 1 << 16;
+
+/// Reads ratings from a Parquet file.
+///
+/// # Errors
+/// [`ReadError`]: the bytes are no such file, a column is missing or of another type, or there is more than allowed.
+pub(crate) fn read_parquet(bytes: &Bytes, names: &ColumnNames, limits: ReadLimits) -> Result<ReadOutcome, ReadError> {
+    if bytes.is_empty() {
+        return Err(ReadError::Empty);
+    }
+    // The decoder indexes by what a file says of itself; a damaged one must not end the lab.
+    catch_unwind(AssertUnwindSafe(|| read(bytes, names, limits)))
+        .unwrap_or_else(|_| Err(unsound("it is damaged in a way that the decoder did not expect")))
+}
+
+fn read(bytes: &Bytes, names: &ColumnNames, limits: ReadLimits) -> Result<ReadOutcome, ReadError> {
+    let file = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(unsound)?;
+    let schema = file.schema();
+    let mut table = Table::new(schema, names, schema.metadata(), limits)?;
+    let used = table.projection();
+    let rows = file.metadata().file_metadata().num_rows();
+    if rows >= i64::from(u32::MAX) {
+        return Err(ReadError::TooManyRows);
+    }
+    let mask = ProjectionMask::roots(file.parquet_schema(), used);
+    let columns = file.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
+    let unpacked = columns.filter(|(leaf, _)| mask.leaf_included(*leaf)).map(|(_, column)| column.uncompressed_size());
+    let bytes = unpacked.fold(0u64, |sum, size| sum.saturating_add(u64::try_from(size).unwrap_or(u64::MAX)));
+    if bytes > limits.max_inflated_bytes {
+        return Err(ReadError::TableTooLarge { bytes, limit: limits.max_inflated_bytes });
+    }
+    for batch in file.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(unsound)? {
+        table.add(&batch.map_err(unsound)?)?;
+    }
+    table.finish()
+}
+
+fn unsound(cause: impl std::fmt::Display) -> ReadError {
+    ReadError::Table { format: "Parquet", cause: cause.to_string().lines().next().unwrap_or_default().to_owned() }
+}
+
+/// Writes interactions, with further columns of one value a row, packed with zstd. [`read_parquet`] reads the same
+/// interactions back, bit for bit, where ids are numbered by first appearance.
+///
+/// # Errors
+/// What `writer` fails with.
+pub fn write_parquet(
+    data: &Interactions,
+    further: &[(&str, &[f32])],
+    writer: impl Write + Send,
+) -> Result<(), ParquetError> {
+    let table = TableOut::new(data, further, IdLayout::Text)?;
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+    let mut file = ArrowWriter::try_new(writer, table.schema(), Some(properties))?;
+    for batch in table.batches() {
+        file.write(&batch?)?;
+    }
+    file.close()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use recspeed_data::{InteractionsBuilder, generate};
+    use recspeed_types::builtin;
+
+    use super::*;
+
+    fn written(data: &Interactions) -> Bytes {
+        let mut bytes = Vec::new();
+        write_parquet(data, &[], &mut bytes).expect("memory");
+        bytes.into()
+    }
+
+    fn read(bytes: &Bytes) -> Result<ReadOutcome, ReadError> {
+        read_parquet(bytes, &ColumnNames::default(), ReadLimits::default())
+    }
+
+    fn built_in() -> Interactions {
+        let data = generate(builtin::find("beauty-synthetic-10k").expect("built in"), 3).interactions;
+        data.subset(&(0..data.len() as u32).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_built_in_data_come_back_bit_for_bit() {
+        assert_eq!(read(&written(&built_in())).expect("its own file").interactions, built_in());
+    }
+
+    #[test]
+    fn other_bytes_and_a_file_cut_off_are_one_clear_error() {
+        let whole = written(&built_in());
+        let error = read(&whole.slice(..whole.len() / 2)).unwrap_err().to_string();
+        assert!(error.starts_with("no sound Parquet file: "), "{error}");
+        assert!(error.ends_with("; check dataset.format, or fetch or copy the file again"), "{error}");
+        assert!(read(&Bytes::from_static(b"user,item\nu,i\n")).is_err());
+        assert_eq!(read(&Bytes::new()), Err(ReadError::Empty));
+    }
+
+    #[test]
+    fn a_damaged_file_is_an_error_or_other_data_but_never_a_panic() {
+        let whole = written(&built_in().subset(&(0..50).collect::<Vec<_>>()));
+        for at in 0..whole.len() {
+            for bit in [0x01, 0x80] {
+                let mut damaged = whole.to_vec();
+                damaged[at] ^= bit;
+                let _ = read(&damaged.into());
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_over_the_limit_is_refused_before_it_is_read() {
+        let limits = ReadLimits { max_inflated_bytes: 1000, ..ReadLimits::default() };
+        let error = read_parquet(&written(&built_in()), &ColumnNames::default(), limits).unwrap_err();
+        assert!(matches!(error, ReadError::TableTooLarge { limit: 1000, .. }), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn interactions_come_back_bit_for_bit(
+            rows in proptest::collection::vec(("[a-c]{1,2}|é", "[x-z]{1,2}", -1e30f32..1e30, any::<i64>()), 1..40),
+            flags in any::<(bool, bool)>(),
+        ) {
+            let mut builder = InteractionsBuilder::default();
+            for (user, item, rating, timestamp) in rows {
+                builder.push(&user, &item, rating, timestamp);
+            }
+            let data = Interactions { has_ratings: flags.0, has_timestamps: flags.1, ..builder.finish() };
+            let back = read(&written(&data)).expect("its own file").interactions;
+            let bits = |data: &Interactions| data.rating.iter().map(|r| r.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&back), bits(&data));
+            prop_assert_eq!(back, data);
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! A saved model for other tools: its arrays beside the ids that they belong to.
+//!
+//! As Parquet or Arrow, an array with a row for each user or item becomes a table with an `id` column, a sparse matrix a
+//! table of its entries; single numbers stand in `numbers.json`. As safetensors, all arrays are one file, and the ids lists
+//! in JSON.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
+use arrow_ipc::writer::FileWriter;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use recspeed_data::Dictionary;
+use recspeed_data::parts::{Array, Values};
+
+use crate::error::{ModelError, at};
+use crate::folder::{self, write_file};
+use crate::{SavedModel, array_file, tensors};
+
+/// How a model is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Apache Parquet, packed with zstd.
+    Parquet,
+    /// Apache Arrow IPC files.
+    Arrow,
+    /// One safetensors file.
+    Safetensors,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// Names of the files.
+    pub files: Vec<String>,
+    /// Bytes of them all.
+    pub bytes: u64,
+}
+
+/// What the rows of an array belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Users,
+    Items,
+}
+
+/// Exports a model into `to`, a new or empty folder, which appears whole or not at all.
+///
+/// # Errors
+/// [`ModelError`]: something lies in `to`, or it cannot be written.
+pub fn export(model: &SavedModel, to: &Path, format: ExportFormat) -> Result<Exported, ModelError> {
+    if folder::names(to)?.is_some_and(|names| !names.is_empty()) {
+        return Err(ModelError::Occupied { dir: to.to_owned() });
+    }
+    let parent = folder::parent(to);
+    fs::create_dir_all(&parent).map_err(at("write", &parent))?;
+    let new = folder::new_in(&parent, ".export-")?;
+    let mut out = Out { dir: new.path(), format, files: Vec::new(), bytes: 0 };
+    let spec = model.manifest.spec.to_toml();
+    out.file("spec.toml", |file| file.write_all(spec.as_bytes()))?;
+    match format {
+        ExportFormat::Safetensors => out.tensors(model)?,
+        ExportFormat::Parquet | ExportFormat::Arrow => out.tables(model)?,
+    }
+    let Out { mut files, bytes, .. } = out;
+    files.sort_unstable();
+    fs::rename(new.keep(), to).map_err(at("write", to))?;
+    Ok(Exported { files, bytes })
+}
+
+struct Out<'a> {
+    dir: &'a Path,
+    format: ExportFormat,
+    files: Vec<String>,
+    bytes: u64,
+}
+
+impl Out<'_> {
+    fn file<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        &mut self,
+        name: &str,
+        content: impl FnOnce(&mut (dyn Write + Send)) -> Result<(), E>,
+    ) -> Result<(), ModelError> {
+        self.bytes += write_file(&self.dir.join(name), content)?.bytes;
+        self.files.push(name.to_owned());
+        Ok(())
+    }
+
+    fn json(&mut self, name: &str, value: &impl serde::Serialize) -> Result<(), ModelError> {
+        self.file(name, |file| serde_json::to_writer(file, value))
+    }
+
+    fn tensors(&mut self, model: &SavedModel) -> Result<(), ModelError> {
+        let notes = HashMap::from([("recspeed.kind".to_owned(), model.manifest.spec.recommender.kind.clone())]);
+        let bytes =
+            tensors::write(&model.parts, notes).map_err(|cause| at("write", self.dir)(std::io::Error::other(cause)))?;
+        self.file("model.safetensors", |file| file.write_all(&bytes))?;
+        self.json("users.json", &model.users.iter().collect::<Vec<_>>())?;
+        self.json("items.json", &model.items.iter().collect::<Vec<_>>())
+    }
+
+    fn tables(&mut self, model: &SavedModel) -> Result<(), ModelError> {
+        self.table("ids-users", vec![("id", text(&model.users))])?;
+        self.table("ids-items", vec![("id", text(&model.items))])?;
+        let arrays: BTreeMap<&str, &Array> = model.parts.iter().collect();
+        let mut numbers = serde_json::Map::new();
+        for (&name, &array) in &arrays {
+            if let Some(matrix) = name.strip_suffix(".indptr").filter(|matrix| is_sparse(&arrays, matrix)) {
+                self.entries(model, &arrays, matrix)?;
+                continue;
+            }
+            let of_sparse = [".indices", ".values"].iter().filter_map(|end| name.strip_suffix(end));
+            if of_sparse.into_iter().any(|matrix| is_sparse(&arrays, matrix)) {
+                continue;
+            }
+            if array.shape.is_empty() {
+                numbers.insert(name.to_owned(), single(&array.values));
+            } else if let Values::U8(bytes) = &array.values {
+                self.file(&format!("{name}.txt"), |file| file.write_all(bytes))?;
+            } else {
+                let values = array_file::column(array).map_err(|e| at("write", self.dir)(std::io::Error::other(e)))?;
+                let side = side(model, name, array.shape[0]);
+                let mut columns = Vec::new();
+                if let Some(ids) = side.map(|side| text(ids(model, side))) {
+                    columns.push(("id", ids));
+                }
+                columns.push((if array.shape.len() == 2 { "values" } else { "value" }, values));
+                self.table(name, columns)?;
+            }
+        }
+        self.json("numbers.json", &numbers)
+    }
+
+    /// A sparse matrix as the table of its entries.
+    fn entries(&mut self, model: &SavedModel, arrays: &BTreeMap<&str, &Array>, name: &str) -> Result<(), ModelError> {
+        let array = |end: &str| arrays.get(format!("{name}{end}").as_str()).map(|array| &array.values);
+        let (Some(Values::U64(starts)), Some(Values::U32(indices)), Some(Values::F32(values))) =
+            (array(".indptr"), array(".indices"), array(".values"))
+        else {
+            return Ok(());
+        };
+        let rows = starts.windows(2).zip(0u32..).flat_map(|(bounds, row)| (bounds[0]..bounds[1]).map(move |_| row));
+        let rows: Vec<u32> = rows.collect();
+        let row_side = side(model, name, starts.len().saturating_sub(1));
+        let columns = indices.iter().max().map_or(0, |&last| last as usize + 1);
+        let column_side = match name.rsplit('.').next() {
+            Some("ratings") => Some(Side::Items),
+            Some("similarities" | "differences") => row_side,
+            _ => None,
+        };
+        let column_side = column_side.filter(|&side| ids(model, side).len() >= columns);
+        let table = vec![
+            ("row", labels(model, row_side, &rows)),
+            ("column", labels(model, column_side, indices)),
+            ("value", Arc::new(Float32Array::from(values.clone())) as ArrayRef),
+        ];
+        self.table(name, table)
+    }
+
+    fn table(&mut self, name: &str, columns: Vec<(&str, ArrayRef)>) -> Result<(), ModelError> {
+        let batch = RecordBatch::try_from_iter(columns);
+        let (format, end) = match self.format {
+            ExportFormat::Arrow => (ExportFormat::Arrow, "arrow"),
+            _ => (ExportFormat::Parquet, "parquet"),
+        };
+        self.file(&format!("{name}.{end}"), |file| -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+            let batch = batch?;
+            if format == ExportFormat::Arrow {
+                let mut writer = FileWriter::try_new(file, &batch.schema())?;
+                writer.write(&batch)?;
+                writer.finish()?;
+            } else {
+                let zstd = Compression::ZSTD(ZstdLevel::default());
+                let properties = WriterProperties::builder().set_compression(zstd).build();
+                let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))?;
+                writer.write(&batch)?;
+                writer.close()?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Whether the three arrays of a sparse matrix are there.
+fn is_sparse(arrays: &BTreeMap<&str, &Array>, name: &str) -> bool {
+    let starts = arrays.get(format!("{name}.indptr").as_str());
+    let there = |end: &str| arrays.contains_key(format!("{name}.{end}").as_str());
+    starts.is_some_and(|starts| matches!(starts.values, Values::U64(_))) && there("indices") && there("values")
+}
+
+/// What the rows of an array belong to, from their number; where there are as many users as items, from the names.
+fn side(model: &SavedModel, name: &str, rows: usize) -> Option<Side> {
+    let (of_users, of_items) = (model.users.len() == rows, model.items.len() == rows);
+    match (of_users, of_items) {
+        (false, false) => None,
+        (true, false) => Some(Side::Users),
+        (false, true) => Some(Side::Items),
+        (true, true) => {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            let kind = &model.manifest.spec.recommender.kind;
+            let of_users =
+                last.starts_with("user") || last == "ratings" || !last.starts_with("item") && kind.starts_with("user");
+            Some(if of_users { Side::Users } else { Side::Items })
+        }
+    }
+}
+
+const fn ids(model: &SavedModel, side: Side) -> &Dictionary {
+    match side {
+        Side::Users => &model.users,
+        Side::Items => &model.items,
+    }
+}
+
+fn text(ids: &Dictionary) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(ids.iter()))
+}
+
+/// Ids of the indices, or the indices themselves.
+fn labels(model: &SavedModel, side: Option<Side>, indices: &[u32]) -> ArrayRef {
+    match side {
+        Some(side) => {
+            let ids = ids(model, side);
+            Arc::new(StringArray::from_iter_values(indices.iter().map(|&index| ids.get(index))))
+        }
+        None => Arc::new(UInt32Array::from(indices.to_vec())),
+    }
+}
+
+fn single(values: &Values) -> serde_json::Value {
+    match values {
+        Values::F32(values) => values.first().map(|&value| f64::from(value)).into(),
+        Values::F64(values) => values.first().copied().into(),
+        Values::U32(values) => values.first().copied().into(),
+        Values::U64(values) => values.first().copied().into(),
+        Values::U8(values) => values.first().copied().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_data::Csr;
+    use recspeed_data::parts::Parts;
+
+    use super::*;
+    use crate::save::example;
+
+    fn model() -> SavedModel {
+        let similarities = Csr { indptr: vec![0, 1, 1, 2], indices: vec![2, 0], values: vec![0.5, 0.25] };
+        let parts = Parts::default()
+            .with_matrix("users", 2, &[1.0, 2.0, 3.0, 4.0])
+            .with_matrix("items", 1, &[1.0, 2.0, 3.0])
+            .with_number("mean", 3.5)
+            .with("terms", &[3], Values::U8(b"abc".to_vec()))
+            .with_csr("similarities", &similarities);
+        SavedModel { parts, ..example() }
+    }
+
+    #[test]
+    fn every_array_is_exported_with_the_ids_of_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        for (format, end) in [(ExportFormat::Parquet, "parquet"), (ExportFormat::Arrow, "arrow")] {
+            let to = folder.path().join(end);
+            let exported = export(&model(), &to, format).unwrap();
+            let mut expected: Vec<String> = ["ids-items", "ids-users", "items", "similarities", "users"]
+                .iter()
+                .map(|name| format!("{name}.{end}"))
+                .chain(["numbers.json", "spec.toml", "terms.txt"].map(str::to_owned))
+                .collect();
+            expected.sort_unstable();
+            assert_eq!(exported.files, expected);
+            assert_eq!(fs::read_to_string(to.join("numbers.json")).unwrap(), "{\"mean\":3.5}");
+        }
+        let bytes = fs::read(folder.path().join("arrow/similarities.arrow")).unwrap();
+        let mut file = arrow_ipc::reader::FileReader::try_new(std::io::Cursor::new(bytes), None).unwrap();
+        let entries = file.next().unwrap().unwrap();
+        let column = |name: &str| Arc::clone(entries.column_by_name(name).unwrap());
+        assert_eq!(&column("row"), &(Arc::new(StringArray::from(vec!["a", "c"])) as ArrayRef));
+        assert_eq!(&column("column"), &(Arc::new(StringArray::from(vec!["c", "a"])) as ArrayRef));
+        assert_eq!(&column("value"), &(Arc::new(Float32Array::from(vec![0.5, 0.25])) as ArrayRef));
+    }
+
+    #[test]
+    fn safetensors_hold_every_array_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("new/model");
+        let exported = export(&model(), &to, ExportFormat::Safetensors).unwrap();
+        assert_eq!(exported.files, ["items.json", "model.safetensors", "spec.toml", "users.json"]);
+        assert_eq!(tensors::read(&fs::read(to.join("model.safetensors")).unwrap()), Some(model().parts));
+        assert_eq!(fs::read_to_string(to.join("users.json")).unwrap(), "[\"u1\",\"u2\"]");
+        let error = export(&model(), &to, ExportFormat::Safetensors).unwrap_err().to_string();
+        assert!(error.ends_with("holds other files; name a new or empty folder"), "{error}");
+    }
+}

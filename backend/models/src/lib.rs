@@ -1,0 +1,23 @@
+//! Saved models on disk.
+//!
+//! A folder holds one model: `manifest.json`, and beside it a folder with the files that the manifest names. Saving writes
+//! a new folder and then renames a new manifest over the old one, so a reader finds the old model or the new one and never
+//! a half. Every file is held against its checksum before it is used.
+//!
+//! Architecture invariant: a model is named arrays ([`recspeed_data::parts::Parts`]), its spec, the ids of users and items,
+//! and what each user knows; what the arrays mean is the business of `recspeed-recommenders` and `recspeed-neural`.
+
+mod array_file;
+mod error;
+mod export;
+mod folder;
+mod load;
+mod manifest;
+mod save;
+mod tensors;
+
+pub use error::ModelError;
+pub use export::{ExportFormat, Exported, export};
+pub use load::{SavedModel, load, manifest};
+pub use manifest::{Manifest, SavedFile};
+pub use save::{ModelToSave, save};

@@ -1,0 +1,153 @@
+//! `/api/runs/ID/model` and `/api/runs/ID/recommendations`: asking a trained model.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use recspeed_models::ModelError;
+use recspeed_types::recommend::{BasketEntry, DEFAULT_K, ModelInfo, RecommendRequest, Recommendations};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::query::{Query, run_id};
+use super::{ApiError, AppState};
+use crate::answers::AskError;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(model)).routes(routes!(recommend_by_query, recommend))
+}
+
+/// What a run's model is
+///
+/// Runs that finish on the server keep their models, the newest ones as far as there is room.
+#[utoipa::path(
+    get, path = "/api/runs/{id}/model", tag = "models",
+    params(("id" = String, Path, description = "The run")),
+    responses(
+        (status = 200, description = "Its size, some ids to ask for, and what it can be asked", body = ref("#/components/schemas/ModelInfo")),
+        (status = 404, description = "No such run, or it has no model", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn model(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json<ModelInfo>, ApiError> {
+    let run = app.lab.record(run_id(id)?).await?.id;
+    Ok(Json(app.answers.info(&run).await?))
+}
+
+/// Ask a run's model, in the address
+///
+/// Either `user` or `basket`. An answer that was given before is given again at once.
+#[utoipa::path(
+    get, path = "/api/runs/{id}/recommendations", tag = "models",
+    params(
+        ("id" = String, Path, description = "The run"),
+        ("user" = Option<String>, Query, description = "Id of a user of the data set"),
+        ("basket" = Option<String>, Query, description = "Items of somebody who came after the training, each with a rating where there is one: `a,b:4,c`"),
+        ("k" = Option<u32>, Query, description = "Items wanted, 1 to 1000 (10 unless set)"),
+        ("explain" = Option<bool>, Query, description = "Say why, where the method can"),
+        ("include_seen" = Option<bool>, Query, description = "Also recommend what is known already"),
+    ),
+    responses(
+        (status = 200, description = "The best items", body = ref("#/components/schemas/Recommendations")),
+        (status = 404, description = "No such run, or it has no model", body = ref("#/components/schemas/ApiFailure")),
+        (status = 422, description = "An id is unknown (near ones are named), the method cannot answer, or a parameter is wrong", body = ref("#/components/schemas/ApiFailure")),
+        (status = 429, description = "Too many questions wait", body = ref("#/components/schemas/ApiFailure")),
+        (status = 503, description = "No worker can answer", body = ref("#/components/schemas/ApiFailure")),
+        (status = 504, description = "The answer took too long", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn recommend_by_query(
+    State(app): State<AppState>,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Json<Recommendations>, ApiError> {
+    query.only(&["user", "basket", "k", "explain", "include_seen"])?;
+    let request = RecommendRequest {
+        user: query.text("user").map(str::to_owned),
+        basket: query.text("basket").map(basket).unwrap_or_default(),
+        k: query.parsed("k", "1 to 1000")?.unwrap_or(DEFAULT_K),
+        explain: query.parsed("explain", "true or false")?.unwrap_or(false),
+        include_seen: query.parsed("include_seen", "true or false")?.unwrap_or(false),
+    };
+    answer(&app, id, &request).await
+}
+
+/// Ask a run's model
+///
+/// The same as JSON: for long baskets, and ids that hold commas.
+#[utoipa::path(
+    post, path = "/api/runs/{id}/recommendations", tag = "models",
+    params(("id" = String, Path, description = "The run")),
+    request_body(content = ref("#/components/schemas/RecommendRequest"), content_type = "application/json"),
+    responses(
+        (status = 200, description = "The best items", body = ref("#/components/schemas/Recommendations")),
+        (status = 404, description = "No such run, or it has no model", body = ref("#/components/schemas/ApiFailure")),
+        (status = 413, description = "The request is too long", body = ref("#/components/schemas/ApiFailure")),
+        (status = 422, description = "An id is unknown (near ones are named), the method cannot answer, or a field is wrong", body = ref("#/components/schemas/ApiFailure")),
+        (status = 429, description = "Too many questions wait", body = ref("#/components/schemas/ApiFailure")),
+        (status = 503, description = "No worker can answer", body = ref("#/components/schemas/ApiFailure")),
+        (status = 504, description = "The answer took too long", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn recommend(
+    State(app): State<AppState>,
+    Path(id): Path<String>,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Json<Recommendations>, ApiError> {
+    let text = super::specs::text(body)?;
+    let request: RecommendRequest =
+        serde_json::from_str(&text).map_err(|error| ApiError::invalid("", format!("cannot be read: {error}")))?;
+    answer(&app, id, &request).await
+}
+
+async fn answer(app: &AppState, id: String, request: &RecommendRequest) -> Result<Json<Recommendations>, ApiError> {
+    let run = app.lab.record(run_id(id)?).await?.id;
+    Ok(Json(app.answers.ask(&run, request).await?))
+}
+
+/// `a,b:4,c`; an id may hold colons itself.
+fn basket(text: &str) -> Vec<BasketEntry> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(BasketEntry::parse).collect()
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        let message = format!("{}.", super::failure::capitalised(error.to_string().trim_end_matches('.')));
+        match error {
+            AskError::Model(ModelError::NotThere { .. }) => {
+                Self::new(StatusCode::NOT_FOUND, "no-model", "The lab keeps no model of this run.")
+                    .remedy("Run it again on the server: the models of finished runs are kept as far as there is room.")
+            }
+            AskError::Model(cause) => {
+                tracing::warn!(%cause, "a model cannot be used");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged-model", "The model of this run is damaged.")
+                    .remedy("Run it again.")
+            }
+            AskError::Refused(failure) => {
+                let status = match failure.code.as_str() {
+                    "no-model" => StatusCode::NOT_FOUND,
+                    "damaged-model" | "not-ranked" => StatusCode::INTERNAL_SERVER_ERROR,
+                    "out-of-memory" => StatusCode::INSUFFICIENT_STORAGE,
+                    _ => StatusCode::UNPROCESSABLE_ENTITY,
+                };
+                if status.is_server_error() {
+                    tracing::warn!(message = failure.message, "a model cannot be used");
+                }
+                if failure.code == "damaged-model" {
+                    return Self::new(status, "damaged-model", "The model of this run is damaged.")
+                        .remedy("Run it again.");
+                }
+                Self::of(status, failure)
+            }
+            AskError::Busy => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", message).remedy("Try again in a moment.")
+            }
+            AskError::TimedOut { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", message)
+                .remedy("Try again; a large model takes a while to be read the first time."),
+            AskError::NoWorker(_) | AskError::Worker(_) => {
+                tracing::warn!(%error, "no answer");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "no-answer", "The worker that should answer failed.")
+                    .remedy("Try again; if it fails again, the server's log has the cause.")
+            }
+        }
+    }
+}

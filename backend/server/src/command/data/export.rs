@@ -1,0 +1,148 @@
+//! `recspeed data export`: a data set, or the rows of a split, as Parquet or Arrow IPC.
+
+use std::io;
+use std::path::Path;
+
+use recspeed_data::{Interactions, split, table};
+use recspeed_datasets::{LookUp, write_parquet};
+use recspeed_types::spec::{Dataset, Filters, SplitPlan};
+
+use super::super::failure::CommandError;
+use super::super::run::SpecFile;
+use super::super::{figures, output};
+use super::{DataError, ExportArgs, TableFormat, out_file, places};
+
+/// Rows of an experiment's split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SplitPart {
+    /// Rows that the recommender learns from
+    Train,
+    /// Rows that steer the training
+    Validation,
+    /// Rows held out to the end
+    Test,
+}
+
+impl SplitPart {
+    /// The name as on the command line.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Writes the file.
+pub(super) fn export(args: ExportArgs) -> Result<u8, CommandError> {
+    let home = places::open(args.home)?;
+    let format = format_of(args.format, &args.to)?;
+    let (title, data) = if is_spec(&args.what) {
+        let SpecFile { spec, dir, title } = SpecFile::read(&args.what, &[])?;
+        // `read` has resolved it once.
+        let resolved = spec.resolve().map_err(|error| DataError::Home(error.to_string()))?;
+        let look_up = LookUp::from_env(Some(dir));
+        let data = places::load_from(&home, &resolved.dataset, resolved.data_seed, &look_up)?.interactions;
+        let data = match args.rows {
+            None => data,
+            Some(part) => part_of(&data, &resolved.split, resolved.data_seed, part)?,
+        };
+        (title, data)
+    } else if args.rows.is_some() {
+        return Err(DataError::NoSplit.into());
+    } else {
+        let named = places::find(&args.what, None, args.columns.unwrap_or_default(), &home)?;
+        let dataset = Dataset { source: named.source, filters: Filters::default() };
+        (named.title, places::load_from(&home, &dataset, args.seed, &places::look_up())?.interactions)
+    };
+    // Ids in the order of their first row, as a reader numbers them: what is read back is the same, bit for bit.
+    let data = data.subset(&(0..data.len() as u32).collect::<Vec<_>>());
+    let bytes = write(&args.to, &data, format)
+        .map_err(|cause| DataError::Write { path: args.to.display().to_string(), cause })?;
+    let rows = match args.rows {
+        None => "rows",
+        Some(SplitPart::Train) => "training rows",
+        Some(SplitPart::Validation) => "validation rows",
+        Some(SplitPart::Test) => "test rows",
+    };
+    let told = format!(
+        "{title}: {} {rows} in {} ({}, {}).",
+        figures::count(data.len() as u64),
+        args.to.display(),
+        format.as_str(),
+        figures::bytes(bytes),
+    );
+    output::say(&output::printable(&told))?;
+    Ok(0)
+}
+
+/// A spec is told from a data set by its name.
+fn is_spec(what: &str) -> bool {
+    let extension = Path::new(what).extension().and_then(|extension| extension.to_str());
+    what == "-" || what.contains("#x=") || matches!(extension, Some("toml" | "json"))
+}
+
+fn format_of(told: Option<TableFormat>, to: &Path) -> Result<TableFormat, DataError> {
+    let by_name = || match to.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "parquet" => Some(TableFormat::Parquet),
+        "arrow" | "feather" | "ipc" => Some(TableFormat::Arrow),
+        _ => None,
+    };
+    told.or_else(by_name).ok_or_else(|| DataError::ExportFormat { file: to.display().to_string() })
+}
+
+fn part_of(data: &Interactions, plan: &SplitPlan, seed: u64, part: SplitPart) -> Result<Interactions, DataError> {
+    let rows = split(data, plan, seed).map_err(|error| DataError::Home(format!("split: {error}")))?;
+    let rows = match part {
+        SplitPart::Train => rows.train,
+        SplitPart::Validation => rows.validation,
+        SplitPart::Test => rows.test,
+    };
+    if rows.is_empty() { Err(DataError::EmptyPart) } else { Ok(data.subset(&rows)) }
+}
+
+fn write(path: &Path, data: &Interactions, format: TableFormat) -> io::Result<u64> {
+    out_file::write(path, |to| match format {
+        TableFormat::Parquet => write_parquet(data, &[], to).map_err(io::Error::other),
+        TableFormat::Arrow => table::write_arrow(data, &[], to).map_err(io::Error::other),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_data::{InteractionsBuilder, ReadLimits};
+    use recspeed_types::spec::ColumnNames;
+
+    use super::*;
+
+    #[test]
+    fn the_name_tells_the_format_unless_it_is_told() {
+        assert_eq!(format_of(None, Path::new("a.Parquet")).unwrap(), TableFormat::Parquet);
+        assert_eq!(format_of(None, Path::new("a.feather")).unwrap(), TableFormat::Arrow);
+        assert_eq!(format_of(Some(TableFormat::Arrow), Path::new("a.parquet")).unwrap(), TableFormat::Arrow);
+        let error = format_of(None, Path::new("a.csv")).unwrap_err().to_string();
+        assert_eq!(error, "a.csv could be Parquet or Arrow; name it .parquet or .arrow, or add --format");
+    }
+
+    #[test]
+    fn a_spec_is_told_from_a_data_set_by_its_name() {
+        assert!(is_spec("a/b.toml") && is_spec("b.json") && is_spec("-") && is_spec("https://lab/#x=1.abc"));
+        assert!(!is_spec("ratings.csv") && !is_spec("beauty-synthetic-10k"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_bit_for_bit() {
+        let mut rows = InteractionsBuilder::default();
+        for row in 0..70_000 {
+            rows.push(&format!("u{}", row % 701), &format!("i{}", row % 97), row as f32 / 7.0, i64::from(row) - 9);
+        }
+        let data = rows.finish();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.arrow");
+        write(&path, &data, TableFormat::Arrow).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let back = table::read_arrow(&bytes, &ColumnNames::default(), ReadLimits::default()).unwrap();
+        assert_eq!(back.interactions, data);
+    }
+}

@@ -1,0 +1,86 @@
+//! Files that a command writes: whole or not at all.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+/// Bytes collected before they are written.
+const BUFFER: usize = 1 << 18;
+
+/// Writes a file by `content`; an unfinished one never takes its name. Gives the bytes written.
+///
+/// # Errors
+/// What the disk or `content` says.
+pub(super) fn write(path: &Path, content: impl FnOnce(&mut Counted) -> io::Result<()>) -> io::Result<u64> {
+    // A device or a pipe cannot be replaced by a finished file: it is written straight.
+    if path.exists() && !path.is_file() {
+        let mut to = Counted::new(OpenOptions::new().write(true).open(path)?);
+        content(&mut to)?;
+        to.file.flush()?;
+        return Ok(to.bytes);
+    }
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = tempfile::NamedTempFile::new_in(folder)?;
+    let mut to = Counted::new(temporary.reopen()?);
+    content(&mut to)?;
+    to.file.flush()?;
+    // Temporary files are for their owner alone; a data file is not secret.
+    std::fs::set_permissions(temporary.path(), Permissions::from_mode(0o644))?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    Ok(to.bytes)
+}
+
+/// A file that counts what is written to it.
+#[derive(Debug)]
+pub(super) struct Counted {
+    file: BufWriter<File>,
+    bytes: u64,
+}
+
+impl Counted {
+    fn new(file: File) -> Self {
+        Self { file: BufWriter::with_capacity(BUFFER, file), bytes: 0 }
+    }
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_takes_its_name_when_it_is_whole_and_keeps_the_old_content_until_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        assert_eq!(write(&path, |to| to.write_all(b"old")).unwrap(), 3);
+        let broken = write(&path, |to| {
+            to.write_all(b"new")?;
+            Err(io::Error::other("the content broke off"))
+        });
+        assert!(broken.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn a_full_disk_leaves_no_file_and_says_so() {
+        if !Path::new("/dev/full").exists() {
+            eprintln!("skipped: this system has no /dev/full");
+            return;
+        }
+        let error = write(Path::new("/dev/full"), |to| to.write_all(b"x")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+}

@@ -1,0 +1,144 @@
+//! `recspeed recommend`: what a trained model recommends, and why.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+
+use clap::Args;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use recspeed_types::recommend::{BasketEntry, DEFAULT_K, RecommendRequest, Recommendations, ScoreUnit};
+
+use super::{ModelCommandError, WhichModel, ask, folder};
+use crate::command::failure::CommandError;
+use crate::command::figures::{counted, value};
+use crate::command::{output, run};
+
+/// Arguments of `recspeed recommend`.
+#[derive(Debug, Args)]
+pub struct RecommendArgs {
+    #[command(flatten)]
+    which: WhichModel,
+    /// Id of a user of the data set
+    #[arg(long, value_name = "ID", required_unless_present = "basket", conflicts_with = "basket")]
+    user: Option<String>,
+    /// What somebody has who came after the training: items, each with a rating where there is one, as a,b:4,c
+    #[arg(long, value_name = "ITEMS", value_delimiter = ',')]
+    basket: Vec<String>,
+    /// Items wanted
+    #[arg(short, long, default_value_t = DEFAULT_K)]
+    k: u32,
+    /// Say why each item is recommended, where the method can
+    #[arg(long)]
+    explain: bool,
+    /// Also recommend what the user, or the basket, has already
+    #[arg(long)]
+    include_seen: bool,
+    /// Print the answer as one JSON object
+    #[arg(long)]
+    json: bool,
+    /// The worker to use (otherwise `recspeed-worker` beside this program, then in PATH)
+    #[arg(long, value_name = "PATH")]
+    worker: Option<PathBuf>,
+    /// The lab's folder (otherwise as `recspeed serve`)
+    #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
+    home: Option<PathBuf>,
+}
+
+/// Asks and prints.
+pub(crate) fn recommend(args: RecommendArgs) -> Result<u8, CommandError> {
+    let request = RecommendRequest {
+        user: args.user,
+        basket: args.basket.iter().map(|text| BasketEntry::parse(text)).collect(),
+        k: args.k,
+        explain: args.explain,
+        include_seen: args.include_seen,
+    };
+    request.check().map_err(|failure| ModelCommandError::Refused(Box::new(failure)))?;
+    let folder = folder(&args.which, args.home.as_ref())?;
+    // The manifest first: a folder that is no model is told without starting anything.
+    recspeed_models::manifest(&folder).map_err(ModelCommandError::from)?;
+    let worker = run::find_worker(args.worker.as_deref()).map_err(ModelCommandError::from)?;
+    let answer = ask::ask(&worker, &folder, &request)?;
+    let text =
+        if args.json { serde_json::to_string(&answer).map_err(io::Error::other)? } else { render(&request, &answer) };
+    output::say(&output::printable(&text))?;
+    Ok(0)
+}
+
+fn render(request: &RecommendRequest, answer: &Recommendations) -> String {
+    let whom = request.user.as_ref().map_or_else(
+        || counted(request.basket.len() as u64, "item in the basket", "items in the basket"),
+        |user| format!("user {user}"),
+    );
+    let mut text = format!("Recommended to {whom}\n\n");
+    if answer.items.is_empty() {
+        text.push_str("Nothing is left to recommend: every item that could be is known already.\n");
+    } else {
+        let unit = match answer.unit {
+            ScoreUnit::Stars => "stars",
+            ScoreUnit::Score => "score",
+            ScoreUnit::Probability => "probability",
+        };
+        let why = answer.items.iter().any(|item| !item.reasons.is_empty());
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["", "item", unit, "because"].into_iter().take(if why { 4 } else { 3 }));
+        for (item, place) in answer.items.iter().zip(1..) {
+            let mut row = vec![place.to_string(), item.item.clone(), value(f64::from(item.score))];
+            row.extend(why.then(|| item.reasons.join("\n")));
+            table.add_row(row);
+        }
+        for column in [0, 2] {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{table}");
+    }
+    if answer.left_out > 0 {
+        let known = counted(answer.left_out, "known item is", "known items are");
+        let _ = writeln!(text, "\n{known} left out; --include-seen lets them in.");
+    }
+    for note in &answer.notes {
+        let _ = writeln!(text, "\n{note}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::recommend::Recommended;
+
+    use super::*;
+
+    #[test]
+    fn the_list_says_to_whom_what_and_why() {
+        let request = RecommendRequest {
+            user: Some("u7".to_owned()),
+            basket: Vec::new(),
+            k: 2,
+            explain: true,
+            include_seen: false,
+        };
+        let item = |item: &str, reasons: &[&str]| Recommended {
+            item: item.to_owned(),
+            score: 0.5,
+            reasons: reasons.iter().map(|&reason| reason.to_owned()).collect(),
+        };
+        let answer = Recommendations {
+            items: vec![item("a", &["they have b (adds 0.500)"]), item("c", &[])],
+            unit: ScoreUnit::Score,
+            left_out: 1,
+            notes: vec!["A note.".to_owned()],
+        };
+        let text = render(&request, &answer);
+        for words in
+            ["Recommended to user u7", "because", "they have b (adds 0.500)", "1 known item is left out", "A note."]
+        {
+            assert!(text.contains(words), "{text}");
+        }
+        let none = render(&request, &Recommendations { items: Vec::new(), left_out: 0, ..answer });
+        assert!(none.contains("Nothing is left to recommend") && !none.contains("because"), "{none}");
+    }
+}

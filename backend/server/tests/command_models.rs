@@ -1,0 +1,146 @@
+//! `recspeed run --model`, `recspeed recommend`, `recspeed export` and `recspeed data export` with the worker that is built
+//! beside these tests.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use recspeed_types::recommend::Recommendations;
+
+/// A folder with a spec.
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nmin_user = 2\n\
+                    [recommender]\nkind = \"item-knn\"\n[evaluation]\nmetrics = [\"ndcg@5\"]\nmax_users = 5\n";
+        std::fs::write(dir.path().join("spec.toml"), spec).unwrap();
+        Self { dir }
+    }
+
+    /// A folder with a spec and its trained model.
+    fn trained() -> Self {
+        let bench = Self::new();
+        let output = bench.recspeed(&["run", "spec.toml", "--json", "--model", "model"]);
+        assert!(output.status.success(), "{output:?}");
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn recspeed(&self, arguments: &[&str]) -> Output {
+        let program = Path::new(env!("CARGO_BIN_EXE_recspeed"));
+        let worker = program.with_file_name("recspeed-worker");
+        assert!(worker.is_file(), "{} is not built: run `make build`", worker.display());
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env("RECSPEED_HOME", self.path("home"))
+            .env_remove("RECSPEED_DATA");
+        command.output().unwrap()
+    }
+
+    fn said(&self, arguments: &[&str]) -> String {
+        let output = self.recspeed(arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn refused(&self, status: i32, arguments: &[&str]) -> String {
+        let output = self.recspeed(arguments);
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+#[test]
+fn a_trained_model_recommends_to_users_and_for_baskets_and_says_why() {
+    let bench = Bench::trained();
+    let manifest = recspeed_models::manifest(&bench.path("model")).unwrap();
+    let (user, item) = (manifest.users[0].as_str(), manifest.items[0].as_str());
+    let text = bench.said(&["recommend", "--model", "model", "--user", user, "-k", "3", "--explain"]);
+    assert!(text.starts_with(&format!("Recommended to user {user}\n")), "{text}");
+    assert!(text.contains("because") && text.contains("they have "), "{text}");
+    let basket = format!("{item}:5,{item}:4");
+    let json = bench.said(&["recommend", "--model", "model", "--basket", &basket, "--explain", "--json"]);
+    let answer: Recommendations = serde_json::from_str(&json).unwrap();
+    assert_eq!((answer.left_out, answer.items.is_empty()), (1, false));
+    assert!(answer.items.iter().all(|found| found.item != item));
+}
+
+#[test]
+fn what_cannot_be_recommended_is_one_sentence_with_a_remedy() {
+    let bench = Bench::trained();
+    let manifest = recspeed_models::manifest(&bench.path("model")).unwrap();
+    let user = manifest.users[0].to_lowercase();
+    let error = bench.refused(2, &["recommend", "--model", "model", "--user", &user]);
+    assert_eq!(error, format!("recspeed: The model knows no user `{user}`. Did you mean {}?\n", manifest.users[0]));
+    let error = bench.refused(2, &["recommend", "--model", "model", "--user", "u", "-k", "0"]);
+    assert_eq!(error, "recspeed: k is 0; allowed: 1 to 1000. Ask for fewer items.\n");
+    let error = bench.refused(4, &["recommend", "--model", "nowhere", "--user", "u"]);
+    assert!(error.starts_with("recspeed: nowhere holds no saved model; name a folder that"), "{error}");
+    let error = bench.refused(4, &["recommend", "--run", "abc", "--user", "u"]);
+    assert!(error.contains("keeps no model of the run `abc`; it keeps none: those of runs"), "{error}");
+    assert!(bench.refused(2, &["recommend", "--model", "model"]).contains("--user"));
+    let models = bench.path("home/models");
+    std::fs::create_dir_all(&models).unwrap();
+    std::fs::rename(bench.path("model"), models.join("kept")).unwrap();
+    let error = bench.refused(4, &["export", "--run", "abc", "--to", "out"]);
+    assert!(error.contains("it keeps those of ") && error.contains("(item-knn on "), "{error}");
+    bench.said(&["recommend", "--run", "kept", "--user", &manifest.users[0]]);
+}
+
+#[test]
+fn a_trained_model_is_exported_in_each_format_and_into_new_folders_only() {
+    let bench = Bench::trained();
+    for (format, file) in
+        [("parquet", "similarities.parquet"), ("arrow", "similarities.arrow"), ("safetensors", "model.safetensors")]
+    {
+        let text = bench.said(&["export", "--model", "model", "--to", format, "--format", format]);
+        assert!(text.contains("item-knn of the run ") && text.contains(file), "{text}");
+        assert!(bench.path(format).join(file).is_file() && bench.path(format).join("spec.toml").is_file());
+    }
+    let error = bench.refused(4, &["export", "--model", "model", "--to", "parquet"]);
+    assert_eq!(error, "recspeed: parquet holds other files; name a new or empty folder\n");
+    let text = bench.said(&["export", "--model", "model", "--predictions", "test", "--to", "test.parquet"]);
+    assert!(text.contains("test rows with their predictions in test.parquet"), "{text}");
+    let error = bench.refused(4, &["export", "--model", "model", "--predictions", "validation", "--to", "v.parquet"]);
+    assert!(error.contains("has no validation rows"), "{error}");
+}
+
+#[test]
+fn a_data_set_and_a_split_are_exported_and_read_back() {
+    let bench = Bench::new();
+    for name in ["all.parquet", "all.arrow"] {
+        let text = bench.said(&["data", "export", "beauty-synthetic-10k", "--to", name]);
+        assert!(text.contains(": 10,000 rows in ") || text.contains(": 10000 rows in "), "{text}");
+        let text = bench.said(&["data", "describe", name]);
+        assert!(text.contains("10,000") || text.contains("10000"), "{text}");
+        bench.said(&["data", "import", name, "--name", name]);
+        bench.said(&["data", "export", name, "--to", &format!("again-{name}")]);
+        assert_eq!(
+            std::fs::read(bench.path(name)).unwrap(),
+            std::fs::read(bench.path(&format!("again-{name}"))).unwrap()
+        );
+    }
+    let rows = |part: &str, file: &str| bench.said(&["data", "export", "spec.toml", "--rows", part, "--to", file]);
+    assert!(rows("train", "train.parquet").contains(" training rows in train.parquet (parquet, "));
+    assert!(rows("test", "test.arrow").contains(" test rows in test.arrow (arrow, "));
+    let error = bench.refused(2, &["data", "export", "spec.toml", "--rows", "validation", "--to", "v.arrow"]);
+    assert!(error.contains("the spec's split holds no such rows"), "{error}");
+    let error = bench.refused(2, &["data", "export", "beauty-synthetic-10k", "--rows", "test", "--to", "v.arrow"]);
+    assert!(error.contains("--rows takes rows of a spec's split"), "{error}");
+    let error = bench.refused(2, &["data", "export", "beauty-synthetic-10k", "--to", "v.csv"]);
+    assert!(error.contains("v.csv could be Parquet or Arrow"), "{error}");
+    let error = bench.refused(4, &["data", "describe", "train.parquet", "--columns", "user=who"]);
+    assert!(error.contains("has no column `who`; it has `user`, `item`, `rating`, `timestamp`"), "{error}");
+    let half = std::fs::read(bench.path("all.parquet")).unwrap();
+    std::fs::write(bench.path("half.parquet"), &half[..half.len() / 2]).unwrap();
+    let error = bench.refused(4, &["data", "describe", "half.parquet"]);
+    assert!(error.contains("no sound Parquet file: "), "{error}");
+}

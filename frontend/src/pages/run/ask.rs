@@ -1,0 +1,165 @@
+//! A small panel: what the run's model recommends to a user, or for a basket, and why.
+
+use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use recspeed_types::api::RunStatus;
+use serde_json::{Value, json};
+
+use crate::charts::value;
+use crate::components::{Icon, Picture};
+use crate::state::{RunState, api};
+
+/// Items asked for at most.
+const MOST: u32 = 100;
+
+/// What became of a question.
+#[derive(Clone, PartialEq)]
+enum Reply {
+    Nothing,
+    Asking,
+    Answer(Value),
+    Failed(String),
+}
+
+/// The panel; there is none while the run has no model.
+#[component]
+pub(super) fn AskModel(
+    /// The run.
+    run: RunState,
+) -> impl IntoView {
+    let id = run.id();
+    let model = RwSignal::new(None::<Value>);
+    let finished = Memo::new(move |_| run.status() == RunStatus::Finished);
+    Effect::new({
+        let id = id.clone();
+        move |_| {
+            let id = id.clone();
+            if finished.get() {
+                // A run without a model, as one of an older lab, has nothing to ask.
+                spawn_local(async move { drop(model.try_set(api::model(&id).await.ok())) });
+            }
+        }
+    });
+    let reply = RwSignal::new(Reply::Nothing);
+    let of_basket = RwSignal::new(false);
+    let whom = RwSignal::new(String::new());
+    let k = RwSignal::new("10".to_owned());
+    let ask = move |event: SubmitEvent| {
+        event.prevent_default();
+        let text = whom.get_untracked();
+        let k = k.get_untracked().parse::<u32>().unwrap_or(10).clamp(1, MOST);
+        let mut question = json!({ "k": k, "explain": true });
+        if of_basket.get_untracked() {
+            question["basket"] = text.split(',').filter_map(entry).collect();
+        } else {
+            question["user"] = text.trim().into();
+        }
+        reply.set(Reply::Asking);
+        let id = id.clone();
+        spawn_local(async move {
+            let answer = api::recommend(&id, &question).await;
+            reply.try_set(answer.map_or_else(|error| Reply::Failed(error.to_string()), Reply::Answer));
+        });
+    };
+    let ask = StoredValue::new(ask);
+    let examples = move |name: &str| {
+        let list = model.with(|model| model.as_ref().map(|model| model[name].clone())).unwrap_or_default();
+        texts(&list).into_iter().take(3).collect::<Vec<_>>().join(", ")
+    };
+    let side = move |basket: bool, title: &'static str| {
+        view! {
+            <button type="button" aria-pressed=move || (of_basket.get() == basket).to_string() on:click=move |_| {
+                of_basket.set(basket);
+                whom.set(String::new());
+            }>{title}</button>
+        }
+    };
+    let able = move || model.with(|model| model.as_ref().is_some_and(|model| model["new_users"] == true));
+    view! {
+        <Show when=move || model.with(Option::is_some)>
+            <section class="card details ask" aria-labelledby="ask-title" data-testid="ask">
+                <h2 id="ask-title">"Ask the model"</h2>
+                <form on:submit=move |event| ask.with_value(|ask| ask(event))>
+                    <div class="segments" role="group" aria-label="For whom" hidden=move || !able()>{side(false, "A user")}{side(true, "A basket")}</div>
+                    <label for="ask-whom">{move || if of_basket.get() { "Items that somebody has" } else { "User id" }}</label>
+                    <div class="ask-line">
+                        <input id="ask-whom" type="text" required autocomplete="off" spellcheck="false" data-testid="ask-whom" aria-describedby="ask-help"
+                            prop:value=move || whom.get() on:input=move |event| whom.set(event_target_value(&event))/>
+                        <input type="text" inputmode="numeric" class="ask-k" aria-label="How many items" data-testid="ask-k"
+                            prop:value=move || k.get() on:input=move |event| k.set(event_target_value(&event))/>
+                        <button type="submit" class="button primary" data-testid="ask-go" disabled=move || reply.get() == Reply::Asking>
+                            {move || if reply.get() == Reply::Asking { "Asking…" } else { "Recommend" }}
+                        </button>
+                    </div>
+                    <p class="help" id="ask-help">
+                        {move || if of_basket.get() {
+                            format!("Separated by commas, each with a rating where there is one, as in {}:4", examples("items"))
+                        } else {
+                            format!("For example {}", examples("users"))
+                        }}
+                    </p>
+                </form>
+                <div aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>{move || match reply.get() {
+                    Reply::Nothing | Reply::Asking => ().into_any(),
+                    Reply::Failed(text) => view! {
+                        <div class="message message-error" role="alert" data-testid="ask-error"><Icon picture=Picture::Warning/><p>{text}</p></div>
+                    }.into_any(),
+                    Reply::Answer(answer) => list(&answer).into_any(),
+                }}</div>
+            </section>
+        </Show>
+    }
+}
+
+/// An item of a basket as the server reads it; an id may hold colons itself.
+fn entry(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let rated =
+        text.rsplit_once(':').and_then(|(item, rating)| Some((item.trim(), rating.trim().parse::<f32>().ok()?)));
+    match rated {
+        Some((item, rating)) => Some(json!({ "item": item, "rating": rating })),
+        None => (!text.is_empty()).then(|| json!({ "item": text })),
+    }
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect()
+}
+
+/// The items with their scores and reasons, and what must be known to understand them.
+fn list(answer: &Value) -> impl IntoView + use<> {
+    let items: Vec<AnyView> = answer["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|item| {
+            let score = value(item["score"].as_f64().unwrap_or_default());
+            let id = texts(&json!([item["item"]])).concat();
+            let why = texts(&item["reasons"]).join(" · ");
+            view! { <li><strong>{id}</strong><span class="number">{score}</span><small>{why}</small></li> }.into_any()
+        })
+        .collect();
+    let mut notes = texts(&answer["notes"]);
+    if items.is_empty() {
+        notes.insert(0, "Nothing is left to recommend: every item that could be is known already.".to_owned());
+    }
+    if let Some(known @ 1..) = answer["left_out"].as_u64() {
+        notes.push(format!("{known} known {} left out.", if known == 1 { "item is" } else { "items are" }));
+    }
+    let notes: Vec<AnyView> = notes.into_iter().map(|note| view! { <p class="note">{note}</p> }.into_any()).collect();
+    view! { <ol class="ask-list" data-testid="ask-list">{items}</ol>{notes} }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_basket_is_read_as_the_server_reads_it() {
+        assert_eq!(entry(" B00 : 4.5"), Some(json!({ "item": "B00", "rating": 4.5 })));
+        assert_eq!(entry("isbn:1:x"), Some(json!({ "item": "isbn:1:x" })));
+        assert_eq!(entry("  "), None);
+        assert_eq!(texts(&json!(["a", 1, "b"])), ["a", "b"]);
+    }
+}

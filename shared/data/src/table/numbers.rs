@@ -1,0 +1,115 @@
+//! Columns of ratings and times.
+
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_schema::{DataType, TimeUnit};
+
+use crate::read::BadReason;
+
+/// Ratings of a batch; `None` where there is none.
+#[derive(Debug)]
+pub(super) struct Ratings(Vec<Option<f64>>);
+
+/// Seconds since 1970 of a batch; `None` where there are none.
+#[derive(Debug)]
+pub(super) struct Times(Vec<Option<Time>>);
+
+#[derive(Debug, Clone, Copy)]
+enum Time {
+    Whole(i64),
+    Fraction(f64),
+    Beyond,
+}
+
+impl Ratings {
+    /// `None` where the column is of another type.
+    pub(super) fn of(column: &ArrayRef) -> Option<Self> {
+        ratings(column).map(Self)
+    }
+
+    pub(super) fn get(&self, row: usize) -> Result<f32, BadReason> {
+        let number = self.0.get(row).copied().flatten().ok_or(BadReason::Missing("rating"))?;
+        // A number beyond the range of an f32 becomes an infinity.
+        let rating = number as f32;
+        if rating.is_finite() {
+            Ok(rating)
+        } else {
+            Err(BadReason::NotFinite { column: "rating", text: number.to_string() })
+        }
+    }
+}
+
+impl Times {
+    /// `None` where the column is of another type.
+    pub(super) fn of(column: &ArrayRef) -> Option<Self> {
+        times(column).map(Self)
+    }
+
+    /// Whole seconds; a fraction is cut off.
+    pub(super) fn get(&self, row: usize) -> Result<i64, BadReason> {
+        let beyond = |text: String| Err(BadReason::TimeRange { text });
+        match self.0.get(row).copied().flatten().ok_or(BadReason::Missing("timestamp"))? {
+            Time::Whole(seconds) => Ok(seconds),
+            // 2^63 is the first double outside the range of i64.
+            Time::Fraction(seconds) if seconds.abs() < 9_223_372_036_854_775_808.0 => Ok(seconds as i64),
+            Time::Fraction(seconds) => beyond(seconds.to_string()),
+            Time::Beyond => beyond("too large".to_owned()),
+        }
+    }
+}
+
+fn ratings(column: &ArrayRef) -> Option<Vec<Option<f64>>> {
+    Some(match column.data_type() {
+        DataType::Boolean => {
+            column.as_boolean_opt()?.iter().map(|flag| flag.map(|flag| f64::from(u8::from(flag)))).collect()
+        }
+        DataType::Float16 => each::<Float16Type, _>(column, f64::from)?,
+        DataType::Float32 => each::<Float32Type, _>(column, f64::from)?,
+        DataType::Float64 => each::<Float64Type, _>(column, |number| number)?,
+        DataType::UInt64 => each::<UInt64Type, _>(column, |number| number as f64)?,
+        _ => integers(column)?.into_iter().map(|number| number.map(|number| number as f64)).collect(),
+    })
+}
+
+fn times(column: &ArrayRef) -> Option<Vec<Option<Time>>> {
+    let whole = |per_second: i64| move |value: i64| Time::Whole(value.div_euclid(per_second));
+    Some(match column.data_type() {
+        DataType::Float16 => each::<Float16Type, _>(column, |number| Time::Fraction(f64::from(number)))?,
+        DataType::Float32 => each::<Float32Type, _>(column, |number| Time::Fraction(f64::from(number)))?,
+        DataType::Float64 => each::<Float64Type, _>(column, Time::Fraction)?,
+        DataType::UInt64 => {
+            each::<UInt64Type, _>(column, |number| i64::try_from(number).map_or(Time::Beyond, Time::Whole))?
+        }
+        DataType::Timestamp(TimeUnit::Second, _) => each::<TimestampSecondType, _>(column, Time::Whole)?,
+        DataType::Timestamp(TimeUnit::Millisecond, _) => each::<TimestampMillisecondType, _>(column, whole(1_000))?,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => each::<TimestampMicrosecondType, _>(column, whole(1_000_000))?,
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            each::<TimestampNanosecondType, _>(column, whole(1_000_000_000))?
+        }
+        DataType::Date32 => each::<Date32Type, _>(column, |days| Time::Whole(i64::from(days) * 86_400))?,
+        DataType::Date64 => each::<Date64Type, _>(column, whole(1_000))?,
+        _ => integers(column)?.into_iter().map(|number| number.map(Time::Whole)).collect(),
+    })
+}
+
+fn integers(column: &ArrayRef) -> Option<Vec<Option<i64>>> {
+    Some(match column.data_type() {
+        DataType::Int8 => each::<Int8Type, _>(column, i64::from)?,
+        DataType::Int16 => each::<Int16Type, _>(column, i64::from)?,
+        DataType::Int32 => each::<Int32Type, _>(column, i64::from)?,
+        DataType::Int64 => each::<Int64Type, _>(column, |number| number)?,
+        DataType::UInt8 => each::<UInt8Type, _>(column, i64::from)?,
+        DataType::UInt16 => each::<UInt16Type, _>(column, i64::from)?,
+        DataType::UInt32 => each::<UInt32Type, _>(column, i64::from)?,
+        _ => return None,
+    })
+}
+
+fn each<T: ArrowPrimitiveType, R>(column: &ArrayRef, of: impl Fn(T::Native) -> R) -> Option<Vec<Option<R>>> {
+    Some(column.as_primitive_opt::<T>()?.iter().map(|value| value.map(&of)).collect())
+}

@@ -1,0 +1,243 @@
+//! Laws of tables: what is written is read back bit for bit; what cannot be read is one clear error.
+
+use std::sync::Arc;
+
+use arrow_array::types::{Int8Type, UInt32Type};
+use arrow_array::*;
+use arrow_ipc::writer::{FileWriter, StreamWriter};
+use arrow_schema::{DataType, Field, TimeUnit};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{InteractionsBuilder, generate};
+
+fn read(bytes: &[u8]) -> Result<ReadOutcome, ReadError> {
+    read_arrow(bytes, &ColumnNames::default(), ReadLimits::default())
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .expect("columns of one length")
+}
+
+fn file(batch: &RecordBatch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = FileWriter::try_new(&mut bytes, &batch.schema()).expect("memory");
+    writer.write(batch).expect("memory");
+    writer.finish().expect("memory");
+    drop(writer);
+    bytes
+}
+
+fn stream(batch: &RecordBatch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema()).expect("memory");
+    writer.write(batch).expect("memory");
+    writer.finish().expect("memory");
+    drop(writer);
+    bytes
+}
+
+fn text(values: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+fn three() -> RecordBatch {
+    batch(vec![
+        ("junk", text(&["x", "y", "z"])),
+        ("Timestamp", Arc::new(Int64Array::from(vec![10, 20, 30]))),
+        ("item_id", Arc::new(Int32Array::from(vec![7, 8, 7]))),
+        ("user_id", text(&["b", "a", "b"])),
+        ("Rating", Arc::new(Float64Array::from(vec![1.5, 2.0, -0.0]))),
+    ])
+}
+
+fn check_three(data: &Interactions) {
+    assert_eq!(data.users.iter().collect::<Vec<_>>(), ["b", "a"]);
+    assert_eq!(data.items.iter().collect::<Vec<_>>(), ["7", "8"]);
+    assert_eq!((&data.user[..], &data.item[..]), (&[0, 1, 0][..], &[0, 1, 0][..]));
+    assert_eq!((&data.rating[..], &data.timestamp[..]), (&[1.5, 2.0, 0.0][..], &[10, 20, 30][..]));
+    assert!(data.rating[2].is_sign_negative() && data.has_ratings && data.has_timestamps);
+}
+
+#[test]
+fn columns_are_found_by_their_usual_names_in_any_order_in_files_and_streams() {
+    check_three(&read(&file(&three())).expect("a file").interactions);
+    check_three(&read(&stream(&three())).expect("a stream").interactions);
+}
+
+#[test]
+fn a_name_that_is_given_counts_before_the_usual_ones() {
+    let table = batch(vec![("user", text(&["a"])), ("who", text(&["b"])), ("item", text(&["i"]))]);
+    let names = ColumnNames { user: Some("who".to_owned()), ..ColumnNames::default() };
+    let data = read_arrow(&file(&table), &names, ReadLimits::default()).expect("a file").interactions;
+    assert_eq!(data.users.get(0), "b");
+    assert_eq!((data.rating[0], data.timestamp[0], data.has_ratings, data.has_timestamps), (1.0, 0, false, false));
+    let names = ColumnNames { rating: Some("stars".to_owned()), ..ColumnNames::default() };
+    let error = read_arrow(&file(&table), &names, ReadLimits::default()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the table has no column `stars`; it has `user`, `who`, `item`; name the right one as dataset.columns.rating"
+    );
+}
+
+#[test]
+fn a_missing_column_and_a_wrong_type_name_what_is_there() {
+    let error = read(&file(&batch(vec![("a", text(&["x"])), ("item", text(&["i"]))]))).unwrap_err().to_string();
+    assert!(error.starts_with("the table has no column that is named like a user; it has `a`, `item`;"), "{error}");
+    let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+    let error = read(&file(&batch(vec![("user", floats), ("item", text(&["i"]))]))).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the column `user` holds Float64, but user must be text or whole numbers; convert it, or name another as \
+         dataset.columns.user"
+    );
+    let rated = vec![("user", text(&["u"])), ("item", text(&["i"])), ("rating", text(&["5"]))];
+    let error = read(&file(&batch(rated))).unwrap_err().to_string();
+    assert!(error.starts_with("the column `rating` holds Utf8, but rating must be numbers;"), "{error}");
+}
+
+#[test]
+fn every_usual_type_of_ids_ratings_and_times_is_read() {
+    let ids: Vec<ArrayRef> = vec![
+        text(&["1", "2", "1"]),
+        Arc::new(LargeStringArray::from(vec!["1", "2", "1"])),
+        Arc::new(StringViewArray::from(vec!["1", "2", "1"])),
+        Arc::new(UInt64Array::from(vec![1, 2, 1])),
+        Arc::new(Int8Array::from(vec![1, 2, 1])),
+        Arc::new(vec!["1", "2", "1"].into_iter().collect::<DictionaryArray<UInt32Type>>()),
+        Arc::new(vec!["1", "2", "1"].into_iter().collect::<DictionaryArray<Int8Type>>()),
+    ];
+    let ratings: Vec<ArrayRef> = vec![
+        Arc::new(Float32Array::from(vec![1.0, 0.0, 1.0])),
+        Arc::new(Int16Array::from(vec![1, 0, 1])),
+        Arc::new(UInt64Array::from(vec![1, 0, 1])),
+        Arc::new(BooleanArray::from(vec![true, false, true])),
+    ];
+    let times: Vec<ArrayRef> = vec![
+        Arc::new(TimestampMillisecondArray::from(vec![-1, 86_400_999, 86_400_000])),
+        Arc::new(TimestampNanosecondArray::from(vec![-1, 86_400_000_000_001, 86_400_000_000_000]).with_timezone("UTC")),
+        Arc::new(Float64Array::from(vec![-1.0, 86_400.9, 86_400.0])),
+        Arc::new(Int32Array::from(vec![-1, 86_400, 86_400])),
+    ];
+    let days: ArrayRef = Arc::new(Date32Array::from(vec![0, 1, 1]));
+    for id in &ids {
+        for rating in &ratings {
+            for time in &times {
+                let columns = vec![("user", Arc::clone(id)), ("item", Arc::clone(id)), ("rating", Arc::clone(rating))];
+                let table = batch(columns.into_iter().chain([("time", Arc::clone(time))]).collect());
+                let data = read(&file(&table)).unwrap_or_else(|error| panic!("{:?}: {error}", table.schema()));
+                let data = data.interactions;
+                assert_eq!(data.users.iter().collect::<Vec<_>>(), ["1", "2"]);
+                assert_eq!((data.rating, data.timestamp), (vec![1.0, 0.0, 1.0], vec![-1, 86_400, 86_400]));
+            }
+        }
+    }
+    let table = batch(vec![("user", Arc::clone(&ids[0])), ("item", Arc::clone(&ids[0])), ("date", days)]);
+    assert_eq!(read(&file(&table)).expect("days").interactions.timestamp, [0, 86_400, 86_400]);
+    let seconds = DataType::Timestamp(TimeUnit::Second, None);
+    assert!(columns::find(&Schema::new(vec![Field::new("user", seconds, true)]), &ColumnNames::default()).is_err());
+}
+
+#[test]
+fn rows_with_gaps_are_bad_rows_and_leave_no_trace() {
+    let table = batch(vec![
+        ("user", Arc::new(StringArray::from(vec![None, Some("a"), Some(""), Some("b"), Some("c")]))),
+        ("item", Arc::new(Int64Array::from(vec![Some(1), None, Some(3), Some(4), Some(5)]))),
+        ("rating", Arc::new(Float32Array::from(vec![Some(1.0), Some(1.0), Some(1.0), Some(f32::NAN), Some(2.0)]))),
+    ]);
+    let limits = ReadLimits { max_bad_share: 0.9, ..ReadLimits::default() };
+    let outcome = read_arrow(&file(&table), &ColumnNames::default(), limits).expect("one good row");
+    assert_eq!(outcome.interactions.users.iter().collect::<Vec<_>>(), ["c"]);
+    assert_eq!((outcome.report.lines, outcome.report.rows, outcome.report.bad_lines), (5, 1, 4));
+    let said: Vec<String> = outcome.report.shown.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "line 1: has no user",
+            "line 2: has no item",
+            "line 3: the user id is empty",
+            "line 4: the rating is `NaN`, not a finite number"
+        ]
+    );
+    let error = read(&file(&table)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("4 of 5 data lines (80.0 %) are bad, allowed are 1 %; first line 1: has no user"),
+        "{error}"
+    );
+    let none = batch(vec![("user", text(&[])), ("item", text(&[]))]);
+    assert!(matches!(read(&file(&none)), Err(ReadError::NoRows { .. })));
+}
+
+#[test]
+fn a_table_over_the_limit_is_refused_before_it_is_held() {
+    let mut rows = InteractionsBuilder::default();
+    for row in 0..10_000 {
+        rows.push(&format!("u{row}"), "i", 1.0, row);
+    }
+    let mut bytes = Vec::new();
+    write_arrow(&rows.finish(), &[], &mut bytes).expect("memory");
+    let limits = ReadLimits { max_inflated_bytes: 1000, ..ReadLimits::default() };
+    let error = read_arrow(&bytes, &ColumnNames::default(), limits).unwrap_err();
+    assert!(matches!(error, ReadError::TableTooLarge { limit: 1000, .. }), "{error}");
+}
+
+#[test]
+fn a_file_cut_off_or_changed_anywhere_is_an_error_or_other_data_but_never_a_panic() {
+    let data = generate(recspeed_types::builtin::find("beauty-synthetic-10k").expect("built in"), 3).interactions;
+    let few = data.subset(&(0..50).collect::<Vec<_>>());
+    let mut whole = Vec::new();
+    write_arrow(&few, &[], &mut whole).expect("memory");
+    for end in (0..whole.len()).step_by(7) {
+        assert!(read(&whole[..end]).is_err(), "{end} of {} bytes", whole.len());
+    }
+    let streamed = stream(&three());
+    for bytes in [&whole, &streamed] {
+        for at in 0..bytes.len() {
+            for bit in [0x01, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= bit;
+                let _ = read(&damaged);
+            }
+        }
+    }
+    for rubbish in
+        [&b""[..], b"ARROW1", b"ARROW1\0\0ARROW1", b"\xff\xff\xff\xff", b"\xff\xff\xff\xff\xff\xff\xff\x7f", b"text"]
+    {
+        assert!(read(rubbish).is_err());
+    }
+}
+
+#[test]
+fn the_built_in_data_come_back_bit_for_bit() {
+    let data = generate(recspeed_types::builtin::find("beauty-synthetic-10k").expect("built in"), 3).interactions;
+    let data = data.subset(&(0..data.len() as u32).collect::<Vec<_>>());
+    let predictions: Vec<f32> = (0..data.len()).map(|row| row as f32).collect();
+    let mut bytes = Vec::new();
+    write_arrow(&data, &[("prediction", &predictions)], &mut bytes).expect("memory");
+    assert_eq!(read(&bytes).expect("its own file").interactions, data);
+    assert!(write_arrow(&data, &[("prediction", &[1.0])], Vec::new()).is_err());
+}
+
+fn interactions() -> impl Strategy<Value = Interactions> {
+    let row = ("[a-c]{1,2}|é|\n", "[x-z]{1,2}", any::<f32>().prop_filter("finite", |r| r.is_finite()), any::<i64>());
+    (proptest::collection::vec(row, 1..40), any::<bool>(), any::<bool>()).prop_map(|(rows, rated, timed)| {
+        let mut builder = InteractionsBuilder::default();
+        for (user, item, rating, timestamp) in rows {
+            builder.push(&user, &item, rating, timestamp);
+        }
+        Interactions { has_ratings: rated, has_timestamps: timed, ..builder.finish() }
+    })
+}
+
+proptest! {
+    #[test]
+    fn interactions_come_back_bit_for_bit(data in interactions()) {
+        let mut bytes = Vec::new();
+        write_arrow(&data, &[], &mut bytes).expect("memory");
+        let back = read(&bytes).expect("its own file").interactions;
+        let bits = |data: &Interactions| data.rating.iter().map(|r| r.to_bits()).collect::<Vec<_>>();
+        prop_assert_eq!(bits(&back), bits(&data));
+        prop_assert_eq!(back, data);
+    }
+}

@@ -1,0 +1,188 @@
+//! A trained model that answers: the best items of a known user, or of a basket.
+
+use recspeed_data::{Csr, Dictionary};
+use recspeed_recommenders::{BasketItem, RankError, RankRequest, Reason, ranking};
+use recspeed_types::Unobserved;
+use recspeed_types::api::ApiFailure;
+use recspeed_types::catalogue::{self, Entry, Predicts};
+use recspeed_types::recommend::{RecommendRequest, Recommendations, Recommended, ScoreUnit, failure};
+use recspeed_types::spec::{Candidates, ResolvedSpec};
+
+use crate::Model;
+use crate::near::near;
+use crate::reasons::{Whose, in_words};
+
+/// Reasons of one item.
+const REASONS: usize = 3;
+/// Ids that are shown as examples.
+const EXAMPLES: usize = 5;
+
+/// What a model needs besides itself to answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// Ids of the users, by index.
+    pub users: Dictionary,
+    /// Ids of the items, by index.
+    pub items: Dictionary,
+    /// Users × items: what each user had before the test.
+    pub known: Csr,
+    /// What an item counts as that somebody has and did not rate.
+    pub liked_rating: f32,
+}
+
+/// A trained model with what it needs to answer.
+pub struct Answering {
+    model: Model,
+    entry: &'static Entry,
+    asked: Asked,
+    candidates: Vec<bool>,
+    tie_ranks: Vec<u32>,
+}
+
+impl Answering {
+    /// Puts a model and its ids together.
+    ///
+    /// # Errors
+    /// A sentence where they do not belong together.
+    pub fn new(model: Model, spec: &ResolvedSpec, asked: Asked) -> Result<Self, String> {
+        let recommender = model.as_recommender();
+        for (what, of_model, of_ids) in [
+            ("users", recommender.n_users(), asked.users.len()),
+            ("items", recommender.n_items(), asked.items.len()),
+            ("users with what they know", asked.known.n_rows(), asked.users.len()),
+        ] {
+            if of_model != of_ids {
+                return Err(format!("the model has {of_model} {what} and {of_ids} ids of them"));
+            }
+        }
+        // As in the evaluation: what nobody had before the test is no candidate unless the spec says so.
+        let with_cold = spec.evaluation.candidates == Candidates::UnseenAndCold;
+        let mut candidates = vec![with_cold; asked.items.len()];
+        for &item in &asked.known.indices {
+            if let Some(candidate) = candidates.get_mut(item as usize) {
+                *candidate = true;
+            }
+        }
+        let tie_ranks = asked.items.tie_ranks();
+        Ok(Self { entry: spec.recommender.entry, model, asked, candidates, tie_ranks })
+    }
+
+    /// Answers.
+    ///
+    /// # Errors
+    /// A failure with one sentence and a remedy: an id that the model does not know, a basket that the method cannot
+    /// answer, a request out of bounds.
+    pub fn answer(&self, request: &RecommendRequest) -> Result<Recommendations, ApiFailure> {
+        request.check()?;
+        match &request.user {
+            Some(user) => self.for_user(user, request),
+            None => self.for_basket(request),
+        }
+    }
+
+    fn for_user(&self, user: &str, request: &RecommendRequest) -> Result<Recommendations, ApiFailure> {
+        let asked = &self.asked;
+        let index = asked.users.index_of(user).ok_or_else(|| unknown("user", user, &asked.users))?;
+        let known = asked.known.row(index as usize).0;
+        let exclude = (!request.include_seen).then_some(&asked.known);
+        let ranked = RankRequest {
+            users: &[index],
+            k: request.k as usize,
+            exclude,
+            candidates: Some(&self.candidates),
+            tie_ranks: &self.tie_ranks,
+        };
+        let model = self.model.as_recommender();
+        let ranking = model.rank(&ranked, &mut Unobserved).map_err(not_ranked)?;
+        let mut notes = Vec::new();
+        if known.is_empty() {
+            notes.push(format!("{user} has nothing before the test. Such a user gets: {}", self.entry.cold_users));
+        }
+        let explain = |item| model.explain(index, item, REASONS).unwrap_or_default();
+        let left_out = if request.include_seen { 0 } else { known.len() };
+        Ok(self.list(&ranking, request, Whose::User, left_out, notes, explain))
+    }
+
+    fn for_basket(&self, request: &RecommendRequest) -> Result<Recommendations, ApiFailure> {
+        let asked = &self.asked;
+        let Some(fold_in) = self.model.as_recommender().fold_in() else { return Err(self.no_new_users()) };
+        let mut basket: Vec<BasketItem> = Vec::with_capacity(request.basket.len());
+        for entry in &request.basket {
+            let item = asked.items.index_of(&entry.item).ok_or_else(|| unknown("item", &entry.item, &asked.items))?;
+            let rating = entry.rating.unwrap_or(asked.liked_rating);
+            // Of an item that is named twice, the last counts, as of a user's several rows.
+            basket.retain(|earlier| earlier.item != item);
+            basket.push(BasketItem { item, rating });
+        }
+        basket.sort_unstable_by_key(|entry| entry.item);
+        let indices: Vec<u32> = basket.iter().map(|entry| entry.item).collect();
+        let shown = Csr { indptr: vec![0, indices.len()], values: vec![1.0; indices.len()], indices };
+        let ranked = RankRequest {
+            users: &[0],
+            k: request.k as usize,
+            exclude: (!request.include_seen).then_some(&shown),
+            candidates: Some(&self.candidates),
+            tie_ranks: &self.tie_ranks,
+        };
+        let ranking = ranking::for_basket(asked.items.len(), fold_in, &basket, &ranked).map_err(not_ranked)?;
+        let explain = |item| fold_in.explain_basket(&basket, item, REASONS);
+        let left_out = if request.include_seen { 0 } else { basket.len() };
+        Ok(self.list(&ranking, request, Whose::Basket, left_out, Vec::new(), explain))
+    }
+
+    fn list(
+        &self,
+        ranking: &ranking::Ranking,
+        request: &RecommendRequest,
+        whose: Whose,
+        left_out: usize,
+        mut notes: Vec<String>,
+        explain: impl Fn(u32) -> Vec<Reason>,
+    ) -> Recommendations {
+        let (users, items) = (&self.asked.users, &self.asked.items);
+        let explain = request.explain.then_some(explain);
+        if explain.is_some() && self.entry.explains.is_none() {
+            notes.push(format!("{} cannot say why.", self.entry.title));
+        }
+        let list = ranking.list(0).iter().zip(&ranking.scores);
+        let items = list.map(|(&item, &score)| {
+            let reasons = explain.as_ref().map_or_else(Vec::new, |explain| explain(item));
+            let reasons = reasons.iter().map(|reason| in_words(reason, whose, users, items)).collect();
+            Recommended { item: items.get(item).to_owned(), score, reasons }
+        });
+        let unit = match self.entry.predicts {
+            Predicts::Ratings => ScoreUnit::Stars,
+            Predicts::Scores | Predicts::Both | Predicts::Components => ScoreUnit::Score,
+            Predicts::Likes => ScoreUnit::Probability,
+        };
+        Recommendations { items: items.collect(), unit, left_out: left_out as u64, notes }
+    }
+
+    fn no_new_users(&self) -> ApiFailure {
+        let able: Vec<&str> = catalogue::ENTRIES
+            .iter()
+            .filter(|entry| entry.new_users.is_some() && entry.family != catalogue::Family::Baseline)
+            .map(|entry| entry.kind)
+            .collect();
+        let message = format!("{} cannot recommend to people who came after its training.", self.entry.title);
+        let remedy = format!("Ask for a user of the data set, or train one of {}.", able.join(", "));
+        failure("no-new-users", message, Some(remedy))
+    }
+}
+
+fn unknown(what: &str, id: &str, ids: &Dictionary) -> ApiFailure {
+    let shown: String = id.chars().take(60).collect();
+    let near = near(ids, id);
+    let remedy = if near.is_empty() {
+        let some: Vec<&str> = ids.iter().take(EXAMPLES).collect();
+        format!("Give one of the data set's {} {what}s, as {}.", ids.len(), some.join(", "))
+    } else {
+        format!("Did you mean {}?", near.join(" or "))
+    };
+    failure(&format!("unknown-{what}"), format!("The model knows no {what} `{shown}`."), Some(remedy))
+}
+
+fn not_ranked(error: RankError) -> ApiFailure {
+    let code = if matches!(error, RankError::OutOfMemory { .. }) { "out-of-memory" } else { "not-ranked" };
+    failure(code, format!("The items cannot be ranked: {error}."), None)
+}

@@ -1,0 +1,68 @@
+//! Reasons in words.
+
+use recspeed_data::Dictionary;
+use recspeed_recommenders::Reason;
+
+/// Whose reasons: it decides how their own items are spoken of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    User,
+    Basket,
+}
+
+/// A reason as half a sentence, with its part of the score.
+pub(crate) fn in_words(reason: &Reason, whose: Whose, users: &Dictionary, items: &Dictionary) -> String {
+    match reason {
+        Reason::OwnItem { item, part } => {
+            let own = if whose == Whose::User { "they have" } else { "the basket has" };
+            format!("{own} {}{}", named(items, *item), adds(*part))
+        }
+        Reason::SimilarUser { user, part } => format!("{}, whose taste is similar{}", named(users, *user), adds(*part)),
+        Reason::Attribute { name, value, part } => format!("its {name} is {value}{}", adds(*part)),
+        Reason::Component { index, component, part, because } => {
+            let own: Vec<String> = because.iter().map(|reason| in_words(reason, whose, users, items)).collect();
+            let own = if own.is_empty() { String::new() } else { format!(", because {}", own.join(" and ")) };
+            format!("component {}, {component}{}{own}", index + 1, adds(*part))
+        }
+        Reason::Popularity { interactions: 1 } => "one person has it".to_owned(),
+        Reason::Popularity { interactions } => format!("{interactions} people have it"),
+    }
+}
+
+fn named(ids: &Dictionary, index: u32) -> &str {
+    if (index as usize) < ids.len() { ids.get(index) } else { "?" }
+}
+
+/// `, adds 0.312`; a part that is too small or too large for that in powers of ten.
+fn adds(part: f32) -> String {
+    let size = part.abs();
+    let number = if size != 0.0 && !(1e-3..1e5).contains(&size) { format!("{part:.2e}") } else { format!("{part:.3}") };
+    match number.strip_prefix('-') {
+        Some(number) => format!(" (takes {number})"),
+        None => format!(" (adds {number})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_reason_is_half_a_sentence() {
+        let (users, items): (Dictionary, Dictionary) = (["u"].into_iter().collect(), ["a", "b"].into_iter().collect());
+        let say = |reason: Reason, whose| in_words(&reason, whose, &users, &items);
+        assert_eq!(say(Reason::OwnItem { item: 1, part: 0.3124 }, Whose::User), "they have b (adds 0.312)");
+        assert_eq!(say(Reason::OwnItem { item: 0, part: -2.0 }, Whose::Basket), "the basket has a (takes 2.000)");
+        let similar = Reason::SimilarUser { user: 0, part: 1e-7 };
+        assert_eq!(say(similar, Whose::User), "u, whose taste is similar (adds 1.00e-7)");
+        let attribute = Reason::Attribute { name: "brand".to_owned(), value: "Aveda".to_owned(), part: 0.5 };
+        assert_eq!(say(attribute, Whose::User), "its brand is Aveda (adds 0.500)");
+        let component = |because| Reason::Component { index: 0, component: "item-knn", part: 0.0, because };
+        assert_eq!(say(component(vec![]), Whose::User), "component 1, item-knn (adds 0.000)");
+        let own = component(vec![Reason::OwnItem { item: 0, part: 1.0 }]);
+        let words = "component 1, item-knn (adds 0.000), because the basket has a (adds 1.000)";
+        assert_eq!(say(own, Whose::Basket), words);
+        assert_eq!(say(Reason::Popularity { interactions: 12 }, Whose::User), "12 people have it");
+        assert_eq!(say(Reason::OwnItem { item: 9, part: 1.0 }, Whose::User), "they have ? (adds 1.000)");
+    }
+}

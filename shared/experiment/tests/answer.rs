@@ -1,0 +1,188 @@
+//! A model that is taken apart and put together again answers as the one that was trained, whatever its kind; and what it
+//! is asked is answered, or refused in one clear sentence.
+
+use std::collections::BTreeMap;
+
+use recspeed_data::{Csr, ReadReport, generate};
+use recspeed_experiment::{Answering, Asked, Host, LoadedData, Model, Outcome, ProcessMemory, RunFailure, run};
+use recspeed_types::catalogue::{self, Family, Predicts};
+use recspeed_types::recommend::{BasketEntry, RecommendRequest, ScoreUnit};
+use recspeed_types::spec::{Dataset, ResolvedSpec, Source};
+use recspeed_types::summary::EngineInfo;
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId};
+
+/// A host that has the built-in data sets and tells nobody anything.
+struct Desk;
+
+impl FitObserver for Desk {
+    fn event(&mut self, _: EventKind) {}
+    fn stop_requested(&mut self) -> bool {
+        false
+    }
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Host for Desk {
+    fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure> {
+        let Source::Builtin { entry } = &dataset.source else {
+            return Err(RunFailure::new(FailureCode::Data, "this desk has no files"));
+        };
+        let made = generate(entry, seed);
+        Ok(LoadedData {
+            interactions: made.interactions,
+            item_attributes: Some(made.item_attributes),
+            user_attributes: None,
+            report: ReadReport::default(),
+            name: "desk".into(),
+            sha256: String::new(),
+            synthetic: true,
+        })
+    }
+    fn engine(&self, _: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
+        let [kind, device, host] = ["burn", "flex", "desk"].map(str::to_owned);
+        Ok(EngineInfo { kind, device, versions: BTreeMap::new(), host, threads: 1 })
+    }
+    fn now_us(&self) -> u64 {
+        0
+    }
+    fn memory(&self) -> ProcessMemory {
+        ProcessMemory::default()
+    }
+}
+
+fn finished(kind: &str) -> (ResolvedSpec, Outcome) {
+    let spec = format!(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nmin_user = 2\nmin_item = 3\n\
+         [recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = [\"ndcg@5\"]\nmax_users = 5\n"
+    );
+    let spec = ExperimentSpec::from_toml(&spec).expect("the test's spec parses");
+    let outcome =
+        run(&RunId::new("desk").unwrap(), &spec, &mut Desk).unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+    (spec.resolve().unwrap(), outcome)
+}
+
+/// The model, made of its parts alone, with what it needs to answer.
+fn answering(spec: &ResolvedSpec, outcome: &Outcome) -> Answering {
+    let data = &outcome.interactions;
+    let restored = Model::restore(spec, outcome.model.as_recommender().parts()).expect("its own parts");
+    let asked = Asked {
+        users: data.users.clone(),
+        items: data.items.clone(),
+        known: Csr::by_user(data, &outcome.known_rows),
+        liked_rating: 5.0,
+    };
+    Answering::new(restored, spec, asked).expect("what belongs together")
+}
+
+fn of_user(user: &str) -> RecommendRequest {
+    RecommendRequest { user: Some(user.to_owned()), basket: Vec::new(), k: 5, explain: true, include_seen: false }
+}
+
+fn of_basket(items: &[&str]) -> RecommendRequest {
+    let basket = items.iter().map(|item| BasketEntry::parse(item)).collect();
+    RecommendRequest { user: None, basket, ..of_user("") }
+}
+
+#[test]
+fn every_kind_answers_from_its_parts_as_it_did_when_it_was_trained() {
+    for entry in catalogue::ENTRIES {
+        let kind = entry.kind;
+        let (spec, outcome) = finished(kind);
+        let answering = answering(&spec, &outcome);
+        let data = &outcome.interactions;
+        let known = Csr::by_user(data, &outcome.known_rows);
+        let mut scores = vec![0.0; data.n_items()];
+        let mut explained = 0;
+        for user in (0..data.n_users() as u32).step_by(data.n_users() / 20) {
+            let id = data.users.get(user);
+            let answer = answering.answer(&of_user(id)).unwrap_or_else(|f| panic!("{kind}: {f:?}"));
+            assert_eq!(answer.items.len(), 5, "{kind}");
+            assert_eq!(answer.left_out, known.row(user as usize).0.len() as u64, "{kind}");
+            outcome.model.as_recommender().score_all(user, &mut scores);
+            let mut before = f32::INFINITY;
+            for item in &answer.items {
+                let index = data.items.index_of(&item.item).expect("an item of the data set");
+                // Lists of factor models multiply in tiles, which rounds differently.
+                let expected = scores[index as usize];
+                let near = (item.score - expected).abs() <= 1e-4 * expected.abs().max(1.0);
+                assert!(near, "{kind}: {} instead of {expected}", item.score);
+                assert!(known.row(user as usize).0.binary_search(&index).is_err(), "{kind} recommends what is known");
+                assert!(item.score <= before, "{kind}: not in order");
+                before = item.score;
+                explained += item.reasons.len();
+            }
+            let seen = answering.answer(&RecommendRequest { include_seen: true, ..of_user(id) }).unwrap();
+            assert_eq!(seen.left_out, 0);
+        }
+        // A hybrid explains where its components do.
+        let may = entry.explains.is_some();
+        assert!(if explained > 0 { may } else { !may || entry.family == Family::Hybrid }, "{kind}: {explained}");
+        let folds_in = outcome.model.as_recommender().fold_in().is_some();
+        let basket: Vec<&str> = data.items.iter().take(3).collect();
+        match answering.answer(&of_basket(&basket)) {
+            Ok(answer) => {
+                assert!(folds_in, "{kind}");
+                assert!(answer.items.iter().all(|item| !basket.contains(&item.item.as_str())), "{kind}");
+                assert_eq!(answer.left_out, 3);
+            }
+            Err(failure) => {
+                assert!(!folds_in, "{kind}: {failure:?}");
+                assert_eq!(failure.code, "no-new-users");
+                assert!(failure.remedy.unwrap().contains("item-knn"));
+            }
+        }
+        let unit = answering.answer(&of_user(data.users.get(0))).unwrap().unit;
+        assert_eq!(unit == ScoreUnit::Stars, entry.predicts == Predicts::Ratings, "{kind}");
+    }
+}
+
+#[test]
+fn a_basket_of_a_users_own_items_is_explained_by_them() {
+    let (spec, outcome) = finished("item-knn");
+    let answering = answering(&spec, &outcome);
+    let data = &outcome.interactions;
+    let known = Csr::by_user(data, &outcome.known_rows);
+    let user = (0..known.n_rows()).max_by_key(|&user| known.row(user).0.len()).unwrap();
+    let items: Vec<String> = known.row(user).0.iter().map(|&item| format!("{}:5", data.items.get(item))).collect();
+    let items: Vec<&str> = items.iter().map(String::as_str).collect();
+    let answer = answering.answer(&of_basket(&items)).unwrap();
+    assert!(answer.items[0].reasons[0].starts_with("the basket has "), "{:?}", answer.items[0]);
+    let twice: Vec<&str> = items.iter().chain(&items).copied().collect();
+    assert_eq!(answering.answer(&of_basket(&twice)).unwrap(), answer, "an item that is named twice counts once");
+}
+
+#[test]
+fn an_unknown_id_is_named_and_near_ones_are_offered() {
+    let (spec, outcome) = finished("item-knn");
+    let answering = answering(&spec, &outcome);
+    let (user, item) = (outcome.interactions.users.get(0), outcome.interactions.items.get(0));
+    let failure = answering.answer(&of_user(&user.to_lowercase())).unwrap_err();
+    assert_eq!(failure.code, "unknown-user");
+    assert_eq!(failure.message, format!("The model knows no user `{}`.", user.to_lowercase()));
+    assert_eq!(failure.remedy, Some(format!("Did you mean {user}?")));
+    let failure = answering.answer(&of_basket(&[item, "no such thing"])).unwrap_err();
+    assert_eq!(failure.code, "unknown-item");
+    let (message, remedy) = (failure.message, failure.remedy.unwrap());
+    assert_eq!(message, "The model knows no item `no such thing`.");
+    assert!(remedy.starts_with("Give one of the data set's ") && remedy.contains(item), "{remedy}");
+    assert_eq!(answering.answer(&RecommendRequest { k: 0, ..of_user(user) }).unwrap_err().code, "invalid-request");
+}
+
+#[test]
+fn a_model_and_ids_that_do_not_belong_together_are_refused() {
+    let (spec, outcome) = finished("popularity");
+    let data = &outcome.interactions;
+    let asked = Asked {
+        users: ["somebody"].into_iter().collect(),
+        items: data.items.clone(),
+        known: Csr { indptr: vec![0, 0], ..Csr::default() },
+        liked_rating: 1.0,
+    };
+    let error = Answering::new(outcome.model, &spec, asked).err().unwrap();
+    assert!(error.starts_with("the model has ") && error.ends_with(" users and 1 ids of them"), "{error}");
+    let error = Model::restore(&spec, recspeed_recommenders::Parts::default()).err().unwrap().to_string();
+    assert!(error.contains("has no part"), "{error}");
+}

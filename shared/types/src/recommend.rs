@@ -1,0 +1,208 @@
+//! Asking a trained model: the question, the answer, and the lines between a server and the worker that answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::ApiFailure;
+use crate::limits::{MAX_BASKET, MAX_ID_BYTES, MAX_K};
+
+/// Places of a list unless the question says otherwise.
+pub const DEFAULT_K: u32 = 10;
+
+/// Whom to recommend to, and how much: `POST /api/runs/ID/recommendations`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RecommendRequest {
+    /// Id of a user of the data set; or leave it out and show a basket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What somebody has who came after the training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub basket: Vec<BasketEntry>,
+    /// Items wanted, 10 unless set.
+    #[serde(default = "default_k")]
+    pub k: u32,
+    /// Say why, where the method can.
+    #[serde(default)]
+    pub explain: bool,
+    /// Also recommend what the user, or the basket, has already.
+    #[serde(default)]
+    pub include_seen: bool,
+}
+
+const fn default_k() -> u32 {
+    DEFAULT_K
+}
+
+/// An item that somebody has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BasketEntry {
+    /// Its id.
+    pub item: String,
+    /// What they think of it, in the data set's own unit; liked unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rating: Option<f32>,
+}
+
+impl BasketEntry {
+    /// `ITEM` or `ITEM:RATING`; an id may hold colons itself.
+    pub fn parse(text: &str) -> Self {
+        let rated = text.rsplit_once(':').and_then(|(item, rating)| Some((item, rating.trim().parse::<f32>().ok()?)));
+        match rated {
+            Some((item, rating)) => Self { item: item.trim().to_owned(), rating: Some(rating) },
+            None => Self { item: text.trim().to_owned(), rating: None },
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Recommendations {
+    /// The items, best first; fewer than asked where there are no more.
+    pub items: Vec<Recommended>,
+    /// What the scores are: `stars`, `score` or `probability`.
+    pub unit: ScoreUnit,
+    /// Items left out because the user, or the basket, has them.
+    pub left_out: u64,
+    /// What must be known to understand the list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A recommended item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Recommended {
+    /// Its id.
+    pub item: String,
+    /// What it was ranked by.
+    pub score: f32,
+    /// Why, in words, the weightiest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}
+
+/// What the scores of an answer are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ScoreUnit {
+    /// Predicted ratings.
+    Stars,
+    /// Numbers that only order the items.
+    Score,
+    /// Probabilities of liking the item.
+    Probability,
+}
+
+/// What a saved model is, as far as somebody needs to know who asks it: `GET /api/runs/ID/model`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ModelInfo {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Some user ids of the data set.
+    pub users: Vec<String>,
+    /// Some item ids of the data set.
+    pub items: Vec<String>,
+    /// Whether it recommends to people who came after the training.
+    pub new_users: bool,
+    /// Whether it can say why.
+    pub explains: bool,
+}
+
+/// One line from the worker that answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecommendReply {
+    /// The model is in memory; the first line.
+    Ready,
+    /// An answer.
+    Answer(Recommendations),
+    /// Why there is none.
+    Failure(ApiFailure),
+}
+
+impl RecommendRequest {
+    /// What can be checked without the model.
+    ///
+    /// # Errors
+    /// A failure that names the field.
+    pub fn check(&self) -> Result<(), ApiFailure> {
+        let invalid = |message: String, remedy: &str| Err(failure("invalid-request", message, Some(remedy.to_owned())));
+        if self.user.is_some() != self.basket.is_empty() {
+            let given = if self.user.is_some() {
+                "both a user and a basket are given"
+            } else {
+                "neither a user nor a basket is given"
+            };
+            return invalid(
+                format!("Whom to recommend to is unclear: {given}."),
+                "Give the id of a user, or a basket of items.",
+            );
+        }
+        if !(1..=MAX_K).contains(&self.k) {
+            return invalid(format!("k is {}; allowed: 1 to {MAX_K}.", self.k), "Ask for fewer items.");
+        }
+        if self.basket.len() > MAX_BASKET {
+            let message = format!("The basket has {} items; allowed: up to {MAX_BASKET}.", self.basket.len());
+            return invalid(message, "Show fewer items.");
+        }
+        let ids = self.user.iter().chain(self.basket.iter().map(|entry| &entry.item));
+        if ids.into_iter().any(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
+            return invalid(
+                format!("An id is empty or longer than {MAX_ID_BYTES} bytes."),
+                "Give an id of the data set.",
+            );
+        }
+        match self.basket.iter().find(|entry| entry.rating.is_some_and(|rating| !rating.is_finite())) {
+            Some(entry) => {
+                invalid(format!("The rating of `{}` is no finite number.", entry.item), "Correct it, or leave it out.")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A failure of this exchange.
+pub fn failure(code: &str, message: String, remedy: Option<String>) -> ApiFailure {
+    ApiFailure { code: code.to_owned(), message, remedy, errors: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> RecommendRequest {
+        RecommendRequest { user: Some("u".to_owned()), basket: Vec::new(), k: 10, explain: false, include_seen: false }
+    }
+
+    #[test]
+    fn a_basket_is_items_each_with_a_rating_where_there_is_one() {
+        let entry = |item: &str, rating| BasketEntry { item: item.to_owned(), rating };
+        assert_eq!(BasketEntry::parse(" B00 : 4.5"), entry("B00", Some(4.5)));
+        assert_eq!(BasketEntry::parse("B00"), entry("B00", None));
+        assert_eq!(BasketEntry::parse("isbn:1:x"), entry("isbn:1:x", None));
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_told_before_a_model_is_asked() {
+        let item = |rating| BasketEntry { item: "i".to_owned(), rating };
+        assert_eq!(request().check(), Ok(()));
+        assert_eq!(RecommendRequest { user: None, basket: vec![item(Some(4.0))], ..request() }.check(), Ok(()));
+        for (wrong, words) in [
+            (RecommendRequest { user: None, ..request() }, "neither a user nor a basket"),
+            (RecommendRequest { basket: vec![item(None)], ..request() }, "both a user and a basket"),
+            (RecommendRequest { k: 0, ..request() }, "k is 0; allowed: 1 to 1000."),
+            (RecommendRequest { user: Some(String::new()), ..request() }, "An id is empty"),
+            (RecommendRequest { user: None, basket: vec![item(Some(f32::NAN))], ..request() }, "rating of `i`"),
+            (RecommendRequest { user: None, basket: vec![item(None); MAX_BASKET + 1], ..request() }, "up to 1000"),
+        ] {
+            let failure = wrong.check().unwrap_err();
+            assert!(failure.message.contains(words) && failure.remedy.is_some(), "{failure:?}");
+        }
+    }
+}
