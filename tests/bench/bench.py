@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import machines
+
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "target" / "release"
 WORK = ROOT / "target" / "bench"
@@ -250,6 +252,7 @@ def main():
     else:
         parts.append("The ALS and ranking rows need real data: set `RECSPEED_DATA`.\n")
     parts.append(growth(csv))
+    parts += machines.comparisons(compare, ours, PYTHON, DATA, csv)
     parts.append(page_cost())
     (ROOT / "docs" / "benchmarks.md").write_text("\n".join(parts))
     print("wrote docs/benchmarks.md", file=sys.stderr)
