@@ -67,7 +67,8 @@ pub(crate) fn rank(
             kind => {
                 let of_users = judge.of_users(kind, lists, k)?;
                 let known = || of_users.iter().flatten();
-                let mean = known().sum::<f64>() / known().count().max(1) as f64;
+                // The sum of nothing is −0 in Rust.
+                let mean = known().sum::<f64>() / known().count().max(1) as f64 + 0.0;
                 table.add(*name, audience, &of_users);
                 Ok(mean)
             }

@@ -86,17 +86,18 @@ impl Cascade {
                     let share = if width > 0.0 { (f64::from(score) - low) / width } else { 0.0 };
                     ((share * levels as f64) as usize).min(levels - 1)
                 };
-                let level: Vec<usize> = scores.iter().map(|&score| level(score)).collect();
-                let order = |a: usize, b: usize| {
-                    let fine = || fine[b].total_cmp(&fine[a]);
-                    level[b].cmp(&level[a]).then_with(fine).then_with(|| scores[b].total_cmp(&scores[a]))
-                };
-                let mut items: Vec<usize> = (0..scores.len()).collect();
-                items.sort_unstable_by(|&a, &b| order(a, b).then(a.cmp(&b)));
+                // Levels from above, then both scores falling, as numbers that compare fast.
+                let keys = scores.iter().zip(&fine).zip(0u32..).map(|((&score, &fine), item)| {
+                    let level = (levels - 1 - level(score)) as u64;
+                    ((level << 32) | u64::from(falling(fine)), falling(score), item)
+                });
+                let mut keys: Vec<(u64, u32, u32)> = keys.collect();
+                keys.sort_unstable();
                 let mut places = vec![0; scores.len()];
-                for index in 1..items.len() {
-                    let (before, item) = (items[index - 1], items[index]);
-                    places[item] = if order(before, item).is_eq() { places[before] } else { index };
+                for index in 1..keys.len() {
+                    let (before, key) = (keys[index - 1], keys[index]);
+                    let equal = (before.0, before.1) == (key.0, key.1);
+                    places[key.2 as usize] = if equal { places[before.2 as usize] } else { index };
                 }
                 scores.iter_mut().zip(&places).for_each(|(score, &place)| *score = 1.0 / (1.0 + place as f32));
                 (0..scores.len() as u32).collect()
@@ -111,6 +112,12 @@ impl Cascade {
         let reason = || self.components.reason(decided, reader, item, scores[item as usize]);
         std::iter::once_with(reason).take(n).collect()
     }
+}
+
+/// A number that is the larger the lower the score is; 0 and −0 are one score.
+fn falling(score: f32) -> u32 {
+    let bits = (score + 0.0).to_bits();
+    if bits >> 31 == 0 { !(bits | 1 << 31) } else { bits }
 }
 
 fn refine(recommender: &ResolvedRecommender) -> Refine {
@@ -182,5 +189,17 @@ impl FoldIn for Cascade {
 
     fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
         self.reasons(Reader::New(basket), item, n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lower_scores_have_larger_keys() {
+        let scores = [f32::MAX, 7.5, 1.0, f32::MIN_POSITIVE, 0.0, -f32::MIN_POSITIVE, -1.0, -7.5, f32::MIN];
+        assert!(scores.windows(2).all(|pair| falling(pair[0]) < falling(pair[1])));
+        assert_eq!(falling(0.0), falling(-0.0));
     }
 }

@@ -103,7 +103,7 @@ pub(super) static SWITCHING: Entry = Entry {
 };
 
 /// Kinds that read the attributes of the items, and so those that a hybrid adds.
-const READS_ATTRIBUTES: &[Slot] = &[Slot { params: &[], takes: Takes::Kinds(&["content-tfidf"]) }];
+const READS_ATTRIBUTES: Takes = Takes::Kinds(&["content-tfidf", "content-linear"]);
 
 pub(super) static MIXED: Entry = Entry {
     kind: "mixed",
@@ -207,7 +207,7 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
                 min_len: 1,
                 max_len: 1,
                 default: &["content-tfidf"],
-                slots: READS_ATTRIBUTES,
+                slots: &[Slot { params: &[], takes: READS_ATTRIBUTES }],
             },
         },
         Param {
@@ -247,10 +247,7 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
                 min_len: 2,
                 max_len: 2,
                 default: &["item-knn", "content-tfidf"],
-                slots: &[
-                    Slot { params: &[], takes: Takes::NewUsers },
-                    Slot { params: &[], takes: Takes::Kinds(&["content-tfidf"]) },
-                ],
+                slots: &[Slot { params: &[], takes: Takes::NewUsers }, Slot { params: &[], takes: READS_ATTRIBUTES }],
             },
         },
         Param {
