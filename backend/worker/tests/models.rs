@@ -145,7 +145,8 @@ fn a_folder_that_cannot_hold_the_model_is_a_warning_and_the_result_stays() {
     fs::write(occupied.join("thesis.tex"), "important").unwrap();
     let output = start(home.path(), &occupied, "popularity", 1).wait_with_output().unwrap();
     let EventKind::Finished { summary } = last_event(&output) else { panic!("{output:?}") };
-    assert!(summary.warnings[0].starts_with("the model could not be kept: "), "{:?}", summary.warnings);
+    let told = summary.warnings.iter().any(|warning| warning.starts_with("the model could not be kept: "));
+    assert!(told, "{:?}", summary.warnings);
     assert_eq!(fs::read_dir(&occupied).unwrap().count(), 1);
 }
 

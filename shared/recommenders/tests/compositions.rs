@@ -117,7 +117,10 @@ fn a_composition_scores_alone_as_in_line_explains_in_parts_and_serves_new_users_
         fold_in.explain_basket(&basket_of(&data, 3), 2, 5);
         fold_in.score_basket(&[], &mut folded);
         model.score_all(cold, &mut scores);
-        assert_eq!(folded, scores, "{name}: nobody and a cold user");
+        // A factorization machine knows the cold user's attributes, and none of nobody.
+        if !name.contains("fm") {
+            assert_eq!(folded, scores, "{name}: nobody and a cold user");
+        }
     }
 }
 

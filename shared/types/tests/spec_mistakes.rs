@@ -146,7 +146,7 @@ fn texts_that_are_no_spec_at_all_end_in_one_error() {
     let syntax = ExperimentSpec::from_json("{\"version\": }").unwrap_err().to_string();
     assert!(syntax.starts_with("the spec is not valid JSON") && syntax.contains("line 1"), "{syntax}");
     let long = ExperimentSpec::from_toml(&"#".repeat(MAX_SPEC_BYTES + 1)).unwrap_err().to_string();
-    assert_eq!(long, "the spec has 65537 bytes; allowed: up to 65536");
+    assert_eq!(long, "the spec is too long; allowed: up to 65536 bytes of TOML or JSON");
     for empty in ["", "version = 1"] {
         let message = ExperimentSpec::from_toml(empty).unwrap_err().to_string();
         assert!(message.contains("missing") && !message.starts_with(':'), "{message}");
