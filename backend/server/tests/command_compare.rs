@@ -232,6 +232,11 @@ fn every_recommender_of_a_search_has_the_same_budget() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let ran = bench.ran();
     let of = |kind: &str| ran.iter().filter(|run| run.starts_with(kind) && run.contains("validation")).count();
+    // The folder of a search can be compared: its kept runs are the winners on the test rows.
+    let compared = bench.command(&["compare", "found", "--json"]);
+    let comparison: Comparison =
+        serde_json::from_str(stdout(&compared)).unwrap_or_else(|_| panic!("{}", stderr(&compared)));
+    assert!(comparison.methods.len() == 2 && bench.ran().is_empty(), "{comparison:?}");
     // bpr's grid has two points.
     assert_eq!((of("item-knn"), of("bpr")), (3, 2));
     assert!(stdout(&output).contains("Best spec: found/best/02-bpr.toml"), "{}", stdout(&output));

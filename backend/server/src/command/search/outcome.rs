@@ -64,13 +64,14 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, spec: E
     }
 }
 
-/// Writes each best spec as TOML, its numbers above it, into `best/`, and all results as `result.json`.
+/// Writes each best spec as TOML, its numbers above it, into `best/`, and the results as `results.jsonl`, one line each.
 pub(super) fn write(folder: &Path, plan: &Plan, results: &[Result]) -> std::result::Result<Vec<PathBuf>, SearchError> {
     let best = folder.join("best");
     let put = || -> io::Result<Vec<PathBuf>> {
         fs::create_dir_all(&best)?;
-        let json = serde_json::to_string_pretty(results)?;
-        replace(&folder.join("result.json"), &format!("{json}\n"))?;
+        let lines = results.iter().map(|result| Ok(format!("{}\n", serde_json::to_string(result)?)));
+        // Not `.json`: a folder of kept runs may be given to `recspeed compare`, which reads its .json files as specs.
+        replace(&folder.join("results.jsonl"), &lines.collect::<io::Result<String>>()?)?;
         let mut written = Vec::new();
         for (place, result) in results.iter().enumerate() {
             let path = best.join(format!("{}.toml", file_name(place, &result.name)));
