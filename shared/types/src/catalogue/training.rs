@@ -18,6 +18,7 @@ impl TrainingDefaults {
         let (epochs, batch_size, learning_rate) = match kind {
             "neumf" | "wide-and-deep" | "deepfm" => (20, 256, 1e-3),
             "dlrm" => (5, 256, 1e-3),
+            "sasrec" | "gru4rec" | "caser" | "bert4rec" => (20, 128, 1e-3),
             "autoencoder" => (60, 100, 1e-3),
             _ => (3, 64, 1e-3),
         };
