@@ -280,7 +280,7 @@ pub(super) static AUTOENCODER: Entry = Entry {
     ],
     losses: &[Loss::CrossEntropy, Loss::Bce, Loss::Mse],
     cold_users: "the list of somebody who has nothing: about the popular items",
-    cold_items: "nearly what they started with: they never came out right",
+    cold_items: "among the last of every list: they are learnt as what nobody has",
     new_users: Some("their items go through the network as everybody's do"),
     explains: None,
 };
