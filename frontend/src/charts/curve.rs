@@ -7,7 +7,7 @@ use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 
-use super::series::Plot;
+use super::series::{Line, Plot};
 use super::summary::in_words;
 use super::uplot::Drawing;
 
@@ -33,9 +33,9 @@ pub(crate) fn CurveChart(
     // chart; other numbers are not.
     let shape = Memo::new(move |_| {
         let lines = plot.with(|plot| {
-            let lines: Vec<_> = plot.lines.iter().map(|line| (line.on, line.ghost)).collect();
-            let many = plot.xs.len() > 40;
-            (plot.name.clone(), plot.x, lines, many)
+            // Few points of a line are marked, many are not.
+            let looks = |line: &Line| (line.on, line.ghost, line.run.clone(), line.is_short());
+            (plot.name.clone(), plot.x, plot.lines.iter().map(looks).collect::<Vec<_>>())
         });
         (lines, log.get(), colours.get())
     });

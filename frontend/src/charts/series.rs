@@ -45,8 +45,17 @@ pub(crate) struct Line {
     pub on: Rows,
     /// Whether it belongs to an earlier run.
     pub ghost: bool,
+    /// Place and name of its run among those of a comparison; `None` where one run is shown.
+    pub run: Option<(usize, String)>,
     /// A value for each horizontal position; `None` where this line has none.
     pub ys: Vec<Option<f64>>,
+}
+
+impl Line {
+    /// Whether its points are few enough to be marked one by one.
+    pub(crate) fn is_short(&self) -> bool {
+        self.ys.iter().flatten().count() <= 40
+    }
 }
 
 impl Plot {
@@ -77,10 +86,19 @@ impl Plot {
                         ys[at] = Some(y);
                     }
                 }
-                Line { on, ghost, ys }
+                Line { on, ghost, run: None, ys }
             })
             .collect();
         Self { name: name.to_owned(), x, xs, lines }
+    }
+
+    /// The last horizontal position with a value of one of these lines that is no ghost's: where the shown run is. Where only
+    /// ghosts are drawn, their end.
+    pub(crate) fn reached(&self) -> Option<f64> {
+        let own = self.lines.iter().any(|line| !line.ghost);
+        let end = |line: &Line| line.ys.iter().rposition(Option::is_some);
+        let last = self.lines.iter().filter(|line| line.ghost != own).filter_map(end).max()?;
+        self.xs.get(last).copied()
     }
 
     /// Whether there is nothing to draw.
@@ -148,6 +166,7 @@ mod tests {
         assert!(plot.lines[0].ghost && !plot.lines[1].ghost);
         assert_eq!(plot.lines[1].ys.iter().filter(|y| y.is_some()).count(), 4);
         assert_eq!(plot.points(&plot.lines[0])[0].0, 0.2);
+        assert_eq!(plot.reached(), Some(0.3), "where this run is, not where the one before it ended");
     }
 
     #[test]
@@ -155,6 +174,7 @@ mod tests {
         let plot = Plot::new("loss", &RunView::default(), Some(&view(0..3, Rows::Train)));
         assert_eq!(plot.lines.len(), 1);
         assert!(!plot.is_empty());
+        assert_eq!(plot.reached(), Some(0.2));
     }
 
     #[test]

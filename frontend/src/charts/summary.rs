@@ -69,7 +69,7 @@ mod tests {
 
     fn plot(lines: Vec<(bool, Vec<Option<f64>>)>) -> Plot {
         let xs = (0..lines[0].1.len()).map(|i| i as f64).collect();
-        let lines = lines.into_iter().map(|(ghost, ys)| Line { on: Rows::Train, ghost, ys }).collect();
+        let lines = lines.into_iter().map(|(ghost, ys)| Line { on: Rows::Train, ghost, run: None, ys }).collect();
         Plot { name: "loss".to_owned(), x: XAxis::Epochs, xs, lines }
     }
 

@@ -1,5 +1,8 @@
 //! uPlot (vendored in `static/vendor/uplot`) through wasm-bindgen: the few calls that the page needs.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use js_sys::{Array, Function, Object, Reflect};
 use leptos::prelude::{document, window};
 use wasm_bindgen::prelude::*;
@@ -30,6 +33,7 @@ extern "C" {
 /// A chart in the page; gone from it when dropped.
 pub(super) struct Drawing {
     plot: UPlot,
+    reached: Rc<Cell<Option<f64>>>,
     _format: Closure<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>,
     _ticks: Closure<dyn Fn(JsValue, Array) -> Array>,
 }
@@ -51,22 +55,27 @@ impl Drawing {
         size: (f64, f64),
         log: bool,
     ) -> Result<Self, JsValue> {
-        let format = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new(
-            |chart: JsValue, v: JsValue, series: JsValue| {
-                let shown = v.as_f64().or_else(|| newest(&chart, &series));
+        let reached = Rc::new(Cell::new(plot.reached()));
+        let format = Closure::<dyn Fn(JsValue, JsValue, JsValue) -> JsValue>::new({
+            let reached = Rc::clone(&reached);
+            move |chart: JsValue, v: JsValue, series: JsValue| {
+                // The horizontal axis is the first column: while the pointer is elsewhere it says how far the run is.
+                let place = || if series.as_f64() == Some(0.0) { reached.get() } else { newest(&chart, &series) };
+                let shown = v.as_f64().or_else(place);
                 shown.map_or_else(|| JsValue::from("–"), |v| number::value(v).into())
-            },
-        );
+            }
+        });
         let ticks = Closure::<dyn Fn(JsValue, Array) -> Array>::new(|_: JsValue, splits: Array| {
             splits.iter().map(|v| v.as_f64().map_or(JsValue::from(""), |v| JsValue::from(tick(v)))).collect()
         });
         let options = options(plot, size, log, format.as_ref().unchecked_ref(), ticks.as_ref().unchecked_ref());
         let plot = UPlot::new(&options, &columns(plot), target)?;
-        Ok(Self { plot, _format: format, _ticks: ticks })
+        Ok(Self { plot, reached, _format: format, _ticks: ticks })
     }
 
     /// Draws other numbers into the same lines.
     pub(super) fn update(&self, plot: &Plot) {
+        self.reached.set(plot.reached());
         self.plot.set_data(&columns(plot));
     }
 
@@ -155,14 +164,16 @@ fn stroke(plot: &Plot, line: &Line, format: &Function) -> Object {
         Rows::Test => "--curve-test",
     };
     let colour = colour(if line.ghost { "--curve-ghost" } else { own });
-    let few = line.ys.iter().flatten().count() <= 40;
     let series = object(&[
         ("label", name.into()),
         ("stroke", colour.clone()),
         ("width", if line.ghost { 1.5 } else { 2.0 }.into()),
         ("spanGaps", true.into()),
         ("value", format.into()),
-        ("points", object(&[("show", (few && !line.ghost).into()), ("size", 6.into()), ("fill", colour)]).into()),
+        (
+            "points",
+            object(&[("show", (line.is_short() && !line.ghost).into()), ("size", 6.into()), ("fill", colour)]).into(),
+        ),
     ]);
     let dash: &[i32] = match (line.ghost, line.on) {
         (true, _) => &[5, 4],
@@ -170,6 +181,10 @@ fn stroke(plot: &Plot, line: &Line, format: &Function) -> Object {
         (false, Rows::Test) => &[2, 3],
         (false, Rows::Train) => &[],
     };
+    if line.ghost {
+        // Drawn below, named behind: the style sheet puts it last in the legend.
+        set(&series, "class", "legend-ghost".into());
+    }
     if !dash.is_empty() {
         set(&series, "dash", dash.iter().map(|d| JsValue::from(*d)).collect::<Array>().into());
     }

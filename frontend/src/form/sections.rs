@@ -2,7 +2,10 @@
 
 use recspeed_types::ExperimentSpec;
 use recspeed_types::catalogue::{self, Entry};
-use recspeed_types::limits::{MAX_BATCH_SIZE, MAX_EPOCHS, MAX_FIRST_N, MAX_FOLDS, MAX_SEED, MAX_THREADS};
+use recspeed_types::limits::{
+    GRADIENT_CLIP, LEARNING_RATE, LIKED_FROM, MAX_BATCH_SIZE, MAX_DRAWN, MAX_EPOCHS, MAX_FILTER_ROWS, MAX_FIRST_N,
+    MAX_FOLDS, MAX_SEED, MAX_THREADS, WEIGHT_DECAY,
+};
 use recspeed_types::spec::{Candidates, DataFormat, DataSource, Device, Optimizer, SplitKind};
 
 use super::edit::has_validation;
@@ -85,8 +88,12 @@ fn learning_rate(entry: &Entry) -> Field {
         "training.learning_rate",
         "Learning rate",
         "Size of each step. Too small learns slowly, too large does not settle.",
-        FieldKind::Number { min: 1e-9, max: 1e3, default: Some(entry.training_defaults().learning_rate) },
+        between(LEARNING_RATE, Some(entry.training_defaults().learning_rate)),
     )
+}
+
+const fn between((min, max): (f64, f64), default: Option<f64>) -> FieldKind {
+    FieldKind::Number { min, max, default }
 }
 
 fn test_ratio() -> Field {
@@ -134,13 +141,13 @@ fn training(entry: &'static Entry, spec: &ExperimentSpec) -> Section {
             "training.weight_decay",
             "Weight decay",
             "Pull of every weight towards zero.",
-            FieldKind::Number { min: 0.0, max: 1e3, default: Some(0.0) },
+            between(WEIGHT_DECAY, Some(0.0)),
         ),
         Field::new(
             "training.gradient_clip",
             "Gradient clip",
             "Largest norm of the whole gradient; empty for no bound.",
-            FieldKind::Number { min: 1e-9, max: 1e9, default: None },
+            between(GRADIENT_CLIP, None),
         ),
     ];
     if has_validation(&spec.split) || spec.training.early_stopping.is_some() {
@@ -188,8 +195,9 @@ fn data(spec: &ExperimentSpec) -> Section {
             FieldKind::Number { min: 0.0, max: 1.0, default: Some(0.01) },
         ));
     }
-    let at_least =
-        |path, title, help| Field::new(path, title, help, FieldKind::Integer { min: 1, max: 1_000_000, default: None });
+    let at_least = |path, title, help| {
+        Field::new(path, title, help, FieldKind::Integer { min: 1, max: MAX_FILTER_ROWS.into(), default: None })
+    };
     fields.extend([
         at_least("dataset.min_user", "Ratings per user", "Keep only users with at least this many."),
         at_least("dataset.min_item", "Ratings per item", "Keep only items with at least this many."),
@@ -197,13 +205,13 @@ fn data(spec: &ExperimentSpec) -> Section {
             "dataset.sample",
             "Sample",
             "Keep this many ratings, drawn by the seed; empty for all.",
-            FieldKind::Integer { min: 1, max: u32::MAX.into(), default: None },
+            FieldKind::Integer { min: 1, max: MAX_DRAWN.into(), default: None },
         ),
         Field::new(
             "dataset.implicit_threshold",
             "Liked from",
             "Drop ratings below this many stars: what remains counts as liked.",
-            FieldKind::Number { min: -1e6, max: 1e6, default: None },
+            between(LIKED_FROM, None),
         ),
     ]);
     Section { title: "Data", about: "which ratings are used", fields }
@@ -305,13 +313,13 @@ fn evaluation() -> Section {
                 "evaluation.threshold",
                 "Liked from",
                 "Stars from which a rating counts as liked, for accuracy.",
-                FieldKind::Number { min: -1e6, max: 1e6, default: Some(4.0) },
+                between(LIKED_FROM, Some(4.0)),
             ),
             Field::new(
                 "evaluation.max_users",
                 "Users ranked",
                 "Rank for at most this many users, drawn by the seed; empty for all. The result says so.",
-                FieldKind::Integer { min: 1, max: u32::MAX.into(), default: None },
+                FieldKind::Integer { min: 1, max: MAX_DRAWN.into(), default: None },
             ),
         ],
     }
@@ -359,8 +367,51 @@ fn rest() -> Section {
 mod tests {
     use recspeed_types::catalogue::kinds;
 
-    use super::super::edit::with_kind;
+    use super::super::edit::{set, with_kind};
     use super::*;
+
+    /// What the lab says about one field of a spec.
+    fn complaint(spec: &ExperimentSpec, path: &str, value: serde_json::Value) -> Option<String> {
+        let errors = match set(spec, path, Some(value)) {
+            Ok(spec) => spec.resolve().err()?.0,
+            Err(error) => error.into_errors().0,
+        };
+        errors.into_iter().find(|error| error.path == path && error.message.contains("allowed: ")).map(|e| e.message)
+    }
+
+    #[test]
+    fn the_bounds_of_a_field_are_those_that_the_lab_checks() {
+        for kind in ["mlp", "item-knn"] {
+            let spec = with_kind(&ExperimentSpec::default(), "recommender.kind", kind).unwrap();
+            for split in SplitKind::ALL {
+                let mut spec = with_kind(&spec, "split.kind", split.as_str()).unwrap();
+                spec.split.validation_ratio = split.has_ratios().then_some(0.1);
+                let rest = advanced(&spec);
+                for field in knobs(&spec).iter().chain(rest.iter().flat_map(|section| &section.fields)) {
+                    let (bounds, beyond) = match field.kind {
+                        FieldKind::Integer { min, max, .. } => {
+                            ([min.into(), max.into()], [(min - 1).into(), (max + 1).into()])
+                        }
+                        // Shares of a split are open intervals.
+                        FieldKind::Number { min, max, .. } if !field.path.starts_with("split.") => {
+                            ([min.into(), max.into()], [(min - 1.0).into(), (max * 2.0).into()])
+                        }
+                        _ => continue,
+                    };
+                    for value in bounds {
+                        assert_eq!(complaint(&spec, &field.path, value), None, "{}", field.path);
+                    }
+                    for value in beyond {
+                        let refused = match set(&spec, &field.path, Some(value)) {
+                            Ok(spec) => spec.resolve().is_err(),
+                            Err(_) => true,
+                        };
+                        assert!(refused, "{}", field.path);
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn no_recommender_shows_more_than_five_knobs_and_no_field_stands_twice() {

@@ -24,6 +24,18 @@ pub const MAX_K: u32 = 1000;
 pub const MAX_EPOCHS: u32 = 10_000;
 /// Rows in one mini-batch.
 pub const MAX_BATCH_SIZE: u32 = 1 << 20;
+/// Smallest and largest step size.
+pub const LEARNING_RATE: (f64, f64) = (1e-9, 1e3);
+/// Smallest and largest pull of the weights towards zero.
+pub const WEIGHT_DECAY: (f64, f64) = (0.0, 1e3);
+/// Smallest and largest bound of a gradient's norm.
+pub const GRADIENT_CLIP: (f64, f64) = (1e-9, 1e9);
+/// Rows that a filter may ask of each user or item.
+pub const MAX_FILTER_ROWS: u32 = 1_000_000;
+/// Rows of a sample, and users that are ranked for.
+pub const MAX_DRAWN: u32 = u32::MAX;
+/// Smallest and largest rating that separates what is liked from what is not.
+pub const LIKED_FROM: (f64, f64) = (-1e6, 1e6);
 /// Folds of a cross-validation.
 pub const MAX_FOLDS: u32 = 100;
 /// First rows of each user that `per-user-first-n` takes.

@@ -17,15 +17,24 @@ const fn title(phase: Option<Phase>) -> &'static str {
     }
 }
 
-/// The position of the bar from 0 to 1 over all phases, as people feel them: most of a run is learning.
-fn overall(phase: Option<Phase>, share: Option<f64>) -> f64 {
-    let (from, to) = match phase {
-        None => (0.0, 0.02),
-        Some(Phase::Load) => (0.02, 0.15),
-        Some(Phase::Fit) => (0.15, 0.85),
-        Some(Phase::Evaluate) => (0.85, 1.0),
-    };
-    from + (to - from) * share.unwrap_or(0.0)
+/// Which of its parts a run is at, from 1; 0 before the first.
+const fn step(phase: Option<Phase>) -> u32 {
+    match phase {
+        None => 0,
+        Some(Phase::Load) => 1,
+        Some(Phase::Fit) => 2,
+        Some(Phase::Evaluate) => 3,
+    }
+}
+
+/// The parts of the bar, each from 0 to 1: what is behind is full, what is ahead is empty, and the part at work is as full as
+/// the words beside it say.
+fn parts(phase: Option<Phase>, share: Option<f64>) -> [f64; 3] {
+    [1, 2, 3].map(|part| match part.cmp(&step(phase)) {
+        std::cmp::Ordering::Less => 1.0,
+        std::cmp::Ordering::Equal => share.unwrap_or(0.0),
+        std::cmp::Ordering::Greater => 0.0,
+    })
 }
 
 fn detail(progress: Option<&Progress>) -> String {
@@ -52,7 +61,7 @@ pub(crate) fn ProgressLine(
     };
     let done = {
         let run = run.clone();
-        Memo::new(move |_| run.view.with(|view| overall(view.phase, view.share())))
+        Memo::new(move |_| run.view.with(|view| parts(view.phase, view.share())))
     };
     let elapsed = {
         let run = run.clone();
@@ -73,8 +82,14 @@ pub(crate) fn ProgressLine(
         if status.get() == RunStatus::Queued {
             return waiting();
         }
-        let tenths = (done.get() * 10.0).floor() / 10.0;
-        format!("{}, {} of the run done", title(phase.get()), share(tenths))
+        let at = step(phase.get());
+        let done = done.get().get((at as usize).wrapping_sub(1)).copied().unwrap_or(0.0);
+        let tenths = (done * 10.0).floor() / 10.0;
+        if at == 0 {
+            title(None).to_owned()
+        } else {
+            format!("Part {at} of 3: {}, {} done", title(phase.get()), share(tenths))
+        }
     });
     let server = run.origin == Origin::Server;
     let link = link();
@@ -85,7 +100,16 @@ pub(crate) fn ProgressLine(
                 <span class="progress-detail">{move || detail(progress.get().as_ref())}</span>
                 <span class="progress-time">{move || (elapsed.get() > 0.0).then(|| duration(elapsed.get()))}</span>
             </div>
-            <progress max="1" prop:value=move || done.get() aria-label="Progress of the run"></progress>
+            <div class="progress-parts">
+                {[Phase::Load, Phase::Fit, Phase::Evaluate].map(|part| view! {
+                    <progress
+                        max="1"
+                        prop:value=move || done.get()[step(Some(part)) as usize - 1]
+                        aria-label=title(Some(part))
+                        title=title(Some(part))
+                    ></progress>
+                }).collect_view()}
+            </div>
             <p class="visually-hidden" role="status" aria-live="polite">{move || spoken.get()}</p>
             <Show when=move || server && link.get() == Link::Reconnecting>
                 <p class="note" role="status">"The connection is interrupted. The run goes on; this page connects again by itself."</p>
@@ -99,11 +123,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bar_never_goes_back_from_phase_to_phase() {
+    fn the_part_at_work_is_as_full_as_the_words_say_and_nothing_goes_back() {
+        assert_eq!(parts(Some(Phase::Fit), Some(0.075)), [1.0, 0.075, 0.0]);
         let stages = [None, Some(Phase::Load), Some(Phase::Fit), Some(Phase::Evaluate)];
-        let places: Vec<f64> =
-            stages.iter().flat_map(|phase| [overall(*phase, None), overall(*phase, Some(1.0))]).collect();
-        assert!(places.windows(2).all(|pair| pair[0] <= pair[1]), "{places:?}");
-        assert_eq!(places.last(), Some(&1.0));
+        let fullness: Vec<f64> = stages
+            .iter()
+            .flat_map(|phase| [parts(*phase, None), parts(*phase, Some(1.0))])
+            .map(|parts| parts.iter().sum())
+            .collect();
+        assert!(fullness.windows(2).all(|pair| pair[0] <= pair[1]), "{fullness:?}");
+        assert_eq!(fullness.last(), Some(&3.0));
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Problems;
 use crate::builtin;
-use crate::limits::MAX_PATH_CHARS;
+use crate::limits::{LIKED_FROM, MAX_DRAWN, MAX_FILTER_ROWS, MAX_PATH_CHARS};
 
 /// `[dataset]` as written. Which fields apply depends on `source`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -243,14 +243,14 @@ impl DatasetSpec {
         };
         for (path, value) in [("dataset.min_user", self.min_user), ("dataset.min_item", self.min_item)] {
             if let Some(value) = value {
-                problems.range(path, value, 1, 1_000_000);
+                problems.range(path, value, 1, MAX_FILTER_ROWS);
             }
         }
         if let Some(sample) = self.sample {
-            problems.range("dataset.sample", sample, 1, u64::from(u32::MAX));
+            problems.range("dataset.sample", sample, 1, u64::from(MAX_DRAWN));
         }
         if let Some(threshold) = self.implicit_threshold {
-            problems.range("dataset.implicit_threshold", threshold, -1e6, 1e6);
+            problems.range("dataset.implicit_threshold", threshold, LIKED_FROM.0, LIKED_FROM.1);
         }
         let filters = Filters {
             min_user: self.min_user.unwrap_or(0),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Problems;
 use super::recommender::{RecommenderSpec, ResolvedRecommender};
 use crate::catalogue::Predicts;
-use crate::limits::MAX_METRICS;
+use crate::limits::{LIKED_FROM, MAX_DRAWN, MAX_METRICS};
 use crate::metric::{MetricKind, MetricName};
 
 /// `[evaluation]` as written.
@@ -180,9 +180,9 @@ impl EvaluationSpec {
                 "is `validation`, but no rows are held out for it; set split.validation_ratio (or split.validation with leave-last-out)",
             );
         }
-        problems.range("evaluation.threshold", self.threshold, -1e6, 1e6);
+        problems.range("evaluation.threshold", self.threshold, LIKED_FROM.0, LIKED_FROM.1);
         if let Some(users) = self.max_users {
-            problems.range("evaluation.max_users", users, 1, u64::from(u32::MAX));
+            problems.range("evaluation.max_users", users, 1, u64::from(MAX_DRAWN));
         }
     }
 }

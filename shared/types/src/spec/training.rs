@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Problems;
 use crate::catalogue::Entry;
-use crate::limits::{MAX_BATCH_SIZE, MAX_EPOCHS};
+use crate::limits::{GRADIENT_CLIP, LEARNING_RATE, MAX_BATCH_SIZE, MAX_EPOCHS, WEIGHT_DECAY};
 
 /// `[training]` as written; every field has a default.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -172,7 +172,7 @@ impl TrainingSpec {
             }
         }
         if let Some(clip) = self.gradient_clip {
-            problems.range("training.gradient_clip", clip, 1e-9, 1e9);
+            problems.range("training.gradient_clip", clip, GRADIENT_CLIP.0, GRADIENT_CLIP.1);
         }
         Some(Training {
             epochs: problems.range("training.epochs", self.epochs.unwrap_or(usual.epochs), 1, MAX_EPOCHS),
@@ -186,10 +186,15 @@ impl TrainingSpec {
             learning_rate: problems.range(
                 "training.learning_rate",
                 self.learning_rate.unwrap_or(usual.learning_rate),
-                1e-9,
-                1e3,
+                LEARNING_RATE.0,
+                LEARNING_RATE.1,
             ),
-            weight_decay: problems.range("training.weight_decay", self.weight_decay.unwrap_or(0.0), 0.0, 1e3),
+            weight_decay: problems.range(
+                "training.weight_decay",
+                self.weight_decay.unwrap_or(0.0),
+                WEIGHT_DECAY.0,
+                WEIGHT_DECAY.1,
+            ),
             loss,
             early_stopping: self.early_stopping,
             gradient_clip: self.gradient_clip,
