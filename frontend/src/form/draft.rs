@@ -15,8 +15,8 @@ pub(crate) struct SpecDraft {
     spec: ExperimentSpec,
     /// The TOML as it stands in its box.
     text: String,
-    /// Why the TOML cannot be read; the knobs rest until it can.
-    unreadable: Option<SpecError>,
+    /// Why the TOML cannot be read, when it cannot; the knobs rest until it can.
+    unreadable: Vec<SpecError>,
     /// Fields whose text has the wrong type, by path: the text and what is allowed.
     misfits: BTreeMap<String, (String, String)>,
     /// What is out of range or does not fit together.
@@ -33,7 +33,7 @@ impl SpecDraft {
     /// A draft of a spec, with its own TOML.
     pub(crate) fn of(spec: ExperimentSpec) -> Self {
         let mistakes = spec.resolve().err().map_or_else(Vec::new, |errors| errors.0);
-        Self { text: spec.to_toml(), spec, unreadable: None, misfits: BTreeMap::new(), mistakes }
+        Self { text: spec.to_toml(), spec, unreadable: Vec::new(), misfits: BTreeMap::new(), mistakes }
     }
 
     /// The last spec that could be read.
@@ -48,13 +48,13 @@ impl SpecDraft {
 
     /// Whether the TOML cannot be read now.
     pub(crate) const fn is_unreadable(&self) -> bool {
-        self.unreadable.is_some()
+        !self.unreadable.is_empty()
     }
 
     /// Everything that stands between the draft and a run, in the order of the spec.
     pub(crate) fn problems(&self) -> Vec<SpecError> {
-        if let Some(error) = &self.unreadable {
-            return vec![error.clone()];
+        if self.is_unreadable() {
+            return self.unreadable.clone();
         }
         let misfits = self.misfits.iter().map(|(path, (_, message))| SpecError::new(path.clone(), message.clone()));
         misfits.chain(self.mistakes.iter().cloned()).collect()
@@ -75,7 +75,7 @@ impl SpecDraft {
 
     /// Whether nothing stands between the draft and a run.
     pub(crate) fn is_runnable(&self) -> bool {
-        self.unreadable.is_none() && self.misfits.is_empty() && self.mistakes.is_empty()
+        self.unreadable.is_empty() && self.misfits.is_empty() && self.mistakes.is_empty()
     }
 
     /// The reader typed in the TOML box.
@@ -83,7 +83,7 @@ impl SpecDraft {
         match ExperimentSpec::from_toml(&text) {
             Ok(spec) => *self = Self { text, ..Self::of(spec) },
             Err(error) => {
-                self.unreadable = error.into_errors().0.into_iter().next();
+                self.unreadable = error.into_errors().0;
                 self.text = text;
             }
         }
@@ -92,7 +92,7 @@ impl SpecDraft {
     /// The reader typed in a field.
     pub(crate) fn type_field(&mut self, field: &Field, text: &str) {
         let outcome = field.kind.parse(text).and_then(|value| {
-            edit::set(&self.spec, &field.path, value).map_err(|error| match error.into_errors().0.pop() {
+            edit::set(&self.spec, &field.path, value).map_err(|error| match error.into_errors().0.into_iter().next() {
                 Some(error) => error.message,
                 None => field.kind.allowed(),
             })

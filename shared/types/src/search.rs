@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::metric::MetricName;
-use crate::spec::{ExperimentSpec, SpecError, SpecParseError};
+use crate::spec::{ExperimentSpec, SpecParseError};
 
 /// `[search]` as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ const MAX_VALUES: usize = 1000;
 /// The ranges of a space written as nested tables, `recommender.neighbours = { min = 5, max = 200 }` or `[5, 50, 200]`.
 ///
 /// # Errors
-/// [`SpecParseError::Field`], with the path below `at`.
+/// [`SpecParseError::Fields`], with the path below `at`.
 pub(crate) fn ranges(at: &str, space: &Value) -> Result<BTreeMap<String, Range>, SpecParseError> {
     let mut found = BTreeMap::new();
     if !space.is_null() {
@@ -133,7 +133,7 @@ pub(crate) fn ranges(at: &str, space: &Value) -> Result<BTreeMap<String, Range>,
 
 fn collect(at: &str, path: &str, value: &Value, found: &mut BTreeMap<String, Range>) -> Result<(), SpecParseError> {
     let here = if path.is_empty() { at.to_owned() } else { format!("{at}.{path}") };
-    let wrong = |message: &str| SpecParseError::Field(SpecError::new(here.clone(), message));
+    let wrong = |message: &str| SpecParseError::field(here.clone(), message);
     if let Value::Object(fields) = value
         && !fields.contains_key("min")
         && !fields.contains_key("max")
@@ -176,14 +176,14 @@ impl ExperimentSpec {
     /// The same spec with the value at `path` (as `recommender.factors`) replaced.
     ///
     /// # Errors
-    /// [`SpecParseError::Field`] when the field or its type does not fit.
+    /// [`SpecParseError::Fields`] when the field or its type does not fit.
     pub fn with_value(&self, path: &str, value: Value) -> Result<Self, SpecParseError> {
         let mut document = serde_json::to_value(self).unwrap_or_default();
         let mut place = &mut document;
         let mut names = path.split('.').peekable();
         while let Some(name) = names.next() {
             let Value::Object(fields) = place else {
-                return Err(SpecParseError::Field(SpecError::new(path, "is no field of a spec")));
+                return Err(SpecParseError::field(path, "is no field of a spec"));
             };
             if names.peek().is_none() {
                 fields.insert(name.to_owned(), value);

@@ -156,7 +156,11 @@ fn texts_that_are_no_spec_at_all_end_in_one_error() {
         ("5", "is 5; allowed: a section with fields"),
         ("null", "is empty; allowed: a section with fields"),
         (r#"{"version": 1, "dataset": []}"#, "dataset: is a list; allowed: a section with fields"),
-        (r#"{"version": 1, "dataset": null}"#, "dataset: is empty; allowed: a section with fields"),
+        (
+            r#"{"version": 1, "dataset": null}"#,
+            "dataset: is empty; allowed: a section with fields\n\
+         recommender: is missing; write a section [recommender]",
+        ),
     ] {
         assert_eq!(ExperimentSpec::from_json(json).unwrap_err().to_string(), message);
     }
@@ -203,4 +207,38 @@ fn a_document_without_metrics_measures_what_its_recommender_predicts() {
     };
     assert_eq!(metrics("item-mean"), ["rmse", "mae"]);
     assert_eq!(metrics("popularity"), ["ndcg@10", "hit@10", "recall@10", "coverage@10"]);
+}
+
+#[test]
+fn one_mistake_hides_no_other() {
+    let errors = ExperimentSpec::from_toml(
+        "version = 1\ntitel = \"x\"\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n[split]\nkind = \"random\"\ntest_ratio = 5.0\n\
+         [recommender]\nkind = \"mlp\"\n[training]\nepoch = 3\nepochs = \"three\"\nbatch_size = 0\n",
+    )
+    .unwrap_err()
+    .into_errors();
+    let mut paths: Vec<&str> = errors.0.iter().map(|error| error.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        ["split.test_ratio", "titel", "training.batch_size", "training.epoch", "training.epochs"],
+        "{errors}"
+    );
+}
+
+#[test]
+fn what_stands_for_a_mistake_is_not_reported() {
+    let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = 5\n[split]\nkind = \"rundom\"\n\
+        [recommender]\nkind = 7\nneighbours = 20\n[training]\nepochs = 0\n";
+    let errors = ExperimentSpec::from_toml(text).unwrap_err().into_errors();
+    let mut paths: Vec<&str> = errors.0.iter().map(|error| error.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["dataset.id", "recommender.kind", "split.kind", "training.epochs"], "{errors}");
+}
+
+#[test]
+fn what_is_missing_is_reported_beside_what_does_not_fit() {
+    let text = "[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n[recommender]\nkind = \"mlp\"\n[training]\nepoch = 3\n";
+    let errors = ExperimentSpec::from_toml(text).unwrap_err().to_string();
+    assert!(errors.contains("version: is missing") && errors.contains("training.epoch"), "{errors}");
 }

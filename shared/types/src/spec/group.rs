@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::parse::SpecParseError;
-use super::{ExperimentSpec, SpecError};
+use super::{ExperimentSpec, SpecError, SpecErrors};
 use crate::search::{Search, SearchMember, SearchSpec, ranges};
 
 /// The list of a group.
@@ -33,7 +33,7 @@ pub(super) struct Member {
 /// members' spaces are for `search`.
 ///
 /// # Errors
-/// [`SpecParseError::Field`], with the path inside the document.
+/// [`SpecParseError::Fields`], with the path inside the document.
 pub(super) fn members(mut document: Value) -> Result<Vec<Member>, SpecParseError> {
     let sections = document.as_object_mut();
     let list = sections.and_then(|sections| {
@@ -65,7 +65,7 @@ pub(super) fn search(document: Value) -> Result<Search, SpecParseError> {
     let search = read.map_err(|error| {
         let path = track.path().to_string();
         let path = if path == "." { SEARCH.to_owned() } else { format!("{SEARCH}.{path}") };
-        SpecParseError::Field(super::words::in_plain_words(path, &error.to_string()))
+        SpecParseError::Fields(SpecErrors(vec![super::words::in_plain_words(path, &error.to_string())]))
     })?;
     let shared = ranges("search.space", &search.space)?;
     let members = members(document)?
@@ -95,8 +95,13 @@ fn member(frame: &Value, index: usize, own: Value) -> Result<Member, SpecParseEr
     whole.remove("name");
     whole.extend(own);
     let spec = ExperimentSpec::from_value(Value::Object(whole)).map_err(|error| match error {
-        SpecParseError::Field(error) if OWN.iter().any(|name| error.path.starts_with(name)) => {
-            wrong(&format!("{at}.{}", error.path), error.message)
+        SpecParseError::Fields(SpecErrors(errors)) => {
+            let own = |error: &SpecError| OWN.iter().any(|name| error.path.starts_with(name));
+            let placed = |error: SpecError| match own(&error) {
+                true => SpecError::new(format!("{at}.{}", error.path), error.message),
+                false => error,
+            };
+            SpecParseError::Fields(SpecErrors(errors.into_iter().map(placed).collect()))
         }
         other => other,
     })?;
@@ -104,7 +109,7 @@ fn member(frame: &Value, index: usize, own: Value) -> Result<Member, SpecParseEr
 }
 
 fn wrong(path: &str, message: String) -> SpecParseError {
-    SpecParseError::Field(SpecError::new(path, message))
+    SpecParseError::field(path, message)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::search::Search;
 /// Dots in one TOML key. The spec has keys with one; each more makes the parsed tables one level deeper, and thousands
 /// would exhaust the stack.
 const MAX_KEY_DOTS: usize = 4;
+/// Mistakes that one reading looks for: each is a reading of its own, and nobody corrects more at once.
+const MAX_MISTAKES: usize = 20;
 /// Names in an assignment: `recommender`, then `components` and a number for each level of hybrids, then the parameter.
 const MAX_PATH: usize = 2 + 2 * MAX_NESTING;
 
@@ -29,9 +31,9 @@ pub enum SpecParseError {
         /// The parser's own words, with line and column.
         message: String,
     },
-    /// A field is unknown, missing, or of the wrong type.
+    /// Fields are unknown, missing, or of the wrong type: all that could be found in one reading.
     #[error("{0}")]
-    Field(SpecError),
+    Fields(SpecErrors),
     /// A `--set` that is not `key=value`.
     #[error("`{given}` is no assignment; write --set section.field=value, as --set training.epochs=5")]
     Assignment {
@@ -49,12 +51,17 @@ pub enum SpecParseError {
 }
 
 impl SpecParseError {
-    /// The same error as a list with a path, as the API answers it.
+    /// One field that does not fit.
+    pub(crate) fn field(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Fields(SpecErrors(vec![SpecError::new(path, message)]))
+    }
+
+    /// The same error as a list with paths, as the API answers it.
     pub fn into_errors(self) -> SpecErrors {
-        SpecErrors(vec![match self {
-            Self::Field(error) => error,
-            other => SpecError::new("", other.to_string()),
-        }])
+        match self {
+            Self::Fields(errors) => errors,
+            other => SpecErrors(vec![SpecError::new("", other.to_string())]),
+        }
     }
 }
 
@@ -117,7 +124,7 @@ impl ExperimentSpec {
     /// Reads parsed JSON.
     ///
     /// # Errors
-    /// [`SpecParseError::Field`].
+    /// [`SpecParseError::Fields`].
     pub fn from_value(value: serde_json::Value) -> Result<Self, SpecParseError> {
         // serde would take a list for a section, field by field in an order that nobody knows.
         if value.is_array() {
@@ -145,7 +152,7 @@ const SECTIONS: [&str; 8] =
     ["dataset", "split", "features", "recommender", "training", "engine", "strategy", "evaluation"];
 
 fn list_for_section(path: &str) -> SpecParseError {
-    SpecParseError::Field(SpecError::new(path, "is a list; allowed: a section with fields"))
+    SpecParseError::field(path, "is a list; allowed: a section with fields")
 }
 
 /// TOML with assignments, as JSON.
@@ -190,23 +197,71 @@ fn check_key_depth(text: &str) -> Result<(), SpecParseError> {
     Ok(())
 }
 
-/// Deserializes with the path of the field that does not fit, and chooses what a document without metrics measures.
-fn located(value: serde_json::Value) -> Result<ExperimentSpec, SpecParseError> {
+/// Deserializes, and chooses what a document without metrics measures. The deserializer stops at the first field that does not
+/// fit; the reading goes on with the default of that field, so that one mistake hides no other.
+fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseError> {
+    let mut mistakes = Vec::new();
+    let mut spec = loop {
+        match located_once(&value) {
+            Ok(spec) => break spec,
+            Err(mistake) => {
+                let goes_on = mistakes.len() < MAX_MISTAKES && amend(&mut value, &mistake.path);
+                mistakes.push(mistake);
+                if !goes_on {
+                    return Err(SpecParseError::Fields(SpecErrors(mistakes)));
+                }
+            }
+        }
+    };
+    spec.evaluation.choose_metrics(&spec.recommender);
+    if mistakes.is_empty() {
+        return Ok(spec);
+    }
+    // What was mistaken stands for something else now: what the ranges say of that, or of a section whose kind it is, would
+    // not be about the document.
+    let about_another = |error: &SpecError| {
+        mistakes.iter().any(|mistake: &SpecError| {
+            let chooses = mistake.path.strip_suffix(".kind").or_else(|| mistake.path.strip_suffix(".source"));
+            error.path.starts_with(chooses.unwrap_or(&mistake.path))
+        })
+    };
+    let ranges: Vec<SpecError> = spec.resolve().err().map_or_else(Vec::new, |errors| errors.0);
+    let ranges: Vec<SpecError> = ranges.into_iter().filter(|error| !about_another(error)).collect();
+    mistakes.extend(ranges);
+    Err(SpecParseError::Fields(SpecErrors(mistakes)))
+}
+
+/// Deserializes; the path and the words of the first field that does not fit.
+fn located_once(value: &serde_json::Value) -> Result<ExperimentSpec, SpecError> {
     let mut track = serde_path_to_error::Track::new();
     let spec: Result<ExperimentSpec, _> =
         Deserialize::deserialize(serde_path_to_error::Deserializer::new(value, &mut track));
-    let mut spec = spec.map_err(|error| {
+    spec.map_err(|error| {
         let path = track.path().to_string();
         let path = if path == "." { String::new() } else { path };
-        SpecParseError::Field(in_plain_words(path, &error.to_string()))
-    })?;
-    spec.evaluation.choose_metrics(&spec.recommender);
-    Ok(spec)
+        in_plain_words(path, &error.to_string())
+    })
+}
+
+/// Puts the default for the field at `path`, such as `training.epochs`, or takes away a field that has none; false where
+/// neither helps, as in a list.
+fn amend(value: &mut serde_json::Value, path: &str) -> bool {
+    let default = serde_json::to_value(ExperimentSpec::default()).unwrap_or_default();
+    let default = path.split('.').try_fold(&default, |place, name| place.get(name));
+    let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut sections = section.split('.').filter(|name| !name.is_empty());
+    let Some(section) = sections.try_fold(value, |place, name| place.get_mut(name)) else { return false };
+    let Some(section) = section.as_object_mut() else { return false };
+    match default {
+        // The same mistake again would be found for ever.
+        Some(default) => section.insert(name.to_owned(), default.clone()).as_ref() != Some(default),
+        None => section.remove(name).is_some(),
+    }
 }
 
 /// The same value in JSON, which has neither dates nor numbers that are not finite.
 fn as_json(path: &str, value: toml::Value) -> Result<serde_json::Value, SpecParseError> {
-    let wrong = |message: String| SpecParseError::Field(SpecError::new(path, message));
+    let wrong = |message: String| SpecParseError::field(path, message);
     Ok(match value {
         toml::Value::String(text) => text.into(),
         toml::Value::Integer(number) => number.into(),

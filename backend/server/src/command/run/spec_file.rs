@@ -30,7 +30,7 @@ pub(crate) enum SpecFileError {
         at: usize,
     },
     /// It does not parse, or a field does not fit.
-    #[error("{name}: {source}")]
+    #[error("{}", refusal(name, source))]
     Parse {
         /// The name as given.
         name: String,
@@ -54,6 +54,13 @@ pub(crate) enum SpecFileError {
         /// Every mistake.
         errors: SpecErrors,
     },
+}
+
+fn refusal(name: &str, source: &SpecParseError) -> String {
+    match source {
+        SpecParseError::Fields(errors) if errors.0.len() > 1 => list(name, errors),
+        one => format!("{name}: {one}"),
+    }
 }
 
 fn list(name: &str, errors: &SpecErrors) -> String {
