@@ -140,7 +140,7 @@ fn rubbish_ends_the_run_with_a_quotation() {
 fn a_gap_in_the_stream_breaks_the_protocol() {
     let output = Bench::new("seq=3; say '\"kind\":\"log\",\"message\":\"x\"'").run(&[]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("event 3 came where event 0 was due"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("its event has seq 3 where 0 was due"), "{}", stderr(&output));
 }
 
 #[test]

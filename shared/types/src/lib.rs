@@ -14,6 +14,7 @@ pub mod limits;
 pub mod metric;
 pub mod permalink;
 pub mod probe;
+pub mod protocol;
 pub mod recommend;
 pub mod search;
 pub mod spec;

@@ -1,5 +1,6 @@
 //! What a worker may say: its own run, an unbroken count, one end.
 
+use recspeed_types::protocol::{OutOfOrder, Protocol};
 use recspeed_types::{EventKind, RunEvent, RunId};
 
 use crate::store::RunTail;
@@ -22,31 +23,13 @@ pub(super) enum Breach {
         /// The start of the line.
         quoted: String,
     },
-    /// An event of another run.
-    #[error("line {line} speaks for run `{given}` instead of `{expected}`")]
-    OtherRun {
+    /// An event out of its order.
+    #[error("line {line} {wrong}")]
+    OutOfOrder {
         /// From 1.
         line: u64,
-        /// What it says.
-        given: String,
-        /// What it should say.
-        expected: String,
-    },
-    /// A gap or a repetition.
-    #[error("line {line} has seq {given} where {expected} was due")]
-    Gap {
-        /// From 1.
-        line: u64,
-        /// What it says.
-        given: u64,
-        /// What it should say.
-        expected: u64,
-    },
-    /// Words after the end.
-    #[error("line {line} comes after the last event")]
-    AfterTheEnd {
-        /// From 1.
-        line: u64,
+        /// How.
+        wrong: OutOfOrder,
     },
     /// Too many words.
     #[error("it sent more than {allowed} {what}")]
@@ -61,8 +44,7 @@ pub(super) enum Breach {
 /// Follows one attempt's lines.
 #[derive(Debug)]
 pub(super) struct Story {
-    run: RunId,
-    next_seq: u64,
+    protocol: Protocol,
     line: u64,
     bytes: u64,
     /// The last event, which is stored only when the process has gone.
@@ -72,7 +54,7 @@ pub(super) struct Story {
 impl Story {
     /// The story of `run`, continued from `tail`.
     pub(super) fn new(run: RunId, tail: RunTail) -> Self {
-        Self { run, next_seq: tail.next_seq, line: 0, bytes: 0, last: None }
+        Self { protocol: Protocol::new(run, tail.next_seq), line: 0, bytes: 0, last: None }
     }
 
     /// Takes a line: an event to store, or `None` for the last event, which is kept, and for an empty line.
@@ -95,30 +77,13 @@ impl Story {
                 .map(|c| if c.is_control() { ' ' } else { c })
                 .collect(),
         })?;
-        if self.last.is_some() {
-            return Err(Breach::AfterTheEnd { line: line_number });
-        }
-        let speaks_for = match &event.kind {
-            EventKind::Finished { summary } if event.run == self.run => &summary.run,
-            _ => &event.run,
-        };
-        if *speaks_for != self.run {
-            return Err(Breach::OtherRun {
-                line: line_number,
-                given: speaks_for.to_string(),
-                expected: self.run.to_string(),
-            });
-        }
-        if event.seq != self.next_seq {
-            return Err(Breach::Gap { line: line_number, given: event.seq, expected: self.next_seq });
-        }
-        if self.next_seq >= MAX_EVENTS {
+        if self.protocol.next_seq() >= MAX_EVENTS {
             return Err(Breach::TooMuch { allowed: MAX_EVENTS, what: "events" });
         }
         if self.bytes > MAX_BYTES {
             return Err(Breach::TooMuch { allowed: MAX_BYTES, what: "bytes" });
         }
-        self.next_seq += 1;
+        self.protocol.hear(&event).map_err(|wrong| Breach::OutOfOrder { line: line_number, wrong })?;
         if event.kind.is_last() {
             self.last = Some(event.kind);
             return Ok(None);
@@ -145,23 +110,22 @@ mod tests {
     }
 
     #[test]
-    fn a_story_continues_where_the_last_attempt_ended() {
+    fn a_story_continues_where_the_last_attempt_ended_and_keeps_its_end() {
         let mut story = story();
         assert_eq!(story.accept(&log("r1", 5)).unwrap().unwrap().seq, 5);
-        assert_eq!(story.accept(&log("r1", 7)), Err(Breach::Gap { line: 2, given: 7, expected: 6 }));
-        assert!(matches!(self::story().accept(&log("r1", 0)), Err(Breach::Gap { .. })));
+        let gap = story.accept(&log("r1", 7)).unwrap_err();
+        assert_eq!(gap.to_string(), "line 2 has seq 7 where 6 was due");
+        let end = br#"{"run":"r1","seq":6,"at_us":0,"kind":"failed","code":"data","cause":"c"}"#;
+        assert_eq!(story.accept(end), Ok(None));
+        let late = story.accept(&log("r1", 7)).unwrap_err();
+        assert_eq!(late, Breach::OutOfOrder { line: 4, wrong: OutOfOrder::AfterTheEnd });
+        assert!(matches!(story.into_last(), Some(EventKind::Failed { .. })));
     }
 
     #[test]
-    fn rubbish_other_runs_and_words_after_the_end_are_breaches() {
+    fn rubbish_is_a_breach() {
         assert!(matches!(story().accept(b"Segmentation fault"), Err(Breach::NoEvent { line: 1, .. })));
         assert!(matches!(story().accept(&[0xff, 0xfe, 0x00]), Err(Breach::NoEvent { .. })));
-        assert!(matches!(story().accept(&log("r2", 5)), Err(Breach::OtherRun { .. })));
-        let mut story = story();
-        let end = br#"{"run":"r1","seq":5,"at_us":0,"kind":"failed","code":"data","cause":"c"}"#;
-        assert_eq!(story.accept(end), Ok(None));
-        assert_eq!(story.accept(&log("r1", 6)), Err(Breach::AfterTheEnd { line: 2 }));
-        assert!(matches!(story.into_last(), Some(EventKind::Failed { .. })));
     }
 
     #[test]

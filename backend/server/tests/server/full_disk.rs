@@ -6,6 +6,11 @@ use serde_json::json;
 
 use crate::bench::{Bench, spec};
 
+/// The wish may share a batch with an event that does not fit any more, and fail with it.
+async fn limit(bench: &Bench, pages: u32) {
+    while bench.lab.store().limit_pages(pages).await.is_err() {}
+}
+
 #[tokio::test]
 async fn a_full_disk_fails_the_run_with_a_clear_sentence_and_loses_nothing() {
     let bench = Bench::new().await;
@@ -15,7 +20,7 @@ async fn a_full_disk_fails_the_run_with_a_clear_sentence_and_loses_nothing() {
 
     let run = bench.submit("bulky").await.id;
     bench.until_said(run.as_str(), 5).await;
-    bench.lab.store().limit_pages(1).await.unwrap();
+    limit(&bench, 1).await;
     // Reads go on; writes are refused with a sentence.
     tokio::time::sleep(Duration::from_millis(300)).await;
     // Half-empty pages still take a few small rows.
@@ -29,8 +34,7 @@ async fn a_full_disk_fails_the_run_with_a_clear_sentence_and_loses_nothing() {
     assert_eq!(bench.events(before.as_str()).await, story);
     assert_eq!(bench.guest("/healthz").await.0, StatusCode::OK);
 
-    // The wish may share a batch with an event that does not fit any more, and fail with it.
-    while bench.lab.store().limit_pages(1_000_000).await.is_err() {}
+    limit(&bench, 1_000_000).await;
     let record = bench.until_over(run.as_str()).await;
     assert_eq!(record.status, RunStatus::Failed);
     let failure = record.failure.unwrap();

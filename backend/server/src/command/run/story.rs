@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use recspeed_types::event::MeasuredOn;
+use recspeed_types::protocol::Protocol;
 use recspeed_types::{EventKind, RunEvent, RunId};
 
 use super::super::figures;
@@ -11,8 +12,7 @@ use super::worker::WorkerError;
 /// What a run has said so far.
 #[derive(Debug)]
 pub(super) struct Story {
-    run: RunId,
-    next_seq: u64,
+    protocol: Protocol,
     last: Option<EventKind>,
     checkpoint: Option<(String, u64)>,
     warnings: Vec<String>,
@@ -23,7 +23,7 @@ pub(super) struct Story {
 impl Story {
     /// The beginning of `run`.
     pub(super) const fn new(run: RunId) -> Self {
-        Self { run, next_seq: 0, last: None, checkpoint: None, warnings: Vec::new(), losses: Vec::new() }
+        Self { protocol: Protocol::new(run, 0), last: None, checkpoint: None, warnings: Vec::new(), losses: Vec::new() }
     }
 
     /// Takes the next event in.
@@ -31,17 +31,9 @@ impl Story {
     /// # Errors
     /// [`WorkerError::Protocol`] for another run's event, a gap in `seq`, or an event behind the last one.
     pub(super) fn hear(&mut self, event: RunEvent) -> Result<(), WorkerError> {
-        let broken = |what: String| Err(WorkerError::Protocol { what });
-        if event.run != self.run {
-            return broken(format!("it spoke for the run {} while it was asked for {}", event.run, self.run));
-        }
-        if event.seq != self.next_seq {
-            return broken(format!("event {} came where event {} was due", event.seq, self.next_seq));
-        }
-        if self.last.is_some() {
-            return broken(format!("event {} came after the end of the run", event.seq));
-        }
-        self.next_seq += 1;
+        self.protocol
+            .hear(&event)
+            .map_err(|wrong| WorkerError::Protocol { what: format!("its event {wrong}") })?;
         match event.kind {
             EventKind::Warning { message } => self.warnings.push(message),
             EventKind::Checkpoint { file, step, .. } => self.checkpoint = Some((file, step)),
@@ -101,26 +93,6 @@ mod tests {
 
     fn event(run: &str, seq: u64, kind: EventKind) -> RunEvent {
         RunEvent { run: RunId::new(run).unwrap(), seq, at_us: 0, kind }
-    }
-
-    fn log() -> EventKind {
-        EventKind::Log { message: "hello".into() }
-    }
-
-    #[test]
-    fn gaps_strangers_and_words_after_the_end_break_the_protocol() {
-        let story = || Story::new(RunId::new("r1").unwrap());
-        let mut fine = story();
-        fine.hear(event("r1", 0, log())).unwrap();
-        fine.hear(event("r1", 1, log())).unwrap();
-        let gap = fine.hear(event("r1", 3, log())).unwrap_err().to_string();
-        assert!(gap.contains("event 3 came where event 2 was due"), "{gap}");
-        let stranger = story().hear(event("r2", 0, log())).unwrap_err().to_string();
-        assert!(stranger.contains("it spoke for the run r2"), "{stranger}");
-        let code = recspeed_types::FailureCode::Internal;
-        fine.hear(event("r1", 2, EventKind::Failed { code, cause: "c".into(), detail: String::new() })).unwrap();
-        let late = fine.hear(event("r1", 3, log())).unwrap_err().to_string();
-        assert!(late.contains("after the end"), "{late}");
     }
 
     #[test]
