@@ -72,7 +72,7 @@ def compare(title, command, entries, budget):
         median = statistics.median(row["seconds"])
         ratio = "" if base is None or label == entries[0][0] else f"{median / base:.2f}"
         lines.append(f"| {name} | {show(median)} | {show(min(row['seconds']))} to {show(max(row['seconds']))} | "
-                     f"{len(row['seconds'])} | {ratio} | {row['peak'] / 2**20:.0f} MiB |")
+                     f"{len(row['seconds'])} | {ratio} | {mebibytes(row['peak'])} |")
     notes = [f"{row['name']}: {row['note']}" for row in gathered.values() if row.get("note")]
     lines += ["", *[f"- {note}" for note in notes], "", f"Budget: {budget}", ""]
     return "\n".join(lines)
@@ -201,6 +201,11 @@ def page_cost():
             f"| main program after brotli | {answer['bytes']['page'] / 1000:.0f} KB | | 300 KB |",
             f"| in-tab runner after brotli | {answer['bytes']['runner'] / 1000:.0f} KB | | 900 KB |", ""]
     return "\n".join(rows)
+
+
+def mebibytes(peak):
+    """A tab does not tell what its process holds."""
+    return f"{peak / 2**20:.0f} MiB" if peak else "not told"
 
 
 def show(seconds):

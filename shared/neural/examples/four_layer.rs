@@ -3,6 +3,8 @@
 //! `cargo run --release -p recspeed-neural --example four_layer -- [RUNS] [HIDDEN]` prints one JSON object: the
 //! seconds of each of RUNS fits (default 9) with three hidden layers of HIDDEN (default 64), one warm-up before.
 
+mod support;
+
 use std::time::Instant;
 
 use recspeed_data::generate;
@@ -45,8 +47,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let info = last.ok_or("no run")?;
     println!(
-        r#"{{"name":"Recspeed, Burn flex","version":"{}","seconds":{seconds:?},"note":"{} rows, {} epochs, batch {}, hidden {hidden}, {} parameters, last loss {}"}}"#,
+        r#"{{"name":"Recspeed, Burn flex","version":"{}","seconds":{seconds:?},"peak_bytes":{},"note":"{} rows, {} epochs, batch {}, hidden {hidden}, {} parameters, last loss {}"}}"#,
         recspeed_neural::BURN_VERSION,
+        support::peak_bytes(),
         rows.len(),
         info.epochs,
         training.batch_size,

@@ -4,6 +4,8 @@
 //! `batch_size=128` belong to the training, `kind=sasrec` names the model, everything else is one of its parameters. Prints one
 //! JSON object a call: the seconds of each epoch after the first.
 
+mod support;
+
 use std::time::Instant;
 
 use recspeed_data::{ReadLimits, read_ratings, split};
@@ -85,17 +87,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         r#"{{"name":"Recspeed, {kind}, {}","version":"{}","seconds":{counted:?},"peak_bytes":{},"note":"{} parameters, {} steps an epoch, last loss {:.4}"}}"#,
         trained.loss.as_str(),
         recspeed_neural::BURN_VERSION,
-        peak_bytes(),
+        support::peak_bytes(),
         fitted.info.parameters,
         fitted.info.steps / u64::from(fitted.info.epochs.max(1)),
         clock.loss,
     );
     Ok(())
-}
-
-/// The process's largest resident size; 0 where the system does not say.
-fn peak_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
 }

@@ -97,9 +97,9 @@ fn member(frame: &Value, index: usize, own: Value) -> Result<Member, SpecParseEr
     let spec = ExperimentSpec::from_value(Value::Object(whole)).map_err(|error| match error {
         SpecParseError::Fields(SpecErrors(errors)) => {
             let own = |error: &SpecError| OWN.iter().any(|name| error.path.starts_with(name));
-            let placed = |error: SpecError| match own(&error) {
-                true => SpecError::new(format!("{at}.{}", error.path), error.message),
-                false => error,
+            let placed = |error: SpecError| {
+                let path = if own(&error) { format!("{at}.{}", error.path) } else { error.path };
+                SpecError::new(path, error.message)
             };
             SpecParseError::Fields(SpecErrors(errors.into_iter().map(placed).collect()))
         }

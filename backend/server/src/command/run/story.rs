@@ -31,9 +31,7 @@ impl Story {
     /// # Errors
     /// [`WorkerError::Protocol`] for another run's event, a gap in `seq`, or an event behind the last one.
     pub(super) fn hear(&mut self, event: RunEvent) -> Result<(), WorkerError> {
-        self.protocol
-            .hear(&event)
-            .map_err(|wrong| WorkerError::Protocol { what: format!("its event {wrong}") })?;
+        self.protocol.hear(&event).map_err(|wrong| WorkerError::Protocol { what: format!("its event {wrong}") })?;
         match event.kind {
             EventKind::Warning { message } => self.warnings.push(message),
             EventKind::Checkpoint { file, step, .. } => self.checkpoint = Some((file, step)),
