@@ -1,5 +1,6 @@
 //! `recspeed schema`, `recspeed recommenders` and `recspeed data` as programs: output, statuses, closed pipes.
 
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Output, Stdio};
 
 use recspeed_types::catalogue;
@@ -107,4 +108,48 @@ fn data_that_are_not_here_are_named_with_the_remedy() {
     assert!(said.contains("http://127.0.0.1:9/u.data cannot be reached"), "{said}");
     assert!(said.contains("run `recspeed data import FILE --name movielens-100k --format movielens`"), "{said}");
     assert!(said.contains("licence: Research use"), "{said}");
+}
+
+/// A server that gives `body` once.
+fn serve_once(body: Vec<u8>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/u.data", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let _ = socket.read(&mut [0; 4096]).unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        socket.write_all(head.as_bytes()).and_then(|()| socket.write_all(&body)).unwrap();
+    });
+    url
+}
+
+#[test]
+fn a_fetched_file_that_is_not_its_owners_is_refused_unless_accepted() {
+    let home = home();
+    let fetch = |more: &[&str]| {
+        let url = serve_once(b"1\t2\t3\t881250949\n".to_vec());
+        recspeed(&home, &[&["data", "fetch", "movielens-100k", "--from", &url], more].concat())
+    };
+    let refused = fetch(&[]);
+    assert_eq!(refused.status.code(), Some(4));
+    let said = text(&refused.stderr);
+    assert!(said.contains("is another file than its owner's") && said.contains("--accept-changed"), "{said}");
+    assert!(!text(&recspeed(&home, &["data", "list"]).stdout).contains("movielens-100k (here)"));
+    let accepted = fetch(&["--accept-changed"]);
+    assert!(accepted.status.success(), "{}", text(&accepted.stderr));
+    assert!(text(&recspeed(&home, &["data", "list"]).stdout).contains("movielens-100k (here)"));
+}
+
+#[test]
+fn the_owners_movielens_file_is_known_by_its_hash() {
+    let Some(data) = std::env::var_os("RECSPEED_DATA") else {
+        eprintln!("skipped: RECSPEED_DATA is not set");
+        return;
+    };
+    let atomic = std::fs::read(std::path::Path::new(&data).join("ml-100k/ml-100k.inter")).unwrap();
+    // The atomic file is the owner's below a line of names.
+    let rows = &atomic[1 + atomic.iter().position(|&byte| byte == b'\n').unwrap()..];
+    let fetched = recspeed(&home(), &["data", "fetch", "movielens-100k", "--from", &serve_once(rows.to_vec())]);
+    assert!(fetched.status.success(), "{}", text(&fetched.stderr));
+    assert!(text(&fetched.stdout).contains("100,000 rows"), "{}", text(&fetched.stdout));
 }

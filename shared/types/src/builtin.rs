@@ -73,6 +73,8 @@ pub struct PublicDataset {
     pub title: &'static str,
     /// Public address.
     pub url: &'static str,
+    /// SHA-256 of the owner's file, where it is known beyond doubt.
+    pub sha256: Option<&'static str>,
     /// Format of the ratings file, as in a spec.
     pub format: crate::spec::DataFormat,
     /// Who made it and where it is described.
@@ -83,13 +85,14 @@ pub struct PublicDataset {
     pub citation: &'static str,
 }
 
-/// The public data sets, by name. Their owners publish no checksums for every file: the first fetch records one, and
-/// every later use is held against it.
+/// The public data sets, by name. Where no checksum of the owner's file is known, the first fetch records one, and every later
+/// fetch is held against it.
 pub static PUBLIC_DATASETS: &[PublicDataset] = &[
     PublicDataset {
         id: "amazon-beauty",
         title: "Amazon Beauty ratings, 1998 to 2014",
         url: "https://snap.stanford.edu/data/amazon/productGraph/categoryFiles/ratings_Beauty.csv",
+        sha256: None,
         format: crate::spec::DataFormat::AmazonCsv,
         source: "Julian McAuley, Amazon product data",
         licence: "For research; see the owner's page",
@@ -99,6 +102,8 @@ pub static PUBLIC_DATASETS: &[PublicDataset] = &[
         id: "movielens-100k",
         title: "MovieLens 100K",
         url: "https://files.grouplens.org/datasets/movielens/ml-100k/u.data",
+        // `u.data` of the archive whose MD5 GroupLens publishes; frozen since 1998.
+        sha256: Some("06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490"),
         format: crate::spec::DataFormat::Movielens,
         source: "GroupLens, University of Minnesota",
         licence: "Research use; redistribution only with permission",

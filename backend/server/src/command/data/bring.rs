@@ -70,7 +70,7 @@ pub(super) fn fetch(args: FetchArgs) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-/// Downloads, holds the file against the recorded hash, imports it, records its hash.
+/// Downloads, holds the file against the hash of the first fetch or of the owner's file, imports it, records its hash.
 fn bring(
     home: &DataHome,
     entry: &'static PublicDataset,
@@ -98,9 +98,14 @@ fn bring(
     let found = sha256_of(&part).map_err(|cause| DataError::Read { path: part.display().to_string(), cause })?;
     let recorded_at = folder.join(entry.id).with_extension("sha256");
     let recorded = fs::read_to_string(&recorded_at).unwrap_or_default().trim().to_owned();
+    let (recorded, known) = if recorded.is_empty() {
+        (entry.sha256.unwrap_or_default().to_owned(), "its owner's")
+    } else {
+        (recorded, "the one that was first fetched")
+    };
     if !recorded.is_empty() && recorded != found && !accept_changed {
         let _ = fs::remove_file(&part);
-        return Err(DataError::Changed { url: url.to_owned(), found, recorded });
+        return Err(DataError::Changed { url: url.to_owned(), found, recorded, known });
     }
     let imported =
         places::import(home, &part, entry.id, Reading { format: entry.format, columns: &ColumnNames::default() });

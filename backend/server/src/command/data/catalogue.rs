@@ -82,7 +82,7 @@ fn as_json(imported: &[UploadRecord]) -> serde_json::Value {
     let public = PUBLIC_DATASETS.iter().map(|entry| {
         json!({
             "id": entry.id, "title": entry.title, "url": entry.url, "format": entry.format, "source": entry.source,
-            "licence": entry.licence, "citation": entry.citation,
+            "licence": entry.licence, "citation": entry.citation, "sha256": entry.sha256,
             "here": imported.iter().any(|record| record.name == entry.id),
         })
     });

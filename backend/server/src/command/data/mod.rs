@@ -260,17 +260,19 @@ pub(crate) enum DataError {
         /// Its format.
         format: &'static str,
     },
-    /// The file is not the one that was fetched before.
+    /// The file is not the owner's, or not the one that was fetched before.
     #[error(
-        "{url} has changed since it was first fetched: its SHA-256 is {found}, recorded is {recorded}; results on the two do not compare. To take the new file, add --accept-changed"
+        "{url} is another file than {known}: its SHA-256 is {found}, not {recorded}; results on the two do not compare. To take it all the same, add --accept-changed"
     )]
     Changed {
         /// The address.
         url: String,
         /// Of the file that came.
         found: String,
-        /// Of the first file.
+        /// Of the known file.
         recorded: String,
+        /// Which that is.
+        known: &'static str,
     },
 }
 
