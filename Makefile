@@ -59,8 +59,8 @@ wasm-check: ## Every shared crate compiles for the browser
 browser: test-setup build ## The page in a real browser
 	tests/browser/run.sh
 
-bench: test-setup build ## Measure against the peers and write docs/benchmarks.md
-	tests/bench/run.sh
+bench: test-setup build ## Measure against the peers and write docs/benchmarks.md; ONLY='item-knn' for the sections of that title
+	tests/bench/run.sh '$(ONLY)'
 
 clean: ## Remove what was built
 	rm -rf target dist .tools

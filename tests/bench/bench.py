@@ -1,19 +1,23 @@
 """Measures the lab beside its peers and writes docs/benchmarks.md.
 
+    tests/bench/run.sh [--only REGEX]
+
 Each comparison is one run: ours and the peers in turn, ROUNDS times, so that a machine whose speed drifts slows them alike.
-A figure is the median over all repeats of all rounds; the spread is the smallest and the largest.
+A figure is the median over all repeats of all rounds; the spread is the smallest and the largest. With --only, sections whose
+title matches are measured again and the others stay; each section says when and at which commit it was measured.
 Standard library only; the peers run in the virtual environment of run.sh.
 """
 
-import datetime
+import argparse
 import json
 import os
-import platform
+import re
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+import document
 import machines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,9 +47,15 @@ def peer(task, *arguments):
     return [PYTHON, ROOT / "tests" / "bench" / "peers.py", task, *arguments]
 
 
-def compare(title, command, entries, budget):
-    """Runs the entries in turn; the first is ours, the last is what the budget speaks of."""
-    print(f"{title} …", file=sys.stderr, flush=True)
+def compare(title, entries, budget, asked=None, why=""):
+    """A section that runs the entries in turn. `asked` lists (entry, peer, factor): the entry is to be factor times as fast as
+    the peer; left out, the first entry is to be as fast as each other that is not of ours. `why` explains a miss."""
+    if asked is None:
+        asked = [(entries[0][0], label, 1) for label, _ in entries[1:] if label != "fast"]
+    return title, lambda: table(entries, budget, asked, why)
+
+
+def table(entries, budget, asked, why):
     gathered = {}
     for _ in range(ROUNDS):
         for label, line in entries:
@@ -59,23 +69,39 @@ def compare(title, command, entries, budget):
                 row["name"] = answer.get("name", label)
                 row["version"] = answer.get("version", "")
                 row["note"] = answer.get("note", "")
-    first = gathered.get(entries[0][0], {"seconds": []})["seconds"]
-    base = statistics.median(first) if first else None
-    lines = [f"## {title}", "", f"`{command}`", "", "| what | median | smallest to largest | repeats | ours is … times as fast | peak memory |",
+    medians = {label: statistics.median(row["seconds"]) for label, row in gathered.items() if row["seconds"]}
+    base = medians.get(entries[0][0])
+    lines = ["| what | median | smallest to largest | repeats | ours is … times as fast | peak memory |",
              "|---|---|---|---|---|---|"]
     for label, _ in entries:
         row = gathered.get(label, {"seconds": [], "peak": 0, "failed": "it printed nothing"})
         name = f"{row.get('name', label)} {row.get('version', '')}".strip()
-        if not row["seconds"]:
+        if label not in medians:
             lines.append(f"| {name} | failed: {row.get('failed')} | | | | |")
             continue
-        median = statistics.median(row["seconds"])
+        median = medians[label]
         ratio = "" if base is None or label == entries[0][0] else f"{median / base:.2f}"
         lines.append(f"| {name} | {show(median)} | {show(min(row['seconds']))} to {show(max(row['seconds']))} | "
                      f"{len(row['seconds'])} | {ratio} | {mebibytes(row['peak'])} |")
     notes = [f"{row['name']}: {row['note']}" for row in gathered.values() if row.get("note")]
-    lines += ["", *[f"- {note}" for note in notes], "", f"Budget: {budget}", ""]
-    return "\n".join(lines)
+    names = {label: row.get("name", label) for label, row in gathered.items()}
+    return "\n".join([*lines, "", *[f"- {note}" for note in notes], *[""] * bool(notes), f"Budget: {budget}", "",
+                      *verdicts(medians, names, asked, why), ""])
+
+
+def verdicts(medians, names, asked, why):
+    """What became of the budget, in a sentence for each peer."""
+    missed, sentences = False, []
+    for mine, peer, factor in asked:
+        if mine not in medians or peer not in medians:
+            sentences.append(f"Not measured: {names.get(mine, mine)} beside {names.get(peer, peer)}.")
+            continue
+        ratio = medians[peer] / medians[mine]
+        held = ratio >= factor
+        missed = missed or not held
+        wanted = f" ({factor} asked)" if factor != 1 else ""
+        sentences.append(f"{'Held' if held else '**Missed**'}: {names[mine]} is {ratio:.2f} times as fast as {names[peer]}{wanted}.")
+    return [" ".join(sentences + [why] * (missed and bool(why)))]
 
 
 def method(kind, path, *settings, ranked=False, repeats=5):
@@ -89,31 +115,31 @@ def classical(movielens, beauty, csv):
 
     def item_knn(path, title):
         entries = [("ours", method("item-knn", path))] + [(name, peer(task, path)) for name, task in knn]
-        return compare(f"item-knn, cosine, 50 neighbours: {title}", "make bench", entries, "faster than both.")
+        return compare(f"item-knn, cosine, 50 neighbours: {title}", entries, "faster than both.")
 
     slim = ["l1=94.3", "l2=848.7"]
     return [
         item_knn(movielens, "MovieLens-100K (943 × 1,682, 100,000 ratings)"),
         item_knn(beauty, "Beauty 5-core"),
         item_knn(csv, "beauty-synthetic (2 million rows)"),
-        compare("BPR, 64 factors, 20 epochs: MovieLens-100K", "make bench", [
+        compare("BPR, 64 factors, 20 epochs: MovieLens-100K", [
             ("exact", method("bpr", movielens, *bpr)), ("fast", method("bpr", movielens, *bpr, "mode=fast")),
             ("implicit", peer("bpr_implicit", movielens)), ("skrecsys", peer("bpr_skrecsys", movielens))],
             "faster than both. Ours repeats to the bit in its exact mode, on one thread; the fast mode and implicit do not."),
-        compare("BPR, 64 factors, 20 epochs: Beauty 5-core", "make bench", [
+        compare("BPR, 64 factors, 20 epochs: Beauty 5-core", [
             ("exact", method("bpr", beauty, *bpr)), ("fast", method("bpr", beauty, *bpr, "mode=fast")),
             ("implicit", peer("bpr_implicit", beauty)), ("skrecsys", peer("bpr_skrecsys", beauty))],
             "faster than both."),
-        compare("Biased matrix factorization, 100 factors, 20 epochs: MovieLens-100K", "make bench", [
+        compare("Biased matrix factorization, 100 factors, 20 epochs: MovieLens-100K", [
             ("exact", method("biased-mf", movielens)), ("fast", method("biased-mf", movielens, "mode=fast")),
             ("Surprise", peer("biased_mf_surprise", movielens, "--repeats", "2"))], "faster than Surprise."),
-        compare("SVD++, 20 factors, 20 epochs: MovieLens-100K", "make bench", [
+        compare("SVD++, 20 factors, 20 epochs: MovieLens-100K", [
             ("ours", method("svd++", movielens)), ("Surprise", peer("svdpp_surprise", movielens, "--repeats", "1"))],
             "faster than Surprise."),
-        compare("EASE, λ = 500: MovieLens-100K", "make bench", [
+        compare("EASE, λ = 500: MovieLens-100K", [
             ("ours", method("ease", movielens)), ("skrecsys", peer("ease_skrecsys", movielens))],
             "no slower than skrecsys."),
-        compare("SLIM, α = 1, l1 ratio .1, 100 neighbours: MovieLens-100K", "make bench", [
+        compare("SLIM, α = 1, l1 ratio .1, 100 neighbours: MovieLens-100K", [
             ("ours", method("slim", movielens, *slim)), ("skrecsys", peer("slim_skrecsys", movielens, "--repeats", "2"))],
             "no slower than skrecsys."),
     ]
@@ -121,12 +147,10 @@ def classical(movielens, beauty, csv):
 
 def growth(csv):
     """Seconds of a fit against the number of rows, each in a process of its own."""
-    print("cost against size …", file=sys.stderr, flush=True)
     sizes = [10_000, 100_000, 1_000_000, 2_000_000]
     methods = [("popularity",), ("item-knn",), ("als-implicit", "iterations=1"), ("als-explicit", "iterations=1"),
                ("biased-mf", "iterations=1"), ("svd++", "iterations=1"), ("bpr", "iterations=1"), ("warp", "iterations=1")]
-    lines = ["## Cost against size", "",
-             "One fit of the first rows of beauty-synthetic, one round of the methods that go over their data again and again, after an "
+    lines = ["One fit of the first rows of beauty-synthetic, one round of the methods that go over their data again and again, after an "
              "uncounted fit; and the whole process's peak memory.", "",
              "| method | " + " | ".join(f"{size:,} rows" for size in sizes) + " | time per row, last against first |",
              "|---|" + "---|" * (len(sizes) + 1)]
@@ -149,9 +173,7 @@ def growth(csv):
 
 def spread(movielens):
     """What racing costs: the metrics of five exact runs of one seed each, and of five fast runs of one seed."""
-    print("spread of the fast mode …", file=sys.stderr, flush=True)
-    lines = ["## Exact and fast mode: MovieLens-100K", "",
-             "`recspeed run` with `recommender.mode`, five runs each. Exact: seeds 1 to 5, because one seed always gives the same; "
+    lines = ["`recspeed run` with `recommender.mode`, five runs each. Exact: seeds 1 to 5, because one seed always gives the same; "
              "fast: seed 1 five times, so that all of the spread is the threads' race.", "",
              "| method | metric | exact, seeds 1 to 5: mean ± sd | exact, seed 1 twice | fast, seed 1: mean ± sd | "
              "largest difference | exact fit | fast fit |",
@@ -186,15 +208,14 @@ U1 = 'kind = "contiguous-fold"\nfolds = 5\nfold = 1\n'
 
 def page_cost():
     """Size and speed of the page itself, against the design's budgets."""
-    print("the page …", file=sys.stderr, flush=True)
     answer = call(["node", ROOT / "tests" / "browser" / "page-cost.mjs"])[0]
     if "failed" in answer:
-        return f"## The page\n\nfailed: {answer['failed']}\n"
+        return f"failed: {answer['failed']}\n"
 
     def times(key):
         return f"{show(statistics.median(answer[key]))} | {show(answer[key][0])} to {show(answer[key][-1])}"
 
-    rows = ["## The page", "", "`node tests/browser/page-cost.mjs`, loopback, a fresh profile each time, Chromium " + answer["browser"], "",
+    rows = ["`node tests/browser/page-cost.mjs`, loopback, a fresh profile each time, Chromium " + answer["browser"], "",
             "| what | median | smallest to largest | budget |", "|---|---|---|---|",
             f"| first contentful paint | {times('first')} | 600 ms |",
             f"| interactive | {times('interactive')} | 1.5 s |",
@@ -212,67 +233,61 @@ def show(seconds):
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def processor():
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def main():
-    WORK.mkdir(parents=True, exist_ok=True)
-    csv = WORK / "beauty-synthetic.csv"
-    if not csv.exists():
-        subprocess.run([RELEASE / "recspeed", "data", "generate", "beauty-synthetic", "--seed", "42", "--out", csv], check=True)
-    parts = [head()]
-    parts.append(compare(
-        "2,023,070 CSV rows into columns with ids", "make bench", [
+def sections(csv):
+    """Titles and what measures them, in the order of the document."""
+    four_layer = [("ours", ours("four_layer")), ("tab", ["node", ROOT / "tests" / "browser" / "time-in-tab.mjs"]),
+                  ("keras", peer("four_layer_keras")), ("torch", peer("four_layer_pytorch"))]
+    yield compare(
+        "2,023,070 CSV rows into columns with ids", [
             ("ours", ours("read_csv", csv)), ("arrow", peer("csv_pyarrow", csv)), ("pandas", peer("csv_pandas", csv)),
             ("arrow text", peer("csv_pyarrow_strings", csv)), ("polars text", peer("csv_polars_strings", csv)),
             ("polars", peer("csv_polars", csv))],
         "faster than Polars and PyArrow reading the same file into the same thing, columns with encoded ids. The rows "
-        "\"ids left as text\" do less: they are shown as the floor."))
-    parts.append(compare(
-        "Four-layer network, 10,000 rows × 3 epochs, batch 64, hidden 64", "make bench", [
-            ("ours", ours("four_layer")), ("tab", ["node", ROOT / "tests" / "browser" / "time-in-tab.mjs"]),
-            ("keras", peer("four_layer_keras")), ("torch", peer("four_layer_pytorch"))],
-        "flex at least 5 times as fast as PyTorch eager and 10 times as fast as Keras; in the tab at least twice as fast as PyTorch."))
+        "\"ids left as text\" do less: they are shown as the floor.",
+        asked=[("ours", "arrow", 1), ("ours", "polars", 1)])
+    yield compare(
+        "Four-layer network, 10,000 rows × 3 epochs, batch 64, hidden 64", four_layer,
+        "flex at least 5 times as fast as PyTorch eager and 10 times as fast as Keras; in the tab at least twice as fast as PyTorch.",
+        asked=[("ours", "torch", 5), ("ours", "keras", 10), ("tab", "torch", 2)])
     if DATA:
         beauty = Path(DATA) / "amazon-beauty" / "beauty-5core-sequences.txt"
-        parts.append(compare(
-            "Implicit ALS, 64 factors, per iteration: Beauty 5-core (22,363 × 12,101, 198,502 entries)", "make bench",
+        yield compare(
+            "Implicit ALS, 64 factors, per iteration: Beauty 5-core (22,363 × 12,101, 198,502 entries)",
             [("ours", ours("als_iteration", beauty)), ("implicit", peer("als_implicit", beauty))],
-            "no slower than implicit on the same machine, threads and factors."))
-        parts.append(compare(
-            "Implicit ALS, 64 factors, per iteration: beauty-synthetic (2 million rows)", "make bench",
+            "no slower than implicit on the same machine, threads and factors.")
+        yield compare(
+            "Implicit ALS, 64 factors, per iteration: beauty-synthetic (2 million rows)",
             [("ours", ours("als_iteration", csv)), ("implicit", peer("als_implicit", csv, "--repeats", "2"))],
-            "no slower than implicit on the same machine, threads and factors."))
-        parts.append(compare(
-            "Full ranking, 22,363 users × 12,101 items, d = 64, top 10", "make bench",
+            "no slower than implicit on the same machine, threads and factors.")
+        yield compare(
+            "Full ranking, 22,363 users × 12,101 items, d = 64, top 10",
             [("ours", ours("full_ranking", beauty)), ("implicit", peer("full_ranking", beauty))],
-            "no slower than implicit's top-k; never a full score matrix (1.08 GB) in memory."))
+            "no slower than implicit's top-k; never a full score matrix (1.08 GB) in memory.")
         movielens = Path(DATA) / "ml-100k" / "ml-100k.inter"
-        parts += classical(movielens, beauty, csv)
-        parts.append(spread(movielens))
+        yield from classical(movielens, beauty, csv)
+        yield "Exact and fast mode: MovieLens-100K", lambda: spread(movielens)
+        yield from machines.comparisons(compare, ours, PYTHON, Path(DATA), csv)
     else:
-        parts.append("The ALS and ranking rows need real data: set `RECSPEED_DATA`.\n")
-    parts.append(growth(csv))
-    parts += machines.comparisons(compare, ours, PYTHON, DATA, csv)
-    parts.append(page_cost())
-    (ROOT / "docs" / "benchmarks.md").write_text("\n".join(parts))
+        print("bench: the sections on real data keep what they have: set RECSPEED_DATA", file=sys.stderr)
+    yield "Cost against size", lambda: growth(csv)
+    yield "The page", page_cost
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", type=re.compile, default=re.compile(""), help="measure the sections whose title matches")
+    only = parser.parse_args().only
+    WORK.mkdir(parents=True, exist_ok=True)
+    csv = WORK / "beauty-synthetic.csv"
+    if not csv.exists():
+        subprocess.run([RELEASE / "recspeed", "data", "generate", "beauty-synthetic", "--seed", "42", "--out", csv], check=True)
+    wanted = list(sections(csv))
+    written = document.Document(ROOT / "docs" / "benchmarks.md", [title for title, _ in wanted])
+    for title, measure in wanted:
+        if only.search(title):
+            print(f"{title} …", file=sys.stderr, flush=True)
+            written.put(title, measure(), ROUNDS, THREADS)
     print("wrote docs/benchmarks.md", file=sys.stderr)
-
-
-def head():
-    rust = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip()
-    return "\n".join([
-        "# Benchmarks", "",
-        "Written by `make bench`; do not edit. Each comparison alternates ours and the peers "
-        f"{ROUNDS} times in one run; the figure is the median of all repeats. The machine is shared and noisy: read the ratios.", "",
-        f"- date: {datetime.date.today().isoformat()}",
-        f"- machine: {processor()}, {os.cpu_count()} cores, Linux {platform.release()}",
-        f"- threads: {THREADS}; warm file cache; one uncounted call first",
-        f"- {rust}; Python {platform.python_version()}; peers pinned in `tests/bench/requirements.txt`", ""])
 
 
 if __name__ == "__main__":

@@ -18,21 +18,19 @@ RANK = 10
 
 
 def comparisons(compare, ours, python, data, csv):
-    """The rows of docs/benchmarks.md; `data` is the folder of real data, or None."""
-    if data is None:
-        return ["The rows of factorization machines need real data: set `RECSPEED_DATA`.\n"]
+    """Sections of docs/benchmarks.md; `data` is the folder of real data."""
 
     def peer(task, *arguments):
         return [python, Path(__file__), task, *arguments]
 
-    ratings = Path(data) / "ml-100k" / "ml-100k.inter"
+    ratings = data / "ml-100k" / "ml-100k.inter"
     budget = "no slower than myFM on the same rows, rank and iterations."
     return [
-        compare("Factorization machine by Gibbs sampling, rank 10, 200 iterations: MovieLens-100K", "make bench", [
+        compare("Factorization machine by Gibbs sampling, rank 10, 200 iterations: MovieLens-100K", [
             ("ours", ours("fm_fit", ratings)), ("myfm", peer("myfm_ids", ratings, "--repeats", "2"))], budget),
-        compare("The same with attributes of users and items", "make bench", [
+        compare("The same with attributes of users and items", [
             ("ours", ours("fm_fit", ratings, "--side", "1")), ("myfm", peer("myfm_side", ratings, "--repeats", "2"))], budget),
-        compare("The same without, 5 iterations, 1 sample: beauty-synthetic (2 million rows)", "make bench", [
+        compare("The same without, 5 iterations, 1 sample: beauty-synthetic (2 million rows)", [
             ("ours", ours("fm_fit", csv, "--iterations", "5", "--samples", "1", "--repeats", "2")),
             ("myfm", peer("myfm_ids", csv, "--iterations", "5", "--samples", "1", "--repeats", "1"))], budget)]
 

@@ -8,4 +8,4 @@ if [ ! -x .venv/bench/bin/python ] || [ tests/bench/requirements.txt -nt .venv/b
     .venv/bench/bin/pip install --quiet -r tests/bench/requirements.txt
     touch .venv/bench/installed
 fi
-python3 tests/bench/bench.py
+python3 tests/bench/bench.py --only "${1:-}"
