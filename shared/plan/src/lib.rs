@@ -4,23 +4,30 @@
 //! - [`schedule`]: for every rank of a pipeline the list of its [`Instruction`]s. The page draws the list, the
 //!   function [`simulate`](fn@simulate) foretells its time and memory, the executor follows it: all three read the same one.
 //! - [`sharding`]: who holds which part of the parameters, gradients and optimizer state, how many bytes, how much traffic.
+//! - [`Outlook`]: a whole [`Strategy`] planned in one go; [`bottleneck`](fn@bottleneck) says what limits it and what to try.
+//! - [`dense`]: what fully connected layers cost, counted instead of measured.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
 //!
 //! Times are microseconds as `f64`, sizes are bytes as `u64`. Schedules and sharding do not know each other.
 
+mod bottleneck;
+pub mod dense;
 mod error;
 mod layer;
 mod layout;
 mod micro_batch;
+mod outlook;
 mod partition;
 pub mod schedule;
 pub mod sharding;
 pub mod simulate;
 
+pub use bottleneck::{Bottleneck, Change, Limit, Remedy, bottleneck};
 pub use error::PlanError;
 pub use layer::{Duration, Layer};
 pub use layout::{Layout, Place};
 pub use micro_batch::micro_batch_sizes;
+pub use outlook::{Outlook, RankOutlook, Strategy};
 pub use partition::{Balance, Partition};
 pub use schedule::{Cell, Instruction, Schedule, ScheduleKind};
 pub use simulate::{Recompute, Simulation, simulate};

@@ -1,0 +1,228 @@
+//! What limits a strategy, and the change that helps most: each remedy is planned before it is proposed.
+
+use crate::sharding::ShardLevel;
+use crate::{Balance, Outlook, Recompute, ScheduleKind, Strategy};
+
+/// What keeps a strategy from being faster, or from fitting.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// A rank holds more than it has room for.
+    Memory {
+        /// The fullest rank.
+        rank: usize,
+        /// What it holds at the worst moment.
+        bytes: u64,
+        /// What it has.
+        room: u64,
+    },
+    /// Ranks wait while the pipeline fills and drains.
+    Bubble,
+    /// Ranks wait for the one with the most work.
+    Imbalance {
+        /// That rank.
+        rank: usize,
+    },
+    /// Ranks wait for messages between stages.
+    Messages,
+    /// Ranks wait for the gradients of the other replicas.
+    Reduction,
+    /// Nothing of the above takes a tenth of a step: the ranks compute.
+    Computation,
+}
+
+/// A change of the strategy.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// So many micro-batches.
+    MicroBatches(usize),
+    /// Another schedule with so many chunks.
+    Schedule(ScheduleKind, usize),
+    /// Other forward passes computed again.
+    Recompute(Recompute),
+    /// More divided among the replicas.
+    Level(ShardLevel),
+    /// Stages cut anew: these many layers in each.
+    Counts(Vec<usize>),
+    /// So many ranks in the pipeline.
+    Ranks(usize),
+    /// So many samples in a batch.
+    Batch(usize),
+}
+
+impl Change {
+    /// The strategy with this change.
+    #[must_use]
+    pub fn applied(&self, strategy: &Strategy) -> Strategy {
+        let mut new = strategy.clone();
+        match self {
+            Self::MicroBatches(n) => new.micro_batches = *n,
+            Self::Schedule(kind, chunks) => {
+                if new.chunks != *chunks {
+                    new.balance = Balance::Time { samples: samples(strategy) };
+                }
+                (new.schedule, new.chunks) = (*kind, *chunks);
+            }
+            Self::Recompute(mode) => new.recompute = *mode,
+            Self::Level(level) => new.level = *level,
+            Self::Counts(counts) => new.balance = Balance::ByHand(counts.clone()),
+            Self::Ranks(ranks) => {
+                new.ranks = *ranks;
+                new.balance = Balance::Time { samples: samples(strategy) };
+            }
+            Self::Batch(batch) => new.batch = *batch,
+        }
+        new
+    }
+}
+
+/// A change, and what it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remedy {
+    /// The change.
+    pub change: Change,
+    /// Microseconds of a step with it; those of a larger batch are counted for as many samples as before.
+    pub step_us: f64,
+    /// Bytes of the fullest rank with it.
+    pub bytes: u64,
+}
+
+/// What limits a strategy, how much, and what to try.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bottleneck {
+    /// The limit.
+    pub limit: Limit,
+    /// The share of a step that it takes; for memory, of the room that is missing.
+    pub share: f64,
+    /// What helps most, where anything does.
+    pub remedy: Option<Remedy>,
+}
+
+/// Where less than this share of a step is lost, the ranks compute.
+const SMALL: f64 = 0.1;
+/// A change that gains less than this share of a step is not worth a word.
+const WORTH_IT: f64 = 0.01;
+
+fn samples(strategy: &Strategy) -> usize {
+    strategy.batch.div_ceil(strategy.micro_batches.max(1))
+}
+
+/// Finds the bottleneck. `room`: bytes of a rank's memory, where it is known.
+pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<u64>) -> Bottleneck {
+    let (rank, bytes) = outlook.fullest();
+    if let Some(room) = room.filter(|&room| bytes > room) {
+        let share = (bytes - room) as f64 / room.max(1) as f64;
+        return Bottleneck {
+            limit: Limit::Memory { rank, bytes, room },
+            share,
+            remedy: smaller(strategy, bytes, room),
+        };
+    }
+    let (limit, lost_us) = slowest(strategy, outlook);
+    let share = if outlook.simulation.total_us > 0.0 { lost_us / outlook.simulation.total_us } else { 0.0 };
+    let limit = if share < SMALL { Limit::Computation } else { limit };
+    let remedy = faster(strategy, outlook, limit, room);
+    Bottleneck { limit, share, remedy }
+}
+
+/// The largest loss, in microseconds of a step. The time until the last backward pass is what the mean rank computes, what the
+/// busiest computes more, what its schedule leaves idle by the formula, and the rest, which is waiting for messages.
+fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
+    let run = &outlook.simulation;
+    let mean = run.busy_us.iter().sum::<f64>() / run.busy_us.len() as f64;
+    let busiest = (0..run.busy_us.len()).max_by(|&a, &b| run.busy_us[a].total_cmp(&run.busy_us[b]).then(b.cmp(&a)));
+    let rank = busiest.unwrap_or_default();
+    let most = run.busy_us[rank];
+    let fill = strategy.schedule.ideal_bubble(strategy.ranks, strategy.micro_batches, strategy.chunks) * mean;
+    let rest = (run.computed_us - most - fill).max(0.0);
+    // Without messages in time there is nothing to wait for but the pipeline itself.
+    let instant = strategy.link.bytes_per_us.is_infinite() && strategy.link.latency_us == 0.0;
+    let (fill, messages) = if instant { (fill + rest, 0.0) } else { (fill, rest) };
+    let reduce = outlook.simulation.spans.iter().filter(|span| span.instruction == crate::Instruction::ReduceGradients);
+    let reduce = reduce.map(|span| span.end_us - span.start_us).fold(0.0, f64::max);
+    [
+        (Limit::Bubble, fill),
+        (Limit::Imbalance { rank }, most - mean),
+        (Limit::Messages, messages),
+        (Limit::Reduction, reduce),
+    ]
+    .into_iter()
+    .fold((Limit::Computation, 0.0), |best, next| if next.1 > best.1 { next } else { best })
+}
+
+fn planned(strategy: &Strategy, change: Change) -> Option<Remedy> {
+    let new = change.applied(strategy);
+    let outlook = Outlook::of(&new).ok()?;
+    let step_us = outlook.simulation.total_us * strategy.batch as f64 / new.batch as f64;
+    Some(Remedy { change, step_us, bytes: outlook.fullest().1 })
+}
+
+/// Of the changes that make it fit the fastest; where none does, the one that saves most.
+fn smaller(strategy: &Strategy, bytes: u64, room: u64) -> Option<Remedy> {
+    let mut changes = Vec::new();
+    if strategy.schedule == ScheduleKind::Gpipe {
+        changes.push(Change::Schedule(ScheduleKind::OneForwardOneBackward, 1));
+    }
+    if strategy.recompute != Recompute::Always {
+        changes.push(Change::Recompute(Recompute::Always));
+    }
+    if strategy.replicas > 1 {
+        changes.extend(ShardLevel::ALL.into_iter().filter(|&level| level > strategy.level).map(Change::Level));
+    }
+    if strategy.ranks * strategy.chunks * 2 <= strategy.layers.len() {
+        changes.push(Change::Ranks(strategy.ranks * 2));
+    }
+    let remedies = changes.into_iter().filter_map(|change| planned(strategy, change)).filter(|new| new.bytes < bytes);
+    remedies.min_by(|a, b| {
+        let misses = |remedy: &Remedy| remedy.bytes.saturating_sub(room);
+        misses(a).cmp(&misses(b)).then(a.step_us.total_cmp(&b.step_us))
+    })
+}
+
+fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<u64>) -> Option<Remedy> {
+    let changes = match limit {
+        Limit::Bubble => {
+            let (ranks, now) = (strategy.ranks, strategy.micro_batches);
+            // GPipe, section 2.3: the bubble is small from four micro-batches a rank on.
+            let more = (4 * ranks).min(strategy.batch);
+            let mut changes = Vec::new();
+            if more > now {
+                changes.push(Change::MicroBatches(more));
+            }
+            if strategy.schedule != ScheduleKind::ZeroBubbleH1 {
+                changes.push(Change::Schedule(ScheduleKind::ZeroBubbleH1, 1));
+            }
+            if strategy.chunks == 1 && 2 * ranks <= strategy.layers.len() {
+                changes.push(Change::Schedule(ScheduleKind::Interleaved, 2));
+            }
+            changes
+        }
+        Limit::Imbalance { .. } => {
+            let balance = Balance::Time { samples: samples(strategy) };
+            let even = crate::Partition::new(&strategy.layers, outlook.schedule.stages(), &balance).ok();
+            match even.filter(|even| *even != outlook.partition) {
+                Some(even) => vec![Change::Counts(even.counts())],
+                // No cut is better: smaller stages can still be spread more evenly.
+                None if strategy.chunks == 1 && 2 * strategy.ranks <= strategy.layers.len() => {
+                    vec![Change::Schedule(ScheduleKind::Interleaved, 2)]
+                }
+                None => Vec::new(),
+            }
+        }
+        Limit::Messages => {
+            let mut changes = vec![Change::MicroBatches((strategy.micro_batches / 2).max(1))];
+            if strategy.chunks > 1 {
+                changes.push(Change::Schedule(ScheduleKind::OneForwardOneBackward, 1));
+            }
+            if strategy.ranks > 1 {
+                changes.push(Change::Ranks(strategy.ranks.div_ceil(2)));
+            }
+            changes
+        }
+        Limit::Reduction => vec![Change::Batch(strategy.batch.saturating_mul(2))],
+        Limit::Memory { .. } | Limit::Computation => Vec::new(),
+    };
+    let now = outlook.simulation.total_us;
+    let fits = |new: &Remedy| room.is_none_or(|room| new.bytes <= room) && new.step_us < now * (1.0 - WORTH_IT);
+    let remedies = changes.into_iter().filter_map(|change| planned(strategy, change)).filter(fits);
+    remedies.min_by(|a, b| a.step_us.total_cmp(&b.step_us))
+}

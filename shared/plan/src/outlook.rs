@@ -1,0 +1,156 @@
+//! A whole strategy, planned: partition, schedule, time, memory and traffic in one go.
+
+use crate::sharding::{Forecast, OptimizerState, Precision, ShardLevel, Traffic, forecast, traffic};
+use crate::simulate::{Costs, Link};
+use crate::{
+    Balance, Layer, Partition, PlanError, Recompute, Schedule, ScheduleKind, Simulation, micro_batch_sizes, simulate,
+};
+
+/// How a model is to be trained: a pipeline of `ranks` ranks, `replicas` times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Strategy {
+    /// The model.
+    pub layers: Vec<Layer>,
+    /// How it is cut into `ranks · chunks` stages.
+    pub balance: Balance,
+    /// The order of the passes.
+    pub schedule: ScheduleKind,
+    /// Ranks of one pipeline.
+    pub ranks: usize,
+    /// Stages a rank.
+    pub chunks: usize,
+    /// Samples of a batch, in each replica.
+    pub batch: usize,
+    /// Micro-batches that it is cut into.
+    pub micro_batches: usize,
+    /// Which forward passes are computed again.
+    pub recompute: Recompute,
+    /// Pipelines that share the data.
+    pub replicas: usize,
+    /// What they divide among them.
+    pub level: ShardLevel,
+    /// What the optimizer keeps.
+    pub optimizer: OptimizerState,
+    /// Between every two ranks.
+    pub link: Link,
+    /// Microseconds that the optimizer needs for a parameter.
+    pub update_us: f64,
+}
+
+/// What will be on one rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RankOutlook {
+    /// Parameters, gradients and optimizer state, and what comes and goes beside them.
+    pub shares: Forecast,
+    /// The most bytes of activations and received messages at once.
+    pub activations: u64,
+    /// Bytes that it sends in a step along the pipeline.
+    pub messages: u64,
+    /// Bytes that it sends in a step to the other replicas.
+    pub reduction: Traffic,
+}
+
+impl RankOutlook {
+    /// The most bytes at once.
+    pub const fn peak(&self) -> u64 {
+        self.shares.peak() + self.activations
+    }
+
+    /// Bytes that it sends in a step.
+    pub const fn sent(&self) -> u64 {
+        self.messages + self.reduction.total()
+    }
+}
+
+/// A strategy, planned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outlook {
+    /// The layers of each stage.
+    pub partition: Partition,
+    /// Each stage as one layer.
+    pub stages: Vec<Layer>,
+    /// Samples of each micro-batch.
+    pub sizes: Vec<usize>,
+    /// The instructions.
+    pub schedule: Schedule,
+    /// The same in time.
+    pub simulation: Simulation,
+    /// Each rank of one pipeline.
+    pub ranks: Vec<RankOutlook>,
+}
+
+impl Outlook {
+    /// Plans a strategy. Gradients are reduced, and the parts of ZeRO gathered, after the last backward pass: the plan lets
+    /// nothing of it hide behind computation.
+    ///
+    /// # Errors
+    /// [`PlanError`]: what is impossible, and the nearest that works.
+    pub fn of(strategy: &Strategy) -> Result<Self, PlanError> {
+        if strategy.replicas == 0 {
+            return Err(PlanError::Zero { what: "strategy.replicas" });
+        }
+        let sizes = micro_batch_sizes(strategy.batch, strategy.micro_batches)?;
+        let schedule = Schedule::new(strategy.schedule, strategy.ranks, strategy.micro_batches, strategy.chunks)?;
+        let partition = Partition::new(&strategy.layers, schedule.stages(), &strategy.balance)?;
+        let stages = partition.merge(&strategy.layers);
+        let shares: Vec<_> = (0..strategy.ranks)
+            .map(|rank| {
+                let own = (0..strategy.chunks).map(|chunk| schedule.stage(rank, chunk));
+                let layers =
+                    own.flat_map(|stage| &strategy.layers[partition.layers(stage)]).map(|layer| layer.parameters);
+                let (sum, largest) = layers.fold((0, 0), |(sum, largest): (u64, u64), n| (sum + n, largest.max(n)));
+                let (level, replicas) = (strategy.level, strategy.replicas);
+                let held = forecast(level, replicas, sum, largest, Precision::F32, strategy.optimizer, false);
+                let updated = if level >= ShardLevel::Optimizer { sum.div_ceil(replicas as u64) } else { sum };
+                (held, traffic(level, replicas, sum, Precision::F32), updated)
+            })
+            .collect();
+        let most = |of: fn(&(Forecast, Traffic, u64)) -> u64| shares.iter().map(of).max().unwrap_or(0) as f64;
+        let costs = Costs {
+            stages,
+            sizes,
+            recompute: strategy.recompute,
+            link: strategy.link,
+            reduce_us: if strategy.replicas > 1 {
+                strategy.link.latency_us + most(|share| share.1.total()) / strategy.link.bytes_per_us
+            } else {
+                0.0
+            },
+            step_us: most(|share| share.2) * strategy.update_us,
+        };
+        let simulation = simulate(&schedule, &costs)?;
+        let batch = strategy.batch as u64;
+        let last = schedule.stages() - 1;
+        let messages = |rank: usize| {
+            let own = (0..strategy.chunks).map(|chunk| schedule.stage(rank, chunk));
+            let of = |stage: usize| {
+                let (there, back) = (stage < last, stage > 0);
+                u64::from(there) * costs.stages[stage].output_bytes + u64::from(back) * costs.stages[stage].input_bytes
+            };
+            // A pipeline of one rank hands everything to itself.
+            if strategy.ranks > 1 { own.map(of).sum::<u64>() * batch } else { 0 }
+        };
+        let ranks = shares
+            .iter()
+            .enumerate()
+            .map(|(rank, &(shares, reduction, _))| RankOutlook {
+                shares,
+                activations: simulation.held[rank].peak(),
+                messages: messages(rank),
+                reduction,
+            })
+            .collect();
+        Ok(Self { partition, stages: costs.stages, sizes: costs.sizes, schedule, simulation, ranks })
+    }
+
+    /// The rank that holds most, and its bytes at the worst moment.
+    pub fn fullest(&self) -> (usize, u64) {
+        let peaks = self.ranks.iter().map(RankOutlook::peak).enumerate();
+        peaks.max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).unwrap_or_default()
+    }
+
+    /// Bytes that all ranks of one pipeline send in a step.
+    pub fn sent(&self) -> u64 {
+        self.ranks.iter().map(RankOutlook::sent).sum()
+    }
+}

@@ -1,0 +1,166 @@
+//! What holds for a strategy that is planned as a whole, and for what is said to limit it.
+
+use proptest::prelude::*;
+use recspeed_plan::dense::{Speed, densenet, mlp};
+use recspeed_plan::sharding::{OptimizerState, ShardLevel};
+use recspeed_plan::simulate::Link;
+use recspeed_plan::{
+    Balance, Change, Limit, Outlook, PlanError, Recompute, ScheduleKind, Strategy as Plan, bottleneck,
+};
+
+const SPEED: Speed = Speed { flops_per_us: 1000.0, call_us: 0.0 };
+
+fn even(ranks: usize, micro_batches: usize) -> Plan {
+    Plan {
+        layers: mlp(&[64; 49], SPEED),
+        balance: Balance::Time { samples: 8 },
+        schedule: ScheduleKind::Gpipe,
+        ranks,
+        chunks: 1,
+        batch: 8 * micro_batches,
+        micro_batches,
+        recompute: Recompute::Never,
+        replicas: 1,
+        level: ShardLevel::DataParallel,
+        optimizer: OptimizerState::TwoMoments,
+        link: Link::INSTANT,
+        update_us: 0.0,
+    }
+}
+
+fn look(plan: &Plan) -> Outlook {
+    Outlook::of(plan).expect("the strategy is possible")
+}
+
+#[test]
+fn dense_layers_cost_two_operations_a_weight_and_pass() {
+    let layers = mlp(&[3, 64, 64, 64, 1], SPEED);
+    // The paper's four-layer network: 3·64 + 64·64 + 64·64 + 64 weights and 193 biases.
+    assert_eq!(layers.iter().map(|layer| layer.parameters).sum::<u64>(), 8_641);
+    assert!((layers[1].forward.of(10) - 2.0 * 4096.0 * 10.0 / 1000.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_dense_block_hands_on_all_that_it_has_made() {
+    let layers = densenet(4, 150, 32, 1, SPEED);
+    assert_eq!(layers.len(), 151);
+    for pair in layers.windows(2) {
+        assert_eq!(pair[0].output_bytes, pair[1].input_bytes);
+    }
+    assert_eq!(layers[150].input_bytes, 4 * (4 + 150 * 32));
+}
+
+#[test]
+fn stages_that_are_alike_have_the_bubble_of_the_formula() {
+    for kind in [ScheduleKind::Gpipe, ScheduleKind::OneForwardOneBackward, ScheduleKind::ZeroBubbleH1] {
+        let plan = Plan { schedule: kind, ..even(4, 8) };
+        let bubble = look(&plan).simulation.bubble();
+        assert!((bubble - kind.ideal_bubble(4, 8, 1)).abs() < 1e-9, "{kind:?}: {bubble}");
+    }
+}
+
+#[test]
+fn a_rank_sends_what_its_neighbours_need_and_nothing_alone() {
+    let outlook = look(&even(4, 8));
+    // 64 numbers of 4 bytes for each of 64 samples: the first and last rank in one direction, the others in both.
+    let sent: Vec<u64> = outlook.ranks.iter().map(|rank| rank.messages).collect();
+    assert_eq!(sent, [16_384, 32_768, 32_768, 16_384]);
+    assert_eq!(look(&even(1, 8)).sent(), 0);
+}
+
+#[test]
+fn replicas_divide_what_their_level_says() {
+    let plan = Plan { replicas: 4, ..even(2, 4) };
+    let whole = look(&plan).ranks[0];
+    let zero3 = look(&Plan { level: ShardLevel::Parameters, ..plan.clone() }).ranks[0];
+    assert_eq!(zero3.shares.resident(), whole.shares.resident().div_ceil(4));
+    assert_eq!(2 * zero3.reduction.total(), 3 * whole.reduction.total());
+}
+
+#[test]
+fn few_micro_batches_are_a_bubble_and_more_of_them_the_remedy() {
+    let plan = even(8, 8);
+    let plan = Plan { batch: 1024, ..plan };
+    let found = bottleneck(&plan, &look(&plan), None);
+    assert_eq!(found.limit, Limit::Bubble);
+    assert!((found.share - 7.0 / 15.0).abs() < 1e-9, "{}", found.share);
+    let remedy = found.remedy.expect("there is one");
+    assert_eq!(remedy.change, Change::MicroBatches(32));
+    assert!(remedy.step_us < look(&plan).simulation.total_us);
+}
+
+#[test]
+fn a_bad_cut_is_an_imbalance_and_the_exact_cut_its_remedy() {
+    let plan = Plan { balance: Balance::ByHand(vec![30, 6, 6, 6]), ..even(4, 64) };
+    let found = bottleneck(&plan, &look(&plan), None);
+    assert_eq!(found.limit, Limit::Imbalance { rank: 0 });
+    assert_eq!(found.remedy.map(|remedy| remedy.change), Some(Change::Counts(vec![12; 4])));
+}
+
+#[test]
+fn what_does_not_fit_is_foretold_and_the_remedy_fits() {
+    let plan = even(4, 64);
+    let bytes = look(&plan).fullest().1;
+    let found = bottleneck(&plan, &look(&plan), Some(bytes - 1));
+    assert_eq!(found.limit, Limit::Memory { rank: 0, bytes, room: bytes - 1 });
+    let remedy = found.remedy.expect("there is one");
+    assert!(remedy.bytes < bytes);
+    assert_eq!(look(&remedy.change.applied(&plan)).fullest().1, remedy.bytes, "the remedy does what it says");
+    assert_ne!(bottleneck(&plan, &look(&plan), Some(bytes)).limit, found.limit, "what just fits, fits");
+}
+
+#[test]
+fn slow_links_are_named() {
+    let slow = Link { latency_us: 0.0, bytes_per_us: 1.0 };
+    let messages = Plan { link: slow, ..even(4, 16) };
+    assert_eq!(bottleneck(&messages, &look(&messages), None).limit, Limit::Messages);
+    let reduction = Plan { link: slow, replicas: 4, ..even(1, 1) };
+    let found = bottleneck(&reduction, &look(&reduction), None);
+    assert_eq!(found.limit, Limit::Reduction);
+    assert!(found.share > 0.5);
+}
+
+#[test]
+fn one_rank_computes() {
+    let plan = even(1, 4);
+    let found = bottleneck(&plan, &look(&plan), None);
+    assert_eq!((found.limit, found.remedy), (Limit::Computation, None));
+}
+
+#[test]
+fn impossible_strategies_are_refused_with_the_nearest_that_works() {
+    assert_eq!(Outlook::of(&even(49, 8)), Err(PlanError::MoreStagesThanLayers { stages: 49, layers: 48 }));
+    let plan = Plan { batch: 4, ..even(2, 8) };
+    assert_eq!(Outlook::of(&plan), Err(PlanError::BatchTooSmall { batch: 4, micro_batches: 8 }));
+    let plan = Plan { replicas: 0, ..even(2, 8) };
+    assert_eq!(Outlook::of(&plan), Err(PlanError::Zero { what: "strategy.replicas" }));
+}
+
+proptest! {
+    #[test]
+    fn a_remedy_helps_as_much_as_it_says(
+        ranks in 1..=6_usize, micro_batches in 1..=12_usize, kind in 0..4_usize, replicas in 1..=3_usize, slow in any::<bool>(), tight in any::<bool>(),
+    ) {
+        let link = if slow { Link { latency_us: 5.0, bytes_per_us: 100.0 } } else { Link::INSTANT };
+        let plan = Plan {
+            layers: densenet(4, 40, 16, 1, SPEED),
+            schedule: ScheduleKind::ALL[kind],
+            replicas,
+            link,
+            batch: 40,
+            ..even(ranks, micro_batches)
+        };
+        let outlook = look(&plan);
+        let room = tight.then(|| outlook.fullest().1 * 2 / 3);
+        let found = bottleneck(&plan, &outlook, room);
+        if let Some(remedy) = found.remedy {
+            let new = look(&remedy.change.applied(&plan));
+            prop_assert_eq!(new.fullest().1, remedy.bytes);
+            if matches!(found.limit, Limit::Memory { .. }) {
+                prop_assert!(remedy.bytes < outlook.fullest().1);
+            } else {
+                prop_assert!(remedy.step_us < outlook.simulation.total_us);
+            }
+        }
+    }
+}
