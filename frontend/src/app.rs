@@ -5,7 +5,7 @@ use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
 
 use crate::components::{Header, Shortcuts, ToastList};
-use crate::pages::{LabPage, NotFound, RunPage, RunsPage};
+use crate::pages::{LabPage, NotFound, PlanPage, RunPage, RunsPage};
 use crate::state::Lab;
 
 /// The page.
@@ -27,6 +27,7 @@ pub(crate) fn App() -> impl IntoView {
                     <Routes fallback=NotFound>
                         <Route path=path!("/") view=LabPage/>
                         <Route path=path!("/runs") view=RunsPage/>
+                        <Route path=path!("/plan") view=PlanPage/>
                         <Route path=path!("/r/:id") view=RunPage/>
                     </Routes>
                 </main>

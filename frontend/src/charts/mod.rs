@@ -5,6 +5,7 @@ mod curve;
 mod number;
 mod series;
 mod summary;
+mod timeline;
 mod uplot;
 
 pub(crate) use bars::{MetricBars, bars};
@@ -12,3 +13,4 @@ pub(crate) use curve::CurveChart;
 pub(crate) use number::{bytes, count, difference, duration, is_negligible, share, value};
 pub(crate) use series::Plot;
 pub(crate) use summary::capital;
+pub(crate) use timeline::{Scene, paint};

@@ -32,6 +32,7 @@ pub(crate) fn Header(
             <nav aria-label="Main">
                 <A href="/" exact=true>"Lab"</A>
                 <A href="/runs">"Runs"</A>
+                <A href="/plan">"Plan"</A>
             </nav>
             <div class="top-tools">
                 <button

@@ -23,7 +23,7 @@ pub(crate) use icon::{Icon, Picture};
 pub(crate) use knob::Knob;
 pub(crate) use own_file::OwnFile;
 pub(crate) use result::{ResultDetails, ResultPanel};
-pub(crate) use share::ShareButton;
+pub(crate) use share::{CopyField, ShareButton};
 pub(crate) use shortcuts::Shortcuts;
 pub(crate) use spec_editor::{SpecEditor, SpecView};
 pub(crate) use status::StatusBadge;

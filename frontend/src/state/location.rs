@@ -107,3 +107,24 @@ fn write(spec: &ExperimentSpec) {
         let _ = history.replace_state_with_url(&state, "", Some(&format!("/{query}#x={payload}")));
     }
 }
+
+/// What is set on the studio's page, decoded, as its address says.
+pub(crate) fn plan_query() -> String {
+    let query = window().location().search().unwrap_or_default();
+    js_sys::decode_uri_component(&query).map_or(query, String::from)
+}
+
+/// Puts what is set on the studio's page into its address, without a new entry in the history.
+pub(crate) fn write_plan(query: &str) {
+    if window().location().pathname().unwrap_or_default() != "/plan" {
+        return;
+    }
+    let embed = if has_flag("embed") { "embed=1" } else { "" };
+    let parts: Vec<&str> = [embed, query].into_iter().filter(|part| !part.is_empty()).collect();
+    let url = if parts.is_empty() { "/plan".to_owned() } else { format!("/plan?{}", parts.join("&")) };
+    if let Ok(history) = window().history() {
+        let state = history.state().unwrap_or(JsValue::NULL);
+        // Refused only for a page without an address of its own, as in a sandbox.
+        let _ = history.replace_state_with_url(&state, "", Some(&url));
+    }
+}

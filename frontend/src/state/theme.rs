@@ -1,6 +1,6 @@
 //! Light and dark: as the system says, unless the reader chose.
 
-use leptos::prelude::{document, window};
+use leptos::prelude::*;
 
 /// What the reader chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,4 +61,18 @@ impl Theme {
             Self::Dark => Self::System,
         }
     }
+}
+
+/// Whether the system asks for a dark page; changes when the system does.
+pub(crate) fn system_is_dark() -> RwSignal<bool> {
+    use wasm_bindgen::prelude::*;
+    let dark = RwSignal::new(false);
+    let Ok(Some(query)) = window().match_media("(prefers-color-scheme: dark)") else { return dark };
+    dark.set(query.matches());
+    let watched = query.clone();
+    let on_change = Closure::<dyn Fn()>::new(move || dark.set(watched.matches()));
+    query.set_onchange(Some(on_change.as_ref().unchecked_ref()));
+    let kept = StoredValue::new_local((query, on_change));
+    on_cleanup(move || kept.with_value(|(query, _)| query.set_onchange(None)));
+    dark
 }

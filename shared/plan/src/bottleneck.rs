@@ -58,7 +58,7 @@ impl Change {
             Self::MicroBatches(n) => new.micro_batches = *n,
             Self::Schedule(kind, chunks) => {
                 if new.chunks != *chunks {
-                    new.balance = Balance::Time { samples: samples(strategy) };
+                    new.forget_borders();
                 }
                 (new.schedule, new.chunks) = (*kind, *chunks);
             }
@@ -67,7 +67,7 @@ impl Change {
             Self::Counts(counts) => new.balance = Balance::ByHand(counts.clone()),
             Self::Ranks(ranks) => {
                 new.ranks = *ranks;
-                new.balance = Balance::Time { samples: samples(strategy) };
+                new.forget_borders();
             }
             Self::Batch(batch) => new.batch = *batch,
         }
@@ -104,6 +104,15 @@ const WORTH_IT: f64 = 0.01;
 
 fn samples(strategy: &Strategy) -> usize {
     strategy.batch.div_ceil(strategy.micro_batches.max(1))
+}
+
+impl Strategy {
+    /// Borders by hand were for another number of stages.
+    fn forget_borders(&mut self) {
+        if matches!(self.balance, Balance::ByHand(_)) {
+            self.balance = Balance::Time { samples: samples(self) };
+        }
+    }
 }
 
 /// Finds the bottleneck. `room`: bytes of a rank's memory, where it is known.

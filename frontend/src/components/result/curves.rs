@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::charts::{CurveChart, MetricBars, Plot};
-use crate::state::{RunState, RunView, Theme, use_lab};
+use crate::state::{RunState, RunView, Theme, system_is_dark, use_lab};
 
 /// The curve of the run, over the one before; bars where a method has no curve.
 #[component]
@@ -114,18 +114,4 @@ pub(super) fn final_metrics(run: Option<RunState>) -> Vec<(String, f64)> {
         run.record.with(|record| record.spec.evaluation.metrics.iter().map(ToString::to_string).collect());
     metrics.sort_by_key(|(name, _)| order.iter().position(|other| other == name).unwrap_or(order.len()));
     metrics
-}
-
-/// Whether the system asks for a dark page; changes when the system does.
-fn system_is_dark() -> RwSignal<bool> {
-    use wasm_bindgen::prelude::*;
-    let dark = RwSignal::new(false);
-    let Ok(Some(query)) = window().match_media("(prefers-color-scheme: dark)") else { return dark };
-    dark.set(query.matches());
-    let watched = query.clone();
-    let on_change = Closure::<dyn Fn()>::new(move || dark.set(watched.matches()));
-    query.set_onchange(Some(on_change.as_ref().unchecked_ref()));
-    let kept = StoredValue::new_local((query, on_change));
-    on_cleanup(move || kept.with_value(|(query, _)| query.set_onchange(None)));
-    dark
 }

@@ -1,0 +1,212 @@
+//! The strategy studio: how a model would be trained on many ranks, drawn while the knobs turn.
+
+mod controls;
+mod measured;
+mod ranks;
+mod stages;
+mod timeline;
+
+use leptos::prelude::*;
+use recspeed_plan::{Bottleneck, Outlook, Strategy, bottleneck};
+
+use crate::components::{CopyField, Hint, Icon, Picture};
+use crate::state::{plan_query, save, write_plan};
+use crate::studio::{Bar, Headline, Refusal, Setup, bars_of, chrome_trace, command, headline, nearest, verdict};
+
+/// A plan with everything that is drawn of it.
+struct Planned {
+    setup: Setup,
+    strategy: Strategy,
+    outlook: Outlook,
+    bars: Vec<Bar>,
+    found: Bottleneck,
+}
+
+/// What the parts of the page share.
+#[derive(Clone, Copy)]
+struct Studio {
+    /// What is set.
+    setup: RwSignal<Setup>,
+    /// The newest plan that is possible: what the page shows.
+    planned: RwSignal<std::sync::Arc<Planned>>,
+    /// Why what is set has none.
+    refusal: RwSignal<Option<Refusal>>,
+    /// The bars of a run, where one is named and has any.
+    measured: RwSignal<Vec<Bar>>,
+}
+
+fn plan(setup: &Setup) -> Result<Planned, Refusal> {
+    let (strategy, outlook) = setup.plan()?;
+    let bars = bars_of(&strategy, &outlook);
+    let found = bottleneck(&strategy, &outlook, setup.room());
+    Ok(Planned { setup: setup.clone(), strategy, outlook, bars, found })
+}
+
+impl Studio {
+    fn open() -> Option<Self> {
+        let setup = Setup::from_query(&plan_query());
+        let (planned, refusal) = match plan(&setup) {
+            Ok(planned) => (planned, None),
+            Err(refusal) => (plan(&Setup::default()).ok()?, Some(refusal)),
+        };
+        let studio = Self {
+            setup: RwSignal::new(setup),
+            planned: RwSignal::new(std::sync::Arc::new(planned)),
+            refusal: RwSignal::new(refusal),
+            measured: RwSignal::new(Vec::new()),
+        };
+        provide_context(studio);
+        Effect::new(move |before: Option<()>| {
+            let setup = studio.setup.get();
+            if before.is_none() {
+                return;
+            }
+            match plan(&setup) {
+                Ok(planned) => {
+                    studio.planned.set(std::sync::Arc::new(planned));
+                    studio.refusal.set(None);
+                }
+                Err(refusal) => studio.refusal.set(Some(refusal)),
+            }
+            write_plan(&setup.to_query());
+        });
+        Some(studio)
+    }
+}
+
+/// The plan page.
+#[component]
+pub(crate) fn PlanPage() -> impl IntoView {
+    Effect::new(|_| document().set_title("Strategy studio · Recspeed"));
+    let Some(studio) = Studio::open() else {
+        return view! { <p class="message message-error">"The first picture of the studio cannot be planned."</p> }
+            .into_any();
+    };
+    measured::watch(studio);
+    let moved = leptos_router::hooks::use_location();
+    Effect::new(move |before: Option<()>| {
+        moved.search.track();
+        if before.is_some() {
+            studio.setup.set(Setup::from_query(&plan_query()));
+        }
+    });
+    let tiles = move || studio.planned.with(|planned| headline(&planned.strategy, &planned.outlook));
+    let tile = |one: Headline| {
+        view! {
+            <div class="tile" data-testid=format!("plan-{}", one.id)>
+                <Hint word=one.word text=one.help/>
+                <span class="tile-value">{one.value}</span>
+                <span class="change">{one.beside}</span>
+            </div>
+        }
+    };
+    view! {
+        <div class="plan-page">
+            <div class="statement">
+                <h1>"Strategy studio"</h1>
+                <p class="lead">"What training on several ranks will do, before anything runs: drag stages, change a knob, and see schedule, bubble and memory change."</p>
+            </div>
+            <div class="plan-grid">
+                <controls::Controls/>
+                <section class="card plan-stage" aria-label="Plan" class:stale=move || studio.refusal.with(Option::is_some)>
+                    <Refused/>
+                    <Verdict/>
+                    <div class="tiles">{move || tiles().into_iter().map(tile).collect_view()}</div>
+                    <stages::Stages/>
+                    <timeline::Timeline/>
+                    <ranks::Ranks/>
+                    <TakeAway/>
+                </section>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// Why there is no plan, and the nearest that works.
+#[component]
+fn Refused() -> impl IntoView {
+    let studio = expect_context::<Studio>();
+    move || {
+        studio.refusal.get().map(|refusal| {
+            let fix = studio.setup.with_untracked(|setup| nearest(setup, &refusal));
+            view! {
+                <div class="message message-error" role="alert" data-testid="plan-refused">
+                    <Icon picture=Picture::Warning/>
+                    <div>
+                        <p>{refusal.to_string()}" The picture shows the last plan that works."</p>
+                        {fix.map(|(words, setup)| view! {
+                            <button
+                                type="button"
+                                class="button"
+                                data-testid="plan-nearest"
+                                on:click=move |_| studio.setup.set(setup.clone())
+                            >
+                                {words}
+                            </button>
+                        })}
+                    </div>
+                </div>
+            }
+        })
+    }
+}
+
+/// What limits the plan, what to try, and a button that tries it.
+#[component]
+fn Verdict() -> impl IntoView {
+    let studio = expect_context::<Studio>();
+    view! {
+        <div class="plan-verdict">
+            <p data-testid="plan-verdict" aria-live="polite">
+                {move || studio.planned.with(|planned| verdict(&planned.found, &planned.strategy, &planned.outlook))}
+            </p>
+            {move || studio.planned.with(|planned| planned.found.remedy.is_some()).then(|| view! {
+                <button
+                    type="button"
+                    class="button"
+                    data-testid="plan-try"
+                    on:click=move |_| {
+                        let new = studio.planned.with_untracked(|planned| {
+                            planned.found.remedy.as_ref().map(|remedy| planned.setup.with(&remedy.change))
+                        });
+                        if let Some(new) = new {
+                            studio.setup.set(new);
+                        }
+                    }
+                >
+                    "Try it"
+                </button>
+            })}
+        </div>
+    }
+}
+
+/// The trace and the command.
+#[component]
+fn TakeAway() -> impl IntoView {
+    let studio = expect_context::<Studio>();
+    let trace = move |_| {
+        let text = studio.planned.with_untracked(|planned| chrome_trace(&planned.bars, &planned.outlook));
+        save("recspeed-plan.trace.json", "application/json", &text);
+    };
+    view! {
+        <div class="plan-take">
+            <button type="button" class="button" data-testid="plan-trace" on:click=trace>
+                <Icon picture=Picture::Download/>
+                <span>"Trace for Perfetto"</span>
+            </button>
+            {move || {
+                let link = studio.planned.with(|planned| command(&planned.setup, &planned.outlook));
+                view! {
+                    <CopyField
+                        label="The same schedule in the terminal"
+                        help="The terminal takes all stages to be alike and messages to take no time."
+                        link=link
+                        test_id="copy-plan-command"
+                    />
+                }
+            }}
+        </div>
+    }
+}

@@ -1,0 +1,127 @@
+//! What each rank holds over time, as stacked bands.
+
+use recspeed_plan::Outlook;
+
+/// A kind of bytes; in this order they are stacked, what stays below what comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Band {
+    /// Learnt numbers.
+    Parameters,
+    /// Their gradients.
+    Gradients,
+    /// The optimizer's state.
+    Optimizer,
+    /// What comes and goes: activations, messages, gathered layers.
+    Activations,
+}
+
+impl Band {
+    /// All, from below.
+    pub(crate) const ALL: [Self; 4] = [Self::Parameters, Self::Gradients, Self::Optimizer, Self::Activations];
+
+    /// The name for people.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Parameters => "parameters",
+            Self::Gradients => "gradients",
+            Self::Optimizer => "optimizer",
+            Self::Activations => "activations and messages",
+        }
+    }
+
+    /// The name in style sheets.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Parameters => "parameters",
+            Self::Gradients => "gradients",
+            Self::Optimizer => "optimizer",
+            Self::Activations => "activations",
+        }
+    }
+}
+
+/// What a rank holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Held {
+    /// Bytes of parameters, gradients and optimizer, which stay.
+    pub stays: [u64; 3],
+    /// Moments, and the bytes that come and go from each on.
+    pub changes: Vec<(f64, u64)>,
+}
+
+impl Held {
+    /// The most bytes at once.
+    pub(crate) fn peak(&self) -> u64 {
+        self.stays.iter().sum::<u64>() + self.changes.iter().map(|change| change.1).max().unwrap_or(0)
+    }
+}
+
+/// What each rank of a plan holds. Layers that ZeRO gathers for a moment are counted at every moment of the step.
+pub(crate) fn memory_of(outlook: &Outlook) -> Vec<Held> {
+    outlook
+        .ranks
+        .iter()
+        .zip(&outlook.simulation.held)
+        .map(|(rank, held)| {
+            let more = rank.shares.transient;
+            let mut changes: Vec<(f64, u64)> = held.curve().into_iter().map(|(at, bytes)| (at, bytes + more)).collect();
+            if changes.first().is_none_or(|first| first.0 > 0.0) {
+                changes.insert(0, (0.0, more));
+            }
+            Held { stays: [rank.shares.parameters, rank.shares.gradients, rank.shares.optimizer], changes }
+        })
+        .collect()
+}
+
+/// Steps of what comes and goes as (from, to, bytes), at most one for each of `columns` columns: the most of each column, so
+/// that no peak is lost.
+pub(crate) fn steps_of(held: &Held, total_us: f64, columns: usize) -> Vec<(f64, f64, u64)> {
+    let columns = columns.max(1);
+    let mut most = vec![0_u64; columns];
+    let column = |at: f64| ((at / total_us * columns as f64) as usize).min(columns - 1);
+    for (index, &(at, bytes)) in held.changes.iter().enumerate() {
+        let until = held.changes.get(index + 1).map_or(total_us, |next| next.0);
+        let (from, to) = (column(at), column(until.max(at)));
+        // A column that only begins where this one ends belongs to the next.
+        let to = if to > from && until <= to as f64 * total_us / columns as f64 { to - 1 } else { to };
+        for one in &mut most[from..=to] {
+            *one = (*one).max(bytes);
+        }
+    }
+    let mut steps: Vec<(f64, f64, u64)> = Vec::new();
+    for (index, &bytes) in most.iter().enumerate() {
+        let (from, to) = (index as f64 / columns as f64 * total_us, (index + 1) as f64 / columns as f64 * total_us);
+        match steps.last_mut() {
+            Some(last) if last.2 == bytes => last.1 = to,
+            _ => steps.push((from, to, bytes)),
+        }
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::setup::Setup;
+    use super::*;
+
+    #[test]
+    fn bands_add_up_to_the_peak_of_the_plan() {
+        for zero in ["0", "1", "2", "3"] {
+            let setup = Setup { zero, replicas: 4, schedule: "1f1b", ..Setup::default() };
+            let (_, outlook) = setup.plan().expect("it is possible");
+            for (held, rank) in memory_of(&outlook).iter().zip(&outlook.ranks) {
+                assert_eq!(held.peak(), rank.peak());
+                let steps = steps_of(held, outlook.simulation.total_us, 300);
+                let drawn = steps.iter().map(|step| step.2).max().expect("there are steps");
+                assert_eq!(drawn + held.stays.iter().sum::<u64>(), held.peak(), "no peak is lost");
+                assert!(steps.len() <= 300 && steps.windows(2).all(|pair| pair[0].1 == pair[1].0));
+            }
+        }
+    }
+
+    #[test]
+    fn steps_keep_their_places() {
+        let held = Held { stays: [0; 3], changes: vec![(0.0, 1), (5.0, 9), (5.1, 2), (7.5, 0)] };
+        assert_eq!(steps_of(&held, 10.0, 4), [(0.0, 5.0, 1), (5.0, 7.5, 9), (7.5, 10.0, 0)]);
+    }
+}

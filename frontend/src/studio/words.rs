@@ -1,0 +1,335 @@
+//! The studio in sentences.
+
+use recspeed_plan::sharding::ShardLevel;
+use recspeed_plan::{Bottleneck, Change, Limit, Outlook, Recompute, Remedy, ScheduleKind, Strategy};
+
+use super::picture::{Bar, Part};
+use super::setup::{Cut, SCHEDULES, Setup};
+use crate::charts::{bytes, count, share};
+
+/// A number of the plan: its name, itself, what stands beside it, what it means.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Headline {
+    /// For browser tests and the address of its hint.
+    pub id: &'static str,
+    /// Its name.
+    pub word: &'static str,
+    /// Itself.
+    pub value: String,
+    /// Beside it.
+    pub beside: String,
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// The numbers that a strategy is chosen by.
+pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> {
+    let run = &outlook.simulation;
+    let ideal = strategy.schedule.ideal_bubble(strategy.ranks, strategy.micro_batches, strategy.chunks);
+    let formula = match strategy.schedule {
+        ScheduleKind::Gpipe | ScheduleKind::OneForwardOneBackward => "(p − 1) / m",
+        ScheduleKind::Interleaved => "(p − 1) / (v · m)",
+        ScheduleKind::ZeroBubbleH1 => "(p − 1) / 3m",
+    };
+    let samples = (strategy.batch * strategy.replicas) as f64;
+    let (rank, fullest) = outlook.fullest();
+    let most = outlook.ranks.iter().map(recspeed_plan::RankOutlook::sent).max().unwrap_or(0);
+    let all = outlook.sent().saturating_mul(strategy.replicas as u64);
+    vec![
+        Headline {
+            id: "step",
+            word: "Step",
+            value: time(run.total_us),
+            beside: format!("{} samples a second", count((samples / run.total_us * 1e6).round() as u64)),
+            help: "Forward and backward of one batch, the exchange with the replicas and the optimizer's update.",
+        },
+        Headline {
+            id: "bubble",
+            word: "Bubble",
+            value: share(run.bubble()),
+            beside: format!("formula {} = {}", formula, share(ideal)),
+            help: "What the busiest rank waits, by what it computes. The published formula takes all stages to be alike, messages to take no time and a backward pass to be two forward passes long.",
+        },
+        Headline {
+            id: "idle",
+            word: "Idle",
+            value: share(run.idle_share()),
+            beside: "of all ranks' time".to_owned(),
+            help: "The share of all ranks' time, until the last backward pass, in which they compute nothing.",
+        },
+        Headline {
+            id: "memory",
+            word: "Fullest rank",
+            value: bytes(fullest),
+            beside: format!("rank {rank}"),
+            help: "Parameters, gradients, optimizer state and the most activations and messages at once, in 32 bits.",
+        },
+        Headline {
+            id: "traffic",
+            word: "Sent in a step",
+            value: bytes(most),
+            beside: format!("by one rank; {} by all", bytes(all)),
+            help: "Activations and their gradients between stages, and what the replicas exchange with ring algorithms.",
+        },
+    ]
+}
+
+/// What limits the strategy and what to try: one or two sentences.
+pub(crate) fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> String {
+    let lost = share(found.share);
+    let limit = match found.limit {
+        Limit::Memory { rank, bytes: held, room } => {
+            format!(
+                "This does not fit: rank {rank} would hold {} and has {}, {} too little.",
+                bytes(held),
+                bytes(room),
+                bytes(held - room)
+            )
+        }
+        Limit::Bubble => format!("Ranks wait {lost} of the step while the pipeline fills and drains."),
+        Limit::Imbalance { rank } => {
+            format!("Rank {rank} has the most work, and the others wait {lost} of the step for it.")
+        }
+        Limit::Messages => format!("Ranks wait {lost} of the step for messages between stages."),
+        Limit::Reduction => format!("Ranks spend {lost} of the step exchanging gradients with the replicas."),
+        Limit::Computation if strategy.ranks * strategy.replicas == 1 => {
+            "One rank computes and waits for nobody.".to_owned()
+        }
+        Limit::Computation => {
+            format!("The ranks compute; nothing else takes more than {lost} of the step.")
+        }
+    };
+    let fullest = outlook.fullest().1;
+    match &found.remedy {
+        Some(remedy) => {
+            let now = outlook.simulation.total_us;
+            let effect = match found.limit {
+                Limit::Memory { room, .. } => {
+                    let saved = format!("{} less", bytes(fullest.saturating_sub(remedy.bytes)));
+                    let enough = if remedy.bytes > room { ", still too much" } else { "" };
+                    let pace = match remedy.step_us / now - 1.0 {
+                        change if change > 0.005 => format!("; a step takes {} longer", share(change)),
+                        change if change < -0.005 => format!("; a step takes {} less", share(-change)),
+                        _ => String::new(),
+                    };
+                    format!("{} ({saved}){enough}{pace}", bytes(remedy.bytes))
+                }
+                Limit::Reduction => {
+                    format!("{} instead of {} for as many samples", time(remedy.step_us), time(now))
+                }
+                _ => {
+                    let more = remedy.bytes.saturating_sub(fullest);
+                    let price = if more > fullest / 50 {
+                        format!(", with {} more on the fullest rank", bytes(more))
+                    } else {
+                        String::new()
+                    };
+                    format!("{} a step instead of {}{price}", time(remedy.step_us), time(now))
+                }
+            };
+            format!("{limit} Try {}: {effect}.", change(remedy, outlook))
+        }
+        None if matches!(found.limit, Limit::Memory { .. }) => {
+            format!("{limit} Use more ranks, smaller micro-batches or a smaller model.")
+        }
+        None if matches!(found.limit, Limit::Computation) => {
+            format!("{limit} More ranks or faster ones are what is left.")
+        }
+        None => format!(
+            "{limit} No change of schedule, micro-batches or borders helps; a larger batch or fewer ranks would."
+        ),
+    }
+}
+
+fn change(remedy: &Remedy, outlook: &Outlook) -> String {
+    match &remedy.change {
+        Change::MicroBatches(n) => format!("{n} micro-batches"),
+        Change::Schedule(kind, chunks) => {
+            let title = SCHEDULES.iter().find(|(name, _)| *name == kind.as_str()).map_or("", |(_, title)| title);
+            if *chunks > 1 { format!("{title} with {chunks} stages a rank") } else { title.to_string() }
+        }
+        Change::Recompute(Recompute::Never) => "keeping all activations".to_owned(),
+        Change::Recompute(Recompute::ExceptLast) => "computing all but the last micro-batch again".to_owned(),
+        Change::Recompute(Recompute::Always) => "computing the forward passes again".to_owned(),
+        Change::Level(level) => format!("ZeRO {}", level.zero_stage()),
+        Change::Counts(counts) => moved(&outlook.partition.counts(), counts),
+        Change::Ranks(ranks) if *ranks == 1 => "1 rank".to_owned(),
+        Change::Ranks(ranks) => format!("{ranks} ranks"),
+        Change::Batch(batch) => format!("batches of {batch}"),
+    }
+}
+
+/// What becomes of the borders: the one that moves, where it is one.
+fn moved(from: &[usize], to: &[usize]) -> String {
+    let ends = |counts: &[usize]| {
+        counts
+            .iter()
+            .scan(0, |end, count| {
+                *end += count;
+                Some(*end)
+            })
+            .collect::<Vec<usize>>()
+    };
+    let (from, to) = (ends(from), ends(to));
+    let mut borders = from.iter().zip(&to).enumerate().filter(|(_, (a, b))| a != b);
+    match (borders.next(), borders.next()) {
+        (Some((stage, (a, b))), None) => {
+            let (source, target) = if a > b { (stage, stage + 1) } else { (stage + 1, stage) };
+            let n = a.abs_diff(*b);
+            format!("moving {n} layer{} from stage {source} to stage {target}", if n == 1 { "" } else { "s" })
+        }
+        _ => "cutting the stages anew, equal in time".to_owned(),
+    }
+}
+
+impl Setup {
+    /// With a change that was proposed.
+    pub(crate) fn with(&self, change: &Change) -> Self {
+        let mut new = self.clone();
+        match change {
+            Change::MicroBatches(n) => new.micro_batches = *n,
+            Change::Schedule(kind, chunks) => new.reshape(|setup| {
+                setup.schedule = kind.as_str();
+                setup.chunks = *chunks;
+            }),
+            Change::Recompute(mode) => new.recompute = mode.as_str(),
+            Change::Level(level) => {
+                new.zero = match level {
+                    ShardLevel::DataParallel => "0",
+                    ShardLevel::Optimizer => "1",
+                    ShardLevel::Gradients => "2",
+                    ShardLevel::Parameters => "3",
+                }
+            }
+            Change::Counts(counts) => new.cut = Cut::ByHand(counts.clone()),
+            Change::Ranks(ranks) => new.reshape(|setup| setup.ranks = *ranks),
+            Change::Batch(batch) => new.batch = *batch,
+        }
+        new
+    }
+}
+
+/// A bar in words.
+pub(crate) fn about_bar(bar: &Bar, stages: usize, ranks: usize, measured: bool) -> String {
+    let what = match (bar.part, bar.micro_batch) {
+        (Part::Forward, Some(n)) => format!("forward pass of micro-batch {n}"),
+        (Part::Again, Some(n)) => format!("forward pass of micro-batch {n}, computed again"),
+        (Part::Backward, Some(n)) => format!("backward pass of micro-batch {n}"),
+        (Part::Weight, Some(n)) => format!("gradients of the parameters for micro-batch {n}"),
+        (part, _) => part.title().to_owned(),
+    };
+    let stage = bar.chunk * ranks + bar.rank;
+    let place = if bar.micro_batch.is_some() && stage < stages { format!(", stage {stage}") } else { String::new() };
+    let from = if measured { "measured, " } else { "" };
+    let Bar { rank, start_us, end_us, .. } = *bar;
+    format!(
+        "Rank {rank}{place}: {what}, {from}from {} to {} ({}).",
+        time(start_us),
+        time(end_us),
+        time(end_us - start_us)
+    )
+}
+
+/// The whole picture in words.
+pub(crate) fn summary(strategy: &Strategy, outlook: &Outlook) -> String {
+    let run = &outlook.simulation;
+    let title = SCHEDULES.iter().find(|(name, _)| *name == strategy.schedule.as_str()).map_or("", |(_, title)| title);
+    format!(
+        "Predicted timeline of {title}: {} ranks, {} micro-batches, a step of {}, ranks idle {} of the time. Arrow keys go through the instructions.",
+        strategy.ranks,
+        strategy.micro_batches,
+        time(run.total_us),
+        share(run.idle_share())
+    )
+}
+
+/// A stretch of time, from microseconds to minutes, with three digits.
+pub(crate) fn time(us: f64) -> String {
+    let (value, unit) = match us {
+        us if us < 1e3 => (us, "µs"),
+        us if us < 1e6 => (us / 1e3, "ms"),
+        us if us < 6e7 => (us / 1e6, "s"),
+        us => (us / 6e7, "min"),
+    };
+    let digits = if value >= 100.0 || value == 0.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_plan::bottleneck;
+
+    use super::*;
+
+    fn said(setup: &Setup) -> (String, Option<Setup>) {
+        let (strategy, outlook) = setup.plan().expect("it is possible");
+        let found = bottleneck(&strategy, &outlook, setup.room());
+        let new = found.remedy.as_ref().map(|remedy| {
+            let new = setup.with(&remedy.change);
+            // What the button does is what the sentence says.
+            let (_, planned) = new.plan().expect("the remedy is possible");
+            assert_eq!(planned.fullest().1, remedy.bytes);
+            new
+        });
+        (verdict(&found, &strategy, &outlook), new)
+    }
+
+    #[test]
+    fn a_bubble_is_told_with_the_number_of_micro_batches_that_helps() {
+        let (text, new) = said(&Setup { ranks: 8, ..Setup::default() });
+        assert!(text.starts_with("Ranks wait "), "{text}");
+        assert!(text.contains("fills and drains. Try "), "{text}");
+        assert!(new.is_some());
+    }
+
+    #[test]
+    fn a_border_in_the_wrong_place_is_told_with_the_layers_to_move() {
+        let balanced = Setup { model: "mlp", depth: 31, width: 512, ranks: 2, micro_batches: 32, ..Setup::default() };
+        let (_, outlook) = balanced.plan().expect("it is possible");
+        let counts = outlook.partition.counts();
+        let worse = Setup { cut: Cut::ByHand(vec![counts[0] + 6, counts[1] - 6]), ..balanced };
+        let (text, new) = said(&worse);
+        assert!(text.starts_with("Rank 0 has the most work"), "{text}");
+        assert!(text.contains("Try moving 6 layers from stage 0 to stage 1: "), "{text}");
+        assert_eq!(new.map(|new| new.cut), Some(Cut::ByHand(counts)));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_with_the_bytes_saved() {
+        let (text, new) = said(&Setup { room: 64, replicas: 4, ..Setup::default() });
+        assert!(text.starts_with("This does not fit: rank 3 would hold "), "{text}");
+        assert!(text.contains(" less)"), "{text}");
+        assert!(new.is_some());
+        let (text, _) = said(&Setup { room: 1, ranks: 2, ..Setup::default() });
+        assert!(text.contains("still too much"), "{text}");
+    }
+
+    #[test]
+    fn slow_links_and_one_rank_are_told() {
+        let (text, _) = said(&Setup { link: "gigabit", ranks: 1, replicas: 8, ..Setup::default() });
+        assert!(text.contains("exchanging gradients with the replicas. Try batches of 512"), "{text}");
+        let (text, _) = said(&Setup { ranks: 1, micro_batches: 1, ..Setup::default() });
+        assert!(text.starts_with("One rank computes"), "{text}");
+    }
+
+    #[test]
+    fn times_have_three_digits_and_a_unit() {
+        assert_eq!(
+            [0.0, 1.234, 56.78, 999.0, 1234.0, 2.5e6, 9e7].map(time),
+            ["0 µs", "1.23 µs", "56.8 µs", "999 µs", "1.23 ms", "2.50 s", "1.50 min"]
+        );
+    }
+
+    #[test]
+    fn the_formula_stands_beside_the_bubble() {
+        let (strategy, outlook) = Setup::default().plan().expect("it is possible");
+        let bubble = headline(&strategy, &outlook).into_iter().find(|one| one.id == "bubble").expect("it is there");
+        assert_eq!(bubble.beside, "formula (p − 1) / m = 38 %");
+    }
+}

@@ -1,0 +1,188 @@
+// The strategy studio in a real browser: what is turned or dragged is planned and drawn at once, and is in the address.
+
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { openPage, startBrowser, startLab } from "./lab.mjs";
+
+let lab, browser;
+before(async () => {
+  lab = await startLab();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await lab?.stop();
+});
+
+const id = (name) => `[data-testid="${name}"]`;
+
+/** The studio, drawn. */
+async function open(query = "", options = {}) {
+  const page = await openPage(browser, `${lab.base}/plan${query}`, options);
+  await page.locator("canvas[data-drawn]").waitFor();
+  return page;
+}
+
+/** Layers before the border after a stage. */
+const border = (page, stage) => page.locator(id(`plan-border-${stage}`)).getAttribute("aria-valuenow").then(Number);
+
+/** The number in a tile. */
+const tile = (page, name) => page.locator(`${id(`plan-${name}`)} .tile-value`).innerText();
+
+test("borders move by mouse and by keyboard, the plan follows, and balance brings them back", async () => {
+  const page = await open();
+  const [first, step] = [await border(page, 0), await tile(page, "step")];
+  await page.locator(id("plan-border-0")).focus();
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await border(page, 0), first - 1);
+  await page.keyboard.press("PageDown");
+  assert.equal(await border(page, 0), first - 11);
+
+  const bar = await page.locator(id("plan-stages")).boundingBox();
+  const handle = await page.locator(id("plan-border-0")).boundingBox();
+  await page.mouse.move(handle.x + handle.width / 2, handle.y + handle.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(bar.x + (bar.width * 20) / 151, handle.y + 5, { steps: 4 });
+  await page.mouse.up();
+  assert.equal(await border(page, 0), 20);
+  assert.notEqual(await tile(page, "step"), step);
+  await page.waitForURL(/cut=20,/);
+  assert.match(await page.locator(id("plan-verdict")).innerText(), /has the most work.*Try /);
+
+  // A border stops where a stage would get empty.
+  await page.keyboard.press("Home");
+  assert.equal(await border(page, 0), 1);
+  await page.locator(id("plan-balance-time")).click();
+  assert.equal(await border(page, 0), first);
+  assert.equal(await tile(page, "step"), step);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("everything that is set is in the address, and the address brings it back", async () => {
+  const page = await open();
+  await page.locator(id("plan-ranks")).fill("6");
+  await page.keyboard.press("Enter");
+  await page.locator(id("plan-schedule-interleaved")).click();
+  await page.locator(id("plan-recompute-always")).click();
+  await page.locator(id("plan-replicas")).fill("8");
+  await page.keyboard.press("Enter");
+  await page.locator(id("plan-zero-3")).click();
+  await page.locator(id("plan-optimizer-sgd")).click();
+  await page.locator(id("plan-model")).selectOption("mlp");
+  await page.waitForURL(/ranks=6/);
+  const told = async (page) => [
+    await page.locator("canvas").getAttribute("data-drawn"),
+    await Promise.all(["step", "bubble", "idle", "memory", "traffic"].map((name) => tile(page, name))),
+    await page.locator(id("plan-verdict")).innerText(),
+  ];
+  const here = await told(page);
+  const other = await open(new URL(page.url()).search);
+  assert.deepEqual(await told(other), here);
+  assert.equal(await other.locator(id("plan-zero-3")).getAttribute("aria-pressed"), "true");
+  await other.locator(id("plan-reset")).click();
+  await other.waitForURL(/\/plan$/);
+  assert.deepEqual([page.problems, other.problems], [[], []]);
+  await page.context().close();
+  await other.context().close();
+});
+
+test("what is impossible is refused with the nearest that works", async () => {
+  const page = await open("?model=mlp&depth=3&ranks=8&batch=4");
+  const refused = page.locator(id("plan-refused"));
+  assert.match(await refused.innerText(), /has 4: use 4 stages or fewer|use 4 micro-batches or fewer/);
+  await page.locator(id("plan-nearest")).click();
+  await refused.waitFor({ state: "detached" });
+  assert.match(await page.locator("canvas").getAttribute("data-drawn"), /^gpipe 4 4/);
+  for (const query of ["?ranks=0&micro-batches=-3&schedule=nonsense", "?cut=9,9&widths=%3Cb%3E", "?model=layers&widths=x"]) {
+    const other = await open(query);
+    assert.deepEqual(other.problems, [], query);
+    await other.context().close();
+  }
+  await page.context().close();
+});
+
+test("memory that does not fit is foretold, and what is proposed makes it fit", async () => {
+  const page = await open("?room=100&replicas=4");
+  const verdict = page.locator(id("plan-verdict"));
+  assert.match(await verdict.innerText(), /This does not fit: rank \d would hold .* MiB and has 100 MiB, .* too little\. Try .* less\)/);
+  await page.locator(id("plan-try")).click();
+  await page.waitForFunction(() => !document.querySelector('[data-testid="plan-verdict"]').innerText.includes("does not fit"));
+  await page.context().close();
+});
+
+test("each instruction is told under the pointer and by arrow keys, in both themes", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    const page = await open("?schedule=1f1b&recompute=always", { colorScheme });
+    const drawn = await page.locator("canvas").getAttribute("data-drawn");
+    assert.equal(drawn.endsWith("dark"), colorScheme === "dark");
+    const picture = page.locator(id("plan-timeline"));
+    const detail = page.locator(id("plan-detail"));
+    await picture.hover({ position: { x: 5, y: 30 } });
+    assert.match(await detail.innerText(), /^Rank 0, stage 0: forward pass of micro-batch 0, from 0 µs to /);
+    await picture.focus();
+    await page.keyboard.press("ArrowDown");
+    assert.match(await detail.innerText(), /^Rank 1, stage 1: forward pass/);
+    await page.keyboard.press("End");
+    assert.match(await detail.innerText(), /^Rank 1: optimizer/);
+    await page.keyboard.press("ArrowLeft");
+    assert.match(await detail.innerText(), /^Rank 1, stage 1: backward pass of micro-batch 7/);
+    await page.keyboard.press("ArrowLeft");
+    assert.match(await detail.innerText(), /computed again/);
+    assert.deepEqual(page.problems, []);
+    await page.context().close();
+  }
+});
+
+test("the trace and the command can be taken away", async () => {
+  const page = await open("?micro-batches=5&recompute=always");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator(id("plan-trace")).click()]);
+  const { traceEvents } = JSON.parse(await readFile(await download.path(), "utf8"));
+  const forward = traceEvents.filter((event) => event.ph === "X" && event.name.startsWith("F"));
+  assert.equal(forward.length, 4 * 5);
+  assert.ok(traceEvents.every((event) => event.ph === "M" || event.ts >= 0));
+  const command = await page.locator(id("copy-plan-command-text")).inputValue();
+  assert.equal(command, "recspeed plan --stages 4 --micro-batches 5 --schedule gpipe --recompute always");
+  await page.context().close();
+});
+
+test("a run without spans leaves only the prediction, and says so", async () => {
+  const page = await open("?run=nothing-here");
+  await page.locator(id("plan-run-note")).filter({ hasText: /./ }).waitFor({ state: "attached" });
+  assert.equal(await page.locator(".timeline-title").filter({ hasText: "Measured" }).count(), 0);
+  await page.context().close();
+});
+
+test("16 ranks and 64 micro-batches are planned and drawn within a frame", async () => {
+  const page = await open("?ranks=16&batch=1024&micro-batches=64", { viewport: { width: 1440, height: 900 } });
+  for (const schedule of ["gpipe", "1f1b", "interleaved", "zb-h1"]) {
+    await page.locator(id(`plan-schedule-${schedule}`)).click();
+    const times = await page.evaluate(async () => {
+      const canvas = document.querySelector("canvas");
+      const buttons = ["always", "never"].map((mode) => document.querySelector(`[data-testid="plan-recompute-${mode}"]`));
+      const idle = () => new Promise((done) => setTimeout(done, 60));
+      const times = [];
+      for (let i = 0; i < 24; i++) {
+        await idle();
+        const drawn = new Promise((done) => new MutationObserver((_, o) => (o.disconnect(), done())).observe(canvas, { attributes: true }));
+        const begun = performance.now();
+        buttons[i % 2].click();
+        await drawn;
+        // What else follows from the change is done when the next task begins.
+        await new Promise((done) => {
+          const { port1, port2 } = new MessageChannel();
+          port1.onmessage = done;
+          port2.postMessage(0);
+        });
+        times.push(performance.now() - begun);
+      }
+      return times.sort((a, b) => a - b);
+    });
+    console.log(`${schedule}: median ${times[12].toFixed(1)} ms, fastest ${times[0].toFixed(1)} ms, slowest ${times[23].toFixed(1)} ms`);
+    // The fastest quarter: another program on the machine can hold up any single one.
+    assert.ok(times[6] <= 16, `${schedule}: ${times.map((time) => time.toFixed(1)).join(" ")} ms`);
+  }
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
