@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use faer::linalg::solvers::DenseSolveCore as _;
-use faer::{Mat, Side};
+use faer::{Mat, MatRef, Side};
 use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
@@ -31,7 +31,7 @@ pub(super) const METHOD: Method = Method {
 /// Bytes that the fit may hold: Gramian, factor, its inverse and the result, all dense. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 /// Dense f64 matrices that the fit holds at once.
-const MATRICES: u64 = 4;
+const MATRICES: u64 = 3;
 
 /// `S = X·B` with `B` minimising `‖X − X·B‖² + λ·‖B‖²` under `diag(B) = 0`: with `P = (XᵀX + λI)⁻¹`,
 /// `B_ij = −P_ij / P_jj`. Computed in f64, kept in f32.
@@ -60,24 +60,21 @@ impl Ease {
         stages.next()?;
         let gram = gramian(&data.by_user, &data.by_item, weighting, recommender.float("regularization"));
         stages.next()?;
-        let matrix = Mat::from_fn(n_items, n_items, |row, column| gram[row * n_items + column]);
-        drop(gram);
+        // Symmetric: its rows are its columns.
+        let matrix = MatRef::from_column_major_slice(&gram, n_items, n_items);
         // With λ > 0 the matrix is positive definite; rounding can only lose that for ratings of absurd size.
         let factor =
             matrix.llt(Side::Lower).map_err(|_| FitError::Diverged { what: "the factorisation", iteration: 1 })?;
-        drop(matrix);
+        drop(gram);
         stages.next()?;
         let inverse = factor.inverse();
         drop(factor);
         stages.next()?;
         let mut weights: Vec<f32> =
             reserve(n_items.checked_mul(n_items), "the weights between items", "the number of items")?;
-        weights.par_chunks_mut(n_items.max(1)).enumerate().for_each(|(i, row)| {
-            for (j, weight) in row.iter_mut().enumerate() {
-                // faer fills one triangle of the symmetric inverse.
-                let p = inverse[(i.max(j), i.min(j))];
-                *weight = if i == j { 0.0 } else { (-p / inverse[(j, j)]) as f32 };
-            }
+        let whole_tiles = (TILE * n_items).max(1);
+        weights.par_chunks_mut(whole_tiles).enumerate().for_each(|(tile, rows)| {
+            weights_of_rows(&inverse, tile * TILE, rows);
         });
         if weights.iter().any(|weight| !weight.is_finite()) {
             return Err(FitError::Diverged { what: "a weight", iteration: 1 });
@@ -102,6 +99,34 @@ impl Ease {
         own.iter()
             .zip(ratings)
             .map(move |(&own, &rating)| (own, self.weighting.of(rating) * self.row(own)[item as usize]))
+    }
+}
+
+/// Rows and columns of the weights that are written together: what is read across its memory stays in the nearest cache.
+const TILE: usize = 64;
+
+/// `B_ij = −P_ij / P_jj` for the rows from `first` on, from the lower triangle of `P`: faer fills no other.
+fn weights_of_rows(inverse: &Mat<f64>, first: usize, rows: &mut [f32]) {
+    let n_items = inverse.nrows();
+    let n_rows = rows.len() / n_items.max(1);
+    for left in (0..n_items).step_by(TILE) {
+        let columns = left..(left + TILE).min(n_items);
+        if left <= first {
+            for j in columns {
+                let (column, diagonal) = (inverse.col_as_slice(j), inverse[(j, j)]);
+                for i in j.max(first)..first + n_rows {
+                    rows[(i - first) * n_items + j] = if i == j { 0.0 } else { (-column[i] / diagonal) as f32 };
+                }
+            }
+        }
+        if left >= first {
+            for i in first..first + n_rows {
+                let column = inverse.col_as_slice(i);
+                for j in left.max(i + 1)..(left + TILE).min(n_items) {
+                    rows[(i - first) * n_items + j] = (-column[j] / inverse[(j, j)]) as f32;
+                }
+            }
+        }
     }
 }
 
