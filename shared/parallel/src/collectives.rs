@@ -30,13 +30,27 @@ impl<T: Transport> Communicator<T> {
     /// # Errors
     /// [`CommError`], also where another rank's vector has another length.
     pub async fn reduce_scatter<E: Element>(&self, numbers: &[E]) -> Result<Vec<E>, CommError> {
+        let parts: Vec<Range<usize>> = (0..self.ranks()).map(|rank| self.part(rank, numbers.len())).collect();
+        self.reduce_scatter_parts(numbers, &parts).await
+    }
+
+    /// Adds up the vectors of all ranks; rank r gets part `parts[r]` of the sum. All ranks name the same parts, some of which may
+    /// be empty: to and from those nothing is sent.
+    ///
+    /// # Errors
+    /// [`CommError`], also where another rank's part has another length.
+    pub async fn reduce_scatter_parts<E: Element>(
+        &self,
+        numbers: &[E],
+        parts: &[Range<usize>],
+    ) -> Result<Vec<E>, CommError> {
         let tag = self.next("reduce-scatter");
-        for to in self.others() {
-            self.send(to, tag, &numbers[self.part(to, numbers.len())]).await?;
+        for to in self.others().filter(|&to| !parts[to].is_empty()) {
+            self.send(to, tag, &numbers[parts[to].clone()]).await?;
         }
-        let own = self.part(self.rank(), numbers.len());
+        let own = parts[self.rank()].clone();
         let mut sum: Option<Vec<E>> = None;
-        for from in 0..self.ranks() {
+        for from in (0..self.ranks()).filter(|_| !own.is_empty()) {
             let term = if from == self.rank() {
                 numbers[own.clone()].to_vec()
             } else {
@@ -55,16 +69,25 @@ impl<T: Transport> Communicator<T> {
     /// # Errors
     /// [`CommError`], also where another rank's vector has another length.
     pub async fn all_gather<E: Element>(&self, own: &[E]) -> Result<Vec<E>, CommError> {
+        self.all_gather_parts(own, &vec![own.len(); self.ranks()]).await
+    }
+
+    /// Every rank gets the vectors of all ranks, one after the other; that of rank r has `lengths[r]` numbers. All ranks name the
+    /// same lengths; what is empty is not sent.
+    ///
+    /// # Errors
+    /// [`CommError`], also where another rank's vector has another length.
+    pub async fn all_gather_parts<E: Element>(&self, own: &[E], lengths: &[usize]) -> Result<Vec<E>, CommError> {
         let tag = self.next("all-gather");
-        for to in self.others() {
+        for to in self.others().filter(|_| !own.is_empty()) {
             self.send(to, tag, own).await?;
         }
-        let mut all = Vec::with_capacity(own.len() * self.ranks());
-        for from in 0..self.ranks() {
+        let mut all = Vec::with_capacity(lengths.iter().sum());
+        for (from, &length) in lengths.iter().enumerate() {
             if from == self.rank() {
                 all.extend_from_slice(own);
-            } else {
-                all.extend(self.recv_exactly::<E>(from, tag, own.len()).await?);
+            } else if length > 0 {
+                all.extend(self.recv_exactly::<E>(from, tag, length).await?);
             }
         }
         Ok(all)

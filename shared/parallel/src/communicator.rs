@@ -127,6 +127,11 @@ impl<T: Transport> Communicator<T> {
         self.members.len()
     }
 
+    /// Microseconds since some fixed moment; 0 where nobody measures.
+    pub fn now_us(&self) -> u64 {
+        self.transport.now_us()
+    }
+
     /// What this rank has sent and received so far, in all groups.
     pub fn counters(&self) -> Counters {
         self.record.borrow().counters

@@ -3,13 +3,19 @@
 //! A rank talks to the others through a [`Communicator`], which counts what it sends and remembers what it did last; how
 //! bytes travel is a [`Transport`]. Here is the one whose ranks are tasks on one thread, [`local::run`]: the same everywhere, in
 //! tests and in the tab; threads and processes belong to the worker. Everything is async, so that a rank can be any of them.
+//!
+//! What the ranks do together is a [`training::Strategy`]: a pipeline of stages, copies of it that share the batch, and how much of
+//! parameters, gradients and optimizer state the copies divide among them. [`training::Rank`] follows it, whatever
+//! [`model::Model`] it trains. Only those two modules know tensors.
 
 mod collectives;
 mod communicator;
 mod element;
 mod error;
 pub mod local;
+pub mod model;
 mod record;
+pub mod training;
 
 pub use communicator::{Communicator, Tag, Transport};
 pub use element::Element;

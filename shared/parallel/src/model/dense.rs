@@ -1,0 +1,93 @@
+//! A fully connected layer.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
+use super::{Layer, Noise};
+
+/// `y = x W + b`, after a ReLU and dropout where it is a hidden one; its numbers are `W`, `[inputs, outputs]` row by row, then
+/// `b`.
+#[derive(Debug, Clone, Copy)]
+pub struct Dense {
+    inputs: usize,
+    outputs: usize,
+    rectified: bool,
+    dropout: f32,
+    place: usize,
+}
+
+impl Dense {
+    /// A layer without anything after it.
+    pub const fn linear(inputs: usize, outputs: usize) -> Self {
+        Self { inputs, outputs, rectified: false, dropout: 0.0, place: 0 }
+    }
+
+    /// A hidden layer: a ReLU after it, then dropout. `place`: numbers of a row that the layers before draw for
+    /// ([`Noise::mask`]).
+    pub const fn hidden(inputs: usize, outputs: usize, dropout: f32, place: usize) -> Self {
+        Self { inputs, outputs, rectified: true, dropout, place }
+    }
+
+    fn weight(&self, weights: &Tensor<1>) -> Tensor<2> {
+        weights.clone().narrow(0, 0, self.inputs * self.outputs).reshape([self.inputs, self.outputs])
+    }
+}
+
+impl Layer for Dense {
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn parameters(&self) -> usize {
+        (self.inputs + 1) * self.outputs
+    }
+
+    /// The input; of a hidden layer the output too, which says what was cut off or dropped.
+    fn kept(&self) -> usize {
+        self.inputs + if self.rectified { self.outputs } else { 0 }
+    }
+
+    fn forward(&self, weights: Tensor<1>, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+        let bias = weights.clone().narrow(0, self.inputs * self.outputs, self.outputs);
+        let output = burn::tensor::module::linear(input.clone(), self.weight(&weights), Some(bias));
+        if !self.rectified {
+            return (output, vec![input]);
+        }
+        let output = relu(output);
+        let output = match noise.mask(self.place, self.outputs, self.dropout, &output.device()) {
+            Some(mask) => output * mask.transpose(),
+            None => output,
+        };
+        (output.clone(), vec![input, output])
+    }
+
+    fn backward_input(
+        &self,
+        weights: Tensor<1>,
+        kept: &mut Vec<Tensor<2>>,
+        slope: Tensor<2>,
+        wanted: bool,
+    ) -> Option<Tensor<2>> {
+        let slope = if self.rectified {
+            // What was dropped or cut off is 0 and has no slope; what was kept was scaled up.
+            let passed = kept.pop().map(|output| output.greater_elem(0.0).float());
+            let slope = passed.map_or(slope.clone(), |passed| slope * passed);
+            if self.dropout > 0.0 { slope * (1.0 / (1.0 - self.dropout)) } else { slope }
+        } else {
+            slope
+        };
+        kept.push(slope.clone());
+        wanted.then(|| slope.matmul(self.weight(&weights).transpose()))
+    }
+
+    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Tensor<1> {
+        let [input, slope] = <[Tensor<2>; 2]>::try_from(kept).expect("input and slope are kept for the weights");
+        let bias = slope.clone().sum_dim(0).reshape([self.outputs]);
+        let weight = input.transpose().matmul(slope).reshape([self.inputs * self.outputs]);
+        Tensor::cat(vec![weight, bias], 0)
+    }
+}

@@ -1,0 +1,61 @@
+//! A model that can be cut: layers in a row, each with its part of one flat vector of parameters.
+//!
+//! What a model is made of is not this crate's business. Here are a sequence of any layers ([`Sequential`]), one that is fully
+//! connected ([`Dense`]), and one whose gradient Burn's tape computes ([`Taped`]).
+
+mod dense;
+mod noise;
+mod sequential;
+mod taped;
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+pub use dense::Dense;
+pub use noise::{Noise, StepNoise};
+pub use sequential::{Layer, Sequential};
+pub use taped::Taped;
+
+/// Layers in a row.
+pub trait Model: Sync {
+    /// Learnt numbers of each layer; their sum is the length of the flat vector, in which they lie in this order.
+    fn parameters(&self) -> &[usize];
+
+    /// Shape of what enters layer `layer` with so many rows: what a stage that begins there is sent. Not asked for the first.
+    fn boundary(&self, layer: usize, rows: usize) -> [usize; 2];
+
+    /// Numbers of each row that [`Self::begin`]'s pass keeps between forward and backward, its input included.
+    fn kept(&self, layers: Range<usize>) -> usize;
+
+    /// Begins to take a micro-batch through some of the layers.
+    ///
+    /// # Shapes
+    /// - `input`: `[rows, inputs]` for the first layer, else [`Self::boundary`]
+    fn begin(&self, layers: Range<usize>, input: Tensor<2>) -> Box<dyn Pass + '_>;
+}
+
+/// A micro-batch on its way through some layers, forward and back. Each call names the layer, in order on the way there and in
+/// reverse order on the way back; weights come one layer at a time, because they may have to be fetched.
+pub trait Pass {
+    /// Computes one layer. `weights`: its numbers, `[parameters of the layer]`.
+    fn forward(&mut self, layer: usize, weights: Tensor<1>, noise: &Noise);
+
+    /// What the last layer put out: the next stage's input, or the scores `[rows, scores of a row]`.
+    fn output(&self) -> Tensor<2>;
+
+    /// Takes the derivative of the loss by each number of the output.
+    fn begin_backward(&mut self, slope: Tensor<2>);
+
+    /// The part of a layer's backward pass that the layer before waits for. `wanted`: whether there is one.
+    fn backward_input(&mut self, layer: usize, weights: Tensor<1>, wanted: bool);
+
+    /// The derivative of the loss by each number of the input, once all layers have been taken back.
+    fn input_slope(&mut self) -> Tensor<2>;
+
+    /// The derivative of the loss by each parameter of a layer; after [`Self::backward_input`] of all layers.
+    ///
+    /// # Shapes
+    /// - returns: `[parameters of the layer]`
+    fn backward_weight(&mut self, layer: usize) -> Tensor<1>;
+}

@@ -1,0 +1,133 @@
+//! Any layers, one after the other.
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use super::{Model, Noise, Pass};
+
+/// A layer: numbers in, numbers out, row by row.
+pub trait Layer: Send + Sync {
+    /// Numbers of a row that enter.
+    fn inputs(&self) -> usize;
+
+    /// Numbers of a row that leave.
+    fn outputs(&self) -> usize;
+
+    /// Learnt numbers.
+    fn parameters(&self) -> usize;
+
+    /// Numbers of a row that [`Self::forward`] keeps.
+    fn kept(&self) -> usize;
+
+    /// What leaves, and what the way back needs of it.
+    ///
+    /// # Shapes
+    /// - `weights`: `[parameters]`, `input`: `[rows, inputs]`
+    /// - returns: `[rows, outputs]`, and tensors of the layer's own choice
+    fn forward(&self, weights: Tensor<1>, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>);
+
+    /// The derivative by each number of the input where it is `wanted`; leaves in `kept` what [`Self::backward_weight`] needs.
+    ///
+    /// # Shapes
+    /// - `slope`: `[rows, outputs]`
+    /// - returns: `[rows, inputs]`
+    fn backward_input(
+        &self,
+        weights: Tensor<1>,
+        kept: &mut Vec<Tensor<2>>,
+        slope: Tensor<2>,
+        wanted: bool,
+    ) -> Option<Tensor<2>>;
+
+    /// The derivative by each parameter.
+    ///
+    /// # Shapes
+    /// - returns: `[parameters]`
+    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Tensor<1>;
+}
+
+/// Layers in a row, each of which sees what the one before puts out.
+pub struct Sequential {
+    layers: Vec<Box<dyn Layer>>,
+    parameters: Vec<usize>,
+}
+
+impl Sequential {
+    /// These layers; each takes what the one before gives.
+    ///
+    /// # Panics
+    /// When two neighbours do not fit.
+    pub fn new(layers: Vec<Box<dyn Layer>>) -> Self {
+        for (at, pair) in layers.windows(2).enumerate() {
+            assert_eq!(pair[0].outputs(), pair[1].inputs(), "layer {at} does not fit layer {}", at + 1);
+        }
+        let parameters = layers.iter().map(|layer| layer.parameters()).collect();
+        Self { layers, parameters }
+    }
+}
+
+impl Model for Sequential {
+    fn parameters(&self) -> &[usize] {
+        &self.parameters
+    }
+
+    fn boundary(&self, layer: usize, rows: usize) -> [usize; 2] {
+        [rows, self.layers[layer].inputs()]
+    }
+
+    fn kept(&self, layers: Range<usize>) -> usize {
+        self.layers[layers].iter().map(|layer| layer.kept()).sum()
+    }
+
+    fn begin(&self, layers: Range<usize>, input: Tensor<2>) -> Box<dyn Pass + '_> {
+        let kept = layers.clone().map(|_| Vec::new()).collect();
+        Box::new(Row { layers: &self.layers, first: layers.start, flow: Some(input), kept })
+    }
+}
+
+struct Row<'a> {
+    layers: &'a [Box<dyn Layer>],
+    first: usize,
+    /// What goes from layer to layer, there and back.
+    flow: Option<Tensor<2>>,
+    kept: Vec<Vec<Tensor<2>>>,
+}
+
+impl Row<'_> {
+    fn take(&mut self) -> Tensor<2> {
+        self.flow.take().expect("a pass goes there before it comes back")
+    }
+}
+
+impl Pass for Row<'_> {
+    fn forward(&mut self, layer: usize, weights: Tensor<1>, noise: &Noise) {
+        let input = self.take();
+        let (output, kept) = self.layers[layer].forward(weights, input, noise);
+        self.kept[layer - self.first] = kept;
+        self.flow = Some(output);
+    }
+
+    fn output(&self) -> Tensor<2> {
+        self.flow.clone().expect("a pass goes there before it comes back")
+    }
+
+    fn begin_backward(&mut self, slope: Tensor<2>) {
+        self.flow = Some(slope);
+    }
+
+    fn backward_input(&mut self, layer: usize, weights: Tensor<1>, wanted: bool) {
+        let slope = self.take();
+        let kept = &mut self.kept[layer - self.first];
+        self.flow = self.layers[layer].backward_input(weights, kept, slope, wanted);
+    }
+
+    fn input_slope(&mut self) -> Tensor<2> {
+        self.take()
+    }
+
+    fn backward_weight(&mut self, layer: usize) -> Tensor<1> {
+        let kept = std::mem::take(&mut self.kept[layer - self.first]);
+        self.layers[layer].backward_weight(kept)
+    }
+}

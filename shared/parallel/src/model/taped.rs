@@ -1,0 +1,73 @@
+//! A layer that only knows its way there: Burn's tape finds the way back.
+
+use burn::tensor::Tensor;
+
+use super::{Layer, Noise};
+
+/// Any function of parameters and input. Its gradients come from Burn's tape, both at once: a schedule that parts them waits for
+/// the whole here.
+pub struct Taped<F> {
+    inputs: usize,
+    outputs: usize,
+    parameters: usize,
+    kept: usize,
+    function: F,
+}
+
+impl<F: Fn(Tensor<1>, Tensor<2>, &Noise) -> Tensor<2> + Send + Sync> Taped<F> {
+    /// A layer that computes `function` of its parameters, `[parameters]`, and its input, `[rows, inputs]`. `kept`: numbers of a
+    /// row that its tape keeps, about.
+    pub const fn new((inputs, outputs): (usize, usize), parameters: usize, kept: usize, function: F) -> Self {
+        Self { inputs, outputs, parameters, kept, function }
+    }
+}
+
+impl<F: Fn(Tensor<1>, Tensor<2>, &Noise) -> Tensor<2> + Send + Sync> Layer for Taped<F> {
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// Keeps the leaves and what was computed of them.
+    fn forward(&self, weights: Tensor<1>, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+        let weights = weights.reshape([1, self.parameters]).autodiff().require_grad();
+        let input = input.autodiff().require_grad();
+        let output = (self.function)(weights.clone().reshape([self.parameters]), input.clone(), noise);
+        (output.clone().inner(), vec![weights, input, output])
+    }
+
+    /// The gradient of `Σ output · slope`, as a stage's cut sends it back.
+    fn backward_input(
+        &self,
+        _: Tensor<1>,
+        kept: &mut Vec<Tensor<2>>,
+        slope: Tensor<2>,
+        wanted: bool,
+    ) -> Option<Tensor<2>> {
+        let [weights, input, output] =
+            <[Tensor<2>; 3]>::try_from(std::mem::take(kept)).expect("leaves and output are kept for the way back");
+        let device = slope.device();
+        let mut tape = (output * slope.autodiff()).sum().backward();
+        // A leaf that the output does not depend on has no gradient on the tape.
+        let mut of =
+            |leaf: &Tensor<2>| leaf.grad_remove(&mut tape).unwrap_or_else(|| Tensor::zeros(leaf.dims(), &device));
+        kept.push(of(&weights));
+        wanted.then(|| of(&input))
+    }
+
+    fn backward_weight(&self, mut kept: Vec<Tensor<2>>) -> Tensor<1> {
+        let gradient = kept.pop().expect("the gradient is kept from the way back");
+        gradient.reshape([self.parameters])
+    }
+}

@@ -1,0 +1,48 @@
+//! Why ranks could not go on training.
+
+use recspeed_plan::PlanError;
+
+use crate::CommError;
+
+/// Why a step was not taken.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TrainError {
+    /// Ranks could not talk.
+    #[error(transparent)]
+    Comm(#[from] CommError),
+    /// The strategy is impossible for this model or batch.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The strategy is for another number of ranks.
+    #[error("the strategy is for {needed} ranks, and there are {ranks}: set strategy.ranks = {needed}")]
+    Ranks {
+        /// Ranks of the strategy.
+        needed: usize,
+        /// Ranks there are.
+        ranks: usize,
+    },
+    /// Ranks that share a layer.
+    #[error("strategy.tensor is {tensor}: ranks that share a layer are not built yet, set it to 1")]
+    Tensor {
+        /// As asked.
+        tensor: usize,
+    },
+    /// A partition of another model.
+    #[error("the partition places {placed} layers in {parts} parts; the model has {layers}, for {stages} stages")]
+    Partition {
+        /// Layers of the partition.
+        placed: usize,
+        /// Its parts.
+        parts: usize,
+        /// Layers of the model.
+        layers: usize,
+        /// Stages of the strategy.
+        stages: usize,
+    },
+    /// The loss is no finite number any more.
+    #[error("the loss became {0}")]
+    Loss(f64),
+    /// The length of the gradient is no finite number.
+    #[error("the length of the gradient became {0}")]
+    Gradient(f64),
+}

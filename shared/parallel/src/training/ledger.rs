@@ -1,0 +1,55 @@
+//! What a rank holds, as it comes and goes.
+
+/// What bytes are held for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Account {
+    /// Parameters that stay.
+    Parameters,
+    /// Gradients that are added up.
+    Gradients,
+    /// The optimizer's moments.
+    Optimizer,
+    /// What lies between forward and backward.
+    Activations,
+    /// What comes and goes: gathered parameters, gradients on their way, received messages.
+    Transient,
+}
+
+const ACCOUNTS: usize = 5;
+
+/// Bytes in each account now, and at most so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ledger {
+    now: [u64; ACCOUNTS],
+    peaks: [u64; ACCOUNTS],
+    peak: u64,
+}
+
+impl Ledger {
+    pub(crate) fn take(&mut self, account: Account, bytes: u64) {
+        let at = account as usize;
+        self.now[at] += bytes;
+        self.peaks[at] = self.peaks[at].max(self.now[at]);
+        self.peak = self.peak.max(self.now.iter().sum());
+    }
+
+    pub(crate) fn give_back(&mut self, account: Account, bytes: u64) {
+        debug_assert!(self.now[account as usize] >= bytes, "{account:?} gives back more than it holds");
+        self.now[account as usize] = self.now[account as usize].saturating_sub(bytes);
+    }
+
+    /// Bytes held now.
+    pub const fn held(&self, account: Account) -> u64 {
+        self.now[account as usize]
+    }
+
+    /// The most that this account has held.
+    pub const fn most(&self, account: Account) -> u64 {
+        self.peaks[account as usize]
+    }
+
+    /// The most that all accounts have held together at one moment.
+    pub const fn peak(&self) -> u64 {
+        self.peak
+    }
+}

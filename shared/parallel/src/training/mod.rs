@@ -1,0 +1,23 @@
+//! Pipelines, replicas and divided parameters, as one.
+//!
+//! [`Rank::step`] carries out the instruction list that [`recspeed_plan::Schedule`] gives its rank, whatever schedule that is; what
+//! is divided among replicas is the business of a stage. So every strategy is a [`Strategy`], and they go together.
+//!
+//! **The law**: every strategy computes the update of one device. Gradients are added up in the order of micro-batches and sums over
+//! replicas in the order of ranks, so that schedules agree to the last bit, and dropout is drawn for a row of the batch,
+//! whoever computes it ([`crate::model::Noise`]).
+
+mod error;
+mod ledger;
+mod meter;
+mod rank;
+mod stage;
+mod strategy;
+mod update;
+
+pub use error::TrainError;
+pub use ledger::{Account, Ledger};
+pub use meter::Done;
+pub use rank::{Batch, Judge, Learning, Rank, Saved};
+pub use strategy::Strategy;
+pub use update::{EPSILON, Moments, Rule};

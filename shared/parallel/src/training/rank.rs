@@ -1,0 +1,210 @@
+//! One rank: it goes down its list of instructions.
+
+mod cells;
+mod step;
+
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor};
+use recspeed_plan::sharding::Traffic;
+use recspeed_plan::{Place, Schedule};
+
+use super::error::TrainError;
+use super::ledger::Ledger;
+use super::meter::{Done, Meter};
+use super::stage::Stage;
+use super::strategy::Strategy;
+use super::update::Rule;
+use crate::model::{Model, StepNoise};
+use crate::{Communicator, Transport};
+
+/// Says of scores, `[rows, scores of a row]`, and the rows of the batch that they belong to: the loss, a mean over these rows, and
+/// its derivative by each score.
+pub type Judge<'a> = &'a dyn Fn(Tensor<2>, Range<usize>) -> (f64, Tensor<2>);
+
+/// What one step learns from; all ranks are given the same.
+pub struct Batch<'a> {
+    /// `[rows, inputs]`; only first stages look at it.
+    pub input: &'a Tensor<2>,
+    /// Dropout of this step.
+    pub noise: StepNoise,
+    /// The loss; only last stages ask.
+    pub judge: Judge<'a>,
+}
+
+/// How parameters follow their gradient.
+#[derive(Debug, Clone)]
+pub struct Learning {
+    /// The optimizer.
+    pub rule: Rule,
+    /// Its learning rate.
+    pub rate: f64,
+    /// The longest that the gradient of all parameters together may be; longer ones are scaled down.
+    pub clip: Option<f64>,
+}
+
+/// All that is learnt, whatever the layout: another strategy can go on from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    /// All parameters.
+    pub numbers: Vec<f32>,
+    /// Steps that the moments have taken, and both of them; `None` before the first step, and for rules without.
+    pub moments: Option<(u64, [Vec<f32>; 2])>,
+}
+
+/// A rank of a strategy.
+pub struct Rank<'m, T> {
+    model: &'m dyn Model,
+    strategy: Strategy,
+    schedule: Schedule,
+    place: Place,
+    all: Communicator<T>,
+    replicas: Communicator<T>,
+    pipeline: Communicator<T>,
+    stages: Vec<Stage>,
+    learning: Learning,
+    steps: u64,
+    meter: Meter,
+}
+
+impl<T> std::fmt::Debug for Rank<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rank").field("place", &self.place).field("strategy", &self.strategy).finish_non_exhaustive()
+    }
+}
+
+impl<'m, T: Transport> Rank<'m, T> {
+    /// This rank of a strategy, with its part of what is known so far, which is the same on all ranks. Ranks may compute on
+    /// different devices.
+    ///
+    /// # Errors
+    /// [`TrainError`]: a strategy for other ranks or another model.
+    pub fn new(
+        model: &'m dyn Model,
+        strategy: Strategy,
+        communicator: Communicator<T>,
+        learning: Learning,
+        saved: &Saved,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let (layout, chunks) = (strategy.layout, strategy.chunks);
+        if layout.ranks() != communicator.ranks() {
+            return Err(TrainError::Ranks { needed: layout.ranks(), ranks: communicator.ranks() });
+        }
+        if layout.tensor() != 1 {
+            return Err(TrainError::Tensor { tensor: layout.tensor() });
+        }
+        let parameters = model.parameters();
+        let (parts, stages) = (strategy.partition.stages(), layout.stages() * chunks);
+        let placed = strategy.partition.counts().iter().sum();
+        if placed != parameters.len() || parts != stages {
+            return Err(TrainError::Partition { placed, parts, layers: parameters.len(), stages });
+        }
+        let schedule = strategy.schedule(strategy.micro_batches)?;
+        let (rank, mut meter) = (communicator.rank(), Meter::default());
+        let place = layout.place(rank);
+        let replicas = communicator.group(&layout.data_group(rank), 1 + place.stage as u32)?;
+        let number = 1 + layout.stages() + place.replica;
+        let pipeline = communicator.group(&layout.pipeline_group(rank), number as u32)?;
+        let level = (strategy.level, layout.replicas(), place.replica);
+        let held = (0..chunks).map(|chunk| {
+            let layers = strategy.partition.layers(schedule.stage(place.stage, chunk));
+            let mut stage = Stage::new((layers.clone(), parameters), level, &saved.numbers, device, &mut meter);
+            if let Some((time, [first, second])) = &saved.moments {
+                let start = parameters[..layers.start].iter().sum();
+                stage.set_moments(start, *time as usize, [first, second], &mut meter);
+            }
+            stage
+        });
+        let stages = held.collect();
+        let steps = saved.moments.as_ref().map_or(0, |(time, _)| *time);
+        Ok(Self {
+            model,
+            strategy,
+            schedule,
+            place,
+            all: communicator,
+            replicas,
+            pipeline,
+            stages,
+            learning,
+            steps,
+            meter,
+        })
+    }
+
+    /// The way to all ranks.
+    pub fn communicator(&self) -> &Communicator<T> {
+        &self.all
+    }
+
+    /// What it holds.
+    pub fn ledger(&self) -> &Ledger {
+        &self.meter.ledger
+    }
+
+    /// Bytes sent so far to add up gradients and to gather parameters.
+    pub fn traffic(&self) -> Traffic {
+        self.meter.traffic
+    }
+
+    /// Begins to note when each instruction begins and ends, or stops it; gives what was noted.
+    pub fn note_timeline(&mut self, on: bool) -> Vec<Done> {
+        std::mem::replace(&mut self.meter.timeline, on.then(Vec::new)).unwrap_or_default()
+    }
+
+    /// All parameters, on every rank.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub async fn parameters(&self) -> Result<Vec<f32>, TrainError> {
+        let mut all = Vec::with_capacity(self.model.parameters().iter().sum());
+        for stage in 0..self.schedule.stages() {
+            let owner = stage % self.schedule.ranks();
+            let numbers = match self.own(stage) {
+                Some(own) => own.gather(&self.replicas).await?,
+                None => Vec::new(),
+            };
+            all.extend(self.spread(stage, owner, numbers).await?);
+        }
+        Ok(all)
+    }
+
+    /// All that is learnt, on every rank.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub async fn save(&self) -> Result<Saved, TrainError> {
+        let numbers = self.parameters().await?;
+        if self.steps == 0 || self.learning.rule.state().bytes() == 0 {
+            return Ok(Saved { numbers, moments: None });
+        }
+        let mut all = [Vec::with_capacity(numbers.len()), Vec::with_capacity(numbers.len())];
+        for stage in 0..self.schedule.stages() {
+            let owner = stage % self.schedule.ranks();
+            let moments = match self.own(stage) {
+                Some(own) => own.gather_moments(&self.replicas).await?,
+                None => [Vec::new(), Vec::new()],
+            };
+            for (all, moments) in all.iter_mut().zip(moments) {
+                all.extend(self.spread(stage, owner, moments).await?);
+            }
+        }
+        Ok(Saved { numbers, moments: Some((self.steps, all)) })
+    }
+
+    fn own(&self, stage: usize) -> Option<&Stage> {
+        let ranks = self.schedule.ranks();
+        (stage % ranks == self.place.stage).then(|| &self.stages[stage / ranks])
+    }
+
+    /// Brings the numbers of a stage to the whole pipeline.
+    async fn spread(&self, stage: usize, owner: usize, numbers: Vec<f32>) -> Result<Vec<f32>, TrainError> {
+        let parameters = self.model.parameters();
+        let len = self.strategy.partition.layers(stage).map(|layer| parameters[layer]).sum();
+        let mut numbers = numbers;
+        numbers.resize(len, 0.0);
+        self.pipeline.broadcast(owner, &mut numbers).await?;
+        Ok(numbers)
+    }
+}

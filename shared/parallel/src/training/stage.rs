@@ -1,0 +1,301 @@
+//! The parameters of one stage, divided among its replicas as far as the strategy says.
+
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use recspeed_plan::sharding::{FlatSpace, ShardLevel};
+
+use super::ledger::Account;
+use super::meter::Meter;
+use super::update::{Moments, Rule};
+use crate::{CommError, Communicator, Transport};
+
+pub(super) struct Stage {
+    pub(super) layers: Range<usize>,
+    /// Where the numbers of each layer lie in the stage's own row.
+    ranges: Vec<Range<usize>>,
+    space: FlatSpace,
+    level: ShardLevel,
+    /// This replica's place among the holders.
+    place: usize,
+    device: Device,
+    /// All numbers; of a divided stage the shard.
+    numbers: Tensor<1>,
+    moments: Option<Moments>,
+    gradients: Gradients,
+}
+
+/// What has been added up since the last update.
+enum Gradients {
+    /// A tensor for each layer.
+    Whole(Vec<Option<Tensor<1>>>),
+    /// The sum over all replicas, of this replica's shard.
+    Shard(Option<Vec<f32>>),
+    /// All is added up: the whole row, or the shard where the optimizer's state is divided.
+    Reduced(Box<Tensor<1>>),
+}
+
+impl Stage {
+    /// `numbers`: the whole model's, of which it takes its own.
+    pub(super) fn new(
+        (layers, parameters): (Range<usize>, &[usize]),
+        (level, replicas, place): (ShardLevel, usize, usize),
+        numbers: &[f32],
+        device: &Device,
+        meter: &mut Meter,
+    ) -> Self {
+        let start: usize = parameters[..layers.start].iter().sum();
+        let sizes = &parameters[layers.clone()];
+        let space = FlatSpace::new(sizes, replicas);
+        let level = if replicas == 1 { ShardLevel::DataParallel } else { level };
+        let ends = sizes.iter().scan(0, |end, size| {
+            *end += size;
+            Some(*end - size..*end)
+        });
+        let own = &numbers[start..start + space.elements()];
+        let held = if level == ShardLevel::Parameters { &own[space.shard(place)] } else { own };
+        meter.ledger.take(Account::Parameters, 4 * held.len() as u64);
+        let gradients = empty(level, sizes.len());
+        let (ranges, numbers) = (ends.collect(), tensor(held.to_vec(), device));
+        Self { layers, ranges, space, level, place, device: device.clone(), numbers, moments: None, gradients }
+    }
+
+    /// Numbers of all replicas' shards together.
+    pub(super) fn len(&self) -> usize {
+        self.space.elements()
+    }
+
+    /// The numbers of a layer; gathered from those who hold them where they are divided.
+    pub(super) async fn weights<T: Transport>(
+        &self,
+        layer: usize,
+        replicas: &Communicator<T>,
+        meter: &mut Meter,
+    ) -> Result<Tensor<1>, CommError> {
+        let range = &self.ranges[layer - self.layers.start];
+        if self.level < ShardLevel::Parameters {
+            return Ok(self.numbers.clone().slice([range.clone()]));
+        }
+        let shard = self.space.shard(self.place);
+        let own = common(range, &shard);
+        let lengths: Vec<usize> =
+            (0..self.space.ranks()).map(|rank| common(range, &self.space.shard(rank)).len()).collect();
+        let own = if own.is_empty() {
+            Vec::new()
+        } else {
+            numbers(&self.numbers.clone().narrow(0, own.start - shard.start, own.len()))
+        };
+        let before = replicas.counters().sent_bytes;
+        let all = replicas.all_gather_parts(&own, &lengths).await?;
+        meter.traffic.all_gather += replicas.counters().sent_bytes - before;
+        Ok(tensor(all, &self.device))
+    }
+
+    /// Bytes that [`Self::weights`] gathers for a layer.
+    pub(super) fn gathered_bytes(&self, layer: usize) -> u64 {
+        let divided = self.level == ShardLevel::Parameters;
+        if divided { 4 * self.ranges[layer - self.layers.start].len() as u64 } else { 0 }
+    }
+
+    /// Adds the gradient of one micro-batch by a layer's numbers.
+    pub(super) async fn add_gradient<T: Transport>(
+        &mut self,
+        layer: usize,
+        gradient: Tensor<1>,
+        replicas: &Communicator<T>,
+        meter: &mut Meter,
+    ) -> Result<(), CommError> {
+        let at = layer - self.layers.start;
+        let range = self.ranges[at].clone();
+        if matches!(self.gradients, Gradients::Reduced(_)) {
+            self.gradients = empty(self.level, self.ranges.len());
+        }
+        match &mut self.gradients {
+            Gradients::Whole(layers) => {
+                layers[at] = Some(if let Some(sum) = layers[at].take() {
+                    sum + gradient
+                } else {
+                    meter.ledger.take(Account::Gradients, 4 * range.len() as u64);
+                    gradient
+                });
+            }
+            Gradients::Shard(sum) => {
+                let shard = self.space.shard(self.place);
+                let sum = sum.get_or_insert_with(|| {
+                    meter.ledger.take(Account::Gradients, 4 * shard.len() as u64);
+                    vec![0.0; shard.len()]
+                });
+                let parts: Vec<Range<usize>> = (0..self.space.ranks())
+                    .map(|rank| common(&range, &self.space.shard(rank)))
+                    .map(|part| part.start - range.start..part.end - range.start)
+                    .collect();
+                meter.ledger.take(Account::Transient, 4 * range.len() as u64);
+                let before = replicas.counters().sent_bytes;
+                let part = replicas.reduce_scatter_parts(&numbers(&gradient), &parts).await?;
+                meter.traffic.reduce_scatter += replicas.counters().sent_bytes - before;
+                meter.ledger.give_back(Account::Transient, 4 * range.len() as u64);
+                let own = common(&range, &shard);
+                if !own.is_empty() {
+                    let sum = &mut sum[own.start - shard.start..own.end - shard.start];
+                    sum.iter_mut().zip(part).for_each(|(sum, term)| *sum += term);
+                }
+            }
+            Gradients::Reduced(_) => unreachable!("what is reduced was put away above"),
+        }
+        Ok(())
+    }
+
+    /// Adds up the gradients of all replicas, where that has not been done layer by layer.
+    pub(super) async fn reduce<T: Transport>(
+        &mut self,
+        replicas: &Communicator<T>,
+        meter: &mut Meter,
+    ) -> Result<(), CommError> {
+        let sums = std::mem::replace(&mut self.gradients, Gradients::Shard(None));
+        let reduced = match sums {
+            Gradients::Shard(sum) => tensor(sum.unwrap_or_default(), &self.device),
+            Gradients::Reduced(sum) => *sum,
+            Gradients::Whole(layers) => {
+                let layers = layers.into_iter().zip(&self.ranges);
+                let whole: Vec<Tensor<1>> = layers
+                    .map(|(sum, range)| sum.unwrap_or_else(|| Tensor::zeros([range.len()], &self.device)))
+                    .filter(|sum| sum.dims()[0] > 0)
+                    .collect();
+                let whole = if whole.is_empty() { Tensor::zeros([0], &self.device) } else { Tensor::cat(whole, 0) };
+                if self.space.ranks() == 1 {
+                    whole
+                } else {
+                    let before = replicas.counters().sent_bytes;
+                    let mut sum = replicas.reduce_scatter(&numbers(&whole)).await?;
+                    let after = replicas.counters().sent_bytes;
+                    meter.traffic.reduce_scatter += after - before;
+                    if self.level == ShardLevel::DataParallel {
+                        sum = replicas.all_gather_parts(&sum, &self.shard_lengths()).await?;
+                        meter.traffic.all_gather += replicas.counters().sent_bytes - after;
+                    }
+                    tensor(sum, &self.device)
+                }
+            }
+        };
+        self.gradients = Gradients::Reduced(Box::new(reduced));
+        Ok(())
+    }
+
+    fn shard_lengths(&self) -> Vec<usize> {
+        (0..self.space.ranks()).map(|rank| self.space.shard(rank).len()).collect()
+    }
+
+    /// Sum of the squares of this replica's shard of the added up gradient.
+    pub(super) fn squares(&self) -> f64 {
+        let Gradients::Reduced(sum) = &self.gradients else { return 0.0 };
+        let shard = self.space.shard(self.place);
+        if shard.is_empty() {
+            return 0.0;
+        }
+        let own = if self.level == ShardLevel::DataParallel {
+            sum.clone().narrow(0, shard.start, shard.len())
+        } else {
+            (**sum).clone()
+        };
+        f64::from(own.square().sum().into_scalar::<f32>())
+    }
+
+    /// Moves the numbers, each replica those whose moments it holds, and gives back the gradients.
+    pub(super) async fn update<T: Transport>(
+        &mut self,
+        (rule, rate, factor): (&Rule, f64, f32),
+        replicas: &Communicator<T>,
+        meter: &mut Meter,
+    ) -> Result<(), CommError> {
+        let sums = std::mem::replace(&mut self.gradients, empty(self.level, self.ranges.len()));
+        let Gradients::Reduced(gradient) = sums else { return Ok(()) };
+        let gradient = if factor < 1.0 { gradient.mul_scalar(factor) } else { *gradient };
+        let shard = self.space.shard(self.place);
+        let divided = matches!(self.level, ShardLevel::Optimizer | ShardLevel::Gradients);
+        let own = match divided {
+            true if shard.is_empty() => Tensor::zeros([0], &self.device),
+            true => self.numbers.clone().slice([shard.clone()]),
+            false => self.numbers.clone(),
+        };
+        let count = own.dims()[0];
+        let moved = if count == 0 {
+            own
+        } else {
+            if self.moments.is_none() {
+                meter.ledger.take(Account::Optimizer, rule.state().bytes() * count as u64);
+            }
+            let (moved, moments) = rule.step(rate, own, gradient, self.moments.take());
+            self.moments = moments;
+            moved
+        };
+        if divided {
+            let before = replicas.counters().sent_bytes;
+            let all = replicas.all_gather_parts(&numbers(&moved), &self.shard_lengths()).await?;
+            meter.traffic.all_gather += replicas.counters().sent_bytes - before;
+            self.numbers = tensor(all, &self.device);
+        } else {
+            self.numbers = moved;
+        }
+        meter.ledger.give_back(Account::Gradients, meter.ledger.held(Account::Gradients));
+        Ok(())
+    }
+
+    /// All numbers of the stage, on every replica.
+    pub(super) async fn gather<T: Transport>(&self, replicas: &Communicator<T>) -> Result<Vec<f32>, CommError> {
+        let own = numbers(&self.numbers);
+        if self.level < ShardLevel::Parameters {
+            return Ok(own);
+        }
+        replicas.all_gather_parts(&own, &self.shard_lengths()).await
+    }
+
+    /// Steps that the moments have taken, and both moments of the whole stage, on every replica.
+    pub(super) async fn gather_moments<T: Transport>(
+        &self,
+        replicas: &Communicator<T>,
+    ) -> Result<[Vec<f32>; 2], CommError> {
+        let own = match &self.moments {
+            Some(moments) => [numbers(&moments.moment_1), numbers(&moments.moment_2)],
+            None => [Vec::new(), Vec::new()],
+        };
+        if self.level == ShardLevel::DataParallel {
+            return Ok(own);
+        }
+        let [first, second] = own;
+        let lengths = self.shard_lengths();
+        Ok([replicas.all_gather_parts(&first, &lengths).await?, replicas.all_gather_parts(&second, &lengths).await?])
+    }
+
+    /// Takes its own of the moments of the whole model; `start`: where the stage begins there.
+    pub(super) fn set_moments(&mut self, start: usize, time: usize, [first, second]: [&[f32]; 2], meter: &mut Meter) {
+        let own = if self.level == ShardLevel::DataParallel { 0..self.len() } else { self.space.shard(self.place) };
+        if own.is_empty() {
+            return;
+        }
+        let of = |all: &[f32]| tensor(all[start + own.start..start + own.end].to_vec(), &self.device);
+        meter.ledger.take(Account::Optimizer, 8 * own.len() as u64);
+        self.moments = Some(Moments::new(time, of(first), of(second)));
+    }
+}
+
+fn empty(level: ShardLevel, layers: usize) -> Gradients {
+    if level >= ShardLevel::Gradients { Gradients::Shard(None) } else { Gradients::Whole(vec![None; layers]) }
+}
+
+/// What two ranges share; empty, and inside the first one's bounds, where they share nothing.
+fn common(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    let start = a.start.max(b.start).min(a.end);
+    start..a.end.min(b.end).max(start)
+}
+
+/// A row of numbers on a device.
+pub(super) fn tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+/// A tensor's numbers, row by row.
+pub(super) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    let data = tensor.clone().into_data();
+    data.try_to_vec::<f32>().expect("everything is computed in f32")
+}

@@ -1,0 +1,235 @@
+//! A small network, batches for it, and ranks that train it.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor, TensorData};
+use recspeed_parallel::model::{Dense, Layer, Model as _, Sequential, StepNoise, Taped};
+use recspeed_parallel::training::{Account, Batch, Learning, Ledger, Rank, Rule, Saved, Strategy, TrainError};
+use recspeed_parallel::{Counters, local};
+use recspeed_plan::sharding::{ShardLevel, Traffic};
+use recspeed_plan::{Layout, Partition, Recompute, ScheduleKind};
+
+pub(crate) const INPUTS: usize = 3;
+
+/// Numbers in ±1 from a seed.
+pub(crate) fn draws(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        ((state >> 40) as f32 / (1 << 24) as f32).mul_add(2.0, -1.0)
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// Hidden layers of these widths, every third one on a tape, and one score.
+pub(crate) fn network(widths: &[usize], dropout: f32) -> Sequential {
+    let mut layers: Vec<Box<dyn Layer>> = Vec::new();
+    let (mut inputs, mut place) = (INPUTS, 0);
+    for (at, &width) in widths.iter().enumerate() {
+        if at % 3 == 2 {
+            let taped = Taped::new((inputs, width), inputs * width, inputs + width, {
+                move |weights: Tensor<1>, x: Tensor<2>, _: &_| relu(x.matmul(weights.reshape([inputs, width])))
+            });
+            layers.push(Box::new(taped));
+        } else {
+            layers.push(Box::new(Dense::hidden(inputs, width, dropout, place)));
+            place += width;
+        }
+        inputs = width;
+    }
+    layers.push(Box::new(Dense::linear(inputs, 1)));
+    Sequential::new(layers)
+}
+
+pub(crate) fn start(model: &Sequential) -> Saved {
+    let count = model.parameters().iter().sum();
+    Saved { numbers: draws(7, count).iter().map(|x| 0.5 * x).collect(), moments: None }
+}
+
+pub(crate) struct Course {
+    pub(crate) model: Sequential,
+    /// Rows of each batch.
+    pub(crate) batches: Vec<usize>,
+    pub(crate) learning: Learning,
+}
+
+impl Course {
+    pub(crate) fn new(widths: &[usize], dropout: f32, batches: &[usize]) -> Self {
+        let learning = Learning { rule: Rule::adam(0.0), rate: 0.01, clip: None };
+        Self { model: network(widths, dropout), batches: batches.to_vec(), learning }
+    }
+}
+
+/// What became of a training.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) saved: Saved,
+    pub(crate) losses: Vec<f64>,
+    pub(crate) ledger: Ledger,
+    /// Activations held after the last step.
+    pub(crate) left: u64,
+    pub(crate) traffic: Traffic,
+    pub(crate) counters: Counters,
+}
+
+pub(crate) fn rows_of(step: usize, rows: usize) -> (Vec<f32>, Vec<f32>) {
+    (draws(100 + step as u64, rows * INPUTS), draws(200 + step as u64, rows))
+}
+
+pub(crate) fn tensor(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Mean squared error, and its slope.
+pub(crate) fn squared(scores: Tensor<2>, truth: &[f32]) -> (f64, Tensor<2>) {
+    let rows = truth.len();
+    let error = scores.clone() - tensor(truth.to_vec(), [rows, 1], &scores.device());
+    (f64::from(error.clone().square().mean().into_scalar::<f32>()), error * (2.0 / rows as f32))
+}
+
+/// Trains with a strategy from `saved`, batches `first..`; what every rank says at the end.
+pub(crate) fn train(course: &Course, strategy: &Strategy, saved: &Saved, first: usize) -> Result<Vec<End>, TrainError> {
+    let device = Device::flex();
+    let future = local::run(strategy.layout.ranks(), |communicator| {
+        let device = &device;
+        async move {
+            let mut rank =
+                Rank::new(&course.model, strategy.clone(), communicator, course.learning.clone(), saved, device)?;
+            let mut losses = Vec::new();
+            for (step, &rows) in course.batches.iter().enumerate().skip(first) {
+                let (input, truth) = rows_of(step, rows);
+                let batch = Batch {
+                    input: &tensor(input, [rows, INPUTS], device),
+                    noise: StepNoise { seed: 5, stream: 1000 + step as u64 },
+                    judge: &|scores, rows| squared(scores, &truth[rows]),
+                };
+                losses.push(rank.step(&batch).await?);
+            }
+            let (ledger, traffic, counters) = (*rank.ledger(), rank.traffic(), rank.communicator().counters());
+            let left = ledger.held(Account::Activations) + ledger.held(Account::Transient);
+            Ok(End { saved: rank.save().await?, losses, ledger, left, traffic, counters })
+        }
+    });
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(ends) => ends,
+        Poll::Pending => panic!("local ranks wait for nothing outside"),
+    }
+}
+
+pub(crate) struct Shape {
+    pub(crate) ranks: usize,
+    pub(crate) stages: usize,
+    pub(crate) micro_batches: usize,
+    pub(crate) schedule: ScheduleKind,
+    pub(crate) chunks: usize,
+    pub(crate) recompute: Recompute,
+    pub(crate) level: ShardLevel,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            ranks: 1,
+            stages: 1,
+            micro_batches: 1,
+            schedule: ScheduleKind::Gpipe,
+            chunks: 1,
+            recompute: Recompute::Never,
+            level: ShardLevel::DataParallel,
+        }
+    }
+}
+
+impl Shape {
+    pub(crate) fn strategy(&self, layers: usize) -> Strategy {
+        let parts = self.stages * self.chunks;
+        let counts: Vec<usize> = (0..parts).map(|part| layers / parts + usize::from(part < layers % parts)).collect();
+        Strategy {
+            layout: Layout::new(self.ranks, self.stages, 1).unwrap(),
+            schedule: self.schedule,
+            micro_batches: self.micro_batches,
+            chunks: self.chunks,
+            partition: Partition::by_hand(layers, &counts).unwrap(),
+            recompute: self.recompute,
+            level: self.level,
+        }
+    }
+
+    /// Trains from the beginning; all ranks agree about what they have learnt.
+    pub(crate) fn train(&self, course: &Course) -> Vec<End> {
+        let strategy = self.strategy(course.model.parameters().len());
+        let ends = train(course, &strategy, &start(&course.model), 0).unwrap();
+        for end in &ends {
+            assert_eq!(bits(&end.saved), bits(&ends[0].saved), "replicas hold the same");
+            assert_eq!(end.losses, ends[0].losses);
+            assert_eq!(end.left, 0, "everything held for a batch is given back");
+        }
+        ends
+    }
+}
+
+pub(crate) fn bits(saved: &Saved) -> Vec<u32> {
+    let moments = saved.moments.iter().flat_map(|(_, moments)| moments.iter().flatten());
+    saved.numbers.iter().chain(moments).map(|x| x.to_bits()).collect()
+}
+
+/// f32: rtol 1e-5, atol 4e-5.
+pub(crate) fn close(ours: &[f32], theirs: &[f32]) -> Result<(), String> {
+    assert_eq!(ours.len(), theirs.len());
+    match ours.iter().zip(theirs).position(|(a, b)| (a - b).abs() > 4e-5 + 1e-5 * b.abs()) {
+        None => Ok(()),
+        Some(at) => Err(format!("number {at}: {} against {}", ours[at], theirs[at])),
+    }
+}
+
+/// The whole network on one tape, batches as a whole, the update on the whole row: one device, without any of ours but the
+/// optimizer's rule and the draws of dropout.
+pub(crate) fn one_device(course: &Course, widths: &[usize], dropout: f32) -> Saved {
+    use recspeed_parallel::model::Noise;
+    let device = Device::flex();
+    let row = |values: Vec<f32>| {
+        let count = values.len();
+        Tensor::<1>::from_data(TensorData::new(values, [count]), &device)
+    };
+    let mut numbers = row(start(&course.model).numbers);
+    let mut moments = None;
+    for (step, &rows) in course.batches.iter().enumerate() {
+        let (input, truth) = rows_of(step, rows);
+        let leaf = numbers.clone().autodiff().require_grad();
+        let noise = Noise::new(StepNoise { seed: 5, stream: 1000 + step as u64 }, rows, 0..rows);
+        let (mut x, mut at, mut inputs, mut place) = (tensor(input, [rows, INPUTS], &device).autodiff(), 0, INPUTS, 0);
+        for (layer, &width) in widths.iter().chain([&1]).enumerate() {
+            let (hidden, taped) = (layer < widths.len(), layer % 3 == 2 && layer < widths.len());
+            x = x.matmul(leaf.clone().narrow(0, at, inputs * width).reshape([inputs, width]));
+            at += inputs * width;
+            if !taped {
+                x = x + leaf.clone().narrow(0, at, width).reshape([1, width]);
+                at += width;
+            }
+            if hidden {
+                x = relu(x);
+            }
+            if hidden && !taped {
+                if let Some(mask) = noise.mask(place, width, dropout, &device) {
+                    x = x * mask.transpose().autodiff();
+                }
+                place += width;
+            }
+            inputs = width;
+        }
+        let error = x - tensor(truth, [rows, 1], &device).autodiff();
+        let mut tape = error.square().mean().backward();
+        let mut gradient = leaf.grad_remove(&mut tape).unwrap();
+        if let Some(longest) = course.learning.clip {
+            let norm = f64::from(gradient.clone().square().sum().into_scalar::<f32>()).sqrt();
+            gradient = gradient.mul_scalar((longest / (norm + 1e-6)).min(1.0) as f32);
+        }
+        (numbers, moments) = course.learning.rule.step(course.learning.rate, numbers, gradient, moments);
+    }
+    Saved { numbers: numbers.into_data().try_to_vec::<f32>().unwrap(), moments: None }
+}

@@ -1,0 +1,6 @@
+//! The law: every strategy computes the update of one device.
+
+mod bench;
+mod faults;
+mod pipelines;
+mod replicas;

@@ -1,0 +1,96 @@
+//! Pipelines: the same update for every schedule, number of stages and micro-batches, with and without recomputation.
+
+use proptest::prelude::*;
+use recspeed_parallel::model::Model as _;
+use recspeed_plan::{Recompute, ScheduleKind};
+
+use crate::bench::{Course, Shape, bits, close, one_device};
+
+const RECOMPUTE: [Recompute; 3] = [Recompute::Never, Recompute::ExceptLast, Recompute::Always];
+
+#[test]
+fn all_schedules_and_recompute_modes_agree_to_the_last_bit_with_dropout() {
+    let widths = [6, 5, 4, 7, 6, 5, 3];
+    let course = Course::new(&widths, 0.3, &[13, 8, 13]);
+    for micro_batches in [1, 2, 3, 5] {
+        let alone = Shape { micro_batches, ..Shape::default() }.train(&course);
+        let expected = bits(&alone[0].saved);
+        for stages in 1..=4 {
+            for schedule in ScheduleKind::ALL {
+                let chunks = if schedule == ScheduleKind::Interleaved { 2 } else { 1 };
+                for recompute in RECOMPUTE {
+                    let shape =
+                        Shape { ranks: stages, stages, micro_batches, schedule, chunks, recompute, ..Shape::default() };
+                    let ends = shape.train(&course);
+                    assert_eq!(
+                        bits(&ends[0].saved),
+                        expected,
+                        "{} with {stages} stages, {micro_batches} micro-batches, recompute {}",
+                        schedule.as_str(),
+                        recompute.as_str()
+                    );
+                    assert_eq!(ends[0].losses, alone[0].losses);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_pipeline_computes_the_update_of_one_device(
+        widths in prop::collection::vec(1..9_usize, 1..8),
+        batches in prop::collection::vec(1..20_usize, 1..4),
+        stages in 1..5_usize,
+        micro_batches in 1..6_usize,
+        schedule in prop::sample::select(ScheduleKind::ALL.to_vec()),
+        recompute in prop::sample::select(RECOMPUTE.to_vec()),
+        dropout in prop::sample::select(vec![0.0_f32, 0.4]),
+        clip in prop::sample::select(vec![None, Some(0.05)]),
+    ) {
+        let stages = stages.min(widths.len() + 1);
+        let mut course = Course::new(&widths, dropout, &batches);
+        course.learning.clip = clip;
+        let shape = Shape { ranks: stages, stages, micro_batches, schedule, recompute, ..Shape::default() };
+        let ends = shape.train(&course);
+        let expected = one_device(&course, &widths, dropout);
+        // Adam divides by the root of the second moment: where a gradient is nearly nothing, its last bits decide the sign of a
+        // step, so that the gradients are compared with plain descent below and Adam is compared bit for bit among strategies.
+        course.learning.rule = recspeed_parallel::training::Rule::sgd(0.01);
+        let descent = shape.train(&course);
+        prop_assert!(close(&descent[0].saved.numbers, &one_device(&course, &widths, dropout).numbers).is_ok());
+        let far = ends[0].saved.numbers.iter().zip(&expected.numbers).filter(|(a, b)| (*a - *b).abs() > 1e-3).count();
+        prop_assert!(far * 50 <= expected.numbers.len(), "{far} of {} numbers are far", expected.numbers.len());
+    }
+}
+
+#[test]
+fn messages_are_those_of_the_plan_and_so_are_the_activations_held() {
+    use recspeed_plan::Instruction::{self, SendActivation, SendGradient};
+    let widths = [4, 4, 4, 4, 4, 4, 4];
+    for schedule in ScheduleKind::ALL {
+        let chunks = if schedule == ScheduleKind::Interleaved { 2 } else { 1 };
+        let course = Course::new(&widths, 0.1, &[12, 12]);
+        let shape = Shape { ranks: 3, stages: 3, micro_batches: 6, schedule, chunks, ..Shape::default() };
+        let strategy = shape.strategy(course.model.parameters().len());
+        let plan = recspeed_plan::Schedule::new(schedule, 3, 6, chunks).unwrap();
+        let ends = shape.train(&course);
+        let passed = |step: &&Instruction| matches!(step, SendActivation(_) | SendGradient(_));
+        let of_the_plan: usize = (0..3).map(|rank| plan.list(rank).iter().filter(passed).count()).sum();
+        // Beside them the loss and the length of the gradient are added up: to their two owners, and from all to all.
+        let sent: u64 = ends.iter().map(|end| end.counters.sent).sum();
+        assert_eq!(sent, 2 * (of_the_plan as u64 + 4 + 6), "{schedule:?}");
+        for (rank, end) in ends.iter().enumerate() {
+            let most = (0..chunks).map(|chunk| {
+                let layers = strategy.partition.layers(plan.stage(rank, chunk));
+                let out = if layers.end == 8 { 0 } else { 4 };
+                4 * 2 * (course.model.kept(layers) + out) as u64
+            });
+            let most = most.max().unwrap() * plan.buffers(rank).count() as u64;
+            let held = end.ledger.most(recspeed_parallel::training::Account::Activations);
+            assert!(held <= most, "{schedule:?} rank {rank}: {held} of {most}");
+        }
+    }
+}

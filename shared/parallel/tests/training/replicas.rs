@@ -1,0 +1,124 @@
+//! Replicas that divide optimizer state, gradients and parameters among them, alone and as replicas of a pipeline.
+
+use proptest::prelude::*;
+use recspeed_parallel::model::Model as _;
+use recspeed_parallel::training::{Account, Rule};
+use recspeed_plan::sharding::{OptimizerState, Precision, ShardLevel, forecast, traffic};
+use recspeed_plan::{Recompute, ScheduleKind};
+
+use crate::bench::{Course, Shape, bits, close, one_device, start, train};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn every_level_on_every_number_of_ranks_computes_the_update_of_one_device(
+        widths in prop::collection::vec(1..7_usize, 1..6),
+        batches in prop::collection::vec(1..17_usize, 1..4),
+        replicas in 1..7_usize,
+        stages in 1..3_usize,
+        micro_batches in 1..4_usize,
+        level in prop::sample::select(ShardLevel::ALL.to_vec()),
+        schedule in prop::sample::select(ScheduleKind::ALL.to_vec()),
+        always: bool,
+        clip in prop::sample::select(vec![None, Some(0.05)]),
+    ) {
+        let recompute = if always { Recompute::Always } else { Recompute::Never };
+        let mut course = Course::new(&widths, 0.2, &batches);
+        course.learning.rule = Rule::sgd(0.01);
+        course.learning.clip = clip;
+        let shape = Shape { ranks: replicas * stages, stages, micro_batches, level, schedule, recompute, chunks: 1 };
+        let ends = shape.train(&course);
+        let expected = one_device(&course, &widths, 0.2);
+        let compared = close(&ends[0].saved.numbers, &expected.numbers);
+        prop_assert!(compared.is_ok(), "{compared:?}");
+    }
+}
+
+#[test]
+fn all_levels_agree_to_the_last_bit_with_adam() {
+    let course = Course::new(&[6, 5, 4, 7], 0.2, &[12, 9, 12, 1]);
+    // More ranks than the smallest layer has numbers, and numbers that they do not divide.
+    for ranks in [2, 3, 4, 7, 13] {
+        let plain = bits(&Shape { ranks, ..Shape::default() }.train(&course)[0].saved);
+        for level in ShardLevel::ALL {
+            let divided = Shape { ranks, level, ..Shape::default() }.train(&course);
+            assert!(bits(&divided[0].saved) == plain, "{level:?} on {ranks}");
+        }
+    }
+}
+
+#[test]
+fn more_ranks_than_parameters_are_no_error() {
+    let course = Course::new(&[1], 0.0, &[3, 2]);
+    let parameters: usize = course.model.parameters().iter().sum();
+    assert_eq!(parameters, 6);
+    for level in ShardLevel::ALL {
+        Shape { ranks: 9, level, ..Shape::default() }.train(&course);
+    }
+}
+
+#[test]
+fn bytes_held_and_sent_are_those_of_the_plan() {
+    // 4 · 1600 + 1601 · 1600 + 1600 · 1600 + 1601: 5,129,601 parameters.
+    let course = Course::new(&[1600, 1600, 1600], 0.0, &[4]);
+    let parameters: u64 = course.model.parameters().iter().map(|&count| count as u64).sum();
+    let largest = course.model.parameters().iter().max().copied().unwrap() as u64;
+    for ranks in [1, 2, 4] {
+        for level in ShardLevel::ALL {
+            let ends = Shape { ranks, level, ..Shape::default() }.train(&course);
+            let foretold =
+                forecast(level, ranks, parameters, largest, Precision::F32, OptimizerState::TwoMoments, false);
+            let sent = traffic(level, ranks, parameters, Precision::F32);
+            for (rank, end) in ends.iter().enumerate() {
+                let near = |what: &str, measured: u64, foretold: u64| {
+                    let off = measured.abs_diff(foretold) as f64;
+                    assert!(
+                        off <= 0.05 * foretold as f64,
+                        "{level:?}, rank {rank} of {ranks}, {what}: {measured} {foretold}"
+                    );
+                };
+                let ledger = &end.ledger;
+                near("parameters", ledger.most(Account::Parameters), foretold.parameters);
+                near("gradients", ledger.most(Account::Gradients), foretold.gradients);
+                near("optimizer", ledger.most(Account::Optimizer), foretold.optimizer);
+                assert!(ledger.most(Account::Transient) <= foretold.transient, "{level:?}: {ledger:?} {foretold:?}");
+                near("reduced", end.traffic.reduce_scatter, sent.reduce_scatter);
+                near("gathered", end.traffic.all_gather, sent.all_gather);
+                assert_eq!(ledger.held(Account::Gradients), 0, "gradients are given back");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_training_goes_on_under_another_layout() {
+    let course = Course::new(&[6, 5, 4, 7, 3], 0.2, &[12, 12, 12, 12, 9]);
+    let layers = course.model.parameters().len();
+    let two_by_two = Shape {
+        ranks: 4,
+        stages: 2,
+        micro_batches: 2,
+        schedule: ScheduleKind::ZeroBubbleH1,
+        level: ShardLevel::Parameters,
+        ..Shape::default()
+    };
+    let three = Shape { ranks: 3, stages: 3, micro_batches: 4, ..Shape::default() };
+    let alone = Shape::default();
+    let whole = train(&course, &alone.strategy(layers), &start(&course.model), 0).unwrap();
+    for (first, then) in [(&two_by_two, &three), (&three, &two_by_two), (&two_by_two, &alone), (&alone, &three)] {
+        let mut begun = Course::new(&[6, 5, 4, 7, 3], 0.2, &[12, 12]);
+        begun.learning = course.learning.clone();
+        let half = train(&begun, &first.strategy(layers), &start(&course.model), 0).unwrap();
+        let end = train(&course, &then.strategy(layers), &half[0].saved, 2).unwrap();
+        let [ours, theirs] = [&end[0].saved, &whole[0].saved].map(|saved| &saved.numbers);
+        let far = ours.iter().zip(theirs).filter(|(a, b)| (*a - *b).abs() > 1e-3).count();
+        assert!(far * 50 <= theirs.len(), "{far} of {} numbers are far", theirs.len());
+        assert_eq!(end[0].saved.moments.as_ref().map(|(steps, _)| *steps), Some(5));
+    }
+    // The same layout again: to the last bit.
+    let half = train(&Course::new(&[6, 5, 4, 7, 3], 0.2, &[12, 12]), &three.strategy(layers), &start(&course.model), 0);
+    let end = train(&course, &three.strategy(layers), &half.unwrap()[1].saved, 2).unwrap();
+    let unbroken = three.train(&course);
+    assert_eq!(bits(&end[0].saved), bits(&unbroken[0].saved));
+}
