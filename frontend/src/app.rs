@@ -5,7 +5,7 @@ use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
 
 use crate::components::{Header, Shortcuts, ToastList};
-use crate::pages::{LabPage, NotFound, PlanPage, RunPage, RunsPage};
+use crate::pages::{ComparePage, DataPage, LabPage, NotFound, PlanPage, RunPage, RunsPage};
 use crate::state::Lab;
 
 /// The page.
@@ -29,6 +29,8 @@ pub(crate) fn App() -> impl IntoView {
                         <Route path=path!("/runs") view=RunsPage/>
                         <Route path=path!("/plan") view=PlanPage/>
                         <Route path=path!("/r/:id") view=RunPage/>
+                        <Route path=path!("/c/:runs?") view=ComparePage/>
+                        <Route path=path!("/data/:id?") view=DataPage/>
                     </Routes>
                 </main>
                 <ToastList/>

@@ -295,6 +295,54 @@ test("a run's model is asked by keyboard, for users and baskets, and says what i
   await page.context().close();
 });
 
+test("runs are put side by side by ticking them, and the link shows the same to somebody else", async () => {
+  const page = await openPage(browser, lab.link);
+  const run = (kind, seed, more = {}) => ({
+    version: 1,
+    seed,
+    data_seed: 42,
+    dataset: { source: "builtin", id: "beauty-synthetic-10k" },
+    recommender: { kind },
+    evaluation: { metrics: ["rmse"] },
+    ...more,
+  });
+  const ids = await page.evaluate(async (specs) => {
+    const ids = [];
+    for (const spec of specs) {
+      const body = JSON.stringify({ spec });
+      ids.push((await (await fetch("/api/runs", { method: "POST", headers: { "content-type": "application/json" }, body })).json()).id);
+    }
+    const over = async (id) => ["finished", "failed"].includes((await (await fetch(`/api/runs/${id}`)).json()).status);
+    for (const id of ids) while (!(await over(id))) await new Promise((done) => setTimeout(done, 100));
+    return ids;
+  }, [run("item-mean", 42), run("biased-mf", 42), run("biased-mf", 43), run("global-mean", 42, { split: { kind: "leave-last-out" } })]);
+
+  await page.goto(`${lab.base}/c`);
+  const box = (name) => page.locator(`${id("compare-picker")} label`).filter({ hasText: name }).locator("input");
+  await box("Item mean").first().check();
+  await page.waitForURL(`**/c/${ids[0]}`);
+  await page.locator(id("compared-table")).waitFor();
+  await page.goto(`${lab.base}/c/${ids.join(",")}`);
+  const cells = page.locator(`${id("compared-rmse")} td`);
+  await cells.first().waitFor();
+  assert.equal(await cells.count(), 3, "two seeds of one method are one column");
+  assert.match(await cells.nth(1).innerText(), /±/);
+  assert.equal(await page.locator(`${id("compared-rmse")} td.best`).count(), 1);
+  assert.match(await page.locator(id("compare-warnings")).innerText(), /split\.kind is leave-last-out, not/);
+  await page.getByRole("button", { name: "hold against this" }).first().click();
+  await page.waitForURL(`**/c/${ids[1]},**`);
+  await page.getByRole("button", { name: /Take .* out/ }).first().click();
+  await page.waitForURL(`**/c/${ids[0]},${ids[3]}`);
+
+  const guest = await openPage(browser, `${lab.base}/c/${ids.join(",")}`);
+  await guest.locator(id("compared-rmse")).waitFor();
+  assert.match(await guest.locator(id("compare-picker")).innerText(), /belongs to the owner/);
+  await guest.goto(`${lab.base}/c/gone`);
+  assert.match(await guest.locator(id("compare-error")).innerText(), /no run with a result/);
+  assert.deepEqual([...page.problems, ...guest.problems].filter((problem) => !problem.includes("422")), []);
+  for (const one of [page, guest]) await one.context().close();
+});
+
 test("damaged, later and bomb links are one clear sentence", async () => {
   for (const [link, words] of [
     ["1.damaged", /damaged/],

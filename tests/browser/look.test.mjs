@@ -13,14 +13,33 @@ let lab, browser;
 before(async () => {
   lab = await startLab();
   browser = await startBrowser();
+  SCREENS.compared = `/c/${await twoRuns()}`;
 });
 after(async () => {
   await browser?.close();
   await lab?.stop();
 });
 
+/** Ids of two finished runs on the same rows. */
+async function twoRuns() {
+  const page = await openPage(browser, lab.link);
+  const ids = await page.evaluate(async () => {
+    const dataset = { source: "builtin", id: "beauty-synthetic-10k" };
+    const ids = [];
+    for (const recommender of [{ kind: "item-mean" }, { kind: "biased-mf" }]) {
+      const body = JSON.stringify({ spec: { version: 1, dataset, recommender, evaluation: { metrics: ["rmse", "mae"] } } });
+      const run = await (await fetch("/api/runs", { method: "POST", headers: { "content-type": "application/json" }, body })).json();
+      while ((await (await fetch(`/api/runs/${run.id}`)).json()).status !== "finished") await new Promise((done) => setTimeout(done, 100));
+      ids.push(run.id);
+    }
+    return ids.join(",");
+  });
+  await page.context().close();
+  return ids;
+}
+
 const WIDTHS = [1440, 1024, 390];
-const SCREENS = { lab: "/", runs: "/runs", plan: "/plan" };
+const SCREENS = { lab: "/", runs: "/runs", compare: "/c", data: "/data", plan: "/plan" };
 
 for (const width of WIDTHS) {
   for (const colorScheme of ["light", "dark"]) {
@@ -29,6 +48,8 @@ for (const width of WIDTHS) {
       for (const [name, path] of Object.entries(SCREENS)) {
         await page.goto(`${lab.base}${path}`);
         await page.locator("main h1, main h2").first().waitFor();
+        if (name === "data") await page.locator('[data-testid="data-report"]').waitFor();
+        if (name === "compared") await page.locator('[data-testid="compared-table"]').waitFor();
         if (name === "lab") await page.locator('[data-testid="curve"] canvas').first().waitFor();
         const folds = page.locator('[data-testid="result-groups"] summary');
         if (await folds.count()) await folds.click();

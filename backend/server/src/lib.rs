@@ -11,6 +11,7 @@ pub mod api;
 pub mod app;
 mod clock;
 pub mod command;
+mod comparison;
 pub mod home;
 pub mod lab;
 pub mod launch;

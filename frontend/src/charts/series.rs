@@ -79,15 +79,7 @@ impl Plot {
         xs.dedup();
         let lines = all
             .into_iter()
-            .map(|(on, ghost, points)| {
-                let mut ys = vec![None; xs.len()];
-                for (x, y) in points {
-                    if let Ok(at) = xs.binary_search_by(|other| other.total_cmp(&x)) {
-                        ys[at] = Some(y);
-                    }
-                }
-                Line { on, ghost, run: None, ys }
-            })
+            .map(|(on, ghost, points)| Line { on, ghost, run: None, ys: aligned(&xs, points) })
             .collect();
         Self { name: name.to_owned(), x, xs, lines }
     }
@@ -99,6 +91,23 @@ impl Plot {
         let end = |line: &Line| line.ys.iter().rposition(Option::is_some);
         let last = self.lines.iter().filter(|line| line.ghost != own).filter_map(end).max()?;
         self.xs.get(last).copied()
+    }
+
+    /// The chart of one quantity of several runs: for each line the place and name of its run, its rows and its points.
+    pub(crate) fn compared(name: &str, series: Vec<((usize, String), Rows, Vec<Point>)>) -> Self {
+        let epochs = series.iter().all(|(_, _, points)| points.iter().any(|p| p.epoch > 0.0));
+        let x = if epochs { XAxis::Epochs } else { XAxis::Steps };
+        let mut xs: Vec<f64> = series.iter().flat_map(|(_, _, points)| positions(points, x)).map(|p| p.0).collect();
+        xs.sort_by(f64::total_cmp);
+        xs.dedup();
+        let line = |(run, on, points): ((usize, String), Rows, Vec<Point>)| Line {
+            on,
+            ghost: false,
+            run: Some(run),
+            ys: aligned(&xs, positions(&points, x)),
+        };
+        let lines = series.into_iter().map(line).collect();
+        Self { name: name.to_owned(), x, xs, lines }
     }
 
     /// Whether there is nothing to draw.
@@ -123,6 +132,17 @@ fn lines_of(name: &str, view: &RunView) -> Vec<(Rows, Vec<Point>)> {
 fn positions(points: &[Point], x: XAxis) -> Vec<(f64, f64)> {
     let place = |p: &Point| if x == XAxis::Epochs { p.epoch } else { p.step as f64 };
     points.iter().map(|p| (place(p), p.value)).collect()
+}
+
+/// A value for each of `xs`, which hold every position of the points.
+fn aligned(xs: &[f64], points: Vec<(f64, f64)>) -> Vec<Option<f64>> {
+    let mut ys = vec![None; xs.len()];
+    for (x, y) in points {
+        if let Ok(at) = xs.binary_search_by(|other| other.total_cmp(&x)) {
+            ys[at] = Some(y);
+        }
+    }
+    ys
 }
 
 /// At most about `limit` points that look the same: of each stretch the lowest and the highest, in their order, and both ends.
@@ -167,6 +187,15 @@ mod tests {
         assert_eq!(plot.lines[1].ys.iter().filter(|y| y.is_some()).count(), 4);
         assert_eq!(plot.points(&plot.lines[0])[0].0, 0.2);
         assert_eq!(plot.reached(), Some(0.3), "where this run is, not where the one before it ended");
+    }
+
+    #[test]
+    fn runs_of_a_comparison_share_an_axis_that_all_of_them_have() {
+        let points = |epoch: f64| vec![Point { step: 1, epoch, value: 1.0 }, Point { step: 5, epoch, value: 0.5 }];
+        let series = |place: usize, epoch| ((place, format!("run {place}")), Rows::Train, points(epoch));
+        let plot = Plot::compared("loss", vec![series(0, 1.0), series(1, 0.0)]);
+        assert_eq!((plot.x, plot.xs.as_slice(), plot.lines.len()), (XAxis::Steps, &[1.0, 5.0][..], 2));
+        assert_eq!(Plot::compared("loss", vec![series(0, 1.0)]).x, XAxis::Epochs);
     }
 
     #[test]

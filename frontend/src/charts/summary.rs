@@ -2,6 +2,7 @@
 
 use super::number::value;
 use super::series::{Line, Plot, XAxis};
+use crate::state::Rows;
 
 /// The chart in one or two sentences.
 pub(crate) fn in_words(plot: &Plot) -> String {
@@ -23,7 +24,11 @@ fn of_line(plot: &Plot, line: &Line) -> Option<String> {
     let points = plot.points(line);
     let (first, last) = (points.first()?, points.last()?);
     let rows = line.on.title();
-    let subject = capital(&format!("{rows} {}", plot.name));
+    let subject = match &line.run {
+        Some((_, run)) if line.on == Rows::Train => format!("{run}: {}", plot.name),
+        Some((_, run)) => format!("{run}: {rows} {}", plot.name),
+        None => capital(&format!("{rows} {}", plot.name)),
+    };
     if points.len() == 1 {
         return Some(format!("{subject}: {}.", value(last.1)));
     }
@@ -65,7 +70,6 @@ pub(crate) fn capital(text: &str) -> String {
 mod tests {
     use super::super::series::Line;
     use super::*;
-    use crate::state::Rows;
 
     fn plot(lines: Vec<(bool, Vec<Option<f64>>)>) -> Plot {
         let xs = (0..lines[0].1.len()).map(|i| i as f64).collect();

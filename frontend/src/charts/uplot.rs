@@ -30,6 +30,9 @@ extern "C" {
     fn destroy(this: &UPlot);
 }
 
+/// Colours of the style sheet for runs side by side, `--run-0` and so on.
+const RUN_COLOURS: usize = 8;
+
 /// A chart in the page; gone from it when dropped.
 pub(super) struct Drawing {
     plot: UPlot,
@@ -157,11 +160,16 @@ fn options(plot: &Plot, size: (f64, f64), log: bool, format: &Function, ticks: &
 }
 
 fn stroke(plot: &Plot, line: &Line, format: &Function) -> Object {
-    let name = format!("{}{} {}", if line.ghost { "before: " } else { "" }, line.on.title(), plot.name);
-    let own = match line.on {
-        Rows::Train => "--curve-train",
-        Rows::Validation => "--curve-validation",
-        Rows::Test => "--curve-test",
+    let name = match &line.run {
+        Some((_, run)) if line.on == Rows::Train => run.clone(),
+        Some((_, run)) => format!("{run}, {}", line.on.title()),
+        None => format!("{}{} {}", if line.ghost { "before: " } else { "" }, line.on.title(), plot.name),
+    };
+    let own = match (&line.run, line.on) {
+        (Some((place, _)), _) => &*format!("--run-{}", place % RUN_COLOURS),
+        (None, Rows::Train) => "--curve-train",
+        (None, Rows::Validation) => "--curve-validation",
+        (None, Rows::Test) => "--curve-test",
     };
     let colour = colour(if line.ghost { "--curve-ghost" } else { own });
     let series = object(&[

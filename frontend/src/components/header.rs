@@ -32,6 +32,8 @@ pub(crate) fn Header(
             <nav aria-label="Main">
                 <A href="/" exact=true>"Lab"</A>
                 <A href="/runs">"Runs"</A>
+                <A href="/c">"Compare"</A>
+                <A href="/data">"Data"</A>
                 <A href="/plan">"Plan"</A>
             </nav>
             <div class="top-tools">

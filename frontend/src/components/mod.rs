@@ -13,6 +13,7 @@ mod share;
 mod shortcuts;
 mod spec_editor;
 mod status;
+mod theme_colours;
 mod toasts;
 
 pub(crate) use dialog::Modal;
@@ -27,4 +28,5 @@ pub(crate) use share::{CopyField, ShareButton};
 pub(crate) use shortcuts::Shortcuts;
 pub(crate) use spec_editor::{SpecEditor, SpecView};
 pub(crate) use status::StatusBadge;
+pub(crate) use theme_colours::theme_colours;
 pub(crate) use toasts::ToastList;

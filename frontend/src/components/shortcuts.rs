@@ -49,6 +49,7 @@ pub(crate) fn Shortcuts(
             }
             "l" => navigate("/", leptos_router::NavigateOptions::default()),
             "r" => navigate("/runs", leptos_router::NavigateOptions::default()),
+            "c" => navigate("/c", leptos_router::NavigateOptions::default()),
             _ => {}
         }
     });
@@ -58,6 +59,7 @@ pub(crate) fn Shortcuts(
         ("Ctrl + Shift + Enter", "Run on the server"),
         ("l", "Go to the lab"),
         ("r", "Go to the runs"),
+        ("c", "Go to the comparison"),
         ("t", "Change the theme"),
         ("?", "This list"),
         ("Esc", "Close what is open"),

@@ -1,11 +1,15 @@
 //! The screens.
 
+mod compare;
+mod data;
 mod lab;
 mod not_found;
 mod plan;
 mod run;
 mod runs;
 
+pub(crate) use compare::ComparePage;
+pub(crate) use data::DataPage;
 pub(crate) use lab::LabPage;
 pub(crate) use not_found::NotFound;
 pub(crate) use plan::PlanPage;

@@ -67,6 +67,12 @@ pub(crate) async fn datasets() -> Result<Vec<UploadRecord>, ApiError> {
     answer(send(Request::get("/api/datasets")).await?).await
 }
 
+/// `GET /api/datasets/ID/report`, read by name.
+pub(crate) async fn data_report(id: &str) -> Result<Value, ApiError> {
+    let id = String::from(js_sys::encode_uri_component(id));
+    answer(send(Request::get(&format!("/api/datasets/{id}/report"))).await?).await
+}
+
 /// `GET /api/runs`, newest first.
 pub(crate) async fn runs(before: Option<&str>, q: &str, status: &str, limit: u32) -> Result<RunPage, ApiError> {
     let limit = limit.to_string();
@@ -108,6 +114,16 @@ pub(crate) async fn recommend(id: &RunId, question: &Value) -> Result<Value, Api
     let request = Request::post(&format!("/api/runs/{id}/recommendations")).header("content-type", "application/json");
     let request = request.body(question.to_string()).map_err(|_| ApiError::Unreachable)?;
     answer(request.send().await.map_err(|_| ApiError::Unreachable)?).await
+}
+
+/// `GET /api/comparison`: a `RunComparison`, read by name.
+pub(crate) async fn comparison(runs: &str) -> Result<Value, ApiError> {
+    answer(send(Request::get("/api/comparison").query([("runs", runs)])).await?).await
+}
+
+/// `GET /api/comparison/tests`: `RunTests`, read by name.
+pub(crate) async fn comparison_tests(runs: &str) -> Result<Value, ApiError> {
+    answer(send(Request::get("/api/comparison/tests").query([("runs", runs)])).await?).await
 }
 
 /// `DELETE /api/runs/ID`.

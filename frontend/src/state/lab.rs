@@ -183,13 +183,16 @@ impl Lab {
     }
 }
 
-/// Whether the numbers of two specs can stand side by side: the same data, split, seed and candidates.
+/// Whether the numbers of two specs can stand side by side: the same data, split and seed, and where both rank lists, the same
+/// candidates and users.
 pub(crate) fn comparable(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
+    let ranks = |spec: &ExperimentSpec| spec.evaluation.metrics.iter().any(|name| name.kind.at_k());
+    let lists = ranks(a) && ranks(b);
     match (a.resolve(), b.resolve()) {
         (Ok(a), Ok(b)) => {
-            let measured = |of: &EvaluationSpec| (of.candidates, of.threshold, of.max_users);
-            (a.dataset, a.split, a.seed, measured(&a.evaluation))
-                == (b.dataset, b.split, b.seed, measured(&b.evaluation))
+            let ranked = |of: &EvaluationSpec| lists.then_some((of.candidates, of.max_users));
+            (a.dataset, a.split, a.data_seed, a.evaluation.threshold, ranked(&a.evaluation))
+                == (b.dataset, b.split, b.data_seed, b.evaluation.threshold, ranked(&b.evaluation))
         }
         _ => false,
     }

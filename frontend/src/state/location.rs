@@ -18,6 +18,11 @@ pub(crate) fn run_url(id: &RunId) -> String {
     format!("{}/r/{id}", origin())
 }
 
+/// The link to a comparison of stored runs.
+pub(crate) fn comparison_url(runs: &[String]) -> String {
+    format!("{}/c/{}", origin(), runs.join(","))
+}
+
 fn origin() -> String {
     window().location().origin().unwrap_or_default()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::{MeasuredOn, RunId};
 use crate::summary::{DataInfo, EvaluationInfo};
 
 /// A comparison of recommenders on the same test rows.
@@ -129,4 +130,87 @@ pub struct FailedMethod {
     pub seed: u64,
     /// Why, as the run told it.
     pub cause: String,
+}
+
+/// Stored runs side by side: `GET /api/comparison`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RunComparison {
+    /// The methods; the first one is what the others are held against.
+    pub methods: Vec<ComparedRuns>,
+    /// Names of the metrics that any of them has, in the order of their specs.
+    pub metrics: Vec<String>,
+    /// Paths of the spec in which the methods differ, without those that decide the rows.
+    pub settings: Vec<String>,
+    /// Why some numbers do not stand side by side, a sentence each.
+    pub warnings: Vec<String>,
+    /// Their curves, thinned.
+    pub curves: Vec<ComparedCurve>,
+    /// Runs that were named and have no result.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// The runs of one method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ComparedRuns {
+    /// Its name and numbers.
+    #[serde(flatten)]
+    pub method: ComparedMethod,
+    /// The runs, one for each seed.
+    pub runs: Vec<RunId>,
+    /// What its spec says at each of the comparison's `settings`; empty where it says nothing.
+    pub settings: Vec<String>,
+    /// Whether it was measured on the same rows as the first method.
+    pub same_rows: bool,
+}
+
+/// One curve of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ComparedCurve {
+    /// Place of its method in `methods`.
+    pub method: usize,
+    /// The run.
+    pub run: RunId,
+    /// What is drawn, as `loss`.
+    pub name: String,
+    /// The rows that it was measured on.
+    pub split: MeasuredOn,
+    /// The points, in order.
+    pub points: Vec<CurvePoint>,
+}
+
+/// One number on a curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CurvePoint {
+    /// Steps or iterations so far.
+    pub step: u64,
+    /// Epochs so far.
+    pub epoch: f64,
+    /// The number.
+    pub value: f64,
+}
+
+/// A run that a comparison cannot show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LeftOut {
+    /// The run.
+    pub run: RunId,
+    /// Why, as `is gone`.
+    pub why: String,
+}
+
+/// Every method of a comparison tested against the first: `GET /api/comparison/tests`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RunTests {
+    /// The tests; `left` is the method, `right` the first one.
+    pub tests: Vec<PairedTest>,
+    /// How they were made.
+    pub procedure: Procedure,
+    /// What was not tested and why, a sentence each.
+    pub untested: Vec<String>,
 }

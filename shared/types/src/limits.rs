@@ -54,5 +54,7 @@ pub const MAX_UPLOAD_BYTES: u64 = 512 * 1024 * 1024;
 pub const MAX_TAB_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// Items in the basket of somebody who asks a model.
 pub const MAX_BASKET: usize = 1000;
+/// Stored runs that one comparison may name.
+pub const MAX_COMPARED_RUNS: usize = 24;
 /// Bytes of one event line from a worker; a longer one ends the run as rubbish.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024;

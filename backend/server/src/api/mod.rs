@@ -1,5 +1,6 @@
 //! The REST interface under `/api`: a file a resource, each with its own router, all described by OpenAPI.
 
+mod comparison;
 mod datasets;
 mod failure;
 mod health;
@@ -7,6 +8,7 @@ mod lab;
 mod models;
 mod openapi;
 mod query;
+mod reports;
 mod runs;
 mod specs;
 mod stream;
@@ -24,6 +26,7 @@ use tokio::sync::Semaphore;
 
 use crate::answers::Answers;
 use crate::lab::Lab;
+use reports::Reports;
 
 pub use failure::ApiError;
 pub use openapi::document;
@@ -42,6 +45,10 @@ pub struct AppState {
     pub data: Arc<DataHome>,
     /// Turns of uploads: each is read whole in memory once.
     pub uploads: Arc<Semaphore>,
+    /// Reports on data sets that were made.
+    pub reports: Reports,
+    /// Turns of paired tests: each takes every core.
+    pub tests: Arc<Semaphore>,
     /// Places for streams.
     pub listeners: Arc<Semaphore>,
 }
@@ -59,6 +66,8 @@ impl AppState {
             answers,
             data: Arc::new(data),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
+            reports: Reports::default(),
+            tests: Arc::new(Semaphore::new(1)),
             listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
         }
     }
@@ -69,7 +78,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::heading())
         .merge(lab::router())
         .merge(runs::router())
+        .merge(comparison::router())
         .merge(models::router())
+        .merge(reports::router())
         .merge(specs::router())
         .merge(stream::router())
         .merge(openapi::router())

@@ -8,6 +8,7 @@ use recspeed_types::ExperimentSpec;
 use recspeed_types::api::{
     ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, StreamMessage, UploadRecord,
 };
+use recspeed_types::comparison::{RunComparison, RunTests};
 use recspeed_types::recommend::{ModelInfo, RecommendRequest, Recommendations};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -70,6 +71,9 @@ pub fn document() -> Value {
     // A list and an empty answer have no types of their own.
     let uploads = json!({ "type": "array", "items": { "$ref": "#/components/schemas/UploadRecord" } });
     schemas.insert("UploadList".to_owned(), uploads);
+    // What `recspeed data describe --json` prints.
+    let parts = ["name", "sha256", "synthetic", "about", "report", "splits", "reading"];
+    schemas.insert("DataReport".to_owned(), json!({ "type": "object", "required": parts }));
     schemas.insert("SpecAccepted".to_owned(), json!({ "type": "object", "maxProperties": 0 }));
     if let Some(own) = document.pointer("/components/schemas").and_then(Value::as_object) {
         schemas.extend(own.clone());
@@ -89,9 +93,11 @@ fn describe(types: &mut SchemaGenerator) {
     types.subschema_for::<ModelInfo>();
     types.subschema_for::<RecommendRequest>();
     types.subschema_for::<Recommendations>();
+    types.subschema_for::<RunComparison>();
     types.subschema_for::<RunPage>();
     types.subschema_for::<RunRecord>();
     types.subschema_for::<RunRequest>();
+    types.subschema_for::<RunTests>();
     types.subschema_for::<StreamMessage>();
     types.subschema_for::<UploadRecord>();
 }

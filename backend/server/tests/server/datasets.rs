@@ -72,3 +72,22 @@ async fn an_upload_over_the_limit_is_refused_before_it_is_sent() {
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(String::from_utf8_lossy(&body).contains("recspeed data import"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_set_is_described_to_everybody_an_upload_to_its_owner() {
+    let bench = Bench::new().await;
+    let (status, made) = bench.guest("/api/datasets/beauty-synthetic-10k/report").await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    assert_eq!((&made["report"]["rows"], &made["synthetic"]), (&10_000.into(), &true.into()));
+    assert!(made["splits"].as_array().unwrap().iter().any(|split| split["leaks"].as_u64() > Some(0)), "{made}");
+    assert_eq!(bench.guest("/api/datasets/beauty-synthetic-10k/report?seed=42").await.1, made, "the same again");
+
+    let (_, given) = upload(&bench, "?name=mine&format=movielens", b"1\t2\t3\t4\n1\t3\t5\t6\n".to_vec()).await;
+    let address = format!("/api/datasets/{}/report", given["sha256"].as_str().unwrap());
+    assert_eq!(bench.guest(&address).await.0, StatusCode::UNAUTHORIZED);
+    let (status, own) = bench.owner(Method::GET, &address, None).await;
+    assert_eq!((status, &own["name"], &own["report"]["rows"]), (StatusCode::OK, &"mine".into(), &2.into()), "{own}");
+    assert_eq!(bench.owner(Method::GET, "/api/datasets/nothing/report", None).await.0, StatusCode::NOT_FOUND);
+    let (status, wrong) = bench.guest("/api/datasets/beauty-synthetic-10k/report?seed=-1").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+}

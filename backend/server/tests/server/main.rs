@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod bench;
+mod comparison;
 mod datasets;
 mod faults;
 mod full_disk;

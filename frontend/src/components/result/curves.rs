@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 
 use crate::charts::{CurveChart, MetricBars, Plot};
-use crate::state::{RunState, RunView, Theme, system_is_dark, use_lab};
+use crate::components::theme_colours;
+use crate::state::{RunState, RunView};
 
 /// The curve of the run, over the one before; bars where a method has no curve.
 #[component]
@@ -15,7 +16,6 @@ pub(crate) fn Curves(
     #[prop(into)]
     ghost: Signal<Option<RunState>>,
 ) -> impl IntoView {
-    let lab = use_lab();
     let log = RwSignal::new(false);
     let chosen = RwSignal::new(String::new());
     let names = Memo::new(move |_| {
@@ -45,12 +45,7 @@ pub(crate) fn Curves(
     let metrics = Memo::new(move |_| final_metrics(run.get()));
     let before = Memo::new(move |_| final_metrics(ghost.get()));
     let bars = Memo::new(move |_| !metrics.with(|m| crate::charts::bars(m, &[]).is_empty()));
-    let colours = Signal::derive(move || lab.theme.get().as_str());
-    let system = system_is_dark();
-    let colours = Signal::derive(move || match (lab.theme.get(), system.get()) {
-        (Theme::System, true) => "system-dark",
-        _ => colours.get(),
-    });
+    let colours = theme_colours();
     view! {
         <div class="curves">
             <Show when=move || drawn.get()>

@@ -10,7 +10,7 @@ use leptos_router::{NavigateOptions, components::A};
 use crate::components::{Icon, Picture};
 use list::RunList;
 
-pub(crate) use row::when;
+pub(crate) use row::{headline, when};
 
 /// The run list; search and status are in the address.
 #[component]

@@ -20,7 +20,7 @@ pub(crate) fn when(ms: i64) -> String {
 }
 
 /// The first metrics of a result on one line.
-fn headline(run: &RunRecord) -> String {
+pub(crate) fn headline(run: &RunRecord) -> String {
     let Some(summary) = &run.summary else {
         return run.failure.as_ref().map(|failure| failure.cause.clone()).unwrap_or_default();
     };

@@ -1,0 +1,139 @@
+//! `/api/comparison`: stored runs side by side, and every method tested against the first.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use recspeed_types::comparison::{LeftOut, Procedure, RunComparison, RunTests};
+use recspeed_types::limits::MAX_COMPARED_RUNS;
+use recspeed_types::{RunId, UserValues};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::query::Query;
+use super::{ApiError, AppState};
+use crate::comparison::{Collector, FinishedRun, Method, Tested, against_first, compare, methods};
+
+/// Events read at a time.
+const EVENTS: u32 = 5_000;
+const EVENT_BYTES: usize = 4 << 20;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(side_by_side)).routes(routes!(tests))
+}
+
+/// Stored runs side by side
+///
+/// Runs that differ in the seed alone are one method, with mean and standard deviation. A run that is gone or has not finished
+/// is left out and named.
+#[utoipa::path(
+    get, path = "/api/comparison", tag = "runs",
+    params(("runs" = String, Query, description = "Ids with commas between, 1 to 24; the first one is what the others are held against")),
+    responses(
+        (status = 200, description = "Metrics, times, curves, what differs, and whether the numbers may stand side by side", body = ref("#/components/schemas/RunComparison")),
+        (status = 422, description = "A parameter is wrong, or none of the runs has a result", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn side_by_side(State(app): State<AppState>, query: Query) -> Result<Json<RunComparison>, ApiError> {
+    let (methods, left_out) = asked(&app, &query).await?;
+    let mut comparison = compare(&methods);
+    for (place, method) in methods.iter().enumerate() {
+        for run in method {
+            let mut collector = Collector::default();
+            let mut from = 0;
+            loop {
+                let page = app.lab.events(run.id().clone(), from, EVENTS, EVENT_BYTES).await?;
+                page.events.iter().for_each(|event| collector.take(event));
+                from += page.events.len() as u64;
+                if !page.more || page.events.is_empty() {
+                    break;
+                }
+            }
+            comparison.curves.extend(collector.finish(place, run.id()));
+        }
+    }
+    comparison.left_out = left_out;
+    Ok(Json(comparison))
+}
+
+/// Every method of a comparison tested against the first, user by user
+///
+/// Paired t test, randomization test and bootstrap interval of each metric that is a mean over users; Holm's correction over all
+/// of them.
+#[utoipa::path(
+    get, path = "/api/comparison/tests", tag = "runs",
+    params(("runs" = String, Query, description = "As for `/api/comparison`")),
+    responses(
+        (status = 200, description = "The tests, and what was not tested and why", body = ref("#/components/schemas/RunTests")),
+        (status = 422, description = "A parameter is wrong, or none of the runs has a result", body = ref("#/components/schemas/ApiFailure")),
+        (status = 429, description = "Other tests are being made", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn tests(State(app): State<AppState>, query: Query) -> Result<Json<RunTests>, ApiError> {
+    let (methods, _) = asked(&app, &query).await?;
+    let described = compare(&methods);
+    let mut tested = Vec::new();
+    for (method, compared) in methods.iter().zip(described.methods) {
+        let mut values = Some(Vec::new());
+        for run in method {
+            let of_run = user_values(&app, run.id());
+            values = values.zip(of_run).map(|(mut values, of_run)| {
+                values.push(of_run);
+                values
+            });
+        }
+        tested.push(Tested { name: compared.method.name, same_rows: compared.same_rows, values });
+    }
+    let _turn = app.tests.clone().try_acquire_owned().map_err(|_| {
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Other tests are being made right now.")
+            .remedy("Try again in a moment.")
+    })?;
+    let procedure = Procedure::default();
+    let told = tokio::task::spawn_blocking(move || against_first(tested, procedure));
+    let told = told.await.map_err(|error| ApiError::internal(&error))?;
+    let nothing = |why: String| RunTests { tests: Vec::new(), procedure, untested: vec![why] };
+    Ok(Json(told.unwrap_or_else(|why| nothing(why.to_string()))))
+}
+
+/// The runs of the query, those with a result as methods.
+async fn asked(app: &AppState, query: &Query) -> Result<(Vec<Method>, Vec<LeftOut>), ApiError> {
+    query.only(&["runs"])?;
+    let text =
+        query.text("runs").ok_or_else(|| ApiError::invalid("runs", "is missing; give run ids with commas between"))?;
+    let ids: Vec<&str> = text.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
+    if !(1..=MAX_COMPARED_RUNS).contains(&ids.len()) {
+        return Err(ApiError::invalid("runs", format!("names {} runs; allowed: 1 to {MAX_COMPARED_RUNS}", ids.len())));
+    }
+    let mut finished: Vec<FinishedRun> = Vec::new();
+    let mut left_out = Vec::new();
+    for text in ids {
+        let id = RunId::new(text).map_err(|error| ApiError::invalid("runs", error.to_string()))?;
+        if finished.iter().any(|run| *run.id() == id) {
+            continue;
+        }
+        let why = match app.lab.record(id.clone()).await {
+            Ok(record) => {
+                let status = record.status.as_str();
+                match FinishedRun::of(record) {
+                    Some(run) => {
+                        finished.push(run);
+                        continue;
+                    }
+                    None => format!("is {status} and has no result"),
+                }
+            }
+            Err(crate::lab::LabError::NoRun { .. }) => "is gone".to_owned(),
+            Err(error) => return Err(error.into()),
+        };
+        left_out.push(LeftOut { run: id, why });
+    }
+    if finished.is_empty() {
+        return Err(ApiError::invalid("runs", "names no run with a result")
+            .remedy("Wait until the runs have finished, or check the link."));
+    }
+    Ok((methods(finished), left_out))
+}
+
+/// The values of each user of a run, where the server keeps them.
+fn user_values(_app: &AppState, _run: &RunId) -> Option<UserValues> {
+    None
+}

@@ -1,0 +1,141 @@
+//! `/api/datasets/ID/report`: what a data set looks like, as the page draws it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use recspeed_datasets::{DataHome, LoadRequest, LookUp};
+use recspeed_types::builtin::{self, BEAUTY_SYNTHETIC_LICENCE, BEAUTY_SYNTHETIC_SOURCE};
+use recspeed_types::limits::MAX_SEED;
+use recspeed_types::spec::{ColumnNames, Dataset, Filters, Source};
+use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::query::Query;
+use super::{ApiError, AppState};
+use crate::access::Visitor;
+
+/// Reports that are remembered; each is some ten kilobytes.
+const REMEMBERED: usize = 16;
+/// The seed of built-in sets and of the splits, unless another one is asked for.
+const SEED: u64 = 42;
+
+/// Reports that were made, the newest last.
+#[derive(Debug, Clone, Default)]
+pub struct Reports(Arc<Mutex<VecDeque<Made>>>);
+
+/// Data set, seed and text of a report.
+type Made = ((String, u64), Arc<str>);
+
+impl Reports {
+    fn get(&self, key: &(String, u64)) -> Option<Arc<str>> {
+        let made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        made.iter().find(|(of, _)| of == key).map(|(_, text)| Arc::clone(text))
+    }
+
+    fn keep(&self, key: (String, u64), text: Arc<str>) {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while made.len() >= REMEMBERED {
+            made.pop_front();
+        }
+        made.push_back((key, text));
+    }
+}
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(report))
+}
+
+/// What a data set looks like
+///
+/// Counts, ratings, times, long tails, and what each kind of split holds out: cold starts and leaks. The same as `recspeed data
+/// describe --json`.
+#[utoipa::path(
+    get, path = "/api/datasets/{id}/report", tag = "data",
+    params(
+        ("id" = String, Path, description = "A built-in data set, or the hash of an upload"),
+        ("seed" = Option<u64>, Query, description = "Seed of built-in sets and of the splits (42 unless set)"),
+    ),
+    responses(
+        (status = 200, description = "The report", body = ref("#/components/schemas/DataReport")),
+        (status = 401, description = "Uploads are the owner's", body = ref("#/components/schemas/ApiFailure")),
+        (status = 404, description = "No such data set", body = ref("#/components/schemas/ApiFailure")),
+        (status = 422, description = "A parameter is wrong", body = ref("#/components/schemas/ApiFailure")),
+        (status = 429, description = "Other files are being read", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn report(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, ApiError> {
+    query.only(&["seed"])?;
+    let seed = query.parsed("seed", "0 or more")?.unwrap_or(SEED);
+    if seed > MAX_SEED {
+        return Err(ApiError::invalid("seed", format!("is {seed}; allowed: 0 to {MAX_SEED}")));
+    }
+    if builtin::find(&id).is_none() {
+        visitor.must_own()?;
+    }
+    let key = (id, seed);
+    let text = if let Some(text) = app.reports.get(&key) {
+        text
+    } else {
+        let _turn = app.uploads.clone().try_acquire_owned().map_err(|_| {
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Other files are being read right now.")
+                .remedy("Try again in a moment.")
+        })?;
+        let data = Arc::clone(&app.data);
+        let asked = key.clone();
+        let made = tokio::task::spawn_blocking(move || make(&data, &asked.0, asked.1));
+        let text: Arc<str> = made.await.map_err(|error| ApiError::internal(&error))??.into();
+        app.reports.keep(key, Arc::clone(&text));
+        text
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], text.to_string())
+        .into_response())
+}
+
+fn make(data: &DataHome, id: &str, seed: u64) -> Result<String, ApiError> {
+    let (source, name) = if let Some(entry) = builtin::find(id) {
+        (Source::Builtin { entry }, entry.title.to_owned())
+    } else {
+        let known = data.list().map_err(|error| ApiError::internal(&error))?;
+        let record = known.into_iter().find(|record| record.sha256 == id).ok_or_else(|| {
+            let shown: String = id.chars().take(80).collect();
+            ApiError::new(StatusCode::NOT_FOUND, "no-dataset", format!("There is no data set `{shown}`."))
+                .remedy("/api/datasets lists what was given to this lab.")
+        })?;
+        // It was read when it was given: bad lines within its own bound are no failure now.
+        let columns = ColumnNames::default();
+        let source = Source::Upload { sha256: record.sha256, format: record.format, columns, max_bad_share: 1.0 };
+        (source, record.name)
+    };
+    let synthetic = matches!(source, Source::Builtin { .. });
+    let dataset = Dataset { source, filters: Filters::default() };
+    let look_up = LookUp::from_env(None);
+    let request = LoadRequest { dataset: &dataset, seed, look_up: &look_up };
+    let loaded = data.load(&request, &mut |_, _| {}).map_err(|error| {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable-data", format!("{name} cannot be read: {error}."))
+    })?;
+    let about = if synthetic {
+        json!({ "seed": seed.to_string(), "source": BEAUTY_SYNTHETIC_SOURCE, "licence": BEAUTY_SYNTHETIC_LICENCE })
+    } else {
+        json!({})
+    };
+    let page = json!({
+        "name": name,
+        "sha256": loaded.sha256,
+        "synthetic": loaded.synthetic,
+        "about": about,
+        "report": recspeed_data::describe(&loaded.interactions),
+        "splits": recspeed_data::split_reports(&loaded.interactions, seed),
+        "reading": loaded.report,
+    });
+    Ok(page.to_string())
+}

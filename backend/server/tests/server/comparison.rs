@@ -1,0 +1,63 @@
+//! Stored runs side by side through the API.
+
+use axum::http::{Method, StatusCode};
+use recspeed_types::ExperimentSpec;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, spec};
+
+async fn finished(bench: &Bench, change: impl FnOnce(&mut ExperimentSpec)) -> String {
+    let mut spec = spec("quick");
+    change(&mut spec);
+    let (status, run) = bench.owner(Method::POST, "/api/runs", Some(json!({ "spec": spec }))).await;
+    assert_eq!(status, StatusCode::CREATED, "{run}");
+    let id = run["id"].as_str().unwrap().to_owned();
+    bench.until_over(&id).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_links_sees_runs_side_by_side_with_what_differs() {
+    let bench = Bench::new().await;
+    let first = finished(&bench, |spec| spec.data_seed = Some(42)).await;
+    let again = finished(&bench, |spec| (spec.seed, spec.data_seed) = (43, Some(42))).await;
+    let longer = finished(&bench, |spec| spec.training.epochs = Some(9)).await;
+    let other = finished(&bench, |spec| spec.dataset.sample = Some(500)).await;
+
+    let (status, told) = bench.guest(&format!("/api/comparison?runs={first},{longer},{again},{other},gone")).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let methods = told["methods"].as_array().unwrap();
+    let names: Vec<&str> = methods.iter().map(|method| method["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["quick, epochs as usual", "quick, epochs 9", "quick, epochs as usual #2"]);
+    assert_eq!(methods[0]["runs"], json!([first, again]), "seeds of one method stand together");
+    assert_eq!(methods[0]["metrics"]["rmse"]["sd"], 0.0);
+    assert_eq!(told["settings"], json!(["training.epochs"]));
+    assert_eq!(methods[1]["settings"], json!(["9"]));
+    assert_eq!((&methods[1]["same_rows"], &methods[2]["same_rows"]), (&json!(true), &json!(false)));
+    let warning = told["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("dataset.sample is 500, and not set there"), "{warning}");
+    assert_eq!(told["left_out"], json!([{ "run": "gone", "why": "is gone" }]));
+    let curve = &told["curves"][0];
+    assert_eq!((&curve["name"], &curve["points"][1]["step"]), (&json!("loss"), &json!(2)));
+    assert_eq!(told["metrics"], json!(["rmse"]));
+
+    let (status, tests) = bench.guest(&format!("/api/comparison/tests?runs={first},{longer}")).await;
+    assert_eq!((status, &tests["tests"]), (StatusCode::OK, &json!([])), "{tests}");
+    assert!(tests["untested"][0].as_str().unwrap().starts_with("the lab keeps no values of each user"), "{tests}");
+}
+
+#[tokio::test]
+async fn a_comparison_that_cannot_be_is_refused_in_words() {
+    let bench = Bench::new().await;
+    let refused = async |query: &str, status: StatusCode, words: &str| {
+        let (found, failure) = bench.guest(&format!("/api/comparison{query}")).await;
+        let failure: &Value = &failure["message"];
+        assert_eq!(found, status, "{failure}");
+        assert!(failure.as_str().unwrap().contains(words), "{failure}");
+    };
+    refused("", StatusCode::UNPROCESSABLE_ENTITY, "runs: is missing").await;
+    refused("?runs=,", StatusCode::UNPROCESSABLE_ENTITY, "names 0 runs; allowed: 1 to 24").await;
+    refused("?runs=A", StatusCode::UNPROCESSABLE_ENTITY, "`A` is no run id").await;
+    refused("?runs=a&with=b", StatusCode::UNPROCESSABLE_ENTITY, "with: is unknown").await;
+    refused("?runs=a,b", StatusCode::UNPROCESSABLE_ENTITY, "names no run with a result").await;
+}

@@ -1,0 +1,103 @@
+//! The finished runs of this server, to be put side by side; those that are measured on the same rows first.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use recspeed_types::ExperimentSpec;
+use recspeed_types::api::RunRecord;
+use recspeed_types::limits::MAX_COMPARED_RUNS;
+
+use crate::pages::runs::{headline, when};
+use crate::state::{api, comparable, dataset_title, title_of};
+
+/// Runs offered.
+const OFFERED: u32 = 100;
+
+/// The list with a box for each run.
+#[component]
+pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> impl IntoView {
+    let runs = RwSignal::new(None::<Result<Vec<RunRecord>, String>>);
+    spawn_local(async move {
+        let answer = api::runs(None, "", "finished", OFFERED).await;
+        let answer = answer.map(|page| page.runs).map_err(|error| {
+            if error.is_forbidden() {
+                "The run list belongs to the owner. A link to a comparison works without it.".to_owned()
+            } else {
+                error.to_string()
+            }
+        });
+        runs.try_set(Some(answer));
+    });
+    let body = move || {
+        match runs.get() {
+        None => view! { <p class="note">"Loading the runs…"</p> }.into_any(),
+        Some(Err(text)) => view! { <p class="note">{text}</p> }.into_any(),
+        Some(Ok(runs)) if runs.is_empty() => view! {
+            <p class="note" data-testid="compare-none">"No run has finished on this server yet. Turn a knob in the lab and press “Run on the server”, twice: then they can be compared here."</p>
+        }
+        .into_any(),
+        Some(Ok(runs)) => offered(&runs, chosen, go),
+    }
+    };
+    view! {
+        <section class="card details" aria-labelledby="picker-title" data-testid="compare-picker">
+            <h2 id="picker-title">{move || if chosen.with(Vec::is_empty) { "Choose two or more runs" } else { "Add or remove runs" }}</h2>
+            {body}
+        </section>
+    }
+}
+
+fn offered(runs: &[RunRecord], chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
+    let runs = runs.to_vec();
+    let first = {
+        let runs = runs.clone();
+        Memo::new(move |_| {
+            let id = chosen.with(|ids| ids.first().cloned())?;
+            runs.iter().find(|run| run.id.as_str() == id).map(|run| run.spec.clone())
+        })
+    };
+    (move || {
+        let first = first.get();
+        let alike = |run: &&RunRecord| first.as_ref().is_none_or(|first| comparable(first, &run.spec));
+        let (same, other): (Vec<&RunRecord>, Vec<&RunRecord>) = runs.iter().partition(alike);
+        let rows = |runs: Vec<&RunRecord>| runs.into_iter().map(|run| row(run, chosen, go)).collect::<Vec<_>>();
+        let (same, other) = (rows(same), rows(other));
+        let titled = first.is_some();
+        let apart = !other.is_empty();
+        view! {
+            {titled.then(|| view! { <h3>"Measured on the same rows"</h3> })}
+            <ul class="picker">{same}</ul>
+            {apart.then(|| view! { <details><summary>"On other data, another split or another seed"</summary><ul class="picker">{other}</ul></details> })}
+        }
+    })
+    .into_any()
+}
+
+fn row(run: &RunRecord, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
+    let id = run.id.to_string();
+    let spec: &ExperimentSpec = &run.spec;
+    let checked = {
+        let id = id.clone();
+        move || chosen.with(|ids| ids.contains(&id))
+    };
+    let full = {
+        let checked = checked.clone();
+        move || !checked() && chosen.with(Vec::len) >= MAX_COMPARED_RUNS
+    };
+    let change = move |event: leptos::ev::Event| {
+        let mut ids = chosen.get_untracked();
+        ids.retain(|other| *other != id);
+        if event_target_checked(&event) {
+            ids.push(id.clone());
+        }
+        go.run(ids);
+    };
+    view! {
+        <li><label>
+            <input type="checkbox" prop:checked=checked disabled=full on:change=change/>
+            <span class="picker-name">{title_of(spec)}</span>
+            <span class="picker-sub">{format!("{} · seed {} · {}", dataset_title(spec), spec.seed, when(run.created_ms))}</span>
+            <span class="picker-metrics">{headline(run)}</span>
+        </label></li>
+    }
+    .into_any()
+}

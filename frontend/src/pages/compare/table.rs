@@ -1,0 +1,182 @@
+//! The numbers of every method: metrics with the best marked and the difference to the first method, times, what else differs.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use recspeed_types::MetricName;
+use recspeed_types::metric::{Direction, MetricKind};
+use serde_json::Value;
+
+use super::{list, text};
+use crate::charts::{bytes, difference, duration, is_negligible, value};
+use crate::components::{Hint, Icon, Picture};
+
+/// One row of numbers, as they are drawn.
+#[derive(Debug, Clone, PartialEq)]
+struct Line {
+    name: String,
+    kind: Option<MetricKind>,
+    cells: Vec<Cell>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Cell {
+    mean: Option<f64>,
+    sd: Option<f64>,
+    best: bool,
+    /// The difference to the first method, and whether it is for the better.
+    change: Option<(f64, Option<bool>)>,
+}
+
+/// A metric of every method. Methods that were measured on other rows are neither best nor held against the first.
+fn line(name: &str, methods: &[Value]) -> Line {
+    let kind = name.parse::<MetricName>().ok().map(|name| name.kind);
+    let direction = kind.map_or(Direction::Neither, MetricKind::direction);
+    let mut cells: Vec<Cell> = methods
+        .iter()
+        .map(|method| {
+            let spread = &method["metrics"][name];
+            Cell { mean: spread["mean"].as_f64(), sd: spread["sd"].as_f64(), ..Cell::default() }
+        })
+        .collect();
+    let alike = |place: usize| methods[place]["same_rows"] == true;
+    let better = |a: f64, b: f64| if direction == Direction::Lower { a < b } else { a > b };
+    let best = cells.iter().enumerate().filter(|(place, _)| alike(*place)).filter_map(|(_, cell)| cell.mean);
+    let best = best.reduce(|a, b| if better(b, a) { b } else { a });
+    let rivals = cells.iter().enumerate().filter(|(place, cell)| alike(*place) && cell.mean.is_some()).count();
+    let first = cells.first().and_then(|cell| cell.mean);
+    for (place, cell) in cells.iter_mut().enumerate().filter(|(place, _)| alike(*place)) {
+        let Some(mean) = cell.mean else { continue };
+        cell.best = direction != Direction::Neither && rivals > 1 && Some(mean) == best;
+        if let Some(first) = first.filter(|_| place > 0) {
+            let told = direction != Direction::Neither && !is_negligible(mean - first);
+            cell.change = Some((mean - first, told.then(|| better(mean, first))));
+        }
+    }
+    Line { name: name.to_owned(), kind, cells }
+}
+
+fn cell(cell: &Cell) -> AnyView {
+    let Some(mean) = cell.mean else { return view! { <td class="number muted">"–"</td> }.into_any() };
+    let sd = cell.sd.map(|sd| view! { <small>{format!(" ± {}", value(sd))}</small> });
+    let mark = cell.best.then(|| view! { <span class="best-mark">"best"</span> });
+    let change = cell.change.map(|(change, better)| {
+        let class = match better {
+            Some(true) => "change better",
+            Some(false) => "change worse",
+            None => "change",
+        };
+        view! { <span class=class>{difference(change)}</span> }
+    });
+    view! { <td class="number" class:best=cell.best data-value=mean.to_string()>{mark}<span class="compared-value">{value(mean)}{sd}</span>{change}</td> }
+        .into_any()
+}
+
+/// The table of a comparison.
+pub(super) fn table(answer: &Value, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
+    let methods = list(&answer["methods"]);
+    let heads: Vec<AnyView> =
+        methods.iter().enumerate().map(|(place, method)| head(place, method, chosen, go)).collect();
+    let metrics: Vec<AnyView> = list(&answer["metrics"])
+        .iter()
+        .map(|name| {
+            let line = line(&text(name), methods);
+            let definition =
+                line.kind.map_or("A number that this version of the page does not know.", MetricKind::definition);
+            let cells: Vec<AnyView> = line.cells.iter().map(cell).collect();
+            let id = format!("compared-{}", line.name.replace('@', "-"));
+            view! { <tr data-testid=id><th scope="row"><Hint word=line.name text=definition/></th>{cells}</tr> }
+                .into_any()
+        })
+        .collect();
+    let plain = |name: &str, of: &dyn Fn(&Value) -> String| {
+        let cells: Vec<AnyView> =
+            methods.iter().map(|method| view! { <td class="number">{of(method)}</td> }.into_any()).collect();
+        view! { <tr><th scope="row">{name.to_owned()}</th>{cells}</tr> }.into_any()
+    };
+    let optional = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+    let mut rest = vec![
+        plain("Learning", &|method| optional(method["fit_s"]["mean"].as_f64().map(duration))),
+        plain("One user's list", &|method| optional(method["list_ms"].as_f64().map(|ms| duration(ms / 1e3)))),
+        plain("Peak memory", &|method| optional(method["peak_bytes"].as_u64().map(bytes))),
+    ];
+    for (place, path) in list(&answer["settings"]).iter().enumerate() {
+        rest.push(plain(&text(path), &|method| {
+            let text = text(&method["settings"][place]);
+            if text.is_empty() { "–".to_owned() } else { text }
+        }));
+    }
+    view! {
+        <section class="card details" aria-labelledby="compared-title">
+            <h2 id="compared-title">"Side by side"</h2>
+            <div class="table-scroll" tabindex="0" role="region" aria-labelledby="compared-title">
+                <table class="table compared" data-testid="compared-table">
+                    <thead><tr><td></td>{heads}</tr></thead>
+                    <tbody>{metrics}</tbody>
+                    <tbody class="compared-rest">{rest}</tbody>
+                </table>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// The name of a method, with what can be done with its column.
+fn head(place: usize, method: &Value, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
+    let name = text(&method["name"]);
+    let runs: Vec<String> = list(&method["runs"]).iter().map(text).collect();
+    let seeds: Vec<String> = list(&method["seeds"]).iter().map(ToString::to_string).collect();
+    let seeds = if seeds.len() > 1 { format!("{} seeds", seeds.len()) } else { format!("seed {}", seeds.join("")) };
+    let link = runs.first().map(|run| format!("/r/{run}")).unwrap_or_default();
+    let without =
+        |ids: Vec<String>, runs: &[String]| ids.into_iter().filter(|id| !runs.contains(id)).collect::<Vec<_>>();
+    let (of_first, of_removed) = (runs.clone(), runs);
+    let to_front = move |_| {
+        let rest = without(chosen.get_untracked(), &of_first);
+        go.run(of_first.iter().cloned().chain(rest).collect());
+    };
+    let remove = move |_| go.run(without(chosen.get_untracked(), &of_removed));
+    let removes = format!("Take “{name}” out");
+    view! {
+        <th scope="col">
+            <span class="compared-head">
+                <span class=format!("run-dot run-dot-{}", place % 8) aria-hidden="true"></span>
+                <A href=link>{name}</A>
+                <button type="button" class="button quiet square" aria-label=removes.clone() title=removes on:click=remove><Icon picture=Picture::Cross/></button>
+            </span>
+            <span class="compared-sub">{seeds}{if place == 0 {
+                view! { <span>"the others against this one"</span> }.into_any()
+            } else {
+                view! { <button type="button" class="button link" on:click=to_front>"hold against this"</button> }.into_any()
+            }}</span>
+        </th>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn methods(same: bool) -> Vec<Value> {
+        let method = |mean: f64, same: bool| json!({ "metrics": { "rmse": { "mean": mean }, "coverage@10": { "mean": mean } }, "same_rows": same });
+        vec![method(1.2, true), method(1.0, true), method(0.5, same)]
+    }
+
+    #[test]
+    fn the_best_is_the_smallest_error_and_differences_are_to_the_first() {
+        let line = line("rmse", &methods(true));
+        assert_eq!(line.cells.iter().map(|cell| cell.best).collect::<Vec<_>>(), [false, false, true]);
+        assert_eq!(line.cells[0].change, None);
+        assert_eq!(line.cells[1].change.map(|(_, better)| better), Some(Some(true)));
+    }
+
+    #[test]
+    fn what_was_measured_on_other_rows_is_no_rival() {
+        let line = line("rmse", &methods(false));
+        assert_eq!(line.cells.iter().map(|cell| cell.best).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(line.cells[2].change, None);
+        assert!(super::line("coverage@10", &methods(true)).cells.iter().all(|cell| !cell.best), "it only describes");
+    }
+}

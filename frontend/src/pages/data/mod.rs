@@ -1,0 +1,83 @@
+//! A data set in numbers and pictures: before anything learns from it, what is in it, and what each split would hold out.
+
+mod drawn;
+mod report;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_router::hooks::{use_navigate, use_params_map};
+use recspeed_types::builtin::BUILTIN_DATASETS;
+use serde_json::Value;
+
+use crate::components::{Icon, Picture};
+use crate::state::{api, use_lab};
+
+/// What became of the question.
+#[derive(Clone, PartialEq)]
+enum Reply {
+    Asking,
+    Answer(Value),
+    Failed(String),
+}
+
+/// The data page; the data set is in the address.
+#[component]
+pub(crate) fn DataPage() -> impl IntoView {
+    let lab = use_lab();
+    let params = use_params_map();
+    let id = Memo::new(move |_| {
+        params
+            .with(|params| params.get("id"))
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| BUILTIN_DATASETS[0].id.to_owned())
+    });
+    let reply = RwSignal::new(Reply::Asking);
+    Effect::new(move |_| {
+        let asked = id.get();
+        reply.set(Reply::Asking);
+        spawn_local(async move {
+            let answer = api::data_report(&asked).await;
+            if id.try_get_untracked().as_ref() == Some(&asked) {
+                reply.try_set(answer.map_or_else(|error| Reply::Failed(error.to_string()), Reply::Answer));
+            }
+        });
+    });
+    Effect::new(|_| document().set_title("Data · Recspeed"));
+    let navigate = use_navigate();
+    let options = move || {
+        let builtin = BUILTIN_DATASETS.iter().map(|entry| (entry.id.to_owned(), entry.title.to_owned()));
+        let given = lab.uploads.get().into_iter().map(|file| (file.sha256, file.name));
+        builtin
+            .chain(given)
+            .map(|(value, title)| {
+                let chosen = value.clone();
+                view! { <option value=value selected=move || id.get() == chosen>{title}</option> }.into_any()
+            })
+            .collect::<Vec<_>>()
+    };
+    view! {
+        <div class="runs-page compare">
+            <header class="runs-head data-head">
+                <h1>"Data"</h1>
+                <label class="data-choice">
+                    <span class="visually-hidden">"Data set"</span>
+                    <span class="select">
+                        <select
+                            data-testid="data-choice"
+                            on:change=move |event| navigate(&format!("/data/{}", event_target_value(&event)), leptos_router::NavigateOptions::default())
+                        >{options}</select>
+                    </span>
+                </label>
+            </header>
+            <div aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>
+                {move || match reply.get() {
+                    Reply::Asking => view! { <p class="note pad">"Reading the data…"</p> }.into_any(),
+                    Reply::Failed(text) => view! {
+                        <div class="message message-error" role="alert" data-testid="data-error"><Icon picture=Picture::Warning/><p>{text}</p></div>
+                    }.into_any(),
+                    Reply::Answer(answer) => report::whole(&answer),
+                }}
+            </div>
+        </div>
+    }
+}
