@@ -91,6 +91,25 @@ fn a_kept_model_answers_one_question_a_line() {
 }
 
 #[test]
+fn a_kept_hybrid_with_a_network_in_it_answers() {
+    let home = tempfile::tempdir().unwrap();
+    let model = home.path().join("model");
+    let parts = "[[recommender.components]]\nkind = \"item-knn\"\n[[recommender.components]]\nkind = \"neumf\"\n";
+    let text = format!(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nmin_user = 2\n\
+         [recommender]\nkind = \"weighted\"\n{parts}[training]\nepochs = 1\n\
+         [evaluation]\nmetrics = [\"ndcg@5\"]\nmax_users = 5\n"
+    );
+    let spec = ExperimentSpec::from_toml(&text).expect("the test's spec parses").to_json();
+    let arguments = ["--data-home", home.path().to_str().unwrap(), "--model", model.to_str().unwrap()];
+    let output = worker(&arguments, &spec).wait_with_output().unwrap();
+    assert!(matches!(last_event(&output), EventKind::Finished { .. }), "{output:?}");
+    let user = load(&model).unwrap().manifest.users[0].clone();
+    let (replies, status) = ask(&model, &[&format!("{{\"user\":\"{user}\",\"k\":3,\"explain\":true}}")]);
+    assert_eq!((status, answer(&replies[1]).items.len()), (Some(0), 3));
+}
+
+#[test]
 fn predictions_are_a_table_of_the_splits_own_rows() {
     use recspeed_data::{ReadLimits, table};
     let home = tempfile::tempdir().unwrap();

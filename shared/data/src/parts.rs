@@ -206,6 +206,19 @@ impl Parts {
         }
     }
 
+    /// Takes the vectors of users, items or features out, as [`Self::take_matrix`]; each has a number or more.
+    ///
+    /// # Errors
+    /// [`PartsError`].
+    pub fn take_vectors(&mut self, name: &str) -> Result<(usize, usize, Vec<f32>), PartsError> {
+        match self.take_matrix(name)? {
+            (_, 0, _) => {
+                Err(PartsError::Content { name: name.to_owned(), what: "has vectors without numbers".to_owned() })
+            }
+            matrix => Ok(matrix),
+        }
+    }
+
     /// Takes a single finite 32-bit float out.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ const USER_STREAM: u64 = 0x7573_6572_7300_0001;
 pub(crate) struct Audience {
     /// Users to rank for, ascending.
     pub(crate) users: Vec<u32>,
+    /// Test users that could be ranked for: those with something to find.
+    pub(crate) seekers: u64,
     /// Users with at least one test row, ascending.
     pub(crate) test_users: Vec<u32>,
     /// Of them, those without a row before the test.
@@ -29,8 +31,10 @@ pub(crate) struct Audience {
     pub(crate) fit_counts: Vec<u32>,
     /// Users with at least one row that was learnt from.
     pub(crate) fit_users: u64,
-    /// Test items of each user, ascending.
+    /// Test items of each user, ascending. Among cold items alone, those of them that are cold: nothing else can be found.
     pub(crate) relevant: Csr,
+    /// Test rows that are not relevant for this reason.
+    pub(crate) left_out_rows: u64,
     /// Items before the test of each user, ascending.
     pub(crate) known: Csr,
 }
@@ -38,23 +42,34 @@ pub(crate) struct Audience {
 impl Audience {
     pub(crate) fn new(spec: &ResolvedSpec, data: &Prepared) -> Self {
         let all = &data.interactions;
-        let relevant = Csr::by_user(all, &data.test_rows);
         let known = Csr::by_user(all, &data.known_rows);
         let known_counts = item_counts(all, &data.known_rows);
-        let test_users: Vec<u32> =
-            (0..all.n_users() as u32).filter(|&u| !relevant.row(u as usize).0.is_empty()).collect();
+        let (cold_rows, warm_rows): (Vec<u32>, Vec<u32>) =
+            data.test_rows.iter().partition(|&&row| known_counts[all.item[row as usize] as usize] == 0);
+        let cold_item_rows = cold_rows.len() as u64;
+        let of_users = |rows: &[u32]| {
+            let entries = Csr::by_user(all, rows);
+            let users = (0..all.n_users() as u32).filter(|&user| !entries.row(user as usize).0.is_empty());
+            (users.collect::<Vec<u32>>(), entries)
+        };
+        let (test_users, test_items) = of_users(&data.test_rows);
+        let (seekers, relevant, left_out_rows) = match spec.evaluation.candidates {
+            Candidates::Cold => {
+                let (seekers, relevant) = of_users(&cold_rows);
+                (seekers, relevant, warm_rows.len() as u64)
+            }
+            _ => (test_users.clone(), test_items, 0),
+        };
         let cold_users = test_users.iter().filter(|&&u| known.row(u as usize).0.is_empty()).count() as u64;
-        let cold_item_rows =
-            data.test_rows.iter().filter(|&&row| known_counts[all.item[row as usize] as usize] == 0).count() as u64;
         let users = match spec.evaluation.max_users {
-            Some(most) if most < test_users.len() as u64 => {
+            Some(most) if most < seekers.len() as u64 => {
                 let mut rng = ChaCha8Rng::seed_from_u64(spec.data_seed ^ USER_STREAM);
                 let mut drawn: Vec<u32> =
-                    sample(&mut rng, test_users.len(), most as usize).iter().map(|at| test_users[at]).collect();
+                    sample(&mut rng, seekers.len(), most as usize).iter().map(|at| seekers[at]).collect();
                 drawn.sort_unstable();
                 drawn
             }
-            _ => test_users.clone(),
+            _ => seekers.clone(),
         };
         let is_candidate = |count: u32| match spec.evaluation.candidates {
             Candidates::Unseen | Candidates::All => count > 0,
@@ -70,6 +85,7 @@ impl Audience {
         let fit_users = learnt_from.into_iter().filter(|&learnt| learnt).count() as u64;
         Self {
             users,
+            seekers: seekers.len() as u64,
             test_users,
             cold_users,
             cold_item_rows,
@@ -78,6 +94,7 @@ impl Audience {
             fit_counts,
             fit_users,
             relevant,
+            left_out_rows,
             known,
         }
     }

@@ -152,13 +152,14 @@ fn errors(predictions: &Predictions, places: &[usize]) -> [(String, f64); 2] {
     [("rmse".to_owned(), (squares / n).sqrt()), ("mae".to_owned(), absolute / n)]
 }
 
-/// Share of these test rows, of evaluated users, whose item is among the user's first `k`.
+/// Share of these test rows, of evaluated users and of items that count as found, whose item is among the user's first `k`.
 fn found_share(measured: &Measured<'_>, ranking: &Ranking, k: u32, places: &[usize]) -> Option<f64> {
     let (mut found, mut asked) = (0u64, 0u64);
     for &place in places {
         let row = measured.data.test_rows[place] as usize;
         let (user, item) = (measured.data.interactions.user[row], measured.data.interactions.item[row]);
-        if let Ok(list) = measured.audience.users.binary_search(&user) {
+        let counts = measured.audience.relevant.row(user as usize).0.binary_search(&item).is_ok();
+        if let (true, Ok(list)) = (counts, measured.audience.users.binary_search(&user)) {
             asked += 1;
             found += u64::from(ranking.list(list).iter().take(k as usize).any(|&other| other == item));
         }

@@ -127,7 +127,9 @@ pub(crate) fn evaluate(
         candidate_items: audience.candidate_items(),
         test_users: audience.test_users.len() as u64,
         evaluated_users: audience.users.len() as u64,
-        sampled_users: audience.users.len() < audience.test_users.len(),
+        sampled_users: (audience.users.len() as u64) < audience.seekers,
+        left_out_rows: audience.left_out_rows,
+        left_out_users: audience.test_users.len() as u64 - audience.seekers,
         cold_users: audience.cold_users,
         cold_item_rows: audience.cold_item_rows,
         tie_rule: TIE_RULE.to_owned(),
@@ -223,6 +225,15 @@ fn warn_of_what_cannot_be_found(
     story: &mut Story,
 ) {
     let rows = data.test_rows.len() as u64;
+    if info.left_out_rows > 0 {
+        let (left, users, all) = (info.left_out_rows, info.left_out_users, info.test_users);
+        story.warn(
+            host,
+            format!(
+                "candidates are cold items: rankings leave out {left} of {rows} test rows, of items with rows before the test, and {users} of {all} users, who have no others; split.kind `cold-items` tests on cold items alone"
+            ),
+        );
+    }
     if 10 * info.cold_item_rows > rows && !cold_items_are_candidates {
         story.warn(
             host,

@@ -65,7 +65,13 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         .with_validation(&data.steer_rows);
     let mut watch = LossWatch { host, last: None };
     let networks = |request: &FitRequest<'_>, observer: &mut dyn FitObserver| fit_component(spec, request, observer);
-    let request = FitRequest { recommender: &spec.recommender, data: &train, seed: spec.seed, elsewhere: &networks };
+    let request = FitRequest {
+        recommender: &spec.recommender,
+        data: &train,
+        seed: spec.seed,
+        elsewhere: &networks,
+        stops_early: spec.training.is_some_and(|training| training.early_stopping.is_some()),
+    };
     let recommender = recspeed_recommenders::fit_request(&request, &mut watch).map_err(classical_failure)?;
     let training = watch.last.map(|(step, epoch, loss)| TrainingInfo {
         epochs: epoch as u32,

@@ -2,10 +2,10 @@
 
 use recspeed_neural::NeuralModel;
 use recspeed_recommenders::ranking::{self, RankError, RankRequest, Ranking};
-use recspeed_recommenders::{BasketItem, FoldIn, Parts, PartsError, Recommender};
+use recspeed_recommenders::{BasketItem, FoldIn, Parts, PartsError, Recommender, RestoreRequest, Restored};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec};
 
 /// A recommender that has learnt.
 pub enum Model {
@@ -20,14 +20,15 @@ impl Model {
     ///
     /// # Errors
     /// [`PartsError`]: parts of something else.
-    pub fn restore(spec: &ResolvedSpec, mut parts: Parts) -> Result<Self, PartsError> {
-        if !spec.recommender.entry.is_trained() {
-            return recspeed_recommenders::restore(&spec.recommender, parts).map(Self::Classical);
+    pub fn restore(spec: &ResolvedSpec, parts: Parts) -> Result<Self, PartsError> {
+        if spec.recommender.entry.is_trained() {
+            return NeuralRecommender::restore(&spec.recommender, parts).map(Self::Network);
         }
-        let (n_users, n_items) = (parts.take_count("users")?, parts.take_count("items")?);
-        let device = recspeed_neural::NeuralDevice::default();
-        let model = recspeed_neural::restore(&spec.recommender, parts.take_model("network"), device)?;
-        Ok(Self::Network(NeuralRecommender { model, n_users, n_items }))
+        let networks = |component: &ResolvedRecommender, parts: Parts| -> Restored {
+            Ok(Box::new(NeuralRecommender::restore(component, parts)?))
+        };
+        let request = RestoreRequest { recommender: &spec.recommender, elsewhere: &networks };
+        recspeed_recommenders::restore_request(&request, parts).map(Self::Classical)
     }
 
     /// Either as a recommender.
@@ -57,6 +58,15 @@ pub struct NeuralRecommender {
     pub(crate) model: Box<dyn NeuralModel>,
     pub(crate) n_users: usize,
     pub(crate) n_items: usize,
+}
+
+impl NeuralRecommender {
+    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+        let (n_users, n_items) = (parts.take_count("users")?, parts.take_count("items")?);
+        let device = recspeed_neural::NeuralDevice::default();
+        let model = recspeed_neural::restore(recommender, parts.take_model("network"), device)?;
+        Ok(Self { model, n_users, n_items })
+    }
 }
 
 impl Recommender for NeuralRecommender {

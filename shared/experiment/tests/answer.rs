@@ -54,9 +54,14 @@ impl Host for Desk {
 }
 
 fn finished(kind: &str) -> (ResolvedSpec, Outcome) {
+    finished_as(&format!("kind = \"{kind}\""))
+}
+
+/// `kind`: the kind and its parameters as a spec writes them.
+fn finished_as(kind: &str) -> (ResolvedSpec, Outcome) {
     let spec = format!(
         "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nmin_user = 2\nmin_item = 3\n\
-         [recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = [\"ndcg@5\"]\nmax_users = 5\n"
+         [recommender]\n{kind}\n[evaluation]\nmetrics = [\"ndcg@5\"]\nmax_users = 5\n"
     );
     let spec = ExperimentSpec::from_toml(&spec).expect("the test's spec parses");
     let outcome =
@@ -136,6 +141,36 @@ fn every_kind_answers_from_its_parts_as_it_did_when_it_was_trained() {
         }
         let unit = answering.answer(&of_user(data.users.get(0))).unwrap().unit;
         assert_eq!(unit == ScoreUnit::Stars, entry.predicts == Predicts::Ratings, "{kind}");
+    }
+}
+
+/// Bits of the scores of some users, the last one of them without training rows or not.
+fn bits(model: &Model, outcome: &Outcome) -> Vec<u32> {
+    let (users, items) = (outcome.interactions.n_users() as u32, outcome.interactions.n_items());
+    let mut scores = vec![f32::NAN; items];
+    let of_user = |user| {
+        model.as_recommender().score_all(user, &mut scores);
+        scores.iter().map(|score| score.to_bits()).collect::<Vec<u32>>()
+    };
+    [0, 1, users / 2, users - 1].into_iter().flat_map(of_user).collect()
+}
+
+#[test]
+fn a_hybrid_with_a_network_in_it_is_made_of_its_parts_to_the_same_bits() {
+    let vote =
+        |kind: &str| format!("kind = \"weighted\"\ncomponents = [{{ kind = \"item-knn\" }}, {{ kind = \"{kind}\" }}]");
+    let networks = catalogue::ENTRIES.iter().filter(|entry| entry.is_trained()).map(|entry| vote(entry.kind));
+    let deep = "kind = \"switching\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"weighted\", components = [\
+                { kind = \"item-knn\" }, { kind = \"neumf\" }] }]";
+    let first =
+        "kind = \"feature-augmentation\"\ncomponents = [{ kind = \"autoencoder\" }, { kind = \"content-tfidf\" }]";
+    for kind in networks.chain([deep.to_owned(), first.to_owned()]) {
+        let (spec, outcome) = finished_as(&format!("{kind}\n[training]\nepochs = 1"));
+        let parts = outcome.model.as_recommender().parts();
+        let again = Model::restore(&spec, parts.clone()).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert_eq!(bits(&again, &outcome), bits(&outcome.model, &outcome), "{kind}");
+        assert_eq!(again.as_recommender().parts(), parts, "{kind}");
+        answering(&spec, &outcome).answer(&of_user(outcome.interactions.users.get(0))).expect("an answer");
     }
 }
 

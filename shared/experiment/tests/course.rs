@@ -227,6 +227,21 @@ fn ties_at_the_last_place_and_cold_items_in_lists_are_counted() {
 }
 
 #[test]
+fn among_cold_items_alone_only_cold_items_are_asked_for() {
+    // Of six test rows two are of the one cold item, w: those of a and c. Nothing else can be found, and it is found.
+    let cold = fold_two_by_popularity(COLD, "metrics = [\"hit@1\", \"recall@1\"]\ncandidates = \"cold\"");
+    assert_eq!((cold.metrics["hit@1"], cold.metrics["recall@1"]), (1.0, 1.0));
+    let told = &cold.evaluation;
+    assert_eq!((told.candidate_items, told.test_users, told.evaluated_users, told.sampled_users), (1, 4, 2, false));
+    assert_eq!((told.left_out_rows, told.left_out_users), (4, 2));
+    assert!(cold.warnings.iter().any(|warning| warning.contains("leave out 4 of 6 test rows")), "{:?}", cold.warnings);
+    let warm = cold.breakdowns.iter().flat_map(|breakdown| &breakdown.groups).find(|group| group.name == "new user");
+    assert!(!warm.unwrap().metrics.contains_key("recall@1"), "what is no candidate is not missed");
+    let all = fold_two_by_popularity(COLD, "metrics = [\"hit@1\"]");
+    assert_eq!((all.evaluation.left_out_rows, all.evaluation.left_out_users), (0, 0));
+}
+
+#[test]
 fn a_test_on_the_past_is_told_as_a_warning() {
     let spec = format!(
         "{FRAME}[split]\nkind = \"contiguous-fold\"\nfolds = 2\nfold = 1\n[recommender]\nkind = \"global-mean\"\n"

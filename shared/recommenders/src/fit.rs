@@ -22,7 +22,7 @@ pub(crate) struct Method {
     /// As in the catalogue.
     pub(crate) kind: &'static str,
     pub(crate) fit: fn(&FitRequest<'_>, &mut dyn FitObserver) -> Fitted,
-    pub(crate) restore: fn(&ResolvedRecommender, Parts) -> Restored,
+    pub(crate) restore: fn(&RestoreRequest<'_>, Parts) -> Restored,
 }
 
 /// What a fit ends in.
@@ -32,6 +32,9 @@ pub type Restored = Result<Box<dyn Recommender>, PartsError>;
 
 /// Fits the kinds that this crate does not: those that need a tensor engine.
 pub type FitElsewhere<'a> = dyn Fn(&FitRequest<'_>, &mut dyn FitObserver) -> Fitted + 'a;
+
+/// Makes recommenders of the saved parts of kinds that this crate does not fit.
+pub type RestoreElsewhere<'a> = dyn Fn(&ResolvedRecommender, Parts) -> Restored + 'a;
 
 /// What is to be fitted.
 #[derive(Clone, Copy)]
@@ -44,6 +47,17 @@ pub struct FitRequest<'a> {
     pub seed: u64,
     /// Fits the components of a hybrid that are not fitted here.
     pub elsewhere: &'a FitElsewhere<'a>,
+    /// Whether those choose by the validation rows when to stop.
+    pub stops_early: bool,
+}
+
+/// What saved parts are to become.
+#[derive(Clone, Copy)]
+pub struct RestoreRequest<'a> {
+    /// The kind and its parameters.
+    pub recommender: &'a ResolvedRecommender,
+    /// Restores the components of a hybrid that are not restored here.
+    pub elsewhere: &'a RestoreElsewhere<'a>,
 }
 
 /// The kinds of the catalogue that [`fit`] can fit.
@@ -67,7 +81,7 @@ pub fn fit(
     observer: &mut dyn FitObserver,
 ) -> Fitted {
     let elsewhere: &FitElsewhere<'_> = &|request, _| Err(FitError::NotHere { kind: request.recommender.entry.kind });
-    fit_request(&FitRequest { recommender, data, seed, elsewhere }, observer)
+    fit_request(&FitRequest { recommender, data, seed, elsewhere, stops_early: false }, observer)
 }
 
 /// [`fit`] with somebody else for the kinds that are not fitted here.
@@ -89,6 +103,17 @@ pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> 
 /// # Errors
 /// [`PartsError`]: a kind of another crate, or parts of something else.
 pub fn restore(recommender: &ResolvedRecommender, parts: Parts) -> Restored {
-    let kind = recommender.entry.kind;
-    method(kind).map_or(Err(PartsError::Kind { kind }), |method| (method.restore)(recommender, parts))
+    let elsewhere: &RestoreElsewhere<'_> = &|recommender, _| Err(PartsError::Kind { kind: recommender.entry.kind });
+    restore_request(&RestoreRequest { recommender, elsewhere }, parts)
+}
+
+/// [`restore`] with somebody else for the kinds that are not restored here.
+///
+/// # Errors
+/// [`PartsError`].
+pub fn restore_request(request: &RestoreRequest<'_>, parts: Parts) -> Restored {
+    match method(request.recommender.entry.kind) {
+        Some(method) => (method.restore)(request, parts),
+        None => (request.elsewhere)(request.recommender, parts),
+    }
 }

@@ -26,7 +26,10 @@ mod recommender;
 mod train;
 
 pub use error::FitError;
-pub use fit::{FitElsewhere, FitRequest, Fitted, Restored, fit, fit_request, kinds, restore};
+pub use fit::{
+    FitElsewhere, FitRequest, Fitted, RestoreElsewhere, RestoreRequest, Restored, fit, fit_request, kinds, restore,
+    restore_request,
+};
 pub use ranking::{RankError, RankRequest, Ranking};
 pub use recommender::{BasketItem, FoldIn, Profiles, Reason, Recommender};
 pub use recspeed_data::parts::{Array, Parts, PartsError, Values};

@@ -4,7 +4,8 @@ mod support;
 
 use recspeed_data::{Attributes, Interactions};
 use recspeed_recommenders::{
-    BasketItem, FitError, FitRequest, Fitted, Reason, Recommender, TrainSet, fit, fit_request, kinds, restore,
+    BasketItem, FitError, FitRequest, Fitted, Parts, Reason, Recommender, RestoreRequest, Restored, TrainSet, fit,
+    fit_request, kinds, restore, restore_request,
 };
 use recspeed_types::catalogue::{self, Entry, Family, ParamKind};
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
@@ -218,7 +219,7 @@ fn a_stopped_hybrid_goes_on_inside_the_component_that_was_stopped() {
 }
 
 #[test]
-fn components_of_other_crates_are_fitted_by_whoever_can() {
+fn components_of_other_crates_are_fitted_and_restored_by_whoever_can() {
     let world = World::new(12, 10, 60);
     let data = world.data();
     let recommender = hybrid("weighted", vec![RecommenderSpec::new("item-mean"), RecommenderSpec::new("mlp")]);
@@ -226,10 +227,19 @@ fn components_of_other_crates_are_fitted_by_whoever_can() {
         assert_eq!(request.recommender.entry.kind, "mlp");
         fit(&resolved("item-mean", &[]), request.data, request.seed, observer)
     };
-    let request = FitRequest { recommender: &recommender, data: &data, seed: 1, elsewhere: &stand_in };
+    let request =
+        FitRequest { recommender: &recommender, data: &data, seed: 1, elsewhere: &stand_in, stops_early: false };
     let model = fit_request(&request, &mut Unobserved).unwrap();
     let alone = fit(&resolved("item-mean", &[]), &data, 1, &mut Unobserved).unwrap();
     assert!((model.predict(0, 0, 0) - alone.predict(0, 0, 0)).abs() < 1e-6);
+    let again = |recommender: &ResolvedRecommender, parts: Parts| -> Restored {
+        assert_eq!(recommender.entry.kind, "mlp");
+        restore(&resolved("item-mean", &[]), parts)
+    };
+    let request = RestoreRequest { recommender: &recommender, elsewhere: &again };
+    assert_eq!(answers(&*restore_request(&request, model.parts()).unwrap()), answers(&*model));
+    let error = restore(&recommender, model.parts()).err().unwrap().to_string();
+    assert_eq!(error, "no model of kind `mlp` can be loaded here");
     let refused = fit(&recommender, &data, 1, &mut Unobserved).err().unwrap();
     assert!(refused.to_string().starts_with("recommender.components[1].kind `mlp` is not fitted here"), "{refused}");
 }

@@ -5,7 +5,8 @@ mod support;
 use recspeed_data::{Attributes, Csr, Interactions};
 use recspeed_metrics::NO_ITEM;
 use recspeed_recommenders::{
-    BasketItem, FitError, Parts, RankError, RankRequest, Ranking, Reason, Recommender, TrainSet, fit, kinds, restore,
+    Array, BasketItem, FitError, Parts, RankError, RankRequest, Ranking, Reason, Recommender, TrainSet, Values, fit,
+    kinds, restore,
 };
 use recspeed_types::catalogue::{self, Family, ParamKind};
 use recspeed_types::event::EventKind;
@@ -139,7 +140,7 @@ fn the_same_seed_gives_the_same_bits_for_any_number_of_threads() {
         let one = bits(1, 5);
         assert_eq!(one, bits(2, 5), "{kind} on two threads");
         assert_eq!(one, bits(3, 5), "{kind} on three threads");
-        let random = catalogue::find(kind).unwrap().random;
+        let random = resolved(kind, &[]).random();
         assert_eq!(one.0 != bits(2, 6).0, random, "{kind} under another seed");
     }
 }
@@ -452,4 +453,32 @@ fn exactly_the_kinds_that_say_so_serve_new_users_and_as_their_own_rows_would() {
         model.score_all(data.n_users() as u32 - 1, &mut known);
         assert_eq!(folded, known, "{kind}: nobody and a cold user");
     }
+}
+
+#[test]
+fn vectors_without_numbers_are_refused_before_anything_is_divided_by_their_length() {
+    let (all, rows) = varied(20, 15, 120);
+    let known = known(&all);
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known.0), Some(&known.1));
+    let mut refused = 0;
+    for kind in kinds() {
+        let whole = fitted(kind, &[], &data, 1).parts();
+        let names: Vec<String> = whole
+            .iter()
+            .filter(|(name, array)| array.shape.len() == 2 && !name.starts_with("components."))
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        for name in names {
+            let flat = |(other, array): (&str, &Array)| {
+                let rows = array.shape.first().copied().unwrap_or(0);
+                let empty = Array { shape: vec![rows, 0], values: Values::F32(Vec::new()) };
+                (other.to_owned(), if array.shape.len() == 2 { empty } else { array.clone() })
+            };
+            let parts: Parts = whole.iter().map(flat).collect();
+            let error = restore(&resolved(kind, &[]), parts).err();
+            assert!(error.is_some(), "{kind} is made of `{name}` without columns");
+            refused += 1;
+        }
+    }
+    assert!(refused > 5, "{refused}");
 }

@@ -87,11 +87,80 @@ fn learnt_weights_go_to_whoever_foresees_the_validation_rows() {
     let model = learnt(&hybrid("weighted", components(), &[("weights", text("learnt"))]), &data);
     let weights = model.parts().take_list("weights").unwrap();
     assert!(weights[0] > 0.9 && weights[1] < 0.1 && (weights[0] + weights[1] - 1.0).abs() < 1e-6, "{weights:?}");
-    // Ratings: the component that is exact gets all of it.
-    let exact = TrainSet::new(&all, &learn).with_validation(&learn);
-    let parts = vec![RecommenderSpec::new("item-mean"), RecommenderSpec::new("global-mean")];
-    let model = learnt(&hybrid("weighted", parts, &[("weights", text("learnt"))]), &exact);
-    assert!((model.predict(0, 0, 0) - 5.0).abs() < 1e-4, "all ratings are 5");
+}
+
+#[test]
+fn learnt_weights_of_ratings_go_to_the_component_that_is_exact() {
+    // An item has the same rating from everybody, and items differ: their means are right, the mean of all is not.
+    let rating = |item: u32| (item % 5 + 1) as f32;
+    let mut rows: Vec<(u32, u32, f32)> = Vec::new();
+    for user in 0..10 {
+        rows.extend((0..9).map(|item| (user, item, rating(item))));
+    }
+    let all = interactions(&rows);
+    let (steer, learn): (Vec<u32>, Vec<u32>) = (0..all.len() as u32).partition(|row| row % 4 == 3);
+    let data = TrainSet::new(&all, &learn).with_validation(&steer);
+    for (exact, kinds) in [(0, ["item-mean", "global-mean"]), (1, ["global-mean", "item-mean"])] {
+        let components = kinds.map(RecommenderSpec::new).to_vec();
+        let model = learnt(&hybrid("weighted", components, &[("weights", text("learnt"))]), &data);
+        let weights = model.parts().take_list("weights").unwrap();
+        assert!((weights[exact] - 1.0).abs() < 1e-5 && weights[1 - exact].abs() < 1e-5, "{kinds:?}: {weights:?}");
+        let worst = (0..9).map(|item| (model.predict(0, item, 0) - rating(item)).abs()).fold(0.0, f32::max);
+        assert!(worst < 1e-4, "{kinds:?}: {worst}");
+    }
+}
+
+#[test]
+fn learnt_weights_do_not_know_the_items_of_the_test() {
+    let mut rows: Vec<(u32, u32, f32)> = Vec::new();
+    for user in 0..40u32 {
+        rows.extend((0..4).map(|step| (user, (user * user + step * 3) % 20, 5.0)));
+    }
+    let train = rows.len() as u32;
+    rows.extend((0..40u32).map(|user| (user, (user * 7 + 1) % 20, 5.0)));
+    let steered = rows.len() as u32;
+    // Items that only the test has are no proof against whoever scores them.
+    rows.extend((0..40u32).map(|user| (user, 100 + user, 5.0)));
+    let (learn, steer): (Vec<u32>, Vec<u32>) = ((0..train).collect(), (train..steered).collect());
+    let parts = vec![RecommenderSpec::new("popularity"), RecommenderSpec::new("item-knn")];
+    let vote = hybrid("weighted", parts, &[("weights", text("learnt")), ("normalise", text("none"))]);
+    let weights = |rows: &[(u32, u32, f32)]| {
+        let all = interactions(rows);
+        let data = TrainSet::new(&all, &learn).with_validation(&steer);
+        learnt(&vote, &data).parts().take_list("weights").unwrap()
+    };
+    assert_eq!(weights(&rows), weights(&rows[..steered as usize]));
+}
+
+#[test]
+fn validation_rows_that_stop_a_component_do_not_teach_its_weight() {
+    use recspeed_recommenders::{FitRequest, Fitted, fit_request};
+    let (all, rows) = varied(30, 20, 300);
+    let (steer, learn): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| *row % 4 == 3);
+    let data = TrainSet::new(&all, &learn).with_validation(&steer);
+    let parts = vec![RecommenderSpec::new("item-mean"), RecommenderSpec::new("mlp")];
+    let vote = hybrid("weighted", parts, &[("weights", text("learnt"))]);
+    let outer = vec![vote_spec(), RecommenderSpec::new("item-mean")];
+    let nested = hybrid("weighted", outer, &[("weights", text("learnt"))]);
+    for (recommender, stops_early, divided) in [(&vote, false, false), (&vote, true, true), (&nested, false, true)] {
+        // Pretends to be a network, and tells which validation rows it was given.
+        let seen = std::cell::RefCell::new(Vec::new());
+        let stand_in = |request: &FitRequest<'_>, observer: &mut dyn recspeed_types::FitObserver| -> Fitted {
+            seen.borrow_mut().extend_from_slice(request.data.validation);
+            fit(&resolved("item-mean", &[]), request.data, request.seed, observer)
+        };
+        let request = FitRequest { recommender, data: &data, seed: 1, elsewhere: &stand_in, stops_early };
+        fit_request(&request, &mut Unobserved).expect("the fit succeeds");
+        let expected: Vec<u32> =
+            steer.iter().copied().filter(|&row| !divided || all.user[row as usize] % 2 == 0).collect();
+        assert_eq!(*seen.borrow(), expected, "stops early: {stops_early}");
+    }
+}
+
+fn vote_spec() -> RecommenderSpec {
+    let parts = vec![RecommenderSpec::new("item-mean"), RecommenderSpec::new("mlp")];
+    let vote = RecommenderSpec::new("weighted").with("components", ParamValue::Recommenders(parts));
+    vote.with("weights", text("learnt"))
 }
 
 #[test]
@@ -123,6 +192,10 @@ fn switching_by_user_gives_each_the_whole_list_of_one_component() {
     // A basket counts as its person's interactions.
     let mut folded = vec![0.0; data.n_items()];
     model.fold_in().unwrap().score_basket(&[BasketItem { item: 0, rating: 5.0 }], &mut folded);
+    assert_eq!(folded, scores(&*few, 0));
+    // An item that is named twice is one item.
+    let twice = vec![BasketItem { item: 0, rating: 5.0 }; count(3)];
+    model.fold_in().unwrap().score_basket(&twice, &mut folded);
     assert_eq!(folded, scores(&*few, 0));
 }
 
@@ -273,6 +346,43 @@ fn meta_level_neighbours_are_alike_in_taste_without_an_item_in_common() {
     assert_eq!(recommended, [4, 6], "what user 3 has");
     assert!(matches!(model.explain(0, 4, 9).unwrap()[..], [Reason::SimilarUser { user: 3, part: 5.0 }]));
     assert_eq!(fitted("item-knn", &[], &data, 1).predict(0, 4, 0), 0.0, "no item in common");
+}
+
+#[test]
+fn nobody_is_their_own_meta_level_neighbour_as_a_user_or_as_a_basket() {
+    let (all, rows) = varied(30, 24, 200);
+    let known = attributes(&all.items);
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known), None);
+    for neighbours in [1, 3] {
+        let model = fitted("meta-level", &[("neighbours", ParamValue::Integer(neighbours))], &data, 1);
+        for user in [0, 3, 9] {
+            let (items, ratings) = data.by_user.row(user as usize);
+            let basket: Vec<BasketItem> =
+                items.iter().zip(ratings).rev().map(|(&item, &rating)| BasketItem { item, rating }).collect();
+            let mut folded = vec![0.0; data.n_items()];
+            model.fold_in().unwrap().score_basket(&basket, &mut folded);
+            for (item, (new, known)) in folded.iter().zip(scores(&*model, user)).enumerate() {
+                assert!(
+                    (new - known).abs() < 1e-4,
+                    "{neighbours} neighbours, user {user}, item {item}: {new}, {known}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_attribute_that_a_hybrid_makes_need_not_be_in_the_data() {
+    let (all, rows) = varied(20, 20, 120);
+    let data = TrainSet::new(&all, &rows);
+    for kind in ["feature-combination", "feature-augmentation"] {
+        let model = fitted(kind, &[], &data, 1);
+        assert!(scores(&*model, 3).iter().any(|score| *score > 0.0), "{kind}");
+    }
+    // What a vote inside does not make is still needed.
+    let components = vec![RecommenderSpec::new("item-knn"), RecommenderSpec::new("content-tfidf")];
+    let error = fit(&hybrid("weighted", components, &[]), &data, 1, &mut Unobserved).err().unwrap().to_string();
+    assert!(error.starts_with("in recommender.components[1]: `content-tfidf` needs item attributes"), "{error}");
 }
 
 #[test]

@@ -225,8 +225,14 @@ pub struct EvaluationInfo {
     pub test_users: u64,
     /// Users that the ranking metrics were measured on.
     pub evaluated_users: u64,
-    /// Whether `evaluated_users` were drawn from `test_users` by the seed.
+    /// Whether `evaluated_users` were drawn by the seed from the test users, without those left out.
     pub sampled_users: bool,
+    /// Test rows that rankings leave out: with cold candidates, those of items that are not cold.
+    #[serde(default)]
+    pub left_out_rows: u64,
+    /// Test users without any other row.
+    #[serde(default)]
+    pub left_out_users: u64,
     /// Test users without any training row; they are ranked by what the method does for cold users.
     pub cold_users: u64,
     /// Test rows whose item has no training row: no full ranking can find them.

@@ -83,7 +83,7 @@ fn describe(entry: &Entry) -> String {
         ("cold items", entry.cold_items.to_owned()),
         ("new users", entry.new_users.unwrap_or("only after training again").to_owned()),
         ("explains by", explains.to_owned()),
-        ("seed", if entry.random { "changes what it learns" } else { "changes nothing" }.to_owned()),
+        ("seed", entry.seed.as_str().to_owned()),
         ("[training]", losses(entry)),
     ] {
         // Writing into a String cannot fail.
@@ -142,7 +142,7 @@ fn markdown() -> String {
         let link = if citation.link.is_empty() { String::new() } else { format!(", <{}>", citation.link) };
         let _ = write!(text, "\n### {}: `{}`\n\n{}\n\n", entry.title, entry.kind, entry.summary);
         let _ = writeln!(text, "- source: {}: *{}*{link}", citation.authors, citation.title);
-        let seed = if entry.random { "changes what it learns" } else { "changes nothing" };
+        let seed = entry.seed.as_str();
         let _ = writeln!(text, "- predicts: {}; needs: {}; the seed {seed}", entry.predicts.as_str(), needs(entry));
         let _ = writeln!(text, "- cold users: {}; cold items: {}", entry.cold_users, entry.cold_items);
         let _ = writeln!(text, "- new users: {}", entry.new_users.unwrap_or("only after training again"));
@@ -196,7 +196,7 @@ fn as_json(entry: &Entry) -> serde_json::Value {
             json!({ "epochs": usual.epochs, "batch_size": usual.batch_size, "learning_rate": usual.learning_rate })
         }),
         "needs": entry.needs.iter().map(|need| need.as_str()).collect::<Vec<_>>(),
-        "random": entry.random,
+        "seed": entry.seed.name(),
         "cold_users": entry.cold_users,
         "cold_items": entry.cold_items,
         "new_users": entry.new_users,
@@ -235,6 +235,16 @@ mod tests {
             for param in entry.params {
                 assert!(text.contains(param.name), "{}.{}", entry.kind, param.name);
             }
+        }
+    }
+
+    #[test]
+    fn the_seed_decides_in_a_hybrid_what_it_decides_in_its_components() {
+        for entry in catalogue::ENTRIES {
+            let hybrid = entry.family == catalogue::Family::Hybrid;
+            let word = as_json(entry)["seed"].as_str().map(str::to_owned);
+            assert_eq!(word.as_deref() == Some("components"), hybrid, "{}: {word:?}", entry.kind);
+            assert_eq!(describe(entry).contains("changes what it changes in the components"), hybrid, "{}", entry.kind);
         }
     }
 

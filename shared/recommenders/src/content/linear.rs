@@ -22,7 +22,7 @@ use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender
 pub(super) const METHOD: Method = Method {
     kind: "content-linear",
     fit: |request, observer| Ok(Box::new(ContentLinear::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(ContentLinear::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(ContentLinear::restore(request.recommender, parts)?)),
 };
 
 /// Bytes that the fit may hold. A browser tab addresses 4 GiB.

@@ -18,7 +18,7 @@ use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, R
 pub(super) const METHOD: Method = Method {
     kind: "content-tfidf",
     fit: |request, observer| Ok(Box::new(ContentTfIdf::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(ContentTfIdf::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(ContentTfIdf::restore(request.recommender, parts)?)),
 };
 
 /// The cosine of an item's terms and the user's profile. An item is the vector of its terms' `tf · idf` with

@@ -115,8 +115,8 @@ impl FactorModel {
 
     /// The inverse of [`Recommender::parts`].
     pub(super) fn restore(mut parts: Parts) -> Result<Self, PartsError> {
-        let (_, d, users) = parts.take_matrix("users")?;
-        let (n_items, item_d, items) = parts.take_matrix("items")?;
+        let (_, d, users) = parts.take_vectors("users")?;
+        let (n_items, item_d, items) = parts.take_vectors("items")?;
         expect_len("items", item_d, d)?;
         let scale = match parts.take_list("scale")?[..] {
             [low, width] => Some((low, width)),

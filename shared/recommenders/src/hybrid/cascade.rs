@@ -9,13 +9,13 @@ use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::components::{Components, Reader};
-use crate::fit::{FitRequest, Method};
+use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
 
 pub(super) const METHOD: Method = Method {
     kind: "cascade",
     fit: |request, observer| Ok(Box::new(Cascade::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(Cascade::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(Cascade::restore(request, parts)?)),
 };
 
 /// What the second component puts in order anew.
@@ -46,8 +46,9 @@ impl Cascade {
         Ok(Self { components, by_user, refine: refine(request.recommender) })
     }
 
-    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
-        let components = Components::take_from(recommender, &mut parts)?;
+    fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
+        let recommender = request.recommender;
+        let components = Components::take_from(request, &mut parts)?;
         let by_user = Arc::new(parts.take_csr("ratings", components.n_items())?);
         expect_len("ratings.indptr", by_user.n_rows(), components.n_users())?;
         Ok(Self { components, by_user, refine: refine(recommender) })

@@ -5,7 +5,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
-use crate::fit::{FitRequest, fit_request, restore};
+use crate::fit::{FitRequest, RestoreRequest, fit_request, restore_request};
 use crate::{BasketItem, FitError, Parts, PartsError, Profiles, Reason, Recommender, TrainSet};
 
 const MAGIC: &[u8; 8] = b"RSHYB001";
@@ -31,13 +31,14 @@ pub(super) enum Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The items that they have, ascending.
+    /// The different items that they have, ascending.
     pub(super) fn own(self, by_user: &Csr) -> Vec<u32> {
         match self {
             Self::Known(user) => by_user.row(user as usize).0.to_vec(),
             Self::New(basket) => {
                 let mut own: Vec<u32> = basket.iter().map(|own| own.item).collect();
                 own.sort_unstable();
+                own.dedup();
                 own
             }
         }
@@ -100,12 +101,14 @@ impl Components {
     ///
     /// # Errors
     /// [`PartsError`]: parts of something else, or of different sizes.
-    pub(super) fn take_from(recommender: &ResolvedRecommender, parts: &mut Parts) -> Result<Self, PartsError> {
-        let take = |(index, each): (usize, &ResolvedRecommender)| {
-            let model = restore(each, parts.take_model(&format!("components.{index}")))?;
-            Ok(Component { kind: each.entry.kind, model })
+    pub(super) fn take_from(request: &RestoreRequest<'_>, parts: &mut Parts) -> Result<Self, PartsError> {
+        let take = |(index, recommender): (usize, &ResolvedRecommender)| {
+            let own = parts.take_model(&format!("components.{index}"));
+            let model = restore_request(&RestoreRequest { recommender, ..*request }, own)?;
+            Ok(Component { kind: recommender.entry.kind, model })
         };
-        let restored = recommender.components().iter().enumerate().map(take).collect::<Result<Vec<_>, PartsError>>()?;
+        let restored =
+            request.recommender.components().iter().enumerate().map(take).collect::<Result<Vec<_>, PartsError>>()?;
         let sizes = |component: &Component| (component.model.n_users(), component.model.n_items());
         if restored.windows(2).any(|pair| sizes(&pair[0]) != sizes(&pair[1])) {
             let what = "know different numbers of users or items".to_owned();

@@ -3,18 +3,17 @@
 use rayon::prelude::*;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
-use recspeed_types::spec::ResolvedRecommender;
 
 use super::attributes::{self, Made};
 use super::components::{Components, Reader};
-use crate::fit::{FitRequest, Method};
+use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::ranking::{Best, Scored};
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "feature-augmentation",
     fit: |request, observer| Ok(Box::new(FeatureAugmentation::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(FeatureAugmentation::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(FeatureAugmentation::restore(request, parts)?)),
 };
 
 const GOES_WITH: &str = "goes-with";
@@ -52,8 +51,8 @@ impl FeatureAugmentation {
         Ok(Self { components })
     }
 
-    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
-        Ok(Self { components: Components::take_from(recommender, &mut parts)? })
+    fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
+        Ok(Self { components: Components::take_from(request, &mut parts)? })
     }
 
     /// The second component's reasons; those that come from the first are one.

@@ -2,17 +2,16 @@
 
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
-use recspeed_types::spec::ResolvedRecommender;
 
 use super::attributes::{self, Made};
 use super::components::{Components, Reader};
-use crate::fit::{FitRequest, Method};
+use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "feature-combination",
     fit: |request, observer| Ok(Box::new(FeatureCombination::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(FeatureCombination::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(FeatureCombination::restore(request, parts)?)),
 };
 
 const RATED_BY: &str = "rated-by";
@@ -40,8 +39,8 @@ impl FeatureCombination {
         Ok(Self { component: Components::fit(&FitRequest { data: &data, ..*request }, observer)? })
     }
 
-    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
-        Ok(Self { component: Components::take_from(recommender, &mut parts)? })
+    fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
+        Ok(Self { component: Components::take_from(request, &mut parts)? })
     }
 
     /// The component's own reasons, with people where it names their attribute.

@@ -9,7 +9,7 @@ use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::components::{Components, Reader};
-use crate::fit::{FitRequest, Method};
+use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::item_to_item::Weighting;
 use crate::ranking::{Best, Scored};
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
@@ -17,7 +17,7 @@ use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender
 pub(super) const METHOD: Method = Method {
     kind: "meta-level",
     fit: |request, observer| Ok(Box::new(MetaLevel::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(MetaLevel::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(MetaLevel::restore(request, parts)?)),
 };
 
 /// `s_ui = Σ_v cos(p_u, p_v) · w_vi` over the `k` people `v` with the most similar profiles, similarity above 0, and `w` the
@@ -57,8 +57,9 @@ impl MetaLevel {
         }
     }
 
-    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
-        let component = Components::take_from(recommender, &mut parts)?;
+    fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
+        let recommender = request.recommender;
+        let component = Components::take_from(request, &mut parts)?;
         let by_user = Arc::new(parts.take_csr("ratings", component.n_items())?);
         expect_len("ratings.indptr", by_user.n_rows(), component.n_users())?;
         Ok(Self::of(recommender, component, by_user))
@@ -74,13 +75,27 @@ impl MetaLevel {
             }
         }
         let mut best = Best::new(self.neighbours);
+        let itself = match reader {
+            Reader::Known(user) => Some(user),
+            Reader::New(basket) => self.holder(basket),
+        };
         for (user, &similarity) in (0..).zip(&similar) {
-            let is_reader = matches!(reader, Reader::Known(own) if own == user);
-            if similarity > 0.0 && !is_reader && similarity >= best.threshold() {
+            if similarity > 0.0 && itself != Some(user) && similarity >= best.threshold() {
                 best.offer(similarity, user, user);
             }
         }
         best.take()
+    }
+
+    /// The first of those who have exactly this basket: the reader themself, if they are among the known people, and no
+    /// neighbour. Whoever else has the same is one, as for a known reader.
+    fn holder(&self, basket: &[BasketItem]) -> Option<u32> {
+        let mut own: Vec<(u32, f32)> = basket.iter().map(|own| (own.item, own.rating)).collect();
+        own.sort_unstable_by_key(|own| own.0);
+        (0..self.by_user.n_rows() as u32).find(|&user| {
+            let (items, ratings) = self.by_user.row(user as usize);
+            items.len() == own.len() && items.iter().copied().zip(ratings.iter().copied()).eq(own.iter().copied())
+        })
     }
 
     fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {

@@ -6,17 +6,16 @@ use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
-use recspeed_types::spec::ResolvedRecommender;
 
 use super::components::{Components, Reader};
-use crate::fit::{FitRequest, Method};
+use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::ranking::Scored;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
 
 pub(super) const METHOD: Method = Method {
     kind: "mixed",
     fit: |request, observer| Ok(Box::new(Mixed::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(Mixed::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(Mixed::restore(request, parts)?)),
 };
 
 /// In turn each component gives its best item that is not in the list yet, over all items but the reader's own; the item at
@@ -38,9 +37,10 @@ impl Mixed {
         })
     }
 
-    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+    fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
+        let recommender = request.recommender;
         let tie_ranks = parts.take_indices("tie_ranks")?;
-        let components = Components::take_from(recommender, &mut parts)?;
+        let components = Components::take_from(request, &mut parts)?;
         let by_user = Arc::new(parts.take_csr("ratings", components.n_items())?);
         expect_len("tie_ranks", tie_ranks.len(), components.n_items())?;
         expect_len("ratings.indptr", by_user.n_rows(), components.n_users())?;

@@ -8,13 +8,13 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use super::components::{Components, Reader};
 use super::scale::Scale;
-use crate::fit::{FitRequest, Method};
+use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::{Array, BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, Values};
 
 pub(super) const METHOD: Method = Method {
     kind: "switching",
     fit: |request, observer| Ok(Box::new(Switching::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(Switching::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(Switching::restore(request, parts)?)),
 };
 
 /// Whose training interactions decide.
@@ -55,12 +55,13 @@ impl Switching {
         }
     }
 
-    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+    fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
+        let recommender = request.recommender;
         let counts = match parts.take("counts")? {
             Array { values: Values::U32(counts), .. } => counts,
             other => return Err(other.unexpected("counts", "a list of u32")),
         };
-        let components = Components::take_from(recommender, &mut parts)?;
+        let components = Components::take_from(request, &mut parts)?;
         let due = if by(recommender) == By::User { components.n_users() } else { components.n_items() };
         expect_len("counts", counts.len(), due)?;
         Ok(Self::of(recommender, components, counts))
@@ -74,7 +75,7 @@ impl Switching {
     fn answering(&self, reader: Reader<'_>, item: u32) -> usize {
         self.chosen(match (self.by, reader) {
             (By::User, Reader::Known(user)) => self.counts[user as usize],
-            (By::User, Reader::New(basket)) => basket.len() as u32,
+            (By::User, Reader::New(basket)) => different(basket),
             (By::Item, _) => self.counts[item as usize],
         })
     }
@@ -103,6 +104,14 @@ impl Switching {
         let reason = || self.components.reason(answering, reader, item, scores[item as usize]);
         std::iter::once_with(reason).take(n).collect()
     }
+}
+
+/// Different items of a basket: an item that is named twice counts once, as a user's two rows do.
+fn different(basket: &[BasketItem]) -> u32 {
+    let mut items: Vec<u32> = basket.iter().map(|own| own.item).collect();
+    items.sort_unstable();
+    items.dedup();
+    items.len() as u32
 }
 
 fn by(recommender: &ResolvedRecommender) -> By {

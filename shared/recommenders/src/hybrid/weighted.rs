@@ -11,16 +11,16 @@ use recspeed_types::spec::ResolvedRecommender;
 use super::components::{Components, Reader, weightiest};
 use super::nonnegative::least_squares;
 use super::scale::Scale;
-use crate::fit::{FitRequest, Method};
+use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "weighted",
     fit: |request, observer| Ok(Box::new(Weighted::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(Weighted::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(Weighted::restore(request, parts)?)),
 };
 
-/// Users whose scores are added up together; the borders do not depend on the number of threads.
+/// Users whose scores are added up together.
 const BLOCK: usize = 64;
 
 /// `s_ui = Σ_c w_c · n_u(s_ui^c)`, with `n_u` the common scale over all items of user `u`. Where every component gives
@@ -40,19 +40,25 @@ impl Weighted {
         if learnt && request.data.validation.is_empty() {
             return Err(FitError::NoValidation);
         }
-        let components = Components::fit(request, observer)?;
+        let divided = if learnt { divide_validation(request, observer)? } else { None };
+        let of = |rows| TrainSet { validation: rows, ..request.data.clone() };
+        let stopping = divided.as_ref().map(|rows| of(&rows.stopping));
+        let teaching = divided.as_ref().map(|rows| of(&rows.teaching));
+        let data = stopping.as_ref().unwrap_or(request.data);
+        let components = Components::fit(&FitRequest { data, ..*request }, observer)?;
         let given: Vec<f64> = recommender.components().iter().map(|each| each.float("weight")).collect();
         let (scale, stars) = (Scale::of(recommender), recommender.predicts() == Predicts::Ratings);
         let mut model = Self { components, weights: shares(&given), scale, stars };
         if learnt {
-            model.learn(request.data, observer)?;
+            model.learn(teaching.as_ref().unwrap_or(request.data), observer)?;
         }
         Ok(model)
     }
 
-    fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
+    fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
+        let recommender = request.recommender;
         let weights = parts.take_list("weights")?;
-        let components = Components::take_from(recommender, &mut parts)?;
+        let components = Components::take_from(request, &mut parts)?;
         expect_len("weights", weights.len(), components.len())?;
         let stars = recommender.predicts() == Predicts::Ratings;
         Ok(Self { components, weights, scale: Scale::of(recommender), stars })
@@ -61,7 +67,8 @@ impl Weighted {
     /// Takes the weights that explain the validation rows best.
     ///
     /// Ratings: least squares of the ratings on the components' predictions. Scores: least squares, for each user apart
-    /// from a constant of their own, of 1 for the user's validation items and 0 for all others that the user did not train on.
+    /// from a constant of their own, of 1 for the user's validation items and 0 for all others that the user did not train on
+    /// and somebody has in a training or validation row. Of the items of the test alone nothing is known yet.
     fn learn(&mut self, data: &TrainSet<'_>, observer: &mut dyn FitObserver) -> Result<(), FitError> {
         let n = self.components.len();
         let (gram, target) = if self.stars { self.rating_moments(data) } else { self.score_moments(data, observer)? };
@@ -108,6 +115,8 @@ impl Weighted {
         let wanted = Csr::by_user(data.interactions, data.validation);
         let users: Vec<u32> = (0..wanted.n_rows() as u32).filter(|&u| !wanted.row(u as usize).0.is_empty()).collect();
         let total = users.len() as u64;
+        let mut judged = data.candidates();
+        data.validation.iter().for_each(|&row| judged[data.interactions.item[row as usize] as usize] = true);
         let (mut gram, mut target) = (vec![0.0; n * n], vec![0.0; n]);
         for (index, group) in users.chunks(BLOCK * rayon::current_num_threads()).enumerate() {
             let done = (index * BLOCK * rayon::current_num_threads()) as u64;
@@ -119,7 +128,7 @@ impl Weighted {
                 let (own, relevant) = (data.by_user.row(user as usize).0, wanted.row(user as usize).0);
                 let mut sums = Moments::new(n);
                 let mut values = vec![0.0; n];
-                for item in (0..n_items).filter(|&item| own.binary_search(&(item as u32)).is_err()) {
+                for item in (0..n_items).filter(|&i| judged[i] && own.binary_search(&(i as u32)).is_err()) {
                     values.iter_mut().zip(&lines).for_each(|(value, line)| *value = f64::from(line[item]));
                     sums.add(&values, f64::from(u8::from(relevant.binary_search(&(item as u32)).is_ok())));
                 }
@@ -163,6 +172,39 @@ impl Weighted {
         let parts = weightiest(lines.iter().enumerate().map(part).collect(), n);
         parts.into_iter().map(|(index, part)| self.components.reason(index, reader, item, part)).collect()
     }
+}
+
+/// Validation rows, divided.
+struct Divided {
+    /// Those that the components have.
+    stopping: Vec<u32>,
+    /// Those that the weights are learnt from.
+    teaching: Vec<u32>,
+}
+
+/// Who reads which validation rows, where a component chooses by them when to stop or learns weights by them itself: those of
+/// every second user stop, those of the others teach. By the same rows such a component would look better than it is. `None`:
+/// nothing does, and all rows are everybody's.
+fn divide_validation(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Option<Divided>, FitError> {
+    let reads = |each: &&ResolvedRecommender| {
+        let learns = each.entry.kind == METHOD.kind && each.text("weights") == "learnt";
+        learns || (each.entry.is_trained() && request.stops_early)
+    };
+    let within: Vec<&ResolvedRecommender> =
+        request.recommender.components().iter().flat_map(ResolvedRecommender::all).collect();
+    if !within.iter().any(reads) {
+        return Ok(None);
+    }
+    let user = |row: &u32| request.data.interactions.user[*row as usize];
+    let (stopping, teaching): (Vec<u32>, Vec<u32>) =
+        request.data.validation.iter().copied().partition(|row| user(row).is_multiple_of(2));
+    if stopping.is_empty() || teaching.is_empty() {
+        return Err(FitError::NoValidation);
+    }
+    let (some, all) = (stopping.len(), request.data.validation.len());
+    let message = format!("{some} of {all} validation rows, those of every second user, are the components' own");
+    observer.event(EventKind::Log { message });
+    Ok(Some(Divided { stopping, teaching }))
 }
 
 /// Weights as shares of their sum.

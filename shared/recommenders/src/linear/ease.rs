@@ -19,11 +19,11 @@ use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender
 pub(super) const METHOD: Method = Method {
     kind: "ease",
     fit: |request, observer| Ok(Box::new(Ease::fit(request, observer)?)),
-    restore: |recommender, mut parts| {
+    restore: |request, mut parts| {
         let (rows, columns, weights) = parts.take_matrix("weights")?;
         expect_len("weights", columns, rows)?;
         let by_user = Arc::new(parts.take_csr("ratings", rows)?);
-        let weighting = Weighting::named(recommender.text("weighting"));
+        let weighting = Weighting::named(request.recommender.text("weighting"));
         Ok::<_, PartsError>(Box::new(Ease { by_user, weighting, n_items: rows, weights }))
     },
 };

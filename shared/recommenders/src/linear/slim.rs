@@ -17,7 +17,7 @@ use crate::{FitError, TrainSet};
 pub(super) const METHOD: Method = Method {
     kind: "slim",
     fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(ItemToItem::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(ItemToItem::restore(request.recommender, parts)?)),
 };
 
 /// Candidates solved between two looks at the observer; a fixed number, so the bits do not depend on the threads.

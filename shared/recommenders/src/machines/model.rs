@@ -95,7 +95,7 @@ impl Described {
     }
 
     fn restore(mut parts: Parts) -> Result<(usize, Self), PartsError> {
-        let (n, d, vectors) = parts.take_matrix("vectors")?;
+        let (n, d, vectors) = parts.take_vectors("vectors")?;
         let (n_attributes, columns, of_attributes) = parts.take_matrix("attributes")?;
         expect_len("attributes", columns, d)?;
         let terms = Terms::take_from(&mut parts)?;

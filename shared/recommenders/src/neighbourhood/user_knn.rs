@@ -18,7 +18,7 @@ use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender
 pub(super) const METHOD: Method = Method {
     kind: "user-knn",
     fit: |request, observer| Ok(Box::new(UserKnn::fit(request, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(UserKnn::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(UserKnn::restore(request.recommender, parts)?)),
 };
 
 /// Surprise's regularization of the baselines, in imaginary ratings at the mean.

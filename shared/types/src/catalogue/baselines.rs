@@ -1,6 +1,6 @@
 //! Baselines: what every other method must beat.
 
-use super::{Citation, Entry, Family, Param, ParamKind, Predicts};
+use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Seed};
 
 const KOREN_2010: Citation = Citation {
     authors: "Koren, 2010",
@@ -23,7 +23,7 @@ pub(super) static RANDOM: Entry = Entry {
     source: CREMONESI_2010,
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[],
     losses: &[],
     cold_users: "the same as everybody",
@@ -41,7 +41,7 @@ pub(super) static GLOBAL_MEAN: Entry = Entry {
     source: KOREN_2010,
     predicts: Predicts::Ratings,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[],
     losses: &[],
     cold_users: "the global mean",
@@ -59,7 +59,7 @@ pub(super) static USER_MEAN: Entry = Entry {
     source: KOREN_2010,
     predicts: Predicts::Ratings,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[],
     losses: &[],
     cold_users: "the global mean",
@@ -77,7 +77,7 @@ pub(super) static ITEM_MEAN: Entry = Entry {
     source: KOREN_2010,
     predicts: Predicts::Ratings,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[],
     losses: &[],
     cold_users: "the item's mean",
@@ -95,7 +95,7 @@ pub(super) static BIAS: Entry = Entry {
     source: KOREN_2010,
     predicts: Predicts::Ratings,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[
         Param {
             name: "iterations",
@@ -132,7 +132,7 @@ pub(super) static POPULARITY: Entry = Entry {
     source: CREMONESI_2010,
     predicts: Predicts::Scores,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[],
     losses: &[],
     cold_users: "the same list as everybody",

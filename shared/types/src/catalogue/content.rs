@@ -1,6 +1,6 @@
 //! Content-based methods.
 
-use super::{Citation, Entry, Family, Need, Param, ParamKind, Predicts};
+use super::{Citation, Entry, Family, Need, Param, ParamKind, Predicts, Seed};
 
 const ATTRIBUTES: Param = Param {
     name: "attributes",
@@ -29,7 +29,7 @@ pub(super) static CONTENT_TFIDF: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[Need::ItemAttributes],
-    random: false,
+    seed: Seed::Nothing,
     params: &[
         ATTRIBUTES,
         WORDS,
@@ -66,7 +66,7 @@ pub(super) static CONTENT_LINEAR: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[Need::ItemAttributes],
-    random: false,
+    seed: Seed::Nothing,
     params: &[
         ATTRIBUTES,
         Param {

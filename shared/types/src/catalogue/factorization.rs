@@ -1,6 +1,6 @@
 //! Latent factors.
 
-use super::{Citation, Entry, Family, Param, ParamKind, Predicts};
+use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Seed};
 
 pub(super) static ALS_IMPLICIT: Entry = Entry {
     kind: "als-implicit",
@@ -15,7 +15,7 @@ pub(super) static ALS_IMPLICIT: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "factors",
@@ -80,7 +80,7 @@ pub(super) static ALS_EXPLICIT: Entry = Entry {
     },
     predicts: Predicts::Ratings,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "factors",
@@ -147,7 +147,7 @@ pub(super) static BIASED_MF: Entry = Entry {
     },
     predicts: Predicts::Ratings,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "factors",
@@ -210,7 +210,7 @@ pub(super) static SVDPP: Entry = Entry {
     },
     predicts: Predicts::Ratings,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "factors",
@@ -260,7 +260,7 @@ pub(super) static NMF: Entry = Entry {
     },
     predicts: Predicts::Ratings,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "factors",
@@ -301,7 +301,7 @@ pub(super) static BPR: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "factors",
@@ -349,7 +349,7 @@ pub(super) static WARP: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "factors",

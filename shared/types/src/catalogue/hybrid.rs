@@ -1,6 +1,6 @@
 //! Hybrids: several recommenders as one, in the seven ways of Burke's survey.
 
-use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Slot, Takes};
+use super::{Citation, Entry, Family, Need, Param, ParamKind, Predicts, Seed, Slot, Takes};
 use crate::limits::MAX_COMPONENTS;
 
 const BURKE: Citation = Citation {
@@ -9,7 +9,7 @@ const BURKE: Citation = Citation {
     link: "https://doi.org/10.1023/A:1021240730564",
 };
 
-const ANY: &[Slot] = &[Slot { params: &[], takes: Takes::Any }];
+const ANY: &[Slot] = &[Slot { params: &[], takes: Takes::Any, gives: &[] }];
 
 /// How scores of two components become comparable.
 const NORMALISE: Param = Param {
@@ -28,7 +28,7 @@ pub(super) static WEIGHTED: Entry = Entry {
     source: BURKE,
     predicts: Predicts::Components,
     needs: &[],
-    random: false,
+    seed: Seed::Components,
     params: &[
         Param {
             name: "components",
@@ -46,6 +46,7 @@ pub(super) static WEIGHTED: Entry = Entry {
                         kind: ParamKind::Float { min: 0.0, max: 1e6, default: 1.0 },
                     }],
                     takes: Takes::Any,
+                    gives: &[],
                 }],
             },
         },
@@ -73,7 +74,7 @@ pub(super) static SWITCHING: Entry = Entry {
     source: BURKE,
     predicts: Predicts::Components,
     needs: &[],
-    random: false,
+    seed: Seed::Components,
     params: &[
         Param {
             name: "components",
@@ -114,7 +115,7 @@ pub(super) static MIXED: Entry = Entry {
     source: BURKE,
     predicts: Predicts::Scores,
     needs: &[],
-    random: false,
+    seed: Seed::Components,
     params: &[
         Param {
             name: "components",
@@ -150,7 +151,7 @@ pub(super) static CASCADE: Entry = Entry {
     source: BURKE,
     predicts: Predicts::Scores,
     needs: &[],
-    random: false,
+    seed: Seed::Components,
     params: &[
         Param {
             name: "components",
@@ -197,7 +198,7 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: false,
+    seed: Seed::Components,
     params: &[
         Param {
             name: "components",
@@ -207,7 +208,7 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
                 min_len: 1,
                 max_len: 1,
                 default: &["content-tfidf"],
-                slots: &[Slot { params: &[], takes: READS_ATTRIBUTES }],
+                slots: &[Slot { params: &[], takes: READS_ATTRIBUTES, gives: &[Need::ItemAttributes] }],
             },
         },
         Param {
@@ -237,7 +238,7 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: false,
+    seed: Seed::Components,
     params: &[
         Param {
             name: "components",
@@ -247,7 +248,10 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
                 min_len: 2,
                 max_len: 2,
                 default: &["item-knn", "content-tfidf"],
-                slots: &[Slot { params: &[], takes: Takes::NewUsers }, Slot { params: &[], takes: READS_ATTRIBUTES }],
+                slots: &[
+                    Slot { params: &[], takes: Takes::NewUsers, gives: &[] },
+                    Slot { params: &[], takes: READS_ATTRIBUTES, gives: &[Need::ItemAttributes] },
+                ],
             },
         },
         Param {
@@ -277,7 +281,7 @@ pub(super) static META_LEVEL: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: false,
+    seed: Seed::Components,
     params: &[
         Param {
             name: "components",
@@ -287,7 +291,7 @@ pub(super) static META_LEVEL: Entry = Entry {
                 min_len: 1,
                 max_len: 1,
                 default: &["content-tfidf"],
-                slots: &[Slot { params: &[], takes: Takes::Kinds(&["als-implicit", "content-tfidf"]) }],
+                slots: &[Slot { params: &[], takes: Takes::Kinds(&["als-implicit", "content-tfidf"]), gives: &[] }],
             },
         },
         Param {

@@ -1,6 +1,6 @@
 //! Linear models over the items.
 
-use super::{Citation, Entry, Family, Param, ParamKind, Predicts};
+use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Seed};
 
 const WEIGHTING: Param = Param {
     name: "weighting",
@@ -22,7 +22,7 @@ pub(super) static EASE: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[
         Param {
             name: "regularization",
@@ -52,7 +52,7 @@ pub(super) static SLIM: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[
         Param {
             name: "l1",

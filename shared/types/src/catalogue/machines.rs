@@ -1,6 +1,6 @@
 //! Factorization machines.
 
-use super::{Citation, Entry, Family, Param, ParamKind, Predicts};
+use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Seed};
 
 const FACTORS: &str = "Length of the vector of each feature.";
 
@@ -45,7 +45,7 @@ pub(super) static FM: Entry = Entry {
     },
     predicts: Predicts::Ratings,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "solver",
@@ -114,7 +114,7 @@ pub(super) static FFM: Entry = Entry {
     },
     predicts: Predicts::Ratings,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "factors",
@@ -164,7 +164,7 @@ pub(super) static FEATURE_EMBEDDINGS: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "loss",

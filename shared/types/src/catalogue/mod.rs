@@ -86,8 +86,8 @@ pub struct Entry {
     pub predicts: Predicts,
     /// What the data must have beyond ratings.
     pub needs: &'static [Need],
-    /// Whether what it learns depends on the seed; a method that does not is run once, whatever the number of seeds.
-    pub random: bool,
+    /// What the seed decides; a method of which it decides nothing is run once, whatever the number of seeds.
+    pub seed: Seed,
     /// Its parameters; the first ones are the ones to try first.
     pub params: &'static [Param],
     /// The losses it can be trained with, its own first; empty for methods that are not trained step by step.
@@ -202,6 +202,37 @@ impl Predicts {
             Self::Components if components.into_iter().all(|each| each == Self::Ratings) => Self::Ratings,
             Self::Components => Self::Scores,
             own => own,
+        }
+    }
+}
+
+/// What the seed of a spec decides in a recommender, besides the split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Seed {
+    /// Nothing: the same rows give the same model.
+    Nothing,
+    /// What it learns.
+    Learning,
+    /// What its components learn, if it decides that.
+    Components,
+}
+
+impl Seed {
+    /// In words, after “the seed”.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "changes nothing",
+            Self::Learning => "changes what it learns",
+            Self::Components => "changes what it changes in the components",
+        }
+    }
+
+    /// As one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Learning => "learning",
+            Self::Components => "components",
         }
     }
 }

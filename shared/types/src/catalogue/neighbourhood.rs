@@ -1,6 +1,6 @@
 //! Neighbourhood methods.
 
-use super::{Citation, Entry, Family, Param, ParamKind, Predicts};
+use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Seed};
 
 pub(super) static USER_KNN: Entry = Entry {
     kind: "user-knn",
@@ -15,7 +15,7 @@ pub(super) static USER_KNN: Entry = Entry {
     },
     predicts: Predicts::Ratings,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[
         Param {
             name: "neighbours",
@@ -68,7 +68,7 @@ pub(super) static SLOPE_ONE: Entry = Entry {
     },
     predicts: Predicts::Ratings,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[],
     losses: &[],
     cold_users: "the mean of all ratings",
@@ -90,7 +90,7 @@ pub(super) static ITEM_KNN: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: false,
+    seed: Seed::Nothing,
     params: &[
         Param {
             name: "neighbours",

@@ -1,6 +1,6 @@
 //! Networks on Burn.
 
-use super::{Citation, Entry, Family, Param, ParamKind, Predicts};
+use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Seed};
 use crate::spec::Loss;
 
 const NEGATIVES: Param = Param {
@@ -26,7 +26,7 @@ pub(super) static MLP: Entry = Entry {
     source: Citation { authors: "Recspeed", title: "Recommending with Speed", link: "" },
     predicts: Predicts::Ratings,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[Param {
         name: "hidden",
         title: "Hidden layers",
@@ -53,7 +53,7 @@ pub(super) static NEUMF: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "factors",
@@ -96,7 +96,7 @@ pub(super) static DENSENET: Entry = Entry {
     },
     predicts: Predicts::Likes,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "layers",
@@ -155,7 +155,7 @@ pub(super) static WIDE_AND_DEEP: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         EMBEDDING,
         HIDDEN,
@@ -189,7 +189,7 @@ pub(super) static DEEPFM: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[EMBEDDING, HIDDEN, NEGATIVES, DROPOUT, ATTRIBUTES],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
     cold_users: COLD_FIELDS,
@@ -211,7 +211,7 @@ pub(super) static DLRM: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         EMBEDDING,
         Param {
@@ -245,7 +245,7 @@ pub(super) static AUTOENCODER: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         Param {
             name: "hidden",

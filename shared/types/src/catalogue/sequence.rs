@@ -1,6 +1,6 @@
 //! Networks that read what somebody did in the order of time.
 
-use super::{Citation, Entry, Family, Need, Param, ParamKind, Predicts};
+use super::{Citation, Entry, Family, Need, Param, ParamKind, Predicts, Seed};
 use crate::spec::Loss;
 
 /// The losses of every sequence model, each asked at every item for the one that follows.
@@ -78,7 +78,7 @@ pub(super) static GRU4REC: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[Need::Order],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         FACTORS,
         Param {
@@ -119,7 +119,7 @@ pub(super) static CASER: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[Need::Order],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         FACTORS,
         Param {
@@ -171,7 +171,7 @@ pub(super) static SASREC: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[Need::Order],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         FACTORS,
         BLOCKS,
@@ -214,7 +214,7 @@ pub(super) static BERT4REC: Entry = Entry {
     },
     predicts: Predicts::Scores,
     needs: &[Need::Order],
-    random: true,
+    seed: Seed::Learning,
     params: &[
         FACTORS,
         BLOCKS,

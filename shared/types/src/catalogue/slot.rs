@@ -1,6 +1,6 @@
 //! The places of a hybrid's components.
 
-use super::{ENTRIES, Entry, Param, ParamKind};
+use super::{ENTRIES, Entry, Need, Param, ParamKind};
 
 /// A place among the components of a hybrid: what may stand there, and what is said of it besides its own parameters.
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub struct Slot {
     pub params: &'static [Param],
     /// What may stand there.
     pub takes: Takes,
+    /// What the hybrid makes for whatever stands there, so that the data need not have it.
+    pub gives: &'static [Need],
 }
 
 /// What may stand at a place.

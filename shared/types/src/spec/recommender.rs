@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::Problems;
 use super::dataset::shorten;
-use crate::catalogue::{self, Entry, Param, ParamKind, Predicts, Slot, Takes};
+use crate::catalogue::{self, Entry, Param, ParamKind, Predicts, Seed, Slot, Takes};
 use crate::limits::{MAX_NAME_CHARS, MAX_NESTING, MAX_RECOMMENDERS};
 
 /// The value of a recommender's parameter.
@@ -180,7 +180,7 @@ impl ResolvedRecommender {
 
     /// Whether what it learns depends on the seed.
     pub fn random(&self) -> bool {
-        self.all().iter().any(|each| each.entry.random)
+        self.all().iter().any(|each| each.entry.seed == Seed::Learning)
     }
 
     /// Whether it serves people who came after the training: a hybrid where all of its components do.

@@ -110,6 +110,16 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
             format!("{} of the lists were cut by the tie rule: {}", percent(evaluation.tie_share), evaluation.tie_rule),
         ));
     }
+    if evaluation.left_out_rows > 0 {
+        facts.push((
+            "left out",
+            format!(
+                "{} of items that are no candidates, and {} without others",
+                counted(evaluation.left_out_rows, "test row", "test rows"),
+                counted(evaluation.left_out_users, "user", "users"),
+            ),
+        ));
+    }
     if evaluation.cold_item_rows > 0 {
         facts.push((
             "cold items",
@@ -189,14 +199,11 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
 
 fn users(summary: &RunSummary) -> String {
     let evaluation = &summary.evaluation;
+    let asked = evaluation.test_users - evaluation.left_out_users.min(evaluation.test_users);
     let mut text = if evaluation.sampled_users {
-        format!(
-            "{} of {} test users, drawn by the seed",
-            count(evaluation.evaluated_users),
-            count(evaluation.test_users)
-        )
+        format!("{} of {} test users, drawn by the seed", count(evaluation.evaluated_users), count(asked))
     } else {
-        format!("{} of {} test users evaluated", count(evaluation.evaluated_users), count(evaluation.test_users))
+        format!("{} of {} test users evaluated", count(evaluation.evaluated_users), count(asked))
     };
     if evaluation.cold_users > 0 {
         let _ = write!(text, "; {} cold", count(evaluation.cold_users));
@@ -244,6 +251,8 @@ mod tests {
                 test_users: 459,
                 evaluated_users: 100,
                 sampled_users: true,
+                left_out_rows: 0,
+                left_out_users: 0,
                 cold_users: 2,
                 cold_item_rows: 32,
                 tie_rule: "score descending, then the lower item id".into(),

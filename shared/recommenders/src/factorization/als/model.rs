@@ -22,7 +22,7 @@ use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, R
 pub(crate) const METHOD: Method = Method {
     kind: "als-implicit",
     fit: |request, observer| Ok(Box::new(ImplicitAls::fit(request.recommender, request.data, request.seed, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(ImplicitAls::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(ImplicitAls::restore(request.recommender, parts)?)),
 };
 
 /// How often an iteration that was asked to stop may be asked again before it gives up its work: about two seconds, so
@@ -318,8 +318,8 @@ impl ImplicitAls {
 
     fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
         let settings = settings(recommender);
-        let (n_users, d, users) = parts.take_matrix("users")?;
-        let (n_items, item_d, items) = parts.take_matrix("items")?;
+        let (n_users, d, users) = parts.take_vectors("users")?;
+        let (n_items, item_d, items) = parts.take_vectors("items")?;
         expect_len("users", d, settings.factors)?;
         expect_len("items", item_d, settings.factors)?;
         let by_user = parts.take_csr("ratings", n_items)?;

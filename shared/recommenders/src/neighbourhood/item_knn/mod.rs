@@ -21,7 +21,7 @@ use weights::Weights;
 pub(super) const METHOD: Method = Method {
     kind: "item-knn",
     fit: |request, observer| Ok(Box::new(fit(request.recommender, request.data, observer)?)),
-    restore: |recommender, parts| Ok(Box::new(ItemToItem::restore(recommender, parts)?)),
+    restore: |request, parts| Ok(Box::new(ItemToItem::restore(request.recommender, parts)?)),
 };
 
 /// Additions of one group of items, about a tenth of a second of work.
