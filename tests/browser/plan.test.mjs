@@ -71,13 +71,15 @@ test("everything that is set is in the address, and the address brings it back",
   await page.locator(id("plan-zero-3")).click();
   await page.locator(id("plan-optimizer-sgd")).click();
   await page.locator(id("plan-model")).selectOption("mlp");
-  await page.waitForURL(/ranks=6/);
+  await page.waitForURL(/model=mlp.*ranks=6/);
   const told = async (page) => [
     await page.locator("canvas").getAttribute("data-drawn"),
     await Promise.all(["step", "bubble", "idle", "memory", "traffic"].map((name) => tile(page, name))),
     await page.locator(id("plan-verdict")).innerText(),
   ];
   const here = await told(page);
+  await page.locator("summary").filter({ hasText: "Every rank" }).click();
+  assert.equal(await page.locator(`${id("plan-table")} tbody tr`).count(), 6);
   const other = await open(new URL(page.url()).search);
   assert.deepEqual(await told(other), here);
   assert.equal(await other.locator(id("plan-zero-3")).getAttribute("aria-pressed"), "true");
@@ -154,34 +156,62 @@ test("a run without spans leaves only the prediction, and says so", async () => 
   await page.context().close();
 });
 
+test("the spans of a run lie under the plan on the same axis, with both bubbles", async () => {
+  // Two ranks, two micro-batches: each pass takes 10 ms, and 20 ms lie idle beside 40 of work.
+  const passes = [[0, "F0", 0], [0, "F1", 10], [1, "F0", 10], [1, "F1", 20], [1, "B0", 30], [1, "B1", 40], [0, "B0", 40], [0, "B1", 50]];
+  const spans = [...passes, [0, "step", 60], [1, "step", 60], [0, "F0", 70]];
+  const events = spans.map(([rank, name, start], seq) => ({
+    run: "spans", seq, at_us: 90_000, kind: "span", rank, lane: "0", name, start_us: 5000 + 1000 * start, duration_us: 10_000,
+  }));
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.route(/api\/runs\/spans\/events/, (route) => route.fulfill({ json: { events, more: false } }));
+  await page.goto(`${lab.base}/plan?ranks=2&micro-batches=2&run=spans`);
+  const compared = page.locator(id("plan-compared"));
+  await compared.waitFor();
+  assert.match(await compared.innerText(), /^Bubble 50 % measured, \d+ % foretold\.$/);
+  assert.equal(await page.locator(".timeline-title").filter({ hasText: "Measured" }).count(), 1);
+  assert.equal(await page.locator(".timeline-name").filter({ hasText: "rank 1" }).count(), 2);
+  const picture = await page.locator(id("plan-timeline")).boundingBox();
+  const lane = await page.locator(".timeline-name").filter({ hasText: "rank 0" }).nth(1).boundingBox();
+  await page.locator(id("plan-timeline")).hover({ position: { x: 3, y: lane.y - picture.y + 5 } });
+  assert.match(await page.locator(id("plan-detail")).innerText(), /^Rank 0, stage 0: forward pass of micro-batch 0, measured, from 0 µs to 10\.0 ms/);
+  await context.close();
+});
+
 test("16 ranks and 64 micro-batches are planned and drawn within a frame", async () => {
   const page = await open("?ranks=16&batch=1024&micro-batches=64", { viewport: { width: 1440, height: 900 } });
+  const session = await page.context().newCDPSession(page);
+  // What the page's thread computes, script, style and layout together: other programs on the machine do not count.
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  const worked = async () => {
+    const { metrics } = await session.send("Performance.getMetrics");
+    return 1000 * metrics.find((metric) => metric.name === "TaskDuration").value;
+  };
+  const REDRAWS = 24;
   for (const schedule of ["gpipe", "1f1b", "interleaved", "zb-h1"]) {
     await page.locator(id(`plan-schedule-${schedule}`)).click();
-    const times = await page.evaluate(async () => {
+    await page.waitForTimeout(300);
+    const begun = await worked();
+    const times = await page.evaluate(async (redraws) => {
       const canvas = document.querySelector("canvas");
       const buttons = ["always", "never"].map((mode) => document.querySelector(`[data-testid="plan-recompute-${mode}"]`));
-      const idle = () => new Promise((done) => setTimeout(done, 60));
       const times = [];
-      for (let i = 0; i < 24; i++) {
-        await idle();
+      for (let i = 0; i < redraws; i++) {
+        await new Promise((done) => setTimeout(done, 40));
         const drawn = new Promise((done) => new MutationObserver((_, o) => (o.disconnect(), done())).observe(canvas, { attributes: true }));
         const begun = performance.now();
         buttons[i % 2].click();
         await drawn;
-        // What else follows from the change is done when the next task begins.
-        await new Promise((done) => {
-          const { port1, port2 } = new MessageChannel();
-          port1.onmessage = done;
-          port2.postMessage(0);
-        });
         times.push(performance.now() - begun);
       }
       return times.sort((a, b) => a - b);
-    });
-    console.log(`${schedule}: median ${times[12].toFixed(1)} ms, fastest ${times[0].toFixed(1)} ms, slowest ${times[23].toFixed(1)} ms`);
-    // The fastest quarter: another program on the machine can hold up any single one.
-    assert.ok(times[6] <= 16, `${schedule}: ${times.map((time) => time.toFixed(1)).join(" ")} ms`);
+    }, REDRAWS);
+    await page.waitForTimeout(300);
+    const each = (await worked()) - begun;
+    const wall = `${times[0].toFixed(1)} / ${times[REDRAWS / 2].toFixed(1)} / ${times[REDRAWS - 1].toFixed(1)}`;
+    console.log(`${schedule}: ${(each / REDRAWS).toFixed(1)} ms of the page's thread a redraw; by the clock ${wall} ms (fastest, median, slowest)`);
+    assert.ok(each / REDRAWS <= 16, `${schedule}: ${(each / REDRAWS).toFixed(1)} ms of the page's thread for each redraw`);
   }
   assert.deepEqual(page.problems, []);
   await page.context().close();

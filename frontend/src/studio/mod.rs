@@ -17,4 +17,4 @@ pub(crate) use memory::{Band, Held, memory_of, steps_of};
 pub(crate) use nearest::nearest;
 pub(crate) use picture::{Bar, Part, bars_of, bars_of_events, first_step, ticks};
 pub(crate) use setup::{Cut, LINKS, MODELS, OPTIMIZERS, RECOMPUTES, Refusal, SCHEDULES, Setup, ZEROS};
-pub(crate) use words::{Headline, about_bar, headline, summary, time, verdict};
+pub(crate) use words::{Headline, about_bar, compared, headline, summary, time, verdict};

@@ -144,6 +144,19 @@ pub(crate) fn first_step(mut bars: Vec<Bar>) -> Vec<Bar> {
     bars
 }
 
+/// Idle over ideal time of bars that were measured, until the last pass: what the busiest rank waits beside what it computes. The
+/// same as a plan's, so that both can be compared.
+pub(crate) fn bubble_of(bars: &[Bar]) -> Option<f64> {
+    let computes = || bars.iter().filter(|bar| bar.micro_batch.is_some());
+    let end = computes().map(|bar| bar.end_us).fold(0.0, f64::max);
+    let mut busy = vec![0.0; bars.last()?.rank + 1];
+    for bar in computes() {
+        busy[bar.rank] += bar.end_us - bar.start_us;
+    }
+    let ideal = busy.into_iter().fold(0.0, f64::max);
+    (ideal > 0.0).then(|| (end - ideal) / ideal)
+}
+
 fn named(name: &str) -> Option<(Part, Option<usize>)> {
     let mut letters = name.chars();
     let part = match (name, letters.next()?) {
@@ -214,6 +227,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn bars_that_are_as_planned_have_the_plan_s_bubble() {
+        for schedule in ["gpipe", "1f1b", "zb-h1"] {
+            let (_, outlook, bars) = planned(&Setup { schedule, recompute: "always", ..Setup::default() });
+            let bubble = bubble_of(&bars).expect("there are bars");
+            assert!((bubble - outlook.simulation.bubble()).abs() < 1e-9, "{schedule}: {bubble}");
+        }
+        assert_eq!(bubble_of(&[]), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Bottleneck, Change, Limit, Outlook, Recompute, Remedy, ScheduleKind, Strategy};
 
-use super::picture::{Bar, Part};
+use super::picture::{Bar, Part, bubble_of};
 use super::setup::{Cut, SCHEDULES, Setup};
 use crate::charts::{bytes, count, share};
 
@@ -47,7 +47,7 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
             id: "bubble",
             word: "Bubble",
             value: share(run.bubble()),
-            beside: format!("formula {} = {}", formula, share(ideal)),
+            beside: format!("formula {formula} = {}", share(ideal).replace(' ', "\u{a0}")),
             help: "What the busiest rank waits, by what it computes. The published formula takes all stages to be alike, messages to take no time and a backward pass to be two forward passes long.",
         },
         Headline {
@@ -230,6 +230,15 @@ pub(crate) fn about_bar(bar: &Bar, stages: usize, ranks: usize, measured: bool) 
     )
 }
 
+/// What was measured, beside what was foretold: the bubble and, where the run told it, the fullest rank.
+pub(crate) fn compared(outlook: &Outlook, bars: &[Bar], peak: Option<u64>) -> Option<String> {
+    let bubble =
+        format!("Bubble {} measured, {} foretold", share(bubble_of(bars)?), share(outlook.simulation.bubble()));
+    let memory =
+        peak.map(|peak| format!("; fullest rank {} measured, {} foretold", bytes(peak), bytes(outlook.fullest().1)));
+    Some(format!("{bubble}{}.", memory.unwrap_or_default()))
+}
+
 /// The whole picture in words.
 pub(crate) fn summary(strategy: &Strategy, outlook: &Outlook) -> String {
     let run = &outlook.simulation;
@@ -319,6 +328,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_measured_stands_beside_what_was_foretold() {
+        let (strategy, outlook) = Setup::default().plan().expect("it is possible");
+        let bars = super::super::picture::bars_of(&strategy, &outlook);
+        let bubble = share(outlook.simulation.bubble());
+        let told = compared(&outlook, &bars, Some(1 << 20));
+        let fullest = bytes(outlook.fullest().1);
+        let expected =
+            format!("Bubble {bubble} measured, {bubble} foretold; fullest rank 1.0 MiB measured, {fullest} foretold.");
+        assert_eq!(told, Some(expected));
+        assert_eq!(compared(&outlook, &[], Some(1)), None);
+    }
+
+    #[test]
     fn times_have_three_digits_and_a_unit() {
         assert_eq!(
             [0.0, 1.234, 56.78, 999.0, 1234.0, 2.5e6, 9e7].map(time),
@@ -330,6 +352,6 @@ mod tests {
     fn the_formula_stands_beside_the_bubble() {
         let (strategy, outlook) = Setup::default().plan().expect("it is possible");
         let bubble = headline(&strategy, &outlook).into_iter().find(|one| one.id == "bubble").expect("it is there");
-        assert_eq!(bubble.beside, "formula (p − 1) / m = 38 %");
+        assert_eq!(bubble.beside, "formula (p − 1) / m = 38\u{a0}%");
     }
 }

@@ -33,7 +33,7 @@ pub struct Partition {
 
 impl Partition {
     /// Cuts `layers` into `stages` so that the costliest stage costs as little as possible: exact, by dynamic programming
-    /// over (stage, first layers) in O(stages · layers²). Of several such cuts it takes the one with the smallest sum of
+    /// over (stage, first layers), in O(stages · layers²) at worst. Of several such cuts it takes the one with the smallest sum of
     /// squares, which also evens out the other stages.
     ///
     /// # Errors
@@ -85,8 +85,8 @@ impl Partition {
             }
             before.push(before[index] + value);
         }
-        let (largest, _) = cheapest(&before, stages, f64::max, |_| true);
-        let (_, bounds) = cheapest(&before, stages, |all, stage| stage.mul_add(stage, all), |stage| stage <= largest);
+        let largest = smallest_largest(&before, stages);
+        let bounds = most_even(&before, stages, largest);
         Ok(Self { bounds })
     }
 
@@ -123,16 +123,33 @@ impl Partition {
     }
 }
 
-/// The cheapest way to cut into `stages`, and what it costs: `add` puts a stage's cost to that of those before it, stages that
-/// are not `allowed` are out. `before[n]`: the cost of the first n layers.
-fn cheapest(
-    before: &[f64],
-    stages: usize,
-    add: impl Fn(f64, f64) -> f64,
-    allowed: impl Fn(f64) -> bool,
-) -> (f64, Vec<usize>) {
+/// The cost of the costliest stage in the best cut. `before[n]`: the cost of the first n layers.
+fn smallest_largest(before: &[f64], stages: usize) -> f64 {
     let n = before.len() - 1;
-    // best[end]: the cost of the first `end` layers in as many stages as have been looked at.
+    // best[end]: the same for the first `end` layers in as many stages as have been looked at.
+    let mut best = vec![f64::INFINITY; n + 1];
+    best[0] = 0.0;
+    for stage in 0..stages {
+        let mut next = vec![f64::INFINITY; n + 1];
+        for end in stage + 1..=n {
+            // The later the cut, the more the stages before it cost and the less the last one does: the best cut is where the
+            // two meet, on one side or the other.
+            let (mut low, mut high) = (stage, end - 1);
+            while low < high {
+                let cut = usize::midpoint(low, high);
+                if best[cut] < before[end] - before[cut] { low = cut + 1 } else { high = cut }
+            }
+            let cost = |cut: usize| f64::max(best[cut], before[end] - before[cut]);
+            next[end] = if low > stage { cost(low).min(cost(low - 1)) } else { cost(low) };
+        }
+        best = next;
+    }
+    best[n]
+}
+
+/// The cut with the smallest sum of squares of those without a stage that costs more than `largest`.
+fn most_even(before: &[f64], stages: usize, largest: f64) -> Vec<usize> {
+    let n = before.len() - 1;
     let mut best = vec![f64::INFINITY; n + 1];
     best[0] = 0.0;
     let mut cuts = Vec::with_capacity(stages);
@@ -140,10 +157,11 @@ fn cheapest(
         let mut next = vec![f64::INFINITY; n + 1];
         let mut cut_of = vec![stage; n + 1];
         for end in stage + 1..=n {
-            for cut in stage..end {
+            let first = before[..end].partition_point(|cost| before[end] - cost > largest);
+            for cut in first.max(stage)..end {
                 let own = before[end] - before[cut];
-                let value = add(best[cut], own);
-                if allowed(own) && value < next[end] {
+                let value = own.mul_add(own, best[cut]);
+                if value < next[end] {
                     next[end] = value;
                     cut_of[end] = cut;
                 }
@@ -157,5 +175,5 @@ fn cheapest(
         bounds.push(cut_of[bounds[bounds.len() - 1]]);
     }
     bounds.reverse();
-    (best[n], bounds)
+    bounds
 }

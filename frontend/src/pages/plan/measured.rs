@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use recspeed_types::RunId;
+use recspeed_types::{EventKind, RunId};
 
 use super::Studio;
 use crate::components::Hint;
@@ -24,9 +24,10 @@ pub(super) fn watch(studio: Studio) {
         note.0.set(String::new());
         let Some(named) = named else { return };
         spawn_local(async move {
-            let (bars, words) = spans(&named).await;
+            let (bars, peak, words) = spans(&named).await;
             // Another run may have been named while this one was asked for.
             if run.get_untracked().as_deref() == Some(&named) {
+                studio.peak.set(peak);
                 studio.measured.set(bars);
                 note.0.set(words);
             }
@@ -34,12 +35,13 @@ pub(super) fn watch(studio: Studio) {
     });
 }
 
-async fn spans(named: &str) -> (Vec<Bar>, String) {
+/// Its bars, the most bytes that a rank's ledger told of, and what is to be said.
+async fn spans(named: &str) -> (Vec<Bar>, Option<u64>, String) {
     let Ok(id) = RunId::new(named) else {
-        return (Vec::new(), "This is no number of a run: it stands in the run's address, after /r/.".to_owned());
+        return (Vec::new(), None, "This is no number of a run: it stands in the run's address, after /r/.".to_owned());
     };
     match api::events(&id, 0).await {
-        Err(error) => (Vec::new(), error.to_string()),
+        Err(error) => (Vec::new(), None, error.to_string()),
         Ok(events) => {
             let bars = first_step(bars_of_events(&events));
             let words = if bars.is_empty() {
@@ -47,7 +49,11 @@ async fn spans(named: &str) -> (Vec<Bar>, String) {
             } else {
                 "The first step of this run lies under the plan.".to_owned()
             };
-            (bars, words)
+            let peak = events.iter().filter_map(|event| match &event.kind {
+                EventKind::Memory { bytes: b, .. } => Some(b.parameters + b.gradients + b.optimizer + b.activations),
+                _ => None,
+            });
+            (bars, peak.max(), words)
         }
     }
 }

@@ -6,6 +6,9 @@ mod ranks;
 mod stages;
 mod timeline;
 
+use std::time::Duration;
+
+use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 use recspeed_plan::{Bottleneck, Outlook, Strategy, bottleneck};
 
@@ -33,7 +36,14 @@ struct Studio {
     refusal: RwSignal<Option<Refusal>>,
     /// The bars of a run, where one is named and has any.
     measured: RwSignal<Vec<Bar>>,
+    /// The most bytes that one of that run's ranks held, where it told.
+    peak: RwSignal<Option<u64>>,
+    /// When the address is written next: not at each pixel of a drag, which browsers refuse after a while.
+    writing: StoredValue<Option<TimeoutHandle>>,
 }
+
+/// How long nothing may change before the address is written.
+const SETTLED: Duration = Duration::from_millis(120);
 
 fn plan(setup: &Setup) -> Result<Planned, Refusal> {
     let (strategy, outlook) = setup.plan()?;
@@ -54,6 +64,8 @@ impl Studio {
             planned: RwSignal::new(std::sync::Arc::new(planned)),
             refusal: RwSignal::new(refusal),
             measured: RwSignal::new(Vec::new()),
+            peak: RwSignal::new(None),
+            writing: StoredValue::new(None),
         };
         provide_context(studio);
         Effect::new(move |before: Option<()>| {
@@ -68,7 +80,11 @@ impl Studio {
                 }
                 Err(refusal) => studio.refusal.set(Some(refusal)),
             }
-            write_plan(&setup.to_query());
+            if let Some(before) = studio.writing.get_value() {
+                before.clear();
+            }
+            let write = move || write_plan(&setup.to_query());
+            studio.writing.set_value(set_timeout_with_handle(write, SETTLED).ok());
         });
         Some(studio)
     }
@@ -90,13 +106,16 @@ pub(crate) fn PlanPage() -> impl IntoView {
             studio.setup.set(Setup::from_query(&plan_query()));
         }
     });
-    let tiles = move || studio.planned.with(|planned| headline(&planned.strategy, &planned.outlook));
-    let tile = |one: Headline| {
+    let numbers = Memo::new(move |_| studio.planned.with(|planned| headline(&planned.strategy, &planned.outlook)));
+    // What changes is the text: the tiles themselves stay.
+    let tile = |(at, one): (usize, Headline)| {
+        let text =
+            move |of: fn(&Headline) -> &str| numbers.with(|all| all.get(at).map(of).unwrap_or_default().to_owned());
         view! {
             <div class="tile" data-testid=format!("plan-{}", one.id)>
                 <Hint word=one.word text=one.help/>
-                <span class="tile-value">{one.value}</span>
-                <span class="change">{one.beside}</span>
+                <span class="tile-value">{move || text(|one| &one.value)}</span>
+                <span class="change">{move || text(|one| &one.beside)}</span>
             </div>
         }
     };
@@ -111,7 +130,7 @@ pub(crate) fn PlanPage() -> impl IntoView {
                 <section class="card plan-stage" aria-label="Plan" class:stale=move || studio.refusal.with(Option::is_some)>
                     <Refused/>
                     <Verdict/>
-                    <div class="tiles">{move || tiles().into_iter().map(tile).collect_view()}</div>
+                    <div class="tiles">{numbers.get_untracked().into_iter().enumerate().map(tile).collect_view()}</div>
                     <stages::Stages/>
                     <timeline::Timeline/>
                     <ranks::Ranks/>
@@ -156,12 +175,13 @@ fn Refused() -> impl IntoView {
 #[component]
 fn Verdict() -> impl IntoView {
     let studio = expect_context::<Studio>();
+    let helped = Memo::new(move |_| studio.planned.with(|planned| planned.found.remedy.is_some()));
     view! {
         <div class="plan-verdict">
             <p data-testid="plan-verdict" aria-live="polite">
                 {move || studio.planned.with(|planned| verdict(&planned.found, &planned.strategy, &planned.outlook))}
             </p>
-            {move || studio.planned.with(|planned| planned.found.remedy.is_some()).then(|| view! {
+            {move || helped.get().then(|| view! {
                 <button
                     type="button"
                     class="button"
@@ -190,22 +210,20 @@ fn TakeAway() -> impl IntoView {
         let text = studio.planned.with_untracked(|planned| chrome_trace(&planned.bars, &planned.outlook));
         save("recspeed-plan.trace.json", "application/json", &text);
     };
+    let link = Memo::new(move |_| studio.planned.with(|planned| command(&planned.setup, &planned.outlook)));
     view! {
         <div class="plan-take">
             <button type="button" class="button" data-testid="plan-trace" on:click=trace>
                 <Icon picture=Picture::Download/>
                 <span>"Trace for Perfetto"</span>
             </button>
-            {move || {
-                let link = studio.planned.with(|planned| command(&planned.setup, &planned.outlook));
-                view! {
-                    <CopyField
-                        label="The same schedule in the terminal"
-                        help="The terminal takes all stages to be alike and messages to take no time."
-                        link=link
-                        test_id="copy-plan-command"
-                    />
-                }
+            {move || view! {
+                <CopyField
+                    label="The same schedule in the terminal"
+                    help="The terminal takes all stages to be alike and messages to take no time."
+                    link=link.get()
+                    test_id="copy-plan-command"
+                />
             }}
         </div>
     }

@@ -21,35 +21,39 @@ pub(super) fn Ranks() -> impl IntoView {
         "peak",
         "sent in a step",
     ];
+    let open = RwSignal::new(false);
+    // As long as nobody looks, its hundreds of cells cost nothing.
     let rows = move || {
-        studio.planned.with(|planned| {
-            let outlook = &planned.outlook;
-            let (schedule, run) = (&outlook.schedule, &outlook.simulation);
-            let layers = outlook.partition.counts();
-            let row = |(rank, held): (usize, &recspeed_plan::RankOutlook)| {
-                let own = || (0..schedule.chunks()).map(|chunk| schedule.stage(rank, chunk));
-                let cells = [
-                    own().map(|stage| layers[stage].to_string()).collect::<Vec<_>>().join(" + "),
-                    count(own().map(|stage| outlook.stages[stage].parameters).sum()),
-                    share(if run.computed_us > 0.0 { run.busy_us[rank] / run.computed_us } else { 0.0 }),
-                    bytes(held.shares.parameters),
-                    bytes(held.shares.gradients),
-                    bytes(held.shares.optimizer),
-                    bytes(held.activations + held.shares.transient),
-                    bytes(held.peak()),
-                    bytes(held.sent()),
-                ];
-                let cells = cells.map(|text| view! { <td class="number">{text}</td> }).collect_view();
-                view! { <tr><th scope="row">{rank}</th>{cells}</tr> }
-            };
-            outlook.ranks.iter().enumerate().map(row).collect_view()
+        open.get().then(|| {
+            studio.planned.with(|planned| {
+                let outlook = &planned.outlook;
+                let (schedule, run) = (&outlook.schedule, &outlook.simulation);
+                let layers = outlook.partition.counts();
+                let row = |(rank, held): (usize, &recspeed_plan::RankOutlook)| {
+                    let own = || (0..schedule.chunks()).map(|chunk| schedule.stage(rank, chunk));
+                    let cells = [
+                        own().map(|stage| layers[stage].to_string()).collect::<Vec<_>>().join(" + "),
+                        count(own().map(|stage| outlook.stages[stage].parameters).sum()),
+                        share(if run.computed_us > 0.0 { run.busy_us[rank] / run.computed_us } else { 0.0 }),
+                        bytes(held.shares.parameters),
+                        bytes(held.shares.gradients),
+                        bytes(held.shares.optimizer),
+                        bytes(held.activations + held.shares.transient),
+                        bytes(held.peak()),
+                        bytes(held.sent()),
+                    ];
+                    let cells = cells.map(|text| view! { <td class="number">{text}</td> }).collect_view();
+                    view! { <tr><th scope="row">{rank}</th>{cells}</tr> }
+                };
+                outlook.ranks.iter().enumerate().map(row).collect_view()
+            })
         })
     };
     view! {
-        <details class="groups">
+        <details class="groups" on:toggle=move |event| open.set(event_target::<web_sys::HtmlElement>(&event).has_attribute("open"))>
             <summary>"Every rank in numbers"</summary>
             <div class="table-scroll">
-                <table class="table" data-testid="plan-ranks">
+                <table class="table" data-testid="plan-table">
                     <caption class="visually-hidden">"What each rank of the plan computes, holds and sends"</caption>
                     <thead><tr>{heads.map(|head| view! { <th scope="col" class="number">{head}</th> }).collect_view()}</tr></thead>
                     <tbody>{rows}</tbody>

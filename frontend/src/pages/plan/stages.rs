@@ -16,6 +16,14 @@ pub(super) fn Stages() -> impl IntoView {
     let studio = expect_context::<Studio>();
     let bar = NodeRef::<html::Div>::new();
     let counts = Memo::new(move |_| studio.planned.with(|planned| planned.outlook.partition.counts()));
+    let stages = Memo::new(move |_| {
+        studio.planned.with(|planned| {
+            let outlook = &planned.outlook;
+            let samples = outlook.sizes.first().copied().unwrap_or(1);
+            let times = outlook.stages.iter().map(|stage| stage.time(samples));
+            outlook.partition.counts().into_iter().zip(times).collect::<Vec<_>>()
+        })
+    });
     let number = Memo::new(move |_| counts.with(Vec::len));
     let balance = move |cut: Cut, test_id: &'static str, title: &'static str| {
         let own = cut.clone();
@@ -42,7 +50,7 @@ pub(super) fn Stages() -> impl IntoView {
                 </div>
             </div>
             <div class="stage-bar" node_ref=bar data-testid="plan-stages">
-                {move || blocks(studio)}
+                {move || blocks(stages)}
                 <For each=move || 0..number.get().saturating_sub(1) key=|stage| *stage let:stage>
                     <Border bar=bar stage=stage counts=counts/>
                 </For>
@@ -53,19 +61,14 @@ pub(super) fn Stages() -> impl IntoView {
 }
 
 /// A block a stage: as wide as it has layers, filled by its share of the slowest stage's time.
-fn blocks(studio: Studio) -> impl IntoView {
-    studio.planned.with(|planned| {
-        let outlook = &planned.outlook;
-        let samples = outlook.sizes.first().copied().unwrap_or(1);
-        let times: Vec<f64> = outlook.stages.iter().map(|stage| stage.time(samples)).collect();
-        let slowest = times.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        let counts = outlook.partition.counts();
-        let labelled = counts.len() <= LABELLED;
-        counts
-            .into_iter()
-            .zip(times)
+fn blocks(stages: Memo<Vec<(usize, f64)>>) -> impl IntoView {
+    stages.with(|stages| {
+        let slowest = stages.iter().map(|stage| stage.1).fold(f64::MIN_POSITIVE, f64::max);
+        let labelled = stages.len() <= LABELLED;
+        stages
+            .iter()
             .enumerate()
-            .map(|(stage, (count, us))| {
+            .map(|(stage, &(count, us))| {
                 let layers = if count == 1 { "layer" } else { "layers" };
                 let words = format!("Stage {stage}: {count} {layers}, {} for a micro-batch", time(us));
                 view! {

@@ -2,12 +2,13 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use recspeed_plan::RankOutlook;
 use wasm_bindgen::prelude::*;
 
 use super::Studio;
 use crate::charts::{Scene, bytes, paint};
 use crate::state::{Theme, system_is_dark, use_lab};
-use crate::studio::{Band, Frame, Held, Lane, Part, about_bar, memory_of, step_to, summary};
+use crate::studio::{Band, Frame, Lane, Part, about_bar, compared, memory_of, step_to, summary};
 
 /// How much wider than the page the picture can be.
 const ZOOMS: [usize; 4] = [1, 2, 4, 8];
@@ -172,6 +173,9 @@ pub(super) fn Timeline() -> impl IntoView {
                     </div>
                 </div>
             </div>
+            {move || studio.planned.with(|planned| {
+                studio.measured.with(|bars| compared(&planned.outlook, bars, studio.peak.get()))
+            }).map(|text| view! { <p class="plan-compared" data-testid="plan-compared">{text}</p> })}
             <p class="plan-detail" id="plan-detail" role="status" data-testid="plan-detail">{words}</p>
         </div>
     }
@@ -181,26 +185,32 @@ pub(super) fn Timeline() -> impl IntoView {
 #[component]
 fn Names(frame: Memo<Frame>) -> impl IntoView {
     let studio = expect_context::<Studio>();
+    // The same lanes over another stretch of time have the same names.
+    let shape = Memo::new(move |_| frame.with(|frame| Frame { width: 0.0, total_us: 0.0, ..frame.clone() }));
+    let peaks = Memo::new(move |_| {
+        studio.planned.with(|planned| planned.outlook.ranks.iter().map(RankOutlook::peak).collect::<Vec<_>>())
+    });
+    let title = |top: f64, text: &'static str| {
+        view! { <span class="timeline-title" style:top=format!("{top}px")>{text}</span> }
+    };
+    let px = |length: f64| format!("{length}px");
     move || {
-        let frame = frame.get();
+        let frame = shape.get();
         let [predicted, _, measured, memory, _] = frame.groups();
-        let title = |top: f64, text: &'static str| {
-            view! { <span class="timeline-title" style:top=format!("{top}px")>{text}</span> }
+        let name = |row: (f64, f64), rank: usize| {
+            view! { <span class="timeline-name" style:top=px(row.0) style:height=px(row.1)>{format!("rank {rank}")}</span> }
         };
-        let name = |(top, height): (f64, f64), text: String| {
-            view! {
-                <span class="timeline-name" style:top=format!("{top}px") style:height=format!("{height}px")>{text}</span>
-            }
-        };
-        let ranks = 0..frame.ranks;
-        let plan =
-            ranks.clone().map(|rank| name(frame.row(Lane::Predicted, rank), format!("rank {rank}"))).collect_view();
-        let run = (0..frame.measured)
-            .map(|rank| name(frame.row(Lane::Measured, rank), format!("rank {rank}")))
+        let plan = (0..frame.ranks).map(|rank| name(frame.row(Lane::Predicted, rank), rank)).collect_view();
+        let run = (0..frame.measured).map(|rank| name(frame.row(Lane::Measured, rank), rank)).collect_view();
+        let peak = move |rank: usize| peaks.with(|peaks| bytes(peaks.get(rank).copied().unwrap_or(0)));
+        let held = (0..frame.ranks)
+            .map(|rank| {
+                let (top, height) = frame.held_row(rank);
+                view! {
+                    <span class="timeline-name" style:top=px(top) style:height=px(height)>{move || peak(rank)}</span>
+                }
+            })
             .collect_view();
-        let held = studio.planned.with(|planned| memory_of(&planned.outlook));
-        let memory_names =
-            ranks.map(|rank| name(frame.held_row(rank), bytes(held.get(rank).map_or(0, Held::peak)))).collect_view();
         view! {
             <div class="timeline-names" style:height=format!("{}px", frame.height())>
                 {title(predicted, "Predicted")}
@@ -208,7 +218,7 @@ fn Names(frame: Memo<Frame>) -> impl IntoView {
                 {(frame.measured > 0).then(|| title(measured, "Measured"))}
                 {run}
                 {title(memory, "Memory")}
-                {memory_names}
+                {held}
             </div>
         }
     }
@@ -226,12 +236,13 @@ fn Legend() -> impl IntoView {
             })
         })
     });
+    let several = Memo::new(move |_| studio.planned.with(|planned| planned.outlook.schedule.chunks() > 1));
     let title = |name: &str| Part::ALL.into_iter().find(|part| part.as_str() == name).map_or("", Part::title);
     view! {
         <ul class="legend">
             {move || parts.get().into_iter().map(|name| view! { <li><i class=format!("key key-{name}")></i>{title(name)}</li> }).collect_view()}
             <li><i class="key key-idle"></i>"idle"</li>
-            {move || studio.planned.with(|planned| planned.outlook.schedule.chunks() > 1).then(|| view! { <li><i class="key key-odd"></i>"every second stage of a rank"</li> })}
+            {move || several.get().then(|| view! { <li><i class="key key-odd"></i>"every second stage of a rank"</li> })}
         </ul>
         <ul class="legend">
             <li>"Memory:"</li>

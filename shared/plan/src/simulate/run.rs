@@ -1,13 +1,12 @@
 //! The run itself: each rank goes down its list as soon as it can.
 
-use std::collections::HashMap;
-
 use super::{Costs, Held, Simulation, Span};
 use crate::{Cell, Instruction, PlanError, Schedule};
 
 /// A message on its way: which stage it is for, which micro-batch, and whether it goes forward.
 type Message = (usize, usize, bool);
 
+#[derive(Clone, Copy)]
 struct Arrival {
     at_us: f64,
     sent_by: usize,
@@ -17,7 +16,8 @@ struct Run<'a> {
     schedule: &'a Schedule,
     costs: &'a Costs,
     spans: Vec<Span>,
-    arrivals: HashMap<Message, Arrival>,
+    /// By [`Run::place`]: looked up twice a pass, too often for a hash.
+    arrivals: Vec<Option<Arrival>>,
     /// When the way out of a rank is free, forward and backward.
     ways_us: Vec<[f64; 2]>,
     held: Vec<Held>,
@@ -36,7 +36,7 @@ pub(super) fn run(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Plan
         schedule,
         costs,
         spans: Vec::new(),
-        arrivals: HashMap::new(),
+        arrivals: vec![None; 2 * schedule.stages() * schedule.micro_batches()],
         ways_us: vec![[0.0; 2]; ranks],
         held: vec![Held::default(); ranks],
         busy_us: vec![0.0; ranks],
@@ -75,6 +75,15 @@ pub(super) fn run(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Plan
 }
 
 impl Run<'_> {
+    fn place(&self, (stage, micro_batch, forward): Message) -> usize {
+        2 * (stage * self.costs.sizes.len() + micro_batch) + usize::from(forward)
+    }
+
+    /// When a message that has been waited for arrived.
+    fn arrived(&self, message: Message) -> f64 {
+        self.arrivals[self.place(message)].map_or(0.0, |arrival| arrival.at_us)
+    }
+
     fn samples(&self, cell: Cell) -> usize {
         self.costs.sizes[cell.micro_batch]
     }
@@ -93,7 +102,7 @@ impl Run<'_> {
             _ => None,
         };
         if let Some(message) = waits_for {
-            let arrival = self.arrivals.get(&message)?;
+            let arrival = self.arrivals[self.place(message)]?;
             if arrival.at_us > start_us {
                 (start_us, after) = (arrival.at_us, Some(arrival.sent_by));
             }
@@ -150,7 +159,7 @@ impl Run<'_> {
             Instruction::SendGradient(_) => self.send(rank, (index - 1, cell.micro_batch, false), input, end_us),
             // An input that waited since its arrival becomes what the forward pass keeps.
             Instruction::RecvActivation(_) => {
-                let arrived = self.arrivals[&(index, cell.micro_batch, true)].at_us;
+                let arrived = self.arrived((index, cell.micro_batch, true));
                 self.held[rank].take(arrived, input);
                 self.held[rank].give_back(start_us, input);
             }
@@ -162,7 +171,7 @@ impl Run<'_> {
                 }
                 let whole = matches!(step, Instruction::Backward(_));
                 if !last {
-                    let arrived = self.arrivals[&(index, cell.micro_batch, false)].at_us;
+                    let arrived = self.arrived((index, cell.micro_batch, false));
                     self.held[rank].take(arrived, output);
                     // The gradients of the parameters need the gradient of the output once more.
                     if whole {
@@ -187,13 +196,15 @@ impl Run<'_> {
         let sent_by = self.spans.len() - 1;
         if message.0 % self.schedule.ranks() == rank {
             // The next stage is another chunk of the same rank: nothing travels.
-            self.arrivals.insert(message, Arrival { at_us, sent_by });
+            let place = self.place(message);
+            self.arrivals[place] = Some(Arrival { at_us, sent_by });
             return;
         }
         let way = &mut self.ways_us[rank][usize::from(!message.2)];
         let begun = way.max(at_us);
         *way = begun + bytes as f64 / self.costs.link.bytes_per_us;
         let at_us = *way + self.costs.link.latency_us;
-        self.arrivals.insert(message, Arrival { at_us, sent_by });
+        let place = self.place(message);
+        self.arrivals[place] = Some(Arrival { at_us, sent_by });
     }
 }
