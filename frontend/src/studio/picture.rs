@@ -104,8 +104,8 @@ pub(crate) fn bars_of(strategy: &Strategy, outlook: &Outlook) -> Vec<Bar> {
     bars
 }
 
-/// The bars of a run's `span` events: names are `F3`, `R3`, `B3`, `I3` and `W3` with the micro-batch, `reduce`, `step`; a lane
-/// that is a number is the chunk. What has another name is left out. The first bar begins at 0.
+/// The bars of a run's `span` events: names are those of `Instruction::span_name`, and `R3` where the third micro-batch's forward
+/// pass is computed again; a lane that is a number is the chunk. What has another name is left out. The first bar begins at 0.
 pub(crate) fn bars_of_events(events: &[RunEvent]) -> Vec<Bar> {
     let mut bars: Vec<Bar> = events
         .iter()
@@ -244,6 +244,17 @@ mod tests {
         for (recompute, expected) in [("never", 0), ("except-last", 7 * 4), ("always", 8 * 4)] {
             let (_, _, bars) = planned(&Setup { recompute, ..Setup::default() });
             assert_eq!(bars.iter().filter(|bar| bar.part == Part::Again).count(), expected);
+        }
+    }
+
+    #[test]
+    fn every_name_of_a_span_is_read() {
+        let (_, outlook, _) = planned(&Setup { schedule: "zb-h1", ..Setup::default() });
+        for instruction in (0..4).flat_map(|rank| outlook.schedule.list(rank)) {
+            let micro_batch = instruction.cell().map(|cell| cell.micro_batch);
+            if let Some(name) = instruction.span_name() {
+                assert_eq!(named(&name).map(|(_, number)| number), Some(micro_batch), "{name}");
+            }
         }
     }
 

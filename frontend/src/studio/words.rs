@@ -114,17 +114,15 @@ pub(crate) fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook
                     };
                     format!("{} ({saved}){enough}{pace}", bytes(remedy.bytes))
                 }
-                Limit::Reduction => {
-                    format!("{} instead of {} for as many samples", time(remedy.step_us), time(now))
-                }
-                _ => {
+                limit => {
+                    let whole = if limit == Limit::Reduction { " for as many samples" } else { "" };
                     let more = remedy.bytes.saturating_sub(fullest);
                     let price = if more > fullest / 50 {
                         format!(", with {} more on the fullest rank", bytes(more))
                     } else {
                         String::new()
                     };
-                    format!("{} a step instead of {}{price}", time(remedy.step_us), time(now))
+                    format!("{} a step instead of {}{whole}{price}", time(remedy.step_us), time(now))
                 }
             };
             format!("{limit} Try {}: {effect}.", change(remedy, outlook))

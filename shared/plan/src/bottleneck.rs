@@ -227,7 +227,15 @@ fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<u64
             }
             changes
         }
-        Limit::Reduction => vec![Change::Batch(strategy.batch.saturating_mul(2))],
+        Limit::Reduction => {
+            let mut changes = vec![Change::Batch(strategy.batch.saturating_mul(2))];
+            // Gradients and parameters that are divided travel for each micro-batch.
+            if strategy.level > ShardLevel::Optimizer {
+                changes.push(Change::Level(ShardLevel::Optimizer));
+                changes.push(Change::MicroBatches((strategy.micro_batches / 2).max(1)));
+            }
+            changes
+        }
         Limit::Memory { .. } | Limit::Computation => Vec::new(),
     };
     let now = outlook.simulation.total_us;

@@ -79,9 +79,19 @@ pub struct Outlook {
     pub ranks: Vec<RankOutlook>,
 }
 
+/// What replicas exchange in a step of several micro-batches: ZeRO-2 divides the gradients of each as soon as they are there,
+/// ZeRO-3 gathers the parameters for each, too.
+fn per_step(level: ShardLevel, once: Traffic, micro_batches: u64) -> Traffic {
+    let times = |from: ShardLevel| if level >= from { micro_batches } else { 1 };
+    Traffic {
+        reduce_scatter: once.reduce_scatter * times(ShardLevel::Gradients),
+        all_gather: once.all_gather * times(ShardLevel::Parameters),
+    }
+}
+
 impl Outlook {
-    /// Plans a strategy. Gradients are reduced, and the parts of ZeRO gathered, after the last backward pass: the plan lets
-    /// nothing of it hide behind computation.
+    /// Plans a strategy. All that replicas exchange is put after the last backward pass: the plan lets nothing of it hide behind
+    /// computation.
     ///
     /// # Errors
     /// [`PlanError`]: what is impossible, and the nearest that works.
@@ -101,8 +111,10 @@ impl Outlook {
                 let (sum, largest) = layers.fold((0, 0), |(sum, largest): (u64, u64), n| (sum + n, largest.max(n)));
                 let (level, replicas) = (strategy.level, strategy.replicas);
                 let held = forecast(level, replicas, sum, largest, Precision::F32, strategy.optimizer, false);
+                let sent =
+                    per_step(level, traffic(level, replicas, sum, Precision::F32), strategy.micro_batches as u64);
                 let updated = if level >= ShardLevel::Optimizer { sum.div_ceil(replicas as u64) } else { sum };
-                (held, traffic(level, replicas, sum, Precision::F32), updated)
+                (held, sent, updated)
             })
             .collect();
         let most = |of: fn(&(Forecast, Traffic, u64)) -> u64| shares.iter().map(of).max().unwrap_or(0) as f64;

@@ -74,7 +74,10 @@ fn replicas_divide_what_their_level_says() {
     let whole = look(&plan).ranks[0];
     let zero3 = look(&Plan { level: ShardLevel::Parameters, ..plan.clone() }).ranks[0];
     assert_eq!(zero3.shares.resident(), whole.shares.resident().div_ceil(4));
-    assert_eq!(2 * zero3.reduction.total(), 3 * whole.reduction.total());
+    // Rajbhandari et al. 2020, section 7: 3Ψ instead of 2Ψ; with four micro-batches each of them gathers and divides.
+    assert_eq!(2 * zero3.reduction.total(), 4 * 3 * whole.reduction.total());
+    let zero2 = look(&Plan { level: ShardLevel::Gradients, ..plan }).ranks[0];
+    assert_eq!(2 * zero2.reduction.total(), (4 + 1) * whole.reduction.total());
 }
 
 #[test]

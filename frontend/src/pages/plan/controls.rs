@@ -38,7 +38,7 @@ pub(super) fn Controls() -> impl IntoView {
             <Fold title="Replicas" open=true>
                 <Dial name="replicas" word="Data-parallel ranks" stops=DOUBLED.split_at(10).0 help="Copies of the whole pipeline, each with its own batch."/>
                 <Pick name="zero" word="ZeRO" names=ZEROS
-                    help="What the data-parallel ranks divide among them: 1 the optimizer state, 2 the gradients too, 3 the parameters too."/>
+                    help="What the data-parallel ranks divide among them: 1 the optimizer state, 2 the gradients too, 3 the parameters too. 2 and 3 exchange their parts for every micro-batch."/>
                 {move || (!shared.get()).then(|| view! { <p class="help">"One replica has nothing to divide."</p> })}
                 <Pick name="optimizer" word="Optimizer" names=OPTIMIZERS help="Adam keeps two numbers for each parameter, SGD none."/>
             </Fold>

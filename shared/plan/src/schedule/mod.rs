@@ -72,6 +72,23 @@ impl Instruction {
     }
 }
 
+impl Instruction {
+    /// What a run calls it in its `span` events: a letter and the micro-batch for passes, a word for the update; `None` for
+    /// what only moves data. A timeline reads these names; the lane beside them is the chunk.
+    pub fn span_name(self) -> Option<String> {
+        let named = |letter: char, cell: Cell| Some(format!("{letter}{}", cell.micro_batch));
+        match self {
+            Self::Forward(cell) => named('F', cell),
+            Self::Backward(cell) => named('B', cell),
+            Self::BackwardInput(cell) => named('I', cell),
+            Self::BackwardWeight(cell) => named('W', cell),
+            Self::ReduceGradients => Some("reduce".to_owned()),
+            Self::OptimizerStep => Some("step".to_owned()),
+            _ => None,
+        }
+    }
+}
+
 /// The orders that can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScheduleKind {
