@@ -7,6 +7,7 @@
 //! Architecture invariant: a network never reads a clock, a file or a global random state, and it knows ratings only as
 //! the columns that it is handed.
 
+mod dense;
 mod device;
 mod error;
 mod examples;

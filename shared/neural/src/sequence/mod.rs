@@ -4,6 +4,7 @@
 //! A model is an [`encoder::Encoder`] in a file of its own; what is around it is shared: histories, packing, drawn items,
 //! scores and their way back, answers.
 
+mod all_items;
 mod attention;
 mod bert4rec;
 mod caser;

@@ -1,14 +1,20 @@
 //! Scores of items: products of what an encoder says of a sequence and the items' own vectors.
 //!
-//! The encoder is on Burn's tape. The products are not: with all of Beauty's items a batch has nine million scores, and a
-//! tape would copy them several times over where the way back is two matrix products.
+//! The encoder is on Burn's tape. The products are not: a tape would copy the scores several times over where the way back
+//! is two matrix products.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use recspeed_types::spec::Loss;
 
+use super::all_items::AllItems;
 use super::draws::{Purpose, below, generator};
 use super::encoder::{Batch, Drops, Encoder};
 use crate::training::layout::{Layout, TableId};
-use crate::training::network::{Differentiable, Gradient, Network, Noise, Output, Tape, Taped, Traced, Weights};
+use crate::training::losses::Targets;
+use crate::training::network::{
+    Differentiable, Gradient, Learnt, Network, Noise, Output, Tape, Taped, Traced, Weights, by_slope,
+};
+use crate::training::saved::numbers;
 
 /// Added to the score of a drawn item that is the wanted one: it does not stand for another.
 const NO_OTHER: f32 = -1e9;
@@ -58,6 +64,7 @@ pub(crate) struct Sequences<I> {
 /// An encoder whose vectors score items.
 pub(crate) struct Tied<E> {
     encoder: Taped<Bare<E>>,
+    all: AllItems,
 }
 
 /// The encoder alone.
@@ -74,7 +81,7 @@ pub(crate) struct Trace {
 
 impl<E: Encoder> Tied<E> {
     pub(crate) fn new(encoder: E) -> Self {
-        Self { encoder: Taped(Bare(encoder)) }
+        Self { encoder: Taped(Bare(encoder)), all: AllItems::default() }
     }
 
     pub(crate) fn encoder(&self) -> &E {
@@ -244,7 +251,28 @@ impl<E: Encoder> Differentiable for Tied<E> {
     fn gradient(&self, trace: Trace, slope: Tensor<2>) -> Gradient {
         let Trace { tape, vectors, scored, choice, read } = trace;
         let (by_vectors, by_scored) = slopes(&choice, vectors, scored, slope);
-        let mut gradient = self.encoder.gradient(tape, by_vectors);
+        self.with_scored(self.encoder.gradient(tape, by_vectors), by_scored, read)
+    }
+
+    /// With all items the scores are never held: see [`super::all_items`].
+    fn learn(&self, weights: Weights, input: Self::Input, noise: &mut Noise, asked: (Loss, &Targets)) -> Learnt {
+        let (Choice::All, (Loss::CrossEntropy, Targets::Place(wanted))) = (&input.choice, asked) else {
+            return by_slope(self, weights, input, noise, asked);
+        };
+        let (scored, read) = (self.scored(&weights, input.read), input.read);
+        let Traced { scores: vectors, penalty, trace: tape } = self.encoder.trace(weights, input, noise);
+        let (of_vectors, of_scored, device) = (vectors.dims(), scored.dims(), vectors.device());
+        let learnt = self.all.cross_entropy(&numbers(&vectors), &numbers(&scored), of_scored[1], wanted);
+        let by_vectors = Tensor::from_data(TensorData::new(learnt.by_vectors, of_vectors), &device);
+        let by_scored = Tensor::from_data(TensorData::new(learnt.by_items, of_scored), &device);
+        let gradient = self.with_scored(self.encoder.gradient(tape, by_vectors), by_scored, read);
+        Learnt { value: learnt.value + penalty, gradient }
+    }
+}
+
+impl<E: Encoder> Tied<E> {
+    /// The encoder's gradient and, behind the rows that it read, that of the scored rows.
+    fn with_scored(&self, mut gradient: Gradient, by_scored: Tensor<2>, read: usize) -> Gradient {
         let TableId(table) = self.encoder().items();
         let of_table = &mut gradient.rows[table];
         *of_table = if read == 0 {

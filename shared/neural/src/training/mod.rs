@@ -25,7 +25,7 @@ use curve::{Curve, Mean};
 use judge::Judge;
 use layout::Layout;
 use losses::Targets;
-use network::{Differentiable, Network, Noise, Traced};
+use network::{Differentiable, Learnt, Network, Noise};
 use rows::{LookUp, RowGradient, RowUpdate};
 use saved::{Parameters, numbers, tensor};
 use state::{Best, State};
@@ -191,13 +191,10 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
         let Batch { input, look_ups, targets, rows } = batch;
         let weights = progress.parameters.weights(self.network.layout(), &look_ups, &self.device);
         let mut noise = Noise::new(self.seed, progress.step, &self.device);
-        let Traced { scores, penalty, trace } = self.network.trace(weights, input, &mut noise);
-        let losses::Judged { value, slope } = losses::judge(self.training.loss, scores, &targets);
-        let value = value + penalty;
+        let Learnt { value, gradient } = self.network.learn(weights, input, &mut noise, (self.training.loss, &targets));
         if !value.is_finite() {
             return Err(self.diverged("loss", value, progress));
         }
-        let gradient = self.network.gradient(trace, slope);
         let of_rows = |(look_up, gradient): (&LookUp, _)| RowGradient::new(look_up, gradient);
         let of_rows: Vec<RowGradient> = look_ups.iter().zip(gradient.rows).map(of_rows).collect();
         let Progress { parameters, update, step, .. } = progress;

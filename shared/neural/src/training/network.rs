@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use recspeed_types::spec::Loss;
 
 use crate::random::NoiseDraws;
 use crate::training::layout::{DenseId, Layout, Linear, TableId};
+use crate::training::losses::{Judged, Targets, judge};
 use crate::training::rows::LookUp;
 
 /// A network: which parameters it has, and what it computes of a batch.
@@ -53,6 +55,32 @@ pub(crate) trait Differentiable: Network {
     /// # Shapes
     /// - `slope`: as the scores, the derivative of the loss by each of them
     fn gradient(&self, trace: Self::Trace, slope: Tensor<2>) -> Gradient;
+
+    /// The value of the loss, with what is added to it, and its gradient. Networks with more scores than are worth holding
+    /// do both at once.
+    fn learn(&self, weights: Weights, input: Self::Input, noise: &mut Noise, asked: (Loss, &Targets)) -> Learnt {
+        by_slope(self, weights, input, noise, asked)
+    }
+}
+
+/// Scores, then their slopes, then the way back.
+pub(crate) fn by_slope<N: Differentiable + ?Sized>(
+    network: &N,
+    weights: Weights,
+    input: N::Input,
+    noise: &mut Noise,
+    (loss, targets): (Loss, &Targets),
+) -> Learnt {
+    let Traced { scores, penalty, trace } = network.trace(weights, input, noise);
+    let Judged { value, slope } = judge(loss, scores, targets);
+    Learnt { value: value + penalty, gradient: network.gradient(trace, slope) }
+}
+
+/// What a batch taught.
+pub(crate) struct Learnt {
+    /// The loss with its penalty.
+    pub(crate) value: f64,
+    pub(crate) gradient: Gradient,
 }
 
 /// A forward pass and what it left behind.
