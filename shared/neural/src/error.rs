@@ -30,6 +30,20 @@ pub enum NeuralFitError {
         /// The attributes that are there.
         known: String,
     },
+    /// An attribute that is a list of numbers.
+    #[error(
+        "recommender.attributes names `{name}`, which is a list of numbers; `{kind}` reads words, lists of words and single \
+         numbers{}",
+        if known.is_empty() { String::new() } else { format!(": {known}") }
+    )]
+    AttributeOfNumbers {
+        /// The kind.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The attributes that can be read.
+        known: String,
+    },
     /// A parameter that does not go with another one.
     #[error("recommender.{param} is {value}; it {remedy}")]
     Setting {
@@ -46,6 +60,15 @@ pub enum NeuralFitError {
          that needs no order, as item-knn"
     )]
     NoSequences {
+        /// The kind.
+        kind: &'static str,
+    },
+    /// Every user has every item.
+    #[error(
+        "`{kind}` learns what people have against what they do not have, but every user with training rows has every item; \
+         take data of more items, or a recommender of ratings, as biased-mf"
+    )]
+    NothingElse {
         /// The kind.
         kind: &'static str,
     },
@@ -140,6 +163,8 @@ impl NeuralFitError {
             | Self::NoAttribute { .. }
             | Self::Setting { .. }
             | Self::NoSequences { .. }
+            | Self::NothingElse { .. }
+            | Self::AttributeOfNumbers { .. }
             | Self::NoTrainingRows => FailureCode::InvalidSpec,
             Self::RatingNotFinite { .. } => FailureCode::Data,
             Self::TooLarge { .. } => FailureCode::OutOfMemory,

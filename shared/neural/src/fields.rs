@@ -30,26 +30,14 @@ struct Side {
 }
 
 impl Fields {
-    /// The fields of a data set; of the attributes those that `chosen` names, all where it names none. With `counts` the
+    /// The fields of a data set; of the attributes those that `chosen` names, all that can be read where it names none. With `counts` the
     /// numbers begin with the logarithm of how many training ratings the user and the item have.
     ///
     /// # Errors
-    /// [`NeuralFitError::NoAttribute`] for a name that no attribute has.
+    /// [`NeuralFitError`] for a name that no attribute has, or only one that is a list of numbers.
     pub(crate) fn of(request: &FitRequest<'_>, chosen: &[String], counts: bool) -> Result<Self, NeuralFitError> {
         let data = request.train.interactions;
-        let names = |attributes: Option<&Attributes>| -> Vec<String> {
-            attributes.iter().flat_map(|table| &table.columns).map(|column| column.name.clone()).collect()
-        };
-        let mut known = names(request.user_attributes);
-        for name in names(request.item_attributes) {
-            if !known.contains(&name) {
-                known.push(name);
-            }
-        }
-        if let Some(name) = chosen.iter().find(|name| !known.contains(name)) {
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(NeuralFitError::NoAttribute { name: name.clone(), known });
-        }
+        check(request, chosen)?;
         let mut next = (data.n_users() + data.n_items()) as u32;
         let counted = |of_row: &[u32], count: usize| {
             let mut ratings = vec![0.0f32; if counts { count } else { 0 }];
@@ -149,6 +137,33 @@ impl Fields {
             bags + size_of_val(&side.numbers[..])
         };
         (side(&self.users) + side(&self.items)) as u64
+    }
+}
+
+/// Refuses names that stand for nothing that a field could hold: a list of numbers is neither words nor one number.
+fn check(request: &FitRequest<'_>, chosen: &[String]) -> Result<(), NeuralFitError> {
+    let columns = || request.user_attributes.iter().chain(&request.item_attributes).flat_map(|table| &table.columns);
+    let names = |read: bool| {
+        let mut names: Vec<&str> = columns()
+            .filter(|column| !(read && matches!(column.values, AttributeValues::FloatSeq { .. })))
+            .map(|column| column.name.as_str())
+            .collect();
+        let mut told = std::collections::BTreeSet::new();
+        names.retain(|name| told.insert(*name));
+        names
+    };
+    let (known, read) = (names(false), names(true));
+    match chosen.iter().find(|name| !read.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) if known.contains(&name.as_str()) => Err(NeuralFitError::AttributeOfNumbers {
+            kind: request.recommender.entry.kind,
+            name: name.clone(),
+            known: read.join(", "),
+        }),
+        Some(name) => {
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            Err(NeuralFitError::NoAttribute { name: name.clone(), known })
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What holds for every network, whatever it learns.
 
+use recspeed_data::parts::Values;
 use recspeed_data::{
     AttributeColumn, AttributeValues, Attributes, Dictionary, DictionaryBuilder, Interactions, InteractionsBuilder,
 };
@@ -379,6 +380,98 @@ fn an_attribute_that_is_not_there_is_refused_with_those_that_are() {
         error.to_string(),
         "recommender.attributes names `color`, but the data set has no such attribute; it has colour, title, size"
     );
+}
+
+#[test]
+fn an_attribute_that_is_a_list_of_numbers_is_refused_by_name() {
+    let mut desk = Desk::new();
+    let count = desk.items.ids.len();
+    let places = AttributeValues::FloatSeq { indptr: (0..=count).collect(), values: vec![1.0; count] };
+    desk.items.columns.push(AttributeColumn { name: "place".to_owned(), values: places });
+    let spec = small("dlrm").with("attributes", ParamValue::Names(vec!["size".to_owned(), "place".to_owned()]));
+    let error = desk.fit(&resolved(spec, short()), 1, &mut Unobserved).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "recommender.attributes names `place`, which is a list of numbers; `dlrm` reads words, lists of words and single \
+         numbers: colour, title, size"
+    );
+}
+
+#[test]
+fn a_checkpoint_under_any_other_parameter_is_refused() {
+    let desk = Desk::new();
+    let (float, integer) = (ParamValue::Float(0.37), ParamValue::Integer(777));
+    let dropouts =
+        ["neumf", "deepfm", "wide-and-deep", "dlrm", "densenet", "sasrec"].map(|kind| (kind, "dropout", &float));
+    let others = [("autoencoder", "kl_weight", &float), ("autoencoder", "annealing_steps", &integer)];
+    for (kind, name, other) in dropouts.into_iter().chain(others) {
+        let mut recorder = Recorder::default();
+        desk.fit(&resolved(small(kind), short()), 1, &mut recorder).unwrap();
+        let mut resumed = Recorder { resume: recorder.checkpoint.clone(), ..Recorder::default() };
+        assert!(desk.fit(&resolved(small(kind), short()), 1, &mut resumed).is_ok(), "{kind}");
+        let mut resumed = Recorder { resume: recorder.checkpoint, ..Recorder::default() };
+        let error = desk.fit(&resolved(small(kind).with(name, other.clone()), short()), 1, &mut resumed).unwrap_err();
+        assert!(matches!(error, NeuralFitError::Checkpoint { .. }), "{kind} {name}: {error}");
+    }
+}
+
+/// The first two items are in validation rows alone: nobody finds them, and no epoch is better than another.
+fn desk_of_unfindable_items() -> Desk {
+    let desk = Desk::new();
+    let first = |row: &u32| ["i00", "i01"].contains(&desk.data.items.get(desk.data.item[*row as usize]));
+    let (validation, train) = (0..desk.data.len() as u32).partition(first);
+    Desk { train, validation, ..desk }
+}
+
+#[test]
+fn a_judge_that_tells_no_epochs_apart_stops_nothing_and_says_so() {
+    let desk = desk_of_unfindable_items();
+    for kind in ["neumf", "autoencoder", "sasrec"] {
+        let training = TrainingSpec { early_stopping: Some(2), epochs: Some(5), ..short() };
+        let mut recorder = Recorder::default();
+        let fitted = desk.fit(&resolved(small(kind), training), 1, &mut recorder).unwrap();
+        assert_eq!((fitted.info.epochs, fitted.info.best_epoch), (5, Some(5)), "{kind}");
+        let said = |text: &str| {
+            let log = |event: &EventKind| matches!(event, EventKind::Log { message } if message.contains(text));
+            recorder.events.iter().filter(|event| log(event)).count()
+        };
+        assert_eq!((said("chose none of them"), said("users with validation rows")), (1, 1), "{kind}");
+        let last = desk.fit(&resolved(small(kind), TrainingSpec { epochs: Some(5), ..short() }), 1, &mut Unobserved);
+        assert!(desk.bits(&*fitted.model) == desk.bits(&*last.unwrap().model), "{kind}: the last network is kept");
+    }
+}
+
+#[test]
+fn the_autoencoder_learns_nothing_of_items_that_nobody_has() {
+    let desk = desk_of_unfindable_items();
+    for &loss in catalogue::find("autoencoder").unwrap().losses {
+        let biases = |epochs: u32| {
+            let how =
+                resolved(small("autoencoder"), TrainingSpec { epochs: Some(epochs), loss: Some(loss), ..short() });
+            let mut parts = desk.fit(&how, 1, &mut Unobserved).unwrap().model.parts();
+            match parts.take("scores.bias").unwrap().values {
+                Values::F32(values) => values,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (early, late) = (biases(1), biases(4));
+        for (item, (early, late)) in early.iter().zip(&late).enumerate() {
+            let cold = ["i00", "i01"].contains(&desk.data.items.get(item as u32));
+            assert_eq!(early == late, cold, "{loss:?} item {item}: {early} {late}");
+        }
+    }
+}
+
+#[test]
+fn data_in_which_everybody_has_everything_are_refused_where_networks_compare() {
+    let mut builder = InteractionsBuilder::default();
+    (0..12).for_each(|row| builder.push(&format!("u{}", row % 3), &format!("i{}", row / 3), 5.0, row));
+    let (data, train, validation) = (builder.finish(), (0..12).collect(), Vec::new());
+    let desk = Desk { items: attributes(&data.items), users: attributes(&data.users), data, train, validation };
+    for kind in ["neumf", "wide-and-deep", "deepfm", "dlrm"] {
+        let error = desk.fit(&resolved(small(kind), short()), 1, &mut Unobserved).unwrap_err();
+        assert_eq!(error, NeuralFitError::NothingElse { kind });
+    }
 }
 
 #[test]

@@ -16,15 +16,16 @@ use crate::training::rows::LookUp;
 use crate::training::saved::Parameters;
 use crate::training::{Batch, Lesson};
 
-/// Draws of an item that the user does not have before the last one drawn is taken: they have nearly everything.
+/// Draws among all items before one is drawn among those that the user does not have: they have nearly everything.
 const TRIES: u32 = 64;
 
 /// Who has what.
 pub(crate) struct Likes {
     /// Users × items, each item once.
     pub(crate) by_user: Csr,
-    /// User of each entry.
-    owner: Vec<u32>,
+    /// User and item of each pair that teaches something: not those of users who have every item, because nothing can stand
+    /// against theirs.
+    pairs: Vec<(u32, u32)>,
     /// Items that somebody has, ascending.
     known: Vec<u32>,
 }
@@ -32,35 +33,40 @@ pub(crate) struct Likes {
 impl Likes {
     pub(crate) fn of(train: Rows<'_>) -> Self {
         let by_user = Csr::by_user(train.interactions, train.rows);
-        let owned = |user: usize| std::iter::repeat_n(user as u32, by_user.row(user).0.len());
-        let owner = (0..by_user.n_rows()).flat_map(owned).collect();
         let mut known = by_user.indices.clone();
         known.sort_unstable();
         known.dedup();
-        Self { by_user, owner, known }
+        let mut pairs = Vec::with_capacity(by_user.nnz());
+        for user in 0..by_user.n_rows() {
+            let own = by_user.row(user).0;
+            if own.len() < known.len() {
+                pairs.extend(own.iter().map(|&item| (user as u32, item)));
+            }
+        }
+        Self { by_user, pairs, known }
     }
 
-    /// Pairs of a user and an item that they have.
+    /// Pairs of a user and an item that they have, and something that they do not have.
     pub(crate) fn len(&self) -> usize {
-        self.owner.len()
+        self.pairs.len()
     }
 
     /// The pair of this number.
     pub(crate) fn pair(&self, entry: u32) -> (u32, u32) {
-        (self.owner[entry as usize], self.by_user.indices[entry as usize])
+        self.pairs[entry as usize]
     }
 
-    /// An item that somebody has and this user does not.
+    /// An item that somebody has and this user does not, uniform among them. The user is one of a pair: there is one.
     pub(crate) fn draw_other(&self, user: u32, draws: &mut OtherDraws) -> u32 {
         let own = self.by_user.row(user as usize).0;
-        let mut item = 0;
         for _ in 0..TRIES {
-            item = self.known[draws.below(self.known.len() as u32) as usize];
+            let item = self.known[draws.below(self.known.len() as u32) as usize];
             if own.binary_search(&item).is_err() {
-                break;
+                return item;
             }
         }
-        item
+        let left: Vec<u32> = self.known.iter().copied().filter(|item| own.binary_search(item).is_err()).collect();
+        left[draws.below(left.len() as u32) as usize]
     }
 }
 
@@ -213,5 +219,24 @@ mod tests {
             let other = likes.draw_other(0, &mut draws);
             assert!([2, 4].contains(&other), "{other}");
         }
+    }
+
+    #[test]
+    fn nothing_that_a_user_has_stands_against_what_they_have() {
+        let mut builder = InteractionsBuilder::default();
+        // One has all items, one all but the last of a thousand.
+        for item in 0..1000 {
+            builder.push("all", &format!("{item}"), 1.0, 0);
+            if item < 999 {
+                builder.push("nearly", &format!("{item}"), 1.0, 0);
+            }
+        }
+        let data = builder.finish();
+        let rows: Vec<u32> = (0..data.len() as u32).collect();
+        let likes = Likes::of(Rows { interactions: &data, rows: &rows });
+        assert_eq!(likes.len(), 999, "who has everything teaches nothing");
+        assert!((0..999).all(|entry| likes.pair(entry) == (1, entry)));
+        let mut draws = OtherDraws::new(1, 0);
+        assert!((0..50).all(|_| likes.draw_other(1, &mut draws) == 999));
     }
 }

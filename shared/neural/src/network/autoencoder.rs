@@ -9,7 +9,7 @@ use recspeed_types::spec::{ResolvedRecommender, Training};
 
 use crate::method::{FitRequest, Method};
 use crate::random::{BagDraws, epoch_order};
-use crate::training::judge::{Judge, RankJudge};
+use crate::training::judge::{Judge, Limit, RankJudge};
 use crate::training::layout::{DenseId, Initial, Layout, Linear, TableId};
 use crate::training::losses::Targets;
 use crate::training::network::{Network, Noise, Output, Taped, Weights};
@@ -34,8 +34,8 @@ const BIAS: Initial = Initial::Normal(0.001);
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitted, NeuralFitError> {
     let data = request.train.interactions;
     let by_user = Csr::by_user(data, request.train.rows);
-    let judge =
-        (!request.validation.is_empty()).then(|| RankJudge::new(request.train, request.validation, JUDGED_PEOPLE));
+    let judge = (!request.validation.is_empty())
+        .then(|| RankJudge::new(request.train, request.validation, Limit::Users(JUDGED_PEOPLE)));
     let newest = request.train.newest();
     let device = request.device.plain();
     let network = || Autoencoder::new(request.recommender, data.n_items());
@@ -46,6 +46,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitte
             users: (0..data.n_users() as u32).filter(has_items).collect(),
             by_user: &by_user,
             n_items: data.n_items(),
+            counted: counted(&by_user, data.n_items(), &device),
             training: request.training,
             dropout: request.recommender.float("dropout") as f32,
             seed: request.seed,
@@ -53,6 +54,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitte
         },
         judge: judge.as_ref().map(|judge| judge as &dyn Judge),
         training: request.training,
+        recommender: request.recommender,
         seed: request.seed,
         device: device.clone(),
         model: &|parameters| {
@@ -61,6 +63,16 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitte
         },
     };
     course.run(observer)
+}
+
+/// 1 for each item that somebody has, 0 for the others: those are no part of what is learnt, neither as what people could
+/// have nor as what they do not have.
+fn counted(by_user: &Csr, n_items: usize, device: &Device) -> Option<Tensor<2>> {
+    let mut counted = vec![0.0f32; n_items];
+    for &item in &by_user.indices {
+        counted[item as usize] = 1.0;
+    }
+    counted.contains(&0.0).then(|| Tensor::from_data(TensorData::new(counted, [1, n_items]), device))
 }
 
 /// `x / ‖x‖ → tanh → (μ, ln σ²)`, `z = μ + σ ε → tanh → scores of all items`; the loss is that of the scores plus
@@ -163,6 +175,8 @@ struct BagLesson<'a> {
     users: Vec<u32>,
     by_user: &'a Csr,
     n_items: usize,
+    /// 1 for each item that somebody has, `[1, items]`; `None` where somebody has each.
+    counted: Option<Tensor<2>>,
     training: &'a Training,
     /// Share of the items left out.
     dropout: f32,
@@ -204,7 +218,12 @@ impl Lesson<Taped<Autoencoder>> for BagLesson<'_> {
             look_up.push_bag(kept.map(|(item, weight)| (item, weight * kept_scale)));
         }
         let sets = Tensor::from_data(TensorData::new(sets, [to - from, self.n_items]), &self.device);
-        Batch { input: (), look_ups: vec![look_up], targets: Targets::Sets(sets), rows: (to - from) as u64 }
+        Batch {
+            input: (),
+            look_ups: vec![look_up],
+            targets: Targets::Sets { sets, counted: self.counted.clone() },
+            rows: (to - from) as u64,
+        }
     }
 
     fn batch_rows(&self) -> u64 {

@@ -209,6 +209,12 @@ fn the_gradient_of_the_autoencoder_is_that_of_finite_differences_with_its_diverg
     let sets = Tensor::from_data(TensorData::new(sets, [3, ITEMS]), &device);
     for loss in [Loss::CrossEntropy, Loss::Bce, Loss::Mse] {
         let network = Autoencoder::new(&recommender, ITEMS);
-        holds(network, || (), std::slice::from_ref(&look_up), &Targets::Sets(sets.clone()), loss);
+        holds(
+            network,
+            || (),
+            std::slice::from_ref(&look_up),
+            &Targets::Sets { sets: sets.clone(), counted: None },
+            loss,
+        );
     }
 }

@@ -49,6 +49,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitte
         },
         judge: (!validation.is_empty()).then_some(&judge as &dyn Judge),
         training,
+        recommender: request.recommender,
         seed: request.seed,
         device: device.clone(),
         model: &|parameters| {

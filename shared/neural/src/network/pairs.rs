@@ -9,7 +9,7 @@ use recspeed_types::event::MemoryBytes;
 use crate::examples::{LikeLesson, Likes, PairNetwork, Paired};
 use crate::method::FitRequest;
 use crate::training::Course;
-use crate::training::judge::{Judge, RankJudge};
+use crate::training::judge::{Judge, Limit, RankJudge};
 use crate::training::network::Taped;
 use crate::training::saved::{Parameters, numbers};
 use crate::{Fitted, NeuralFitError, NeuralModel};
@@ -29,10 +29,13 @@ pub(super) fn fit_on_likes<N: PairNetwork + 'static>(
     observer: &mut dyn FitObserver,
 ) -> Result<Fitted, NeuralFitError> {
     let likes = Likes::of(request.train);
+    if likes.len() == 0 {
+        return Err(NeuralFitError::NothingElse { kind: request.recommender.entry.kind });
+    }
     let data = request.train.interactions;
     let sizes = (data.n_users(), data.n_items());
     let judge = (!request.validation.is_empty())
-        .then(|| RankJudge::new(request.train, request.validation, JUDGED_PAIRS / sizes.1.max(1)));
+        .then(|| RankJudge::new(request.train, request.validation, Limit::Scores(JUDGED_PAIRS)));
     let newest = request.train.newest();
     let device = request.device.plain();
     let course = Course {
@@ -40,6 +43,7 @@ pub(super) fn fit_on_likes<N: PairNetwork + 'static>(
         lesson: LikeLesson { likes: &likes, training: request.training, others, seed: request.seed },
         judge: judge.as_ref().map(|judge| judge as &dyn Judge),
         training: request.training,
+        recommender: request.recommender,
         seed: request.seed,
         device: device.clone(),
         model: &|parameters| {

@@ -19,7 +19,7 @@ use super::sasrec::{self, SasRec};
 use super::tied::{Others, Tied};
 use crate::method::{FitRequest, Method};
 use crate::training::Course;
-use crate::training::judge::{Judge, RankJudge};
+use crate::training::judge::{Judge, Limit, RankJudge};
 use crate::training::saved::Parameters;
 use crate::{Fitted, NeuralFitError, NeuralModel};
 
@@ -159,7 +159,8 @@ fn fit<E: Encoder>(
         device: device.clone(),
         length: encoder.length(),
     };
-    let judge = (!request.validation.is_empty()).then(|| RankJudge::new(request.train, request.validation, JUDGED));
+    let judge = (!request.validation.is_empty())
+        .then(|| RankJudge::new(request.train, request.validation, Limit::Users(JUDGED)));
     let trained = RefCell::new(None);
     let model = |parameters: Parameters| -> Box<dyn NeuralModel> {
         trained.replace(Some(parameters.clone()));
@@ -171,6 +172,7 @@ fn fit<E: Encoder>(
         lesson,
         judge: judge.as_ref().map(|judge| judge as &dyn Judge),
         training: request.training,
+        recommender: request.recommender,
         seed: request.seed,
         device: device.clone(),
         model: &model,

@@ -17,9 +17,15 @@ pub(crate) enum Targets {
     Odds(Tensor<2>),
     /// The first score of each row shall be above the others, `[rows, 2 or more]`. Losses: `bce`, `bpr`, `sampled-softmax`.
     First,
-    /// 1 for each item that the row has, else 0: `[rows, items]`. Losses: `cross-entropy`, `bce`, `mse`, each summed over the
-    /// items of a row and averaged over rows.
-    Sets(Tensor<2>),
+    /// What each row has of all items. Losses: `cross-entropy`, `bce`, `mse`, each summed over the items of a row and averaged
+    /// over rows.
+    Sets {
+        /// 1 for each item that the row has, else 0: `[rows, items]`.
+        sets: Tensor<2>,
+        /// 1 for each item that counts, `[1, items]`; of an item with 0 no row has any, and its score is no part of the loss.
+        /// `None` where all count.
+        counted: Option<Tensor<2>>,
+    },
     /// Which score of each row shall be above the others, `[rows]`. Loss: `cross-entropy`.
     Place(Vec<u32>),
 }
@@ -73,18 +79,32 @@ pub(crate) fn judge(loss: Loss, scores: Tensor<2>, targets: &Targets) -> Judged 
         }
         (Targets::First, Loss::SampledSoftmax) => softmax_at(scores, &vec![0; rows]),
         (Targets::Place(places), Loss::CrossEntropy) => softmax_at(scores, places),
-        (Targets::Sets(sets), Loss::CrossEntropy) => {
+        (Targets::Sets { sets, counted }, Loss::CrossEntropy) => {
+            let scores = uncounted(scores, counted.as_ref(), NOTHING);
             let (share, log_total) = softmax(scores.clone());
             let value = (sets.clone() * (log_total - scores)).sum() * per_row;
             let owned = sets.clone().sum_dim(1);
             judged(value, (share * owned - sets.clone()) * per_row)
         }
-        (Targets::Sets(sets), Loss::Bce) => cross_entropy_of_odds(scores, sets.clone(), per_row),
-        (Targets::Sets(sets), Loss::Mse) => {
-            let error = scores - sets.clone();
+        (Targets::Sets { sets, counted }, Loss::Bce) => {
+            cross_entropy_of_odds(uncounted(scores, counted.as_ref(), NOTHING), sets.clone(), per_row)
+        }
+        (Targets::Sets { sets, counted }, Loss::Mse) => {
+            let error = uncounted(scores, counted.as_ref(), 0.0) - sets.clone();
             judged(error.clone().square().sum() * per_row, error * (2.0 * per_row))
         }
         (targets, loss) => panic!("{} says nothing of {targets:?}", loss.as_str()),
+    }
+}
+
+/// The score of something that is not there: its power is 0.
+const NOTHING: f32 = -1e9;
+
+/// Scores with one number in place of all that do not count.
+fn uncounted(scores: Tensor<2>, counted: Option<&Tensor<2>>, instead: f32) -> Tensor<2> {
+    match counted {
+        None => scores,
+        Some(counted) => scores * counted.clone() + (counted.clone().neg() + 1.0) * instead,
     }
 }
 
@@ -144,7 +164,7 @@ mod tests {
         let row = |index: usize| &scores[index * columns..][..columns];
         let sum: f64 = match (targets, loss) {
             (
-                Targets::Numbers(truth) | Targets::Odds(truth) | Targets::Sets(truth),
+                Targets::Numbers(truth) | Targets::Odds(truth) | Targets::Sets { sets: truth, .. },
                 Loss::Mse | Loss::Mae | Loss::Bce,
             ) => {
                 let odds = matches!(targets, Targets::Odds(_));
@@ -158,7 +178,7 @@ mod tests {
                 };
                 scores.iter().zip(numbers(truth)).map(one).sum()
             }
-            (Targets::Sets(sets), _) => {
+            (Targets::Sets { sets, .. }, _) => {
                 let sets = numbers(sets);
                 (0..rows)
                     .map(|r| {
@@ -199,7 +219,7 @@ mod tests {
             (Targets::Odds(tensor(7, 1, &binary)), 1, vec![Loss::Bce, Loss::Mse, Loss::Mae]),
             (Targets::First, 5, vec![Loss::Bce, Loss::Bpr, Loss::SampledSoftmax]),
             (Targets::First, 2, vec![Loss::Bce, Loss::Bpr, Loss::SampledSoftmax]),
-            (Targets::Sets(tensor(7, 6, &binary)), 6, vec![Loss::CrossEntropy, Loss::Bce, Loss::Mse]),
+            (sets(tensor(7, 6, &binary), None), 6, vec![Loss::CrossEntropy, Loss::Bce, Loss::Mse]),
             (Targets::Place(vec![3, 0, 5, 1, 1, 2, 4]), 6, vec![Loss::CrossEntropy]),
         ];
         for (targets, columns, losses) in cases {
@@ -225,6 +245,31 @@ mod tests {
                         "{loss:?} {targets:?} at {at}: {slope} {expected}"
                     );
                 }
+            }
+        }
+    }
+
+    const fn sets(sets: Tensor<2>, counted: Option<Tensor<2>>) -> Targets {
+        Targets::Sets { sets, counted }
+    }
+
+    #[test]
+    fn what_does_not_count_is_no_part_of_the_loss_and_has_no_slope() {
+        let device = NeuralDevice::Flex.plain();
+        let numbers = |tensor: Tensor<2>| tensor.into_data().as_slice::<f32>().unwrap().to_vec();
+        let scores = || Tensor::<2>::from_floats([[0.3, 9.0, -1.0, -7.0], [2.0, -5.0, 0.5, 4.0]], &device);
+        let all = || Tensor::<2>::from_floats([[1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0]], &device);
+        let of_counted = |x: Tensor<2>| x.select(1, Tensor::<1, Int>::from_ints([0, 2], &device));
+        let counted = Tensor::<2>::from_floats([[1.0, 0.0, 1.0, 0.0]], &device);
+        for loss in [Loss::CrossEntropy, Loss::Bce, Loss::Mse] {
+            let masked = judge(loss, scores(), &sets(all(), Some(counted.clone())));
+            let without = judge(loss, of_counted(scores()), &sets(of_counted(all()), None));
+            assert!((masked.value - without.value).abs() < 1e-6, "{loss:?}: {} {}", masked.value, without.value);
+            let slope = numbers(masked.slope);
+            assert_eq!([slope[1], slope[3], slope[5], slope[7]], [0.0; 4], "{loss:?}");
+            let theirs = numbers(without.slope);
+            for (ours, theirs) in [slope[0], slope[2], slope[4], slope[6]].iter().zip(theirs) {
+                assert!((ours - theirs).abs() < 1e-6, "{loss:?}: {slope:?}");
             }
         }
     }

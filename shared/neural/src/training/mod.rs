@@ -16,7 +16,7 @@ mod update;
 
 use burn::tensor::Device;
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
-use recspeed_types::spec::Training;
+use recspeed_types::spec::{ResolvedRecommender, Training};
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FitObserver};
 
@@ -80,6 +80,8 @@ pub(crate) struct Course<'a, N, L> {
     /// `None` without validation rows.
     pub(crate) judge: Option<&'a dyn Judge>,
     pub(crate) training: &'a Training,
+    /// What is trained, for checkpoints: not every parameter shows in the network's layout.
+    pub(crate) recommender: &'a ResolvedRecommender,
     pub(crate) seed: u64,
     pub(crate) device: Device,
     /// A model that answers with these numbers.
@@ -103,6 +105,9 @@ struct Progress {
 struct BestEpoch {
     epoch: u32,
     regret: f64,
+    /// Whether the judge has said anything else so far. While it has not, it chooses nothing: the newest network counts as the
+    /// best, and nothing is stopped.
+    told_apart: bool,
     parameters: Option<Parameters>,
 }
 
@@ -127,6 +132,7 @@ impl Progress {
             best: self.best.as_ref().map(|best| Best {
                 epoch: best.epoch,
                 regret: best.regret,
+                told_apart: best.told_apart,
                 weights: best.parameters.as_ref().map(Parameters::numbers),
             }),
         }
@@ -142,6 +148,9 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
             None => self.start(),
         };
         observer.event(EventKind::Memory { rank: 0, bytes: self.memory() });
+        if let Some(message) = self.judge.and_then(Judge::scope) {
+            observer.event(EventKind::Log { message });
+        }
         while progress.epoch < self.training.epochs && !self.gives_up(&progress) {
             self.epoch(&mut progress, observer)?;
             self.close_epoch(&mut progress, observer)?;
@@ -225,9 +234,14 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
                 return Err(self.diverged(judge.goes_by(), verdict.regret, progress));
             }
             told.extend(verdict.told.iter().map(|(name, value)| (*name, MeasuredOn::Validation, *value)));
-            if progress.best.as_ref().is_none_or(|best| verdict.regret < best.regret) {
-                let parameters = self.training.early_stopping.is_some().then(|| progress.parameters.clone());
-                progress.best = Some(BestEpoch { epoch: progress.epoch, regret: verdict.regret, parameters });
+            let regret = verdict.regret;
+            let told_apart = progress.best.as_ref().is_some_and(|best| best.told_apart || regret != best.regret);
+            match &mut progress.best {
+                Some(best) if told_apart && regret >= best.regret => best.told_apart = true,
+                best => {
+                    let parameters = self.training.early_stopping.is_some().then(|| progress.parameters.clone());
+                    *best = Some(BestEpoch { epoch: progress.epoch, regret, told_apart, parameters });
+                }
             }
         }
         progress.curve.epoch(progress.epoch, progress.step, &told, observer);
@@ -245,6 +259,18 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
     /// With early stopping the network of the best epoch is kept, otherwise that of the last.
     fn finish(&self, progress: Progress, observer: &mut dyn FitObserver) -> Fitted {
         let stopped_early = progress.epoch < self.training.epochs;
+        if let (Some(judge), Some(best)) = (self.judge, &progress.best)
+            && !best.told_apart
+            && progress.epoch > 1
+        {
+            let message = format!(
+                "The {} was the same after each of {} epochs and chose none of them: the last one was kept. Take more \
+                 validation rows, or more items that have training rows.",
+                judge.goes_by(),
+                progress.epoch
+            );
+            observer.event(EventKind::Log { message });
+        }
         let best_epoch = progress.best.as_ref().map(|best| best.epoch);
         if let (true, Some(best), Some(judge)) = (stopped_early, best_epoch, self.judge) {
             let message = format!(
@@ -292,6 +318,7 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
             best: state.best.map(|best| BestEpoch {
                 epoch: best.epoch,
                 regret: best.regret,
+                told_apart: best.told_apart,
                 parameters: best.weights.as_deref().map(parameters),
             }),
         })
@@ -339,11 +366,13 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
         }
     }
 
-    /// Names the training: shape, settings, seed, and what the lesson depends on.
+    /// Names the training: shape, parameters, settings, seed, judge, and what the lesson depends on.
     fn fingerprint(&self) -> u64 {
         let layout: &Layout = self.network.layout();
         let judge = self.judge.map(Judge::goes_by);
-        let name = format!("{layout:?} {:?} {} {judge:?} {}", self.training, self.seed, self.lesson.name());
+        let recommender = (self.recommender.entry.kind, self.recommender.params());
+        let how = (self.training, self.seed, judge);
+        let name = format!("{layout:?} {recommender:?} {how:?} {}", self.lesson.name());
         state::fnv1a(name.as_bytes())
     }
 }

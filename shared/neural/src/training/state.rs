@@ -6,7 +6,7 @@
 use crate::NeuralFitError;
 use crate::training::curve::Mean;
 
-const MAGIC: [u8; 8] = *b"recsnn01";
+const MAGIC: [u8; 8] = *b"recsnn02";
 
 /// The state between two batches.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,8 @@ pub(crate) struct Best {
     pub(crate) epoch: u32,
     /// What its judge said; lower is better.
     pub(crate) regret: f64,
+    /// Whether its judge has said anything else so far.
+    pub(crate) told_apart: bool,
     /// Its weights, `[parameters]`, where early stopping may bring them back.
     pub(crate) weights: Option<Vec<f32>>,
 }
@@ -67,6 +69,7 @@ impl State {
         if let Some(best) = &self.best {
             put_u64(&mut bytes, u64::from(best.epoch));
             put_u64(&mut bytes, best.regret.to_bits());
+            put_u64(&mut bytes, u64::from(best.told_apart));
             put_u64(&mut bytes, u64::from(best.weights.is_some()));
             if let Some(weights) = &best.weights {
                 put_floats(&mut bytes, weights);
@@ -122,6 +125,7 @@ impl Reader<'_> {
                 _ => Some(Best {
                     epoch: self.u32()?,
                     regret: self.f64()?,
+                    told_apart: self.u64()? != 0,
                     weights: match self.u64()? {
                         0 => None,
                         _ => Some(self.floats()?),
@@ -186,7 +190,7 @@ mod tests {
             window: Mean { sum: 0.5, rows: 8 },
             weights: vec![1.0, -0.0, f32::MIN_POSITIVE],
             moments: Some((17, vec![0.1; 3], vec![0.2; 3])),
-            best: Some(Best { epoch: 1, regret: 0.3, weights: Some(vec![9.0; 3]) }),
+            best: Some(Best { epoch: 1, regret: 0.3, told_apart: true, weights: Some(vec![9.0; 3]) }),
         }
     }
 

@@ -122,7 +122,7 @@ pub(super) static DENSENET: Entry = Entry {
 const ATTRIBUTES: Param = Param {
     name: "attributes",
     title: "Attributes",
-    help: "Names of the user and item attributes to learn from; all when none is named.",
+    help: "Names of the user and item attributes to learn from; all but lists of numbers when none is named.",
     kind: ParamKind::Names { max_len: 32, default: &[] },
 };
 
@@ -280,7 +280,7 @@ pub(super) static AUTOENCODER: Entry = Entry {
     ],
     losses: &[Loss::CrossEntropy, Loss::Bce, Loss::Mse],
     cold_users: "the list of somebody who has nothing: about the popular items",
-    cold_items: "among the last of every list: they are learnt as what nobody has",
+    cold_items: "nearly what they started with: no step learns of them, neither as had nor as not had",
     new_users: Some("their items go through the network as everybody's do"),
     explains: None,
 };

@@ -69,6 +69,11 @@ pub struct ResolvedRecommender {
 }
 
 impl ResolvedRecommender {
+    /// Every parameter that takes no recommenders, by name.
+    pub const fn params(&self) -> &BTreeMap<&'static str, ParamValue> {
+        &self.params
+    }
+
     /// A whole-number parameter.
     ///
     /// # Panics
