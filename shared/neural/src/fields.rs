@@ -19,9 +19,11 @@ pub(crate) struct Fields {
 
 /// The fields of users, or those of items.
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Side {
+pub(crate) struct Side {
     /// Users or items.
     count: usize,
+    /// Feature of the first one's id.
+    first: u32,
     /// For each attribute of words: users or items × features of all fields.
     bags: Vec<Csr>,
     /// Numbers of each user or item, one after another: `[count × width]`.
@@ -48,8 +50,9 @@ impl Fields {
         };
         let of_users = counted(&data.user, data.n_users());
         let of_items = counted(&data.item, data.n_items());
-        let users = Side::of(request.user_attributes, &data.users, (chosen, of_users), &mut next);
-        let items = Side::of(request.item_attributes, &data.items, (chosen, of_items), &mut next);
+        let users = Side::of(request.user_attributes, (&data.users, 0), (chosen, of_users), &mut next);
+        let first = data.n_users() as u32;
+        let items = Side::of(request.item_attributes, (&data.items, first), (chosen, of_items), &mut next);
         Ok(Self { users, items })
     }
 
@@ -71,13 +74,16 @@ impl Fields {
         self.users.width + self.items.width
     }
 
+    /// What is known of users, and of items: the two halves of every pair.
+    pub(crate) const fn halves(&self) -> (&Side, &Side) {
+        (&self.users, &self.items)
+    }
+
     /// The bags of each pair, one pair after another; a bag is the mean of its features. `[pairs × len]`
     pub(crate) fn look_up(&self, pairs: &[(u32, u32)]) -> LookUp {
         let mut look_up = LookUp::bags();
         for &(user, item) in pairs {
-            look_up.push_bag([(user, 1.0)]);
             self.users.push(user, &mut look_up);
-            look_up.push_bag([(self.users.count as u32 + item, 1.0)]);
             self.items.push(item, &mut look_up);
         }
         look_up
@@ -87,8 +93,7 @@ impl Fields {
     pub(crate) fn look_up_all(&self, pairs: &[(u32, u32)]) -> LookUp {
         let mut look_up = LookUp::bags();
         for &(user, item) in pairs {
-            let ids = [(user, 1.0), (self.users.count as u32 + item, 1.0)];
-            look_up.push_bag(ids.into_iter().chain(self.users.features(user)).chain(self.items.features(item)));
+            look_up.push_bag(self.users.all_features(user).chain(self.items.all_features(item)));
         }
         look_up
     }
@@ -99,13 +104,24 @@ impl Fields {
         let mut crosses = Vec::new();
         for &(user, item) in pairs {
             crosses.clear();
-            for (own, weight) in std::iter::once((user, 1.0)).chain(self.users.features(user)) {
+            for (own, weight) in self.users.all_features(user) {
                 let of_item = self.items.features(item);
                 crosses.extend(of_item.map(|(feature, other)| (bucket(own, feature, buckets), weight * other)));
             }
             look_up.push_bag(crosses.iter().copied());
         }
         look_up
+    }
+
+    /// The sum of a pair's crosses in a table of one number a bucket: what [`Self::look_up_crosses`] would look up.
+    pub(crate) fn sum_of_crosses(&self, (user, item): (u32, u32), buckets: u32, table: &[f32]) -> f32 {
+        let mut sum = 0.0;
+        for (own, weight) in self.users.all_features(user) {
+            for (feature, other) in self.items.features(item) {
+                sum += weight * other * table[bucket(own, feature, buckets) as usize];
+            }
+        }
+        sum
     }
 
     /// Numbers of each pair, one pair after another: `[pairs × numbers]`.
@@ -125,8 +141,8 @@ impl Fields {
 
     /// The inverse of [`Self::add_to`].
     pub(crate) fn take_from(parts: &mut Parts) -> Result<Self, PartsError> {
-        let users = Side::restore(parts.take_model("fields.users"))?;
-        let items = Side::restore(parts.take_model("fields.items"))?;
+        let users = Side::restore(parts.take_model("fields.users"), 0)?;
+        let items = Side::restore(parts.take_model("fields.items"), users.count as u32)?;
         Ok(Self { users, items })
     }
 
@@ -176,14 +192,15 @@ fn bucket(a: u32, b: u32, buckets: u32) -> u32 {
 }
 
 impl Side {
-    /// `counts`: a number of each user or item, or none. `next`: the first feature that is free.
+    /// `first`: feature of the first id. `counts`: a number of each user or item, or none. `next`: the first feature that is
+    /// free.
     fn of(
         attributes: Option<&Attributes>,
-        ids: &Dictionary,
+        (ids, first): (&Dictionary, u32),
         (chosen, counts): (&[String], Vec<f32>),
         next: &mut u32,
     ) -> Self {
-        let mut side = Self { count: ids.len(), ..Self::default() };
+        let mut side = Self { count: ids.len(), first, ..Self::default() };
         let mut columns = Vec::new();
         if !counts.is_empty() {
             let own: Vec<Option<u32>> = (0..side.count as u32).map(Some).collect();
@@ -210,13 +227,53 @@ impl Side {
         side
     }
 
+    /// Bags of each: the id and the attributes of words.
+    pub(crate) fn bags(&self) -> usize {
+        1 + self.bags.len()
+    }
+
+    /// Numbers of each.
+    pub(crate) const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The bags of each, one user or item after another. `[rows × bags]`
+    pub(crate) fn look_up(&self, rows: &[u32]) -> LookUp {
+        let mut look_up = LookUp::bags();
+        for &row in rows {
+            self.push(row, &mut look_up);
+        }
+        look_up
+    }
+
+    /// All features of each in one bag. `[rows]`
+    pub(crate) fn look_up_all(&self, rows: &[u32]) -> LookUp {
+        let mut look_up = LookUp::bags();
+        for &row in rows {
+            look_up.push_bag(self.all_features(row));
+        }
+        look_up
+    }
+
+    /// Numbers of each, one user or item after another. `[rows × width]`
+    pub(crate) fn numbers_of(&self, rows: &[u32]) -> Vec<f32> {
+        rows.iter().flat_map(|&row| self.row(row)).copied().collect()
+    }
+
     fn push(&self, row: u32, look_up: &mut LookUp) {
+        look_up.push_bag([(self.first + row, 1.0)]);
         for bags in &self.bags {
             let (features, weights) = bags.row(row as usize);
             look_up.push_bag(features.iter().copied().zip(weights.iter().copied()));
         }
     }
 
+    /// The id and what the attributes say.
+    fn all_features(&self, row: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
+        std::iter::once((self.first + row, 1.0)).chain(self.features(row))
+    }
+
+    /// What the attributes say.
     fn features(&self, row: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
         self.bags.iter().flat_map(move |bags| {
             let (features, weights) = bags.row(row as usize);
@@ -235,7 +292,7 @@ impl Side {
         parts.with("numbers", &[self.count, self.width], Values::F32(self.numbers.clone()))
     }
 
-    fn restore(mut parts: Parts) -> Result<Self, PartsError> {
+    fn restore(mut parts: Parts, first: u32) -> Result<Self, PartsError> {
         let count = parts.take_count("count")?;
         let bags = parts.take_count("bags")?;
         let bags: Result<Vec<Csr>, _> =
@@ -246,7 +303,7 @@ impl Side {
         for bags in &bags {
             recspeed_data::parts::expect_len("bags", bags.n_rows(), count)?;
         }
-        Ok(Self { count, bags, numbers, width })
+        Ok(Self { count, first, bags, numbers, width })
     }
 }
 
@@ -287,8 +344,8 @@ mod tests {
         let user = Csr { indptr: vec![0, 1, 2], indices: vec![5, 6], values: vec![1.0, 1.0] };
         let item = Csr { indptr: vec![0, 2, 2, 3], indices: vec![7, 8, 8], values: vec![0.5, 0.5, 1.0] };
         Fields {
-            users: Side { count: 2, bags: vec![user], numbers: vec![], width: 0 },
-            items: Side { count: 3, bags: vec![item], numbers: vec![1.0, -1.0, 0.0], width: 1 },
+            users: Side { count: 2, first: 0, bags: vec![user], numbers: vec![], width: 0 },
+            items: Side { count: 3, first: 2, bags: vec![item], numbers: vec![1.0, -1.0, 0.0], width: 1 },
         }
     }
 
@@ -304,6 +361,25 @@ mod tests {
         let crosses = fields.look_up_crosses(&pairs, 100).gather(&[1.0; 100], 1);
         // Two features of the user, each with a bag of weight 1; an item without attributes has no crosses.
         assert_eq!(crosses, [2.0, 0.0]);
+        let table: Vec<f32> = (0..100u8).map(f32::from).collect();
+        let crosses = fields.look_up_crosses(&pairs, 100).gather(&table, 1);
+        assert_eq!(pairs.map(|pair| fields.sum_of_crosses(pair, 100, &table)).to_vec(), crosses);
+    }
+
+    #[test]
+    fn two_halves_make_a_pair() {
+        let fields = sides();
+        let (users, items) = fields.halves();
+        let table: Vec<f32> = (0..9u8).map(f32::from).collect();
+        for pair in [(0, 0), (1, 1), (0, 2)] {
+            let both = [users.look_up(&[pair.0]), items.look_up(&[pair.1])].map(|half| half.gather(&table, 1)).concat();
+            assert_eq!(fields.look_up(&[pair]).gather(&table, 1), both);
+            let sums =
+                [users.look_up_all(&[pair.0]), items.look_up_all(&[pair.1])].map(|half| half.gather(&table, 1)[0]);
+            assert_eq!(fields.look_up_all(&[pair]).gather(&table, 1), [sums[0] + sums[1]]);
+            assert_eq!(fields.numbers_of(&[pair]), [users.numbers_of(&[pair.0]), items.numbers_of(&[pair.1])].concat());
+        }
+        assert_eq!((users.bags() + items.bags(), users.width() + items.width()), (fields.len(), fields.numbers()));
     }
 
     #[test]

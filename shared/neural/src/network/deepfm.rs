@@ -3,13 +3,14 @@
 use burn::tensor::Tensor;
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::fielded::{FieldNetwork, fit_on_fields, restore, side_by_side, vectors, weights};
+use super::fielded::{FieldNetwork, Half, fit_on_fields, grid_of_tower, restore, side_by_side, vectors, weights};
 use super::tower::Tower;
-use crate::fields::Fields;
+use crate::fields::{Fields, Side};
 use crate::method::Method;
 use crate::training::layout::{Layout, TableId};
 use crate::training::network::{Noise, Weights};
 use crate::training::rows::LookUp;
+use crate::training::saved::numbers;
 
 pub(crate) const METHOD: Method = Method { kind: "deepfm", fit: fit_on_fields::<DeepFm>, restore: restore::<DeepFm> };
 
@@ -21,6 +22,17 @@ pub(super) struct DeepFm {
     bags: usize,
     tower: Tower,
     width: usize,
+}
+
+impl DeepFm {
+    /// Sums of the vectors of each row, `[rows, width]`, and the weights and products of what it has itself, `[rows]`.
+    fn of_half(&self, half: &Half) -> (Tensor<2>, Vec<f32>) {
+        let fields: Tensor<3> = half.weights.rows(self.vectors).reshape([half.rows, half.bags, self.width]);
+        let sums = fields.clone().sum_dim(1).reshape([half.rows, self.width]);
+        let squares = fields.square().sum_dim(1).reshape([half.rows, self.width]);
+        let own = (sums.clone().square() - squares).sum_dim(1) * 0.5;
+        (sums, numbers(&(half.weights.rows(self.weights) + own)))
+    }
 }
 
 impl FieldNetwork for DeepFm {
@@ -41,6 +53,25 @@ impl FieldNetwork for DeepFm {
 
     fn look_up(&self, fields: &Fields, pairs: &[(u32, u32)]) -> Vec<LookUp> {
         vec![fields.look_up(pairs), fields.look_up_all(pairs)]
+    }
+
+    fn look_up_half(&self, half: &Side, rows: &[u32]) -> Vec<LookUp> {
+        vec![half.look_up(rows), half.look_up_all(rows)]
+    }
+
+    /// The products of pairs of fields are those inside each half, and one product of the halves' sums.
+    fn grid(&self, users: &Half, items: &Half) -> Vec<f32> {
+        let (user_sums, of_users) = self.of_half(users);
+        let (item_sums, of_items) = self.of_half(items);
+        let products = numbers(&user_sums.matmul(item_sums.transpose()));
+        let mut scores = grid_of_tower(&self.tower, users, items, self.vectors);
+        let rows = scores.chunks_exact_mut(items.rows.max(1)).zip(products.chunks_exact(items.rows.max(1)));
+        for ((scores, products), of_user) in rows.zip(of_users) {
+            for ((score, product), of_item) in scores.iter_mut().zip(products).zip(&of_items) {
+                *score += of_user + of_item + product;
+            }
+        }
+        scores
     }
 
     fn score(&self, weights: &Weights, numbers: Option<Tensor<2>>, mut noise: Option<&mut Noise>) -> Tensor<2> {

@@ -4,13 +4,14 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor, TensorData};
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::fielded::{FieldNetwork, fit_on_fields, restore, vectors};
+use super::fielded::{FieldNetwork, Half, fit_on_fields, restore, vectors};
 use super::tower::Tower;
-use crate::fields::Fields;
+use crate::fields::{Fields, Side};
 use crate::method::Method;
 use crate::training::layout::{Layout, TableId};
 use crate::training::network::{Noise, Weights};
 use crate::training::rows::LookUp;
+use crate::training::saved;
 
 pub(crate) const METHOD: Method = Method { kind: "dlrm", fit: fit_on_fields::<Dlrm>, restore: restore::<Dlrm> };
 
@@ -65,21 +66,60 @@ impl FieldNetwork for Dlrm {
 
     fn score(&self, weights: &Weights, numbers: Option<Tensor<2>>, mut noise: Option<&mut Noise>) -> Tensor<2> {
         let vectors = weights.rows(self.vectors);
-        let (rows, n) = (vectors.dims()[0] / self.bags, self.vectors_of_a_pair());
+        let rows = vectors.dims()[0] / self.bags;
         let numbers = numbers.unwrap_or_else(|| Tensor::zeros([rows, 0], &vectors.device()));
         let dense = relu(self.bottom.forward(weights, numbers, &mut noise)); // [rows, width]
-        let fields: Tensor<3> = vectors.reshape([rows, self.bags, self.width]);
+        self.top(weights, vectors.reshape([rows, self.bags, self.width]), dense, &mut noise)
+    }
+
+    fn look_up_half(&self, half: &Side, rows: &[u32]) -> Vec<LookUp> {
+        vec![half.look_up(rows)]
+    }
+
+    /// The vectors of users and items are looked up once, and so is what each adds to the bottom tower's first layer.
+    fn grid(&self, users: &Half, items: &Half) -> Vec<f32> {
+        let (weights, width) = (&users.weights, self.width);
+        let of_half =
+            |half: &Half| -> Tensor<3> { half.weights.rows(self.vectors).reshape([half.rows, half.bags, width]) };
+        let (of_users, of_items) = (of_half(users), of_half(items));
+        let sums = |half: &Half, from: usize| {
+            let numbers = half.numbers.clone().unwrap_or_else(|| Tensor::zeros([half.rows, 0], &of_users.device()));
+            self.bottom.part(weights, numbers, from)
+        };
+        let user_numbers = users.numbers.as_ref().map_or(0, |numbers| numbers.dims()[1]);
+        let (user_sums, item_sums) = (sums(users, 0), sums(items, user_numbers));
+        let columns = user_sums.dims()[1];
+        let mut scores = Vec::with_capacity(users.rows * items.rows);
+        for user in 0..users.rows {
+            let own = of_users.clone().slice([user..user + 1, 0..users.bags, 0..width]);
+            let own = own.expand([items.rows, users.bags, width]);
+            let sums = item_sums.clone() + user_sums.clone().slice([user..user + 1, 0..columns]);
+            let dense = relu(self.bottom.above(weights, sums));
+            let fields = Tensor::cat(vec![own, of_items.clone()], 1);
+            scores.extend(saved::numbers(&self.top(weights, fields, dense, &mut None)));
+        }
+        scores
+    }
+
+    fn activations(&self, _: &Fields) -> usize {
+        let n = self.vectors_of_a_pair();
+        4 * n * self.width + 3 * n * n + self.bottom.activations() + self.top.activations()
+    }
+}
+
+impl Dlrm {
+    /// # Shapes
+    /// - `fields`: `[rows, bags, width]`
+    /// - `dense`: `[rows, width]`, what the bottom tower makes of the numbers
+    /// - returns: `[rows, 1]`
+    fn top(&self, weights: &Weights, fields: Tensor<3>, dense: Tensor<2>, noise: &mut Option<&mut Noise>) -> Tensor<2> {
+        let (rows, n) = (dense.dims()[0], self.vectors_of_a_pair());
         let all = Tensor::cat(vec![fields, dense.clone().reshape([rows, 1, self.width])], 1);
         let products = all.clone().matmul(all.transpose()).reshape([rows, n * n]);
         let places = self.below_the_diagonal();
         let count = places.len();
         let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &products.device());
         let input = Tensor::cat(vec![dense, products.select(1, places)], 1);
-        self.top.forward(weights, input, &mut noise)
-    }
-
-    fn activations(&self, _: &Fields) -> usize {
-        let n = self.vectors_of_a_pair();
-        4 * n * self.width + 3 * n * n + self.bottom.activations() + self.top.activations()
+        self.top.forward(weights, input, noise)
     }
 }

@@ -1,17 +1,22 @@
 //! What networks over fields of features share: their inputs, and how they are saved.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_data::parts::{Parts, PartsError};
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::pairs::{PairModel, fit_on_likes};
+use super::tower::Tower;
 use crate::examples::PairNetwork;
-use crate::fields::Fields;
+use crate::fields::{Fields, Side};
 use crate::method::FitRequest;
 use crate::training::layout::{Initial, Layout, TableId};
 use crate::training::network::{Noise, Weights};
 use crate::training::rows::LookUp;
+use crate::training::saved::{self, Parameters};
 use crate::{Fitted, NeuralFitError, NeuralModel};
 
 /// Standard deviation of the first numbers of the features' vectors.
@@ -28,6 +33,18 @@ pub(super) trait FieldNetwork: Send + Sync + Sized + 'static {
     /// What it looks up, a list for each of its tables in their order.
     fn look_up(&self, fields: &Fields, pairs: &[(u32, u32)]) -> Vec<LookUp>;
 
+    /// What it looks up of one half of a pair, a list for each of its tables in their order; of a table that needs both halves
+    /// an empty one.
+    fn look_up_half(&self, half: &Side, rows: &[u32]) -> Vec<LookUp>;
+
+    /// The scores of some users for some items, as [`PairNetwork::grid`].
+    fn grid(&self, users: &Half, items: &Half) -> Vec<f32>;
+
+    /// What is added to a score for what a half alone does not tell; nothing by default.
+    fn of_pair(&self, _fields: &Fields, _pair: (u32, u32), _tables: &[Arc<Vec<f32>>]) -> f32 {
+        0.0
+    }
+
     /// # Shapes
     /// - `numbers`: `[pairs, numbers]`, `None` where there are none
     /// - returns: `[pairs, 1]`
@@ -35,6 +52,56 @@ pub(super) trait FieldNetwork: Send + Sync + Sized + 'static {
 
     /// Floats that one pair leaves behind for the backward pass, about.
     fn activations(&self, fields: &Fields) -> usize;
+}
+
+/// Users, or items, as a network sees them.
+pub(super) struct Half {
+    /// With the rows that [`FieldNetwork::look_up_half`] names.
+    pub(super) weights: Weights,
+    pub(super) rows: usize,
+    /// Bags of each.
+    pub(super) bags: usize,
+    /// `[rows, numbers]`, `None` where there are none.
+    pub(super) numbers: Option<Tensor<2>>,
+}
+
+impl Half {
+    /// The vectors of each side by side: `[rows, bags × width]`.
+    pub(super) fn side_by_side(&self, vectors: TableId) -> Tensor<2> {
+        let vectors = self.weights.rows(vectors);
+        let width = vectors.dims()[1];
+        vectors.reshape([self.rows, self.bags * width])
+    }
+}
+
+/// What a half adds to the first layer of a tower over [`side_by_side`]: `[rows, outputs of the first layer]`.
+///
+/// `at`: where its vectors and its numbers begin in the tower's input.
+pub(super) fn half_of_tower(tower: &Tower, half: &Half, vectors: TableId, at: (usize, usize)) -> Tensor<2> {
+    let of_vectors = tower.part(&half.weights, half.side_by_side(vectors), at.0);
+    match &half.numbers {
+        Some(numbers) => of_vectors + tower.part(&half.weights, numbers.clone(), at.1),
+        None => of_vectors,
+    }
+}
+
+/// A tower over [`side_by_side`] for all pairs of two halves: the first layer is a sum of what each half adds.
+///
+/// # Shapes
+/// - returns: `[users × items]`
+pub(super) fn grid_of_tower(tower: &Tower, users: &Half, items: &Half, vectors: TableId) -> Vec<f32> {
+    let width = users.weights.rows(vectors).dims()[1];
+    let (of_users, all) = (users.bags * width, (users.bags + items.bags) * width);
+    let numbers = users.numbers.as_ref().map_or(0, |numbers| numbers.dims()[1]);
+    let user_sums = half_of_tower(tower, users, vectors, (0, all));
+    let item_sums = half_of_tower(tower, items, vectors, (of_users, all + numbers));
+    let columns = user_sums.dims()[1];
+    let mut scores = Vec::with_capacity(users.rows * items.rows);
+    for user in 0..users.rows {
+        let sums = item_sums.clone() + user_sums.clone().slice([user..user + 1, 0..columns]);
+        scores.extend(saved::numbers(&tower.above(&users.weights, sums)));
+    }
+    scores
 }
 
 /// A [`FieldNetwork`] and its fields.
@@ -95,6 +162,25 @@ impl<N: FieldNetwork> PairNetwork for Fielded<N> {
 
     fn activations_per_pair(&self) -> usize {
         self.network.activations(&self.fields)
+    }
+
+    fn grid(&self, users: &[u32], items: Range<u32>, parameters: &Parameters, device: &Device) -> Option<Vec<f32>> {
+        let items: Vec<u32> = items.collect();
+        let half = |side: &Side, rows: &[u32]| Half {
+            weights: parameters.weights(&self.layout, &self.network.look_up_half(side, rows), device),
+            rows: rows.len(),
+            bags: side.bags(),
+            numbers: (side.width() > 0)
+                .then(|| Tensor::from_data(TensorData::new(side.numbers_of(rows), [rows.len(), side.width()]), device)),
+        };
+        let (of_users, of_items) = self.fields.halves();
+        let mut scores = self.network.grid(&half(of_users, users), &half(of_items, &items));
+        for (&user, scores) in users.iter().zip(scores.chunks_exact_mut(items.len().max(1))) {
+            for (&item, score) in items.iter().zip(scores) {
+                *score += self.network.of_pair(&self.fields, (user, item), &parameters.tables);
+            }
+        }
+        Some(scores)
     }
 
     fn add_to(&self, parts: Parts) -> Parts {

@@ -161,6 +161,38 @@ fn holds_for_fields<N: FieldNetwork>(kind: &str, sizes: &[(&str, ParamValue)]) {
     assert_eq!(Fields::take_from(&mut saved.clone()), Ok(fields));
 }
 
+/// The scores of a grid against those of its pairs.
+fn grid_is_that_of_pairs<N: FieldNetwork>(kind: &str, sizes: &[(&str, ParamValue)]) {
+    let device = NeuralDevice::Flex.plain();
+    let (recommender, training) = resolved(kind, sizes);
+    let fields = fields(&recommender, &training, N::COUNTS);
+    let network = Fielded::<N>::new(&recommender, fields, device.clone());
+    let layout = network.layout();
+    let mut draws = WeightDraws::new(4);
+    let start: Vec<f32> = (0..layout.len()).map(|_| draws.uniform(0.7)).collect();
+    let parameters = Parameters::from_numbers(layout, &start, &device);
+    let (users, items) = ([2, 0], 1..4);
+    let pairs: Vec<(u32, u32)> = users.iter().flat_map(|&user| items.clone().map(move |item| (user, item))).collect();
+    let (seen, look_ups) = network.look_up(&pairs);
+    let expected = numbers(&network.score(&parameters.weights(layout, &look_ups, &device), &seen, None));
+    let found = network.grid(&users, items, &parameters, &device).unwrap();
+    assert_eq!(found.len(), expected.len(), "{kind}");
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() < 1e-5 * expected.abs().max(1.0), "{kind}: {found} {expected}");
+    }
+    assert!(expected.iter().any(|score| (score - expected[0]).abs() > 0.01), "{kind}: the pairs differ");
+}
+
+#[test]
+fn a_grid_gives_each_pair_what_the_pair_alone_gets() {
+    let width = ("embedding", ParamValue::Integer(3));
+    let hidden = ("hidden", integers(&[6, 4]));
+    grid_is_that_of_pairs::<DeepFm>("deepfm", &[width.clone(), hidden.clone()]);
+    let crosses = ("crosses", ParamValue::Integer(20));
+    grid_is_that_of_pairs::<WideAndDeep>("wide-and-deep", &[width.clone(), hidden.clone(), crosses]);
+    grid_is_that_of_pairs::<Dlrm>("dlrm", &[width, hidden, ("bottom", integers(&[4]))]);
+}
+
 #[test]
 fn the_gradient_of_neumf_is_that_of_finite_differences() {
     let sizes = [

@@ -44,6 +44,33 @@ impl Tower {
         weights.linear(self.last, top)
     }
 
+    /// What some columns of the input, from `from` on, add to the first layer's sums.
+    ///
+    /// # Shapes
+    /// - `x`: `[rows, columns]`
+    /// - returns: `[rows, outputs of the first layer]`
+    pub(super) fn part(&self, weights: &Weights, x: Tensor<2>, from: usize) -> Tensor<2> {
+        let layer = self.first();
+        let columns = x.dims()[1];
+        x.matmul(weights.matrix(layer.weight).slice([from..from + columns, 0..layer.outputs]))
+    }
+
+    /// The answer for an input whose parts were summed; the bias of the first layer is added here.
+    ///
+    /// # Shapes
+    /// - `sums`: `[rows, outputs of the first layer]`
+    /// - returns: `[rows, outputs]`
+    pub(super) fn above(&self, weights: &Weights, sums: Tensor<2>) -> Tensor<2> {
+        let sums = sums + weights.vector(self.first().bias).unsqueeze();
+        let Some((_, above)) = self.hidden.split_first() else { return sums };
+        let top = above.iter().fold(relu(sums), |x, layer| relu(weights.linear(*layer, x)));
+        weights.linear(self.last, top)
+    }
+
+    fn first(&self) -> Linear {
+        self.hidden.first().copied().unwrap_or(self.last)
+    }
+
     /// Floats that one row leaves behind, about.
     pub(super) fn activations(&self) -> usize {
         3 * self.hidden.iter().map(|layer| layer.outputs).sum::<usize>() + self.last.outputs

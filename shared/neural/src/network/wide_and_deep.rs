@@ -1,15 +1,18 @@
 //! Wide and deep: a linear model that learns by heart beside a network that generalises.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::fielded::{FieldNetwork, fit_on_fields, restore, side_by_side, vectors, weights};
+use super::fielded::{FieldNetwork, Half, fit_on_fields, grid_of_tower, restore, side_by_side, vectors, weights};
 use super::tower::Tower;
-use crate::fields::Fields;
+use crate::fields::{Fields, Side};
 use crate::method::Method;
 use crate::training::layout::{Initial, Layout, TableId};
 use crate::training::network::{Noise, Weights};
 use crate::training::rows::LookUp;
+use crate::training::saved::numbers;
 
 pub(crate) const METHOD: Method =
     Method { kind: "wide-and-deep", fit: fit_on_fields::<WideAndDeep>, restore: restore::<WideAndDeep> };
@@ -50,6 +53,24 @@ impl FieldNetwork for WideAndDeep {
     fn look_up(&self, fields: &Fields, pairs: &[(u32, u32)]) -> Vec<LookUp> {
         let crosses = fields.look_up_crosses(pairs, self.buckets);
         vec![fields.look_up(pairs), fields.look_up_all(pairs), crosses]
+    }
+
+    fn look_up_half(&self, half: &Side, rows: &[u32]) -> Vec<LookUp> {
+        vec![half.look_up(rows), half.look_up_all(rows), LookUp::bags()]
+    }
+
+    fn grid(&self, users: &Half, items: &Half) -> Vec<f32> {
+        let of_half = |half: &Half| numbers(&half.weights.rows(self.weights));
+        let (of_users, of_items) = (of_half(users), of_half(items));
+        let mut scores = grid_of_tower(&self.tower, users, items, self.vectors);
+        for (scores, of_user) in scores.chunks_exact_mut(items.rows.max(1)).zip(of_users) {
+            scores.iter_mut().zip(&of_items).for_each(|(score, of_item)| *score += of_user + of_item);
+        }
+        scores
+    }
+
+    fn of_pair(&self, fields: &Fields, pair: (u32, u32), tables: &[Arc<Vec<f32>>]) -> f32 {
+        fields.sum_of_crosses(pair, self.buckets, &tables[self.crosses.0])
     }
 
     fn score(&self, weights: &Weights, numbers: Option<Tensor<2>>, mut noise: Option<&mut Noise>) -> Tensor<2> {

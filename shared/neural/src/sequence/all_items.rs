@@ -4,6 +4,11 @@
 //! 36 MB each time, in memory that the system hands out anew for each. Here the scores of some questions stay in the cache
 //! while they become shares, then slopes, and are multiplied back.
 
+#![allow(
+    clippy::inline_always,
+    reason = "a vector loop must be compiled inside the function that chose the instruction set"
+)]
+
 use std::sync::Mutex;
 
 use pulp::{Arch, Simd, WithSimd};
@@ -142,7 +147,9 @@ impl WithSimd for Slopes<'_> {
         }
         let total: f32 = sums.iter().sum();
         let scale = per_question / total;
-        scores.iter_mut().for_each(|share| *share *= scale);
+        for share in scores.iter_mut() {
+            *share *= scale;
+        }
         scores[wanted] -= per_question;
         f64::from(total).ln() - f64::from(of_wanted)
     }

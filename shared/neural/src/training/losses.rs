@@ -9,6 +9,7 @@ use recspeed_types::spec::Loss;
 
 /// What the scores of a batch should have been.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each batch")]
 pub(crate) enum Targets {
     /// Numbers that the scores should equal, `[rows, 1]`. Losses: `mse`, `mae`.
     Numbers(Tensor<2>),
