@@ -19,6 +19,7 @@ from pathlib import Path
 
 import document
 import machines
+import sequences
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "target" / "release"
@@ -267,6 +268,7 @@ def sections(csv):
         yield from classical(movielens, beauty, csv)
         yield "Exact and fast mode: MovieLens-100K", lambda: spread(movielens)
         yield from machines.comparisons(compare, ours, PYTHON, Path(DATA), csv)
+        yield from sequences.comparisons(compare, ours, PYTHON, Path(DATA))
     else:
         print("bench: the sections on real data keep what they have: set RECSPEED_DATA", file=sys.stderr)
     yield "Cost against size", lambda: growth(csv)
