@@ -32,6 +32,11 @@ pub fn models(root: &Path) -> PathBuf {
     root.join("models")
 }
 
+/// Where the lab at `root` keeps the values of each user, a file a run.
+pub fn per_user(root: &Path) -> PathBuf {
+    root.join("per-user")
+}
+
 /// The lab's folder, held by this process alone.
 #[derive(Debug)]
 pub struct Home {

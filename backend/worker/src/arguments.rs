@@ -47,6 +47,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) users: Option<PathBuf>,
 
+    /// Values of users that take more than this many bytes, or cannot be written, are a warning and no failure.
+    #[arg(long, value_name = "BYTES", requires = "users")]
+    pub(crate) users_limit: Option<u64>,
+
     /// Number of the first event: more than 0 when an earlier worker of this run has already spoken.
     #[arg(long, default_value_t = 0)]
     pub(crate) first_seq: u64,

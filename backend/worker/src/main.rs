@@ -10,6 +10,7 @@ mod emitter;
 mod host;
 mod keep;
 mod machine;
+mod per_user;
 mod predict;
 mod probe;
 mod recommend;

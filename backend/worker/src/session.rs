@@ -1,20 +1,20 @@
 //! One run from the first event to the exit status.
 
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 
 use recspeed_datasets::{DataHome, LookUp};
-use recspeed_experiment::{Numbering, RunFailure};
+use recspeed_experiment::{Numbering, Outcome, RunFailure};
 use recspeed_types::limits::MAX_SPEC_BYTES;
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunSummary, UserValues};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunSummary};
 
 use crate::arguments::Arguments;
 use crate::checkpoint::Checkpoints;
 use crate::emitter::Emitter;
 use crate::host::{Process, read_resume};
-use crate::{keep, watch};
+use crate::{keep, per_user, watch};
 
 /// Runs the spec; the exit status tells how it ended.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -69,37 +69,30 @@ fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFa
         checkpoints: arguments.checkpoint_dir.as_deref().map(Checkpoints::new),
         resume: read_resume(arguments.resume.as_deref())?,
     };
-    let outcome = recspeed_experiment::run(&arguments.run, &spec, &mut process)?;
-    if let Some(path) = &arguments.users {
-        write_users(path, &outcome.user_values())?;
-    }
-    let Some(dir) = &arguments.model else { return Ok(outcome.summary) };
-    match keep::keep(dir, &arguments.run, &spec, &outcome) {
-        Ok(_) => Ok(outcome.summary),
-        // The result is true without the model; whoever wanted it must know.
-        Err(error) => {
-            let message = format!("the model could not be kept: {error}");
-            emitter.emit(EventKind::Warning { message: message.clone() });
-            let mut summary = outcome.summary;
-            summary.warnings.push(message);
-            Ok(summary)
-        }
-    }
-}
-
-fn write_users(path: &Path, values: &UserValues) -> Result<(), RunFailure> {
-    let write = || -> std::io::Result<()> {
-        let mut file = BufWriter::new(std::fs::File::create(path)?);
-        serde_json::to_writer(&mut file, values)?;
-        file.flush()
+    let mut outcome = recspeed_experiment::run(&arguments.run, &spec, &mut process)?;
+    // The result is true without what is kept beside it; whoever wanted that must know.
+    let warn = |outcome: &mut Outcome, message: String| {
+        emitter.emit(EventKind::Warning { message: message.clone() });
+        outcome.summary.warnings.push(message);
     };
-    write().map_err(|error| {
-        let place = path.display();
-        RunFailure::new(
-            FailureCode::Internal,
-            format!("The values of the users cannot be written to {place} ({error}); make room or name another file."),
-        )
-    })
+    if let Some(path) = &arguments.users
+        && let Err(error) = per_user::write(path, &outcome.user_values(), arguments.users_limit)
+    {
+        if arguments.users_limit.is_none() {
+            let place = path.display();
+            let cause = format!(
+                "The values of the users cannot be written to {place} ({error}); make room or name another file."
+            );
+            return Err(RunFailure::new(FailureCode::Internal, cause));
+        }
+        warn(&mut outcome, format!("the values of the users could not be kept: {error}"));
+    }
+    if let Some(dir) = &arguments.model
+        && let Err(error) = keep::keep(dir, &arguments.run, &spec, &outcome)
+    {
+        warn(&mut outcome, format!("the model could not be kept: {error}"));
+    }
+    Ok(outcome.summary)
 }
 
 fn read_spec(arguments: &Arguments) -> Result<ExperimentSpec, RunFailure> {

@@ -1,5 +1,7 @@
 //! `/api/comparison`: stored runs side by side, and every method tested against the first.
 
+use std::path::Path;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,6 +14,7 @@ use utoipa_axum::routes;
 use super::query::Query;
 use super::{ApiError, AppState};
 use crate::comparison::{Collector, FinishedRun, Method, Tested, against_first, compare, methods};
+use crate::home;
 
 /// Events read at a time.
 const EVENTS: u32 = 5_000;
@@ -71,24 +74,20 @@ async fn side_by_side(State(app): State<AppState>, query: Query) -> Result<Json<
 async fn tests(State(app): State<AppState>, query: Query) -> Result<Json<RunTests>, ApiError> {
     let (methods, _) = asked(&app, &query).await?;
     let described = compare(&methods);
-    let mut tested = Vec::new();
-    for (method, compared) in methods.iter().zip(described.methods) {
-        let mut values = Some(Vec::new());
-        for run in method {
-            let of_run = user_values(&app, run.id());
-            values = values.zip(of_run).map(|(mut values, of_run)| {
-                values.push(of_run);
-                values
-            });
-        }
-        tested.push(Tested { name: compared.method.name, same_rows: compared.same_rows, values });
-    }
+    // A turn is also a bound on what all callers together hold of their runs' values.
     let _turn = app.tests.clone().try_acquire_owned().map_err(|_| {
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Other tests are being made right now.")
             .remedy("Try again in a moment.")
     })?;
     let procedure = Procedure::default();
-    let told = tokio::task::spawn_blocking(move || against_first(tested, procedure));
+    let folder = home::per_user(app.data.root());
+    let told = tokio::task::spawn_blocking(move || {
+        let tested = methods.iter().zip(described.methods).map(|(method, compared)| {
+            let values = method.iter().map(|run| user_values(&folder, run.id())).collect();
+            Tested { name: compared.method.name, same_rows: compared.same_rows, values }
+        });
+        against_first(tested.collect(), procedure)
+    });
     let told = told.await.map_err(|error| ApiError::internal(&error))?;
     let nothing = |why: String| RunTests { tests: Vec::new(), procedure, untested: vec![why] };
     Ok(Json(told.unwrap_or_else(|why| nothing(why.to_string()))))
@@ -133,7 +132,7 @@ async fn asked(app: &AppState, query: &Query) -> Result<(Vec<Method>, Vec<LeftOu
     Ok((methods(finished), left_out))
 }
 
-/// The values of each user of a run, where the server keeps them.
-fn user_values(_app: &AppState, _run: &RunId) -> Option<UserValues> {
-    None
+/// The values of each user of a run, where the server keeps them in `folder`.
+fn user_values(folder: &Path, run: &RunId) -> Option<UserValues> {
+    serde_json::from_slice(&std::fs::read(folder.join(format!("{run}.json"))).ok()?).ok()
 }

@@ -7,6 +7,7 @@ mod health;
 mod lab;
 mod models;
 mod openapi;
+mod per_user;
 mod query;
 mod reports;
 mod runs;
@@ -81,6 +82,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(comparison::router())
         .merge(models::router())
         .merge(reports::router())
+        .merge(per_user::router())
         .merge(specs::router())
         .merge(stream::router())
         .merge(openapi::router())

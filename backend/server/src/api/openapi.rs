@@ -4,12 +4,12 @@ use std::sync::OnceLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use recspeed_types::ExperimentSpec;
 use recspeed_types::api::{
     ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, StreamMessage, UploadRecord,
 };
 use recspeed_types::comparison::{RunComparison, RunTests};
 use recspeed_types::recommend::{ModelInfo, RecommendRequest, Recommendations};
+use recspeed_types::{ExperimentSpec, UserValues};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -100,4 +100,5 @@ fn describe(types: &mut SchemaGenerator) {
     types.subschema_for::<RunTests>();
     types.subschema_for::<StreamMessage>();
     types.subschema_for::<UploadRecord>();
+    types.subschema_for::<UserValues>();
 }

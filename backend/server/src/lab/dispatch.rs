@@ -148,6 +148,7 @@ impl Dispatcher {
             tracing::info!(%run, ?outcome, "a worker left");
             sweep::after(&options.runs.join(run.as_str()), &outcome).await;
             sweep::models(&options.launch, &run, &outcome).await;
+            sweep::per_user(&options.launch, &outcome).await;
             // Nobody hears this when the server is ending.
             let _ = ended.send((run, outcome));
         });
@@ -251,6 +252,8 @@ impl Dispatcher {
                 _ => {}
             }
         }
+        // A run that did not finish has none.
+        let _ = tokio::fs::remove_file(self.options.launch.per_user(&run)).await;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use recspeed_types::RunId;
 
 use crate::answers::make_room;
+use crate::home;
 use crate::launch::{LaunchOptions, Outcome};
 
 /// The folder's own checkpoints go when the run has finished: nothing goes on from them.
@@ -28,6 +29,36 @@ pub(super) async fn models(options: &LaunchOptions, run: &RunId, outcome: &Outco
         let (folder, space, run) = (options.models(), options.model_space, run.clone());
         // A panic in there would only mean that old models stay.
         let _ = tokio::task::spawn_blocking(move || make_room(&folder, space, &run)).await;
+    }
+}
+
+/// Bytes that the values of each user of all runs may take together.
+const PER_USER_SPACE: u64 = 1 << 30;
+
+/// The oldest values of users go when all together need more than their room.
+pub(super) async fn per_user(options: &LaunchOptions, outcome: &Outcome) {
+    if matches!(outcome, Outcome::Over { finished_after_s: Some(_) }) {
+        let folder = home::per_user(&options.data_home);
+        // A panic in there would only mean that old values stay.
+        let _ = tokio::task::spawn_blocking(move || keep_newest(&folder, PER_USER_SPACE)).await;
+    }
+}
+
+/// Removes the oldest files of a folder until the others take no more than `allowed` bytes.
+fn keep_newest(folder: &Path, allowed: u64) {
+    let facts = |file: fs::DirEntry| {
+        let metadata = file.metadata().ok()?;
+        Some((metadata.modified().ok()?, metadata.len(), file.path()))
+    };
+    let mut kept: Vec<_> = children(folder).filter_map(facts).collect();
+    kept.sort_unstable();
+    let mut held: u64 = kept.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, bytes, path) in kept {
+        if held <= allowed {
+            break;
+        }
+        held -= bytes;
+        remove(&path);
     }
 }
 
@@ -67,6 +98,26 @@ fn remove(path: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_oldest_values_of_users_go_first() {
+        let folder = tempfile::tempdir().unwrap();
+        for (age, name) in [(30, "a.json"), (10, "c.json"), (20, "b.json")] {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            file.set_len(100).unwrap();
+            file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(age)).unwrap();
+        }
+        let names = || {
+            let mut names: Vec<_> = children(folder.path()).map(|file| file.file_name()).collect();
+            names.sort_unstable();
+            names
+        };
+        keep_newest(folder.path(), 250);
+        assert_eq!(names(), ["b.json", "c.json"]);
+        keep_newest(folder.path(), 200);
+        assert_eq!(names().len(), 2);
+        keep_newest(&folder.path().join("nowhere"), 0);
+    }
 
     #[test]
     fn only_what_nothing_needs_is_removed() {

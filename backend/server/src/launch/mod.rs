@@ -15,6 +15,8 @@ mod verdict;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use recspeed_types::RunId;
+
 use crate::home;
 
 pub use probe::{ProbeError, probe};
@@ -23,6 +25,9 @@ pub(crate) use resume::hex;
 pub use resume::{Resume, find_checkpoint};
 pub use supervise::{Assignment, Outcome, Stop, supervise};
 pub(crate) use supervise::{give_up, write_end};
+
+/// Bytes that the values of each user of one run may take: about 200,000 users with three metrics. A run with more has none.
+const PER_USER_BYTES: u64 = 16 << 20;
 
 /// How workers are started.
 #[derive(Debug, Clone)]
@@ -45,6 +50,11 @@ impl LaunchOptions {
     /// Where trained models are kept, a folder a run.
     pub fn models(&self) -> PathBuf {
         home::models(&self.data_home)
+    }
+
+    /// Where the values of each user of a run are kept.
+    pub fn per_user(&self, run: &RunId) -> PathBuf {
+        home::per_user(&self.data_home).join(format!("{run}.json"))
     }
 }
 

@@ -15,7 +15,7 @@ use super::lines::Lines;
 use super::story::Story;
 use super::tail::Tail;
 use super::verdict::{self, End};
-use super::{LaunchOptions, Resume, process};
+use super::{LaunchOptions, PER_USER_BYTES, Resume, process};
 use crate::clock::now_ms;
 use crate::store::{self, Ending, RunTail, Store, StoreError};
 
@@ -239,6 +239,10 @@ fn arguments(options: &LaunchOptions, assignment: &Assignment) -> Vec<String> {
         options.data_home.display().to_string(),
         "--checkpoint-dir".to_owned(),
         assignment.folder.display().to_string(),
+        "--users".to_owned(),
+        options.per_user(&assignment.run).display().to_string(),
+        "--users-limit".to_owned(),
+        PER_USER_BYTES.to_string(),
     ];
     if options.model_space > 0 {
         arguments.extend(["--model".to_owned(), options.models().join(assignment.run.as_str()).display().to_string()]);

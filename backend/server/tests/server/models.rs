@@ -85,6 +85,36 @@ async fn whoever_has_a_runs_link_may_ask_its_model() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_keeps_the_value_of_each_user_until_it_is_deleted() {
+    let bench = real().await;
+    let id = finished(&bench, "popularity").await;
+    let address = format!("/api/runs/{id}/per-user");
+    let (status, values) = bench.guest(&address).await;
+    assert_eq!(status, StatusCode::OK, "{values}");
+    let values: recspeed_types::UserValues = serde_json::from_value(values).unwrap();
+    let of_each = &values.columns["ndcg@5"];
+    assert_eq!(of_each.len(), values.users.len());
+    let known: Vec<f64> = of_each.iter().flatten().copied().collect();
+    assert_eq!(known.len(), 5, "users that were evaluated");
+    let (_, record) = bench.guest(&format!("/api/runs/{id}")).await;
+    let told = record["summary"]["metrics"]["ndcg@5"].as_f64().unwrap();
+    assert!((known.iter().sum::<f64>() / 5.0 - told).abs() < 1e-12, "{told} is not the mean of {known:?}");
+    let other = finished(&bench, "item-knn").await;
+    let (status, tests) = bench.guest(&format!("/api/comparison/tests?runs={id},{other}")).await;
+    let without = tests["untested"].to_string();
+    assert_eq!((status, without.contains("keeps no values")), (StatusCode::OK, false), "{tests}");
+    let file = bench.home.path().join("per-user").join(format!("{id}.json"));
+    assert!(file.is_file());
+    std::fs::rename(&file, file.with_extension("away")).unwrap();
+    let (status, failure) = bench.guest(&address).await;
+    assert_eq!((status, failure["code"].as_str()), (StatusCode::NOT_FOUND, Some("no-user-values")), "{failure}");
+    std::fs::rename(file.with_extension("away"), &file).unwrap();
+    assert_eq!(bench.owner(Method::DELETE, &format!("/api/runs/{id}"), None).await.0, StatusCode::NO_CONTENT);
+    assert!(!file.exists());
+    assert_eq!(bench.guest(&address).await.1["code"], "no-run");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_method_without_fold_in_says_what_to_use_for_new_people() {
     let bench = real().await;
     let id = finished(&bench, "global-mean").await;

@@ -65,6 +65,7 @@ fn every_address_of_the_contract_is_described_with_its_failures() {
         ("/api/runs/{id}/retry", &["post"]),
         ("/api/runs/{id}/model", &["get"]),
         ("/api/runs/{id}/recommendations", &["get", "post"]),
+        ("/api/runs/{id}/per-user", &["get"]),
         ("/api/specs/check", &["post"]),
         ("/api/stream", &["get"]),
         ("/api/datasets", &["get", "post"]),
@@ -80,7 +81,7 @@ fn every_address_of_the_contract_is_described_with_its_failures() {
         }
     }
     let described: usize = document["paths"].as_object().unwrap().values().map(|p| p.as_object().unwrap().len()).sum();
-    assert_eq!(described, 21, "an address is described that the contract does not have: add it above");
+    assert_eq!(described, 22, "an address is described that the contract does not have: add it above");
 }
 
 #[tokio::test]

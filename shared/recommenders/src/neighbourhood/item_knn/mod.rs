@@ -1,5 +1,6 @@
 //! Item neighbours.
 
+mod nearest;
 mod similarity;
 mod weights;
 
@@ -13,10 +14,10 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::fit::Method;
 use crate::item_to_item::{ItemToItem, Weighting};
-use crate::ranking::{Best, Scored};
 use crate::{FitError, TrainSet};
+use nearest::Nearest;
 use similarity::{Correlation, Cosine, Jaccard, Product, Similarity};
-use weights::Weights;
+use weights::{Baskets, Weights};
 
 pub(super) const METHOD: Method = Method {
     kind: "item-knn",
@@ -31,7 +32,8 @@ const GROUP_ADDITIONS: u64 = 30_000_000;
 #[derive(Default)]
 struct Neighbours {
     lengths: Vec<usize>,
-    entries: Vec<Scored>,
+    items: Vec<u32>,
+    similarities: Vec<f32>,
 }
 
 /// Scores a candidate by `Σ_j w_uj · sim(candidate, j)` over the user's own items `j` among the candidate's neighbours, with
@@ -94,7 +96,9 @@ fn search<S: Similarity>(
     kept: usize,
     observer: &mut dyn FitObserver,
 ) -> Result<Csr, FitError> {
-    let search = Search { weights, similarity, tie_ranks: data.interactions.items.tie_ranks() };
+    let tie_ranks = data.interactions.items.tie_ranks();
+    let item_of = nearest::inverse(&tie_ranks);
+    let search = Search { weights, baskets: Baskets::new(&weights.by_user), similarity, tie_ranks, item_of };
     let n_items = data.n_items();
     let kept = kept.min(n_items.max(1));
     let mut neighbours = Csr { indptr: Vec::with_capacity(n_items + 1), ..Csr::default() };
@@ -125,7 +129,7 @@ fn search<S: Similarity>(
 }
 
 fn append(neighbours: &mut Csr, found: &[Neighbours]) -> Result<(), FitError> {
-    let more: usize = found.iter().map(|piece| piece.entries.len()).sum();
+    let more: usize = found.iter().map(|piece| piece.items.len()).sum();
     if neighbours.indices.try_reserve(more).is_err() || neighbours.values.try_reserve(more).is_err() {
         let bytes = 8 * (neighbours.indices.len() + more) as u64;
         return Err(FitError::OutOfMemory { what: "the neighbours", bytes, remedy: "recommender.neighbours" });
@@ -134,8 +138,8 @@ fn append(neighbours: &mut Csr, found: &[Neighbours]) -> Result<(), FitError> {
         for length in &piece.lengths {
             neighbours.indptr.push(neighbours.indptr.last().copied().unwrap_or(0) + length);
         }
-        neighbours.indices.extend(piece.entries.iter().map(|scored| scored.item));
-        neighbours.values.extend(piece.entries.iter().map(|scored| scored.score));
+        neighbours.indices.extend_from_slice(&piece.items);
+        neighbours.values.extend_from_slice(&piece.similarities);
     }
     Ok(())
 }
@@ -143,51 +147,47 @@ fn append(neighbours: &mut Csr, found: &[Neighbours]) -> Result<(), FitError> {
 /// What finding neighbours reads.
 struct Search<'a, S> {
     weights: &'a Weights<'a>,
+    baskets: Baskets,
     similarity: S,
     tie_ranks: Vec<u32>,
+    /// The inverse of `tie_ranks`.
+    item_of: Vec<u32>,
 }
 
-/// What finding neighbours writes, once a thread: a sum for each item, and which sums belong to the current item.
+/// What finding neighbours writes, once a thread: for each item a sum, beside the item whose search it belongs to.
 struct Scratch<T> {
-    sums: Vec<T>,
-    touched_for: Vec<u32>,
+    sums: Vec<(u32, T)>,
     touched: Vec<u32>,
-    best: Best,
+    nearest: Nearest,
 }
 
 impl<T: Copy + Default> Scratch<T> {
     fn new(n_items: usize, kept: usize) -> Self {
-        Self {
-            sums: vec![T::default(); n_items],
-            touched_for: vec![u32::MAX; n_items],
-            touched: Vec::new(),
-            best: Best::new(kept),
-        }
+        Self { sums: vec![(u32::MAX, T::default()); n_items], touched: Vec::new(), nearest: Nearest::new(kept) }
     }
 }
 
 impl<S: Similarity> Search<'_, S> {
     /// Where a group of items that starts at `start` ends, so that it takes a small part of a second.
     fn group_end(&self, start: usize) -> usize {
-        let Weights { by_user, by_item } = self.weights;
+        let by_item = &self.weights.by_item;
         let (mut end, mut additions) = (start, 0);
         while end < by_item.n_rows() && additions < GROUP_ADDITIONS {
             let users = by_item.row(end).0;
-            additions += 1 + users.iter().map(|&user| by_user.row(user as usize).0.len() as u64).sum::<u64>();
+            additions += 1 + users.iter().map(|&user| self.baskets.of(user).len() as u64).sum::<u64>();
             end += 1;
         }
         end
     }
 
     fn neighbours_of(&self, item: u32, scratch: &mut Scratch<S::Sum>, found: &mut Neighbours) {
-        let Scratch { sums, touched_for, touched, best } = scratch;
+        let Scratch { sums, touched, nearest } = scratch;
         touched.clear();
         let (users, weights) = self.weights.by_item.row(item as usize);
-        for (&user, &weight) in users.iter().zip(weights) {
-            let (others, other_weights) = self.weights.by_user.row(user as usize);
-            for (&other, &other_weight) in others.iter().zip(other_weights) {
-                let sum = &mut sums[other as usize];
-                let mark = &mut touched_for[other as usize];
+        let shared = users.iter().zip(weights).filter(|(user, _)| self.baskets.has_several(**user));
+        for (&user, &weight) in shared {
+            for &(other, other_weight) in self.baskets.of(user) {
+                let (mark, sum) = &mut sums[other as usize];
                 if *mark != item {
                     *mark = item;
                     *sum = S::Sum::default();
@@ -197,13 +197,16 @@ impl<S: Similarity> Search<'_, S> {
             }
         }
         for &other in &*touched {
-            let similarity = self.similarity.of(item, other, sums[other as usize]) as f32;
-            if other != item && similarity > 0.0 && similarity >= best.threshold() {
-                best.offer(similarity, self.tie_ranks[other as usize], other);
+            let similarity = self.similarity.of(item, other, sums[other as usize].1) as f32;
+            if other != item {
+                nearest.offer(similarity, self.tie_ranks[other as usize]);
             }
         }
-        let before = found.entries.len();
-        found.entries.extend(best.take());
-        found.lengths.push(found.entries.len() - before);
+        let before = found.items.len();
+        for (similarity, rank) in nearest.take() {
+            found.items.push(self.item_of[rank as usize]);
+            found.similarities.push(similarity);
+        }
+        found.lengths.push(found.items.len() - before);
     }
 }

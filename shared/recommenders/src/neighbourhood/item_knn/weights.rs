@@ -46,6 +46,36 @@ impl<'a> Cells<'a> {
     }
 }
 
+/// What each user has, laid out for reading it user by user in no order.
+pub(super) struct Baskets {
+    starts: Vec<usize>,
+    /// Items with their weights.
+    entries: Vec<(u32, f32)>,
+    /// Whether a user has more than one item: what somebody has alone, it has in common with nothing.
+    several: Vec<bool>,
+}
+
+impl Baskets {
+    pub(super) fn new(by_user: &Cells<'_>) -> Self {
+        let starts = by_user.shape.indptr.clone();
+        Self {
+            several: starts.windows(2).map(|ends| ends[1] - ends[0] > 1).collect(),
+            entries: by_user.shape.indices.iter().copied().zip(by_user.values.iter().copied()).collect(),
+            starts,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn of(&self, user: u32) -> &[(u32, f32)] {
+        &self.entries[self.starts[user as usize]..self.starts[user as usize + 1]]
+    }
+
+    #[inline(always)]
+    pub(super) fn has_several(&self, user: u32) -> bool {
+        self.several[user as usize]
+    }
+}
+
 impl<'a> Weights<'a> {
     /// What `value` makes of user, item and rating.
     fn of(data: &'a TrainSet<'_>, value: impl Fn(usize, usize, f32) -> f32) -> Self {
