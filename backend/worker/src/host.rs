@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use recspeed_datasets::{DataHome, LoadRequest, LookUp};
 use recspeed_experiment::{Host, LoadedData, ProcessMemory, RunFailure};
+use recspeed_parallel::Crew;
 use recspeed_types::spec::{Dataset, Device, Filters, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver};
@@ -13,6 +15,7 @@ use recspeed_types::{EventKind, FailureCode, FitObserver};
 use crate::checkpoint::Checkpoints;
 use crate::emitter::Emitter;
 use crate::machine;
+use crate::threads::Threads;
 
 /// The worker process.
 pub(crate) struct Process {
@@ -99,6 +102,22 @@ impl Host for Process {
                 "engine.device is `browser`, which is a tab of the page; this worker offers `flex`: set engine.device to it.",
             )),
         }
+    }
+
+    fn crew(&mut self, timeout_s: u32) -> Box<dyn Crew> {
+        let (clock, emitter) = (self.emitter.clone(), self.emitter.clone());
+        Box::new(Threads {
+            timeout: Duration::from_secs(u64::from(timeout_s)),
+            clock: Arc::new(move || clock.now_us()),
+            abandon: Box::new(move |failure| {
+                let cause = format!("A rank of the training failed, and not all others could be ended: {failure}.");
+                let failure = RunFailure::new(FailureCode::Worker, cause);
+                let status = failure.code.exit_status();
+                eprintln!("recspeed-worker: {failure}");
+                emitter.emit(failure.into_event());
+                std::process::exit(i32::from(status));
+            }),
+        })
     }
 
     fn now_us(&self) -> u64 {

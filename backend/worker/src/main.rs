@@ -15,6 +15,7 @@ mod predict;
 mod probe;
 mod recommend;
 mod session;
+mod threads;
 mod watch;
 
 use std::process::ExitCode;

@@ -277,3 +277,28 @@ fn probe_lists_what_this_build_can_do() {
     assert_eq!(probe.devices[0].device, "flex");
     assert!(probe.recommenders.iter().any(|kind| kind == "mlp"));
 }
+
+#[test]
+fn ranks_as_threads_end_with_the_result_of_one_device() {
+    let spec = |strategy: &str| {
+        toml(&format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 2000\n[recommender]\nkind = \
+             \"densenet\"\nlayers = 8\ngrowth = 4\ndropout = 0.1\n[training]\nepochs = 2\n[strategy]\n{strategy}\n[evaluation]\nmetrics = \
+             [\"accuracy\", \"auc\"]\n"
+        ))
+    };
+    let alone = run(&[], &spec("kind = \"single\"")).metric("auc");
+    for strategy in
+        ["kind = \"pipeline\"\nschedule = \"zb-h1\"", "kind = \"hybrid\"\nranks = 4\nstage = 3\nrecompute = \"always\""]
+    {
+        let ended = run(&[], &spec(strategy));
+        let auc = ended.metric("auc");
+        assert!((auc - alone).abs() < 2e-4, "{strategy}: {auc} against {alone}");
+        assert_eq!(run(&[], &spec(strategy)).metric("auc").to_bits(), auc.to_bits(), "threads change no bit");
+        let span = |of: u32| {
+            let is = |event: &RunEvent| matches!(&event.kind, EventKind::Span { rank, name, .. } if *rank == of && name == "F0");
+            ended.events.iter().any(is)
+        };
+        assert!(span(0) && span(1), "each rank tells what it did");
+    }
+}

@@ -1,11 +1,12 @@
 //! From a recommender's name to a recommender that has learnt.
 
-use recspeed_neural::NeuralFitError;
+use recspeed_neural::{NeuralFitError, Seat, fit_ranked};
+use recspeed_parallel::{AnyTransport, CommError, Communicator, Crew, FirstTask, RankFailure, Task};
 use recspeed_recommenders::{FitError, FitRequest, TrainSet};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{ResolvedSpec, Strategy};
 use recspeed_types::summary::TrainingInfo;
-use recspeed_types::{EventKind, FailureCode, FitObserver};
+use recspeed_types::{EventKind, FailureCode, FitObserver, Unobserved};
 
 use crate::model::{Model, NeuralRecommender};
 use crate::run::Prepared;
@@ -37,6 +38,7 @@ fn fit_network(
     data: &Prepared,
     host: &mut dyn Host,
 ) -> Result<Fitted, RunFailure> {
+    let crew = (!spec.strategy.is_single()).then(|| host.crew(spec.strategy.timeout));
     let mut watch = LossWatch { host, last: None };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
     let request = recspeed_neural::FitRequest {
@@ -50,13 +52,64 @@ fn fit_network(
         seed: spec.seed,
         device: recspeed_neural::NeuralDevice::default(),
     };
-    let fitted = recspeed_neural::fit(&request, &mut watch).map_err(neural_failure)?;
+    let fitted = match crew {
+        None => recspeed_neural::fit(&request, &mut watch).map_err(neural_failure)?,
+        Some(crew) => fit_divided(&request, &spec.strategy, crew.as_ref(), &mut watch)?,
+    };
     let network = NeuralRecommender {
         model: fitted.model,
         n_users: data.interactions.n_users(),
         n_items: data.interactions.n_items(),
     };
     Ok(Fitted { model: Model::Network(network), training: Some(fitted.info) })
+}
+
+/// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
+fn fit_divided(
+    request: &recspeed_neural::FitRequest<'_>,
+    strategy: &Strategy,
+    crew: &dyn Crew,
+    observer: &mut dyn FitObserver,
+) -> Result<recspeed_neural::Fitted, RunFailure> {
+    let mut ended = None;
+    let heard = &mut ended;
+    let first: FirstTask<'_> = Box::new(move |communicator| {
+        Box::pin(async move {
+            let result = fit_ranked(request, Seat { communicator, strategy }, observer).await;
+            let told = result.as_ref().map(|_| ()).map_err(|error| rank_failure(0, error));
+            *heard = Some(result);
+            told
+        })
+    });
+    let others = |communicator: Communicator<AnyTransport>| -> Task<'_> {
+        let rank = communicator.rank();
+        Box::pin(async move {
+            let seat = Seat { communicator, strategy };
+            fit_ranked(request, seat, &mut Unobserved).await.map(|_| ()).map_err(|error| rank_failure(rank, &error))
+        })
+    };
+    let all = crew.run(strategy.ranks as usize, first, &others);
+    match (ended, all) {
+        (Some(Ok(fitted)), Ok(())) => Ok(fitted),
+        // What the first rank says of itself is more exact than what can be told of it.
+        (Some(Err(error)), Err(failure)) if failure.rank == 0 || failure.follows => Err(neural_failure(error)),
+        (_, Err(failure)) => Err(RunFailure::new(FailureCode::Worker, sentence(&failure.to_string()))),
+        (ended, Ok(())) => {
+            let error = ended.and_then(Result::err).map_or_else(String::new, |error| error.to_string());
+            Err(RunFailure::new(FailureCode::Internal, "The first rank ended without a model.").with_detail(error))
+        }
+    }
+}
+
+fn rank_failure(rank: usize, error: &NeuralFitError) -> RankFailure {
+    // Numbers that are not finite, and a stop, come to all ranks at once: the first one tells.
+    let follows =
+        matches!(error, NeuralFitError::Ranks(CommError::PeerEnded { .. })) || (rank > 0 && same_on_all(error));
+    RankFailure { rank, cause: error.to_string(), follows }
+}
+
+const fn same_on_all(error: &NeuralFitError) -> bool {
+    !matches!(error, NeuralFitError::Ranks(_))
 }
 
 fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {

@@ -1,6 +1,7 @@
 //! What an experiment needs from the machine it runs on.
 
 use recspeed_data::{Attributes, Interactions, ReadReport};
+use recspeed_parallel::{Crew, LocalCrew};
 use recspeed_types::FitObserver;
 use recspeed_types::spec::{Dataset, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
@@ -20,6 +21,13 @@ pub trait Host: FitObserver {
     /// # Errors
     /// A failure with code `invalid-spec` that names what this host offers instead.
     fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure>;
+
+    /// Where the ranks of a divided training live, each of which waits so many seconds for another one. Unless the host has
+    /// something better, they take turns on this thread.
+    fn crew(&mut self, timeout_s: u32) -> Box<dyn Crew> {
+        let _ = timeout_s;
+        Box::new(LocalCrew)
+    }
 
     /// Microseconds since the run started.
     fn now_us(&self) -> u64;

@@ -1,88 +1,13 @@
 //! The course of a run on a host without files: what is told, in which order, and what the result says.
 
+mod desk;
+
 use std::collections::BTreeMap;
 
-use recspeed_data::{ReadLimits, ReadReport, generate, read_ratings};
-use recspeed_experiment::{Host, LoadedData, ProcessMemory, RunFailure, run};
 use recspeed_types::event::Phase;
-use recspeed_types::spec::{DataFormat, Dataset, ResolvedSpec, Source};
-use recspeed_types::summary::EngineInfo;
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId, RunSummary};
+use recspeed_types::{EventKind, FailureCode, RunSummary};
 
-/// A host whose data set is a text, whose clock is a counter, and which stops after some looks at it.
-struct Desk {
-    csv: Option<String>,
-    events: Vec<EventKind>,
-    looks_until_stop: Option<u32>,
-}
-
-impl FitObserver for Desk {
-    fn event(&mut self, event: EventKind) {
-        self.events.push(event);
-    }
-    fn stop_requested(&mut self) -> bool {
-        match &mut self.looks_until_stop {
-            Some(0) => true,
-            Some(looks) => {
-                *looks -= 1;
-                false
-            }
-            None => false,
-        }
-    }
-    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
-    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
-        None
-    }
-}
-
-impl Host for Desk {
-    fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure> {
-        let (interactions, item_attributes, report) = match (&self.csv, &dataset.source) {
-            (Some(text), _) => {
-                let read = read_ratings(DataFormat::AmazonCsv, text.as_bytes(), ReadLimits::default())
-                    .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
-                (read.interactions, None, read.report)
-            }
-            (None, Source::Builtin { entry }) => {
-                let made = generate(entry, seed);
-                (made.interactions, Some(made.item_attributes), ReadReport::default())
-            }
-            (None, _) => return Err(RunFailure::new(FailureCode::Data, "this desk has no files")),
-        };
-        Ok(LoadedData {
-            interactions,
-            item_attributes,
-            user_attributes: None,
-            report,
-            name: "desk".into(),
-            sha256: String::new(),
-            synthetic: true,
-        })
-    }
-    fn engine(&self, _: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
-        Ok(EngineInfo {
-            kind: "burn".into(),
-            device: "flex".into(),
-            versions: BTreeMap::new(),
-            host: "desk".into(),
-            threads: 1,
-        })
-    }
-    fn now_us(&self) -> u64 {
-        self.events.len() as u64
-    }
-    fn memory(&self) -> ProcessMemory {
-        ProcessMemory { now: 1, peak: 2 }
-    }
-}
-
-fn attempt(csv: Option<&str>, spec: &str, stop: Option<u32>) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
-    let spec = ExperimentSpec::from_toml(spec).expect("the test's spec parses");
-    let mut desk = Desk { csv: csv.map(str::to_owned), events: Vec::new(), looks_until_stop: stop };
-    let result = run(&RunId::new("desk").unwrap(), &spec, &mut desk).map(|outcome| outcome.summary);
-    (result, desk.events)
-}
+use desk::attempt;
 
 const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
 

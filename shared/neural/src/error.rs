@@ -1,5 +1,8 @@
 //! Why a network was not trained.
 
+use recspeed_parallel::CommError;
+use recspeed_parallel::training::TrainError;
+use recspeed_plan::PlanError;
 use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Need;
 
@@ -131,12 +134,33 @@ pub enum NeuralFitError {
         /// Steps taken.
         step: u64,
     },
+    /// The work cannot be divided so.
+    #[error("the training cannot be divided so: {0}")]
+    Strategy(String),
+    /// Ranks could not go on together.
+    #[error("a rank of the training failed: {0}")]
+    Ranks(#[from] CommError),
     /// A checkpoint that does not continue this training.
     #[error("the checkpoint cannot be used: {reason}; run the experiment from its start")]
     Checkpoint {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl From<PlanError> for NeuralFitError {
+    fn from(error: PlanError) -> Self {
+        Self::Strategy(error.to_string())
+    }
+}
+
+impl From<TrainError> for NeuralFitError {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Comm(error) => Self::Ranks(error),
+            error => Self::Strategy(error.to_string()),
+        }
+    }
 }
 
 /// Four digits, without a row of zeros for huge numbers.
@@ -165,7 +189,9 @@ impl NeuralFitError {
             | Self::NoSequences { .. }
             | Self::NothingElse { .. }
             | Self::AttributeOfNumbers { .. }
-            | Self::NoTrainingRows => FailureCode::InvalidSpec,
+            | Self::NoTrainingRows
+            | Self::Strategy(_) => FailureCode::InvalidSpec,
+            Self::Ranks(_) => FailureCode::Worker,
             Self::RatingNotFinite { .. } => FailureCode::Data,
             Self::TooLarge { .. } => FailureCode::OutOfMemory,
             Self::Diverged { .. } => FailureCode::Diverged,

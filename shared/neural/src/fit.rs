@@ -5,7 +5,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::method::{METHODS, method};
-use crate::{FitRequest, Fitted, NeuralDevice, NeuralFitError, NeuralModel};
+use crate::{FitRequest, Fitted, NeuralDevice, NeuralFitError, NeuralModel, Seat};
 
 /// The kinds of the catalogue that [`fit`] trains.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
@@ -38,6 +38,26 @@ pub fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<F
     };
     request.check()?;
     (method.fit)(request, observer)
+}
+
+/// [`fit`] on one of several ranks, each of which calls it with the same request and its own seat. All of them end with the
+/// whole model; only the observer of the first one hears, checkpoints and stops.
+///
+/// # Errors
+/// As [`fit`]; also where the network is no row of layers, the strategy does not fit it, or another rank has failed.
+pub async fn fit_ranked(
+    request: &FitRequest<'_>,
+    seat: Seat<'_>,
+    observer: &mut dyn FitObserver,
+) -> Result<Fitted, NeuralFitError> {
+    let kind = request.recommender.entry.kind;
+    let Some(fit) = method(kind).and_then(|method| method.fit_ranked) else {
+        let able = METHODS.iter().filter(|method| method.fit_ranked.is_some()).map(|method| method.kind);
+        let able = able.collect::<Vec<_>>().join(", ");
+        return Err(NeuralFitError::Strategy(format!("`{kind}` is no row of layers; those that are: {able}")));
+    };
+    request.check()?;
+    fit(request, seat, observer).await
 }
 
 /// The network that these parts were taken from.

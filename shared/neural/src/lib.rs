@@ -21,14 +21,16 @@ mod random;
 mod rows;
 mod scaling;
 mod sequence;
+mod strategy;
 mod training;
 
 pub use device::NeuralDevice;
 pub use error::NeuralFitError;
-pub use fit::{fit, is_network, kinds, restore};
+pub use fit::{fit, fit_ranked, is_network, kinds, restore};
 pub use method::FitRequest;
 pub use model::{Fitted, NeuralFoldIn, NeuralModel};
 pub use rows::Rows;
+pub use strategy::Seat;
 
 /// Version of Burn, the tensor library that trains the networks.
 pub const BURN_VERSION: &str = "0.22.1";

@@ -1,5 +1,8 @@
 //! From a catalogue entry to a network: one [`Method`] each.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use burn::tensor::Device;
 use recspeed_data::Attributes;
 use recspeed_data::parts::{Parts, PartsError};
@@ -9,7 +12,7 @@ use recspeed_types::spec::{ResolvedRecommender, Training};
 
 use crate::network::{autoencoder, deepfm, densenet, dlrm, mlp, neumf, wide_and_deep};
 use crate::sequence;
-use crate::{Fitted, NeuralDevice, NeuralFitError, NeuralModel, Rows};
+use crate::{Fitted, NeuralDevice, NeuralFitError, NeuralModel, Rows, Seat};
 
 /// Every network, in the catalogue's order.
 pub(crate) const METHODS: &[Method] = &[
@@ -35,7 +38,16 @@ pub(crate) struct Method {
     pub(crate) kind: &'static str,
     pub(crate) fit: fn(&FitRequest<'_>, &mut dyn FitObserver) -> Result<Fitted, NeuralFitError>,
     pub(crate) restore: fn(&ResolvedRecommender, Parts, Device) -> Restored,
+    /// How one of several ranks trains it; `None` where it is no row of layers.
+    pub(crate) fit_ranked: Option<RankedFit>,
 }
+
+/// A rank's training.
+pub(crate) type RankedFit = for<'a> fn(
+    &'a FitRequest<'a>,
+    Seat<'a>,
+    &'a mut dyn FitObserver,
+) -> Pin<Box<dyn Future<Output = Result<Fitted, NeuralFitError>> + 'a>>;
 
 /// What is to be trained.
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use recspeed_parallel::model::StepNoise;
 
 const INITIAL_WEIGHTS: u64 = 0x7765_6967_6874_0000;
 const EPOCH_ORDER: u64 = 0x6f72_6465_0000_0000;
@@ -67,6 +68,11 @@ impl TableDraws {
     pub(crate) fn normal(&mut self, deviation: f32) -> f32 {
         self.0.normal(deviation)
     }
+}
+
+/// The dropout of one step for a network in stages: the numbers of [`NoiseDraws`], each found by its place.
+pub(crate) const fn step_noise(seed: u64, step: u64) -> StepNoise {
+    StepNoise { seed, stream: NOISE ^ step }
 }
 
 /// Draws the dropout and the noise of one step.

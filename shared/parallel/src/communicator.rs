@@ -89,6 +89,14 @@ impl<T: Transport> Communicator<T> {
         }
     }
 
+    /// The same ranks, whatever carries the bytes; for a communicator that has not been used.
+    pub fn any(self) -> Communicator<crate::AnyTransport>
+    where
+        T: 'static,
+    {
+        Communicator::new(crate::AnyTransport::shared(self.transport))
+    }
+
     /// Among some of the ranks, this one included, in this order. Members give a group the same `number`, and other
     /// groups other ones; 0 is the group of all.
     ///

@@ -8,8 +8,10 @@
 //! parameters, gradients and optimizer state the copies divide among them. [`training::Rank`] follows it, whatever
 //! [`model::Model`] it trains. Only those two modules know tensors.
 
+mod any;
 mod collectives;
 mod communicator;
+mod crew;
 mod element;
 mod error;
 pub mod local;
@@ -17,7 +19,9 @@ pub mod model;
 mod record;
 pub mod training;
 
+pub use any::AnyTransport;
 pub use communicator::{Communicator, Tag, Transport};
+pub use crew::{Crew, FirstTask, LocalCrew, RankFailure, Task, at_once};
 pub use element::Element;
 pub use error::{CommError, Waiting};
 pub use record::{Counters, Operation, OperationKind};

@@ -48,6 +48,14 @@ pub const MAX_LINE_BYTES: usize = 64 * 1024;
 pub const MAX_BAD_LINES_SHOWN: usize = 20;
 /// Threads that a run may ask for.
 pub const MAX_THREADS: u32 = 1024;
+/// Ranks that a training may be divided among.
+pub const MAX_RANKS: u32 = 64;
+/// Micro-batches of one replica's share of a batch.
+pub const MAX_MICRO_BATCHES: u32 = 1024;
+/// Stages that one rank may hold.
+pub const MAX_CHUNKS: u32 = 16;
+/// Seconds that a rank may be told to wait for another one.
+pub const MAX_TIMEOUT: u32 = 86_400;
 /// Bytes of an uploaded data file.
 pub const MAX_UPLOAD_BYTES: u64 = 512 * 1024 * 1024;
 /// Bytes of a data file that a browser tab reads by itself.

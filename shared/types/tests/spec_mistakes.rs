@@ -26,7 +26,7 @@ fn an_unknown_field_is_named_with_its_section_and_the_fields_that_exist() {
         ("dataset.file=\"x\"", "dataset.file", "`path`"),
         ("split.ratio=0.1", "split.ratio", "`test_ratio`"),
         ("engine.gpu=true", "engine.gpu", "`device`"),
-        ("strategy.stages=4", "strategy.stages", "`kind`"),
+        ("strategy.gpus=4", "strategy.gpus", "`stages`"),
         ("dataset.columns.usr=\"x\"", "dataset.columns.usr", "`user`"),
         ("evaluation.metric=[]", "evaluation.metric", "`metrics`"),
         ("titel=\"x\"", "titel", "`name`"),

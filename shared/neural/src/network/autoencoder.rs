@@ -19,6 +19,7 @@ use crate::training::{Batch, Course, Lesson};
 use crate::{Fitted, NeuralFitError, NeuralFoldIn, NeuralModel};
 
 pub(crate) const METHOD: Method = Method {
+    fit_ranked: None,
     kind: "autoencoder",
     fit,
     restore: |recommender, parts, device| Ok(Box::new(AutoencoderModel::restore(recommender, parts, device)?)),

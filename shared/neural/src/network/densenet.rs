@@ -1,7 +1,10 @@
 //! The paper's DenseNet: one dense block of fully connected layers, each of which sees what all layers before it put out.
 
+mod stages;
+
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use recspeed_parallel::at_once;
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -14,11 +17,12 @@ use crate::training::judge::{Judge, LikeJudge};
 use crate::training::layout::{Layout, Linear};
 use crate::training::losses::Targets;
 use crate::training::network::{Differentiable, Gradient, Network, Noise, Output, Traced, Weights};
-use crate::{Fitted, NeuralFitError};
+use crate::{Fitted, NeuralFitError, Seat};
 
 pub(crate) const METHOD: Method = Method {
     kind: "densenet",
-    fit,
+    fit: |request, observer| at_once(fit(request, None, observer)),
+    fit_ranked: Some(|request, seat, observer| Box::pin(fit(request, Some(seat), observer))),
     restore: |recommender, mut parts, device| {
         let history = History::take_from(&mut parts)?;
         let network = DenseNet::of(recommender);
@@ -27,7 +31,11 @@ pub(crate) const METHOD: Method = Method {
 };
 
 /// Learns whether a rating is at least the threshold.
-fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitted, NeuralFitError> {
+async fn fit(
+    request: &FitRequest<'_>,
+    seat: Option<Seat<'_>>,
+    observer: &mut dyn FitObserver,
+) -> Result<Fitted, NeuralFitError> {
     let history = History::of(request.train);
     let device = request.device.plain();
     let (training, validation, threshold) = (request.training, request.validation, request.threshold);
@@ -56,7 +64,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitte
             Box::new(DescribedModel::new(network(), history, Answer::Odds, parameters, newest, device.clone()))
         },
     };
-    course.run(observer)
+    course.run_on(seat, observer).await
 }
 
 /// `x_0` is the input, `x_l = dropout(relu(W_l [x_0 … x_{l−1}] + b_l))`, the score is `w [x_0 … x_L] + b`, whose sigmoid is the

@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use recspeed_parallel::at_once;
+use recspeed_parallel::model::{Dense, Layer, Model, Sequential};
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -14,11 +16,13 @@ use crate::training::judge::{ErrorJudge, Judge};
 use crate::training::layout::{Layout, Linear};
 use crate::training::losses::Targets;
 use crate::training::network::{Differentiable, Gradient, Network, Noise, Output, Traced, Weights};
-use crate::{Fitted, NeuralFitError};
+use crate::training::staged::Staged;
+use crate::{Fitted, NeuralFitError, Seat};
 
 pub(crate) const METHOD: Method = Method {
     kind: "mlp",
-    fit,
+    fit: |request, observer| at_once(fit(request, None, observer)),
+    fit_ranked: Some(|request, seat, observer| Box::pin(fit(request, Some(seat), observer))),
     restore: |recommender, mut parts, device| {
         let inputs = InputScaling::take_from(&mut parts)?;
         let answer = Answer::Stars(RatingScale::take_from(&mut parts)?);
@@ -27,7 +31,11 @@ pub(crate) const METHOD: Method = Method {
 };
 
 /// The targets are ratings scaled to `[0, 1]` over the training ratings' range; the network answers in stars.
-fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitted, NeuralFitError> {
+async fn fit(
+    request: &FitRequest<'_>,
+    seat: Option<Seat<'_>>,
+    observer: &mut dyn FitObserver,
+) -> Result<Fitted, NeuralFitError> {
     let scale = RatingScale::of(request.train)?;
     let inputs = InputScaling::of(request.train);
     let device = request.device.plain();
@@ -57,7 +65,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitte
             Box::new(DescribedModel::new(network(), inputs, answer, parameters, newest, device.clone()))
         },
     };
-    course.run(observer)
+    course.run_on(seat, observer).await
 }
 
 impl Describe for InputScaling {
@@ -121,6 +129,17 @@ impl Network for Mlp {
     }
 }
 
+impl Staged for Mlp {
+    fn model(&self) -> Box<dyn Model + '_> {
+        let last = self.layers.len() - 1;
+        let layer = |(depth, layer): (usize, &Linear)| -> Box<dyn Layer> {
+            let (inputs, outputs) = (layer.inputs, layer.outputs);
+            Box::new(if depth < last { Dense::hidden(inputs, outputs, 0.0, 0) } else { Dense::linear(inputs, outputs) })
+        };
+        Box::new(Sequential::new(self.layers.iter().enumerate().map(layer).collect()))
+    }
+}
+
 impl Differentiable for Mlp {
     type Trace = MlpTrace;
 
@@ -163,6 +182,7 @@ mod tests {
     use crate::training::losses;
     use crate::training::network::Taped;
     use crate::training::saved::{Parameters, numbers};
+    use crate::training::staged::equals_itself;
     use burn::tensor::TensorData;
     use proptest::prelude::*;
     use recspeed_types::spec::Loss;
@@ -173,6 +193,13 @@ mod tests {
         // 3·64+64 + 64·64+64 + 64·64+64 + 64+1
         assert_eq!(network.layout.len(), 8641);
         assert_eq!(network.activations_per_row(), 3 + 64 * 3 + 1);
+    }
+
+    #[test]
+    fn the_network_in_stages_is_the_whole_one() {
+        for hidden in [&[1][..], &[5, 3], &[64, 64, 64]] {
+            equals_itself(&Mlp::new(hidden), INPUTS);
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::training::saved::{Parameters, numbers};
 use crate::{Fitted, NeuralFitError};
 
 pub(crate) const METHOD: Method = Method {
+    fit_ranked: None,
     kind: "neumf",
     fit,
     restore: |recommender, parts, device| {

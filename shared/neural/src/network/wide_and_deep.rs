@@ -14,8 +14,12 @@ use crate::training::network::{Noise, Weights};
 use crate::training::rows::LookUp;
 use crate::training::saved::numbers;
 
-pub(crate) const METHOD: Method =
-    Method { kind: "wide-and-deep", fit: fit_on_fields::<WideAndDeep>, restore: restore::<WideAndDeep> };
+pub(crate) const METHOD: Method = Method {
+    fit_ranked: None,
+    kind: "wide-and-deep",
+    fit: fit_on_fields::<WideAndDeep>,
+    restore: restore::<WideAndDeep>,
+};
 
 /// The wide part adds a weight for each feature and one for each cross of a feature of the user with a feature of the item's
 /// attributes; the deep part is a tower over the features' vectors side by side. One score is the sum of both, trained

@@ -30,24 +30,28 @@ const JUDGED: usize = 10_000;
 type Sizes = (usize, usize);
 
 pub(crate) const SASREC: Method = Method {
+    fit_ranked: None,
     kind: "sasrec",
     fit: |request, observer| fit(sasrec(request.recommender, sizes(request))?, request, observer),
     restore: |recommender, parts, device| restore(|sizes| sasrec(recommender, sizes), parts, device),
 };
 
 pub(crate) const GRU4REC: Method = Method {
+    fit_ranked: None,
     kind: "gru4rec",
     fit: |request, observer| fit(gru4rec(request.recommender, sizes(request)), request, observer),
     restore: |recommender, parts, device| restore(|sizes| Ok(gru4rec(recommender, sizes)), parts, device),
 };
 
 pub(crate) const CASER: Method = Method {
+    fit_ranked: None,
     kind: "caser",
     fit: |request, observer| fit(caser(request.recommender, sizes(request)), request, observer),
     restore: |recommender, parts, device| restore(|sizes| Ok(caser(recommender, sizes)), parts, device),
 };
 
 pub(crate) const BERT4REC: Method = Method {
+    fit_ranked: None,
     kind: "bert4rec",
     fit: |request, observer| fit(bert4rec(request.recommender, sizes(request))?, request, observer),
     restore: |recommender, parts, device| restore(|sizes| bert4rec(recommender, sizes), parts, device),

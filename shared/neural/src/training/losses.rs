@@ -3,6 +3,8 @@
 //! The slopes are written out, not taped: they are short, and a loss then needs nothing of the network but its scores.
 //! Tests hold each of them against finite differences of its value.
 
+use std::ops::Range;
+
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use recspeed_types::spec::Loss;
@@ -29,6 +31,20 @@ pub(crate) enum Targets {
     },
     /// Which score of each row shall be above the others, `[rows]`. Loss: `cross-entropy`.
     Place(Vec<u32>),
+}
+
+impl Targets {
+    /// Those of some rows.
+    pub(crate) fn of_rows(&self, rows: Range<usize>) -> Self {
+        let part = |of: &Tensor<2>| of.clone().slice([rows.clone(), 0..of.dims()[1]]);
+        match self {
+            Self::Numbers(numbers) => Self::Numbers(part(numbers)),
+            Self::Odds(truth) => Self::Odds(part(truth)),
+            Self::First => Self::First,
+            Self::Sets { sets, counted } => Self::Sets { sets: part(sets), counted: counted.clone() },
+            Self::Place(places) => Self::Place(places[rows].to_vec()),
+        }
+    }
 }
 
 /// The value of the loss, and its derivative by each score.

@@ -9,27 +9,32 @@ pub(crate) mod judge;
 pub(crate) mod layout;
 pub(crate) mod losses;
 pub(crate) mod network;
+mod ranked;
 pub(crate) mod rows;
 pub(crate) mod saved;
+pub(crate) mod staged;
 mod state;
+mod steps;
 mod update;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
+use recspeed_parallel::at_once;
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
 use recspeed_types::spec::{ResolvedRecommender, Training};
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FitObserver};
 
-use crate::{Fitted, NeuralFitError, NeuralModel};
+use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 use curve::{Curve, Mean};
 use judge::Judge;
 use layout::Layout;
 use losses::Targets;
-use network::{Differentiable, Learnt, Network, Noise};
-use rows::{LookUp, RowGradient, RowUpdate};
-use saved::{Parameters, numbers, tensor};
+use network::{Differentiable, Network};
+use rows::LookUp;
+use saved::Parameters;
+use staged::Staged;
 use state::{Best, State};
-use update::{Moments, Update};
+use steps::{Alone, Steps, Stumble};
 
 /// Bytes that a training may ask for. A tab addresses 4 GiB and needs some of it for the page's data.
 const ADDRESSABLE: u64 = if cfg!(target_arch = "wasm32") { 3 << 30 } else { isize::MAX as u64 };
@@ -89,9 +94,8 @@ pub(crate) struct Course<'a, N, L> {
 }
 
 /// Where a training stands between two batches.
-struct Progress {
-    parameters: Parameters,
-    update: Update,
+struct Progress<S> {
+    steps: S,
     epoch: u32,
     batch: u64,
     step: u64,
@@ -111,105 +115,87 @@ struct BestEpoch {
     parameters: Option<Parameters>,
 }
 
-impl Progress {
-    /// All that [`Course::resume`] needs.
-    fn state(&self) -> State {
-        let tables = self.update.tables();
-        let moments = self.update.moments().map(|moments| {
-            let (first, second) = tables.moments();
-            let all = |dense, tables| [numbers(dense), tables].concat();
-            (moments.time as u64, all(&moments.moment_1, first), all(&moments.moment_2, second))
-        });
-        State {
-            epoch: self.epoch,
-            batch: self.batch,
-            step: self.step,
-            epoch_loss: self.epoch_loss,
-            finished_loss: self.finished_loss,
-            window: self.curve.window,
-            weights: self.parameters.numbers(),
-            moments,
-            best: self.best.as_ref().map(|best| Best {
-                epoch: best.epoch,
-                regret: best.regret,
-                told_apart: best.told_apart,
-                weights: best.parameters.as_ref().map(Parameters::numbers),
-            }),
-        }
-    }
-}
-
 impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
     /// Trains to the end, to early stopping, or until the observer says stop.
     pub(crate) fn run(self, observer: &mut dyn FitObserver) -> Result<Fitted, NeuralFitError> {
         self.refuse_too_large()?;
-        let mut progress = match observer.take_resume_state() {
-            Some(bytes) => self.resume(&bytes)?,
-            None => self.start(),
-        };
-        observer.event(EventKind::Memory { rank: 0, bytes: self.memory() });
+        let state = observer.take_resume_state().map(|bytes| self.state(&bytes)).transpose()?;
+        let steps = state.as_ref().map_or_else(|| Alone::start(&self), |state| Alone::resume(&self, state));
+        let progress = self.progress(steps, state);
+        at_once(self.learn(progress, observer))
+    }
+}
+
+impl<N: Differentiable + Staged, L: Lesson<N>> Course<'_, N, L>
+where
+    N: Network<Input = Tensor<2>>,
+{
+    /// [`Self::run`], or with a seat [`Self::run_ranked`].
+    pub(crate) async fn run_on(
+        self,
+        seat: Option<Seat<'_>>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<Fitted, NeuralFitError> {
+        match seat {
+            None => self.run(observer),
+            Some(seat) => self.run_ranked(seat, observer).await,
+        }
+    }
+}
+
+impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
+    async fn learn<S: Steps<N>>(
+        &self,
+        mut progress: Progress<S>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<Fitted, NeuralFitError> {
+        if S::ALONE {
+            observer.event(EventKind::Memory { rank: 0, bytes: self.memory() });
+        }
         if let Some(message) = self.judge.and_then(Judge::scope) {
             observer.event(EventKind::Log { message });
         }
         while progress.epoch < self.training.epochs && !self.gives_up(&progress) {
-            self.epoch(&mut progress, observer)?;
-            self.close_epoch(&mut progress, observer)?;
-            observer.checkpoint(progress.step, &mut || progress.state().encode(self.fingerprint()));
+            self.epoch(&mut progress, observer).await?;
+            self.close_epoch(&mut progress, observer).await?;
+            observer.checkpoint(progress.step, &mut || self.encoded(&progress));
         }
+        progress.steps.gather().await?;
         Ok(self.finish(progress, observer))
     }
 
-    fn start(&self) -> Progress {
-        let layout = self.network.layout();
-        let curve = Curve::new(self.training.epochs, self.lesson.batches(), Mean::default());
-        Progress {
-            parameters: Parameters::initial(layout, self.seed, &self.device),
-            update: Update::new(self.training, None, RowUpdate::new(self.training, layout.tables())),
-            epoch: 0,
-            batch: 0,
-            step: 0,
-            epoch_loss: Mean::default(),
-            finished_loss: 0.0,
-            last_loss: None,
-            curve,
-            best: None,
-        }
-    }
-
     /// Takes the remaining batches of the current epoch.
-    fn epoch(&self, progress: &mut Progress, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
+    async fn epoch<S: Steps<N>>(
+        &self,
+        progress: &mut Progress<S>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), NeuralFitError> {
         let epoch = self.lesson.epoch(progress.epoch);
         while progress.batch < self.lesson.batches() {
-            if observer.stop_requested() {
+            let stop = f64::from(u8::from(observer.stop_requested()));
+            if progress.steps.agree(stop).await? > 0.0 {
                 let step = progress.step;
-                observer.checkpoint(step, &mut || progress.state().encode(self.fingerprint()));
+                progress.steps.gather().await?;
+                observer.checkpoint(step, &mut || self.encoded(progress));
                 return Err(NeuralFitError::Interrupted { step });
             }
             let batch = self.lesson.batch(&self.network, &epoch, progress.batch);
-            self.step(progress, batch, observer)?;
+            self.step(progress, batch, observer).await?;
         }
         Ok(())
     }
 
-    fn step(
+    async fn step<S: Steps<N>>(
         &self,
-        progress: &mut Progress,
+        progress: &mut Progress<S>,
         batch: Batch<N::Input>,
         observer: &mut dyn FitObserver,
     ) -> Result<(), NeuralFitError> {
-        let Batch { input, look_ups, targets, rows } = batch;
-        let weights = progress.parameters.weights(self.network.layout(), &look_ups, &self.device);
-        let mut noise = Noise::new(self.seed, progress.step, &self.device);
-        let Learnt { value, gradient } = self.network.learn(weights, input, &mut noise, (self.training.loss, &targets));
-        if !value.is_finite() {
-            return Err(self.diverged("loss", value, progress));
-        }
-        let of_rows = |(look_up, gradient): (&LookUp, _)| RowGradient::new(look_up, gradient);
-        let of_rows: Vec<RowGradient> = look_ups.iter().zip(gradient.rows).map(of_rows).collect();
-        let Progress { parameters, update, step, .. } = progress;
-        update
-            .step((&mut parameters.flat, &mut parameters.tables), (gradient.flat, &of_rows), *step)
-            .map_err(|bad| self.diverged("gradient", bad.0, progress))?;
+        let rows = batch.rows;
+        let value = progress.steps.step(self, batch, progress.step).await.map_err(|stumble| match stumble {
+            Stumble::NotFinite(what, value) => self.diverged(what, value, progress),
+            Stumble::Failed(error) => error,
+        })?;
         progress.step += 1;
         progress.batch += 1;
         progress.last_loss = Some(value);
@@ -218,8 +204,14 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
         Ok(())
     }
 
-    fn close_epoch(&self, progress: &mut Progress, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
-        if let Some(bad) = progress.parameters.not_finite() {
+    async fn close_epoch<S: Steps<N>>(
+        &self,
+        progress: &mut Progress<S>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), NeuralFitError> {
+        progress.steps.gather().await?;
+        progress.steps.report(observer).await?;
+        if let Some(bad) = progress.steps.parameters().not_finite() {
             progress.step -= 1; // the step that did it is the last one taken, not the next
             return Err(self.diverged("weights", f64::from(bad), progress));
         }
@@ -228,18 +220,22 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
         progress.finished_loss = std::mem::take(&mut progress.epoch_loss).value();
         let mut told = vec![("epoch-loss", MeasuredOn::Train, progress.finished_loss)];
         if let Some(judge) = self.judge {
-            let verdict = judge.judge((self.model)(progress.parameters.clone()).as_ref());
-            if !verdict.regret.is_finite() {
+            let verdict =
+                progress.steps.leads().then(|| judge.judge((self.model)(progress.steps.parameters().clone()).as_ref()));
+            let regret = verdict.as_ref().map_or(0.0, |verdict| verdict.regret);
+            let regret = progress.steps.agree(regret).await?;
+            if !regret.is_finite() {
                 progress.step -= 1;
-                return Err(self.diverged(judge.goes_by(), verdict.regret, progress));
+                return Err(self.diverged(judge.goes_by(), regret, progress));
             }
-            told.extend(verdict.told.iter().map(|(name, value)| (*name, MeasuredOn::Validation, *value)));
-            let regret = verdict.regret;
+            let verdict = verdict.iter().flat_map(|verdict| &verdict.told);
+            told.extend(verdict.map(|(name, value)| (*name, MeasuredOn::Validation, *value)));
             let told_apart = progress.best.as_ref().is_some_and(|best| best.told_apart || regret != best.regret);
             match &mut progress.best {
                 Some(best) if told_apart && regret >= best.regret => best.told_apart = true,
                 best => {
-                    let parameters = self.training.early_stopping.is_some().then(|| progress.parameters.clone());
+                    let stops = self.training.early_stopping.is_some();
+                    let parameters = stops.then(|| progress.steps.parameters().clone());
                     *best = Some(BestEpoch { epoch: progress.epoch, regret, told_apart, parameters });
                 }
             }
@@ -249,7 +245,7 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
     }
 
     /// Whether early stopping is due.
-    fn gives_up(&self, progress: &Progress) -> bool {
+    fn gives_up<S>(&self, progress: &Progress<S>) -> bool {
         match (self.training.early_stopping, &progress.best) {
             (Some(patience), Some(best)) => progress.epoch - best.epoch >= patience,
             _ => false,
@@ -257,7 +253,7 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
     }
 
     /// With early stopping the network of the best epoch is kept, otherwise that of the last.
-    fn finish(&self, progress: Progress, observer: &mut dyn FitObserver) -> Fitted {
+    fn finish<S: Steps<N>>(&self, progress: Progress<S>, observer: &mut dyn FitObserver) -> Fitted {
         let stopped_early = progress.epoch < self.training.epochs;
         if let (Some(judge), Some(best)) = (self.judge, &progress.best)
             && !best.told_apart
@@ -288,44 +284,75 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
             stopped_early,
             parameters: self.network.layout().len() as u64,
         };
-        let parameters = progress.best.and_then(|best| best.parameters).unwrap_or(progress.parameters);
+        let best = progress.best.and_then(|best| best.parameters);
+        let parameters = best.unwrap_or_else(|| progress.steps.parameters().clone());
         Fitted { model: (self.model)(parameters), info }
     }
 
-    /// The state of a checkpoint, as [`Self::start`] would have left it.
-    fn resume(&self, bytes: &[u8]) -> Result<Progress, NeuralFitError> {
-        let layout = self.network.layout();
-        let state = State::decode(bytes, self.fingerprint(), layout.len())?;
-        let mut tables = RowUpdate::new(self.training, layout.tables());
-        let moments = state.moments.map(|(time, first, second)| {
-            let (first, of_tables_1) = first.split_at(layout.flat_len());
-            let (second, of_tables_2) = second.split_at(layout.flat_len());
-            tables.set_moments(of_tables_1, of_tables_2);
-            let on_device = |values: &[f32]| tensor(values.to_vec(), &self.device);
-            Moments::new(time as usize, on_device(first), on_device(second))
-        });
-        let parameters = |numbers: &[f32]| Parameters::from_numbers(layout, numbers, &self.device);
-        Ok(Progress {
-            parameters: parameters(&state.weights),
-            update: Update::new(self.training, moments, tables),
+    /// Where the training stands, at its beginning or at a checkpoint.
+    fn progress<S>(&self, steps: S, state: Option<State>) -> Progress<S> {
+        let window = state.as_ref().map_or_else(Mean::default, |state| state.window);
+        let curve = Curve::new(self.training.epochs, self.lesson.batches(), window);
+        let Some(state) = state else {
+            return Progress {
+                steps,
+                epoch: 0,
+                batch: 0,
+                step: 0,
+                epoch_loss: Mean::default(),
+                finished_loss: 0.0,
+                last_loss: None,
+                curve,
+                best: None,
+            };
+        };
+        let parameters = |numbers: &[f32]| Parameters::from_numbers(self.network.layout(), numbers, &self.device);
+        Progress {
+            steps,
             epoch: state.epoch,
             batch: state.batch,
             step: state.step,
             epoch_loss: state.epoch_loss,
             finished_loss: state.finished_loss,
             last_loss: None,
-            curve: Curve::new(self.training.epochs, self.lesson.batches(), state.window),
+            curve,
             best: state.best.map(|best| BestEpoch {
                 epoch: best.epoch,
                 regret: best.regret,
                 told_apart: best.told_apart,
                 parameters: best.weights.as_deref().map(parameters),
             }),
-        })
+        }
+    }
+
+    /// A checkpoint, read.
+    fn state(&self, bytes: &[u8]) -> Result<State, NeuralFitError> {
+        State::decode(bytes, self.fingerprint(), self.network.layout().len())
+    }
+
+    /// A checkpoint. It says nothing of strategies: another one may go on from it.
+    fn encoded<S: Steps<N>>(&self, progress: &Progress<S>) -> Vec<u8> {
+        let state = State {
+            epoch: progress.epoch,
+            batch: progress.batch,
+            step: progress.step,
+            epoch_loss: progress.epoch_loss,
+            finished_loss: progress.finished_loss,
+            window: progress.curve.window,
+            weights: progress.steps.parameters().numbers(),
+            moments: progress.steps.moments(),
+            best: progress.best.as_ref().map(|best| Best {
+                epoch: best.epoch,
+                regret: best.regret,
+                told_apart: best.told_apart,
+                weights: best.parameters.as_ref().map(Parameters::numbers),
+            }),
+        };
+        state.encode(self.fingerprint())
     }
 }
 
-impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
+impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
     /// What this training holds at most, by purpose.
     fn memory(&self) -> MemoryBytes {
         let layout = self.network.layout();
@@ -353,7 +380,7 @@ impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
         if needed > ADDRESSABLE { Err(NeuralFitError::TooLarge { needed, allowed: ADDRESSABLE }) } else { Ok(()) }
     }
 
-    fn diverged(&self, what: &'static str, value: f64, progress: &Progress) -> NeuralFitError {
+    fn diverged<S>(&self, what: &'static str, value: f64, progress: &Progress<S>) -> NeuralFitError {
         let learning_rate = self.training.learning_rate;
         NeuralFitError::Diverged {
             what,

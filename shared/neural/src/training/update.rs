@@ -2,20 +2,12 @@
 
 use std::sync::Arc;
 
-use burn::optim::{
-    Adam, AdamConfig, AdamState, AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer as _, Sgd, SgdConfig,
-    decay::WeightDecayConfig,
-};
 use burn::tensor::Tensor;
+use recspeed_parallel::training::Rule;
+pub(crate) use recspeed_parallel::training::{EPSILON, Moments};
 use recspeed_types::spec::{Optimizer, Training};
 
 use crate::training::rows::{RowGradient, RowUpdate};
-
-/// ε of Adam and AdamW; Burn's own default is 1e-5.
-pub(crate) const EPSILON: f32 = 1e-8;
-
-/// Moments of Adam and AdamW over the flat parameters.
-pub(crate) type Moments = AdaptiveMomentumState<1>;
 
 /// The update rule with its state.
 pub(crate) struct Update {
@@ -26,26 +18,19 @@ pub(crate) struct Update {
     tables: RowUpdate,
 }
 
-enum Rule {
-    Adam(Adam),
-    AdamW(AdamW),
-    Sgd(Sgd),
-}
-
 /// The norm of the gradient was no finite number: there is no direction to step in.
 pub(crate) struct BadGradient(pub(crate) f64);
 
 impl Update {
     /// The rule that the spec asks for, going on from `moments` when a checkpoint had some.
     pub(crate) fn new(training: &Training, moments: Option<Moments>, tables: RowUpdate) -> Self {
-        let decay = training.weight_decay as f32;
-        let penalty = (decay > 0.0).then(|| WeightDecayConfig::new(decay));
-        let rule = match training.optimizer {
-            Optimizer::Adam => Rule::Adam(AdamConfig::new().with_epsilon(EPSILON).with_weight_decay(penalty).build()),
-            Optimizer::Adamw => Rule::AdamW(AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(decay).build()),
-            Optimizer::Sgd => Rule::Sgd(SgdConfig::new().with_weight_decay(penalty).build()),
-        };
-        Self { rule, learning_rate: training.learning_rate, clip: training.gradient_clip, moments, tables }
+        Self {
+            rule: rule(training),
+            learning_rate: training.learning_rate,
+            clip: training.gradient_clip,
+            moments,
+            tables,
+        }
     }
 
     /// One step, in place. Where the spec sets a bound, a gradient whose Euclidean norm over *all* parameters is longer is
@@ -84,19 +69,7 @@ impl Update {
         let moments = self.moments.take();
         let rate = self.learning_rate;
         let before = flat.clone();
-        *flat = match &self.rule {
-            Rule::Adam(adam) => {
-                let (flat, state) = adam.step(rate, before, gradient, moments.map(AdamState::new));
-                self.moments = state.map(|state| state.momentum);
-                flat
-            }
-            Rule::AdamW(adamw) => {
-                let (flat, state) = adamw.step(rate, before, gradient, moments.map(AdamWState::new));
-                self.moments = state.map(|state| state.momentum);
-                flat
-            }
-            Rule::Sgd(sgd) => sgd.step(rate, before, gradient, None).0,
-        };
+        (*flat, self.moments) = self.rule.step(rate, before, gradient, moments);
     }
 
     /// Moments of the tables.
@@ -107,6 +80,16 @@ impl Update {
     /// The moments so far; none before the first step and for SGD.
     pub(crate) const fn moments(&self) -> Option<&Moments> {
         self.moments.as_ref()
+    }
+}
+
+/// The rule that the spec asks for.
+pub(crate) fn rule(training: &Training) -> Rule {
+    let decay = training.weight_decay as f32;
+    match training.optimizer {
+        Optimizer::Adam => Rule::adam(decay),
+        Optimizer::Adamw => Rule::adamw(decay),
+        Optimizer::Sgd => Rule::sgd(decay),
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Done {
     pub start_us: u64,
     /// When it ended.
     pub end_us: u64,
+    /// Microseconds of it, at its beginning, in which a forward pass was computed again.
+    pub again_us: u64,
 }
 
 /// Ledger, traffic and timeline of a rank.
@@ -21,6 +23,8 @@ pub struct Done {
 pub(super) struct Meter {
     pub(super) ledger: Ledger,
     pub(super) traffic: Traffic,
+    /// Microseconds of the current instruction in which a forward pass was computed again.
+    pub(super) again_us: u64,
     /// `None` while nobody wants to know.
     pub(super) timeline: Option<Vec<Done>>,
 }

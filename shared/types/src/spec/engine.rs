@@ -1,4 +1,4 @@
-//! `[engine]` and `[strategy]`: what computes, and how the work is divided.
+//! `[engine]`: what computes.
 
 use serde::{Deserialize, Serialize};
 
@@ -68,24 +68,4 @@ impl EngineSpec {
             problems.range("engine.threads", threads, 1, MAX_THREADS);
         }
     }
-}
-
-/// `[strategy]` as written.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct StrategySpec {
-    /// How the work is divided (`single` unless set).
-    #[serde(default)]
-    pub kind: StrategyKind,
-}
-
-/// How the work is divided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum StrategyKind {
-    /// One device does all of it.
-    #[default]
-    Single,
 }

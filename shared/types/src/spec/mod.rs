@@ -12,17 +12,19 @@ mod parse;
 mod recommender;
 mod resolve;
 mod split;
+mod strategy;
 mod training;
 mod words;
 
 pub use dataset::{ColumnNames, DataFormat, DataSource, Dataset, DatasetSpec, Filters, Source};
-pub use engine::{Device, EngineKind, EngineSpec, StrategyKind, StrategySpec};
+pub use engine::{Device, EngineKind, EngineSpec};
 pub use evaluation::{Candidates, EvaluateOn, EvaluationSpec};
 pub use features::{Derived, FeatureName, FeaturesSpec};
 pub use parse::SpecParseError;
 pub use recommender::{ParamValue, RecommenderSpec, ResolvedRecommender};
 pub use resolve::ResolvedSpec;
 pub use split::{FitOn, Split, SplitKind, SplitPlan, SplitSpec};
+pub use strategy::{PipelineSchedule, Recompute, Strategy, StrategyKind, StrategySpec};
 pub use training::{Loss, Optimizer, Precision, Training, TrainingSpec};
 
 use std::fmt;

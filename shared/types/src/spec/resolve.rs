@@ -1,10 +1,11 @@
 //! The whole spec, checked at once.
 
 use super::dataset::Dataset;
-use super::engine::{EngineSpec, StrategySpec};
+use super::engine::EngineSpec;
 use super::evaluation::EvaluationSpec;
 use super::recommender::ResolvedRecommender;
 use super::split::{FitOn, SplitPlan};
+use super::strategy::Strategy;
 use super::training::{Loss, Training};
 use super::{ExperimentSpec, FeaturesSpec, Problems, SPEC_VERSION, SpecErrors};
 use crate::limits::{MAX_NAME_CHARS, MAX_SEED};
@@ -31,7 +32,7 @@ pub struct ResolvedSpec {
     /// What computes.
     pub engine: EngineSpec,
     /// How the work is divided.
-    pub strategy: StrategySpec,
+    pub strategy: Strategy,
     /// What is measured.
     pub evaluation: EvaluationSpec,
 }
@@ -68,6 +69,7 @@ impl ExperimentSpec {
             check_components(recommender, self.training.loss, steered, &mut problems);
         }
         self.engine.check(&mut problems);
+        let strategy = self.strategy.resolve(recommender.as_ref(), training.as_ref(), &mut problems);
         self.evaluation.check(recommender.as_ref(), split.split.has_validation(), &mut problems);
         problems.finish()?;
         let (Some(dataset), Some(recommender)) = (dataset, recommender) else {
@@ -83,7 +85,7 @@ impl ExperimentSpec {
             recommender,
             training,
             engine: self.engine.clone(),
-            strategy: self.strategy.clone(),
+            strategy,
             evaluation: self.evaluation.clone(),
         })
     }

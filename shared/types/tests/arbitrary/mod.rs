@@ -6,6 +6,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::strategy::Strategy;
 use recspeed_types::builtin;
 use recspeed_types::catalogue::{self, Entry, Param, ParamKind, Slot};
 use recspeed_types::limits::*;

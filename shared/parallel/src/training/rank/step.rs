@@ -65,8 +65,9 @@ impl<'m, T: Transport> Rank<'m, T> {
             let start_us = self.all.now_us();
             self.carry_out(instruction, &mut trip).await?;
             let end_us = self.all.now_us();
+            let again_us = std::mem::take(&mut self.meter.again_us);
             if let Some(timeline) = &mut self.meter.timeline {
-                timeline.push(Done { instruction, start_us, end_us });
+                timeline.push(Done { instruction, start_us, end_us, again_us });
             }
         }
         Ok(trip.loss)
@@ -185,7 +186,9 @@ impl<'m, T: Transport> Rank<'m, T> {
         if let Some(input) = trip.cells.get(cell).input.take() {
             let more = self.kept_bytes(&layers, rows).saturating_sub(4 * input.dims().iter().product::<usize>() as u64);
             self.meter.ledger.take(Account::Activations, more);
+            let begun = self.all.now_us();
             let pass = self.pass(cell, input, trip).await?;
+            self.meter.again_us = self.all.now_us().saturating_sub(begun);
             let flight = trip.cells.get(cell);
             flight.bytes += more;
             flight.pass = Some(pass);

@@ -1,0 +1,306 @@
+//! Ranks as threads of this process.
+//!
+//! A rank that fails or panics tells the others at once: whoever waits, for whomever, ends too. A rank that hangs is found by those
+//! who wait for it, within the time that the spec gives; a thread cannot be ended from outside, so the process then ends.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use recspeed_parallel::{
+    AnyTransport, CommError, Communicator, Crew, FirstTask, Operation, RankFailure, Tag, Task, Transport, Waiting,
+    at_once,
+};
+
+/// How long ranks may take to end once one has failed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Threads that train together.
+pub(crate) struct Threads {
+    /// The longest that a rank waits for a message.
+    pub(crate) timeout: Duration,
+    /// Microseconds since the run started.
+    pub(crate) clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Called when a rank does not end after another one has failed; ends the process.
+    pub(crate) abandon: Box<dyn Fn(&RankFailure) + Send + Sync>,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    boxes: HashMap<(usize, usize, Tag), VecDeque<Vec<u8>>>,
+    ended: Vec<bool>,
+    /// The failure that was there first, of those that have a cause of their own.
+    failed: Option<RankFailure>,
+    /// Of the others.
+    followed: Option<RankFailure>,
+}
+
+/// What the ranks share.
+#[derive(Debug, Default)]
+struct Hub {
+    mail: Mutex<Mail>,
+    moved: Condvar,
+}
+
+impl Hub {
+    fn new(ranks: usize) -> Self {
+        Self { mail: Mutex::new(Mail { ended: vec![false; ranks], ..Mail::default() }), moved: Condvar::new() }
+    }
+
+    /// The mail stays whole where a rank panics: nothing that can panic runs under the lock.
+    fn mail(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, rank: usize, result: Result<(), RankFailure>) {
+        let mut mail = self.mail();
+        mail.ended[rank] = true;
+        if let Err(failure) = result {
+            // What follows from another rank's end says nothing new, and what comes to all ranks they find themselves.
+            let place = if failure.follows { &mut mail.followed } else { &mut mail.failed };
+            place.get_or_insert(failure);
+        }
+        self.moved.notify_all();
+    }
+
+    /// Waits until all ranks have ended or `until` holds; whether it did before the deadline.
+    fn wait(&self, deadline: Option<Instant>, until: impl Fn(&Mail) -> bool) -> bool {
+        let mut mail = self.mail();
+        loop {
+            if until(&mail) || mail.ended.iter().all(|&ended| ended) {
+                return true;
+            }
+            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return false;
+            }
+            mail = match deadline {
+                None => self.moved.wait(mail).unwrap_or_else(PoisonError::into_inner),
+                Some(_) => self.moved.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+    }
+}
+
+/// What a rank's work comes to; a panic is its failure.
+fn caught(rank: usize, work: impl FnOnce() -> Result<(), RankFailure>) -> Result<(), RankFailure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
+        let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(RankFailure { rank, cause: format!("it panicked: {words}"), follows: false })
+    })
+}
+
+impl Threads {
+    /// Ends the process where a rank does not end though another one has failed, or though the first has finished.
+    fn watch(&self, hub: &Hub) {
+        hub.wait(None, |mail| mail.failed.is_some() || mail.ended[0]);
+        let failed = hub.mail().failed.is_some();
+        let grace = if failed { GRACE } else { self.timeout };
+        if hub.wait(Some(Instant::now() + grace), |_| false) {
+            return;
+        }
+        let mail = hub.mail();
+        let rank = mail.ended.iter().position(|ended| !ended).unwrap_or_default();
+        let hangs = || RankFailure { rank, cause: format!("did not end within {} s", grace.as_secs()), follows: false };
+        let failure = mail.failed.clone().unwrap_or_else(hangs);
+        drop(mail);
+        (self.abandon)(&failure);
+    }
+}
+
+struct Thread {
+    rank: usize,
+    ranks: usize,
+    hub: Arc<Hub>,
+    timeout: Duration,
+    clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Transport for Thread {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn ranks(&self) -> usize {
+        self.ranks
+    }
+
+    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
+        let mut mail = self.hub.mail();
+        mail.boxes.entry((self.rank, to, tag)).or_default().push_back(message);
+        self.hub.moved.notify_all();
+        Ok(())
+    }
+
+    /// Blocks the thread: it has nothing else to do.
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError> {
+        let deadline = Instant::now() + self.timeout;
+        let mut mail = self.hub.mail();
+        loop {
+            if let Some(messages) = mail.boxes.get_mut(&(from, self.rank, tag))
+                && let Some(message) = messages.pop_front()
+            {
+                if messages.is_empty() {
+                    mail.boxes.remove(&(from, self.rank, tag));
+                }
+                return Ok(message);
+            }
+            if let Some(failed) = &mail.failed {
+                let cause = Some(failed.cause.clone());
+                return Err(CommError::PeerEnded { rank: self.rank, peer: failed.rank, cause });
+            }
+            if mail.ended[from] {
+                return Err(CommError::PeerEnded { rank: self.rank, peer: from, cause: None });
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let waiting = Waiting { rank: self.rank, from, tag };
+                return Err(CommError::Timeout { waiting, seconds: self.timeout.as_secs(), last: last() });
+            }
+            mail = self.hub.moved.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        (self.clock)()
+    }
+}
+
+impl Crew for Threads {
+    fn run<'a>(
+        &self,
+        ranks: usize,
+        first: FirstTask<'a>,
+        others: &'a (dyn Fn(Communicator<AnyTransport>) -> Task<'a> + Sync + 'a),
+    ) -> Result<(), RankFailure> {
+        let hub = Arc::new(Hub::new(ranks));
+        let seat = |rank: usize| {
+            let (hub, clock) = (hub.clone(), self.clock.clone());
+            let timeout = self.timeout;
+            move || Communicator::new(AnyTransport::new(Thread { rank, ranks, hub, timeout, clock }))
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.watch(&hub));
+            for rank in 1..ranks {
+                let (seat, own) = (seat(rank), hub.clone());
+                let work = move || own.end(rank, caught(rank, || at_once(others(seat()))));
+                if let Err(error) = std::thread::Builder::new().name(format!("rank {rank}")).spawn_scoped(scope, work) {
+                    hub.end(
+                        rank,
+                        Err(RankFailure { rank, cause: format!("no thread could be had: {error}"), follows: false }),
+                    );
+                }
+            }
+            let seat = seat(0);
+            hub.end(0, caught(0, || at_once(first(seat()))));
+        });
+        let mut mail = hub.mail();
+        let failure = mail.failed.take().or_else(|| mail.followed.take());
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn threads(timeout: Duration) -> Threads {
+        let start = Instant::now();
+        Threads {
+            timeout,
+            clock: Arc::new(move || start.elapsed().as_micros() as u64),
+            abandon: Box::new(|failure| panic!("abandoned: {failure}")),
+        }
+    }
+
+    /// Runs the same task on every rank.
+    fn run(
+        threads: &Threads,
+        ranks: usize,
+        task: impl Fn(Communicator<AnyTransport>) -> Task<'static> + Sync,
+    ) -> Result<(), RankFailure> {
+        threads.run(ranks, Box::new(|communicator| task(communicator)), &|communicator| task(communicator))
+    }
+
+    #[test]
+    fn threads_add_up_as_tasks_do() {
+        let threads = threads(Duration::from_secs(20));
+        run(&threads, 4, |communicator| {
+            Box::pin(async move {
+                for round in 0..50 {
+                    let mut own = [0.1_f32 * communicator.rank() as f32, round as f32];
+                    communicator.all_reduce(&mut own).await?;
+                    assert_eq!(own[1], 4.0 * round as f32);
+                    communicator.barrier().await?;
+                }
+                Ok(())
+            })
+        })
+        .expect("all do the same");
+    }
+
+    #[test]
+    fn a_rank_that_panics_ends_all_with_its_own_words_first() {
+        for panics in 0..3 {
+            let start = Instant::now();
+            let failure = run(&threads(Duration::from_secs(20)), 3, move |communicator| {
+                Box::pin(async move {
+                    assert!(communicator.rank() != panics, "out of luck");
+                    communicator.barrier().await?;
+                    Ok(())
+                })
+            })
+            .expect_err("one panics");
+            assert_eq!(failure.rank, panics);
+            assert!(failure.cause.contains("out of luck") && !failure.follows, "{failure}");
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
+    }
+
+    #[test]
+    fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
+        let failure = run(&threads(Duration::from_millis(200)), 2, |communicator| {
+            Box::pin(async move {
+                if communicator.rank() == 1 {
+                    communicator.send(0, Tag::new("activation", 1), &[1.0_f32]).await?;
+                    communicator.recv::<f32>(0, Tag::new("gradient", 1)).await?;
+                } else {
+                    communicator.recv::<f32>(1, Tag::new("activation", 1)).await?;
+                    communicator.recv::<f32>(1, Tag::new("activation", 2)).await?;
+                }
+                Ok(())
+            })
+        })
+        .expect_err("nobody sends");
+        assert!(failure.cause.contains("rank") && failure.cause.contains("its last operations"), "{failure}");
+    }
+
+    #[test]
+    fn a_rank_that_hangs_is_abandoned_within_the_deadline() {
+        static HANGS: AtomicBool = AtomicBool::new(true);
+        let start = Instant::now();
+        let threads = Threads {
+            abandon: Box::new(|failure| {
+                assert!(failure.cause.contains("waits for rank 1"), "{failure}");
+                // The process would end here.
+                HANGS.store(false, Ordering::Relaxed);
+            }),
+            ..threads(Duration::from_millis(200))
+        };
+        let failure = run(&threads, 2, |communicator| {
+            Box::pin(async move {
+                while communicator.rank() == 1 && HANGS.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                communicator.barrier().await?;
+                Ok(())
+            })
+        })
+        .expect_err("one hangs");
+        assert_eq!(failure.rank, 0, "who waited says for whom: {failure}");
+        assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(10));
+    }
+}

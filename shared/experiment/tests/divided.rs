@@ -1,0 +1,103 @@
+//! A training that is divided among ranks ends with the result of one device.
+
+mod desk;
+
+use recspeed_types::event::MeasuredOn;
+use recspeed_types::{EventKind, FailureCode, RunSummary};
+
+use desk::attempt;
+
+const MLP: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 900\n[split]\nkind = \
+                   \"random\"\nvalidation_ratio = 0.1\n[recommender]\nkind = \"mlp\"\nhidden = [16, 12, 8]\n[training]\nepochs = \
+                   3\nbatch_size = 50\nlearning_rate = 0.01\nearly_stopping = 2\ngradient_clip = 0.5\n[evaluation]\nmetrics = \
+                   [\"rmse\", \"mae\"]\n";
+const DENSENET: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 900\n[recommender]\nkind = \
+                        \"densenet\"\nlayers = 9\ngrowth = 5\ndropout = 0.2\n[training]\nepochs = 2\nbatch_size = \
+                        64\n[evaluation]\nmetrics = [\"accuracy\", \"auc\"]\n";
+
+const STRATEGIES: [&str; 8] = [
+    "kind = \"pipeline\"",
+    "kind = \"pipeline\"\nstages = 3\nschedule = \"gpipe\"\nrecompute = \"except-last\"",
+    "kind = \"pipeline\"\nstages = 2\nschedule = \"interleaved\"\nmicro_batches = 6",
+    "kind = \"pipeline\"\nstages = 4\nschedule = \"zb-h1\"\nmicro_batches = 7\nrecompute = \"always\"",
+    "kind = \"data-parallel\"\nranks = 3",
+    "kind = \"zero\"\nstage = 2\nranks = 2\nmicro_batches = 3",
+    "kind = \"zero\"\nstage = 3\nranks = 4",
+    "kind = \"hybrid\"\nranks = 4\nstages = 2\nstage = 3\nschedule = \"zb-h1\"",
+];
+
+fn run(spec: &str, strategy: &str) -> (RunSummary, Vec<EventKind>) {
+    let (result, events) = attempt(None, &format!("{spec}[strategy]\n{strategy}\n"), None);
+    (result.unwrap_or_else(|failure| panic!("{strategy}: {failure}")), events)
+}
+
+fn losses(events: &[EventKind]) -> Vec<f64> {
+    let losses = events.iter().filter_map(|event| match event {
+        EventKind::Metric { split: MeasuredOn::Train | MeasuredOn::Validation, value, .. } => Some(*value),
+        _ => None,
+    });
+    losses.collect()
+}
+
+#[test]
+fn every_strategy_ends_with_the_result_of_one_device() {
+    for spec in [MLP, DENSENET] {
+        let (alone, told) = run(spec, "kind = \"single\"");
+        for strategy in STRATEGIES {
+            let (divided, events) = run(spec, strategy);
+            assert_eq!(divided.training.as_ref().map(|t| t.steps), alone.training.as_ref().map(|t| t.steps));
+            for (name, value) in &alone.metrics {
+                let ours = divided.metrics[name];
+                assert!((ours - value).abs() < 2e-4, "{strategy}, {name}: {ours} against {value}");
+            }
+            let (ours, theirs) = (losses(&events), losses(&told));
+            assert_eq!(ours.len(), theirs.len(), "{strategy}: the same curve");
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert!((ours - theirs).abs() < 5e-4, "{strategy}: a loss of {ours} against {theirs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ranks_tell_what_they_held_and_when_they_did_what() {
+    let (_, events) = run(DENSENET, "kind = \"pipeline\"\nstages = 3\nmicro_batches = 4\nrecompute = \"always\"");
+    for rank in 0..3 {
+        let spans = events.iter().filter_map(|event| match event {
+            EventKind::Span { rank: of, name, .. } if *of == rank => Some(name.as_str()),
+            _ => None,
+        });
+        let spans: Vec<&str> = spans.collect();
+        for name in ["F0", "F3", "B0", "B3", "reduce", "step"] {
+            assert!(spans.contains(&name), "rank {rank}: {spans:?}");
+        }
+        assert!(events.iter().any(|event| matches!(
+            event,
+            EventKind::Memory { rank: of, bytes }
+                if *of == rank && bytes.parameters > 0 && bytes.optimizer == 2 * bytes.parameters && bytes.activations > 0
+        )));
+    }
+}
+
+#[test]
+fn what_cannot_be_divided_so_is_refused_with_what_can() {
+    for (strategy, path, remedy) in [
+        ("kind = \"pipeline\"\nstages = 5", "strategy.stages", "set stages = 4 or fewer"),
+        ("kind = \"hybrid\"\nstages = 2\nranks = 3", "strategy.ranks", "set it to 2 or 4"),
+        ("kind = \"zero\"\nranks = 8\nmicro_batches = 10", "strategy.micro_batches", "set it to 6 or fewer"),
+        ("kind = \"zero\"\nstages = 2", "strategy.stages", "remove it"),
+        ("kind = \"pipeline\"\nbalance = [3, 2]", "strategy.balance", "add up to the model's 4 layers"),
+    ] {
+        let (result, _) = attempt(None, &format!("{MLP}[strategy]\n{strategy}\n"), None);
+        let failure = result.expect_err(strategy);
+        assert_eq!(failure.code, FailureCode::InvalidSpec, "{strategy}: {failure}");
+        let text = failure.to_string();
+        assert!(text.contains(path) && text.contains(remedy), "{strategy}: {text}");
+    }
+}
+
+#[test]
+fn a_stop_stops_all_ranks() {
+    let (result, _) = attempt(None, &format!("{MLP}[strategy]\nkind = \"pipeline\"\n"), Some(5));
+    assert_eq!(result.expect_err("it was stopped").code, FailureCode::Cancelled);
+}

@@ -1,0 +1,49 @@
+//! What a spec says of dividing the work, for a network's layers.
+
+use recspeed_parallel::Communicator;
+use recspeed_parallel::model::Model;
+use recspeed_parallel::training::Strategy;
+use recspeed_plan::sharding::ShardLevel;
+use recspeed_plan::{Balance, Layer, Layout, Partition, PlanError, Recompute, ScheduleKind};
+use recspeed_types::spec;
+
+/// A rank's place in a training that is divided.
+#[derive(Debug)]
+pub struct Seat<'a> {
+    /// Its way to the others.
+    pub communicator: Communicator<recspeed_parallel::AnyTransport>,
+    /// How the work is divided.
+    pub strategy: &'a spec::Strategy,
+}
+
+/// The strategy for these layers.
+///
+/// # Errors
+/// [`PlanError`]: it is impossible for them; the text names the nearest that works.
+pub(crate) fn of(strategy: &spec::Strategy, model: &dyn Model) -> Result<Strategy, PlanError> {
+    let [ranks, stages, chunks] = [strategy.ranks, strategy.stages, strategy.chunks].map(|number| number as usize);
+    let layers: Vec<Layer> =
+        model.parameters().iter().map(|&count| Layer { parameters: count as u64, ..Layer::default() }).collect();
+    let balance = match &strategy.balance {
+        None => Balance::Parameters,
+        Some(counts) => Balance::ByHand(counts.iter().map(|&count| count as usize).collect()),
+    };
+    Ok(Strategy {
+        layout: Layout::new(ranks, stages, 1)?,
+        schedule: match strategy.schedule {
+            spec::PipelineSchedule::Gpipe => ScheduleKind::Gpipe,
+            spec::PipelineSchedule::OneForwardOneBackward => ScheduleKind::OneForwardOneBackward,
+            spec::PipelineSchedule::Interleaved => ScheduleKind::Interleaved,
+            spec::PipelineSchedule::ZeroBubbleH1 => ScheduleKind::ZeroBubbleH1,
+        },
+        micro_batches: strategy.micro_batches as usize,
+        chunks,
+        partition: Partition::new(&layers, stages * chunks, &balance)?,
+        recompute: match strategy.recompute {
+            spec::Recompute::Never => Recompute::Never,
+            spec::Recompute::ExceptLast => Recompute::ExceptLast,
+            spec::Recompute::Always => Recompute::Always,
+        },
+        level: ShardLevel::ALL[(strategy.zero as usize).min(ShardLevel::ALL.len() - 1)],
+    })
+}

@@ -1,0 +1,211 @@
+//! A training that is divided among ranks: every rank runs the same loop over the same batches and takes its part of each step.
+
+use std::ops::Range;
+
+use recspeed_parallel::training::{Account, Batch as RankBatch, Done, Learning, Rank, Saved, Strategy, TrainError};
+use recspeed_parallel::{Tag, Transport};
+use recspeed_plan::Instruction;
+use recspeed_types::event::MemoryBytes;
+use recspeed_types::{EventKind, FitObserver};
+
+use super::losses;
+use super::network::Network;
+use super::saved::{Parameters, tensor};
+use super::staged::Staged;
+use super::state::State;
+use super::steps::{AllMoments, Steps, Stumble};
+use super::{Batch, Course, Lesson, update};
+use crate::random::step_noise;
+use crate::{Fitted, NeuralFitError, Seat};
+
+/// Steps whose instructions are told, after the first one, which also warms up.
+const TOLD: Range<u64> = 1..4;
+
+/// A rank among others.
+pub(crate) struct Ranked<'m, T> {
+    rank: Rank<'m, T>,
+    parameters: Parameters,
+    moments: Option<AllMoments>,
+    taken: u64,
+    timeline: Vec<Done>,
+}
+
+impl<N: Network<Input = burn::tensor::Tensor<2>>, L: Lesson<N>> Course<'_, N, L> {
+    /// [`Self::run`] on one of several ranks. All of them end with the whole model.
+    pub(crate) async fn run_ranked(
+        self,
+        seat: Seat<'_>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<Fitted, NeuralFitError>
+    where
+        N: Staged,
+    {
+        self.refuse_too_large()?;
+        let model = self.network.model();
+        let communicator = seat.communicator;
+        // Only the first rank's observer has a checkpoint.
+        let tag = Tag::new("checkpoint", 0);
+        let bytes = if communicator.rank() == 0 {
+            let bytes = observer.take_resume_state();
+            for rank in 1..communicator.ranks() {
+                communicator.send_bytes(rank, tag, bytes.clone().unwrap_or_default()).await?;
+            }
+            bytes
+        } else {
+            Some(communicator.recv_bytes(0, tag).await?).filter(|bytes| !bytes.is_empty())
+        };
+        let state = bytes.map(|bytes| self.state(&bytes)).transpose()?;
+        let layout = self.network.layout();
+        let saved = match &state {
+            Some(state) => Saved { numbers: state.weights.clone(), moments: moments_of(state) },
+            None => Saved { numbers: layout.initial_flat(self.seed), moments: None },
+        };
+        let learning = Learning {
+            rule: update::rule(self.training),
+            rate: self.training.learning_rate,
+            clip: self.training.gradient_clip,
+        };
+        let strategy: Strategy = crate::strategy::of(seat.strategy, model.as_ref())?;
+        let rank = Rank::new(model.as_ref(), strategy, communicator, learning, &saved, &self.device)?;
+        let parameters = Parameters::from_numbers(layout, &saved.numbers, &self.device);
+        let steps = Ranked { rank, parameters, moments: None, taken: 0, timeline: Vec::new() };
+        let progress = self.progress(steps, state);
+        self.learn(progress, observer).await
+    }
+}
+
+fn moments_of(state: &State) -> Option<(u64, [Vec<f32>; 2])> {
+    state.moments.as_ref().map(|(time, first, second)| (*time, [first.clone(), second.clone()]))
+}
+
+impl<N: Network<Input = burn::tensor::Tensor<2>>, T: Transport> Steps<N> for Ranked<'_, T> {
+    const ALONE: bool = false;
+
+    async fn step<L: Lesson<N>>(
+        &mut self,
+        course: &Course<'_, N, L>,
+        batch: Batch<N::Input>,
+        step: u64,
+    ) -> Result<f64, Stumble> {
+        let Batch { input, targets, .. } = batch;
+        let judge = |scores, rows: Range<usize>| {
+            let judged = losses::judge(course.training.loss, scores, &targets.of_rows(rows));
+            (judged.value, judged.slope)
+        };
+        let batch = RankBatch { input: &input, noise: step_noise(course.seed, step), judge: &judge };
+        let told = TOLD.contains(&self.taken);
+        self.rank.note_timeline(told);
+        self.taken += 1;
+        let loss = self.rank.step(&batch).await.map_err(|error| match error {
+            TrainError::Loss(value) => Stumble::NotFinite("loss", value),
+            TrainError::Gradient(value) => Stumble::NotFinite("gradient", value),
+            error => Stumble::Failed(error.into()),
+        })?;
+        if told {
+            self.timeline.extend(self.rank.note_timeline(false));
+        }
+        Ok(loss)
+    }
+
+    fn leads(&self) -> bool {
+        self.rank.communicator().rank() == 0
+    }
+
+    async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError> {
+        let mut number = [number];
+        self.rank.communicator().broadcast(0, &mut number).await?;
+        Ok(number[0])
+    }
+
+    async fn gather(&mut self) -> Result<(), NeuralFitError> {
+        let Saved { numbers, moments } = self.rank.save().await?;
+        let device = self.parameters.flat.device();
+        self.parameters.flat = tensor(numbers, &device);
+        self.moments = moments.map(|(time, [first, second])| (time, first, second));
+        Ok(())
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn moments(&self) -> Option<AllMoments> {
+        self.moments.clone()
+    }
+
+    /// Ranks send what they have noted to the first one.
+    async fn report(&mut self, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
+        let communicator = self.rank.communicator();
+        let ledger = self.rank.ledger();
+        let held =
+            [Account::Parameters, Account::Gradients, Account::Optimizer, Account::Activations, Account::Transient];
+        let mut noted: Vec<f64> = held.iter().map(|&account| ledger.most(account) as f64).collect();
+        noted.extend(self.timeline.drain(..).flat_map(as_numbers));
+        let tag = Tag::new("report", self.taken);
+        if communicator.rank() != 0 {
+            communicator.send(0, tag, &noted).await?;
+            return Ok(());
+        }
+        for rank in 0..communicator.ranks() {
+            let told = if rank == 0 { std::mem::take(&mut noted) } else { communicator.recv::<f64>(rank, tag).await? };
+            let (held, spans) = told.split_at(held.len().min(told.len()));
+            if let [parameters, gradients, optimizer, activations, buffers] = *held {
+                let bytes = MemoryBytes {
+                    parameters: parameters as u64,
+                    gradients: gradients as u64,
+                    optimizer: optimizer as u64,
+                    activations: activations as u64,
+                    buffers: buffers as u64,
+                    ..MemoryBytes::default()
+                };
+                observer.event(EventKind::Memory { rank: rank as u32, bytes });
+            }
+            for span in spans.as_chunks::<SPAN>().0 {
+                observer.event(as_span(rank as u32, span));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Numbers of a span: what, chunk, micro-batch, start, length.
+const SPAN: usize = 5;
+
+/// Of each instruction the letter that the timeline knows, and after them that of a forward pass that is computed again.
+const NAMES: [&str; 12] =
+    ["load", "receive ", "F", "send ", "receive slope ", "B", "I", "W", "send slope ", "reduce", "step", "R"];
+const AGAIN: usize = 11;
+
+fn as_numbers(done: Done) -> Vec<f64> {
+    let what = match done.instruction {
+        Instruction::LoadMicroBatch(_) => 0,
+        Instruction::RecvActivation(_) => 1,
+        Instruction::Forward(_) => 2,
+        Instruction::SendActivation(_) => 3,
+        Instruction::RecvGradient(_) => 4,
+        Instruction::Backward(_) => 5,
+        Instruction::BackwardInput(_) => 6,
+        Instruction::BackwardWeight(_) => 7,
+        Instruction::SendGradient(_) => 8,
+        Instruction::ReduceGradients => 9,
+        Instruction::OptimizerStep => 10,
+    };
+    let [chunk, micro_batch] =
+        done.instruction.cell().map_or([0.0, -1.0], |cell| [cell.chunk as f64, cell.micro_batch as f64]);
+    let span = |what: usize, start: u64, end: u64| {
+        [what as f64, chunk, micro_batch, start as f64, end.saturating_sub(start) as f64]
+    };
+    let begun = done.start_us + done.again_us;
+    let mut spans = span(what, begun, done.end_us).to_vec();
+    if done.again_us > 0 {
+        spans.extend(span(AGAIN, done.start_us, begun));
+    }
+    spans
+}
+
+/// As the page's timeline reads it: `F3` in the lane of its chunk.
+fn as_span(rank: u32, &[what, chunk, micro_batch, start, length]: &[f64; SPAN]) -> EventKind {
+    let letter = NAMES[(what as usize).min(AGAIN)];
+    let name = if micro_batch < 0.0 { letter.to_owned() } else { format!("{letter}{micro_batch}") };
+    EventKind::Span { rank, lane: chunk.to_string(), name, start_us: start as u64, duration_us: length as u64 }
+}

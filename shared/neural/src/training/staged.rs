@@ -1,0 +1,63 @@
+//! A network that can be cut into stages.
+
+use burn::tensor::Tensor;
+use recspeed_parallel::model::Model;
+
+use super::network::Network;
+
+/// A network whose dense parameters are a row of layers, in the order of its [`Layout`](super::layout::Layout); it has no tables.
+pub(crate) trait Staged: Network<Input = Tensor<2>> {
+    /// Its layers. With the same parameters, dropout and batch they compute what the network itself computes.
+    fn model(&self) -> Box<dyn Model + '_>;
+}
+
+/// A network in stages gives the scores and gradients of the network as a whole, wherever it is cut, with dropout.
+#[cfg(test)]
+pub(crate) fn equals_itself<N: Staged + super::network::Differentiable>(network: &N, inputs: usize) {
+    use super::network::{Noise as WholeNoise, Traced};
+    use super::saved::{Parameters, numbers};
+    use crate::NeuralDevice;
+    use crate::random::{WeightDraws, step_noise};
+    use burn::tensor::TensorData;
+    use recspeed_parallel::model::Noise;
+
+    let (rows, device) = (11, NeuralDevice::Flex.plain());
+    let parameters = Parameters::initial(network.layout(), 3, &device);
+    let mut draws = WeightDraws::new(9);
+    let mut random = |shape: [usize; 2]| {
+        let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| draws.uniform(1.0)).collect();
+        Tensor::<2>::from_data(TensorData::new(values, shape), &device)
+    };
+    let (input, slope) = (random([rows, inputs]), random([rows, 1]));
+    let weights = parameters.weights(network.layout(), &[], &device);
+    let Traced { scores, trace, .. } = network.trace(weights, input.clone(), &mut WholeNoise::new(1, 4, &device));
+    let expected = numbers(&network.gradient(trace, slope.clone()).flat);
+
+    let model = network.model();
+    let sizes = model.parameters().to_vec();
+    assert_eq!(sizes.iter().sum::<usize>(), network.layout().len());
+    let of = |layer: usize| {
+        let start = sizes[..layer].iter().sum();
+        parameters.flat.clone().narrow(0, start, sizes[layer])
+    };
+    let noise = Noise::new(step_noise(1, 4), rows, 0..rows);
+    for cut in 1..sizes.len() {
+        let mut first = model.begin(0..cut, input.clone());
+        (0..cut).for_each(|layer| first.forward(layer, of(layer), &noise));
+        let between = first.output();
+        assert_eq!(between.dims(), model.boundary(cut, rows));
+        let mut second = model.begin(cut..sizes.len(), between);
+        (cut..sizes.len()).for_each(|layer| second.forward(layer, of(layer), &noise));
+        assert_eq!(numbers(&second.output()), numbers(&scores), "the same scores, to the last bit");
+        second.begin_backward(slope.clone());
+        (cut..sizes.len()).rev().for_each(|layer| second.backward_input(layer, of(layer), true));
+        first.begin_backward(second.input_slope());
+        (0..cut).rev().for_each(|layer| first.backward_input(layer, of(layer), layer > 0));
+        let gradient = (0..sizes.len()).flat_map(|layer| {
+            numbers(&if layer < cut { first.backward_weight(layer) } else { second.backward_weight(layer) })
+        });
+        for (ours, expected) in gradient.zip(&expected) {
+            assert!((ours - expected).abs() <= 4e-5 + 1e-5 * expected.abs(), "cut at {cut}: {ours} {expected}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Who takes the steps of a training: one device alone, or a rank among others.
+
+use recspeed_types::FitObserver;
+
+use super::network::{Differentiable, Learnt, Network, Noise};
+use super::rows::{LookUp, RowGradient, RowUpdate};
+use super::saved::{Parameters, numbers, tensor};
+use super::state::State;
+use super::update::{Moments, Update};
+use super::{Batch, Course, Lesson};
+use crate::NeuralFitError;
+
+/// Steps taken by the moments, and both moments of all parameters.
+pub(crate) type AllMoments = (u64, Vec<f32>, Vec<f32>);
+
+/// Why a step was not taken.
+pub(crate) enum Stumble {
+    /// The loss, or the length of the gradient, is no finite number.
+    NotFinite(&'static str, f64),
+    /// Anything else.
+    Failed(NeuralFitError),
+}
+
+/// Takes the steps of a training, and holds what is learnt.
+pub(crate) trait Steps<N: Network> {
+    /// Whether nobody else takes part.
+    const ALONE: bool;
+
+    /// One step; the loss before it.
+    async fn step<L: Lesson<N>>(
+        &mut self,
+        course: &Course<'_, N, L>,
+        batch: Batch<N::Input>,
+        step: u64,
+    ) -> Result<f64, Stumble>;
+
+    /// Whether this is the one that judges, and that is heard.
+    fn leads(&self) -> bool;
+
+    /// The leader's number, for everybody.
+    async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError>;
+
+    /// Brings parameters and moments together, where they are divided; after that, until the next step, they can be had.
+    async fn gather(&mut self) -> Result<(), NeuralFitError>;
+
+    /// All parameters.
+    fn parameters(&self) -> &Parameters;
+
+    /// All moments; `None` where there are none.
+    fn moments(&self) -> Option<AllMoments>;
+
+    /// Tells what the ranks have held and done since the last time; the leader is heard.
+    async fn report(&mut self, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError>;
+}
+
+/// One device that does everything.
+pub(crate) struct Alone {
+    parameters: Parameters,
+    update: Update,
+}
+
+impl Alone {
+    /// From the beginning.
+    pub(crate) fn start<N: Network, L: Lesson<N>>(course: &Course<'_, N, L>) -> Self {
+        let layout = course.network.layout();
+        Self {
+            parameters: Parameters::initial(layout, course.seed, &course.device),
+            update: Update::new(course.training, None, RowUpdate::new(course.training, layout.tables())),
+        }
+    }
+
+    /// Where a checkpoint stands.
+    pub(crate) fn resume<N: Network, L: Lesson<N>>(course: &Course<'_, N, L>, state: &State) -> Self {
+        let layout = course.network.layout();
+        let mut tables = RowUpdate::new(course.training, layout.tables());
+        let moments = state.moments.as_ref().map(|(time, first, second)| {
+            let (first, of_tables_1) = first.split_at(layout.flat_len());
+            let (second, of_tables_2) = second.split_at(layout.flat_len());
+            tables.set_moments(of_tables_1, of_tables_2);
+            let on_device = |values: &[f32]| tensor(values.to_vec(), &course.device);
+            Moments::new(*time as usize, on_device(first), on_device(second))
+        });
+        Self {
+            parameters: Parameters::from_numbers(layout, &state.weights, &course.device),
+            update: Update::new(course.training, moments, tables),
+        }
+    }
+}
+
+impl<N: Differentiable> Steps<N> for Alone {
+    const ALONE: bool = true;
+
+    async fn step<L: Lesson<N>>(
+        &mut self,
+        course: &Course<'_, N, L>,
+        batch: Batch<N::Input>,
+        step: u64,
+    ) -> Result<f64, Stumble> {
+        let Batch { input, look_ups, targets, .. } = batch;
+        let weights = self.parameters.weights(course.network.layout(), &look_ups, &course.device);
+        let mut noise = Noise::new(course.seed, step, &course.device);
+        let lesson = (course.training.loss, &targets);
+        let Learnt { value, gradient } = course.network.learn(weights, input, &mut noise, lesson);
+        if !value.is_finite() {
+            return Err(Stumble::NotFinite("loss", value));
+        }
+        let of_rows = |(look_up, gradient): (&LookUp, _)| RowGradient::new(look_up, gradient);
+        let of_rows: Vec<RowGradient> = look_ups.iter().zip(gradient.rows).map(of_rows).collect();
+        let Self { parameters, update } = self;
+        update
+            .step((&mut parameters.flat, &mut parameters.tables), (gradient.flat, &of_rows), step)
+            .map_err(|bad| Stumble::NotFinite("gradient", bad.0))?;
+        Ok(value)
+    }
+
+    fn leads(&self) -> bool {
+        true
+    }
+
+    async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError> {
+        Ok(number)
+    }
+
+    async fn gather(&mut self) -> Result<(), NeuralFitError> {
+        Ok(())
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn moments(&self) -> Option<AllMoments> {
+        let tables = self.update.tables();
+        self.update.moments().map(|moments| {
+            let (first, second) = tables.moments();
+            let all = |dense, tables| [numbers(dense), tables].concat();
+            (moments.time as u64, all(&moments.moment_1, first), all(&moments.moment_2, second))
+        })
+    }
+
+    async fn report(&mut self, _: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! A transport whose kind is chosen while the program runs.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use crate::{CommError, Operation, Tag, Transport};
+
+type Answer<'a, R> = Pin<Box<dyn Future<Output = Result<R, CommError>> + 'a>>;
+
+/// [`Transport`] behind a pointer.
+trait Carrier {
+    fn rank(&self) -> usize;
+    fn ranks(&self) -> usize;
+    fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Answer<'_, ()>;
+    fn recv<'a>(&'a self, from: usize, tag: Tag, last: &'a dyn Fn() -> Vec<Operation>) -> Answer<'a, Vec<u8>>;
+    fn now_us(&self) -> u64;
+}
+
+impl<T: Transport> Carrier for T {
+    fn rank(&self) -> usize {
+        Transport::rank(self)
+    }
+
+    fn ranks(&self) -> usize {
+        Transport::ranks(self)
+    }
+
+    fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Answer<'_, ()> {
+        Box::pin(Transport::send(self, to, tag, message))
+    }
+
+    fn recv<'a>(&'a self, from: usize, tag: Tag, last: &'a dyn Fn() -> Vec<Operation>) -> Answer<'a, Vec<u8>> {
+        Box::pin(Transport::recv(self, from, tag, last))
+    }
+
+    fn now_us(&self) -> u64 {
+        Transport::now_us(self)
+    }
+}
+
+/// Any transport.
+pub struct AnyTransport(Rc<dyn Carrier>);
+
+impl AnyTransport {
+    /// This one.
+    pub fn new(transport: impl Transport + 'static) -> Self {
+        Self(Rc::new(transport))
+    }
+
+    pub(crate) fn shared(transport: Rc<impl Transport + 'static>) -> Self {
+        Self(transport)
+    }
+}
+
+impl std::fmt::Debug for AnyTransport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "rank {} of {}", self.0.rank(), self.0.ranks())
+    }
+}
+
+impl Transport for AnyTransport {
+    fn rank(&self) -> usize {
+        self.0.rank()
+    }
+
+    fn ranks(&self) -> usize {
+        self.0.ranks()
+    }
+
+    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
+        self.0.send(to, tag, message).await
+    }
+
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError> {
+        self.0.recv(from, tag, last).await
+    }
+
+    fn now_us(&self) -> u64 {
+        self.0.now_us()
+    }
+}

@@ -1,0 +1,282 @@
+//! `[strategy]`: how the work of a training is divided among ranks.
+
+use serde::{Deserialize, Serialize};
+
+use super::recommender::ResolvedRecommender;
+use super::{Problems, Training};
+use crate::limits::{MAX_CHUNKS, MAX_MICRO_BATCHES, MAX_RANKS, MAX_TIMEOUT};
+
+/// `[strategy]` as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StrategySpec {
+    /// How the work is divided (`single` unless set).
+    #[serde(default)]
+    pub kind: StrategyKind,
+    /// Ranks in all (2 for `data-parallel` and `zero`, as many as stages otherwise). Ranks are threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranks: Option<u32>,
+    /// Ranks of one pipeline (2 unless set); `pipeline` and `hybrid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stages: Option<u32>,
+    /// Parts that each replica cuts its share of a batch into (4 for `pipeline` and `hybrid`, else 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batches: Option<u32>,
+    /// Order of forward and backward passes (`1f1b` unless set); `pipeline` and `hybrid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<PipelineSchedule>,
+    /// Stages a rank, for `schedule = "interleaved"` (2 unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<u32>,
+    /// Forward passes that are computed again in the backward pass instead of being kept (`never` unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recompute: Option<Recompute>,
+    /// Layers of each stage (as equal in parameters as can be unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Vec<u32>>,
+    /// What replicas divide: 1 optimizer state, 2 gradients too, 3 parameters too; `zero` (1 unless set) and `hybrid` (0 unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<u32>,
+    /// Seconds that a rank waits for another one before the run fails (120 unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
+/// How the work is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyKind {
+    /// One device does all of it.
+    #[default]
+    Single,
+    /// Replicas share each batch.
+    DataParallel,
+    /// Layers are cut into stages.
+    Pipeline,
+    /// Replicas share each batch, and divide optimizer state, gradients and parameters.
+    Zero,
+    /// Stages, each with replicas.
+    Hybrid,
+}
+
+impl StrategyKind {
+    /// The name as written in a spec.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::DataParallel => "data-parallel",
+            Self::Pipeline => "pipeline",
+            Self::Zero => "zero",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
+/// Orders of forward and backward passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum PipelineSchedule {
+    /// All forward passes, then all backward passes.
+    #[serde(rename = "gpipe")]
+    Gpipe,
+    /// One forward, one backward.
+    #[default]
+    #[serde(rename = "1f1b")]
+    OneForwardOneBackward,
+    /// The same over several stages a rank.
+    #[serde(rename = "interleaved")]
+    Interleaved,
+    /// The backward pass in two parts, the second of which fills the bubble.
+    #[serde(rename = "zb-h1")]
+    ZeroBubbleH1,
+}
+
+/// Forward passes that are computed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Recompute {
+    /// None.
+    #[default]
+    Never,
+    /// All but that of the last micro-batch.
+    ExceptLast,
+    /// All.
+    Always,
+}
+
+/// `[strategy]` with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strategy {
+    /// How the work is divided.
+    pub kind: StrategyKind,
+    /// Ranks in all: stages × replicas.
+    pub ranks: u32,
+    /// Ranks of one pipeline.
+    pub stages: u32,
+    /// Parts of each replica's share of a batch.
+    pub micro_batches: u32,
+    /// Order of forward and backward passes.
+    pub schedule: PipelineSchedule,
+    /// Stages a rank.
+    pub chunks: u32,
+    /// Forward passes that are computed again.
+    pub recompute: Recompute,
+    /// Layers of each stage, where given.
+    pub balance: Option<Vec<u32>>,
+    /// What replicas divide: 0 nothing, 1 optimizer state, 2 gradients too, 3 parameters too.
+    pub zero: u32,
+    /// Seconds that a rank waits for another one.
+    pub timeout: u32,
+}
+
+impl Strategy {
+    /// Whether one device does everything as a whole.
+    pub fn is_single(&self) -> bool {
+        self.kind == StrategyKind::Single
+    }
+}
+
+/// Recommenders that are rows of layers, with the number of their layers.
+fn layers(recommender: &ResolvedRecommender) -> Option<u32> {
+    match recommender.entry.kind {
+        "mlp" => Some(recommender.integers("hidden").len() as u32 + 1),
+        "densenet" => Some(recommender.integer("layers") as u32 + 1),
+        _ => None,
+    }
+}
+
+impl StrategySpec {
+    /// Whether nothing is set.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn resolve(
+        &self,
+        recommender: Option<&ResolvedRecommender>,
+        training: Option<&Training>,
+        problems: &mut Problems,
+    ) -> Strategy {
+        use StrategyKind::{DataParallel, Hybrid, Pipeline, Single, Zero};
+        let kind = self.kind;
+        let because = format!("the strategy is `{}`", kind.as_str());
+        let cut = matches!(kind, Pipeline | Hybrid);
+        for (path, set, used) in [
+            ("strategy.ranks", self.ranks.is_some(), kind != Single),
+            ("strategy.stages", self.stages.is_some(), cut),
+            ("strategy.micro_batches", self.micro_batches.is_some(), kind != Single),
+            ("strategy.schedule", self.schedule.is_some(), cut),
+            ("strategy.chunks", self.chunks.is_some(), cut),
+            ("strategy.recompute", self.recompute.is_some(), kind != Single),
+            ("strategy.balance", self.balance.is_some(), cut),
+            ("strategy.stage", self.stage.is_some(), matches!(kind, Zero | Hybrid)),
+            ("strategy.timeout", self.timeout.is_some(), kind != Single),
+        ] {
+            problems.refuse(path, (set && !used).then_some(&()), &because);
+        }
+        let mut number = |path: &str, value: Option<u32>, otherwise: u32, most: u32| {
+            value.map_or(otherwise, |value| problems.range(path, value, 1, most))
+        };
+        let stages = if cut { number("strategy.stages", self.stages, 2, MAX_RANKS) } else { 1 };
+        let ranks = match kind {
+            Single => 1,
+            DataParallel | Zero => number("strategy.ranks", self.ranks, 2, MAX_RANKS),
+            Pipeline | Hybrid => number("strategy.ranks", self.ranks, stages, MAX_RANKS),
+        };
+        let micro_batches =
+            number("strategy.micro_batches", self.micro_batches, if cut { 4 } else { 1 }, MAX_MICRO_BATCHES);
+        let schedule = self.schedule.unwrap_or_default();
+        let interleaved = schedule == PipelineSchedule::Interleaved;
+        let chunks = number("strategy.chunks", self.chunks, if interleaved { 2 } else { 1 }, MAX_CHUNKS);
+        let timeout = number("strategy.timeout", self.timeout, 120, MAX_TIMEOUT);
+        let zero = match self.stage {
+            Some(stage) => problems.range("strategy.stage", stage, u32::from(kind == Zero), 3),
+            None => u32::from(kind == Zero),
+        };
+        if chunks > 1 && !interleaved {
+            problems.add(
+                "strategy.chunks",
+                format!("is {chunks}; only schedule = \"interleaved\" has several stages a rank"),
+            );
+        }
+        if !ranks.is_multiple_of(stages) {
+            let (below, above) = (ranks / stages * stages, ranks.div_ceil(stages) * stages);
+            let nearest = if below == 0 { above.to_string() } else { format!("{below} or {above}") };
+            problems
+                .add("strategy.ranks", format!("is {ranks}, which {stages} stages do not divide; set it to {nearest}"));
+        } else if kind == Pipeline && ranks != stages {
+            problems.add(
+                "strategy.ranks",
+                format!("is {ranks} with {stages} stages; several replicas of a pipeline are kind = \"hybrid\""),
+            );
+        }
+        let strategy = Strategy {
+            kind,
+            ranks,
+            stages,
+            micro_batches,
+            schedule,
+            chunks,
+            recompute: self.recompute.unwrap_or_default(),
+            balance: self.balance.clone(),
+            zero,
+            timeout,
+        };
+        if kind != Single {
+            self.check_against(&strategy, recommender, training, problems);
+        }
+        strategy
+    }
+
+    fn check_against(
+        &self,
+        strategy: &Strategy,
+        recommender: Option<&ResolvedRecommender>,
+        training: Option<&Training>,
+        problems: &mut Problems,
+    ) {
+        let Some(recommender) = recommender else { return };
+        let Some(layers) = layers(recommender) else {
+            let message = format!(
+                "is `{}`; of the recommenders, mlp and densenet can be divided, `{}` needs kind = \"single\"",
+                strategy.kind.as_str(),
+                recommender.entry.kind
+            );
+            problems.add("strategy.kind", message);
+            return;
+        };
+        let parts = strategy.stages.saturating_mul(strategy.chunks);
+        if parts > layers {
+            let most = (layers / strategy.chunks).max(1);
+            problems.add(
+                "strategy.stages",
+                format!("makes {parts} stages, and the model has {layers} layers; set stages = {most} or fewer"),
+            );
+        } else if let Some(balance) = &self.balance {
+            let placed: u64 = balance.iter().map(|&count| u64::from(count)).sum();
+            if balance.len() as u32 != parts || placed != u64::from(layers) || balance.contains(&0) {
+                let message = format!(
+                    "is {balance:?}; it takes {parts} numbers above 0 that add up to the model's {layers} layers"
+                );
+                problems.add("strategy.balance", message);
+            }
+        }
+        if let Some(training) = training {
+            let (batch, replicas) = (training.batch_size, strategy.ranks / strategy.stages.max(1));
+            let most = batch / replicas.max(1);
+            if strategy.micro_batches > most {
+                problems.add(
+                    "strategy.micro_batches",
+                    if most == 0 {
+                        format!("cannot be had: {replicas} replicas share a batch of {batch}; set training.batch_size = {replicas} or more")
+                    } else {
+                        format!("is {}, and each replica has {most} rows of a batch of {batch}; set it to {most} or fewer", strategy.micro_batches)
+                    },
+                );
+            }
+        }
+    }
+}
