@@ -69,9 +69,9 @@ for (const width of WIDTHS) {
 }
 
 // The design's budgets are 300 KB for the page and 900 KB for the runner; docs/architecture.md says what stands in the way.
-// Until they are met these numbers hold both where they are (564,365 and 1,064,924 measured; the strategy studio took the page up by
-// 57,000).
-const PAGE_BYTES = 570_000;
+// Until they are met these numbers hold both where they are (583,513 and 1,064,924 measured, before 5,900 more of the strategy studio, which
+// takes 57,000 in all; the comparison and data pages take 25,000).
+const PAGE_BYTES = 596_000;
 const RUNNER_BYTES = 1_075_000;
 
 test("the programs grow no larger than what was measured or budgeted, after brotli", async () => {

@@ -14,9 +14,7 @@ pub(crate) enum UntestedRuns {
     #[error("there is one method; a test takes two")]
     One,
     /// The server keeps no values of each user.
-    #[error(
-        "the lab keeps no values of each user of “{name}”; `recspeed compare` measures and tests them in the terminal"
-    )]
+    #[error("the lab keeps no values of each user of “{name}”; run it again to have it tested")]
     NotKept {
         /// The method.
         name: String,
@@ -114,10 +112,7 @@ mod tests {
     fn what_cannot_be_tested_is_told() {
         let without = Tested { values: None, ..method("a", &[]) };
         let told = against_first(vec![without, method("b", &[1.0, 2.0])], Procedure::default()).unwrap_err();
-        assert_eq!(
-            told.to_string(),
-            "the lab keeps no values of each user of “a”; `recspeed compare` measures and tests them in the terminal"
-        );
+        assert_eq!(told.to_string(), "the lab keeps no values of each user of “a”; run it again to have it tested");
         assert_eq!(against_first(vec![method("a", &[1.0, 2.0])], Procedure::default()), Err(UntestedRuns::One));
     }
 }

@@ -144,7 +144,7 @@ fn head(place: usize, method: &Value, chosen: Memo<Vec<String>>, go: Callback<Ve
                 <button type="button" class="button quiet square" aria-label=removes.clone() title=removes on:click=remove><Icon picture=Picture::Cross/></button>
             </span>
             <span class="compared-sub">{seeds}{if place == 0 {
-                view! { <span>"the others against this one"</span> }.into_any()
+                view! { <span>"held against"</span> }.into_any()
             } else {
                 view! { <button type="button" class="button link" on:click=to_front>"hold against this"</button> }.into_any()
             }}</span>

@@ -3,13 +3,15 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
+use leptos_router::components::A;
 use leptos_router::hooks::use_navigate;
+use recspeed_types::api::RunStatus;
 use recspeed_types::encode_permalink;
 
 use crate::components::{Icon, Picture, ShareButton};
 use crate::state::{RunState, RunView, api, curve_csv, follow, save, use_lab};
 
-/// Fork, share, retry, cancel, download.
+/// Fork, share, compare, retry, cancel, download.
 #[component]
 pub(crate) fn Tools(
     /// The run.
@@ -19,6 +21,7 @@ pub(crate) fn Tools(
     let navigate = use_navigate();
     let run = StoredValue::new(run);
     let over = Memo::new(move |_| run.get_value().status().is_over());
+    let finished = Memo::new(move |_| run.get_value().status() == RunStatus::Finished);
     let spec = Signal::derive(move || run.get_value().record.with(|record| record.spec.clone()));
     let stored = Signal::derive(move || Some(run.get_value().id()));
     let fork = move |_| {
@@ -45,6 +48,9 @@ pub(crate) fn Tools(
                 <span>"Fork"</span>
             </button>
             <ShareButton spec=spec stored=stored/>
+            <Show when=move || finished.get()>
+                <A href=run.with_value(|run| format!("/c/{}", run.id())) attr:class="button">"Compare"</A>
+            </Show>
             <Show when=move || lab.is_owner() && !over.get()>
                 <button type="button" class="button" data-testid="cancel" on:click=move |_| lab.cancel(run.get_value())>
                     <Icon picture=Picture::Stop/>
