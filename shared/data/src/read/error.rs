@@ -218,6 +218,8 @@ pub(crate) enum BadReason {
     NotFinite { column: &'static str, text: String },
     #[error("the timestamp is `{text}`, outside the range of seconds since 1970")]
     TimeRange { text: String },
+    /// Only a table has cells without a value.
+    #[cfg(feature = "arrow")]
     #[error("has no {0}")]
     Missing(&'static str),
     #[error("is not UTF-8 text")]

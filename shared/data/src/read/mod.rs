@@ -23,7 +23,9 @@ pub use error::{BadLine, ReadError, ReadReport};
 use crate::interactions::Interactions;
 use chunk::{ChunkRows, Scratch};
 use encode::Encoder;
-pub(crate) use error::{BadReason, quote};
+pub(crate) use error::BadReason;
+#[cfg(feature = "arrow")]
+pub(crate) use error::quote;
 
 /// Bounds of one reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
