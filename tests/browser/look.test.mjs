@@ -72,7 +72,7 @@ for (const width of WIDTHS) {
 // Until they are met these numbers hold both where they are (583,513 and 1,064,924 measured, before 5,900 more of the strategy studio, which
 // takes 57,000 in all; the comparison and data pages take 25,000).
 const PAGE_BYTES = 596_000;
-const RUNNER_BYTES = 1_075_000;
+const RUNNER_BYTES = 1_205_000;
 
 test("the programs grow no larger than what was measured or budgeted, after brotli", async () => {
   const sizes = await packedBytes();
