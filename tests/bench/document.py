@@ -37,7 +37,8 @@ def stamp(rounds, threads):
         return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
 
     commit = said("git", "rev-parse", "--short", "HEAD") or "unknown"
-    changed = " with changes" if said("git", "status", "--porcelain", "--untracked-files=no") else ""
+    others = [":(top)", ":(top,exclude)docs/benchmarks.md"]
+    changed = " with changes" if said("git", "status", "--porcelain", "--untracked-files=no", "--", *others) else ""
     return (f"<sub>{datetime.date.today().isoformat()}, commit {commit}{changed}; {processor()}, {os.cpu_count()} cores, "
             f"Linux {platform.release()}; {threads} threads; {rounds} rounds, warm file cache, one uncounted call first; "
             f"{said('rustc', '--version')}, Python {platform.python_version()}</sub>")
