@@ -79,6 +79,8 @@ test("everything that is set is in the address, and the address brings it back",
   ];
   const here = await told(page);
   await page.locator("summary").filter({ hasText: "Every rank" }).click();
+  // The table is filled in the frame after it has been opened.
+  await page.locator(`${id("plan-table")} tbody tr`).nth(5).waitFor();
   assert.equal(await page.locator(`${id("plan-table")} tbody tr`).count(), 6);
   const other = await open(new URL(page.url()).search);
   assert.deepEqual(await told(other), here);
