@@ -242,3 +242,13 @@ fn what_is_missing_is_reported_beside_what_does_not_fit() {
     let errors = ExperimentSpec::from_toml(text).unwrap_err().to_string();
     assert!(errors.contains("version: is missing") && errors.contains("training.epoch"), "{errors}");
 }
+
+#[test]
+fn a_mistake_in_a_list_hides_no_other() {
+    let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n[splitt]\nkind = \"random\"\n\
+        [recommender]\nkind = \"popularty\"\n[training]\nepochs = 0\n[evaluation]\nmetrics = [\"ndgc@10\"]\n";
+    let errors = ExperimentSpec::from_toml(text).unwrap_err().into_errors();
+    let mut paths: Vec<&str> = errors.0.iter().map(|error| error.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["evaluation.metrics[0]", "recommender.kind", "splitt"], "{errors}");
+}

@@ -221,8 +221,9 @@ fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseErro
     // not be about the document.
     let about_another = |error: &SpecError| {
         mistakes.iter().any(|mistake: &SpecError| {
-            let chooses = mistake.path.strip_suffix(".kind").or_else(|| mistake.path.strip_suffix(".source"));
-            error.path.starts_with(chooses.unwrap_or(&mistake.path))
+            let amended = amended(&mistake.path);
+            let chooses = amended.strip_suffix(".kind").or_else(|| amended.strip_suffix(".source"));
+            error.path.starts_with(chooses.unwrap_or(amended))
         })
     };
     let ranges: Vec<SpecError> = spec.resolve().err().map_or_else(Vec::new, |errors| errors.0);
@@ -243,9 +244,15 @@ fn located_once(value: &serde_json::Value) -> Result<ExperimentSpec, SpecError> 
     })
 }
 
+/// What [`amend`] changes for a mistake at `path`: a list is changed as a whole.
+fn amended(path: &str) -> &str {
+    path.split('[').next().unwrap_or(path)
+}
+
 /// Puts the default for the field at `path`, such as `training.epochs`, or takes away a field that has none; false where
-/// neither helps, as in a list.
+/// neither helps, as for a section that is missing.
 fn amend(value: &mut serde_json::Value, path: &str) -> bool {
+    let path = amended(path);
     let default = serde_json::to_value(ExperimentSpec::default()).unwrap_or_default();
     let default = path.split('.').try_fold(&default, |place, name| place.get(name));
     let (section, name) = path.rsplit_once('.').unwrap_or(("", path));
