@@ -282,7 +282,7 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     csv = WORK / "beauty-synthetic.csv"
     if not csv.exists():
-        subprocess.run([RELEASE / "recspeed", "data", "generate", "beauty-synthetic", "--seed", "42", "--out", csv], check=True)
+        subprocess.run([RELEASE / "recspeed", "data", "generate", "beauty-synthetic", "--seed", "42", "--to", csv], check=True)
     wanted = list(sections(csv))
     written = document.Document(ROOT / "docs" / "benchmarks.md", [title for title, _ in wanted])
     for title, measure in wanted:

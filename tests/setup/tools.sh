@@ -15,6 +15,17 @@ needs rustc "Rust with rustup"
 needs cc "a C compiler (Debian: apt-get install build-essential)"
 needs npm "Node.js with npm (Debian: apt-get install nodejs npm)"
 
+# A linker that meets a full disk dies of a bus error half an hour later, which tells nobody what is wrong.
+here=$(cd "$(dirname "$0")/../.." && pwd)
+if [ ! -d "$here/target/release" ]; then
+    needed_mib=9216
+    free_mib=$(df --output=avail -m "$here" | tail -1 | tr -d ' ')
+    if [ "$free_mib" -lt "$needed_mib" ]; then
+        echo "setup: a first build takes up to $needed_mib MiB of disk and $here has $free_mib MiB; make room, or clone it to a larger disk" >&2
+        exit 1
+    fi
+fi
+
 target=wasm32-unknown-unknown
 if ! ls "$(rustc --print sysroot)/lib/rustlib/$target/lib/"libcore-*.rlib >/dev/null 2>&1; then
     command -v rustup >/dev/null || {

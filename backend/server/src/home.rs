@@ -61,14 +61,10 @@ impl Home {
             DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(unusable(&folder))?;
         }
         let root = root.canonicalize().map_err(unusable(&root))?;
+        let store = root.join("lab.sqlite3");
+        open_private(&store).map_err(unusable(&store))?;
         let path = root.join("serve.lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(unusable(&path))?;
+        let lock = open_private(&path).map_err(unusable(&path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { root, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(HomeError::Taken { path: root }),
@@ -104,6 +100,13 @@ impl Home {
         let path = self.root.join("secrets").join(name);
         read_or_make(&path, fresh).map_err(|cause| HomeError::Unusable { path, cause })
     }
+}
+
+/// Opens or makes a file that this user alone may read, also in a folder that others may enter.
+fn open_private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 fn read_or_make(path: &Path, fresh: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
@@ -147,8 +150,10 @@ mod tests {
         let first = home.secret("token", || Ok(b"abc".to_vec())).unwrap();
         let again = home.secret("token", || Ok(b"other".to_vec())).unwrap();
         assert_eq!((first.as_slice(), again.as_slice()), (&b"abc"[..], &b"abc"[..]));
-        let mode = fs::metadata(root.join("secrets/token")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        for file in ["secrets/token", "lab.sqlite3", "serve.lock"] {
+            let mode = fs::metadata(root.join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
         drop(home);
         assert!(Home::open(Some(root)).is_ok());
     }

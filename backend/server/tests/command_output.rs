@@ -70,7 +70,7 @@ fn data_travels_from_generate_to_import_to_describe() {
     let home = home();
     let file = home.path().join("made.csv");
     let path = file.to_str().unwrap();
-    let made = recspeed(&home, &["data", "generate", "beauty-synthetic-10k", "--seed", "7", "--out", path]);
+    let made = recspeed(&home, &["data", "generate", "beauty-synthetic-10k", "--seed", "7", "--to", path]);
     assert!(made.status.success(), "{}", text(&made.stderr));
     assert!(text(&made.stdout).contains("10,000 synthetic ratings from the seed 7"), "{}", text(&made.stdout));
     let imported = recspeed(&home, &["data", "import", path, "--name", "my-ratings"]);

@@ -47,7 +47,7 @@ pub static BUILTIN_DATASETS: &[BuiltinDataset] = &[
     BuiltinDataset {
         id: "beauty-synthetic",
         title: "Beauty, synthetic, 2 million",
-        summary: "2,023,070 made-up ratings with as many users and items, the same stars and the same years as the real Amazon Beauty file.",
+        summary: "2,023,070 made-up ratings: as many users and items as the real Amazon Beauty file, and very nearly its stars and its years.",
         rows: 2_023_070,
         users: 1_210_271,
         items: 249_274,

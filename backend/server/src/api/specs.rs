@@ -45,7 +45,8 @@ pub(super) fn text(body: Result<Bytes, BytesRejection>) -> Result<String, ApiErr
             StatusCode::PAYLOAD_TOO_LARGE,
             "too-long",
             format!("The request is longer than {MAX_REQUEST_BYTES} bytes, which no spec is."),
-        ),
+        )
+        .remedy("Send one spec, and give data as a file of the data sets (POST /api/datasets)."),
         _ => ApiError::new(StatusCode::BAD_REQUEST, "unreadable", "The request ended before it was complete."),
     })?;
     String::from_utf8(body.into()).map_err(|_| ApiError::invalid("", "is no UTF-8 text; send JSON"))

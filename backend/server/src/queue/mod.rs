@@ -144,7 +144,8 @@ impl Queue {
         let order = self.order();
         let running = self.held.iter().map(|held| {
             let elapsed_s = (now_ms - held.started_ms).max(0) as f64 / 1000.0;
-            self.history.expected_s(&held.kind).map(|expected| (expected - elapsed_s).max(0.0))
+            // A run that takes longer than those before it may end in a second or hang for an hour: nobody knows.
+            self.history.expected_s(&held.kind).map(|expected| expected - elapsed_s).filter(|left| *left > 0.0)
         });
         let expected = order.iter().filter_map(|&index| self.waiting.get(index));
         let starts =

@@ -77,6 +77,18 @@ fn estimates_count_what_runs_and_what_waits_before() {
     assert_eq!(starts, [Some(6.0), Some(16.0)]);
 }
 
+#[test]
+fn behind_a_run_that_takes_longer_than_expected_nothing_is_promised() {
+    let mut history = History::default();
+    history.add(&Kind { recommender: "mlp".into(), dataset: "d".into() }, 10.0);
+    let mut queue = Queue::new(1, history);
+    queue.push(waiting(0, "ada"));
+    queue.push(waiting(1, "ada"));
+    queue.start_next(0);
+    let starts: Vec<_> = queue.places(10_000).into_iter().map(|place| place.starts_in_s).collect();
+    assert_eq!(starts, [None], "it said: starts in about 0 us");
+}
+
 /// What may happen to a queue.
 #[derive(Debug, Clone)]
 enum Step {

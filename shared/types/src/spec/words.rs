@@ -2,6 +2,7 @@
 
 use super::dataset::shorten;
 use super::{SPEC_VERSION, SpecError};
+use crate::limits::MAX_SEED;
 
 /// The mistake at `path`, from the deserializer's `message`. A message of an unknown form is kept as it is.
 pub(super) fn in_plain_words(path: String, message: &str) -> SpecError {
@@ -26,7 +27,11 @@ pub(super) fn in_plain_words(path: String, message: &str) -> SpecError {
     }
     let wrong = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     if let Some((given, expected)) = wrong.and_then(|rest| rest.rsplit_once(", expected ")) {
-        return SpecError::new(path, format!("is {}; allowed: {}", given_words(given), expected_words(expected)));
+        let allowed = match path.as_str() {
+            "seed" | "data_seed" => format!("a whole number from 0 to {MAX_SEED}"),
+            _ => expected_words(expected),
+        };
+        return SpecError::new(path, format!("is {}; allowed: {allowed}", given_words(given)));
     }
     SpecError::new(path, message)
 }
@@ -124,7 +129,11 @@ mod tests {
         );
         assert_eq!(
             say("seed", "invalid type: string \"x, expected y\", expected u64"),
-            "seed: is the text \"x, expected y\"; allowed: a whole number, 0 or more"
+            "seed: is the text \"x, expected y\"; allowed: a whole number from 0 to 9007199254740991"
+        );
+        assert_eq!(
+            say("training.epochs", "invalid value: integer `-1`, expected u32"),
+            "training.epochs: is -1; allowed: a whole number, 0 or more"
         );
         assert_eq!(say("a", "something new"), "a: something new");
     }

@@ -20,14 +20,14 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<u8, CommandError> {
         return Err(DataError::Seed { seed: args.seed }.into());
     }
     let made = recspeed_data::generate(entry, args.seed);
-    let bytes = out_file::write(&args.out, |to| write_csv(to, &made.interactions))
-        .map_err(|cause| DataError::Write { path: args.out.display().to_string(), cause })?;
+    let bytes = out_file::write(&args.to, |to| write_csv(to, &made.interactions))
+        .map_err(|cause| DataError::Write { path: args.to.display().to_string(), cause })?;
     output::say(&format!(
         "{}: {} synthetic ratings from the seed {} in {} ({}).\nLicence: {BEAUTY_SYNTHETIC_LICENCE}.",
         entry.title,
         figures::count(made.interactions.len() as u64),
         args.seed,
-        args.out.display(),
+        args.to.display(),
         figures::bytes(bytes),
     ))?;
     Ok(0)

@@ -90,7 +90,7 @@ pub struct GenerateArgs {
     seed: u64,
     /// The file to write, in the format amazon-csv
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    to: PathBuf,
 }
 
 /// Arguments of `recspeed data import`.
@@ -228,7 +228,7 @@ pub(crate) enum DataError {
         seed: u64,
     },
     /// A file cannot be read.
-    #[error("cannot read {path}: {cause}")]
+    #[error("cannot read {path}: {cause}; give a file that exists and that you may read")]
     Read {
         /// The file.
         path: String,
