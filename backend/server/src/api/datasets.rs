@@ -57,6 +57,10 @@ async fn list(
     params(
         ("name" = String, Query, description = "A name for people, 1 to 120 characters"),
         ("format" = String, Query, description = "How it is written: amazon-csv, movielens, recbole, sequences, parquet, arrow"),
+        ("user" = Option<String>, Query, description = "The column of the users, in a table where it has no usual name; a spec names it again in `dataset.columns`"),
+        ("item" = Option<String>, Query, description = "The column of the items"),
+        ("rating" = Option<String>, Query, description = "The column of the ratings"),
+        ("timestamp" = Option<String>, Query, description = "The column of the times"),
     ),
     request_body(content = String, content_type = "application/octet-stream"),
     responses(
@@ -76,7 +80,7 @@ async fn upload(
     body: Body,
 ) -> Result<Response, ApiError> {
     visitor.must_own()?;
-    query.only(&["name", "format"])?;
+    query.only(&["name", "format", "user", "item", "rating", "timestamp"])?;
     let name = query.text("name").ok_or_else(|| ApiError::invalid("name", "is missing"))?.to_owned();
     let chars = name.chars().count();
     if chars > MAX_NAME_CHARS || name.trim().is_empty() || name.chars().any(char::is_control) {
@@ -84,6 +88,16 @@ async fn upload(
         return Err(ApiError::invalid("name", message));
     }
     let format = format(query.text("format").unwrap_or_default())?;
+    let column = |what| query.text(what).map(str::to_owned);
+    let columns = ColumnNames {
+        user: column("user"),
+        item: column("item"),
+        rating: column("rating"),
+        timestamp: column("timestamp"),
+    };
+    if let Some((what, _)) = columns.named().into_iter().find(|(_, name)| name.is_some() && !format.is_table()) {
+        return Err(ApiError::invalid(what, "names a column; only the formats parquet and arrow have named columns"));
+    }
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: u64| bytes > MAX_UPLOAD_BYTES) {
         return Err(too_large());
@@ -94,7 +108,8 @@ async fn upload(
     })?;
     let file = receive(app.data.root(), body).await?;
     let data = Arc::clone(&app.data);
-    let imported = tokio::task::spawn_blocking(move || import(&data, &file, &name, format));
+    let imported =
+        tokio::task::spawn_blocking(move || import(&data, &file, &name, Reading { format, columns: &columns }));
     let record = imported.await.map_err(|error| ApiError::internal(&error))??;
     Ok((StatusCode::CREATED, Json(record)).into_response())
 }
@@ -130,9 +145,8 @@ async fn receive(root: &Path, body: Body) -> Result<NamedTempFile, ApiError> {
     Ok(file)
 }
 
-fn import(data: &DataHome, file: &NamedTempFile, name: &str, format: DataFormat) -> Result<UploadRecord, ApiError> {
-    let reading = Reading { format, columns: &ColumnNames::default() };
-    data.import(file.path(), name, reading).map_err(|error| refusal(&error, name, format))
+fn import(data: &DataHome, file: &NamedTempFile, name: &str, reading: Reading<'_>) -> Result<UploadRecord, ApiError> {
+    data.import(file.path(), name, reading).map_err(|error| refusal(&error, name, reading.format))
 }
 
 /// What an import's failure means to whoever sent the file: its own sentence names a temporary path.

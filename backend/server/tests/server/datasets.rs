@@ -1,5 +1,6 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
+use recspeed_types::spec::DataFormat;
 use serde_json::Value;
 
 use crate::bench::{Bench, TOKEN};
@@ -71,6 +72,22 @@ async fn an_upload_over_the_limit_is_refused_before_it_is_sent() {
     let (status, _, body) = bench.send(request).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(String::from_utf8_lossy(&body).contains("recspeed data import"));
+}
+
+#[tokio::test]
+async fn a_table_is_read_by_the_columns_that_the_upload_names() {
+    let bench = Bench::new().await;
+    let limits = recspeed_data::ReadLimits::default();
+    let data = recspeed_data::read_ratings(DataFormat::Movielens, ratings(3).as_bytes(), limits).unwrap().interactions;
+    let mut table = Vec::new();
+    recspeed_data::table::write_arrow(&data, &[("liking", &[1.0, 2.0, 3.0])], &mut table).unwrap();
+    let (status, record) = upload(&bench, "?name=x&format=arrow&rating=liking", table.clone()).await;
+    assert_eq!((status, record["rows"].as_u64()), (StatusCode::CREATED, Some(3)), "{record}");
+    let (status, answer) = upload(&bench, "?name=x&format=arrow&rating=stars", table).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
+    assert!(answer["message"].as_str().unwrap().contains("stars"), "{answer}");
+    let (status, answer) = upload(&bench, "?name=x&format=movielens&rating=liking", ratings(3)).await;
+    assert_eq!((status, answer["code"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some("invalid-request")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
