@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use faer::linalg::solvers::DenseSolveCore as _;
-use faer::{Mat, Side};
 use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
@@ -13,6 +11,7 @@ use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::terms::{Terms, terms_of_items};
+use crate::dense::invert;
 use crate::error::reserve;
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
@@ -28,7 +27,7 @@ pub(super) const METHOD: Method = Method {
 /// Bytes that the fit may hold. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 /// Dense f64 matrices that the fit holds at once.
-const MATRICES: u64 = 4;
+const MATRICES: u64 = 2;
 /// Terms, their products, the inverse.
 const STAGES: u64 = 3;
 
@@ -81,18 +80,15 @@ impl ContentLinear {
         let items = Csr { values: vec![1.0; counts.nnz()], ..counts };
         next(observer)?;
         let known: Vec<bool> = data.candidates();
-        let (matrix, mean) = matrix(&items, &known, n, recommender.float("regularization"))?;
+        let (mut solved, mean) = matrix(&items, &known, n, recommender.float("regularization"))?;
         next(observer)?;
         // With λ > 0 the matrix is positive definite; rounding can only lose that for a λ far below the numbers' size.
-        let factor =
-            matrix.llt(Side::Lower).map_err(|_| FitError::Diverged { what: "the factorisation", iteration: 1 })?;
-        drop(matrix);
-        let solved = factor.inverse();
+        invert(&mut solved, n).map_err(|_| FitError::Diverged { what: "the factorisation", iteration: 1 })?;
         let mut inverse: Vec<f32> = reserve(n.checked_mul(n), "the weights of the attributes", "attributes")?;
         inverse.par_chunks_mut(n.max(1)).enumerate().for_each(|(row, line)| {
             for (column, value) in line.iter_mut().enumerate() {
-                // faer fills one triangle of the symmetric inverse.
-                *value = solved[(row.max(column), row.min(column))] as f32;
+                // One triangle of the symmetric inverse is filled.
+                *value = solved[row.min(column) * n + row.max(column)] as f32;
             }
         });
         let level: Vec<f32> = inverse
@@ -166,7 +162,7 @@ impl ContentLinear {
 }
 
 /// `Σ_i a_i a_iᵀ − n ā āᵀ + λI` over the known items, and `ā`.
-fn matrix(items: &Csr, known: &[bool], n: usize, regularization: f64) -> Result<(Mat<f64>, Vec<f64>), FitError> {
+fn matrix(items: &Csr, known: &[bool], n: usize, regularization: f64) -> Result<(Vec<f64>, Vec<f64>), FitError> {
     let by_term = items.transpose(n);
     let count = known.iter().filter(|&&known| known).count().max(1) as f64;
     let known_of = |term: usize| {
@@ -188,7 +184,7 @@ fn matrix(items: &Csr, known: &[bool], n: usize, regularization: f64) -> Result<
         }
         line[term] += regularization;
     });
-    Ok((Mat::from_fn(n, n, |row, column| gram[row * n + column]), mean))
+    Ok((gram, mean))
 }
 
 impl Recommender for ContentLinear {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use faer::linalg::solvers::DenseSolveCore as _;
-use faer::{Mat, MatRef, Side};
 use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 
+use crate::dense::invert;
 use crate::error::reserve;
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
@@ -28,10 +27,10 @@ pub(super) const METHOD: Method = Method {
     },
 };
 
-/// Bytes that the fit may hold: Gramian, factor, its inverse and the result, all dense. A browser tab addresses 4 GiB.
+/// Bytes that the fit may hold: the Gramian that becomes its inverse, the factor's inverse and the result, all dense. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 /// Dense f64 matrices that the fit holds at once.
-const MATRICES: u64 = 3;
+const MATRICES: u64 = 2;
 
 /// `S = X·B` with `B` minimising `‖X − X·B‖² + λ·‖B‖²` under `diag(B) = 0`: with `P = (XᵀX + λI)⁻¹`,
 /// `B_ij = −P_ij / P_jj`. Computed in f64, kept in f32.
@@ -58,23 +57,17 @@ impl Ease {
         let weighting = Weighting::named(recommender.text("weighting"));
         let mut stages = Stages { observer, done: 0 };
         stages.next()?;
-        let gram = gramian(&data.by_user, &data.by_item, weighting, recommender.float("regularization"));
+        let mut inverse = gramian(&data.by_user, &data.by_item, weighting, recommender.float("regularization"));
         stages.next()?;
-        // Symmetric: its rows are its columns.
-        let matrix = MatRef::from_column_major_slice(&gram, n_items, n_items);
-        // With λ > 0 the matrix is positive definite; rounding can only lose that for ratings of absurd size.
-        let factor =
-            matrix.llt(Side::Lower).map_err(|_| FitError::Diverged { what: "the factorisation", iteration: 1 })?;
-        drop(gram);
-        stages.next()?;
-        let inverse = factor.inverse();
-        drop(factor);
+        // Symmetric: its rows are its columns. With λ > 0 it is positive definite; rounding can only lose that for ratings of
+        // absurd size.
+        invert(&mut inverse, n_items).map_err(|_| FitError::Diverged { what: "the factorisation", iteration: 1 })?;
         stages.next()?;
         let mut weights: Vec<f32> =
             reserve(n_items.checked_mul(n_items), "the weights between items", "the number of items")?;
         let whole_tiles = (TILE * n_items).max(1);
         weights.par_chunks_mut(whole_tiles).enumerate().for_each(|(tile, rows)| {
-            weights_of_rows(&inverse, tile * TILE, rows);
+            weights_of_rows(&inverse, n_items, tile * TILE, rows);
         });
         if weights.iter().any(|weight| !weight.is_finite()) {
             return Err(FitError::Diverged { what: "a weight", iteration: 1 });
@@ -105,15 +98,15 @@ impl Ease {
 /// Rows and columns of the weights that are written together: what is read across its memory stays in the nearest cache.
 const TILE: usize = 64;
 
-/// `B_ij = −P_ij / P_jj` for the rows from `first` on, from the lower triangle of `P`: faer fills no other.
-fn weights_of_rows(inverse: &Mat<f64>, first: usize, rows: &mut [f32]) {
-    let n_items = inverse.nrows();
+/// `B_ij = −P_ij / P_jj` for the rows from `first` on, from the lower triangle of `P`: the other holds nothing.
+fn weights_of_rows(inverse: &[f64], n_items: usize, first: usize, rows: &mut [f32]) {
     let n_rows = rows.len() / n_items.max(1);
+    let column_of = |j: usize| &inverse[j * n_items..][..n_items];
     for left in (0..n_items).step_by(TILE) {
         let columns = left..(left + TILE).min(n_items);
         if left <= first {
             for j in columns {
-                let (column, diagonal) = (inverse.col_as_slice(j), inverse[(j, j)]);
+                let (column, diagonal) = (column_of(j), column_of(j)[j]);
                 for i in j.max(first)..first + n_rows {
                     rows[(i - first) * n_items + j] = if i == j { 0.0 } else { (-column[i] / diagonal) as f32 };
                 }
@@ -121,23 +114,23 @@ fn weights_of_rows(inverse: &Mat<f64>, first: usize, rows: &mut [f32]) {
         }
         if left >= first {
             for i in first..first + n_rows {
-                let column = inverse.col_as_slice(i);
+                let column = column_of(i);
                 for j in left.max(i + 1)..(left + TILE).min(n_items) {
-                    rows[(i - first) * n_items + j] = (-column[j] / inverse[(j, j)]) as f32;
+                    rows[(i - first) * n_items + j] = (-column[j] / column_of(j)[j]) as f32;
                 }
             }
         }
     }
 }
 
-/// The stages of the fit: Gramian, factorisation, inverse, weights. Each is one piece of work.
+/// The stages of the fit: Gramian, inverse, weights. Each is one piece of work.
 struct Stages<'a> {
     observer: &'a mut dyn FitObserver,
     done: u64,
 }
 
 impl Stages<'_> {
-    const TOTAL: u64 = 4;
+    const TOTAL: u64 = 3;
 
     /// Before each stage, and after the last one.
     fn next(&mut self) -> Result<(), FitError> {
