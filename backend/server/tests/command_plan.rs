@@ -61,3 +61,82 @@ fn a_plan_that_cannot_be_is_refused_with_one_that_can() {
         assert!(text(&output.stderr).contains(words), "{arguments:?}: {}", text(&output.stderr));
     }
 }
+
+const DENSE: &str = "version = 1\nseed = 1\n\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n\n\
+    [recommender]\nkind = \"densenet\"\nlayers = 20\ngrowth = 64\n\n[training]\nepochs = 1\nbatch_size = 64\n\n\
+    [strategy]\nkind = \"hybrid\"\nranks = 4\nstages = 2\nmicro_batches = 4\nstage = 3\n";
+
+fn spec_file(folder: &tempfile::TempDir, text: &str) -> String {
+    let file = folder.path().join("spec.toml");
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_spec_is_planned_with_its_own_layers_bytes_and_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec_file(&folder, DENSE);
+    let output = plan(&[&file, "--set", "strategy.schedule=\"zb-h1\"", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&planned["layers"], &planned["ranks"], &planned["zero"]), (&21.into(), &4.into(), &3.into()));
+    assert_eq!(planned["schedule"], "zb-h1");
+    assert_eq!(planned["micro_batches"], serde_json::json!([8, 8, 8, 8]), "of the 32 rows of each replica");
+    let parameters = planned["parameters"].as_u64().unwrap();
+    let held = planned["memory"].as_array().unwrap();
+    let sum = |what: &str| held.iter().map(|rank| rank[what].as_u64().unwrap()).sum::<u64>();
+    // Two replicas hold half each, of two stages that make up the model: 4 bytes a parameter, 8 for both moments.
+    assert!(sum("parameters_bytes").abs_diff(2 * parameters) <= 8);
+    assert!(sum("optimizer_bytes").abs_diff(4 * parameters) <= 16);
+    assert!(!planned["verdict"].as_str().unwrap().is_empty());
+    let stages = planned["stages"].as_array().unwrap();
+    assert_eq!(stages.iter().map(|stage| stage["layers"].as_u64().unwrap()).sum::<u64>(), 21);
+}
+
+#[test]
+fn its_text_has_stages_picture_bubble_memory_and_what_to_try() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = plan(&[&spec_file(&folder, DENSE)]);
+    let shown = text(&output.stdout);
+    for words in
+        ["densenet of 21 layers", "Stages, with", "rank 1   ", "bubble  ", "Memory of each rank of each of 2 replicas"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(shown.contains("not measured"), "{shown}");
+}
+
+#[test]
+fn what_will_not_fit_is_foretold_with_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let larger = DENSE.replace("growth = 64", "growth = 256").replace("stage = 3", "stage = 0");
+    let file = spec_file(&folder, &larger);
+    let output = plan(&[&file, "--memory-limit", "128", "--json"]);
+    let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&planned["fits"], &planned["limit"]), (&false.into(), &"memory".into()), "{planned}");
+    let verdict = planned["verdict"].as_str().unwrap();
+    assert!(verdict.starts_with("This does not fit: rank ") && verdict.contains(" Try "), "{verdict}");
+}
+
+#[test]
+fn a_spec_without_layers_and_flags_beside_a_file_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec_file(
+        &folder,
+        &DENSE
+            .split("[recommender]")
+            .next()
+            .map(|start| format!("{start}[recommender]\nkind = \"popularity\"\n"))
+            .unwrap(),
+    );
+    for (arguments, words) in [
+        (&[file.as_str()][..], "no row of layers: mlp and densenet"),
+        (&[&file, "--stages", "2"], "cannot be used with"),
+        (&[&file, "--gflops", "0"], "is no speed"),
+        (&["--gflops", "7"], "FILE"),
+    ] {
+        let output = plan(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(words), "{arguments:?}: {}", text(&output.stderr));
+    }
+}

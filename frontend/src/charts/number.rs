@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+pub(crate) use recspeed_plan::words::{bytes, share};
+
 /// A measured value with four significant digits, never in exponents where a plain number is short.
 pub(crate) fn value(v: f64) -> String {
     let size = v.abs();
@@ -43,18 +45,6 @@ pub(crate) fn count(n: u64) -> String {
     text
 }
 
-/// Bytes in the nearest binary unit.
-pub(crate) fn bytes(n: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut size = n as f64;
-    let mut unit = 0;
-    while size >= 1024.0 && unit + 1 < units.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 || size >= 100.0 { format!("{size:.0} {}", units[unit]) } else { format!("{size:.1} {}", units[unit]) }
-}
-
 /// A stretch of time.
 pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 0.001 {
@@ -68,12 +58,6 @@ pub(crate) fn duration(seconds: f64) -> String {
     } else {
         format!("{} h {:02} min", (seconds / 3600.0) as u64, (seconds / 60.0) as u64 % 60)
     }
-}
-
-/// A share in percent.
-pub(crate) fn share(part: f64) -> String {
-    let percent = part * 100.0;
-    if percent == 0.0 || percent >= 10.0 { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
 }
 
 #[cfg(test)]
@@ -92,13 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn times_and_sizes_have_units() {
+    fn times_and_differences_are_short() {
         assert_eq!(
             [0.0004, 0.25, 3.12, 75.0, 3700.0].map(duration),
             ["400 µs", "250 ms", "3.1 s", "1 min 15 s", "1 h 01 min"]
         );
-        assert_eq!([12, 2048, 5_242_880].map(bytes), ["12 B", "2.0 KiB", "5.0 MiB"]);
-        assert_eq!([0.0, 0.005, 0.5].map(share), ["0 %", "0.5 %", "50 %"]);
         assert_eq!([-0.0123, 0.0, 2.0, 3e-6].map(difference), ["−0.0123", "±0", "+2.000", "±0"]);
     }
 }

@@ -1,15 +1,10 @@
 //! The models of the studio, as layers with costs.
 
 use recspeed_plan::Layer;
-use recspeed_plan::dense::{Speed, densenet, mlp};
+use recspeed_plan::dense::{DENSENET_INPUTS, MLP_INPUTS, densenet, mlp};
 
 use super::setup::Setup;
 
-/// Inputs of the paper's networks: user, item, time; the dense block also sees how often the item was rated.
-const MLP_INPUTS: u64 = 3;
-const DENSENET_INPUTS: u64 = 4;
-/// Microseconds of a call of a layer, however small: assumed, as the speed is.
-const CALL_US: f64 = 2.0;
 /// More layers than this are not drawn.
 pub(super) const MAX_LAYERS: usize = 1000;
 /// Wider layers than this are not planned.
@@ -20,7 +15,7 @@ pub(super) const MAX_WIDTH: u64 = 100_000;
 /// # Errors
 /// What is wrong with a list of widths.
 pub(super) fn layers(setup: &Setup) -> Result<Vec<Layer>, String> {
-    let speed = Speed { flops_per_us: setup.gflops.max(1) as f64 * 1000.0, call_us: CALL_US };
+    let speed = setup.speed();
     let (depth, width) = (setup.depth as u64, setup.width as u64);
     Ok(match setup.model {
         "mlp" => {

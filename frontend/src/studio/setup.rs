@@ -1,5 +1,6 @@
 //! What is set in the studio.
 
+use recspeed_plan::dense::Speed;
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::{Balance, Outlook, PlanError, Recompute, ScheduleKind, Strategy};
@@ -41,9 +42,6 @@ pub(super) const MAX_BATCH: usize = 65_536;
 pub(super) const MAX_REPLICAS: usize = 512;
 /// Passes of all ranks together that the page draws.
 const MAX_PASSES: usize = 20_000;
-/// Operations of the optimizer for each parameter: Adam's, with the square root.
-const UPDATE_FLOPS: f64 = 12.0;
-
 /// Where the borders between stages lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cut {
@@ -181,12 +179,17 @@ impl Setup {
         (self.room > 0).then_some((self.room as u64) << 20)
     }
 
+    /// How fast each rank is taken to be.
+    pub(super) fn speed(&self) -> Speed {
+        Speed::of_gflops(self.gflops.max(1) as f64)
+    }
+
     fn link(&self) -> Link {
         let (bytes_per_us, latency_us) = match self.link {
             "gigabit" => (125.0, 50.0),
             "10gigabit" => (1250.0, 20.0),
             "infiniband" => (25_000.0, 2.0),
-            "memory" => (10_000.0, 2.0),
+            "memory" => return Link::MEMORY,
             "nvlink" => (300_000.0, 2.0),
             _ => return Link::INSTANT,
         };
@@ -217,7 +220,7 @@ impl Setup {
             level: self.level(),
             optimizer: if self.optimizer == "sgd" { OptimizerState::None } else { OptimizerState::TwoMoments },
             link: self.link(),
-            update_us: UPDATE_FLOPS / (self.gflops.max(1) as f64 * 1000.0),
+            update_us: self.speed().update_us(),
         })
     }
 

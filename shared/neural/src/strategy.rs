@@ -4,7 +4,7 @@ use recspeed_parallel::Communicator;
 use recspeed_parallel::model::Model;
 use recspeed_parallel::training::Strategy;
 use recspeed_plan::sharding::ShardLevel;
-use recspeed_plan::{Balance, Layer, Layout, Partition, PlanError, Recompute, ScheduleKind};
+use recspeed_plan::{Balance, Layer, Layout, Partition, PlanError};
 use recspeed_types::spec;
 
 /// A rank's place in a training that is divided.
@@ -24,26 +24,14 @@ pub(crate) fn of(strategy: &spec::Strategy, model: &dyn Model) -> Result<Strateg
     let [ranks, stages, chunks] = [strategy.ranks, strategy.stages, strategy.chunks].map(|number| number as usize);
     let layers: Vec<Layer> =
         model.parameters().iter().map(|&count| Layer { parameters: count as u64, ..Layer::default() }).collect();
-    let balance = match &strategy.balance {
-        None => Balance::Parameters,
-        Some(counts) => Balance::ByHand(counts.iter().map(|&count| count as usize).collect()),
-    };
+    let balance = Balance::of_spec(strategy.balance.as_deref());
     Ok(Strategy {
         layout: Layout::new(ranks, stages, 1)?,
-        schedule: match strategy.schedule {
-            spec::PipelineSchedule::Gpipe => ScheduleKind::Gpipe,
-            spec::PipelineSchedule::OneForwardOneBackward => ScheduleKind::OneForwardOneBackward,
-            spec::PipelineSchedule::Interleaved => ScheduleKind::Interleaved,
-            spec::PipelineSchedule::ZeroBubbleH1 => ScheduleKind::ZeroBubbleH1,
-        },
+        schedule: strategy.schedule.into(),
         micro_batches: strategy.micro_batches as usize,
         chunks,
         partition: Partition::new(&layers, stages * chunks, &balance)?,
-        recompute: match strategy.recompute {
-            spec::Recompute::Never => Recompute::Never,
-            spec::Recompute::ExceptLast => Recompute::ExceptLast,
-            spec::Recompute::Always => Recompute::Always,
-        },
-        level: ShardLevel::ALL[(strategy.zero as usize).min(ShardLevel::ALL.len() - 1)],
+        recompute: strategy.recompute.into(),
+        level: ShardLevel::of_zero(strategy.zero),
     })
 }

@@ -44,6 +44,8 @@ pub struct Layer {
     pub kept_bytes: u64,
     /// Bytes of a sample's output: what a stage that ends here sends.
     pub output_bytes: u64,
+    /// Whether its input lies in what the layer before it keeps, so that a stage that has both keeps it once.
+    pub reads_in_place: bool,
 }
 
 impl Layer {
@@ -55,14 +57,16 @@ impl Layer {
     /// This layer and the next one as one: times, parameters and kept bytes add up.
     #[must_use]
     pub fn then(&self, next: &Self) -> Self {
+        let twice = if next.reads_in_place { next.input_bytes } else { 0 };
         Self {
             forward: self.forward.plus(next.forward),
             backward_input: self.backward_input.plus(next.backward_input),
             backward_weight: self.backward_weight.plus(next.backward_weight),
             parameters: self.parameters + next.parameters,
             input_bytes: self.input_bytes,
-            kept_bytes: self.kept_bytes + next.kept_bytes,
+            kept_bytes: self.kept_bytes + next.kept_bytes.saturating_sub(twice),
             output_bytes: next.output_bytes,
+            reads_in_place: self.reads_in_place,
         }
     }
 }

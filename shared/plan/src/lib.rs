@@ -6,6 +6,7 @@
 //! - [`sharding`]: who holds which part of the parameters, gradients and optimizer state, how many bytes, how much traffic.
 //! - [`Outlook`]: a whole [`Strategy`] planned in one go; [`bottleneck`](fn@bottleneck) says what limits it and what to try.
 //! - [`dense`]: what fully connected layers cost, counted instead of measured.
+//! - [`of_spec`]: the strategy of a spec, its model counted. [`words`]: all of that in sentences.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
 //!
 //! Times are microseconds as `f64`, sizes are bytes as `u64`. Schedules and sharding do not know each other.
@@ -21,6 +22,8 @@ mod partition;
 pub mod schedule;
 pub mod sharding;
 pub mod simulate;
+mod spec;
+pub mod words;
 
 pub use bottleneck::{Bottleneck, Change, Limit, Remedy, bottleneck};
 pub use error::PlanError;
@@ -31,3 +34,4 @@ pub use outlook::{Outlook, RankOutlook, Strategy};
 pub use partition::{Balance, Partition};
 pub use schedule::{Cell, Instruction, Schedule, ScheduleKind};
 pub use simulate::{Recompute, Simulation, simulate};
+pub use spec::{Assumed, layers_of, of_spec};

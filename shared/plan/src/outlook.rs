@@ -161,6 +161,11 @@ impl Outlook {
         peaks.max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).unwrap_or_default()
     }
 
+    /// Bytes that all ranks of so many replicas hold, each at its worst moment.
+    pub fn together(&self, replicas: usize) -> u64 {
+        self.ranks.iter().map(RankOutlook::peak).sum::<u64>().saturating_mul(replicas as u64)
+    }
+
     /// Bytes that all ranks of one pipeline send in a step.
     pub fn sent(&self) -> u64 {
         self.ranks.iter().map(RankOutlook::sent).sum()

@@ -52,6 +52,14 @@ pub(crate) enum CommandError {
     /// A pipeline that cannot be.
     #[error(transparent)]
     Plan(#[from] recspeed_plan::PlanError),
+    /// A recommender that is no row of layers.
+    #[error(
+        "recommender.kind is `{kind}`, which is no row of layers: mlp and densenet can be planned; without a file, --stages and its like draw a schedule"
+    )]
+    NoLayers {
+        /// The recommender.
+        kind: &'static str,
+    },
     /// A plan with more passes than one picture is drawn of.
     #[error("the plan has {cells} cells (stages x micro-batches x chunks): use at most {most}")]
     PlanTooLarge {
@@ -83,6 +91,7 @@ impl CommandError {
             | Self::Features(_)
             | Self::UnknownRecommender { .. }
             | Self::Plan(_)
+            | Self::NoLayers { .. }
             | Self::PlanTooLarge { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Worker(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),

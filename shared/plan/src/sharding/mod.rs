@@ -25,6 +25,16 @@ impl ShardLevel {
     /// All of them, in order.
     pub const ALL: [Self; 4] = [Self::DataParallel, Self::Optimizer, Self::Gradients, Self::Parameters];
 
+    /// What a stage of ZeRO divides; stages beyond 3 are 3.
+    pub const fn of_zero(stage: u32) -> Self {
+        match stage {
+            0 => Self::DataParallel,
+            1 => Self::Optimizer,
+            2 => Self::Gradients,
+            _ => Self::Parameters,
+        }
+    }
+
     /// The stage of ZeRO, 0 for plain data parallelism.
     pub const fn zero_stage(self) -> u8 {
         match self {

@@ -1,18 +1,18 @@
-//! `recspeed plan`: a pipeline's schedule drawn in the terminal, its bubble and what its ranks hold, before anything runs.
+//! `recspeed plan`: a pipeline's schedule drawn in the terminal, its bubble and what its ranks hold, before anything runs. Of a
+//! spec with its model, times and bytes counted; of flags alone with stages that are all alike.
 
+mod alike;
+mod of_spec;
 mod picture;
+mod room;
 mod trace;
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use recspeed_plan::sharding::{OptimizerState, Precision, ShardLevel, forecast, traffic};
-use recspeed_plan::simulate::Costs;
-use recspeed_plan::{PlanError, Recompute, Schedule, ScheduleKind, Simulation, simulate};
-use serde_json::json;
+use recspeed_plan::{Recompute, ScheduleKind};
 
 use super::failure::CommandError;
-use super::output;
 
 /// Cells that one plan may have together, micro-batches rounded up to whole groups of ranks: it is there in well under a second.
 const MAX_CELLS: usize = 200_000;
@@ -22,6 +22,18 @@ const MAX_PARAMETERS: u64 = 1_000_000_000_000_000;
 /// Arguments of `recspeed plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
+    /// A spec with [strategy], as of `recspeed run`: its model is planned, with times and bytes
+    #[arg(value_name = "FILE", conflicts_with_all = ["stages", "micro_batches", "schedule", "chunks", "recompute", "parameters"])]
+    file: Option<String>,
+    /// Replace one field of the spec, as strategy.stages=4 (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE", requires = "file")]
+    set: Vec<String>,
+    /// How fast each rank computes, in GFLOP/s: times are counted with it, not measured
+    #[arg(long, default_value_t = 50.0, requires = "file", value_parser = gflops)]
+    gflops: f64,
+    /// Memory that all ranks may use together, in MiB (nine tenths of the machine's unless set)
+    #[arg(long, value_name = "MIB", requires = "file", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    memory_limit: Option<u64>,
     /// Ranks of the pipeline: one stage each, or as many as --chunks says
     #[arg(long, default_value_t = 4)]
     stages: usize,
@@ -49,6 +61,12 @@ pub struct PlanArgs {
     /// Also write the timeline as Chrome trace JSON, which Perfetto opens
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+}
+
+/// Speeds that a rank may have.
+fn gflops(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (1e-3..=1e9).contains(number));
+    number.ok_or_else(|| format!("`{text}` is no speed: give a number from 0.001 to 1000000000"))
 }
 
 /// The names of the schedules, as in a spec.
@@ -93,117 +111,14 @@ impl From<RecomputeName> for Recompute {
 
 /// Plans and prints.
 pub(crate) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
-    let groups = args.micro_batches.div_ceil(args.stages.max(1));
-    let cells = args.stages.saturating_mul(args.stages).saturating_mul(groups).saturating_mul(args.chunks);
-    if cells > MAX_CELLS {
-        return Err(CommandError::PlanTooLarge { cells, most: MAX_CELLS });
+    match &args.file {
+        Some(file) => of_spec::print(file, args),
+        None => alike::print(args),
     }
-    if args.ranks == 0 {
-        return Err(PlanError::Zero { what: "ranks" }.into());
-    }
-    let schedule = Schedule::new(args.schedule.into(), args.stages, args.micro_batches, args.chunks)?;
-    let mut costs = Costs::uniform(schedule.stages(), args.micro_batches, 1.0);
-    costs.recompute = args.recompute.into();
-    let run = simulate(&schedule, &costs)?;
-    if let Some(path) = &args.trace {
-        let text = trace::chrome(&schedule, &run);
-        std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
-    }
-    let text = if args.json { as_json(args, &schedule, &run)? } else { as_text(args, &schedule, &run) };
-    output::say(&text)?;
-    Ok(0)
 }
 
-fn held(schedule: &Schedule) -> Vec<usize> {
-    (0..schedule.ranks()).map(|rank| schedule.buffers(rank).count()).collect()
-}
-
-fn as_text(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> String {
-    let columns = |values: Vec<usize>| values.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
-    let mut parts = vec![
-        format!(
-            "{}: {} ranks, {} micro-batches{}",
-            schedule.kind().as_str(),
-            schedule.ranks(),
-            schedule.micro_batches(),
-            if schedule.chunks() > 1 { format!(", {} stages a rank", schedule.chunks()) } else { String::new() },
-        ),
-        picture::draw(schedule, run),
-        format!(
-            "bubble       {:.1} % of the ideal time; ranks idle {:.1} % of the time\n\
-             held at most {} micro-batches, rank by rank",
-            100.0 * run.bubble(),
-            100.0 * run.idle_share(),
-            columns(held(schedule)),
-        ),
-        "Every stage is taken to be alike: forward 1, backward 2 units of time, messages none.".to_owned(),
-    ];
-    parts.extend(args.parameters.map(|parameters| shares(parameters, args.ranks)));
-    parts.join("\n\n")
-}
-
-fn shares(parameters: u64, ranks: usize) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_header([
-        "ZeRO",
-        "parameters",
-        "gradients",
-        "optimizer",
-        "together",
-        "sent a step",
-    ]);
-    let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
-    for level in ShardLevel::ALL {
-        let bytes = forecast(level, ranks, parameters, 0, Precision::F32, OptimizerState::TwoMoments, false);
-        let sent = traffic(level, ranks, parameters, Precision::F32).total();
-        let row = [bytes.parameters, bytes.gradients, bytes.optimizer, bytes.resident(), sent];
-        table.add_row(std::iter::once(level.zero_stage().to_string()).chain(row.map(mb)));
-    }
-    format!("{parameters} parameters on {ranks} ranks, 32 bits, Adam; each rank holds\n{table}")
-}
-
-fn as_json(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> Result<String, CommandError> {
-    let spans: Vec<_> = run
-        .spans
-        .iter()
-        .filter(|span| span.instruction.computes())
-        .map(|span| {
-            let cell = span.instruction.cell();
-            json!({
-                "rank": span.rank,
-                "name": picture::name(span.instruction),
-                "chunk": cell.map(|cell| cell.chunk),
-                "micro_batch": cell.map(|cell| cell.micro_batch),
-                "start": span.start_us,
-                "end": span.end_us,
-            })
-        })
-        .collect();
-    let zero: Option<Vec<_>> = args.parameters.map(|parameters| {
-        let of = |level: ShardLevel| {
-            let bytes = forecast(level, args.ranks, parameters, 0, Precision::F32, OptimizerState::TwoMoments, false);
-            let sent = traffic(level, args.ranks, parameters, Precision::F32).total();
-            json!({
-                "stage": level.zero_stage(),
-                "parameters_bytes": bytes.parameters,
-                "gradients_bytes": bytes.gradients,
-                "optimizer_bytes": bytes.optimizer,
-                "sent_bytes_per_step": sent,
-            })
-        };
-        ShardLevel::ALL.map(of).into()
-    });
-    let plan = json!({
-        "schedule": schedule.kind().as_str(),
-        "ranks": schedule.ranks(),
-        "stages": schedule.stages(),
-        "micro_batches": schedule.micro_batches(),
-        "chunks": schedule.chunks(),
-        "bubble": run.bubble(),
-        "idle_share": run.idle_share(),
-        "held_micro_batches": held(schedule),
-        "spans": spans,
-        "zero": zero,
-    });
-    Ok(serde_json::to_string_pretty(&plan).map_err(std::io::Error::other)?)
+fn refuse_too_large(stages: usize, micro_batches: usize, chunks: usize) -> Result<(), CommandError> {
+    let groups = micro_batches.div_ceil(stages.max(1));
+    let cells = stages.saturating_mul(stages).saturating_mul(groups).saturating_mul(chunks);
+    if cells > MAX_CELLS { Err(CommandError::PlanTooLarge { cells, most: MAX_CELLS }) } else { Ok(()) }
 }

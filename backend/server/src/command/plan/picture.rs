@@ -1,4 +1,4 @@
-//! The timeline as text: a line a rank, a column a unit of time.
+//! The timeline as text, a line a rank: a column a unit of time where all stages are alike, else one for an equal part of a step.
 
 use recspeed_plan::{Instruction, Schedule, Simulation};
 
@@ -45,4 +45,36 @@ pub(super) fn draw(schedule: &Schedule, run: &Simulation) -> String {
         String::new()
     };
     format!("{picture}\n\nF forward  {backward}  – goes on  · idle; the number is the micro-batch{cut}")
+}
+
+/// Columns of a picture in time.
+const COLUMNS: usize = 100;
+
+/// The picture of a step whose passes take different times.
+pub(super) fn draw_in_time(run: &Simulation) -> String {
+    let ranks = run.busy_us.len();
+    let column = run.total_us / COLUMNS as f64;
+    let mut lines = vec![vec!['·'; COLUMNS]; ranks];
+    let shown = |span: &&recspeed_plan::simulate::Span| span.instruction.span_name().is_some();
+    for span in run.spans.iter().filter(shown) {
+        let Some(label) = span.instruction.span_name() else { continue };
+        let start = ((span.start_us / column).round() as usize).min(COLUMNS);
+        let end = ((span.end_us / column).round() as usize).min(COLUMNS);
+        // One column apart from the next pass, where there is room for it.
+        let (width, letters) = (end.saturating_sub(start), label.chars().count());
+        for (at, place) in lines[span.rank][start..end].iter_mut().enumerate() {
+            let letter = if letters <= width { label.chars().nth(at) } else { None };
+            *place = match letter {
+                Some(letter) => letter,
+                None if letters > width && at == 0 => label.chars().next().unwrap_or('·'),
+                None => '–',
+            };
+        }
+    }
+    let line = |(rank, line): (usize, &Vec<char>)| format!("rank {rank:<3} {}", line.iter().collect::<String>());
+    let picture = lines.iter().enumerate().map(line).collect::<Vec<_>>().join("\n");
+    let in_parts = run.spans.iter().any(|span| matches!(span.instruction, Instruction::BackwardWeight(_)));
+    let backward = if in_parts { "I gradient of the input  W gradients of the parameters" } else { "B backward" };
+    let words = recspeed_plan::words::time(column);
+    format!("{picture}\n\nF forward  {backward}  reduce, step: the update  – goes on  · idle; a column is {words}")
 }

@@ -3,11 +3,12 @@
 use recspeed_plan::{Schedule, Simulation};
 use serde_json::json;
 
-/// A unit of time becomes a millisecond: viewers show microseconds.
-const UNIT_US: f64 = 1000.0;
+/// Where nothing is said of times, a unit of them becomes a millisecond: viewers show microseconds.
+pub(super) const UNIT_US: f64 = 1000.0;
 
-/// One process a rank, one event a pass, and a counter of what the rank holds.
-pub(super) fn chrome(schedule: &Schedule, run: &Simulation) -> String {
+/// One process a rank, one event a pass, and a counter of what the rank holds; `unit_us`: microseconds of a unit of the
+/// simulation's time.
+pub(super) fn chrome(schedule: &Schedule, run: &Simulation, unit_us: f64) -> String {
     let mut events: Vec<_> = (0..schedule.ranks())
         .map(|rank| json!({"name": "process_name", "ph": "M", "pid": rank, "args": {"name": format!("rank {rank}")}}))
         .collect();
@@ -19,14 +20,14 @@ pub(super) fn chrome(schedule: &Schedule, run: &Simulation) -> String {
             "ph": "X",
             "pid": span.rank,
             "tid": cell.chunk,
-            "ts": span.start_us * UNIT_US,
-            "dur": (span.end_us - span.start_us) * UNIT_US,
+            "ts": span.start_us * unit_us,
+            "dur": (span.end_us - span.start_us) * unit_us,
         }));
     }
     for (rank, held) in run.held.iter().enumerate() {
         for (at, cells) in held.curve() {
             events.push(json!({
-                "name": "held", "ph": "C", "pid": rank, "ts": at * UNIT_US, "args": {"activations and messages": cells}
+                "name": "held", "ph": "C", "pid": rank, "ts": at * unit_us, "args": {"activations and messages": cells}
             }));
         }
     }

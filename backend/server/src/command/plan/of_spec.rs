@@ -1,0 +1,213 @@
+//! A plan of a spec: its model's layers, counted.
+
+use recspeed_plan::words::{bytes, share, time, verdict};
+use recspeed_plan::{Assumed, Bottleneck, Limit, Outlook, RankOutlook, Strategy, bottleneck, of_spec};
+use recspeed_types::spec::ResolvedSpec;
+use serde_json::json;
+
+use super::{PlanArgs, picture, refuse_too_large, room, trace};
+use crate::command::failure::CommandError;
+use crate::command::output;
+use crate::command::run::{SpecFile, SpecFileError};
+
+/// A plan, and what it is about.
+struct Planned {
+    title: String,
+    spec: ResolvedSpec,
+    strategy: Strategy,
+    outlook: Outlook,
+    found: Bottleneck,
+    /// Bytes that all ranks may hold together, where that is known.
+    room: Option<u64>,
+}
+
+/// Plans and prints.
+pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
+    let SpecFile { spec, title, .. } = SpecFile::read(file, &args.set)?;
+    let spec = spec.resolve().map_err(|errors| SpecFileError::Invalid { name: title.clone(), errors })?;
+    let Some(strategy) = of_spec(&spec, Assumed::threads(args.gflops)) else {
+        return Err(CommandError::NoLayers { kind: spec.recommender.entry.kind });
+    };
+    refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
+    let outlook = Outlook::of(&strategy)?;
+    let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run);
+    let each = room.map(|room| room / (strategy.ranks * strategy.replicas) as u64);
+    let found = bottleneck(&strategy, &outlook, each);
+    let plan = Planned { title, spec, strategy, outlook, found, room };
+    if let Some(path) = &args.trace {
+        let text = trace::chrome(&plan.outlook.schedule, &plan.outlook.simulation, 1.0);
+        std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
+    }
+    output::say(&if args.json { plan.as_json(args)? } else { plan.as_text(args) })?;
+    Ok(0)
+}
+
+impl Planned {
+    fn as_text(&self, args: &PlanArgs) -> String {
+        let Self { strategy, outlook, .. } = self;
+        let run = &outlook.simulation;
+        let several = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let parts = [
+            format!(
+                "{}: {} of {}, {} parameters",
+                self.title,
+                self.spec.recommender.entry.kind,
+                several(strategy.layers.len(), "layer"),
+                self.parameters()
+            ),
+            format!(
+                "{}: {}{}, {}, {}, ZeRO {}, recompute {}",
+                strategy.schedule.title(),
+                several(strategy.ranks, "rank"),
+                if strategy.chunks > 1 { format!(" of {} stages", strategy.chunks) } else { String::new() },
+                several(strategy.replicas, "replica"),
+                several(strategy.micro_batches, "micro-batch").replace("batchs", "batches"),
+                strategy.level.zero_stage(),
+                strategy.recompute.as_str()
+            ),
+            self.stages(),
+            picture::draw_in_time(run),
+            format!(
+                "step         {}, {:.0} rows a second\nbubble       {} of the busiest rank's work; ranks idle {} of the time",
+                time(run.total_us),
+                (strategy.batch * strategy.replicas) as f64 / run.total_us * 1e6,
+                share(run.bubble()),
+                share(run.idle_share())
+            ),
+            format!(
+                "{}\nAll ranks together hold {}{}.",
+                self.memory(),
+                bytes(self.together()),
+                self.room.map_or(String::new(), |room| format!(" of the {} that a run may use", bytes(room)))
+            ),
+            verdict(&self.found, strategy, outlook),
+            format!(
+                "Times are counted at {} GFLOP/s a rank (--gflops) and 10 GB/s between ranks, not measured.",
+                args.gflops
+            ),
+        ];
+        parts.join("\n\n")
+    }
+
+    fn parameters(&self) -> u64 {
+        self.strategy.layers.iter().map(|layer| layer.parameters).sum()
+    }
+
+    fn together(&self) -> u64 {
+        self.outlook.together(self.strategy.replicas)
+    }
+
+    fn stages(&self) -> String {
+        let mut table = table(["stage", "rank", "layers", "parameters", "forward", "backward", "sends"]);
+        let Self { strategy, outlook, .. } = self;
+        let samples = outlook.sizes.iter().copied().max().unwrap_or(0);
+        for (at, stage) in outlook.stages.iter().enumerate() {
+            let layers = outlook.partition.layers(at);
+            let last = at + 1 == outlook.stages.len();
+            table.add_row([
+                at.to_string(),
+                (at % strategy.ranks).to_string(),
+                format!("{}–{}", layers.start, layers.end - 1),
+                stage.parameters.to_string(),
+                time(stage.forward.of(samples)),
+                time(stage.backward_input.of(samples) + stage.backward_weight.of(samples)),
+                if last { String::new() } else { bytes(stage.output_bytes * samples as u64) },
+            ]);
+        }
+        format!("Stages, with times and messages of a micro-batch of {samples} rows:\n{table}")
+    }
+
+    fn memory(&self) -> String {
+        let mut table =
+            table(["rank", "parameters", "gradients", "optimizer", "activations", "gathered", "peak", "sent a step"]);
+        for (rank, of) in self.outlook.ranks.iter().enumerate() {
+            let shares = of.shares;
+            let row = [shares.parameters, shares.gradients, shares.optimizer, of.activations, shares.transient];
+            let row = row.into_iter().chain([of.peak(), of.sent()]).map(bytes);
+            table.add_row(std::iter::once(rank.to_string()).chain(row));
+        }
+        let replicas = self.strategy.replicas;
+        let each = if replicas > 1 { format!(" of each of {replicas} replicas") } else { String::new() };
+        format!("Memory of each rank{each}, in 32 bits:\n{table}")
+    }
+
+    fn as_json(&self, args: &PlanArgs) -> Result<String, CommandError> {
+        let Self { strategy, outlook, found, .. } = self;
+        let run = &outlook.simulation;
+        let stages: Vec<_> = (0..outlook.stages.len())
+            .map(|at| {
+                let (layers, stage) = (outlook.partition.layers(at), &outlook.stages[at]);
+                json!({
+                    "stage": at,
+                    "rank": at % strategy.ranks,
+                    "first_layer": layers.start,
+                    "layers": layers.len(),
+                    "parameters": stage.parameters,
+                })
+            })
+            .collect();
+        let ranks: Vec<_> = outlook.ranks.iter().enumerate().map(|(rank, of)| rank_json(rank, of)).collect();
+        let spans: Vec<_> = run
+            .spans
+            .iter()
+            .filter_map(|span| {
+                let name = span.instruction.span_name()?;
+                let chunk = span.instruction.cell().map(|cell| cell.chunk);
+                let [start, end] = [span.start_us, span.end_us];
+                Some(json!({"rank": span.rank, "name": name, "chunk": chunk, "start_us": start, "end_us": end}))
+            })
+            .collect();
+        let limit = match found.limit {
+            Limit::Memory { .. } => "memory",
+            Limit::Bubble => "bubble",
+            Limit::Imbalance { .. } => "imbalance",
+            Limit::Messages => "messages",
+            Limit::Reduction => "reduction",
+            Limit::Computation => "computation",
+        };
+        let plan = json!({
+            "recommender": self.spec.recommender.entry.kind,
+            "layers": strategy.layers.len(),
+            "parameters": self.parameters(),
+            "schedule": strategy.schedule.as_str(),
+            "ranks": strategy.ranks * strategy.replicas,
+            "replicas": strategy.replicas,
+            "zero": strategy.level.zero_stage(),
+            "recompute": strategy.recompute.as_str(),
+            "micro_batches": outlook.sizes,
+            "gflops": args.gflops,
+            "step_us": run.total_us,
+            "bubble": run.bubble(),
+            "idle_share": run.idle_share(),
+            "stages": stages,
+            "memory": ranks,
+            "together_bytes": self.together(),
+            "allowed_bytes": self.room,
+            "fits": self.room.map(|room| self.together() <= room),
+            "limit": limit,
+            "limit_share": found.share,
+            "verdict": verdict(found, strategy, outlook),
+            "spans": spans,
+        });
+        Ok(serde_json::to_string_pretty(&plan).map_err(std::io::Error::other)?)
+    }
+}
+
+fn rank_json(rank: usize, of: &RankOutlook) -> serde_json::Value {
+    json!({
+        "rank": rank,
+        "parameters_bytes": of.shares.parameters,
+        "gradients_bytes": of.shares.gradients,
+        "optimizer_bytes": of.shares.optimizer,
+        "activations_bytes": of.activations,
+        "gathered_bytes": of.shares.transient,
+        "peak_bytes": of.peak(),
+        "sent_bytes_per_step": of.sent(),
+    })
+}
+
+fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header);
+    table
+}

@@ -1,0 +1,99 @@
+//! The strategy of a spec.
+
+use recspeed_types::spec::{self, Optimizer, ResolvedRecommender, ResolvedSpec};
+
+use crate::dense::{self, Speed};
+use crate::sharding::{OptimizerState, ShardLevel};
+use crate::simulate::Link;
+use crate::{Balance, Layer, Recompute, ScheduleKind, Strategy};
+
+/// What a spec does not say: how fast its ranks are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Assumed {
+    /// Of each rank.
+    pub speed: Speed,
+    /// Between every two ranks.
+    pub link: Link,
+}
+
+impl Assumed {
+    /// Ranks that are threads of one machine and reach so many thousands of millions of operations a second.
+    pub fn threads(gflops: f64) -> Self {
+        Self { speed: Speed::of_gflops(gflops), link: Link::MEMORY }
+    }
+}
+
+/// The layers of a recommender, counted; `None` for those that are no row of layers.
+pub fn layers_of(recommender: &ResolvedRecommender, speed: Speed) -> Option<Vec<Layer>> {
+    let width = |number: i64| number.max(1) as u64;
+    match recommender.entry.kind {
+        "mlp" => {
+            let hidden = recommender.integers("hidden").iter().map(|&number| width(number));
+            let widths: Vec<u64> = std::iter::once(dense::MLP_INPUTS).chain(hidden).chain([1]).collect();
+            Some(dense::mlp(&widths, speed))
+        }
+        "densenet" => {
+            let [depth, growth] = ["layers", "growth"].map(|name| width(recommender.integer(name)));
+            Some(dense::densenet(dense::DENSENET_INPUTS, depth, growth, 1, speed))
+        }
+        _ => None,
+    }
+}
+
+/// What a spec asks for; `None` where its recommender is no row of layers.
+///
+/// Replicas share a batch: the plan is that of the one that gets most of it.
+pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
+    let (layers, training) = (layers_of(&spec.recommender, assumed.speed)?, spec.training.as_ref()?);
+    let asked = &spec.strategy;
+    let (ranks, replicas) = (asked.stages.max(1) as usize, (asked.ranks / asked.stages.max(1)).max(1) as usize);
+    Some(Strategy {
+        layers,
+        balance: Balance::of_spec(asked.balance.as_deref()),
+        schedule: asked.schedule.into(),
+        ranks,
+        chunks: asked.chunks as usize,
+        batch: (training.batch_size as usize).div_ceil(replicas),
+        micro_batches: asked.micro_batches as usize,
+        recompute: asked.recompute.into(),
+        replicas,
+        level: ShardLevel::of_zero(asked.zero),
+        optimizer: match training.optimizer {
+            Optimizer::Adam | Optimizer::Adamw => OptimizerState::TwoMoments,
+            Optimizer::Sgd => OptimizerState::None,
+        },
+        link: assumed.link,
+        update_us: assumed.speed.update_us(),
+    })
+}
+
+impl Balance {
+    /// As equal in parameters as can be, or the layers of each stage where the spec gives them.
+    pub fn of_spec(counts: Option<&[u32]>) -> Self {
+        match counts {
+            None => Self::Parameters,
+            Some(counts) => Self::ByHand(counts.iter().map(|&count| count as usize).collect()),
+        }
+    }
+}
+
+impl From<spec::PipelineSchedule> for ScheduleKind {
+    fn from(schedule: spec::PipelineSchedule) -> Self {
+        match schedule {
+            spec::PipelineSchedule::Gpipe => Self::Gpipe,
+            spec::PipelineSchedule::OneForwardOneBackward => Self::OneForwardOneBackward,
+            spec::PipelineSchedule::Interleaved => Self::Interleaved,
+            spec::PipelineSchedule::ZeroBubbleH1 => Self::ZeroBubbleH1,
+        }
+    }
+}
+
+impl From<spec::Recompute> for Recompute {
+    fn from(recompute: spec::Recompute) -> Self {
+        match recompute {
+            spec::Recompute::Never => Self::Never,
+            spec::Recompute::ExceptLast => Self::ExceptLast,
+            spec::Recompute::Always => Self::Always,
+        }
+    }
+}

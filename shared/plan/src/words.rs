@@ -1,0 +1,176 @@
+//! Plans in sentences, and their numbers as people read them: the same on the page and in a terminal.
+
+use crate::{Bottleneck, Change, Limit, Outlook, Recompute, Remedy, ScheduleKind, Strategy};
+
+impl ScheduleKind {
+    /// The name as it stands in a sentence.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Gpipe => "GPipe",
+            Self::OneForwardOneBackward => "1F1B",
+            Self::Interleaved => "Interleaved",
+            Self::ZeroBubbleH1 => "ZB-H1",
+        }
+    }
+}
+
+/// What limits the strategy and what to try: one or two sentences.
+pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> String {
+    let lost = share(found.share);
+    let limit = match found.limit {
+        Limit::Memory { rank, bytes: held, room } => {
+            format!(
+                "This does not fit: rank {rank} would hold {} and has {}, {} too little.",
+                bytes(held),
+                bytes(room),
+                bytes(held - room)
+            )
+        }
+        Limit::Bubble => format!("Ranks wait {lost} of the step while the pipeline fills and drains."),
+        Limit::Imbalance { rank } => {
+            format!("Rank {rank} has the most work, and the others wait {lost} of the step for it.")
+        }
+        Limit::Messages => format!("Ranks wait {lost} of the step for messages between stages."),
+        Limit::Reduction => format!("Ranks spend {lost} of the step exchanging gradients with the replicas."),
+        Limit::Computation if strategy.ranks * strategy.replicas == 1 => {
+            "One rank computes and waits for nobody.".to_owned()
+        }
+        Limit::Computation => {
+            format!("The ranks compute; nothing else takes more than {lost} of the step.")
+        }
+    };
+    let fullest = outlook.fullest().1;
+    match &found.remedy {
+        Some(remedy) => {
+            let now = outlook.simulation.total_us;
+            let effect = match found.limit {
+                Limit::Memory { room, .. } => {
+                    let saved = format!("{} less", bytes(fullest.saturating_sub(remedy.bytes)));
+                    let enough = if remedy.bytes > room { ", still too much" } else { "" };
+                    let pace = match remedy.step_us / now - 1.0 {
+                        change if change > 0.005 => format!("; a step takes {} longer", share(change)),
+                        change if change < -0.005 => format!("; a step takes {} less", share(-change)),
+                        _ => String::new(),
+                    };
+                    format!("{} ({saved}){enough}{pace}", bytes(remedy.bytes))
+                }
+                limit => {
+                    let whole = if limit == Limit::Reduction { " for as many samples" } else { "" };
+                    let more = remedy.bytes.saturating_sub(fullest);
+                    let price = if more > fullest / 50 {
+                        format!(", with {} more on the fullest rank", bytes(more))
+                    } else {
+                        String::new()
+                    };
+                    format!("{} a step instead of {}{whole}{price}", time(remedy.step_us), time(now))
+                }
+            };
+            format!("{limit} Try {}: {effect}.", change(remedy, outlook))
+        }
+        None if matches!(found.limit, Limit::Memory { .. }) => {
+            format!("{limit} Use more ranks, smaller micro-batches or a smaller model.")
+        }
+        None if matches!(found.limit, Limit::Computation) => {
+            format!("{limit} More ranks or faster ones are what is left.")
+        }
+        None => format!(
+            "{limit} No change of schedule, micro-batches or borders helps; a larger batch or fewer ranks would."
+        ),
+    }
+}
+
+fn change(remedy: &Remedy, outlook: &Outlook) -> String {
+    match &remedy.change {
+        Change::MicroBatches(n) => format!("{n} micro-batches"),
+        Change::Schedule(kind, chunks) => {
+            let title = kind.title();
+            if *chunks > 1 { format!("{title} with {chunks} stages a rank") } else { title.to_owned() }
+        }
+        Change::Recompute(Recompute::Never) => "keeping all activations".to_owned(),
+        Change::Recompute(Recompute::ExceptLast) => "computing all but the last micro-batch again".to_owned(),
+        Change::Recompute(Recompute::Always) => "computing the forward passes again".to_owned(),
+        Change::Level(level) => format!("ZeRO {}", level.zero_stage()),
+        Change::Counts(counts) => moved(&outlook.partition.counts(), counts),
+        Change::Ranks(ranks) if *ranks == 1 => "1 rank".to_owned(),
+        Change::Ranks(ranks) => format!("{ranks} ranks"),
+        Change::Batch(batch) => format!("batches of {batch}"),
+    }
+}
+
+/// What becomes of the borders: the one that moves, where it is one.
+fn moved(from: &[usize], to: &[usize]) -> String {
+    let ends = |counts: &[usize]| {
+        counts
+            .iter()
+            .scan(0, |end, count| {
+                *end += count;
+                Some(*end)
+            })
+            .collect::<Vec<usize>>()
+    };
+    let (from, to) = (ends(from), ends(to));
+    let mut borders = from.iter().zip(&to).enumerate().filter(|(_, (a, b))| a != b);
+    match (borders.next(), borders.next()) {
+        (Some((stage, (a, b))), None) => {
+            let (source, target) = if a > b { (stage, stage + 1) } else { (stage + 1, stage) };
+            let n = a.abs_diff(*b);
+            format!("moving {n} layer{} from stage {source} to stage {target}", if n == 1 { "" } else { "s" })
+        }
+        _ => "cutting the stages anew, equal in time".to_owned(),
+    }
+}
+
+/// Bytes in the nearest binary unit.
+pub fn bytes(n: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut size = n as f64;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < units.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 || size >= 100.0 { format!("{size:.0} {}", units[unit]) } else { format!("{size:.1} {}", units[unit]) }
+}
+
+/// A share in percent.
+pub fn share(part: f64) -> String {
+    let percent = part * 100.0;
+    if percent == 0.0 || percent >= 10.0 { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
+}
+
+/// A stretch of time, from microseconds to minutes, with three digits.
+pub fn time(us: f64) -> String {
+    let (value, unit) = match us {
+        us if us < 1e3 => (us, "µs"),
+        us if us < 1e6 => (us / 1e3, "ms"),
+        us if us < 6e7 => (us / 1e6, "s"),
+        us => (us / 6e7, "min"),
+    };
+    let digits = if value >= 100.0 || value == 0.0 {
+        0
+    } else if value >= 10.0 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits_and_a_unit() {
+        assert_eq!(
+            [0.0, 1.234, 56.78, 999.0, 1234.0, 2.5e6, 9e7].map(time),
+            ["0 µs", "1.23 µs", "56.8 µs", "999 µs", "1.23 ms", "2.50 s", "1.50 min"]
+        );
+    }
+
+    #[test]
+    fn sizes_and_shares_have_units() {
+        assert_eq!([12, 2048, 5_242_880].map(bytes), ["12 B", "2.0 KiB", "5.0 MiB"]);
+        assert_eq!([0.0, 0.005, 0.5].map(share), ["0 %", "0.5 %", "50 %"]);
+    }
+}
