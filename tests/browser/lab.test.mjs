@@ -249,6 +249,79 @@ test("a file of the reader's own runs in the tab without leaving it, then on the
   await page.context().close();
 });
 
+test("whatever becomes of files, the list of data sets shows the one that the spec names", async () => {
+  const rows = (people) => Buffer.from(Array.from({ length: 400 }, (_, i) => `u${i % people},i${(i * 7) % 23},${1 + (i % 5)}.0,${1e9 + i}`).join("\n"));
+  const [a, b] = [31, 37].map((people) => ({ name: `people-${people}.csv`, mimeType: "text/csv", buffer: rows(people) }));
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("knob-recommender")).selectOption("popularity");
+  const give = async (file, where) => {
+    await page.locator(id("knob-dataset")).selectOption("own");
+    await page.locator(id("own-file-input")).setInputFiles(file);
+    await page.waitForFunction(() => document.querySelector('[data-testid="own-file-format"]').value === "amazon-csv");
+    await page.locator(id(`own-file-${where}`)).click();
+    await page.locator(id("own-file")).waitFor({ state: "detached" });
+    // The window is gone before the frame in which the list follows.
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    const told = await page.locator(`${id("knob-dataset")} option:checked`).innerText();
+    const value = await page.locator(id("knob-dataset")).inputValue();
+    const toml = await page.evaluate(() => document.querySelector('[data-testid="spec-toml"]').value);
+    assert.match(told, new RegExp(file.name.replace(".", "\\.")), where);
+    assert.ok(toml.includes(value.split(":")[2]), `${where}: the spec names ${toml}, the list ${value}`);
+  };
+  await give(b, "server");
+  await give(a, "server");
+  await give(b, "tab");
+  await give(b, "server");
+  await give(a, "tab");
+  await give(a, "server");
+  await page.locator(id("knob-dataset")).selectOption("builtin:beauty-synthetic-10k");
+  await give(b, "tab");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("a tab that cannot read the data says so before it is asked to run", async () => {
+  const page = await openPage(browser, lab.link);
+  await writeSpec(page, NETWORK.replace('source = "builtin"\nid = "beauty-synthetic-10k"', 'source = "file"\nformat = "amazon-csv"\npath = "nowhere.csv"'));
+  await page.locator(id("tab-note")).filter({ hasText: /cannot read a file on the server's disk/ }).waitFor();
+  assert.equal(await page.locator(id("run-in-tab")).isDisabled(), true);
+  await page.keyboard.press("Control+Enter");
+  assert.equal(await page.locator(id("run-on-server")).isEnabled(), true);
+  // The server looks, and names the place as it is written in the spec.
+  await page.locator(id("run-on-server")).click();
+  const failure = page.locator(`${id("run-failure")}, ${id("run-error")}`);
+  await failure.first().waitFor();
+  assert.match(await failure.first().innerText(), /(^|[ .])dataset\.path: /m);
+  await page.locator(id("knob-dataset")).selectOption("builtin:beauty-synthetic-10k");
+  assert.equal(await page.locator(id("run-in-tab")).isEnabled(), true);
+  assert.deepEqual(page.problems.filter((problem) => !problem.includes("422")), []);
+  await page.context().close();
+});
+
+test("a run from which nothing is heard is told so, with the end that awaits it and a way to end it now", async () => {
+  const page = await openPage(browser, lab.link);
+  const spec = { version: 1, dataset: { source: "builtin", id: "beauty-synthetic-10k" }, recommender: { kind: "mlp" } };
+  const now = Date.now();
+  const record = { id: "quiet", status: "running", spec, created_ms: now - 47_000, started_ms: now - 46_000, attempts: 1 };
+  const started = { run: "quiet", seq: 0, at_us: 1_000_000, kind: "phase", phase: "fit" };
+  let cancelled = 0;
+  await page.route(/api\/runs\/quiet$/, (route) => route.fulfill({ json: record }));
+  await page.route(/api\/runs\/quiet\/events/, (route) => route.fulfill({ json: { events: route.request().url().includes("from=0") || !route.request().url().includes("from") ? [started] : [], more: false } }));
+  await page.route(/api\/runs\/quiet\/cancel$/, (route) => {
+    cancelled += 1;
+    return route.fulfill({ json: { ...record, status: "cancelled", ended_ms: now } });
+  });
+  await page.goto(`${lab.base}/r/quiet`);
+  const silence = page.locator(id("silence"));
+  await silence.waitFor({ timeout: 15_000 });
+  assert.match(await silence.innerText(), /^Nothing heard for (45|50|55) s\. .* The server ends it 1 h 00 min after its start\./);
+  await page.locator(id("end-silent")).click();
+  await ends(page, "cancelled");
+  assert.equal(cancelled, 1);
+  assert.equal(await silence.count(), 0);
+  await page.context().close();
+});
+
 test("a table is for the server, and the tab says so", async () => {
   const page = await openPage(browser, lab.link);
   await page.locator(id("knob-dataset")).selectOption("own");
@@ -292,6 +365,14 @@ test("a run's model is asked by keyboard, for users and baskets, and says what i
   await page.locator(id("ask-go")).click();
   await page.locator(`${id("ask-list")} small`).first().waitFor();
   assert.match(await page.locator(id("ask-list")).innerText(), /the basket has/);
+  // More than the model knows anything of: a line says where that ends, and behind it nothing has a reason.
+  await page.locator(id("ask-k")).fill("100");
+  await page.locator(id("ask-go")).click();
+  const border = page.locator(id("ask-border"));
+  await border.waitFor();
+  assert.match(await border.innerText(), /Nothing is known from here on: ties at score 0/);
+  const after = await page.locator(`${id("ask-border")} ~ li .number`).allInnerTexts();
+  assert.ok(after.length > 0 && after.every((score) => score === "0"), `${after}`);
   await page.context().close();
 });
 
@@ -319,10 +400,14 @@ test("runs are put side by side by ticking them, and the link shows the same to 
 
   await page.goto(`${lab.base}/c`);
   const box = (name) => page.locator(`${id("compare-picker")} label`).filter({ hasText: name }).locator("input");
-  // The list is drawn anew around the first choice, so the box that was clicked is not the one that is ticked.
-  await box("Item mean").first().click();
+  // By keyboard: the list around a choice changes, the box stays and keeps the focus.
+  await box("Item mean").first().focus();
+  await page.keyboard.press("Space");
   await page.waitForURL(`**/c/${ids[0]}`);
   await page.locator(id("compared-table")).waitFor();
+  const focused = () => page.evaluate(() => [document.activeElement.closest("label")?.innerText.split("\n")[0], document.activeElement.checked]);
+  assert.match((await focused())[0] ?? "nothing", /^Item mean/);
+  assert.equal((await focused())[1], true);
   await page.goto(`${lab.base}/c/${ids.join(",")}`);
   const cells = page.locator(`${id("compared-rmse")} td`);
   await cells.first().waitFor();

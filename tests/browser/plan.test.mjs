@@ -92,6 +92,26 @@ test("everything that is set is in the address, and the address brings it back",
   await other.context().close();
 });
 
+test("“Plan” in the header is the first picture again, and back brings what was set", async () => {
+  const page = await open();
+  const first = await page.locator("canvas").getAttribute("data-drawn");
+  await page.locator(id("plan-ranks")).fill("6");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/ranks=6/);
+  const changed = await page.locator("canvas").getAttribute("data-drawn");
+  assert.notEqual(changed, first);
+  const drawn = (text) => page.waitForFunction((text) => document.querySelector("canvas").dataset.drawn === text, text);
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Plan" }).click();
+  await page.waitForURL(/\/plan$/);
+  await drawn(first);
+  assert.equal(await page.locator(id("plan-ranks")).inputValue(), "4");
+  await page.goBack();
+  await page.waitForURL(/ranks=6/);
+  await drawn(changed);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("what is impossible is refused with the nearest that works", async () => {
   const page = await open("?model=mlp&depth=3&ranks=8&batch=4");
   const refused = page.locator(id("plan-refused"));

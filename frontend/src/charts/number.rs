@@ -28,8 +28,16 @@ pub(crate) fn difference(v: f64) -> String {
 }
 
 /// Whether a difference between two runs is smaller than what is shown of it: as between machines that round differently.
-pub(crate) fn is_negligible(v: f64) -> bool {
+fn is_negligible(v: f64) -> bool {
     v.abs() < 5e-5
+}
+
+/// Whether two values differ by more than the rounding of what is shown: of both in four digits, and of their difference.
+pub(crate) fn is_beyond_rounding(a: f64, b: f64) -> bool {
+    let size = a.abs().max(b.abs()).max(f64::MIN_POSITIVE);
+    let of_values = 10f64.powi(size.log10().floor() as i32 - 3).min(1.0);
+    let of_difference = if (a - b).abs() >= 1.0 { 1e-3 } else { 1e-4 };
+    (a - b).abs() >= 1.5 * of_values.max(of_difference)
 }
 
 /// A count in groups of three.
@@ -63,6 +71,17 @@ pub(crate) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_of_the_last_digit_shown_is_no_difference() {
+        for (a, b) in [(0.9431, 0.9432), (0.0312, 0.0311), (1.059, 1.06), (0.0, 0.0), (0.5, 0.5), (12_345.0, 12_346.0)]
+        {
+            assert!(!is_beyond_rounding(a, b), "{a} {b} {}", difference(a - b));
+        }
+        for (a, b) in [(0.9431, 0.9433), (0.0312, 0.0308), (1.059, 1.061), (0.0, 0.0002), (12_345.0, 12_348.0)] {
+            assert!(is_beyond_rounding(a, b) && is_beyond_rounding(b, a), "{a} {b}");
+        }
+    }
 
     #[test]
     fn values_show_four_digits() {

@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::field::{Control, FieldError, FieldRow, Options};
-use super::{Hint, Icon, Picture};
+use super::field::{Control, FieldError, FieldRow};
+use super::{Hint, Icon, Picture, Select};
 use crate::form::{Field, ListChange, Place, places};
 use crate::state::use_lab;
 
@@ -78,17 +78,7 @@ fn PlaceRow(place: Place, remove: Callback<()>) -> impl IntoView {
     view! {
         <li>
             <div class="component-head">
-                <span class="select">
-                    <select
-                        id=id.clone()
-                        aria-label="Recommender"
-                        data-testid=id.clone()
-                        prop:value=move || chosen.get()
-                        on:change=move |event| choose(event_target_value(&event))
-                    >
-                        <Options options=choices chosen=chosen/>
-                    </select>
-                </span>
+                <Select id=id.clone() label="Recommender" options=choices chosen=chosen choose=Callback::new(choose)/>
                 {remove}
             </div>
             <FieldError path=kind_path id=id/>

@@ -3,8 +3,9 @@
 use leptos::either::EitherOf3;
 use leptos::prelude::*;
 
+use super::Select;
 use super::component_list::ComponentList;
-use crate::form::{Choice, Field, FieldKind};
+use crate::form::{Field, FieldKind};
 use crate::state::use_lab;
 
 /// The control of a field alone.
@@ -32,18 +33,7 @@ pub(crate) fn Control(
     };
     match field.with_value(|f| f.kind.clone()) {
         FieldKind::Choice { options, .. } => EitherOf3::A(view! {
-            <span class="select">
-                <select
-                    id=id
-                    data-testid=test_id
-                    aria-describedby=describedby
-                    aria-invalid=move || wrong.get().to_string()
-                    prop:value=move || text.get()
-                    on:change=move |event| type_text(event_target_value(&event))
-                >
-                    <Options options=options chosen=text/>
-                </select>
-            </span>
+            <Select id=id test_id=test_id options=options chosen=text wrong=wrong choose=Callback::new(type_text)/>
         }),
         FieldKind::Flag { .. } => EitherOf3::B(view! {
             <input
@@ -76,35 +66,6 @@ pub(crate) fn Control(
             />
         }),
     }
-}
-
-/// The options of a list, under their headings.
-#[component]
-pub(crate) fn Options(
-    /// The options.
-    options: Vec<Choice>,
-    /// The value that is chosen.
-    #[prop(into)]
-    chosen: Signal<String>,
-) -> impl IntoView {
-    let mut groups: Vec<(&'static str, Vec<Choice>)> = Vec::new();
-    for option in options {
-        match groups.last_mut() {
-            Some((name, list)) if *name == option.group => list.push(option),
-            _ => groups.push((option.group, vec![option])),
-        }
-    }
-    let option = move |choice: Choice| {
-        let value = choice.value.clone();
-        view! { <option value=choice.value selected=move || chosen.get() == value>{choice.title}</option> }
-    };
-    groups
-        .into_iter()
-        .map(|(name, list)| {
-            let list = list.into_iter().map(option).collect_view();
-            if name.is_empty() { list.into_any() } else { view! { <optgroup label=name>{list}</optgroup> }.into_any() }
-        })
-        .collect_view()
 }
 
 /// What is wrong with a field, announced when it appears.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_types::api::{LabInfo, Role, RunRequest, UploadRecord};
-use recspeed_types::spec::EvaluationSpec;
+use recspeed_types::spec::{DataFormat, DataSource, DatasetSpec, EvaluationSpec};
 use recspeed_types::{ExperimentSpec, RunId};
 
 use super::{HeldFile, Origin, RunState, RunView, Session, Theme, Toasts, api, live, location, showcase, tab};
@@ -133,9 +133,19 @@ impl Lab {
         self.draft.set(SpecDraft::of(spec));
     }
 
+    /// Why this tab cannot run the draft, where it cannot read its data.
+    pub(crate) fn not_in_tab(self) -> Option<&'static str> {
+        let dataset = self.draft.with(|draft| draft.spec().dataset.clone());
+        let holds = self.held.with(|held| held.iter().any(|file| Some(&file.sha256) == dataset.id.as_ref()));
+        unreadable_in_tab(&dataset, holds)
+    }
+
     /// Runs the draft in this tab.
     pub(crate) fn run_in_tab(self) {
-        if self.is_busy_untracked() || !self.draft.with_untracked(SpecDraft::is_runnable) {
+        if self.is_busy_untracked()
+            || !self.draft.with_untracked(SpecDraft::is_runnable)
+            || untrack(|| self.not_in_tab()).is_some()
+        {
             return;
         }
         self.run_error.set(None);
@@ -180,6 +190,23 @@ impl Lab {
 
     fn is_busy_untracked(self) -> bool {
         untrack(|| self.is_busy())
+    }
+}
+
+/// Why a tab cannot read a data set; `holds` says whether it holds the file that the spec names.
+fn unreadable_in_tab(dataset: &DatasetSpec, holds: bool) -> Option<&'static str> {
+    match dataset.source {
+        DataSource::Builtin => None,
+        DataSource::File => Some(
+            "A tab cannot read a file on the server's disk. Run it on the server, or choose the file with “A file of yours…”.",
+        ),
+        DataSource::Upload if dataset.format.is_some_and(DataFormat::is_table) => {
+            Some("A tab does not read Parquet and Arrow. Run it on the server.")
+        }
+        DataSource::Upload if holds => None,
+        DataSource::Upload => Some(
+            "This tab does not hold the file of this spec. Run it on the server, or choose the file again with “A file of yours…”.",
+        ),
     }
 }
 
@@ -231,6 +258,18 @@ mod tests {
         assert!(same_experiment(&plain, &spelled));
         spelled.recommender = RecommenderSpec::new("popularity");
         assert!(!same_experiment(&plain, &spelled));
+    }
+
+    #[test]
+    fn a_tab_runs_what_it_makes_or_holds_and_says_why_it_runs_nothing_else() {
+        let file = DatasetSpec::file("u.data", DataFormat::Movielens);
+        assert!(unreadable_in_tab(&file, false).is_some_and(|why| why.contains("on the server's disk")));
+        let upload = DatasetSpec::upload(&"a".repeat(64), DataFormat::AmazonCsv);
+        assert!(unreadable_in_tab(&upload, false).is_some_and(|why| why.contains("does not hold")));
+        assert_eq!(unreadable_in_tab(&upload, true), None);
+        let table = DatasetSpec::upload(&"a".repeat(64), DataFormat::Parquet);
+        assert!(unreadable_in_tab(&table, true).is_some_and(|why| why.contains("Parquet")));
+        assert_eq!(unreadable_in_tab(&ExperimentSpec::default().dataset, false), None);
     }
 
     #[test]

@@ -113,23 +113,17 @@ fn write(spec: &ExperimentSpec) {
     }
 }
 
-/// What is set on the studio's page, decoded, as its address says.
-pub(crate) fn plan_query() -> String {
-    let query = window().location().search().unwrap_or_default();
-    js_sys::decode_uri_component(&query).map_or(query, String::from)
+/// What is set on the studio's page, decoded, as the query of its address says.
+pub(crate) fn plan_query(query: &str) -> String {
+    js_sys::decode_uri_component(query).map_or_else(|_| query.to_owned(), String::from)
 }
 
-/// Puts what is set on the studio's page into its address, without a new entry in the history.
-pub(crate) fn write_plan(query: &str) {
+/// The address of the studio's page with what is set there; `None` when another page is shown by now.
+pub(crate) fn plan_address(query: &str) -> Option<String> {
     if window().location().pathname().unwrap_or_default() != "/plan" {
-        return;
+        return None;
     }
     let embed = if has_flag("embed") { "embed=1" } else { "" };
     let parts: Vec<&str> = [embed, query].into_iter().filter(|part| !part.is_empty()).collect();
-    let url = if parts.is_empty() { "/plan".to_owned() } else { format!("/plan?{}", parts.join("&")) };
-    if let Ok(history) = window().history() {
-        let state = history.state().unwrap_or(JsValue::NULL);
-        // Refused only for a page without an address of its own, as in a sandbox.
-        let _ = history.replace_state_with_url(&state, "", Some(&url));
-    }
+    Some(if parts.is_empty() { "/plan".to_owned() } else { format!("/plan?{}", parts.join("&")) })
 }

@@ -101,6 +101,8 @@ pub(crate) struct RunView {
     pub curves: BTreeMap<CurveKey, Vec<Point>>,
     /// Bytes by rank.
     pub memory: BTreeMap<u32, MemoryBytes>,
+    /// The first `span` events.
+    pub spans: Vec<RunEvent>,
     /// What the reader must know.
     pub warnings: Vec<String>,
     /// What is worth reading.
@@ -111,6 +113,9 @@ pub(crate) struct RunView {
 
 /// Lines of log kept; the events themselves can be downloaded.
 const MAX_LOGS: usize = 200;
+
+/// Spans kept: the steps that a run of 32 ranks measures.
+const MAX_SPANS: usize = 20_000;
 
 impl RunView {
     /// The view after a list of events in order.
@@ -148,7 +153,11 @@ impl RunView {
                 self.curves.entry(key).or_default().push(point);
             }
             EventKind::Memory { rank, bytes } => {
-                self.memory.insert(*rank, *bytes);
+                // What the whole process holds after the training comes as the first rank's, without gradients.
+                let trained = self.memory.get(rank).is_some_and(|known| known.gradients > 0);
+                if bytes.gradients > 0 || !trained {
+                    self.memory.insert(*rank, *bytes);
+                }
             }
             EventKind::Log { message } => {
                 if self.logs.len() < MAX_LOGS {
@@ -160,7 +169,12 @@ impl RunView {
                     self.warnings.push(message.clone());
                 }
             }
-            EventKind::Span { .. } | EventKind::Checkpoint { .. } => {}
+            EventKind::Span { .. } => {
+                if self.spans.len() < MAX_SPANS {
+                    self.spans.push(event.clone());
+                }
+            }
+            EventKind::Checkpoint { .. } => {}
             EventKind::Finished { summary } => self.ending = Some(Ending::Finished(summary.clone())),
             EventKind::Failed { code, cause, detail } => {
                 self.ending = Some(Ending::Failed { code: *code, cause: cause.clone(), detail: detail.clone() });
@@ -176,6 +190,7 @@ impl RunView {
         self.phase = None;
         self.progress = None;
         self.ending = None;
+        self.spans.clear();
     }
 
     /// The points of a curve with rising steps: where a restarted worker went back, its later points replace the old ones.

@@ -1,5 +1,6 @@
 //! The strategy studio without a page: what is set, what the plan makes of it, where each rectangle lies, and the words for it.
-//! Plain data with tests; it knows `recspeed-plan` and numbers as text.
+//! Plain data with tests; it knows `recspeed-plan`, the spec of a run
+//! and numbers as text.
 
 mod address;
 mod export;
@@ -7,6 +8,7 @@ mod frame;
 mod memory;
 mod model;
 mod nearest;
+mod of_run;
 mod picture;
 mod setup;
 mod words;
@@ -15,6 +17,7 @@ pub(crate) use export::{chrome_trace, command};
 pub(crate) use frame::{Frame, Lane, Rect, step_to};
 pub(crate) use memory::{Band, Held, memory_of, steps_of};
 pub(crate) use nearest::nearest;
+pub(crate) use of_run::strategy_in_words;
 pub(crate) use picture::{Bar, Part, bars_of, bars_of_events, first_step, ticks};
 pub(crate) use setup::{Cut, LINKS, MODELS, OPTIMIZERS, RECOMPUTES, Refusal, SCHEDULES, Setup, ZEROS};
 pub(crate) use words::{Headline, about_bar, compared, headline, summary, time, verdict};

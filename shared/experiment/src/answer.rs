@@ -5,7 +5,7 @@ use recspeed_recommenders::{BasketItem, RankError, RankRequest, Reason, ranking}
 use recspeed_types::Unobserved;
 use recspeed_types::api::ApiFailure;
 use recspeed_types::catalogue::{self, Entry, Predicts};
-use recspeed_types::recommend::{RecommendRequest, Recommendations, Recommended, ScoreUnit, failure};
+use recspeed_types::recommend::{RecommendRequest, Recommendations, Recommended, ScoreUnit, failure, ties_from};
 use recspeed_types::spec::{Candidates, ResolvedSpec};
 
 use crate::Model;
@@ -150,12 +150,13 @@ impl Answering {
             let reasons = reasons.iter().map(|reason| in_words(reason, whose, users, items)).collect();
             Recommended { item: items.get(item).to_owned(), score, reasons }
         });
+        let items: Vec<Recommended> = items.collect();
         let unit = match self.entry.predicts {
             Predicts::Ratings => ScoreUnit::Stars,
             Predicts::Scores | Predicts::Both | Predicts::Components => ScoreUnit::Score,
             Predicts::Likes => ScoreUnit::Probability,
         };
-        Recommendations { items: items.collect(), unit, left_out: left_out as u64, notes }
+        Recommendations { ties_from: ties_from(&items, unit), items, unit, left_out: left_out as u64, notes }
     }
 
     fn no_new_users(&self) -> ApiFailure {

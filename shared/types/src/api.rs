@@ -212,6 +212,9 @@ pub struct LabInfo {
     pub probe_failure: Option<String>,
     /// Runs at the same time.
     pub slots: u32,
+    /// Seconds after which the server ends a run, where it ends it at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_limit_s: Option<u64>,
     /// The stored run that a first visit shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub showcase: Option<RunId>,

@@ -65,11 +65,26 @@ pub struct Recommendations {
     pub items: Vec<Recommended>,
     /// What the scores are: `stars`, `score` or `probability`.
     pub unit: ScoreUnit,
+    /// Items in front of those of which the model knows nothing: they tie at the score 0, in the order of their ids. Absent where
+    /// there are no such items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ties_from: Option<u64>,
     /// Items left out because the user, or the basket, has them.
     pub left_out: u64,
     /// What must be known to understand the list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// What a reader is told between the items of which a model knows something and those that [`Recommendations::ties_from`] counts
+/// from.
+pub const NOTHING_KNOWN: &str = "Nothing is known from here on: ties at score 0, in the order of their ids.";
+
+/// See [`Recommendations::ties_from`]. A predicted rating or a probability of 0 says something; a score of 0 is the absence of any
+/// evidence, where nothing scores less.
+pub fn ties_from(items: &[Recommended], unit: ScoreUnit) -> Option<u64> {
+    let known = items.iter().rposition(|item| item.score != 0.0).map_or(0, |last| last + 1);
+    (unit == ScoreUnit::Score && known < items.len()).then_some(known as u64)
 }
 
 /// A recommended item.
@@ -186,6 +201,18 @@ mod tests {
         assert_eq!(BasketEntry::parse(" B00 : 4.5"), entry("B00", Some(4.5)));
         assert_eq!(BasketEntry::parse("B00"), entry("B00", None));
         assert_eq!(BasketEntry::parse("isbn:1:x"), entry("isbn:1:x", None));
+    }
+
+    #[test]
+    fn only_scores_of_zero_at_the_end_of_a_list_are_the_absence_of_evidence() {
+        let item = |score| Recommended { item: "i".to_owned(), score, reasons: Vec::new() };
+        let items = |scores: &[f32]| scores.iter().copied().map(item).collect::<Vec<_>>();
+        assert_eq!(ties_from(&items(&[0.5, 0.1, 0.0, 0.0]), ScoreUnit::Score), Some(2));
+        assert_eq!(ties_from(&items(&[0.0]), ScoreUnit::Score), Some(0));
+        for told in [&[0.5, 0.1][..], &[0.5, 0.0, -0.1], &[]] {
+            assert_eq!(ties_from(&items(told), ScoreUnit::Score), None, "{told:?}");
+        }
+        assert_eq!(ties_from(&items(&[0.5, 0.0]), ScoreUnit::Stars), None);
     }
 
     #[test]

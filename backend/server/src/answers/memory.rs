@@ -51,8 +51,13 @@ mod tests {
         let question = |n: usize| {
             (ModelKey { run: RunId::new("r").expect("a run id"), folder: "files-1".to_owned() }, n.to_string())
         };
-        let answer =
-            |n: u64| Recommendations { items: Vec::new(), unit: ScoreUnit::Score, left_out: n, notes: Vec::new() };
+        let answer = |n: u64| Recommendations {
+            items: Vec::new(),
+            unit: ScoreUnit::Score,
+            ties_from: None,
+            left_out: n,
+            notes: Vec::new(),
+        };
         let mut memory = Memory::new(2);
         for n in 0..3 {
             memory.keep(question(n), answer(n as u64));

@@ -29,6 +29,7 @@ async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>
         probe,
         probe_failure,
         slots: app.lab.slots() as u32,
+        time_limit_s: Some(app.lab.time_limit().as_secs()),
         showcase: app.lab.showcase().await?,
     }))
 }

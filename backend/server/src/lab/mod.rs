@@ -93,6 +93,11 @@ impl Lab {
         self.inner.options.slots
     }
 
+    /// Longest time of one attempt at a run.
+    pub fn time_limit(&self) -> Duration {
+        self.inner.options.launch.time_limit
+    }
+
     /// Cancelled when the server ends.
     pub fn ends(&self) -> &CancellationToken {
         &self.inner.ends

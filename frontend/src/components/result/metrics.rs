@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use recspeed_types::MetricName;
 use recspeed_types::metric::{Direction, MetricKind};
 
-use crate::charts::{difference, is_negligible, value};
+use crate::charts::{difference, is_beyond_rounding, value};
 use crate::components::Hint;
 
 /// Metrics shown large.
@@ -20,10 +20,10 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Whether the change is for the better; `None` where neither direction is.
+    /// Whether the change is for the better; `None` where neither direction is, or where it may be rounding.
     fn is_better(&self) -> Option<bool> {
         let direction = self.kind.map(MetricKind::direction).filter(|&direction| direction != Direction::Neither)?;
-        let before = self.before.filter(|before| !is_negligible(before - self.value))?;
+        let before = self.before.filter(|before| is_beyond_rounding(*before, self.value))?;
         Some((self.value < before) == (direction == Direction::Lower))
     }
 
@@ -138,5 +138,6 @@ mod tests {
         assert_eq!(row("ndcg@10", 0.9, 1.0).is_better(), Some(false));
         assert_eq!(row("coverage@10", 0.9, 1.0).is_better(), None);
         assert_eq!(row("mae", 1.0, 1.0).is_better(), None);
+        assert_eq!(row("mae", 0.9999, 1.0).is_better(), None, "one step of the last digit shown");
     }
 }

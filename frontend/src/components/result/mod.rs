@@ -6,5 +6,7 @@ mod groups;
 mod metrics;
 mod panel;
 mod progress;
+mod ranks;
+mod silence;
 
 pub(crate) use panel::{ResultDetails, ResultPanel};

@@ -9,6 +9,7 @@ use super::facts::Facts;
 use super::groups::Groups;
 use super::metrics::{MetricTable, Row, Tiles, rows};
 use super::progress::ProgressLine;
+use super::ranks::Ranks;
 use crate::charts::capital;
 use crate::components::{Icon, Picture};
 use crate::state::{RunState, RunView, comparable, same_loss};
@@ -109,6 +110,7 @@ pub(crate) fn ResultDetails(
                 <Show when=move || measured.get()>
                     <MetricTable rows=metrics/>
                     <Groups summary=summary/>
+                    <Ranks run=shown/>
                     <Facts summary=summary/>
                 </Show>
                 <Show when=move || spoke.get()>

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use recspeed_types::api::RunStatus;
 use recspeed_types::event::Phase;
 
+use super::silence::Silence;
 use crate::charts::{count, duration, share};
 use crate::state::{Link, Origin, Progress, RunState, link};
 
@@ -93,6 +94,7 @@ pub(crate) fn ProgressLine(
     });
     let server = run.origin == Origin::Server;
     let link = link();
+    let silent = run.clone();
     view! {
         <div class="progress" data-testid="run-progress">
             <div class="progress-head">
@@ -111,6 +113,7 @@ pub(crate) fn ProgressLine(
                 }).collect_view()}
             </div>
             <p class="visually-hidden" role="status" aria-live="polite">{move || spoken.get()}</p>
+            <Silence run=silent/>
             <Show when=move || server && link.get() == Link::Reconnecting>
                 <p class="note" role="status">"The connection is interrupted. The run goes on; this page connects again by itself."</p>
             </Show>

@@ -126,14 +126,15 @@ fn whole(answer: &Value, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -
     let warnings: Vec<AnyView> = told.chain(left_out).map(|text| view! { <li>{text}</li> }.into_any()).collect();
     let warned = !warnings.is_empty();
     let several = list(&answer["methods"]).len() > 1;
+    let tests = if several { significance::ask(chosen) } else { RwSignal::new(Reply::Asking) };
     view! {
         <div class="compare-parts">
             {warned.then(|| view! {
                 <div class="message" role="note" data-testid="compare-warnings"><Icon picture=Picture::Warning/><ul>{warnings}</ul></div>
             })}
-            {table::table(answer, chosen, go)}
+            {table::table(answer, chosen, go, tests)}
             {curves::card(answer)}
-            {several.then(|| significance::card(answer, chosen))}
+            {several.then(|| significance::card(answer, tests))}
         </div>
     }
     .into_any()

@@ -35,7 +35,7 @@ pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> im
             <p class="note" data-testid="compare-none">"No run has finished on this server yet. Turn a knob in the lab and press “Run on the server”, twice: then they can be compared here."</p>
         }
         .into_any(),
-        Some(Ok(runs)) => offered(&runs, chosen, go),
+        Some(Ok(runs)) => offered(runs, chosen, go),
     }
     };
     view! {
@@ -46,29 +46,32 @@ pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> im
     }
 }
 
-fn offered(runs: &[RunRecord], chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
-    let runs = runs.to_vec();
-    let first = {
-        let runs = runs.clone();
-        Memo::new(move |_| {
-            let id = chosen.with(|ids| ids.first().cloned())?;
-            runs.iter().find(|run| run.id.as_str() == id).map(|run| run.spec.clone())
-        })
-    };
-    (move || {
+/// Runs on the same rows as the first one that is chosen, then the others. A row is the same element wherever choices put it, so
+/// that whoever ticks boxes by keyboard goes on from there.
+fn offered(runs: Vec<RunRecord>, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
+    let runs = StoredValue::new(runs);
+    let first = Memo::new(move |_| {
+        let id = chosen.with(|ids| ids.first().cloned())?;
+        runs.with_value(|runs| runs.iter().find(|run| run.id.as_str() == id).map(|run| run.spec.clone()))
+    });
+    let part = move |alike: bool| {
         let first = first.get();
-        let alike = |run: &&RunRecord| first.as_ref().is_none_or(|first| comparable(first, &run.spec));
-        let (same, other): (Vec<&RunRecord>, Vec<&RunRecord>) = runs.iter().partition(alike);
-        let rows = |runs: Vec<&RunRecord>| runs.into_iter().map(|run| row(run, chosen, go)).collect::<Vec<_>>();
-        let (same, other) = (rows(same), rows(other));
-        let titled = first.is_some();
-        let apart = !other.is_empty();
-        view! {
-            {titled.then(|| view! { <h3>"Measured on the same rows"</h3> })}
-            <ul class="picker">{same}</ul>
-            {apart.then(|| view! { <details><summary>"On other data, another split or another seed"</summary><ul class="picker">{other}</ul></details> })}
-        }
-    })
+        let fits = |run: &&RunRecord| first.as_ref().is_none_or(|first| comparable(first, &run.spec)) == alike;
+        runs.with_value(|runs| runs.iter().filter(fits).cloned().collect::<Vec<_>>())
+    };
+    let other = Memo::new(move |_| part(false));
+    view! {
+        <h3 hidden=move || first.with(Option::is_none)>"Measured on the same rows"</h3>
+        <ul class="picker">
+            <For each=move || part(true) key=|run| run.id.clone() let:run>{row(&run, chosen, go)}</For>
+        </ul>
+        <details hidden=move || other.with(Vec::is_empty)>
+            <summary>"On other data, another split or another seed"</summary>
+            <ul class="picker">
+                <For each=move || other.get() key=|run| run.id.clone() let:run>{row(&run, chosen, go)}</For>
+            </ul>
+        </details>
+    }
     .into_any()
 }
 

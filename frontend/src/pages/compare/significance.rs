@@ -13,15 +13,38 @@ fn chance(p: f64) -> String {
     if p < 0.0001 { "< 0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
-/// The card; the tests come later than the table, because they take longer.
-pub(super) fn card(answer: &Value, chosen: Memo<Vec<String>>) -> AnyView {
-    let names: Vec<String> = list(&answer["methods"]).iter().map(|method| text(&method["name"])).collect();
+/// Whether a method differs from the first by more than chance; `None` where that is not tested. Errors of all rows are tested by
+/// their like for each user, `rmse` as `user-rmse`.
+pub(super) fn more_than_chance(answer: &Value, metric: &str, method: usize) -> Option<bool> {
+    let by_user = format!("user-{metric}");
+    let of_method = |test: &&Value| {
+        (test["metric"] == metric || test["metric"] == by_user.as_str()) && test["left"].as_u64() == Some(method as u64)
+    };
+    let test = list(&answer["tests"]).iter().find(of_method)?;
+    Some(is_shown(answer, test["p_randomization_holm"].as_f64()?))
+}
+
+fn is_shown(answer: &Value, p: f64) -> bool {
+    p < 1.0 - answer["procedure"]["level"].as_f64().unwrap_or(LEVEL)
+}
+
+/// The level where the answer names none.
+const LEVEL: f64 = 0.95;
+
+/// Asks for the tests; they come later than the table, because they take longer.
+pub(super) fn ask(chosen: Memo<Vec<String>>) -> RwSignal<Reply> {
     let reply = RwSignal::new(Reply::Asking);
     let asked = chosen.get_untracked().join(",");
     spawn_local(async move {
         let answer = api::comparison_tests(&asked).await;
         reply.try_set(answer.map_or_else(|error| Reply::Failed(error.to_string()), Reply::Answer));
     });
+    reply
+}
+
+/// The card.
+pub(super) fn card(answer: &Value, reply: RwSignal<Reply>) -> AnyView {
+    let names: Vec<String> = list(&answer["methods"]).iter().map(|method| text(&method["name"])).collect();
     let first = names.first().cloned().unwrap_or_default();
     view! {
         <section class="card details" aria-labelledby="tests-title" data-testid="compared-tests">
@@ -37,7 +60,7 @@ pub(super) fn card(answer: &Value, chosen: Memo<Vec<String>>) -> AnyView {
 }
 
 fn told(answer: &Value, names: &[String], first: &str) -> AnyView {
-    let level = answer["procedure"]["level"].as_f64().unwrap_or(0.95);
+    let level = answer["procedure"]["level"].as_f64().unwrap_or(LEVEL);
     let row = |test: &Value| {
         let number = |name: &str| test[name].as_f64().unwrap_or_default();
         let method = names.get(test["left"].as_u64().unwrap_or_default() as usize).cloned().unwrap_or_default();
@@ -48,16 +71,16 @@ fn told(answer: &Value, names: &[String], first: &str) -> AnyView {
         );
         let effect = test["hedges_g"].as_f64().map_or_else(|| "–".to_owned(), |g| format!("{g:.2}"));
         let p = number("p_randomization_holm");
-        let verdict = if p < 1.0 - level { "more than chance" } else { "not shown" };
+        let verdict = if is_shown(answer, p) { "more than chance" } else { "not shown" };
         view! {
             <tr>
                 <th scope="row">{text(&test["metric"])}</th>
-                <td>{method}</td>
-                <td class="number">{difference(number("difference"))}</td>
-                <td class="number">{interval}</td>
-                <td class="number">{effect}</td>
-                <td class="number">{chance(p)}</td>
-                <td>{verdict}</td>
+                <td data-label="method">{method}</td>
+                <td class="number" data-label="difference">{difference(number("difference"))}</td>
+                <td class="number" data-label="interval">{interval}</td>
+                <td class="number" data-label="effect">{effect}</td>
+                <td class="number" data-label="p">{chance(p)}</td>
+                <td data-label="verdict">{verdict}</td>
             </tr>
         }
         .into_any()
@@ -73,12 +96,12 @@ fn told(answer: &Value, names: &[String], first: &str) -> AnyView {
     let any = !rows.is_empty();
     view! {
         {any.then(|| view! {
+            <p class="note" id="tests-about">{format!(
+                "Difference to “{first}” over {} users, with its {:.0} % bootstrap interval and Hedges' g; p by the randomization test, after Holm's correction over all rows.",
+                count(users.unwrap_or_default()), level * 100.0
+            )}</p>
             <div class="table-scroll" tabindex="0" role="region" aria-labelledby="tests-title">
-                <table class="table">
-                    <caption class="note">{format!(
-                        "Difference to “{first}” over {} users, with its {:.0} % bootstrap interval and Hedges' g; p by the randomization test, after Holm's correction over all rows.",
-                        count(users.unwrap_or_default()), level * 100.0
-                    )}</caption>
+                <table class="table stacked" aria-describedby="tests-about">
                     <thead><tr>
                         <th scope="col">"metric"</th><th scope="col">"method"</th><th scope="col" class="number">"difference"</th>
                         <th scope="col" class="number">"interval"</th><th scope="col" class="number">"effect"</th>

@@ -6,8 +6,8 @@ use recspeed_types::MetricName;
 use recspeed_types::metric::{Direction, MetricKind};
 use serde_json::Value;
 
-use super::{list, text};
-use crate::charts::{bytes, difference, duration, is_negligible, value};
+use super::{Reply, list, significance, text};
+use crate::charts::{bytes, difference, duration, is_beyond_rounding, value};
 use crate::components::{Hint, Icon, Picture};
 
 /// One row of numbers, as they are drawn.
@@ -23,8 +23,50 @@ struct Cell {
     mean: Option<f64>,
     sd: Option<f64>,
     best: bool,
-    /// The difference to the first method, and whether it is for the better.
-    change: Option<(f64, Option<bool>)>,
+    /// What separates it from the first method.
+    change: Option<Change>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Change {
+    by: f64,
+    /// Whether it is for the better; `None` where neither direction is.
+    better: Option<bool>,
+    /// Whether it is more than the rounding of what is shown.
+    told: bool,
+}
+
+impl Change {
+    /// Its colour: only where it is more than chance or, where nothing tests that, more than rounding.
+    fn class(self, chance: Chance) -> &'static str {
+        let sure = match chance {
+            Chance::Asking => false,
+            Chance::Tested { more } => more,
+            Chance::Untested => self.told,
+        };
+        match self.better.filter(|_| sure) {
+            Some(true) => "change better",
+            Some(false) => "change worse",
+            None => "change",
+        }
+    }
+}
+
+/// What is known of a difference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Chance {
+    Asking,
+    Tested { more: bool },
+    Untested,
+}
+
+fn chance(tests: &Reply, metric: &str, method: usize) -> Chance {
+    match tests {
+        Reply::Asking => Chance::Asking,
+        Reply::Failed(_) => Chance::Untested,
+        Reply::Answer(answer) => significance::more_than_chance(answer, metric, method)
+            .map_or(Chance::Untested, |more| Chance::Tested { more }),
+    }
 }
 
 /// A metric of every method. Methods that were measured on other rows are neither best nor held against the first.
@@ -48,31 +90,33 @@ fn line(name: &str, methods: &[Value]) -> Line {
         let Some(mean) = cell.mean else { continue };
         cell.best = direction != Direction::Neither && rivals > 1 && Some(mean) == best;
         if let Some(first) = first.filter(|_| place > 0) {
-            let told = direction != Direction::Neither && !is_negligible(mean - first);
-            cell.change = Some((mean - first, told.then(|| better(mean, first))));
+            let better = (direction != Direction::Neither && mean != first).then(|| better(mean, first));
+            cell.change = Some(Change { by: mean - first, better, told: is_beyond_rounding(mean, first) });
         }
     }
     Line { name: name.to_owned(), kind, cells }
 }
 
-fn cell(cell: &Cell) -> AnyView {
+fn cell(cell: &Cell, place: usize, metric: &str, tests: RwSignal<Reply>) -> AnyView {
     let Some(mean) = cell.mean else { return view! { <td class="number muted">"–"</td> }.into_any() };
     let sd = cell.sd.map(|sd| view! { <small>{format!(" ± {}", value(sd))}</small> });
     let mark = cell.best.then(|| view! { <span class="best-mark">"best"</span> });
-    let change = cell.change.map(|(change, better)| {
-        let class = match better {
-            Some(true) => "change better",
-            Some(false) => "change worse",
-            None => "change",
-        };
-        view! { <span class=class>{difference(change)}</span> }
+    let change = cell.change.map(|change| {
+        let metric = metric.to_owned();
+        let class = move || change.class(tests.with(|tests| chance(tests, &metric, place)));
+        view! { <span class=class>{difference(change.by)}</span> }
     });
     view! { <td class="number" class:best=cell.best data-value=mean.to_string()>{mark}<span class="compared-value">{value(mean)}{sd}</span>{change}</td> }
         .into_any()
 }
 
 /// The table of a comparison.
-pub(super) fn table(answer: &Value, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
+pub(super) fn table(
+    answer: &Value,
+    chosen: Memo<Vec<String>>,
+    go: Callback<Vec<String>>,
+    tests: RwSignal<Reply>,
+) -> AnyView {
     let methods = list(&answer["methods"]);
     let heads: Vec<AnyView> =
         methods.iter().enumerate().map(|(place, method)| head(place, method, chosen, go)).collect();
@@ -82,7 +126,8 @@ pub(super) fn table(answer: &Value, chosen: Memo<Vec<String>>, go: Callback<Vec<
             let line = line(&text(name), methods);
             let definition =
                 line.kind.map_or("A number that this version of the page does not know.", MetricKind::definition);
-            let cells: Vec<AnyView> = line.cells.iter().map(cell).collect();
+            let of = |(place, one): (usize, &Cell)| cell(one, place, &line.name, tests);
+            let cells: Vec<AnyView> = line.cells.iter().enumerate().map(of).collect();
             let id = format!("compared-{}", line.name.replace('@', "-"));
             view! { <tr data-testid=id><th scope="row"><Hint word=line.name text=definition/></th>{cells}</tr> }
                 .into_any()
@@ -108,6 +153,9 @@ pub(super) fn table(answer: &Value, chosen: Memo<Vec<String>>, go: Callback<Vec<
     view! {
         <section class="card details" aria-labelledby="compared-title">
             <h2 id="compared-title">"Side by side"</h2>
+            {(methods.len() > 2).then(|| view! {
+                <p class="note compared-more">{format!("{} methods: the table goes on to the right.", methods.len())}</p>
+            })}
             <div class="table-scroll" tabindex="0" role="region" aria-labelledby="compared-title">
                 <table class="table compared" data-testid="compared-table">
                     <thead><tr><td></td>{heads}</tr></thead>
@@ -169,7 +217,23 @@ mod tests {
         let line = line("rmse", &methods(true));
         assert_eq!(line.cells.iter().map(|cell| cell.best).collect::<Vec<_>>(), [false, false, true]);
         assert_eq!(line.cells[0].change, None);
-        assert_eq!(line.cells[1].change.map(|(_, better)| better), Some(Some(true)));
+        assert_eq!(line.cells[1].change.map(|change| change.better), Some(Some(true)));
+    }
+
+    #[test]
+    fn a_difference_is_coloured_only_where_it_is_more_than_chance_or_untested_and_more_than_rounding() {
+        let answer = json!({ "procedure": { "level": 0.95 }, "tests": [
+            { "metric": "rmse", "left": 1, "right": 0, "p_randomization_holm": 0.001 },
+            { "metric": "rmse", "left": 2, "right": 0, "p_randomization_holm": 0.4 },
+        ] });
+        let tests = Reply::Answer(answer);
+        let change = |by: f64| Change { by, better: Some(by < 0.0), told: is_beyond_rounding(1.0 + by, 1.0) };
+        assert_eq!(change(-0.0001).class(chance(&tests, "rmse", 1)), "change better");
+        assert_eq!(change(0.3).class(chance(&tests, "rmse", 2)), "change");
+        assert_eq!(change(0.0001).class(chance(&tests, "mae", 1)), "change");
+        assert_eq!(change(0.3).class(chance(&tests, "mae", 1)), "change worse");
+        assert_eq!(change(0.3).class(chance(&Reply::Asking, "mae", 1)), "change");
+        assert_eq!(change(0.3).class(chance(&Reply::Failed(String::new()), "mae", 1)), "change worse");
     }
 
     #[test]

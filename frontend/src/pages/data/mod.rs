@@ -9,7 +9,8 @@ use leptos_router::hooks::{use_navigate, use_params_map};
 use recspeed_types::builtin::BUILTIN_DATASETS;
 use serde_json::Value;
 
-use crate::components::{Icon, Picture};
+use crate::components::{Icon, Picture, Select};
+use crate::form::Choice;
 use crate::state::{api, use_lab};
 
 /// What became of the question.
@@ -44,29 +45,19 @@ pub(crate) fn DataPage() -> impl IntoView {
     });
     Effect::new(|_| document().set_title("Data · Recspeed"));
     let navigate = use_navigate();
-    let options = move || {
-        let builtin = BUILTIN_DATASETS.iter().map(|entry| (entry.id.to_owned(), entry.title.to_owned()));
-        let given = lab.uploads.get().into_iter().map(|file| (file.sha256, file.name));
-        builtin
-            .chain(given)
-            .map(|(value, title)| {
-                let chosen = value.clone();
-                view! { <option value=value selected=move || id.get() == chosen>{title}</option> }.into_any()
-            })
-            .collect::<Vec<_>>()
-    };
+    let options = Signal::derive(move || {
+        let builtin = BUILTIN_DATASETS.iter().map(|entry| (entry.id.to_owned(), entry.title.to_owned(), "Built in"));
+        let given = lab.uploads.get().into_iter().map(|file| (file.sha256, file.name, "Given to the server"));
+        builtin.chain(given).map(|(value, title, group)| Choice { value, title, group }).collect::<Vec<_>>()
+    });
+    let go = move |id: String| navigate(&format!("/data/{id}"), leptos_router::NavigateOptions::default());
     view! {
         <div class="runs-page compare">
             <header class="runs-head data-head">
                 <h1>"Data"</h1>
                 <label class="data-choice">
                     <span class="visually-hidden">"Data set"</span>
-                    <span class="select">
-                        <select
-                            data-testid="data-choice"
-                            on:change=move |event| navigate(&format!("/data/{}", event_target_value(&event)), leptos_router::NavigateOptions::default())
-                        >{options}</select>
-                    </span>
+                    <Select id="data-choice" options=options chosen=id choose=go/>
                 </label>
             </header>
             <div aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>

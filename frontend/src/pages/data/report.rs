@@ -121,11 +121,11 @@ fn splits(splits: &Value) -> AnyView {
         view! {
             <tr>
                 <th scope="row">{text(&split["kind"])}<small>{text(&split["rule"])}</small></th>
-                <td class="number">{count(whole_number(&split["test"]))}</td>
-                <td class="number">{count(whole_number(&split["test_users"]))}</td>
-                <td class="number">{count(whole_number(&split["cold_users"]))}</td>
-                <td class="number">{of_test(whole_number(&split["cold_item_rows"]))}</td>
-                <td class="number">{leaks}</td>
+                <td class="number" data-label="test rows">{count(whole_number(&split["test"]))}</td>
+                <td class="number" data-label="users">{count(whole_number(&split["test_users"]))}</td>
+                <td class="number" data-label="cold users">{count(whole_number(&split["cold_users"]))}</td>
+                <td class="number" data-label="rows of cold items">{of_test(whole_number(&split["cold_item_rows"]))}</td>
+                <td class="number" data-label="leaks">{leaks}</td>
             </tr>
         }
         .into_any()
@@ -135,7 +135,7 @@ fn splits(splits: &Value) -> AnyView {
         <section class="card details" aria-labelledby="splits-title">
             <h2 id="splits-title">"What each split holds out"</h2>
             <div class="table-scroll" tabindex="0" role="region" aria-labelledby="splits-title">
-                <table class="table data-splits" data-testid="data-splits">
+                <table class="table data-splits stacked" data-testid="data-splits">
                     <thead><tr>
                         <th scope="col">"split"</th><th scope="col" class="number">"test rows"</th><th scope="col" class="number">"users"</th>
                         <th scope="col" class="number">"cold users"</th><th scope="col" class="number">"rows of cold items"</th>

@@ -15,6 +15,7 @@ pub(crate) fn Actions() -> impl IntoView {
     let problems = Memo::new(move |_| lab.draft.with(|draft| draft.problems().len()));
     let busy = Memo::new(move |_| lab.is_busy());
     let owner = Memo::new(move |_| lab.is_owner());
+    let not_here = Memo::new(move |_| lab.not_in_tab());
     let cancel = move |_| {
         if let Some(run) = lab.session.current.get_untracked() {
             lab.cancel(run);
@@ -26,7 +27,8 @@ pub(crate) fn Actions() -> impl IntoView {
             type="button"
             class="button primary big"
             data-testid="run-in-tab"
-            disabled=move || !runnable.get()
+            disabled=move || !runnable.get() || not_here.get().is_some()
+            aria-describedby="tab-note"
             on:click=move |_| lab.run_in_tab()
         >
             <Icon picture=Picture::Play/>
@@ -61,6 +63,7 @@ pub(crate) fn Actions() -> impl IntoView {
                     n => format!("{n} settings must be mended before it can run; they are marked."),
                 }}
             </p>
+            <p class="note" id="tab-note" data-testid="tab-note" hidden=move || not_here.get().is_none()>{move || not_here.get()}</p>
             <p class="note" id="server-note" data-testid="server-note">
                 {move || lab.server.with(|state| match state {
                     LabState::Asking => String::new(),

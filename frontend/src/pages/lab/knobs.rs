@@ -6,7 +6,7 @@ use recspeed_types::catalogue::{self, ENTRIES};
 use recspeed_types::spec::DataSource;
 
 use crate::charts::{bytes, count};
-use crate::components::{FieldError, Hint, Knob, Options};
+use crate::components::{FieldError, Hint, Knob, Select};
 use crate::form::{Choice, SpecDraft, knobs};
 use crate::state::{Lab, use_lab};
 
@@ -49,26 +49,19 @@ fn DatasetKnob() -> impl IntoView {
                 text="The ratings to learn from. Synthetic sets are made up by the lab from the seed, in the image of the Amazon Beauty ratings; they are free for any use."
                 control="knob-dataset"
             />
-            <span class="select">
-                <select
-                    id="knob-dataset"
-                    data-testid="knob-dataset"
-                    aria-describedby="knob-dataset-help knob-dataset-error"
-                    prop:value=move || chosen.get()
-                    on:change=move |event| {
-                        let value = event_target_value(&event);
-                        if value == OWN {
-                            // The list goes on showing what is chosen; the window decides.
-                            event_target::<web_sys::HtmlSelectElement>(&event).set_value(&chosen.get_untracked());
-                            lab.own_file.set(true);
-                        } else {
-                            lab.draft.update(|draft| draft.choose("dataset", &value));
-                        }
+            <Select
+                id="knob-dataset"
+                options=Signal::derive(move || datasets(lab))
+                chosen=chosen
+                choose=move |value: String| {
+                    if value == OWN {
+                        // The window decides.
+                        lab.own_file.set(true);
+                    } else {
+                        lab.draft.update(|draft| draft.choose("dataset", &value));
                     }
-                >
-                    {move || view! { <Options options=datasets(lab) chosen=chosen/> }}
-                </select>
-            </span>
+                }
+            />
             <p class="help">{about}</p>
             <FieldError path="dataset" id="knob-dataset"/>
         </div>
@@ -150,19 +143,12 @@ fn RecommenderKnob() -> impl IntoView {
                 text="The method that learns. Baselines show what any other method must beat."
                 control="knob-recommender"
             />
-            <span class="select">
-                <select
-                    id="knob-recommender"
-                    data-testid="knob-recommender"
-                    aria-describedby="knob-recommender-help knob-recommender-error"
-                    prop:value=move || chosen.get()
-                    on:change=move |event| {
-                        lab.draft.update(|draft| draft.choose("recommender.kind", &event_target_value(&event)));
-                    }
-                >
-                    <Options options=options chosen=chosen/>
-                </select>
-            </span>
+            <Select
+                id="knob-recommender"
+                options=options
+                chosen=chosen
+                choose=move |value: String| lab.draft.update(|draft| draft.choose("recommender.kind", &value))
+            />
             {about}
             <FieldError path="recommender.kind" id="knob-recommender"/>
         </div>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::{Studio, measured};
-use crate::components::{Hint, Options};
+use crate::components::{Hint, Select};
 use crate::form::Choice;
 use crate::studio::{LINKS, MODELS, OPTIMIZERS, RECOMPUTES, SCHEDULES, Setup, ZEROS};
 
@@ -148,17 +148,12 @@ fn Pick(
             .map(|(value, title)| Choice { value: (*value).to_owned(), title: (*title).to_owned(), group: "" })
             .collect::<Vec<_>>();
         view! {
-            <span class="select">
-                <select
-                    id=id.clone()
-                    data-testid=id.clone()
-                    aria-describedby=format!("{id}-help")
-                    prop:value=move || value.get()
-                    on:change=move |event| set(&event_target_value(&event))
-                >
-                    <Options options=options chosen=Signal::derive(move || value.get().to_owned())/>
-                </select>
-            </span>
+            <Select
+                id=id.clone()
+                options=options
+                chosen=Signal::derive(move || value.get().to_owned())
+                choose=move |chosen: String| set(&chosen)
+            />
         }
         .into_any()
     } else {

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
 use recspeed_plan::{Bottleneck, Outlook, Strategy, bottleneck};
 
 use crate::components::{CopyField, Hint, Icon, Picture};
-use crate::state::{plan_query, save, write_plan};
+use crate::state::{plan_address, plan_query, save};
 use crate::studio::{Bar, Headline, Refusal, Setup, bars_of, chrome_trace, command, headline, nearest, verdict};
 
 /// A plan with everything that is drawn of it.
@@ -53,8 +55,8 @@ fn plan(setup: &Setup) -> Result<Planned, Refusal> {
 }
 
 impl Studio {
-    fn open() -> Option<Self> {
-        let setup = Setup::from_query(&plan_query());
+    fn open(asked: &str) -> Option<Self> {
+        let setup = Setup::from_query(&plan_query(asked));
         let (planned, refusal) = match plan(&setup) {
             Ok(planned) => (planned, None),
             Err(refusal) => (plan(&Setup::default()).ok()?, Some(refusal)),
@@ -68,6 +70,7 @@ impl Studio {
             writing: StoredValue::new(None),
         };
         provide_context(studio);
+        let navigate = use_navigate();
         Effect::new(move |before: Option<()>| {
             let setup = studio.setup.get();
             if before.is_none() {
@@ -83,7 +86,13 @@ impl Studio {
             if let Some(before) = studio.writing.get_value() {
                 before.clear();
             }
-            let write = move || write_plan(&setup.to_query());
+            // Through the router, without a new entry in the history: what it does not know it cannot leave, as when “Plan” is clicked.
+            let navigate = navigate.clone();
+            let write = move || {
+                if let Some(address) = plan_address(&setup.to_query()) {
+                    navigate(&address, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
+                }
+            };
             studio.writing.set_value(set_timeout_with_handle(write, SETTLED).ok());
         });
         Some(studio)
@@ -94,16 +103,17 @@ impl Studio {
 #[component]
 pub(crate) fn PlanPage() -> impl IntoView {
     Effect::new(|_| document().set_title("Strategy studio · Recspeed"));
-    let Some(studio) = Studio::open() else {
+    // The router's, not the browser's, which follows a click on a link only after the page is drawn.
+    let search = use_location().search;
+    let Some(studio) = Studio::open(&search.get_untracked()) else {
         return view! { <p class="message message-error">"The first picture of the studio cannot be planned."</p> }
             .into_any();
     };
     measured::watch(studio);
-    let moved = leptos_router::hooks::use_location();
     Effect::new(move |before: Option<()>| {
-        moved.search.track();
-        if before.is_some() {
-            studio.setup.set(Setup::from_query(&plan_query()));
+        let asked = Setup::from_query(&search.with(|search| plan_query(search)));
+        if before.is_some() && studio.setup.with_untracked(Setup::to_query) != asked.to_query() {
+            studio.setup.set(asked);
         }
     });
     let numbers = Memo::new(move |_| studio.planned.with(|planned| headline(&planned.strategy, &planned.outlook)));

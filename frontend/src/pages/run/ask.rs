@@ -4,6 +4,7 @@ use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_types::api::RunStatus;
+use recspeed_types::recommend::NOTHING_KNOWN;
 use serde_json::{Value, json};
 
 use crate::charts::value;
@@ -129,7 +130,7 @@ fn texts(list: &Value) -> Vec<String> {
 
 /// The items with their scores and reasons, and what must be known to understand them.
 fn list(answer: &Value) -> impl IntoView + use<> {
-    let items: Vec<AnyView> = answer["items"]
+    let mut items: Vec<AnyView> = answer["items"]
         .as_array()
         .into_iter()
         .flatten()
@@ -140,6 +141,10 @@ fn list(answer: &Value) -> impl IntoView + use<> {
             view! { <li><strong>{id}</strong><span class="number">{score}</span><small>{why}</small></li> }.into_any()
         })
         .collect();
+    if let Some(known) = answer["ties_from"].as_u64().map(|known| known as usize).filter(|known| *known <= items.len())
+    {
+        items.insert(known, view! { <li class="ask-border" data-testid="ask-border">{NOTHING_KNOWN}</li> }.into_any());
+    }
     let mut notes = texts(&answer["notes"]);
     if items.is_empty() {
         notes.insert(0, "Nothing is left to recommend: every item that could be is known already.".to_owned());

@@ -7,7 +7,8 @@ use leptos::prelude::*;
 use leptos_router::hooks::{use_navigate, use_query_map};
 use leptos_router::{NavigateOptions, components::A};
 
-use crate::components::{Icon, Picture};
+use crate::components::{Icon, Picture, Select};
+use crate::form::Choice;
 use list::RunList;
 
 pub(crate) use row::{headline, when};
@@ -30,7 +31,11 @@ pub(crate) fn RunsPage() -> impl IntoView {
         let path = if parts.is_empty() { "/runs".to_owned() } else { format!("/runs?{}", parts.join("&")) };
         navigate(&path, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
     });
-    let statuses = ["", "queued", "running", "finished", "failed", "cancelled"];
+    let statuses = ["", "queued", "running", "finished", "failed", "cancelled"].map(|name| Choice {
+        value: name.to_owned(),
+        title: if name.is_empty() { "any status" } else { name }.to_owned(),
+        group: "",
+    });
     view! {
         <div class="runs-page">
             <header class="runs-head">
@@ -55,17 +60,12 @@ pub(crate) fn RunsPage() -> impl IntoView {
                 </label>
                 <label class="status-filter">
                     <span class="visually-hidden">"Status"</span>
-                    <span class="select">
-                        <select
-                            data-testid="status-filter"
-                            prop:value=move || status.get()
-                            on:change=move |event| go.with_value(|go| go(search.get_untracked(), event_target_value(&event)))
-                        >
-                            {statuses.map(|name| view! {
-                                <option value=name selected=move || status.get() == name>{if name.is_empty() { "any status" } else { name }}</option>
-                            }).collect_view()}
-                        </select>
-                    </span>
+                    <Select
+                        id="status-filter"
+                        options=statuses.to_vec()
+                        chosen=status
+                        choose=move |status| go.with_value(|go| go(search.get_untracked(), status))
+                    />
                 </label>
             </form>
             <RunList search=search status=status/>

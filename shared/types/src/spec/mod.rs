@@ -38,8 +38,8 @@ use serde::{Deserialize, Serialize};
 pub struct ExperimentSpec {
     /// Version of this format: 1.
     pub version: u32,
-    /// A name for people; may be empty.
-    #[serde(default)]
+    /// A name for people; may be empty, and is then not written.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Seed of everything random, 0 to 2^53 − 1.
     #[serde(default = "default_seed")]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use recspeed_types::recommend::{BasketEntry, DEFAULT_K, RecommendRequest, Recommendations, ScoreUnit};
+use recspeed_types::recommend::{BasketEntry, DEFAULT_K, NOTHING_KNOWN, RecommendRequest, Recommendations, ScoreUnit};
 
 use super::{ModelCommandError, WhichModel, ask, folder};
 use crate::command::failure::CommandError;
@@ -84,6 +84,9 @@ fn render(request: &RecommendRequest, answer: &Recommendations) -> String {
         table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(["", "item", unit, "because"].into_iter().take(if why { 4 } else { 3 }));
         for (item, place) in answer.items.iter().zip(1..) {
+            if answer.ties_from == Some(place - 1) {
+                table.add_row(["", NOTHING_KNOWN, ""]);
+            }
             let mut row = vec![place.to_string(), item.item.clone(), value(f64::from(item.score))];
             row.extend(why.then(|| item.reasons.join("\n")));
             table.add_row(row);
@@ -129,6 +132,7 @@ mod tests {
         let answer = Recommendations {
             items: vec![item("a", &["they have b (adds 0.500)"]), item("c", &[])],
             unit: ScoreUnit::Score,
+            ties_from: None,
             left_out: 1,
             notes: vec!["A note.".to_owned()],
         };
@@ -138,6 +142,10 @@ mod tests {
         {
             assert!(text.contains(words), "{text}");
         }
+        assert!(!text.contains("Nothing is known"), "{text}");
+        let padded = render(&request, &Recommendations { ties_from: Some(1), ..answer.clone() });
+        let place = |words: &str| padded.find(words).unwrap_or_else(|| panic!("{words}: {padded}"));
+        assert!(place("1 ┆ a") < place("Nothing is known") && place("Nothing is known") < place("2 ┆ c"), "{padded}");
         let none = render(&request, &Recommendations { items: Vec::new(), left_out: 0, ..answer });
         assert!(none.contains("Nothing is left to recommend") && !none.contains("because"), "{none}");
     }

@@ -1,0 +1,142 @@
+//! A run of several ranks, rank by rank: how busy each was, what it held, and the way to its timeline.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use recspeed_types::event::MemoryBytes;
+
+use crate::charts::{bytes, share};
+use crate::components::Hint;
+use crate::state::{Origin, RunState, RunView};
+use crate::studio::{Setup, bars_of_events, first_step, strategy_in_words};
+
+/// What is known of a rank.
+#[derive(Debug, Clone, PartialEq)]
+struct Rank {
+    number: u32,
+    /// The share of the first measured step in which it computed.
+    computes: Option<f64>,
+    held: MemoryBytes,
+}
+
+/// The ranks of a run, where there are several.
+fn ranks(view: &RunView) -> Vec<Rank> {
+    if view.memory.len() < 2 {
+        return Vec::new();
+    }
+    let bars = first_step(bars_of_events(&view.spans));
+    let end = bars.iter().map(|bar| bar.end_us).fold(0.0, f64::max);
+    let computes = |rank: u32| {
+        let own = bars.iter().filter(|bar| bar.rank == rank as usize && bar.micro_batch.is_some());
+        let busy: f64 = own.map(|bar| bar.end_us - bar.start_us).sum();
+        (end > 0.0).then(|| busy / end)
+    };
+    view.memory.iter().map(|(&number, &held)| Rank { number, computes: computes(number), held }).collect()
+}
+
+fn row(rank: &Rank) -> AnyView {
+    let held = &rank.held;
+    let numbers = [
+        ("computes", rank.computes.map_or_else(|| "–".to_owned(), share)),
+        ("parameters", bytes(held.parameters)),
+        ("gradients", bytes(held.gradients)),
+        ("optimizer", bytes(held.optimizer)),
+        ("activations", bytes(held.activations)),
+        ("in all", bytes(held.parameters + held.gradients + held.optimizer + held.activations)),
+    ];
+    let cells: Vec<_> =
+        numbers.map(|(name, text)| view! { <td class="number" data-label=name>{text}</td> }.into_any()).into();
+    view! { <tr><th scope="row">{format!("rank {}", rank.number)}</th>{cells}</tr> }.into_any()
+}
+
+/// The ranks of a result; nothing where one device did everything.
+#[component]
+pub(crate) fn Ranks(
+    /// The run.
+    #[prop(into)]
+    run: Signal<Option<RunState>>,
+) -> impl IntoView {
+    let all = Memo::new(move |_| run.get().map(|run| run.view.with(ranks)).unwrap_or_default());
+    let about = Memo::new(move |_| {
+        run.get().and_then(|run| {
+            let spec = run.record.with(|record| record.spec.clone());
+            let words = strategy_in_words(&spec.resolve().ok()?.strategy);
+            // The studio asks the server for the timeline: a run in the tab is not stored there.
+            let stored = run.origin == Origin::Server;
+            let plan = Setup::of_run(&spec, run.id().as_str()).filter(|_| stored);
+            Some((words, plan.map(|plan| format!("/plan?{}", plan.to_query()))))
+        })
+    });
+    move || {
+        let ranks = all.get();
+        (!ranks.is_empty()).then(|| {
+            let rows: Vec<AnyView> = ranks.iter().map(row).collect();
+            let (words, plan) = about.get().unwrap_or_default();
+            view! {
+                <section class="ranks" data-testid="result-ranks">
+                    <h3 id="ranks-title">"Ranks"</h3>
+                    <p class="note">{crate::charts::capital(&words)}"."</p>
+                    <div class="table-scroll" tabindex="0" role="region" aria-labelledby="ranks-title">
+                        <table class="table stacked">
+                            <thead><tr>
+                                <th scope="col">"rank"</th>
+                                <th scope="col" class="number">
+                                    <Hint word="computes" text="The share of the first measured step in which the rank computed; in the rest it waited or sent."/>
+                                </th>
+                                <th scope="col" class="number">"parameters"</th>
+                                <th scope="col" class="number">"gradients"</th>
+                                <th scope="col" class="number">"optimizer"</th>
+                                <th scope="col" class="number">"activations"</th>
+                                <th scope="col" class="number">"in all, at most"</th>
+                            </tr></thead>
+                            <tbody>{rows}</tbody>
+                        </table>
+                    </div>
+                    {plan.map(|plan| view! {
+                        <p><A href=plan attr:class="button" attr:data-testid="ranks-timeline">"Its timeline under its plan"</A></p>
+                    })}
+                </section>
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::{EventKind, RunEvent, RunId};
+
+    use super::*;
+
+    fn view(kinds: Vec<EventKind>) -> RunView {
+        let event = |(seq, kind)| RunEvent { run: RunId::new("r").unwrap(), seq, at_us: seq, kind };
+        RunView::of(&(0..).zip(kinds).map(event).collect::<Vec<_>>())
+    }
+
+    fn held(rank: u32, parameters: u64) -> EventKind {
+        EventKind::Memory { rank, bytes: MemoryBytes { parameters, gradients: 1, ..MemoryBytes::default() } }
+    }
+
+    fn pass(rank: u32, name: &str, start_us: u64) -> EventKind {
+        EventKind::Span { rank, lane: "0".to_owned(), name: name.to_owned(), start_us, duration_us: 10 }
+    }
+
+    #[test]
+    fn each_rank_is_told_with_what_it_held_and_how_long_it_computed() {
+        let told = view(vec![
+            pass(0, "F0", 100),
+            pass(1, "F0", 110),
+            pass(1, "B0", 120),
+            pass(0, "B0", 130),
+            held(0, 5),
+            held(1, 7),
+            EventKind::Memory { rank: 0, bytes: MemoryBytes { parameters: 12, ..MemoryBytes::default() } },
+        ]);
+        let ranks = ranks(&told);
+        assert_eq!(ranks.iter().map(|rank| rank.held.parameters).collect::<Vec<_>>(), [5, 7], "not the whole process");
+        assert_eq!(ranks.iter().map(|rank| rank.computes).collect::<Vec<_>>(), [Some(0.5), Some(0.5)]);
+    }
+
+    #[test]
+    fn one_device_has_no_ranks_to_tell() {
+        assert_eq!(ranks(&view(vec![held(0, 5)])), []);
+    }
+}

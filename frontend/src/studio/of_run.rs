@@ -1,0 +1,134 @@
+//! The plan of a run: what its spec says of model and strategy, as far as the studio has it.
+
+use recspeed_plan::ScheduleKind;
+use recspeed_plan::dense::MLP_INPUTS;
+use recspeed_types::ExperimentSpec;
+use recspeed_types::spec::{Optimizer, PipelineSchedule, Recompute, ResolvedSpec, Strategy};
+
+use super::setup::{Cut, Setup};
+
+impl Setup {
+    /// The setup of a run, with the run itself to be laid under it; `None` where one device does everything, or where the
+    /// recommender is no row of layers.
+    pub(crate) fn of_run(spec: &ExperimentSpec, run: &str) -> Option<Self> {
+        let spec = spec.resolve().ok()?;
+        let training = spec.training.as_ref().filter(|_| !spec.strategy.is_single())?;
+        let mut setup = Self { run: Some(run.to_owned()), ..Self::default() };
+        setup.take_model(&spec)?;
+        let strategy = &spec.strategy;
+        setup.optimizer = if training.optimizer == Optimizer::Sgd { "sgd" } else { "adam" };
+        setup.ranks = strategy.stages as usize;
+        setup.replicas = (strategy.ranks / strategy.stages.max(1)) as usize;
+        // Replicas share a batch: the plan is that of the one that gets most of it.
+        setup.batch = (training.batch_size as usize).div_ceil(setup.replicas.max(1));
+        setup.micro_batches = strategy.micro_batches as usize;
+        setup.chunks = strategy.chunks as usize;
+        setup.schedule = schedule(strategy.schedule);
+        setup.recompute = match strategy.recompute {
+            Recompute::Never => "never",
+            Recompute::ExceptLast => "except-last",
+            Recompute::Always => "always",
+        };
+        setup.zero = ["0", "1", "2", "3"].get(strategy.zero as usize).copied()?;
+        setup.cut = match &strategy.balance {
+            Some(counts) => Cut::ByHand(counts.iter().map(|&count| count as usize).collect()),
+            None => Cut::Parameters,
+        };
+        Some(setup)
+    }
+
+    fn take_model(&mut self, spec: &ResolvedSpec) -> Option<()> {
+        match spec.recommender.entry.kind {
+            "densenet" => {
+                self.model = "densenet";
+                self.depth = usize::try_from(spec.recommender.integer("layers")).ok()?;
+                self.width = usize::try_from(spec.recommender.integer("growth")).ok()?;
+            }
+            "mlp" => {
+                let hidden = spec.recommender.integers("hidden");
+                let hidden: Vec<String> = hidden.iter().map(ToString::to_string).collect();
+                self.model = "layers";
+                self.widths = format!("{}, {}, 1", MLP_INPUTS, hidden.join(", "));
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// A schedule's name in the address.
+const fn schedule(schedule: PipelineSchedule) -> &'static str {
+    match schedule {
+        PipelineSchedule::Gpipe => "gpipe",
+        PipelineSchedule::OneForwardOneBackward => "1f1b",
+        PipelineSchedule::Interleaved => "interleaved",
+        PipelineSchedule::ZeroBubbleH1 => "zb-h1",
+    }
+}
+
+/// A strategy in one line, as a fact of a result.
+pub(crate) fn strategy_in_words(strategy: &Strategy) -> String {
+    let replicas = strategy.ranks / strategy.stages.max(1);
+    let mut parts = Vec::new();
+    if strategy.stages > 1 {
+        let chunks = if strategy.chunks > 1 { format!(" × {} on each rank", strategy.chunks) } else { String::new() };
+        parts.push(format!(
+            "pipeline of {} stages{chunks}, {}",
+            strategy.stages,
+            ScheduleKind::from(strategy.schedule).title()
+        ));
+    }
+    if replicas > 1 {
+        let divided = if strategy.zero > 0 { format!(", ZeRO {}", strategy.zero) } else { String::new() };
+        parts.push(format!("{replicas} replicas{divided}"));
+    }
+    if strategy.micro_batches > 1 {
+        parts.push(format!("{} micro-batches", strategy.micro_batches));
+    }
+    match strategy.recompute {
+        Recompute::Never => {}
+        Recompute::ExceptLast => parts.push("all but the last recomputed".to_owned()),
+        Recompute::Always => parts.push("all recomputed".to_owned()),
+    }
+    if parts.is_empty() { "one rank".to_owned() } else { parts.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(recommender: &str, strategy: &str) -> ExperimentSpec {
+        let text = format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\n{recommender}\n\
+             [training]\nbatch_size = 128\n[strategy]\n{strategy}\n[evaluation]\nmetrics = [\"rmse\"]\n"
+        );
+        ExperimentSpec::from_toml(&text).unwrap()
+    }
+
+    #[test]
+    fn a_run_of_several_ranks_has_a_plan_that_the_studio_can_draw() {
+        for (recommender, strategy) in [
+            ("kind = \"mlp\"\nhidden = [64, 32, 16]", "kind = \"pipeline\"\nbalance = [2, 2]\nschedule = \"gpipe\""),
+            ("kind = \"mlp\"", "kind = \"zero\"\nranks = 4\nstage = 2"),
+            ("kind = \"mlp\"\nhidden = [8, 8, 8, 8, 8]", "kind = \"hybrid\"\nranks = 4\nschedule = \"zb-h1\""),
+        ] {
+            let setup = Setup::of_run(&spec(recommender, strategy), "r1").unwrap();
+            setup.plan().unwrap_or_else(|refusal| panic!("{strategy}: {refusal}"));
+            assert_eq!(Setup::from_query(&setup.to_query()), setup, "{strategy}");
+        }
+    }
+
+    #[test]
+    fn the_setup_is_that_of_the_spec() {
+        let mut spec = spec("kind = \"densenet\"\nlayers = 12\ngrowth = 4", "kind = \"pipeline\"\nmicro_batches = 8");
+        spec.evaluation.metrics = vec!["auc".parse().unwrap()];
+        let setup = Setup::of_run(&spec, "r1").unwrap();
+        assert_eq!((setup.model, setup.depth, setup.width, setup.batch), ("densenet", 12, 4, 128));
+        assert_eq!((setup.ranks, setup.replicas, setup.micro_batches, setup.schedule), (2, 1, 8, "1f1b"));
+        assert_eq!((setup.cut, setup.run.as_deref()), (Cut::Parameters, Some("r1")));
+        let strategy = spec.resolve().unwrap().strategy;
+        assert_eq!(strategy_in_words(&strategy), "pipeline of 2 stages, 1F1B, 8 micro-batches");
+        spec.strategy = recspeed_types::spec::StrategySpec::default();
+        assert_eq!(Setup::of_run(&spec, "r1"), None, "one device has no schedule");
+    }
+}
