@@ -115,7 +115,10 @@ fn what_will_not_fit_is_foretold_with_what_helps() {
     let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&planned["fits"], &planned["limit"]), (&false.into(), &"memory".into()), "{planned}");
     let verdict = planned["verdict"].as_str().unwrap();
-    assert!(verdict.starts_with("This does not fit: rank ") && verdict.contains(" Try "), "{verdict}");
+    assert!(
+        verdict.starts_with("This does not fit: all ranks together would hold ") && verdict.contains(" Try "),
+        "{verdict}"
+    );
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Process {
     pub(crate) home: DataHome,
     pub(crate) look_up: LookUp,
     pub(crate) checkpoints: Option<Checkpoints>,
+    /// Bytes that the run may use.
+    pub(crate) memory_limit: Option<u64>,
     pub(crate) resume: Option<Vec<u8>>,
 }
 
@@ -118,6 +120,10 @@ impl Host for Process {
                 std::process::exit(i32::from(status));
             }),
         })
+    }
+
+    fn memory_limit(&self) -> Option<u64> {
+        self.memory_limit
     }
 
     fn now_us(&self) -> u64 {

@@ -14,7 +14,7 @@ use crate::arguments::Arguments;
 use crate::checkpoint::Checkpoints;
 use crate::emitter::Emitter;
 use crate::host::{Process, read_resume};
-use crate::{keep, per_user, watch};
+use crate::{keep, machine, per_user, watch};
 
 /// Runs the spec; the exit status tells how it ended.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -48,7 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFailure> {
-    let stop = watch::start(emitter, arguments.memory_limit, arguments.spec.is_none()).map_err(|error| {
+    let memory_limit = arguments.memory_limit.or_else(|| machine::memory_total().map(|total| total / 10 * 9));
+    let stop = watch::start(emitter, memory_limit, arguments.spec.is_none()).map_err(|error| {
         RunFailure::new(FailureCode::Internal, format!("The worker cannot watch for signals: {error}."))
     })?;
     let spec = read_spec(arguments)?;
@@ -67,6 +68,7 @@ fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFa
         home,
         look_up: LookUp::from_env(spec_dir),
         checkpoints: arguments.checkpoint_dir.as_deref().map(Checkpoints::new),
+        memory_limit,
         resume: read_resume(arguments.resume.as_deref())?,
     };
     let mut outcome = recspeed_experiment::run(&arguments.run, &spec, &mut process)?;

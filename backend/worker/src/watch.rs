@@ -20,12 +20,11 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Starts the watch; the flag it returns says that the run should stop. `guarded`: stop too when the parent process ends,
 /// as a server does that is killed.
-pub(crate) fn start(emitter: &Emitter, memory_limit: Option<u64>, guarded: bool) -> std::io::Result<Arc<AtomicBool>> {
+pub(crate) fn start(emitter: &Emitter, limit: Option<u64>, guarded: bool) -> std::io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let limit = memory_limit.or_else(|| machine::memory_total().map(|total| total / 10 * 9));
     let parent = guarded.then(parent_id);
     let (flag, emitter) = (Arc::clone(&stop), emitter.clone());
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&emitter, &flag, limit, parent))?;

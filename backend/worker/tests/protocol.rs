@@ -1,7 +1,7 @@
 //! The worker keeps its protocol: exit statuses, one gap-free stream, five seconds after SIGTERM, a cause for people.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -197,14 +197,9 @@ fn sigterm_ends_a_run_within_five_seconds_with_status_130_and_a_checkpoint() {
     assert!(folder.join(file).is_file());
 }
 
-#[test]
-fn a_resumed_run_ends_with_the_bits_of_one_that_was_never_stopped() {
-    let home = tempfile::tempdir().unwrap();
-    let folder = home.path().join("checkpoints");
-    let spec = toml(&format!("{SMALL}\n[training]\nepochs = 400\nbatch_size = 16\n"));
-    let whole = ended(&start(home.path(), &[], &spec).wait_with_output().unwrap());
-
-    let mut child = start(home.path(), &["--checkpoint-dir", folder.to_str().unwrap()], &spec);
+/// Runs until the third epoch has said something, and stops; the newest checkpoint, and how many events there were.
+fn stopped(home: &Path, folder: &Path, spec: &str) -> (PathBuf, u64) {
+    let mut child = start(home, &["--checkpoint-dir", folder.to_str().unwrap()], spec);
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let mut spoken = 0;
     let mut stopped = false;
@@ -216,8 +211,19 @@ fn a_resumed_run_ends_with_the_bits_of_one_that_was_never_stopped() {
         }
     }
     child.wait().unwrap();
-    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).collect();
-    let file = files.pop().expect("a checkpoint was written");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort_by_key(|file| file.metadata().unwrap().modified().unwrap());
+    (files.pop().expect("a checkpoint was written"), spoken)
+}
+
+#[test]
+fn a_resumed_run_ends_with_the_bits_of_one_that_was_never_stopped() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let spec = toml(&format!("{SMALL}\n[training]\nepochs = 400\nbatch_size = 16\n"));
+    let whole = ended(&start(home.path(), &[], &spec).wait_with_output().unwrap());
+
+    let (file, spoken) = stopped(home.path(), &folder, &spec);
     let first = spoken.to_string();
     let arguments = ["--resume", file.to_str().unwrap(), "--first-seq", &first];
     let resumed = ended(&start(home.path(), &arguments, &spec).wait_with_output().unwrap());
@@ -301,4 +307,58 @@ fn ranks_as_threads_end_with_the_result_of_one_device() {
         };
         assert!(span(0) && span(1), "each rank tells what it did");
     }
+}
+
+#[test]
+fn a_checkpoint_of_one_strategy_goes_on_under_another() {
+    let spec = |strategy: &str| {
+        toml(&format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 3000\n[recommender]\nkind = \
+             \"mlp\"\nhidden = [16, 12, 8]\n[training]\nepochs = 12\nbatch_size = 16\n[strategy]\n{strategy}\n[evaluation]\n\
+             metrics = [\"rmse\", \"mae\"]\n"
+        ))
+    };
+    let single = "kind = \"single\"";
+    let hybrid = "kind = \"hybrid\"\nranks = 4\nstage = 3\nschedule = \"zb-h1\"";
+    let pipeline = "kind = \"pipeline\"\nstages = 3\nrecompute = \"always\"";
+    let zero = "kind = \"zero\"\nranks = 3\nstage = 2";
+    let expected = run(&[], &spec(single)).metric("rmse");
+    for (first, then) in [(hybrid, pipeline), (pipeline, zero), (zero, single), (single, hybrid), (hybrid, hybrid)] {
+        let home = tempfile::tempdir().unwrap();
+        let (file, spoken) = stopped(home.path(), &home.path().join("checkpoints"), &spec(first));
+        let arguments = ["--resume", file.to_str().unwrap(), "--first-seq", &spoken.to_string()];
+        let resumed = ended(&start(home.path(), &arguments, &spec(then)).wait_with_output().unwrap());
+        assert_eq!(resumed.status, Some(0), "{first} to {then}: {}", resumed.log);
+        let rmse = resumed.metric("rmse");
+        assert!((rmse - expected).abs() < 2e-3, "{first} to {then}: {rmse} against {expected}");
+        if first == then {
+            assert_eq!(
+                rmse.to_bits(),
+                run(&[], &spec(then)).metric("rmse").to_bits(),
+                "the same layout: the same bits"
+            );
+        }
+    }
+}
+
+#[test]
+fn ranks_that_would_not_fit_are_refused_before_anything_is_read() {
+    let spec = |strategy: &str| {
+        toml(&format!(
+            "version = 1\n[dataset]\nsource = \"file\"\npath = \"not-there.csv\"\nformat = \"amazon-csv\"\n[recommender]\n\
+             kind = \"densenet\"\nlayers = 60\ngrowth = 64\n[strategy]\n{strategy}\n"
+        ))
+    };
+    // 7.5 million parameters: 16 bytes each on every one of four ranks, or divided among them.
+    let ended = run(&["--memory-limit", "268435456"], &spec("kind = \"zero\"\nranks = 4\nstage = 1"));
+    let (code, cause) = ended.failure();
+    assert_eq!((code, ended.status), (FailureCode::OutOfMemory, Some(3)), "{cause}");
+    assert!(
+        cause.starts_with("This does not fit: all ranks together would hold 278 MiB and may have 256 MiB"),
+        "{cause}"
+    );
+    assert!(cause.contains("Try ZeRO "), "{cause}");
+    assert!(!ended.events.iter().any(|event| matches!(event.kind, EventKind::Phase { .. })), "nothing was read");
+    let ended = run(&["--memory-limit", "268435456"], &spec("kind = \"zero\"\nranks = 4\nstage = 3"));
+    assert_eq!(ended.failure().0, FailureCode::Data, "it would fit, and its file is not there: {}", ended.failure().1);
 }

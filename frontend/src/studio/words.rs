@@ -147,13 +147,13 @@ pub(crate) fn summary(strategy: &Strategy, outlook: &Outlook) -> String {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_plan::bottleneck;
+    use recspeed_plan::{Room, bottleneck};
 
     use super::*;
 
     fn said(setup: &Setup) -> (String, Option<Setup>) {
         let (strategy, outlook) = setup.plan().expect("it is possible");
-        let found = bottleneck(&strategy, &outlook, setup.room());
+        let found = bottleneck(&strategy, &outlook, setup.room().map(Room::Each));
         let new = found.remedy.as_ref().map(|remedy| {
             let new = setup.with(&remedy.change);
             // What the button does is what the sentence says.

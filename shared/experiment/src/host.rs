@@ -29,6 +29,11 @@ pub trait Host: FitObserver {
         Box::new(LocalCrew)
     }
 
+    /// Bytes of memory that the run may use, where that is known; a tab addresses 4 GiB and needs some of it for the page's data.
+    fn memory_limit(&self) -> Option<u64> {
+        cfg!(target_arch = "wasm32").then_some(3 << 30)
+    }
+
     /// Microseconds since the run started.
     fn now_us(&self) -> u64;
 

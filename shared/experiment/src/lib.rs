@@ -8,6 +8,7 @@ mod enriched;
 mod evaluate;
 mod failure;
 mod fit;
+mod foresee;
 mod host;
 mod model;
 mod near;

@@ -9,6 +9,7 @@ use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, UserValues};
 use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
+use crate::foresee::refuse_what_will_not_fit;
 use crate::model::Model;
 use crate::{Host, LoadedData, RunFailure};
 
@@ -25,6 +26,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     })?;
     let engine = host.engine(&spec)?;
     host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
+    refuse_what_will_not_fit(&spec, host)?;
     let mut story = Story { warnings: Vec::new() };
     let mode = if spec.recommender.all().iter().any(|part| part.is_fast()) { Mode::Fast } else { Mode::Exact };
     if mode == Mode::Fast {

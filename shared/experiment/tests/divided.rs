@@ -2,8 +2,9 @@
 
 mod desk;
 
+use recspeed_plan::{Assumed, Outlook, of_spec};
 use recspeed_types::event::MeasuredOn;
-use recspeed_types::{EventKind, FailureCode, RunSummary};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunSummary};
 
 use desk::attempt;
 
@@ -100,4 +101,51 @@ fn what_cannot_be_divided_so_is_refused_with_what_can() {
 fn a_stop_stops_all_ranks() {
     let (result, _) = attempt(None, &format!("{MLP}[strategy]\nkind = \"pipeline\"\n"), Some(5));
     assert_eq!(result.expect_err("it was stopped").code, FailureCode::Cancelled);
+}
+
+/// Five million parameters, and few rows.
+const LARGE: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 100\n[recommender]\nkind = \
+                     \"densenet\"\nlayers = 100\ngrowth = 32\n[training]\nepochs = 1\nbatch_size = 100\n[evaluation]\nmetrics = [\"auc\"]\n";
+
+#[test]
+fn bytes_that_ranks_of_a_dense_block_hold_are_those_of_the_plan() {
+    let whole: u64 = (0..100).map(|layer| 32 * (4 + 32 * layer + 1)).sum::<u64>() + 4 + 3200 + 1;
+    assert_eq!(whole, 5_088_005);
+    for ranks in [1, 2, 4] {
+        for level in 0..4 {
+            let kind = if ranks == 1 {
+                "hybrid\"\nstages = 1\nmicro_batches = 1"
+            } else {
+                "hybrid\"\nstages = 1\nmicro_batches = 2"
+            };
+            let strategy = format!("[strategy]\nkind = \"{kind}\nranks = {ranks}\nstage = {level}\n");
+            let text = format!("{LARGE}{strategy}");
+            let spec = ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap();
+            let plan = Outlook::of(&of_spec(&spec, Assumed::threads(1.0)).unwrap()).unwrap().ranks[0];
+            let (result, events) = attempt(None, &text, None);
+            result.unwrap_or_else(|failure| panic!("{strategy}: {failure}"));
+            for rank in 0..ranks {
+                let held = events.iter().find_map(|event| match event {
+                    EventKind::Memory { rank: of, bytes } if *of == rank && bytes.activations > 0 => Some(bytes),
+                    _ => None,
+                });
+                let held = held.unwrap_or_else(|| panic!("rank {rank} of {ranks} tells what it held"));
+                for (what, ours, plan) in [
+                    ("parameters", held.parameters, plan.shares.parameters),
+                    ("gradients", held.gradients, plan.shares.gradients),
+                    ("optimizer", held.optimizer, plan.shares.optimizer),
+                    ("activations", held.activations, plan.activations),
+                    ("gathered", held.buffers, plan.shares.transient),
+                ] {
+                    // Replicas get a row more or less; a layer's gradient and its weights are not gathered at one moment.
+                    let loose = what == "gathered" || what == "activations";
+                    let least = if loose { plan / 2 } else { plan / 100 * 95 };
+                    assert!(
+                        (least..=plan / 100 * 105).contains(&ours) || (ours, plan) == (0, 0),
+                        "ZeRO {level}, rank {rank} of {ranks}, {what}: {ours} held, {plan} planned"
+                    );
+                }
+            }
+        }
+    }
 }

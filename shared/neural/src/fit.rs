@@ -40,8 +40,8 @@ pub fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<F
     (method.fit)(request, observer)
 }
 
-/// [`fit`] on one of several ranks, each of which calls it with the same request and its own seat. All of them end with the
-/// whole model; only the observer of the first one hears, checkpoints and stops.
+/// [`fit`] on one of several ranks, each of which calls it with the same request and its own seat. The first
+/// one ends with the whole model, the others with one that answers nothing; only the observer of the first one hears, checkpoints and stops.
 ///
 /// # Errors
 /// As [`fit`]; also where the network is no row of layers, the strategy does not fit it, or another rank has failed.

@@ -6,13 +6,13 @@ use crate::{Balance, Outlook, Recompute, ScheduleKind, Strategy};
 /// What keeps a strategy from being faster, or from fitting.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
-    /// A rank holds more than it has room for.
+    /// A rank, or all of them together, hold more than there is room for.
     Memory {
-        /// The fullest rank.
-        rank: usize,
-        /// What it holds at the worst moment.
+        /// The fullest rank, where each has a room of its own.
+        rank: Option<usize>,
+        /// What it holds at the worst moment, or all do.
         bytes: u64,
-        /// What it has.
+        /// What there is.
         room: u64,
     },
     /// Ranks wait while the pipeline fills and drains.
@@ -84,6 +84,27 @@ pub struct Remedy {
     pub step_us: f64,
     /// Bytes of the fullest rank with it.
     pub bytes: u64,
+    /// Bytes of all ranks with it.
+    pub together: u64,
+}
+
+/// Bytes of memory that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// On each rank: machines, or GPUs.
+    Each(u64),
+    /// For all ranks: threads of one process.
+    Together(u64),
+}
+
+impl Room {
+    /// What there is, of what is `held` by the fullest rank and by all.
+    const fn compare(self, (fullest, together): (u64, u64)) -> (u64, u64) {
+        match self {
+            Self::Each(room) => (fullest, room),
+            Self::Together(room) => (together, room),
+        }
+    }
 }
 
 /// What limits a strategy, how much, and what to try.
@@ -115,15 +136,19 @@ impl Strategy {
     }
 }
 
-/// Finds the bottleneck. `room`: bytes of a rank's memory, where it is known.
-pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<u64>) -> Bottleneck {
-    let (rank, bytes) = outlook.fullest();
-    if let Some(room) = room.filter(|&room| bytes > room) {
+/// Finds the bottleneck. `room`: where it is known.
+pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<Room>) -> Bottleneck {
+    let (rank, fullest) = outlook.fullest();
+    if let Some(kind) = room
+        && let (bytes, room) = kind.compare((fullest, outlook.together(strategy.replicas)))
+        && bytes > room
+    {
+        let rank = matches!(kind, Room::Each(_)).then_some(rank);
         let share = (bytes - room) as f64 / room.max(1) as f64;
         return Bottleneck {
             limit: Limit::Memory { rank, bytes, room },
             share,
-            remedy: smaller(strategy, bytes, room),
+            remedy: smaller(strategy, bytes, kind),
         };
     }
     let (limit, lost_us) = slowest(strategy, outlook);
@@ -162,11 +187,12 @@ fn planned(strategy: &Strategy, change: Change) -> Option<Remedy> {
     let new = change.applied(strategy);
     let outlook = Outlook::of(&new).ok()?;
     let step_us = outlook.simulation.total_us * strategy.batch as f64 / new.batch as f64;
-    Some(Remedy { change, step_us, bytes: outlook.fullest().1 })
+    Some(Remedy { change, step_us, bytes: outlook.fullest().1, together: outlook.together(new.replicas) })
 }
 
 /// Of the changes that make it fit the fastest; where none does, the one that saves most.
-fn smaller(strategy: &Strategy, bytes: u64, room: u64) -> Option<Remedy> {
+fn smaller(strategy: &Strategy, bytes: u64, room: Room) -> Option<Remedy> {
+    let compare = |new: &Remedy| room.compare((new.bytes, new.together));
     let mut changes = Vec::new();
     if strategy.schedule == ScheduleKind::Gpipe {
         changes.push(Change::Schedule(ScheduleKind::OneForwardOneBackward, 1));
@@ -180,14 +206,18 @@ fn smaller(strategy: &Strategy, bytes: u64, room: u64) -> Option<Remedy> {
     if strategy.ranks * strategy.chunks * 2 <= strategy.layers.len() {
         changes.push(Change::Ranks(strategy.ranks * 2));
     }
-    let remedies = changes.into_iter().filter_map(|change| planned(strategy, change)).filter(|new| new.bytes < bytes);
+    let remedies =
+        changes.into_iter().filter_map(|change| planned(strategy, change)).filter(|new| compare(new).0 < bytes);
     remedies.min_by(|a, b| {
-        let misses = |remedy: &Remedy| remedy.bytes.saturating_sub(room);
+        let misses = |remedy: &Remedy| {
+            let (bytes, room) = compare(remedy);
+            bytes.saturating_sub(room)
+        };
         misses(a).cmp(&misses(b)).then(a.step_us.total_cmp(&b.step_us))
     })
 }
 
-fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<u64>) -> Option<Remedy> {
+fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<Room>) -> Option<Remedy> {
     let changes = match limit {
         Limit::Bubble => {
             let (ranks, now) = (strategy.ranks, strategy.micro_batches);
@@ -239,7 +269,13 @@ fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<u64
         Limit::Memory { .. } | Limit::Computation => Vec::new(),
     };
     let now = outlook.simulation.total_us;
-    let fits = |new: &Remedy| room.is_none_or(|room| new.bytes <= room) && new.step_us < now * (1.0 - WORTH_IT);
+    let has_room = |new: &Remedy| {
+        room.is_none_or(|room| {
+            let (bytes, room) = room.compare((new.bytes, new.together));
+            bytes <= room
+        })
+    };
+    let fits = |new: &Remedy| has_room(new) && new.step_us < now * (1.0 - WORTH_IT);
     let remedies = changes.into_iter().filter_map(|change| planned(strategy, change)).filter(fits);
     remedies.min_by(|a, b| a.step_us.total_cmp(&b.step_us))
 }

@@ -25,7 +25,7 @@ pub mod simulate;
 mod spec;
 pub mod words;
 
-pub use bottleneck::{Bottleneck, Change, Limit, Remedy, bottleneck};
+pub use bottleneck::{Bottleneck, Change, Limit, Remedy, Room, bottleneck};
 pub use error::PlanError;
 pub use layer::{Duration, Layer};
 pub use layout::{Layout, Place};

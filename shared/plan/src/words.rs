@@ -19,9 +19,11 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
     let lost = share(found.share);
     let limit = match found.limit {
         Limit::Memory { rank, bytes: held, room } => {
+            let who = rank.map_or("all ranks together".to_owned(), |rank| format!("rank {rank}"));
             format!(
-                "This does not fit: rank {rank} would hold {} and has {}, {} too little.",
+                "This does not fit: {who} would hold {} and {} {}, {} too little.",
                 bytes(held),
+                if rank.is_some() { "has" } else { "may have" },
                 bytes(room),
                 bytes(held - room)
             )
@@ -44,15 +46,16 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
         Some(remedy) => {
             let now = outlook.simulation.total_us;
             let effect = match found.limit {
-                Limit::Memory { room, .. } => {
-                    let saved = format!("{} less", bytes(fullest.saturating_sub(remedy.bytes)));
-                    let enough = if remedy.bytes > room { ", still too much" } else { "" };
+                Limit::Memory { rank, bytes: held, room } => {
+                    let then = if rank.is_some() { remedy.bytes } else { remedy.together };
+                    let saved = format!("{} less", bytes(held.saturating_sub(then)));
+                    let enough = if then > room { ", still too much" } else { "" };
                     let pace = match remedy.step_us / now - 1.0 {
                         change if change > 0.005 => format!("; a step takes {} longer", share(change)),
                         change if change < -0.005 => format!("; a step takes {} less", share(-change)),
                         _ => String::new(),
                     };
-                    format!("{} ({saved}){enough}{pace}", bytes(remedy.bytes))
+                    format!("{} ({saved}){enough}{pace}", bytes(then))
                 }
                 limit => {
                     let whole = if limit == Limit::Reduction { " for as many samples" } else { "" };

@@ -5,7 +5,7 @@ use recspeed_plan::dense::{Speed, densenet, mlp};
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::{
-    Balance, Change, Limit, Outlook, PlanError, Recompute, ScheduleKind, Strategy as Plan, bottleneck,
+    Balance, Change, Limit, Outlook, PlanError, Recompute, Room, ScheduleKind, Strategy as Plan, bottleneck,
 };
 
 const SPEED: Speed = Speed { flops_per_us: 1000.0, call_us: 0.0 };
@@ -104,12 +104,12 @@ fn a_bad_cut_is_an_imbalance_and_the_exact_cut_its_remedy() {
 fn what_does_not_fit_is_foretold_and_the_remedy_fits() {
     let plan = even(4, 64);
     let bytes = look(&plan).fullest().1;
-    let found = bottleneck(&plan, &look(&plan), Some(bytes - 1));
-    assert_eq!(found.limit, Limit::Memory { rank: 0, bytes, room: bytes - 1 });
+    let found = bottleneck(&plan, &look(&plan), Some(Room::Each(bytes - 1)));
+    assert_eq!(found.limit, Limit::Memory { rank: Some(0), bytes, room: bytes - 1 });
     let remedy = found.remedy.expect("there is one");
     assert!(remedy.bytes < bytes);
     assert_eq!(look(&remedy.change.applied(&plan)).fullest().1, remedy.bytes, "the remedy does what it says");
-    assert_ne!(bottleneck(&plan, &look(&plan), Some(bytes)).limit, found.limit, "what just fits, fits");
+    assert_ne!(bottleneck(&plan, &look(&plan), Some(Room::Each(bytes))).limit, found.limit, "what just fits, fits");
 }
 
 #[test]
@@ -155,7 +155,7 @@ proptest! {
         };
         let outlook = look(&plan);
         let room = tight.then(|| outlook.fullest().1 * 2 / 3);
-        let found = bottleneck(&plan, &outlook, room);
+        let found = bottleneck(&plan, &outlook, room.map(Room::Each));
         if let Some(remedy) = found.remedy {
             let new = look(&remedy.change.applied(&plan));
             prop_assert_eq!(new.fullest().1, remedy.bytes);

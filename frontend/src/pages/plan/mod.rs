@@ -12,7 +12,7 @@ use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use recspeed_plan::{Bottleneck, Outlook, Strategy, bottleneck};
+use recspeed_plan::{Bottleneck, Outlook, Room, Strategy, bottleneck};
 
 use crate::components::{CopyField, Hint, Icon, Picture};
 use crate::state::{plan_address, plan_query, save};
@@ -50,7 +50,7 @@ const SETTLED: Duration = Duration::from_millis(120);
 fn plan(setup: &Setup) -> Result<Planned, Refusal> {
     let (strategy, outlook) = setup.plan()?;
     let bars = bars_of(&strategy, &outlook);
-    let found = bottleneck(&strategy, &outlook, setup.room());
+    let found = bottleneck(&strategy, &outlook, setup.room().map(Room::Each));
     Ok(Planned { setup: setup.clone(), strategy, outlook, bars, found })
 }
 

@@ -182,7 +182,7 @@ mod tests {
     use crate::training::losses;
     use crate::training::network::Taped;
     use crate::training::saved::{Parameters, numbers};
-    use crate::training::staged::equals_itself;
+    use crate::training::staged::{costs_what_is_planned, equals_itself};
     use burn::tensor::TensorData;
     use proptest::prelude::*;
     use recspeed_types::spec::Loss;
@@ -199,6 +199,16 @@ mod tests {
     fn the_network_in_stages_is_the_whole_one() {
         for hidden in [&[1][..], &[5, 3], &[64, 64, 64]] {
             equals_itself(&Mlp::new(hidden), INPUTS);
+        }
+    }
+
+    #[test]
+    fn the_plan_counts_what_the_network_holds() {
+        use recspeed_plan::dense::{MLP_INPUTS, Speed, mlp};
+        assert_eq!(MLP_INPUTS, INPUTS as u64);
+        for hidden in [&[][..], &[7], &[5, 3, 9]] {
+            let widths: Vec<u64> = [INPUTS].iter().chain(hidden).chain(&[1]).map(|&width| width as u64).collect();
+            costs_what_is_planned(&Mlp::new(hidden), &mlp(&widths, Speed::of_gflops(1.0)));
         }
     }
 

@@ -211,9 +211,11 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
     ) -> Result<(), NeuralFitError> {
         progress.steps.gather().await?;
         progress.steps.report(observer).await?;
-        if let Some(bad) = progress.steps.parameters().not_finite() {
+        let bad = if progress.steps.leads() { progress.steps.parameters().not_finite() } else { None };
+        let bad = progress.steps.agree(bad.map_or(0.0, f64::from)).await?;
+        if !bad.is_finite() {
             progress.step -= 1; // the step that did it is the last one taken, not the next
-            return Err(self.diverged("weights", f64::from(bad), progress));
+            return Err(self.diverged("weights", bad, progress));
         }
         progress.epoch += 1;
         progress.batch = 0;

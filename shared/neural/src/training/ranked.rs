@@ -24,6 +24,7 @@ const TOLD: Range<u64> = 1..4;
 /// A rank among others.
 pub(crate) struct Ranked<'m, T> {
     rank: Rank<'m, T>,
+    /// Of the first rank, which judges, is heard, and answers; the others never hold more than their part.
     parameters: Parameters,
     moments: Option<AllMoments>,
     taken: u64,
@@ -67,7 +68,12 @@ impl<N: Network<Input = burn::tensor::Tensor<2>>, L: Lesson<N>> Course<'_, N, L>
         };
         let strategy: Strategy = crate::strategy::of(seat.strategy, model.as_ref())?;
         let rank = Rank::new(model.as_ref(), strategy, communicator, learning, &saved, &self.device)?;
-        let parameters = Parameters::from_numbers(layout, &saved.numbers, &self.device);
+        let parameters = match rank.communicator().rank() {
+            0 => Parameters::from_numbers(layout, &saved.numbers, &self.device),
+            _ => Parameters::placeholder(layout, &self.device),
+        };
+        // A rank keeps its part of it.
+        drop(saved);
         let steps = Ranked { rank, parameters, moments: None, taken: 0, timeline: Vec::new() };
         let progress = self.progress(steps, state);
         self.learn(progress, observer).await
@@ -118,7 +124,7 @@ impl<N: Network<Input = burn::tensor::Tensor<2>>, T: Transport> Steps<N> for Ran
     }
 
     async fn gather(&mut self) -> Result<(), NeuralFitError> {
-        let Saved { numbers, moments } = self.rank.save().await?;
+        let Some(Saved { numbers, moments }) = self.rank.save_at_first().await? else { return Ok(()) };
         let device = self.parameters.flat.device();
         self.parameters.flat = tensor(numbers, &device);
         self.moments = moments.map(|(time, [first, second])| (time, first, second));

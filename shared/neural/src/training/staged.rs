@@ -61,3 +61,23 @@ pub(crate) fn equals_itself<N: Staged + super::network::Differentiable>(network:
         }
     }
 }
+
+/// The plan counts a network as the executors hold it: parameters, boundaries, and what any row of its layers keeps.
+#[cfg(test)]
+pub(crate) fn costs_what_is_planned(network: &impl Staged, planned: &[recspeed_plan::Layer]) {
+    let (model, rows) = (network.model(), 3);
+    let layers = model.parameters().len();
+    assert_eq!(planned.len(), layers);
+    for first in 0..layers {
+        assert_eq!(planned[first].parameters, model.parameters()[first] as u64, "layer {first}");
+        if first > 0 {
+            let numbers = model.boundary(first, rows).iter().product::<usize>() as u64;
+            assert_eq!(rows as u64 * planned[first].input_bytes, 4 * numbers);
+            assert_eq!(planned[first - 1].output_bytes, planned[first].input_bytes);
+        }
+        for end in first + 1..=layers {
+            let together = planned[first + 1..end].iter().fold(planned[first], |all, next| all.then(next));
+            assert_eq!(together.kept_bytes, 4 * model.kept(first..end) as u64, "layers {first} to {end}");
+        }
+    }
+}

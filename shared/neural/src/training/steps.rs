@@ -40,7 +40,8 @@ pub(crate) trait Steps<N: Network> {
     /// The leader's number, for everybody.
     async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError>;
 
-    /// Brings parameters and moments together, where they are divided; after that, until the next step, they can be had.
+    /// Brings parameters and moments together at the leader, where they are divided; after that, until the next step, they can be
+    /// had there.
     async fn gather(&mut self) -> Result<(), NeuralFitError>;
 
     /// All parameters.

@@ -12,11 +12,11 @@ use recspeed_plan::{Place, Schedule};
 use super::error::TrainError;
 use super::ledger::Ledger;
 use super::meter::{Done, Meter};
-use super::stage::Stage;
+use super::stage::{Learnt, Stage};
 use super::strategy::Strategy;
 use super::update::Rule;
 use crate::model::{Model, StepNoise};
-use crate::{Communicator, Transport};
+use crate::{Communicator, Tag, Transport};
 
 /// Says of scores, `[rows, scores of a row]`, and the rows of the batch that they belong to: the loss, a mean over these rows, and
 /// its derivative by each score.
@@ -191,6 +191,40 @@ impl<'m, T: Transport> Rank<'m, T> {
             }
         }
         Ok(Saved { numbers, moments: Some((self.steps, all)) })
+    }
+
+    /// All that is learnt, at the first rank; `None` at the others, which never hold more than their part for it.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub async fn save_at_first(&self) -> Result<Option<Saved>, TrainError> {
+        let moments = self.steps > 0 && self.learning.rule.state().bytes() > 0;
+        let kinds = if moments { &Learnt::ALL[..] } else { &Learnt::ALL[..1] };
+        let mut all: [Vec<f32>; 3] = Default::default();
+        for (kind, all) in kinds.iter().zip(&mut all) {
+            for stage in 0..self.schedule.stages() {
+                let owner = stage % self.schedule.ranks();
+                let tag = Tag::new("save", (stage * Learnt::ALL.len() + *kind as usize) as u64);
+                let own = match self.own(stage) {
+                    Some(own) => own.collect(*kind, &self.replicas).await?,
+                    None => Vec::new(),
+                };
+                if self.place.replica > 0 {
+                    continue;
+                }
+                match (self.place.stage == 0, self.place.stage == owner) {
+                    (true, true) => all.extend(own),
+                    (true, false) => all.extend(self.pipeline.recv::<f32>(owner, tag).await?),
+                    (false, true) => self.pipeline.send(0, tag, &own).await?,
+                    (false, false) => {}
+                }
+            }
+        }
+        if self.all.rank() > 0 {
+            return Ok(None);
+        }
+        let [numbers, first, second] = all;
+        Ok(Some(Saved { numbers, moments: moments.then_some((self.steps, [first, second])) }))
     }
 
     fn own(&self, stage: usize) -> Option<&Stage> {

@@ -25,6 +25,18 @@ pub(super) struct Stage {
     gradients: Gradients,
 }
 
+/// What a rank learns, by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Learnt {
+    Numbers,
+    FirstMoment,
+    SecondMoment,
+}
+
+impl Learnt {
+    pub(super) const ALL: [Self; 3] = [Self::Numbers, Self::FirstMoment, Self::SecondMoment];
+}
+
 /// What has been added up since the last update.
 enum Gradients {
     /// A tensor for each layer.
@@ -264,6 +276,22 @@ impl Stage {
         let [first, second] = own;
         let lengths = self.shard_lengths();
         Ok([replicas.all_gather_parts(&first, &lengths).await?, replicas.all_gather_parts(&second, &lengths).await?])
+    }
+
+    /// All numbers of the stage, or one of its moments, at the first replica; nothing at the others.
+    pub(super) async fn collect<T: Transport>(
+        &self,
+        what: Learnt,
+        replicas: &Communicator<T>,
+    ) -> Result<Vec<f32>, CommError> {
+        let (own, divided_from) = match (what, &self.moments) {
+            (Learnt::Numbers, _) => (Some(&self.numbers), ShardLevel::Parameters),
+            (Learnt::FirstMoment, moments) => (moments.as_ref().map(|both| &both.moment_1), ShardLevel::Optimizer),
+            (Learnt::SecondMoment, moments) => (moments.as_ref().map(|both| &both.moment_2), ShardLevel::Optimizer),
+        };
+        let divided = self.level >= divided_from;
+        let own = own.filter(|_| divided || self.place == 0).map(numbers).unwrap_or_default();
+        if divided { replicas.gather_parts(0, &own, &self.shard_lengths()).await } else { Ok(own) }
     }
 
     /// Takes its own of the moments of the whole model; `start`: where the stage begins there.

@@ -112,7 +112,10 @@ pub(crate) fn train(course: &Course, strategy: &Strategy, saved: &Saved, first: 
             }
             let (ledger, traffic, counters) = (*rank.ledger(), rank.traffic(), rank.communicator().counters());
             let left = ledger.held(Account::Activations) + ledger.held(Account::Transient);
-            Ok(End { saved: rank.save().await?, losses, ledger, left, traffic, counters })
+            let (saved, first) = (rank.save().await?, rank.save_at_first().await?);
+            assert_eq!(first.is_some(), rank.communicator().rank() == 0);
+            assert!(first.is_none_or(|first| first == saved), "what comes to the first rank is what all have");
+            Ok(End { saved, losses, ledger, left, traffic, counters })
         }
     });
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {

@@ -1,7 +1,7 @@
 //! A plan of a spec: its model's layers, counted.
 
 use recspeed_plan::words::{bytes, share, time, verdict};
-use recspeed_plan::{Assumed, Bottleneck, Limit, Outlook, RankOutlook, Strategy, bottleneck, of_spec};
+use recspeed_plan::{Assumed, Bottleneck, Limit, Outlook, RankOutlook, Room, Strategy, bottleneck, of_spec};
 use recspeed_types::spec::ResolvedSpec;
 use serde_json::json;
 
@@ -31,8 +31,7 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
     let outlook = Outlook::of(&strategy)?;
     let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run);
-    let each = room.map(|room| room / (strategy.ranks * strategy.replicas) as u64);
-    let found = bottleneck(&strategy, &outlook, each);
+    let found = bottleneck(&strategy, &outlook, room.map(Room::Together));
     let plan = Planned { title, spec, strategy, outlook, found, room };
     if let Some(path) = &args.trace {
         let text = trace::chrome(&plan.outlook.schedule, &plan.outlook.simulation, 1.0);

@@ -160,12 +160,22 @@ mod tests {
     use crate::examples::Describe as _;
     use crate::history::History;
     use crate::network::densenet::DenseNet;
-    use crate::training::staged::equals_itself;
+    use crate::training::staged::{costs_what_is_planned, equals_itself};
+    use recspeed_plan::dense::{DENSENET_INPUTS, Speed, densenet};
 
     #[test]
     fn a_dense_block_in_stages_is_the_whole_one_with_dropout() {
         for (depth, growth, dropout) in [(1, 1, 0.0), (5, 3, 0.0), (7, 2, 0.4), (30, 4, 0.2)] {
             equals_itself(&DenseNet::new(depth, growth, dropout), History::WIDTH);
+        }
+    }
+
+    #[test]
+    fn the_plan_counts_what_a_dense_block_holds() {
+        assert_eq!(DENSENET_INPUTS, History::WIDTH as u64);
+        for (depth, growth) in [(1, 1), (6, 5), (9, 2)] {
+            let planned = densenet(DENSENET_INPUTS, depth as u64, growth as u64, 1, Speed::of_gflops(1.0));
+            costs_what_is_planned(&DenseNet::new(depth, growth, 0.0), &planned);
         }
     }
 }

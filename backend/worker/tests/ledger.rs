@@ -1,0 +1,64 @@
+//! The ledger of the ranks beside what the operating system says of the process that they are threads of.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use recspeed_plan::{Assumed, Outlook, of_spec};
+use recspeed_types::{EventKind, ExperimentSpec, RunEvent};
+
+/// 20,313,605 parameters, and few rows: 310 MiB with gradients and both moments of Adam.
+const LARGE: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 400\n[recommender]\nkind = \
+                     \"densenet\"\nlayers = 100\ngrowth = 64\n[training]\nepochs = 2\nbatch_size = 64\n[evaluation]\nmetrics = [\"auc\"]\n";
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+fn run(spec: &ExperimentSpec) -> Vec<RunEvent> {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_recspeed-worker"))
+        .arg("--data-home")
+        .arg(home.path())
+        .env_remove("RECSPEED_DATA")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(spec.to_json().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// `cargo test --release --workspace --test ledger -- --ignored --nocapture` prints the table of docs/parallel.md.
+#[test]
+#[ignore = "prints a table, in about a minute"]
+fn ledgers_and_processes_by_level_and_ranks() {
+    println!(
+        "| ranks | ZeRO | a rank, planned | a rank, ledger | all ranks, planned | all ranks, ledger | process, peak |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for (ranks, level) in [(1, 0), (2, 0), (2, 1), (2, 2), (2, 3), (4, 0), (4, 1), (4, 2), (4, 3)] {
+        let strategy =
+            format!("[strategy]\nkind = \"hybrid\"\nstages = 1\nmicro_batches = 1\nranks = {ranks}\nstage = {level}\n");
+        let spec = ExperimentSpec::from_toml(&format!("{LARGE}{strategy}")).unwrap();
+        let plan = Outlook::of(&of_spec(&spec.resolve().unwrap(), Assumed::threads(1.0)).unwrap()).unwrap();
+        let events = run(&spec);
+        let held = (0..ranks).map(|rank| {
+            let of_rank = events.iter().find_map(|event| match &event.kind {
+                EventKind::Memory { rank: of, bytes } if *of == rank && bytes.activations > 0 => Some(*bytes),
+                _ => None,
+            });
+            let bytes = of_rank.expect("each rank tells what it held");
+            bytes.parameters + bytes.gradients + bytes.optimizer + bytes.activations + bytes.buffers
+        });
+        let held: Vec<u64> = held.collect();
+        let peak = events.iter().find_map(|event| match &event.kind {
+            EventKind::Finished { summary } => Some(summary.memory.peak),
+            _ => None,
+        });
+        let peak = peak.expect("the run finishes");
+        let (most, sum) = (held.iter().max().unwrap(), held.iter().sum::<u64>());
+        let [planned, most, all, sum, peak] = [plan.fullest().1, *most, plan.together(ranks as usize), sum, peak]
+            .map(|bytes| format!("{:.1} MiB", bytes as f64 / MIB));
+        println!("| {ranks} | {level} | {planned} | {most} | {all} | {sum} | {peak} |");
+    }
+}

@@ -1,0 +1,27 @@
+//! What is known of a run before it begins.
+
+use recspeed_plan::words::verdict;
+use recspeed_plan::{Assumed, Limit, Outlook, Room, bottleneck, of_spec};
+use recspeed_types::FailureCode;
+use recspeed_types::spec::ResolvedSpec;
+
+use crate::{Host, RunFailure};
+
+/// A speed for the plan; what it says of bytes does not depend on it.
+const GFLOPS: f64 = 50.0;
+
+/// Refuses a training whose ranks would together hold more than the run may use, by its plan. That counts parameters, gradients,
+/// optimizer state and activations, and nothing of the data: what it refuses would never have fitted.
+pub(crate) fn refuse_what_will_not_fit(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
+    let (Some(limit), Some(strategy)) = (host.memory_limit(), of_spec(spec, Assumed::threads(GFLOPS))) else {
+        return Ok(());
+    };
+    let outlook =
+        Outlook::of(&strategy).map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("{error}.")))?;
+    let found = bottleneck(&strategy, &outlook, Some(Room::Together(limit)));
+    if !matches!(found.limit, Limit::Memory { .. }) {
+        return Ok(());
+    }
+    let cause = verdict(&found, &strategy, &outlook);
+    Err(RunFailure::new(FailureCode::OutOfMemory, cause))
+}
