@@ -78,7 +78,10 @@ def section(name, threads):
     summary = next(event for event in reversed(told) if event["kind"] == "finished")["summary"]
     spec = tomllib.loads((SPECS / f"{name}.toml").read_text())
     bands = tomllib.loads((SPECS / "expected.toml").read_text()).get(name, {})
-    started = next(event for event in told if event["kind"] == "started")
+    starts = [event for event in told if event["kind"] == "started"]
+    started = starts[0]
+    # A resumed worker counts its own seconds; the events count those of the whole run.
+    pieces = f" of the last of {len(starts)} pieces, {told[-1]['at_us'] / 1e6:.0f} s in all" if len(starts) > 1 else ""
     training = summary["training"]
     curve = {}
     for event in told:
@@ -92,7 +95,7 @@ def section(name, threads):
         lines.append(f"| {metric} | {value:.4f} | {bands.get(metric, '')} |")
     versions = ", ".join(f"{key} {value}" for key, value in started["engine"]["versions"].items())
     lines += ["", f"{training['epochs']} epochs ({training['steps']} steps), the best {training.get('best_epoch', '')}, "
-              f"{training['parameters']} parameters. Fit {summary['timing']['fit_s']:.0f} s, evaluation "
+              f"{training['parameters']} parameters. Fit {summary['timing']['fit_s']:.0f} s{pieces}, evaluation "
               f"{summary['timing']['evaluate_s']:.1f} s; peak memory {summary['memory']['peak'] >> 20} MiB. {cpu()}, "
               f"{os.cpu_count()} cores, {threads} thread(s), shared with other work; {versions}.", "",
               "<details><summary>The curve: epoch, training loss, validation NDCG@10</summary>", "", "```"]

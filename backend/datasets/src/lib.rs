@@ -19,5 +19,5 @@ pub use error::{HomeError, LoadError};
 pub use home::DataHome;
 pub use load::{LoadRequest, Loaded};
 pub use lookup::LookUp;
-pub use parquet_file::write_parquet;
+pub use parquet_file::{write_attributes_parquet, write_parquet};
 pub use read::Reading;

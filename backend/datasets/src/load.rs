@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use recspeed_data::table::{is_arrow, read_attributes_arrow};
 use recspeed_data::{
     Attributes, Interactions, ReadError, ReadLimits, ReadReport, apply_filters, columns_sha256, generate,
     read_attributes,
@@ -15,6 +16,7 @@ use crate::error::LoadError;
 use crate::home::DataHome;
 use crate::lookup::LookUp;
 use crate::map::FileBytes;
+use crate::parquet_file::{is_parquet, read_attributes_parquet};
 use crate::read::Reading;
 
 /// What to load.
@@ -155,7 +157,13 @@ impl DataHome {
 
 fn load_attributes(look_up: &LookUp, field: &'static str, path: &str) -> Result<Attributes, LoadError> {
     let found = find(look_up, field, path)?;
-    read_attributes(&open(field, &found)?).map_err(|source| read_error(field, &found, source))
+    let (bytes, limits) = (open(field, &found)?, ReadLimits::default());
+    let read = match &bytes[..] {
+        bytes if is_arrow(bytes) => read_attributes_arrow(bytes, limits),
+        whole if is_parquet(whole) => read_attributes_parquet(&bytes, limits),
+        text => read_attributes(text),
+    };
+    read.map_err(|source| read_error(field, &found, source))
 }
 
 fn find(look_up: &LookUp, field: &'static str, path: &str) -> Result<std::path::PathBuf, LoadError> {

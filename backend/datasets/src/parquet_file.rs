@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use arrow_schema::Schema;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -11,36 +12,62 @@ use parquet::arrow::arrow_writer::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use recspeed_data::table::{IdLayout, Table, TableOut};
-use recspeed_data::{Interactions, ReadError, ReadLimits, ReadOutcome};
+use recspeed_data::table::{AttributeTable, BatchSink, IdLayout, Table, TableOut, attributes_batch};
+use recspeed_data::{Attributes, Interactions, ReadError, ReadLimits, ReadOutcome};
 use recspeed_types::spec::ColumnNames;
 
 /// Rows read at a time.
 const BATCH_ROWS: usize = 1 << 16;
+
+/// What a Parquet file begins with.
+const MAGIC: &[u8] = b"PAR1";
+
+/// Whether bytes begin as a Parquet file does.
+pub(crate) fn is_parquet(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
 
 /// Reads ratings from a Parquet file.
 ///
 /// # Errors
 /// [`ReadError`]: the bytes are no such file, a column is missing or of another type, or there is more than allowed.
 pub(crate) fn read_parquet(bytes: &Bytes, names: &ColumnNames, limits: ReadLimits) -> Result<ReadOutcome, ReadError> {
+    read_batches(bytes, limits, |schema| Table::new(schema, names, schema.metadata(), limits))?.finish()
+}
+
+/// Reads attributes from a Parquet file, as [`AttributeTable`] says.
+///
+/// # Errors
+/// [`ReadError`]: the bytes are no such file, a column is of another type, or there is more than allowed.
+pub(crate) fn read_attributes_parquet(bytes: &Bytes, limits: ReadLimits) -> Result<Attributes, ReadError> {
+    read_batches(bytes, limits, |schema| AttributeTable::new(schema, limits))?.finish()
+}
+
+fn read_batches<S: BatchSink>(
+    bytes: &Bytes,
+    limits: ReadLimits,
+    sink: impl FnOnce(&Schema) -> Result<S, ReadError>,
+) -> Result<S, ReadError> {
     if bytes.is_empty() {
         return Err(ReadError::Empty);
     }
     // The decoder indexes by what a file says of itself; a damaged one must not end the lab.
-    catch_unwind(AssertUnwindSafe(|| read(bytes, names, limits)))
+    catch_unwind(AssertUnwindSafe(|| read(bytes, limits, sink)))
         .unwrap_or_else(|_| Err(unsound("it is damaged in a way that the decoder did not expect")))
 }
 
-fn read(bytes: &Bytes, names: &ColumnNames, limits: ReadLimits) -> Result<ReadOutcome, ReadError> {
+fn read<S: BatchSink>(
+    bytes: &Bytes,
+    limits: ReadLimits,
+    sink: impl FnOnce(&Schema) -> Result<S, ReadError>,
+) -> Result<S, ReadError> {
     let file = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(unsound)?;
-    let schema = file.schema();
-    let mut table = Table::new(schema, names, schema.metadata(), limits)?;
-    let used = table.projection();
+    let mut sink = sink(file.schema())?;
     let rows = file.metadata().file_metadata().num_rows();
     if rows >= i64::from(u32::MAX) {
         return Err(ReadError::TooManyRows);
     }
-    let mask = ProjectionMask::roots(file.parquet_schema(), used);
+    let mask = ProjectionMask::roots(file.parquet_schema(), sink.projection());
     let columns = file.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
     let unpacked = columns.filter(|(leaf, _)| mask.leaf_included(*leaf)).map(|(_, column)| column.uncompressed_size());
     let bytes = unpacked.fold(0u64, |sum, size| sum.saturating_add(u64::try_from(size).unwrap_or(u64::MAX)));
@@ -48,9 +75,9 @@ fn read(bytes: &Bytes, names: &ColumnNames, limits: ReadLimits) -> Result<ReadOu
         return Err(ReadError::TableTooLarge { bytes, limit: limits.max_inflated_bytes });
     }
     for batch in file.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(unsound)? {
-        table.add(&batch.map_err(unsound)?)?;
+        sink.add(&batch.map_err(unsound)?)?;
     }
-    table.finish()
+    Ok(sink)
 }
 
 fn unsound(cause: impl std::fmt::Display) -> ReadError {
@@ -68,13 +95,28 @@ pub fn write_parquet(
     writer: impl Write + Send,
 ) -> Result<(), ParquetError> {
     let table = TableOut::new(data, further, IdLayout::Text)?;
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-    let mut file = ArrowWriter::try_new(writer, table.schema(), Some(properties))?;
+    let mut file = ArrowWriter::try_new(writer, table.schema(), Some(packed()))?;
     for batch in table.batches() {
         file.write(&batch?)?;
     }
     file.close()?;
     Ok(())
+}
+
+/// Writes attributes, packed with zstd; [`read_attributes_parquet`] reads the same back.
+///
+/// # Errors
+/// What `writer` fails with.
+pub fn write_attributes_parquet(attributes: &Attributes, writer: impl Write + Send) -> Result<(), ParquetError> {
+    let batch = attributes_batch(attributes, IdLayout::Text)?;
+    let mut file = ArrowWriter::try_new(writer, batch.schema(), Some(packed()))?;
+    file.write(&batch)?;
+    file.close()?;
+    Ok(())
+}
+
+fn packed() -> WriterProperties {
+    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build()
 }
 
 #[cfg(test)]
@@ -103,6 +145,16 @@ mod tests {
     #[test]
     fn the_built_in_data_come_back_bit_for_bit() {
         assert_eq!(read(&written(&built_in())).expect("its own file").interactions, built_in());
+    }
+
+    #[test]
+    fn attributes_come_back_bit_for_bit() {
+        let made = generate(builtin::find("beauty-synthetic-10k").expect("built in"), 3).item_attributes;
+        let mut bytes = Vec::new();
+        write_attributes_parquet(&made, &mut bytes).expect("memory");
+        assert!(is_parquet(&bytes));
+        let back = read_attributes_parquet(&bytes.into(), ReadLimits::default()).expect("its own file");
+        assert_eq!(format!("{back:?}"), format!("{made:?}"));
     }
 
     #[test]

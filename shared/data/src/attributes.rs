@@ -1,6 +1,6 @@
 //! Attributes of items or users.
 
-use crate::dictionary::Dictionary;
+use crate::dictionary::{Dictionary, DictionaryBuilder};
 
 /// A table of attributes, one row an id.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -62,5 +62,42 @@ impl Attributes {
     /// - returns: `[ids.len()]`
     pub fn rows_for(&self, ids: &Dictionary) -> Vec<Option<u32>> {
         ids.iter().map(|id| self.ids.index_of(id)).collect()
+    }
+}
+
+/// A column while it grows; the parts are those of [`AttributeValues`].
+pub(crate) enum Growing {
+    Token(DictionaryBuilder, Vec<u32>),
+    TokenSeq(DictionaryBuilder, Vec<usize>, Vec<u32>),
+    Float(Vec<f32>),
+    FloatSeq(Vec<usize>, Vec<f32>),
+}
+
+impl Growing {
+    pub(crate) fn words() -> Self {
+        Self::Token(DictionaryBuilder::default(), Vec::new())
+    }
+
+    pub(crate) fn lists_of_words() -> Self {
+        Self::TokenSeq(DictionaryBuilder::default(), vec![0], Vec::new())
+    }
+
+    pub(crate) const fn numbers() -> Self {
+        Self::Float(Vec::new())
+    }
+
+    pub(crate) fn lists_of_numbers() -> Self {
+        Self::FloatSeq(vec![0], Vec::new())
+    }
+
+    pub(crate) fn finish(self) -> AttributeValues {
+        match self {
+            Self::Token(vocabulary, word) => AttributeValues::Token { vocabulary: vocabulary.finish(), word },
+            Self::TokenSeq(vocabulary, indptr, words) => {
+                AttributeValues::TokenSeq { vocabulary: vocabulary.finish(), indptr, words }
+            }
+            Self::Float(values) => AttributeValues::Float(values),
+            Self::FloatSeq(indptr, values) => AttributeValues::FloatSeq { indptr, values },
+        }
     }
 }

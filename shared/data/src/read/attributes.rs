@@ -4,69 +4,49 @@ use recspeed_types::limits::MAX_BAD_LINES_SHOWN;
 
 use super::error::{BadLine, BadReason, ReadError, quote};
 use super::{ReadLimits, attribute_lists, line, text};
-use crate::attributes::{AttributeColumn, AttributeValues, Attributes};
+use crate::attributes::{AttributeColumn, Attributes, Growing};
 use crate::dictionary::{Dictionary, DictionaryBuilder};
 
 const EXPECTED: &str = "a RecBole attribute file begins with an id as `item_id:token` and then columns as \
                         `class:token_seq`, of the types token, token_seq, float and float_seq, separated by tabs";
 
-/// A column while it grows.
-enum Growing {
-    Token(DictionaryBuilder, Vec<u32>),
-    TokenSeq(DictionaryBuilder, Vec<usize>, Vec<u32>),
-    Float(Vec<f32>),
-    FloatSeq(Vec<usize>, Vec<f32>),
+/// An empty column of a type of the header.
+fn of_type(name: &str) -> Option<Growing> {
+    Some(match name {
+        "token" => Growing::words(),
+        "token_seq" => Growing::lists_of_words(),
+        "float" => Growing::numbers(),
+        "float_seq" => Growing::lists_of_numbers(),
+        _ => return None,
+    })
 }
 
-impl Growing {
-    fn of_type(name: &str) -> Option<Self> {
-        Some(match name {
-            "token" => Self::Token(DictionaryBuilder::default(), Vec::new()),
-            "token_seq" => Self::TokenSeq(DictionaryBuilder::default(), vec![0], Vec::new()),
-            "float" => Self::Float(Vec::new()),
-            "float_seq" => Self::FloatSeq(vec![0], Vec::new()),
-            _ => return None,
-        })
-    }
-
-    /// Whether a field can be added.
-    fn check(&self, field: &str) -> Result<(), BadReason> {
-        match self {
-            Self::Token(..) | Self::TokenSeq(..) => Ok(()),
-            Self::Float(_) if field.is_empty() => Ok(()),
-            Self::Float(_) => line::parse_number("attribute", field.as_bytes()).map(drop),
-            Self::FloatSeq(..) => {
-                field.split_ascii_whitespace().try_for_each(|f| line::parse_number("attribute", f.as_bytes()).map(drop))
-            }
+/// Whether a field can be added.
+fn check(column: &Growing, field: &str) -> Result<(), BadReason> {
+    match column {
+        Growing::Token(..) | Growing::TokenSeq(..) => Ok(()),
+        Growing::Float(_) if field.is_empty() => Ok(()),
+        Growing::Float(_) => line::parse_number("attribute", field.as_bytes()).map(drop),
+        Growing::FloatSeq(..) => {
+            field.split_ascii_whitespace().try_for_each(|f| line::parse_number("attribute", f.as_bytes()).map(drop))
         }
     }
+}
 
-    /// Adds a checked field.
-    fn add(&mut self, field: &str) {
-        // `check` has parsed the same text before.
-        let number = |f: &str| line::parse_number("attribute", f.as_bytes()).map_or(f32::NAN, |n| n as f32);
-        match self {
-            Self::Token(vocabulary, word) => word.push(vocabulary.intern(field)),
-            Self::TokenSeq(vocabulary, indptr, words) => {
-                words.extend(field.split_ascii_whitespace().map(|word| vocabulary.intern(word)));
-                indptr.push(words.len());
-            }
-            Self::Float(values) => values.push(number(field)),
-            Self::FloatSeq(indptr, values) => {
-                values.extend(field.split_ascii_whitespace().map(number));
-                indptr.push(values.len());
-            }
+/// Adds a checked field.
+fn add(column: &mut Growing, field: &str) {
+    // `check` has parsed the same text before.
+    let number = |f: &str| line::parse_number("attribute", f.as_bytes()).map_or(f32::NAN, |n| n as f32);
+    match column {
+        Growing::Token(vocabulary, word) => word.push(vocabulary.intern(field)),
+        Growing::TokenSeq(vocabulary, indptr, words) => {
+            words.extend(field.split_ascii_whitespace().map(|word| vocabulary.intern(word)));
+            indptr.push(words.len());
         }
-    }
-
-    fn finish(self) -> AttributeValues {
-        match self {
-            Self::Token(vocabulary, word) => AttributeValues::Token { vocabulary: vocabulary.finish(), word },
-            Self::TokenSeq(vocabulary, indptr, words) => {
-                AttributeValues::TokenSeq { vocabulary: vocabulary.finish(), indptr, words }
-            }
-            Self::Float(values) => AttributeValues::Float(values),
-            Self::FloatSeq(indptr, values) => AttributeValues::FloatSeq { indptr, values },
+        Growing::Float(values) => values.push(number(field)),
+        Growing::FloatSeq(indptr, values) => {
+            values.extend(field.split_ascii_whitespace().map(number));
+            indptr.push(values.len());
         }
     }
 }
@@ -116,7 +96,7 @@ fn header(line: &[u8]) -> Option<Vec<(String, Growing)>> {
     if id_type != "token" {
         return None;
     }
-    fields.map(|field| field.and_then(|(name, kind)| Some((name.to_owned(), Growing::of_type(kind)?)))).collect()
+    fields.map(|field| field.and_then(|(name, kind)| Some((name.to_owned(), of_type(kind)?)))).collect()
 }
 
 fn add_line(line: &[u8], ids: &mut DictionaryBuilder, columns: &mut [(String, Growing)]) -> Result<(), BadReason> {
@@ -130,12 +110,12 @@ fn add_line(line: &[u8], ids: &mut DictionaryBuilder, columns: &mut [(String, Gr
     let id = fields.next().unwrap_or_default();
     line::check_id("first", id.as_bytes())?;
     for ((_, column), field) in columns.iter().zip(fields.clone()) {
-        column.check(field)?;
+        check(column, field)?;
     }
     let before = ids.len();
     if ids.intern(id) as usize == before {
         for ((_, column), field) in columns.iter_mut().zip(fields) {
-            column.add(field);
+            add(column, field);
         }
     }
     Ok(())

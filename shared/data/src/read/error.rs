@@ -118,6 +118,16 @@ pub enum ReadError {
         /// The types that can be.
         expected: &'static str,
     },
+    /// A column of a table of attributes has a type that cannot be used.
+    #[error("the column `{column}` holds {found}, but {expected}; convert it, or leave it out")]
+    AttributeType {
+        /// Its name, shortened.
+        column: String,
+        /// Its type.
+        found: String,
+        /// What can be.
+        expected: &'static str,
+    },
     /// A table holds more than allowed.
     #[error("the table needs at least {bytes} bytes in memory, allowed are {limit}; use a part of it")]
     TableTooLarge {

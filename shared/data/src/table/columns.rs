@@ -116,7 +116,7 @@ fn check(
     Err(ReadError::ColumnType { column, what, found: quote(field.data_type().to_string().as_bytes()), expected })
 }
 
-fn is_id(found: &DataType) -> bool {
+pub(super) fn is_id(found: &DataType) -> bool {
     match found {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_id(values),
@@ -124,7 +124,7 @@ fn is_id(found: &DataType) -> bool {
     }
 }
 
-fn is_number(found: &DataType) -> bool {
+pub(super) fn is_number(found: &DataType) -> bool {
     found.is_integer() || found.is_floating() || *found == DataType::Boolean
 }
 

@@ -69,7 +69,8 @@ impl<'a> Ids<'a> {
         }
     }
 
-    fn value<'t>(&'t self, row: usize, digits: &'t mut String) -> Option<&'t str> {
+    /// The text of a row; `None` where there is none.
+    pub(super) fn value<'t>(&'t self, row: usize, digits: &'t mut String) -> Option<&'t str> {
         match self {
             Self::Text(column) => column.is_valid(row).then(|| column.value(row)),
             Self::LargeText(column) => column.is_valid(row).then(|| column.value(row)),

@@ -9,55 +9,82 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReaderBuilder, StreamReader};
 use arrow_ipc::{Block, MessageHeader, root_as_footer, root_as_message};
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, Metadata, Schema};
 use recspeed_types::spec::ColumnNames;
 
-use super::Table;
+use super::{AttributeTable, BatchSink, Table};
+use crate::attributes::Attributes;
 use crate::read::{ReadError, ReadLimits, ReadOutcome};
 
 const MAGIC: &[u8] = b"ARROW1";
 /// What a message of a stream begins with, before the length of its description.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
+/// Whether bytes begin as an Arrow IPC file or stream does.
+pub fn is_arrow(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC) || bytes.starts_with(&CONTINUATION)
+}
+
 /// Reads ratings from an Arrow IPC file or stream; buffers packed with LZ4 or zstd need those features of arrow-ipc.
 ///
 /// # Errors
 /// [`ReadError`]: the bytes are no such file, a column is missing or of another type, or there is more than allowed.
 pub fn read_arrow(bytes: &[u8], names: &ColumnNames, limits: ReadLimits) -> Result<ReadOutcome, ReadError> {
+    read_batches(bytes, limits, |schema, metadata| Table::new(schema, names, metadata, limits))?.finish()
+}
+
+/// Reads attributes from an Arrow IPC file or stream, as [`AttributeTable`] says.
+///
+/// # Errors
+/// [`ReadError`]: the bytes are no such file, a column is of another type, or there is more than allowed.
+pub fn read_attributes_arrow(bytes: &[u8], limits: ReadLimits) -> Result<Attributes, ReadError> {
+    read_batches(bytes, limits, |schema, _| AttributeTable::new(schema, limits))?.finish()
+}
+
+/// Makes a sink for the columns that the file has, and gives it every batch.
+fn read_batches<S: BatchSink>(
+    bytes: &[u8],
+    limits: ReadLimits,
+    sink: impl FnOnce(&Schema, &Metadata) -> Result<S, ReadError>,
+) -> Result<S, ReadError> {
     if bytes.is_empty() {
         return Err(ReadError::Empty);
     }
     // The decoder takes some things on trust that a damaged file does not keep, as where buffers begin.
-    catch_unwind(AssertUnwindSafe(|| read(bytes, names, limits)))
+    catch_unwind(AssertUnwindSafe(|| read(bytes, limits, sink)))
         .unwrap_or_else(|_| Err(unsound("it is damaged in a way that the decoder did not expect")))
 }
 
-fn read(bytes: &[u8], names: &ColumnNames, limits: ReadLimits) -> Result<ReadOutcome, ReadError> {
+fn read<S: BatchSink>(
+    bytes: &[u8],
+    limits: ReadLimits,
+    sink: impl FnOnce(&Schema, &Metadata) -> Result<S, ReadError>,
+) -> Result<S, ReadError> {
     if bytes.starts_with(MAGIC) {
         check_file(bytes, limits.max_inflated_bytes)?;
         let open = || FileReaderBuilder::new().build(Cursor::new(bytes)).map_err(unsound);
         let whole = open()?;
         let mut metadata = whole.schema().metadata().clone();
         metadata.extend(whole.custom_metadata().clone());
-        let table = Table::new(&whole.schema(), names, &metadata, limits)?;
-        let reader = FileReaderBuilder::new().with_projection(table.projection());
-        return read_all(table, reader.build(Cursor::new(bytes)).map_err(unsound)?);
+        let sink = sink(&whole.schema(), &metadata)?;
+        let reader = FileReaderBuilder::new().with_projection(sink.projection());
+        return read_all(sink, reader.build(Cursor::new(bytes)).map_err(unsound)?);
     }
     check_stream(bytes, limits.max_inflated_bytes)?;
     let schema = StreamReader::try_new(Cursor::new(bytes), None).map_err(unsound)?.schema();
-    let table = Table::new(&schema, names, schema.metadata(), limits)?;
-    let projection = Some(table.projection());
-    read_all(table, StreamReader::try_new(Cursor::new(bytes), projection).map_err(unsound)?)
+    let sink = sink(&schema, schema.metadata())?;
+    let projection = Some(sink.projection());
+    read_all(sink, StreamReader::try_new(Cursor::new(bytes), projection).map_err(unsound)?)
 }
 
-fn read_all(
-    mut table: Table,
+fn read_all<S: BatchSink>(
+    mut sink: S,
     batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
-) -> Result<ReadOutcome, ReadError> {
+) -> Result<S, ReadError> {
     for batch in batches {
-        table.add(&batch.map_err(unsound)?)?;
+        sink.add(&batch.map_err(unsound)?)?;
     }
-    table.finish()
+    Ok(sink)
 }
 
 fn unsound(cause: impl std::fmt::Display) -> ReadError {

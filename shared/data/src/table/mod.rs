@@ -4,6 +4,7 @@
 //! one by one. A row without an id, or with a rating that is no finite number, is a bad row, counted and skipped as a bad
 //! line of a text is. Ids are numbered by first appearance among the rows that are kept.
 
+mod attributes;
 mod columns;
 mod ids;
 mod ipc;
@@ -15,7 +16,8 @@ use arrow_schema::{Metadata, Schema};
 use recspeed_types::limits::MAX_BAD_LINES_SHOWN;
 use recspeed_types::spec::ColumnNames;
 
-pub use ipc::read_arrow;
+pub use attributes::{AttributeTable, attributes_batch, write_attributes_arrow};
+pub use ipc::{is_arrow, read_arrow, read_attributes_arrow};
 pub use write::{IdLayout, TableOut, write_arrow};
 
 use crate::dictionary::{DictionaryBuilder, MAX_ARENA_BYTES};
@@ -28,6 +30,18 @@ use numbers::{Ratings, Times};
 /// Keys of a table's metadata: what the columns of one that the lab wrote cannot say.
 const HAS_RATINGS: &str = "recspeed.has_ratings";
 const HAS_TIMESTAMPS: &str = "recspeed.has_timestamps";
+
+/// What record batches are read into.
+pub trait BatchSink {
+    /// The columns that are read, ascending: a reader may leave the others where they are.
+    fn projection(&self) -> Vec<usize>;
+
+    /// Adds the rows of a batch that has the columns of [`Self::projection`], in this order, and no others.
+    ///
+    /// # Errors
+    /// [`ReadError`]: more rows or bytes than allowed.
+    fn add(&mut self, batch: &RecordBatch) -> Result<(), ReadError>;
+}
 
 /// A table on its way in.
 #[derive(Debug)]
@@ -68,46 +82,6 @@ impl Table {
         })
     }
 
-    /// The columns that are read, ascending: a reader may leave the others where they are.
-    pub fn projection(&self) -> Vec<usize> {
-        self.places.used()
-    }
-
-    /// Adds the rows of a batch that has the columns of [`Self::projection`], in this order, and no others.
-    ///
-    /// # Errors
-    /// [`ReadError`]: more rows or bytes than allowed.
-    pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ReadError> {
-        let rows = Rows::of(self.places, batch).ok_or_else(|| ReadError::Table {
-            format: "table",
-            cause: "a batch has other columns than its schema".to_owned(),
-        })?;
-        let mut digits = (String::new(), String::new());
-        for row in 0..batch.num_rows() {
-            self.report.lines += 1;
-            match rows.get(row, &mut digits) {
-                Ok((user, item, rating, time)) => {
-                    for (ids, id, which) in [(&self.users, user, "user"), (&self.items, item, "item")] {
-                        if ids.arena_bytes() + id.len() > MAX_ARENA_BYTES {
-                            return Err(ReadError::TooManyIds { which });
-                        }
-                    }
-                    self.columns.user.push(self.users.intern(user));
-                    self.columns.item.push(self.items.intern(item));
-                    self.columns.rating.push(rating);
-                    self.columns.timestamp.push(time);
-                }
-                Err(reason) => {
-                    self.report.bad_lines += 1;
-                    if self.report.shown.len() < MAX_BAD_LINES_SHOWN {
-                        self.report.shown.push(BadLine { line: self.report.lines, reason: reason.to_string() });
-                    }
-                }
-            }
-        }
-        self.check_size()
-    }
-
     fn check_size(&self) -> Result<(), ReadError> {
         if self.report.lines >= u64::from(u32::MAX) {
             return Err(ReadError::TooManyRows);
@@ -142,6 +116,43 @@ impl Table {
         let (users, items) = (users.finish(), items.finish());
         let interactions = Interactions { users, items, has_ratings, has_timestamps, ..columns };
         Ok(ReadOutcome { interactions, report })
+    }
+}
+
+impl BatchSink for Table {
+    fn projection(&self) -> Vec<usize> {
+        self.places.used()
+    }
+
+    fn add(&mut self, batch: &RecordBatch) -> Result<(), ReadError> {
+        let rows = Rows::of(self.places, batch).ok_or_else(|| ReadError::Table {
+            format: "table",
+            cause: "a batch has other columns than its schema".to_owned(),
+        })?;
+        let mut digits = (String::new(), String::new());
+        for row in 0..batch.num_rows() {
+            self.report.lines += 1;
+            match rows.get(row, &mut digits) {
+                Ok((user, item, rating, time)) => {
+                    for (ids, id, which) in [(&self.users, user, "user"), (&self.items, item, "item")] {
+                        if ids.arena_bytes() + id.len() > MAX_ARENA_BYTES {
+                            return Err(ReadError::TooManyIds { which });
+                        }
+                    }
+                    self.columns.user.push(self.users.intern(user));
+                    self.columns.item.push(self.items.intern(item));
+                    self.columns.rating.push(rating);
+                    self.columns.timestamp.push(time);
+                }
+                Err(reason) => {
+                    self.report.bad_lines += 1;
+                    if self.report.shown.len() < MAX_BAD_LINES_SHOWN {
+                        self.report.shown.push(BadLine { line: self.report.lines, reason: reason.to_string() });
+                    }
+                }
+            }
+        }
+        self.check_size()
     }
 }
 

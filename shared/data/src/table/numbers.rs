@@ -11,7 +11,7 @@ use arrow_schema::{DataType, TimeUnit};
 
 use crate::read::BadReason;
 
-/// Ratings of a batch; `None` where there is none.
+/// Ratings, or other numbers, of a batch; `None` where there is none.
 #[derive(Debug)]
 pub(super) struct Ratings(Vec<Option<f64>>);
 
@@ -33,14 +33,12 @@ impl Ratings {
     }
 
     pub(super) fn get(&self, row: usize) -> Result<f32, BadReason> {
-        let number = self.0.get(row).copied().flatten().ok_or(BadReason::Missing("rating"))?;
-        // A number beyond the range of an f32 becomes an infinity.
-        let rating = number as f32;
-        if rating.is_finite() {
-            Ok(rating)
-        } else {
-            Err(BadReason::NotFinite { column: "rating", text: number.to_string() })
-        }
+        finite(self.value(row).ok_or(BadReason::Missing("rating"))?, "rating")
+    }
+
+    /// The number of a row; `None` where there is none.
+    pub(super) fn value(&self, row: usize) -> Option<f64> {
+        self.0.get(row).copied().flatten()
     }
 }
 
@@ -61,6 +59,12 @@ impl Times {
             Time::Beyond => beyond("too large".to_owned()),
         }
     }
+}
+
+/// A number as it is kept; one beyond the range of an f32 would become an infinity.
+pub(super) fn finite(number: f64, column: &'static str) -> Result<f32, BadReason> {
+    let kept = number as f32;
+    if kept.is_finite() { Ok(kept) } else { Err(BadReason::NotFinite { column, text: number.to_string() }) }
 }
 
 fn ratings(column: &ArrayRef) -> Option<Vec<Option<f64>>> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use recspeed_data::{Interactions, split, table};
-use recspeed_datasets::{LookUp, write_parquet};
+use recspeed_datasets::{Loaded, LookUp, write_attributes_parquet, write_parquet};
 use recspeed_types::spec::{Dataset, Filters, SplitPlan};
 
 use super::super::failure::CommandError;
@@ -34,27 +34,38 @@ impl SplitPart {
     }
 }
 
+/// Whose attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Whose {
+    /// Attributes of items, as `dataset.items` names them
+    Items,
+    /// Attributes of users, as `dataset.users` names them
+    Users,
+}
+
 /// Writes the file.
 pub(super) fn export(args: ExportArgs) -> Result<u8, CommandError> {
     let home = places::open(args.home)?;
     let format = format_of(args.format, &args.to)?;
-    let (title, data) = if is_spec(&args.what) {
+    let (title, loaded, split) = if is_spec(&args.what) {
         let SpecFile { spec, dir, title } = SpecFile::read(&args.what, &[])?;
         // `read` has resolved it once.
         let resolved = spec.resolve().map_err(|error| DataError::Home(error.to_string()))?;
         let look_up = LookUp::from_env(Some(dir));
-        let data = places::load_from(&home, &resolved.dataset, resolved.data_seed, &look_up)?.interactions;
-        let data = match args.rows {
-            None => data,
-            Some(part) => part_of(&data, &resolved.split, resolved.data_seed, part)?,
-        };
-        (title, data)
-    } else if args.rows.is_some() {
-        return Err(DataError::NoSplit.into());
+        let loaded = places::load_from(&home, &resolved.dataset, resolved.data_seed, &look_up)?;
+        (title, loaded, Some((resolved.split, resolved.data_seed)))
     } else {
         let named = places::find(&args.what, None, args.columns.unwrap_or_default(), &home)?;
         let dataset = Dataset { source: named.source, filters: Filters::default() };
-        (named.title, places::load_from(&home, &dataset, args.seed, &places::look_up())?.interactions)
+        (named.title, places::load_from(&home, &dataset, args.seed, &places::look_up())?, None)
+    };
+    if let Some(whose) = args.attributes {
+        return export_attributes(&title, whose, loaded, &args.to, format);
+    }
+    let data = match (args.rows, split) {
+        (None, _) => loaded.interactions,
+        (Some(part), Some((split, seed))) => part_of(&loaded.interactions, &split, seed, part)?,
+        (Some(_), None) => return Err(DataError::NoSplit.into()),
     };
     // Ids in the order of their first row, as a reader numbers them: what is read back is the same, bit for bit.
     let data = data.subset(&(0..data.len() as u32).collect::<Vec<_>>());
@@ -66,13 +77,33 @@ pub(super) fn export(args: ExportArgs) -> Result<u8, CommandError> {
         Some(SplitPart::Validation) => "validation rows",
         Some(SplitPart::Test) => "test rows",
     };
-    let told = format!(
-        "{title}: {} {rows} in {} ({}, {}).",
-        figures::count(data.len() as u64),
-        args.to.display(),
-        format.as_str(),
-        figures::bytes(bytes),
-    );
+    say(&title, &format!("{} {rows}", figures::count(data.len() as u64)), &args.to, format, bytes)
+}
+
+fn export_attributes(
+    title: &str,
+    whose: Whose,
+    loaded: Loaded,
+    to: &Path,
+    format: TableFormat,
+) -> Result<u8, CommandError> {
+    let (found, of) = match whose {
+        Whose::Items => (loaded.item_attributes, ("item", "items")),
+        Whose::Users => (loaded.user_attributes, ("user", "users")),
+    };
+    let attributes = found.ok_or(DataError::NoAttributes { whose: of.1 })?;
+    let bytes = out_file::write(to, |to| match format {
+        TableFormat::Parquet => write_attributes_parquet(&attributes, to).map_err(io::Error::other),
+        TableFormat::Arrow => table::write_attributes_arrow(&attributes, to).map_err(io::Error::other),
+    });
+    let bytes = bytes.map_err(|cause| DataError::Write { path: to.display().to_string(), cause })?;
+    let columns = figures::counted(attributes.columns.len() as u64, "attribute", "attributes");
+    let ids = figures::counted(attributes.ids.len() as u64, of.0, of.1);
+    say(title, &format!("{columns} of {ids}"), to, format, bytes)
+}
+
+fn say(title: &str, what: &str, to: &Path, format: TableFormat, bytes: u64) -> Result<u8, CommandError> {
+    let told = format!("{title}: {what} in {} ({}, {}).", to.display(), format.as_str(), figures::bytes(bytes));
     output::say(&output::printable(&told))?;
     Ok(0)
 }

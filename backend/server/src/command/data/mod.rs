@@ -19,7 +19,7 @@ use recspeed_types::FailureCode;
 use recspeed_types::spec::{ColumnNames, DataFormat};
 
 use self::download::DownloadError;
-pub(crate) use self::export::SplitPart;
+pub(crate) use self::export::{SplitPart, Whose};
 use super::failure::CommandError;
 
 /// What `recspeed data` can do.
@@ -140,6 +140,9 @@ pub struct ExportArgs {
     /// How to write it (otherwise judged by its name)
     #[arg(long)]
     format: Option<TableFormat>,
+    /// Instead of ratings the attributes, as a table with the ids in its first column, which `dataset.items` reads
+    #[arg(long, value_name = "WHOSE", conflicts_with = "rows")]
+    attributes: Option<Whose>,
     /// Only these rows of the spec's split
     #[arg(long, value_name = "PART")]
     rows: Option<SplitPart>,
@@ -221,6 +224,12 @@ pub(crate) enum DataError {
     /// The split holds no such rows.
     #[error("the spec's split holds no such rows; see split.kind, split.validation_ratio and split.validation")]
     EmptyPart,
+    /// The data set has no such attributes.
+    #[error("the data set has no attributes of {whose}; a spec names their file as dataset.{whose}")]
+    NoAttributes {
+        /// `items` or `users`.
+        whose: &'static str,
+    },
     /// The seed is larger than JSON can carry.
     #[error("the seed {seed} is too large; allowed: 0 to {}", recspeed_types::limits::MAX_SEED)]
     Seed {
