@@ -144,3 +144,26 @@ fn a_data_set_and_a_split_are_exported_and_read_back() {
     let error = bench.refused(4, &["data", "describe", "half.parquet"]);
     assert!(error.contains("no sound Parquet file: "), "{error}");
 }
+
+#[test]
+fn attributes_are_exported_and_read_back() {
+    let bench = Bench::new();
+    bench.said(&["data", "export", "beauty-synthetic-10k", "--to", "all.parquet"]);
+    for name in ["items.parquet", "items.arrow"] {
+        let text = bench.said(&["data", "export", "beauty-synthetic-10k", "--attributes", "items", "--to", name]);
+        assert!(text.contains(" attributes of 1,500 items in "), "{text}");
+        let spec = format!(
+            "version = 1\n[dataset]\nsource = \"file\"\npath = \"all.parquet\"\nformat = \"parquet\"\nitems = \"{name}\"\n\
+             [split]\nkind = \"random\"\n[recommender]\nkind = \"content-tfidf\"\n"
+        );
+        std::fs::write(bench.path("own.toml"), spec).unwrap();
+        let again = format!("again-{name}");
+        bench.said(&["data", "export", "own.toml", "--attributes", "items", "--to", &again]);
+        assert_eq!(std::fs::read(bench.path(name)).unwrap(), std::fs::read(bench.path(&again)).unwrap());
+    }
+    let error = bench.refused(2, &["data", "export", "own.toml", "--attributes", "users", "--to", "u.arrow"]);
+    assert!(
+        error.contains("the data set has no attributes of users; a spec names their file as dataset.users"),
+        "{error}"
+    );
+}

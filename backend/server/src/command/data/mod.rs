@@ -295,6 +295,7 @@ impl DataError {
             | Self::Format { .. }
             | Self::ExportFormat { .. }
             | Self::NoSplit
+            | Self::NoAttributes { .. }
             | Self::EmptyPart
             | Self::Seed { .. } => FailureCode::InvalidSpec.exit_status(),
             _ => FailureCode::Data.exit_status(),
