@@ -360,9 +360,10 @@ mod tests {
         fn tables_of_words_and_numbers_come_back(
             rows in proptest::collection::vec(("[a-c]{1,2}", "[x-z]{0,2}( [x-z]){0,2}", -1e30f32..1e30), 1..30),
         ) {
-            let lines: String = rows.iter().map(|(id, words, number)| {
+            let line = |(id, words, number): &(String, String, f32)| {
                 format!("{id}\t{}\t{number}\t{words}\t{number} 1\n", words.replace(' ', ""))
-            }).collect();
+            };
+            let lines = rows.iter().map(line).collect::<Vec<_>>().concat();
             let text = format!("user_id:token\ta:token\tb:float\tc:token_seq\td:float_seq\n{lines}");
             let attributes = read_attributes(text.as_bytes()).unwrap();
             prop_assert_eq!(back(&attributes), attributes);
