@@ -8,12 +8,13 @@ TRUNK_VERSION := 0.21.14
 # Moves together with wasm-bindgen in Cargo.toml.
 WASM_BINDGEN_VERSION := 0.2.130
 ADDRESS ?= 127.0.0.1:8080
+PYTHON ?= python3
 
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
 
-.PHONY: help setup lab build page binaries test test-setup lint unit wasm-check browser bench clean
+.PHONY: help setup lab build page binaries test test-setup lint unit engines-test wasm-check browser bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -43,7 +44,7 @@ lab: binaries ## Build the page and both binaries, start the lab, print the owne
 test-setup: setup ## Also install the browser of the tests
 	@tests/setup/browser.sh
 
-test: test-setup build lint unit wasm-check browser ## Run every test
+test: test-setup build lint unit engines-test wasm-check browser ## Run every test
 
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --all --check
@@ -52,6 +53,9 @@ lint: ## Formatting and clippy, warnings denied
 unit: build ## Unit, property, conformance, API and fault tests; TESTS='test(kill)' takes some (RECSPEED_DATA: real data)
 	tests/setup/nextest.sh run --cargo-profile release --workspace --locked --no-fail-fast $(if $(TESTS),-E '$(TESTS)')
 	$(if $(TESTS),,cargo test --release --workspace --locked --doc -q)
+
+engines-test: ## The reference engines' own tests; those whose framework PYTHON lacks say so (PYTHON=/path/to/python)
+	cd backend/engines && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m unittest discover -v -s tests -t .
 
 wasm-check: ## Every shared crate compiles for the browser
 	cargo check --release --locked --target wasm32-unknown-unknown $(patsubst shared/%/Cargo.toml,-p recspeed-%,$(wildcard shared/*/Cargo.toml))

@@ -46,6 +46,14 @@ impl View for Tensor<'_> {
     }
 }
 
+/// The file's bytes, without notes.
+///
+/// # Errors
+/// The format's own words, where the arrays cannot be written.
+pub fn write_plain(parts: &Parts) -> Result<Vec<u8>, String> {
+    write(parts, HashMap::new())
+}
+
 /// The file's bytes, with `notes` in its metadata.
 pub(crate) fn write(parts: &Parts, notes: HashMap<String, String>) -> Result<Vec<u8>, String> {
     safetensors::serialize(parts.iter().map(|(name, array)| (name, Tensor(array))), Some(notes))
@@ -53,7 +61,7 @@ pub(crate) fn write(parts: &Parts, notes: HashMap<String, String>) -> Result<Vec
 }
 
 /// Reads what [`write`] wrote; `None` where it is something else.
-pub(crate) fn read(bytes: &[u8]) -> Option<Parts> {
+pub fn read(bytes: &[u8]) -> Option<Parts> {
     let file = SafeTensors::deserialize(bytes).ok()?;
     file.iter()
         .map(|(name, tensor)| {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use recspeed_datasets::{DataHome, LoadRequest, LookUp};
-use recspeed_experiment::{Host, LoadedData, ProcessMemory, RunFailure};
+use recspeed_engines::{Engines, Launch};
+use recspeed_experiment::{Host, LoadedData, ProcessMemory, RunFailure, Trainer};
 use recspeed_parallel::Crew;
 use recspeed_types::spec::{Dataset, Device, Filters, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
@@ -14,6 +15,7 @@ use recspeed_types::{EventKind, FailureCode, FitObserver};
 
 use crate::checkpoint::Checkpoints;
 use crate::emitter::Emitter;
+use crate::framework::Framework;
 use crate::machine;
 use crate::threads::Threads;
 
@@ -27,6 +29,8 @@ pub(crate) struct Process {
     /// Bytes that the run may use.
     pub(crate) memory_limit: Option<u64>,
     pub(crate) resume: Option<Vec<u8>>,
+    /// The most that the process of another framework has held.
+    pub(crate) framework_peak: Arc<AtomicU64>,
 }
 
 impl FitObserver for Process {
@@ -91,6 +95,18 @@ impl Host for Process {
     }
 
     fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
+        if spec.engine.kind.is_reference() {
+            let launch = self.launch(spec)?;
+            let mut versions = launch.record.versions;
+            versions.extend(machine::versions().into_iter().filter(|(name, _)| name == "recspeed"));
+            return Ok(EngineInfo {
+                kind: spec.engine.kind.as_str().to_owned(),
+                device: spec.engine.device.as_str().to_owned(),
+                versions,
+                host: machine::describe(),
+                threads: rayon::current_num_threads() as u32,
+            });
+        }
         match spec.engine.device {
             Device::Flex => Ok(EngineInfo {
                 kind: spec.engine.kind.as_str().to_owned(),
@@ -99,10 +115,13 @@ impl Host for Process {
                 host: machine::describe(),
                 threads: rayon::current_num_threads() as u32,
             }),
-            Device::Browser => Err(RunFailure::new(
-                FailureCode::InvalidSpec,
-                "engine.device is `browser`, which is a tab of the page; this worker offers `flex`: set engine.device to it.",
-            )),
+            other => {
+                let cause = format!(
+                    "engine.device is `{}`; this worker offers `flex` for the engine `burn`: set engine.device to it.",
+                    other.as_str()
+                );
+                Err(RunFailure::new(FailureCode::InvalidSpec, cause))
+            }
         }
     }
 
@@ -126,12 +145,43 @@ impl Host for Process {
         self.memory_limit
     }
 
+    fn trainer(&mut self, spec: &ResolvedSpec) -> Result<Box<dyn Trainer>, RunFailure> {
+        let launch = self.launch(spec)?;
+        let differences =
+            recspeed_engines::find(spec.engine.kind).map(|reference| launch.record.differences(reference));
+        if let Some(differences) = differences.filter(|differences| !differences.is_empty()) {
+            let message = format!("the engine {} has {}", spec.engine.kind.as_str(), differences.join(", "));
+            self.emitter.emit(EventKind::Warning { message });
+        }
+        let threads = rayon::current_num_threads() as u32;
+        Ok(Box::new(Framework {
+            launch,
+            spec: spec.written_out(threads),
+            threads,
+            memory_limit: self.memory_limit,
+            peak: Arc::clone(&self.framework_peak),
+        }))
+    }
+
     fn now_us(&self) -> u64 {
         self.emitter.now_us()
     }
 
+    /// Where another framework trains, the peak is that of whichever process held more.
     fn memory(&self) -> ProcessMemory {
-        machine::process_memory()
+        let own = machine::process_memory();
+        ProcessMemory { peak: own.peak.max(self.framework_peak.load(Ordering::Relaxed)), ..own }
+    }
+}
+
+impl Process {
+    fn launch(&self, spec: &ResolvedSpec) -> Result<Launch, RunFailure> {
+        let engines = Engines::open(Some(self.home.root()));
+        engines.and_then(|engines| engines.launch(spec.engine.kind)).map_err(|error| {
+            let mut words = error.to_string();
+            words.replace_range(..1, &words[..1].to_uppercase());
+            RunFailure::new(FailureCode::InvalidSpec, format!("{words}."))
+        })
     }
 }
 

@@ -11,6 +11,12 @@ pub(crate) fn process_memory() -> ProcessMemory {
     ProcessMemory { now: kib(&status, "VmRSS:"), peak: kib(&status, "VmHWM:") }
 }
 
+/// Resident bytes of another process now and at most; zeros once it is gone.
+pub(crate) fn memory_of(pid: i32) -> ProcessMemory {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    ProcessMemory { now: kib(&status, "VmRSS:"), peak: kib(&status, "VmHWM:") }
+}
+
 /// Bytes of memory that this process may use: the machine's, or its control group's when that is less.
 pub(crate) fn memory_total() -> Option<u64> {
     let machine = kib(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:");

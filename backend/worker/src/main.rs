@@ -7,6 +7,7 @@
 mod arguments;
 mod checkpoint;
 mod emitter;
+mod framework;
 mod host;
 mod keep;
 mod machine;

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use recspeed_datasets::{DataHome, LookUp};
 use recspeed_experiment::{Numbering, Outcome, RunFailure};
@@ -70,6 +71,7 @@ fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFa
         checkpoints: arguments.checkpoint_dir.as_deref().map(Checkpoints::new),
         memory_limit,
         resume: read_resume(arguments.resume.as_deref())?,
+        framework_peak: Arc::default(),
     };
     let mut outcome = recspeed_experiment::run(&arguments.run, &spec, &mut process)?;
     // The result is true without what is kept beside it; whoever wanted that must know.

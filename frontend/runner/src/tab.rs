@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use recspeed_experiment::{BURN_VERSION, Host, LoadedData, ProcessMemory, RunFailure};
 use recspeed_types::spec::{Dataset, Device, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
-use recspeed_types::{EventKind, FitObserver};
+use recspeed_types::{EventKind, FailureCode, FitObserver};
 
 use crate::{data, outlet};
 
@@ -46,6 +46,10 @@ impl Host for Tab {
     /// A tab runs what the processor runs: `flex` in a spec means Burn's pure Rust backend, which here is `browser`.
     fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
         match spec.engine.device {
+            Device::Cpu => Err(RunFailure::new(
+                FailureCode::InvalidSpec,
+                "engine.kind is not `burn`, and a tab has no other engine; run it on the server, or set engine.kind to `burn`.",
+            )),
             Device::Flex | Device::Browser => Ok(EngineInfo {
                 kind: spec.engine.kind.as_str().to_owned(),
                 device: Device::Browser.as_str().to_owned(),

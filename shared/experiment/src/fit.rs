@@ -1,6 +1,6 @@
 //! From a recommender's name to a recommender that has learnt.
 
-use recspeed_neural::{NeuralFitError, Seat, fit_ranked};
+use recspeed_neural::{Failure, NeuralFitError, Seat, fit_ranked};
 use recspeed_parallel::{AnyTransport, CommError, Communicator, Crew, FirstTask, RankFailure, Task};
 use recspeed_recommenders::{FitError, FitRequest, TrainSet};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
@@ -16,6 +16,8 @@ use crate::{Host, RunFailure};
 pub(crate) struct Fitted {
     pub(crate) model: Model,
     pub(crate) training: Option<TrainingInfo>,
+    /// Seconds of the training alone, where another framework trained.
+    pub(crate) trained_s: Option<f64>,
 }
 
 impl Fitted {
@@ -39,6 +41,7 @@ fn fit_network(
     host: &mut dyn Host,
 ) -> Result<Fitted, RunFailure> {
     let crew = (!spec.strategy.is_single()).then(|| host.crew(spec.strategy.timeout));
+    let mut trainer = spec.engine.kind.is_reference().then(|| host.trainer(spec)).transpose()?;
     let mut watch = LossWatch { host, last: None };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
     let request = recspeed_neural::FitRequest {
@@ -53,6 +56,9 @@ fn fit_network(
         device: recspeed_neural::NeuralDevice::default(),
     };
     let fitted = match crew {
+        None if let Some(trainer) = &mut trainer => {
+            recspeed_neural::fit_elsewhere(&request, trainer.as_mut(), &mut watch).map_err(neural_failure)?
+        }
         None => recspeed_neural::fit(&request, &mut watch).map_err(neural_failure)?,
         Some(crew) => fit_divided(&request, &spec.strategy, crew.as_ref(), &mut watch)?,
     };
@@ -61,7 +67,7 @@ fn fit_network(
         n_users: data.interactions.n_users(),
         n_items: data.interactions.n_items(),
     };
-    Ok(Fitted { model: Model::Network(network), training: Some(fitted.info) })
+    Ok(Fitted { model: Model::Network(network), training: Some(fitted.info), trained_s: fitted.trained_s })
 }
 
 /// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
@@ -134,7 +140,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         stopped_early: false,
         parameters: recommender.parameters(),
     });
-    Ok(Fitted { model: Model::Classical(recommender), training })
+    Ok(Fitted { model: Model::Classical(recommender), training, trained_s: None })
 }
 
 /// A network as a component of a hybrid, trained as `[training]` says; of a loss that it does not have it takes its own.
@@ -224,9 +230,10 @@ fn classical_failure(error: FitError) -> RunFailure {
 }
 
 fn neural_failure(error: NeuralFitError) -> RunFailure {
-    match error.code() {
-        FailureCode::Cancelled => RunFailure::cancelled(),
-        code => RunFailure::new(code, sentence(&error.to_string())),
+    match error {
+        _ if error.code() == FailureCode::Cancelled => RunFailure::cancelled(),
+        NeuralFitError::Elsewhere(Failure { code, cause, detail }) => RunFailure { code, cause, detail },
+        error => RunFailure::new(error.code(), sentence(&error.to_string())),
     }
 }
 

@@ -1,10 +1,11 @@
 //! What an experiment needs from the machine it runs on.
 
 use recspeed_data::{Attributes, Interactions, ReadReport};
+use recspeed_neural::Trainer;
 use recspeed_parallel::{Crew, LocalCrew};
-use recspeed_types::FitObserver;
 use recspeed_types::spec::{Dataset, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
+use recspeed_types::{FailureCode, FitObserver};
 
 use crate::RunFailure;
 
@@ -32,6 +33,16 @@ pub trait Host: FitObserver {
     /// Bytes of memory that the run may use, where that is known; a tab addresses 4 GiB and needs some of it for the page's data.
     fn memory_limit(&self) -> Option<u64> {
         cfg!(target_arch = "wasm32").then_some(3 << 30)
+    }
+
+    /// Whoever trains a network in the framework that the spec's engine names.
+    ///
+    /// # Errors
+    /// A failure with code `invalid-spec` where this host has no other frameworks, or not this one.
+    fn trainer(&mut self, spec: &ResolvedSpec) -> Result<Box<dyn Trainer>, RunFailure> {
+        let kind = spec.engine.kind.as_str();
+        let cause = format!("engine.kind is `{kind}`, which this host does not have; set it to `burn`.");
+        Err(RunFailure::new(FailureCode::InvalidSpec, cause))
     }
 
     /// Microseconds since the run started.

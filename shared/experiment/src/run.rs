@@ -56,6 +56,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
 
     let memory = with_process(memory, host);
     host.event(EventKind::Memory { rank: 0, bytes: memory });
+    let whole_fit_s = seconds(fit_start, evaluate_start);
     for (name, from, to) in
         [("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)]
     {
@@ -73,7 +74,8 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         metrics: evaluated.metrics,
         timing: Timing {
             load_s: seconds(load_start, fit_start),
-            fit_s: seconds(fit_start, evaluate_start),
+            fit_s: fitted.trained_s.unwrap_or(whole_fit_s),
+            start_s: fitted.trained_s.map(|trained| (whole_fit_s - trained).max(0.0)),
             evaluate_s: seconds(evaluate_start, end),
             recommend: evaluated.latency,
         },

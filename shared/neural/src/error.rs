@@ -6,6 +6,8 @@ use recspeed_plan::PlanError;
 use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Need;
 
+use crate::elsewhere::Failure;
+
 /// Why a network was not trained.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NeuralFitError {
@@ -140,6 +142,9 @@ pub enum NeuralFitError {
     /// Ranks could not go on together.
     #[error("a rank of the training failed: {0}")]
     Ranks(#[from] CommError),
+    /// Another framework did not train it.
+    #[error(transparent)]
+    Elsewhere(#[from] Failure),
     /// A checkpoint that does not continue this training.
     #[error("the checkpoint cannot be used: {reason}; run the experiment from its start")]
     Checkpoint {
@@ -192,6 +197,7 @@ impl NeuralFitError {
             | Self::NoTrainingRows
             | Self::Strategy(_) => FailureCode::InvalidSpec,
             Self::Ranks(_) => FailureCode::Worker,
+            Self::Elsewhere(failure) => failure.code,
             Self::RatingNotFinite { .. } => FailureCode::Data,
             Self::TooLarge { .. } => FailureCode::OutOfMemory,
             Self::Diverged { .. } => FailureCode::Diverged,

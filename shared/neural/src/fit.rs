@@ -1,9 +1,10 @@
 //! From a spec to a network that has learnt.
 
 use recspeed_data::parts::{Parts, PartsError};
-use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
+use recspeed_types::{FailureCode, FitObserver};
 
+use crate::elsewhere::{Failure, Trainer};
 use crate::method::{METHODS, method};
 use crate::{FitRequest, Fitted, NeuralDevice, NeuralFitError, NeuralModel, Seat};
 
@@ -58,6 +59,27 @@ pub async fn fit_ranked(
     };
     request.check()?;
     fit(request, seat, observer).await
+}
+
+/// [`fit`] by another framework, which is handed the very numbers that [`fit`] would learn from: rows, their order in each
+/// epoch, first weights. Only `mlp` and `densenet` are lent so; nothing is stopped early and nothing resumed.
+///
+/// # Errors
+/// As [`fit`]; also what the framework could not do.
+pub fn fit_elsewhere(
+    request: &FitRequest<'_>,
+    trainer: &mut dyn Trainer,
+    observer: &mut dyn FitObserver,
+) -> Result<Fitted, NeuralFitError> {
+    let kind = request.recommender.entry.kind;
+    let Some(fit) = method(kind).and_then(|method| method.fit_elsewhere) else {
+        let able = METHODS.iter().filter(|method| method.fit_elsewhere.is_some()).map(|method| method.kind);
+        let able = able.collect::<Vec<_>>().join(", ");
+        let cause = format!("No other framework trains `{kind}`; those that one does: {able}.");
+        return Err(Failure::new(FailureCode::InvalidSpec, cause).into());
+    };
+    request.check()?;
+    fit(request, trainer, observer)
 }
 
 /// The network that these parts were taken from.

@@ -9,6 +9,7 @@
 
 mod dense;
 mod device;
+mod elsewhere;
 mod error;
 mod examples;
 mod fields;
@@ -25,8 +26,9 @@ mod strategy;
 mod training;
 
 pub use device::NeuralDevice;
+pub use elsewhere::{Failure, Job, Trained, Trainer};
 pub use error::NeuralFitError;
-pub use fit::{fit, fit_ranked, is_network, kinds, restore};
+pub use fit::{fit, fit_elsewhere, fit_ranked, is_network, kinds, restore};
 pub use method::FitRequest;
 pub use model::{Fitted, NeuralFoldIn, NeuralModel};
 pub use rows::Rows;

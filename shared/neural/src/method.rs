@@ -10,6 +10,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Need;
 use recspeed_types::spec::{ResolvedRecommender, Training};
 
+use crate::elsewhere::Trainer;
 use crate::network::{autoencoder, deepfm, densenet, dlrm, mlp, neumf, wide_and_deep};
 use crate::sequence;
 use crate::{Fitted, NeuralDevice, NeuralFitError, NeuralModel, Rows, Seat};
@@ -40,6 +41,8 @@ pub(crate) struct Method {
     pub(crate) restore: fn(&ResolvedRecommender, Parts, Device) -> Restored,
     /// How one of several ranks trains it; `None` where it is no row of layers.
     pub(crate) fit_ranked: Option<RankedFit>,
+    /// How another framework trains it; `None` where none is asked to.
+    pub(crate) fit_elsewhere: Option<LentFit>,
 }
 
 /// A rank's training.
@@ -48,6 +51,9 @@ pub(crate) type RankedFit = for<'a> fn(
     Seat<'a>,
     &'a mut dyn FitObserver,
 ) -> Pin<Box<dyn Future<Output = Result<Fitted, NeuralFitError>> + 'a>>;
+
+/// A training in another framework.
+pub(crate) type LentFit = fn(&FitRequest<'_>, &mut dyn Trainer, &mut dyn FitObserver) -> Result<Fitted, NeuralFitError>;
 
 /// What is to be trained.
 #[derive(Clone, Copy)]

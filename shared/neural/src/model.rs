@@ -10,6 +10,8 @@ pub struct Fitted {
     pub model: Box<dyn NeuralModel>,
     /// How the training went.
     pub info: TrainingInfo,
+    /// Seconds of the training alone where another framework trained; its start does not count.
+    pub trained_s: Option<f64>,
 }
 
 impl std::fmt::Debug for Fitted {

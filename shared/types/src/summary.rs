@@ -101,6 +101,10 @@ pub struct Timing {
     pub fit_s: f64,
     /// Measuring.
     pub evaluate_s: f64,
+    /// Starting another framework, handing the data over and taking the model back, which do not count as training;
+    /// absent where none was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_s: Option<f64>,
     /// How long one user waits for ten items; absent where nothing was ranked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recommend: Option<Latency>,

@@ -252,3 +252,29 @@ fn a_mistake_in_a_list_hides_no_other() {
     paths.sort_unstable();
     assert_eq!(paths, ["evaluation.metrics[0]", "recommender.kind", "splitt"], "{errors}");
 }
+
+#[test]
+fn what_another_engine_cannot_do_is_named_with_what_it_can() {
+    for (assignments, expected) in [
+        (
+            &["engine=pytorch", "recommender.kind=ease"][..],
+            "engine.kind: is `pytorch`, which trains mlp, densenet; `ease` needs",
+        ),
+        (&["engine=tensorflow", "strategy.kind=zero"], "strategy.kind: does not go with the engine `tensorflow`"),
+        (
+            &["engine=pyvelox", "training.early_stopping=2", "split.validation_ratio=0.1"],
+            "training.early_stopping: does not go with the engine `pyvelox`",
+        ),
+        (
+            &["engine=pytorch", "engine.device=browser"],
+            "engine.device: is `browser`; the engine `pytorch` computes on `cpu`",
+        ),
+        (&["engine.device=cpu"], "engine.device: is `cpu`; the engine `burn` computes on `flex`"),
+    ] {
+        let assignments: Vec<String> = assignments.iter().map(|&text| text.to_owned()).collect();
+        let spec = ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &assignments)
+            .expect("fields that exist");
+        let message = spec.resolve().expect_err("a mistake").to_string();
+        assert!(message.contains(expected), "{assignments:?}: {message}");
+    }
+}

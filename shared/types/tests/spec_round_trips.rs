@@ -174,3 +174,15 @@ fn messages_of_the_stream_read_back_to_what_was_sent() {
         assert!(read::<StreamMessage>(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn an_engine_is_named_by_its_kind_alone_and_takes_the_device_that_goes_with_it() {
+    use recspeed_types::spec::{Device, EngineKind};
+    let spec = ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &["engine=pytorch".to_owned()])
+        .expect("a spec");
+    assert_eq!((spec.engine.kind, spec.engine.device), (EngineKind::Pytorch, Device::Flex));
+    assert_eq!(spec.resolve().expect("the default spec").engine.device, Device::Cpu);
+    let back = ["engine=pytorch", "engine.device=cpu", "engine=burn"].map(str::to_owned);
+    let spec = ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &back).expect("a spec");
+    assert_eq!(spec.resolve().expect("the default spec").engine.device, Device::Flex);
+}

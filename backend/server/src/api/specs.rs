@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
+use recspeed_engines::Engines;
 use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::{Device, SpecError};
 use utoipa_axum::router::OpenApiRouter;
@@ -57,13 +58,19 @@ pub(super) fn text(body: Result<Bytes, BytesRejection>) -> Result<String, ApiErr
 /// # Errors
 /// 422 with every mistake.
 pub(super) fn checked(app: &AppState, spec: &ExperimentSpec) -> Result<(), ApiError> {
-    spec.resolve()?;
+    let engine = spec.resolve()?.engine;
     let mut mistakes = Vec::new();
-    if spec.engine.device == Device::Browser {
+    if engine.kind.is_reference() {
+        let engines = Engines::open(Some(app.lab.data_home()));
+        if let Err(error) = engines.and_then(|engines| engines.launch(engine.kind)) {
+            let message = format!("is `{}`: {error}", engine.kind.as_str());
+            mistakes.push(SpecError::new("engine.kind", message));
+        }
+    } else if spec.engine.device == Device::Browser {
         let message = "is `browser`, which runs only in a tab; choose `flex`, or press Run in this tab";
         mistakes.push(SpecError::new("engine.device", message));
     } else if let Ok(probe) = app.lab.probed() {
-        let (engine, device) = (spec.engine.kind.as_str(), spec.engine.device.as_str());
+        let (engine, device) = (engine.kind.as_str(), engine.device.as_str());
         if !probe.devices.iter().any(|found| found.engine == engine && found.device == device) {
             let known: Vec<_> = probe.devices.iter().map(|found| format!("`{}`", found.device)).collect();
             let message = format!("is `{device}`; this server's worker has {}", known.join(", "));

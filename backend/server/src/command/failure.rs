@@ -6,11 +6,13 @@ use recspeed_types::FailureCode;
 
 use super::compare::CompareError;
 use super::data::DataError;
+use super::engines::EnginesError;
 use super::features::FeaturesError;
 use super::kept::KeepError;
 use super::models::ModelCommandError;
 use super::run::{SpecFileError, WorkerError};
 use super::search::SearchError;
+use super::study::StudyError;
 
 /// A command that failed; its text is what the terminal shows.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,12 @@ pub(crate) enum CommandError {
     /// There are no features to measure.
     #[error(transparent)]
     Features(#[from] FeaturesError),
+    /// An engine cannot be installed or used.
+    #[error(transparent)]
+    Engines(#[from] EnginesError),
+    /// A study cannot be made.
+    #[error(transparent)]
+    Study(#[from] StudyError),
     /// A run cannot be kept.
     #[error(transparent)]
     Keep(#[from] KeepError),
@@ -96,6 +104,8 @@ impl CommandError {
             Self::Worker(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),
             Self::Model(error) => error.exit_status(),
+            Self::Engines(error) => error.exit_status(),
+            Self::Study(error) => error.exit_status(),
             Self::Keep(_) | Self::Output(_) | Self::WriteFile { .. } => FailureCode::Internal.exit_status(),
         }
     }

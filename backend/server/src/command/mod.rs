@@ -1,11 +1,12 @@
 //! The subcommands of `recspeed` besides `serve`: `run`, `recommend`, `export`, `plan`, `compare`, `search`, `features`,
-//! `schema`, `recommenders` and `data`.
+//! `engines`, `study`, `schema`, `recommenders` and `data`.
 //!
 //! Results go to standard output; progress, warnings and failures go to standard error, bars only where that is a
 //! terminal. A reader that closes the pipe early, as `head` does, ends a command quietly.
 
 mod compare;
 mod data;
+mod engines;
 mod failure;
 mod features;
 mod figures;
@@ -17,6 +18,7 @@ mod recommenders;
 mod run;
 mod schema;
 mod search;
+mod study;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,12 @@ pub enum Command {
     Search(search::SearchArgs),
     /// Measure what each feature is worth: left out, shuffled, or derived and added
     Features(features::FeaturesArgs),
+    /// Other frameworks that train the same networks: list, install and check them
+    #[command(subcommand)]
+    Engines(engines::EnginesCommand),
+    /// Measure the paper's tables again on this machine, beside the paper's
+    #[command(subcommand)]
+    Study(study::StudyCommand),
     /// Print the JSON Schema of experiment specs
     Schema,
     /// Look at, make and bring data sets
@@ -62,6 +70,8 @@ pub fn run(command: Command) -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Search(args) => search::run(args),
         Command::Features(args) => features::run(args),
+        Command::Engines(command) => engines::run(command),
+        Command::Study(command) => study::run(command),
         Command::Schema => schema::print(),
         Command::Data(command) => data::run(command),
         Command::Recommenders(args) => recommenders::print(&args),

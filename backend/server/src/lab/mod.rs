@@ -10,7 +10,7 @@ mod recover;
 mod showcase;
 mod sweep;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -96,6 +96,11 @@ impl Lab {
     /// Longest time of one attempt at a run.
     pub fn time_limit(&self) -> Duration {
         self.inner.options.launch.time_limit
+    }
+
+    /// The lab's folder of data sets, caches and engines.
+    pub fn data_home(&self) -> &Path {
+        &self.inner.options.launch.data_home
     }
 
     /// Cancelled when the server ends.

@@ -5,6 +5,7 @@ use recspeed_types::spec::Training;
 
 use crate::Rows;
 use crate::random::epoch_order;
+use crate::training::lent::Tellable;
 use crate::training::losses::Targets;
 use crate::training::network::Network;
 use crate::training::{Batch, Lesson};
@@ -39,6 +40,31 @@ pub(crate) struct RatingEpoch {
     targets: Tensor<2>,
 }
 
+impl<D: Describe> RatingLesson<'_, D> {
+    /// Description and target of a row of the training, by its place among them.
+    fn tell(&self, place: u32, inputs: &mut Vec<f32>, targets: &mut Vec<f32>) {
+        let data = self.train.interactions;
+        let row = self.train.rows[place as usize] as usize;
+        self.describe.describe(data.user[row], data.item[row], data.timestamp[row], inputs);
+        targets.push((self.target)(data.rating[row]));
+    }
+}
+
+impl<D: Describe> Tellable for RatingLesson<'_, D> {
+    fn numbers(&self) -> (Vec<f32>, usize, Vec<f32>) {
+        let rows = self.train.len();
+        let (mut inputs, mut targets) = (Vec::with_capacity(rows * D::WIDTH), Vec::with_capacity(rows));
+        for place in 0..rows as u32 {
+            self.tell(place, &mut inputs, &mut targets);
+        }
+        (inputs, D::WIDTH, targets)
+    }
+
+    fn order(&self, epoch: u32) -> Vec<u32> {
+        epoch_order(self.seed, epoch, self.train.len() as u32)
+    }
+}
+
 impl<N: Network<Input = Tensor<2>>, D: Describe> Lesson<N> for RatingLesson<'_, D> {
     type Epoch = RatingEpoch;
 
@@ -47,14 +73,11 @@ impl<N: Network<Input = Tensor<2>>, D: Describe> Lesson<N> for RatingLesson<'_, 
     }
 
     fn epoch(&self, epoch: u32) -> RatingEpoch {
-        let data = self.train.interactions;
         let rows = self.train.len();
         let mut inputs = Vec::with_capacity(rows * D::WIDTH);
         let mut targets = Vec::with_capacity(rows);
         for place in epoch_order(self.seed, epoch, rows as u32) {
-            let row = self.train.rows[place as usize] as usize;
-            self.describe.describe(data.user[row], data.item[row], data.timestamp[row], &mut inputs);
-            targets.push((self.target)(data.rating[row]));
+            self.tell(place, &mut inputs, &mut targets);
         }
         RatingEpoch {
             inputs: Tensor::from_data(TensorData::new(inputs, [rows, D::WIDTH]), &self.device),

@@ -20,6 +20,7 @@ use crate::{Fitted, NeuralFitError, NeuralFoldIn, NeuralModel};
 
 pub(crate) const METHOD: Method = Method {
     fit_ranked: None,
+    fit_elsewhere: None,
     kind: "autoencoder",
     fit,
     restore: |recommender, parts, device| Ok(Box::new(AutoencoderModel::restore(recommender, parts, device)?)),

@@ -12,8 +12,13 @@ use crate::training::network::{Noise, Weights};
 use crate::training::rows::LookUp;
 use crate::training::saved::numbers;
 
-pub(crate) const METHOD: Method =
-    Method { fit_ranked: None, kind: "deepfm", fit: fit_on_fields::<DeepFm>, restore: restore::<DeepFm> };
+pub(crate) const METHOD: Method = Method {
+    fit_ranked: None,
+    fit_elsewhere: None,
+    kind: "deepfm",
+    fit: fit_on_fields::<DeepFm>,
+    restore: restore::<DeepFm>,
+};
 
 /// `Σ_i w_i + Σ_{i<j} v_i · v_j + tower(v_1, …, v_n)`, where `v_i` is the vector of field `i`.
 /// Source: Guo, Tang, Ye, Li, He, "DeepFM: A Factorization-Machine based Neural Network for CTR Prediction", arXiv:1703.04247.

@@ -12,17 +12,18 @@ use super::described::{Answer, DescribedModel};
 use crate::examples::{Describe, RatingLesson};
 use crate::history::History;
 use crate::method::{FitRequest, Method};
-use crate::training::Course;
 use crate::training::judge::{Judge, LikeJudge};
 use crate::training::layout::{Layout, Linear};
 use crate::training::losses::Targets;
 use crate::training::network::{Differentiable, Gradient, Network, Noise, Output, Traced, Weights};
-use crate::{Fitted, NeuralFitError, Seat};
+use crate::training::{Course, Place};
+use crate::{Fitted, NeuralFitError};
 
 pub(crate) const METHOD: Method = Method {
     kind: "densenet",
-    fit: |request, observer| at_once(fit(request, None, observer)),
-    fit_ranked: Some(|request, seat, observer| Box::pin(fit(request, Some(seat), observer))),
+    fit: |request, observer| at_once(fit(request, Place::Here, observer)),
+    fit_ranked: Some(|request, seat, observer| Box::pin(fit(request, Place::Rank(seat), observer))),
+    fit_elsewhere: Some(|request, trainer, observer| at_once(fit(request, Place::Elsewhere(trainer), observer))),
     restore: |recommender, mut parts, device| {
         let history = History::take_from(&mut parts)?;
         let network = DenseNet::of(recommender);
@@ -33,7 +34,7 @@ pub(crate) const METHOD: Method = Method {
 /// Learns whether a rating is at least the threshold.
 async fn fit(
     request: &FitRequest<'_>,
-    seat: Option<Seat<'_>>,
+    place: Place<'_>,
     observer: &mut dyn FitObserver,
 ) -> Result<Fitted, NeuralFitError> {
     let history = History::of(request.train);
@@ -64,7 +65,7 @@ async fn fit(
             Box::new(DescribedModel::new(network(), history, Answer::Odds, parameters, newest, device.clone()))
         },
     };
-    course.run_on(seat, observer).await
+    course.run_at(place, observer).await
 }
 
 /// `x_0` is the input, `x_l = dropout(relu(W_l [x_0 … x_{l−1}] + b_l))`, the score is `w [x_0 … x_L] + b`, whose sigmoid is the

@@ -13,8 +13,13 @@ use crate::training::network::{Noise, Weights};
 use crate::training::rows::LookUp;
 use crate::training::saved;
 
-pub(crate) const METHOD: Method =
-    Method { fit_ranked: None, kind: "dlrm", fit: fit_on_fields::<Dlrm>, restore: restore::<Dlrm> };
+pub(crate) const METHOD: Method = Method {
+    fit_ranked: None,
+    fit_elsewhere: None,
+    kind: "dlrm",
+    fit: fit_on_fields::<Dlrm>,
+    restore: restore::<Dlrm>,
+};
 
 /// A bottom tower makes a vector of the numbers, which joins the vectors of the fields; the top tower sees it and the dot
 /// products of all pairs of vectors. The numbers are those of the attributes, and how many training ratings the user and the

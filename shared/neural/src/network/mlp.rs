@@ -11,18 +11,19 @@ use super::described::{Answer, DescribedModel};
 use crate::examples::{Describe, RatingLesson};
 use crate::method::{FitRequest, Method};
 use crate::scaling::{INPUTS, InputScaling, RatingScale};
-use crate::training::Course;
 use crate::training::judge::{ErrorJudge, Judge};
 use crate::training::layout::{Layout, Linear};
 use crate::training::losses::Targets;
 use crate::training::network::{Differentiable, Gradient, Network, Noise, Output, Traced, Weights};
 use crate::training::staged::Staged;
-use crate::{Fitted, NeuralFitError, Seat};
+use crate::training::{Course, Place};
+use crate::{Fitted, NeuralFitError};
 
 pub(crate) const METHOD: Method = Method {
     kind: "mlp",
-    fit: |request, observer| at_once(fit(request, None, observer)),
-    fit_ranked: Some(|request, seat, observer| Box::pin(fit(request, Some(seat), observer))),
+    fit: |request, observer| at_once(fit(request, Place::Here, observer)),
+    fit_ranked: Some(|request, seat, observer| Box::pin(fit(request, Place::Rank(seat), observer))),
+    fit_elsewhere: Some(|request, trainer, observer| at_once(fit(request, Place::Elsewhere(trainer), observer))),
     restore: |recommender, mut parts, device| {
         let inputs = InputScaling::take_from(&mut parts)?;
         let answer = Answer::Stars(RatingScale::take_from(&mut parts)?);
@@ -33,7 +34,7 @@ pub(crate) const METHOD: Method = Method {
 /// The targets are ratings scaled to `[0, 1]` over the training ratings' range; the network answers in stars.
 async fn fit(
     request: &FitRequest<'_>,
-    seat: Option<Seat<'_>>,
+    place: Place<'_>,
     observer: &mut dyn FitObserver,
 ) -> Result<Fitted, NeuralFitError> {
     let scale = RatingScale::of(request.train)?;
@@ -65,7 +66,7 @@ async fn fit(
             Box::new(DescribedModel::new(network(), inputs, answer, parameters, newest, device.clone()))
         },
     };
-    course.run_on(seat, observer).await
+    course.run_at(place, observer).await
 }
 
 impl Describe for InputScaling {

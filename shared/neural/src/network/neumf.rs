@@ -18,6 +18,7 @@ use crate::{Fitted, NeuralFitError};
 
 pub(crate) const METHOD: Method = Method {
     fit_ranked: None,
+    fit_elsewhere: None,
     kind: "neumf",
     fit,
     restore: |recommender, parts, device| {

@@ -16,6 +16,7 @@ use crate::training::saved::numbers;
 
 pub(crate) const METHOD: Method = Method {
     fit_ranked: None,
+    fit_elsewhere: None,
     kind: "wide-and-deep",
     fit: fit_on_fields::<WideAndDeep>,
     restore: restore::<WideAndDeep>,

@@ -31,6 +31,7 @@ type Sizes = (usize, usize);
 
 pub(crate) const SASREC: Method = Method {
     fit_ranked: None,
+    fit_elsewhere: None,
     kind: "sasrec",
     fit: |request, observer| fit(sasrec(request.recommender, sizes(request))?, request, observer),
     restore: |recommender, parts, device| restore(|sizes| sasrec(recommender, sizes), parts, device),
@@ -38,6 +39,7 @@ pub(crate) const SASREC: Method = Method {
 
 pub(crate) const GRU4REC: Method = Method {
     fit_ranked: None,
+    fit_elsewhere: None,
     kind: "gru4rec",
     fit: |request, observer| fit(gru4rec(request.recommender, sizes(request)), request, observer),
     restore: |recommender, parts, device| restore(|sizes| Ok(gru4rec(recommender, sizes)), parts, device),
@@ -45,6 +47,7 @@ pub(crate) const GRU4REC: Method = Method {
 
 pub(crate) const CASER: Method = Method {
     fit_ranked: None,
+    fit_elsewhere: None,
     kind: "caser",
     fit: |request, observer| fit(caser(request.recommender, sizes(request)), request, observer),
     restore: |recommender, parts, device| restore(|sizes| Ok(caser(recommender, sizes)), parts, device),
@@ -52,6 +55,7 @@ pub(crate) const CASER: Method = Method {
 
 pub(crate) const BERT4REC: Method = Method {
     fit_ranked: None,
+    fit_elsewhere: None,
     kind: "bert4rec",
     fit: |request, observer| fit(bert4rec(request.recommender, sizes(request))?, request, observer),
     restore: |recommender, parts, device| restore(|sizes| bert4rec(recommender, sizes), parts, device),

@@ -7,6 +7,7 @@
 mod curve;
 pub(crate) mod judge;
 pub(crate) mod layout;
+pub(crate) mod lent;
 pub(crate) mod losses;
 pub(crate) mod network;
 mod ranked;
@@ -24,10 +25,12 @@ use recspeed_types::spec::{ResolvedRecommender, Training};
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FitObserver};
 
+use crate::elsewhere::Trainer;
 use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 use curve::{Curve, Mean};
 use judge::Judge;
 use layout::Layout;
+use lent::Tellable;
 use losses::Targets;
 use network::{Differentiable, Network};
 use rows::LookUp;
@@ -93,6 +96,16 @@ pub(crate) struct Course<'a, N, L> {
     pub(crate) model: &'a dyn Fn(Parameters) -> Box<dyn NeuralModel>,
 }
 
+/// Where a training happens.
+pub(crate) enum Place<'a> {
+    /// On this device alone.
+    Here,
+    /// On this rank, among others.
+    Rank(Seat<'a>),
+    /// In another framework.
+    Elsewhere(&'a mut dyn Trainer),
+}
+
 /// Where a training stands between two batches.
 struct Progress<S> {
     steps: S,
@@ -130,15 +143,15 @@ impl<N: Differentiable + Staged, L: Lesson<N>> Course<'_, N, L>
 where
     N: Network<Input = Tensor<2>>,
 {
-    /// [`Self::run`], or with a seat [`Self::run_ranked`].
-    pub(crate) async fn run_on(
-        self,
-        seat: Option<Seat<'_>>,
-        observer: &mut dyn FitObserver,
-    ) -> Result<Fitted, NeuralFitError> {
-        match seat {
-            None => self.run(observer),
-            Some(seat) => self.run_ranked(seat, observer).await,
+    /// At the place that it is meant for.
+    pub(crate) async fn run_at(self, place: Place<'_>, observer: &mut dyn FitObserver) -> Result<Fitted, NeuralFitError>
+    where
+        L: Tellable,
+    {
+        match place {
+            Place::Here => self.run(observer),
+            Place::Rank(seat) => self.run_ranked(seat, observer).await,
+            Place::Elsewhere(trainer) => self.run_elsewhere(trainer, observer),
         }
     }
 }
@@ -288,7 +301,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         };
         let best = progress.best.and_then(|best| best.parameters);
         let parameters = best.unwrap_or_else(|| progress.steps.parameters().clone());
-        Fitted { model: (self.model)(parameters), info }
+        Fitted { model: (self.model)(parameters), info, trained_s: None }
     }
 
     /// Where the training stands, at its beginning or at a checkpoint.

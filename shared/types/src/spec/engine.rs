@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Problems;
+use super::recommender::ResolvedRecommender;
+use super::strategy::Strategy;
+use super::training::Training;
 use crate::limits::MAX_THREADS;
 
 /// `[engine]` as written.
@@ -13,7 +16,7 @@ pub struct EngineSpec {
     /// The engine (`burn` unless set).
     #[serde(default)]
     pub kind: EngineKind,
-    /// The device (`flex` unless set).
+    /// The device (`flex` unless set, for other engines than Burn `cpu`).
     #[serde(default)]
     pub device: Device,
     /// Threads (as many as the machine has cores unless set). One thread in the tab.
@@ -29,6 +32,12 @@ pub enum EngineKind {
     /// Burn for networks; plain Rust for everything else.
     #[default]
     Burn,
+    /// PyTorch, eager.
+    Pytorch,
+    /// TensorFlow through Keras.
+    Tensorflow,
+    /// PyVelox as the data path, PyTorch as what trains.
+    Pyvelox,
 }
 
 impl EngineKind {
@@ -36,6 +45,27 @@ impl EngineKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Burn => "burn",
+            Self::Pytorch => "pytorch",
+            Self::Tensorflow => "tensorflow",
+            Self::Pyvelox => "pyvelox",
+        }
+    }
+
+    /// The engines that train a network in their own framework, in a process of their own.
+    pub const REFERENCES: [Self; 3] = [Self::Pytorch, Self::Tensorflow, Self::Pyvelox];
+
+    /// Whether it is one of [`Self::REFERENCES`].
+    pub fn is_reference(self) -> bool {
+        Self::REFERENCES.contains(&self)
+    }
+
+    /// The name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Burn => "Burn",
+            Self::Pytorch => "PyTorch",
+            Self::Tensorflow => "TensorFlow (Keras)",
+            Self::Pyvelox => "PyVelox and PyTorch",
         }
     }
 }
@@ -48,6 +78,8 @@ pub enum Device {
     /// Burn's pure Rust backend on the processor.
     #[default]
     Flex,
+    /// The processor, for engines other than Burn.
+    Cpu,
     /// The same backend, compiled for the browser, in a web worker of the tab.
     Browser,
 }
@@ -57,15 +89,51 @@ impl Device {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Flex => "flex",
+            Self::Cpu => "cpu",
             Self::Browser => "browser",
         }
     }
 }
 
+/// Recommenders that a reference engine trains.
+const LENT: [&str; 2] = ["mlp", "densenet"];
+
 impl EngineSpec {
-    pub(crate) fn check(&self, problems: &mut Problems) {
+    /// The section with the device that the engine's kind makes of the default one, and what it asks of other sections.
+    pub(crate) fn resolve(
+        &self,
+        recommender: Option<&ResolvedRecommender>,
+        training: Option<&Training>,
+        strategy: &Strategy,
+        problems: &mut Problems,
+    ) -> Self {
         if let Some(threads) = self.threads {
             problems.range("engine.threads", threads, 1, MAX_THREADS);
         }
+        if !self.kind.is_reference() {
+            if self.device == Device::Cpu {
+                problems.add("engine.device", "is `cpu`; the engine `burn` computes on `flex` or in the `browser`");
+            }
+            return self.clone();
+        }
+        let kind = self.kind.as_str();
+        if self.device == Device::Browser {
+            problems.add("engine.device", format!("is `browser`; the engine `{kind}` computes on `cpu`"));
+        }
+        if let Some(recommender) = recommender
+            && !LENT.contains(&recommender.entry.kind)
+        {
+            let (given, allowed) = (recommender.entry.kind, LENT.join(", "));
+            let message = format!("is `{kind}`, which trains {allowed}; `{given}` needs the engine `burn`");
+            problems.add("engine.kind", message);
+        }
+        if training.is_some_and(|training| training.early_stopping.is_some()) {
+            let message = format!("does not go with the engine `{kind}`, which takes every epoch; leave it out");
+            problems.add("training.early_stopping", message);
+        }
+        if !strategy.is_single() {
+            problems.add("strategy.kind", format!("does not go with the engine `{kind}`; set it to `single`"));
+        }
+        Self { device: Device::Cpu, ..self.clone() }
     }
 }

@@ -330,6 +330,14 @@ fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseErro
         // What is said of the place holds for whatever stands there.
         place.retain(|name, _| path.len() > 2 && catalogue::is_of_a_place(name));
     }
+    // `engine=pytorch` means its kind, on the device that goes with it.
+    if path == ["engine"] && value.is_str() {
+        let engine = place.entry("engine").or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let engine = engine.as_table_mut().ok_or_else(wrong)?;
+        engine.remove("device");
+        engine.insert("kind".to_owned(), value);
+        return Ok(());
+    }
     place.insert((*last).to_owned(), value);
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The whole spec, checked at once.
 
+use serde_json::json;
+
 use super::dataset::Dataset;
 use super::engine::EngineSpec;
 use super::evaluation::EvaluationSpec;
@@ -68,8 +70,8 @@ impl ExperimentSpec {
             let steered = split.split.has_validation() && split.fit_on == FitOn::Train;
             check_components(recommender, self.training.loss, steered, &mut problems);
         }
-        self.engine.check(&mut problems);
         let strategy = self.strategy.resolve(recommender.as_ref(), training.as_ref(), &mut problems);
+        let engine = self.engine.resolve(recommender.as_ref(), training.as_ref(), &strategy, &mut problems);
         self.evaluation.check(recommender.as_ref(), split.split.has_validation(), &mut problems);
         problems.finish()?;
         let (Some(dataset), Some(recommender)) = (dataset, recommender) else {
@@ -84,10 +86,33 @@ impl ExperimentSpec {
             features: self.features.clone(),
             recommender,
             training,
-            engine: self.engine.clone(),
+            engine,
             strategy,
             evaluation: self.evaluation.clone(),
         })
+    }
+}
+
+impl ResolvedSpec {
+    /// What another framework must know of it, as JSON with every default written out, and computed on so many threads.
+    pub fn written_out(&self, threads: u32) -> String {
+        let training = self.training.as_ref().map(|training| {
+            json!({
+                "epochs": training.epochs, "batch_size": training.batch_size, "optimizer": training.optimizer.as_str(),
+                "learning_rate": training.learning_rate, "weight_decay": training.weight_decay,
+                "loss": training.loss.as_str(), "gradient_clip": training.gradient_clip,
+            })
+        });
+        let mut recommender = json!({ "kind": self.recommender.entry.kind });
+        for (name, value) in self.recommender.params() {
+            recommender[*name] = json!(value);
+        }
+        let (kind, device) = (self.engine.kind.as_str(), self.engine.device.as_str());
+        json!({
+            "version": SPEC_VERSION, "name": self.name, "seed": self.seed, "recommender": recommender, "training": training,
+            "engine": { "kind": kind, "device": device, "threads": threads },
+        })
+        .to_string()
     }
 }
 

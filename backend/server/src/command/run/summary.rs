@@ -223,7 +223,7 @@ mod tests {
             status: SummaryStatus::Finished,
             metrics: [("rmse".to_owned(), 1.153_676_1), ("mae".to_owned(), 0.968_05), ("ndcg@10".to_owned(), 0.25)]
                 .into(),
-            timing: Timing { load_s: 0.1, fit_s: 2.0, evaluate_s: 0.05, recommend: None },
+            timing: Timing { load_s: 0.1, fit_s: 2.0, evaluate_s: 0.05, start_s: None, recommend: None },
             memory: MemoryBytes { parameters: 2048, peak: 5 << 20, ..MemoryBytes::default() },
             engine: EngineInfo {
                 kind: "burn".into(),

@@ -1,0 +1,177 @@
+//! The folder of engines: which are there, and how one is started.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use recspeed_types::spec::EngineKind;
+
+use crate::catalogue::{Reference, find};
+use crate::error::{EngineError, at};
+use crate::record::{Record, fingerprint};
+use crate::{package, process};
+
+/// The folder of engines.
+#[derive(Debug, Clone)]
+pub struct Engines {
+    root: PathBuf,
+}
+
+/// What there is of an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    Missing,
+    /// An installation that did not come to its end.
+    Unfinished,
+    /// An installation of other requirements, or one whose Python is gone; why it cannot be used.
+    Stale(String),
+    /// All of it.
+    Ready(Record),
+}
+
+/// How an engine is started: `python -m recspeed_engines KIND …` with the folder in `PYTHONPATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The engine.
+    pub kind: EngineKind,
+    /// The Python of its environment.
+    pub python: PathBuf,
+    /// The folder that the package lies in.
+    pub package: PathBuf,
+    /// What it is made of.
+    pub record: Record,
+}
+
+impl Launch {
+    /// The program with everything that does not depend on the job.
+    pub fn command(&self) -> Command {
+        command(&self.python, &self.package, self.kind)
+    }
+}
+
+/// The environment of the one who starts it must not change what is imported.
+pub(crate) fn command(python: &Path, package: &Path, kind: EngineKind) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-s", "-m", "recspeed_engines", kind.as_str()]);
+    command.env("PYTHONPATH", package).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
+    command.env_remove("PYTHONHOME").env_remove("PYTHONSTARTUP");
+    command
+}
+
+impl Engines {
+    /// The engines of the lab whose folder is `home`, or else `$RECSPEED_HOME`, `$XDG_DATA_HOME/recspeed`,
+    /// `~/.local/share/recspeed`.
+    ///
+    /// # Errors
+    /// [`EngineError::NoPlace`].
+    pub fn open(home: Option<&Path>) -> Result<Self, EngineError> {
+        let given = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = home
+            .map(Path::to_owned)
+            .or_else(|| given("RECSPEED_HOME"))
+            .or_else(|| given("XDG_DATA_HOME").map(|folder| folder.join("recspeed")))
+            .or_else(|| given("HOME").map(|folder| folder.join(".local/share/recspeed")))
+            .ok_or(EngineError::NoPlace)?;
+        Ok(Self { root: home.join("engines") })
+    }
+
+    /// The folder itself; it may not exist yet.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn folder(&self, kind: EngineKind) -> PathBuf {
+        self.root.join(kind.as_str())
+    }
+
+    fn record_file(&self, kind: EngineKind) -> PathBuf {
+        self.folder(kind).join("record.json")
+    }
+
+    /// What there is of this engine.
+    pub fn state(&self, kind: EngineKind) -> State {
+        let text = match fs::read(self.record_file(kind)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return if self.folder(kind).is_dir() { State::Unfinished } else { State::Missing };
+            }
+            Err(error) => return State::Stale(format!("its record cannot be read ({error})")),
+        };
+        let record: Record = match serde_json::from_slice(&text) {
+            Ok(record) => record,
+            Err(error) => return State::Stale(format!("its record is damaged ({error})")),
+        };
+        if !record.python.is_file() {
+            return State::Stale(format!("{} is gone", record.python.display()));
+        }
+        let expected = find(kind).map(|reference| fingerprint(reference.requirements));
+        if record.own && expected.as_ref() != Some(&record.requirements) {
+            return State::Stale("it was installed from the requirements of another version of the lab".to_owned());
+        }
+        State::Ready(record)
+    }
+
+    /// How this engine is started.
+    ///
+    /// # Errors
+    /// [`EngineError`]: it is not there, or not whole, with the command that mends it.
+    pub fn launch(&self, kind: EngineKind) -> Result<Launch, EngineError> {
+        let name = kind.as_str();
+        match self.state(kind) {
+            State::Missing => Err(EngineError::Missing { kind: name }),
+            State::Unfinished => Err(EngineError::Unfinished { kind: name }),
+            State::Stale(why) => Err(EngineError::Stale { kind: name, why }),
+            State::Ready(record) => {
+                Ok(Launch { kind, python: record.python.clone(), package: self.package()?, record })
+            }
+        }
+    }
+
+    pub(crate) fn package(&self) -> Result<PathBuf, EngineError> {
+        package::unpacked(&self.root.join("package"))
+    }
+
+    /// Asks an installed engine to import all that it needs; what it is made of.
+    ///
+    /// # Errors
+    /// As [`Self::launch`]; [`EngineError::DoesNotStart`].
+    pub fn check(&self, kind: EngineKind) -> Result<BTreeMap<String, String>, EngineError> {
+        let launch = self.launch(kind)?;
+        self.ask(kind, &launch.python)
+    }
+
+    /// Uses somebody's Python environment as this engine; it is asked, and never changed.
+    ///
+    /// # Errors
+    /// [`EngineError::DoesNotStart`] where it lacks what the engine needs.
+    pub fn adopt(&self, reference: &Reference, python: &Path) -> Result<Record, EngineError> {
+        // Not canonical: a virtual environment's Python is a link, and is told from the system's by where the link lies.
+        let python = std::path::absolute(python).map_err(at("find", python))?;
+        let versions = self.ask(reference.kind, &python)?;
+        let record =
+            Record { python, own: false, requirements: fingerprint(reference.requirements), versions, bytes: 0 };
+        self.write(reference.kind, &record)?;
+        Ok(record)
+    }
+
+    pub(crate) fn ask(&self, kind: EngineKind, python: &Path) -> Result<BTreeMap<String, String>, EngineError> {
+        let package = self.package()?;
+        let mut command = command(python, &package, kind);
+        let failed = |why: String| EngineError::DoesNotStart { kind: kind.as_str(), python: python.to_owned(), why };
+        let answer = process::answer(command.arg("--check")).map_err(|ended| failed(ended.words()))?;
+        serde_json::from_slice(&answer).map_err(|error| failed(format!("it answered with something else ({error})")))
+    }
+
+    pub(crate) fn write(&self, kind: EngineKind, record: &Record) -> Result<(), EngineError> {
+        let (folder, path) = (self.folder(kind), self.record_file(kind));
+        fs::create_dir_all(&folder).map_err(at("create", &folder))?;
+        let text = serde_json::to_vec_pretty(record).map_err(|error| at("write", &path)(error.into()))?;
+        let file = tempfile::NamedTempFile::new_in(&folder).map_err(at("write", &folder))?;
+        fs::write(file.path(), text).map_err(at("write", &path))?;
+        file.persist(&path).map_err(|error| at("write", &path)(error.error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! Why an engine cannot be used or installed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why an engine cannot be used or installed; every text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No folder for engines is known.
+    #[error("no folder for engines is known: set RECSPEED_HOME to one, or HOME")]
+    NoPlace,
+    /// It was never installed.
+    #[error("the engine `{kind}` is not installed here; run `recspeed engines install {kind}`")]
+    Missing {
+        /// The engine.
+        kind: &'static str,
+    },
+    /// Its installation was interrupted.
+    #[error("the engine `{kind}` is half installed; go on with `recspeed engines install {kind}`")]
+    Unfinished {
+        /// The engine.
+        kind: &'static str,
+    },
+    /// It was installed from other requirements than this build has, or its Python is gone.
+    #[error("the engine `{kind}` cannot be used: {why}; run `recspeed engines install {kind}` again")]
+    Stale {
+        /// The engine.
+        kind: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The disk is too small.
+    #[error(
+        "the engine `{kind}` needs about {:.1} GB while it is installed, and {} has {:.1} GB free; make room, or name another \
+         folder with --home",
+        *needed as f64 / 1e9, folder.display(), *free as f64 / 1e9
+    )]
+    DiskTooSmall {
+        /// The engine.
+        kind: &'static str,
+        /// Where it would lie.
+        folder: PathBuf,
+        /// Bytes that it takes, with what is downloaded.
+        needed: u64,
+        /// Bytes that there are.
+        free: u64,
+    },
+    /// There is no usable Python.
+    #[error(
+        "{python} cannot make a virtual environment ({why}); install Python 3.11 or newer with venv, or name one with --python"
+    )]
+    NoPython {
+        /// The program.
+        python: String,
+        /// What it said.
+        why: String,
+    },
+    /// Python's package installer failed.
+    #[error("the engine `{kind}` could not be installed: {why}; run the same command again, it goes on where it ended")]
+    Pip {
+        /// The engine.
+        kind: &'static str,
+        /// The installer's last words.
+        why: String,
+    },
+    /// What was installed, or named, does not work.
+    #[error("the engine `{kind}` does not start with {}: {why}", python.display())]
+    DoesNotStart {
+        /// The engine.
+        kind: &'static str,
+        /// The Python that was asked.
+        python: PathBuf,
+        /// Its last words.
+        why: String,
+    },
+    /// Somebody stopped it.
+    #[error("the installation of `{kind}` was stopped; the same command goes on with it")]
+    Stopped {
+        /// The engine.
+        kind: &'static str,
+    },
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} {}: {source}; make room, or name another folder with --home", path.display())]
+    Io {
+        /// As `write` or `create`.
+        action: &'static str,
+        /// What.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Names what could not be done with which path.
+pub(crate) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EngineError {
+    let path = path.to_owned();
+    move |source| EngineError::Io { action, path, source }
+}

@@ -1,0 +1,131 @@
+//! Installing an engine: a virtual environment, pinned packages, one import to see that it works, then its record.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::statvfs::statvfs;
+
+use crate::catalogue::Reference;
+use crate::engines::{Engines, State};
+use crate::error::{EngineError, at};
+use crate::process::{self, Ended, bytes_below};
+use crate::record::{Record, fingerprint};
+
+/// How an engine is installed.
+#[derive(Debug, Clone, Default)]
+pub struct InstallOptions {
+    /// The Python that makes the environment (`python3` unless set).
+    pub python: Option<PathBuf>,
+    /// Another package index beside PyPI.
+    pub extra_index: Option<String>,
+    /// Bytes of room that it needs, where that is known better than the catalogue does.
+    pub needed_bytes: Option<u64>,
+}
+
+/// What an installation does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The environment is being made.
+    Environment,
+    /// A line of the installer.
+    Installer(String),
+    /// Bytes on disk by now.
+    Bytes(u64),
+    /// All is there; whether it starts is being tried.
+    Check,
+}
+
+impl Engines {
+    /// Installs an engine, or goes on with an installation that was interrupted. One that is whole is left as it is.
+    ///
+    /// Packages that have been downloaded whole are not downloaded again; they are removed once all is installed.
+    ///
+    /// # Errors
+    /// [`EngineError`]: too little room, no Python, no network, or what was installed does not start.
+    pub fn install(
+        &self,
+        reference: &Reference,
+        options: &InstallOptions,
+        stop: &dyn Fn() -> bool,
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<Record, EngineError> {
+        let kind = reference.kind.as_str();
+        if let State::Ready(record) = self.state(reference.kind) {
+            return Ok(record);
+        }
+        let folder = self.folder(reference.kind);
+        fs::create_dir_all(&folder).map_err(at("create", &folder))?;
+        let there = bytes_below(&folder);
+        let needed = options.needed_bytes.unwrap_or(reference.installed_bytes + reference.download_bytes);
+        let needed = needed.saturating_sub(there);
+        let free = free_bytes(&folder)?;
+        if free < needed {
+            if there == 0 {
+                // Nothing has been begun.
+                let _ = fs::remove_dir(&folder);
+            }
+            return Err(EngineError::DiskTooSmall { kind, folder, needed, free });
+        }
+        let environment = folder.join("environment");
+        let python = environment.join("bin").join("python");
+        tell(Step::Environment);
+        make_environment(options.python.as_deref(), &environment, &python)?;
+        let requirements = folder.join("requirements.txt");
+        fs::write(&requirements, reference.requirements).map_err(at("write", &requirements))?;
+        let downloads = folder.join("downloads");
+        let mut pip = Command::new(&python);
+        pip.args(["-s", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]);
+        pip.arg("--cache-dir").arg(&downloads).arg("--requirement").arg(&requirements);
+        if let Some(index) = &options.extra_index {
+            pip.arg("--extra-index-url").arg(index);
+        }
+        pip.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("PIP_TARGET").env_remove("PIP_USER");
+        // Large packages are unpacked there before they are installed, and /tmp is often small.
+        pip.env("TMPDIR", &folder);
+        let mut quiet = 0_u32;
+        let mut hear = |line: Option<&str>| {
+            if let Some(line) = line {
+                return tell(Step::Installer(line.to_owned()));
+            }
+            quiet += 1;
+            // Five times a second is too often to count files.
+            if quiet.is_multiple_of(10) {
+                tell(Step::Bytes(bytes_below(&folder)));
+            }
+        };
+        process::run(&mut pip, stop, &mut hear).map_err(|ended| match ended {
+            Ended::Stopped => EngineError::Stopped { kind },
+            ended => EngineError::Pip { kind, why: ended.words() },
+        })?;
+        tell(Step::Check);
+        let versions = self.ask(reference.kind, &python)?;
+        if downloads.is_dir() {
+            fs::remove_dir_all(&downloads).map_err(at("remove", &downloads))?;
+        }
+        let bytes = bytes_below(&folder);
+        let requirements = fingerprint(reference.requirements);
+        let record = Record { python, own: true, requirements, versions, bytes };
+        self.write(reference.kind, &record)?;
+        Ok(record)
+    }
+}
+
+/// An environment that was begun and does not work is made again; one that does is kept with all that is in it.
+fn make_environment(given: Option<&Path>, environment: &Path, python: &Path) -> Result<(), EngineError> {
+    let works = process::answer(Command::new(python).args(["-m", "pip", "--version"])).is_ok();
+    if works {
+        return Ok(());
+    }
+    let program = given.unwrap_or(Path::new("python3"));
+    let mut command = Command::new(program);
+    command.args(["-m", "venv", "--clear"]).arg(environment).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
+    process::answer(&mut command)
+        .map(drop)
+        .map_err(|ended| EngineError::NoPython { python: program.display().to_string(), why: ended.words() })
+}
+
+fn free_bytes(folder: &Path) -> Result<u64, EngineError> {
+    let told = statvfs(folder).map_err(|error| at("measure", folder)(error.into()))?;
+    Ok(told.blocks_available() as u64 * told.fragment_size() as u64)
+}

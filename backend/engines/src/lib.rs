@@ -1,0 +1,21 @@
+//! Reference engines: other frameworks that train the same networks, each in a Python environment of its own.
+//!
+//! [`Engines`] knows which are there, installs them from pinned requirements, and says how one is started. What an engine
+//! does once it runs stands in `recspeed_engines/`, a Python package that this crate carries inside and unpacks beside the
+//! environments, so that it always fits the worker that starts it.
+//!
+//! Architecture invariant: nothing here runs on, or changes, the system's Python: it only makes virtual environments.
+
+mod catalogue;
+mod engines;
+mod error;
+mod install;
+mod package;
+mod process;
+mod record;
+
+pub use catalogue::{Pin, Reference, find};
+pub use engines::{Engines, Launch, State};
+pub use error::EngineError;
+pub use install::{InstallOptions, Step};
+pub use record::{Record, sha256_hex};

@@ -1,0 +1,74 @@
+//! What is written down of an engine once it works.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::catalogue::Reference;
+
+/// What is known of an installed engine. Written last: an engine without a record is half installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The Python that runs it.
+    pub python: PathBuf,
+    /// Whether the environment was made by the lab; otherwise it is somebody else's, and never changed.
+    pub own: bool,
+    /// SHA-256 of the requirements that it was installed from.
+    pub requirements: String,
+    /// What it said of itself: Python, the framework, what that needs.
+    pub versions: BTreeMap<String, String>,
+    /// Bytes on disk; 0 where the environment is somebody else's.
+    pub bytes: u64,
+}
+
+impl Record {
+    /// Packages whose version is not the pinned one, as `numpy 2.0.0 instead of 2.4.6`.
+    pub fn differences(&self, reference: &Reference) -> Vec<String> {
+        let differs = |found: &str, pinned: &str| found.split('+').next() != Some(pinned);
+        let name_of = |pin: &str| if pin == "tensorflow-cpu" { "tensorflow".to_owned() } else { pin.to_owned() };
+        let told = reference.pins().filter_map(|pin| {
+            let name = name_of(pin.name);
+            let found = self.versions.get(&name)?;
+            differs(found, pin.version).then(|| format!("{name} {found} instead of {}", pin.version))
+        });
+        told.collect()
+    }
+}
+
+/// What names a set of requirements.
+pub(crate) fn fingerprint(requirements: &str) -> String {
+    sha256_hex(requirements.as_bytes())
+}
+
+/// SHA-256 of some bytes, hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recspeed_types::spec::EngineKind;
+
+    #[test]
+    fn other_versions_than_the_pinned_ones_are_named_and_builds_of_the_same_are_not() {
+        let reference = crate::find(EngineKind::Pytorch).expect("an entry");
+        let record = |torch: &str| Record {
+            python: "python".into(),
+            own: false,
+            requirements: String::new(),
+            versions: BTreeMap::from([("torch".to_owned(), torch.to_owned())]),
+            bytes: 0,
+        };
+        let pinned = reference.pins().find(|pin| pin.name == "torch").expect("a pin").version;
+        assert!(record(&format!("{pinned}+cpu")).differences(reference).is_empty());
+        assert_eq!(record("1.0").differences(reference), [format!("torch 1.0 instead of {pinned}")]);
+    }
+}

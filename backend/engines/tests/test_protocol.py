@@ -1,0 +1,110 @@
+"""What needs no framework: files, specs, events. NumPy alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+try:
+    import numpy as np
+except ImportError as error:
+    raise unittest.SkipTest("NumPy is not installed here: these tests read and write arrays") from error
+
+from recspeed_engines import job, story, tensors
+from tests.jobs import SPEC, arrays
+
+
+class Files(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def test_arrays_come_back_bit_for_bit(self) -> None:
+        given = {
+            "a": np.array([[1.5, -0.0], [np.float32(1e-40), 3.0]], np.float32),
+            "n": np.arange(7, dtype=np.uint32),
+            "nothing": np.zeros((0, 3), np.float32),
+        }
+        tensors.write(self.folder / "x.safetensors", given)
+        back = tensors.read(self.folder / "x.safetensors")
+        self.assertEqual(set(back), set(given))
+        for name, array in given.items():
+            self.assertEqual(back[name].dtype, array.dtype)
+            self.assertEqual(back[name].shape, array.shape)
+            self.assertEqual(back[name].tobytes(), array.tobytes())
+
+    def test_a_damaged_file_is_named(self) -> None:
+        path = self.folder / "x.safetensors"
+        tensors.write(path, {"a": np.arange(100, dtype=np.float32)})
+        whole = path.read_bytes()
+        for damaged in (b"", whole[:4], whole[:40], whole[:-1], b"\xff" * 64, whole[:8] + b"[" + whole[9:]):
+            path.write_bytes(damaged)
+            with self.assertRaises(tensors.BadTensors, msg=str(damaged[:20])):
+                tensors.read(path)
+
+    def test_a_job_is_read_as_it_was_written(self) -> None:
+        tensors.write(self.folder / "job", arrays(rows=10, epochs=2))
+        read = job.read(json.dumps(SPEC), self.folder / "job", "pytorch")
+        self.assertEqual((read.rows, read.batches, read.steps), (10, 3, 6))
+        self.assertEqual([name for name, _, _ in read.layers()], ["layers.0", "layers.1"])
+        self.assertEqual(read.parameters, 3 * 5 + 5 + 5 + 1)
+
+    def test_what_an_engine_cannot_run_is_named(self) -> None:
+        tensors.write(self.folder / "job", arrays(rows=10, epochs=2))
+        for section, field, value, word in [
+            ("engine", "kind", "tensorflow", "engine.kind"),
+            ("recommender", "kind", "als", "recommender.kind"),
+            ("training", "early_stopping", 3, "early_stopping"),
+        ]:
+            spec = json.loads(json.dumps(SPEC))
+            spec[section][field] = value
+            with self.assertRaises(job.InvalidSpec) as refused:
+                job.read(json.dumps(spec), self.folder / "job", "pytorch")
+            self.assertIn(word, str(refused.exception))
+        short = json.loads(json.dumps(SPEC))
+        short["training"]["epochs"] = 3
+        with self.assertRaises(tensors.BadTensors):
+            job.read(json.dumps(short), self.folder / "job", "pytorch")
+
+
+class Events(unittest.TestCase):
+    def test_events_are_numbered_without_a_gap_and_nothing_follows_the_end(self) -> None:
+        out = io.StringIO()
+        tale = story.Story("r1", out)
+        tale.tell("phase", phase="fit")
+        tale.tell("log", message="hello")
+        sys.stderr, kept = io.StringIO(), sys.stderr
+        try:
+            self.assertEqual(tale.fail("diverged", "why"), 5)
+        finally:
+            sys.stderr = kept
+        tale.tell("log", message="too late")
+        events = [json.loads(line) for line in out.getvalue().splitlines()]
+        self.assertEqual([event["seq"] for event in events], [0, 1, 2])
+        self.assertEqual(events[-1]["kind"], "failed")
+        self.assertTrue(all(event["run"] == "r1" for event in events))
+
+    def test_a_curve_has_about_two_hundred_points_and_the_means_of_its_windows(self) -> None:
+        out = io.StringIO()
+        curve = story.Curve(story.Story("r1", out), epochs=2, batches=300)
+        for _ in range(2):
+            for batch in range(300):
+                curve.batch(float(batch % 3), 4)
+            curve.epoch()
+        events = [json.loads(line) for line in out.getvalue().splitlines()]
+        losses = [event for event in events if event.get("name") == "loss"]
+        self.assertEqual(len(losses), 200)
+        self.assertTrue(all(event["value"] == 1.0 for event in losses))
+        self.assertEqual([e["value"] for e in events if e.get("name") == "epoch-loss"], [1.0, 1.0])
+
+    def test_a_loss_that_is_no_number_ends_the_training(self) -> None:
+        curve = story.Curve(story.Story("r1", io.StringIO()), epochs=1, batches=2)
+        with self.assertRaises(story.Diverged):
+            curve.batch(float("nan"), 4)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,131 @@
+"""Each engine takes the steps that a few lines of NumPy take; skipped, by name, where its framework is not installed.
+
+`RECSPEED_ENGINE_PYTHONS="tensorflow=/path/python pyvelox=/path/python"` names other Pythons for some engines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent.parent
+try:
+    import numpy as np
+except ImportError as error:
+    raise unittest.SkipTest("NumPy is not installed here: these tests compute with it") from error
+
+from recspeed_engines import tensors
+from tests.jobs import SPEC, arrays
+
+PYTHONS = dict(pair.split("=", 1) for pair in os.environ.get("RECSPEED_ENGINE_PYTHONS", "").split())
+
+
+def command(engine: str, *arguments: str) -> list[str]:
+    return [PYTHONS.get(engine, sys.executable), "-m", "recspeed_engines", engine, *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(PACKAGE), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def reference_losses(numbers: dict[str, np.ndarray], spec: dict[str, Any]) -> list[float]:
+    """The loss of each step: back-propagation and Adam by hand, in 64 bits."""
+    names = [f"initial/layers.{i}.{part}" for i in range(2) for part in ("weight", "bias")]
+    layers = [numbers[name].astype(np.float64) for name in names]
+    first, second = [np.zeros_like(p) for p in layers], [np.zeros_like(p) for p in layers]
+    losses, step = [], 0
+    training = spec["training"]
+    for epoch in range(training["epochs"]):
+        order = numbers[f"order.{epoch}"]
+        for at in range(0, len(order), training["batch_size"]):
+            rows = order[at : at + training["batch_size"]]
+            x, y = numbers["inputs"][rows].astype(np.float64), numbers["targets"][rows].astype(np.float64)[:, None]
+            before = x @ layers[0] + layers[1]
+            hidden = np.maximum(before, 0)
+            error = hidden @ layers[2] + layers[3] - y
+            losses.append(float((error**2).mean()))
+            slope = 2 * error / len(rows)
+            back = (slope @ layers[2].T) * (before > 0)
+            gradients = [x.T @ back, back.sum(0), hidden.T @ slope, slope.sum(0)]
+            step += 1
+            for parameter, m, v, gradient in zip(layers, first, second, gradients, strict=True):
+                m += 0.1 * (gradient - m)
+                v += 0.001 * (gradient**2 - v)
+                corrected = np.sqrt(v / (1 - 0.999**step)) + 1e-8
+                parameter -= training["learning_rate"] * m / (1 - 0.9**step) / corrected
+    return losses
+
+
+class Training(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def need(self, engine: str) -> None:
+        if subprocess.run(command(engine, "--check"), env=environment(), capture_output=True).returncode != 0:
+            self.skipTest(f"{engine} is not installed here; `recspeed engines install {engine}` does that")
+
+    def start(self, engine: str, rows: int, epochs: int) -> subprocess.Popen:
+        spec = {
+            **SPEC,
+            "engine": {**SPEC["engine"], "kind": engine},
+            "training": {**SPEC["training"], "epochs": epochs},
+        }
+        self.numbers, self.spec = arrays(rows, epochs), spec
+        tensors.write(self.folder / "job", self.numbers)
+        (self.folder / "spec.json").write_text(json.dumps(spec))
+        files = ["--spec", self.folder / "spec.json", "--job", self.folder / "job", "--out", self.folder / "out"]
+        run, pipe = command(engine, *map(str, files)), subprocess.PIPE
+        return subprocess.Popen(run, env=environment(), stdout=pipe, stderr=pipe, text=True)
+
+    def agrees(self, engine: str) -> None:
+        self.need(engine)
+        running = self.start(engine, rows=50, epochs=2)
+        out, log = running.communicate(timeout=300)
+        self.assertEqual(running.returncode, 0, log)
+        events = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([event["seq"] for event in events], list(range(len(events))))
+        self.assertEqual((events[0]["kind"], events[-1]["kind"]), ("started", "checkpoint"))
+        told = [event["value"] for event in events if event.get("name") == "loss"]
+        expected = reference_losses(self.numbers, self.spec)
+        # Keras tells running means in 32 bits; the loss of one batch comes out of two of them.
+        np.testing.assert_allclose(told, expected, rtol=1e-4, atol=1e-6)
+        learnt = tensors.read(self.folder / "out")
+        handed = {name.removeprefix("initial/"): a for name, a in self.numbers.items() if name.startswith("initial/")}
+        self.assertEqual({n: a.shape for n, a in learnt.items()}, {n: a.shape for n, a in handed.items()})
+        self.assertFalse(np.array_equal(learnt["layers.0.weight"], handed["layers.0.weight"]))
+
+    def test_pytorch_takes_the_steps_by_hand(self) -> None:
+        self.agrees("pytorch")
+
+    def test_keras_takes_the_steps_by_hand(self) -> None:
+        self.agrees("tensorflow")
+
+    def test_pyvelox_takes_the_steps_by_hand(self) -> None:
+        self.agrees("pyvelox")
+
+    def test_an_engine_leaves_within_five_seconds_of_sigterm(self) -> None:
+        self.need("pytorch")
+        running = self.start("pytorch", rows=4000, epochs=200)
+        assert running.stdout is not None
+        for line in running.stdout:
+            if json.loads(line)["kind"] == "progress":
+                break
+        begun = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        rest, _ = running.communicate(timeout=10)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertEqual(running.returncode, 130)
+        last = json.loads(rest.splitlines()[-1])
+        self.assertEqual((last["kind"], last["code"]), ("failed", "cancelled"))
+
+
+if __name__ == "__main__":
+    unittest.main()

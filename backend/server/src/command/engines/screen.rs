@@ -1,0 +1,47 @@
+//! How an installation is shown: one bar of bytes with the installer's last line, or lines where there is no terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use recspeed_engines::{Reference, Step};
+
+use crate::command::output;
+
+/// Characters of a line of the installer that fit beside the bar.
+const WORDS: usize = 60;
+
+pub(super) struct Screen {
+    bar: ProgressBar,
+    name: &'static str,
+}
+
+impl Screen {
+    pub(super) fn new(reference: &Reference) -> Self {
+        // What is installed, and for a while what was downloaded too.
+        let bar = ProgressBar::new(reference.installed_bytes + reference.download_bytes);
+        let style =
+            ProgressStyle::with_template("{prefix} {bar:30} {bytes} of about {total_bytes}, {elapsed}  {wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_prefix(reference.kind.as_str());
+        Self { bar, name: reference.kind.as_str() }
+    }
+
+    pub(super) fn show(&mut self, step: &Step) {
+        let words = match step {
+            Step::Bytes(bytes) => return self.bar.set_position(*bytes),
+            Step::Environment => "making a Python environment",
+            Step::Check => "trying whether it starts",
+            Step::Installer(line) => line.trim(),
+        };
+        if words.is_empty() {
+            return;
+        }
+        let words = output::printable(words);
+        self.bar.set_message(words.chars().take(WORDS).collect::<String>());
+        if self.bar.is_hidden() {
+            output::complain(&format!("{}: {words}", self.name));
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}

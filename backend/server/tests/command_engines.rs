@@ -1,0 +1,144 @@
+//! `recspeed engines` with a stand-in for Python: nothing is downloaded, the system's Python is not touched.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// A Python that makes environments of copies of itself. Its pip writes down what it was asked and does what `pip` says; its
+/// engines answer `--check` with versions.
+fn stand_in(folder: &Path, pip: &str, check: &str) -> PathBuf {
+    let python = folder.join("stand-in");
+    let script = format!(
+        r#"#!/bin/sh
+case "$*" in
+  *"-m venv"*) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python"; echo made >> {log} ;;
+  *"pip --version"*) echo pip ;;
+  *"pip install"*) echo "pip $*" >> {log}; {pip} ;;
+  *--check*) {check} ;;
+  *) echo "what? $*" >&2; exit 9 ;;
+esac
+"#,
+        log = folder.join("log").display()
+    );
+    fs::write(&python, script).expect("a script");
+    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("a program");
+    python
+}
+
+fn engines(home: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed"));
+    command.arg("engines").args(arguments).arg("--home").arg(home);
+    command.output().expect("the command runs")
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+fn complaint(output: &Output) -> String {
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const GOOD: &str = r#"echo '{"torch":"2.9.0+cpu","numpy":"2.4.6","python":"3.11.7"}'"#;
+
+fn state(home: &Path, name: &str) -> String {
+    let told = json(&engines(home, &["list", "--json"]));
+    let engine = told["engines"].as_array().expect("a list").iter().find(|engine| engine["name"] == name);
+    engine.expect("every engine is listed")["state"].as_str().expect("a word").to_owned()
+}
+
+#[test]
+fn an_engine_is_installed_once_and_listed_with_its_versions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    assert_eq!(state(&home, "pytorch"), "missing");
+    let python = stand_in(folder.path(), "echo 'Downloading torch'", GOOD);
+    let arguments = ["install", "pytorch", "--needs", "1", "--json", "--python", &python.display().to_string()];
+    let told = json(&engines(&home, &arguments));
+    assert_eq!(told["engines"][0]["record"]["versions"]["torch"], "2.9.0+cpu");
+    assert_eq!(told["engines"][0]["differences"].as_array().map(Vec::len), Some(0));
+    assert_eq!(state(&home, "pytorch"), "ready");
+    json(&engines(&home, &arguments));
+    let log = fs::read_to_string(folder.path().join("log")).expect("a log");
+    assert_eq!(log.lines().count(), 2, "installed twice: {log}");
+    assert!(log.contains("--requirement"), "{log}");
+    let checked = json(&engines(&home, &["check", "--json"]));
+    assert_eq!(checked["engines"][0]["starts"], true);
+}
+
+#[test]
+fn an_interrupted_installation_goes_on_with_what_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let python = stand_in(folder.path(), "echo 'connection lost' >&2; exit 1", GOOD);
+    let python = python.display().to_string();
+    let arguments = ["install", "pytorch", "--needs", "1", "--python", &python];
+    let words = complaint(&engines(&home, &arguments));
+    assert!(words.contains("could not be installed: connection lost") && words.contains("goes on"), "{words}");
+    assert_eq!(state(&home, "pytorch"), "unfinished");
+    let kept = home.join("engines/pytorch/downloads/torch.whl");
+    fs::create_dir_all(kept.parent().expect("a folder")).expect("a folder");
+    fs::write(&kept, "wheel").expect("a file");
+    // The network is back; the environment that was made is the one that is gone on with.
+    let environment = home.join("engines/pytorch/environment/bin/python");
+    stand_in(folder.path(), &format!("test -f {} && echo reused", kept.display()), GOOD);
+    fs::copy(folder.path().join("stand-in"), &environment).expect("a copy");
+    assert!(engines(&home, &arguments).status.success());
+    assert_eq!(state(&home, "pytorch"), "ready");
+    assert!(!kept.exists(), "what was downloaded is not needed any more");
+    let log = fs::read_to_string(folder.path().join("log")).expect("a log");
+    assert_eq!(log.lines().filter(|line| *line == "made").count(), 1, "{log}");
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_found_before_anything_is_downloaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let python = stand_in(folder.path(), "true", GOOD).display().to_string();
+    let words = complaint(&engines(&home, &["install", "pytorch", "--needs", "999000000", "--python", &python]));
+    assert!(words.contains("needs about 999000.0 GB") && words.contains("make room"), "{words}");
+    assert!(!folder.path().join("log").exists(), "something was begun");
+    assert_eq!(state(&home, "pytorch"), "missing");
+}
+
+#[test]
+fn what_does_not_start_is_not_called_ready() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let python = stand_in(folder.path(), "true", "echo 'no module named torch' >&2; exit 1").display().to_string();
+    let words = complaint(&engines(&home, &["install", "pytorch", "--needs", "1", "--python", &python]));
+    assert!(words.contains("does not start") && words.contains("no module named torch"), "{words}");
+    assert_eq!(state(&home, "pytorch"), "unfinished");
+    let words = complaint(&engines(&home, &["install", "pytorch", "--existing", &python]));
+    assert!(words.contains("does not start"), "{words}");
+    let missing = complaint(&engines(&home, &["install", "tensorflow", "--needs", "1", "--python", "/nowhere/python"]));
+    assert!(missing.contains("/nowhere/python cannot make a virtual environment"), "{missing}");
+}
+
+#[test]
+fn an_environment_that_is_there_is_used_and_its_other_versions_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let python = stand_in(folder.path(), "exit 1", r#"echo '{"torch":"2.8.1","numpy":"2.4.6"}'"#);
+    let told = engines(&home, &["install", "pytorch", "--json", "--existing", &python.display().to_string()]);
+    let warning = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(warning.contains("pytorch has torch 2.8.1 instead of"), "{warning}");
+    assert_eq!(json(&told)["engines"][0]["record"]["own"], false);
+    assert!(!folder.path().join("log").exists(), "it was changed");
+    fs::remove_file(&python).expect("gone");
+    assert_eq!(state(&home, "pytorch"), "stale");
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_names_that_exist() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = engines(folder.path(), &["install", "pytorhc"]);
+    assert_eq!(output.status.code(), Some(2));
+    let words = complaint(&output);
+    assert!(words.contains("no engine is called `pytorhc`") && words.contains("tensorflow"), "{words}");
+}

@@ -1,0 +1,247 @@
+//! Another framework trains: its process is started, listened to, watched, and ended.
+//!
+//! It speaks the lab's own protocol on its standard output, up to a `checkpoint` that names the trained weights. Nothing that
+//! it does may hang the run: silence, too much memory and rubbish end it with a cause.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use recspeed_engines::Launch;
+use recspeed_experiment::{Job, Trained, Trainer, TrainerFailure};
+use recspeed_models::{read_tensors, write_tensors};
+use recspeed_types::event::MeasuredOn;
+use recspeed_types::limits::MAX_EVENT_BYTES;
+use recspeed_types::protocol::Protocol;
+use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId};
+
+use crate::machine;
+
+/// How long a framework may say nothing. Keras tells of whole epochs only.
+const SILENCE: Duration = Duration::from_mins(15);
+/// How long one that was told to stop may take; the worker itself leaves half a second later.
+const GRACE: Duration = Duration::from_millis(3500);
+const TICK: Duration = Duration::from_millis(50);
+
+/// Trains in the environment of a reference engine.
+pub(crate) struct Framework {
+    pub(crate) launch: Launch,
+    /// The spec as JSON, with every default written out.
+    pub(crate) spec: String,
+    pub(crate) threads: u32,
+    /// Most bytes that its process may hold.
+    pub(crate) memory_limit: Option<u64>,
+    /// The most that it has held is written here.
+    pub(crate) peak: Arc<AtomicU64>,
+}
+
+impl Trainer for Framework {
+    fn train(&mut self, job: &Job, observer: &mut dyn FitObserver) -> Result<Trained, TrainerFailure> {
+        let folder = tempfile::tempdir().map_err(|error| internal("make a folder for the engine", &error))?;
+        let [spec, numbers, trained] =
+            ["spec.json", "job.safetensors", "trained.safetensors"].map(|name| folder.path().join(name));
+        let bytes = write_tensors(&job.parts).map_err(|error| internal("write the job", &error))?;
+        std::fs::write(&numbers, bytes).map_err(|error| internal("write the job", &error))?;
+        std::fs::write(&spec, &self.spec).map_err(|error| internal("write the spec", &error))?;
+        let mut command = self.launch.command();
+        command.arg("--spec").arg(&spec).arg("--job").arg(&numbers).arg("--out").arg(&trained);
+        let threads = self.threads.to_string();
+        for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
+            command.env(name, &threads);
+        }
+        // What it logs becomes part of this worker's log.
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+        let mut child = child.map_err(|error| internal("start the engine", &error))?;
+        let heard = Conversation::new(&mut child).listen(self, observer);
+        let heard = match heard {
+            Ok(heard) => heard,
+            Err(failure) => {
+                // Whatever became of it, it must not stay.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(failure);
+            }
+        };
+        let status = child.wait().map_err(|error| internal("wait for the engine", &error))?;
+        heard.trained(status, &trained, &self.launch)
+    }
+}
+
+/// What was heard.
+#[derive(Default)]
+struct Heard {
+    /// SHA-256 of the trained weights.
+    weights: Option<String>,
+    seconds: Option<f64>,
+    final_loss: Option<f64>,
+    failure: Option<TrainerFailure>,
+}
+
+impl Heard {
+    fn trained(self, status: ExitStatus, file: &Path, launch: &Launch) -> Result<Trained, TrainerFailure> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let (Some(sha256), true) = (self.weights, status.success()) else {
+            return Err(died(status, launch));
+        };
+        let broken = |what: &str| {
+            let cause = format!("The engine {} ended without usable weights ({what}); run it again.", name(launch));
+            TrainerFailure::new(FailureCode::Worker, cause)
+        };
+        let bytes = std::fs::read(file).map_err(|error| broken(&error.to_string()))?;
+        if recspeed_engines::sha256_hex(&bytes) != sha256 {
+            return Err(broken("their checksum is wrong"));
+        }
+        Ok(Trained {
+            parts: read_tensors(&bytes).ok_or_else(|| broken("they are no safetensors file"))?,
+            final_loss: self.final_loss.ok_or_else(|| broken("it told no loss"))?,
+            seconds: self.seconds.ok_or_else(|| broken("it did not tell how long it trained"))?,
+        })
+    }
+}
+
+/// The lines of one process.
+struct Conversation {
+    pid: Pid,
+    lines: Receiver<Vec<u8>>,
+    protocol: Protocol,
+}
+
+impl Conversation {
+    fn new(child: &mut Child) -> Self {
+        let (sender, lines) = sync_channel(256);
+        let out = child.stdout.take();
+        std::thread::spawn(move || {
+            let Some(mut out) = out.map(BufReader::new) else { return };
+            loop {
+                let mut line = Vec::new();
+                match out.by_ref().take(MAX_EVENT_BYTES as u64 + 1).read_until(b'\n', &mut line) {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) if sender.send(line).is_err() => return,
+                    Ok(_) => {}
+                }
+            }
+        });
+        let run = RunId::new("local").expect("letters");
+        Self { pid: Pid::from_raw(child.id() as i32), lines, protocol: Protocol::new(run, 0) }
+    }
+
+    /// Listens to the end.
+    fn listen(mut self, engine: &Framework, observer: &mut dyn FitObserver) -> Result<Heard, TrainerFailure> {
+        let mut heard = Heard::default();
+        let mut last_word = Instant::now();
+        let mut told_to_stop: Option<Instant> = None;
+        loop {
+            match self.lines.recv_timeout(TICK) {
+                Ok(line) => {
+                    last_word = Instant::now();
+                    self.hear(&line, &engine.launch, &mut heard, observer)?;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(heard),
+            }
+            if observer.stop_requested() && told_to_stop.is_none() {
+                told_to_stop = Some(Instant::now());
+                // One that has just ended needs no signal.
+                let _ = kill(self.pid, Signal::SIGTERM);
+            }
+            if told_to_stop.is_some_and(|since| since.elapsed() > GRACE) {
+                return Err(TrainerFailure::new(FailureCode::Cancelled, "The engine was ended."));
+            }
+            if last_word.elapsed() > SILENCE {
+                let cause = format!(
+                    "The engine {} said nothing for {} minutes and was ended; run it again, or with fewer rows \
+                     (dataset.sample).",
+                    name(&engine.launch),
+                    SILENCE.as_secs() / 60
+                );
+                return Err(TrainerFailure::new(FailureCode::Worker, cause));
+            }
+            let held = machine::memory_of(self.pid.as_raw());
+            engine.peak.fetch_max(held.peak, Ordering::Relaxed);
+            if let Some(limit) = engine.memory_limit.filter(|&limit| held.now > limit) {
+                let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+                let cause = format!(
+                    "The engine {} needed more than the {:.2} GiB of memory that it may use; take fewer rows \
+                     (dataset.sample) or smaller layers.",
+                    name(&engine.launch),
+                    gib(limit)
+                );
+                return Err(TrainerFailure::new(FailureCode::OutOfMemory, cause));
+            }
+        }
+    }
+
+    fn hear(
+        &mut self,
+        line: &[u8],
+        launch: &Launch,
+        heard: &mut Heard,
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), TrainerFailure> {
+        let rubbish = |what: String| {
+            let cause = format!("The engine {} broke the protocol: {what}; report it with its log.", name(launch));
+            TrainerFailure::new(FailureCode::Worker, cause)
+        };
+        let event: RunEvent = serde_json::from_slice(line).map_err(|error| {
+            let text = String::from_utf8_lossy(line);
+            let start: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
+            rubbish(format!("`{start}` is no event ({error})"))
+        })?;
+        self.protocol.hear(&event).map_err(|error| rubbish(format!("its event {error}")))?;
+        match &event.kind {
+            EventKind::Checkpoint { sha256, .. } => heard.weights = Some(sha256.clone()),
+            EventKind::Failed { code, cause, detail } => {
+                heard.failure = Some(TrainerFailure { code: *code, cause: cause.clone(), detail: detail.clone() });
+            }
+            EventKind::Finished { .. } => {
+                return Err(rubbish("it tells a result, which is not its to tell".to_owned()));
+            }
+            // The worker has told of these.
+            EventKind::Started { .. } | EventKind::Phase { .. } | EventKind::Data { .. } => {}
+            EventKind::Span { name, duration_us, .. } => {
+                if name == "train" {
+                    heard.seconds = Some(*duration_us as f64 / 1e6);
+                }
+                // Its times count from its own start: a span of another clock would lie in the wrong place.
+            }
+            EventKind::Metric { name, split: MeasuredOn::Train, value, .. } => {
+                if name == "epoch-loss" {
+                    heard.final_loss = Some(*value);
+                }
+                observer.event(event.kind);
+            }
+            _ => observer.event(event.kind),
+        }
+        Ok(())
+    }
+}
+
+fn name(launch: &Launch) -> &'static str {
+    launch.kind.as_str()
+}
+
+/// It ended without its last word.
+fn died(status: ExitStatus, launch: &Launch) -> TrainerFailure {
+    use std::os::unix::process::ExitStatusExt as _;
+    let remedy = match status.signal() {
+        Some(9) => {
+            "most often the machine ran out of memory; take fewer rows (dataset.sample), or close other programs"
+        }
+        _ => "its log has the cause; run it again, or try `recspeed engines check`",
+    };
+    let cause = format!("The engine {} ended without a result ({status}): {remedy}.", name(launch));
+    TrainerFailure::new(FailureCode::Worker, cause)
+}
+
+fn internal(what: &str, error: &dyn std::fmt::Display) -> TrainerFailure {
+    let cause = format!("The worker cannot {what}: {error}.");
+    TrainerFailure::new(FailureCode::Internal, cause)
+}

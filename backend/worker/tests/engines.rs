@@ -1,0 +1,196 @@
+//! Reference engines behind the worker: they take the steps that the lab's own training takes, and every way in which one can
+//! fail becomes a cause.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use recspeed_types::event::MeasuredOn;
+use recspeed_types::spec::{EngineKind, ParamValue};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent};
+
+fn spec(kind: EngineKind) -> ExperimentSpec {
+    let mut spec = ExperimentSpec::default();
+    spec.recommender = spec.recommender.with("hidden", ParamValue::Integers(vec![16, 8]));
+    spec.dataset.sample = Some(1000);
+    spec.engine.kind = kind;
+    spec.engine.threads = Some(1);
+    spec
+}
+
+fn run(home: &Path, spec: &ExperimentSpec, environment: &[(&str, &str)]) -> (Vec<RunEvent>, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed-worker"));
+    command.arg("--data-home").arg(home).envs(environment.iter().copied()).env_remove("RECSPEED_DATA");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the worker starts");
+    child.stdin.take().expect("piped").write_all(spec.to_json().as_bytes()).expect("the spec");
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let events =
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect();
+    (events, output.status.code())
+}
+
+fn losses(events: &[RunEvent]) -> BTreeMap<u64, f64> {
+    let loss = |event: &RunEvent| match &event.kind {
+        EventKind::Metric { name, split: MeasuredOn::Train, step, value, .. } if name == "loss" => {
+            Some((*step, *value))
+        }
+        _ => None,
+    };
+    events.iter().filter_map(loss).collect()
+}
+
+fn failure(events: &[RunEvent]) -> (FailureCode, &str) {
+    match &events.last().expect("events").kind {
+        EventKind::Failed { code, cause, .. } => (*code, cause),
+        other => panic!("it ended with {other:?}"),
+    }
+}
+
+/// Runs where an engine is installed in the lab's usual folder, or in the one of `RECSPEED_ENGINES_HOME`.
+fn agrees(kind: EngineKind) {
+    let name = kind.as_str();
+    let home = std::env::var_os("RECSPEED_ENGINES_HOME").map(PathBuf::from);
+    let Some(home) = home.filter(|home| home.join("engines").join(name).join("record.json").is_file()) else {
+        eprintln!("skipped: no engine {name} below RECSPEED_ENGINES_HOME; `recspeed engines install {name}` makes one");
+        return;
+    };
+    for (recommender, dropout) in [("mlp", None), ("densenet", Some(0.0))] {
+        let mut flex = spec(EngineKind::Burn);
+        if let Some(dropout) = dropout {
+            flex.recommender = recspeed_types::spec::RecommenderSpec::new(recommender)
+                .with("layers", ParamValue::Integer(12))
+                .with("growth", ParamValue::Integer(4))
+                .with("dropout", ParamValue::Float(dropout));
+        }
+        let other = ExperimentSpec { engine: spec(kind).engine, ..flex.clone() };
+        let (ours, status) = run(&home, &flex, &[]);
+        assert_eq!(status, Some(0), "{:?}", ours.last());
+        let (theirs, status) = run(&home, &other, &[]);
+        assert_eq!(status, Some(0), "{:?}", theirs.last());
+        for (index, event) in theirs.iter().enumerate() {
+            assert_eq!(event.seq, index as u64, "the numbers have a gap");
+        }
+        let (mine, others) = (losses(&ours), losses(&theirs));
+        assert_eq!(mine.len(), others.len());
+        for (step, expected) in mine.iter().take(20) {
+            let found = others[step];
+            let near = (found - expected).abs() <= 1e-4 * expected.abs() + 1e-6;
+            assert!(near, "{name}, {recommender}, step {step}: {found} instead of {expected}");
+        }
+        let metrics = |events: &[RunEvent]| match &events.last().expect("an end").kind {
+            EventKind::Finished { summary } => (summary.metrics.clone(), summary.engine.clone(), summary.timing),
+            other => panic!("it ended with {other:?}"),
+        };
+        let ((mine, ..), (others, engine, timing)) = (metrics(&ours), metrics(&theirs));
+        assert_eq!((engine.kind.as_str(), engine.device.as_str()), (name, "cpu"));
+        assert!(timing.fit_s > 0.0 && timing.start_s.is_some_and(|start| start > 0.0), "{timing:?}");
+        for (metric, expected) in &mine {
+            let found = others[metric];
+            assert!(
+                (found - expected).abs() <= 2e-2 * expected.abs().max(0.1),
+                "{name}, {metric}: {found}, {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn pytorch_takes_the_steps_of_the_labs_own_training() {
+    agrees(EngineKind::Pytorch);
+}
+
+#[test]
+fn keras_takes_the_steps_of_the_labs_own_training() {
+    agrees(EngineKind::Tensorflow);
+}
+
+#[test]
+fn pyvelox_takes_the_steps_of_the_labs_own_training() {
+    agrees(EngineKind::Pyvelox);
+}
+
+#[test]
+fn a_missing_engine_is_a_mistake_that_names_its_remedy() {
+    let home = tempfile::tempdir().expect("a folder");
+    let (events, status) = run(home.path(), &spec(EngineKind::Pytorch), &[]);
+    assert_eq!(status, Some(2));
+    let expected = "The engine `pytorch` is not installed here; run `recspeed engines install pytorch`.";
+    assert_eq!(failure(&events), (FailureCode::InvalidSpec, expected));
+    std::fs::create_dir_all(home.path().join("engines/pytorch")).expect("half an engine");
+    let (events, _) = run(home.path(), &spec(EngineKind::Pytorch), &[]);
+    assert!(failure(&events).1.contains("half installed"), "{:?}", failure(&events));
+}
+
+/// A shell script in the place of an engine's Python: the last argument but one is where the weights should go.
+fn stand_in(home: &Path, script: &str) {
+    let folder = home.join("engines/pytorch");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let python = folder.join("python");
+    std::fs::write(&python, format!("#!/bin/sh\n{script}\n")).expect("a script");
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    let record = serde_json::json!({
+        "python": python, "own": false, "requirements": "", "versions": {"torch": "2.9.0"}, "bytes": 0
+    });
+    std::fs::write(folder.join("record.json"), record.to_string()).expect("a record");
+}
+
+#[test]
+fn whatever_an_engine_does_becomes_a_cause() {
+    let begun = r#"echo '{"run":"local","seq":0,"at_us":1,"kind":"log","message":"hello"}'"#;
+    for (script, code, words) in [
+        ("exit 0".to_owned(), FailureCode::Worker, "ended without a result"),
+        ("echo hello".to_owned(), FailureCode::Worker, "`hello` is no event"),
+        ("kill -9 $$".to_owned(), FailureCode::Worker, "ran out of memory"),
+        (format!("{begun}; {begun}"), FailureCode::Worker, "has seq 0 where 1 was due"),
+        (
+            format!("{begun}; echo '{{\"run\":\"local\",\"seq\":1,\"at_us\":2,\"kind\":\"checkpoint\",\"file\":\"x\",\"step\":1,\"sha256\":\"00\"}}'"),
+            FailureCode::Worker,
+            "without usable weights",
+        ),
+        (
+            r#"echo '{"run":"local","seq":0,"at_us":1,"kind":"failed","code":"diverged","cause":"It diverged.","detail":""}'; exit 5"#.to_owned(),
+            FailureCode::Diverged,
+            "It diverged.",
+        ),
+    ] {
+        let home = tempfile::tempdir().expect("a folder");
+        stand_in(home.path(), &script);
+        let (events, status) = run(home.path(), &spec(EngineKind::Pytorch), &[]);
+        let (found, cause) = failure(&events);
+        assert_eq!(found, code, "{script}: {cause}");
+        assert!(cause.contains(words), "{script}: {cause}");
+        assert_eq!(status, Some(i32::from(code.exit_status())), "{script}");
+    }
+}
+
+#[test]
+fn an_engine_that_hangs_goes_with_its_run() {
+    let home = tempfile::tempdir().expect("a folder");
+    let pid_file = home.path().join("pid");
+    // It does not listen to SIGTERM.
+    stand_in(home.path(), &format!("trap '' TERM; echo $$ > {}; while :; do sleep 1; done", pid_file.display()));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed-worker"));
+    command.arg("--data-home").arg(home.path()).env_remove("RECSPEED_DATA");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the worker starts");
+    child.stdin.take().expect("piped").write_all(spec(EngineKind::Pytorch).to_json().as_bytes()).expect("the spec");
+    let begun = Instant::now();
+    while !pid_file.exists() || std::fs::read_to_string(&pid_file).is_ok_and(|text| text.trim().is_empty()) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the engine was never started");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let told = Instant::now();
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert_eq!(output.status.code(), Some(130));
+    let engine: i32 = std::fs::read_to_string(&pid_file).expect("a pid").trim().parse().expect("a number");
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!Path::new(&format!("/proc/{engine}")).exists(), "the engine is still there");
+}
