@@ -19,6 +19,7 @@ from pathlib import Path
 
 import document
 import machines
+import pipelines
 import sequences
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -271,6 +272,7 @@ def sections(csv):
         yield from sequences.comparisons(compare, ours, PYTHON, Path(DATA))
     else:
         print("bench: the sections on real data keep what they have: set RECSPEED_DATA", file=sys.stderr)
+    yield from pipelines.sections(RELEASE, ROUNDS)
     yield "Cost against size", lambda: growth(csv)
     yield "The page", page_cost
 

@@ -217,6 +217,7 @@ impl Setup {
             micro_batches: self.micro_batches,
             recompute: self.mode(),
             replicas: self.replicas,
+            tensor: 1,
             level: self.level(),
             optimizer: if self.optimizer == "sgd" { OptimizerState::None } else { OptimizerState::TwoMoments },
             link: self.link(),

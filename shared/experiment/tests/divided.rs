@@ -61,6 +61,22 @@ fn every_strategy_ends_with_the_result_of_one_device() {
 }
 
 #[test]
+fn shared_layers_end_with_the_result_of_one_device() {
+    let (alone, _) = run(MLP, "kind = \"single\"");
+    for strategy in [
+        "kind = \"hybrid\"\nstages = 1\ntensor = 2\nmicro_batches = 1",
+        "kind = \"hybrid\"\nstages = 2\ntensor = 2\nranks = 8\nstage = 3\nschedule = \"zb-h1\"",
+        "kind = \"hybrid\"\nstages = 1\ntensor = 8\nranks = 16\nstage = 2\nmicro_batches = 2",
+    ] {
+        let (shared, _) = run(MLP, strategy);
+        for (name, value) in &alone.metrics {
+            let ours = shared.metrics[name];
+            assert!((ours - value).abs() < 2e-4, "{strategy}, {name}: {ours} against {value}");
+        }
+    }
+}
+
+#[test]
 fn ranks_tell_what_they_held_and_when_they_did_what() {
     let (_, events) = run(DENSENET, "kind = \"pipeline\"\nstages = 3\nmicro_batches = 4\nrecompute = \"always\"");
     for rank in 0..3 {
@@ -87,6 +103,9 @@ fn what_cannot_be_divided_so_is_refused_with_what_can() {
         ("kind = \"hybrid\"\nstages = 2\nranks = 3", "strategy.ranks", "set it to 2 or 4"),
         ("kind = \"zero\"\nranks = 8\nmicro_batches = 10", "strategy.micro_batches", "set it to 6 or fewer"),
         ("kind = \"zero\"\nstages = 2", "strategy.stages", "remove it"),
+        ("kind = \"hybrid\"\nstages = 1\ntensor = 10", "strategy.tensor", "set it to 8 or less"),
+        ("kind = \"hybrid\"\ntensor = 2\nranks = 6", "strategy.ranks", "set it to 4 or 8"),
+        ("kind = \"pipeline\"\ntensor = 2", "strategy.tensor", "remove it"),
         ("kind = \"pipeline\"\nbalance = [3, 2]", "strategy.balance", "add up to the model's 4 layers"),
     ] {
         let (result, _) = attempt(None, &format!("{MLP}[strategy]\n{strategy}\n"), None);

@@ -1,7 +1,7 @@
 //! What a spec says of dividing the work, for a network's layers.
 
 use recspeed_parallel::Communicator;
-use recspeed_parallel::model::Model;
+use recspeed_parallel::model::{Model, Shares};
 use recspeed_parallel::training::Strategy;
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Balance, Layer, Layout, Partition, PlanError};
@@ -16,17 +16,26 @@ pub struct Seat<'a> {
     pub strategy: &'a spec::Strategy,
 }
 
+/// Who stands where.
+///
+/// # Errors
+/// [`PlanError`]: the ranks do not divide.
+pub(crate) fn layout_of(strategy: &spec::Strategy) -> Result<Layout, PlanError> {
+    Layout::new(strategy.ranks as usize, strategy.stages as usize, strategy.tensor as usize)
+}
+
 /// The strategy for these layers.
 ///
 /// # Errors
 /// [`PlanError`]: it is impossible for them; the text names the nearest that works.
 pub(crate) fn of(strategy: &spec::Strategy, model: &dyn Model) -> Result<Strategy, PlanError> {
-    let [ranks, stages, chunks] = [strategy.ranks, strategy.stages, strategy.chunks].map(|number| number as usize);
+    let [stages, chunks] = [strategy.stages, strategy.chunks].map(|number| number as usize);
+    let whole = model.shares().map_or(model.parameters(), Shares::whole);
     let layers: Vec<Layer> =
-        model.parameters().iter().map(|&count| Layer { parameters: count as u64, ..Layer::default() }).collect();
+        whole.iter().map(|&count| Layer { parameters: count as u64, ..Layer::default() }).collect();
     let balance = Balance::of_spec(strategy.balance.as_deref());
     Ok(Strategy {
-        layout: Layout::new(ranks, stages, 1)?,
+        layout: layout_of(strategy)?,
         schedule: strategy.schedule.into(),
         micro_batches: strategy.micro_batches as usize,
         chunks,

@@ -140,7 +140,7 @@ impl Strategy {
 pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<Room>) -> Bottleneck {
     let (rank, fullest) = outlook.fullest();
     if let Some(kind) = room
-        && let (bytes, room) = kind.compare((fullest, outlook.together(strategy.replicas)))
+        && let (bytes, room) = kind.compare((fullest, outlook.together(strategy.copies())))
         && bytes > room
     {
         let rank = matches!(kind, Room::Each(_)).then_some(rank);
@@ -187,7 +187,7 @@ fn planned(strategy: &Strategy, change: Change) -> Option<Remedy> {
     let new = change.applied(strategy);
     let outlook = Outlook::of(&new).ok()?;
     let step_us = outlook.simulation.total_us * strategy.batch as f64 / new.batch as f64;
-    Some(Remedy { change, step_us, bytes: outlook.fullest().1, together: outlook.together(new.replicas) })
+    Some(Remedy { change, step_us, bytes: outlook.fullest().1, together: outlook.together(new.copies()) })
 }
 
 /// Of the changes that make it fit the fastest; where none does, the one that saves most.

@@ -1,5 +1,6 @@
 //! What fully connected layers cost, counted instead of measured.
 
+use crate::simulate::Link;
 use crate::{Duration, Layer};
 
 /// How fast a rank computes.
@@ -74,4 +75,41 @@ pub fn densenet(inputs: u64, depth: u64, growth: u64, outputs: u64, speed: Speed
     });
     let scores = Layer { reads_in_place: depth > 0, ..dense(width(depth), outputs, speed) };
     block.chain([scores]).collect()
+}
+
+/// What one of `ranks` ranks has of fully connected layers that they share: pairs cut by columns and rows, a layer left over by
+/// rows. Sums over the ranks are counted as part of the pass that waits for them, by a link that all of them use at once.
+pub fn shared(layers: &[Layer], ranks: usize, link: Link) -> Vec<Layer> {
+    if ranks <= 1 {
+        return layers.to_vec();
+    }
+    let n = ranks as u64;
+    let part = |duration: Duration| Duration { per_sample_us: duration.per_sample_us / ranks as f64, ..duration };
+    // A sum is formed in parts, each by one rank, and the parts are gathered: both times (N − 1)/N of it travel.
+    let sum = |bytes: u64| Duration {
+        fixed_us: 2.0 * link.latency_us,
+        per_sample_us: 2.0 * (bytes * (n - 1)) as f64 / ranks as f64 / link.bytes_per_us,
+    };
+    let last = layers.len().saturating_sub(1);
+    let own = |(at, layer): (usize, &Layer)| {
+        let (columns, whole_input) = (at % 2 == 0 && at < last, at % 2 == 0);
+        let (forward, backward_input) = (part(layer.forward), part(layer.backward_input));
+        let (input, output) = (layer.input_bytes.div_ceil(n), layer.output_bytes.div_ceil(n));
+        Layer {
+            forward: if columns { forward } else { forward.plus(sum(layer.output_bytes)) },
+            backward_input: if whole_input { backward_input.plus(sum(layer.input_bytes)) } else { backward_input },
+            backward_weight: part(layer.backward_weight),
+            parameters: layer.parameters.div_ceil(n),
+            input_bytes: if whole_input { layer.input_bytes } else { input },
+            // By columns the input is whole and what is kept of the output a part; by rows it is the other way round.
+            kept_bytes: if columns {
+                layer.input_bytes + (layer.kept_bytes - layer.input_bytes).div_ceil(n)
+            } else {
+                input + layer.kept_bytes - layer.input_bytes
+            },
+            output_bytes: if columns { output } else { layer.output_bytes },
+            ..*layer
+        }
+    };
+    layers.iter().enumerate().map(own).collect()
 }

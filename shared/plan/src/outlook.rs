@@ -27,6 +27,8 @@ pub struct Strategy {
     pub recompute: Recompute,
     /// Pipelines that share the data.
     pub replicas: usize,
+    /// Ranks that share each layer; `layers` are what one of them has.
+    pub tensor: usize,
     /// What they divide among them.
     pub level: ShardLevel,
     /// What the optimizer keeps.
@@ -48,6 +50,13 @@ pub struct RankOutlook {
     pub messages: u64,
     /// Bytes that it sends in a step to the other replicas.
     pub reduction: Traffic,
+}
+
+impl Strategy {
+    /// Ranks of each stage: replicas of those that share its layers.
+    pub const fn copies(&self) -> usize {
+        self.replicas * self.tensor
+    }
 }
 
 impl RankOutlook {
@@ -161,9 +170,9 @@ impl Outlook {
         peaks.max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).unwrap_or_default()
     }
 
-    /// Bytes that all ranks of so many replicas hold, each at its worst moment.
-    pub fn together(&self, replicas: usize) -> u64 {
-        self.ranks.iter().map(RankOutlook::peak).sum::<u64>().saturating_mul(replicas as u64)
+    /// Bytes that all ranks hold, each at its worst moment, where each stage has so many ([`Strategy::copies`]).
+    pub fn together(&self, copies: usize) -> u64 {
+        self.ranks.iter().map(RankOutlook::peak).sum::<u64>().saturating_mul(copies as u64)
     }
 
     /// Bytes that all ranks of one pipeline send in a step.

@@ -1,7 +1,7 @@
 //! What holds for a strategy that is planned as a whole, and for what is said to limit it.
 
 use proptest::prelude::*;
-use recspeed_plan::dense::{Speed, densenet, mlp};
+use recspeed_plan::dense::{Speed, densenet, mlp, shared};
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::{
@@ -21,6 +21,7 @@ fn even(ranks: usize, micro_batches: usize) -> Plan {
         micro_batches,
         recompute: Recompute::Never,
         replicas: 1,
+        tensor: 1,
         level: ShardLevel::DataParallel,
         optimizer: OptimizerState::TwoMoments,
         link: Link::INSTANT,
@@ -165,5 +166,29 @@ proptest! {
                 prop_assert!(remedy.step_us < outlook.simulation.total_us);
             }
         }
+    }
+}
+
+#[test]
+fn layers_that_ranks_share_are_divided_and_their_sums_take_time() {
+    let layers = mlp(&[8, 40, 40, 40, 40, 4], SPEED);
+    let whole: u64 = layers.iter().map(|layer| layer.parameters).sum();
+    for ranks in [1, 2, 4] {
+        let link = Link { latency_us: 1.0, bytes_per_us: 100.0 };
+        let part = shared(&layers, ranks, link);
+        let held = ranks as u64 * part.iter().map(|layer| layer.parameters).sum::<u64>();
+        assert!((whole..whole + 5 * ranks as u64).contains(&held), "{held} of {whole}");
+        for pair in part.windows(2) {
+            assert_eq!(pair[0].output_bytes, pair[1].input_bytes);
+        }
+        let instant: f64 = shared(&layers, ranks, Link::INSTANT).iter().map(|layer| layer.time(10)).sum();
+        let time: f64 = part.iter().map(|layer| layer.time(10)).sum();
+        // Five layers: three outputs and three inputs are sums.
+        let sums = if ranks == 1 { 0.0 } else { time - instant - 6.0 * 2.0 };
+        let traffic =
+            2.0 * (ranks as f64 - 1.0) / ranks as f64 * 10.0 * 4.0 * (40 + 40 + 4 + 8 + 40 + 40) as f64 / 100.0;
+        assert!((sums - traffic).abs() < 1e-6 * traffic.max(1.0), "{sums} {traffic}");
+        let ideal: f64 = layers.iter().map(|layer| layer.time(10)).sum::<f64>() / ranks as f64;
+        assert!((instant - ideal).abs() < 1e-9 * ideal);
     }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use recspeed_parallel::at_once;
-use recspeed_parallel::model::{Dense, Layer, Model, Sequential};
+use recspeed_parallel::model::{Dense, Layer, Model, Sequential, TooNarrow};
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -130,14 +130,26 @@ impl Network for Mlp {
     }
 }
 
+impl Mlp {
+    fn dense(&self) -> impl Iterator<Item = Dense> {
+        let last = self.layers.len() - 1;
+        self.layers.iter().enumerate().map(move |(depth, &Linear { inputs, outputs, .. })| {
+            if depth < last { Dense::hidden(inputs, outputs, 0.0, 0) } else { Dense::linear(inputs, outputs) }
+        })
+    }
+}
+
 impl Staged for Mlp {
     fn model(&self) -> Box<dyn Model + '_> {
-        let last = self.layers.len() - 1;
-        let layer = |(depth, layer): (usize, &Linear)| -> Box<dyn Layer> {
-            let (inputs, outputs) = (layer.inputs, layer.outputs);
-            Box::new(if depth < last { Dense::hidden(inputs, outputs, 0.0, 0) } else { Dense::linear(inputs, outputs) })
-        };
-        Box::new(Sequential::new(self.layers.iter().enumerate().map(layer).collect()))
+        Box::new(Sequential::new(self.dense().map(|layer| -> Box<dyn Layer> { Box::new(layer) }).collect()))
+    }
+
+    fn shared(&self, part: usize, parts: usize) -> Option<Result<Box<dyn Model + '_>, TooNarrow>> {
+        if parts == 1 {
+            return Some(Ok(self.model()));
+        }
+        let layers: Vec<Dense> = self.dense().collect();
+        Some(Sequential::shared(&layers, part, parts).map(|model| -> Box<dyn Model> { Box::new(model) }))
     }
 }
 

@@ -36,7 +36,10 @@ pub(crate) enum Targets {
 impl Targets {
     /// Those of some rows.
     pub(crate) fn of_rows(&self, rows: Range<usize>) -> Self {
-        let part = |of: &Tensor<2>| of.clone().slice([rows.clone(), 0..of.dims()[1]]);
+        let part = |of: &Tensor<2>| match of.dims() {
+            [all, _] if rows == (0..all) => of.clone(),
+            [_, width] => of.clone().slice([rows.clone(), 0..width]),
+        };
         match self {
             Self::Numbers(numbers) => Self::Numbers(part(numbers)),
             Self::Odds(truth) => Self::Odds(part(truth)),

@@ -42,8 +42,15 @@ impl<N: Network<Input = burn::tensor::Tensor<2>>, L: Lesson<N>> Course<'_, N, L>
         N: Staged,
     {
         self.refuse_too_large()?;
-        let model = self.network.model();
         let communicator = seat.communicator;
+        let layout = crate::strategy::layout_of(seat.strategy).map_err(TrainError::from)?;
+        let place = layout.place(communicator.rank());
+        let Some(model) = self.network.shared(place.tensor, layout.tensor()) else {
+            let text =
+                format!("the layers of `{}` cannot be shared; set strategy.tensor = 1", self.recommender.entry.kind);
+            return Err(NeuralFitError::Strategy(text));
+        };
+        let model = model.map_err(TrainError::from)?;
         // Only the first rank's observer has a checkpoint.
         let tag = Tag::new("checkpoint", 0);
         let bytes = if communicator.rank() == 0 {

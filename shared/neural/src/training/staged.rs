@@ -1,7 +1,7 @@
 //! A network that can be cut into stages.
 
 use burn::tensor::Tensor;
-use recspeed_parallel::model::Model;
+use recspeed_parallel::model::{Model, TooNarrow};
 
 use super::network::Network;
 
@@ -9,6 +9,11 @@ use super::network::Network;
 pub(crate) trait Staged: Network<Input = Tensor<2>> {
     /// Its layers. With the same parameters, dropout and batch they compute what the network itself computes.
     fn model(&self) -> Box<dyn Model + '_>;
+
+    /// One rank's part of its layers, of those that share them; `None` where they cannot be shared.
+    fn shared(&self, part: usize, parts: usize) -> Option<Result<Box<dyn Model + '_>, TooNarrow>> {
+        (parts == 1 && part == 0).then(|| Ok(self.model()))
+    }
 }
 
 /// A network in stages gives the scores and gradients of the network as a whole, wherever it is cut, with dropout.
@@ -54,7 +59,8 @@ pub(crate) fn equals_itself<N: Staged + super::network::Differentiable>(network:
         first.begin_backward(second.input_slope());
         (0..cut).rev().for_each(|layer| first.backward_input(layer, of(layer), layer > 0));
         let gradient = (0..sizes.len()).flat_map(|layer| {
-            numbers(&if layer < cut { first.backward_weight(layer) } else { second.backward_weight(layer) })
+            let pieces = if layer < cut { first.backward_weight(layer) } else { second.backward_weight(layer) };
+            pieces.iter().flat_map(numbers).collect::<Vec<f32>>()
         });
         for (ours, expected) in gradient.zip(&expected) {
             assert!((ours - expected).abs() <= 4e-5 + 1e-5 * expected.abs(), "cut at {cut}: {ours} {expected}");

@@ -28,8 +28,41 @@ impl Dense {
         Self { inputs, outputs, rectified: true, dropout, place }
     }
 
-    fn weight(&self, weights: &Tensor<1>) -> Tensor<2> {
+    pub(super) fn weight(&self, weights: &Tensor<1>) -> Tensor<2> {
         weights.clone().narrow(0, 0, self.inputs * self.outputs).reshape([self.inputs, self.outputs])
+    }
+
+    pub(super) fn bias(&self, weights: &Tensor<1>) -> Tensor<1> {
+        weights.clone().narrow(0, self.inputs * self.outputs, self.outputs)
+    }
+
+    /// With other numbers of inputs and outputs; the first of its outputs is unit `first` of the whole layer.
+    pub(super) const fn resized(self, inputs: usize, outputs: usize, first: usize) -> Self {
+        Self { inputs, outputs, place: self.place + first, ..self }
+    }
+
+    pub(super) const fn is_rectified(&self) -> bool {
+        self.rectified
+    }
+
+    /// What follows the product, of a hidden layer.
+    pub(super) fn activated(&self, product: Tensor<2>, noise: &Noise) -> Tensor<2> {
+        let output = relu(product);
+        match noise.mask(self.place, self.outputs, self.dropout, &output.device()) {
+            Some(mask) => output * mask.transpose(),
+            None => output,
+        }
+    }
+
+    /// The slope by the product, of the slope by the output that is at the end of `kept`.
+    pub(super) fn slope_by_product(&self, kept: &mut Vec<Tensor<2>>, slope: Tensor<2>) -> Tensor<2> {
+        if !self.rectified {
+            return slope;
+        }
+        // What was dropped or cut off is 0 and has no slope; what was kept was scaled up.
+        let passed = kept.pop().map(|output| output.greater_elem(0.0).float());
+        let slope = passed.map_or(slope.clone(), |passed| slope * passed);
+        if self.dropout > 0.0 { slope * (1.0 / (1.0 - self.dropout)) } else { slope }
     }
 }
 
@@ -52,16 +85,11 @@ impl Layer for Dense {
     }
 
     fn forward(&self, weights: Tensor<1>, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let bias = weights.clone().narrow(0, self.inputs * self.outputs, self.outputs);
-        let output = burn::tensor::module::linear(input.clone(), self.weight(&weights), Some(bias));
+        let output = burn::tensor::module::linear(input.clone(), self.weight(&weights), Some(self.bias(&weights)));
         if !self.rectified {
             return (output, vec![input]);
         }
-        let output = relu(output);
-        let output = match noise.mask(self.place, self.outputs, self.dropout, &output.device()) {
-            Some(mask) => output * mask.transpose(),
-            None => output,
-        };
+        let output = self.activated(output, noise);
         (output.clone(), vec![input, output])
     }
 
@@ -72,22 +100,15 @@ impl Layer for Dense {
         slope: Tensor<2>,
         wanted: bool,
     ) -> Option<Tensor<2>> {
-        let slope = if self.rectified {
-            // What was dropped or cut off is 0 and has no slope; what was kept was scaled up.
-            let passed = kept.pop().map(|output| output.greater_elem(0.0).float());
-            let slope = passed.map_or(slope.clone(), |passed| slope * passed);
-            if self.dropout > 0.0 { slope * (1.0 / (1.0 - self.dropout)) } else { slope }
-        } else {
-            slope
-        };
+        let slope = self.slope_by_product(kept, slope);
         kept.push(slope.clone());
         wanted.then(|| slope.matmul(self.weight(&weights).transpose()))
     }
 
-    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Tensor<1> {
+    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Vec<Tensor<1>> {
         let [input, slope] = <[Tensor<2>; 2]>::try_from(kept).expect("input and slope are kept for the weights");
         let bias = slope.clone().sum_dim(0).reshape([self.outputs]);
         let weight = input.transpose().matmul(slope).reshape([self.inputs * self.outputs]);
-        Tensor::cat(vec![weight, bias], 0)
+        vec![weight, bias]
     }
 }

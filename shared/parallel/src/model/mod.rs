@@ -1,11 +1,12 @@
 //! A model that can be cut: layers in a row, each with its part of one flat vector of parameters.
 //!
 //! What a model is made of is not this crate's business. Here are a sequence of any layers ([`Sequential`]), one that is fully
-//! connected ([`Dense`]), and one whose gradient Burn's tape computes ([`Taped`]).
+//! connected ([`Dense`], [shared](Sequential::shared) among ranks too), and one whose gradient Burn's tape computes ([`Taped`]).
 
 mod dense;
 mod noise;
 mod sequential;
+mod shared;
 mod taped;
 
 use std::ops::Range;
@@ -15,6 +16,7 @@ use burn::tensor::Tensor;
 pub use dense::Dense;
 pub use noise::{Noise, StepNoise};
 pub use sequential::{Layer, Sequential};
+pub use shared::{Shares, Sums, TooNarrow};
 pub use taped::Taped;
 
 /// Layers in a row.
@@ -27,6 +29,18 @@ pub trait Model: Sync {
 
     /// Numbers of each row that [`Self::begin`]'s pass keeps between forward and backward, its input included.
     fn kept(&self, layers: Range<usize>) -> usize;
+
+    /// How the layers are shared among ranks, where this is one rank's part of them. [`Self::parameters`] are then those of the
+    /// part.
+    fn shares(&self) -> Option<&Shares> {
+        None
+    }
+
+    /// What of a layer must be added up over the ranks that share it.
+    fn sums(&self, layer: usize) -> Sums {
+        let _ = layer;
+        Sums::default()
+    }
 
     /// Begins to take a micro-batch through some of the layers.
     ///
@@ -41,6 +55,12 @@ pub trait Pass {
     /// Computes one layer. `weights`: its numbers, `[parameters of the layer]`.
     fn forward(&mut self, layer: usize, weights: Tensor<1>, noise: &Noise);
 
+    /// Ends a layer whose output is added up over ranks: takes the sum of what [`Self::output`] was on each of them.
+    fn complete(&mut self, layer: usize, sum: Tensor<2>, noise: &Noise) {
+        let _ = (sum, noise);
+        unreachable!("layer {layer} adds nothing up")
+    }
+
     /// What the last layer put out: the next stage's input, or the scores `[rows, scores of a row]`.
     fn output(&self) -> Tensor<2>;
 
@@ -53,9 +73,7 @@ pub trait Pass {
     /// The derivative of the loss by each number of the input, once all layers have been taken back.
     fn input_slope(&mut self) -> Tensor<2>;
 
-    /// The derivative of the loss by each parameter of a layer; after [`Self::backward_input`] of all layers.
-    ///
-    /// # Shapes
-    /// - returns: `[parameters of the layer]`
-    fn backward_weight(&mut self, layer: usize) -> Tensor<1>;
+    /// The derivative of the loss by each parameter of a layer, in pieces that follow each other; after [`Self::backward_input`] of
+    /// all layers.
+    fn backward_weight(&mut self, layer: usize) -> Vec<Tensor<1>>;
 }

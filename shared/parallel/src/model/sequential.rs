@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
-use super::{Model, Noise, Pass};
+use super::shared::share;
+use super::{Dense, Model, Noise, Pass, Shares, Sums, TooNarrow};
 
 /// A layer: numbers in, numbers out, row by row.
 pub trait Layer: Send + Sync {
@@ -40,17 +41,27 @@ pub trait Layer: Send + Sync {
         wanted: bool,
     ) -> Option<Tensor<2>>;
 
-    /// The derivative by each parameter.
-    ///
-    /// # Shapes
-    /// - returns: `[parameters]`
-    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Tensor<1>;
+    /// The derivative by each parameter, in the order of the layer's numbers: in as many pieces as it was computed in, since
+    /// putting them together copies them.
+    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Vec<Tensor<1>>;
+
+    /// What must be added up over the ranks that share the layer; nothing where it is whole.
+    fn sums(&self) -> Sums {
+        Sums::default()
+    }
+
+    /// What leaves, of the sum over all ranks of what [`Self::forward`] gave, where that is to be summed.
+    fn complete(&self, sum: Tensor<2>, kept: &mut Vec<Tensor<2>>, noise: &Noise) -> Tensor<2> {
+        let _ = (kept, noise);
+        sum
+    }
 }
 
 /// Layers in a row, each of which sees what the one before puts out.
 pub struct Sequential {
     layers: Vec<Box<dyn Layer>>,
     parameters: Vec<usize>,
+    shares: Option<Shares>,
 }
 
 impl Sequential {
@@ -63,7 +74,18 @@ impl Sequential {
             assert_eq!(pair[0].outputs(), pair[1].inputs(), "layer {at} does not fit layer {}", at + 1);
         }
         let parameters = layers.iter().map(|layer| layer.parameters()).collect();
-        Self { layers, parameters }
+        Self { layers, parameters, shares: None }
+    }
+
+    /// One rank's part of fully connected layers that ranks share: pairs of them cut by columns and rows (Shoeybi et al. 2019,
+    /// Megatron-LM), so that each pair adds up once on the way there and once on the way back; a layer left over is cut by rows.
+    ///
+    /// # Errors
+    /// [`TooNarrow`]: a layer has fewer numbers to share than there are ranks.
+    pub fn shared(layers: &[Dense], part: usize, parts: usize) -> Result<Self, TooNarrow> {
+        let (own, shares) = share(layers, part, parts)?;
+        let own = own.into_iter().map(|layer| -> Box<dyn Layer> { Box::new(layer) }).collect();
+        Ok(Self { shares: Some(shares), ..Self::new(own) })
     }
 }
 
@@ -78,6 +100,14 @@ impl Model for Sequential {
 
     fn kept(&self, layers: Range<usize>) -> usize {
         self.layers[layers].iter().map(|layer| layer.kept()).sum()
+    }
+
+    fn shares(&self) -> Option<&Shares> {
+        self.shares.as_ref()
+    }
+
+    fn sums(&self, layer: usize) -> Sums {
+        self.layers[layer].sums()
     }
 
     fn begin(&self, layers: Range<usize>, input: Tensor<2>) -> Box<dyn Pass + '_> {
@@ -108,6 +138,11 @@ impl Pass for Row<'_> {
         self.flow = Some(output);
     }
 
+    fn complete(&mut self, layer: usize, sum: Tensor<2>, noise: &Noise) {
+        let kept = &mut self.kept[layer - self.first];
+        self.flow = Some(self.layers[layer].complete(sum, kept, noise));
+    }
+
     fn output(&self) -> Tensor<2> {
         self.flow.clone().expect("a pass goes there before it comes back")
     }
@@ -126,7 +161,7 @@ impl Pass for Row<'_> {
         self.take()
     }
 
-    fn backward_weight(&mut self, layer: usize) -> Tensor<1> {
+    fn backward_weight(&mut self, layer: usize) -> Vec<Tensor<1>> {
         let kept = std::mem::take(&mut self.kept[layer - self.first]);
         self.layers[layer].backward_weight(kept)
     }

@@ -66,8 +66,8 @@ impl<F: Fn(Tensor<1>, Tensor<2>, &Noise) -> Tensor<2> + Send + Sync> Layer for T
         wanted.then(|| of(&input))
     }
 
-    fn backward_weight(&self, mut kept: Vec<Tensor<2>>) -> Tensor<1> {
+    fn backward_weight(&self, mut kept: Vec<Tensor<2>>) -> Vec<Tensor<1>> {
         let gradient = kept.pop().expect("the gradient is kept from the way back");
-        gradient.reshape([self.parameters])
+        vec![gradient.reshape([self.parameters])]
     }
 }

@@ -21,12 +21,23 @@ pub enum TrainError {
         /// Ranks there are.
         ranks: usize,
     },
-    /// Ranks that share a layer.
-    #[error("strategy.tensor is {tensor}: ranks that share a layer are not built yet, set it to 1")]
+    /// Ranks that share each layer, and a model that is not cut for them.
+    #[error(
+        "strategy.tensor is {tensor}, and the model is part {part} of {parts} on the rank that is number {place} of those that share a layer"
+    )]
     Tensor {
         /// As asked.
         tensor: usize,
+        /// This rank among those that share a layer.
+        place: usize,
+        /// The part that the model is.
+        part: usize,
+        /// Parts that it is cut into.
+        parts: usize,
     },
+    /// A layer with fewer numbers to share than there are ranks.
+    #[error(transparent)]
+    TooNarrow(#[from] crate::model::TooNarrow),
     /// A partition of another model.
     #[error("the partition places {placed} layers in {parts} parts; the model has {layers}, for {stages} stages")]
     Partition {

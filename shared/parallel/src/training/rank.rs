@@ -61,6 +61,8 @@ pub struct Rank<'m, T> {
     all: Communicator<T>,
     replicas: Communicator<T>,
     pipeline: Communicator<T>,
+    /// The ranks that share this one's layers.
+    sharers: Communicator<T>,
     stages: Vec<Stage>,
     learning: Learning,
     steps: u64,
@@ -91,8 +93,10 @@ impl<'m, T: Transport> Rank<'m, T> {
         if layout.ranks() != communicator.ranks() {
             return Err(TrainError::Ranks { needed: layout.ranks(), ranks: communicator.ranks() });
         }
-        if layout.tensor() != 1 {
-            return Err(TrainError::Tensor { tensor: layout.tensor() });
+        let (part, parts) = model.shares().map_or((0, 1), |shares| (shares.part(), shares.parts()));
+        let place = layout.place(communicator.rank());
+        if (place.tensor, layout.tensor()) != (part, parts) {
+            return Err(TrainError::Tensor { tensor: layout.tensor(), place: place.tensor, part, parts });
         }
         let parameters = model.parameters();
         let (parts, stages) = (strategy.partition.stages(), layout.stages() * chunks);
@@ -102,17 +106,25 @@ impl<'m, T: Transport> Rank<'m, T> {
         }
         let schedule = strategy.schedule(strategy.micro_batches)?;
         let (rank, mut meter) = (communicator.rank(), Meter::default());
-        let place = layout.place(rank);
-        let replicas = communicator.group(&layout.data_group(rank), 1 + place.stage as u32)?;
-        let number = 1 + layout.stages() + place.replica;
-        let pipeline = communicator.group(&layout.pipeline_group(rank), number as u32)?;
+        // Groups of one kind are told apart by what their members have in common.
+        let group = |members: &[usize], number: usize| communicator.group(members, 1 + number as u32);
+        let (stages_of, pipelines) = (layout.stages() * parts, layout.replicas() * parts);
+        let replicas = group(&layout.data_group(rank), place.stage * parts + part)?;
+        let pipeline = group(&layout.pipeline_group(rank), stages_of + place.replica * parts + part)?;
+        let number = stages_of + pipelines + place.stage * layout.replicas() + place.replica;
+        let sharers = group(&layout.tensor_group(rank), number)?;
+        let own = |all: &[f32]| model.shares().map(|shares| shares.take(all));
+        let shared = own(&saved.numbers);
+        let numbers = shared.as_deref().unwrap_or(&saved.numbers);
         let level = (strategy.level, layout.replicas(), place.replica);
         let held = (0..chunks).map(|chunk| {
             let layers = strategy.partition.layers(schedule.stage(place.stage, chunk));
-            let mut stage = Stage::new((layers.clone(), parameters), level, &saved.numbers, device, &mut meter);
+            let mut stage = Stage::new((layers.clone(), parameters), level, numbers, device, &mut meter);
             if let Some((time, [first, second])) = &saved.moments {
                 let start = parameters[..layers.start].iter().sum();
-                stage.set_moments(start, *time as usize, [first, second], &mut meter);
+                let [own_first, own_second] = [own(first), own(second)];
+                let moments = [own_first.as_deref().unwrap_or(first), own_second.as_deref().unwrap_or(second)];
+                stage.set_moments(start, *time as usize, moments, &mut meter);
             }
             stage
         });
@@ -126,6 +138,7 @@ impl<'m, T: Transport> Rank<'m, T> {
             all: communicator,
             replicas,
             pipeline,
+            sharers,
             stages,
             learning,
             steps,
@@ -167,7 +180,7 @@ impl<'m, T: Transport> Rank<'m, T> {
             };
             all.extend(self.spread(stage, owner, numbers).await?);
         }
-        Ok(all)
+        self.joined(all).await
     }
 
     /// All that is learnt, on every rank.
@@ -190,7 +203,15 @@ impl<'m, T: Transport> Rank<'m, T> {
                 all.extend(self.spread(stage, owner, moments).await?);
             }
         }
-        Ok(Saved { numbers, moments: Some((self.steps, all)) })
+        let [first, second] = all;
+        let moments = [self.joined(first).await?, self.joined(second).await?];
+        Ok(Saved { numbers, moments: Some((self.steps, moments)) })
+    }
+
+    /// The whole model's numbers, of those of this rank's part of each layer.
+    async fn joined(&self, own: Vec<f32>) -> Result<Vec<f32>, TrainError> {
+        let Some(shares) = self.model.shares() else { return Ok(own) };
+        Ok(shares.join(&self.sharers.all_gather_parts(&own, &shares.lengths()).await?))
     }
 
     /// All that is learnt, at the first rank; `None` at the others, which never hold more than their part for it.
@@ -220,7 +241,18 @@ impl<'m, T: Transport> Rank<'m, T> {
                 }
             }
         }
-        if self.all.rank() > 0 {
+        if (self.place.stage, self.place.replica) != (0, 0) {
+            return Ok(None);
+        }
+        if let Some(shares) = self.model.shares() {
+            for all in &mut all[..kinds.len()] {
+                *all = self.sharers.gather_parts(0, all, &shares.lengths()).await?;
+                if self.place.tensor == 0 {
+                    *all = shares.join(all);
+                }
+            }
+        }
+        if self.place.tensor > 0 {
             return Ok(None);
         }
         let [numbers, first, second] = all;

@@ -39,8 +39,8 @@ impl Learnt {
 
 /// What has been added up since the last update.
 enum Gradients {
-    /// A tensor for each layer.
-    Whole(Vec<Option<Tensor<1>>>),
+    /// For each layer its numbers, in pieces.
+    Whole(Vec<Option<Vec<Tensor<1>>>>),
     /// The sum over all replicas, of this replica's shard.
     Shard(Option<Vec<f32>>),
     /// All is added up: the whole row, or the shard where the optimizer's state is divided.
@@ -113,7 +113,7 @@ impl Stage {
     pub(super) async fn add_gradient<T: Transport>(
         &mut self,
         layer: usize,
-        gradient: Tensor<1>,
+        gradient: Vec<Tensor<1>>,
         replicas: &Communicator<T>,
         meter: &mut Meter,
     ) -> Result<(), CommError> {
@@ -125,7 +125,7 @@ impl Stage {
         match &mut self.gradients {
             Gradients::Whole(layers) => {
                 layers[at] = Some(if let Some(sum) = layers[at].take() {
-                    sum + gradient
+                    sum.into_iter().zip(gradient).map(|(sum, term)| sum + term).collect()
                 } else {
                     meter.ledger.take(Account::Gradients, 4 * range.len() as u64);
                     gradient
@@ -143,7 +143,7 @@ impl Stage {
                     .collect();
                 meter.ledger.take(Account::Transient, 4 * range.len() as u64);
                 let before = replicas.counters().sent_bytes;
-                let part = replicas.reduce_scatter_parts(&numbers(&gradient), &parts).await?;
+                let part = replicas.reduce_scatter_parts(&joined(&gradient), &parts).await?;
                 meter.traffic.reduce_scatter += replicas.counters().sent_bytes - before;
                 meter.ledger.give_back(Account::Transient, 4 * range.len() as u64);
                 let own = common(&range, &shard);
@@ -169,16 +169,16 @@ impl Stage {
             Gradients::Reduced(sum) => *sum,
             Gradients::Whole(layers) => {
                 let layers = layers.into_iter().zip(&self.ranges);
+                let zeros = |range: &Range<usize>| vec![Tensor::zeros([range.len()], &self.device)];
                 let whole: Vec<Tensor<1>> = layers
-                    .map(|(sum, range)| sum.unwrap_or_else(|| Tensor::zeros([range.len()], &self.device)))
+                    .flat_map(|(sum, range)| sum.unwrap_or_else(|| zeros(range)))
                     .filter(|sum| sum.dims()[0] > 0)
                     .collect();
-                let whole = if whole.is_empty() { Tensor::zeros([0], &self.device) } else { Tensor::cat(whole, 0) };
                 if self.space.ranks() == 1 {
-                    whole
+                    if whole.is_empty() { Tensor::zeros([0], &self.device) } else { Tensor::cat(whole, 0) }
                 } else {
                     let before = replicas.counters().sent_bytes;
-                    let mut sum = replicas.reduce_scatter(&numbers(&whole)).await?;
+                    let mut sum = replicas.reduce_scatter(&joined(&whole)).await?;
                     let after = replicas.counters().sent_bytes;
                     meter.traffic.reduce_scatter += after - before;
                     if self.level == ShardLevel::DataParallel {
@@ -314,6 +314,13 @@ fn empty(level: ShardLevel, layers: usize) -> Gradients {
 fn common(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
     let start = a.start.max(b.start).min(a.end);
     start..a.end.min(b.end).max(start)
+}
+
+/// The numbers of pieces that follow each other.
+fn joined(pieces: &[Tensor<1>]) -> Vec<f32> {
+    let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.dims()[0]).sum());
+    all.extend(pieces.iter().flat_map(numbers));
+    all
 }
 
 /// A row of numbers on a device.

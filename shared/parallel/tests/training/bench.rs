@@ -46,6 +46,19 @@ pub(crate) fn network(widths: &[usize], dropout: f32) -> Sequential {
     Sequential::new(layers)
 }
 
+/// Hidden layers of these widths without a tape, and one score.
+fn dense(widths: &[usize], dropout: f32) -> Vec<Dense> {
+    let (mut inputs, mut place) = (INPUTS, 0);
+    let hidden = widths.iter().map(|&width| {
+        let layer = Dense::hidden(std::mem::replace(&mut inputs, width), width, dropout, place);
+        place += width;
+        layer
+    });
+    let mut layers: Vec<Dense> = hidden.collect();
+    layers.push(Dense::linear(inputs, 1));
+    layers
+}
+
 pub(crate) fn start(model: &Sequential) -> Saved {
     let count = model.parameters().iter().sum();
     Saved { numbers: draws(7, count).iter().map(|x| 0.5 * x).collect(), moments: None }
@@ -53,6 +66,8 @@ pub(crate) fn start(model: &Sequential) -> Saved {
 
 pub(crate) struct Course {
     pub(crate) model: Sequential,
+    /// Its parts, for ranks that share the layers.
+    pub(crate) parts: Vec<Sequential>,
     /// Rows of each batch.
     pub(crate) batches: Vec<usize>,
     pub(crate) learning: Learning,
@@ -61,7 +76,20 @@ pub(crate) struct Course {
 impl Course {
     pub(crate) fn new(widths: &[usize], dropout: f32, batches: &[usize]) -> Self {
         let learning = Learning { rule: Rule::adam(0.0), rate: 0.01, clip: None };
-        Self { model: network(widths, dropout), batches: batches.to_vec(), learning }
+        Self { model: network(widths, dropout), parts: Vec::new(), batches: batches.to_vec(), learning }
+    }
+
+    /// Without a tape anywhere; `parts` ranks can share the layers.
+    pub(crate) fn shared(widths: &[usize], dropout: f32, batches: &[usize], parts: usize) -> Self {
+        let layers = dense(widths, dropout);
+        let model = Sequential::new(layers.iter().map(|&layer| -> Box<dyn Layer> { Box::new(layer) }).collect());
+        let parts = (0..parts).map(|part| Sequential::shared(&layers, part, parts).unwrap()).collect();
+        Self { model, parts, ..Self::new(widths, dropout, batches) }
+    }
+
+    fn model(&self, strategy: &Strategy, rank: usize) -> &Sequential {
+        let (layout, place) = (strategy.layout, strategy.layout.place(rank));
+        if layout.tensor() == 1 { &self.model } else { &self.parts[place.tensor] }
     }
 }
 
@@ -98,8 +126,8 @@ pub(crate) fn train(course: &Course, strategy: &Strategy, saved: &Saved, first: 
     let future = local::run(strategy.layout.ranks(), |communicator| {
         let device = &device;
         async move {
-            let mut rank =
-                Rank::new(&course.model, strategy.clone(), communicator, course.learning.clone(), saved, device)?;
+            let model = course.model(strategy, communicator.rank());
+            let mut rank = Rank::new(model, strategy.clone(), communicator, course.learning.clone(), saved, device)?;
             let mut losses = Vec::new();
             for (step, &rows) in course.batches.iter().enumerate().skip(first) {
                 let (input, truth) = rows_of(step, rows);
@@ -127,6 +155,7 @@ pub(crate) fn train(course: &Course, strategy: &Strategy, saved: &Saved, first: 
 pub(crate) struct Shape {
     pub(crate) ranks: usize,
     pub(crate) stages: usize,
+    pub(crate) tensor: usize,
     pub(crate) micro_batches: usize,
     pub(crate) schedule: ScheduleKind,
     pub(crate) chunks: usize,
@@ -139,6 +168,7 @@ impl Default for Shape {
         Self {
             ranks: 1,
             stages: 1,
+            tensor: 1,
             micro_batches: 1,
             schedule: ScheduleKind::Gpipe,
             chunks: 1,
@@ -153,7 +183,7 @@ impl Shape {
         let parts = self.stages * self.chunks;
         let counts: Vec<usize> = (0..parts).map(|part| layers / parts + usize::from(part < layers % parts)).collect();
         Strategy {
-            layout: Layout::new(self.ranks, self.stages, 1).unwrap(),
+            layout: Layout::new(self.ranks, self.stages, self.tensor).unwrap(),
             schedule: self.schedule,
             micro_batches: self.micro_batches,
             chunks: self.chunks,

@@ -4,3 +4,4 @@ mod bench;
 mod faults;
 mod pipelines;
 mod replicas;
+mod tensors;

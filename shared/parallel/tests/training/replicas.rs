@@ -27,7 +27,8 @@ proptest! {
         let mut course = Course::new(&widths, 0.2, &batches);
         course.learning.rule = Rule::sgd(0.01);
         course.learning.clip = clip;
-        let shape = Shape { ranks: replicas * stages, stages, micro_batches, level, schedule, recompute, chunks: 1 };
+        let ranks = replicas * stages;
+        let shape = Shape { ranks, stages, micro_batches, schedule, recompute, level, ..Shape::default() };
         let ends = shape.train(&course);
         let expected = one_device(&course, &widths, 0.2);
         let compared = close(&ends[0].saved.numbers, &expected.numbers);

@@ -14,12 +14,15 @@ pub struct StrategySpec {
     /// How the work is divided (`single` unless set).
     #[serde(default)]
     pub kind: StrategyKind,
-    /// Ranks in all (2 for `data-parallel` and `zero`, as many as stages otherwise). Ranks are threads.
+    /// Ranks in all (2 for `data-parallel` and `zero`, as many as stages × tensor otherwise). Ranks are threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranks: Option<u32>,
     /// Ranks of one pipeline (2 unless set); `pipeline` and `hybrid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stages: Option<u32>,
+    /// Ranks that share each layer, column by column and row by row (1 unless set); `hybrid`, of `mlp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensor: Option<u32>,
     /// Parts that each replica cuts its share of a batch into (4 for `pipeline` and `hybrid`, else 1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_batches: Option<u32>,
@@ -112,10 +115,12 @@ pub enum Recompute {
 pub struct Strategy {
     /// How the work is divided.
     pub kind: StrategyKind,
-    /// Ranks in all: stages × replicas.
+    /// Ranks in all: stages × replicas × tensor.
     pub ranks: u32,
     /// Ranks of one pipeline.
     pub stages: u32,
+    /// Ranks that share each layer.
+    pub tensor: u32,
     /// Parts of each replica's share of a batch.
     pub micro_batches: u32,
     /// Order of forward and backward passes.
@@ -133,6 +138,11 @@ pub struct Strategy {
 }
 
 impl Strategy {
+    /// Copies of the model that share each batch.
+    pub fn replicas(&self) -> u32 {
+        (self.ranks / (self.stages * self.tensor).max(1)).max(1)
+    }
+
     /// Whether one device does everything as a whole.
     pub fn is_single(&self) -> bool {
         self.kind == StrategyKind::Single
@@ -146,6 +156,20 @@ fn layers(recommender: &ResolvedRecommender) -> Option<u32> {
         "densenet" => Some(recommender.integer("layers") as u32 + 1),
         _ => None,
     }
+}
+
+/// Inputs of the four-layer network, which its only layer shares where there is no hidden one.
+const INPUTS: u32 = 3;
+
+/// The most ranks that can share the layers: the fewest numbers of what is shared, which is every second hidden width, and the
+/// input of a layer that is left over. `None` for recommenders whose layers cannot be shared.
+fn widest_share(recommender: &ResolvedRecommender) -> Option<u32> {
+    if recommender.entry.kind != "mlp" {
+        return None;
+    }
+    let hidden: Vec<u32> = recommender.integers("hidden").iter().map(|&width| width.max(1) as u32).collect();
+    let left_over = if hidden.len().is_multiple_of(2) { hidden.last().or(Some(&INPUTS)) } else { None };
+    hidden.iter().step_by(2).chain(left_over).min().copied()
 }
 
 impl StrategySpec {
@@ -167,6 +191,7 @@ impl StrategySpec {
         for (path, set, used) in [
             ("strategy.ranks", self.ranks.is_some(), kind != Single),
             ("strategy.stages", self.stages.is_some(), cut),
+            ("strategy.tensor", self.tensor.is_some(), kind == Hybrid),
             ("strategy.micro_batches", self.micro_batches.is_some(), kind != Single),
             ("strategy.schedule", self.schedule.is_some(), cut),
             ("strategy.chunks", self.chunks.is_some(), cut),
@@ -181,10 +206,12 @@ impl StrategySpec {
             value.map_or(otherwise, |value| problems.range(path, value, 1, most))
         };
         let stages = if cut { number("strategy.stages", self.stages, 2, MAX_RANKS) } else { 1 };
+        let tensor = number("strategy.tensor", self.tensor, 1, MAX_RANKS);
+        let group = stages.saturating_mul(tensor);
         let ranks = match kind {
             Single => 1,
             DataParallel | Zero => number("strategy.ranks", self.ranks, 2, MAX_RANKS),
-            Pipeline | Hybrid => number("strategy.ranks", self.ranks, stages, MAX_RANKS),
+            Pipeline | Hybrid => number("strategy.ranks", self.ranks, group, MAX_RANKS),
         };
         let micro_batches =
             number("strategy.micro_batches", self.micro_batches, if cut { 4 } else { 1 }, MAX_MICRO_BATCHES);
@@ -202,11 +229,20 @@ impl StrategySpec {
                 format!("is {chunks}; only schedule = \"interleaved\" has several stages a rank"),
             );
         }
-        if !ranks.is_multiple_of(stages) {
-            let (below, above) = (ranks / stages * stages, ranks.div_ceil(stages) * stages);
+        if group > MAX_RANKS {
+            problems.add(
+                "strategy.tensor",
+                format!("makes {group} ranks with {stages} stages; allowed: up to {MAX_RANKS}"),
+            );
+        } else if !ranks.is_multiple_of(group) {
+            let (below, above) = (ranks / group * group, ranks.div_ceil(group) * group);
             let nearest = if below == 0 { above.to_string() } else { format!("{below} or {above}") };
-            problems
-                .add("strategy.ranks", format!("is {ranks}, which {stages} stages do not divide; set it to {nearest}"));
+            let what = if tensor > 1 {
+                format!("{stages} × {tensor} stages and tensor ranks")
+            } else {
+                format!("{stages} stages")
+            };
+            problems.add("strategy.ranks", format!("is {ranks}, which {what} do not divide; set it to {nearest}"));
         } else if kind == Pipeline && ranks != stages {
             problems.add(
                 "strategy.ranks",
@@ -217,6 +253,7 @@ impl StrategySpec {
             kind,
             ranks,
             stages,
+            tensor,
             micro_batches,
             schedule,
             chunks,
@@ -248,6 +285,21 @@ impl StrategySpec {
             problems.add("strategy.kind", message);
             return;
         };
+        match widest_share(recommender) {
+            Some(width) if strategy.tensor <= width => {}
+            Some(width) => problems.add(
+                "strategy.tensor",
+                format!("is {}, and a layer has {width} numbers to share; set it to {width} or less", strategy.tensor),
+            ),
+            None if strategy.tensor > 1 => problems.add(
+                "strategy.tensor",
+                format!(
+                    "is {}; of the recommenders, the layers of mlp can be shared, `{}` needs tensor = 1",
+                    strategy.tensor, recommender.entry.kind
+                ),
+            ),
+            None => {}
+        }
         let parts = strategy.stages.saturating_mul(strategy.chunks);
         if parts > layers {
             let most = (layers / strategy.chunks).max(1);
@@ -265,8 +317,8 @@ impl StrategySpec {
             }
         }
         if let Some(training) = training {
-            let (batch, replicas) = (training.batch_size, strategy.ranks / strategy.stages.max(1));
-            let most = batch / replicas.max(1);
+            let (batch, replicas) = (training.batch_size, strategy.replicas());
+            let most = batch / replicas;
             if strategy.micro_batches > most {
                 problems.add(
                     "strategy.micro_batches",

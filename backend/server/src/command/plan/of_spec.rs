@@ -55,11 +55,16 @@ impl Planned {
                 self.parameters()
             ),
             format!(
-                "{}: {}{}, {}, {}, ZeRO {}, recompute {}",
+                "{}: {}{}, {}, {}{}, ZeRO {}, recompute {}",
                 strategy.schedule.title(),
                 several(strategy.ranks, "rank"),
                 if strategy.chunks > 1 { format!(" of {} stages", strategy.chunks) } else { String::new() },
                 several(strategy.replicas, "replica"),
+                if strategy.tensor > 1 {
+                    format!("{} that share each layer, ", strategy.tensor)
+                } else {
+                    String::new()
+                },
                 several(strategy.micro_batches, "micro-batch").replace("batchs", "batches"),
                 strategy.level.zero_stage(),
                 strategy.recompute.as_str()
@@ -93,7 +98,7 @@ impl Planned {
     }
 
     fn together(&self) -> u64 {
-        self.outlook.together(self.strategy.replicas)
+        self.outlook.together(self.strategy.copies())
     }
 
     fn stages(&self) -> String {
@@ -125,9 +130,10 @@ impl Planned {
             let row = row.into_iter().chain([of.peak(), of.sent()]).map(bytes);
             table.add_row(std::iter::once(rank.to_string()).chain(row));
         }
-        let replicas = self.strategy.replicas;
-        let each = if replicas > 1 { format!(" of each of {replicas} replicas") } else { String::new() };
-        format!("Memory of each rank{each}, in 32 bits:\n{table}")
+        let Strategy { replicas, tensor, .. } = self.strategy;
+        let replicas = if replicas > 1 { format!(" of each of {replicas} replicas") } else { String::new() };
+        let sharers = if tensor > 1 { format!(", of each of {tensor} that share its layers") } else { String::new() };
+        format!("Memory of each rank{replicas}{sharers}, in 32 bits:\n{table}")
     }
 
     fn as_json(&self, args: &PlanArgs) -> Result<String, CommandError> {
@@ -169,8 +175,9 @@ impl Planned {
             "layers": strategy.layers.len(),
             "parameters": self.parameters(),
             "schedule": strategy.schedule.as_str(),
-            "ranks": strategy.ranks * strategy.replicas,
+            "ranks": strategy.ranks * strategy.copies(),
             "replicas": strategy.replicas,
+            "tensor": strategy.tensor,
             "zero": strategy.level.zero_stage(),
             "recompute": strategy.recompute.as_str(),
             "micro_batches": outlook.sizes,

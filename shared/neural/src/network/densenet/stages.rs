@@ -146,12 +146,12 @@ impl Pass for Block<'_> {
         self.behind.take().expect("a pass goes there before it comes back")
     }
 
-    fn backward_weight(&mut self, layer: usize) -> Tensor<1> {
+    fn backward_weight(&mut self, layer: usize) -> Vec<Tensor<1>> {
         let slope = self.slopes[layer - self.layers.start].take().expect("the gradient of the input comes first");
         let (inputs, outputs) = (self.network.seen(layer), self.outputs(layer));
         let bias = slope.clone().sum_dim(1).reshape([outputs]);
         let weight = self.part_of_block(0..inputs).matmul(slope.transpose()).reshape([inputs * outputs]);
-        Tensor::cat(vec![weight, bias], 0)
+        vec![weight, bias]
     }
 }
 

@@ -14,7 +14,7 @@ use crate::training::ledger::Account;
 use crate::training::meter::Done;
 use crate::training::stage::numbers;
 use crate::training::strategy::MicroBatch;
-use crate::{Tag, Transport};
+use crate::{Communicator, Tag, Transport};
 
 /// What lasts for one batch.
 struct Trip<'b, 'm> {
@@ -130,6 +130,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         let (layers, rows) = (self.layers(trip, cell), trip.cut[cell.micro_batch].rows.clone());
         let input = match trip.hand.take() {
             Some(received) => received,
+            None if rows.len() == trip.rows => trip.batch.input.clone(),
             None => trip.batch.input.clone().slice([rows.clone(), 0..trip.batch.input.dims()[1]]),
         };
         let again = self.strategy.recompute.applies(cell.micro_batch, trip.cut.len());
@@ -139,7 +140,8 @@ impl<'m, T: Transport> Rank<'m, T> {
         if layers.end == self.model.parameters().len() {
             let (value, by_scores) = (trip.batch.judge)(pass.output(), rows.clone());
             let share = trip.share(cell);
-            if share > 0.0 {
+            // Ranks that share the last layer have the same scores: one of them tells.
+            if share > 0.0 && self.place.tensor == 0 {
                 trip.loss += value * share;
             }
             slope = Some(if share < 1.0 { by_scores * share as f32 } else { by_scores });
@@ -176,6 +178,10 @@ impl<'m, T: Transport> Rank<'m, T> {
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.forward(layer, weights, &noise);
+            if self.model.sums(layer).output {
+                let sum = summed(&self.sharers, pass.output()).await?;
+                pass.complete(layer, sum, &noise);
+            }
             self.meter.ledger.give_back(Account::Transient, bytes);
         }
         Ok(pass)
@@ -203,6 +209,10 @@ impl<'m, T: Transport> Rank<'m, T> {
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.backward_input(layer, weights, layer > 0);
+            if layer > 0 && self.model.sums(layer).slope {
+                let sum = summed(&self.sharers, pass.input_slope()).await?;
+                pass.begin_backward(sum);
+            }
             self.meter.ledger.give_back(Account::Transient, bytes);
         }
         if layers.start > 0 {
@@ -275,6 +285,17 @@ impl<'m, T: Transport> Rank<'m, T> {
         let numbers: Vec<f32> = self.pipeline.recv_exactly(from, tag(trip, what), shape[0] * shape[1]).await?;
         Ok(Tensor::from_data(TensorData::new(numbers, shape), &trip.batch.input.device()))
     }
+}
+
+/// The sum over the ranks that share a layer, in the order of ranks: the same bits on all of them.
+async fn summed<T: Transport>(sharers: &Communicator<T>, own: Tensor<2>) -> Result<Tensor<2>, TrainError> {
+    if sharers.ranks() == 1 {
+        return Ok(own);
+    }
+    let (shape, device) = (own.dims(), own.device());
+    let mut sum = numbers(&own);
+    sharers.all_reduce(&mut sum).await?;
+    Ok(Tensor::from_data(TensorData::new(sum, shape), &device))
 }
 
 fn tag(trip: &Trip<'_, '_>, (stage, micro_batch, forward): (usize, usize, bool)) -> Tag {

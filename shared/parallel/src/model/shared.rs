@@ -1,0 +1,251 @@
+//! Fully connected layers that ranks share: each holds a part of every layer's numbers, and no number is held twice.
+//!
+//! Of two layers in a row the first is cut by its outputs, the second by the same numbers as inputs: what each rank computes in
+//! between needs nobody else. The second one's products are added up over the ranks, and on the way back the first one's slopes by its
+//! input. The bias of a layer that is added up belongs to the first rank, which adds it to its own product.
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use super::{Dense, Layer, Noise};
+
+/// What must be added up over the ranks that share a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sums {
+    /// What its forward pass gives.
+    pub output: bool,
+    /// What its backward pass gives by the input.
+    pub slope: bool,
+}
+
+/// A layer with fewer numbers to share than there are ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("strategy.tensor is {parts}, and layer {layer} has {width} numbers to share: set it to {width} or less")]
+pub struct TooNarrow {
+    /// The layer, from 0.
+    pub layer: usize,
+    /// Numbers that it shares.
+    pub width: usize,
+    /// Ranks.
+    pub parts: usize,
+}
+
+/// Which numbers of each whole layer belong to which rank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shares {
+    part: usize,
+    /// Numbers of each whole layer.
+    whole: Vec<usize>,
+    /// For each rank and layer: stretches of the whole layer's numbers, in the order in which the rank holds them.
+    runs: Vec<Vec<Vec<Range<usize>>>>,
+}
+
+impl Shares {
+    /// The rank whose part this is.
+    pub const fn part(&self) -> usize {
+        self.part
+    }
+
+    /// Ranks.
+    pub fn parts(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Numbers of each whole layer.
+    pub fn whole(&self) -> &[usize] {
+        &self.whole
+    }
+
+    /// Numbers that each rank holds.
+    pub fn lengths(&self) -> Vec<usize> {
+        let layers = |layers: &Vec<Vec<Range<usize>>>| layers.iter().flatten().map(ExactSizeIterator::len).sum();
+        self.runs.iter().map(layers).collect()
+    }
+
+    /// This rank's numbers, of all of the whole model.
+    pub fn take(&self, all: &[f32]) -> Vec<f32> {
+        self.places(self.part).flat_map(|run| all[run].iter().copied()).collect()
+    }
+
+    /// All numbers of the whole model, of those of all ranks one after the other.
+    pub fn join(&self, parts: &[f32]) -> Vec<f32> {
+        let mut all = vec![0.0; self.whole.iter().sum()];
+        let mut at = 0;
+        for run in (0..self.parts()).flat_map(|part| self.places(part)) {
+            let len = run.len();
+            all[run].copy_from_slice(&parts[at..at + len]);
+            at += len;
+        }
+        all
+    }
+
+    /// Where a rank's numbers lie among all of the whole model.
+    fn places(&self, part: usize) -> impl Iterator<Item = Range<usize>> {
+        let starts = self.whole.iter().scan(0, |end, size| {
+            *end += size;
+            Some(*end - size)
+        });
+        let layers = self.runs[part].iter().zip(starts);
+        layers.flat_map(|(runs, start)| runs.iter().map(move |run| start + run.start..start + run.end))
+    }
+}
+
+/// How a layer is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// By its outputs: all inputs enter, some outputs leave.
+    Columns,
+    /// By its inputs: some enter, and what leaves is a part of the sum of all outputs.
+    Rows,
+    /// By its inputs, all of which enter: it takes its own of them.
+    RowsOfAll,
+}
+
+/// One rank's part of a fully connected layer.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// With the numbers of inputs and outputs of this part.
+    own: Dense,
+    cut: Cut,
+    /// Its outputs or inputs among those of the whole layer.
+    units: Range<usize>,
+    /// Inputs of the whole layer.
+    inputs: usize,
+    /// Whether the bias is held here.
+    biased: bool,
+}
+
+/// One rank's part of each layer, and who holds what.
+pub(super) fn share(layers: &[Dense], part: usize, parts: usize) -> Result<(Vec<Part>, Shares), TooNarrow> {
+    let cut = |at: usize| match (at % 2, at + 1 == layers.len()) {
+        (0, true) => Cut::RowsOfAll,
+        (0, false) => Cut::Columns,
+        _ => Cut::Rows,
+    };
+    let mut runs = vec![Vec::with_capacity(layers.len()); parts];
+    let mut own = Vec::with_capacity(layers.len());
+    for (at, layer) in layers.iter().enumerate() {
+        let (cut, inputs, outputs) = (cut(at), layer.inputs(), layer.outputs());
+        let width = if cut == Cut::Columns { outputs } else { inputs };
+        if width < parts {
+            return Err(TooNarrow { layer: at, width, parts });
+        }
+        for (rank, runs) in runs.iter_mut().enumerate() {
+            let units = width * rank / parts..width * (rank + 1) / parts;
+            let bias = inputs * outputs;
+            let biased = cut == Cut::Columns || rank == 0;
+            runs.push(if cut == Cut::Columns {
+                let rows = (0..inputs).map(|input| input * outputs);
+                rows.chain([bias]).map(|start| start + units.start..start + units.end).collect()
+            } else {
+                let weights = units.start * outputs..units.end * outputs;
+                if biased { vec![weights, bias..bias + outputs] } else { vec![weights] }
+            });
+            if rank == part {
+                let dense = if cut == Cut::Columns {
+                    layer.resized(inputs, units.len(), units.start)
+                } else {
+                    layer.resized(units.len(), outputs, 0)
+                };
+                own.push(Part { own: dense, cut, units, inputs, biased });
+            }
+        }
+    }
+    let whole = layers.iter().map(Layer::parameters).collect();
+    Ok((own, Shares { part, whole, runs }))
+}
+
+impl Layer for Part {
+    fn inputs(&self) -> usize {
+        if self.cut == Cut::RowsOfAll { self.inputs } else { self.own.inputs() }
+    }
+
+    fn outputs(&self) -> usize {
+        self.own.outputs()
+    }
+
+    fn parameters(&self) -> usize {
+        self.own.parameters() - if self.biased { 0 } else { self.own.outputs() }
+    }
+
+    fn kept(&self) -> usize {
+        self.own.kept()
+    }
+
+    fn sums(&self) -> Sums {
+        Sums { output: self.cut != Cut::Columns, slope: self.cut != Cut::Rows }
+    }
+
+    fn forward(&self, weights: Tensor<1>, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+        let input = match self.cut {
+            Cut::Columns => return self.own.forward(weights, input, noise),
+            Cut::Rows => input,
+            Cut::RowsOfAll => {
+                let rows = input.dims()[0];
+                input.slice([0..rows, self.units.clone()])
+            }
+        };
+        let bias = self.biased.then(|| self.own.bias(&weights));
+        (burn::tensor::module::linear(input.clone(), self.own.weight(&weights), bias), vec![input])
+    }
+
+    fn complete(&self, sum: Tensor<2>, kept: &mut Vec<Tensor<2>>, noise: &Noise) -> Tensor<2> {
+        if !self.own.is_rectified() {
+            return sum;
+        }
+        let output = self.own.activated(sum, noise);
+        kept.push(output.clone());
+        output
+    }
+
+    fn backward_input(
+        &self,
+        weights: Tensor<1>,
+        kept: &mut Vec<Tensor<2>>,
+        slope: Tensor<2>,
+        wanted: bool,
+    ) -> Option<Tensor<2>> {
+        let own = self.own.backward_input(weights, kept, slope, wanted)?;
+        if self.cut != Cut::RowsOfAll {
+            return Some(own);
+        }
+        let [rows, _] = own.dims();
+        let all = Tensor::zeros([rows, self.inputs], &own.device());
+        Some(all.slice_assign([0..rows, self.units.clone()], own))
+    }
+
+    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Vec<Tensor<1>> {
+        let mut pieces = self.own.backward_weight(kept);
+        if !self.biased {
+            // The last piece is the bias, which the first rank moves.
+            pieces.pop();
+        }
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_held_by_one_rank() {
+        let layers = [Dense::hidden(3, 7, 0.0, 0), Dense::hidden(7, 5, 0.0, 7), Dense::linear(5, 2)];
+        let count = layers.iter().map(Layer::parameters).sum::<usize>();
+        let all: Vec<f32> = (0..count).map(|number| number as f32).collect();
+        for parts in 1..=5 {
+            let own = (0..parts).map(|part| share(&layers, part, parts).expect("wide enough"));
+            let parts: Vec<(Vec<Part>, Vec<f32>, Shares)> =
+                own.map(|(own, shares)| (own, shares.take(&all), shares)).collect();
+            for (at, (own, numbers, shares)) in parts.iter().enumerate() {
+                assert_eq!(own.iter().map(Layer::parameters).sum::<usize>(), numbers.len());
+                assert_eq!(shares.lengths()[at], numbers.len());
+            }
+            let together: Vec<f32> = parts.iter().flat_map(|(_, numbers, _)| numbers.clone()).collect();
+            assert_eq!(parts[0].2.join(&together), all);
+        }
+        let narrow = share(&layers, 0, 6).expect_err("5 outputs");
+        assert_eq!((narrow.layer, narrow.width), (2, 5));
+    }
+}
