@@ -223,7 +223,12 @@ def page_cost():
             f"| interactive | {times('interactive')} | 1.5 s |",
             f"| main program after brotli | {answer['bytes']['page'] / 1000:.0f} KB | | 300 KB |",
             f"| in-tab runner after brotli | {answer['bytes']['runner'] / 1000:.0f} KB | | 900 KB |", ""]
-    return "\n".join(rows)
+    budgets = [("first contentful paint", statistics.median(answer["first"]), 0.6),
+               ("interactive", statistics.median(answer["interactive"]), 1.5),
+               ("main program", answer["bytes"]["page"], 300_000), ("in-tab runner", answer["bytes"]["runner"], 900_000)]
+    said = [f"{'Held' if found <= budget else '**Missed**'}: {what}, {found / budget:.2f} of its budget." for what, found, budget in budgets]
+    why = "The sizes and what they are made of: docs/architecture.md."
+    return "\n".join([*rows, " ".join([*said, why]), ""])
 
 
 def mebibytes(peak):

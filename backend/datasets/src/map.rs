@@ -20,8 +20,8 @@ pub(crate) enum FileBytes {
 impl FileBytes {
     /// Opens and maps a regular file.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
+        // Looked at before it is opened: to open a pipe is to wait for somebody who writes.
+        let metadata = std::fs::metadata(path)?;
         if metadata.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder, not a file"));
         }
@@ -31,6 +31,7 @@ impl FileBytes {
         if metadata.len() == 0 {
             return Ok(Self::Empty);
         }
+        let file = File::open(path)?;
         // SAFETY: the map is read-only and private to this crate. Another process that changes the file meanwhile can
         // make the bytes differ between two looks, which every reader of them survives: they are parsed as untrusted
         // input with checked indexing, and text is validated after it is copied. One that shortens the file ends this
@@ -54,5 +55,19 @@ impl Deref for FileBytes {
             Self::Mapped(map) => map,
             Self::Empty => &[],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(FileBytes::open(&pipe).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(FileBytes::open(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 }

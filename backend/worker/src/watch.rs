@@ -57,15 +57,18 @@ fn watch(emitter: &Emitter, stop: &AtomicBool, limit: Option<u64>, parent: Optio
 }
 
 fn out_of_memory(held: u64, limit: u64) -> RunFailure {
-    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let told = |bytes: u64| match bytes as f64 / f64::from(1 << 20) {
+        mib if mib < 1024.0 => format!("{mib:.0} MiB"),
+        mib => format!("{:.2} GiB", mib / 1024.0),
+    };
     RunFailure::new(
         FailureCode::OutOfMemory,
         format!(
-            "The run needed more than the {:.2} GiB of memory that it may use; take fewer rows (dataset.sample), fewer factors or smaller layers.",
-            gib(limit)
+            "The run needed more than the {} of memory that it may use; take fewer rows (dataset.sample), fewer factors or smaller layers.",
+            told(limit)
         ),
     )
-    .with_detail(format!("resident {:.2} GiB, limit {:.2} GiB", gib(held), gib(limit)))
+    .with_detail(format!("resident {}, limit {}", told(held), told(limit)))
 }
 
 /// Ends the process with the failure as the run's last event, unless the run has just ended by itself.

@@ -76,12 +76,17 @@ pub(crate) fn ShareButton(
         </button>
         <Modal open=open title="Share">
             <div class="share" data-testid="share-dialog">
-                <CopyField
-                    label="This experiment"
-                    help="Holds every setting in the link itself. Whoever opens it can run it again, with or without a server."
-                    link=permalink_url(&spec.get())
-                    test_id="copy-permalink"
-                />
+                {move || match permalink_url(&spec.get()) {
+                    Ok(link) => view! {
+                        <CopyField
+                            label="This experiment"
+                            help="Holds every setting in the link itself. Whoever opens it can run it again, with or without a server."
+                            link=link
+                            test_id="copy-permalink"
+                        />
+                    }.into_any(),
+                    Err(error) => view! { <p class="help" role="alert">{format!("No link: {error}.")}</p> }.into_any(),
+                }}
                 {move || stored.get().map(|id| view! {
                     <CopyField
                         label="This run, with its results"

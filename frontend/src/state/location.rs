@@ -2,15 +2,15 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use recspeed_types::{ExperimentSpec, RunId, decode_permalink, encode_permalink};
+use recspeed_types::{ExperimentSpec, PermalinkError, RunId, decode_permalink, encode_permalink};
 use wasm_bindgen::prelude::*;
 
 use super::Lab;
 use crate::form::SpecDraft;
 
 /// The full link to an experiment; it works without any server state.
-pub(crate) fn permalink_url(spec: &ExperimentSpec) -> String {
-    format!("{}/#x={}", origin(), encode_permalink(spec))
+pub(crate) fn permalink_url(spec: &ExperimentSpec) -> Result<String, PermalinkError> {
+    Ok(format!("{}/#x={}", origin(), encode_permalink(spec)?))
 }
 
 /// The full link to a stored run.
@@ -101,15 +101,16 @@ fn write(spec: &ExperimentSpec) {
     if location.pathname().unwrap_or_default() != "/" {
         return;
     }
-    let payload = encode_permalink(spec);
-    if hash().strip_prefix("#x=") == Some(payload.as_str()) {
+    // An experiment that no link holds has none in the address either: an old one would be of another experiment.
+    let link = encode_permalink(spec).map_or_else(|_| String::new(), |payload| format!("#x={payload}"));
+    if hash() == link {
         return;
     }
     let query = location.search().unwrap_or_default();
     if let Ok(history) = window().history() {
         let state = history.state().unwrap_or(JsValue::NULL);
         // Refused only for a page without an address of its own, as in a sandbox.
-        let _ = history.replace_state_with_url(&state, "", Some(&format!("/{query}#x={payload}")));
+        let _ = history.replace_state_with_url(&state, "", Some(&format!("/{query}{link}")));
     }
 }
 

@@ -43,7 +43,7 @@ fn read(path: &str, format: &str, times: u32) -> Result<(), Box<dyn std::error::
         }
         peak = peak_rss().unwrap_or(0);
         note = format!(
-            "{} rows, {} users, {} items; columns and ids {} bytes; peak {:.2} times that",
+            "{} rows, {} users, {} items; columns and ids {} bytes; peak {:.2} times that (at most 4 asked)",
             data.len(),
             data.n_users(),
             data.n_items(),

@@ -1,4 +1,4 @@
-//! A whole spec in a URL: the canonical spec, minus defaults, deflated, base64url, with the version in front.
+//! A whole spec in a URL: the canonical spec, minus defaults, packed by zlib, base64url, with the version in front.
 //!
 //! `#x=1.eNq…` needs no server. The version is that of the defaults which were left out, so a link from version N opens
 //! in every later version; zlib's checksum finds damage, and a bound on the inflated size stops decompression bombs.
@@ -19,6 +19,14 @@ pub enum PermalinkError {
     #[error("the link has {chars} characters; a link of this lab has at most {MAX_PERMALINK_CHARS}")]
     TooLong {
         /// Its length.
+        chars: usize,
+    },
+    /// A spec that no link holds.
+    #[error(
+        "the experiment makes a link of {chars} characters, and a link has at most {MAX_PERMALINK_CHARS}; run it on a server and share the run, or give its TOML"
+    )]
+    SpecTooLong {
+        /// The length that it would have.
         chars: usize,
     },
     /// Made by a newer lab.
@@ -42,13 +50,20 @@ pub enum PermalinkError {
 }
 
 /// The payload of a permalink, to be put after `#x=`.
-pub fn encode_permalink(spec: &ExperimentSpec) -> String {
+///
+/// # Errors
+/// [`PermalinkError::SpecTooLong`]: [`decode_permalink`] would not open it.
+pub fn encode_permalink(spec: &ExperimentSpec) -> Result<String, PermalinkError> {
     let mut spec = spec.clone();
     spec.recommender = spec.recommender.without_defaults();
     let value = serde_json::to_value(&spec).unwrap_or_default();
     let short = without(&value, &defaults_v1()).unwrap_or_else(|| Value::Object(Map::new()));
     let packed = compress_to_vec_zlib(short.to_string().as_bytes(), 9);
-    format!("{SPEC_VERSION}.{}", URL_SAFE_NO_PAD.encode(packed))
+    let payload = format!("{SPEC_VERSION}.{}", URL_SAFE_NO_PAD.encode(packed));
+    if payload.len() > MAX_PERMALINK_CHARS {
+        return Err(PermalinkError::SpecTooLong { chars: payload.len() });
+    }
+    Ok(payload)
 }
 
 /// Opens the payload of a permalink, with or without the leading `#x=`. The spec is not yet checked by

@@ -29,7 +29,7 @@ const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 #[test]
 fn one_wrong_character_anywhere_is_found() {
     let spec = example();
-    let link = encode_permalink(&spec);
+    let link = encode_permalink(&spec).unwrap();
     for at in 0..link.len() {
         for character in ALPHABET {
             let mut bytes = link.clone().into_bytes();
@@ -48,7 +48,7 @@ fn one_wrong_character_anywhere_is_found() {
 #[test]
 fn a_missing_a_repeated_or_a_swapped_character_is_found() {
     let spec = example();
-    let link = encode_permalink(&spec);
+    let link = encode_permalink(&spec).unwrap();
     for at in 0..link.len() {
         let mut shorter = link.clone();
         shorter.remove(at);
@@ -67,7 +67,7 @@ fn a_missing_a_repeated_or_a_swapped_character_is_found() {
 
 #[test]
 fn a_cut_link_is_called_damaged() {
-    let link = encode_permalink(&example());
+    let link = encode_permalink(&example()).unwrap();
     for at in 0..link.len() {
         let error = decode_permalink(&link[..at]).unwrap_err();
         assert!(matches!(error, PermalinkError::Damaged { .. }), "{at}: {error}");
@@ -82,7 +82,7 @@ proptest! {
     fn any_link_with_one_wrong_character_fails_or_means_the_same(
         spec in page_spec(), at in any::<prop::sample::Index>(), letter in prop::sample::select(ALPHABET),
     ) {
-        let link = encode_permalink(&spec);
+        let link = encode_permalink(&spec).unwrap();
         let whole = decode_permalink(&link).unwrap();
         let mut bytes = link.into_bytes();
         let at = at.index(bytes.len());
@@ -104,7 +104,7 @@ proptest! {
 
 #[test]
 fn a_link_of_a_later_version_asks_for_a_newer_lab() {
-    let link = encode_permalink(&example());
+    let link = encode_permalink(&example()).unwrap();
     let body = link.strip_prefix("1.").unwrap();
     for version in [2, 17, u64::MAX] {
         let error = decode_permalink(&format!("{version}.{body}")).unwrap_err();
@@ -142,4 +142,20 @@ fn a_whole_link_with_another_content_says_which_field_is_wrong() {
         assert!(matches!(error, PermalinkError::Spec(_)), "{content}: {error}");
         assert!(error.to_string().contains(expected), "{content}: {error}");
     }
+}
+
+#[test]
+fn a_spec_that_no_link_holds_is_told_when_the_link_is_made() {
+    // Names that packing cannot shorten.
+    let mut state = 7_u64;
+    let mut name = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{state:016x}")
+    };
+    let attributes: Vec<String> = std::iter::repeat_with(&mut name).take(1_000).collect();
+    let mut spec = example();
+    spec.recommender =
+        serde_json::from_value(serde_json::json!({ "kind": "content-tfidf", "attributes": attributes })).unwrap();
+    let error = encode_permalink(&spec).unwrap_err();
+    assert!(matches!(error, PermalinkError::SpecTooLong { chars } if chars > MAX_PERMALINK_CHARS), "{error}");
 }

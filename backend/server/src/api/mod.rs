@@ -17,8 +17,10 @@ mod stream;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use recspeed_datasets::DataHome;
 use recspeed_types::limits::MAX_SPEC_BYTES;
 use utoipa_axum::router::OpenApiRouter;
@@ -88,8 +90,25 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(openapi::router())
         .merge(health::router())
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .layer(axum::middleware::from_fn(refuse_what_is_announced_too_long))
         // Uploads have a bound of their own.
         .merge(datasets::router())
+}
+
+/// Answers before a body that is too long is sent: who announces it may wait for the answer first, or never send it.
+async fn refuse_what_is_announced_too_long(request: Request, next: Next) -> Response {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes: u64| bytes > MAX_REQUEST_BYTES as u64) {
+        return too_long().into_response();
+    }
+    next.run(request).await
+}
+
+/// The refusal of a body that is longer than any request.
+fn too_long() -> ApiError {
+    let message = format!("The request is longer than {MAX_REQUEST_BYTES} bytes, which no spec is.");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too-long", message)
+        .remedy("Send one spec, and give data as a file of the data sets (POST /api/datasets).")
 }
 
 /// The API as a router.

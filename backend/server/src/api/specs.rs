@@ -11,7 +11,7 @@ use recspeed_types::spec::{Device, SpecError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{ApiError, AppState, MAX_REQUEST_BYTES};
+use super::{ApiError, AppState, too_long};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(check))
@@ -42,12 +42,7 @@ async fn check(
 /// 413 for one that is too long; 422 for one that is no UTF-8.
 pub(super) fn text(body: Result<Bytes, BytesRejection>) -> Result<String, ApiError> {
     let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too-long",
-            format!("The request is longer than {MAX_REQUEST_BYTES} bytes, which no spec is."),
-        )
-        .remedy("Send one spec, and give data as a file of the data sets (POST /api/datasets)."),
+        StatusCode::PAYLOAD_TOO_LARGE => too_long(),
         _ => ApiError::new(StatusCode::BAD_REQUEST, "unreadable", "The request ended before it was complete."),
     })?;
     String::from_utf8(body.into()).map_err(|_| ApiError::invalid("", "is no UTF-8 text; send JSON"))

@@ -19,10 +19,10 @@ impl Reserve {
         Self { path: path.to_owned() }
     }
 
-    /// Writes the reserve unless it is there; without space it stays away and nothing is lost.
-    pub fn refill(&self) {
+    /// Writes the reserve unless it is there; without space it stays away and nothing is lost. Whether it is there now.
+    pub fn refill(&self) -> bool {
         if fs::metadata(&self.path).is_ok_and(|found| found.len() >= BYTES as u64) {
-            return;
+            return true;
         }
         let written = File::create(&self.path).and_then(|mut file| {
             let block = vec![0_u8; 64 * 1024];
@@ -31,10 +31,11 @@ impl Reserve {
             }
             file.sync_all()
         });
-        if let Err(cause) = written {
+        if let Err(cause) = &written {
             tracing::warn!(%cause, "no space for the store's reserve");
             let _ = fs::remove_file(&self.path);
         }
+        written.is_ok()
     }
 
     /// Gives the space back to the file system.

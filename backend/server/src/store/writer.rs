@@ -1,6 +1,7 @@
 //! The one thread that writes.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use recspeed_types::RunId;
 use rusqlite::Connection;
@@ -12,6 +13,9 @@ use super::reserve::Reserve;
 
 /// Jobs that share one transaction, so one `fsync`.
 const GROUP: usize = 64;
+
+/// How long after the reserve was given up a write that succeeds fills it again.
+const REFILL_AFTER: Duration = Duration::from_secs(1);
 
 /// What a job writes with: the connection, inside a transaction, and what to announce after the commit.
 pub struct Work<'c> {
@@ -89,6 +93,8 @@ pub(super) fn run(
     mut last_id: i64,
     reserve: Option<&Reserve>,
 ) {
+    // When the reserve was given up, or could not be filled again.
+    let mut given_up: Option<Instant> = None;
     while let Some(first) = waiting.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP {
@@ -103,10 +109,17 @@ pub(super) fn run(
                     // Nobody listening is fine: the store has it.
                     let _ = live.send(Arc::new(message));
                 }
+                // There is space again: the disk may be full a second time before anybody else looks.
+                if let Some(reserve) = reserve
+                    && given_up.is_some_and(|since| since.elapsed() >= REFILL_AFTER)
+                {
+                    given_up = (!reserve.refill()).then(Instant::now);
+                }
             }
             Err(StoreError::Full) => {
                 if let Some(reserve) = reserve {
                     reserve.release();
+                    given_up = Some(Instant::now());
                 }
             }
             Err(error) => tracing::error!(%error, "a group of writes failed"),

@@ -75,6 +75,26 @@ async fn an_upload_over_the_limit_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_request_over_the_limit_is_refused_before_it_is_sent() {
+    let bench = Bench::new().await;
+    for (announced, body) in [(600_000_000, Body::empty()), (300_000, Body::from(vec![b' '; 300_000]))] {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/api/runs")
+            .header(header::HOST, "127.0.0.1")
+            .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_LENGTH, announced)
+            .body(body)
+            .unwrap();
+        let (status, _, body) = bench.send(request).await;
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, answer["code"].as_str()), (StatusCode::PAYLOAD_TOO_LARGE, Some("too-long")), "{answer}");
+        assert!(answer["remedy"].as_str().unwrap().contains("/api/datasets"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_table_is_read_by_the_columns_that_the_upload_names() {
     let bench = Bench::new().await;
     let limits = recspeed_data::ReadLimits::default();

@@ -84,6 +84,15 @@ fn a_file_system_without_room_loses_nothing_and_works_again_when_there_is_some()
     let (status, answer) = refused.expect("a full disk takes no two hundred runs");
     assert_eq!((status, answer["code"].as_str()), (507, Some("disk-full")), "{answer}");
 
+    // There is room again, and then none a second time: the reserve is back by then.
+    disk.free();
+    std::thread::sleep(Duration::from_millis(1_100));
+    let run = server.submit("bulky");
+    server.until_said(&run, 5);
+    disk.fill();
+    let failed = server.until(&run, |record| record.status.is_over());
+    assert!(failed.failure.unwrap().cause.contains("disk of the server is full"));
+
     disk.free();
     server.kill();
     let server = Served::start(disk.path(), &[]);

@@ -26,7 +26,10 @@ pub(crate) fn Tools(
     let stored = Signal::derive(move || Some(run.get_value().id()));
     let fork = move |_| {
         let (id, payload) = run.with_value(|run| (run.id(), run.record.with_untracked(|r| encode_permalink(&r.spec))));
-        navigate(&format!("/?fork={id}#x={payload}"), NavigateOptions::default());
+        match payload {
+            Ok(payload) => navigate(&format!("/?fork={id}#x={payload}"), NavigateOptions::default()),
+            Err(error) => lab.toasts.say(error.to_string()),
+        }
     };
     let retry = move |_| {
         spawn_local(async move {

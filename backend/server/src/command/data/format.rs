@@ -56,7 +56,12 @@ pub(super) fn told_or_judged(told: Option<DataFormat>, path: &Path) -> Result<Da
         return Ok(format);
     }
     let mut start = Vec::new();
-    File::open(path)
+    std::fs::metadata(path)
+        .and_then(|found| {
+            // To open a pipe is to wait for somebody who writes.
+            let pipe = || std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
+            if found.is_file() { File::open(path) } else { Err(pipe()) }
+        })
         .and_then(|file| file.take(4096).read_to_end(&mut start))
         .map_err(|cause| DataError::Read { path: path.display().to_string(), cause })?;
     judge(path, &start).ok_or_else(|| DataError::Format { file: path.display().to_string(), allowed: names() })

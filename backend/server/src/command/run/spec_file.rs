@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_permalink_runs_like_a_file() {
         let spec = ExperimentSpec { name: "linked".into(), ..ExperimentSpec::default() };
-        let link = format!("https://lab.example/#x={}", recspeed_types::encode_permalink(&spec));
+        let link = format!("https://lab.example/#x={}", recspeed_types::encode_permalink(&spec).unwrap());
         let read = SpecFile::read(&link, &[]).unwrap();
         assert_eq!((read.spec, read.title.as_str()), (spec, "linked"));
     }
