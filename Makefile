@@ -55,7 +55,9 @@ unit: build ## Unit, property, conformance, API and fault tests; TESTS='test(kil
 	$(if $(TESTS),,cargo test --release --workspace --locked --doc -q)
 
 engines-test: ## The reference engines' own tests; those whose framework PYTHON lacks say so (PYTHON=/path/to/python)
-	cd backend/engines && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m unittest discover -v -s tests -t .
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		cd backend/engines && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m unittest discover -v -s tests -t .; \
+	else echo "engines-test: skipped, $(PYTHON) is no Python 3.11 or newer"; fi
 
 wasm-check: ## Every shared crate compiles for the browser
 	cargo check --release --locked --target wasm32-unknown-unknown $(patsubst shared/%/Cargo.toml,-p recspeed-%,$(wildcard shared/*/Cargo.toml))

@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-ENGINES = ("pytorch", "tensorflow", "pyvelox")
+ENGINES = ("pytorch", "tensorflow", "pyvelox", "deepspeed", "torchgpipe")
 
 
 def arguments() -> argparse.Namespace:

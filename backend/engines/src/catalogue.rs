@@ -19,7 +19,7 @@ pub struct Reference {
 
 const MB: u64 = 1_000_000;
 
-static REFERENCES: [Reference; 3] = [
+static REFERENCES: [Reference; 5] = [
     Reference {
         kind: EngineKind::Pytorch,
         about: "PyTorch, eager, with tensors sliced by batch",
@@ -40,6 +40,20 @@ static REFERENCES: [Reference; 3] = [
         requirements: include_str!("../requirements/pyvelox.txt"),
         installed_bytes: 7_200 * MB,
         download_bytes: 3_200 * MB,
+    },
+    Reference {
+        kind: EngineKind::Deepspeed,
+        about: "DeepSpeed: ZeRO 1, 2 and 3 over ranks on the processor",
+        requirements: include_str!("../requirements/deepspeed.txt"),
+        installed_bytes: 7_000 * MB,
+        download_bytes: 3_100 * MB,
+    },
+    Reference {
+        kind: EngineKind::Torchgpipe,
+        about: "torchgpipe: a pipeline of stages with micro-batches",
+        requirements: include_str!("../requirements/torchgpipe.txt"),
+        installed_bytes: 6_900 * MB,
+        download_bytes: 3_100 * MB,
     },
 ];
 

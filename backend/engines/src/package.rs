@@ -12,6 +12,7 @@ const NAME: &str = "recspeed_engines";
 const FILES: &[(&str, &str)] = &[
     ("__init__.py", include_str!("../recspeed_engines/__init__.py")),
     ("__main__.py", include_str!("../recspeed_engines/__main__.py")),
+    ("deepspeed.py", include_str!("../recspeed_engines/deepspeed.py")),
     ("job.py", include_str!("../recspeed_engines/job.py")),
     ("pytorch.py", include_str!("../recspeed_engines/pytorch.py")),
     ("pyvelox.py", include_str!("../recspeed_engines/pyvelox.py")),
@@ -19,6 +20,7 @@ const FILES: &[(&str, &str)] = &[
     ("tensorflow.py", include_str!("../recspeed_engines/tensorflow.py")),
     ("tensors.py", include_str!("../recspeed_engines/tensors.py")),
     ("torch_networks.py", include_str!("../recspeed_engines/torch_networks.py")),
+    ("torchgpipe.py", include_str!("../recspeed_engines/torchgpipe.py")),
 ];
 
 /// Unpacks the package below `root`, unless it is there, and gives the folder for `PYTHONPATH`. Its name is that of its

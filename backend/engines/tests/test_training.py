@@ -72,12 +72,13 @@ class Training(unittest.TestCase):
         if subprocess.run(command(engine, "--check"), env=environment(), capture_output=True).returncode != 0:
             self.skipTest(f"{engine} is not installed here; `recspeed engines install {engine}` does that")
 
-    def start(self, engine: str, rows: int, epochs: int) -> subprocess.Popen:
+    def start(self, engine: str, rows: int, epochs: int, strategy: dict[str, Any] | None = None) -> subprocess.Popen:
         spec = {
             **SPEC,
             "engine": {**SPEC["engine"], "kind": engine},
             "training": {**SPEC["training"], "epochs": epochs},
         }
+        spec["strategy"] = strategy or {"kind": "single"}
         self.numbers, self.spec = arrays(rows, epochs), spec
         tensors.write(self.folder / "job", self.numbers)
         (self.folder / "spec.json").write_text(json.dumps(spec))
@@ -85,10 +86,10 @@ class Training(unittest.TestCase):
         run, pipe = command(engine, *map(str, files)), subprocess.PIPE
         return subprocess.Popen(run, env=environment(), stdout=pipe, stderr=pipe, text=True)
 
-    def agrees(self, engine: str) -> None:
+    def agrees(self, engine: str, strategy: dict[str, Any] | None = None) -> None:
         self.need(engine)
-        running = self.start(engine, rows=50, epochs=2)
-        out, log = running.communicate(timeout=300)
+        running = self.start(engine, rows=50, epochs=2, strategy=strategy)
+        out, log = running.communicate(timeout=600)
         self.assertEqual(running.returncode, 0, log)
         events = [json.loads(line) for line in out.splitlines()]
         self.assertEqual([event["seq"] for event in events], list(range(len(events))))
@@ -110,6 +111,15 @@ class Training(unittest.TestCase):
 
     def test_pyvelox_takes_the_steps_by_hand(self) -> None:
         self.agrees("pyvelox")
+
+    def test_torchgpipe_takes_the_steps_by_hand(self) -> None:
+        recompute = {"schedule": "gpipe", "recompute": "except-last"}
+        self.agrees("torchgpipe", {"kind": "pipeline", "stages": 2, "micro_batches": 2, **recompute})
+
+    def test_deepspeed_takes_the_steps_by_hand_whatever_it_divides(self) -> None:
+        for stage in (1, 2, 3):
+            with self.subTest(stage=stage):
+                self.agrees("deepspeed", {"kind": "zero", "ranks": 2, "stage": stage})
 
     def test_an_engine_leaves_within_five_seconds_of_sigterm(self) -> None:
         self.need("pytorch")

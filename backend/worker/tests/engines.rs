@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use recspeed_types::event::MeasuredOn;
-use recspeed_types::spec::{EngineKind, ParamValue};
+use recspeed_types::spec::{EngineKind, ParamValue, PipelineSchedule, StrategyKind};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent};
 
 fn spec(kind: EngineKind) -> ExperimentSpec {
@@ -67,7 +67,18 @@ fn agrees(kind: EngineKind) {
                 .with("growth", ParamValue::Integer(4))
                 .with("dropout", ParamValue::Float(dropout));
         }
-        let other = ExperimentSpec { engine: spec(kind).engine, ..flex.clone() };
+        let mut other = ExperimentSpec { engine: spec(kind).engine, ..flex.clone() };
+        match kind {
+            EngineKind::Deepspeed => {
+                other.strategy.kind = StrategyKind::Zero;
+                other.strategy.stage = Some(2);
+            }
+            EngineKind::Torchgpipe => {
+                other.strategy.kind = StrategyKind::Pipeline;
+                other.strategy.schedule = Some(PipelineSchedule::Gpipe);
+            }
+            _ => {}
+        }
         let (ours, status) = run(&home, &flex, &[]);
         assert_eq!(status, Some(0), "{:?}", ours.last());
         let (theirs, status) = run(&home, &other, &[]);
@@ -112,6 +123,16 @@ fn keras_takes_the_steps_of_the_labs_own_training() {
 #[test]
 fn pyvelox_takes_the_steps_of_the_labs_own_training() {
     agrees(EngineKind::Pyvelox);
+}
+
+#[test]
+fn deepspeed_takes_the_steps_of_the_labs_own_training() {
+    agrees(EngineKind::Deepspeed);
+}
+
+#[test]
+fn torchgpipe_takes_the_steps_of_the_labs_own_training() {
+    agrees(EngineKind::Torchgpipe);
 }
 
 #[test]

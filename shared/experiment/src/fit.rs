@@ -40,8 +40,9 @@ fn fit_network(
     data: &Prepared,
     host: &mut dyn Host,
 ) -> Result<Fitted, RunFailure> {
-    let crew = (!spec.strategy.is_single()).then(|| host.crew(spec.strategy.timeout));
-    let mut trainer = spec.engine.kind.is_reference().then(|| host.trainer(spec)).transpose()?;
+    let reference = spec.engine.kind.is_reference();
+    let crew = (!spec.strategy.is_single() && !reference).then(|| host.crew(spec.strategy.timeout));
+    let mut trainer = reference.then(|| host.trainer(spec)).transpose()?;
     let mut watch = LossWatch { host, last: None };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
     let request = recspeed_neural::FitRequest {

@@ -260,7 +260,7 @@ fn what_another_engine_cannot_do_is_named_with_what_it_can() {
             &["engine=pytorch", "recommender.kind=ease"][..],
             "engine.kind: is `pytorch`, which trains mlp, densenet; `ease` needs",
         ),
-        (&["engine=tensorflow", "strategy.kind=zero"], "strategy.kind: does not go with the engine `tensorflow`"),
+        (&["engine=tensorflow", "strategy.kind=zero"], "strategy.kind: is `zero`; the engine `tensorflow` has single"),
         (
             &["engine=pyvelox", "training.early_stopping=2", "split.validation_ratio=0.1"],
             "training.early_stopping: does not go with the engine `pyvelox`",
@@ -269,6 +269,11 @@ fn what_another_engine_cannot_do_is_named_with_what_it_can() {
             &["engine=pytorch", "engine.device=browser"],
             "engine.device: is `browser`; the engine `pytorch` computes on `cpu`",
         ),
+        (
+            &["engine=deepspeed", "strategy.kind=pipeline"],
+            "strategy.kind: is `pipeline`; the engine `deepspeed` has single,",
+        ),
+        (&["engine=torchgpipe", "strategy.kind=pipeline"], "strategy.schedule: must be `gpipe`"),
         (&["engine.device=cpu"], "engine.device: is `cpu`; the engine `burn` computes on `flex`"),
     ] {
         let assignments: Vec<String> = assignments.iter().map(|&text| text.to_owned()).collect();

@@ -66,6 +66,13 @@ async fn what_the_worker_cannot_do_is_refused_before_it_waits() {
     other["recommender"] = json!({ "kind": "global-mean" });
     let (_, answer) = bench.owner(Method::POST, "/api/specs/check", Some(other)).await;
     assert_eq!(answer["errors"][0]["path"], "recommender.kind", "{answer}");
+    let mut elsewhere = serde_json::to_value(spec("quick")).unwrap();
+    elsewhere["recommender"] = json!({ "kind": "mlp" });
+    elsewhere["engine"] = json!({ "kind": "pytorch" });
+    let (status, answer) = bench.owner(Method::POST, "/api/runs", Some(json!({ "spec": elsewhere }))).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer["errors"][0]["path"], "engine.kind", "{answer}");
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("recspeed engines install pytorch"), "{answer}");
 }
 
 #[tokio::test]

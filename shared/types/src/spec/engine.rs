@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Problems;
 use super::recommender::ResolvedRecommender;
-use super::strategy::Strategy;
+use super::strategy::{PipelineSchedule, Strategy, StrategyKind};
 use super::training::Training;
 use crate::limits::MAX_THREADS;
 
@@ -38,6 +38,10 @@ pub enum EngineKind {
     Tensorflow,
     /// PyVelox as the data path, PyTorch as what trains.
     Pyvelox,
+    /// DeepSpeed: ZeRO over ranks.
+    Deepspeed,
+    /// torchgpipe: a pipeline of stages.
+    Torchgpipe,
 }
 
 impl EngineKind {
@@ -48,11 +52,14 @@ impl EngineKind {
             Self::Pytorch => "pytorch",
             Self::Tensorflow => "tensorflow",
             Self::Pyvelox => "pyvelox",
+            Self::Deepspeed => "deepspeed",
+            Self::Torchgpipe => "torchgpipe",
         }
     }
 
     /// The engines that train a network in their own framework, in a process of their own.
-    pub const REFERENCES: [Self; 3] = [Self::Pytorch, Self::Tensorflow, Self::Pyvelox];
+    pub const REFERENCES: [Self; 5] =
+        [Self::Pytorch, Self::Tensorflow, Self::Pyvelox, Self::Deepspeed, Self::Torchgpipe];
 
     /// Whether it is one of [`Self::REFERENCES`].
     pub fn is_reference(self) -> bool {
@@ -66,6 +73,19 @@ impl EngineKind {
             Self::Pytorch => "PyTorch",
             Self::Tensorflow => "TensorFlow (Keras)",
             Self::Pyvelox => "PyVelox and PyTorch",
+            Self::Deepspeed => "DeepSpeed",
+            Self::Torchgpipe => "torchgpipe",
+        }
+    }
+
+    /// How the engine can divide the work; Burn in every way.
+    const fn strategies(self) -> &'static [StrategyKind] {
+        use StrategyKind::{DataParallel, Hybrid, Pipeline, Single, Zero};
+        match self {
+            Self::Burn => &[Single, DataParallel, Pipeline, Zero, Hybrid],
+            Self::Pytorch | Self::Tensorflow | Self::Pyvelox => &[Single],
+            Self::Deepspeed => &[Single, DataParallel, Zero],
+            Self::Torchgpipe => &[Single, Pipeline],
         }
     }
 }
@@ -131,8 +151,20 @@ impl EngineSpec {
             let message = format!("does not go with the engine `{kind}`, which takes every epoch; leave it out");
             problems.add("training.early_stopping", message);
         }
-        if !strategy.is_single() {
-            problems.add("strategy.kind", format!("does not go with the engine `{kind}`; set it to `single`"));
+        let strategies = self.kind.strategies();
+        if !strategies.contains(&strategy.kind) {
+            let able = strategies.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("is `{}`; the engine `{kind}` has {able}", strategy.kind.as_str());
+            problems.add("strategy.kind", message);
+        }
+        if self.kind == EngineKind::Torchgpipe && strategy.kind == StrategyKind::Pipeline {
+            if strategy.schedule != PipelineSchedule::Gpipe {
+                problems.add("strategy.schedule", "must be `gpipe` for the engine `torchgpipe`");
+            }
+            if strategy.balance.is_some() {
+                problems
+                    .add("strategy.balance", "is not for the engine `torchgpipe`, which cuts by modules; leave it out");
+            }
         }
         Self { device: Device::Cpu, ..self.clone() }
     }

@@ -111,6 +111,11 @@ impl ResolvedSpec {
         json!({
             "version": SPEC_VERSION, "name": self.name, "seed": self.seed, "recommender": recommender, "training": training,
             "engine": { "kind": kind, "device": device, "threads": threads },
+            "strategy": {
+                "kind": self.strategy.kind, "ranks": self.strategy.ranks, "stages": self.strategy.stages,
+                "micro_batches": self.strategy.micro_batches, "schedule": self.strategy.schedule,
+                "recompute": self.strategy.recompute, "stage": self.strategy.zero,
+            },
         })
         .to_string()
     }

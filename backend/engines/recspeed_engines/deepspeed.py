@@ -1,0 +1,113 @@
+"""DeepSpeed: ranks that divide optimizer state, gradients and parameters (ZeRO 1, 2, 3), over gloo on the processor.
+
+This process is rank 0, and the one that is heard; it starts the others as torchrun would, with the same arguments.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("DS_ACCELERATOR", "cpu")
+# DeepSpeed compiles a part of itself at its first start, with the ninja that lies beside this Python.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(Path(sys.prefix) / "torch-extensions"))
+
+import deepspeed
+import torch
+
+from . import pytorch, torch_networks
+from .job import InvalidSpec, Job
+from .story import Curve, Story
+
+
+def prepare(job: Job) -> None:
+    pytorch.prepare(job)
+    strategy = job.strategy
+    if strategy["kind"] not in ("single", "data-parallel", "zero"):
+        raise InvalidSpec(f"strategy.kind is `{strategy['kind']}`; DeepSpeed has `zero` and `data-parallel` here")
+    if job.training.gradient_clip is not None and job.training.gradient_clip <= 0:
+        raise InvalidSpec("training.gradient_clip must be above 0")
+    ranks = _ranks(job)
+    # The processor's threads are shared among the ranks.
+    torch.set_num_threads(max(1, job.threads // ranks))
+    if "RANK" not in os.environ:
+        _start_others(ranks)
+    deepspeed.init_distributed(dist_backend="gloo", verbose=False)
+
+
+def _ranks(job: Job) -> int:
+    return int(job.strategy.get("ranks", 1)) if job.strategy["kind"] != "single" else 1
+
+
+def _start_others(ranks: int) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), LOCAL_SIZE=str(ranks))
+    for rank in range(1, ranks):
+        environment = {**os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        # Nobody listens to what they tell; they leave when this process does.
+        subprocess.Popen([sys.executable, "-s", "-m", *_arguments()], env=environment, stdout=subprocess.DEVNULL)
+    os.environ.update(RANK="0", LOCAL_RANK="0")
+
+
+def _arguments() -> list[str]:
+    return [__package__ or "recspeed_engines", *sys.argv[1:]]
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """DeepSpeed's own configuration."""
+    ranks = _ranks(job)
+    level = int(job.strategy["stage"]) if job.strategy["kind"] == "zero" else 0
+    return {
+        "train_micro_batch_size_per_gpu": max(1, job.training.batch_size // ranks),
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": job.training.gradient_clip or 0.0,
+        "zero_optimization": {"stage": level},
+        "zero_allow_untested_optimizer": True,
+        "steps_per_print": 2**31,
+    }
+
+
+def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
+    """The trained weights, and the mean loss of the last epoch."""
+    network = torch_networks.build(job)
+    optimizer = torch_networks.optimizer_of(job, network.parameters())
+    engine, *_ = deepspeed.initialize(
+        model=network, optimizer=optimizer, config=settings(job), dist_init_required=False
+    )
+    loss_of = torch_networks.loss_of(job.training.loss)
+    rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    curve = Curve(story, job.training.epochs, job.batches)
+    bring = pytorch.sliced(job)
+    for epoch in range(job.training.epochs):
+        for x, y in bring(epoch):
+            rows = len(x)
+            # Ranks take parts that differ by one row at most; DeepSpeed takes the mean over ranks, so each part weighs
+            # as much as it has rows.
+            low, high = rows * rank // ranks, rows * (rank + 1) // ranks
+            part = slice(low, high) if high > low else slice(0, 1)
+            weight = (high - low) * ranks / rows
+            loss = loss_of(engine(x[part]), y[part]) * weight
+            engine.backward(loss)
+            engine.step()
+            told = loss.detach().clone()
+            torch.distributed.all_reduce(told)
+            curve.batch(told.item() / ranks, rows)
+        curve.epoch()
+    story.memory(job.parameters, torch_networks.moments_of(job))
+    with deepspeed.zero.GatheredParameters(
+        list(network.parameters()), enabled=settings(job)["zero_optimization"]["stage"] == 3
+    ):
+        return torch_networks.weights(job, network), curve.last_epoch_loss
+
+
+def versions() -> dict[str, str]:
+    return {"deepspeed": deepspeed.__version__, **pytorch.versions()}
