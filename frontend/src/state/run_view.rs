@@ -1,6 +1,6 @@
 //! A run as its events tell it: the events go in one by one, in order, and what the page draws comes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use recspeed_types::event::{MeasuredOn, MemoryBytes, Phase};
 use recspeed_types::summary::{DataInfo, EngineInfo};
@@ -207,11 +207,7 @@ impl RunView {
 
     /// Names with at least one curve of two points or more: what can be drawn, `loss` first.
     pub(crate) fn drawable(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.curves.iter().filter(|(_, points)| points.len() > 1).map(|(key, _)| key.name.clone()).collect();
-        names.sort_by_key(|name| (name != "loss", name.clone()));
-        names.dedup();
-        names
+        loss_first(self.curves.iter().filter(|(_, points)| points.len() > 1).map(|(key, _)| key.name.clone()).collect())
     }
 
     /// The result, once there is one.
@@ -227,6 +223,12 @@ impl RunView {
         let progress = self.progress.as_ref().filter(|p| p.total > 0)?;
         Some((progress.done as f64 / progress.total as f64).clamp(0.0, 1.0))
     }
+}
+
+/// Names of curves in the order in which they are offered.
+pub(crate) fn loss_first(mut names: BTreeSet<String>) -> Vec<String> {
+    let loss = names.take("loss");
+    loss.into_iter().chain(names).collect()
 }
 
 #[cfg(test)]

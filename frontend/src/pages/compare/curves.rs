@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{list, text};
 use crate::charts::{CurveChart, Plot};
 use crate::components::theme_colours;
-use crate::state::{Point, Rows};
+use crate::state::{Point, Rows, loss_first};
 
 /// Name, and the lines that belong to it.
 type Lines = Vec<((usize, String), Rows, Vec<Point>)>;
@@ -35,13 +35,7 @@ fn lines(answer: &Value, name: &str) -> Lines {
 
 /// The chart; there is none where no method left a curve.
 pub(super) fn card(answer: &Value) -> Option<AnyView> {
-    let mut names: Vec<String> = Vec::new();
-    for name in list(&answer["curves"]).iter().map(|curve| text(&curve["name"])) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names.sort_by_key(|name| (name != "loss", name.clone()));
+    let names = loss_first(list(&answer["curves"]).iter().map(|curve| text(&curve["name"])).collect());
     let first = names.first()?.clone();
     let kinds = |curve: &Value| text(&answer["methods"][curve["method"].as_u64().unwrap_or_default() as usize]["kind"]);
     let kinds: std::collections::BTreeSet<String> = list(&answer["curves"]).iter().map(kinds).collect();

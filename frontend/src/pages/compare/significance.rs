@@ -69,7 +69,7 @@ fn told(answer: &Value, names: &[String], first: &str) -> AnyView {
             difference(test["interval"][0].as_f64().unwrap_or_default()),
             difference(test["interval"][1].as_f64().unwrap_or_default())
         );
-        let effect = test["hedges_g"].as_f64().map_or_else(|| "–".to_owned(), |g| format!("{g:.2}"));
+        let effect = test["hedges_g"].as_f64().map_or_else(|| "–".to_owned(), |g| format!("{g:.2}").replace('-', "−"));
         let p = number("p_randomization_holm");
         let verdict = if is_shown(answer, p) { "more than chance" } else { "not shown" };
         view! {
