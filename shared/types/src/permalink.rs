@@ -56,7 +56,11 @@ pub enum PermalinkError {
 pub fn encode_permalink(spec: &ExperimentSpec) -> Result<String, PermalinkError> {
     let mut spec = spec.clone();
     spec.recommender = spec.recommender.without_defaults();
-    let value = serde_json::to_value(&spec).unwrap_or_default();
+    let mut value = serde_json::to_value(&spec).unwrap_or_default();
+    // An empty name is not written; what stands in the defaults and not in the spec would be taken for something removed.
+    if let Value::Object(fields) = &mut value {
+        fields.entry("name").or_insert_with(|| Value::String(String::new()));
+    }
     let short = without(&value, &defaults_v1()).unwrap_or_else(|| Value::Object(Map::new()));
     let packed = compress_to_vec_zlib(short.to_string().as_bytes(), 9);
     let payload = format!("{SPEC_VERSION}.{}", URL_SAFE_NO_PAD.encode(packed));
