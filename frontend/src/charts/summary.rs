@@ -33,7 +33,8 @@ fn of_line(plot: &Plot, line: &Line) -> Option<String> {
         return Some(format!("{subject}: {}.", value(last.1)));
     }
     let way = match last.1 - first.1 {
-        change if change.abs() < 1e-12 => "stayed at",
+        // What is not told apart in the digits shown has not moved for the reader.
+        _ if value(first.1) == value(last.1) => "stayed at",
         change if change < 0.0 => "fell from",
         _ => "rose from",
     };

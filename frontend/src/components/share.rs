@@ -3,10 +3,11 @@
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use recspeed_types::spec::DataSource;
 use recspeed_types::{ExperimentSpec, RunId};
 
 use super::{Icon, Modal, Picture};
-use crate::state::{copy, permalink_url, run_url};
+use crate::state::{copy, on_this_machine, permalink_url, run_url};
 
 /// A link that is shown whole and copied with one press.
 #[component]
@@ -58,6 +59,22 @@ pub(crate) fn CopyField(
     }
 }
 
+/// What the link to an experiment holds, and what else is needed to run it again.
+fn what_the_link_needs(spec: &ExperimentSpec) -> String {
+    let data = match spec.dataset.source {
+        DataSource::Builtin => "Whoever opens it can run it again, with or without a server.",
+        DataSource::File | DataSource::Upload => {
+            "The data file is not in it: whoever opens it needs the same file to run it again."
+        }
+    };
+    let place = if on_this_machine() {
+        " It begins with this machine's own address; behind that of another lab the part from #x= on opens the same experiment."
+    } else {
+        ""
+    };
+    format!("Holds every setting in the link itself. {data}{place}")
+}
+
 /// The share button with its window.
 #[component]
 pub(crate) fn ShareButton(
@@ -80,7 +97,7 @@ pub(crate) fn ShareButton(
                     Ok(link) => view! {
                         <CopyField
                             label="This experiment"
-                            help="Holds every setting in the link itself. Whoever opens it can run it again, with or without a server."
+                            help=what_the_link_needs(&spec.get())
                             link=link
                             test_id="copy-permalink"
                         />
@@ -90,7 +107,11 @@ pub(crate) fn ShareButton(
                 {move || stored.get().map(|id| view! {
                     <CopyField
                         label="This run, with its results"
-                        help="Shows the stored run to anybody who can reach this server."
+                        help=if on_this_machine() {
+                            "Shows the stored run on this machine. To show it to others, serve the lab at an address that they reach (recspeed serve --bind)."
+                        } else {
+                            "Shows the stored run to anybody who can reach this server."
+                        }
                         link=run_url(&id)
                         test_id="copy-run-link"
                     />

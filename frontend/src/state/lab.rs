@@ -140,6 +140,17 @@ impl Lab {
         unreadable_in_tab(&dataset, holds)
     }
 
+    /// Why the server cannot run the draft, where this tab alone holds its data.
+    pub(crate) fn not_on_server(self) -> Option<&'static str> {
+        let dataset = self.draft.with(|draft| draft.spec().dataset.clone());
+        let among = |all: &[String]| dataset.id.as_ref().is_some_and(|id| all.contains(id));
+        let held = self.held.with(|all| among(&all.iter().map(|file| file.sha256.clone()).collect::<Vec<_>>()));
+        let given = self.uploads.with(|all| among(&all.iter().map(|file| file.sha256.clone()).collect::<Vec<_>>()));
+        (dataset.source == DataSource::Upload && held && !given).then_some(
+            "This tab alone holds the file. To run it on the server, choose it again with “A file of yours…” and press “Give it to the server”.",
+        )
+    }
+
     /// Runs the draft in this tab.
     pub(crate) fn run_in_tab(self) {
         if self.is_busy_untracked()

@@ -23,6 +23,12 @@ pub(crate) fn comparison_url(runs: &[String]) -> String {
     format!("{}/c/{}", origin(), runs.join(","))
 }
 
+/// Whether the page comes from an address that no other machine reaches.
+pub(crate) fn on_this_machine() -> bool {
+    let host = window().location().hostname().unwrap_or_default();
+    host == "localhost" || host == "[::1]" || host.starts_with("127.")
+}
+
 fn origin() -> String {
     window().location().origin().unwrap_or_default()
 }

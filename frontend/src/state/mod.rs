@@ -23,7 +23,9 @@ pub(crate) use ending::Ending;
 pub(crate) use files::{HeldFile, head as file_head, hold as hold_file};
 pub(crate) use lab::{Lab, LabState, comparable, same_experiment, same_loss, use_lab};
 pub(crate) use live::{Link, ListChange, follow, link, unfollow, unwatch_list, watch_list};
-pub(crate) use location::{comparison_url, permalink_url, plan_address, plan_query, read as read_location, run_url};
+pub(crate) use location::{
+    comparison_url, on_this_machine, permalink_url, plan_address, plan_query, read as read_location, run_url,
+};
 pub(crate) use run_view::{CurveKey, Point, Progress, Rows, RunView, loss_first};
 pub(crate) use session::{Origin, RunState, Session, dataset_title, title_of};
 pub(crate) use theme::{Theme, system_is_dark};

@@ -16,7 +16,9 @@ use crate::spec::{ExperimentSpec, SPEC_VERSION, SpecParseError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PermalinkError {
     /// Longer than any link that the page makes.
-    #[error("the link has {chars} characters; a link of this lab has at most {MAX_PERMALINK_CHARS}")]
+    #[error(
+        "the link has {chars} characters; a link of this lab has at most {MAX_PERMALINK_CHARS}; ask its sender for the TOML"
+    )]
     TooLong {
         /// Its length.
         chars: usize,
@@ -42,7 +44,9 @@ pub enum PermalinkError {
         what: &'static str,
     },
     /// Inflates to more than any spec.
-    #[error("the link unpacks to more than {MAX_SPEC_BYTES} bytes, which no spec has; it was not made by this lab")]
+    #[error(
+        "the link unpacks to more than {MAX_SPEC_BYTES} bytes, which no spec has; it was not made by this lab; ask its sender for the TOML"
+    )]
     TooLarge,
     /// Whole, but no spec of this lab.
     #[error("the link holds no spec that this lab understands: {0}")]

@@ -126,7 +126,7 @@ async fn asked(app: &AppState, query: &Query) -> Result<(Vec<Method>, Vec<LeftOu
         left_out.push(LeftOut { run: id, why });
     }
     if finished.is_empty() {
-        return Err(ApiError::invalid("runs", "names no run with a result")
+        return Err(ApiError::invalid("runs", "names no run with a result.")
             .remedy("Wait until the runs have finished, or check the link."));
     }
     Ok((methods(finished), left_out))

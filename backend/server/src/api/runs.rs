@@ -1,11 +1,15 @@
 //! `/api/runs`: ask, list, look, cancel, try again, delete.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use recspeed_types::api::{RunPage, RunRecord, RunStatus};
+use recspeed_types::builtin::BUILTIN_DATASETS;
+use recspeed_types::catalogue::ENTRIES;
 use recspeed_types::{ExperimentSpec, RunId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,7 +18,7 @@ use super::query::{Query, run_id};
 use super::specs::checked;
 use super::{ApiError, AppState};
 use crate::access::Visitor;
-use crate::store::ListQuery;
+use crate::store::{ListQuery, Word};
 
 /// Runs on one page of the list.
 const PAGE: u32 = 50;
@@ -26,6 +30,10 @@ const MAX_EVENTS: u32 = 10_000;
 const EVENT_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Characters of a search.
 const MAX_SEARCH: usize = 200;
+/// Words of a search that count.
+const MAX_WORDS: usize = 8;
+/// Recommenders or data sets that a word may stand for.
+const MAX_NAMED: usize = 200;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -113,9 +121,36 @@ async fn list(
         return Err(ApiError::invalid("limit", format!("is {limit}; allowed: 1 to {MAX_PAGE}")));
     }
     let status = query.text("status").map(status).transpose()?;
-    let text = query.text("q").map(|text| text.chars().take(MAX_SEARCH).collect());
+    let words = words(&app, query.text("q").unwrap_or_default()).await?;
     let before = query.parsed("before", "the `next` of the page before")?;
-    Ok(Json(app.lab.list(ListQuery { before, limit, text, status }).await?))
+    Ok(Json(app.lab.list(ListQuery { before, limit, words, status }).await?))
+}
+
+/// The words of a search, with what the page calls by them: a reader looks for the titles that are shown.
+async fn words(app: &AppState, text: &str) -> Result<Vec<Word>, ApiError> {
+    let text: String = text.chars().take(MAX_SEARCH).collect::<String>().to_lowercase();
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let data = Arc::clone(&app.data);
+    let listed = tokio::task::spawn_blocking(move || data.list()).await.map_err(|error| ApiError::internal(&error))?;
+    // Without the list of uploads they are found by their hash.
+    let uploads = listed.unwrap_or_default();
+    let built_in = BUILTIN_DATASETS.iter().map(|dataset| (dataset.title, dataset.id));
+    let datasets: Vec<(&str, &str)> =
+        built_in.chain(uploads.iter().map(|upload| (upload.name.as_str(), upload.sha256.as_str()))).collect();
+    let recommenders: Vec<(&str, &str)> = ENTRIES.iter().map(|entry| (entry.title, entry.kind)).collect();
+    let named = |all: &[(&str, &str)], word: &str| -> Vec<String> {
+        let found = all.iter().filter(|(title, _)| title.to_lowercase().contains(word));
+        found.take(MAX_NAMED).map(|(_, key)| (*key).to_owned()).collect()
+    };
+    let word = |word: &str| Word {
+        text: word.to_owned(),
+        recommenders: named(&recommenders, word),
+        datasets: named(&datasets, word),
+    };
+    // The page joins the two titles by this.
+    Ok(text.split_whitespace().filter(|word| *word != "on").take(MAX_WORDS).map(word).collect())
 }
 
 fn status(text: &str) -> Result<RunStatus, ApiError> {

@@ -28,7 +28,7 @@ pub use events::{EventRows, RunTail, append, page as event_page, replace_last, t
 pub use message::{Message, MessageKind, Missed, catch_up, last_id as newest_id};
 pub use reserve::Reserve;
 pub use runs::{
-    Ending, ListQuery, NewRun, PastRun, Place, ProcessId, Unfinished, begin, create, dataset_key, delete, end,
+    Ending, ListQuery, NewRun, PastRun, Place, ProcessId, Unfinished, Word, begin, create, dataset_key, delete, end,
     hand_back, import, is_empty, list, meta, past, person_of, places, record, requeue, served, set_meta, unfinished,
 };
 pub use writer::Work;

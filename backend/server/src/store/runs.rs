@@ -3,7 +3,8 @@
 use recspeed_types::api::{Failure, RunPage, RunRecord, RunStatus};
 use recspeed_types::spec::{DatasetSpec, ExperimentSpec};
 use recspeed_types::{RunId, RunSummary};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::error::StoreError;
 use super::events;
@@ -86,10 +87,21 @@ pub struct ListQuery {
     pub before: Option<i64>,
     /// At most this many.
     pub limit: u32,
-    /// Only runs whose id, name, recommender or data set contain this text.
-    pub text: Option<String>,
+    /// Only runs in which each of these is found.
+    pub words: Vec<Word>,
     /// Only runs that stand so.
     pub status: Option<RunStatus>,
+}
+
+/// A word of a search.
+#[derive(Debug, Clone, Default)]
+pub struct Word {
+    /// What the id, the name, or the stored names of recommender and data set may contain.
+    pub text: String,
+    /// Recommenders whose title contains it.
+    pub recommenders: Vec<String>,
+    /// Data sets whose title contains it, as [`dataset_key`] names them.
+    pub datasets: Vec<String>,
 }
 
 const COLUMNS: &str = "id, status, spec, created_ms, started_ms, ended_ms, queue_position, starts_in_s, attempts, \
@@ -265,21 +277,32 @@ pub fn person_of(connection: &Connection, run: &RunId) -> Result<String, StoreEr
 /// # Errors
 /// [`StoreError`] when the store cannot be read. A damaged run is left out and logged.
 pub fn list(connection: &Connection, query: &ListQuery) -> Result<RunPage, StoreError> {
-    let pattern = query
-        .text
-        .as_ref()
-        .map(|text| format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")));
+    let mut values: Vec<Value> = vec![
+        query.before.map_or(Value::Null, Value::Integer),
+        query.status.map_or(Value::Null, |status| Value::Text(status.as_str().to_owned())),
+        Value::Integer(i64::from(query.limit) + 1),
+    ];
+    let mut place = |value: &str| {
+        values.push(Value::Text(value.to_owned()));
+        format!("?{}", values.len())
+    };
+    let each = |word: &Word| {
+        let text = word.text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        let text = place(&format!("%{text}%"));
+        let like = ["id", "name", "recommender", "dataset"].map(|column| format!("{column} LIKE {text} ESCAPE '\\'"));
+        let recommenders: Vec<String> = word.recommenders.iter().map(|kind| place(kind)).collect();
+        let datasets: Vec<String> = word.datasets.iter().map(|key| place(key)).collect();
+        let (like, recommenders, datasets) = (like.join(" OR "), recommenders.join(", "), datasets.join(", "));
+        format!(" AND ({like} OR recommender IN ({recommenders}) OR dataset IN ({datasets}))")
+    };
+    let wanted: Vec<String> = query.words.iter().map(each).collect();
+    let wanted = wanted.concat();
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM runs
-         WHERE (?1 IS NULL OR n < ?1) AND (?2 IS NULL OR status = ?2)
-           AND (?3 IS NULL OR id LIKE ?3 ESCAPE '\\' OR name LIKE ?3 ESCAPE '\\'
-                OR recommender LIKE ?3 ESCAPE '\\' OR dataset LIKE ?3 ESCAPE '\\')
-         ORDER BY n DESC LIMIT ?4"
+        "SELECT {COLUMNS} FROM runs WHERE (?1 IS NULL OR n < ?1) AND (?2 IS NULL OR status = ?2){wanted}
+         ORDER BY n DESC LIMIT ?3"
     ))?;
     let wanted = query.limit as usize;
-    let rows = statement
-        .query_map(params![query.before, query.status.map(RunStatus::as_str), pattern, wanted as i64 + 1], Raw::read)?
-        .collect::<Result<Vec<_>, _>>()?;
+    let rows = statement.query_map(params_from_iter(values), Raw::read)?.collect::<Result<Vec<_>, _>>()?;
     let next = if rows.len() > wanted { rows.get(wanted.wrapping_sub(1)).map(|raw| raw.n.to_string()) } else { None };
     let mut runs = Vec::with_capacity(wanted);
     for raw in rows.iter().take(wanted) {

@@ -144,6 +144,10 @@ async fn the_list_is_paged_searched_and_filtered() {
     assert_eq!(found["runs"].as_array().unwrap().len(), 3);
     let (_, found) = bench.owner(Method::GET, "/api/runs?q=%25", None).await;
     assert_eq!(found["runs"].as_array().unwrap().len(), 0, "a wildcard is a letter like any other");
+    // The titles that the page shows are found too, in any order of their words.
+    let shown = "/api/runs?q=synthetic+quick,+on+10+THOUSAND".replace(',', "");
+    let (_, found) = bench.owner(Method::GET, &shown, None).await;
+    assert_eq!(found["runs"].as_array().unwrap().len(), 3, "{found}");
 }
 
 #[tokio::test]

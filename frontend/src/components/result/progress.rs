@@ -115,7 +115,7 @@ pub(crate) fn ProgressLine(
             <p class="visually-hidden" role="status" aria-live="polite">{move || spoken.get()}</p>
             <Silence run=silent/>
             <Show when=move || server && link.get() == Link::Reconnecting>
-                <p class="note" role="status">"The connection is interrupted. The run goes on; this page connects again by itself."</p>
+                <p class="note" role="status">"The connection is interrupted; this page connects again by itself. A server that is started again goes on with its runs."</p>
             </Show>
         </div>
     }

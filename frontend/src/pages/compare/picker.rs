@@ -2,12 +2,11 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use recspeed_types::ExperimentSpec;
 use recspeed_types::api::RunRecord;
 use recspeed_types::limits::MAX_COMPARED_RUNS;
 
 use crate::pages::runs::{headline, when};
-use crate::state::{api, comparable, dataset_title, title_of};
+use crate::state::{api, comparable, use_lab};
 
 /// Runs offered.
 const OFFERED: u32 = 100;
@@ -77,7 +76,12 @@ fn offered(runs: Vec<RunRecord>, chosen: Memo<Vec<String>>, go: Callback<Vec<Str
 
 fn row(run: &RunRecord, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> AnyView {
     let id = run.id.to_string();
-    let spec: &ExperimentSpec = &run.spec;
+    let lab = use_lab();
+    let title = Signal::derive({
+        let spec = run.spec.clone();
+        move || (lab.title_of(&spec), lab.dataset_title(&spec))
+    });
+    let made = format!("seed {} · {}", run.spec.seed, when(run.created_ms));
     let checked = {
         let id = id.clone();
         move || chosen.with(|ids| ids.contains(&id))
@@ -97,8 +101,8 @@ fn row(run: &RunRecord, chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) ->
     view! {
         <li><label>
             <input type="checkbox" prop:checked=checked disabled=full on:change=change/>
-            <span class="picker-name">{title_of(spec)}</span>
-            <span class="picker-sub">{format!("{} · seed {} · {}", dataset_title(spec), spec.seed, when(run.created_ms))}</span>
+            <span class="picker-name">{move || title.get().0}</span>
+            <span class="picker-sub">{move || format!("{} · {made}", title.get().1)}</span>
             <span class="picker-metrics">{headline(run)}</span>
         </label></li>
     }

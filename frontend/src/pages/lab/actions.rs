@@ -16,6 +16,7 @@ pub(crate) fn Actions() -> impl IntoView {
     let busy = Memo::new(move |_| lab.is_busy());
     let owner = Memo::new(move |_| lab.is_owner());
     let not_here = Memo::new(move |_| lab.not_in_tab());
+    let not_there = Memo::new(move |_| owner.get().then(|| lab.not_on_server()).flatten());
     let cancel = move |_| {
         if let Some(run) = lab.session.current.get_untracked() {
             lab.cancel(run);
@@ -40,7 +41,7 @@ pub(crate) fn Actions() -> impl IntoView {
             type="button"
             class="button big"
             data-testid="run-on-server"
-            disabled=move || !runnable.get() || !owner.get()
+            disabled=move || !runnable.get() || !owner.get() || not_there.get().is_some()
             aria-describedby="server-note"
             on:click=move |_| lab.run_on_server()
         >
@@ -69,6 +70,7 @@ pub(crate) fn Actions() -> impl IntoView {
                     LabState::Asking => String::new(),
                     LabState::Here(info) => match (info.role, &info.probe_failure) {
                         (Role::Owner, Some(failure)) => format!("The server's worker does not answer: {failure}"),
+                        (Role::Owner, None) if not_there.get().is_some() => not_there.get().unwrap_or_default().to_owned(),
                         (Role::Owner, None) => match info.slots {
                             1 => "The server runs one experiment at a time; others wait in line.".to_owned(),
                             n => format!("The server runs {n} experiments at a time; others wait in line."),

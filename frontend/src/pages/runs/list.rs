@@ -1,6 +1,7 @@
 //! The list itself: pages, live changes, deletion with a way back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -11,10 +12,13 @@ use recspeed_types::api::RunRecord;
 use super::row::Row;
 use crate::components::{Icon, Picture};
 use crate::state::api::{self, ApiError};
-use crate::state::{ListChange, title_of, unwatch_list, use_lab, watch_list};
+use crate::state::{ListChange, unwatch_list, use_lab, watch_list};
 
 /// Runs in one page of the list.
 const PAGE: u32 = 25;
+
+/// How long after a failure the list is asked for again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// What the list is about to show.
 #[derive(Clone, PartialEq)]
@@ -41,6 +45,7 @@ pub(crate) fn RunList(
     let hidden = RwSignal::new(Vec::<RunId>::new());
     let loading = RwSignal::new(Loading::Asking);
     let wave = StoredValue::new(0_u32);
+    let wave_again = RwSignal::new(None::<u32>);
 
     let load = move |from_start: bool| {
         let current = wave.get_value().wrapping_add(1);
@@ -65,10 +70,25 @@ pub(crate) fn RunList(
                     loading.set(Loading::Done);
                 }
                 Err(error) if error.is_forbidden() => loading.set(Loading::Forbidden),
-                Err(error) => loading.set(Loading::Failed(error.to_string())),
+                Err(error) => {
+                    loading.set(Loading::Failed(error.to_string()));
+                    // A server that is started again is found without a press.
+                    wave_again.set(Some(current));
+                }
             }
         });
     };
+    Effect::new(move |_| {
+        let Some(failed) = wave_again.get() else { return };
+        set_timeout(
+            move || {
+                if wave.try_get_value() == Some(failed) {
+                    load(true);
+                }
+            },
+            AGAIN,
+        );
+    });
     Effect::new(move |_| {
         search.track();
         status.track();
@@ -115,7 +135,7 @@ pub(crate) fn RunList(
                 }
             });
         };
-        let text = format!("“{}” is deleted.", title_of(&record.spec));
+        let text = format!("“{}” is deleted.", untrack(|| lab.title_of(&record.spec)));
         lab.toasts.undoable(text, Arc::new(back), Arc::new(then));
     });
     let shown = Memo::new(move |_| {

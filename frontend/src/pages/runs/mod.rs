@@ -31,6 +31,10 @@ pub(crate) fn RunsPage() -> impl IntoView {
         let path = if parts.is_empty() { "/runs".to_owned() } else { format!("/runs?{}", parts.join("&")) };
         navigate(&path, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
     });
+    // The list follows the typing, a moment behind it.
+    let typed = leptos::leptos_dom::helpers::debounce(std::time::Duration::from_millis(250), move |text: String| {
+        go.with_value(|go| go(text, status.get_untracked()));
+    });
     let statuses = ["", "queued", "running", "finished", "failed", "cancelled"].map(|name| Choice {
         value: name.to_owned(),
         title: if name.is_empty() { "any status" } else { name }.to_owned(),
@@ -48,14 +52,14 @@ pub(crate) fn RunsPage() -> impl IntoView {
                 on:submit=|event| event.prevent_default()
             >
                 <label class="search">
-                    <span class="visually-hidden">"Search by name or recommender"</span>
+                    <span class="visually-hidden">"Search by name, recommender or data set"</span>
                     <Icon picture=Picture::Search/>
                     <input
                         type="search"
                         data-testid="run-search"
-                        placeholder="Search by name or recommender"
+                        placeholder="Search by name, recommender or data set"
                         prop:value=move || search.get()
-                        on:change=move |event| go.with_value(|go| go(event_target_value(&event), status.get_untracked()))
+                        on:input=move |event| typed(event_target_value(&event))
                     />
                 </label>
                 <label class="status-filter">

@@ -6,7 +6,7 @@ use recspeed_types::api::RunRecord;
 
 use crate::charts::{duration, value};
 use crate::components::{Icon, Picture, StatusBadge};
-use crate::state::{dataset_title, title_of};
+use crate::state::use_lab;
 
 /// A moment for people, in their own time zone and language.
 pub(crate) fn when(ms: i64) -> String {
@@ -41,16 +41,21 @@ pub(crate) fn Row(
     let status = run.status;
     let took = run.started_ms.zip(run.ended_ms).map(|(from, to)| duration((to - from).max(0) as f64 / 1000.0));
     let place = run.queue_position.map(|place| format!("number {place} in the queue"));
-    let title = title_of(&run.spec);
-    let label = format!("Delete “{title}”");
+    let lab = use_lab();
+    let title = Signal::derive({
+        let spec = run.spec.clone();
+        move || lab.title_of(&spec)
+    });
+    let label = Signal::derive(move || format!("Delete “{}”", title.get()));
     let record = run.clone();
+    let spec = run.spec.clone();
     view! {
         <li class="run-row" data-testid="run-row">
             <StatusBadge status=status/>
             <div class="run-main">
-                <A href=format!("/r/{}", run.id) attr:class="run-title">{title}</A>
+                <A href=format!("/r/{}", run.id) attr:class="run-title">{move || title.get()}</A>
                 <p class="run-sub">
-                    <span>{dataset_title(&run.spec)}</span>
+                    <span>{move || lab.dataset_title(&spec)}</span>
                     <span>{when(run.created_ms)}</span>
                     {took.map(|took| view! { <span>{took}</span> })}
                     {place.map(|place| view! { <span>{place}</span> })}
@@ -61,7 +66,7 @@ pub(crate) fn Row(
                 type="button"
                 class="button quiet square"
                 data-testid="delete-run"
-                aria-label=label.clone()
+                aria-label=label
                 title=label
                 on:click=move |_| delete.run(record.clone())
             >
