@@ -120,7 +120,7 @@ impl Lab {
         let id = spec.dataset.id.as_deref().unwrap_or_default();
         let given = self.uploads.with(|all| all.iter().find(|file| file.sha256 == id).map(|file| file.name.clone()));
         let held = || self.held.with(|all| all.iter().find(|file| file.sha256 == id).map(|file| file.name.clone()));
-        given.or_else(held).unwrap_or_else(|| super::dataset_title(spec))
+        given.or_else(held).unwrap_or_else(|| super::session::dataset_title(spec))
     }
 
     /// The name of an experiment for people.

@@ -27,7 +27,7 @@ pub(crate) use location::{
     comparison_url, on_this_machine, permalink_url, plan_address, plan_query, read as read_location, run_url,
 };
 pub(crate) use run_view::{CurveKey, Point, Progress, Rows, RunView, loss_first};
-pub(crate) use session::{Origin, RunState, Session, dataset_title, title_of};
+pub(crate) use session::{Origin, RunState, Session};
 pub(crate) use theme::{Theme, system_is_dark};
 pub(crate) use toast::Toasts;
 pub(crate) use upload::{Upload, send as send_file};

@@ -32,7 +32,7 @@ pub(crate) fn RunsPage() -> impl IntoView {
         navigate(&path, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
     });
     // The list follows the typing, a moment behind it.
-    let typed = leptos::leptos_dom::helpers::debounce(std::time::Duration::from_millis(250), move |text: String| {
+    let mut typed = debounce(std::time::Duration::from_millis(250), move |text: String| {
         go.with_value(|go| go(text, status.get_untracked()));
     });
     let statuses = ["", "queued", "running", "finished", "failed", "cancelled"].map(|name| Choice {
