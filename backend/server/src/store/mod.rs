@@ -14,6 +14,7 @@ mod message;
 mod reserve;
 mod runs;
 mod schema;
+mod search;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -28,9 +29,10 @@ pub use events::{EventRows, RunTail, append, page as event_page, replace_last, t
 pub use message::{Message, MessageKind, Missed, catch_up, last_id as newest_id};
 pub use reserve::Reserve;
 pub use runs::{
-    Ending, ListQuery, NewRun, PastRun, Place, ProcessId, Unfinished, Word, begin, create, dataset_key, delete, end,
-    hand_back, import, is_empty, list, meta, past, person_of, places, record, requeue, served, set_meta, unfinished,
+    Ending, NewRun, PastRun, Place, ProcessId, Unfinished, begin, create, dataset_key, delete, end, hand_back, import,
+    is_empty, meta, past, person_of, places, record, requeue, served, set_meta, unfinished,
 };
+pub use search::{ListQuery, Word, list};
 pub use writer::Work;
 
 /// Messages that wait in memory for slow listeners; who falls further behind reads the store instead.
