@@ -8,17 +8,17 @@ use recspeed_types::spec::{Optimizer, PipelineSchedule, Recompute, ResolvedSpec,
 use super::setup::{Cut, Setup};
 
 impl Setup {
-    /// The setup of a run, with the run itself to be laid under it; `None` where one device does everything, or where the
-    /// recommender is no row of layers.
+    /// The setup of a run, with the run itself to be laid under it; `None` where one device does everything, where the
+    /// recommender is no row of layers, or where ranks share layers, which the studio does not draw.
     pub(crate) fn of_run(spec: &ExperimentSpec, run: &str) -> Option<Self> {
         let spec = spec.resolve().ok()?;
-        let training = spec.training.as_ref().filter(|_| !spec.strategy.is_single())?;
+        let training = spec.training.as_ref().filter(|_| !spec.strategy.is_single() && spec.strategy.tensor <= 1)?;
         let mut setup = Self { run: Some(run.to_owned()), ..Self::default() };
         setup.take_model(&spec)?;
         let strategy = &spec.strategy;
         setup.optimizer = if training.optimizer == Optimizer::Sgd { "sgd" } else { "adam" };
         setup.ranks = strategy.stages as usize;
-        setup.replicas = (strategy.ranks / strategy.stages.max(1)) as usize;
+        setup.replicas = strategy.replicas() as usize;
         // Replicas share a batch: the plan is that of the one that gets most of it.
         setup.batch = (training.batch_size as usize).div_ceil(setup.replicas.max(1));
         setup.micro_batches = strategy.micro_batches as usize;
@@ -68,7 +68,7 @@ const fn schedule(schedule: PipelineSchedule) -> &'static str {
 
 /// A strategy in one line, as a fact of a result.
 pub(crate) fn strategy_in_words(strategy: &Strategy) -> String {
-    let replicas = strategy.ranks / strategy.stages.max(1);
+    let replicas = strategy.replicas();
     let mut parts = Vec::new();
     if strategy.stages > 1 {
         let chunks = if strategy.chunks > 1 { format!(" × {} on each rank", strategy.chunks) } else { String::new() };
@@ -77,6 +77,9 @@ pub(crate) fn strategy_in_words(strategy: &Strategy) -> String {
             strategy.stages,
             ScheduleKind::from(strategy.schedule).title()
         ));
+    }
+    if strategy.tensor > 1 {
+        parts.push(format!("layers shared by {} ranks", strategy.tensor));
     }
     if replicas > 1 {
         let divided = if strategy.zero > 0 { format!(", ZeRO {}", strategy.zero) } else { String::new() };
@@ -103,6 +106,14 @@ mod tests {
              [training]\nbatch_size = 128\n[strategy]\n{strategy}\n[evaluation]\nmetrics = [\"rmse\"]\n"
         );
         ExperimentSpec::from_toml(&text).unwrap()
+    }
+
+    #[test]
+    fn a_run_whose_ranks_share_layers_is_told_in_words_and_not_drawn() {
+        let spec = spec("kind = \"mlp\"", "kind = \"hybrid\"\nranks = 4\nstages = 2\ntensor = 2");
+        assert_eq!(Setup::of_run(&spec, "r1"), None);
+        let words = strategy_in_words(&spec.resolve().unwrap().strategy);
+        assert!(words.contains("layers shared by 2 ranks") && !words.contains("replicas"), "{words}");
     }
 
     #[test]

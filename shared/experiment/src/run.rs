@@ -26,7 +26,6 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     })?;
     let engine = host.engine(&spec)?;
     host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
-    refuse_what_will_not_fit(&spec, host)?;
     let mut story = Story { warnings: Vec::new() };
     let mode = if spec.recommender.all().iter().any(|part| part.is_fast()) { Mode::Fast } else { Mode::Exact };
     if mode == Mode::Fast {
@@ -38,6 +37,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     host.event(EventKind::Phase { phase: Phase::Load });
     let prepared = enriched(&spec, prepare(&spec, host, &mut story)?)?;
     host.event(EventKind::Data { data: prepared.info.clone() });
+    refuse_what_will_not_fit(&spec, prepared.fit_rows.len(), host)?;
 
     let fit_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Fit });

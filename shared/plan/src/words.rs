@@ -34,7 +34,7 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
         }
         Limit::Messages => format!("Ranks wait {lost} of the step for messages between stages."),
         Limit::Reduction => format!("Ranks spend {lost} of the step exchanging gradients with the replicas."),
-        Limit::Computation if strategy.ranks * strategy.replicas == 1 => {
+        Limit::Computation if strategy.ranks * strategy.copies() == 1 => {
             "One rank computes and waits for nobody.".to_owned()
         }
         Limit::Computation => {

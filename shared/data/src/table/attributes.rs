@@ -94,7 +94,13 @@ impl AttributeTable {
         if arenas().any(|bytes| bytes > MAX_ARENA_BYTES) {
             return Err(ReadError::TooManyIds { which: "attribute" });
         }
-        let (held, limit) = (arenas().sum::<usize>() as u64, self.limits.max_inflated_bytes);
+        let numbers = self.columns.iter().map(|(_, growing)| match growing {
+            Growing::Token(_, word) => size_of_val(&word[..]),
+            Growing::TokenSeq(_, indptr, words) => size_of_val(&indptr[..]) + size_of_val(&words[..]),
+            Growing::Float(values) => size_of_val(&values[..]),
+            Growing::FloatSeq(indptr, values) => size_of_val(&indptr[..]) + size_of_val(&values[..]),
+        });
+        let (held, limit) = (arenas().chain(numbers).sum::<usize>() as u64, self.limits.max_inflated_bytes);
         if held > limit { Err(ReadError::TableTooLarge { bytes: held, limit }) } else { Ok(()) }
     }
 }

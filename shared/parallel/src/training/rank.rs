@@ -99,10 +99,10 @@ impl<'m, T: Transport> Rank<'m, T> {
             return Err(TrainError::Tensor { tensor: layout.tensor(), place: place.tensor, part, parts });
         }
         let parameters = model.parameters();
-        let (parts, stages) = (strategy.partition.stages(), layout.stages() * chunks);
+        let (cuts, stages) = (strategy.partition.stages(), layout.stages() * chunks);
         let placed = strategy.partition.counts().iter().sum();
-        if placed != parameters.len() || parts != stages {
-            return Err(TrainError::Partition { placed, parts, layers: parameters.len(), stages });
+        if placed != parameters.len() || cuts != stages {
+            return Err(TrainError::Partition { placed, parts: cuts, layers: parameters.len(), stages });
         }
         let schedule = strategy.schedule(strategy.micro_batches)?;
         let (rank, mut meter) = (communicator.rank(), Meter::default());

@@ -83,7 +83,7 @@ impl ContentLinear {
         let (mut solved, mean) = matrix(&items, &known, n, recommender.float("regularization"))?;
         next(observer)?;
         // With λ > 0 the matrix is positive definite; rounding can only lose that for a λ far below the numbers' size.
-        invert(&mut solved, n).map_err(|_| FitError::Diverged { what: "the factorisation", iteration: 1 })?;
+        invert(&mut solved, n, "attributes")?;
         let mut inverse: Vec<f32> = reserve(n.checked_mul(n), "the weights of the attributes", "attributes")?;
         inverse.par_chunks_mut(n.max(1)).enumerate().for_each(|(row, line)| {
             for (column, value) in line.iter_mut().enumerate() {

@@ -8,12 +8,11 @@ use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Accum, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
 
+use crate::FitError;
+use crate::error::reserve;
+
 /// Rows and columns of a tile: three of them fit the second-level cache.
 const TILE: usize = 128;
-
-/// The matrix has no Cholesky factor: rounding has lost that it is positive definite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotPositive;
 
 /// Turns a symmetric positive definite matrix, `[n, n]`, into its inverse; of both the lower triangle counts, a column at a time.
 /// Takes `n³` multiplications and another `n²` numbers.
@@ -21,13 +20,15 @@ pub(crate) struct NotPositive;
 /// Source: Golub, Van Loan, "Matrix Computations", section 4.2: `A = L·Lᵀ`, `A⁻¹ = L⁻ᵀ·L⁻¹`.
 ///
 /// # Errors
-/// [`NotPositive`]; the matrix is then of no use.
-pub(crate) fn invert(matrix: &mut [f64], n: usize) -> Result<(), NotPositive> {
+/// [`FitError::Diverged`] where rounding has lost that it is positive definite, the matrix is then of no use;
+/// [`FitError::OutOfMemory`], with `remedy` as what to lessen.
+pub(crate) fn invert(matrix: &mut [f64], n: usize, remedy: &'static str) -> Result<(), FitError> {
     if n == 0 {
         return Ok(());
     }
-    factorise(matrix, n)?;
-    let inverse = inverse_of_factor(matrix, n);
+    let mut inverse: Vec<f64> = reserve(n.checked_mul(n), "the inverse of the factor", remedy)?;
+    factorise(matrix, n).ok_or(FitError::Diverged { what: "the factorisation", iteration: 1 })?;
+    invert_factor(matrix, n, &mut inverse);
     matrix.par_chunks_mut(TILE * n).with_max_len(1).enumerate().for_each(|(j, column)| {
         for i in j..n.div_ceil(TILE) {
             let (left, right) = (tiles_below(&inverse, n, i, i), tiles_below(&inverse, n, j, i));
@@ -38,15 +39,15 @@ pub(crate) fn invert(matrix: &mut [f64], n: usize) -> Result<(), NotPositive> {
     Ok(())
 }
 
-/// `L` of `matrix = L·Lᵀ` into its lower triangle; the upper ones of its tiles are left as they are.
-fn factorise(matrix: &mut [f64], n: usize) -> Result<(), NotPositive> {
+/// `L` of `matrix = L·Lᵀ` into its lower triangle; the upper ones of its tiles are left as they are. `None` where there is none.
+fn factorise(matrix: &mut [f64], n: usize) -> Option<()> {
     for k in 0..n.div_ceil(TILE) {
         let end = ((k + 1) * TILE).min(n) * n;
         let (done, rest) = matrix.split_at_mut(end);
         let column = rows_of(&mut done[k * TILE * n..], n);
         let width = column.ncols();
         let (mut square, mut below) = column.split_at_row_mut(k * TILE).1.split_at_row_mut(width);
-        let factor = square.as_ref().llt(Side::Lower).map_err(|_| NotPositive)?;
+        let factor = square.as_ref().llt(Side::Lower).ok()?;
         square.copy_from_triangular_lower(factor.L());
         solve_rows(square.as_ref(), below.as_mut());
         let below = below.as_ref();
@@ -59,7 +60,7 @@ fn factorise(matrix: &mut [f64], n: usize) -> Result<(), NotPositive> {
             matmul(target, Accum::Add, left, right, -1.0, Par::Seq);
         });
     }
-    Ok(())
+    Some(())
 }
 
 /// `rows ← rows·L⁻ᵀ`, each row by itself.
@@ -73,9 +74,8 @@ fn solve_rows(lower: MatRef<'_, f64>, rows: MatMut<'_, f64>) {
     }
 }
 
-/// `L⁻¹`, zero above its diagonal.
-fn inverse_of_factor(factor: &[f64], n: usize) -> Vec<f64> {
-    let mut inverse = vec![0.0; n * n];
+/// `L⁻¹`, into `inverse`, which is zero and stays so above the diagonal.
+fn invert_factor(factor: &[f64], n: usize, inverse: &mut [f64]) {
     inverse.par_chunks_mut(TILE * n).with_max_len(1).enumerate().for_each(|(j, column)| {
         let mut rest = rows_of(column, n).split_at_row_mut(j * TILE).1;
         for at in 0..rest.ncols() {
@@ -90,7 +90,6 @@ fn inverse_of_factor(factor: &[f64], n: usize) -> Vec<f64> {
             rest = further;
         }
     });
-    inverse
 }
 
 /// The column `j` of tiles, from the tile of row `i` down.
@@ -133,7 +132,7 @@ mod tests {
         fn a_matrix_times_its_inverse_is_one(n in prop_oneof![1..40_usize, 120..140_usize, 250..390_usize], seed: u64) {
             let matrix = positive(n, seed);
             let mut inverse = matrix.clone();
-            invert(&mut inverse, n).unwrap();
+            invert(&mut inverse, n, "n").unwrap();
             let of = |i: usize, j: usize| inverse[i.min(j) * n + i.max(j)];
             for i in (0..n).step_by(7) {
                 for j in 0..n {
@@ -150,7 +149,7 @@ mod tests {
         let on = |threads: usize| {
             let mut matrix = positive(n, 5);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| invert(&mut matrix, n)).unwrap();
+            pool.install(|| invert(&mut matrix, n, "n")).unwrap();
             matrix.iter().map(|value| value.to_bits()).collect::<Vec<_>>()
         };
         let one = on(1);
@@ -162,7 +161,7 @@ mod tests {
         let n = TILE + 2;
         let mut matrix = positive(n, 9);
         matrix[(n - 1) * n + n - 1] = -1.0;
-        assert_eq!(invert(&mut matrix, n), Err(NotPositive));
-        assert_eq!(invert(&mut [], 0), Ok(()));
+        assert!(matches!(invert(&mut matrix, n, "n"), Err(FitError::Diverged { .. })));
+        assert!(invert(&mut [], 0, "n").is_ok());
     }
 }

@@ -57,11 +57,11 @@ impl Ease {
         let weighting = Weighting::named(recommender.text("weighting"));
         let mut stages = Stages { observer, done: 0 };
         stages.next()?;
-        let mut inverse = gramian(&data.by_user, &data.by_item, weighting, recommender.float("regularization"));
+        let mut inverse = gramian(&data.by_user, &data.by_item, weighting, recommender.float("regularization"))?;
         stages.next()?;
         // Symmetric: its rows are its columns. With λ > 0 it is positive definite; rounding can only lose that for ratings of
         // absurd size.
-        invert(&mut inverse, n_items).map_err(|_| FitError::Diverged { what: "the factorisation", iteration: 1 })?;
+        invert(&mut inverse, n_items, "the number of items")?;
         stages.next()?;
         let mut weights: Vec<f32> =
             reserve(n_items.checked_mul(n_items), "the weights between items", "the number of items")?;
@@ -145,9 +145,14 @@ impl Stages<'_> {
 }
 
 /// `XᵀX + λI`, `[n_items, n_items]`, a row at a time; each row adds in the order of its users.
-pub(super) fn gramian(by_user: &Csr, by_item: &Csr, weighting: Weighting, regularization: f64) -> Vec<f64> {
+pub(super) fn gramian(
+    by_user: &Csr,
+    by_item: &Csr,
+    weighting: Weighting,
+    regularization: f64,
+) -> Result<Vec<f64>, FitError> {
     let n_items = by_item.n_rows();
-    let mut gram = vec![0.0; n_items * n_items];
+    let mut gram: Vec<f64> = reserve(n_items.checked_mul(n_items), "the products of the items", "the number of items")?;
     gram.par_chunks_mut(n_items.max(1)).enumerate().for_each(|(item, row)| {
         let (users, ratings) = by_item.row(item);
         for (&user, &rating) in users.iter().zip(ratings) {
@@ -159,7 +164,7 @@ pub(super) fn gramian(by_user: &Csr, by_item: &Csr, weighting: Weighting, regula
         }
         row[item] += regularization;
     });
-    gram
+    Ok(gram)
 }
 
 impl Recommender for Ease {

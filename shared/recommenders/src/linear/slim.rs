@@ -38,7 +38,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
     let weighting = Weighting::named(recommender.text("weighting"));
     let kept = n_items <= KEPT_ITEMS;
     let problem = Problem {
-        products: kept.then(|| gramian(&data.by_user, &data.by_item, weighting, 0.0)),
+        products: kept.then(|| gramian(&data.by_user, &data.by_item, weighting, 0.0)).transpose()?,
         data,
         weighting,
         tie_ranks: data.interactions.items.tie_ranks(),
