@@ -10,16 +10,17 @@ use crate::{Host, RunFailure};
 /// A speed for the plan; what it says of bytes does not depend on it.
 const GFLOPS: f64 = 50.0;
 
-/// Refuses a training on so many `rows` whose ranks would together hold more than the run may use, by its plan: that counts
-/// parameters, gradients, optimizer state and activations of a batch, and nothing of the data.
+/// Refuses a training on so many `rows`, or on more, whose ranks would together hold more than the run may use, by its
+/// plan: that counts parameters, gradients, optimizer state and activations of a batch, and nothing of the data.
 pub(crate) fn refuse_what_will_not_fit(spec: &ResolvedSpec, rows: usize, host: &dyn Host) -> Result<(), RunFailure> {
     let (Some(limit), Some(mut strategy)) = (host.memory_limit(), of_spec(spec, Assumed::threads(GFLOPS))) else {
         return Ok(());
     };
     // No batch has more rows than there are.
     strategy.batch = strategy.batch.min(rows.div_ceil(strategy.replicas.max(1))).max(1);
-    let outlook =
-        Outlook::of(&strategy).map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("{error}.")))?;
+    strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
+    // A strategy that the plan does not draw is refused, or not, by the training itself.
+    let Ok(outlook) = Outlook::of(&strategy) else { return Ok(()) };
     let found = bottleneck(&strategy, &outlook, Some(Room::Together(limit)));
     if !matches!(found.limit, Limit::Memory { .. }) {
         return Ok(());

@@ -26,6 +26,8 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     })?;
     let engine = host.engine(&spec)?;
     host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
+    // Before anything is read there is one row at least.
+    refuse_what_will_not_fit(&spec, 1, host)?;
     let mut story = Story { warnings: Vec::new() };
     let mode = if spec.recommender.all().iter().any(|part| part.is_fast()) { Mode::Fast } else { Mode::Exact };
     if mode == Mode::Fast {

@@ -162,7 +162,7 @@ fn a_run_that_needs_more_memory_than_the_server_allows_says_so_and_how_to_go_on(
     let record = server.until(&run, |record| record.status.is_over());
     let failure = record.failure.expect("two million rows do not fit in 64 MiB");
     assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure:?}");
-    assert!(failure.cause.contains("0.06 GiB") && failure.cause.contains("dataset.sample"), "{}", failure.cause);
+    assert!(failure.cause.contains("64 MiB") && failure.cause.contains("dataset.sample"), "{}", failure.cause);
 }
 
 #[test]
