@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-os.environ.setdefault("DS_ACCELERATOR", "cpu")
+os.environ["DS_ACCELERATOR"] = "cpu"
 # DeepSpeed compiles a part of itself at its first start, with the ninja that lies beside this Python.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(Path(sys.prefix) / "torch-extensions"))
@@ -37,7 +37,8 @@ def prepare(job: Job) -> None:
     ranks = _ranks(job)
     # The processor's threads are shared among the ranks.
     torch.set_num_threads(max(1, job.threads // ranks))
-    if "RANK" not in os.environ:
+    # A variable of its own: Slurm and torchrun set RANK, which says nothing of the ranks of this run.
+    if "RECSPEED_RANK" not in os.environ:
         _start_others(ranks)
     deepspeed.init_distributed(dist_backend="gloo", verbose=False)
 
@@ -52,10 +53,10 @@ def _start_others(ranks: int) -> None:
         port = free.getsockname()[1]
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), LOCAL_SIZE=str(ranks))
     for rank in range(1, ranks):
-        environment = {**os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        environment = {**os.environ, "RECSPEED_RANK": str(rank), "RANK": str(rank), "LOCAL_RANK": str(rank)}
         # Nobody listens to what they tell; they leave when this process does.
-        subprocess.Popen([sys.executable, "-s", "-m", *_arguments()], env=environment, stdout=subprocess.DEVNULL)
-    os.environ.update(RANK="0", LOCAL_RANK="0")
+        subprocess.Popen([sys.executable, "-s", "-P", "-m", *_arguments()], env=environment, stdout=subprocess.DEVNULL)
+    os.environ.update(RECSPEED_RANK="0", RANK="0", LOCAL_RANK="0")
 
 
 def _arguments() -> list[str]:

@@ -54,4 +54,7 @@ prepare = pytorch.prepare
 
 
 def versions() -> dict[str, str]:
-    return {"pyvelox": importlib.metadata.version("pyvelox"), "pyarrow": pyarrow.__version__, **pytorch.versions()}
+    velox = importlib.metadata.version("pyvelox")
+    # How the vectors are built changes the times, so a run says it.
+    built = "list" if os.environ.get("RECSPEED_PYVELOX") == "list" else "arrow"
+    return {"pyvelox": velox, "pyvelox-vectors": built, "pyarrow": pyarrow.__version__, **pytorch.versions()}

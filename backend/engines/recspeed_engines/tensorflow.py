@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from typing import Any
 
 import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["KERAS_BACKEND"] = "tensorflow"
 
-import keras
+# Keras reads its settings as it is imported; those of the one who starts it must not change the numbers.
+with tempfile.TemporaryDirectory() as nothing:
+    os.environ["KERAS_HOME"] = nothing
+    import keras
 import tensorflow
 
 from .job import InvalidSpec, Job

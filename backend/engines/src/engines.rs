@@ -52,12 +52,12 @@ impl Launch {
     }
 }
 
-/// The environment of the one who starts it must not change what is imported.
+/// The environment of the one who starts it must not change what is imported, nor the folder it is started in (`-P`).
 pub(crate) fn command(python: &Path, package: &Path, kind: EngineKind) -> Command {
     let mut command = Command::new(python);
-    command.args(["-s", "-m", "recspeed_engines", kind.as_str()]);
+    command.args(["-s", "-P", "-m", "recspeed_engines", kind.as_str()]);
     command.env("PYTHONPATH", package).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
-    command.env_remove("PYTHONHOME").env_remove("PYTHONSTARTUP");
+    command.env_remove("PYTHONHOME").env_remove("PYTHONSTARTUP").env_remove("RECSPEED_RANK");
     command
 }
 

@@ -75,7 +75,8 @@ impl Engines {
         fs::write(&requirements, reference.requirements).map_err(at("write", &requirements))?;
         let downloads = folder.join("downloads");
         let mut pip = Command::new(&python);
-        pip.args(["-s", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]);
+        pip.args(["-s", "-P", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+        pip.args(["--progress-bar", "off"]);
         pip.arg("--cache-dir").arg(&downloads).arg("--requirement").arg(&requirements);
         if let Some(index) = &options.extra_index {
             pip.arg("--extra-index-url").arg(index);
@@ -113,13 +114,13 @@ impl Engines {
 
 /// An environment that was begun and does not work is made again; one that does is kept with all that is in it.
 fn make_environment(given: Option<&Path>, environment: &Path, python: &Path) -> Result<(), EngineError> {
-    let works = process::answer(Command::new(python).args(["-m", "pip", "--version"])).is_ok();
+    let works = process::answer(Command::new(python).args(["-E", "-P", "-m", "pip", "--version"])).is_ok();
     if works {
         return Ok(());
     }
     let program = given.unwrap_or(Path::new("python3"));
     let mut command = Command::new(program);
-    command.args(["-m", "venv", "--clear"]).arg(environment).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
+    command.args(["-P", "-m", "venv", "--clear"]).arg(environment).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
     process::answer(&mut command)
         .map(drop)
         .map_err(|ended| EngineError::NoPython { python: program.display().to_string(), why: ended.words() })

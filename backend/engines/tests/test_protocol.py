@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -68,6 +70,16 @@ class Files(unittest.TestCase):
         short["training"]["epochs"] = 3
         with self.assertRaises(tensors.BadTensors):
             job.read(json.dumps(short), self.folder / "job", "pytorch")
+
+
+class Start(unittest.TestCase):
+    def test_the_folder_it_is_started_in_is_not_imported_from(self) -> None:
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (folder / "numpy.py").write_text("raise SystemExit('the wrong NumPy')")
+        package = str(Path(job.__file__).parents[1])
+        program = [sys.executable, "-s", "-P", "-m", "recspeed_engines.job"]
+        ended = subprocess.run(program, cwd=folder, env={**os.environ, "PYTHONPATH": package}, capture_output=True)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
 
 
 class Events(unittest.TestCase):

@@ -162,11 +162,10 @@ const DIFFERENCES: &str = "
   the start of the framework and the reading of rows (its PyVelox row is PyTorch behind another data path). Here the same
   rows, orders, first weights, batch size and threads go to every engine, on the processor, and the clock runs from numbers
   in memory to trained weights ([engines.md](engines.md)). No GPU takes part.
-- **Errors.** The same metrics code for every engine, so rows differ by rounding only. The paper's RMSE of .37 and MAE of
+- **Errors.** The same metrics code for every engine. The paper's RMSE of .37 and MAE of
   .0563 do not fit each other on a scale of 0 to 1: where no error is larger than 1, the square of the RMSE, .137, is at
   most the MAE.
-- **Data.** Not the paper's sample: these rows are made up with the marginals of the Amazon Beauty file. `--set` takes any
-  other data set, as `--set dataset.source=file --set dataset.path=ratings_Beauty.csv --set dataset.format=amazon-csv`.
+- **Data.** Not the paper's sample; the first lines say which rows these are. `--set` takes any other data set, as `--set dataset.source=file --set dataset.path=ratings_Beauty.csv --set dataset.format=amazon-csv`.
 ";
 
 fn median(result: &Measured) -> Option<f64> {
