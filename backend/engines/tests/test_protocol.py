@@ -76,9 +76,9 @@ class Start(unittest.TestCase):
     def test_the_folder_it_is_started_in_is_not_imported_from(self) -> None:
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
         (folder / "numpy.py").write_text("raise SystemExit('the wrong NumPy')")
-        package = str(Path(job.__file__).parents[1])
+        path = os.pathsep.join([str(Path(job.__file__).parents[1]), *filter(None, sys.path)])
         program = [sys.executable, "-s", "-P", "-m", "recspeed_engines.job"]
-        ended = subprocess.run(program, cwd=folder, env={**os.environ, "PYTHONPATH": package}, capture_output=True)
+        ended = subprocess.run(program, cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True)
         self.assertEqual(ended.returncode, 0, ended.stderr)
 
 

@@ -58,7 +58,10 @@ pub(super) fn checked(app: &AppState, spec: &ExperimentSpec) -> Result<(), ApiEr
     if engine.kind.is_reference() {
         let engines = Engines::open(Some(app.lab.data_home()));
         if let Err(error) = engines.and_then(|engines| engines.launch(engine.kind)) {
-            let message = format!("is `{}`: {error}", engine.kind.as_str());
+            // Who asks may be anybody; where things lie on this machine is for its log.
+            let kind = engine.kind.as_str();
+            tracing::warn!(kind, %error, "an engine cannot be started");
+            let message = format!("is `{kind}`, which does not work here; run `recspeed engines install {kind}`");
             mistakes.push(SpecError::new("engine.kind", message));
         }
     } else if spec.engine.device == Device::Browser {
