@@ -19,6 +19,7 @@ use recspeed_models::{read_tensors, write_tensors};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::limits::MAX_EVENT_BYTES;
 use recspeed_types::protocol::Protocol;
+use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId};
 
 use crate::machine;
@@ -69,6 +70,9 @@ impl Trainer for Framework {
             }
         };
         let status = child.wait().map_err(|error| internal("wait for the engine", &error))?;
+        for message in heard.unlike(self.threads, &self.launch) {
+            observer.event(EventKind::Warning { message });
+        }
         heard.trained(status, &trained, &self.launch)
     }
 }
@@ -81,9 +85,32 @@ struct Heard {
     seconds: Option<f64>,
     final_loss: Option<f64>,
     failure: Option<TrainerFailure>,
+    /// What it says of itself.
+    started: Option<EngineInfo>,
 }
 
 impl Heard {
+    /// In what it is not what the run says of it.
+    fn unlike(&self, threads: u32, launch: &Launch) -> Vec<String> {
+        let Some(started) = &self.started else { return Vec::new() };
+        let name = name(launch);
+        let mut found = Vec::new();
+        if started.threads != threads {
+            found.push(format!(
+                "The engine {name} computes with {} threads, and the run says {threads}.",
+                started.threads
+            ));
+        }
+        for (what, installed) in &launch.record.versions {
+            if let Some(now) = started.versions.get(what).filter(|now| *now != installed) {
+                found.push(format!(
+                    "The engine {name} has {what} {now} now and {installed} when it was installed; run `recspeed engines install {name}` again."
+                ));
+            }
+        }
+        found
+    }
+
     fn trained(self, status: ExitStatus, file: &Path, launch: &Launch) -> Result<Trained, TrainerFailure> {
         if let Some(failure) = self.failure {
             return Err(failure);
@@ -205,7 +232,8 @@ impl Conversation {
                 return Err(rubbish("it tells a result, which is not its to tell".to_owned()));
             }
             // The worker has told of these.
-            EventKind::Started { .. } | EventKind::Phase { .. } | EventKind::Data { .. } => {}
+            EventKind::Phase { .. } | EventKind::Data { .. } => {}
+            EventKind::Started { engine, .. } => heard.started = Some(engine.clone()),
             EventKind::Span { name, duration_us, .. } => {
                 if name == "train" {
                     heard.seconds = Some(*duration_us as f64 / 1e6);

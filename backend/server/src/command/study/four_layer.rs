@@ -43,7 +43,7 @@ optimizer = "adam"
 learning_rate = 1e-3
 
 [evaluation]
-metrics = ["rmse", "mae"]
+metrics = ["rmse", "mae", "nrmse", "nmae"]
 "#;
 
 /// The engines of the paper's table, behind ours.
@@ -194,9 +194,7 @@ fn line(row: &Row, base: Option<f64>) -> String {
                 .filter(|(name, _)| !["python", "numpy", "recspeed", "pyarrow"].contains(&name.as_str()))
                 .map(|(name, version)| format!("{name} {version}"))
                 .collect();
-            // One unit of the network's scale is the four stars between 1 and 5.
-            let of =
-                |name: &str| summary.metrics.get(name).map_or_else(String::new, |stars| format!("{:.4}", stars / 4.0));
+            let of = |name: &str| summary.metrics.get(name).map_or_else(String::new, |error| format!("{error:.4}"));
             let note = if differs.is_empty() { String::new() } else { format!("; differs in {}", differs.join(", ")) };
             format!(
                 "| {title} ({}{note}) | {}{} | {} to {} | {} | {start} | {:.0} MiB | {} | {} |\n",
@@ -207,8 +205,8 @@ fn line(row: &Row, base: Option<f64>) -> String {
                 seconds(most),
                 fit_s.len(),
                 *peak_bytes as f64 / f64::from(1 << 20),
-                of("rmse"),
-                of("mae"),
+                of("nrmse"),
+                of("nmae"),
             )
         }
     }
