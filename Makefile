@@ -14,10 +14,10 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
 
-.PHONY: help setup lab build page binaries test test-setup lint unit engines-test wasm-check browser bench clean
+.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda test test-setup lint unit engines-test wasm-check browser bench clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 setup: ## Install the wasm target, wasm-bindgen, Trunk and the npm packages, where missing
 	@tests/setup/tools.sh "$(TOOLS)" "$(TRUNK_VERSION)" "$(WASM_BINDGEN_VERSION)"
@@ -37,6 +37,22 @@ binaries: page ## Build recspeed and recspeed-worker with the page inside
 
 build: page ## Build everything, the tests too: one build, so that heavy crates are compiled once
 	cargo build --release --locked --workspace --all-targets
+
+# Another build of the worker beside the usual one, which then is taken for its devices.
+define worker_with
+cargo build --release --locked -p recspeed-worker --features $(1) --target-dir target/$(1); \
+install target/$(1)/release/recspeed-worker $(BIN)/recspeed-worker-$(1)
+endef
+
+worker-libtorch: binaries ## Build the worker for libtorch-cpu and libtorch-cuda (`recspeed engines install libtorch`, or LIBTORCH=/path)
+	export LIBTORCH="$${LIBTORCH:-$$($(BIN)/recspeed engines path libtorch)}" LIBTORCH_BYPASS_VERSION_CHECK=1; \
+	[ -d "$$LIBTORCH/include" ]; $(call worker_with,libtorch)
+
+worker-vulkan: binaries ## Build the worker for GPUs by Vulkan
+	$(call worker_with,vulkan)
+
+worker-cuda: binaries ## Build the worker for NVIDIA's GPUs by Burn's own kernels
+	$(call worker_with,cuda)
 
 lab: binaries ## Build the page and both binaries, start the lab, print the owner's link
 	$(BIN)/recspeed serve --bind $(ADDRESS)

@@ -15,8 +15,10 @@ Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
 
 
 def prepare(job: Job) -> None:
-    if job.device != "cpu":
-        raise InvalidSpec(f"engine.device is `{job.device}`; this engine computes on `cpu`")
+    if job.device not in ("cpu", "cuda"):
+        raise InvalidSpec(f"engine.device is `{job.device}`; this engine computes on `cpu` and `cuda`")
+    if job.device == "cuda" and not torch.cuda.is_available():
+        raise InvalidSpec("engine.device is `cuda`, and PyTorch finds no GPU here; set engine.device to `cpu`")
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
 
@@ -27,11 +29,12 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
 
 
 def sliced(job: Job) -> Callable[[int], Batches]:
-    """The batches of each epoch: the rows in its order, then views of them."""
-    inputs, targets = torch.from_numpy(job.inputs), torch.from_numpy(job.targets).unsqueeze(1)
+    """The batches of each epoch: the rows in its order, then views of them; all of it on the device from the start."""
+    inputs = torch.from_numpy(job.inputs).to(job.device)
+    targets = torch.from_numpy(job.targets).unsqueeze(1).to(job.device)
 
     def batches(epoch: int) -> Batches:
-        order = torch.from_numpy(job.orders[epoch])
+        order = torch.from_numpy(job.orders[epoch]).to(job.device)
         x, y = inputs[order], targets[order]
         size = job.training.batch_size
         for at in range(0, job.rows, size):
@@ -47,7 +50,7 @@ def learn(
     wrap: Callable[[torch.nn.Sequential], torch.nn.Module] = lambda network: network,
 ) -> tuple[dict[str, np.ndarray], float]:
     """The loop that PyTorch's documentation shows, over whatever brings the batches."""
-    network = wrap(torch_networks.build(job))
+    network = wrap(torch_networks.build(job).to(job.device))
     optimizer = torch_networks.optimizer_of(job, network.parameters())
     loss_of = torch_networks.loss_of(job.training.loss)
     clip = job.training.gradient_clip

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use recspeed_types::spec::EngineKind;
+use serde::Serialize;
 
 use crate::catalogue::{Reference, find};
 use crate::error::{EngineError, at};
@@ -166,12 +167,17 @@ impl Engines {
     }
 
     pub(crate) fn write(&self, kind: EngineKind, record: &Record) -> Result<(), EngineError> {
-        let (folder, path) = (self.folder(kind), self.record_file(kind));
-        fs::create_dir_all(&folder).map_err(at("create", &folder))?;
-        let text = serde_json::to_vec_pretty(record).map_err(|error| at("write", &path)(error.into()))?;
-        let file = tempfile::NamedTempFile::new_in(&folder).map_err(at("write", &folder))?;
-        fs::write(file.path(), text).map_err(at("write", &path))?;
-        file.persist(&path).map_err(|error| at("write", &path)(error.error))?;
+        self.write_record(&self.record_file(kind), record)
+    }
+
+    /// Whole or not at all.
+    pub(crate) fn write_record(&self, path: &Path, record: &impl Serialize) -> Result<(), EngineError> {
+        let folder = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder).map_err(at("create", folder))?;
+        let text = serde_json::to_vec_pretty(record).map_err(|error| at("write", path)(error.into()))?;
+        let file = tempfile::NamedTempFile::new_in(folder).map_err(at("write", folder))?;
+        fs::write(file.path(), text).map_err(at("write", path))?;
+        file.persist(path).map_err(|error| at("write", path)(error.error))?;
         Ok(())
     }
 }

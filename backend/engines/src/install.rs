@@ -55,52 +55,11 @@ impl Engines {
             return Ok(record);
         }
         let folder = self.folder(reference.kind);
-        fs::create_dir_all(&folder).map_err(at("create", &folder))?;
-        let there = bytes_below(&folder);
-        let needed = options.needed_bytes.unwrap_or(reference.installed_bytes + reference.download_bytes);
-        let needed = needed.saturating_sub(there);
-        let free = free_bytes(&folder)?;
-        if free < needed {
-            if there == 0 {
-                // Nothing has been begun.
-                let _ = fs::remove_dir(&folder);
-            }
-            return Err(EngineError::DiskTooSmall { kind, folder, needed, free });
-        }
-        let environment = folder.join("environment");
-        let python = environment.join("bin").join("python");
-        tell(Step::Environment);
-        make_environment(options.python.as_deref(), &environment, &python)?;
-        let requirements = folder.join("requirements.txt");
-        fs::write(&requirements, reference.requirements).map_err(at("write", &requirements))?;
-        let downloads = folder.join("downloads");
-        let mut pip = Command::new(&python);
-        pip.args(["-s", "-P", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
-        pip.args(["--progress-bar", "off"]);
-        pip.arg("--cache-dir").arg(&downloads).arg("--requirement").arg(&requirements);
-        if let Some(index) = &options.extra_index {
-            pip.arg("--extra-index-url").arg(index);
-        }
-        pip.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("PIP_TARGET").env_remove("PIP_USER");
-        // Large packages are unpacked there before they are installed, and /tmp is often small.
-        pip.env("TMPDIR", &folder);
-        let mut quiet = 0_u32;
-        let mut hear = |line: Option<&str>| {
-            if let Some(line) = line {
-                return tell(Step::Installer(line.to_owned()));
-            }
-            quiet += 1;
-            // Five times a second is too often to count files.
-            if quiet.is_multiple_of(10) {
-                tell(Step::Bytes(bytes_below(&folder)));
-            }
-        };
-        process::run(&mut pip, stop, &mut hear).map_err(|ended| match ended {
-            Ended::Stopped => EngineError::Stopped { kind },
-            ended => EngineError::Pip { kind, why: ended.words() },
-        })?;
+        let needed = reference.installed_bytes + reference.download_bytes;
+        let python = install_packages(&folder, (kind, reference.requirements, needed, &[]), options, stop, tell)?;
         tell(Step::Check);
         let versions = self.ask(reference.kind, &python)?;
+        let downloads = folder.join("downloads");
         if downloads.is_dir() {
             fs::remove_dir_all(&downloads).map_err(at("remove", &downloads))?;
         }
@@ -110,6 +69,59 @@ impl Engines {
         self.write(reference.kind, &record)?;
         Ok(record)
     }
+}
+
+/// Makes an environment in `folder` and installs packages into it: `kind` names them, and `flags` are more of pip's. Returns its Python.
+pub(crate) fn install_packages(
+    folder: &Path,
+    (kind, requirements, needed, flags): (&'static str, &str, u64, &[&str]),
+    options: &InstallOptions,
+    stop: &dyn Fn() -> bool,
+    tell: &mut dyn FnMut(Step),
+) -> Result<PathBuf, EngineError> {
+    fs::create_dir_all(folder).map_err(at("create", folder))?;
+    let there = bytes_below(folder);
+    let needed = options.needed_bytes.unwrap_or(needed).saturating_sub(there);
+    let free = free_bytes(folder)?;
+    if free < needed {
+        if there == 0 {
+            // Nothing has been begun.
+            let _ = fs::remove_dir(folder);
+        }
+        return Err(EngineError::DiskTooSmall { kind, folder: folder.to_owned(), needed, free });
+    }
+    let environment = folder.join("environment");
+    let python = environment.join("bin").join("python");
+    tell(Step::Environment);
+    make_environment(options.python.as_deref(), &environment, &python)?;
+    let list = folder.join("requirements.txt");
+    fs::write(&list, requirements).map_err(at("write", &list))?;
+    let mut pip = Command::new(&python);
+    pip.args(["-s", "-P", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+    pip.args(["--progress-bar", "off"]).args(flags);
+    pip.arg("--cache-dir").arg(folder.join("downloads")).arg("--requirement").arg(&list);
+    if let Some(index) = &options.extra_index {
+        pip.arg("--extra-index-url").arg(index);
+    }
+    pip.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("PIP_TARGET").env_remove("PIP_USER");
+    // Large packages are unpacked there before they are installed, and /tmp is often small.
+    pip.env("TMPDIR", folder);
+    let mut quiet = 0_u32;
+    let mut hear = |line: Option<&str>| {
+        if let Some(line) = line {
+            return tell(Step::Installer(line.to_owned()));
+        }
+        quiet += 1;
+        // Five times a second is too often to count files.
+        if quiet.is_multiple_of(10) {
+            tell(Step::Bytes(bytes_below(folder)));
+        }
+    };
+    process::run(&mut pip, stop, &mut hear).map_err(|ended| match ended {
+        Ended::Stopped => EngineError::Stopped { kind },
+        ended => EngineError::Pip { kind, why: ended.words() },
+    })?;
+    Ok(python)
 }
 
 /// An environment that was begun and does not work is made again; one that does is kept with all that is in it.

@@ -18,10 +18,13 @@ case "$*" in
   *"pip --version"*) echo pip ;;
   *"pip install"*) echo "pip $*" >> {log}; {pip} ;;
   *--check*) {check} ;;
+  *sysconfig*) echo {site} ;;
+  *find_spec*) echo {site}/torch ;;
   *) echo "what? $*" >&2; exit 9 ;;
 esac
 "#,
-        log = folder.join("log").display()
+        log = folder.join("log").display(),
+        site = folder.join("site").display()
     );
     fs::write(&python, script).expect("a script");
     fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("a program");
@@ -141,4 +144,33 @@ fn an_unknown_name_is_answered_with_the_names_that_exist() {
     assert_eq!(output.status.code(), Some(2));
     let words = complaint(&output);
     assert!(words.contains("no engine is called `pytorhc`") && words.contains("tensorflow"), "{words}");
+}
+
+/// What pip leaves of LibTorch.
+const TORCH: &str = r#"cd "${0%/home/*}" && mkdir -p site/torch/lib site/torch/include/torch && for l in torch_cpu torch torch_cuda; do
+echo $l > site/torch/lib/lib$l.so; done; echo "__version__ = '2.9.0+cu128'" > site/torch/version.py"#;
+
+#[test]
+fn libtorch_is_installed_without_its_cuda_half_and_its_path_is_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let missing = complaint(&engines(&home, &["path", "libtorch"]));
+    assert!(missing.contains("recspeed engines install libtorch"), "{missing}");
+    let python = stand_in(folder.path(), TORCH, GOOD);
+    let python = python.to_str().expect("a path");
+    let told = json(&engines(&home, &["install", "libtorch", "--needs", "1", "--python", python, "--json"]));
+    assert_eq!(
+        (told["libtorch"]["version"].as_str(), told["libtorch"]["cuda"].as_bool()),
+        (Some("2.9.0+cu128"), Some(false))
+    );
+    let torch = folder.path().join("site/torch");
+    assert!(!torch.join("lib/libtorch_cuda.so").exists());
+    let path = engines(&home, &["path", "libtorch"]);
+    assert_eq!(String::from_utf8_lossy(&path.stdout).trim(), torch.display().to_string());
+    // Somebody's own is taken as it is.
+    fs::write(torch.join("lib/libtorch_cuda.so"), "").expect("a file");
+    let other = folder.path().join("other");
+    let told = json(&engines(&other, &["install", "libtorch", "--existing", python, "--json"]));
+    assert_eq!((told["libtorch"]["own"].as_bool(), told["libtorch"]["cuda"].as_bool()), (Some(false), Some(true)));
+    assert!(torch.join("lib/libtorch_cuda.so").exists());
 }

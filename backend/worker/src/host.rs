@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use recspeed_datasets::{DataHome, LoadRequest, LookUp};
 use recspeed_engines::{Engines, Launch};
-use recspeed_experiment::{Host, LoadedData, ProcessMemory, RunFailure, Trainer};
+use recspeed_experiment::{Host, LoadedData, NeuralDevice, ProcessMemory, RunFailure, Trainer};
 use recspeed_parallel::Crew;
-use recspeed_types::spec::{Dataset, Device, Filters, ResolvedSpec};
+use recspeed_types::spec::{Dataset, Filters, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
 use crate::checkpoint::Checkpoints;
 use crate::emitter::Emitter;
 use crate::framework::Framework;
-use crate::machine;
 use crate::threads::Threads;
+use crate::{device, machine};
 
 /// The worker process.
 pub(crate) struct Process {
@@ -107,22 +107,21 @@ impl Host for Process {
                 threads: rayon::current_num_threads() as u32,
             });
         }
-        match spec.engine.device {
-            Device::Flex => Ok(EngineInfo {
-                kind: spec.engine.kind.as_str().to_owned(),
-                device: spec.engine.device.as_str().to_owned(),
-                versions: machine::versions(),
-                host: machine::describe(),
-                threads: rayon::current_num_threads() as u32,
-            }),
-            other => {
-                let cause = format!(
-                    "engine.device is `{}`; this worker offers `flex` for the engine `burn`: set engine.device to it.",
-                    other.as_str()
-                );
-                Err(RunFailure::new(FailureCode::InvalidSpec, cause))
-            }
+        self.device(spec, 0)?;
+        Ok(EngineInfo {
+            kind: spec.engine.kind.as_str().to_owned(),
+            device: spec.engine.device.as_str().to_owned(),
+            versions: machine::versions(),
+            host: device::host(spec.engine.device),
+            threads: rayon::current_num_threads() as u32,
+        })
+    }
+
+    fn device(&self, spec: &ResolvedSpec, _rank: usize) -> Result<NeuralDevice, RunFailure> {
+        if spec.engine.kind.is_reference() {
+            return Ok(NeuralDevice::flex());
         }
+        device::open(spec.engine.device).map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("{error}.")))
     }
 
     fn crew(&mut self, timeout_s: u32) -> Box<dyn Crew> {

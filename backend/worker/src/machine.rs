@@ -44,10 +44,12 @@ pub(crate) fn cores() -> u32 {
 
 /// Name and version of each part that computes.
 pub(crate) fn versions() -> BTreeMap<String, String> {
-    BTreeMap::from([
+    let libtorch = option_env!("RECSPEED_LIBTORCH_VERSION").map(|version| ("libtorch".to_owned(), version.to_owned()));
+    let own = [
         ("recspeed".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("burn".to_owned(), recspeed_experiment::BURN_VERSION.to_owned()),
-    ])
+    ];
+    own.into_iter().chain(libtorch).collect()
 }
 
 fn kib(text: &str, label: &str) -> u64 {

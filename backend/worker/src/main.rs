@@ -6,6 +6,7 @@
 
 mod arguments;
 mod checkpoint;
+mod device;
 mod emitter;
 mod framework;
 mod host;

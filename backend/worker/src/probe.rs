@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use recspeed_types::catalogue;
-use recspeed_types::probe::{PROTOCOL_VERSION, Probe, ProbedDevice};
-use recspeed_types::spec::{Device, EngineKind};
+use recspeed_types::probe::{PROTOCOL_VERSION, Probe};
 
-use crate::machine;
+use crate::{device, machine};
 
 /// Prints what this build can do, as one JSON object.
 pub(crate) fn print() -> ExitCode {
@@ -26,14 +25,8 @@ fn probe() -> Probe {
     Probe {
         protocol: PROTOCOL_VERSION,
         versions: machine::versions(),
-        features: Vec::new(),
-        devices: vec![ProbedDevice {
-            engine: EngineKind::Burn.as_str().to_owned(),
-            device: Device::Flex.as_str().to_owned(),
-            title: format!("Burn flex on {}", machine::describe()),
-            memory: machine::memory_total(),
-            threads: Some(machine::cores()),
-        }],
+        features: device::features(),
+        devices: device::offered(),
         recommenders: catalogue::kinds().map(str::to_owned).collect(),
     }
 }

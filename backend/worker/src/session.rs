@@ -28,6 +28,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             .map(|s| (*s).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_default();
+        // A device of its own has memory of its own, and Burn can only panic when that is full.
+        if words.to_lowercase().contains("out of memory") {
+            let cause = "The device ran out of memory; take a smaller batch (training.batch_size) or smaller layers.";
+            return Err(RunFailure::new(FailureCode::OutOfMemory, cause).with_detail(words));
+        }
         Err(RunFailure::new(
             FailureCode::Internal,
             "The lab made a mistake and could not finish this run; please report it with the detail below.",

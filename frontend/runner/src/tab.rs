@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use recspeed_experiment::{BURN_VERSION, Host, LoadedData, ProcessMemory, RunFailure};
-use recspeed_types::spec::{Dataset, Device, ResolvedSpec};
+use recspeed_types::spec::{Dataset, Device, EngineSpec, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
@@ -45,22 +45,30 @@ impl Host for Tab {
 
     /// A tab runs what the processor runs: `flex` in a spec means Burn's pure Rust backend, which here is `browser`.
     fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
-        match spec.engine.device {
-            Device::Cpu => Err(RunFailure::new(
-                FailureCode::InvalidSpec,
-                "engine.kind is not `burn`, and a tab has no other engine; run it on the server, or set engine.kind to `burn`.",
-            )),
-            Device::Flex | Device::Browser => Ok(EngineInfo {
-                kind: spec.engine.kind.as_str().to_owned(),
-                device: Device::Browser.as_str().to_owned(),
-                versions: BTreeMap::from([
-                    ("recspeed".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-                    ("burn".to_owned(), BURN_VERSION.to_owned()),
-                ]),
-                host: outlet::scope().navigator().user_agent().unwrap_or_else(|_| "a browser".to_owned()),
-                threads: 1,
-            }),
+        let refused = |cause: String| Err(RunFailure::new(FailureCode::InvalidSpec, cause));
+        let EngineSpec { kind, device, .. } = spec.engine;
+        if kind.is_reference() {
+            return refused(format!(
+                "engine.kind is `{}`, and a tab has no engine but `burn`; run it on the server, or set engine.kind to `burn`.",
+                kind.as_str()
+            ));
         }
+        if !matches!(device, Device::Flex | Device::Browser) {
+            return refused(format!(
+                "engine.device is `{}`, and a tab computes on the processor; run it on the server, or set engine.device to `flex`.",
+                device.as_str()
+            ));
+        }
+        Ok(EngineInfo {
+            kind: kind.as_str().to_owned(),
+            device: Device::Browser.as_str().to_owned(),
+            versions: BTreeMap::from([
+                ("recspeed".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+                ("burn".to_owned(), BURN_VERSION.to_owned()),
+            ]),
+            host: outlet::scope().navigator().user_agent().unwrap_or_else(|_| "a browser".to_owned()),
+            threads: 1,
+        })
     }
 
     fn now_us(&self) -> u64 {

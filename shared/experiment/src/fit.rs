@@ -1,6 +1,6 @@
 //! From a recommender's name to a recommender that has learnt.
 
-use recspeed_neural::{Failure, NeuralFitError, Seat, fit_ranked};
+use recspeed_neural::{Failure, NeuralDevice, NeuralFitError, Seat, fit_ranked};
 use recspeed_parallel::{AnyTransport, CommError, Communicator, Crew, FirstTask, RankFailure, Task};
 use recspeed_recommenders::{FitError, FitRequest, TrainSet};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
@@ -43,6 +43,8 @@ fn fit_network(
     let reference = spec.engine.kind.is_reference();
     let crew = (!spec.strategy.is_single() && !reference).then(|| host.crew(spec.strategy.timeout));
     let mut trainer = reference.then(|| host.trainer(spec)).transpose()?;
+    let ranks = if reference { 1 } else { spec.strategy.ranks as usize };
+    let devices = (0..ranks.max(1)).map(|rank| host.device(spec, rank)).collect::<Result<Vec<_>, _>>()?;
     let mut watch = LossWatch { host, last: None };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
     let request = recspeed_neural::FitRequest {
@@ -54,14 +56,14 @@ fn fit_network(
         user_attributes: data.user_attributes.as_ref(),
         threshold: spec.evaluation.threshold,
         seed: spec.seed,
-        device: recspeed_neural::NeuralDevice::default(),
+        device: devices[0].clone(),
     };
     let fitted = match crew {
         None if let Some(trainer) = &mut trainer => {
             recspeed_neural::fit_elsewhere(&request, trainer.as_mut(), &mut watch).map_err(neural_failure)?
         }
         None => recspeed_neural::fit(&request, &mut watch).map_err(neural_failure)?,
-        Some(crew) => fit_divided(&request, &spec.strategy, crew.as_ref(), &mut watch)?,
+        Some(crew) => fit_divided((&request, &devices), &spec.strategy, crew.as_ref(), &mut watch)?,
     };
     let network = NeuralRecommender {
         model: fitted.model,
@@ -73,7 +75,7 @@ fn fit_network(
 
 /// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
 fn fit_divided(
-    request: &recspeed_neural::FitRequest<'_>,
+    (request, devices): (&recspeed_neural::FitRequest<'_>, &[NeuralDevice]),
     strategy: &Strategy,
     crew: &dyn Crew,
     observer: &mut dyn FitObserver,
@@ -92,7 +94,8 @@ fn fit_divided(
         let rank = communicator.rank();
         Box::pin(async move {
             let seat = Seat { communicator, strategy };
-            fit_ranked(request, seat, &mut Unobserved).await.map(|_| ()).map_err(|error| rank_failure(rank, &error))
+            let request = recspeed_neural::FitRequest { device: devices[rank].clone(), ..request.clone() };
+            fit_ranked(&request, seat, &mut Unobserved).await.map(|_| ()).map_err(|error| rank_failure(rank, &error))
         })
     };
     let all = crew.run(strategy.ranks as usize, first, &others);
@@ -123,8 +126,10 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
     let train = TrainSet::new(&data.interactions, &data.fit_rows)
         .with_attributes(data.item_attributes.as_ref(), data.user_attributes.as_ref())
         .with_validation(&data.steer_rows);
+    let device = host.device(spec, 0)?;
     let mut watch = LossWatch { host, last: None };
-    let networks = |request: &FitRequest<'_>, observer: &mut dyn FitObserver| fit_component(spec, request, observer);
+    let networks =
+        |request: &FitRequest<'_>, observer: &mut dyn FitObserver| fit_component(spec, &device, request, observer);
     let request = FitRequest {
         recommender: &spec.recommender,
         data: &train,
@@ -147,6 +152,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
 /// A network as a component of a hybrid, trained as `[training]` says; of a loss that it does not have it takes its own.
 fn fit_component(
     spec: &ResolvedSpec,
+    device: &NeuralDevice,
     request: &FitRequest<'_>,
     observer: &mut dyn FitObserver,
 ) -> recspeed_recommenders::Fitted {
@@ -164,7 +170,7 @@ fn fit_component(
         user_attributes: request.data.user_attributes,
         threshold: spec.evaluation.threshold,
         seed: request.seed,
-        device: recspeed_neural::NeuralDevice::default(),
+        device: device.clone(),
     };
     let fitted = recspeed_neural::fit(&network, observer).map_err(|error| match error.code() {
         FailureCode::Cancelled => FitError::Interrupted { done: 0, total: training.epochs.into(), unit: "epochs" },

@@ -1,7 +1,7 @@
 //! What an experiment needs from the machine it runs on.
 
 use recspeed_data::{Attributes, Interactions, ReadReport};
-use recspeed_neural::Trainer;
+use recspeed_neural::{NeuralDevice, Trainer};
 use recspeed_parallel::{Crew, LocalCrew};
 use recspeed_types::spec::{Dataset, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
@@ -28,6 +28,15 @@ pub trait Host: FitObserver {
     fn crew(&mut self, timeout_s: u32) -> Box<dyn Crew> {
         let _ = timeout_s;
         Box::new(LocalCrew)
+    }
+
+    /// Where the network of one rank computes; a training that is not divided has rank 0 alone.
+    ///
+    /// # Errors
+    /// A failure with code `invalid-spec` where this host lacks the device that the spec names, with how to get it.
+    fn device(&self, spec: &ResolvedSpec, rank: usize) -> Result<NeuralDevice, RunFailure> {
+        let _ = (spec, rank);
+        Ok(NeuralDevice::flex())
     }
 
     /// Bytes of memory that the run may use, where that is known; a tab addresses 4 GiB and needs some of it for the page's data.

@@ -63,8 +63,9 @@ pub struct NeuralRecommender {
 impl NeuralRecommender {
     fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
         let (n_users, n_items) = (parts.take_count("users")?, parts.take_count("items")?);
-        let device = recspeed_neural::NeuralDevice::default();
-        let model = recspeed_neural::restore(recommender, parts.take_model("network"), device)?;
+        // Answers for a few users come soonest without a way to a device and back.
+        let device = recspeed_neural::NeuralDevice::flex();
+        let model = recspeed_neural::restore(recommender, parts.take_model("network"), &device)?;
         Ok(Self { model, n_users, n_items })
     }
 }

@@ -89,7 +89,7 @@ pub fn fit_elsewhere(
 pub fn restore(
     recommender: &ResolvedRecommender,
     parts: Parts,
-    device: NeuralDevice,
+    device: &NeuralDevice,
 ) -> Result<Box<dyn NeuralModel>, PartsError> {
     let kind = recommender.entry.kind;
     let method = method(kind).ok_or(PartsError::Kind { kind })?;

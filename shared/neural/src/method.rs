@@ -56,7 +56,7 @@ pub(crate) type RankedFit = for<'a> fn(
 pub(crate) type LentFit = fn(&FitRequest<'_>, &mut dyn Trainer, &mut dyn FitObserver) -> Result<Fitted, NeuralFitError>;
 
 /// What is to be trained.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct FitRequest<'a> {
     /// The kind and its parameters.
     pub recommender: &'a ResolvedRecommender,

@@ -214,11 +214,11 @@ fn a_model_made_of_its_parts_answers_with_the_same_bits() {
     for kind in kinds() {
         let how = resolved(small(kind), short());
         let model = desk.fit(&how, 1, &mut Unobserved).unwrap().model;
-        let again = restore(&how.0, model.parts(), NeuralDevice::default()).unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let again = restore(&how.0, model.parts(), &NeuralDevice::default()).unwrap_or_else(|e| panic!("{kind}: {e}"));
         assert_eq!(again.parts(), model.parts(), "{kind}");
         assert!(desk.bits(&*again) == desk.bits(&*model), "{kind}");
         assert_eq!((again.parameters(), again.memory()), (model.parameters(), model.memory()), "{kind}");
-        let nothing = restore(&how.0, recspeed_data::parts::Parts::default(), NeuralDevice::default()).err().unwrap();
+        let nothing = restore(&how.0, recspeed_data::parts::Parts::default(), &NeuralDevice::default()).err().unwrap();
         assert!(nothing.to_string().contains("has no part"), "{kind}: {nothing}");
     }
 }

@@ -72,7 +72,7 @@ fn request<'a>(
         user_attributes: None,
         threshold: 4.0,
         seed: 3,
-        device: NeuralDevice::Flex,
+        device: NeuralDevice::flex(),
     }
 }
 
@@ -164,7 +164,7 @@ fn saved_models_answer_with_the_same_bits_on_any_number_of_threads() {
         let one = fitted(1).model;
         let two = fitted(2).model;
         assert_eq!(one.parts(), two.parts(), "{kind}");
-        let again = restore(&setting.0, one.parts(), NeuralDevice::Flex).expect("a model");
+        let again = restore(&setting.0, one.parts(), &NeuralDevice::flex()).expect("a model");
         assert_eq!(bits(&scores(&*one, 7, 20)), bits(&scores(&*again, 7, 20)), "{kind}");
         assert_eq!(one.parts(), again.parts(), "{kind}");
         let mut basket = (vec![0.0; 20], vec![0.0; 20]);

@@ -186,3 +186,22 @@ fn an_engine_is_named_by_its_kind_alone_and_takes_the_device_that_goes_with_it()
     let spec = ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &back).expect("a spec");
     assert_eq!(spec.resolve().expect("the default spec").engine.device, Device::Flex);
 }
+
+#[test]
+fn a_device_goes_with_the_engines_that_have_it_and_with_networks_alone() {
+    let problems = |assignments: &[&str]| {
+        let assignments: Vec<String> = assignments.iter().map(|&each| each.to_owned()).collect();
+        let spec = ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &assignments).expect("a spec");
+        spec.resolve().err().map(|errors| errors.to_string()).unwrap_or_default()
+    };
+    for device in ["flex", "libtorch-cpu", "libtorch-cuda", "vulkan", "cuda", "browser"] {
+        assert_eq!(problems(&[&format!("engine.device={device}"), "recommender.kind=mlp"]), "", "{device}");
+    }
+    assert_eq!(problems(&["engine=pytorch", "engine.device=cuda", "recommender.kind=mlp"]), "");
+    let refused = problems(&["engine=tensorflow", "engine.device=cuda", "recommender.kind=mlp"]);
+    assert!(refused.contains("is `cuda`; the engine `tensorflow` computes on `cpu`"), "{refused}");
+    let refused = problems(&["engine=pytorch", "engine.device=vulkan", "recommender.kind=mlp"]);
+    assert!(refused.contains("the engine `pytorch` computes on `cpu` and `cuda`"), "{refused}");
+    let refused = problems(&["engine.device=cuda", "recommender.kind=popularity"]);
+    assert!(refused.contains("`popularity` is no network and computes on `flex`"), "{refused}");
+}

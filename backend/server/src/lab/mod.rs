@@ -111,7 +111,7 @@ impl Lab {
     /// Asks the worker what it can do, once.
     pub async fn probe(&self) {
         let answer = match &self.inner.options.launch.worker {
-            Ok(worker) => launch::probe(worker, PROBE_PATIENCE).await.map_err(|error| error.to_string()),
+            Ok(worker) => launch::probe_all(worker, PROBE_PATIENCE).await.map_err(|error| error.to_string()),
             Err(missing) => Err(missing.to_string()),
         };
         if let Err(failure) = &answer {

@@ -3,6 +3,7 @@
 //! Nothing that a worker does may harm the server or leave a run without an end. What it says is believed only as far
 //! as [`story`] allows; how it left is put into words by [`verdict`].
 
+mod builds;
 mod lines;
 mod probe;
 mod process;
@@ -19,7 +20,8 @@ use recspeed_types::RunId;
 
 use crate::home;
 
-pub use probe::{ProbeError, probe};
+pub(crate) use builds::of_device;
+pub use probe::{ProbeError, probe, probe_all};
 pub use process::{end_orphans, is_alive};
 pub(crate) use resume::hex;
 pub use resume::{Resume, find_checkpoint};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use recspeed_types::probe::{PROTOCOL_VERSION, Probe};
+use recspeed_types::probe::{PROTOCOL_VERSION, Probe, ProbedDevice};
 use tokio::process::Command;
 
 /// A worker that does not say what it can do.
@@ -45,6 +45,36 @@ pub enum ProbeError {
     },
 }
 
+/// What `worker` and the builds beside it can do together. A build that does not answer is left out, and the log says so.
+///
+/// # Errors
+/// [`ProbeError`] of `worker` itself.
+pub async fn probe_all(worker: &Path, patience: Duration) -> Result<Probe, ProbeError> {
+    let mut all = probe(worker, patience).await?;
+    for build in super::builds::beside(worker) {
+        match probe(&build, patience).await {
+            Ok(more) => join(&mut all, more),
+            Err(error) => tracing::warn!(%error, "a build of the worker cannot be used"),
+        }
+    }
+    Ok(all)
+}
+
+/// Adds what another build can do. Only devices that it was made for are its: a run on any other is given to the usual worker.
+fn join(all: &mut Probe, more: Probe) {
+    let known: Vec<_> = all.devices.iter().map(|device| (device.engine.clone(), device.device.clone())).collect();
+    let fresh = |device: &ProbedDevice| !known.contains(&(device.engine.clone(), device.device.clone()));
+    all.devices.extend(more.devices.into_iter().filter(fresh));
+    for (name, version) in more.versions {
+        all.versions.entry(name).or_insert(version);
+    }
+    for feature in more.features {
+        if !all.features.contains(&feature) {
+            all.features.push(feature);
+        }
+    }
+}
+
 /// Runs `WORKER probe`.
 ///
 /// # Errors
@@ -65,5 +95,37 @@ pub async fn probe(worker: &Path, patience: Duration) -> Result<Probe, ProbeErro
         Ok(probe)
     } else {
         Err(ProbeError::Protocol { path: path(), given: probe.protocol })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probe_of(devices: &[&str], feature: &str) -> Probe {
+        let device = |device: &&str| ProbedDevice {
+            engine: "burn".to_owned(),
+            device: (*device).to_owned(),
+            title: format!("{device} of {feature}"),
+            memory: None,
+            threads: None,
+        };
+        Probe {
+            protocol: PROTOCOL_VERSION,
+            versions: [("burn".to_owned(), feature.to_owned()), (feature.to_owned(), "1".to_owned())].into(),
+            features: vec![feature.to_owned()],
+            devices: devices.iter().map(device).collect(),
+            recommenders: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn another_build_adds_its_devices_and_changes_none() {
+        let mut all = probe_of(&["flex"], "plain");
+        join(&mut all, probe_of(&["flex", "libtorch-cpu"], "libtorch"));
+        let titles: Vec<&str> = all.devices.iter().map(|device| device.title.as_str()).collect();
+        assert_eq!(titles, ["flex of plain", "libtorch-cpu of libtorch"]);
+        assert_eq!(all.versions["burn"], "plain");
+        assert_eq!(all.features, ["plain", "libtorch"]);
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use recspeed_types::limits::MAX_EVENT_BYTES;
+use recspeed_types::spec::Device;
 use recspeed_types::{EventKind, RunEvent, RunId};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::Child;
@@ -15,7 +16,7 @@ use super::lines::Lines;
 use super::story::Story;
 use super::tail::Tail;
 use super::verdict::{self, End};
-use super::{LaunchOptions, PER_USER_BYTES, Resume, process};
+use super::{LaunchOptions, PER_USER_BYTES, Resume, of_device, process};
 use crate::clock::now_ms;
 use crate::store::{self, Ending, RunTail, Store, StoreError};
 
@@ -31,6 +32,8 @@ pub struct Assignment {
     pub run: RunId,
     /// The spec as JSON.
     pub spec: String,
+    /// Where it computes: what decides which build of the worker runs it.
+    pub device: Device,
     /// Where its checkpoints go.
     pub folder: std::path::PathBuf,
     /// Where it goes on.
@@ -169,14 +172,14 @@ async fn attempt(
     server_ends: &CancellationToken,
 ) -> Option<Ending> {
     let program = match &options.worker {
-        Ok(program) => program,
+        Ok(program) => of_device(program, assignment.device),
         Err(missing) => return Some(verdict::not_started(&missing.to_string(), "")),
     };
     if let Err(cause) = tokio::fs::create_dir_all(&assignment.folder).await {
         let what = format!("its folder {} cannot be made", assignment.folder.display());
         return Some(verdict::not_started(&what, &cause.to_string()));
     }
-    let mut child = match process::start(program, &assignment.run, &arguments(options, &assignment)) {
+    let mut child = match process::start(&program, &assignment.run, &arguments(options, &assignment)) {
         Ok(child) => child,
         Err(cause) => {
             let what = format!(

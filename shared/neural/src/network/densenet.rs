@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_written_out_gradient_is_that_of_burns_tape_with_dropout() {
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         for (depth, growth, dropout) in [(1, 1, 0.0), (5, 3, 0.0), (7, 2, 0.4), (30, 4, 0.2)] {
             let network = DenseNet::new(depth, growth, dropout);
             let parameters = Parameters::initial(network.layout(), 3, &device);
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_layer_sees_the_input_and_every_layer_before_it() {
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         let network = DenseNet::new(2, 1, 0.0);
         // Layer 0 is the sum of the input, layer 1 the sum of the input and layer 0; the score is the sum of all.
         let numbers_of_layers = [vec![1.0; 4], vec![0.0], vec![1.0; 5], vec![0.0], vec![1.0; 6], vec![0.0]].concat();

@@ -74,14 +74,14 @@ fn fields(recommender: &ResolvedRecommender, training: &Training, counts: bool) 
         user_attributes: Some(&users),
         threshold: 4.0,
         seed: 1,
-        device: NeuralDevice::Flex,
+        device: NeuralDevice::flex(),
     };
     Fields::of(&request, &[], counts).unwrap()
 }
 
 /// Compares the gradient of some numbers of every parameter and every table with differences of the loss.
 fn holds<N: Network>(network: N, input: impl Fn() -> N::Input, look_ups: &[LookUp], targets: &Targets, loss: Loss) {
-    let device = NeuralDevice::Flex.plain();
+    let device = NeuralDevice::flex().plain();
     let network = Taped(network);
     let layout = network.layout().clone();
     // Numbers away from the kinks of ReLU, and weights that are not zero.
@@ -156,14 +156,14 @@ fn holds_for_pairs<N: PairNetwork>(network: impl Fn() -> N) {
 fn holds_for_fields<N: FieldNetwork>(kind: &str, sizes: &[(&str, ParamValue)]) {
     let (recommender, training) = resolved(kind, sizes);
     let fields = fields(&recommender, &training, N::COUNTS);
-    holds_for_pairs(|| Fielded::<N>::new(&recommender, fields.clone(), NeuralDevice::Flex.plain()));
-    let saved = Fielded::<N>::new(&recommender, fields.clone(), NeuralDevice::Flex.plain()).add_to(Parts::default());
+    holds_for_pairs(|| Fielded::<N>::new(&recommender, fields.clone(), NeuralDevice::flex().plain()));
+    let saved = Fielded::<N>::new(&recommender, fields.clone(), NeuralDevice::flex().plain()).add_to(Parts::default());
     assert_eq!(Fields::take_from(&mut saved.clone()), Ok(fields));
 }
 
 /// The scores of a grid against those of its pairs.
 fn grid_is_that_of_pairs<N: FieldNetwork>(kind: &str, sizes: &[(&str, ParamValue)]) {
-    let device = NeuralDevice::Flex.plain();
+    let device = NeuralDevice::flex().plain();
     let (recommender, training) = resolved(kind, sizes);
     let fields = fields(&recommender, &training, N::COUNTS);
     let network = Fielded::<N>::new(&recommender, fields, device.clone());
@@ -225,7 +225,7 @@ fn the_gradient_of_dlrm_is_that_of_finite_differences() {
 
 #[test]
 fn the_gradient_of_the_autoencoder_is_that_of_finite_differences_with_its_divergence() {
-    let device = NeuralDevice::Flex.plain();
+    let device = NeuralDevice::flex().plain();
     let sizes = [
         ("hidden", ParamValue::Integer(6)),
         ("latent", ParamValue::Integer(3)),

@@ -240,7 +240,7 @@ mod tests {
         fn the_written_out_gradient_is_that_of_burns_tape(
             hidden in prop::collection::vec(1usize..40, 1..5), rows in 1usize..50, seed: u64, absolute: bool,
         ) {
-            let device = NeuralDevice::Flex.plain();
+            let device = NeuralDevice::flex().plain();
             let network = Mlp::new(&hidden);
             let parameters = Parameters::initial(network.layout(), seed, &device);
             let weights = parameters.weights(network.layout(), &[], &device);
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn one_layer_computes_the_product_by_hand() {
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         let network = Mlp::new(&[1]);
         // hidden: w = (1, 2, 3), b = -1; output: w = 2, b = 0.5
         let parameters = Parameters::from_numbers(network.layout(), &[1.0, 2.0, 3.0, -1.0, 2.0, 0.5], &device);

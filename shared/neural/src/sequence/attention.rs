@@ -283,7 +283,7 @@ mod tests {
             let lines: Vec<Lines> =
                 lengths.iter().map(|&length| Lines { inputs: &items[..length], targets: &[] }).collect();
             let grid = Grid::pack(&lines, pattern.align());
-            let (d, device) = (4, NeuralDevice::Flex.plain());
+            let (d, device) = (4, NeuralDevice::flex().plain());
             let mut draws = WeightDraws::new(seed);
             let mut random = || (0..grid.slots() * d).map(|_| draws.uniform(2.0)).collect::<Vec<f32>>();
             let (q, k, v) = (random(), random(), random());

@@ -202,7 +202,7 @@ mod tests {
     fn a_step_is_that_of_the_formulas() {
         let shape = Shape { items: 4, d: 2, hidden: 3, layers: 1, length: 9, dropout: 0.0 };
         let network = Gru4Rec::new(shape);
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         let parameters = Parameters::initial(&network.layout, 7, &device);
         let flat = numbers(&parameters.flat);
         let of = |name: &str| {

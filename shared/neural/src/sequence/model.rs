@@ -88,8 +88,7 @@ impl<E: Encoder> SequenceModel<E> {
         let users = vectors.len() / self.d;
         let vectors = Tensor::<2>::from_data(TensorData::new(vectors, [users, self.d]), &self.device);
         let products = vectors.matmul(self.items.clone().transpose()).into_data();
-        scores
-            .copy_from_slice(products.as_slice::<f32>().expect("flex computes in f32 and holds its tensors in memory"));
+        scores.copy_from_slice(products.as_slice::<f32>().expect("networks compute in f32 on every device"));
     }
 
     fn user(&self, user: u32) -> &[f32] {
@@ -171,7 +170,7 @@ mod tests {
     const ITEMS: usize = 30;
 
     fn model<E: Encoder>(encoder: E) -> SequenceModel<E> {
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         let parameters = Parameters::initial(encoder.layout(), 5, &device);
         SequenceModel::without_users(encoder, parameters, 0, device)
     }

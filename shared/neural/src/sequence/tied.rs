@@ -9,6 +9,7 @@ use recspeed_types::spec::Loss;
 use super::all_items::AllItems;
 use super::draws::{Purpose, below, generator};
 use super::encoder::{Batch, Drops, Encoder};
+use crate::device::in_this_memory;
 use crate::training::layout::{Layout, TableId};
 use crate::training::losses::Targets;
 use crate::training::network::{
@@ -259,6 +260,10 @@ impl<E: Encoder> Differentiable for Tied<E> {
         let (Choice::All, (Loss::CrossEntropy, Targets::Place(wanted))) = (&input.choice, asked) else {
             return by_slope(self, weights, input, noise, asked);
         };
+        // That is for a processor's cache; a GPU has the width for all scores, and is far from this memory.
+        if !in_this_memory(noise.device()) {
+            return by_slope(self, weights, input, noise, asked);
+        }
         let (scored, read) = (self.scored(&weights, input.read), input.read);
         let Traced { scores: vectors, penalty, trace: tape } = self.encoder.trace(weights, input, noise);
         let (of_vectors, of_scored, device) = (vectors.dims(), scored.dims(), vectors.device());
@@ -298,7 +303,7 @@ mod tests {
         fn grouped_scores_and_their_way_back_are_those_of_the_tape(
             questions in 1usize..12, size in 1usize..6, count in 1usize..5, all: bool, seed: u64,
         ) {
-            let device = NeuralDevice::Flex.plain();
+            let device = NeuralDevice::flex().plain();
             let d = 3;
             let mut draws = WeightDraws::new(seed);
             let mut tensor = |rows: usize, columns: usize| {

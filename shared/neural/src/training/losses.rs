@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn every_slope_is_that_of_finite_differences() {
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         let mut draws = WeightDraws::new(5);
         let mut tensor = |rows: usize, columns: usize, of: &dyn Fn(f32) -> f32| {
             let values: Vec<f32> = (0..rows * columns).map(|_| of(draws.uniform(3.0))).collect();
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_does_not_count_is_no_part_of_the_loss_and_has_no_slope() {
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         let numbers = |tensor: Tensor<2>| tensor.into_data().as_slice::<f32>().unwrap().to_vec();
         let scores = || Tensor::<2>::from_floats([[0.3, 9.0, -1.0, -7.0], [2.0, -5.0, 0.5, 4.0]], &device);
         let all = || Tensor::<2>::from_floats([[1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0]], &device);
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn huge_scores_overflow_nothing() {
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         let scores = || Tensor::<2>::from_floats([[1e4, -1e4, 0.0], [-1e4, 1e4, 1e4]], &device);
         for loss in [Loss::Bce, Loss::Bpr, Loss::SampledSoftmax] {
             let Judged { value, slope } = judge(loss, scores(), &Targets::First);

@@ -193,6 +193,11 @@ impl Noise {
         Self { draws: NoiseDraws::new(seed, step), device: device.clone(), step }
     }
 
+    /// Where it is wanted.
+    pub(crate) const fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Zeroes each number with probability `rate` and scales the others up to the same mean.
     pub(crate) fn dropout<const D: usize>(&mut self, x: Tensor<D>, rate: f32) -> Tensor<D> {
         if rate > 0.0 { x.clone() * self.mask(x.dims(), rate) } else { x }

@@ -113,7 +113,7 @@ impl RowGradient {
     pub(crate) fn new(look_up: &LookUp, gradient: Tensor<2>) -> Self {
         let width = gradient.dims()[1];
         let data = gradient.into_data();
-        let gradient = data.as_slice::<f32>().expect("flex computes in f32 and holds its tensors in memory");
+        let gradient = data.as_slice::<f32>().expect("networks compute in f32 on every device");
         let mut entries = look_up.entries();
         entries.sort_by_key(|(id, ..)| *id);
         let mut sums = Self { ids: Vec::new(), width, values: Vec::new() };
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_row_gets_the_sum_of_what_its_places_got() {
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         let gradient = Tensor::<2>::from_floats([[1.0, 10.0], [5.0, 5.0], [2.0, 20.0]], &device);
         let of_bags = RowGradient::new(&look_up(), gradient.clone());
         assert_eq!((of_bags.ids, of_bags.values), (vec![0, 2], vec![1.0 + 6.0, 10.0 + 60.0, 0.5, 5.0]));
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn rows_that_were_not_looked_up_rest() {
-        let device = NeuralDevice::Flex.plain();
+        let device = NeuralDevice::flex().plain();
         for optimizer in Optimizer::ALL {
             let training = ExperimentSpec::default().resolve().unwrap().training.unwrap();
             let training = Training { optimizer, weight_decay: 0.1, learning_rate: 0.1, ..training };

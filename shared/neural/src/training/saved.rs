@@ -126,5 +126,5 @@ pub(crate) fn tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
 /// A tensor's numbers, row by row.
 pub(crate) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     let data = tensor.clone().into_data();
-    data.as_slice::<f32>().expect("flex computes in f32 and holds its tensors in memory").to_vec()
+    data.as_slice::<f32>().expect("networks compute in f32 on every device").to_vec()
 }

@@ -26,7 +26,7 @@ pub(crate) fn equals_itself<N: Staged + super::network::Differentiable>(network:
     use burn::tensor::TensorData;
     use recspeed_parallel::model::Noise;
 
-    let (rows, device) = (11, NeuralDevice::Flex.plain());
+    let (rows, device) = (11, NeuralDevice::flex().plain());
     let parameters = Parameters::initial(network.layout(), 3, &device);
     let mut draws = WeightDraws::new(9);
     let mut random = |shape: [usize; 2]| {

@@ -78,6 +78,15 @@ impl EngineKind {
         }
     }
 
+    /// Where the engine computes, on a server.
+    pub const fn devices(self) -> &'static [Device] {
+        match self {
+            Self::Burn => &Device::OF_BURN,
+            Self::Pytorch => &[Device::Cpu, Device::Cuda],
+            Self::Tensorflow | Self::Pyvelox | Self::Deepspeed | Self::Torchgpipe => &[Device::Cpu],
+        }
+    }
+
     /// How the engine can divide the work; Burn in every way.
     const fn strategies(self) -> &'static [StrategyKind] {
         use StrategyKind::{DataParallel, Hybrid, Pipeline, Single, Zero};
@@ -100,8 +109,16 @@ pub enum Device {
     Flex,
     /// The processor, for engines other than Burn.
     Cpu,
-    /// The same backend, compiled for the browser, in a web worker of the tab.
+    /// Burn flex, compiled for the browser, in a web worker of the tab.
     Browser,
+    /// Burn on LibTorch, on the processor.
+    LibtorchCpu,
+    /// Burn on LibTorch, on a GPU by CUDA.
+    LibtorchCuda,
+    /// Burn's own kernels on a GPU by Vulkan.
+    Vulkan,
+    /// A GPU by CUDA: Burn's own kernels, or those of the engine.
+    Cuda,
 }
 
 impl Device {
@@ -111,6 +128,26 @@ impl Device {
             Self::Flex => "flex",
             Self::Cpu => "cpu",
             Self::Browser => "browser",
+            Self::LibtorchCpu => "libtorch-cpu",
+            Self::LibtorchCuda => "libtorch-cuda",
+            Self::Vulkan => "vulkan",
+            Self::Cuda => "cuda",
+        }
+    }
+
+    /// The devices that Burn has in a worker.
+    pub const OF_BURN: [Self; 5] = [Self::Flex, Self::LibtorchCpu, Self::LibtorchCuda, Self::Vulkan, Self::Cuda];
+
+    /// The worker build that has it, as in `recspeed-worker-libtorch`, where the usual one does not.
+    ///
+    /// LibTorch is loaded with the program, and Burn's GPU kernels make a worker ten times as large: each is a build of its
+    /// own.
+    pub const fn worker_build(self) -> Option<&'static str> {
+        match self {
+            Self::Flex | Self::Cpu | Self::Browser => None,
+            Self::LibtorchCpu | Self::LibtorchCuda => Some("libtorch"),
+            Self::Vulkan => Some("vulkan"),
+            Self::Cuda => Some("cuda"),
         }
     }
 }
@@ -131,14 +168,16 @@ impl EngineSpec {
             problems.range("engine.threads", threads, 1, MAX_THREADS);
         }
         if !self.kind.is_reference() {
-            if self.device == Device::Cpu {
-                problems.add("engine.device", "is `cpu`; the engine `burn` computes on `flex` or in the `browser`");
-            }
+            self.resolve_burn(recommender, problems);
             return self.clone();
         }
         let kind = self.kind.as_str();
-        if self.device == Device::Browser {
-            problems.add("engine.device", format!("is `browser`; the engine `{kind}` computes on `cpu`"));
+        let device = if self.device == Device::default() { Device::Cpu } else { self.device };
+        if !self.kind.devices().contains(&device) {
+            let able = self.kind.devices().iter().map(|device| format!("`{}`", device.as_str()));
+            let able = able.collect::<Vec<_>>().join(" and ");
+            problems
+                .add("engine.device", format!("is `{}`; the engine `{kind}` computes on {able}", self.device.as_str()));
         }
         if let Some(recommender) = recommender
             && !LENT.contains(&recommender.entry.kind)
@@ -166,6 +205,22 @@ impl EngineSpec {
                     .add("strategy.balance", "is not for the engine `torchgpipe`, which cuts by modules; leave it out");
             }
         }
-        Self { device: Device::Cpu, ..self.clone() }
+        Self { device, ..self.clone() }
+    }
+
+    fn resolve_burn(&self, recommender: Option<&ResolvedRecommender>, problems: &mut Problems) {
+        let device = self.device.as_str();
+        match (self.device, recommender) {
+            (Device::Cpu, _) => {
+                problems.add("engine.device", "is `cpu`; the engine `burn` computes on `flex` or in the `browser`");
+            }
+            (Device::Flex | Device::Browser, _) => {}
+            // Only networks are made of tensors.
+            (_, Some(recommender)) if recommender.trained().is_none() => {
+                let kind = recommender.entry.kind;
+                problems.add("engine.device", format!("is `{device}`; `{kind}` is no network and computes on `flex`"));
+            }
+            _ => {}
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `recspeed engines`: which other frameworks are here, installing them, seeing that they work.
 
+mod libtorch;
 mod screen;
 
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
-use recspeed_engines::{EngineError, Engines, InstallOptions, Record, Reference, State};
+use recspeed_engines::{EngineError, Engines, InstallOptions, LIBTORCH, Record, Reference, State};
 use recspeed_types::FailureCode;
 use serde_json::{Value, json};
 
@@ -25,6 +26,8 @@ pub enum EnginesCommand {
     Install(InstallArgs),
     /// See whether installed engines start, and what they are made of
     Check(CheckArgs),
+    /// Print where LibTorch lies, for building a worker with it
+    Path(libtorch::PathArgs),
 }
 
 /// Where engines lie.
@@ -88,6 +91,11 @@ pub(crate) enum EnginesError {
         /// Every one.
         known: String,
     },
+    /// LibTorch was never installed or named.
+    #[error(
+        "LibTorch is not here; run `recspeed engines install {LIBTORCH}`, with --existing PYTHON for an installed PyTorch"
+    )]
+    NoLibtorch,
     /// An engine's own failure.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -98,7 +106,7 @@ impl EnginesError {
         match self {
             Self::Unknown { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Engine(EngineError::Stopped { .. }) => FailureCode::Cancelled.exit_status(),
-            Self::Engine(_) => FailureCode::Internal.exit_status(),
+            Self::NoLibtorch | Self::Engine(_) => FailureCode::Internal.exit_status(),
         }
     }
 }
@@ -109,6 +117,7 @@ pub(super) fn run(command: EnginesCommand) -> Result<u8, CommandError> {
         EnginesCommand::List(args) => list(&args),
         EnginesCommand::Install(args) => install(&args),
         EnginesCommand::Check(args) => check(&args),
+        EnginesCommand::Path(args) => libtorch::path(&args),
     }
 }
 
@@ -118,7 +127,7 @@ fn list(args: &ListArgs) -> Result<u8, CommandError> {
         Reference::all().iter().map(|reference| (reference, engines.state(reference.kind))).collect();
     if args.place.json {
         let told: Vec<Value> = rows.iter().map(|(reference, state)| told(reference, state)).collect();
-        output::say(&json!({ "folder": engines.root(), "engines": told }).to_string())?;
+        output::say(&json!({ "folder": engines.root(), "engines": told, "libtorch": engines.libtorch() }).to_string())?;
         return Ok(0);
     }
     let mut table = Table::new();
@@ -141,6 +150,7 @@ fn list(args: &ListArgs) -> Result<u8, CommandError> {
         };
         table.add_row([reference.kind.as_str(), reference.about, &here(reference, state), &size]);
     }
+    table.add_row(libtorch::row(&engines));
     output::say(&output::printable(&table.to_string()))?;
     Ok(0)
 }
@@ -186,7 +196,8 @@ fn told(reference: &Reference, state: &State) -> Value {
 fn install(args: &InstallArgs) -> Result<u8, CommandError> {
     let engines = Engines::open(args.place.home.as_deref()).map_err(EnginesError::from)?;
     // All names are looked at before anything is downloaded.
-    let wanted = args.names.iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
+    let (of_libtorch, names): (Vec<&String>, Vec<&String>) = args.names.iter().partition(|name| *name == LIBTORCH);
+    let wanted = names.into_iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
     let options = InstallOptions {
         python: args.python.clone(),
         extra_index: args.extra_index_url.clone(),
@@ -205,7 +216,7 @@ fn install(args: &InstallArgs) -> Result<u8, CommandError> {
         let record = if let Some(python) = &args.existing {
             engines.adopt(reference, python)
         } else {
-            let mut screen = Screen::new(reference);
+            let mut screen = Screen::new(reference.kind.as_str(), reference.installed_bytes + reference.download_bytes);
             let record = engines.install(reference, &options, &stop, &mut |step| screen.show(&step));
             screen.clear();
             record
@@ -225,8 +236,10 @@ fn install(args: &InstallArgs) -> Result<u8, CommandError> {
         }
         all.push(told(reference, &State::Ready(record)));
     }
+    let libtorch =
+        if of_libtorch.is_empty() { None } else { Some(libtorch::install(args, &engines, &options, &stop)?) };
     if args.place.json {
-        output::say(&json!({ "folder": engines.root(), "engines": all }).to_string())?;
+        output::say(&json!({ "folder": engines.root(), "engines": all, "libtorch": libtorch }).to_string())?;
     }
     Ok(0)
 }
@@ -270,7 +283,12 @@ fn check(args: &CheckArgs) -> Result<u8, CommandError> {
 fn named(name: &str) -> Result<&'static Reference, EnginesError> {
     Reference::all().iter().find(|reference| reference.kind.as_str() == name).ok_or_else(|| EnginesError::Unknown {
         given: name.to_owned(),
-        known: Reference::all().iter().map(|reference| reference.kind.as_str()).collect::<Vec<_>>().join(", "),
+        known: Reference::all()
+            .iter()
+            .map(|reference| reference.kind.as_str())
+            .chain([LIBTORCH])
+            .collect::<Vec<_>>()
+            .join(", "),
     })
 }
 

@@ -1,7 +1,7 @@
 //! How an installation is shown: one bar of bytes with the installer's last line, or lines where there is no terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use recspeed_engines::{Reference, Step};
+use recspeed_engines::Step;
 
 use crate::command::output;
 
@@ -14,14 +14,14 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(reference: &Reference) -> Self {
-        // What is installed, and for a while what was downloaded too.
-        let bar = ProgressBar::new(reference.installed_bytes + reference.download_bytes);
+    /// `bytes`: of what is installed, and for a while of what was downloaded too.
+    pub(super) fn new(name: &'static str, bytes: u64) -> Self {
+        let bar = ProgressBar::new(bytes);
         let style =
             ProgressStyle::with_template("{prefix} {bar:30} {bytes} of about {total_bytes}, {elapsed}  {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.set_prefix(reference.kind.as_str());
-        Self { bar, name: reference.kind.as_str() }
+        bar.set_prefix(name);
+        Self { bar, name }
     }
 
     pub(super) fn show(&mut self, step: &Step) {

@@ -18,6 +18,7 @@ use recspeed_types::{ExperimentSpec, FailureCode, RunEvent, RunId};
 
 use super::super::failure::CommandError;
 use super::super::output;
+use crate::launch::of_device;
 
 /// The file name of the worker.
 const WORKER: &str = "recspeed-worker";
@@ -214,7 +215,8 @@ impl WorkerProcess {
     /// [`WorkerError::Start`].
     pub(super) fn start(spec: &ExperimentSpec, options: &WorkerOptions) -> Result<Self, WorkerError> {
         let run = run_id();
-        let mut command = Command::new(&options.program);
+        let program = of_device(&options.program, spec.engine.device);
+        let mut command = Command::new(&program);
         command.arg("--run").arg(run.as_str()).arg("--spec-dir").arg(&options.spec_dir);
         for (flag, path) in [
             ("--data-home", &options.data_home),
@@ -229,7 +231,7 @@ impl WorkerProcess {
         }
         // A process group of its own: Ctrl-C reaches this program alone, which then asks the worker to stop.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let start = |source| WorkerError::Start { path: options.program.display().to_string(), source };
+        let start = |source| WorkerError::Start { path: program.display().to_string(), source };
         let mut child = command.spawn().map_err(start)?;
         let (Some(mut stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())

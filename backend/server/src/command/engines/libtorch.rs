@@ -1,0 +1,77 @@
+//! LibTorch among the engines: a library for a worker of its own.
+
+use clap::Args;
+use recspeed_engines::{Engines, InstallOptions, LIBTORCH, LIBTORCH_BYTES, Libtorch};
+use serde_json::json;
+
+use super::screen::Screen;
+use super::{EnginesError, InstallArgs, Place, megabytes};
+use crate::command::failure::CommandError;
+use crate::command::output;
+
+/// Arguments of `recspeed engines path`.
+#[derive(Debug, Args)]
+pub struct PathArgs {
+    /// `libtorch`
+    #[arg(value_name = "NAME", value_parser = [LIBTORCH])]
+    name: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Its line among the engines.
+pub(super) fn row(engines: &Engines) -> [String; 4] {
+    let (installed, download) = LIBTORCH_BYTES;
+    let what = "a library for a worker of its own, with the devices libtorch-cpu and libtorch-cuda";
+    let (here, size) = if let Some(libtorch) = engines.libtorch() {
+        let size = if libtorch.bytes > 0 { megabytes(libtorch.bytes) } else { String::new() };
+        (format!("yes: {}, for `make worker-libtorch`", words(&libtorch)), size)
+    } else {
+        let size = format!("{} to download, {} on disk", megabytes(download), megabytes(installed));
+        (format!("no: recspeed engines install {LIBTORCH}"), size)
+    };
+    [LIBTORCH.to_owned(), what.to_owned(), here, size]
+}
+
+fn words(libtorch: &Libtorch) -> String {
+    let half = if libtorch.cuda { "with CUDA" } else { "for the processor" };
+    format!("{} {half}, {}", libtorch.version, libtorch.folder.display())
+}
+
+/// Installs it, or takes the one that `--existing` names.
+pub(super) fn install(
+    args: &InstallArgs,
+    engines: &Engines,
+    options: &InstallOptions,
+    stop: &dyn Fn() -> bool,
+) -> Result<Libtorch, CommandError> {
+    let libtorch = if let Some(python) = &args.existing {
+        engines.adopt_libtorch(python)
+    } else {
+        let mut screen = Screen::new(LIBTORCH, LIBTORCH_BYTES.0 + LIBTORCH_BYTES.1);
+        let libtorch = engines.install_libtorch(options, stop, &mut |step| screen.show(&step));
+        screen.clear();
+        libtorch
+    };
+    let libtorch = libtorch.map_err(EnginesError::from)?;
+    if !args.place.json {
+        output::say(&output::printable(&format!(
+            "LibTorch is ready ({}): `make worker-libtorch` builds a worker with it, whose devices are libtorch-cpu and \
+             libtorch-cuda.",
+            words(&libtorch)
+        )))?;
+    }
+    Ok(libtorch)
+}
+
+/// Prints its folder.
+pub(super) fn path(args: &PathArgs) -> Result<u8, CommandError> {
+    let engines = Engines::open(args.place.home.as_deref()).map_err(EnginesError::from)?;
+    let libtorch = engines.libtorch().ok_or(EnginesError::NoLibtorch)?;
+    if args.place.json {
+        output::say(&json!({ "name": args.name, "libtorch": libtorch }).to_string())?;
+    } else {
+        output::say(&libtorch.folder.display().to_string())?;
+    }
+    Ok(0)
+}

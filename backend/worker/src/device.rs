@@ -1,0 +1,181 @@
+//! Burn's devices: which of them this build has, which of those this machine has, and opening one.
+//!
+//! The only module that names a backend. Everything else is handed a [`NeuralDevice`] and does not look inside.
+
+use burn::tensor::Device as BurnDevice;
+use recspeed_experiment::NeuralDevice;
+use recspeed_types::probe::ProbedDevice;
+use recspeed_types::spec::{Device, EngineKind};
+
+use crate::machine;
+
+/// A device that was asked for and is not here; a sentence with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("engine.device is `{}`, {why}", device.as_str())]
+pub(crate) struct NotHere {
+    device: Device,
+    why: String,
+}
+
+/// Compile-time features that add devices.
+pub(crate) fn features() -> Vec<String> {
+    let all = [("libtorch", cfg!(feature = "libtorch")), ("vulkan", cfg!(feature = "vulkan"))];
+    let all = all.into_iter().chain([("cuda", cfg!(feature = "cuda"))]);
+    all.filter(|(_, built)| *built).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Opens a device, which computes with as many threads as this process' pool where it is a processor.
+///
+/// # Errors
+/// [`NotHere`]: another build of the worker has it, or this machine lacks it.
+pub(crate) fn open(device: Device) -> Result<NeuralDevice, NotHere> {
+    let not_here = |why: String| NotHere { device, why };
+    match (device, device.worker_build()) {
+        (Device::Flex, _) => Ok(NeuralDevice::flex()),
+        (_, None) => Err(not_here("which is no device of Burn in a worker: set engine.device to `flex`".to_owned())),
+        (_, Some(build)) => match backend(device) {
+            None => Err(not_here(format!(
+                "and this worker was built without it: `make worker-{build}` makes `recspeed-worker-{build}` beside it, which is \
+                 then taken by itself; or set engine.device to `flex`"
+            ))),
+            Some(Err(why)) => Err(not_here(format!("which does not work on this machine ({why}): set it to `flex`"))),
+            Some(Ok(device)) => Ok(device.into()),
+        },
+    }
+}
+
+/// The devices that a run can name here, the default first.
+pub(crate) fn offered() -> Vec<ProbedDevice> {
+    let here = |device: &Device| *device == Device::Flex || matches!(backend(*device), Some(Ok(_)));
+    Device::OF_BURN.into_iter().filter(here).map(probed).collect()
+}
+
+fn probed(device: Device) -> ProbedDevice {
+    let processor = matches!(device, Device::Flex | Device::LibtorchCpu);
+    let graphics = gpu();
+    let place = match (&graphics, processor) {
+        (Some(gpu), false) => gpu.name.clone(),
+        (None, false) => "the GPU".to_owned(),
+        (_, true) => machine::describe(),
+    };
+    let title = match device {
+        Device::Flex => "Burn flex",
+        Device::LibtorchCpu | Device::LibtorchCuda => "Burn on LibTorch",
+        Device::Vulkan => "Burn by Vulkan",
+        _ => "Burn by CUDA",
+    };
+    ProbedDevice {
+        engine: EngineKind::Burn.as_str().to_owned(),
+        device: device.as_str().to_owned(),
+        title: format!("{title} on {place}"),
+        memory: if processor { machine::memory_total() } else { graphics.and_then(|gpu| gpu.memory) },
+        threads: processor.then(machine::cores),
+    }
+}
+
+/// What a run on this device says of the machine.
+pub(crate) fn host(device: Device) -> String {
+    let machine = machine::describe();
+    match gpu().filter(|_| !matches!(device, Device::Flex | Device::LibtorchCpu)) {
+        Some(gpu) => format!("{machine}; {}", gpu.name),
+        None => machine,
+    }
+}
+
+/// A GPU.
+struct Gpu {
+    name: String,
+    /// Bytes, where known.
+    memory: Option<u64>,
+}
+
+/// The first GPU of NVIDIA's driver, which is the one that CUDA computes on unless told otherwise.
+#[cfg(any(feature = "libtorch", feature = "cuda"))]
+fn gpu() -> Option<Gpu> {
+    let driver = nvml_wrapper::Nvml::init().ok()?;
+    let device = driver.device_by_index(0).ok()?;
+    Some(Gpu { name: device.name().ok()?, memory: device.memory_info().ok().map(|memory| memory.total) })
+}
+
+#[cfg(not(any(feature = "libtorch", feature = "cuda")))]
+const fn gpu() -> Option<Gpu> {
+    None
+}
+
+/// `None` where this build lacks it, the reason where the machine does.
+fn backend(device: Device) -> Option<Result<BurnDevice, String>> {
+    match device {
+        #[cfg(feature = "libtorch")]
+        Device::LibtorchCpu => Some(Ok(libtorch::processor())),
+        #[cfg(feature = "libtorch")]
+        Device::LibtorchCuda => Some(libtorch::cuda()),
+        #[cfg(feature = "vulkan")]
+        Device::Vulkan => Some(tried(|| BurnDevice::vulkan(burn::tensor::DeviceKind::DefaultDevice))),
+        #[cfg(feature = "cuda")]
+        Device::Cuda => Some(tried(|| BurnDevice::cuda(burn::tensor::DeviceIndex::Default))),
+        _ => None,
+    }
+}
+
+/// LibTorch. Burn has declared its backend old, and has nothing else that calls vendors' libraries: once it is gone, this module
+/// goes with it.
+#[cfg(feature = "libtorch")]
+mod libtorch {
+    #![allow(deprecated, reason = "Burn keeps the backend until after 0.22")]
+
+    use burn::tensor::Device;
+
+    pub(super) fn processor() -> Device {
+        // Its own pool of threads is as large as the machine unless told otherwise.
+        tch::set_num_threads(i32::try_from(rayon::current_num_threads()).unwrap_or(1));
+        Device::libtorch()
+    }
+
+    pub(super) fn cuda() -> Result<Device, String> {
+        if !tch::Cuda::is_available() {
+            return Err(
+                "LibTorch finds no GPU: either it was built for processors alone, or the driver is missing".to_owned()
+            );
+        }
+        Ok(Device::libtorch_cuda(0_usize))
+    }
+}
+
+/// A device of a backend that can only be asked by using it.
+#[cfg(any(feature = "vulkan", feature = "cuda"))]
+fn tried(device: impl Fn() -> BurnDevice + std::panic::UnwindSafe) -> Result<BurnDevice, String> {
+    // Its reason goes to standard error by the panic's own message.
+    std::panic::catch_unwind(|| {
+        let device = device();
+        let four = burn::tensor::Tensor::<1>::from_floats([1.0, 3.0], &device).sum().into_scalar::<f32>();
+        (four == 4.0).then_some(device)
+    })
+    .map_err(|_| "it cannot be opened: no driver, or no GPU".to_owned())?
+    .ok_or_else(|| "it computes 1 + 3 wrongly".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_here_says_how_to_get_it() {
+        for device in Device::OF_BURN {
+            match open(device) {
+                Ok(_) => assert!(offered().iter().any(|offered| offered.device == device.as_str())),
+                Err(error) => assert!(error.to_string().contains("`flex`"), "{error}"),
+            }
+        }
+        assert!(open(Device::Browser).is_err());
+    }
+
+    #[test]
+    fn flex_comes_first_and_every_device_is_offered_once() {
+        let offered: Vec<String> = offered().into_iter().map(|device| device.device).collect();
+        assert_eq!(offered[0], "flex");
+        let mut once = offered.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), offered.len());
+    }
+}
