@@ -37,6 +37,11 @@ pub fn per_user(root: &Path) -> PathBuf {
     root.join("per-user")
 }
 
+/// Where the lab at `root` keeps the last report of each study, as `NAME.json`.
+pub fn studies(root: &Path) -> PathBuf {
+    root.join("studies")
+}
+
 /// The lab's folder, held by this process alone.
 #[derive(Debug)]
 pub struct Home {

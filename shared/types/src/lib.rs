@@ -18,6 +18,7 @@ pub mod protocol;
 pub mod recommend;
 pub mod search;
 pub mod spec;
+pub mod study;
 pub mod summary;
 pub mod user_values;
 

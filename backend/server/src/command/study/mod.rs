@@ -2,53 +2,51 @@
 
 mod document;
 mod four_layer;
-mod measure;
-mod paper;
+mod keep;
+mod render;
+mod runs;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use recspeed_engines::{EngineError, Engines};
 use recspeed_types::FailureCode;
+use recspeed_types::study::{self, StudyMachine, StudyReport, StudyTable};
 
 use super::failure::CommandError;
 use super::output;
+use crate::clock;
 
 /// The studies.
 #[derive(Debug, Subcommand)]
 pub enum StudyCommand {
     /// The paper's four-layer network on every engine that is here, side by side
-    FourLayer(StudyArgs),
+    FourLayer(four_layer::FourLayerArgs),
 }
 
 /// What every study is told.
 #[derive(Debug, Args)]
-pub struct StudyArgs {
-    /// Runs of each engine, in turns
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    repeats: u32,
-    /// Threads of every engine
+pub(super) struct StudyArgs {
+    /// Runs of each row, in turns; every study has its own usual number
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeats: Option<u32>,
+    /// Threads of every row
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Measure these engines only, as burn,pytorch
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    engines: Vec<String>,
-    /// Replace one field of the study's spec, as training.epochs=5 (may be repeated)
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Write everything that was measured into this file, as JSON
+    /// Write the report into this file, as JSON
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Put the tables into the study's section of this Markdown file
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
-    /// Print one JSON object and nothing else on standard output
+    /// Print the report as one JSON object and nothing else on standard output
     #[arg(long)]
     json: bool,
     /// The worker to use (otherwise `recspeed-worker` beside this program, then in PATH)
     #[arg(long, value_name = "PATH")]
     worker: Option<PathBuf>,
-    /// Where engines, imported data and caches lie (otherwise as `recspeed serve`)
+    /// Where engines, imported data, caches and the last reports lie (otherwise as `recspeed serve`)
     #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
     home: Option<PathBuf>,
 }
@@ -90,23 +88,63 @@ impl StudyError {
 
 /// Makes the study.
 pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
-    match command {
-        StudyCommand::FourLayer(args) => {
-            let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
-            let Some(study) = four_layer::measure(&args, &engines)? else {
-                output::complain("recspeed: the study was stopped; nothing was written.");
-                return Ok(FailureCode::Cancelled.exit_status());
-            };
-            let json = serde_json::to_string_pretty(&study).map_err(std::io::Error::other)?;
-            let text = four_layer::markdown(&study);
-            if let Some(path) = &args.out {
-                std::fs::write(path, &json).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
-            }
-            if let Some(path) = &args.document {
-                document::put(path, four_layer::SECTION, &text)?;
-            }
-            output::say(&output::printable(if args.json { &json } else { &text }))?;
-            Ok(0)
-        }
+    let args = match &command {
+        StudyCommand::FourLayer(args) => &args.study,
+    };
+    let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
+    let measured = match &command {
+        StudyCommand::FourLayer(args) => four_layer::measure(args, &engines)?,
+    };
+    let Some(report) = measured else {
+        output::complain("recspeed: the study was stopped; nothing was written.");
+        return Ok(FailureCode::Cancelled.exit_status());
+    };
+    tell(args, &report)?;
+    Ok(0)
+}
+
+/// Keeps, writes and prints the report.
+fn tell(args: &StudyArgs, report: &StudyReport) -> Result<(), CommandError> {
+    // The report is worth more than its copy for the page.
+    if let Err(error) = keep::keep(args.home.as_deref(), report) {
+        output::complain(&format!("warning: the page will not show this report: it cannot be kept ({error})"));
+    }
+    let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
+    if let Some(path) = &args.out {
+        keep::write(path, &json).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
+    }
+    if let Some(path) = &args.document {
+        document::put(path, &report.study, &render::markdown(report))?;
+    }
+    output::say(&output::printable(&if args.json { json } else { render::terminal(report) }))?;
+    Ok(())
+}
+
+/// The command that measures the same again.
+fn command_line(name: &str, args: &StudyArgs, repeats: u32, set: &[String]) -> String {
+    let mut command = format!("recspeed study {name} --repeats {repeats}");
+    if let Some(threads) = args.threads {
+        let _ = write!(command, " --threads {threads}");
+    }
+    for assignment in set {
+        let _ = write!(command, " --set '{assignment}'");
+    }
+    command
+}
+
+/// The report of a study of the catalogue, measured now; the paper's table stands behind what was measured.
+fn report(name: &str, command: String, machine: StudyMachine, measured: Vec<StudyTable>) -> StudyReport {
+    let entry = study::find(name);
+    StudyReport {
+        study: name.to_owned(),
+        title: entry.map_or(name, |study| study.title).to_owned(),
+        question: entry.map_or("", |study| study.question).to_owned(),
+        measured_ms: clock::now_ms(),
+        command,
+        machine,
+        conditions: Vec::new(),
+        tables: measured.into_iter().chain(entry.and_then(study::Study::paper)).collect(),
+        differences: Vec::new(),
+        specs: Vec::new(),
     }
 }

@@ -1,0 +1,44 @@
+//! The last report of each study, kept in the lab's folder as `studies/NAME.json`, and reports in files.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use recspeed_types::study::StudyReport;
+
+use crate::home;
+
+/// Keeps the report where the page finds the last one; nothing where the lab has no folder.
+pub(super) fn keep(named: Option<&Path>, report: &StudyReport) -> io::Result<Option<PathBuf>> {
+    let Some(root) = named.map(Path::to_owned).or_else(home::usual_place) else { return Ok(None) };
+    let folder = home::studies(&root);
+    std::fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{}.json", report.study));
+    write(&path, &serde_json::to_string_pretty(report)?)?;
+    Ok(Some(path))
+}
+
+/// Writes the whole file, or leaves what was there: a reader never sees half of it.
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("report.json");
+        write(&path, "first").expect("written");
+        write(&path, "second").expect("replaced");
+        assert_eq!(std::fs::read_to_string(&path).expect("readable"), "second");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        assert!(write(&folder.path().join("no/such/folder.json"), "x").is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! A report as text: one way for the terminal, one for Markdown, the same for every study.
+
+mod markdown;
+mod terminal;
+
+pub(super) use markdown::markdown;
+pub(super) use terminal::terminal;
+
+use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, times_of_best};
+
+/// A table as words: the head, then a line a row, all of the same length.
+struct Grid {
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+/// The words of a table. The column that is drawn as bars has its spread in a column of its own.
+fn grid(table: &StudyTable) -> Grid {
+    let runs = |column: usize| -> Vec<u32> {
+        let spreads = table.rows.iter().filter_map(|row| match row.cells.get(column)? {
+            StudyCell::Number(number) => number.spread.map(|spread| spread.runs),
+            _ => None,
+        });
+        spreads.collect()
+    };
+    let apart = table.bars.filter(|&column| runs(column).iter().any(|runs| *runs > 1));
+    let mut head = vec![table.rows_are.clone()];
+    for (at, column) in table.columns.iter().enumerate() {
+        if apart == Some(at) {
+            head.push(format!("{}, median", column.name));
+            head.push(of_runs(&runs(at)));
+        } else {
+            head.push(column.name.clone());
+        }
+    }
+    let line = |place: usize| {
+        let row = &table.rows[place];
+        let note = if row.note.is_empty() { String::new() } else { format!(" ({})", row.note) };
+        let mut line = vec![format!("{}{note}", row.name)];
+        for (at, (column, cell)) in table.columns.iter().zip(&row.cells).enumerate() {
+            let times = (table.bars == Some(at)).then(|| times_of_best(table, place)).flatten();
+            let times = times.map_or_else(String::new, |times| format!(" ({times:.1} ×)"));
+            let spread = spread_of(column, cell);
+            match (apart == Some(at), spread.is_empty()) {
+                (true, _) => line.extend([cell.show(column.unit) + &times, spread]),
+                (false, true) => line.push(cell.show(column.unit) + &times),
+                (false, false) => line.push(format!("{}{times} ({spread})", cell.show(column.unit))),
+            }
+        }
+        line
+    };
+    Grid { head, rows: (0..table.rows.len()).map(line).collect() }
+}
+
+fn spread_of(column: &StudyColumn, cell: &StudyCell) -> String {
+    match cell {
+        StudyCell::Number(number) if number.spread.is_some_and(|spread| spread.runs > 1) => {
+            number.show_spread(column.unit)
+        }
+        _ => String::new(),
+    }
+}
+
+/// The head of a spread, with the number of runs where all rows have as many.
+fn of_runs(runs: &[u32]) -> String {
+    match runs.first() {
+        Some(first) if runs.iter().all(|other| other == first) => format!("smallest to largest of {first}"),
+        _ => "smallest to largest".to_owned(),
+    }
+}
+
+/// What all rows have the same, in one paragraph.
+fn conditions(report: &StudyReport) -> String {
+    let machine = &report.machine;
+    let threads = machine.threads.map(|threads| format!("{threads} threads"));
+    let where_: Vec<String> =
+        threads.into_iter().chain((!machine.host.is_empty()).then(|| machine.host.clone())).collect();
+    let mut sentences = report.conditions.clone();
+    if !where_.is_empty() {
+        sentences.push(format!("{}.", where_.join(", ")));
+    }
+    sentences.join(" ")
+}
+
+/// Year, month and day of a time in UTC.
+fn date(ms: i64) -> String {
+    // Days to a date of the Gregorian calendar: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+    let days = ms.div_euclid(86_400_000) + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let (day, month) = (day_of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(date(0), "1970-01-01");
+        assert_eq!(date(951_782_400_000), "2000-02-29");
+        assert_eq!(date(1_795_651_200_000), "2026-11-26");
+    }
+
+    #[test]
+    fn the_number_of_runs_is_said_where_it_is_one() {
+        assert_eq!(of_runs(&[7, 7]), "smallest to largest of 7");
+        assert_eq!(of_runs(&[7, 3]), "smallest to largest");
+    }
+}

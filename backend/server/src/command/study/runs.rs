@@ -1,0 +1,262 @@
+//! Runs in turns, and what came of each row.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use recspeed_engines::{Engines, find};
+use recspeed_types::ExperimentSpec;
+use recspeed_types::study::{Missing, StudyCell, StudyMachine, StudyRow};
+use recspeed_types::summary::RunSummary;
+
+use super::super::failure::CommandError;
+use super::super::output;
+use super::super::run::{Interrupts, Ran, Screen, WorkerOptions, find_worker, run_quietly};
+use super::StudyArgs;
+
+/// One row before it has run.
+#[derive(Debug, Clone)]
+pub(super) struct Planned {
+    /// For people.
+    pub(super) name: String,
+    /// What it runs.
+    pub(super) spec: ExperimentSpec,
+    /// What it waits for, where that is known beforehand.
+    pub(super) missing: Option<Missing>,
+}
+
+impl Planned {
+    /// A row whose engine may not be here.
+    pub(super) fn new(name: impl Into<String>, spec: ExperimentSpec, engines: &Engines) -> Self {
+        let kind = spec.engine.kind;
+        let why = kind.is_reference().then(|| engines.launch(kind).err()).flatten();
+        let missing = why.map(|why| Missing {
+            install: find(kind).map(recspeed_engines::Reference::install_command).unwrap_or_default(),
+            why: why.to_string(),
+        });
+        Self { name: name.into(), spec, missing }
+    }
+}
+
+/// One row of a study.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    /// For people.
+    pub(super) name: String,
+    /// What it ran.
+    pub(super) spec: ExperimentSpec,
+    /// What came of it.
+    pub(super) result: Measured,
+}
+
+/// What came of a row.
+#[derive(Debug, Clone)]
+pub(super) enum Measured {
+    /// What it needs is not here.
+    Missing(Missing),
+    /// It failed: in its first run, or in a later one.
+    Failed {
+        /// The run's cause.
+        cause: String,
+        /// Runs that had finished before.
+        finished: usize,
+    },
+    /// It ran, at least once.
+    Ran(Vec<RunSummary>),
+}
+
+impl Row {
+    /// Its last run.
+    pub(super) fn last(&self) -> Option<&RunSummary> {
+        self.runs().last()
+    }
+
+    /// Its runs; empty where it has none to show.
+    pub(super) fn runs(&self) -> &[RunSummary] {
+        match &self.result {
+            Measured::Ran(runs) => runs,
+            _ => &[],
+        }
+    }
+
+    /// The row of a table: the cells of its runs, or why there are none.
+    pub(super) fn table_row(
+        &self,
+        note: String,
+        columns: usize,
+        cells: impl Fn(&[RunSummary]) -> Vec<StudyCell>,
+    ) -> StudyRow {
+        let without = |why| StudyRow::without_numbers(&self.name, why, columns);
+        match &self.result {
+            Measured::Missing(missing) => without(StudyCell::Missing(missing.clone())),
+            Measured::Failed { cause, finished: 0 } => without(StudyCell::Failed { cause: cause.clone() }),
+            Measured::Failed { cause, finished } => {
+                without(StudyCell::Failed { cause: format!("after {finished} runs: {cause}") })
+            }
+            Measured::Ran(runs) => StudyRow { name: self.name.clone(), note, cells: cells(runs) },
+        }
+    }
+}
+
+/// Every row in turns, `repeats` times; `None` when the user stopped it.
+pub(super) fn in_turns(
+    args: &StudyArgs,
+    repeats: u32,
+    planned: Vec<Planned>,
+) -> Result<Option<Vec<Row>>, CommandError> {
+    let options = WorkerOptions {
+        program: find_worker(args.worker.as_deref())?,
+        spec_dir: PathBuf::from("."),
+        data_home: args.home.clone(),
+        checkpoint_dir: None,
+        model: None,
+        resume: None,
+        users: None,
+    };
+    let interrupts = Interrupts::listen();
+    let mut gathered: Vec<Gathered> = planned.into_iter().map(Gathered::new).collect();
+    for repeat in 1..=repeats {
+        for row in gathered.iter_mut().filter(|row| row.goes_on()) {
+            let title = format!("{}, {repeat} of {repeats}", row.planned.name);
+            let mut screen = Screen::new(&title);
+            let ran = run_quietly(&row.planned.spec, &options, &mut screen, &interrupts);
+            screen.clear();
+            match ran {
+                Ok(Ran::Finished(summary)) => {
+                    output::complain(&format!("{title}: {:.3} s", summary.timing.fit_s));
+                    row.runs.push(*summary);
+                }
+                Ok(Ran::Interrupted) => return Ok(None),
+                Ok(Ran::Failed { cause, .. }) => row.fails(&title, cause),
+                // A worker that died: the study goes on with the others.
+                Err(CommandError::Worker(error)) => row.fails(&title, error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(Some(gathered.into_iter().map(Gathered::finish).collect()))
+}
+
+/// A row while it is measured.
+struct Gathered {
+    planned: Planned,
+    failed: Option<String>,
+    runs: Vec<RunSummary>,
+}
+
+impl Gathered {
+    fn new(planned: Planned) -> Self {
+        Self { planned, failed: None, runs: Vec::new() }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.planned.missing.is_none() && self.failed.is_none()
+    }
+
+    fn fails(&mut self, title: &str, cause: String) {
+        output::complain(&format!("{title}: failed: {cause}"));
+        self.failed = Some(cause);
+    }
+
+    fn finish(self) -> Row {
+        let Planned { name, spec, missing } = self.planned;
+        let finished = self.runs.len();
+        let result = match (missing, self.failed) {
+            (Some(missing), _) => Measured::Missing(missing),
+            (None, Some(cause)) => Measured::Failed { cause, finished },
+            (None, None) if finished == 0 => Measured::Failed { cause: "it never ran".to_owned(), finished },
+            (None, None) => Measured::Ran(self.runs),
+        };
+        Row { name, spec, result }
+    }
+}
+
+/// In what two runs of the same training cannot be compared.
+pub(super) fn differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
+    let steps = |run: &RunSummary| run.training.as_ref().map(|training| (training.steps, training.parameters));
+    let mut differs = data_differences(first, other);
+    differs.extend(
+        [
+            ("the seed", first.seed != other.seed),
+            ("steps or parameters", steps(first) != steps(other)),
+            ("threads", first.engine.threads != other.engine.threads),
+        ]
+        .into_iter()
+        .filter_map(|(what, differs)| differs.then_some(what)),
+    );
+    differs
+}
+
+/// In what two runs of different methods cannot be compared.
+pub(super) fn data_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
+    let rows = |run: &RunSummary| (run.data.train, run.data.validation, run.data.test);
+    [
+        ("the data set", first.data.sha256 != other.data.sha256),
+        ("the rows", rows(first) != rows(other)),
+        ("the machine", first.engine.host != other.engine.host),
+    ]
+    .into_iter()
+    .filter_map(|(what, differs)| differs.then_some(what))
+    .collect()
+}
+
+/// What stands behind a row's name: `words`, and everything in which the row is not like the first.
+pub(super) fn note(words: String, differs: &[&'static str]) -> String {
+    let differs = (!differs.is_empty()).then(|| format!("differs in {}", differs.join(", ")));
+    (!words.is_empty()).then_some(words).into_iter().chain(differs).collect::<Vec<_>>().join("; ")
+}
+
+/// Name and version of what computed, without what every run has.
+pub(super) fn versions(run: &RunSummary) -> String {
+    let names = run.engine.versions.iter();
+    let told = names.filter(|(name, _)| !["python", "numpy", "recspeed", "pyarrow"].contains(&name.as_str()));
+    told.map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The machine that the rows ran on: the first one's.
+pub(super) fn machine(rows: &[Row]) -> StudyMachine {
+    let ran = || rows.iter().filter_map(Row::last);
+    let Some(first) = ran().next() else { return StudyMachine::default() };
+    let threads = first.engine.threads;
+    let versions: BTreeMap<String, String> = ran().flat_map(|run| run.engine.versions.clone()).collect();
+    StudyMachine {
+        host: first.engine.host.clone(),
+        threads: ran().all(|run| run.engine.threads == threads).then_some(threads),
+        versions,
+    }
+}
+
+/// Seconds of training, one for each run.
+pub(super) fn fit_s(runs: &[RunSummary]) -> Vec<f64> {
+    runs.iter().map(|run| run.timing.fit_s).collect()
+}
+
+/// Most bytes of all runs, of whichever process held more.
+pub(super) fn peak(runs: &[RunSummary]) -> StudyCell {
+    StudyCell::of(runs.iter().map(|run| run.memory.peak).max().map(|bytes| bytes as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(result: Measured) -> Row {
+        Row { name: "PyVelox".into(), spec: ExperimentSpec::from_toml("version = 1").unwrap_or_default(), result }
+    }
+
+    #[test]
+    fn a_row_that_is_missing_or_failed_says_why_in_its_first_cell() {
+        let cells = |_: &[RunSummary]| Vec::new();
+        let missing = Missing { install: "make it".into(), why: String::new() };
+        let shown = row(Measured::Missing(missing.clone())).table_row(String::new(), 3, cells);
+        assert_eq!(shown.cells, [StudyCell::Missing(missing), StudyCell::Empty, StudyCell::Empty]);
+        let failed = Measured::Failed { cause: "It crashed.".into(), finished: 2 };
+        let shown = row(failed).table_row(String::new(), 1, cells);
+        assert_eq!(shown.cells, [StudyCell::Failed { cause: "after 2 runs: It crashed.".into() }]);
+    }
+
+    #[test]
+    fn a_note_tells_versions_and_differences() {
+        assert_eq!(note(String::new(), &[]), "");
+        assert_eq!(note("torch 2".into(), &["the seed", "threads"]), "torch 2; differs in the seed, threads");
+    }
+}

@@ -1,0 +1,13 @@
+//! Studies: the paper's tables measured again. The catalogue of them, and the report that every one of them ends in.
+
+mod catalogue;
+mod paper;
+mod report;
+mod show;
+
+pub use catalogue::{STUDIES, Study, find};
+pub use report::{
+    Better, Difference, Missing, NumberCell, Spread, StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow,
+    StudyTable, Unit, Whose,
+};
+pub use show::{bar_share, times_of_best};

@@ -1,0 +1,187 @@
+//! Numbers of a study in words: the same on the page, in the terminal and in the documents.
+
+use super::report::{Better, NumberCell, StudyCell, StudyTable, Unit};
+
+impl Unit {
+    /// A number of this unit, as people read it.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Words | Self::Plain => plain(value),
+            Self::Count => grouped(value),
+            Self::Seconds => seconds(value),
+            Self::Bytes => bytes(value),
+            Self::BytesPerSecond => format!("{:.1} GB/s", value / 1e9),
+            Self::Times => format!("{value:.1} ×"),
+            Self::Share => format!("{:.1} %", value * 100.0),
+            Self::Ratio => format!("{value:.2e}"),
+        }
+    }
+}
+
+impl NumberCell {
+    /// The number alone: as the paper printed it, or in its unit.
+    pub fn show(&self, unit: Unit) -> String {
+        self.printed.clone().unwrap_or_else(|| unit.show(self.value))
+    }
+
+    /// Smallest and largest; empty for a single number.
+    pub fn show_spread(&self, unit: Unit) -> String {
+        self.spread
+            .map_or_else(String::new, |spread| format!("{} to {}", unit.show(spread.least), unit.show(spread.most)))
+    }
+}
+
+impl StudyCell {
+    /// The cell in words, without its spread. A missing row says what brings it, with the command between backticks.
+    pub fn show(&self, unit: Unit) -> String {
+        match self {
+            Self::Empty => String::new(),
+            Self::Text { text } => text.clone(),
+            Self::Number(number) if number.note.is_empty() => number.show(unit),
+            Self::Number(number) => format!("{} ({})", number.show(unit), number.note),
+            Self::Missing(missing) if missing.why.is_empty() => format!("not here: `{}`", missing.install),
+            Self::Missing(missing) => format!("not here: `{}` ({})", missing.install, missing.why),
+            Self::Failed { cause } => format!("failed: {cause}"),
+        }
+    }
+}
+
+/// How many times the best number of the table's bars the row's is, for rows that are not the best; `None` in other
+/// tables and for rows without a number.
+pub fn times_of_best(table: &StudyTable, row: usize) -> Option<f64> {
+    let column = table.bars?;
+    let of = |row: usize| table.rows.get(row)?.cells.get(column)?.value().filter(|value| *value > 0.0);
+    let all = || (0..table.rows.len()).filter_map(of);
+    let own = of(row)?;
+    let times = match table.columns.get(column)?.better? {
+        Better::Lower => own / all().fold(f64::INFINITY, f64::min),
+        Better::Higher => all().fold(0.0, f64::max) / own,
+    };
+    (times > 1.0).then_some(times)
+}
+
+/// How long the row's bar is, from 0 to 1: against the largest end of any spread of the table's bars.
+pub fn bar_share(table: &StudyTable, row: usize) -> Option<f64> {
+    let column = table.bars?;
+    let end = |cell: &StudyCell| match cell {
+        StudyCell::Number(number) => Some(number.spread.map_or(number.value, |spread| spread.most)),
+        _ => None,
+    };
+    let longest = table.rows.iter().filter_map(|row| end(row.cells.get(column)?)).fold(0.0, f64::max);
+    let own = table.rows.get(row)?.cells.get(column)?.value()?;
+    (longest > 0.0).then(|| own / longest)
+}
+
+fn seconds(value: f64) -> String {
+    if value < 1e-6 {
+        format!("{:.1} ns", value * 1e9)
+    } else if value < 1e-3 {
+        format!("{:.1} µs", value * 1e6)
+    } else if value < 1.0 {
+        format!("{:.1} ms", value * 1e3)
+    } else if value < 120.0 {
+        format!("{value:.2} s")
+    } else {
+        let whole = value.round() as u64;
+        format!("{} min {:02} s", whole / 60, whole % 60)
+    }
+}
+
+fn bytes(value: f64) -> String {
+    let mib = value / f64::from(1 << 20);
+    if value < 10_000.0 {
+        format!("{value:.0} B")
+    } else if mib < 1.0 {
+        format!("{:.0} KiB", value / 1024.0)
+    } else if mib < 10.0 {
+        format!("{mib:.1} MiB")
+    } else if mib < 10_240.0 {
+        format!("{mib:.0} MiB")
+    } else {
+        format!("{:.1} GiB", mib / 1024.0)
+    }
+}
+
+/// Four digits that mean something.
+fn plain(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let magnitude = value.abs().log10().floor();
+    if (-4.0..6.0).contains(&magnitude) {
+        // 0.3336 and 1.0437: what lies between 0 and 10 has four decimals.
+        let decimals = if magnitude < 1.0 { 4.0_f64.max(2.0 - magnitude) } else { 4.0 - magnitude };
+        format!("{value:.*}", decimals.max(0.0) as usize)
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
+fn grouped(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::from(if value < 0.0 { "-" } else { "" });
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::{Missing, StudyColumn, StudyRow, Whose};
+    use super::*;
+
+    #[test]
+    fn numbers_read_in_their_unit() {
+        for (unit, value, text) in [
+            (Unit::Seconds, 3.2e-9, "3.2 ns"),
+            (Unit::Seconds, 2e-6, "2.0 µs"),
+            (Unit::Seconds, 0.0362, "36.2 ms"),
+            (Unit::Seconds, 1.304, "1.30 s"),
+            (Unit::Seconds, 2123.21, "35 min 23 s"),
+            (Unit::Bytes, 80.0, "80 B"),
+            (Unit::Bytes, 17.0 * 1_048_576.0, "17 MiB"),
+            (Unit::Count, 2_023_070.0, "2,023,070"),
+            (Unit::Plain, 0.33358, "0.3336"),
+            (Unit::Plain, 1.04371, "1.0437"),
+            (Unit::Plain, 371.7549, "371.75"),
+            (Unit::Plain, 0.0061, "0.00610"),
+            (Unit::Plain, 0.0, "0"),
+            (Unit::Ratio, 2.57e-5, "2.57e-5"),
+            (Unit::Share, 0.773, "77.3 %"),
+            (Unit::BytesPerSecond, 8.04e9, "8.0 GB/s"),
+        ] {
+            assert_eq!(unit.show(value), text, "{unit:?} {value}");
+        }
+    }
+
+    #[test]
+    fn a_missing_row_says_what_brings_it() {
+        let cell = |why: &str| StudyCell::Missing(Missing { install: "make it".into(), why: why.into() });
+        assert_eq!(cell("").show(Unit::Seconds), "not here: `make it`");
+        assert_eq!(cell("half of it").show(Unit::Seconds), "not here: `make it` (half of it)");
+    }
+
+    #[test]
+    fn bars_are_measured_against_the_best_and_the_longest() {
+        let row =
+            |values: &[f64]| StudyRow { name: "a".into(), note: String::new(), cells: vec![StudyCell::runs(values)] };
+        let mut table = StudyTable {
+            title: String::new(),
+            whose: Whose::Measured,
+            rows_are: "engine".into(),
+            columns: vec![StudyColumn::lower("time", Unit::Seconds)],
+            rows: vec![row(&[2.0]), row(&[6.0, 8.0, 10.0]), row(&[])],
+            bars: Some(0),
+        };
+        assert_eq!([0, 1, 2].map(|row| times_of_best(&table, row)), [None, Some(4.0), None]);
+        assert_eq!([0, 1, 2].map(|row| bar_share(&table, row)), [Some(0.2), Some(0.8), None]);
+        table.columns[0].better = Some(Better::Higher);
+        assert_eq!([0, 1].map(|row| times_of_best(&table, row)), [Some(4.0), None]);
+        table.bars = None;
+        assert_eq!(times_of_best(&table, 1), None);
+    }
+}
