@@ -12,14 +12,14 @@ pub struct Study {
     pub title: &'static str,
     /// What it asks, in one sentence.
     pub question: &'static str,
-    /// What the paper printed.
-    paper: fn() -> Option<StudyTable>,
+    /// What the paper printed, if it did.
+    paper: Option<fn() -> StudyTable>,
 }
 
 impl Study {
     /// The paper's table; `None` where the paper has none.
     pub fn paper(&self) -> Option<StudyTable> {
-        (self.paper)()
+        self.paper.map(|table| table())
     }
 
     /// The command that measures it, without options.
@@ -34,31 +34,31 @@ pub static STUDIES: &[Study] = &[
         name: "retrieval",
         title: "Retrieval",
         question: "How long does it take to read every rating back from each framework's container, and how much memory does the container hold?",
-        paper: paper::retrieval,
+        paper: Some(paper::retrieval),
     },
     Study {
         name: "four-layer",
         title: "Four-layer network",
         question: "How long does each framework take to train the same small network on 10,000 ratings?",
-        paper: paper::four_layer,
+        paper: Some(paper::four_layer),
     },
     Study {
         name: "pipeline-vs-sharded",
         title: "Pipeline against sharding",
         question: "Is a deep network trained faster, and in less memory, as a pipeline of stages or with its training state divided among the ranks?",
-        paper: paper::pipeline_vs_sharded,
+        paper: Some(paper::pipeline_vs_sharded),
     },
     Study {
         name: "methods",
         title: "Collaborative, content-based and hybrid",
         question: "Which family of recommenders predicts and ranks best on the same ratings, and what does it cost?",
-        paper: || None,
+        paper: None,
     },
     Study {
         name: "mixed",
         title: "Mixed architectures",
         question: "Does a pipeline gain from stages on devices of different kinds?",
-        paper: || None,
+        paper: None,
     },
 ];
 

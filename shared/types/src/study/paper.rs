@@ -19,7 +19,7 @@ fn row(name: &str, cells: &[(f64, &str)]) -> StudyRow {
 }
 
 /// Reading 2,023,070 ratings back one by one.
-pub(super) fn retrieval() -> Option<StudyTable> {
+pub(super) fn retrieval() -> StudyTable {
     let columns = vec![
         StudyColumn::lower("every row, one by one", Unit::Seconds),
         StudyColumn::lower("memory", Unit::Bytes),
@@ -30,11 +30,11 @@ pub(super) fn retrieval() -> Option<StudyTable> {
         row("TensorFlow tensor", &[(2123.21, "2123.21 s"), (168.0, "168 B"), (5.40e-5, "5.40e-5")]),
         row("PyVelox vector", &[(4.04, "4.04 s"), (232.0, "232 B"), (7.45e-5, "7.45e-5")]),
     ];
-    Some(table("The paper, on its own machine (2,023,070 ratings of Amazon Beauty)", "container", columns, rows))
+    table("The paper, on its own machine (2,023,070 ratings of Amazon Beauty)", "container", columns, rows)
 }
 
 /// 10,000 ratings, 3 epochs.
-pub(super) fn four_layer() -> Option<StudyTable> {
+pub(super) fn four_layer() -> StudyTable {
     let columns = vec![
         StudyColumn::lower("training", Unit::Seconds),
         StudyColumn::lower("RMSE", Unit::Plain),
@@ -45,11 +45,11 @@ pub(super) fn four_layer() -> Option<StudyTable> {
         row("TensorFlow", &[(17.0, "17 s"), (0.40, "0.40"), (0.067, "0.067")]),
         row("PyVelox", &[(13.0, "13 s"), (0.37, "0.37"), (0.0563, "0.0563")]),
     ];
-    Some(table("The paper, on its own machine (10,000 ratings, 3 epochs)", "engine", columns, rows))
+    table("The paper, on its own machine (10,000 ratings, 3 epochs)", "engine", columns, rows)
 }
 
 /// DenseNet-150 on the whole data set.
-pub(super) fn pipeline_vs_sharded() -> Option<StudyTable> {
+pub(super) fn pipeline_vs_sharded() -> StudyTable {
     let columns = vec![
         StudyColumn::lower("training", Unit::Seconds),
         StudyColumn::lower("RMSE", Unit::Plain),
@@ -64,5 +64,5 @@ pub(super) fn pipeline_vs_sharded() -> Option<StudyTable> {
             &[(565.8, "9.43 min"), (0.160, ".160"), (0.0507, ".0507"), (0.818, ".818"), (7.5e9, "7.5 GB")],
         ),
     ];
-    Some(table("The paper, on its own GPUs (DenseNet-150, the whole data set)", "strategy", columns, rows))
+    table("The paper, on its own GPUs (DenseNet-150, the whole data set)", "strategy", columns, rows)
 }
