@@ -62,6 +62,15 @@ pub(crate) struct Arguments {
     /// End the run when the process holds more than this many bytes (nine tenths of the machine's memory unless set).
     #[arg(long)]
     pub(crate) memory_limit: Option<u64>,
+
+    /// This is one of the ranks that share this folder.
+    #[cfg(feature = "mpi")]
+    #[arg(long, hide = true)]
+    pub(crate) ranks_in: Option<PathBuf>,
+
+    /// Microseconds since 1970 at the moment that --start-us tells of, so that the ranks' clocks agree.
+    #[arg(long, hide = true)]
+    pub(crate) started_at: Option<u64>,
 }
 
 /// What to do instead of running a spec.

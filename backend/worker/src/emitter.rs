@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use recspeed_experiment::Numbering;
 use recspeed_types::EventKind;
@@ -20,12 +20,24 @@ struct State {
     over: bool,
     /// Standard output is gone: whoever listened has left.
     deaf: bool,
+    /// Somebody else tells of this run.
+    mute: bool,
 }
 
 impl Emitter {
-    pub(crate) fn new(numbering: Numbering, start_us: u64) -> Self {
-        let state = State { numbering, over: false, deaf: false };
-        Self { start: Instant::now(), start_us, state: Arc::new(Mutex::new(state)) }
+    /// The run had taken `start_us` at the moment `started_at`, microseconds since 1970; now, unless given.
+    pub(crate) fn new(numbering: Numbering, start_us: u64, started_at: Option<u64>) -> Self {
+        let state = State { numbering, over: false, deaf: false, mute: false };
+        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let ago = started_at.map_or(Duration::ZERO, |at| since.saturating_sub(Duration::from_micros(at)));
+        let start = Instant::now();
+        Self { start: start.checked_sub(ago).unwrap_or(start), start_us, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Says nothing from now on.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn mute(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).mute = true;
     }
 
     /// Microseconds since the run started, earlier workers' time included.
@@ -41,6 +53,10 @@ impl Emitter {
             return false;
         }
         let last = kind.is_last();
+        if state.mute {
+            state.over = last;
+            return last;
+        }
         let event = state.numbering.number(kind, now);
         match serde_json::to_string(&event) {
             Ok(line) => {

@@ -3,12 +3,11 @@
 //! It speaks the lab's own protocol on its standard output, up to a `checkpoint` that names the trained weights. Nothing that
 //! it does may hang the run: silence, too much memory and rubbish end it with a cause.
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -17,11 +16,11 @@ use recspeed_engines::Launch;
 use recspeed_experiment::{Job, Trained, Trainer, TrainerFailure};
 use recspeed_models::{read_tensors, write_tensors};
 use recspeed_types::event::MeasuredOn;
-use recspeed_types::limits::MAX_EVENT_BYTES;
 use recspeed_types::protocol::Protocol;
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId};
 
+use crate::lines::lines;
 use crate::machine;
 
 /// How long a framework may say nothing. Keras tells of whole epochs only.
@@ -143,19 +142,7 @@ struct Conversation {
 
 impl Conversation {
     fn new(child: &mut Child) -> Self {
-        let (sender, lines) = sync_channel(256);
-        let out = child.stdout.take();
-        std::thread::spawn(move || {
-            let Some(mut out) = out.map(BufReader::new) else { return };
-            loop {
-                let mut line = Vec::new();
-                match out.by_ref().take(MAX_EVENT_BYTES as u64 + 1).read_until(b'\n', &mut line) {
-                    Ok(0) | Err(_) => return,
-                    Ok(_) if sender.send(line).is_err() => return,
-                    Ok(_) => {}
-                }
-            }
-        });
+        let lines = lines(child.stdout.take().expect("piped"));
         let run = RunId::new("local").expect("letters");
         Self { pid: Pid::from_raw(child.id() as i32), lines, protocol: Protocol::new(run, 0) }
     }

@@ -1,6 +1,7 @@
 //! The worker process as the experiment's host: files, clock, signals.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,13 +10,14 @@ use recspeed_datasets::{DataHome, LoadRequest, LookUp};
 use recspeed_engines::{Engines, Launch};
 use recspeed_experiment::{Host, LoadedData, NeuralDevice, ProcessMemory, RunFailure, Trainer};
 use recspeed_parallel::Crew;
-use recspeed_types::spec::{Dataset, Filters, ResolvedSpec};
+use recspeed_types::spec::{Dataset, Filters, Launcher, ResolvedSpec, Strategy};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
 use crate::checkpoint::Checkpoints;
 use crate::emitter::Emitter;
 use crate::framework::Framework;
+use crate::mpi::Member;
 use crate::threads::Threads;
 use crate::{device, machine};
 
@@ -31,6 +33,8 @@ pub(crate) struct Process {
     pub(crate) resume: Option<Vec<u8>>,
     /// The most that the process of another framework has held.
     pub(crate) framework_peak: Arc<AtomicU64>,
+    /// This process among the ranks of a training, where it is one of several.
+    pub(crate) member: Option<Rc<Member>>,
 }
 
 impl FitObserver for Process {
@@ -107,6 +111,11 @@ impl Host for Process {
                 threads: rayon::current_num_threads() as u32,
             });
         }
+        if spec.strategy.launcher == Launcher::Mpi && !crate::mpi::BUILT {
+            let cause = "strategy.launcher is `mpi`, and this worker was built without it; set it to `threads`, or install Open MPI (on \
+                         Debian: openmpi-bin, libopenmpi-dev, libclang-dev) and build with --features recspeed-worker/mpi.";
+            return Err(RunFailure::new(FailureCode::InvalidSpec, cause));
+        }
         self.device(spec, 0)?;
         Ok(EngineInfo {
             kind: spec.engine.kind.as_str().to_owned(),
@@ -124,10 +133,15 @@ impl Host for Process {
         device::open(spec.engine.device).map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("{error}.")))
     }
 
-    fn crew(&mut self, timeout_s: u32) -> Box<dyn Crew> {
+    fn crew(&mut self, strategy: &Strategy) -> Box<dyn Crew> {
+        let timeout = Duration::from_secs(u64::from(strategy.timeout));
+        if let Some(member) = &self.member {
+            let clock = self.emitter.clone();
+            return member.crew(timeout, Arc::new(move || clock.now_us()));
+        }
         let (clock, emitter) = (self.emitter.clone(), self.emitter.clone());
         Box::new(Threads {
-            timeout: Duration::from_secs(u64::from(timeout_s)),
+            timeout,
             clock: Arc::new(move || clock.now_us()),
             abandon: Box::new(move |failure| {
                 let cause = format!("A rank of the training failed, and not all others could be ended: {failure}.");

@@ -11,7 +11,13 @@ mod emitter;
 mod framework;
 mod host;
 mod keep;
+mod lines;
 mod machine;
+#[cfg(feature = "mpi")]
+mod mpi;
+#[cfg(not(feature = "mpi"))]
+#[path = "mpi_absent.rs"]
+mod mpi;
 mod per_user;
 mod predict;
 mod probe;

@@ -22,10 +22,11 @@ pub(crate) fn print() -> ExitCode {
 }
 
 fn probe() -> Probe {
+    let mpi: Vec<String> = crate::mpi::BUILT.then(|| "mpi".to_owned()).into_iter().collect();
     Probe {
         protocol: PROTOCOL_VERSION,
         versions: machine::versions(),
-        features: device::features(),
+        features: [device::features(), mpi].concat(),
         devices: device::offered(),
         recommenders: catalogue::kinds().map(str::to_owned).collect(),
     }

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use recspeed_datasets::{DataHome, LookUp};
@@ -15,51 +16,81 @@ use crate::arguments::Arguments;
 use crate::checkpoint::Checkpoints;
 use crate::emitter::Emitter;
 use crate::host::{Process, read_resume};
+#[cfg(feature = "mpi")]
+use crate::mpi;
+use crate::mpi::Member;
 use crate::{keep, machine, per_user, watch};
 
 /// Runs the spec; the exit status tells how it ended.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let numbering = Numbering::new(arguments.run.clone(), arguments.first_seq, arguments.start_us);
-    let emitter = Emitter::new(numbering, arguments.start_us);
+    let emitter = Emitter::new(numbering, arguments.start_us, arguments.started_at);
+    let member = Member::of(arguments, &emitter);
     // A panic is a mistake in the lab: it becomes the run's last event like any other failure, its place goes to the log.
-    let result = catch_unwind(AssertUnwindSafe(|| attempt(arguments, &emitter))).unwrap_or_else(|panic| {
-        let words = panic
-            .downcast_ref::<&str>()
-            .map(|s| (*s).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
-        // A device of its own has memory of its own, and Burn can only panic when that is full.
-        if words.to_lowercase().contains("out of memory") {
-            let cause = "The device ran out of memory; take a smaller batch (training.batch_size) or smaller layers.";
-            return Err(RunFailure::new(FailureCode::OutOfMemory, cause).with_detail(words));
-        }
-        Err(RunFailure::new(
-            FailureCode::Internal,
-            "The lab made a mistake and could not finish this run; please report it with the detail below.",
-        )
-        .with_detail(words))
-    });
+    let result =
+        catch_unwind(AssertUnwindSafe(|| attempt(arguments, &emitter, member.as_ref()))).unwrap_or_else(|panic| {
+            let words = panic
+                .downcast_ref::<&str>()
+                .map(|s| (*s).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            // A device of its own has memory of its own, and Burn can only panic when that is full.
+            if words.to_lowercase().contains("out of memory") {
+                let cause =
+                    "The device ran out of memory; take a smaller batch (training.batch_size) or smaller layers.";
+                return Err(RunFailure::new(FailureCode::OutOfMemory, cause).with_detail(words));
+            }
+            Err(RunFailure::new(
+                FailureCode::Internal,
+                "The lab made a mistake and could not finish this run; please report it with the detail below.",
+            )
+            .with_detail(words))
+        });
     match result {
         Ok(summary) => {
             emitter.emit(EventKind::Finished { summary: Box::new(summary) });
+            if let Some(member) = member {
+                member.part(None);
+            }
             ExitCode::SUCCESS
         }
         Err(failure) => {
             let status = failure.code.exit_status();
             eprintln!("recspeed-worker: {failure}");
-            emitter.emit(failure.into_event());
+            emitter.emit(failure.clone().into_event());
+            if let Some(member) = member {
+                member.part(Some(&failure));
+            }
             ExitCode::from(status)
         }
     }
 }
 
-fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFailure> {
+fn attempt(arguments: &Arguments, emitter: &Emitter, member: Option<&Rc<Member>>) -> Result<RunSummary, RunFailure> {
     let memory_limit = arguments.memory_limit.or_else(|| machine::memory_total().map(|total| total / 10 * 9));
-    let stop = watch::start(emitter, memory_limit, arguments.spec.is_none()).map_err(|error| {
+    let guarded = arguments.spec.is_none() || member.is_some();
+    let stop = watch::start(emitter, memory_limit, guarded).map_err(|error| {
         RunFailure::new(FailureCode::Internal, format!("The worker cannot watch for signals: {error}."))
     })?;
     let spec = read_spec(arguments)?;
-    if let Some(threads) = spec.engine.threads.filter(|&threads| threads > 0) {
+    let threads = spec.engine.threads.filter(|&threads| threads > 0);
+    let threads = match member {
+        None => threads,
+        Some(member) => {
+            member.listen(emitter, &stop);
+            // Ranks divide what the run may use.
+            Some((threads.unwrap_or_else(machine::cores) / member.ranks() as u32).max(1))
+        }
+    };
+    #[cfg(feature = "mpi")]
+    if member.is_none()
+        && let Ok(resolved) = spec.resolve()
+        && resolved.strategy.launcher == recspeed_types::spec::Launcher::Mpi
+    {
+        let ranks = resolved.strategy.ranks as usize;
+        return mpi::launch(arguments, &spec, ranks, emitter, &stop, memory_limit);
+    }
+    if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global().map_err(|error| {
             RunFailure::new(FailureCode::InvalidSpec, format!("engine.threads = {threads} cannot be had: {error}."))
         })?;
@@ -77,6 +108,7 @@ fn attempt(arguments: &Arguments, emitter: &Emitter) -> Result<RunSummary, RunFa
         memory_limit,
         resume: read_resume(arguments.resume.as_deref())?,
         framework_peak: Arc::default(),
+        member: member.cloned(),
     };
     let mut outcome = recspeed_experiment::run(&arguments.run, &spec, &mut process)?;
     // The result is true without what is kept beside it; whoever wanted that must know.

@@ -84,7 +84,7 @@ impl Hub {
 }
 
 /// What a rank's work comes to; a panic is its failure.
-fn caught(rank: usize, work: impl FnOnce() -> Result<(), RankFailure>) -> Result<(), RankFailure> {
+pub(crate) fn caught(rank: usize, work: impl FnOnce() -> Result<(), RankFailure>) -> Result<(), RankFailure> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
         let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

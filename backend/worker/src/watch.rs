@@ -56,7 +56,7 @@ fn watch(emitter: &Emitter, stop: &AtomicBool, limit: Option<u64>, parent: Optio
     }
 }
 
-fn out_of_memory(held: u64, limit: u64) -> RunFailure {
+pub(crate) fn out_of_memory(held: u64, limit: u64) -> RunFailure {
     let told = |bytes: u64| match bytes as f64 / f64::from(1 << 20) {
         mib if mib < 1024.0 => format!("{mib:.0} MiB"),
         mib => format!("{:.2} GiB", mib / 1024.0),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use recspeed_experiment::{BURN_VERSION, Host, LoadedData, ProcessMemory, RunFailure};
-use recspeed_types::spec::{Dataset, Device, EngineSpec, ResolvedSpec};
+use recspeed_types::spec::{Dataset, Device, EngineSpec, Launcher, ResolvedSpec};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
@@ -52,6 +52,10 @@ impl Host for Tab {
                 "engine.kind is `{}`, and a tab has no engine but `burn`; run it on the server, or set engine.kind to `burn`.",
                 kind.as_str()
             ));
+        }
+        if spec.strategy.launcher == Launcher::Mpi {
+            let cause = "strategy.launcher is `mpi`, and a tab starts no processes; run it on the server, or set strategy.launcher to `threads`.";
+            return refused(cause.to_owned());
         }
         if !matches!(device, Device::Flex | Device::Browser) {
             return refused(format!(

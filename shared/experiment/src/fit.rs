@@ -41,7 +41,7 @@ fn fit_network(
     host: &mut dyn Host,
 ) -> Result<Fitted, RunFailure> {
     let reference = spec.engine.kind.is_reference();
-    let crew = (!spec.strategy.is_single() && !reference).then(|| host.crew(spec.strategy.timeout));
+    let crew = (!spec.strategy.is_single() && !reference).then(|| host.crew(&spec.strategy));
     let mut trainer = reference.then(|| host.trainer(spec)).transpose()?;
     let ranks = if reference { 1 } else { spec.strategy.ranks as usize };
     let devices = (0..ranks.max(1)).map(|rank| host.device(spec, rank)).collect::<Result<Vec<_>, _>>()?;

@@ -3,7 +3,7 @@
 use recspeed_data::{Attributes, Interactions, ReadReport};
 use recspeed_neural::{NeuralDevice, Trainer};
 use recspeed_parallel::{Crew, LocalCrew};
-use recspeed_types::spec::{Dataset, ResolvedSpec};
+use recspeed_types::spec::{Dataset, ResolvedSpec, Strategy};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{FailureCode, FitObserver};
 
@@ -17,16 +17,16 @@ pub trait Host: FitObserver {
     /// A failure with code `data` when they cannot be read; the filters are the experiment's business.
     fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure>;
 
-    /// Whether this host can run the spec's engine and device, and what it will report.
+    /// Whether this host can run the spec's engine, device and launcher, and what it will report.
     ///
     /// # Errors
     /// A failure with code `invalid-spec` that names what this host offers instead.
     fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure>;
 
-    /// Where the ranks of a divided training live, each of which waits so many seconds for another one. Unless the host has
-    /// something better, they take turns on this thread.
-    fn crew(&mut self, timeout_s: u32) -> Box<dyn Crew> {
-        let _ = timeout_s;
+    /// Where the ranks of a divided training live. Unless the host has something better, they take turns on this thread;
+    /// [`Self::engine`] has refused launchers that the host does not have.
+    fn crew(&mut self, strategy: &Strategy) -> Box<dyn Crew> {
+        let _ = strategy;
         Box::new(LocalCrew)
     }
 

@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_parallel::model::{Dense, Layer, Model as _, Sequential, StepNoise, Taped};
 use recspeed_parallel::training::{Account, Batch, Learning, Ledger, Rank, Rule, Saved, Strategy, TrainError};
-use recspeed_parallel::{Counters, local};
+use recspeed_parallel::{Communicator, Counters, Transport, local};
 use recspeed_plan::sharding::{ShardLevel, Traffic};
 use recspeed_plan::{Layout, Partition, Recompute, ScheduleKind};
 
@@ -122,34 +122,41 @@ pub(crate) fn squared(scores: Tensor<2>, truth: &[f32]) -> (f64, Tensor<2>) {
 
 /// Trains with a strategy from `saved`, batches `first..`; what every rank says at the end.
 pub(crate) fn train(course: &Course, strategy: &Strategy, saved: &Saved, first: usize) -> Result<Vec<End>, TrainError> {
-    let device = Device::flex();
-    let future = local::run(strategy.layout.ranks(), |communicator| {
-        let device = &device;
-        async move {
-            let model = course.model(strategy, communicator.rank());
-            let mut rank = Rank::new(model, strategy.clone(), communicator, course.learning.clone(), saved, device)?;
-            let mut losses = Vec::new();
-            for (step, &rows) in course.batches.iter().enumerate().skip(first) {
-                let (input, truth) = rows_of(step, rows);
-                let batch = Batch {
-                    input: &tensor(input, [rows, INPUTS], device),
-                    noise: StepNoise { seed: 5, stream: 1000 + step as u64 },
-                    judge: &|scores, rows| squared(scores, &truth[rows]),
-                };
-                losses.push(rank.step(&batch).await?);
-            }
-            let (ledger, traffic, counters) = (*rank.ledger(), rank.traffic(), rank.communicator().counters());
-            let left = ledger.held(Account::Activations) + ledger.held(Account::Transient);
-            let (saved, first) = (rank.save().await?, rank.save_at_first().await?);
-            assert_eq!(first.is_some(), rank.communicator().rank() == 0);
-            assert!(first.is_none_or(|first| first == saved), "what comes to the first rank is what all have");
-            Ok(End { saved, losses, ledger, left, traffic, counters })
-        }
-    });
+    let future =
+        local::run(strategy.layout.ranks(), |communicator| one_rank(course, strategy, saved, first, communicator));
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(ends) => ends,
         Poll::Pending => panic!("local ranks wait for nothing outside"),
     }
+}
+
+/// One rank's part of such a training, whatever it talks through.
+pub(crate) async fn one_rank<T: Transport>(
+    course: &Course,
+    strategy: &Strategy,
+    saved: &Saved,
+    first: usize,
+    communicator: Communicator<T>,
+) -> Result<End, TrainError> {
+    let device = &Device::flex();
+    let model = course.model(strategy, communicator.rank());
+    let mut rank = Rank::new(model, strategy.clone(), communicator, course.learning.clone(), saved, device)?;
+    let mut losses = Vec::new();
+    for (step, &rows) in course.batches.iter().enumerate().skip(first) {
+        let (input, truth) = rows_of(step, rows);
+        let batch = Batch {
+            input: &tensor(input, [rows, INPUTS], device),
+            noise: StepNoise { seed: 5, stream: 1000 + step as u64 },
+            judge: &|scores, rows| squared(scores, &truth[rows]),
+        };
+        losses.push(rank.step(&batch).await?);
+    }
+    let (ledger, traffic, counters) = (*rank.ledger(), rank.traffic(), rank.communicator().counters());
+    let left = ledger.held(Account::Activations) + ledger.held(Account::Transient);
+    let (saved, first) = (rank.save().await?, rank.save_at_first().await?);
+    assert_eq!(first.is_some(), rank.communicator().rank() == 0);
+    assert!(first.is_none_or(|first| first == saved), "what comes to the first rank is what all have");
+    Ok(End { saved, losses, ledger, left, traffic, counters })
 }
 
 pub(crate) struct Shape {

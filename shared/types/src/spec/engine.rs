@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Problems;
 use super::recommender::ResolvedRecommender;
-use super::strategy::{PipelineSchedule, Strategy, StrategyKind};
+use super::strategy::{Launcher, PipelineSchedule, Strategy, StrategyKind};
 use super::training::Training;
 use crate::limits::MAX_THREADS;
 
@@ -195,6 +195,10 @@ impl EngineSpec {
             let able = strategies.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
             let message = format!("is `{}`; the engine `{kind}` has {able}", strategy.kind.as_str());
             problems.add("strategy.kind", message);
+        }
+        if strategy.launcher == Launcher::Mpi {
+            problems
+                .add("strategy.launcher", format!("is `mpi`; the engine `{kind}` starts its own ranks, leave it out"));
         }
         if self.kind == EngineKind::Torchgpipe && strategy.kind == StrategyKind::Pipeline {
             if strategy.schedule != PipelineSchedule::Gpipe {

@@ -14,7 +14,7 @@ pub struct StrategySpec {
     /// How the work is divided (`single` unless set).
     #[serde(default)]
     pub kind: StrategyKind,
-    /// Ranks in all (2 for `data-parallel` and `zero`, as many as stages × tensor otherwise). Ranks are threads.
+    /// Ranks in all (2 for `data-parallel` and `zero`, as many as stages × tensor otherwise).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranks: Option<u32>,
     /// Ranks of one pipeline (2 unless set); `pipeline` and `hybrid`.
@@ -44,6 +44,31 @@ pub struct StrategySpec {
     /// Seconds that a rank waits for another one before the run fails (120 unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
+    /// What ranks are (`threads` unless set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launcher: Option<Launcher>,
+}
+
+/// What ranks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Launcher {
+    /// Threads of the worker; in the tab they take turns.
+    #[default]
+    Threads,
+    /// Processes that `mpirun` starts and that talk over MPI, where the worker was built with it.
+    Mpi,
+}
+
+impl Launcher {
+    /// The name as written in a spec.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Threads => "threads",
+            Self::Mpi => "mpi",
+        }
+    }
 }
 
 /// How the work is divided.
@@ -135,6 +160,8 @@ pub struct Strategy {
     pub zero: u32,
     /// Seconds that a rank waits for another one.
     pub timeout: u32,
+    /// What ranks are.
+    pub launcher: Launcher,
 }
 
 impl Strategy {
@@ -199,6 +226,7 @@ impl StrategySpec {
             ("strategy.balance", self.balance.is_some(), cut),
             ("strategy.stage", self.stage.is_some(), matches!(kind, Zero | Hybrid)),
             ("strategy.timeout", self.timeout.is_some(), kind != Single),
+            ("strategy.launcher", self.launcher.is_some(), kind != Single),
         ] {
             problems.refuse(path, (set && !used).then_some(&()), &because);
         }
@@ -261,6 +289,7 @@ impl StrategySpec {
             balance: self.balance.clone(),
             zero,
             timeout,
+            launcher: self.launcher.unwrap_or_default(),
         };
         if kind != Single {
             self.check_against(&strategy, recommender, training, problems);

@@ -1,0 +1,85 @@
+//! The folder that the ranks of one run share with whoever started them: who they are, and which of them failed first.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use recspeed_parallel::RankFailure;
+use serde_json::{Value, json};
+
+/// Such a folder.
+#[derive(Debug, Clone)]
+pub(super) struct Notes {
+    folder: PathBuf,
+}
+
+impl Notes {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    pub(super) fn spec(&self) -> PathBuf {
+        self.folder.join("spec.json")
+    }
+
+    fn failure(&self) -> PathBuf {
+        self.folder.join("failed.json")
+    }
+
+    fn process(&self, rank: usize) -> PathBuf {
+        self.folder.join(format!("rank-{rank}"))
+    }
+
+    /// Says which process this rank is.
+    pub(super) fn sit_down(&self, rank: usize) {
+        // Without it the ranks' memory is not counted; nothing else depends on it.
+        let _ = std::fs::write(self.process(rank), std::process::id().to_string());
+    }
+
+    /// The process of a rank, once it has started.
+    pub(super) fn pid(&self, rank: usize) -> Option<i32> {
+        std::fs::read_to_string(self.process(rank)).ok()?.parse().ok()
+    }
+
+    /// Notes a failure, unless another rank's is there already: the first one counts.
+    pub(super) fn fail(&self, failure: &RankFailure) -> std::io::Result<()> {
+        let mut file: File = OpenOptions::new().write(true).create_new(true).open(self.failure())?;
+        let note = json!({ "rank": failure.rank, "cause": failure.cause, "follows": failure.follows });
+        file.write_all(note.to_string().as_bytes())
+    }
+
+    /// The failure that was noted first.
+    pub(super) fn failed(&self) -> Option<RankFailure> {
+        let note: Value = serde_json::from_slice(&std::fs::read(self.failure()).ok()?).ok()?;
+        Some(RankFailure {
+            rank: note["rank"].as_u64()? as usize,
+            cause: note["cause"].as_str()?.to_owned(),
+            follows: note["follows"].as_bool()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = Notes::new(folder.path());
+        assert_eq!(notes.failed(), None);
+        let [first, second] = [2, 0].map(|rank| RankFailure { rank, cause: "\"no\"\n".into(), follows: rank == 0 });
+        notes.fail(&first).unwrap();
+        assert!(notes.fail(&second).is_err());
+        assert_eq!(notes.failed(), Some(first));
+    }
+
+    #[test]
+    fn ranks_say_which_processes_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = Notes::new(folder.path());
+        assert_eq!(notes.pid(1), None);
+        notes.sit_down(1);
+        assert_eq!(notes.pid(1), Some(std::process::id() as i32));
+    }
+}

@@ -1,0 +1,173 @@
+//! What holds for ranks that are tasks holds for ranks that are processes: the same numbers, losses, ledgers and messages, to the last
+//! bit, for strategies of every kind. The laws themselves are tested with tasks, in `recspeed-parallel`.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use recspeed_parallel::model::Model as _;
+use recspeed_parallel::{Communicator, Tag, at_once};
+use recspeed_plan::sharding::ShardLevel;
+use recspeed_plan::{Recompute, ScheduleKind};
+
+use super::world::World;
+
+#[expect(dead_code, reason = "the bench of recspeed-parallel's tests, of which this needs a part")]
+#[path = "../../../../shared/parallel/tests/training/bench.rs"]
+mod bench;
+
+use bench::{Course, Shape, bits, one_rank, start, train};
+
+/// Short enough that every tensor is cut.
+const PIECE: usize = 100;
+
+/// Starts this very test program as ranks, each of which runs one test that is ignored otherwise.
+fn started(ranks: usize, test: &str) -> Option<(bool, String)> {
+    let mut command = Command::new("mpirun");
+    command.args(["-n", &ranks.to_string(), "--oversubscribe", "--bind-to", "none"]);
+    command.arg(std::env::current_exe().unwrap()).args([
+        "--exact",
+        test,
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    match command.output() {
+        Ok(output) => {
+            let said =
+                format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            Some((output.status.success(), said))
+        }
+        Err(error) => {
+            eprintln!("skipped: mpirun cannot be started ({error})");
+            None
+        }
+    }
+}
+
+fn all_agree(ranks: usize) {
+    if let Some((success, said)) = started(ranks, "mpi::tests::a_rank_trains") {
+        assert!(success, "{said}");
+        assert_eq!(said.matches("test result: ok. 1 passed").count(), ranks, "{said}");
+    }
+}
+
+#[test]
+fn one_process_trains_as_one_task() {
+    all_agree(1);
+}
+
+#[test]
+fn two_processes_train_as_two_tasks() {
+    all_agree(2);
+}
+
+#[test]
+fn three_processes_train_as_three_tasks() {
+    all_agree(3);
+}
+
+#[test]
+fn four_processes_train_as_four_tasks() {
+    all_agree(4);
+}
+
+/// Strategies for so many ranks: schedules × recomputation, levels × micro-batches, shared layers, all together.
+fn shapes(ranks: usize) -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    for schedule in ScheduleKind::ALL {
+        let chunks = if schedule == ScheduleKind::Interleaved { 2 } else { 1 };
+        for recompute in [Recompute::Never, Recompute::ExceptLast, Recompute::Always] {
+            for micro_batches in [1, 3] {
+                let shape =
+                    Shape { ranks, stages: ranks, micro_batches, schedule, chunks, recompute, ..Shape::default() };
+                shapes.push(shape);
+            }
+        }
+    }
+    for level in ShardLevel::ALL {
+        shapes.push(Shape { ranks, level, ..Shape::default() });
+        if ranks == 4 {
+            shapes.push(Shape { ranks, stages: 2, micro_batches: 2, level, ..Shape::default() });
+        }
+        if ranks.is_multiple_of(2) {
+            shapes.push(Shape { ranks, tensor: 2, micro_batches: 2, level, ..Shape::default() });
+        }
+    }
+    shapes
+}
+
+#[test]
+#[ignore = "one of several processes that mpirun starts"]
+fn a_rank_trains() {
+    let world = World::join_with(PIECE).expect("this process joins once");
+    let ranks = world.ranks();
+    let widths = [6, 5, 4, 7, 6, 5, 4];
+    for clip in [None, Some(0.05)] {
+        for shape in shapes(ranks) {
+            let mut course = match shape.tensor {
+                1 => Course::new(&widths, 0.3, &[13, 8]),
+                tensor => Course::shared(&widths, 0.3, &[13, 8], tensor),
+            };
+            course.learning.clip = clip;
+            let strategy = shape.strategy(course.model.parameters().len());
+            let begun = start(&course.model);
+            let tasks = train(&course, &strategy, &begun, 0).expect("tasks train");
+            let communicator = Communicator::new(world.seat(Duration::from_secs(60), Arc::new(|| 0)));
+            let own = at_once(one_rank(&course, &strategy, &begun, 0, communicator)).expect("processes train");
+            let task = &tasks[world.rank()];
+            assert_eq!(bits(&own.saved), bits(&task.saved), "the same numbers");
+            assert_eq!(own.losses, task.losses);
+            assert_eq!((own.left, own.ledger), (task.left, task.ledger));
+            assert_eq!((own.traffic, own.counters), (task.traffic, task.counters));
+        }
+    }
+    world.part(Duration::from_secs(5));
+}
+
+#[test]
+fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
+    let Some((success, said)) = started(2, "mpi::tests::a_rank_waits_in_vain") else { return };
+    assert!(!success, "{said}");
+    assert!(said.contains("rank 0 waits for rank 1 (activation 2) for more than 1 s"), "{said}");
+    assert!(said.contains("received from rank 1 (activation 1, 4 bytes)"), "{said}");
+}
+
+#[test]
+#[ignore = "one of several processes that mpirun starts"]
+fn a_rank_waits_in_vain() {
+    let world = World::join().expect("this process joins once");
+    let communicator = Communicator::new(world.seat(Duration::from_secs(1), Arc::new(|| 0)));
+    if world.rank() == 1 {
+        at_once(communicator.send(0, Tag::new("activation", 1), &[1.0_f32])).unwrap();
+        std::thread::sleep(Duration::from_secs(20));
+    }
+    at_once(communicator.recv::<f32>(1, Tag::new("activation", 1))).unwrap();
+    let error = at_once(communicator.recv::<f32>(1, Tag::new("activation", 2))).expect_err("nobody sends it");
+    eprintln!("{error}");
+    std::process::exit(1);
+}
+
+#[test]
+fn large_messages_cross_without_a_wait() {
+    if let Some((success, said)) = started(2, "mpi::tests::a_rank_crosses") {
+        assert!(success, "{said}");
+    }
+}
+
+#[test]
+#[ignore = "one of several processes that mpirun starts"]
+fn a_rank_crosses() {
+    let world = World::join().expect("this process joins once");
+    let communicator = Communicator::new(world.seat(Duration::from_secs(60), Arc::new(|| 0)));
+    let (own, other) = (communicator.rank(), 1 - communicator.rank());
+    for round in 0..5 {
+        let numbers = vec![own as f32 + round as f32; 3_000_000];
+        // Both send first: nobody may wait for the other to receive.
+        at_once(communicator.send(other, Tag::new("gradient", round), &numbers)).unwrap();
+        let theirs = at_once(communicator.recv::<f32>(other, Tag::new("gradient", round))).unwrap();
+        assert_eq!(theirs, vec![other as f32 + round as f32; 3_000_000]);
+    }
+    world.part(Duration::from_secs(5));
+}

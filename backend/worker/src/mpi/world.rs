@@ -1,0 +1,223 @@
+//! The ranks that one `mpirun` has started, seen from one of them.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mpi::environment::Universe;
+use mpi::point_to_point::{Destination as _, MatchedReceiveVec as _, Source as _};
+use mpi::request::{Request, StaticScope};
+use mpi::topology::{Communicator as _, SimpleCommunicator};
+use recspeed_parallel::{CommError, Operation, Tag, Transport, Waiting};
+
+use super::mail::{Arrived, labelled, pieces};
+
+/// MPI's own tag of a piece that others follow, and of the last one.
+const MORE: i32 = 1;
+const LAST: i32 = 0;
+
+/// Bytes of a piece: what MPI can count, with room.
+const PIECE: usize = 1 << 30;
+
+/// For so long whoever waits keeps its core, which it then lends for a little at a time.
+const EAGER: Duration = Duration::from_micros(200);
+const NAP: Duration = Duration::from_micros(50);
+
+/// A piece that MPI has been given, with the bytes that it may still read.
+struct Sending {
+    request: ManuallyDrop<Option<Request<'static, [u8], StaticScope>>>,
+    /// The pieces of a message share its bytes.
+    bytes: ManuallyDrop<Rc<Vec<u8>>>,
+}
+
+impl Sending {
+    #[expect(
+        unsafe_code,
+        reason = "MPI reads the bytes after the call has returned; they stay until it says that it has"
+    )]
+    fn start(
+        world: &impl mpi::topology::Communicator,
+        to: usize,
+        bytes: &Rc<Vec<u8>>,
+        piece: &[u8],
+        last: bool,
+    ) -> Self {
+        let start = piece.as_ptr() as usize - bytes.as_ptr() as usize;
+        let bytes = bytes.clone();
+        let piece: *const [u8] = &raw const bytes[start..start + piece.len()];
+        // SAFETY: `bytes` is never changed, and is given back only by `Drop` once the request has ended; where that has
+        // not happened, it is leaked.
+        let piece: &'static [u8] = unsafe { &*piece };
+        let request = world.process_at_rank(to as i32).immediate_send_with_tag(
+            StaticScope,
+            piece,
+            if last { LAST } else { MORE },
+        );
+        Self { request: ManuallyDrop::new(Some(request)), bytes: ManuallyDrop::new(bytes) }
+    }
+
+    /// Whether MPI still needs the bytes.
+    fn goes_on(&mut self) -> bool {
+        match self.request.take().map(Request::test) {
+            Some(Err(request)) => {
+                *self.request = Some(request);
+                true
+            }
+            Some(Ok(_)) | None => false,
+        }
+    }
+}
+
+impl Drop for Sending {
+    #[expect(unsafe_code, reason = "bytes that MPI may still read are leaked, and its request with them")]
+    fn drop(&mut self) {
+        if self.request.is_none() {
+            // SAFETY: this is the only place that drops it.
+            unsafe { ManuallyDrop::drop(&mut self.bytes) }
+        }
+    }
+}
+
+struct Traffic {
+    arrived: Arrived,
+    sending: VecDeque<Sending>,
+}
+
+/// One rank's membership. MPI ends with the last of it.
+pub(crate) struct World {
+    universe: RefCell<Option<Universe>>,
+    traffic: RefCell<Traffic>,
+    piece: usize,
+}
+
+impl World {
+    /// Joins; `None` where this process has joined before.
+    pub(crate) fn join() -> Option<Rc<Self>> {
+        Self::join_with(PIECE)
+    }
+
+    /// Joins with pieces of another length: all ranks with the same.
+    pub(crate) fn join_with(piece: usize) -> Option<Rc<Self>> {
+        let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Funneled)?;
+        let traffic = Traffic { arrived: Arrived::default(), sending: VecDeque::new() };
+        Some(Rc::new(Self { universe: RefCell::new(Some(universe)), traffic: RefCell::new(traffic), piece }))
+    }
+
+    pub(crate) fn rank(&self) -> usize {
+        SimpleCommunicator::world().rank() as usize
+    }
+
+    pub(crate) fn ranks(&self) -> usize {
+        SimpleCommunicator::world().size() as usize
+    }
+
+    /// A way to the others; whoever waits for a message gives up after the time.
+    pub(crate) fn seat(self: &Rc<Self>, timeout: Duration, clock: Arc<dyn Fn() -> u64 + Send + Sync>) -> Seat {
+        Seat { world: self.clone(), timeout, clock }
+    }
+
+    fn send(&self, to: usize, tag: Tag, message: Vec<u8>) {
+        let world = SimpleCommunicator::world();
+        let bytes = Rc::new(labelled(tag, message));
+        let mut traffic = self.traffic.borrow_mut();
+        for (piece, last) in pieces(&bytes, self.piece) {
+            traffic.sending.push_back(Sending::start(&world, to, &bytes, piece, last));
+        }
+    }
+
+    /// Lets MPI work, and takes in what has come; whether anything has.
+    fn progress(&self) -> bool {
+        let mut traffic = self.traffic.borrow_mut();
+        let Traffic { arrived, sending } = &mut *traffic;
+        sending.retain_mut(Sending::goes_on);
+        let world = SimpleCommunicator::world();
+        let mut moved = false;
+        while let Some((message, status)) = world.any_process().immediate_matched_probe() {
+            let (piece, status) = (message, status).matched_receive_vec::<u8>();
+            arrived.piece(status.source_rank() as usize, piece, status.tag() == LAST);
+            moved = true;
+        }
+        moved
+    }
+
+    /// Waits for a message; `None` when it has not come in time.
+    fn receive(&self, from: usize, tag: Tag, timeout: Option<Duration>) -> Option<Vec<u8>> {
+        let begun = Instant::now();
+        loop {
+            let moved = self.progress();
+            if let Some(message) = self.traffic.borrow_mut().arrived.take(from, tag) {
+                return Some(message);
+            }
+            let waited = begun.elapsed();
+            if timeout.is_some_and(|timeout| waited > timeout) {
+                return None;
+            }
+            match moved || waited < EAGER {
+                true => std::thread::yield_now(),
+                false => std::thread::sleep(NAP),
+            }
+        }
+    }
+
+    /// Ends MPI on all ranks: the first one says when, the others wait for that, for as long as it takes. MPI itself would have
+    /// them wait with a busy processor.
+    pub(crate) fn part(&self, patience: Duration) {
+        let over = Tag::new("over", 0);
+        if self.rank() > 0 {
+            self.receive(0, over, None);
+        } else {
+            (1..self.ranks()).for_each(|rank| self.send(rank, over, Vec::new()));
+        }
+        let begun = Instant::now();
+        while !self.traffic.borrow().sending.is_empty() && begun.elapsed() < patience {
+            self.progress();
+            std::thread::yield_now();
+        }
+        drop(self.universe.take());
+    }
+
+    /// Leaves MPI as it is: the end of this process ends the others.
+    pub(crate) fn break_off(&self) {
+        std::mem::forget(self.universe.take());
+    }
+}
+
+/// A rank's transport.
+pub(crate) struct Seat {
+    world: Rc<World>,
+    timeout: Duration,
+    clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Transport for Seat {
+    fn rank(&self) -> usize {
+        self.world.rank()
+    }
+
+    fn ranks(&self) -> usize {
+        self.world.ranks()
+    }
+
+    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
+        self.world.send(to, tag, message);
+        // What has come meanwhile, and what the other side has fetched, makes room.
+        self.world.progress();
+        Ok(())
+    }
+
+    /// Blocks the process: it has nothing else to do.
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError> {
+        self.world.receive(from, tag, Some(self.timeout)).ok_or_else(|| CommError::Timeout {
+            waiting: Waiting { rank: self.rank(), from, tag },
+            seconds: self.timeout.as_secs(),
+            last: last(),
+        })
+    }
+
+    fn now_us(&self) -> u64 {
+        (self.clock)()
+    }
+}
