@@ -22,7 +22,7 @@ use crate::lines::lines;
 use crate::{machine, watch};
 
 /// How long ranks that were told to stop may take; the worker itself leaves half a second later.
-const GRACE: Duration = Duration::from_millis(4000);
+const GRACE: Duration = Duration::from_secs(4);
 const TICK: Duration = Duration::from_millis(50);
 /// Lines of standard error that are kept for the failure's detail.
 const KEPT: usize = 12;
@@ -145,7 +145,7 @@ impl Group {
         let _ = said.1.join();
         let said = said.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.noted = self.notes.failed();
-        known.fallen = said.fallen.clone();
+        known.fallen.clone_from(&said.fallen);
         known.detail = format!("mpirun: {status}\n{}", said.last.join("\n"));
         known.verdict()
     }

@@ -114,7 +114,7 @@ fn a_rank_trains() {
             let strategy = shape.strategy(course.model.parameters().len());
             let begun = start(&course.model);
             let tasks = train(&course, &strategy, &begun, 0).expect("tasks train");
-            let communicator = Communicator::new(world.seat(Duration::from_secs(60), Arc::new(|| 0)));
+            let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
             let own = at_once(one_rank(&course, &strategy, &begun, 0, communicator)).expect("processes train");
             let task = &tasks[world.rank()];
             assert_eq!(bits(&own.saved), bits(&task.saved), "the same numbers");
@@ -160,7 +160,7 @@ fn large_messages_cross_without_a_wait() {
 #[ignore = "one of several processes that mpirun starts"]
 fn a_rank_crosses() {
     let world = World::join().expect("this process joins once");
-    let communicator = Communicator::new(world.seat(Duration::from_secs(60), Arc::new(|| 0)));
+    let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
     let (own, other) = (communicator.rank(), 1 - communicator.rank());
     for round in 0..5 {
         let numbers = vec![own as f32 + round as f32; 3_000_000];

@@ -40,16 +40,11 @@ impl Known {
         if stopped {
             return Err(RunFailure::cancelled());
         }
-        Err(match noted.or(fallen).or(followed) {
-            Some(RankFailure { rank, cause, .. }) => {
-                let cause = format!("Rank {rank}: {}.", cause.trim_end_matches('.'));
-                RunFailure::new(FailureCode::Worker, cause).with_detail(detail)
-            }
-            None => {
-                let cause = "The ranks of the training ended without a result; the run's log has what mpirun says.";
-                RunFailure::new(FailureCode::Worker, cause).with_detail(detail)
-            }
-        })
+        let cause = noted.or(fallen).or(followed).map_or_else(
+            || "The ranks of the training ended without a result; the run's log has what mpirun says.".to_owned(),
+            |RankFailure { rank, cause, .. }| format!("Rank {rank}: {}.", cause.trim_end_matches('.')),
+        );
+        Err(RunFailure::new(FailureCode::Worker, cause).with_detail(detail))
     }
 }
 
@@ -74,12 +69,12 @@ mod tests {
 
     const KILLED: &str = "mpirun noticed that process rank 1 with PID 4711 on node lab exited on signal 9 (Killed).";
 
-    fn cancelled() -> Option<EventKind> {
-        Some(RunFailure::cancelled().into_event())
+    fn cancelled() -> EventKind {
+        RunFailure::cancelled().into_event()
     }
 
-    fn rank(rank: usize, follows: bool) -> Option<RankFailure> {
-        Some(RankFailure { rank, cause: "out of luck".into(), follows })
+    fn rank(rank: usize, follows: bool) -> RankFailure {
+        RankFailure { rank, cause: "out of luck".into(), follows }
     }
 
     #[test]
@@ -94,22 +89,22 @@ mod tests {
     #[test]
     fn whoever_failed_first_is_named() {
         let failed = |known: Known| known.verdict().expect_err("nobody finished");
-        let killed = || Known { last: cancelled(), fallen: fallen(KILLED), ..Known::default() };
+        let killed = || Known { last: Some(cancelled()), fallen: fallen(KILLED), ..Known::default() };
         let failure = failed(killed());
         assert_eq!(failure.code, FailureCode::Worker);
         assert!(failure.cause.starts_with("Rank 1: its process was ended"), "{failure}");
-        let failure = failed(Known { noted: rank(2, false), ..killed() });
+        let failure = failed(Known { noted: Some(rank(2, false)), ..killed() });
         assert_eq!(failure.cause, "Rank 2: out of luck.", "it noted that before it went, and mpirun ended the others");
-        let failure = failed(Known { noted: rank(2, true), ..killed() });
+        let failure = failed(Known { noted: Some(rank(2, true)), ..killed() });
         assert!(failure.cause.starts_with("Rank 1"), "what follows from another's end says nothing new");
         let own = RunFailure::new(FailureCode::Diverged, "No.");
-        let failure = failed(Known { last: Some(own.clone().into_event()), noted: rank(2, true), ..killed() });
+        let failure = failed(Known { last: Some(own.clone().into_event()), noted: Some(rank(2, true)), ..killed() });
         assert_eq!(failure, own, "what the first rank says of itself");
     }
 
     #[test]
     fn a_run_that_was_told_to_stop_was_cancelled() {
-        let known = Known { last: cancelled(), stopped: true, ..Known::default() };
+        let known = Known { last: Some(cancelled()), stopped: true, ..Known::default() };
         assert_eq!(known.verdict().expect_err("stopped").code, FailureCode::Cancelled);
         let known = Known { stopped: true, fallen: fallen(KILLED), ..Known::default() };
         assert_eq!(known.verdict().expect_err("stopped").code, FailureCode::Cancelled);

@@ -91,6 +91,8 @@ pub(crate) struct World {
     universe: RefCell<Option<Universe>>,
     traffic: RefCell<Traffic>,
     piece: usize,
+    rank: usize,
+    ranks: usize,
 }
 
 impl World {
@@ -103,15 +105,17 @@ impl World {
     pub(crate) fn join_with(piece: usize) -> Option<Rc<Self>> {
         let (universe, _) = mpi::initialize_with_threading(mpi::Threading::Funneled)?;
         let traffic = Traffic { arrived: Arrived::default(), sending: VecDeque::new() };
-        Some(Rc::new(Self { universe: RefCell::new(Some(universe)), traffic: RefCell::new(traffic), piece }))
+        let (rank, ranks) = (universe.world().rank() as usize, universe.world().size() as usize);
+        let (universe, traffic) = (RefCell::new(Some(universe)), RefCell::new(traffic));
+        Some(Rc::new(Self { universe, traffic, piece, rank, ranks }))
     }
 
     pub(crate) fn rank(&self) -> usize {
-        SimpleCommunicator::world().rank() as usize
+        self.rank
     }
 
     pub(crate) fn ranks(&self) -> usize {
-        SimpleCommunicator::world().size() as usize
+        self.ranks
     }
 
     /// A way to the others; whoever waits for a message gives up after the time.
@@ -155,9 +159,10 @@ impl World {
             if timeout.is_some_and(|timeout| waited > timeout) {
                 return None;
             }
-            match moved || waited < EAGER {
-                true => std::thread::yield_now(),
-                false => std::thread::sleep(NAP),
+            if moved || waited < EAGER {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(NAP);
             }
         }
     }
