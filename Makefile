@@ -14,7 +14,7 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
 
-.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda test test-setup lint unit engines-test wasm-check browser bench clean
+.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test test test-setup lint unit engines-test wasm-check browser bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -53,6 +53,12 @@ worker-vulkan: binaries ## Build the worker for GPUs by Vulkan
 
 worker-cuda: binaries ## Build the worker for NVIDIA's GPUs by Burn's own kernels
 	$(call worker_with,cuda)
+
+gpu-bundle: binaries ## One folder that measures on a machine with CUDA, an installed PyTorch and no Rust (PYTHON: one here with the same PyTorch)
+	PYTHON='$(PYTHON)' tests/gpu/bundle.sh
+
+devices-test: binaries ## Every network on every device that is here learns what it learns on flex
+	$(PYTHON) tests/gpu/agree.py --workers $(BIN)
 
 lab: binaries ## Build the page and both binaries, start the lab, print the owner's link
 	$(BIN)/recspeed serve --bind $(ADDRESS)

@@ -1,0 +1,157 @@
+"""Every network learns on every device what it learns on flex.
+
+`agree.py [--workers FOLDER] [--devices libtorch-cpu,libtorch-cuda] [--out FILE]`
+
+Each network is trained twice from the same seed by the workers in FOLDER (target/release unless set): on flex and on the device. They agree
+when the losses of the first steps differ by less than a relative 1e-4 and every metric at the end by less than .01: on other devices sums are
+taken in another order, and what begins as rounding grows with every step. Devices are those that the workers' own `probe` lists.
+Exit status 1 where one disagrees or fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+FIRST_STEPS = 3
+LOSS_RTOL = 1e-4
+METRIC_ATOL = 0.01
+# The size of the network, of the data, and how much of it: small enough for a processor, large enough to be a test.
+SMALL = {"source": "builtin", "id": "beauty-synthetic-10k"}
+LARGE = {"source": "builtin", "id": "beauty-synthetic-100k"}
+CASES: list[tuple[str, dict[str, object], dict[str, object], dict[str, object]]] = [
+    ("mlp", {}, SMALL, {"epochs": 1}),
+    ("densenet", {"layers": 20}, SMALL, {"epochs": 1}),
+    ("neumf", {}, SMALL, {"epochs": 1}),
+    ("wide-and-deep", {}, SMALL, {"epochs": 1}),
+    ("deepfm", {}, SMALL, {"epochs": 1}),
+    ("dlrm", {}, SMALL, {"epochs": 1}),
+    ("autoencoder", {}, SMALL, {"epochs": 1}),
+    ("sasrec", {}, SMALL, {"epochs": 1}),
+    ("gru4rec", {}, SMALL, {"epochs": 1}),
+    ("caser", {}, SMALL, {"epochs": 1}),
+    ("bert4rec", {}, SMALL, {"epochs": 1}),
+]
+# Where a wide device gains, and where the way to it costs: the same network, small and large.
+SPEED: list[tuple[str, dict[str, object], dict[str, object], dict[str, object]]] = [
+    ("mlp", {"hidden": [64, 64, 64]}, LARGE, {"epochs": 1, "batch_size": 64}),
+    ("mlp", {"hidden": [1024, 1024, 1024]}, LARGE, {"epochs": 1, "batch_size": 512}),
+    ("mlp", {"hidden": [4096, 4096, 4096]}, SMALL, {"epochs": 1, "batch_size": 2048}),
+    ("densenet", {"layers": 150}, SMALL, {"epochs": 1, "batch_size": 512}),
+    ("autoencoder", {}, LARGE, {"epochs": 2}),
+    ("sasrec", {}, LARGE, {"epochs": 2}),
+]
+
+
+class Failed(Exception):
+    """A run that did not end well."""
+
+
+def builds(folder: Path) -> dict[str, Path]:
+    """The worker for each device that is here."""
+    workers: dict[str, Path] = {}
+    for worker in sorted(folder.glob("recspeed-worker*")):
+        if worker.suffix:
+            continue
+        told = json.loads(subprocess.run([worker, "probe"], capture_output=True, check=True, text=True).stdout)
+        for device in told["devices"]:
+            workers.setdefault(device["device"], worker)
+    return workers
+
+
+def train(worker: Path, device: str, case: tuple[str, dict, dict, dict], threads: int | None) -> dict[str, object]:
+    kind, parameters, dataset, training = case
+    spec = {
+        "version": 1,
+        "name": kind,
+        "seed": 42,
+        "dataset": dataset,
+        "recommender": {"kind": kind, **parameters},
+        "training": training,
+        "engine": {"device": device, **({"threads": threads} if threads else {})},
+    }
+    ran = subprocess.run([worker], input=json.dumps(spec), capture_output=True, text=True, timeout=600)
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    last = events[-1] if events else {}
+    if last.get("kind") != "finished":
+        raise Failed(last.get("cause") or ran.stderr[-400:])
+    losses = [event["value"] for event in events if event["kind"] == "metric" and event["name"] == "loss"]
+    summary = last["summary"]
+    return {
+        "losses": losses[:FIRST_STEPS],
+        "metrics": summary["metrics"],
+        "fit_s": summary["timing"]["fit_s"],
+        "final_loss": summary["training"]["final_loss"],
+        "parameters": summary["training"]["parameters"],
+    }
+
+
+def compare(reference: dict, other: dict) -> tuple[float, float]:
+    """Largest relative difference of the first losses, largest difference of the metrics."""
+    losses = [abs(a - b) / abs(a) for a, b in zip(reference["losses"], other["losses"], strict=True)]
+    names = [name for name, value in reference["metrics"].items() if abs(value) <= 10]
+    metrics = [abs(reference["metrics"][name] - other["metrics"][name]) for name in names]
+    return max(losses), max(metrics)
+
+
+def words(case: tuple[str, dict, dict, dict]) -> str:
+    kind, parameters, dataset, training = case
+    settings = {**parameters, **training, "data": dataset["id"]}
+    return f"{kind} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--workers", type=Path, default=Path(__file__).parents[2] / "target/release")
+    parser.add_argument("--devices", help="those to hold against flex (all that are here unless set)")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--rounds", type=int, default=3, help="of what is timed; 0 for none")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    workers = builds(given.workers)
+    wanted = given.devices.split(",") if given.devices else [device for device in workers if device != "flex"]
+    missing = [device for device in wanted if device not in workers]
+    if missing or not wanted:
+        print(f"agree: {', '.join(missing) or 'no device but flex'} is not here; there are {', '.join(workers)}")
+        return 1
+    told: dict[str, list[dict[str, object]]] = {"agree": [], "speed": []}
+    bad = 0
+    for case in CASES:
+        reference = train(workers["flex"], "flex", case, given.threads)
+        for device in wanted:
+            row: dict[str, object] = {"network": case[0], "device": device}
+            try:
+                loss, metric = compare(reference, train(workers[device], device, case, given.threads))
+                agrees = loss <= LOSS_RTOL and metric <= METRIC_ATOL
+                row |= {"loss_difference": loss, "metric_difference": metric, "agrees": agrees}
+                print(f"{case[0]:>14} {device:<14} losses {loss:.1e}, metrics {metric:.1e}{'' if agrees else '  DISAGREES'}", flush=True)
+            except Failed as failure:
+                agrees = False
+                row |= {"agrees": False, "failed": str(failure)}
+                print(f"{case[0]:>14} {device:<14} FAILED: {failure}", flush=True)
+            bad += not agrees
+            told["agree"].append(row)
+    for case in SPEED if given.rounds else []:
+        row = {"case": words(case)}
+        for device in ["flex", *wanted]:
+            try:
+                runs = [train(workers[device], device, case, given.threads) for _ in range(given.rounds)]
+                seconds = sorted(run["fit_s"] for run in runs)
+                row[device] = {"median_s": seconds[len(seconds) // 2], "least_s": seconds[0], "most_s": seconds[-1]}
+                print(f"{words(case)} {device}: {seconds[len(seconds) // 2]:.3f} s", flush=True)
+            except (Failed, subprocess.TimeoutExpired) as failure:
+                row[device] = {"failed": str(failure)}
+                bad += 1
+                print(f"{words(case)} {device}: FAILED: {failure}", flush=True)
+        told["speed"].append(row)
+    if given.out:
+        given.out.write_text(json.dumps({"measured": time.strftime("%Y-%m-%d"), "rounds": given.rounds, **told}, indent=1) + "\n")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

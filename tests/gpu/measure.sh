@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Measures on a machine with a GPU and a Python with PyTorch: do all networks learn there what they learn on the processor, and how
+# long do the studies take? Leaves gpu-results.json beside this script, or where OUT says. PYTHON: the Python with PyTorch.
+# Each step may take as many seconds as STEP says, and one that fails is written down; the others go on.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+out=${OUT:-$here}
+python=$(command -v "${PYTHON:-python3}")
+step=${STEP:-150}
+export PATH=$here/bin:$PATH RECSPEED_HOME=${RECSPEED_HOME:-$here/home}
+mkdir -p "$out" "$RECSPEED_HOME" "$here/parts"
+
+torch=$("$python" -P -c 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")')
+[ -d "$torch/lib" ] || { echo "measure: $python has no PyTorch; set PYTHON" >&2; exit 1; }
+# PyTorch's libraries find those of CUDA beside themselves.
+export LD_LIBRARY_PATH=$torch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+built=$(cat "$here/torch-version")
+found=$(sed -n "s/^__version__ = '\(.*\)'/\1/p" "$torch/version.py")
+[ "$built" = "$found" ] || echo "measure: built for PyTorch $built, found $found: it may not start" >&2
+
+if [ ! -x "$here/bin/recspeed" ]; then
+  "$python" - "$here/bin" <<'PY'
+import lzma, pathlib, sys
+for packed in pathlib.Path(sys.argv[1]).glob("*.xz"):
+    program = packed.with_suffix("")
+    program.write_bytes(lzma.decompress(packed.read_bytes()))
+    program.chmod(0o755)
+PY
+fi
+
+take() { # NAME command…: runs it, keeps what it printed and how it ended
+  local name=$1 begun=$SECONDS
+  shift
+  timeout --signal=INT --kill-after=10 "$step" "$@" > "$here/parts/$name.out" 2> "$here/parts/$name.err"
+  echo "$? $((SECONDS - begun))" > "$here/parts/$name.status"
+  echo "measure: $name ended with $(cat "$here/parts/$name.status") s" >&2
+  tail -n 3 "$here/parts/$name.err" >&2
+}
+
+take gpu nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
+take probe recspeed-worker probe
+take pytorch recspeed engines install pytorch --existing "$python" --json
+take agree "$python" "$here/agree.py" --workers "$here/bin" --devices libtorch-cpu,libtorch-cuda --out "$here/parts/agree.json"
+take four-layer recspeed study four-layer --repeats 5 \
+  --engines burn,burn@libtorch-cpu,burn@libtorch-cuda,pytorch,pytorch@cuda --json
+take pipeline-vs-sharded recspeed study pipeline-vs-sharded --device libtorch-cuda --json
+take mixed recspeed study mixed --json
+take retrieval recspeed study retrieval --json
+[ ! -f "$here/parts/agree.json" ] || mv "$here/parts/agree.json" "$here/parts/agree.out"
+"$python" "$here/gather.py" "$here/parts" "$out/gpu-results.json"
