@@ -45,6 +45,14 @@ pub enum EngineError {
         /// Bytes that there are.
         free: u64,
     },
+    /// Another process installs it.
+    #[error(
+        "the engine `{kind}` is being installed by another process; wait for its end, and run the same command again"
+    )]
+    Busy {
+        /// The engine.
+        kind: &'static str,
+    },
     /// There is no usable Python.
     #[error(
         "{python} cannot make a virtual environment ({why}); install Python 3.11 or newer with venv, or name one with --python"

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 
 use crate::catalogue::Reference;
@@ -80,13 +82,14 @@ pub(crate) fn install_packages(
     tell: &mut dyn FnMut(Step),
 ) -> Result<PathBuf, EngineError> {
     fs::create_dir_all(folder).map_err(at("create", folder))?;
+    let _alone = alone(kind, folder)?;
     let there = bytes_below(folder);
     let needed = options.needed_bytes.unwrap_or(needed).saturating_sub(there);
     let free = free_bytes(folder)?;
     if free < needed {
         if there == 0 {
             // Nothing has been begun.
-            let _ = fs::remove_dir(folder);
+            let _ = fs::remove_dir_all(folder);
         }
         return Err(EngineError::DiskTooSmall { kind, folder: folder.to_owned(), needed, free });
     }
@@ -124,6 +127,16 @@ pub(crate) fn install_packages(
     Ok(python)
 }
 
+/// Two installations into one folder would spoil each other. Held until it is dropped, or its process ends.
+fn alone(kind: &'static str, folder: &Path) -> Result<Flock<fs::File>, EngineError> {
+    let path = folder.join("lock");
+    let file = fs::File::create(&path).map_err(at("create", &path))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+        Errno::EWOULDBLOCK => EngineError::Busy { kind },
+        error => at("lock", &path)(error.into()),
+    })
+}
+
 /// An environment that was begun and does not work is made again; one that does is kept with all that is in it.
 fn make_environment(given: Option<&Path>, environment: &Path, python: &Path) -> Result<(), EngineError> {
     let works = process::answer(Command::new(python).args(["-E", "-P", "-m", "pip", "--version"])).is_ok();
@@ -141,4 +154,18 @@ fn make_environment(given: Option<&Path>, environment: &Path, python: &Path) -> 
 fn free_bytes(folder: &Path) -> Result<u64, EngineError> {
     let told = statvfs(folder).map_err(|error| at("measure", folder)(error.into()))?;
     Ok(told.blocks_available() as u64 * told.fragment_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_installation_into_the_same_folder_is_refused_while_the_first_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = alone("pytorch", folder.path()).expect("nobody else");
+        assert!(matches!(alone("pytorch", folder.path()), Err(EngineError::Busy { kind: "pytorch" })));
+        drop(first);
+        alone("pytorch", folder.path()).expect("nobody else any more");
+    }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Problems;
 use super::recommender::ResolvedRecommender;
-use super::strategy::{Launcher, PipelineSchedule, Strategy, StrategyKind};
+use super::strategy::{Launcher, PipelineSchedule, Recompute, Strategy, StrategyKind};
 use super::training::Training;
 use crate::limits::MAX_THREADS;
 
@@ -199,6 +199,18 @@ impl EngineSpec {
         if strategy.launcher == Launcher::Mpi {
             problems
                 .add("strategy.launcher", format!("is `mpi`; the engine `{kind}` starts its own ranks, leave it out"));
+        }
+        if self.kind == EngineKind::Deepspeed {
+            if strategy.micro_batches > 1 {
+                let message = "is not for the engine `deepspeed` here, whose ranks take their share of a batch at once; leave it out";
+                problems.add("strategy.micro_batches", message);
+            }
+            if strategy.recompute != Recompute::Never {
+                problems.add(
+                    "strategy.recompute",
+                    "is not for the engine `deepspeed` here, which keeps what it computed; leave it out",
+                );
+            }
         }
         if self.kind == EngineKind::Torchgpipe && strategy.kind == StrategyKind::Pipeline {
             if strategy.schedule != PipelineSchedule::Gpipe {
