@@ -11,7 +11,7 @@ use crate::machine;
 
 /// A device that was asked for and is not here; a sentence with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("engine.device is `{}`, {why}", device.as_str())]
+#[error("The device `{}` {why}", device.as_str())]
 pub(crate) struct NotHere {
     device: Device,
     why: String,
@@ -32,13 +32,13 @@ pub(crate) fn open(device: Device) -> Result<NeuralDevice, NotHere> {
     let not_here = |why: String| NotHere { device, why };
     match (device, device.worker_build()) {
         (Device::Flex, _) => Ok(NeuralDevice::flex()),
-        (_, None) => Err(not_here("which is no device of Burn in a worker: set engine.device to `flex`".to_owned())),
+        (_, None) => Err(not_here("is none of Burn's in a worker: name `flex` instead".to_owned())),
         (_, Some(build)) => match backend(device) {
             None => Err(not_here(format!(
-                "and this worker was built without it: `make worker-{build}` makes `recspeed-worker-{build}` beside it, which is \
-                 then taken by itself; or set engine.device to `flex`"
+                "is not in this worker: `make worker-{build}` makes `recspeed-worker-{build}` beside it, which is then taken by itself; \
+                 or name `flex` instead"
             ))),
-            Some(Err(why)) => Err(not_here(format!("which does not work on this machine ({why}): set it to `flex`"))),
+            Some(Err(why)) => Err(not_here(format!("does not work on this machine ({why}): name `flex` instead"))),
             Some(Ok(device)) => Ok(device.into()),
         },
     }
@@ -177,5 +177,24 @@ mod tests {
         once.sort();
         once.dedup();
         assert_eq!(once.len(), offered.len());
+    }
+
+    #[test]
+    fn the_device_of_a_rank_is_that_of_its_stage_in_the_plans_layout() {
+        use recspeed_types::ExperimentSpec;
+        for (stages, tensor, replicas) in [(2, 1, 1), (2, 1, 3), (3, 2, 1), (2, 2, 2)] {
+            let all = [Device::Flex, Device::LibtorchCpu, Device::Vulkan];
+            let ranks = stages * tensor * replicas;
+            let layout = recspeed_plan::Layout::new(ranks, stages, tensor).expect("they divide");
+            let mut spec = ExperimentSpec::default();
+            spec.strategy.kind = recspeed_types::spec::StrategyKind::Hybrid;
+            let sizes = [ranks, stages, tensor].map(|size| Some(size as u32));
+            [spec.strategy.ranks, spec.strategy.stages, spec.strategy.tensor] = sizes;
+            spec.strategy.devices = Some(all[..stages].to_vec());
+            let strategy = spec.resolve().expect("a strategy").strategy;
+            for rank in 0..ranks {
+                assert_eq!(strategy.device_of(rank), Some(all[layout.place(rank).stage]), "{rank} of {ranks}");
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use recspeed_datasets::{DataHome, LoadRequest, LookUp};
 use recspeed_engines::{Engines, Launch};
 use recspeed_experiment::{Host, LoadedData, NeuralDevice, ProcessMemory, RunFailure, Trainer};
 use recspeed_parallel::Crew;
-use recspeed_types::spec::{Dataset, Filters, Launcher, ResolvedSpec, Strategy};
+use recspeed_types::spec::{Dataset, Device, Filters, Launcher, ResolvedSpec, Strategy};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
@@ -116,21 +116,25 @@ impl Host for Process {
                          Debian: openmpi-bin, libopenmpi-dev, libclang-dev) and build with --features recspeed-worker/mpi.";
             return Err(RunFailure::new(FailureCode::InvalidSpec, cause));
         }
-        self.device(spec, 0)?;
+        let ranks = spec.strategy.ranks as usize;
+        let mut devices: Vec<Device> = (0..ranks).map(|rank| named_device(spec, rank)).collect();
+        devices.dedup();
+        for &device in &devices {
+            opened(device)?;
+        }
+        let widest = devices.iter().copied().find(|device| *device != Device::Flex).unwrap_or_default();
         Ok(EngineInfo {
             kind: spec.engine.kind.as_str().to_owned(),
-            device: spec.engine.device.as_str().to_owned(),
+            device: devices.iter().map(|device| device.as_str()).collect::<Vec<_>>().join(", "),
             versions: machine::versions(),
-            host: device::host(spec.engine.device),
+            host: device::host(widest),
             threads: rayon::current_num_threads() as u32,
         })
     }
 
-    fn device(&self, spec: &ResolvedSpec, _rank: usize) -> Result<NeuralDevice, RunFailure> {
-        if spec.engine.kind.is_reference() {
-            return Ok(NeuralDevice::flex());
-        }
-        device::open(spec.engine.device).map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("{error}.")))
+    /// Where another framework trains, the trained network answers on flex.
+    fn device(&self, spec: &ResolvedSpec, rank: usize) -> Result<NeuralDevice, RunFailure> {
+        if spec.engine.kind.is_reference() { Ok(NeuralDevice::flex()) } else { opened(named_device(spec, rank)) }
     }
 
     fn crew(&mut self, strategy: &Strategy) -> Box<dyn Crew> {
@@ -196,6 +200,15 @@ impl Process {
             RunFailure::new(FailureCode::InvalidSpec, format!("{words}."))
         })
     }
+}
+
+/// The device that the spec names for a rank.
+fn named_device(spec: &ResolvedSpec, rank: usize) -> Device {
+    spec.strategy.device_of(rank).unwrap_or(spec.engine.device)
+}
+
+fn opened(device: Device) -> Result<NeuralDevice, RunFailure> {
+    device::open(device).map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("{error}.")))
 }
 
 /// The bytes of a checkpoint to continue from.

@@ -202,6 +202,11 @@ fn a_device_goes_with_the_engines_that_have_it_and_with_networks_alone() {
     assert!(refused.contains("is `cuda`; the engine `tensorflow` computes on `cpu`"), "{refused}");
     let refused = problems(&["engine=pytorch", "engine.device=vulkan", "recommender.kind=mlp"]);
     assert!(refused.contains("the engine `pytorch` computes on `cpu` and `cuda`"), "{refused}");
+    let stages = ["recommender.kind=mlp", "strategy.kind=pipeline", "strategy.stages=2"];
+    let on = |devices: &str| problems(&[&stages[..], &[&format!("strategy.devices={devices}")]].concat());
+    assert_eq!(on(r#"["flex", "libtorch-cpu"]"#), "");
+    assert!(on(r#"["flex"]"#).contains("names 1 devices; it takes one for each of the 2 stages"));
+    assert!(on(r#"["flex", "browser"]"#).contains("names `browser`; stages compute on flex, libtorch-cpu"));
     let refused = problems(&["engine.device=cuda", "recommender.kind=popularity"]);
     assert!(refused.contains("`popularity` is no network and computes on `flex`"), "{refused}");
 }

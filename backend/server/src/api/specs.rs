@@ -68,11 +68,14 @@ pub(super) fn checked(app: &AppState, spec: &ExperimentSpec) -> Result<(), ApiEr
         let message = "is `browser`, which runs only in a tab; choose `flex`, or press Run in this tab";
         mistakes.push(SpecError::new("engine.device", message));
     } else if let Ok(probe) = app.lab.probed() {
-        let (engine, device) = (engine.kind.as_str(), engine.device.as_str());
-        if !probe.devices.iter().any(|found| found.engine == engine && found.device == device) {
+        let path = if spec.strategy.devices.is_some() { "strategy.devices" } else { "engine.device" };
+        let here = |device: &Device| {
+            probe.devices.iter().any(|found| found.engine == engine.kind.as_str() && found.device == device.as_str())
+        };
+        if let Some(missing) = spec.devices().iter().find(|device| !here(device)) {
             let known: Vec<_> = probe.devices.iter().map(|found| format!("`{}`", found.device)).collect();
-            let message = format!("is `{device}`; this server's worker has {}", known.join(", "));
-            mistakes.push(SpecError::new("engine.device", message));
+            let message = format!("is `{}`; this server's worker has {}", missing.as_str(), known.join(", "));
+            mistakes.push(SpecError::new(path, message));
         }
         let kind = &spec.recommender.kind;
         if !probe.recommenders.is_empty() && !probe.recommenders.contains(kind) {

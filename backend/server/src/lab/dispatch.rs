@@ -338,9 +338,9 @@ async fn prepare(store: &Store, options: &LabOptions, run: &RunId) -> Result<Ass
             Ok((record, store::tail(connection, &subject)?, store::afresh(connection, &subject)?))
         })
         .await?;
-    let (spec, device) = (record.spec.to_json(), record.spec.engine.device);
+    let (spec, devices) = (record.spec.to_json(), record.spec.devices());
     if tail.next_seq == 0 {
-        return Ok(Assignment { run: run.clone(), spec, device, folder, resume: None, tail });
+        return Ok(Assignment { run: run.clone(), spec, devices, folder, resume: None, tail });
     }
     let resume = launch::find_checkpoint(store, run, &folder).await?;
     let kind = if let Some(resume) = &resume {
@@ -360,5 +360,5 @@ async fn prepare(store: &Store, options: &LabOptions, run: &RunId) -> Result<Ass
             store::tail(work.connection, &subject)
         })
         .await?;
-    Ok(Assignment { run: run.clone(), spec, device, folder, resume, tail })
+    Ok(Assignment { run: run.clone(), spec, devices, folder, resume, tail })
 }

@@ -14,6 +14,12 @@ pub(crate) fn of_device(worker: &Path, device: Device) -> PathBuf {
     build.filter(|build| build.is_file()).unwrap_or_else(|| worker.to_owned())
 }
 
+/// The program for a run on these devices: the first build that one of them needs.
+pub(crate) fn of_devices(worker: &Path, devices: &[Device]) -> PathBuf {
+    let needed = devices.iter().map(|&device| of_device(worker, device)).find(|program| program != worker);
+    needed.unwrap_or_else(|| worker.to_owned())
+}
+
 /// Every other build beside `worker`.
 pub(crate) fn beside(worker: &Path) -> Vec<PathBuf> {
     let mut builds: Vec<&str> = Device::OF_BURN.iter().filter_map(|device| device.worker_build()).collect();
@@ -46,6 +52,8 @@ mod tests {
         for device in [Device::Flex, Device::Browser, Device::Vulkan] {
             assert_eq!(of_device(&worker, device), worker);
         }
-        assert_eq!(beside(&worker), [build]);
+        assert_eq!(beside(&worker), std::slice::from_ref(&build));
+        assert_eq!(of_devices(&worker, &[Device::Flex, Device::LibtorchCpu]), build);
+        assert_eq!(of_devices(&worker, &[Device::Flex]), worker);
     }
 }

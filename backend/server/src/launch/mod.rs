@@ -20,7 +20,7 @@ use recspeed_types::RunId;
 
 use crate::home;
 
-pub(crate) use builds::of_device;
+pub(crate) use builds::of_devices;
 pub use probe::{ProbeError, probe, probe_all};
 pub use process::{end_orphans, is_alive};
 pub(crate) use resume::hex;

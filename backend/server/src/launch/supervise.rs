@@ -16,7 +16,7 @@ use super::lines::Lines;
 use super::story::Story;
 use super::tail::Tail;
 use super::verdict::{self, End};
-use super::{LaunchOptions, PER_USER_BYTES, Resume, of_device, process};
+use super::{LaunchOptions, PER_USER_BYTES, Resume, of_devices, process};
 use crate::clock::now_ms;
 use crate::store::{self, Ending, RunTail, Store, StoreError};
 
@@ -33,7 +33,7 @@ pub struct Assignment {
     /// The spec as JSON.
     pub spec: String,
     /// Where it computes: what decides which build of the worker runs it.
-    pub device: Device,
+    pub devices: Vec<Device>,
     /// Where its checkpoints go.
     pub folder: std::path::PathBuf,
     /// Where it goes on.
@@ -172,7 +172,7 @@ async fn attempt(
     server_ends: &CancellationToken,
 ) -> Option<Ending> {
     let program = match &options.worker {
-        Ok(program) => of_device(program, assignment.device),
+        Ok(program) => of_devices(program, &assignment.devices),
         Err(missing) => return Some(verdict::not_started(&missing.to_string(), "")),
     };
     if let Err(cause) = tokio::fs::create_dir_all(&assignment.folder).await {

@@ -200,6 +200,9 @@ impl EngineSpec {
             problems
                 .add("strategy.launcher", format!("is `mpi`; the engine `{kind}` starts its own ranks, leave it out"));
         }
+        if strategy.devices.is_some() {
+            problems.add("strategy.devices", format!("is for the engine `burn`, not `{kind}`; leave it out"));
+        }
         if self.kind == EngineKind::Deepspeed {
             if strategy.micro_batches > 1 {
                 let message = "is not for the engine `deepspeed` here, whose ranks take their share of a batch at once; leave it out";

@@ -99,6 +99,21 @@ impl Default for ExperimentSpec {
     }
 }
 
+impl ExperimentSpec {
+    /// Every device that its stages compute on, each once: `engine.device`, unless `strategy.devices` names others.
+    pub fn devices(&self) -> Vec<Device> {
+        let mut devices = self.strategy.devices.clone().unwrap_or_else(|| vec![self.engine.device]);
+        let mut seen = Vec::new();
+        devices.retain(|device| {
+            !seen.contains(device) && {
+                seen.push(*device);
+                true
+            }
+        });
+        devices
+    }
+}
+
 /// One thing that is wrong with a spec: where, what was given, what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

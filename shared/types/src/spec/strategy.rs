@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::engine::Device;
 use super::recommender::ResolvedRecommender;
 use super::{Problems, Training};
 use crate::limits::{MAX_CHUNKS, MAX_MICRO_BATCHES, MAX_RANKS, MAX_TIMEOUT};
@@ -47,6 +48,9 @@ pub struct StrategySpec {
     /// What ranks are (`threads` unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launcher: Option<Launcher>,
+    /// Where each stage computes, first to last (`engine.device` for all unless set); `pipeline` and `hybrid`, of the engine `burn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<Vec<Device>>,
 }
 
 /// What ranks are.
@@ -162,9 +166,17 @@ pub struct Strategy {
     pub timeout: u32,
     /// What ranks are.
     pub launcher: Launcher,
+    /// Where each stage computes, where the stages differ.
+    pub devices: Option<Vec<Device>>,
 }
 
 impl Strategy {
+    /// Where a rank computes, where that is not `engine.device`. Ranks of one stage are neighbours, as in `recspeed_plan::Layout`.
+    pub fn device_of(&self, rank: usize) -> Option<Device> {
+        let of_stage = (self.ranks / self.stages.max(1)).max(1) as usize;
+        self.devices.as_ref()?.get(rank / of_stage).copied()
+    }
+
     /// Copies of the model that share each batch.
     pub fn replicas(&self) -> u32 {
         (self.ranks / (self.stages * self.tensor).max(1)).max(1)
@@ -227,6 +239,7 @@ impl StrategySpec {
             ("strategy.stage", self.stage.is_some(), matches!(kind, Zero | Hybrid)),
             ("strategy.timeout", self.timeout.is_some(), kind != Single),
             ("strategy.launcher", self.launcher.is_some(), kind != Single),
+            ("strategy.devices", self.devices.is_some(), cut),
         ] {
             problems.refuse(path, (set && !used).then_some(&()), &because);
         }
@@ -290,11 +303,25 @@ impl StrategySpec {
             zero,
             timeout,
             launcher: self.launcher.unwrap_or_default(),
+            devices: self.devices.clone(),
         };
+        self.check_devices(stages, problems);
         if kind != Single {
             self.check_against(&strategy, recommender, training, problems);
         }
         strategy
+    }
+
+    fn check_devices(&self, stages: u32, problems: &mut Problems) {
+        let Some(devices) = &self.devices else { return };
+        if devices.len() != stages as usize {
+            let message = format!("names {} devices; it takes one for each of the {stages} stages", devices.len());
+            problems.add("strategy.devices", message);
+        }
+        if let Some(other) = devices.iter().find(|device| !Device::OF_BURN.contains(device)) {
+            let able = Device::OF_BURN.map(Device::as_str).join(", ");
+            problems.add("strategy.devices", format!("names `{}`; stages compute on {able}", other.as_str()));
+        }
     }
 
     fn check_against(

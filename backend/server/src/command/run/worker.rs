@@ -18,7 +18,7 @@ use recspeed_types::{ExperimentSpec, FailureCode, RunEvent, RunId};
 
 use super::super::failure::CommandError;
 use super::super::output;
-use crate::launch::of_device;
+use crate::launch::of_devices;
 
 /// The file name of the worker.
 const WORKER: &str = "recspeed-worker";
@@ -215,7 +215,7 @@ impl WorkerProcess {
     /// [`WorkerError::Start`].
     pub(super) fn start(spec: &ExperimentSpec, options: &WorkerOptions) -> Result<Self, WorkerError> {
         let run = run_id();
-        let program = of_device(&options.program, spec.engine.device);
+        let program = of_devices(&options.program, &spec.devices());
         let mut command = Command::new(&program);
         command.arg("--run").arg(run.as_str()).arg("--spec-dir").arg(&options.spec_dir);
         for (flag, path) in [
