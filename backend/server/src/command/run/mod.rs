@@ -129,14 +129,28 @@ pub(super) fn run_quietly(
     screen: &mut Screen,
     interrupts: &Interrupts,
 ) -> Result<Ran, CommandError> {
+    run_with_ledger(spec, options, screen, interrupts).map(|(ran, _)| ran)
+}
+
+/// The same, with the most bytes that each rank of the run has held by its own ledger.
+///
+/// # Errors
+/// As [`run_quietly`].
+pub(super) fn run_with_ledger(
+    spec: &ExperimentSpec,
+    options: &WorkerOptions,
+    screen: &mut Screen,
+    interrupts: &Interrupts,
+) -> Result<(Ran, Vec<u64>), CommandError> {
     let (worker, mut story) = watch(spec, options, screen, interrupts)?;
-    match story.take_last() {
-        Some(EventKind::Finished { summary }) => worker.after_finished().map(|_| Ran::Finished(summary)),
-        _ if worker.interrupted => Ok(Ran::Interrupted),
-        Some(EventKind::Failed { code: FailureCode::Cancelled, .. }) => Ok(Ran::Interrupted),
-        Some(EventKind::Failed { code, cause, .. }) => Ok(Ran::Failed { code, cause }),
-        _ => Err(worker.without_end(&options.program).into()),
-    }
+    let ran = match story.take_last() {
+        Some(EventKind::Finished { summary }) => worker.after_finished().map(|_| Ran::Finished(summary))?,
+        _ if worker.interrupted => Ran::Interrupted,
+        Some(EventKind::Failed { code: FailureCode::Cancelled, .. }) => Ran::Interrupted,
+        Some(EventKind::Failed { code, cause, .. }) => Ran::Failed { code, cause },
+        _ => return Err(worker.without_end(&options.program).into()),
+    };
+    Ok((ran, story.held()))
 }
 
 /// Starts the worker and listens until it has ended.

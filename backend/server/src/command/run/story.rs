@@ -1,5 +1,6 @@
 //! What a run has said so far, held to the rules of the protocol.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use recspeed_types::event::MeasuredOn;
@@ -18,12 +19,21 @@ pub(super) struct Story {
     warnings: Vec<String>,
     /// Training losses in the order of the steps.
     pub(super) losses: Vec<f64>,
+    /// The most bytes of each rank, by its own ledger: what it first told.
+    held: BTreeMap<u32, u64>,
 }
 
 impl Story {
     /// The beginning of `run`.
     pub(super) const fn new(run: RunId) -> Self {
-        Self { protocol: Protocol::new(run, 0), last: None, checkpoint: None, warnings: Vec::new(), losses: Vec::new() }
+        Self {
+            protocol: Protocol::new(run, 0),
+            last: None,
+            checkpoint: None,
+            warnings: Vec::new(),
+            losses: Vec::new(),
+            held: BTreeMap::new(),
+        }
     }
 
     /// Takes the next event in.
@@ -38,6 +48,10 @@ impl Story {
             EventKind::Metric { name, split: MeasuredOn::Train, value, .. } if name == "loss" => {
                 self.losses.push(value);
             }
+            EventKind::Memory { rank, bytes } => {
+                let own = bytes.parameters + bytes.gradients + bytes.optimizer + bytes.activations + bytes.buffers;
+                self.held.entry(rank).or_insert(own);
+            }
             kind if kind.is_last() => self.last = Some(kind),
             _ => {}
         }
@@ -47,6 +61,11 @@ impl Story {
     /// Whether the last event has come.
     pub(super) const fn is_over(&self) -> bool {
         self.last.is_some()
+    }
+
+    /// The most bytes of each rank, by its own ledger.
+    pub(super) fn held(&self) -> Vec<u64> {
+        self.held.values().copied().collect()
     }
 
     /// The last event.

@@ -2,14 +2,12 @@
 
 use clap::Args;
 use recspeed_engines::Engines;
-use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::EngineKind;
-use recspeed_types::study::{Difference, StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
+use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 
 use super::super::failure::CommandError;
-use super::super::run::SpecFileError;
 use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
-use super::{StudyArgs, StudyError, command_line, report};
+use super::{StudyArgs, StudyError, command_line, explained, parsed, report};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
 const SPEC: &str = r#"
@@ -80,15 +78,10 @@ pub struct FourLayerArgs {
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
     let kinds = kinds(&args.engines)?;
-    let name = || "the study's spec".to_owned();
-    let mut spec = ExperimentSpec::from_toml_with(SPEC, &args.set)
-        .map_err(|source| SpecFileError::Parse { name: name(), source })?;
-    spec.engine.threads = args.study.threads.or(spec.engine.threads);
     let mut planned = Vec::new();
     for kind in kinds {
-        let mut spec = spec.clone();
-        spec.engine.kind = kind;
-        spec.resolve().map_err(|errors| SpecFileError::Invalid { name: name(), errors })?;
+        let of_row = format!("engine.kind={}", kind.as_str());
+        let spec = parsed(SPEC, &args.study, &[&args.set, &[of_row]])?;
         planned.push(Planned::new(kind.title(), spec, engines));
     }
     let repeats = args.study.repeats.unwrap_or(5);
@@ -144,8 +137,8 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     };
     let mut report = report("four-layer", command, machine(rows), vec![measured]);
     report.conditions = rows.iter().find_map(|row| Some(conditions(row, row.last()?))).into_iter().collect();
-    report.differences = DIFFERENCES.iter().map(|(heading, text)| Difference::new(heading, *text)).collect();
-    report.specs = rows.iter().map(|row| ExperimentSpec { name: row.name.clone(), ..row.spec.clone() }).collect();
+    report.differences = explained(DIFFERENCES);
+    report.specs = rows.iter().map(Row::named_spec).collect();
     report
 }
 
@@ -165,6 +158,7 @@ fn conditions(row: &Row, run: &recspeed_types::RunSummary) -> String {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::ExperimentSpec;
     use recspeed_types::study::Missing;
 
     use super::super::render::markdown;
@@ -184,7 +178,7 @@ mod tests {
     #[test]
     fn an_engine_that_is_missing_or_fails_is_a_row_and_the_papers_rows_stand_below() {
         let spec = ExperimentSpec::from_toml(SPEC).expect("a spec");
-        let row = |name: &str, result| Row { name: name.into(), spec: spec.clone(), result };
+        let row = |name: &str, result| Row { name: name.into(), spec: spec.clone(), result, ranks: Vec::new() };
         let missing = Missing { install: "recspeed engines install pytorch".into(), why: "no".into() };
         let rows = [
             row("PyTorch", Measured::Missing(missing)),

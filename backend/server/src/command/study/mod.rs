@@ -1,8 +1,12 @@
 //! `recspeed study`: the paper's tables, measured again on this machine and laid beside the paper's.
 
+mod devices;
 mod document;
 mod four_layer;
 mod keep;
+mod methods;
+mod mixed;
+mod pipeline_vs_sharded;
 mod render;
 mod runs;
 
@@ -11,11 +15,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use recspeed_engines::{EngineError, Engines};
-use recspeed_types::FailureCode;
-use recspeed_types::study::{self, StudyMachine, StudyReport, StudyTable};
+use recspeed_types::study::{self, Difference, StudyMachine, StudyReport, StudyTable};
+use recspeed_types::{ExperimentSpec, FailureCode};
 
 use super::failure::CommandError;
 use super::output;
+use super::run::SpecFileError;
 use crate::clock;
 
 /// The studies.
@@ -23,10 +28,16 @@ use crate::clock;
 pub enum StudyCommand {
     /// The paper's four-layer network on every engine that is here, side by side
     FourLayer(four_layer::FourLayerArgs),
+    /// A deep network as a pipeline and with its training state divided: ours, torchgpipe's and DeepSpeed's
+    PipelineVsSharded(SpecStudyArgs),
+    /// Collaborative, content-based and hybrid recommenders on the same ratings
+    Methods(SpecStudyArgs),
+    /// Stages of one network on devices of different kinds
+    Mixed(SpecStudyArgs),
 }
 
 /// What every study is told.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct StudyArgs {
     /// Runs of each row, in turns; every study has its own usual number
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -49,6 +60,27 @@ pub(super) struct StudyArgs {
     /// Where engines, imported data, caches and the last reports lie (otherwise as `recspeed serve`)
     #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
     home: Option<PathBuf>,
+}
+
+/// Arguments of a study whose rows are runs of specs.
+#[derive(Debug, Default, Args)]
+pub struct SpecStudyArgs {
+    /// Measure at full size, which takes from many minutes to hours
+    #[arg(long)]
+    full: bool,
+    /// Replace one field of the study's specs, as training.epochs=5 (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    study: StudyArgs,
+}
+
+impl SpecStudyArgs {
+    /// The command that measures the same again.
+    fn command(&self, name: &str, repeats: u32) -> String {
+        let full = if self.full { " --full" } else { "" };
+        command_line(&format!("{name}{full}"), &self.study, repeats, &self.set)
+    }
 }
 
 /// Why a study was not made.
@@ -90,10 +122,14 @@ impl StudyError {
 pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     let args = match &command {
         StudyCommand::FourLayer(args) => &args.study,
+        StudyCommand::PipelineVsSharded(args) | StudyCommand::Methods(args) | StudyCommand::Mixed(args) => &args.study,
     };
     let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
     let measured = match &command {
         StudyCommand::FourLayer(args) => four_layer::measure(args, &engines)?,
+        StudyCommand::PipelineVsSharded(args) => pipeline_vs_sharded::measure(args, &engines)?,
+        StudyCommand::Methods(args) => methods::measure(args, &engines)?,
+        StudyCommand::Mixed(args) => mixed::measure(args, &engines)?,
     };
     let Some(report) = measured else {
         output::complain("recspeed: the study was stopped; nothing was written.");
@@ -130,6 +166,35 @@ fn command_line(name: &str, args: &StudyArgs, repeats: u32, set: &[String]) -> S
         let _ = write!(command, " --set '{assignment}'");
     }
     command
+}
+
+/// The spec of a row: the study's, at full size if that was asked for, with what the user has set, with what makes the row.
+fn spec_of(text: &str, args: &SpecStudyArgs, full: &[&str], of_row: &[String]) -> Result<ExperimentSpec, CommandError> {
+    let full: Vec<String> = full.iter().filter(|_| args.full).map(|&assignment| assignment.to_owned()).collect();
+    parsed(text, &args.study, &[&full, &args.set, of_row])
+}
+
+/// A study's spec with assignments, the last ones winning.
+fn parsed(text: &str, args: &StudyArgs, assignments: &[&[String]]) -> Result<ExperimentSpec, CommandError> {
+    let spec = read(text, args, assignments)?;
+    spec.resolve().map_err(|errors| SpecFileError::Invalid { name: SPEC_NAME.to_owned(), errors })?;
+    Ok(spec)
+}
+
+/// The same, not held against the rules that join the fields.
+fn read(text: &str, args: &StudyArgs, assignments: &[&[String]]) -> Result<ExperimentSpec, CommandError> {
+    let mut spec = ExperimentSpec::from_toml_with(text, &assignments.concat())
+        .map_err(|source| SpecFileError::Parse { name: SPEC_NAME.to_owned(), source })?;
+    spec.engine.threads = args.threads.or(spec.engine.threads);
+    Ok(spec)
+}
+
+/// What messages call a study's spec.
+const SPEC_NAME: &str = "the study's spec";
+
+/// Headings and explanations.
+fn explained(differences: &[(&str, &str)]) -> Vec<Difference> {
+    differences.iter().map(|(heading, text)| Difference::new(heading, *text)).collect()
 }
 
 /// The report of a study of the catalogue, measured now; the paper's table stands behind what was measured.

@@ -10,7 +10,7 @@ use recspeed_types::summary::RunSummary;
 
 use super::super::failure::CommandError;
 use super::super::output;
-use super::super::run::{Interrupts, Ran, Screen, WorkerOptions, find_worker, run_quietly};
+use super::super::run::{Interrupts, Ran, Screen, WorkerOptions, find_worker, run_with_ledger};
 use super::StudyArgs;
 
 /// One row before it has run.
@@ -46,6 +46,8 @@ pub(super) struct Row {
     pub(super) spec: ExperimentSpec,
     /// What came of it.
     pub(super) result: Measured,
+    /// The most bytes of each rank in its last run, by the rank's own ledger.
+    pub(super) ranks: Vec<u64>,
 }
 
 /// What came of a row.
@@ -75,6 +77,20 @@ impl Row {
         match &self.result {
             Measured::Ran(runs) => runs,
             _ => &[],
+        }
+    }
+
+    /// Its spec under the row's name.
+    pub(super) fn named_spec(&self) -> ExperimentSpec {
+        ExperimentSpec { name: self.name.clone(), ..self.spec.clone() }
+    }
+
+    /// One cell of its last run, or why there is none.
+    pub(super) fn cell(&self, of: impl Fn(&RunSummary) -> Option<f64>) -> StudyCell {
+        match &self.result {
+            Measured::Missing(missing) => StudyCell::Missing(missing.clone()),
+            Measured::Failed { cause, .. } => StudyCell::Failed { cause: cause.clone() },
+            Measured::Ran(runs) => StudyCell::of(runs.last().and_then(of)),
         }
     }
 
@@ -118,15 +134,16 @@ pub(super) fn in_turns(
         for row in gathered.iter_mut().filter(|row| row.goes_on()) {
             let title = format!("{}, {repeat} of {repeats}", row.planned.name);
             let mut screen = Screen::new(&title);
-            let ran = run_quietly(&row.planned.spec, &options, &mut screen, &interrupts);
+            let ran = run_with_ledger(&row.planned.spec, &options, &mut screen, &interrupts);
             screen.clear();
             match ran {
-                Ok(Ran::Finished(summary)) => {
+                Ok((Ran::Finished(summary), ranks)) => {
                     output::complain(&format!("{title}: {:.3} s", summary.timing.fit_s));
                     row.runs.push(*summary);
+                    row.ranks = ranks;
                 }
-                Ok(Ran::Interrupted) => return Ok(None),
-                Ok(Ran::Failed { cause, .. }) => row.fails(&title, cause),
+                Ok((Ran::Interrupted, _)) => return Ok(None),
+                Ok((Ran::Failed { cause, .. }, _)) => row.fails(&title, cause),
                 // A worker that died: the study goes on with the others.
                 Err(CommandError::Worker(error)) => row.fails(&title, error.to_string()),
                 Err(error) => return Err(error),
@@ -141,11 +158,12 @@ struct Gathered {
     planned: Planned,
     failed: Option<String>,
     runs: Vec<RunSummary>,
+    ranks: Vec<u64>,
 }
 
 impl Gathered {
     fn new(planned: Planned) -> Self {
-        Self { planned, failed: None, runs: Vec::new() }
+        Self { planned, failed: None, runs: Vec::new(), ranks: Vec::new() }
     }
 
     fn goes_on(&self) -> bool {
@@ -166,7 +184,7 @@ impl Gathered {
             (None, None) if finished == 0 => Measured::Failed { cause: "it never ran".to_owned(), finished },
             (None, None) => Measured::Ran(self.runs),
         };
-        Row { name, spec, result }
+        Row { name, spec, result, ranks: self.ranks }
     }
 }
 
@@ -240,7 +258,12 @@ mod tests {
     use super::*;
 
     fn row(result: Measured) -> Row {
-        Row { name: "PyVelox".into(), spec: ExperimentSpec::from_toml("version = 1").unwrap_or_default(), result }
+        Row {
+            name: "PyVelox".into(),
+            spec: ExperimentSpec::from_toml("version = 1").unwrap_or_default(),
+            result,
+            ranks: Vec::new(),
+        }
     }
 
     #[test]

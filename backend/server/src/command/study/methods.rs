@@ -1,0 +1,309 @@
+//! Collaborative, content-based and hybrid recommenders on the same ratings: what the paper set out to compare.
+
+use std::path::Path;
+
+use recspeed_datasets::{DataHome, LookUp};
+use recspeed_engines::Engines;
+use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyReport, StudyRow, StudyTable, Unit, Whose};
+use recspeed_types::{ExperimentSpec, RunSummary};
+
+use super::super::failure::CommandError;
+use super::runs::{Planned, Row, data_differences, fit_s, in_turns, machine, note};
+use super::{SpecStudyArgs, explained, parsed, read, report};
+
+const NAME: &str = "methods";
+
+/// What every row has the same on a data set.
+const SPEC: &str = r#"
+version = 1
+name = "Methods"
+seed = 42
+
+[evaluation]
+metrics = ["rmse", "mae", "ndcg@10", "recall@10", "coverage@10", "novelty@10"]
+"#;
+
+/// The second run of each row: items that nobody has rated yet, ranked among themselves.
+const COLD: [&str; 3] = [
+    r#"split={ kind = "cold-items", test_ratio = 0.2, validation_ratio = 0.1 }"#,
+    r#"evaluation.candidates="cold""#,
+    r#"evaluation.metrics=["ndcg@10"]"#,
+];
+
+/// A data set of the study.
+struct Data {
+    /// For people.
+    title: &'static str,
+    /// The spec's sections, as assignments.
+    of_spec: Vec<String>,
+    /// The attributes that content is made of, as a parameter; all of them where it is empty.
+    attributes: &'static str,
+    /// Whether it has ratings, and not only what somebody took.
+    ratings: bool,
+    /// What it waits for.
+    missing: Option<Missing>,
+}
+
+/// Name, family, recommender with `CONTENT` for the attributes, whether it learns from ratings.
+const ROWS: &[(&str, &str, &str, bool)] = &[
+    ("popularity", "none", r#"{ kind = "popularity" }"#, false),
+    ("bias", "none", r#"{ kind = "bias" }"#, true),
+    ("item-knn", "collaborative", r#"{ kind = "item-knn" }"#, false),
+    ("als-implicit", "collaborative", r#"{ kind = "als-implicit" }"#, false),
+    ("biased-mf", "collaborative", r#"{ kind = "biased-mf" }"#, true),
+    ("content-tfidf", "content-based", r#"{ kind = "content-tfidf"CONTENT }"#, false),
+    ("content-linear", "content-based", r#"{ kind = "content-linear"CONTENT }"#, false),
+    (
+        "weighted: item-knn, content-linear",
+        "hybrid",
+        r#"{ kind = "weighted", components = [{ kind = "item-knn" }, { kind = "content-linear"CONTENT }] }"#,
+        false,
+    ),
+    (
+        "switching: content-linear, item-knn",
+        "hybrid",
+        r#"{ kind = "switching", by = "item", threshold = 1, components = [{ kind = "content-linear"CONTENT }, { kind = "item-knn" }] }"#,
+        false,
+    ),
+    (
+        "feature-combination: content-tfidf",
+        "hybrid",
+        r#"{ kind = "feature-combination", components = [{ kind = "content-tfidf"COMBINED }] }"#,
+        false,
+    ),
+];
+
+/// How the tables are to be read.
+const DIFFERENCES: &[(&str, &str)] = &[
+    (
+        "The paper",
+        "It set out to compare the three families and prints no table of them: these have nothing beside them.",
+    ),
+    (
+        "Protocol",
+        "Full ranking of every item that the user has not had; where `--full` ranks for a sample of the users, the table's title says so. All rows \
+         of a table have the same training and test rows. Parameters are the lab's defaults for every row, not tuned ones: `recspeed search` tunes \
+         them with an equal budget.",
+    ),
+    (
+        "Cold start",
+        "A second training without a fifth of the items: the last column ranks those among themselves. A method that knows an item by its \
+         ratings alone ties on all of them, and the lab's tie rule puts them in order: what it shows there is chance.",
+    ),
+    (
+        "Errors",
+        "RMSE is in stars and stands only where a method predicts ratings. A low RMSE and a good list are different aims: methods that predict stars \
+         well often rank what few people know first.",
+    ),
+];
+
+/// Measures it; `None` when the user stopped it.
+pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+    let sets = sets(args);
+    let (mut planned, mut families) = (Vec::new(), Vec::new());
+    for (place, data) in sets.iter().enumerate() {
+        for (name, family, recommender, ratings) in ROWS {
+            if *ratings && !data.ratings {
+                continue;
+            }
+            for cold in [false, true] {
+                let mut row = plan(args, data, recommender, cold, engines)?;
+                row.name = format!("{}: {name}{}", data.title, if cold { ", cold items" } else { "" });
+                planned.push(row);
+            }
+            families.push((place, *name, *family));
+        }
+    }
+    let repeats = args.study.repeats.unwrap_or(1);
+    let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
+    Ok(Some(tables(args.command(NAME, repeats), &sets, &families, &rows)))
+}
+
+fn plan(
+    args: &SpecStudyArgs,
+    data: &Data,
+    recommender: &str,
+    cold: bool,
+    engines: &Engines,
+) -> Result<Planned, CommandError> {
+    let names = data.attributes;
+    let (content, combined) = match names {
+        "" => (String::new(), String::new()),
+        names => (format!(", attributes = [{names}]"), format!(r#", attributes = [{names}, "rated-by"]"#)),
+    };
+    let recommender = recommender.replace("CONTENT", &content).replace("COMBINED", &combined);
+    let mut of_row = data.of_spec.clone();
+    of_row.push(format!("recommender={recommender}"));
+    if cold {
+        of_row.extend(COLD.map(str::to_owned));
+    }
+    let spec = what_it_gives(spec_unchecked(args, &of_row)?);
+    let missing = data.missing.clone();
+    Ok(if missing.is_some() { Planned { name: String::new(), spec, missing } } else { Planned::new("", spec, engines) })
+}
+
+/// The spec before it is known what the recommender can be measured by.
+fn spec_unchecked(args: &SpecStudyArgs, of_row: &[String]) -> Result<ExperimentSpec, CommandError> {
+    // One metric that every recommender has; what it gives beside that is asked next.
+    let one = [r#"evaluation.metrics=["ndcg@10"]"#.to_owned()];
+    let mut spec = parsed(SPEC, &args.study, &[&args.set, of_row, &one])?;
+    spec.evaluation.metrics = read(SPEC, &args.study, &[&args.set, of_row])?.evaluation.metrics;
+    Ok(spec)
+}
+
+/// Leaves of the metrics those that this recommender has.
+fn what_it_gives(mut spec: ExperimentSpec) -> ExperimentSpec {
+    let can = |metric: &recspeed_types::MetricName| {
+        let mut one = spec.clone();
+        one.evaluation.metrics = vec![*metric];
+        one.resolve().is_ok()
+    };
+    spec.evaluation.metrics = spec.evaluation.metrics.iter().filter(|metric| can(metric)).copied().collect();
+    spec
+}
+
+/// The data sets of the study, those that are here and those that are not.
+fn sets(args: &SpecStudyArgs) -> Vec<Data> {
+    let look_up = LookUp::from_env(Some(".".into()));
+    let here = |path: &str| look_up.places(path).iter().any(|place| Path::is_file(place));
+    let wanting = |install: &str, file: &str| {
+        Some(Missing { install: install.to_owned(), why: format!("{file} is neither here nor below RECSPEED_DATA") })
+    };
+    let random = r#"split={ kind = "random", test_ratio = 0.2 }"#.to_owned();
+    let file = |path: &str, format: &str, items: &str| {
+        format!(r#"dataset={{ source = "file", path = "{path}", format = "{format}", items = "{items}" }}"#)
+    };
+    let movielens = "ml-100k/ml-100k.inter";
+    let mut first = Data {
+        title: "MovieLens-100K",
+        of_spec: vec![file(movielens, "recbole", "ml-100k/ml-100k.item"), random.clone()],
+        attributes: r#""class""#,
+        ratings: true,
+        missing: None,
+    };
+    if !here(movielens) {
+        match fetched(args.study.home.as_deref(), "movielens-100k") {
+            Some(dataset) => first.of_spec[0] = dataset,
+            None => first.missing = wanting("recspeed data fetch movielens-100k", movielens),
+        }
+    }
+    let sequences = "amazon-beauty/beauty-5core-sequences.txt";
+    let second = Data {
+        title: "Amazon Beauty, 5-core",
+        of_spec: vec![
+            file(sequences, "sequences", "amazon-beauty/beauty-5core-item-attributes.json"),
+            r#"split={ kind = "leave-last-out", validation = true }"#.to_owned(),
+        ],
+        attributes: "",
+        ratings: false,
+        missing: if here(sequences) { None } else { wanting("export RECSPEED_DATA=DIR", sequences) },
+    };
+    let (id, title) = if args.full {
+        ("beauty-synthetic", "Beauty, synthetic, 2 million, lists of 2,000 users drawn by the seed")
+    } else {
+        ("beauty-synthetic-100k", "Beauty, synthetic, 100 thousand")
+    };
+    let mut of_spec = vec![format!(r#"dataset={{ source = "builtin", id = "{id}" }}"#), random];
+    if args.full {
+        of_spec.push("evaluation.max_users=2000".to_owned());
+    }
+    let third = Data { title, of_spec, attributes: "", ratings: true, missing: None };
+    vec![first, second, third]
+}
+
+/// A data set that was fetched or imported under this name.
+fn fetched(home: Option<&Path>, name: &str) -> Option<String> {
+    let home = DataHome::open(home.map(Path::to_owned)).ok()?;
+    let record = home.list().ok()?.into_iter().find(|record| record.name == name)?;
+    let format = record.format.as_str();
+    Some(format!(r#"dataset={{ source = "upload", sha256 = "{}", format = "{format}" }}"#, record.sha256))
+}
+
+fn tables(command: String, sets: &[Data], families: &[(usize, &str, &str)], rows: &[Row]) -> StudyReport {
+    let pairs: Vec<_> = families.iter().zip(rows.chunks_exact(2)).collect();
+    let of_set = |place: usize| {
+        let own: Vec<_> = pairs.iter().filter(|((set, ..), _)| *set == place).collect();
+        let first = own.iter().find_map(|(_, pair)| pair[0].last());
+        let data = first.map_or_else(String::new, |run| {
+            format!(
+                ": {} users, {} items, {} rows to learn from, {} to test on",
+                run.data.users, run.data.items, run.data.train, run.data.test
+            )
+        });
+        StudyTable {
+            title: format!("{}{data}", sets[place].title),
+            whose: Whose::Measured,
+            rows_are: "method".to_owned(),
+            rows: own.iter().map(|((_, name, family), pair)| line(name, family, pair, first)).collect(),
+            columns: columns(),
+            bars: Some(2),
+        }
+    };
+    let measured = (0..sets.len()).map(of_set).collect();
+    let mut report = report(NAME, command, machine(rows), measured);
+    report.conditions =
+        vec!["Every method with the lab's defaults, seed 42; lists of ten items, ranked among all that the user has not had.".to_owned()];
+    report.differences = explained(DIFFERENCES);
+    report.specs = rows.iter().map(Row::named_spec).collect();
+    report
+}
+
+fn columns() -> Vec<StudyColumn> {
+    vec![
+        StudyColumn::words("family"),
+        StudyColumn::lower("RMSE, stars", Unit::Plain),
+        StudyColumn::higher("NDCG@10", Unit::Plain),
+        StudyColumn::higher("recall@10", Unit::Plain),
+        StudyColumn::higher("coverage@10", Unit::Share),
+        StudyColumn::higher("novelty@10, bits", Unit::Plain),
+        StudyColumn::lower("fit", Unit::Seconds),
+        StudyColumn::lower("one list", Unit::Seconds),
+        StudyColumn::higher("cold items: NDCG@10", Unit::Plain),
+    ]
+}
+
+/// One method: its run, and its run with cold items.
+fn line(name: &str, family: &str, pair: &[Row], first: Option<&RunSummary>) -> StudyRow {
+    let (warm, cold) = (&pair[0], &pair[1]);
+    let differs = first.zip(warm.last()).map(|(first, last)| data_differences(first, last)).unwrap_or_default();
+    let mut row = warm.table_row(note(String::new(), &differs), columns().len(), |runs| {
+        let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));
+        let wait = runs.last().and_then(|run| run.timing.recommend).map(|latency| latency.p50_ms / 1e3);
+        vec![
+            StudyCell::text(family),
+            of("rmse"),
+            of("ndcg@10"),
+            of("recall@10"),
+            of("coverage@10"),
+            of("novelty@10"),
+            StudyCell::runs(&fit_s(runs)),
+            StudyCell::of(wait),
+            cold.cell(|run| run.metrics.get("ndcg@10").copied()),
+        ]
+    });
+    name.clone_into(&mut row.name);
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_a_valid_spec_on_every_data_set_warm_and_cold() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engines = Engines::open(Some(folder.path())).expect("a home");
+        for full in [false, true] {
+            let args = SpecStudyArgs { full, ..SpecStudyArgs::default() };
+            for data in sets(&args) {
+                for (name, _, recommender, _) in ROWS {
+                    for cold in [false, true] {
+                        let row = plan(&args, &data, recommender, cold, &engines);
+                        let row = row.unwrap_or_else(|error| panic!("{}, {name}: {error}", data.title));
+                        assert!(!row.spec.evaluation.metrics.is_empty(), "{name}");
+                    }
+                }
+            }
+        }
+    }
+}

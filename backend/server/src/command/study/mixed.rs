@@ -1,0 +1,167 @@
+//! Stages of one model on devices of different kinds: the paper's future work.
+
+use recspeed_engines::Engines;
+use recspeed_types::ExperimentSpec;
+use recspeed_types::spec::Device;
+use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
+
+use super::super::failure::CommandError;
+use super::super::run::find_worker;
+use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
+use super::{SpecStudyArgs, devices, explained, report, spec_of};
+
+const NAME: &str = "mixed";
+
+/// What every row trains.
+const SPEC: &str = r#"
+version = 1
+name = "Mixed architectures"
+seed = 42
+
+[dataset]
+source = "builtin"
+id = "beauty-synthetic-10k"
+
+[split]
+kind = "random"
+test_ratio = 0.2
+
+[recommender]
+kind = "densenet"
+layers = 40
+growth = 32
+dropout = 0.0
+
+[training]
+epochs = 1
+batch_size = 256
+optimizer = "adam"
+learning_rate = 1e-3
+
+[evaluation]
+metrics = ["rmse", "accuracy"]
+"#;
+
+const FULL: [&str; 2] = ["dataset.id=beauty-synthetic", "training.batch_size=1024"];
+
+/// Two stages.
+const STAGES: &str = r#"strategy={ kind = "pipeline", stages = 2, micro_batches = 4 }"#;
+
+/// How the table is to be read.
+const DIFFERENCES: &[(&str, &str)] = &[
+    (
+        "The paper",
+        "It names mixed architectures as future work and prints no numbers. A row for each device that this build and machine have trains the \
+         whole network on it; a row for each pair asks for its first stage on the processor and its second on the other device.",
+    ),
+    (
+        "What is missing",
+        "Each missing row says what brings its device. Stages on different devices also need a `[strategy]` that names a device for each stage, \
+         which the lab does not have yet: those rows say so even where both devices are here.",
+    ),
+];
+
+/// A device for people.
+fn title(device: Device) -> &'static str {
+    match device {
+        Device::Flex => "Burn flex (processor)",
+        Device::LibtorchCpu => "LibTorch (processor)",
+        Device::LibtorchCuda => "LibTorch (CUDA)",
+        Device::Vulkan => "Vulkan",
+        Device::Cuda => "CUDA",
+        Device::Cpu | Device::Browser => "another engine",
+    }
+}
+
+/// The spec of a pipeline whose first stage computes on flex and whose second on `device`; what it waits for until then.
+///
+/// The one place to change once a strategy names a device for each stage.
+fn across(_spec: &ExperimentSpec, _device: Device) -> Result<ExperimentSpec, Missing> {
+    Err(Missing {
+        install: "strategy.devices".to_owned(),
+        why: "not built yet: a strategy cannot name a device for each stage".to_owned(),
+    })
+}
+
+/// Measures it; `None` when the user stopped it.
+pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+    let worker = find_worker(args.study.worker.as_deref())?;
+    let others = || Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex);
+    let pipeline = spec_of(SPEC, args, &FULL, &[STAGES.to_owned()])?;
+    let mut planned = vec![
+        Planned::new(format!("All on {}", title(Device::Flex)), spec_of(SPEC, args, &FULL, &[])?, engines),
+        Planned::new(format!("Two stages on {}", title(Device::Flex)), pipeline.clone(), engines),
+    ];
+    for device in others() {
+        let mut spec = spec_of(SPEC, args, &FULL, &[])?;
+        spec.engine.device = device;
+        let missing = devices::missing(&worker, device);
+        planned.push(Planned { name: format!("All on {}", title(device)), spec, missing });
+    }
+    for device in others() {
+        let (spec, missing) = match (devices::missing(&worker, device), across(&pipeline, device)) {
+            (None, Ok(spec)) => (spec, None),
+            (Some(missing), _) | (None, Err(missing)) => (pipeline.clone(), Some(missing)),
+        };
+        let name = format!("First stage on {}, second on {}", title(Device::Flex), title(device));
+        planned.push(Planned { name, spec, missing });
+    }
+    let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
+    let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
+    Ok(Some(tables(args.command(NAME, repeats), &rows)))
+}
+
+fn tables(command: String, rows: &[Row]) -> StudyReport {
+    let columns = vec![
+        StudyColumn::lower("training", Unit::Seconds),
+        StudyColumn::lower("RMSE", Unit::Plain),
+        StudyColumn::higher("accuracy", Unit::Plain),
+        StudyColumn::lower("memory of the process", Unit::Bytes),
+    ];
+    let first = rows.iter().find_map(Row::last);
+    let line = |row: &Row| {
+        let differs = first.zip(row.last()).map(|(first, last)| differences(first, last)).unwrap_or_default();
+        let note = note(row.last().map(versions).unwrap_or_default(), &differs);
+        row.table_row(note, columns.len(), |runs| {
+            let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));
+            vec![StudyCell::runs(&fit_s(runs)), of("rmse"), of("accuracy"), peak(runs)]
+        })
+    };
+    let measured = StudyTable {
+        title: "Measured here".to_owned(),
+        whose: Whose::Measured,
+        rows_are: "where".to_owned(),
+        rows: rows.iter().map(line).collect(),
+        columns,
+        bars: Some(0),
+    };
+    let mut report = report(NAME, command, machine(rows), vec![measured]);
+    let conditions = rows.iter().find_map(Row::last).map(|run| {
+        format!(
+            "{} ratings of {} to learn from, {} to test on; a dense block of {} parameters, pipelines with two stages and four micro-batches.",
+            run.data.train,
+            run.data.name,
+            run.data.test,
+            run.training.as_ref().map_or(0, |training| training.parameters)
+        )
+    });
+    report.conditions = conditions.into_iter().collect();
+    report.differences = explained(DIFFERENCES);
+    report.specs = rows.iter().filter(|row| row.last().is_some()).map(Row::named_spec).collect();
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_studys_specs_are_valid_on_every_device_of_burn() {
+        let args = SpecStudyArgs::default();
+        assert!(spec_of(SPEC, &args, &FULL, &[STAGES.to_owned()]).is_ok());
+        for device in Device::OF_BURN {
+            let of_row = [format!("engine.device={}", device.as_str())];
+            spec_of(SPEC, &args, &FULL, &of_row).unwrap_or_else(|error| panic!("{}: {error}", device.as_str()));
+        }
+    }
+}
