@@ -194,7 +194,7 @@ pub struct Spread {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Missing {
-    /// The command, or what else brings it.
+    /// The command that brings it; empty where none does.
     pub install: String,
     /// Why it is not here, as `not installed`; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -39,6 +39,7 @@ impl StudyCell {
             Self::Text { text } => text.clone(),
             Self::Number(number) if number.note.is_empty() => number.show(unit),
             Self::Number(number) => format!("{} ({})", number.show(unit), number.note),
+            Self::Missing(missing) if missing.install.is_empty() => format!("not here: {}", missing.why),
             Self::Missing(missing) if missing.why.is_empty() => format!("not here: `{}`", missing.install),
             Self::Missing(missing) => format!("not here: `{}` ({})", missing.install, missing.why),
             Self::Failed { cause } => format!("failed: {cause}"),
@@ -161,6 +162,8 @@ mod tests {
     #[test]
     fn a_missing_row_says_what_brings_it() {
         let cell = |why: &str| StudyCell::Missing(Missing { install: "make it".into(), why: why.into() });
+        let no_command = StudyCell::Missing(Missing { install: String::new(), why: "not built yet".into() });
+        assert_eq!(no_command.show(Unit::Seconds), "not here: not built yet");
         assert_eq!(cell("").show(Unit::Seconds), "not here: `make it`");
         assert_eq!(cell("half of it").show(Unit::Seconds), "not here: `make it` (half of it)");
     }

@@ -77,10 +77,7 @@ fn title(device: Device) -> &'static str {
 ///
 /// The one place to change once a strategy names a device for each stage.
 fn across(_spec: &ExperimentSpec, _device: Device) -> Result<ExperimentSpec, Missing> {
-    Err(Missing {
-        install: "strategy.devices".to_owned(),
-        why: "not built yet: a strategy cannot name a device for each stage".to_owned(),
-    })
+    Err(Missing { install: String::new(), why: "a strategy cannot name a device for each stage yet".to_owned() })
 }
 
 /// Measures it; `None` when the user stopped it.
@@ -100,8 +97,8 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
     }
     for device in others() {
         let (spec, missing) = match (devices::missing(&worker, device), across(&pipeline, device)) {
-            (None, Ok(spec)) => (spec, None),
-            (Some(missing), _) | (None, Err(missing)) => (pipeline.clone(), Some(missing)),
+            (_, Err(missing)) => (pipeline.clone(), Some(missing)),
+            (missing, Ok(spec)) => (spec, missing),
         };
         let name = format!("First stage on {}, second on {}", title(Device::Flex), title(device));
         planned.push(Planned { name, spec, missing });
