@@ -1,6 +1,8 @@
 """`python -m recspeed_engines ENGINE --spec FILE --job FILE --out FILE`: trains one network and tells of it.
 
 `python -m recspeed_engines ENGINE --check` prints the versions of what the engine uses, as one JSON object.
+`python -m recspeed_engines ENGINE --retrieval FOLDER --container NAME` reads ratings back from a container and prints
+what it found, as one JSON object.
 """
 
 from __future__ import annotations
@@ -27,8 +29,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--job", type=Path, help="the numbers to learn from: a safetensors file")
     parser.add_argument("--out", type=Path, help="where the trained weights go: a safetensors file")
     parser.add_argument("--run", default="local", help="the run's name in every event")
+    parser.add_argument("--retrieval", type=Path, help="read the columns of this folder back from a container")
+    parser.add_argument("--container", default="", help="the container, with --retrieval")
+    parser.add_argument("--repeats", type=int, default=3, help="how often, with --retrieval")
+    parser.add_argument("--batch-rows", type=int, default=65_536, help="rows of a batch, with --retrieval")
+    parser.add_argument("--single-rows", type=int, help="rows that are read one by one at most, with --retrieval")
     given = parser.parse_args()
-    if not given.check and (given.job is None or given.out is None):
+    if not given.check and given.retrieval is None and (given.job is None or given.out is None):
         parser.error("--job and --out are needed to train")
     return given
 
@@ -105,8 +112,23 @@ def run(given: argparse.Namespace) -> int:
         return tale.fail("worker", cause, traceback.format_exc())
 
 
+def retrieve(given: argparse.Namespace) -> int:
+    from . import retrieval, story
+
+    story.follow()
+    # Frameworks print where they like: only the answer may reach standard output.
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(answer, "w")
+    return retrieval.run(
+        given.engine, given.container, given.retrieval, given.repeats, given.batch_rows, given.single_rows
+    )
+
+
 def main() -> int:
     given = arguments()
+    if given.retrieval is not None:
+        return retrieve(given)
     return check(given.engine) if given.check else run(given)
 
 

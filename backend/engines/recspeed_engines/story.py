@@ -168,13 +168,17 @@ def listen(story: Story) -> None:
         timer.start()
         raise Cancelled
 
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    follow()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
 
 
+def follow() -> None:
+    """From here on the process ends once whoever started it is gone: nobody would hear of its end."""
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+
+
 def _follow(parent: int) -> None:
-    """Ends the process once whoever started it is gone: nobody would hear of its end."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(EXIT["cancelled"])

@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("job.py", include_str!("../recspeed_engines/job.py")),
     ("pytorch.py", include_str!("../recspeed_engines/pytorch.py")),
     ("pyvelox.py", include_str!("../recspeed_engines/pyvelox.py")),
+    ("retrieval.py", include_str!("../recspeed_engines/retrieval.py")),
     ("story.py", include_str!("../recspeed_engines/story.py")),
     ("tensorflow.py", include_str!("../recspeed_engines/tensorflow.py")),
     ("tensors.py", include_str!("../recspeed_engines/tensors.py")),

@@ -3,6 +3,7 @@
 mod catalogue;
 mod paper;
 mod report;
+pub mod retrieval;
 mod show;
 
 pub use catalogue::{STUDIES, Study, find};

@@ -88,7 +88,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     (
         "Cold start",
         "A second training without a fifth of the items: the last column ranks those among themselves. A method that knows an item by its \
-         ratings alone ties on all of them, and the lab's tie rule puts them in order: what it shows there is chance.",
+         ratings alone ties on all of them, and the lab's tie rule puts them in order, lower ids first: what it shows there says something of the \
+         ids and nothing of the method.",
     ),
     (
         "Errors",

@@ -1,0 +1,307 @@
+"""Ratings read back from a framework's container: one by one and in batches, and what the container holds.
+
+`python -m recspeed_engines ENGINE --retrieval FOLDER --container NAME` prints one JSON object. The folder holds four
+columns as bare little-endian numbers. Every number that is read is added up, so that nothing can be left out and so
+that whoever asked can tell which rows were read.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from . import story
+
+COLUMNS = {"user": "<u4", "item": "<u4", "rating": "<f4", "timestamp": "<i8"}
+# What ids are in frameworks without unsigned numbers of this width.
+SIGNED = {"user": np.int32, "item": np.int32, "rating": np.float32, "timestamp": np.int64}
+
+Arrays = list[np.ndarray]
+
+
+class Container(Protocol):
+    """Rows in a framework's own objects."""
+
+    def fill(self, columns: Arrays) -> None:
+        """Takes the columns in; arrays are let go of where the framework has a copy."""
+
+    def objects(self) -> Sequence[Any]:
+        """The framework's objects."""
+
+    def buffer_bytes(self) -> int:
+        """Bytes of the numbers."""
+
+    def singles(self, rows: int) -> float:
+        """Reads the first rows one by one, all four numbers of each, and adds them up."""
+
+    def batch(self, start: int, end: int, into: Arrays) -> None:
+        """Copies rows into arrays."""
+
+    def back(self) -> Arrays:
+        """Every number, as arrays."""
+
+
+class Torch:
+    """A tensor for each column; a number is read by `tensor[row].item()`."""
+
+    def __init__(self) -> None:
+        self._torch = importlib.import_module("torch")
+        self._columns: list[Any] = []
+
+    def fill(self, columns: Arrays) -> None:
+        self._columns = [self._torch.from_numpy(column).clone() for column in columns]
+
+    def objects(self) -> Sequence[Any]:
+        return self._columns
+
+    def buffer_bytes(self) -> int:
+        return sum(column.untyped_storage().nbytes() for column in self._columns)
+
+    def singles(self, rows: int) -> float:
+        user, item, rating, timestamp = self._columns
+        total = 0.0
+        for row in range(rows):
+            total += user[row].item() + item[row].item() + rating[row].item() + timestamp[row].item()
+        return total
+
+    def batch(self, start: int, end: int, into: Arrays) -> None:
+        for column, target in zip(self._columns, into, strict=True):
+            self._torch.from_numpy(target[: end - start]).copy_(column[start:end])
+
+    def back(self) -> Arrays:
+        return [column.numpy().copy() for column in self._columns]
+
+
+class TorchMatrix(Torch):
+    """One tensor of 64-bit floats, which hold every number of a row exactly; a row is read by `tensor[row].tolist()`."""
+
+    def fill(self, columns: Arrays) -> None:
+        self._columns = [self._torch.from_numpy(np.stack(columns, 1, dtype=np.float64))]
+
+    def singles(self, rows: int) -> float:
+        matrix = self._columns[0]
+        total = 0.0
+        for row in range(rows):
+            user, item, rating, timestamp = matrix[row].tolist()
+            total += user + item + rating + timestamp
+        return total
+
+    def batch(self, start: int, end: int, into: Arrays) -> None:
+        rows = self._columns[0][start:end]
+        for place, target in enumerate(into):
+            self._torch.from_numpy(target[: end - start]).copy_(rows[:, place])
+
+    def back(self) -> Arrays:
+        matrix = self._columns[0].numpy()
+        return [np.ascontiguousarray(matrix[:, place]) for place in range(matrix.shape[1])]
+
+
+class Tensorflow:
+    """A tensor for each column; a number is read by `tensor[row].numpy()`."""
+
+    def __init__(self) -> None:
+        self._tf = importlib.import_module("tensorflow")
+        self._columns: list[Any] = []
+
+    def fill(self, columns: Arrays) -> None:
+        self._columns = [self._tf.constant(column) for column in columns]
+
+    def objects(self) -> Sequence[Any]:
+        return self._columns
+
+    def buffer_bytes(self) -> int:
+        return sum(column.numpy().nbytes for column in self._columns)
+
+    def singles(self, rows: int) -> float:
+        user, item, rating, timestamp = self._columns
+        total = 0.0
+        for row in range(rows):
+            total += (
+                int(user[row].numpy())
+                + int(item[row].numpy())
+                + float(rating[row].numpy())
+                + int(timestamp[row].numpy())
+            )
+        return total
+
+    def batch(self, start: int, end: int, into: Arrays) -> None:
+        for column, target in zip(self._columns, into, strict=True):
+            np.copyto(target[: end - start], column[start:end].numpy())
+
+    def back(self) -> Arrays:
+        return [column.numpy().copy() for column in self._columns]
+
+
+class TensorflowMatrix(Tensorflow):
+    """One tensor of 64-bit floats; a row is read by `tensor[row].numpy()`."""
+
+    def fill(self, columns: Arrays) -> None:
+        self._columns = [self._tf.constant(np.stack(columns, 1, dtype=np.float64))]
+
+    def singles(self, rows: int) -> float:
+        matrix = self._columns[0]
+        total = 0.0
+        for row in range(rows):
+            user, item, rating, timestamp = matrix[row].numpy().tolist()
+            total += user + item + rating + timestamp
+        return total
+
+    def batch(self, start: int, end: int, into: Arrays) -> None:
+        rows = self._columns[0][start:end].numpy()
+        for place, target in enumerate(into):
+            np.copyto(target[: end - start], rows[:, place], casting="unsafe")
+
+    def back(self) -> Arrays:
+        matrix = self._columns[0].numpy()
+        return [np.ascontiguousarray(matrix[:, place]) for place in range(matrix.shape[1])]
+
+
+class Pyvelox:
+    """A vector for each column, in and out through Arrow; a number is read by `vector[row]`."""
+
+    def __init__(self) -> None:
+        self._velox = importlib.import_module("pyvelox")
+        self._arrow = importlib.import_module("pyarrow")
+        self._columns: list[Any] = []
+
+    def fill(self, columns: Arrays) -> None:
+        self._columns = [self._velox.import_from_arrow(self._arrow.array(column)) for column in columns]
+
+    def objects(self) -> Sequence[Any]:
+        return self._columns
+
+    def buffer_bytes(self) -> int:
+        return sum(self._velox.export_to_arrow(column).nbytes for column in self._columns)
+
+    def singles(self, rows: int) -> float:
+        user, item, rating, timestamp = self._columns
+        total = 0.0
+        for row in range(rows):
+            total += user[row] + item[row] + rating[row] + timestamp[row]
+        return total
+
+    def batch(self, start: int, end: int, into: Arrays) -> None:
+        for column, target in zip(self._columns, into, strict=True):
+            part = self._velox.export_to_arrow(column.slice(start, end))
+            np.copyto(target[: end - start], part.to_numpy(zero_copy_only=False), casting="unsafe")
+
+    def back(self) -> Arrays:
+        return [self._velox.export_to_arrow(column).to_numpy(zero_copy_only=False) for column in self._columns]
+
+
+class PyveloxList(Pyvelox):
+    """The same, each vector made of a Python list, as the paper built them, and taken back as one."""
+
+    def fill(self, columns: Arrays) -> None:
+        self._columns = [self._velox.from_list(column.tolist()) for column in columns]
+
+    def back(self) -> Arrays:
+        return [np.array([column[row] for row in range(len(column))]) for column in self._columns]
+
+
+CONTAINERS: dict[str, dict[str, Callable[[], Container]]] = {
+    "pytorch": {"torch": Torch, "torch-matrix": TorchMatrix},
+    "tensorflow": {"tensorflow": Tensorflow, "tensorflow-matrix": TensorflowMatrix},
+    "pyvelox": {"pyvelox": Pyvelox, "pyvelox-list": PyveloxList},
+}
+
+
+def read(folder: Path) -> Arrays:
+    """The four columns, with signed ids."""
+    columns = [np.fromfile(folder / f"{name}.{kind[1]}{8 * int(kind[2])}", kind) for name, kind in COLUMNS.items()]
+    if len({len(column) for column in columns}) != 1:
+        raise ValueError(f"the columns in {folder} differ in length")
+    return [column.astype(SIGNED[name]) for name, column in zip(COLUMNS, columns, strict=True)]
+
+
+def timed(work: Callable[[], object], repeats: int) -> list[float]:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def measure(
+    container: Container, folder: Path, repeats: int, batch_rows: int, single_rows: int | None
+) -> dict[str, object]:
+    """Everything that is told of a container but its name and versions."""
+    # What a framework loads when it is first used is not what the container holds.
+    container.fill([np.ones(1, kind) for kind in SIGNED.values()])
+    gc.collect()
+    before = story.resident_bytes()
+    columns = read(folder)
+    rows = len(columns[0])
+    container.fill(columns)
+    del columns
+    gc.collect()
+    resident = max(0, story.resident_bytes() - before)
+
+    single_rows = min(rows, single_rows or rows)
+    batch_rows = min(rows, batch_rows)
+    targets = [np.empty(batch_rows, kind) for kind in SIGNED.values()]
+    starts = range(0, rows, batch_rows)
+
+    def batches() -> None:
+        for start in starts:
+            container.batch(start, min(rows, start + batch_rows), targets)
+
+    batch_sum = 0.0
+    for start in starts:
+        end = min(rows, start + batch_rows)
+        container.batch(start, end, targets)
+        batch_sum += sum(float(target[: end - start].sum(dtype=np.float64)) for target in targets)
+    # What a framework does once a process is no part of a row.
+    container.singles(min(single_rows, 100))
+    single_sum = container.singles(single_rows)
+    single_s = timed(lambda: container.singles(single_rows), repeats)
+    batch_s = timed(batches, repeats)
+
+    plain = read(folder)
+
+    def copies() -> None:
+        for start in starts:
+            end = min(rows, start + batch_rows)
+            for column, target in zip(plain, targets, strict=True):
+                np.copyto(target[: end - start], column[start:end])
+
+    return {
+        "rows": rows,
+        "objects": len(container.objects()),
+        "header_bytes": sys.getsizeof(container.objects()[0]),
+        "buffer_bytes": container.buffer_bytes(),
+        "resident_bytes": resident,
+        "single_rows": single_rows,
+        "single_s": single_s,
+        "batch_rows": batch_rows,
+        "batch_s": batch_s,
+        "copy_s": timed(copies, repeats),
+        "back_s": timed(container.back, repeats),
+        "build_s": timed(lambda: container.fill(plain), repeats),
+        "single_sum": single_sum,
+        "batch_sum": batch_sum,
+    }
+
+
+def run(engine: str, name: str, folder: Path, repeats: int, batch_rows: int, single_rows: int | None) -> int:
+    """Measures one container and prints what it found."""
+    known = CONTAINERS.get(engine, {})
+    if name not in known:
+        print(f"recspeed_engines: {engine} has no container {name}; it has {', '.join(known)}", file=sys.stderr)
+        return 2
+    container = known[name]()
+    found = measure(container, folder, repeats, batch_rows, single_rows)
+    versions = importlib.import_module(f".{engine}", __package__).versions()
+    told = {"container": name, "versions": {"python": platform.python_version(), **versions}, **found}
+    print(json.dumps(told, allow_nan=False), flush=True)
+    return 0

@@ -1,0 +1,47 @@
+"""Rows come back from every container that is installed here: all of them, whole, and the sums say so."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+import unittest
+from pathlib import Path
+
+try:
+    import numpy as np
+except ImportError as error:
+    raise unittest.SkipTest("NumPy is not installed here: these tests read and write arrays") from error
+
+from recspeed_engines import retrieval
+
+ROWS = 1000
+NEEDS = {"pytorch": "torch", "tensorflow": "tensorflow", "pyvelox": "pyvelox"}
+
+
+class Retrieval(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        row = np.arange(ROWS)
+        self.columns = [row % 70, row % 30, 1 + row % 5, 1_400_000_000 + row]
+        for (name, kind), column in zip(retrieval.COLUMNS.items(), self.columns, strict=True):
+            column.astype(kind).tofile(self.folder / f"{name}.{kind[1]}{8 * int(kind[2])}")
+
+    def test_columns_are_read_as_they_were_written(self) -> None:
+        for read, written in zip(retrieval.read(self.folder), self.columns, strict=True):
+            np.testing.assert_array_equal(read, written)
+
+    def test_every_container_gives_every_number_back(self) -> None:
+        for engine, containers in retrieval.CONTAINERS.items():
+            for name, make in containers.items():
+                with self.subTest(container=name):
+                    if importlib.util.find_spec(NEEDS[engine]) is None:
+                        self.skipTest(f"{engine} is not installed here")
+                    # 300 rows a batch: the last one is shorter.
+                    found = retrieval.measure(make(), self.folder, 1, 300, 50)
+                    self.assertEqual(found["batch_sum"], float(sum(column.sum() for column in self.columns)))
+                    self.assertEqual(found["single_sum"], float(sum(column[:50].sum() for column in self.columns)))
+                    self.assertEqual((found["rows"], found["single_rows"]), (ROWS, 50))
+
+
+if __name__ == "__main__":
+    unittest.main()
