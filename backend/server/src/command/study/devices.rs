@@ -7,11 +7,11 @@ use recspeed_types::probe::Probe;
 use recspeed_types::spec::Device;
 use recspeed_types::study::Missing;
 
-use crate::launch::of_device;
+use crate::launch::of_devices;
 
 /// What a run on this device waits for; `None` where the device is here.
 pub(super) fn missing(worker: &Path, device: Device) -> Option<Missing> {
-    let program = of_device(worker, device);
+    let program = of_devices(worker, &[device]);
     let asked = Command::new(&program).arg("probe").stdin(Stdio::null()).stderr(Stdio::null()).output();
     let why = match asked.map(|output| serde_json::from_slice::<Probe>(&output.stdout)) {
         Ok(Ok(probe)) if probe.devices.iter().any(|offered| offered.device == device.as_str()) => return None,

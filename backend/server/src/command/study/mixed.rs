@@ -1,9 +1,8 @@
 //! Stages of one model on devices of different kinds: the paper's future work.
 
 use recspeed_engines::Engines;
-use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::Device;
-use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
+use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
@@ -44,8 +43,14 @@ metrics = ["rmse", "accuracy"]
 
 const FULL: [&str; 2] = ["dataset.id=beauty-synthetic", "training.batch_size=1024"];
 
-/// Two stages.
-const STAGES: &str = r#"strategy={ kind = "pipeline", stages = 2, micro_batches = 4 }"#;
+/// Two stages, on one device or across two.
+fn stages(second: Device) -> String {
+    let devices = match second {
+        Device::Flex => String::new(),
+        other => format!(r#", devices = ["flex", "{}"]"#, other.as_str()),
+    };
+    format!(r#"strategy={{ kind = "pipeline", stages = 2, micro_batches = 4{devices} }}"#)
+}
 
 /// How the table is to be read.
 const DIFFERENCES: &[(&str, &str)] = &[
@@ -55,9 +60,9 @@ const DIFFERENCES: &[(&str, &str)] = &[
          whole network on it; a row for each pair asks for its first stage on the processor and its second on the other device.",
     ),
     (
-        "What is missing",
-        "Each missing row says what brings its device. Stages on different devices also need a `[strategy]` that names a device for each stage, \
-         which the lab does not have yet: those rows say so even where both devices are here.",
+        "What decides",
+        "Two stages on one processor share its cores. Two kinds of devices gain where the second one is a GPU: activations and gradients then \
+         cross once a micro-batch. Each missing row says what brings its device.",
     ),
 ];
 
@@ -73,35 +78,26 @@ fn title(device: Device) -> &'static str {
     }
 }
 
-/// The spec of a pipeline whose first stage computes on flex and whose second on `device`; what it waits for until then.
-///
-/// The one place to change once a strategy names a device for each stage.
-fn across(_spec: &ExperimentSpec, _device: Device) -> Result<ExperimentSpec, Missing> {
-    Err(Missing { install: String::new(), why: "a strategy cannot name a device for each stage yet".to_owned() })
-}
-
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
     let worker = find_worker(args.study.worker.as_deref())?;
     let others = || Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex);
-    let pipeline = spec_of(SPEC, args, &FULL, &[STAGES.to_owned()])?;
+    let alone = spec_of(SPEC, args, &FULL, &[])?;
+    let pipeline = spec_of(SPEC, args, &FULL, &[stages(Device::Flex)])?;
     let mut planned = vec![
-        Planned::new(format!("All on {}", title(Device::Flex)), spec_of(SPEC, args, &FULL, &[])?, engines),
-        Planned::new(format!("Two stages on {}", title(Device::Flex)), pipeline.clone(), engines),
+        Planned::new(format!("All on {}", title(Device::Flex)), alone.clone(), engines),
+        Planned::new(format!("Two stages on {}", title(Device::Flex)), pipeline, engines),
     ];
     for device in others() {
-        let mut spec = spec_of(SPEC, args, &FULL, &[])?;
+        let mut spec = alone.clone();
         spec.engine.device = device;
         let missing = devices::missing(&worker, device);
         planned.push(Planned { name: format!("All on {}", title(device)), spec, missing });
     }
     for device in others() {
-        let (spec, missing) = match (devices::missing(&worker, device), across(&pipeline, device)) {
-            (_, Err(missing)) => (pipeline.clone(), Some(missing)),
-            (missing, Ok(spec)) => (spec, missing),
-        };
+        let spec = spec_of(SPEC, args, &FULL, &[stages(device)])?;
         let name = format!("First stage on {}, second on {}", title(Device::Flex), title(device));
-        planned.push(Planned { name, spec, missing });
+        planned.push(Planned { name, spec, missing: devices::missing(&worker, device) });
     }
     let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
     let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
@@ -155,10 +151,12 @@ mod tests {
     #[test]
     fn the_studys_specs_are_valid_on_every_device_of_burn() {
         let args = SpecStudyArgs::default();
-        assert!(spec_of(SPEC, &args, &FULL, &[STAGES.to_owned()]).is_ok());
         for device in Device::OF_BURN {
             let of_row = [format!("engine.device={}", device.as_str())];
-            spec_of(SPEC, &args, &FULL, &of_row).unwrap_or_else(|error| panic!("{}: {error}", device.as_str()));
+            for assignments in [&of_row, &[stages(device)]] {
+                let spec = spec_of(SPEC, &args, &FULL, assignments);
+                spec.unwrap_or_else(|error| panic!("{}: {error}", device.as_str()));
+            }
         }
     }
 }
