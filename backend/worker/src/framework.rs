@@ -27,6 +27,8 @@ use crate::machine;
 const SILENCE: Duration = Duration::from_mins(15);
 /// How long one that was told to stop may take; the worker itself leaves half a second later.
 const GRACE: Duration = Duration::from_millis(3500);
+/// How long one that has said its last word may take to leave.
+const LEAVING: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(50);
 
 /// Trains in the environment of a reference engine.
@@ -35,7 +37,7 @@ pub(crate) struct Framework {
     /// The spec as JSON, with every default written out.
     pub(crate) spec: String,
     pub(crate) threads: u32,
-    /// Most bytes that its process may hold.
+    /// Most bytes that its process may hold, with those that it has started.
     pub(crate) memory_limit: Option<u64>,
     /// The most that it has held is written here.
     pub(crate) peak: Arc<AtomicU64>,
@@ -68,12 +70,25 @@ impl Trainer for Framework {
                 return Err(failure);
             }
         };
-        let status = child.wait().map_err(|error| internal("wait for the engine", &error))?;
+        let status = last_status(&mut child).map_err(|error| internal("wait for the engine", &error))?;
         for message in heard.unlike(self.threads, &self.launch) {
             observer.event(EventKind::Warning { message });
         }
         heard.trained(status, &trained, &self.launch)
     }
+}
+
+/// The end of one that has closed its output: it has nothing more to say, and little time to leave.
+fn last_status(child: &mut Child) -> std::io::Result<ExitStatus> {
+    let since = Instant::now();
+    while since.elapsed() < LEAVING {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(TICK);
+    }
+    child.kill()?;
+    child.wait()
 }
 
 /// What was heard.
@@ -178,8 +193,8 @@ impl Conversation {
                 );
                 return Err(TrainerFailure::new(FailureCode::Worker, cause));
             }
-            let held = machine::memory_of(self.pid.as_raw());
-            engine.peak.fetch_max(held.peak, Ordering::Relaxed);
+            let held = machine::memory_of_family(self.pid.as_raw());
+            engine.peak.fetch_max(held.peak.max(held.now), Ordering::Relaxed);
             if let Some(limit) = engine.memory_limit.filter(|&limit| held.now > limit) {
                 let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
                 let cause = format!(

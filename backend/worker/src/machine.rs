@@ -17,6 +17,29 @@ pub(crate) fn memory_of(pid: i32) -> ProcessMemory {
     ProcessMemory { now: kib(&status, "VmRSS:"), peak: kib(&status, "VmHWM:") }
 }
 
+/// Resident bytes of another process and of all that it has started, now: of those only what they do not share with it, as a library
+/// that each of them has loaded. The peak is that of the process itself.
+pub(crate) fn memory_of_family(pid: i32) -> ProcessMemory {
+    let mut all = memory_of(pid);
+    let mut waiting = children(pid);
+    while let Some(child) = waiting.pop() {
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        all.now += kib(&status, "RssAnon:") + kib(&status, "RssShmem:");
+        waiting.extend(children(child));
+    }
+    all
+}
+
+/// Processes that any thread of a process has started.
+fn children(pid: i32) -> Vec<i32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let of_thread = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+    threads
+        .map(of_thread)
+        .flat_map(|line| line.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
 /// Bytes of memory that this process may use: the machine's, or its control group's when that is less.
 pub(crate) fn memory_total() -> Option<u64> {
     let machine = kib(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:");
@@ -58,4 +81,34 @@ fn kib(text: &str, label: &str) -> u64 {
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|number| number.parse::<u64>().ok())
         .map_or(0, |kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn the_memory_of_a_family_counts_those_that_were_started() {
+        let own = std::process::id() as i32;
+        let holds = "x=$(head -c 40000000 /dev/zero | tr '\\0' a); sleep 30 & wait";
+        let mut child = Command::new("sh").args(["-c", holds]).spawn().expect("a process");
+        assert!(children(own).contains(&(child.id() as i32)));
+        let begun = Instant::now();
+        let counted = || memory_of_family(own).now > memory_of(own).now + 30_000_000;
+        while !counted() && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let counted = counted();
+        for process in children(child.id() as i32) {
+            kill(Pid::from_raw(process), Signal::SIGKILL).expect("it is there");
+        }
+        child.kill().expect("it is there");
+        child.wait().expect("it is gone");
+        assert!(counted, "{:?}", memory_of_family(own));
+        assert_eq!(memory_of_family(child.id() as i32).now, 0);
+    }
 }
