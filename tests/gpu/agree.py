@@ -39,11 +39,11 @@ CASES: list[tuple[str, dict[str, object], dict[str, object], dict[str, object]]]
 # Where a wide device gains, and where the way to it costs: the same network, small and large.
 SPEED: list[tuple[str, dict[str, object], dict[str, object], dict[str, object]]] = [
     ("mlp", {"hidden": [64, 64, 64]}, LARGE, {"epochs": 1, "batch_size": 64}),
-    ("mlp", {"hidden": [1024, 1024, 1024]}, LARGE, {"epochs": 1, "batch_size": 512}),
-    ("mlp", {"hidden": [4096, 4096, 4096]}, SMALL, {"epochs": 1, "batch_size": 2048}),
+    ("mlp", {"hidden": [1024, 1024, 1024]}, SMALL, {"epochs": 1, "batch_size": 512}),
+    ("mlp", {"hidden": [4096, 4096, 4096]}, {**SMALL, "sample": 4000}, {"epochs": 1, "batch_size": 1024}),
     ("densenet", {"layers": 150}, SMALL, {"epochs": 1, "batch_size": 512}),
-    ("autoencoder", {}, LARGE, {"epochs": 2}),
-    ("sasrec", {}, LARGE, {"epochs": 2}),
+    ("autoencoder", {}, SMALL, {"epochs": 2}),
+    ("sasrec", {}, LARGE, {"epochs": 1}),
 ]
 
 
