@@ -41,10 +41,10 @@ take gpu nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,no
 take probe recspeed-worker probe
 take pytorch recspeed engines install pytorch --existing "$python" --json
 take agree "$python" "$here/agree.py" --workers "$here/bin" --devices libtorch-cpu,libtorch-cuda --out "$here/parts/agree.json"
-take four-layer recspeed study four-layer --repeats 5 \
+take four-layer recspeed study four-layer --repeats 3 \
   --engines burn,burn@libtorch-cpu,burn@libtorch-cuda,pytorch,pytorch@cuda --json
-take pipeline-vs-sharded recspeed study pipeline-vs-sharded --device libtorch-cuda --json
-take mixed recspeed study mixed --json
-take retrieval recspeed study retrieval --json
+
+take mixed recspeed study mixed --repeats 1 --json
+
 [ ! -f "$here/parts/agree.json" ] || mv "$here/parts/agree.json" "$here/parts/agree.out"
 "$python" "$here/gather.py" "$here/parts" "$out/gpu-results.json"

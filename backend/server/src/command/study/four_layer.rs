@@ -2,12 +2,13 @@
 
 use clap::Args;
 use recspeed_engines::Engines;
-use recspeed_types::spec::EngineKind;
+use recspeed_types::spec::{Device, EngineKind};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 
 use super::super::failure::CommandError;
+use super::super::run::find_worker;
 use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
-use super::{StudyArgs, StudyError, command_line, explained, parsed, report};
+use super::{StudyArgs, StudyError, command_line, devices, explained, parsed, report};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
 const SPEC: &str = r#"
@@ -38,8 +39,14 @@ learning_rate = 1e-3
 metrics = ["rmse", "mae", "nrmse", "nmae"]
 "#;
 
-/// The engines of the paper's table, behind ours.
-const USUAL: [EngineKind; 4] = [EngineKind::Burn, EngineKind::Pytorch, EngineKind::Tensorflow, EngineKind::Pyvelox];
+/// The engines of the paper's table, behind ours; Burn also on PyTorch's own library.
+const USUAL: [(EngineKind, Device); 5] = [
+    (EngineKind::Burn, Device::Flex),
+    (EngineKind::Burn, Device::LibtorchCpu),
+    (EngineKind::Pytorch, Device::Cpu),
+    (EngineKind::Tensorflow, Device::Cpu),
+    (EngineKind::Pyvelox, Device::Cpu),
+];
 
 /// Why the two tables differ.
 const DIFFERENCES: &[(&str, &str)] = &[
@@ -47,8 +54,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "Time",
         "Other hardware, and how the paper's seconds were taken is not known here: its batch size, and whether they hold the \
          start of the framework and the reading of rows (its PyVelox row is PyTorch behind another data path). Here the same \
-         rows, orders, first weights, batch size and threads go to every engine, on the processor, and the clock runs from \
-         numbers in memory to trained weights. No GPU takes part.",
+         rows, orders, first weights, batch size and threads go to every engine, and the clock runs from numbers in memory to \
+         trained weights. A row on a GPU says so in its name; the others computed on the processor.",
     ),
     (
         "Errors",
@@ -65,7 +72,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
 /// Arguments of `recspeed study four-layer`.
 #[derive(Debug, Args)]
 pub struct FourLayerArgs {
-    /// Measure these engines only, as burn,pytorch
+    /// Measure these engines only, as burn,pytorch; one on another device than its usual one as burn@libtorch-cpu
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     engines: Vec<String>,
     /// Replace one field of the study's spec, as training.epochs=5 (may be repeated)
@@ -77,12 +84,19 @@ pub struct FourLayerArgs {
 
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
-    let kinds = kinds(&args.engines)?;
+    let rows = rows(&args.engines)?;
+    let worker = find_worker(args.study.worker.as_deref())?;
     let mut planned = Vec::new();
-    for kind in kinds {
-        let of_row = format!("engine.kind={}", kind.as_str());
-        let spec = parsed(SPEC, &args.study, &[&args.set, &[of_row]])?;
-        planned.push(Planned::new(kind.title(), spec, engines));
+    for (kind, device) in rows {
+        let of_row = [("engine.kind", kind.as_str()), ("engine.device", device.as_str())];
+        let of_row = of_row.map(|(field, value)| format!("{field}={value}"));
+        let spec = parsed(SPEC, &args.study, &[&args.set, &of_row])?;
+        let mut row = Planned::new(title(kind, device), spec, engines);
+        // A study on the usual engines shows what else this machine could do; those of Burn need their own build of the worker.
+        if kind == EngineKind::Burn {
+            row.missing = devices::missing(&worker, device);
+        }
+        planned.push(row);
     }
     let repeats = args.study.repeats.unwrap_or(5);
     let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
@@ -91,16 +105,30 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
     Ok(Some(tables(command, &rows)))
 }
 
-/// Those that were named, or the usual ones.
-fn kinds(names: &[String]) -> Result<Vec<EngineKind>, StudyError> {
-    let all = || [EngineKind::Burn].into_iter().chain(EngineKind::REFERENCES);
+/// Those that were named, or the usual ones; an engine without a device on its usual one.
+fn rows(names: &[String]) -> Result<Vec<(EngineKind, Device)>, StudyError> {
+    let all = || {
+        let kinds = [EngineKind::Burn].into_iter().chain(EngineKind::REFERENCES);
+        kinds.flat_map(|kind| kind.devices().iter().map(move |&device| (kind, device)))
+    };
+    let full = |(kind, device): (EngineKind, Device)| format!("{}@{}", kind.as_str(), device.as_str());
     let named = |name: &String| {
-        all().find(|kind| kind.as_str() == name).ok_or_else(|| StudyError::UnknownEngine {
+        let fits = |row: &(EngineKind, Device)| row.0.as_str() == name || full(*row) == *name;
+        all().find(fits).ok_or_else(|| StudyError::UnknownEngine {
             given: name.clone(),
-            known: all().map(EngineKind::as_str).collect::<Vec<_>>().join(", "),
+            known: all().map(full).collect::<Vec<_>>().join(", "),
         })
     };
     if names.is_empty() { Ok(USUAL.to_vec()) } else { names.iter().map(named).collect() }
+}
+
+/// An engine with its device, where that is not its usual one.
+fn title(kind: EngineKind, device: Device) -> String {
+    if kind.devices().first() == Some(&device) {
+        kind.title().to_owned()
+    } else {
+        format!("{} on {}", kind.title(), device.as_str())
+    }
 }
 
 fn tables(command: String, rows: &[Row]) -> StudyReport {
@@ -128,7 +156,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         })
     };
     let measured = StudyTable {
-        title: "Measured here, on the processor".to_owned(),
+        title: "Measured here".to_owned(),
         whose: Whose::Measured,
         rows_are: "engine".to_owned(),
         rows: rows.iter().map(line).collect(),
@@ -172,7 +200,10 @@ mod tests {
             spec.engine.kind = kind;
             spec.resolve().unwrap_or_else(|errors| panic!("{kind:?}: {errors}"));
         }
-        assert!(kinds(&["pytorhc".to_owned()]).is_err());
+        assert!(rows(&["pytorhc".to_owned()]).is_err());
+        let named = rows(&["burn", "burn@libtorch-cuda", "pytorch@cuda"].map(str::to_owned)).expect("rows");
+        let titles: Vec<String> = named.into_iter().map(|(kind, device)| title(kind, device)).collect();
+        assert_eq!(titles, ["Burn", "Burn on libtorch-cuda", "PyTorch on cuda"]);
     }
 
     #[test]
