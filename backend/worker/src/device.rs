@@ -137,7 +137,11 @@ mod libtorch {
                 "LibTorch finds no GPU: either it was built for processors alone, or the driver is missing".to_owned()
             );
         }
-        Ok(Device::libtorch_cuda(0_usize))
+        let device = Device::libtorch_cuda(0_usize);
+        // The driver's context and the matrix library take half a second once a process: that is no part of a training.
+        let ones = burn::tensor::Tensor::<2>::ones([8, 8], &device);
+        let _ = ones.clone().matmul(ones).sum().into_scalar::<f32>();
+        Ok(device)
     }
 }
 

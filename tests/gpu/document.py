@@ -1,0 +1,103 @@
+"""`document.py gpu-results.json docs/studies.md`: puts what measure.sh brought back into the document's section on a GPU."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+BEGIN, END = "<!-- gpu -->", "<!-- end of gpu -->"
+
+
+def seconds(value: float) -> str:
+    return f"{value * 1e3:.1f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def cell(cell: dict, unit: str) -> str:
+    kind = cell["cell"]
+    if kind == "number":
+        value = cell["value"]
+        text = seconds(value) if unit == "seconds" else f"{value / 2**20:.0f} MiB" if unit == "bytes" else f"{value:.4f}"
+        spread = cell.get("spread")
+        return f"{text} ({seconds(spread['least'])} to {seconds(spread['most'])})" if spread and spread["runs"] > 1 else text
+    if kind == "missing":
+        return f"not there: {cell['why']}"
+    if kind == "failed":
+        return f"failed: {cell['cause']}"
+    return cell.get("text", "")
+
+
+def study(report: dict) -> list[str]:
+    lines = [f"### {report['title']}", "", f"`{report['command']}`", "", *report["conditions"], ""]
+    for table in report["tables"]:
+        if table["whose"] != "measured":
+            continue
+        columns = table["columns"]
+        lines += [f"| {table['rows_are']} | {' | '.join(column['name'] for column in columns)} |", "|---" * (len(columns) + 1) + "|"]
+        for row in table["rows"]:
+            # A device that this bundle was built without is no news.
+            if row["cells"][0]["cell"] != "missing":
+                cells = (cell(each, column["unit"]) for each, column in zip(row["cells"], columns, strict=True))
+                lines.append(f"| {row['name']} | {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+def agreement(told: dict) -> list[str]:
+    devices = list(dict.fromkeys(row["device"] for row in told["agree"]))
+    lines = [
+        "### Every network learns there what it learns on flex",
+        "",
+        "Largest relative difference of the first three losses from those on flex, and largest difference of any metric after one epoch.",
+        "",
+        f"| network | {' | '.join(f'{device}, losses | {device}, metrics' for device in devices)} |",
+        "|---" * (2 * len(devices) + 1) + "|",
+    ]
+    for network in dict.fromkeys(row["network"] for row in told["agree"]):
+        rows = {row["device"]: row for row in told["agree"] if row["network"] == network}
+        cells = [
+            f"failed: {row['failed']} |" if "failed" in row else f"{row['loss_difference']:.1e} | {row['metric_difference']:.1e}"
+            for row in (rows[device] for device in devices)
+        ]
+        lines.append(f"| {network} | {' | '.join(cells)} |")
+    lines += ["", "### Small and large networks", "", f"Seconds of training, median of {told['rounds']} runs (smallest to largest).", ""]
+    names = ["flex", *devices]
+    lines += [f"| network | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for row in told["speed"]:
+        cells = [
+            f"failed: {row[name]['failed']}"
+            if "failed" in row[name]
+            else f"{seconds(row[name]['median_s'])} ({seconds(row[name]['least_s'])} to {seconds(row[name]['most_s'])})"
+            for name in names
+        ]
+        lines.append(f"| {row['case']} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def main() -> None:
+    results, document = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
+    machine = next(part["result"]["machine"] for part in results.values() if "machine" in part.get("result", {}))
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    lines = [
+        "## On a GPU",
+        "",
+        f"`make gpu-bundle`, then `measure.sh` on a machine with {results['gpu']['text']} (driver), {machine['host']}; {versions}; "
+        f"measured on {results['agree']['result']['measured']}.",
+        "",
+        *agreement(results["agree"]["result"]),
+    ]
+    for name, part in results.items():
+        if name not in ("gpu", "probe", "pytorch", "agree"):
+            lines += study(part["result"]) if part["status"] == 0 else [f"### {name}", "", f"Failed: {part.get('log', '')}", ""]
+    text = document.read_text()
+    section = "\n".join([BEGIN, *lines]).rstrip() + f"\n{END}"
+    if BEGIN in text:
+        start, end = text.index(BEGIN), text.index(END) + len(END)
+        text = text[:start] + section + text[end:]
+    else:
+        text = text.rstrip() + f"\n\n{section}\n"
+    document.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
