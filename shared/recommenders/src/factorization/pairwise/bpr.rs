@@ -9,7 +9,7 @@ use super::interactions::{OTHERS_STREAM, fast_stream, two_rows};
 use crate::FitError;
 use crate::course::{self, Learner};
 use crate::dense;
-use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, stream};
+use crate::factorization::draws::{self, ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
@@ -23,8 +23,9 @@ pub(crate) const METHOD: Method = Method {
 /// Draws of an item that the user does not have before the step is left out: they have nearly everything.
 const TRIES: u32 = 64;
 
-/// Steps that are drawn at once: what a step draws depends on nothing that is learnt.
-const DRAWN: usize = 256;
+/// A user, an item that they have, and one that they do not have.
+type Triple = [u32; 3];
+
 /// Steps between looking a row up and needing it.
 const AHEAD: usize = 4;
 /// Numbers of a cache line.
@@ -46,6 +47,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         users: PairData::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
         items: PairData::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
         biases: vec![0.0; data.n_items()],
+        ahead: None,
     };
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     Ok(learner.pairs.model(d, &learner.users, &learner.items, &learner.biases))
@@ -61,6 +63,8 @@ struct Bpr<'a> {
     users: Vec<f32>,
     items: Vec<f32>,
     biases: Vec<f32>,
+    /// The order of a round that is still to come.
+    ahead: Option<(u64, Vec<u32>)>,
 }
 
 impl Learner for Bpr<'_> {
@@ -74,17 +78,39 @@ impl Learner for Bpr<'_> {
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
-        let order = order(self.pairs.len(), self.seed, round);
+        let order = match self.ahead.take() {
+            Some((of, order)) if of == round => order,
+            _ => draws::order(self.pairs.len(), self.seed, round),
+        };
         if self.fast {
             return Ok(self.race(&order, round, go_on).map(|loss| loss / order.len() as f64));
         }
-        let mut others = stream(self.seed, OTHERS_STREAM + round);
+        let rule = self.rule();
+        let Self { pairs, d, seed, users, items, biases, ahead, .. } = self;
+        let (pairs, d, seed) = (&*pairs, *d, *seed);
+        let mut others = stream(seed, OTHERS_STREAM + round);
+        let mut pieces = order.chunks(ROWS_AT_ONCE);
+        let mut draw = |piece: Option<&[u32]>| piece.map(|entries| pairs.draw_others(entries, &mut others));
+        let mut waiting = draw(pieces.next());
         let mut loss = 0.0;
-        for entries in order.chunks(ROWS_AT_ONCE) {
+        while let Some(drawn) = waiting {
             if !go_on() {
                 return Ok(None);
             }
-            loss += Arch::new().dispatch(Steps { bpr: self, entries, others: &mut others });
+            let steps = Steps { rule, d, users, items, biases, drawn: &drawn };
+            // What comes next depends on nothing that is learnt: another thread can draw it meanwhile.
+            let (learnt, next) = rayon::join(
+                || Arch::new().dispatch(steps),
+                || {
+                    let next = draw(pieces.next());
+                    if next.is_none() {
+                        *ahead = Some((round + 1, draws::order(pairs.len(), seed, round + 1)));
+                    }
+                    next
+                },
+            );
+            loss += learnt;
+            waiting = next;
         }
         Ok(Some(loss / order.len() as f64))
     }
@@ -111,40 +137,35 @@ impl Bpr<'_> {
 }
 
 /// Some steps; the sum of their losses.
-struct Steps<'a, 'b> {
-    bpr: &'a mut Bpr<'b>,
-    entries: &'a [u32],
-    others: &'a mut ChaCha8Rng,
+struct Steps<'a> {
+    rule: Rule,
+    d: usize,
+    users: &'a mut [f32],
+    items: &'a mut [f32],
+    biases: &'a mut [f32],
+    drawn: &'a [Triple],
 }
 
-impl WithSimd for Steps<'_, '_> {
+impl WithSimd for Steps<'_> {
     type Output = f64;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { bpr, entries, others } = self;
-        let (d, rule) = (bpr.d, bpr.rule());
-        let Bpr { pairs, users, items, biases, .. } = bpr;
+        let Self { rule, d, users, items, biases, drawn } = self;
         let mut losses = Losses::default();
-        let mut drawn = Vec::with_capacity(DRAWN);
-        for entries in entries.chunks(DRAWN) {
-            drawn.clear();
-            for &entry in entries {
-                let (user, item, own) = pairs.entry(entry);
-                drawn.extend(pairs.draw_other(own, others).map(|other| (user, item, other)));
+        for (place, &triple) in drawn.iter().enumerate() {
+            if let Some(&next) = drawn.get(place + AHEAD) {
+                let [user, item, other] = next.map(|row| row as usize * d);
+                look_up(&users[user..][..d]);
+                look_up(&items[item..][..d]);
+                look_up(&items[other..][..d]);
             }
-            for (place, &(user, item, other)) in drawn.iter().enumerate() {
-                if let Some(&(user, item, other)) = drawn.get(place + AHEAD) {
-                    look_up(&users[user * d..][..d]);
-                    look_up(&items[item * d..][..d]);
-                    look_up(&items[other * d..][..d]);
-                }
-                let p = &mut users[user * d..][..d];
-                let (q, r) = two_rows(items, d, item, other);
-                let (mut b, mut c) = (biases[item], biases[other]);
-                losses.add(rule.step(simd, p, (q, &mut b), (r, &mut c)));
-                (biases[item], biases[other]) = (b, c);
-            }
+            let [user, item, other] = triple.map(|row| row as usize);
+            let p = &mut users[user * d..][..d];
+            let (q, r) = two_rows(items, d, item, other);
+            let (mut b, mut c) = (biases[item], biases[other]);
+            losses.add(rule.step(simd, p, (q, &mut b), (r, &mut c)));
+            (biases[item], biases[other]) = (b, c);
         }
         losses.sum()
     }
@@ -198,6 +219,15 @@ impl WithSimd for RacingSteps<'_, '_> {
 }
 
 impl PairData<'_> {
+    /// What the steps of these entries learn from, in their order; a user who has nearly everything is left out.
+    fn draw_others(&self, entries: &[u32], rng: &mut ChaCha8Rng) -> Vec<Triple> {
+        let drawn = entries.iter().filter_map(|&entry| {
+            let (user, item, own) = self.entry(entry);
+            self.draw_other(own, rng).map(|other| [user as u32, item as u32, other as u32])
+        });
+        drawn.collect()
+    }
+
     /// An item that somebody has, and this user, whose items are `own`, does not.
     #[inline(always)]
     fn draw_other(&self, own: &[u32], rng: &mut ChaCha8Rng) -> Option<usize> {
