@@ -14,6 +14,9 @@ impl<T: Transport> Communicator<T> {
     /// # Errors
     /// [`CommError`], also where another rank's vector has another length.
     pub async fn all_reduce<E: Element>(&self, numbers: &mut [E]) -> Result<(), CommError> {
+        if self.ranks() == 1 {
+            return Ok(());
+        }
         let part = self.reduce_scatter(numbers).await?;
         let len = numbers.len().div_ceil(self.ranks());
         let mut padded = part;

@@ -51,6 +51,7 @@ pub fn dense(inputs: u64, outputs: u64, speed: Speed) -> Layer {
         kept_bytes: NUMBER * inputs,
         output_bytes: NUMBER * outputs,
         reads_in_place: false,
+        summed_bytes: [0; 2],
     }
 }
 
@@ -95,9 +96,12 @@ pub fn shared(layers: &[Layer], ranks: usize, link: Link) -> Vec<Layer> {
         let (columns, whole_input) = (at % 2 == 0 && at < last, at % 2 == 0);
         let (forward, backward_input) = (part(layer.forward), part(layer.backward_input));
         let (input, output) = (layer.input_bytes.div_ceil(n), layer.output_bytes.div_ceil(n));
+        // Nothing comes before the first layer that would want the slope of its input.
+        let back = whole_input && at > 0;
         Layer {
+            summed_bytes: [if columns { 0 } else { layer.output_bytes }, if back { layer.input_bytes } else { 0 }],
             forward: if columns { forward } else { forward.plus(sum(layer.output_bytes)) },
-            backward_input: if whole_input { backward_input.plus(sum(layer.input_bytes)) } else { backward_input },
+            backward_input: if back { backward_input.plus(sum(layer.input_bytes)) } else { backward_input },
             backward_weight: part(layer.backward_weight),
             parameters: layer.parameters.div_ceil(n),
             input_bytes: if whole_input { layer.input_bytes } else { input },

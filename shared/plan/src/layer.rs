@@ -46,6 +46,8 @@ pub struct Layer {
     pub output_bytes: u64,
     /// Whether its input lies in what the layer before it keeps, so that a stage that has both keeps it once.
     pub reads_in_place: bool,
+    /// Bytes of a sample that the ranks that share it add up on the way there, and on the way back.
+    pub summed_bytes: [u64; 2],
 }
 
 impl Layer {
@@ -67,6 +69,7 @@ impl Layer {
             kept_bytes: self.kept_bytes + next.kept_bytes.saturating_sub(twice),
             output_bytes: next.output_bytes,
             reads_in_place: self.reads_in_place,
+            summed_bytes: std::array::from_fn(|way| self.summed_bytes[way] + next.summed_bytes[way]),
         }
     }
 }

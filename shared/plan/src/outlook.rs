@@ -48,7 +48,7 @@ pub struct RankOutlook {
     pub activations: u64,
     /// Bytes that it sends in a step along the pipeline.
     pub messages: u64,
-    /// Bytes that it sends in a step to the other replicas.
+    /// Bytes that it sends in a step to the other replicas, and to those that share its layers.
     pub reduction: Traffic,
 }
 
@@ -95,6 +95,7 @@ fn per_step(level: ShardLevel, once: Traffic, micro_batches: u64) -> Traffic {
     Traffic {
         reduce_scatter: once.reduce_scatter * times(ShardLevel::Gradients),
         all_gather: once.all_gather * times(ShardLevel::Parameters),
+        shared: once.shared,
     }
 }
 
@@ -151,6 +152,20 @@ impl Outlook {
             // A pipeline of one rank hands everything to itself.
             if strategy.ranks > 1 { own.map(of).sum::<u64>() * batch } else { 0 }
         };
+        // What is computed again is added up again.
+        let again: usize = costs
+            .sizes
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| costs.recompute.applies(*at, costs.sizes.len()))
+            .map(|(_, size)| size)
+            .sum();
+        let sums = |rank: usize| {
+            let own = (0..strategy.chunks).map(|chunk| costs.stages[schedule.stage(rank, chunk)].summed_bytes);
+            let bytes: u64 = own.map(|[there, back]| there * (batch + again as u64) + back * batch).sum();
+            let tensor = strategy.tensor.max(1) as u64;
+            2 * bytes * (tensor - 1) / tensor
+        };
         let ranks = shares
             .iter()
             .enumerate()
@@ -158,7 +173,7 @@ impl Outlook {
                 shares,
                 activations: simulation.held[rank].peak(),
                 messages: messages(rank),
-                reduction,
+                reduction: Traffic { shared: sums(rank), ..reduction },
             })
             .collect();
         Ok(Self { partition, stages: costs.stages, sizes: costs.sizes, schedule, simulation, ranks })

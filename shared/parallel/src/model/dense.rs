@@ -60,8 +60,11 @@ impl Dense {
             return slope;
         }
         // What was dropped or cut off is 0 and has no slope; what was kept was scaled up.
-        let passed = kept.pop().map(|output| output.greater_elem(0.0).float());
-        let slope = passed.map_or(slope.clone(), |passed| slope * passed);
+        let slope = match kept.pop() {
+            // Nothing else holds the slope: it is changed where it lies.
+            Some(output) => slope * output.greater_elem(0.0).float(),
+            None => slope,
+        };
         if self.dropout > 0.0 { slope * (1.0 / (1.0 - self.dropout)) } else { slope }
     }
 }

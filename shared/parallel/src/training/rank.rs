@@ -4,6 +4,7 @@ mod cells;
 mod step;
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use burn::tensor::{Device, Tensor};
 use recspeed_plan::sharding::Traffic;
@@ -56,7 +57,7 @@ pub struct Saved {
 pub struct Rank<'m, T> {
     model: &'m dyn Model,
     strategy: Strategy,
-    schedule: Schedule,
+    schedule: Rc<Schedule>,
     place: Place,
     all: Communicator<T>,
     replicas: Communicator<T>,
@@ -104,7 +105,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         if placed != parameters.len() || cuts != stages {
             return Err(TrainError::Partition { placed, parts: cuts, layers: parameters.len(), stages });
         }
-        let schedule = strategy.schedule(strategy.micro_batches)?;
+        let schedule = Rc::new(strategy.schedule(strategy.micro_batches)?);
         let (rank, mut meter) = (communicator.rank(), Meter::default());
         // Groups of one kind are told apart by what their members have in common.
         let group = |members: &[usize], number: usize| communicator.group(members, 1 + number as u32);

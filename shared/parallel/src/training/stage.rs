@@ -227,7 +227,8 @@ impl Stage {
         let own = match divided {
             true if shard.is_empty() => Tensor::zeros([0], &self.device),
             true => self.numbers.clone().slice([shard.clone()]),
-            false => self.numbers.clone(),
+            // Nothing else holds them now: the optimizer may change them where they lie.
+            false => std::mem::replace(&mut self.numbers, Tensor::zeros([0], &self.device)),
         };
         let count = own.dims()[0];
         let moved = if count == 0 {

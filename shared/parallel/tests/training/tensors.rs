@@ -83,6 +83,30 @@ fn ranks_that_share_layers_hold_each_number_once() {
 }
 
 #[test]
+fn sums_over_the_ranks_that_share_layers_travel_as_planned() {
+    use recspeed_plan::dense::{Speed, mlp, shared};
+    use recspeed_plan::simulate::Link;
+    let (widths, batches) = ([40, 40, 40, 40], [8, 16]);
+    let planned = mlp(&[3, 40, 40, 40, 40, 1], Speed::of_gflops(1.0));
+    let rows: u64 = batches.iter().sum::<usize>() as u64;
+    for tensor in [1, 2, 4] {
+        let course = Course::shared(&widths, 0.0, &batches, tensor);
+        let layers = shared(&planned, tensor, Link::INSTANT);
+        for (recompute, times) in [(Recompute::Never, 1), (Recompute::Always, 2)] {
+            let ends = Shape { ranks: tensor, tensor, micro_batches: 2, recompute, ..Shape::default() }.train(&course);
+            let bytes: u64 = layers.iter().map(|layer| times * layer.summed_bytes[0] + layer.summed_bytes[1]).sum();
+            let once = 2 * bytes * (tensor as u64 - 1) / tensor as u64;
+            for end in &ends {
+                assert_eq!(end.traffic.shared, rows * once, "{tensor} ranks, recompute {}", recompute.as_str());
+                // One sum at a time, the widest over the rows of half a batch.
+                let most = if tensor == 1 { 0 } else { 4 * 40 * 8 };
+                assert_eq!(end.ledger.most(Account::Transient), most);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_training_goes_on_where_others_share_the_layers() {
     let widths = [6, 5, 4, 7, 3];
     let new = |batches: &[usize], parts: usize| Course::shared(&widths, 0.2, batches, parts);

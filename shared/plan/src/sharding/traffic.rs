@@ -9,12 +9,14 @@ pub struct Traffic {
     pub reduce_scatter: u64,
     /// Parameters or gradients, gathered from those who hold them.
     pub all_gather: u64,
+    /// What layers that ranks share put out, and the slopes of what they see, added up and gathered.
+    pub shared: u64,
 }
 
 impl Traffic {
     /// All of it.
     pub const fn total(&self) -> u64 {
-        self.reduce_scatter + self.all_gather
+        self.reduce_scatter + self.all_gather + self.shared
     }
 }
 
@@ -23,5 +25,6 @@ impl Traffic {
 pub fn traffic(level: ShardLevel, ranks: usize, parameters: u64, precision: Precision) -> Traffic {
     let ranks = ranks.max(1) as u64;
     let once = parameters.div_ceil(ranks) * (ranks - 1) * precision.bytes();
-    Traffic { reduce_scatter: once, all_gather: if level == ShardLevel::Parameters { 2 * once } else { once } }
+    let all_gather = if level == ShardLevel::Parameters { 2 * once } else { once };
+    Traffic { reduce_scatter: once, all_gather, shared: 0 }
 }

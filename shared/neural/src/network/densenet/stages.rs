@@ -2,6 +2,10 @@
 //!
 //! A stage keeps the outputs of all layers up to its last one in one matrix, as the whole network does: what a layer sees is the
 //! front of it. What a stage sends is that matrix, the input of the next one.
+//!
+//! On the way back every layer owes all numbers before it a part of their slopes. Layers that follow each other pay together: within
+//! such a group a layer asks those after it, and what comes before the group is paid once, by one product. Layer by layer the
+//! slopes of all numbers would be written anew for each of 150 layers, which took a third of the training.
 
 use std::ops::Range;
 
@@ -58,7 +62,8 @@ impl Model for Stages<'_> {
             Tensor::zeros([width, rows], &input.device()).slice_assign([0..seen, 0..rows], input)
         };
         let slopes = vec![None; layers.len()];
-        Box::new(Block { network: self.network, layers, rows, numbers: Some(block), score: None, behind: None, slopes })
+        let network = self.network;
+        Box::new(Block { network, layers, rows, numbers: Some(block), score: None, behind: None, group: None, slopes })
     }
 }
 
@@ -70,13 +75,72 @@ struct Block<'a> {
     numbers: Option<Tensor<2>>,
     /// `[rows, 1]`
     score: Option<Tensor<2>>,
-    /// On the way back: the derivative by each number that the layers still to come see, `[numbers, rows]`.
+    /// On the way back: the derivative by each number that the layers still to come see, but for what the group owes;
+    /// `[numbers, rows]`.
     behind: Option<Tensor<2>>,
+    group: Option<Group>,
     /// The derivative by what each layer computed before its ReLU, `[outputs, rows]`.
     slopes: Vec<Option<Tensor<2>>>,
 }
 
+/// Layers on the way back that have not paid yet what they owe to what comes before all of them.
+struct Group {
+    first: usize,
+    /// Of each layer its weight, side by side, `[numbers that the last one sees, numbers of the group]`.
+    weights: Tensor<2>,
+    /// `[numbers of the group, rows]`
+    slopes: Tensor<2>,
+}
+
+/// Numbers that a group puts out, about.
+const GROUP: usize = 128;
+
 impl Block<'_> {
+    /// The layers that pay together with this one, as far as they lie in this stage: everywhere cut at the same places.
+    fn group_of(&self, layer: usize) -> Range<usize> {
+        let together = (GROUP / self.network.growth).max(1);
+        let (start, end) = (layer / together * together, (layer / together + 1) * together);
+        start.max(self.layers.start)..end.min(self.layers.end).min(self.network.layers.len())
+    }
+
+    /// One layer of a group on the way back. `slope`: by what it puts out, but for what the layers after it in the group add.
+    fn pay(&mut self, layer: usize, weights: &Tensor<1>, behind: Tensor<2>, wanted: bool) -> Tensor<2> {
+        let (seen, growth, rows) = (self.network.seen(layer), self.network.growth, self.rows);
+        let own = seen..seen + growth;
+        let layers = self.group_of(layer);
+        let all = layers.len() * growth;
+        let Group { first, weights: mut side_by_side, mut slopes } = self.group.take().unwrap_or_else(|| {
+            let empty = |rows: usize, columns: usize| Tensor::empty([rows, columns], &behind.device());
+            Group { first: layers.start, weights: empty(seen, all), slopes: empty(all, rows) }
+        });
+        let place = (layer - first) * growth;
+        let after = place + growth..all;
+        let mut slope = behind.clone().slice([own.clone(), 0..rows]);
+        if !after.is_empty() {
+            let given = side_by_side.clone().slice([own.clone(), after.clone()]);
+            slope = slope + given.matmul(slopes.clone().slice([after, 0..rows]));
+        }
+        // What was dropped or cut off is 0 and has no slope; what was kept was scaled up.
+        let passed = self.part_of_block(own).greater_elem(0.0).float();
+        slope = slope * passed;
+        if self.network.dropout > 0.0 {
+            slope = slope * (1.0 / (1.0 - self.network.dropout));
+        }
+        self.behind = Some(behind);
+        if wanted {
+            let columns = place..place + growth;
+            side_by_side = side_by_side.slice_assign([0..seen, columns.clone()], self.parts(layer, weights).0);
+            slopes = slopes.slice_assign([columns, 0..rows], slope.clone());
+            if layer == first {
+                let given = side_by_side.slice([0..seen, 0..all]).matmul(slopes);
+                self.behind = self.behind.take().map(|behind| behind.slice([0..seen, 0..rows]) + given);
+            } else {
+                self.group = Some(Group { first, weights: side_by_side, slopes });
+            }
+        }
+        slope
+    }
+
     fn outputs(&self, layer: usize) -> usize {
         if layer < self.network.layers.len() { self.network.growth } else { 1 }
     }
@@ -124,22 +188,13 @@ impl Pass for Block<'_> {
 
     fn backward_input(&mut self, layer: usize, weights: Tensor<1>, wanted: bool) {
         let behind = self.behind.take().expect("a pass goes there before it comes back");
-        let (seen, outputs) = (self.network.seen(layer), self.outputs(layer));
-        let last = layer == self.network.layers.len();
-        let slope = if last {
-            behind.clone()
+        let slope = if layer == self.network.layers.len() {
+            self.behind = wanted.then(|| self.parts(layer, &weights).0.matmul(behind.clone()));
+            behind
         } else {
-            let own = seen..seen + outputs;
-            // What was dropped or cut off is 0 and has no slope; what was kept was scaled up.
-            let scale = 1.0 / (1.0 - self.network.dropout);
-            let passed = self.part_of_block(own.clone()).greater_elem(0.0).float() * scale;
-            behind.clone().slice([own, 0..self.rows]) * passed
+            self.pay(layer, &weights, behind, wanted)
         };
-        self.slopes[layer - self.layers.start] = Some(slope.clone());
-        if wanted {
-            let given = self.parts(layer, &weights).0.matmul(slope);
-            self.behind = Some(if last { given } else { behind.slice([0..seen, 0..self.rows]) + given });
-        }
+        self.slopes[layer - self.layers.start] = Some(slope);
     }
 
     fn input_slope(&mut self) -> Tensor<2> {
@@ -165,7 +220,9 @@ mod tests {
 
     #[test]
     fn a_dense_block_in_stages_is_the_whole_one_with_dropout() {
-        for (depth, growth, dropout) in [(1, 1, 0.0), (5, 3, 0.0), (7, 2, 0.4), (30, 4, 0.2)] {
+        for (depth, growth, dropout) in
+            [(1, 1, 0.0), (5, 3, 0.0), (7, 2, 0.4), (30, 4, 0.2), (5, 50, 0.1), (3, 130, 0.0)]
+        {
             equals_itself(&DenseNet::new(depth, growth, dropout), History::WIDTH);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use burn::tensor::{Tensor, TensorData};
 use recspeed_plan::{Cell, Instruction, Schedule};
@@ -11,7 +12,7 @@ use super::{Batch, Rank};
 use crate::model::Noise;
 use crate::training::error::TrainError;
 use crate::training::ledger::Account;
-use crate::training::meter::Done;
+use crate::training::meter::{Done, Meter};
 use crate::training::stage::numbers;
 use crate::training::strategy::MicroBatch;
 use crate::{Communicator, Tag, Transport};
@@ -21,7 +22,7 @@ struct Trip<'b, 'm> {
     batch: &'b Batch<'b>,
     rows: usize,
     cut: Vec<MicroBatch>,
-    schedule: Schedule,
+    schedule: Rc<Schedule>,
     cells: Cells<'m>,
     /// The tensor that the last receive brought, or that the next send takes.
     hand: Option<Tensor<2>>,
@@ -56,7 +57,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         let schedule = if cut.len() == self.schedule.micro_batches() {
             self.schedule.clone()
         } else {
-            self.strategy.schedule(cut.len())?
+            Rc::new(self.strategy.schedule(cut.len())?)
         };
         let cells = Cells::new(schedule.buffers(self.place.stage));
         let list = schedule.list(self.place.stage).to_vec();
@@ -179,7 +180,7 @@ impl<'m, T: Transport> Rank<'m, T> {
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.forward(layer, weights, &noise);
             if self.model.sums(layer).output {
-                let sum = summed(&self.sharers, pass.output()).await?;
+                let sum = summed(&self.sharers, pass.output(), &mut self.meter).await?;
                 pass.complete(layer, sum, &noise);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
@@ -210,7 +211,7 @@ impl<'m, T: Transport> Rank<'m, T> {
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.backward_input(layer, weights, layer > 0);
             if layer > 0 && self.model.sums(layer).slope {
-                let sum = summed(&self.sharers, pass.input_slope()).await?;
+                let sum = summed(&self.sharers, pass.input_slope(), &mut self.meter).await?;
                 pass.begin_backward(sum);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
@@ -288,13 +289,22 @@ impl<'m, T: Transport> Rank<'m, T> {
 }
 
 /// The sum over the ranks that share a layer, in the order of ranks: the same bits on all of them.
-async fn summed<T: Transport>(sharers: &Communicator<T>, own: Tensor<2>) -> Result<Tensor<2>, TrainError> {
+async fn summed<T: Transport>(
+    sharers: &Communicator<T>,
+    own: Tensor<2>,
+    meter: &mut Meter,
+) -> Result<Tensor<2>, TrainError> {
     if sharers.ranks() == 1 {
         return Ok(own);
     }
     let (shape, device) = (own.dims(), own.device());
     let mut sum = numbers(&own);
+    let bytes = 4 * sum.len() as u64;
+    meter.ledger.take(Account::Transient, bytes);
+    let before = sharers.counters().sent_bytes;
     sharers.all_reduce(&mut sum).await?;
+    meter.traffic.shared += sharers.counters().sent_bytes - before;
+    meter.ledger.give_back(Account::Transient, bytes);
     Ok(Tensor::from_data(TensorData::new(sum, shape), &device))
 }
 
