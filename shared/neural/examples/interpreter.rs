@@ -16,8 +16,8 @@ type Failure = Box<dyn std::error::Error>;
 
 /// (what, recommender, rows a batch, rows, epochs)
 const NETWORKS: [(&str, &str, u32, usize, u32); 4] = [
-    ("mlp 64-64-64, batch 64", "kind = \"mlp\"\nhidden = [64, 64, 64]", 64, 10_000, 3),
-    ("mlp 512-512-512, batch 256", "kind = \"mlp\"\nhidden = [512, 512, 512]", 256, 5_000, 1),
+    ("mlp 64-64-64, batch 64", "kind = \"mlp\"\nhidden = [64, 64, 64]", 64, 10_000, 9),
+    ("mlp 512-512-512, batch 256", "kind = \"mlp\"\nhidden = [512, 512, 512]", 256, 5_000, 2),
     ("densenet 40 x 16, batch 64", "kind = \"densenet\"\nlayers = 40\ngrowth = 16", 64, 3_000, 1),
     ("densenet 150 x 8, batch 256", "kind = \"densenet\"\nlayers = 150\ngrowth = 8", 256, 3_000, 1),
 ];

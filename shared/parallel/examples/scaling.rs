@@ -63,9 +63,9 @@ fn measured(layer: &Dense, rows: usize, device: &Device) -> [f64; 3] {
             let now = Instant::now();
             now.duration_since(std::mem::replace(&mut lap, now))
         };
-        let (output, mut kept) = layer.forward(weights.clone(), input.clone(), &Noise::silent());
+        let (output, mut kept) = layer.forward(weights.clone().into(), input.clone(), &Noise::silent());
         let forward = took();
-        let back = layer.backward_input(weights.clone(), &mut kept, slope.clone(), true);
+        let back = layer.backward_input(weights.clone().into(), &mut kept, slope.clone(), true);
         let backward_input = took();
         let gradient = layer.backward_weight(kept);
         let backward_weight = took();

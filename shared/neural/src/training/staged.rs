@@ -24,7 +24,7 @@ pub(crate) fn equals_itself<N: Staged + super::network::Differentiable>(network:
     use crate::NeuralDevice;
     use crate::random::{WeightDraws, step_noise};
     use burn::tensor::TensorData;
-    use recspeed_parallel::model::Noise;
+    use recspeed_parallel::model::{Noise, Weights};
 
     let (rows, device) = (11, NeuralDevice::flex().plain());
     let parameters = Parameters::initial(network.layout(), 3, &device);
@@ -42,8 +42,8 @@ pub(crate) fn equals_itself<N: Staged + super::network::Differentiable>(network:
     let sizes = model.parameters().to_vec();
     assert_eq!(sizes.iter().sum::<usize>(), network.layout().len());
     let of = |layer: usize| {
-        let start = sizes[..layer].iter().sum();
-        parameters.flat.clone().narrow(0, start, sizes[layer])
+        let start: usize = sizes[..layer].iter().sum();
+        Weights::of(parameters.flat.clone(), start..start + sizes[layer])
     };
     let noise = Noise::new(step_noise(1, 4), rows, 0..rows);
     for cut in 1..sizes.len() {

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
-use super::{Layer, Noise};
+use super::{Layer, Noise, Weights};
 
 /// `y = x W + b`, after a ReLU and dropout where it is a hidden one; its numbers are `W`, `[inputs, outputs]` row by row, then
 /// `b`.
@@ -28,12 +28,12 @@ impl Dense {
         Self { inputs, outputs, rectified: true, dropout, place }
     }
 
-    pub(super) fn weight(&self, weights: &Tensor<1>) -> Tensor<2> {
-        weights.clone().narrow(0, 0, self.inputs * self.outputs).reshape([self.inputs, self.outputs])
+    pub(super) fn weight(&self, weights: &Weights) -> Tensor<2> {
+        weights.matrix([self.inputs, self.outputs])
     }
 
-    pub(super) fn bias(&self, weights: &Tensor<1>) -> Tensor<1> {
-        weights.clone().narrow(0, self.inputs * self.outputs, self.outputs)
+    pub(super) fn bias(&self, weights: &Weights) -> Tensor<1> {
+        weights.after(self.inputs * self.outputs)
     }
 
     /// With other numbers of inputs and outputs; the first of its outputs is unit `first` of the whole layer.
@@ -48,6 +48,9 @@ impl Dense {
     /// What follows the product, of a hidden layer.
     pub(super) fn activated(&self, product: Tensor<2>, noise: &Noise) -> Tensor<2> {
         let output = relu(product);
+        if self.dropout == 0.0 {
+            return output;
+        }
         match noise.mask(self.place, self.outputs, self.dropout, &output.device()) {
             Some(mask) => output * mask.transpose(),
             None => output,
@@ -87,7 +90,7 @@ impl Layer for Dense {
         self.inputs + if self.rectified { self.outputs } else { 0 }
     }
 
-    fn forward(&self, weights: Tensor<1>, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
         let output = burn::tensor::module::linear(input.clone(), self.weight(&weights), Some(self.bias(&weights)));
         if !self.rectified {
             return (output, vec![input]);
@@ -98,7 +101,7 @@ impl Layer for Dense {
 
     fn backward_input(
         &self,
-        weights: Tensor<1>,
+        weights: Weights,
         kept: &mut Vec<Tensor<2>>,
         slope: Tensor<2>,
         wanted: bool,

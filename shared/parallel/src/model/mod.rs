@@ -8,6 +8,7 @@ mod noise;
 mod sequential;
 mod shared;
 mod taped;
+mod weights;
 
 use std::ops::Range;
 
@@ -18,6 +19,7 @@ pub use noise::{Noise, StepNoise};
 pub use sequential::{Layer, Sequential};
 pub use shared::{Shares, Sums, TooNarrow};
 pub use taped::Taped;
+pub use weights::Weights;
 
 /// Layers in a row.
 pub trait Model: Sync {
@@ -52,8 +54,8 @@ pub trait Model: Sync {
 /// A micro-batch on its way through some layers, forward and back. Each call names the layer, in order on the way there and in
 /// reverse order on the way back; weights come one layer at a time, because they may have to be fetched.
 pub trait Pass {
-    /// Computes one layer. `weights`: its numbers, `[parameters of the layer]`.
-    fn forward(&mut self, layer: usize, weights: Tensor<1>, noise: &Noise);
+    /// Computes one layer. `weights`: its numbers.
+    fn forward(&mut self, layer: usize, weights: Weights, noise: &Noise);
 
     /// Ends a layer whose output is added up over ranks: takes the sum of what [`Self::output`] was on each of them.
     fn complete(&mut self, layer: usize, sum: Tensor<2>, noise: &Noise) {
@@ -68,12 +70,12 @@ pub trait Pass {
     fn begin_backward(&mut self, slope: Tensor<2>);
 
     /// The part of a layer's backward pass that the layer before waits for. `wanted`: whether there is one.
-    fn backward_input(&mut self, layer: usize, weights: Tensor<1>, wanted: bool);
+    fn backward_input(&mut self, layer: usize, weights: Weights, wanted: bool);
 
     /// The derivative of the loss by each number of the input, once all layers have been taken back.
     fn input_slope(&mut self) -> Tensor<2>;
 
-    /// The derivative of the loss by each parameter of a layer, in pieces that follow each other; after [`Self::backward_input`] of
-    /// all layers.
+    /// The derivative of the loss by each parameter of a layer, in pieces that follow each other; any time after
+    /// [`Self::backward_input`] of that layer.
     fn backward_weight(&mut self, layer: usize) -> Vec<Tensor<1>>;
 }

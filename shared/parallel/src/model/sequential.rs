@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use super::shared::share;
-use super::{Dense, Model, Noise, Pass, Shares, Sums, TooNarrow};
+use super::{Dense, Model, Noise, Pass, Shares, Sums, TooNarrow, Weights};
 
 /// A layer: numbers in, numbers out, row by row.
 pub trait Layer: Send + Sync {
@@ -26,7 +26,7 @@ pub trait Layer: Send + Sync {
     /// # Shapes
     /// - `weights`: `[parameters]`, `input`: `[rows, inputs]`
     /// - returns: `[rows, outputs]`, and tensors of the layer's own choice
-    fn forward(&self, weights: Tensor<1>, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>);
+    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>);
 
     /// The derivative by each number of the input where it is `wanted`; leaves in `kept` what [`Self::backward_weight`] needs.
     ///
@@ -35,7 +35,7 @@ pub trait Layer: Send + Sync {
     /// - returns: `[rows, inputs]`
     fn backward_input(
         &self,
-        weights: Tensor<1>,
+        weights: Weights,
         kept: &mut Vec<Tensor<2>>,
         slope: Tensor<2>,
         wanted: bool,
@@ -131,7 +131,7 @@ impl Row<'_> {
 }
 
 impl Pass for Row<'_> {
-    fn forward(&mut self, layer: usize, weights: Tensor<1>, noise: &Noise) {
+    fn forward(&mut self, layer: usize, weights: Weights, noise: &Noise) {
         let input = self.take();
         let (output, kept) = self.layers[layer].forward(weights, input, noise);
         self.kept[layer - self.first] = kept;
@@ -151,7 +151,7 @@ impl Pass for Row<'_> {
         self.flow = Some(slope);
     }
 
-    fn backward_input(&mut self, layer: usize, weights: Tensor<1>, wanted: bool) {
+    fn backward_input(&mut self, layer: usize, weights: Weights, wanted: bool) {
         let slope = self.take();
         let kept = &mut self.kept[layer - self.first];
         self.flow = self.layers[layer].backward_input(weights, kept, slope, wanted);

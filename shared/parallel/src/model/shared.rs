@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
-use super::{Dense, Layer, Noise};
+use super::{Dense, Layer, Noise, Weights};
 
 /// What must be added up over the ranks that share a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -177,7 +177,7 @@ impl Layer for Part {
         Sums { output: self.cut != Cut::Columns, slope: self.cut != Cut::Rows }
     }
 
-    fn forward(&self, weights: Tensor<1>, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
         let input = match self.cut {
             Cut::Columns => return self.own.forward(weights, input, noise),
             Cut::Rows => input,
@@ -201,7 +201,7 @@ impl Layer for Part {
 
     fn backward_input(
         &self,
-        weights: Tensor<1>,
+        weights: Weights,
         kept: &mut Vec<Tensor<2>>,
         slope: Tensor<2>,
         wanted: bool,

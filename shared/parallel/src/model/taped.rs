@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Layer, Noise};
+use super::{Layer, Noise, Weights};
 
 /// Any function of parameters and input. Its gradients come from Burn's tape, both at once: a schedule that parts them waits for
 /// the whole here.
@@ -40,8 +40,8 @@ impl<F: Fn(Tensor<1>, Tensor<2>, &Noise) -> Tensor<2> + Send + Sync> Layer for T
     }
 
     /// Keeps the leaves and what was computed of them.
-    fn forward(&self, weights: Tensor<1>, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let weights = weights.reshape([1, self.parameters]).autodiff().require_grad();
+    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+        let weights = weights.whole().reshape([1, self.parameters]).autodiff().require_grad();
         let input = input.autodiff().require_grad();
         let output = (self.function)(weights.clone().reshape([self.parameters]), input.clone(), noise);
         (output.clone().inner(), vec![weights, input, output])
@@ -50,7 +50,7 @@ impl<F: Fn(Tensor<1>, Tensor<2>, &Noise) -> Tensor<2> + Send + Sync> Layer for T
     /// The gradient of `Σ output · slope`, as a stage's cut sends it back.
     fn backward_input(
         &self,
-        _: Tensor<1>,
+        _: Weights,
         kept: &mut Vec<Tensor<2>>,
         slope: Tensor<2>,
         wanted: bool,

@@ -1,5 +1,6 @@
 //! The parameters of one stage, divided among its replicas as far as the strategy says.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -8,6 +9,7 @@ use recspeed_plan::sharding::{FlatSpace, ShardLevel};
 use super::ledger::Account;
 use super::meter::Meter;
 use super::update::{Moments, Rule};
+use crate::model::Weights;
 use crate::{CommError, Communicator, Transport};
 
 pub(super) struct Stage {
@@ -21,6 +23,10 @@ pub(super) struct Stage {
     device: Device,
     /// All numbers; of a divided stage the shard.
     numbers: Tensor<1>,
+    /// No number: what stands for the numbers while the optimizer has them.
+    nothing: Tensor<1>,
+    /// Of each layer its numbers, where all of them are here; made anew when they have moved.
+    views: OnceCell<Vec<Weights>>,
     moments: Option<Moments>,
     gradients: Gradients,
 }
@@ -68,8 +74,20 @@ impl Stage {
         let held = if level == ShardLevel::Parameters { &own[space.shard(place)] } else { own };
         meter.ledger.take(Account::Parameters, 4 * held.len() as u64);
         let gradients = empty(level, sizes.len());
-        let (ranges, numbers) = (ends.collect(), tensor(held.to_vec(), device));
-        Self { layers, ranges, space, level, place, device: device.clone(), numbers, moments: None, gradients }
+        let (ranges, numbers, nothing) = (ends.collect(), tensor(held.to_vec(), device), Tensor::zeros([0], device));
+        Self {
+            layers,
+            ranges,
+            space,
+            level,
+            place,
+            device: device.clone(),
+            numbers,
+            nothing,
+            views: OnceCell::new(),
+            moments: None,
+            gradients,
+        }
     }
 
     /// Numbers of all replicas' shards together.
@@ -83,11 +101,13 @@ impl Stage {
         layer: usize,
         replicas: &Communicator<T>,
         meter: &mut Meter,
-    ) -> Result<Tensor<1>, CommError> {
-        let range = &self.ranges[layer - self.layers.start];
+    ) -> Result<Weights, CommError> {
+        let at = layer - self.layers.start;
         if self.level < ShardLevel::Parameters {
-            return Ok(self.numbers.clone().slice([range.clone()]));
+            let view = |range: &Range<usize>| Weights::of(self.numbers.clone(), range.clone());
+            return Ok(self.views.get_or_init(|| self.ranges.iter().map(view).collect())[at].clone());
         }
+        let range = &self.ranges[at];
         let shard = self.space.shard(self.place);
         let own = common(range, &shard);
         let lengths: Vec<usize> =
@@ -100,7 +120,7 @@ impl Stage {
         let before = replicas.counters().sent_bytes;
         let all = replicas.all_gather_parts(&own, &lengths).await?;
         meter.traffic.all_gather += replicas.counters().sent_bytes - before;
-        Ok(tensor(all, &self.device))
+        Ok(tensor(all, &self.device).into())
     }
 
     /// Bytes that [`Self::weights`] gathers for a layer.
@@ -222,13 +242,14 @@ impl Stage {
         let sums = std::mem::replace(&mut self.gradients, empty(self.level, self.ranges.len()));
         let Gradients::Reduced(gradient) = sums else { return Ok(()) };
         let gradient = if factor < 1.0 { gradient.mul_scalar(factor) } else { *gradient };
+        self.views = OnceCell::new();
         let shard = self.space.shard(self.place);
         let divided = matches!(self.level, ShardLevel::Optimizer | ShardLevel::Gradients);
         let own = match divided {
             true if shard.is_empty() => Tensor::zeros([0], &self.device),
             true => self.numbers.clone().slice([shard.clone()]),
             // Nothing else holds them now: the optimizer may change them where they lie.
-            false => std::mem::replace(&mut self.numbers, Tensor::zeros([0], &self.device)),
+            false => std::mem::replace(&mut self.numbers, self.nothing.clone()),
         };
         let count = own.dims()[0];
         let moved = if count == 0 {

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use recspeed_parallel::model::{Model, Noise, Pass};
+use recspeed_parallel::model::{Model, Noise, Pass, Weights};
 
 use super::DenseNet;
 use crate::examples::Describe as _;
@@ -104,7 +104,7 @@ impl Block<'_> {
     }
 
     /// One layer of a group on the way back. `slope`: by what it puts out, but for what the layers after it in the group add.
-    fn pay(&mut self, layer: usize, weights: &Tensor<1>, behind: Tensor<2>, wanted: bool) -> Tensor<2> {
+    fn pay(&mut self, layer: usize, weights: &Weights, behind: Tensor<2>, wanted: bool) -> Tensor<2> {
         let (seen, growth, rows) = (self.network.seen(layer), self.network.growth, self.rows);
         let own = seen..seen + growth;
         let layers = self.group_of(layer);
@@ -129,7 +129,7 @@ impl Block<'_> {
         self.behind = Some(behind);
         if wanted {
             let columns = place..place + growth;
-            side_by_side = side_by_side.slice_assign([0..seen, columns.clone()], self.parts(layer, weights).0);
+            side_by_side = side_by_side.slice_assign([0..seen, columns.clone()], self.weight(layer, weights));
             slopes = slopes.slice_assign([columns, 0..rows], slope.clone());
             if layer == first {
                 let given = side_by_side.slice([0..seen, 0..all]).matmul(slopes);
@@ -145,11 +145,15 @@ impl Block<'_> {
         if layer < self.network.layers.len() { self.network.growth } else { 1 }
     }
 
+    /// `[inputs, outputs]`
+    fn weight(&self, layer: usize, weights: &Weights) -> Tensor<2> {
+        weights.matrix([self.network.seen(layer), self.outputs(layer)])
+    }
+
     /// Weight, `[inputs, outputs]`, and bias, `[outputs, 1]`.
-    fn parts(&self, layer: usize, weights: &Tensor<1>) -> (Tensor<2>, Tensor<2>) {
+    fn parts(&self, layer: usize, weights: &Weights) -> (Tensor<2>, Tensor<2>) {
         let (inputs, outputs) = (self.network.seen(layer), self.outputs(layer));
-        let weight = weights.clone().narrow(0, 0, inputs * outputs).reshape([inputs, outputs]);
-        (weight, weights.clone().narrow(0, inputs * outputs, outputs).reshape([outputs, 1]))
+        (weights.matrix([inputs, outputs]), weights.after(inputs * outputs).reshape([outputs, 1]))
     }
 
     fn part_of_block(&self, numbers: Range<usize>) -> Tensor<2> {
@@ -159,7 +163,7 @@ impl Block<'_> {
 }
 
 impl Pass for Block<'_> {
-    fn forward(&mut self, layer: usize, weights: Tensor<1>, noise: &Noise) {
+    fn forward(&mut self, layer: usize, weights: Weights, noise: &Noise) {
         let (weight, bias) = self.parts(layer, &weights);
         let seen = self.network.seen(layer);
         let output = weight.transpose().matmul(self.part_of_block(0..seen)) + bias;
@@ -186,10 +190,10 @@ impl Pass for Block<'_> {
         self.behind = Some(if self.score.is_some() { slope.reshape([1, self.rows]) } else { slope });
     }
 
-    fn backward_input(&mut self, layer: usize, weights: Tensor<1>, wanted: bool) {
+    fn backward_input(&mut self, layer: usize, weights: Weights, wanted: bool) {
         let behind = self.behind.take().expect("a pass goes there before it comes back");
         let slope = if layer == self.network.layers.len() {
-            self.behind = wanted.then(|| self.parts(layer, &weights).0.matmul(behind.clone()));
+            self.behind = wanted.then(|| self.weight(layer, &weights).matmul(behind.clone()));
             behind
         } else {
             self.pay(layer, &weights, behind, wanted)
