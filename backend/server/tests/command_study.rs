@@ -84,9 +84,43 @@ fn a_worker_that_dies_is_a_row_and_the_study_ends_well() {
 #[test]
 fn a_wrong_engine_or_setting_is_told_before_anything_runs() {
     let bench = Bench::new("#!/bin/sh\ntouch ran\n");
-    for arguments in [["four-layer", "--engines", "pytorhc"], ["four-layer", "--set", "training.epohcs=3"]] {
+    for arguments in [
+        ["four-layer", "--engines", "pytorhc"],
+        ["four-layer", "--set", "training.epohcs=3"],
+        ["methods", "--set", "training.epohcs=3"],
+        ["retrieval", "--containers", "torhc"],
+    ] {
         let output = bench.study(&arguments);
         assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     }
     assert!(!bench.path("ran").exists() && !bench.path("home").exists());
+}
+
+#[test]
+fn a_container_whose_process_crashes_or_reads_other_numbers_is_a_row() {
+    let crashes = Bench::new("#!/bin/sh\necho 'no room left' >&2\nexit 9\n");
+    let lies = Bench::new(
+        r#"#!/bin/sh
+echo '{"container":"plain","versions":{},"rows":100,"objects":4,"header_bytes":24,"buffer_bytes":2000,"resident_bytes":0,
+"build_s":[1],"back_s":[1],"single_rows":100,"single_s":[1],"batch_rows":100,"batch_s":[1],"copy_s":[1],"single_sum":1,"batch_sum":1}'
+"#,
+    );
+    for (bench, why) in [(crashes, "no room left"), (lies, "other numbers")] {
+        let output = bench.study(&["retrieval", "--rows", "100", "--containers", "plain,torch", "--json"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: StudyReport = serde_json::from_slice(&output.stdout).unwrap();
+        let rows = &report.tables[0].rows;
+        assert!(matches!(&rows[0].cells[0], StudyCell::Failed { cause } if cause.contains(why)), "{rows:?}");
+        assert!(matches!(&rows[1].cells[0], StudyCell::Missing(missing) if missing.install.contains("pytorch")));
+        assert!(bench.path("home/studies/retrieval.json").is_file());
+    }
+}
+
+#[test]
+fn every_study_of_the_catalogue_is_a_command() {
+    let output = Command::new(env!("CARGO_BIN_EXE_recspeed")).args(["study", "--help"]).output().unwrap();
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    for study in recspeed_types::study::STUDIES {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(study.name)), "{}: {help}", study.name);
+    }
 }

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use recspeed_types::RunId;
 
 use crate::predict::PredictArguments;
+use crate::retrieval::RetrievalArguments;
 
 /// Runs one experiment and exits.
 #[derive(Debug, Parser)]
@@ -80,6 +81,8 @@ pub(crate) enum Command {
     Probe,
     /// Write what a saved model predicts for the rows of its split, as a table.
     Predict(PredictArguments),
+    /// Read ratings back from one of the lab's containers, and print as JSON how long that took and what it holds.
+    Retrieval(RetrievalArguments),
     /// Answer from a saved model: one question a line as JSON on standard input, one answer a line on standard output.
     Recommend {
         /// The folder of the model.

@@ -29,9 +29,17 @@ pub(crate) fn features() -> Vec<String> {
 /// # Errors
 /// [`NotHere`]: another build of the worker has it, or this machine lacks it.
 pub(crate) fn open(device: Device) -> Result<NeuralDevice, NotHere> {
+    burn(device).map(NeuralDevice::from)
+}
+
+/// The same, as Burn's own.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn burn(device: Device) -> Result<BurnDevice, NotHere> {
     let not_here = |why: String| NotHere { device, why };
     match (device, device.worker_build()) {
-        (Device::Flex, _) => Ok(NeuralDevice::flex()),
+        (Device::Flex, _) => Ok(BurnDevice::flex()),
         (_, None) => Err(not_here("is none of Burn's in a worker: name `flex` instead".to_owned())),
         (_, Some(build)) => match backend(device) {
             None => Err(not_here(format!(
@@ -39,7 +47,7 @@ pub(crate) fn open(device: Device) -> Result<NeuralDevice, NotHere> {
                  or name `flex` instead"
             ))),
             Some(Err(why)) => Err(not_here(format!("does not work on this machine ({why}): name `flex` instead"))),
-            Some(Ok(device)) => Ok(device.into()),
+            Some(Ok(device)) => Ok(device),
         },
     }
 }

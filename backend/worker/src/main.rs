@@ -22,6 +22,7 @@ mod per_user;
 mod predict;
 mod probe;
 mod recommend;
+mod retrieval;
 mod session;
 mod threads;
 mod watch;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Some(arguments::Command::Probe) => probe::print(),
         Some(arguments::Command::Predict(arguments)) => predict::write(arguments),
         Some(arguments::Command::Recommend { model }) => recommend::serve(model),
+        Some(arguments::Command::Retrieval(arguments)) => retrieval::print(arguments),
         None => session::run(&arguments),
     }
 }

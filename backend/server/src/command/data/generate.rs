@@ -34,7 +34,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<u8, CommandError> {
 }
 
 /// The rows as amazon-csv: header, `user,item,rating,timestamp`, one line at a time.
-fn write_csv(to: &mut impl Write, data: &Interactions) -> io::Result<()> {
+pub(in crate::command) fn write_csv(to: &mut impl Write, data: &Interactions) -> io::Result<()> {
     let mut line = Vec::with_capacity(128);
     line.extend_from_slice(b"UserId,ProductId,Rating,Timestamp\n");
     for row in 0..data.len() {

@@ -20,6 +20,7 @@ use recspeed_types::spec::{ColumnNames, DataFormat};
 
 use self::download::DownloadError;
 pub(crate) use self::export::{SplitPart, Whose};
+pub(super) use self::generate::write_csv;
 use super::failure::CommandError;
 
 /// What `recspeed data` can do.

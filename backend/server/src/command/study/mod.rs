@@ -8,6 +8,7 @@ mod methods;
 mod mixed;
 mod pipeline_vs_sharded;
 mod render;
+mod retrieval;
 mod runs;
 
 use std::fmt::Write as _;
@@ -26,6 +27,8 @@ use crate::clock;
 /// The studies.
 #[derive(Debug, Subcommand)]
 pub enum StudyCommand {
+    /// Every rating read back from each framework's container, and what the container holds
+    Retrieval(retrieval::RetrievalArgs),
     /// The paper's four-layer network on every engine that is here, side by side
     FourLayer(four_layer::FourLayerArgs),
     /// A deep network as a pipeline and with its training state divided: ours, torchgpipe's and DeepSpeed's
@@ -94,6 +97,14 @@ pub(crate) enum StudyError {
         /// Every one.
         known: String,
     },
+    /// No container has this name.
+    #[error("no container is called `{given}`; the study knows {known}")]
+    UnknownContainer {
+        /// What was given.
+        given: String,
+        /// Every one.
+        known: String,
+    },
     /// The lab's folder is not known.
     #[error(transparent)]
     Engines(#[from] EngineError),
@@ -112,7 +123,7 @@ pub(crate) enum StudyError {
 impl StudyError {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::UnknownEngine { .. } => FailureCode::InvalidSpec.exit_status(),
+            Self::UnknownEngine { .. } | Self::UnknownContainer { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Engines(_) | Self::Document { .. } => FailureCode::Internal.exit_status(),
         }
     }
@@ -121,11 +132,13 @@ impl StudyError {
 /// Makes the study.
 pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     let args = match &command {
+        StudyCommand::Retrieval(args) => &args.study,
         StudyCommand::FourLayer(args) => &args.study,
         StudyCommand::PipelineVsSharded(args) | StudyCommand::Methods(args) | StudyCommand::Mixed(args) => &args.study,
     };
     let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
     let measured = match &command {
+        StudyCommand::Retrieval(args) => retrieval::measure(args, &engines)?,
         StudyCommand::FourLayer(args) => four_layer::measure(args, &engines)?,
         StudyCommand::PipelineVsSharded(args) => pipeline_vs_sharded::measure(args, &engines)?,
         StudyCommand::Methods(args) => methods::measure(args, &engines)?,

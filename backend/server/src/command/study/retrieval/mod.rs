@@ -1,0 +1,269 @@
+//! Every rating read back from each framework's container, one by one and in batches, and what the container holds.
+
+mod child;
+mod columns;
+mod tables;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Args;
+use recspeed_engines::{Engines, find};
+use recspeed_types::builtin;
+use recspeed_types::spec::{Device, EngineKind};
+use recspeed_types::study::retrieval::{CONTAINERS, Retrieved};
+use recspeed_types::study::{Missing, StudyReport};
+
+use super::super::failure::CommandError;
+use super::super::run::{Interrupts, find_worker};
+use super::super::{figures, output};
+use super::{StudyArgs, StudyError, command_line, devices};
+use crate::launch::of_devices;
+use child::{Answer, ask};
+use columns::Columns;
+
+/// Seed of the rows.
+const SEED: u64 = 42;
+/// How long one container may take: TensorFlow reads a few thousand rows one by one in as many milliseconds.
+const LIMIT: Duration = Duration::from_mins(30);
+/// Rows that are read one by one at most on a device behind a bus.
+const SINGLE_LIMIT: u64 = 5_000;
+
+/// Arguments of `recspeed study retrieval`.
+#[derive(Debug, Args)]
+pub struct RetrievalArgs {
+    /// Up to all 2,023,070 rows
+    #[arg(long, conflicts_with = "rows")]
+    full: bool,
+    /// Numbers of rows, as 10000,100000
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
+    rows: Vec<u64>,
+    /// Measure these containers only, as plain,arrow,pyvelox
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    containers: Vec<String>,
+    /// Rows of a batch
+    #[arg(long, value_name = "ROWS", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
+    batch_rows: u64,
+    #[command(flatten)]
+    pub(super) study: StudyArgs,
+}
+
+/// One container on one device.
+#[derive(Debug)]
+struct Candidate {
+    title: String,
+    container: &'static str,
+    /// What measures it.
+    by: By,
+    single_limit: Option<u64>,
+    missing: Option<Missing>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum By {
+    Worker(Device),
+    Engine(EngineKind),
+    Nobody,
+}
+
+/// What came of a container.
+#[derive(Debug)]
+enum Found {
+    Missing(Missing),
+    Failed(String),
+    Told(Box<Retrieved>),
+}
+
+/// What came of every container for one number of rows.
+struct Size {
+    columns: Columns,
+    found: Vec<Found>,
+}
+
+/// Measures it; `None` when the user stopped it.
+pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+    let worker = find_worker(args.study.worker.as_deref())?;
+    let candidates = candidates(&args.containers, &worker, engines)?;
+    let rows = match (args.rows.is_empty(), args.full) {
+        (false, _) => args.rows.clone(),
+        (true, false) => vec![10_000, 100_000],
+        (true, true) => vec![10_000, 100_000, 1_000_000, 2_023_070],
+    };
+    let most = rows.iter().copied().max().unwrap_or(0);
+    let entry = builtin::BUILTIN_DATASETS.iter().find(|entry| u64::from(entry.rows) >= most);
+    let Some(entry) = entry else { return Ok(None) };
+    let data = recspeed_data::generate(entry, SEED).interactions;
+    let repeats = args.study.repeats.unwrap_or(3);
+    let interrupts = Interrupts::listen();
+    let mut sizes = Vec::new();
+    for count in rows {
+        let columns = Columns::write(&data, count as usize)?;
+        let mut found = Vec::new();
+        for candidate in &candidates {
+            let title = format!("{}, {} rows", candidate.title, figures::count(columns.rows));
+            let started = candidate.missing.clone().map_or_else(|| command(candidate, &worker, engines), Err);
+            let mut command = match started {
+                Ok(command) => command,
+                Err(missing) => {
+                    found.push(Found::Missing(missing));
+                    continue;
+                }
+            };
+            describe(&mut command, args, candidate, columns.folder(), repeats);
+            let answer = ask(command, LIMIT, &interrupts);
+            found.push(match answer {
+                Answer::Interrupted => return Ok(None),
+                Answer::Failed(why) => Found::Failed(why),
+                Answer::Told(told) => columns.differs(&told).map_or(Found::Told(told), Found::Failed),
+            });
+            match found.last() {
+                Some(Found::Failed(why)) => output::complain(&format!("{title}: failed: {why}")),
+                _ => output::complain(&format!("{title}: done")),
+            }
+        }
+        sizes.push(Size { columns, found });
+    }
+    let report = tables::report(entry, args, command_of(args, repeats), &candidates, &sizes);
+    Ok(Some(report))
+}
+
+/// Those that were named, or all: the lab's own on every device, and what the page would measure in a tab.
+fn candidates(names: &[String], worker: &Path, engines: &Engines) -> Result<Vec<Candidate>, StudyError> {
+    let known = || CONTAINERS.iter().map(|container| container.name);
+    if let Some(other) = names.iter().find(|name| !known().any(|known| known == name.as_str())) {
+        let known = known().collect::<Vec<_>>().join(", ");
+        return Err(StudyError::UnknownContainer { given: other.clone(), known });
+    }
+    let mut all = Vec::new();
+    for container in CONTAINERS.iter().filter(|of| names.is_empty() || names.iter().any(|name| name == of.name)) {
+        let one = |title: String, by, single_limit, missing| Candidate {
+            title,
+            container: container.name,
+            by,
+            single_limit,
+            missing,
+        };
+        let title = || container.title.to_owned();
+        match container.engine {
+            Some(kind) => {
+                let missing = engines.launch(kind).err().map(|why| Missing {
+                    install: find(kind).map(recspeed_engines::Reference::install_command).unwrap_or_default(),
+                    why: why.to_string(),
+                });
+                all.push(one(title(), By::Engine(kind), container.single_limit, missing));
+            }
+            None => all.push(one(title(), By::Worker(Device::Flex), container.single_limit, None)),
+        }
+        if container.name == "burn" {
+            for device in Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex) {
+                let title = format!("Burn tensors on {}", device.as_str());
+                all.push(one(title, By::Worker(device), Some(SINGLE_LIMIT), devices::missing(worker, device)));
+            }
+        }
+    }
+    if names.is_empty() {
+        let why = "the runner in the tab cannot measure this yet, and a terminal has no tab".to_owned();
+        all.push(Candidate {
+            title: "In the tab".to_owned(),
+            container: "tab",
+            by: By::Nobody,
+            single_limit: None,
+            missing: Some(Missing { install: String::new(), why }),
+        });
+    }
+    Ok(all)
+}
+
+/// The program that measures a container.
+fn command(candidate: &Candidate, worker: &Path, engines: &Engines) -> Result<Command, Missing> {
+    match candidate.by {
+        By::Worker(device) => {
+            let mut command = Command::new(of_devices(worker, &[device]));
+            command.args(["retrieval", "--device", device.as_str()]);
+            Ok(command)
+        }
+        By::Engine(kind) => engines
+            .launch(kind)
+            .map(|launch| launch.command())
+            .map_err(|why| Missing { install: String::new(), why: why.to_string() }),
+        By::Nobody => Err(Missing { install: String::new(), why: "nothing measures it".to_owned() }),
+    }
+}
+
+/// What it is to measure, and with how many threads.
+fn describe(command: &mut Command, args: &RetrievalArgs, candidate: &Candidate, folder: &Path, repeats: u32) {
+    let columns = if matches!(candidate.by, By::Engine(_)) { "--retrieval" } else { "--columns" };
+    command.arg(columns).arg(folder).args(["--container", candidate.container]);
+    command.args(["--repeats", &repeats.to_string(), "--batch-rows", &args.batch_rows.to_string()]);
+    if let Some(limit) = candidate.single_limit {
+        command.args(["--single-rows", &limit.to_string()]);
+    }
+    let threads = args.study.threads.unwrap_or(1).to_string();
+    for name in ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "RAYON_NUM_THREADS"] {
+        command.env(name, &threads);
+    }
+}
+
+/// The command that measures the same again.
+fn command_of(args: &RetrievalArgs, repeats: u32) -> String {
+    let mut name = "retrieval".to_owned();
+    if args.full {
+        name.push_str(" --full");
+    }
+    let list = |counts: &[u64]| counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    if !args.rows.is_empty() {
+        name = format!("{name} --rows {}", list(&args.rows));
+    }
+    if !args.containers.is_empty() {
+        name = format!("{name} --containers {}", args.containers.join(","));
+    }
+    if args.batch_rows != 65_536 {
+        name = format!("{name} --batch-rows {}", args.batch_rows);
+    }
+    command_line(&name, &args.study, repeats, &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// What a process might tell.
+    pub(super) fn told(rows: u64, single_rows: u64) -> Retrieved {
+        Retrieved {
+            container: "plain".into(),
+            versions: BTreeMap::from([("recspeed".to_owned(), "0".to_owned())]),
+            host: "a machine".into(),
+            rows,
+            objects: 4,
+            header_bytes: 24,
+            buffer_bytes: 20 * rows,
+            resident_bytes: 4096,
+            build_s: vec![0.5],
+            back_s: vec![0.5],
+            single_rows,
+            single_s: vec![0.25],
+            batch_rows: 2,
+            batch_s: vec![0.125],
+            copy_s: vec![0.125],
+            single_sum: 0.0,
+            batch_sum: 0.0,
+        }
+    }
+
+    #[test]
+    fn every_container_is_a_candidate_and_what_is_missing_says_so() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engines = Engines::open(Some(folder.path())).expect("a home");
+        let all = candidates(&[], &folder.path().join("no-worker"), &engines).expect("all");
+        assert!(CONTAINERS.iter().all(|of| all.iter().any(|candidate| candidate.container == of.name)));
+        let torch = all.iter().find(|candidate| candidate.container == "torch").expect("listed");
+        assert_eq!(
+            torch.missing.as_ref().map(|missing| missing.install.as_str()),
+            Some("recspeed engines install pytorch")
+        );
+        assert!(candidates(&["torhc".to_owned()], folder.path(), &engines).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! The tables of the study: times for each number of rows, and for the largest what the containers hold and how they are filled.
+
+use recspeed_types::builtin::BuiltinDataset;
+use recspeed_types::study::retrieval::Retrieved;
+use recspeed_types::study::{StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow, StudyTable, Unit, Whose};
+
+use super::super::explained;
+use super::columns::ROW_BYTES;
+use super::{Candidate, Found, RetrievalArgs, SEED, Size};
+use crate::command::figures;
+
+/// Why the tables differ.
+const DIFFERENCES: &[(&str, &str)] = &[
+    (
+        "Time",
+        "Other hardware. A row here is all four columns, every number taken out as one of the language's own (`tensor[row].item()`, `vector[row]`) \
+         and added up, which is checked against the written rows; the paper does not say what its loop read. Rows in Python hold the time of \
+         Python's own loop, as the paper's do. TensorFlow would take minutes: where not all rows are read, the cell says of how many it was scaled.",
+    ),
+    (
+        "Memory",
+        "The paper printed `sys.getsizeof`: the size of the Python object, which does not depend on the number of rows. The table shows it beside \
+         the buffers that the object points to and what the process grew by. `resident` of small containers is mostly what the allocator takes at once.",
+    ),
+    (
+        "Compression",
+        "The paper's three ratios times its bytes give the same 3.11 MB: they are object size over one constant, and say nothing of the data. Here \
+         the object and the buffers are each divided by the same rows as a CSV file (`recspeed data generate`), and by what \
+         `DataFrame.memory_usage(deep=True)` says of them in pandas, which holds ids as strings; the containers hold their numbers.",
+    ),
+    (
+        "Batches",
+        "Each batch is copied into the same arrays, which stay in the cache; `memcpy` is the same copy from plain memory in the same process. A \
+         container that hands its memory out without a conversion is as fast.",
+    ),
+    (
+        "The Arrow bridge",
+        "PyVelox through Arrow takes and gives the columns' memory; from lists every number becomes a Python object on the way in and out.",
+    ),
+];
+
+/// The whole report.
+pub(super) fn report(
+    entry: &BuiltinDataset,
+    args: &RetrievalArgs,
+    command: String,
+    candidates: &[Candidate],
+    sizes: &[Size],
+) -> StudyReport {
+    let mut measured: Vec<StudyTable> = sizes.iter().map(|size| times(args, candidates, size)).collect();
+    if let Some(largest) = sizes.iter().max_by_key(|size| size.columns.rows) {
+        measured.push(memory(candidates, largest));
+        measured.push(bridge(candidates, largest));
+    }
+    let told = || sizes.iter().flat_map(|size| &size.found).filter_map(Found::told);
+    let machine = StudyMachine {
+        host: told().map(|told| told.host.clone()).find(|host| !host.is_empty()).unwrap_or_default(),
+        threads: Some(args.study.threads.unwrap_or(1)),
+        versions: told().flat_map(|told| told.versions.clone()).collect(),
+    };
+    let mut report = super::super::report("retrieval", command, machine, measured);
+    report.conditions = vec![format!(
+        "The first rows of {} (made up, seed {SEED}): user and item as 32-bit numbers, rating as a 32-bit float, timestamp as a 64-bit \
+         number; a process of its own for each container and size.",
+        entry.title
+    )];
+    report.differences = explained(DIFFERENCES);
+    report
+}
+
+impl Found {
+    fn told(&self) -> Option<&Retrieved> {
+        match self {
+            Self::Told(told) => Some(told),
+            _ => None,
+        }
+    }
+}
+
+fn table(
+    title: String,
+    columns: Vec<StudyColumn>,
+    bars: usize,
+    candidates: &[Candidate],
+    size: &Size,
+    cells: impl Fn(&Retrieved) -> Vec<StudyCell>,
+) -> StudyTable {
+    let row = |(candidate, found): (&Candidate, &Found)| {
+        let without = |why| StudyRow::without_numbers(&candidate.title, why, columns.len());
+        match found {
+            Found::Missing(missing) => without(StudyCell::Missing(missing.clone())),
+            Found::Failed(cause) => without(StudyCell::Failed { cause: cause.clone() }),
+            Found::Told(told) => StudyRow { name: candidate.title.clone(), note: versions(told), cells: cells(told) },
+        }
+    };
+    let rows = candidates.iter().zip(&size.found).map(row).collect();
+    StudyTable { title, whose: Whose::Measured, rows_are: "container".to_owned(), columns, rows, bars: Some(bars) }
+}
+
+/// Name and version of what holds the rows.
+fn versions(told: &Retrieved) -> String {
+    let holds = ["recspeed", "burn", "torch", "tensorflow", "pyvelox"];
+    // PyVelox' environment has PyTorch too, which holds nothing there.
+    let name = holds.into_iter().rev().find(|name| told.versions.contains_key(*name));
+    name.map_or_else(String::new, |name| format!("{name} {}", told.versions[name]))
+}
+
+fn times(args: &RetrievalArgs, candidates: &[Candidate], size: &Size) -> StudyTable {
+    let columns = vec![
+        StudyColumn::lower("every row, one by one", Unit::Seconds),
+        StudyColumn::lower("a row", Unit::Seconds),
+        StudyColumn::lower(&format!("every row, in batches of {}", figures::count(args.batch_rows)), Unit::Seconds),
+        StudyColumn::higher("batches, speed", Unit::BytesPerSecond),
+        StudyColumn::higher("memcpy, speed", Unit::BytesPerSecond),
+    ];
+    let rows = size.columns.rows;
+    let bytes = (rows * ROW_BYTES) as f64;
+    let title = format!("Measured here: {} rows", figures::count(rows));
+    table(title, columns, 0, candidates, size, |told| {
+        let scale = rows as f64 / told.single_rows.max(1) as f64;
+        let scaled: Vec<f64> = told.single_s.iter().map(|seconds| seconds * scale).collect();
+        let mut single = StudyCell::runs(&scaled);
+        if told.single_rows < rows {
+            single = single.noted(format!("measured on {} rows, scaled", figures::count(told.single_rows)));
+        }
+        let speed = |seconds: &[f64]| StudyCell::of(StudyCell::runs(seconds).value().map(|seconds| bytes / seconds));
+        let a_row = StudyCell::of(single.value().map(|seconds| seconds / rows.max(1) as f64));
+        let batches = StudyCell::median(&told.batch_s).unwrap_or(StudyCell::Empty);
+        vec![single, a_row, batches, speed(&told.batch_s), speed(&told.copy_s)]
+    })
+}
+
+fn memory(candidates: &[Candidate], size: &Size) -> StudyTable {
+    let columns = vec![
+        StudyColumn::lower("one object", Unit::Bytes),
+        StudyColumn::plain("objects", Unit::Count),
+        StudyColumn::lower("buffers", Unit::Bytes),
+        StudyColumn::lower("resident", Unit::Bytes),
+        StudyColumn::lower("object / CSV", Unit::Ratio),
+        StudyColumn::lower("buffers / CSV", Unit::Plain),
+        StudyColumn::lower("buffers / pandas", Unit::Plain),
+    ];
+    let (csv, pandas) = (size.columns.csv_bytes as f64, size.columns.pandas_bytes as f64);
+    let title = format!(
+        "What the containers of {} rows hold; the same rows take {} as CSV and {} in pandas",
+        figures::count(size.columns.rows),
+        Unit::Bytes.show(csv),
+        Unit::Bytes.show(pandas)
+    );
+    table(title, columns, 2, candidates, size, |told| {
+        let (header, buffers) = (told.header_bytes as f64, told.buffer_bytes as f64);
+        vec![
+            StudyCell::number(header),
+            StudyCell::number(f64::from(told.objects)),
+            StudyCell::number(buffers),
+            StudyCell::number(told.resident_bytes as f64),
+            StudyCell::number(header / csv),
+            StudyCell::number(buffers / csv),
+            StudyCell::number(buffers / pandas),
+        ]
+    })
+}
+
+fn bridge(candidates: &[Candidate], size: &Size) -> StudyTable {
+    let columns = vec![
+        StudyColumn::lower("arrays into the container", Unit::Seconds),
+        StudyColumn::lower("back into arrays", Unit::Seconds),
+    ];
+    let title = format!("Four columns of {} rows into the containers and back", figures::count(size.columns.rows));
+    table(title, columns, 0, candidates, size, |told| {
+        vec![StudyCell::runs(&told.build_s), StudyCell::median(&told.back_s).unwrap_or(StudyCell::Empty)]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_data::InteractionsBuilder;
+
+    use super::super::columns::Columns;
+    use super::super::{By, tests::told};
+    use super::*;
+
+    #[test]
+    fn rows_that_were_not_all_read_are_scaled_and_say_so() {
+        let mut data = InteractionsBuilder::default();
+        for row in 0..8 {
+            data.push("u", "i", 5.0, row);
+        }
+        let candidate = Candidate {
+            title: "TensorFlow".into(),
+            container: "tensorflow",
+            by: By::Nobody,
+            single_limit: Some(2),
+            missing: None,
+        };
+        let columns = Columns::write(&data.finish(), 8).expect("written");
+        let size = Size { columns, found: vec![Found::Told(Box::new(told(8, 2)))] };
+        let args = RetrievalArgs {
+            full: false,
+            rows: Vec::new(),
+            containers: Vec::new(),
+            batch_rows: 4,
+            study: super::super::StudyArgs::default(),
+        };
+        let table = times(&args, &[candidate], &size);
+        let cell = &table.rows[0].cells[0];
+        assert_eq!(cell.value(), Some(1.0));
+        assert_eq!(cell.show(Unit::Seconds), "1.00 s (measured on 2 rows, scaled)");
+        assert_eq!(table.rows[0].cells.len(), table.columns.len());
+    }
+}

@@ -1,0 +1,247 @@
+//! The lab's own containers: plain columns, Arrow arrays, Burn tensors.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use arrow_array::{Array, Float32Array, Int64Array, UInt32Array};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::Columns;
+use crate::machine;
+
+/// Rows in objects of one kind.
+pub(super) trait Container {
+    /// The objects.
+    type Filled;
+
+    /// Takes the columns in.
+    fn fill(&self, columns: Columns) -> Self::Filled;
+    /// Reads the first rows one by one, all four numbers of each, and adds them up.
+    fn singles(&self, filled: &Self::Filled, rows: usize) -> f64;
+    /// Copies rows to the beginning of other columns.
+    fn batch(&self, filled: &Self::Filled, rows: Range<usize>, into: &mut Columns);
+    /// Every number, as plain columns.
+    fn back(&self, filled: &Self::Filled) -> Columns;
+    /// How many objects there are.
+    fn objects(&self) -> u32;
+    /// Bytes of the first object itself.
+    fn header_bytes(&self) -> u64;
+    /// Bytes of the numbers.
+    fn buffer_bytes(&self, filled: &Self::Filled) -> u64;
+    /// Name and version of what holds them.
+    fn versions(&self) -> BTreeMap<String, String>;
+}
+
+/// A vector a column.
+pub(super) struct Plain;
+
+impl Container for Plain {
+    type Filled = Columns;
+
+    fn fill(&self, columns: Columns) -> Columns {
+        columns
+    }
+
+    fn singles(&self, filled: &Columns, rows: usize) -> f64 {
+        let mut total = 0.0;
+        for row in 0..rows {
+            total += filled.row(row);
+        }
+        total
+    }
+
+    fn batch(&self, filled: &Columns, rows: Range<usize>, into: &mut Columns) {
+        let count = rows.len();
+        into.user[..count].copy_from_slice(&filled.user[rows.clone()]);
+        into.item[..count].copy_from_slice(&filled.item[rows.clone()]);
+        into.rating[..count].copy_from_slice(&filled.rating[rows.clone()]);
+        into.timestamp[..count].copy_from_slice(&filled.timestamp[rows]);
+    }
+
+    fn back(&self, filled: &Columns) -> Columns {
+        filled.clone()
+    }
+
+    fn objects(&self) -> u32 {
+        4
+    }
+
+    fn header_bytes(&self) -> u64 {
+        size_of::<Vec<u32>>() as u64
+    }
+
+    fn buffer_bytes(&self, filled: &Columns) -> u64 {
+        20 * filled.rating.len() as u64
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        only("recspeed")
+    }
+}
+
+/// An array a column.
+pub(super) struct Arrow;
+
+/// The four arrays.
+pub(super) struct Arrays {
+    user: UInt32Array,
+    item: UInt32Array,
+    rating: Float32Array,
+    timestamp: Int64Array,
+}
+
+impl Container for Arrow {
+    type Filled = Arrays;
+
+    /// Without a copy: an array takes a vector's memory over.
+    fn fill(&self, columns: Columns) -> Arrays {
+        Arrays {
+            user: columns.user.into(),
+            item: columns.item.into(),
+            rating: columns.rating.into(),
+            timestamp: columns.timestamp.into(),
+        }
+    }
+
+    fn singles(&self, filled: &Arrays, rows: usize) -> f64 {
+        let mut total = 0.0;
+        for row in 0..rows {
+            total += f64::from(filled.user.value(row))
+                + f64::from(filled.item.value(row))
+                + f64::from(filled.rating.value(row))
+                + filled.timestamp.value(row) as f64;
+        }
+        total
+    }
+
+    fn batch(&self, filled: &Arrays, rows: Range<usize>, into: &mut Columns) {
+        let (start, count) = (rows.start, rows.len());
+        into.user[..count].copy_from_slice(filled.user.slice(start, count).values());
+        into.item[..count].copy_from_slice(filled.item.slice(start, count).values());
+        into.rating[..count].copy_from_slice(filled.rating.slice(start, count).values());
+        into.timestamp[..count].copy_from_slice(filled.timestamp.slice(start, count).values());
+    }
+
+    fn back(&self, filled: &Arrays) -> Columns {
+        Columns {
+            user: filled.user.values().to_vec(),
+            item: filled.item.values().to_vec(),
+            rating: filled.rating.values().to_vec(),
+            timestamp: filled.timestamp.values().to_vec(),
+        }
+    }
+
+    fn objects(&self) -> u32 {
+        4
+    }
+
+    fn header_bytes(&self) -> u64 {
+        size_of::<UInt32Array>() as u64
+    }
+
+    fn buffer_bytes(&self, filled: &Arrays) -> u64 {
+        let arrays: [&dyn Array; 4] = [&filled.user, &filled.item, &filled.rating, &filled.timestamp];
+        arrays.iter().map(|array| array.get_buffer_memory_size() as u64).sum()
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        only("recspeed")
+    }
+}
+
+/// A tensor a column, on a device; ids and times as 64-bit integers.
+pub(super) struct Tensors(pub(super) Device);
+
+/// The four tensors.
+pub(super) struct Filled {
+    user: Tensor<1, Int>,
+    item: Tensor<1, Int>,
+    rating: Tensor<1>,
+    timestamp: Tensor<1, Int>,
+}
+
+impl Tensors {
+    fn integers(&self, numbers: Vec<i64>) -> Tensor<1, Int> {
+        let count = numbers.len();
+        Tensor::from_data(TensorData::new(numbers, [count]), &self.0)
+    }
+}
+
+/// One row's number of a tensor, through the tensor's own interface.
+fn integer(tensor: &Tensor<1, Int>, rows: Range<usize>) -> impl Iterator<Item = i64> {
+    tensor.clone().slice([rows]).into_data().iter::<i64>().collect::<Vec<_>>().into_iter()
+}
+
+fn float(tensor: &Tensor<1>, rows: Range<usize>) -> impl Iterator<Item = f32> {
+    tensor.clone().slice([rows]).into_data().iter::<f32>().collect::<Vec<_>>().into_iter()
+}
+
+impl Container for Tensors {
+    type Filled = Filled;
+
+    fn fill(&self, columns: Columns) -> Filled {
+        let count = columns.rating.len();
+        Filled {
+            user: self.integers(columns.user.into_iter().map(i64::from).collect()),
+            item: self.integers(columns.item.into_iter().map(i64::from).collect()),
+            rating: Tensor::from_data(TensorData::new(columns.rating, [count]), &self.0),
+            timestamp: self.integers(columns.timestamp),
+        }
+    }
+
+    fn singles(&self, filled: &Filled, rows: usize) -> f64 {
+        let mut total = 0.0;
+        for row in 0..rows {
+            let one = |tensor: &Tensor<1, Int>| integer(tensor, row..row + 1).sum::<i64>() as f64;
+            let rating: f32 = float(&filled.rating, row..row + 1).sum();
+            total += one(&filled.user) + one(&filled.item) + f64::from(rating) + one(&filled.timestamp);
+        }
+        total
+    }
+
+    fn batch(&self, filled: &Filled, rows: Range<usize>, into: &mut Columns) {
+        let put = |target: &mut [u32], tensor: &Tensor<1, Int>| {
+            for (place, number) in target.iter_mut().zip(integer(tensor, rows.clone())) {
+                *place = number as u32;
+            }
+        };
+        put(&mut into.user, &filled.user);
+        put(&mut into.item, &filled.item);
+        for (place, number) in into.rating.iter_mut().zip(float(&filled.rating, rows.clone())) {
+            *place = number;
+        }
+        for (place, number) in into.timestamp.iter_mut().zip(integer(&filled.timestamp, rows.clone())) {
+            *place = number;
+        }
+    }
+
+    fn back(&self, filled: &Filled) -> Columns {
+        let rows = filled.rating.dims()[0];
+        let mut columns = Columns::zeros(rows);
+        self.batch(filled, 0..rows, &mut columns);
+        columns
+    }
+
+    fn objects(&self) -> u32 {
+        4
+    }
+
+    fn header_bytes(&self) -> u64 {
+        size_of::<Tensor<1, Int>>() as u64
+    }
+
+    fn buffer_bytes(&self, filled: &Filled) -> u64 {
+        let integers = [&filled.user, &filled.item, &filled.timestamp];
+        let bytes = |dtype: burn::tensor::DType, rows: usize| (dtype.size() * rows) as u64;
+        let rating = bytes(filled.rating.dtype(), filled.rating.dims()[0]);
+        rating + integers.iter().map(|tensor| bytes(tensor.dtype(), tensor.dims()[0])).sum::<u64>()
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        only("burn")
+    }
+}
+
+fn only(name: &str) -> BTreeMap<String, String> {
+    machine::versions().into_iter().filter(|(of, _)| of == name).collect()
+}
