@@ -43,9 +43,11 @@ impl Container for Plain {
     }
 
     fn singles(&self, filled: &Columns, rows: usize) -> f64 {
+        let (user, item) = (&filled.user[..rows], &filled.item[..rows]);
+        let (rating, timestamp) = (&filled.rating[..rows], &filled.timestamp[..rows]);
         let mut total = 0.0;
         for row in 0..rows {
-            total += filled.row(row);
+            total += f64::from(user[row]) + f64::from(item[row]) + f64::from(rating[row]) + timestamp[row] as f64;
         }
         total
     }
@@ -149,7 +151,7 @@ impl Container for Arrow {
     }
 }
 
-/// A tensor a column, on a device; ids and times as 64-bit integers.
+/// A tensor a column, on a device; ids and times in the device's own integers, which are 32 bits wide on flex.
 pub(super) struct Tensors(pub(super) Device);
 
 /// The four tensors.
@@ -167,13 +169,21 @@ impl Tensors {
     }
 }
 
-/// One row's number of a tensor, through the tensor's own interface.
-fn integer(tensor: &Tensor<1, Int>, rows: Range<usize>) -> impl Iterator<Item = i64> {
-    tensor.clone().slice([rows]).into_data().iter::<i64>().collect::<Vec<_>>().into_iter()
+/// Rows of a tensor, through the tensor's own interface, which gives them as an array of its own.
+fn integers(tensor: &Tensor<1, Int>, rows: Range<usize>, mut take: impl FnMut(usize, i64)) {
+    let data = tensor.clone().slice([rows]).into_data();
+    match data.as_slice::<i32>() {
+        Ok(numbers) => numbers.iter().enumerate().for_each(|(at, number)| take(at, i64::from(*number))),
+        Err(_) => data.iter::<i64>().enumerate().for_each(|(at, number)| take(at, number)),
+    }
 }
 
-fn float(tensor: &Tensor<1>, rows: Range<usize>) -> impl Iterator<Item = f32> {
-    tensor.clone().slice([rows]).into_data().iter::<f32>().collect::<Vec<_>>().into_iter()
+fn floats(tensor: &Tensor<1>, rows: Range<usize>, mut take: impl FnMut(usize, f32)) {
+    let data = tensor.clone().slice([rows]).into_data();
+    match data.as_slice::<f32>() {
+        Ok(numbers) => numbers.iter().enumerate().for_each(|(at, number)| take(at, *number)),
+        Err(_) => data.iter::<f32>().enumerate().for_each(|(at, number)| take(at, number)),
+    }
 }
 
 impl Container for Tensors {
@@ -192,27 +202,19 @@ impl Container for Tensors {
     fn singles(&self, filled: &Filled, rows: usize) -> f64 {
         let mut total = 0.0;
         for row in 0..rows {
-            let one = |tensor: &Tensor<1, Int>| integer(tensor, row..row + 1).sum::<i64>() as f64;
-            let rating: f32 = float(&filled.rating, row..row + 1).sum();
-            total += one(&filled.user) + one(&filled.item) + f64::from(rating) + one(&filled.timestamp);
+            for tensor in [&filled.user, &filled.item, &filled.timestamp] {
+                integers(tensor, row..row + 1, |_, number| total += number as f64);
+            }
+            floats(&filled.rating, row..row + 1, |_, number| total += f64::from(number));
         }
         total
     }
 
     fn batch(&self, filled: &Filled, rows: Range<usize>, into: &mut Columns) {
-        let put = |target: &mut [u32], tensor: &Tensor<1, Int>| {
-            for (place, number) in target.iter_mut().zip(integer(tensor, rows.clone())) {
-                *place = number as u32;
-            }
-        };
-        put(&mut into.user, &filled.user);
-        put(&mut into.item, &filled.item);
-        for (place, number) in into.rating.iter_mut().zip(float(&filled.rating, rows.clone())) {
-            *place = number;
-        }
-        for (place, number) in into.timestamp.iter_mut().zip(integer(&filled.timestamp, rows.clone())) {
-            *place = number;
-        }
+        integers(&filled.user, rows.clone(), |at, number| into.user[at] = number as u32);
+        integers(&filled.item, rows.clone(), |at, number| into.item[at] = number as u32);
+        floats(&filled.rating, rows.clone(), |at, number| into.rating[at] = number);
+        integers(&filled.timestamp, rows, |at, number| into.timestamp[at] = number);
     }
 
     fn back(&self, filled: &Filled) -> Columns {

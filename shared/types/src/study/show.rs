@@ -11,7 +11,8 @@ impl Unit {
             Self::Seconds => seconds(value),
             Self::Bytes => bytes(value),
             Self::BytesPerSecond => format!("{:.1} GB/s", value / 1e9),
-            Self::Times => format!("{value:.1} ×"),
+            Self::Times if value < 100.0 => format!("{value:.1} ×"),
+            Self::Times => format!("{} ×", grouped(value)),
             Self::Share => format!("{:.1} %", value * 100.0),
             Self::Ratio => format!("{value:.2e}"),
         }
@@ -153,6 +154,8 @@ mod tests {
             (Unit::Plain, 0.0, "0"),
             (Unit::Ratio, 2.57e-5, "2.57e-5"),
             (Unit::Share, 0.773, "77.3 %"),
+            (Unit::Times, 10.04, "10.0 ×"),
+            (Unit::Times, 295_822.6, "295,823 ×"),
             (Unit::BytesPerSecond, 8.04e9, "8.0 GB/s"),
         ] {
             assert_eq!(unit.show(value), text, "{unit:?} {value}");

@@ -6,7 +6,7 @@ mod terminal;
 pub(super) use markdown::markdown;
 pub(super) use terminal::terminal;
 
-use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, times_of_best};
+use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, times_of_best};
 
 /// A table as words: the head, then a line a row, all of the same length.
 struct Grid {
@@ -39,7 +39,7 @@ fn grid(table: &StudyTable) -> Grid {
         let mut line = vec![format!("{}{note}", row.name)];
         for (at, (column, cell)) in table.columns.iter().zip(&row.cells).enumerate() {
             let times = (table.bars == Some(at)).then(|| times_of_best(table, place)).flatten();
-            let times = times.map_or_else(String::new, |times| format!(" ({times:.1} ×)"));
+            let times = times.map_or_else(String::new, |times| format!(" ({})", Unit::Times.show(times)));
             let spread = spread_of(column, cell);
             match (apart == Some(at), spread.is_empty()) {
                 (true, _) => line.extend([cell.show(column.unit) + &times, spread]),
@@ -72,7 +72,8 @@ fn of_runs(runs: &[u32]) -> String {
 /// What all rows have the same, in one paragraph.
 fn conditions(report: &StudyReport) -> String {
     let machine = &report.machine;
-    let threads = machine.threads.map(|threads| format!("{threads} threads"));
+    let threads =
+        machine.threads.map(|threads| format!("{threads} {}", if threads == 1 { "thread" } else { "threads" }));
     let where_: Vec<String> =
         threads.into_iter().chain((!machine.host.is_empty()).then(|| machine.host.clone())).collect();
     let mut sentences = report.conditions.clone();

@@ -35,7 +35,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "The Arrow bridge",
-        "PyVelox through Arrow takes and gives the columns' memory; from lists every number becomes a Python object on the way in and out.",
+        "PyVelox through Arrow takes and gives the columns' memory, as Arrow arrays in Rust do; from lists every number becomes a Python object on \
+         the way in and out. The tensors of PyTorch and TensorFlow are filled with a copy.",
     ),
 ];
 
