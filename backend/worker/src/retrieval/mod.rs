@@ -234,7 +234,8 @@ mod tests {
                 [&found.single_s, &found.batch_s, &found.copy_s, &found.build_s, &found.back_s].map(Vec::len),
                 [2; 5]
             );
-            assert!(found.buffer_bytes >= 20 * 1000, "{name}: {}", found.buffer_bytes);
+            // Flex holds times in 32 bits too.
+            assert!(found.buffer_bytes >= 16 * 1000, "{name}: {}", found.buffer_bytes);
         }
     }
 
