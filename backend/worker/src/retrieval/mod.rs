@@ -149,12 +149,14 @@ fn timed<T>(repeats: u32, mut work: impl FnMut() -> T) -> Vec<f64> {
     (0..repeats).map(one).collect()
 }
 
+/// Little-endian numbers of `N` bytes.
+fn numbers<T, const N: usize>(bytes: &[u8], number: fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks::<N>().0.iter().map(|bytes| number(*bytes)).collect()
+}
+
 /// The columns of the folder.
 fn read(folder: &Path) -> io::Result<Columns> {
     let bytes = |place: usize| fs::read(folder.join(COLUMN_FILES[place]));
-    fn numbers<T, const N: usize>(bytes: &[u8], number: fn([u8; N]) -> T) -> Vec<T> {
-        bytes.as_chunks::<N>().0.iter().map(|bytes| number(*bytes)).collect()
-    }
     let columns = Columns {
         user: numbers(&bytes(0)?, u32::from_le_bytes),
         item: numbers(&bytes(1)?, u32::from_le_bytes),
