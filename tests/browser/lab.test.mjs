@@ -193,6 +193,43 @@ test("a long run can be cancelled, and the list says so in words", async () => {
   await page.context().close();
 });
 
+test("the reader stays at the buttons when a run begins and ends, and a reload shows the run that is at work", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("run-on-server")).waitFor();
+  await writeSpec(page, NETWORK.replace("epochs = 3", "epochs = 10000"));
+  const here = () => page.evaluate(() => document.activeElement.dataset.testid);
+  const stands = (name) => page.waitForFunction((name) => document.activeElement.dataset.testid === name, name);
+  await page.locator(id("run-on-server")).focus();
+  await page.keyboard.press("Enter");
+  await ends(page, "running");
+  await stands("cancel");
+  await page.reload();
+  await ends(page, "running");
+  assert.match(await page.locator(id("spec-toml")).inputValue(), /epochs = 10000/);
+  await page.locator(id("cancel")).focus();
+  await page.keyboard.press("Enter");
+  await ends(page, "cancelled");
+  await stands("run-in-tab");
+
+  // A run in the tab would be lost: the browser asks.
+  await page.keyboard.press("Enter");
+  await ends(page, "running");
+  await stands("cancel");
+  let asked = 0;
+  page.on("dialog", (dialog) => {
+    asked += dialog.type() === "beforeunload" ? 1 : 0;
+    return dialog.dismiss();
+  });
+  await page.evaluate(() => void setTimeout(() => location.reload(), 0));
+  await page.waitForTimeout(500);
+  assert.equal(asked, 1);
+  assert.equal(await here(), "cancel");
+  await page.keyboard.press("Enter");
+  await ends(page, "cancelled");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a stream that answers with errors is opened again, and the run is seen to its end", async () => {
   const context = await browser.newContext();
   const page = await context.newPage();

@@ -20,3 +20,4 @@ pub mod queue;
 pub mod serve;
 pub mod store;
 pub mod stream;
+pub mod studies;

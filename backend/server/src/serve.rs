@@ -22,6 +22,7 @@ use crate::lab::{Lab, LabError, LabOptions, ShowcaseError, import_showcase};
 use crate::launch::{LaunchOptions, find_worker};
 use crate::page::{Assets, FrameAncestors, SecurityHeaders};
 use crate::store::{Reserve, Store, StoreError};
+use crate::studies::Studies;
 
 /// How long answers may take to end when the server does.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
@@ -151,7 +152,8 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let assets = Assets::embedded();
     let security = SecurityHeaders::new(&assets.inline_scripts(), &args.frame_ancestors);
     let data = DataHome::open(Some(home.root().to_owned())).map_err(|error| ServeError::Data(error.to_string()))?;
-    let state = AppState::new(lab.clone(), answers, data);
+    let studies = Studies::open(lab.clone(), std::env::current_exe()?).await;
+    let state = AppState::new(lab.clone(), answers, data, studies);
     let link = format!("http://{}/?token={}", reachable(bound), access.token());
     let app = crate::app::app(state, access, assets, security);
 

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::Select;
 use super::component_list::ComponentList;
-use crate::form::{Field, FieldKind};
+use crate::form::{Field, FieldKind, decides};
 use crate::state::use_lab;
 
 /// The control of a field alone.
@@ -24,12 +24,10 @@ pub(crate) fn Control(
     let test_id = field.with_value(|f| format!("knob-{}", f.slug()));
     let type_text = move |text: String| {
         let typed = field.get_value();
-        // A split's kind decides which other fields there are, so they are tidied with it.
-        if typed.path == "split.kind" {
-            lab.draft.update(|draft| draft.choose("split.kind", &text));
-        } else {
-            lab.draft.update(|draft| draft.type_field(&typed, &text));
-        }
+        // What decides which other fields there are is chosen, so that they are tidied with it.
+        lab.draft.update(|draft| {
+            if decides(&typed.path) { draft.choose(&typed.path, &text) } else { draft.type_field(&typed, &text) }
+        });
     };
     match field.with_value(|f| f.kind.clone()) {
         FieldKind::Choice { options, .. } => EitherOf3::A(view! {
@@ -96,12 +94,16 @@ pub(crate) fn FieldError(
 pub(crate) fn FieldRow(
     /// The field.
     field: Field,
+    /// Its help, where that changes with what is chosen.
+    #[prop(optional, into)]
+    help: Option<Signal<String>>,
 ) -> impl IntoView {
     if matches!(field.kind, FieldKind::Recommenders { .. }) {
         return view! { <ComponentList field=field/> }.into_any();
     }
     let id = format!("field-{}", field.slug());
-    let (title, help, path) = (field.title.clone(), field.help.clone(), field.path.clone());
+    let (title, own, path) = (field.title.clone(), field.help.to_string(), field.path.clone());
+    let help = help.unwrap_or_else(|| Signal::stored(own));
     view! {
         <div class="field">
             <label for=id.clone()>{title}</label>

@@ -1,5 +1,6 @@
 //! Parts that several screens use.
 
+mod command;
 mod component_list;
 mod dialog;
 mod field;
@@ -8,6 +9,7 @@ mod hint;
 mod icon;
 mod knob;
 mod own_file;
+mod refused;
 mod result;
 mod select;
 mod share;
@@ -17,6 +19,7 @@ mod status;
 mod theme_colours;
 mod toasts;
 
+pub(crate) use command::{CopyCommand, with_code};
 pub(crate) use dialog::Modal;
 pub(crate) use field::{FieldError, FieldRow};
 pub(crate) use header::Header;
@@ -24,6 +27,7 @@ pub(crate) use hint::Hint;
 pub(crate) use icon::{Icon, Picture};
 pub(crate) use knob::Knob;
 pub(crate) use own_file::OwnFile;
+pub(crate) use refused::Refused;
 pub(crate) use result::{ResultDetails, ResultPanel};
 pub(crate) use select::Select;
 pub(crate) use share::{CopyField, ShareButton};

@@ -70,8 +70,8 @@ pub(crate) fn Select(
 /// The options under their headings.
 fn grouped(options: Vec<Choice>) -> Vec<AnyView> {
     let mut groups: Vec<(&'static str, Vec<AnyView>)> = Vec::new();
-    for Choice { value, title, group } in options {
-        let option = view! { <option value=value>{title}</option> }.into_any();
+    for Choice { value, title, group, off } in options {
+        let option = view! { <option value=value disabled=off>{title}</option> }.into_any();
         match groups.last_mut() {
             Some((name, list)) if *name == group => list.push(option),
             _ => groups.push((group, vec![option])),

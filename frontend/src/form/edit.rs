@@ -7,7 +7,7 @@ use recspeed_types::spec::{
 use recspeed_types::{ExperimentSpec, MetricKind, MetricName};
 use serde_json::Value;
 
-use super::recommenders;
+use super::{fitting, recommenders};
 
 /// The value at a path, when it is set.
 pub(crate) fn get(spec: &ExperimentSpec, path: &str) -> Option<Value> {
@@ -55,7 +55,7 @@ pub(crate) fn set(spec: &ExperimentSpec, path: &str, value: Option<Value>) -> Re
     ExperimentSpec::from_value(whole)
 }
 
-/// The spec with another kind of recommender, split or data set: what belonged to the old kind and means nothing to the
+/// The spec with another kind of recommender, split, data set, engine or strategy: what belonged to the old kind and means nothing to the
 /// new one goes, so that choosing from a list never leads to an error. `None` when `path` names no kind or `value` none
 /// of its values.
 pub(crate) fn with_kind(spec: &ExperimentSpec, path: &str, value: &str) -> Option<ExperimentSpec> {
@@ -77,6 +77,7 @@ pub(crate) fn with_kind(spec: &ExperimentSpec, path: &str, value: &str) -> Optio
             }
         }
         "dataset" => next.dataset = dataset(&spec.dataset, value)?,
+        "engine.kind" | "strategy.kind" | "strategy.schedule" => next = fitting::with_computing(spec, path, value)?,
         _ => {
             let place = path.strip_prefix("recommender.")?.strip_suffix(".kind")?;
             recommenders::put(&mut next.recommender, place, value)?;
@@ -86,7 +87,7 @@ pub(crate) fn with_kind(spec: &ExperimentSpec, path: &str, value: &str) -> Optio
     Some(next)
 }
 
-/// The spec with a training and metrics that its recommender understands.
+/// The spec with a training, metrics, engine and strategy that its recommender understands.
 pub(crate) fn fitting_recommender(mut spec: ExperimentSpec) -> Option<ExperimentSpec> {
     let trained = recommenders::trained(&spec.recommender);
     if trained.is_empty() {
@@ -96,6 +97,7 @@ pub(crate) fn fitting_recommender(mut spec: ExperimentSpec) -> Option<Experiment
         spec.training.loss = spec.training.loss.filter(allowed);
     }
     spec.evaluation = metrics_for(&spec.evaluation, spec.recommender.predicts()?);
+    fitting::fit(&mut spec);
     Some(spec)
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Field {
 }
 
 /// One of the values of a choice.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Choice {
     /// As written in the spec.
     pub value: String,
@@ -28,12 +28,19 @@ pub(crate) struct Choice {
     pub title: String,
     /// Heading under which the choice stands; empty for none.
     pub group: &'static str,
+    /// Whether it is shown and cannot be chosen.
+    pub off: bool,
 }
 
 impl Choice {
     /// A choice that reads as it is written.
     pub(crate) fn plain(value: &str) -> Self {
-        Self { value: value.to_owned(), title: value.to_owned(), group: "" }
+        Self::titled(value, value)
+    }
+
+    /// A choice that reads as its title.
+    pub(crate) fn titled(value: &str, title: impl Into<String>) -> Self {
+        Self { value: value.to_owned(), title: title.into(), ..Self::default() }
     }
 }
 

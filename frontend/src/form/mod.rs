@@ -2,10 +2,13 @@
 //!
 //! Nothing here draws. A new recommender, parameter or data set appears in the page's forms by its entry alone.
 
+mod computing;
 mod draft;
 mod edit;
 mod field;
+mod fitting;
 mod guess;
+mod offer;
 mod recommenders;
 mod sections;
 mod stops;
@@ -13,7 +16,9 @@ mod toml_lines;
 
 pub(crate) use draft::SpecDraft;
 pub(crate) use field::{Choice, Field, FieldKind, number};
+pub(crate) use fitting::decides;
 pub(crate) use guess::guess_format;
+pub(crate) use offer::Offer;
 pub(crate) use recommenders::{ListChange, Place, places};
 pub(crate) use sections::{Section, advanced, knobs};
 pub(crate) use stops::Stops;

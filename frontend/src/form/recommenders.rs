@@ -40,11 +40,8 @@ pub(crate) fn places(spec: &ExperimentSpec, path: &str) -> (Vec<Place>, bool) {
     let place = |(index, component): (usize, &RecommenderSpec)| {
         let path = format!("{path}.{index}");
         let slot = param.kind.slot(index)?;
-        let choice = |entry: &&'static Entry| Choice {
-            value: entry.kind.to_owned(),
-            title: entry.title.to_owned(),
-            group: entry.family.title(),
-        };
+        let choice =
+            |entry: &&'static Entry| Choice { group: entry.family.title(), ..Choice::titled(entry.kind, entry.title) };
         let own = catalogue::find(&component.kind).map_or(&[][..], |entry| entry.params);
         let fields = |params: &'static [Param]| params.iter().map(|param| Field::below(&path, param)).collect();
         Some(Place {

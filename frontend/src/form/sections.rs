@@ -4,13 +4,13 @@ use recspeed_types::ExperimentSpec;
 use recspeed_types::catalogue::{self, Entry};
 use recspeed_types::limits::{
     GRADIENT_CLIP, LEARNING_RATE, LIKED_FROM, MAX_BATCH_SIZE, MAX_DRAWN, MAX_EPOCHS, MAX_FILTER_ROWS, MAX_FIRST_N,
-    MAX_FOLDS, MAX_SEED, MAX_THREADS, WEIGHT_DECAY,
+    MAX_FOLDS, MAX_SEED, WEIGHT_DECAY,
 };
-use recspeed_types::spec::{Candidates, DataFormat, DataSource, Device, Optimizer, SplitKind};
+use recspeed_types::spec::{Candidates, DataFormat, DataSource, Optimizer, SplitKind};
 
 use super::edit::has_validation;
 use super::recommenders::trained;
-use super::{Choice, Field, FieldKind};
+use super::{Choice, Field, FieldKind, Offer, computing};
 
 /// Fields under a heading.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +41,8 @@ pub(crate) fn knobs(spec: &ExperimentSpec) -> Vec<Field> {
     fields
 }
 
-/// Every field that is no knob.
-pub(crate) fn advanced(spec: &ExperimentSpec) -> Vec<Section> {
+/// Every field that is no knob; `offer` is what the server has.
+pub(crate) fn advanced(spec: &ExperimentSpec, offer: &Offer) -> Vec<Section> {
     let mut sections = Vec::new();
     let entry = catalogue::find(&spec.recommender.kind);
     if let Some(entry) = entry {
@@ -59,6 +59,8 @@ pub(crate) fn advanced(spec: &ExperimentSpec) -> Vec<Section> {
             sections.push(section);
         }
     }
+    sections.push(computing::engine(spec, offer));
+    sections.extend(computing::strategy(spec));
     sections.push(data(spec));
     let mut split = split(spec);
     if entry.is_some_and(|e| e.params.is_empty() && !e.is_trained()) {
@@ -150,7 +152,9 @@ fn training(entry: &'static Entry, spec: &ExperimentSpec) -> Section {
             between(GRADIENT_CLIP, None),
         ),
     ];
-    if has_validation(&spec.split) || spec.training.early_stopping.is_some() {
+    // Other frameworks take every epoch.
+    let stops = has_validation(&spec.split) && !spec.engine.kind.is_reference();
+    if stops || spec.training.early_stopping.is_some() {
         fields.push(Field::new(
             "training.early_stopping",
             "Early stopping",
@@ -326,10 +330,9 @@ fn evaluation() -> Section {
 }
 
 fn rest() -> Section {
-    let devices = [(Device::Flex, "flex: pure Rust, on the processor"), (Device::Browser, "browser: in this tab")];
     Section {
-        title: "Seed and engine",
-        about: "what makes it repeatable, and what computes",
+        title: "Name and seed",
+        about: "what makes it repeatable",
         fields: vec![
             Field::new("name", "Name", "For people; shown in the run list.", FieldKind::Text),
             Field::new(
@@ -338,27 +341,6 @@ fn rest() -> Section {
                 "Decides everything random: the same seed gives the same result.",
                 FieldKind::Integer { min: 0, max: MAX_SEED as i64, default: Some(42) },
             ),
-            Field::new(
-                "engine.device",
-                "Device",
-                "Where it computes. “Run in this tab” always uses the browser.",
-                FieldKind::Choice {
-                    options: devices
-                        .map(|(device, title)| Choice {
-                            value: device.as_str().to_owned(),
-                            title: title.to_owned(),
-                            group: "",
-                        })
-                        .to_vec(),
-                    default: Device::Flex.as_str().to_owned(),
-                },
-            ),
-            Field::new(
-                "engine.threads",
-                "Threads",
-                "Empty for as many as the machine has; one in the tab.",
-                FieldKind::Integer { min: 1, max: MAX_THREADS.into(), default: None },
-            ),
         ],
     }
 }
@@ -366,6 +348,7 @@ fn rest() -> Section {
 #[cfg(test)]
 mod tests {
     use recspeed_types::catalogue::kinds;
+    use recspeed_types::spec::StrategyKind;
 
     use super::super::edit::{set, with_kind};
     use super::*;
@@ -383,10 +366,12 @@ mod tests {
     fn the_bounds_of_a_field_are_those_that_the_lab_checks() {
         for kind in ["mlp", "item-knn"] {
             let spec = with_kind(&ExperimentSpec::default(), "recommender.kind", kind).unwrap();
-            for split in SplitKind::ALL {
-                let mut spec = with_kind(&spec, "split.kind", split.as_str()).unwrap();
-                spec.split.validation_ratio = split.has_ratios().then_some(0.1);
-                let rest = advanced(&spec);
+            let suiting = StrategyKind::ALL.into_iter().filter(|strategy| strategy.suits(kind));
+            let splits = SplitKind::ALL.map(|split| ("split.kind", split.as_str()));
+            for (path, choice) in suiting.map(|strategy| ("strategy.kind", strategy.as_str())).chain(splits) {
+                let mut spec = with_kind(&spec, path, choice).unwrap();
+                spec.split.validation_ratio = spec.split.kind.has_ratios().then_some(0.1);
+                let rest = advanced(&spec, &Offer::default());
                 for field in knobs(&spec).iter().chain(rest.iter().flat_map(|section| &section.fields)) {
                     let (bounds, beyond) = match field.kind {
                         FieldKind::Integer { min, max, .. } => {
@@ -421,7 +406,7 @@ mod tests {
                 let spec = with_kind(&spec, "split.kind", split.as_str()).unwrap();
                 let knobs = knobs(&spec);
                 assert!(knobs.len() + 2 <= 5, "{kind}: {}", knobs.len() + 2);
-                let rest = advanced(&spec);
+                let rest = advanced(&spec, &Offer::default());
                 let mut paths: Vec<&str> =
                     knobs.iter().chain(rest.iter().flat_map(|s| &s.fields)).map(|f| f.path.as_str()).collect();
                 let all = paths.len();

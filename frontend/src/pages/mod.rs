@@ -7,6 +7,7 @@ mod not_found;
 mod plan;
 mod run;
 mod runs;
+mod studies;
 
 pub(crate) use compare::ComparePage;
 pub(crate) use data::DataPage;
@@ -15,3 +16,4 @@ pub(crate) use not_found::NotFound;
 pub(crate) use plan::PlanPage;
 pub(crate) use run::RunPage;
 pub(crate) use runs::RunsPage;
+pub(crate) use studies::{StudiesPage, StudyPage};

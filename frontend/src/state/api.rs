@@ -1,7 +1,9 @@
 //! The server's REST interface, as the page uses it.
 
 use gloo_net::http::{Request, RequestBuilder, Response};
-use recspeed_types::api::{ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, UploadRecord};
+use recspeed_types::api::{
+    ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, StudyListing, StudyPage, UploadRecord,
+};
 use recspeed_types::{RunEvent, RunId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -124,6 +126,30 @@ pub(crate) async fn comparison(runs: &str) -> Result<Value, ApiError> {
 /// `GET /api/comparison/tests`: `RunTests`, read by name.
 pub(crate) async fn comparison_tests(runs: &str) -> Result<Value, ApiError> {
     answer(send(Request::get("/api/comparison/tests").query([("runs", runs)])).await?).await
+}
+
+/// `GET /api/studies`.
+pub(crate) async fn studies() -> Result<Vec<StudyListing>, ApiError> {
+    answer(send(Request::get("/api/studies")).await?).await
+}
+
+/// `GET /api/studies/NAME`.
+pub(crate) async fn study(name: &str) -> Result<StudyPage, ApiError> {
+    answer(send(Request::get(&study_address(name))).await?).await
+}
+
+/// `POST /api/studies/NAME/run`.
+pub(crate) async fn run_study(name: &str) -> Result<StudyPage, ApiError> {
+    answer(send(Request::post(&format!("{}/run", study_address(name)))).await?).await
+}
+
+/// `POST /api/studies/NAME/cancel`.
+pub(crate) async fn cancel_study(name: &str) -> Result<StudyPage, ApiError> {
+    answer(send(Request::post(&format!("{}/cancel", study_address(name)))).await?).await
+}
+
+fn study_address(name: &str) -> String {
+    format!("/api/studies/{}", String::from(js_sys::encode_uri_component(name)))
 }
 
 /// `DELETE /api/runs/ID`.

@@ -7,7 +7,7 @@ use recspeed_types::spec::{DataFormat, DataSource, DatasetSpec, EvaluationSpec};
 use recspeed_types::{ExperimentSpec, RunId};
 
 use super::{HeldFile, Origin, RunState, RunView, Session, Theme, Toasts, api, live, location, showcase, tab};
-use crate::form::SpecDraft;
+use crate::form::{Offer, SpecDraft};
 
 /// What is known about the server.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +73,7 @@ impl Lab {
         };
         lab.theme.get_untracked().apply();
         location::watch(lab);
+        tab::ask_before_leaving();
         spawn_local(async move {
             showcase::load_baked(lab).await;
         });
@@ -86,6 +87,7 @@ impl Lab {
             Ok(info) => {
                 let (role, example) = (info.role, info.showcase.clone());
                 self.server.set(LabState::Here(Box::new(info)));
+                showcase::load_remembered(self).await;
                 if let Some(id) = example {
                     showcase::load_stored(self, id).await;
                 }
@@ -133,21 +135,35 @@ impl Lab {
         self.draft.set(SpecDraft::of(spec));
     }
 
-    /// Why this tab cannot run the draft, where it cannot read its data.
-    pub(crate) fn not_in_tab(self) -> Option<&'static str> {
-        let dataset = self.draft.with(|draft| draft.spec().dataset.clone());
+    /// Why this tab cannot run the draft: it has not its engine, or cannot read its data.
+    pub(crate) fn not_in_tab(self) -> Option<String> {
+        let (dataset, engine) = self.draft.with(|draft| (draft.spec().dataset.clone(), draft.spec().engine.kind));
+        if engine.is_reference() {
+            return Some(format!("A tab trains with Burn; {} runs on the server.", engine.title()));
+        }
         let holds = self.held.with(|held| held.iter().any(|file| Some(&file.sha256) == dataset.id.as_ref()));
-        unreadable_in_tab(&dataset, holds)
+        unreadable_in_tab(&dataset, holds).map(str::to_owned)
     }
 
-    /// Why the server cannot run the draft, where this tab alone holds its data.
-    pub(crate) fn not_on_server(self) -> Option<&'static str> {
+    /// What the server can compute on.
+    pub(crate) fn offer(self) -> Offer {
+        self.server.with(|state| match state {
+            LabState::Here(info) => Offer::of(info),
+            LabState::Asking | LabState::Absent(_) => Offer::default(),
+        })
+    }
+
+    /// Why the server cannot run the draft: it has not its engine, or this tab alone holds its data.
+    pub(crate) fn not_on_server(self) -> Option<String> {
+        if let Some(refusal) = self.draft.with(|draft| self.offer().refusal(draft.spec())) {
+            return Some(refusal);
+        }
         let dataset = self.draft.with(|draft| draft.spec().dataset.clone());
         let among = |all: &[String]| dataset.id.as_ref().is_some_and(|id| all.contains(id));
         let held = self.held.with(|all| among(&all.iter().map(|file| file.sha256.clone()).collect::<Vec<_>>()));
         let given = self.uploads.with(|all| among(&all.iter().map(|file| file.sha256.clone()).collect::<Vec<_>>()));
         (dataset.source == DataSource::Upload && held && !given).then_some(
-            "This tab alone holds the file. To run it on the server, choose it again with “A file of yours…” and press “Give it to the server”.",
+            "This tab alone holds the file. To run it on the server, choose it again with “A file of yours…” and press “Give it to the server”.".to_owned(),
         )
     }
 
@@ -177,6 +193,7 @@ impl Lab {
             match api::create(&request).await {
                 Ok(record) => {
                     let run = RunState::new(Origin::Server, record, RunView::default());
+                    showcase::remember(&run.id());
                     self.session.begin(run.clone());
                     live::follow(run);
                 }

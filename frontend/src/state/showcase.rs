@@ -45,6 +45,32 @@ pub(super) async fn load_parent(lab: Lab, id: RunId) {
     }
 }
 
+/// Where this tab remembers the run that it last started on the server.
+const LAST: &str = "recspeed-run";
+
+fn storage() -> Option<web_sys::Storage> {
+    window().session_storage().ok().flatten()
+}
+
+/// Remembers a run that was started on the server, until this tab is closed.
+pub(super) fn remember(id: &RunId) {
+    // A browser that refuses storage forgets it with the next reload.
+    let _ = storage().map(|storage| storage.set_item(LAST, id.as_str()));
+}
+
+/// Shows the run that this tab started before it was loaded again, while that is at work.
+pub(super) async fn load_remembered(lab: Lab) {
+    let id = storage().and_then(|storage| storage.get_item(LAST).ok().flatten()).and_then(|id| RunId::new(id).ok());
+    let Some(id) = id else { return };
+    if let Ok(record) = api::run(&id).await
+        && !record.status.is_over()
+    {
+        let run = RunState::new(Origin::Server, record, RunView::default());
+        lab.session.show_parent(run.clone());
+        super::live::follow(run);
+    }
+}
+
 fn show(lab: Lab, recording: Recording) {
     let mut spec = recording.record.spec.clone();
     // The name belongs to the recorded run; what the reader makes of it is something else.

@@ -68,6 +68,16 @@ pub(super) fn start(spec: ExperimentSpec, parent: Option<RunId>) -> RunState {
     run
 }
 
+/// Has the browser ask before it leaves a page whose run in this tab would be lost.
+pub(super) fn ask_before_leaving() {
+    let _ = window_event_listener_untyped("beforeunload", |event| {
+        let run = ACTIVE.with_borrow(|active| active.as_ref().map(|(run, _)| run.clone()));
+        if run.is_some_and(|run| !untrack(|| run.status()).is_over()) {
+            event.prevent_default();
+        }
+    });
+}
+
 /// Stops a run in this tab at once.
 pub(super) fn cancel(run: &RunState) {
     RUNNER.set(None);

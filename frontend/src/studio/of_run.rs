@@ -8,12 +8,17 @@ use recspeed_types::spec::{Optimizer, PipelineSchedule, Recompute, ResolvedSpec,
 use super::setup::{Cut, Setup};
 
 impl Setup {
-    /// The setup of a run, with the run itself to be laid under it; `None` where one device does everything, where the
-    /// recommender is no row of layers, or where ranks share layers, which the studio does not draw.
+    /// The setup of a run, with the run itself to be laid under it; `None` where [`Self::of_spec`] has none.
     pub(crate) fn of_run(spec: &ExperimentSpec, run: &str) -> Option<Self> {
+        Some(Self { run: Some(run.to_owned()), ..Self::of_spec(spec)? })
+    }
+
+    /// The setup of an experiment; `None` where one device does everything, where the recommender is no row of layers, or
+    /// where ranks share layers, which the studio does not draw.
+    pub(crate) fn of_spec(spec: &ExperimentSpec) -> Option<Self> {
         let spec = spec.resolve().ok()?;
         let training = spec.training.as_ref().filter(|_| !spec.strategy.is_single() && spec.strategy.tensor <= 1)?;
-        let mut setup = Self { run: Some(run.to_owned()), ..Self::default() };
+        let mut setup = Self::default();
         setup.take_model(&spec)?;
         let strategy = &spec.strategy;
         setup.optimizer = if training.optimizer == Optimizer::Sgd { "sgd" } else { "adam" };

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{FailureCode, RunEvent, RunId};
-use crate::spec::{DataFormat, ExperimentSpec, SpecError};
+use crate::spec::{DataFormat, EngineKind, ExperimentSpec, SpecError};
+use crate::study::StudyReport;
 use crate::summary::RunSummary;
 
 /// Where a run stands.
@@ -210,6 +211,9 @@ pub struct LabInfo {
     /// Why there is no probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_failure: Option<String>,
+    /// The engines of other frameworks: those that are here, and how to get the others.
+    #[serde(default)]
+    pub engines: Vec<EngineInfo>,
     /// Runs at the same time.
     pub slots: u32,
     /// Seconds after which the server ends a run, where it ends it at all.
@@ -218,6 +222,31 @@ pub struct LabInfo {
     /// The stored run that a first visit shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub showcase: Option<RunId>,
+}
+
+/// What there is of an engine on the server's machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EngineInfo {
+    /// `engine.kind` of a spec.
+    pub kind: EngineKind,
+    /// Whether it can be used.
+    pub state: EngineState,
+    /// The command that installs it, or mends its installation.
+    pub install: String,
+}
+
+/// Whether an engine can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineState {
+    /// All of it is here.
+    Ready,
+    /// Nothing of it is here.
+    Missing,
+    /// It is half installed, or was installed from other requirements.
+    Unusable,
 }
 
 /// What a visitor may do.
@@ -229,6 +258,83 @@ pub enum Role {
     Owner,
     /// Reading what a link shows.
     Guest,
+}
+
+/// One of `GET /api/studies`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StudyListing {
+    /// Its name in addresses and for `recspeed study`.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// What it asks.
+    pub question: String,
+    /// Milliseconds since 1970 of its last report; absent where it was never measured here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_ms: Option<i64>,
+    /// The last attempt to measure it; absent where nobody asked this server for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<StudyAttempt>,
+}
+
+/// `GET /api/studies/NAME`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StudyPage {
+    /// The study.
+    pub study: StudyListing,
+    /// Its last report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<StudyReport>,
+}
+
+/// The last attempt to make a study on the server's machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StudyAttempt {
+    /// Where it stands.
+    pub status: StudyStatus,
+    /// Milliseconds since 1970 of the request.
+    pub asked_ms: i64,
+    /// Milliseconds since 1970 of the first measurement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<i64>,
+    /// Milliseconds since 1970 of the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<i64>,
+    /// The last lines that it said; for the owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
+    /// Why it did not finish, with the remedy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+/// Where an attempt at a study stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum StudyStatus {
+    /// Until the runs that are at work have ended.
+    Waiting,
+    /// It measures.
+    Running,
+    /// Its report is there.
+    Finished,
+    /// It ended without a report.
+    Failed,
+    /// Somebody cancelled it.
+    Cancelled,
+    /// The server was ended meanwhile.
+    Interrupted,
+}
+
+impl StudyStatus {
+    /// Whether nothing more will happen.
+    pub const fn is_over(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Running)
+    }
 }
 
 /// `GET /api/datasets`: uploads that a spec may name.

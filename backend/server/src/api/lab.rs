@@ -1,8 +1,11 @@
 //! `/api/lab`: what the page needs to know before it draws.
 
+use std::path::Path;
+
 use axum::extract::State;
 use axum::{Extension, Json};
-use recspeed_types::api::LabInfo;
+use recspeed_engines::{Engines, Reference, State as Installed};
+use recspeed_types::api::{EngineInfo, EngineState, LabInfo};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -28,8 +31,25 @@ async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>
         role: visitor.role,
         probe,
         probe_failure,
+        engines: engines(app.lab.data_home()),
         slots: app.lab.slots() as u32,
         time_limit_s: Some(app.lab.time_limit().as_secs()),
         showcase: app.lab.showcase().await?,
     }))
+}
+
+/// Looked up at every visit, so that an engine is offered as soon as it is installed: five small files at most. Where things
+/// lie on this machine is nobody's business.
+fn engines(home: &Path) -> Vec<EngineInfo> {
+    let Ok(engines) = Engines::open(Some(home)) else { return Vec::new() };
+    let info = |reference: &Reference| EngineInfo {
+        kind: reference.kind,
+        state: match engines.state(reference.kind) {
+            Installed::Ready(_) => EngineState::Ready,
+            Installed::Missing => EngineState::Missing,
+            Installed::Unfinished | Installed::Stale(_) => EngineState::Unusable,
+        },
+        install: reference.install_command(),
+    };
+    Reference::all().iter().map(info).collect()
 }

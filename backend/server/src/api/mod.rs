@@ -13,6 +13,7 @@ mod reports;
 mod runs;
 mod specs;
 mod stream;
+mod studies;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use tokio::sync::Semaphore;
 
 use crate::answers::Answers;
 use crate::lab::Lab;
+use crate::studies::Studies;
 use reports::Reports;
 
 pub use failure::ApiError;
@@ -50,6 +52,8 @@ pub struct AppState {
     pub uploads: Arc<Semaphore>,
     /// Reports on data sets that were made.
     pub reports: Reports,
+    /// Studies that are made here.
+    pub studies: Studies,
     /// Turns of paired tests: each takes every core.
     pub tests: Arc<Semaphore>,
     /// Places for streams.
@@ -62,11 +66,12 @@ const MAX_UPLOADS: usize = 2;
 const MAX_LISTENERS: usize = 2_000;
 
 impl AppState {
-    /// The state over a lab, its models and its data sets.
-    pub fn new(lab: Lab, answers: Answers, data: DataHome) -> Self {
+    /// The state over a lab, its models, its data sets and its studies.
+    pub fn new(lab: Lab, answers: Answers, data: DataHome, studies: Studies) -> Self {
         Self {
             lab,
             answers,
+            studies,
             data: Arc::new(data),
             uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
             reports: Reports::default(),
@@ -87,6 +92,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(per_user::router())
         .merge(specs::router())
         .merge(stream::router())
+        .merge(studies::router())
         .merge(openapi::router())
         .merge(health::router())
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use recspeed_types::api::{
-    ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, StreamMessage, UploadRecord,
+    ApiFailure, EventPage, LabInfo, RunPage, RunRecord, RunRequest, StreamMessage, StudyListing, StudyPage,
+    UploadRecord,
 };
 use recspeed_types::comparison::{RunComparison, RunTests};
 use recspeed_types::recommend::{ModelInfo, RecommendRequest, Recommendations};
@@ -71,6 +72,8 @@ pub fn document() -> Value {
     // A list and an empty answer have no types of their own.
     let uploads = json!({ "type": "array", "items": { "$ref": "#/components/schemas/UploadRecord" } });
     schemas.insert("UploadList".to_owned(), uploads);
+    let studies = json!({ "type": "array", "items": { "$ref": "#/components/schemas/StudyListing" } });
+    schemas.insert("StudyList".to_owned(), studies);
     // What `recspeed data describe --json` prints.
     let parts = ["name", "sha256", "synthetic", "about", "report", "splits", "reading"];
     schemas.insert("DataReport".to_owned(), json!({ "type": "object", "required": parts }));
@@ -99,6 +102,8 @@ fn describe(types: &mut SchemaGenerator) {
     types.subschema_for::<RunRequest>();
     types.subschema_for::<RunTests>();
     types.subschema_for::<StreamMessage>();
+    types.subschema_for::<StudyListing>();
+    types.subschema_for::<StudyPage>();
     types.subschema_for::<UploadRecord>();
     types.subschema_for::<UserValues>();
 }

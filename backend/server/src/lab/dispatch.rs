@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::quiet::{Quiet, Waiter};
 use super::{LabError, LabOptions, MAX_WAITING, MAX_WAITING_OF_ONE, sweep};
 use crate::clock::now_ms;
 use crate::launch::{self, Assignment, Outcome};
@@ -50,6 +51,11 @@ pub(super) enum Command {
         /// Done.
         reply: Reply<()>,
     },
+    /// Let no run start until the machine was somebody's alone.
+    Quiet {
+        /// Who waits for that.
+        waiting: Waiter,
+    },
 }
 
 /// Owns the queue, starts workers, and hears of their ends.
@@ -65,6 +71,7 @@ pub(super) struct Dispatcher {
     tasks: TaskTracker,
     ended: mpsc::UnboundedSender<(RunId, Outcome)>,
     ends: mpsc::UnboundedReceiver<(RunId, Outcome)>,
+    quiet: Quiet,
 }
 
 impl Dispatcher {
@@ -76,7 +83,8 @@ impl Dispatcher {
         tasks: TaskTracker,
     ) -> Self {
         let (ended, ends) = mpsc::unbounded_channel();
-        Self { store, options, queue, workers: HashMap::new(), shown: HashMap::new(), server_ends, tasks, ended, ends }
+        let (workers, shown, quiet) = (HashMap::new(), HashMap::new(), Quiet::default());
+        Self { store, options, queue, workers, shown, server_ends, tasks, ended, ends, quiet }
     }
 
     /// Works until the server ends.
@@ -89,6 +97,7 @@ impl Dispatcher {
             tokio::select! {
                 () = server_ends.cancelled() => return,
                 Some((run, outcome)) = self.ends.recv() => self.release(&run, &outcome),
+                () = self.quiet.left() => {}
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => return,
@@ -103,7 +112,8 @@ impl Dispatcher {
         if self.server_ends.is_cancelled() {
             return;
         }
-        while let Some(run) = self.queue.start_next(now_ms()) {
+        let quiet = self.quiet.is_wanted(self.queue.is_idle());
+        while !quiet && let Some(run) = self.queue.start_next(now_ms()) {
             self.shown.remove(&run);
             self.start(run);
         }
@@ -169,6 +179,7 @@ impl Dispatcher {
             Command::Delete { run, reply } => {
                 let _ = reply.send(self.delete(run).await);
             }
+            Command::Quiet { waiting } => self.quiet.wait(waiting),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod dispatch;
 mod error;
+mod quiet;
 mod recover;
 mod showcase;
 mod sweep;
@@ -26,6 +27,7 @@ use crate::launch::{self, LaunchOptions};
 use crate::store::{self, EventRows, ListQuery, NewRun, Store};
 
 pub use error::LabError;
+pub use quiet::QuietMachine;
 pub use showcase::{SHOWCASE_KEY, ShowcaseError, StoredRun, import_showcase};
 
 /// Runs that may wait, of everybody.
@@ -169,6 +171,26 @@ impl Lab {
     /// [`LabError::NoRun`]; [`LabError::StillRunning`]; [`LabError::Store`].
     pub async fn delete(&self, run: RunId) -> Result<(), LabError> {
         self.ask(|reply| dispatch::Command::Delete { run, reply }).await
+    }
+
+    /// Waits until no run is at work; none starts before the answer is dropped. Who comes first has it first.
+    ///
+    /// # Errors
+    /// [`LabError::Ending`].
+    pub async fn quiet_machine(&self) -> Result<QuietMachine, LabError> {
+        let (waiting, turn) = quiet::turn();
+        self.inner.commands.send(dispatch::Command::Quiet { waiting }).await.map_err(|_| LabError::Ending)?;
+        turn.await.map_err(|_| LabError::Ending)
+    }
+
+    /// Does something of the lab's in a task that [`Self::finished`] waits for.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.inner.tasks.spawn(task);
+    }
+
+    /// How workers are started.
+    pub fn launch(&self) -> &LaunchOptions {
+        &self.inner.options.launch
     }
 
     /// The run.

@@ -23,6 +23,7 @@ use crate::home;
 pub(crate) use builds::of_devices;
 pub use probe::{ProbeError, probe, probe_all};
 pub use process::{end_orphans, is_alive};
+pub(crate) use process::{signal, start};
 pub(crate) use resume::hex;
 pub use resume::{Resume, find_checkpoint};
 pub use supervise::{Assignment, Outcome, Stop, supervise};

@@ -16,7 +16,7 @@ const MARK: &str = "RECSPEED_RUN";
 
 /// Starts a program for `run` in a group of its own, with all three streams as pipes. It is killed when the handle is
 /// dropped.
-pub(super) fn start(program: &Path, run: &RunId, arguments: &[String]) -> std::io::Result<Child> {
+pub(crate) fn start(program: &Path, run: &RunId, arguments: &[String]) -> std::io::Result<Child> {
     Command::new(program)
         .args(arguments)
         .env(MARK, run.as_str())
@@ -29,7 +29,7 @@ pub(super) fn start(program: &Path, run: &RunId, arguments: &[String]) -> std::i
 }
 
 /// Sends a signal to the whole group of a process that this server started and has not yet waited for.
-pub(super) fn signal(pid: i32, signal: Signal) {
+pub(crate) fn signal(pid: i32, signal: Signal) {
     if pid > 1 {
         // A group that is already gone needs no signal.
         let _ = killpg(Pid::from_raw(pid), signal);

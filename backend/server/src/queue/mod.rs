@@ -77,6 +77,11 @@ impl Queue {
         self.served.insert(person.to_owned(), self.servings);
     }
 
+    /// Whether no run holds a slot.
+    pub fn is_idle(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Runs that wait.
     pub fn len(&self) -> usize {
         self.waiting.len()

@@ -55,6 +55,28 @@ async fn a_spec_with_mistakes_is_refused_with_the_path_of_each() {
 }
 
 #[tokio::test]
+async fn the_lab_says_which_engines_are_here_as_soon_as_they_are_and_not_where() {
+    let bench = Bench::new().await;
+    let states = async || {
+        let (_, lab) = bench.guest("/api/lab").await;
+        let told = lab["engines"].as_array().unwrap().clone();
+        let state = |kind: &str| told.iter().find(|engine| engine["kind"] == kind).unwrap()["state"].clone();
+        (state("pytorch"), state("tensorflow"), lab.to_string())
+    };
+    let (pytorch, tensorflow, text) = states().await;
+    assert_eq!((pytorch, tensorflow), (json!("missing"), json!("missing")));
+    assert!(text.contains("recspeed engines install torchgpipe"), "{text}");
+    let folder = |name: &str| bench.home.path().join("engines").join(name);
+    std::fs::create_dir_all(folder("tensorflow")).unwrap();
+    std::fs::create_dir_all(folder("pytorch")).unwrap();
+    let record = json!({ "python": "/bin/sh", "own": false, "requirements": "", "versions": {}, "bytes": 0 });
+    std::fs::write(folder("pytorch").join("record.json"), record.to_string()).unwrap();
+    let (pytorch, tensorflow, text) = states().await;
+    assert_eq!((pytorch, tensorflow), (json!("ready"), json!("unusable")));
+    assert!(!text.contains("/bin/sh") && !text.contains(bench.home.path().to_str().unwrap()), "{text}");
+}
+
+#[tokio::test]
 async fn what_the_worker_cannot_do_is_refused_before_it_waits() {
     let bench = Bench::new().await;
     let mut browser = serde_json::to_value(spec("quick")).unwrap();

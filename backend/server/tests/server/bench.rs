@@ -13,6 +13,7 @@ use recspeed_server::lab::{Lab, LabOptions};
 use recspeed_server::launch::LaunchOptions;
 use recspeed_server::page::{Assets, FrameAncestors, SecurityHeaders};
 use recspeed_server::store::Store;
+use recspeed_server::studies::Studies;
 use recspeed_types::api::{RunRecord, RunStatus};
 use recspeed_types::{ExperimentSpec, RunEvent};
 use serde_json::{Value, json};
@@ -28,6 +29,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The fake worker.
 pub(crate) fn fake_worker() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/server/fake-worker.sh")
+}
+
+/// A program that makes studies, as the file `study` in the lab's folder says.
+pub(crate) fn fake_study() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/server/fake-study.sh")
 }
 
 /// A spec whose name says what the fake worker does.
@@ -49,6 +55,8 @@ pub(crate) struct Options {
     pub(crate) time_limit: Duration,
     pub(crate) grace: Duration,
     pub(crate) worker: PathBuf,
+    /// The program that makes studies.
+    pub(crate) recspeed: PathBuf,
     pub(crate) assets: Vec<(String, Bytes)>,
     pub(crate) patience: Patience,
 }
@@ -60,6 +68,7 @@ impl Default for Options {
             time_limit: PATIENCE,
             grace: Duration::from_millis(500),
             worker: fake_worker(),
+            recspeed: fake_study(),
             assets: Vec::new(),
             patience: Patience::default(),
         }
@@ -95,7 +104,8 @@ impl Bench {
         let assets = Assets::of(options.assets);
         let security = SecurityHeaders::new(&assets.inline_scripts(), &FrameAncestors::default());
         let data = recspeed_datasets::DataHome::open(Some(home.path().to_owned())).unwrap();
-        let state = AppState::new(lab.clone(), answers, data);
+        let studies = Studies::open(lab.clone(), options.recspeed).await;
+        let state = AppState::new(lab.clone(), answers, data, studies);
         let app = recspeed_server::app::app(state, access, assets, security);
         Self { lab, app, home, ends }
     }

@@ -15,3 +15,4 @@ mod process;
 mod restart;
 mod showcase;
 mod stream;
+mod studies;

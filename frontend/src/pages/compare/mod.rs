@@ -11,7 +11,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use serde_json::Value;
 
-use crate::components::{CopyField, Icon, Modal, Picture};
+use crate::components::{CopyField, Icon, Modal, Picture, Refused};
 use crate::state::{api, comparison_url};
 use picker::Picker;
 
@@ -83,9 +83,9 @@ pub(crate) fn ComparePage() -> impl IntoView {
                 <div aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>
                     {move || match reply.get() {
                         Reply::Asking => view! { <p class="note pad">"Setting the runs side by side…"</p> }.into_any(),
-                        Reply::Failed(text) => view! {
-                            <div class="message message-error" role="alert" data-testid="compare-error"><Icon picture=Picture::Warning/><p>{text}</p></div>
-                        }.into_any(),
+                        Reply::Failed(text) => {
+                            view! { <Refused text=text again=move |()| untrack(load) test_id="compare-error"/> }.into_any()
+                        }
                         Reply::Answer(answer) => whole(&answer, chosen, go),
                     }}
                 </div>

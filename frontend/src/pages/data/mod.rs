@@ -9,7 +9,7 @@ use leptos_router::hooks::{use_navigate, use_params_map};
 use recspeed_types::builtin::BUILTIN_DATASETS;
 use serde_json::Value;
 
-use crate::components::{Icon, Picture, Select};
+use crate::components::{Refused, Select};
 use crate::form::Choice;
 use crate::state::{api, use_lab};
 
@@ -33,7 +33,7 @@ pub(crate) fn DataPage() -> impl IntoView {
             .unwrap_or_else(|| BUILTIN_DATASETS[0].id.to_owned())
     });
     let reply = RwSignal::new(Reply::Asking);
-    Effect::new(move |_| {
+    let load = move || {
         let asked = id.get();
         reply.set(Reply::Asking);
         spawn_local(async move {
@@ -42,13 +42,14 @@ pub(crate) fn DataPage() -> impl IntoView {
                 reply.try_set(answer.map_or_else(|error| Reply::Failed(error.to_string()), Reply::Answer));
             }
         });
-    });
+    };
+    Effect::new(move |_| load());
     Effect::new(|_| document().set_title("Data · Recspeed"));
     let navigate = use_navigate();
     let options = Signal::derive(move || {
         let builtin = BUILTIN_DATASETS.iter().map(|entry| (entry.id.to_owned(), entry.title.to_owned(), "Built in"));
         let given = lab.uploads.get().into_iter().map(|file| (file.sha256, file.name, "Given to the server"));
-        builtin.chain(given).map(|(value, title, group)| Choice { value, title, group }).collect::<Vec<_>>()
+        builtin.chain(given).map(|(value, title, group)| Choice { value, title, group, off: false }).collect::<Vec<_>>()
     });
     let go = move |id: String| navigate(&format!("/data/{id}"), leptos_router::NavigateOptions::default());
     view! {
@@ -63,9 +64,9 @@ pub(crate) fn DataPage() -> impl IntoView {
             <div aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>
                 {move || match reply.get() {
                     Reply::Asking => view! { <p class="note pad">"Reading the data…"</p> }.into_any(),
-                    Reply::Failed(text) => view! {
-                        <div class="message message-error" role="alert" data-testid="data-error"><Icon picture=Picture::Warning/><p>{text}</p></div>
-                    }.into_any(),
+                    Reply::Failed(text) => {
+                        view! { <Refused text=text again=move |()| untrack(load) test_id="data-error"/> }.into_any()
+                    }
                     Reply::Answer(answer) => report::whole(&answer),
                 }}
             </div>

@@ -22,10 +22,26 @@ pub(crate) fn Actions() -> impl IntoView {
             lab.cancel(run);
         }
     };
+    // The button that is pressed goes away when a run begins or ends: who is there goes to the one that takes its place.
+    let row = NodeRef::<leptos::html::Div>::new();
+    let (run, stop) = (NodeRef::<leptos::html::Button>::new(), NodeRef::<leptos::html::Button>::new());
+    Effect::new(move |_| {
+        let next = if busy.get() { stop } else { run };
+        let here = document().active_element();
+        if here.is_some_and(|here| row.get_untracked().is_some_and(|row| row.contains(Some(&here)))) {
+            request_animation_frame(move || {
+                if let Some(Some(button)) = next.try_get_untracked() {
+                    // Fails only for elements that are gone.
+                    let _ = button.focus();
+                }
+            });
+        }
+    });
     let in_tab = Memo::new(move |_| lab.session.current.get().is_some_and(|run| run.origin == Origin::Tab));
     let here = view! {
         <button
             type="button"
+            node_ref=run
             class="button primary big"
             data-testid="run-in-tab"
             disabled=move || !runnable.get() || not_here.get().is_some()
@@ -50,10 +66,10 @@ pub(crate) fn Actions() -> impl IntoView {
         </button>
     };
     view! {
-        <div class="actions">
+        <div class="actions" node_ref=row>
             <div class="action-row" hidden=move || busy.get()>{here}{there}</div>
             <div class="action-row" hidden=move || !busy.get()>
-                <button type="button" class="button big" data-testid="cancel" on:click=cancel>
+                <button type="button" node_ref=stop class="button big" data-testid="cancel" on:click=cancel>
                     <Icon picture=Picture::Stop/>
                     <span>{move || if in_tab.get() { "Stop" } else { "Cancel the run" }}</span>
                 </button>
@@ -70,7 +86,7 @@ pub(crate) fn Actions() -> impl IntoView {
                     LabState::Asking => String::new(),
                     LabState::Here(info) => match (info.role, &info.probe_failure) {
                         (Role::Owner, Some(failure)) => format!("The server's worker does not answer: {failure}"),
-                        (Role::Owner, None) if not_there.get().is_some() => not_there.get().unwrap_or_default().to_owned(),
+                        (Role::Owner, None) if not_there.get().is_some() => not_there.get().unwrap_or_default(),
                         (Role::Owner, None) => match info.slots {
                             1 => "The server runs one experiment at a time; others wait in line.".to_owned(),
                             n => format!("The server runs {n} experiments at a time; others wait in line."),

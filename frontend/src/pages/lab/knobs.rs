@@ -75,31 +75,32 @@ const OWN: &str = "own";
 fn datasets(lab: Lab) -> Vec<Choice> {
     let mut all: Vec<Choice> = BUILTIN_DATASETS
         .iter()
-        .map(|set| Choice { value: format!("builtin:{}", set.id), title: set.title.to_owned(), group: "Built in" })
+        .map(|set| Choice { group: "Built in", ..Choice::titled(&format!("builtin:{}", set.id), set.title) })
         .collect();
     for upload in lab.uploads.get() {
         all.push(Choice {
             value: format!("upload:{}:{}", upload.format.as_str(), upload.sha256),
             title: format!("{} ({} ratings, {})", upload.name, count(upload.rows), bytes(upload.bytes)),
             group: "Given to the server",
+            off: false,
         });
     }
     for held in lab.held.get() {
         let value = format!("upload:{}:{}", held.format.as_str(), held.sha256);
         if !all.iter().any(|choice| choice.value == value) {
             let title = format!("{} ({})", held.name, bytes(held.bytes));
-            all.push(Choice { value, title, group: "In this tab" });
+            all.push(Choice { value, title, group: "In this tab", off: false });
         }
     }
-    all.push(Choice { value: OWN.to_owned(), title: "A file of yours…".to_owned(), group: "Other" });
-    all.push(Choice { value: "file".to_owned(), title: "A file on the server…".to_owned(), group: "Other" });
+    all.push(Choice { group: "Other", ..Choice::titled(OWN, "A file of yours…") });
+    all.push(Choice { group: "Other", ..Choice::titled("file", "A file on the server…") });
     let (value, source) = lab.draft.with(|draft| (draft.dataset_value(), draft.spec().dataset.source));
     if !all.iter().any(|choice| choice.value == value) {
         let id = lab.draft.with(|draft| draft.spec().dataset.id.clone()).unwrap_or_default();
         let short: String = id.chars().take(12).collect();
         let title =
             if source == DataSource::Upload { format!("Upload {short}…") } else { format!("Unknown: {short}") };
-        all.push(Choice { value, title, group: "In this spec" });
+        all.push(Choice { value, title, group: "In this spec", off: false });
     }
     all
 }
@@ -110,11 +111,7 @@ fn RecommenderKnob() -> impl IntoView {
     let chosen = Memo::new(move |_| lab.draft.with(|draft| draft.spec().recommender.kind.clone()));
     let options: Vec<Choice> = ENTRIES
         .iter()
-        .map(|entry| Choice {
-            value: entry.kind.to_owned(),
-            title: entry.title.to_owned(),
-            group: entry.family.title(),
-        })
+        .map(|entry| Choice { group: entry.family.title(), ..Choice::titled(entry.kind, entry.title) })
         .collect();
     let about = move || {
         catalogue::find(&chosen.get()).map(|entry| {

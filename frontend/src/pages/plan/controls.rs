@@ -143,10 +143,7 @@ fn Pick(
     let set = move |chosen: &str| studio.setup.update(|setup| setup.set_choice(name, chosen));
     let id = format!("plan-{name}");
     let control = if list {
-        let options = names
-            .iter()
-            .map(|(value, title)| Choice { value: (*value).to_owned(), title: (*title).to_owned(), group: "" })
-            .collect::<Vec<_>>();
+        let options = names.iter().map(|(value, title)| Choice::titled(value, *title)).collect::<Vec<_>>();
         view! {
             <Select
                 id=id.clone()

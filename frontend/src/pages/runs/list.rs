@@ -111,6 +111,7 @@ pub(crate) fn RunList(
     }));
     on_cleanup(unwatch_list);
 
+    let list = NodeRef::<leptos::html::Div>::new();
     let delete = Callback::new(move |record: RunRecord| {
         let id = record.id.clone();
         hidden.update(|hidden| hidden.push(id.clone()));
@@ -135,6 +136,11 @@ pub(crate) fn RunList(
                 }
             });
         };
+        // The row goes, and with it the button that was pressed.
+        if let Some(list) = list.get_untracked() {
+            // Fails only for elements that are gone.
+            let _ = list.focus();
+        }
         let text = format!("“{}” is deleted.", untrack(|| lab.title_of(&record.spec)));
         lab.toasts.undoable(text, Arc::new(back), Arc::new(then));
     });
@@ -145,7 +151,7 @@ pub(crate) fn RunList(
     let empty = Memo::new(move |_| shown.with(Vec::is_empty));
     let filtered = move || !search.with(String::is_empty) || !status.with(String::is_empty);
     view! {
-        <div class="card run-list" aria-busy=move || (loading.get() == Loading::Asking).to_string()>
+        <div class="card run-list" node_ref=list tabindex="-1" aria-busy=move || (loading.get() == Loading::Asking).to_string()>
             <ul data-testid="run-list" hidden=move || empty.get()>
                 <For each=move || shown.get() key=|run| (run.id.clone(), run.status, run.queue_position, run.attempts) let:run>
                     <Row run=run delete=delete/>

@@ -35,11 +35,8 @@ pub(crate) fn RunsPage() -> impl IntoView {
     let mut typed = debounce(std::time::Duration::from_millis(250), move |text: String| {
         go.with_value(|go| go(text, status.get_untracked()));
     });
-    let statuses = ["", "queued", "running", "finished", "failed", "cancelled"].map(|name| Choice {
-        value: name.to_owned(),
-        title: if name.is_empty() { "any status" } else { name }.to_owned(),
-        group: "",
-    });
+    let statuses = ["", "queued", "running", "finished", "failed", "cancelled"]
+        .map(|name| Choice::titled(name, if name.is_empty() { "any status" } else { name }));
     view! {
         <div class="runs-page">
             <header class="runs-head">

@@ -87,8 +87,13 @@ impl EngineKind {
         }
     }
 
+    /// Whether it trains this kind of recommender; Burn trains all.
+    pub fn trains(self, recommender: &str) -> bool {
+        !self.is_reference() || LENT.contains(&recommender)
+    }
+
     /// How the engine can divide the work; Burn in every way.
-    const fn strategies(self) -> &'static [StrategyKind] {
+    pub const fn strategies(self) -> &'static [StrategyKind] {
         use StrategyKind::{DataParallel, Hybrid, Pipeline, Single, Zero};
         match self {
             Self::Burn => &[Single, DataParallel, Pipeline, Zero, Hybrid],
@@ -180,7 +185,7 @@ impl EngineSpec {
                 .add("engine.device", format!("is `{}`; the engine `{kind}` computes on {able}", self.device.as_str()));
         }
         if let Some(recommender) = recommender
-            && !LENT.contains(&recommender.entry.kind)
+            && !self.kind.trains(recommender.entry.kind)
         {
             let (given, allowed) = (recommender.entry.kind, LENT.join(", "));
             let message = format!("is `{kind}`, which trains {allowed}; `{given}` needs the engine `burn`");

@@ -93,7 +93,18 @@ pub enum StrategyKind {
     Hybrid,
 }
 
+/// Recommenders that are rows of layers, which ranks can divide among themselves.
+const ROWS_OF_LAYERS: [&str; 2] = ["mlp", "densenet"];
+
 impl StrategyKind {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Single, Self::DataParallel, Self::Pipeline, Self::Zero, Self::Hybrid];
+
+    /// Whether the training of this kind of recommender can be divided so.
+    pub fn suits(self, recommender: &str) -> bool {
+        self == Self::Single || ROWS_OF_LAYERS.contains(&recommender)
+    }
+
     /// The name as written in a spec.
     pub const fn as_str(self) -> &'static str {
         match self {

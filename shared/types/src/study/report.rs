@@ -29,8 +29,14 @@ pub struct StudyReport {
     /// Why the tables differ, and how they are to be read.
     pub differences: Vec<Difference>,
     /// The specs that ran, where runs were what was measured; each carries its row's name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "specs_by_value")]
     pub specs: Vec<ExperimentSpec>,
+}
+
+/// Reads specs by way of [`ExperimentSpec::from_value`], as every message does: the page then carries the code for that once.
+fn specs_by_value<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<ExperimentSpec>, D::Error> {
+    let values = Vec::<serde_json::Value>::deserialize(deserializer)?;
+    values.into_iter().map(|value| ExperimentSpec::from_value(value).map_err(serde::de::Error::custom)).collect()
 }
 
 /// The machine of a study.

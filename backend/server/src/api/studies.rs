@@ -1,0 +1,145 @@
+//! `/api/studies`: the paper's tables, measured again on this machine.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use recspeed_types::api::{StudyAttempt, StudyListing, StudyPage};
+use recspeed_types::study::{self, Study};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{ApiError, AppState};
+use crate::access::Visitor;
+use crate::studies::StudiesError;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(page)).routes(routes!(run)).routes(routes!(cancel))
+}
+
+/// The studies
+#[utoipa::path(
+    get, path = "/api/studies", tag = "studies",
+    responses(
+        (status = 200, description = "Every study, with when it was last measured here", body = ref("#/components/schemas/StudyList")),
+        (status = 500, description = "What is kept of one cannot be read", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn list(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<Json<Vec<StudyListing>>, ApiError> {
+    let all = study::STUDIES.iter().map(|study| Ok(read(&app, &visitor, study)?.study));
+    all.collect::<Result<Vec<_>, ApiError>>().map(Json)
+}
+
+/// A study: its last report, and how its last attempt went
+#[utoipa::path(
+    get, path = "/api/studies/{id}", tag = "studies",
+    params(("id" = String, Path, description = "Its name, as four-layer")),
+    responses(
+        (status = 200, description = "The study", body = ref("#/components/schemas/StudyPage")),
+        (status = 404, description = "No such study", body = ref("#/components/schemas/ApiFailure")),
+        (status = 500, description = "What is kept of it cannot be read", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn page(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+) -> Result<Json<StudyPage>, ApiError> {
+    read(&app, &visitor, find(&name)?).map(Json)
+}
+
+/// Make a study on this machine
+///
+/// It waits until no run is at work, and none starts before it has ended.
+#[utoipa::path(
+    post, path = "/api/studies/{id}/run", tag = "studies",
+    params(("id" = String, Path, description = "Its name, as four-layer")),
+    responses(
+        (status = 202, description = "It waits or measures", body = ref("#/components/schemas/StudyPage")),
+        (status = 401, description = "Only the owner may", body = ref("#/components/schemas/ApiFailure")),
+        (status = 404, description = "No such study", body = ref("#/components/schemas/ApiFailure")),
+        (status = 409, description = "A study is being made", body = ref("#/components/schemas/ApiFailure")),
+        (status = 500, description = "Nothing can be kept of it", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn run(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+) -> Result<(StatusCode, Json<StudyPage>), ApiError> {
+    visitor.must_own()?;
+    let study = find(&name)?;
+    app.studies.start(study.name)?;
+    Ok((StatusCode::ACCEPTED, Json(read(&app, &visitor, study)?)))
+}
+
+/// End a study that waits or measures
+#[utoipa::path(
+    post, path = "/api/studies/{id}/cancel", tag = "studies",
+    params(("id" = String, Path, description = "Its name, as four-layer")),
+    responses(
+        (status = 200, description = "The study; its end may follow within seconds", body = ref("#/components/schemas/StudyPage")),
+        (status = 401, description = "Only the owner may", body = ref("#/components/schemas/ApiFailure")),
+        (status = 404, description = "No such study", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn cancel(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    Path(name): Path<String>,
+) -> Result<Json<StudyPage>, ApiError> {
+    visitor.must_own()?;
+    let study = find(&name)?;
+    app.studies.cancel(study.name);
+    read(&app, &visitor, study).map(Json)
+}
+
+fn find(name: &str) -> Result<&'static Study, ApiError> {
+    study::find(name).ok_or_else(|| {
+        let shown: String = name.chars().take(80).collect();
+        ApiError::new(StatusCode::NOT_FOUND, "no-study", format!("There is no study `{shown}`."))
+            .remedy("/api/studies lists them.")
+    })
+}
+
+fn read(app: &AppState, visitor: &Visitor, study: &'static Study) -> Result<StudyPage, ApiError> {
+    let report = app.studies.report(study.name)?;
+    let attempt = app.studies.attempt(study.name)?;
+    // What it said may name places on this machine.
+    let shown = |attempt| match visitor.must_own() {
+        Ok(()) => attempt,
+        Err(_) => StudyAttempt { said: Vec::new(), cause: None, ..attempt },
+    };
+    Ok(StudyPage {
+        study: StudyListing {
+            name: study.name.to_owned(),
+            title: study.title.to_owned(),
+            question: study.question.to_owned(),
+            measured_ms: report.as_ref().map(|report| report.measured_ms),
+            attempt: attempt.map(shown),
+        },
+        report,
+    })
+}
+
+impl From<StudiesError> for ApiError {
+    fn from(error: StudiesError) -> Self {
+        match error {
+            StudiesError::Busy { .. } => Self::new(StatusCode::CONFLICT, "study-busy", sentence(&error))
+                .remedy("Wait for its end, or cancel it on its page."),
+            StudiesError::Kept { .. } => {
+                tracing::error!(%error, "studies");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "study-kept", sentence(&error))
+                    .remedy("Remove its files from the folder `studies` of the lab, or make room on the disk, then run it again.")
+            }
+        }
+    }
+}
+
+fn sentence(error: &StudiesError) -> String {
+    let text = error.to_string();
+    let first: String = text.chars().take(1).flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", text.chars().skip(1).collect::<String>())
+}

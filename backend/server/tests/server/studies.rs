@@ -1,0 +1,185 @@
+//! Studies: alone on the machine, one at a time, ended in order, and never shown as finished when they are not.
+
+use std::time::{Duration, Instant};
+
+use axum::http::{Method, StatusCode};
+use recspeed_types::api::RunStatus;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::bench::{Bench, Options, PATIENCE};
+
+const PAGE: &str = "/api/studies/four-layer";
+
+/// A lab whose studies play this.
+async fn bench(plays: &str) -> Bench {
+    let bench = Bench::new().await;
+    play(&bench.home, plays);
+    bench
+}
+
+fn play(home: &TempDir, what: &str) {
+    std::fs::write(home.path().join("plays"), what).unwrap();
+}
+
+async fn run(bench: &Bench) -> (StatusCode, Value) {
+    bench.owner(Method::POST, &format!("{PAGE}/run"), None).await
+}
+
+async fn cancel(bench: &Bench) {
+    let (status, answer) = bench.owner(Method::POST, &format!("{PAGE}/cancel"), None).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+}
+
+/// Waits until the study stands so; its page then.
+async fn until(bench: &Bench, wanted: &str) -> Value {
+    let begun = Instant::now();
+    loop {
+        let (status, page) = bench.owner(Method::GET, PAGE, None).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        if page["study"]["attempt"]["status"] == wanted {
+            return page;
+        }
+        assert!(begun.elapsed() < PATIENCE, "still {page}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn is_alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[tokio::test]
+async fn a_study_is_measured_once_asked_and_everybody_reads_its_report() {
+    let bench = bench("quick").await;
+    let (_, list) = bench.guest("/api/studies").await;
+    let one = list.as_array().unwrap().iter().find(|study| study["name"] == "four-layer").unwrap();
+    assert!(one["question"].as_str().unwrap().ends_with('?') && one.get("measured_ms").is_none(), "{one}");
+    assert_eq!(bench.guest(PAGE).await.1.get("report"), None);
+
+    let (status, page) = run(&bench).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{page}");
+    let page = until(&bench, "finished").await;
+    assert_eq!(page["report"]["study"], "four-layer");
+    assert_eq!(page["study"]["attempt"]["said"], json!(["Burn, 1 of 1", "Burn: 0.1 s"]));
+    let (_, guest) = bench.guest(PAGE).await;
+    assert_eq!((&guest["report"], guest["study"]["attempt"].get("said")), (&page["report"], None));
+    let (_, list) = bench.guest("/api/studies").await;
+    assert!(list.to_string().contains("\"measured_ms\":5"), "{list}");
+}
+
+#[tokio::test]
+async fn only_the_owner_measures_and_a_study_that_there_is_not_is_told() {
+    let bench = bench("quick").await;
+    for (path, expected) in [(PAGE, StatusCode::UNAUTHORIZED), ("/api/studies/nothing", StatusCode::UNAUTHORIZED)] {
+        for verb in ["run", "cancel"] {
+            let request = axum::http::Request::post(format!("{path}/{verb}")).header("host", "127.0.0.1");
+            let (status, ..) = bench.send(request.body(axum::body::Body::empty()).unwrap()).await;
+            assert_eq!(status, expected, "{path} {verb}");
+        }
+    }
+    let (status, answer) = bench.owner(Method::POST, "/api/studies/nothing/run", None).await;
+    assert_eq!((status, &answer["code"]), (StatusCode::NOT_FOUND, &json!("no-study")));
+    assert_eq!(bench.guest("/api/studies/..%2fsecrets").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_study_waits_for_the_runs_at_work_and_runs_wait_for_it() {
+    let bench = bench("waits").await;
+    let long = bench.submit("slow").await.id;
+    bench.until(long.as_str(), |record| record.status == RunStatus::Running).await;
+    run(&bench).await;
+    until(&bench, "waiting").await;
+    let later = bench.submit("quick").await.id;
+    bench.owner(Method::POST, &format!("/api/runs/{long}/cancel"), None).await;
+    bench.until_over(long.as_str()).await;
+    until(&bench, "running").await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(bench.record(later.as_str()).await.status, RunStatus::Queued, "nothing runs beside a study");
+    let (status, answer) = bench.owner(Method::POST, "/api/studies/methods/run", None).await;
+    assert_eq!((status, &answer["code"]), (StatusCode::CONFLICT, &json!("study-busy")), "one at a time: {answer}");
+    std::fs::write(bench.home.path().join("go"), "").unwrap();
+    until(&bench, "finished").await;
+    assert_eq!(bench.until_over(later.as_str()).await.status, RunStatus::Finished);
+}
+
+#[tokio::test]
+async fn a_study_is_cancelled_while_it_waits_and_while_it_measures_and_nothing_of_it_is_left() {
+    let bench = bench("deaf").await;
+    let long = bench.submit("slow").await.id;
+    bench.until(long.as_str(), |record| record.status == RunStatus::Running).await;
+    run(&bench).await;
+    until(&bench, "waiting").await;
+    cancel(&bench).await;
+    until(&bench, "cancelled").await;
+    bench.owner(Method::POST, &format!("/api/runs/{long}/cancel"), None).await;
+    bench.until_over(long.as_str()).await;
+
+    run(&bench).await;
+    until(&bench, "running").await;
+    let left = bench.home.path().join("left");
+    let begun = Instant::now();
+    let pid = loop {
+        let pid = std::fs::read_to_string(&left).unwrap_or_default();
+        if pid.ends_with('\n') {
+            break pid.trim().to_owned();
+        }
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    cancel(&bench).await;
+    let page = until(&bench, "cancelled").await;
+    assert_eq!(page.get("report"), None);
+    let begun = Instant::now();
+    while is_alive(&pid) {
+        assert!(begun.elapsed() < PATIENCE, "its worker goes on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let next = bench.submit("quick").await.id;
+    assert_eq!(bench.until_over(next.as_str()).await.status, RunStatus::Finished);
+}
+
+#[tokio::test]
+async fn what_is_no_report_is_a_failure_with_the_cause_and_the_last_report_stays() {
+    let bench = bench("quick").await;
+    run(&bench).await;
+    let first = until(&bench, "finished").await;
+    for (plays, words) in [("fails", "the disk is full"), ("rubbish", "cannot be read")] {
+        play(&bench.home, plays);
+        run(&bench).await;
+        let page = until(&bench, "failed").await;
+        assert!(page["study"]["attempt"]["cause"].as_str().unwrap().contains(words), "{page}");
+        assert_eq!(page["report"], first["report"]);
+        play(&bench.home, "quick");
+        run(&bench).await;
+        until(&bench, "finished").await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_ends_marks_the_study_and_so_does_the_next_one_after_a_kill() {
+    let bench = bench("waits").await;
+    run(&bench).await;
+    until(&bench, "running").await;
+    bench.ends.cancel();
+    bench.lab.finished().await;
+    let Bench { home, .. } = bench;
+    let bench = Bench::over(home, Options::default()).await;
+    let page = until(&bench, "interrupted").await;
+    assert_eq!(page.get("report"), None);
+
+    // As a server that was killed leaves it.
+    let home = bench.home.path().to_owned();
+    let kept = home.join("studies/four-layer.attempt.json");
+    std::fs::write(&kept, r#"{"status":"running","asked_ms":1,"started_ms":2}"#).unwrap();
+    bench.ends.cancel();
+    bench.lab.finished().await;
+    let Bench { home, .. } = bench;
+    let bench = Bench::over(home, Options::default()).await;
+    let page = until(&bench, "interrupted").await;
+    assert!(page["study"]["attempt"]["cause"].as_str().unwrap().contains("Run it again"), "{page}");
+    assert!(std::fs::read_to_string(&kept).unwrap().contains("interrupted"));
+    std::fs::write(&kept, "{").unwrap();
+    assert_eq!(bench.owner(Method::GET, PAGE, None).await.0, StatusCode::INTERNAL_SERVER_ERROR);
+}

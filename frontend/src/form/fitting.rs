@@ -1,0 +1,155 @@
+//! What one choice makes of the others, so that choosing from a list never leads to an error.
+
+use recspeed_types::ExperimentSpec;
+use recspeed_types::spec::{Device, EngineKind, PipelineSchedule, StrategyKind, StrategySpec};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Whether the value at a path decides which other fields there are.
+pub(crate) fn decides(path: &str) -> bool {
+    matches!(path, "split.kind" | "engine.kind" | "strategy.kind" | "strategy.schedule")
+}
+
+/// The spec with another engine, strategy or schedule; `None` when `value` names none.
+pub(super) fn with_computing(spec: &ExperimentSpec, path: &str, value: &str) -> Option<ExperimentSpec> {
+    let mut next = spec.clone();
+    match path {
+        "engine.kind" => next.engine.kind = named(value)?,
+        "strategy.kind" => next.strategy = of_kind(&spec.strategy, named(value)?),
+        "strategy.schedule" => next.strategy.schedule = Some(named(value)?),
+        _ => return None,
+    }
+    fit(&mut next);
+    Some(next)
+}
+
+/// Gives the spec an engine that trains its recommender, and a strategy that both allow.
+pub(super) fn fit(spec: &mut ExperimentSpec) {
+    let recommender = spec.recommender.kind.as_str();
+    if !spec.engine.kind.trains(recommender) {
+        spec.engine.kind = EngineKind::default();
+    }
+    let engine = spec.engine.kind;
+    if engine.is_reference() {
+        spec.training.early_stopping = None;
+    }
+    let strategy = &mut spec.strategy;
+    if !(engine.strategies().contains(&strategy.kind) && strategy.kind.suits(recommender)) {
+        *strategy = StrategySpec::default();
+    }
+    if engine == EngineKind::Torchgpipe && strategy.kind == StrategyKind::Pipeline {
+        strategy.schedule = Some(PipelineSchedule::Gpipe);
+        strategy.balance = None;
+    }
+    if strategy.schedule != Some(PipelineSchedule::Interleaved) {
+        strategy.chunks = None;
+    }
+    if is_refused(spec, "strategy") {
+        // Numbers that belong to another model or another kind.
+        let StrategySpec { kind, schedule, .. } = spec.strategy;
+        spec.strategy = StrategySpec { kind, schedule, ..StrategySpec::default() };
+    }
+    if is_refused(spec, "engine.device") {
+        spec.engine.device = Device::default();
+    }
+}
+
+/// What another kind understands too; a field that is not named here stays, and goes with the numbers where it is refused.
+fn of_kind(old: &StrategySpec, kind: StrategyKind) -> StrategySpec {
+    use StrategyKind::{Hybrid, Pipeline, Single, Zero};
+    if kind == Single {
+        return StrategySpec::default();
+    }
+    let mut next = StrategySpec { kind, ..old.clone() };
+    if kind == Pipeline {
+        next.ranks = None;
+    }
+    if kind != Hybrid {
+        next.tensor = None;
+    }
+    if !matches!(kind, Pipeline | Hybrid) {
+        (next.stages, next.schedule, next.chunks, next.balance) = (None, None, None, None);
+    }
+    if !matches!(kind, Zero | Hybrid) {
+        next.stage = None;
+    }
+    next
+}
+
+fn is_refused(spec: &ExperimentSpec, path: &str) -> bool {
+    spec.resolve().is_err_and(|errors| errors.0.iter().any(|error| error.path.starts_with(path)))
+}
+
+fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
+    serde_json::from_value(Value::from(name)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::catalogue::kinds;
+
+    use super::super::edit::{get, set, with_kind};
+    use super::*;
+
+    fn engines() -> impl Iterator<Item = EngineKind> {
+        [EngineKind::Burn].into_iter().chain(EngineKind::REFERENCES)
+    }
+
+    /// The spec after a choice that its list offers.
+    fn chosen(spec: &ExperimentSpec, path: &str, value: &str) -> ExperimentSpec {
+        with_kind(spec, path, value).unwrap_or_else(|| panic!("{path} takes no `{value}`"))
+    }
+
+    #[test]
+    fn choosing_any_engine_strategy_and_schedule_in_any_order_never_leads_to_an_error() {
+        let densenet = chosen(&ExperimentSpec::default(), "recommender.kind", "densenet");
+        for start in [ExperimentSpec::default(), densenet] {
+            for engine in engines() {
+                let first = chosen(&start, "engine.kind", engine.as_str());
+                for strategy in engine.strategies() {
+                    let mut spec = chosen(&first, "strategy.kind", strategy.as_str());
+                    for number in ["stages", "ranks", "micro_batches", "chunks"] {
+                        let path = format!("strategy.{number}");
+                        let larger = set(&spec, &path, Some(4.into())).unwrap();
+                        if larger.resolve().is_ok() {
+                            spec = larger;
+                        }
+                    }
+                    assert_eq!(spec.resolve().err(), None, "{engine:?} {strategy:?}");
+                    for other in engines() {
+                        let spec = chosen(&spec, "engine.kind", other.as_str());
+                        assert_eq!(spec.resolve().err(), None, "{engine:?} {strategy:?} → {other:?}");
+                        assert_eq!(spec.engine.kind, other);
+                    }
+                    for other in StrategyKind::ALL {
+                        let spec = chosen(&chosen(&spec, "engine.kind", "burn"), "strategy.kind", other.as_str());
+                        assert_eq!(spec.resolve().err(), None, "{strategy:?} → {other:?}");
+                        for schedule in ["interleaved", "gpipe", "zb-h1", "1f1b"] {
+                            if matches!(other, StrategyKind::Pipeline | StrategyKind::Hybrid) {
+                                let spec = chosen(&spec, "strategy.schedule", schedule);
+                                assert_eq!(spec.resolve().err(), None, "{other:?} {schedule}");
+                                assert_eq!(get(&spec, "strategy.schedule"), Some(schedule.into()));
+                            }
+                        }
+                    }
+                    for kind in kinds() {
+                        let spec = chosen(&spec, "recommender.kind", kind);
+                        assert_eq!(spec.resolve().err(), None, "{engine:?} {strategy:?} → {kind}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_new_engine_and_strategy_understand_stays() {
+        let spec = chosen(&ExperimentSpec::default(), "strategy.kind", "pipeline");
+        let spec = set(&spec, "strategy.micro_batches", Some(8.into())).unwrap();
+        let lent = chosen(&spec, "engine.kind", "torchgpipe");
+        assert_eq!((lent.strategy.kind, lent.strategy.micro_batches), (StrategyKind::Pipeline, Some(8)));
+        assert_eq!(lent.strategy.schedule, Some(PipelineSchedule::Gpipe));
+        assert_eq!(chosen(&spec, "engine.kind", "pytorch").strategy, StrategySpec::default());
+        assert_eq!(chosen(&spec, "strategy.kind", "zero").strategy.micro_batches, Some(8));
+        assert_eq!(with_kind(&spec, "engine.kind", "jax"), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! The column of a table that is drawn: bars with the spread of their runs.
+
+use leptos::prelude::*;
+use recspeed_types::study::{StudyCell, StudyTable, bar_share, times_of_best};
+
+/// A bar in per cent of the width.
+#[derive(Debug, Clone, PartialEq)]
+struct Bar {
+    name: String,
+    /// The number as people read it.
+    shown: String,
+    /// The number with its spread, for those who listen.
+    words: String,
+    /// Its end; `None` where there is no number.
+    end: Option<f64>,
+    /// The smallest and the largest run.
+    spread: Option<(f64, f64)>,
+    /// Whether no other bar is better.
+    best: bool,
+}
+
+fn of(table: &StudyTable) -> Vec<Bar> {
+    let Some(column) = table.bars else { return Vec::new() };
+    let Some(unit) = table.columns.get(column).map(|column| column.unit) else { return Vec::new() };
+    let bar = |(at, row): (usize, &recspeed_types::study::StudyRow)| {
+        let name = row.name.clone();
+        let end = bar_share(table, at).map(|share| share * 100.0);
+        let (Some(StudyCell::Number(number)), Some(end)) = (row.cells.get(column), end) else {
+            let words = format!("{name}: not measured");
+            return Bar { name, shown: "not measured".to_owned(), words, end: None, spread: None, best: false };
+        };
+        let times = times_of_best(table, at);
+        let against = times.map_or_else(String::new, |times| format!(" · {times:.1} ×"));
+        let shown = format!("{}{against}", number.show(unit));
+        let spread = number.spread.filter(|spread| spread.runs > 1 && number.value > 0.0);
+        let told =
+            spread.map_or_else(String::new, |spread| format!(", {} in {} runs", number.show_spread(unit), spread.runs));
+        let times = times.map_or_else(String::new, |times| format!(", {times:.1} times the best"));
+        let words = format!("{name}: {}{told}{times}", number.show(unit));
+        let place = |value: f64| (value / number.value * end).clamp(0.0, 100.0);
+        let spread = spread.map(|spread| (place(spread.least), place(spread.most)));
+        Bar { name, shown, words, end: Some(end), spread, best: times.is_empty() }
+    };
+    table.rows.iter().enumerate().map(bar).collect()
+}
+
+/// The bars; nothing for a table without.
+pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
+    let bars = of(table);
+    if !bars.iter().any(|bar| bar.end.is_some()) {
+        return None;
+    }
+    let column = table.bars.and_then(|at| table.columns.get(at)).map(|column| column.name.clone()).unwrap_or_default();
+    let spread = bars.iter().any(|bar| bar.spread.is_some());
+    let rows = bars.into_iter().map(|bar| {
+        let Bar { name, shown, words, end, spread, best } = bar;
+        let spread = spread.map(|(least, most)| format!("M{least:.2} 5H{most:.2}M{least:.2} 2V8M{most:.2} 2V8"));
+        view! {
+            <li class="bar" class:bar-best=best class:bar-none=end.is_none()>
+                <span class="bar-name" title=name.clone()>{name.clone()}</span>
+                <svg class="bar-track" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=words>
+                    <rect class="bar-rail" x="0" y="0" width="100" height="10"></rect>
+                    {end.map(|end| view! { <rect class="bar-fill" x="0" y="0" width=end.max(0.3) height="10"></rect> })}
+                    {spread.map(|path| view! { <path class="bar-spread" d=path></path> })}
+                </svg>
+                <span class="bar-value">{shown}</span>
+            </li>
+        }
+    });
+    let rows = rows.collect_view();
+    let note = if spread {
+        ". The thin line goes from the smallest run to the largest; the bar ends at the median."
+    } else {
+        "."
+    };
+    let drawn = view! {
+        <figure class="bars study-bars" data-testid="study-bars">
+            <ul>{rows}</ul>
+            <figcaption class="note">{crate::charts::capital(&column)}{note}</figcaption>
+        </figure>
+    };
+    Some(drawn.into_any())
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::study::{StudyColumn, StudyRow, Unit, Whose};
+
+    use super::*;
+
+    #[test]
+    fn a_bar_ends_at_the_median_its_line_at_the_runs_and_what_is_missing_has_none() {
+        let row = |name: &str, values: &[f64]| StudyRow {
+            name: name.to_owned(),
+            note: String::new(),
+            cells: vec![StudyCell::runs(values)],
+        };
+        let table = StudyTable {
+            title: String::new(),
+            whose: Whose::Measured,
+            rows_are: "engine".to_owned(),
+            columns: vec![StudyColumn::lower("training", Unit::Seconds)],
+            rows: vec![row("ours", &[0.9, 1.0, 1.1]), row("theirs", &[3.0, 4.0, 5.0]), row("missing", &[])],
+            bars: Some(0),
+        };
+        let bars = of(&table);
+        assert_eq!((bars[0].end, bars[0].best), (Some(20.0), true));
+        assert_eq!((bars[1].end, bars[1].spread), (Some(80.0), Some((60.0, 100.0))));
+        assert_eq!(bars[1].words, "theirs: 4.00 s, 3.00 s to 5.00 s in 3 runs, 4.0 times the best");
+        assert_eq!((bars[2].end, bars[2].words.as_str()), (None, "missing: not measured"));
+        assert_eq!(of(&StudyTable { bars: None, ..table }), []);
+    }
+}

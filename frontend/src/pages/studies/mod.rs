@@ -1,0 +1,81 @@
+//! The studies: the paper's tables, and what this machine makes of the same questions.
+
+mod attempt;
+mod bars;
+mod study;
+mod table;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos_router::components::A;
+use recspeed_types::api::{StudyAttempt, StudyListing, StudyStatus};
+
+use crate::components::Refused;
+use crate::state::api;
+
+pub(crate) use study::StudyPage;
+
+/// What became of the question.
+#[derive(Clone, PartialEq)]
+enum Reply<T> {
+    Asking,
+    Answer(T),
+    Failed(String),
+}
+
+/// How an attempt stands, in words.
+fn status_words(attempt: &StudyAttempt) -> &'static str {
+    match attempt.status {
+        StudyStatus::Waiting => "waits for the runs at work",
+        StudyStatus::Running => "is being measured",
+        StudyStatus::Finished => "measured",
+        StudyStatus::Failed => "the last attempt failed",
+        StudyStatus::Cancelled => "the last attempt was cancelled",
+        StudyStatus::Interrupted => "the last attempt was interrupted",
+    }
+}
+
+/// The list of studies.
+#[component]
+pub(crate) fn StudiesPage() -> impl IntoView {
+    let reply = RwSignal::new(Reply::<Vec<StudyListing>>::Asking);
+    let load = move || {
+        reply.set(Reply::Asking);
+        spawn_local(async move {
+            let answer = api::studies().await;
+            reply.try_set(answer.map_or_else(|error| Reply::Failed(error.to_string()), Reply::Answer));
+        });
+    };
+    load();
+    Effect::new(|_| document().set_title("Studies · Recspeed"));
+    view! {
+        <div class="runs-page studies">
+            <header class="runs-head"><h1>"Studies"</h1></header>
+            <p class="lead">"The questions of the paper “Recommending with Speed”, each with the paper’s table and what this machine measures."</p>
+            <div aria-busy=move || (reply.get() == Reply::Asking).to_string()>
+                {move || match reply.get() {
+                    Reply::Asking => view! { <p class="note pad">"Opening the studies…"</p> }.into_any(),
+                    Reply::Failed(text) => view! { <Refused text=text again=move |()| load() test_id="studies-error"/> }.into_any(),
+                    Reply::Answer(all) => view! { <ul class="study-list" data-testid="study-list">{all.into_iter().map(row).collect_view()}</ul> }.into_any(),
+                }}
+            </div>
+        </div>
+    }
+}
+
+fn row(study: StudyListing) -> AnyView {
+    let measured = match study.measured_ms {
+        Some(ms) => format!("Last measured {}", super::runs::when(ms)),
+        None => "Never measured here".to_owned(),
+    };
+    let attempt = study.attempt.as_ref().filter(|attempt| attempt.status != StudyStatus::Finished);
+    let attempt = attempt.map(|attempt| view! { <span>{status_words(attempt)}</span> });
+    view! {
+        <li class="card" data-testid="study-row">
+            <h2><A href=format!("/studies/{}", study.name)>{study.title}</A></h2>
+            <p>{study.question}</p>
+            <p class="run-sub"><span>{measured}</span>{attempt}</p>
+        </li>
+    }
+    .into_any()
+}

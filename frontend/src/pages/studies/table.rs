@@ -1,0 +1,76 @@
+//! A table of a study: numbers with their spread, and what is missing with the command that brings it.
+
+use leptos::prelude::*;
+use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyRow, StudyTable, Unit};
+
+use crate::components::{CopyCommand, with_code};
+
+/// The table.
+pub(super) fn table(table: &StudyTable) -> AnyView {
+    let heads = table.columns.iter().map(|column| {
+        let (name, number) = (column.name.clone(), column.unit != Unit::Words);
+        view! { <th scope="col" class:number=number>{name}</th> }
+    });
+    let heads = heads.collect_view();
+    let rows = table.rows.iter().map(|each| row(each, &table.columns)).collect_view();
+    let (title, label) = (table.title.clone(), table.title.clone());
+    view! {
+        <div class="table-scroll" tabindex="0" role="region" aria-label=label>
+            <table class="table stacked study-rows">
+                <caption>{title}</caption>
+                <thead><tr><th scope="col">{table.rows_are.clone()}</th>{heads}</tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn row(row: &StudyRow, columns: &[StudyColumn]) -> AnyView {
+    let note = (!row.note.is_empty()).then(|| view! { <small>{with_code(&row.note)}</small> });
+    let cells = match row.cells.as_slice() {
+        [first @ (StudyCell::Missing(_) | StudyCell::Failed { .. }), ..] => {
+            vec![view! { <td class="study-none" colspan=columns.len()>{without_numbers(first)}</td> }.into_any()]
+        }
+        cells => cells.iter().zip(columns).map(|(each, column)| cell(each, column)).collect(),
+    };
+    view! { <tr data-testid="study-row-of-table"><th scope="row"><span>{row.name.clone()}{note}</span></th>{cells}</tr> }.into_any()
+}
+
+fn cell(cell: &StudyCell, column: &StudyColumn) -> AnyView {
+    let unit = column.unit;
+    let label = column.name.clone();
+    match cell {
+        StudyCell::Number(number) => {
+            let spread = number.spread.filter(|spread| spread.runs > 1).map(|spread| {
+                view! { <small>{format!("{}, {} runs", number.show_spread(unit), spread.runs)}</small> }
+            });
+            let note = (!number.note.is_empty()).then(|| view! { <small>{number.note.clone()}</small> });
+            view! { <td class="number" data-label=label><span>{number.show(unit)}{spread}{note}</span></td> }.into_any()
+        }
+        StudyCell::Missing(_) | StudyCell::Failed { .. } => {
+            view! { <td data-label=label><span>{without_numbers(cell)}</span></td> }.into_any()
+        }
+        StudyCell::Empty | StudyCell::Text { .. } => {
+            view! { <td class:number=unit != Unit::Words data-label=label><span>{with_code(&cell.show(unit))}</span></td> }
+                .into_any()
+        }
+    }
+}
+
+/// Why there are no numbers, and what brings them.
+fn without_numbers(cell: &StudyCell) -> AnyView {
+    match cell {
+        StudyCell::Missing(Missing { install, why }) => {
+            let why = if why.is_empty() { "Not here." } else { why };
+            // What brings it is a command, or words.
+            let brings = if install.starts_with("recspeed ") || install.starts_with("make ") {
+                view! { <CopyCommand command=install.clone()/> }.into_any()
+            } else {
+                with_code(install).into_any()
+            };
+            view! { <span class="study-missing"><span>{with_code(why)}</span>" "{brings}</span> }.into_any()
+        }
+        other => view! { <span class="study-failed">{other.show(Unit::Words)}</span> }.into_any(),
+    }
+}

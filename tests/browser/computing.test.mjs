@@ -1,0 +1,140 @@
+// Engine and strategy on the lab page: what is here can be chosen, what is not says how to get it, and the TOML agrees.
+
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openPage, startBrowser, startLab } from "./lab.mjs";
+
+const ENGINE = "knob-engine-kind";
+const STRATEGY = "knob-strategy-kind";
+
+let lab, browser;
+before(async () => {
+  // PyTorch is said to be here, TensorFlow is half installed; the others are missing.
+  const home = await mkdtemp(join(tmpdir(), "recspeed-lab-"));
+  await mkdir(join(home, "engines/pytorch"), { recursive: true });
+  await mkdir(join(home, "engines/tensorflow"), { recursive: true });
+  const record = { python: "/bin/sh", own: false, requirements: "", versions: {}, bytes: 0 };
+  await writeFile(join(home, "engines/pytorch/record.json"), JSON.stringify(record));
+  lab = await startLab({ home });
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await lab?.stop();
+});
+
+const id = (name) => `[data-testid="${name}"]`;
+
+/** The lab with its folded settings open. */
+async function open(options = {}) {
+  const page = await openPage(browser, lab.link, options);
+  await page.locator(`${id("advanced")} summary`).first().click();
+  await page.locator(`${id(ENGINE)} option[value="pytorch"]:not([disabled])`).waitFor({ state: "attached" });
+  return page;
+}
+
+const toml = (page) => page.locator(id("spec-toml")).inputValue();
+const shown = (page, name) => page.locator(id(name)).inputValue();
+
+test("an engine that is here is chosen, the tab says that it cannot, and one that is not here says how to get it", async () => {
+  const page = await open();
+  const off = await page.locator(`${id(ENGINE)} option[disabled]`).evaluateAll((all) => all.map((option) => option.value));
+  assert.deepEqual(off, ["tensorflow", "pyvelox", "deepspeed", "torchgpipe"]);
+  await page.locator(id(ENGINE)).focus();
+  await page.locator(id(ENGINE)).selectOption("pytorch");
+  await page.waitForFunction(() => document.querySelector('[data-testid="spec-toml"]').value.includes('kind = "pytorch"'));
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), ENGINE, "the reader is still at the list");
+  assert.equal(await page.locator(id("run-in-tab")).isDisabled(), true);
+  assert.match(await page.locator(id("tab-note")).innerText(), /PyTorch runs on the server/);
+  assert.equal(await page.locator(id("run-on-server")).isEnabled(), true);
+
+  await page.locator(`${id("more-engines")} summary`).click();
+  const commands = await page.locator(`${id("more-engines")} code`).allInnerTexts();
+  assert.ok(commands.includes("recspeed engines install torchgpipe"), commands.join());
+  assert.match(await page.locator(id("more-engines")).innerText(), /TensorFlow.*not whole/);
+
+  // A spec that names an engine that is not here is told so before it is sent.
+  await page.locator(id("spec-toml")).fill((await toml(page)).replace("pytorch", "deepspeed"));
+  await page.waitForFunction((name) => document.querySelector(`[data-testid="${name}"]`).value === "deepspeed", ENGINE);
+  assert.equal(await page.locator(id("run-on-server")).isDisabled(), true);
+  assert.match(await page.locator(id("server-note")).innerText(), /recspeed engines install deepspeed/);
+
+  // A recommender that the engine does not train takes the engine away.
+  await page.locator(id("knob-recommender")).selectOption("popularity");
+  assert.equal(await page.locator(id(ENGINE)).count(), 0);
+  assert.equal(await page.locator(id(STRATEGY)).count(), 0);
+  assert.doesNotMatch(await toml(page), /deepspeed/);
+  assert.equal(await page.locator(id("run-in-tab")).isEnabled(), true);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("a strategy shows its own settings, form and TOML agree, and the studio opens with them", async () => {
+  const page = await open();
+  assert.deepEqual(
+    await page.locator(`${id(STRATEGY)} option:not([disabled])`).evaluateAll((all) => all.map((option) => option.value)),
+    ["single", "data-parallel", "pipeline", "zero", "hybrid"],
+  );
+  await page.locator(id(STRATEGY)).selectOption("pipeline");
+  await page.locator(id("knob-strategy-micro-batches")).fill("8");
+  await page.locator(id("knob-strategy-micro-batches")).press("Tab");
+  await page.locator(id("knob-strategy-schedule")).selectOption("interleaved");
+  await page.locator(id("knob-strategy-chunks")).waitFor();
+  await page.locator(id("knob-strategy-recompute")).selectOption("always");
+  const written = await toml(page);
+  for (const line of ['kind = "pipeline"', "micro_batches = 8", 'schedule = "interleaved"', 'recompute = "always"']) {
+    assert.ok(written.includes(line), `${line} is missing in ${written}`);
+  }
+  await page.locator(id("spec-toml")).fill(written.replace('schedule = "interleaved"', 'schedule = "gpipe"'));
+  await page.waitForFunction(() => document.querySelector('[data-testid="knob-strategy-schedule"]').value === "gpipe");
+  assert.equal(await page.locator(id("knob-strategy-chunks")).count(), 0);
+
+  // A mistake is told at its field.
+  await page.locator(id("knob-strategy-stages")).fill("9");
+  await page.locator(id("knob-strategy-stages")).press("Tab");
+  await page.locator(".field-error", { hasText: "the model has 4 layers" }).waitFor();
+  await page.locator(id("knob-strategy-stages")).fill("4");
+  await page.locator(id("knob-strategy-stages")).press("Tab");
+
+  await page.locator(id("plan-strategy")).click();
+  await page.waitForURL(/\/plan\?.*recompute=always/);
+  await page.locator("canvas[data-drawn]").waitFor();
+  await page.goBack();
+  await page.locator(`${id("advanced")} summary`).first().click();
+  assert.equal(await shown(page, "knob-strategy-stages"), "4", "the way back keeps the draft");
+
+  // What the engine does not have cannot be chosen, and what was set goes.
+  await page.locator(id(ENGINE)).selectOption("pytorch");
+  assert.equal(await shown(page, STRATEGY), "single");
+  assert.deepEqual(
+    await page.locator(`${id(STRATEGY)} option:not([disabled])`).evaluateAll((all) => all.map((option) => option.value)),
+    ["single"],
+  );
+  assert.equal(await page.locator(id("spec-problems")).locator("li").count(), 0);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("a divided run of the form trains on the server and in the tab to the same loss", async () => {
+  const page = await open();
+  await page.locator(id(STRATEGY)).selectOption("zero");
+  await page.locator(id("knob-strategy-stage")).fill("2");
+  await page.locator(id("knob-strategy-stage")).press("Tab");
+  const ended = () =>
+    page.waitForFunction(() => document.querySelector('[data-testid="run-status"]')?.dataset.status === "finished", null, { timeout: 60_000 });
+  const rmse = () => page.locator(id("metric-rmse")).first().getAttribute("data-value").then(Number);
+  await page.locator(id("run-on-server")).click();
+  await page.locator(id("cancel")).waitFor({ state: "hidden" });
+  await page.locator(id("open-run")).waitFor();
+  await ended();
+  const there = await rmse();
+  await page.locator(id("run-in-tab")).click();
+  await page.locator(id("open-run")).waitFor({ state: "detached" });
+  await ended();
+  assert.ok(Math.abs((await rmse()) - there) < 1e-4 * there);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});

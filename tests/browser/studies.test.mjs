@@ -1,0 +1,228 @@
+// The pages of the studies: what was never measured, what was, what is missing, what goes wrong, and the button that measures.
+
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import { openPage, startBrowser, startLab } from "./lab.mjs";
+
+const id = (name) => `[data-testid="${name}"]`;
+
+/** A report as `recspeed study` keeps it. */
+const REPORT = {
+  study: "four-layer",
+  title: "Four-layer network",
+  question: "How long does each framework take to train the same small network on 10,000 ratings?",
+  measured_ms: 1795651200000,
+  command: "recspeed study four-layer --repeats 7 --threads 2",
+  machine: { host: "linux, a processor, 2 cores", threads: 2, versions: { burn: "0.22.1", torch: "2.9.0" } },
+  conditions: ["10,000 ratings to learn from, 2,500 to test on; `hidden = [64, 64, 64]`.", "471 steps of 64 rows."],
+  tables: [
+    {
+      title: "Measured",
+      whose: "measured",
+      rows_are: "engine",
+      columns: [
+        { name: "training", unit: "seconds", better: "lower" },
+        { name: "start of the framework", unit: "seconds" },
+        { name: "peak memory", unit: "bytes", better: "lower" },
+        { name: "RMSE, 0 to 1", unit: "plain", better: "lower" },
+      ],
+      rows: [
+        {
+          name: "Burn",
+          note: "burn 0.22.1",
+          cells: [
+            { cell: "number", value: 0.0362, spread: { least: 0.0359, most: 0.0376, runs: 7 } },
+            { cell: "text", text: "none" },
+            { cell: "number", value: 17825792 },
+            { cell: "number", value: 0.3336 },
+          ],
+        },
+        {
+          name: "PyTorch",
+          note: "torch 2.9.0",
+          cells: [
+            { cell: "number", value: 0.3624, spread: { least: 0.346, most: 0.372, runs: 7 } },
+            { cell: "number", value: 1.68 },
+            { cell: "number", value: 658505728 },
+            { cell: "number", value: 0.3336, note: "another seed" },
+          ],
+        },
+        {
+          name: "PyVelox and PyTorch",
+          cells: [{ cell: "missing", install: "recspeed engines install pyvelox", why: "Not installed." }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }],
+        },
+        { name: "TensorFlow (Keras)", cells: [{ cell: "failed", cause: "It crashed: Segmentation fault." }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }] },
+      ],
+      bars: 0,
+    },
+    {
+      title: "The paper, on its own machine (10,000 ratings, 3 epochs)",
+      whose: "paper",
+      rows_are: "engine",
+      columns: [
+        { name: "training", unit: "seconds", better: "lower" },
+        { name: "RMSE", unit: "plain", better: "lower" },
+      ],
+      rows: [
+        { name: "PyTorch", cells: [{ cell: "number", value: 15, printed: "15 s" }, { cell: "number", value: 0.37, printed: "0.37" }] },
+        { name: "PyVelox", cells: [{ cell: "number", value: 13, printed: "13 s" }, { cell: "number", value: 0.37, printed: "0.37" }] },
+      ],
+      bars: 0,
+    },
+  ],
+  differences: [{ heading: "Time", text: "Other hardware, and `fit_s` runs from numbers in memory to trained weights." }],
+};
+
+let lab, browser;
+before(async () => {
+  const home = await mkdtemp(join(tmpdir(), "recspeed-lab-"));
+  await mkdir(join(home, "studies"), { recursive: true });
+  await writeFile(join(home, "studies/four-layer.json"), JSON.stringify(REPORT));
+  await writeFile(join(home, "studies/methods.attempt.json"), JSON.stringify({ status: "running", asked_ms: 1795651200000, started_ms: 1795651200001 }));
+  await writeFile(join(home, "studies/mixed.json"), "{");
+  lab = await startLab({ home });
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await lab?.stop();
+});
+
+/** A page of the owner's. */
+async function open(path, options = {}) {
+  const page = await openPage(browser, lab.link, options);
+  await page.goto(`${lab.base}${path}`);
+  return page;
+}
+
+async function looksRight(page, name) {
+  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(sideways <= 0, `${name} scrolls ${sideways} px sideways`);
+  const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]).analyze();
+  const serious = violations.filter((v) => ["serious", "critical"].includes(v.impact));
+  assert.deepEqual(serious.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(", ")}`), [], name);
+}
+
+for (const width of [1440, 1024, 390, 320]) {
+  for (const colorScheme of width === 320 ? ["light"] : ["light", "dark"]) {
+    test(`${width} px, ${colorScheme}: a study that was measured and one that never was`, async () => {
+      const page = await open("/studies/four-layer", { viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
+      for (const [name, path, ready] of [
+        ["study", "/studies/four-layer", "study-report"],
+        ["study-never", "/studies/retrieval", "study-never"],
+      ]) {
+        await page.goto(`${lab.base}${path}`);
+        await page.locator(id(ready)).waitFor();
+        await looksRight(page, name);
+        if (process.env.RECSPEED_SCREENSHOTS) {
+          await mkdir(process.env.RECSPEED_SCREENSHOTS, { recursive: true });
+          await page.screenshot({ path: join(process.env.RECSPEED_SCREENSHOTS, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+        }
+      }
+      assert.deepEqual(page.problems, []);
+      await page.context().close();
+    });
+  }
+}
+
+test("a report shows what was measured, what is missing with its command, and the paper beside it", async () => {
+  const page = await open("/studies/four-layer");
+  const report = page.locator(id("study-report"));
+  await report.waitFor();
+  const text = await report.innerText();
+  for (const part of ["36.2 ms", "35.9 ms to 37.6 ms, 7 runs", "17 MiB", "another seed", "recspeed engines install pyvelox", "Segmentation fault", "burn 0.22.1, torch 2.9.0"]) {
+    assert.ok(text.includes(part), `${part} is missing in ${text}`);
+  }
+  const bars = await page.locator(`${id("study-bars")} svg`).evaluateAll((all) => all.map((bar) => bar.getAttribute("aria-label")));
+  assert.equal(bars[1], "PyTorch: 362.4 ms, 346.0 ms to 372.0 ms in 7 runs, 10.0 times the best");
+  assert.equal(bars[2], "PyVelox and PyTorch: not measured");
+  assert.match(await page.locator(id("study-paper")).innerText(), /15 s/);
+  assert.equal(await page.locator(`${id("study-differences")} code`).innerText(), "fit_s");
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await report.locator(id("copy-command")).first().focus();
+  await page.keyboard.press("Enter");
+  await page.locator("[aria-live]", { hasText: "Copied" }).first().waitFor({ state: "attached" });
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "recspeed engines install pyvelox");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("the list says what was measured, what never was, and what a killed server left", async () => {
+  const page = await open("/studies");
+  // One report is damaged: the list says so, with a way to ask again.
+  await page.locator(id("studies-error")).waitFor();
+  await writeFile(join(lab.home, "studies/mixed.json"), JSON.stringify({ ...REPORT, study: "mixed", tables: [] }));
+  await page.locator(id("try-again")).click();
+  const rows = page.locator(id("study-row"));
+  await rows.first().waitFor();
+  const texts = await rows.allInnerTexts();
+  assert.equal(texts.length, 5);
+  assert.match(texts.find((text) => text.includes("Four-layer")), /Last measured/);
+  assert.match(texts.find((text) => text.includes("Collaborative")), /Never measured here[^]*interrupted/);
+  await page.getByRole("link", { name: "Four-layer network" }).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/studies\/four-layer$/);
+  await page.locator(id("study-report")).waitFor();
+  assert.deepEqual(page.problems.filter((problem) => !problem.includes("status of 500")), []);
+  await page.context().close();
+});
+
+test("an interrupted study says so, and one that there is not is told", async () => {
+  const page = await open("/studies/methods");
+  await page.locator(`${id("study-status")}[data-status="interrupted"]`).waitFor();
+  assert.match(await page.locator(id("study-status")).innerText(), /interrupted.*Run it again/s);
+  await page.locator(id("study-never")).waitFor();
+  await page.goto(`${lab.base}/studies/nothing`);
+  await page.locator(id("study-missing")).waitFor();
+  await page.context().close();
+});
+
+test("a guest reads and cannot measure", async () => {
+  const page = await openPage(browser, `${lab.base}/studies/four-layer`);
+  await page.locator(id("study-report")).waitFor();
+  await page.getByText("Measuring needs the owner’s link").waitFor();
+  assert.equal(await page.locator(id("study-run")).count(), 0);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("the button measures, cancels, and keeps the reader’s place", async () => {
+  const page = await open("/studies/four-layer");
+  const button = page.locator(id("study-run"));
+  await button.focus();
+  await page.keyboard.press("Enter");
+  await page.locator(`${id("study-status")}[data-status="running"]`).waitFor();
+  assert.equal(await button.innerText(), "Cancel");
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "study-run");
+  await page.keyboard.press("Enter");
+  await page.locator(`${id("study-status")}[data-status="cancelled"]`).waitFor({ timeout: 20_000 });
+  await page.getByText("The last attempt was cancelled").waitFor();
+  assert.match(await page.locator(id("study-report")).innerText(), /36\.2 ms/, "the last report stays");
+
+  await button.click();
+  await page.locator(`${id("study-status")}[data-status="finished"]`).waitFor({ timeout: 60_000 });
+  const text = await page.locator(id("study-report")).innerText();
+  assert.ok(!text.includes("36.2 ms") || !text.includes("another seed"), "another report");
+  assert.match(text, /recspeed engines install pytorch/, "what is not here says how to get it");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("a server that goes away leaves what is shown, and is asked again", async () => {
+  const page = await open("/studies/four-layer");
+  await page.locator(id("study-report")).waitFor();
+  let gone = true;
+  await page.route(/\/api\/studies\//, (route) => (gone && route.request().method() === "GET" ? route.abort() : route.continue()));
+  await page.locator(id("study-run")).click();
+  await page.getByText("The server does not answer; it is asked again.").waitFor();
+  assert.equal(await page.locator(id("study-report")).count(), 1);
+  gone = false;
+  await page.getByText("The server does not answer; it is asked again.").waitFor({ state: "hidden" });
+  await page.locator(id("study-run"), { hasText: "Cancel" }).click();
+  await page.locator(`${id("study-status")}[data-status="cancelled"], ${id("study-status")}[data-status="finished"]`).waitFor({ timeout: 20_000 });
+  await page.context().close();
+});
