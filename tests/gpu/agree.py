@@ -1,6 +1,6 @@
 """Every network learns on every device what it learns on flex.
 
-`agree.py [--workers FOLDER] [--devices libtorch-cpu,libtorch-cuda] [--out FILE]`
+`agree.py [--workers FOLDER] [--devices libtorch-cpu,libtorch-cuda] [--json]`
 
 Each network is trained twice from the same seed by the workers in FOLDER (target/release unless set): on flex and on the device. They agree
 when the losses of the first steps differ by less than a relative 1e-4 and every metric at the end by less than .01: on other devices sums are
@@ -11,6 +11,7 @@ Exit status 1 where one disagrees or fails.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import subprocess
 import sys
@@ -110,13 +111,14 @@ def main() -> int:
     parser.add_argument("--devices", help="those to hold against flex (all that are here unless set)")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=3, help="of what is timed; 0 for none")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, and the rest on standard error")
     given = parser.parse_args()
+    tell = functools.partial(print, file=sys.stderr if given.json else sys.stdout, flush=True)
     workers = builds(given.workers)
     wanted = given.devices.split(",") if given.devices else [device for device in workers if device != "flex"]
     missing = [device for device in wanted if device not in workers]
     if missing or not wanted:
-        print(f"agree: {', '.join(missing) or 'no device but flex'} is not here; there are {', '.join(workers)}")
+        tell(f"agree: {', '.join(missing) or 'no device but flex'} is not here; there are {', '.join(workers)}")
         return 1
     told: dict[str, list[dict[str, object]]] = {"agree": [], "speed": []}
     bad = 0
@@ -128,11 +130,11 @@ def main() -> int:
                 loss, metric = compare(reference, train(workers[device], device, case, given.threads))
                 agrees = loss <= LOSS_RTOL and metric <= METRIC_ATOL
                 row |= {"loss_difference": loss, "metric_difference": metric, "agrees": agrees}
-                print(f"{case[0]:>14} {device:<14} losses {loss:.1e}, metrics {metric:.1e}{'' if agrees else '  DISAGREES'}", flush=True)
+                tell(f"{case[0]:>14} {device:<14} losses {loss:.1e}, metrics {metric:.1e}{'' if agrees else '  DISAGREES'}")
             except Failed as failure:
                 agrees = False
                 row |= {"agrees": False, "failed": str(failure)}
-                print(f"{case[0]:>14} {device:<14} FAILED: {failure}", flush=True)
+                tell(f"{case[0]:>14} {device:<14} FAILED: {failure}")
             bad += not agrees
             told["agree"].append(row)
     for case in SPEED if given.rounds else []:
@@ -142,14 +144,14 @@ def main() -> int:
                 runs = [train(workers[device], device, case, given.threads) for _ in range(given.rounds)]
                 seconds = sorted(run["fit_s"] for run in runs)
                 row[device] = {"median_s": seconds[len(seconds) // 2], "least_s": seconds[0], "most_s": seconds[-1]}
-                print(f"{words(case)} {device}: {seconds[len(seconds) // 2]:.3f} s", flush=True)
+                tell(f"{words(case)} {device}: {seconds[len(seconds) // 2]:.3f} s")
             except (Failed, subprocess.TimeoutExpired) as failure:
                 row[device] = {"failed": str(failure)}
                 bad += 1
-                print(f"{words(case)} {device}: FAILED: {failure}", flush=True)
+                tell(f"{words(case)} {device}: FAILED: {failure}")
         told["speed"].append(row)
-    if given.out:
-        given.out.write_text(json.dumps({"measured": time.strftime("%Y-%m-%d"), "rounds": given.rounds, **told}, indent=1) + "\n")
+    if given.json:
+        print(json.dumps({"measured": time.strftime("%Y-%m-%d"), "rounds": given.rounds, **told}))
     return 1 if bad else 0
 
 

@@ -24,7 +24,6 @@ def main() -> None:
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     names = sorted(path.stem for path in folder.glob("*.status"))
     out.write_text(json.dumps({name: part(folder, name) for name in names}, indent=1) + "\n")
-    print(f"measure: {out}")
 
 
 if __name__ == "__main__":
