@@ -46,6 +46,8 @@ pub(crate) fn launch(
     command.arg("--ranks-in").arg(folder.path());
     // Whoever started this worker has decided as whom it runs.
     command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    // Whoever waits sleeps; MPI's own way, to yield at each look, gives a busy machine milliseconds each time.
+    command.env("OMPI_MCA_mpi_yield_when_idle", "0");
     // A signal to the terminal's processes is passed on in an orderly way instead.
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|error| {

@@ -22,8 +22,9 @@ const LAST: i32 = 0;
 /// Bytes of a piece: what MPI can count, with room.
 const PIECE: usize = 1 << 30;
 
-/// For so long whoever waits keeps its core, which it then lends for a little at a time.
-const EAGER: Duration = Duration::from_micros(200);
+/// For so long whoever waits keeps its core, which it then lends for a little at a time. It never yields it: on a busy machine that
+/// gives others milliseconds.
+const EAGER: Duration = Duration::from_micros(30);
 const NAP: Duration = Duration::from_micros(50);
 
 /// A piece that MPI has been given, with the bytes that it may still read.
@@ -160,7 +161,7 @@ impl World {
                 return None;
             }
             if moved || waited < EAGER {
-                std::thread::yield_now();
+                std::hint::spin_loop();
             } else {
                 std::thread::sleep(NAP);
             }
@@ -179,7 +180,7 @@ impl World {
         let begun = Instant::now();
         while !self.traffic.borrow().sending.is_empty() && begun.elapsed() < patience {
             self.progress();
-            std::thread::yield_now();
+            std::thread::sleep(NAP);
         }
         drop(self.universe.take());
     }
