@@ -59,13 +59,14 @@ fn a_study_is_printed_written_kept_and_put_into_a_document() {
     assert_eq!(kept.tables.iter().map(|table| table.whose).collect::<Vec<_>>(), [Whose::Measured, Whose::Paper]);
     let rows = &kept.tables[0].rows;
     assert_eq!(rows[0].cells[0].value(), Some(0.5));
-    // No engine is installed here, and each row says what brings it.
+    // No other device and no engine is here, and each row says what brings it.
     let install = |row: usize| match &rows[row].cells[0] {
         StudyCell::Missing(missing) => missing.install.clone(),
         other => panic!("{other:?}"),
     };
+    assert_eq!(install(1), "make worker-libtorch");
     assert_eq!(
-        [1, 2, 3].map(install),
+        [2, 3, 4].map(install),
         ["pytorch", "tensorflow", "pyvelox"].map(|name| format!("recspeed engines install {name}"))
     );
     let document = fs::read_to_string(bench.path("studies.md")).unwrap();

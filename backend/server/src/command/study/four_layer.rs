@@ -92,8 +92,8 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
         let of_row = of_row.map(|(field, value)| format!("{field}={value}"));
         let spec = parsed(SPEC, &args.study, &[&args.set, &of_row])?;
         let mut row = Planned::new(title(kind, device), spec, engines);
-        // A study on the usual engines shows what else this machine could do; those of Burn need their own build of the worker.
-        if kind == EngineKind::Burn {
+        // The usual worker has flex; every other device of Burn is in a build of its own.
+        if kind == EngineKind::Burn && device != Device::Flex {
             row.missing = devices::missing(&worker, device);
         }
         planned.push(row);
