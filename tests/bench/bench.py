@@ -131,7 +131,7 @@ def classical(movielens, beauty, csv):
         compare("BPR, 64 factors, 20 epochs: Beauty 5-core", [
             ("exact", method("bpr", beauty, *bpr)), ("fast", method("bpr", beauty, *bpr, "mode=fast")),
             ("implicit", peer("bpr_implicit", beauty)), ("skrecsys", peer("bpr_skrecsys", beauty))],
-            "faster than both.", why="Ours learns in one order on one thread; implicit's two threads race."),
+            "faster than both.", why="Ours learns in one order on one thread while another draws what comes next; implicit's two threads race."),
         compare("Biased matrix factorization, 100 factors, 20 epochs: MovieLens-100K", [
             ("exact", method("biased-mf", movielens)), ("fast", method("biased-mf", movielens, "mode=fast")),
             ("Surprise", peer("biased_mf_surprise", movielens, "--repeats", "2"))], "faster than Surprise."),
