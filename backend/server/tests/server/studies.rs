@@ -91,6 +91,8 @@ async fn a_study_waits_for_the_runs_at_work_and_runs_wait_for_it() {
     bench.until(long.as_str(), |record| record.status == RunStatus::Running).await;
     run(&bench).await;
     until(&bench, "waiting").await;
+    // It says so a moment before it stands in the queue.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let later = bench.submit("quick").await.id;
     bench.owner(Method::POST, &format!("/api/runs/{long}/cancel"), None).await;
     bench.until_over(long.as_str()).await;
