@@ -88,8 +88,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     (
         "Memory",
         "`a rank` is the ledger of our executors: parameters, gradients, optimizer state and kept activations of the rank that holds most. \
-         `process` is what the system counts: all ranks of ours and all stages of torchgpipe, with the data and the program; of \
-         DeepSpeed the first of its processes. The paper's gigabytes are of GPUs whose allocator keeps what it once had.",
+         `process` is what the system counts: all ranks of ours, all stages of torchgpipe and all processes of \
+         DeepSpeed, with the data and the program. The paper's gigabytes are of GPUs whose allocator keeps what it once had.",
     ),
     (
         "Data",
