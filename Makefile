@@ -14,7 +14,7 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
 
-.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test test test-setup lint unit engines-test wasm-check browser bench clean
+.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test test test-setup lint python-lint unit engines-test wasm-check browser bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -66,11 +66,14 @@ lab: binaries ## Build the page and both binaries, start the lab, print the owne
 test-setup: setup ## Also install the browser of the tests
 	@tests/setup/browser.sh
 
-test: test-setup build lint unit engines-test wasm-check browser ## Run every test
+test: test-setup build lint python-lint unit engines-test wasm-check browser ## Run every test
 
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+
+python-lint: ## Ruff and mypy, strict, on the engines and on what measures devices and long runs (PYTHON: 3.11 or newer)
+	@tests/setup/python-lint.sh '$(PYTHON)' '$(TOOLS)'
 
 unit: build ## Unit, property, conformance, API and fault tests; TESTS='test(kill)' takes some (RECSPEED_DATA: real data)
 	tests/setup/nextest.sh run --cargo-profile release --workspace --locked --no-fail-fast $(if $(TESTS),-E '$(TESTS)')

@@ -2,8 +2,8 @@
 
     tests/conformance/long.py beauty5-sasrec-sampled-softmax
 
-RECSPEED_DATA names the folder of the data; the binaries are those of target/release (RECSPEED_BIN_DIR: elsewhere). A run that
-was interrupted goes on from its last checkpoint when it is started again. Events and checkpoints lie in
+RECSPEED_DATA names the folder of the data; the binaries are those of target/release (RECSPEED_BIN_DIR: elsewhere). A
+run that was interrupted goes on from its last checkpoint when it is started again. Events and checkpoints lie in
 target/conformance/NAME (RECSPEED_CONFORMANCE_DIR: elsewhere). `--log` writes the document of a finished run again.
 Standard library only.
 """
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = ROOT / "tests" / "conformance" / "long"
@@ -24,15 +25,16 @@ BIN = Path(os.environ.get("RECSPEED_BIN_DIR", ROOT / "target" / "release"))
 PLACE = Path(os.environ.get("RECSPEED_CONFORMANCE_DIR", ROOT / "target" / "conformance"))
 HEAD = """# Long conformance runs
 
-Trainings that take longer than the tests may: `tests/conformance/long.py NAME` runs one, goes on where it was interrupted, and
-writes its section here. A number outside the published band is shown all the same. Every list is a full ranking of all items
-with a training row, without the user's own; the last item of each user is the test, the second last steers the training.
+Trainings that take longer than the tests may: `tests/conformance/long.py NAME` runs one, goes on where it was
+interrupted, and writes its section here. A number outside the published band is shown all the same. Every list is a
+full ranking of all items with a training row, without the user's own; the last item of each user is the test, the
+second last steers the training.
 """
 
 
-def events(path):
+def events(path: Path) -> list[dict[str, Any]]:
     """The whole lines of an event file; a worker that was killed may leave half a line."""
-    found = []
+    found: list[dict[str, Any]] = []
     if path.exists():
         for line in path.read_text().splitlines():
             try:
@@ -42,15 +44,22 @@ def events(path):
     return found
 
 
-def run(name, threads):
+def run(name: str, threads: int) -> bool:
     """Runs or resumes; true when the run has finished."""
     folder = PLACE / name
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "events.jsonl"
     told = [event for event in events(log) if event["kind"] not in ("finished", "failed")]
     log.write_text("".join(json.dumps(event) + "\n" for event in told))
-    command = [BIN / "recspeed-worker", "--spec", SPECS / f"{name}.toml", "--run", name[:40],
-               "--checkpoint-dir", folder / "checkpoints"]
+    command = [
+        BIN / "recspeed-worker",
+        "--spec",
+        SPECS / f"{name}.toml",
+        "--run",
+        name[:40],
+        "--checkpoint-dir",
+        folder / "checkpoints",
+    ]
     if "RECSPEED_DATA" in os.environ:
         command += ["--spec-dir", os.environ["RECSPEED_DATA"]]
     checkpoints = sorted(folder.glob("checkpoints/checkpoint-*.bin"), key=lambda path: int(path.stem.split("-")[1]))
@@ -66,14 +75,14 @@ def run(name, threads):
     return status == 0
 
 
-def cpu():
+def cpu() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor()
 
 
-def section(name, threads):
+def section(name: str, threads: int) -> str:
     told = events(PLACE / name / "events.jsonl")
     summary = next(event for event in reversed(told) if event["kind"] == "finished")["summary"]
     spec = tomllib.loads((SPECS / f"{name}.toml").read_text())
@@ -83,29 +92,45 @@ def section(name, threads):
     # A resumed worker counts its own seconds; the events count those of the whole run.
     pieces = f" of the last of {len(starts)} pieces, {told[-1]['at_us'] / 1e6:.0f} s in all" if len(starts) > 1 else ""
     training = summary["training"]
-    curve = {}
+    curve: dict[int, dict[str, float]] = {}
     for event in told:
-        if event["kind"] == "metric" and (event["split"], event["name"]) in (("train", "epoch-loss"),
-                                                                            ("validation", "ndcg@10")):
+        if event["kind"] == "metric" and (event["split"], event["name"]) in (
+            ("train", "epoch-loss"),
+            ("validation", "ndcg@10"),
+        ):
             curve.setdefault(round(event["epoch"]), {})[event["name"]] = event["value"]
     setting = ", ".join(f"{key} {value}" for part in ("recommender", "training") for key, value in spec[part].items())
-    lines = [f"## {name}", "", f"{spec['name']}. {setting}; seed {spec['seed']}.", "",
-             "| metric | measured | published, at least |", "|---|---|---|"]
+    lines = [
+        f"## {name}",
+        "",
+        f"{spec['name']}. {setting}; seed {spec['seed']}.",
+        "",
+        "| metric | measured | published, at least |",
+        "|---|---|---|",
+    ]
     for metric, value in summary["metrics"].items():
         lines.append(f"| {metric} | {value:.4f} | {bands.get(metric, '')} |")
     versions = ", ".join(f"{key} {value}" for key, value in started["engine"]["versions"].items())
-    lines += ["", f"{training['epochs']} epochs ({training['steps']} steps), the best {training.get('best_epoch', '')}, "
-              f"{training['parameters']} parameters. Fit {summary['timing']['fit_s']:.0f} s{pieces}, evaluation "
-              f"{summary['timing']['evaluate_s']:.1f} s; peak memory {summary['memory']['peak'] >> 20} MiB. {cpu()}, "
-              f"{os.cpu_count()} cores, {threads} thread(s), shared with other work; {versions}.", "",
-              "<details><summary>The curve: epoch, training loss, validation NDCG@10</summary>", "", "```"]
+    lines += [
+        "",
+        f"{training['epochs']} epochs ({training['steps']} steps), the best {training.get('best_epoch', '')}, "
+        f"{training['parameters']} parameters. Fit {summary['timing']['fit_s']:.0f} s{pieces}, evaluation "
+        f"{summary['timing']['evaluate_s']:.1f} s; peak memory {summary['memory']['peak'] >> 20} MiB. {cpu()}, "
+        f"{os.cpu_count()} cores, {threads} thread(s), shared with other work; {versions}.",
+        "",
+        "<details><summary>The curve: epoch, training loss, validation NDCG@10</summary>",
+        "",
+        "```",
+    ]
     for epoch, values in sorted(curve.items()):
-        lines.append(f"{epoch:4} {values.get('epoch-loss', float('nan')):9.5f} {values.get('ndcg@10', float('nan')):8.5f}")
+        lines.append(
+            f"{epoch:4} {values.get('epoch-loss', float('nan')):9.5f} {values.get('ndcg@10', float('nan')):8.5f}"
+        )
     lines += ["```", "", "</details>", ""]
     return "\n".join(lines)
 
 
-def write(name, threads):
+def write(name: str, threads: int) -> None:
     text = DOCUMENT.read_text() if DOCUMENT.exists() else HEAD
     head, *parts = text.split("\n## ")
     sections = {part.split("\n", 1)[0]: part.rstrip() for part in parts}
@@ -113,9 +138,9 @@ def write(name, threads):
     DOCUMENT.write_text(head.rstrip() + "\n" + "".join(f"\n## {part}\n" for _, part in sorted(sections.items())))
 
 
-def main():
+def main() -> None:
     names = sorted(path.stem for path in SPECS.glob("*.toml") if path.stem != "expected")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", choices=names)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--log", action="store_true", help="write the section of a finished run, without running")

@@ -2,10 +2,10 @@
 
 `agree.py [--workers FOLDER] [--devices libtorch-cpu,libtorch-cuda] [--json]`
 
-Each network is trained twice from the same seed by the workers in FOLDER (target/release unless set): on flex and on the device. They agree
-when the losses of the first steps differ by less than a relative 1e-4 and every metric at the end by less than .01: on other devices sums are
-taken in another order, and what begins as rounding grows with every step. Devices are those that the workers' own `probe` lists.
-Exit status 1 where one disagrees or fails.
+Each network is trained twice from the same seed by the workers in FOLDER (target/release unless set): on flex and on
+the device. They agree when the losses of the first steps differ by less than a relative 1e-4 and every metric at the
+end by less than .01: on other devices sums are taken in another order, and what begins as rounding grows with every
+step. Devices are those that the workers' own `probe` lists. Exit status 1 where one disagrees or fails.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 FIRST_STEPS = 3
 LOSS_RTOL = 1e-4
 METRIC_ATOL = 0.01
 # The size of the network, of the data, and how much of it: small enough for a processor, large enough to be a test.
-SMALL = {"source": "builtin", "id": "beauty-synthetic-10k"}
-LARGE = {"source": "builtin", "id": "beauty-synthetic-100k"}
-CASES: list[tuple[str, dict[str, object], dict[str, object], dict[str, object]]] = [
+Settings = dict[str, object]
+# The recommender, its settings, the data set and the training.
+Case = tuple[str, Settings, Settings, Settings]
+SMALL: Settings = {"source": "builtin", "id": "beauty-synthetic-10k"}
+LARGE: Settings = {"source": "builtin", "id": "beauty-synthetic-100k"}
+CASES: list[Case] = [
     ("mlp", {}, SMALL, {"epochs": 1}),
     ("densenet", {"layers": 20}, SMALL, {"epochs": 1}),
     ("neumf", {}, SMALL, {"epochs": 1}),
@@ -38,7 +42,7 @@ CASES: list[tuple[str, dict[str, object], dict[str, object], dict[str, object]]]
     ("bert4rec", {}, SMALL, {"epochs": 1}),
 ]
 # Where a wide device gains, and where the way to it costs: the same network, small and large.
-SPEED: list[tuple[str, dict[str, object], dict[str, object], dict[str, object]]] = [
+SPEED: list[Case] = [
     ("mlp", {"hidden": [64, 64, 64]}, LARGE, {"epochs": 1, "batch_size": 64}),
     ("mlp", {"hidden": [1024, 1024, 1024]}, SMALL, {"epochs": 1, "batch_size": 512}),
     ("mlp", {"hidden": [4096, 4096, 4096]}, {**SMALL, "sample": 4000}, {"epochs": 1, "batch_size": 1024}),
@@ -64,7 +68,7 @@ def builds(folder: Path) -> dict[str, Path]:
     return workers
 
 
-def train(worker: Path, device: str, case: tuple[str, dict, dict, dict], threads: int | None) -> dict[str, object]:
+def train(worker: Path, device: str, case: Case, threads: int | None) -> dict[str, Any]:
     kind, parameters, dataset, training = case
     spec = {
         "version": 1,
@@ -91,7 +95,7 @@ def train(worker: Path, device: str, case: tuple[str, dict, dict, dict], threads
     }
 
 
-def compare(reference: dict, other: dict) -> tuple[float, float]:
+def compare(reference: dict[str, Any], other: dict[str, Any]) -> tuple[float, float]:
     """Largest relative difference of the first losses, largest difference of the metrics."""
     losses = [abs(a - b) / abs(a) for a, b in zip(reference["losses"], other["losses"], strict=True)]
     names = [name for name, value in reference["metrics"].items() if abs(value) <= 10]
@@ -99,7 +103,7 @@ def compare(reference: dict, other: dict) -> tuple[float, float]:
     return max(losses), max(metrics)
 
 
-def words(case: tuple[str, dict, dict, dict]) -> str:
+def words(case: Case) -> str:
     kind, parameters, dataset, training = case
     settings = {**parameters, **training, "data": dataset["id"]}
     return f"{kind} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
@@ -111,7 +115,9 @@ def main() -> int:
     parser.add_argument("--devices", help="those to hold against flex (all that are here unless set)")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=3, help="of what is timed; 0 for none")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output, and the rest on standard error")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object on standard output, and the rest on standard error"
+    )
     given = parser.parse_args()
     tell = functools.partial(print, file=sys.stderr if given.json else sys.stdout, flush=True)
     workers = builds(given.workers)
@@ -130,7 +136,8 @@ def main() -> int:
                 loss, metric = compare(reference, train(workers[device], device, case, given.threads))
                 agrees = loss <= LOSS_RTOL and metric <= METRIC_ATOL
                 row |= {"loss_difference": loss, "metric_difference": metric, "agrees": agrees}
-                tell(f"{case[0]:>14} {device:<14} losses {loss:.1e}, metrics {metric:.1e}{'' if agrees else '  DISAGREES'}")
+                verdict = "" if agrees else "  DISAGREES"
+                tell(f"{case[0]:>14} {device:<14} losses {loss:.1e}, metrics {metric:.1e}{verdict}")
             except Failed as failure:
                 agrees = False
                 row |= {"agrees": False, "failed": str(failure)}

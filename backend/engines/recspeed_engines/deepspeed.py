@@ -24,7 +24,7 @@ import torch
 
 from . import pytorch, torch_networks
 from .job import InvalidSpec, Job
-from .story import Curve, Story
+from .story import PARENT, Curve, Story
 
 
 def prepare(job: Job) -> None:
@@ -40,11 +40,31 @@ def prepare(job: Job) -> None:
     # A variable of its own: Slurm and torchrun set RANK, which says nothing of the ranks of this run.
     if "RECSPEED_RANK" not in os.environ:
         _start_others(ranks)
+    torch.manual_seed(seed_of(job.seed, int(os.environ["RANK"])))
     deepspeed.init_distributed(dist_backend="gloo", verbose=False)
+
+
+def seed_of(seed: int, rank: int) -> int:
+    """The seed that a rank draws dropout from.
+
+    Not the same on every rank: then rows of different ranks would be dropped alike, as on no single device. DeepSpeed
+    leaves the seed to its user; its own `model_parallel_cuda_manual_seed` says that what dropout outside a divided
+    layer draws from differs among replicas.
+    """
+    return int((seed + rank) % 2**63)
+
+
+def share(rows: int, parts: int, part: int) -> slice:
+    """A part of so many rows: parts differ by one row at most, and are empty where there are more of them than rows."""
+    return slice(rows * part // parts, rows * (part + 1) // parts)
 
 
 def _ranks(job: Job) -> int:
     return int(job.strategy.get("ranks", 1)) if job.strategy["kind"] != "single" else 1
+
+
+def _micro_batches(job: Job) -> int:
+    return int(job.strategy.get("micro_batches", 1)) if job.strategy["kind"] != "single" else 1
 
 
 def _start_others(ranks: int) -> None:
@@ -53,7 +73,8 @@ def _start_others(ranks: int) -> None:
         port = free.getsockname()[1]
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(ranks), LOCAL_SIZE=str(ranks))
     for rank in range(1, ranks):
-        environment = {**os.environ, "RECSPEED_RANK": str(rank), "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        ranked = {"RECSPEED_RANK": str(rank), "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        environment = {**os.environ, **ranked, PARENT: str(os.getpid())}
         # Nobody listens to what they tell; they leave when this process does.
         subprocess.Popen([sys.executable, "-s", "-P", "-m", *_arguments()], env=environment, stdout=subprocess.DEVNULL)
     os.environ.update(RECSPEED_RANK="0", RANK="0", LOCAL_RANK="0")
@@ -65,11 +86,11 @@ def _arguments() -> list[str]:
 
 def settings(job: Job) -> dict[str, Any]:
     """DeepSpeed's own configuration."""
-    ranks = _ranks(job)
+    ranks, micro_batches = _ranks(job), _micro_batches(job)
     level = int(job.strategy["stage"]) if job.strategy["kind"] == "zero" else 0
     return {
-        "train_micro_batch_size_per_gpu": max(1, job.training.batch_size // ranks),
-        "gradient_accumulation_steps": 1,
+        "train_micro_batch_size_per_gpu": max(1, job.training.batch_size // (ranks * micro_batches)),
+        "gradient_accumulation_steps": micro_batches,
         "gradient_clipping": job.training.gradient_clip or 0.0,
         "zero_optimization": {"stage": level},
         "zero_allow_untested_optimizer": True,
@@ -86,22 +107,27 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
     )
     loss_of = torch_networks.loss_of(job.training.loss)
     rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    micro_batches = _micro_batches(job)
+    parts = ranks * micro_batches
     curve = Curve(story, job.training.epochs, job.batches)
     bring = pytorch.sliced(job)
     for epoch in range(job.training.epochs):
         for x, y in bring(epoch):
             rows = len(x)
-            # Ranks take parts that differ by one row at most; DeepSpeed takes the mean over ranks, so each part weighs
-            # as much as it has rows.
-            low, high = rows * rank // ranks, rows * (rank + 1) // ranks
-            part = slice(low, high) if high > low else slice(0, 1)
-            weight = (high - low) * ranks / rows
-            loss = loss_of(engine(x[part]), y[part]) * weight
-            engine.backward(loss)
-            engine.step()
-            told = loss.detach().clone()
+            told = torch.zeros(())
+            for micro in range(micro_batches):
+                # DeepSpeed takes the mean over ranks and micro-batches, so each part weighs as much as it has rows.
+                part = share(rows, parts, rank * micro_batches + micro)
+                weight = (part.stop - part.start) * parts / rows
+                # Ranks must take as many passes as each other: one without rows takes one that weighs nothing.
+                taken = part if weight > 0 else slice(0, 1)
+                loss = loss_of(engine(x[taken]), y[taken]) * weight
+                engine.backward(loss)
+                # It takes the optimizer's step behind the last micro-batch.
+                engine.step()
+                told += loss.detach()
             torch.distributed.all_reduce(told)
-            curve.batch(told.item() / ranks, rows)
+            curve.batch(told.item() / parts, rows)
         curve.epoch()
     story.memory(job.parameters, torch_networks.moments_of(job))
     with deepspeed.zero.GatheredParameters(

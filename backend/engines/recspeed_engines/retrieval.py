@@ -82,7 +82,7 @@ class Torch:
 
 
 class TorchMatrix(Torch):
-    """One tensor of 64-bit floats, which hold every number of a row exactly; a row is read by `tensor[row].tolist()`."""
+    """One tensor of 64-bit floats, which hold every number of a row exactly; a row is `tensor[row].tolist()`."""
 
     def fill(self, columns: Arrays) -> None:
         self._columns = [self._torch.from_numpy(np.stack(columns, 1, dtype=np.float64))]

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn, TextIO
@@ -24,6 +24,10 @@ EXIT = {"invalid-spec": 2, "out-of-memory": 3, "data": 4, "diverged": 5, "cancel
 POINTS = 200
 # A run that was told to stop leaves within five seconds, whatever its framework is doing.
 GRACE_S = 4.5
+# A training that is slow says so this often: whoever listens takes a long silence for a hang.
+BEAT_S = 60.0
+# Names the process that started this one.
+PARENT = "RECSPEED_PARENT"
 
 
 class Cancelled(BaseException):
@@ -42,6 +46,8 @@ class Story:
         self._out = out
         self._seq = 0
         self._begun = time.monotonic()
+        self._last_word = self._begun
+        self._done = 0
         # A timer's thread may speak too.
         self._lock = threading.Lock()
         self._over = False
@@ -54,10 +60,42 @@ class Story:
             if self._over:
                 return
             self._over = kind == "failed"
+            self._last_word = time.monotonic()
             event = {"run": self._run, "seq": self._seq, "at_us": self.now_us(), "kind": kind, **fields}
             self._seq += 1
             # Python would write NaN, which is no JSON.
             print(json.dumps(event, allow_nan=False), file=self._out, flush=True)
+
+    def silent_s(self) -> float:
+        """Seconds since the last event."""
+        return time.monotonic() - self._last_word
+
+    def progress(self, done: int, total: int) -> None:
+        """Batches learnt from; one who tells of fewer than were told already came late, and is not heard."""
+        if done >= self._done:
+            self._done = done
+            self.tell("progress", done=done, total=total, unit="batches")
+
+    @contextmanager
+    def beating(self, done: Callable[[], int], total: int, every_s: float = BEAT_S) -> Iterator[None]:
+        """Tells of the work inside, which itself tells little: as long as it goes forward, and only then."""
+        over = threading.Event()
+
+        def beat() -> None:
+            seen = self._done
+            while not over.wait(every_s):
+                now = done()
+                if now > seen and self.silent_s() >= every_s:
+                    self.progress(now, total)
+                seen = now
+
+        heart = threading.Thread(target=beat, daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            over.set()
+            heart.join()
 
     def fail(self, code: str, cause: str, detail: str = "") -> int:
         """The last event; what the process ends with."""
@@ -123,7 +161,9 @@ class Curve:
         if self.step % self.stride == 0 or self.step == self.total:
             self._metric("loss", self._window[0] / self._window[1])
             self._window = [0.0, 0]
-            self._story.tell("progress", done=self.step, total=self.total, unit="batches")
+            self._story.progress(self.step, self.total)
+        elif self._story.silent_s() >= BEAT_S:
+            self._story.progress(self.step, self.total)
 
     def epoch(self) -> None:
         """The end of an epoch whose batches were told one by one."""
@@ -139,7 +179,7 @@ class Curve:
         self.last_epoch_loss = loss
         for name in ("loss", "epoch-loss"):
             self._metric(name, loss)
-        self._story.tell("progress", done=self.step, total=self.total, unit="batches")
+        self._story.progress(self.step, self.total)
 
     def _metric(self, name: str, value: float) -> None:
         epoch = self.step / self._batches
@@ -175,7 +215,26 @@ def listen(story: Story) -> None:
 
 def follow() -> None:
     """From here on the process ends once whoever started it is gone: nobody would hear of its end."""
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    parent = os.getppid()
+    if is_orphan(parent, os.environ.get(PARENT, "")):
+        os._exit(EXIT["cancelled"])
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def is_orphan(parent: int, named: str) -> bool:
+    """Whether the starter, if it has named itself, was gone before anybody looked: then `parent` took its place.
+
+    A program between the two, as a script that starts Python, is a parent too.
+    """
+    if not named.isdecimal() or int(named) == parent:
+        return False
+    try:
+        os.kill(int(named), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _follow(parent: int) -> None:

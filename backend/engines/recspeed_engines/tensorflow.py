@@ -113,16 +113,18 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
     curve = Curve(story, job.training.epochs, job.batches)
     hears = EachBatch(curve, job) if job.steps <= POINTS else EachEpoch(curve)
     targets = job.targets.reshape(-1, 1)
-    for epoch in range(job.training.epochs):
-        order = job.orders[epoch]
-        network.fit(
-            job.inputs[order],
-            targets[order],
-            batch_size=job.training.batch_size,
-            shuffle=False,
-            verbose=0,
-            callbacks=[hears],
-        )
+    # Keras tells of whole epochs, and one may take long; its optimizer counts the steps, and can be asked beside it.
+    with story.beating(lambda: int(network.optimizer.iterations.numpy()), job.steps):
+        for epoch in range(job.training.epochs):
+            order = job.orders[epoch]
+            network.fit(
+                job.inputs[order],
+                targets[order],
+                batch_size=job.training.batch_size,
+                shuffle=False,
+                verbose=0,
+                callbacks=[hears],
+            )
     story.memory(job.parameters, 0 if job.training.optimizer == "sgd" else 2)
     learnt: dict[str, np.ndarray] = {}
     for (name, _, _), layer in zip(job.layers(), layers, strict=True):

@@ -59,6 +59,8 @@ pub(crate) fn command(python: &Path, package: &Path, kind: EngineKind) -> Comman
     command.args(["-s", "-P", "-m", "recspeed_engines", kind.as_str()]);
     command.env("PYTHONPATH", package).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
     command.env_remove("PYTHONHOME").env_remove("PYTHONSTARTUP").env_remove("RECSPEED_RANK");
+    // It ends once this process is gone, also where that happens before it looks for the first time.
+    command.env("RECSPEED_PARENT", std::process::id().to_string());
     command
 }
 

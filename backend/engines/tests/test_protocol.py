@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 try:
     import numpy as np
@@ -82,7 +84,44 @@ class Start(unittest.TestCase):
         self.assertEqual(ended.returncode, 0, ended.stderr)
 
 
+class Orphans(unittest.TestCase):
+    def test_one_whose_starter_is_gone_before_it_looks_leaves(self) -> None:
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        path = str(Path(job.__file__).parents[1])
+        told = "from recspeed_engines import story; import time; story.follow(); print('stays'); time.sleep(1)"
+        for parent, status, said in [(str(gone.pid), 130, ""), (str(os.getpid()), 0, "stays\n"), ("", 0, "stays\n")]:
+            with self.subTest(parent=parent):
+                named = {**os.environ, "PYTHONPATH": path, story.PARENT: parent}
+                ended = subprocess.run([sys.executable, "-c", told], env=named, capture_output=True, text=True)
+                self.assertEqual((ended.returncode, ended.stdout), (status, said), ended.stderr)
+
+    def test_a_program_between_the_two_is_a_parent(self) -> None:
+        self.assertFalse(story.is_orphan(os.getppid(), str(os.getpid())), "it is there")
+        self.assertFalse(story.is_orphan(7, "no number"))
+
+
 class Events(unittest.TestCase):
+    def test_a_slow_training_is_heard_of_while_it_goes_forward_and_only_then(self) -> None:
+        out, steps = io.StringIO(), iter([1, 2, 2, 3, *[3] * 1000])
+        tale = story.Story("r1", out)
+        with tale.beating(lambda: next(steps), total=9, every_s=0.02):
+            time.sleep(0.5)
+            # What came late must not go back.
+            tale.progress(2, 9)
+        told = [json.loads(line) for line in out.getvalue().splitlines()]
+        self.assertEqual([event["done"] for event in told], [1, 2, 3])
+        self.assertTrue(all(event["kind"] == "progress" for event in told))
+
+    def test_a_curve_of_few_points_tells_of_its_progress_between_them(self) -> None:
+        out = io.StringIO()
+        curve = story.Curve(story.Story("r1", out), epochs=1, batches=2000)
+        with mock.patch.object(story, "BEAT_S", 0.0):
+            for _ in range(3):
+                curve.batch(1.0, 4)
+        told = [json.loads(line) for line in out.getvalue().splitlines()]
+        self.assertEqual([event["done"] for event in told], [1, 2, 3])
+
     def test_events_are_numbered_without_a_gap_and_nothing_follows_the_end(self) -> None:
         out = io.StringIO()
         tale = story.Story("r1", out)

@@ -121,6 +121,19 @@ class Training(unittest.TestCase):
             with self.subTest(stage=stage):
                 self.agrees("deepspeed", {"kind": "zero", "ranks": 2, "stage": stage})
 
+    def test_deepspeed_takes_the_same_steps_by_micro_batches(self) -> None:
+        # Batches of 4 and a last one of 2, in 2 × 3 parts: some of them are empty.
+        for kind in ({"kind": "zero", "stage": 1}, {"kind": "zero", "stage": 2}, {"kind": "data-parallel"}):
+            with self.subTest(kind=kind):
+                self.agrees("deepspeed", {**kind, "ranks": 2, "micro_batches": 3})
+
+    def test_deepspeed_draws_dropout_on_each_rank_of_its_own(self) -> None:
+        self.need("deepspeed")
+        told = "from recspeed_engines.deepspeed import seed_of; print(seed_of(42, 0), seed_of(42, 1))"
+        run = [command("deepspeed")[0], "-c", told]
+        ended = subprocess.run(run, env=environment(), capture_output=True, text=True)
+        self.assertEqual(ended.stdout.split()[-2:], ["42", "43"], ended.stderr)
+
     def test_an_engine_leaves_within_five_seconds_of_sigterm(self) -> None:
         self.need("pytorch")
         running = self.start("pytorch", rows=4000, epochs=200)

@@ -72,6 +72,7 @@ fn agrees(kind: EngineKind) {
             EngineKind::Deepspeed => {
                 other.strategy.kind = StrategyKind::Zero;
                 other.strategy.stage = Some(2);
+                other.strategy.micro_batches = Some(2);
             }
             EngineKind::Torchgpipe => {
                 other.strategy.kind = StrategyKind::Pipeline;

@@ -208,17 +208,11 @@ impl EngineSpec {
         if strategy.devices.is_some() {
             problems.add("strategy.devices", format!("is for the engine `burn`, not `{kind}`; leave it out"));
         }
-        if self.kind == EngineKind::Deepspeed {
-            if strategy.micro_batches > 1 {
-                let message = "is not for the engine `deepspeed` here, whose ranks take their share of a batch at once; leave it out";
-                problems.add("strategy.micro_batches", message);
-            }
-            if strategy.recompute != Recompute::Never {
-                problems.add(
-                    "strategy.recompute",
-                    "is not for the engine `deepspeed` here, which keeps what it computed; leave it out",
-                );
-            }
+        if self.kind == EngineKind::Deepspeed && strategy.recompute != Recompute::Never {
+            problems.add(
+                "strategy.recompute",
+                "is not for the engine `deepspeed` here, which keeps what it computed; leave it out",
+            );
         }
         if self.kind == EngineKind::Torchgpipe && strategy.kind == StrategyKind::Pipeline {
             if strategy.schedule != PipelineSchedule::Gpipe {
