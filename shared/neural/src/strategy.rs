@@ -1,7 +1,7 @@
 //! What a spec says of dividing the work, for a network's layers.
 
 use recspeed_parallel::Communicator;
-use recspeed_parallel::model::{Model, Shares};
+use recspeed_parallel::model::{LayerSizes, Shares};
 use recspeed_parallel::training::Strategy;
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Balance, Layer, Layout, Partition, PlanError};
@@ -28,9 +28,9 @@ pub(crate) fn layout_of(strategy: &spec::Strategy) -> Result<Layout, PlanError> 
 ///
 /// # Errors
 /// [`PlanError`]: it is impossible for them; the text names the nearest that works.
-pub(crate) fn of(strategy: &spec::Strategy, model: &dyn Model) -> Result<Strategy, PlanError> {
+pub(crate) fn of(strategy: &spec::Strategy, sizes: &dyn LayerSizes) -> Result<Strategy, PlanError> {
     let [stages, chunks] = [strategy.stages, strategy.chunks].map(|number| number as usize);
-    let whole = model.shares().map_or(model.parameters(), Shares::whole);
+    let whole = sizes.shares().map_or(sizes.parameters(), Shares::whole);
     let layers: Vec<Layer> =
         whole.iter().map(|&count| Layer { parameters: count as u64, ..Layer::default() }).collect();
     let balance = Balance::of_spec(strategy.balance.as_deref());

@@ -76,6 +76,7 @@ async fn fit(
 /// in training nor in answering, where it would be copied once a layer, O(L²) numbers a row.
 /// Source: Huang, Liu, van der Maaten, Weinberger, "Densely Connected Convolutional Networks", arXiv:1608.06993, with fully
 /// connected layers.
+#[derive(Clone)]
 struct DenseNet {
     layout: Layout,
     layers: Vec<Linear>,

@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use recspeed_parallel::at_once;
-use recspeed_parallel::model::{Dense, Layer, Model, Sequential, TooNarrow};
+use recspeed_parallel::model::{Dense, Layer, Sequential, TooNarrow};
+use recspeed_parallel::training::Batch;
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -15,7 +16,7 @@ use crate::training::judge::{ErrorJudge, Judge};
 use crate::training::layout::{Layout, Linear};
 use crate::training::losses::Targets;
 use crate::training::network::{Differentiable, Gradient, Network, Noise, Output, Traced, Weights};
-use crate::training::staged::Staged;
+use crate::training::staged::{RankLesson, Staged, by_rows};
 use crate::training::{Course, Place};
 use crate::{Fitted, NeuralFitError};
 
@@ -140,16 +141,19 @@ impl Mlp {
 }
 
 impl Staged for Mlp {
-    fn model(&self) -> Box<dyn Model + '_> {
-        Box::new(Sequential::new(self.dense().map(|layer| -> Box<dyn Layer> { Box::new(layer) }).collect()))
+    type Layers = Sequential;
+
+    fn layers(&self) -> Sequential {
+        Sequential::new(self.dense().map(|layer| -> Box<dyn Layer> { Box::new(layer) }).collect())
     }
 
-    fn shared(&self, part: usize, parts: usize) -> Option<Result<Box<dyn Model + '_>, TooNarrow>> {
-        if parts == 1 {
-            return Some(Ok(self.model()));
-        }
+    fn shared(&self, part: usize, parts: usize) -> Option<Result<Sequential, TooNarrow>> {
         let layers: Vec<Dense> = self.dense().collect();
-        Some(Sequential::shared(&layers, part, parts).map(|model| -> Box<dyn Model> { Box::new(model) }))
+        Some(if parts == 1 { Ok(self.layers()) } else { Sequential::shared(&layers, part, parts) })
+    }
+
+    fn batch<'a>(&'a self, layers: &'a Sequential, lesson: RankLesson<'a, Tensor<2>>) -> Box<dyn Batch + 'a> {
+        by_rows(layers, lesson)
     }
 }
 
@@ -195,7 +199,7 @@ mod tests {
     use crate::training::losses;
     use crate::training::network::Taped;
     use crate::training::saved::{Parameters, numbers};
-    use crate::training::staged::{costs_what_is_planned, equals_itself};
+    use crate::training::staged::{equals_itself, matrix_costs_what_is_planned};
     use burn::tensor::TensorData;
     use proptest::prelude::*;
     use recspeed_types::spec::Loss;
@@ -221,7 +225,7 @@ mod tests {
         assert_eq!(MLP_INPUTS, INPUTS as u64);
         for hidden in [&[][..], &[7], &[5, 3, 9]] {
             let widths: Vec<u64> = [INPUTS].iter().chain(hidden).chain(&[1]).map(|&width| width as u64).collect();
-            costs_what_is_planned(&Mlp::new(hidden), &mlp(&widths, Speed::of_gflops(1.0)));
+            matrix_costs_what_is_planned(&Mlp::new(hidden), INPUTS, &mlp(&widths, Speed::of_gflops(1.0)));
         }
     }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use recspeed_parallel::training::Judged;
 use recspeed_types::spec::Loss;
 
 /// What the scores of a batch should have been.
@@ -51,12 +52,7 @@ impl Targets {
 }
 
 /// The value of the loss, and its derivative by each score.
-pub(crate) struct Judged {
-    pub(crate) value: f64,
-    /// As the scores.
-    pub(crate) slope: Tensor<2>,
-}
-
+///
 /// # Shapes
 /// - `scores`: `[rows, scores of a row]`, at least one row
 ///

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use recspeed_parallel::training::Judged;
 use recspeed_types::spec::Loss;
 
 use crate::random::NoiseDraws;
 use crate::training::layout::{DenseId, Layout, Linear, TableId};
-use crate::training::losses::{Judged, Targets, judge};
+use crate::training::losses::{Targets, judge};
 use crate::training::rows::LookUp;
 
 /// A network: which parameters it has, and what it computes of a batch.

@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
-use recspeed_parallel::training::{Account, Batch as RankBatch, Done, Learning, Rank, Saved, Strategy, TrainError};
+use recspeed_parallel::training::{Account, Done, Learning, Rank, Saved, Strategy, TrainError};
 use recspeed_parallel::{Tag, Transport};
 use recspeed_plan::Instruction;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::{EventKind, FitObserver};
 
-use super::losses;
 use super::network::Network;
 use super::saved::{Parameters, tensor};
-use super::staged::Staged;
+use super::staged::{RankLesson, Staged};
 use super::state::State;
 use super::steps::{AllMoments, Steps, Stumble};
 use super::{Batch, Course, Lesson, update};
@@ -22,7 +21,8 @@ use crate::{Fitted, NeuralFitError, Seat};
 const TOLD: Range<u64> = 1..4;
 
 /// A rank among others.
-pub(crate) struct Ranked<'m, T> {
+pub(crate) struct Ranked<'m, N: Staged, T> {
+    layers: &'m N::Layers,
     rank: Rank<'m, T>,
     /// Of the first rank, which judges, is heard, and answers; the others never hold more than their part.
     parameters: Parameters,
@@ -31,7 +31,7 @@ pub(crate) struct Ranked<'m, T> {
     timeline: Vec<Done>,
 }
 
-impl<N: Network<Input = burn::tensor::Tensor<2>>, L: Lesson<N>> Course<'_, N, L> {
+impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
     /// [`Self::run`] on one of several ranks. All of them end with the whole model.
     pub(crate) async fn run_ranked(
         self,
@@ -45,12 +45,12 @@ impl<N: Network<Input = burn::tensor::Tensor<2>>, L: Lesson<N>> Course<'_, N, L>
         let communicator = seat.communicator;
         let layout = crate::strategy::layout_of(seat.strategy).map_err(TrainError::from)?;
         let place = layout.place(communicator.rank());
-        let Some(model) = self.network.shared(place.tensor, layout.tensor()) else {
+        let Some(layers) = self.network.shared(place.tensor, layout.tensor()) else {
             let text =
                 format!("the layers of `{}` cannot be shared; set strategy.tensor = 1", self.recommender.entry.kind);
             return Err(NeuralFitError::Strategy(text));
         };
-        let model = model.map_err(TrainError::from)?;
+        let layers = layers.map_err(TrainError::from)?;
         // Only the first rank's observer has a checkpoint.
         let tag = Tag::new("checkpoint", 0);
         let bytes = if communicator.rank() == 0 {
@@ -73,15 +73,15 @@ impl<N: Network<Input = burn::tensor::Tensor<2>>, L: Lesson<N>> Course<'_, N, L>
             rate: self.training.learning_rate,
             clip: self.training.gradient_clip,
         };
-        let strategy: Strategy = crate::strategy::of(seat.strategy, model.as_ref())?;
-        let rank = Rank::new(model.as_ref(), strategy, communicator, learning, &saved, &self.device)?;
+        let strategy: Strategy = crate::strategy::of(seat.strategy, &layers)?;
+        let rank = Rank::new(&layers, strategy, communicator, learning, &saved, &self.device)?;
         let parameters = match rank.communicator().rank() {
             0 => Parameters::from_numbers(layout, &saved.numbers, &self.device),
             _ => Parameters::placeholder(layout, &self.device),
         };
         // A rank keeps its part of it.
         drop(saved);
-        let steps = Ranked { rank, parameters, moments: None, taken: 0, timeline: Vec::new() };
+        let steps = Ranked { layers: &layers, rank, parameters, moments: None, taken: 0, timeline: Vec::new() };
         let progress = self.progress(steps, state);
         self.learn(progress, observer).await
     }
@@ -91,7 +91,7 @@ fn moments_of(state: &State) -> Option<(u64, [Vec<f32>; 2])> {
     state.moments.as_ref().map(|(time, first, second)| (*time, [first.clone(), second.clone()]))
 }
 
-impl<N: Network<Input = burn::tensor::Tensor<2>>, T: Transport> Steps<N> for Ranked<'_, T> {
+impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
     const ALONE: bool = false;
 
     async fn step<L: Lesson<N>>(
@@ -101,15 +101,17 @@ impl<N: Network<Input = burn::tensor::Tensor<2>>, T: Transport> Steps<N> for Ran
         step: u64,
     ) -> Result<f64, Stumble> {
         let Batch { input, targets, .. } = batch;
-        let judge = |scores, rows: Range<usize>| {
-            let judged = losses::judge(course.training.loss, scores, &targets.of_rows(rows));
-            (judged.value, judged.slope)
+        let lesson = RankLesson {
+            input: &input,
+            targets: &targets,
+            loss: course.training.loss,
+            noise: step_noise(course.seed, step),
         };
-        let batch = RankBatch { input: &input, noise: step_noise(course.seed, step), judge: &judge };
+        let batch = course.network.batch(self.layers, lesson);
         let told = TOLD.contains(&self.taken);
         self.rank.note_timeline(told);
         self.taken += 1;
-        let loss = self.rank.step(&batch).await.map_err(|error| match error {
+        let loss = self.rank.step(batch.as_ref()).await.map_err(|error| match error {
             TrainError::Loss(value) => Stumble::NotFinite("loss", value),
             TrainError::Gradient(value) => Stumble::NotFinite("gradient", value),
             error => Stumble::Failed(error.into()),

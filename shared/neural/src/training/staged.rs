@@ -1,24 +1,56 @@
 //! A network that can be cut into stages.
 
 use burn::tensor::Tensor;
-use recspeed_parallel::model::{Model, TooNarrow};
+use recspeed_parallel::model::{LayerSizes, Model, StepNoise, TooNarrow};
+use recspeed_parallel::training::{self, Matrix};
+use recspeed_types::spec::Loss;
 
+use super::losses::{self, Targets};
 use super::network::Network;
 
-/// A network whose dense parameters are a row of layers, in the order of its [`Layout`](super::layout::Layout); it has no tables.
-pub(crate) trait Staged: Network<Input = Tensor<2>> {
-    /// Its layers. With the same parameters, dropout and batch they compute what the network itself computes.
-    fn model(&self) -> Box<dyn Model + '_>;
+/// A network whose dense parameters are a row of layers, in the order of its [`Layout`](super::layout::Layout).
+pub(crate) trait Staged: Network {
+    /// Its layers as ranks hold them.
+    type Layers: LayerSizes;
+
+    /// Its layers.
+    fn layers(&self) -> Self::Layers;
 
     /// One rank's part of its layers, of those that share them; `None` where they cannot be shared.
-    fn shared(&self, part: usize, parts: usize) -> Option<Result<Box<dyn Model + '_>, TooNarrow>> {
-        (parts == 1 && part == 0).then(|| Ok(self.model()))
+    fn shared(&self, part: usize, parts: usize) -> Option<Result<Self::Layers, TooNarrow>> {
+        (parts == 1 && part == 0).then(|| Ok(self.layers()))
     }
+
+    /// What ranks learn from in one step. With the same parameters, dropout and lesson they compute what the network itself
+    /// computes.
+    fn batch<'a>(
+        &'a self,
+        layers: &'a Self::Layers,
+        lesson: RankLesson<'a, Self::Input>,
+    ) -> Box<dyn training::Batch + 'a>;
+}
+
+/// One step's lesson, for ranks.
+pub(crate) struct RankLesson<'a, I> {
+    pub(crate) input: &'a I,
+    pub(crate) targets: &'a Targets,
+    pub(crate) loss: Loss,
+    pub(crate) noise: StepNoise,
+}
+
+/// A batch whose rows are computed each for itself.
+pub(crate) fn by_rows<'a>(model: &'a dyn Model, lesson: RankLesson<'a, Tensor<2>>) -> Box<dyn training::Batch + 'a> {
+    let RankLesson { input, targets, loss, noise } = lesson;
+    let judge = move |scores, rows| losses::judge(loss, scores, &targets.of_rows(rows));
+    Box::new(Matrix { model, input, noise, judge: Box::new(judge) })
 }
 
 /// A network in stages gives the scores and gradients of the network as a whole, wherever it is cut, with dropout.
 #[cfg(test)]
-pub(crate) fn equals_itself<N: Staged + super::network::Differentiable>(network: &N, inputs: usize) {
+pub(crate) fn equals_itself<N: Staged + super::network::Differentiable + Network<Input = Tensor<2>>>(
+    network: &N,
+    inputs: usize,
+) {
     use super::network::{Noise as WholeNoise, Traced};
     use super::saved::{Parameters, numbers};
     use crate::NeuralDevice;
@@ -38,8 +70,13 @@ pub(crate) fn equals_itself<N: Staged + super::network::Differentiable>(network:
     let Traced { scores, trace, .. } = network.trace(weights, input.clone(), &mut WholeNoise::new(1, 4, &device));
     let expected = numbers(&network.gradient(trace, slope.clone()).flat);
 
-    let model = network.model();
-    let sizes = model.parameters().to_vec();
+    let layers = network.layers();
+    let targets = Targets::Numbers(Tensor::zeros([rows, 1], &device));
+    let lesson = RankLesson { input: &input, targets: &targets, loss: Loss::Mse, noise: step_noise(1, 4) };
+    let batch = network.batch(&layers, lesson);
+    let micro_batch = batch.micro_batch(0..rows);
+    let model = micro_batch.model();
+    let sizes = layers.parameters().to_vec();
     assert_eq!(sizes.iter().sum::<usize>(), network.layout().len());
     let of = |layer: usize| {
         let start: usize = sizes[..layer].iter().sum();
@@ -68,14 +105,33 @@ pub(crate) fn equals_itself<N: Staged + super::network::Differentiable>(network:
     }
 }
 
+/// [`costs_what_is_planned`] for a network over a matrix of so many inputs.
+#[cfg(test)]
+pub(crate) fn matrix_costs_what_is_planned<N>(network: &N, inputs: usize, planned: &[recspeed_plan::Layer])
+where
+    N: Staged + Network<Input = Tensor<2>>,
+{
+    let device = crate::NeuralDevice::flex().plain();
+    let (input, targets) = (Tensor::zeros([3, inputs], &device), Targets::First);
+    let noise = crate::random::step_noise(1, 4);
+    costs_what_is_planned(network, RankLesson { input: &input, targets: &targets, loss: Loss::Mse, noise }, planned);
+}
+
 /// The plan counts a network as the executors hold it: parameters, boundaries, and what any row of its layers keeps.
 #[cfg(test)]
-pub(crate) fn costs_what_is_planned(network: &impl Staged, planned: &[recspeed_plan::Layer]) {
-    let (model, rows) = (network.model(), 3);
-    let layers = model.parameters().len();
+pub(crate) fn costs_what_is_planned<N: Staged>(
+    network: &N,
+    lesson: RankLesson<'_, N::Input>,
+    planned: &[recspeed_plan::Layer],
+) {
+    let sizes = network.layers();
+    let batch = network.batch(&sizes, lesson);
+    let (rows, layers) = (batch.rows(), sizes.parameters().len());
+    let micro_batch = batch.micro_batch(0..rows);
+    let model = micro_batch.model();
     assert_eq!(planned.len(), layers);
     for first in 0..layers {
-        assert_eq!(planned[first].parameters, model.parameters()[first] as u64, "layer {first}");
+        assert_eq!(planned[first].parameters, sizes.parameters()[first] as u64, "layer {first}");
         if first > 0 {
             let numbers = model.boundary(first, rows).iter().product::<usize>() as u64;
             assert_eq!(rows as u64 * planned[first].input_bytes, 4 * numbers);
@@ -83,7 +139,11 @@ pub(crate) fn costs_what_is_planned(network: &impl Staged, planned: &[recspeed_p
         }
         for end in first + 1..=layers {
             let together = planned[first + 1..end].iter().fold(planned[first], |all, next| all.then(next));
-            assert_eq!(together.kept_bytes, 4 * model.kept(first..end) as u64, "layers {first} to {end}");
+            assert_eq!(
+                rows as u64 * together.kept_bytes,
+                4 * model.kept(first..end, rows) as u64,
+                "layers {first} to {end}"
+            );
         }
     }
 }

@@ -21,22 +21,31 @@ pub use shared::{Shares, Sums, TooNarrow};
 pub use taped::Taped;
 pub use weights::Weights;
 
-/// Layers in a row.
-pub trait Model: Sync {
+/// What layers in a row hold.
+pub trait LayerSizes: Sync {
     /// Learnt numbers of each layer; their sum is the length of the flat vector, in which they lie in this order.
     fn parameters(&self) -> &[usize];
-
-    /// Shape of what enters layer `layer` with so many rows: what a stage that begins there is sent. Not asked for the first.
-    fn boundary(&self, layer: usize, rows: usize) -> [usize; 2];
-
-    /// Numbers of each row that [`Self::begin`]'s pass keeps between forward and backward, its input included.
-    fn kept(&self, layers: Range<usize>) -> usize;
 
     /// How the layers are shared among ranks, where this is one rank's part of them. [`Self::parameters`] are then those of the
     /// part.
     fn shares(&self) -> Option<&Shares> {
         None
     }
+}
+
+impl LayerSizes for Vec<usize> {
+    fn parameters(&self) -> &[usize] {
+        self
+    }
+}
+
+/// What layers in a row compute.
+pub trait Model: Sync {
+    /// Shape of what enters layer `layer` with so many rows: what a stage that begins there is sent. Not asked for the first.
+    fn boundary(&self, layer: usize, rows: usize) -> [usize; 2];
+
+    /// Numbers that [`Self::begin`]'s pass keeps of so many rows between forward and backward, its input included.
+    fn kept(&self, layers: Range<usize>, rows: usize) -> usize;
 
     /// What of a layer must be added up over the ranks that share it.
     fn sums(&self, layer: usize) -> Sums {

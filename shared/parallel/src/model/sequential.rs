@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use super::shared::share;
-use super::{Dense, Model, Noise, Pass, Shares, Sums, TooNarrow, Weights};
+use super::{Dense, LayerSizes, Model, Noise, Pass, Shares, Sums, TooNarrow, Weights};
 
 /// A layer: numbers in, numbers out, row by row.
 pub trait Layer: Send + Sync {
@@ -89,21 +89,23 @@ impl Sequential {
     }
 }
 
-impl Model for Sequential {
+impl LayerSizes for Sequential {
     fn parameters(&self) -> &[usize] {
         &self.parameters
     }
 
+    fn shares(&self) -> Option<&Shares> {
+        self.shares.as_ref()
+    }
+}
+
+impl Model for Sequential {
     fn boundary(&self, layer: usize, rows: usize) -> [usize; 2] {
         [rows, self.layers[layer].inputs()]
     }
 
-    fn kept(&self, layers: Range<usize>) -> usize {
-        self.layers[layers].iter().map(|layer| layer.kept()).sum()
-    }
-
-    fn shares(&self) -> Option<&Shares> {
-        self.shares.as_ref()
+    fn kept(&self, layers: Range<usize>, rows: usize) -> usize {
+        rows * self.layers[layers].iter().map(|layer| layer.kept()).sum::<usize>()
     }
 
     fn sums(&self, layer: usize) -> Sums {

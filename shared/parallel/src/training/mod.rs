@@ -7,6 +7,7 @@
 //! replicas in the order of ranks, so that schedules agree to the last bit, and dropout is drawn for a row of the batch,
 //! whoever computes it ([`crate::model::Noise`]).
 
+mod batch;
 mod error;
 mod ledger;
 mod meter;
@@ -15,9 +16,10 @@ mod stage;
 mod strategy;
 mod update;
 
+pub use batch::{Batch, Judge, Judged, Matrix, MicroBatch};
 pub use error::TrainError;
 pub use ledger::{Account, Ledger};
 pub use meter::Done;
-pub use rank::{Batch, Judge, Learning, Rank, Saved};
+pub use rank::{Learning, Rank, Saved};
 pub use strategy::Strategy;
 pub use update::{EPSILON, Moments, Rule};

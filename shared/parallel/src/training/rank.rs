@@ -3,10 +3,9 @@
 mod cells;
 mod step;
 
-use std::ops::Range;
 use std::rc::Rc;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use recspeed_plan::sharding::Traffic;
 use recspeed_plan::{Place, Schedule};
 
@@ -16,22 +15,8 @@ use super::meter::{Done, Meter};
 use super::stage::{Learnt, Stage};
 use super::strategy::Strategy;
 use super::update::Rule;
-use crate::model::{Model, StepNoise};
+use crate::model::LayerSizes;
 use crate::{Communicator, Tag, Transport};
-
-/// Says of scores, `[rows, scores of a row]`, and the rows of the batch that they belong to: the loss, a mean over these rows, and
-/// its derivative by each score.
-pub type Judge<'a> = &'a dyn Fn(Tensor<2>, Range<usize>) -> (f64, Tensor<2>);
-
-/// What one step learns from; all ranks are given the same.
-pub struct Batch<'a> {
-    /// `[rows, inputs]`; only first stages look at it.
-    pub input: &'a Tensor<2>,
-    /// Dropout of this step.
-    pub noise: StepNoise,
-    /// The loss; only last stages ask.
-    pub judge: Judge<'a>,
-}
 
 /// How parameters follow their gradient.
 #[derive(Debug, Clone)]
@@ -55,7 +40,7 @@ pub struct Saved {
 
 /// A rank of a strategy.
 pub struct Rank<'m, T> {
-    model: &'m dyn Model,
+    layers: &'m dyn LayerSizes,
     strategy: Strategy,
     schedule: Rc<Schedule>,
     place: Place,
@@ -66,6 +51,7 @@ pub struct Rank<'m, T> {
     sharers: Communicator<T>,
     stages: Vec<Stage>,
     learning: Learning,
+    device: Device,
     steps: u64,
     meter: Meter,
 }
@@ -83,7 +69,7 @@ impl<'m, T: Transport> Rank<'m, T> {
     /// # Errors
     /// [`TrainError`]: a strategy for other ranks or another model.
     pub fn new(
-        model: &'m dyn Model,
+        layers: &'m dyn LayerSizes,
         strategy: Strategy,
         communicator: Communicator<T>,
         learning: Learning,
@@ -94,12 +80,12 @@ impl<'m, T: Transport> Rank<'m, T> {
         if layout.ranks() != communicator.ranks() {
             return Err(TrainError::Ranks { needed: layout.ranks(), ranks: communicator.ranks() });
         }
-        let (part, parts) = model.shares().map_or((0, 1), |shares| (shares.part(), shares.parts()));
+        let (part, parts) = layers.shares().map_or((0, 1), |shares| (shares.part(), shares.parts()));
         let place = layout.place(communicator.rank());
         if (place.tensor, layout.tensor()) != (part, parts) {
             return Err(TrainError::Tensor { tensor: layout.tensor(), place: place.tensor, part, parts });
         }
-        let parameters = model.parameters();
+        let parameters = layers.parameters();
         let (cuts, stages) = (strategy.partition.stages(), layout.stages() * chunks);
         let placed = strategy.partition.counts().iter().sum();
         if placed != parameters.len() || cuts != stages {
@@ -114,15 +100,15 @@ impl<'m, T: Transport> Rank<'m, T> {
         let pipeline = group(&layout.pipeline_group(rank), stages_of + place.replica * parts + part)?;
         let number = stages_of + pipelines + place.stage * layout.replicas() + place.replica;
         let sharers = group(&layout.tensor_group(rank), number)?;
-        let own = |all: &[f32]| model.shares().map(|shares| shares.take(all));
+        let own = |all: &[f32]| layers.shares().map(|shares| shares.take(all));
         let shared = own(&saved.numbers);
         let numbers = shared.as_deref().unwrap_or(&saved.numbers);
         let level = (strategy.level, layout.replicas(), place.replica);
         let held = (0..chunks).map(|chunk| {
-            let layers = strategy.partition.layers(schedule.stage(place.stage, chunk));
-            let mut stage = Stage::new((layers.clone(), parameters), level, numbers, device, &mut meter);
+            let own_layers = strategy.partition.layers(schedule.stage(place.stage, chunk));
+            let mut stage = Stage::new((own_layers.clone(), parameters), level, numbers, device, &mut meter);
             if let Some((time, [first, second])) = &saved.moments {
-                let start = parameters[..layers.start].iter().sum();
+                let start = parameters[..own_layers.start].iter().sum();
                 let [own_first, own_second] = [own(first), own(second)];
                 let moments = [own_first.as_deref().unwrap_or(first), own_second.as_deref().unwrap_or(second)];
                 stage.set_moments(start, *time as usize, moments, &mut meter);
@@ -132,7 +118,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         let stages = held.collect();
         let steps = saved.moments.as_ref().map_or(0, |(time, _)| *time);
         Ok(Self {
-            model,
+            layers,
             strategy,
             schedule,
             place,
@@ -142,6 +128,7 @@ impl<'m, T: Transport> Rank<'m, T> {
             sharers,
             stages,
             learning,
+            device: device.clone(),
             steps,
             meter,
         })
@@ -172,7 +159,7 @@ impl<'m, T: Transport> Rank<'m, T> {
     /// # Errors
     /// [`TrainError`].
     pub async fn parameters(&self) -> Result<Vec<f32>, TrainError> {
-        let mut all = Vec::with_capacity(self.model.parameters().iter().sum());
+        let mut all = Vec::with_capacity(self.layers.parameters().iter().sum());
         for stage in 0..self.schedule.stages() {
             let owner = stage % self.schedule.ranks();
             let numbers = match self.own(stage) {
@@ -211,7 +198,7 @@ impl<'m, T: Transport> Rank<'m, T> {
 
     /// The whole model's numbers, of those of this rank's part of each layer.
     async fn joined(&self, own: Vec<f32>) -> Result<Vec<f32>, TrainError> {
-        let Some(shares) = self.model.shares() else { return Ok(own) };
+        let Some(shares) = self.layers.shares() else { return Ok(own) };
         Ok(shares.join(&self.sharers.all_gather_parts(&own, &shares.lengths()).await?))
     }
 
@@ -245,7 +232,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         if (self.place.stage, self.place.replica) != (0, 0) {
             return Ok(None);
         }
-        if let Some(shares) = self.model.shares() {
+        if let Some(shares) = self.layers.shares() {
             for all in &mut all[..kinds.len()] {
                 *all = self.sharers.gather_parts(0, all, &shares.lengths()).await?;
                 if self.place.tensor == 0 {
@@ -267,7 +254,7 @@ impl<'m, T: Transport> Rank<'m, T> {
 
     /// Brings the numbers of a stage to the whole pipeline.
     async fn spread(&self, stage: usize, owner: usize, numbers: Vec<f32>) -> Result<Vec<f32>, TrainError> {
-        let parameters = self.model.parameters();
+        let parameters = self.layers.parameters();
         let len = self.strategy.partition.layers(stage).map(|layer| parameters[layer]).sum();
         let mut numbers = numbers;
         numbers.resize(len, 0.0);

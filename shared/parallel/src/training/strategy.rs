@@ -48,11 +48,11 @@ impl Strategy {
     /// The micro-batches of one replica, of a batch of so many rows. Replicas take their rows one after another, as equally as can
     /// be. A small batch, as the last one of an epoch, is cut into fewer micro-batches; where it has fewer rows than there are
     /// replicas, the others compute a row of it too, which counts nothing, so that all ranks do the same.
-    pub(crate) fn cut(&self, rows: usize, replica: usize) -> Result<Vec<MicroBatch>, PlanError> {
+    pub(crate) fn cut(&self, rows: usize, replica: usize) -> Result<Vec<Cut>, PlanError> {
         let replicas = self.layout.replicas();
         if rows < replicas {
             let row = replica % rows.max(1);
-            return Ok(vec![MicroBatch { rows: row..(row + 1).min(rows), counts: replica < rows }]);
+            return Ok(vec![Cut { rows: row..(row + 1).min(rows), counts: replica < rows }]);
         }
         let micro_batches = self.micro_batches.min(rows / replicas);
         let sizes = micro_batch_sizes(rows, replicas * micro_batches)?;
@@ -61,7 +61,7 @@ impl Strategy {
         let next = |&size: &usize| {
             let rows = start..start + size;
             start = rows.end;
-            MicroBatch { rows, counts: true }
+            Cut { rows, counts: true }
         };
         Ok(own.iter().map(next).collect())
     }
@@ -69,7 +69,7 @@ impl Strategy {
 
 /// Some rows of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct MicroBatch {
+pub(crate) struct Cut {
     pub(crate) rows: Range<usize>,
     /// Whether they count in the loss; otherwise another replica counts them.
     pub(crate) counts: bool,

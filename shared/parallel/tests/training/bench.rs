@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
-use recspeed_parallel::model::{Dense, Layer, Model as _, Sequential, StepNoise, Taped};
-use recspeed_parallel::training::{Account, Batch, Learning, Ledger, Rank, Rule, Saved, Strategy, TrainError};
+use recspeed_parallel::model::{Dense, Layer, LayerSizes as _, Sequential, StepNoise, Taped};
+use recspeed_parallel::training::{Account, Judged, Learning, Ledger, Matrix, Rank, Rule, Saved, Strategy, TrainError};
 use recspeed_parallel::{Communicator, Counters, Transport, local};
 use recspeed_plan::sharding::{ShardLevel, Traffic};
 use recspeed_plan::{Layout, Partition, Recompute, ScheduleKind};
@@ -114,10 +114,11 @@ pub(crate) fn tensor(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Te
 }
 
 /// Mean squared error, and its slope.
-pub(crate) fn squared(scores: Tensor<2>, truth: &[f32]) -> (f64, Tensor<2>) {
+pub(crate) fn squared(scores: Tensor<2>, truth: &[f32]) -> Judged {
     let rows = truth.len();
     let error = scores.clone() - tensor(truth.to_vec(), [rows, 1], &scores.device());
-    (f64::from(error.clone().square().mean().into_scalar::<f32>()), error * (2.0 / rows as f32))
+    let value = f64::from(error.clone().square().mean().into_scalar::<f32>());
+    Judged { value, slope: error * (2.0 / rows as f32) }
 }
 
 /// Trains with a strategy from `saved`, batches `first..`; what every rank says at the end.
@@ -144,10 +145,11 @@ pub(crate) async fn one_rank<T: Transport>(
     let mut losses = Vec::new();
     for (step, &rows) in course.batches.iter().enumerate().skip(first) {
         let (input, truth) = rows_of(step, rows);
-        let batch = Batch {
+        let batch = Matrix {
+            model,
             input: &tensor(input, [rows, INPUTS], device),
             noise: StepNoise { seed: 5, stream: 1000 + step as u64 },
-            judge: &|scores, rows| squared(scores, &truth[rows]),
+            judge: Box::new(|scores, rows| squared(scores, &truth[rows])),
         };
         losses.push(rank.step(&batch).await?);
     }

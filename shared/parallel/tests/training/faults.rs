@@ -1,6 +1,6 @@
 //! What cannot be is refused, and what goes wrong is the same error on every rank.
 
-use recspeed_parallel::model::Model as _;
+use recspeed_parallel::model::LayerSizes as _;
 use recspeed_parallel::training::TrainError;
 
 use crate::bench::{Course, Shape, start, train};

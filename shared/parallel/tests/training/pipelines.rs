@@ -1,7 +1,7 @@
 //! Pipelines: the same update for every schedule, number of stages and micro-batches, with and without recomputation.
 
 use proptest::prelude::*;
-use recspeed_parallel::model::Model as _;
+use recspeed_parallel::model::{LayerSizes as _, Model as _};
 use recspeed_plan::{Recompute, ScheduleKind};
 
 use crate::bench::{Course, Shape, bits, close, one_device};
@@ -86,7 +86,7 @@ fn messages_are_those_of_the_plan_and_so_are_the_activations_held() {
             let most = (0..chunks).map(|chunk| {
                 let layers = strategy.partition.layers(plan.stage(rank, chunk));
                 let out = if layers.end == 8 { 0 } else { 4 };
-                4 * 2 * (course.model.kept(layers) + out) as u64
+                4 * (course.model.kept(layers, 2) + 2 * out) as u64
             });
             let most = most.max().unwrap() * plan.buffers(rank).count() as u64;
             let held = end.ledger.most(recspeed_parallel::training::Account::Activations);

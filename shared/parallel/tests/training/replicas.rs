@@ -1,7 +1,7 @@
 //! Replicas that divide optimizer state, gradients and parameters among them, alone and as replicas of a pipeline.
 
 use proptest::prelude::*;
-use recspeed_parallel::model::Model as _;
+use recspeed_parallel::model::LayerSizes as _;
 use recspeed_parallel::training::{Account, Rule};
 use recspeed_plan::sharding::{OptimizerState, Precision, ShardLevel, forecast, traffic};
 use recspeed_plan::{Recompute, ScheduleKind};

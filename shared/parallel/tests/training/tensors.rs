@@ -1,7 +1,7 @@
 //! Layers that ranks share, alone and as stages and replicas.
 
 use proptest::prelude::*;
-use recspeed_parallel::model::Model as _;
+use recspeed_parallel::model::LayerSizes as _;
 use recspeed_parallel::training::{Account, Rule};
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Recompute, ScheduleKind};

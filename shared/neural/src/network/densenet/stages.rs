@@ -11,18 +11,25 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use recspeed_parallel::model::{Model, Noise, Pass, Weights};
+use recspeed_parallel::model::{LayerSizes, Model, Noise, Pass, Weights};
+use recspeed_parallel::training::Batch;
 
 use super::DenseNet;
 use crate::examples::Describe as _;
 use crate::history::History;
-use crate::training::staged::Staged;
+use crate::training::staged::{RankLesson, Staged, by_rows};
 
 impl Staged for DenseNet {
-    fn model(&self) -> Box<dyn Model + '_> {
+    type Layers = Stages;
+
+    fn layers(&self) -> Stages {
         let hidden = (0..self.layers.len()).map(|layer| (self.seen(layer) + 1) * self.growth);
         let parameters = hidden.chain([self.last.inputs + 1]).collect();
-        Box::new(Stages { network: self, parameters })
+        Stages { network: self.clone(), parameters }
+    }
+
+    fn batch<'a>(&'a self, layers: &'a Stages, lesson: RankLesson<'a, Tensor<2>>) -> Box<dyn Batch + 'a> {
+        by_rows(layers, lesson)
     }
 }
 
@@ -33,36 +40,45 @@ impl DenseNet {
     }
 }
 
-struct Stages<'a> {
-    network: &'a DenseNet,
+pub(super) struct Stages {
+    network: DenseNet,
     parameters: Vec<usize>,
 }
 
-impl Model for Stages<'_> {
+impl Stages {
+    /// Numbers of a row that a stage of these layers puts side by side.
+    fn width(&self, layers: &Range<usize>) -> usize {
+        self.network.seen(layers.end.min(self.network.layers.len()))
+    }
+}
+
+impl LayerSizes for Stages {
     fn parameters(&self) -> &[usize] {
         &self.parameters
     }
+}
 
+impl Model for Stages {
     /// A column for each row of the batch.
     fn boundary(&self, layer: usize, rows: usize) -> [usize; 2] {
         [self.network.seen(layer), rows]
     }
 
-    fn kept(&self, layers: Range<usize>) -> usize {
-        self.network.seen(layers.end.min(self.network.layers.len()))
+    fn kept(&self, layers: Range<usize>, rows: usize) -> usize {
+        rows * self.width(&layers)
     }
 
     fn begin(&self, layers: Range<usize>, input: Tensor<2>) -> Box<dyn Pass + '_> {
         let input = if layers.start == 0 { input.transpose() } else { input };
         let [seen, rows] = input.dims();
-        let width = self.kept(layers.clone());
+        let width = self.width(&layers);
         let block = if width == seen {
             input
         } else {
             Tensor::zeros([width, rows], &input.device()).slice_assign([0..seen, 0..rows], input)
         };
         let slopes = vec![None; layers.len()];
-        let network = self.network;
+        let network = &self.network;
         Box::new(Block { network, layers, rows, numbers: Some(block), score: None, behind: None, group: None, slopes })
     }
 }
@@ -219,7 +235,7 @@ mod tests {
     use crate::examples::Describe as _;
     use crate::history::History;
     use crate::network::densenet::DenseNet;
-    use crate::training::staged::{costs_what_is_planned, equals_itself};
+    use crate::training::staged::{equals_itself, matrix_costs_what_is_planned};
     use recspeed_plan::dense::{DENSENET_INPUTS, Speed, densenet};
 
     #[test]
@@ -236,7 +252,7 @@ mod tests {
         assert_eq!(DENSENET_INPUTS, History::WIDTH as u64);
         for (depth, growth) in [(1, 1), (6, 5), (9, 2)] {
             let planned = densenet(DENSENET_INPUTS, depth as u64, growth as u64, 1, Speed::of_gflops(1.0));
-            costs_what_is_planned(&DenseNet::new(depth, growth, 0.0), &planned);
+            matrix_costs_what_is_planned(&DenseNet::new(depth, growth, 0.0), History::WIDTH, &planned);
         }
     }
 }

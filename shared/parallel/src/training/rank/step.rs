@@ -7,23 +7,27 @@ use std::rc::Rc;
 use burn::tensor::{Tensor, TensorData};
 use recspeed_plan::{Cell, Instruction, Schedule};
 
+use super::Rank;
 use super::cells::{Cells, Flight};
-use super::{Batch, Rank};
-use crate::model::Noise;
+use crate::model::{Model, Noise, Pass, StepNoise};
+use crate::training::batch::{Batch, MicroBatch};
 use crate::training::error::TrainError;
 use crate::training::ledger::Account;
 use crate::training::meter::{Done, Meter};
 use crate::training::stage::numbers;
-use crate::training::strategy::MicroBatch;
+use crate::training::strategy::Cut;
 use crate::{Communicator, Tag, Transport};
 
 /// What lasts for one batch.
-struct Trip<'b, 'm> {
-    batch: &'b Batch<'b>,
+struct Trip<'b> {
+    /// Rows of the batch.
     rows: usize,
-    cut: Vec<MicroBatch>,
+    noise: StepNoise,
+    /// The micro-batches of this replica: their rows, and what these are.
+    cut: Vec<Cut>,
+    micro_batches: &'b [Box<dyn MicroBatch + 'b>],
     schedule: Rc<Schedule>,
-    cells: Cells<'m>,
+    cells: Cells<'b>,
     /// The tensor that the last receive brought, or that the next send takes.
     hand: Option<Tensor<2>>,
     /// Messages to another chunk of this rank: nothing travels. By the stage, the micro-batch, and whether they go forward.
@@ -31,37 +35,56 @@ struct Trip<'b, 'm> {
     loss: f64,
 }
 
-impl Trip<'_, '_> {
+impl<'b> Trip<'b> {
     fn noise(&self, cell: Cell) -> Noise {
-        Noise::new(self.batch.noise, self.rows, self.cut[cell.micro_batch].rows.clone())
+        Noise::new(self.noise, self.rows, self.cut[cell.micro_batch].rows.clone())
     }
 
-    /// The share of the batch that a micro-batch counts for.
+    /// The share of the batch's loss that a micro-batch counts for.
     fn share(&self, cell: Cell) -> f64 {
-        let MicroBatch { rows, counts } = &self.cut[cell.micro_batch];
-        if *counts { rows.len() as f64 / self.rows as f64 } else { 0.0 }
+        if self.cut[cell.micro_batch].counts { self.micro_batches[cell.micro_batch].share() } else { 0.0 }
+    }
+
+    fn model(&self, cell: Cell) -> &'b dyn Model {
+        self.micro_batches[cell.micro_batch].model()
+    }
+
+    fn rows(&self, cell: Cell) -> usize {
+        self.cut[cell.micro_batch].rows.len()
     }
 }
 
 const FORWARD: &str = "activation";
 const BACK: &str = "gradient";
 
-impl<'m, T: Transport> Rank<'m, T> {
+impl<T: Transport> Rank<'_, T> {
     /// Learns from one batch; every rank calls it with the same one. Gives the loss before the update, the same on every rank.
     ///
     /// # Errors
     /// [`TrainError`]; where the loss or the gradient is not finite, every rank has the same error and no parameter has moved.
-    pub async fn step(&mut self, batch: &Batch<'_>) -> Result<f64, TrainError> {
-        let rows = batch.input.dims()[0];
+    pub async fn step(&mut self, batch: &dyn Batch) -> Result<f64, TrainError> {
+        let rows = batch.rows();
         let cut = self.strategy.cut(rows, self.place.replica)?;
         let schedule = if cut.len() == self.schedule.micro_batches() {
             self.schedule.clone()
         } else {
             Rc::new(self.strategy.schedule(cut.len())?)
         };
+        let micro_batches: Vec<Box<dyn MicroBatch + '_>> =
+            cut.iter().map(|cut| batch.micro_batch(cut.rows.clone())).collect();
         let cells = Cells::new(schedule.buffers(self.place.stage));
         let list = schedule.list(self.place.stage).to_vec();
-        let mut trip = Trip { batch, rows, cut, schedule, cells, hand: None, own: HashMap::new(), loss: 0.0 };
+        let mut trip = Trip {
+            rows,
+            noise: batch.noise(),
+            cut,
+            micro_batches: &micro_batches,
+            schedule,
+            cells,
+            hand: None,
+            own: HashMap::new(),
+            loss: 0.0,
+        };
         for instruction in list {
             let start_us = self.all.now_us();
             self.carry_out(instruction, &mut trip).await?;
@@ -74,7 +97,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         Ok(trip.loss)
     }
 
-    async fn carry_out(&mut self, instruction: Instruction, trip: &mut Trip<'_, 'm>) -> Result<(), TrainError> {
+    async fn carry_out(&mut self, instruction: Instruction, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         match instruction {
             // The batch is at hand.
             Instruction::LoadMicroBatch(_) => {}
@@ -118,34 +141,30 @@ impl<'m, T: Transport> Rank<'m, T> {
         Ok(())
     }
 
-    fn shape(&self, stage: usize, trip: &Trip<'_, 'm>, cell: Cell) -> [usize; 2] {
+    fn shape(&self, stage: usize, trip: &Trip<'_>, cell: Cell) -> [usize; 2] {
         let first = self.strategy.partition.layers(stage).start;
-        self.model.boundary(first, trip.cut[cell.micro_batch].rows.len())
+        trip.model(cell).boundary(first, trip.rows(cell))
     }
 
-    fn layers(&self, trip: &Trip<'_, 'm>, cell: Cell) -> Range<usize> {
+    fn layers_of(&self, trip: &Trip<'_>, cell: Cell) -> Range<usize> {
         self.strategy.partition.layers(trip.schedule.stage(self.place.stage, cell.chunk))
     }
 
-    async fn forward(&mut self, cell: Cell, trip: &mut Trip<'_, 'm>) -> Result<(), TrainError> {
-        let (layers, rows) = (self.layers(trip, cell), trip.cut[cell.micro_batch].rows.clone());
-        let input = match trip.hand.take() {
-            Some(received) => received,
-            None if rows.len() == trip.rows => trip.batch.input.clone(),
-            None => trip.batch.input.clone().slice([rows.clone(), 0..trip.batch.input.dims()[1]]),
-        };
+    async fn forward(&mut self, cell: Cell, trip: &mut Trip<'_>) -> Result<(), TrainError> {
+        let (layers, micro_batch) = (self.layers_of(trip, cell), &trip.micro_batches[cell.micro_batch]);
+        let input = trip.hand.take().unwrap_or_else(|| micro_batch.input());
         let again = self.strategy.recompute.applies(cell.micro_batch, trip.cut.len());
         let kept = input.clone();
         let pass = self.pass(cell, input, trip).await?;
         let mut slope = None;
-        if layers.end == self.model.parameters().len() {
-            let (value, by_scores) = (trip.batch.judge)(pass.output(), rows.clone());
+        if layers.end == self.layers.parameters().len() {
+            let judged = micro_batch.judge(pass.output());
             let share = trip.share(cell);
             // Ranks that share the last layer have the same scores: one of them tells.
             if share > 0.0 && self.place.tensor == 0 {
-                trip.loss += value * share;
+                trip.loss += judged.value * share;
             }
-            slope = Some(if share < 1.0 { by_scores * share as f32 } else { by_scores });
+            slope = Some(if share < 1.0 { judged.slope * share as f32 } else { judged.slope });
         } else {
             trip.hand = Some(pass.output());
         }
@@ -153,33 +172,29 @@ impl<'m, T: Transport> Rank<'m, T> {
             let bytes = 4 * kept.dims().iter().product::<usize>() as u64;
             Flight { pass: None, input: Some(kept), slope, bytes }
         } else {
-            Flight { pass: Some(pass), input: None, slope, bytes: self.kept_bytes(&layers, rows.len()) }
+            Flight { pass: Some(pass), input: None, slope, bytes: kept_bytes(trip, cell, layers) }
         };
         self.meter.ledger.take(Account::Activations, flight.bytes);
         trip.cells.begin(cell, flight);
         Ok(())
     }
 
-    fn kept_bytes(&self, layers: &Range<usize>, rows: usize) -> u64 {
-        4 * (rows * self.model.kept(layers.clone())) as u64
-    }
-
     /// Takes a micro-batch through the layers of a stage.
-    async fn pass(
+    async fn pass<'b>(
         &mut self,
         cell: Cell,
         input: Tensor<2>,
-        trip: &Trip<'_, 'm>,
-    ) -> Result<Box<dyn crate::model::Pass + 'm>, TrainError> {
-        let (layers, noise) = (self.layers(trip, cell), trip.noise(cell));
+        trip: &Trip<'b>,
+    ) -> Result<Box<dyn Pass + 'b>, TrainError> {
+        let (layers, noise, model) = (self.layers_of(trip, cell), trip.noise(cell), trip.model(cell));
         let stage = &self.stages[cell.chunk];
-        let mut pass = self.model.begin(layers.clone(), input);
+        let mut pass = model.begin(layers.clone(), input);
         for layer in layers {
             let bytes = stage.gathered_bytes(layer);
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.forward(layer, weights, &noise);
-            if self.model.sums(layer).output {
+            if model.sums(layer).output {
                 let sum = summed(&self.sharers, pass.output(), &mut self.meter).await?;
                 pass.complete(layer, sum, &noise);
             }
@@ -188,10 +203,11 @@ impl<'m, T: Transport> Rank<'m, T> {
         Ok(pass)
     }
 
-    async fn backward_input(&mut self, cell: Cell, trip: &mut Trip<'_, 'm>) -> Result<(), TrainError> {
-        let (layers, rows) = (self.layers(trip, cell), trip.cut[cell.micro_batch].rows.len());
+    async fn backward_input(&mut self, cell: Cell, trip: &mut Trip<'_>) -> Result<(), TrainError> {
+        let layers = self.layers_of(trip, cell);
         if let Some(input) = trip.cells.get(cell).input.take() {
-            let more = self.kept_bytes(&layers, rows).saturating_sub(4 * input.dims().iter().product::<usize>() as u64);
+            let held = 4 * input.dims().iter().product::<usize>() as u64;
+            let more = kept_bytes(trip, cell, layers.clone()).saturating_sub(held);
             self.meter.ledger.take(Account::Activations, more);
             let begun = self.all.now_us();
             let pass = self.pass(cell, input, trip).await?;
@@ -200,6 +216,7 @@ impl<'m, T: Transport> Rank<'m, T> {
             flight.bytes += more;
             flight.pass = Some(pass);
         }
+        let model = trip.model(cell);
         let flight = trip.cells.get(cell);
         let slope = flight.slope.take().expect("the loss or the stage after has said how");
         let pass = flight.pass.as_mut().expect("computed, or computed again above");
@@ -210,7 +227,7 @@ impl<'m, T: Transport> Rank<'m, T> {
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.backward_input(layer, weights, layer > 0);
-            if layer > 0 && self.model.sums(layer).slope {
+            if layer > 0 && model.sums(layer).slope {
                 let sum = summed(&self.sharers, pass.input_slope(), &mut self.meter).await?;
                 pass.begin_backward(sum);
             }
@@ -222,8 +239,8 @@ impl<'m, T: Transport> Rank<'m, T> {
         Ok(())
     }
 
-    async fn backward_weight(&mut self, cell: Cell, trip: &mut Trip<'_, 'm>) -> Result<(), TrainError> {
-        let layers = self.layers(trip, cell);
+    async fn backward_weight(&mut self, cell: Cell, trip: &mut Trip<'_>) -> Result<(), TrainError> {
+        let layers = self.layers_of(trip, cell);
         let flight = trip.cells.end(cell);
         let mut pass = flight.pass.expect("the gradient of the input comes first");
         for layer in layers.rev() {
@@ -234,7 +251,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         Ok(())
     }
 
-    async fn update(&mut self, trip: &mut Trip<'_, 'm>) -> Result<(), TrainError> {
+    async fn update(&mut self, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         // What all must know before anybody moves: the loss, and where the gradient is clipped its length.
         let squares = self.learning.clip.map_or(0.0, |_| self.stages.iter().map(super::Stage::squares).sum());
         let mut known = [trip.loss, squares];
@@ -262,7 +279,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         Ok(())
     }
 
-    async fn send(&mut self, trip: &mut Trip<'_, 'm>, to: (usize, usize, bool)) -> Result<(), TrainError> {
+    async fn send(&mut self, trip: &mut Trip<'_>, to: (usize, usize, bool)) -> Result<(), TrainError> {
         let tensor = trip.hand.take().expect("a send follows what it sends");
         let peer = to.0 % trip.schedule.ranks();
         if peer == self.place.stage {
@@ -274,7 +291,7 @@ impl<'m, T: Transport> Rank<'m, T> {
 
     async fn receive(
         &mut self,
-        trip: &mut Trip<'_, 'm>,
+        trip: &mut Trip<'_>,
         what: (usize, usize, bool),
         shape: [usize; 2],
     ) -> Result<Tensor<2>, TrainError> {
@@ -284,8 +301,13 @@ impl<'m, T: Transport> Rank<'m, T> {
         }
         let from = if forward { stage - 1 } else { stage + 1 } % trip.schedule.ranks();
         let numbers: Vec<f32> = self.pipeline.recv_exactly(from, tag(trip, what), shape[0] * shape[1]).await?;
-        Ok(Tensor::from_data(TensorData::new(numbers, shape), &trip.batch.input.device()))
+        Ok(Tensor::from_data(TensorData::new(numbers, shape), &self.device))
     }
+}
+
+/// Bytes that a stage keeps of a micro-batch.
+fn kept_bytes(trip: &Trip<'_>, cell: Cell, layers: Range<usize>) -> u64 {
+    4 * trip.model(cell).kept(layers, trip.rows(cell)) as u64
 }
 
 /// The sum over the ranks that share a layer, in the order of ranks: the same bits on all of them.
@@ -308,7 +330,7 @@ async fn summed<T: Transport>(
     Ok(Tensor::from_data(TensorData::new(sum, shape), &device))
 }
 
-fn tag(trip: &Trip<'_, '_>, (stage, micro_batch, forward): (usize, usize, bool)) -> Tag {
+fn tag(trip: &Trip<'_>, (stage, micro_batch, forward): (usize, usize, bool)) -> Tag {
     let number = stage * trip.schedule.micro_batches() + micro_batch;
     Tag::new(if forward { FORWARD } else { BACK }, number as u64)
 }
