@@ -37,6 +37,11 @@ pub use strategy::Seat;
 /// Version of Burn, the tensor library that trains the networks.
 pub const BURN_VERSION: &str = "0.22.1";
 
+/// Counts what is allocated, for the tests that say how much a pass keeps.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATED: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
 #[cfg(test)]
 mod tests {
     #[test]

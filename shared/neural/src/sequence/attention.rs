@@ -5,10 +5,10 @@
 //! | pattern | keys that a slot scores | scores of a row |
 //! |---|---|---|
 //! | full | all `w` | `h w²` |
-//! | local window of `m` | its block of `m` and the one before | `2 h w m` |
+//! | local window of `m` | its block of `m` and the one before; all where a row is two windows | `2 h w m` |
 //! | block-sparse, blocks of `m` | its block, and the last slot of every block | `h w (m + w / m)` |
 //!
-//! Time grows with the scores: `4 d` operations for each. The smallest block-sparse matrix has `m = √w`.
+//! Time grows with the scores: `4 d` operations for each there and `8 d` back. The smallest block-sparse matrix has `m = √w`.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -51,6 +51,7 @@ impl Pattern {
     pub(crate) const fn scores(self, width: usize) -> usize {
         match self {
             Self::Full => width * width,
+            Self::LocalWindow { window } if width <= 2 * window => width * width,
             Self::LocalWindow { window } => 2 * width * window,
             Self::BlockSparse { block } => width * (block + width.div_ceil(block)),
         }
@@ -84,13 +85,19 @@ impl Scope {
         assert!(grid.width.is_multiple_of(pattern.align()), "the grid is packed for another pattern");
         assert!(causal || pattern == Pattern::Full, "windows and blocks look back only");
         let (rows, width) = (grid.rows, grid.width);
+        // In rows of one block, and of two windows, a slot scores all of its row: one product does that at once.
+        let (pattern, window) = match pattern {
+            Pattern::LocalWindow { window } if width <= 2 * window => (Pattern::Full, window),
+            Pattern::BlockSparse { block } if width == block => (Pattern::Full, width),
+            pattern => (pattern, width),
+        };
         let mut mask = Vec::with_capacity(rows * pattern.scores(width));
         let mut put = |seen: bool| mask.push(if seen { 0.0 } else { UNSEEN });
         let dims = match pattern {
             Pattern::Full => {
                 for query in 0..grid.slots() {
                     let row = query / width * width;
-                    (row..row + width).for_each(|key| put(grid.sees(query, key, causal)));
+                    (row..row + width).for_each(|key| put(key + window > query && grid.sees(query, key, causal)));
                 }
                 [rows, 1, width, width]
             }
@@ -146,11 +153,20 @@ impl Scope {
             }
             Pattern::LocalWindow { window } => {
                 let blocks = self.rows * (self.width / window);
-                let keys = self.with_block_before(key, window, heads); // [blocks, heads, 2 window, d / heads]
-                let values = self.with_block_before(value, window, heads);
-                let scores = split(query, blocks, heads).matmul(keys.transpose()) + self.mask();
-                let shares = drops.apply(softmax(scores, 3)); // [blocks, heads, window, 2 window]
-                join(shares.matmul(values), slots)
+                let split = |x: Tensor<2>| split(x, blocks, heads); // [blocks, heads, window, d / heads]
+                // What lies a window earlier; the mask hides other rows. Two products copy less than one with both windows.
+                let earlier = |x: Tensor<2>| {
+                    let nothing = Tensor::zeros([window, d], &x.device());
+                    Tensor::cat(vec![nothing, x.slice([0..slots - window, 0..d])], 0)
+                };
+                let query = split(query);
+                let before = query.clone().matmul(split(earlier(key.clone())).transpose());
+                let own = query.matmul(split(key).transpose());
+                let shares = drops.apply(softmax(Tensor::cat(vec![before, own], 3) + self.mask(), 3));
+                let before = shares.clone().slice([0..blocks, 0..heads, 0..window, 0..window]);
+                let own = shares.slice([0..blocks, 0..heads, 0..window, window..2 * window]);
+                let before = before.matmul(split(earlier(value.clone())));
+                join(before + own.matmul(split(value)), slots)
             }
             Pattern::BlockSparse { block } => {
                 let per_row = self.width / block;
@@ -176,22 +192,6 @@ impl Scope {
 
     fn mask(&self) -> Tensor<4> {
         self.mask.clone()
-    }
-
-    /// Each block of a row behind the block before it; before a row's first one are zeros.
-    ///
-    /// # Shapes
-    /// - `x`: `[rows · width, d]`
-    /// - returns: `[rows · blocks, heads, 2 window, d / heads]`
-    fn with_block_before(&self, x: Tensor<2>, window: usize, heads: usize) -> Tensor<4> {
-        let d = x.dims()[1];
-        let blocks = self.width / window;
-        let own = x.reshape([self.rows, blocks, window, d]);
-        let nothing = own.clone().slice([0..self.rows, 0..1, 0..window, 0..d]).mul_scalar(0.0);
-        let earlier = own.clone().slice([0..self.rows, 0..blocks - 1, 0..window, 0..d]);
-        let before = if blocks == 1 { nothing } else { Tensor::cat(vec![nothing, earlier], 1) };
-        let both = Tensor::cat(vec![before, own], 2).reshape([self.rows * blocks * 2 * window, d]);
-        split(both, self.rows * blocks, heads)
     }
 
     /// The way back of [`to_blocks`].
@@ -227,6 +227,8 @@ fn join(x: Tensor<4>, slots: usize) -> Tensor<2> {
     x.swap_dims(1, 2).reshape([slots, heads * part])
 }
 
+#[cfg(test)]
+mod cost_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,6 +316,7 @@ mod tests {
     fn scores_grow_with_the_square_of_a_row_or_with_its_length() {
         assert_eq!(Pattern::Full.scores(1024), 1 << 20);
         assert_eq!(Pattern::LocalWindow { window: 32 }.scores(1024), 1 << 16);
+        assert_eq!(Pattern::LocalWindow { window: 32 }.scores(32), 1 << 10);
         assert_eq!(Pattern::BlockSparse { block: 32 }.scores(1024), 1 << 16);
     }
 }
