@@ -167,7 +167,7 @@ impl<T: Transport> Communicator<T> {
         (rank * part).min(len)..((rank + 1) * part).min(len)
     }
 
-    fn next(&self, about: &'static str) -> Tag {
+    pub(crate) fn next(&self, about: &'static str) -> Tag {
         let mut number = self.collectives.borrow_mut();
         *number += 1;
         Tag::new(about, *number)

@@ -6,7 +6,7 @@
 //!
 //! What the ranks do together is a [`training::Strategy`]: a pipeline of stages, copies of it that share the batch, and how much of
 //! parameters, gradients and optimizer state the copies divide among them. [`training::Rank`] follows it, whatever
-//! [`model::Model`] it trains. Only those two modules know tensors.
+//! [`model::Model`] it trains. Only those two modules know tensors. Tables of embeddings are divided in ways of their own: [`tables`].
 
 mod any;
 mod collectives;
@@ -17,6 +17,7 @@ mod error;
 pub mod local;
 pub mod model;
 mod record;
+pub mod tables;
 pub mod training;
 
 pub use any::AnyTransport;

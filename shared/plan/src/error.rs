@@ -85,6 +85,28 @@ pub enum PlanError {
         /// The nearest larger number of ranks that works.
         above: usize,
     },
+    /// Fields that are not the rows of their table.
+    #[error("the fields of table {table} have {placed} rows together, and the table has {rows}: they must add up")]
+    Fields {
+        /// The table, from 0.
+        table: usize,
+        /// Rows of its fields.
+        placed: usize,
+        /// Its own rows.
+        rows: usize,
+    },
+    /// A table that cannot be divided by columns.
+    #[error(
+        "table {table} has {columns} columns, too few for {ranks} ranks that divide columns: use {columns} ranks or fewer, or strategy.tables = \"row-wise\""
+    )]
+    TooFewColumns {
+        /// The table, from 0.
+        table: usize,
+        /// Its columns.
+        columns: usize,
+        /// Ranks asked for.
+        ranks: usize,
+    },
     /// Costs for another number of stages than the schedule has.
     #[error("the schedule has {stages} stages and {costs} costs were given: give one for each stage")]
     StageCosts {

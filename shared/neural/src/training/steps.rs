@@ -1,5 +1,6 @@
 //! Who takes the steps of a training: one device alone, or a rank among others.
 
+use burn::tensor::Tensor;
 use recspeed_types::FitObserver;
 
 use super::network::{Differentiable, Learnt, Network, Noise};
@@ -105,7 +106,11 @@ impl<N: Differentiable> Steps<N> for Alone {
         if !value.is_finite() {
             return Err(Stumble::NotFinite("loss", value));
         }
-        let of_rows = |(look_up, gradient): (&LookUp, _)| RowGradient::new(look_up, gradient);
+        let of_rows = |(look_up, gradient): (&LookUp, Tensor<2>)| {
+            let (width, data) = (gradient.dims()[1], gradient.into_data());
+            let values = data.as_slice::<f32>().expect("networks compute in f32 on every device");
+            RowGradient::new(look_up, values, width)
+        };
         let of_rows: Vec<RowGradient> = look_ups.iter().zip(gradient.rows).map(of_rows).collect();
         let Self { parameters, update } = self;
         update

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
+pub(crate) use recspeed_parallel::training::Moments;
 use recspeed_parallel::training::Rule;
-pub(crate) use recspeed_parallel::training::{EPSILON, Moments};
 use recspeed_types::spec::{Optimizer, Training};
 
 use crate::training::rows::{RowGradient, RowUpdate};

@@ -1,11 +1,14 @@
-//! Data parallelism and ZeRO (Rajbhandari et al. 2020): who holds which part of parameters, gradients and optimizer state.
+//! Data parallelism and ZeRO (Rajbhandari et al. 2020): who holds which part of parameters, gradients and optimizer state;
+//! and of tables of embeddings, which are never on every rank.
 
 mod forecast;
 mod space;
+mod tables;
 mod traffic;
 
 pub use forecast::{Forecast, OptimizerState, Precision, forecast};
 pub use space::{FlatSpace, Piece};
+pub use tables::{TablePiece, TablePlacement, TableShape, TableSharding, TableTraffic};
 pub use traffic::{Traffic, traffic};
 
 /// What is divided among the ranks; each level divides what the one before does, too.
