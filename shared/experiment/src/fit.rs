@@ -27,11 +27,17 @@ impl Fitted {
     }
 }
 
+/// Fits to the training rows; known users are then answered from all that is known before the rows that are measured.
 pub(crate) fn fit(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
-    match &spec.training {
-        Some(training) if spec.recommender.entry.is_trained() => fit_network(spec, training, data, host),
-        _ => fit_classical(spec, data, host),
+    let mut fitted = match &spec.training {
+        Some(training) if spec.recommender.entry.is_trained() => fit_network(spec, training, data, host)?,
+        _ => fit_classical(spec, data, host)?,
+    };
+    // Not before the end: whatever was learnt on the way was learnt from answers that had read the training rows alone.
+    if data.known_rows != data.fit_rows {
+        fitted.model.read(&data.interactions, &data.known_rows);
     }
+    Ok(fitted)
 }
 
 fn fit_network(

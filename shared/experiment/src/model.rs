@@ -1,6 +1,7 @@
 //! What a fit leaves behind: a recommender of any family, asked in one way.
 
-use recspeed_neural::NeuralModel;
+use recspeed_data::Interactions;
+use recspeed_neural::{NeuralModel, Rows};
 use recspeed_recommenders::ranking::{self, RankError, RankRequest, Ranking};
 use recspeed_recommenders::{BasketItem, FoldIn, Parts, PartsError, Recommender, RestoreRequest, Restored};
 use recspeed_types::FitObserver;
@@ -36,6 +37,14 @@ impl Model {
         match self {
             Self::Classical(recommender) => recommender.as_ref(),
             Self::Network(network) => network,
+        }
+    }
+
+    /// Answers for known users from these rows from now on.
+    pub(crate) fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        match self {
+            Self::Classical(recommender) => recommender.read(interactions, known),
+            Self::Network(network) => network.read(interactions, known),
         }
     }
 
@@ -91,6 +100,10 @@ impl Recommender for NeuralRecommender {
         let sizes = (self.n_users, self.n_items);
         let score = |users: &[u32], scores: &mut [f32]| self.model.score_tile(users, scores);
         ranking::by_tiles(sizes, self.model.tile_users(), &score, request, observer)
+    }
+
+    fn read(&mut self, interactions: &Interactions, rows: &[u32]) {
+        self.model.read(Rows { interactions, rows });
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use recspeed_types::event::Phase;
 use recspeed_types::{EventKind, FailureCode, RunSummary};
 
-use desk::attempt;
+use desk::{attempt, whole};
 
 const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
 
@@ -137,6 +137,37 @@ fn a_measure_on_the_validation_rows_never_looks_at_the_test_rows() {
         None,
     );
     assert!(failure.0.unwrap_err().cause.contains("split.validation_ratio"));
+}
+
+#[test]
+fn a_sequence_model_that_is_measured_on_the_validation_rows_has_not_read_them() {
+    // Twelve people walk through eight items, each from another; person 0's validation item, the seventh, is the one that changes.
+    let rows = |seventh: usize| -> String {
+        let row = |(user, step)| {
+            let item = if (user, step) == (0, 6) { seventh } else { (user + step) % 9 };
+            format!("u{user},i{item},5,{}\n", 10 * step + user)
+        };
+        (0..12).rev().flat_map(|user| (0..8).map(move |step| (user, step))).map(row).collect()
+    };
+    let hybrid = "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"sasrec\" }]";
+    let sequences = ["sasrec", "gru4rec", "caser", "bert4rec"].map(|kind| format!("kind = \"{kind}\""));
+    let scores = |recommender: &str, seventh: usize, on: &str| {
+        let text = format!(
+            "{FRAME}[split]\nkind = \"leave-last-out\"\nvalidation = true\n[recommender]\n{recommender}\n[training]\nepochs = 1\n[evaluation]\nmetrics = [\"hit@1\"]\non = \"{on}\"\n"
+        );
+        let outcome = whole(Some(&rows(seventh)), &text, None).0.unwrap_or_else(|failure| panic!("{failure}"));
+        let user = outcome.interactions.users.index_of("u0").unwrap();
+        let mut scores = vec![0.0; outcome.interactions.n_items()];
+        outcome.model.as_recommender().score_all(user, &mut scores);
+        scores.iter().map(|score: &f32| score.to_bits()).collect::<Vec<u32>>()
+    };
+    for recommender in sequences.iter().map(String::as_str).chain([hybrid]) {
+        let of = |on| (scores(recommender, 6, on), scores(recommender, 8, on));
+        let (one, other) = of("validation");
+        assert_eq!(one, other, "{recommender}: the answer was in the question");
+        let (one, other) = of("test");
+        assert_ne!(one, other, "{recommender}: before the test the validation item is known");
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@ use recspeed_data::parts::Parts;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::summary::TrainingInfo;
 
+use crate::Rows;
+
 /// A network that has learnt, and how that went.
 pub struct Fitted {
     /// The network.
@@ -56,6 +58,10 @@ pub trait NeuralModel: Send + Sync {
     /// The time to rank at when no other is given: the newest training row, because that is the last moment at which the
     /// network saw ratings.
     fn reference_timestamp(&self) -> i64;
+
+    /// Answers for known users from these rows from now on, all that is known of them before what is asked, without learning
+    /// from them. Networks whose input is no history answer as before. Of the interactions that it was trained on.
+    fn read(&mut self, _known: Rows<'_>) {}
 
     /// How it serves people who came after the training, where it can.
     fn fold_in(&self) -> Option<&dyn NeuralFoldIn> {

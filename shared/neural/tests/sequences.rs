@@ -1,5 +1,6 @@
 //! Laws of the sequence models.
 
+use recspeed_data::parts::Parts;
 use recspeed_data::{Interactions, InteractionsBuilder};
 use recspeed_neural::{FitRequest, NeuralDevice, NeuralFitError, NeuralModel, Rows, fit, restore};
 use recspeed_types::spec::{Loss, ParamValue, ResolvedRecommender, Training};
@@ -134,7 +135,7 @@ fn every_attention_learns_what_comes_next() {
 }
 
 #[test]
-fn validation_items_are_read_before_the_test_but_not_learnt_from() {
+fn validation_items_steer_and_are_not_read_until_the_model_is_told_to() {
     let data = circle(60, 20);
     let newest = |user: u32| (0..data.len()).rev().find(|&row| data.user[row] == user).expect("rows") as u32;
     let held: Vec<u32> = (1..=60).map(newest).collect();
@@ -142,9 +143,14 @@ fn validation_items_are_read_before_the_test_but_not_learnt_from() {
     for kind in KINDS {
         let setting = resolved(kind, &small(kind), "epochs = 2\nbatch_size = 16");
         let without = fit(&request(&setting, &data, &rows, &[]), &mut Unobserved).expect("a fit");
-        let with = fit(&request(&setting, &data, &rows, &held), &mut Unobserved).expect("a fit");
-        let (mut without, mut with) = (without.model.parts(), with.model.parts());
+        let mut with = fit(&request(&setting, &data, &rows, &held), &mut Unobserved).expect("a fit").model;
+        assert_eq!(without.model.parts(), with.parts(), "{kind}: nothing of them is in the model");
+        let all: Vec<u32> = (0..data.len() as u32).collect();
+        with.read(Rows { interactions: &data, rows: &all });
+        let (mut without, mut with) = (without.model.parts(), with.parts());
         assert_ne!(without.take("users-read"), with.take("users-read"), "{kind}: what is asked of differs");
+        let times = |parts: &mut Parts| parts.take_count("newest").expect("a time");
+        assert!(times(&mut without) <= times(&mut with), "{kind}");
         assert_eq!(without, with, "{kind}: what was learnt is the same");
     }
 }

@@ -1,5 +1,6 @@
 //! What every fitted recommender can do.
 
+use recspeed_data::Interactions;
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use serde::Serialize;
@@ -88,6 +89,11 @@ pub trait Recommender: Send + Sync {
             observer,
         )
     }
+
+    /// Answers for known users from these rows of the interactions that it was fitted to from now on, all that is known of
+    /// them before what is asked, without learning from them. Until then, those that it learnt from are read. Methods that
+    /// do not tell reading from learning answer as before.
+    fn read(&mut self, _interactions: &Interactions, _known: &[u32]) {}
 
     /// Bytes that the fitted model holds: learnt numbers as parameters, data that it needs to answer as buffers.
     fn memory(&self) -> MemoryBytes;

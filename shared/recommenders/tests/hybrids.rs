@@ -157,6 +157,76 @@ fn validation_rows_that_stop_a_component_do_not_teach_its_weight() {
     }
 }
 
+/// Answers as somebody who reads: each user's newest item read is put first. Tells at each answer which rows it has read.
+struct ReadsOn {
+    inner: Box<dyn Recommender>,
+    newest: Vec<Option<u32>>,
+    rows: Vec<u32>,
+    asked_with: std::sync::Arc<std::sync::Mutex<Vec<Vec<u32>>>>,
+}
+
+impl Recommender for ReadsOn {
+    fn n_users(&self) -> usize {
+        self.inner.n_users()
+    }
+    fn n_items(&self) -> usize {
+        self.inner.n_items()
+    }
+    fn predict(&self, user: u32, item: u32, timestamp: i64) -> f32 {
+        self.inner.predict(user, item, timestamp)
+    }
+    fn score_all(&self, user: u32, scores: &mut [f32]) {
+        self.asked_with.lock().unwrap().push(self.rows.clone());
+        self.inner.score_all(user, scores);
+        if let Some(item) = self.newest[user as usize] {
+            scores[item as usize] += 100.0;
+        }
+    }
+    fn read(&mut self, interactions: &recspeed_data::Interactions, known: &[u32]) {
+        self.rows = known.to_vec();
+        for &row in known {
+            self.newest[interactions.user[row as usize] as usize] = Some(interactions.item[row as usize]);
+        }
+    }
+    fn memory(&self) -> recspeed_types::event::MemoryBytes {
+        self.inner.memory()
+    }
+    fn parameters(&self) -> u64 {
+        self.inner.parameters()
+    }
+    fn parts(&self) -> recspeed_recommenders::Parts {
+        self.inner.parts()
+    }
+}
+
+#[test]
+fn weights_are_learnt_from_components_that_have_not_read_the_validation_rows_and_answers_come_from_all_known() {
+    use recspeed_recommenders::{FitRequest, Fitted, fit_request};
+    let (all, rows) = varied(30, 20, 300);
+    let (steer, learn): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| *row % 4 == 3);
+    let data = TrainSet::new(&all, &learn).with_validation(&steer);
+    let parts = || vec![RecommenderSpec::new("popularity"), RecommenderSpec::new("sasrec")];
+    let asked_with = std::sync::Arc::default();
+    for stops_early in [false, true] {
+        let stand_in = |request: &FitRequest<'_>, observer: &mut dyn recspeed_types::FitObserver| -> Fitted {
+            let inner = fit(&resolved("item-knn", &[]), request.data, request.seed, observer)?;
+            let newest = vec![None; request.data.n_users()];
+            let rows = request.data.rows.to_vec();
+            Ok(Box::new(ReadsOn { inner, newest, rows, asked_with: std::sync::Arc::clone(&asked_with) }))
+        };
+        let recommender = hybrid("weighted", parts(), &[("weights", text("learnt"))]);
+        let request = FitRequest { recommender: &recommender, data: &data, seed: 1, elsewhere: &stand_in, stops_early };
+        let mut model = fit_request(&request, &mut Unobserved).expect("the fit succeeds");
+        let teaching = std::mem::take(&mut *asked_with.lock().unwrap());
+        assert!(!teaching.is_empty() && teaching.iter().all(|read| *read == learn), "stops early: {stops_early}");
+        // Every user's validation rows, also of those whose rows have taught the weights.
+        model.read(&all, &rows);
+        scores(&*model, 3);
+        let asked = std::mem::take(&mut *asked_with.lock().unwrap());
+        assert_eq!(asked, std::slice::from_ref(&rows), "stops early: {stops_early}");
+    }
+}
+
 fn vote_spec() -> RecommenderSpec {
     let parts = vec![RecommenderSpec::new("item-mean"), RecommenderSpec::new("mlp")];
     let vote = RecommenderSpec::new("weighted").with("components", ParamValue::Recommenders(parts));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use recspeed_data::{ReadLimits, ReadReport, generate, read_ratings};
-use recspeed_experiment::{Host, LoadedData, ProcessMemory, RunFailure, run};
+use recspeed_experiment::{Host, LoadedData, Outcome, ProcessMemory, RunFailure, run};
 use recspeed_types::spec::{DataFormat, Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId, RunSummary};
@@ -81,8 +81,14 @@ pub(crate) fn attempt(
     spec: &str,
     stop: Option<u32>,
 ) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
+    let (result, events) = whole(csv, spec, stop);
+    (result.map(|outcome| outcome.summary), events)
+}
+
+/// The same, with all that the run leaves behind.
+pub(crate) fn whole(csv: Option<&str>, spec: &str, stop: Option<u32>) -> (Result<Outcome, RunFailure>, Vec<EventKind>) {
     let spec = ExperimentSpec::from_toml(spec).expect("the test's spec parses");
     let mut desk = Desk { csv: csv.map(str::to_owned), events: Vec::new(), looks_until_stop: stop };
-    let result = run(&RunId::new("desk").unwrap(), &spec, &mut desk).map(|outcome| outcome.summary);
+    let result = run(&RunId::new("desk").unwrap(), &spec, &mut desk);
     (result, desk.events)
 }

@@ -1,7 +1,5 @@
 //! From a request to a sequence model.
 
-use std::cell::RefCell;
-
 use burn::tensor::Device;
 use recspeed_data::parts::{Parts, PartsError};
 use recspeed_types::FitObserver;
@@ -138,15 +136,13 @@ fn bert4rec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Result<Bert
     }))
 }
 
-/// Learns from the training rows, steered by the validation rows; answers from both, all that is known before the test.
+/// Learns from the training rows, steered by the validation rows; answers from the training rows until it is told to read others.
 fn fit<E: Encoder>(
     encoder: E,
     request: &FitRequest<'_>,
     observer: &mut dyn FitObserver,
 ) -> Result<Fitted, NeuralFitError> {
     let device = request.device.plain();
-    let data = request.train.interactions;
-    let newest = |rows: &[u32]| rows.iter().map(|&row| data.timestamp[row as usize]).max().unwrap_or(0);
     let learnt = Histories::of(&[request.train]);
     let users: Vec<u32> =
         (0..learnt.users() as u32).filter(|&user| encoder.teaches(learnt.of_user(user).len())).collect();
@@ -169,10 +165,8 @@ fn fit<E: Encoder>(
     };
     let judge = (!request.validation.is_empty())
         .then(|| RankJudge::new(request.train, request.validation, Limit::Users(JUDGED)));
-    let trained = RefCell::new(None);
+    let at = request.train.newest();
     let model = |parameters: Parameters| -> Box<dyn NeuralModel> {
-        trained.replace(Some(parameters.clone()));
-        let at = newest(request.train.rows);
         Box::new(SequenceModel::new(encoder.clone(), parameters, &learnt, at, device.clone()))
     };
     let course = Course {
@@ -185,16 +179,7 @@ fn fit<E: Encoder>(
         device: device.clone(),
         model: &model,
     };
-    let fitted = course.run(observer)?;
-    match trained.take() {
-        Some(parameters) if !request.validation.is_empty() => {
-            let known = Histories::of(&[request.train, request.validation]);
-            let at = newest(request.train.rows).max(newest(request.validation.rows));
-            let model = SequenceModel::new(encoder, parameters, &known, at, device);
-            Ok(Fitted { model: Box::new(model), ..fitted })
-        }
-        _ => Ok(fitted),
-    }
+    course.run(observer)
 }
 
 /// The sizes of the data are those of the saved tables.

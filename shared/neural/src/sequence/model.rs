@@ -12,7 +12,7 @@ use crate::training::layout::TableId;
 use crate::training::network::Network as _;
 use crate::training::rows::LookUp;
 use crate::training::saved::{Parameters, numbers};
-use crate::{NeuralFoldIn, NeuralModel};
+use crate::{NeuralFoldIn, NeuralModel, Rows};
 
 /// Histories that are read together: where they are cut does not depend on the number of threads.
 const TOGETHER: usize = 256;
@@ -35,21 +35,26 @@ pub(crate) struct SequenceModel<E> {
 impl<E: Encoder> SequenceModel<E> {
     /// Reads every history.
     pub(crate) fn new(encoder: E, parameters: Parameters, histories: &Histories, newest: i64, device: Device) -> Self {
-        let mut model = Self::without_users(encoder, parameters, newest, device);
-        let d = model.d;
-        model.users = vec![0.0; histories.users() * d];
+        let model = Self::without_users(encoder, parameters, newest, device);
+        Self { users: model.of_histories(histories), ..model }
+    }
+
+    /// # Shapes
+    /// - returns: `[users, d]`; zeros for users without a history
+    fn of_histories(&self, histories: &Histories) -> Vec<f32> {
+        let mut all = vec![0.0; histories.users() * self.d];
         let read: Vec<u32> = histories.users_with(1);
         let vectors: Vec<Vec<f32>> = read
             .par_chunks(TOGETHER)
             .map(|users| {
                 let of_users: Vec<&[u32]> = users.iter().map(|&user| histories.of_user(user)).collect();
-                model.vectors(users, &of_users)
+                self.vectors(users, &of_users)
             })
             .collect();
-        for (&user, vector) in read.iter().zip(vectors.iter().flat_map(|vectors| vectors.chunks_exact(d))) {
-            model.users[user as usize * d..][..d].copy_from_slice(vector);
+        for (&user, vector) in read.iter().zip(vectors.iter().flat_map(|vectors| vectors.chunks_exact(self.d))) {
+            all[user as usize * self.d..][..self.d].copy_from_slice(vector);
         }
-        model
+        all
     }
 
     fn without_users(encoder: E, parameters: Parameters, newest: i64, device: Device) -> Self {
@@ -121,6 +126,11 @@ impl<E: Encoder> NeuralModel for SequenceModel<E> {
 
     fn reference_timestamp(&self) -> i64 {
         self.newest
+    }
+
+    fn read(&mut self, known: Rows<'_>) {
+        self.users = self.of_histories(&Histories::of(&[known]));
+        self.newest = known.newest();
     }
 
     fn fold_in(&self) -> Option<&dyn NeuralFoldIn> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
@@ -157,6 +157,10 @@ impl Recommender for Cascade {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.score(Reader::Known(user), scores);
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.components.read(interactions, known);
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -1,6 +1,6 @@
 //! The recommenders that a hybrid is made of.
 
-use recspeed_data::{Attributes, Csr};
+use recspeed_data::{Attributes, Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
@@ -180,6 +180,11 @@ impl Components {
             Reader::Known(user) => profiles.of_user(user),
             Reader::New(basket) => profiles.of_basket(basket),
         }
+    }
+
+    /// [`Recommender::read`] of all of them.
+    pub(super) fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.0.iter_mut().for_each(|component| component.model.read(interactions, known));
     }
 
     pub(super) fn memory(&self) -> MemoryBytes {

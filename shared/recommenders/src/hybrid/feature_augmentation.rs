@@ -1,6 +1,7 @@
 //! Feature augmentation: what the first component says of an item is an attribute for the second.
 
 use rayon::prelude::*;
+use recspeed_data::Interactions;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 
@@ -130,6 +131,10 @@ impl Recommender for FeatureAugmentation {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.components.score(SECOND, Reader::Known(user), scores);
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.components.read(interactions, known);
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -1,5 +1,6 @@
 //! Feature combination: who rated an item is one of its attributes.
 
+use recspeed_data::Interactions;
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
@@ -71,6 +72,10 @@ impl Recommender for FeatureCombination {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.component.score(0, Reader::Known(user), scores);
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.component.read(interactions, known);
     }
 
     fn memory(&self) -> MemoryBytes {

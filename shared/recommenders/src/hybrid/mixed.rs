@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
@@ -126,6 +126,10 @@ impl Recommender for Mixed {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.score(Reader::Known(user), scores);
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.components.read(interactions, known);
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -1,5 +1,6 @@
 //! Switching: one of two components answers, by how much is known.
 
+use recspeed_data::Interactions;
 use recspeed_data::parts::expect_len;
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
@@ -138,6 +139,10 @@ impl Recommender for Switching {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.score(Reader::Known(user), scores);
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.components.read(interactions, known);
     }
 
     fn memory(&self) -> MemoryBytes {

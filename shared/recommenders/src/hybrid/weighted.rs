@@ -1,8 +1,8 @@
 //! Weighted: the scores of the components are added.
 
 use rayon::prelude::*;
-use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
 use recspeed_types::event::{EventKind, MemoryBytes};
@@ -282,6 +282,10 @@ impl Recommender for Weighted {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.score(Reader::Known(user), scores);
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.components.read(interactions, known);
     }
 
     fn memory(&self) -> MemoryBytes {
