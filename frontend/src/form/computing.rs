@@ -99,6 +99,14 @@ pub(super) fn strategy(spec: &ExperimentSpec) -> Option<Section> {
             },
         ));
     }
+    if kind != Single && engine == EngineKind::Burn {
+        fields.push(Field::new(
+            "strategy.offload",
+            "Offload",
+            "The optimizer’s state lies in the machine’s own memory instead of the device’s, which then has room for more.",
+            FieldKind::Flag { default: false },
+        ));
+    }
     Some(Section { title: "Strategy", about: "how the work of the training is divided", fields })
 }
 

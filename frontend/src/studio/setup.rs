@@ -220,6 +220,7 @@ impl Setup {
             tensor: 1,
             level: self.level(),
             optimizer: if self.optimizer == "sgd" { OptimizerState::None } else { OptimizerState::TwoMoments },
+            offload: false,
             link: self.link(),
             update_us: self.speed().update_us(),
         })

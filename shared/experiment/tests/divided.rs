@@ -16,7 +16,7 @@ const DENSENET: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"bea
                         \"densenet\"\nlayers = 9\ngrowth = 5\ndropout = 0.2\n[training]\nepochs = 2\nbatch_size = \
                         64\n[evaluation]\nmetrics = [\"accuracy\", \"auc\"]\n";
 
-const STRATEGIES: [&str; 8] = [
+const STRATEGIES: [&str; 9] = [
     "kind = \"pipeline\"",
     "kind = \"pipeline\"\nstages = 3\nschedule = \"gpipe\"\nrecompute = \"except-last\"",
     "kind = \"pipeline\"\nstages = 2\nschedule = \"interleaved\"\nmicro_batches = 6",
@@ -24,6 +24,7 @@ const STRATEGIES: [&str; 8] = [
     "kind = \"data-parallel\"\nranks = 3",
     "kind = \"zero\"\nstage = 2\nranks = 2\nmicro_batches = 3",
     "kind = \"zero\"\nstage = 3\nranks = 4",
+    "kind = \"zero\"\nstage = 2\nranks = 3\noffload = true",
     "kind = \"hybrid\"\nranks = 4\nstages = 2\nstage = 3\nschedule = \"zb-h1\"",
 ];
 
@@ -93,6 +94,23 @@ fn ranks_tell_what_they_held_and_when_they_did_what() {
             EventKind::Memory { rank: of, bytes }
                 if *of == rank && bytes.parameters > 0 && bytes.optimizer == 2 * bytes.parameters && bytes.activations > 0
         )));
+    }
+}
+
+#[test]
+fn what_is_offloaded_is_told_beside_what_the_device_holds() {
+    let (_, events) = run(DENSENET, "kind = \"zero\"\nranks = 2\noffload = true");
+    let held = |of: u32| {
+        events.iter().find_map(|event| match event {
+            EventKind::Memory { rank, bytes } if *rank == of && bytes.activations > 0 => Some(*bytes),
+            _ => None,
+        })
+    };
+    for rank in 0..2 {
+        let bytes = held(rank).expect("each rank tells what it held");
+        assert_eq!(bytes.optimizer, 0);
+        // Half of both moments, rounded to whole numbers.
+        assert!(bytes.host.abs_diff(bytes.parameters) <= 8, "{bytes:?}");
     }
 }
 

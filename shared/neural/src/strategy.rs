@@ -42,5 +42,6 @@ pub(crate) fn of(strategy: &spec::Strategy, sizes: &dyn LayerSizes) -> Result<St
         partition: Partition::new(&layers, stages * chunks, &balance)?,
         recompute: strategy.recompute.into(),
         level: ShardLevel::of_zero(strategy.zero),
+        offload: strategy.offload,
     })
 }

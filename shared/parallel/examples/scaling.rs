@@ -122,6 +122,7 @@ fn strategy(
         tensor,
         level,
         optimizer: OptimizerState::TwoMoments,
+        offload: false,
         link,
         update_us: Speed { flops_per_us: flops / forward, call_us: 0.0 }.update_us(),
     }

@@ -33,6 +33,8 @@ pub struct Strategy {
     pub level: ShardLevel,
     /// What the optimizer keeps.
     pub optimizer: OptimizerState,
+    /// Whether it keeps that in the memory of the machine instead of the device's.
+    pub offload: bool,
     /// Between every two ranks.
     pub link: Link,
     /// Microseconds that the optimizer needs for a parameter.
@@ -60,7 +62,7 @@ impl Strategy {
 }
 
 impl RankOutlook {
-    /// The most bytes at once.
+    /// The most bytes at once, what is offloaded apart.
     pub const fn peak(&self) -> u64 {
         self.shares.peak() + self.activations
     }
@@ -120,7 +122,8 @@ impl Outlook {
                     own.flat_map(|stage| &strategy.layers[partition.layers(stage)]).map(|layer| layer.parameters);
                 let (sum, largest) = layers.fold((0, 0), |(sum, largest): (u64, u64), n| (sum + n, largest.max(n)));
                 let (level, replicas) = (strategy.level, strategy.replicas);
-                let held = forecast(level, replicas, sum, largest, Precision::F32, strategy.optimizer, false);
+                let (optimizer, offload) = (strategy.optimizer, strategy.offload);
+                let held = forecast(level, replicas, sum, largest, Precision::F32, optimizer, offload);
                 let sent =
                     per_step(level, traffic(level, replicas, sum, Precision::F32), strategy.micro_batches as u64);
                 let updated = if level >= ShardLevel::Optimizer { sum.div_ceil(replicas as u64) } else { sum };
@@ -185,9 +188,10 @@ impl Outlook {
         peaks.max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).unwrap_or_default()
     }
 
-    /// Bytes that all ranks hold, each at its worst moment, where each stage has so many ([`Strategy::copies`]).
+    /// Bytes that all ranks hold, each at its worst moment, where each stage has so many ([`Strategy::copies`]), and what they have
+    /// offloaded: all that a machine holds whose own memory is the device's.
     pub fn together(&self, copies: usize) -> u64 {
-        self.ranks.iter().map(RankOutlook::peak).sum::<u64>().saturating_mul(copies as u64)
+        self.ranks.iter().map(|rank| rank.peak() + rank.shares.host).sum::<u64>().saturating_mul(copies as u64)
     }
 
     /// Bytes that all ranks of one pipeline send in a step.

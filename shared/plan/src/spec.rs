@@ -71,6 +71,7 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
             Optimizer::Adam | Optimizer::Adamw => OptimizerState::TwoMoments,
             Optimizer::Sgd => OptimizerState::None,
         },
+        offload: asked.offload,
         link: assumed.link,
         update_us: assumed.speed.update_us(),
     })

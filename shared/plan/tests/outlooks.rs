@@ -24,6 +24,7 @@ fn even(ranks: usize, micro_batches: usize) -> Plan {
         tensor: 1,
         level: ShardLevel::DataParallel,
         optimizer: OptimizerState::TwoMoments,
+        offload: false,
         link: Link::INSTANT,
         update_us: 0.0,
     }
@@ -49,6 +50,18 @@ fn a_dense_block_hands_on_all_that_it_has_made() {
         assert_eq!(pair[0].output_bytes, pair[1].input_bytes);
     }
     assert_eq!(layers[150].input_bytes, 4 * (4 + 150 * 32));
+}
+
+#[test]
+fn what_is_offloaded_leaves_the_ranks_and_stays_on_the_machine() {
+    let plan = even(4, 8);
+    let (here, there) = (look(&plan), look(&Plan { offload: true, ..plan.clone() }));
+    for (here, there) in here.ranks.iter().zip(&there.ranks) {
+        assert!(here.shares.optimizer > 0);
+        assert_eq!((there.shares.optimizer, there.shares.host), (0, here.shares.optimizer));
+        assert_eq!(there.peak() + there.shares.host, here.peak());
+    }
+    assert_eq!(there.together(1), here.together(1));
 }
 
 #[test]

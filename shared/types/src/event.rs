@@ -224,6 +224,11 @@ pub enum MeasuredOn {
     Test,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
+}
+
 /// Bytes by purpose. Parts that a method does not have are 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -234,6 +239,9 @@ pub struct MemoryBytes {
     pub gradients: u64,
     /// Optimizer state.
     pub optimizer: u64,
+    /// Optimizer state in the machine's own memory, where it is not with the parameters.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub host: u64,
     /// Activations kept for the backward pass.
     pub activations: u64,
     /// Data columns, indices and communication buffers.

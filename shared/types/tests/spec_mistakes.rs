@@ -274,6 +274,10 @@ fn what_another_engine_cannot_do_is_named_with_what_it_can() {
             "strategy.kind: is `pipeline`; the engine `deepspeed` has single,",
         ),
         (&["engine=torchgpipe", "strategy.kind=pipeline"], "strategy.schedule: must be `gpipe`"),
+        (
+            &["engine=deepspeed", "strategy.kind=zero", "strategy.offload=true"],
+            "strategy.offload: is for the engine `burn`",
+        ),
         (&["engine.device=cpu"], "engine.device: is `cpu`; the engine `burn` computes on `flex`"),
     ] {
         let assignments: Vec<String> = assignments.iter().map(|&text| text.to_owned()).collect();

@@ -90,6 +90,7 @@ fn memory(held: &MemoryBytes) -> Vec<Fact> {
         ("Parameters", held.parameters),
         ("Gradients", held.gradients),
         ("Optimizer state", held.optimizer),
+        ("Optimizer state, offloaded", held.host),
         ("Activations", held.activations),
         ("Data and buffers", held.buffers),
     ];

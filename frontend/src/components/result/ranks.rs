@@ -39,7 +39,7 @@ fn row(rank: &Rank) -> AnyView {
         ("computes", rank.computes.map_or_else(|| "–".to_owned(), share)),
         ("parameters", bytes(held.parameters)),
         ("gradients", bytes(held.gradients)),
-        ("optimizer", bytes(held.optimizer)),
+        ("optimizer", bytes(held.optimizer + held.host)),
         ("activations", bytes(held.activations)),
         ("in all", bytes(held.parameters + held.gradients + held.optimizer + held.activations)),
     ];

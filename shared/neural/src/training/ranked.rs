@@ -152,8 +152,14 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
     async fn report(&mut self, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
         let communicator = self.rank.communicator();
         let ledger = self.rank.ledger();
-        let held =
-            [Account::Parameters, Account::Gradients, Account::Optimizer, Account::Activations, Account::Transient];
+        let held = [
+            Account::Parameters,
+            Account::Gradients,
+            Account::Optimizer,
+            Account::Activations,
+            Account::Transient,
+            Account::Host,
+        ];
         let mut noted: Vec<f64> = held.iter().map(|&account| ledger.most(account) as f64).collect();
         noted.extend(self.timeline.drain(..).flat_map(as_numbers));
         let tag = Tag::new("report", self.taken);
@@ -164,13 +170,14 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         for rank in 0..communicator.ranks() {
             let told = if rank == 0 { std::mem::take(&mut noted) } else { communicator.recv::<f64>(rank, tag).await? };
             let (held, spans) = told.split_at(held.len().min(told.len()));
-            if let [parameters, gradients, optimizer, activations, buffers] = *held {
+            if let [parameters, gradients, optimizer, activations, buffers, host] = *held {
                 let bytes = MemoryBytes {
                     parameters: parameters as u64,
                     gradients: gradients as u64,
                     optimizer: optimizer as u64,
                     activations: activations as u64,
                     buffers: buffers as u64,
+                    host: host as u64,
                     ..MemoryBytes::default()
                 };
                 observer.event(EventKind::Memory { rank: rank as u32, bytes });

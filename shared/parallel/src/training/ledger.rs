@@ -13,9 +13,13 @@ pub enum Account {
     Activations,
     /// What comes and goes: gathered parameters, gradients on their way, received messages.
     Transient,
+    /// The optimizer's moments, where they are offloaded: in the machine's own memory, not on the device.
+    Host,
 }
 
-const ACCOUNTS: usize = 5;
+const ACCOUNTS: usize = 6;
+/// Of these the accounts of the device.
+const ON_THE_DEVICE: usize = Account::Host as usize;
 
 /// Bytes in each account now, and at most so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,7 +34,7 @@ impl Ledger {
         let at = account as usize;
         self.now[at] += bytes;
         self.peaks[at] = self.peaks[at].max(self.now[at]);
-        self.peak = self.peak.max(self.now.iter().sum());
+        self.peak = self.peak.max(self.now[..ON_THE_DEVICE].iter().sum());
     }
 
     pub(crate) fn give_back(&mut self, account: Account, bytes: u64) {
@@ -48,7 +52,7 @@ impl Ledger {
         self.peaks[account as usize]
     }
 
-    /// The most that all accounts have held together at one moment.
+    /// The most that all accounts of the device have held together at one moment.
     pub const fn peak(&self) -> u64 {
         self.peak
     }

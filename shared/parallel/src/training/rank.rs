@@ -12,7 +12,7 @@ use recspeed_plan::{Place, Schedule};
 use super::error::TrainError;
 use super::ledger::Ledger;
 use super::meter::{Done, Meter};
-use super::stage::{Learnt, Stage};
+use super::stage::{Devices, Learnt, Stage};
 use super::strategy::Strategy;
 use super::update::Rule;
 use crate::model::LayerSizes;
@@ -104,9 +104,10 @@ impl<'m, T: Transport> Rank<'m, T> {
         let shared = own(&saved.numbers);
         let numbers = shared.as_deref().unwrap_or(&saved.numbers);
         let level = (strategy.level, layout.replicas(), place.replica);
+        let devices = Devices::of(device, strategy.offload);
         let held = (0..chunks).map(|chunk| {
             let own_layers = strategy.partition.layers(schedule.stage(place.stage, chunk));
-            let mut stage = Stage::new((own_layers.clone(), parameters), level, numbers, device, &mut meter);
+            let mut stage = Stage::new((own_layers.clone(), parameters), level, numbers, &devices, &mut meter);
             if let Some((time, [first, second])) = &saved.moments {
                 let start = parameters[..own_layers.start].iter().sum();
                 let [own_first, own_second] = [own(first), own(second)];

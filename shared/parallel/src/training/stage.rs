@@ -20,7 +20,7 @@ pub(super) struct Stage {
     level: ShardLevel,
     /// This replica's place among the holders.
     place: usize,
-    device: Device,
+    devices: Devices,
     /// All numbers; of a divided stage the shard.
     numbers: Tensor<1>,
     /// No number: what stands for the numbers while the optimizer has them.
@@ -29,6 +29,26 @@ pub(super) struct Stage {
     views: OnceCell<Vec<Weights>>,
     moments: Option<Moments>,
     gradients: Gradients,
+}
+
+/// Where a stage computes.
+#[derive(Debug, Clone)]
+pub(super) struct Devices {
+    /// Its passes.
+    passes: Device,
+    /// The optimizer's steps; its moments lie there.
+    optimizer: Device,
+    /// What its moments are counted as.
+    account: Account,
+}
+
+impl Devices {
+    /// Everything on `passes`, or the optimizer in the machine's own memory, which is flex' device.
+    pub(super) fn of(passes: &Device, offload: bool) -> Self {
+        let (optimizer, account) =
+            if offload { (Device::flex(), Account::Host) } else { (passes.clone(), Account::Optimizer) };
+        Self { passes: passes.clone(), optimizer, account }
+    }
 }
 
 /// What a rank learns, by kind.
@@ -59,7 +79,7 @@ impl Stage {
         (layers, parameters): (Range<usize>, &[usize]),
         (level, replicas, place): (ShardLevel, usize, usize),
         numbers: &[f32],
-        device: &Device,
+        devices: &Devices,
         meter: &mut Meter,
     ) -> Self {
         let start: usize = parameters[..layers.start].iter().sum();
@@ -74,14 +94,14 @@ impl Stage {
         let held = if level == ShardLevel::Parameters { &own[space.shard(place)] } else { own };
         meter.ledger.take(Account::Parameters, 4 * held.len() as u64);
         let gradients = empty(level, sizes.len());
-        let (ranges, numbers, nothing) = (ends.collect(), tensor(held.to_vec(), device), Tensor::zeros([0], device));
+        let (numbers, nothing) = (tensor(held.to_vec(), &devices.passes), Tensor::zeros([0], &devices.passes));
         Self {
             layers,
-            ranges,
+            ranges: ends.collect(),
             space,
             level,
             place,
-            device: device.clone(),
+            devices: devices.clone(),
             numbers,
             nothing,
             views: OnceCell::new(),
@@ -120,7 +140,7 @@ impl Stage {
         let before = replicas.counters().sent_bytes;
         let all = replicas.all_gather_parts(&own, &lengths).await?;
         meter.traffic.all_gather += replicas.counters().sent_bytes - before;
-        Ok(tensor(all, &self.device).into())
+        Ok(tensor(all, &self.devices.passes).into())
     }
 
     /// Bytes that [`Self::weights`] gathers for a layer.
@@ -185,17 +205,17 @@ impl Stage {
     ) -> Result<(), CommError> {
         let sums = std::mem::replace(&mut self.gradients, Gradients::Shard(None));
         let reduced = match sums {
-            Gradients::Shard(sum) => tensor(sum.unwrap_or_default(), &self.device),
+            Gradients::Shard(sum) => tensor(sum.unwrap_or_default(), &self.devices.optimizer),
             Gradients::Reduced(sum) => *sum,
             Gradients::Whole(layers) => {
                 let layers = layers.into_iter().zip(&self.ranges);
-                let zeros = |range: &Range<usize>| vec![Tensor::zeros([range.len()], &self.device)];
+                let zeros = |range: &Range<usize>| vec![Tensor::zeros([range.len()], &self.devices.passes)];
                 let whole: Vec<Tensor<1>> = layers
                     .flat_map(|(sum, range)| sum.unwrap_or_else(|| zeros(range)))
                     .filter(|sum| sum.dims()[0] > 0)
                     .collect();
                 if self.space.ranks() == 1 {
-                    if whole.is_empty() { Tensor::zeros([0], &self.device) } else { Tensor::cat(whole, 0) }
+                    if whole.is_empty() { Tensor::zeros([0], &self.devices.passes) } else { Tensor::cat(whole, 0) }
                 } else {
                     let before = replicas.counters().sent_bytes;
                     let mut sum = replicas.reduce_scatter(&joined(&whole)).await?;
@@ -205,7 +225,7 @@ impl Stage {
                         sum = replicas.all_gather_parts(&sum, &self.shard_lengths()).await?;
                         meter.traffic.all_gather += replicas.counters().sent_bytes - after;
                     }
-                    tensor(sum, &self.device)
+                    tensor(sum, &self.devices.optimizer)
                 }
             }
         };
@@ -246,7 +266,7 @@ impl Stage {
         let shard = self.space.shard(self.place);
         let divided = matches!(self.level, ShardLevel::Optimizer | ShardLevel::Gradients);
         let own = match divided {
-            true if shard.is_empty() => Tensor::zeros([0], &self.device),
+            true if shard.is_empty() => Tensor::zeros([0], &self.devices.passes),
             true => self.numbers.clone().slice([shard.clone()]),
             // Nothing else holds them now: the optimizer may change them where they lie.
             false => std::mem::replace(&mut self.numbers, self.nothing.clone()),
@@ -256,8 +276,9 @@ impl Stage {
             own
         } else {
             if self.moments.is_none() {
-                meter.ledger.take(Account::Optimizer, rule.state().bytes() * count as u64);
+                meter.ledger.take(self.devices.account, rule.state().bytes() * count as u64);
             }
+            let [own, gradient] = [own, gradient].map(|row| brought(row, &self.devices.optimizer));
             let (moved, moments) = rule.step(rate, own, gradient, self.moments.take());
             self.moments = moments;
             moved
@@ -266,9 +287,9 @@ impl Stage {
             let before = replicas.counters().sent_bytes;
             let all = replicas.all_gather_parts(&numbers(&moved), &self.shard_lengths()).await?;
             meter.traffic.all_gather += replicas.counters().sent_bytes - before;
-            self.numbers = tensor(all, &self.device);
+            self.numbers = tensor(all, &self.devices.passes);
         } else {
-            self.numbers = moved;
+            self.numbers = brought(moved, &self.devices.passes);
         }
         meter.ledger.give_back(Account::Gradients, meter.ledger.held(Account::Gradients));
         Ok(())
@@ -322,8 +343,8 @@ impl Stage {
         if own.is_empty() {
             return;
         }
-        let of = |all: &[f32]| tensor(all[start + own.start..start + own.end].to_vec(), &self.device);
-        meter.ledger.take(Account::Optimizer, 8 * own.len() as u64);
+        let of = |all: &[f32]| tensor(all[start + own.start..start + own.end].to_vec(), &self.devices.optimizer);
+        meter.ledger.take(self.devices.account, 8 * own.len() as u64);
         self.moments = Some(Moments::new(time, of(first), of(second)));
     }
 }
@@ -343,6 +364,11 @@ fn joined(pieces: &[Tensor<1>]) -> Vec<f32> {
     let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.dims()[0]).sum());
     all.extend(pieces.iter().flat_map(numbers));
     all
+}
+
+/// A row where it is wanted; itself, where it lies there.
+fn brought(row: Tensor<1>, device: &Device) -> Tensor<1> {
+    if row.device() == *device { row } else { tensor(numbers(&row), device) }
 }
 
 /// A row of numbers on a device.

@@ -22,6 +22,8 @@ pub struct Strategy {
     pub recompute: Recompute,
     /// What replicas divide among them.
     pub level: ShardLevel,
+    /// Whether the optimizer computes and keeps its moments in the machine's own memory, whatever the device.
+    pub offload: bool,
 }
 
 impl Strategy {
@@ -38,6 +40,7 @@ impl Strategy {
             partition: Partition::by_hand(layers, &[layers])?,
             recompute: Recompute::Never,
             level: ShardLevel::DataParallel,
+            offload: false,
         })
     }
 

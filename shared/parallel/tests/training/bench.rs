@@ -170,6 +170,7 @@ pub(crate) struct Shape {
     pub(crate) chunks: usize,
     pub(crate) recompute: Recompute,
     pub(crate) level: ShardLevel,
+    pub(crate) offload: bool,
 }
 
 impl Default for Shape {
@@ -183,6 +184,7 @@ impl Default for Shape {
             chunks: 1,
             recompute: Recompute::Never,
             level: ShardLevel::DataParallel,
+            offload: false,
         }
     }
 }
@@ -199,6 +201,7 @@ impl Shape {
             partition: Partition::by_hand(layers, &counts).unwrap(),
             recompute: self.recompute,
             level: self.level,
+            offload: self.offload,
         }
     }
 

@@ -50,6 +50,37 @@ fn all_levels_agree_to_the_last_bit_with_adam() {
 }
 
 #[test]
+fn an_optimizer_in_the_hosts_memory_takes_the_same_steps_to_the_last_bit() {
+    let course = Course::new(&[6, 5, 4, 7], 0.2, &[12, 9, 12, 1]);
+    let (parameters, optimizer) = (course.model.parameters().iter().sum::<usize>() as u64, OptimizerState::TwoMoments);
+    let layers = course.model.parameters().len();
+    for ranks in 1..=4 {
+        for level in ShardLevel::ALL {
+            let here = Shape { ranks, level, ..Shape::default() };
+            let there = Shape { offload: true, ..Shape { ranks, level, ..Shape::default() } };
+            let (plain, offloaded) = (here.train(&course), there.train(&course));
+            assert!(bits(&offloaded[0].saved) == bits(&plain[0].saved), "{level:?} on {ranks}");
+            for (rank, (plain, offloaded)) in plain.iter().zip(&offloaded).enumerate() {
+                let (ledger, before) = (&offloaded.ledger, &plain.ledger);
+                let what = format!("{level:?}, rank {rank} of {ranks}: {ledger:?}, {before:?}");
+                assert_eq!(ledger.most(Account::Host), before.most(Account::Optimizer), "{what}");
+                assert_eq!((ledger.most(Account::Optimizer), before.most(Account::Host)), (0, 0), "{what}");
+                assert!(ledger.peak() < before.peak(), "{what}");
+                let foretold = forecast(level, ranks, parameters, 0, Precision::F32, optimizer, true);
+                // Shards are padded in the forecast: at most one number of each moment.
+                assert!(foretold.host - ledger.most(Account::Host) <= 8 * ranks as u64, "{what}: {foretold:?}");
+            }
+            // Half of the steps there, the other half here.
+            let mut half = Course::new(&[6, 5, 4, 7], 0.2, &[12, 9]);
+            half.learning = course.learning.clone();
+            let middle = there.train(&half);
+            let end = train(&course, &here.strategy(layers), &middle[0].saved, 2).unwrap();
+            assert!(bits(&end[0].saved) == bits(&plain[0].saved), "{level:?} on {ranks}");
+        }
+    }
+}
+
+#[test]
 fn more_ranks_than_parameters_are_no_error() {
     let course = Course::new(&[1], 0.0, &[3, 2]);
     let parameters: usize = course.model.parameters().iter().sum();

@@ -205,6 +205,9 @@ impl EngineSpec {
             problems
                 .add("strategy.launcher", format!("is `mpi`; the engine `{kind}` starts its own ranks, leave it out"));
         }
+        if strategy.offload {
+            problems.add("strategy.offload", format!("is for the engine `burn`, not `{kind}`; leave it out"));
+        }
         if strategy.devices.is_some() {
             problems.add("strategy.devices", format!("is for the engine `burn`, not `{kind}`; leave it out"));
         }

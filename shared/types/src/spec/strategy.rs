@@ -42,6 +42,10 @@ pub struct StrategySpec {
     /// What replicas divide: 1 optimizer state, 2 gradients too, 3 parameters too; `zero` (1 unless set) and `hybrid` (0 unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<u32>,
+    /// Whether the optimizer's state lies, and the update is computed, in the machine's own memory instead of the device's (false unless
+    /// set).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offload: Option<bool>,
     /// Seconds that a rank waits for another one before the run fails (120 unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
@@ -173,6 +177,8 @@ pub struct Strategy {
     pub balance: Option<Vec<u32>>,
     /// What replicas divide: 0 nothing, 1 optimizer state, 2 gradients too, 3 parameters too.
     pub zero: u32,
+    /// Whether the optimizer's state lies in the machine's own memory.
+    pub offload: bool,
     /// Seconds that a rank waits for another one.
     pub timeout: u32,
     /// What ranks are.
@@ -248,6 +254,7 @@ impl StrategySpec {
             ("strategy.recompute", self.recompute.is_some(), kind != Single),
             ("strategy.balance", self.balance.is_some(), cut),
             ("strategy.stage", self.stage.is_some(), matches!(kind, Zero | Hybrid)),
+            ("strategy.offload", self.offload.is_some(), kind != Single),
             ("strategy.timeout", self.timeout.is_some(), kind != Single),
             ("strategy.launcher", self.launcher.is_some(), kind != Single),
             ("strategy.devices", self.devices.is_some(), cut),
@@ -312,6 +319,7 @@ impl StrategySpec {
             recompute: self.recompute.unwrap_or_default(),
             balance: self.balance.clone(),
             zero,
+            offload: self.offload.unwrap_or_default(),
             timeout,
             launcher: self.launcher.unwrap_or_default(),
             devices: self.devices.clone(),

@@ -122,18 +122,21 @@ impl Planned {
     }
 
     fn memory(&self) -> String {
+        let optimizer = if self.strategy.offload { "optimizer, host" } else { "optimizer" };
         let mut table =
-            table(["rank", "parameters", "gradients", "optimizer", "activations", "gathered", "peak", "sent a step"]);
+            table(["rank", "parameters", "gradients", optimizer, "activations", "gathered", "peak", "sent a step"]);
         for (rank, of) in self.outlook.ranks.iter().enumerate() {
             let shares = of.shares;
-            let row = [shares.parameters, shares.gradients, shares.optimizer, of.activations, shares.transient];
+            let row =
+                [shares.parameters, shares.gradients, shares.optimizer + shares.host, of.activations, shares.transient];
             let row = row.into_iter().chain([of.peak(), of.sent()]).map(bytes);
             table.add_row(std::iter::once(rank.to_string()).chain(row));
         }
         let Strategy { replicas, tensor, .. } = self.strategy;
         let replicas = if replicas > 1 { format!(" of each of {replicas} replicas") } else { String::new() };
         let sharers = if tensor > 1 { format!(", of each of {tensor} that share its layers") } else { String::new() };
-        format!("Memory of each rank{replicas}{sharers}, in 32 bits:\n{table}")
+        let offload = if self.strategy.offload { "; what is offloaded to the host is not in the peak" } else { "" };
+        format!("Memory of each rank{replicas}{sharers}, in 32 bits{offload}:\n{table}")
     }
 
     fn as_json(&self, args: &PlanArgs) -> Result<String, CommandError> {
@@ -179,6 +182,7 @@ impl Planned {
             "replicas": strategy.replicas,
             "tensor": strategy.tensor,
             "zero": strategy.level.zero_stage(),
+            "offload": strategy.offload,
             "recompute": strategy.recompute.as_str(),
             "micro_batches": outlook.sizes,
             "gflops": args.gflops,
@@ -205,6 +209,7 @@ fn rank_json(rank: usize, of: &RankOutlook) -> serde_json::Value {
         "parameters_bytes": of.shares.parameters,
         "gradients_bytes": of.shares.gradients,
         "optimizer_bytes": of.shares.optimizer,
+        "host_bytes": of.shares.host,
         "activations_bytes": of.activations,
         "gathered_bytes": of.shares.transient,
         "peak_bytes": of.peak(),

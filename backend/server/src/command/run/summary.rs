@@ -172,6 +172,7 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
         ("parameters", memory.parameters),
         ("gradients", memory.gradients),
         ("optimizer", memory.optimizer),
+        ("optimizer, offloaded", memory.host),
         ("activations", memory.activations),
         ("buffers", memory.buffers),
     ]
