@@ -14,7 +14,7 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
 
-.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test test test-setup lint python-lint unit engines-test wasm-check browser bench clean
+.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test test test-setup lint python-lint unit mpi-test engines-test wasm-check browser bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -66,7 +66,7 @@ lab: binaries ## Build the page and both binaries, start the lab, print the owne
 test-setup: setup ## Also install the browser of the tests
 	@tests/setup/browser.sh
 
-test: test-setup build lint python-lint unit engines-test wasm-check browser ## Run every test
+test: test-setup build lint python-lint unit mpi-test engines-test wasm-check browser ## Run every test
 
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --all --check
@@ -78,6 +78,15 @@ python-lint: ## Ruff and mypy, strict, on the engines and on what measures devic
 unit: build ## Unit, property, conformance, API and fault tests; TESTS='test(kill)' takes some (RECSPEED_DATA: real data)
 	tests/setup/nextest.sh run --cargo-profile release --workspace --locked --no-fail-fast $(if $(TESTS),-E '$(TESTS)')
 	$(if $(TESTS),,cargo test --release --workspace --locked --doc -q)
+
+# Only the worker is compiled again, and what MPI needs: the features of everything else stay. The usual worker comes back at the end.
+MPI := --release --workspace --locked --features recspeed-worker/mpi
+mpi-test: build ## Ranks over MPI: the worker with the feature `mpi`, where Open MPI is there or can be installed
+	@if tests/setup/mpi.sh; then set -x; \
+		cargo clippy $(MPI) --all-targets -- -D warnings; \
+		cargo test $(MPI) --test mpi --bin recspeed-worker; \
+		cargo build --release --locked --workspace --bin recspeed --bin recspeed-worker; \
+	else echo "mpi-test: skipped"; fi
 
 engines-test: ## The reference engines' own tests; those whose framework PYTHON lacks say so (PYTHON=/path/to/python)
 	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
