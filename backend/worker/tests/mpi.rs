@@ -131,6 +131,14 @@ fn processes_give_the_result_of_threads() {
             let told = |of: fn(&EventKind) -> Option<u32>| events.iter().filter_map(|event| of(&event.kind)).max();
             let spans = told(|kind| if let EventKind::Span { rank, .. } = kind { Some(*rank) } else { None });
             let memory = told(|kind| if let EventKind::Memory { rank, .. } = kind { Some(*rank) } else { None });
+            for event in &events {
+                // Processes say each what it holds, threads the same once.
+                if let EventKind::Memory { rank, bytes } = &event.kind {
+                    let says = *rank == 0 || launcher == "launcher = \"mpi\"";
+                    assert_eq!(bytes.allocator_total > 0, says, "{launcher}, rank {rank}: {bytes:?}");
+                    assert!(bytes.peak >= bytes.allocator_total, "{launcher}, rank {rank}: {bytes:?}");
+                }
+            }
             match events.into_iter().next_back().unwrap().kind {
                 EventKind::Finished { summary } => {
                     (summary.metrics, summary.training.unwrap().final_loss, spans, memory)

@@ -186,12 +186,16 @@ fn fit_component(
     Ok(Box::new(NeuralRecommender { model: fitted.model, n_users, n_items }))
 }
 
-/// A fit knows its own tensors; the host adds what the operating system says.
+/// A fit knows its own tensors; the host adds what the operating system says of the first rank's process. Another rank has said
+/// that of its own, where it has one.
 fn with_allocator(event: EventKind, host: &dyn Host) -> EventKind {
     match event {
-        EventKind::Memory { rank, bytes } => {
+        EventKind::Memory { rank: 0, bytes } => {
             let process = host.memory();
-            EventKind::Memory { rank, bytes: MemoryBytes { allocator_total: process.now, peak: process.peak, ..bytes } }
+            EventKind::Memory {
+                rank: 0,
+                bytes: MemoryBytes { allocator_total: process.now, peak: process.peak, ..bytes },
+            }
         }
         other => other,
     }

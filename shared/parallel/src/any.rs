@@ -15,6 +15,7 @@ trait Carrier {
     fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Answer<'_, ()>;
     fn recv<'a>(&'a self, from: usize, tag: Tag, last: &'a dyn Fn() -> Vec<Operation>) -> Answer<'a, Vec<u8>>;
     fn now_us(&self) -> u64;
+    fn process_bytes(&self) -> Option<[u64; 2]>;
 }
 
 impl<T: Transport> Carrier for T {
@@ -36,6 +37,10 @@ impl<T: Transport> Carrier for T {
 
     fn now_us(&self) -> u64 {
         Transport::now_us(self)
+    }
+
+    fn process_bytes(&self) -> Option<[u64; 2]> {
+        Transport::process_bytes(self)
     }
 }
 
@@ -78,5 +83,9 @@ impl Transport for AnyTransport {
 
     fn now_us(&self) -> u64 {
         self.0.now_us()
+    }
+
+    fn process_bytes(&self) -> Option<[u64; 2]> {
+        self.0.process_bytes()
     }
 }

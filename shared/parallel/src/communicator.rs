@@ -58,6 +58,11 @@ pub trait Transport {
     fn now_us(&self) -> u64 {
         0
     }
+
+    /// Bytes that this rank's process holds, now and at most so far; `None` where it is the first rank's process, or nobody knows.
+    fn process_bytes(&self) -> Option<[u64; 2]> {
+        None
+    }
 }
 
 /// A rank among others, or among the members of a group: sends, receives, and does with all of them what all do
@@ -138,6 +143,11 @@ impl<T: Transport> Communicator<T> {
     /// Microseconds since some fixed moment; 0 where nobody measures.
     pub fn now_us(&self) -> u64 {
         self.transport.now_us()
+    }
+
+    /// Bytes that this rank's process holds, now and at most so far; `None` where it is the first rank's process, or nobody knows.
+    pub fn process_bytes(&self) -> Option<[u64; 2]> {
+        self.transport.process_bytes()
     }
 
     /// What this rank has sent and received so far, in all groups.

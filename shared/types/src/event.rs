@@ -246,7 +246,8 @@ pub struct MemoryBytes {
     pub activations: u64,
     /// Data columns, indices and communication buffers.
     pub buffers: u64,
-    /// What the allocator, or the operating system for the process, holds now.
+    /// What the allocator, or the operating system for the process, holds now; 0 for a rank that is a thread of the first rank's
+    /// process, which tells it once.
     pub allocator_total: u64,
     /// The largest that total has been.
     pub peak: u64,

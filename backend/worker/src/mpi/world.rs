@@ -226,4 +226,9 @@ impl Transport for Seat {
     fn now_us(&self) -> u64 {
         (self.clock)()
     }
+
+    fn process_bytes(&self) -> Option<[u64; 2]> {
+        let held = crate::machine::process_memory();
+        Some([held.now, held.peak])
+    }
 }

@@ -41,7 +41,8 @@ fn row(rank: &Rank) -> AnyView {
         ("gradients", bytes(held.gradients)),
         ("optimizer", bytes(held.optimizer + held.host)),
         ("activations", bytes(held.activations)),
-        ("in all", bytes(held.parameters + held.gradients + held.optimizer + held.activations)),
+        ("in all", bytes(held.parameters + held.gradients + held.optimizer + held.host + held.activations)),
+        ("process", if held.peak > 0 { bytes(held.peak) } else { "–".to_owned() }),
     ];
     let cells: Vec<_> =
         numbers.map(|(name, text)| view! { <td class="number" data-label=name>{text}</td> }.into_any()).into();
@@ -87,6 +88,9 @@ pub(crate) fn Ranks(
                                 <th scope="col" class="number">"optimizer"</th>
                                 <th scope="col" class="number">"activations"</th>
                                 <th scope="col" class="number">"in all, at most"</th>
+                                <th scope="col" class="number">
+                                    <Hint word="process" text="The most that the operating system has counted for the rank’s process by then; ranks that are threads share the first one’s."/>
+                                </th>
                             </tr></thead>
                             <tbody>{rows}</tbody>
                         </table>

@@ -161,6 +161,7 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
             Account::Host,
         ];
         let mut noted: Vec<f64> = held.iter().map(|&account| ledger.most(account) as f64).collect();
+        noted.extend(communicator.process_bytes().unwrap_or_default().map(|bytes| bytes as f64));
         noted.extend(self.timeline.drain(..).flat_map(as_numbers));
         let tag = Tag::new("report", self.taken);
         if communicator.rank() != 0 {
@@ -169,8 +170,8 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         }
         for rank in 0..communicator.ranks() {
             let told = if rank == 0 { std::mem::take(&mut noted) } else { communicator.recv::<f64>(rank, tag).await? };
-            let (held, spans) = told.split_at(held.len().min(told.len()));
-            if let [parameters, gradients, optimizer, activations, buffers, host] = *held {
+            let (held, spans) = told.split_at((held.len() + 2).min(told.len()));
+            if let [parameters, gradients, optimizer, activations, buffers, host, now, peak] = *held {
                 let bytes = MemoryBytes {
                     parameters: parameters as u64,
                     gradients: gradients as u64,
@@ -178,7 +179,8 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
                     activations: activations as u64,
                     buffers: buffers as u64,
                     host: host as u64,
-                    ..MemoryBytes::default()
+                    allocator_total: now as u64,
+                    peak: peak as u64,
                 };
                 observer.event(EventKind::Memory { rank: rank as u32, bytes });
             }

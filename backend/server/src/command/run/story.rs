@@ -49,7 +49,8 @@ impl Story {
                 self.losses.push(value);
             }
             EventKind::Memory { rank, bytes } => {
-                let own = bytes.parameters + bytes.gradients + bytes.optimizer + bytes.activations + bytes.buffers;
+                let kept = bytes.parameters + bytes.gradients + bytes.optimizer + bytes.host;
+                let own = kept + bytes.activations + bytes.buffers;
                 self.held.entry(rank).or_insert(own);
             }
             kind if kind.is_last() => self.last = Some(kind),
