@@ -64,13 +64,13 @@ impl Shares {
     }
 
     /// This rank's numbers, of all of the whole model.
-    pub fn take(&self, all: &[f32]) -> Vec<f32> {
+    pub fn take<F: Copy>(&self, all: &[F]) -> Vec<F> {
         self.places(self.part).flat_map(|run| all[run].iter().copied()).collect()
     }
 
     /// All numbers of the whole model, of those of all ranks one after the other.
-    pub fn join(&self, parts: &[f32]) -> Vec<f32> {
-        let mut all = vec![0.0; self.whole.iter().sum()];
+    pub fn join<F: Copy + Default>(&self, parts: &[F]) -> Vec<F> {
+        let mut all = vec![F::default(); self.whole.iter().sum()];
         let mut at = 0;
         for run in (0..self.parts()).flat_map(|part| self.places(part)) {
             let len = run.len();

@@ -21,5 +21,6 @@ pub use error::TrainError;
 pub use ledger::{Account, Ledger};
 pub use meter::Done;
 pub use rank::{Learning, Rank, Saved};
+pub use stage::Number;
 pub use strategy::Strategy;
 pub use update::{EPSILON, Moments, Rule};

@@ -12,7 +12,7 @@ use recspeed_plan::{Place, Schedule};
 use super::error::TrainError;
 use super::ledger::Ledger;
 use super::meter::{Done, Meter};
-use super::stage::{Devices, Learnt, Stage};
+use super::stage::{Devices, Learnt, Number, Stage};
 use super::strategy::Strategy;
 use super::update::Rule;
 use crate::model::LayerSizes;
@@ -29,17 +29,17 @@ pub struct Learning {
     pub clip: Option<f64>,
 }
 
-/// All that is learnt, whatever the layout: another strategy can go on from it.
+/// All that is learnt, whatever the layout: another strategy can go on from it. In f32, or in what the devices were configured for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Saved {
+pub struct Saved<F = f32> {
     /// All parameters.
-    pub numbers: Vec<f32>,
+    pub numbers: Vec<F>,
     /// Steps that the moments have taken, and both of them; `None` before the first step, and for rules without.
-    pub moments: Option<(u64, [Vec<f32>; 2])>,
+    pub moments: Option<(u64, [Vec<F>; 2])>,
 }
 
 /// A rank of a strategy.
-pub struct Rank<'m, T> {
+pub struct Rank<'m, T, F = f32> {
     layers: &'m dyn LayerSizes,
     strategy: Strategy,
     schedule: Rc<Schedule>,
@@ -49,20 +49,20 @@ pub struct Rank<'m, T> {
     pipeline: Communicator<T>,
     /// The ranks that share this one's layers.
     sharers: Communicator<T>,
-    stages: Vec<Stage>,
+    stages: Vec<Stage<F>>,
     learning: Learning,
     device: Device,
     steps: u64,
     meter: Meter,
 }
 
-impl<T> std::fmt::Debug for Rank<'_, T> {
+impl<T, F> std::fmt::Debug for Rank<'_, T, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rank").field("place", &self.place).field("strategy", &self.strategy).finish_non_exhaustive()
     }
 }
 
-impl<'m, T: Transport> Rank<'m, T> {
+impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
     /// This rank of a strategy, with its part of what is known so far, which is the same on all ranks. Ranks may compute on
     /// different devices.
     ///
@@ -73,7 +73,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         strategy: Strategy,
         communicator: Communicator<T>,
         learning: Learning,
-        saved: &Saved,
+        saved: &Saved<F>,
         device: &Device,
     ) -> Result<Self, TrainError> {
         let (layout, chunks) = (strategy.layout, strategy.chunks);
@@ -100,7 +100,7 @@ impl<'m, T: Transport> Rank<'m, T> {
         let pipeline = group(&layout.pipeline_group(rank), stages_of + place.replica * parts + part)?;
         let number = stages_of + pipelines + place.stage * layout.replicas() + place.replica;
         let sharers = group(&layout.tensor_group(rank), number)?;
-        let own = |all: &[f32]| layers.shares().map(|shares| shares.take(all));
+        let own = |all: &[F]| layers.shares().map(|shares| shares.take(all));
         let shared = own(&saved.numbers);
         let numbers = shared.as_deref().unwrap_or(&saved.numbers);
         let level = (strategy.level, layout.replicas(), place.replica);
@@ -159,7 +159,7 @@ impl<'m, T: Transport> Rank<'m, T> {
     ///
     /// # Errors
     /// [`TrainError`].
-    pub async fn parameters(&self) -> Result<Vec<f32>, TrainError> {
+    pub async fn parameters(&self) -> Result<Vec<F>, TrainError> {
         let mut all = Vec::with_capacity(self.layers.parameters().iter().sum());
         for stage in 0..self.schedule.stages() {
             let owner = stage % self.schedule.ranks();
@@ -176,7 +176,7 @@ impl<'m, T: Transport> Rank<'m, T> {
     ///
     /// # Errors
     /// [`TrainError`].
-    pub async fn save(&self) -> Result<Saved, TrainError> {
+    pub async fn save(&self) -> Result<Saved<F>, TrainError> {
         let numbers = self.parameters().await?;
         if self.steps == 0 || self.learning.rule.state().bytes() == 0 {
             return Ok(Saved { numbers, moments: None });
@@ -198,7 +198,7 @@ impl<'m, T: Transport> Rank<'m, T> {
     }
 
     /// The whole model's numbers, of those of this rank's part of each layer.
-    async fn joined(&self, own: Vec<f32>) -> Result<Vec<f32>, TrainError> {
+    async fn joined(&self, own: Vec<F>) -> Result<Vec<F>, TrainError> {
         let Some(shares) = self.layers.shares() else { return Ok(own) };
         Ok(shares.join(&self.sharers.all_gather_parts(&own, &shares.lengths()).await?))
     }
@@ -207,10 +207,10 @@ impl<'m, T: Transport> Rank<'m, T> {
     ///
     /// # Errors
     /// [`TrainError`].
-    pub async fn save_at_first(&self) -> Result<Option<Saved>, TrainError> {
+    pub async fn save_at_first(&self) -> Result<Option<Saved<F>>, TrainError> {
         let moments = self.steps > 0 && self.learning.rule.state().bytes() > 0;
         let kinds = if moments { &Learnt::ALL[..] } else { &Learnt::ALL[..1] };
-        let mut all: [Vec<f32>; 3] = Default::default();
+        let mut all: [Vec<F>; 3] = Default::default();
         for (kind, all) in kinds.iter().zip(&mut all) {
             for stage in 0..self.schedule.stages() {
                 let owner = stage % self.schedule.ranks();
@@ -224,7 +224,7 @@ impl<'m, T: Transport> Rank<'m, T> {
                 }
                 match (self.place.stage == 0, self.place.stage == owner) {
                     (true, true) => all.extend(own),
-                    (true, false) => all.extend(self.pipeline.recv::<f32>(owner, tag).await?),
+                    (true, false) => all.extend(self.pipeline.recv::<F>(owner, tag).await?),
                     (false, true) => self.pipeline.send(0, tag, &own).await?,
                     (false, false) => {}
                 }
@@ -248,17 +248,17 @@ impl<'m, T: Transport> Rank<'m, T> {
         Ok(Some(Saved { numbers, moments: moments.then_some((self.steps, [first, second])) }))
     }
 
-    fn own(&self, stage: usize) -> Option<&Stage> {
+    fn own(&self, stage: usize) -> Option<&Stage<F>> {
         let ranks = self.schedule.ranks();
         (stage % ranks == self.place.stage).then(|| &self.stages[stage / ranks])
     }
 
     /// Brings the numbers of a stage to the whole pipeline.
-    async fn spread(&self, stage: usize, owner: usize, numbers: Vec<f32>) -> Result<Vec<f32>, TrainError> {
+    async fn spread(&self, stage: usize, owner: usize, numbers: Vec<F>) -> Result<Vec<F>, TrainError> {
         let parameters = self.layers.parameters();
         let len = self.strategy.partition.layers(stage).map(|layer| parameters[layer]).sum();
         let mut numbers = numbers;
-        numbers.resize(len, 0.0);
+        numbers.resize(len, F::default());
         self.pipeline.broadcast(owner, &mut numbers).await?;
         Ok(numbers)
     }

@@ -10,9 +10,9 @@ use super::ledger::Account;
 use super::meter::Meter;
 use super::update::{Moments, Rule};
 use crate::model::Weights;
-use crate::{CommError, Communicator, Transport};
+use crate::{CommError, Communicator, Element, Transport};
 
-pub(super) struct Stage {
+pub(super) struct Stage<F> {
     pub(super) layers: Range<usize>,
     /// Where the numbers of each layer lie in the stage's own row.
     ranges: Vec<Range<usize>>,
@@ -28,7 +28,7 @@ pub(super) struct Stage {
     /// Of each layer its numbers, where all of them are here; made anew when they have moved.
     views: OnceCell<Vec<Weights>>,
     moments: Option<Moments>,
-    gradients: Gradients,
+    gradients: Gradients<F>,
 }
 
 /// Where a stage computes.
@@ -51,6 +51,17 @@ impl Devices {
     }
 }
 
+/// What parameters are kept and sent in: that in which the device computes, f32 unless it was configured otherwise.
+pub trait Number: Element + burn::tensor::Element {}
+
+impl Number for f32 {}
+impl Number for f64 {}
+
+/// Bytes of so many numbers.
+pub(super) const fn bytes<F>(count: usize) -> u64 {
+    (size_of::<F>() * count) as u64
+}
+
 /// What a rank learns, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Learnt {
@@ -64,21 +75,21 @@ impl Learnt {
 }
 
 /// What has been added up since the last update.
-enum Gradients {
+enum Gradients<F> {
     /// For each layer its numbers, in pieces.
     Whole(Vec<Option<Vec<Tensor<1>>>>),
     /// The sum over all replicas, of this replica's shard.
-    Shard(Option<Vec<f32>>),
+    Shard(Option<Vec<F>>),
     /// All is added up: the whole row, or the shard where the optimizer's state is divided.
     Reduced(Box<Tensor<1>>),
 }
 
-impl Stage {
+impl<F: Number> Stage<F> {
     /// `numbers`: the whole model's, of which it takes its own.
     pub(super) fn new(
         (layers, parameters): (Range<usize>, &[usize]),
         (level, replicas, place): (ShardLevel, usize, usize),
-        numbers: &[f32],
+        numbers: &[F],
         devices: &Devices,
         meter: &mut Meter,
     ) -> Self {
@@ -92,7 +103,7 @@ impl Stage {
         });
         let own = &numbers[start..start + space.elements()];
         let held = if level == ShardLevel::Parameters { &own[space.shard(place)] } else { own };
-        meter.ledger.take(Account::Parameters, 4 * held.len() as u64);
+        meter.ledger.take(Account::Parameters, bytes::<F>(held.len()));
         let gradients = empty(level, sizes.len());
         let (numbers, nothing) = (tensor(held.to_vec(), &devices.passes), Tensor::zeros([0], &devices.passes));
         Self {
@@ -132,7 +143,7 @@ impl Stage {
         let own = common(range, &shard);
         let lengths: Vec<usize> =
             (0..self.space.ranks()).map(|rank| common(range, &self.space.shard(rank)).len()).collect();
-        let own = if own.is_empty() {
+        let own: Vec<F> = if own.is_empty() {
             Vec::new()
         } else {
             numbers(&self.numbers.clone().narrow(0, own.start - shard.start, own.len()))
@@ -146,7 +157,7 @@ impl Stage {
     /// Bytes that [`Self::weights`] gathers for a layer.
     pub(super) fn gathered_bytes(&self, layer: usize) -> u64 {
         let divided = self.level == ShardLevel::Parameters;
-        if divided { 4 * self.ranges[layer - self.layers.start].len() as u64 } else { 0 }
+        if divided { bytes::<F>(self.ranges[layer - self.layers.start].len()) } else { 0 }
     }
 
     /// Adds the gradient of one micro-batch by a layer's numbers.
@@ -167,25 +178,25 @@ impl Stage {
                 layers[at] = Some(if let Some(sum) = layers[at].take() {
                     sum.into_iter().zip(gradient).map(|(sum, term)| sum + term).collect()
                 } else {
-                    meter.ledger.take(Account::Gradients, 4 * range.len() as u64);
+                    meter.ledger.take(Account::Gradients, bytes::<F>(range.len()));
                     gradient
                 });
             }
             Gradients::Shard(sum) => {
                 let shard = self.space.shard(self.place);
                 let sum = sum.get_or_insert_with(|| {
-                    meter.ledger.take(Account::Gradients, 4 * shard.len() as u64);
-                    vec![0.0; shard.len()]
+                    meter.ledger.take(Account::Gradients, bytes::<F>(shard.len()));
+                    vec![F::default(); shard.len()]
                 });
                 let parts: Vec<Range<usize>> = (0..self.space.ranks())
                     .map(|rank| common(&range, &self.space.shard(rank)))
                     .map(|part| part.start - range.start..part.end - range.start)
                     .collect();
-                meter.ledger.take(Account::Transient, 4 * range.len() as u64);
+                meter.ledger.take(Account::Transient, bytes::<F>(range.len()));
                 let before = replicas.counters().sent_bytes;
-                let part = replicas.reduce_scatter_parts(&joined(&gradient), &parts).await?;
+                let part = replicas.reduce_scatter_parts(&joined::<F>(&gradient), &parts).await?;
                 meter.traffic.reduce_scatter += replicas.counters().sent_bytes - before;
-                meter.ledger.give_back(Account::Transient, 4 * range.len() as u64);
+                meter.ledger.give_back(Account::Transient, bytes::<F>(range.len()));
                 let own = common(&range, &shard);
                 if !own.is_empty() {
                     let sum = &mut sum[own.start - shard.start..own.end - shard.start];
@@ -218,7 +229,7 @@ impl Stage {
                     if whole.is_empty() { Tensor::zeros([0], &self.devices.passes) } else { Tensor::cat(whole, 0) }
                 } else {
                     let before = replicas.counters().sent_bytes;
-                    let mut sum = replicas.reduce_scatter(&joined(&whole)).await?;
+                    let mut sum = replicas.reduce_scatter(&joined::<F>(&whole)).await?;
                     let after = replicas.counters().sent_bytes;
                     meter.traffic.reduce_scatter += after - before;
                     if self.level == ShardLevel::DataParallel {
@@ -249,13 +260,13 @@ impl Stage {
         } else {
             (**sum).clone()
         };
-        f64::from(own.square().sum().into_scalar::<f32>())
+        own.square().sum().into_scalar::<f64>()
     }
 
     /// Moves the numbers, each replica those whose moments it holds, and gives back the gradients.
     pub(super) async fn update<T: Transport>(
         &mut self,
-        (rule, rate, factor): (&Rule, f64, f32),
+        (rule, rate, factor): (&Rule, f64, f64),
         replicas: &Communicator<T>,
         meter: &mut Meter,
     ) -> Result<(), CommError> {
@@ -276,27 +287,27 @@ impl Stage {
             own
         } else {
             if self.moments.is_none() {
-                meter.ledger.take(self.devices.account, rule.state().bytes() * count as u64);
+                meter.ledger.take(self.devices.account, rule.state().bytes() / 4 * bytes::<F>(count));
             }
-            let [own, gradient] = [own, gradient].map(|row| brought(row, &self.devices.optimizer));
+            let [own, gradient] = [own, gradient].map(|row| brought::<F>(row, &self.devices.optimizer));
             let (moved, moments) = rule.step(rate, own, gradient, self.moments.take());
             self.moments = moments;
             moved
         };
         if divided {
             let before = replicas.counters().sent_bytes;
-            let all = replicas.all_gather_parts(&numbers(&moved), &self.shard_lengths()).await?;
+            let all = replicas.all_gather_parts(&numbers::<F, 1>(&moved), &self.shard_lengths()).await?;
             meter.traffic.all_gather += replicas.counters().sent_bytes - before;
             self.numbers = tensor(all, &self.devices.passes);
         } else {
-            self.numbers = brought(moved, &self.devices.passes);
+            self.numbers = brought::<F>(moved, &self.devices.passes);
         }
         meter.ledger.give_back(Account::Gradients, meter.ledger.held(Account::Gradients));
         Ok(())
     }
 
     /// All numbers of the stage, on every replica.
-    pub(super) async fn gather<T: Transport>(&self, replicas: &Communicator<T>) -> Result<Vec<f32>, CommError> {
+    pub(super) async fn gather<T: Transport>(&self, replicas: &Communicator<T>) -> Result<Vec<F>, CommError> {
         let own = numbers(&self.numbers);
         if self.level < ShardLevel::Parameters {
             return Ok(own);
@@ -308,7 +319,7 @@ impl Stage {
     pub(super) async fn gather_moments<T: Transport>(
         &self,
         replicas: &Communicator<T>,
-    ) -> Result<[Vec<f32>; 2], CommError> {
+    ) -> Result<[Vec<F>; 2], CommError> {
         let own = match &self.moments {
             Some(moments) => [numbers(&moments.moment_1), numbers(&moments.moment_2)],
             None => [Vec::new(), Vec::new()],
@@ -326,7 +337,7 @@ impl Stage {
         &self,
         what: Learnt,
         replicas: &Communicator<T>,
-    ) -> Result<Vec<f32>, CommError> {
+    ) -> Result<Vec<F>, CommError> {
         let (own, divided_from) = match (what, &self.moments) {
             (Learnt::Numbers, _) => (Some(&self.numbers), ShardLevel::Parameters),
             (Learnt::FirstMoment, moments) => (moments.as_ref().map(|both| &both.moment_1), ShardLevel::Optimizer),
@@ -338,18 +349,18 @@ impl Stage {
     }
 
     /// Takes its own of the moments of the whole model; `start`: where the stage begins there.
-    pub(super) fn set_moments(&mut self, start: usize, time: usize, [first, second]: [&[f32]; 2], meter: &mut Meter) {
+    pub(super) fn set_moments(&mut self, start: usize, time: usize, [first, second]: [&[F]; 2], meter: &mut Meter) {
         let own = if self.level == ShardLevel::DataParallel { 0..self.len() } else { self.space.shard(self.place) };
         if own.is_empty() {
             return;
         }
-        let of = |all: &[f32]| tensor(all[start + own.start..start + own.end].to_vec(), &self.devices.optimizer);
-        meter.ledger.take(self.devices.account, 8 * own.len() as u64);
+        let of = |all: &[F]| tensor(all[start + own.start..start + own.end].to_vec(), &self.devices.optimizer);
+        meter.ledger.take(self.devices.account, 2 * bytes::<F>(own.len()));
         self.moments = Some(Moments::new(time, of(first), of(second)));
     }
 }
 
-fn empty(level: ShardLevel, layers: usize) -> Gradients {
+fn empty<F: Number>(level: ShardLevel, layers: usize) -> Gradients<F> {
     if level >= ShardLevel::Gradients { Gradients::Shard(None) } else { Gradients::Whole(vec![None; layers]) }
 }
 
@@ -360,25 +371,25 @@ fn common(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
 }
 
 /// The numbers of pieces that follow each other.
-fn joined(pieces: &[Tensor<1>]) -> Vec<f32> {
+fn joined<F: Number>(pieces: &[Tensor<1>]) -> Vec<F> {
     let mut all = Vec::with_capacity(pieces.iter().map(|piece| piece.dims()[0]).sum());
-    all.extend(pieces.iter().flat_map(numbers));
+    all.extend(pieces.iter().flat_map(numbers::<F, 1>));
     all
 }
 
 /// A row where it is wanted; itself, where it lies there.
-fn brought(row: Tensor<1>, device: &Device) -> Tensor<1> {
-    if row.device() == *device { row } else { tensor(numbers(&row), device) }
+fn brought<F: Number>(row: Tensor<1>, device: &Device) -> Tensor<1> {
+    if row.device() == *device { row } else { tensor(numbers::<F, 1>(&row), device) }
 }
 
 /// A row of numbers on a device.
-pub(super) fn tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
+pub(super) fn tensor<F: Number>(values: Vec<F>, device: &Device) -> Tensor<1> {
     let count = values.len();
     Tensor::from_data(TensorData::new(values, [count]), device)
 }
 
 /// A tensor's numbers, row by row.
-pub(super) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+pub(super) fn numbers<F: Number, const D: usize>(tensor: &Tensor<D>) -> Vec<F> {
     let data = tensor.clone().into_data();
-    data.try_to_vec::<f32>().expect("everything is computed in f32")
+    data.try_to_vec::<F>().expect("the device computes in what its rank sends")
 }

@@ -14,7 +14,7 @@ use crate::training::batch::{Batch, MicroBatch};
 use crate::training::error::TrainError;
 use crate::training::ledger::Account;
 use crate::training::meter::{Done, Meter};
-use crate::training::stage::numbers;
+use crate::training::stage::{Number, bytes, numbers};
 use crate::training::strategy::Cut;
 use crate::{Communicator, Tag, Transport};
 
@@ -57,7 +57,7 @@ impl<'b> Trip<'b> {
 const FORWARD: &str = "activation";
 const BACK: &str = "gradient";
 
-impl<T: Transport> Rank<'_, T> {
+impl<T: Transport, F: Number> Rank<'_, T, F> {
     /// Learns from one batch; every rank calls it with the same one. Gives the loss before the update, the same on every rank.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl<T: Transport> Rank<'_, T> {
                 let stage = trip.schedule.stage(self.place.stage, cell.chunk);
                 let shape = self.shape(stage + 1, trip, cell);
                 let slope = self.receive(trip, (stage, cell.micro_batch, false), shape).await?;
-                let bytes = 4 * (shape[0] * shape[1]) as u64;
+                let bytes = bytes::<F>(shape[0] * shape[1]);
                 self.meter.ledger.take(Account::Activations, bytes);
                 let flight = trip.cells.get(cell);
                 flight.bytes += bytes;
@@ -164,15 +164,15 @@ impl<T: Transport> Rank<'_, T> {
             if share > 0.0 && self.place.tensor == 0 {
                 trip.loss += judged.value * share;
             }
-            slope = Some(if share < 1.0 { judged.slope * share as f32 } else { judged.slope });
+            slope = Some(if share < 1.0 { judged.slope * share } else { judged.slope });
         } else {
             trip.hand = Some(pass.output());
         }
         let flight = if again {
-            let bytes = 4 * kept.dims().iter().product::<usize>() as u64;
+            let bytes = bytes::<F>(kept.dims().iter().product());
             Flight { pass: None, input: Some(kept), slope, bytes }
         } else {
-            Flight { pass: Some(pass), input: None, slope, bytes: kept_bytes(trip, cell, layers) }
+            Flight { pass: Some(pass), input: None, slope, bytes: kept_bytes::<F>(trip, cell, layers) }
         };
         self.meter.ledger.take(Account::Activations, flight.bytes);
         trip.cells.begin(cell, flight);
@@ -195,7 +195,7 @@ impl<T: Transport> Rank<'_, T> {
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.forward(layer, weights, &noise);
             if model.sums(layer).output {
-                let sum = summed(&self.sharers, pass.output(), &mut self.meter).await?;
+                let sum = summed::<T, F>(&self.sharers, pass.output(), &mut self.meter).await?;
                 pass.complete(layer, sum, &noise);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
@@ -206,8 +206,8 @@ impl<T: Transport> Rank<'_, T> {
     async fn backward_input(&mut self, cell: Cell, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         let layers = self.layers_of(trip, cell);
         if let Some(input) = trip.cells.get(cell).input.take() {
-            let held = 4 * input.dims().iter().product::<usize>() as u64;
-            let more = kept_bytes(trip, cell, layers.clone()).saturating_sub(held);
+            let held = bytes::<F>(input.dims().iter().product());
+            let more = kept_bytes::<F>(trip, cell, layers.clone()).saturating_sub(held);
             self.meter.ledger.take(Account::Activations, more);
             let begun = self.all.now_us();
             let pass = self.pass(cell, input, trip).await?;
@@ -228,7 +228,7 @@ impl<T: Transport> Rank<'_, T> {
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.backward_input(layer, weights, layer > 0);
             if layer > 0 && model.sums(layer).slope {
-                let sum = summed(&self.sharers, pass.input_slope(), &mut self.meter).await?;
+                let sum = summed::<T, F>(&self.sharers, pass.input_slope(), &mut self.meter).await?;
                 pass.begin_backward(sum);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
@@ -267,7 +267,7 @@ impl<T: Transport> Rank<'_, T> {
                 if !norm.is_finite() {
                     return Err(TrainError::Gradient(norm));
                 }
-                (longest / (norm + 1e-6)).min(1.0) as f32
+                (longest / (norm + 1e-6)).min(1.0)
             }
         };
         for stage in &mut self.stages {
@@ -286,7 +286,7 @@ impl<T: Transport> Rank<'_, T> {
             trip.own.insert(to, tensor);
             return Ok(());
         }
-        Ok(self.pipeline.send(peer, tag(trip, to), &numbers(&tensor)).await?)
+        Ok(self.pipeline.send(peer, tag(trip, to), &numbers::<F, 2>(&tensor)).await?)
     }
 
     async fn receive(
@@ -300,18 +300,18 @@ impl<T: Transport> Rank<'_, T> {
             return Ok(tensor);
         }
         let from = if forward { stage - 1 } else { stage + 1 } % trip.schedule.ranks();
-        let numbers: Vec<f32> = self.pipeline.recv_exactly(from, tag(trip, what), shape[0] * shape[1]).await?;
+        let numbers: Vec<F> = self.pipeline.recv_exactly(from, tag(trip, what), shape[0] * shape[1]).await?;
         Ok(Tensor::from_data(TensorData::new(numbers, shape), &self.device))
     }
 }
 
 /// Bytes that a stage keeps of a micro-batch.
-fn kept_bytes(trip: &Trip<'_>, cell: Cell, layers: Range<usize>) -> u64 {
-    4 * trip.model(cell).kept(layers, trip.rows(cell)) as u64
+fn kept_bytes<F>(trip: &Trip<'_>, cell: Cell, layers: Range<usize>) -> u64 {
+    bytes::<F>(trip.model(cell).kept(layers, trip.rows(cell)))
 }
 
 /// The sum over the ranks that share a layer, in the order of ranks: the same bits on all of them.
-async fn summed<T: Transport>(
+async fn summed<T: Transport, F: Number>(
     sharers: &Communicator<T>,
     own: Tensor<2>,
     meter: &mut Meter,
@@ -320,8 +320,8 @@ async fn summed<T: Transport>(
         return Ok(own);
     }
     let (shape, device) = (own.dims(), own.device());
-    let mut sum = numbers(&own);
-    let bytes = 4 * sum.len() as u64;
+    let mut sum = numbers::<F, 2>(&own);
+    let bytes = bytes::<F>(sum.len());
     meter.ledger.take(Account::Transient, bytes);
     let before = sharers.counters().sent_bytes;
     sharers.all_reduce(&mut sum).await?;
