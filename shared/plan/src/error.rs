@@ -43,6 +43,14 @@ pub enum PlanError {
         /// Layers a stage, as given.
         given: Vec<usize>,
     },
+    /// Costs of other layers.
+    #[error("{given} costs for {layers} layers: give one for each layer")]
+    Costs {
+        /// How many there are.
+        given: usize,
+        /// Layers of the model.
+        layers: usize,
+    },
     /// A cost that is not a number, or negative.
     #[error("layer {layer} costs {value}: costs are finite and not negative")]
     Cost {

@@ -20,6 +20,8 @@ pub enum Balance {
         /// Samples held at once.
         samples: usize,
     },
+    /// Parameters, counted elsewhere, of each layer: of whole layers, where what is planned is one rank's part of them.
+    ParametersOf(Vec<u64>),
     /// Layers a stage, given by hand.
     ByHand(Vec<usize>),
 }
@@ -52,6 +54,10 @@ impl Partition {
             Balance::ByHand(counts) => Self::by_hand(layers.len(), counts),
             Balance::Time { samples } => Self::smallest_maximum(layers, stages, |layer| layer.time(*samples)),
             Balance::Parameters => Self::smallest_maximum(layers, stages, |layer| layer.parameters as f64),
+            Balance::ParametersOf(counts) if counts.len() != layers.len() => {
+                Err(PlanError::Costs { given: counts.len(), layers: layers.len() })
+            }
+            Balance::ParametersOf(counts) => Self::smallest_maximum(counts, stages, |&count| count as f64),
             Balance::Memory { samples } => Self::smallest_maximum(layers, stages, |layer| {
                 (layer.kept_bytes as f64).mul_add(*samples as f64, 16.0 * layer.parameters as f64)
             }),
@@ -76,7 +82,7 @@ impl Partition {
         Ok(Self { bounds: std::iter::once(0).chain(ends).collect() })
     }
 
-    fn smallest_maximum(layers: &[Layer], stages: usize, cost: impl Fn(&Layer) -> f64) -> Result<Self, PlanError> {
+    fn smallest_maximum<L>(layers: &[L], stages: usize, cost: impl Fn(&L) -> f64) -> Result<Self, PlanError> {
         let mut before = vec![0.0];
         for (index, layer) in layers.iter().enumerate() {
             let value = cost(layer);

@@ -5,7 +5,7 @@ use recspeed_types::spec::{self, Optimizer, ResolvedRecommender, ResolvedSpec};
 use crate::dense::{self, Speed};
 use crate::sharding::{OptimizerState, ShardLevel};
 use crate::simulate::Link;
-use crate::{Balance, Layer, Partition, Recompute, ScheduleKind, Strategy};
+use crate::{Balance, Layer, Recompute, ScheduleKind, Strategy};
 
 /// What a spec does not say: how fast its ranks are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,14 +47,14 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
     let (layers, training) = (layers_of(&spec.recommender, assumed.speed)?, spec.training.as_ref()?);
     let asked = &spec.strategy;
     let (ranks, replicas) = (asked.stages.max(1) as usize, asked.replicas() as usize);
-    let mut balance = Balance::of_spec(asked.balance.as_deref());
-    // The stages are those of whole layers, whoever shares them. What is impossible is said where all of it is planned.
-    if asked.tensor > 1
-        && let Ok(partition) = Partition::new(&layers, ranks * asked.chunks as usize, &balance)
-    {
-        balance = Balance::ByHand(partition.counts());
-    }
     let tensor = asked.tensor.max(1) as usize;
+    let balance = match Balance::of_spec(asked.balance.as_deref()) {
+        // The stages are those of whole layers, whoever shares them, also where a remedy asks for more of them.
+        Balance::Parameters if tensor > 1 => {
+            Balance::ParametersOf(layers.iter().map(|layer| layer.parameters).collect())
+        }
+        balance => balance,
+    };
     Some(Strategy {
         layers: dense::shared(&layers, tensor, assumed.link),
         balance,

@@ -68,7 +68,7 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
                     format!("{} a step instead of {}{whole}{price}", time(remedy.step_us), time(now))
                 }
             };
-            format!("{limit} Try {}: {effect}.", change(remedy, outlook))
+            format!("{limit} Try {}: {effect}.", change(remedy, strategy, outlook))
         }
         None if matches!(found.limit, Limit::Memory { .. }) => {
             format!("{limit} Use more ranks, smaller micro-batches or a smaller model.")
@@ -82,7 +82,7 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
     }
 }
 
-fn change(remedy: &Remedy, outlook: &Outlook) -> String {
+fn change(remedy: &Remedy, strategy: &Strategy, outlook: &Outlook) -> String {
     match &remedy.change {
         Change::MicroBatches(n) => format!("{n} micro-batches"),
         Change::Schedule(kind, chunks) => {
@@ -94,6 +94,11 @@ fn change(remedy: &Remedy, outlook: &Outlook) -> String {
         Change::Recompute(Recompute::Always) => "computing the forward passes again".to_owned(),
         Change::Level(level) => format!("ZeRO {}", level.zero_stage()),
         Change::Counts(counts) => moved(&outlook.partition.counts(), counts),
+        // Those of one pipeline, of which there are several.
+        Change::Ranks(ranks) if strategy.copies() > 1 => {
+            let stages = if *ranks == 1 { "1 stage".to_owned() } else { format!("{} stages", ranks * strategy.chunks) };
+            format!("{stages} on {} ranks", ranks * strategy.copies())
+        }
         Change::Ranks(ranks) if *ranks == 1 => "1 rank".to_owned(),
         Change::Ranks(ranks) => format!("{ranks} ranks"),
         Change::Batch(batch) => format!("batches of {batch}"),

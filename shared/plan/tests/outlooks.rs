@@ -5,8 +5,10 @@ use recspeed_plan::dense::{Speed, densenet, mlp, shared};
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::{
-    Balance, Change, Limit, Outlook, PlanError, Recompute, Room, ScheduleKind, Strategy as Plan, bottleneck,
+    Assumed, Balance, Change, Limit, Outlook, Partition, PlanError, Recompute, Room, ScheduleKind, Strategy as Plan,
+    bottleneck, layers_of, of_spec,
 };
+use recspeed_types::ExperimentSpec;
 
 const SPEED: Speed = Speed { flops_per_us: 1000.0, call_us: 0.0 };
 
@@ -62,6 +64,34 @@ fn what_is_offloaded_leaves_the_ranks_and_stays_on_the_machine() {
         assert_eq!(there.peak() + there.shares.host, here.peak());
     }
     assert_eq!(there.together(1), here.together(1));
+}
+
+#[test]
+fn more_stages_of_shared_layers_are_proposed_as_they_would_be_cut() {
+    let spec = |stages: u32| {
+        let text = format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"mlp\"\nhidden = \
+             [700, 30, 512, 512, 16, 900, 64]\n[training]\nbatch_size = 64\n[evaluation]\nmetrics = [\"rmse\"]\n[strategy]\nkind = \
+             \"hybrid\"\nstages = {stages}\ntensor = 2\nschedule = \"gpipe\"\n"
+        );
+        ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap()
+    };
+    let plan = |stages: u32| of_spec(&spec(stages), Assumed::threads(1.0)).unwrap();
+    let (two, four) = (plan(2), look(&plan(4)));
+    // Room for what four stages hold on a rank, and not for what two do.
+    let outlook = look(&two);
+    let room = four.fullest().1;
+    let remedy = Change::Ranks(4);
+    assert!(outlook.fullest().1 > room);
+    assert_eq!(look(&remedy.applied(&two)).partition, four.partition, "as the run would cut it");
+    let whole = layers_of(&spec(4).recommender, Assumed::threads(1.0).speed).unwrap();
+    assert_eq!(four.partition, Partition::new(&whole, 4, &Balance::Parameters).unwrap(), "stages of whole layers");
+    let found = bottleneck(&two, &outlook, Some(Room::Each(room)));
+    assert!(matches!(found.limit, Limit::Memory { .. }));
+    assert!(found.remedy.is_some_and(|remedy| remedy.bytes < outlook.fullest().1));
+    let eight = of_spec(&spec(2), Assumed::threads(1.0)).map(|plan| Plan { ranks: 9, ..plan });
+    let error = Outlook::of(&eight.unwrap()).expect_err("eight layers");
+    assert!(error.to_string().contains("use 8 stages or fewer"), "{error}");
 }
 
 #[test]
