@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use recspeed_parallel::model::Model as _;
+use recspeed_parallel::model::LayerSizes as _;
 use recspeed_parallel::{Communicator, Tag, at_once};
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Recompute, ScheduleKind};
