@@ -71,6 +71,7 @@ test: test-setup build lint python-lint unit mpi-test engines-test wasm-check br
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+	cargo clippy --release --workspace --all-targets --locked --features recspeed-worker/nccl -- -D warnings
 
 python-lint: ## Ruff and mypy, strict, on the engines and on what measures devices and long runs (PYTHON: 3.11 or newer)
 	@tests/setup/python-lint.sh '$(PYTHON)' '$(TOOLS)'

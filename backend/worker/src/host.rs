@@ -33,6 +33,8 @@ pub(crate) struct Process {
     pub(crate) resume: Option<Vec<u8>>,
     /// The most that the process of another framework has held.
     pub(crate) framework_peak: Arc<AtomicU64>,
+    /// Whether all ranks compute on GPUs by CUDA.
+    pub(crate) on_gpus: AtomicBool,
     /// This process among the ranks of a training, where it is one of several.
     pub(crate) member: Option<Rc<Member>>,
 }
@@ -122,6 +124,7 @@ impl Host for Process {
         for &device in &devices {
             opened(device)?;
         }
+        self.on_gpus.store(devices == [Device::Cuda], Ordering::Relaxed);
         let widest = devices.iter().copied().find(|device| *device != Device::Flex).unwrap_or_default();
         Ok(EngineInfo {
             kind: spec.engine.kind.as_str().to_owned(),
@@ -134,7 +137,15 @@ impl Host for Process {
 
     /// Where another framework trains, the trained network answers on flex.
     fn device(&self, spec: &ResolvedSpec, rank: usize) -> Result<NeuralDevice, RunFailure> {
-        if spec.engine.kind.is_reference() { Ok(NeuralDevice::flex()) } else { opened(named_device(spec, rank)) }
+        if spec.engine.kind.is_reference() {
+            return Ok(NeuralDevice::flex());
+        }
+        // A GPU for each rank, where NCCL can bring their messages together.
+        #[cfg(all(feature = "cuda", feature = "nccl"))]
+        if named_device(spec, rank) == Device::Cuda && spec.strategy.ranks as usize <= crate::nccl::gpus() {
+            return Ok(NeuralDevice::from(burn::tensor::Device::cuda(rank)));
+        }
+        opened(named_device(spec, rank))
     }
 
     fn crew(&mut self, strategy: &Strategy) -> Box<dyn Crew> {
@@ -147,6 +158,7 @@ impl Host for Process {
         Box::new(Threads {
             timeout,
             clock: Arc::new(move || clock.now_us()),
+            gpus: self.on_gpus.load(Ordering::Relaxed),
             abandon: Box::new(move |failure| {
                 let cause = format!("A rank of the training failed, and not all others could be ended: {failure}.");
                 let failure = RunFailure::new(FailureCode::Worker, cause);

@@ -18,6 +18,11 @@ mod mpi;
 #[cfg(not(feature = "mpi"))]
 #[path = "mpi_absent.rs"]
 mod mpi;
+#[cfg(feature = "nccl")]
+mod nccl;
+#[cfg(not(feature = "nccl"))]
+#[path = "nccl_absent.rs"]
+mod nccl;
 mod per_user;
 mod predict;
 mod probe;

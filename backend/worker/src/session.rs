@@ -108,6 +108,7 @@ fn attempt(arguments: &Arguments, emitter: &Emitter, member: Option<&Rc<Member>>
         memory_limit,
         resume: read_resume(arguments.resume.as_deref())?,
         framework_peak: Arc::default(),
+        on_gpus: false.into(),
         member: member.cloned(),
     };
     let mut outcome = recspeed_experiment::run(&arguments.run, &spec, &mut process)?;

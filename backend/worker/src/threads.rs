@@ -13,6 +13,8 @@ use recspeed_parallel::{
     at_once,
 };
 
+use crate::nccl::{self, Ways};
+
 /// How long ranks may take to end once one has failed.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -22,6 +24,8 @@ pub(crate) struct Threads {
     pub(crate) timeout: Duration,
     /// Microseconds since the run started.
     pub(crate) clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Whether each rank computes on a GPU.
+    pub(crate) gpus: bool,
     /// Called when a rank does not end after another one has failed; ends the process.
     pub(crate) abandon: Box<dyn Fn(&RankFailure) + Send + Sync>,
 }
@@ -176,10 +180,11 @@ impl Crew for Threads {
         others: &'a (dyn Fn(Communicator<AnyTransport>) -> Task<'a> + Sync + 'a),
     ) -> Result<(), RankFailure> {
         let hub = Arc::new(Hub::new(ranks));
+        let ways = if self.gpus { Ways::among(ranks) } else { None };
         let seat = |rank: usize| {
-            let (hub, clock) = (hub.clone(), self.clock.clone());
+            let (hub, clock, ways) = (hub.clone(), self.clock.clone(), ways.clone());
             let timeout = self.timeout;
-            move || Communicator::new(AnyTransport::new(Thread { rank, ranks, hub, timeout, clock }))
+            move || Communicator::new(nccl::over(Thread { rank, ranks, hub, timeout, clock }, ways.as_ref()))
         };
         std::thread::scope(|scope| {
             scope.spawn(|| self.watch(&hub));
@@ -212,6 +217,7 @@ mod tests {
         Threads {
             timeout,
             clock: Arc::new(move || start.elapsed().as_micros() as u64),
+            gpus: false,
             abandon: Box::new(|failure| panic!("abandoned: {failure}")),
         }
     }
@@ -240,6 +246,35 @@ mod tests {
             })
         })
         .expect("all do the same");
+    }
+
+    /// What a machine with two GPUs, and a worker with the features `cuda` and `nccl`, must show.
+    #[cfg(feature = "nccl")]
+    #[test]
+    fn two_gpus_carry_what_threads_do() {
+        if nccl::gpus() < 2 {
+            println!("skipped: this machine has {} GPUs, and NCCL wants one for each rank", nccl::gpus());
+            return;
+        }
+        let threads = Threads { gpus: true, ..threads(Duration::from_secs(20)) };
+        run(&threads, 2, |communicator| {
+            Box::pin(async move {
+                let other = 1 - communicator.rank();
+                // The later one is asked for first.
+                for number in [1, 2] {
+                    communicator.send(other, Tag::new("activation", number), &[number as f32; 5]).await?;
+                }
+                for number in [2, 1] {
+                    let found = communicator.recv::<f32>(other, Tag::new("activation", number)).await?;
+                    assert_eq!(found, [number as f32; 5]);
+                }
+                let mut own = [0.1_f32 * communicator.rank() as f32, 1.0];
+                communicator.all_reduce(&mut own).await?;
+                assert_eq!(own, [0.1, 2.0]);
+                Ok(())
+            })
+        })
+        .expect("both do the same");
     }
 
     #[test]

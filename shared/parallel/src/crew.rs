@@ -32,6 +32,7 @@ impl From<CommError> for RankFailure {
             CommError::Timeout { waiting, .. } => waiting.rank,
             CommError::PeerEnded { rank, .. }
             | CommError::Length { rank, .. }
+            | CommError::Broken { rank, .. }
             | CommError::NoSuchRank { rank, .. }
             | CommError::Repeated { rank, .. }
             | CommError::Cancelled { rank } => *rank,

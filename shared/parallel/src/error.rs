@@ -64,6 +64,16 @@ pub enum CommError {
         /// Bytes expected.
         expected: usize,
     },
+    /// The way to another rank does not work.
+    #[error("rank {rank} cannot reach rank {peer}: {cause}")]
+    Broken {
+        /// The rank that tried.
+        rank: usize,
+        /// The other one.
+        peer: usize,
+        /// Why.
+        cause: String,
+    },
     /// A rank that does not exist.
     #[error("rank {rank} addressed rank {peer} of {ranks}")]
     NoSuchRank {

@@ -1,0 +1,125 @@
+//! Messages between GPUs by NCCL, in workers built with the feature `nccl`, for ranks that are threads and have a GPU each.
+//!
+//! **It has not been run yet**: it compiles without CUDA, whose libraries are loaded when they are used, and no machine with two
+//! GPUs has been at hand. `two_gpus_carry_what_threads_do` below is the test that runs it.
+//!
+//! NCCL knows no tags: what one rank sends to another arrives in the order in which it was sent. So each message has a number on its
+//! way, which the ranks' ordinary mail carries under the message's tag; whoever waits for one takes in those before it and keeps
+//! them. Time-outs, and ranks that fail, are the mail's business: a number is sent after its message was handed to NCCL.
+
+mod lane;
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use cudarc::driver::CudaContext;
+use cudarc::nccl::Id;
+use recspeed_parallel::{AnyTransport, CommError, Operation, Tag, Transport};
+
+use lane::Lane;
+
+/// GPUs of this machine; 0 where there are none, or no driver.
+pub(crate) fn gpus() -> usize {
+    // Libraries that cannot be loaded are a panic of `cudarc`.
+    let count = std::panic::catch_unwind(CudaContext::device_count);
+    count.ok().and_then(Result::ok).map_or(0, |count| count.max(0) as usize)
+}
+
+/// The ways among so many ranks, one for each of two and each direction, by the names under which both ends find each other.
+#[derive(Clone)]
+pub(crate) struct Ways(Arc<[Id]>);
+
+impl Ways {
+    /// `None` where there are fewer GPUs than ranks, of which NCCL wants one for each, or NCCL's library is not there.
+    pub(crate) fn among(ranks: usize) -> Option<Self> {
+        if ranks < 2 || gpus() < ranks {
+            return None;
+        }
+        let name = |_| std::panic::catch_unwind(Id::new).ok()?.ok();
+        let names: Option<Vec<Id>> = (0..ranks * ranks).map(name).collect();
+        names.map(|names| Self(names.into()))
+    }
+}
+
+/// These ranks' transport: by NCCL where there are ways, else the mail.
+pub(crate) fn over(mail: impl Transport + 'static, ways: Option<&Ways>) -> AnyTransport {
+    match ways {
+        None => AnyTransport::new(mail),
+        Some(ways) => AnyTransport::new(Nccl::join(mail, ways)),
+    }
+}
+
+/// A rank whose messages travel by NCCL.
+struct Nccl<T> {
+    mail: T,
+    /// The ways to each other rank and from it; why there are none.
+    lanes: Result<Vec<Option<[RefCell<Lane>; 2]>>, String>,
+}
+
+const TO: usize = 0;
+const FROM: usize = 1;
+
+impl<T: Transport> Nccl<T> {
+    /// Opens this rank's ways, which waits for the other ends; all ranks do so in one order.
+    fn join(mail: T, ways: &Ways) -> Self {
+        let (rank, ranks) = (mail.rank(), mail.ranks());
+        let open = || {
+            let context = CudaContext::new(rank).map_err(|error| format!("{error:?}"))?;
+            let mut ends: Vec<[Option<Lane>; 2]> = (0..ranks).map(|_| [None, None]).collect();
+            for (from, to) in (0..ranks).flat_map(|from| (0..ranks).map(move |to| (from, to))) {
+                if from == to || (rank != from && rank != to) {
+                    continue;
+                }
+                let (peer, direction) = if rank == from { (to, TO) } else { (from, FROM) };
+                ends[peer][direction] = Some(Lane::open(&context, rank == from, ways.0[from * ranks + to])?);
+            }
+            let both = |[to, from]: [Option<Lane>; 2]| Some([RefCell::new(to?), RefCell::new(from?)]);
+            Ok(ends.into_iter().map(both).collect())
+        };
+        let lanes = open();
+        Self { mail, lanes }
+    }
+
+    fn lane<R>(
+        &self,
+        peer: usize,
+        direction: usize,
+        work: impl FnOnce(&mut Lane) -> Result<R, String>,
+    ) -> Result<R, CommError> {
+        let rank = self.mail.rank();
+        let broken = |cause: String| CommError::Broken { rank, peer, cause };
+        let lanes = self.lanes.as_ref().map_err(|cause| broken(cause.clone()))?;
+        let both = lanes.get(peer).and_then(Option::as_ref).ok_or_else(|| broken("there is no way".to_owned()))?;
+        work(&mut both[direction].borrow_mut()).map_err(broken)
+    }
+}
+
+impl<T: Transport> Transport for Nccl<T> {
+    fn rank(&self) -> usize {
+        self.mail.rank()
+    }
+
+    fn ranks(&self) -> usize {
+        self.mail.ranks()
+    }
+
+    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
+        let number = self.lane(to, TO, |lane| lane.send(&message))?;
+        self.mail.send(to, tag, number.to_le_bytes().to_vec()).await
+    }
+
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError> {
+        let number = self.mail.recv(from, tag, last).await?;
+        let (rank, got) = (self.mail.rank(), number.len());
+        let number = number.try_into().map_err(|_| CommError::Length { rank, from, tag, got, expected: 8 })?;
+        self.lane(from, FROM, |lane| lane.receive(u64::from_le_bytes(number)))
+    }
+
+    fn now_us(&self) -> u64 {
+        self.mail.now_us()
+    }
+
+    fn process_bytes(&self) -> Option<[u64; 2]> {
+        self.mail.process_bytes()
+    }
+}
