@@ -69,6 +69,10 @@ class Job:
     def parameters(self) -> int:
         return sum(int(array.size) for array in self.initial.values())
 
+    def order(self, epoch: int) -> np.ndarray:
+        """In which order the rows are visited, as the signed numbers that frameworks index with."""
+        return self.orders[epoch].astype(np.int64)
+
     def layers(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
         """Name, weight and bias of each fully connected layer, in their order."""
         names = [name.removesuffix(".weight") for name in self.initial if name.endswith(".weight")]
@@ -142,8 +146,7 @@ def read(spec_text: str, job_path: Path, engine: str) -> Job:
         training=training,
         inputs=arrays["inputs"],
         targets=arrays["targets"],
-        # Frameworks index with signed numbers.
-        orders=[arrays[f"order.{epoch}"].astype(np.int64) for epoch in range(training.epochs)],
+        orders=[arrays[f"order.{epoch}"] for epoch in range(training.epochs)],
         initial={name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)},
         spec=spec,
     )

@@ -34,7 +34,7 @@ def sliced(job: Job) -> Callable[[int], Batches]:
     targets = torch.from_numpy(job.targets).unsqueeze(1).to(job.device)
 
     def batches(epoch: int) -> Batches:
-        order = torch.from_numpy(job.orders[epoch]).to(job.device)
+        order = torch.from_numpy(job.order(epoch)).to(job.device)
         x, y = inputs[order], targets[order]
         size = job.training.batch_size
         for at in range(0, job.rows, size):

@@ -40,7 +40,7 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
     answers = vector(job.targets)
 
     def batches(epoch: int) -> Batches:
-        order = torch.from_numpy(job.orders[epoch])
+        order = torch.from_numpy(job.order(epoch))
         x = torch.stack([tensor(column)[order] for column in columns], 1)
         y = tensor(answers)[order].unsqueeze(1)
         size = job.training.batch_size

@@ -116,7 +116,7 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
     # Keras tells of whole epochs, and one may take long; its optimizer counts the steps, and can be asked beside it.
     with story.beating(lambda: int(network.optimizer.iterations.numpy()), job.steps):
         for epoch in range(job.training.epochs):
-            order = job.orders[epoch]
+            order = job.order(epoch)
             network.fit(
                 job.inputs[order],
                 targets[order],

@@ -6,6 +6,7 @@ The format is https://github.com/huggingface/safetensors; numbers are little-end
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,10 +24,14 @@ class BadTensors(Exception):
 
 
 def read(path: Path) -> Arrays:
-    """Every array of the file by its name; views of one buffer that can be written to."""
-    raw = bytearray(path.read_bytes())
-    if len(raw) < 8:
+    """Every array of the file by its name; writing to one does not change the file.
+
+    What is not looked at is not read: a job holds the orders of all its epochs, and needs one at a time.
+    """
+    if path.stat().st_size < 8:
         raise BadTensors(f"{path} is too short for a safetensors file")
+    with path.open("rb") as file:
+        raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     head = int.from_bytes(raw[:8], "little")
     if head > len(raw) - 8:
         raise BadTensors(f"{path} ends inside its header")
@@ -39,7 +44,7 @@ def read(path: Path) -> Arrays:
         raise BadTensors(f"{path} has a damaged header: {error}") from error
 
 
-def _array(raw: bytearray, body: int, entry: Mapping[str, object], path: Path, name: str) -> np.ndarray:
+def _array(raw: mmap.mmap, body: int, entry: Mapping[str, object], path: Path, name: str) -> np.ndarray:
     kind = _TYPES[str(entry["dtype"])]
     shape = [int(size) for size in entry["shape"]]  # type: ignore[attr-defined]
     start, end = (int(place) for place in entry["data_offsets"])  # type: ignore[attr-defined]

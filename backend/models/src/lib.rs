@@ -21,4 +21,4 @@ pub use export::{ExportFormat, Exported, export};
 pub use load::{SavedModel, load, manifest};
 pub use manifest::{Manifest, SavedFile};
 pub use save::{ModelToSave, save};
-pub use tensors::{read as read_tensors, write_plain as write_tensors};
+pub use tensors::{Later as LaterList, read as read_tensors, write_file as write_tensors_file};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::Path;
 
 use recspeed_data::parts::{Array, Parts, Values};
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -46,12 +47,64 @@ impl View for Tensor<'_> {
     }
 }
 
-/// The file's bytes, without notes.
+/// A list of whole numbers that is made when it is written: many of them need not be in memory at once.
+#[derive(Clone, Copy)]
+pub struct Later<'a> {
+    /// How many numbers.
+    pub len: usize,
+    /// The list of this place among all.
+    pub make: &'a dyn Fn(u32) -> Vec<u32>,
+}
+
+/// An array that is there, or one that is made.
+enum Written<'a> {
+    Now(&'a Array),
+    Later { list: Later<'a>, place: u32, shape: [usize; 1] },
+}
+
+impl View for Written<'_> {
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::Now(array) => Tensor(array).dtype(),
+            Self::Later { .. } => Dtype::U32,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Now(array) => &array.shape,
+            Self::Later { shape, .. } => shape,
+        }
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Now(array) => Cow::Owned(Tensor(array).data().into_owned()),
+            Self::Later { list, place, .. } => {
+                (list.make)(*place).into_iter().flat_map(u32::to_le_bytes).collect::<Vec<u8>>().into()
+            }
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        match self {
+            Self::Now(array) => Tensor(array).data_len(),
+            Self::Later { list, .. } => 4 * list.len,
+        }
+    }
+}
+
+/// Writes a file without notes: the arrays, and `count` lists `NAME.0`, `NAME.1`, …, each made when its turn has come.
 ///
 /// # Errors
-/// The format's own words, where the arrays cannot be written.
-pub fn write_plain(parts: &Parts) -> Result<Vec<u8>, String> {
-    write(parts, HashMap::new())
+/// The system's or the format's own words, where the file cannot be written.
+pub fn write_file(path: &Path, parts: &Parts, name: &str, count: u32, list: Later<'_>) -> Result<(), String> {
+    let now = parts.iter().map(|(name, array)| (name.to_owned(), Written::Now(array)));
+    let later = (0..count).map(|place| {
+        let written = Written::Later { list, place, shape: [list.len] };
+        (format!("{name}.{place}"), written)
+    });
+    safetensors::serialize_to_file(now.chain(later), None, path).map_err(|error| error.to_string())
 }
 
 /// The file's bytes, with `notes` in its metadata.
@@ -86,6 +139,26 @@ pub fn read(bytes: &[u8]) -> Option<Parts> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_holds_arrays_and_lists_that_are_made_one_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("job");
+        let parts = Parts::default().with_list("targets", &[0.5, 1.0]);
+        let made = std::cell::RefCell::new(Vec::new());
+        let make = |place: u32| {
+            made.borrow_mut().push(place);
+            vec![place, place + 1, 7]
+        };
+        write_file(&path, &parts, "order", 11, Later { len: 3, make: &make }).expect("written");
+        let read = read(&std::fs::read(&path).expect("a file")).expect("safetensors");
+        assert_eq!(read.iter().count(), 12);
+        for place in 0..11 {
+            let list = read.iter().find(|(name, _)| *name == format!("order.{place}")).expect("there").1;
+            assert_eq!(list.values, Values::U32(vec![place, place + 1, 7]));
+        }
+        assert_eq!(made.into_inner().len(), 11, "each is made once");
+    }
 
     #[test]
     fn parts_of_every_type_come_back_bit_for_bit() {

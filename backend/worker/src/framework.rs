@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use recspeed_engines::Launch;
 use recspeed_experiment::{Job, Trained, Trainer, TrainerFailure};
-use recspeed_models::{read_tensors, write_tensors};
+use recspeed_models::{LaterList, read_tensors, write_tensors_file};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::protocol::Protocol;
 use recspeed_types::summary::EngineInfo;
@@ -44,12 +44,13 @@ pub(crate) struct Framework {
 }
 
 impl Trainer for Framework {
-    fn train(&mut self, job: &Job, observer: &mut dyn FitObserver) -> Result<Trained, TrainerFailure> {
+    fn train(&mut self, job: &Job<'_>, observer: &mut dyn FitObserver) -> Result<Trained, TrainerFailure> {
         let folder = tempfile::tempdir().map_err(|error| internal("make a folder for the engine", &error))?;
         let [spec, numbers, trained] =
             ["spec.json", "job.safetensors", "trained.safetensors"].map(|name| folder.path().join(name));
-        let bytes = write_tensors(&job.parts).map_err(|error| internal("write the job", &error))?;
-        std::fs::write(&numbers, bytes).map_err(|error| internal("write the job", &error))?;
+        let orders = LaterList { len: job.rows, make: job.order };
+        write_tensors_file(&numbers, &job.parts, "order", job.epochs, orders)
+            .map_err(|error| internal("write the job", &error))?;
         std::fs::write(&spec, &self.spec).map_err(|error| internal("write the spec", &error))?;
         let mut command = self.launch.command();
         command.arg("--spec").arg(&spec).arg("--job").arg(&numbers).arg("--out").arg(&trained);

@@ -9,18 +9,23 @@ pub trait Trainer {
     ///
     /// # Errors
     /// [`Failure`]: the framework is missing, cannot do this, failed, or was stopped.
-    fn train(&mut self, job: &Job, observer: &mut dyn FitObserver) -> Result<Trained, Failure>;
+    fn train(&mut self, job: &Job<'_>, observer: &mut dyn FitObserver) -> Result<Trained, Failure>;
 }
 
 /// All that a framework needs to take the very steps that this crate would take: numbers and not the seed that they come
 /// from, so that nothing is drawn twice.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Job {
+pub struct Job<'a> {
     /// - `inputs`: `[rows, inputs of a row]`, scaled as the network sees them
     /// - `targets`: `[rows]`, what the scores should be
-    /// - `order.E` for each epoch `E` from 0: `[rows]`, the row that is visited at each place
     /// - `initial/NAME` for each parameter: a weight is `[inputs, outputs]`
     pub parts: Parts,
+    /// Rows of `inputs`.
+    pub rows: usize,
+    /// Times that they are gone through.
+    pub epochs: u32,
+    /// The row that is visited at each place of an epoch, from 0: `order.E` for a framework. One is made when it is asked for: all of
+    /// them are as large as the data times the epochs.
+    pub order: &'a dyn Fn(u32) -> Vec<u32>,
     /// Optimizer steps of the whole training.
     pub steps: u64,
 }

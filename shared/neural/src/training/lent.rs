@@ -28,7 +28,9 @@ impl<N: Network, L: Lesson<N> + Tellable> Course<'_, N, L> {
         observer: &mut dyn FitObserver,
     ) -> Result<Fitted, NeuralFitError> {
         self.refuse_too_large()?;
-        let job = self.job();
+        let lesson = &self.lesson;
+        let order = |epoch| lesson.order(epoch);
+        let job = self.job(&order);
         let trained = trainer.train(&job, observer)?;
         let mut parts = trained.parts;
         let unusable = |error: recspeed_data::parts::PartsError| Failure {
@@ -51,19 +53,16 @@ impl<N: Network, L: Lesson<N> + Tellable> Course<'_, N, L> {
         Ok(Fitted { model: (self.model)(parameters), info, trained_s: Some(trained.seconds) })
     }
 
-    fn job(&self) -> Job {
+    fn job<'a>(&self, order: &'a dyn Fn(u32) -> Vec<u32>) -> Job<'a> {
         let (inputs, width, targets) = self.lesson.numbers();
         let mut parts = Parts::default().with_matrix("inputs", width, &inputs).with_list("targets", &targets);
-        for epoch in 0..self.training.epochs {
-            let order = self.lesson.order(epoch);
-            parts = parts.with(&format!("order.{epoch}"), &[order.len()], Values::U32(order));
-        }
         let layout = self.network.layout();
         let flat = layout.initial_flat(self.seed);
         for parameter in layout.parameters() {
             let numbers = flat[parameter.range.clone()].to_vec();
             parts = parts.with(&format!("initial/{}", parameter.name), &parameter.shape, Values::F32(numbers));
         }
-        Job { parts, steps: self.lesson.batches() * u64::from(self.training.epochs) }
+        let epochs = self.training.epochs;
+        Job { parts, rows: targets.len(), epochs, order, steps: self.lesson.batches() * u64::from(epochs) }
     }
 }
