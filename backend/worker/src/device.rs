@@ -2,6 +2,8 @@
 //!
 //! The only module that names a backend. Everything else is handed a [`NeuralDevice`] and does not look inside.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Device as BurnDevice;
 use recspeed_experiment::NeuralDevice;
 use recspeed_types::probe::ProbedDevice;
@@ -60,7 +62,7 @@ pub(crate) fn offered() -> Vec<ProbedDevice> {
 
 fn probed(device: Device) -> ProbedDevice {
     let processor = matches!(device, Device::Flex | Device::LibtorchCpu);
-    let graphics = gpu();
+    let graphics = gpu(device);
     let place = match (&graphics, processor) {
         (Some(gpu), false) => gpu.name.clone(),
         (None, false) => "the GPU".to_owned(),
@@ -84,10 +86,19 @@ fn probed(device: Device) -> ProbedDevice {
 /// What a run on this device says of the machine.
 pub(crate) fn host(device: Device) -> String {
     let machine = machine::describe();
-    match gpu().filter(|_| !matches!(device, Device::Flex | Device::LibtorchCpu)) {
+    match gpu(device) {
         Some(gpu) => format!("{machine}; {}", gpu.name),
         None => machine,
     }
+}
+
+/// Names and versions of what stands between a run and its device, beside the lab's own.
+pub(crate) fn versions(devices: &[Device]) -> BTreeMap<String, String> {
+    let driver = |device: &Device| match gpu(*device)?.driver {
+        driver if driver.is_empty() => None,
+        driver => Some((format!("{}-driver", device.as_str()), driver)),
+    };
+    devices.iter().filter_map(driver).collect()
 }
 
 /// A GPU.
@@ -95,19 +106,31 @@ struct Gpu {
     name: String,
     /// Bytes, where known.
     memory: Option<u64>,
+    /// Name and version of its driver.
+    driver: String,
+}
+
+/// The GPU that this device computes on.
+fn gpu(device: Device) -> Option<Gpu> {
+    match device {
+        #[cfg(feature = "vulkan")]
+        Device::Vulkan => vulkan::gpu(),
+        #[cfg(any(feature = "libtorch", feature = "cuda"))]
+        Device::LibtorchCuda | Device::Cuda => nvidia(),
+        _ => None,
+    }
 }
 
 /// The first GPU of NVIDIA's driver, which is the one that CUDA computes on unless told otherwise.
 #[cfg(any(feature = "libtorch", feature = "cuda"))]
-fn gpu() -> Option<Gpu> {
+fn nvidia() -> Option<Gpu> {
     let driver = nvml_wrapper::Nvml::init().ok()?;
     let device = driver.device_by_index(0).ok()?;
-    Some(Gpu { name: device.name().ok()?, memory: device.memory_info().ok().map(|memory| memory.total) })
-}
-
-#[cfg(not(any(feature = "libtorch", feature = "cuda")))]
-const fn gpu() -> Option<Gpu> {
-    None
+    Some(Gpu {
+        name: device.name().ok()?,
+        memory: device.memory_info().ok().map(|memory| memory.total),
+        driver: driver.sys_driver_version().unwrap_or_default(),
+    })
 }
 
 /// `None` where this build lacks it, the reason where the machine does.
@@ -118,7 +141,7 @@ fn backend(device: Device) -> Option<Result<BurnDevice, String>> {
         #[cfg(feature = "libtorch")]
         Device::LibtorchCuda => Some(libtorch::cuda()),
         #[cfg(feature = "vulkan")]
-        Device::Vulkan => Some(tried(|| BurnDevice::vulkan(burn::tensor::DeviceKind::DefaultDevice))),
+        Device::Vulkan => Some(vulkan::open()),
         #[cfg(feature = "cuda")]
         Device::Cuda => Some(tried(|| BurnDevice::cuda(burn::tensor::DeviceIndex::Default))),
         _ => None,
@@ -150,6 +173,58 @@ mod libtorch {
         let ones = burn::tensor::Tensor::<2>::ones([8, 8], &device);
         let _ = ones.clone().matmul(ones).sum().into_scalar::<f32>();
         Ok(device)
+    }
+}
+
+/// GPUs by Vulkan; Mesa has one in software too.
+#[cfg(feature = "vulkan")]
+mod vulkan {
+    use std::pin::pin;
+    use std::sync::OnceLock;
+    use std::task::{Context, Poll, Waker};
+
+    use burn::tensor::{Device, DeviceKind};
+
+    use super::{Gpu, machine};
+
+    pub(super) fn open() -> Result<Device, String> {
+        if adapter().is_none() {
+            return Err("no Vulkan driver names a GPU, nor one in software".to_owned());
+        }
+        super::tried(|| Device::vulkan(DeviceKind::DefaultDevice))
+    }
+
+    /// Vulkan's own interface tells the memory of a GPU, that of `wgpu` does not; one in software has the machine's.
+    pub(super) fn gpu() -> Option<Gpu> {
+        let adapter = adapter()?;
+        let software = adapter.device_type == wgpu::DeviceType::Cpu;
+        let suffix = if software { ", in software" } else { "" };
+        Some(Gpu {
+            name: format!("{}{suffix}", adapter.name),
+            memory: if software { machine::memory_total() } else { None },
+            driver: [adapter.driver.as_str(), adapter.driver_info.as_str()].join(" ").trim().to_owned(),
+        })
+    }
+
+    /// The one that Burn takes. It is asked for as Burn does, which can only panic where there is none.
+    fn adapter() -> Option<&'static wgpu::AdapterInfo> {
+        static FOUND: OnceLock<Option<wgpu::AdapterInfo>> = OnceLock::new();
+        let ask = || {
+            let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+                backends: wgpu::Backends::VULKAN,
+                ..wgpu::InstanceDescriptor::new_without_display_handle()
+            });
+            let wanted = wgpu::RequestAdapterOptions {
+                power_preference: wgpu::PowerPreference::HighPerformance,
+                ..wgpu::RequestAdapterOptions::default()
+            };
+            // Outside of a browser the answer is there at once.
+            match pin!(instance.request_adapter(&wanted)).poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(found) => found.ok().map(|adapter| adapter.get_info()),
+                Poll::Pending => None,
+            }
+        };
+        FOUND.get_or_init(ask).as_ref()
     }
 }
 

@@ -129,7 +129,7 @@ impl Host for Process {
         Ok(EngineInfo {
             kind: spec.engine.kind.as_str().to_owned(),
             device: devices.iter().map(|device| device.as_str()).collect::<Vec<_>>().join(", "),
-            versions: machine::versions(),
+            versions: machine::versions().into_iter().chain(device::versions(&devices)).collect(),
             host: device::host(widest),
             threads: rayon::current_num_threads() as u32,
         })

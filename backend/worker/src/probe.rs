@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use recspeed_types::catalogue;
 use recspeed_types::probe::{PROTOCOL_VERSION, Probe};
+use recspeed_types::spec::Device;
 
 use crate::{device, machine};
 
@@ -25,7 +26,7 @@ fn probe() -> Probe {
     let mpi: Vec<String> = crate::mpi::BUILT.then(|| "mpi".to_owned()).into_iter().collect();
     Probe {
         protocol: PROTOCOL_VERSION,
-        versions: machine::versions(),
+        versions: machine::versions().into_iter().chain(device::versions(&Device::OF_BURN)).collect(),
         features: [device::features(), mpi].concat(),
         devices: device::offered(),
         recommenders: catalogue::kinds().map(str::to_owned).collect(),

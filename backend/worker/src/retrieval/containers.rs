@@ -1,85 +1,10 @@
-//! The lab's own containers: plain columns, Arrow arrays, Burn tensors.
+//! The lab's own containers beside plain columns: Arrow arrays, Burn tensors.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use arrow_array::{Array, Float32Array, Int64Array, UInt32Array};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-
-use super::Columns;
-use crate::machine;
-
-/// Rows in objects of one kind.
-pub(super) trait Container {
-    /// The objects.
-    type Filled;
-
-    /// Takes the columns in.
-    fn fill(&self, columns: Columns) -> Self::Filled;
-    /// Reads the first rows one by one, all four numbers of each, and adds them up.
-    fn singles(&self, filled: &Self::Filled, rows: usize) -> f64;
-    /// Copies rows to the beginning of other columns.
-    fn batch(&self, filled: &Self::Filled, rows: Range<usize>, into: &mut Columns);
-    /// Every number, as plain columns.
-    fn back(&self, filled: &Self::Filled) -> Columns;
-    /// How many objects there are.
-    fn objects(&self) -> u32;
-    /// Bytes of the first object itself.
-    fn header_bytes(&self) -> u64;
-    /// Bytes of the numbers.
-    fn buffer_bytes(&self, filled: &Self::Filled) -> u64;
-    /// Name and version of what holds them.
-    fn versions(&self) -> BTreeMap<String, String>;
-}
-
-/// A vector a column.
-pub(super) struct Plain;
-
-impl Container for Plain {
-    type Filled = Columns;
-
-    fn fill(&self, columns: Columns) -> Columns {
-        columns
-    }
-
-    fn singles(&self, filled: &Columns, rows: usize) -> f64 {
-        let (user, item) = (&filled.user[..rows], &filled.item[..rows]);
-        let (rating, timestamp) = (&filled.rating[..rows], &filled.timestamp[..rows]);
-        let mut total = 0.0;
-        for row in 0..rows {
-            total += f64::from(user[row]) + f64::from(item[row]) + f64::from(rating[row]) + timestamp[row] as f64;
-        }
-        total
-    }
-
-    fn batch(&self, filled: &Columns, rows: Range<usize>, into: &mut Columns) {
-        let count = rows.len();
-        into.user[..count].copy_from_slice(&filled.user[rows.clone()]);
-        into.item[..count].copy_from_slice(&filled.item[rows.clone()]);
-        into.rating[..count].copy_from_slice(&filled.rating[rows.clone()]);
-        into.timestamp[..count].copy_from_slice(&filled.timestamp[rows]);
-    }
-
-    fn back(&self, filled: &Columns) -> Columns {
-        filled.clone()
-    }
-
-    fn objects(&self) -> u32 {
-        4
-    }
-
-    fn header_bytes(&self) -> u64 {
-        size_of::<Vec<u32>>() as u64
-    }
-
-    fn buffer_bytes(&self, filled: &Columns) -> u64 {
-        20 * filled.rating.len() as u64
-    }
-
-    fn versions(&self) -> BTreeMap<String, String> {
-        only("recspeed")
-    }
-}
+use recspeed_data::retrieval::{Columns, Container};
 
 /// An array a column.
 pub(super) struct Arrow;
@@ -144,10 +69,6 @@ impl Container for Arrow {
     fn buffer_bytes(&self, filled: &Arrays) -> u64 {
         let arrays: [&dyn Array; 4] = [&filled.user, &filled.item, &filled.rating, &filled.timestamp];
         arrays.iter().map(|array| array.get_buffer_memory_size() as u64).sum()
-    }
-
-    fn versions(&self) -> BTreeMap<String, String> {
-        only("recspeed")
     }
 }
 
@@ -238,12 +159,4 @@ impl Container for Tensors {
         let rating = bytes(filled.rating.dtype(), filled.rating.dims()[0]);
         rating + integers.iter().map(|tensor| bytes(tensor.dtype(), tensor.dims()[0])).sum::<u64>()
     }
-
-    fn versions(&self) -> BTreeMap<String, String> {
-        only("burn")
-    }
-}
-
-fn only(name: &str) -> BTreeMap<String, String> {
-    machine::versions().into_iter().filter(|(of, _)| of == name).collect()
 }

@@ -1,23 +1,23 @@
 //! `recspeed-worker retrieval`: ratings read back from the lab's own containers, one by one and in batches.
 //!
-//! Prints one JSON object, a [`Retrieved`]. Every number that is read is added up, so that nothing can be left out.
+//! Prints one JSON object, a [`Retrieved`]. What is measured stands in `recspeed_data::retrieval`, which a browser's tab uses too.
 
 mod containers;
 
 use std::fs;
-use std::hint::black_box;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use recspeed_data::retrieval::{self, Columns, Container, Plain};
 use recspeed_types::FailureCode;
 use recspeed_types::spec::Device;
-use recspeed_types::study::retrieval::{COLUMN_FILES, Retrieved};
+use recspeed_types::study::retrieval::{Asked, COLUMN_FILES, Retrieved};
 
 use crate::{device, machine};
-use containers::{Arrow, Container, Plain, Tensors};
+use containers::{Arrow, Tensors};
 
 /// Arguments of `recspeed-worker retrieval`.
 #[derive(Debug, Clone, Args)]
@@ -42,15 +42,6 @@ pub(crate) struct RetrievalArguments {
     single_rows: Option<u64>,
 }
 
-/// The four columns of ratings.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Columns {
-    pub(crate) user: Vec<u32>,
-    pub(crate) item: Vec<u32>,
-    pub(crate) rating: Vec<f32>,
-    pub(crate) timestamp: Vec<i64>,
-}
-
 /// Measures one container and prints what it found.
 pub(crate) fn print(arguments: &RetrievalArguments) -> ExitCode {
     let failed = |code: FailureCode, what: String| {
@@ -58,14 +49,14 @@ pub(crate) fn print(arguments: &RetrievalArguments) -> ExitCode {
         ExitCode::from(code.exit_status())
     };
     let measured = match arguments.container.as_str() {
-        "plain" => measure(&Plain, arguments),
-        "arrow" => measure(&Arrow, arguments),
+        "plain" => measure(&Plain, "recspeed", arguments),
+        "arrow" => measure(&Arrow, "recspeed", arguments),
         "burn" => {
             let Some(device) = Device::OF_BURN.into_iter().find(|device| device.as_str() == arguments.device) else {
                 return failed(FailureCode::InvalidSpec, format!("`{}` is no device of Burn", arguments.device));
             };
             match device::burn(device) {
-                Ok(device) => measure(&Tensors(device), arguments),
+                Ok(device) => measure(&Tensors(device), "burn", arguments),
                 Err(error) => return failed(FailureCode::InvalidSpec, error.to_string()),
             }
         }
@@ -85,105 +76,31 @@ pub(crate) fn print(arguments: &RetrievalArguments) -> ExitCode {
     }
 }
 
-fn measure<C: Container>(container: &C, arguments: &RetrievalArguments) -> io::Result<Retrieved> {
+fn measure<C: Container>(container: &C, version_of: &str, arguments: &RetrievalArguments) -> io::Result<Retrieved> {
     let before = machine::process_memory().now;
     let filled = container.fill(read(&arguments.columns)?);
     let resident_bytes = machine::process_memory().now.saturating_sub(before);
     let plain = read(&arguments.columns)?;
-    let rows = plain.rating.len();
-    let single_rows = arguments.single_rows.map_or(rows, |most| rows.min(most as usize));
-    let batch_rows = rows.min(arguments.batch_rows as usize).max(1);
-    let mut targets = Columns::zeros(batch_rows);
-    let parts: Vec<_> = (0..rows).step_by(batch_rows).map(|start| start..rows.min(start + batch_rows)).collect();
-    let mut batch_sum = 0.0;
-    for part in &parts {
-        container.batch(&filled, part.clone(), &mut targets);
-        batch_sum += targets.sum(part.len());
-    }
-    let single_sum = container.singles(&filled, single_rows);
-    let repeats = arguments.repeats;
+    let RetrievalArguments { repeats, batch_rows, single_rows, .. } = *arguments;
+    let asked = Asked { repeats, batch_rows, single_rows };
+    let start = Instant::now();
+    let found = retrieval::measure(container, &filled, &plain, &asked, 0.0, &mut || start.elapsed().as_secs_f64());
+    let versions = machine::versions().into_iter().filter(|(name, _)| name == version_of).collect();
     Ok(Retrieved {
         container: arguments.container.clone(),
-        versions: container.versions(),
+        versions,
         host: machine::describe(),
-        rows: rows as u64,
-        objects: container.objects(),
-        header_bytes: container.header_bytes(),
-        buffer_bytes: container.buffer_bytes(&filled),
         resident_bytes,
-        single_rows: single_rows as u64,
-        single_s: timed(repeats, || container.singles(black_box(&filled), single_rows)),
-        batch_rows: batch_rows as u64,
-        batch_s: timed(repeats, || {
-            for part in &parts {
-                container.batch(black_box(&filled), part.clone(), &mut targets);
-            }
-        }),
-        copy_s: timed(repeats, || {
-            for part in &parts {
-                Plain.batch(black_box(&plain), part.clone(), &mut targets);
-            }
-        }),
-        back_s: timed(repeats, || container.back(black_box(&filled))),
-        build_s: (0..repeats).flat_map(|_| built(container, plain.clone())).collect(),
-        single_sum,
-        batch_sum,
+        ..found
     })
-}
-
-/// Seconds from columns to the container, which takes them over.
-fn built<C: Container>(container: &C, columns: Columns) -> Vec<f64> {
-    let mut columns = Some(columns);
-    timed(1, || columns.take().map(|columns| container.fill(columns)))
-}
-
-/// Seconds of each of `repeats`.
-fn timed<T>(repeats: u32, mut work: impl FnMut() -> T) -> Vec<f64> {
-    let one = |_| {
-        let start = Instant::now();
-        let result = work();
-        let seconds = start.elapsed().as_secs_f64();
-        black_box(result);
-        seconds
-    };
-    (0..repeats).map(one).collect()
-}
-
-/// Little-endian numbers of `N` bytes.
-fn numbers<T, const N: usize>(bytes: &[u8], number: fn([u8; N]) -> T) -> Vec<T> {
-    bytes.as_chunks::<N>().0.iter().map(|bytes| number(*bytes)).collect()
 }
 
 /// The columns of the folder.
 fn read(folder: &Path) -> io::Result<Columns> {
     let bytes = |place: usize| fs::read(folder.join(COLUMN_FILES[place]));
-    let columns = Columns {
-        user: numbers(&bytes(0)?, u32::from_le_bytes),
-        item: numbers(&bytes(1)?, u32::from_le_bytes),
-        rating: numbers(&bytes(2)?, f32::from_le_bytes),
-        timestamp: numbers(&bytes(3)?, i64::from_le_bytes),
-    };
-    let rows = columns.rating.len();
-    if [columns.user.len(), columns.item.len(), columns.timestamp.len()].iter().any(|other| *other != rows) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "they differ in length"));
-    }
-    Ok(columns)
-}
-
-impl Columns {
-    fn zeros(rows: usize) -> Self {
-        Self { user: vec![0; rows], item: vec![0; rows], rating: vec![0.0; rows], timestamp: vec![0; rows] }
-    }
-
-    /// Sum of all numbers of the first rows.
-    fn sum(&self, rows: usize) -> f64 {
-        (0..rows).map(|row| self.row(row)).sum()
-    }
-
-    /// The sum of a row's four numbers: exact, for every rating in halves of a star.
-    pub(crate) fn row(&self, row: usize) -> f64 {
-        f64::from(self.user[row]) + f64::from(self.item[row]) + f64::from(self.rating[row]) + self.timestamp[row] as f64
-    }
+    let [user, item, rating, timestamp] = [bytes(0)?, bytes(1)?, bytes(2)?, bytes(3)?];
+    Columns::from_le_bytes([&user, &item, &rating, &timestamp])
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]
@@ -224,9 +141,9 @@ mod tests {
         };
         let flex = device::burn(Device::Flex).expect("flex is always here");
         for (name, found) in [
-            ("plain", measure(&Plain, &arguments("plain"))),
-            ("arrow", measure(&Arrow, &arguments("arrow"))),
-            ("burn", measure(&Tensors(flex), &arguments("burn"))),
+            ("plain", measure(&Plain, "recspeed", &arguments("plain"))),
+            ("arrow", measure(&Arrow, "recspeed", &arguments("arrow"))),
+            ("burn", measure(&Tensors(flex), "burn", &arguments("burn"))),
         ] {
             let found = found.expect("measured");
             assert_eq!((found.rows, found.single_rows), (1000, 50), "{name}");

@@ -1,0 +1,134 @@
+//! Workers that were built for other devices, where they stand beside the usual one (`make worker-vulkan` and its like) or in the folder
+//! of `RECSPEED_WORKERS`: what their probe says, what they learn, and what they say without a driver.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use recspeed_types::event::MeasuredOn;
+use recspeed_types::probe::Probe;
+use recspeed_types::spec::{Device, ParamValue};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent, RunSummary};
+
+/// Where a loader of Vulkan finds no driver.
+const NO_DRIVER: [(&str, &str); 2] = [("VK_DRIVER_FILES", "/nowhere.json"), ("VK_ICD_FILENAMES", "/nowhere.json")];
+
+/// The worker of this build; says that the test is skipped where there is none.
+fn worker(build: &str) -> Option<PathBuf> {
+    let usual = Path::new(env!("CARGO_BIN_EXE_recspeed-worker"));
+    let named = format!("recspeed-worker-{build}");
+    let folder = std::env::var_os("RECSPEED_WORKERS").map(PathBuf::from);
+    let found = folder.map_or_else(|| usual.with_file_name(&named), |folder| folder.join(&named));
+    let here = found.is_file();
+    if !here {
+        eprintln!("skipped: no {named} beside the worker or below RECSPEED_WORKERS; `make worker-{build}` builds it");
+    }
+    here.then_some(found)
+}
+
+fn probe(worker: &Path, environment: &[(&str, &str)]) -> Probe {
+    let told = Command::new(worker).arg("probe").envs(environment.iter().copied()).output().expect("it starts");
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    serde_json::from_slice(&told.stdout).expect("a probe")
+}
+
+/// The worker, where its device is here too.
+fn worker_with(build: &str, device: Device) -> Option<PathBuf> {
+    let worker = worker(build)?;
+    let here = probe(&worker, &[]).devices.iter().any(|offered| offered.device == device.as_str());
+    if !here {
+        eprintln!("skipped: this machine has no device {}: no driver, or no GPU", device.as_str());
+    }
+    here.then_some(worker)
+}
+
+fn spec(device: Device) -> ExperimentSpec {
+    let mut spec = ExperimentSpec::default();
+    spec.recommender = spec.recommender.with("hidden", ParamValue::Integers(vec![16, 8]));
+    spec.dataset.sample = Some(1000);
+    spec.engine.device = device;
+    spec
+}
+
+fn run(worker: &Path, spec: &ExperimentSpec, environment: &[(&str, &str)]) -> (Vec<RunEvent>, Option<i32>) {
+    let mut command = Command::new(worker);
+    command.envs(environment.iter().copied()).env_remove("RECSPEED_DATA");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the worker starts");
+    child.stdin.take().expect("piped").write_all(spec.to_json().as_bytes()).expect("the spec");
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let event = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    (text.lines().map(event).collect(), output.status.code())
+}
+
+/// The first losses, and the result.
+fn learnt(worker: &Path, device: Device) -> (Vec<f64>, RunSummary) {
+    let (events, status) = run(worker, &spec(device), &[]);
+    assert_eq!(status, Some(0), "{:?}", events.last());
+    let loss = |event: &RunEvent| match &event.kind {
+        EventKind::Metric { name, split: MeasuredOn::Train, value, .. } if name == "loss" => Some(*value),
+        _ => None,
+    };
+    let losses = events.iter().filter_map(loss).take(3).collect();
+    match &events.last().expect("events").kind {
+        EventKind::Finished { summary } => (losses, (**summary).clone()),
+        other => panic!("it ended with {other:?}"),
+    }
+}
+
+/// As `tests/gpu/agree.py` has it for every network.
+fn learns_as_flex(build: &str, device: Device) {
+    let Some(worker) = worker_with(build, device) else { return };
+    let (expected, flex) = learnt(&worker, Device::Flex);
+    let (found, other) = learnt(&worker, device);
+    assert_eq!(other.engine.device, device.as_str());
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() <= 1e-4 * expected.abs(), "a loss of {found} instead of {expected}");
+    }
+    for (metric, expected) in &flex.metrics {
+        assert!((other.metrics[metric] - expected).abs() <= 0.01, "{metric}: {} {expected}", other.metrics[metric]);
+    }
+}
+
+#[test]
+fn a_network_learns_by_vulkan_what_it_learns_on_flex() {
+    learns_as_flex("vulkan", Device::Vulkan);
+}
+
+#[test]
+fn a_network_learns_by_burns_cuda_what_it_learns_on_flex() {
+    learns_as_flex("cuda", Device::Cuda);
+}
+
+#[test]
+fn a_network_learns_on_libtorch_what_it_learns_on_flex() {
+    learns_as_flex("libtorch", Device::LibtorchCpu);
+}
+
+#[test]
+fn the_probe_names_the_device_of_vulkan_and_its_driver() {
+    let Some(worker) = worker_with("vulkan", Device::Vulkan) else { return };
+    let probe = probe(&worker, &[]);
+    assert_eq!(probe.features, ["vulkan"]);
+    let device = probe.devices.iter().find(|offered| offered.device == "vulkan").expect("listed");
+    let name = device.title.strip_prefix("Burn by Vulkan on ").expect("it says where");
+    assert!(!name.is_empty() && name != "the GPU", "{name}");
+    assert!(probe.versions.contains_key("vulkan-driver"), "{:?}", probe.versions);
+}
+
+#[test]
+fn without_a_driver_vulkan_is_not_offered_and_a_run_says_why() {
+    let Some(worker) = worker("vulkan") else { return };
+    let devices: Vec<String> = probe(&worker, &NO_DRIVER).devices.into_iter().map(|offered| offered.device).collect();
+    assert_eq!(devices, ["flex"]);
+    let (events, status) = run(&worker, &spec(Device::Vulkan), &NO_DRIVER);
+    assert_eq!(status, Some(2));
+    match &events.last().expect("an end").kind {
+        EventKind::Failed { code: FailureCode::InvalidSpec, cause, .. } => {
+            assert!(cause.contains("no Vulkan driver") && cause.contains("`flex`"), "{cause}");
+        }
+        other => panic!("it ended with {other:?}"),
+    }
+}
