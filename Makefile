@@ -14,7 +14,7 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
 
-.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test test test-setup lint python-lint unit mpi-test engines-test wasm-check browser bench clean
+.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test studies-tab test test-setup lint python-lint unit mpi-test engines-test wasm-check browser bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -59,6 +59,13 @@ gpu-bundle: binaries ## One folder that measures on a machine with CUDA, an inst
 
 devices-test: binaries ## Every network on every device that is here learns what it learns on flex
 	$(PYTHON) tests/gpu/agree.py --workers $(BIN)
+
+# What a terminal cannot measure: the tab's rows beside those of the same run that they are held against.
+studies-tab: test-setup binaries ## Two studies in a tab of Chromium beside Rust and PyTorch, into sections of docs/studies.md
+	$(BIN)/recspeed study retrieval --rows 10000,100000,1000000,2023070 --containers plain,arrow,tab,torch,pyvelox \
+		--tab tests/browser/in-tab.mjs --document docs/studies.md --section 'in the tab'
+	$(BIN)/recspeed study four-layer --engines burn,burn@browser,pytorch --repeats 9 --threads 2 \
+		--tab tests/browser/in-tab.mjs --document docs/studies.md --section 'in the tab'
 
 lab: binaries ## Build the page and both binaries, start the lab, print the owner's link
 	$(BIN)/recspeed serve --bind $(ADDRESS)

@@ -1,6 +1,7 @@
 // The web worker around the runner. The page posts { spec, run, upload?: ArrayBuffer, name?: string }; every message back is
-// one event as JSON text. `runner.js` beside this file is made by wasm-bindgen.
-import init, { run } from "./runner.js";
+// one event as JSON text. { retrieval, columns: [4 × ArrayBuffer] } reads ratings back from plain columns, for the study of that
+// name; the one message back is { retrieved } as JSON text. `runner.js` beside this file is made by wasm-bindgen.
+import init, { retrieve, run } from "./runner.js";
 
 const ready = init();
 
@@ -11,6 +12,9 @@ const report = (error) => setTimeout(() => { throw error; });
 let turn = ready;
 
 self.onmessage = ({ data }) => {
-  const { spec, run: id, upload, name } = data;
-  turn = turn.then(() => run(id, spec, upload ? new Uint8Array(upload) : undefined, name)).catch(report);
+  const { spec, run: id, upload, name, retrieval, columns } = data;
+  const work = retrieval
+    ? () => self.postMessage(retrieve(retrieval, ...columns.map((column) => new Uint8Array(column))))
+    : () => run(id, spec, upload ? new Uint8Array(upload) : undefined, name);
+  turn = turn.then(work).catch(report);
 };

@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
-const BIN = join(ROOT, "target/release");
+const BIN = process.env.RECSPEED_BIN_DIR ?? join(ROOT, "target/release");
 
 /** A running lab: `link` is the owner's, `base` is without the token. */
 export async function startLab(options = {}) {

@@ -203,6 +203,13 @@ test("the button measures, cancels, and keeps the reader’s place", async () =>
   await stands(page, "running");
   assert.equal(await button.innerText(), "Cancel");
   assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "study-run");
+  await page.locator(id("study-progress"), { hasText: /^\d+ of \d+ measurements$/ }).waitFor();
+  // A run that is asked for meanwhile says what it waits for.
+  const other = await openPage(browser, lab.link);
+  await other.locator(id("run-on-server")).click();
+  await other.locator(id("run-progress"), { hasText: "the study pipeline-vs-sharded has the machine to itself" }).waitFor();
+  await other.locator(id("cancel")).click();
+  await other.context().close();
   await page.keyboard.press("Enter");
   await stands(page, "cancelled");
   await page.getByText("The last attempt was cancelled").waitFor();

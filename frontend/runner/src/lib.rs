@@ -6,11 +6,13 @@
 
 mod data;
 mod outlet;
+mod retrieval;
 mod tab;
 
 use recspeed_experiment::RunFailure;
 use recspeed_types::limits::MAX_SPEC_BYTES;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, RunSummary};
+use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use tab::Tab;
@@ -35,6 +37,18 @@ pub fn run(run: &str, spec: &str, upload: Option<Vec<u8>>, name: Option<String>)
         Ok(summary) => EventKind::Finished { summary: Box::new(summary) },
         Err(failure) => failure.into_event(),
     });
+}
+
+/// Reads ratings back from plain columns in the tab's own memory, and gives what it measured as JSON: `{ "retrieved": … }`.
+///
+/// - `asked`: how, as JSON
+/// - the columns: bare little-endian numbers
+///
+/// # Errors
+/// What was asked cannot be read, or the columns are no ratings.
+#[wasm_bindgen]
+pub fn retrieve(asked: &str, user: &[u8], item: &[u8], rating: &[u8], timestamp: &[u8]) -> Result<String, JsError> {
+    retrieval::retrieve(asked, [user, item, rating, timestamp])
 }
 
 fn attempt(run: &RunId, spec: &str, upload: Option<Vec<u8>>, name: Option<String>) -> Result<RunSummary, RunFailure> {

@@ -22,7 +22,7 @@ pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
 }
 
 /// Milliseconds of the worker's own clock, which never runs backwards; 0 where there is none.
-fn clock_ms() -> f64 {
+pub(crate) fn clock_ms() -> f64 {
     scope().performance().map_or(0.0, |performance| performance.now())
 }
 

@@ -86,13 +86,14 @@ impl Host for Tab {
     }
 }
 
+/// Bytes of the wasm instance.
 #[cfg(target_arch = "wasm32")]
-fn instance_bytes() -> u64 {
+pub(crate) fn instance_bytes() -> u64 {
     const PAGE: u64 = 64 * 1024;
     core::arch::wasm32::memory_size::<0>() as u64 * PAGE
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-fn instance_bytes() -> u64 {
+pub(crate) fn instance_bytes() -> u64 {
     0
 }

@@ -51,6 +51,7 @@ impl RunState {
             ended_ms: None,
             queue_position: None,
             starts_in_s: None,
+            waits_for_study: None,
             attempts: 1,
             parent,
             summary: None,

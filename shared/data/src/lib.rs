@@ -20,6 +20,7 @@ mod long_tail;
 pub mod parts;
 mod random;
 mod read;
+pub mod retrieval;
 mod split;
 #[cfg(feature = "arrow")]
 pub mod table;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{FailureCode, RunEvent, RunId};
 use crate::spec::{DataFormat, EngineKind, ExperimentSpec, SpecError};
-use crate::study::StudyReport;
+use crate::study::{StudyProgress, StudyReport};
 use crate::summary::RunSummary;
 
 /// Where a run stands.
@@ -80,6 +80,9 @@ pub struct RunRecord {
     /// Estimated seconds until it starts, while it waits and there is something to estimate from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_in_s: Option<f64>,
+    /// The study that has the machine to itself or is next, while it waits: no run starts before that has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for_study: Option<String>,
     /// Times that a worker was started for it; more than one after a restart of the server or a retry.
     pub attempts: u32,
     /// The run that it was forked from.
@@ -303,6 +306,9 @@ pub struct StudyAttempt {
     /// Milliseconds since 1970 of the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<i64>,
+    /// How far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<StudyProgress>,
     /// The last lines that it said; for the owner.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<String>,

@@ -71,7 +71,7 @@ async fn run(
 ) -> Result<(StatusCode, Json<StudyPage>), ApiError> {
     visitor.must_own()?;
     let study = find(&name)?;
-    app.studies.start(study.name)?;
+    app.studies.start(study.name).await?;
     Ok((StatusCode::ACCEPTED, Json(read(&app, &visitor, study)?)))
 }
 
@@ -129,6 +129,7 @@ impl From<StudiesError> for ApiError {
         match error {
             StudiesError::Busy { .. } => Self::new(StatusCode::CONFLICT, "study-busy", sentence(&error))
                 .remedy("Wait for its end, or cancel it on its page."),
+            StudiesError::Lab(error) => error.into(),
             StudiesError::Kept { .. } => {
                 tracing::error!(%error, "studies");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "study-kept", sentence(&error))

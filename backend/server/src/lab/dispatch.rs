@@ -55,8 +55,13 @@ pub(super) enum Command {
     Quiet {
         /// Who waits for that.
         waiting: Waiter,
+        /// It stands in the line.
+        reply: Reply<()>,
     },
 }
+
+/// A place, the estimate, and the study that all wait for.
+type Shown = (u32, Option<f64>, Option<&'static str>);
 
 /// Owns the queue, starts workers, and hears of their ends.
 pub(super) struct Dispatcher {
@@ -66,7 +71,7 @@ pub(super) struct Dispatcher {
     /// The way to cancel each running run.
     workers: HashMap<RunId, CancellationToken>,
     /// Places as stored.
-    shown: HashMap<RunId, (u32, Option<f64>)>,
+    shown: HashMap<RunId, Shown>,
     server_ends: CancellationToken,
     tasks: TaskTracker,
     ended: mpsc::UnboundedSender<(RunId, Outcome)>,
@@ -112,16 +117,20 @@ impl Dispatcher {
         if self.server_ends.is_cancelled() {
             return;
         }
-        let quiet = self.quiet.is_wanted(self.queue.is_idle());
-        while !quiet && let Some(run) = self.queue.start_next(now_ms()) {
+        let study = self.quiet.wanted_by(self.queue.is_idle());
+        while study.is_none()
+            && let Some(run) = self.queue.start_next(now_ms())
+        {
             self.shown.remove(&run);
             self.start(run);
         }
         let mut changed = Vec::new();
         for place in self.queue.places(now_ms()) {
             let before = self.shown.get(&place.run);
-            if before.is_none_or(|before| moved(*before, (place.position, place.starts_in_s))) {
-                changed.push(Place { run: place.run, position: place.position, starts_in_s: place.starts_in_s });
+            // How long a study takes is not known.
+            let starts_in_s = place.starts_in_s.filter(|_| study.is_none());
+            if before.is_none_or(|before| moved(*before, (place.position, starts_in_s, study))) {
+                changed.push(Place { run: place.run, position: place.position, starts_in_s, waits_for_study: study });
             }
         }
         if changed.is_empty() {
@@ -131,7 +140,7 @@ impl Dispatcher {
         match self.store.write(move |work| store::places(work, &places)).await {
             Ok(()) => {
                 for place in changed {
-                    self.shown.insert(place.run, (place.position, place.starts_in_s));
+                    self.shown.insert(place.run, (place.position, place.starts_in_s, place.waits_for_study));
                 }
             }
             // They are stored with the next change, or the next refresh.
@@ -179,7 +188,10 @@ impl Dispatcher {
             Command::Delete { run, reply } => {
                 let _ = reply.send(self.delete(run).await);
             }
-            Command::Quiet { waiting } => self.quiet.wait(waiting),
+            Command::Quiet { waiting, reply } => {
+                self.quiet.wait(waiting);
+                let _ = reply.send(Ok(()));
+            }
         }
     }
 
@@ -287,13 +299,13 @@ impl Dispatcher {
 }
 
 /// Whether a place is so different from the stored one that people want to know: another position, or an estimate that
-/// differs by more than a fifth and by more than two seconds.
-fn moved(before: (u32, Option<f64>), now: (u32, Option<f64>)) -> bool {
+/// differs by more than a fifth and by more than two seconds, or another study to wait for.
+fn moved(before: Shown, now: Shown) -> bool {
     let estimate = match (before.1, now.1) {
         (Some(before), Some(now)) => (before - now).abs() > 2.0_f64.max(before / 5.0),
         (before, now) => before.is_some() != now.is_some(),
     };
-    before.0 != now.0 || estimate
+    before.0 != now.0 || before.2 != now.2 || estimate
 }
 
 /// What a spec is like, for the estimate.

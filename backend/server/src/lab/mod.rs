@@ -27,7 +27,7 @@ use crate::launch::{self, LaunchOptions};
 use crate::store::{self, EventRows, ListQuery, NewRun, Store};
 
 pub use error::LabError;
-pub use quiet::QuietMachine;
+pub use quiet::{QuietMachine, Turn};
 pub use showcase::{SHOWCASE_KEY, ShowcaseError, StoredRun, import_showcase};
 
 /// Runs that may wait, of everybody.
@@ -173,14 +173,15 @@ impl Lab {
         self.ask(|reply| dispatch::Command::Delete { run, reply }).await
     }
 
-    /// Waits until no run is at work; none starts before the answer is dropped. Who comes first has it first.
+    /// Stands in the line for the machine without runs; from then on none starts before the turn has come and its answer is
+    /// dropped, or the turn is. Who comes first has it first.
     ///
     /// # Errors
     /// [`LabError::Ending`].
-    pub async fn quiet_machine(&self) -> Result<QuietMachine, LabError> {
-        let (waiting, turn) = quiet::turn();
-        self.inner.commands.send(dispatch::Command::Quiet { waiting }).await.map_err(|_| LabError::Ending)?;
-        turn.await.map_err(|_| LabError::Ending)
+    pub async fn line_up(&self, study: &'static str) -> Result<Turn, LabError> {
+        let (waiting, turn) = quiet::turn(study);
+        self.ask(|reply| dispatch::Command::Quiet { waiting, reply }).await?;
+        Ok(turn)
     }
 
     /// Does something of the lab's in a task that [`Self::finished`] waits for.

@@ -55,6 +55,8 @@ pub struct Place {
     pub position: u32,
     /// Estimated seconds until it starts.
     pub starts_in_s: Option<f64>,
+    /// The study that no run starts before.
+    pub waits_for_study: Option<&'static str>,
 }
 
 /// How a run ended.
@@ -81,7 +83,7 @@ pub struct PastRun {
 
 /// The columns of a [`Raw`] run.
 pub(super) const COLUMNS: &str = "id, status, spec, created_ms, started_ms, ended_ms, queue_position, starts_in_s, attempts, \
-                       parent, summary, failure, n, person, pid, pid_start, restarts";
+                       parent, summary, failure, n, person, pid, pid_start, restarts, waits_for_study";
 
 /// A row before its texts are parsed.
 pub(super) struct Raw {
@@ -102,6 +104,7 @@ pub(super) struct Raw {
     pid: Option<i32>,
     pid_start: Option<i64>,
     restarts: u32,
+    waits_for_study: Option<String>,
 }
 
 impl Raw {
@@ -124,6 +127,7 @@ impl Raw {
             pid: row.get(14)?,
             pid_start: row.get(15)?,
             restarts: row.get(16)?,
+            waits_for_study: row.get(17)?,
         })
     }
 
@@ -145,6 +149,7 @@ impl Raw {
             ended_ms: self.ended_ms,
             queue_position: self.queue_position,
             starts_in_s: self.starts_in_s,
+            waits_for_study: self.waits_for_study.clone(),
             attempts: self.attempts,
             parent: self.parent.clone().and_then(|parent| RunId::new(parent).ok()),
             summary: summary.map_err(|error| broken(format!("summary: {error}")))?,
@@ -310,9 +315,9 @@ pub fn places(work: &mut Work<'_>, places: &[Place]) -> Result<(), StoreError> {
         let changed = work
             .connection
             .prepare_cached(
-                "UPDATE runs SET queue_position = ?2, starts_in_s = ?3 WHERE id = ?1 AND status = 'queued'",
+                "UPDATE runs SET queue_position = ?2, starts_in_s = ?3, waits_for_study = ?4 WHERE id = ?1 AND status = 'queued'",
             )?
-            .execute(params![place.run.as_str(), place.position, place.starts_in_s])?;
+            .execute(params![place.run.as_str(), place.position, place.starts_in_s, place.waits_for_study])?;
         if changed == 1 {
             work.announce_run(&place.run)?;
         }
@@ -329,7 +334,7 @@ pub fn begin(work: &mut Work<'_>, run: &RunId, process: ProcessId, now_ms: i64) 
         run,
         work.connection.execute(
             "UPDATE runs SET status = 'running', attempts = attempts + 1, started_ms = ?2, ended_ms = NULL,
-                 queue_position = NULL, starts_in_s = NULL, failure = NULL, pid = ?3, pid_start = ?4
+                 queue_position = NULL, starts_in_s = NULL, waits_for_study = NULL, failure = NULL, pid = ?3, pid_start = ?4
              WHERE id = ?1 AND status IN ('queued', 'running')",
             params![run.as_str(), now_ms, process.pid, process.start as i64],
         )?,
@@ -384,7 +389,7 @@ pub fn end(work: &mut Work<'_>, run: &RunId, ending: &Ending, now_ms: i64) -> Re
         run,
         work.connection.execute(
             "UPDATE runs SET status = ?2, summary = ?3, failure = ?4, ended_ms = ?5, queue_position = NULL,
-                 starts_in_s = NULL, pid = NULL, pid_start = NULL
+                 waits_for_study = NULL, starts_in_s = NULL, pid = NULL, pid_start = NULL
              WHERE id = ?1 AND status IN ('queued', 'running')",
             params![run.as_str(), status.as_str(), text(summary), text(failure), now_ms],
         )?,

@@ -10,7 +10,7 @@ use super::error::StoreError;
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// One step a version; `user_version` says how many were taken. Never change a step that was released: add one.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     // `runs.parent` is no foreign key: a run may be forked from one that was deleted since, or that lives in a tab.
     "CREATE TABLE runs (
         n              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -53,6 +53,8 @@ const STEPS: [&str; 2] = [
     // Checkpoints announced before event `resume_from` are not gone on from; `afresh` says why not, in words.
     "ALTER TABLE runs ADD COLUMN resume_from INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE runs ADD COLUMN afresh TEXT;",
+    // The study that a waiting run waits for, where one has the machine or is next.
+    "ALTER TABLE runs ADD COLUMN waits_for_study TEXT;",
 ];
 
 /// Sets the connection up and takes the steps that are missing.

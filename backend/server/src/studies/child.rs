@@ -42,14 +42,14 @@ pub(super) async fn end_all(name: &str) {
     }
 }
 
-/// Makes a study; `hear` gets its last lines whenever there are new ones.
+/// Makes a study; `hear` gets what it has said whenever there is more.
 pub(super) async fn make(
     program: &Path,
     name: &str,
     arguments: &[String],
     grace: Duration,
     cancel: &CancellationToken,
-    mut hear: impl FnMut(Vec<String>),
+    mut hear: impl FnMut(&Said),
 ) -> End {
     let Some(mark) = mark(name) else { return End::Failed("Its name is none of a study.".to_owned()) };
     let mut child = match launch::start(program, &mark, arguments) {
@@ -79,7 +79,7 @@ async fn listen(
     child: &mut Child,
     grace: Duration,
     cancel: &CancellationToken,
-    hear: &mut impl FnMut(Vec<String>),
+    hear: &mut impl FnMut(&Said),
 ) -> std::io::Result<(ExitStatus, Vec<u8>, Said)> {
     drop(child.stdin.take());
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).unwrap_or(0);
@@ -111,7 +111,7 @@ async fn listen(
                 0 => err = None,
                 read => {
                     said.hear(from_err.get(..read).unwrap_or_default());
-                    hear(said.lines());
+                    hear(&said);
                 }
             },
             status = child.wait(), if out.is_none() && err.is_none() => return Ok((status?, report, said)),

@@ -15,9 +15,10 @@ use recspeed_types::study::{STUDIES, StudyReport};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
-use crate::lab::Lab;
+use crate::lab::{Lab, LabError, Turn};
 use child::End;
 use kept::Kept;
+use said::Said;
 
 /// A study that was not started or read.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum StudiesError {
         /// The system's words.
         cause: std::io::Error,
     },
+    /// It cannot stand in the line.
+    #[error(transparent)]
+    Lab(#[from] LabError),
 }
 
 /// The studies of a lab; clones share them.
@@ -104,16 +108,22 @@ impl Studies {
         }))
     }
 
-    /// Asks for a study; it begins when no run is at work.
+    /// Asks for a study, which from then on stands in the line; it begins when no run is at work.
     ///
     /// # Errors
-    /// [`StudiesError::Busy`]; [`StudiesError::Kept`].
-    pub fn start(&self, name: &'static str) -> Result<(), StudiesError> {
+    /// [`StudiesError::Busy`]; [`StudiesError::Kept`]; [`StudiesError::Lab`].
+    pub async fn start(&self, name: &'static str) -> Result<(), StudiesError> {
+        if let Some(going) = self.lock().as_ref() {
+            return Err(StudiesError::Busy { name: going.name });
+        }
+        // What is shown as waiting does wait. One who comes at the same moment and is refused below leaves the line.
+        let turn = self.inner.lab.line_up(name).await?;
         let attempt = StudyAttempt {
             status: StudyStatus::Waiting,
             asked_ms: now_ms(),
             started_ms: None,
             ended_ms: None,
+            progress: None,
             said: Vec::new(),
             cause: None,
         };
@@ -129,7 +139,7 @@ impl Studies {
         }
         let studies = self.clone();
         self.inner.lab.spawn(async move {
-            let (status, cause) = studies.make(name, &cancel).await;
+            let (status, cause) = studies.make(name, turn, &cancel).await;
             studies.end(name, status, cause);
         });
         Ok(())
@@ -142,7 +152,7 @@ impl Studies {
         }
     }
 
-    async fn make(&self, name: &'static str, cancel: &CancellationToken) -> (StudyStatus, Option<String>) {
+    async fn make(&self, name: &'static str, turn: Turn, cancel: &CancellationToken) -> (StudyStatus, Option<String>) {
         let Inner { lab, program, kept, .. } = &*self.inner;
         let stopped = || {
             if lab.ends().is_cancelled() {
@@ -157,7 +167,7 @@ impl Studies {
             Err(missing) => return failed(missing.to_string()),
         };
         let quiet = tokio::select! {
-            quiet = lab.quiet_machine() => quiet,
+            quiet = turn.come() => quiet,
             () = cancel.cancelled() => return stopped(),
         };
         let Ok(_quiet) = quiet else { return stopped() };
@@ -167,7 +177,12 @@ impl Studies {
         });
         let home = lab.data_home().display().to_string();
         let arguments = ["study", name, "--json", "--home", &home, "--worker", &worker].map(str::to_owned);
-        let hear = |said| self.change(|attempt| attempt.said = said);
+        let hear = |said: &Said| {
+            self.change(|attempt| {
+                attempt.progress = said.progress();
+                attempt.said = said.lines();
+            });
+        };
         match child::make(program, name, &arguments, lab.launch().grace, cancel, hear).await {
             End::Stopped => stopped(),
             End::Failed(cause) => failed(cause),

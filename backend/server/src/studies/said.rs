@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use recspeed_types::study::StudyProgress;
+
 /// Lines that are kept.
 const LINES: usize = 30;
 /// Characters of one.
@@ -12,6 +14,7 @@ const CHARS: usize = 300;
 pub(super) struct Said {
     lines: VecDeque<String>,
     partial: Vec<u8>,
+    progress: Option<StudyProgress>,
 }
 
 impl Said {
@@ -33,10 +36,22 @@ impl Said {
         if line.trim().is_empty() {
             return;
         }
+        let line = match StudyProgress::split(&line) {
+            Some((progress, rest)) => {
+                self.progress = Some(progress);
+                rest.to_owned()
+            }
+            None => line,
+        };
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
         self.lines.push_back(line);
+    }
+
+    /// How far it is, as it last said in front of a line.
+    pub(super) fn progress(&self) -> Option<StudyProgress> {
+        self.progress
     }
 
     /// The lines so far, the oldest first.
@@ -48,6 +63,16 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_far_it_is_stands_in_front_of_its_lines_and_is_kept_apart() {
+        let mut said = Said::default();
+        assert_eq!(said.progress(), None);
+        said.hear(b"[0/9] The first measurement begins\n[1/9] PyTorch, 1 of 3: 0.4 s\nwarning: [2/1] is nothing\n");
+        assert_eq!(said.progress(), Some(StudyProgress { done: 1, total: 9 }));
+        let lines = ["The first measurement begins", "PyTorch, 1 of 3: 0.4 s", "warning: [2/1] is nothing"];
+        assert_eq!(said.lines(), lines);
+    }
 
     #[test]
     fn the_last_lines_are_kept_whole_and_short_however_they_come() {

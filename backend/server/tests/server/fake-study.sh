@@ -12,9 +12,9 @@ report() {
   printf '{"study":"%s","title":"T","question":"Q?","measured_ms":5,"command":"recspeed study %s",' "$name" "$name"
   printf '"machine":{"host":"test","versions":{}},"conditions":[],"tables":[],"differences":[]}\n'
 }
-say "Burn, 1 of 1"
+say "[0/2] The first measurement begins"
 case $(cat "$home/plays") in
-  quick) say "Burn: 0.1 s"; report ;;
+  quick) say "[1/2] Burn: 0.1 s"; report ;;
   rubbish) echo "no report" ;;
   fails) say "recspeed: the disk is full"; exit 1 ;;
   waits) while [ ! -e "$home/go" ]; do sleep 0.02; done; report ;;

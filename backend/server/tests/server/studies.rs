@@ -62,7 +62,8 @@ async fn a_study_is_measured_once_asked_and_everybody_reads_its_report() {
     assert_eq!(status, StatusCode::ACCEPTED, "{page}");
     let page = until(&bench, "finished").await;
     assert_eq!(page["report"]["study"], "four-layer");
-    assert_eq!(page["study"]["attempt"]["said"], json!(["Burn, 1 of 1", "Burn: 0.1 s"]));
+    assert_eq!(page["study"]["attempt"]["said"], json!(["The first measurement begins", "Burn: 0.1 s"]));
+    assert_eq!(page["study"]["attempt"]["progress"], json!({ "done": 1, "total": 2 }));
     let (_, guest) = bench.guest(PAGE).await;
     assert_eq!((&guest["report"], guest["study"]["attempt"].get("said")), (&page["report"], None));
     let (_, list) = bench.guest("/api/studies").await;
@@ -91,19 +92,20 @@ async fn a_study_waits_for_the_runs_at_work_and_runs_wait_for_it() {
     bench.until(long.as_str(), |record| record.status == RunStatus::Running).await;
     run(&bench).await;
     until(&bench, "waiting").await;
-    // It says so a moment before it stands in the queue.
-    tokio::time::sleep(Duration::from_millis(500)).await;
     let later = bench.submit("quick").await.id;
     bench.owner(Method::POST, &format!("/api/runs/{long}/cancel"), None).await;
     bench.until_over(long.as_str()).await;
     until(&bench, "running").await;
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(bench.record(later.as_str()).await.status, RunStatus::Queued, "nothing runs beside a study");
+    let waits = bench.record(later.as_str()).await;
+    assert_eq!(waits.status, RunStatus::Queued, "nothing runs beside a study");
+    assert_eq!((waits.waits_for_study.as_deref(), waits.starts_in_s), (Some("four-layer"), None));
     let (status, answer) = bench.owner(Method::POST, "/api/studies/methods/run", None).await;
     assert_eq!((status, &answer["code"]), (StatusCode::CONFLICT, &json!("study-busy")), "one at a time: {answer}");
     std::fs::write(bench.home.path().join("go"), "").unwrap();
     until(&bench, "finished").await;
-    assert_eq!(bench.until_over(later.as_str()).await.status, RunStatus::Finished);
+    let ended = bench.until_over(later.as_str()).await;
+    assert_eq!((ended.status, ended.waits_for_study), (RunStatus::Finished, None));
 }
 
 #[tokio::test]

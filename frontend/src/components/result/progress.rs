@@ -70,12 +70,17 @@ pub(crate) fn ProgressLine(
     };
     let queue = {
         let run = run.clone();
-        Memo::new(move |_| run.record.with(|record| (record.queue_position, record.starts_in_s)))
+        Memo::new(move |_| {
+            run.record.with(|record| (record.queue_position, record.starts_in_s, record.waits_for_study.clone()))
+        })
     };
     let waiting = move || {
-        let (place, starts) = queue.get();
+        let (place, starts, study) = queue.get();
         let place =
             place.map_or_else(|| "Waiting for a free slot".to_owned(), |place| format!("Number {place} in the queue"));
+        if let Some(study) = study {
+            return format!("{place}: the study {study} has the machine to itself");
+        }
         starts.map_or(place.clone(), |s| format!("{place}, starts in about {}", duration(s)))
     };
     // The spoken text changes with the phase and in tenths of it, not with every batch.

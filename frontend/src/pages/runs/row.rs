@@ -40,7 +40,8 @@ pub(crate) fn Row(
 ) -> impl IntoView {
     let status = run.status;
     let took = run.started_ms.zip(run.ended_ms).map(|(from, to)| duration((to - from).max(0) as f64 / 1000.0));
-    let place = run.queue_position.map(|place| format!("number {place} in the queue"));
+    let behind = if run.waits_for_study.is_some() { ", behind a study" } else { "" };
+    let place = run.queue_position.map(|place| format!("number {place} in the queue{behind}"));
     let lab = use_lab();
     let title = Signal::derive({
         let spec = run.spec.clone();

@@ -74,6 +74,12 @@ pub(super) fn Attempt(
             <p class="note" hidden=move || !guest.get()>"Measuring needs the owner’s link, which “recspeed serve” printed at its start."</p>
             <div class="study-progress" role="status" data-testid="study-status" data-status=move || attempt.with(|a| a.as_ref().map(|a| word(a.status)))>
                 {move || attempt.get().and_then(|attempt| told(&attempt))}
+                {move || attempt.get().filter(|attempt| attempt.status == StudyStatus::Running).and_then(|attempt| attempt.progress).map(|at| view! {
+                    <p class="study-done" data-testid="study-progress">
+                        <progress max=at.total.to_string() prop:value=f64::from(at.done) aria-label="Measurements made"></progress>
+                        <span>{format!("{} of {} measurements", at.done, at.total)}</span>
+                    </p>
+                })}
                 {move || silent.get().then(|| view! { <p class="note">"The server does not answer; it is asked again."</p> })}
             </div>
             {move || attempt.get().filter(|attempt| !attempt.said.is_empty() && attempt.status != StudyStatus::Finished).map(|attempt| view! {

@@ -2,11 +2,13 @@
 
 mod catalogue;
 mod paper;
+mod progress;
 mod report;
 pub mod retrieval;
 mod show;
 
 pub use catalogue::{STUDIES, Study, find};
+pub use progress::StudyProgress;
 pub use report::{
     Better, Difference, Missing, NumberCell, Spread, StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow,
     StudyTable, Unit, Whose,

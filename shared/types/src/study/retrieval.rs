@@ -10,6 +10,19 @@ use serde::{Deserialize, Serialize};
 /// The columns' files, in the order of a row.
 pub const COLUMN_FILES: [&str; 4] = ["user.u32", "item.u32", "rating.f32", "timestamp.i64"];
 
+/// How rows are read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// How often everything is measured.
+    pub repeats: u32,
+    /// Rows of a batch.
+    pub batch_rows: u64,
+    /// Rows that are read one by one at most; all unless set.
+    #[serde(default)]
+    pub single_rows: Option<u64>,
+}
+
 /// Rows that were read back from one container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Retrieved {

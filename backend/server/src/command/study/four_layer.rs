@@ -1,14 +1,18 @@
 //! The paper's four-layer network, on every engine.
 
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use recspeed_engines::Engines;
+use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::{Device, EngineKind};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
-use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
-use super::{StudyArgs, StudyError, command_line, devices, explained, parsed, report};
+use super::runs::{By, Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
+use super::{StudyArgs, StudyError, command_line, devices, explained, parsed, report, tab};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
 const SPEC: &str = r#"
@@ -39,10 +43,11 @@ learning_rate = 1e-3
 metrics = ["rmse", "mae", "nrmse", "nmae"]
 "#;
 
-/// The engines of the paper's table, behind ours; Burn also on PyTorch's own library.
-const USUAL: [(EngineKind, Device); 5] = [
+/// The engines of the paper's table, behind ours; Burn also on PyTorch's own library and in a browser's tab.
+const USUAL: [(EngineKind, Device); 6] = [
     (EngineKind::Burn, Device::Flex),
     (EngineKind::Burn, Device::LibtorchCpu),
+    (EngineKind::Burn, Device::Browser),
     (EngineKind::Pytorch, Device::Cpu),
     (EngineKind::Tensorflow, Device::Cpu),
     (EngineKind::Pyvelox, Device::Cpu),
@@ -55,7 +60,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
         "Other hardware, and how the paper's seconds were taken is not known here: its batch size, and whether they hold the \
          start of the framework and the reading of rows (its PyVelox row is PyTorch behind another data path). Here the same \
          rows, orders, first weights, batch size and threads go to every engine, and the clock runs from numbers in memory to \
-         trained weights. A row on a GPU says so in its name; the others computed on the processor.",
+         trained weights. A row on a GPU says so in its name; the others computed on the processor, in the tab on one thread.",
     ),
     (
         "Errors",
@@ -78,6 +83,9 @@ pub struct FourLayerArgs {
     /// Replace one field of the study's spec, as training.epochs=5 (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// A program that opens a browser's tab and measures there, as tests/browser/in-tab.mjs (`make studies-tab`)
+    #[arg(long, value_name = "PROGRAM")]
+    tab: Option<PathBuf>,
     #[command(flatten)]
     pub(super) study: StudyArgs,
 }
@@ -91,6 +99,10 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
         let of_row = [("engine.kind", kind.as_str()), ("engine.device", device.as_str())];
         let of_row = of_row.map(|(field, value)| format!("{field}={value}"));
         let spec = parsed(SPEC, &args.study, &[&args.set, &of_row])?;
+        if device == Device::Browser {
+            planned.extend(in_tab(spec, args.tab.as_deref()));
+            continue;
+        }
         let mut row = Planned::new(title(kind, device), spec, engines);
         // The usual worker has flex; every other device of Burn is in a build of its own.
         if kind == EngineKind::Burn && device != Device::Flex {
@@ -100,16 +112,32 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
     }
     let repeats = args.study.repeats.unwrap_or(5);
     let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
-    let engines = (!args.engines.is_empty()).then(|| format!(" --engines {}", args.engines.join(",")));
-    let command = command_line("four-layer", &args.study, repeats, &args.set) + &engines.unwrap_or_default();
+    let mut command = command_line("four-layer", &args.study, repeats, &args.set);
+    if !args.engines.is_empty() {
+        let _ = write!(command, " --engines {}", args.engines.join(","));
+    }
+    if let Some(program) = &args.tab {
+        let _ = write!(command, " --tab {}", program.display());
+    }
     Ok(Some(tables(command, &rows)))
+}
+
+/// The rows of the tab: a browser compiles what it runs often, so the first run of a fresh tab is slower than those after it.
+fn in_tab(spec: ExperimentSpec, program: Option<&Path>) -> [Planned; 2] {
+    [("In the tab, its first run", 0), ("In the tab, every run after that", 1)].map(|(name, before)| Planned {
+        name: name.to_owned(),
+        spec: spec.clone(),
+        missing: program.is_none().then(tab::missing),
+        by: By::Tab { program: program.unwrap_or(Path::new("")).to_owned(), before },
+    })
 }
 
 /// Those that were named, or the usual ones; an engine without a device on its usual one.
 fn rows(names: &[String]) -> Result<Vec<(EngineKind, Device)>, StudyError> {
     let all = || {
         let kinds = [EngineKind::Burn].into_iter().chain(EngineKind::REFERENCES);
-        kinds.flat_map(|kind| kind.devices().iter().map(move |&device| (kind, device)))
+        let devices = kinds.flat_map(|kind| kind.devices().iter().map(move |&device| (kind, device)));
+        devices.chain([(EngineKind::Burn, Device::Browser)])
     };
     let full = |(kind, device): (EngineKind, Device)| format!("{}@{}", kind.as_str(), device.as_str());
     let named = |name: &String| {

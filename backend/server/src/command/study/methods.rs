@@ -8,7 +8,7 @@ use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyReport, StudyR
 use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::failure::CommandError;
-use super::runs::{Planned, Row, data_differences, fit_s, in_turns, machine, note};
+use super::runs::{By, Planned, Row, data_differences, fit_s, in_turns, machine, note};
 use super::{SpecStudyArgs, explained, parsed, read, report};
 
 const NAME: &str = "methods";
@@ -140,7 +140,11 @@ fn plan(
     }
     let spec = what_it_gives(spec_unchecked(args, &of_row)?);
     let missing = data.missing.clone();
-    Ok(if missing.is_some() { Planned { name: String::new(), spec, missing } } else { Planned::new("", spec, engines) })
+    Ok(if missing.is_some() {
+        Planned { name: String::new(), spec, missing, by: By::Worker }
+    } else {
+        Planned::new("", spec, engines)
+    })
 }
 
 /// The spec before it is known what the recommender can be measured by.

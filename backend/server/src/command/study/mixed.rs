@@ -6,7 +6,7 @@ use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Uni
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
-use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
+use super::runs::{By, Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
 use super::{SpecStudyArgs, devices, explained, report, spec_of};
 
 const NAME: &str = "mixed";
@@ -92,12 +92,12 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
         let mut spec = alone.clone();
         spec.engine.device = device;
         let missing = devices::missing(&worker, device);
-        planned.push(Planned { name: format!("All on {}", title(device)), spec, missing });
+        planned.push(Planned { name: format!("All on {}", title(device)), spec, missing, by: By::Worker });
     }
     for device in others() {
         let spec = spec_of(SPEC, args, &FULL, &[stages(device)])?;
         let name = format!("First stage on {}, second on {}", title(Device::Flex), title(device));
-        planned.push(Planned { name, spec, missing: devices::missing(&worker, device) });
+        planned.push(Planned { name, spec, missing: devices::missing(&worker, device), by: By::Worker });
     }
     let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
     let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };

@@ -1,5 +1,6 @@
 //! `recspeed study`: the paper's tables, measured again on this machine and laid beside the paper's.
 
+mod child;
 mod devices;
 mod document;
 mod four_layer;
@@ -10,13 +11,15 @@ mod pipeline_vs_sharded;
 mod render;
 mod retrieval;
 mod runs;
+mod steps;
+mod tab;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use recspeed_engines::{EngineError, Engines};
-use recspeed_types::study::{self, Difference, StudyMachine, StudyReport, StudyTable};
+use recspeed_types::study::{self, Difference, StudyMachine, StudyReport, StudyTable, Whose};
 use recspeed_types::{ExperimentSpec, FailureCode};
 
 use super::failure::CommandError;
@@ -54,6 +57,9 @@ pub(super) struct StudyArgs {
     /// Put the tables into the study's section of this Markdown file
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
+    /// A section of this name beside the study's own, of what is measured here only; the page goes on showing the last whole report
+    #[arg(long, value_name = "NAME", requires = "document")]
+    section: Option<String>,
     /// Print the report as one JSON object and nothing else on standard output
     #[arg(long)]
     json: bool,
@@ -155,7 +161,9 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
 /// Keeps, writes and prints the report.
 fn tell(args: &StudyArgs, report: &StudyReport) -> Result<(), CommandError> {
     // The report is worth more than its copy for the page.
-    if let Err(error) = keep::keep(args.home.as_deref(), report) {
+    if args.section.is_none()
+        && let Err(error) = keep::keep(args.home.as_deref(), report)
+    {
         output::complain(&format!("warning: the page will not show this report: it cannot be kept ({error})"));
     }
     let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
@@ -163,10 +171,22 @@ fn tell(args: &StudyArgs, report: &StudyReport) -> Result<(), CommandError> {
         keep::write(path, &json).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
     }
     if let Some(path) = &args.document {
-        document::put(path, &report.study, &render::markdown(report))?;
+        match &args.section {
+            None => document::put(path, &report.study, &render::markdown(report))?,
+            Some(name) => {
+                document::put(path, &format!("{}: {name}", report.study), &render::markdown(&part(report, name)))?;
+            }
+        }
     }
     output::say(&output::printable(&if args.json { json } else { render::terminal(report) }))?;
     Ok(())
+}
+
+/// What was measured alone: the paper's table, and what explains the differences, stand in the study's own section.
+fn part(report: &StudyReport, name: &str) -> StudyReport {
+    let tables = report.tables.iter().filter(|table| table.whose == Whose::Measured).cloned().collect();
+    let title = format!("{}: {name}", report.title);
+    StudyReport { title, tables, differences: Vec::new(), ..report.clone() }
 }
 
 /// The command that measures the same again.

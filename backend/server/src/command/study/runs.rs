@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use recspeed_engines::{Engines, find};
-use recspeed_types::ExperimentSpec;
+use recspeed_types::spec::Device;
 use recspeed_types::study::{Missing, StudyCell, StudyMachine, StudyRow};
 use recspeed_types::summary::RunSummary;
+use recspeed_types::{ExperimentSpec, FailureCode};
 
 use super::super::failure::CommandError;
-use super::super::output;
 use super::super::run::{Interrupts, Ran, Screen, WorkerOptions, find_worker, run_with_ledger};
-use super::StudyArgs;
+use super::child::Answer;
+use super::steps::Steps;
+use super::{StudyArgs, tab};
 
 /// One row before it has run.
 #[derive(Debug, Clone)]
@@ -22,6 +24,22 @@ pub(super) struct Planned {
     pub(super) spec: ExperimentSpec,
     /// What it waits for, where that is known beforehand.
     pub(super) missing: Option<Missing>,
+    /// What runs it.
+    pub(super) by: By,
+}
+
+/// What runs a row.
+#[derive(Debug, Clone)]
+pub(super) enum By {
+    /// The worker.
+    Worker,
+    /// A fresh tab of a browser, after the same spec was run there as often.
+    Tab {
+        /// What opens it.
+        program: PathBuf,
+        /// Runs that do not count.
+        before: u32,
+    },
 }
 
 impl Planned {
@@ -33,7 +51,7 @@ impl Planned {
             install: find(kind).map(recspeed_engines::Reference::install_command).unwrap_or_default(),
             why: why.to_string(),
         });
-        Self { name: name.into(), spec, missing }
+        Self { name: name.into(), spec, missing, by: By::Worker }
     }
 }
 
@@ -130,27 +148,50 @@ pub(super) fn in_turns(
     };
     let interrupts = Interrupts::listen();
     let mut gathered: Vec<Gathered> = planned.into_iter().map(Gathered::new).collect();
+    let ahead = gathered.iter().filter(|row| row.goes_on()).count();
+    let mut steps = Steps::of(ahead * repeats as usize);
     for repeat in 1..=repeats {
         for row in gathered.iter_mut().filter(|row| row.goes_on()) {
             let title = format!("{}, {repeat} of {repeats}", row.planned.name);
-            let mut screen = Screen::new(&title);
-            let ran = run_with_ledger(&row.planned.spec, &options, &mut screen, &interrupts);
-            screen.clear();
-            match ran {
+            let cause = match once(&row.planned, &steps.title(&title), &options, &interrupts) {
                 Ok((Ran::Finished(summary), ranks)) => {
-                    output::complain(&format!("{title}: {:.3} s", summary.timing.fit_s));
+                    steps.one(&format!("{title}: {:.3} s", summary.timing.fit_s));
                     row.runs.push(*summary);
                     row.ranks = ranks;
+                    continue;
                 }
                 Ok((Ran::Interrupted, _)) => return Ok(None),
-                Ok((Ran::Failed { cause, .. }, _)) => row.fails(&title, cause),
+                Ok((Ran::Failed { cause, .. }, _)) => cause,
                 // A worker that died: the study goes on with the others.
-                Err(CommandError::Worker(error)) => row.fails(&title, error.to_string()),
+                Err(CommandError::Worker(error)) => error.to_string(),
                 Err(error) => return Err(error),
-            }
+            };
+            steps.fewer(repeats - repeat);
+            steps.one(&format!("{title}: failed: {cause}"));
+            row.failed = Some(cause);
         }
     }
     Ok(Some(gathered.into_iter().map(Gathered::finish).collect()))
+}
+
+/// One run of a row, and the most bytes of each rank.
+fn once(
+    planned: &Planned,
+    title: &str,
+    options: &WorkerOptions,
+    interrupts: &Interrupts,
+) -> Result<(Ran, Vec<u64>), CommandError> {
+    let mut screen = Screen::new(title);
+    let ran = match &planned.by {
+        By::Worker => run_with_ledger(&planned.spec, options, &mut screen, interrupts),
+        By::Tab { program, before } => Ok(match tab::run(program, &planned.spec, *before, interrupts) {
+            Answer::Told(summary) => (Ran::Finished(summary), Vec::new()),
+            Answer::Interrupted => (Ran::Interrupted, Vec::new()),
+            Answer::Failed(cause) => (Ran::Failed { code: FailureCode::Worker, cause }, Vec::new()),
+        }),
+    };
+    screen.clear();
+    ran
 }
 
 /// A row while it is measured.
@@ -170,13 +211,8 @@ impl Gathered {
         self.planned.missing.is_none() && self.failed.is_none()
     }
 
-    fn fails(&mut self, title: &str, cause: String) {
-        output::complain(&format!("{title}: failed: {cause}"));
-        self.failed = Some(cause);
-    }
-
     fn finish(self) -> Row {
-        let Planned { name, spec, missing } = self.planned;
+        let Planned { name, spec, missing, .. } = self.planned;
         let finished = self.runs.len();
         let result = match (missing, self.failed) {
             (Some(missing), _) => Measured::Missing(missing),
@@ -204,15 +240,22 @@ pub(super) fn differences(first: &RunSummary, other: &RunSummary) -> Vec<&'stati
     differs
 }
 
+/// Whether a browser's tab computed.
+fn in_tab(run: &RunSummary) -> bool {
+    run.engine.device == Device::Browser.as_str()
+}
+
 /// In what two runs of different methods cannot be compared.
 pub(super) fn data_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
     let rows = |run: &RunSummary| (run.data.train, run.data.validation, run.data.test);
     // Behind a semicolon stands the GPU, which is the row's own business.
     let machine = |run: &RunSummary| run.engine.host.split(';').next().map(str::to_owned);
+    // A tab knows its browser and no machine; it was opened on this one.
+    let elsewhere = !in_tab(first) && !in_tab(other) && machine(first) != machine(other);
     [
         ("the data set", first.data.sha256 != other.data.sha256),
         ("the rows", rows(first) != rows(other)),
-        ("the machine", machine(first) != machine(other)),
+        ("the machine", elsewhere),
     ]
     .into_iter()
     .filter_map(|(what, differs)| differs.then_some(what))
@@ -234,7 +277,7 @@ pub(super) fn versions(run: &RunSummary) -> String {
 
 /// The machine that the rows ran on: the first one's.
 pub(super) fn machine(rows: &[Row]) -> StudyMachine {
-    let ran = || rows.iter().filter_map(Row::last);
+    let ran = || rows.iter().filter_map(Row::last).filter(|run| !in_tab(run));
     let Some(first) = ran().next() else { return StudyMachine::default() };
     let threads = first.engine.threads;
     let versions: BTreeMap<String, String> = ran().flat_map(|run| run.engine.versions.clone()).collect();

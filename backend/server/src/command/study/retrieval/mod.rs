@@ -1,10 +1,9 @@
 //! Every rating read back from each framework's container, one by one and in batches, and what the container holds.
 
-mod child;
 mod columns;
 mod tables;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,21 +11,24 @@ use clap::Args;
 use recspeed_engines::{Engines, find};
 use recspeed_types::builtin;
 use recspeed_types::spec::{Device, EngineKind};
-use recspeed_types::study::retrieval::{CONTAINERS, Retrieved};
+use recspeed_types::study::retrieval::{Asked, CONTAINERS, Retrieved};
 use recspeed_types::study::{Missing, StudyReport};
 
 use super::super::failure::CommandError;
+use super::super::figures;
 use super::super::run::{Interrupts, find_worker};
-use super::super::{figures, output};
-use super::{StudyArgs, StudyError, command_line, devices};
+use super::child::{Answer, ask};
+use super::steps::Steps;
+use super::{StudyArgs, StudyError, command_line, devices, tab};
 use crate::launch::of_devices;
-use child::{Answer, ask};
 use columns::Columns;
 
 /// Seed of the rows.
 const SEED: u64 = 42;
 /// How long one container may take: TensorFlow reads a few thousand rows one by one in as many milliseconds.
 const LIMIT: Duration = Duration::from_mins(30);
+/// The container of the tab.
+const TAB: &str = "tab";
 /// Rows that are read one by one at most on a device behind a bus.
 const SINGLE_LIMIT: u64 = 5_000;
 
@@ -45,6 +47,9 @@ pub struct RetrievalArgs {
     /// Rows of a batch
     #[arg(long, value_name = "ROWS", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
     batch_rows: u64,
+    /// A program that opens a browser's tab and measures there, as tests/browser/in-tab.mjs (`make studies-tab`)
+    #[arg(long, value_name = "PROGRAM")]
+    tab: Option<PathBuf>,
     #[command(flatten)]
     pub(super) study: StudyArgs,
 }
@@ -64,7 +69,7 @@ struct Candidate {
 enum By {
     Worker(Device),
     Engine(EngineKind),
-    Nobody,
+    Tab,
 }
 
 /// What came of a container.
@@ -84,7 +89,7 @@ struct Size {
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
     let worker = find_worker(args.study.worker.as_deref())?;
-    let candidates = candidates(&args.containers, &worker, engines)?;
+    let candidates = candidates(&args.containers, args.tab.is_some(), &worker, engines)?;
     let rows = match (args.rows.is_empty(), args.full) {
         (false, _) => args.rows.clone(),
         (true, false) => vec![10_000, 100_000],
@@ -97,29 +102,32 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let repeats = args.study.repeats.unwrap_or(3);
     let interrupts = Interrupts::listen();
     let mut sizes = Vec::new();
+    let mut steps = Steps::of(rows.len() * candidates.iter().filter(|candidate| candidate.missing.is_none()).count());
     for count in rows {
         let columns = Columns::write(&data, count as usize)?;
         let mut found = Vec::new();
         for candidate in &candidates {
             let title = format!("{}, {} rows", candidate.title, figures::count(columns.rows));
-            let started = candidate.missing.clone().map_or_else(|| command(candidate, &worker, engines), Err);
-            let mut command = match started {
-                Ok(command) => command,
-                Err(missing) => {
-                    found.push(Found::Missing(missing));
-                    continue;
+            let answer = match (&candidate.missing, candidate.by, &args.tab) {
+                (None, By::Tab, Some(program)) => {
+                    Ok(tab::retrieve(program, columns.folder(), asked(args, candidate, repeats), &interrupts))
                 }
+                (None, ..) => command(candidate, &worker, engines).map(|mut command| {
+                    describe(&mut command, args, candidate, columns.folder(), repeats);
+                    ask(command, "", LIMIT, &interrupts)
+                }),
+                (Some(missing), ..) => Err(missing.clone()),
             };
-            describe(&mut command, args, candidate, columns.folder(), repeats);
-            let answer = ask(command, LIMIT, &interrupts);
             found.push(match answer {
-                Answer::Interrupted => return Ok(None),
-                Answer::Failed(why) => Found::Failed(why),
-                Answer::Told(told) => columns.differs(&told).map_or(Found::Told(told), Found::Failed),
+                Err(missing) => Found::Missing(missing),
+                Ok(Answer::Interrupted) => return Ok(None),
+                Ok(Answer::Failed(why)) => Found::Failed(why),
+                Ok(Answer::Told(told)) => columns.differs(&told).map_or(Found::Told(told), Found::Failed),
             });
             match found.last() {
-                Some(Found::Failed(why)) => output::complain(&format!("{title}: failed: {why}")),
-                _ => output::complain(&format!("{title}: done")),
+                Some(Found::Failed(why)) => steps.one(&format!("{title}: failed: {why}")),
+                Some(Found::Told(_)) => steps.one(&format!("{title}: done")),
+                _ => {}
             }
         }
         sizes.push(Size { columns, found });
@@ -129,8 +137,8 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
 }
 
 /// Those that were named, or all: the lab's own on every device, and what the page would measure in a tab.
-fn candidates(names: &[String], worker: &Path, engines: &Engines) -> Result<Vec<Candidate>, StudyError> {
-    let known = || CONTAINERS.iter().map(|container| container.name);
+fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines) -> Result<Vec<Candidate>, StudyError> {
+    let known = || CONTAINERS.iter().map(|container| container.name).chain([TAB]);
     if let Some(other) = names.iter().find(|name| !known().any(|known| known == name.as_str())) {
         let known = known().collect::<Vec<_>>().join(", ");
         return Err(StudyError::UnknownContainer { given: other.clone(), known });
@@ -162,14 +170,13 @@ fn candidates(names: &[String], worker: &Path, engines: &Engines) -> Result<Vec<
             }
         }
     }
-    if names.is_empty() {
-        let why = "the runner in the tab cannot measure this yet, and a terminal has no tab".to_owned();
+    if names.is_empty() || names.iter().any(|name| name == TAB) {
         all.push(Candidate {
-            title: "In the tab".to_owned(),
-            container: "tab",
-            by: By::Nobody,
+            title: "In the tab: plain columns (Rust, wasm)".to_owned(),
+            container: TAB,
+            by: By::Tab,
             single_limit: None,
-            missing: Some(Missing { install: String::new(), why }),
+            missing: (!has_tab).then(tab::missing),
         });
     }
     Ok(all)
@@ -187,8 +194,13 @@ fn command(candidate: &Candidate, worker: &Path, engines: &Engines) -> Result<Co
             .launch(kind)
             .map(|launch| launch.command())
             .map_err(|why| Missing { install: String::new(), why: why.to_string() }),
-        By::Nobody => Err(Missing { install: String::new(), why: "nothing measures it".to_owned() }),
+        By::Tab => Err(tab::missing()),
     }
+}
+
+/// What a tab is to measure.
+fn asked(args: &RetrievalArgs, candidate: &Candidate, repeats: u32) -> Asked {
+    Asked { repeats, batch_rows: args.batch_rows, single_rows: candidate.single_limit }
 }
 
 /// What it is to measure, and with how many threads.
@@ -220,6 +232,9 @@ fn command_of(args: &RetrievalArgs, repeats: u32) -> String {
     }
     if args.batch_rows != 65_536 {
         name = format!("{name} --batch-rows {}", args.batch_rows);
+    }
+    if let Some(program) = &args.tab {
+        name = format!("{name} --tab {}", program.display());
     }
     command_line(&name, &args.study, repeats, &[])
 }
@@ -257,13 +272,17 @@ mod tests {
     fn every_container_is_a_candidate_and_what_is_missing_says_so() {
         let folder = tempfile::tempdir().expect("a folder");
         let engines = Engines::open(Some(folder.path())).expect("a home");
-        let all = candidates(&[], &folder.path().join("no-worker"), &engines).expect("all");
+        let all = candidates(&[], false, &folder.path().join("no-worker"), &engines).expect("all");
         assert!(CONTAINERS.iter().all(|of| all.iter().any(|candidate| candidate.container == of.name)));
         let torch = all.iter().find(|candidate| candidate.container == "torch").expect("listed");
         assert_eq!(
             torch.missing.as_ref().map(|missing| missing.install.as_str()),
             Some("recspeed engines install pytorch")
         );
-        assert!(candidates(&["torhc".to_owned()], folder.path(), &engines).is_err());
+        assert!(candidates(&["torhc".to_owned()], false, folder.path(), &engines).is_err());
+        let tab = |has_tab| candidates(&["tab".to_owned()], has_tab, folder.path(), &engines).expect("known");
+        assert_eq!(tab(true).iter().map(|one| one.missing.is_none()).collect::<Vec<_>>(), [true]);
+        let missing = tab(false).remove(0).missing.expect("a terminal has none");
+        assert_eq!(missing.install, "make studies-tab");
     }
 }

@@ -100,7 +100,7 @@ fn table(
 
 /// Name and version of what holds the rows.
 fn versions(told: &Retrieved) -> String {
-    let holds = ["recspeed", "burn", "torch", "tensorflow", "pyvelox"];
+    let holds = ["recspeed", "burn", "chromium", "torch", "tensorflow", "pyvelox"];
     // PyVelox' environment has PyTorch too, which holds nothing there.
     let name = holds.into_iter().rev().find(|name| told.versions.contains_key(*name));
     name.map_or_else(String::new, |name| format!("{name} {}", told.versions[name]))
@@ -190,7 +190,7 @@ mod tests {
         let candidate = Candidate {
             title: "TensorFlow".into(),
             container: "tensorflow",
-            by: By::Nobody,
+            by: By::Tab,
             single_limit: Some(2),
             missing: None,
         };
@@ -201,6 +201,7 @@ mod tests {
             rows: Vec::new(),
             containers: Vec::new(),
             batch_rows: 4,
+            tab: None,
             study: super::super::StudyArgs::default(),
         };
         let table = times(&args, &[candidate], &size);

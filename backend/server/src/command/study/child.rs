@@ -1,35 +1,45 @@
-//! A process that measures one container: started, waited for, ended when it takes too long.
+//! A process that measures one thing and prints it as JSON: started, waited for, ended when it takes too long.
 
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use recspeed_types::study::retrieval::Retrieved;
+use serde::de::DeserializeOwned;
 
 use crate::command::run::Interrupts;
 
 const TICK: Duration = Duration::from_millis(20);
+/// What one that is ended may take to end others first: a browser is in no group but its own.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What came of it.
-pub(super) enum Answer {
-    Told(Box<Retrieved>),
+pub(super) enum Answer<T> {
+    Told(Box<T>),
     Failed(String),
     Interrupted,
 }
 
-/// Runs the process to its end.
-pub(super) fn ask(mut command: Command, limit: Duration, interrupts: &Interrupts) -> Answer {
+/// Runs the process to its end; `input` is what it reads.
+pub(super) fn ask<T: DeserializeOwned>(
+    mut command: Command,
+    input: &str,
+    limit: Duration,
+    interrupts: &Interrupts,
+) -> Answer<T> {
     // A group of its own: Ctrl-C comes to us, who then end all of it.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return Answer::Failed(format!("it cannot be started: {error}")),
     };
-    let group = Pid::from_raw(child.id() as i32);
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that does not read what it is given says why at its end.
+        let _ = stdin.write_all(input.as_bytes());
+    }
     let (out, log) = (drain(child.stdout.take()), drain(child.stderr.take()));
     let since = Instant::now();
     let ended = loop {
@@ -46,8 +56,7 @@ pub(super) fn ask(mut command: Command, limit: Duration, interrupts: &Interrupts
     let status = match ended {
         Ok(status) => status,
         Err(answer) => {
-            let _ = killpg(group, Signal::SIGKILL);
-            let _ = child.wait();
+            end(&mut child);
             return answer;
         }
     };
@@ -60,6 +69,18 @@ pub(super) fn ask(mut command: Command, limit: Duration, interrupts: &Interrupts
         Ok(told) => Answer::Told(Box::new(told)),
         Err(error) => Answer::Failed(format!("it told something else ({error})")),
     }
+}
+
+/// Ends it with its group, politely first.
+fn end(child: &mut Child) {
+    let group = Pid::from_raw(child.id() as i32);
+    let _ = killpg(group, Signal::SIGTERM);
+    let since = Instant::now();
+    while since.elapsed() < GRACE && matches!(child.try_wait(), Ok(None)) {
+        thread::sleep(TICK);
+    }
+    let _ = killpg(group, Signal::SIGKILL);
+    let _ = child.wait();
 }
 
 /// All that a process writes, so that it never waits for a reader.
@@ -86,13 +107,23 @@ mod tests {
     #[test]
     fn a_process_that_crashes_hangs_or_babbles_is_a_failure_in_words() {
         let interrupts = Interrupts::listen();
-        let failed = |script: &str, limit: u64| match ask(sh(script), Duration::from_millis(limit), &interrupts) {
-            Answer::Failed(why) => why,
-            _ => panic!("{script}"),
-        };
+        let failed =
+            |script: &str, limit: u64| match ask::<u32>(sh(script), "", Duration::from_millis(limit), &interrupts) {
+                Answer::Failed(why) => why,
+                _ => panic!("{script}"),
+            };
         assert!(failed("echo gone >&2; exit 3", 5000).contains("gone"));
         assert!(failed("kill -9 $$", 5000).contains("signal: 9"));
         assert!(failed("sleep 60", 100).contains("longer than"));
+        assert!(failed("trap '' TERM; sleep 60", 100).contains("longer than"));
         assert!(failed("echo hello", 5000).contains("something else"));
+    }
+
+    #[test]
+    fn a_process_reads_what_it_is_given() {
+        match ask::<Vec<u32>>(sh("cat"), "[1,2]", Duration::from_secs(5), &Interrupts::listen()) {
+            Answer::Told(numbers) => assert_eq!(*numbers, [1, 2]),
+            _ => panic!("it gives back what it reads"),
+        }
     }
 }
