@@ -24,9 +24,13 @@ pub fn spread(values: Vec<f64>) -> Option<Spread> {
 
 /// The mean over several runs of each user's value. The users of the first run count; a user without a value in one of the
 /// runs has none.
-pub fn mean_over_runs(runs: &[UserValues]) -> UserValues {
-    let Some((first, others)) = runs.split_first() else { return UserValues::default() };
-    let mut mean = first.clone();
+///
+/// # Errors
+/// [`SignificanceError::OtherUsers`] where a run has not the users of the first one in their order.
+pub fn mean_over_runs(runs: &[&UserValues]) -> Result<UserValues, SignificanceError> {
+    let Some((first, others)) = runs.split_first() else { return Ok(UserValues::default()) };
+    others.iter().try_for_each(|other| same_users(first, other))?;
+    let mut mean = UserValues::clone(first);
     mean.columns.retain(|metric, values| {
         let Some(columns) = others.iter().map(|run| run.columns.get(metric)).collect::<Option<Vec<_>>>() else {
             return false;
@@ -38,7 +42,16 @@ pub fn mean_over_runs(runs: &[UserValues]) -> UserValues {
         }
         true
     });
-    mean
+    Ok(mean)
+}
+
+/// Values are paired by place, so the users must be the same.
+fn same_users(left: &UserValues, right: &UserValues) -> Result<(), SignificanceError> {
+    let place = left.users.iter().zip(&right.users).position(|(l, r)| l != r);
+    match place.or((left.users.len() != right.users.len()).then(|| left.users.len().min(right.users.len()))) {
+        Some(place) => Err(SignificanceError::OtherUsers { place }),
+        None => Ok(()),
+    }
 }
 
 /// One pair of recommenders by one metric, before Holm's correction; `None` where fewer than two users have a value under both.
@@ -47,7 +60,7 @@ pub fn mean_over_runs(runs: &[UserValues]) -> UserValues {
 /// - `methods`: each with the same users in the same order
 ///
 /// # Errors
-/// [`SignificanceError`] for a value that is not finite or a procedure that cannot be followed.
+/// [`SignificanceError`] for other users, a value that is not finite or a procedure that cannot be followed.
 pub fn test_pair(
     methods: &[UserValues],
     (left, right): (usize, usize),
@@ -58,6 +71,7 @@ pub fn test_pair(
     else {
         return Ok(None);
     };
+    same_users(&methods[left], &methods[right])?;
     let both = of_left.iter().zip(of_right).filter_map(|(l, r)| l.zip(*r));
     let (of_left, of_right): (Vec<f64>, Vec<f64>) = both.unzip();
     if of_left.len() < 2 {
@@ -130,9 +144,23 @@ mod tests {
             values(&[("ndcg@10", &[Some(0.0), Some(1.0), None]), ("hit@1", &[None; 3])]),
             values(&[("ndcg@10", &[Some(1.0), None, Some(1.0)])]),
         ];
-        let mean = mean_over_runs(&runs);
+        let mean = mean_over_runs(&runs.each_ref()).unwrap();
         assert_eq!(mean.columns, [("ndcg@10".to_owned(), vec![Some(0.5), None, None])].into());
         assert_eq!(mean.users.len(), 3);
+    }
+
+    #[test]
+    fn runs_of_other_users_are_not_averaged_or_paired_by_their_place() {
+        let run = |users: &[&str]| UserValues {
+            users: users.iter().map(|&user| user.to_owned()).collect(),
+            columns: [("hit@1".to_owned(), vec![Some(1.0); users.len()])].into(),
+        };
+        for (others, place) in [(&["u0", "u2"][..], 1), (&["u1", "u0"], 0), (&["u0", "u1", "u2"], 2), (&["u0"], 1)] {
+            let runs = [run(&["u0", "u1"]), run(others)];
+            let error = SignificanceError::OtherUsers { place };
+            assert_eq!(mean_over_runs(&runs.each_ref()), Err(error));
+            assert_eq!(test_pair(&runs, (0, 1), "hit@1", &Procedure::default()), Err(error));
+        }
     }
 
     #[test]

@@ -100,6 +100,9 @@ pub struct PairedTest {
     pub exact: bool,
 }
 
+/// Draws for each test of a comparison: the smallest corrected p is then 1/40, half of what 5 % asks for.
+const DRAWS_PER_TEST: u32 = 40;
+
 /// How the tests of a comparison were made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -112,6 +115,22 @@ pub struct Procedure {
     pub draws: u32,
     /// Seed of both.
     pub seed: u64,
+}
+
+impl Procedure {
+    /// With as many draws as so many tests take: Holm's correction multiplies the smallest p of the draws by the number of tests,
+    /// so that with fewer no difference, however large, could be shown at 5 %.
+    #[must_use]
+    pub const fn with_enough_draws(self, tests: usize) -> Self {
+        let enough = (DRAWS_PER_TEST as usize).saturating_mul(tests).saturating_sub(1);
+        let enough = if enough > u32::MAX as usize - 1 { u32::MAX - 1 } else { enough as u32 };
+        Self { draws: if enough > self.draws { enough } else { self.draws }, ..self }
+    }
+
+    /// The smallest corrected p that the draws can show.
+    pub fn floor(&self, tests: usize) -> f64 {
+        (tests as f64 / (f64::from(self.draws) + 1.0)).min(1.0)
+    }
 }
 
 impl Default for Procedure {
@@ -213,4 +232,19 @@ pub struct RunTests {
     pub procedure: Procedure,
     /// What was not tested and why, a sentence each.
     pub untested: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_many_tests_the_draws_can_still_show_a_difference() {
+        let usual = Procedure::default();
+        assert_eq!(usual.with_enough_draws(10), usual);
+        // 9,999 draws and 600 tests: the smallest corrected p would be .06.
+        assert!(usual.floor(600) > 0.05);
+        let more = usual.with_enough_draws(600);
+        assert_eq!((more.draws, more.floor(600)), (23_999, 0.025));
+    }
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use recspeed_types::comparison::{LeftOut, Procedure, RunComparison, RunTests};
 use recspeed_types::limits::MAX_COMPARED_RUNS;
-use recspeed_types::{RunId, UserValues};
+use recspeed_types::{MetricName, RunId, UserValues};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -60,8 +60,8 @@ async fn side_by_side(State(app): State<AppState>, query: Query) -> Result<Json<
 
 /// Every method of a comparison tested against the first, user by user
 ///
-/// Paired t test, randomization test and bootstrap interval of each metric that is a mean over users; Holm's correction over all
-/// of them.
+/// Paired t test, randomization test and bootstrap interval of each metric that the runs were asked for and that is a mean over
+/// users (errors of ratings: each user's own); Holm's correction over all of them, as `recspeed compare --against` makes it.
 #[utoipa::path(
     get, path = "/api/comparison/tests", tag = "runs",
     params(("runs" = String, Query, description = "As for `/api/comparison`")),
@@ -80,13 +80,15 @@ async fn tests(State(app): State<AppState>, query: Query) -> Result<Json<RunTest
             .remedy("Try again in a moment.")
     })?;
     let procedure = Procedure::default();
+    let metrics: Vec<MetricName> =
+        methods.iter().flat_map(|method| &method[0].spec().evaluation.metrics).copied().collect();
     let folder = home::per_user(app.data.root());
     let told = tokio::task::spawn_blocking(move || {
         let tested = methods.iter().zip(described.methods).map(|(method, compared)| {
             let values = method.iter().map(|run| user_values(&folder, run.id())).collect();
             Tested { name: compared.method.name, same_rows: compared.same_rows, values }
         });
-        against_first(tested.collect(), procedure)
+        against_first(tested.collect(), &metrics, procedure)
     });
     let told = told.await.map_err(|error| ApiError::internal(&error))?;
     let nothing = |why: String| RunTests { tests: Vec::new(), procedure, untested: vec![why] };

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::data::DataError;
 use super::failure::CommandError;
 use super::run::{Interrupts, Screen, WorkerOptions, find_worker, run_quietly};
+use crate::comparison::Run;
 
 pub(super) use super::run::Ran;
 
@@ -70,6 +71,11 @@ impl KeptRun {
     /// Reads a file; `None` when it is no whole kept run of this lab.
     pub(super) fn read(path: &Path) -> Option<Self> {
         serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()
+    }
+
+    /// As it is compared.
+    pub(super) fn lend(&self) -> Run<'_> {
+        Run { spec: &self.spec, summary: &self.summary, users: Some(&self.users) }
     }
 
     /// Whole or not at all.

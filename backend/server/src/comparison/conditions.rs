@@ -1,9 +1,11 @@
-//! What two specs must share for their numbers to stand side by side, and what else they differ in.
+//! What runs must share for their numbers to stand side by side, and what else they differ in.
 
 use std::collections::BTreeMap;
 
-use recspeed_types::ExperimentSpec;
+use recspeed_types::{ExperimentSpec, MetricName};
 use serde_json::Value;
+
+use super::Run;
 
 /// Every field of a spec as written, by its path: `training.epochs` → `3`. Without the name, the version, the seeds and
 /// the kind of recommender, which a method is called by.
@@ -59,32 +61,119 @@ fn same(left: &ExperimentSpec, right: &ExperimentSpec) -> bool {
     conditions(left) == conditions(right)
 }
 
-/// A field in which two specs differ, with the value of each; `None` where a spec leaves it out.
-pub(crate) type Unlike = (String, Option<String>, Option<String>);
+/// Something that decides the rows and differs, with both values; `None` where one leaves it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// A field of the spec by its path, or a figure of the data.
+    pub(crate) what: String,
+    /// The first one's.
+    pub(crate) left: Option<String>,
+    /// The other's.
+    pub(crate) right: Option<String>,
+}
 
-/// Where two specs are not measured on the same rows.
-pub(crate) fn unlike(left: &ExperimentSpec, right: &ExperimentSpec) -> Vec<Unlike> {
+impl Difference {
+    fn new(what: &str, left: &impl ToString, right: &impl ToString) -> Self {
+        Self { what: what.to_owned(), left: Some(left.to_string()), right: Some(right.to_string()) }
+    }
+
+    /// What the other one has and the first one has not.
+    pub(crate) fn told(&self) -> String {
+        let what = &self.what;
+        match (&self.left, &self.right) {
+            (Some(left), Some(right)) => format!("{what} is {right}, not {left}"),
+            (None, Some(right)) => format!("{what} is {right}, and not set there"),
+            (Some(left), None) => format!("{what} is not set, and {left} there"),
+            (None, None) => format!("{what} are others"),
+        }
+    }
+}
+
+/// Why the runs of two methods were not measured on the same rows; nothing when they were. Every run counts: the seeds of one
+/// method stand in one mean.
+pub(crate) fn differences(left: &[Run<'_>], right: &[Run<'_>]) -> Vec<Difference> {
+    let (Some(first), Some(other)) = (left.first(), right.first()) else { return Vec::new() };
+    let mut found = of_specs(first.spec, other.spec);
+    if !found.is_empty() {
+        return found;
+    }
+    for difference in left.iter().chain(right).flat_map(|run| of_data(first, run)) {
+        if !found.iter().any(|known| known.what == difference.what) {
+            found.push(difference);
+        }
+    }
+    found
+}
+
+/// Runs that saw other rows in spite of the same spec.
+fn of_data(left: &Run<'_>, right: &Run<'_>) -> Vec<Difference> {
+    let (l, r) = (&left.summary.data, &right.summary.data);
+    let count = |what: &str, left: u64, right: u64| (left != right).then(|| Difference::new(what, &left, &right));
+    let hash = (l.sha256 != r.sha256).then(|| Difference::new("the data's SHA-256", &l.sha256, &r.sha256));
+    let counts = [
+        count("the number of users", l.users, r.users),
+        count("the number of items", l.items, r.items),
+        count("the number of training rows", l.train, r.train),
+        count("the number of validation rows", l.validation, r.validation),
+        count("the number of test rows", l.test, r.test),
+    ];
+    let measured = left.users.zip(right.users).and_then(|(l, r)| {
+        let others = || Difference { what: "the users with test rows".to_owned(), left: None, right: None };
+        let (some, many) = (l.users.len() as u64, r.users.len() as u64);
+        count("the number of users with test rows", some, many).or_else(|| (l.users != r.users).then(others))
+    });
+    hash.into_iter().chain(counts.into_iter().flatten()).chain(measured).collect()
+}
+
+/// Where two specs do not mean the same rows.
+pub(crate) fn of_specs(left: &ExperimentSpec, right: &ExperimentSpec) -> Vec<Difference> {
     if same(left, right) {
         return Vec::new();
     }
-    let mut unlike = differing(left, right);
+    let mut found = differing(left, right);
     let seeds = (data_seed(left), data_seed(right));
     if seeds.0 != seeds.1 {
-        unlike.push(("data_seed (or seed)".to_owned(), Some(seeds.0.to_string()), Some(seeds.1.to_string())));
+        found.push(Difference::new("data_seed (or seed)", &seeds.0, &seeds.1));
     }
-    unlike
+    found
 }
 
-fn differing(left: &ExperimentSpec, right: &ExperimentSpec) -> Vec<Unlike> {
+fn differing(left: &ExperimentSpec, right: &ExperimentSpec) -> Vec<Difference> {
     let lists = both_rank(left, right);
     let (left, right) = (fields(left), fields(right));
     let mut paths: Vec<&String> = left.keys().chain(right.keys()).filter(|path| is_condition(path)).collect();
     paths.sort();
     paths.dedup();
     let of_lists = |path: &str| ["evaluation.max_users", "evaluation.candidates"].contains(&path);
-    let rows = paths.into_iter().filter(|path| lists || !of_lists(path));
-    let rows = rows.map(|path| (path.clone(), left.get(path).cloned(), right.get(path).cloned()));
-    rows.filter(|(_, left, right)| left != right).collect()
+    let fields = paths.into_iter().filter(|path| lists || !of_lists(path)).map(|path| Difference {
+        what: path.clone(),
+        left: left.get(path).cloned(),
+        right: right.get(path).cloned(),
+    });
+    fields.filter(|field| field.left != field.right).collect()
+}
+
+/// Two methods whose errors of ratings are on two scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TwoScales {
+    /// An error of the one in stars.
+    pub(crate) metric: MetricName,
+    /// The place of the one that predicts ratings.
+    pub(crate) stars: usize,
+    /// The place of the one that predicts probabilities.
+    pub(crate) likes: usize,
+}
+
+/// Errors in stars beside errors of probabilities are no errors of one kind.
+pub(crate) fn two_scales(specs: &[&ExperimentSpec]) -> Option<TwoScales> {
+    let error = |spec: &ExperimentSpec| spec.evaluation.metrics.iter().copied().find(|name| name.is_error());
+    let likes = |spec: &ExperimentSpec| spec.resolve().ok().map(|s| s.recommender.predicts().has_probabilities());
+    let of = |wanted: bool| {
+        let mut places = specs.iter().enumerate().filter(move |(_, spec)| likes(spec) == Some(wanted));
+        places.find_map(|(place, spec)| Some((place, error(spec)?)))
+    };
+    let ((stars, metric), (likes, _)) = of(false).zip(of(true))?;
+    Some(TwoScales { metric, stars, likes })
 }
 
 /// Whether both measure ranked lists: only then does it matter whom and among what is ranked.
@@ -104,7 +193,8 @@ pub(crate) fn settings(specs: &[&ExperimentSpec]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::spec::{ParamValue, RecommenderSpec};
+    use recspeed_types::spec::{EvaluateOn, ParamValue, RecommenderSpec};
+    use recspeed_types::{RunSummary, UserValues};
 
     use super::*;
 
@@ -114,15 +204,13 @@ mod tests {
         let mut right = ExperimentSpec { name: "other".to_owned(), ..left.clone() };
         right.training.epochs = Some(9);
         right.recommender = RecommenderSpec::new("mlp").with("hidden", ParamValue::Integers(vec![8, 8]));
-        assert_eq!(unlike(&left, &right), []);
+        assert_eq!(of_specs(&left, &right), []);
         assert_eq!(settings(&[&left, &right]), ["recommender.hidden", "training.epochs"]);
         assert_eq!(fields(&right)["recommender.hidden"], "8, 8");
         right.dataset.sample = Some(500);
         right.seed = 7;
-        let told = unlike(&left, &right);
-        let text = |text: &str| Some(text.to_owned());
-        let sample = ("dataset.sample".to_owned(), None, text("500"));
-        assert_eq!(told, [sample, ("data_seed (or seed)".to_owned(), text("42"), text("7"))]);
+        let sample = Difference { left: None, ..Difference::new("dataset.sample", &"", &500) };
+        assert_eq!(of_specs(&left, &right), [sample, Difference::new("data_seed (or seed)", &42, &7)]);
     }
 
     #[test]
@@ -130,15 +218,15 @@ mod tests {
         let left = ExperimentSpec::default();
         let mut right = left.clone();
         right.evaluation.max_users = Some(50);
-        assert_eq!(unlike(&left, &right), [], "errors of ratings are of every test row");
+        assert_eq!(of_specs(&left, &right), [], "errors of ratings are of every test row");
         let lists = |spec: &ExperimentSpec| {
             let mut spec = spec.clone();
             spec.recommender = RecommenderSpec::new("item-knn");
             spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
             spec
         };
-        let told = unlike(&lists(&left), &lists(&right));
-        assert_eq!(told, [("evaluation.max_users".to_owned(), None, Some("50".to_owned()))]);
+        let told = of_specs(&lists(&left), &lists(&right));
+        assert_eq!(told, [Difference { left: None, ..Difference::new("evaluation.max_users", &"", &50) }]);
     }
 
     #[test]
@@ -146,6 +234,45 @@ mod tests {
         let left = ExperimentSpec::default();
         let mut right = left.clone();
         right.split.test_ratio = Some(0.2);
-        assert_eq!(unlike(&left, &right), []);
+        assert_eq!(of_specs(&left, &right), []);
+    }
+
+    #[test]
+    fn numbers_of_the_test_do_not_stand_beside_numbers_of_the_validation() {
+        let left = ExperimentSpec::default();
+        let mut right = left.clone();
+        right.evaluation.on = EvaluateOn::Validation;
+        let told = of_specs(&left, &right);
+        assert_eq!(told.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(), ["evaluation.on"]);
+    }
+
+    fn summary(test: u64) -> RunSummary {
+        serde_json::from_value(serde_json::json!({
+            "run": "a", "status": "finished", "metrics": {}, "seed": 1,
+            "timing": { "load_s": 0, "fit_s": 0, "evaluate_s": 0 },
+            "memory": { "parameters": 0, "gradients": 0, "optimizer": 0, "activations": 0, "buffers": 0, "allocator_total": 0, "peak": 0 },
+            "engine": { "kind": "burn", "device": "flex", "versions": {}, "host": "a", "threads": 1 },
+            "data": { "name": "a", "users": 4, "items": 4, "train": 5, "validation": 0, "test": test, "bad_lines": 0, "sha256": "a", "synthetic": true },
+            "evaluation": {
+                "candidates": "", "candidate_items": 4, "test_users": 4, "evaluated_users": 4, "sampled_users": false,
+                "cold_users": 0, "cold_item_rows": 0, "tie_rule": "", "tie_share": 0, "rating_scale": "stars",
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_later_seed_on_other_rows_or_other_users_is_a_difference_too() {
+        let spec = ExperimentSpec::default();
+        let (alike, other) = (summary(6), summary(7));
+        let users = |ids: [&str; 2]| UserValues { users: ids.map(str::to_owned).into(), ..UserValues::default() };
+        let (ab, ac) = (users(["a", "b"]), users(["a", "c"]));
+        let run = |summary, users| Run { spec: &spec, summary, users: Some(users) };
+        let (first, later) = ([run(&alike, &ab)], [run(&alike, &ab), run(&other, &ab)]);
+        assert_eq!(differences(&first, &first), []);
+        assert_eq!(differences(&first, &later), [Difference::new("the number of test rows", &6, &7)]);
+        assert_eq!(differences(&later, &first).len(), 1, "among the runs of the first one too");
+        let others = differences(&first, &[run(&alike, &ab), run(&alike, &ac)]);
+        assert_eq!(others[0].told(), "the users with test rows are others");
     }
 }

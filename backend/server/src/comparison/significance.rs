@@ -1,11 +1,56 @@
-//! Paired tests of stored runs: every method against the first, user by user.
+//! Paired tests, user by user, of pairs of methods by the metrics that were asked for.
 
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 use recspeed_metrics::comparison::{correct, mean_over_runs, test_pair};
+use recspeed_metrics::SignificanceError;
 use recspeed_types::comparison::{PairedTest, Procedure, RunTests};
 use recspeed_types::{MetricName, UserValues};
+
+/// Which pairs are tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pairs {
+    /// Every pair once, the earlier method on the left.
+    All,
+    /// The method at this place, on the right, against each other one.
+    Against(usize),
+}
+
+impl Pairs {
+    fn of(self, methods: usize) -> Vec<(usize, usize)> {
+        match self {
+            Self::All => (0..methods).flat_map(|left| (left + 1..methods).map(move |right| (left, right))).collect(),
+            Self::Against(one) => (0..methods).filter(|other| *other != one).map(|other| (other, one)).collect(),
+        }
+    }
+}
+
+/// Tests these pairs by the metrics that were asked for, those that have a value for each user (errors of ratings by the
+/// user's own errors), and corrects over all of them. Also how they were made: with as many draws as so many tests take.
+///
+/// # Errors
+/// [`SignificanceError`]: methods of other users, or a value that is not finite.
+pub(crate) fn paired_tests(
+    users: &[UserValues],
+    pairs: Pairs,
+    metrics: &[MetricName],
+    procedure: Procedure,
+) -> Result<(Vec<PairedTest>, Procedure), SignificanceError> {
+    let metrics: BTreeSet<String> =
+        metrics.iter().filter_map(|name| name.of_users()).map(|name| name.to_string()).collect();
+    let pairs = pairs.of(users.len());
+    let has = |place: usize, metric: &String| users[place].columns.contains_key(metric);
+    let asked: Vec<_> = metrics.iter().flat_map(|metric| pairs.iter().map(move |pair| (*pair, metric))).collect();
+    let asked: Vec<_> =
+        asked.into_iter().filter(|((l, r), metric)| has(*l, metric) && has(*r, metric)).collect();
+    let procedure = procedure.with_enough_draws(asked.len());
+    let tests: Result<Vec<_>, _> =
+        asked.into_par_iter().map(|(pair, metric)| test_pair(users, pair, metric, &procedure)).collect();
+    let mut tests: Vec<PairedTest> = tests?.into_iter().flatten().collect();
+    correct(&mut tests);
+    Ok((tests, procedure))
+}
 
 /// Why runs cannot be tested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,48 +83,39 @@ pub(crate) struct Tested {
     pub(crate) values: Option<Vec<UserValues>>,
 }
 
-/// Every method that was measured on the same rows against the first one, by every metric that is a mean over users; Holm's
-/// correction over all of them.
-pub(crate) fn against_first(methods: Vec<Tested>, procedure: Procedure) -> Result<RunTests, UntestedRuns> {
-    let mut users = Vec::new();
+/// Every method that was measured on the same rows against the first one, by the metrics that were asked for.
+pub(crate) fn against_first(
+    methods: Vec<Tested>,
+    metrics: &[MetricName],
+    procedure: Procedure,
+) -> Result<RunTests, UntestedRuns> {
+    let mut users: Vec<UserValues> = Vec::new();
     let mut places = Vec::new();
     let mut untested = Vec::new();
     for (place, method) in methods.into_iter().enumerate() {
-        let Some(values) = method.values.filter(|values| !values.is_empty()) else {
-            let missing = UntestedRuns::NotKept { name: method.name };
-            if place == 0 {
-                return Err(missing);
-            }
-            untested.push(missing.to_string());
-            continue;
+        let mean = match method.values.as_deref() {
+            None | Some([]) => Err(UntestedRuns::NotKept { name: method.name.clone() }),
+            Some(values) => mean_over_runs(&values.iter().collect::<Vec<_>>())
+                .map_err(|_| UntestedRuns::Impossible(format!("the runs of “{}” were measured on other users", method.name))),
         };
-        let mean = mean_over_runs(&values);
-        let alike = users.first().is_none_or(|first: &UserValues| first.users == mean.users);
-        if !method.same_rows || !alike {
-            untested.push(format!("“{}” was measured on other users", method.name));
-            continue;
+        match mean {
+            Err(missing) if place == 0 => return Err(missing),
+            Err(missing) => untested.push(missing.to_string()),
+            Ok(mean) if method.same_rows && users.first().is_none_or(|first| first.users == mean.users) => {
+                users.push(mean);
+                places.push(place);
+            }
+            Ok(_) => untested.push(format!("“{}” was measured on other users", method.name)),
         }
-        users.push(mean);
-        places.push(place);
     }
-    let metrics: BTreeSet<&String> = users.iter().skip(1).flat_map(|values| values.columns.keys()).collect();
-    let metrics: Vec<&String> = metrics
-        .into_iter()
-        .filter(|name| users[0].columns.contains_key(*name) && name.parse::<MetricName>().is_ok())
-        .collect();
     if users.len() < 2 {
         return Err(untested.into_iter().next().map_or(UntestedRuns::One, UntestedRuns::Impossible));
     }
-    if metrics.is_empty() {
+    let (mut tests, procedure) = paired_tests(&users, Pairs::Against(0), metrics, procedure)
+        .map_err(|error| UntestedRuns::Impossible(error.to_string()))?;
+    if tests.is_empty() {
         return Err(UntestedRuns::NoMetric);
     }
-    let asked: Vec<(usize, &String)> =
-        metrics.iter().flat_map(|metric| (1..users.len()).map(move |other| (other, *metric))).collect();
-    let tests: Result<Vec<Option<PairedTest>>, _> =
-        asked.into_par_iter().map(|(other, metric)| test_pair(&users, (other, 0), metric, &procedure)).collect();
-    let mut tests: Vec<PairedTest> =
-        tests.map_err(|error| UntestedRuns::Impossible(error.to_string()))?.into_iter().flatten().collect();
-    correct(&mut tests);
     for test in &mut tests {
         (test.left, test.right) = (places[test.left], places[test.right]);
     }
@@ -97,11 +133,46 @@ mod tests {
         Tested { name: name.to_owned(), same_rows: true, values: Some(vec![values]) }
     }
 
+    fn asked() -> Vec<MetricName> {
+        vec!["ndcg@10".parse().unwrap()]
+    }
+
+    #[test]
+    fn the_page_and_the_terminal_correct_the_same_tests_over_the_same_number() {
+        let both = |name: &str, values: &[f64]| {
+            let mut method = method(name, values);
+            let kept = &mut method.values.as_mut().unwrap()[0];
+            let own = kept.columns["ndcg@10"].clone();
+            // What the run kept besides what was asked for.
+            kept.columns.extend([("hit@10".to_owned(), own.clone()), ("user-rmse".to_owned(), own)]);
+            method
+        };
+        let all = || vec![both("a", &[0.0; 4]), both("b", &[1.0, 2.0, 3.0, 4.0]), both("c", &[1.0, 2.0, -3.0, 4.0])];
+        let page = against_first(all(), &asked(), Procedure::default()).unwrap();
+        let users: Vec<UserValues> = all().into_iter().map(|method| method.values.unwrap().remove(0)).collect();
+        let (terminal, _) = paired_tests(&users, Pairs::Against(0), &asked(), Procedure::default()).unwrap();
+        assert_eq!(page.tests, terminal);
+        assert_eq!(page.tests.len(), 2, "one a pair: hit@10 and user-rmse were not asked for");
+        let (every, _) = paired_tests(&users, Pairs::All, &asked(), Procedure::default()).unwrap();
+        assert_eq!(every.iter().map(|test| (test.left, test.right)).collect::<Vec<_>>(), [(0, 1), (0, 2), (1, 2)]);
+    }
+
+    #[test]
+    fn a_seed_of_other_users_is_not_averaged_by_place() {
+        let mut strange = method("b", &[1.0, 2.0, 3.0]);
+        let values = strange.values.as_mut().unwrap();
+        let mut other = values[0].clone();
+        other.users.reverse();
+        values.push(other);
+        let told = against_first(vec![method("a", &[0.0; 3]), strange], &asked(), Procedure::default()).unwrap_err();
+        assert_eq!(told.to_string(), "the runs of “b” were measured on other users");
+    }
+
     #[test]
     fn every_method_is_tested_against_the_first_by_its_own_place() {
         let strange = Tested { same_rows: false, ..method("b", &[9.0; 3]) };
         let all = vec![method("a", &[0.0; 3]), strange, method("c", &[1.0, 2.0, 3.0])];
-        let told = against_first(all, Procedure::default()).unwrap();
+        let told = against_first(all, &asked(), Procedure::default()).unwrap();
         let [test] = told.tests.as_slice() else { panic!("{told:?}") };
         // Sums of ±1 ±2 ±3: two of eight are as far as 6.
         assert_eq!((test.left, test.right, test.difference, test.p_randomization), (2, 0, 2.0, 0.25));
@@ -111,8 +182,9 @@ mod tests {
     #[test]
     fn what_cannot_be_tested_is_told() {
         let without = Tested { values: None, ..method("a", &[]) };
-        let told = against_first(vec![without, method("b", &[1.0, 2.0])], Procedure::default()).unwrap_err();
+        let told = against_first(vec![without, method("b", &[1.0, 2.0])], &asked(), Procedure::default()).unwrap_err();
         assert_eq!(told.to_string(), "the lab keeps no values of each user of “a”; run it again to have it tested");
-        assert_eq!(against_first(vec![method("a", &[1.0, 2.0])], Procedure::default()), Err(UntestedRuns::One));
+        let one = vec![method("a", &[1.0, 2.0])];
+        assert_eq!(against_first(one, &asked(), Procedure::default()), Err(UntestedRuns::One));
     }
 }

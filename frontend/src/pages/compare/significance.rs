@@ -97,8 +97,8 @@ fn told(answer: &Value, names: &[String], first: &str) -> AnyView {
     view! {
         {any.then(|| view! {
             <p class="note" id="tests-about">{format!(
-                "Difference to “{first}” over {} users, with its {:.0} % bootstrap interval and Hedges' g; p by the randomization test, after Holm's correction over all rows.",
-                count(users.unwrap_or_default()), level * 100.0
+                "Difference to “{first}” over {} users, with its {:.0} % bootstrap interval and Hedges' g; p by the randomization test of {} draws, after Holm's correction over all rows, for the models that these seeds trained.",
+                count(users.unwrap_or_default()), level * 100.0, count(answer["procedure"]["draws"].as_u64().unwrap_or_default())
             )}</p>
             <div class="table-scroll" tabindex="0" role="region" aria-labelledby="tests-title">
                 <table class="table stacked" aria-describedby="tests-about">

@@ -27,6 +27,12 @@ pub enum SignificanceError {
         /// Value of the second.
         right: f64,
     },
+    /// Two runs of different users, or of the same ones in another order.
+    #[error("the values are of other users from place {place} on; compare runs that were measured on the same rows")]
+    OtherUsers {
+        /// Index into both lists of users.
+        place: usize,
+    },
     /// A confidence level that is no share.
     #[error("the confidence level is {level}; allowed: more than 0 and less than 1")]
     Level {

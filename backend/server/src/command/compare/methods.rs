@@ -9,6 +9,7 @@ use super::super::kept::{ENDING, KeptRun};
 use super::super::run::{SpecFile, SpecFileError};
 use super::conditions::CompareError;
 use crate::command::failure::CommandError;
+use crate::comparison::{data_seed, one_method, told_apart};
 
 /// One recommender of a comparison.
 #[derive(Debug, Clone)]
@@ -33,11 +34,6 @@ impl Method {
         Self { name: label(&spec), spec, dir, source: source.to_owned(), random, stored }
     }
 
-    /// The seed of what all are measured on.
-    pub(super) fn data_seed(&self) -> u64 {
-        self.spec.data_seed.unwrap_or(self.spec.seed)
-    }
-
     /// The specs to run: one for each seed, from the spec's own on, and all on the data of the spec's own.
     pub(super) fn runs(&self, seeds: u64) -> Vec<ExperimentSpec> {
         if !self.stored.is_empty() {
@@ -45,7 +41,7 @@ impl Method {
         }
         let first = self.spec.seed.min(MAX_SEED - seeds);
         let seeds = if self.random { first..first + seeds } else { self.spec.seed..self.spec.seed + 1 };
-        let data_seed = Some(self.data_seed());
+        let data_seed = Some(data_seed(&self.spec));
         seeds.map(|seed| ExperimentSpec { seed, data_seed, ..self.spec.clone() }).collect()
     }
 }
@@ -105,14 +101,7 @@ fn stored_in(file: &str) -> Result<Vec<KeptRun>, CompareError> {
 
 /// Puts a kept run beside those that differ from it in the seed alone.
 fn take_stored(methods: &mut Vec<Method>, run: KeptRun, file: &str) {
-    let same = |method: &&mut Method| {
-        let own = method.stored.first().map(|first| &first.spec);
-        own.is_some_and(|own| {
-            let data_seed = own.data_seed.unwrap_or(own.seed);
-            *own == ExperimentSpec { seed: own.seed, data_seed: own.data_seed, ..run.spec.clone() }
-                && data_seed == run.spec.data_seed.unwrap_or(run.spec.seed)
-        })
-    };
+    let same = |method: &&mut Method| method.stored.first().is_some_and(|first| one_method(&run.spec, &first.spec));
     match methods.iter_mut().find(same) {
         Some(method) => {
             if method.stored.iter().all(|stored| stored.summary.seed != run.summary.seed) {
@@ -123,17 +112,10 @@ fn take_stored(methods: &mut Vec<Method>, run: KeptRun, file: &str) {
     }
 }
 
-/// Makes every name unlike the others: by a number behind those that are not.
+/// Makes every name unlike the others.
 fn name_apart(methods: &mut [Method]) {
-    for place in 1..methods.len() {
-        let name = methods[place].name.clone();
-        let taken = |name: &str, methods: &[Method]| methods[..place].iter().any(|method| method.name == name);
-        let mut number = 1;
-        while taken(&methods[place].name, methods) {
-            number += 1;
-            methods[place].name = format!("{name} #{number}");
-        }
-    }
+    let names = told_apart(methods.iter().map(|method| method.name.clone()).collect());
+    methods.iter_mut().zip(names).for_each(|(method, name)| method.name = name);
 }
 
 /// Sets what is measured: `asked`, or everything that any of the specs names; of each recommender what it can give.

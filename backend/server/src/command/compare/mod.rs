@@ -5,17 +5,15 @@ mod conditions;
 mod methods;
 mod table;
 
-use std::collections::BTreeSet;
-
 use clap::Args;
-use rayon::prelude::*;
-use recspeed_metrics::comparison::{correct, mean_over_runs, spread, spreads, test_pair};
-use recspeed_types::comparison::{ComparedMethod, Comparison, FailedMethod, PairedTest, Procedure, Spread};
+use recspeed_metrics::comparison::mean_over_runs;
+use recspeed_types::comparison::{ComparedMethod, Comparison, FailedMethod, Procedure};
 use recspeed_types::{ExperimentSpec, FailureCode, MetricName, UserValues};
 
 use super::failure::CommandError;
 use super::kept::{Ended, KeepArgs, Keeper, KeptRun};
 use super::{figures, output};
+use crate::comparison::{Pairs, Run, describe, paired_tests};
 
 pub(crate) use conditions::CompareError;
 pub(super) use methods::{Method, label};
@@ -65,7 +63,7 @@ pub(crate) fn run(args: CompareArgs) -> Result<u8, CommandError> {
     };
     let status = failed.first().map_or(0, |(code, _)| code.exit_status());
     let failed: Vec<FailedMethod> = failed.into_iter().map(|(_, method)| method).collect();
-    conditions::same_data(&finished)?;
+    conditions::same_data(&methods, &finished)?;
     let Some(comparison) = evaluate(&methods, &finished, against, failed)? else { return Ok(status) };
     let text = if args.json {
         serde_json::to_string(&comparison).map_err(std::io::Error::other)?
@@ -136,55 +134,20 @@ pub(super) fn evaluate(
     failed: Vec<FailedMethod>,
 ) -> Result<Option<Comparison>, CommandError> {
     let Some((_, first)) = finished.first() else { return Ok(None) };
-    let procedure = Procedure::default();
-    let users: Vec<UserValues> = finished
-        .iter()
-        .map(|(_, runs)| mean_over_runs(&runs.iter().map(|run| run.users.clone()).collect::<Vec<_>>()))
-        .collect();
+    let mean = |(_, runs): &Runs| mean_over_runs(&runs.iter().map(|run| &run.users).collect::<Vec<_>>());
+    let users = finished.iter().map(mean).collect::<Result<Vec<UserValues>, _>>().map_err(CompareError::from)?;
     let summary = &first[0].summary;
     let (data, evaluation) = (summary.data.clone(), summary.evaluation.clone());
-    let compared: Vec<ComparedMethod> = finished.iter().map(|(place, runs)| describe(&methods[*place], runs)).collect();
+    let compared = finished.iter().map(|(place, runs)| {
+        let runs: Vec<Run<'_>> = runs.iter().map(KeptRun::lend).collect();
+        describe(&methods[*place].name, methods[*place].random, &runs)
+    });
+    let compared: Vec<ComparedMethod> = compared.collect();
     let against = against.and_then(|place| finished.iter().position(|(of, _)| *of == place));
-    let mut tests = test_pairs(methods, &users, against, &procedure)?;
-    correct(&mut tests);
+    let pairs = against.map_or(Pairs::All, Pairs::Against);
+    let metrics: Vec<MetricName> =
+        methods.iter().flat_map(|method| &method.spec.evaluation.metrics).copied().collect();
+    let (tests, procedure) =
+        paired_tests(&users, pairs, &metrics, Procedure::default()).map_err(CompareError::from)?;
     Ok(Some(Comparison { data, evaluation, methods: compared, tests, procedure, failed }))
-}
-
-fn describe(method: &Method, runs: &[KeptRun]) -> ComparedMethod {
-    let metrics: Vec<_> = runs.iter().map(|run| &run.summary.metrics).collect();
-    let fit = runs.iter().map(|run| run.summary.timing.fit_s).collect();
-    let waits: Option<Vec<f64>> = runs.iter().map(|run| Some(run.summary.timing.recommend?.p50_ms)).collect();
-    ComparedMethod {
-        name: method.name.clone(),
-        kind: method.spec.recommender.kind.clone(),
-        seeds: runs.iter().map(|run| run.summary.seed).collect(),
-        random: method.random,
-        metrics: spreads(&metrics),
-        fit_s: spread(fit).unwrap_or(Spread { mean: 0.0, sd: None, values: Vec::new() }),
-        peak_bytes: runs.iter().map(|run| run.summary.memory.peak).max().unwrap_or(0),
-        list_ms: waits.and_then(spread).map(|spread| spread.mean),
-    }
-}
-
-/// Every pair by every metric that was asked for and has a value for each user; errors of ratings by the user's own errors.
-fn test_pairs(
-    methods: &[Method],
-    users: &[UserValues],
-    against: Option<usize>,
-    procedure: &Procedure,
-) -> Result<Vec<PairedTest>, CommandError> {
-    let metrics: BTreeSet<String> = methods
-        .iter()
-        .flat_map(|method| &method.spec.evaluation.metrics)
-        .filter_map(|name| name.of_users())
-        .map(|name| name.to_string())
-        .collect();
-    let pairs = (0..users.len()).flat_map(|left| (left + 1..users.len()).map(move |right| (left, right)));
-    let pairs = pairs.filter(|(left, right)| against.is_none_or(|one| one == *left || one == *right));
-    let asked: Vec<_> = pairs.flat_map(|pair| metrics.iter().map(move |metric| (pair, metric))).collect();
-    let tests: Result<Vec<_>, _> =
-        asked.into_par_iter().map(|(pair, metric)| test_pair(users, pair, metric, procedure)).collect();
-    let mut tests: Vec<PairedTest> = tests.map_err(CompareError::from)?.into_iter().flatten().collect();
-    tests.sort_by(|a, b| a.metric.cmp(&b.metric));
-    Ok(tests)
 }

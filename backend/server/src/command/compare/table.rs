@@ -195,13 +195,13 @@ fn how(comparison: &Comparison) -> String {
         text,
         " Pairs: each user's value is the mean over the seeds; interval of the mean difference by BCa bootstrap ({} resamples); \
          two-sided p of the paired t test and of the randomization test ({} draws, or exact), both after Holm's correction over all \
-         {} tests above. Seed {}. Smallest p that {} draws can show: {}.",
+         {} tests above: what they say holds for the seeds that ran, not for other trainings. Seed {}. Smallest p that {} draws can show: {}.",
         count(u64::from(procedure.resamples)),
         count(u64::from(procedure.draws)),
         comparison.tests.len(),
         procedure.seed,
         count(u64::from(procedure.draws)),
-        value(comparison.tests.len() as f64 / f64::from(procedure.draws + 1)),
+        value(procedure.floor(comparison.tests.len())),
     );
     text
 }

@@ -44,10 +44,12 @@ pub(super) fn render(title: &str, spec: &ExperimentSpec, comparison: &Comparison
          everything is learnt anew. An attribute \"shuffled\": dealt out anew among the items or users, and everything is learnt anew; \
          user, item and time \"shuffled\": dealt out anew among the test rows, after the training. \"with\": the derived attribute is \
          added, made of the training rows alone. Interval of the mean change by BCa bootstrap ({} resamples, {:.0} %); p of the \
-         randomization test after Holm's correction over all {} tests.\n",
+         randomization test ({} draws) after Holm's correction over all {} tests, at least {}.\n",
         count(u64::from(procedure.resamples)),
         procedure.level * 100.0,
+        count(u64::from(procedure.draws)),
         comparison.tests.len(),
+        value(procedure.floor(comparison.tests.len())),
     );
     for failed in &comparison.failed {
         let _ = write!(text, "\nNot measured: {}, whose run failed: {}\n", failed.name, failed.cause);
@@ -62,8 +64,8 @@ fn changes(comparison: &Comparison, tests: &[&PairedTest], asked: MetricName, ma
     table.set_content_arrangement(if markdown { ContentArrangement::Disabled } else { ContentArrangement::Dynamic });
     table.set_header(["variant", "change", "interval", "p", "verdict"]);
     for test in tests {
-        // The whole is on the left of every pair.
-        let change = -test.difference;
+        // The whole is on the right of every pair.
+        let change = test.difference;
         let better = match asked.kind.direction() {
             Direction::Higher => change > 0.0,
             Direction::Lower => change < 0.0,
@@ -77,9 +79,9 @@ fn changes(comparison: &Comparison, tests: &[&PairedTest], asked: MetricName, ma
             (true, _, false) => "worse",
         };
         table.add_row([
-            comparison.methods[test.right].name.clone(),
+            comparison.methods[test.left].name.clone(),
             value(change),
-            format!("{} to {}", value(-test.interval[1]), value(-test.interval[0])),
+            format!("{} to {}", value(test.interval[0]), value(test.interval[1])),
             if test.p_randomization_holm < 1e-4 {
                 "< 0.0001".to_owned()
             } else {
