@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use recspeed_metrics::{MetricError, rating};
 use recspeed_recommenders::Ranking;
 use recspeed_types::summary::{Breakdown, BreakdownBy, Group};
 use recspeed_types::{MetricKind, MetricName};
@@ -21,6 +22,10 @@ const ACTIVITY: [(usize, &str); 5] = [
 
 /// Groups of items by popularity.
 const TENTHS: usize = 10;
+
+/// Of a group's test rows the share that the lists hold: rows count alike, whoever's they are. Recall is the mean over users of
+/// each user's own share, and so another number.
+const FOUND: &str = "rows-found";
 
 /// What was measured.
 pub(crate) struct Measured<'a> {
@@ -135,7 +140,7 @@ fn by_row(measured: &Measured<'_>, order: &[(usize, String)], group_of: &dyn Fn(
             if let Some((ranking, cutoffs)) = measured.ranking {
                 for &k in cutoffs {
                     if let Some(found) = found_share(measured, ranking, k, &places) {
-                        metrics.insert(MetricName::at(MetricKind::Recall, k).to_string(), found);
+                        metrics.insert(format!("{FOUND}@{k}"), found);
                     }
                 }
             }
@@ -144,12 +149,15 @@ fn by_row(measured: &Measured<'_>, order: &[(usize, String)], group_of: &dyn Fn(
         .collect()
 }
 
-fn errors(predictions: &Predictions, places: &[usize]) -> [(String, f64); 2] {
-    let miss = |&place: &usize| f64::from(predictions.predicted[place]) - f64::from(predictions.truth[place]);
-    let n = places.len() as f64;
-    let squares: f64 = places.iter().map(|place| miss(place).powi(2)).sum();
-    let absolute: f64 = places.iter().map(|place| miss(place).abs()).sum();
-    [("rmse".to_owned(), (squares / n).sqrt()), ("mae".to_owned(), absolute / n)]
+fn errors(predictions: &Predictions, places: &[usize]) -> Vec<(String, f64)> {
+    let of = |values: &[f32]| places.iter().map(|&place| values[place]).collect::<Vec<f32>>();
+    let (predicted, truth) = (of(&predictions.predicted), of(&predictions.truth));
+    let named = |kind, value: Result<f64, MetricError>| Some((MetricName::plain(kind).to_string(), value.ok()?));
+    let errors = [
+        named(MetricKind::Rmse, rating::rmse(&predicted, &truth)),
+        named(MetricKind::Mae, rating::mae(&predicted, &truth)),
+    ];
+    errors.into_iter().flatten().collect()
 }
 
 /// Share of these test rows, of evaluated users and of items that count as found, whose item is among the user's first `k`.

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use recspeed_data::Csr;
-use recspeed_metrics::{Lists, beyond_accuracy, ranking, variety};
+use recspeed_metrics::{Lists, MetricError, beyond_accuracy, ranking, variety};
 use recspeed_recommenders::{RankError, RankRequest, Ranking, Recommender};
 use recspeed_types::spec::{Candidates, ResolvedSpec};
 use recspeed_types::summary::Latency;
@@ -64,6 +64,7 @@ pub(crate) fn rank(
             }
             MetricKind::MeanPopularity => beyond_accuracy::mean_popularity(lists, k, &audience.fit_counts),
             MetricKind::Gini => beyond_accuracy::gini(lists, k, &audience.candidates),
+            MetricKind::PopularityLift => judge.popularity_lift(lists, k),
             kind => {
                 let of_users = judge.of_users(kind, lists, k)?;
                 let known = || of_users.iter().flatten();
@@ -114,9 +115,6 @@ impl<'a> Judge<'a> {
             let first = &list[..list.len().min(k.get())];
             Ok(match kind {
                 MetricKind::Novelty => variety::novelty(first, counts, self.audience.fit_users),
-                MetricKind::PopularityLift => {
-                    variety::popularity_lift(first, self.learnt_by_user.row(user as usize).0, counts)
-                }
                 MetricKind::Diversity => distances.diversity(first),
                 MetricKind::Serendipity => {
                     Some(variety::serendipity(first, relevant, &self.expected(user, k.get()), k.get()))
@@ -125,6 +123,15 @@ impl<'a> Judge<'a> {
             })
         };
         self.audience.users.iter().enumerate().map(of_one).collect()
+    }
+
+    /// How much more popular the lists of all evaluated users are than what they have.
+    fn popularity_lift(&self, lists: Lists<'_>, k: NonZeroUsize) -> Result<f64, MetricError> {
+        let of_one = |(index, &user): (usize, &u32)| {
+            let list = lists.list(index);
+            (&list[..list.len().min(k.get())], self.learnt_by_user.row(user as usize).0)
+        };
+        variety::popularity_lift(self.audience.users.iter().enumerate().map(of_one), &self.audience.fit_counts)
     }
 
     /// The first `k` items of this user by popularity.

@@ -88,7 +88,9 @@ fn groups_of_users_and_rows_are_those_worked_out_by_hand() {
     let of = |by| {
         let breakdown = summary.breakdowns.iter().find(|breakdown| breakdown.by == by).unwrap();
         let group = |group: &recspeed_types::summary::Group| {
-            (group.name.clone(), group.users, group.rows, group.metrics["recall@1"])
+            // Means over users, or the share of rows.
+            let found = group.metrics.get("recall@1").or(group.metrics.get("rows-found@1"));
+            (group.name.clone(), group.users, group.rows, *found.unwrap())
         };
         breakdown.groups.iter().map(group).collect::<Vec<_>>()
     };
@@ -192,7 +194,7 @@ fn among_cold_items_alone_only_cold_items_are_asked_for() {
     assert_eq!((told.left_out_rows, told.left_out_users), (4, 2));
     assert!(cold.warnings.iter().any(|warning| warning.contains("leave out 4 of 6 test rows")), "{:?}", cold.warnings);
     let warm = cold.breakdowns.iter().flat_map(|breakdown| &breakdown.groups).find(|group| group.name == "new user");
-    assert!(!warm.unwrap().metrics.contains_key("recall@1"), "what is no candidate is not missed");
+    assert!(!warm.unwrap().metrics.contains_key("rows-found@1"), "what is no candidate is not missed");
     let all = fold_two_by_popularity(COLD, "metrics = [\"hit@1\"]");
     assert_eq!((all.evaluation.left_out_rows, all.evaluation.left_out_users), (0, 0));
 }
@@ -291,7 +293,7 @@ fn items_that_nobody_rated_can_be_candidates_and_content_finds_some_of_them() {
         let summary = attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{kind}: {failure}"));
         let breakdown = summary.breakdowns.iter().find(|b| b.by == recspeed_types::summary::BreakdownBy::ColdStart);
         let group = breakdown.and_then(|b| b.groups.iter().find(|group| group.name == "new item")).cloned();
-        (summary.evaluation.candidate_items, summary.data.items, group.map(|group| group.metrics["recall@100"]))
+        (summary.evaluation.candidate_items, summary.data.items, group.map(|group| group.metrics["rows-found@100"]))
     };
     let (known, items, none) = found("content-tfidf", "unseen");
     assert!(known < items && none == Some(0.0), "{known} of {items}: {none:?}");

@@ -56,28 +56,27 @@ impl<'a> Lists<'a> {
     }
 }
 
-/// Coverage at k: distinct items in the first `k` places of any list, divided by the items of the training set.
+/// Coverage at k: distinct items in the first `k` places of any list, divided by the candidates.
 ///
 /// # Shapes
-/// - `training_counts`: `[n_items]`, training interactions of each item; items with 0 are not in the training set
-/// - returns: in `[0, 1]` when only training items are recommended
+/// - `candidates`: `[n_items]`; items with 0 are no candidates
+/// - returns: in `[0, 1]` when only candidates are recommended
 ///
 /// # Errors
-/// [`MetricError::Empty`] without training items; [`MetricError::UnknownItem`].
-pub fn coverage(lists: Lists<'_>, k: NonZeroUsize, training_counts: &[u32]) -> Result<f64, MetricError> {
-    let training_items = training_counts.iter().filter(|&&count| count > 0).count();
-    if training_items == 0 {
-        return Err(MetricError::Empty { metric: "coverage", over: "the items of the training set" });
+/// [`MetricError::Empty`] without candidates; [`MetricError::UnknownItem`].
+pub fn coverage(lists: Lists<'_>, k: NonZeroUsize, candidates: &[u32]) -> Result<f64, MetricError> {
+    let all = candidates.iter().filter(|&&count| count > 0).count();
+    if all == 0 {
+        return Err(MetricError::Empty { metric: "coverage", over: "the candidates" });
     }
-    let mut seen = vec![false; training_counts.len()];
+    let mut seen = vec![false; candidates.len()];
     let mut distinct = 0usize;
     for item in lists.first(k) {
-        let known =
-            seen.get_mut(item as usize).ok_or(MetricError::UnknownItem { item, items: training_counts.len() })?;
+        let known = seen.get_mut(item as usize).ok_or(MetricError::UnknownItem { item, items: candidates.len() })?;
         distinct += usize::from(!*known);
         *known = true;
     }
-    Ok(distinct as f64 / training_items as f64)
+    Ok(distinct as f64 / all as f64)
 }
 
 /// Cold-start coverage at k: distinct cold items in the first `k` places of any list, divided by all cold items.
@@ -131,18 +130,18 @@ pub fn mean_popularity(lists: Lists<'_>, k: NonZeroUsize, training_counts: &[u32
 /// Source: Fleder, Hosanagar, "Blockbuster Culture's Next Rise or Fall", doi:10.1287/mnsc.1080.0974.
 ///
 /// # Shapes
-/// - `training_counts`: `[n_items]`; items with 0 are no candidates unless they are recommended
+/// - `candidates`: `[n_items]`; items with 0 are no candidates unless they are recommended
 ///
 /// # Errors
 /// [`MetricError::Empty`] when no place holds an item; [`MetricError::UnknownItem`].
-pub fn gini(lists: Lists<'_>, k: NonZeroUsize, training_counts: &[u32]) -> Result<f64, MetricError> {
-    let mut shown = vec![0u64; training_counts.len()];
+pub fn gini(lists: Lists<'_>, k: NonZeroUsize, candidates: &[u32]) -> Result<f64, MetricError> {
+    let mut shown = vec![0u64; candidates.len()];
     for item in lists.first(k) {
-        *shown.get_mut(item as usize).ok_or(MetricError::UnknownItem { item, items: training_counts.len() })? += 1;
+        *shown.get_mut(item as usize).ok_or(MetricError::UnknownItem { item, items: candidates.len() })? += 1;
     }
     let mut counts: Vec<u64> = shown
         .iter()
-        .zip(training_counts)
+        .zip(candidates)
         .filter(|(shown, known)| **shown + u64::from(**known) > 0)
         .map(|(&c, _)| c)
         .collect();

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use crate::MetricError;
+
 /// Novelty: mean over the list of `−log2(max(1, n_i) / users)`, with `n_i` the training users of item `i`, in bits.
 /// Source: Zhou et al., "Solving the apparent diversity-accuracy dilemma", doi:10.1073/pnas.1000488107.
 ///
@@ -19,17 +21,34 @@ pub fn novelty(list: &[u32], training_counts: &[u32], users: u64) -> Option<f64>
     Some(list.iter().map(bits).sum::<f64>() / list.len() as f64)
 }
 
-/// Popularity lift: mean training interactions of the list, divided by that of the user's own training items, minus 1.
-/// Source: Abdollahpouri et al., "The Unfairness of Popularity Bias in Recommendation", arXiv:1907.13286.
+/// Popularity lift (ΔGAP) of some users: the mean over them of the mean training interactions of their list, divided by the mean
+/// over them of that of their own training items, minus 1. Users without a list or without own items do not count.
+/// Source: Abdollahpouri et al., "The Unfairness of Popularity Bias in Recommendation", arXiv:1907.13286, which divides the
+/// groups' means and not each user's values.
+///
+/// # Shapes
+/// - `users`: each user's list and own training items
+///
+/// # Errors
+/// [`MetricError::Empty`] without users that count.
 ///
 /// # Panics
 /// When an item has no count.
-pub fn popularity_lift(list: &[u32], own: &[u32], training_counts: &[u32]) -> Option<f64> {
+pub fn popularity_lift<'a>(
+    users: impl Iterator<Item = (&'a [u32], &'a [u32])>,
+    training_counts: &[u32],
+) -> Result<f64, MetricError> {
     let mean = |items: &[u32]| {
         let sum: u64 = items.iter().map(|&item| u64::from(training_counts[item as usize])).sum();
-        (sum > 0).then(|| sum as f64 / items.len() as f64)
+        sum as f64 / items.len() as f64
     };
-    Some(mean(list)? / mean(own)? - 1.0)
+    let counted = users.filter(|(list, own)| !list.is_empty() && !own.is_empty());
+    let (of_lists, of_own) =
+        counted.fold((0.0, 0.0), |(lists, owns), (list, own)| (lists + mean(list), owns + mean(own)));
+    if of_own == 0.0 {
+        return Err(MetricError::Empty { metric: "popularity-lift", over: "the users with training rows" });
+    }
+    Ok(of_lists / of_own - 1.0)
 }
 
 /// Serendipity at k: relevant items of the list that are not `expected`, divided by `k`.
@@ -120,10 +139,21 @@ mod tests {
         assert_eq!(novelty(&[0, 2], &COUNTS, 16), Some(2.5));
         assert_eq!(novelty(&[3], &COUNTS, 16), Some(4.0));
         assert_eq!(novelty(&[], &COUNTS, 16), None);
-        // (8 + 4)/2 against 4: half as popular again.
-        assert_eq!(popularity_lift(&[0, 1], &[1], &COUNTS), Some(0.5));
-        assert_eq!(popularity_lift(&[0, 1], &[], &COUNTS), None);
         assert_eq!(serendipity(&[5, 6, 7], &[6, 7], &[7, 9], 5), 1.0 / 5.0);
+    }
+
+    #[test]
+    fn popularity_lift_divides_the_means_of_the_group_and_not_each_user_s() {
+        let lift = |users: &[(&[u32], &[u32])]| popularity_lift(users.iter().copied(), &COUNTS);
+        // (8 + 4)/2 against 4: half as popular again.
+        assert_eq!(lift(&[(&[0, 1], &[1])]), Ok(0.5));
+        // Lists of 8 and 8, own items of 8 and 1: 16/9 − 1. The mean of the users' own ratios would be (0 + 7)/2.
+        let two: [(&[u32], &[u32]); 2] = [(&[0], &[0]), (&[0], &[2])];
+        assert_eq!(lift(&two), Ok(16.0 / 9.0 - 1.0));
+        // Who has no list or nothing of their own says nothing; a list of items that nobody has is not popular.
+        assert_eq!(lift(&[two[0], two[1], (&[0], &[]), (&[], &[0])]), lift(&two));
+        assert_eq!(lift(&[(&[3], &[0])]), Ok(-1.0));
+        assert!(matches!(lift(&[(&[0], &[])]), Err(MetricError::Empty { .. })));
     }
 
     #[test]

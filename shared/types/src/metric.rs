@@ -170,7 +170,6 @@ impl MetricKind {
                 | Self::Ndcg
                 | Self::Map
                 | Self::Mrr
-                | Self::PopularityLift
                 | Self::Novelty
                 | Self::Diversity
                 | Self::Serendipity
@@ -244,7 +243,7 @@ impl MetricKind {
                 "Mean number of training interactions of the recommended items, over all places of all lists."
             }
             Self::PopularityLift => {
-                "Mean training interactions of the first k, divided by that of the user's own training items, minus 1; mean over the evaluated users with training rows."
+                "Mean over the evaluated users with training rows of the mean training interactions of their first k, divided by the mean over them of that of their own training items, minus 1 (ΔGAP)."
             }
             Self::Novelty => {
                 "Mean over the first k of −log2(share of the training users who have the item, at least one); mean over the evaluated users."
