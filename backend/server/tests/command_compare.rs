@@ -239,5 +239,8 @@ fn every_recommender_of_a_search_has_the_same_budget() {
     assert!(comparison.methods.len() == 2 && bench.ran().is_empty(), "{comparison:?}");
     // bpr's grid has two points.
     assert_eq!((of("item-knn"), of("bpr")), (3, 2));
+    let said = stdout(&output);
+    assert!(said.contains("Mind of bpr: its grid ended after 2 trials where another had 3"), "{said}");
+    assert!(!said.contains("Mind of item-knn"), "{said}");
     assert!(stdout(&output).contains("Best spec: found/best/02-bpr.toml"), "{}", stdout(&output));
 }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use recspeed_types::ExperimentSpec;
+use recspeed_types::search::SearchMethod;
+use recspeed_types::spec::ResolvedRecommender;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -39,6 +41,8 @@ pub(super) struct Result {
     test: BTreeMap<String, f64>,
     /// How often the test rows were looked at in this search: more than once after a search went on with a larger budget.
     looks_at_test: usize,
+    /// What makes its numbers less comparable than they look, a sentence each.
+    notes: Vec<String>,
     /// The spec, as it was measured on the test rows.
     spec: ExperimentSpec,
     #[serde(skip)]
@@ -59,8 +63,40 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, spec: E
         validation: best.metrics.clone(),
         test: run.summary.metrics,
         looks_at_test: log.tests(place),
+        notes: notes(plan, place, log, &spec),
         spec,
         values: words(member, &best.values(member)),
+    }
+}
+
+/// What one must know of the budget and of the rows that judged.
+fn notes(plan: &Plan, place: usize, log: &Log, spec: &ExperimentSpec) -> Vec<String> {
+    let trials = log.count(place);
+    let most = (0..plan.members.len()).map(|other| log.count(other)).max().unwrap_or(trials);
+    let mut notes = Vec::new();
+    if plan.search.method == SearchMethod::Grid && trials < most {
+        notes.push(format!(
+            "its grid ended after {trials} trials where another had {most}: the budgets are not the same; random and tpe use all of theirs"
+        ));
+    }
+    if let Some(what) = chooses(spec) {
+        notes.push(format!(
+            "{what} by the validation rows that also judge the trials: its validation numbers are flattered beside those of methods that do not"
+        ));
+    }
+    notes
+}
+
+/// What a recommender chooses by the validation rows by itself.
+fn chooses(spec: &ExperimentSpec) -> Option<&'static str> {
+    let resolved = spec.resolve().ok()?;
+    let learns = |part: &&ResolvedRecommender| part.entry.param("weights").is_some() && part.text("weights") == "learnt";
+    let stops = resolved.training.is_some_and(|training| training.early_stopping.is_some());
+    match (stops, resolved.recommender.all().iter().any(learns)) {
+        (true, true) => Some("it learns weights and stops its training"),
+        (true, false) => Some("it stops its training"),
+        (false, true) => Some("it learns weights"),
+        (false, false) => None,
     }
 }
 
@@ -105,7 +141,7 @@ fn toml_of(plan: &Plan, result: &Result) -> String {
         metrics.iter().map(|(name, value)| format!("{name} {}", figures::value(*value))).collect::<Vec<_>>().join(", ")
     };
     format!(
-        "# The best of {} trials ({}) by {} on the validation rows, trial {}; {}.\n# Validation: {}\n# Test: {}\n\n{}",
+        "# The best of {} trials ({}) by {} on the validation rows, trial {}; {}.\n# Validation: {}\n# Test: {}\n{}\n{}",
         result.trials,
         plan.search.method.as_str(),
         plan.metric,
@@ -113,6 +149,7 @@ fn toml_of(plan: &Plan, result: &Result) -> String {
         figures::seconds(result.seconds),
         list(&result.validation),
         list(&result.test),
+        result.notes.iter().fold(String::new(), |lines, note| lines + "# Mind: " + note + ".\n"),
         result.spec.to_toml()
     )
 }
@@ -159,6 +196,9 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
             result.looks_at_test, result.name
         );
     }
+    for (result, note) in results.iter().flat_map(|result| result.notes.iter().map(move |note| (result, note))) {
+        let _ = writeln!(text, "Mind of {}: {note}.", result.name);
+    }
     for path in written {
         let _ = writeln!(text, "Best spec: {}", path.display());
     }
@@ -174,5 +214,25 @@ mod tests {
     fn file_names_are_plain_and_never_alike() {
         assert_eq!(file_name(0, "item-knn (neighbours 7)"), "01-item-knn-neighbours-7");
         assert_ne!(file_name(0, "ä"), file_name(1, "ö"));
+    }
+
+    #[test]
+    fn networks_and_learnt_weights_are_told_to_choose_by_the_rows_that_judge() {
+        use recspeed_types::spec::{ParamValue, RecommenderSpec};
+        let spec = |recommender| ExperimentSpec { recommender, ..ExperimentSpec::default() };
+        let mut network = spec(RecommenderSpec::new("mlp"));
+        assert_eq!(chooses(&network), None);
+        network.training.early_stopping = Some(3);
+        network.split.validation_ratio = Some(0.1);
+        assert_eq!(chooses(&network), Some("it stops its training"));
+        let weighted = |how: &str| {
+            let recommender = RecommenderSpec::new("weighted").with("weights", ParamValue::Text(how.to_owned()));
+            let mut spec = spec(recommender);
+            spec.split.validation_ratio = Some(0.1);
+            spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
+            spec
+        };
+        assert_eq!(chooses(&weighted("learnt")), Some("it learns weights"));
+        assert_eq!(chooses(&weighted("given")), None);
     }
 }
