@@ -168,7 +168,7 @@ fn beauty_popularity_of_training_rows_matches_every_digit() {
 }
 
 #[test]
-fn the_four_layer_network_learns_on_real_rows() {
+fn the_four_layer_network_ends_near_the_mean_of_all_ratings_on_real_rows() {
     lies_in_its_band("beauty-head-four-layer");
 }
 

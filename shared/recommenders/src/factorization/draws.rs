@@ -2,6 +2,10 @@
 
 use rand::{Rng, SeedableRng, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
+use recspeed_data::Csr;
+
+use crate::FitError;
+use crate::error::reserve;
 
 /// ChaCha8 streams of the fits by gradient descent; each epoch's order has the stream `ORDER_STREAM + epoch`.
 pub(crate) const USERS_STREAM: u64 = 65;
@@ -22,6 +26,24 @@ pub(crate) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
 pub(crate) fn normal(rng: &mut ChaCha8Rng, deviation: f32) -> f32 {
     let uniform = |rng: &mut ChaCha8Rng| (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32;
     deviation * ((0..12).map(|_| uniform(rng)).sum::<f32>() - 6.0)
+}
+
+/// First vectors of a side, `[n, d]`, drawn around 0. Who has no row in `known` has nothing to learn from: their numbers stay 0.
+///
+/// # Errors
+/// [`FitError`]: too large to hold.
+pub(crate) fn vectors(known: &Csr, d: usize, deviation: f32, seed: u64, which: u64) -> Result<Vec<f32>, FitError> {
+    let len = known.n_rows().checked_mul(d);
+    let mut values: Vec<f32> = reserve(len, "the vectors of users and items", "recommender.factors")?;
+    let mut rng = stream(seed, which);
+    for (row, vector) in values.chunks_exact_mut(d).enumerate() {
+        if !known.row(row).0.is_empty() {
+            for value in vector {
+                *value = normal(&mut rng, deviation);
+            }
+        }
+    }
+    Ok(values)
 }
 
 /// `0..n` in the order of an epoch.

@@ -1,6 +1,6 @@
 //! Attributes of the items with one more, made by a hybrid.
 
-use recspeed_data::{AttributeColumn, AttributeValues, Attributes, Dictionary, DictionaryBuilder};
+use recspeed_data::{AttributeColumn, AttributeValues, Attributes, DictionaryBuilder};
 
 use crate::{FitError, TrainSet};
 use recspeed_types::spec::ResolvedRecommender;
@@ -26,18 +26,12 @@ pub(super) fn with(made: &Made, data: &TrainSet<'_>, component: &ResolvedRecomme
             return Err(FitError::NotNamed { name: made.name, what: made.what });
         }
     }
-    let ids = data.interactions.items.clone();
-    let mut columns = Vec::new();
-    if let Some(known) = data.item_attributes {
-        let rows = known.rows_for(&ids);
-        columns.extend(
-            known
-                .columns
-                .iter()
-                .filter(|column| column.name != made.name)
-                .map(|column| AttributeColumn { name: column.name.clone(), values: of_rows(&column.values, &rows) }),
-        );
-    }
+    let ids = &data.interactions.items;
+    let mut joined = match data.item_attributes {
+        Some(known) => known.joined_to(ids),
+        None => Attributes { ids: ids.clone(), columns: Vec::new() },
+    };
+    joined.columns.retain(|column| column.name != made.name);
     let mut vocabulary = DictionaryBuilder::default();
     let (mut indptr, mut words) = (vec![0], Vec::new());
     for of_item in &made.words {
@@ -45,49 +39,6 @@ pub(super) fn with(made: &Made, data: &TrainSet<'_>, component: &ResolvedRecomme
         indptr.push(words.len());
     }
     let values = AttributeValues::TokenSeq { vocabulary: vocabulary.finish(), indptr, words };
-    columns.push(AttributeColumn { name: made.name.to_owned(), values });
-    Ok(Attributes { ids, columns })
-}
-
-/// The values of these rows; nothing for items without a row.
-fn of_rows(values: &AttributeValues, rows: &[Option<u32>]) -> AttributeValues {
-    match values {
-        AttributeValues::Token { vocabulary, word } => {
-            // The empty text, a word of its own, may be new to the vocabulary.
-            let mut words = builder_of(vocabulary);
-            let empty = words.intern("");
-            let word = rows.iter().map(|row| row.map_or(empty, |row| word[row as usize])).collect();
-            AttributeValues::Token { vocabulary: words.finish(), word }
-        }
-        AttributeValues::TokenSeq { vocabulary, indptr, words } => {
-            let (indptr, words) = sequences(indptr, words, rows);
-            AttributeValues::TokenSeq { vocabulary: vocabulary.clone(), indptr, words }
-        }
-        AttributeValues::Float(numbers) => {
-            AttributeValues::Float(rows.iter().map(|row| row.map_or(f32::NAN, |row| numbers[row as usize])).collect())
-        }
-        AttributeValues::FloatSeq { indptr, values } => {
-            let (indptr, values) = sequences(indptr, values, rows);
-            AttributeValues::FloatSeq { indptr, values }
-        }
-    }
-}
-
-fn builder_of(dictionary: &Dictionary) -> DictionaryBuilder {
-    let mut builder = DictionaryBuilder::default();
-    dictionary.iter().for_each(|word| {
-        builder.intern(word);
-    });
-    builder
-}
-
-fn sequences<T: Copy>(indptr: &[usize], values: &[T], rows: &[Option<u32>]) -> (Vec<usize>, Vec<T>) {
-    let (mut starts, mut all) = (vec![0], Vec::new());
-    for row in rows {
-        if let Some(row) = row.map(|row| row as usize) {
-            all.extend_from_slice(&values[indptr[row]..indptr[row + 1]]);
-        }
-        starts.push(all.len());
-    }
-    (starts, all)
+    joined.columns.push(AttributeColumn { name: made.name.to_owned(), values });
+    Ok(joined)
 }

@@ -4,8 +4,7 @@ use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use recspeed_data::Csr;
 
-use crate::error::reserve;
-use crate::factorization::draws::{normal, stream};
+use crate::factorization::draws;
 use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::{FitError, TrainSet};
 
@@ -60,19 +59,9 @@ impl<'a> PairData<'a> {
         self.known[((u64::from(rng.next_u32()) * self.known.len() as u64) >> 32) as usize]
     }
 
-    /// First vectors of a side, `[n, d]`. Who has no interaction has nothing to learn from: their numbers stay 0.
+    /// First vectors of a side, `[n, d]`.
     pub(super) fn vectors(known: &Csr, d: usize, seed: u64, which: u64) -> Result<Vec<f32>, FitError> {
-        let len = known.n_rows().checked_mul(d);
-        let mut values: Vec<f32> = reserve(len, "the vectors of users and items", "recommender.factors")?;
-        let mut rng = stream(seed, which);
-        for (row, vector) in values.chunks_exact_mut(d).enumerate() {
-            if !known.row(row).0.is_empty() {
-                for value in vector {
-                    *value = normal(&mut rng, INITIAL / (d as f32).sqrt());
-                }
-            }
-        }
-        Ok(values)
+        draws::vectors(known, d, INITIAL / (d as f32).sqrt(), seed, which)
     }
 
     /// `x_ui = p_u · q_i + b_i`. No bias of users: it would move all scores of one list alike. A cold user's list is the

@@ -6,8 +6,7 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
 use crate::dense;
-use crate::error::reserve;
-use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
+use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
 use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
@@ -71,21 +70,8 @@ impl<'a> Sgd<'a> {
     fn new(recommender: &ResolvedRecommender, data: &'a TrainSet<'a>, seed: u64) -> Result<Self, FitError> {
         let factors = recommender.integer("factors") as usize;
         let deviation = recommender.float("init_deviation") as f32;
-        let vectors = |known: &recspeed_data::Csr, which: u64| -> Result<Vec<f32>, FitError> {
-            let len = known.n_rows().checked_mul(factors);
-            let mut values: Vec<f32> = reserve(len, "the vectors of users and items", "recommender.factors")?;
-            let mut rng = stream(seed, which);
-            for (row, vector) in values.chunks_exact_mut(factors).enumerate() {
-                // Who has no rating has nothing to learn from: their numbers stay 0.
-                if !known.row(row).0.is_empty() {
-                    for value in vector {
-                        *value = normal(&mut rng, deviation);
-                    }
-                }
-            }
-            Ok(values)
-        };
-        let (users, items) = (vectors(&data.by_user, USERS_STREAM)?, vectors(&data.by_item, ITEMS_STREAM)?);
+        let first = |known, which| vectors(known, factors, deviation, seed, which);
+        let (users, items) = (first(&data.by_user, USERS_STREAM)?, first(&data.by_item, ITEMS_STREAM)?);
         let mean = data.global_mean().ok_or(FitError::NoRows)? as f32;
         let ratings = data.rows.iter().map(|&row| data.interactions.rating[row as usize]);
         let (low, high) = ratings.fold((f32::MAX, f32::MIN), |(low, high), rating| (low.min(rating), high.max(rating)));

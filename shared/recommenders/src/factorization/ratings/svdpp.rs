@@ -4,8 +4,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
-use crate::error::reserve;
-use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
+use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
 use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
@@ -71,28 +70,16 @@ impl<'a> Sgd<'a> {
     fn new(recommender: &ResolvedRecommender, data: &'a TrainSet<'a>, seed: u64) -> Result<Self, FitError> {
         let d = recommender.integer("factors") as usize;
         let deviation = recommender.float("init_deviation") as f32;
-        let vectors = |known: &recspeed_data::Csr, which: u64| -> Result<Vec<f32>, FitError> {
-            let len = known.n_rows().checked_mul(d);
-            let mut values: Vec<f32> = reserve(len, "the vectors of users and items", "recommender.factors")?;
-            let mut rng = stream(seed, which);
-            for (row, vector) in values.chunks_exact_mut(d).enumerate() {
-                if !known.row(row).0.is_empty() {
-                    for value in vector {
-                        *value = normal(&mut rng, deviation);
-                    }
-                }
-            }
-            Ok(values)
-        };
+        let first = |known, which| vectors(known, d, deviation, seed, which);
         Ok(Self {
             d,
             learning_rate: recommender.float("learning_rate") as f32,
             regularization: recommender.float("regularization") as f32,
             seed,
             mean: data.global_mean().ok_or(FitError::NoRows)? as f32,
-            users: vectors(&data.by_user, USERS_STREAM)?,
-            items: vectors(&data.by_item, ITEMS_STREAM)?,
-            implicit: vectors(&data.by_item, IMPLICIT_STREAM)?,
+            users: first(&data.by_user, USERS_STREAM)?,
+            items: first(&data.by_item, ITEMS_STREAM)?,
+            implicit: first(&data.by_item, IMPLICIT_STREAM)?,
             user_biases: vec![0.0; data.n_users()],
             item_biases: vec![0.0; data.n_items()],
             data,
