@@ -21,7 +21,7 @@ pub(super) static MLP: Entry = Entry {
     kind: "mlp",
     title: "Four-layer network",
     family: Family::Neural,
-    summary: "The paper's network: user index, item index and timestamp, each scaled to 0…1, go through three hidden ReLU layers to one output, the rating scaled to 0…1. Ids as plain numbers carry little, so expect it to learn the mean rating and its drift over time rather than anybody's taste. Indices count in the order of first appearance in the whole file, test rows included.",
+    summary: "The paper's network: user index, item index and timestamp, each scaled to 0…1 (indices count in the order of first appearance in the whole file, test rows included), go through three hidden ReLU layers to one output, the rating scaled to 0…1. Ids as plain numbers carry little, so expect it to learn the mean rating and its drift over time rather than anybody's taste.",
     headline: "A four-layer network learns how many stars each person gives",
     source: Citation { authors: "Recspeed", title: "Recommending with Speed", link: "" },
     predicts: Predicts::Ratings,
@@ -87,7 +87,7 @@ pub(super) static DENSENET: Entry = Entry {
     kind: "densenet",
     title: "DenseNet",
     family: Family::Neural,
-    summary: "The paper's deep network: user index, item index, timestamp and the item's number of earlier ratings, each scaled to 0…1, go through one block of fully connected layers, each of which sees what all layers before it put out. A sigmoid at its end says how likely the user is to like the item. Indices count in the order of first appearance in the whole file, test rows included.",
+    summary: "The paper's deep network: user index, item index, timestamp and the item's number of earlier ratings, each scaled to 0…1 (indices count in the order of first appearance in the whole file, test rows included), go through one block of fully connected layers, each of which sees what all layers before it put out. A sigmoid at its end says how likely the user is to like the item.",
     headline: "A very deep network learns whether each person will like an item",
     source: Citation {
         authors: "Recspeed; Huang, Liu, van der Maaten, Weinberger, 2017",

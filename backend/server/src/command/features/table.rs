@@ -41,8 +41,8 @@ pub(super) fn render(title: &str, spec: &ExperimentSpec, comparison: &Comparison
     let _ = write!(
         text,
         "\nA change is the variant less the experiment as it is, on the same test rows. \"without\": the feature has no values, and \
-         everything is learnt anew. An attribute \"shuffled\": dealt out anew among the items or users, and everything is learnt anew; \
-         user, item and time \"shuffled\": dealt out anew among the test rows, after the training. \"with\": the derived attribute is \
+         everything is learnt anew. An attribute \"shuffled and relearnt\": dealt out anew among the items or users before the training; \
+         user, item and time \"shuffled\": dealt out anew among the test rows, after the training (permutation importance). \"with\": the derived attribute is \
          added, made of the training rows alone. Interval of the mean change by BCa bootstrap ({} resamples, {:.0} %); p of the \
          randomization test ({} draws) after Holm's correction over all {} tests, at least {}.\n",
         count(u64::from(procedure.resamples)),

@@ -91,8 +91,11 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     }
     let predicts = spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings());
     let inputs = ["user", "item", "time"].map(str::to_owned).into_iter().filter(|_| predicts && trained);
-    for name in names.into_iter().chain(inputs) {
-        let mut shuffled = Variant { shuffles: true, ..Variant::new(format!("{name} shuffled"), spec) };
+    // What was shuffled before the training is learnt anew: that tells what the method can do without the values, not what this
+    // model makes of them.
+    let attributes = names.into_iter().map(|name| (format!("{name} shuffled and relearnt"), name));
+    for (title, name) in attributes.chain(inputs.map(|name| (format!("{name} shuffled"), name))) {
+        let mut shuffled = Variant { shuffles: true, ..Variant::new(title, spec) };
         shuffled.spec.features.shuffle.push(name);
         variants.push(shuffled);
     }
@@ -179,7 +182,7 @@ mod tests {
     fn a_content_method_is_measured_by_its_attributes_and_a_network_by_its_inputs() {
         let content = variants("content-tfidf", "ndcg@10").unwrap();
         assert_eq!(content[0], WHOLE);
-        for name in ["without items.category", "items.category shuffled", "with item-count", "with item-season"] {
+        for name in ["without items.category", "items.category shuffled and relearnt", "with item-count", "with item-season"] {
             assert!(content.iter().any(|variant| variant == name), "{name} in {content:?}");
         }
         assert!(!content.iter().any(|variant| variant.contains("user")), "{content:?}");
