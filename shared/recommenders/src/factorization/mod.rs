@@ -1,8 +1,10 @@
 //! Latent factors.
 
+pub(crate) mod adagrad;
 mod als;
 pub(crate) mod draws;
 mod factor_model;
+pub(crate) mod pairs;
 mod pairwise;
 mod race;
 mod ratings;

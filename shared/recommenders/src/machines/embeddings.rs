@@ -1,6 +1,5 @@
 //! Feature embeddings in LightFM's manner: a user is the sum of what is known of them, and so is an item.
 
-use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use recspeed_types::FitObserver;
 
@@ -8,9 +7,11 @@ use super::features::{Side, Sides};
 use super::model::{Described, Machine};
 use crate::course::{self, Learner};
 use crate::error::reserve;
+use crate::factorization::adagrad;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
+use crate::FitError;
+use crate::factorization::pairs::PairData;
 use crate::fit::{FitRequest, Method};
-use crate::{FitError, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "feature-embeddings",
@@ -27,15 +28,14 @@ const MAX_WEIGHT: f32 = 10.0;
 
 /// `s_ui = (Σ x e) · (Σ y e) + Σ x b + Σ y b` over the features of the user (`x`) and of the item (`y`), each side's values
 /// divided by their sum. For each interaction of each epoch, in an order drawn anew, other items are drawn that the user does
-/// not have, and one step is taken by AdaGrad. Source: Kula, "Metadata Embeddings for User and Item Cold-start
-/// Recommendations", arXiv:1507.08439; WARP is of Weston, Bengio, Usunier, "WSABIE", doi:10.5591/978-1-57735-516-8/IJCAI11-460.
+/// not have, and one step is taken by AdaGrad, in its paper's order, which is not LightFM's. Source: Kula, "Metadata
+/// Embeddings for User and Item Cold-start Recommendations", arXiv:1507.08439; WARP is of Weston, Bengio, Usunier, "WSABIE",
+/// doi:10.5591/978-1-57735-516-8/IJCAI11-460.
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machine, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     let sides = Sides::of(data, recommender)?;
     let k = recommender.integer("factors") as usize;
-    let user_of = |row: usize| std::iter::repeat_n(row as u32, data.by_user.row(row).0.len());
     let mut learner = Embeddings {
-        data,
         settings: Settings {
             loss: match recommender.text("loss") {
                 "bpr" => Loss::Bpr,
@@ -48,8 +48,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
         },
         k,
         seed: request.seed,
-        owner: (0..data.n_users()).flat_map(user_of).collect(),
-        known: (0..data.n_items() as u32).filter(|&item| !data.by_item.row(item as usize).0.is_empty()).collect(),
+        pairs: PairData::new(data),
         users: Embedded::new(&sides.users, k, request.seed, USERS_STREAM)?,
         items: Embedded::new(&sides.items, k, request.seed, ITEMS_STREAM)?,
     };
@@ -79,14 +78,10 @@ struct Settings {
 }
 
 struct Embeddings<'a> {
-    data: &'a TrainSet<'a>,
+    pairs: PairData<'a>,
     settings: Settings,
     k: usize,
     seed: u64,
-    /// User of each entry of `data.by_user`.
-    owner: Vec<u32>,
-    /// Items that somebody has.
-    known: Vec<u32>,
     users: Embedded<'a>,
     items: Embedded<'a>,
 }
@@ -142,8 +137,7 @@ impl<'a> Embedded<'a> {
             let squares = &mut self.squares[feature * width..][..width];
             for ((value, square), slope) in numbers.iter_mut().zip(squares).zip(slope) {
                 let slope = scale * x * slope + penalty * *value;
-                *square += slope * slope;
-                *value -= rate * slope / square.sqrt();
+                adagrad::step(value, square, slope, rate);
             }
         }
     }
@@ -217,7 +211,7 @@ impl Embeddings<'_> {
                     self.items.write(other, &mut scratch.other);
                     let margin = 1.0 - s + score(&scratch.user, &scratch.other);
                     if margin > 0.0 {
-                        let rank = ((self.known.len() - 1) / drawn).max(1);
+                        let rank = ((self.pairs.n_known() - 1) / drawn).max(1);
                         let weight = (rank as f32).ln().min(MAX_WEIGHT);
                         self.pair(user, item, other, weight, scratch);
                         return weight * margin;
@@ -277,9 +271,9 @@ impl Embeddings<'_> {
 
     /// An item that somebody has and this user does not; `None` where 64 draws found none: they have nearly everything.
     fn draw(&self, user: usize, rng: &mut ChaCha8Rng) -> Option<usize> {
-        let own = self.data.by_user.row(user).0;
+        let own = self.pairs.data.by_user.row(user).0;
         (0..64).find_map(|_| {
-            let item = self.known[((u64::from(rng.next_u32()) * self.known.len() as u64) >> 32) as usize];
+            let item = self.pairs.draw(rng);
             own.binary_search(&item).is_err().then_some(item as usize)
         })
     }
@@ -288,7 +282,7 @@ impl Embeddings<'_> {
 impl Learner for Embeddings<'_> {
     fn name(&self) -> String {
         let features = (self.users.side.n_features(), self.items.side.n_features(), self.k);
-        let rows = self.owner.len();
+        let rows = self.pairs.len();
         format!("feature-embeddings {:?} of {features:?} features, {rows} rows, seed {}", self.settings, self.seed)
     }
 
@@ -298,7 +292,7 @@ impl Learner for Embeddings<'_> {
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
-        let order = order(self.owner.len(), self.seed, round);
+        let order = order(self.pairs.len(), self.seed, round);
         let mut others = stream(self.seed, OTHERS_STREAM + round);
         let line = || vec![0.0; self.k + 1];
         let mut scratch = Scratch { user: line(), own: line(), other: line(), slope: line() };
@@ -308,8 +302,8 @@ impl Learner for Embeddings<'_> {
                 return Ok(None);
             }
             for &entry in entries {
-                let (user, item) = (self.owner[entry as usize], self.data.by_user.indices[entry as usize]);
-                loss += f64::from(self.learn(user as usize, item as usize, &mut others, &mut scratch));
+                let (user, item, _) = self.pairs.entry(entry);
+                loss += f64::from(self.learn(user, item, &mut others, &mut scratch));
             }
         }
         Ok(Some(loss / order.len() as f64))
@@ -321,6 +315,7 @@ mod tests {
     use recspeed_data::InteractionsBuilder;
 
     use super::*;
+    use crate::TrainSet;
 
     /// A step of each loss against the derivative, by small differences, of the loss that it names.
     #[test]
@@ -344,12 +339,10 @@ mod tests {
             };
             // Item `y` is the only other one.
             let mut fit = Embeddings {
-                data: &data,
+                pairs: PairData { data: &data, owner: vec![0, 1, 1], known: vec![0, 1, 1, 1, 1] },
                 settings,
                 k,
                 seed: 3,
-                owner: vec![0, 1, 1],
-                known: vec![0, 1, 1, 1, 1],
                 users: embedded(&users, 65),
                 items: embedded(&items, 66),
             };

@@ -6,6 +6,7 @@ use super::features::{Side, Sides};
 use super::model::{Described, Machine, check_size};
 use crate::course::{self, Learner};
 use crate::error::reserve;
+use crate::factorization::adagrad::step;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
@@ -171,13 +172,6 @@ impl<'a> Fielded<'a> {
         }
         Ok(Described::new(self.side.clone(), vectors, parts))
     }
-}
-
-/// One step of AdaGrad against a slope.
-#[inline(always)]
-fn step(value: &mut f32, square: &mut f32, slope: f32, rate: f32) {
-    *square += slope * slope;
-    *value -= rate * slope / square.sqrt();
 }
 
 impl Ffm<'_> {

@@ -4,13 +4,12 @@ use pulp::{Arch, Simd, WithSimd};
 use rand_chacha::ChaCha8Rng;
 use recspeed_types::FitObserver;
 
-use super::PairData;
-use super::interactions::{OTHERS_STREAM, fast_stream, two_rows};
 use crate::FitError;
 use crate::course::{self, Learner};
 use crate::dense;
 use crate::factorization::draws::{self, ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
+use crate::factorization::pairs::{OTHERS_STREAM, PairData, fast_stream, two_rows};
 use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
 

@@ -1,7 +1,4 @@
 //! Learning from pairs: an item that somebody has, and one that they do not have.
 
 pub(super) mod bpr;
-mod interactions;
 pub(super) mod warp;
-
-use interactions::PairData;

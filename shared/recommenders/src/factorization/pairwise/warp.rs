@@ -4,13 +4,13 @@ use pulp::{Arch, Simd, WithSimd};
 use rand_chacha::ChaCha8Rng;
 use recspeed_types::FitObserver;
 
-use super::PairData;
-use super::interactions::{OTHERS_STREAM, fast_stream, two_rows};
 use crate::FitError;
 use crate::course::{self, Learner};
 use crate::dense;
+use crate::factorization::adagrad;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, stream};
 use crate::factorization::factor_model::FactorModel;
+use crate::factorization::pairs::{OTHERS_STREAM, PairData, fast_stream, two_rows};
 use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
 
@@ -303,8 +303,7 @@ impl Rule {
     #[inline(always)]
     fn move_one(self, slope: f32, value: &mut f32, squares: &mut f32) {
         let slope = slope + self.regularization * *value;
-        *value -= self.learning_rate / squares.sqrt() * slope;
-        *squares += slope * slope;
+        adagrad::step_by_the_past(value, squares, slope, self.learning_rate);
     }
 }
 

@@ -12,24 +12,24 @@ use crate::{FitError, TrainSet};
 const INITIAL: f32 = 0.1;
 
 /// ChaCha8 streams of the items that are drawn, one an epoch.
-pub(super) const OTHERS_STREAM: u64 = 1 << 21;
+pub(crate) const OTHERS_STREAM: u64 = 1 << 21;
 
 /// The stream of the items that one piece of an epoch draws in the fast mode.
-pub(super) fn fast_stream(round: u64, piece: u64) -> u64 {
+pub(crate) fn fast_stream(round: u64, piece: u64) -> u64 {
     (round + 1) << 32 | piece
 }
 
 /// Who has what, entry by entry.
-pub(super) struct PairData<'a> {
-    pub(super) data: &'a TrainSet<'a>,
+pub(crate) struct PairData<'a> {
+    pub(crate) data: &'a TrainSet<'a>,
     /// User of each entry of `data.by_user`.
-    owner: Vec<u32>,
+    pub(crate) owner: Vec<u32>,
     /// Items that somebody has.
-    known: Vec<u32>,
+    pub(crate) known: Vec<u32>,
 }
 
 impl<'a> PairData<'a> {
-    pub(super) fn new(data: &'a TrainSet<'a>) -> Self {
+    pub(crate) fn new(data: &'a TrainSet<'a>) -> Self {
         let user_of = |row: usize| std::iter::repeat_n(row as u32, data.by_user.row(row).0.len());
         let owner = (0..data.n_users()).flat_map(user_of).collect();
         let known = (0..data.n_items() as u32).filter(|&item| !data.by_item.row(item as usize).0.is_empty()).collect();
@@ -37,30 +37,30 @@ impl<'a> PairData<'a> {
     }
 
     /// Number of entries.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.owner.len()
     }
 
     /// Items that somebody has.
-    pub(super) fn n_known(&self) -> usize {
+    pub(crate) fn n_known(&self) -> usize {
         self.known.len()
     }
 
     /// User, item, and all items of that user, ascending.
     #[inline(always)]
-    pub(super) fn entry(&self, entry: u32) -> (usize, usize, &[u32]) {
+    pub(crate) fn entry(&self, entry: u32) -> (usize, usize, &[u32]) {
         let user = self.owner[entry as usize] as usize;
         (user, self.data.by_user.indices[entry as usize] as usize, self.data.by_user.row(user).0)
     }
 
     /// An item that somebody has.
     #[inline(always)]
-    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
+    pub(crate) fn draw(&self, rng: &mut ChaCha8Rng) -> u32 {
         self.known[((u64::from(rng.next_u32()) * self.known.len() as u64) >> 32) as usize]
     }
 
     /// First vectors of a side, `[n, d]`.
-    pub(super) fn vectors(known: &Csr, d: usize, seed: u64, which: u64) -> Result<Vec<f32>, FitError> {
+    pub(crate) fn vectors(known: &Csr, d: usize, seed: u64, which: u64) -> Result<Vec<f32>, FitError> {
         draws::vectors(known, d, INITIAL / (d as f32).sqrt(), seed, which)
     }
 
@@ -80,7 +80,7 @@ impl<'a> PairData<'a> {
 
 /// The vectors of two different rows, for writing.
 #[inline(always)]
-pub(super) fn two_rows(values: &mut [f32], d: usize, a: usize, b: usize) -> (&mut [f32], &mut [f32]) {
+pub(crate) fn two_rows(values: &mut [f32], d: usize, a: usize, b: usize) -> (&mut [f32], &mut [f32]) {
     let (low, high) = values.split_at_mut(a.max(b) * d);
     let (first, second) = (&mut low[a.min(b) * d..][..d], &mut high[..d]);
     if a < b { (first, second) } else { (second, first) }
