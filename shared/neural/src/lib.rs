@@ -7,7 +7,6 @@
 //! Architecture invariant: a network never reads a clock, a file or a global random state, and it knows ratings only as
 //! the columns that it is handed.
 
-mod dense;
 mod device;
 mod elsewhere;
 mod error;

@@ -1,5 +1,6 @@
 //! Why a fit ends without a model.
 
+use recspeed_dense::InverseError;
 use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Need;
 
@@ -162,6 +163,16 @@ fn remedy_for(need: Need) -> &'static str {
         Need::UserAttributes => "name a file of them as dataset.users, or take a data set that has them",
         Need::Timestamps => "take a data set whose rows say when they were given",
         Need::Order => "take one with timestamps or of sequences, or a method that needs no order, as item-knn",
+    }
+}
+
+/// No inverse, with what to lessen where the memory cannot be had.
+pub(crate) fn no_inverse(remedy: &'static str) -> impl Fn(InverseError) -> FitError {
+    move |error| match error {
+        InverseError::NotPositiveDefinite => FitError::Diverged { what: "the factorisation", iteration: 1 },
+        InverseError::OutOfMemory { bytes } => {
+            FitError::OutOfMemory { what: "the inverse of the factor", bytes, remedy }
+        }
     }
 }
 

@@ -12,7 +12,6 @@
 mod baselines;
 mod content;
 mod course;
-mod dense;
 mod error;
 pub mod factorization;
 mod fit;

@@ -19,7 +19,10 @@ mod tests {
         let first = ExperimentSpec { seed: 42, data_seed: Some(42), ..ExperimentSpec::default() };
         assert!(one_method(&first, &ExperimentSpec { seed: 43, ..first.clone() }));
         assert!(one_method(&first, &ExperimentSpec { data_seed: None, ..first.clone() }), "42 either way");
-        assert!(!one_method(&first, &ExperimentSpec { seed: 43, data_seed: None, ..first.clone() }), "the data are of 43");
+        assert!(
+            !one_method(&first, &ExperimentSpec { seed: 43, data_seed: None, ..first.clone() }),
+            "the data are of 43"
+        );
         assert!(!one_method(&first, &ExperimentSpec { name: "other".to_owned(), ..first.clone() }));
     }
 }

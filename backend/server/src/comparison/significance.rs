@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
-use recspeed_metrics::comparison::{correct, mean_over_runs, test_pair};
 use recspeed_metrics::SignificanceError;
+use recspeed_metrics::comparison::{correct, mean_over_runs, test_pair};
 use recspeed_types::comparison::{PairedTest, Procedure, RunTests};
 use recspeed_types::{MetricName, UserValues};
 
@@ -42,8 +42,7 @@ pub(crate) fn paired_tests(
     let pairs = pairs.of(users.len());
     let has = |place: usize, metric: &String| users[place].columns.contains_key(metric);
     let asked: Vec<_> = metrics.iter().flat_map(|metric| pairs.iter().map(move |pair| (*pair, metric))).collect();
-    let asked: Vec<_> =
-        asked.into_iter().filter(|((l, r), metric)| has(*l, metric) && has(*r, metric)).collect();
+    let asked: Vec<_> = asked.into_iter().filter(|((l, r), metric)| has(*l, metric) && has(*r, metric)).collect();
     let procedure = procedure.with_enough_draws(asked.len());
     let tests: Result<Vec<_>, _> =
         asked.into_par_iter().map(|(pair, metric)| test_pair(users, pair, metric, &procedure)).collect();
@@ -95,8 +94,9 @@ pub(crate) fn against_first(
     for (place, method) in methods.into_iter().enumerate() {
         let mean = match method.values.as_deref() {
             None | Some([]) => Err(UntestedRuns::NotKept { name: method.name.clone() }),
-            Some(values) => mean_over_runs(&values.iter().collect::<Vec<_>>())
-                .map_err(|_| UntestedRuns::Impossible(format!("the runs of “{}” were measured on other users", method.name))),
+            Some(values) => mean_over_runs(&values.iter().collect::<Vec<_>>()).map_err(|_| {
+                UntestedRuns::Impossible(format!("the runs of “{}” were measured on other users", method.name))
+            }),
         };
         match mean {
             Err(missing) if place == 0 => return Err(missing),

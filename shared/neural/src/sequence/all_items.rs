@@ -13,8 +13,7 @@ use std::sync::Mutex;
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-
-use crate::dense::{Into, Matrix, multiply};
+use recspeed_dense::{Into, Matrix, multiply};
 
 /// Parts that may be worked on at once. What each adds up is added in their order, so their number, unlike that of the
 /// threads, is a part of the result.

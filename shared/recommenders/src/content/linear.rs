@@ -6,13 +6,13 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_dense::invert;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::terms::{Terms, terms_of_items};
-use crate::dense::invert;
-use crate::error::reserve;
+use crate::error::{no_inverse, reserve};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
 use crate::recommender::model_bytes;
@@ -83,7 +83,7 @@ impl ContentLinear {
         let (mut solved, mean) = matrix(&items, &known, n, recommender.float("regularization"))?;
         next(observer)?;
         // With λ > 0 the matrix is positive definite; rounding can only lose that for a λ far below the numbers' size.
-        invert(&mut solved, n, "attributes")?;
+        invert(&mut solved, n).map_err(no_inverse("attributes"))?;
         let mut inverse: Vec<f32> = reserve(n.checked_mul(n), "the weights of the attributes", "attributes")?;
         inverse.par_chunks_mut(n.max(1)).enumerate().for_each(|(row, line)| {
             for (column, value) in line.iter_mut().enumerate() {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_dense::invert;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 
-use crate::dense::invert;
-use crate::error::reserve;
+use crate::error::{no_inverse, reserve};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
 use crate::recommender::{model_bytes, weightiest};
@@ -61,7 +61,7 @@ impl Ease {
         stages.next()?;
         // Symmetric: its rows are its columns. With λ > 0 it is positive definite; rounding can only lose that for ratings of
         // absurd size.
-        invert(&mut inverse, n_items, "the number of items")?;
+        invert(&mut inverse, n_items).map_err(no_inverse("the number of items"))?;
         stages.next()?;
         let mut weights: Vec<f32> =
             reserve(n_items.checked_mul(n_items), "the weights between items", "the number of items")?;

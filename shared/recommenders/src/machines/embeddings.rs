@@ -5,11 +5,11 @@ use recspeed_types::FitObserver;
 
 use super::features::{Side, Sides};
 use super::model::{Described, Machine};
+use crate::FitError;
 use crate::course::{self, Learner};
 use crate::error::reserve;
 use crate::factorization::adagrad;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
-use crate::FitError;
 use crate::factorization::pairs::PairData;
 use crate::fit::{FitRequest, Method};
 

@@ -7,12 +7,12 @@
 use pulp::{Arch, Simd, WithSimd};
 use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_dense::{self as dense, Cholesky};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
 use super::features::Side;
 use crate::content::Terms;
-use crate::dense::{self, Cholesky};
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};

@@ -2,13 +2,13 @@
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use recspeed_dense::{Into, Matrix, multiply};
 use recspeed_types::FitObserver;
 
 use super::RankError;
 use super::request::{Places, RankRequest, Ranking, group_size};
 use super::scan::scan;
 use super::top::Best;
-use crate::dense::{Matrix, multiply};
 
 /// Users of a block and items of a tile: their scores (512 KiB) stay in the second-level cache.
 const BLOCK_USERS: usize = 256;
@@ -149,6 +149,7 @@ impl WithSimd for RankBlock<'_> {
             let tile = &mut scratch.tile[..block.len() * width];
             multiply(
                 tile,
+                Into::Overwrite,
                 Matrix::by_rows(&scratch.vectors, block.len(), d),
                 Matrix::by_rows(vectors, width, d).transposed(),
             );

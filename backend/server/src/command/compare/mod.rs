@@ -145,9 +145,7 @@ pub(super) fn evaluate(
     let compared: Vec<ComparedMethod> = compared.collect();
     let against = against.and_then(|place| finished.iter().position(|(of, _)| *of == place));
     let pairs = against.map_or(Pairs::All, Pairs::Against);
-    let metrics: Vec<MetricName> =
-        methods.iter().flat_map(|method| &method.spec.evaluation.metrics).copied().collect();
-    let (tests, procedure) =
-        paired_tests(&users, pairs, &metrics, Procedure::default()).map_err(CompareError::from)?;
+    let metrics: Vec<MetricName> = methods.iter().flat_map(|method| &method.spec.evaluation.metrics).copied().collect();
+    let (tests, procedure) = paired_tests(&users, pairs, &metrics, Procedure::default()).map_err(CompareError::from)?;
     Ok(Some(Comparison { data, evaluation, methods: compared, tests, procedure, failed }))
 }

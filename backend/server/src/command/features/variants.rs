@@ -182,7 +182,9 @@ mod tests {
     fn a_content_method_is_measured_by_its_attributes_and_a_network_by_its_inputs() {
         let content = variants("content-tfidf", "ndcg@10").unwrap();
         assert_eq!(content[0], WHOLE);
-        for name in ["without items.category", "items.category shuffled and relearnt", "with item-count", "with item-season"] {
+        for name in
+            ["without items.category", "items.category shuffled and relearnt", "with item-count", "with item-season"]
+        {
             assert!(content.iter().any(|variant| variant == name), "{name} in {content:?}");
         }
         assert!(!content.iter().any(|variant| variant.contains("user")), "{content:?}");

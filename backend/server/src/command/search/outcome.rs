@@ -90,7 +90,8 @@ fn notes(plan: &Plan, place: usize, log: &Log, spec: &ExperimentSpec) -> Vec<Str
 /// What a recommender chooses by the validation rows by itself.
 fn chooses(spec: &ExperimentSpec) -> Option<&'static str> {
     let resolved = spec.resolve().ok()?;
-    let learns = |part: &&ResolvedRecommender| part.entry.param("weights").is_some() && part.text("weights") == "learnt";
+    let learns =
+        |part: &&ResolvedRecommender| part.entry.param("weights").is_some() && part.text("weights") == "learnt";
     let stops = resolved.training.is_some_and(|training| training.early_stopping.is_some());
     match (stops, resolved.recommender.all().iter().any(learns)) {
         (true, true) => Some("it learns weights and stops its training"),

@@ -1,9 +1,9 @@
 //! Conjugate gradient on a block of rows in lockstep, so that the products with the shared matrix are matrix products.
 
 use pulp::{Simd, WithSimd};
+use recspeed_dense::{Into, Matrix, add_scaled, dot, multiply};
 
 use super::solve::{BLOCK_ROWS, Systems};
-use crate::dense::{Matrix, add_scaled, dot, multiply};
 
 /// A squared residual below it ends the steps of a row.
 const SOLVED: f32 = 1e-20;
@@ -68,7 +68,7 @@ impl WithSimd for SolveBlock<'_> {
         let gram = Matrix::by_rows(systems.gram, d, d);
 
         // r = b − A x, where A x = (G + λI) x + Σ e (y·x) y.
-        multiply(product, Matrix::by_rows(solution, rows, d), gram);
+        multiply(product, Into::Overwrite, Matrix::by_rows(solution, rows, d), gram);
         for (at, &row) in scratch.active.iter().enumerate() {
             let x = &solution[at * d..][..d];
             let r = &mut residual[at * d..][..d];
@@ -84,7 +84,7 @@ impl WithSimd for SolveBlock<'_> {
         direction.copy_from_slice(residual);
 
         for _ in 0..steps {
-            multiply(product, Matrix::by_rows(direction, rows, d), gram);
+            multiply(product, Into::Overwrite, Matrix::by_rows(direction, rows, d), gram);
             for (at, &row) in scratch.active.iter().enumerate() {
                 let before = scratch.squares[at];
                 if before < SOLVED {

@@ -1,10 +1,10 @@
 //! Exact solutions, row by row.
 
 use pulp::{Arch, Simd, WithSimd};
+use recspeed_dense::{Cholesky, add_scaled};
 
 use super::conjugate_gradient::{self, SolveBlock};
 use super::solve::Systems;
-use crate::dense::{Cholesky, add_scaled};
 
 pub(super) struct Scratch {
     matrix: Vec<f32>,

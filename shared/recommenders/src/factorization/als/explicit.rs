@@ -3,11 +3,11 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use recspeed_data::Csr;
+use recspeed_dense::{Cholesky, Into, Matrix, add_scaled, dot, multiply};
 use recspeed_types::FitObserver;
 
 use super::solve::{BLOCK_ROWS, group_rows};
 use crate::course::{self, Learner};
-use crate::dense::{Cholesky, Matrix, add_scaled, dot, multiply};
 use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, normal, stream};
 use crate::factorization::factor_model::{FactorModel, Folding};
@@ -253,7 +253,7 @@ fn solve_by_factors<S: Simd>(simd: S, side: Side<'_>, row: usize, vector: &mut [
             add_scaled(simd, rest, z, target);
         }
         let all = Matrix::by_rows(z, rows, width);
-        multiply(part, all.transposed(), all);
+        multiply(part, Into::Overwrite, all.transposed(), all);
         matrix.iter_mut().zip(part.iter()).for_each(|(sum, part)| *sum += part);
         left -= rows;
     }

@@ -2,9 +2,9 @@
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use recspeed_dense::dot;
 
 use super::solve::{BLOCK_ROWS, Systems};
-use crate::dense::dot;
 
 /// The objective divided by the sum of all confidences `Σ_{u,i} c_ui`, so that data sets compare.
 ///

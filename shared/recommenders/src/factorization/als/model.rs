@@ -6,13 +6,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_dense::{self as dense, gramian};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MeasuredOn, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::solve::Systems;
 use super::{AlsSettings, Confidence, Solver, loss, state};
-use crate::dense::{self, gramian};
 use crate::error::reserve;
 use crate::fit::Method;
 use crate::ranking::{self, RankError, RankRequest, Ranking};

@@ -2,11 +2,11 @@
 
 use pulp::{Arch, Simd, WithSimd};
 use rand_chacha::ChaCha8Rng;
+use recspeed_dense as dense;
 use recspeed_types::FitObserver;
 
 use crate::FitError;
 use crate::course::{self, Learner};
-use crate::dense;
 use crate::factorization::draws::{self, ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::pairs::{OTHERS_STREAM, PairData, fast_stream, two_rows};

@@ -1,11 +1,11 @@
 //! Matrix factorization with biases, by stochastic gradient descent.
 
 use pulp::{Arch, Simd, WithSimd};
+use recspeed_dense as dense;
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
-use crate::dense;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
 use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::factorization::race::{SharedRows, race};

@@ -8,8 +8,19 @@ use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Accum, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
 
-use crate::FitError;
-use crate::error::reserve;
+/// Why there is no inverse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InverseError {
+    /// Rounding has lost that the matrix is positive definite; what it holds is of no use.
+    #[error("the matrix is not positive definite")]
+    NotPositiveDefinite,
+    /// The memory cannot be had.
+    #[error("the inverse takes {bytes} bytes, more than there are")]
+    OutOfMemory {
+        /// What it takes.
+        bytes: u64,
+    },
+}
 
 /// Rows and columns of a tile: three of them fit the second-level cache.
 const TILE: usize = 128;
@@ -20,14 +31,20 @@ const TILE: usize = 128;
 /// Source: Golub, Van Loan, "Matrix Computations", section 4.2: `A = L·Lᵀ`, `A⁻¹ = L⁻ᵀ·L⁻¹`.
 ///
 /// # Errors
-/// [`FitError::Diverged`] where rounding has lost that it is positive definite, the matrix is then of no use;
-/// [`FitError::OutOfMemory`], with `remedy` as what to lessen.
-pub(crate) fn invert(matrix: &mut [f64], n: usize, remedy: &'static str) -> Result<(), FitError> {
+/// [`InverseError`].
+pub fn invert(matrix: &mut [f64], n: usize) -> Result<(), InverseError> {
     if n == 0 {
         return Ok(());
     }
-    let mut inverse: Vec<f64> = reserve(n.checked_mul(n), "the inverse of the factor", remedy)?;
-    factorise(matrix, n).ok_or(FitError::Diverged { what: "the factorisation", iteration: 1 })?;
+    let mut inverse: Vec<f64> = Vec::new();
+    match n.checked_mul(n) {
+        Some(len) if inverse.try_reserve_exact(len).is_ok() => inverse.resize(len, 0.0),
+        len => {
+            let bytes = len.and_then(|len| len.checked_mul(size_of::<f64>())).map_or(u64::MAX, |bytes| bytes as u64);
+            return Err(InverseError::OutOfMemory { bytes });
+        }
+    }
+    factorise(matrix, n).ok_or(InverseError::NotPositiveDefinite)?;
     invert_factor(matrix, n, &mut inverse);
     matrix.par_chunks_mut(TILE * n).with_max_len(1).enumerate().for_each(|(j, column)| {
         for i in j..n.div_ceil(TILE) {
@@ -132,7 +149,7 @@ mod tests {
         fn a_matrix_times_its_inverse_is_one(n in prop_oneof![1..40_usize, 120..140_usize, 250..390_usize], seed: u64) {
             let matrix = positive(n, seed);
             let mut inverse = matrix.clone();
-            invert(&mut inverse, n, "n").unwrap();
+            invert(&mut inverse, n).unwrap();
             let of = |i: usize, j: usize| inverse[i.min(j) * n + i.max(j)];
             for i in (0..n).step_by(7) {
                 for j in 0..n {
@@ -149,7 +166,7 @@ mod tests {
         let on = |threads: usize| {
             let mut matrix = positive(n, 5);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| invert(&mut matrix, n, "n")).unwrap();
+            pool.install(|| invert(&mut matrix, n)).unwrap();
             matrix.iter().map(|value| value.to_bits()).collect::<Vec<_>>()
         };
         let one = on(1);
@@ -161,7 +178,7 @@ mod tests {
         let n = TILE + 2;
         let mut matrix = positive(n, 9);
         matrix[(n - 1) * n + n - 1] = -1.0;
-        assert!(matches!(invert(&mut matrix, n, "n"), Err(FitError::Diverged { .. })));
-        assert!(invert(&mut [], 0, "n").is_ok());
+        assert!(invert(&mut matrix, n) == Err(InverseError::NotPositiveDefinite));
+        assert!(invert(&mut [], 0).is_ok());
     }
 }

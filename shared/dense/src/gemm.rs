@@ -2,7 +2,7 @@
 
 /// A view of a matrix: `rows × columns` numbers, strides counted in numbers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Matrix<'a> {
+pub struct Matrix<'a> {
     data: &'a [f32],
     rows: usize,
     columns: usize,
@@ -12,13 +12,17 @@ pub(crate) struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// Rows one after another.
-    pub(crate) fn by_rows(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    ///
+    /// # Panics
+    /// When there are not `rows × columns` numbers.
+    pub fn by_rows(data: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(data.len(), rows * columns, "a matrix of {rows} × {columns}");
         Self { data, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
     /// Rows become columns.
-    pub(crate) fn transposed(self) -> Self {
+    #[must_use]
+    pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
             columns: self.rows,
@@ -31,7 +35,7 @@ impl<'a> Matrix<'a> {
 
 /// What becomes of the numbers that a product is written over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Into {
+pub enum Into {
     /// They are lost.
     Overwrite,
     /// The product is added to them.
@@ -44,7 +48,7 @@ pub(crate) enum Into {
 /// # Panics
 /// When the shapes do not fit.
 #[expect(unsafe_code, reason = "the kernels of `gemm` take pointers; every bound is checked above the call")]
-pub(crate) fn multiply(product: &mut [f32], into: Into, a: Matrix<'_>, b: Matrix<'_>) {
+pub fn multiply(product: &mut [f32], into: Into, a: Matrix<'_>, b: Matrix<'_>) {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     assert_eq!(k, b.rows, "inner dimensions");
     assert_eq!(product.len(), m * n, "size of the product");

@@ -2,15 +2,15 @@
 
 use pulp::Simd;
 
-use super::kernels::dot;
+use crate::kernels::dot;
 
 /// The matrix is singular, or not positive definite, within f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotPositiveDefinite;
+pub struct NotPositiveDefinite;
 
 /// A lower triangle `L` with `A = L·Lᵀ`, in place of `A`; rows one after another.
 #[derive(Debug)]
-pub(crate) struct Cholesky<'a> {
+pub struct Cholesky<'a> {
     lower: &'a mut [f32],
     d: usize,
 }
@@ -18,8 +18,11 @@ pub(crate) struct Cholesky<'a> {
 impl<'a> Cholesky<'a> {
     /// Factorises in place; reads only the lower triangle of `matrix`, `[d, d]`. A pivot below `d · ε` of its diagonal
     /// element counts as zero.
+    ///
+    /// # Errors
+    /// [`NotPositiveDefinite`].
     #[inline(always)]
-    pub(crate) fn factorise<S: Simd>(simd: S, matrix: &'a mut [f32], d: usize) -> Result<Self, NotPositiveDefinite> {
+    pub fn factorise<S: Simd>(simd: S, matrix: &'a mut [f32], d: usize) -> Result<Self, NotPositiveDefinite> {
         for i in 0..d {
             let (above, row) = matrix.split_at_mut(i * d);
             let row = &mut row[..=i];
@@ -39,7 +42,7 @@ impl<'a> Cholesky<'a> {
 
     /// Solves `A · x = b` in place: `x` holds `b` before and the solution after.
     #[inline(always)]
-    pub(crate) fn solve<S: Simd>(&self, simd: S, x: &mut [f32]) {
+    pub fn solve<S: Simd>(&self, simd: S, x: &mut [f32]) {
         let d = self.d;
         for i in 0..d {
             let row = &self.lower[i * d..=i * d + i];

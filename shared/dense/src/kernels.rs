@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// `Σ a_i · b_i`, in four running sums of vectors.
 #[inline(always)]
-pub(crate) fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let (a, a_tail) = S::as_simd_f32s(a);
     let (b, b_tail) = S::as_simd_f32s(b);
     let (a_fours, a_rest) = a.as_chunks::<4>();
@@ -30,7 +30,7 @@ pub(crate) fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
 
 /// `y += α · x`
 #[inline(always)]
-pub(crate) fn add_scaled<S: Simd>(simd: S, alpha: f32, x: &[f32], y: &mut [f32]) {
+pub fn add_scaled<S: Simd>(simd: S, alpha: f32, x: &[f32], y: &mut [f32]) {
     let (x, x_tail) = S::as_simd_f32s(x);
     let (y, y_tail) = S::as_mut_simd_f32s(y);
     let alphas = simd.splat_f32s(alpha);
@@ -46,7 +46,7 @@ pub(crate) fn add_scaled<S: Simd>(simd: S, alpha: f32, x: &[f32], y: &mut [f32])
 ///
 /// # Shapes
 /// - `vector`: `[d]`; `rows`: `[n, d]`, rows one after another; `scores`: `[n]`
-pub(crate) fn dot_all(vector: &[f32], rows: &[f32], scores: &mut [f32]) {
+pub fn dot_all(vector: &[f32], rows: &[f32], scores: &mut [f32]) {
     struct DotAll<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
     impl WithSimd for DotAll<'_> {
         type Output = ();

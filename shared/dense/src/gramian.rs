@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::gemm::{Matrix, multiply};
+use crate::gemm::{Into, Matrix, multiply};
 
 /// Rows of one partial sum, at least.
 const PIECE_ROWS: usize = 1024;
@@ -16,14 +16,14 @@ const MAX_PIECES: usize = 32;
 /// # Shapes
 /// - `rows`: `[n, d]`, rows one after another
 /// - returns: `[d, d]`
-pub(crate) fn gramian(rows: &[f32], d: usize) -> Vec<f64> {
+pub fn gramian(rows: &[f32], d: usize) -> Vec<f64> {
     let piece = PIECE_ROWS.max((rows.len() / d).div_ceil(MAX_PIECES));
     let pieces: Vec<Vec<f32>> = rows
         .par_chunks(piece * d)
         .map(|piece| {
             let piece = Matrix::by_rows(piece, piece.len() / d, d);
             let mut product = vec![0.0; d * d];
-            multiply(&mut product, piece.transposed(), piece);
+            multiply(&mut product, Into::Overwrite, piece.transposed(), piece);
             product
         })
         .collect();
