@@ -2,7 +2,7 @@
 
 use super::model::MAX_LAYERS;
 use super::setup::{
-    Cut, LINKS, MAX_BATCH, MAX_CHUNKS, MAX_MICRO_BATCHES, MAX_RANKS, MAX_REPLICAS, MODELS, Named, OPTIMIZERS,
+    Cut, LINKS, MAX_BATCH, MAX_CHUNKS, MAX_MICRO_BATCHES, MAX_RANKS, MAX_REPLICAS, MODELS, Named, OFFLOADS, OPTIMIZERS,
     RECOMPUTES, SCHEDULES, Setup, ZEROS,
 };
 
@@ -15,6 +15,7 @@ const CHOICES: &[Choice] = &[
     ("recompute", RECOMPUTES, |setup| &mut setup.recompute),
     ("zero", ZEROS, |setup| &mut setup.zero),
     ("optimizer", OPTIMIZERS, |setup| &mut setup.optimizer),
+    ("offload", OFFLOADS, |setup| &mut setup.offload),
     ("link", LINKS, |setup| &mut setup.link),
 ];
 
@@ -156,6 +157,7 @@ mod tests {
             replicas: 4,
             zero: "3",
             optimizer: "sgd",
+            offload: "host",
             link: "gigabit",
             gflops: 900,
             room: 512,

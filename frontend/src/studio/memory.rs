@@ -105,6 +105,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_offloaded_is_drawn_on_no_rank() {
+        let setup = Setup { offload: "host", ..Setup::default() };
+        let (_, outlook) = setup.plan().expect("it is possible");
+        assert!(memory_of(&outlook).iter().zip(&outlook.ranks).all(|(held, rank)| held.peak() == rank.peak()));
+        assert!(outlook.ranks.iter().all(|rank| rank.shares.optimizer == 0 && rank.shares.host > 0));
+    }
+
+    #[test]
     fn bands_add_up_to_the_peak_of_the_plan() {
         for zero in ["0", "1", "2", "3"] {
             let setup = Setup { zero, replicas: 4, schedule: "1f1b", ..Setup::default() };

@@ -19,5 +19,5 @@ pub(crate) use memory::{Band, Held, memory_of, steps_of};
 pub(crate) use nearest::nearest;
 pub(crate) use of_run::strategy_in_words;
 pub(crate) use picture::{Bar, Part, bars_of, bars_of_events, first_step, ticks};
-pub(crate) use setup::{Cut, LINKS, MODELS, OPTIMIZERS, RECOMPUTES, Refusal, SCHEDULES, Setup, ZEROS};
+pub(crate) use setup::{Cut, LINKS, MODELS, OFFLOADS, OPTIMIZERS, RECOMPUTES, Refusal, SCHEDULES, Setup, ZEROS};
 pub(crate) use words::{Headline, about_bar, compared, headline, summary, time, verdict};

@@ -22,6 +22,7 @@ impl Setup {
         setup.take_model(&spec)?;
         let strategy = &spec.strategy;
         setup.optimizer = if training.optimizer == Optimizer::Sgd { "sgd" } else { "adam" };
+        setup.offload = if strategy.offload { "host" } else { "device" };
         setup.ranks = strategy.stages as usize;
         setup.replicas = strategy.replicas() as usize;
         // Replicas share a batch: the plan is that of the one that gets most of it.

@@ -25,6 +25,8 @@ pub(crate) const RECOMPUTES: &[Named] = &[("never", "Never"), ("except-last", "E
 pub(crate) const ZEROS: &[Named] = &[("0", "Off"), ("1", "1"), ("2", "2"), ("3", "3")];
 /// The optimizers.
 pub(crate) const OPTIMIZERS: &[Named] = &[("adam", "Adam"), ("sgd", "SGD")];
+/// Where the optimizer's state lies, and its work is done.
+pub(crate) const OFFLOADS: &[Named] = &[("device", "Rank"), ("host", "Host")];
 /// The links, with nominal bytes a microsecond and microseconds of latency.
 pub(crate) const LINKS: &[Named] = &[
     ("none", "Instant (no cost)"),
@@ -84,6 +86,8 @@ pub(crate) struct Setup {
     pub zero: &'static str,
     /// The optimizer.
     pub optimizer: &'static str,
+    /// Where its state lies.
+    pub offload: &'static str,
     /// What connects the ranks.
     pub link: &'static str,
     /// Thousands of millions of operations a second, of each rank.
@@ -112,6 +116,7 @@ impl Default for Setup {
             replicas: 1,
             zero: "0",
             optimizer: "adam",
+            offload: "device",
             link: "memory",
             gflops: 50,
             room: 0,
@@ -220,7 +225,7 @@ impl Setup {
             tensor: 1,
             level: self.level(),
             optimizer: if self.optimizer == "sgd" { OptimizerState::None } else { OptimizerState::TwoMoments },
-            offload: false,
+            offload: self.offload == "host",
             link: self.link(),
             update_us: self.speed().update_us(),
         })

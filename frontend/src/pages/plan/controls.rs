@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::{Studio, measured};
 use crate::components::{Hint, Select};
 use crate::form::Choice;
-use crate::studio::{LINKS, MODELS, OPTIMIZERS, RECOMPUTES, SCHEDULES, Setup, ZEROS};
+use crate::studio::{LINKS, MODELS, OFFLOADS, OPTIMIZERS, RECOMPUTES, SCHEDULES, Setup, ZEROS};
 
 type Names = &'static [(&'static str, &'static str)];
 
@@ -41,6 +41,8 @@ pub(super) fn Controls() -> impl IntoView {
                     help="What the data-parallel ranks divide among them: 1 the optimizer state, 2 the gradients too, 3 the parameters too. 2 and 3 exchange their parts for every micro-batch."/>
                 {move || (!shared.get()).then(|| view! { <p class="help">"One replica has nothing to divide."</p> })}
                 <Pick name="optimizer" word="Optimizer" names=OPTIMIZERS help="Adam keeps two numbers for each parameter, SGD none."/>
+                <Pick name="offload" word="Its state" names=OFFLOADS
+                    help="Where those numbers lie: with the rank, or in the memory of the machine that has the rank’s GPU."/>
             </Fold>
             <Fold title="Model" open=true>
                 <Pick name="model" word="Model" names=MODELS list=true

@@ -50,9 +50,7 @@ async fn spans(named: &str) -> (Vec<Bar>, Option<u64>, String) {
                 "The first step of this run lies under the plan.".to_owned()
             };
             let peak = events.iter().filter_map(|event| match &event.kind {
-                EventKind::Memory { bytes: b, .. } => {
-                    Some(b.parameters + b.gradients + b.optimizer + b.host + b.activations)
-                }
+                EventKind::Memory { bytes: b, .. } => Some(b.parameters + b.gradients + b.optimizer + b.activations),
                 _ => None,
             });
             (bars, peak.max(), words)
