@@ -230,9 +230,9 @@ mod vulkan {
 
 /// A device of a backend that can only be asked by using it.
 #[cfg(any(feature = "vulkan", feature = "cuda"))]
-fn tried(device: impl Fn() -> BurnDevice + std::panic::UnwindSafe) -> Result<BurnDevice, String> {
+fn tried(device: impl FnOnce() -> BurnDevice + std::panic::UnwindSafe) -> Result<BurnDevice, String> {
     // Its reason goes to standard error by the panic's own message.
-    std::panic::catch_unwind(|| {
+    std::panic::catch_unwind(move || {
         let device = device();
         let four = burn::tensor::Tensor::<1>::from_floats([1.0, 3.0], &device).sum().into_scalar::<f32>();
         (four == 4.0).then_some(device)
