@@ -83,6 +83,12 @@ pub(crate) enum Command {
     Predict(PredictArguments),
     /// Read ratings back from one of the lab's containers, and print as JSON how long that took and what it holds.
     Retrieval(RetrievalArguments),
+    /// Use a device, for a process that must not be taken along when its driver crashes.
+    #[command(hide = true)]
+    TryDevice {
+        /// Its name in a spec.
+        device: String,
+    },
     /// Answer from a saved model: one question a line as JSON on standard input, one answer a line on standard output.
     Recommend {
         /// The folder of the model.

@@ -143,7 +143,10 @@ fn backend(device: Device) -> Option<Result<BurnDevice, String>> {
         #[cfg(feature = "vulkan")]
         Device::Vulkan => Some(vulkan::open()),
         #[cfg(feature = "cuda")]
-        Device::Cuda => Some(tried(|| BurnDevice::cuda(burn::tensor::DeviceIndex::Default))),
+        Device::Cuda => {
+            static TRIED: Trial = Trial::new();
+            Some(tried(&TRIED, device).map(|()| BurnDevice::cuda(burn::tensor::DeviceIndex::Default)))
+        }
         _ => None,
     }
 }
@@ -185,13 +188,18 @@ mod vulkan {
 
     use burn::tensor::{Device, DeviceKind};
 
-    use super::{Gpu, machine};
+    use super::{Gpu, Trial, machine};
 
     pub(super) fn open() -> Result<Device, String> {
         if adapter().is_none() {
             return Err("no Vulkan driver names a GPU, nor one in software".to_owned());
         }
-        super::tried(|| Device::vulkan(DeviceKind::DefaultDevice))
+        static TRIED: Trial = Trial::new();
+        super::tried(&TRIED, recspeed_types::spec::Device::Vulkan).map(|()| device())
+    }
+
+    pub(super) fn device() -> Device {
+        Device::vulkan(DeviceKind::DefaultDevice)
     }
 
     /// Vulkan's own interface tells the memory of a GPU, that of `wgpu` does not; one in software has the machine's.
@@ -228,17 +236,68 @@ mod vulkan {
     }
 }
 
-/// A device of a backend that can only be asked by using it.
+/// What came of a device that was tried, once a process.
 #[cfg(any(feature = "vulkan", feature = "cuda"))]
-fn tried(device: impl FnOnce() -> BurnDevice + std::panic::UnwindSafe) -> Result<BurnDevice, String> {
-    // Its reason goes to standard error by the panic's own message.
-    std::panic::catch_unwind(move || {
-        let device = device();
-        let four = burn::tensor::Tensor::<1>::from_floats([1.0, 3.0], &device).sum().into_scalar::<f32>();
-        (four == 4.0).then_some(device)
-    })
-    .map_err(|_| "it cannot be opened: no driver, or no GPU".to_owned())?
-    .ok_or_else(|| "it computes 1 + 3 wrongly".to_owned())
+type Trial = std::sync::OnceLock<Result<(), String>>;
+
+/// How long a device may take for its first sum: its driver compiles.
+#[cfg(any(feature = "vulkan", feature = "cuda"))]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A device of a backend that can only be asked by using it. A driver may crash or hang, and would take this process along: another
+/// one uses it first.
+#[cfg(any(feature = "vulkan", feature = "cuda"))]
+fn tried(trial: &Trial, device: Device) -> Result<(), String> {
+    trial.get_or_init(|| in_a_process(device)).clone()
+}
+
+#[cfg(any(feature = "vulkan", feature = "cuda"))]
+fn in_a_process(device: Device) -> Result<(), String> {
+    use std::process::{Command, Stdio};
+    let unknown = |error: std::io::Error| format!("it cannot be tried: {error}");
+    let program = std::env::current_exe().map_err(unknown)?;
+    let mut command = Command::new(program);
+    command.args(["try-device", device.as_str()]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(unknown)?;
+    let since = std::time::Instant::now();
+    let status = loop {
+        match child.try_wait().map_err(unknown)? {
+            Some(status) => break status,
+            None if since.elapsed() > PATIENCE => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("its driver did not add two numbers within {} s", PATIENCE.as_secs()));
+            }
+            None => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    };
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(WRONG) => Err("it computes 1 + 3 wrongly".to_owned()),
+        Some(_) => Err("it cannot be opened: no driver, or no GPU".to_owned()),
+        None => Err(format!("its driver crashes: {status}; a newer driver may not")),
+    }
+}
+
+/// What a process that tried a device ends with where that computes wrongly.
+#[cfg(any(feature = "vulkan", feature = "cuda"))]
+const WRONG: i32 = 3;
+
+/// Uses a device in this process: status 0 where it adds two numbers.
+pub(crate) fn attempt(name: &str) -> std::process::ExitCode {
+    let device: Option<BurnDevice> = match name {
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Some(vulkan::device()),
+        #[cfg(feature = "cuda")]
+        "cuda" => Some(BurnDevice::cuda(burn::tensor::DeviceIndex::Default)),
+        _ => None,
+    };
+    let Some(device) = device else {
+        eprintln!("recspeed-worker: this build tries no device `{name}`");
+        return std::process::ExitCode::from(2);
+    };
+    let four = burn::tensor::Tensor::<1>::from_floats([1.0, 3.0], &device).sum().into_scalar::<f32>();
+    std::process::ExitCode::from(if four == 4.0 { 0 } else { 3 })
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Some(arguments::Command::Predict(arguments)) => predict::write(arguments),
         Some(arguments::Command::Recommend { model }) => recommend::serve(model),
         Some(arguments::Command::Retrieval(arguments)) => retrieval::print(arguments),
+        Some(arguments::Command::TryDevice { device }) => device::attempt(device),
         None => session::run(&arguments),
     }
 }

@@ -37,7 +37,7 @@ fn worker_with(build: &str, device: Device) -> Option<PathBuf> {
     let worker = worker(build)?;
     let here = probe(&worker, &[]).devices.iter().any(|offered| offered.device == device.as_str());
     if !here {
-        eprintln!("skipped: this machine has no device {}: no driver, or no GPU", device.as_str());
+        eprintln!("skipped: this machine has no device {}: no driver, one that crashes, or no GPU", device.as_str());
     }
     here.then_some(worker)
 }
@@ -105,6 +105,23 @@ fn a_network_learns_by_burns_cuda_what_it_learns_on_flex() {
 #[test]
 fn a_network_learns_on_libtorch_what_it_learns_on_flex() {
     learns_as_flex("libtorch", Device::LibtorchCpu);
+}
+
+#[test]
+fn what_the_probe_does_not_offer_is_refused_in_words() {
+    let Some(worker) = worker("vulkan") else { return };
+    if probe(&worker, &[]).devices.iter().any(|offered| offered.device == "vulkan") {
+        eprintln!("skipped: the device works here");
+        return;
+    }
+    let (events, status) = run(&worker, &spec(Device::Vulkan), &[]);
+    assert_eq!(status, Some(2));
+    match &events.last().expect("an end").kind {
+        EventKind::Failed { code: FailureCode::InvalidSpec, cause, .. } => {
+            assert!(cause.contains("does not work on this machine"), "{cause}");
+        }
+        other => panic!("it ended with {other:?}"),
+    }
 }
 
 #[test]
