@@ -9,6 +9,7 @@ Standard library only.
 """
 
 import argparse
+import datetime
 import json
 import os
 import platform
@@ -82,6 +83,30 @@ def cpu() -> str:
     return platform.processor()
 
 
+def source(name: str) -> str:
+    """Where the published numbers come from and what differs from there: the spec's own comment from `Source:` on."""
+    comment: list[str] = []
+    for line in (SPECS / f"{name}.toml").read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        comment.append(line.removeprefix("#").strip())
+    text = " ".join(comment)
+    return text[text.index("Source:") :] if "Source:" in text else ""
+
+
+def verdict(value: float, least: float | None) -> str:
+    if least is None:
+        return ""
+    return "held" if value >= least else "**missed**"
+
+
+def commit() -> str:
+    said = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    return said.stdout.strip() or "unknown"
+
+
 def section(name: str, threads: int) -> str:
     told = events(PLACE / name / "events.jsonl")
     summary = next(event for event in reversed(told) if event["kind"] == "finished")["summary"]
@@ -105,18 +130,22 @@ def section(name: str, threads: int) -> str:
         "",
         f"{spec['name']}. {setting}; seed {spec['seed']}.",
         "",
-        "| metric | measured | published, at least |",
-        "|---|---|---|",
+        source(name),
+        "",
+        "| metric | measured | published, at least | |",
+        "|---|---|---|---|",
     ]
     for metric, value in summary["metrics"].items():
-        lines.append(f"| {metric} | {value:.4f} | {bands.get(metric, '')} |")
+        lines.append(f"| {metric} | {value:.4f} | {bands.get(metric, '')} | {verdict(value, bands.get(metric))} |")
+    # The day on which the run ended: its log is as old as that.
+    ended = datetime.date.fromtimestamp((PLACE / name / "events.jsonl").stat().st_mtime).isoformat()
     versions = ", ".join(f"{key} {value}" for key, value in started["engine"]["versions"].items())
     lines += [
         "",
         f"{training['epochs']} epochs ({training['steps']} steps), the best {training.get('best_epoch', '')}, "
         f"{training['parameters']} parameters. Fit {summary['timing']['fit_s']:.0f} s{pieces}, evaluation "
         f"{summary['timing']['evaluate_s']:.1f} s; peak memory {summary['memory']['peak'] >> 20} MiB. {cpu()}, "
-        f"{os.cpu_count()} cores, {threads} thread(s), shared with other work; {versions}.",
+        f"{os.cpu_count()} cores, {threads} thread(s), shared with other work; {versions}; {ended}, written at commit {commit()}.",
         "",
         "<details><summary>The curve: epoch, training loss, validation NDCG@10</summary>",
         "",

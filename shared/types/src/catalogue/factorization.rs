@@ -130,7 +130,7 @@ const INIT_DEVIATION: Param = Param {
 const MODE: Param = Param {
     name: "mode",
     title: "Mode",
-    help: "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike.",
+    help: "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; on two threads that was slower for bpr and biased-mf.",
     kind: ParamKind::Choice { options: &["exact", "fast"], default: "exact" },
 };
 
