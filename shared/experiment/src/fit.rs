@@ -219,6 +219,9 @@ impl FitObserver for LossWatch<'_> {
     fn stop_requested(&mut self) -> bool {
         self.host.stop_requested()
     }
+    fn memory_left(&self) -> Option<u64> {
+        Some(self.host.memory_limit()?.saturating_sub(self.host.memory().now))
+    }
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
         self.host.checkpoint(step, state);
     }
@@ -238,7 +241,7 @@ fn classical_failure(error: FitError) -> RunFailure {
         | FitError::NoValidation
         | FitError::NotNamed { .. }
         | FitError::Component { .. } => FailureCode::InvalidSpec,
-        FitError::OutOfMemory { .. } => FailureCode::OutOfMemory,
+        FitError::OutOfMemory { .. } | FitError::Unaffordable { .. } => FailureCode::OutOfMemory,
         FitError::NegativeWeight { .. } | FitError::NegativeRating { .. } => FailureCode::Data,
         FitError::Diverged { .. } => FailureCode::Diverged,
         FitError::Checkpoint { .. } => FailureCode::Checkpoint,
@@ -255,7 +258,7 @@ fn neural_failure(error: NeuralFitError) -> RunFailure {
 }
 
 /// An error's words as a sentence of their own.
-fn sentence(words: &str) -> String {
+pub(crate) fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))

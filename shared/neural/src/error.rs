@@ -109,21 +109,22 @@ pub enum NeuralFitError {
         /// Bytes that can be had.
         allowed: u64,
     },
-    /// The loss or a weight stopped being a finite number. The weights before that step are the last good ones.
+    /// The loss or a weight stopped being a finite number, or grew beyond all use (`training/divergence.rs` says when).
     #[error(
-        "the {what} became {value} at step {step} (epoch {epoch}){}; try training.learning_rate = {remedy:e} instead of {learning_rate:e}, or set training.gradient_clip = 1",
-        last_loss.map_or(String::new(), |loss| format!(" after a loss of {}", short(loss)))
+        "the {what} became {} at step {step} (epoch {epoch}){}; try training.learning_rate = {remedy:e} instead of {learning_rate:e}, or set training.gradient_clip = 1",
+        short(*value),
+        last_loss.map_or(String::new(), |loss| format!(" after a loss of {}, the last good one", short(loss)))
     )]
     Diverged {
         /// `loss`, `gradient`, `weights`, or what the network is judged by.
         what: &'static str,
-        /// What it became: NaN or an infinity.
+        /// What it became: NaN, an infinity, or beyond all use.
         value: f64,
         /// The step that did it, from 1.
         step: u64,
         /// The epoch of that step, from 1.
         epoch: u32,
-        /// Loss of the step before, the last good value.
+        /// The last good loss.
         last_loss: Option<f64>,
         /// The learning rate in use.
         learning_rate: f64,

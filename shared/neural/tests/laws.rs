@@ -244,6 +244,20 @@ fn divergence_names_step_last_loss_and_remedy() {
     assert!(text.contains("at step") && text.contains("training.learning_rate = 1e2"), "{text}");
 }
 
+/// Adam's steps are as long as the learning rate whatever the slope is: nothing overflows, and nothing is learnt.
+#[test]
+fn divergence_that_stays_finite_never_ends_as_finished() {
+    let data = planted(500);
+    let (train, _) = halves(&data);
+    for epochs in [2, 30] {
+        let training = TrainingSpec { learning_rate: Some(1000.0), epochs: Some(epochs), ..TrainingSpec::default() };
+        let error = train_on(&data, (&train, &[]), &spec(&[32, 32], training), 1, &mut Unobserved).unwrap_err();
+        let NeuralFitError::Diverged { value, last_loss, .. } = error else { panic!("{error}") };
+        assert!(value.is_finite() && last_loss.is_some_and(|loss| loss < 100.0), "{error}");
+        assert!(error.to_string().contains("the last good one"), "{error}");
+    }
+}
+
 #[test]
 fn early_stopping_keeps_the_best_epoch() {
     let data = planted(400);

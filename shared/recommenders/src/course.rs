@@ -4,6 +4,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MeasuredOn};
 
 use crate::FitError;
+use crate::divergence::Gauge;
 
 /// How often a round that was asked to stop may be asked again before it gives up its work: about two seconds, so that a
 /// fit usually ends between two rounds, where it can go on later, and always leaves in time.
@@ -18,6 +19,9 @@ pub(crate) trait Learner {
 
     /// All numbers that change, in a fixed order.
     fn numbers(&mut self) -> Vec<&mut Vec<f32>>;
+
+    /// The loss of answering 0 to everything: what the losses of rounds are held against.
+    fn of_zeros(&self) -> f64;
 
     /// One round over the data; `round` counts from 0. The loss, or `None` when `go_on`, asked about ten times a second,
     /// said no.
@@ -36,7 +40,7 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
         Some(bytes) => read(learner, &bytes, total)?,
         None => 0,
     };
-    let mut stopping = 0;
+    let (mut stopping, mut gauge) = (0, Gauge::new(learner.of_zeros()));
     while done < total {
         // The last state may have been declined as too young; before leaving it is worth keeping.
         if stopping > 0 || observer.stop_requested() {
@@ -51,8 +55,10 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
             return Err(FitError::Interrupted { done, total, unit: "iterations" });
         };
         done += 1;
-        if !loss.is_finite() {
-            return Err(FitError::Diverged { what: "the loss", iteration: done });
+        gauge.take(loss, done)?;
+        // Squares of ratings that overflow f32 are finite in f64: the loss alone would tell it late.
+        if learner.numbers().iter().any(|numbers| numbers.iter().any(|number| !number.is_finite())) {
+            return Err(gauge.not_finite("a learnt number", done));
         }
         observer.event(EventKind::Metric {
             name: "loss".to_owned(),
@@ -64,10 +70,7 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
         observer.event(EventKind::Progress { done, total, unit: "iterations".to_owned() });
         observer.checkpoint(done, &mut || write(learner, done));
     }
-    if learner.numbers().iter().any(|numbers| numbers.iter().any(|number| !number.is_finite())) {
-        return Err(FitError::Diverged { what: "a learnt number", iteration: total });
-    }
-    Ok(())
+    gauge.finish(total)
 }
 
 /// Layout, little-endian: magic, rounds done (u64), length of the name (u64), the name, then every number (f32).

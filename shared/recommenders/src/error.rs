@@ -3,6 +3,9 @@
 use recspeed_dense::InverseError;
 use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Need;
+use recspeed_types::spec::ResolvedRecommender;
+
+use crate::divergence::{self, told};
 
 /// A fit that did not finish.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -55,13 +58,25 @@ pub enum FitError {
     #[error("the training set has no rows; loosen the filters or hold out fewer rows")]
     NoRows,
     /// The model does not fit in memory.
-    #[error("{what} needs {bytes} bytes of memory, which cannot be had; lower {remedy}")]
+    #[error("{what} needs {} of memory, which cannot be had; lower {remedy}", size(*bytes))]
     OutOfMemory {
         /// What was to be stored.
         what: &'static str,
         /// Bytes that it needs.
         bytes: u64,
         /// The parameter or filter that makes it smaller.
+        remedy: &'static str,
+    },
+    /// The model takes more memory than it may, and a time that is known beforehand.
+    #[error("{what} needs {} of memory and about {}; lower {remedy}", size(*bytes), duration(*seconds))]
+    Unaffordable {
+        /// What was to be computed.
+        what: &'static str,
+        /// Bytes that it needs.
+        bytes: u64,
+        /// Seconds that it would take on this machine.
+        seconds: f64,
+        /// The parameter or filter that makes it smaller, or what to take instead.
         remedy: &'static str,
     },
     /// A rating cannot be used as a weight.
@@ -90,15 +105,19 @@ pub enum FitError {
         /// The rating.
         rating: f32,
     },
-    /// A learnt number stopped being finite.
-    #[error(
-        "{what} stopped being a finite number in iteration {iteration}; raise the regularization, or lower the learning rate or alpha"
-    )]
+    /// What is learnt stopped being finite numbers, or its loss grew beyond all use (`divergence.rs` says when).
+    #[error("{}", told((*what, *value), *iteration, *last_loss, remedy))]
     Diverged {
         /// What was computed.
         what: &'static str,
-        /// The iteration, from 1.
-        iteration: u64,
+        /// What it became, where that is a finite number.
+        value: Option<f64>,
+        /// The iteration, from 1, where there are iterations.
+        iteration: Option<u64>,
+        /// The last loss that was good.
+        last_loss: Option<f64>,
+        /// What to change, of what the recommender has; filled in where its parameters are known.
+        remedy: String,
     },
     /// Weights are to be learnt, and nothing was held out to learn them by.
     #[error(
@@ -130,6 +149,16 @@ pub enum FitError {
 }
 
 impl FitError {
+    /// With what to change in `recommender`, where it has run away.
+    pub(crate) fn of(self, recommender: &ResolvedRecommender) -> Self {
+        match self {
+            Self::Diverged { what, value, iteration, last_loss, remedy } if remedy.is_empty() => {
+                Self::Diverged { what, value, iteration, last_loss, remedy: divergence::remedy(recommender) }
+            }
+            other => other,
+        }
+    }
+
     /// The error of a hybrid whose component failed so. A stop is a stop, wherever it comes.
     pub(crate) fn of_component(self, index: usize) -> Self {
         match self {
@@ -169,11 +198,27 @@ fn remedy_for(need: Need) -> &'static str {
 /// No inverse, with what to lessen where the memory cannot be had.
 pub(crate) fn no_inverse(remedy: &'static str) -> impl Fn(InverseError) -> FitError {
     move |error| match error {
-        InverseError::NotPositiveDefinite => FitError::Diverged { what: "the factorisation", iteration: 1 },
+        InverseError::NotPositiveDefinite => divergence::not_finite("the factorisation"),
         InverseError::OutOfMemory { bytes } => {
             FitError::OutOfMemory { what: "the inverse of the factor", bytes, remedy }
         }
     }
+}
+
+/// Seconds in the nearest unit.
+pub(crate) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} seconds"),
+        s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
+        s => format!("{:.0} hours", s / 3600.0),
+    }
+}
+
+/// Bytes in the nearest binary unit.
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let unit = ((bytes.max(1).ilog2() / 10) as usize).min(units.len() - 1);
+    format!("{:.*} {}", usize::from(unit > 0), bytes as f64 / f64::powi(1024.0, unit as i32), units[unit])
 }
 
 /// A vector of `len` default values, or an error where the memory cannot be had.

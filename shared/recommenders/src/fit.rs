@@ -95,7 +95,7 @@ pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> 
         return Err(FitError::NoRows);
     }
     request.data.check_needs(request.recommender)?;
-    (method.fit)(request, observer)
+    (method.fit)(request, observer).map_err(|error| error.of(request.recommender))
 }
 
 /// The recommender that these parts were taken from: it answers with the same bits.

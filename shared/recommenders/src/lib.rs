@@ -12,6 +12,7 @@
 mod baselines;
 mod content;
 mod course;
+mod divergence;
 mod error;
 pub mod factorization;
 mod fit;

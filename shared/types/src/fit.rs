@@ -10,6 +10,11 @@ pub trait FitObserver {
     /// Whether the fit should stop now; it then returns what it calls interrupted.
     fn stop_requested(&mut self) -> bool;
 
+    /// Bytes of memory that the fit may still take, where that is known: what needs more is refused before any work.
+    fn memory_left(&self) -> Option<u64> {
+        None
+    }
+
     /// Offered after each epoch or iteration: `step` says how far the fit is, `state` writes all that
     /// [`Self::take_resume_state`] needs later to continue to the same bits. The observer may decline by not calling it.
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>);

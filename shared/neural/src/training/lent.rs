@@ -5,6 +5,7 @@ use recspeed_data::parts::{Parts, Values};
 use recspeed_types::FitObserver;
 use recspeed_types::summary::TrainingInfo;
 
+use super::divergence::Gauge;
 use super::network::Network;
 use super::saved::Parameters;
 use super::{Course, Lesson};
@@ -27,11 +28,24 @@ impl<N: Network, L: Lesson<N> + Tellable> Course<'_, N, L> {
         trainer: &mut dyn Trainer,
         observer: &mut dyn FitObserver,
     ) -> Result<Fitted, NeuralFitError> {
-        self.refuse_too_large()?;
+        self.refuse_too_large(None)?;
         let lesson = &self.lesson;
         let order = |epoch| lesson.order(epoch);
         let job = self.job(&order);
         let trained = trainer.train(&job, observer)?;
+        let gauge = Gauge::of_ratings();
+        if gauge.is_lost(trained.final_loss) {
+            let learning_rate = self.training.learning_rate;
+            return Err(NeuralFitError::Diverged {
+                what: "mean loss of the last epoch",
+                value: trained.final_loss,
+                step: job.steps,
+                epoch: self.training.epochs,
+                last_loss: None,
+                learning_rate,
+                remedy: learning_rate / 10.0,
+            });
+        }
         let mut parts = trained.parts;
         let unusable = |error: recspeed_data::parts::PartsError| Failure {
             detail: error.to_string(),

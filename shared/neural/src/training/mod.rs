@@ -5,6 +5,7 @@
 //! network is by then.
 
 mod curve;
+mod divergence;
 pub(crate) mod judge;
 pub(crate) mod layout;
 pub(crate) mod lent;
@@ -25,9 +26,11 @@ use recspeed_types::spec::{ResolvedRecommender, Training};
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FitObserver};
 
+use crate::device::in_this_memory;
 use crate::elsewhere::Trainer;
 use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 use curve::{Curve, Mean};
+use divergence::Gauge;
 use judge::Judge;
 use layout::Layout;
 use lent::Tellable;
@@ -114,7 +117,7 @@ struct Progress<S> {
     step: u64,
     epoch_loss: Mean,
     finished_loss: f64,
-    last_loss: Option<f64>,
+    gauge: Gauge,
     curve: Curve,
     best: Option<BestEpoch>,
 }
@@ -131,7 +134,8 @@ struct BestEpoch {
 impl<N: Differentiable, L: Lesson<N>> Course<'_, N, L> {
     /// Trains to the end, to early stopping, or until the observer says stop.
     pub(crate) fn run(self, observer: &mut dyn FitObserver) -> Result<Fitted, NeuralFitError> {
-        self.refuse_too_large()?;
+        let left = if in_this_memory(&self.device) { observer.memory_left() } else { None };
+        self.refuse_too_large(left)?;
         let state = observer.take_resume_state().map(|bytes| self.state(&bytes)).transpose()?;
         let steps = state.as_ref().map_or_else(|| Alone::start(&self), |state| Alone::resume(&self, state));
         let progress = self.progress(steps, state);
@@ -174,6 +178,12 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             observer.checkpoint(progress.step, &mut || self.encoded(&progress));
         }
         progress.steps.gather().await?;
+        let keeps_last =
+            progress.best.as_ref().is_none_or(|best| best.parameters.is_none() || best.epoch == progress.epoch);
+        if keeps_last && progress.gauge.is_lost(progress.finished_loss) {
+            progress.step -= 1; // the last one taken, not the next
+            return Err(self.diverged("mean loss of the last epoch", progress.finished_loss, &progress));
+        }
         Ok(self.finish(progress, observer))
     }
 
@@ -209,9 +219,11 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             Stumble::NotFinite(what, value) => self.diverged(what, value, progress),
             Stumble::Failed(error) => error,
         })?;
+        if !progress.gauge.takes(value) {
+            return Err(self.diverged("loss", value, progress));
+        }
         progress.step += 1;
         progress.batch += 1;
-        progress.last_loss = Some(value);
         progress.epoch_loss.add(value, rows);
         progress.curve.batch(progress.step, value, rows, observer);
         Ok(())
@@ -224,9 +236,9 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
     ) -> Result<(), NeuralFitError> {
         progress.steps.gather().await?;
         progress.steps.report(observer).await?;
-        let bad = if progress.steps.leads() { progress.steps.parameters().not_finite() } else { None };
+        let bad = if progress.steps.leads() { progress.steps.parameters().run_away() } else { None };
         let bad = progress.steps.agree(bad.map_or(0.0, f64::from)).await?;
-        if !bad.is_finite() {
+        if bad != 0.0 {
             progress.step -= 1; // the step that did it is the last one taken, not the next
             return Err(self.diverged("weights", bad, progress));
         }
@@ -316,7 +328,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 step: 0,
                 epoch_loss: Mean::default(),
                 finished_loss: 0.0,
-                last_loss: None,
+                gauge: Gauge::default(),
                 curve,
                 best: None,
             };
@@ -329,7 +341,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             step: state.step,
             epoch_loss: state.epoch_loss,
             finished_loss: state.finished_loss,
-            last_loss: None,
+            gauge: Gauge::default(),
             curve,
             best: state.best.map(|best| BestEpoch {
                 epoch: best.epoch,
@@ -385,14 +397,16 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         }
     }
 
-    fn refuse_too_large(&self) -> Result<(), NeuralFitError> {
+    /// Refuses what needs more than there is: `left` bytes where that is known, and never more than can be addressed.
+    fn refuse_too_large(&self, left: Option<u64>) -> Result<(), NeuralFitError> {
         let MemoryBytes { parameters, gradients, optimizer, activations, buffers, .. } = self.memory();
         // The update of the dense parameters works on temporaries as long as they are; three of them live at once. Early
         // stopping keeps the best parameters beside those that learn.
         let temporaries = 12 * self.network.layout().flat_len() as u64;
         let best = if self.training.early_stopping.is_some() { parameters } else { 0 };
         let needed = parameters + gradients + optimizer + activations + buffers + temporaries + best;
-        if needed > ADDRESSABLE { Err(NeuralFitError::TooLarge { needed, allowed: ADDRESSABLE }) } else { Ok(()) }
+        let allowed = left.map_or(ADDRESSABLE, |left| left.min(ADDRESSABLE));
+        if needed > allowed { Err(NeuralFitError::TooLarge { needed, allowed }) } else { Ok(()) }
     }
 
     fn diverged<S>(&self, what: &'static str, value: f64, progress: &Progress<S>) -> NeuralFitError {
@@ -402,7 +416,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             value,
             step: progress.step + 1,
             epoch: (progress.step / self.lesson.batches()) as u32 + 1,
-            last_loss: progress.last_loss,
+            last_loss: progress.gauge.last_good,
             learning_rate,
             remedy: learning_rate / 10.0,
         }

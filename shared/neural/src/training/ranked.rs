@@ -41,7 +41,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
     where
         N: Staged,
     {
-        self.refuse_too_large()?;
+        self.refuse_too_large(None)?;
         let communicator = seat.communicator;
         let layout = crate::strategy::layout_of(seat.strategy).map_err(TrainError::from)?;
         let place = layout.place(communicator.rank());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_data::parts::{Array, Parts, PartsError, Values, expect_len};
 
+use super::divergence::has_run_away;
 use super::layout::Layout;
 use super::network::Weights;
 use super::rows::LookUp;
@@ -57,9 +58,9 @@ impl Parameters {
         numbers
     }
 
-    /// A number that is not finite, where there is one.
-    pub(crate) fn not_finite(&self) -> Option<f32> {
-        let bad = |values: &[f32]| values.iter().copied().find(|value| !value.is_finite());
+    /// A number that is not finite or beyond all use, where there is one.
+    pub(crate) fn run_away(&self) -> Option<f32> {
+        let bad = |values: &[f32]| values.iter().copied().find(|&value| has_run_away(value));
         bad(&numbers(&self.flat)).or_else(|| self.tables.iter().find_map(|table| bad(table)))
     }
 

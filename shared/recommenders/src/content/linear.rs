@@ -12,6 +12,7 @@ use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::terms::{Terms, terms_of_items};
+use crate::divergence::not_finite;
 use crate::error::{no_inverse, reserve};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
@@ -96,7 +97,7 @@ impl ContentLinear {
             .map(|line| line.iter().zip(&mean).map(|(&p, &mean)| f64::from(p) * mean).sum::<f64>() as f32)
             .collect();
         if inverse.iter().chain(&level).any(|value| !value.is_finite()) {
-            return Err(FitError::Diverged { what: "a weight", iteration: 1 });
+            return Err(not_finite("a weight"));
         }
         next(observer)?;
         let weighting = Weighting::named(recommender.text("weighting"));

@@ -109,6 +109,8 @@ pub(super) fn terms_of_items(
     // The term of each word of each column; `None` for words that say nothing.
     let mut columns: Vec<(&AttributeValues, Vec<Option<u32>>)> = Vec::new();
     let stemmer = Stemmer::create(Algorithm::English);
+    // Of stemmed words, what is shown in their place.
+    let mut shown: BTreeMap<u32, (u32, &str)> = BTreeMap::new();
     let stop_words: HashSet<&str> = stop_words::get(stop_words::LANGUAGE::English).iter().copied().collect();
     for column in &attributes.columns {
         if !has_words(&column.values) || !(chosen.is_empty() || chosen.contains(&column.name)) {
@@ -117,9 +119,10 @@ pub(super) fn terms_of_items(
         let mut term = |value: &str| (!value.is_empty()).then(|| terms.intern(&term(&column.name, value)));
         let of_words = match &column.values {
             AttributeValues::Token { vocabulary, .. } => vocabulary.iter().map(&mut term).collect(),
-            AttributeValues::TokenSeq { vocabulary, .. } => vocabulary
+            AttributeValues::TokenSeq { vocabulary, words, .. } => vocabulary
                 .iter()
-                .map(|word| {
+                .zip(uses(words, vocabulary.len()))
+                .map(|(word, uses)| {
                     let plain: String =
                         word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
                     if !stemmed {
@@ -127,7 +130,12 @@ pub(super) fn terms_of_items(
                     } else if stop_words.contains(plain.as_str()) {
                         None
                     } else {
-                        term(&stemmer.stem(&plain))
+                        let stem = term(&stemmer.stem(&plain))?;
+                        let best = shown.entry(stem).or_insert((uses, word));
+                        if uses > best.0 {
+                            *best = (uses, word);
+                        }
+                        Some(stem)
                     }
                 })
                 .collect(),
@@ -153,5 +161,27 @@ pub(super) fn terms_of_items(
         counts.values.extend(own.values());
         counts.indptr.push(counts.indices.len());
     }
-    Ok((Terms(terms.finish()), counts))
+    Ok((Terms(as_written(&terms.finish(), &shown)), counts))
+}
+
+/// How often each word of a vocabulary is used.
+fn uses(words: &[u32], vocabulary: usize) -> Vec<u32> {
+    let mut uses = vec![0; vocabulary];
+    for &word in words {
+        uses[word as usize] += 1;
+    }
+    uses
+}
+
+/// Terms with the word that is written most often in the place of each stem: it has that stem and no other, so they stay apart.
+fn as_written(terms: &Dictionary, shown: &BTreeMap<u32, (u32, &str)>) -> Dictionary {
+    let written = terms.iter().zip(0..).map(|(text, number)| match (shown.get(&number), text.split_once(SEPARATOR)) {
+        (Some((_, word)), Some((name, _))) => term(name, word),
+        _ => text.to_owned(),
+    });
+    let mut dictionary = DictionaryBuilder::default();
+    for text in written {
+        dictionary.intern(&text);
+    }
+    dictionary.finish()
 }

@@ -232,6 +232,10 @@ impl FitObserver for Watch<'_> {
         self.observer.stop_requested()
     }
 
+    fn memory_left(&self) -> Option<u64> {
+        self.observer.memory_left()
+    }
+
     /// Layout: magic, place of the component (u64, little-endian), then its own state.
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
         if self.may_save {

@@ -291,6 +291,13 @@ impl Learner for Embeddings<'_> {
         vec![&mut users.numbers, &mut users.squares, &mut items.numbers, &mut items.squares]
     }
 
+    fn of_zeros(&self) -> f64 {
+        match self.settings.loss {
+            Loss::Bpr | Loss::Logistic => 2.0 * std::f64::consts::LN_2,
+            Loss::Warp => f64::from(MAX_WEIGHT),
+        }
+    }
+
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         let order = order(self.pairs.len(), self.seed, round);
         let mut others = stream(self.seed, OTHERS_STREAM + round);

@@ -5,6 +5,7 @@ use recspeed_types::FitObserver;
 use super::features::{Side, Sides};
 use super::model::{Described, Machine, check_size};
 use crate::course::{self, Learner};
+use crate::divergence::mean_square;
 use crate::error::reserve;
 use crate::factorization::adagrad::step;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
@@ -237,6 +238,10 @@ impl Learner for Ffm<'_> {
             all.extend([weights, vectors, weight_squares, vector_squares]);
         }
         all
+    }
+
+    fn of_zeros(&self) -> f64 {
+        mean_square(&self.data.by_user.values)
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

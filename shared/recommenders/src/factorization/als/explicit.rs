@@ -8,6 +8,7 @@ use recspeed_types::FitObserver;
 
 use super::solve::{BLOCK_ROWS, group_rows};
 use crate::course::{self, Learner};
+use crate::divergence::mean_square;
 use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, normal, stream};
 use crate::factorization::factor_model::{FactorModel, Folding};
@@ -111,6 +112,10 @@ impl Learner for Explicit<'_> {
 
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         vec![&mut self.users, &mut self.items]
+    }
+
+    fn of_zeros(&self) -> f64 {
+        mean_square(&self.data.by_user.values)
     }
 
     fn round(&mut self, _: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

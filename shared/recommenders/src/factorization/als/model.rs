@@ -13,6 +13,7 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use super::solve::Systems;
 use super::{AlsSettings, Confidence, Solver, loss, state};
+use crate::divergence::Gauge;
 use crate::error::reserve;
 use crate::fit::Method;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
@@ -43,6 +44,7 @@ pub struct Als {
     /// `YᵀY` of the current items.
     item_gram: Vec<f64>,
     iteration: u64,
+    gauge: Gauge,
 }
 
 impl Als {
@@ -67,7 +69,9 @@ impl Als {
         }
         let item_gram = gramian(&items, d);
         let (by_user, by_item) = (Arc::clone(&data.by_user), Arc::clone(&data.by_item));
-        Ok(Self { settings, by_user, by_item, users, items, item_gram, iteration: 0 })
+        // Of answering 0 to everything; a unit of confidence costs 1 at most.
+        let gauge = Gauge::new(1.0);
+        Ok(Self { settings, by_user, by_item, users, items, item_gram, iteration: 0, gauge })
     }
 
     /// Solves all users, then all items; the objective per unit of confidence afterwards (see the
@@ -94,11 +98,8 @@ impl Als {
         let users = Systems { entries: &self.by_user, other: &self.items, gram: &[], settings: self.settings };
         let loss = loss::objective(users, &self.users, &user_gram, &self.item_gram);
         // Every number of both sides enters the traces, so a finite loss means finite vectors.
-        if loss.is_finite() {
-            Ok(Some(loss))
-        } else {
-            Err(FitError::Diverged { what: "the loss", iteration: self.iteration })
-        }
+        self.gauge.take(loss, self.iteration)?;
+        Ok(Some(loss))
     }
 
     /// Iterations done.
@@ -328,7 +329,8 @@ impl ImplicitAls {
         let item_gram = gramian(&items, d);
         let by_user = Arc::new(by_user);
         let iteration = recommender.integer("iterations") as u64;
-        Ok(Self { fitted: Als { settings, by_user, by_item, users, items, item_gram, iteration } })
+        let gauge = Gauge::new(1.0);
+        Ok(Self { fitted: Als { settings, by_user, by_item, users, items, item_gram, iteration, gauge } })
     }
 
     /// The parts of one row's score for an item, each from an item of the row.

@@ -76,6 +76,10 @@ impl Learner for Bpr<'_> {
         vec![&mut self.users, &mut self.items, &mut self.biases]
     }
 
+    fn of_zeros(&self) -> f64 {
+        std::f64::consts::LN_2
+    }
+
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         let order = match self.ahead.take() {
             Some((of, order)) if of == round => order,

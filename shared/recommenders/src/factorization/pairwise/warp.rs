@@ -93,6 +93,10 @@ impl Learner for Warp<'_> {
         vec![users, items, biases, user_squares, item_squares, bias_squares]
     }
 
+    fn of_zeros(&self) -> f64 {
+        f64::from(self.rank_weights[0]).max(1.0)
+    }
+
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         let order = order(self.pairs.len(), self.seed, round);
         if self.fast {

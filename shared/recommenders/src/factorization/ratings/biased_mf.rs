@@ -6,6 +6,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
+use crate::divergence::mean_square;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
 use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::factorization::race::{SharedRows, race};
@@ -109,6 +110,10 @@ impl Learner for Sgd<'_> {
 
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         vec![&mut self.users, &mut self.items, &mut self.user_biases, &mut self.item_biases]
+    }
+
+    fn of_zeros(&self) -> f64 {
+        mean_square(&self.data.by_user.values)
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

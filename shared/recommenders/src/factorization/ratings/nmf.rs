@@ -4,6 +4,7 @@ use rand::Rng as _;
 use recspeed_types::FitObserver;
 
 use crate::course::{self, Learner};
+use crate::divergence::mean_square;
 use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, stream};
 use crate::factorization::factor_model::{FactorModel, Folding};
@@ -90,6 +91,10 @@ impl Learner for Multiplicative<'_> {
 
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         vec![&mut self.users, &mut self.items]
+    }
+
+    fn of_zeros(&self) -> f64 {
+        mean_square(&self.data.by_user.values)
     }
 
     fn round(&mut self, _: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

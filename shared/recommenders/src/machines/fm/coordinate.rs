@@ -9,6 +9,7 @@ use super::rows::Rows;
 use super::sweep::{Block, Pass, Prior};
 use super::{Settings, start};
 use crate::course::Learner;
+use crate::divergence::mean_square;
 use crate::factorization::draws::stream;
 use crate::machines::features::Sides;
 use crate::{FitError, TrainSet};
@@ -314,6 +315,10 @@ impl Learner for Coordinate<'_> {
         all.extend([&mut items.numbers.weights, &mut items.numbers.vectors, &mut items.hyper]);
         all.extend(self.kept.numbers());
         all
+    }
+
+    fn of_zeros(&self) -> f64 {
+        mean_square(self.ratings)
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

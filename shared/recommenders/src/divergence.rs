@@ -1,0 +1,147 @@
+//! When a fit that learns in rounds has run away, and what to change then.
+
+use recspeed_types::catalogue::Predicts;
+use recspeed_types::spec::ResolvedRecommender;
+
+use crate::FitError;
+
+/// A loss so many times that of answering 0 to everything is not come back from: an error a thousand times as long as a rating.
+const HOPELESS: f64 = 1e6;
+
+/// A fit whose last round cost so many times that has learnt nothing but to be wrong. First rounds may: they start with whatever
+/// numbers were drawn.
+const LOST: f64 = 1e2;
+
+/// The average square of ratings: what answering 0 to each of them costs, and at least 1, so that ratings of 0 alone measure too.
+pub(crate) fn mean_square(ratings: &[f32]) -> f64 {
+    let squares: f64 = ratings.iter().map(|&rating| f64::from(rating).powi(2)).sum();
+    (squares / ratings.len().max(1) as f64).max(1.0)
+}
+
+/// What the losses of a fit are held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gauge {
+    measure: f64,
+    last: Option<f64>,
+    last_good: Option<f64>,
+}
+
+impl Gauge {
+    /// `measure`: the loss of answering 0 to everything.
+    pub(crate) const fn new(measure: f64) -> Self {
+        Self { measure, last: None, last_good: None }
+    }
+
+    /// Takes the loss of a round, from 1.
+    ///
+    /// # Errors
+    /// [`FitError::Diverged`] where it is no finite number or beyond all use.
+    pub(crate) fn take(&mut self, loss: f64, round: u64) -> Result<(), FitError> {
+        if !loss.is_finite() {
+            return Err(self.not_finite("the loss", round));
+        }
+        if loss > HOPELESS * self.measure {
+            return Err(self.grown(loss, round));
+        }
+        if loss <= LOST * self.measure {
+            self.last_good = Some(loss);
+        }
+        self.last = Some(loss);
+        Ok(())
+    }
+
+    /// At the end, after so many rounds.
+    ///
+    /// # Errors
+    /// [`FitError::Diverged`] where the loss of the last round says that nothing was learnt.
+    pub(crate) fn finish(&self, rounds: u64) -> Result<(), FitError> {
+        match self.last {
+            Some(loss) if loss > LOST * self.measure => Err(self.grown(loss, rounds)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Something that was learnt or computed is no finite number.
+    pub(crate) const fn not_finite(&self, what: &'static str, round: u64) -> FitError {
+        let (iteration, last_loss) = (Some(round), self.last_good);
+        FitError::Diverged { what, value: None, iteration, last_loss, remedy: String::new() }
+    }
+
+    const fn grown(&self, loss: f64, round: u64) -> FitError {
+        let (iteration, last_loss) = (Some(round), self.last_good);
+        FitError::Diverged { what: "the loss", value: Some(loss), iteration, last_loss, remedy: String::new() }
+    }
+}
+
+/// A method without rounds computed something that is no finite number.
+pub(crate) const fn not_finite(what: &'static str) -> FitError {
+    FitError::Diverged { what, value: None, iteration: None, last_loss: None, remedy: String::new() }
+}
+
+/// What to change, of what this recommender has.
+pub(crate) fn remedy(recommender: &ResolvedRecommender) -> String {
+    let entry = recommender.entry;
+    let solver = entry.param("solver").map_or("", |_| recommender.text("solver"));
+    // The Gibbs sampler finds its own regularization, and only gradient descent has steps.
+    let unread: &[&str] = match (entry.kind, solver) {
+        ("fm", "mcmc") => &["learning_rate", "regularization"],
+        ("fm", "als") => &["learning_rate"],
+        _ => &[],
+    };
+    let ways =
+        [("lower", "learning_rate"), ("lower", "init_deviation"), ("lower", "alpha"), ("raise", "regularization")];
+    let ways = ways.iter().filter(|(_, name)| !unread.contains(name));
+    let mut ways: Vec<String> = ways
+        .filter_map(|(how, name)| Some(format!("{how} recommender.{name} (now {})", recommender.params().get(name)?)))
+        .collect();
+    if entry.predicts != Predicts::Scores || entry.param("weighting").is_some() {
+        ways.push("mend ratings far outside the scale".to_owned());
+    }
+    match ways.split_last() {
+        None => "take other parameters".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{}, or {last}", others.join(", ")),
+    }
+}
+
+/// In words, with the last loss that was good where there was one.
+pub(crate) fn told(
+    (what, value): (&str, Option<f64>),
+    iteration: Option<u64>,
+    last_loss: Option<f64>,
+    remedy: &str,
+) -> String {
+    let short = |value: f64| if value.abs() < 1e5 { format!("{value:.4}") } else { format!("{value:.3e}") };
+    let became = match value {
+        Some(value) => format!("became {}", short(value)),
+        None => "stopped being a finite number".to_owned(),
+    };
+    let when = iteration.map_or_else(String::new, |iteration| format!(" in iteration {iteration}"));
+    let after =
+        last_loss.map_or_else(String::new, |loss| format!(" after a loss of {}, the last good one", short(loss)));
+    format!("{what} {became}{when}{after}; {remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(losses: &[f64]) -> Result<(), FitError> {
+        let mut gauge = Gauge::new(13.0);
+        losses.iter().zip(1..).try_for_each(|(&loss, round)| gauge.take(loss, round))?;
+        gauge.finish(losses.len() as u64)
+    }
+
+    #[test]
+    fn a_bad_start_that_recovers_is_no_divergence() {
+        assert_eq!(taken(&[2e5, 900.0, 1.2]), Ok(()));
+    }
+
+    #[test]
+    fn a_loss_that_grows_without_bound_or_never_comes_back_is_one() {
+        for losses in [&[1.3, 2.0, 1.4e20][..], &[1.3, 2.0, 5e4]] {
+            let error = taken(losses).unwrap_err();
+            assert!(matches!(error, FitError::Diverged { iteration: Some(3), last_loss: Some(2.0), .. }), "{error}");
+        }
+    }
+}

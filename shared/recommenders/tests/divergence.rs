@@ -1,0 +1,77 @@
+//! Fits that run away: caught in the round that does it, told with the last good value and with what the kind has to change.
+
+mod support;
+
+use recspeed_recommenders::{FitError, TrainSet, fit, kinds};
+use recspeed_types::Unobserved;
+use recspeed_types::catalogue;
+use recspeed_types::spec::{ParamValue, ResolvedRecommender};
+use support::{attributes, interactions, resolved, text, varied};
+
+fn number(value: f64) -> ParamValue {
+    ParamValue::Float(value)
+}
+
+fn refused(recommender: &ResolvedRecommender, data: &TrainSet<'_>) -> FitError {
+    fit(recommender, data, 1, &mut Unobserved).err().unwrap_or_else(|| panic!("{} finished", recommender.entry.kind))
+}
+
+#[test]
+fn a_loss_that_grows_and_stays_finite_does_not_end_as_finished() {
+    let (all, rows) = varied(60, 80, 1500);
+    let data = TrainSet::new(&all, &rows);
+    let error = refused(&resolved("warp", &[("learning_rate", number(1.0)), ("regularization", number(0.0))]), &data);
+    let FitError::Diverged { value, iteration, .. } = &error else { panic!("{error}") };
+    assert!(value.is_none_or(f64::is_finite) && iteration.is_some(), "{error}");
+    let said = error.to_string();
+    assert!(said.contains("lower recommender.learning_rate (now 1"), "{said}");
+}
+
+#[test]
+fn vectors_that_start_too_far_out_are_told_by_their_parameter() {
+    let (all, rows) = varied(60, 80, 1500);
+    let data = TrainSet::new(&all, &rows);
+    let error = refused(&resolved("svd++", &[("init_deviation", number(10.0))]), &data).to_string();
+    assert!(error.contains("lower recommender.init_deviation (now 10"), "{error}");
+    assert!(!error.contains("alpha"), "{error}");
+}
+
+#[test]
+fn a_remedy_names_only_what_the_kind_has_and_no_iteration_where_there_is_none() {
+    // Squares of such ratings are lost beside each other.
+    let rated: Vec<(u32, u32, f32)> =
+        (0..40).map(|row| (row % 8, row / 8, if row % 3 == 0 { -1e30 } else { 1e30 })).collect();
+    let all = interactions(&rated);
+    let rows: Vec<u32> = (0..all.len() as u32).collect();
+    let known = (attributes(&all.items), attributes(&all.users));
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known.0), Some(&known.1)).with_validation(&rows[..8]);
+    let mut diverged = 0;
+    for kind in kinds() {
+        let recommender = resolved(kind, &[]);
+        let Err(error) = fit(&recommender, &data, 1, &mut Unobserved) else { continue };
+        let FitError::Diverged { remedy, iteration, .. } = error.root() else { continue };
+        diverged += 1;
+        let entry = catalogue::find(kind).unwrap();
+        let named = remedy.split("recommender.").skip(1).filter_map(|rest| rest.split([' ', '.']).next());
+        for param in named.filter(|name| !name.starts_with("components")) {
+            assert!(entry.param(param).is_some(), "{kind}: {remedy}");
+        }
+        assert!(!remedy.is_empty() && (entry.param("iterations").is_some() || iteration.is_none()), "{kind}: {error}");
+    }
+    assert!(diverged > 0);
+}
+
+#[test]
+fn numbers_that_overflow_are_noticed_in_the_round_that_does_it() {
+    let rated: Vec<(u32, u32, f32)> =
+        (0..40).map(|row| (row % 8, row / 8, if row % 3 == 0 { -1e30 } else { 1e30 })).collect();
+    let all = interactions(&rated);
+    let rows: Vec<u32> = (0..all.len() as u32).collect();
+    let data = TrainSet::new(&all, &rows);
+    let many = ("iterations", ParamValue::Integer(200));
+    for (kind, params) in [("fm", vec![("solver", text("mcmc")), many.clone()]), ("ffm", vec![many.clone()])] {
+        let error = refused(&resolved(kind, &params), &data);
+        let FitError::Diverged { iteration, .. } = error else { panic!("{kind}: {error}") };
+        assert!(iteration.is_some_and(|iteration| iteration < 200), "{kind}: {iteration:?}");
+    }
+}
