@@ -69,6 +69,12 @@ fn read<S: BatchSink>(
     }
     let mask = ProjectionMask::roots(file.parquet_schema(), sink.projection());
     let columns = file.metadata().row_groups().iter().flat_map(|group| group.columns().iter().enumerate());
+    let mut codecs = columns.clone().map(|(_, column)| column.compression());
+    if let Some(codec) = codecs.find(|codec| matches!(codec, Compression::BROTLI(_) | Compression::LZO)) {
+        let codec = codec.to_string();
+        let codec = codec.split('(').next().unwrap_or_default().to_lowercase();
+        return Err(ReadError::Codec { codec });
+    }
     // A few bytes can stand for many values that are the same.
     let unpacked = columns
         .filter(|(leaf, _)| mask.leaf_included(*leaf))

@@ -81,12 +81,13 @@ fn what_cannot_be_recommended_is_one_sentence_with_a_remedy() {
     let error = bench.refused(2, &["recommend", "--model", "model", "--user", &user]);
     assert_eq!(error, format!("recspeed: The model knows no user `{user}`. Did you mean {}?\n", manifest.users[0]));
     let error = bench.refused(2, &["recommend", "--model", "model", "--user", "u", "-k", "0"]);
-    assert_eq!(error, "recspeed: k is 0; allowed: 1 to 1000. Ask for fewer items.\n");
+    assert_eq!(error, "recspeed: k is 0; allowed: 1 to 1000. Ask for at least one item.\n");
     let error = bench.refused(4, &["recommend", "--model", "nowhere", "--user", "u"]);
     assert!(error.starts_with("recspeed: nowhere holds no saved model; name a folder that"), "{error}");
     let error = bench.refused(4, &["recommend", "--run", "abc", "--user", "u"]);
     assert!(error.contains("keeps no model of the run `abc`; it keeps none: those of runs"), "{error}");
-    assert!(bench.refused(2, &["recommend", "--model", "model"]).contains("--user"));
+    let error = bench.refused(2, &["recommend", "--model", "model"]);
+    assert!(error.contains("--user") && error.contains("--basket"), "{error}");
     let models = bench.path("home/models");
     std::fs::create_dir_all(&models).unwrap();
     std::fs::rename(bench.path("model"), models.join("kept")).unwrap();

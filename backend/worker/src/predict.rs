@@ -63,7 +63,7 @@ fn predicted(arguments: &PredictArguments) -> Result<usize, String> {
             loaded.name, manifest.data.sha256
         ));
     }
-    let rows = split(&data, &spec.split, spec.data_seed).map_err(|error| format!("split: {error}"))?;
+    let rows = split(&data, &spec.split, spec.data_seed).map_err(|error| error.to_string())?;
     let rows = match arguments.rows.as_str() {
         "train" => rows.train,
         "validation" => rows.validation,

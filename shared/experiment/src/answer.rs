@@ -14,6 +14,8 @@ use crate::reasons::{Whose, in_words};
 
 /// Reasons of one item.
 const REASONS: usize = 3;
+/// A rating so many times that of a liked item is on no scale that the training knew.
+const BEYOND_SCALE: f32 = 100.0;
 /// Ids that are shown as examples.
 const EXAMPLES: usize = 5;
 
@@ -110,6 +112,13 @@ impl Answering {
         for entry in &request.basket {
             let item = asked.items.index_of(&entry.item).ok_or_else(|| unknown("item", &entry.item, &asked.items))?;
             let rating = entry.rating.unwrap_or(asked.liked_rating);
+            if rating.abs() > BEYOND_SCALE * asked.liked_rating.abs().max(1.0) {
+                let message = format!(
+                    "The rating of `{}` is {rating:e}, far outside the scale of the training, where {} says that an item is liked.",
+                    entry.item, asked.liked_rating
+                );
+                return Err(failure("invalid-request", message, Some("Correct it, or leave it out.".to_owned())));
+            }
             // Of an item that is named twice, the last counts, as of a user's several rows.
             basket.retain(|earlier| earlier.item != item);
             basket.push(BasketItem { item, rating });

@@ -102,7 +102,9 @@ pub(crate) fn evaluate(
         let wanted = (&of_lists[..], &mut values, &mut users);
         ranked = Some(rank(spec, data, &audience, model.as_recommender(), wanted, host)?);
     }
-    for (name, value) in &values {
+    for (name, value) in &mut values {
+        // A sum of nothing may be minus 0, which is the same number and reads like another.
+        *value += 0.0;
         if !value.is_finite() {
             return Err(RunFailure::new(
                 FailureCode::Diverged,

@@ -2,6 +2,7 @@
 //! browser tab both call [`run`]; they differ only in their [`Host`], which brings the data, the clock and the exits.
 
 mod answer;
+mod attributes;
 mod audience;
 mod breakdown;
 mod enriched;

@@ -8,10 +8,10 @@ use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, UserValues};
 
 use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
-use crate::fit::fit;
+use crate::fit::{fit, sentence};
 use crate::foresee::refuse_what_will_not_fit;
 use crate::model::Model;
-use crate::{Host, LoadedData, RunFailure};
+use crate::{Host, LoadedData, RunFailure, attributes};
 
 /// Runs `spec` to its end. Everything that happens is told to the host as events, all but the last one: the caller turns
 /// the summary into `finished`, or the failure into `failed`, once it has closed its files.
@@ -155,6 +155,7 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
     let loaded = host.load(&spec.dataset, spec.data_seed)?;
     stop_if_asked(host)?;
     warn_of_bad_lines(&loaded, host, story);
+    attributes::check(&loaded, host, story)?;
     let LoadedData { interactions, item_attributes, user_attributes, report, name, sha256, synthetic } = loaded;
     let before = interactions.len();
     let interactions = apply_filters(interactions, &spec.dataset.filters, spec.data_seed);
@@ -169,7 +170,7 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
         return Err(RunFailure::new(FailureCode::Data, cause));
     }
     let SplitRows { train, validation, test } = split(&interactions, &spec.split, spec.data_seed)
-        .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("split: {error}")))?;
+        .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, sentence(&error.to_string())))?;
     let no_validation = spec.evaluation.on == EvaluateOn::Validation && validation.is_empty();
     if train.is_empty() || test.is_empty() || no_validation {
         let empty = match () {

@@ -37,7 +37,10 @@ const fn default_k() -> u32 {
 /// An item that somebody has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an item of a basket as {\"item\": \"ID\"} or {\"item\": \"ID\", \"rating\": 4}"
+)]
 pub struct BasketEntry {
     /// Its id.
     pub item: String,
@@ -156,11 +159,12 @@ impl RecommendRequest {
             };
             return invalid(
                 format!("Whom to recommend to is unclear: {given}."),
-                "Give the id of a user, or a basket of items.",
+                "Give the id of a user (`user`, --user) or a basket of items (`basket`, --basket).",
             );
         }
         if !(1..=MAX_K).contains(&self.k) {
-            return invalid(format!("k is {}; allowed: 1 to {MAX_K}.", self.k), "Ask for fewer items.");
+            let remedy = if self.k == 0 { "Ask for at least one item." } else { "Ask for fewer items." };
+            return invalid(format!("k is {}; allowed: 1 to {MAX_K}.", self.k), remedy);
         }
         if self.basket.len() > MAX_BASKET {
             let message = format!("The basket has {} items; allowed: up to {MAX_BASKET}.", self.basket.len());

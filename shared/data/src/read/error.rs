@@ -136,6 +136,12 @@ pub enum ReadError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// A table is packed in a way that nobody unpacks here.
+    #[error("the table is packed with {codec}, which is not read here; write it with zstd or snappy")]
+    Codec {
+        /// The way.
+        codec: String,
+    },
     /// Nobody reads this format here.
     #[error("the format {format} is not read here; give the file to the server, which reads it")]
     NotHere {

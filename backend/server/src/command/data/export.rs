@@ -4,11 +4,10 @@ use std::io;
 use std::path::Path;
 
 use recspeed_data::{Interactions, split, table};
-use recspeed_datasets::{Loaded, LookUp, write_attributes_parquet, write_parquet};
+use recspeed_datasets::{Loaded, write_attributes_parquet, write_parquet};
 use recspeed_types::spec::{Dataset, Filters, SplitPlan};
 
 use super::super::failure::CommandError;
-use super::super::run::SpecFile;
 use super::super::{figures, output};
 use super::{DataError, ExportArgs, TableFormat, out_file, places};
 
@@ -47,13 +46,9 @@ pub(crate) enum Whose {
 pub(super) fn export(args: ExportArgs) -> Result<u8, CommandError> {
     let home = places::open(args.home)?;
     let format = format_of(args.format, &args.to)?;
-    let (title, loaded, split) = if is_spec(&args.what) {
-        let SpecFile { spec, dir, title } = SpecFile::read(&args.what, &[])?;
-        // `read` has resolved it once.
-        let resolved = spec.resolve().map_err(|error| DataError::Home(error.to_string()))?;
-        let look_up = LookUp::from_env(Some(dir));
-        let loaded = places::load_from(&home, &resolved.dataset, resolved.data_seed, &look_up)?;
-        (title, loaded, Some((resolved.split, resolved.data_seed)))
+    let (title, loaded, split) = if places::is_spec(&args.what) {
+        let (title, loaded, split) = places::of_spec(&home, &args.what)?;
+        (title, loaded, Some(split))
     } else {
         let named = places::find(&args.what, None, args.columns.unwrap_or_default(), &home)?;
         let dataset = Dataset { source: named.source, filters: Filters::default() };
@@ -109,11 +104,6 @@ fn say(title: &str, what: &str, to: &Path, format: TableFormat, bytes: u64) -> R
 }
 
 /// A spec is told from a data set by its name.
-fn is_spec(what: &str) -> bool {
-    let extension = Path::new(what).extension().and_then(|extension| extension.to_str());
-    what == "-" || what.contains("#x=") || matches!(extension, Some("toml" | "json"))
-}
-
 fn format_of(told: Option<TableFormat>, to: &Path) -> Result<TableFormat, DataError> {
     let by_name = || match to.extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "parquet" => Some(TableFormat::Parquet),
@@ -124,7 +114,7 @@ fn format_of(told: Option<TableFormat>, to: &Path) -> Result<TableFormat, DataEr
 }
 
 fn part_of(data: &Interactions, plan: &SplitPlan, seed: u64, part: SplitPart) -> Result<Interactions, DataError> {
-    let rows = split(data, plan, seed).map_err(|error| DataError::Home(format!("split: {error}")))?;
+    let rows = split(data, plan, seed).map_err(|error| DataError::Home(error.to_string()))?;
     let rows = match part {
         SplitPart::Train => rows.train,
         SplitPart::Validation => rows.validation,
@@ -158,8 +148,13 @@ mod tests {
 
     #[test]
     fn a_spec_is_told_from_a_data_set_by_its_name() {
-        assert!(is_spec("a/b.toml") && is_spec("b.json") && is_spec("-") && is_spec("https://lab/#x=1.abc"));
-        assert!(!is_spec("ratings.csv") && !is_spec("beauty-synthetic-10k"));
+        assert!(
+            places::is_spec("a/b.toml")
+                && places::is_spec("b.json")
+                && places::is_spec("-")
+                && places::is_spec("https://lab/#x=1.abc")
+        );
+        assert!(!places::is_spec("ratings.csv") && !places::is_spec("beauty-synthetic-10k"));
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use recspeed_data::ReadLimits;
 use recspeed_datasets::{DataHome, LoadRequest, Loaded, LookUp, Reading};
 use recspeed_types::api::UploadRecord;
 use recspeed_types::builtin::{self, PUBLIC_DATASETS, PublicDataset};
 use recspeed_types::limits::MAX_SEED;
-use recspeed_types::spec::{ColumnNames, DataFormat, Dataset, Filters, Source};
+use recspeed_types::spec::{ColumnNames, DataFormat, Dataset, Filters, Source, SplitPlan};
 
+use super::super::failure::CommandError;
 use super::super::output;
+use super::super::run::SpecFile;
 use super::{DataError, HomeArgs, format};
 
 /// Opens the lab's folder.
@@ -64,7 +67,7 @@ pub(super) fn find(
                 sha256: record.sha256,
                 format: told.unwrap_or(record.format),
                 columns,
-                max_bad_share: 1.0,
+                max_bad_share: ReadLimits::default().max_bad_share,
             },
             public: public(&record.name),
             title: record.name,
@@ -77,8 +80,14 @@ pub(super) fn find(
         return Err(unknown(name));
     };
     let format = format::told_or_judged(told, &file)?;
-    // `describe` shows how bad a file is; it refuses none for it.
-    let source = Source::File { path: name.to_owned(), format, columns, items: None, users: None, max_bad_share: 1.0 };
+    let source = Source::File {
+        path: name.to_owned(),
+        format,
+        columns,
+        items: None,
+        users: None,
+        max_bad_share: ReadLimits::default().max_bad_share,
+    };
     Ok(Named { source, title: name.to_owned(), public: None })
 }
 
@@ -99,6 +108,24 @@ fn unknown(name: &str) -> DataError {
             .map_or(String::new(), |near| format!(" (did you mean `{near}`?)"))
     };
     DataError::Unknown { given: name.chars().take(200).collect(), hint }
+}
+
+/// Whether a name is that of a spec: a TOML or JSON file, standard input, or a permalink.
+pub(super) fn is_spec(what: &str) -> bool {
+    let extension = Path::new(what).extension().and_then(|extension| extension.to_str());
+    what == "-" || what.contains("#x=") || matches!(extension, Some("toml" | "json"))
+}
+
+/// The rows that a spec's filters keep, with its title, its split, and the seed of that.
+///
+/// # Errors
+/// What is wrong with the spec, or as [`load`].
+pub(super) fn of_spec(home: &DataHome, what: &str) -> Result<(String, Loaded, (SplitPlan, u64)), CommandError> {
+    let SpecFile { spec, dir, title } = SpecFile::read(what, &[])?;
+    // `read` has resolved it once.
+    let resolved = spec.resolve().map_err(|error| DataError::Home(error.to_string()))?;
+    let loaded = load_from(home, &resolved.dataset, resolved.data_seed, &LookUp::from_env(Some(dir)))?;
+    Ok((title, loaded, (resolved.split, resolved.data_seed)))
 }
 
 /// Reads a data set whole, with a bar where standard error is a terminal.

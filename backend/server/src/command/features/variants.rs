@@ -68,19 +68,21 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     let needs = |need: &Need| entries.iter().any(|entry| entry.needs.contains(need));
     let trained = entries.iter().any(|entry| entry.is_trained());
     let mut variants = vec![Variant::new(WHOLE.to_owned(), spec)];
-    let chooses = entries
-        .iter()
-        .flat_map(|entry| entry.params)
-        .any(|param| matches!(param.kind, ParamKind::Names { .. }) && param.name == "attributes");
-    let reads_items = needs(&Need::ItemAttributes) || chooses;
+    let chooses = |name: &str| {
+        let mut params = entries.iter().flat_map(|entry| entry.params);
+        params.any(|param| matches!(param.kind, ParamKind::Names { .. }) && param.name == name)
+    };
+    let reads_items = needs(&Need::ItemAttributes) || chooses("attributes") || chooses("item_attributes");
     // A method that chooses among the attributes of the items reads none of the users, unless it says so.
-    let reads_users = needs(&Need::UserAttributes) || (chooses && !needs(&Need::ItemAttributes));
+    let reads_users = needs(&Need::UserAttributes)
+        || chooses("user_attributes")
+        || (chooses("attributes") && !needs(&Need::ItemAttributes));
     let mut names = Vec::new();
     for (prefix, reads, table) in
         [("items", reads_items, &data.item_attributes), ("users", reads_users, &data.user_attributes)]
     {
         let columns = table.iter().filter(|_| reads).flat_map(|table| &table.columns);
-        let read = columns.filter(|column| is_chosen(spec, &column.name) && has_meaning(&column.values));
+        let read = columns.filter(|column| is_chosen(spec, prefix, &column.name) && has_meaning(&column.values));
         names.extend(read.map(|column| format!("{prefix}.{}", column.name)));
     }
     let reads_time = needs(&Need::Timestamps) || trained;
@@ -105,7 +107,7 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
         if readable && !known && (data.interactions.has_timestamps || !derived.needs_times()) {
             let mut with = Variant::new(format!("with {}", derived.as_str()), spec);
             with.spec.features.derive.push(derived);
-            choose(&mut with.spec, derived.as_str());
+            choose(&mut with.spec, derived);
             variants.push(with);
         }
     }
@@ -113,7 +115,7 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     for (place, derived) in spec.features.derive.iter().enumerate() {
         let mut without = Variant::new(format!("without {}", derived.as_str()), spec);
         without.spec.features.derive.remove(place);
-        unchoose(&mut without.spec, derived.as_str());
+        unchoose(&mut without.spec, *derived);
         variants.push(without);
     }
     if variants.len() == 1 {
@@ -122,12 +124,17 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     Ok(variants)
 }
 
+/// The parameters by which a recommender is told which attributes of `items` or `users` to read.
+fn choices(whose: &str) -> [&'static str; 2] {
+    ["attributes", if whose == "users" { "user_attributes" } else { "item_attributes" }]
+}
+
 /// Whether the recommender is told to read this attribute: where it is told nothing, it reads all.
-fn is_chosen(spec: &ExperimentSpec, column: &str) -> bool {
-    match spec.recommender.params.get("attributes") {
+fn is_chosen(spec: &ExperimentSpec, whose: &str, column: &str) -> bool {
+    choices(whose).iter().all(|param| match spec.recommender.params.get(*param) {
         Some(ParamValue::Names(chosen)) => chosen.is_empty() || chosen.iter().any(|name| name == column),
         _ => true,
-    }
+    })
 }
 
 /// A column in which some row has a value.
@@ -142,17 +149,23 @@ fn has_meaning(values: &AttributeValues) -> bool {
 }
 
 /// Adds a column to those that the recommender is told to read, where it is told any.
-fn choose(spec: &mut ExperimentSpec, column: &str) {
-    if let Some(ParamValue::Names(chosen)) = spec.recommender.params.get_mut("attributes")
-        && !chosen.is_empty()
-    {
-        chosen.push(column.to_owned());
-    }
+fn choose(spec: &mut ExperimentSpec, derived: Derived) {
+    each_choice(spec, derived, |chosen| {
+        if !chosen.is_empty() {
+            chosen.push(derived.as_str().to_owned());
+        }
+    });
 }
 
-fn unchoose(spec: &mut ExperimentSpec, column: &str) {
-    if let Some(ParamValue::Names(chosen)) = spec.recommender.params.get_mut("attributes") {
-        chosen.retain(|name| name != column);
+fn unchoose(spec: &mut ExperimentSpec, derived: Derived) {
+    each_choice(spec, derived, |chosen| chosen.retain(|name| name != derived.as_str()));
+}
+
+fn each_choice(spec: &mut ExperimentSpec, derived: Derived, change: impl Fn(&mut Vec<String>)) {
+    for param in choices(if derived.of_items() { "items" } else { "users" }) {
+        if let Some(ParamValue::Names(chosen)) = spec.recommender.params.get_mut(param) {
+            change(chosen);
+        }
     }
 }
 
@@ -190,6 +203,33 @@ mod tests {
         assert!(!content.iter().any(|variant| variant.contains("user")), "{content:?}");
         let network = variants("mlp", "rmse").unwrap();
         assert_eq!(network, [WHOLE, "without time", "user shuffled", "item shuffled", "time shuffled"]);
+    }
+
+    #[test]
+    fn machines_choose_attributes_of_users_and_items_by_parameters_of_their_own() {
+        for (kind, metric) in [("fm", "rmse"), ("ffm", "rmse"), ("feature-embeddings", "ndcg@10")] {
+            let found = variants(kind, metric).unwrap_or_else(|error| panic!("{kind}: {error}"));
+            for name in
+                ["without items.category", "items.category shuffled and relearnt", "with item-count", "with user-count"]
+            {
+                assert!(found.iter().any(|variant| variant == name), "{kind}: {name} in {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_derived_feature_joins_the_attributes_of_its_own_side() {
+        let mut spec = ExperimentSpec { recommender: RecommenderSpec::new("fm"), ..ExperimentSpec::default() };
+        for param in ["user_attributes", "item_attributes"] {
+            let named = ParamValue::Names(vec!["category".to_owned()]);
+            spec.recommender.params.insert(param.to_owned(), named);
+        }
+        choose(&mut spec, Derived::ItemCount);
+        let named = |spec: &ExperimentSpec, param: &str| format!("{:?}", spec.recommender.params[param]);
+        assert!(named(&spec, "item_attributes").contains("item-count"));
+        assert!(!named(&spec, "user_attributes").contains("item-count"));
+        unchoose(&mut spec, Derived::ItemCount);
+        assert!(!named(&spec, "item_attributes").contains("item-count"));
     }
 
     #[test]

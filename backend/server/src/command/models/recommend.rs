@@ -18,8 +18,8 @@ use crate::command::{output, run};
 pub struct RecommendArgs {
     #[command(flatten)]
     which: WhichModel,
-    /// Id of a user of the data set
-    #[arg(long, value_name = "ID", required_unless_present = "basket", conflicts_with = "basket")]
+    /// Id of a user of the data set (or else --basket)
+    #[arg(long, value_name = "ID", conflicts_with = "basket")]
     user: Option<String>,
     /// What somebody has who came after the training: items, each with a rating where there is one, as a,b:4,c
     #[arg(long, value_name = "ITEMS", value_delimiter = ',')]
