@@ -107,6 +107,20 @@ fn its_text_has_stages_picture_bubble_memory_and_what_to_try() {
 }
 
 #[test]
+fn a_network_with_tables_is_planned_without_them_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = DENSE.split("[recommender]").next().unwrap();
+    let text_of = format!(
+        "{start}[recommender]\nkind = \"dlrm\"\nembedding = 12\n[strategy]\nkind = \"pipeline\"\ntables = \"column-wise\"\n"
+    );
+    let output = plan(&[&spec_file(&folder, &text_of)]);
+    let shown = text(&output.stdout);
+    for words in ["dlrm of ", "divide tables of embeddings (column-wise), 12 numbers a row", "not measured"] {
+        assert!(shown.contains(words), "{words}: {shown} {}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn what_will_not_fit_is_foretold_with_what_helps() {
     let folder = tempfile::tempdir().unwrap();
     let larger = DENSE.replace("growth = 64", "growth = 256").replace("stage = 3", "stage = 0");
@@ -133,7 +147,7 @@ fn a_spec_without_layers_and_flags_beside_a_file_are_refused() {
             .unwrap(),
     );
     for (arguments, words) in [
-        (&[file.as_str()][..], "no row of layers: mlp and densenet"),
+        (&[file.as_str()][..], "no row of layers: mlp, densenet and dlrm"),
         (&[&file, "--stages", "2"], "cannot be used with"),
         (&[&file, "--gflops", "0"], "is no speed"),
         (&["--gflops", "7"], "FILE"),

@@ -6,7 +6,7 @@ use recspeed_plan::{Assumed, Outlook, of_spec};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunSummary};
 
-use desk::attempt;
+use desk::{attempt, attempt_from};
 
 const MLP: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 900\n[split]\nkind = \
                    \"random\"\nvalidation_ratio = 0.1\n[recommender]\nkind = \"mlp\"\nhidden = [16, 12, 8]\n[training]\nepochs = \
@@ -15,6 +15,11 @@ const MLP: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-s
 const DENSENET: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 900\n[recommender]\nkind = \
                         \"densenet\"\nlayers = 9\ngrowth = 5\ndropout = 0.2\n[training]\nepochs = 2\nbatch_size = \
                         64\n[evaluation]\nmetrics = [\"accuracy\", \"auc\"]\n";
+
+const DLRM: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 900\n[split]\nkind = \
+                    \"random\"\nvalidation_ratio = 0.1\n[recommender]\nkind = \"dlrm\"\nembedding = 6\nbottom = [5]\nhidden = [12, \
+                    8]\nnegatives = 3\ndropout = 0.2\n[training]\nepochs = 2\nbatch_size = 50\nlearning_rate = 0.01\nloss = \
+                    \"bpr\"\nweight_decay = 0.001\noptimizer = \"adamw\"\ngradient_clip = 0.5\n[evaluation]\nmetrics = [\"ndcg@10\"]\n";
 
 const STRATEGIES: [&str; 9] = [
     "kind = \"pipeline\"",
@@ -58,6 +63,68 @@ fn every_strategy_ends_with_the_result_of_one_device() {
                 assert!((ours - theirs).abs() < 5e-4, "{strategy}: a loss of {ours} against {theirs}");
             }
         }
+    }
+}
+
+#[test]
+fn every_way_to_divide_tables_ends_with_the_result_of_one_device() {
+    let (alone, told) = run(DLRM, "kind = \"single\"");
+    for (at, strategy) in STRATEGIES.iter().enumerate() {
+        let tables = ["row-wise", "table-wise", "column-wise"];
+        // Each strategy with one, and the last, of stages and replicas, with all.
+        let chosen = if at + 1 == STRATEGIES.len() { &tables[..] } else { &tables[at % 3..=at % 3] };
+        for tables in chosen {
+            let strategy = format!("{strategy}\ntables = \"{tables}\"");
+            let (divided, events) = run(DLRM, &strategy);
+            for (name, value) in &alone.metrics {
+                let ours = divided.metrics[name];
+                assert!((ours - value).abs() < 5e-3, "{strategy}, {name}: {ours} against {value}");
+            }
+            let (ours, theirs) = (losses(&events), losses(&told));
+            assert_eq!(ours.len(), theirs.len(), "{strategy}: the same curve");
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert!((ours - theirs).abs() < 5e-4, "{strategy}: a loss of {ours} against {theirs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_with_tables_goes_on_under_another_layout() {
+    let single = "kind = \"single\"";
+    let hybrid = "kind = \"hybrid\"\nranks = 4\nstage = 3\nschedule = \"zb-h1\"\ntables = \"column-wise\"";
+    let pipeline = "kind = \"pipeline\"\nstages = 3\nrecompute = \"always\"\ntables = \"table-wise\"";
+    let zero = "kind = \"zero\"\nranks = 3\nstage = 2";
+    let text = |strategy: &str| format!("{DLRM}[strategy]\n{strategy}\n");
+    let (alone, _) = run(DLRM, single);
+    for (first, then) in [(hybrid, pipeline), (pipeline, zero), (zero, single), (single, hybrid), (hybrid, hybrid)] {
+        let (stopped, checkpoint) = attempt_from(None, &text(first), Some(20));
+        assert_eq!(stopped.expect_err("it was stopped").code, FailureCode::Cancelled);
+        let (ended, _) = attempt_from(Some(checkpoint.expect("a stop leaves one")), &text(then), None);
+        let ended = ended.unwrap_or_else(|failure| panic!("{first} to {then}: {failure}"));
+        for (name, value) in &alone.metrics {
+            let ours = ended.metrics[name];
+            assert!((ours - value).abs() < 5e-3, "{first} to {then}, {name}: {ours} against {value}");
+        }
+        if first == then {
+            assert_eq!(ended.metrics, run(DLRM, then).0.metrics, "the same layout: the same bits");
+        }
+    }
+}
+
+#[test]
+fn ways_to_divide_tables_that_cannot_be_are_refused_with_those_that_can() {
+    for (spec, strategy, remedy) in [
+        (MLP, "kind = \"zero\"\ntables = \"row-wise\"", "`mlp` has no tables; remove it"),
+        (DLRM, "kind = \"zero\"\nranks = 7\ntables = \"column-wise\"", "set strategy.ranks = 6 or fewer, or"),
+        (DLRM, "kind = \"single\"\ntables = \"row-wise\"", "remove it"),
+        (DLRM, "kind = \"hybrid\"\ntensor = 2", "`dlrm` needs tensor = 1"),
+        (DLRM, "kind = \"pipeline\"\nstages = 6", "set stages = 5 or fewer"),
+    ] {
+        let (result, _) = attempt(None, &format!("{spec}[strategy]\n{strategy}\n"), None);
+        let failure = result.expect_err(strategy);
+        assert_eq!(failure.code, FailureCode::InvalidSpec, "{strategy}: {failure}");
+        assert!(failure.to_string().contains(remedy), "{strategy}: {failure}");
     }
 }
 

@@ -56,12 +56,33 @@ impl Fields {
         Ok(Self { users, items })
     }
 
+    /// So many users and items of whom only the ids are known, and a number of each.
+    #[cfg(test)]
+    pub(crate) fn of_ids(users: usize, items: usize) -> Self {
+        let side = |count: usize, first: usize| {
+            let numbers = (0..count).map(|at| at as f32 / 4.0 - 0.5).collect();
+            Side { count, first: first as u32, bags: vec![], numbers, width: 1 }
+        };
+        Self { users: side(users, 0), items: side(items, users) }
+    }
+
     /// Features of all fields.
     pub(crate) fn features(&self) -> usize {
         let last = self.users.bags.iter().chain(&self.items.bags).flat_map(|bags| &bags.indices).max();
         last.map_or(self.users.count + self.items.count, |&last| {
             (last as usize + 1).max(self.users.count + self.items.count)
         })
+    }
+
+    /// Features of each field; they add up to all. A feature that nobody has counts to the next field, or to none.
+    pub(crate) fn sizes(&self) -> Vec<usize> {
+        let ids = [self.users.count, self.items.count];
+        let mut end = self.users.count + self.items.count;
+        let of_words = self.users.bags.iter().chain(&self.items.bags).map(|bags| {
+            let last = bags.indices.iter().max().map_or(end, |&last| end.max(last as usize + 1));
+            last - std::mem::replace(&mut end, last)
+        });
+        ids.into_iter().chain(of_words).collect()
     }
 
     /// Bags of a pair: the two ids and the attributes of words of both.
@@ -353,6 +374,7 @@ mod tests {
     fn a_pair_is_the_bags_of_its_two_sides() {
         let fields = sides();
         assert_eq!((fields.len(), fields.features(), fields.numbers()), (4, 9, 1));
+        assert_eq!(fields.sizes(), [2, 3, 2, 2]);
         let table: Vec<f32> = (0..9u8).map(f32::from).collect();
         let pairs = [(1, 0), (0, 1)];
         assert_eq!(fields.look_up(&pairs).gather(&table, 1), [1.0, 6.0, 2.0, 7.5, 0.0, 5.0, 3.0, 0.0]);

@@ -132,7 +132,7 @@ impl Course {
                     let (count, truth) = (rows.len(), truth[rows].to_vec());
                     let error = scores - matrix(truth, [count, 1]);
                     let value = error.clone().square().mean().into_scalar::<f64>();
-                    Judged { value, slope: error * (2.0 / count as f64) }
+                    Judged { value, slope: error * (2.0 / count as f64), rows: Vec::new() }
                 };
                 rank.step(&Matrix { model, input: &input, noise: Self::noise(step), judge: Box::new(judge) }).await?;
             }

@@ -5,7 +5,7 @@
 //!   function [`simulate`](fn@simulate) foretells its time and memory, the executor follows it: all three read the same one.
 //! - [`sharding`]: who holds which part of the parameters, gradients and optimizer state, how many bytes, how much traffic.
 //! - [`Outlook`]: a whole [`Strategy`] planned in one go; [`bottleneck`](fn@bottleneck) says what limits it and what to try.
-//! - [`dense`]: what fully connected layers cost, counted instead of measured.
+//! - [`dense`], [`Products`]: what fully connected layers and those of DLRM cost, counted instead of measured.
 //! - [`of_spec`]: the strategy of a spec, its model counted. [`words`]: all of that in sentences.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
 //!
@@ -19,6 +19,7 @@ mod layout;
 mod micro_batch;
 mod outlook;
 mod partition;
+mod products;
 pub mod schedule;
 pub mod sharding;
 pub mod simulate;
@@ -32,6 +33,7 @@ pub use layout::{Layout, Place};
 pub use micro_batch::micro_batch_sizes;
 pub use outlook::{Outlook, RankOutlook, Strategy};
 pub use partition::{Balance, Partition};
+pub use products::Products;
 pub use schedule::{Cell, Instruction, Schedule, ScheduleKind};
 pub use simulate::{Recompute, Simulation, simulate};
-pub use spec::{Assumed, layers_of, of_spec};
+pub use spec::{Assumed, layers_of, of_spec, row_of_tables};

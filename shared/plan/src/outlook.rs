@@ -97,7 +97,7 @@ fn per_step(level: ShardLevel, once: Traffic, micro_batches: u64) -> Traffic {
     Traffic {
         reduce_scatter: once.reduce_scatter * times(ShardLevel::Gradients),
         all_gather: once.all_gather * times(ShardLevel::Parameters),
-        shared: once.shared,
+        ..once
     }
 }
 

@@ -3,9 +3,9 @@
 use recspeed_types::spec::{self, Optimizer, ResolvedRecommender, ResolvedSpec};
 
 use crate::dense::{self, Speed};
-use crate::sharding::{OptimizerState, ShardLevel};
+use crate::sharding::{OptimizerState, ShardLevel, TableSharding};
 use crate::simulate::Link;
-use crate::{Balance, Layer, Recompute, ScheduleKind, Strategy};
+use crate::{Balance, Layer, Products, Recompute, ScheduleKind, Strategy};
 
 /// What a spec does not say: how fast its ranks are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,8 +36,33 @@ pub fn layers_of(recommender: &ResolvedRecommender, speed: Speed) -> Option<Vec<
             let [depth, growth] = ["layers", "growth"].map(|name| width(recommender.integer(name)));
             Some(dense::densenet(dense::DENSENET_INPUTS, depth, growth, 1, speed))
         }
+        "dlrm" => Some(products_of(recommender).layers(speed)),
         _ => None,
     }
+}
+
+/// Fields of every data set: users and items.
+const FIELDS: u64 = 2;
+/// Numbers of every data set: how many ratings the user has, and the item.
+const NUMBERS: u64 = 2;
+
+/// What the attributes of a data set are, a spec does not say: those that it names count as words, a field each, and where it names
+/// none there are none.
+fn products_of(recommender: &ResolvedRecommender) -> Products {
+    let widths = |name: &str| recommender.integers(name).iter().map(|&number| number.max(1) as u64).collect();
+    Products {
+        fields: FIELDS + recommender.names("attributes").len() as u64,
+        width: recommender.integer("embedding").max(1) as u64,
+        numbers: NUMBERS,
+        bottom: widths("bottom"),
+        top: widths("hidden"),
+        pairs: 1 + recommender.integer("negatives").max(1) as u64,
+    }
+}
+
+/// Numbers of a row of a recommender's tables, which are not among its layers; `None` without tables.
+pub fn row_of_tables(recommender: &ResolvedRecommender) -> Option<u64> {
+    (recommender.entry.kind == "dlrm").then(|| products_of(recommender).width)
 }
 
 /// What a spec asks for; `None` where its recommender is no row of layers.
@@ -104,6 +129,16 @@ impl From<spec::Recompute> for Recompute {
             spec::Recompute::Never => Self::Never,
             spec::Recompute::ExceptLast => Self::ExceptLast,
             spec::Recompute::Always => Self::Always,
+        }
+    }
+}
+
+impl From<spec::TableSharding> for TableSharding {
+    fn from(sharding: spec::TableSharding) -> Self {
+        match sharding {
+            spec::TableSharding::TableWise => Self::TableWise,
+            spec::TableSharding::RowWise => Self::RowWise,
+            spec::TableSharding::ColumnWise => Self::ColumnWise,
         }
     }
 }

@@ -113,9 +113,16 @@ pub(crate) struct Paired<N>(pub(crate) N);
 
 /// Pairs, some of which make a row.
 pub(crate) struct PairedInput<F> {
-    fields: F,
-    rows: usize,
-    per_row: usize,
+    pub(super) fields: F,
+    pub(super) rows: usize,
+    pub(super) per_row: usize,
+}
+
+#[cfg(test)]
+impl<F> PairedInput<F> {
+    pub(crate) const fn new(fields: F, rows: usize, per_row: usize) -> Self {
+        Self { fields, rows, per_row }
+    }
 }
 
 impl<N: PairNetwork> Network for Paired<N> {

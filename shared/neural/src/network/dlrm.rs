@@ -1,10 +1,12 @@
 //! DLRM: dot products of all pairs of fields, and a tower over them.
 
+mod stages;
+
 use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor, TensorData};
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::fielded::{FieldNetwork, Half, fit_on_fields, restore, vectors};
+use super::fielded::{FieldNetwork, Half, fit_on_fields, fit_on_fields_ranked, restore, vectors};
 use super::tower::Tower;
 use crate::fields::{Fields, Side};
 use crate::method::Method;
@@ -14,7 +16,7 @@ use crate::training::rows::LookUp;
 use crate::training::saved;
 
 pub(crate) const METHOD: Method = Method {
-    fit_ranked: None,
+    fit_ranked: Some(|request, seat, observer| Box::pin(fit_on_fields_ranked::<Dlrm>(request, seat, observer))),
     fit_elsewhere: None,
     kind: "dlrm",
     fit: fit_on_fields::<Dlrm>,
@@ -38,12 +40,6 @@ impl Dlrm {
     /// Vectors that are multiplied with each other: of the fields, and of the numbers.
     const fn vectors_of_a_pair(&self) -> usize {
         self.bags + 1
-    }
-
-    /// Places of the products `i > j` in a square of products, row by row.
-    fn below_the_diagonal(&self) -> Vec<i64> {
-        let n = self.vectors_of_a_pair();
-        (0..n).flat_map(|row| (0..row).map(move |column| (row * n + column) as i64)).collect()
     }
 }
 
@@ -119,13 +115,22 @@ impl Dlrm {
     /// - `dense`: `[rows, width]`, what the bottom tower makes of the numbers
     /// - returns: `[rows, 1]`
     fn top(&self, weights: &Weights, fields: Tensor<3>, dense: Tensor<2>, noise: &mut Option<&mut Noise>) -> Tensor<2> {
-        let (rows, n) = (dense.dims()[0], self.vectors_of_a_pair());
-        let all = Tensor::cat(vec![fields, dense.clone().reshape([rows, 1, self.width])], 1);
+        self.top.forward(weights, Self::multiplied(fields, dense), noise)
+    }
+
+    /// What the top tower sees: what the bottom one made, and the products of all pairs of vectors.
+    ///
+    /// # Shapes
+    /// - as for [`Self::top`]; returns: `[rows, width + products]`
+    fn multiplied(fields: Tensor<3>, dense: Tensor<2>) -> Tensor<2> {
+        let [rows, bags, width] = fields.dims();
+        let n = bags + 1;
+        let all = Tensor::cat(vec![fields, dense.clone().reshape([rows, 1, width])], 1);
         let products = all.clone().matmul(all.transpose()).reshape([rows, n * n]);
-        let places = self.below_the_diagonal();
+        // The products `i > j` of a square of products, row by row.
+        let places: Vec<i64> = (0..n).flat_map(|row| (0..row).map(move |column| (row * n + column) as i64)).collect();
         let count = places.len();
         let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &products.device());
-        let input = Tensor::cat(vec![dense, products.select(1, places)], 1);
-        self.top.forward(weights, input, noise)
+        Tensor::cat(vec![dense, products.select(1, places)], 1)
     }
 }

@@ -8,16 +8,16 @@ use recspeed_data::parts::{Parts, PartsError};
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::pairs::{PairModel, fit_on_likes};
+use super::pairs::{PairModel, fit_on_likes, fit_on_likes_ranked};
 use super::tower::Tower;
-use crate::examples::PairNetwork;
+use crate::examples::{PairNetwork, StagedPairs};
 use crate::fields::{Fields, Side};
 use crate::method::FitRequest;
 use crate::training::layout::{Initial, Layout, TableId};
 use crate::training::network::{Noise, Weights};
 use crate::training::rows::LookUp;
 use crate::training::saved::{self, Parameters};
-use crate::{Fitted, NeuralFitError, NeuralModel};
+use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 
 /// Standard deviation of the first numbers of the features' vectors.
 const INITIAL: f32 = 0.05;
@@ -106,10 +106,10 @@ pub(super) fn grid_of_tower(tower: &Tower, users: &Half, items: &Half, vectors: 
 
 /// A [`FieldNetwork`] and its fields.
 pub(super) struct Fielded<N> {
-    network: N,
+    pub(super) network: N,
     layout: Layout,
-    fields: Fields,
-    device: Device,
+    pub(super) fields: Fields,
+    pub(super) device: Device,
 }
 
 impl<N: FieldNetwork> Fielded<N> {
@@ -203,6 +203,23 @@ pub(super) fn fit_on_fields<N: FieldNetwork>(
     let device = request.device.plain();
     let network = || Fielded::<N>::new(recommender, fields.clone(), device.clone());
     fit_on_likes(request, &network, others, observer)
+}
+
+/// [`fit_on_fields`] of a network that is a row of layers, on one of several ranks.
+pub(super) async fn fit_on_fields_ranked<N: FieldNetwork>(
+    request: &FitRequest<'_>,
+    seat: Seat<'_>,
+    observer: &mut dyn FitObserver,
+) -> Result<Fitted, NeuralFitError>
+where
+    Fielded<N>: StagedPairs,
+{
+    let recommender = request.recommender;
+    let fields = Fields::of(request, recommender.names("attributes"), N::COUNTS)?;
+    let others = recommender.integer("negatives") as usize;
+    let device = request.device.plain();
+    let network = || Fielded::<N>::new(recommender, fields.clone(), device.clone());
+    fit_on_likes_ranked(request, &network, others, seat, observer).await
 }
 
 /// The inverse of what [`fit_on_fields`] answers with, saved.

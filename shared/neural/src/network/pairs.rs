@@ -6,13 +6,13 @@ use recspeed_data::parts::{Parts, PartsError, Values};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
-use crate::examples::{LikeLesson, Likes, PairNetwork, Paired};
+use crate::examples::{LikeLesson, Likes, PairNetwork, Paired, StagedPairs};
 use crate::method::FitRequest;
 use crate::training::Course;
 use crate::training::judge::{Judge, Limit, RankJudge};
 use crate::training::network::Taped;
 use crate::training::saved::{Parameters, numbers};
-use crate::{Fitted, NeuralFitError, NeuralModel};
+use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 
 /// Pairs of one forward pass, and items of one part of a grid.
 const CHUNK: usize = 1024;
@@ -28,29 +28,73 @@ pub(super) fn fit_on_likes<N: PairNetwork + 'static>(
     others: usize,
     observer: &mut dyn FitObserver,
 ) -> Result<Fitted, NeuralFitError> {
-    let likes = Likes::of(request.train);
-    if likes.len() == 0 {
-        return Err(NeuralFitError::NothingElse { kind: request.recommender.entry.kind });
+    let desk = Desk::of(request)?;
+    let answering = desk.answering(network);
+    desk.course(network(), others, &answering).run(observer)
+}
+
+/// [`fit_on_likes`] of a network that is a row of layers, on one of several ranks.
+pub(super) async fn fit_on_likes_ranked<N: StagedPairs + 'static>(
+    request: &FitRequest<'_>,
+    network: &dyn Fn() -> N,
+    others: usize,
+    seat: Seat<'_>,
+    observer: &mut dyn FitObserver,
+) -> Result<Fitted, NeuralFitError> {
+    let desk = Desk::of(request)?;
+    let answering = desk.answering(network);
+    desk.course(network(), others, &answering).run_ranked(seat, observer).await
+}
+
+/// What a training on likes stands on.
+struct Desk<'a> {
+    request: &'a FitRequest<'a>,
+    likes: Likes,
+    judge: Option<RankJudge>,
+    device: Device,
+}
+
+impl<'a> Desk<'a> {
+    fn of(request: &'a FitRequest<'a>) -> Result<Self, NeuralFitError> {
+        let likes = Likes::of(request.train);
+        if likes.len() == 0 {
+            return Err(NeuralFitError::NothingElse { kind: request.recommender.entry.kind });
+        }
+        let judge = (!request.validation.is_empty())
+            .then(|| RankJudge::new(request.train, request.validation, Limit::Scores(JUDGED_PAIRS)));
+        Ok(Self { request, likes, judge, device: request.device.plain() })
     }
-    let data = request.train.interactions;
-    let sizes = (data.n_users(), data.n_items());
-    let judge = (!request.validation.is_empty())
-        .then(|| RankJudge::new(request.train, request.validation, Limit::Scores(JUDGED_PAIRS)));
-    let newest = request.train.newest();
-    let device = request.device.plain();
-    let course = Course {
-        network: Taped(Paired(network())),
-        lesson: LikeLesson { likes: &likes, training: request.training, others, seed: request.seed },
-        judge: judge.as_ref().map(|judge| judge as &dyn Judge),
-        training: request.training,
-        recommender: request.recommender,
-        seed: request.seed,
-        device: device.clone(),
-        model: &|parameters| {
-            Box::new(PairModel { network: network(), parameters, sizes, newest, device: device.clone() })
-        },
-    };
-    course.run(observer)
+
+    /// What makes a model of learnt numbers.
+    fn answering<N: PairNetwork + 'static>(
+        &self,
+        network: &dyn Fn() -> N,
+    ) -> impl Fn(Parameters) -> Box<dyn NeuralModel> {
+        let data = self.request.train.interactions;
+        let (sizes, newest) = ((data.n_users(), data.n_items()), self.request.train.newest());
+        move |parameters| {
+            Box::new(PairModel { network: network(), parameters, sizes, newest, device: self.device.clone() })
+        }
+    }
+
+    fn course<N: PairNetwork>(
+        &'a self,
+        network: N,
+        others: usize,
+        model: &'a dyn Fn(Parameters) -> Box<dyn NeuralModel>,
+    ) -> Course<'a, Taped<Paired<N>>, LikeLesson<'a>> {
+        let FitRequest { training, recommender, seed, .. } = *self.request;
+        Course {
+            network: Taped(Paired(network)),
+            lesson: LikeLesson { likes: &self.likes, training, others, seed },
+            judge: self.judge.as_ref().map(|judge| judge as &dyn Judge),
+            training,
+            recommender,
+            seed,
+            device: self.device.clone(),
+            model,
+        }
+    }
 }
 
 /// A network that has learnt to give scores to pairs.

@@ -67,6 +67,16 @@ impl Tower {
         weights.linear(self.last, top)
     }
 
+    /// Its layers in order, and whether each is a hidden one.
+    pub(super) fn layers(&self) -> impl Iterator<Item = (Linear, bool)> {
+        self.hidden.iter().map(|&layer| (layer, true)).chain([(self.last, false)])
+    }
+
+    /// The share of numbers that is left out after each hidden layer.
+    pub(super) const fn dropout(&self) -> f32 {
+        self.dropout
+    }
+
     fn first(&self) -> Linear {
         self.hidden.first().copied().unwrap_or(self.last)
     }

@@ -125,7 +125,7 @@ fn uncounted(scores: Tensor<2>, counted: Option<&Tensor<2>>, instead: f32) -> Te
 }
 
 fn judged(value: Tensor<1>, slope: Tensor<2>) -> Judged {
-    Judged { value: f64::from(value.into_scalar::<f32>()), slope }
+    Judged { value: f64::from(value.into_scalar::<f32>()), slope, rows: Vec::new() }
 }
 
 /// `ln(1 + e^x)` without overflow.
@@ -243,7 +243,7 @@ mod tests {
                 let scores = tensor(7, columns, &|x| x);
                 let plain: Vec<f64> =
                     scores.clone().into_data().as_slice::<f32>().unwrap().iter().map(|s| f64::from(*s)).collect();
-                let Judged { value, slope } = judge(loss, scores, &targets);
+                let Judged { value, slope, .. } = judge(loss, scores, &targets);
                 let expected = by_definition(loss, &plain, columns, &targets);
                 assert!(
                     (value - expected).abs() < 1e-5 * expected.abs().max(1.0),
@@ -295,7 +295,7 @@ mod tests {
         let device = NeuralDevice::flex().plain();
         let scores = || Tensor::<2>::from_floats([[1e4, -1e4, 0.0], [-1e4, 1e4, 1e4]], &device);
         for loss in [Loss::Bce, Loss::Bpr, Loss::SampledSoftmax] {
-            let Judged { value, slope } = judge(loss, scores(), &Targets::First);
+            let Judged { value, slope, .. } = judge(loss, scores(), &Targets::First);
             assert!(value.is_finite() && value > 1e3, "{loss:?}: {value}");
             assert!(slope.into_data().as_slice::<f32>().unwrap().iter().all(|slope| slope.is_finite()), "{loss:?}");
         }

@@ -73,7 +73,7 @@ pub(crate) fn by_slope<N: Differentiable + ?Sized>(
     (loss, targets): (Loss, &Targets),
 ) -> Learnt {
     let Traced { scores, penalty, trace } = network.trace(weights, input, noise);
-    let Judged { value, slope } = judge(loss, scores, targets);
+    let Judged { value, slope, .. } = judge(loss, scores, targets);
     Learnt { value: value + penalty, gradient: network.gradient(trace, slope) }
 }
 

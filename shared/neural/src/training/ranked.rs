@@ -1,14 +1,19 @@
 //! A training that is divided among ranks: every rank runs the same loop over the same batches and takes its part of each step.
 
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
+use recspeed_parallel::tables::SavedTables;
 use recspeed_parallel::training::{Account, Done, Learning, Rank, Saved, Strategy, TrainError};
 use recspeed_parallel::{Tag, Transport};
 use recspeed_plan::Instruction;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::{EventKind, FitObserver};
 
+use super::layout::Layout;
 use super::network::Network;
+use super::rows::row_rule;
 use super::saved::{Parameters, tensor};
 use super::staged::{RankLesson, Staged};
 use super::state::State;
@@ -64,9 +69,12 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         };
         let state = bytes.map(|bytes| self.state(&bytes)).transpose()?;
         let layout = self.network.layout();
-        let saved = match &state {
-            Some(state) => Saved { numbers: state.weights.clone(), moments: moments_of(state) },
-            None => Saved { numbers: layout.initial_flat(self.seed), moments: None },
+        let (saved, tables) = if let Some(state) = &state {
+            (dense_of(state, layout.flat_len()), tables_of(state, layout))
+        } else {
+            let numbers = layout.initial_tables(self.seed).into_iter().map(Cow::Owned).collect();
+            let saved = Saved { numbers: layout.initial_flat(self.seed), moments: None };
+            (saved, SavedTables { numbers, moments: None })
         };
         let learning = Learning {
             rule: update::rule(self.training),
@@ -74,21 +82,48 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             clip: self.training.gradient_clip,
         };
         let strategy: Strategy = crate::strategy::of(seat.strategy, &layers)?;
-        let rank = Rank::new(&layers, strategy, communicator, learning, &saved, &self.device)?;
+        let mut rank = Rank::new(&layers, strategy, communicator, learning, &saved, &self.device)?;
+        if !layout.tables().is_empty() {
+            let sharding = seat.strategy.tables.into();
+            rank = rank.with_tables(&self.network.tables(), sharding, row_rule(self.training), &tables)?;
+        }
         let parameters = match rank.communicator().rank() {
-            0 => Parameters::from_numbers(layout, &saved.numbers, &self.device),
+            0 => Parameters {
+                flat: tensor(saved.numbers.clone(), &self.device),
+                tables: tables.numbers.iter().map(|table| Arc::new(table.to_vec())).collect(),
+            },
             _ => Parameters::placeholder(layout, &self.device),
         };
         // A rank keeps its part of it.
-        drop(saved);
+        drop((saved, tables));
         let steps = Ranked { layers: &layers, rank, parameters, moments: None, taken: 0, timeline: Vec::new() };
         let progress = self.progress(steps, state);
         self.learn(progress, observer).await
     }
 }
 
-fn moments_of(state: &State) -> Option<(u64, [Vec<f32>; 2])> {
-    state.moments.as_ref().map(|(time, first, second)| (*time, [first.clone(), second.clone()]))
+/// The first numbers of a checkpoint are those of the dense parameters.
+fn dense_of(state: &State, len: usize) -> Saved {
+    let moments = state.moments.as_ref();
+    Saved {
+        numbers: state.weights[..len].to_vec(),
+        moments: moments.map(|(time, first, second)| (*time, [first[..len].to_vec(), second[..len].to_vec()])),
+    }
+}
+
+/// Those of the tables follow, one table after the other.
+fn tables_of<'a>(state: &'a State, layout: &Layout) -> SavedTables<'a> {
+    let of = |all: &'a [f32]| {
+        let mut rest = &all[layout.flat_len()..];
+        let tables = layout.tables().iter().map(|table| {
+            let (own, others) = rest.split_at(table.rows * table.width);
+            rest = others;
+            Cow::Borrowed(own)
+        });
+        tables.collect::<Vec<_>>()
+    };
+    let moments = state.moments.as_ref().map(|(_, first, second)| [of(first), of(second)]);
+    SavedTables { numbers: of(&state.weights), moments }
 }
 
 impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
@@ -100,9 +135,10 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         batch: Batch<N::Input>,
         step: u64,
     ) -> Result<f64, Stumble> {
-        let Batch { input, targets, .. } = batch;
+        let Batch { input, look_ups, targets, .. } = batch;
         let lesson = RankLesson {
             input: &input,
+            look_ups: &look_ups,
             targets: &targets,
             loss: course.training.loss,
             noise: step_noise(course.seed, step),
@@ -133,10 +169,23 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
     }
 
     async fn gather(&mut self) -> Result<(), NeuralFitError> {
-        let Some(Saved { numbers, moments }) = self.rank.save_at_first().await? else { return Ok(()) };
+        let saved = self.rank.save_at_first().await?;
+        let tables = self.rank.save_tables_at_first().await?;
+        let Some(Saved { numbers, moments }) = saved else { return Ok(()) };
         let device = self.parameters.flat.device();
         self.parameters.flat = tensor(numbers, &device);
-        self.moments = moments.map(|(time, [first, second])| (time, first, second));
+        let mut of_tables = None;
+        if let Some(SavedTables { numbers, moments }) = tables {
+            self.parameters.tables = numbers.into_iter().map(|table| Arc::new(table.into_owned())).collect();
+            of_tables = moments;
+        }
+        self.moments = moments.map(|(time, [mut first, mut second])| {
+            if let Some([of_first, of_second]) = of_tables {
+                first.extend(of_first.iter().flat_map(|table| table.iter()));
+                second.extend(of_second.iter().flat_map(|table| table.iter()));
+            }
+            (time, first, second)
+        });
         Ok(())
     }
 

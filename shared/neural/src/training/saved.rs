@@ -43,8 +43,7 @@ impl Parameters {
         Self { tables: tables.collect(), flat: tensor(flat.to_vec(), device) }
     }
 
-    /// Zeros that take no memory: for whoever takes part in a training and never looks at the whole of it. Only networks without
-    /// tables are trained so.
+    /// Zeros that take no memory, and no tables: for whoever takes part in a training and never looks at the whole of it.
     pub(crate) fn placeholder(layout: &Layout, device: &Device) -> Self {
         Self { flat: Tensor::<1>::zeros([1], device).expand([layout.flat_len()]), tables: Vec::new() }
     }

@@ -3,10 +3,12 @@
 use burn::tensor::Tensor;
 use recspeed_parallel::model::{LayerSizes, Model, StepNoise, TooNarrow};
 use recspeed_parallel::training::{self, Matrix};
+use recspeed_plan::sharding::TableShape;
 use recspeed_types::spec::Loss;
 
 use super::losses::{self, Targets};
 use super::network::Network;
+use super::rows::LookUp;
 
 /// A network whose dense parameters are a row of layers, in the order of its [`Layout`](super::layout::Layout).
 pub(crate) trait Staged: Network {
@@ -21,6 +23,11 @@ pub(crate) trait Staged: Network {
         (parts == 1 && part == 0).then(|| Ok(self.layers()))
     }
 
+    /// Its tables as ranks divide them.
+    fn tables(&self) -> Vec<TableShape> {
+        self.layout().tables().iter().map(|table| TableShape::whole(table.rows, table.width)).collect()
+    }
+
     /// What ranks learn from in one step. With the same parameters, dropout and lesson they compute what the network itself
     /// computes.
     fn batch<'a>(
@@ -33,6 +40,8 @@ pub(crate) trait Staged: Network {
 /// One step's lesson, for ranks.
 pub(crate) struct RankLesson<'a, I> {
     pub(crate) input: &'a I,
+    /// One for each table.
+    pub(crate) look_ups: &'a [LookUp],
     pub(crate) targets: &'a Targets,
     pub(crate) loss: Loss,
     pub(crate) noise: StepNoise,
@@ -40,7 +49,7 @@ pub(crate) struct RankLesson<'a, I> {
 
 /// A batch whose rows are computed each for itself.
 pub(crate) fn by_rows<'a>(model: &'a dyn Model, lesson: RankLesson<'a, Tensor<2>>) -> Box<dyn training::Batch + 'a> {
-    let RankLesson { input, targets, loss, noise } = lesson;
+    let RankLesson { input, targets, loss, noise, .. } = lesson;
     let judge = move |scores, rows| losses::judge(loss, scores, &targets.of_rows(rows));
     Box::new(Matrix { model, input, noise, judge: Box::new(judge) })
 }
@@ -72,7 +81,8 @@ pub(crate) fn equals_itself<N: Staged + super::network::Differentiable + Network
 
     let layers = network.layers();
     let targets = Targets::Numbers(Tensor::zeros([rows, 1], &device));
-    let lesson = RankLesson { input: &input, targets: &targets, loss: Loss::Mse, noise: step_noise(1, 4) };
+    let lesson =
+        RankLesson { input: &input, look_ups: &[], targets: &targets, loss: Loss::Mse, noise: step_noise(1, 4) };
     let batch = network.batch(&layers, lesson);
     let micro_batch = batch.micro_batch(0..rows);
     let model = micro_batch.model();
@@ -114,7 +124,8 @@ where
     let device = crate::NeuralDevice::flex().plain();
     let (input, targets) = (Tensor::zeros([3, inputs], &device), Targets::First);
     let noise = crate::random::step_noise(1, 4);
-    costs_what_is_planned(network, RankLesson { input: &input, targets: &targets, loss: Loss::Mse, noise }, planned);
+    let lesson = RankLesson { input: &input, look_ups: &[], targets: &targets, loss: Loss::Mse, noise };
+    costs_what_is_planned(network, lesson, planned);
 }
 
 /// The plan counts a network as the executors hold it: parameters, boundaries, and what any row of its layers keeps.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use crate::model::{Model, StepNoise};
+use crate::tables::{LookUp, Wanted};
 
 /// What one step learns from; all ranks are given the same.
 pub trait Batch {
@@ -13,6 +14,11 @@ pub trait Batch {
 
     /// Dropout of this step.
     fn noise(&self) -> StepNoise;
+
+    /// What is looked up in each table; nothing where the layers look nothing up.
+    fn look_ups(&self) -> &[LookUp] {
+        &[]
+    }
 
     /// Some of its rows, at least one.
     fn micro_batch(&self, rows: Range<usize>) -> Box<dyn MicroBatch + '_>;
@@ -28,17 +34,40 @@ pub trait MicroBatch {
     /// lie evenly in the rows.
     fn share(&self) -> f64;
 
+    /// The places of each look-up that are read for what enters the first layer; none unless said otherwise.
+    fn reads(&self) -> Wanted {
+        Wanted::new()
+    }
+
+    /// The places of each look-up that are read to say what the loss is; none unless said otherwise.
+    fn scored(&self) -> Wanted {
+        Wanted::new()
+    }
+
     /// What enters the first layer; only first stages ask.
     ///
     /// # Shapes
+    /// - `rows`: for each table `[places of [`Self::reads`], width]`
     /// - returns: `[rows, inputs]`
-    fn input(&self) -> Tensor<2>;
+    fn input(&self, rows: &[Tensor<2>]) -> Tensor<2>;
+
+    /// The derivative by looked-up rows, of that by what enters the first layer; only first stages ask, where something is looked
+    /// up.
+    ///
+    /// # Shapes
+    /// - `slope`: as [`Self::input`] gave it
+    /// - returns: as `rows` were there
+    fn by_rows(&self, slope: Tensor<2>) -> Vec<Tensor<2>> {
+        let _ = slope;
+        Vec::new()
+    }
 
     /// What the loss is of these rows; only last stages ask.
     ///
     /// # Shapes
     /// - `scores`: what the last layer put out
-    fn judge(&self, scores: Tensor<2>) -> Judged;
+    /// - `rows`: for each table `[places of [`Self::scored`], width]`
+    fn judge(&self, scores: Tensor<2>, rows: &[Tensor<2>]) -> Judged;
 }
 
 /// A loss.
@@ -48,6 +77,8 @@ pub struct Judged {
     pub value: f64,
     /// Its derivative by each score, in their shape.
     pub slope: Tensor<2>,
+    /// Its derivative by each looked-up row that was scored, in their shapes; nothing where none were.
+    pub rows: Vec<Tensor<2>>,
 }
 
 /// Says of scores, `[rows, scores of a row]`, and the rows of the batch that they belong to what their loss is.
@@ -99,13 +130,13 @@ impl MicroBatch for RowsOf<'_> {
         self.rows.len() as f64 / self.matrix.rows() as f64
     }
 
-    fn input(&self) -> Tensor<2> {
+    fn input(&self, _: &[Tensor<2>]) -> Tensor<2> {
         let all = self.matrix.input;
         let [rows, inputs] = all.dims();
         if self.rows == (0..rows) { all.clone() } else { all.clone().slice([self.rows.clone(), 0..inputs]) }
     }
 
-    fn judge(&self, scores: Tensor<2>) -> Judged {
+    fn judge(&self, scores: Tensor<2>, _: &[Tensor<2>]) -> Judged {
         (self.matrix.judge)(scores, self.rows.clone())
     }
 }

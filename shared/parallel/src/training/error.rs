@@ -38,6 +38,9 @@ pub enum TrainError {
     /// A layer with fewer numbers to share than there are ranks.
     #[error(transparent)]
     TooNarrow(#[from] crate::model::TooNarrow),
+    /// Ranks that share layers which look up in tables.
+    #[error("layers that look up in tables are not shared among ranks: set strategy.tensor = 1")]
+    SharedLookUps,
     /// A partition of another model.
     #[error("the partition places {placed} layers in {parts} parts; the model has {layers}, for {stages} stages")]
     Partition {

@@ -2,6 +2,7 @@
 
 mod cells;
 mod step;
+mod tables;
 
 use std::rc::Rc;
 
@@ -16,6 +17,7 @@ use super::stage::{Devices, Learnt, Number, Stage};
 use super::strategy::Strategy;
 use super::update::Rule;
 use crate::model::LayerSizes;
+use crate::tables::Tables;
 use crate::{Communicator, Tag, Transport};
 
 /// How parameters follow their gradient.
@@ -50,6 +52,8 @@ pub struct Rank<'m, T, F = f32> {
     /// The ranks that share this one's layers.
     sharers: Communicator<T>,
     stages: Vec<Stage<F>>,
+    /// Its pieces of the tables that the layers look up in.
+    tables: Option<Tables>,
     learning: Learning,
     device: Device,
     steps: u64,
@@ -128,6 +132,7 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
             pipeline,
             sharers,
             stages,
+            tables: None,
             learning,
             device: device.clone(),
             steps,

@@ -118,7 +118,7 @@ pub(crate) fn squared(scores: Tensor<2>, truth: &[f32]) -> Judged {
     let rows = truth.len();
     let error = scores.clone() - tensor(truth.to_vec(), [rows, 1], &scores.device());
     let value = f64::from(error.clone().square().mean().into_scalar::<f32>());
-    Judged { value, slope: error * (2.0 / rows as f32) }
+    Judged { value, slope: error * (2.0 / rows as f32), rows: Vec::new() }
 }
 
 /// Trains with a strategy from `saved`, batches `first..`; what every rank says at the end.
@@ -247,26 +247,7 @@ pub(crate) fn one_device(course: &Course, widths: &[usize], dropout: f32) -> Sav
         let (input, truth) = rows_of(step, rows);
         let leaf = numbers.clone().autodiff().require_grad();
         let noise = Noise::new(StepNoise { seed: 5, stream: 1000 + step as u64 }, rows, 0..rows);
-        let (mut x, mut at, mut inputs, mut place) = (tensor(input, [rows, INPUTS], &device).autodiff(), 0, INPUTS, 0);
-        for (layer, &width) in widths.iter().chain([&1]).enumerate() {
-            let (hidden, taped) = (layer < widths.len(), layer % 3 == 2 && layer < widths.len());
-            x = x.matmul(leaf.clone().narrow(0, at, inputs * width).reshape([inputs, width]));
-            at += inputs * width;
-            if !taped {
-                x = x + leaf.clone().narrow(0, at, width).reshape([1, width]);
-                at += width;
-            }
-            if hidden {
-                x = relu(x);
-            }
-            if hidden && !taped {
-                if let Some(mask) = noise.mask(place, width, dropout, &device) {
-                    x = x * mask.transpose().autodiff();
-                }
-                place += width;
-            }
-            inputs = width;
-        }
+        let x = on_one_tape(tensor(input, [rows, INPUTS], &device).autodiff(), &leaf, (widths, dropout), &noise);
         let error = x - tensor(truth, [rows, 1], &device).autodiff();
         let mut tape = error.square().mean().backward();
         let mut gradient = leaf.grad_remove(&mut tape).unwrap();
@@ -277,4 +258,34 @@ pub(crate) fn one_device(course: &Course, widths: &[usize], dropout: f32) -> Sav
         (numbers, moments) = course.learning.rule.step(course.learning.rate, numbers, gradient, moments);
     }
     Saved { numbers: numbers.into_data().try_to_vec::<f32>().unwrap(), moments: None }
+}
+
+/// What the whole network computes of `x`, on one tape.
+pub(crate) fn on_one_tape(
+    mut x: Tensor<2>,
+    leaf: &Tensor<1>,
+    (widths, dropout): (&[usize], f32),
+    noise: &recspeed_parallel::model::Noise,
+) -> Tensor<2> {
+    let (mut at, mut inputs, mut place) = (0, INPUTS, 0);
+    for (layer, &width) in widths.iter().chain([&1]).enumerate() {
+        let (hidden, taped) = (layer < widths.len(), layer % 3 == 2 && layer < widths.len());
+        x = x.matmul(leaf.clone().narrow(0, at, inputs * width).reshape([inputs, width]));
+        at += inputs * width;
+        if !taped {
+            x = x + leaf.clone().narrow(0, at, width).reshape([1, width]);
+            at += width;
+        }
+        if hidden {
+            x = relu(x);
+        }
+        if hidden && !taped {
+            if let Some(mask) = noise.mask(place, width, dropout, &Device::flex()) {
+                x = x * mask.transpose().autodiff();
+            }
+            place += width;
+        }
+        inputs = width;
+    }
+    x
 }

@@ -4,4 +4,5 @@ mod bench;
 mod faults;
 mod pipelines;
 mod replicas;
+mod tables;
 mod tensors;

@@ -11,12 +11,14 @@ pub struct Traffic {
     pub all_gather: u64,
     /// What layers that ranks share put out, and the slopes of what they see, added up and gathered.
     pub shared: u64,
+    /// Vectors of tables, to the ranks that look them up, and gradients by them, to those that hold them.
+    pub tables: u64,
 }
 
 impl Traffic {
     /// All of it.
     pub const fn total(&self) -> u64 {
-        self.reduce_scatter + self.all_gather + self.shared
+        self.reduce_scatter + self.all_gather + self.shared + self.tables
     }
 }
 
@@ -26,5 +28,5 @@ pub fn traffic(level: ShardLevel, ranks: usize, parameters: u64, precision: Prec
     let ranks = ranks.max(1) as u64;
     let once = parameters.div_ceil(ranks) * (ranks - 1) * precision.bytes();
     let all_gather = if level == ShardLevel::Parameters { 2 * once } else { once };
-    Traffic { reduce_scatter: once, all_gather, shared: 0 }
+    Traffic { reduce_scatter: once, all_gather, shared: 0, tables: 0 }
 }

@@ -24,7 +24,7 @@ pub use parse::SpecParseError;
 pub use recommender::{ParamValue, RecommenderSpec, ResolvedRecommender};
 pub use resolve::ResolvedSpec;
 pub use split::{FitOn, Split, SplitKind, SplitPlan, SplitSpec};
-pub use strategy::{Launcher, PipelineSchedule, Recompute, Strategy, StrategyKind, StrategySpec};
+pub use strategy::{Launcher, PipelineSchedule, Recompute, Strategy, StrategyKind, StrategySpec, TableSharding};
 pub use training::{Loss, Optimizer, Precision, Training, TrainingSpec};
 
 use std::fmt;

@@ -46,6 +46,9 @@ pub struct StrategySpec {
     /// set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offload: Option<bool>,
+    /// How ranks divide tables of embeddings (`row-wise` unless set); all but `single`, of recommenders that have some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<TableSharding>,
     /// Seconds that a rank waits for another one before the run fails (120 unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
@@ -98,7 +101,7 @@ pub enum StrategyKind {
 }
 
 /// Recommenders that are rows of layers, which ranks can divide among themselves.
-const ROWS_OF_LAYERS: [&str; 2] = ["mlp", "densenet"];
+const ROWS_OF_LAYERS: [&str; 3] = ["mlp", "densenet", "dlrm"];
 
 impl StrategyKind {
     /// Every one.
@@ -154,6 +157,31 @@ pub enum Recompute {
     Always,
 }
 
+/// How ranks divide tables of embeddings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum TableSharding {
+    /// The features of each field are on one rank, as equally as can be.
+    TableWise,
+    /// Each rank has some of the rows.
+    #[default]
+    RowWise,
+    /// Each rank has some of the columns.
+    ColumnWise,
+}
+
+impl TableSharding {
+    /// The name as written in a spec.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TableWise => "table-wise",
+            Self::RowWise => "row-wise",
+            Self::ColumnWise => "column-wise",
+        }
+    }
+}
+
 /// `[strategy]` with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Strategy {
@@ -179,6 +207,8 @@ pub struct Strategy {
     pub zero: u32,
     /// Whether the optimizer's state lies in the machine's own memory.
     pub offload: bool,
+    /// How ranks divide tables of embeddings, where there are some.
+    pub tables: TableSharding,
     /// Seconds that a rank waits for another one.
     pub timeout: u32,
     /// What ranks are.
@@ -210,6 +240,16 @@ fn layers(recommender: &ResolvedRecommender) -> Option<u32> {
     match recommender.entry.kind {
         "mlp" => Some(recommender.integers("hidden").len() as u32 + 1),
         "densenet" => Some(recommender.integer("layers") as u32 + 1),
+        // Each tower ends in a layer of its own.
+        "dlrm" => Some((recommender.integers("bottom").len() + recommender.integers("hidden").len()) as u32 + 2),
+        _ => None,
+    }
+}
+
+/// The fewest columns that a table of a recommender has; `None` without tables.
+fn narrowest_table(recommender: &ResolvedRecommender) -> Option<u32> {
+    match recommender.entry.kind {
+        "dlrm" => Some(recommender.integer("embedding").max(1) as u32),
         _ => None,
     }
 }
@@ -255,6 +295,7 @@ impl StrategySpec {
             ("strategy.balance", self.balance.is_some(), cut),
             ("strategy.stage", self.stage.is_some(), matches!(kind, Zero | Hybrid)),
             ("strategy.offload", self.offload.is_some(), kind != Single),
+            ("strategy.tables", self.tables.is_some(), kind != Single),
             ("strategy.timeout", self.timeout.is_some(), kind != Single),
             ("strategy.launcher", self.launcher.is_some(), kind != Single),
             ("strategy.devices", self.devices.is_some(), cut),
@@ -320,6 +361,7 @@ impl StrategySpec {
             balance: self.balance.clone(),
             zero,
             offload: self.offload.unwrap_or_default(),
+            tables: self.tables.unwrap_or_default(),
             timeout,
             launcher: self.launcher.unwrap_or_default(),
             devices: self.devices.clone(),
@@ -329,6 +371,23 @@ impl StrategySpec {
             self.check_against(&strategy, recommender, training, problems);
         }
         strategy
+    }
+
+    fn check_tables(&self, strategy: &Strategy, recommender: &ResolvedRecommender, problems: &mut Problems) {
+        let Some(sharding) = self.tables else { return };
+        let Some(columns) = narrowest_table(recommender) else {
+            let (sharding, kind) = (sharding.as_str(), recommender.entry.kind);
+            problems.add("strategy.tables", format!("is `{sharding}`, and `{kind}` has no tables; remove it"));
+            return;
+        };
+        if sharding == TableSharding::ColumnWise && strategy.ranks > columns {
+            let message = format!(
+                "is `column-wise`, and a table has {columns} columns for {} ranks; set strategy.ranks = {columns} or \
+                 fewer, or strategy.tables = \"row-wise\"",
+                strategy.ranks
+            );
+            problems.add("strategy.tables", message);
+        }
     }
 
     fn check_devices(&self, stages: u32, problems: &mut Problems) {
@@ -353,13 +412,14 @@ impl StrategySpec {
         let Some(recommender) = recommender else { return };
         let Some(layers) = layers(recommender) else {
             let message = format!(
-                "is `{}`; of the recommenders, mlp and densenet can be divided, `{}` needs kind = \"single\"",
+                "is `{}`; of the recommenders, mlp, densenet and dlrm can be divided, `{}` needs kind = \"single\"",
                 strategy.kind.as_str(),
                 recommender.entry.kind
             );
             problems.add("strategy.kind", message);
             return;
         };
+        self.check_tables(strategy, recommender, problems);
         match widest_share(recommender) {
             Some(width) if strategy.tensor <= width => {}
             Some(width) => problems.add(

@@ -1,7 +1,9 @@
 //! A plan of a spec: its model's layers, counted.
 
 use recspeed_plan::words::{bytes, share, time, verdict};
-use recspeed_plan::{Assumed, Bottleneck, Limit, Outlook, RankOutlook, Room, Strategy, bottleneck, of_spec};
+use recspeed_plan::{
+    Assumed, Bottleneck, Limit, Outlook, RankOutlook, Room, Strategy, bottleneck, of_spec, row_of_tables,
+};
 use recspeed_types::spec::ResolvedSpec;
 use serde_json::json;
 
@@ -85,12 +87,24 @@ impl Planned {
                 self.room.map_or(String::new(), |room| format!(" of the {} that a run may use", bytes(room)))
             ),
             verdict(&self.found, strategy, outlook),
+            self.tables(),
             format!(
                 "Times are counted at {} GFLOP/s a rank (--gflops) and 10 GB/s between ranks, not measured.",
                 args.gflops
             ),
         ];
-        parts.join("\n\n")
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// What a spec does not tell.
+    fn tables(&self) -> String {
+        let (recommender, strategy) = (&self.spec.recommender, &self.spec.strategy);
+        let Some(width) = row_of_tables(recommender) else { return String::new() };
+        format!(
+            "Beside that all ranks divide tables of embeddings ({}), {width} numbers a row and as many rows as the data set \
+             has users, items and words; attributes that the spec does not name are not counted.",
+            strategy.tables.as_str()
+        )
     }
 
     fn parameters(&self) -> u64 {

@@ -9,6 +9,7 @@ use recspeed_plan::{Cell, Instruction, Schedule};
 
 use super::Rank;
 use super::cells::{Cells, Flight};
+use super::tables::{Looked, Reader};
 use crate::model::{Model, Noise, Pass, StepNoise};
 use crate::training::batch::{Batch, MicroBatch};
 use crate::training::error::TrainError;
@@ -33,6 +34,8 @@ struct Trip<'b> {
     /// Messages to another chunk of this rank: nothing travels. By the stage, the micro-batch, and whether they go forward.
     own: HashMap<(usize, usize, bool), Tensor<2>>,
     loss: f64,
+    /// What the micro-batches looked up, and what is to be said of it.
+    looked: Looked,
 }
 
 impl<'b> Trip<'b> {
@@ -72,6 +75,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         };
         let micro_batches: Vec<Box<dyn MicroBatch + '_>> =
             cut.iter().map(|cut| batch.micro_batch(cut.rows.clone())).collect();
+        let looked = self.look_up(batch, &micro_batches).await?;
         let cells = Cells::new(schedule.buffers(self.place.stage));
         let list = schedule.list(self.place.stage).to_vec();
         let mut trip = Trip {
@@ -84,10 +88,11 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             hand: None,
             own: HashMap::new(),
             loss: 0.0,
+            looked,
         };
         for instruction in list {
             let start_us = self.all.now_us();
-            self.carry_out(instruction, &mut trip).await?;
+            self.carry_out(instruction, batch, &mut trip).await?;
             let end_us = self.all.now_us();
             let again_us = std::mem::take(&mut self.meter.again_us);
             if let Some(timeline) = &mut self.meter.timeline {
@@ -97,7 +102,12 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         Ok(trip.loss)
     }
 
-    async fn carry_out(&mut self, instruction: Instruction, trip: &mut Trip<'_>) -> Result<(), TrainError> {
+    async fn carry_out(
+        &mut self,
+        instruction: Instruction,
+        batch: &dyn Batch,
+        trip: &mut Trip<'_>,
+    ) -> Result<(), TrainError> {
         match instruction {
             // The batch is at hand.
             Instruction::LoadMicroBatch(_) => {}
@@ -135,6 +145,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
                 for stage in &mut self.stages {
                     stage.reduce(&self.replicas, &mut self.meter).await?;
                 }
+                self.give_back(batch, &mut trip.looked).await?;
             }
             Instruction::OptimizerStep => self.update(trip).await?,
         }
@@ -152,14 +163,19 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
 
     async fn forward(&mut self, cell: Cell, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         let (layers, micro_batch) = (self.layers_of(trip, cell), &trip.micro_batches[cell.micro_batch]);
-        let input = trip.hand.take().unwrap_or_else(|| micro_batch.input());
+        let input = match trip.hand.take() {
+            Some(received) => received,
+            None => micro_batch.input(&trip.looked.rows(cell.micro_batch, Reader::Input)),
+        };
         let again = self.strategy.recompute.applies(cell.micro_batch, trip.cut.len());
         let kept = input.clone();
         let pass = self.pass(cell, input, trip).await?;
         let mut slope = None;
         if layers.end == self.layers.parameters().len() {
-            let judged = micro_batch.judge(pass.output());
+            let judged = micro_batch.judge(pass.output(), &trip.looked.rows(cell.micro_batch, Reader::Judge));
             let share = trip.share(cell);
+            let by_rows = judged.rows.into_iter().map(|slope| if share < 1.0 { slope * share as f32 } else { slope });
+            trip.looked.say(cell.micro_batch, Reader::Judge, by_rows.collect());
             // Ranks that share the last layer have the same scores: one of them tells.
             if share > 0.0 && self.place.tensor == 0 {
                 trip.loss += judged.value * share;
@@ -216,7 +232,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             flight.bytes += more;
             flight.pass = Some(pass);
         }
-        let model = trip.model(cell);
+        let (model, looks_up) = (trip.model(cell), self.tables.is_some());
         let flight = trip.cells.get(cell);
         let slope = flight.slope.take().expect("the loss or the stage after has said how");
         let pass = flight.pass.as_mut().expect("computed, or computed again above");
@@ -226,7 +242,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             let bytes = stage.gathered_bytes(layer);
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
-            pass.backward_input(layer, weights, layer > 0);
+            pass.backward_input(layer, weights, layer > 0 || looks_up);
             if layer > 0 && model.sums(layer).slope {
                 let sum = summed::<T, F>(&self.sharers, pass.input_slope(), &mut self.meter).await?;
                 pass.begin_backward(sum);
@@ -235,6 +251,9 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         }
         if layers.start > 0 {
             trip.hand = Some(pass.input_slope());
+        } else if looks_up {
+            let by_rows = trip.micro_batches[cell.micro_batch].by_rows(pass.input_slope());
+            trip.looked.say(cell.micro_batch, Reader::Input, by_rows);
         }
         Ok(())
     }
@@ -252,13 +271,18 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     }
 
     async fn update(&mut self, trip: &mut Trip<'_>) -> Result<(), TrainError> {
-        // What all must know before anybody moves: the loss, and where the gradient is clipped its length.
-        let squares = self.learning.clip.map_or(0.0, |_| self.stages.iter().map(super::Stage::squares).sum());
-        let mut known = [trip.loss, squares];
+        // What all must know before anybody moves: the loss, and where the gradient is clipped its length; of rows of tables
+        // whether any gradient is no number.
+        let squares = self.learning.clip.map_or(0.0, |_| self.squares());
+        let bad = self.tables.as_ref().map(|tables| tables.not_finite().map_or(0.0, f64::from));
+        let mut known: Vec<f64> = [trip.loss, squares].into_iter().chain(bad).collect();
         self.all.all_reduce(&mut known).await?;
-        let [loss, squares] = known;
+        let (loss, squares) = (known[0], known[1]);
         if !loss.is_finite() {
             return Err(TrainError::Loss(loss));
+        }
+        if let Some(bad) = known.get(2).filter(|bad| !bad.is_finite()) {
+            return Err(TrainError::Gradient(*bad));
         }
         let factor = match self.learning.clip {
             None => 1.0,
@@ -273,6 +297,9 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         for stage in &mut self.stages {
             let how = (&self.learning.rule, self.learning.rate, factor);
             stage.update(how, &self.replicas, &mut self.meter).await?;
+        }
+        if let Some(tables) = &mut self.tables {
+            tables.update(self.learning.rate, factor as f32, self.steps, &mut self.meter.ledger);
         }
         self.steps += 1;
         trip.loss = loss;
