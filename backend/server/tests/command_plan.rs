@@ -147,7 +147,7 @@ fn a_spec_without_layers_and_flags_beside_a_file_are_refused() {
             .unwrap(),
     );
     for (arguments, words) in [
-        (&[file.as_str()][..], "no row of layers: mlp, densenet and dlrm"),
+        (&[file.as_str()][..], "no row of layers: mlp, densenet, dlrm and sasrec"),
         (&[&file, "--stages", "2"], "cannot be used with"),
         (&[&file, "--gflops", "0"], "is no speed"),
         (&["--gflops", "7"], "FILE"),

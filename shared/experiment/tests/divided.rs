@@ -21,6 +21,17 @@ const DLRM: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-
                     8]\nnegatives = 3\ndropout = 0.2\n[training]\nepochs = 2\nbatch_size = 50\nlearning_rate = 0.01\nloss = \
                     \"bpr\"\nweight_decay = 0.001\noptimizer = \"adamw\"\ngradient_clip = 0.5\n[evaluation]\nmetrics = [\"ndcg@10\"]\n";
 
+const SASREC: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \
+                      \"leave-last-out\"\nvalidation = true\n[recommender]\nkind = \"sasrec\"\nfactors = 8\nblocks = 3\nheads = \
+                      2\nlength = 6\ndropout = 0.2\nnegatives = 7\nshared_by = 5\n[training]\nepochs = 2\nbatch_size = \
+                      64\nlearning_rate = 0.01\ngradient_clip = 0.5\n";
+/// What else a sequence model is asked, and how it looks back.
+const SEQUENCES: [&str; 3] = [
+    "loss = \"cross-entropy\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\n",
+    "loss = \"sampled-softmax\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\n",
+    "loss = \"bce\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\n",
+];
+
 const STRATEGIES: [&str; 9] = [
     "kind = \"pipeline\"",
     "kind = \"pipeline\"\nstages = 3\nschedule = \"gpipe\"\nrecompute = \"except-last\"",
@@ -84,6 +95,26 @@ fn every_way_to_divide_tables_ends_with_the_result_of_one_device() {
             assert_eq!(ours.len(), theirs.len(), "{strategy}: the same curve");
             for (ours, theirs) in ours.iter().zip(theirs) {
                 assert!((ours - theirs).abs() < 5e-4, "{strategy}: a loss of {ours} against {theirs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sequence_models_end_with_the_result_of_one_device() {
+    for lesson in SEQUENCES {
+        let spec = format!("{SASREC}{lesson}");
+        let (alone, told) = run(&spec, "kind = \"single\"");
+        for strategy in STRATEGIES {
+            let (divided, events) = run(&spec, strategy);
+            for (name, value) in &alone.metrics {
+                let ours = divided.metrics[name];
+                assert!((ours - value).abs() < 5e-3, "{strategy}, {lesson}, {name}: {ours} against {value}");
+            }
+            let (ours, theirs) = (losses(&events), losses(&told));
+            assert_eq!(ours.len(), theirs.len(), "{strategy}: the same curve");
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert!((ours - theirs).abs() < 2e-3, "{strategy}, {lesson}: a loss of {ours} against {theirs}");
             }
         }
     }

@@ -5,12 +5,13 @@
 //!   function [`simulate`](fn@simulate) foretells its time and memory, the executor follows it: all three read the same one.
 //! - [`sharding`]: who holds which part of the parameters, gradients and optimizer state, how many bytes, how much traffic.
 //! - [`Outlook`]: a whole [`Strategy`] planned in one go; [`bottleneck`](fn@bottleneck) says what limits it and what to try.
-//! - [`dense`], [`Products`]: what fully connected layers and those of DLRM cost, counted instead of measured.
+//! - [`dense`], [`attention`], [`Products`]: what layers cost, counted instead of measured.
 //! - [`of_spec`]: the strategy of a spec, its model counted. [`words`]: all of that in sentences.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
 //!
 //! Times are microseconds as `f64`, sizes are bytes as `u64`. Schedules and sharding do not know each other.
 
+pub mod attention;
 mod bottleneck;
 pub mod dense;
 mod error;

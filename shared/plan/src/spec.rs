@@ -2,6 +2,7 @@
 
 use recspeed_types::spec::{self, Optimizer, ResolvedRecommender, ResolvedSpec};
 
+use crate::attention::{Blocks, Pattern};
 use crate::dense::{self, Speed};
 use crate::sharding::{OptimizerState, ShardLevel, TableSharding};
 use crate::simulate::Link;
@@ -37,8 +38,20 @@ pub fn layers_of(recommender: &ResolvedRecommender, speed: Speed) -> Option<Vec<
             Some(dense::densenet(dense::DENSENET_INPUTS, depth, growth, 1, speed))
         }
         "dlrm" => Some(products_of(recommender).layers(speed)),
+        "sasrec" => Some(blocks_of(recommender).layers(speed)),
         _ => None,
     }
+}
+
+fn blocks_of(recommender: &ResolvedRecommender) -> Blocks {
+    let [d, blocks, heads, length, size] =
+        ["factors", "blocks", "heads", "length", "window"].map(|name| recommender.integer(name).max(1) as u64);
+    let pattern = match recommender.text("attention") {
+        "local-window" => Pattern::LocalWindow(size),
+        "block-sparse" => Pattern::BlockSparse(size),
+        _ => Pattern::Full,
+    };
+    Blocks { d, blocks, heads, length, pattern }
 }
 
 /// Fields of every data set: users and items.

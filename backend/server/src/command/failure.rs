@@ -62,7 +62,7 @@ pub(crate) enum CommandError {
     Plan(#[from] recspeed_plan::PlanError),
     /// A recommender that is no row of layers.
     #[error(
-        "recommender.kind is `{kind}`, which is no row of layers: mlp, densenet and dlrm can be planned; without a file, --stages and its like draw a schedule"
+        "recommender.kind is `{kind}`, which is no row of layers: mlp, densenet, dlrm and sasrec can be planned; without a file, --stages and its like draw a schedule"
     )]
     NoLayers {
         /// The recommender.

@@ -10,6 +10,8 @@
 //!
 //! Time grows with the scores: `4 d` operations for each there and `8 d` back. The smallest block-sparse matrix has `m = √w`.
 
+use std::ops::Range;
+
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -127,6 +129,29 @@ impl Scope {
         };
         let mask = Tensor::from_data(TensorData::new(mask, dims), device);
         Self { pattern, rows, width, mask }
+    }
+
+    /// Those of some rows of the grid.
+    pub(crate) fn of_rows(&self, rows: Range<usize>) -> Self {
+        let [all, _, queries, keys] = self.mask.dims();
+        let each = all / self.rows;
+        let mask = self.mask.clone().slice([rows.start * each..rows.end * each, 0..1, 0..queries, 0..keys]);
+        Self { pattern: self.pattern, rows: rows.len(), width: self.width, mask }
+    }
+
+    /// Rows of the grid.
+    pub(crate) const fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Slots of a row.
+    pub(crate) const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Scores that a row has for each head.
+    pub(crate) const fn scores(&self) -> usize {
+        self.pattern.scores(self.width)
     }
 
     /// Attention of every slot, head by head: `softmax(q kᵀ / √(d / heads)) v`, `drops` on the shares.

@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 use recspeed_data::parts::{Parts, PartsError};
+use recspeed_parallel::at_once;
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -19,7 +20,8 @@ use crate::method::{FitRequest, Method};
 use crate::training::Course;
 use crate::training::judge::{Judge, Limit, RankJudge};
 use crate::training::saved::Parameters;
-use crate::{Fitted, NeuralFitError, NeuralModel};
+use crate::training::staged::Staged;
+use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 
 /// Users whose lists steer the training: with more, Beauty's lists take as long as the epoch that they judge.
 const JUDGED: usize = 10_000;
@@ -28,10 +30,13 @@ const JUDGED: usize = 10_000;
 type Sizes = (usize, usize);
 
 pub(crate) const SASREC: Method = Method {
-    fit_ranked: None,
+    fit_ranked: Some(|request, seat, observer| match sasrec(request.recommender, sizes(request)) {
+        Ok(encoder) => Box::pin(fit(encoder, request, OnRank(seat), observer)),
+        Err(error) => Box::pin(std::future::ready(Err(error))),
+    }),
     fit_elsewhere: None,
     kind: "sasrec",
-    fit: |request, observer| fit(sasrec(request.recommender, sizes(request))?, request, observer),
+    fit: |request, observer| at_once(fit(sasrec(request.recommender, sizes(request))?, request, Here, observer)),
     restore: |recommender, parts, device| restore(|sizes| sasrec(recommender, sizes), parts, device),
 };
 
@@ -39,7 +44,7 @@ pub(crate) const GRU4REC: Method = Method {
     fit_ranked: None,
     fit_elsewhere: None,
     kind: "gru4rec",
-    fit: |request, observer| fit(gru4rec(request.recommender, sizes(request)), request, observer),
+    fit: |request, observer| at_once(fit(gru4rec(request.recommender, sizes(request)), request, Here, observer)),
     restore: |recommender, parts, device| restore(|sizes| Ok(gru4rec(recommender, sizes)), parts, device),
 };
 
@@ -47,7 +52,7 @@ pub(crate) const CASER: Method = Method {
     fit_ranked: None,
     fit_elsewhere: None,
     kind: "caser",
-    fit: |request, observer| fit(caser(request.recommender, sizes(request)), request, observer),
+    fit: |request, observer| at_once(fit(caser(request.recommender, sizes(request)), request, Here, observer)),
     restore: |recommender, parts, device| restore(|sizes| Ok(caser(recommender, sizes)), parts, device),
 };
 
@@ -55,7 +60,7 @@ pub(crate) const BERT4REC: Method = Method {
     fit_ranked: None,
     fit_elsewhere: None,
     kind: "bert4rec",
-    fit: |request, observer| fit(bert4rec(request.recommender, sizes(request))?, request, observer),
+    fit: |request, observer| at_once(fit(bert4rec(request.recommender, sizes(request))?, request, Here, observer)),
     restore: |recommender, parts, device| restore(|sizes| bert4rec(recommender, sizes), parts, device),
 };
 
@@ -136,10 +141,49 @@ fn bert4rec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Result<Bert
     }))
 }
 
+/// Where a training happens.
+trait Way<E: Encoder> {
+    async fn run(
+        self,
+        course: Course<'_, Tied<E>, SequenceLesson<'_>>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<Fitted, NeuralFitError>;
+}
+
+/// On this device alone.
+struct Here;
+
+impl<E: Encoder> Way<E> for Here {
+    async fn run(
+        self,
+        course: Course<'_, Tied<E>, SequenceLesson<'_>>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<Fitted, NeuralFitError> {
+        course.run(observer)
+    }
+}
+
+/// On this rank, among others.
+struct OnRank<'a>(Seat<'a>);
+
+impl<E: Encoder> Way<E> for OnRank<'_>
+where
+    Tied<E>: Staged,
+{
+    async fn run(
+        self,
+        course: Course<'_, Tied<E>, SequenceLesson<'_>>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<Fitted, NeuralFitError> {
+        course.run_ranked(self.0, observer).await
+    }
+}
+
 /// Learns from the training rows, steered by the validation rows; answers from the training rows until it is told to read others.
-fn fit<E: Encoder>(
+async fn fit<E: Encoder>(
     encoder: E,
     request: &FitRequest<'_>,
+    way: impl Way<E>,
     observer: &mut dyn FitObserver,
 ) -> Result<Fitted, NeuralFitError> {
     let device = request.device.plain();
@@ -179,7 +223,7 @@ fn fit<E: Encoder>(
         device: device.clone(),
         model: &model,
     };
-    course.run(observer)
+    way.run(course, observer).await
 }
 
 /// The sizes of the data are those of the saved tables.

@@ -1,5 +1,7 @@
 //! SASRec (Kang and McAuley 2018, arXiv:1808.09781): self-attention over what somebody did, each item asked for the next.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Int, Tensor};
 
 use super::attention::{Pattern, Scope};
@@ -8,8 +10,9 @@ use super::encoder::{Batch, Drops, Encoder};
 use super::history::newest;
 use super::packing::{Grid, Lines};
 use super::transformer::{Block, Norm, Style};
+use crate::training::layered::Layered;
 use crate::training::layout::{DenseId, Initial, Layout, TableId};
-use crate::training::network::Weights;
+use crate::training::network::{Noise, Weights};
 
 /// The shape of the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,15 +40,51 @@ pub(crate) struct SasRec {
     positions: DenseId,
     blocks: Vec<Block>,
     last: Norm,
+    /// The dense parameters of each layer: the positions, each block, the last norm.
+    layers: Vec<Range<usize>>,
 }
 
 /// Sequences in a grid, with what attention may see of it.
 pub(crate) struct Input {
-    slots: usize,
     ages: Tensor<1, Int>,
     scope: Scope,
-    /// Slots whose vectors are wanted; `None` for all of them in their order.
-    asked: Option<Tensor<1, Int>>,
+    /// Slots whose vectors are wanted; ascending where they learn.
+    asked: Vec<u32>,
+    /// The same, where they are not simply all slots in their order.
+    chosen: Option<Tensor<1, Int>>,
+}
+
+impl Input {
+    fn new(ages: Tensor<1, Int>, scope: Scope, asked: Vec<u32>, device: &Device) -> Self {
+        let all = asked.len() == scope.rows() * scope.width() && asked.is_sorted();
+        let chosen = (!all).then(|| indices(&asked, device));
+        Self { ages, scope, asked, chosen }
+    }
+
+    /// Rows of the grid.
+    pub(super) const fn rows(&self) -> usize {
+        self.scope.rows()
+    }
+
+    /// Slots of some rows of the grid.
+    pub(super) const fn slots(&self, rows: &Range<usize>) -> Range<usize> {
+        rows.start * self.scope.width()..rows.end * self.scope.width()
+    }
+
+    /// The questions, of those that learn, that some rows of the grid ask.
+    pub(super) fn questions(&self, rows: &Range<usize>) -> Range<usize> {
+        let slots = self.slots(rows);
+        let before = |slot: usize| self.asked.partition_point(|&asked| (asked as usize) < slot);
+        before(slots.start)..before(slots.end)
+    }
+
+    /// Those rows alone.
+    pub(super) fn of_rows(&self, rows: &Range<usize>) -> Self {
+        let slots = self.slots(rows);
+        let asked = &self.asked[self.questions(rows)];
+        let asked = asked.iter().map(|&slot| slot - slots.start as u32).collect();
+        Self::new(self.ages.clone().slice([slots]), self.scope.of_rows(rows.clone()), asked, &self.ages.device())
+    }
 }
 
 impl SasRec {
@@ -54,25 +93,43 @@ impl SasRec {
         let Shape { items, d, length, .. } = shape;
         let table = layout.table("items", items, d, Initial::glorot(items, d));
         let positions = layout.dense("positions", &[length, d], Initial::glorot(length, d));
-        let block = |index| Block::new(&mut layout, &format!("block{index}"), (d, shape.heads), Style::SasRec);
+        let mut ends = vec![0, layout.parameters().len()];
+        let block = |index| {
+            let block = Block::new(&mut layout, &format!("block{index}"), (d, shape.heads), Style::SasRec);
+            ends.push(layout.parameters().len());
+            block
+        };
         let blocks = (0..shape.blocks).map(block).collect();
         let last = Norm::new(&mut layout, "norm", d);
-        Self { shape, layout, items: table, positions, blocks, last }
+        ends.push(layout.parameters().len());
+        let layers = ends.windows(2).map(|ends| ends[0]..ends[1]).collect();
+        Self { shape, layout, items: table, positions, blocks, last, layers }
     }
 
     fn batch(&self, lines: &[Lines<'_>], device: &Device) -> Batch<Input> {
         let grid = Grid::pack(lines, self.shape.pattern.align());
         let (slots, targets) = grid.questions();
         let slots = if targets.is_empty() { &grid.last } else { &slots };
-        let all = slots.len() == grid.slots() && slots.is_sorted();
-        let asked = (!all).then(|| indices(slots, device));
-        let input = Input {
-            slots: grid.slots(),
-            ages: indices(&grid.ages, device),
-            scope: Scope::new(self.shape.pattern, true, &grid, device),
-            asked,
-        };
+        let scope = Scope::new(self.shape.pattern, true, &grid, device);
+        let input = Input::new(indices(&grid.ages, device), scope, slots.clone(), device);
         Batch { input, look_ups: vec![grid.look_ups()], targets }
+    }
+}
+
+impl SasRec {
+    fn layer(&self, layer: usize, weights: &Weights, x: Tensor<2>, input: &Input, drops: &mut Drops<'_>) -> Tensor<2> {
+        if layer == 0 {
+            let positions = weights.matrix(self.positions).select(0, input.ages.clone());
+            drops.apply(x.mul_scalar((self.shape.d as f32).sqrt()) + positions)
+        } else if let Some(block) = self.blocks.get(layer - 1) {
+            block.apply(weights, x, &input.scope, drops)
+        } else {
+            let x = match &input.chosen {
+                Some(chosen) => x.select(0, chosen.clone()),
+                None => x,
+            };
+            self.last.apply(weights, x)
+        }
     }
 }
 
@@ -105,16 +162,9 @@ impl Encoder for SasRec {
     }
 
     fn encode(&self, weights: &Weights, input: &Input, drops: &mut Drops<'_>) -> Tensor<2> {
-        let d = self.shape.d;
-        let items = weights.rows(self.items).slice([0..input.slots, 0..d]).mul_scalar((d as f32).sqrt());
-        let positions = weights.matrix(self.positions).select(0, input.ages.clone());
-        let x = drops.apply(items + positions);
-        let x = self.blocks.iter().fold(x, |x, block| block.apply(weights, x, &input.scope, drops));
-        let x = match &input.asked {
-            Some(asked) => x.select(0, asked.clone()),
-            None => x,
-        };
-        self.last.apply(weights, x)
+        let (slots, d) = (input.slots(&(0..input.rows())), self.shape.d);
+        let items = weights.rows(self.items).slice([slots, 0..d]);
+        (0..self.layers.len()).fold(items, |x, layer| self.layer(layer, weights, x, input, drops))
     }
 
     fn dropout(&self) -> f32 {
@@ -126,9 +176,64 @@ impl Encoder for SasRec {
     }
 
     fn activations_per_question(&self) -> usize {
-        // Each block keeps about 16 vectors of a place and the shares of its attention, before and after dropout.
+        // The shares of attention before and after dropout.
         let Shape { d, blocks, heads, length, pattern, .. } = self.shape;
         let shares = heads * pattern.scores(length.next_multiple_of(pattern.align())) / length;
-        d * 4 + blocks * (16 * d + 4 * shares)
+        d * 4 + blocks * (kept_of_block(d) + 4 * shares)
     }
+}
+
+/// The positions are added in the first layer; then come the blocks; the last layer is the norm of what is asked for.
+impl Layered for SasRec {
+    type Rows = Input;
+
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn layers(&self) -> &[Range<usize>] {
+        &self.layers
+    }
+
+    fn boundary(&self, _: usize, rows: &Input) -> [usize; 2] {
+        [rows.rows() * rows.scope.width(), self.shape.d]
+    }
+
+    fn kept(&self, layer: usize, rows: &Input) -> usize {
+        let (slots, d) = (rows.rows() * rows.scope.width(), self.shape.d);
+        if layer == 0 {
+            2 * slots * d
+        } else if layer <= self.blocks.len() {
+            kept_of_block(d) * slots + 4 * self.shape.heads * rows.rows() * rows.scope.scores()
+        } else {
+            (slots + 2 * rows.asked.len()) * d
+        }
+    }
+
+    fn drawn(&self, layer: usize, rows: &Input) -> usize {
+        let of_vectors = rows.scope.width() * self.shape.d;
+        if self.shape.dropout == 0.0 || layer > self.blocks.len() {
+            0
+        } else if layer == 0 {
+            of_vectors
+        } else {
+            self.shape.heads * rows.scope.scores() + 2 * of_vectors
+        }
+    }
+
+    fn apply(
+        &self,
+        layer: usize,
+        weights: &Weights,
+        x: Tensor<2>,
+        input: &Input,
+        noise: Option<&mut Noise>,
+    ) -> Tensor<2> {
+        self.layer(layer, weights, x, input, &mut Drops::new(noise, self.shape.dropout))
+    }
+}
+
+/// Numbers of a slot that a block keeps for the way back, about, besides the shares of attention: 16 vectors.
+const fn kept_of_block(d: usize) -> usize {
+    16 * d
 }

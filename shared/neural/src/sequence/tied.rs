@@ -3,6 +3,10 @@
 //! The encoder is on Burn's tape. The products are not: a tape would copy the scores several times over where the way back
 //! is two matrix products.
 
+mod stages;
+
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_types::spec::Loss;
 
@@ -49,9 +53,26 @@ pub(crate) enum Choice {
         size: usize,
         /// Drawn items of a group.
         count: usize,
+        /// Questions of the first group that are not among these.
+        before: usize,
         /// What is added to each score: `[questions, 1 + count]`.
         corrections: Tensor<2>,
     },
+}
+
+impl Choice {
+    /// That of some questions.
+    fn of_questions(&self, questions: &Range<usize>) -> Self {
+        let Self::Groups { size, count, corrections, .. } = self else { return self.clone() };
+        let (first, end) = (questions.start / size, questions.end.div_ceil(*size));
+        Self::Groups {
+            groups: end - first,
+            size: *size,
+            count: *count,
+            before: questions.start - first * size,
+            corrections: corrections.clone().slice([questions.clone(), 0..count + 1]),
+        }
+    }
 }
 
 /// What a sequence model sees of a batch.
@@ -126,7 +147,7 @@ impl<E: Encoder> Tied<E> {
                 look_ups[table].extend(&drawn);
                 let shape = [targets.len(), count + 1];
                 let corrections = Tensor::from_data(TensorData::new(corrections, shape), device);
-                Choice::Groups { groups, size, count, corrections }
+                Choice::Groups { groups, size, count, before: 0, corrections }
             }
         };
         (Sequences { input, choice, read }, look_ups, targets)
@@ -155,12 +176,12 @@ fn scores(choice: &Choice, vectors: Tensor<2>, scored: Tensor<2>) -> Tensor<2> {
     match choice {
         Choice::Vectors => vectors,
         Choice::All => vectors.matmul(scored.transpose()),
-        Choice::Groups { groups, size, count, corrections } => {
+        Choice::Groups { groups, size, count, before, corrections } => {
             let [questions, d] = vectors.dims();
             let wanted = (vectors.clone() * scored.clone().slice([0..questions, 0..d])).sum_dim(1);
             let drawn = drawn(scored, questions, (*groups, *count));
-            let products = grouped(vectors, (*groups, *size)).matmul(drawn.transpose());
-            let products = products.reshape([groups * size, *count]).slice([0..questions, 0..*count]);
+            let products = grouped(vectors, (*groups, *size), *before).matmul(drawn.transpose());
+            let products = products.reshape([groups * size, *count]).slice([*before..before + questions, 0..*count]);
             Tensor::cat(vec![wanted, products], 1) + corrections.clone()
         }
     }
@@ -171,14 +192,14 @@ fn slopes(choice: &Choice, vectors: Tensor<2>, scored: Tensor<2>, slope: Tensor<
     match choice {
         Choice::Vectors => (slope, scored.mul_scalar(0.0)),
         Choice::All => (slope.clone().matmul(scored), slope.transpose().matmul(vectors)),
-        Choice::Groups { groups, size, count, .. } => {
+        Choice::Groups { groups, size, count, before, .. } => {
             let [questions, d] = vectors.dims();
             let of_wanted = slope.clone().slice([0..questions, 0..1]);
-            let of_drawn = grouped(slope.slice([0..questions, 1..count + 1]), (*groups, *size));
+            let of_drawn = grouped(slope.slice([0..questions, 1..count + 1]), (*groups, *size), *before);
             let wanted = scored.clone().slice([0..questions, 0..d]);
             let drawn = drawn(scored, questions, (*groups, *count));
-            let by_drawn = of_drawn.clone().transpose().matmul(grouped(vectors.clone(), (*groups, *size)));
-            let back = of_drawn.matmul(drawn).reshape([groups * size, d]).slice([0..questions, 0..d]);
+            let by_drawn = of_drawn.clone().transpose().matmul(grouped(vectors.clone(), (*groups, *size), *before));
+            let back = of_drawn.matmul(drawn).reshape([groups * size, d]).slice([*before..before + questions, 0..d]);
             let by_vectors = back + wanted * of_wanted.clone();
             (by_vectors, Tensor::cat(vec![vectors * of_wanted, by_drawn.reshape([groups * count, d])], 0))
         }
@@ -191,15 +212,15 @@ fn drawn(scored: Tensor<2>, questions: usize, (groups, count): (usize, usize)) -
     scored.slice([questions..all, 0..d]).reshape([groups, count, d])
 }
 
-/// Questions by groups, the last one filled up with zeros: `[groups, size, columns]`.
-fn grouped(x: Tensor<2>, (groups, size): (usize, usize)) -> Tensor<3> {
+/// Questions by groups, the first and the last one filled up with zeros: `[groups, size, columns]`.
+fn grouped(x: Tensor<2>, (groups, size): (usize, usize), before: usize) -> Tensor<3> {
     let [questions, columns] = x.dims();
-    let missing = groups * size - questions;
-    let x = if missing == 0 {
+    let zeros = |rows: usize| (rows > 0).then(|| Tensor::zeros([rows, columns], &x.device()));
+    let (first, last) = (zeros(before), zeros(groups * size - before - questions));
+    let x = if first.is_none() && last.is_none() {
         x
     } else {
-        let nothing = Tensor::zeros([missing, columns], &x.device());
-        Tensor::cat(vec![x, nothing], 0)
+        Tensor::cat(first.into_iter().chain([x]).chain(last).collect(), 0)
     };
     x.reshape([groups, size, columns])
 }
@@ -301,7 +322,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
         fn grouped_scores_and_their_way_back_are_those_of_the_tape(
-            questions in 1usize..12, size in 1usize..6, count in 1usize..5, all: bool, seed: u64,
+            questions in 1usize..12, size in 1usize..6, count in 1usize..5, all: bool, skipped in 0usize..5, seed: u64,
         ) {
             let device = NeuralDevice::flex().plain();
             let d = 3;
@@ -311,12 +332,13 @@ mod tests {
                 Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), &device)
             };
             let size = size.min(questions);
-            let groups = questions.div_ceil(size);
+            let before = skipped % size;
+            let groups = (before + questions).div_ceil(size);
             let (choice, rows, columns) = if all {
                 (Choice::All, 7, 7)
             } else {
                 let corrections = tensor(questions, count + 1);
-                (Choice::Groups { groups, size, count, corrections }, questions + groups * count, count + 1)
+                (Choice::Groups { groups, size, count, before, corrections }, questions + groups * count, count + 1)
             };
             let (vectors, scored, slope) = (tensor(questions, d), tensor(rows, d), tensor(questions, columns));
             let numbers = |x: Tensor<2>| x.into_data().as_slice::<f32>().unwrap().to_vec();
@@ -328,7 +350,7 @@ mod tests {
                     let (row, add) = match &choice {
                         Choice::Groups { corrections, .. } => {
                             let add = numbers(corrections.clone())[question * columns + column];
-                            let drawn = questions + question / size * count + column.saturating_sub(1);
+                            let drawn = questions + (before + question) / size * count + column.saturating_sub(1);
                             (if column == 0 { question } else { drawn }, add)
                         }
                         _ => (column, 0.0),

@@ -7,6 +7,7 @@
 mod curve;
 mod divergence;
 pub(crate) mod judge;
+pub(crate) mod layered;
 pub(crate) mod layout;
 pub(crate) mod lent;
 pub(crate) mod losses;
@@ -312,8 +313,12 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             parameters: self.network.layout().len() as u64,
         };
         let best = progress.best.and_then(|best| best.parameters);
-        let parameters = best.unwrap_or_else(|| progress.steps.parameters().clone());
-        Fitted { model: (self.model)(parameters), info, trained_s: None }
+        let model = if progress.steps.leads() {
+            (self.model)(best.unwrap_or_else(|| progress.steps.parameters().clone()))
+        } else {
+            Box::new(ranked::AtTheFirst)
+        };
+        Fitted { model, info, trained_s: None }
     }
 
     /// Where the training stands, at its beginning or at a checkpoint.

@@ -1,8 +1,10 @@
 //! What the training loop asks of a network.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use recspeed_parallel::model;
 use recspeed_parallel::training::Judged;
 use recspeed_types::spec::Loss;
 
@@ -104,7 +106,10 @@ pub(crate) struct Gradient {
 /// The numbers that one forward pass sees: every dense parameter, and the looked-up rows of every table.
 #[derive(Debug, Clone)]
 pub(crate) struct Weights {
+    /// Those that are here, in their order.
     dense: Vec<Dense>,
+    /// Place in the layout of the first one that is here.
+    first: usize,
     /// For each table `[rows looked up, width]`.
     rows: Vec<Tensor<2>>,
 }
@@ -113,6 +118,30 @@ pub(crate) struct Weights {
 enum Dense {
     Vector(Tensor<1>),
     Matrix(Tensor<2>),
+}
+
+impl Dense {
+    fn shaped(values: Tensor<1>, shape: &[usize]) -> Self {
+        match *shape {
+            [rows, columns] => Self::Matrix(values.reshape([rows, columns])),
+            _ => Self::Vector(values),
+        }
+    }
+
+    /// What a tape says of it as a leaf, `[numbers]`; zeros where nothing depended on it.
+    fn gradient(&self, tape: &mut Gradients, device: &Device) -> Tensor<1> {
+        match self {
+            Self::Vector(vector) => {
+                let count = vector.dims()[0];
+                vector.grad_remove(tape).unwrap_or_else(|| Tensor::zeros([count], device))
+            }
+            Self::Matrix(matrix) => {
+                let count = matrix.dims().iter().product::<usize>();
+                let gradient = matrix.grad_remove(tape).map(|gradient| gradient.reshape([count]));
+                gradient.unwrap_or_else(|| Tensor::zeros([count], device))
+            }
+        }
+    }
 }
 
 impl Weights {
@@ -130,21 +159,32 @@ impl Weights {
     ) -> Self {
         let dense = layout.parameters().iter().map(|parameter| {
             let values = flat.clone().slice([parameter.range.clone()]);
-            match parameter.shape[..] {
-                [rows, columns] => Dense::Matrix(values.reshape([rows, columns])),
-                _ => Dense::Vector(values),
-            }
+            Dense::shaped(values, &parameter.shape)
         });
         let rows = layout.tables().iter().zip(tables).zip(look_ups).map(|((table, values), look_up)| {
             let rows = look_up.gather(values, table.width);
             Tensor::from_data(TensorData::new(rows, [look_up.len(), table.width]), device)
         });
-        Self { dense: dense.collect(), rows: rows.collect() }
+        Self { dense: dense.collect(), first: 0, rows: rows.collect() }
+    }
+
+    /// Some dense parameters that follow each other, and no rows: all that one layer sees.
+    ///
+    /// # Shapes
+    /// - `numbers`: `[numbers of these parameters]`
+    pub(crate) fn of_layer(layout: &Layout, parameters: Range<usize>, numbers: &Tensor<1>) -> Self {
+        let of = &layout.parameters()[parameters.clone()];
+        let start = of.first().map_or(0, |first| first.range.start);
+        let dense = of.iter().map(|parameter| {
+            let values = numbers.clone().narrow(0, parameter.range.start - start, parameter.range.len());
+            Dense::shaped(values, &parameter.shape)
+        });
+        Self { dense: dense.collect(), first: parameters.start, rows: Vec::new() }
     }
 
     /// A dense parameter of two dimensions.
     pub(crate) fn matrix(&self, id: DenseId) -> Tensor<2> {
-        match &self.dense[id.0] {
+        match &self.dense[id.0 - self.first] {
             Dense::Matrix(matrix) => matrix.clone(),
             Dense::Vector(vector) => vector.clone().reshape([1, vector.dims()[0]]),
         }
@@ -152,7 +192,7 @@ impl Weights {
 
     /// A dense parameter of one dimension; a matrix row by row.
     pub(crate) fn vector(&self, id: DenseId) -> Tensor<1> {
-        match &self.dense[id.0] {
+        match &self.dense[id.0 - self.first] {
             Dense::Vector(vector) => vector.clone(),
             Dense::Matrix(matrix) => matrix.clone().reshape([matrix.dims().iter().product::<usize>()]),
         }
@@ -169,29 +209,52 @@ impl Weights {
     }
 
     /// The same numbers as leaves of a tape.
-    fn as_leaves(&self) -> Self {
+    pub(crate) fn as_leaves(&self) -> Self {
         let leaf = |dense: &Dense| match dense {
             Dense::Vector(vector) => Dense::Vector(vector.clone().autodiff().require_grad()),
             Dense::Matrix(matrix) => Dense::Matrix(matrix.clone().autodiff().require_grad()),
         };
         Self {
             dense: self.dense.iter().map(leaf).collect(),
+            first: self.first,
             rows: self.rows.iter().map(|rows| rows.clone().autodiff().require_grad()).collect(),
         }
+    }
+
+    /// What a tape says of the dense ones as its leaves, one after the other, `[numbers]` each.
+    pub(crate) fn gradients<'a>(
+        &'a self,
+        tape: &'a mut Gradients,
+        device: &'a Device,
+    ) -> impl Iterator<Item = Tensor<1>> + 'a {
+        self.dense.iter().map(|dense| dense.gradient(tape, device))
     }
 }
 
 /// The random numbers of one step: the same for the same seed and step, whatever was computed before.
 pub(crate) struct Noise {
-    draws: NoiseDraws,
+    draws: Draws,
     device: Device,
     /// Steps taken before this one: what a schedule, as the annealing of a penalty, goes by.
     pub(crate) step: u64,
 }
 
+enum Draws {
+    /// For the whole batch, one after the other.
+    All(Box<NoiseDraws>),
+    /// For some of its rows, the same numbers: the first one of the next mask, of the whole batch, is word `next`.
+    Rows { noise: model::Noise, next: u64 },
+}
+
 impl Noise {
     pub(crate) fn new(seed: u64, step: u64, device: &Device) -> Self {
-        Self { draws: NoiseDraws::new(seed, step), device: device.clone(), step }
+        Self { draws: Draws::All(Box::new(NoiseDraws::new(seed, step))), device: device.clone(), step }
+    }
+
+    /// Of some rows of the batch, after so many numbers that were drawn for each row of it.
+    pub(crate) fn of_rows(noise: &model::Noise, drawn: usize, device: &Device) -> Self {
+        let next = (drawn * noise.batch()) as u64;
+        Self { draws: Draws::Rows { noise: noise.clone(), next }, device: device.clone(), step: 0 }
     }
 
     /// Where it is wanted.
@@ -208,14 +271,22 @@ impl Noise {
     pub(crate) fn mask<const D: usize>(&mut self, shape: [usize; D], rate: f32) -> Tensor<D> {
         let kept = 1.0 / (1.0 - rate);
         let count = shape.iter().product::<usize>();
-        let values: Vec<f32> = (0..count).map(|_| if self.draws.chance(rate) { 0.0 } else { kept }).collect();
+        let values: Vec<f32> = match &mut self.draws {
+            Draws::All(draws) => (0..count).map(|_| if draws.chance(rate) { 0.0 } else { kept }).collect(),
+            Draws::Rows { noise, next } => {
+                let width = count / noise.rows().max(1);
+                let first = std::mem::replace(next, *next + (width * noise.batch()) as u64);
+                noise.row_by_row(first, width, rate).unwrap_or_else(|| vec![1.0; count])
+            }
+        };
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 
-    /// About normal numbers, mean 0 and standard deviation 1.
+    /// About normal numbers, mean 0 and standard deviation 1; for the whole batch only.
     pub(crate) fn normal<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
         let count = shape.iter().product::<usize>();
-        let values: Vec<f32> = (0..count).map(|_| self.draws.normal()).collect();
+        let Draws::All(draws) = &mut self.draws else { unreachable!("a network in stages draws only dropout") };
+        let values: Vec<f32> = (0..count).map(|_| draws.normal()).collect();
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 }
@@ -266,19 +337,7 @@ impl<N: Network> Differentiable for Taped<N> {
             None => sum,
         }
         .backward();
-        // A parameter that the scores do not depend on has no gradient on the tape.
-        let flat = leaves.dense.iter().map(|dense| match dense {
-            Dense::Vector(vector) => {
-                let count = vector.dims()[0];
-                vector.grad_remove(&mut tape).unwrap_or_else(|| Tensor::zeros([count], &device))
-            }
-            Dense::Matrix(matrix) => {
-                let [rows, columns] = matrix.dims();
-                let gradient = matrix.grad_remove(&mut tape).map(|gradient| gradient.reshape([rows * columns]));
-                gradient.unwrap_or_else(|| Tensor::zeros([rows * columns], &device))
-            }
-        });
-        let flat: Vec<Tensor<1>> = flat.collect();
+        let flat: Vec<Tensor<1>> = leaves.gradients(&mut tape, &device).collect();
         let rows = leaves.rows.iter().map(|rows| {
             let shape = rows.dims();
             rows.grad_remove(&mut tape).unwrap_or_else(|| Tensor::zeros(shape, &device))

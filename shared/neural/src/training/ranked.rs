@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use recspeed_data::parts::Parts;
 use recspeed_parallel::tables::SavedTables;
 use recspeed_parallel::training::{Account, Done, Learning, Rank, Saved, Strategy, TrainError};
 use recspeed_parallel::{Tag, Transport};
@@ -20,7 +21,7 @@ use super::state::State;
 use super::steps::{AllMoments, Steps, Stumble};
 use super::{Batch, Course, Lesson, update};
 use crate::random::step_noise;
-use crate::{Fitted, NeuralFitError, Seat};
+use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 
 /// Steps whose instructions are told, after the first one, which also warms up.
 const TOLD: Range<u64> = 1..4;
@@ -238,6 +239,35 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
             }
         }
         Ok(())
+    }
+}
+
+/// What ranks end with that are not the first one: the model is there.
+pub(super) struct AtTheFirst;
+
+impl NeuralModel for AtTheFirst {
+    fn predict_rows(&self, users: &[u32], _: &[u32], _: &[i64]) -> Vec<f32> {
+        vec![0.0; users.len()]
+    }
+
+    fn score_all(&self, _: u32, _: i64, scores: &mut [f32]) {
+        scores.fill(0.0);
+    }
+
+    fn reference_timestamp(&self) -> i64 {
+        0
+    }
+
+    fn parameters(&self) -> u64 {
+        0
+    }
+
+    fn memory(&self) -> MemoryBytes {
+        MemoryBytes::default()
+    }
+
+    fn parts(&self) -> Parts {
+        Parts::default()
     }
 }
 

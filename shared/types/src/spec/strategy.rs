@@ -101,7 +101,7 @@ pub enum StrategyKind {
 }
 
 /// Recommenders that are rows of layers, which ranks can divide among themselves.
-const ROWS_OF_LAYERS: [&str; 3] = ["mlp", "densenet", "dlrm"];
+const ROWS_OF_LAYERS: [&str; 4] = ["mlp", "densenet", "dlrm", "sasrec"];
 
 impl StrategyKind {
     /// Every one.
@@ -242,6 +242,8 @@ fn layers(recommender: &ResolvedRecommender) -> Option<u32> {
         "densenet" => Some(recommender.integer("layers") as u32 + 1),
         // Each tower ends in a layer of its own.
         "dlrm" => Some((recommender.integers("bottom").len() + recommender.integers("hidden").len()) as u32 + 2),
+        // The positions, the blocks, and the norm of what is asked for.
+        "sasrec" => Some(recommender.integer("blocks") as u32 + 2),
         _ => None,
     }
 }
@@ -250,6 +252,7 @@ fn layers(recommender: &ResolvedRecommender) -> Option<u32> {
 fn narrowest_table(recommender: &ResolvedRecommender) -> Option<u32> {
     match recommender.entry.kind {
         "dlrm" => Some(recommender.integer("embedding").max(1) as u32),
+        "sasrec" => Some(recommender.integer("factors").max(1) as u32),
         _ => None,
     }
 }
@@ -412,7 +415,7 @@ impl StrategySpec {
         let Some(recommender) = recommender else { return };
         let Some(layers) = layers(recommender) else {
             let message = format!(
-                "is `{}`; of the recommenders, mlp, densenet and dlrm can be divided, `{}` needs kind = \"single\"",
+                "is `{}`; of the recommenders, mlp, densenet, dlrm and sasrec can be divided, `{}` needs kind = \"single\"",
                 strategy.kind.as_str(),
                 recommender.entry.kind
             );
