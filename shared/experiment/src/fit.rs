@@ -258,7 +258,7 @@ fn neural_failure(error: NeuralFitError) -> RunFailure {
 }
 
 /// An error's words as a sentence of their own.
-pub(crate) fn sentence(words: &str) -> String {
+fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str().trim_end_matches('.'))

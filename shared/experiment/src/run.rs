@@ -8,7 +8,7 @@ use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, UserValues};
 
 use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
-use crate::fit::{fit, sentence};
+use crate::fit::fit;
 use crate::foresee::refuse_what_will_not_fit;
 use crate::model::Model;
 use crate::{Host, LoadedData, RunFailure, attributes};
@@ -170,7 +170,7 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
         return Err(RunFailure::new(FailureCode::Data, cause));
     }
     let SplitRows { train, validation, test } = split(&interactions, &spec.split, spec.data_seed)
-        .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, sentence(&error.to_string())))?;
+        .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, error.to_string()))?;
     let no_validation = spec.evaluation.on == EvaluateOn::Validation && validation.is_empty();
     if train.is_empty() || test.is_empty() || no_validation {
         let empty = match () {
