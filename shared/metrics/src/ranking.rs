@@ -140,14 +140,15 @@ impl<'a> Judged<'a> {
     }
 
     fn ndcg(&self) -> f64 {
-        let gain: f64 = self.hit_ranks().map(discount).sum();
+        // From 0: the sum of nothing is minus 0, which reads like another number.
+        let gain = self.hit_ranks().map(discount).fold(0.0, |sum, part| sum + part);
         let ideal: f64 = (1..=self.k.min(self.relevant.len())).map(discount).sum();
         gain / ideal
     }
 
     fn average_precision(&self) -> f64 {
-        let sum: f64 = self.hit_ranks().enumerate().map(|(before, rank)| (before + 1) as f64 / rank as f64).sum();
-        sum / self.k as f64
+        let parts = self.hit_ranks().enumerate().map(|(before, rank)| (before + 1) as f64 / rank as f64);
+        parts.fold(0.0, |sum, part| sum + part) / self.k as f64
     }
 
     fn reciprocal_rank(&self) -> f64 {
@@ -193,6 +194,13 @@ mod tests {
         assert_eq!(hit(&RANKED, &RELEVANT, at(1)), Ok(0.0));
         assert_eq!(reciprocal_rank(&RANKED, &RELEVANT, at(1)), Ok(0.0));
         assert_eq!(precision(&RANKED, &RELEVANT, at(2)), Ok(0.5));
+    }
+
+    #[test]
+    fn a_list_without_a_hit_is_worth_0_and_not_minus_0() {
+        for value in [ndcg(&RANKED, &[8], at(5)), average_precision(&RANKED, &[8], at(5))] {
+            assert_eq!(value.map(f64::to_bits), Ok(0));
+        }
     }
 
     #[test]
