@@ -65,8 +65,9 @@ fn a_study_is_printed_written_kept_and_put_into_a_document() {
         other => panic!("{other:?}"),
     };
     assert_eq!(install(1), "make worker-libtorch");
+    assert_eq!([2, 3].map(install), ["make studies-tab"; 2]);
     assert_eq!(
-        [2, 3, 4].map(install),
+        [4, 5, 6].map(install),
         ["pytorch", "tensorflow", "pyvelox"].map(|name| format!("recspeed engines install {name}"))
     );
     let document = fs::read_to_string(bench.path("studies.md")).unwrap();

@@ -98,9 +98,9 @@ pub enum NeuralFitError {
     },
     /// More memory than this build can address.
     #[error(
-        "training needs about {} MiB and at most {} MiB can be had here; lower training.batch_size or the sizes in [recommender]{}",
-        needed >> 20,
-        allowed >> 20,
+        "training needs about {} and at most {} can be had here; lower training.batch_size, the sizes in [recommender] or dataset.sample{}",
+        size(*needed),
+        size(*allowed),
         if cfg!(target_arch = "wasm32") { ", or run it on the server" } else { "" }
     )]
     TooLarge {
@@ -167,6 +167,11 @@ impl From<TrainError> for NeuralFitError {
             error => Self::Strategy(error.to_string()),
         }
     }
+}
+
+/// Bytes in words.
+fn size(bytes: u64) -> String {
+    if bytes < 10 << 20 { format!("{} KiB", bytes.div_ceil(1 << 10)) } else { format!("{} MiB", bytes >> 20) }
 }
 
 /// Four digits, without a row of zeros for huge numbers.

@@ -98,7 +98,8 @@ async fn a_study_waits_for_the_runs_at_work_and_runs_wait_for_it() {
     until(&bench, "running").await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let waits = bench.record(later.as_str()).await;
-    assert_eq!(waits.status, RunStatus::Queued, "nothing runs beside a study");
+    let (_, page) = bench.owner(Method::GET, PAGE, None).await;
+    assert_eq!(waits.status, RunStatus::Queued, "nothing runs beside a study: {page}");
     assert_eq!((waits.waits_for_study.as_deref(), waits.starts_in_s), (Some("four-layer"), None));
     let (status, answer) = bench.owner(Method::POST, "/api/studies/methods/run", None).await;
     assert_eq!((status, &answer["code"]), (StatusCode::CONFLICT, &json!("study-busy")), "one at a time: {answer}");
