@@ -1,5 +1,6 @@
 //! A study at work: `recspeed study NAME --json`, a process of its own.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -28,14 +29,16 @@ pub(super) enum End {
     Failed(String),
 }
 
-/// The mark of the processes of a study, as [`launch::end_orphans`] looks for it.
-pub(super) fn mark(name: &str) -> Option<RunId> {
-    RunId::new(format!("study-{name}")).ok()
+/// The mark of the processes of a study, as [`launch::end_orphans`] looks for it; another lab on this machine has another one.
+pub(super) fn mark(name: &str, home: &Path) -> Option<RunId> {
+    let mut lab = DefaultHasher::new();
+    home.hash(&mut lab);
+    RunId::new(format!("study-{name}-{:08x}", lab.finish() as u32)).ok()
 }
 
 /// Ends whatever is left of a study: its workers are in groups of their own.
-pub(super) async fn end_all(name: &str) {
-    let Some(mark) = mark(name) else { return };
+pub(super) async fn end_all(name: &str, home: &Path) {
+    let Some(mark) = mark(name, home) else { return };
     let looked = tokio::task::spawn_blocking(move || launch::end_orphans(ProcessId { pid: 0, start: 0 }, &mark));
     if let Ok(found @ 1..) = looked.await {
         tracing::warn!(name, found, "ended what was left of a study");
@@ -45,19 +48,19 @@ pub(super) async fn end_all(name: &str) {
 /// Makes a study; `hear` gets what it has said whenever there is more.
 pub(super) async fn make(
     program: &Path,
-    name: &str,
+    (name, home): (&str, &Path),
     arguments: &[String],
     grace: Duration,
     cancel: &CancellationToken,
     mut hear: impl FnMut(&Said),
 ) -> End {
-    let Some(mark) = mark(name) else { return End::Failed("Its name is none of a study.".to_owned()) };
+    let Some(mark) = mark(name, home) else { return End::Failed("Its name is none of a study.".to_owned()) };
     let mut child = match launch::start(program, &mark, arguments) {
         Ok(child) => child,
         Err(error) => return End::Failed(format!("The study cannot be started ({error}).")),
     };
     let outcome = listen(&mut child, grace, cancel, &mut hear).await;
-    end_all(name).await;
+    end_all(name, home).await;
     let (status, report, said) = match outcome {
         Ok(outcome) => outcome,
         Err(error) => return End::Failed(format!("The study cannot be listened to ({error}).")),

@@ -72,7 +72,7 @@ impl Studies {
             if let Ok(Some(mut attempt)) = kept.attempt(name)
                 && !attempt.status.is_over()
             {
-                child::end_all(name).await;
+                child::end_all(name, lab.data_home()).await;
                 attempt.status = StudyStatus::Interrupted;
                 attempt.cause = Some("The server was ended while it measured. Run it again.".to_owned());
                 attempt.ended_ms = Some(now_ms());
@@ -183,7 +183,7 @@ impl Studies {
                 attempt.said = said.lines();
             });
         };
-        match child::make(program, name, &arguments, lab.launch().grace, cancel, hear).await {
+        match child::make(program, (name, lab.data_home()), &arguments, lab.launch().grace, cancel, hear).await {
             End::Stopped => stopped(),
             End::Failed(cause) => failed(cause),
             End::Report(text) => match serde_json::from_slice::<StudyReport>(&text) {
