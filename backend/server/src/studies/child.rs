@@ -38,7 +38,13 @@ pub(super) fn mark(name: &str, home: &Path) -> Option<RunId> {
 
 /// Ends whatever is left of a study: its workers are in groups of their own.
 pub(super) async fn end_all(name: &str, home: &Path) {
-    let Some(mark) = mark(name, home) else { return };
+    if let Some(mark) = mark(name, home) {
+        end_marked(mark).await;
+    }
+}
+
+async fn end_marked(mark: RunId) {
+    let name = mark.to_string();
     let looked = tokio::task::spawn_blocking(move || launch::end_orphans(ProcessId { pid: 0, start: 0 }, &mark));
     if let Ok(found @ 1..) = looked.await {
         tracing::warn!(name, found, "ended what was left of a study");
@@ -59,8 +65,8 @@ pub(super) async fn make(
         Ok(child) => child,
         Err(error) => return End::Failed(format!("The study cannot be started ({error}).")),
     };
-    let outcome = listen(&mut child, grace, cancel, &mut hear).await;
-    end_all(name, home).await;
+    let outcome = listen(&mut child, &mark, grace, cancel, &mut hear).await;
+    end_marked(mark).await;
     let (status, report, said) = match outcome {
         Ok(outcome) => outcome,
         Err(error) => return End::Failed(format!("The study cannot be listened to ({error}).")),
@@ -80,6 +86,7 @@ pub(super) async fn make(
 
 async fn listen(
     child: &mut Child,
+    mark: &RunId,
     grace: Duration,
     cancel: &CancellationToken,
     hear: &mut impl FnMut(&Said),
@@ -101,6 +108,8 @@ async fn listen(
             () = sleep_until(kill_at.unwrap_or_else(Instant::now).into()), if kill_at.is_some() => {
                 kill_at = None;
                 launch::signal(pid, Signal::SIGKILL);
+                // Its workers are in groups of their own and hold what is listened to.
+                end_marked(mark.clone()).await;
             }
             read = some(&mut out, &mut from_out), if out.is_some() => match read? {
                 0 => out = None,
