@@ -57,6 +57,24 @@ fn losses(events: &[EventKind]) -> Vec<f64> {
     losses.collect()
 }
 
+/// The same metrics and the same curve of losses, each within its bound.
+fn agree(
+    (ours, events): (&RunSummary, &[EventKind]),
+    (theirs, told): (&RunSummary, &[EventKind]),
+    (metrics, curve): (f64, f64),
+    what: &str,
+) {
+    for (name, value) in &theirs.metrics {
+        let ours = ours.metrics[name];
+        assert!((ours - value).abs() < metrics, "{what}, {name}: {ours} against {value}");
+    }
+    let (ours, theirs) = (losses(events), losses(told));
+    assert_eq!(ours.len(), theirs.len(), "{what}: the same curve");
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert!((ours - theirs).abs() < curve, "{what}: a loss of {ours} against {theirs}");
+    }
+}
+
 #[test]
 fn every_strategy_ends_with_the_result_of_one_device() {
     for spec in [MLP, DENSENET] {
@@ -64,15 +82,7 @@ fn every_strategy_ends_with_the_result_of_one_device() {
         for strategy in STRATEGIES {
             let (divided, events) = run(spec, strategy);
             assert_eq!(divided.training.as_ref().map(|t| t.steps), alone.training.as_ref().map(|t| t.steps));
-            for (name, value) in &alone.metrics {
-                let ours = divided.metrics[name];
-                assert!((ours - value).abs() < 2e-4, "{strategy}, {name}: {ours} against {value}");
-            }
-            let (ours, theirs) = (losses(&events), losses(&told));
-            assert_eq!(ours.len(), theirs.len(), "{strategy}: the same curve");
-            for (ours, theirs) in ours.iter().zip(theirs) {
-                assert!((ours - theirs).abs() < 5e-4, "{strategy}: a loss of {ours} against {theirs}");
-            }
+            agree((&divided, &events), (&alone, &told), (2e-4, 5e-4), strategy);
         }
     }
 }
@@ -87,15 +97,7 @@ fn every_way_to_divide_tables_ends_with_the_result_of_one_device() {
         for tables in chosen {
             let strategy = format!("{strategy}\ntables = \"{tables}\"");
             let (divided, events) = run(DLRM, &strategy);
-            for (name, value) in &alone.metrics {
-                let ours = divided.metrics[name];
-                assert!((ours - value).abs() < 5e-3, "{strategy}, {name}: {ours} against {value}");
-            }
-            let (ours, theirs) = (losses(&events), losses(&told));
-            assert_eq!(ours.len(), theirs.len(), "{strategy}: the same curve");
-            for (ours, theirs) in ours.iter().zip(theirs) {
-                assert!((ours - theirs).abs() < 5e-4, "{strategy}: a loss of {ours} against {theirs}");
-            }
+            agree((&divided, &events), (&alone, &told), (5e-3, 5e-4), &strategy);
         }
     }
 }
@@ -107,15 +109,7 @@ fn sequence_models_end_with_the_result_of_one_device() {
         let (alone, told) = run(&spec, "kind = \"single\"");
         for strategy in STRATEGIES {
             let (divided, events) = run(&spec, strategy);
-            for (name, value) in &alone.metrics {
-                let ours = divided.metrics[name];
-                assert!((ours - value).abs() < 5e-3, "{strategy}, {lesson}, {name}: {ours} against {value}");
-            }
-            let (ours, theirs) = (losses(&events), losses(&told));
-            assert_eq!(ours.len(), theirs.len(), "{strategy}: the same curve");
-            for (ours, theirs) in ours.iter().zip(theirs) {
-                assert!((ours - theirs).abs() < 2e-3, "{strategy}, {lesson}: a loss of {ours} against {theirs}");
-            }
+            agree((&divided, &events), (&alone, &told), (5e-3, 2e-3), &format!("{strategy}, {lesson}"));
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Ranked<'m, N: Staged, T> {
 }
 
 impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
-    /// [`Self::run`] on one of several ranks. All of them end with the whole model.
+    /// [`Self::run`] on one of several ranks. The first one ends with the model.
     pub(crate) async fn run_ranked(
         self,
         seat: Seat<'_>,
