@@ -73,7 +73,8 @@ lab: binaries ## Build the page and both binaries, start the lab, print the owne
 test-setup: setup ## Also install the browser of the tests
 	@tests/setup/browser.sh
 
-test: test-setup build lint python-lint unit mpi-test engines-test wasm-check browser ## Run every test
+# What is quick to fail comes first.
+test: test-setup python-lint build lint unit mpi-test engines-test wasm-check browser ## Run every test
 
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --all --check

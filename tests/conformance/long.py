@@ -145,7 +145,8 @@ def section(name: str, threads: int) -> str:
         f"{training['epochs']} epochs ({training['steps']} steps), the best {training.get('best_epoch', '')}, "
         f"{training['parameters']} parameters. Fit {summary['timing']['fit_s']:.0f} s{pieces}, evaluation "
         f"{summary['timing']['evaluate_s']:.1f} s; peak memory {summary['memory']['peak'] >> 20} MiB. {cpu()}, "
-        f"{os.cpu_count()} cores, {threads} thread(s), shared with other work; {versions}; {ended}, written at commit {commit()}.",
+        f"{os.cpu_count()} cores, {threads} thread(s), shared with other work; {versions}; {ended}, "
+        f"written at commit {commit()}.",
         "",
         "<details><summary>The curve: epoch, training loss, validation NDCG@10</summary>",
         "",
