@@ -64,28 +64,42 @@ impl Csr {
         };
         // Two stable counting sorts, by column and then by row, leave columns ascending inside each row and equal
         // pairs side by side in the file's order.
-        let by_column = counting_sort(rows, column_of, n_columns).0;
-        let (order, starts) = counting_sort(&by_column, row_of, n_rows);
-        let mut csr = Self {
-            indptr: Vec::with_capacity(n_rows + 1),
-            indices: Vec::with_capacity(order.len()),
-            values: Vec::with_capacity(order.len()),
-        };
-        csr.indptr.push(0);
-        for bounds in starts.windows(2) {
-            let start = csr.indices.len();
-            for &entry in &order[bounds[0]..bounds[1]] {
-                let (column, value) = (column_of[entry as usize], data.rating[entry as usize]);
-                if csr.indices.len() > start && csr.indices.last() == Some(&column) {
-                    *csr.values.last_mut().expect("a value for every index") = value;
-                } else {
-                    csr.indices.push(column);
-                    csr.values.push(value);
-                }
-            }
-            csr.indptr.push(csr.indices.len());
+        let (mut next, starts) = places(rows, column_of, n_columns);
+        let mut by_column = vec![(0, 0.0); rows.len()];
+        for &entry in rows {
+            let (entry, next) = (entry as usize, &mut next[column_of[entry as usize] as usize]);
+            by_column[*next as usize] = (row_of[entry], data.rating[entry]);
+            *next += 1;
         }
+        let (mut next, indptr) = places(rows, row_of, n_rows);
+        let mut csr = Self { indptr, indices: vec![0; rows.len()], values: vec![0.0; rows.len()] };
+        for (column, bounds) in (0..).zip(starts.windows(2)) {
+            for &(row, value) in &by_column[bounds[0]..bounds[1]] {
+                let next = &mut next[row as usize];
+                (csr.indices[*next as usize], csr.values[*next as usize]) = (column, value);
+                *next += 1;
+            }
+        }
+        csr.keep_last_of_equal();
         csr
+    }
+
+    /// Of equal columns side by side in a row, the last counts.
+    fn keep_last_of_equal(&mut self) {
+        let (mut end, mut start) = (0, 0);
+        for row in 0..self.n_rows() {
+            let (begin, stop) = (end, self.indptr[row + 1]);
+            for at in start..stop {
+                if end == begin || self.indices[end - 1] != self.indices[at] {
+                    end += 1;
+                }
+                (self.indices[end - 1], self.values[end - 1]) = (self.indices[at], self.values[at]);
+            }
+            start = stop;
+            self.indptr[row + 1] = end;
+        }
+        self.indices.truncate(end);
+        self.values.truncate(end);
     }
 
     /// Number of rows.
@@ -137,8 +151,8 @@ impl Csr {
     }
 }
 
-/// `rows` in a stable order by key, and where each key's rows begin (`[n_keys + 1]`).
-pub(crate) fn counting_sort(rows: &[u32], key: &[u32], n_keys: usize) -> (Vec<u32>, Vec<usize>) {
+/// Where the rows of each key go, one after the other, and the same with the end of the last (`[n_keys + 1]`).
+fn places(rows: &[u32], key: &[u32], n_keys: usize) -> (Vec<u32>, Vec<usize>) {
     let mut starts = vec![0; n_keys + 1];
     for &row in rows {
         starts[key[row as usize] as usize + 1] += 1;
@@ -146,12 +160,18 @@ pub(crate) fn counting_sort(rows: &[u32], key: &[u32], n_keys: usize) -> (Vec<u3
     for at in 0..n_keys {
         starts[at + 1] += starts[at];
     }
-    let mut next = starts.clone();
+    // There are fewer rows than a u32 counts.
+    (starts[..n_keys].iter().map(|&start| start as u32).collect(), starts)
+}
+
+/// `rows` in a stable order by key, and where each key's rows begin (`[n_keys + 1]`).
+pub(crate) fn counting_sort(rows: &[u32], key: &[u32], n_keys: usize) -> (Vec<u32>, Vec<usize>) {
+    let (mut next, starts) = places(rows, key, n_keys);
     let mut sorted = vec![0; rows.len()];
     for &row in rows {
-        let at = &mut next[key[row as usize] as usize];
-        sorted[*at] = row;
-        *at += 1;
+        let next = &mut next[key[row as usize] as usize];
+        sorted[*next as usize] = row;
+        *next += 1;
     }
     (sorted, starts)
 }
