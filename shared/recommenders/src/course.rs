@@ -20,6 +20,11 @@ pub(crate) trait Learner {
     /// All numbers that change, in a fixed order.
     fn numbers(&mut self) -> Vec<&mut Vec<f32>>;
 
+    /// Those of them that any round may change: after each they are looked at. What rounds leave behind can be many times more.
+    fn moving(&mut self) -> Vec<&mut Vec<f32>> {
+        self.numbers()
+    }
+
     /// The loss of answering 0 to everything: what the losses of rounds are held against.
     fn of_zeros(&self) -> f64;
 
@@ -57,7 +62,7 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
         done += 1;
         gauge.take(loss, done)?;
         // Squares of ratings that overflow f32 are finite in f64: the loss alone would tell it late.
-        if learner.numbers().iter().any(|numbers| numbers.iter().any(|number| !number.is_finite())) {
+        if !all_finite(&learner.moving()) {
             return Err(gauge.not_finite("a learnt number", done));
         }
         observer.event(EventKind::Metric {
@@ -70,7 +75,16 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
         observer.event(EventKind::Progress { done, total, unit: "iterations".to_owned() });
         observer.checkpoint(done, &mut || write(learner, done));
     }
+    if !all_finite(&learner.numbers()) {
+        return Err(gauge.not_finite("a learnt number", total));
+    }
     gauge.finish(total)
+}
+
+/// A stretch is looked through without a way out of it, so that several numbers are at once.
+fn all_finite(arrays: &[&mut Vec<f32>]) -> bool {
+    let fine = |numbers: &[f32]| numbers.iter().fold(true, |fine, number| fine & number.is_finite());
+    arrays.iter().all(|array| array.chunks(4096).all(fine))
 }
 
 /// Layout, little-endian: magic, rounds done (u64), length of the name (u64), the name, then every number (f32).

@@ -302,6 +302,12 @@ fn draw_gamma(rng: &mut ChaCha8Rng, shape: f64, rate: f64) -> f64 {
     Gamma::new(shape / 2.0, 2.0 / rate).map_or(f64::NAN, |gamma| gamma.sample(rng))
 }
 
+/// What a sweep changes.
+fn moving<'f>(common: &'f mut Vec<f32>, halves: [&'f mut Half<'_>; 2]) -> Vec<&'f mut Vec<f32>> {
+    let of = |half: &'f mut Half<'_>| [&mut half.numbers.weights, &mut half.numbers.vectors, &mut half.hyper];
+    [common].into_iter().chain(halves.into_iter().flat_map(of)).collect()
+}
+
 impl Learner for Coordinate<'_> {
     fn name(&self) -> String {
         let features = (self.users.block.side.n_features(), self.items.block.side.n_features());
@@ -310,11 +316,13 @@ impl Learner for Coordinate<'_> {
     }
 
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
-        let (users, items) = (&mut self.users, &mut self.items);
-        let mut all = vec![&mut self.common, &mut users.numbers.weights, &mut users.numbers.vectors, &mut users.hyper];
-        all.extend([&mut items.numbers.weights, &mut items.numbers.vectors, &mut items.hyper]);
+        let mut all = moving(&mut self.common, [&mut self.users, &mut self.items]);
         all.extend(self.kept.numbers());
         all
+    }
+
+    fn moving(&mut self) -> Vec<&mut Vec<f32>> {
+        moving(&mut self.common, [&mut self.users, &mut self.items])
     }
 
     fn of_zeros(&self) -> f64 {
