@@ -108,9 +108,9 @@ def verdicts(medians, names, asked, why):
 
 
 def method(kind, path, *settings, ranked=False, repeats=5):
-    """The fit with what comes before it: users × items and its transpose, which the peers make in theirs."""
-    arranged = ["--arranged", 1] if kind in {"item-knn", "ease", "slim"} else []
-    return ours("fit_and_rank", path, kind, *settings, *arranged, "--ranked", int(ranked), "--repeats", repeats)
+    """The fit; with the transposing of users × items, where peers who are given that transpose it in theirs."""
+    transposed = ["--transposed", 1] if kind in {"item-knn", "ease", "slim"} else []
+    return ours("fit_and_rank", path, kind, *settings, *transposed, "--ranked", int(ranked), "--repeats", repeats)
 
 
 def classical(movielens, beauty, csv):

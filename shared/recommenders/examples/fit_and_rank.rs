@@ -1,8 +1,8 @@
 //! Times the fit of any kind, and its full ranking for everybody.
 //!
 //! `fit_and_rank FILE KIND [name=value …] [--rows N] [--repeats N]` prints a JSON line for the fit and one for the ranking.
-//! A value is a number, true or false, or a choice; `--rows` takes the first rows of the file only. `--arranged 1` counts the
-//! arranging of the rows by user and by item as part of the fit: peers that get a sparse matrix transpose it in theirs.
+//! A value is a number, true or false, or a choice; `--rows` takes the first rows of the file only. `--transposed 1` counts
+//! the transposing of users × items as part of the fit: peers that get such a matrix transpose it in theirs.
 
 mod support;
 
@@ -35,11 +35,13 @@ fn main() {
         RankRequest { users: &everybody, k: 10, exclude: Some(&data.by_user), candidates: None, tie_ranks: &tie_ranks };
     let (mut fits, mut rankings) = (Vec::new(), Vec::new());
     let ranked = arguments.number("--ranked", 1) > 0;
-    let arranged = arguments.number("--arranged", 0) > 0;
+    let transposed = arguments.number("--transposed", 0) > 0;
     for repeat in 0..=arguments.number("--repeats", 5) {
         let begun = Instant::now();
-        let own = arranged.then(|| TrainSet::new(&all, &rows));
-        let model = fit(&recommender, own.as_ref().unwrap_or(&data), 42, &mut Unobserved).expect("a fit");
+        if transposed {
+            std::hint::black_box(data.by_user.transpose(all.n_items()));
+        }
+        let model = fit(&recommender, &data, 42, &mut Unobserved).expect("a fit");
         let fitted = begun.elapsed().as_secs_f64();
         if ranked {
             model.rank(&request, &mut Unobserved).expect("a ranking");
