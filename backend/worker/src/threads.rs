@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use recspeed_parallel::{
-    AnyTransport, CommError, Communicator, Crew, FirstTask, Operation, RankFailure, Tag, Task, Transport, Waiting,
-    at_once,
+    AnyTransport, CommError, Communicator, Crew, FirstTask, Message, Operation, RankFailure, Tag, Task, Transport,
+    Waiting, at_once,
 };
 
 use crate::nccl::{self, Ways};
@@ -32,7 +32,7 @@ pub(crate) struct Threads {
 
 #[derive(Debug, Default)]
 struct Mail {
-    boxes: HashMap<(usize, usize, Tag), VecDeque<Vec<u8>>>,
+    boxes: HashMap<(usize, usize, Tag), VecDeque<Message>>,
     ended: Vec<bool>,
     /// The failure that was there first, of those that have a cause of their own.
     failed: Option<RankFailure>,
@@ -44,12 +44,17 @@ struct Mail {
 #[derive(Debug, Default)]
 struct Hub {
     mail: Mutex<Mail>,
-    moved: Condvar,
+    /// Of each rank: something has come for it, or a rank has ended. Nobody else wakes for a message: ranks have a core each, and
+    /// whoever wakes for nothing takes one of them.
+    arrived: Vec<Condvar>,
+    /// A rank has ended.
+    ended: Condvar,
 }
 
 impl Hub {
     fn new(ranks: usize) -> Self {
-        Self { mail: Mutex::new(Mail { ended: vec![false; ranks], ..Mail::default() }), moved: Condvar::new() }
+        let mail = Mutex::new(Mail { ended: vec![false; ranks], ..Mail::default() });
+        Self { mail, arrived: (0..ranks).map(|_| Condvar::new()).collect(), ended: Condvar::new() }
     }
 
     /// The mail stays whole where a rank panics: nothing that can panic runs under the lock.
@@ -65,7 +70,8 @@ impl Hub {
             let place = if failure.follows { &mut mail.followed } else { &mut mail.failed };
             place.get_or_insert(failure);
         }
-        self.moved.notify_all();
+        self.ended.notify_all();
+        self.arrived.iter().for_each(Condvar::notify_all);
     }
 
     /// Waits until all ranks have ended or `until` holds; whether it did before the deadline.
@@ -80,8 +86,8 @@ impl Hub {
                 return false;
             }
             mail = match deadline {
-                None => self.moved.wait(mail).unwrap_or_else(PoisonError::into_inner),
-                Some(_) => self.moved.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.ended.wait(mail).unwrap_or_else(PoisonError::into_inner),
+                Some(_) => self.ended.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
     }
@@ -131,15 +137,14 @@ impl Transport for Thread {
         self.ranks
     }
 
-    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
-        let mut mail = self.hub.mail();
-        mail.boxes.entry((self.rank, to, tag)).or_default().push_back(message);
-        self.hub.moved.notify_all();
+    async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
+        self.hub.mail().boxes.entry((self.rank, to, tag)).or_default().push_back(message);
+        self.hub.arrived[to].notify_one();
         Ok(())
     }
 
     /// Blocks the thread: it has nothing else to do.
-    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError> {
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
         let deadline = Instant::now() + self.timeout;
         let mut mail = self.hub.mail();
         loop {
@@ -163,7 +168,7 @@ impl Transport for Thread {
                 let waiting = Waiting { rank: self.rank, from, tag };
                 return Err(CommError::Timeout { waiting, seconds: self.timeout.as_secs(), last: last() });
             }
-            mail = self.hub.moved.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
+            mail = self.hub.arrived[self.rank].wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

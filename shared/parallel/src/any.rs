@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::{CommError, Operation, Tag, Transport};
+use crate::{CommError, Message, Operation, Tag, Transport};
 
 type Answer<'a, R> = Pin<Box<dyn Future<Output = Result<R, CommError>> + 'a>>;
 
@@ -12,8 +12,8 @@ type Answer<'a, R> = Pin<Box<dyn Future<Output = Result<R, CommError>> + 'a>>;
 trait Carrier {
     fn rank(&self) -> usize;
     fn ranks(&self) -> usize;
-    fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Answer<'_, ()>;
-    fn recv<'a>(&'a self, from: usize, tag: Tag, last: &'a dyn Fn() -> Vec<Operation>) -> Answer<'a, Vec<u8>>;
+    fn send(&self, to: usize, tag: Tag, message: Message) -> Answer<'_, ()>;
+    fn recv<'a>(&'a self, from: usize, tag: Tag, last: &'a dyn Fn() -> Vec<Operation>) -> Answer<'a, Message>;
     fn now_us(&self) -> u64;
     fn process_bytes(&self) -> Option<[u64; 2]>;
 }
@@ -27,11 +27,11 @@ impl<T: Transport> Carrier for T {
         Transport::ranks(self)
     }
 
-    fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Answer<'_, ()> {
+    fn send(&self, to: usize, tag: Tag, message: Message) -> Answer<'_, ()> {
         Box::pin(Transport::send(self, to, tag, message))
     }
 
-    fn recv<'a>(&'a self, from: usize, tag: Tag, last: &'a dyn Fn() -> Vec<Operation>) -> Answer<'a, Vec<u8>> {
+    fn recv<'a>(&'a self, from: usize, tag: Tag, last: &'a dyn Fn() -> Vec<Operation>) -> Answer<'a, Message> {
         Box::pin(Transport::recv(self, from, tag, last))
     }
 
@@ -73,11 +73,11 @@ impl Transport for AnyTransport {
         self.0.ranks()
     }
 
-    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
+    async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
         self.0.send(to, tag, message).await
     }
 
-    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError> {
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
         self.0.recv(from, tag, last).await
     }
 

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::{CommError, Communicator, Element, Tag, Transport};
+use crate::{CommError, Communicator, Element, Message, Tag, Transport};
 
 impl<T: Transport> Communicator<T> {
     /// Adds up the vectors of all ranks; every rank gets the whole sum, the same bits.
@@ -149,10 +149,10 @@ impl<T: Transport> Communicator<T> {
     pub async fn barrier(&self) -> Result<(), CommError> {
         let tag = self.next("barrier");
         for to in self.others() {
-            self.send_bytes(to, tag, Vec::new()).await?;
+            self.send_message(to, tag, Message::from_elems(Vec::<u8>::new())).await?;
         }
         for from in self.others() {
-            self.recv_bytes(from, tag).await?;
+            self.recv_message(from, tag).await?;
         }
         Ok(())
     }

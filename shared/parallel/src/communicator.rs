@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::element::{from_bytes, to_bytes};
+use crate::element::numbers_of;
 use crate::record::Record;
-use crate::{CommError, Counters, Element, Operation, OperationKind};
+use crate::{CommError, Counters, Element, Message, Operation, OperationKind};
 
 /// What a message is about: sender and receiver name the same one. Messages between two ranks with equal tags arrive in the
 /// order in which they were sent.
@@ -46,13 +46,13 @@ pub trait Transport {
     ///
     /// # Errors
     /// [`CommError`]: the other rank has ended, or the run was cancelled.
-    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError>;
+    async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError>;
 
     /// Waits for a message. `last`: what the rank did before, for the error.
     ///
     /// # Errors
     /// [`CommError`]: it did not come in time, or cannot come any more.
-    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError>;
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError>;
 
     /// Microseconds since some fixed moment; 0 where nobody measures.
     fn now_us(&self) -> u64 {
@@ -165,7 +165,7 @@ impl<T: Transport> Communicator<T> {
     /// # Errors
     /// [`CommError`].
     pub async fn send<E: Element>(&self, to: usize, tag: Tag, numbers: &[E]) -> Result<(), CommError> {
-        self.send_bytes(to, tag, to_bytes(numbers)).await
+        self.send_message(to, tag, Message::from_elems(numbers.to_vec())).await
     }
 
     /// Waits for numbers.
@@ -173,14 +173,10 @@ impl<T: Transport> Communicator<T> {
     /// # Errors
     /// [`CommError`].
     pub async fn recv<E: Element>(&self, from: usize, tag: Tag) -> Result<Vec<E>, CommError> {
-        let bytes = self.recv_bytes(from, tag).await?;
-        from_bytes(&bytes).ok_or(CommError::Length {
-            rank: self.place,
-            from,
-            tag,
-            got: bytes.len(),
-            expected: bytes.len().next_multiple_of(size_of::<E>()),
-        })
+        let message = self.recv_message(from, tag).await?;
+        let got = message.len();
+        let expected = got.next_multiple_of(size_of::<E>());
+        numbers_of(message).ok_or(CommError::Length { rank: self.place, from, tag, got, expected })
     }
 
     /// Waits for `expected` numbers.
@@ -196,11 +192,11 @@ impl<T: Transport> Communicator<T> {
         Err(CommError::Length { rank: self.place, from, tag, got: bytes(numbers.len()), expected: bytes(expected) })
     }
 
-    /// Sends bytes, without waiting for the receiver.
+    /// Sends bytes, which are the receiver's from then on, without waiting for it.
     ///
     /// # Errors
     /// [`CommError`].
-    pub async fn send_bytes(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
+    pub async fn send_message(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
         let peer = self.member(to)?;
         let bytes = message.len() as u64;
         self.transport.send(peer, Tag { group: self.group, ..tag }, message).await?;
@@ -212,7 +208,7 @@ impl<T: Transport> Communicator<T> {
     ///
     /// # Errors
     /// [`CommError`].
-    pub async fn recv_bytes(&self, from: usize, tag: Tag) -> Result<Vec<u8>, CommError> {
+    pub async fn recv_message(&self, from: usize, tag: Tag) -> Result<Message, CommError> {
         let peer = self.member(from)?;
         let begun = self.transport.now_us();
         let last = || self.record.borrow().last();
@@ -222,6 +218,18 @@ impl<T: Transport> Communicator<T> {
         let bytes = message.len() as u64;
         record.note(Operation { kind: OperationKind::Recv, peer: from, tag, bytes });
         Ok(message)
+    }
+
+    /// Waits for `expected` bytes.
+    ///
+    /// # Errors
+    /// [`CommError`], also where other than `expected` bytes come.
+    pub async fn recv_message_exactly(&self, from: usize, tag: Tag, expected: usize) -> Result<Message, CommError> {
+        let message = self.recv_message(from, tag).await?;
+        if message.len() == expected {
+            return Ok(message);
+        }
+        Err(CommError::Length { rank: self.place, from, tag, got: message.len(), expected })
     }
 
     fn member(&self, place: usize) -> Result<usize, CommError> {

@@ -23,6 +23,6 @@ pub mod training;
 pub use any::AnyTransport;
 pub use communicator::{Communicator, Tag, Transport};
 pub use crew::{Crew, FirstTask, LocalCrew, RankFailure, Task, at_once};
-pub use element::Element;
+pub use element::{Element, Message};
 pub use error::{CommError, Waiting};
 pub use record::{Counters, Operation, OperationKind};

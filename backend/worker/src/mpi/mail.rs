@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use recspeed_parallel::Tag;
+use recspeed_parallel::{Message, Tag};
 
 /// Group and number, before the words.
 const NUMBERS: usize = size_of::<u32>() + size_of::<u64>();
@@ -17,12 +17,10 @@ fn label(tag: Tag) -> Vec<u8> {
 }
 
 /// The message with its label behind it.
-pub(super) fn labelled(tag: Tag, mut message: Vec<u8>) -> Vec<u8> {
+pub(super) fn labelled(tag: Tag, message: &[u8]) -> Vec<u8> {
     let label = label(tag);
-    let length = label.len() as u32;
-    message.extend(label);
-    message.extend(length.to_le_bytes());
-    message
+    let length = (label.len() as u32).to_le_bytes();
+    [message, &label[..], &length[..]].concat()
 }
 
 /// Takes the label off; `None` where there is none.
@@ -67,14 +65,14 @@ impl Arrived {
     }
 
     /// The oldest message of a sender with this tag.
-    pub(super) fn take(&mut self, from: usize, tag: Tag) -> Option<Vec<u8>> {
+    pub(super) fn take(&mut self, from: usize, tag: Tag) -> Option<Message> {
         let key = (from, label(tag));
         let messages = self.boxes.get_mut(&key)?;
         let message = messages.pop_front();
         if messages.is_empty() {
             self.boxes.remove(&key);
         }
-        message
+        message.map(Message::from_bytes_vec)
     }
 }
 
@@ -83,9 +81,13 @@ mod tests {
     use super::*;
 
     fn arrive(arrived: &mut Arrived, from: usize, tag: Tag, message: &[u8], most: usize) {
-        for (piece, last) in pieces(&labelled(tag, message.to_vec()), most) {
+        for (piece, last) in pieces(&labelled(tag, message), most) {
             arrived.piece(from, piece.to_vec(), last);
         }
+    }
+
+    fn taken(arrived: &mut Arrived, from: usize, tag: Tag) -> Option<Vec<u8>> {
+        arrived.take(from, tag).map(|message| message.to_vec())
     }
 
     #[test]
@@ -97,16 +99,16 @@ mod tests {
                 arrive(&mut arrived, 1, activation, &vec![length; usize::from(length)], most);
                 arrive(&mut arrived, 1, gradient, &[length + 1], most);
             }
-            assert_eq!(arrived.take(0, activation), None, "of another sender");
-            assert_eq!(arrived.take(1, Tag { group: 2, ..activation }), None, "of another group");
-            assert_eq!(arrived.take(1, Tag::new("activation", 4)), None, "with another number");
+            assert_eq!(taken(&mut arrived, 0, activation), None, "of another sender");
+            assert_eq!(taken(&mut arrived, 1, Tag { group: 2, ..activation }), None, "of another group");
+            assert_eq!(taken(&mut arrived, 1, Tag::new("activation", 4)), None, "with another number");
             for length in [0, 1, 5, 64] {
-                assert_eq!(arrived.take(1, gradient), Some(vec![length + 1]));
+                assert_eq!(taken(&mut arrived, 1, gradient), Some(vec![length + 1]));
             }
             for length in [0, 1, 5, 64] {
-                assert_eq!(arrived.take(1, activation), Some(vec![length; usize::from(length)]));
+                assert_eq!(taken(&mut arrived, 1, activation), Some(vec![length; usize::from(length)]));
             }
-            assert_eq!(arrived.take(1, activation), None);
+            assert_eq!(taken(&mut arrived, 1, activation), None);
             assert!(arrived.boxes.is_empty() && arrived.begun.is_empty(), "nothing is left");
         }
     }
@@ -114,13 +116,14 @@ mod tests {
     #[test]
     fn pieces_of_two_senders_do_not_mix() {
         let tag = Tag::new("parts", 0);
-        let [one, two] = [1_u8, 2].map(|from| labelled(tag, vec![from; 9]));
+        let [one, two] = [1_u8, 2].map(|from| labelled(tag, &[from; 9]));
         let mut arrived = Arrived::default();
         for ((a, last), (b, _)) in pieces(&one, 4).zip(pieces(&two, 4)) {
             arrived.piece(1, a.to_vec(), last);
             arrived.piece(2, b.to_vec(), last);
         }
-        assert_eq!((arrived.take(1, tag), arrived.take(2, tag)), (Some(vec![1; 9]), Some(vec![2; 9])));
+        assert_eq!(taken(&mut arrived, 1, tag), Some(vec![1; 9]));
+        assert_eq!(taken(&mut arrived, 2, tag), Some(vec![2; 9]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use mpi::environment::Universe;
 use mpi::point_to_point::{Destination as _, MatchedReceiveVec as _, Source as _};
 use mpi::request::{Request, StaticScope};
 use mpi::topology::{Communicator as _, SimpleCommunicator};
-use recspeed_parallel::{CommError, Operation, Tag, Transport, Waiting};
+use recspeed_parallel::{CommError, Message, Operation, Tag, Transport, Waiting};
 
 use super::mail::{Arrived, labelled, pieces};
 
@@ -124,7 +124,7 @@ impl World {
         Seat { world: self.clone(), timeout, clock }
     }
 
-    fn send(&self, to: usize, tag: Tag, message: Vec<u8>) {
+    fn send(&self, to: usize, tag: Tag, message: &[u8]) {
         let world = SimpleCommunicator::world();
         let bytes = Rc::new(labelled(tag, message));
         let mut traffic = self.traffic.borrow_mut();
@@ -149,7 +149,7 @@ impl World {
     }
 
     /// Waits for a message; `None` when it has not come in time.
-    fn receive(&self, from: usize, tag: Tag, timeout: Option<Duration>) -> Option<Vec<u8>> {
+    fn receive(&self, from: usize, tag: Tag, timeout: Option<Duration>) -> Option<Message> {
         let begun = Instant::now();
         loop {
             let moved = self.progress();
@@ -175,7 +175,7 @@ impl World {
         if self.rank() > 0 {
             self.receive(0, over, None);
         } else {
-            (1..self.ranks()).for_each(|rank| self.send(rank, over, Vec::new()));
+            (1..self.ranks()).for_each(|rank| self.send(rank, over, &[]));
         }
         let begun = Instant::now();
         while !self.traffic.borrow().sending.is_empty() && begun.elapsed() < patience {
@@ -207,15 +207,15 @@ impl Transport for Seat {
         self.world.ranks()
     }
 
-    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
-        self.world.send(to, tag, message);
+    async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
+        self.world.send(to, tag, &message);
         // What has come meanwhile, and what the other side has fetched, makes room.
         self.world.progress();
         Ok(())
     }
 
     /// Blocks the process: it has nothing else to do.
-    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError> {
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
         self.world.receive(from, tag, Some(self.timeout)).ok_or_else(|| CommError::Timeout {
             waiting: Waiting { rank: self.rank(), from, tag },
             seconds: self.timeout.as_secs(),

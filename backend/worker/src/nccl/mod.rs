@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use cudarc::driver::CudaContext;
 use cudarc::nccl::Id;
-use recspeed_parallel::{AnyTransport, CommError, Operation, Tag, Transport};
+use recspeed_parallel::{AnyTransport, CommError, Message, Operation, Tag, Transport};
 
 use lane::Lane;
 
@@ -103,16 +103,17 @@ impl<T: Transport> Transport for Nccl<T> {
         self.mail.ranks()
     }
 
-    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
+    async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
         let number = self.lane(to, TO, |lane| lane.send(&message))?;
-        self.mail.send(to, tag, number.to_le_bytes().to_vec()).await
+        self.mail.send(to, tag, Message::from_elems(vec![number])).await
     }
 
-    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError> {
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
         let number = self.mail.recv(from, tag, last).await?;
         let (rank, got) = (self.mail.rank(), number.len());
-        let number = number.try_into().map_err(|_| CommError::Length { rank, from, tag, got, expected: 8 })?;
-        self.lane(from, FROM, |lane| lane.receive(u64::from_le_bytes(number)))
+        let number = number[..].try_into().map_err(|_| CommError::Length { rank, from, tag, got, expected: 8 })?;
+        let message = self.lane(from, FROM, |lane| lane.receive(u64::from_ne_bytes(number)))?;
+        Ok(Message::from_bytes_vec(message))
     }
 
     fn now_us(&self) -> u64 {

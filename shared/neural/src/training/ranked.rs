@@ -7,7 +7,7 @@ use std::sync::Arc;
 use recspeed_data::parts::Parts;
 use recspeed_parallel::tables::SavedTables;
 use recspeed_parallel::training::{Account, Done, Learning, Rank, Saved, Strategy, TrainError};
-use recspeed_parallel::{Tag, Transport};
+use recspeed_parallel::{Message, Tag, Transport};
 use recspeed_plan::Instruction;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::{EventKind, FitObserver};
@@ -62,11 +62,12 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         let bytes = if communicator.rank() == 0 {
             let bytes = observer.take_resume_state();
             for rank in 1..communicator.ranks() {
-                communicator.send_bytes(rank, tag, bytes.clone().unwrap_or_default()).await?;
+                let message = Message::from_bytes_vec(bytes.clone().unwrap_or_default());
+                communicator.send_message(rank, tag, message).await?;
             }
             bytes
         } else {
-            Some(communicator.recv_bytes(0, tag).await?).filter(|bytes| !bytes.is_empty())
+            Some(communicator.recv_message(0, tag).await?.to_vec()).filter(|bytes| !bytes.is_empty())
         };
         let state = bytes.map(|bytes| self.state(&bytes)).transpose()?;
         let layout = self.network.layout();

@@ -6,12 +6,12 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use crate::{CommError, Operation, Tag, Transport, Waiting};
+use crate::{CommError, Message, Operation, Tag, Transport, Waiting};
 
 /// Messages that have been sent and not yet received, and who waits for which.
 #[derive(Debug)]
 pub(super) struct Mail {
-    boxes: HashMap<(usize, usize, Tag), VecDeque<Vec<u8>>>,
+    boxes: HashMap<(usize, usize, Tag), VecDeque<Message>>,
     waiting: Vec<Option<Waiting>>,
     moved: u64,
 }
@@ -55,14 +55,14 @@ impl Transport for Local {
         self.ranks
     }
 
-    async fn send(&self, to: usize, tag: Tag, message: Vec<u8>) -> Result<(), CommError> {
+    async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
         let mut mail = self.mail.borrow_mut();
         mail.boxes.entry((self.rank, to, tag)).or_default().push_back(message);
         mail.moved += 1;
         Ok(())
     }
 
-    async fn recv(&self, from: usize, tag: Tag, _last: &dyn Fn() -> Vec<Operation>) -> Result<Vec<u8>, CommError> {
+    async fn recv(&self, from: usize, tag: Tag, _last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
         let key = (from, self.rank, tag);
         poll_fn(|_| {
             let mut mail = self.mail.borrow_mut();

@@ -391,5 +391,5 @@ pub(super) fn tensor<F: Number>(values: Vec<F>, device: &Device) -> Tensor<1> {
 /// A tensor's numbers, row by row.
 pub(super) fn numbers<F: Number, const D: usize>(tensor: &Tensor<D>) -> Vec<F> {
     let data = tensor.clone().into_data();
-    data.try_to_vec::<F>().expect("the device computes in what its rank sends")
+    data.try_into_vec::<F>().expect("the device computes in what its rank sends")
 }

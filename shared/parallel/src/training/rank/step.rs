@@ -313,7 +313,8 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             trip.own.insert(to, tensor);
             return Ok(());
         }
-        Ok(self.pipeline.send(peer, tag(trip, to), &numbers::<F, 2>(&tensor)).await?)
+        // Whatever holds the tensor besides keeps it, and a copy travels; else the numbers go where they lie.
+        Ok(self.pipeline.send_message(peer, tag(trip, to), tensor.into_data().into_bytes()).await?)
     }
 
     async fn receive(
@@ -327,8 +328,9 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             return Ok(tensor);
         }
         let from = if forward { stage - 1 } else { stage + 1 } % trip.schedule.ranks();
-        let numbers: Vec<F> = self.pipeline.recv_exactly(from, tag(trip, what), shape[0] * shape[1]).await?;
-        Ok(Tensor::from_data(TensorData::new(numbers, shape), &self.device))
+        let expected = shape[0] * shape[1] * size_of::<F>();
+        let message = self.pipeline.recv_message_exactly(from, tag(trip, what), expected).await?;
+        Ok(Tensor::from_data(TensorData::from_bytes(message, shape, F::dtype()), &self.device))
     }
 }
 
