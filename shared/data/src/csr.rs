@@ -1,5 +1,7 @@
 //! Compressed sparse rows.
 
+use rayon::prelude::*;
+
 use crate::interactions::Interactions;
 
 /// A sparse matrix by rows; inside a row the column ids ascend and are distinct.
@@ -128,6 +130,12 @@ impl Csr {
     /// When a column id is not below `n_columns`.
     #[must_use]
     pub fn transpose(&self, n_columns: usize) -> Self {
+        // Each thread writes the rows of some columns, and for that goes through all entries: writing all over is what takes time.
+        let parts = rayon::current_num_threads().min(1 + self.nnz() / ENTRIES_OF_A_THREAD);
+        self.transpose_in(parts, n_columns)
+    }
+
+    fn transpose_in(&self, parts: usize, n_columns: usize) -> Self {
         let mut indptr = vec![0; n_columns + 1];
         for &column in &self.indices {
             indptr[column as usize + 1] += 1;
@@ -135,21 +143,44 @@ impl Csr {
         for at in 0..n_columns {
             indptr[at + 1] += indptr[at];
         }
-        let mut next = indptr.clone();
-        let mut indices = vec![0; self.nnz()];
-        let mut values = vec![0.0; self.nnz()];
+        let (mut indices, mut values) = (vec![0; self.nnz()], vec![0.0; self.nnz()]);
+        let ends = (1..=parts).map(|part| match part {
+            _ if part == parts => n_columns,
+            _ => indptr.partition_point(|&start| start < self.nnz() * part / parts).min(n_columns),
+        });
+        let (mut begin, mut work) = (0, Vec::with_capacity(parts));
+        let (mut free_indices, mut free_values) = (&mut indices[..], &mut values[..]);
+        for end in ends {
+            let starts = &indptr[begin..=end];
+            let length = starts[starts.len() - 1] - starts[0];
+            let (own_indices, own_values);
+            (own_indices, free_indices) = std::mem::take(&mut free_indices).split_at_mut(length);
+            (own_values, free_values) = std::mem::take(&mut free_values).split_at_mut(length);
+            work.push((begin as u32, starts, own_indices, own_values));
+            begin = end;
+        }
+        work.into_par_iter().for_each(|(first, starts, indices, values)| self.scatter(first, starts, indices, values));
+        Self { indptr, indices, values }
+    }
+
+    /// Writes the rows of the transpose from `first` on that begin at `starts`, whose first one is where `indices` and `values` begin.
+    fn scatter(&self, first: u32, starts: &[usize], indices: &mut [u32], values: &mut [f32]) {
+        let mut next: Vec<u32> = starts[..starts.len() - 1].iter().map(|start| (start - starts[0]) as u32).collect();
         for row in 0..self.n_rows() {
             let (columns, row_values) = self.row(row);
             for (&column, &value) in columns.iter().zip(row_values) {
-                let at = &mut next[column as usize];
-                indices[*at] = row as u32;
-                values[*at] = value;
-                *at += 1;
+                // Columns before the first one wrap around to numbers beyond the last.
+                if let Some(next) = next.get_mut(column.wrapping_sub(first) as usize) {
+                    (indices[*next as usize], values[*next as usize]) = (row as u32, value);
+                    *next += 1;
+                }
             }
         }
-        Self { indptr, indices, values }
     }
 }
+
+/// Transposing fewer is not worth another thread.
+const ENTRIES_OF_A_THREAD: usize = 100_000;
 
 /// Where the rows of each key go, one after the other, and the same with the end of the last (`[n_keys + 1]`).
 fn places(rows: &[u32], key: &[u32], n_keys: usize) -> (Vec<u32>, Vec<usize>) {
@@ -216,7 +247,9 @@ mod tests {
             prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
             let by_item = Csr::by_item(&data, &chosen);
             prop_assert_eq!(&csr.transpose(data.n_items()), &by_item);
-            prop_assert_eq!(by_item.transpose(data.n_users()), csr);
+            for parts in 1..9 {
+                prop_assert_eq!(&by_item.transpose_in(parts, data.n_users()), &csr);
+            }
         }
 
         #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use hashbrown::HashTable;
+use rayon::prelude::*;
 
 /// Largest arena: Arrow's string columns count their bytes in an `i32`.
 pub(crate) const MAX_ARENA_BYTES: usize = i32::MAX as usize;
@@ -75,17 +76,21 @@ impl Dictionary {
     /// # Shapes
     /// - returns: `[len]`, a permutation of `0..len`
     pub fn tie_ranks(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.len() as u32).collect();
-        if self.iter().all(|id| integer(id).is_some()) {
-            order.sort_unstable_by(|&a, &b| compare_integers(self.get(a), self.get(b)));
-        } else {
-            order.sort_unstable_by_key(|&index| self.get(index).as_bytes());
-        }
+        let integers = self.iter().all(|id| integer(id).is_some());
+        let order = if integers { self.sorted(integer_key, compare_integers) } else { self.sorted(text_key, str::cmp) };
         let mut ranks = vec![0; order.len()];
-        for (rank, &index) in order.iter().enumerate() {
-            ranks[index as usize] = rank as u32;
+        for (rank, (_, index)) in (0..).zip(order) {
+            ranks[index as usize] = rank;
         }
         ranks
+    }
+
+    /// Indices in the order of `compare`, with keys that are in it as far as they go: most ids differ in theirs, which lie together; the
+    /// ids themselves are all over the arena.
+    fn sorted(&self, key: fn(&str) -> u128, compare: fn(&str, &str) -> Ordering) -> Vec<(u128, u32)> {
+        let mut order: Vec<(u128, u32)> = self.iter().map(key).zip(0..).collect();
+        order.par_sort_unstable_by(|(a, i), (b, j)| a.cmp(b).then_with(|| compare(self.get(*i), self.get(*j))));
+        order
     }
 
     /// Bytes that the ids and their ends take.
@@ -225,6 +230,26 @@ fn compare_integers(a: &str, b: &str) -> Ordering {
     numeric.then_with(|| a.cmp(b))
 }
 
+const MIDDLE: u128 = 1 << 127;
+
+/// In the order of the integers as far as it goes: of those with more than 38 digits it says nothing.
+fn integer_key(id: &str) -> u128 {
+    let (negative, digits) = integer(id).unwrap_or_default();
+    let magnitude = digits.bytes().try_fold(0_u128, |value, digit| {
+        value.checked_mul(10)?.checked_add(u128::from(digit - b'0')).filter(|&value| value < MIDDLE)
+    });
+    let magnitude = magnitude.unwrap_or(MIDDLE - 1);
+    if negative { MIDDLE - magnitude } else { MIDDLE + magnitude }
+}
+
+/// The first bytes, in their order as far as it goes.
+fn text_key(id: &str) -> u128 {
+    let mut first = [0; size_of::<u128>()];
+    let length = id.len().min(first.len());
+    first[..length].copy_from_slice(&id.as_bytes()[..length]);
+    u128::from_be_bytes(first)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -261,7 +286,27 @@ mod tests {
         assert!(Dictionary::from_arena(vec![0xff], vec![1]).is_none(), "not UTF-8");
     }
 
+    fn ranks_by(ids: &Dictionary, compare: impl Fn(&str, &str) -> Ordering) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+        order.sort_by(|&a, &b| compare(ids.get(a), ids.get(b)));
+        let mut ranks = vec![0; order.len()];
+        (0..).zip(order).for_each(|(rank, index)| ranks[index as usize] = rank);
+        ranks
+    }
+
     proptest! {
+        #[test]
+        fn text_ranks_by_its_bytes(ids in proptest::collection::hash_set("[a\\x00é]{0,20}", 1..40)) {
+            let ids: Dictionary = ids.iter().chain([&"text".to_owned()]).collect();
+            prop_assert_eq!(ids.tie_ranks(), ranks_by(&ids, |a, b| a.as_bytes().cmp(b.as_bytes())));
+        }
+
+        #[test]
+        fn integers_of_any_length_rank_by_value(ids in proptest::collection::hash_set("-?[0-2]{1,3}|-?0?[19]{37,40}", 1..40)) {
+            let ids: Dictionary = ids.iter().collect();
+            prop_assert_eq!(ids.tie_ranks(), ranks_by(&ids, compare_integers));
+        }
+
         #[test]
         fn every_id_is_found_at_its_own_index(ids in proptest::collection::vec("[a-c]{0,12}", 0..60)) {
             let dictionary: Dictionary = ids.iter().collect();
