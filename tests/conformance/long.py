@@ -68,9 +68,7 @@ def run(name: str, threads: int) -> bool:
         command += ["--resume", checkpoints[-1], "--first-seq", told[-1]["seq"] + 1, "--start-us", told[-1]["at_us"]]
     elif told:
         log.unlink()
-    # Steps free and ask for the same large tensors: kept, they cost no page faults (a sixth of an epoch).
-    kept = "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296"
-    environment = {"GLIBC_TUNABLES": kept, **os.environ, "RAYON_NUM_THREADS": str(threads)}
+    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
     with log.open("a") as out:
         status = subprocess.run([str(part) for part in command], stdout=out, env=environment, check=False).returncode
     return status == 0

@@ -4,6 +4,7 @@
 //! read, 5 diverged, 130 cancelled. SIGTERM and SIGINT mean: write a checkpoint, then leave within five seconds. The log
 //! goes to standard error.
 
+mod allocation;
 mod arguments;
 mod checkpoint;
 mod device;
@@ -44,6 +45,9 @@ fn main() -> ExitCode {
         Some(arguments::Command::Recommend { model }) => recommend::serve(model),
         Some(arguments::Command::Retrieval(arguments)) => retrieval::print(arguments),
         Some(arguments::Command::TryDevice { device }) => device::attempt(device),
-        None => session::run(&arguments),
+        None => {
+            allocation::keep_freed_buffers();
+            session::run(&arguments)
+        }
     }
 }
