@@ -29,12 +29,14 @@ PYTHON = ROOT / ".venv" / "bench" / "bin" / "python"
 ROUNDS = int(os.environ.get("RECSPEED_BENCH_ROUNDS", "3"))
 THREADS = os.environ.get("RECSPEED_BENCH_THREADS", "2")
 DATA = os.environ.get("RECSPEED_DATA")
+# What our worker sets for itself (backend/worker/src/allocation.rs), for programs that are none, and for every peer.
+KEPT = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=268435456"
 
 
 def call(command):
     """The JSON objects that a program prints, or the last line of its complaint."""
     environment = {**os.environ, "RAYON_NUM_THREADS": THREADS, "RECSPEED_BENCH_THREADS": THREADS,
-                   "POLARS_MAX_THREADS": THREADS, "OMP_NUM_THREADS": THREADS}
+                   "POLARS_MAX_THREADS": THREADS, "OMP_NUM_THREADS": THREADS, "GLIBC_TUNABLES": KEPT}
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=ROOT, env=environment)
     if done.returncode != 0:
         return [{"failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:200]}]

@@ -40,7 +40,7 @@ def stamp(rounds, threads):
     others = [":(top)", ":(top,exclude)docs/benchmarks.md"]
     changed = " with changes" if said("git", "status", "--porcelain", "--untracked-files=no", "--", *others) else ""
     return (f"<sub>{datetime.date.today().isoformat()}, commit {commit}{changed}; {processor()}, {os.cpu_count()} cores, "
-            f"Linux {platform.release()}; {threads} threads; {rounds} rounds, warm file cache; "
+            f"Linux {platform.release()}; {threads} threads; {rounds} rounds, warm file cache, the C library keeps what is freed; "
             f"{said('rustc', '--version')}, Python {platform.python_version()}</sub>")
 
 
