@@ -76,6 +76,11 @@ impl Attributes {
         self.replace(name, &rows)
     }
 
+    /// Whether there is a column of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.column(name).is_some()
+    }
+
     fn replace(&mut self, name: &str, rows: &[Option<u32>]) -> bool {
         let column = self.columns.iter_mut().find(|column| column.name == name);
         column.map(|column| column.values = column.values.gather(rows)).is_some()

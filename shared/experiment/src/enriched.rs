@@ -49,6 +49,14 @@ pub(crate) fn enriched(spec: &ResolvedSpec, mut data: Prepared) -> Result<Prepar
             Some(FeatureName::Time | FeatureName::User | FeatureName::Item) | None => {}
         }
     }
+    // Before anything is learnt, because it is asked about only afterwards.
+    for name in &asked.permute {
+        match FeatureName::parse(name) {
+            Some(FeatureName::Items(column)) => change(&mut data.item_attributes, name, |table| table.has(column))?,
+            Some(FeatureName::Users(column)) => change(&mut data.user_attributes, name, |table| table.has(column))?,
+            Some(FeatureName::Time | FeatureName::User | FeatureName::Item) | None => {}
+        }
+    }
     Ok(data)
 }
 
@@ -86,6 +94,9 @@ fn change(
     Err(wrong(format!("features: there is no attribute {name}; there are: {known}.")))
 }
 
+/// What a prediction is made from, and what gives each an order of its own.
+const INPUTS: [(&str, u64); 3] = [("user", 1 << 60), ("item", 2 << 60), ("time", 3 << 60)];
+
 /// Whose values each prediction of a test row is made from: its own, or those of another where an input is shuffled.
 pub(crate) struct Inputs<'a> {
     rows: &'a [u32],
@@ -95,12 +106,19 @@ pub(crate) struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     pub(crate) fn new(spec: &ResolvedSpec, data: &'a Prepared) -> Self {
         let rows = &data.test_rows;
-        let order = |input: &str, salt: u64| {
+        let order = |(input, salt): (&str, u64)| {
             let asked = spec.features.shuffle.iter().any(|name| name == input);
             asked.then(|| shuffled(rows.len(), spec.seed ^ salt))
         };
-        // Each input has an order of its own.
-        Self { rows, orders: [order("user", 1 << 60), order("item", 2 << 60), order("time", 3 << 60)] }
+        Self { rows, orders: INPUTS.map(order) }
+    }
+
+    /// With another input dealt out anew by a seed, if it has that name.
+    pub(crate) fn with_dealt(mut self, input: &str, seed: u64) -> Self {
+        if let Some(place) = INPUTS.iter().position(|(name, _)| *name == input) {
+            self.orders[place] = Some(shuffled(self.rows.len(), seed ^ INPUTS[place].1));
+        }
+        self
     }
 
     /// The row that gives the user of the test row at `place`.

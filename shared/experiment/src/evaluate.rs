@@ -6,14 +6,14 @@ use recspeed_metrics::{MetricError, liking, rating};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::spec::{Candidates, EvaluateOn, ResolvedSpec};
 use recspeed_types::summary::{Breakdown, EvaluationInfo, Latency};
-use recspeed_types::{EventKind, FailureCode, MetricKind, MetricName};
+use recspeed_types::{EventKind, FailureCode, FitObserver, MetricKind, MetricName};
 
 use crate::audience::Audience;
 use crate::breakdown::{Measured, breakdowns};
 use crate::enriched::Inputs;
 use crate::model::Model;
 use crate::rank::rank;
-use crate::run::{Prepared, Story, stop_if_asked};
+use crate::run::{Prepared, Story};
 use crate::{Host, RunFailure};
 
 /// The rule for equal scores, as every result states it.
@@ -90,7 +90,7 @@ pub(crate) fn evaluate(
     let mut users = UserTable { users: audience.test_users.clone(), columns: BTreeMap::new() };
     let mut predictions = None;
     if !of_ratings.is_empty() {
-        let made = predict_test_rows(spec, data, model, host)?;
+        let made = predict_test_rows(spec, data, model, &Inputs::new(spec, data), host)?;
         for name in of_ratings {
             values.insert(name.to_string(), made.measure(name.kind, spec.evaluation.threshold).map_err(unmeasurable)?);
         }
@@ -159,7 +159,7 @@ pub(crate) fn evaluate(
 }
 
 impl Predictions {
-    fn measure(&self, kind: MetricKind, threshold: f64) -> Result<f64, MetricError> {
+    pub(crate) fn measure(&self, kind: MetricKind, threshold: f64) -> Result<f64, MetricError> {
         let (predicted, truth) = (&self.predicted[..], &self.truth[..]);
         let over_range = |error: f64| if self.range > 0.0 { error / self.range } else { error };
         let mean = |users: Vec<(u32, f64)>| users.iter().map(|(_, value)| value).sum::<f64>() / users.len() as f64;
@@ -188,23 +188,25 @@ impl Predictions {
 }
 
 /// Predictions of the test rows, in their order.
-fn predict_test_rows(
+pub(crate) fn predict_test_rows(
     spec: &ResolvedSpec,
     data: &Prepared,
     model: &Model,
-    host: &mut dyn Host,
+    inputs: &Inputs<'_>,
+    observer: &mut dyn FitObserver,
 ) -> Result<Predictions, RunFailure> {
     let all = &data.interactions;
     let total = data.test_rows.len() as u64;
     let mut predicted = Vec::with_capacity(data.test_rows.len());
-    let inputs = Inputs::new(spec, data);
     for places in (0..data.test_rows.len()).collect::<Vec<_>>().chunks(ROWS_AT_ONCE) {
-        stop_if_asked(host)?;
+        if observer.stop_requested() {
+            return Err(RunFailure::cancelled());
+        }
         let user: Vec<u32> = places.iter().map(|&place| all.user[inputs.user(place)]).collect();
         let item: Vec<u32> = places.iter().map(|&place| all.item[inputs.item(place)]).collect();
         let times: Vec<i64> = places.iter().map(|&place| all.timestamp[inputs.time(place)]).collect();
         predicted.extend(model.predict_rows(&user, &item, &times));
-        host.event(EventKind::Progress { done: predicted.len() as u64, total, unit: "rows".to_owned() });
+        observer.event(EventKind::Progress { done: predicted.len() as u64, total, unit: "rows".to_owned() });
     }
     let stars: Vec<f32> = data.test_rows.iter().map(|&row| all.rating[row as usize]).collect();
     let users = data.test_rows.iter().map(|&row| all.user[row as usize]).collect();

@@ -141,6 +141,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         data: &train,
         seed: spec.seed,
         elsewhere: &networks,
+        permutes: !spec.features.permute.is_empty(),
         stops_early: spec.training.is_some_and(|training| training.early_stopping.is_some()),
     };
     let recommender = recspeed_recommenders::fit_request(&request, &mut watch).map_err(classical_failure)?;

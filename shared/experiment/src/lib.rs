@@ -11,6 +11,7 @@ mod failure;
 mod fit;
 mod foresee;
 mod host;
+mod importance;
 mod model;
 mod near;
 mod numbering;

@@ -1,6 +1,6 @@
 //! What a fit leaves behind: a recommender of any family, asked in one way.
 
-use recspeed_data::Interactions;
+use recspeed_data::{Interactions, Permutation};
 use recspeed_neural::{NeuralModel, Rows};
 use recspeed_recommenders::ranking::{self, RankError, RankRequest, Ranking};
 use recspeed_recommenders::{BasketItem, FoldIn, Parts, PartsError, Recommender, RestoreRequest, Restored};
@@ -45,6 +45,14 @@ impl Model {
         match self {
             Self::Classical(recommender) => recommender.read(interactions, known),
             Self::Network(network) => network.read(interactions, known),
+        }
+    }
+
+    /// As [`Recommender::permute`].
+    pub(crate) fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        match self {
+            Self::Classical(recommender) => recommender.permute(permutation),
+            Self::Network(network) => network.permute(permutation),
         }
     }
 
@@ -104,6 +112,10 @@ impl Recommender for NeuralRecommender {
 
     fn read(&mut self, interactions: &Interactions, rows: &[u32]) {
         self.model.read(Rows { interactions, rows });
+    }
+
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.model.permute(permutation)
     }
 
     fn memory(&self) -> MemoryBytes {

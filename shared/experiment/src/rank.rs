@@ -7,7 +7,7 @@ use recspeed_metrics::{Lists, MetricError, beyond_accuracy, ranking, variety};
 use recspeed_recommenders::{RankError, RankRequest, Ranking, Recommender};
 use recspeed_types::spec::{Candidates, ResolvedSpec};
 use recspeed_types::summary::Latency;
-use recspeed_types::{FailureCode, MetricKind, MetricName};
+use recspeed_types::{FailureCode, FitObserver, MetricKind, MetricName};
 
 use crate::audience::Audience;
 use crate::evaluate::{UserTable, Values, unmeasurable};
@@ -37,48 +37,84 @@ pub(crate) fn rank(
     (metrics, values, table): (&[MetricName], &mut Values, &mut UserTable),
     host: &mut dyn Host,
 ) -> Result<Ranked, RunFailure> {
-    let longest = metrics.iter().filter_map(|name| name.k).max().unwrap_or(1) as usize;
-    let width = NonZeroUsize::new(longest).unwrap_or(NonZeroUsize::MIN);
-    let candidates: Vec<bool> = audience.candidates.iter().map(|&candidate| candidate > 0).collect();
-    let tie_ranks = data.interactions.items.tie_ranks();
-    let request = RankRequest {
-        users: &audience.users,
-        k: width.get(),
-        exclude: match spec.evaluation.candidates {
+    let question = Question::new(spec, data, audience, metrics);
+    let ranking = question.ask(data, recommender, (metrics, values, table), host)?;
+    let tie_share = ranking.ties.iter().filter(|&&tie| tie).count() as f64 / audience.users.len().max(1) as f64;
+    let latency = time_lists(recommender, &question.request(), host)?;
+    Ok(Ranked { ranking, tie_share, latency })
+}
+
+/// What every recommender of an experiment is asked for.
+pub(crate) struct Question<'a> {
+    audience: &'a Audience,
+    longest: NonZeroUsize,
+    candidates: Vec<bool>,
+    exclude: Option<&'a Csr>,
+    tie_ranks: Vec<u32>,
+}
+
+impl<'a> Question<'a> {
+    pub(crate) fn new(spec: &ResolvedSpec, data: &Prepared, audience: &'a Audience, metrics: &[MetricName]) -> Self {
+        let longest = metrics.iter().filter_map(|name| name.k).max().unwrap_or(1) as usize;
+        let exclude = match spec.evaluation.candidates {
             Candidates::Unseen | Candidates::UnseenAndCold | Candidates::Cold => Some(&audience.known),
             Candidates::All => None,
-        },
-        candidates: Some(&candidates),
-        tie_ranks: &tie_ranks,
-    };
-    let ranking = recommender.rank(&request, host).map_err(failure)?;
-    let lists = Lists::new(&ranking.items, width.get()).map_err(unmeasurable)?;
-    let judge = Judge::new(data, audience, &request);
-    for name in metrics {
-        let k = name.k.and_then(|k| NonZeroUsize::new(k as usize)).unwrap_or(NonZeroUsize::MIN);
-        let value = match name.kind {
-            MetricKind::Coverage => beyond_accuracy::coverage(lists, k, &audience.candidates),
-            MetricKind::ColdCoverage => {
-                let cold: Vec<bool> = audience.known_counts.iter().map(|&count| count == 0).collect();
-                beyond_accuracy::cold_coverage(lists, k, &cold)
-            }
-            MetricKind::MeanPopularity => beyond_accuracy::mean_popularity(lists, k, &audience.fit_counts),
-            MetricKind::Gini => beyond_accuracy::gini(lists, k, &audience.candidates),
-            MetricKind::PopularityLift => judge.popularity_lift(lists, k),
-            kind => {
-                let of_users = judge.of_users(kind, lists, k)?;
-                let known = || of_users.iter().flatten();
-                // The sum of nothing is −0 in Rust.
-                let mean = known().sum::<f64>() / known().count().max(1) as f64 + 0.0;
-                table.add(*name, audience, &of_users);
-                Ok(mean)
-            }
         };
-        values.insert(name.to_string(), value.map_err(unmeasurable)?);
+        Self {
+            audience,
+            longest: NonZeroUsize::new(longest).unwrap_or(NonZeroUsize::MIN),
+            candidates: audience.candidates.iter().map(|&candidate| candidate > 0).collect(),
+            exclude,
+            tie_ranks: data.interactions.items.tie_ranks(),
+        }
     }
-    let tie_share = ranking.ties.iter().filter(|&&tie| tie).count() as f64 / audience.users.len().max(1) as f64;
-    let latency = time_lists(recommender, &request, host)?;
-    Ok(Ranked { ranking, tie_share, latency })
+
+    fn request(&self) -> RankRequest<'_> {
+        RankRequest {
+            users: &self.audience.users,
+            k: self.longest.get(),
+            exclude: self.exclude,
+            candidates: Some(&self.candidates),
+            tie_ranks: &self.tie_ranks,
+        }
+    }
+
+    /// Ranks and adds the metrics to `values` and `table`.
+    pub(crate) fn ask(
+        &self,
+        data: &Prepared,
+        recommender: &dyn Recommender,
+        (metrics, values, table): (&[MetricName], &mut Values, &mut UserTable),
+        observer: &mut dyn FitObserver,
+    ) -> Result<Ranking, RunFailure> {
+        let (audience, request) = (self.audience, self.request());
+        let ranking = recommender.rank(&request, observer).map_err(failure)?;
+        let lists = Lists::new(&ranking.items, self.longest.get()).map_err(unmeasurable)?;
+        let judge = Judge::new(data, audience, &request);
+        for name in metrics {
+            let k = name.k.and_then(|k| NonZeroUsize::new(k as usize)).unwrap_or(NonZeroUsize::MIN);
+            let value = match name.kind {
+                MetricKind::Coverage => beyond_accuracy::coverage(lists, k, &audience.candidates),
+                MetricKind::ColdCoverage => {
+                    let cold: Vec<bool> = audience.known_counts.iter().map(|&count| count == 0).collect();
+                    beyond_accuracy::cold_coverage(lists, k, &cold)
+                }
+                MetricKind::MeanPopularity => beyond_accuracy::mean_popularity(lists, k, &audience.fit_counts),
+                MetricKind::Gini => beyond_accuracy::gini(lists, k, &audience.candidates),
+                MetricKind::PopularityLift => judge.popularity_lift(lists, k),
+                kind => {
+                    let of_users = judge.of_users(kind, lists, k)?;
+                    let known = || of_users.iter().flatten();
+                    // The sum of nothing is −0 in Rust.
+                    let mean = known().sum::<f64>() / known().count().max(1) as f64 + 0.0;
+                    table.add(*name, audience, &of_users);
+                    Ok(mean)
+                }
+            };
+            values.insert(name.to_string(), value.map_err(unmeasurable)?);
+        }
+        Ok(ranking)
+    }
 }
 
 /// Judges lists one user at a time.
@@ -169,9 +205,9 @@ fn time_lists(
 }
 
 /// Passes on the wish to stop, and says nothing.
-struct Quiet<'a>(&'a mut dyn Host);
+pub(crate) struct Quiet<'a>(pub(crate) &'a mut dyn Host);
 
-impl recspeed_types::FitObserver for Quiet<'_> {
+impl FitObserver for Quiet<'_> {
     fn event(&mut self, _: recspeed_types::EventKind) {}
 
     fn stop_requested(&mut self) -> bool {

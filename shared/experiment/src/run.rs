@@ -10,6 +10,7 @@ use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
 use crate::foresee::refuse_what_will_not_fit;
+use crate::importance::importance;
 use crate::model::Model;
 use crate::{Host, LoadedData, RunFailure, attributes};
 
@@ -43,7 +44,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
 
     let fit_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Fit });
-    let fitted = fit(&spec, &prepared, host)?;
+    let mut fitted = fit(&spec, &prepared, host)?;
     let model = fitted.model.as_recommender().memory();
     let memory = with_process(
         MemoryBytes { buffers: model.buffers + prepared.interactions.column_bytes() as u64, ..model },
@@ -55,13 +56,18 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     host.event(EventKind::Phase { phase: Phase::Evaluate });
     let evaluated = evaluate(&spec, &prepared, &fitted.model, fitted.steps(), host, &mut story)?;
     let end = host.now_us();
+    // After the clock has stopped: it is no part of the evaluation that others are compared with.
+    let importance = importance(&spec, &prepared, &mut fitted.model, &evaluated.metrics, host, &mut story)?;
 
     let memory = with_process(memory, host);
     host.event(EventKind::Memory { rank: 0, bytes: memory });
     let whole_fit_s = seconds(fit_start, evaluate_start);
-    for (name, from, to) in
-        [("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)]
-    {
+    let mut spans =
+        vec![("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)];
+    if !importance.is_empty() {
+        spans.push(("importance", end, host.now_us()));
+    }
+    for (name, from, to) in spans {
         host.event(EventKind::Span {
             rank: 0,
             lane: "run".to_owned(),
@@ -86,6 +92,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         data: prepared.info,
         evaluation: evaluated.info,
         breakdowns: evaluated.breakdowns,
+        importance,
         training: fitted.training,
         seed: spec.seed,
         mode,

@@ -1,7 +1,7 @@
 //! What is known of a user and an item, as fields of features: who they are, and their attributes.
 
 use recspeed_data::parts::{Parts, PartsError, Values};
-use recspeed_data::{AttributeValues, Attributes, Csr, Dictionary};
+use recspeed_data::{AttributeValues, Attributes, Csr, Dictionary, Permutation};
 
 use crate::training::rows::LookUp;
 use crate::{FitRequest, NeuralFitError};
@@ -29,6 +29,15 @@ pub(crate) struct Side {
     /// Numbers of each user or item, one after another: `[count × width]`.
     numbers: Vec<f32>,
     width: usize,
+    /// The attribute of each of `bags`, and of each of `numbers`, as far as it is one; none of a network of saved parts.
+    names: Names,
+}
+
+/// Attributes of words, and attributes that are numbers.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Names {
+    bags: Vec<String>,
+    numbers: Vec<String>,
 }
 
 impl Fields {
@@ -56,12 +65,19 @@ impl Fields {
         Ok(Self { users, items })
     }
 
+    /// As it comes back when it was saved.
+    #[cfg(test)]
+    pub(crate) fn without_names(mut self) -> Self {
+        (self.users.names, self.items.names) = (Names::default(), Names::default());
+        self
+    }
+
     /// So many users and items of whom only the ids are known, and a number of each.
     #[cfg(test)]
     pub(crate) fn of_ids(users: usize, items: usize) -> Self {
         let side = |count: usize, first: usize| {
             let numbers = (0..count).map(|at| at as f32 / 4.0 - 0.5).collect();
-            Side { count, first: first as u32, bags: vec![], numbers, width: 1 }
+            Side { count, first: first as u32, numbers, width: 1, ..Side::default() }
         };
         Self { users: side(users, 0), items: side(items, users) }
     }
@@ -155,6 +171,17 @@ impl Fields {
         numbers
     }
 
+    /// The same fields, with an attribute dealt out anew; `None` where they have no such attribute, or no longer know its name.
+    pub(crate) fn permuted(&self, permutation: &Permutation<'_>) -> Option<Self> {
+        let side = if permutation.of_items { &self.items } else { &self.users };
+        let side = permutation.fits(permutation.of_items, side.count).then(|| side.permuted(permutation))??;
+        Some(if permutation.of_items {
+            Self { items: side, ..self.clone() }
+        } else {
+            Self { users: side, ..self.clone() }
+        })
+    }
+
     /// As the parts `fields.users…` and `fields.items…`.
     pub(crate) fn add_to(&self, parts: Parts) -> Parts {
         parts.with_model("fields.users", self.users.parts()).with_model("fields.items", self.items.parts())
@@ -226,26 +253,47 @@ impl Side {
         if !counts.is_empty() {
             let own: Vec<Option<u32>> = (0..side.count as u32).map(Some).collect();
             columns.push(standardised(&own, &counts));
+            side.names.numbers.push(String::new());
         }
         let rows = attributes.map_or_else(|| vec![None; side.count], |attributes| attributes.rows_for(ids));
         let all = attributes.iter().flat_map(|attributes| &attributes.columns);
         for column in all.filter(|c| chosen.is_empty() || chosen.contains(&c.name)) {
             match &column.values {
                 AttributeValues::Token { vocabulary, word } => {
+                    side.names.bags.push(column.name.clone());
                     side.bags.push(bags(&rows, |row| &word[row..=row], vocabulary, *next));
                     *next += vocabulary.len() as u32;
                 }
                 AttributeValues::TokenSeq { vocabulary, indptr, words } => {
+                    side.names.bags.push(column.name.clone());
                     side.bags.push(bags(&rows, |row| &words[indptr[row]..indptr[row + 1]], vocabulary, *next));
                     *next += vocabulary.len() as u32;
                 }
-                AttributeValues::Float(values) => columns.push(standardised(&rows, values)),
+                AttributeValues::Float(values) => {
+                    side.names.numbers.push(column.name.clone());
+                    columns.push(standardised(&rows, values));
+                }
                 AttributeValues::FloatSeq { .. } => {}
             }
         }
         side.width = columns.len();
         side.numbers = (0..side.count).flat_map(|at| columns.iter().map(move |column| column[at])).collect();
         side
+    }
+
+    fn permuted(&self, permutation: &Permutation<'_>) -> Option<Self> {
+        let place = |names: &[String]| names.iter().position(|name| name == permutation.attribute);
+        let mut permuted = self.clone();
+        match (place(&self.names.bags), place(&self.names.numbers)) {
+            (Some(field), _) => permuted.bags[field] = permutation.deal(&self.bags[field], |_| true),
+            (None, Some(column)) => {
+                for (row, &other) in permuted.numbers.chunks_exact_mut(self.width).zip(permutation.order) {
+                    row[column] = self.row(other)[column];
+                }
+            }
+            (None, None) => return None,
+        }
+        Some(permuted)
     }
 
     /// Bags of each: the id and the attributes of words.
@@ -324,7 +372,7 @@ impl Side {
         for bags in &bags {
             recspeed_data::parts::expect_len("bags", bags.n_rows(), count)?;
         }
-        Ok(Self { count, first, bags, numbers, width })
+        Ok(Self { count, first, bags, numbers, width, names: Names::default() })
     }
 }
 
@@ -365,8 +413,15 @@ mod tests {
         let user = Csr { indptr: vec![0, 1, 2], indices: vec![5, 6], values: vec![1.0, 1.0] };
         let item = Csr { indptr: vec![0, 2, 2, 3], indices: vec![7, 8, 8], values: vec![0.5, 0.5, 1.0] };
         Fields {
-            users: Side { count: 2, first: 0, bags: vec![user], numbers: vec![], width: 0 },
-            items: Side { count: 3, first: 2, bags: vec![item], numbers: vec![1.0, -1.0, 0.0], width: 1 },
+            users: Side { count: 2, first: 0, bags: vec![user], ..Side::default() },
+            items: Side {
+                count: 3,
+                first: 2,
+                bags: vec![item],
+                numbers: vec![1.0, -1.0, 0.0],
+                width: 1,
+                ..Side::default()
+            },
         }
     }
 
@@ -402,6 +457,22 @@ mod tests {
             assert_eq!(fields.numbers_of(&[pair]), [users.numbers_of(&[pair.0]), items.numbers_of(&[pair.1])].concat());
         }
         assert_eq!((users.bags() + items.bags(), users.width() + items.width()), (fields.len(), fields.numbers()));
+    }
+
+    #[test]
+    fn an_attribute_of_words_and_one_of_numbers_are_dealt_out_anew_by_their_names() {
+        let mut fields = sides();
+        fields.items.names = Names { bags: vec!["words".into()], numbers: vec!["size".into()] };
+        let deal = |fields: &Fields, attribute: &str, order: &[u32]| {
+            fields.permuted(&Permutation { of_items: true, attribute, order })
+        };
+        let sizes = deal(&fields, "size", &[1, 2, 0]).unwrap();
+        assert_eq!((sizes.items.numbers.as_slice(), &sizes.items.bags), (&[-1.0, 0.0, 1.0][..], &fields.items.bags));
+        let words = deal(&fields, "words", &[1, 2, 0]).unwrap();
+        assert_eq!(words.items.bags[0].indptr, [0, 0, 1, 3]);
+        assert_eq!((words.features(), &words.users, &words.items.numbers), (9, &fields.users, &fields.items.numbers));
+        assert_eq!(deal(&words, "words", &[2, 0, 1]).unwrap(), fields);
+        assert!(deal(&fields, "colour", &[1, 2, 0]).is_none() && deal(&sides(), "size", &[1, 2, 0]).is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A network that has learnt.
 
+use recspeed_data::Permutation;
 use recspeed_data::parts::Parts;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::summary::TrainingInfo;
@@ -62,6 +63,12 @@ pub trait NeuralModel: Send + Sync {
     /// Answers for known users from these rows from now on, all that is known of them before what is asked, without learning
     /// from them. Networks whose input is no history answer as before. Of the interactions that it was trained on.
     fn read(&mut self, _known: Rows<'_>) {}
+
+    /// Answers from now on as if the items, or the users, had each other's values of an attribute; `None` takes that back. False
+    /// where the network does not read the attribute, or has been made of saved parts, which do not know its name.
+    fn permute(&mut self, _permutation: Option<&Permutation<'_>>) -> bool {
+        false
+    }
 
     /// How it serves people who came after the training, where it can.
     fn fold_in(&self) -> Option<&dyn NeuralFoldIn> {

@@ -49,6 +49,8 @@ pub struct FitRequest<'a> {
     pub elsewhere: &'a FitElsewhere<'a>,
     /// Whether those choose by the validation rows when to stop.
     pub stops_early: bool,
+    /// Whether the model will be asked with attributes dealt out anew: [`Recommender::permute`] may then keep more.
+    pub permutes: bool,
 }
 
 /// What saved parts are to become.
@@ -81,7 +83,7 @@ pub fn fit(
     observer: &mut dyn FitObserver,
 ) -> Fitted {
     let elsewhere: &FitElsewhere<'_> = &|request, _| Err(FitError::NotHere { kind: request.recommender.entry.kind });
-    fit_request(&FitRequest { recommender, data, seed, elsewhere, stops_early: false }, observer)
+    fit_request(&FitRequest { recommender, data, seed, elsewhere, stops_early: false, permutes: false }, observer)
 }
 
 /// [`fit`] with somebody else for the kinds that are not fitted here.

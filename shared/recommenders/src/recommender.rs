@@ -1,6 +1,6 @@
 //! What every fitted recommender can do.
 
-use recspeed_data::Interactions;
+use recspeed_data::{Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use serde::Serialize;
@@ -94,6 +94,15 @@ pub trait Recommender: Send + Sync {
     /// them before what is asked, without learning from them. Until then, those that it learnt from are read. Methods that
     /// do not tell reading from learning answer as before.
     fn read(&mut self, _interactions: &Interactions, _known: &[u32]) {}
+
+    /// Answers from now on as if the items, or the users, had each other's values of an attribute, and learns nothing; `None`
+    /// takes that back, to the last bit. What was learnt of people from the items that they have stays as it was learnt.
+    ///
+    /// False, and nothing changes, where the model does not read the attribute when it answers: it reads none, or has folded it
+    /// into what it learnt, or has been made of saved parts, which do not keep all that this takes.
+    fn permute(&mut self, _permutation: Option<&Permutation<'_>>) -> bool {
+        false
+    }
 
     /// Bytes that the fitted model holds: learnt numbers as parameters, data that it needs to answer as buffers.
     fn memory(&self) -> MemoryBytes;

@@ -227,8 +227,14 @@ fn components_of_other_crates_are_fitted_and_restored_by_whoever_can() {
         assert_eq!(request.recommender.entry.kind, "mlp");
         fit(&resolved("item-mean", &[]), request.data, request.seed, observer)
     };
-    let request =
-        FitRequest { recommender: &recommender, data: &data, seed: 1, elsewhere: &stand_in, stops_early: false };
+    let request = FitRequest {
+        recommender: &recommender,
+        data: &data,
+        seed: 1,
+        elsewhere: &stand_in,
+        stops_early: false,
+        permutes: false,
+    };
     let model = fit_request(&request, &mut Unobserved).unwrap();
     let alone = fit(&resolved("item-mean", &[]), &data, 1, &mut Unobserved).unwrap();
     assert!((model.predict(0, 0, 0) - alone.predict(0, 0, 0)).abs() < 1e-6);

@@ -149,7 +149,8 @@ fn validation_rows_that_stop_a_component_do_not_teach_its_weight() {
             seen.borrow_mut().extend_from_slice(request.data.validation);
             fit(&resolved("item-mean", &[]), request.data, request.seed, observer)
         };
-        let request = FitRequest { recommender, data: &data, seed: 1, elsewhere: &stand_in, stops_early };
+        let request =
+            FitRequest { recommender, data: &data, seed: 1, elsewhere: &stand_in, stops_early, permutes: false };
         fit_request(&request, &mut Unobserved).expect("the fit succeeds");
         let expected: Vec<u32> =
             steer.iter().copied().filter(|&row| !divided || all.user[row as usize] % 2 == 0).collect();
@@ -215,7 +216,14 @@ fn weights_are_learnt_from_components_that_have_not_read_the_validation_rows_and
             Ok(Box::new(ReadsOn { inner, newest, rows, asked_with: std::sync::Arc::clone(&asked_with) }))
         };
         let recommender = hybrid("weighted", parts(), &[("weights", text("learnt"))]);
-        let request = FitRequest { recommender: &recommender, data: &data, seed: 1, elsewhere: &stand_in, stops_early };
+        let request = FitRequest {
+            recommender: &recommender,
+            data: &data,
+            seed: 1,
+            elsewhere: &stand_in,
+            stops_early,
+            permutes: false,
+        };
         let mut model = fit_request(&request, &mut Unobserved).expect("the fit succeeds");
         let teaching = std::mem::take(&mut *asked_with.lock().unwrap());
         assert!(!teaching.is_empty() && teaching.iter().all(|read| *read == learn), "stops early: {stops_early}");

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod comparison;
 pub mod event;
 pub mod fit;
+pub mod importance;
 pub mod limits;
 pub mod metric;
 pub mod permalink;
@@ -24,6 +25,7 @@ pub mod user_values;
 
 pub use event::{EventKind, FailureCode, RunEvent, RunId};
 pub use fit::{FitObserver, Unobserved};
+pub use importance::Importance;
 pub use metric::{MetricKind, MetricName};
 pub use permalink::{PermalinkError, decode_permalink, encode_permalink};
 pub use spec::{ExperimentSpec, ResolvedSpec, SpecError, SpecErrors};

@@ -16,6 +16,8 @@ pub const MAX_NESTING: usize = 3;
 pub const MAX_COMPONENTS: usize = 8;
 /// Recommenders of one spec in all, hybrids and their components.
 pub const MAX_RECOMMENDERS: usize = 32;
+/// Times that a feature may be dealt out anew for its permutation importance.
+pub const MAX_REPEATS: u32 = 100;
 /// Metrics in one evaluation.
 pub const MAX_METRICS: usize = 64;
 /// Largest `k` of a metric at k.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Importance;
 use crate::event::{MemoryBytes, RunId};
 use crate::spec::EvaluateOn;
 
@@ -30,6 +31,9 @@ pub struct RunSummary {
     /// The same metrics for groups of users and items: who is served well, and who is not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breakdowns: Vec<Breakdown>,
+    /// What the fitted model loses where features that `features.permute` names tell nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub importance: Vec<Importance>,
     /// Epochs or iterations trained, and where the best one lay; absent for methods without iterations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingInfo>,

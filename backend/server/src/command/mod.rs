@@ -10,6 +10,7 @@ mod engines;
 mod failure;
 mod features;
 mod figures;
+mod importance;
 mod kept;
 mod models;
 mod output;

@@ -3,6 +3,7 @@
 mod curves;
 mod facts;
 mod groups;
+mod importance;
 mod metrics;
 mod panel;
 mod progress;

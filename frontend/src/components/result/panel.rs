@@ -7,6 +7,7 @@ use recspeed_types::{ExperimentSpec, RunSummary};
 use super::curves::{Curves, final_metrics};
 use super::facts::Facts;
 use super::groups::Groups;
+use super::importance::FeatureImportance;
 use super::metrics::{MetricTable, Row, Tiles, rows};
 use super::progress::ProgressLine;
 use super::ranks::Ranks;
@@ -110,6 +111,7 @@ pub(crate) fn ResultDetails(
                 <Show when=move || measured.get()>
                     <MetricTable rows=metrics/>
                     <Groups summary=summary/>
+                    <FeatureImportance summary=summary/>
                     <Ranks run=shown/>
                     <Facts summary=summary/>
                 </Show>

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
-use recspeed_data::Csr;
 use recspeed_data::parts::Parts;
+use recspeed_data::{Csr, Permutation};
 use recspeed_types::spec::Training;
 
 use crate::Rows;
@@ -95,6 +95,11 @@ pub(crate) trait PairNetwork: Send + Sync {
     /// - returns: `[users × items]`
     fn grid(&self, _users: &[u32], _items: Range<u32>, _parameters: &Parameters, _device: &Device) -> Option<Vec<f32>> {
         None
+    }
+
+    /// As [`crate::NeuralModel::permute`].
+    fn permute(&mut self, _permutation: Option<&Permutation<'_>>) -> bool {
+        false
     }
 
     /// Adds what it knows besides its parameters.

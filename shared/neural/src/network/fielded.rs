@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use recspeed_data::Permutation;
 use recspeed_data::parts::{Parts, PartsError};
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
@@ -109,6 +110,8 @@ pub(super) struct Fielded<N> {
     pub(super) network: N,
     layout: Layout,
     pub(super) fields: Fields,
+    /// What they were before an attribute was dealt out anew.
+    before: Option<Fields>,
     pub(super) device: Device,
 }
 
@@ -116,7 +119,7 @@ impl<N: FieldNetwork> Fielded<N> {
     pub(super) fn new(recommender: &ResolvedRecommender, fields: Fields, device: Device) -> Self {
         let mut layout = Layout::default();
         let network = N::new(recommender, &fields, &mut layout);
-        Self { network, layout, fields, device }
+        Self { network, layout, fields, before: None, device }
     }
 }
 
@@ -181,6 +184,17 @@ impl<N: FieldNetwork> PairNetwork for Fielded<N> {
             }
         }
         Some(scores)
+    }
+
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        if let Some(before) = self.before.take() {
+            self.fields = before;
+        }
+        let Some(permuted) = permutation.and_then(|permutation| self.fields.permuted(permutation)) else {
+            return false;
+        };
+        self.before = Some(std::mem::replace(&mut self.fields, permuted));
+        true
     }
 
     fn add_to(&self, parts: Parts) -> Parts {

@@ -2,6 +2,7 @@
 
 use burn::tensor::Device;
 use rayon::prelude::*;
+use recspeed_data::Permutation;
 use recspeed_data::parts::{Parts, PartsError, Values};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
@@ -168,6 +169,10 @@ impl<N: PairNetwork> NeuralModel for PairModel<N> {
 
     fn tile_users(&self) -> usize {
         TILE
+    }
+
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.network.permute(permutation)
     }
 
     fn reference_timestamp(&self) -> i64 {

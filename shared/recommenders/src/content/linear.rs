@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Csr, Permutation};
 use recspeed_dense::invert;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
@@ -49,6 +49,8 @@ struct ContentLinear {
     inverse: Vec<f32>,
     /// The inverse times `ā`, `[terms]`.
     level: Vec<f32>,
+    /// What the items are asked with in place of `items`: [`Recommender::permute`].
+    permuted: Option<Csr>,
 }
 
 impl ContentLinear {
@@ -101,7 +103,8 @@ impl ContentLinear {
         }
         next(observer)?;
         let weighting = Weighting::named(recommender.text("weighting"));
-        Ok(Self { by_user: Arc::clone(&data.by_user), weighting, items, terms, inverse, level })
+        let by_user = Arc::clone(&data.by_user);
+        Ok(Self { by_user, weighting, items, terms, inverse, level, permuted: None })
     }
 
     fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
@@ -113,7 +116,8 @@ impl ContentLinear {
         expect_len("inverse", columns, terms.len())?;
         let level = parts.take_list("level")?;
         expect_len("level", level.len(), terms.len())?;
-        Ok(Self { by_user, weighting: Weighting::named(recommender.text("weighting")), items, terms, inverse, level })
+        let weighting = Weighting::named(recommender.text("weighting"));
+        Ok(Self { by_user, weighting, items, terms, inverse, level, permuted: None })
     }
 
     /// `w_u`, `[terms]`: all 0 for somebody without items.
@@ -144,7 +148,7 @@ impl ContentLinear {
 
     /// What each term of an item adds to its score, terms ascending.
     fn shares<'a>(&'a self, weights: &'a [f32], item: u32) -> impl Iterator<Item = (u32, f32)> + 'a {
-        let (terms, values) = self.items.row(item as usize);
+        let (terms, values) = self.permuted.as_ref().unwrap_or(&self.items).row(item as usize);
         terms.iter().zip(values).map(|(&term, &value)| (term, value * weights[term as usize]))
     }
 
@@ -203,6 +207,15 @@ impl Recommender for ContentLinear {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.score(&self.weights(self.own(user)), scores);
+    }
+
+    /// A person's weights are what was learnt: they stay those of the items as they are.
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.permuted = None;
+        let Some(permutation) = permutation.filter(|p| p.fits(true, self.items.n_rows())) else { return false };
+        let Some(is_dealt) = self.terms.of_attribute(permutation.attribute) else { return false };
+        self.permuted = Some(permutation.deal(&self.items, |term| is_dealt[term as usize]));
+        true
     }
 
     fn memory(&self) -> MemoryBytes {

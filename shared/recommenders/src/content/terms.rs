@@ -34,6 +34,13 @@ impl Terms {
         Reason::Attribute { name: name.to_owned(), value: value.to_owned(), part }
     }
 
+    /// Which terms are of this attribute; `None` where none is.
+    pub(crate) fn of_attribute(&self, name: &str) -> Option<Vec<bool>> {
+        let is_of = |text: &str| text.split_once(SEPARATOR).is_some_and(|(of, _)| of == name);
+        let are: Vec<bool> = self.0.iter().map(is_of).collect();
+        are.contains(&true).then_some(are)
+    }
+
     /// The terms that at least `min_items` items have, and what is left of `counts`.
     pub(super) fn keep(self, counts: Csr, min_items: u32) -> (Self, Csr) {
         let mut items = vec![0u32; self.len()];

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Csr, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::terms::{Terms, terms_of_items};
-use super::weigh::weigh;
+use super::weigh::{weigh, weigh_again};
 use crate::fit::{FitRequest, Method};
 use crate::recommender::model_bytes;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, Values};
@@ -35,6 +35,17 @@ struct ContentTfIdf {
     by_term: Csr,
     terms: Terms,
     centred: bool,
+    /// Of each item's terms before they were made one of length 1; none of a model of saved parts.
+    lengths: Vec<f64>,
+    /// What the items are asked with in place of what they are: [`Recommender::permute`].
+    permuted: Option<Asked>,
+}
+
+/// Items × terms, and terms × items.
+#[derive(Debug)]
+struct Asked {
+    items: Csr,
+    by_term: Csr,
 }
 
 impl ContentTfIdf {
@@ -51,10 +62,11 @@ impl ContentTfIdf {
         let stemmed = recommender.text("words") == "stemmed";
         let (terms, counts) =
             terms_of_items(attributes, &data.interactions.items, recommender.names("attributes"), stemmed)?;
-        let items = weigh(&counts, terms.len(), recommender.boolean("sublinear"));
+        let (items, lengths) = weigh(&counts, terms.len(), recommender.boolean("sublinear"));
         observer.event(EventKind::Progress { done: total, total, unit: "items".to_owned() });
         let by_term = items.transpose(terms.len());
-        Ok(Self { by_user: Arc::clone(&data.by_user), items, by_term, terms, centred: recommender.boolean("centred") })
+        let (by_user, centred) = (Arc::clone(&data.by_user), recommender.boolean("centred"));
+        Ok(Self { by_user, items, by_term, terms, centred, lengths, permuted: None })
     }
 
     fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
@@ -63,7 +75,8 @@ impl ContentTfIdf {
         let by_user = parts.take_csr("ratings", items.n_rows())?;
         expect_len("items", items.n_rows(), parts.take_count("n_items")?)?;
         let by_term = items.transpose(terms.len());
-        Ok(Self { by_user: Arc::new(by_user), items, by_term, terms, centred: recommender.boolean("centred") })
+        let (by_user, centred) = (Arc::new(by_user), recommender.boolean("centred"));
+        Ok(Self { by_user, items, by_term, terms, centred, lengths: Vec::new(), permuted: None })
     }
 
     /// Weight of each term in somebody's profile, terms ascending.
@@ -84,8 +97,9 @@ impl ContentTfIdf {
 
     fn score(&self, profile: &[(u32, f32)], scores: &mut [f32]) {
         scores.fill(0.0);
+        let by_term = self.permuted.as_ref().map_or(&self.by_term, |asked| &asked.by_term);
         for &(term, weight) in profile {
-            let (items, values) = self.by_term.row(term as usize);
+            let (items, values) = by_term.row(term as usize);
             for (&item, &value) in items.iter().zip(values) {
                 scores[item as usize] += weight * value;
             }
@@ -94,7 +108,8 @@ impl ContentTfIdf {
 
     /// What each term adds to an item's score, terms ascending.
     fn shared<'a>(&'a self, profile: &'a [(u32, f32)], item: u32) -> impl Iterator<Item = (u32, f32)> + 'a {
-        let (terms, values) = self.items.row(item as usize);
+        let items = self.permuted.as_ref().map_or(&self.items, |asked| &asked.items);
+        let (terms, values) = items.row(item as usize);
         profile.iter().filter_map(move |&(term, weight)| {
             let at = terms.binary_search(&term).ok()?;
             Some((term, weight * values[at]))
@@ -130,6 +145,18 @@ impl Recommender for ContentTfIdf {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.score(&self.profile(self.own(user)), scores);
+    }
+
+    /// The profiles are what was learnt: they stay those of the items as they are.
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.permuted = None;
+        let Some(permutation) = permutation.filter(|p| p.fits(true, self.lengths.len())) else { return false };
+        let Some(is_dealt) = self.terms.of_attribute(permutation.attribute) else { return false };
+        let deal = |items: &Csr| permutation.deal(items, |term| is_dealt[term as usize]);
+        let items = weigh_again(&self.items, &self.lengths, deal);
+        let by_term = items.transpose(self.terms.len());
+        self.permuted = Some(Asked { items, by_term });
+        true
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Csr, Interactions};
+use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
@@ -161,6 +161,10 @@ impl Recommender for Cascade {
 
     fn read(&mut self, interactions: &Interactions, known: &[u32]) {
         self.components.read(interactions, known);
+    }
+
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.components.permute(permutation)
     }
 
     fn memory(&self) -> MemoryBytes {

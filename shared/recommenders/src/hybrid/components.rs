@@ -1,6 +1,6 @@
 //! The recommenders that a hybrid is made of.
 
-use recspeed_data::{Attributes, Csr, Interactions};
+use recspeed_data::{Attributes, Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
@@ -185,6 +185,16 @@ impl Components {
     /// [`Recommender::read`] of all of them.
     pub(super) fn read(&mut self, interactions: &Interactions, known: &[u32]) {
         self.0.iter_mut().for_each(|component| component.model.read(interactions, known));
+    }
+
+    /// [`Recommender::permute`] of all of them; whether any of them reads the attribute.
+    pub(super) fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        (0..self.len()).fold(false, |read, index| self.permute_one(index, permutation) | read)
+    }
+
+    /// The same of one.
+    pub(super) fn permute_one(&mut self, index: usize, permutation: Option<&Permutation<'_>>) -> bool {
+        self.0[index].model.permute(permutation)
     }
 
     pub(super) fn memory(&self) -> MemoryBytes {

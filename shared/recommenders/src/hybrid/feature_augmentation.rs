@@ -1,7 +1,7 @@
 //! Feature augmentation: what the first component says of an item is an attribute for the second.
 
 use rayon::prelude::*;
-use recspeed_data::Interactions;
+use recspeed_data::{Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 
@@ -135,6 +135,11 @@ impl Recommender for FeatureAugmentation {
 
     fn read(&mut self, interactions: &Interactions, known: &[u32]) {
         self.components.read(interactions, known);
+    }
+
+    /// Of the second component: what the first one makes of the attributes was read when the second one learnt.
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.components.permute_one(SECOND, permutation)
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -1,6 +1,6 @@
 //! Feature combination: who rated an item is one of its attributes.
 
-use recspeed_data::Interactions;
+use recspeed_data::{Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
@@ -76,6 +76,10 @@ impl Recommender for FeatureCombination {
 
     fn read(&mut self, interactions: &Interactions, known: &[u32]) {
         self.component.read(interactions, known);
+    }
+
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.component.permute(permutation)
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -1,7 +1,7 @@
 //! Switching: one of two components answers, by how much is known.
 
-use recspeed_data::Interactions;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
 use recspeed_types::event::MemoryBytes;
@@ -143,6 +143,10 @@ impl Recommender for Switching {
 
     fn read(&mut self, interactions: &Interactions, known: &[u32]) {
         self.components.read(interactions, known);
+    }
+
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.components.permute(permutation)
     }
 
     fn memory(&self) -> MemoryBytes {

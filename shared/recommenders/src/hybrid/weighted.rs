@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Csr, Interactions};
+use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
 use recspeed_types::event::{EventKind, MemoryBytes};
@@ -286,6 +286,10 @@ impl Recommender for Weighted {
 
     fn read(&mut self, interactions: &Interactions, known: &[u32]) {
         self.components.read(interactions, known);
+    }
+
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.components.permute(permutation)
     }
 
     fn memory(&self) -> MemoryBytes {

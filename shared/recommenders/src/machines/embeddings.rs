@@ -5,6 +5,7 @@ use recspeed_types::FitObserver;
 
 use super::features::{Side, Sides};
 use super::model::{Described, Machine};
+use super::permuted::Within;
 use crate::FitError;
 use crate::course::{self, Learner};
 use crate::error::reserve;
@@ -163,7 +164,7 @@ impl<'a> Embedded<'a> {
             let entries = side.attributes.indptr[entity]..side.attributes.indptr[entity + 1];
             side.attributes.values[entries].iter_mut().for_each(|value| *value *= scale);
         }
-        Described::new(side, vectors, parts)
+        Described::new(side, vectors, parts, Within::Shares)
     }
 }
 

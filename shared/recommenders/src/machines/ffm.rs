@@ -4,6 +4,7 @@ use recspeed_types::FitObserver;
 
 use super::features::{Side, Sides};
 use super::model::{Described, Machine, check_size};
+use super::permuted::{OwnFields, Within};
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
 use crate::error::reserve;
@@ -47,7 +48,9 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
     };
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     let Ffm { intercept, users, items, .. } = learner;
-    let (users, items) = (users.finish(shape, true, intercept)?, items.finish(shape, false, 0.0)?);
+    let permutes = request.permutes;
+    let (users, items) =
+        (users.finish(shape, true, (intercept, permutes))?, items.finish(shape, false, (0.0, permutes))?);
     Ok(Machine { d: shape.d(), users, items, newcomer: None })
 }
 
@@ -132,8 +135,9 @@ impl<'a> Fielded<'a> {
     }
 
     /// The vectors of a [`Machine`]: piece `(a, b)` of a user is `Σ x v_{l, b}` over the features of field `a`, and that of an
-    /// item is `Σ x v_{m, a}` over the features of field `b`; pairs within a side are a number of its own.
-    fn finish(self, shape: Shape, is_user: bool, intercept: f32) -> Result<Described, FitError> {
+    /// item is `Σ x v_{m, a}` over the features of field `b`; pairs within a side are a number of its own, and `permutes` says
+    /// whether what they are made of is kept.
+    fn finish(self, shape: Shape, is_user: bool, (intercept, permutes): (f32, bool)) -> Result<Described, FitError> {
         let Shape { k, .. } = shape;
         let d = shape.d();
         let n = self.side.len();
@@ -171,7 +175,22 @@ impl<'a> Fielded<'a> {
             let field = self.first + self.side.field[attribute] as usize;
             add(line, Present { is_user, feature: n + attribute, field, x: 1.0 });
         }
-        Ok(Described::new(self.side.clone(), vectors, parts))
+        let within = if permutes { Within::FieldPairs(self.own_fields(shape)?) } else { Within::Unknown };
+        Ok(Described::new(self.side.clone(), vectors, parts, within))
+    }
+}
+
+impl Fielded<'_> {
+    /// The vectors by which the features meet those of their own side.
+    fn own_fields(&self, shape: Shape) -> Result<OwnFields, FitError> {
+        let (n_fields, k) = (self.side.n_fields, shape.k);
+        let of_own = n_fields * k;
+        let len = self.side.n_features().checked_mul(of_own);
+        let mut vectors: Vec<f32> = reserve(len, "the vectors of pairs within a side", "recommender.factors")?;
+        for (own, all) in vectors.chunks_exact_mut(of_own).zip(self.vectors.chunks_exact(shape.width())) {
+            own.copy_from_slice(&all[self.first * k..][..of_own]);
+        }
+        Ok(OwnFields { k, n_fields, field: self.side.field.clone(), vectors })
     }
 }
 
@@ -315,8 +334,10 @@ mod tests {
             let expected: Vec<f32> =
                 [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().map(|(u, i)| fit.predict(&row(&fit, u, i))).collect();
             let shape = fit.shape;
-            let (users, items) =
-                (fit.users.finish(shape, true, 3.0).unwrap(), fit.items.finish(shape, false, 0.0).unwrap());
+            let (users, items) = (
+                fit.users.finish(shape, true, (3.0, false)).unwrap(),
+                fit.items.finish(shape, false, (0.0, false)).unwrap(),
+            );
             let machine = Machine { d: shape.d(), users, items, newcomer: None };
             let found = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(u, i)| machine.predict(u, i, 0));
             for (found, expected) in found.iter().zip(expected) {

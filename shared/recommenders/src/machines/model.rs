@@ -5,13 +5,14 @@
 //! `(p, 1, a)` and `(q, b, 1)`, and an attribute is a vector of the same form that is a part of them.
 
 use pulp::{Arch, Simd, WithSimd};
-use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Csr, Permutation};
 use recspeed_dense::{self as dense, Cholesky};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
 use super::features::Side;
+use super::permuted::{Before, Within};
 use crate::content::Terms;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
@@ -50,6 +51,10 @@ pub(super) struct Described {
     pub(super) terms: Terms,
     /// `[attributes, d]`: the product with a vector of the other side is what an attribute of value 1 adds.
     pub(super) parts: Vec<f32>,
+    /// What a vector is besides the sum of its features' vectors.
+    pub(super) within: Within,
+    /// What it was before its attributes were dealt out anew.
+    pub(super) before: Option<Before>,
 }
 
 /// A new user is a cold user plus what ridge regression makes of the basket's ratings.
@@ -66,8 +71,8 @@ pub(super) struct Newcomer {
 }
 
 impl Described {
-    pub(super) fn new(side: Side, vectors: Vec<f32>, parts: Vec<f32>) -> Self {
-        Self { vectors, attributes: side.attributes, terms: side.terms, parts }
+    pub(super) fn new(side: Side, vectors: Vec<f32>, parts: Vec<f32>, within: Within) -> Self {
+        Self { vectors, attributes: side.attributes, terms: side.terms, parts, within, before: None }
     }
 
     fn vector(&self, entity: u32, d: usize) -> &[f32] {
@@ -102,7 +107,8 @@ impl Described {
         expect_len("terms", terms.len(), n_attributes)?;
         let attributes = parts.take_csr("described", n_attributes)?;
         expect_len("described", attributes.n_rows(), n)?;
-        Ok((d, Self { vectors, attributes, terms, parts: of_attributes }))
+        let within = Within::Unknown;
+        Ok((d, Self { vectors, attributes, terms, parts: of_attributes, within, before: None }))
     }
 }
 
@@ -237,9 +243,21 @@ impl Recommender for Machine {
         ranking::by_factors(&self.users.vectors, &self.items.vectors, self.d, request, observer)
     }
 
+    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+        self.users.take_back();
+        self.items.take_back();
+        let (n_users, n_items) = (self.n_users(), self.n_items());
+        match permutation {
+            Some(dealt) if dealt.fits(false, n_users) => self.users.permute(self.d, self.d - 1, dealt),
+            Some(dealt) if dealt.fits(true, n_items) => self.items.permute(self.d, self.d - 2, dealt),
+            _ => false,
+        }
+    }
+
     fn memory(&self) -> MemoryBytes {
         let known = |side: &Described| {
-            size_of_val(&side.attributes.indptr[..]) + 8 * side.attributes.nnz() + side.terms.bytes()
+            let kept = if let Within::FieldPairs(own) = &side.within { own.bytes() } else { 0 };
+            size_of_val(&side.attributes.indptr[..]) + 8 * side.attributes.nnz() + side.terms.bytes() + kept
         };
         let newcomer = self.newcomer.as_ref().map_or(0, |known| known.cold.len() + known.penalties.len());
         model_bytes(4 * (self.users.floats() + self.items.floats() + newcomer), known(&self.users) + known(&self.items))

@@ -3,10 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::Problems;
-use crate::limits::MAX_NAME_CHARS;
+use crate::limits::{MAX_NAME_CHARS, MAX_REPEATS};
 
 /// Names in one list.
 const MAX_NAMES: usize = 100;
+
+/// Times that each of `permute` is dealt out anew unless the spec says otherwise.
+const DEFAULT_REPEATS: u32 = 5;
 
 /// `[features]` as written. An attribute is named by whose it is: `items.category`, `users.age`; the inputs of a prediction
 /// are `user`, `item` and `time`.
@@ -24,6 +27,13 @@ pub struct FeaturesSpec {
     /// `time` among the test rows when ratings are predicted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shuffle: Vec<String>,
+    /// Dealt out anew, one after another, when the fitted model is asked again after its evaluation, learning nothing: the result
+    /// says how much quality each costs (permutation importance).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permute: Vec<String>,
+    /// How often each of `permute` is; 5 unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<u32>,
 }
 
 /// An attribute made of the rows that are learnt from; its name is that of its column.
@@ -73,7 +83,7 @@ impl Derived {
     }
 }
 
-/// What a name in `drop` or `shuffle` means.
+/// What a name in `drop`, `shuffle` or `permute` means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeatureName<'a> {
     /// The user of a row.
@@ -110,8 +120,14 @@ impl FeaturesSpec {
         *self == Self::default()
     }
 
+    /// How often each of `permute` is dealt out anew.
+    pub fn repeats(&self) -> u32 {
+        self.repeats.unwrap_or(DEFAULT_REPEATS)
+    }
+
     pub(crate) fn check(&self, problems: &mut Problems) {
-        for (list, names) in [("drop", &self.drop), ("shuffle", &self.shuffle)] {
+        problems.range("features.repeats", self.repeats(), 1, MAX_REPEATS);
+        for (list, names) in [("drop", &self.drop), ("shuffle", &self.shuffle), ("permute", &self.permute)] {
             if names.len() > MAX_NAMES {
                 problems.add(format!("features.{list}"), format!("has {} names; allowed: {MAX_NAMES}", names.len()));
             }
@@ -126,7 +142,7 @@ impl FeaturesSpec {
                     Some(_) if name.chars().count() <= MAX_NAME_CHARS => {}
                     _ => problems.add(
                         path,
-                        format!("is `{shown}`; allowed: items.NAME, users.NAME, time, and user or item to shuffle"),
+                        format!("is `{shown}`; allowed: items.NAME, users.NAME, time, and user or item to shuffle or permute"),
                     ),
                 }
             }

@@ -1,12 +1,15 @@
 //! `recspeed features FILE`: what each feature is worth to a recommender. The experiment runs as it is, without each feature,
-//! with each feature shuffled, and with each derived feature added; every variant is compared with the whole user by user.
+//! with each attribute shuffled before it learns, and with each derived feature added; every variant is compared with the whole user
+//! by user. The model of the whole is asked again with each feature dealt out anew: permutation importance.
 
 mod table;
 mod variants;
 
 use clap::Args;
 use recspeed_datasets::{DataHome, LoadRequest, LookUp};
-use recspeed_types::{FailureCode, MetricName};
+use recspeed_types::comparison::Comparison;
+use recspeed_types::{FailureCode, Importance, MetricName};
+use serde::Serialize;
 
 use super::compare::{Method, evaluate, run_all};
 use super::data::DataError;
@@ -32,7 +35,7 @@ pub struct FeaturesArgs {
     /// Replace one field of the spec, as dataset.sample=10000 (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print the comparison as one JSON object and nothing else on standard output
+    /// Print the comparison and the importance of each feature as one JSON object and nothing else on standard output
     #[arg(long)]
     json: bool,
     /// Print the report as Markdown
@@ -40,6 +43,19 @@ pub struct FeaturesArgs {
     markdown: bool,
     #[command(flatten)]
     keep: KeepArgs,
+}
+
+/// What features are worth.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// The variants beside the whole.
+    #[serde(flatten)]
+    comparison: Comparison,
+    /// What the whole loses where it is asked with features dealt out anew.
+    importance: Vec<Importance>,
+    /// What has no importance, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// Runs the variants. Exit status as that of `recspeed compare`.
@@ -73,11 +89,15 @@ pub(crate) fn run(args: FeaturesArgs) -> Result<u8, CommandError> {
         return Ok(status);
     }
     let failed = failed.into_iter().map(|(_, method)| method).collect();
+    let importance = Importance::together(finished[0].1.iter().map(|run| run.summary.importance.as_slice()));
+    let warnings = finished[0].1.first().map_or(&[][..], |run| run.summary.warnings.as_slice());
+    let notes = warnings.iter().filter(|warning| warning.starts_with("features.permute")).cloned().collect();
     let Some(comparison) = evaluate(&methods, &finished, Some(0), failed)? else { return Ok(status) };
+    let report = Report { comparison, importance, notes };
     let text = if args.json {
-        serde_json::to_string(&comparison).map_err(std::io::Error::other)?
+        serde_json::to_string(&report).map_err(std::io::Error::other)?
     } else {
-        table::render(&title, &spec, &comparison, args.markdown)
+        table::render(&title, &spec, &report, args.markdown)
     };
     output::say(&output::printable(&text))?;
     Ok(status)

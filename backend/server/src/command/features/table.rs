@@ -7,10 +7,13 @@ use recspeed_types::comparison::{Comparison, PairedTest};
 use recspeed_types::metric::Direction;
 use recspeed_types::{ExperimentSpec, MetricName};
 
+use super::Report;
 use crate::command::figures::{count, value};
+use crate::command::importance;
 
 /// The report: for each metric the variants, the largest change first.
-pub(super) fn render(title: &str, spec: &ExperimentSpec, comparison: &Comparison, markdown: bool) -> String {
+pub(super) fn render(title: &str, spec: &ExperimentSpec, report: &Report, markdown: bool) -> String {
+    let comparison = &report.comparison;
     let mut text = format!(
         "{title}: {} on {}, {} test rows\n",
         spec.recommender.kind,
@@ -41,8 +44,8 @@ pub(super) fn render(title: &str, spec: &ExperimentSpec, comparison: &Comparison
     let _ = write!(
         text,
         "\nA change is the variant less the experiment as it is, on the same test rows. \"without\": the feature has no values, and \
-         everything is learnt anew. An attribute \"shuffled and relearnt\": dealt out anew among the items or users before the training; \
-         user, item and time \"shuffled\": dealt out anew among the test rows, after the training (permutation importance). \"with\": the derived attribute is \
+         everything is learnt anew. An attribute \"shuffled and relearnt\": dealt out anew among the items or users before the training, and \
+         everything is learnt anew too. \"with\": the derived attribute is \
          added, made of the training rows alone. Interval of the mean change by BCa bootstrap ({} resamples, {:.0} %); p of the \
          randomization test ({} draws) after Holm's correction over all {} tests, at least {}.\n",
         count(u64::from(procedure.resamples)),
@@ -51,6 +54,14 @@ pub(super) fn render(title: &str, spec: &ExperimentSpec, comparison: &Comparison
         comparison.tests.len(),
         value(procedure.floor(comparison.tests.len())),
     );
+    if !report.importance.is_empty() {
+        let heading = if markdown { "### " } else { "" };
+        let table = importance::table(&report.importance, markdown);
+        let _ = write!(text, "\n{heading}Permutation importance\n\n{table}\n\n{}.\n", importance::WORDS);
+    }
+    for note in &report.notes {
+        let _ = write!(text, "\nNot measured: {note}.\n");
+    }
     for failed in &comparison.failed {
         let _ = write!(text, "\nNot measured: {}, whose run failed: {}\n", failed.name, failed.cause);
     }

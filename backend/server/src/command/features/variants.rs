@@ -67,7 +67,9 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     let entries: Vec<&Entry> = resolved.recommender.all().iter().map(|recommender| recommender.entry).collect();
     let needs = |need: &Need| entries.iter().any(|entry| entry.needs.contains(need));
     let trained = entries.iter().any(|entry| entry.is_trained());
-    let mut variants = vec![Variant::new(WHOLE.to_owned(), spec)];
+    let mut plain = spec.clone();
+    plain.features.permute.clear();
+    let mut variants = Vec::new();
     let chooses = |name: &str| {
         let mut params = entries.iter().flat_map(|entry| entry.params);
         params.any(|param| matches!(param.kind, ParamKind::Names { .. }) && param.name == name)
@@ -87,17 +89,23 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     }
     let reads_time = needs(&Need::Timestamps) || trained;
     for name in names.iter().cloned().chain(reads_time.then(|| "time".to_owned())) {
-        let mut without = Variant::new(format!("without {name}"), spec);
+        let mut without = Variant::new(format!("without {name}"), &plain);
         without.spec.features.drop.push(name);
         variants.push(without);
     }
     let predicts = spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings());
     let inputs = ["user", "item", "time"].map(str::to_owned).into_iter().filter(|_| predicts && trained);
+    // The fitted model is asked again without the true values of each: permutation importance.
+    let mut whole = Variant::new(WHOLE.to_owned(), &plain);
+    let of_derived =
+        |derived: &Derived| format!("{}.{}", if derived.of_items() { "items" } else { "users" }, derived.as_str());
+    let derived = spec.features.derive.iter().map(of_derived);
+    whole.spec.features.permute = names.iter().cloned().chain(derived).chain(inputs).collect();
     // What was shuffled before the training is learnt anew: that tells what the method can do without the values, not what this
     // model makes of them.
-    let attributes = names.into_iter().map(|name| (format!("{name} shuffled and relearnt"), name));
-    for (title, name) in attributes.chain(inputs.map(|name| (format!("{name} shuffled"), name))) {
-        let mut shuffled = Variant { shuffles: true, ..Variant::new(title, spec) };
+    for name in names {
+        let title = format!("{name} shuffled and relearnt");
+        let mut shuffled = Variant { shuffles: true, ..Variant::new(title, &plain) };
         shuffled.spec.features.shuffle.push(name);
         variants.push(shuffled);
     }
@@ -105,7 +113,7 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
         let readable = if derived.of_items() { reads_items } else { reads_users };
         let known = spec.features.derive.contains(&derived);
         if readable && !known && (data.interactions.has_timestamps || !derived.needs_times()) {
-            let mut with = Variant::new(format!("with {}", derived.as_str()), spec);
+            let mut with = Variant::new(format!("with {}", derived.as_str()), &plain);
             with.spec.features.derive.push(derived);
             choose(&mut with.spec, derived);
             variants.push(with);
@@ -113,14 +121,15 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     }
     // What is derived in the spec itself is left out by not deriving it.
     for (place, derived) in spec.features.derive.iter().enumerate() {
-        let mut without = Variant::new(format!("without {}", derived.as_str()), spec);
+        let mut without = Variant::new(format!("without {}", derived.as_str()), &plain);
         without.spec.features.derive.remove(place);
         unchoose(&mut without.spec, *derived);
         variants.push(without);
     }
-    if variants.len() == 1 {
+    if variants.is_empty() && whole.spec.features.permute.is_empty() {
         return Err(FeaturesError::None { kind: spec.recommender.kind.clone() });
     }
+    variants.insert(0, whole);
     Ok(variants)
 }
 
@@ -175,6 +184,10 @@ mod tests {
     use recspeed_types::spec::{DatasetSpec, RecommenderSpec};
 
     fn variants(kind: &str, metric: &str) -> Result<Vec<String>, FeaturesError> {
+        Ok(all(kind, metric)?.into_iter().map(|variant| variant.name).collect())
+    }
+
+    fn all(kind: &str, metric: &str) -> Result<Vec<Variant>, FeaturesError> {
         let mut spec = ExperimentSpec {
             dataset: DatasetSpec::builtin("beauty-synthetic-10k"),
             recommender: RecommenderSpec::new(kind),
@@ -186,7 +199,7 @@ mod tests {
         let home = DataHome::open(Some(home.path().to_owned())).unwrap();
         let request = LoadRequest { dataset: &resolved.dataset, seed: 1, look_up: &LookUp::default() };
         let loaded = home.load(&request, &mut |_, _| {}).unwrap();
-        Ok(of(&spec, &resolved, &loaded)?.into_iter().map(|variant| variant.name).collect())
+        of(&spec, &resolved, &loaded)
     }
 
     use recspeed_datasets::{DataHome, LoadRequest, LookUp};
@@ -202,7 +215,17 @@ mod tests {
         }
         assert!(!content.iter().any(|variant| variant.contains("user")), "{content:?}");
         let network = variants("mlp", "rmse").unwrap();
-        assert_eq!(network, [WHOLE, "without time", "user shuffled", "item shuffled", "time shuffled"]);
+        assert_eq!(network, [WHOLE, "without time"]);
+    }
+
+    #[test]
+    fn the_whole_alone_is_asked_again_for_permutation_importance() {
+        for (kind, metric, read) in [("content-tfidf", "ndcg@10", "items.category"), ("mlp", "rmse", "time")] {
+            let all = all(kind, metric).unwrap();
+            let permutes = |variant: &Variant| variant.spec.features.permute.iter().any(|name| name == read);
+            assert!(permutes(&all[0]), "{kind}: {:?}", all[0].spec.features);
+            assert!(all[1..].iter().all(|variant| variant.spec.features.permute.is_empty()), "{kind}");
+        }
     }
 
     #[test]

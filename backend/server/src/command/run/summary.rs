@@ -9,6 +9,7 @@ use recspeed_types::summary::Breakdown;
 use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::figures::{bytes, count, counted, percent, seconds, sparkline, value};
+use super::super::importance;
 
 /// The result: metrics first, then everything that one must know to trust them.
 pub(super) fn render(
@@ -22,6 +23,9 @@ pub(super) fn render(
     for breakdown in summary.breakdowns.iter().filter(|_| with_groups) {
         // Writing into a String cannot fail.
         let _ = write!(text, "{}\n{}\n\n", breakdown.by.title(), groups(breakdown));
+    }
+    if !summary.importance.is_empty() {
+        let _ = write!(text, "{}\n{}\n\n", importance::WORDS, importance::table(&summary.importance, false));
     }
     let mut facts = Table::new();
     facts.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -261,6 +265,7 @@ mod tests {
                 rating_scale: "stars".into(),
             },
             breakdowns: Vec::new(),
+            importance: Vec::new(),
             training: None,
             seed: 42,
             mode: Mode::Exact,

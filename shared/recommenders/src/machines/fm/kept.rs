@@ -3,8 +3,9 @@
 use super::expand::{Expanded, Numbers};
 use crate::FitError;
 use crate::error::reserve;
-use crate::machines::features::{Side, Sides};
+use crate::machines::features::Sides;
 use crate::machines::model::{Described, Machine, Newcomer, check_size};
+use crate::machines::permuted::Within;
 
 /// The vectors of a [`Machine`] while they are gathered. The mean of `p_s · q_s` over the samples is one product of all `p_s / S`,
 /// one after another, with all `q_s`.
@@ -98,11 +99,13 @@ impl Kept {
     pub(super) fn finish(self, sides: Sides, block: usize, per_rating: bool) -> Machine {
         let newcomer = Newcomer { cold: self.cold, block, penalties: self.penalties, per_rating };
         let Sides { users, items } = sides;
-        let described = |side: Side, vectors, parts| Described::new(side, vectors, parts);
+        // A user's vector is divided by the number of samples, an item's is not; the biases of both are.
+        let samples = self.samples as f32;
+        let described = |side, vectors, parts, times| Described::new(side, vectors, parts, Within::Pairs(times));
         Machine {
             d: self.d,
-            users: described(users, self.users, self.user_attributes),
-            items: described(items, self.items, self.item_attributes),
+            users: described(users, self.users, self.user_attributes, samples),
+            items: described(items, self.items, self.item_attributes, 1.0 / samples),
             newcomer: Some(newcomer),
         }
     }

@@ -1,0 +1,89 @@
+//! What a run says of the features that its model reads.
+
+mod desk;
+
+use desk::{attempt, whole};
+use recspeed_types::RunSummary;
+use recspeed_types::catalogue::{ENTRIES, Entry, Need, ParamKind};
+
+fn frame(features: &str, recommender: &str, metrics: &str) -> String {
+    format!(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[features]\n{features}\n[training]\nepochs = 2\n\
+         [recommender]\n{recommender}\n[evaluation]\nmetrics = {metrics}\nmax_users = 100\n"
+    )
+}
+
+fn finished(features: &str, recommender: &str, metrics: &str) -> RunSummary {
+    let text = frame(features, recommender, metrics);
+    let text = if recommender.contains("content") { text.replace("[training]\nepochs = 2\n", "") } else { text };
+    attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{recommender}: {failure}"))
+}
+
+#[test]
+fn every_method_that_reads_attributes_when_it_answers_has_their_permutation_importance() {
+    let reads = |entry: &Entry| {
+        entry.needs.contains(&Need::ItemAttributes)
+            || entry.params.iter().any(|param| matches!(param.kind, ParamKind::Names { .. }))
+    };
+    let mut seen = 0;
+    for entry in ENTRIES.iter().filter(|entry| reads(entry)) {
+        let kind = entry.kind;
+        let training = if entry.is_trained() { "[training]\nepochs = 2\n" } else { "" };
+        let metric = if entry.predicts.has_ratings() { "rmse" } else { "ndcg@50" };
+        let text = frame(
+            "permute = [\"items.category\"]\nrepeats = 2",
+            &format!("kind = \"{kind}\""),
+            &format!("[\"{metric}\"]"),
+        )
+        .replace("max_users = 100", "max_users = 500")
+        .replace("[training]\nepochs = 2\n", training);
+        let summary = attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+        let [one] = &summary.importance[..] else { panic!("{kind}: {:?} {:?}", summary.importance, summary.warnings) };
+        assert_eq!((one.feature.as_str(), one.metric.as_str(), one.losses.len()), ("items.category", metric, 2));
+        assert!(one.losses.iter().any(|loss| *loss != 0.0), "{kind}: it is as if nothing had been dealt out");
+        seen += 1;
+    }
+    assert!(seen >= 8, "{seen}");
+}
+
+#[test]
+fn asking_for_importance_changes_nothing_else_and_repeats_to_the_bit() {
+    let (asked, metrics) = ("permute = [\"items.category\", \"items.brand\"]", "[\"ndcg@10\", \"coverage@10\"]");
+    let plain = finished("", "kind = \"content-tfidf\"", metrics);
+    let permuted = finished(asked, "kind = \"content-tfidf\"", metrics);
+    assert_eq!((&plain.metrics, plain.evaluation), (&permuted.metrics, permuted.evaluation));
+    assert!(plain.importance.is_empty());
+    // Coverage says nothing of what is better.
+    let named: Vec<&str> = permuted.importance.iter().map(|one| one.metric.as_str()).collect();
+    assert_eq!(named, ["ndcg@10"; 2]);
+    assert!(permuted.importance.iter().all(|one| one.losses.len() == 5 && one.sd.is_some()));
+    assert_eq!(finished(asked, "kind = \"content-tfidf\"", metrics).importance, permuted.importance);
+    let text = frame(asked, "kind = \"content-tfidf\"", metrics).replace("[training]\nepochs = 2\n", "");
+    let text_plain = frame("", "kind = \"content-tfidf\"", metrics).replace("[training]\nepochs = 2\n", "");
+    let parts = |text: &str| whole(None, text, None).0.map(|outcome| outcome.model.as_recommender().parts());
+    assert_eq!(parts(&text).unwrap(), parts(&text_plain).unwrap(), "the model that is kept");
+}
+
+#[test]
+fn what_a_model_does_not_read_when_it_answers_has_no_importance_and_the_run_says_why() {
+    let summary = finished(
+        "permute = [\"items.category\"]",
+        "kind = \"content-tfidf\"\nattributes = [\"brand\"]",
+        "[\"ndcg@10\"]",
+    );
+    assert!(summary.importance.is_empty());
+    assert!(summary.warnings.iter().any(|told| told.contains("content-tfidf does not read items.category")));
+    let unknown = frame("permute = [\"items.colour\"]", "kind = \"content-tfidf\"", "[\"ndcg@10\"]")
+        .replace("[training]\nepochs = 2\n", "");
+    let failure = attempt(None, &unknown, None).0.unwrap_err();
+    assert!(failure.cause.contains("there is no attribute items.colour"), "{failure}");
+}
+
+#[test]
+fn inputs_are_dealt_out_among_the_test_rows() {
+    let summary = finished("permute = [\"item\", \"time\"]\nrepeats = 3", "kind = \"mlp\"", "[\"rmse\"]");
+    let of = |feature: &str| summary.importance.iter().find(|one| one.feature == feature).unwrap();
+    assert_eq!((of("item").losses.len(), of("time").metric.as_str()), (3, "rmse"));
+    let lists = finished("permute = [\"time\"]", "kind = \"neumf\"", "[\"ndcg@10\"]");
+    assert!(lists.importance.is_empty() && lists.warnings.iter().any(|told| told.contains("among the test rows")));
+}
