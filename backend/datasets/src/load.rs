@@ -5,8 +5,8 @@ use std::path::Path;
 use bytes::Bytes;
 use recspeed_data::table::{is_arrow, read_attributes_arrow};
 use recspeed_data::{
-    Attributes, Interactions, ReadError, ReadLimits, ReadReport, apply_filters, columns_sha256, generate,
-    read_attributes,
+    AttributeOutcome, Attributes, Interactions, ReadError, ReadLimits, ReadReport, apply_filters, columns_sha256,
+    generate, read_attributes,
 };
 use recspeed_types::spec::{Dataset, Source};
 
@@ -51,7 +51,8 @@ pub struct Loaded {
     pub item_attributes: Option<Attributes>,
     /// User attributes, where the data set has them.
     pub user_attributes: Option<Attributes>,
-    /// What the user should know: a damaged cache file that was replaced, a cache that cannot be written.
+    /// What the user should know: a damaged cache file that was replaced, a cache that cannot be written, attributes of which a part
+    /// does not count.
     pub warnings: Vec<String>,
 }
 
@@ -87,11 +88,16 @@ impl DataHome {
                 let found = find(request.look_up, field, path)?;
                 let name = found.file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
                 let mut loaded = self.load_file(field, &found, name, reading, *max_bad_share, progress)?;
-                let attributes = |field, path: &Option<String>| {
-                    path.as_ref().map(|path| load_attributes(request.look_up, field, path)).transpose()
+                let warnings = &mut loaded.warnings;
+                let mut attributes = |field, path: &Option<String>| -> Result<Option<Attributes>, LoadError> {
+                    let Some(path) = path else { return Ok(None) };
+                    let AttributeOutcome { attributes, report } = load_attributes(request.look_up, field, path)?;
+                    warnings.extend(report.warnings(field));
+                    Ok(Some(attributes))
                 };
-                loaded.item_attributes = attributes("dataset.items", items)?;
-                loaded.user_attributes = attributes("dataset.users", users)?;
+                let items = attributes("dataset.items", items)?;
+                let users = attributes("dataset.users", users)?;
+                (loaded.item_attributes, loaded.user_attributes) = (items, users);
                 loaded
             }
             Source::Upload { sha256, format, columns, max_bad_share } => {
@@ -155,7 +161,7 @@ impl DataHome {
     }
 }
 
-fn load_attributes(look_up: &LookUp, field: &'static str, path: &str) -> Result<Attributes, LoadError> {
+fn load_attributes(look_up: &LookUp, field: &'static str, path: &str) -> Result<AttributeOutcome, LoadError> {
     let found = find(look_up, field, path)?;
     let (bytes, limits) = (open(field, &found)?, ReadLimits::default());
     let read = match &bytes[..] {

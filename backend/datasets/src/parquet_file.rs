@@ -13,7 +13,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use recspeed_data::table::{AttributeTable, BatchSink, IdLayout, Table, TableOut, attributes_batch};
-use recspeed_data::{Attributes, Interactions, ReadError, ReadLimits, ReadOutcome};
+use recspeed_data::{AttributeOutcome, Attributes, Interactions, ReadError, ReadLimits, ReadOutcome};
 use recspeed_types::spec::ColumnNames;
 
 /// Rows read at a time.
@@ -39,7 +39,7 @@ pub(crate) fn read_parquet(bytes: &Bytes, names: &ColumnNames, limits: ReadLimit
 ///
 /// # Errors
 /// [`ReadError`]: the bytes are no such file, a column is of another type, or there is more than allowed.
-pub(crate) fn read_attributes_parquet(bytes: &Bytes, limits: ReadLimits) -> Result<Attributes, ReadError> {
+pub(crate) fn read_attributes_parquet(bytes: &Bytes, limits: ReadLimits) -> Result<AttributeOutcome, ReadError> {
     read_batches(bytes, limits, |schema| AttributeTable::new(schema, limits))?.finish()
 }
 
@@ -162,7 +162,7 @@ mod tests {
         let mut bytes = Vec::new();
         write_attributes_parquet(&made, &mut bytes).expect("memory");
         assert!(is_parquet(&bytes));
-        let back = read_attributes_parquet(&bytes.into(), ReadLimits::default()).expect("its own file");
+        let back = read_attributes_parquet(&bytes.into(), ReadLimits::default()).expect("its own file").attributes;
         assert_eq!(back.ids, made.ids);
         for (back, made) in back.columns.iter().zip(&made.columns) {
             // A missing number is no number, which equals none.

@@ -354,3 +354,19 @@ fn real_beauty_ratings_read_with_header_trailing_comma_and_windows_ends() {
         ("A39HTATAQ9V7YF", "205616461", 5.0, 1_369_699_200)
     );
 }
+
+#[test]
+fn attributes_of_which_an_id_occurs_twice_load_with_a_warning_that_says_where() {
+    let lab = Lab::new();
+    lab.write("ratings.csv", CSV);
+    lab.write("items.item", "item_id:token\ttitle:token\ni1\tHeat\ni2\tUp\ni1\tAlien\n");
+    let Source::File { path, format, columns, users, max_bad_share, .. } = file("ratings.csv") else { panic!() };
+    let items = Some("items.item".to_owned());
+    let loaded = lab.load(Source::File { path, format, columns, items, users, max_bad_share }).unwrap();
+    assert_eq!(
+        loaded.warnings,
+        [
+            "1 of 3 lines of the file that dataset.items names have the id of an earlier line, whose values count; one of them says something else; the first is line 4, `i1`"
+        ]
+    );
+}

@@ -86,9 +86,6 @@ impl Host for Process {
             .home
             .load(&LoadRequest { dataset: &whole, seed, look_up: &self.look_up }, &mut progress)
             .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
-        for message in loaded.warnings {
-            self.emitter.emit(EventKind::Warning { message });
-        }
         Ok(LoadedData {
             interactions: loaded.interactions,
             item_attributes: loaded.item_attributes,
@@ -97,6 +94,7 @@ impl Host for Process {
             name: loaded.name,
             sha256: loaded.sha256,
             synthetic: loaded.synthetic,
+            warnings: loaded.warnings,
         })
     }
 

@@ -28,6 +28,7 @@ pub(crate) fn load(
                 report: ReadReport { lines: rows, rows, ..ReadReport::default() },
                 name: entry.title.to_owned(),
                 synthetic: true,
+                warnings: Vec::new(),
             })
         }
         Source::File { path, .. } => Err(refuse(format!(
@@ -57,6 +58,7 @@ pub(crate) fn load(
                 name: name.unwrap_or_else(|| "uploaded file".to_owned()),
                 sha256: found,
                 synthetic: false,
+                warnings: Vec::new(),
             })
         }
     }

@@ -37,5 +37,8 @@ pub use hash::columns_sha256;
 pub use interactions::{Interactions, InteractionsBuilder};
 pub use long_tail::{CountBin, TailPoint};
 pub use permutation::Permutation;
-pub use read::{BadLine, ReadError, ReadLimits, ReadOutcome, ReadReport, read_attributes, read_ratings};
+pub use read::{
+    AttributeOutcome, AttributeReport, BadLine, ReadError, ReadLimits, ReadOutcome, ReadReport, RepeatedId, read_attributes,
+    read_ratings,
+};
 pub use split::{SplitError, SplitReport, SplitRows, split, split_reports};

@@ -87,4 +87,6 @@ pub struct LoadedData {
     pub sha256: String,
     /// Whether the rows were made up.
     pub synthetic: bool,
+    /// What the user should know of the reading, a sentence each.
+    pub warnings: Vec<String>,
 }

@@ -161,9 +161,12 @@ pub(crate) struct Prepared {
 fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Result<Prepared, RunFailure> {
     let loaded = host.load(&spec.dataset, spec.data_seed)?;
     stop_if_asked(host)?;
+    for warning in &loaded.warnings {
+        story.warn(host, warning.clone());
+    }
     warn_of_bad_lines(&loaded, host, story);
     attributes::check(&loaded, host, story)?;
-    let LoadedData { interactions, item_attributes, user_attributes, report, name, sha256, synthetic } = loaded;
+    let LoadedData { interactions, item_attributes, user_attributes, report, name, sha256, synthetic, .. } = loaded;
     let before = interactions.len();
     let interactions = apply_filters(interactions, &spec.dataset.filters, spec.data_seed);
     if interactions.is_empty() {

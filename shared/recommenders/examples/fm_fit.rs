@@ -21,7 +21,7 @@ fn main() {
     let side = arguments.number("--side", 0) == 1;
     let beside = |extension: &str| {
         let path = std::path::PathBuf::from(std::env::args().nth(1).unwrap_or_default()).with_extension(extension);
-        read_attributes(&std::fs::read(path).expect("a file of attributes")).expect("readable attributes")
+        read_attributes(&std::fs::read(path).expect("a file of attributes")).expect("readable attributes").attributes
     };
     let known = side.then(|| (beside("item"), beside("user")));
     let data = TrainSet::new(&all, &rows).with_attributes(known.as_ref().map(|k| &k.0), known.as_ref().map(|k| &k.1));

@@ -235,7 +235,7 @@ fn content_finds_new_films_by_their_genres_and_titles() {
         return;
     };
     let all = read_ratings(DataFormat::Recbole, &ratings, ReadLimits::default()).unwrap().interactions;
-    let films = read_attributes(&films).unwrap();
+    let films = read_attributes(&films).unwrap().attributes;
     let (test, train): (Vec<u32>, Vec<u32>) = (0..all.len() as u32).partition(|&row| all.item[row as usize] % 10 == 7);
     let data = TrainSet::new(&all, &train).with_attributes(Some(&films), None);
     let relevant = Csr::by_user(&all, &test);

@@ -182,7 +182,8 @@ struct MovieLens {
 impl MovieLens {
     fn load() -> Option<Self> {
         let ratings = real_file("ml-100k/ml-100k.inter")?;
-        let table = |path: &str| real_file(path).map(|bytes| read_attributes(&bytes).expect("a readable table"));
+        let table =
+            |path: &str| real_file(path).map(|bytes| read_attributes(&bytes).expect("a readable table").attributes);
         Some(Self {
             all: read_ratings(DataFormat::Recbole, &ratings, ReadLimits::default())
                 .expect("a readable file")

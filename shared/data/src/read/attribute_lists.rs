@@ -6,6 +6,8 @@ use recspeed_types::limits::MAX_ID_BYTES;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::error::{ReadError, quote};
+use super::repeats::Repeats;
+use super::{AttributeOutcome, AttributeReport};
 use crate::attributes::{AttributeColumn, AttributeValues, Attributes};
 use crate::dictionary::DictionaryBuilder;
 
@@ -17,11 +19,11 @@ pub(super) fn is_one(text: &[u8]) -> bool {
     text.trim_ascii_start().first() == Some(&b'{')
 }
 
-/// Reads the lists. Of several lists with one id the first counts; a value alone is a list of one.
+/// Reads the lists. Of several lists with one id the first counts, and the report says so; a value alone is a list of one.
 ///
 /// # Errors
 /// [`ReadError::Json`], with the line of the first thing that does not fit; [`ReadError::NoRows`].
-pub(super) fn read(text: &[u8]) -> Result<Attributes, ReadError> {
+pub(super) fn read(text: &[u8]) -> Result<AttributeOutcome, ReadError> {
     let mut lists = Lists { indptr: vec![0], ..Lists::default() };
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let read = (&mut deserializer).deserialize_map(&mut lists).and_then(|()| deserializer.end());
@@ -31,7 +33,8 @@ pub(super) fn read(text: &[u8]) -> Result<Attributes, ReadError> {
     }
     let values =
         AttributeValues::TokenSeq { vocabulary: lists.vocabulary.finish(), indptr: lists.indptr, words: lists.words };
-    Ok(Attributes { ids: lists.ids.finish(), columns: vec![AttributeColumn { name: COLUMN.to_owned(), values }] })
+    let columns = vec![AttributeColumn { name: COLUMN.to_owned(), values }];
+    Ok(AttributeOutcome { attributes: Attributes { ids: lists.ids.finish(), columns }, report: lists.report })
 }
 
 /// The lists while they grow.
@@ -41,6 +44,8 @@ struct Lists {
     vocabulary: DictionaryBuilder,
     indptr: Vec<usize>,
     words: Vec<u32>,
+    repeats: Repeats,
+    report: AttributeReport,
 }
 
 impl<'de> Visitor<'de> for &mut Lists {
@@ -58,8 +63,12 @@ impl<'de> Visitor<'de> for &mut Lists {
                 return Err(de::Error::custom(message));
             }
             let known = self.ids.len();
-            let new = self.ids.intern(&id) as usize == known;
-            map.next_value_seed(Values { id: &id, lists: new.then_some(&mut *self) })?;
+            let index = self.ids.intern(&id);
+            let new = index as usize == known;
+            let says = map.next_value_seed(Values { id: &id, said: Vec::new(), lists: new.then_some(&mut *self) })?;
+            self.report.data_lines += 1;
+            let Lists { repeats, report, .. } = &mut *self;
+            repeats.see(index, (report.data_lines, &id), says, report);
             if new {
                 self.indptr.push(self.words.len());
             }
@@ -68,9 +77,10 @@ impl<'de> Visitor<'de> for &mut Lists {
     }
 }
 
-/// The list of one id; `None` when an earlier one counts.
+/// The list of one id; `None` when an earlier one counts. Gives what it said.
 struct Values<'a> {
     id: &'a str,
+    said: Vec<String>,
     lists: Option<&'a mut Lists>,
 }
 
@@ -79,44 +89,45 @@ impl Values<'_> {
         if let Some(lists) = &mut self.lists {
             lists.words.push(lists.vocabulary.intern(word));
         }
+        self.said.push(word.to_owned());
     }
 }
 
 impl<'de> DeserializeSeed<'de> for Values<'_> {
-    type Value = ();
+    type Value = Vec<String>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<String>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Values<'_> {
-    type Value = ();
+    type Value = Vec<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a list of words or whole numbers for the id `{}`", quote(self.id.as_bytes()))
     }
 
-    fn visit_str<E: de::Error>(mut self, word: &str) -> Result<(), E> {
+    fn visit_str<E: de::Error>(mut self, word: &str) -> Result<Vec<String>, E> {
         self.add(word);
-        Ok(())
+        Ok(self.said)
     }
 
-    fn visit_u64<E: de::Error>(mut self, number: u64) -> Result<(), E> {
+    fn visit_u64<E: de::Error>(mut self, number: u64) -> Result<Vec<String>, E> {
         self.add(&number.to_string());
-        Ok(())
+        Ok(self.said)
     }
 
-    fn visit_i64<E: de::Error>(mut self, number: i64) -> Result<(), E> {
+    fn visit_i64<E: de::Error>(mut self, number: i64) -> Result<Vec<String>, E> {
         self.add(&number.to_string());
-        Ok(())
+        Ok(self.said)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Vec<String>, A::Error> {
         while let Some(Word(word)) = list.next_element()? {
             self.add(&word);
         }
-        Ok(())
+        Ok(self.said)
     }
 }
 
@@ -159,11 +170,14 @@ mod tests {
 
     #[test]
     fn each_id_has_its_words_in_their_order_and_the_first_list_counts() {
-        let read = read(br#" {"83": [4, 5, "six six"], "a": [], "b": "alone", "83": [9], "c": 7} "#).unwrap();
+        let outcome = read(br#" {"83": [4, 5, "six six"], "a": [], "b": "alone", "83": [9], "c": 7} "#).unwrap();
+        let read = outcome.attributes;
         assert_eq!(words_of(&read, "83"), ["4", "5", "six six"]);
         assert_eq!(words_of(&read, "a"), [""; 0]);
         assert_eq!((words_of(&read, "b"), words_of(&read, "c")), (vec!["alone".to_owned()], vec!["7".to_owned()]));
         assert_eq!(read.ids.len(), 4);
+        let again = outcome.report.first_repeated.unwrap();
+        assert_eq!((outcome.report.repeated, outcome.report.differing, again.line, again.id.as_str()), (1, 1, 4, "83"));
     }
 
     #[test]

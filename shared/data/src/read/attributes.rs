@@ -3,7 +3,8 @@
 use recspeed_types::limits::MAX_BAD_LINES_SHOWN;
 
 use super::error::{BadLine, BadReason, ReadError, quote};
-use super::{ReadLimits, attribute_lists, line, text};
+use super::repeats::Repeats;
+use super::{AttributeOutcome, AttributeReport, ReadLimits, attribute_lists, line, text};
 use crate::attributes::{AttributeColumn, Attributes, Growing};
 use crate::dictionary::{Dictionary, DictionaryBuilder};
 
@@ -52,13 +53,13 @@ fn add(column: &mut Growing, field: &str) {
 }
 
 /// Reads a RecBole attribute file: a typed header whose first column is the id, then one line an id, columns separated
-/// by tabs. Of several lines with one id the first counts. Accepts gzip, zstd, a byte-order mark and Windows line ends.
+/// by tabs. Of several lines with one id the first counts, and the report says so. Accepts gzip, zstd, a byte-order mark and Windows line ends.
 ///
 /// A file that begins with `{` is read as JSON lists by id, `{"83": [4, 5, 6]}`: one column, `attribute`.
 ///
 /// # Errors
 /// [`ReadError`]: no such header, more than 1 % bad lines, or JSON of another form.
-pub fn read_attributes(bytes: &[u8]) -> Result<Attributes, ReadError> {
+pub fn read_attributes(bytes: &[u8]) -> Result<AttributeOutcome, ReadError> {
     let limits = ReadLimits::default();
     let text = text::open(bytes, limits.max_inflated_bytes)?;
     if attribute_lists::is_one(&text) {
@@ -68,25 +69,29 @@ pub fn read_attributes(bytes: &[u8]) -> Result<Attributes, ReadError> {
     let (first, _) = lines.next().ok_or(ReadError::Empty)?;
     let mut columns = header(first).ok_or_else(|| ReadError::Header { found: quote(first), expected: EXPECTED })?;
     let mut ids = DictionaryBuilder::default();
-    let (mut bad, mut shown, mut data_lines) = (0, Vec::new(), 0);
+    let (mut report, mut repeats) = (AttributeReport::default(), Repeats::default());
     for (line, number) in lines.filter(|(line, _)| !line.trim_ascii().is_empty()) {
-        data_lines += 1;
-        if let Err(reason) = add_line(line, &mut ids, &mut columns) {
-            bad += 1;
-            if shown.len() < MAX_BAD_LINES_SHOWN {
-                shown.push(BadLine { line: number, reason: reason.to_string() });
+        report.data_lines += 1;
+        match add_line(line, &mut ids, &mut columns) {
+            Ok((index, id, says)) => repeats.see(index, (number, id), says, &mut report),
+            Err(reason) => {
+                report.bad_lines += 1;
+                if report.shown.len() < MAX_BAD_LINES_SHOWN {
+                    report.shown.push(BadLine { line: number, reason: reason.to_string() });
+                }
             }
         }
     }
-    if data_lines == 0 {
+    let AttributeReport { data_lines: lines, bad_lines: bad, .. } = report;
+    if lines == 0 {
         return Err(ReadError::NoRows { lines: 1 });
     }
-    if bad as f64 > limits.max_bad_share * data_lines as f64 {
-        return Err(ReadError::TooManyBadLines { bad, lines: data_lines, limit: limits.max_bad_share, shown });
+    if bad as f64 > limits.max_bad_share * lines as f64 {
+        return Err(ReadError::TooManyBadLines { bad, lines, limit: limits.max_bad_share, shown: report.shown });
     }
     let ids: Dictionary = ids.finish();
     let columns = columns.into_iter().map(|(name, values)| AttributeColumn { name, values: values.finish() }).collect();
-    Ok(Attributes { ids, columns })
+    Ok(AttributeOutcome { attributes: Attributes { ids, columns }, report })
 }
 
 /// Names and empty columns behind the id.
@@ -99,7 +104,12 @@ fn header(line: &[u8]) -> Option<Vec<(String, Growing)>> {
     fields.map(|field| field.and_then(|(name, kind)| Some((name.to_owned(), of_type(kind)?)))).collect()
 }
 
-fn add_line(line: &[u8], ids: &mut DictionaryBuilder, columns: &mut [(String, Growing)]) -> Result<(), BadReason> {
+/// Number of the line's id, the id, and what stands behind it.
+fn add_line<'a>(
+    line: &'a [u8],
+    ids: &mut DictionaryBuilder,
+    columns: &mut [(String, Growing)],
+) -> Result<(u32, &'a str, &'a str), BadReason> {
     line::check(line)?;
     let text = std::str::from_utf8(line).map_err(|_| BadReason::NotUtf8)?;
     let found = text.split('\t').count();
@@ -113,10 +123,11 @@ fn add_line(line: &[u8], ids: &mut DictionaryBuilder, columns: &mut [(String, Gr
         check(column, field)?;
     }
     let before = ids.len();
-    if ids.intern(id) as usize == before {
+    let index = ids.intern(id);
+    if index as usize == before {
         for ((_, column), field) in columns.iter_mut().zip(fields) {
             add(column, field);
         }
     }
-    Ok(())
+    Ok((index, id, &text[id.len()..]))
 }

@@ -27,6 +27,60 @@ impl ReadReport {
     }
 }
 
+/// What was read of a table of attributes, and what was left out. The lines of an Arrow or Parquet table are its rows, from 1; JSON
+/// has none, and its ids are counted in their place.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AttributeReport {
+    /// Lines that should hold data.
+    pub data_lines: u64,
+    /// Lines that were skipped as bad.
+    pub bad_lines: u64,
+    /// The first of them.
+    pub shown: Vec<BadLine>,
+    /// Lines with the id of an earlier one, whose values count.
+    pub repeated: u64,
+    /// Of them, those that say something else than the first.
+    pub differing: u64,
+    /// The first line with the id of an earlier one.
+    pub first_repeated: Option<RepeatedId>,
+}
+
+/// An id where it occurs again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepeatedId {
+    /// The line.
+    pub line: u64,
+    /// The id.
+    pub id: String,
+}
+
+impl AttributeReport {
+    /// What a person should know of the file that `field` of the spec names, a sentence each.
+    pub fn warnings(&self, field: &str) -> Vec<String> {
+        let mut told = Vec::new();
+        if let Some(RepeatedId { line, id }) = &self.first_repeated {
+            let same = match self.differing {
+                0 => "all say the same again".to_owned(),
+                1 => "one of them says something else".to_owned(),
+                n => format!("{n} of them say something else"),
+            };
+            told.push(format!(
+                "{} of {} lines of the file that {field} names have the id of an earlier line, whose values count; {same}; the first is line {line}, `{}`",
+                self.repeated,
+                self.data_lines,
+                quote(id.as_bytes())
+            ));
+        }
+        if let Some(first) = self.shown.first() {
+            let (bad, all) = (self.bad_lines, self.data_lines);
+            told.push(format!(
+                "Skipped as bad: {bad} of {all} lines of the file that {field} names; the first is {first}"
+            ));
+        }
+        told
+    }
+}
+
 /// A line that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadLine {

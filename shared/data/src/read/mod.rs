@@ -11,6 +11,7 @@ mod encode;
 mod error;
 mod layout;
 mod line;
+mod repeats;
 mod text;
 
 use rayon::prelude::*;
@@ -18,14 +19,17 @@ use recspeed_types::limits::MAX_BAD_LINES_SHOWN;
 use recspeed_types::spec::DataFormat;
 
 pub use attributes::read_attributes;
-pub use error::{BadLine, ReadError, ReadReport};
+pub use error::{AttributeReport, BadLine, ReadError, ReadReport, RepeatedId};
 
+use crate::attributes::Attributes;
 use crate::interactions::Interactions;
 use chunk::{ChunkRows, Scratch};
 use encode::Encoder;
 pub(crate) use error::BadReason;
 #[cfg(feature = "arrow")]
 pub(crate) use error::quote;
+#[cfg(feature = "arrow")]
+pub(crate) use repeats::Repeats;
 
 /// Bounds of one reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +54,15 @@ pub struct ReadOutcome {
     pub interactions: Interactions,
     /// Lines, rows, and what was skipped.
     pub report: ReadReport,
+}
+
+/// What a reading of attributes gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttributeOutcome {
+    /// The table.
+    pub attributes: Attributes,
+    /// Lines, and what was left out.
+    pub report: AttributeReport,
 }
 
 /// Reads a ratings file that is text. Gzip and zstd are recognised by their first bytes; a byte-order mark and Windows line ends are accepted,

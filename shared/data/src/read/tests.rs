@@ -108,7 +108,7 @@ fn sequences_read_oldest_first_with_rating_one() {
 #[test]
 fn attributes_read_by_their_types() {
     let text = "item_id:token\ttitle:token\tclass:token_seq\tprice:float\tvector:float_seq\n1\tToy Story\tAnimation Comedy\t1.5\t1 2\n2\tHeat\t\t\t\n";
-    let table = read_attributes(text.as_bytes()).expect("a header");
+    let table = read_attributes(text.as_bytes()).expect("a header").attributes;
     assert_eq!(ids(&table.ids), ["1", "2"]);
     let Some(crate::AttributeValues::TokenSeq { vocabulary, indptr, words }) = table.column("class") else { panic!() };
     assert_eq!((ids(vocabulary), &indptr[..], &words[..]), (vec!["Animation", "Comedy"], &[0, 2, 2][..], &[0, 1][..]));
@@ -118,6 +118,24 @@ fn attributes_read_by_their_types() {
     assert_eq!(values[..], [1.0, 2.0]);
     let error = read_attributes(b"id,title\n1,x\n").unwrap_err().to_string();
     assert!(error.starts_with("line 1 is `id,title`; a RecBole attribute file begins with"), "{error}");
+}
+
+#[test]
+fn an_id_that_occurs_twice_among_attributes_is_told_with_its_line() {
+    let text = "item_id:token\ttitle:token\n1\tHeat\n2\tUp\n1\tHeat\n1\tAlien\nbad\n";
+    let lines = (10..200).map(|id| format!("{id}\tx\n")).collect::<String>();
+    let outcome = read_attributes((text.to_owned() + &lines).as_bytes()).expect("few bad lines");
+    let report = &outcome.report;
+    assert_eq!((report.repeated, report.differing, report.bad_lines, report.data_lines), (2, 1, 1, 195));
+    let Some(crate::AttributeValues::Token { vocabulary, word }) = outcome.attributes.column("title") else { panic!() };
+    assert_eq!(vocabulary.get(word[0]), "Heat", "the first one counts");
+    assert_eq!(
+        report.warnings("dataset.items"),
+        [
+            "2 of 195 lines of the file that dataset.items names have the id of an earlier line, whose values count; one of them says something else; the first is line 4, `1`",
+            "Skipped as bad: 1 of 195 lines of the file that dataset.items names; the first is line 6: 2 columns expected, found 1"
+        ]
+    );
 }
 
 #[test]

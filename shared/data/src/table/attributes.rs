@@ -3,6 +3,7 @@
 //! Texts are read as `token`, numbers as `float`, lists of either as `token_seq` and `float_seq`. A cell without a value is the
 //! empty word, the missing number or the empty list; a row without an id, or with a number that is infinite, is a bad row.
 
+use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -20,16 +21,15 @@ use super::{BatchSink, IdLayout};
 use crate::arrow_ipc::id_array;
 use crate::attributes::{AttributeColumn, AttributeValues, Attributes, Growing};
 use crate::dictionary::{Dictionary, DictionaryBuilder, MAX_ARENA_BYTES};
-use crate::read::{BadLine, BadReason, ReadError, ReadLimits, quote};
+use crate::read::{AttributeOutcome, AttributeReport, BadLine, BadReason, ReadError, ReadLimits, Repeats, quote};
 
 /// A table of attributes on its way in.
 pub struct AttributeTable {
     limits: ReadLimits,
     ids: DictionaryBuilder,
     columns: Vec<(String, Growing)>,
-    rows: u64,
-    bad: u64,
-    shown: Vec<BadLine>,
+    repeats: Repeats,
+    report: AttributeReport,
 }
 
 impl AttributeTable {
@@ -52,24 +52,26 @@ impl AttributeTable {
             Ok((field.name().clone(), growing))
         });
         let columns = columns.collect::<Result<_, ReadError>>()?;
-        Ok(Self { limits, ids: DictionaryBuilder::default(), columns, rows: 0, bad: 0, shown: Vec::new() })
+        let (repeats, report) = (Repeats::default(), AttributeReport::default());
+        Ok(Self { limits, ids: DictionaryBuilder::default(), columns, repeats, report })
     }
 
-    /// The attributes of all batches; of several rows with one id the first counts.
+    /// The attributes of all batches; of several rows with one id the first counts, and the report says so.
     ///
     /// # Errors
     /// [`ReadError`]: there are no rows, or more of them are bad than allowed.
-    pub fn finish(self) -> Result<Attributes, ReadError> {
-        if self.rows == 0 {
+    pub fn finish(self) -> Result<AttributeOutcome, ReadError> {
+        let AttributeReport { data_lines: lines, bad_lines: bad, .. } = self.report;
+        if lines == 0 {
             return Err(ReadError::NoRows { lines: 0 });
         }
         let limit = self.limits.max_bad_share;
-        if self.bad as f64 > limit * self.rows as f64 {
-            return Err(ReadError::TooManyBadLines { bad: self.bad, lines: self.rows, limit, shown: self.shown });
+        if bad as f64 > limit * lines as f64 {
+            return Err(ReadError::TooManyBadLines { bad, lines, limit, shown: self.report.shown });
         }
         let columns = self.columns.into_iter();
         let columns = columns.map(|(name, growing)| AttributeColumn { name, values: growing.finish() }).collect();
-        Ok(Attributes { ids: self.ids.finish(), columns })
+        Ok(AttributeOutcome { attributes: Attributes { ids: self.ids.finish(), columns }, report: self.report })
     }
 
     fn add_row(&mut self, row: usize, ids: &Ids<'_>, cells: &[Cells<'_>]) -> Result<(), BadReason> {
@@ -77,7 +79,9 @@ impl AttributeTable {
         let id = ids.text(row, "row's", &mut digits)?;
         cells.iter().try_for_each(|cells| cells.check(row))?;
         let before = self.ids.len();
-        if self.ids.intern(id) as usize == before {
+        let index = self.ids.intern(id);
+        self.repeats.see(index, (self.report.data_lines, id), Row(row, cells), &mut self.report);
+        if index as usize == before {
             for ((_, growing), cells) in self.columns.iter_mut().zip(cells) {
                 cells.add_to(growing, row, &mut word);
             }
@@ -117,15 +121,16 @@ impl BatchSink for AttributeTable {
             let cause = "a batch has other columns than its schema".to_owned();
             return Err(ReadError::Table { format: "table", cause });
         };
-        if self.rows + batch.num_rows() as u64 >= u64::from(u32::MAX) {
+        if self.report.data_lines + batch.num_rows() as u64 >= u64::from(u32::MAX) {
             return Err(ReadError::TooManyRows);
         }
         for row in 0..batch.num_rows() {
-            self.rows += 1;
+            self.report.data_lines += 1;
             if let Err(reason) = self.add_row(row, &ids, &cells) {
-                self.bad += 1;
-                if self.shown.len() < MAX_BAD_LINES_SHOWN {
-                    self.shown.push(BadLine { line: self.rows, reason: reason.to_string() });
+                let report = &mut self.report;
+                report.bad_lines += 1;
+                if report.shown.len() < MAX_BAD_LINES_SHOWN {
+                    report.shown.push(BadLine { line: report.data_lines, reason: reason.to_string() });
                 }
             }
         }
@@ -197,6 +202,18 @@ impl<'a> Cells<'a> {
         }
     }
 
+    fn hash_cell<H: Hasher>(&self, row: usize, digits: &mut String, state: &mut H) {
+        match self {
+            Self::Words(_) => self.word(row, digits).hash(state),
+            Self::Numbers(_) => self.number(row).to_bits().hash(state),
+            Self::Lists(places, of) => {
+                let place = places.get(row).cloned().unwrap_or_default();
+                place.len().hash(state);
+                place.for_each(|at| of.hash_cell(at, digits, state));
+            }
+        }
+    }
+
     /// Adds a checked cell.
     fn add_to(&self, growing: &mut Growing, row: usize, digits: &mut String) {
         match (growing, self) {
@@ -217,6 +234,16 @@ impl<'a> Cells<'a> {
                 indptr.push(indptr.last().copied().unwrap_or_default());
             }
         }
+    }
+}
+
+/// What a row says besides its id.
+struct Row<'a>(usize, &'a [Cells<'a>]);
+
+impl Hash for Row<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut digits = String::new();
+        self.1.iter().for_each(|cells| cells.hash_cell(self.0, &mut digits, state));
     }
 }
 
@@ -305,7 +332,7 @@ mod tests {
     fn back(attributes: &Attributes) -> Attributes {
         let mut bytes = Vec::new();
         write_attributes_arrow(attributes, &mut bytes).unwrap();
-        read_attributes_arrow(&bytes, ReadLimits::default()).unwrap()
+        read_attributes_arrow(&bytes, ReadLimits::default()).unwrap().attributes
     }
 
     /// As text, in which one missing number is as another.
@@ -315,7 +342,7 @@ mod tests {
 
     #[test]
     fn attributes_of_every_type_come_back() {
-        let films = read_attributes(FILMS.as_bytes()).unwrap();
+        let films = read_attributes(FILMS.as_bytes()).unwrap().attributes;
         assert_eq!(told(&back(&films)), told(&films));
     }
 
@@ -335,7 +362,7 @@ mod tests {
         let batch = RecordBatch::try_from_iter(columns).unwrap();
         let mut table = AttributeTable::new(&batch.schema(), ReadLimits::default()).unwrap();
         table.add(&batch).unwrap();
-        let read = table.finish().unwrap();
+        let read = table.finish().unwrap().attributes;
         assert_eq!(read.ids.iter().collect::<Vec<_>>(), ["7", "8"]);
         assert!(matches!(read.column("price"), Some(AttributeValues::Float(v)) if v.iter().all(|v| v.is_nan())));
         let Some(AttributeValues::Token { vocabulary, word }) = read.column("brand") else { panic!("{read:?}") };
@@ -371,7 +398,7 @@ mod tests {
             };
             let lines = rows.iter().map(line).collect::<Vec<_>>().concat();
             let text = format!("user_id:token\ta:token\tb:float\tc:token_seq\td:float_seq\n{lines}");
-            let attributes = read_attributes(text.as_bytes()).unwrap();
+            let attributes = read_attributes(text.as_bytes()).unwrap().attributes;
             prop_assert_eq!(back(&attributes), attributes);
         }
     }

@@ -13,8 +13,7 @@ use arrow_schema::{ArrowError, Metadata, Schema};
 use recspeed_types::spec::ColumnNames;
 
 use super::{AttributeTable, BatchSink, Table};
-use crate::attributes::Attributes;
-use crate::read::{ReadError, ReadLimits, ReadOutcome};
+use crate::read::{AttributeOutcome, ReadError, ReadLimits, ReadOutcome};
 
 const MAGIC: &[u8] = b"ARROW1";
 /// What a message of a stream begins with, before the length of its description.
@@ -37,7 +36,7 @@ pub fn read_arrow(bytes: &[u8], names: &ColumnNames, limits: ReadLimits) -> Resu
 ///
 /// # Errors
 /// [`ReadError`]: the bytes are no such file, a column is of another type, or there is more than allowed.
-pub fn read_attributes_arrow(bytes: &[u8], limits: ReadLimits) -> Result<Attributes, ReadError> {
+pub fn read_attributes_arrow(bytes: &[u8], limits: ReadLimits) -> Result<AttributeOutcome, ReadError> {
     read_batches(bytes, limits, |schema, _| AttributeTable::new(schema, limits))?.finish()
 }
 

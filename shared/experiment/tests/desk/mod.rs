@@ -61,6 +61,7 @@ impl Host for Desk {
             name: "desk".into(),
             sha256: String::new(),
             synthetic: true,
+            warnings: Vec::new(),
         })
     }
     fn engine(&self, _: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {

@@ -45,11 +45,12 @@ fn print(
     let text = if json {
         let page = json!({
             "name": title, "sha256": loaded.sha256, "synthetic": loaded.synthetic, "about": facts_json(&facts),
-            "report": data, "splits": splits, "reading": loaded.report,
+            "report": data, "splits": splits, "reading": loaded.report, "warnings": loaded.warnings,
         });
         serde_json::to_string_pretty(&page).map_err(std::io::Error::other)?
     } else {
-        report::render(&About { title, sha256: loaded.sha256.clone(), facts }, &data, &splits, &loaded.report)
+        let about = About { title, sha256: loaded.sha256.clone(), facts, warnings: loaded.warnings.clone() };
+        report::render(&about, &data, &splits, &loaded.report)
     };
     output::say(&output::printable(&text))?;
     Ok(0)

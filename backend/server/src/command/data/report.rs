@@ -20,6 +20,8 @@ pub(super) struct About {
     pub(super) sha256: String,
     /// Source, licence and citation, as far as known.
     pub(super) facts: Vec<(&'static str, String)>,
+    /// What a person should know of the reading.
+    pub(super) warnings: Vec<String>,
 }
 
 /// The whole page.
@@ -58,6 +60,9 @@ pub(super) fn render(about: &About, data: &DatasetReport, splits: &[SplitReport]
     }
     for line in reading.shown.iter().take(BAD_LINES) {
         let _ = writeln!(text, "           {line}");
+    }
+    for warning in &about.warnings {
+        let _ = writeln!(text, "\nWarning: {warning}.");
     }
     if let (Some(mean), Some(sd)) = (data.rating_mean, data.rating_sd) {
         let _ = writeln!(text, "\nRatings: mean {mean:.4}, standard deviation {sd:.4}");
@@ -206,7 +211,12 @@ mod tests {
         {
             rows.push(user, item, rating, time);
         }
-        let about = About { title: "Tiny".into(), sha256: "ab".repeat(32), facts: vec![("licence", "CC0".into())] };
+        let about = About {
+            title: "Tiny".into(),
+            sha256: "ab".repeat(32),
+            facts: vec![("licence", "CC0".into())],
+            warnings: vec!["an id occurs twice".into()],
+        };
         let reading = ReadReport { lines: 5, rows: 4, bad_lines: 1, ..ReadReport::default() };
         let rows = rows.finish();
         let page = render(&about, &describe(&rows), &split_reports(&rows, 1), &reading);
