@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type, UInt8Type, UInt32Type, UInt64Type};
-use arrow_array::{Array as _, ArrayRef, FixedSizeListArray, PrimitiveArray, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, FixedSizeListArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_buffer::ScalarBuffer;
 use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use recspeed_data::parts::{Array, Values};
-use recspeed_data::{Dictionary, arrow_ipc as ids};
+use recspeed_data::{Dictionary, Titles, arrow_ipc as ids};
 
 const SHAPE: &str = "recspeed.shape";
 
@@ -53,6 +53,12 @@ pub(crate) fn write(array: &Array, to: impl Write) -> Result<(), ArrowError> {
 /// Writes ids, by index.
 pub(crate) fn write_ids(dictionary: &Dictionary, to: impl Write) -> Result<(), ArrowError> {
     write_column("id", Arc::new(ids::id_array(dictionary)?), [], to)
+}
+
+/// Writes titles, by index; the empty text where there is none.
+pub(crate) fn write_titles(titles: &Titles, to: impl Write) -> Result<(), ArrowError> {
+    let all = (0..titles.len() as u32).map(|item| Some(titles.get(item).unwrap_or_default()));
+    write_column("title", Arc::new(all.collect::<StringArray>()), [], to)
 }
 
 fn write_column<const N: usize>(
@@ -103,6 +109,12 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Array> {
 pub(crate) fn read_ids(bytes: &[u8]) -> Option<Dictionary> {
     let (column, _) = read_column(bytes)?;
     ids::ids_of(column.as_string_opt::<i32>()?)
+}
+
+/// Reads what [`write_titles`] wrote; `None` where it is something else.
+pub(crate) fn read_titles(bytes: &[u8]) -> Option<Titles> {
+    let (column, _) = read_column(bytes)?;
+    Some(column.as_string_opt::<i32>()?.iter().map(Option::unwrap_or_default).collect())
 }
 
 fn read_column(bytes: &[u8]) -> Option<(ArrayRef, String)> {

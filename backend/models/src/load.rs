@@ -5,11 +5,11 @@ use std::io;
 use std::path::Path;
 
 use recspeed_data::parts::{Array, Parts, Values};
-use recspeed_data::{Csr, Dictionary};
+use recspeed_data::{Csr, Dictionary, Titles};
 
 use crate::error::{ModelError, at};
 use crate::manifest::{FILE, Manifest, VERSION, is_plain_name};
-use crate::save::{ARRAY, FOLDER, ITEMS, KNOWN, TENSORS, USERS};
+use crate::save::{ARRAY, FOLDER, ITEMS, KNOWN, TENSORS, TITLES, USERS};
 use crate::{array_file, folder, tensors};
 
 /// Bytes of a manifest: a spec and some lines for each file.
@@ -24,6 +24,8 @@ pub struct SavedModel {
     pub users: Dictionary,
     /// Ids of the items, by index.
     pub items: Dictionary,
+    /// What the items are called, by index, where the data set said so.
+    pub titles: Option<Titles>,
     /// Users × items: what each user had before the test; every value is 1.
     pub known: Csr,
     /// Its arrays.
@@ -73,9 +75,10 @@ pub fn load(dir: &Path) -> Result<SavedModel, ModelError> {
     let mut files = Files { dir, manifest: &manifest };
     let users = files.read(USERS, array_file::read_ids)?;
     let items = files.read(ITEMS, array_file::read_ids)?;
+    let titles = files.titles(items.len())?;
     let known = files.known(users.len(), items.len())?;
     let parts = files.parts()?;
-    Ok(SavedModel { manifest, users, items, known, parts })
+    Ok(SavedModel { manifest, users, items, titles, known, parts })
 }
 
 impl SavedModel {
@@ -115,6 +118,18 @@ impl Files<'_> {
             return Err(self.damaged(name, "does not agree with its checksum"));
         }
         parse(&bytes).ok_or_else(|| self.damaged(name, "is of another kind than its name says"))
+    }
+
+    /// Models of data sets without titles have none, nor have those of a lab that kept none.
+    fn titles(&mut self, items: usize) -> Result<Option<Titles>, ModelError> {
+        if !self.manifest.files.contains_key(TITLES) {
+            return Ok(None);
+        }
+        let titles = self.read(TITLES, array_file::read_titles)?;
+        if titles.len() != items {
+            return Err(self.damaged(TITLES, format!("has {} items instead of {items}", titles.len())));
+        }
+        Ok(Some(titles))
     }
 
     fn known(&mut self, users: usize, items: usize) -> Result<Csr, ModelError> {

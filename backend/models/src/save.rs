@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use recspeed_data::parts::{Array, Parts, Values};
-use recspeed_data::{Csr, Dictionary};
+use recspeed_data::{Csr, Dictionary, Titles};
 use recspeed_types::summary::DataInfo;
 use recspeed_types::{ExperimentSpec, RunId};
 
@@ -20,6 +20,8 @@ pub(crate) const FOLDER: &str = "files-";
 /// Files besides the arrays.
 pub(crate) const USERS: &str = "users.ids.arrow";
 pub(crate) const ITEMS: &str = "items.ids.arrow";
+/// Beside them where the items have titles; a lab that does not know it leaves it.
+pub(crate) const TITLES: &str = "items.titles.arrow";
 pub(crate) const TENSORS: &str = "arrays.safetensors";
 /// What the files of arrays begin and end with.
 pub(crate) const ARRAY: (&str, &str) = ("array-", ".arrow");
@@ -42,6 +44,8 @@ pub struct ModelToSave<'a> {
     pub users: &'a Dictionary,
     /// Ids of the items, by index.
     pub items: &'a Dictionary,
+    /// What the items are called, by index, where the data set says so.
+    pub titles: Option<&'a Titles>,
     /// Users × items: what each user had before the test. The values are not kept.
     pub known: &'a Csr,
     /// What an item counts as that somebody has and did not rate.
@@ -126,6 +130,9 @@ fn write_files(
     };
     for (name, ids) in [(USERS, model.users), (ITEMS, model.items)] {
         add(name.to_owned(), write_file(&dir.join(name), |to| array_file::write_ids(ids, to))?);
+    }
+    if let Some(titles) = model.titles {
+        add(TITLES.to_owned(), write_file(&dir.join(TITLES), |to| array_file::write_titles(titles, to))?);
     }
     let starts: Vec<u64> = model.known.indptr.iter().map(|&start| start as u64).collect();
     let known = [

@@ -18,6 +18,7 @@ pub(crate) fn keep(dir: &Path, run: &RunId, spec: &ExperimentSpec, outcome: &Out
             data: &outcome.summary.data,
             users: &data.users,
             items: &data.items,
+            titles: outcome.titles.as_ref(),
             known: &Csr::by_user(data, &outcome.known_rows),
             liked_rating: liked_rating(data, &outcome.known_rows, spec.evaluation.threshold),
             parts: &outcome.model.as_recommender().parts(),

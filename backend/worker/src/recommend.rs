@@ -66,7 +66,7 @@ fn open(dir: &Path) -> Result<Answering, ApiFailure> {
         let words = error.to_string();
         format!("{}{}.", words[..1].to_uppercase(), &words[1..])
     };
-    let SavedModel { manifest, users, items, known, parts } = recspeed_models::load(dir).map_err(|error| {
+    let SavedModel { manifest, users, items, titles, known, parts } = recspeed_models::load(dir).map_err(|error| {
         let code = if matches!(error, ModelError::NotThere { .. }) { "no-model" } else { "damaged-model" };
         failure(code, sentence(&error), None)
     })?;
@@ -79,6 +79,6 @@ fn open(dir: &Path) -> Result<Answering, ApiFailure> {
         unusable(format!("this version of the lab reads its spec differently ({first})"))
     })?;
     let model = Model::restore(&spec, parts).map_err(|error| unusable(error.to_string()))?;
-    let asked = Asked { users, items, known, liked_rating: manifest.liked_rating };
+    let asked = Asked { users, items, titles, known, liked_rating: manifest.liked_rating };
     Answering::new(model, &spec, asked).map_err(unusable)
 }

@@ -25,6 +25,7 @@ pub mod retrieval;
 mod split;
 #[cfg(feature = "arrow")]
 pub mod table;
+mod titles;
 
 pub use attributes::{AttributeColumn, AttributeValues, Attributes};
 pub use csr::Csr;
@@ -38,7 +39,8 @@ pub use interactions::{Interactions, InteractionsBuilder};
 pub use long_tail::{CountBin, TailPoint};
 pub use permutation::Permutation;
 pub use read::{
-    AttributeOutcome, AttributeReport, BadLine, ReadError, ReadLimits, ReadOutcome, ReadReport, RepeatedId, read_attributes,
-    read_ratings,
+    AttributeOutcome, AttributeReport, BadLine, ReadError, ReadLimits, ReadOutcome, ReadReport, RepeatedId,
+    read_attributes, read_ratings,
 };
 pub use split::{SplitError, SplitReport, SplitRows, split, split_reports};
+pub use titles::Titles;

@@ -1,6 +1,6 @@
 //! A trained model that answers: the best items of a known user, or of a basket.
 
-use recspeed_data::{Csr, Dictionary};
+use recspeed_data::{Csr, Dictionary, Titles};
 use recspeed_recommenders::{BasketItem, RankError, RankRequest, Reason, ranking};
 use recspeed_types::Unobserved;
 use recspeed_types::api::ApiFailure;
@@ -10,7 +10,7 @@ use recspeed_types::spec::{Candidates, ResolvedSpec};
 
 use crate::Model;
 use crate::near::near;
-use crate::reasons::{Whose, in_words};
+use crate::reasons::{Names, Whose, in_words};
 
 /// Reasons of one item.
 const REASONS: usize = 3;
@@ -26,6 +26,8 @@ pub struct Asked {
     pub users: Dictionary,
     /// Ids of the items, by index.
     pub items: Dictionary,
+    /// What the items are called, by index, where the data set said so.
+    pub titles: Option<Titles>,
     /// Users × items: what each user had before the test.
     pub known: Csr,
     /// What an item counts as that somebody has and did not rate.
@@ -148,7 +150,8 @@ impl Answering {
         mut notes: Vec<String>,
         explain: impl Fn(u32) -> Vec<Reason>,
     ) -> Recommendations {
-        let (users, items) = (&self.asked.users, &self.asked.items);
+        let Asked { users, items, titles, .. } = &self.asked;
+        let names = Names { users, items, titles: titles.as_ref() };
         let explain = request.explain.then_some(explain);
         if explain.is_some() && self.entry.explains.is_none() {
             notes.push(format!("{} cannot say why.", self.entry.title));
@@ -156,8 +159,9 @@ impl Answering {
         let list = ranking.list(0).iter().zip(&ranking.scores);
         let items = list.map(|(&item, &score)| {
             let reasons = explain.as_ref().map_or_else(Vec::new, |explain| explain(item));
-            let reasons = reasons.iter().map(|reason| in_words(reason, whose, users, items)).collect();
-            Recommended { item: items.get(item).to_owned(), score, reasons }
+            let reasons = reasons.iter().map(|reason| in_words(reason, whose, names)).collect();
+            let title = titles.as_ref().and_then(|titles| titles.get(item)).map(str::to_owned);
+            Recommended { item: items.get(item).to_owned(), title, score, reasons }
         });
         let items: Vec<Recommended> = items.collect();
         let unit = match self.entry.predicts {

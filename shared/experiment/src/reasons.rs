@@ -1,6 +1,6 @@
 //! Reasons in words.
 
-use recspeed_data::Dictionary;
+use recspeed_data::{Dictionary, Titles};
 use recspeed_recommenders::Reason;
 
 /// Whose reasons: it decides how their own items are spoken of.
@@ -10,17 +10,30 @@ pub(crate) enum Whose {
     Basket,
 }
 
+/// What users and items are called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names<'a> {
+    pub(crate) users: &'a Dictionary,
+    pub(crate) items: &'a Dictionary,
+    pub(crate) titles: Option<&'a Titles>,
+}
+
+/// Characters of a title that a reason quotes.
+const TITLE: usize = 60;
+
 /// A reason as half a sentence, with its part of the score.
-pub(crate) fn in_words(reason: &Reason, whose: Whose, users: &Dictionary, items: &Dictionary) -> String {
+pub(crate) fn in_words(reason: &Reason, whose: Whose, names: Names<'_>) -> String {
     match reason {
         Reason::OwnItem { item, part } => {
             let own = if whose == Whose::User { "they have" } else { "the basket has" };
-            format!("{own} {}{}", named(items, *item), adds(*part))
+            format!("{own} {}{}{}", named(names.items, *item), titled(names, *item), adds(*part))
         }
-        Reason::SimilarUser { user, part } => format!("{}, whose taste is similar{}", named(users, *user), adds(*part)),
+        Reason::SimilarUser { user, part } => {
+            format!("{}, whose taste is similar{}", named(names.users, *user), adds(*part))
+        }
         Reason::Attribute { name, value, part } => format!("its {name} is {value}{}", adds(*part)),
         Reason::Component { index, component, part, because } => {
-            let own: Vec<String> = because.iter().map(|reason| in_words(reason, whose, users, items)).collect();
+            let own: Vec<String> = because.iter().map(|reason| in_words(reason, whose, names)).collect();
             let own = if own.is_empty() { String::new() } else { format!(", because {}", own.join(" and ")) };
             format!("component {}, {component}{}{own}", index + 1, adds(*part))
         }
@@ -31,6 +44,16 @@ pub(crate) fn in_words(reason: &Reason, whose: Whose, users: &Dictionary, items:
 
 fn named(ids: &Dictionary, index: u32) -> &str {
     if (index as usize) < ids.len() { ids.get(index) } else { "?" }
+}
+
+/// ` “Heat (1995)”` behind an id; nothing where the item has no title.
+fn titled(names: Names<'_>, item: u32) -> String {
+    let Some(title) = names.titles.and_then(|titles| titles.get(item)) else { return String::new() };
+    let mut shown: String = title.chars().take(TITLE).collect();
+    if shown.len() < title.len() {
+        shown.push('…');
+    }
+    format!(" “{shown}”")
 }
 
 /// `, adds 0.312`; a part that is too small or too large for that in powers of ten.
@@ -50,7 +73,8 @@ mod tests {
     #[test]
     fn every_kind_of_reason_is_half_a_sentence() {
         let (users, items): (Dictionary, Dictionary) = (["u"].into_iter().collect(), ["a", "b"].into_iter().collect());
-        let say = |reason: Reason, whose| in_words(&reason, whose, &users, &items);
+        let names = Names { users: &users, items: &items, titles: None };
+        let say = |reason: Reason, whose| in_words(&reason, whose, names);
         assert_eq!(say(Reason::OwnItem { item: 1, part: 0.3124 }, Whose::User), "they have b (adds 0.312)");
         assert_eq!(say(Reason::OwnItem { item: 0, part: -2.0 }, Whose::Basket), "the basket has a (takes 2.000)");
         let similar = Reason::SimilarUser { user: 0, part: 1e-7 };
@@ -64,5 +88,11 @@ mod tests {
         assert_eq!(say(own, Whose::Basket), words);
         assert_eq!(say(Reason::Popularity { interactions: 12 }, Whose::User), "12 people have it");
         assert_eq!(say(Reason::OwnItem { item: 9, part: 1.0 }, Whose::User), "they have ? (adds 1.000)");
+        let titles: Titles = [String::new(), "é".repeat(70)].into_iter().collect();
+        let titled = |item| {
+            in_words(&Reason::OwnItem { item, part: 1.0 }, Whose::User, Names { titles: Some(&titles), ..names })
+        };
+        assert_eq!(titled(0), "they have a (adds 1.000)");
+        assert_eq!(titled(1), format!("they have b “{}…” (adds 1.000)", "é".repeat(60)));
     }
 }

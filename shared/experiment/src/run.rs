@@ -1,6 +1,6 @@
 //! The course of an experiment: load, split, fit, evaluate, summarise.
 
-use recspeed_data::{Attributes, Interactions, SplitRows, apply_filters, leak_count, split};
+use recspeed_data::{Attributes, Interactions, SplitRows, Titles, apply_filters, leak_count, split};
 use recspeed_types::event::{MemoryBytes, Phase};
 use recspeed_types::spec::{Candidates, EvaluateOn, FitOn, ResolvedSpec};
 use recspeed_types::summary::{DataInfo, EngineInfo, Mode, RunSummary, SummaryStatus, Timing};
@@ -38,7 +38,11 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
 
     let load_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Load });
-    let prepared = enriched(&spec, prepare(&spec, host, &mut story)?)?;
+    let prepared = prepare(&spec, host, &mut story)?;
+    // Before [features] takes anything away: an item is called what it is called.
+    let titles =
+        prepared.item_attributes.as_ref().and_then(|table| Titles::of(table, &prepared.interactions.items));
+    let prepared = enriched(&spec, prepared)?;
     host.event(EventKind::Data { data: prepared.info.clone() });
     refuse_what_will_not_fit(&spec, prepared.fit_rows.len(), host)?;
 
@@ -103,6 +107,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         users: evaluated.users,
         model: fitted.model,
         interactions: prepared.interactions,
+        titles,
         known_rows: prepared.known_rows,
     })
 }
@@ -117,6 +122,8 @@ pub struct Outcome {
     pub model: Model,
     /// The rows after the filters, with the dictionaries of ids.
     pub interactions: Interactions,
+    /// What the items are called, by index, where the data set says so.
+    pub titles: Option<Titles>,
     /// The rows before the test, ascending: what each user knows.
     pub known_rows: Vec<u32>,
 }

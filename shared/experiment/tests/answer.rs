@@ -77,6 +77,7 @@ fn answering(spec: &ResolvedSpec, outcome: &Outcome) -> Answering {
     let asked = Asked {
         users: data.users.clone(),
         items: data.items.clone(),
+        titles: outcome.titles.clone(),
         known: Csr::by_user(data, &outcome.known_rows),
         liked_rating: 5.0,
     };
@@ -214,6 +215,7 @@ fn a_model_and_ids_that_do_not_belong_together_are_refused() {
     let asked = Asked {
         users: ["somebody"].into_iter().collect(),
         items: data.items.clone(),
+        titles: None,
         known: Csr { indptr: vec![0, 0], ..Csr::default() },
         liked_rating: 1.0,
     };

@@ -96,6 +96,9 @@ pub fn ties_from(items: &[Recommended], unit: ScoreUnit) -> Option<u64> {
 pub struct Recommended {
     /// Its id.
     pub item: String,
+    /// What it is called, where the data set says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// What it was ranked by.
     pub score: f32,
     /// Why, in words, the weightiest first.
@@ -209,7 +212,7 @@ mod tests {
 
     #[test]
     fn only_scores_of_zero_at_the_end_of_a_list_are_the_absence_of_evidence() {
-        let item = |score| Recommended { item: "i".to_owned(), score, reasons: Vec::new() };
+        let item = |score| Recommended { item: "i".to_owned(), title: None, score, reasons: Vec::new() };
         let items = |scores: &[f32]| scores.iter().copied().map(item).collect::<Vec<_>>();
         assert_eq!(ties_from(&items(&[0.5, 0.1, 0.0, 0.0]), ScoreUnit::Score), Some(2));
         assert_eq!(ties_from(&items(&[0.0]), ScoreUnit::Score), Some(0));

@@ -14,6 +14,7 @@ pub(super) struct Example {
     run: RunId,
     users: Dictionary,
     items: Dictionary,
+    titles: Option<Titles>,
     known: Csr,
     parts: Parts,
 }
@@ -39,18 +40,21 @@ impl Example {
             run: RunId::new("example").expect("a run id"),
             users: ["u1", "u2"].into_iter().collect(),
             items: ["a", "b", "c"].into_iter().collect(),
+            titles: Some(["Heat", "", "Up, é"].into_iter().collect()),
             known: Csr { indptr: vec![0, 2, 3], indices: vec![0, 2, 1], values: vec![1.0; 3] },
             parts: Parts::default().with_number("mean", number).with_matrix("items", 2, &[number; 6]),
         }
     }
 
     pub(super) fn to_save(&self, as_tensors: bool) -> ModelToSave<'_> {
-        let Self { spec, data, run, users, items, known, parts } = self;
-        ModelToSave { run, spec, data, users, items, known, liked_rating: 4.5, parts, as_tensors }
+        let Self { spec, data, run, users, items, titles, known, parts } = self;
+        let titles = titles.as_ref();
+        ModelToSave { run, spec, data, users, items, titles, known, liked_rating: 4.5, parts, as_tensors }
     }
 
     fn is(&self, saved: &SavedModel) -> bool {
-        saved.parts == self.parts && saved.users == self.users && saved.items == self.items && saved.known == self.known
+        let ids = saved.users == self.users && saved.items == self.items && saved.titles == self.titles;
+        ids && saved.parts == self.parts && saved.known == self.known
     }
 }
 
@@ -68,6 +72,16 @@ fn saved(example: &Example) -> (TempDir, PathBuf) {
     let dir = folder.path().join("model");
     save(&dir, &example.to_save(false)).unwrap();
     (folder, dir)
+}
+
+#[test]
+fn a_model_without_titles_is_as_one_that_a_lab_saved_which_kept_none() {
+    let mut example = Example::new(1);
+    example.titles = None;
+    let folder = tempfile::tempdir().unwrap();
+    let written = save(folder.path(), &example.to_save(false)).unwrap();
+    assert!(!written.files.contains_key(TITLES) && written.version == 1);
+    assert!(example.is(&load(folder.path()).unwrap()));
 }
 
 #[test]

@@ -193,6 +193,7 @@ fn save_empty(folder: &Path) {
         data: &data,
         users: &Dictionary::default(),
         items: &Dictionary::default(),
+        titles: None,
         known: &Csr { indptr: vec![0], ..Csr::default() },
         liked_rating: 1.0,
         parts: &Parts::default(),

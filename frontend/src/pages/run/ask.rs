@@ -128,6 +128,11 @@ fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect()
 }
 
+/// An item's title before its id, where it has one.
+fn named(id: &str, title: &str) -> String {
+    if title.is_empty() { id.to_owned() } else { format!("{title} · {id}") }
+}
+
 /// The items with their scores and reasons, and what must be known to understand them.
 fn list(answer: &Value) -> impl IntoView + use<> {
     let mut items: Vec<AnyView> = answer["items"]
@@ -137,8 +142,9 @@ fn list(answer: &Value) -> impl IntoView + use<> {
         .map(|item| {
             let score = value(item["score"].as_f64().unwrap_or_default());
             let id = texts(&json!([item["item"]])).concat();
+            let title = texts(&json!([item["title"]])).concat();
             let why = texts(&item["reasons"]).join(" · ");
-            view! { <li><strong>{id}</strong><span class="number">{score}</span><small>{why}</small></li> }.into_any()
+            view! { <li><strong>{named(&id, &title)}</strong><span class="number">{score}</span><small>{why}</small></li> }.into_any()
         })
         .collect();
     if let Some(known) = answer["ties_from"].as_u64().map(|known| known as usize).filter(|known| *known <= items.len())
@@ -166,5 +172,6 @@ mod tests {
         assert_eq!(entry("isbn:1:x"), Some(json!({ "item": "isbn:1:x" })));
         assert_eq!(entry("  "), None);
         assert_eq!(texts(&json!(["a", 1, "b"])), ["a", "b"]);
+        assert_eq!((named("181", "Heat (1995)").as_str(), named("181", "").as_str()), ("Heat (1995) · 181", "181"));
     }
 }

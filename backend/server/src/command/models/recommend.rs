@@ -82,16 +82,20 @@ fn render(request: &RecommendRequest, answer: &Recommendations) -> String {
         let why = answer.items.iter().any(|item| !item.reasons.is_empty());
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(["", "item", unit, "because"].into_iter().take(if why { 4 } else { 3 }));
+        let titles = answer.items.iter().any(|item| item.title.is_some());
+        let columns = [(true, ""), (true, "item"), (titles, "title"), (true, unit), (why, "because")];
+        table.set_header(columns.into_iter().filter(|(there, _)| *there).map(|(_, name)| name));
         for (item, place) in answer.items.iter().zip(1..) {
             if answer.ties_from == Some(place - 1) {
                 table.add_row(["", NOTHING_KNOWN, ""]);
             }
-            let mut row = vec![place.to_string(), item.item.clone(), value(f64::from(item.score))];
+            let mut row = vec![place.to_string(), item.item.clone()];
+            row.extend(titles.then(|| item.title.clone().unwrap_or_default()));
+            row.push(value(f64::from(item.score)));
             row.extend(why.then(|| item.reasons.join("\n")));
             table.add_row(row);
         }
-        for column in [0, 2] {
+        for column in [0, if titles { 3 } else { 2 }] {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
@@ -126,6 +130,7 @@ mod tests {
         };
         let item = |item: &str, reasons: &[&str]| Recommended {
             item: item.to_owned(),
+            title: None,
             score: 0.5,
             reasons: reasons.iter().map(|&reason| reason.to_owned()).collect(),
         };
@@ -146,6 +151,13 @@ mod tests {
         let padded = render(&request, &Recommendations { ties_from: Some(1), ..answer.clone() });
         let place = |words: &str| padded.find(words).unwrap_or_else(|| panic!("{words}: {padded}"));
         assert!(place("1 ┆ a") < place("Nothing is known") && place("Nothing is known") < place("2 ┆ c"), "{padded}");
+        let mut named = answer.clone();
+        named.items[1].title = Some("Heat (1995)".to_owned());
+        let named = render(&request, &named);
+        assert!(
+            named.contains("title") && named.contains("2 ┆ c    ┆ Heat (1995)") && !text.contains("title"),
+            "{named}"
+        );
         let none = render(&request, &Recommendations { items: Vec::new(), left_out: 0, ..answer });
         assert!(none.contains("Nothing is left to recommend") && !none.contains("because"), "{none}");
     }
