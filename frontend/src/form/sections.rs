@@ -1,12 +1,12 @@
 //! Which fields stand where: at most five knobs, everything else under *Advanced*, in the order of the spec.
 
 use recspeed_types::ExperimentSpec;
-use recspeed_types::catalogue::{self, Entry};
+use recspeed_types::catalogue::{self, Condition, Entry};
 use recspeed_types::limits::{
     GRADIENT_CLIP, LEARNING_RATE, LIKED_FROM, MAX_BATCH_SIZE, MAX_DRAWN, MAX_EPOCHS, MAX_FILTER_ROWS, MAX_FIRST_N,
     MAX_FOLDS, MAX_SEED, WEIGHT_DECAY,
 };
-use recspeed_types::spec::{Candidates, DataFormat, DataSource, Optimizer, SplitKind};
+use recspeed_types::spec::{Candidates, DataFormat, DataSource, Optimizer, RecommenderSpec, SplitKind};
 
 use super::edit::has_validation;
 use super::recommenders::trained;
@@ -47,7 +47,8 @@ pub(crate) fn advanced(spec: &ExperimentSpec, offer: &Offer) -> Vec<Section> {
     let entry = catalogue::find(&spec.recommender.kind);
     if let Some(entry) = entry {
         let shown = shown_params(entry).count();
-        let rest: Vec<Field> = entry.params.iter().skip(shown).map(Field::of_param).collect();
+        let other = |param| with_condition(Field::of_param(param), &spec.recommender, param.name);
+        let rest: Vec<Field> = entry.params.iter().skip(shown).map(other).collect();
         if !rest.is_empty() {
             sections.push(Section { title: "Recommender", about: "its other parameters", fields: rest });
         }
@@ -70,6 +71,15 @@ pub(crate) fn advanced(spec: &ExperimentSpec, offer: &Offer) -> Vec<Section> {
     sections.push(evaluation());
     sections.push(rest());
     sections
+}
+
+/// A field whose help says what it takes for anybody to read it, while nobody does.
+fn with_condition(mut field: Field, recommender: &RecommenderSpec, name: &str) -> Field {
+    if let Some(condition) = Condition::of(&recommender.kind, name).filter(|_| !recommender.reads(name)) {
+        let words = condition.words("recommender");
+        field.help = format!("{} Nothing reads it now: it counts only where {words}.", field.help).into();
+    }
+    field
 }
 
 fn shown_params(entry: &'static Entry) -> impl Iterator<Item = &'static catalogue::Param> {
@@ -396,6 +406,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_parameter_that_nothing_reads_says_what_it_takes() {
+        let help = |spec: &ExperimentSpec| {
+            let sections = advanced(spec, &Offer::default());
+            let field = sections[0].fields.iter().find(|field| field.path == "recommender.bm25_k1");
+            field.expect("BM25's own").help.to_string()
+        };
+        let mut spec = with_kind(&ExperimentSpec::default(), "recommender.kind", "item-knn").unwrap();
+        assert!(help(&spec).ends_with("Nothing reads it now: it counts only where recommender.similarity is bm25."));
+        let bm25 = recspeed_types::spec::ParamValue::Text("bm25".to_owned());
+        spec.recommender = spec.recommender.with("similarity", bm25);
+        assert!(!help(&spec).contains("Nothing reads it"), "{}", help(&spec));
     }
 
     #[test]

@@ -231,7 +231,7 @@ impl FitObserver for LossWatch<'_> {
     }
 }
 
-fn classical_failure(error: FitError) -> RunFailure {
+pub(crate) fn classical_failure(error: FitError) -> RunFailure {
     let code = match error.root() {
         FitError::Interrupted { .. } => return RunFailure::cancelled(),
         FitError::Elsewhere { code, .. } => *code,

@@ -3,8 +3,9 @@
 use recspeed_plan::words::verdict;
 use recspeed_plan::{Assumed, Limit, Outlook, Room, bottleneck, of_spec};
 use recspeed_types::FailureCode;
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{ResolvedSpec, Source};
 
+use crate::fit::classical_failure;
 use crate::{Host, RunFailure};
 
 /// A speed for the plan; what it says of bytes does not depend on it.
@@ -27,4 +28,15 @@ pub(crate) fn refuse_what_will_not_fit(spec: &ResolvedSpec, rows: usize, host: &
     }
     let cause = verdict(&found, &strategy, &outlook);
     Err(RunFailure::new(FailureCode::OutOfMemory, cause))
+}
+
+/// Refuses what cannot be computed over so many items, where they are counted before anything is made or read: those of a built-in
+/// data set, of which no filter takes any.
+pub(crate) fn refuse_too_many_items(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
+    let Source::Builtin { entry } = &spec.dataset.source else { return Ok(()) };
+    if !spec.dataset.filters.keeps_all() {
+        return Ok(());
+    }
+    let left = host.memory_limit().map(|limit| limit.saturating_sub(host.memory().now));
+    recspeed_recommenders::foresee(&spec.recommender, entry.items as usize, left).map_err(classical_failure)
 }

@@ -9,7 +9,7 @@ use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, UserValues};
 use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
-use crate::foresee::refuse_what_will_not_fit;
+use crate::foresee::{refuse_too_many_items, refuse_what_will_not_fit};
 use crate::importance::importance;
 use crate::model::Model;
 use crate::{Host, LoadedData, RunFailure, attributes};
@@ -22,6 +22,7 @@ use crate::{Host, LoadedData, RunFailure, attributes};
 /// # Errors
 /// [`RunFailure`]: the spec is wrong, the data cannot be read or held, the training diverged, or the host stopped the run.
 pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Outcome, RunFailure> {
+    let written = spec;
     let spec = spec.resolve().map_err(|errors| {
         RunFailure::new(FailureCode::InvalidSpec, format!("The spec cannot be run: {}", one_line(&errors.to_string())))
     })?;
@@ -29,7 +30,11 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
     // Before anything is read there is one row at least.
     refuse_what_will_not_fit(&spec, 1, host)?;
+    refuse_too_many_items(&spec, host)?;
     let mut story = Story { warnings: Vec::new() };
+    for sentence in written.recommender.without_effect("recommender") {
+        story.warn(host, sentence);
+    }
     let mode = if spec.recommender.all().iter().any(|part| part.is_fast()) { Mode::Fast } else { Mode::Exact };
     if mode == Mode::Fast {
         let sentence = "mode = \"fast\": threads learn on the same numbers at once, so another run of this spec differs a little; mode = \"exact\" repeats to the last bit";
@@ -40,8 +45,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     host.event(EventKind::Phase { phase: Phase::Load });
     let prepared = prepare(&spec, host, &mut story)?;
     // Before [features] takes anything away: an item is called what it is called.
-    let titles =
-        prepared.item_attributes.as_ref().and_then(|table| Titles::of(table, &prepared.interactions.items));
+    let titles = prepared.item_attributes.as_ref().and_then(|table| Titles::of(table, &prepared.interactions.items));
     let prepared = enriched(&spec, prepared)?;
     host.event(EventKind::Data { data: prepared.info.clone() });
     refuse_what_will_not_fit(&spec, prepared.fit_rows.len(), host)?;

@@ -343,3 +343,31 @@ fn cold_items_are_ranked_among_themselves_where_there_are_some() {
     let failure = refused.0.unwrap_err();
     assert!(failure.cause.contains("split.kind `cold-items`"), "{failure}");
 }
+
+#[test]
+fn ease_on_more_items_than_it_can_invert_is_refused_before_any_data_are_made() {
+    let large = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n";
+    for recommender in
+        ["kind = \"ease\"", "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"ease\" }]"]
+    {
+        let text = format!("{large}[recommender]\n{recommender}\n[evaluation]\nmetrics = [\"ndcg@10\"]\n");
+        let (result, events) = attempt(None, &text, None);
+        let failure = result.unwrap_err();
+        assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
+        assert!(failure.cause.contains("dense inverse over all items"), "{failure}");
+        assert!(
+            !events.iter().any(|event| matches!(event, EventKind::Phase { .. })),
+            "{recommender}: it began to load"
+        );
+    }
+}
+
+#[test]
+fn a_parameter_that_nothing_reads_is_told_in_the_run() {
+    let text = format!(
+        "{FRAME}[recommender]\nkind = \"item-knn\"\nbm25_k1 = 2.0\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 20\n"
+    );
+    let summary = attempt(None, &text, None).0.unwrap();
+    let told = "recommender.bm25_k1 is 2, and nothing reads it: it counts only where recommender.similarity is bm25";
+    assert!(summary.warnings.iter().any(|warning| warning == told), "{:?}", summary.warnings);
+}

@@ -100,6 +100,20 @@ pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> 
     (method.fit)(request, observer).map_err(|error| error.of(request.recommender))
 }
 
+/// Whether a fit over so many items would be refused, before there are any data. `memory_left`: as of [`FitObserver::memory_left`].
+///
+/// # Errors
+/// [`FitError`]: what the fit itself would answer.
+pub fn foresee(recommender: &ResolvedRecommender, n_items: usize, memory_left: Option<u64>) -> Result<(), FitError> {
+    if recommender.entry.kind == "ease" {
+        linear::check_items(n_items, memory_left)?;
+    }
+    let mut components = recommender.components().iter().enumerate();
+    components.try_for_each(|(index, component)| {
+        foresee(component, n_items, memory_left).map_err(|error| error.of_component(index))
+    })
+}
+
 /// The recommender that these parts were taken from: it answers with the same bits.
 ///
 /// # Errors

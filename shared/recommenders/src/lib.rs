@@ -27,8 +27,8 @@ mod train;
 
 pub use error::FitError;
 pub use fit::{
-    FitElsewhere, FitRequest, Fitted, RestoreElsewhere, RestoreRequest, Restored, fit, fit_request, kinds, restore,
-    restore_request,
+    FitElsewhere, FitRequest, Fitted, RestoreElsewhere, RestoreRequest, Restored, fit, fit_request, foresee, kinds,
+    restore, restore_request,
 };
 pub use ranking::{RankError, RankRequest, Ranking};
 pub use recommender::{BasketItem, FoldIn, Profiles, Reason, Recommender};

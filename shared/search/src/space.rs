@@ -1,9 +1,9 @@
 //! The space of a search: ranges of parameters, checked against the catalogue, or made around its defaults.
 
 use recspeed_types::ExperimentSpec;
-use recspeed_types::catalogue::{Entry, ParamKind};
+use recspeed_types::catalogue::{Condition, Entry, ParamKind};
 use recspeed_types::search::{Range, SearchMember};
-use recspeed_types::spec::{ParamValue, SpecParseError};
+use recspeed_types::spec::{ParamValue, RecommenderSpec, SpecParseError};
 use serde_json::Value;
 
 use crate::Values;
@@ -63,6 +63,8 @@ impl Space {
             // What the split or another parameter forbids is not tried.
             let allowed = |dimension| within(dimension, &member.spec);
             dimensions = around(entry, &member.spec).into_iter().filter_map(allowed).collect();
+            let all = Self(dimensions.clone());
+            dimensions.retain(|dimension| all.unread(dimension, &member.spec).is_none());
         }
         if dimensions.is_empty() {
             return Err(SpaceError::Empty { kind: member.spec.recommender.kind.clone() });
@@ -91,6 +93,10 @@ impl Space {
 
     /// Both ends of each range, and each listed value, must fit the spec.
     fn check(&self, spec: &ExperimentSpec) -> Result<(), SpaceError> {
+        let unread = |dimension: &Dimension| Some((dimension.path.clone(), self.unread(dimension, spec)?));
+        if let Some((path, message)) = self.0.iter().find_map(unread) {
+            return Err(SpaceError::Refused { path, message });
+        }
         for Dimension { path, range } in &self.0 {
             let ends = match range {
                 Range::Values(values) => values.clone(),
@@ -105,6 +111,37 @@ impl Space {
         }
         Ok(())
     }
+
+    /// Why no trial would read a parameter; `None` where one may.
+    fn unread(&self, dimension: &Dimension, spec: &ExperimentSpec) -> Option<String> {
+        let (recommender, at, name) = place(spec, &dimension.path)?;
+        let condition = Condition::of(&recommender.kind, name)?;
+        let under = format!("{at}.{}", condition.under);
+        let tried = self.0.iter().find(|other| other.path == under).map(|other| &other.range);
+        let read = match tried {
+            Some(Range::Values(values)) => values.iter().any(|value| match value {
+                Value::String(text) => condition.holds(&ParamValue::Text(text.clone())),
+                Value::Bool(answer) => condition.holds(&ParamValue::Boolean(*answer)),
+                _ => true,
+            }),
+            _ => recommender.reads(name),
+        };
+        let remedy = format!("set it so, try it too (\"{under}\" in the space), or take this parameter out");
+        (!read).then(|| format!("nothing reads it here: it counts only where {}; {remedy}", condition.words(&at)))
+    }
+}
+
+/// The recommender that a path of the spec leads into, where that stands, and the name of the parameter.
+fn place<'a>(spec: &ExperimentSpec, path: &'a str) -> Option<(RecommenderSpec, String, &'a str)> {
+    let (mut recommender, mut at) = (spec.recommender.clone(), "recommender".to_owned());
+    let mut rest = path.strip_prefix("recommender.")?;
+    while let Some((index, below)) = rest.strip_prefix("components.").and_then(|rest| rest.split_once('.')) {
+        let ParamValue::Recommenders(components) = recommender.value("components")? else { return None };
+        recommender = components.get(index.parse::<usize>().ok()?)?.clone();
+        at = format!("{at}.components.{index}");
+        rest = below;
+    }
+    Some((recommender, at, rest))
 }
 
 /// A range of whole numbers for a parameter that takes any number means any number between.
@@ -256,7 +293,7 @@ mod tests {
 
     fn member(kind: &str, space: &[(&str, Range)]) -> SearchMember {
         let mut spec = ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() };
-        if kind == "popularity" {
+        if ["popularity", "item-knn", "weighted"].contains(&kind) {
             spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
         }
         let space = space.iter().map(|(path, range)| ((*path).to_owned(), range.clone())).collect::<BTreeMap<_, _>>();
@@ -292,6 +329,29 @@ mod tests {
         assert!(message.starts_with("recommender.neighbours: recommender.neighbours: is 0"), "{message}");
         let unknown = Space::new(&member("item-knn", &[("recommender.factors", Range::Values(vec![1.into()]))]));
         assert!(unknown.unwrap_err().to_string().contains("is no parameter of `item-knn`"));
+    }
+
+    #[test]
+    fn a_parameter_that_no_trial_would_read_is_refused_with_what_it_needs() {
+        let k1 = ("recommender.bm25_k1", Range::Float { min: 0.5, max: 3.0, log: false });
+        let message = Space::new(&member("item-knn", std::slice::from_ref(&k1))).unwrap_err().to_string();
+        assert!(
+            message.starts_with(
+                "recommender.bm25_k1: nothing reads it here: it counts only where recommender.similarity is bm25"
+            ),
+            "{message}"
+        );
+        let similarity = |names: &[&str]| {
+            ("recommender.similarity", Range::Values(names.iter().map(|name| (*name).into()).collect()))
+        };
+        assert!(Space::new(&member("item-knn", &[k1.clone(), similarity(&["cosine", "bm25"])])).is_ok());
+        assert!(Space::new(&member("item-knn", &[k1.clone(), similarity(&["cosine", "jaccard"])])).is_err());
+        let mut bm25 = member("item-knn", &[k1]);
+        bm25.spec.recommender = bm25.spec.recommender.with("similarity", ParamValue::Text("bm25".to_owned()));
+        assert!(Space::new(&bm25).is_ok());
+        let component = ("recommender.components.0.bm25_b", Range::Float { min: 0.1, max: 0.9, log: false });
+        let message = Space::new(&member("weighted", &[component])).unwrap_err().to_string();
+        assert!(message.contains("recommender.components.0.similarity is bm25"), "{message}");
     }
 
     #[test]

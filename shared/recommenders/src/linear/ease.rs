@@ -49,19 +49,31 @@ struct Ease {
     weights: Vec<f32>,
 }
 
+/// Seconds that the inverse takes on this machine, about.
+fn seconds_of(n_items: usize) -> f64 {
+    (n_items as f64).powi(3) / (MULTIPLICATIONS_PER_S * rayon::current_num_threads() as f64)
+}
+
+/// Refuses an inverse that is too large.
+///
+/// # Errors
+/// [`FitError::Unaffordable`].
+pub(crate) fn check_items(n_items: usize, memory_left: Option<u64>) -> Result<(), FitError> {
+    let bytes = MATRICES * 8 * (n_items as u64).pow(2);
+    if bytes <= memory_left.map_or(ALLOWED_BYTES, |left| left.min(ALLOWED_BYTES)) {
+        return Ok(());
+    }
+    let remedy = "the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \"item-knn\"";
+    let what = "the dense inverse over all items";
+    Err(FitError::Unaffordable { what, bytes, seconds: seconds_of(n_items), remedy })
+}
+
 impl Ease {
     fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
         let (data, recommender) = (request.data, request.recommender);
         let n_items = data.n_items();
-        let threads = rayon::current_num_threads();
-        let seconds = (n_items as f64).powi(3) / (MULTIPLICATIONS_PER_S * threads as f64);
-        let bytes = MATRICES * 8 * (n_items as u64).pow(2);
-        if bytes > observer.memory_left().map_or(ALLOWED_BYTES, |left| left.min(ALLOWED_BYTES)) {
-            let remedy =
-                "the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \"item-knn\"";
-            let what = "the dense inverse over all items";
-            return Err(FitError::Unaffordable { what, bytes, seconds, remedy });
-        }
+        check_items(n_items, observer.memory_left())?;
+        let (threads, seconds) = (rayon::current_num_threads(), seconds_of(n_items));
         if seconds > ANNOUNCED_S {
             let message = format!(
                 "ease inverts a matrix of {n_items} by {n_items} numbers: about {} on {threads} threads. dataset.min_item \

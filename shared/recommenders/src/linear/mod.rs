@@ -3,6 +3,8 @@
 mod ease;
 mod slim;
 
+pub(crate) use ease::check_items;
+
 use crate::fit::Method;
 
 /// In the catalogue's order.

@@ -4,6 +4,7 @@
 //! one implementation in `recspeed-recommenders` or `recspeed-neural` add a recommender.
 
 mod baselines;
+mod conditions;
 mod content;
 mod factorization;
 mod hybrid;
@@ -17,6 +18,7 @@ mod sequence;
 mod slot;
 mod training;
 
+pub use conditions::{CONDITIONS, Condition};
 pub use slot::{Slot, Takes, is_of_a_place};
 pub use training::TrainingDefaults;
 

@@ -1,0 +1,139 @@
+//! Parameters that a method reads only where another one has a certain value.
+
+use crate::spec::{ParamValue, RecommenderSpec};
+
+/// A parameter that is read only where another one of its recommender has one of some values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condition {
+    kind: &'static str,
+    param: &'static str,
+    /// The other parameter.
+    pub under: &'static str,
+    /// Its values under which this one is read, as they are written.
+    pub values: &'static [&'static str],
+}
+
+const fn when(
+    kind: &'static str,
+    param: &'static str,
+    under: &'static str,
+    values: &'static [&'static str],
+) -> Condition {
+    Condition { kind, param, under, values }
+}
+
+/// Every one. What depends on `[training]` is not among them.
+pub static CONDITIONS: &[Condition] = &[
+    when("item-knn", "bm25_k1", "similarity", &["bm25"]),
+    when("item-knn", "bm25_b", "similarity", &["bm25"]),
+    when("als-implicit", "cg_steps", "solver", &["conjugate-gradient"]),
+    when("cascade", "top", "refine", &["top"]),
+    when("cascade", "levels", "refine", &["levels"]),
+    when("fm", "groups", "solver", &["mcmc"]),
+    when("fm", "samples", "solver", &["mcmc"]),
+    when("fm", "regularization", "solver", &["als", "sgd"]),
+    when("fm", "learning_rate", "solver", &["sgd"]),
+    when("fm", "user_attributes", "side", &["true"]),
+    when("fm", "item_attributes", "side", &["true"]),
+    when("ffm", "user_attributes", "side", &["true"]),
+    when("ffm", "item_attributes", "side", &["true"]),
+    when("feature-embeddings", "user_attributes", "side", &["true"]),
+    when("feature-embeddings", "item_attributes", "side", &["true"]),
+    when("feature-embeddings", "max_sampled", "loss", &["warp"]),
+    when("sasrec", "window", "attention", &["local-window", "block-sparse"]),
+];
+
+impl Condition {
+    /// That of a parameter, where it has one.
+    pub fn of(kind: &str, param: &str) -> Option<&'static Self> {
+        CONDITIONS.iter().find(|condition| condition.kind == kind && condition.param == param)
+    }
+
+    /// Whether the parameter is read where the other one has this value.
+    pub fn holds(&self, value: &ParamValue) -> bool {
+        match value {
+            ParamValue::Text(text) => self.values.contains(&text.as_str()),
+            ParamValue::Boolean(answer) => self.values.contains(&if *answer { "true" } else { "false" }),
+            _ => true,
+        }
+    }
+
+    /// In words, `at` being where the recommender stands in the spec: `recommender.similarity is bm25`.
+    pub fn words(&self, at: &str) -> String {
+        format!("{at}.{} is {}", self.under, self.values.join(" or "))
+    }
+}
+
+impl RecommenderSpec {
+    /// The value of a parameter, given or the catalogue's own; `None` where there is no such parameter.
+    pub fn value(&self, name: &str) -> Option<ParamValue> {
+        let given = self.params.get(name).cloned();
+        given.or_else(|| Some(super::find(&self.kind)?.param(name)?.default_value()))
+    }
+
+    /// Whether a parameter is read, given the others.
+    pub fn reads(&self, name: &str) -> bool {
+        Condition::of(&self.kind, name)
+            .is_none_or(|condition| self.value(condition.under).is_none_or(|value| condition.holds(&value)))
+    }
+
+    /// A sentence for each parameter that was given another value than its own and is not read, of components too. `at`: where this
+    /// recommender stands in the spec.
+    pub fn without_effect(&self, at: &str) -> Vec<String> {
+        let mut told = Vec::new();
+        for (name, value) in &self.without_defaults().params {
+            if let ParamValue::Recommenders(components) = value {
+                let each = components.iter().enumerate();
+                told.extend(each.flat_map(|(index, one)| one.without_effect(&format!("{at}.{name}[{index}]"))));
+            }
+            if let Some(condition) = Condition::of(&self.kind, name).filter(|_| !self.reads(name)) {
+                told.push(format!(
+                    "{at}.{name} is {value}, and nothing reads it: it counts only where {}",
+                    condition.words(at)
+                ));
+            }
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::{ParamKind, find};
+
+    #[test]
+    fn every_condition_is_of_parameters_and_values_that_the_catalogue_has() {
+        for condition in CONDITIONS {
+            let entry = find(condition.kind).expect("a kind of the catalogue");
+            assert!(entry.param(condition.param).is_some(), "{condition:?}");
+            let under = entry.param(condition.under).unwrap_or_else(|| panic!("{condition:?}"));
+            let known: Vec<&str> = match &under.kind {
+                ParamKind::Choice { options, .. } => options.to_vec(),
+                ParamKind::Boolean { .. } => vec!["true", "false"],
+                other => panic!("{condition:?}: {other:?}"),
+            };
+            assert!(condition.values.iter().all(|value| known.contains(value)), "{condition:?}");
+            assert!(condition.values.len() < known.len(), "{condition:?} always holds");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_nothing_reads_is_told_with_what_it_needs() {
+        let k1 = |spec: RecommenderSpec| spec.with("bm25_k1", ParamValue::Float(2.0));
+        let told = k1(RecommenderSpec::new("item-knn")).without_effect("recommender");
+        assert_eq!(
+            told,
+            ["recommender.bm25_k1 is 2, and nothing reads it: it counts only where recommender.similarity is bm25"]
+        );
+        let read = RecommenderSpec::new("item-knn").with("similarity", ParamValue::Text("bm25".to_owned()));
+        assert!(k1(read.clone()).without_effect("recommender").is_empty());
+        // What the catalogue would have taken anyway says nothing.
+        let default = RecommenderSpec::new("item-knn").with("bm25_k1", ParamValue::Float(1.2));
+        assert!(default.without_effect("recommender").is_empty());
+        let components = vec![k1(RecommenderSpec::new("item-knn")), k1(read)];
+        let hybrid = RecommenderSpec::new("weighted").with("components", ParamValue::Recommenders(components));
+        let told = hybrid.without_effect("recommender");
+        assert!(told.len() == 1 && told[0].starts_with("recommender.components[0].bm25_k1"), "{told:?}");
+    }
+}
