@@ -26,6 +26,9 @@ pub struct Manifest {
     pub data: DataInfo,
     /// What an item counts as that somebody has and did not rate.
     pub liked_rating: f32,
+    /// Lowest and highest rating before the test; absent where the data have no ratings, and in models of a lab that did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rating_scale: Option<[f32; 2]>,
     /// Some ids of users who had something before the test, to show.
     pub users: Vec<String>,
     /// Some ids of items that somebody had before the test, to show.

@@ -50,6 +50,8 @@ pub struct ModelToSave<'a> {
     pub known: &'a Csr,
     /// What an item counts as that somebody has and did not rate.
     pub liked_rating: f32,
+    /// Lowest and highest rating before the test, where the data have ratings.
+    pub rating_scale: Option<[f32; 2]>,
     /// Its arrays.
     pub parts: &'a Parts,
     /// Whether the arrays go into one safetensors file, as those of networks do; each into an Arrow file otherwise.
@@ -81,6 +83,7 @@ fn save_watched(dir: &Path, model: &ModelToSave<'_>, watch: &mut dyn FnMut()) ->
         spec: model.spec.clone(),
         data: model.data.clone(),
         liked_rating: model.liked_rating,
+        rating_scale: model.rating_scale,
         users: examples(model.users, (0..model.users.len()).filter(|&user| !model.known.row(user).0.is_empty())),
         items: examples(model.items, model.known.indices.iter().map(|&item| item as usize)),
         created_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64),

@@ -21,6 +21,7 @@ pub(crate) fn keep(dir: &Path, run: &RunId, spec: &ExperimentSpec, outcome: &Out
             titles: outcome.titles.as_ref(),
             known: &Csr::by_user(data, &outcome.known_rows),
             liked_rating: liked_rating(data, &outcome.known_rows, spec.evaluation.threshold),
+            rating_scale: rating_scale(data, &outcome.known_rows),
             parts: &outcome.model.as_recommender().parts(),
             as_tensors: matches!(outcome.model, Model::Network(_)),
         },
@@ -41,6 +42,15 @@ fn liked_rating(data: &Interactions, rows: &[u32], threshold: f64) -> f32 {
     mean(&|rating| rating >= threshold).or_else(|| mean(&|_| true)).unwrap_or(1.0)
 }
 
+/// Lowest and highest rating; none where the data have no ratings.
+fn rating_scale(data: &Interactions, rows: &[u32]) -> Option<[f32; 2]> {
+    let ratings = rows.iter().filter(|_| data.has_ratings).map(|&row| data.rating[row as usize]);
+    ratings.fold(None, |scale: Option<[f32; 2]>, rating| {
+        let [low, high] = scale.unwrap_or([rating; 2]);
+        Some([low.min(rating), high.max(rating)])
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use recspeed_data::InteractionsBuilder;
@@ -56,6 +66,7 @@ mod tests {
         let data = rows.finish();
         assert_eq!(liked_rating(&data, &[0, 1, 2], 4.0), 4.5);
         assert_eq!(liked_rating(&data, &[0, 1], 4.5), 2.5, "nothing is liked: the mean of all");
+        assert_eq!((rating_scale(&data, &[1, 2]), rating_scale(&data, &[])), (Some([4.0, 5.0]), None));
         assert_eq!(liked_rating(&Interactions { has_ratings: false, ..data }, &[0, 1, 2], 4.0), 1.0);
     }
 }

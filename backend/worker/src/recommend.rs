@@ -79,6 +79,7 @@ fn open(dir: &Path) -> Result<Answering, ApiFailure> {
         unusable(format!("this version of the lab reads its spec differently ({first})"))
     })?;
     let model = Model::restore(&spec, parts).map_err(|error| unusable(error.to_string()))?;
-    let asked = Asked { users, items, titles, known, liked_rating: manifest.liked_rating };
+    let (liked_rating, rating_scale) = (manifest.liked_rating, manifest.rating_scale);
+    let asked = Asked { users, items, titles, known, liked_rating, rating_scale };
     Answering::new(model, &spec, asked).map_err(unusable)
 }

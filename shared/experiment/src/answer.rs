@@ -32,6 +32,9 @@ pub struct Asked {
     pub known: Csr,
     /// What an item counts as that somebody has and did not rate.
     pub liked_rating: f32,
+    /// Lowest and highest rating that anybody gave: stars are said within it. Lists are ordered by what was predicted, which may lie
+    /// beyond.
+    pub rating_scale: Option<[f32; 2]>,
 }
 
 /// A trained model with what it needs to answer.
@@ -156,19 +159,23 @@ impl Answering {
         if explain.is_some() && self.entry.explains.is_none() {
             notes.push(format!("{} cannot say why.", self.entry.title));
         }
-        let list = ranking.list(0).iter().zip(&ranking.scores);
-        let items = list.map(|(&item, &score)| {
-            let reasons = explain.as_ref().map_or_else(Vec::new, |explain| explain(item));
-            let reasons = reasons.iter().map(|reason| in_words(reason, whose, names)).collect();
-            let title = titles.as_ref().and_then(|titles| titles.get(item)).map(str::to_owned);
-            Recommended { item: items.get(item).to_owned(), title, score, reasons }
-        });
-        let items: Vec<Recommended> = items.collect();
         let unit = match self.entry.predicts {
             Predicts::Ratings => ScoreUnit::Stars,
             Predicts::Scores | Predicts::Both | Predicts::Components => ScoreUnit::Score,
             Predicts::Likes => ScoreUnit::Probability,
         };
+        let said = |score: f32| match self.asked.rating_scale {
+            Some([low, high]) if unit == ScoreUnit::Stars => score.max(low).min(high),
+            _ => score,
+        };
+        let list = ranking.list(0).iter().zip(&ranking.scores);
+        let items = list.map(|(&item, &score)| {
+            let reasons = explain.as_ref().map_or_else(Vec::new, |explain| explain(item));
+            let reasons = reasons.iter().map(|reason| in_words(reason, whose, names)).collect();
+            let title = titles.as_ref().and_then(|titles| titles.get(item)).map(str::to_owned);
+            Recommended { item: items.get(item).to_owned(), title, score: said(score), reasons }
+        });
+        let items: Vec<Recommended> = items.collect();
         Recommendations { ties_from: ties_from(&items, unit), items, unit, left_out: left_out as u64, notes }
     }
 

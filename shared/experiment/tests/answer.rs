@@ -72,6 +72,10 @@ fn finished_as(kind: &str) -> (ResolvedSpec, Outcome) {
 
 /// The model, made of its parts alone, with what it needs to answer.
 fn answering(spec: &ResolvedSpec, outcome: &Outcome) -> Answering {
+    answering_within(spec, outcome, None)
+}
+
+fn answering_within(spec: &ResolvedSpec, outcome: &Outcome, rating_scale: Option<[f32; 2]>) -> Answering {
     let data = &outcome.interactions;
     let restored = Model::restore(spec, outcome.model.as_recommender().parts()).expect("its own parts");
     let asked = Asked {
@@ -80,6 +84,7 @@ fn answering(spec: &ResolvedSpec, outcome: &Outcome) -> Answering {
         titles: outcome.titles.clone(),
         known: Csr::by_user(data, &outcome.known_rows),
         liked_rating: 5.0,
+        rating_scale,
     };
     Answering::new(restored, spec, asked).expect("what belongs together")
 }
@@ -218,9 +223,52 @@ fn a_model_and_ids_that_do_not_belong_together_are_refused() {
         titles: None,
         known: Csr { indptr: vec![0, 0], ..Csr::default() },
         liked_rating: 1.0,
+        rating_scale: None,
     };
     let error = Answering::new(outcome.model, &spec, asked).err().unwrap();
     assert!(error.starts_with("the model has ") && error.ends_with(" users and 1 ids of them"), "{error}");
     let error = Model::restore(&spec, recspeed_recommenders::Parts::default()).err().unwrap().to_string();
     assert!(error.contains("has no part"), "{error}");
+}
+
+#[test]
+fn stars_are_said_within_the_scale_in_the_order_of_what_was_predicted_whatever_the_kind() {
+    let kinds = catalogue::ENTRIES.iter().filter(|entry| entry.predicts == Predicts::Ratings);
+    let kinds = kinds.map(|entry| format!("kind = \"{}\"", entry.kind));
+    let spread = "kind = \"user-knn\"\ncentring = \"z-score\"".to_owned();
+    let mut beyond = 0;
+    for kind in kinds.chain([spread]) {
+        let (spec, outcome) = finished_as(&kind);
+        let scale = [1.0, 5.0];
+        let (plain, within) = (answering(&spec, &outcome), answering_within(&spec, &outcome, Some(scale)));
+        for user in outcome.interactions.users.iter().step_by(outcome.interactions.n_users() / 20) {
+            let asked = RecommendRequest { k: 100, ..of_user(user) };
+            let (plain, within) = (plain.answer(&asked).unwrap(), within.answer(&asked).unwrap());
+            assert_eq!(within.unit, ScoreUnit::Stars, "{kind}");
+            for (raw, said) in plain.items.iter().zip(&within.items) {
+                assert_eq!(raw.item, said.item, "{kind}: another order");
+                assert_eq!(said.score, raw.score.clamp(scale[0], scale[1]), "{kind}");
+                beyond += usize::from(raw.score != said.score);
+            }
+        }
+    }
+    assert!(beyond > 0, "no prediction lay beyond the scale: nothing was tested");
+}
+
+#[test]
+fn items_are_said_by_title_and_reasons_quote_it() {
+    let (spec, outcome) = finished("item-knn");
+    let titles = outcome.titles.as_ref().expect("the made-up data have titles");
+    let answering = answering(&spec, &outcome);
+    let data = &outcome.interactions;
+    let user = (0..data.n_users() as u32).find(|&user| {
+        let answer = answering.answer(&of_user(data.users.get(user))).unwrap();
+        answer.items.iter().any(|item| !item.reasons.is_empty())
+    });
+    let answer = answering.answer(&of_user(data.users.get(user.expect("somebody has a reason")))).unwrap();
+    for item in &answer.items {
+        let index = data.items.index_of(&item.item).unwrap();
+        assert_eq!(item.title.as_deref(), titles.get(index));
+        assert!(item.reasons.iter().all(|reason| reason.contains(" “") && reason.contains('”')), "{:?}", item.reasons);
+    }
 }

@@ -49,7 +49,8 @@ impl Example {
     pub(super) fn to_save(&self, as_tensors: bool) -> ModelToSave<'_> {
         let Self { spec, data, run, users, items, titles, known, parts } = self;
         let titles = titles.as_ref();
-        ModelToSave { run, spec, data, users, items, titles, known, liked_rating: 4.5, parts, as_tensors }
+        let (liked_rating, rating_scale) = (4.5, Some([1.0, 5.0]));
+        ModelToSave { run, spec, data, users, items, titles, known, liked_rating, rating_scale, parts, as_tensors }
     }
 
     fn is(&self, saved: &SavedModel) -> bool {

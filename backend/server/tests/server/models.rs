@@ -196,6 +196,7 @@ fn save_empty(folder: &Path) {
         titles: None,
         known: &Csr { indptr: vec![0], ..Csr::default() },
         liked_rating: 1.0,
+        rating_scale: None,
         parts: &Parts::default(),
         as_tensors: false,
     };
