@@ -305,8 +305,9 @@ impl StrategySpec {
         ] {
             problems.refuse(path, (set && !used).then_some(&()), &because);
         }
+        // A number that is refused is not reckoned with any further: what follows from 0 stages is nobody's mistake.
         let mut number = |path: &str, value: Option<u32>, otherwise: u32, most: u32| {
-            value.map_or(otherwise, |value| problems.range(path, value, 1, most))
+            value.map_or(otherwise, |value| problems.range(path, value, 1, most).clamp(1, most))
         };
         let stages = if cut { number("strategy.stages", self.stages, 2, MAX_RANKS) } else { 1 };
         let tensor = number("strategy.tensor", self.tensor, 1, MAX_RANKS);
@@ -333,24 +334,31 @@ impl StrategySpec {
             );
         }
         if group > MAX_RANKS {
+            let most = MAX_RANKS / stages;
             problems.add(
                 "strategy.tensor",
-                format!("makes {group} ranks with {stages} stages; allowed: up to {MAX_RANKS}"),
+                format!(
+                    "makes {group} ranks with {stages} stages; allowed: up to {MAX_RANKS}; set it to {most} or fewer"
+                ),
+            );
+        } else if kind == Pipeline && ranks != stages {
+            problems.add(
+                "strategy.ranks",
+                format!(
+                    "is {ranks} with {stages} stages; set it to {stages}, as it is where it is left out; several replicas of a pipeline \
+                     are kind = \"hybrid\""
+                ),
             );
         } else if !ranks.is_multiple_of(group) {
             let (below, above) = (ranks / group * group, ranks.div_ceil(group) * group);
-            let nearest = if below == 0 { above.to_string() } else { format!("{below} or {above}") };
+            let nearest = [below, above].into_iter().filter(|&near| (1..=MAX_RANKS).contains(&near));
+            let nearest = nearest.map(|near| near.to_string()).collect::<Vec<_>>().join(" or ");
             let what = if tensor > 1 {
                 format!("{stages} × {tensor} stages and tensor ranks")
             } else {
                 format!("{stages} stages")
             };
             problems.add("strategy.ranks", format!("is {ranks}, which {what} do not divide; set it to {nearest}"));
-        } else if kind == Pipeline && ranks != stages {
-            problems.add(
-                "strategy.ranks",
-                format!("is {ranks} with {stages} stages; several replicas of a pipeline are kind = \"hybrid\""),
-            );
         }
         let strategy = Strategy {
             kind,
@@ -440,10 +448,14 @@ impl StrategySpec {
         }
         let parts = strategy.stages.saturating_mul(strategy.chunks);
         if parts > layers {
-            let most = (layers / strategy.chunks).max(1);
+            let ways = [("strategy.stages", layers / strategy.chunks), ("strategy.chunks", layers / strategy.stages)];
+            let ways =
+                ways.iter().filter(|(name, most)| *most > 0 && (*name == "strategy.stages" || strategy.chunks > 1));
+            let ways: Vec<String> = ways.map(|(name, most)| format!("{name} = {most} or fewer")).collect();
+            let remedy = if ways.is_empty() { "both lower".to_owned() } else { ways.join(", or ") };
             problems.add(
                 "strategy.stages",
-                format!("makes {parts} stages, and the model has {layers} layers; set stages = {most} or fewer"),
+                format!("makes {parts} stages, and the model has {layers} layers; set {remedy}"),
             );
         } else if let Some(balance) = &self.balance {
             let placed: u64 = balance.iter().map(|&count| u64::from(count)).sum();
@@ -461,7 +473,7 @@ impl StrategySpec {
                 problems.add(
                     "strategy.micro_batches",
                     if most == 0 {
-                        format!("cannot be had: {replicas} replicas share a batch of {batch}; set training.batch_size = {replicas} or more")
+                        format!("cannot be had: {replicas} replicas share a batch of {batch}; set training.batch_size = {replicas} or more, or fewer ranks")
                     } else {
                         format!("is {}, and each replica has {most} rows of a batch of {batch}; set it to {most} or fewer", strategy.micro_batches)
                     },

@@ -1,0 +1,77 @@
+//! Strategies that cannot be: refused whatever they say, with the nearest that can.
+
+use proptest::prelude::*;
+use recspeed_types::ExperimentSpec;
+
+/// A spec of the four-layer network with these assignments.
+fn resolved(assignments: &[String]) -> Result<(), String> {
+    let network = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"mlp\"\n[training]\nbatch_size = 256\n";
+    let spec = ExperimentSpec::from_toml_with(network, assignments).map_err(|errors| errors.to_string())?;
+    spec.resolve().map(|_| ()).map_err(|errors| errors.to_string())
+}
+
+fn assignments(words: &str) -> Vec<String> {
+    words.split_whitespace().map(|word| format!("strategy.{word}")).collect()
+}
+
+#[test]
+fn what_is_refused_says_the_nearest_that_can_be_and_that_resolves() {
+    for (given, said, mended) in [
+        ("kind=pipeline stages=5", "strategy.stages = 4 or fewer", "kind=pipeline stages=4"),
+        (
+            "kind=pipeline schedule=interleaved stages=2 chunks=5",
+            "set strategy.chunks = 2 or fewer",
+            "kind=pipeline schedule=interleaved stages=2 chunks=2",
+        ),
+        (
+            "kind=pipeline schedule=interleaved stages=2 chunks=3",
+            "set strategy.stages = 1 or fewer, or strategy.chunks = 2 or fewer",
+            "kind=pipeline schedule=interleaved stages=1 chunks=3",
+        ),
+        ("kind=hybrid ranks=64 stages=3", "set it to 63", "kind=hybrid ranks=63 stages=3"),
+        ("kind=hybrid ranks=1 stages=3", "set it to 3", "kind=hybrid ranks=3 stages=3"),
+        ("kind=hybrid ranks=7 stages=3", "set it to 6 or 9", "kind=hybrid ranks=9 stages=3"),
+        (
+            "kind=pipeline ranks=3 stages=2",
+            "set it to 2, as it is where it is left out",
+            "kind=pipeline ranks=2 stages=2",
+        ),
+        ("kind=hybrid stages=4 tensor=17", "set it to 16 or fewer", "kind=hybrid stages=4 tensor=16"),
+    ] {
+        let message = resolved(&assignments(given)).expect_err(given);
+        assert!(message.contains(said), "{given}: {message}");
+        assert!(!message.contains("66"), "beyond the limit: {message}");
+        assert_eq!(resolved(&assignments(mended)), Ok(()), "{mended}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_numbers_crash_the_check(
+        kind in prop::sample::select(vec!["single", "data-parallel", "zero", "pipeline", "hybrid"]),
+        numbers in prop::collection::vec(
+            prop::option::of(prop::sample::select(vec![0_u32, 1, 2, 3, 5, 63, 64, 65, 1_000_000, u32::MAX])), 7),
+        interleaved in any::<bool>(),
+    ) {
+        let names = ["ranks", "stages", "tensor", "micro_batches", "chunks", "stage", "timeout"];
+        let given = names.iter().zip(&numbers).filter_map(|(name, number)| Some(format!("strategy.{name}={}", (*number)?)));
+        let schedule = interleaved.then(|| "strategy.schedule=interleaved".to_owned());
+        let all: Vec<String> = given.chain(schedule).chain([format!("strategy.kind={kind}")]).collect();
+        // Whether it can be or not: it ends, and 0 is told where it is given.
+        if let Err(message) = resolved(&all) {
+            prop_assert!(message.contains("strategy."), "{}", message);
+        }
+    }
+}
+
+#[test]
+fn no_ranks_or_stages_are_refused_and_not_divided_by() {
+    for (given, path) in [
+        ("kind=hybrid ranks=4 stages=1 tensor=0", "strategy.tensor"),
+        ("kind=pipeline ranks=2 stages=0", "strategy.stages"),
+        ("kind=zero ranks=0", "strategy.ranks"),
+    ] {
+        let message = resolved(&assignments(given)).expect_err(given);
+        assert!(message.contains(path), "{given}: {message}");
+    }
+}
