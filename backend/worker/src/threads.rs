@@ -128,24 +128,15 @@ struct Thread {
     clock: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
-impl Transport for Thread {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-
-    fn ranks(&self) -> usize {
-        self.ranks
-    }
-
-    async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
-        self.hub.mail().boxes.entry((self.rank, to, tag)).or_default().push_back(message);
-        self.hub.arrived[to].notify_one();
-        Ok(())
-    }
-
+impl Thread {
     /// Blocks the thread: it has nothing else to do.
-    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
-        let deadline = Instant::now() + self.timeout;
+    fn wait(
+        &self,
+        from: usize,
+        tag: Tag,
+        deadline: Option<Instant>,
+        last: &dyn Fn() -> Vec<Operation>,
+    ) -> Result<Message, CommError> {
         let mut mail = self.hub.mail();
         loop {
             if let Some(messages) = mail.boxes.get_mut(&(from, self.rank, tag))
@@ -163,13 +154,46 @@ impl Transport for Thread {
             if mail.ended[from] {
                 return Err(CommError::PeerEnded { rank: self.rank, peer: from, cause: None });
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let waiting = Waiting { rank: self.rank, from, tag };
-                return Err(CommError::Timeout { waiting, seconds: self.timeout.as_secs(), last: last() });
-            }
-            mail = self.hub.arrived[self.rank].wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
+            mail = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.hub.arrived[self.rank].wait(mail).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => {
+                    let waiting = Waiting { rank: self.rank, from, tag };
+                    return Err(CommError::Timeout { waiting, seconds: self.timeout.as_secs(), last: last() });
+                }
+                Some(left) => {
+                    self.hub.arrived[self.rank].wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
+    }
+}
+
+impl Transport for Thread {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn ranks(&self) -> usize {
+        self.ranks
+    }
+
+    async fn send(&self, to: usize, tag: Tag, message: Message) -> Result<(), CommError> {
+        self.hub.mail().boxes.entry((self.rank, to, tag)).or_default().push_back(message);
+        self.hub.arrived[to].notify_one();
+        Ok(())
+    }
+
+    async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
+        self.wait(from, tag, Some(Instant::now() + self.timeout), last)
+    }
+
+    async fn recv_at_leisure(
+        &self,
+        from: usize,
+        tag: Tag,
+        last: &dyn Fn() -> Vec<Operation>,
+    ) -> Result<Message, CommError> {
+        self.wait(from, tag, None, last)
     }
 
     fn now_us(&self) -> u64 {
@@ -316,6 +340,29 @@ mod tests {
         })
         .expect_err("nobody sends");
         assert!(failure.cause.contains("rank") && failure.cause.contains("its last operations"), "{failure}");
+    }
+
+    #[test]
+    fn what_one_rank_works_on_alone_is_waited_for_beyond_the_time_out_while_it_lives() {
+        for dies in [false, true] {
+            let start = Instant::now();
+            let result = run(&threads(Duration::from_millis(100)), 2, move |communicator| {
+                Box::pin(async move {
+                    if communicator.rank() == 0 {
+                        std::thread::sleep(Duration::from_millis(400));
+                        assert!(!dies, "the judge is dead");
+                    }
+                    let number = if communicator.rank() == 0 { 0.5 } else { 0.0 };
+                    assert_eq!(communicator.broadcast_at_leisure(0, number).await?, 0.5_f64);
+                    Ok(())
+                })
+            });
+            match result {
+                Ok(()) => assert!(!dies),
+                Err(failure) => assert!(dies && failure.rank == 0 && failure.cause.contains("dead"), "{failure}"),
+            }
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn ways_to_divide_tables_that_cannot_be_are_refused_with_those_that_can() {
         (DLRM, "kind = \"zero\"\nranks = 7\ntables = \"column-wise\"", "set strategy.ranks = 6 or fewer, or"),
         (DLRM, "kind = \"single\"\ntables = \"row-wise\"", "remove it"),
         (DLRM, "kind = \"hybrid\"\ntensor = 2", "`dlrm` needs tensor = 1"),
-        (DLRM, "kind = \"pipeline\"\nstages = 6", "set stages = 5 or fewer"),
+        (DLRM, "kind = \"pipeline\"\nstages = 6", "set strategy.stages = 5 or fewer"),
     ] {
         let (result, _) = attempt(None, &format!("{spec}[strategy]\n{strategy}\n"), None);
         let failure = result.expect_err(strategy);
@@ -209,7 +209,7 @@ fn what_is_offloaded_is_told_beside_what_the_device_holds() {
 #[test]
 fn what_cannot_be_divided_so_is_refused_with_what_can() {
     for (strategy, path, remedy) in [
-        ("kind = \"pipeline\"\nstages = 5", "strategy.stages", "set stages = 4 or fewer"),
+        ("kind = \"pipeline\"\nstages = 5", "strategy.stages", "set strategy.stages = 4 or fewer"),
         ("kind = \"hybrid\"\nstages = 2\nranks = 3", "strategy.ranks", "set it to 2 or 4"),
         ("kind = \"zero\"\nranks = 8\nmicro_batches = 10", "strategy.micro_batches", "set it to 6 or fewer"),
         ("kind = \"zero\"\nstages = 2", "strategy.stages", "remove it"),

@@ -14,6 +14,12 @@ trait Carrier {
     fn ranks(&self) -> usize;
     fn send(&self, to: usize, tag: Tag, message: Message) -> Answer<'_, ()>;
     fn recv<'a>(&'a self, from: usize, tag: Tag, last: &'a dyn Fn() -> Vec<Operation>) -> Answer<'a, Message>;
+    fn recv_at_leisure<'a>(
+        &'a self,
+        from: usize,
+        tag: Tag,
+        last: &'a dyn Fn() -> Vec<Operation>,
+    ) -> Answer<'a, Message>;
     fn now_us(&self) -> u64;
     fn process_bytes(&self) -> Option<[u64; 2]>;
 }
@@ -33,6 +39,15 @@ impl<T: Transport> Carrier for T {
 
     fn recv<'a>(&'a self, from: usize, tag: Tag, last: &'a dyn Fn() -> Vec<Operation>) -> Answer<'a, Message> {
         Box::pin(Transport::recv(self, from, tag, last))
+    }
+
+    fn recv_at_leisure<'a>(
+        &'a self,
+        from: usize,
+        tag: Tag,
+        last: &'a dyn Fn() -> Vec<Operation>,
+    ) -> Answer<'a, Message> {
+        Box::pin(Transport::recv_at_leisure(self, from, tag, last))
     }
 
     fn now_us(&self) -> u64 {
@@ -79,6 +94,15 @@ impl Transport for AnyTransport {
 
     async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
         self.0.recv(from, tag, last).await
+    }
+
+    async fn recv_at_leisure(
+        &self,
+        from: usize,
+        tag: Tag,
+        last: &dyn Fn() -> Vec<Operation>,
+    ) -> Result<Message, CommError> {
+        self.0.recv_at_leisure(from, tag, last).await
     }
 
     fn now_us(&self) -> u64 {

@@ -142,6 +142,28 @@ impl<T: Transport> Communicator<T> {
         Ok(())
     }
 
+    /// Every rank gets a number that `root` has worked on alone, for as long as that took.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn broadcast_at_leisure<E: Element>(&self, root: usize, number: E) -> Result<E, CommError> {
+        let tag = self.next("verdict");
+        if self.rank() == root {
+            for to in self.others() {
+                self.send(to, tag, &[number]).await?;
+            }
+            return Ok(number);
+        }
+        let received = self.recv_at_leisure::<E>(root, tag).await?;
+        received.first().copied().ok_or(CommError::Length {
+            rank: self.rank(),
+            from: root,
+            tag,
+            got: 0,
+            expected: size_of::<E>(),
+        })
+    }
+
     /// Goes on when every rank has come here.
     ///
     /// # Errors

@@ -54,6 +54,17 @@ pub trait Transport {
     /// [`CommError`]: it did not come in time, or cannot come any more.
     async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError>;
 
+    /// As [`Self::recv`], for what the sender works on alone for as long as it takes: waits while the sender lives.
+    ///
+    /// # Errors
+    /// [`CommError`]: it cannot come any more.
+    async fn recv_at_leisure(
+        &self,
+        from: usize,
+        tag: Tag,
+        last: &dyn Fn() -> Vec<Operation>,
+    ) -> Result<Message, CommError>;
+
     /// Microseconds since some fixed moment; 0 where nobody measures.
     fn now_us(&self) -> u64 {
         0
@@ -173,7 +184,18 @@ impl<T: Transport> Communicator<T> {
     /// # Errors
     /// [`CommError`].
     pub async fn recv<E: Element>(&self, from: usize, tag: Tag) -> Result<Vec<E>, CommError> {
-        let message = self.recv_message(from, tag).await?;
+        self.numbers_of(from, tag, self.recv_message(from, tag).await?)
+    }
+
+    /// Waits for numbers that the sender works on alone, while it lives.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn recv_at_leisure<E: Element>(&self, from: usize, tag: Tag) -> Result<Vec<E>, CommError> {
+        self.numbers_of(from, tag, self.take(from, tag, true).await?)
+    }
+
+    fn numbers_of<E: Element>(&self, from: usize, tag: Tag, message: Message) -> Result<Vec<E>, CommError> {
         let got = message.len();
         let expected = got.next_multiple_of(size_of::<E>());
         numbers_of(message).ok_or(CommError::Length { rank: self.place, from, tag, got, expected })
@@ -209,10 +231,19 @@ impl<T: Transport> Communicator<T> {
     /// # Errors
     /// [`CommError`].
     pub async fn recv_message(&self, from: usize, tag: Tag) -> Result<Message, CommError> {
+        self.take(from, tag, false).await
+    }
+
+    async fn take(&self, from: usize, tag: Tag, at_leisure: bool) -> Result<Message, CommError> {
         let peer = self.member(from)?;
         let begun = self.transport.now_us();
         let last = || self.record.borrow().last();
-        let message = self.transport.recv(peer, Tag { group: self.group, ..tag }, &last).await?;
+        let own = Tag { group: self.group, ..tag };
+        let message = if at_leisure {
+            self.transport.recv_at_leisure(peer, own, &last).await?
+        } else {
+            self.transport.recv(peer, own, &last).await?
+        };
         let mut record = self.record.borrow_mut();
         record.counters.waited_us += self.transport.now_us().saturating_sub(begun);
         let bytes = message.len() as u64;

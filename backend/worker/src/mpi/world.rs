@@ -198,6 +198,23 @@ pub(crate) struct Seat {
     clock: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
+impl Seat {
+    /// Blocks the process: it has nothing else to do.
+    fn wait(
+        &self,
+        from: usize,
+        tag: Tag,
+        timeout: Option<Duration>,
+        last: &dyn Fn() -> Vec<Operation>,
+    ) -> Result<Message, CommError> {
+        self.world.receive(from, tag, timeout).ok_or_else(|| CommError::Timeout {
+            waiting: Waiting { rank: self.world.rank(), from, tag },
+            seconds: self.timeout.as_secs(),
+            last: last(),
+        })
+    }
+}
+
 impl Transport for Seat {
     fn rank(&self) -> usize {
         self.world.rank()
@@ -214,13 +231,18 @@ impl Transport for Seat {
         Ok(())
     }
 
-    /// Blocks the process: it has nothing else to do.
     async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
-        self.world.receive(from, tag, Some(self.timeout)).ok_or_else(|| CommError::Timeout {
-            waiting: Waiting { rank: self.rank(), from, tag },
-            seconds: self.timeout.as_secs(),
-            last: last(),
-        })
+        self.wait(from, tag, Some(self.timeout), last)
+    }
+
+    /// A process that dies takes the others with it: `mpirun` sees to that.
+    async fn recv_at_leisure(
+        &self,
+        from: usize,
+        tag: Tag,
+        last: &dyn Fn() -> Vec<Operation>,
+    ) -> Result<Message, CommError> {
+        self.wait(from, tag, None, last)
     }
 
     fn now_us(&self) -> u64 {

@@ -109,11 +109,16 @@ impl<T: Transport> Transport for Nccl<T> {
     }
 
     async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
-        let number = self.mail.recv(from, tag, last).await?;
-        let (rank, got) = (self.mail.rank(), number.len());
-        let number = number[..].try_into().map_err(|_| CommError::Length { rank, from, tag, got, expected: 8 })?;
-        let message = self.lane(from, FROM, |lane| lane.receive(u64::from_ne_bytes(number)))?;
-        Ok(Message::from_bytes_vec(message))
+        self.fetch(from, tag, self.mail.recv(from, tag, last).await?)
+    }
+
+    async fn recv_at_leisure(
+        &self,
+        from: usize,
+        tag: Tag,
+        last: &dyn Fn() -> Vec<Operation>,
+    ) -> Result<Message, CommError> {
+        self.fetch(from, tag, self.mail.recv_at_leisure(from, tag, last).await?)
     }
 
     fn now_us(&self) -> u64 {
@@ -122,5 +127,15 @@ impl<T: Transport> Transport for Nccl<T> {
 
     fn process_bytes(&self) -> Option<[u64; 2]> {
         self.mail.process_bytes()
+    }
+}
+
+impl<T: Transport> Nccl<T> {
+    /// The message whose number has come.
+    fn fetch(&self, from: usize, tag: Tag, number: Message) -> Result<Message, CommError> {
+        let (rank, got) = (self.mail.rank(), number.len());
+        let number = number[..].try_into().map_err(|_| CommError::Length { rank, from, tag, got, expected: 8 })?;
+        let message = self.lane(from, FROM, |lane| lane.receive(u64::from_ne_bytes(number)))?;
+        Ok(Message::from_bytes_vec(message))
     }
 }

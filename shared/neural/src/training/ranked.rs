@@ -165,9 +165,8 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
     }
 
     async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError> {
-        let mut number = [number];
-        self.rank.communicator().broadcast(0, &mut number).await?;
-        Ok(number[0])
+        // The first rank may have judged a whole validation set for it.
+        Ok(self.rank.communicator().broadcast_at_leisure(0, number).await?)
     }
 
     async fn gather(&mut self) -> Result<(), NeuralFitError> {

@@ -79,4 +79,14 @@ impl Transport for Local {
         })
         .await
     }
+
+    /// Tasks have no time-out.
+    async fn recv_at_leisure(
+        &self,
+        from: usize,
+        tag: Tag,
+        last: &dyn Fn() -> Vec<Operation>,
+    ) -> Result<Message, CommError> {
+        self.recv(from, tag, last).await
+    }
 }
