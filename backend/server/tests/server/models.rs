@@ -52,7 +52,8 @@ async fn whoever_has_a_runs_link_may_ask_its_model() {
     let (status, of_basket) = bench.guest(&format!("{address}?basket={item}:5&k=4&explain=true")).await;
     assert_eq!(status, StatusCode::OK, "{of_basket}");
     let words = of_basket["items"][0]["reasons"][0].as_str().unwrap();
-    assert!(words.starts_with(&format!("the basket has {item} (adds ")), "{words}");
+    assert!(words.starts_with(&format!("the basket has {item} “")) && words.contains("” (adds "), "{words}");
+    assert!(of_basket["items"][0]["title"].as_str().is_some_and(|title| !title.is_empty()), "{of_basket}");
     assert_eq!(of_basket["left_out"], 1);
 
     for (query, code, words) in [

@@ -28,7 +28,8 @@ pub(crate) struct Shape {
     pub(crate) dropout: f32,
 }
 
-/// The network. The row after the items' own in their table stands for a hidden item.
+/// The network. The row after the items' own in their table stands for a hidden item. An item's score is the product with its vector; the
+/// paper's equation 7 adds a bias for each item, which is left out here.
 #[derive(Clone)]
 pub(crate) struct Bert4Rec {
     shape: Shape,
