@@ -8,6 +8,8 @@ mod allocation;
 mod arguments;
 mod checkpoint;
 mod device;
+#[cfg(test)]
+mod dying;
 mod emitter;
 mod framework;
 mod host;

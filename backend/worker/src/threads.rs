@@ -239,6 +239,7 @@ impl Crew for Threads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dying;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     fn threads(timeout: Duration) -> Threads {
@@ -388,6 +389,47 @@ mod tests {
         })
         .expect_err("one hangs");
         assert_eq!(failure.rank, 0, "who waited says for whom: {failure}");
+        assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_rank_that_dies_in_the_middle_of_a_fetch_of_rows_ends_all_with_its_own_words_first() {
+        for moment in dying::MOMENTS {
+            let start = Instant::now();
+            let failure = run(&threads(Duration::from_secs(20)), dying::RANKS, move |communicator| {
+                Box::pin(dying::fetch(communicator, moment, || panic!("out of luck")))
+            })
+            .expect_err("one dies");
+            assert_eq!(failure.rank, dying::DIES, "before message {moment}: {failure}");
+            assert!(failure.cause.contains("out of luck") && !failure.follows, "before message {moment}: {failure}");
+            // All threads have ended, too: `run` waits for them.
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
+    }
+
+    #[test]
+    fn a_rank_that_hangs_in_the_middle_of_a_fetch_of_rows_is_named_by_who_waits_for_its_rows() {
+        static HANGS: AtomicBool = AtomicBool::new(true);
+        let start = Instant::now();
+        let threads = Threads {
+            abandon: Box::new(|failure| {
+                assert!(failure.cause.contains("waits for rank 1 (rows"), "{failure}");
+                // The process would end here.
+                HANGS.store(false, Ordering::Relaxed);
+            }),
+            ..threads(Duration::from_millis(200))
+        };
+        let failure = run(&threads, dying::RANKS, |communicator| {
+            let hang = || {
+                while HANGS.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            };
+            // It has sent its rows to the first rank, and not to the last one.
+            Box::pin(dying::fetch(communicator, dying::MOMENTS.start + 1, hang))
+        })
+        .expect_err("one hangs");
+        assert!(failure.rank != dying::DIES && !failure.follows, "{failure}");
         assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(10));
     }
 }

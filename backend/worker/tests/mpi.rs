@@ -1,6 +1,7 @@
 //! `launcher = "mpi"`: the result is that of threads, a rank that is lost ends the run in the deadline with its own name, nobody is
 //! left behind. Without the feature, or without `mpirun`, the spec is refused with what to do.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -8,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent};
+use recspeed_types::event::MeasuredOn;
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent, RunSummary};
 
 fn spec(rest: &str, strategy: &str) -> String {
     let text = format!(
@@ -104,8 +106,12 @@ fn wait_for(what: &str, holds: impl Fn() -> bool) {
 
 /// A worker whose ranks train.
 fn training(home: &Path) -> (Child, Vec<(usize, Pid)>) {
+    training_of(home, &long())
+}
+
+fn training_of(home: &Path, spec: &str) -> (Child, Vec<(usize, Pid)>) {
     let checkpoints = home.join("checkpoints");
-    let child = started(command(home, &["--checkpoint-dir", &checkpoints.to_string_lossy()]), &long());
+    let child = started(command(home, &["--checkpoint-dir", &checkpoints.to_string_lossy()]), spec);
     wait_for("two ranks start", || ranks_of(home).len() == 2);
     // They have joined each other and begun.
     std::thread::sleep(Duration::from_secs(2));
@@ -114,6 +120,46 @@ fn training(home: &Path) -> (Child, Vec<(usize, Pid)>) {
 
 fn all_gone(home: &Path) {
     wait_for("no rank is left", || ranks_of(home).is_empty());
+}
+
+/// What a run came to.
+#[derive(Debug, PartialEq)]
+struct Told {
+    metrics: BTreeMap<String, f64>,
+    final_loss: f64,
+    /// Of training and validation, each step and epoch that was told.
+    curve: Vec<f64>,
+    /// The last rank that told when it did what.
+    spans: Option<u32>,
+    /// The last rank that told what it held.
+    memory: Option<u32>,
+}
+
+fn told(spec: &str, over_mpi: bool) -> Told {
+    let (events, status, log) = run(spec, &[]);
+    assert_eq!(status, Some(0), "{log}");
+    let last = |of: fn(&EventKind) -> Option<u32>| events.iter().filter_map(|event| of(&event.kind)).max();
+    let spans = last(|kind| if let EventKind::Span { rank, .. } = kind { Some(*rank) } else { None });
+    let memory = last(|kind| if let EventKind::Memory { rank, .. } = kind { Some(*rank) } else { None });
+    for event in &events {
+        // Processes say each what it holds, threads the same once.
+        if let EventKind::Memory { rank, bytes } = &event.kind {
+            assert_eq!(bytes.allocator_total > 0, *rank == 0 || over_mpi, "rank {rank}: {bytes:?}");
+            assert!(bytes.peak >= bytes.allocator_total, "rank {rank}: {bytes:?}");
+        }
+    }
+    let curve = events.iter().filter_map(|event| match &event.kind {
+        EventKind::Metric { split: MeasuredOn::Train | MeasuredOn::Validation, value, .. } => Some(*value),
+        _ => None,
+    });
+    let curve = curve.collect();
+    match events.into_iter().next_back().unwrap().kind {
+        EventKind::Finished { summary } => {
+            let RunSummary { metrics, training, .. } = *summary;
+            Told { metrics, final_loss: training.unwrap().final_loss, curve, spans, memory }
+        }
+        other => panic!("the run ended with {other:?}\n{log}"),
+    }
 }
 
 #[test]
@@ -125,28 +171,53 @@ fn processes_give_the_result_of_threads() {
         ("kind = \"pipeline\"\nranks = 2\nschedule = \"zb-h1\"", "[training]\nepochs = 2"),
         ("kind = \"hybrid\"\nranks = 4\nstages = 2\nstage = 3", "[training]\nepochs = 2\ngradient_clip = 0.1"),
     ] {
-        let summary = |launcher: &str| {
-            let (events, status, log) = run(&spec(training, &format!("{strategy}\n{launcher}")), &[]);
-            assert_eq!(status, Some(0), "{log}");
-            let told = |of: fn(&EventKind) -> Option<u32>| events.iter().filter_map(|event| of(&event.kind)).max();
-            let spans = told(|kind| if let EventKind::Span { rank, .. } = kind { Some(*rank) } else { None });
-            let memory = told(|kind| if let EventKind::Memory { rank, .. } = kind { Some(*rank) } else { None });
-            for event in &events {
-                // Processes say each what it holds, threads the same once.
-                if let EventKind::Memory { rank, bytes } = &event.kind {
-                    let says = *rank == 0 || launcher == "launcher = \"mpi\"";
-                    assert_eq!(bytes.allocator_total > 0, says, "{launcher}, rank {rank}: {bytes:?}");
-                    assert!(bytes.peak >= bytes.allocator_total, "{launcher}, rank {rank}: {bytes:?}");
-                }
-            }
-            match events.into_iter().next_back().unwrap().kind {
-                EventKind::Finished { summary } => {
-                    (summary.metrics, summary.training.unwrap().final_loss, spans, memory)
-                }
-                other => panic!("the run ended with {other:?}\n{log}"),
-            }
+        let over = |launcher: &str| spec(training, &format!("{strategy}\nlauncher = \"{launcher}\""));
+        assert_eq!(told(&over("mpi"), true), told(&over("threads"), false), "{strategy}");
+    }
+}
+
+/// DLRM and SASRec, small, each with a strategy that divides its table.
+const WITH_TABLES: [(&str, &str); 2] = [
+    (
+        "sample = 900\n[split]\nkind = \"random\"\nvalidation_ratio = 0.1\n[recommender]\nkind = \"dlrm\"\nembedding = 6\nbottom = \
+         [5]\nhidden = [12, 8]\nnegatives = 3\ndropout = 0.2\n[training]\nepochs = 2\nbatch_size = 50\nlearning_rate = 0.01\nloss = \
+         \"bpr\"\ngradient_clip = 0.5\n",
+        "kind = \"hybrid\"\nranks = 4\nstages = 2\nstage = 3\ntables = \"table-wise\"",
+    ),
+    (
+        "[split]\nkind = \"leave-last-out\"\nvalidation = true\n[recommender]\nkind = \"sasrec\"\nfactors = 8\nblocks = 2\nheads = \
+         2\nlength = 6\ndropout = 0.2\nnegatives = 7\nshared_by = 5\n[training]\nepochs = 2\nbatch_size = 64\nlearning_rate = \
+         0.01\ngradient_clip = 0.5\n",
+        "kind = \"zero\"\nranks = 2\nstage = 2\nmicro_batches = 2",
+    ),
+];
+
+#[test]
+fn networks_with_tables_give_the_result_of_threads_and_of_one_device() {
+    if !can() {
+        return;
+    }
+    for (rest, strategy) in WITH_TABLES {
+        let spec = |strategy: &str| {
+            let text = format!(
+                "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n{rest}[evaluation]\nmetrics = \
+                 [\"ndcg@10\"]\n[strategy]\n{strategy}\n"
+            );
+            ExperimentSpec::from_toml(&text).expect("the test's spec parses").to_json()
         };
-        assert_eq!(summary("launcher = \"mpi\""), summary(""), "{strategy}");
+        let over = |launcher: &str| spec(&format!("{strategy}\nlauncher = \"{launcher}\""));
+        let processes = told(&over("mpi"), true);
+        assert_eq!(processes, told(&over("threads"), false), "{strategy}");
+        // As far apart as threads are from one device: sums are formed in another order.
+        let alone = told(&spec("kind = \"single\""), false);
+        for (name, value) in &alone.metrics {
+            let ours = processes.metrics[name];
+            assert!((ours - value).abs() < 5e-3, "{strategy}, {name}: {ours} against {value}");
+        }
+        assert_eq!(processes.curve.len(), alone.curve.len(), "{strategy}: the same curve");
+        for (ours, alone) in processes.curve.iter().zip(&alone.curve) {
+            assert!((ours - alone).abs() < 2e-3, "{strategy}: a loss of {ours} against {alone}");
+        }
     }
 }
 
@@ -159,6 +230,36 @@ fn a_rank_that_is_killed_ends_the_run_with_its_name_and_leaves_nobody() {
         let home = tempfile::tempdir().unwrap();
         let (child, ranks) = training(home.path());
         let (_, pid) = ranks.into_iter().find(|(rank, _)| *rank == lost).expect("both have started");
+        kill(pid, Signal::SIGKILL).unwrap();
+        let begun = Instant::now();
+        let output = child.wait_with_output().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        let (code, cause) = failure(&events(&output));
+        assert_eq!(code, FailureCode::Worker);
+        let first = format!("Rank {lost}: its process was ended by signal 9");
+        assert!(cause.starts_with(&first), "{cause}\n{}", String::from_utf8_lossy(&output.stderr));
+        all_gone(home.path());
+    }
+}
+
+#[test]
+fn a_rank_that_is_killed_while_another_waits_for_it_in_a_training_with_tables_is_named_and_leaves_nobody() {
+    if !can() {
+        return;
+    }
+    // Wide vectors and a narrow network: most of a step is what is fetched and given back.
+    let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 2000\n[recommender]\nkind = \
+                \"dlrm\"\nembedding = 256\nbottom = [1]\nhidden = [1]\n[training]\nepochs = 10000\nbatch_size = \
+                1024\n[evaluation]\nmetrics = [\"ndcg@10\"]\n[strategy]\nkind = \"data-parallel\"\nranks = 2\nlauncher = \
+                \"mpi\"\ntimeout = 60\n";
+    let spec = ExperimentSpec::from_toml(text).expect("the test's spec parses").to_json();
+    for lost in [0, 1] {
+        let home = tempfile::tempdir().unwrap();
+        let (child, ranks) = training_of(home.path(), &spec);
+        let (_, pid) = ranks.into_iter().find(|(rank, _)| *rank == lost).expect("both have started");
+        // Stopped first, so that the other one waits for what it will never send.
+        kill(pid, Signal::SIGSTOP).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
         kill(pid, Signal::SIGKILL).unwrap();
         let begun = Instant::now();
         let output = child.wait_with_output().unwrap();

@@ -3,14 +3,18 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use recspeed_parallel::model::LayerSizes as _;
 use recspeed_parallel::{Communicator, Tag, at_once};
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Recompute, ScheduleKind};
 
+use super::verdict::fallen;
 use super::world::World;
+use crate::dying;
 
 #[expect(dead_code, reason = "the bench of recspeed-parallel's tests, of which this needs a part")]
 #[path = "../../../../shared/parallel/tests/training/bench.rs"]
@@ -23,6 +27,13 @@ const PIECE: usize = 100;
 
 /// Starts this very test program as ranks, each of which runs one test that is ignored otherwise.
 fn started(ranks: usize, test: &str) -> Option<(bool, String)> {
+    started_with(ranks, test, "")
+}
+
+/// What the ranks are told, in their environment.
+const TOLD: &str = "RECSPEED_TEST_TOLD";
+
+fn started_with(ranks: usize, test: &str, told: &str) -> Option<(bool, String)> {
     let mut command = Command::new("mpirun");
     command.args(["-n", &ranks.to_string(), "--oversubscribe", "--bind-to", "none"]);
     command.arg(std::env::current_exe().unwrap()).args([
@@ -33,6 +44,7 @@ fn started(ranks: usize, test: &str) -> Option<(bool, String)> {
         "--test-threads=1",
     ]);
     command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
+    command.env(TOLD, told);
     match command.output() {
         Ok(output) => {
             let said =
@@ -147,6 +159,43 @@ fn a_rank_waits_in_vain() {
     let error = at_once(communicator.recv::<f32>(1, Tag::new("activation", 2))).expect_err("nobody sends it");
     eprintln!("{error}");
     std::process::exit(1);
+}
+
+const KILLED: &str = "mpi::tests::a_rank_is_killed_in_a_fetch";
+
+/// Ranks that run this test; none of this very process.
+fn alive(test: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let arguments = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    arguments.filter(|arguments| String::from_utf8_lossy(arguments).split('\0').any(|word| word == test)).count()
+}
+
+#[test]
+fn a_rank_that_is_killed_in_the_middle_of_a_fetch_of_rows_is_named_and_ends_the_others() {
+    for moment in dying::MOMENTS {
+        let begun = Instant::now();
+        let Some((success, said)) = started_with(dying::RANKS, KILLED, &moment.to_string()) else { return };
+        assert!(!success, "before message {moment}: {said}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "before message {moment}: {:?}", begun.elapsed());
+        let fallen = said.lines().find_map(fallen).unwrap_or_else(|| panic!("mpirun names nobody: {said}"));
+        assert_eq!(fallen.rank, dying::DIES, "before message {moment}: {said}");
+        assert!(fallen.cause.contains("signal 9"), "{}", fallen.cause);
+        assert!(!said.contains("1 passed"), "nobody can end without it: {said}");
+        while alive(KILLED) > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "before message {moment}: a process is left");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+#[ignore = "one of several processes that mpirun starts"]
+fn a_rank_is_killed_in_a_fetch() {
+    let world = World::join().expect("this process joins once");
+    let moment = std::env::var(TOLD).unwrap().parse().unwrap();
+    let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0))).any();
+    at_once(dying::fetch(communicator, moment, || kill(Pid::this(), Signal::SIGKILL).unwrap())).unwrap();
+    world.part(Duration::from_secs(5));
 }
 
 #[test]
