@@ -118,6 +118,22 @@ test("a strategy shows its own settings, form and TOML agree, and the studio ope
   await page.context().close();
 });
 
+test("who divides a network with tables says how, and the link keeps it", async () => {
+  const page = await open();
+  assert.equal(await page.locator(id("knob-strategy-tables")).count(), 0);
+  await page.locator(id("knob-recommender")).selectOption("dlrm");
+  await page.locator(id(STRATEGY)).selectOption("zero");
+  await page.locator(id("knob-strategy-tables")).selectOption("column-wise");
+  await page.waitForFunction(() => document.querySelector('[data-testid="spec-toml"]').value.includes('tables = "column-wise"'));
+  await page.locator(id("knob-recommender")).selectOption("sasrec");
+  assert.equal(await shown(page, "knob-strategy-tables"), "column-wise");
+  await page.locator(id("knob-recommender")).selectOption("mlp");
+  assert.equal(await page.locator(id("knob-strategy-tables")).count(), 0);
+  assert.doesNotMatch(await toml(page), /tables/);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a divided run of the form trains on the server and in the tab to the same loss", async () => {
   const page = await open();
   await page.locator(id(STRATEGY)).selectOption("zero");

@@ -5,7 +5,9 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn plan(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_recspeed")).arg("plan").args(arguments).output().unwrap()
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed"));
+    command.arg("plan").args(arguments).env("RECSPEED_HOME", home.path()).env_remove("RECSPEED_DATA").output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -106,18 +108,68 @@ fn its_text_has_stages_picture_bubble_memory_and_what_to_try() {
     assert!(shown.contains("not measured"), "{shown}");
 }
 
-#[test]
-fn a_network_with_tables_is_planned_without_them_and_says_so() {
-    let folder = tempfile::tempdir().unwrap();
+/// A network with tables, on a data set that the lab makes.
+fn with_tables(strategy: &str) -> String {
     let start = DENSE.split("[recommender]").next().unwrap();
-    let text_of = format!(
-        "{start}[recommender]\nkind = \"dlrm\"\nembedding = 12\n[strategy]\nkind = \"pipeline\"\ntables = \"column-wise\"\n"
-    );
-    let output = plan(&[&spec_file(&folder, &text_of)]);
+    format!(
+        "{start}[recommender]\nkind = \"dlrm\"\nembedding = 12\n[training]\nbatch_size = 64\n[strategy]\n{strategy}\n"
+    )
+}
+
+#[test]
+fn tables_are_planned_by_rank_with_what_the_ranks_send_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec_file(&folder, &with_tables("kind = \"pipeline\"\ntables = \"column-wise\""));
+    let output = plan(&[&file]);
     let shown = text(&output.stdout);
-    for words in ["dlrm of ", "divide tables of embeddings (column-wise), 12 numbers a row", "not measured"] {
+    for words in [
+        "dlrm of ",
+        "(2400 users, 1500 items, ",
+        "of 12 numbers, which all ranks divide column-wise",
+        "sent a step",
+        "not measured",
+    ] {
         assert!(shown.contains(words), "{words}: {shown} {}", text(&output.stderr));
     }
+    let output = plan(&[&file, "--json"]);
+    let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tables = &planned["tables"];
+    let ranks = tables["ranks"].as_array().unwrap();
+    let sum = |what: &str| ranks.iter().map(|rank| rank[what].as_u64().unwrap()).sum::<u64>();
+    let numbers = 12 * tables["rows"].as_u64().unwrap();
+    assert!(numbers > 12 * 3900, "attributes have words: {tables}");
+    assert_eq!((sum("parameters_bytes"), sum("optimizer_bytes")), (4 * numbers, 8 * numbers));
+    assert!(sum("fetched_bytes_per_step") > 0);
+    // The first stage looks up, the second has half of what it wants.
+    assert_eq!([0, 1].map(|rank| ranks[rank]["fetched_bytes_per_step"] == 0), [true, false]);
+}
+
+#[test]
+fn tables_of_data_that_cannot_be_read_are_planned_once_somebody_says_how_large_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = with_tables("kind = \"zero\"\nranks = 4").replace(
+        "source = \"builtin\"\nid = \"beauty-synthetic-10k\"",
+        "source = \"file\"\npath = \"no.csv\"\nformat = \"amazon-csv\"",
+    );
+    let file = spec_file(&folder, &spec);
+    let output = plan(&[&file]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for words in
+        ["tables of embeddings (row-wise), which are not counted", "`no.csv` was not found", "Give --users and --items"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let output = plan(&[&file, "--users", "1000000", "--items", "200000", "--memory-limit", "128", "--json"]);
+    let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // 1.2 million rows of 12 numbers with both moments, a quarter on each rank: 165 MiB together.
+    let held: Vec<u64> =
+        (0..4).map(|rank| planned["tables"]["ranks"][rank]["parameters_bytes"].as_u64().unwrap()).collect();
+    assert_eq!(held, [4 * 12 * 300_000; 4]);
+    assert_eq!((&planned["fits"], &planned["limit"]), (&false.into(), &"memory".into()), "{planned}");
+    let verdict = planned["verdict"].as_str().unwrap();
+    assert!(verdict.contains("Tables of embeddings are 165 MiB of that, 1200000 rows of 12 numbers"), "{verdict}");
+    assert!(verdict.contains("row-wise on 4 ranks, at most 41.2 MiB on one"), "{verdict}");
 }
 
 #[test]
@@ -151,6 +203,7 @@ fn a_spec_without_layers_and_flags_beside_a_file_are_refused() {
         (&[&file, "--stages", "2"], "cannot be used with"),
         (&[&file, "--gflops", "0"], "is no speed"),
         (&["--gflops", "7"], "FILE"),
+        (&[&file, "--users", "7"], "--items"),
     ] {
         let output = plan(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -2,7 +2,7 @@
 
 use recspeed_types::ExperimentSpec;
 use recspeed_types::limits::{MAX_CHUNKS, MAX_MICRO_BATCHES, MAX_RANKS, MAX_THREADS};
-use recspeed_types::spec::{Device, EngineKind, PipelineSchedule, StrategyKind};
+use recspeed_types::spec::{Device, EngineKind, PipelineSchedule, StrategyKind, TableSharding};
 
 use super::{Choice, Field, FieldKind, Offer, Section};
 use crate::studio::{RECOMPUTES, SCHEDULES};
@@ -99,6 +99,9 @@ pub(super) fn strategy(spec: &ExperimentSpec) -> Option<Section> {
             },
         ));
     }
+    if kind != Single && TableSharding::suits(&spec.recommender.kind) {
+        fields.push(tables());
+    }
     if kind != Single && engine == EngineKind::Burn {
         fields.push(Field::new(
             "strategy.offload",
@@ -123,6 +126,26 @@ fn option(kind: StrategyKind, engine: EngineKind) -> Choice {
     Choice { off, ..Choice::titled(name, title) }
 }
 
+fn tables() -> Field {
+    let option = |sharding: TableSharding| {
+        let what = match sharding {
+            TableSharding::RowWise => "some of the rows on each rank",
+            TableSharding::TableWise => "users, items and each attribute on one rank each",
+            TableSharding::ColumnWise => "some of the numbers of every row on each rank",
+        };
+        Choice::titled(sharding.as_str(), format!("{}: {what}", sharding.as_str()))
+    };
+    Field::new(
+        "strategy.tables",
+        "Tables",
+        "How all ranks divide the vectors of users, items and words. Looked-up vectors and their gradients travel, nothing else.",
+        FieldKind::Choice {
+            options: TableSharding::ALL.map(option).to_vec(),
+            default: TableSharding::default().as_str().to_owned(),
+        },
+    )
+}
+
 fn schedule(engine: EngineKind) -> Field {
     let fixed = engine == EngineKind::Torchgpipe;
     let option = |(name, title): &(&'static str, &'static str)| {
@@ -136,4 +159,57 @@ fn schedule(engine: EngineKind) -> Field {
         "The order of forward and backward passes; it changes waiting and memory, and no number of the result.",
         FieldKind::Choice { options: SCHEDULES.iter().map(option).collect(), default: "1f1b".to_owned() },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::{decode_permalink, encode_permalink};
+
+    use super::super::edit::{get, set, with_kind};
+    use super::*;
+
+    fn tables_of(spec: &ExperimentSpec) -> Option<Field> {
+        strategy(spec)?.fields.into_iter().find(|field| field.path == "strategy.tables")
+    }
+
+    #[test]
+    fn whoever_divides_a_network_with_tables_says_how_and_nobody_else_is_asked() {
+        for (recommender, asked) in [("dlrm", true), ("sasrec", true), ("mlp", false), ("densenet", false)] {
+            let spec = with_kind(&ExperimentSpec::default(), "recommender.kind", recommender).unwrap();
+            for kind in StrategyKind::ALL {
+                let spec = with_kind(&spec, "strategy.kind", kind.as_str()).unwrap();
+                assert_eq!(
+                    tables_of(&spec).is_some(),
+                    asked && kind != StrategyKind::Single,
+                    "{recommender}, {kind:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_way_to_divide_tables_comes_back_from_the_toml_and_from_a_link_and_goes_with_the_tables() {
+        let spec = with_kind(&ExperimentSpec::default(), "recommender.kind", "dlrm").unwrap();
+        let spec = with_kind(&spec, "strategy.kind", "zero").unwrap();
+        let field = tables_of(&spec).unwrap();
+        let FieldKind::Choice { options, default } = &field.kind else { panic!("{field:?}") };
+        assert_eq!(default, "row-wise");
+        for option in options {
+            let value = field.kind.parse(&option.value).unwrap();
+            let chosen = set(&spec, &field.path, value).unwrap();
+            chosen.resolve().unwrap();
+            assert_eq!(ExperimentSpec::from_toml(&chosen.to_toml()).unwrap(), chosen);
+            let linked = decode_permalink(&encode_permalink(&chosen).unwrap()).unwrap();
+            assert_eq!(linked.resolve().unwrap().strategy.tables.as_str(), option.value);
+            assert_eq!(get(&chosen, &field.path), Some(option.value.as_str().into()));
+            for other in ["mlp", "popularity", "neumf"] {
+                let other = with_kind(&chosen, "recommender.kind", other).unwrap();
+                assert_eq!((get(&other, &field.path), other.resolve().err()), (None, None));
+            }
+        }
+        // More ranks than columns: told at the field.
+        let narrow = set(&spec, "recommender.embedding", Some(1.into())).unwrap();
+        let narrow = set(&narrow, &field.path, Some("column-wise".into())).unwrap();
+        assert!(narrow.resolve().unwrap_err().0.iter().any(|error| error.path == field.path));
+    }
 }

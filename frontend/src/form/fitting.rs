@@ -1,7 +1,7 @@
 //! What one choice makes of the others, so that choosing from a list never leads to an error.
 
 use recspeed_types::ExperimentSpec;
-use recspeed_types::spec::{Device, EngineKind, PipelineSchedule, StrategyKind, StrategySpec};
+use recspeed_types::spec::{Device, EngineKind, PipelineSchedule, StrategyKind, StrategySpec, TableSharding};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -36,6 +36,9 @@ pub(super) fn fit(spec: &mut ExperimentSpec) {
     let strategy = &mut spec.strategy;
     if !(engine.strategies().contains(&strategy.kind) && strategy.kind.suits(recommender)) {
         *strategy = StrategySpec::default();
+    }
+    if !TableSharding::suits(recommender) {
+        strategy.tables = None;
     }
     if engine == EngineKind::Torchgpipe && strategy.kind == StrategyKind::Pipeline {
         strategy.schedule = Some(PipelineSchedule::Gpipe);

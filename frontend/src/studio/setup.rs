@@ -228,6 +228,7 @@ impl Setup {
             offload: self.offload == "host",
             link: self.link(),
             update_us: self.speed().update_us(),
+            beside: 0,
         })
     }
 

@@ -1,20 +1,52 @@
 //! What is known of a run before it begins.
 
 use recspeed_plan::words::verdict;
-use recspeed_plan::{Assumed, Limit, Outlook, Room, bottleneck, of_spec};
-use recspeed_types::FailureCode;
-use recspeed_types::spec::{ResolvedSpec, Source};
+use recspeed_plan::{Assumed, Limit, Outlook, Room, TablesOutlook, bottleneck, of_spec};
+use recspeed_types::spec::{ResolvedSpec, Source, TableSharding};
+use recspeed_types::{Extent, FailureCode};
 
 use crate::fit::classical_failure;
+use crate::run::Prepared;
 use crate::{Host, RunFailure};
 
 /// A speed for the plan; what it says of bytes does not depend on it.
 const GFLOPS: f64 = 50.0;
 
-/// Refuses a training on so many `rows`, or on more, whose ranks would together hold more than the run may use, by its
-/// plan: that counts parameters, gradients, optimizer state and activations of a batch, and nothing of the data.
-pub(crate) fn refuse_what_will_not_fit(spec: &ResolvedSpec, rows: usize, host: &dyn Host) -> Result<(), RunFailure> {
-    let (Some(limit), Some(mut strategy)) = (host.memory_limit(), of_spec(spec, Assumed::threads(GFLOPS))) else {
+/// Refuses before anything is read what will not fit whatever the data are.
+pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
+    // There is one row at least.
+    refuse(spec, 1, Extent::foretold(&spec.dataset), host)
+}
+
+/// Refuses a training on these data whose ranks would together hold more than the run may use, by its plan: that counts parameters,
+/// tables of embeddings, gradients, optimizer state and activations of a batch, and nothing of the data.
+pub(crate) fn refuse_what_will_not_fit(
+    spec: &ResolvedSpec,
+    data: &Prepared,
+    host: &dyn Host,
+) -> Result<(), RunFailure> {
+    refuse(spec, data.fit_rows.len(), extent(spec, data), host)
+}
+
+/// How large the data are, where the network has tables whose rows depend on it.
+fn extent(spec: &ResolvedSpec, data: &Prepared) -> Option<Extent> {
+    let recommender = &spec.recommender;
+    if !TableSharding::suits(recommender.entry.kind) {
+        return None;
+    }
+    let Prepared { interactions, user_attributes, item_attributes, .. } = data;
+    Some(match recommender.entry.kind {
+        "dlrm" => {
+            let chosen = recommender.names("attributes");
+            recspeed_data::extent(interactions, user_attributes.as_ref(), item_attributes.as_ref(), chosen)
+        }
+        _ => Extent::of_ids(interactions.n_users() as u64, interactions.n_items() as u64),
+    })
+}
+
+fn refuse(spec: &ResolvedSpec, rows: usize, data: Option<Extent>, host: &dyn Host) -> Result<(), RunFailure> {
+    let assumed = Assumed::threads(GFLOPS).on(data.clone());
+    let (Some(limit), Some(mut strategy)) = (host.memory_limit(), of_spec(spec, assumed)) else {
         return Ok(());
     };
     // No batch has more rows than there are.
@@ -26,7 +58,10 @@ pub(crate) fn refuse_what_will_not_fit(spec: &ResolvedSpec, rows: usize, host: &
     if !matches!(found.limit, Limit::Memory { .. }) {
         return Ok(());
     }
-    let cause = verdict(&found, &strategy, &outlook);
+    let mut cause = verdict(&found, &strategy, &outlook);
+    if let Some(Ok(Some(tables))) = data.map(|data| TablesOutlook::of_spec(spec, &data)) {
+        cause = format!("{cause} {}", tables.in_words(&spec.recommender));
+    }
     Err(RunFailure::new(FailureCode::OutOfMemory, cause))
 }
 

@@ -9,7 +9,7 @@ use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, UserValues};
 use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
-use crate::foresee::{refuse_too_many_items, refuse_what_will_not_fit};
+use crate::foresee::{refuse_too_many_items, refuse_what_cannot_fit, refuse_what_will_not_fit};
 use crate::importance::importance;
 use crate::model::Model;
 use crate::{Host, LoadedData, RunFailure, attributes};
@@ -28,8 +28,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     })?;
     let engine = host.engine(&spec)?;
     host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
-    // Before anything is read there is one row at least.
-    refuse_what_will_not_fit(&spec, 1, host)?;
+    refuse_what_cannot_fit(&spec, host)?;
     refuse_too_many_items(&spec, host)?;
     let mut story = Story { warnings: Vec::new() };
     for sentence in written.recommender.without_effect("recommender") {
@@ -48,7 +47,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     let titles = prepared.item_attributes.as_ref().and_then(|table| Titles::of(table, &prepared.interactions.items));
     let prepared = enriched(&spec, prepared)?;
     host.event(EventKind::Data { data: prepared.info.clone() });
-    refuse_what_will_not_fit(&spec, prepared.fit_rows.len(), host)?;
+    refuse_what_will_not_fit(&spec, &prepared, host)?;
 
     let fit_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Fit });

@@ -2,11 +2,11 @@
 
 mod desk;
 
-use recspeed_plan::{Assumed, Outlook, of_spec};
-use recspeed_types::event::MeasuredOn;
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunSummary};
+use recspeed_plan::{Assumed, Outlook, TablesOutlook, of_spec};
+use recspeed_types::event::{MeasuredOn, MemoryBytes};
+use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode, RunSummary};
 
-use desk::{attempt, attempt_from};
+use desk::{attempt, attempt_from, attempt_within};
 
 const MLP: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 900\n[split]\nkind = \
                    \"random\"\nvalidation_ratio = 0.1\n[recommender]\nkind = \"mlp\"\nhidden = [16, 12, 8]\n[training]\nepochs = \
@@ -277,4 +277,81 @@ fn bytes_that_ranks_of_a_dense_block_hold_are_those_of_the_plan() {
             }
         }
     }
+}
+
+/// What each rank told that it held.
+fn ledgers(events: &[EventKind], ranks: u32) -> Vec<MemoryBytes> {
+    let held = (0..ranks).map(|of| {
+        events.iter().find_map(|event| match event {
+            EventKind::Memory { rank, bytes } if *rank == of && bytes.activations > 0 => Some(*bytes),
+            _ => None,
+        })
+    });
+    held.map(|bytes| bytes.expect("each rank tells what it held")).collect()
+}
+
+#[test]
+fn bytes_that_ranks_hold_of_tables_are_those_of_the_plan() {
+    let dlrm = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"dlrm\"\nembedding = \
+                64\nbottom = [4]\nhidden = [4]\nattributes = [\"category\"]\nnegatives = 2\n[training]\nepochs = 1\nbatch_size = \
+                500\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 20\n";
+    for strategy in [
+        "kind = \"data-parallel\"\nranks = 3\ntables = \"row-wise\"",
+        "kind = \"pipeline\"\nstages = 2\ntables = \"column-wise\"",
+        "kind = \"hybrid\"\nstages = 2\nranks = 4\nmicro_batches = 2\ntables = \"table-wise\"",
+    ] {
+        let text = format!("{dlrm}[strategy]\n{strategy}\n");
+        let (result, events) = attempt(None, &text, None);
+        let data = result.unwrap_or_else(|failure| panic!("{strategy}: {failure}")).data;
+        let spec = ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap();
+        // The categories of the data that the lab makes.
+        let extent = Extent { words: vec![12], ..Extent::of_ids(data.users, data.items) };
+        let layers = Outlook::of(&of_spec(&spec, Assumed::threads(1.0).on(Some(extent.clone()))).unwrap()).unwrap();
+        let tables = TablesOutlook::of_spec(&spec, &extent).unwrap().unwrap();
+        let copies = spec.strategy.replicas() as usize;
+        for (rank, held) in ledgers(&events, spec.strategy.ranks).iter().enumerate() {
+            let (own, of_tables) = (layers.ranks[rank / copies], tables.ranks[rank]);
+            for (what, ours, plan) in [
+                ("parameters", held.parameters, own.shares.parameters + of_tables.shares.parameters),
+                ("optimizer", held.optimizer, own.shares.optimizer + of_tables.shares.optimizer),
+            ] {
+                let near = ours.abs_diff(plan) <= plan / 20;
+                assert!(near, "{strategy}, rank {rank}, {what}: {ours} held, {plan} planned");
+            }
+            // Vectors until the end of the step, and on their way, and the sums of their gradients.
+            let most = 3 * tables.ranks.iter().map(|rank| rank.looked_up).max().unwrap() + own.shares.resident();
+            assert!((of_tables.looked_up..=most).contains(&held.buffers), "{strategy}, rank {rank}: {held:?}");
+        }
+    }
+}
+
+#[test]
+fn tables_that_will_not_fit_are_refused_with_what_they_take_on_each_rank() {
+    let text = |rest: &str| {
+        format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n{rest}[evaluation]\nmetrics = \
+             [\"ndcg@10\"]\n[strategy]\nkind = \"zero\"\nranks = 4\n"
+        )
+    };
+    let network = "[recommender]\nkind = \"dlrm\"\nembedding = 1024\nattributes = [\"category\"]\nbottom = [1]\nhidden = [1]\nnegatives = \
+                   1\n[training]\nepochs = 1\nbatch_size = 16\n";
+    // 3,900 users and items: 45 MiB with both of Adam's moments, once for all ranks, and a third of it without.
+    let limit = 40 << 20;
+    let refused = |spec: &str| {
+        let (result, events) = attempt_within(limit, spec);
+        let failure = result.expect_err("it does not fit");
+        assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
+        let told = failure.to_string();
+        assert!(
+            told.contains("row-wise on 4 ranks, at most 1") && told.contains("a smaller recommender.embedding"),
+            "{told}"
+        );
+        events.iter().any(|event| matches!(event, EventKind::Phase { .. }))
+    };
+    assert!(!refused(&text(network)), "of a data set that the lab makes, before it is made");
+    assert!(refused(&text(&format!("min_user = 1\n{network}"))), "of another one, once it is read");
+    let (result, _) = attempt_within(limit, &text(&format!("sample = 400\n{network}")));
+    result.expect("with fewer users and items it fits");
+    let (result, _) = attempt_within(limit, &text(&network.replace("epochs", "optimizer = \"sgd\"\nepochs")));
+    result.expect("without moments it fits");
 }

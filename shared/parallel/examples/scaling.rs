@@ -125,6 +125,7 @@ fn strategy(
         offload: false,
         link,
         update_us: Speed { flops_per_us: flops / forward, call_us: 0.0 }.update_us(),
+        beside: 0,
     }
 }
 

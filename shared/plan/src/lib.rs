@@ -6,7 +6,7 @@
 //! - [`sharding`]: who holds which part of the parameters, gradients and optimizer state, how many bytes, how much traffic.
 //! - [`Outlook`]: a whole [`Strategy`] planned in one go; [`bottleneck`](fn@bottleneck) says what limits it and what to try.
 //! - [`dense`], [`attention`], [`Products`]: what layers cost, counted instead of measured.
-//! - [`of_spec`]: the strategy of a spec, its model counted. [`words`]: all of that in sentences.
+//! - [`of_spec`]: the strategy of a spec, its model counted; [`TablesOutlook`]: its tables of embeddings. [`words`]: all of that in sentences.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
 //!
 //! Times are microseconds as `f64`, sizes are bytes as `u64`. Schedules and sharding do not know each other.
@@ -14,6 +14,7 @@
 pub mod attention;
 mod bottleneck;
 pub mod dense;
+mod embeddings;
 mod error;
 mod layer;
 mod layout;
@@ -28,6 +29,7 @@ mod spec;
 pub mod words;
 
 pub use bottleneck::{Bottleneck, Change, Limit, Remedy, Room, bottleneck};
+pub use embeddings::{RankTables, TablesOutlook, tables_of};
 pub use error::PlanError;
 pub use layer::{Duration, Layer};
 pub use layout::{Layout, Place};
@@ -37,4 +39,4 @@ pub use partition::{Balance, Partition};
 pub use products::Products;
 pub use schedule::{Cell, Instruction, Schedule, ScheduleKind};
 pub use simulate::{Recompute, Simulation, simulate};
-pub use spec::{Assumed, layers_of, of_spec, row_of_tables};
+pub use spec::{Assumed, layers_of, of_spec};

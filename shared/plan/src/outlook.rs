@@ -39,6 +39,8 @@ pub struct Strategy {
     pub link: Link,
     /// Microseconds that the optimizer needs for a parameter.
     pub update_us: f64,
+    /// Bytes that all ranks hold together beside the layers, however these are divided: tables of embeddings with their moments.
+    pub beside: u64,
 }
 
 /// What will be on one rank.
@@ -86,8 +88,10 @@ pub struct Outlook {
     pub schedule: Schedule,
     /// The same in time.
     pub simulation: Simulation,
-    /// Each rank of one pipeline.
+    /// Each rank of one pipeline, with what it holds of the layers.
     pub ranks: Vec<RankOutlook>,
+    /// Bytes that all ranks hold together beside the layers ([`Strategy::beside`]).
+    pub beside: u64,
 }
 
 /// What replicas exchange in a step of several micro-batches: ZeRO-2 divides the gradients of each as soon as they are there,
@@ -179,7 +183,8 @@ impl Outlook {
                 reduction: Traffic { shared: sums(rank), ..reduction },
             })
             .collect();
-        Ok(Self { partition, stages: costs.stages, sizes: costs.sizes, schedule, simulation, ranks })
+        let Costs { stages, sizes, .. } = costs;
+        Ok(Self { partition, stages, sizes, schedule, simulation, ranks, beside: strategy.beside })
     }
 
     /// The rank that holds most, and its bytes at the worst moment.
@@ -188,10 +193,11 @@ impl Outlook {
         peaks.max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).unwrap_or_default()
     }
 
-    /// Bytes that all ranks hold, each at its worst moment, where each stage has so many ([`Strategy::copies`]), and what they have
-    /// offloaded: all that a machine holds whose own memory is the device's.
+    /// Bytes that all ranks hold, each at its worst moment, where each stage has so many ([`Strategy::copies`]), what they have
+    /// offloaded, and what they hold beside the layers: all that a machine holds whose own memory is the device's.
     pub fn together(&self, copies: usize) -> u64 {
-        self.ranks.iter().map(|rank| rank.peak() + rank.shares.host).sum::<u64>().saturating_mul(copies as u64)
+        let of_layers = self.ranks.iter().map(|rank| rank.peak() + rank.shares.host).sum::<u64>();
+        of_layers.saturating_mul(copies as u64).saturating_add(self.beside)
     }
 
     /// Bytes that all ranks of one pipeline send in a step.

@@ -1,31 +1,45 @@
 //! The strategy of a spec.
 
-use recspeed_types::spec::{self, Optimizer, ResolvedRecommender, ResolvedSpec};
+use recspeed_types::Extent;
+use recspeed_types::spec::{self, Optimizer, ResolvedRecommender, ResolvedSpec, Training};
 
 use crate::attention::{Blocks, Pattern};
 use crate::dense::{self, Speed};
+use crate::embeddings::tables_of;
 use crate::sharding::{OptimizerState, ShardLevel, TableSharding};
 use crate::simulate::Link;
 use crate::{Balance, Layer, Products, Recompute, ScheduleKind, Strategy};
 
-/// What a spec does not say: how fast its ranks are.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Bytes of a number.
+const NUMBER: u64 = 4;
+
+/// What a spec does not say: how fast its ranks are, and how large its data.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Assumed {
     /// Of each rank.
     pub speed: Speed,
     /// Between every two ranks.
     pub link: Link,
+    /// Where that is known.
+    pub data: Option<Extent>,
 }
 
 impl Assumed {
     /// Ranks that are threads of one machine and reach so many thousands of millions of operations a second.
     pub fn threads(gflops: f64) -> Self {
-        Self { speed: Speed::of_gflops(gflops), link: Link::MEMORY }
+        Self { speed: Speed::of_gflops(gflops), link: Link::MEMORY, data: None }
+    }
+
+    /// The same, of data of this size.
+    #[must_use]
+    pub fn on(self, data: Option<Extent>) -> Self {
+        Self { data, ..self }
     }
 }
 
 /// The layers of a recommender, counted; `None` for those that are no row of layers.
-pub fn layers_of(recommender: &ResolvedRecommender, speed: Speed) -> Option<Vec<Layer>> {
+pub fn layers_of(recommender: &ResolvedRecommender, assumed: &Assumed) -> Option<Vec<Layer>> {
+    let speed = assumed.speed;
     let width = |number: i64| number.max(1) as u64;
     match recommender.entry.kind {
         "mlp" => {
@@ -37,13 +51,13 @@ pub fn layers_of(recommender: &ResolvedRecommender, speed: Speed) -> Option<Vec<
             let [depth, growth] = ["layers", "growth"].map(|name| width(recommender.integer(name)));
             Some(dense::densenet(dense::DENSENET_INPUTS, depth, growth, 1, speed))
         }
-        "dlrm" => Some(products_of(recommender).layers(speed)),
+        "dlrm" => Some(products_of(recommender, assumed.data.as_ref()).layers(speed)),
         "sasrec" => Some(blocks_of(recommender).layers(speed)),
         _ => None,
     }
 }
 
-fn blocks_of(recommender: &ResolvedRecommender) -> Blocks {
+pub(crate) fn blocks_of(recommender: &ResolvedRecommender) -> Blocks {
     let [d, blocks, heads, length, size] =
         ["factors", "blocks", "heads", "length", "window"].map(|name| recommender.integer(name).max(1) as u64);
     let pattern = match recommender.text("attention") {
@@ -59,30 +73,39 @@ const FIELDS: u64 = 2;
 /// Numbers of every data set: how many ratings the user has, and the item.
 const NUMBERS: u64 = 2;
 
-/// What the attributes of a data set are, a spec does not say: those that it names count as words, a field each, and where it names
+/// Where nobody says what the attributes of the data are, those that the spec names count as words, a field each, and where it names
 /// none there are none.
-fn products_of(recommender: &ResolvedRecommender) -> Products {
+pub(crate) fn products_of(recommender: &ResolvedRecommender, data: Option<&Extent>) -> Products {
+    let named = || (recommender.names("attributes").len() as u64, 0);
+    let (words, numbers) = data.map_or_else(named, |data| (data.words.len() as u64, data.numbers));
     let widths = |name: &str| recommender.integers(name).iter().map(|&number| number.max(1) as u64).collect();
     Products {
-        fields: FIELDS + recommender.names("attributes").len() as u64,
+        fields: FIELDS + words,
         width: recommender.integer("embedding").max(1) as u64,
-        numbers: NUMBERS,
+        numbers: NUMBERS + numbers,
         bottom: widths("bottom"),
         top: widths("hidden"),
         pairs: 1 + recommender.integer("negatives").max(1) as u64,
     }
 }
 
-/// Numbers of a row of a recommender's tables, which are not among its layers; `None` without tables.
-pub fn row_of_tables(recommender: &ResolvedRecommender) -> Option<u64> {
-    (recommender.entry.kind == "dlrm").then(|| products_of(recommender).width)
+/// What the optimizer of a training keeps.
+pub(crate) const fn optimizer_of(training: &Training) -> OptimizerState {
+    match training.optimizer {
+        Optimizer::Adam | Optimizer::Adamw => OptimizerState::TwoMoments,
+        Optimizer::Sgd => OptimizerState::None,
+    }
 }
 
 /// What a spec asks for; `None` where its recommender is no row of layers.
 ///
-/// Replicas share a batch: the plan is that of the one that gets most of it.
+/// Replicas share a batch: the plan is that of the one that gets most of it. Tables of embeddings count where it is known how large the
+/// data are; [`crate::TablesOutlook`] says which rank has what of them.
 pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
-    let (layers, training) = (layers_of(&spec.recommender, assumed.speed)?, spec.training.as_ref()?);
+    let (layers, training) = (layers_of(&spec.recommender, &assumed)?, spec.training.as_ref()?);
+    let optimizer = optimizer_of(training);
+    let tables = assumed.data.as_ref().map_or_else(Vec::new, |data| tables_of(&spec.recommender, data));
+    let of_tables: usize = tables.iter().map(|table| table.rows * table.width).sum();
     let asked = &spec.strategy;
     let (ranks, replicas) = (asked.stages.max(1) as usize, asked.replicas() as usize);
     let tensor = asked.tensor.max(1) as usize;
@@ -105,13 +128,11 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
         replicas,
         tensor,
         level: ShardLevel::of_zero(asked.zero),
-        optimizer: match training.optimizer {
-            Optimizer::Adam | Optimizer::Adamw => OptimizerState::TwoMoments,
-            Optimizer::Sgd => OptimizerState::None,
-        },
+        optimizer,
         offload: asked.offload,
         link: assumed.link,
         update_us: assumed.speed.update_us(),
+        beside: of_tables as u64 * (NUMBER + optimizer.bytes()),
     })
 }
 

@@ -29,6 +29,7 @@ fn even(ranks: usize, micro_batches: usize) -> Plan {
         offload: false,
         link: Link::INSTANT,
         update_us: 0.0,
+        beside: 0,
     }
 }
 
@@ -84,7 +85,7 @@ fn more_stages_of_shared_layers_are_proposed_as_they_would_be_cut() {
     let remedy = Change::Ranks(4);
     assert!(outlook.fullest().1 > room);
     assert_eq!(look(&remedy.applied(&two)).partition, four.partition, "as the run would cut it");
-    let whole = layers_of(&spec(4).recommender, Assumed::threads(1.0).speed).unwrap();
+    let whole = layers_of(&spec(4).recommender, &Assumed::threads(1.0)).unwrap();
     assert_eq!(four.partition, Partition::new(&whole, 4, &Balance::Parameters).unwrap(), "stages of whole layers");
     let found = bottleneck(&two, &outlook, Some(Room::Each(room)));
     assert!(matches!(found.limit, Limit::Memory { .. }));

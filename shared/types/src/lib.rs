@@ -9,6 +9,7 @@ pub mod builtin;
 pub mod catalogue;
 pub mod comparison;
 pub mod event;
+mod extent;
 pub mod fit;
 pub mod importance;
 pub mod limits;
@@ -24,6 +25,7 @@ pub mod summary;
 pub mod user_values;
 
 pub use event::{EventKind, FailureCode, RunEvent, RunId};
+pub use extent::Extent;
 pub use fit::{FitObserver, Unobserved};
 pub use importance::Importance;
 pub use metric::{MetricKind, MetricName};

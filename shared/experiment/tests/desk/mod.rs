@@ -9,12 +9,15 @@ use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId, RunSummary};
 
 /// A host whose data set is a text, whose clock is a counter, and which stops after some looks at it.
+#[derive(Default)]
 struct Desk {
     csv: Option<String>,
     events: Vec<EventKind>,
     looks_until_stop: Option<u32>,
     /// What a training goes on from, then what it left last.
     checkpoint: Option<Vec<u8>>,
+    /// Bytes that a run may use.
+    limit: Option<u64>,
 }
 
 impl FitObserver for Desk {
@@ -76,6 +79,9 @@ impl Host for Desk {
     fn now_us(&self) -> u64 {
         self.events.len() as u64
     }
+    fn memory_limit(&self) -> Option<u64> {
+        self.limit
+    }
     fn memory(&self) -> ProcessMemory {
         ProcessMemory { now: 1, peak: 2 }
     }
@@ -92,7 +98,7 @@ pub(crate) fn attempt(
 
 /// The same, with all that the run leaves behind.
 pub(crate) fn whole(csv: Option<&str>, spec: &str, stop: Option<u32>) -> (Result<Outcome, RunFailure>, Vec<EventKind>) {
-    let desk = Desk { csv: csv.map(str::to_owned), events: Vec::new(), looks_until_stop: stop, checkpoint: None };
+    let desk = Desk { csv: csv.map(str::to_owned), looks_until_stop: stop, ..Desk::default() };
     let (result, desk) = attempt_at(desk, spec);
     (result, desk.events)
 }
@@ -104,8 +110,15 @@ pub(crate) fn attempt_from(
     spec: &str,
     stop: Option<u32>,
 ) -> (Result<RunSummary, RunFailure>, Option<Vec<u8>>) {
-    let (result, desk) = attempt_at(Desk { csv: None, events: Vec::new(), looks_until_stop: stop, checkpoint }, spec);
+    let (result, desk) = attempt_at(Desk { looks_until_stop: stop, checkpoint, ..Desk::default() }, spec);
     (result.map(|outcome| outcome.summary), desk.checkpoint)
+}
+
+/// On built-in data, in so many bytes of memory.
+#[allow(dead_code, reason = "not every test that has a desk is short of memory")]
+pub(crate) fn attempt_within(limit: u64, spec: &str) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
+    let (result, desk) = attempt_at(Desk { limit: Some(limit), ..Desk::default() }, spec);
+    (result.map(|outcome| outcome.summary), desk.events)
 }
 
 fn attempt_at(mut desk: Desk, spec: &str) -> (Result<Outcome, RunFailure>, Desk) {

@@ -193,8 +193,8 @@ impl TablePlacement {
     /// Foretells what a rank sends in a step. `wanted`: for each rank and table, places that it looks up; `bag`: for each table,
     /// rows that are summed at a place, on average.
     ///
-    /// Row-wise, rows are taken to be looked up equally often, and who has any row of a bag sends one vector, the sum of its own;
-    /// table-wise, places are taken to be as many for every field.
+    /// Places are taken to be as many for every field, and the rows of a field to be looked up equally often. Row-wise, who has any row of a
+    /// bag sends one vector, the sum of its own.
     pub fn traffic(&self, rank: usize, wanted: &[Vec<u64>], bag: &[f64]) -> TableTraffic {
         let mut bytes = [0.0; 2];
         let vector = |rank: usize, table: usize| (NUMBER as usize * self.columns(rank, table).len()) as f64;
@@ -211,23 +211,18 @@ impl TablePlacement {
 
     /// The share of places of a table for which a rank has something to send.
     fn share(&self, rank: usize, table: usize, bag: f64) -> f64 {
-        let shape = &self.tables[table];
-        match self.sharding {
-            TableSharding::ColumnWise => 1.0,
-            TableSharding::RowWise => {
-                let own: usize = self.of_table(rank, table).map(|piece| piece.rows.len()).sum();
-                1.0 - (1.0 - own as f64 / shape.rows.max(1) as f64).powf(bag)
-            }
-            TableSharding::TableWise => {
-                let mut start = 0;
-                let of_field = |&rows: &usize| {
-                    start += rows;
-                    rows > 0 && self.owner(table, start - 1) == Some(rank)
-                };
-                let own = shape.fields.iter().map(of_field).filter(|&own| own).count();
-                own as f64 / shape.fields.iter().filter(|&&rows| rows > 0).count().max(1) as f64
-            }
+        if self.sharding == TableSharding::ColumnWise {
+            return 1.0;
         }
+        let (mut start, mut fields, mut sum) = (0, 0, 0.0);
+        for &rows in self.tables[table].fields.iter().filter(|&&rows| rows > 0) {
+            let own = self
+                .of_table(rank, table)
+                .map(|piece| piece.rows.end.min(start + rows).saturating_sub(piece.rows.start.max(start)));
+            sum += 1.0 - (1.0 - own.sum::<usize>() as f64 / rows as f64).powf(bag);
+            (start, fields) = (start + rows, fields + 1);
+        }
+        sum / f64::from(fields.max(1))
     }
 
     fn of_table(&self, rank: usize, table: usize) -> impl Iterator<Item = &TablePiece> {

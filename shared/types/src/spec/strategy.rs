@@ -171,7 +171,18 @@ pub enum TableSharding {
     ColumnWise,
 }
 
+/// Recommenders with tables of embeddings, among those that ranks can divide.
+const WITH_TABLES: [&str; 2] = ["dlrm", "sasrec"];
+
 impl TableSharding {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::RowWise, Self::TableWise, Self::ColumnWise];
+
+    /// Whether this kind of recommender has tables that ranks can divide.
+    pub fn suits(recommender: &str) -> bool {
+        WITH_TABLES.contains(&recommender)
+    }
+
     /// The name as written in a spec.
     pub const fn as_str(self) -> &'static str {
         match self {

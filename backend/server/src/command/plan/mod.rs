@@ -5,6 +5,7 @@ mod alike;
 mod of_spec;
 mod picture;
 mod room;
+mod tables;
 mod trace;
 
 use std::path::PathBuf;
@@ -34,6 +35,12 @@ pub struct PlanArgs {
     /// Memory that all ranks may use together, in MiB (nine tenths of the machine's unless set)
     #[arg(long, value_name = "MIB", requires = "file", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     memory_limit: Option<u64>,
+    /// Users of the data set, for tables of embeddings: with --items nothing is read
+    #[arg(long, value_name = "N", requires = "file", requires = "items", value_parser = clap::value_parser!(u32).range(1..))]
+    users: Option<u32>,
+    /// Items of the data set, for tables of embeddings
+    #[arg(long, value_name = "N", requires = "file", requires = "users", value_parser = clap::value_parser!(u32).range(1..))]
+    items: Option<u32>,
     /// Ranks of the pipeline: one stage each, or as many as --chunks says
     #[arg(long, default_value_t = 4)]
     stages: usize,

@@ -1,12 +1,11 @@
 //! A plan of a spec: its model's layers, counted.
 
 use recspeed_plan::words::{bytes, share, time, verdict};
-use recspeed_plan::{
-    Assumed, Bottleneck, Limit, Outlook, RankOutlook, Room, Strategy, bottleneck, of_spec, row_of_tables,
-};
+use recspeed_plan::{Assumed, Bottleneck, Limit, Outlook, RankOutlook, Room, Strategy, bottleneck, of_spec};
 use recspeed_types::spec::ResolvedSpec;
 use serde_json::json;
 
+use super::tables::Tables;
 use super::{PlanArgs, picture, refuse_too_large, room, trace};
 use crate::command::failure::CommandError;
 use crate::command::output;
@@ -19,22 +18,24 @@ struct Planned {
     strategy: Strategy,
     outlook: Outlook,
     found: Bottleneck,
+    tables: Tables,
     /// Bytes that all ranks may hold together, where that is known.
     room: Option<u64>,
 }
 
 /// Plans and prints.
 pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
-    let SpecFile { spec, title, .. } = SpecFile::read(file, &args.set)?;
+    let SpecFile { spec, title, dir } = SpecFile::read(file, &args.set)?;
     let spec = spec.resolve().map_err(|errors| SpecFileError::Invalid { name: title.clone(), errors })?;
-    let Some(strategy) = of_spec(&spec, Assumed::threads(args.gflops)) else {
+    let tables = Tables::of(&spec, dir, args)?;
+    let Some(strategy) = of_spec(&spec, Assumed::threads(args.gflops).on(tables.data().cloned())) else {
         return Err(CommandError::NoLayers { kind: spec.recommender.entry.kind });
     };
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
     let outlook = Outlook::of(&strategy)?;
     let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run);
     let found = bottleneck(&strategy, &outlook, room.map(Room::Together));
-    let plan = Planned { title, spec, strategy, outlook, found, room };
+    let plan = Planned { title, spec, strategy, outlook, found, tables, room };
     if let Some(path) = &args.trace {
         let text = trace::chrome(&plan.outlook.schedule, &plan.outlook.simulation, 1.0);
         std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
@@ -86,8 +87,8 @@ impl Planned {
                 bytes(self.together()),
                 self.room.map_or(String::new(), |room| format!(" of the {} that a run may use", bytes(room)))
             ),
-            verdict(&self.found, strategy, outlook),
-            self.tables(),
+            self.verdict(),
+            self.tables.as_text(&self.spec),
             format!(
                 "Times are counted at {} GFLOP/s a rank (--gflops) and 10 GB/s between ranks, not measured.",
                 args.gflops
@@ -96,15 +97,13 @@ impl Planned {
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
     }
 
-    /// What a spec does not tell.
-    fn tables(&self) -> String {
-        let (recommender, strategy) = (&self.spec.recommender, &self.spec.strategy);
-        let Some(width) = row_of_tables(recommender) else { return String::new() };
-        format!(
-            "Beside that all ranks divide tables of embeddings ({}), {width} numbers a row and as many rows as the data set \
-             has users, items and words; attributes that the spec does not name are not counted.",
-            strategy.tables.as_str()
-        )
+    /// What limits it, and where that is memory, how much of that tables take.
+    fn verdict(&self) -> String {
+        let words = verdict(&self.found, &self.strategy, &self.outlook);
+        match (self.found.limit, self.tables.planned()) {
+            (Limit::Memory { .. }, Some(tables)) => format!("{words} {}", tables.in_words(&self.spec.recommender)),
+            _ => words,
+        }
     }
 
     fn parameters(&self) -> u64 {
@@ -150,7 +149,8 @@ impl Planned {
         let replicas = if replicas > 1 { format!(" of each of {replicas} replicas") } else { String::new() };
         let sharers = if tensor > 1 { format!(", of each of {tensor} that share its layers") } else { String::new() };
         let offload = if self.strategy.offload { "; what is offloaded to the host is not in the peak" } else { "" };
-        format!("Memory of each rank{replicas}{sharers}, in 32 bits{offload}:\n{table}")
+        let apart = if self.tables.planned().is_some() { "; tables of embeddings apart" } else { "" };
+        format!("Memory of each rank{replicas}{sharers}, in 32 bits{offload}{apart}:\n{table}")
     }
 
     fn as_json(&self, args: &PlanArgs) -> Result<String, CommandError> {
@@ -210,7 +210,8 @@ impl Planned {
             "fits": self.room.map(|room| self.together() <= room),
             "limit": limit,
             "limit_share": found.share,
-            "verdict": verdict(found, strategy, outlook),
+            "tables": self.tables.as_json(),
+            "verdict": self.verdict(),
             "spans": spans,
         });
         Ok(serde_json::to_string_pretty(&plan).map_err(std::io::Error::other)?)
@@ -231,7 +232,7 @@ fn rank_json(rank: usize, of: &RankOutlook) -> serde_json::Value {
     })
 }
 
-fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
+pub(super) fn table<const N: usize>(header: [&str; N]) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_header(header);
     table
