@@ -62,3 +62,27 @@ fn ledgers_and_processes_by_level_and_ranks() {
         println!("| {ranks} | {level} | {planned} | {most} | {all} | {sum} | {peak} |");
     }
 }
+
+/// The most that the process held.
+fn peak(events: &[RunEvent]) -> f64 {
+    let of = |event: &RunEvent| match &event.kind {
+        EventKind::Finished { summary } => Some(summary.memory.peak),
+        _ => None,
+    };
+    events.iter().find_map(of).expect("the run finishes") as f64 / MIB
+}
+
+#[test]
+fn ranks_that_begin_hold_their_part_of_a_table_and_no_whole_one() {
+    let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"dlrm\"\nembedding = \
+                1024\nattributes = [\"category\"]\nbottom = [1]\nhidden = [1]\nnegatives = 1\n[training]\nepochs = 1\nbatch_size = \
+                64\noptimizer = \"sgd\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 2\n";
+    let of =
+        |strategy: &str| peak(&run(&ExperimentSpec::from_toml(&format!("{text}[strategy]\n{strategy}\n")).unwrap()));
+    // 3,912 rows.
+    let table = 3912.0 * 1024.0 * 4.0 / MIB;
+    let (alone, divided) = (of("kind = \"single\""), of("kind = \"data-parallel\"\nranks = 16"));
+    println!("a table of {table:.1} MiB: one device {alone:.1} MiB, sixteen ranks {divided:.1} MiB");
+    // What sixteen ranks compute with, and the whole table at the first one for its model; not sixteen tables.
+    assert!(divided - alone < 6.0 * table, "one device {alone:.1} MiB, sixteen ranks {divided:.1} MiB");
+}

@@ -27,9 +27,12 @@ fn unit(generator: &mut ChaCha8Rng) -> f32 {
     (generator.next_u32() >> 8) as f32 / (1 << 24) as f32
 }
 
+/// Uniform numbers that make one that is about normal.
+const TERMS: usize = 12;
+
 /// About normal, mean 0 and standard deviation 1: the sum of twelve uniform numbers, the same on every machine.
 fn normal(generator: &mut ChaCha8Rng) -> f32 {
-    (0..12).map(|_| unit(generator)).sum::<f32>() - 6.0
+    (0..TERMS).map(|_| unit(generator)).sum::<f32>() - 6.0
 }
 
 /// Draws initial weights, layer by layer.
@@ -55,8 +58,16 @@ impl WeightDraws {
 pub(crate) struct TableDraws(WeightDraws);
 
 impl TableDraws {
-    pub(crate) fn new(seed: u64, table: u32) -> Self {
-        Self(WeightDraws(generator(seed, TABLE | u64::from(table))))
+    /// Words of the stream that a number of [`Self::uniform`] takes.
+    pub(crate) const UNIFORM: usize = 1;
+    /// Those of a number of [`Self::normal`].
+    pub(crate) const NORMAL: usize = TERMS;
+
+    /// From this word of the table's stream on.
+    pub(crate) fn from_word(seed: u64, table: u32, word: usize) -> Self {
+        let mut generator = generator(seed, TABLE | u64::from(table));
+        generator.set_word_pos(word as u128);
+        Self(WeightDraws(generator))
     }
 
     /// Uniform in `[-bound, bound)`.

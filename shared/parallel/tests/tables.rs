@@ -7,7 +7,7 @@ use recspeed_parallel::local::{self, Local};
 use recspeed_parallel::tables::{LookUp, RowGradient, RowRule, SavedTables, Tables, Wanted};
 use recspeed_parallel::training::{Account, Ledger};
 use recspeed_parallel::{CommError, Communicator, Counters, at_once};
-use recspeed_plan::sharding::{OptimizerState, TablePlacement, TableShape, TableSharding};
+use recspeed_plan::sharding::{OptimizerState, TablePiece, TablePlacement, TableShape, TableSharding};
 
 /// Numbers in ±1 from a seed.
 fn draws(seed: u64, count: usize) -> Vec<f32> {
@@ -205,6 +205,35 @@ fn a_training_goes_on_under_another_way_to_divide() {
             let half = first.ranks(3, from, &first.start()).swap_remove(0);
             let end = second.ranks(ranks, to, &half).swap_remove(0);
             assert!(bits(&end) == expected, "{from:?} {to:?} {rule:?}");
+        }
+    }
+}
+
+#[test]
+fn tables_that_begin_hold_what_is_drawn_for_their_pieces() {
+    let shapes = vec![TableShape { rows: 11, width: 4, fields: vec![5, 2, 4] }, TableShape::whole(7, 5)];
+    for rule in rules() {
+        let course = Course { shapes: shapes.clone(), places: 9, seed: 3, rule, steps: Vec::new() };
+        let (whole, expected) =
+            (course.start(), course.ranks(3, TableSharding::RowWise, &course.start()).swap_remove(0));
+        for (sharding, ranks) in TableSharding::ALL.into_iter().flat_map(|sharding| [(sharding, 1), (sharding, 4)]) {
+            let begun = at_once(local::run(ranks, |all| {
+                let (shapes, whole) = (&shapes, &whole);
+                async move {
+                    let mut ledger = Ledger::default();
+                    let placement = TablePlacement::new(shapes, ranks, sharding).expect("wide enough");
+                    let held = placement.forecast(all.rank(), rule.state());
+                    let draw = |piece: &TablePiece| {
+                        let rows = whole.numbers[piece.table].chunks(shapes[piece.table].width);
+                        let rows = rows.take(piece.rows.end).skip(piece.rows.start);
+                        rows.flat_map(|row| &row[piece.columns.clone()]).copied().collect()
+                    };
+                    let tables = Tables::begun(placement, all.rank(), rule, &draw, &mut ledger);
+                    assert_eq!(ledger.peak(), held.resident(), "it never has more than its own");
+                    tables.save(&all).await
+                }
+            }));
+            assert!(begun.expect("all do the same").iter().all(|begun| bits(begun) == bits(&expected)), "{sharding:?}");
         }
     }
 }

@@ -149,16 +149,41 @@ impl Layout {
     /// # Shapes
     /// - returns: for each table `[rows × width]`
     pub(crate) fn initial_tables(&self, seed: u64) -> Vec<Vec<f32>> {
-        let numbers = |(index, table): (usize, &Table)| {
-            let mut draws = TableDraws::new(seed, index as u32);
-            let count = table.rows * table.width;
-            match table.initial {
-                Initial::Uniform(bound) => (0..count).map(|_| draws.uniform(bound)).collect(),
-                Initial::Normal(deviation) => (0..count).map(|_| draws.normal(deviation)).collect(),
-                Initial::Constant(value) => vec![value; count],
-            }
+        let whole = |(at, table): (usize, &Table)| self.initial_piece(seed, TableId(at), 0..table.rows, 0..table.width);
+        self.tables.iter().enumerate().map(whole).collect()
+    }
+
+    /// The same of some rows and columns of one table; no others are held for it. The numbers of rows before are left out of the
+    /// stream, those of columns beside are drawn and dropped.
+    ///
+    /// # Shapes
+    /// - returns: `[rows × columns]`
+    pub(crate) fn initial_piece(
+        &self,
+        seed: u64,
+        TableId(at): TableId,
+        rows: Range<usize>,
+        columns: Range<usize>,
+    ) -> Vec<f32> {
+        let Table { width, initial, .. } = self.tables[at];
+        let words = match initial {
+            Initial::Uniform(_) => TableDraws::UNIFORM,
+            Initial::Normal(_) => TableDraws::NORMAL,
+            Initial::Constant(value) => return vec![value; rows.len() * columns.len()],
         };
-        self.tables.iter().enumerate().map(numbers).collect()
+        let mut draws = TableDraws::from_word(seed, at as u32, rows.start * width * words);
+        let mut numbers = Vec::with_capacity(rows.len() * columns.len());
+        for column in rows.flat_map(|_| 0..width) {
+            let number = match initial {
+                Initial::Uniform(bound) => draws.uniform(bound),
+                Initial::Normal(deviation) => draws.normal(deviation),
+                Initial::Constant(value) => value,
+            };
+            if columns.contains(&column) {
+                numbers.push(number);
+            }
+        }
+        numbers
     }
 }
 
@@ -185,6 +210,26 @@ mod tests {
         }
         assert_eq!((layout.flat_len(), layout.table_len(), layout.len()), (21, 10, 31));
         assert_eq!(layout.initial_flat(1).len(), 21);
+    }
+
+    #[test]
+    fn a_piece_of_a_table_is_drawn_alone_with_the_same_bits() {
+        let mut layout = layout();
+        layout.table("items", 7, 3, Initial::Uniform(0.5));
+        layout.table("weights", 4, 1, Initial::Constant(0.25));
+        let whole = layout.initial_tables(3);
+        for (at, table) in layout.tables().iter().enumerate() {
+            for first in 0..=table.rows {
+                for end in first..=table.rows {
+                    for columns in [0..table.width, 0..1, table.width - 1..table.width, 1..1] {
+                        let piece = layout.initial_piece(3, TableId(at), first..end, columns.clone());
+                        let rows = whole[at].chunks(table.width).take(end).skip(first);
+                        let cut: Vec<f32> = rows.flat_map(|row| &row[columns.clone()]).copied().collect();
+                        assert_eq!(piece, cut, "{}, rows {first} to {end}, columns {columns:?}", table.name);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -9,10 +9,11 @@ use recspeed_parallel::tables::SavedTables;
 use recspeed_parallel::training::{Account, Done, Learning, Rank, Saved, Strategy, TrainError};
 use recspeed_parallel::{Message, Tag, Transport};
 use recspeed_plan::Instruction;
+use recspeed_plan::sharding::TablePiece;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::{EventKind, FitObserver};
 
-use super::layout::Layout;
+use super::layout::{Layout, TableId};
 use super::network::Network;
 use super::rows::row_rule;
 use super::saved::{Parameters, tensor};
@@ -71,12 +72,9 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         };
         let state = bytes.map(|bytes| self.state(&bytes)).transpose()?;
         let layout = self.network.layout();
-        let (saved, tables) = if let Some(state) = &state {
-            (dense_of(state, layout.flat_len()), tables_of(state, layout))
-        } else {
-            let numbers = layout.initial_tables(self.seed).into_iter().map(Cow::Owned).collect();
-            let saved = Saved { numbers: layout.initial_flat(self.seed), moments: None };
-            (saved, SavedTables { numbers, moments: None })
+        let saved = match &state {
+            Some(state) => dense_of(state, layout.flat_len()),
+            None => Saved { numbers: layout.initial_flat(self.seed), moments: None },
         };
         let learning = Learning {
             rule: update::rule(self.training),
@@ -85,19 +83,22 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         };
         let strategy: Strategy = crate::strategy::of(seat.strategy, &layers)?;
         let mut rank = Rank::new(&layers, strategy, communicator, learning, &saved, &self.device)?;
-        if !layout.tables().is_empty() {
-            let sharding = seat.strategy.tables.into();
-            rank = rank.with_tables(&self.network.tables(), sharding, row_rule(self.training), &tables)?;
-        }
-        let parameters = match rank.communicator().rank() {
-            0 => Parameters {
-                flat: tensor(saved.numbers.clone(), &self.device),
-                tables: tables.numbers.iter().map(|table| Arc::new(table.to_vec())).collect(),
-            },
-            _ => Parameters::placeholder(layout, &self.device),
-        };
         // A rank keeps its part of it.
-        drop((saved, tables));
+        drop(saved);
+        if !layout.tables().is_empty() {
+            let (shapes, sharding) = (self.network.tables(), seat.strategy.tables.into());
+            let rule = row_rule(self.training);
+            let draw = |piece: &TablePiece| {
+                let (rows, columns) = (piece.rows.clone(), piece.columns.clone());
+                layout.initial_piece(self.seed, TableId(piece.table), rows, columns)
+            };
+            rank = match &state {
+                Some(state) => rank.with_tables(&shapes, sharding, rule, &tables_of(state, layout))?,
+                None => rank.with_new_tables(&shapes, sharding, rule, &draw)?,
+            };
+        }
+        // The first rank has the whole once it has been gathered, and nobody asks before.
+        let parameters = Parameters::placeholder(layout, &self.device);
         let steps = Ranked { layers: &layers, rank, parameters, moments: None, taken: 0, timeline: Vec::new() };
         let progress = self.progress(steps, state);
         self.learn(progress, observer).await

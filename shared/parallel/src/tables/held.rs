@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use recspeed_plan::sharding::{TablePlacement, TableSharding};
+use recspeed_plan::sharding::{TablePiece, TablePlacement, TableSharding};
 
 use super::{LookUp, RowGradient, RowRule, SavedTables};
 use crate::training::{Account, Ledger};
@@ -107,6 +107,36 @@ impl Tables {
             });
             part.numbers = numbers;
         }
+        Self::of(parts, placement, (rank, rule), ledger)
+    }
+
+    /// This rank's pieces of tables that begin, whose moments are zeros: `draw` gives the first numbers of a piece, row by row.
+    ///
+    /// # Panics
+    /// When it gives more or fewer than the piece has.
+    pub fn begun(
+        placement: TablePlacement,
+        rank: usize,
+        rule: RowRule,
+        draw: &dyn Fn(&TablePiece) -> Vec<f32>,
+        ledger: &mut Ledger,
+    ) -> Self {
+        let mut parts = parts(&placement, rank);
+        for piece in placement.pieces(rank) {
+            let numbers = draw(piece);
+            assert_eq!(numbers.len(), piece.elements(), "a piece of table {} has another shape", piece.table);
+            let held = &mut parts[piece.table].numbers;
+            // Most often a rank has one piece of a table.
+            if held.is_empty() { *held = numbers } else { held.extend(numbers) }
+        }
+        for part in &mut parts {
+            let zeros = || vec![0.0; part.numbers.len()];
+            part.moments = (rule.state().bytes() > 0).then(|| [zeros(), zeros()]);
+        }
+        Self::of(parts, placement, (rank, rule), ledger)
+    }
+
+    fn of(parts: Vec<Part>, placement: TablePlacement, (rank, rule): (usize, RowRule), ledger: &mut Ledger) -> Self {
         let held = placement.forecast(rank, rule.state());
         ledger.take(Account::Parameters, held.parameters);
         ledger.take(Account::Optimizer, held.optimizer);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Tensor, TensorData};
-use recspeed_plan::sharding::{TablePlacement, TableShape, TableSharding};
+use recspeed_plan::sharding::{TablePiece, TablePlacement, TableShape, TableSharding};
 
 use super::Rank;
 use crate::Transport;
@@ -81,12 +81,33 @@ impl<T: Transport> Rank<'_, T, f32> {
         rule: RowRule,
         saved: &SavedTables<'_>,
     ) -> Result<Self, TrainError> {
+        let placement = self.placement(shapes, sharding)?;
+        self.tables = Some(Tables::new(placement, self.all.rank(), rule, saved, &mut self.meter.ledger));
+        Ok(self)
+    }
+
+    /// The same of tables that begin: `draw` gives the first numbers of a piece, row by row, so that no rank ever has more than its
+    /// own.
+    ///
+    /// # Errors
+    /// As [`Self::with_tables`].
+    pub fn with_new_tables(
+        mut self,
+        shapes: &[TableShape],
+        sharding: TableSharding,
+        rule: RowRule,
+        draw: &dyn Fn(&TablePiece) -> Vec<f32>,
+    ) -> Result<Self, TrainError> {
+        let placement = self.placement(shapes, sharding)?;
+        self.tables = Some(Tables::begun(placement, self.all.rank(), rule, draw, &mut self.meter.ledger));
+        Ok(self)
+    }
+
+    fn placement(&self, shapes: &[TableShape], sharding: TableSharding) -> Result<TablePlacement, TrainError> {
         if self.strategy.layout.tensor() > 1 {
             return Err(TrainError::SharedLookUps);
         }
-        let placement = TablePlacement::new(shapes, self.all.ranks(), sharding)?;
-        self.tables = Some(Tables::new(placement, self.all.rank(), rule, saved, &mut self.meter.ledger));
-        Ok(self)
+        Ok(TablePlacement::new(shapes, self.all.ranks(), sharding)?)
     }
 }
 
