@@ -96,6 +96,32 @@ fn a_spec_is_planned_with_its_own_layers_bytes_and_sentence() {
 }
 
 #[test]
+fn a_dense_block_whose_layers_ranks_share_is_planned_with_the_part_of_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec_file(&folder, DENSE);
+    let of = |tensor: &str| {
+        let output = plan(&[&file, "--set", "strategy.stage=0", "--set", tensor, "--json"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let (whole, shared) = (of("strategy.tensor=1"), of("strategy.tensor=2"));
+    assert_eq!((&shared["tensor"], &shared["replicas"], &shared["ranks"]), (&2.into(), &1.into(), &4.into()));
+    assert_eq!(shared["parameters"], whole["parameters"], "of the whole network");
+    let sum = |planned: &Value, what: &str| {
+        planned["memory"].as_array().unwrap().iter().map(|rank| rank[what].as_u64().unwrap()).sum::<u64>()
+    };
+    // One number more: the bias of the score is one rank's.
+    assert_eq!(2 * sum(&shared, "parameters_bytes"), sum(&whole, "parameters_bytes") + 4);
+    // Half of the numbers for the rows of twice as many.
+    let [ours, theirs] = [&shared, &whole].map(|planned| sum(planned, "activations_bytes"));
+    assert!(ours.abs_diff(theirs) <= theirs / 100, "{ours} {theirs}");
+    let output = plan(&[&file, "--set", "strategy.tensor=2"]);
+    assert!(text(&output.stdout).contains("2 that share each layer, "), "{}", text(&output.stdout));
+    let output = plan(&[&file, "--set", "strategy.tensor=128"]);
+    assert!(text(&output.stderr).contains("set it to 64 or less"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn its_text_has_stages_picture_bubble_memory_and_what_to_try() {
     let folder = tempfile::tempdir().unwrap();
     let output = plan(&[&spec_file(&folder, DENSE)]);

@@ -170,6 +170,7 @@ fn processes_give_the_result_of_threads() {
     for (strategy, training) in [
         ("kind = \"pipeline\"\nranks = 2\nschedule = \"zb-h1\"", "[training]\nepochs = 2"),
         ("kind = \"hybrid\"\nranks = 4\nstages = 2\nstage = 3", "[training]\nepochs = 2\ngradient_clip = 0.1"),
+        ("kind = \"hybrid\"\nranks = 4\nstages = 2\ntensor = 2", "[training]\nepochs = 2\ngradient_clip = 0.1"),
     ] {
         let over = |launcher: &str| spec(training, &format!("{strategy}\nlauncher = \"{launcher}\""));
         assert_eq!(told(&over("mpi"), true), told(&over("threads"), false), "{strategy}");

@@ -57,8 +57,8 @@ pub(super) fn strategy(spec: &ExperimentSpec) -> Option<Section> {
         let help = "Parts that the layers are cut into, one for each rank of a pipeline.";
         fields.push(number("strategy.stages", "Stages", help, 1, MAX_RANKS, 2));
     }
-    if kind == Hybrid && spec.recommender.kind == "mlp" {
-        let help = "Ranks that share each layer, column by column and row by row.";
+    if kind == Hybrid && matches!(spec.recommender.kind.as_str(), "mlp" | "densenet") {
+        let help = "Ranks that share each layer: each holds a part of its numbers.";
         let most = MAX_RANKS / strategy.stages.unwrap_or(2).clamp(1, MAX_RANKS);
         fields.push(number("strategy.tensor", "Tensor", help, 1, most, 1));
     }

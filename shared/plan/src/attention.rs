@@ -1,7 +1,7 @@
 //! What the layers of a network of attention over sequences cost, counted instead of measured.
 
 use crate::dense::Speed;
-use crate::{Duration, Layer};
+use crate::{Duration, Exchanged, Layer};
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -76,7 +76,7 @@ impl Blocks {
                 kept_bytes: kept,
                 output_bytes: vectors,
                 reads_in_place: false,
-                summed_bytes: [0; 2],
+                exchanged: Exchanged::default(),
             }
         };
         let scores = heads * pattern.scores(width);

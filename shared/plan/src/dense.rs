@@ -1,7 +1,7 @@
 //! What fully connected layers cost, counted instead of measured.
 
 use crate::simulate::Link;
-use crate::{Duration, Layer};
+use crate::{Duration, Exchanged, Layer};
 
 /// How fast a rank computes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,7 +51,7 @@ pub fn dense(inputs: u64, outputs: u64, speed: Speed) -> Layer {
         kept_bytes: NUMBER * inputs,
         output_bytes: NUMBER * outputs,
         reads_in_place: false,
-        summed_bytes: [0; 2],
+        exchanged: Exchanged::default(),
     }
 }
 
@@ -79,29 +79,26 @@ pub fn densenet(inputs: u64, depth: u64, growth: u64, outputs: u64, speed: Speed
 }
 
 /// What one of `ranks` ranks has of fully connected layers that they share: pairs cut by columns and rows, a layer left over by
-/// rows. Sums over the ranks are counted as part of the pass that waits for them, by a link that all of them use at once.
+/// rows. Exchanges are counted as part of the pass that waits for them, by a link that all ranks use at once.
 pub fn shared(layers: &[Layer], ranks: usize, link: Link) -> Vec<Layer> {
     if ranks <= 1 {
         return layers.to_vec();
     }
     let n = ranks as u64;
     let part = |duration: Duration| Duration { per_sample_us: duration.per_sample_us / ranks as f64, ..duration };
-    // A sum is formed in parts, each by one rank, and the parts are gathered: both times (N − 1)/N of it travel.
-    let sum = |bytes: u64| Duration {
-        fixed_us: 2.0 * link.latency_us,
-        per_sample_us: 2.0 * (bytes * (n - 1)) as f64 / ranks as f64 / link.bytes_per_us,
-    };
+    let sum = |bytes: u64| whole_sum(bytes, ranks, link);
     let last = layers.len().saturating_sub(1);
     let own = |(at, layer): (usize, &Layer)| {
         let (columns, whole_input) = (at % 2 == 0 && at < last, at % 2 == 0);
         let (forward, backward_input) = (part(layer.forward), part(layer.backward_input));
         let (input, output) = (layer.input_bytes.div_ceil(n), layer.output_bytes.div_ceil(n));
-        // Nothing comes before the first layer that would want the slope of its input.
-        let back = whole_input && at > 0;
+        // Bytes that are summed. Nothing comes before the first layer that would want the slope of its input.
+        let there = if columns { 0 } else { layer.output_bytes };
+        let back = if whole_input && at > 0 { layer.input_bytes } else { 0 };
         Layer {
-            summed_bytes: [if columns { 0 } else { layer.output_bytes }, if back { layer.input_bytes } else { 0 }],
-            forward: if columns { forward } else { forward.plus(sum(layer.output_bytes)) },
-            backward_input: if back { backward_input.plus(sum(layer.input_bytes)) } else { backward_input },
+            exchanged: Exchanged { forward: 2 * there, backward: 2 * back, held: there.max(back) },
+            forward: if there > 0 { forward.plus(sum(there)) } else { forward },
+            backward_input: if back > 0 { backward_input.plus(sum(back)) } else { backward_input },
             backward_weight: part(layer.backward_weight),
             parameters: layer.parameters.div_ceil(n),
             input_bytes: if whole_input { layer.input_bytes } else { input },
@@ -116,4 +113,56 @@ pub fn shared(layers: &[Layer], ranks: usize, link: Link) -> Vec<Layer> {
         }
     };
     layers.iter().enumerate().map(own).collect()
+}
+
+/// What the fullest of `ranks` ranks has of a dense block that they share: of the input and of what each layer makes its own numbers,
+/// and of each weight the rows that read those. What a layer makes is added up over the ranks, each of which gets its own numbers of it; on
+/// the way back their slopes are gathered. The scores are a sum that every rank gets.
+pub fn shared_densenet(
+    (inputs, depth, growth, outputs): (u64, u64, u64, u64),
+    speed: Speed,
+    ranks: usize,
+    link: Link,
+) -> Vec<Layer> {
+    if ranks <= 1 {
+        return densenet(inputs, depth, growth, outputs, speed);
+    }
+    let share = |numbers: u64| numbers.div_ceil(ranks as u64);
+    let width = |layer: u64| share(inputs) + layer * share(growth);
+    let row = |layer: u64| NUMBER * width(layer);
+    // All that a layer makes of some of what it sees; of the biases some.
+    let part = |layer: u64, made: u64| Layer {
+        parameters: width(layer) * made + share(made),
+        reads_in_place: layer > 0,
+        ..dense(width(layer), made, speed)
+    };
+    let block = (0..depth).map(|layer| {
+        let (own, made) = (part(layer, growth), NUMBER * growth);
+        Layer {
+            forward: own.forward.plus(exchange(made, ranks, link)),
+            backward_input: own.backward_input.plus(exchange(made, ranks, link)),
+            // Each rank is given the whole input.
+            input_bytes: if layer == 0 { NUMBER * inputs } else { own.input_bytes },
+            kept_bytes: row(layer + 1),
+            output_bytes: row(layer + 1),
+            exchanged: Exchanged { forward: made, backward: made, held: made },
+            ..own
+        }
+    });
+    let (own, scores) = (part(depth, outputs), NUMBER * outputs);
+    let forward = own.forward.plus(whole_sum(scores, ranks, link));
+    let exchanged = Exchanged { forward: 2 * scores, backward: 0, held: scores };
+    block.chain([Layer { forward, exchanged, ..own }]).collect()
+}
+
+/// Ranks bring so many bytes of a sample together, of which each sends (N − 1)/N: a sum of which each gets a part, or parts that each
+/// gets all of.
+fn exchange(bytes: u64, ranks: usize, link: Link) -> Duration {
+    let sent = (bytes * (ranks as u64 - 1)) as f64 / ranks as f64;
+    Duration { fixed_us: link.latency_us, per_sample_us: sent / link.bytes_per_us }
+}
+
+/// A sum that each rank gets the whole of.
+fn whole_sum(bytes: u64, ranks: usize, link: Link) -> Duration {
+    exchange(bytes, ranks, link).plus(exchange(bytes, ranks, link))
 }

@@ -27,6 +27,28 @@ impl Duration {
     }
 }
 
+/// Bytes of a sample that the ranks that share a layer bring together: of N ranks each sends (N − 1)/N of them. A sum that every
+/// rank gets the whole of counts twice, since it is formed in parts, which are then gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exchanged {
+    /// On the way there.
+    pub forward: u64,
+    /// On the way back.
+    pub backward: u64,
+    /// What a rank holds of the largest exchange while it lasts.
+    pub held: u64,
+}
+
+impl Exchanged {
+    fn then(self, next: Self) -> Self {
+        Self {
+            forward: self.forward + next.forward,
+            backward: self.backward + next.backward,
+            held: self.held.max(next.held),
+        }
+    }
+}
+
 /// A layer, or several in a row, which make one again ([`Layer::then`]).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Layer {
@@ -46,8 +68,8 @@ pub struct Layer {
     pub output_bytes: u64,
     /// Whether its input lies in what the layer before it keeps, so that a stage that has both keeps it once.
     pub reads_in_place: bool,
-    /// Bytes of a sample that the ranks that share it add up on the way there, and on the way back.
-    pub summed_bytes: [u64; 2],
+    /// What the ranks that share it bring together.
+    pub exchanged: Exchanged,
 }
 
 impl Layer {
@@ -69,7 +91,7 @@ impl Layer {
             kept_bytes: self.kept_bytes + next.kept_bytes.saturating_sub(twice),
             output_bytes: next.output_bytes,
             reads_in_place: self.reads_in_place,
-            summed_bytes: std::array::from_fn(|way| self.summed_bytes[way] + next.summed_bytes[way]),
+            exchanged: self.exchanged.then(next.exchanged),
         }
     }
 }

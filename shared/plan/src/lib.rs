@@ -31,7 +31,7 @@ pub mod words;
 pub use bottleneck::{Bottleneck, Change, Limit, Remedy, Room, bottleneck};
 pub use embeddings::{RankTables, TablesOutlook, tables_of};
 pub use error::PlanError;
-pub use layer::{Duration, Layer};
+pub use layer::{Duration, Exchanged, Layer};
 pub use layout::{Layout, Place};
 pub use micro_batch::micro_batch_sizes;
 pub use outlook::{Outlook, RankOutlook, Strategy};

@@ -159,7 +159,7 @@ impl Outlook {
             // A pipeline of one rank hands everything to itself.
             if strategy.ranks > 1 { own.map(of).sum::<u64>() * batch } else { 0 }
         };
-        // What is computed again is added up again.
+        // What is computed again is exchanged again.
         let again: usize = costs
             .sizes
             .iter()
@@ -167,20 +167,26 @@ impl Outlook {
             .filter(|(at, _)| costs.recompute.applies(*at, costs.sizes.len()))
             .map(|(_, size)| size)
             .sum();
-        let sums = |rank: usize| {
-            let own = (0..strategy.chunks).map(|chunk| costs.stages[schedule.stage(rank, chunk)].summed_bytes);
-            let bytes: u64 = own.map(|[there, back]| there * (batch + again as u64) + back * batch).sum();
+        let exchanged = |rank: usize| {
+            let own = (0..strategy.chunks).map(|chunk| costs.stages[schedule.stage(rank, chunk)].exchanged);
+            let bytes: u64 = own.map(|of| of.forward * (batch + again as u64) + of.backward * batch).sum();
             let tensor = strategy.tensor.max(1) as u64;
-            2 * bytes * (tensor - 1) / tensor
+            bytes * (tensor - 1) / tensor
+        };
+        // One exchange at a time, of one micro-batch.
+        let largest = costs.sizes.iter().copied().max().unwrap_or(0) as u64;
+        let in_exchange = |rank: usize| {
+            let own = (0..strategy.chunks).map(|chunk| costs.stages[schedule.stage(rank, chunk)].exchanged.held);
+            own.max().unwrap_or(0) * largest
         };
         let ranks = shares
             .iter()
             .enumerate()
             .map(|(rank, &(shares, reduction, _))| RankOutlook {
-                shares,
+                shares: Forecast { transient: shares.transient + in_exchange(rank), ..shares },
                 activations: simulation.held[rank].peak(),
                 messages: messages(rank),
-                reduction: Traffic { shared: sums(rank), ..reduction },
+                reduction: Traffic { shared: exchanged(rank), ..reduction },
             })
             .collect();
         let Costs { stages, sizes, .. } = costs;

@@ -48,13 +48,27 @@ pub fn layers_of(recommender: &ResolvedRecommender, assumed: &Assumed) -> Option
             Some(dense::mlp(&widths, speed))
         }
         "densenet" => {
-            let [depth, growth] = ["layers", "growth"].map(|name| width(recommender.integer(name)));
-            Some(dense::densenet(dense::DENSENET_INPUTS, depth, growth, 1, speed))
+            let (inputs, depth, growth, scores) = densenet_of(recommender);
+            Some(dense::densenet(inputs, depth, growth, scores, speed))
         }
         "dlrm" => Some(products_of(recommender, assumed.data.as_ref()).layers(speed)),
         "sasrec" => Some(blocks_of(recommender).layers(speed)),
         _ => None,
     }
+}
+
+/// What one of so many ranks has of them, where they share each layer.
+fn shared_layers(recommender: &ResolvedRecommender, whole: &[Layer], ranks: usize, assumed: &Assumed) -> Vec<Layer> {
+    match recommender.entry.kind {
+        "densenet" => dense::shared_densenet(densenet_of(recommender), assumed.speed, ranks, assumed.link),
+        _ => dense::shared(whole, ranks, assumed.link),
+    }
+}
+
+/// Inputs, layers, growth and scores of a row.
+fn densenet_of(recommender: &ResolvedRecommender) -> (u64, u64, u64, u64) {
+    let [depth, growth] = ["layers", "growth"].map(|name| recommender.integer(name).max(1) as u64);
+    (dense::DENSENET_INPUTS, depth, growth, 1)
 }
 
 pub(crate) fn blocks_of(recommender: &ResolvedRecommender) -> Blocks {
@@ -117,7 +131,7 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
         balance => balance,
     };
     Some(Strategy {
-        layers: dense::shared(&layers, tensor, assumed.link),
+        layers: shared_layers(&spec.recommender, &layers, tensor, &assumed),
         balance,
         schedule: asked.schedule.into(),
         ranks,

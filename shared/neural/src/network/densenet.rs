@@ -1,5 +1,8 @@
 //! The paper's DenseNet: one dense block of fully connected layers, each of which sees what all layers before it put out.
 
+mod block;
+#[cfg(test)]
+mod laws;
 mod stages;
 
 use burn::tensor::activation::relu;

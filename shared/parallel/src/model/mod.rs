@@ -17,7 +17,7 @@ use burn::tensor::Tensor;
 pub use dense::Dense;
 pub use noise::{Noise, StepNoise};
 pub use sequential::{Layer, Sequential};
-pub use shared::{Shares, Sums, TooNarrow};
+pub use shared::{Exchange, Shares, Sum, TooNarrow, part_of};
 pub use taped::Taped;
 pub use weights::Weights;
 
@@ -47,10 +47,10 @@ pub trait Model: Sync {
     /// Numbers that [`Self::begin`]'s pass keeps of so many rows between forward and backward, its input included.
     fn kept(&self, layers: Range<usize>, rows: usize) -> usize;
 
-    /// What of a layer must be added up over the ranks that share it.
-    fn sums(&self, layer: usize) -> Sums {
+    /// What the ranks that share a layer bring together.
+    fn exchange(&self, layer: usize) -> Exchange {
         let _ = layer;
-        Sums::default()
+        Exchange::default()
     }
 
     /// Begins to take a micro-batch through some of the layers.
@@ -66,7 +66,8 @@ pub trait Pass {
     /// Computes one layer. `weights`: its numbers.
     fn forward(&mut self, layer: usize, weights: Weights, noise: &Noise);
 
-    /// Ends a layer whose output is added up over ranks: takes the sum of what [`Self::output`] was on each of them.
+    /// Ends a layer whose output is added up over ranks ([`Exchange::output`]): takes the sum of what [`Self::output`] was on each
+    /// of them, or its own rows of that.
     fn complete(&mut self, layer: usize, sum: Tensor<2>, noise: &Noise) {
         let _ = (sum, noise);
         unreachable!("layer {layer} adds nothing up")
@@ -77,6 +78,24 @@ pub trait Pass {
 
     /// Takes the derivative of the loss by each number of the output.
     fn begin_backward(&mut self, slope: Tensor<2>);
+
+    /// The derivative by the numbers that this rank has of those that a layer puts out, before what follows the product; asked
+    /// where the ranks gather it ([`Exchange::slopes_of`]).
+    ///
+    /// # Shapes
+    /// - returns: `[own numbers, rows]`
+    fn own_slope(&mut self, layer: usize) -> Tensor<2> {
+        unreachable!("layer {layer} gathers nothing")
+    }
+
+    /// Begins the backward pass of such a layer: takes what the ranks gave for [`Self::own_slope`], one below the other.
+    ///
+    /// # Shapes
+    /// - `slope`: `[numbers, rows]`
+    fn gathered(&mut self, layer: usize, slope: Tensor<2>) {
+        let _ = slope;
+        unreachable!("layer {layer} gathers nothing")
+    }
 
     /// The part of a layer's backward pass that the layer before waits for. `wanted`: whether there is one.
     fn backward_input(&mut self, layer: usize, weights: Weights, wanted: bool);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use super::shared::share;
-use super::{Dense, LayerSizes, Model, Noise, Pass, Shares, Sums, TooNarrow, Weights};
+use super::{Dense, Exchange, LayerSizes, Model, Noise, Pass, Shares, TooNarrow, Weights};
 
 /// A layer: numbers in, numbers out, row by row.
 pub trait Layer: Send + Sync {
@@ -45,9 +45,9 @@ pub trait Layer: Send + Sync {
     /// putting them together copies them.
     fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Vec<Tensor<1>>;
 
-    /// What must be added up over the ranks that share the layer; nothing where it is whole.
-    fn sums(&self) -> Sums {
-        Sums::default()
+    /// What the ranks that share the layer bring together; nothing where it is whole.
+    fn exchange(&self) -> Exchange {
+        Exchange::default()
     }
 
     /// What leaves, of the sum over all ranks of what [`Self::forward`] gave, where that is to be summed.
@@ -108,8 +108,8 @@ impl Model for Sequential {
         rows * self.layers[layers].iter().map(|layer| layer.kept()).sum::<usize>()
     }
 
-    fn sums(&self, layer: usize) -> Sums {
-        self.layers[layer].sums()
+    fn exchange(&self, layer: usize) -> Exchange {
+        self.layers[layer].exchange()
     }
 
     fn begin(&self, layers: Range<usize>, input: Tensor<2>) -> Box<dyn Pass + '_> {

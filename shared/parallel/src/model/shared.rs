@@ -1,6 +1,6 @@
-//! Fully connected layers that ranks share: each holds a part of every layer's numbers, and no number is held twice.
+//! Layers that ranks share: each holds a part of every layer's numbers, and no number is held twice.
 //!
-//! Of two layers in a row the first is cut by its outputs, the second by the same numbers as inputs: what each rank computes in
+//! Here are fully connected layers in a row. Of two of them the first is cut by its outputs, the second by the same numbers as inputs: what each rank computes in
 //! between needs nobody else. The second one's products are added up over the ranks, and on the way back the first one's slopes by its
 //! input. The bias of a layer that is added up belongs to the first rank, which adds it to its own product.
 
@@ -10,13 +10,30 @@ use burn::tensor::Tensor;
 
 use super::{Dense, Layer, Noise, Weights};
 
-/// What must be added up over the ranks that share a layer.
+/// What the ranks that share a layer bring together; nothing where it is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sums {
-    /// What its forward pass gives.
-    pub output: bool,
-    /// What its backward pass gives by the input.
-    pub slope: bool,
+pub struct Exchange {
+    /// What the forward pass gives is added up.
+    pub output: Option<Sum>,
+    /// Before the backward pass: the layer puts out so many numbers, and each rank knows the slopes by its own of them
+    /// ([`Pass::own_slope`](super::Pass::own_slope)).
+    pub slopes_of: Option<usize>,
+    /// What the backward pass gives by the input is added up.
+    pub input_slope: bool,
+}
+
+/// Who gets what of a sum over ranks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sum {
+    /// Every rank all of it.
+    Whole,
+    /// Every rank its own rows ([`part_of`]).
+    Own,
+}
+
+/// One rank's part of so many numbers; the last rank never has fewer than another.
+pub const fn part_of(numbers: usize, part: usize, parts: usize) -> Range<usize> {
+    numbers * part / parts..numbers * (part + 1) / parts
 }
 
 /// A layer with fewer numbers to share than there are ranks.
@@ -42,6 +59,12 @@ pub struct Shares {
 }
 
 impl Shares {
+    /// Of layers with so many numbers each, for each rank and layer the stretches that it holds, in its order. Together they are
+    /// disjoint and cover every layer.
+    pub const fn new(part: usize, whole: Vec<usize>, runs: Vec<Vec<Vec<Range<usize>>>>) -> Self {
+        Self { part, whole, runs }
+    }
+
     /// The rank whose part this is.
     pub const fn part(&self) -> usize {
         self.part
@@ -132,7 +155,7 @@ pub(super) fn share(layers: &[Dense], part: usize, parts: usize) -> Result<(Vec<
             return Err(TooNarrow { layer: at, width, parts });
         }
         for (rank, runs) in runs.iter_mut().enumerate() {
-            let units = width * rank / parts..width * (rank + 1) / parts;
+            let units = part_of(width, rank, parts);
             let bias = inputs * outputs;
             let biased = cut == Cut::Columns || rank == 0;
             runs.push(if cut == Cut::Columns {
@@ -153,7 +176,7 @@ pub(super) fn share(layers: &[Dense], part: usize, parts: usize) -> Result<(Vec<
         }
     }
     let whole = layers.iter().map(Layer::parameters).collect();
-    Ok((own, Shares { part, whole, runs }))
+    Ok((own, Shares::new(part, whole, runs)))
 }
 
 impl Layer for Part {
@@ -173,8 +196,9 @@ impl Layer for Part {
         self.own.kept()
     }
 
-    fn sums(&self) -> Sums {
-        Sums { output: self.cut != Cut::Columns, slope: self.cut != Cut::Rows }
+    fn exchange(&self) -> Exchange {
+        let output = (self.cut != Cut::Columns).then_some(Sum::Whole);
+        Exchange { output, slopes_of: None, input_slope: self.cut != Cut::Rows }
     }
 
     fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {

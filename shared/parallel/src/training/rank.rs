@@ -1,6 +1,7 @@
 //! One rank: it goes down its list of instructions.
 
 mod cells;
+mod sharers;
 mod step;
 mod tables;
 

@@ -94,13 +94,15 @@ fn sums_over_the_ranks_that_share_layers_travel_as_planned() {
         let layers = shared(&planned, tensor, Link::INSTANT);
         for (recompute, times) in [(Recompute::Never, 1), (Recompute::Always, 2)] {
             let ends = Shape { ranks: tensor, tensor, micro_batches: 2, recompute, ..Shape::default() }.train(&course);
-            let bytes: u64 = layers.iter().map(|layer| times * layer.summed_bytes[0] + layer.summed_bytes[1]).sum();
-            let once = 2 * bytes * (tensor as u64 - 1) / tensor as u64;
+            let exchanged = layers.iter().map(|layer| layer.exchanged);
+            let bytes: u64 = exchanged.clone().map(|of| times * of.forward + of.backward).sum();
+            let once = bytes * (tensor as u64 - 1) / tensor as u64;
             for end in &ends {
                 assert_eq!(end.traffic.shared, rows * once, "{tensor} ranks, recompute {}", recompute.as_str());
                 // One sum at a time, the widest over the rows of half a batch.
                 let most = if tensor == 1 { 0 } else { 4 * 40 * 8 };
                 assert_eq!(end.ledger.most(Account::Transient), most);
+                assert_eq!(exchanged.clone().map(|of| 8 * of.held).max(), Some(most));
             }
         }
     }

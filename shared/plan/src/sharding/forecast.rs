@@ -63,7 +63,8 @@ pub struct Forecast {
     pub optimizer: u64,
     /// The same, where it is offloaded: in the host's memory.
     pub host: u64,
-    /// The most that comes and goes within a step: the full gradients or parameters of the largest layer.
+    /// The most that comes and goes within a step: the full gradients or parameters of the largest layer; in the plan of a strategy also
+    /// the largest exchange of ranks that share layers.
     pub transient: u64,
 }
 

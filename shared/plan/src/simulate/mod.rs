@@ -88,7 +88,7 @@ impl Costs {
             kept_bytes: 1,
             output_bytes: 1,
             reads_in_place: false,
-            summed_bytes: [0; 2],
+            exchanged: crate::Exchanged::default(),
         };
         Self {
             stages: vec![stage; stages],

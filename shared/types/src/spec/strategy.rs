@@ -21,7 +21,7 @@ pub struct StrategySpec {
     /// Ranks of one pipeline (2 unless set); `pipeline` and `hybrid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stages: Option<u32>,
-    /// Ranks that share each layer, column by column and row by row (1 unless set); `hybrid`, of `mlp`.
+    /// Ranks that share each layer, each with a part of its numbers (1 unless set); `hybrid`, of `mlp` and `densenet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tensor: Option<u32>,
     /// Parts that each replica cuts its share of a batch into (4 for `pipeline` and `hybrid`, else 1).
@@ -271,11 +271,13 @@ fn narrowest_table(recommender: &ResolvedRecommender) -> Option<u32> {
 /// Inputs of the four-layer network, which its only layer shares where there is no hidden one.
 const INPUTS: u32 = 3;
 
-/// The most ranks that can share the layers: the fewest numbers of what is shared, which is every second hidden width, and the
-/// input of a layer that is left over. `None` for recommenders whose layers cannot be shared.
+/// The most ranks that can share the layers: the fewest numbers of what is shared. Of `densenet` that is what each layer makes, of `mlp`
+/// every second hidden width, and the input of a layer that is left over. `None` for recommenders whose layers cannot be shared.
 fn widest_share(recommender: &ResolvedRecommender) -> Option<u32> {
-    if recommender.entry.kind != "mlp" {
-        return None;
+    match recommender.entry.kind {
+        "densenet" => return Some(recommender.integer("growth").max(1) as u32),
+        "mlp" => {}
+        _ => return None,
     }
     let hidden: Vec<u32> = recommender.integers("hidden").iter().map(|&width| width.max(1) as u32).collect();
     let left_over = if hidden.len().is_multiple_of(2) { hidden.last().or(Some(&INPUTS)) } else { None };
@@ -451,7 +453,7 @@ impl StrategySpec {
             None if strategy.tensor > 1 => problems.add(
                 "strategy.tensor",
                 format!(
-                    "is {}; of the recommenders, the layers of mlp can be shared, `{}` needs tensor = 1",
+                    "is {}; of the recommenders, the layers of mlp and densenet can be shared, `{}` needs tensor = 1",
                     strategy.tensor, recommender.entry.kind
                 ),
             ),

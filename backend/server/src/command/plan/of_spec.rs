@@ -1,7 +1,7 @@
 //! A plan of a spec: its model's layers, counted.
 
 use recspeed_plan::words::{bytes, share, time, verdict};
-use recspeed_plan::{Assumed, Bottleneck, Limit, Outlook, RankOutlook, Room, Strategy, bottleneck, of_spec};
+use recspeed_plan::{Assumed, Bottleneck, Limit, Outlook, RankOutlook, Room, Strategy, bottleneck, layers_of, of_spec};
 use recspeed_types::spec::ResolvedSpec;
 use serde_json::json;
 
@@ -106,8 +106,11 @@ impl Planned {
         }
     }
 
+    /// Of the whole model, whoever shares its layers.
     fn parameters(&self) -> u64 {
-        self.strategy.layers.iter().map(|layer| layer.parameters).sum()
+        let assumed = Assumed::threads(1.0).on(self.tables.data().cloned());
+        let layers = layers_of(&self.spec.recommender, &assumed).unwrap_or_default();
+        layers.iter().map(|layer| layer.parameters).sum()
     }
 
     fn together(&self) -> u64 {

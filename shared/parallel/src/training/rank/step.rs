@@ -7,17 +7,17 @@ use std::rc::Rc;
 use burn::tensor::{Tensor, TensorData};
 use recspeed_plan::{Cell, Instruction, Schedule};
 
-use super::Rank;
 use super::cells::{Cells, Flight};
 use super::tables::{Looked, Reader};
-use crate::model::{Model, Noise, Pass, StepNoise};
+use super::{Rank, sharers};
+use crate::model::{Model, Noise, Pass, StepNoise, Sum};
 use crate::training::batch::{Batch, MicroBatch};
 use crate::training::error::TrainError;
 use crate::training::ledger::Account;
-use crate::training::meter::{Done, Meter};
-use crate::training::stage::{Number, bytes, numbers};
+use crate::training::meter::Done;
+use crate::training::stage::{Number, bytes};
 use crate::training::strategy::Cut;
-use crate::{Communicator, Tag, Transport};
+use crate::{Tag, Transport};
 
 /// What lasts for one batch.
 struct Trip<'b> {
@@ -210,8 +210,8 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.forward(layer, weights, &noise);
-            if model.sums(layer).output {
-                let sum = summed::<T, F>(&self.sharers, pass.output(), &mut self.meter).await?;
+            if let Some(sum) = model.exchange(layer).output {
+                let sum = sharers::summed::<T, F>(&self.sharers, pass.output(), sum, &mut self.meter).await?;
                 pass.complete(layer, sum, &noise);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
@@ -239,12 +239,19 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         pass.begin_backward(slope);
         let stage = &self.stages[cell.chunk];
         for layer in layers.clone().rev() {
+            let exchange = model.exchange(layer);
+            if let Some(count) = exchange.slopes_of {
+                let own = pass.own_slope(layer);
+                let all = sharers::gathered::<T, F>(&self.sharers, &own, count, &mut self.meter).await?;
+                pass.gathered(layer, all);
+            }
             let bytes = stage.gathered_bytes(layer);
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
             pass.backward_input(layer, weights, layer > 0 || looks_up);
-            if layer > 0 && model.sums(layer).slope {
-                let sum = summed::<T, F>(&self.sharers, pass.input_slope(), &mut self.meter).await?;
+            if layer > 0 && exchange.input_slope {
+                let slope = pass.input_slope();
+                let sum = sharers::summed::<T, F>(&self.sharers, slope, Sum::Whole, &mut self.meter).await?;
                 pass.begin_backward(sum);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
@@ -337,26 +344,6 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
 /// Bytes that a stage keeps of a micro-batch.
 fn kept_bytes<F>(trip: &Trip<'_>, cell: Cell, layers: Range<usize>) -> u64 {
     bytes::<F>(trip.model(cell).kept(layers, trip.rows(cell)))
-}
-
-/// The sum over the ranks that share a layer, in the order of ranks: the same bits on all of them.
-async fn summed<T: Transport, F: Number>(
-    sharers: &Communicator<T>,
-    own: Tensor<2>,
-    meter: &mut Meter,
-) -> Result<Tensor<2>, TrainError> {
-    if sharers.ranks() == 1 {
-        return Ok(own);
-    }
-    let (shape, device) = (own.dims(), own.device());
-    let mut sum = numbers::<F, 2>(&own);
-    let bytes = bytes::<F>(sum.len());
-    meter.ledger.take(Account::Transient, bytes);
-    let before = sharers.counters().sent_bytes;
-    sharers.all_reduce(&mut sum).await?;
-    meter.traffic.shared += sharers.counters().sent_bytes - before;
-    meter.ledger.give_back(Account::Transient, bytes);
-    Ok(Tensor::from_data(TensorData::new(sum, shape), &device))
 }
 
 fn tag(trip: &Trip<'_>, (stage, micro_batch, forward): (usize, usize, bool)) -> Tag {
