@@ -75,10 +75,11 @@ fn a_study_is_printed_written_kept_and_put_into_a_document() {
 }
 
 #[test]
-fn a_worker_that_dies_is_a_row_and_the_study_ends_well() {
+fn a_worker_that_dies_is_a_row_of_a_report_that_is_not_kept_where_it_measured_nothing() {
     let bench = Bench::new("#!/bin/sh\ncat > /dev/null\nexit 7\n");
     let output = bench.study(&["four-layer", "--engines", "burn", "--json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!bench.path("home/studies/four-layer.json").exists());
     let report: StudyReport = serde_json::from_slice(&output.stdout).unwrap();
     assert!(matches!(&report.tables[0].rows[0].cells[0], StudyCell::Failed { cause } if cause.contains("status 7")));
 }
@@ -91,6 +92,7 @@ fn a_wrong_engine_or_setting_is_told_before_anything_runs() {
         ["four-layer", "--set", "training.epohcs=3"],
         ["methods", "--set", "training.epohcs=3"],
         ["retrieval", "--containers", "torhc"],
+        ["mixed", "--set", "strategy.kind=zero"],
     ] {
         let output = bench.study(&arguments);
         assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));

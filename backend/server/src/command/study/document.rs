@@ -12,9 +12,30 @@ pub(super) fn put(path: &Path, section: &str, text: &str) -> Result<(), StudyErr
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed("read", error.to_string())),
     };
-    let after = replaced(&before, section, text)
-        .ok_or_else(|| failed("change", format!("its section `{section}` begins and does not end")))?;
+    let after = replaced(&before, section, text).ok_or_else(|| failed("change", unending(section)))?;
     std::fs::write(path, after).map_err(|error| failed("write", error.to_string()))
+}
+
+/// Whether [`put`] can: so that nobody measures for nothing.
+pub(super) fn check(path: &Path, section: &str) -> Result<(), StudyError> {
+    let failed = |action, why: String| StudyError::Document { action, path: path.to_owned(), why };
+    if section.contains("-->") || section.contains('\n') || section.ends_with(": ") {
+        return Err(failed("change", format!("`{section}` is no name of a section; take words without `-->`")));
+    }
+    let before = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return super::keep::try_write(path).map_err(|error| failed("write", error.to_string()));
+        }
+        Err(error) => return Err(failed("read", error.to_string())),
+    };
+    replaced(&before, section, "").ok_or_else(|| failed("change", unending(section)))?;
+    let opened = std::fs::OpenOptions::new().write(true).open(path);
+    opened.map(|_| ()).map_err(|error| failed("write", error.to_string()))
+}
+
+fn unending(section: &str) -> String {
+    format!("its section `{section}` begins and does not end")
 }
 
 fn replaced(before: &str, section: &str, text: &str) -> Option<String> {
@@ -41,5 +62,21 @@ mod tests {
         assert!(!three.contains("first"));
         assert_eq!(replaced(&three, "a", "again").as_deref(), Some(three.as_str()));
         assert_eq!(replaced("<!-- study a -->\nno end", "a", "x"), None);
+    }
+
+    #[test]
+    fn a_document_that_cannot_take_the_section_is_found_before_anything_is_measured() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("studies.md");
+        assert!(check(&path, "a").is_ok() && !path.exists(), "a new one is made later");
+        std::fs::write(&path, "<!-- study a -->\nno end").expect("written");
+        let said = check(&path, "a").unwrap_err().to_string();
+        assert!(said.contains("begins and does not end"), "{said}");
+        assert!(check(&path, "b").is_ok());
+        for section in ["b: x --> <!-- y", "b: "] {
+            assert!(check(&path, section).unwrap_err().to_string().contains("no name of a section"));
+        }
+        assert!(check(&folder.path().join("no/such.md"), "a").is_err());
+        assert!(check(folder.path(), "a").is_err(), "a folder");
     }
 }

@@ -167,9 +167,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         StudyColumn::lower("RMSE, 0 to 1", Unit::Plain),
         StudyColumn::lower("MAE, 0 to 1", Unit::Plain),
     ];
-    let first = rows.iter().find_map(Row::last);
+    let first = rows.iter().find(|row| row.last().is_some());
     let line = |row: &Row| {
-        let differs = first.zip(row.last()).map(|(first, last)| differences(first, last)).unwrap_or_default();
+        let differs = first.map(|first| differences(first, row)).unwrap_or_default();
         let note = note(row.last().map(versions).unwrap_or_default(), &differs);
         row.table_row(note, columns.len(), |runs| {
             let start: Vec<f64> = runs.iter().filter_map(|run| run.timing.start_s).collect();

@@ -61,8 +61,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "What decides",
-        "Two stages on one processor share its cores. Two kinds of devices gain where the second one is a GPU: activations and gradients then \
-         cross once a micro-batch. Each missing row says what brings its device.",
+        "Two stages on one processor share its cores. Of two kinds of devices the slower one sets the pace, and activations and gradients cross once a micro-batch: \
+         a GPU at the end gains only where its stage is the larger part of the work. Each missing row says what brings its device.",
     ),
 ];
 
@@ -80,6 +80,7 @@ fn title(device: Device) -> &'static str {
 
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+    args.refuse_to_set("strategy")?;
     let worker = find_worker(args.study.worker.as_deref())?;
     let others = || Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex);
     let alone = spec_of(SPEC, args, &FULL, &[])?;
@@ -111,9 +112,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         StudyColumn::higher("accuracy", Unit::Plain),
         StudyColumn::lower("memory of the process", Unit::Bytes),
     ];
-    let first = rows.iter().find_map(Row::last);
+    let first = rows.iter().find(|row| row.last().is_some());
     let line = |row: &Row| {
-        let differs = first.zip(row.last()).map(|(first, last)| differences(first, last)).unwrap_or_default();
+        let differs = first.map(|first| differences(first, row)).unwrap_or_default();
         let note = note(row.last().map(versions).unwrap_or_default(), &differs);
         row.table_row(note, columns.len(), |runs| {
             let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));

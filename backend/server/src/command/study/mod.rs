@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use recspeed_engines::{EngineError, Engines};
-use recspeed_types::study::{self, Difference, StudyMachine, StudyReport, StudyTable, Whose};
+use recspeed_types::study::{self, Difference, StudyCell, StudyMachine, StudyReport, StudyTable, Whose};
 use recspeed_types::{ExperimentSpec, FailureCode};
 
 use super::failure::CommandError;
@@ -40,6 +40,18 @@ pub enum StudyCommand {
     Methods(SpecStudyArgs),
     /// Stages of one network on devices of different kinds
     Mixed(SpecStudyArgs),
+}
+
+impl StudyCommand {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Retrieval(_) => "retrieval",
+            Self::FourLayer(_) => "four-layer",
+            Self::PipelineVsSharded(_) => "pipeline-vs-sharded",
+            Self::Methods(_) => "methods",
+            Self::Mixed(_) => "mixed",
+        }
+    }
 }
 
 /// What every study is told.
@@ -85,6 +97,13 @@ pub struct SpecStudyArgs {
 }
 
 impl SpecStudyArgs {
+    /// Refuses to have set what makes the rows.
+    fn refuse_to_set(&self, field: &'static str) -> Result<(), StudyError> {
+        let is_of = |given: &&String| given.strip_prefix(field).is_some_and(|rest| rest.starts_with(['.', '=', ' ']));
+        let given = self.set.iter().find(is_of).cloned();
+        given.map_or(Ok(()), |given| Err(StudyError::OwnField { given, field }))
+    }
+
     /// The command that measures the same again.
     fn command(&self, name: &str, repeats: u32) -> String {
         let full = if self.full { " --full" } else { "" };
@@ -111,6 +130,24 @@ pub(crate) enum StudyError {
         /// Every one.
         known: String,
     },
+    /// A field that makes the study's rows what they are.
+    #[error(
+        "--set {given}: every row of the study has a `{field}` of its own; run a spec with yours by `recspeed run`"
+    )]
+    OwnField {
+        /// What was given.
+        given: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// A report cannot be written where it is to go.
+    #[error("cannot write {}: {why}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The lab's folder is not known.
     #[error(transparent)]
     Engines(#[from] EngineError),
@@ -129,8 +166,10 @@ pub(crate) enum StudyError {
 impl StudyError {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::UnknownEngine { .. } | Self::UnknownContainer { .. } => FailureCode::InvalidSpec.exit_status(),
-            Self::Engines(_) | Self::Document { .. } => FailureCode::Internal.exit_status(),
+            Self::UnknownEngine { .. } | Self::UnknownContainer { .. } | Self::OwnField { .. } => {
+                FailureCode::InvalidSpec.exit_status()
+            }
+            Self::Engines(_) | Self::Document { .. } | Self::Unwritable { .. } => FailureCode::Internal.exit_status(),
         }
     }
 }
@@ -142,6 +181,13 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         StudyCommand::FourLayer(args) => &args.study,
         StudyCommand::PipelineVsSharded(args) | StudyCommand::Methods(args) | StudyCommand::Mixed(args) => &args.study,
     };
+    // What would be found at the end, after minutes of measuring, is found now.
+    if let Some(path) = &args.out {
+        keep::try_write(path).map_err(|why| StudyError::Unwritable { path: path.clone(), why: why.to_string() })?;
+    }
+    if let Some(path) = &args.document {
+        document::check(path, &section_of(args, command.name()))?;
+    }
     let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
     let measured = match &command {
         StudyCommand::Retrieval(args) => retrieval::measure(args, &engines)?,
@@ -155,13 +201,31 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         return Ok(FailureCode::Cancelled.exit_status());
     };
     tell(args, &report)?;
+    if nothing_measured(&report) {
+        output::complain("recspeed: no row could be measured; the page goes on showing the last report.");
+        return Ok(FailureCode::Worker.exit_status());
+    }
     Ok(0)
+}
+
+/// The section of a document that a study writes.
+fn section_of(args: &StudyArgs, study: &str) -> String {
+    args.section.as_ref().map_or_else(|| study.to_owned(), |name| format!("{study}: {name}"))
+}
+
+/// Whether no row has a number, and that is not for want of something to install.
+fn nothing_measured(report: &StudyReport) -> bool {
+    let measured = report.tables.iter().filter(|table| table.whose == Whose::Measured);
+    let cells: Vec<&StudyCell> = measured.flat_map(|table| &table.rows).flat_map(|row| &row.cells).collect();
+    let any = |is: fn(&StudyCell) -> bool| cells.iter().any(|cell| is(cell));
+    any(|cell| matches!(cell, StudyCell::Failed { .. })) && !any(|cell| matches!(cell, StudyCell::Number(_)))
 }
 
 /// Keeps, writes and prints the report.
 fn tell(args: &StudyArgs, report: &StudyReport) -> Result<(), CommandError> {
     // The report is worth more than its copy for the page.
     if args.section.is_none()
+        && !nothing_measured(report)
         && let Err(error) = keep::keep(args.home.as_deref(), report)
     {
         output::complain(&format!("warning: the page will not show this report: it cannot be kept ({error})"));
@@ -171,12 +235,11 @@ fn tell(args: &StudyArgs, report: &StudyReport) -> Result<(), CommandError> {
         keep::write(path, &json).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
     }
     if let Some(path) = &args.document {
-        match &args.section {
-            None => document::put(path, &report.study, &render::markdown(report))?,
-            Some(name) => {
-                document::put(path, &format!("{}: {name}", report.study), &render::markdown(&part(report, name)))?;
-            }
-        }
+        let text = match &args.section {
+            None => render::markdown(report),
+            Some(name) => render::markdown(&part(report, name)),
+        };
+        document::put(path, &section_of(args, &report.study), &text)?;
     }
     output::say(&output::printable(&if args.json { json } else { render::terminal(report) }))?;
     Ok(())
@@ -216,7 +279,12 @@ fn parsed(text: &str, args: &StudyArgs, assignments: &[&[String]]) -> Result<Exp
 
 /// The same, not held against the rules that join the fields.
 fn read(text: &str, args: &StudyArgs, assignments: &[&[String]]) -> Result<ExperimentSpec, CommandError> {
-    let mut spec = ExperimentSpec::from_toml_with(text, &assignments.concat())
+    let mut all = assignments.concat();
+    // Another source takes other fields than the study's own: with it the data set is told anew.
+    if let Some(place) = all.iter().position(|assignment| assignment.trim_start().starts_with("dataset.source")) {
+        all.insert(place, "dataset={}".to_owned());
+    }
+    let mut spec = ExperimentSpec::from_toml_with(text, &all)
         .map_err(|source| SpecFileError::Parse { name: SPEC_NAME.to_owned(), source })?;
     spec.engine.threads = args.threads.or(spec.engine.threads);
     Ok(spec)

@@ -100,6 +100,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
 
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+    args.refuse_to_set("strategy")?;
     let mut planned = Vec::new();
     for (name, engine, strategy) in ROWS {
         let of_row = [format!("engine.kind={engine}"), format!("strategy={strategy}")];
@@ -119,9 +120,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         StudyColumn::lower("memory of a rank", Unit::Bytes),
         StudyColumn::lower("memory of a process", Unit::Bytes),
     ];
-    let first = rows.iter().find_map(Row::last);
+    let first = rows.iter().find(|row| row.last().is_some());
     let line = |row: &Row| {
-        let differs = first.zip(row.last()).map(|(first, last)| differences(first, last)).unwrap_or_default();
+        let differs = first.map(|first| differences(first, row)).unwrap_or_default();
         let note = note(row.last().map(versions).unwrap_or_default(), &differs);
         row.table_row(note, columns.len(), |runs| {
             let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));
@@ -177,6 +178,28 @@ mod tests {
                 let spec = spec_of(SPEC, &args, &FULL, &of_row).unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(spec.engine.kind.as_str(), *engine);
             }
+        }
+    }
+
+    #[test]
+    fn other_data_are_taken_as_the_report_says() {
+        let words = "dataset.source=file dataset.path=ratings_Beauty.csv dataset.format=amazon-csv";
+        assert!(
+            DIFFERENCES.iter().any(|(_, text)| words.split(' ').all(|word| text.contains(&format!("--set {word}"))))
+        );
+        for full in [false, true] {
+            let set = words.split(' ').map(str::to_owned).collect();
+            let args = SpecStudyArgs { full, set, ..SpecStudyArgs::default() };
+            let spec = spec_of(SPEC, &args, &FULL, &[]).unwrap_or_else(|error| panic!("{error}"));
+            assert!(spec.to_toml().contains("ratings_Beauty.csv"));
+        }
+    }
+
+    #[test]
+    fn what_makes_the_rows_is_not_to_be_set() {
+        for (given, refused) in [("strategy.kind=zero", true), ("strategy={}", true), ("training.epochs=2", false)] {
+            let args = SpecStudyArgs { set: vec![given.to_owned()], ..SpecStudyArgs::default() };
+            assert_eq!(args.refuse_to_set("strategy").is_err(), refused, "{given}");
         }
     }
 }

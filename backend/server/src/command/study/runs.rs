@@ -224,8 +224,23 @@ impl Gathered {
     }
 }
 
-/// In what two runs of the same training cannot be compared.
-pub(super) fn differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
+/// In what the last runs of two rows of the same training cannot be compared; nothing where one of them has none.
+pub(super) fn differences(first: &Row, other: &Row) -> Vec<&'static str> {
+    let Some((ran_first, ran_other)) = first.last().zip(other.last()) else { return Vec::new() };
+    let mut differs = run_differences(ran_first, ran_other);
+    differs.extend(setting_differences(&first.spec, &other.spec));
+    differs
+}
+
+/// In what two specs train differently. Order, first weights and precision come of these and of the seed: every engine is given
+/// them, and none chooses.
+fn setting_differences(first: &ExperimentSpec, other: &ExperimentSpec) -> impl Iterator<Item = &'static str> {
+    let settings = (first.training != other.training).then_some("settings of the training");
+    let network = (first.recommender != other.recommender).then_some("the network");
+    settings.into_iter().chain(network)
+}
+
+fn run_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
     let steps = |run: &RunSummary| run.training.as_ref().map(|training| (training.steps, training.parameters));
     let mut differs = data_differences(first, other);
     differs.extend(
@@ -320,6 +335,19 @@ mod tests {
         let failed = Measured::Failed { cause: "It crashed.".into(), finished: 2 };
         let shown = row(failed).table_row(String::new(), 1, cells);
         assert_eq!(shown.cells, [StudyCell::Failed { cause: "after 2 runs: It crashed.".into() }]);
+    }
+
+    #[test]
+    fn rows_of_other_settings_are_told_apart() {
+        let spec = |assignment: &str| {
+            let given = ["recommender={kind=\"mlp\"}", assignment].map(str::to_owned);
+            ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &given).expect("a spec")
+        };
+        let of = |assignment: &str| setting_differences(&spec("seed=1"), &spec(assignment)).collect::<Vec<_>>();
+        assert!(of("seed=1").is_empty() && of("engine=pytorch").is_empty());
+        assert_eq!(of("training.learning_rate=0.1"), ["settings of the training"]);
+        assert_eq!(of("training.optimizer=sgd"), ["settings of the training"]);
+        assert_eq!(of("recommender.hidden=[8]"), ["the network"]);
     }
 
     #[test]

@@ -62,7 +62,8 @@ pub(super) fn report(
     let mut report = super::super::report("retrieval", command, machine, measured);
     report.conditions = vec![format!(
         "The first rows of {} (made up, seed {SEED}): user and item as 32-bit numbers, rating as a 32-bit float, timestamp as a 64-bit \
-         number; a process of its own for each container and size.",
+         number, but for Burn's tensors, which hold a device's own integers: of 32 bits on flex, times too, of 64 on LibTorch, ids too; a process \
+         of its own for each container and size.",
         entry.title
     )];
     report.differences = explained(DIFFERENCES);
