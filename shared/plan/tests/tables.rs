@@ -132,8 +132,12 @@ fn traffic_is_what_is_looked_up_and_not_held_times_two() {
     let [first, second] = [0, 1].map(|rank| placement.traffic(rank, &wanted, &[1.0]));
     assert_eq!((first.fetched, first.given_back), (0, 3200));
     assert_eq!((second.fetched, second.given_back), (3200, 0));
-    // A bag of two rows has one on each of two ranks more often than not: 3/4 of them touch a rank.
-    let placement = TablePlacement::new(&[shape], 2, TableSharding::RowWise).unwrap();
-    let sent = placement.traffic(0, &[vec![100], vec![100]], &[2.0]);
-    assert_eq!(sent.total(), 2 * 4800);
+    // A bag of two rows of a field has one on each of two ranks that divide it more often than not: 3/4 of them touch a rank.
+    let bags = |shape: TableShape| {
+        let placement = TablePlacement::new(&[shape], 2, TableSharding::RowWise).unwrap();
+        placement.traffic(0, &[vec![100], vec![100]], &[2.0]).total()
+    };
+    assert_eq!(bags(TableShape::whole(200, 16)), 2 * 4800);
+    // The rows of a bag are of one field: where each field is on one rank, half of the places are, whatever their bags hold.
+    assert_eq!(bags(shape), 2 * 3200);
 }
