@@ -21,7 +21,7 @@ pub(crate) fn App() -> impl IntoView {
     view! {
         <Router>
             <div class="page" class:embedded=lab.embedded data-ready="true">
-                <a class="skip" href="#main">"Skip to the experiment"</a>
+                <a class="skip" href="#main">"Skip to the content"</a>
                 <Show when=move || !lab.embedded><Header help=help/></Show>
                 <main id="main" tabindex="-1">
                     <Routes fallback=NotFound>

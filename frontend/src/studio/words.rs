@@ -2,9 +2,10 @@
 
 use recspeed_plan::sharding::ShardLevel;
 pub(crate) use recspeed_plan::words::{time, verdict};
-use recspeed_plan::{Change, Outlook, ScheduleKind, Strategy};
+use recspeed_plan::{Change, Layout, Outlook, ScheduleKind, Strategy};
 
 use super::picture::{Bar, Part, bubble_of};
+use super::place::{among, stage_of};
 use super::setup::{Cut, SCHEDULES, Setup};
 use crate::charts::{bytes, count, share};
 
@@ -103,7 +104,7 @@ impl Setup {
 }
 
 /// A bar in words.
-pub(crate) fn about_bar(bar: &Bar, stages: usize, ranks: usize, measured: bool) -> String {
+pub(crate) fn about_bar(bar: &Bar, layout: Option<Layout>, measured: bool) -> String {
     let what = match (bar.part, bar.micro_batch) {
         (Part::Forward, Some(n)) => format!("forward pass of micro-batch {n}"),
         (Part::Again, Some(n)) => format!("forward pass of micro-batch {n}, computed again"),
@@ -111,8 +112,11 @@ pub(crate) fn about_bar(bar: &Bar, stages: usize, ranks: usize, measured: bool) 
         (Part::Weight, Some(n)) => format!("gradients of the parameters for micro-batch {n}"),
         (part, _) => part.title().to_owned(),
     };
-    let stage = bar.chunk * ranks + bar.rank;
-    let place = if bar.micro_batch.is_some() && stage < stages { format!(", stage {stage}") } else { String::new() };
+    let place = layout.map(|layout| {
+        let stage = bar.micro_batch.map(|_| format!(", stage {}", stage_of(bar, layout)));
+        stage.unwrap_or_default() + &among(bar.rank, layout)
+    });
+    let place = place.unwrap_or_default();
     let from = if measured { "measured, " } else { "" };
     let Bar { rank, start_us, end_us, .. } = *bar;
     format!(
@@ -213,6 +217,19 @@ mod tests {
             format!("Bubble {bubble} measured, {bubble} foretold; fullest rank 1.0 MiB measured, {fullest} foretold.");
         assert_eq!(told, Some(expected));
         assert_eq!(compared(&outlook, &[], Some(1)), None);
+    }
+
+    #[test]
+    fn a_bar_of_a_run_is_told_with_the_place_that_its_rank_has_there() {
+        let bar = Bar { rank: 1, part: Part::Forward, micro_batch: Some(3), chunk: 0, start_us: 0.0, end_us: 5.0 };
+        let told = |layout, bar: &Bar| about_bar(bar, layout, true);
+        let replicas = Layout::new(4, 2, 1).ok();
+        let expected = "Rank 1, stage 0, replica 1: forward pass of micro-batch 3, measured, from 0 µs to 5 µs";
+        assert!(told(replicas, &bar).starts_with(expected), "{}", told(replicas, &bar));
+        assert!(told(Layout::new(2, 2, 1).ok(), &bar).starts_with("Rank 1, stage 1: "));
+        assert!(told(None, &bar).starts_with("Rank 1: "), "what is not known is not said");
+        let step = Bar { part: Part::Step, micro_batch: None, ..bar };
+        assert!(told(replicas, &step).starts_with("Rank 1, replica 1: optimizer"));
     }
 
     #[test]

@@ -1,19 +1,25 @@
 //! A run whose spans are laid under the plan: only what was measured, and only where there is any.
 
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use recspeed_types::{EventKind, RunId};
+use recspeed_plan::Layout;
+use recspeed_types::api::RunRecord;
+use recspeed_types::{EventKind, RunEvent, RunId};
 
 use super::Studio;
 use crate::components::Hint;
 use crate::state::api;
-use crate::studio::{Bar, bars_of_events, first_step};
+use crate::studio::{bars_of_events, first_step};
+
+/// How long until a run that goes on is asked again.
+const PAUSE_MS: u32 = 2000;
 
 /// What is known of the run that is named; in the context as a signal.
 #[derive(Clone, Copy)]
 struct Note(RwSignal<String>);
 
-/// Asks for the spans of the run that is named, whenever another one is.
+/// Asks for the spans of the run that is named, whenever another one is, and again until that run is over.
 pub(super) fn watch(studio: Studio) {
     let note = Note(RwSignal::new(String::new()));
     provide_context(note);
@@ -21,41 +27,80 @@ pub(super) fn watch(studio: Studio) {
     Effect::new(move |_| {
         let named = run.get();
         studio.measured.set(Vec::new());
+        studio.steps.set(Vec::new());
         note.0.set(String::new());
         let Some(named) = named else { return };
         spawn_local(async move {
-            let (bars, peak, words) = spans(&named).await;
-            // Another run may have been named while this one was asked for.
-            if run.get_untracked().as_deref() == Some(&named) {
-                studio.peak.set(peak);
-                studio.measured.set(bars);
-                note.0.set(words);
+            let Ok(id) = RunId::new(&named) else {
+                note.0.set("This is no number of a run: it stands in the run's address, after /r/.".to_owned());
+                return;
+            };
+            let mut events = Vec::new();
+            loop {
+                // Its record before its events: all events of a run that is over are there.
+                let record = api::run(&id).await.ok();
+                let news = api::events(&id, events.len() as u64).await;
+                // Another run may have been named, or the page left, while this one was asked for.
+                if run.try_get_untracked().flatten().as_deref() != Some(&named) {
+                    return;
+                }
+                let over = record.as_ref().is_none_or(|record| record.status.is_over());
+                match news {
+                    Ok(news) => {
+                        let first = events.is_empty();
+                        let some = !news.is_empty();
+                        events.extend(news);
+                        if first || some || over {
+                            show(studio, note, &events, record.as_ref().and_then(layout_of), over);
+                        }
+                    }
+                    Err(error) => {
+                        note.0.set(error.to_string());
+                        return;
+                    }
+                }
+                if over {
+                    return;
+                }
+                TimeoutFuture::new(PAUSE_MS).await;
             }
         });
     });
 }
 
-/// Its bars, the most bytes that a rank's ledger told of, and what is to be said.
-async fn spans(named: &str) -> (Vec<Bar>, Option<u64>, String) {
-    let Ok(id) = RunId::new(named) else {
-        return (Vec::new(), None, "This is no number of a run: it stands in the run's address, after /r/.".to_owned());
+/// Lays the spans of these events under the plan, with the most bytes that a rank's ledger told of.
+fn show(studio: Studio, note: Note, events: &[RunEvent], layout: Option<Layout>, over: bool) {
+    let steps = bars_of_events(events);
+    let bars = first_step(steps.clone());
+    let words = match (bars.last(), over) {
+        (Some(_), _) => "The first step of this run lies under the plan.",
+        (None, true) => "This run has measured no timeline.",
+        (None, false) => "This run has measured no timeline yet: it will lie here as soon as it has.",
     };
-    match api::events(&id, 0).await {
-        Err(error) => (Vec::new(), None, error.to_string()),
-        Ok(events) => {
-            let bars = first_step(bars_of_events(&events));
-            let words = if bars.is_empty() {
-                "This run has measured no timeline.".to_owned()
-            } else {
-                "The first step of this run lies under the plan.".to_owned()
-            };
-            let peak = events.iter().filter_map(|event| match &event.kind {
-                EventKind::Memory { bytes: b, .. } => Some(b.parameters + b.gradients + b.optimizer + b.activations),
-                _ => None,
-            });
-            (bars, peak.max(), words)
-        }
+    let peak = events.iter().filter_map(|event| match &event.kind {
+        EventKind::Memory { bytes: b, .. } => Some(b.parameters + b.gradients + b.optimizer + b.activations),
+        _ => None,
+    });
+    // Where nobody knows the run's layout, its pipeline is taken to be as long as the plan's.
+    let ranks = bars.last().map_or(0, |bar| bar.rank + 1);
+    let stages = studio.planned.with_untracked(|planned| planned.strategy.ranks);
+    let layout = layout.or_else(|| Layout::new(ranks, stages, 1).ok());
+    studio.layout.set(layout.filter(|layout| ranks <= layout.ranks()));
+    studio.peak.set(peak.max());
+    // What is drawn already stays as it is.
+    if studio.measured.with_untracked(|old| *old != bars) {
+        studio.measured.set(bars);
     }
+    studio.steps.set(steps);
+    if note.0.with_untracked(|old| old != words) {
+        note.0.set(words.to_owned());
+    }
+}
+
+/// Where the ranks of a run stand.
+fn layout_of(record: &RunRecord) -> Option<Layout> {
+    let strategy = record.spec.resolve().ok()?.strategy;
+    Layout::new(strategy.ranks as usize, strategy.stages as usize, strategy.tensor as usize).ok()
 }
 
 /// Where a run is named.
@@ -68,7 +113,7 @@ pub(super) fn RunField() -> impl IntoView {
         <div class="knob knob-choice">
             <Hint
                 word="Measured run"
-                text="The number of a finished run with several ranks, from its address after /r/: its timeline is laid under the plan, on the same axis."
+                text="The number of a run with several ranks, from its address after /r/: its timeline is laid under the plan, on the same axis."
                 control="plan-run"
             />
             <input

@@ -12,7 +12,7 @@ use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
-use recspeed_plan::{Bottleneck, Outlook, Room, Strategy, bottleneck};
+use recspeed_plan::{Bottleneck, Layout, Outlook, Room, Strategy, bottleneck};
 
 use crate::components::{CopyField, Hint, Icon, Picture};
 use crate::state::{plan_address, plan_query, save};
@@ -38,6 +38,10 @@ struct Studio {
     refusal: RwSignal<Option<Refusal>>,
     /// The bars of a run, where one is named and has any.
     measured: RwSignal<Vec<Bar>>,
+    /// Those of all its steps, for the trace.
+    steps: RwSignal<Vec<Bar>>,
+    /// Where the ranks of that run stand, where that is known.
+    layout: RwSignal<Option<Layout>>,
     /// The most bytes that one of that run's ranks held, where it told.
     peak: RwSignal<Option<u64>>,
     /// When the address is written next: not at each pixel of a drag, which browsers refuse after a while.
@@ -66,6 +70,8 @@ impl Studio {
             planned: RwSignal::new(std::sync::Arc::new(planned)),
             refusal: RwSignal::new(refusal),
             measured: RwSignal::new(Vec::new()),
+            steps: RwSignal::new(Vec::new()),
+            layout: RwSignal::new(None),
             peak: RwSignal::new(None),
             writing: StoredValue::new(None),
         };
@@ -217,7 +223,10 @@ fn Verdict() -> impl IntoView {
 fn TakeAway() -> impl IntoView {
     let studio = expect_context::<Studio>();
     let trace = move |_| {
-        let text = studio.planned.with_untracked(|planned| chrome_trace(&planned.bars, &planned.outlook));
+        let layout = studio.layout.get_untracked();
+        let text = studio.planned.with_untracked(|planned| {
+            studio.steps.with_untracked(|steps| chrome_trace(&planned.outlook, &planned.bars, steps, layout))
+        });
         save("recspeed-plan.trace.json", "application/json", &text);
     };
     let link = Memo::new(move |_| studio.planned.with(|planned| command(&planned.setup, &planned.outlook)));

@@ -2,13 +2,13 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use recspeed_plan::RankOutlook;
+use recspeed_plan::{Layout, RankOutlook};
 use wasm_bindgen::prelude::*;
 
 use super::Studio;
 use crate::charts::{Scene, bytes, paint};
 use crate::state::{Theme, system_is_dark, use_lab};
-use crate::studio::{Band, Frame, Lane, Part, about_bar, compared, memory_of, step_to, summary};
+use crate::studio::{Band, Frame, Lane, Part, about_bar, compared, lane_name, memory_of, step_to, summary};
 
 /// How much wider than the page the picture can be.
 const ZOOMS: [usize; 4] = [1, 2, 4, 8];
@@ -70,13 +70,12 @@ pub(super) fn Timeline() -> impl IntoView {
             return "Point at a bar, or focus the picture and press the arrow keys.".to_owned();
         };
         studio.planned.with(|planned| {
-            let schedule = &planned.outlook.schedule;
-            let bar = match lane {
-                Lane::Predicted => planned.bars.get(at).copied(),
-                Lane::Measured => studio.measured.with(|bars| bars.get(at).copied()),
+            let ranks = planned.outlook.schedule.ranks();
+            let (bar, layout) = match lane {
+                Lane::Predicted => (planned.bars.get(at).copied(), Layout::new(ranks, ranks, 1).ok()),
+                Lane::Measured => (studio.measured.with(|bars| bars.get(at).copied()), studio.layout.get()),
             };
-            let about = |bar| about_bar(&bar, schedule.stages(), schedule.ranks(), lane == Lane::Measured);
-            bar.map(about).unwrap_or_default()
+            bar.map(|bar| about_bar(&bar, layout, lane == Lane::Measured)).unwrap_or_default()
         })
     };
     let mark = Memo::new(move |_| {
@@ -197,11 +196,14 @@ fn Names(frame: Memo<Frame>) -> impl IntoView {
     move || {
         let frame = shape.get();
         let [predicted, _, measured, memory, _] = frame.groups();
-        let name = |row: (f64, f64), rank: usize| {
-            view! { <span class="timeline-name" style:top=px(row.0) style:height=px(row.1)>{format!("rank {rank}")}</span> }
+        let name = |row: (f64, f64), (short, long): (String, String)| {
+            view! { <span class="timeline-name" title=long style:top=px(row.0) style:height=px(row.1)>{short}</span> }
         };
-        let plan = (0..frame.ranks).map(|rank| name(frame.row(Lane::Predicted, rank), rank)).collect_view();
-        let run = (0..frame.measured).map(|rank| name(frame.row(Lane::Measured, rank), rank)).collect_view();
+        let names = |lane: Lane, ranks: usize, layout: Option<Layout>| {
+            (0..ranks).map(|rank| name(frame.row(lane, rank), lane_name(rank, layout))).collect_view()
+        };
+        let plan = names(Lane::Predicted, frame.ranks, None);
+        let run = names(Lane::Measured, frame.measured, studio.layout.get());
         let peak = move |rank: usize| peaks.with(|peaks| bytes(peaks.get(rank).copied().unwrap_or(0)));
         let held = (0..frame.ranks)
             .map(|rank| {
