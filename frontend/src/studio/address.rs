@@ -38,6 +38,12 @@ impl Setup {
         NUMBERS.iter().find(|number| number.0 == name).map_or((0, usize::MAX), |number| (number.1, number.2))
     }
 
+    /// Whether each number can be set.
+    pub(super) fn is_within_bounds(&self) -> bool {
+        let mut own = self.clone();
+        NUMBERS.iter().all(|(_, least, most, field)| (*least..=*most).contains(field(&mut own)))
+    }
+
     /// A number by its name in the address.
     pub(crate) fn number(&self, name: &str) -> usize {
         NUMBERS.iter().find(|number| number.0 == name).map_or(0, |number| *number.3(&mut self.clone()))

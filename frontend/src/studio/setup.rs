@@ -3,7 +3,7 @@
 use recspeed_plan::dense::Speed;
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
-use recspeed_plan::{Balance, Outlook, PlanError, Recompute, ScheduleKind, Strategy};
+use recspeed_plan::{Balance, Change, Outlook, PlanError, Recompute, ScheduleKind, Strategy};
 
 use super::model::layers;
 
@@ -36,8 +36,8 @@ pub(crate) const LINKS: &[Named] = &[
     ("memory", "Shared memory, 10 GB/s, 2 µs"),
     ("nvlink", "NVLink, 300 GB/s, 2 µs"),
 ];
-/// Samples, ranks, micro-batches and chunks that are planned in one go: what a page draws at once.
-pub(super) const MAX_RANKS: usize = 32;
+/// Ranks, micro-batches, chunks and samples that are planned in one go: of ranks as many as a run can have.
+pub(super) const MAX_RANKS: usize = recspeed_types::limits::MAX_RANKS as usize;
 pub(super) const MAX_MICRO_BATCHES: usize = 256;
 pub(super) const MAX_CHUNKS: usize = 8;
 pub(super) const MAX_BATCH: usize = 65_536;
@@ -238,13 +238,23 @@ impl Setup {
     /// Why there is none.
     pub(crate) fn plan(&self) -> Result<(Strategy, Outlook), Refusal> {
         let strategy = self.strategy()?;
-        let a_cell = if self.kind() == ScheduleKind::ZeroBubbleH1 { 3 } else { 2 };
-        let passes = a_cell * self.ranks * self.chunks * self.micro_batches;
+        let passes = self.passes();
         if passes > MAX_PASSES {
             return Err(Refusal::TooLarge { passes });
         }
         let outlook = Outlook::of(&strategy).map_err(Refusal::Plan)?;
         Ok((strategy, outlook))
+    }
+
+    /// Passes of all ranks.
+    fn passes(&self) -> usize {
+        let a_cell = if self.kind() == ScheduleKind::ZeroBubbleH1 { 3 } else { 2 };
+        a_cell * self.ranks * self.chunks * self.micro_batches
+    }
+
+    /// With a change that was proposed; `None` where the page could not show it.
+    pub(crate) fn proposed(&self, change: &Change) -> Option<Self> {
+        Some(self.with(change)).filter(|new| new.is_within_bounds() && new.passes() <= MAX_PASSES)
     }
 
     /// The border after stage `stage` moved to layer `to`, as far as no stage gets empty; the others stay.

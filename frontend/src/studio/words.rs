@@ -78,7 +78,7 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
 
 impl Setup {
     /// With a change that was proposed.
-    pub(crate) fn with(&self, change: &Change) -> Self {
+    pub(super) fn with(&self, change: &Change) -> Self {
         let mut new = self.clone();
         match change {
             Change::MicroBatches(n) => new.micro_batches = *n,
@@ -169,6 +169,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_proposed_can_be_set() {
+        let mut offered = 0;
+        for schedule in ["gpipe", "1f1b", "zb-h1"] {
+            for (ranks, micro_batches) in [(1, 1), (8, 64), (32, 8), (32, 160), (64, 64), (64, 100)] {
+                for (room, batch, link) in [(0, 256, "memory"), (1, 65_536, "gigabit"), (400, 65_536, "none")] {
+                    let recompute = "always";
+                    let base = Setup::default();
+                    let setup = Setup {
+                        schedule,
+                        ranks,
+                        micro_batches,
+                        room,
+                        batch,
+                        link,
+                        recompute,
+                        replicas: 2,
+                        depth: 300,
+                        ..base
+                    };
+                    let Ok((strategy, outlook)) = setup.plan() else { continue };
+                    let found = bottleneck(&strategy, &outlook, setup.room().map(Room::Each));
+                    let Some(new) = found.remedy.and_then(|remedy| setup.proposed(&remedy.change)) else { continue };
+                    assert_eq!(Setup::from_query(&new.to_query()), new, "the address keeps it");
+                    assert!(new.plan().is_ok(), "{new:?}");
+                    offered += 1;
+                }
+            }
+        }
+        assert!(offered > 10, "only {offered} were offered");
+        let setup = Setup { ranks: 32, room: 1, depth: 900, schedule: "1f1b", recompute: "always", ..Setup::default() };
+        assert_eq!(setup.proposed(&Change::Ranks(64)).map(|new| new.ranks), Some(64));
+        assert_eq!(setup.proposed(&Change::Ranks(128)), None);
+        assert_eq!(Setup { batch: 65_536, ..setup }.proposed(&Change::Batch(131_072)), None);
+    }
+
+    #[test]
     fn a_bubble_is_told_with_the_number_of_micro_batches_that_helps() {
         let (text, new) = said(&Setup { ranks: 8, ..Setup::default() });
         assert!(text.starts_with("Ranks wait "), "{text}");
@@ -224,7 +260,7 @@ mod tests {
         let bar = Bar { rank: 1, part: Part::Forward, micro_batch: Some(3), chunk: 0, start_us: 0.0, end_us: 5.0 };
         let told = |layout, bar: &Bar| about_bar(bar, layout, true);
         let replicas = Layout::new(4, 2, 1).ok();
-        let expected = "Rank 1, stage 0, replica 1: forward pass of micro-batch 3, measured, from 0 µs to 5 µs";
+        let expected = "Rank 1, stage 0, replica 1: forward pass of micro-batch 3, measured, from 0 µs to 5.00 µs";
         assert!(told(replicas, &bar).starts_with(expected), "{}", told(replicas, &bar));
         assert!(told(Layout::new(2, 2, 1).ok(), &bar).starts_with("Rank 1, stage 1: "));
         assert!(told(None, &bar).starts_with("Rank 1: "), "what is not known is not said");

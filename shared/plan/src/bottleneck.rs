@@ -1,5 +1,7 @@
 //! What limits a strategy, and the change that helps most: each remedy is planned before it is proposed.
 
+use recspeed_types::limits::MAX_RANKS;
+
 use crate::sharding::ShardLevel;
 use crate::{Balance, Outlook, Recompute, ScheduleKind, Strategy};
 
@@ -203,7 +205,9 @@ fn smaller(strategy: &Strategy, bytes: u64, room: Room) -> Option<Remedy> {
     if strategy.replicas > 1 {
         changes.extend(ShardLevel::ALL.into_iter().filter(|&level| level > strategy.level).map(Change::Level));
     }
-    if strategy.ranks * strategy.chunks * 2 <= strategy.layers.len() {
+    // More than a run can have would be no help.
+    let most = strategy.layers.len().min(MAX_RANKS as usize * strategy.chunks);
+    if strategy.ranks * strategy.chunks * 2 <= most {
         changes.push(Change::Ranks(strategy.ranks * 2));
     }
     let remedies =

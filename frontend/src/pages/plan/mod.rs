@@ -54,7 +54,9 @@ const SETTLED: Duration = Duration::from_millis(120);
 fn plan(setup: &Setup) -> Result<Planned, Refusal> {
     let (strategy, outlook) = setup.plan()?;
     let bars = bars_of(&strategy, &outlook);
-    let found = bottleneck(&strategy, &outlook, setup.room().map(Room::Each));
+    let mut found = bottleneck(&strategy, &outlook, setup.room().map(Room::Each));
+    // What cannot be set is not offered.
+    found.remedy = found.remedy.filter(|remedy| setup.proposed(&remedy.change).is_some());
     Ok(Planned { setup: setup.clone(), strategy, outlook, bars, found })
 }
 
@@ -204,7 +206,7 @@ fn Verdict() -> impl IntoView {
                     data-testid="plan-try"
                     on:click=move |_| {
                         let new = studio.planned.with_untracked(|planned| {
-                            planned.found.remedy.as_ref().map(|remedy| planned.setup.with(&remedy.change))
+                            planned.found.remedy.as_ref().and_then(|remedy| planned.setup.proposed(&remedy.change))
                         });
                         if let Some(new) = new {
                             studio.setup.set(new);
