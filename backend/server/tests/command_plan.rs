@@ -117,8 +117,8 @@ fn a_dense_block_whose_layers_ranks_share_is_planned_with_the_part_of_each() {
     assert!(ours.abs_diff(theirs) <= theirs / 100, "{ours} {theirs}");
     let output = plan(&[&file, "--set", "strategy.tensor=2"]);
     assert!(text(&output.stdout).contains("2 that share each layer, "), "{}", text(&output.stdout));
-    let output = plan(&[&file, "--set", "strategy.tensor=128"]);
-    assert!(text(&output.stderr).contains("set it to 64 or less"), "{}", text(&output.stderr));
+    let output = plan(&[&file, "--set", "recommender.growth=8", "--set", "strategy.tensor=16"]);
+    assert!(text(&output.stderr).contains("set it to 8 or less"), "{}", text(&output.stderr));
 }
 
 #[test]
