@@ -188,7 +188,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     page.push_str(
         "\nExchange: the share of a step after the last backward pass, the update included. Sums of shared layers are counted in their \
-         passes, and not in what a rank sends.\n",
+         passes, and in what a rank sends.\n",
     );
     print!("{page}");
     Ok(())
