@@ -20,7 +20,7 @@ pub(crate) trait Learner {
     /// All numbers that change, in a fixed order.
     fn numbers(&mut self) -> Vec<&mut Vec<f32>>;
 
-    /// Those of them that any round may change: after each they are looked at. What rounds leave behind can be many times more.
+    /// What is looked at after each round: all that any round may change. What rounds leave behind can be many times more.
     fn moving(&mut self) -> Vec<&mut Vec<f32>> {
         self.numbers()
     }

@@ -303,7 +303,7 @@ fn draw_gamma(rng: &mut ChaCha8Rng, shape: f64, rate: f64) -> f64 {
 }
 
 /// What a sweep changes.
-fn moving<'f>(common: &'f mut Vec<f32>, halves: [&'f mut Half<'_>; 2]) -> Vec<&'f mut Vec<f32>> {
+fn moved<'f>(common: &'f mut Vec<f32>, halves: [&'f mut Half<'_>; 2]) -> Vec<&'f mut Vec<f32>> {
     let of = |half: &'f mut Half<'_>| [&mut half.numbers.weights, &mut half.numbers.vectors, &mut half.hyper];
     [common].into_iter().chain(halves.into_iter().flat_map(of)).collect()
 }
@@ -316,13 +316,19 @@ impl Learner for Coordinate<'_> {
     }
 
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
-        let mut all = moving(&mut self.common, [&mut self.users, &mut self.items]);
+        let mut all = moved(&mut self.common, [&mut self.users, &mut self.items]);
         all.extend(self.kept.numbers());
         all
     }
 
+    /// With what is made of them, where products overflow first; what is kept of users and items is a copy of these.
     fn moving(&mut self) -> Vec<&mut Vec<f32>> {
-        moving(&mut self.common, [&mut self.users, &mut self.items])
+        let Self { common, users, items, kept, .. } = self;
+        let made = [users, items].map(|half| {
+            let Half { numbers, hyper, expanded, .. } = half;
+            [&mut numbers.weights, &mut numbers.vectors, hyper, &mut expanded.sums, &mut expanded.own]
+        });
+        [common].into_iter().chain(made.into_iter().flatten()).chain(kept.of_newcomers()).collect()
     }
 
     fn of_zeros(&self) -> f64 {

@@ -72,6 +72,11 @@ impl Kept {
         vectors.into_iter().chain([&mut self.cold, &mut self.penalties]).collect()
     }
 
+    /// What newcomers are answered with.
+    pub(super) fn of_newcomers(&mut self) -> [&mut Vec<f32>; 2] {
+        [&mut self.cold, &mut self.penalties]
+    }
+
     /// Keeps a sample; `place` counts from 0.
     pub(super) fn add(&mut self, place: usize, sample: &Sample<'_>) {
         let (k, d) = (self.k, self.d);
