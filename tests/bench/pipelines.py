@@ -54,7 +54,7 @@ def run(worker, strategy):
 
 
 def steps(events):
-    """The passes of each step that was told: lists of (rank, name, start, end)."""
+    """The passes and sends of each step that was told: lists of (rank, name, start, end)."""
     told = [(e["rank"], e["name"], e["start_us"], e["start_us"] + e["duration_us"])
             for e in events if e["kind"] == "span" and e["lane"] != "run"]
     ranks = 1 + max(rank for rank, *_ in told)
@@ -65,15 +65,19 @@ def steps(events):
             if span[1] == "step":
                 cut.append(current)
                 current = []
-            elif span[1][0] in "FBIWR" and span[1][1:].isdigit():
+            elif is_pass(span[1]) or span[1].startswith("send "):
                 current.append(span)
         by_rank.append(cut)
     return [sum(parts, []) for parts in zip(*by_rank)]
 
 
-def bubble(passes):
-    """Idle over ideal time, until the last pass: what the busiest rank waits beside what it computes."""
-    busy = {}
+def is_pass(name):
+    return name[0] in "FBIWR" and name[1:].isdigit()
+
+
+def bubble(spans):
+    """Idle over ideal time, until the last pass: what the busiest rank waits and sends beside what it computes."""
+    passes, busy = [span for span in spans if is_pass(span[1])], {}
     for rank, _, start, end in passes:
         busy[rank] = busy.get(rank, 0) + end - start
     makespan = max(end for *_, end in passes) - min(start for _, _, start, _ in passes)
@@ -89,18 +93,19 @@ def planned(recspeed, strategy):
     return json.loads(done.stdout)
 
 
-def replayed(passes, plan):
-    """The bubble of the plan's order of passes, each as long as the mean of its kind on its rank was: what the schedule itself
-    costs, with this machine's passes and messages that take no time."""
+def replayed(spans, plan):
+    """The bubble of the plan's order of passes, each as long as the mean of its kind on its rank was, and each followed by its send,
+    as long as the mean of these: what the schedule costs with this machine's passes and messages, were all of a kind alike."""
     lengths = {}
-    for rank, name, start, end in passes:
-        lengths.setdefault((rank, name[0]), []).append(end - start)
+    for rank, name, start, end in spans:
+        kind = name[0] if is_pass(name) else name.rstrip("0123456789").strip()
+        lengths.setdefault((rank, kind), []).append(end - start)
     mean = {key: statistics.mean(values) for key, values in lengths.items()}
     order = {}
     for span in sorted(plan["spans"], key=lambda span: span["start_us"]):
         if span["name"][0] in "FBIW" and span["name"][1:].isdigit():
             order.setdefault(span["rank"], []).append(span["name"])
-    last, done, free, at = max(order), {}, dict.fromkeys(order, 0.0), dict.fromkeys(order, 0)
+    last, done, free, at, ends = max(order), {}, dict.fromkeys(order, 0.0), dict.fromkeys(order, 0), []
     while any(at[rank] < len(order[rank]) for rank in order):
         moved = False
         for rank in order:
@@ -115,12 +120,14 @@ def replayed(passes, plan):
                 if needs is not None and needs not in done:
                     break
                 start = max(free[rank], done.get(needs, 0.0))
-                free[rank] = done[rank, name] = start + mean[rank, kind]
+                ends.append(start + mean[rank, kind])
+                sends = "send" if kind == "F" and rank < last else "send slope" if kind in "BI" and rank > 0 else None
+                free[rank] = done[rank, name] = ends[-1] + (mean[rank, sends] if sends else 0.0)
                 at[rank] += 1
                 moved = True
         assert moved, "the plan's order has no deadlock"
     busy = {rank: sum(mean[rank, name[0]] for name in order[rank]) for rank in order}
-    return max(free.values()) / max(busy.values()) - 1
+    return max(ends) / max(busy.values()) - 1
 
 
 def table(release, rounds):
@@ -139,15 +146,16 @@ def table(release, rounds):
                     fits[name].append(events[-1]["summary"]["timing"]["fit_s"])
                     if name == "two":
                         told = steps(events)
-                        bubbles += [bubble(passes) for passes in told]
-                        replays += [replayed(passes, plan) for passes in told]
+                        bubbles += [bubble(spans) for spans in told]
+                        replays += [replayed(spans, plan) for spans in told]
             one, both = (statistics.median(fits[name]) for name in ("one", "two"))
             shares = [plan["bubble"], statistics.median(replays), statistics.median(bubbles)]
             lines.append(f"| {schedule} | {micro_batches} | {one:.2f} s | {both:.2f} s | {one / both:.2f} | "
                          + " | ".join(f"{100 * share:.1f} %" for share in shares) + " |")
     words = (f"DenseNet of {SIZES['layers']} layers of {SIZES['growth']}, batches of {SIZES['batch']}, {SIZES['rows']} rows, one epoch; every "
              "rank computes with one thread, so two stages have twice the cores of one rank. *Planned*: by counted operations, before the "
-             "run. *Replayed*: the same order of passes, each as long as its kind took on its rank. Fit: seconds of the whole training.")
+             "run. *Replayed*: the simulation again, of the same order, with passes and sends as long as their kind took on their rank. "
+             "Fit: seconds of the whole training.")
     return "\n".join([*lines, "", words])
 
 
