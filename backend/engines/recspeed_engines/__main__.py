@@ -89,6 +89,8 @@ def run(given: argparse.Namespace) -> int:
             # Only rank 0 is heard; two that write the same file would tear it.
             return 0
         tensors.write(given.out, learnt)
+        if hasattr(engine, "finish"):
+            engine.finish()
         sha256 = hashlib.sha256(given.out.read_bytes()).hexdigest()
         tale.tell("checkpoint", file=given.out.name, step=task.steps, sha256=sha256)
         return 0

@@ -24,7 +24,23 @@ import torch
 
 from . import pytorch, torch_networks
 from .job import InvalidSpec, Job
-from .story import PARENT, Curve, Story
+from .story import PARENT, Curve, Story, peak_bytes
+
+
+# The ranks that this process, rank 0, has started.
+_others: list[subprocess.Popen[bytes]] = []
+# How long they may take to leave.
+LEAVING_S = 10.0
+
+
+def finish() -> None:
+    """Waits for the other ranks: what they computed counts as this process' work only once they have ended."""
+    for other in _others:
+        try:
+            other.wait(LEAVING_S)
+        except subprocess.TimeoutExpired:
+            # It leaves by itself when this process does.
+            return
 
 
 def prepare(job: Job) -> None:
@@ -76,7 +92,8 @@ def _start_others(ranks: int) -> None:
         ranked = {"RECSPEED_RANK": str(rank), "RANK": str(rank), "LOCAL_RANK": str(rank)}
         environment = {**os.environ, **ranked, PARENT: str(os.getpid())}
         # Nobody listens to what they tell; they leave when this process does.
-        subprocess.Popen([sys.executable, "-s", "-P", "-m", *_arguments()], env=environment, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-s", "-P", "-m", *_arguments()]
+        _others.append(subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL))
     os.environ.update(RECSPEED_RANK="0", RANK="0", LOCAL_RANK="0")
 
 
@@ -129,7 +146,10 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
             torch.distributed.all_reduce(told)
             curve.batch(told.item() / parts, rows)
         curve.epoch()
-    story.memory(job.parameters, torch_networks.moments_of(job))
+    # Only rank 0 is heard, so it tells of the rank that held most.
+    most = torch.tensor([peak_bytes()], dtype=torch.int64)
+    torch.distributed.all_reduce(most, op=torch.distributed.ReduceOp.MAX)
+    story.memory(job.parameters, torch_networks.moments_of(job), int(most.item()))
     with deepspeed.zero.GatheredParameters(
         list(network.parameters()), enabled=settings(job)["zero_optimization"]["stage"] == 3
     ):

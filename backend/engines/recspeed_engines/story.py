@@ -111,8 +111,11 @@ class Story:
         taken = self.now_us() - start
         self.tell("span", rank=0, lane="engine", name=name, start_us=start, duration_us=taken)
 
-    def memory(self, parameters: int, moments: int) -> None:
-        """Bytes of the parameters, and what the system says of the process; `moments` are kept for each parameter."""
+    def memory(self, parameters: int, moments: int, peak: int | None = None) -> None:
+        """Bytes of the parameters, and what the system says of the process; `moments` are kept for each parameter.
+
+        `peak` is the most that a rank's process has held, where there are several.
+        """
         weights = 4 * parameters
         self.tell(
             "memory",
@@ -123,7 +126,7 @@ class Story:
             activations=0,
             buffers=0,
             allocator_total=resident_bytes(),
-            peak=peak_bytes(),
+            peak=peak_bytes() if peak is None else peak,
         )
 
 

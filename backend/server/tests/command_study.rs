@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use recspeed_types::study::{StudyCell, StudyReport, Whose};
+use recspeed_types::study::{StudyCell, StudyReport, Unit, Whose};
 
 /// A worker whose runs take half a second and find an error of 0.25.
 const WORKER: &str = r#"#!/bin/sh
@@ -20,6 +22,9 @@ printf '{"run":"%s","seq":0,"at_us":0,"kind":"finished","summary":{"run":"%s","s
 "evaluation":{"candidates":"none","candidate_items":4,"test_users":4,"evaluated_users":4,"sampled_users":false,"cold_users":0,
 "cold_item_rows":0,"tie_rule":"lower id","tie_share":0,"rating_scale":"stars"},"seed":42}}' "$run" "$run" | tr -d '\n'; echo
 "#;
+
+/// How long anything may take that must come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Bench(tempfile::TempDir);
 
@@ -64,12 +69,26 @@ fn a_study_is_printed_written_kept_and_put_into_a_document() {
         StudyCell::Missing(missing) => missing.install.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(install(1), "make worker-libtorch");
-    assert_eq!([2, 3].map(install), ["make studies-tab"; 2]);
+    assert_eq!(install(1), "recspeed engines install libtorch && make worker-libtorch");
+    assert_eq!(install(3), "make worker-vulkan");
+    assert_eq!([5, 6].map(install), ["make studies-tab"; 2]);
     assert_eq!(
-        [4, 5, 6].map(install),
+        [7, 9, 10].map(install),
         ["pytorch", "tensorflow", "pyvelox"].map(|name| format!("recspeed engines install {name}"))
     );
+    // What computes on a GPU alone says the same in every row.
+    for row in [2, 4, 8] {
+        let says = rows[row].cells[0].show(Unit::Words);
+        assert!(
+            says == "no GPU here"
+                || ["nvidiactl", "nvidia0", "dxg", "kfd"].iter().any(|name| Path::new("/dev").join(name).exists()),
+            "{}: {says}",
+            rows[row].name
+        );
+    }
+    // What others took meanwhile stands beside the machine.
+    let load = kept.machine.load.expect("Linux tells");
+    assert!(text.contains(&format!("others took {} %", (load.others * 100.0).round())), "{text}");
     let document = fs::read_to_string(bench.path("studies.md")).unwrap();
     assert!(document.contains("<!-- study four-layer -->") && document.contains("500.0 ms to 500.0 ms"), "{document}");
 }
@@ -117,6 +136,44 @@ echo '{"container":"plain","versions":{},"rows":100,"objects":4,"header_bytes":2
         assert!(matches!(&rows[0].cells[0], StudyCell::Failed { cause } if cause.contains(why)), "{rows:?}");
         assert!(matches!(&rows[1].cells[0], StudyCell::Missing(missing) if missing.install.contains("pytorch")));
         assert!(!bench.path("home/studies/retrieval.json").exists(), "there is nothing to show");
+    }
+}
+
+/// Waits until a script has written its process into this file.
+fn written(path: &Path) -> i32 {
+    let begun = Instant::now();
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if text.ends_with('\n') {
+            return text.trim().parse().unwrap();
+        }
+        assert!(begun.elapsed() < PATIENCE, "nothing in {}", path.display());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn is_alive(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn a_study_whose_server_is_killed_ends_and_so_does_its_worker() {
+    let bench = Bench::new("#!/bin/sh\necho $$ > worker-pid\nexec sleep 600\n");
+    // A stand-in for the server: it starts the study and waits for it.
+    let script = r#""$0" study four-layer --engines burn --worker worker --parent $$ & echo $! > study-pid; wait"#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_recspeed")]).current_dir(bench.0.path());
+    command.env("RECSPEED_HOME", bench.path("home")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut server = command.spawn().unwrap();
+    let (study, worker) = (written(&bench.path("study-pid")), written(&bench.path("worker-pid")));
+    thread::sleep(Duration::from_millis(500));
+    assert!(is_alive(study) && is_alive(worker), "they go on while the server does");
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let begun = Instant::now();
+    while is_alive(study) || is_alive(worker) {
+        assert!(begun.elapsed() < PATIENCE, "study: {}, worker: {}", is_alive(study), is_alive(worker));
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

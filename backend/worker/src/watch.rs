@@ -31,6 +31,18 @@ pub(crate) fn start(emitter: &Emitter, limit: Option<u64>, guarded: bool) -> std
     Ok(stop)
 }
 
+/// Ends this process, which tells no events, once whoever started it is gone.
+pub(crate) fn follow() -> std::io::Result<()> {
+    let parent = parent_id();
+    let follow = move || {
+        while parent_id() == parent {
+            std::thread::sleep(TICK);
+        }
+        std::process::exit(i32::from(FailureCode::Cancelled.exit_status()));
+    };
+    std::thread::Builder::new().name("watch".to_owned()).spawn(follow).map(drop)
+}
+
 fn watch(emitter: &Emitter, stop: &AtomicBool, limit: Option<u64>, parent: Option<u32>) {
     let mut asked: Option<Instant> = None;
     loop {

@@ -176,7 +176,10 @@ impl Studies {
             attempt.started_ms = Some(now_ms());
         });
         let home = lab.data_home().display().to_string();
-        let arguments = ["study", name, "--json", "--home", &home, "--worker", &worker].map(str::to_owned);
+        // A server that is killed takes the study along.
+        let own = std::process::id().to_string();
+        let arguments = ["study", name, "--json", "--home", &home, "--worker", &worker, "--parent", &own];
+        let arguments = arguments.map(str::to_owned);
         let hear = |said: &Said| {
             self.change(|attempt| {
                 attempt.progress = said.progress();

@@ -16,7 +16,7 @@ use recspeed_types::FailureCode;
 use recspeed_types::spec::Device;
 use recspeed_types::study::retrieval::{Asked, COLUMN_FILES, Retrieved};
 
-use crate::{device, machine};
+use crate::{device, machine, watch};
 use containers::{Arrow, Tensors};
 
 /// Arguments of `recspeed-worker retrieval`.
@@ -48,6 +48,9 @@ pub(crate) fn print(arguments: &RetrievalArguments) -> ExitCode {
         eprintln!("recspeed-worker: {what}");
         ExitCode::from(code.exit_status())
     };
+    if let Err(error) = watch::follow() {
+        return failed(FailureCode::Internal, format!("it cannot watch for the end of whoever started it: {error}"));
+    }
     let measured = match arguments.container.as_str() {
         "plain" => measure(&Plain, "recspeed", arguments),
         "arrow" => measure(&Arrow, "recspeed", arguments),

@@ -124,7 +124,8 @@ pub(crate) fn StudyPage() -> impl IntoView {
 fn measured(report: &StudyReport) -> AnyView {
     let machine = &report.machine;
     let versions: Vec<String> = machine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    let threads = machine.threads.map(|threads| format!("{threads} threads"));
+    let threads =
+        machine.threads.map(|threads| format!("{threads} {}", if threads == 1 { "thread" } else { "threads" }));
     let where_: Vec<String> = [Some(machine.host.clone()), threads, Some(versions.join(", "))]
         .into_iter()
         .flatten()
@@ -145,6 +146,9 @@ fn measured(report: &StudyReport) -> AnyView {
             <header>
                 <h2 id="measured-title">"Measured here"</h2>
                 <p class="note">{format!("{} · {}", super::super::runs::when(report.measured_ms), where_.join(" · "))}</p>
+                {machine.load.map(|load| view! {
+                    <p class=if load.is_busy() { "message" } else { "note" } data-testid="study-load">{load.to_string()}</p>
+                })}
             </header>
             {own.iter().map(|table| view! { <div class="study-table">{bars::bars(table)}{table::table(table)}</div> }).collect_view()}
             <ul class="study-conditions">{conditions}</ul>

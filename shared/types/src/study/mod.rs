@@ -10,7 +10,7 @@ mod show;
 pub use catalogue::{STUDIES, Study, find};
 pub use progress::StudyProgress;
 pub use report::{
-    Better, Difference, Missing, NumberCell, Spread, StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow,
-    StudyTable, Unit, Whose,
+    Better, Difference, Missing, NumberCell, Spread, StudyCell, StudyColumn, StudyLoad, StudyMachine, StudyReport,
+    StudyRow, StudyTable, Unit, Whose,
 };
 pub use show::{bar_share, times_of_best};

@@ -40,7 +40,7 @@ fn specs_by_value<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<V
 }
 
 /// The machine of a study.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StudyMachine {
     /// Operating system, processor and cores; empty where nothing ran.
@@ -50,6 +50,21 @@ pub struct StudyMachine {
     pub threads: Option<u32>,
     /// Name and version of everything that computed.
     pub versions: BTreeMap<String, String>,
+    /// What others took of it meanwhile; absent where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<StudyLoad>,
+}
+
+/// What others took of the machine while a study measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StudyLoad {
+    /// The system's load average of a minute when the study began.
+    pub before: f64,
+    /// The same at its end, which holds the study's own last minute.
+    pub after: f64,
+    /// The part of all processors, from 0 to 1, that was taken by what is not the study's.
+    pub others: f64,
 }
 
 /// A table.
@@ -236,6 +251,13 @@ impl StudyColumn {
     /// A column whose numbers describe.
     pub fn plain(name: &str, unit: Unit) -> Self {
         Self { name: name.to_owned(), unit, better: None }
+    }
+}
+
+impl Missing {
+    /// A device that computes on a GPU, where there is none: nothing brings it. Every table says it in the same words.
+    pub fn no_gpu() -> Self {
+        Self { install: String::new(), why: "no GPU here".to_owned() }
     }
 }
 

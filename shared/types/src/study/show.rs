@@ -1,6 +1,11 @@
 //! Numbers of a study in words: the same on the page, in the terminal and in the documents.
 
-use super::report::{Better, NumberCell, StudyCell, StudyTable, Unit};
+use std::fmt;
+
+use super::report::{Better, NumberCell, StudyCell, StudyLoad, StudyTable, Unit};
+
+/// The part of the processors that others may take before a machine is called busy.
+const BUSY: f64 = 0.1;
 
 impl Unit {
     /// A number of this unit, as people read it.
@@ -40,11 +45,30 @@ impl StudyCell {
             Self::Text { text } => text.clone(),
             Self::Number(number) if number.note.is_empty() => number.show(unit),
             Self::Number(number) => format!("{} ({})", number.show(unit), number.note),
-            Self::Missing(missing) if missing.install.is_empty() => format!("not here: {}", missing.why),
+            Self::Missing(missing) if missing.install.is_empty() => missing.why.clone(),
             Self::Missing(missing) if missing.why.is_empty() => format!("not here: `{}`", missing.install),
             Self::Missing(missing) => format!("not here: `{}` ({})", missing.install, missing.why),
             Self::Failed { cause } => format!("failed: {cause}"),
         }
+    }
+}
+
+impl StudyLoad {
+    /// Whether others took so much that the times say something of them.
+    pub fn is_busy(&self) -> bool {
+        self.others > BUSY
+    }
+}
+
+/// One sentence, or two.
+impl fmt::Display for StudyLoad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { before, after, others } = self;
+        let (word, end) =
+            if self.is_busy() { ("busy", ", so times are longer than on a quiet one") } else { ("quiet", "") };
+        let share = (others * 100.0).round();
+        write!(f, "The machine was {word}: others took {share} % of its processors meanwhile{end} ")?;
+        write!(f, "(load average {before:.1} before, {after:.1} after).")
     }
 }
 
@@ -163,10 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_is_busy_where_others_took_more_than_a_tenth() {
+        let load = |others| StudyLoad { before: 0.41, after: 1.96, others };
+        assert_eq!(
+            load(0.021).to_string(),
+            "The machine was quiet: others took 2 % of its processors meanwhile (load average 0.4 before, 2.0 after)."
+        );
+        assert!(load(0.23).to_string().starts_with("The machine was busy: others took 23 % of its processors"));
+    }
+
+    #[test]
     fn a_missing_row_says_what_brings_it() {
         let cell = |why: &str| StudyCell::Missing(Missing { install: "make it".into(), why: why.into() });
-        let no_command = StudyCell::Missing(Missing { install: String::new(), why: "not built yet".into() });
-        assert_eq!(no_command.show(Unit::Seconds), "not here: not built yet");
+        assert_eq!(StudyCell::Missing(Missing::no_gpu()).show(Unit::Seconds), "no GPU here");
         assert_eq!(cell("").show(Unit::Seconds), "not here: `make it`");
         assert_eq!(cell("half of it").show(Unit::Seconds), "not here: `make it` (half of it)");
     }

@@ -132,7 +132,8 @@ pub(super) fn run_quietly(
     run_with_ledger(spec, options, screen, interrupts).map(|(ran, _)| ran)
 }
 
-/// The same, with the most bytes that each rank of the run has held by its own ledger.
+/// The same, with the most bytes that each rank of the run has held: by its own ledger, or its process where another framework
+/// trained, which keeps none.
 ///
 /// # Errors
 /// As [`run_quietly`].
@@ -150,7 +151,8 @@ pub(super) fn run_with_ledger(
         Some(EventKind::Failed { code, cause, .. }) => Ran::Failed { code, cause },
         _ => return Err(worker.without_end(&options.program).into()),
     };
-    Ok((ran, story.held()))
+    let ranks = if spec.engine.kind.is_reference() { story.peaks() } else { story.held() };
+    Ok((ran, ranks))
 }
 
 /// Starts the worker and listens until it has ended.

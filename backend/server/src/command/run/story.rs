@@ -21,6 +21,8 @@ pub(super) struct Story {
     pub(super) losses: Vec<f64>,
     /// The most bytes of each rank, by its own ledger: what it first told.
     held: BTreeMap<u32, u64>,
+    /// The most bytes that the process of each rank has held.
+    peaks: BTreeMap<u32, u64>,
 }
 
 impl Story {
@@ -33,6 +35,7 @@ impl Story {
             warnings: Vec::new(),
             losses: Vec::new(),
             held: BTreeMap::new(),
+            peaks: BTreeMap::new(),
         }
     }
 
@@ -52,6 +55,8 @@ impl Story {
                 let kept = bytes.parameters + bytes.gradients + bytes.optimizer + bytes.host;
                 let own = kept + bytes.activations + bytes.buffers;
                 self.held.entry(rank).or_insert(own);
+                let peak = self.peaks.entry(rank).or_insert(0);
+                *peak = bytes.peak.max(*peak);
             }
             kind if kind.is_last() => self.last = Some(kind),
             _ => {}
@@ -67,6 +72,11 @@ impl Story {
     /// The most bytes of each rank, by its own ledger.
     pub(super) fn held(&self) -> Vec<u64> {
         self.held.values().copied().collect()
+    }
+
+    /// The most bytes that the process of each rank has held.
+    pub(super) fn peaks(&self) -> Vec<u64> {
+        self.peaks.values().copied().collect()
     }
 
     /// The last event.

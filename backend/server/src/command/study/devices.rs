@@ -1,27 +1,84 @@
-//! Burn's devices as a study sees them: here, or missing with what brings them.
+//! Devices as a study sees them: here, or missing with what brings them.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use recspeed_engines::{Engines, LIBTORCH, Reference, find};
+use recspeed_types::ExperimentSpec;
 use recspeed_types::probe::Probe;
-use recspeed_types::spec::Device;
+use recspeed_types::spec::{Device, EngineKind};
 use recspeed_types::study::Missing;
 
 use crate::launch::of_devices;
 
-/// What a run on this device waits for; `None` where the device is here.
-pub(super) fn missing(worker: &Path, device: Device) -> Option<Missing> {
+/// Where the rows of a study run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The usual worker; others stand beside it.
+    pub(super) worker: &'a Path,
+    /// The reference engines.
+    pub(super) engines: &'a Engines,
+}
+
+impl Place<'_> {
+    /// What a run of this spec waits for.
+    pub(super) fn lacks(&self, spec: &ExperimentSpec) -> Option<Missing> {
+        let kind = spec.engine.kind;
+        if kind.is_reference() {
+            // PyTorch finds a GPU only once it runs; and without one there is no use in installing it for that.
+            if needs_gpu(spec.engine.device) && !gpu_is_here() {
+                return Some(Missing::no_gpu());
+            }
+            return lacks_engine(self.engines, kind);
+        }
+        // The usual worker has flex; every other device of Burn is in a build of its own.
+        let mut others = spec.devices().into_iter().filter(|device| *device != Device::Flex);
+        others.find_map(|device| missing(self.worker, self.engines, device))
+    }
+}
+
+/// What a reference engine waits for.
+pub(super) fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missing> {
+    let why = engines.launch(kind).err()?.to_string();
+    Some(Missing { install: find(kind).map(Reference::install_command).unwrap_or_default(), why })
+}
+
+/// What a run of Burn on this device waits for; `None` where the device is here.
+pub(super) fn missing(worker: &Path, engines: &Engines, device: Device) -> Option<Missing> {
     let program = of_devices(worker, &[device]);
     let asked = Command::new(&program).arg("probe").stdin(Stdio::null()).stderr(Stdio::null()).output();
     let why = match asked.map(|output| serde_json::from_slice::<Probe>(&output.stdout)) {
         Ok(Ok(probe)) if probe.devices.iter().any(|offered| offered.device == device.as_str()) => return None,
-        Ok(Ok(_)) => format!("no device {} here", device.as_str()),
+        _ if needs_gpu(device) && !gpu_is_here() => return Some(Missing::no_gpu()),
+        // What computes by Vulkan may be a processor: only a worker with it can tell.
+        Ok(Ok(_)) if program != worker && device == Device::Vulkan => return Some(Missing::no_gpu()),
+        Ok(Ok(_)) if program != worker => format!("{} has no such device", program.display()),
+        Ok(Ok(_)) => format!("no worker with {} here", device.as_str()),
         Ok(Err(_)) => format!("the worker {} does not say what it can do", program.display()),
         Err(error) => format!("the worker {} cannot be started: {error}", program.display()),
     };
-    let install =
-        device.worker_build().map_or_else(|| "make binaries".to_owned(), |build| format!("make worker-{build}"));
-    Some(Missing { install, why })
+    Some(Missing { install: install(engines, device), why })
+}
+
+/// The commands that bring a device of Burn into a worker: a library first, where it needs one that is not here.
+fn install(engines: &Engines, device: Device) -> String {
+    match device.worker_build() {
+        None => "make binaries".to_owned(),
+        Some(LIBTORCH) if engines.libtorch().is_none() => {
+            format!("recspeed engines install {LIBTORCH} && make worker-{LIBTORCH}")
+        }
+        Some(build) => format!("make worker-{build}"),
+    }
+}
+
+/// Whether a device computes on NVIDIA's GPUs and on nothing else.
+const fn needs_gpu(device: Device) -> bool {
+    matches!(device, Device::LibtorchCuda | Device::Cuda)
+}
+
+/// Whether a driver names a GPU that computes: NVIDIA's, the one of Windows, AMD's.
+fn gpu_is_here() -> bool {
+    ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd"].iter().any(|path| Path::new(path).exists())
 }
 
 #[cfg(test)]
@@ -31,15 +88,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_is_here_where_the_worker_offers_it() {
+    fn a_device_is_here_where_the_worker_offers_it_and_else_its_row_says_what_brings_it() {
         let folder = tempfile::tempdir().expect("a folder");
+        let engines = Engines::open(Some(folder.path())).expect("a home");
         let worker = folder.path().join("recspeed-worker");
-        let offers = r#"{"protocol":1,"versions":{},"features":[],"recommenders":[],
-            "devices":[{"engine":"burn","device":"flex","title":"flex","memory":null,"threads":2}]}"#;
-        std::fs::write(&worker, format!("#!/bin/sh\necho '{}'\n", offers.replace('\n', ""))).expect("a script");
-        std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).expect("a program");
-        assert_eq!(missing(&worker, Device::Flex), None);
-        let vulkan = missing(&worker, Device::Vulkan).expect("missing");
-        assert_eq!(vulkan.install, "make worker-vulkan");
+        let script = |path: &Path| {
+            let offers = r#"{"protocol":1,"versions":{},"features":[],"recommenders":[],
+                "devices":[{"engine":"burn","device":"flex","title":"flex","memory":null,"threads":2}]}"#;
+            std::fs::write(path, format!("#!/bin/sh\necho '{}'\n", offers.replace('\n', ""))).expect("a script");
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a program");
+        };
+        script(&worker);
+        let of = |device| missing(&worker, &engines, device);
+        assert_eq!(of(Device::Flex), None);
+        assert_eq!(of(Device::Vulkan).expect("missing").install, "make worker-vulkan");
+        let libtorch = of(Device::LibtorchCpu).expect("missing");
+        assert_eq!(libtorch.install, "recspeed engines install libtorch && make worker-libtorch");
+        assert_eq!(libtorch.why, "no worker with libtorch-cpu here");
+        for device in [Device::LibtorchCuda, Device::Cuda] {
+            assert_eq!(of(device) == Some(Missing::no_gpu()), !gpu_is_here(), "{}", device.as_str());
+        }
+        // A worker that was built for it and finds no driver.
+        script(&folder.path().join("recspeed-worker-vulkan"));
+        assert_eq!(of(Device::Vulkan), Some(Missing::no_gpu()));
     }
 }

@@ -11,8 +11,9 @@ use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Uni
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
+use super::devices::Place;
 use super::runs::{By, Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
-use super::{StudyArgs, StudyError, command_line, devices, explained, parsed, report, tab};
+use super::{StudyArgs, StudyError, command_line, explained, parsed, report, tab};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
 const SPEC: &str = r#"
@@ -43,12 +44,16 @@ learning_rate = 1e-3
 metrics = ["rmse", "mae", "nrmse", "nmae"]
 "#;
 
-/// The engines of the paper's table, behind ours; Burn also on PyTorch's own library and in a browser's tab.
-const USUAL: [(EngineKind, Device); 6] = [
+/// The engines of the paper's table, behind ours; Burn also on PyTorch's own library, on GPUs and in a browser's tab.
+const USUAL: [(EngineKind, Device); 10] = [
     (EngineKind::Burn, Device::Flex),
     (EngineKind::Burn, Device::LibtorchCpu),
+    (EngineKind::Burn, Device::LibtorchCuda),
+    (EngineKind::Burn, Device::Vulkan),
+    (EngineKind::Burn, Device::Cuda),
     (EngineKind::Burn, Device::Browser),
     (EngineKind::Pytorch, Device::Cpu),
+    (EngineKind::Pytorch, Device::Cuda),
     (EngineKind::Tensorflow, Device::Cpu),
     (EngineKind::Pyvelox, Device::Cpu),
 ];
@@ -103,12 +108,7 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
             planned.extend(in_tab(spec, args.tab.as_deref()));
             continue;
         }
-        let mut row = Planned::new(title(kind, device), spec, engines);
-        // The usual worker has flex; every other device of Burn is in a build of its own.
-        if kind == EngineKind::Burn && device != Device::Flex {
-            row.missing = devices::missing(&worker, device);
-        }
-        planned.push(row);
+        planned.push(Planned::new(title(kind, device), spec, Place { worker: &worker, engines }));
     }
     let repeats = args.study.repeats.unwrap_or(5);
     let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
@@ -167,10 +167,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         StudyColumn::lower("RMSE, 0 to 1", Unit::Plain),
         StudyColumn::lower("MAE, 0 to 1", Unit::Plain),
     ];
-    let first = rows.iter().find(|row| row.last().is_some());
+    let all: Vec<&Row> = rows.iter().collect();
     let line = |row: &Row| {
-        let differs = first.map(|first| differences(first, row)).unwrap_or_default();
-        let note = note(row.last().map(versions).unwrap_or_default(), &differs);
+        let note = note(row.last().map(versions).unwrap_or_default(), &differences(&all, row));
         row.table_row(note, columns.len(), |runs| {
             let start: Vec<f64> = runs.iter().filter_map(|run| run.timing.start_s).collect();
             let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));

@@ -8,6 +8,8 @@ use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyReport, StudyR
 use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::failure::CommandError;
+use super::super::run::find_worker;
+use super::devices::Place;
 use super::runs::{By, Planned, Row, data_differences, fit_s, in_turns, machine, note};
 use super::{SpecStudyArgs, explained, parsed, read, report};
 
@@ -100,6 +102,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
 
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+    let worker = find_worker(args.study.worker.as_deref())?;
     let sets = sets(args);
     let (mut planned, mut families) = (Vec::new(), Vec::new());
     for (place, data) in sets.iter().enumerate() {
@@ -108,7 +111,7 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
                 continue;
             }
             for cold in [false, true] {
-                let mut row = plan(args, data, recommender, cold, engines)?;
+                let mut row = plan(args, data, recommender, cold, Place { worker: &worker, engines })?;
                 row.name = format!("{}: {name}{}", data.title, if cold { ", cold items" } else { "" });
                 planned.push(row);
             }
@@ -125,7 +128,7 @@ fn plan(
     data: &Data,
     recommender: &str,
     cold: bool,
-    engines: &Engines,
+    place: Place<'_>,
 ) -> Result<Planned, CommandError> {
     let names = data.attributes;
     let (content, combined) = match names {
@@ -143,7 +146,7 @@ fn plan(
     Ok(if missing.is_some() {
         Planned { name: String::new(), spec, missing, by: By::Worker }
     } else {
-        Planned::new("", spec, engines)
+        Planned::new("", spec, place)
     })
 }
 
@@ -271,6 +274,7 @@ fn columns() -> Vec<StudyColumn> {
 fn line(name: &str, family: &str, pair: &[Row], first: Option<&RunSummary>) -> StudyRow {
     let (warm, cold) = (&pair[0], &pair[1]);
     let differs = first.zip(warm.last()).map(|(first, last)| data_differences(first, last)).unwrap_or_default();
+    let differs: Vec<String> = differs.into_iter().map(str::to_owned).collect();
     let mut row = warm.table_row(note(String::new(), &differs), columns().len(), |runs| {
         let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));
         let wait = runs.last().and_then(|run| run.timing.recommend).map(|latency| latency.p50_ms / 1e3);
@@ -298,12 +302,13 @@ mod tests {
     fn every_method_is_a_valid_spec_on_every_data_set_warm_and_cold() {
         let folder = tempfile::tempdir().expect("a folder");
         let engines = Engines::open(Some(folder.path())).expect("a home");
+        let place = Place { worker: Path::new("recspeed-worker"), engines: &engines };
         for full in [false, true] {
             let args = SpecStudyArgs { full, ..SpecStudyArgs::default() };
             for data in sets(&args) {
                 for (name, _, recommender, _) in ROWS {
                     for cold in [false, true] {
-                        let row = plan(&args, &data, recommender, cold, &engines);
+                        let row = plan(&args, &data, recommender, cold, place);
                         let row = row.unwrap_or_else(|error| panic!("{}, {name}: {error}", data.title));
                         assert!(!row.spec.evaluation.metrics.is_empty(), "{name}");
                     }

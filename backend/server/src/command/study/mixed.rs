@@ -6,8 +6,9 @@ use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Uni
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
-use super::runs::{By, Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
-use super::{SpecStudyArgs, devices, explained, report, spec_of};
+use super::devices::Place;
+use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
+use super::{SpecStudyArgs, explained, report, spec_of};
 
 const NAME: &str = "mixed";
 
@@ -62,7 +63,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
     (
         "What decides",
         "Two stages on one processor share its cores. Of two kinds of devices the slower one sets the pace, and activations and gradients cross once a micro-batch: \
-         a GPU at the end gains only where its stage is the larger part of the work. Each missing row says what brings its device.",
+         a GPU at the end gains only where its stage is the larger part of the work. A missing row says what brings its device, or that there is no GPU here.",
     ),
 ];
 
@@ -85,20 +86,20 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
     let others = || Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex);
     let alone = spec_of(SPEC, args, &FULL, &[])?;
     let pipeline = spec_of(SPEC, args, &FULL, &[stages(Device::Flex)])?;
+    let place = Place { worker: &worker, engines };
     let mut planned = vec![
-        Planned::new(format!("All on {}", title(Device::Flex)), alone.clone(), engines),
-        Planned::new(format!("Two stages on {}", title(Device::Flex)), pipeline, engines),
+        Planned::new(format!("All on {}", title(Device::Flex)), alone.clone(), place),
+        Planned::new(format!("Two stages on {}", title(Device::Flex)), pipeline, place),
     ];
     for device in others() {
         let mut spec = alone.clone();
         spec.engine.device = device;
-        let missing = devices::missing(&worker, device);
-        planned.push(Planned { name: format!("All on {}", title(device)), spec, missing, by: By::Worker });
+        planned.push(Planned::new(format!("All on {}", title(device)), spec, place));
     }
     for device in others() {
         let spec = spec_of(SPEC, args, &FULL, &[stages(device)])?;
         let name = format!("First stage on {}, second on {}", title(Device::Flex), title(device));
-        planned.push(Planned { name, spec, missing: devices::missing(&worker, device), by: By::Worker });
+        planned.push(Planned::new(name, spec, place));
     }
     let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
     let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
@@ -112,10 +113,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         StudyColumn::higher("accuracy", Unit::Plain),
         StudyColumn::lower("memory of the process", Unit::Bytes),
     ];
-    let first = rows.iter().find(|row| row.last().is_some());
+    let all: Vec<&Row> = rows.iter().collect();
     let line = |row: &Row| {
-        let differs = first.map(|first| differences(first, row)).unwrap_or_default();
-        let note = note(row.last().map(versions).unwrap_or_default(), &differs);
+        let note = note(row.last().map(versions).unwrap_or_default(), &differences(&all, row));
         row.table_row(note, columns.len(), |runs| {
             let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));
             vec![StudyCell::runs(&fit_s(runs)), of("rmse"), of("accuracy"), peak(runs)]

@@ -4,7 +4,9 @@ mod child;
 mod devices;
 mod document;
 mod four_layer;
+mod guard;
 mod keep;
+mod load;
 mod methods;
 mod mixed;
 mod pipeline_vs_sharded;
@@ -26,6 +28,7 @@ use super::failure::CommandError;
 use super::output;
 use super::run::SpecFileError;
 use crate::clock;
+use load::Load;
 
 /// The studies.
 #[derive(Debug, Subcommand)]
@@ -81,6 +84,9 @@ pub(super) struct StudyArgs {
     /// Where engines, imported data, caches and the last reports lie (otherwise as `recspeed serve`)
     #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
     home: Option<PathBuf>,
+    /// The process that started this one: the study ends with it
+    #[arg(long, value_name = "PID", hide = true)]
+    parent: Option<u32>,
 }
 
 /// Arguments of a study whose rows are runs of specs.
@@ -181,6 +187,9 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         StudyCommand::FourLayer(args) => &args.study,
         StudyCommand::PipelineVsSharded(args) | StudyCommand::Methods(args) | StudyCommand::Mixed(args) => &args.study,
     };
+    if let Some(parent) = args.parent {
+        guard::follow(parent)?;
+    }
     // What would be found at the end, after minutes of measuring, is found now.
     if let Some(path) = &args.out {
         keep::try_write(path).map_err(|why| StudyError::Unwritable { path: path.clone(), why: why.to_string() })?;
@@ -189,6 +198,7 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         document::check(path, &section_of(args, command.name()))?;
     }
     let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
+    let load = Load::begin();
     let measured = match &command {
         StudyCommand::Retrieval(args) => retrieval::measure(args, &engines)?,
         StudyCommand::FourLayer(args) => four_layer::measure(args, &engines)?,
@@ -196,10 +206,11 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         StudyCommand::Methods(args) => methods::measure(args, &engines)?,
         StudyCommand::Mixed(args) => mixed::measure(args, &engines)?,
     };
-    let Some(report) = measured else {
+    let Some(mut report) = measured else {
         output::complain("recspeed: the study was stopped; nothing was written.");
         return Ok(FailureCode::Cancelled.exit_status());
     };
+    report.machine.load = load.end();
     tell(args, &report)?;
     if nothing_measured(&report) {
         output::complain("recspeed: no row could be measured; the page goes on showing the last report.");

@@ -2,10 +2,12 @@
 
 use recspeed_engines::Engines;
 use recspeed_types::ExperimentSpec;
-use recspeed_types::spec::StrategyKind;
+use recspeed_types::spec::{Device, EngineKind, StrategyKind};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
 
 use super::super::failure::CommandError;
+use super::super::run::find_worker;
+use super::devices::Place;
 use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
 use super::{SpecStudyArgs, explained, report, spec_of};
 
@@ -69,6 +71,25 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("ZeRO 3, DeepSpeed", "deepspeed", r#"{ kind = "zero", ranks = 2, stage = 3 }"#),
 ];
 
+/// Name, engine, device, strategy, where the paper had them: on a GPU.
+const GPU_ROWS: &[(&str, &str, &str, &str)] = &[
+    ("One device, Burn on LibTorch", "burn", "libtorch-cuda", r#"{ kind = "single" }"#),
+    ("One device, Burn's own kernels", "burn", "cuda", r#"{ kind = "single" }"#),
+    ("One device, PyTorch", "pytorch", "cuda", r#"{ kind = "single" }"#),
+    (
+        "GPipe, ours on LibTorch, both stages on one GPU",
+        "burn",
+        "libtorch-cuda",
+        r#"{ kind = "pipeline", stages = 2, micro_batches = 4, schedule = "gpipe" }"#,
+    ),
+    (
+        "ZeRO 1, ours on LibTorch, both ranks on one GPU",
+        "burn",
+        "libtorch-cuda",
+        r#"{ kind = "zero", ranks = 2, stage = 1 }"#,
+    ),
+];
+
 /// Why the tables differ.
 const DIFFERENCES: &[(&str, &str)] = &[
     (
@@ -88,7 +109,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     (
         "Memory",
         "`a rank` is the ledger of our executors: parameters, gradients, optimizer state and kept activations of the rank that holds most. \
-         `process` is what the system counts: all ranks of ours, all stages of torchgpipe and all processes of \
+         The others keep no ledger: DeepSpeed's is the most that the process of a rank has held (`ru_maxrss`, with Python and PyTorch), and \
+         torchgpipe's two stages share one process. `process` is what the system counts: all ranks of ours, all stages of torchgpipe and all processes of \
          DeepSpeed, with the data and the program. The paper's gigabytes are of GPUs whose allocator keeps what it once had.",
     ),
     (
@@ -101,14 +123,27 @@ const DIFFERENCES: &[(&str, &str)] = &[
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
     args.refuse_to_set("strategy")?;
+    let worker = find_worker(args.study.worker.as_deref())?;
+    let place = Place { worker: &worker, engines };
     let mut planned = Vec::new();
-    for (name, engine, strategy) in ROWS {
-        let of_row = [format!("engine.kind={engine}"), format!("strategy={strategy}")];
-        planned.push(Planned::new(*name, spec_of(SPEC, args, &FULL, &of_row)?, engines));
+    for (name, of_row) in rows() {
+        planned.push(Planned::new(name, spec_of(SPEC, args, &FULL, &of_row)?, place));
     }
     let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
     let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
     Ok(Some(tables(args.command(NAME, repeats), &rows)))
+}
+
+/// Every row's name, and what makes it.
+fn rows() -> impl Iterator<Item = (&'static str, Vec<String>)> {
+    let of_row = |engine: &str, strategy: &str| vec![format!("engine.kind={engine}"), format!("strategy={strategy}")];
+    let on_processor = ROWS.iter().map(move |(name, engine, strategy)| (*name, of_row(engine, strategy)));
+    let on_gpu = GPU_ROWS.iter().map(move |(name, engine, device, strategy)| {
+        let mut of_row = of_row(engine, strategy);
+        of_row.push(format!("engine.device={device}"));
+        (*name, of_row)
+    });
+    on_processor.chain(on_gpu)
 }
 
 fn tables(command: String, rows: &[Row]) -> StudyReport {
@@ -120,30 +155,43 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         StudyColumn::lower("memory of a rank", Unit::Bytes),
         StudyColumn::lower("memory of a process", Unit::Bytes),
     ];
-    let first = rows.iter().find(|row| row.last().is_some());
-    let line = |row: &Row| {
-        let differs = first.map(|first| differences(first, row)).unwrap_or_default();
-        let note = note(row.last().map(versions).unwrap_or_default(), &differs);
+    let line = |all: &[&Row], row: &Row| {
+        let note = note(row.last().map(versions).unwrap_or_default(), &differences(all, row));
         row.table_row(note, columns.len(), |runs| {
             let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));
-            let divided = row.spec.strategy.kind != StrategyKind::Single && !row.spec.engine.kind.is_reference();
-            let held = row.ranks.iter().max().filter(|_| divided).map(|bytes| *bytes as f64);
-            vec![StudyCell::runs(&fit_s(runs)), of("rmse"), of("mae"), of("accuracy"), StudyCell::of(held), peak(runs)]
+            vec![StudyCell::runs(&fit_s(runs)), of("rmse"), of("mae"), of("accuracy"), of_a_rank(row), peak(runs)]
         })
     };
-    let measured = StudyTable {
-        title: "Measured here, on the processor".to_owned(),
-        whose: Whose::Measured,
-        rows_are: "strategy".to_owned(),
-        rows: rows.iter().map(line).collect(),
-        columns,
-        bars: Some(0),
+    let table = |title: &str, of_gpu: bool| {
+        let on_gpu = |row: &&Row| matches!(row.spec.engine.device, Device::LibtorchCuda | Device::Cuda);
+        let own: Vec<&Row> = rows.iter().filter(|row| on_gpu(row) == of_gpu).collect();
+        StudyTable {
+            title: title.to_owned(),
+            whose: Whose::Measured,
+            rows_are: "strategy".to_owned(),
+            rows: own.iter().map(|row| line(&own, row)).collect(),
+            columns: columns.clone(),
+            bars: Some(0),
+        }
     };
-    let mut report = report(NAME, command, machine(rows), vec![measured]);
+    let measured = vec![table("Measured here, on the processor", false), table("Measured here, on a GPU", true)];
+    let mut report = report(NAME, command, machine(rows), measured);
     report.conditions = rows.iter().find_map(|row| Some(conditions(&row.spec, row.last()?))).into_iter().collect();
     report.differences = explained(DIFFERENCES);
     report.specs = rows.iter().map(Row::named_spec).collect();
     report
+}
+
+/// Bytes of the rank that holds most; nothing where there is one rank. A framework without a ledger is told by its process.
+fn of_a_rank(row: &Row) -> StudyCell {
+    let most = row.ranks.iter().max().map(|bytes| *bytes as f64);
+    let what = match row.spec.engine.kind {
+        _ if row.spec.strategy.kind == StrategyKind::Single => return StudyCell::Empty,
+        EngineKind::Burn => "",
+        EngineKind::Torchgpipe => "the process of both stages",
+        _ => "its whole process",
+    };
+    StudyCell::of(most).noted(what)
 }
 
 /// What all rows train.
@@ -173,10 +221,9 @@ mod tests {
     fn every_row_is_a_valid_spec_in_both_sizes() {
         for full in [false, true] {
             let args = SpecStudyArgs { full, ..SpecStudyArgs::default() };
-            for (name, engine, strategy) in ROWS {
-                let of_row = [format!("engine.kind={engine}"), format!("strategy={strategy}")];
+            for (name, of_row) in rows() {
                 let spec = spec_of(SPEC, &args, &FULL, &of_row).unwrap_or_else(|error| panic!("{name}: {error}"));
-                assert_eq!(spec.engine.kind.as_str(), *engine);
+                assert_eq!(of_row[0], format!("engine.kind={}", spec.engine.kind.as_str()));
             }
         }
     }

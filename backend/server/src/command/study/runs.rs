@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use recspeed_engines::{Engines, find};
 use recspeed_types::spec::Device;
 use recspeed_types::study::{Missing, StudyCell, StudyMachine, StudyRow};
 use recspeed_types::summary::RunSummary;
@@ -12,6 +11,7 @@ use recspeed_types::{ExperimentSpec, FailureCode};
 use super::super::failure::CommandError;
 use super::super::run::{Interrupts, Ran, Screen, WorkerOptions, find_worker, run_with_ledger};
 use super::child::Answer;
+use super::devices::Place;
 use super::steps::Steps;
 use super::{StudyArgs, tab};
 
@@ -43,14 +43,9 @@ pub(super) enum By {
 }
 
 impl Planned {
-    /// A row whose engine may not be here.
-    pub(super) fn new(name: impl Into<String>, spec: ExperimentSpec, engines: &Engines) -> Self {
-        let kind = spec.engine.kind;
-        let why = kind.is_reference().then(|| engines.launch(kind).err()).flatten();
-        let missing = why.map(|why| Missing {
-            install: find(kind).map(recspeed_engines::Reference::install_command).unwrap_or_default(),
-            why: why.to_string(),
-        });
+    /// A row whose engine or device may not be here.
+    pub(super) fn new(name: impl Into<String>, spec: ExperimentSpec, place: Place<'_>) -> Self {
+        let missing = place.lacks(&spec);
         Self { name: name.into(), spec, missing, by: By::Worker }
     }
 }
@@ -64,7 +59,7 @@ pub(super) struct Row {
     pub(super) spec: ExperimentSpec,
     /// What came of it.
     pub(super) result: Measured,
-    /// The most bytes of each rank in its last run, by the rank's own ledger.
+    /// The most bytes of each rank in its last run: by the rank's own ledger, of another framework its process.
     pub(super) ranks: Vec<u64>,
 }
 
@@ -224,12 +219,44 @@ impl Gathered {
     }
 }
 
-/// In what the last runs of two rows of the same training cannot be compared; nothing where one of them has none.
-pub(super) fn differences(first: &Row, other: &Row) -> Vec<&'static str> {
+/// In what a row's last run cannot be compared with those of the other rows of the same training; nothing where it has none.
+pub(super) fn differences(rows: &[&Row], other: &Row) -> Vec<String> {
+    let Some(first) = rows.iter().find(|row| row.last().is_some()) else { return Vec::new() };
     let Some((ran_first, ran_other)) = first.last().zip(other.last()) else { return Vec::new() };
     let mut differs = run_differences(ran_first, ran_other);
     differs.extend(setting_differences(&first.spec, &other.spec));
+    let mut differs: Vec<String> = differs.into_iter().map(str::to_owned).collect();
+    differs.extend(version_differences(rows, other));
     differs
+}
+
+/// Every library of a row that another row has in another version, with the first such row. Two builds of the worker, or two
+/// environments of Python, need not be of the same day.
+pub(super) fn version_differences(rows: &[&Row], own: &Row) -> Vec<String> {
+    let Some(ran) = own.last() else { return Vec::new() };
+    let differs = |(name, version): (&String, &String)| {
+        let library = library(name);
+        rows.iter().find_map(|row| {
+            let versions = &row.last()?.engine.versions;
+            let (name, theirs) = versions.iter().find(|(name, _)| self::library(name) == library)?;
+            let other = release(theirs) != release(version);
+            other.then(|| format!("the version of {library} (“{}” has {name} {theirs})", row.name))
+        })
+    };
+    ran.engine.versions.iter().filter_map(differs).collect()
+}
+
+/// What a version is of: LibTorch is the library inside PyTorch, and has its versions.
+fn library(name: &str) -> &str {
+    match name {
+        "torch" | "libtorch" => "LibTorch",
+        other => other,
+    }
+}
+
+/// A version without what it was built for, as `2.9.0` of `2.9.0+cu128`.
+fn release(version: &str) -> &str {
+    version.split('+').next().unwrap_or(version)
 }
 
 /// In what two specs train differently. Order, first weights and precision come of these and of the seed: every engine is given
@@ -278,7 +305,7 @@ pub(super) fn data_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'
 }
 
 /// What stands behind a row's name: `words`, and everything in which the row is not like the first.
-pub(super) fn note(words: String, differs: &[&'static str]) -> String {
+pub(super) fn note(words: String, differs: &[String]) -> String {
     let differs = (!differs.is_empty()).then(|| format!("differs in {}", differs.join(", ")));
     (!words.is_empty()).then_some(words).into_iter().chain(differs).collect::<Vec<_>>().join("; ")
 }
@@ -300,6 +327,7 @@ pub(super) fn machine(rows: &[Row]) -> StudyMachine {
         host: first.engine.host.clone(),
         threads: ran().all(|run| run.engine.threads == threads).then_some(threads),
         versions,
+        load: None,
     }
 }
 
@@ -316,6 +344,13 @@ pub(super) fn peak(runs: &[RunSummary]) -> StudyCell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const RUN: &str = r#"{"run":"r","status":"finished","metrics":{},"timing":{"load_s":0.1,"fit_s":0.5,"evaluate_s":0.3},
+        "memory":{"parameters":8,"gradients":0,"optimizer":0,"activations":0,"buffers":0,"allocator_total":9,"peak":9},
+        "engine":{"kind":"burn","device":"flex","versions":{},"host":"a test","threads":1},
+        "data":{"name":"tiny","users":4,"items":4,"train":5,"validation":0,"test":6,"bad_lines":0,"sha256":"abc","synthetic":true},
+        "evaluation":{"candidates":"none","candidate_items":4,"test_users":4,"evaluated_users":4,"sampled_users":false,
+        "cold_users":0,"cold_item_rows":0,"tie_rule":"lower id","tie_share":0,"rating_scale":"stars"},"seed":42}"#;
 
     fn row(result: Measured) -> Row {
         Row {
@@ -353,6 +388,33 @@ mod tests {
     #[test]
     fn a_note_tells_versions_and_differences() {
         assert_eq!(note(String::new(), &[]), "");
-        assert_eq!(note("torch 2".into(), &["the seed", "threads"]), "torch 2; differs in the seed, threads");
+        let differs = ["the seed", "threads"].map(str::to_owned);
+        assert_eq!(note("torch 2".into(), &differs), "torch 2; differs in the seed, threads");
+    }
+
+    #[test]
+    fn another_version_of_a_library_stands_beside_both_rows_whatever_it_is_called_there() {
+        let of = |name: &str, versions: &[(&str, &str)]| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.engine.versions =
+                versions.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
+            Row { name: name.to_owned(), ..row(Measured::Ran(vec![run])) }
+        };
+        let burn = of("Burn", &[("burn", "0.22.1"), ("recspeed", "0.1.0")]);
+        let libtorch = of("LibTorch", &[("burn", "0.22.1"), ("libtorch", "2.11.0+cu130"), ("recspeed", "0.0.9")]);
+        let pytorch = of("PyTorch", &[("torch", "2.9.0+cu128")]);
+        let other = of("PyVelox", &[("torch", "2.9.0+cpu")]);
+        let rows = [&burn, &libtorch, &pytorch, &other];
+        let told = |row| version_differences(&rows, row);
+        assert_eq!(told(&burn), ["the version of recspeed (“LibTorch” has recspeed 0.0.9)"]);
+        assert_eq!(
+            told(&libtorch),
+            [
+                "the version of LibTorch (“PyTorch” has torch 2.9.0+cu128)",
+                "the version of recspeed (“Burn” has recspeed 0.1.0)"
+            ]
+        );
+        assert_eq!(told(&pytorch), ["the version of LibTorch (“LibTorch” has libtorch 2.11.0+cu130)"]);
+        assert!(version_differences(&[&pytorch, &other], &other).is_empty(), "built for another device");
     }
 }

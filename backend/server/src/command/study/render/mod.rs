@@ -80,6 +80,7 @@ fn conditions(report: &StudyReport) -> String {
     if !where_.is_empty() {
         sentences.push(format!("{}.", where_.join(", ")));
     }
+    sentences.extend(machine.load.map(|load| load.to_string()));
     sentences.join(" ")
 }
 

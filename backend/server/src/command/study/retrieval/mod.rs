@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
-use recspeed_engines::{Engines, find};
+use recspeed_engines::Engines;
 use recspeed_types::builtin;
 use recspeed_types::spec::{Device, EngineKind};
 use recspeed_types::study::retrieval::{Asked, CONTAINERS, Retrieved};
@@ -155,10 +155,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
         let title = || container.title.to_owned();
         match container.engine {
             Some(kind) => {
-                let missing = engines.launch(kind).err().map(|why| Missing {
-                    install: find(kind).map(recspeed_engines::Reference::install_command).unwrap_or_default(),
-                    why: why.to_string(),
-                });
+                let missing = devices::lacks_engine(engines, kind);
                 all.push(one(title(), By::Engine(kind), container.single_limit, missing));
             }
             None => all.push(one(title(), By::Worker(Device::Flex), container.single_limit, None)),
@@ -166,7 +163,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
         if container.name == "burn" {
             for device in Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex) {
                 let title = format!("Burn tensors on {}", device.as_str());
-                all.push(one(title, By::Worker(device), Some(SINGLE_LIMIT), devices::missing(worker, device)));
+                all.push(one(title, By::Worker(device), Some(SINGLE_LIMIT), devices::missing(worker, engines, device)));
             }
         }
     }
