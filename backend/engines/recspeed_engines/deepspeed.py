@@ -26,11 +26,10 @@ from . import pytorch, torch_networks
 from .job import InvalidSpec, Job
 from .story import PARENT, Curve, Story, peak_bytes
 
-
-# The ranks that this process, rank 0, has started.
-_others: list[subprocess.Popen[bytes]] = []
-# How long they may take to leave.
+# How long the other ranks may take to leave.
 LEAVING_S = 10.0
+# Those that this process, rank 0, has started.
+_others: list[subprocess.Popen[bytes]] = []
 
 
 def finish() -> None:
