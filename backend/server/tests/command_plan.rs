@@ -45,7 +45,19 @@ fn its_trace_opens_in_a_viewer_of_chrome_traces() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let trace: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();
-    assert_eq!(events.iter().filter(|event| event["ph"] == "X").count(), 4 * 8 * 3);
+    let count = |phase: &str| events.iter().filter(|event| event["ph"] == phase).count();
+    assert_eq!(count("X"), 4 * 8 * 3);
+    // Forth and back over each of three borders.
+    assert_eq!([count("s"), count("f")], [2 * 3 * 8; 2]);
+    assert!(count("C") > 0, "what each rank holds");
+}
+
+#[test]
+fn small_models_have_their_bytes() {
+    let output = plan(&["--parameters", "10", "--ranks", "13"]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("52 B") || shown.contains("40 B"), "{shown}");
+    assert!(!shown.contains(" 0.0 "), "{shown}");
 }
 
 #[test]
@@ -168,6 +180,22 @@ fn tables_are_planned_by_rank_with_what_the_ranks_send_for_them() {
     assert!(sum("fetched_bytes_per_step") > 0);
     // The first stage looks up, the second has half of what it wants.
     assert_eq!([0, 1].map(|rank| ranks[rank]["fetched_bytes_per_step"] == 0), [true, false]);
+}
+
+#[test]
+fn what_features_derive_has_rows_in_the_tables_that_are_planned() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = |features: &str| {
+        let spec = with_tables("kind = \"data-parallel\"\nranks = 2")
+            .replace("[recommender]", &format!("{features}[recommender]"));
+        let output = plan(&[&spec_file(&folder, &spec), "--json"]);
+        let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (planned["tables"]["rows"].as_u64().unwrap(), planned["step_us"].as_f64().unwrap())
+    };
+    let (without, of_one) = (rows(""), rows("[features]\nderive = [\"item-season\"]\n"));
+    // Twelve months at most, and the empty word.
+    assert!((without.0 + 2..=without.0 + 13).contains(&of_one.0), "{without:?} {of_one:?}");
+    assert!(of_one.1 > without.1, "another field is looked up and computed with");
 }
 
 #[test]

@@ -93,6 +93,33 @@ fn the_table_has_metrics_and_their_circumstances_and_no_colour_in_a_pipe() {
 }
 
 #[test]
+fn the_timeline_that_ranks_have_told_is_written_with_the_planned_one() {
+    let spans = r#"
+span() { say '"kind":"span","rank":'$1',"lane":"0","name":"'$2'","start_us":'$3',"duration_us":5'; }
+span 0 F0 10; span 1 F0 20; span 1 B0 30; span 0 B0 40; span 0 step 50; span 1 step 50
+"#;
+    let bench = Bench::new(&format!("{spans}{FINISH}"));
+    let trace = bench.path("run.trace.json");
+    let more = ["--set", "recommender.kind=mlp", "--set", "strategy.kind=pipeline", "--trace", trace.to_str().unwrap()];
+    let output = bench.run(&more);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let trace: serde_json::Value = serde_json::from_slice(&fs::read(trace).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let named = |name: &str| events.iter().any(|event| event["args"]["name"] == name);
+    assert!(named("predicted rank 1, stage 1") && named("measured rank 1, stage 1"), "{trace}");
+    let of_run = |phase: &str| {
+        let of = |event: &&serde_json::Value| event["ph"] == phase && event["pid"].as_u64().unwrap() >= 2;
+        events.iter().filter(of).count()
+    };
+    assert_eq!((of_run("X"), of_run("s")), (6, 2), "an activation and a gradient");
+    let alone = Bench::new(FINISH);
+    let trace = alone.path("run.trace.json");
+    let output = alone.run(&["--trace", trace.to_str().unwrap()]);
+    assert!(output.status.success() && !trace.exists());
+    assert!(stderr(&output).contains("no trace was written: ranks tell"), "{}", stderr(&output));
+}
+
+#[test]
 fn assignments_reach_the_worker() {
     let bench = Bench::new(FINISH);
     assert!(bench.run(&["--set", "training.epochs=7", "--set", "name=Other"]).status.success());

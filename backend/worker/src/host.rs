@@ -48,16 +48,17 @@ impl FitObserver for Process {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
+    fn wants_checkpoint(&mut self) -> bool {
         let stopping = self.stop.load(Ordering::Relaxed);
+        // Of the file of a deaf one nobody would hear, and it would push out one that the server knows.
+        self.checkpoints.as_ref().is_some_and(|checkpoints| stopping || checkpoints.is_due()) && !self.emitter.is_deaf()
+    }
+
+    fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
+        if !self.wants_checkpoint() {
+            return;
+        }
         let Some(checkpoints) = &mut self.checkpoints else { return };
-        // Nobody would hear of the file, and it would push out one that the server knows.
-        if self.emitter.is_deaf() {
-            return;
-        }
-        if !(stopping || checkpoints.is_due()) {
-            return;
-        }
         let event = match checkpoints.write(step, &state()) {
             Ok(written) => EventKind::Checkpoint { file: written.file, step, sha256: written.sha256 },
             Err(error) => EventKind::Warning {

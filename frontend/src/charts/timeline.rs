@@ -2,10 +2,11 @@
 //! everything lies is `studio::Frame`'s.
 
 use leptos::prelude::{document, window};
+use recspeed_plan::timeline::{Bar, Part, Stacked};
 use wasm_bindgen::JsCast as _;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
-use crate::studio::{Band, Bar, Frame, Held, Lane, Part, Rect, steps_of, ticks, time};
+use crate::studio::{Band, Frame, Lane, Rect, steps_of, ticks, time};
 
 /// What is drawn.
 pub(crate) struct Scene<'a> {
@@ -16,7 +17,7 @@ pub(crate) struct Scene<'a> {
     /// A run's bars; empty without one.
     pub measured: &'a [Bar],
     /// What each rank holds.
-    pub held: &'a [Held],
+    pub held: &'a [Stacked],
     /// Bytes of each rank, where they are set.
     pub room: Option<u64>,
 }
@@ -156,7 +157,7 @@ impl Pen<'_> {
 
     fn memory(&self, scene: &Scene) {
         let frame = scene.frame;
-        let peak = scene.held.iter().map(Held::peak).max().unwrap_or(0).max(1);
+        let peak = scene.held.iter().map(Stacked::peak).max().unwrap_or(0).max(1);
         let room = scene.room.filter(|room| *room <= 2 * peak);
         let scale = room.map_or(peak, |room| room.max(peak)) as f64;
         let columns = (frame.width / 2.0) as usize;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::picture::{Bar, rows_of};
+use recspeed_plan::timeline::{Bar, rows_of};
 
 /// A rectangle in CSS pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -154,7 +154,8 @@ pub(crate) fn step_to(bars: &[Bar], at: Option<usize>, key: &str) -> Option<usiz
 
 #[cfg(test)]
 mod tests {
-    use super::super::picture::bars_of;
+    use recspeed_plan::timeline::bars_of;
+
     use super::super::setup::Setup;
     use super::*;
 

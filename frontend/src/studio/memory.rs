@@ -1,6 +1,6 @@
 //! What each rank holds over time, as stacked bands.
 
-use recspeed_plan::Outlook;
+use recspeed_plan::timeline::Stacked;
 
 /// A kind of bytes; in this order they are stacked, what stays below what comes and goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,42 +40,9 @@ impl Band {
     }
 }
 
-/// What a rank holds.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Held {
-    /// Bytes of parameters, gradients and optimizer, which stay.
-    pub stays: [u64; 3],
-    /// Moments, and the bytes that come and go from each on.
-    pub changes: Vec<(f64, u64)>,
-}
-
-impl Held {
-    /// The most bytes at once.
-    pub(crate) fn peak(&self) -> u64 {
-        self.stays.iter().sum::<u64>() + self.changes.iter().map(|change| change.1).max().unwrap_or(0)
-    }
-}
-
-/// What each rank of a plan holds. Layers that ZeRO gathers for a moment are counted at every moment of the step.
-pub(crate) fn memory_of(outlook: &Outlook) -> Vec<Held> {
-    outlook
-        .ranks
-        .iter()
-        .zip(&outlook.simulation.held)
-        .map(|(rank, held)| {
-            let more = rank.shares.transient;
-            let mut changes: Vec<(f64, u64)> = held.curve().into_iter().map(|(at, bytes)| (at, bytes + more)).collect();
-            if changes.first().is_none_or(|first| first.0 > 0.0) {
-                changes.insert(0, (0.0, more));
-            }
-            Held { stays: [rank.shares.parameters, rank.shares.gradients, rank.shares.optimizer], changes }
-        })
-        .collect()
-}
-
 /// Steps of what comes and goes as (from, to, bytes), at most one for each of `columns` columns: the most of each column, so
 /// that no peak is lost.
-pub(crate) fn steps_of(held: &Held, total_us: f64, columns: usize) -> Vec<(f64, f64, u64)> {
+pub(crate) fn steps_of(held: &Stacked, total_us: f64, columns: usize) -> Vec<(f64, f64, u64)> {
     let columns = columns.max(1);
     let mut most = vec![0_u64; columns];
     let column = |at: f64| ((at / total_us * columns as f64) as usize).min(columns - 1);
@@ -101,6 +68,8 @@ pub(crate) fn steps_of(held: &Held, total_us: f64, columns: usize) -> Vec<(f64, 
 
 #[cfg(test)]
 mod tests {
+    use recspeed_plan::timeline::memory_of;
+
     use super::super::setup::Setup;
     use super::*;
 
@@ -129,7 +98,7 @@ mod tests {
 
     #[test]
     fn steps_keep_their_places() {
-        let held = Held { stays: [0; 3], changes: vec![(0.0, 1), (5.0, 9), (5.1, 2), (7.5, 0)] };
+        let held = Stacked { stays: [0; 3], changes: vec![(0.0, 1), (5.0, 9), (5.1, 2), (7.5, 0)] };
         assert_eq!(steps_of(&held, 10.0, 4), [(0.0, 5.0, 1), (5.0, 7.5, 9), (7.5, 10.0, 0)]);
     }
 }

@@ -229,6 +229,7 @@ impl Setup {
             link: self.link(),
             update_us: self.speed().update_us(),
             beside: 0,
+            tables_us: 0.0,
         })
     }
 

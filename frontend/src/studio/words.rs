@@ -1,11 +1,10 @@
 //! The studio in sentences.
 
 use recspeed_plan::sharding::ShardLevel;
+use recspeed_plan::timeline::{Bar, Part, among, bubble_of, stage_of};
 pub(crate) use recspeed_plan::words::{time, verdict};
 use recspeed_plan::{Change, Layout, Outlook, ScheduleKind, Strategy};
 
-use super::picture::{Bar, Part, bubble_of};
-use super::place::{among, stage_of};
 use super::setup::{Cut, SCHEDULES, Setup};
 use crate::charts::{bytes, count, share};
 
@@ -245,7 +244,7 @@ mod tests {
     #[test]
     fn what_was_measured_stands_beside_what_was_foretold() {
         let (strategy, outlook) = Setup::default().plan().expect("it is possible");
-        let bars = super::super::picture::bars_of(&strategy, &outlook);
+        let bars = recspeed_plan::timeline::bars_of(&strategy, &outlook);
         let bubble = share(outlook.simulation.bubble());
         let told = compared(&outlook, &bars, Some(1 << 20));
         let fullest = bytes(outlook.fullest().1);

@@ -64,6 +64,17 @@ impl Attributes {
         Self { ids: ids.clone(), columns: self.columns.iter().map(join).collect() }
     }
 
+    /// A table with one more column, which is in the order of `ids`; what there is already is joined to them.
+    #[must_use]
+    pub fn with_column(table: Option<Self>, ids: &Dictionary, column: AttributeColumn) -> Self {
+        let mut joined = match table {
+            Some(known) => known.joined_to(ids),
+            None => Self { ids: ids.clone(), columns: Vec::new() },
+        };
+        joined.columns.push(column);
+        joined
+    }
+
     /// Takes the values of a column away; false when there is no such column.
     pub fn clear(&mut self, name: &str) -> bool {
         let rows = vec![None; self.ids.len()];

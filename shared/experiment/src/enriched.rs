@@ -66,18 +66,13 @@ fn wrong(cause: String) -> RunFailure {
 
 /// Joins a column to the table of `ids`, which it is in the order of.
 fn add(table: &mut Option<Attributes>, ids: &Dictionary, column: AttributeColumn) -> Result<(), RunFailure> {
-    let mut joined = match table.take() {
-        Some(known) => known.joined_to(ids),
-        None => Attributes { ids: ids.clone(), columns: Vec::new() },
-    };
-    if joined.column(&column.name).is_some() {
+    if table.as_ref().is_some_and(|known| known.has(&column.name)) {
         return Err(wrong(format!(
             "features.derive: the data set has an attribute `{}` of its own; take it out.",
             column.name
         )));
     }
-    joined.columns.push(column);
-    *table = Some(joined);
+    *table = Some(Attributes::with_column(table.take(), ids, column));
     Ok(())
 }
 

@@ -121,7 +121,9 @@ fn rank_failure(rank: usize, error: &NeuralFitError) -> RankFailure {
     // Numbers that are not finite, and a stop, come to all ranks at once: the first one tells.
     let follows =
         matches!(error, NeuralFitError::Ranks(CommError::PeerEnded { .. })) || (rank > 0 && same_on_all(error));
-    RankFailure { rank, cause: error.to_string(), follows }
+    // Who tells it says that a rank has failed, and so does whoever needs that rank.
+    let cause = if let NeuralFitError::Ranks(cause) = error { cause.to_string() } else { error.to_string() };
+    RankFailure { rank, cause, follows }
 }
 
 const fn same_on_all(error: &NeuralFitError) -> bool {
@@ -225,6 +227,9 @@ impl FitObserver for LossWatch<'_> {
     }
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
         self.host.checkpoint(step, state);
+    }
+    fn wants_checkpoint(&mut self) -> bool {
+        self.host.wants_checkpoint()
     }
     fn take_resume_state(&mut self) -> Option<Vec<u8>> {
         self.host.take_resume_state()

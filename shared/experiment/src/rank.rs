@@ -216,6 +216,10 @@ impl FitObserver for Quiet<'_> {
 
     fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
 
+    fn wants_checkpoint(&mut self) -> bool {
+        false
+    }
+
     fn take_resume_state(&mut self) -> Option<Vec<u8>> {
         None
     }

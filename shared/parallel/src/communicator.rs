@@ -234,6 +234,14 @@ impl<T: Transport> Communicator<T> {
         self.take(from, tag, false).await
     }
 
+    /// Waits for bytes that the sender works on alone, while it lives.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn recv_message_at_leisure(&self, from: usize, tag: Tag) -> Result<Message, CommError> {
+        self.take(from, tag, true).await
+    }
+
     async fn take(&self, from: usize, tag: Tag, at_leisure: bool) -> Result<Message, CommError> {
         let peer = self.member(from)?;
         let begun = self.transport.now_us();

@@ -26,8 +26,12 @@ pub enum Limit {
     },
     /// Ranks wait for messages between stages.
     Messages,
+    /// Ranks that share layers bring together what each of them makes.
+    Sharing,
     /// Ranks wait for the gradients of the other replicas.
     Reduction,
+    /// Ranks send each other rows of tables, and gradients by them.
+    Tables,
     /// Nothing of the above takes a tenth of a step: the ranks compute.
     Computation,
 }
@@ -161,7 +165,8 @@ pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<Room>) ->
 }
 
 /// The largest loss, in microseconds of a step. The time until the last backward pass is what the mean rank computes, what the
-/// busiest computes more, what its schedule leaves idle by the formula, and the rest, which is waiting for messages.
+/// busiest computes more, what its schedule leaves idle by the formula, and the rest, which is waiting for messages. What a rank computes
+/// has in it what it exchanges with those that share its layers.
 fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
     let run = &outlook.simulation;
     let mean = run.busy_us.iter().sum::<f64>() / run.busy_us.len() as f64;
@@ -173,13 +178,18 @@ fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
     // Without messages in time there is nothing to wait for but the pipeline itself.
     let instant = strategy.link.bytes_per_us.is_infinite() && strategy.link.latency_us == 0.0;
     let (fill, messages) = if instant { (fill + rest, 0.0) } else { (fill, rest) };
+    let sharing = outlook.exchanging_us(strategy.recompute);
+    let sharing = sharing.iter().sum::<f64>() / sharing.len().max(1) as f64;
     let reduce = outlook.simulation.spans.iter().filter(|span| span.instruction == crate::Instruction::ReduceGradients);
     let reduce = reduce.map(|span| span.end_us - span.start_us).fold(0.0, f64::max);
+    let tables = strategy.tables_us.min(reduce);
     [
         (Limit::Bubble, fill),
         (Limit::Imbalance { rank }, most - mean),
         (Limit::Messages, messages),
-        (Limit::Reduction, reduce),
+        (Limit::Sharing, sharing),
+        (Limit::Reduction, reduce - tables),
+        (Limit::Tables, tables),
     ]
     .into_iter()
     .fold((Limit::Computation, 0.0), |best, next| if next.1 > best.1 { next } else { best })
@@ -270,7 +280,17 @@ fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<Roo
             }
             changes
         }
-        Limit::Memory { .. } | Limit::Computation => Vec::new(),
+        // Fewer and larger exchanges: each has the latency of the link.
+        Limit::Sharing => {
+            let mut changes = vec![Change::MicroBatches((strategy.micro_batches / 2).max(1))];
+            changes.push(Change::Batch(strategy.batch.saturating_mul(2)));
+            if strategy.recompute != Recompute::Never {
+                changes.push(Change::Recompute(Recompute::Never));
+            }
+            changes
+        }
+        // Rows of a batch travel whatever else is set.
+        Limit::Tables | Limit::Memory { .. } | Limit::Computation => Vec::new(),
     };
     let now = outlook.simulation.total_us;
     let has_room = |new: &Remedy| {

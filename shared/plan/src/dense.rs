@@ -86,7 +86,7 @@ pub fn shared(layers: &[Layer], ranks: usize, link: Link) -> Vec<Layer> {
     }
     let n = ranks as u64;
     let part = |duration: Duration| Duration { per_sample_us: duration.per_sample_us / ranks as f64, ..duration };
-    let sum = |bytes: u64| whole_sum(bytes, ranks, link);
+    let sum = |bytes: u64| if bytes > 0 { whole_sum(bytes, ranks, link) } else { Duration::default() };
     let last = layers.len().saturating_sub(1);
     let own = |(at, layer): (usize, &Layer)| {
         let (columns, whole_input) = (at % 2 == 0 && at < last, at % 2 == 0);
@@ -96,9 +96,15 @@ pub fn shared(layers: &[Layer], ranks: usize, link: Link) -> Vec<Layer> {
         let there = if columns { 0 } else { layer.output_bytes };
         let back = if whole_input && at > 0 { layer.input_bytes } else { 0 };
         Layer {
-            exchanged: Exchanged { forward: 2 * there, backward: 2 * back, held: there.max(back) },
-            forward: if there > 0 { forward.plus(sum(there)) } else { forward },
-            backward_input: if back > 0 { backward_input.plus(sum(back)) } else { backward_input },
+            exchanged: Exchanged {
+                forward: 2 * there,
+                backward: 2 * back,
+                held: there.max(back),
+                forward_time: sum(there),
+                backward_time: sum(back),
+            },
+            forward: forward.plus(sum(there)),
+            backward_input: backward_input.plus(sum(back)),
             backward_weight: part(layer.backward_weight),
             parameters: layer.parameters.div_ceil(n),
             input_bytes: if whole_input { layer.input_bytes } else { input },
@@ -138,20 +144,22 @@ pub fn shared_densenet(
     };
     let block = (0..depth).map(|layer| {
         let (own, made) = (part(layer, growth), NUMBER * growth);
+        let time = exchange(made, ranks, link);
         Layer {
-            forward: own.forward.plus(exchange(made, ranks, link)),
-            backward_input: own.backward_input.plus(exchange(made, ranks, link)),
+            forward: own.forward.plus(time),
+            backward_input: own.backward_input.plus(time),
             // Each rank is given the whole input.
             input_bytes: if layer == 0 { NUMBER * inputs } else { own.input_bytes },
             kept_bytes: row(layer + 1),
             output_bytes: row(layer + 1),
-            exchanged: Exchanged { forward: made, backward: made, held: made },
+            exchanged: Exchanged { forward: made, backward: made, held: made, forward_time: time, backward_time: time },
             ..own
         }
     });
     let (own, scores) = (part(depth, outputs), NUMBER * outputs);
-    let forward = own.forward.plus(whole_sum(scores, ranks, link));
-    let exchanged = Exchanged { forward: 2 * scores, backward: 0, held: scores };
+    let forward_time = whole_sum(scores, ranks, link);
+    let forward = own.forward.plus(forward_time);
+    let exchanged = Exchanged { forward: 2 * scores, held: scores, forward_time, ..Exchanged::default() };
     block.chain([Layer { forward, exchanged, ..own }]).collect()
 }
 

@@ -5,6 +5,7 @@ use recspeed_types::Extent;
 use recspeed_types::spec::{Loss, ResolvedRecommender, ResolvedSpec, Training};
 
 use crate::sharding::{Forecast, TablePlacement, TableShape, TableTraffic};
+use crate::simulate::Link;
 use crate::spec::{blocks_of, optimizer_of, products_of};
 use crate::words::bytes;
 use crate::{Layout, PlanError, micro_batch_sizes};
@@ -105,6 +106,13 @@ impl TablesOutlook {
         };
         let ranks = (0..layout.ranks()).map(rank).collect();
         Ok(Some(Self { placement, ranks }))
+    }
+
+    /// Microseconds of a step in which the rank that sends most sends: once there with the rows of all micro-batches, once back with the
+    /// gradients by them. Nothing is computed meanwhile.
+    pub fn step_us(&self, link: Link) -> f64 {
+        let most = self.ranks.iter().map(|rank| rank.traffic.total()).max().unwrap_or(0);
+        if most == 0 { 0.0 } else { 2.0 * link.latency_us + most as f64 / link.bytes_per_us }
     }
 
     /// Rows of all tables.

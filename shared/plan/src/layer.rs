@@ -29,7 +29,7 @@ impl Duration {
 
 /// Bytes of a sample that the ranks that share a layer bring together: of N ranks each sends (N − 1)/N of them. A sum that every
 /// rank gets the whole of counts twice, since it is formed in parts, which are then gathered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Exchanged {
     /// On the way there.
     pub forward: u64,
@@ -37,6 +37,10 @@ pub struct Exchanged {
     pub backward: u64,
     /// What a rank holds of the largest exchange while it lasts.
     pub held: u64,
+    /// How much of the forward pass that takes.
+    pub forward_time: Duration,
+    /// How much of the backward pass.
+    pub backward_time: Duration,
 }
 
 impl Exchanged {
@@ -45,6 +49,8 @@ impl Exchanged {
             forward: self.forward + next.forward,
             backward: self.backward + next.backward,
             held: self.held.max(next.held),
+            forward_time: self.forward_time.plus(next.forward_time),
+            backward_time: self.backward_time.plus(next.backward_time),
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod schedule;
 pub mod sharding;
 pub mod simulate;
 mod spec;
+pub mod timeline;
 pub mod words;
 
 pub use bottleneck::{Bottleneck, Change, Limit, Remedy, Room, bottleneck};

@@ -41,6 +41,8 @@ pub struct Strategy {
     pub update_us: f64,
     /// Bytes that all ranks hold together beside the layers, however these are divided: tables of embeddings with their moments.
     pub beside: u64,
+    /// Microseconds in which the ranks send each other the rows of these tables that a step looks up, and the gradients by them.
+    pub tables_us: f64,
 }
 
 /// What will be on one rank.
@@ -140,11 +142,12 @@ impl Outlook {
             sizes,
             recompute: strategy.recompute,
             link: strategy.link,
-            reduce_us: if strategy.replicas > 1 {
-                strategy.link.latency_us + most(|share| share.1.total()) / strategy.link.bytes_per_us
-            } else {
-                0.0
-            },
+            reduce_us: strategy.tables_us
+                + if strategy.replicas > 1 {
+                    strategy.link.latency_us + most(|share| share.1.total()) / strategy.link.bytes_per_us
+                } else {
+                    0.0
+                },
             step_us: most(|share| share.2) * strategy.update_us,
         };
         let simulation = simulate(&schedule, &costs)?;
@@ -191,6 +194,21 @@ impl Outlook {
             .collect();
         let Costs { stages, sizes, .. } = costs;
         Ok(Self { partition, stages, sizes, schedule, simulation, ranks, beside: strategy.beside })
+    }
+
+    /// Microseconds of each rank of a pipeline in which those that share its layers bring together what they make.
+    pub fn exchanging_us(&self, recompute: Recompute) -> Vec<f64> {
+        let of_stage = |stage: usize| {
+            let exchanged = self.stages[stage].exchanged;
+            let of_cell = |(at, &size): (usize, &usize)| {
+                let times = if recompute.applies(at, self.sizes.len()) { 2.0 } else { 1.0 };
+                times * exchanged.forward_time.of(size) + exchanged.backward_time.of(size)
+            };
+            self.sizes.iter().enumerate().map(of_cell).sum::<f64>()
+        };
+        let chunks = self.schedule.chunks();
+        let of_rank = |rank| (0..chunks).map(|chunk| of_stage(self.schedule.stage(rank, chunk))).sum();
+        (0..self.schedule.ranks()).map(of_rank).collect()
     }
 
     /// The rank that holds most, and its bytes at the worst moment.

@@ -5,7 +5,7 @@ use recspeed_types::spec::{self, Optimizer, ResolvedRecommender, ResolvedSpec, T
 
 use crate::attention::{Blocks, Pattern};
 use crate::dense::{self, Speed};
-use crate::embeddings::tables_of;
+use crate::embeddings::{TablesOutlook, tables_of};
 use crate::sharding::{OptimizerState, ShardLevel, TableSharding};
 use crate::simulate::Link;
 use crate::{Balance, Layer, Products, Recompute, ScheduleKind, Strategy};
@@ -119,6 +119,7 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
     let (layers, training) = (layers_of(&spec.recommender, &assumed)?, spec.training.as_ref()?);
     let optimizer = optimizer_of(training);
     let tables = assumed.data.as_ref().map_or_else(Vec::new, |data| tables_of(&spec.recommender, data));
+    let planned = assumed.data.as_ref().and_then(|data| TablesOutlook::of_spec(spec, data).ok().flatten());
     let of_tables: usize = tables.iter().map(|table| table.rows * table.width).sum();
     let asked = &spec.strategy;
     let (ranks, replicas) = (asked.stages.max(1) as usize, asked.replicas() as usize);
@@ -147,6 +148,7 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
         link: assumed.link,
         update_us: assumed.speed.update_us(),
         beside: of_tables as u64 * (NUMBER + optimizer.bytes()),
+        tables_us: planned.map_or(0.0, |tables| tables.step_us(assumed.link)),
     })
 }
 

@@ -33,6 +33,13 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
             format!("Rank {rank} has the most work, and the others wait {lost} of the step for it.")
         }
         Limit::Messages => format!("Ranks wait {lost} of the step for messages between stages."),
+        Limit::Sharing => format!(
+            "Ranks spend {lost} of the step bringing together what each of the {} that share a layer makes.",
+            strategy.tensor
+        ),
+        Limit::Tables => {
+            format!("Ranks spend {lost} of the step sending each other rows of tables and their gradients.")
+        }
         Limit::Reduction => format!("Ranks spend {lost} of the step exchanging gradients with the replicas."),
         Limit::Computation if strategy.ranks * strategy.copies() == 1 => {
             "One rank computes and waits for nobody.".to_owned()
@@ -58,7 +65,8 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
                     format!("{} ({saved}){enough}{pace}", bytes(then))
                 }
                 limit => {
-                    let whole = if limit == Limit::Reduction { " for as many samples" } else { "" };
+                    let larger = matches!(remedy.change, Change::Batch(_));
+                    let whole = if larger || limit == Limit::Reduction { " for as many samples" } else { "" };
                     let more = remedy.bytes.saturating_sub(fullest);
                     let price = if more > fullest / 50 {
                         format!(", with {} more on the fullest rank", bytes(more))
@@ -75,6 +83,14 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
         }
         None if matches!(found.limit, Limit::Computation) => {
             format!("{limit} More ranks or faster ones are what is left.")
+        }
+        None if matches!(found.limit, Limit::Sharing) => {
+            format!(
+                "{limit} Wider layers, larger micro-batches, fewer ranks that share them or a faster link are what is left."
+            )
+        }
+        None if matches!(found.limit, Limit::Tables) => {
+            format!("{limit} Narrower rows, smaller batches or a faster link are what is left.")
         }
         None => format!(
             "{limit} No change of schedule, micro-batches or borders helps; a larger batch or fewer ranks would."

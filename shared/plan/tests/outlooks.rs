@@ -4,11 +4,12 @@ use proptest::prelude::*;
 use recspeed_plan::dense::{Speed, densenet, mlp, shared};
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
+use recspeed_plan::words::verdict;
 use recspeed_plan::{
     Assumed, Balance, Change, Limit, Outlook, Partition, PlanError, Recompute, Room, ScheduleKind, Strategy as Plan,
-    bottleneck, layers_of, of_spec,
+    TablesOutlook, bottleneck, layers_of, of_spec,
 };
-use recspeed_types::ExperimentSpec;
+use recspeed_types::{ExperimentSpec, Extent};
 
 const SPEED: Speed = Speed { flops_per_us: 1000.0, call_us: 0.0 };
 
@@ -30,6 +31,7 @@ fn even(ranks: usize, micro_batches: usize) -> Plan {
         link: Link::INSTANT,
         update_us: 0.0,
         beside: 0,
+        tables_us: 0.0,
     }
 }
 
@@ -166,6 +168,50 @@ fn slow_links_are_named() {
     let found = bottleneck(&reduction, &look(&reduction), None);
     assert_eq!(found.limit, Limit::Reduction);
     assert!(found.share > 0.5);
+}
+
+#[test]
+fn what_ranks_that_share_layers_bring_together_is_no_computing() {
+    let spec = |micro_batches: u32| {
+        let text = format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"densenet\"\nlayers = \
+             40\ngrowth = 8\n[training]\nbatch_size = 64\n[evaluation]\nmetrics = [\"rmse\"]\n[strategy]\nkind = \"hybrid\"\nranks = \
+             2\nstages = 1\ntensor = 2\nschedule = \"gpipe\"\nmicro_batches = {micro_batches}\n"
+        );
+        ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap()
+    };
+    let plan = of_spec(&spec(4), Assumed::threads(50.0)).unwrap();
+    let outlook = look(&plan);
+    let found = bottleneck(&plan, &outlook, None);
+    assert_eq!(found.limit, Limit::Sharing);
+    let instant = of_spec(&spec(4), Assumed { link: Link::INSTANT, ..Assumed::threads(50.0) }).unwrap();
+    let without = look(&instant).simulation;
+    assert_eq!(bottleneck(&instant, &look(&instant), None).limit, Limit::Computation);
+    let lost = outlook.simulation.busy_us[0] - without.busy_us[0];
+    assert!((found.share - lost / outlook.simulation.total_us).abs() < 1e-9, "{} {lost}", found.share);
+    let remedy = found.remedy.as_ref().expect("fewer micro-batches are fewer exchanges");
+    assert!(matches!(remedy.change, Change::MicroBatches(2) | Change::Batch(128)), "{remedy:?}");
+    let words = verdict(&found, &plan, &outlook);
+    assert!(words.contains("bringing together what each of the 2 that share a layer makes. Try "), "{words}");
+}
+
+#[test]
+fn rows_of_tables_take_their_time_and_are_named_where_they_take_most_of_it() {
+    let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"dlrm\"\nembedding = \
+                512\nbottom = [8]\nhidden = [8]\n[training]\nbatch_size = 512\n[evaluation]\nmetrics = [\"ndcg@10\"]\n[strategy]\nkind = \
+                \"data-parallel\"\nranks = 4\n";
+    let spec = ExperimentSpec::from_toml(text).unwrap().resolve().unwrap();
+    let link = Link { latency_us: 20.0, bytes_per_us: 1250.0 };
+    let of = |data| of_spec(&spec, Assumed { link, ..Assumed::threads(50.0) }.on(data)).unwrap();
+    let extent = Extent::of_ids(10_000, 5_000);
+    let tables = TablesOutlook::of_spec(&spec, &extent).unwrap().expect("it has one");
+    let (known, unknown) = (of(Some(extent)), of(None));
+    let more = look(&known).simulation.total_us - look(&unknown).simulation.total_us;
+    let sent = tables.ranks.iter().map(|rank| rank.traffic.total()).max().unwrap();
+    assert!((more - (40.0 + sent as f64 / 1250.0)).abs() < 1e-6 * more, "{more} for {sent} bytes");
+    let found = bottleneck(&known, &look(&known), None);
+    assert_eq!(found.limit, Limit::Tables, "{found:?}");
+    assert!(verdict(&found, &known, &look(&known)).contains("sending each other rows of tables"));
 }
 
 #[test]

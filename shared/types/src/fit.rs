@@ -19,6 +19,11 @@ pub trait FitObserver {
     /// [`Self::take_resume_state`] needs later to continue to the same bits. The observer may decline by not calling it.
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>);
 
+    /// Whether [`Self::checkpoint`] would take the state now: what it needs may have to be brought together first.
+    fn wants_checkpoint(&mut self) -> bool {
+        true
+    }
+
     /// The state of an earlier checkpoint of this very spec, given once.
     fn take_resume_state(&mut self) -> Option<Vec<u8>>;
 }
@@ -35,6 +40,10 @@ impl FitObserver for Unobserved {
     }
 
     fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+
+    fn wants_checkpoint(&mut self) -> bool {
+        false
+    }
 
     fn take_resume_state(&mut self) -> Option<Vec<u8>> {
         None

@@ -2,12 +2,13 @@
 
 use leptos::prelude::*;
 use leptos_router::components::A;
+use recspeed_plan::timeline::{bars_of_events, first_step};
 use recspeed_types::event::MemoryBytes;
 
 use crate::charts::{bytes, share};
 use crate::components::Hint;
 use crate::state::{Origin, RunState, RunView};
-use crate::studio::{Setup, bars_of_events, first_step, strategy_in_words};
+use crate::studio::{Setup, strategy_in_words};
 
 /// What is known of a rank.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,13 +4,13 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_plan::Layout;
+use recspeed_plan::timeline::{bars_of_events, first_step};
 use recspeed_types::api::RunRecord;
 use recspeed_types::{EventKind, RunEvent, RunId};
 
 use super::Studio;
 use crate::components::Hint;
 use crate::state::api;
-use crate::studio::{bars_of_events, first_step};
 
 /// How long until a run that goes on is asked again.
 const PAUSE_MS: u32 = 2000;

@@ -12,11 +12,12 @@ use leptos::leptos_dom::helpers::TimeoutHandle;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
+use recspeed_plan::timeline::{Bar, bars_of, chrome_trace, memory_of};
 use recspeed_plan::{Bottleneck, Layout, Outlook, Room, Strategy, bottleneck};
 
 use crate::components::{CopyField, Hint, Icon, Picture};
 use crate::state::{plan_address, plan_query, save};
-use crate::studio::{Bar, Headline, Refusal, Setup, bars_of, chrome_trace, command, headline, nearest, verdict};
+use crate::studio::{Headline, Refusal, Setup, command, headline, nearest, verdict};
 
 /// A plan with everything that is drawn of it.
 struct Planned {
@@ -227,7 +228,9 @@ fn TakeAway() -> impl IntoView {
     let trace = move |_| {
         let layout = studio.layout.get_untracked();
         let text = studio.planned.with_untracked(|planned| {
-            studio.steps.with_untracked(|steps| chrome_trace(&planned.outlook, &planned.bars, steps, layout))
+            studio
+                .steps
+                .with_untracked(|steps| chrome_trace(&memory_of(&planned.outlook), &planned.bars, steps, layout))
         });
         save("recspeed-plan.trace.json", "application/json", &text);
     };

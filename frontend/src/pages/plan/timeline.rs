@@ -2,13 +2,14 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use recspeed_plan::timeline::{Part, lane_name, memory_of};
 use recspeed_plan::{Layout, RankOutlook};
 use wasm_bindgen::prelude::*;
 
 use super::Studio;
 use crate::charts::{Scene, bytes, paint};
 use crate::state::{Theme, system_is_dark, use_lab};
-use crate::studio::{Band, Frame, Lane, Part, about_bar, compared, lane_name, memory_of, step_to, summary};
+use crate::studio::{Band, Frame, Lane, about_bar, compared, step_to, summary};
 
 /// How much wider than the page the picture can be.
 const ZOOMS: [usize; 4] = [1, 2, 4, 8];

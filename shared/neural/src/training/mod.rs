@@ -176,7 +176,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         while progress.epoch < self.training.epochs && !self.gives_up(&progress) {
             self.epoch(&mut progress, observer).await?;
             self.close_epoch(&mut progress, observer).await?;
-            observer.checkpoint(progress.step, &mut || self.encoded(&progress));
+            self.offer(&mut progress, observer).await?;
         }
         progress.steps.gather().await?;
         let keeps_last =
@@ -194,17 +194,32 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         progress: &mut Progress<S>,
         observer: &mut dyn FitObserver,
     ) -> Result<(), NeuralFitError> {
+        progress.steps.release();
         let epoch = self.lesson.epoch(progress.epoch);
         while progress.batch < self.lesson.batches() {
             let stop = f64::from(u8::from(observer.stop_requested()));
             if progress.steps.agree(stop).await? > 0.0 {
                 let step = progress.step;
                 progress.steps.gather().await?;
-                observer.checkpoint(step, &mut || self.encoded(progress));
+                self.offer(progress, observer).await?;
                 return Err(NeuralFitError::Interrupted { step });
             }
             let batch = self.lesson.batch(&self.network, &epoch, progress.batch);
             self.step(progress, batch, observer).await?;
+        }
+        Ok(())
+    }
+
+    /// Offers a checkpoint; what only it needs is brought together where it will be taken.
+    async fn offer<S: Steps<N>>(
+        &self,
+        progress: &mut Progress<S>,
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), NeuralFitError> {
+        let wanted = f64::from(u8::from(observer.wants_checkpoint()));
+        if progress.steps.agree(wanted).await? > 0.0 {
+            progress.steps.gather_moments().await?;
+            observer.checkpoint(progress.step, &mut || self.encoded(progress));
         }
         Ok(())
     }
@@ -322,7 +337,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
     }
 
     /// Where the training stands, at its beginning or at a checkpoint.
-    fn progress<S>(&self, steps: S, state: Option<State>) -> Progress<S> {
+    fn progress<S: Steps<N>>(&self, steps: S, state: Option<State<'_>>) -> Progress<S> {
         let window = state.as_ref().map_or_else(Mean::default, |state| state.window);
         let curve = Curve::new(self.training.epochs, self.lesson.batches(), window);
         let Some(state) = state else {
@@ -338,7 +353,11 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 best: None,
             };
         };
-        let parameters = |numbers: &[f32]| Parameters::from_numbers(self.network.layout(), numbers, &self.device);
+        let (layout, leads) = (self.network.layout(), steps.leads());
+        let parameters = |numbers: &[f32]| {
+            let here = |numbers| Parameters::from_numbers(layout, numbers, &self.device);
+            if leads { here(numbers) } else { Parameters::placeholder(layout, &self.device) }
+        };
         Progress {
             steps,
             epoch: state.epoch,
@@ -358,7 +377,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
     }
 
     /// A checkpoint, read.
-    fn state(&self, bytes: &[u8]) -> Result<State, NeuralFitError> {
+    fn state(&self, bytes: &[u8]) -> Result<State<'static>, NeuralFitError> {
         State::decode(bytes, self.fingerprint(), self.network.layout().len())
     }
 
@@ -371,7 +390,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             epoch_loss: progress.epoch_loss,
             finished_loss: progress.finished_loss,
             window: progress.curve.window,
-            weights: progress.steps.parameters().numbers(),
+            weights: progress.steps.parameters().numbers().into(),
             moments: progress.steps.moments(),
             best: progress.best.as_ref().map(|best| Best {
                 epoch: best.epoch,

@@ -16,7 +16,7 @@ use recspeed_types::{EventKind, FitObserver};
 use super::layout::{Layout, TableId};
 use super::network::Network;
 use super::rows::row_rule;
-use super::saved::{Parameters, tensor};
+use super::saved::{Parameters, nothing, tensor};
 use super::staged::{RankLesson, Staged};
 use super::state::State;
 use super::steps::{AllMoments, Steps, Stumble};
@@ -33,7 +33,9 @@ pub(crate) struct Ranked<'m, N: Staged, T> {
     rank: Rank<'m, T>,
     /// Of the first rank, which judges, is heard, and answers; the others never hold more than their part.
     parameters: Parameters,
-    moments: Option<AllMoments>,
+    /// Whether it has all parameters now.
+    gathered: bool,
+    moments: Option<AllMoments<'static>>,
     taken: u64,
     timeline: Vec<Done>,
 }
@@ -58,30 +60,26 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             return Err(NeuralFitError::Strategy(text));
         };
         let layers = layers.map_err(TrainError::from)?;
-        // Only the first rank's observer has a checkpoint.
-        let tag = Tag::new("checkpoint", 0);
-        let bytes = if communicator.rank() == 0 {
-            let bytes = observer.take_resume_state();
-            for rank in 1..communicator.ranks() {
-                let message = Message::from_bytes_vec(bytes.clone().unwrap_or_default());
-                communicator.send_message(rank, tag, message).await?;
-            }
-            bytes
-        } else {
-            Some(communicator.recv_message(0, tag).await?.to_vec()).filter(|bytes| !bytes.is_empty())
-        };
-        let state = bytes.map(|bytes| self.state(&bytes)).transpose()?;
         let layout = self.network.layout();
-        let saved = match &state {
-            Some(state) => dense_of(state, layout.flat_len()),
-            None => Saved { numbers: layout.initial_flat(self.seed), moments: None },
-        };
         let learning = Learning {
             rule: update::rule(self.training),
             rate: self.training.learning_rate,
             clip: self.training.gradient_clip,
         };
         let strategy: Strategy = crate::strategy::of(seat.strategy, &layers)?;
+        let (first, ranks) = (communicator.rank() == 0, communicator.ranks());
+        let tag = Tag::new("checkpoint", 0);
+        // Only the first rank's observer has a checkpoint. Ranks read it one after the other: it is several times what a rank keeps.
+        let bytes = if first { observer.take_resume_state() } else { None };
+        let resumes = communicator.broadcast_at_leisure(0, f64::from(u8::from(bytes.is_some()))).await? > 0.0;
+        let message = if resumes && !first { Some(communicator.recv_message_at_leisure(0, tag).await?) } else { None };
+        let read = bytes.as_deref().or(message.as_deref());
+        let mut state = read.map(|bytes| self.state(bytes)).transpose()?;
+        drop(message);
+        let saved = match &mut state {
+            Some(state) => dense_of(state, layout.flat_len()),
+            None => Saved { numbers: layout.initial_flat(self.seed), moments: None },
+        };
         let mut rank = Rank::new(&layers, strategy, communicator, learning, &saved, &self.device)?;
         // A rank keeps its part of it.
         drop(saved);
@@ -97,25 +95,53 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 None => rank.with_new_tables(&shapes, sharding, rule, &draw)?,
             };
         }
+        if let Some(state) = &mut state {
+            (state.weights, state.moments) = (Cow::default(), None);
+            if let Some(weights) = state.best.as_mut().and_then(|best| best.weights.as_mut()).filter(|_| !first) {
+                *weights = Vec::new();
+            }
+        }
+        let done = Tag::new("checkpoint read", 0);
+        match bytes {
+            Some(bytes) => {
+                for other in 1..ranks {
+                    let message = Message::from_bytes_vec(bytes.clone());
+                    rank.communicator().send_message(other, tag, message).await?;
+                    rank.communicator().recv_at_leisure::<f64>(other, done).await?;
+                }
+            }
+            None if resumes => rank.communicator().send(0, done, &[1.0]).await?,
+            None => {}
+        }
         // The first rank has the whole once it has been gathered, and nobody asks before.
         let parameters = Parameters::placeholder(layout, &self.device);
-        let steps = Ranked { layers: &layers, rank, parameters, moments: None, taken: 0, timeline: Vec::new() };
+        let steps = Ranked {
+            layers: &layers,
+            rank,
+            parameters,
+            gathered: false,
+            moments: None,
+            taken: 0,
+            timeline: Vec::new(),
+        };
         let progress = self.progress(steps, state);
         self.learn(progress, observer).await
     }
 }
 
-/// The first numbers of a checkpoint are those of the dense parameters.
-fn dense_of(state: &State, len: usize) -> Saved {
-    let moments = state.moments.as_ref();
+/// The first numbers of a checkpoint are those of the dense parameters; where there are no others it gives them away.
+fn dense_of(state: &mut State<'static>, len: usize) -> Saved {
+    let of = |all: &mut Cow<'static, [f32]>| {
+        if all.len() == len { std::mem::take(all).into_owned() } else { all[..len].to_vec() }
+    };
     Saved {
-        numbers: state.weights[..len].to_vec(),
-        moments: moments.map(|(time, first, second)| (*time, [first[..len].to_vec(), second[..len].to_vec()])),
+        numbers: of(&mut state.weights),
+        moments: state.moments.as_mut().map(|(time, first, second)| (*time, [of(first), of(second)])),
     }
 }
 
 /// Those of the tables follow, one table after the other.
-fn tables_of<'a>(state: &'a State, layout: &Layout) -> SavedTables<'a> {
+fn tables_of<'a>(state: &'a State<'_>, layout: &Layout) -> SavedTables<'a> {
     let of = |all: &'a [f32]| {
         let mut rest = &all[layout.flat_len()..];
         let tables = layout.tables().iter().map(|table| {
@@ -171,32 +197,44 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
     }
 
     async fn gather(&mut self) -> Result<(), NeuralFitError> {
-        let saved = self.rank.save_at_first().await?;
-        let tables = self.rank.save_tables_at_first().await?;
-        let Some(Saved { numbers, moments }) = saved else { return Ok(()) };
-        let device = self.parameters.flat.device();
-        self.parameters.flat = tensor(numbers, &device);
-        let mut of_tables = None;
-        if let Some(SavedTables { numbers, moments }) = tables {
-            self.parameters.tables = numbers.into_iter().map(|table| Arc::new(table.into_owned())).collect();
-            of_tables = moments;
+        if self.gathered {
+            return Ok(());
         }
-        self.moments = moments.map(|(time, [mut first, mut second])| {
-            if let Some([of_first, of_second]) = of_tables {
-                first.extend(of_first.iter().flat_map(|table| table.iter()));
-                second.extend(of_second.iter().flat_map(|table| table.iter()));
-            }
-            (time, first, second)
+        if let Some(numbers) = self.rank.parameters_at_first().await? {
+            let device = self.parameters.flat.device();
+            self.parameters.flat = tensor(numbers, &device);
+        }
+        if let Some(tables) = self.rank.table_numbers_at_first().await? {
+            self.parameters.tables = tables.into_iter().map(Arc::new).collect();
+        }
+        self.gathered = true;
+        Ok(())
+    }
+
+    async fn gather_moments(&mut self) -> Result<(), NeuralFitError> {
+        let dense = self.rank.moments_at_first().await?;
+        let of_tables = self.rank.table_moments_at_first().await?;
+        self.moments = dense.map(|(time, [first, second])| {
+            let [of_first, of_second] = of_tables.unwrap_or_default();
+            (time, Cow::Owned(followed_by(first, of_first)), Cow::Owned(followed_by(second, of_second)))
         });
         Ok(())
+    }
+
+    fn release(&mut self) {
+        self.gathered = false;
+        self.moments = None;
+        let flat = &self.parameters.flat;
+        self.parameters = Parameters { flat: nothing(flat.dims()[0], &flat.device()), tables: Vec::new() };
     }
 
     fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 
-    fn moments(&self) -> Option<AllMoments> {
-        self.moments.clone()
+    fn moments(&self) -> Option<AllMoments<'_>> {
+        let (time, first, second) = self.moments.as_ref()?;
+        Some((*time, Cow::Borrowed(first), Cow::Borrowed(second)))
     }
 
     /// Ranks send what they have noted to the first one.
@@ -241,6 +279,15 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         }
         Ok(())
     }
+}
+
+/// Numbers, and after them those of tables, each of which is let go of once it is there.
+fn followed_by(mut numbers: Vec<f32>, tables: Vec<Vec<f32>>) -> Vec<f32> {
+    numbers.reserve_exact(tables.iter().map(Vec::len).sum());
+    for table in tables {
+        numbers.extend_from_slice(&table);
+    }
+    numbers
 }
 
 /// What ranks end with that are not the first one: the model is there.

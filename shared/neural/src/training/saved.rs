@@ -45,7 +45,7 @@ impl Parameters {
 
     /// Zeros that take no memory, and no tables: for whoever takes part in a training and never looks at the whole of it.
     pub(crate) fn placeholder(layout: &Layout, device: &Device) -> Self {
-        Self { flat: Tensor::<1>::zeros([1], device).expand([layout.flat_len()]), tables: Vec::new() }
+        Self { flat: nothing(layout.flat_len(), device), tables: Vec::new() }
     }
 
     /// The inverse of [`Self::from_numbers`].
@@ -60,7 +60,8 @@ impl Parameters {
     /// A number that is not finite or beyond all use, where there is one.
     pub(crate) fn run_away(&self) -> Option<f32> {
         let bad = |values: &[f32]| values.iter().copied().find(|&value| has_run_away(value));
-        bad(&numbers(&self.flat)).or_else(|| self.tables.iter().find_map(|table| bad(table)))
+        let flat = self.flat.clone().into_data();
+        bad(in_f32(&flat)).or_else(|| self.tables.iter().find_map(|table| bad(table)))
     }
 
     /// What a forward pass sees that looks these rows up, one list a table.
@@ -117,6 +118,11 @@ impl Parameters {
     }
 }
 
+/// So many zeros that take no memory.
+pub(crate) fn nothing(count: usize, device: &Device) -> Tensor<1> {
+    Tensor::<1>::zeros([1], device).expand([count])
+}
+
 /// A list of numbers on a device.
 pub(crate) fn tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
     let count = values.len();
@@ -126,5 +132,10 @@ pub(crate) fn tensor(values: Vec<f32>, device: &Device) -> Tensor<1> {
 /// A tensor's numbers, row by row.
 pub(crate) fn numbers<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     let data = tensor.clone().into_data();
-    data.as_slice::<f32>().expect("networks compute in f32 on every device").to_vec()
+    in_f32(&data).to_vec()
+}
+
+/// The numbers of a tensor that has left its device.
+fn in_f32(data: &TensorData) -> &[f32] {
+    data.as_slice::<f32>().expect("networks compute in f32 on every device")
 }

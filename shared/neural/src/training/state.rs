@@ -3,14 +3,20 @@
 //! Little endian: magic, fingerprint of the training, counters, weights, moments, best weights, FNV-1a of all before.
 //! Floats are stored as their bits, so nothing is rounded.
 
+use std::borrow::Cow;
+
 use crate::NeuralFitError;
 use crate::training::curve::Mean;
+use crate::training::steps::AllMoments;
 
 const MAGIC: [u8; 8] = *b"recsnn02";
 
+/// At most so many bytes beside the lists of numbers.
+const LARGEST_HEAD: usize = 160;
+
 /// The state between two batches.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct State {
+pub(crate) struct State<'a> {
     /// Epochs finished.
     pub(crate) epoch: u32,
     /// Batches taken of the next one.
@@ -24,9 +30,9 @@ pub(crate) struct State {
     /// The window of the loss curve that is being filled.
     pub(crate) window: Mean,
     /// All numbers: the dense parameters, then the tables. `[parameters]`
-    pub(crate) weights: Vec<f32>,
+    pub(crate) weights: Cow<'a, [f32]>,
     /// Steps taken by the moments, and the two moments, `[parameters]` each.
-    pub(crate) moments: Option<(u64, Vec<f32>, Vec<f32>)>,
+    pub(crate) moments: Option<AllMoments<'a>>,
     /// The best epoch on the validation rows.
     pub(crate) best: Option<Best>,
 }
@@ -44,10 +50,12 @@ pub(crate) struct Best {
     pub(crate) weights: Option<Vec<f32>>,
 }
 
-impl State {
+impl State<'_> {
     /// `fingerprint` names the training that the state belongs to.
     pub(crate) fn encode(&self, fingerprint: u64) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(128 + 4 * self.weights.len() * 4);
+        let best = self.best.as_ref().is_some_and(|best| best.weights.is_some());
+        let lists = 1 + 2 * usize::from(self.moments.is_some()) + usize::from(best);
+        let mut bytes = Vec::with_capacity(LARGEST_HEAD + 4 * lists * self.weights.len());
         bytes.extend(MAGIC);
         put_u64(&mut bytes, fingerprint);
         put_u64(&mut bytes, u64::from(self.epoch));
@@ -82,7 +90,7 @@ impl State {
 
     /// # Errors
     /// [`NeuralFitError::Checkpoint`] for bytes that are damaged, or belong to another training.
-    pub(crate) fn decode(bytes: &[u8], fingerprint: u64, parameters: usize) -> Result<Self, NeuralFitError> {
+    pub(crate) fn decode(bytes: &[u8], fingerprint: u64, parameters: usize) -> Result<State<'static>, NeuralFitError> {
         let refuse = |reason: &str| NeuralFitError::Checkpoint { reason: reason.to_owned() };
         let damaged = || refuse("it is damaged");
         let body = bytes.len().checked_sub(8).ok_or_else(damaged)?;
@@ -107,7 +115,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn state(&mut self) -> Option<State> {
+    fn state(&mut self) -> Option<State<'static>> {
         Some(State {
             epoch: self.u32()?,
             batch: self.u64()?,
@@ -115,10 +123,10 @@ impl Reader<'_> {
             epoch_loss: self.mean()?,
             window: self.mean()?,
             finished_loss: self.f64()?,
-            weights: self.floats()?,
+            weights: self.floats()?.into(),
             moments: match self.u64()? {
                 0 => None,
-                _ => Some((self.u64()?, self.floats()?, self.floats()?)),
+                _ => Some((self.u64()?, self.floats()?.into(), self.floats()?.into())),
             },
             best: match self.u64()? {
                 0 => None,
@@ -180,7 +188,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn state() -> State {
+    fn state() -> State<'static> {
         State {
             epoch: 2,
             batch: 3,
@@ -188,8 +196,8 @@ mod tests {
             epoch_loss: Mean { sum: 1.5, rows: 64 },
             finished_loss: 0.25,
             window: Mean { sum: 0.5, rows: 8 },
-            weights: vec![1.0, -0.0, f32::MIN_POSITIVE],
-            moments: Some((17, vec![0.1; 3], vec![0.2; 3])),
+            weights: vec![1.0, -0.0, f32::MIN_POSITIVE].into(),
+            moments: Some((17, vec![0.1; 3].into(), vec![0.2; 3].into())),
             best: Some(Best { epoch: 1, regret: 0.3, told_apart: true, weights: Some(vec![9.0; 3]) }),
         }
     }
@@ -197,7 +205,9 @@ mod tests {
     #[test]
     fn a_state_comes_back_bit_for_bit() {
         let state = state();
-        assert_eq!(State::decode(&state.encode(5), 5, 3).unwrap(), state);
+        let bytes = state.encode(5);
+        assert_eq!(State::decode(&bytes, 5, 3).unwrap(), state);
+        assert!(bytes.len() <= LARGEST_HEAD + 4 * 4 * 3, "it fits where it is written to");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Who takes the steps of a training: one device alone, or a rank among others.
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
 use recspeed_types::FitObserver;
 
@@ -12,7 +14,7 @@ use super::{Batch, Course, Lesson};
 use crate::NeuralFitError;
 
 /// Steps taken by the moments, and both moments of all parameters.
-pub(crate) type AllMoments = (u64, Vec<f32>, Vec<f32>);
+pub(crate) type AllMoments<'a> = (u64, Cow<'a, [f32]>, Cow<'a, [f32]>);
 
 /// Why a step was not taken.
 pub(crate) enum Stumble {
@@ -41,15 +43,21 @@ pub(crate) trait Steps<N: Network> {
     /// The leader's number, for everybody.
     async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError>;
 
-    /// Brings parameters and moments together at the leader, where they are divided; after that, until the next step, they can be
-    /// had there.
+    /// Brings the parameters together at the leader, where they are divided; after that, until [`Self::release`] or the next step, they
+    /// can be had there.
     async fn gather(&mut self) -> Result<(), NeuralFitError>;
+
+    /// The same of the moments, which only a checkpoint needs.
+    async fn gather_moments(&mut self) -> Result<(), NeuralFitError>;
+
+    /// Lets go of what was brought together.
+    fn release(&mut self);
 
     /// All parameters.
     fn parameters(&self) -> &Parameters;
 
     /// All moments; `None` where there are none.
-    fn moments(&self) -> Option<AllMoments>;
+    fn moments(&self) -> Option<AllMoments<'_>>;
 
     /// Tells what the ranks have held and done since the last time; the leader is heard.
     async fn report(&mut self, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError>;
@@ -72,7 +80,7 @@ impl Alone {
     }
 
     /// Where a checkpoint stands.
-    pub(crate) fn resume<N: Network, L: Lesson<N>>(course: &Course<'_, N, L>, state: &State) -> Self {
+    pub(crate) fn resume<N: Network, L: Lesson<N>>(course: &Course<'_, N, L>, state: &State<'_>) -> Self {
         let layout = course.network.layout();
         let mut tables = RowUpdate::new(course.training, layout.tables());
         let moments = state.moments.as_ref().map(|(time, first, second)| {
@@ -131,15 +139,21 @@ impl<N: Differentiable> Steps<N> for Alone {
         Ok(())
     }
 
+    async fn gather_moments(&mut self) -> Result<(), NeuralFitError> {
+        Ok(())
+    }
+
+    fn release(&mut self) {}
+
     fn parameters(&self) -> &Parameters {
         &self.parameters
     }
 
-    fn moments(&self) -> Option<AllMoments> {
+    fn moments(&self) -> Option<AllMoments<'_>> {
         let tables = self.update.tables();
         self.update.moments().map(|moments| {
             let (first, second) = tables.moments();
-            let all = |dense, tables| [numbers(dense), tables].concat();
+            let all = |dense, tables| Cow::Owned([numbers(dense), tables].concat());
             (moments.time as u64, all(&moments.moment_1, first), all(&moments.moment_2, second))
         })
     }

@@ -45,14 +45,44 @@ impl Tables {
         &self,
         all: &Communicator<T>,
     ) -> Result<Option<SavedTables<'static>>, CommError> {
-        let mut kinds = Vec::new();
-        for kind in self.kinds() {
-            let gathered = all.gather_parts(0, &self.own(kind), &self.lengths_held()).await?;
-            if self.rank == 0 {
-                kinds.push(self.joined(&gathered));
-            }
+        let (numbers, moments) = (self.numbers_at_first(all).await?, self.moments_at_first(all).await?);
+        let moments = moments.map(|both| both.map(cows));
+        Ok(numbers.map(|numbers| SavedTables { numbers: cows(numbers), moments }))
+    }
+
+    /// Whole tables, `[rows × width]` each, at the first rank; `None` at the others.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn numbers_at_first<T: Transport>(
+        &self,
+        all: &Communicator<T>,
+    ) -> Result<Option<Vec<Vec<f32>>>, CommError> {
+        self.at_first(KINDS[0], all).await
+    }
+
+    /// Both moments of whole tables, at the first rank; `None` at the others, and for rules without.
+    ///
+    /// # Errors
+    /// [`CommError`].
+    pub async fn moments_at_first<T: Transport>(
+        &self,
+        all: &Communicator<T>,
+    ) -> Result<Option<[Vec<Vec<f32>>; 2]>, CommError> {
+        if self.kinds().count() == 1 {
+            return Ok(None);
         }
-        Ok((self.rank == 0).then(|| saved(kinds)))
+        let (first, second) = (self.at_first(KINDS[1], all).await?, self.at_first(KINDS[2], all).await?);
+        Ok(first.zip(second).map(|(first, second)| [first, second]))
+    }
+
+    async fn at_first<T: Transport>(
+        &self,
+        kind: Kind,
+        all: &Communicator<T>,
+    ) -> Result<Option<Vec<Vec<f32>>>, CommError> {
+        let gathered = all.gather_parts(0, &self.own(kind), &self.lengths_held()).await?;
+        Ok((self.rank == 0).then(|| self.joined(&gathered)))
     }
 
     fn kinds(&self) -> impl Iterator<Item = Kind> + use<> {
@@ -66,8 +96,12 @@ impl Tables {
 }
 
 fn saved(kinds: Vec<Vec<Vec<f32>>>) -> SavedTables<'static> {
-    let mut kinds = kinds.into_iter().map(|tables| tables.into_iter().map(Cow::Owned).collect());
+    let mut kinds = kinds.into_iter().map(cows);
     let numbers = kinds.next().unwrap_or_default();
     let moments = kinds.next().zip(kinds.next()).map(|(first, second)| [first, second]);
     SavedTables { numbers, moments }
+}
+
+fn cows(tables: Vec<Vec<f32>>) -> Vec<Cow<'static, [f32]>> {
+    tables.into_iter().map(Cow::Owned).collect()
 }

@@ -214,44 +214,78 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
     /// # Errors
     /// [`TrainError`].
     pub async fn save_at_first(&self) -> Result<Option<Saved<F>>, TrainError> {
-        let moments = self.steps > 0 && self.learning.rule.state().bytes() > 0;
-        let kinds = if moments { &Learnt::ALL[..] } else { &Learnt::ALL[..1] };
-        let mut all: [Vec<F>; 3] = Default::default();
-        for (kind, all) in kinds.iter().zip(&mut all) {
-            for stage in 0..self.schedule.stages() {
-                let owner = stage % self.schedule.ranks();
-                let tag = Tag::new("save", (stage * Learnt::ALL.len() + *kind as usize) as u64);
-                let own = match self.own(stage) {
-                    Some(own) => own.collect(*kind, &self.replicas).await?,
-                    None => Vec::new(),
-                };
-                if self.place.replica > 0 {
+        let (numbers, moments) = (self.parameters_at_first().await?, self.moments_at_first().await?);
+        Ok(numbers.map(|numbers| Saved { numbers, moments }))
+    }
+
+    /// All parameters, at the first rank; `None` at the others.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub async fn parameters_at_first(&self) -> Result<Option<Vec<F>>, TrainError> {
+        self.at_first(Learnt::Numbers).await
+    }
+
+    /// Steps that the moments have taken, and both of them, at the first rank; `None` at the others, before the first step, and for rules
+    /// without.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub async fn moments_at_first(&self) -> Result<Option<(u64, [Vec<F>; 2])>, TrainError> {
+        if self.steps == 0 || self.learning.rule.state().bytes() == 0 {
+            return Ok(None);
+        }
+        let (first, second) = (self.at_first(Learnt::FirstMoment).await?, self.at_first(Learnt::SecondMoment).await?);
+        Ok(first.zip(second).map(|(first, second)| (self.steps, [first, second])))
+    }
+
+    /// One kind of what is learnt, at the first rank.
+    async fn at_first(&self, kind: Learnt) -> Result<Option<Vec<F>>, TrainError> {
+        let mut all: Vec<F> = Vec::new();
+        for stage in 0..self.schedule.stages() {
+            let owner = stage % self.schedule.ranks();
+            let tag = Tag::new("save", (stage * Learnt::ALL.len() + kind as usize) as u64);
+            let own = match self.own(stage) {
+                Some(own) => own.collect(kind, &self.replicas).await?,
+                None => Vec::new(),
+            };
+            if self.place.replica > 0 {
+                continue;
+            }
+            let came = match (self.place.stage == 0, self.place.stage == owner) {
+                (true, true) => own,
+                (true, false) => self.pipeline.recv::<F>(owner, tag).await?,
+                (false, true) => {
+                    self.pipeline.send(0, tag, &own).await?;
                     continue;
                 }
-                match (self.place.stage == 0, self.place.stage == owner) {
-                    (true, true) => all.extend(own),
-                    (true, false) => all.extend(self.pipeline.recv::<F>(owner, tag).await?),
-                    (false, true) => self.pipeline.send(0, tag, &own).await?,
-                    (false, false) => {}
+                (false, false) => continue,
+            };
+            if self.schedule.stages() == 1 {
+                all = came;
+            } else {
+                // At once as long as it will be: what grows is held twice while it moves.
+                if stage == 0 {
+                    all.reserve_exact(self.len());
                 }
+                all.extend(came);
             }
         }
         if (self.place.stage, self.place.replica) != (0, 0) {
             return Ok(None);
         }
         if let Some(shares) = self.layers.shares() {
-            for all in &mut all[..kinds.len()] {
-                *all = self.sharers.gather_parts(0, all, &shares.lengths()).await?;
-                if self.place.tensor == 0 {
-                    *all = shares.join(all);
-                }
+            all = self.sharers.gather_parts(0, &all, &shares.lengths()).await?;
+            if self.place.tensor == 0 {
+                all = shares.join(&all);
             }
         }
-        if self.place.tensor > 0 {
-            return Ok(None);
-        }
-        let [numbers, first, second] = all;
-        Ok(Some(Saved { numbers, moments: moments.then_some((self.steps, [first, second])) }))
+        Ok((self.place.tensor == 0).then_some(all))
+    }
+
+    /// Parameters of all layers, or of this rank's part of them.
+    fn len(&self) -> usize {
+        self.layers.parameters().iter().sum()
     }
 
     fn own(&self, stage: usize) -> Option<&Stage<F>> {

@@ -254,6 +254,10 @@ impl FitObserver for Watch<'_> {
         }
     }
 
+    fn wants_checkpoint(&mut self) -> bool {
+        self.may_save && self.observer.wants_checkpoint()
+    }
+
     fn take_resume_state(&mut self) -> Option<Vec<u8>> {
         self.resume.take()
     }

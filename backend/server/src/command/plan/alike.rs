@@ -2,12 +2,17 @@
 
 use recspeed_plan::sharding::{OptimizerState, Precision, ShardLevel, forecast, traffic};
 use recspeed_plan::simulate::Costs;
+use recspeed_plan::timeline::{Bar, Stacked, bars_of_costs, chrome_trace, memory_of_run};
+use recspeed_plan::words::bytes as in_words;
 use recspeed_plan::{PlanError, Schedule, Simulation, simulate};
 use serde_json::json;
 
-use super::{PlanArgs, picture, refuse_too_large, trace};
+use super::{PlanArgs, picture, refuse_too_large};
 use crate::command::failure::CommandError;
 use crate::command::output;
+
+/// Nothing is said of times: a unit of them becomes a millisecond, because viewers show microseconds.
+const UNIT_US: f64 = 1000.0;
 
 /// Plans and prints.
 pub(super) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
@@ -20,7 +25,9 @@ pub(super) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
     costs.recompute = args.recompute.into();
     let run = simulate(&schedule, &costs)?;
     if let Some(path) = &args.trace {
-        let text = trace::chrome(&schedule, &run, trace::UNIT_US);
+        let bars: Vec<Bar> = bars_of_costs(&schedule, &costs, &run).into_iter().map(|bar| bar.times(UNIT_US)).collect();
+        let held: Vec<Stacked> = memory_of_run(&run).into_iter().map(|held| held.times(UNIT_US)).collect();
+        let text = chrome_trace(&held, &bars, &[], None);
         std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
     }
     let text = if args.json { as_json(args, &schedule, &run)? } else { as_text(args, &schedule, &run) };
@@ -66,12 +73,11 @@ fn shares(parameters: u64, ranks: usize) -> String {
         "together",
         "sent a step",
     ]);
-    let mb = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     for level in ShardLevel::ALL {
         let bytes = forecast(level, ranks, parameters, 0, Precision::F32, OptimizerState::TwoMoments, false);
         let sent = traffic(level, ranks, parameters, Precision::F32).total();
         let row = [bytes.parameters, bytes.gradients, bytes.optimizer, bytes.resident(), sent];
-        table.add_row(std::iter::once(level.zero_stage().to_string()).chain(row.map(mb)));
+        table.add_row(std::iter::once(level.zero_stage().to_string()).chain(row.map(in_words)));
     }
     format!("{parameters} parameters on {ranks} ranks, 32 bits, Adam; each rank holds\n{table}")
 }

@@ -6,7 +6,6 @@ mod of_spec;
 mod picture;
 mod room;
 mod tables;
-mod trace;
 
 use std::path::PathBuf;
 

@@ -1,12 +1,13 @@
 //! A plan of a spec: its model's layers, counted.
 
+use recspeed_plan::timeline::{bars_of, chrome_trace, memory_of};
 use recspeed_plan::words::{bytes, share, time, verdict};
 use recspeed_plan::{Assumed, Bottleneck, Limit, Outlook, RankOutlook, Room, Strategy, bottleneck, layers_of, of_spec};
 use recspeed_types::spec::ResolvedSpec;
 use serde_json::json;
 
 use super::tables::Tables;
-use super::{PlanArgs, picture, refuse_too_large, room, trace};
+use super::{PlanArgs, picture, refuse_too_large, room};
 use crate::command::failure::CommandError;
 use crate::command::output;
 use crate::command::run::{SpecFile, SpecFileError};
@@ -37,7 +38,8 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     let found = bottleneck(&strategy, &outlook, room.map(Room::Together));
     let plan = Planned { title, spec, strategy, outlook, found, tables, room };
     if let Some(path) = &args.trace {
-        let text = trace::chrome(&plan.outlook.schedule, &plan.outlook.simulation, 1.0);
+        let bars = bars_of(&plan.strategy, &plan.outlook);
+        let text = chrome_trace(&memory_of(&plan.outlook), &bars, &[], None);
         std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
     }
     output::say(&if args.json { plan.as_json(args)? } else { plan.as_text(args) })?;
@@ -187,7 +189,9 @@ impl Planned {
             Limit::Bubble => "bubble",
             Limit::Imbalance { .. } => "imbalance",
             Limit::Messages => "messages",
+            Limit::Sharing => "sharing",
             Limit::Reduction => "reduction",
+            Limit::Tables => "tables",
             Limit::Computation => "computation",
         };
         let plan = json!({

@@ -3,11 +3,12 @@
 
 use std::path::PathBuf;
 
-use recspeed_datasets::{DataHome, LoadRequest, LookUp};
+use recspeed_data::{Attributes, SplitRows, derive, split};
+use recspeed_datasets::{DataHome, LoadRequest, Loaded, LookUp};
 use recspeed_plan::words::bytes;
 use recspeed_plan::{RankTables, TablesOutlook};
 use recspeed_types::Extent;
-use recspeed_types::spec::{ResolvedSpec, TableSharding};
+use recspeed_types::spec::{EvaluateOn, FitOn, ResolvedSpec, TableSharding};
 use serde_json::{Value, json};
 
 use super::PlanArgs;
@@ -125,10 +126,35 @@ fn read(spec: &ResolvedSpec, dir: PathBuf) -> Result<Extent, String> {
     let look_up = LookUp::from_env(Some(dir));
     let request = LoadRequest { dataset: &spec.dataset, seed: spec.data_seed, look_up: &look_up };
     let loaded = home.load(&request, &mut |_, _| ()).map_err(|error| error.to_string())?;
+    let loaded = with_derived(spec, loaded)?;
     let [users, items] = [&loaded.user_attributes, &loaded.item_attributes].map(Option::as_ref);
     let chosen: &[String] = match spec.recommender.entry.kind {
         "dlrm" => spec.recommender.names("attributes"),
         _ => &[],
     };
     Ok(recspeed_data::extent(&loaded.interactions, users, items, chosen))
+}
+
+/// With the columns that `[features]` makes of the rows that will be learnt from.
+fn with_derived(spec: &ResolvedSpec, mut loaded: Loaded) -> Result<Loaded, String> {
+    if spec.features.derive.is_empty() {
+        return Ok(loaded);
+    }
+    let data = &loaded.interactions;
+    let SplitRows { mut train, validation, .. } =
+        split(data, &spec.split, spec.data_seed).map_err(|error| error.to_string())?;
+    if spec.evaluation.on == EvaluateOn::Test && spec.split.fit_on == FitOn::TrainValidation {
+        train.extend(validation);
+        train.sort_unstable();
+    }
+    for &derived in spec.features.derive.iter().filter(|derived| data.has_timestamps || !derived.needs_times()) {
+        let column = derive(data, &train, derived);
+        let (table, ids) = if derived.of_items() {
+            (&mut loaded.item_attributes, &data.items)
+        } else {
+            (&mut loaded.user_attributes, &data.users)
+        };
+        *table = Some(Attributes::with_column(table.take(), ids, column));
+    }
+    Ok(loaded)
 }

@@ -5,6 +5,7 @@ mod progress;
 mod spec_file;
 mod story;
 mod summary;
+mod timeline;
 mod worker;
 
 use std::path::PathBuf;
@@ -57,6 +58,9 @@ pub struct RunArgs {
     /// Keep the trained model in this folder, for `recspeed recommend` and `recspeed export`
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    /// Write the measured timeline of a training on several ranks, with the planned one, as Chrome trace JSON, which Perfetto opens
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Continue from a checkpoint of the same spec
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
@@ -91,6 +95,9 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
                 summary::render(&title, &spec, &summary, &story.losses, args.groups)
             };
             output::say(&output::printable(&text))?;
+            if let Some(path) = &args.trace {
+                timeline::write(path, &spec, story.spans())?;
+            }
             worker.after_finished()
         }
         Some(EventKind::Failed { code, cause, detail }) => {

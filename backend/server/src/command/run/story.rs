@@ -23,6 +23,8 @@ pub(super) struct Story {
     held: BTreeMap<u32, u64>,
     /// The most bytes that the process of each rank has held.
     peaks: BTreeMap<u32, u64>,
+    /// When ranks did what: those of a training tell it of a few steps.
+    spans: Vec<RunEvent>,
 }
 
 impl Story {
@@ -36,7 +38,13 @@ impl Story {
             losses: Vec::new(),
             held: BTreeMap::new(),
             peaks: BTreeMap::new(),
+            spans: Vec::new(),
         }
+    }
+
+    /// When ranks did what.
+    pub(super) fn spans(&self) -> &[RunEvent] {
+        &self.spans
     }
 
     /// Takes the next event in.
@@ -45,6 +53,10 @@ impl Story {
     /// [`WorkerError::Protocol`] for another run's event, a gap in `seq`, or an event behind the last one.
     pub(super) fn hear(&mut self, event: RunEvent) -> Result<(), WorkerError> {
         self.protocol.hear(&event).map_err(|wrong| WorkerError::Protocol { what: format!("its event {wrong}") })?;
+        if matches!(event.kind, EventKind::Span { .. }) {
+            self.spans.push(event);
+            return Ok(());
+        }
         match event.kind {
             EventKind::Warning { message } => self.warnings.push(message),
             EventKind::Checkpoint { file, step, .. } => self.checkpoint = Some((file, step)),

@@ -300,6 +300,7 @@ fn what_ranks_that_share_layers_hold_and_send_is_planned() {
                     link: Link::INSTANT,
                     update_us: 0.0,
                     beside: 0,
+                    tables_us: 0.0,
                 };
                 let outlook = Outlook::of(&plan).unwrap();
                 for (rank, end) in course.divided(&shape).iter().enumerate() {

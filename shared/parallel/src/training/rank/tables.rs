@@ -134,6 +134,28 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         }
     }
 
+    /// Whole tables, at the first rank; `None` at the others, and without tables.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub async fn table_numbers_at_first(&self) -> Result<Option<Vec<Vec<f32>>>, TrainError> {
+        match &self.tables {
+            Some(tables) => Ok(tables.numbers_at_first(&self.all).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Both moments of whole tables, at the first rank; `None` at the others, and without tables or moments.
+    ///
+    /// # Errors
+    /// [`TrainError`].
+    pub async fn table_moments_at_first(&self) -> Result<Option<[Vec<Vec<f32>>; 2]>, TrainError> {
+        match &self.tables {
+            Some(tables) => Ok(tables.moments_at_first(&self.all).await?),
+            None => Ok(None),
+        }
+    }
+
     /// Fetches for all micro-batches of this rank, which are `own_batches`.
     pub(super) async fn look_up(
         &mut self,

@@ -1,16 +1,15 @@
 //! Where a rank stands: the stage that a bar is about, and the words for it.
 
-use recspeed_plan::Layout;
-
-use super::picture::Bar;
+use super::Bar;
+use crate::Layout;
 
 /// The stage that a bar is about: a rank's chunks are as many ranks of the pipeline apart.
-pub(super) fn stage_of(bar: &Bar, layout: Layout) -> usize {
+pub fn stage_of(bar: &Bar, layout: Layout) -> usize {
     bar.chunk * layout.stages() + layout.place(bar.rank).stage
 }
 
 /// What tells a rank from the others of its stage: nothing where it is alone, else `, replica 1`.
-pub(super) fn among(rank: usize, layout: Layout) -> String {
+pub fn among(rank: usize, layout: Layout) -> String {
     let place = layout.place(rank);
     let replica = if layout.replicas() > 1 { format!(", replica {}", place.replica) } else { String::new() };
     let part = if layout.tensor() > 1 { format!(", part {}", place.tensor) } else { String::new() };
@@ -18,7 +17,7 @@ pub(super) fn among(rank: usize, layout: Layout) -> String {
 }
 
 /// A rank's lane in few letters, and in words.
-pub(crate) fn lane_name(rank: usize, layout: Option<Layout>) -> (String, String) {
+pub fn lane_name(rank: usize, layout: Option<Layout>) -> (String, String) {
     let short = format!("rank {rank}");
     match layout {
         Some(layout) if layout.stages() < layout.ranks() => {
@@ -33,7 +32,7 @@ pub(crate) fn lane_name(rank: usize, layout: Option<Layout>) -> (String, String)
 
 #[cfg(test)]
 mod tests {
-    use super::super::picture::Part;
+    use super::super::Part;
     use super::*;
 
     #[test]

@@ -1,0 +1,48 @@
+//! What each rank holds over time, stacked: what stays below what comes and goes.
+
+use crate::{Outlook, Simulation};
+
+/// What a rank holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Stacked {
+    /// Bytes of parameters, gradients and optimizer, which stay.
+    pub stays: [u64; 3],
+    /// Moments, and the bytes that come and go from each on.
+    pub changes: Vec<(f64, u64)>,
+}
+
+impl Stacked {
+    /// With moments so many times as late.
+    #[must_use]
+    pub fn times(mut self, factor: f64) -> Self {
+        self.changes.iter_mut().for_each(|change| change.0 *= factor);
+        self
+    }
+
+    /// The most bytes at once.
+    pub fn peak(&self) -> u64 {
+        self.stays.iter().sum::<u64>() + self.changes.iter().map(|change| change.1).max().unwrap_or(0)
+    }
+}
+
+/// What each rank of a plan holds. Layers that ZeRO gathers for a moment are counted at every moment of the step.
+pub fn memory_of(outlook: &Outlook) -> Vec<Stacked> {
+    outlook
+        .ranks
+        .iter()
+        .zip(&outlook.simulation.held)
+        .map(|(rank, held)| {
+            let more = rank.shares.transient;
+            let mut changes: Vec<(f64, u64)> = held.curve().into_iter().map(|(at, bytes)| (at, bytes + more)).collect();
+            if changes.first().is_none_or(|first| first.0 > 0.0) {
+                changes.insert(0, (0.0, more));
+            }
+            Stacked { stays: [rank.shares.parameters, rank.shares.gradients, rank.shares.optimizer], changes }
+        })
+        .collect()
+}
+
+/// The same of a schedule that was run with stages that hold nothing but what comes and goes.
+pub fn memory_of_run(run: &Simulation) -> Vec<Stacked> {
+    run.held.iter().map(|held| Stacked { stays: [0; 3], changes: held.curve() }).collect()
+}

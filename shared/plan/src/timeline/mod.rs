@@ -1,0 +1,11 @@
+//! Timelines without a picture: the bars of a plan and of a run, where their ranks stand, what these hold, and the same as a trace.
+
+mod bars;
+mod held;
+mod place;
+mod trace;
+
+pub use bars::{Bar, Part, bars_of, bars_of_costs, bars_of_events, bubble_of, first_step, rows_of};
+pub use held::{Stacked, memory_of, memory_of_run};
+pub use place::{among, lane_name, stage_of};
+pub use trace::chrome_trace;

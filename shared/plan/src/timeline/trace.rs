@@ -1,0 +1,123 @@
+//! The timelines as Chrome trace JSON, which Perfetto opens: what was foretold, and what a run measured beside it.
+
+use std::collections::HashMap;
+
+use super::held::Stacked;
+use super::{Bar, Part, among, rows_of, stage_of};
+use crate::Layout;
+
+/// A process a rank, a thread a chunk, an event a bar, an arrow for each activation and gradient that goes to another stage, and
+/// counters for the bytes that are foretold, `held` by each rank of the plan. The ranks of a run are other processes than those of the plan, and say which they are.
+/// Nothing in it needs escaping.
+pub fn chrome_trace(held: &[Stacked], predicted: &[Bar], measured: &[Bar], layout: Option<Layout>) -> String {
+    let ranks = held.len();
+    let mut trace = Trace::default();
+    trace.timeline("predicted", 0, predicted, Layout::new(ranks, ranks, 1).ok());
+    for (rank, Stacked { stays: [parameters, gradients, optimizer], changes }) in held.iter().enumerate() {
+        for (at, bytes) in changes {
+            trace.events.push(format!(
+                r#"{{"name":"bytes","ph":"C","pid":{rank},"ts":{at:.3},"args":{{"parameters":{parameters},"gradients":{gradients},"optimizer":{optimizer},"activations":{bytes}}}}}"#
+            ));
+        }
+    }
+    trace.timeline("measured", ranks, measured, layout);
+    format!("{{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n{}\n]}}\n", trace.events.join(",\n"))
+}
+
+#[derive(Default)]
+struct Trace {
+    events: Vec<String>,
+    arrows: usize,
+}
+
+impl Trace {
+    fn name(&mut self, what: &str, pid: usize, tid: usize, name: &str) {
+        self.events
+            .push(format!(r#"{{"name":"{what}_name","ph":"M","pid":{pid},"tid":{tid},"args":{{"name":"{name}"}}}}"#));
+    }
+
+    /// The bars of ranks, which are the processes from `first` on.
+    fn timeline(&mut self, whose: &str, first: usize, bars: &[Bar], layout: Option<Layout>) {
+        for row in rows_of(bars) {
+            let Some(bar) = bars[row.clone()].first() else { continue };
+            let (rank, pid) = (bar.rank, first + bar.rank);
+            let place = layout.map(|layout| format!(", stage {}{}", layout.place(rank).stage, among(rank, layout)));
+            self.name("process", pid, 0, &format!("{whose} rank {rank}{}", place.unwrap_or_default()));
+            let chunks = bars[row].iter().map(|bar| bar.chunk).max().unwrap_or(0);
+            for chunk in 0..=chunks {
+                let stage = layout.map_or(chunk, |layout| stage_of(&Bar { chunk, ..*bar }, layout));
+                self.name(
+                    "thread",
+                    pid,
+                    chunk,
+                    &format!("{} {stage}", if layout.is_some() { "stage" } else { "chunk" }),
+                );
+            }
+        }
+        for bar in bars {
+            let number = bar.micro_batch.map(|n| n.to_string()).unwrap_or_default();
+            let letter = match bar.part {
+                Part::Forward => "F",
+                Part::Again => "R",
+                Part::Backward => "B",
+                Part::Weight => "W",
+                Part::Reduce => "reduce",
+                Part::Step => "step",
+            };
+            let Bar { rank, chunk, start_us, end_us, part, .. } = *bar;
+            self.events.push(format!(
+                r#"{{"name":"{letter}{number}","cat":"{}","ph":"X","pid":{},"tid":{chunk},"ts":{start_us:.3},"dur":{:.3}}}"#,
+                part.as_str(),
+                first + rank,
+                end_us - start_us,
+            ));
+        }
+        if let Some(layout) = layout {
+            self.arrows(first, bars, layout);
+        }
+    }
+
+    /// An arrow from each pass to the one that waits for what it makes, where the bars have both: viewers tie its ends to the bars
+    /// that lie there, so they are just inside.
+    fn arrows(&mut self, first: usize, bars: &[Bar], layout: Layout) {
+        let mut sent: HashMap<[usize; 5], &Bar> = HashMap::new();
+        let mut passes = Vec::new();
+        let (mut rank, mut step) = (0, 0);
+        for bar in bars {
+            if bar.rank != rank {
+                (rank, step) = (bar.rank, 0);
+            }
+            match (bar.part, bar.micro_batch) {
+                (Part::Step, _) => step += 1,
+                (Part::Forward | Part::Backward, Some(micro_batch)) => {
+                    let place = layout.place(rank);
+                    let pipeline = place.replica * layout.tensor() + place.tensor;
+                    let back = usize::from(bar.part == Part::Backward);
+                    let stage = stage_of(bar, layout);
+                    sent.insert([back, step, pipeline, micro_batch, stage], bar);
+                    let from = if back == 1 { Some(stage + 1) } else { stage.checked_sub(1) };
+                    passes.extend(from.map(|from| ([back, step, pipeline, micro_batch, from], bar)));
+                }
+                _ => {}
+            }
+        }
+        for (key, to) in passes {
+            let Some(from) = sent.get(&key) else { continue };
+            let inside = |bar: &Bar| ((bar.end_us - bar.start_us) / 2.0).min(0.5);
+            let (leaves, arrives) = (from.end_us - inside(from), to.start_us + inside(to));
+            // Clocks of two machines differ: an arrow into the past says nothing.
+            if leaves > arrives {
+                continue;
+            }
+            self.arrows += 1;
+            let (id, name) = (self.arrows, if key[0] == 1 { "gradient" } else { "activation" });
+            for (phase, bar, at) in [("s", *from, leaves), ("f", to, arrives)] {
+                self.events.push(format!(
+                    r#"{{"name":"{name}","cat":"message","ph":"{phase}","bp":"e","id":{id},"pid":{},"tid":{},"ts":{at:.3}}}"#,
+                    first + bar.rank,
+                    bar.chunk,
+                ));
+            }
+        }
+    }
+}
