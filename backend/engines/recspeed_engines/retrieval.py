@@ -275,6 +275,8 @@ def measure(
             for column, target in zip(plain, targets, strict=True):
                 np.copyto(target[: end - start], column[start:end])
 
+    # The container's numbers have been through the caches by now; so have those that it is held against.
+    copies()
     return {
         "rows": rows,
         "objects": len(container.objects()),

@@ -96,7 +96,7 @@ pub(crate) fn install_packages(
     let environment = folder.join("environment");
     let python = environment.join("bin").join("python");
     tell(Step::Environment);
-    make_environment(options.python.as_deref(), &environment, &python)?;
+    make_environment(kind, options.python.as_deref(), (&environment, &python), stop)?;
     let list = folder.join("requirements.txt");
     fs::write(&list, requirements).map_err(at("write", &list))?;
     let mut pip = Command::new(&python);
@@ -138,7 +138,12 @@ fn alone(kind: &'static str, folder: &Path) -> Result<Flock<fs::File>, EngineErr
 }
 
 /// An environment that was begun and does not work is made again; one that does is kept with all that is in it.
-fn make_environment(given: Option<&Path>, environment: &Path, python: &Path) -> Result<(), EngineError> {
+fn make_environment(
+    kind: &'static str,
+    given: Option<&Path>,
+    (environment, python): (&Path, &Path),
+    stop: &dyn Fn() -> bool,
+) -> Result<(), EngineError> {
     let works = process::answer(Command::new(python).args(["-E", "-P", "-m", "pip", "--version"])).is_ok();
     if works {
         return Ok(());
@@ -146,9 +151,10 @@ fn make_environment(given: Option<&Path>, environment: &Path, python: &Path) -> 
     let program = given.unwrap_or(Path::new("python3"));
     let mut command = Command::new(program);
     command.args(["-P", "-m", "venv", "--clear"]).arg(environment).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
-    process::answer(&mut command)
-        .map(drop)
-        .map_err(|ended| EngineError::NoPython { python: program.display().to_string(), why: ended.words() })
+    process::run(&mut command, stop, &mut |_| {}).map_err(|ended| match ended {
+        Ended::Stopped => EngineError::Stopped { kind },
+        ended => EngineError::NoPython { python: program.display().to_string(), why: ended.words() },
+    })
 }
 
 fn free_bytes(folder: &Path) -> Result<u64, EngineError> {
@@ -158,7 +164,45 @@ fn free_bytes(folder: &Path) -> Result<u64, EngineError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    /// A program that plays Python: it makes an environment whose Python does nothing, after `before`.
+    fn python(folder: &Path, before: &str) -> PathBuf {
+        let program = folder.join("python");
+        let make = r#"for last; do :; done
+mkdir -p "$last/bin" && printf '#!/bin/sh\nexit 0\n' > "$last/bin/python" && chmod +x "$last/bin/python""#;
+        fs::write(&program, format!("#!/bin/sh\n{before}\n{make}\n")).expect("a script");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+        program
+    }
+
+    #[test]
+    fn one_that_is_stopped_while_its_environment_is_made_says_so_and_the_same_command_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let into = folder.path().join("pytorch");
+        let install = |python: PathBuf, stop: &dyn Fn() -> bool| {
+            let options = InstallOptions { python: Some(python), extra_index: None, needed_bytes: Some(1) };
+            install_packages(&into, ("pytorch", "numpy==1\n", 1, &[]), &options, stop, &mut |_| {})
+        };
+        // What venv starts, as ensurepip, is ended with it.
+        let slow = python(folder.path(), &format!("sleep 600 & echo $! > {}/left\nwait", folder.path().display()));
+        let left = folder.path().join("left");
+        let begun = Instant::now();
+        let stopped = install(slow, &|| fs::read_to_string(&left).is_ok_and(|text| text.ends_with('\n')));
+        let error = stopped.expect_err("it was stopped");
+        assert!(matches!(error, EngineError::Stopped { kind: "pytorch" }), "{error}");
+        assert!(error.to_string().contains("the same command goes on"), "{error}");
+        let pid = fs::read_to_string(&left).expect("it began").trim().to_owned();
+        let alive = || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        while alive() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "what it had started goes on");
+        }
+        let python = install(python(folder.path(), ""), &|| false).expect("it goes on");
+        assert_eq!(python, into.join("environment/bin/python"));
+    }
 
     #[test]
     fn a_second_installation_into_the_same_folder_is_refused_while_the_first_goes_on() {

@@ -1,10 +1,14 @@
 //! Python programs that are started and listened to.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 /// Lines of a program's log that are kept for a failure's text.
 const LAST_LINES: usize = 4;
@@ -22,12 +26,14 @@ pub(crate) enum Ended {
 
 /// Runs a program to its end. Each line that it prints goes to `hear`; `stop` is asked between lines, at least every
 /// 200 ms. What it printed last is kept for its failure.
+///
+/// It is in a group of its own: Ctrl-C in a terminal reaches this program alone, which then ends the other with all that it has started.
 pub(crate) fn run(
     command: &mut Command,
     stop: &dyn Fn() -> bool,
     hear: &mut dyn FnMut(Option<&str>),
 ) -> Result<(), Ended> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(Ended::NotStarted)?;
     let (sender, lines) = channel();
     let (out, err) = (child.stdout.take(), child.stderr.take());
@@ -49,7 +55,9 @@ pub(crate) fn run(
     let mut last: Vec<String> = Vec::new();
     loop {
         if stop() {
-            let _ = child.kill();
+            if let Ok(group) = i32::try_from(child.id()) {
+                let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+            }
             let _ = child.wait();
             return Err(Ended::Stopped);
         }
@@ -97,9 +105,10 @@ pub(crate) fn bytes_below(folder: &Path) -> u64 {
     total
 }
 
-/// What a program printed, and whether it ended well; at most a mebibyte of it.
+/// What a program printed, and whether it ended well; at most a mebibyte of it. Ctrl-C does not reach it: it takes seconds, and one that
+/// was interrupted would look like one that does not work.
 pub(crate) fn answer(command: &mut Command) -> Result<Vec<u8>, Ended> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let output = command.output().map_err(Ended::NotStarted)?;
     if output.status.success() {
         let mut answer = Vec::new();

@@ -1,7 +1,7 @@
 //! The column of a table that is drawn: bars with the spread of their runs.
 
 use leptos::prelude::*;
-use recspeed_types::study::{StudyCell, StudyTable, bar_share, times_of_best};
+use recspeed_types::study::{Better, StudyCell, StudyTable, Unit, bar_share, times_of_best};
 
 /// A bar in per cent of the width.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +30,19 @@ fn of(table: &StudyTable) -> Vec<Bar> {
             return Bar { name, shown: "not measured".to_owned(), words, end: None, spread: None, best: false };
         };
         let times = times_of_best(table, at);
-        let against = times.map_or_else(String::new, |times| format!(" · {times:.1} ×"));
+        let against = times.map_or_else(String::new, |times| format!(" · {}", Unit::Times.show(times)));
         let shown = format!("{}{against}", number.show(unit));
         let spread = number.spread.filter(|spread| spread.runs > 1 && number.value > 0.0);
         let told =
             spread.map_or_else(String::new, |spread| format!(", {} in {} runs", number.show_spread(unit), spread.runs));
-        let times = times.map_or_else(String::new, |times| format!(", {times:.1} times the best"));
+        // A higher number is better in some columns: then the best one is so many times this one.
+        let times = times.map_or_else(String::new, |times| {
+            let many = Unit::Times.show(times).replace(" ×", "");
+            match table.columns.get(column).and_then(|column| column.better) {
+                Some(Better::Higher) => format!(", the best is {many} times that"),
+                _ => format!(", {many} times the best"),
+            }
+        });
         let words = format!("{name}: {}{told}{times}", number.show(unit));
         let place = |value: f64| (value / number.value * end).clamp(0.0, 100.0);
         let spread = spread.map(|spread| (place(spread.least), place(spread.most)));
@@ -52,6 +59,10 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
     }
     let column = table.bars.and_then(|at| table.columns.get(at)).map(|column| column.name.clone()).unwrap_or_default();
     let spread = bars.iter().any(|bar| bar.spread.is_some());
+    let of_means = table.rows.iter().any(|row| {
+        let cell = table.bars.and_then(|column| row.cells.get(column));
+        matches!(cell, Some(StudyCell::Number(number)) if number.spread.is_some_and(|spread| spread.deviation.is_some()))
+    });
     let rows = bars.into_iter().map(|bar| {
         let Bar { name, shown, words, end, spread, best } = bar;
         let spread = spread.map(|(least, most)| format!("M{least:.2} 5H{most:.2}M{least:.2} 2V8M{most:.2} 2V8"));
@@ -68,10 +79,10 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
         }
     });
     let rows = rows.collect_view();
-    let note = if spread {
-        ". The thin line goes from the smallest run to the largest; the bar ends at the median."
-    } else {
-        "."
+    let note = match (spread, of_means) {
+        (true, true) => ". The thin line goes from the smallest run to the largest; the bar ends at the mean.",
+        (true, false) => ". The thin line goes from the smallest run to the largest; the bar ends at the median.",
+        (false, _) => ".",
     };
     let drawn = view! {
         <figure class="bars study-bars" data-testid="study-bars">
@@ -84,7 +95,7 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{StudyColumn, StudyRow, Unit, Whose};
+    use recspeed_types::study::{StudyColumn, StudyRow, Whose};
 
     use super::*;
 

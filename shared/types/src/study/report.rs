@@ -209,6 +209,9 @@ pub struct Spread {
     pub most: f64,
     /// How many.
     pub runs: u32,
+    /// Their standard deviation, where the number is their mean and not their median.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviation: Option<f64>,
 }
 
 /// What a row waits for.
@@ -292,8 +295,24 @@ impl StudyCell {
             count if count % 2 == 0 => f64::midpoint(sorted[middle - 1], sorted[middle]),
             _ => sorted[middle],
         };
-        let spread = Spread { least: sorted[0], most: sorted[sorted.len() - 1], runs: sorted.len() as u32 };
+        let spread =
+            Spread { least: sorted[0], most: sorted[sorted.len() - 1], runs: sorted.len() as u32, deviation: None };
         Self::Number(NumberCell { value, spread: Some(spread), printed: None, note: String::new() })
+    }
+
+    /// The mean of several runs with their standard deviation; [`Self::Empty`] for none.
+    pub fn mean(values: &[f64]) -> Self {
+        let count = values.len();
+        let mean = values.iter().sum::<f64>() / count as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let deviation = (squares / count.saturating_sub(1).max(1) as f64).sqrt();
+        match Self::runs(values) {
+            Self::Number(NumberCell { spread: Some(spread), .. }) => {
+                let spread = Spread { deviation: Some(deviation), ..spread };
+                Self::Number(NumberCell { value: mean, spread: Some(spread), printed: None, note: String::new() })
+            }
+            none => none,
+        }
     }
 
     /// The median of several numbers, without their spread; `None` for none.
@@ -357,6 +376,19 @@ mod tests {
     }
 
     #[test]
+    fn a_mean_has_the_standard_deviation_of_a_sample() {
+        let StudyCell::Number(NumberCell { value, spread: Some(spread), .. }) = StudyCell::mean(&[1.0, 2.0, 6.0])
+        else {
+            panic!("a number")
+        };
+        // ((−2)² + (−1)² + 3²) / 2 = 7
+        assert_eq!((value, spread.deviation, spread.runs), (3.0, Some(7.0_f64.sqrt()), 3));
+        assert_eq!((spread.least, spread.most), (1.0, 6.0));
+        assert_eq!(StudyCell::mean(&[]), StudyCell::Empty);
+        assert_eq!(StudyCell::mean(&[2.0]).value(), Some(2.0));
+    }
+
+    #[test]
     fn every_kind_of_cell_comes_back_from_json() {
         let cells = vec![
             StudyCell::Empty,
@@ -364,6 +396,7 @@ mod tests {
             StudyCell::number(0.5).noted("scaled"),
             StudyCell::printed(0.4, "0.40"),
             StudyCell::runs(&[1.0, 2.0]),
+            StudyCell::mean(&[1.0, 2.0]),
             StudyCell::Missing(Missing { install: "recspeed engines install pytorch".into(), why: String::new() }),
             StudyCell::Failed { cause: "It crashed.".into() },
         ];

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::report::{Better, NumberCell, StudyCell, StudyLoad, StudyTable, Unit};
+use super::report::{Better, NumberCell, Spread, StudyCell, StudyLoad, StudyTable, Unit};
 
 /// The part of the processors that others may take before a machine is called busy.
 const BUSY: f64 = 0.1;
@@ -30,10 +30,13 @@ impl NumberCell {
         self.printed.clone().unwrap_or_else(|| unit.show(self.value))
     }
 
-    /// Smallest and largest; empty for a single number.
+    /// Smallest and largest, or the standard deviation; empty for a single number.
     pub fn show_spread(&self, unit: Unit) -> String {
-        self.spread
-            .map_or_else(String::new, |spread| format!("{} to {}", unit.show(spread.least), unit.show(spread.most)))
+        match self.spread {
+            None => String::new(),
+            Some(Spread { deviation: Some(deviation), .. }) => format!("± {}", unit.show(deviation)),
+            Some(Spread { least, most, .. }) => format!("{} to {}", unit.show(least), unit.show(most)),
+        }
     }
 }
 

@@ -129,6 +129,7 @@ fn in_tab(spec: ExperimentSpec, program: Option<&Path>) -> [Planned; 2] {
         spec: spec.clone(),
         missing: program.is_none().then(tab::missing),
         by: By::Tab { program: program.unwrap_or(Path::new("")).to_owned(), before },
+        over_seeds: false,
     })
 }
 

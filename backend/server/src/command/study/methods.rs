@@ -10,7 +10,7 @@ use recspeed_types::{ExperimentSpec, RunSummary};
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::Place;
-use super::runs::{By, Planned, Row, data_differences, fit_s, in_turns, machine, note};
+use super::runs::{Planned, Row, data_differences, fit_s, in_turns, machine, note, over_seeds};
 use super::{SpecStudyArgs, explained, parsed, read, report};
 
 const NAME: &str = "methods";
@@ -88,6 +88,11 @@ const DIFFERENCES: &[(&str, &str)] = &[
          them with an equal budget.",
     ),
     (
+        "Spread",
+        "Each seed draws another split, where the split is drawn, and the method's own random numbers. Where the last item of every user is \
+         held out, nothing is drawn, and a method without random numbers finds the same again: ± 0.",
+    ),
+    (
         "Cold start",
         "A second training without a fifth of the items: the last column ranks those among themselves. A method that knows an item by its \
          ratings alone ties on all of them, and the lab's tie rule puts them in order, lower ids first: what it shows there says something of the \
@@ -95,7 +100,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "Errors",
-        "RMSE is in stars and stands only where a method predicts ratings. A low RMSE and a good list are different aims: methods that predict stars \
+        "RMSE is in stars; methods that give scores, by which items are put in order, have none. A low RMSE and a good list are different aims: methods that predict stars \
          well often rank what few people know first.",
     ),
 ];
@@ -118,9 +123,9 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
             families.push((place, *name, *family));
         }
     }
-    let repeats = args.study.repeats.unwrap_or(1);
+    let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
     let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
-    Ok(Some(tables(args.command(NAME, repeats), &sets, &families, &rows)))
+    Ok(Some(tables(args.command(NAME, repeats), repeats, &sets, &families, &rows)))
 }
 
 fn plan(
@@ -142,12 +147,10 @@ fn plan(
         of_row.extend(COLD.map(str::to_owned));
     }
     let spec = what_it_gives(spec_unchecked(args, &of_row)?);
-    let missing = data.missing.clone();
-    Ok(if missing.is_some() {
-        Planned { name: String::new(), spec, missing, by: By::Worker }
-    } else {
-        Planned::new("", spec, place)
-    })
+    let mut row = Planned::new("", spec, place);
+    row.missing = data.missing.clone().or(row.missing);
+    row.over_seeds = true;
+    Ok(row)
 }
 
 /// The spec before it is known what the recommender can be measured by.
@@ -227,7 +230,7 @@ fn fetched(home: Option<&Path>, name: &str) -> Option<String> {
     Some(format!(r#"dataset={{ source = "upload", sha256 = "{}", format = "{format}" }}"#, record.sha256))
 }
 
-fn tables(command: String, sets: &[Data], families: &[(usize, &str, &str)], rows: &[Row]) -> StudyReport {
+fn tables(command: String, repeats: u32, sets: &[Data], families: &[(usize, &str, &str)], rows: &[Row]) -> StudyReport {
     let pairs: Vec<_> = families.iter().zip(rows.chunks_exact(2)).collect();
     let of_set = |place: usize| {
         let own: Vec<_> = pairs.iter().filter(|((set, ..), _)| *set == place).collect();
@@ -249,8 +252,14 @@ fn tables(command: String, sets: &[Data], families: &[(usize, &str, &str)], rows
     };
     let measured = (0..sets.len()).map(of_set).collect();
     let mut report = report(NAME, command, machine(rows), measured);
-    report.conditions =
-        vec!["Every method with the lab's defaults, seed 42; lists of ten items, ranked among all that the user has not had.".to_owned()];
+    let first = rows.first().map_or(0, |row| row.spec.seed);
+    let seeds = match repeats {
+        1 => format!("seed {first}"),
+        _ => format!("seeds {first} to {}, mean ± standard deviation", first + u64::from(repeats - 1)),
+    };
+    report.conditions = vec![format!(
+        "Every method with the lab's defaults, {seeds}; lists of ten items, ranked among all that the user has not had."
+    )];
     report.differences = explained(DIFFERENCES);
     report.specs = rows.iter().map(Row::named_spec).collect();
     report
@@ -276,18 +285,26 @@ fn line(name: &str, family: &str, pair: &[Row], first: Option<&RunSummary>) -> S
     let differs = first.zip(warm.last()).map(|(first, last)| data_differences(first, last)).unwrap_or_default();
     let differs: Vec<String> = differs.into_iter().map(str::to_owned).collect();
     let mut row = warm.table_row(note(String::new(), &differs), columns().len(), |runs| {
-        let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));
-        let wait = runs.last().and_then(|run| run.timing.recommend).map(|latency| latency.p50_ms / 1e3);
+        let of = |name: &str| over_seeds(runs, |run| run.metrics.get(name).copied());
+        let waits: Vec<f64> =
+            runs.iter().filter_map(|run| run.timing.recommend).map(|latency| latency.p50_ms / 1e3).collect();
+        let rmse = match of("rmse") {
+            StudyCell::Empty => StudyCell::text("predicts scores only"),
+            stars => stars,
+        };
         vec![
             StudyCell::text(family),
-            of("rmse"),
+            rmse,
             of("ndcg@10"),
             of("recall@10"),
             of("coverage@10"),
             of("novelty@10"),
             StudyCell::runs(&fit_s(runs)),
-            StudyCell::of(wait),
-            cold.cell(|run| run.metrics.get("ndcg@10").copied()),
+            StudyCell::median(&waits).unwrap_or(StudyCell::Empty),
+            match cold.runs() {
+                [] => cold.cell(|_| None),
+                runs => over_seeds(runs, |run| run.metrics.get("ndcg@10").copied()),
+            },
         ]
     });
     name.clone_into(&mut row.name);

@@ -26,6 +26,8 @@ pub(super) struct Planned {
     pub(super) missing: Option<Missing>,
     /// What runs it.
     pub(super) by: By,
+    /// Whether each of its runs has a seed of its own, one more than the last one's.
+    pub(super) over_seeds: bool,
 }
 
 /// What runs a row.
@@ -46,7 +48,7 @@ impl Planned {
     /// A row whose engine or device may not be here.
     pub(super) fn new(name: impl Into<String>, spec: ExperimentSpec, place: Place<'_>) -> Self {
         let missing = place.lacks(&spec);
-        Self { name: name.into(), spec, missing, by: By::Worker }
+        Self { name: name.into(), spec, missing, by: By::Worker, over_seeds: false }
     }
 }
 
@@ -148,7 +150,7 @@ pub(super) fn in_turns(
     for repeat in 1..=repeats {
         for row in gathered.iter_mut().filter(|row| row.goes_on()) {
             let title = format!("{}, {repeat} of {repeats}", row.planned.name);
-            let cause = match once(&row.planned, &steps.title(&title), &options, &interrupts) {
+            let cause = match once(&row.planned, repeat, &steps.title(&title), &options, &interrupts) {
                 Ok((Ran::Finished(summary), ranks)) => {
                     steps.one(&format!("{title}: {:.3} s", summary.timing.fit_s));
                     row.runs.push(*summary);
@@ -172,14 +174,19 @@ pub(super) fn in_turns(
 /// One run of a row, and the most bytes of each rank.
 fn once(
     planned: &Planned,
+    repeat: u32,
     title: &str,
     options: &WorkerOptions,
     interrupts: &Interrupts,
 ) -> Result<(Ran, Vec<u64>), CommandError> {
     let mut screen = Screen::new(title);
+    let mut spec = planned.spec.clone();
+    if planned.over_seeds {
+        spec.seed = spec.seed.wrapping_add(u64::from(repeat - 1));
+    }
     let ran = match &planned.by {
-        By::Worker => run_with_ledger(&planned.spec, options, &mut screen, interrupts),
-        By::Tab { program, before } => Ok(match tab::run(program, &planned.spec, *before, interrupts) {
+        By::Worker => run_with_ledger(&spec, options, &mut screen, interrupts),
+        By::Tab { program, before } => Ok(match tab::run(program, &spec, *before, interrupts) {
             Answer::Told(summary) => (Ran::Finished(summary), Vec::new()),
             Answer::Interrupted => (Ran::Interrupted, Vec::new()),
             Answer::Failed(cause) => (Ran::Failed { code: FailureCode::Worker, cause }, Vec::new()),
@@ -334,6 +341,11 @@ pub(super) fn machine(rows: &[Row]) -> StudyMachine {
 /// Seconds of training, one for each run.
 pub(super) fn fit_s(runs: &[RunSummary]) -> Vec<f64> {
     runs.iter().map(|run| run.timing.fit_s).collect()
+}
+
+/// A metric over all runs: the mean with the standard deviation where each had a seed of its own; empty where none has it.
+pub(super) fn over_seeds(runs: &[RunSummary], of: impl Fn(&RunSummary) -> Option<f64>) -> StudyCell {
+    StudyCell::mean(&runs.iter().filter_map(of).collect::<Vec<_>>())
 }
 
 /// Most bytes of all runs, of whichever process held more.

@@ -6,7 +6,7 @@ mod terminal;
 pub(super) use markdown::markdown;
 pub(super) use terminal::terminal;
 
-use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, times_of_best};
+use recspeed_types::study::{Spread, StudyCell, StudyColumn, StudyReport, StudyTable, Unit, times_of_best};
 
 /// A table as words: the head, then a line a row, all of the same length.
 struct Grid {
@@ -16,19 +16,22 @@ struct Grid {
 
 /// The words of a table. The column that is drawn as bars has its spread in a column of its own.
 fn grid(table: &StudyTable) -> Grid {
-    let runs = |column: usize| -> Vec<u32> {
+    let spreads = |column: usize| -> Vec<Spread> {
         let spreads = table.rows.iter().filter_map(|row| match row.cells.get(column)? {
-            StudyCell::Number(number) => number.spread.map(|spread| spread.runs),
+            StudyCell::Number(number) => number.spread,
             _ => None,
         });
         spreads.collect()
     };
-    let apart = table.bars.filter(|&column| runs(column).iter().any(|runs| *runs > 1));
+    let apart = table.bars.filter(|&column| spreads(column).iter().any(|spread| spread.runs > 1));
     let mut head = vec![table.rows_are.clone()];
     for (at, column) in table.columns.iter().enumerate() {
         if apart == Some(at) {
-            head.push(format!("{}, median", column.name));
-            head.push(of_runs(&runs(at)));
+            let spreads = spreads(at);
+            let of_means = spreads.iter().any(|spread| spread.deviation.is_some());
+            head.push(format!("{}, {}", column.name, if of_means { "mean" } else { "median" }));
+            let what = if of_means { "standard deviation" } else { "smallest to largest" };
+            head.push(of_runs(what, &spreads.iter().map(|spread| spread.runs).collect::<Vec<_>>()));
         } else {
             head.push(column.name.clone());
         }
@@ -62,10 +65,10 @@ fn spread_of(column: &StudyColumn, cell: &StudyCell) -> String {
 }
 
 /// The head of a spread, with the number of runs where all rows have as many.
-fn of_runs(runs: &[u32]) -> String {
+fn of_runs(what: &str, runs: &[u32]) -> String {
     match runs.first() {
-        Some(first) if runs.iter().all(|other| other == first) => format!("smallest to largest of {first}"),
-        _ => "smallest to largest".to_owned(),
+        Some(first) if runs.iter().all(|other| other == first) => format!("{what} of {first}"),
+        _ => what.to_owned(),
     }
 }
 
@@ -85,7 +88,7 @@ fn conditions(report: &StudyReport) -> String {
 }
 
 /// Year, month and day of a time in UTC.
-fn date(ms: i64) -> String {
+pub(super) fn date(ms: i64) -> String {
     // Days to a date of the Gregorian calendar: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
     let days = ms.div_euclid(86_400_000) + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_number_of_runs_is_said_where_it_is_one() {
-        assert_eq!(of_runs(&[7, 7]), "smallest to largest of 7");
-        assert_eq!(of_runs(&[7, 3]), "smallest to largest");
+        assert_eq!(of_runs("smallest to largest", &[7, 7]), "smallest to largest of 7");
+        assert_eq!(of_runs("smallest to largest", &[7, 3]), "smallest to largest");
     }
 }
