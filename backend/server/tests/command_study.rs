@@ -94,6 +94,33 @@ fn a_study_is_printed_written_kept_and_put_into_a_document() {
 }
 
 #[test]
+fn rows_measured_alone_stand_among_the_last_reports_unless_they_are_of_something_else() {
+    let bench = Bench::new(WORKER);
+    let kept = || report(&bench.path("home/studies/four-layer.json"));
+    let study = |arguments: &[&str]| {
+        let output = bench.study(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    study(&["four-layer", "--repeats", "1"]);
+    let first = kept();
+    fs::write(bench.path("worker"), WORKER.replace(r#""fit_s":0.5"#, r#""fit_s":0.25"#)).unwrap();
+    let said = study(&["four-layer", "--repeats", "1", "--engines", "burn"]);
+    assert!(said.contains("among those of the last report"), "{said}");
+    let second = kept();
+    assert_eq!(second.tables[0].rows.len(), first.tables[0].rows.len());
+    assert_eq!(second.tables[0].rows[1..], first.tables[0].rows[1..]);
+    let row = &second.tables[0].rows[0];
+    assert_eq!(row.cells[0].value(), Some(0.25));
+    assert!(row.note.contains("measured by itself on 20"), "{}", row.note);
+    let said = study(&["four-layer", "--repeats", "1", "--engines", "burn", "--set", "training.epochs=5"]);
+    assert!(said.contains("of other data, sizes or settings") && said.contains("four-layer.part.json"), "{said}");
+    assert_eq!(kept(), second);
+    assert_eq!(report(&bench.path("home/studies/four-layer.part.json")).tables[0].rows.len(), 1);
+}
+
+#[test]
 fn a_worker_that_dies_is_a_row_of_a_report_that_is_not_kept_where_it_measured_nothing() {
     let bench = Bench::new("#!/bin/sh\ncat > /dev/null\nexit 7\n");
     let output = bench.study(&["four-layer", "--engines", "burn", "--json"]);

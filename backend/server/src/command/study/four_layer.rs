@@ -95,6 +95,13 @@ pub struct FourLayerArgs {
     pub(super) study: StudyArgs,
 }
 
+impl FourLayerArgs {
+    /// Whether engines were named.
+    pub(super) const fn is_part(&self) -> bool {
+        !self.engines.is_empty()
+    }
+}
+
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
     let rows = rows(&args.engines)?;

@@ -1,20 +1,44 @@
 //! The last report of each study, kept in the lab's folder as `studies/NAME.json`, and reports in files.
+//!
+//! A part of a study, as of one engine, is put into the last report; where it cannot be, it is kept as `studies/NAME.part.json`.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use recspeed_types::study::StudyReport;
 
+use super::merge::merged;
 use crate::home;
 
-/// Keeps the report where the page finds the last one; nothing where the lab has no folder.
-pub(super) fn keep(named: Option<&Path>, report: &StudyReport) -> io::Result<Option<PathBuf>> {
-    let Some(root) = named.map(Path::to_owned).or_else(home::usual_place) else { return Ok(None) };
+/// Where a report went.
+pub(super) enum Kept {
+    /// It is the one that the page shows.
+    Shown,
+    /// Its rows are in the one that the page shows.
+    Merged,
+    /// Beside it, and why.
+    Apart(PathBuf, &'static str),
+    /// The lab has no folder.
+    Nowhere,
+}
+
+/// Keeps the report where the page finds the last one; of a `part` of the study, its rows in the last one.
+pub(super) fn keep(named: Option<&Path>, report: &StudyReport, part: bool) -> io::Result<Kept> {
+    let Some(root) = named.map(Path::to_owned).or_else(home::usual_place) else { return Ok(Kept::Nowhere) };
     let folder = home::studies(&root);
     std::fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{}.json", report.study));
-    write(&path, &serde_json::to_string_pretty(report)?)?;
-    Ok(Some(path))
+    // One that cannot be read is none.
+    let last = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<StudyReport>(&text).ok());
+    match last.filter(|_| part).map(|last| merged(&last, report)) {
+        None => write(&path, &serde_json::to_string_pretty(report)?).map(|()| Kept::Shown),
+        Some(Ok(whole)) => write(&path, &serde_json::to_string_pretty(&whole)?).map(|()| Kept::Merged),
+        Some(Err(why)) => {
+            let path = folder.join(format!("{}.part.json", report.study));
+            write(&path, &serde_json::to_string_pretty(report)?)?;
+            Ok(Kept::Apart(path, why))
+        }
+    }
 }
 
 /// Writes the whole file, or leaves what was there: a reader never sees half of it.

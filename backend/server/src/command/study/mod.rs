@@ -7,6 +7,7 @@ mod four_layer;
 mod guard;
 mod keep;
 mod load;
+mod merge;
 mod methods;
 mod mixed;
 mod pipeline_vs_sharded;
@@ -28,6 +29,7 @@ use super::failure::CommandError;
 use super::output;
 use super::run::SpecFileError;
 use crate::clock;
+use keep::Kept;
 use load::Load;
 
 /// The studies.
@@ -53,6 +55,15 @@ impl StudyCommand {
             Self::PipelineVsSharded(_) => "pipeline-vs-sharded",
             Self::Methods(_) => "methods",
             Self::Mixed(_) => "mixed",
+        }
+    }
+
+    /// Whether some of the study's rows are left out.
+    const fn is_part(&self) -> bool {
+        match self {
+            Self::Retrieval(args) => args.is_part(),
+            Self::FourLayer(args) => args.is_part(),
+            Self::PipelineVsSharded(_) | Self::Methods(_) | Self::Mixed(_) => false,
         }
     }
 }
@@ -211,7 +222,7 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         return Ok(FailureCode::Cancelled.exit_status());
     };
     report.machine.load = load.end();
-    tell(args, &report)?;
+    tell(args, &report, command.is_part())?;
     if nothing_measured(&report) {
         output::complain("recspeed: no row could be measured; the page goes on showing the last report.");
         return Ok(FailureCode::Worker.exit_status());
@@ -233,13 +244,20 @@ fn nothing_measured(report: &StudyReport) -> bool {
 }
 
 /// Keeps, writes and prints the report.
-fn tell(args: &StudyArgs, report: &StudyReport) -> Result<(), CommandError> {
+fn tell(args: &StudyArgs, report: &StudyReport, part: bool) -> Result<(), CommandError> {
     // The report is worth more than its copy for the page.
-    if args.section.is_none()
-        && !nothing_measured(report)
-        && let Err(error) = keep::keep(args.home.as_deref(), report)
-    {
-        output::complain(&format!("warning: the page will not show this report: it cannot be kept ({error})"));
+    if args.section.is_none() && !nothing_measured(report) {
+        match keep::keep(args.home.as_deref(), report, part) {
+            Ok(Kept::Shown | Kept::Nowhere) => {}
+            Ok(Kept::Merged) => output::complain("recspeed: these rows now stand among those of the last report."),
+            Ok(Kept::Apart(path, why)) => output::complain(&format!(
+                "recspeed: the last report {why}, and the page goes on showing it; this one is kept as {}.",
+                path.display()
+            )),
+            Err(error) => {
+                output::complain(&format!("warning: the page will not show this report: it cannot be kept ({error})"));
+            }
+        }
     }
     let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
     if let Some(path) = &args.out {

@@ -254,7 +254,7 @@ pub(super) fn version_differences(rows: &[&Row], own: &Row) -> Vec<String> {
 }
 
 /// What a version is of: LibTorch is the library inside PyTorch, and has its versions.
-fn library(name: &str) -> &str {
+pub(super) fn library(name: &str) -> &str {
     match name {
         "torch" | "libtorch" => "LibTorch",
         other => other,
@@ -262,7 +262,7 @@ fn library(name: &str) -> &str {
 }
 
 /// A version without what it was built for, as `2.9.0` of `2.9.0+cu128`.
-fn release(version: &str) -> &str {
+pub(super) fn release(version: &str) -> &str {
     version.split('+').next().unwrap_or(version)
 }
 

@@ -88,7 +88,7 @@ fn conditions(report: &StudyReport) -> String {
 }
 
 /// Year, month and day of a time in UTC.
-pub(super) fn date(ms: i64) -> String {
+pub(in crate::command::study) fn date(ms: i64) -> String {
     // Days to a date of the Gregorian calendar: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
     let days = ms.div_euclid(86_400_000) + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));

@@ -54,6 +54,13 @@ pub struct RetrievalArgs {
     pub(super) study: StudyArgs,
 }
 
+impl RetrievalArgs {
+    /// Whether containers or numbers of rows were named.
+    pub(super) const fn is_part(&self) -> bool {
+        !self.containers.is_empty() || !self.rows.is_empty()
+    }
+}
+
 /// One container on one device.
 #[derive(Debug)]
 struct Candidate {

@@ -1,0 +1,166 @@
+//! Rows that were measured alone, put into the last whole report, where they can stand beside its rows.
+
+use recspeed_types::ExperimentSpec;
+use recspeed_types::study::{StudyCell, StudyReport, StudyRow, Whose};
+
+use super::render::date;
+use super::runs::{library, release};
+
+/// The last report with the rows of a part of the study in place of its own.
+///
+/// # Errors
+/// Why the rows cannot stand beside each other.
+pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyReport, &'static str> {
+    if last.machine.host != part.machine.host {
+        return Err("was measured on another machine");
+    }
+    if last.machine.threads != part.machine.threads {
+        return Err("was measured with another number of threads");
+    }
+    if last.conditions != part.conditions || !part.specs.iter().all(|spec| fits(&last.specs, spec)) {
+        return Err("is of other data, sizes or settings");
+    }
+    let mut whole = last.clone();
+    let note = note(last, part);
+    for table in part.tables.iter().filter(|table| table.whose == Whose::Measured) {
+        let same = |other: &&mut recspeed_types::study::StudyTable| {
+            other.whose == table.whose && other.title == table.title && other.columns == table.columns
+        };
+        let Some(into) = whole.tables.iter_mut().find(same) else { return Err("has other tables") };
+        for row in &table.rows {
+            put(&mut into.rows, row, &note);
+        }
+    }
+    for spec in &part.specs {
+        match whole.specs.iter_mut().find(|other| other.name == spec.name) {
+            Some(place) => *place = spec.clone(),
+            None => whole.specs.push(spec.clone()),
+        }
+    }
+    whole.machine.versions.extend(part.machine.versions.clone());
+    Ok(whole)
+}
+
+/// Whether a row's spec is what the last report's row of that name ran, or, of a new row, trains what the others train.
+fn fits(last: &[ExperimentSpec], spec: &ExperimentSpec) -> bool {
+    match last.iter().find(|other| other.name == spec.name) {
+        Some(other) => other == spec,
+        None => last.first().is_none_or(|other| {
+            let unnamed = |spec: &ExperimentSpec| ExperimentSpec {
+                name: String::new(),
+                engine: recspeed_types::spec::EngineSpec::default(),
+                ..spec.clone()
+            };
+            unnamed(other) == unnamed(spec) && other.engine.threads == spec.engine.threads
+        }),
+    }
+}
+
+/// What stands behind the name of a row that was measured at another time than the others.
+fn note(last: &StudyReport, part: &StudyReport) -> String {
+    let mut words = vec![format!("measured by itself on {}", date(part.measured_ms))];
+    if let Some(load) = part.machine.load.filter(|load| load.is_busy()) {
+        words.push(format!("while others took {:.0} % of the processors", load.others * 100.0));
+    }
+    for (name, version) in &part.machine.versions {
+        let other = last.machine.versions.iter().find(|(other, _)| library(other) == library(name));
+        if let Some((other, theirs)) = other.filter(|(_, theirs)| release(theirs) != release(version)) {
+            words.push(format!("the other rows have {other} {theirs}"));
+        }
+    }
+    words.join(", ")
+}
+
+/// A row that could not be measured takes no number's place.
+fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, note: &str) {
+    let measured = |row: &StudyRow| row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)));
+    let mut own = row.clone();
+    if measured(row) {
+        own.note =
+            [own.note.as_str(), note].iter().filter(|words| !words.is_empty()).copied().collect::<Vec<_>>().join("; ");
+    }
+    match rows.iter_mut().find(|other| other.name == row.name) {
+        Some(other) if measured(other) && !measured(row) => {}
+        Some(other) => *other = own,
+        None => rows.push(own),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::study::{Missing, StudyColumn, StudyLoad, StudyMachine, StudyTable, Unit};
+
+    use super::*;
+
+    fn report(rows: &[(&str, StudyCell)]) -> StudyReport {
+        let table = |whose, title: &str| StudyTable {
+            title: title.to_owned(),
+            whose,
+            rows_are: "engine".to_owned(),
+            columns: vec![StudyColumn::lower("training", Unit::Seconds)],
+            rows: rows
+                .iter()
+                .map(|(name, cell)| StudyRow {
+                    name: (*name).to_owned(),
+                    note: String::new(),
+                    cells: vec![cell.clone()],
+                })
+                .collect(),
+            bars: Some(0),
+        };
+        let machine = StudyMachine { host: "a machine".to_owned(), threads: Some(2), ..StudyMachine::default() };
+        let mut report = super::super::report("four-layer", String::new(), machine, Vec::new());
+        report.tables = vec![table(Whose::Measured, "Measured here"), table(Whose::Paper, "The paper")];
+        report.measured_ms = 0;
+        report.conditions = vec!["10,000 rows.".to_owned()];
+        report
+    }
+
+    #[test]
+    fn a_row_takes_the_place_of_its_own_name_and_says_when_it_was_measured() {
+        let missing = || StudyCell::Missing(Missing { install: "make it".to_owned(), why: String::new() });
+        let last =
+            report(&[("Burn", StudyCell::number(1.0)), ("PyTorch", StudyCell::number(3.0)), ("PyVelox", missing())]);
+        let mut part =
+            report(&[("PyVelox", StudyCell::number(2.0)), ("Burn", missing()), ("New", StudyCell::number(4.0))]);
+        part.machine.versions.insert("torch".to_owned(), "2.11.0".to_owned());
+        part.machine.load = Some(StudyLoad { before: 1.0, after: 1.0, others: 0.231 });
+        let mut old = last.clone();
+        old.machine.versions.insert("libtorch".to_owned(), "2.9.0+cu128".to_owned());
+        let whole = merged(&old, &part).expect("they fit");
+        let rows = &whole.tables[0].rows;
+        let values: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.cells[0].value())).collect();
+        let expected = [("Burn", Some(1.0)), ("PyTorch", Some(3.0)), ("PyVelox", Some(2.0)), ("New", Some(4.0))];
+        assert_eq!(values, expected, "what is missing takes no number's place");
+        assert_eq!(
+            rows[2].note,
+            "measured by itself on 1970-01-01, while others took 23 % of the processors, the other rows have libtorch 2.9.0+cu128"
+        );
+        assert_eq!((rows[1].note.as_str(), rows[0].note.as_str()), ("", ""));
+        assert_eq!(whole.tables[1], last.tables[1], "the paper's table stays");
+    }
+
+    #[test]
+    fn rows_of_other_data_threads_machines_or_tables_stay_apart() {
+        let last = report(&[("Burn", StudyCell::number(1.0))]);
+        let changed = |change: fn(&mut StudyReport)| {
+            let mut part = last.clone();
+            change(&mut part);
+            merged(&last, &part).err()
+        };
+        assert_eq!(changed(|_| {}), None);
+        assert!(changed(|part| part.machine.host.clear()).expect("apart").contains("machine"));
+        assert!(changed(|part| part.machine.threads = Some(1)).expect("apart").contains("threads"));
+        assert!(changed(|part| part.conditions.clear()).expect("apart").contains("other data"));
+        assert!(changed(|part| part.tables[0].title.clear()).expect("apart").contains("tables"));
+        let mut whole = last.clone();
+        whole.specs = vec![ExperimentSpec { name: "Burn".to_owned(), ..ExperimentSpec::default() }];
+        let mut part = whole.clone();
+        part.specs[0].seed = 7;
+        assert!(merged(&whole, &part).is_err(), "another seed");
+        part.specs[0].name = "New".to_owned();
+        assert!(merged(&whole, &part).is_err(), "a new row of another seed");
+        part.specs[0].seed = whole.specs[0].seed;
+        assert!(merged(&whole, &part).is_ok());
+    }
+}
