@@ -17,7 +17,7 @@ const REPORT = {
   question: "How long does each framework take to train the same small network on 10,000 ratings?",
   measured_ms: 1795651200000,
   command: "recspeed study four-layer --repeats 7 --threads 2",
-  machine: { host: "linux, a processor, 2 cores", threads: 2, versions: { burn: "0.22.1", torch: "2.9.0" } },
+  machine: { host: "linux, a processor, 2 cores", threads: 2, versions: { burn: "0.22.1", torch: "2.9.0" }, load: { before: 1.2, after: 2.6, others: 0.23 } },
   conditions: ["10,000 ratings to learn from, 2,500 to test on; `hidden = [64, 64, 64]`.", "471 steps of 64 rows."],
   tables: [
     {
@@ -56,6 +56,7 @@ const REPORT = {
           cells: [{ cell: "missing", install: "recspeed engines install pyvelox", why: "Not installed." }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }],
         },
         { name: "TensorFlow (Keras)", cells: [{ cell: "failed", cause: "It crashed: Segmentation fault." }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }] },
+        { name: "Burn on libtorch-cuda", cells: [{ cell: "missing", install: "", why: "no GPU here" }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }] },
       ],
       bars: 0,
     },
@@ -139,7 +140,12 @@ test("a report shows what was measured, what is missing with its command, and th
   }
   const bars = await page.locator(`${id("study-bars")} svg`).evaluateAll((all) => all.map((bar) => bar.getAttribute("aria-label")));
   assert.equal(bars[1], "PyTorch: 362.4 ms, 346.0 ms to 372.0 ms in 7 runs, 10.0 times the best");
-  assert.equal(bars[2], "PyVelox and PyTorch: not measured");
+  assert.equal(bars[2], "PyVelox and PyTorch: not here");
+  assert.equal(bars[3], "TensorFlow (Keras): failed");
+  assert.equal(bars[4], "Burn on libtorch-cuda: no GPU here");
+  assert.match(text, /The machine was busy: others took 23 % of its processors/);
+  const cut = await page.locator(".bar-name").evaluateAll((all) => all.filter((name) => name.scrollWidth > name.clientWidth).map((name) => name.textContent));
+  assert.deepEqual(cut, [], "no name is cut");
   assert.match(await page.locator(id("study-paper")).innerText(), /15 s/);
   assert.equal(await page.locator(`${id("study-differences")} code`).innerText(), "fit_s");
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);

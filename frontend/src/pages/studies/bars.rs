@@ -26,8 +26,14 @@ fn of(table: &StudyTable) -> Vec<Bar> {
         let name = row.name.clone();
         let end = bar_share(table, at).map(|share| share * 100.0);
         let (Some(StudyCell::Number(number)), Some(end)) = (row.cells.get(column), end) else {
-            let words = format!("{name}: not measured");
-            return Bar { name, shown: "not measured".to_owned(), words, end: None, spread: None, best: false };
+            let shown = match row.cells.first() {
+                Some(StudyCell::Failed { .. }) => "failed".to_owned(),
+                Some(StudyCell::Missing(missing)) if missing.install.is_empty() => missing.why.clone(),
+                Some(StudyCell::Missing(_)) => "not here".to_owned(),
+                _ => "no number".to_owned(),
+            };
+            let words = format!("{name}: {shown}");
+            return Bar { name, shown, words, end: None, spread: None, best: false };
         };
         let times = times_of_best(table, at);
         let against = times.map_or_else(String::new, |times| format!(" · {}", Unit::Times.show(times)));
@@ -95,7 +101,7 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{StudyColumn, StudyRow, Whose};
+    use recspeed_types::study::{Missing, StudyColumn, StudyRow, Whose};
 
     use super::*;
 
@@ -118,7 +124,12 @@ mod tests {
         assert_eq!((bars[0].end, bars[0].best), (Some(20.0), true));
         assert_eq!((bars[1].end, bars[1].spread), (Some(80.0), Some((60.0, 100.0))));
         assert_eq!(bars[1].words, "theirs: 4.00 s, 3.00 s to 5.00 s in 3 runs, 4.0 times the best");
-        assert_eq!((bars[2].end, bars[2].words.as_str()), (None, "missing: not measured"));
+        assert_eq!((bars[2].end, bars[2].words.as_str()), (None, "missing: no number"));
+        let mut without = table.clone();
+        without.rows[2].cells[0] = StudyCell::Missing(Missing::no_gpu());
+        without.rows[1].cells[0] = StudyCell::Failed { cause: "It crashed.".to_owned() };
+        let shown: Vec<String> = of(&without).into_iter().skip(1).map(|bar| bar.shown).collect();
+        assert_eq!(shown, ["failed", "no GPU here"]);
         assert_eq!(of(&StudyTable { bars: None, ..table }), []);
     }
 }

@@ -150,7 +150,9 @@ fn measured(report: &StudyReport) -> AnyView {
                     <p class=if load.is_busy() { "message" } else { "note" } data-testid="study-load">{load.to_string()}</p>
                 })}
             </header>
-            {own.iter().map(|table| view! { <div class="study-table">{bars::bars(table)}{table::table(table)}</div> }).collect_view()}
+            {own.iter().map(|each| view! {
+                <div class="study-table"><h3>{each.title.clone()}</h3>{bars::bars(each)}{table::table(each)}</div>
+            }).collect_view()}
             <ul class="study-conditions">{conditions}</ul>
             <p class="study-command"><span class="note">"The same in a terminal: "</span><CopyCommand command=command/></p>
         </section>
@@ -166,7 +168,9 @@ fn measured(report: &StudyReport) -> AnyView {
 }
 
 fn paper(tables: &[&StudyTable]) -> Option<AnyView> {
-    let shown = (!tables.is_empty()).then(|| tables.iter().map(|each| table::table(each)).collect_view())?;
+    let shown = (!tables.is_empty()).then(|| {
+        tables.iter().map(|each| view! { <h3>{each.title.clone()}</h3>{table::table(each)} }).collect_view()
+    })?;
     let drawn = view! {
         <section class="card details study-paper" aria-labelledby="paper-title" data-testid="study-paper">
             <h2 id="paper-title">"In the paper"</h2>

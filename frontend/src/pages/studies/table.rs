@@ -17,7 +17,7 @@ pub(super) fn table(table: &StudyTable) -> AnyView {
     view! {
         <div class="table-scroll" tabindex="0" role="region" aria-label=label>
             <table class="table stacked study-rows">
-                <caption>{title}</caption>
+                <caption class="visually-hidden">{title}</caption>
                 <thead><tr><th scope="col">{table.rows_are.clone()}</th>{heads}</tr></thead>
                 <tbody>{rows}</tbody>
             </table>

@@ -244,10 +244,10 @@ fn nothing_measured(report: &StudyReport) -> bool {
 }
 
 /// Keeps, writes and prints the report.
-fn tell(args: &StudyArgs, report: &StudyReport, part: bool) -> Result<(), CommandError> {
+fn tell(args: &StudyArgs, report: &StudyReport, is_part: bool) -> Result<(), CommandError> {
     // The report is worth more than its copy for the page.
     if args.section.is_none() && !nothing_measured(report) {
-        match keep::keep(args.home.as_deref(), report, part) {
+        match keep::keep(args.home.as_deref(), report, is_part) {
             Ok(Kept::Shown | Kept::Nowhere) => {}
             Ok(Kept::Merged) => output::complain("recspeed: these rows now stand among those of the last report."),
             Ok(Kept::Apart(path, why)) => output::complain(&format!(
