@@ -21,6 +21,11 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Whether a run of this spec takes a worker that is older than the usual one.
+    pub(super) fn takes_older_build(&self, spec: &ExperimentSpec) -> bool {
+        !spec.engine.kind.is_reference() && is_older(self.worker, spec)
+    }
+
     /// What a run of this spec waits for.
     pub(super) fn lacks(&self, spec: &ExperimentSpec) -> Option<Missing> {
         let kind = spec.engine.kind;
@@ -35,6 +40,13 @@ impl Place<'_> {
         let mut others = spec.devices().into_iter().filter(|device| *device != Device::Flex);
         others.find_map(|device| missing(self.worker, self.engines, device))
     }
+}
+
+/// Whether a run of this spec takes another build of the worker, and one that is older than the usual one: it may be of other sources.
+fn is_older(worker: &Path, spec: &ExperimentSpec) -> bool {
+    let program = of_devices(worker, &spec.devices());
+    let built = |program: &Path| program.metadata().and_then(|file| file.modified()).ok();
+    built(&program).zip(built(worker)).is_some_and(|(own, usual)| own < usual)
 }
 
 /// What a reference engine waits for.
@@ -109,7 +121,16 @@ mod tests {
             assert_eq!(of(device) == Some(Missing::no_gpu()), !gpu_is_here(), "{}", device.as_str());
         }
         // A worker that was built for it and finds no driver.
-        script(&folder.path().join("recspeed-worker-vulkan"));
+        let build = folder.path().join("recspeed-worker-vulkan");
+        script(&build);
         assert_eq!(of(Device::Vulkan), Some(Missing::no_gpu()));
+        let mut spec = ExperimentSpec::default();
+        let place = Place { worker: &worker, engines: &engines };
+        assert!(!place.takes_older_build(&spec), "the usual worker itself");
+        spec.engine.device = Device::Vulkan;
+        assert!(!place.takes_older_build(&spec), "it was built later");
+        let file = std::fs::File::options().write(true).open(&build).expect("a file");
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("ours");
+        assert!(place.takes_older_build(&spec));
     }
 }

@@ -137,6 +137,7 @@ fn in_tab(spec: ExperimentSpec, program: Option<&Path>) -> [Planned; 2] {
         missing: program.is_none().then(tab::missing),
         by: By::Tab { program: program.unwrap_or(Path::new("")).to_owned(), before },
         over_seeds: false,
+        older_build: false,
     })
 }
 
@@ -244,7 +245,13 @@ mod tests {
     #[test]
     fn an_engine_that_is_missing_or_fails_is_a_row_and_the_papers_rows_stand_below() {
         let spec = ExperimentSpec::from_toml(SPEC).expect("a spec");
-        let row = |name: &str, result| Row { name: name.into(), spec: spec.clone(), result, ranks: Vec::new() };
+        let row = |name: &str, result| Row {
+            name: name.into(),
+            spec: spec.clone(),
+            result,
+            ranks: Vec::new(),
+            older_build: false,
+        };
         let missing = Missing { install: "recspeed engines install pytorch".into(), why: "no".into() };
         let rows = [
             row("PyTorch", Measured::Missing(missing)),

@@ -28,6 +28,8 @@ pub(super) struct Planned {
     pub(super) by: By,
     /// Whether each of its runs has a seed of its own, one more than the last one's.
     pub(super) over_seeds: bool,
+    /// Whether its worker is an older build than the usual one.
+    pub(super) older_build: bool,
 }
 
 /// What runs a row.
@@ -47,8 +49,8 @@ pub(super) enum By {
 impl Planned {
     /// A row whose engine or device may not be here.
     pub(super) fn new(name: impl Into<String>, spec: ExperimentSpec, place: Place<'_>) -> Self {
-        let missing = place.lacks(&spec);
-        Self { name: name.into(), spec, missing, by: By::Worker, over_seeds: false }
+        let (missing, older_build) = (place.lacks(&spec), place.takes_older_build(&spec));
+        Self { name: name.into(), spec, missing, by: By::Worker, over_seeds: false, older_build }
     }
 }
 
@@ -63,6 +65,8 @@ pub(super) struct Row {
     pub(super) result: Measured,
     /// The most bytes of each rank in its last run: by the rank's own ledger, of another framework its process.
     pub(super) ranks: Vec<u64>,
+    /// Whether its worker is an older build than the usual one.
+    pub(super) older_build: bool,
 }
 
 /// What came of a row.
@@ -214,7 +218,7 @@ impl Gathered {
     }
 
     fn finish(self) -> Row {
-        let Planned { name, spec, missing, .. } = self.planned;
+        let Planned { name, spec, missing, older_build, .. } = self.planned;
         let finished = self.runs.len();
         let result = match (missing, self.failed) {
             (Some(missing), _) => Measured::Missing(missing),
@@ -222,7 +226,7 @@ impl Gathered {
             (None, None) if finished == 0 => Measured::Failed { cause: "it never ran".to_owned(), finished },
             (None, None) => Measured::Ran(self.runs),
         };
-        Row { name, spec, result, ranks: self.ranks }
+        Row { name, spec, result, ranks: self.ranks, older_build }
     }
 }
 
@@ -234,6 +238,9 @@ pub(super) fn differences(rows: &[&Row], other: &Row) -> Vec<String> {
     differs.extend(setting_differences(&first.spec, &other.spec));
     let mut differs: Vec<String> = differs.into_iter().map(str::to_owned).collect();
     differs.extend(version_differences(rows, other));
+    // Versions of the lab change rarely, its sources every day.
+    differs
+        .extend(other.older_build.then(|| "the build of its worker, which is older than the usual one's".to_owned()));
     differs
 }
 
@@ -370,6 +377,7 @@ mod tests {
             spec: ExperimentSpec::from_toml("version = 1").unwrap_or_default(),
             result,
             ranks: Vec::new(),
+            older_build: false,
         }
     }
 
