@@ -1,7 +1,7 @@
 //! Rows that were measured alone, put into the last whole report, where they can stand beside its rows.
 
 use recspeed_types::ExperimentSpec;
-use recspeed_types::study::{StudyCell, StudyReport, StudyRow, Whose};
+use recspeed_types::study::{StudyCell, StudyLoad, StudyReport, StudyRow, Whose};
 
 use super::render::date;
 use super::runs::{library, release};
@@ -59,7 +59,7 @@ fn fits(last: &[ExperimentSpec], spec: &ExperimentSpec) -> bool {
 /// What stands behind the name of a row that was measured at another time than the others.
 fn note(last: &StudyReport, part: &StudyReport) -> String {
     let mut words = vec![format!("measured by itself on {}", date(part.measured_ms))];
-    if let Some(load) = part.machine.load.filter(|load| load.is_busy()) {
+    if let Some(load) = part.machine.load.filter(StudyLoad::is_busy) {
         words.push(format!("while others took {:.0} % of the processors", load.others * 100.0));
     }
     for (name, version) in &part.machine.versions {
@@ -88,7 +88,7 @@ fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, note: &str) {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{Missing, StudyColumn, StudyLoad, StudyMachine, StudyTable, Unit};
+    use recspeed_types::study::{Missing, StudyColumn, StudyMachine, StudyTable, Unit};
 
     use super::*;
 
