@@ -28,8 +28,8 @@ pub(crate) struct Shape {
     pub(crate) dropout: f32,
 }
 
-/// The network. The row after the items' own in their table stands for a hidden item. An item's score is the product with its vector; the
-/// paper's equation 7 adds a bias for each item, which is left out here.
+/// The network. The row after the items' own in their table stands for a hidden item. An item's score is the product with its vector and,
+/// as in the paper's equation 7, a bias of its own: the last column of the table, which the encoder multiplies by 1 and does not read.
 #[derive(Clone)]
 pub(crate) struct Bert4Rec {
     shape: Shape,
@@ -56,7 +56,7 @@ impl Bert4Rec {
         let Shape { items, d, heads, length, .. } = shape;
         // The published code draws every weight from a normal distribution of this width.
         let spread = Initial::Normal(0.02);
-        let table = layout.table("items", items + 1, d, spread);
+        let table = layout.table("items", items + 1, d + 1, Initial::NormalBeforeBias(0.02));
         let positions = layout.dense("positions", &[length, d], spread);
         let first = Norm::new(&mut layout, "input-norm", d);
         let block = |index| Block::new(&mut layout, &format!("block{index}"), (d, heads), Style::Bert);
@@ -73,6 +73,7 @@ impl Bert4Rec {
     fn batch(lines: &[Lines<'_>], device: &Device) -> Batch<Input> {
         let grid = Grid::pack(lines, 1);
         let (slots, targets) = grid.questions();
+        let askers = grid.askers(&slots);
         let slots = if targets.is_empty() { &grid.last } else { &slots };
         let input = Input {
             slots: grid.slots(),
@@ -80,7 +81,7 @@ impl Bert4Rec {
             scope: Scope::new(Pattern::Full, false, &grid, device),
             asked: indices(slots, device),
         };
-        Batch { input, look_ups: vec![grid.look_ups()], targets }
+        Batch { input, look_ups: vec![grid.look_ups()], targets, askers }
     }
 }
 
@@ -136,7 +137,9 @@ impl Encoder for Bert4Rec {
         let x = drops.apply(self.first.apply(weights, items + positions));
         let x = self.blocks.iter().fold(x, |x, block| block.apply(weights, x, &input.scope, drops));
         let x = gelu(weights.linear(self.output, x.select(0, input.asked.clone())));
-        self.last.apply(weights, x)
+        let x = self.last.apply(weights, x);
+        let ones = Tensor::ones([x.dims()[0], 1], &x.device());
+        Tensor::cat(vec![x, ones], 1)
     }
 
     fn dropout(&self) -> f32 {
@@ -150,5 +153,39 @@ impl Encoder for Bert4Rec {
     fn activations_per_question(&self) -> usize {
         let Shape { d, blocks, heads, length, .. } = self.shape;
         6 * d + blocks * (28 * d + 4 * heads * length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NeuralDevice;
+    use crate::sequence::tied::Tied;
+    use crate::training::network::Network as _;
+    use crate::training::rows::LookUp;
+    use crate::training::saved::{Parameters, numbers};
+    use std::sync::Arc;
+
+    #[test]
+    fn the_bias_of_an_item_is_added_to_its_score_and_changes_nothing_that_is_read() {
+        let (items, d) = (6, 4);
+        let shape = Shape { items, d, blocks: 1, heads: 2, length: 8, hidden: 0.3, dropout: 0.0 };
+        let network = Tied::new(Bert4Rec::new(shape));
+        let device = NeuralDevice::flex().plain();
+        let vector = |parameters: &Parameters| {
+            let batch = network.encoder().question(&[0], &[&[3, 1, 4]], &device);
+            let (input, look_ups) = network.vectors(batch);
+            let look_ups: Vec<LookUp> = look_ups.into_iter().map(LookUp::from).collect();
+            let weights = parameters.weights(network.layout(), &look_ups, &device);
+            numbers(&network.forward(&weights, &input, None).scores)
+        };
+        let mut parameters = Parameters::initial(network.layout(), 5, &device);
+        let before = vector(&parameters);
+        let mut table = parameters.tables[0].to_vec();
+        table.chunks_mut(d + 1).enumerate().for_each(|(item, row)| row[d] = item as f32);
+        parameters.tables[0] = Arc::new(table);
+        assert_eq!(vector(&parameters), before);
+        // The product of the vector and an item's row takes the bias once.
+        assert_eq!((before.len(), before[d]), (d + 1, 1.0));
     }
 }

@@ -111,25 +111,26 @@ impl Encoder for Caser {
     }
 
     fn lesson(&self, users: &[u32], sequences: &[&[u32]], _: (u64, u64), device: &Device) -> Batch<Input> {
-        let (mut pictures, mut asked, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-        for (&user, &items) in users.iter().zip(sequences) {
+        let (mut pictures, mut asked, mut targets, mut askers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (index, (&user, &items)) in users.iter().zip(sequences).enumerate() {
             for next in 1..items.len() {
                 for &target in items[next..].iter().take(self.shape.ahead) {
                     asked.push(pictures.len() as u32);
                     targets.push(target);
+                    askers.push(index as u32);
                 }
                 pictures.push((user, &items[..next]));
             }
         }
         let (mut input, look_ups) = self.batch(&pictures, device);
         input.asked = (asked.len() > pictures.len()).then(|| indices(&asked, device));
-        Batch { input, look_ups, targets }
+        Batch { input, look_ups, targets, askers }
     }
 
     fn question(&self, users: &[u32], histories: &[&[u32]], device: &Device) -> Batch<Input> {
         let pictures: Vec<(u32, &[u32])> = users.iter().copied().zip(histories.iter().copied()).collect();
         let (input, look_ups) = self.batch(&pictures, device);
-        Batch { input, look_ups, targets: Vec::new() }
+        Batch { input, look_ups, targets: Vec::new(), askers: Vec::new() }
     }
 
     fn encode(&self, weights: &Weights, input: &Input, drops: &mut Drops<'_>) -> Tensor<2> {

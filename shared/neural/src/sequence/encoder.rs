@@ -56,6 +56,8 @@ pub(crate) struct Batch<I> {
     pub(crate) look_ups: Vec<Vec<u32>>,
     /// The item that follows, for each question; empty where vectors are wanted.
     pub(crate) targets: Vec<u32>,
+    /// Which of the batch's sequences asks, for each question.
+    pub(crate) askers: Vec<u32>,
 }
 
 /// Dropout of one forward pass: none where the network answers.

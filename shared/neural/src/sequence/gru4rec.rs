@@ -151,7 +151,8 @@ impl Encoder for Gru4Rec {
         let inputs: Vec<&[u32]> = whole.iter().map(|items| &items[..items.len() - 1]).collect();
         let Moments { active, items, places } = Moments::of(&inputs);
         let targets = places.iter().map(|&(index, moment)| whole[index][moment + 1]).collect();
-        Batch { input: Input { active, asked: None }, look_ups: vec![items], targets }
+        let askers = places.iter().map(|&(index, _)| index as u32).collect();
+        Batch { input: Input { active, asked: None }, look_ups: vec![items], targets, askers }
     }
 
     fn question(&self, _: &[u32], histories: &[&[u32]], device: &Device) -> Batch<Input> {
@@ -164,7 +165,7 @@ impl Encoder for Gru4Rec {
             }
         }
         let input = Input { active, asked: Some(indices(&last, device)) };
-        Batch { input, look_ups: vec![items], targets: Vec::new() }
+        Batch { input, look_ups: vec![items], targets: Vec::new(), askers: Vec::new() }
     }
 
     fn encode(&self, weights: &Weights, input: &Input, drops: &mut Drops<'_>) -> Tensor<2> {

@@ -60,7 +60,8 @@ impl<E: Encoder> Lesson<Tied<E>> for SequenceLesson<'_> {
         let step = u64::from(*epoch) * Lesson::<Tied<E>>::batches(self) + index;
         let read: Read<E::Input> = network.encoder().lesson(&users, &sequences, (self.seed, step), &self.device);
         let others = if self.loss == Loss::CrossEntropy { Others::All } else { self.others };
-        let (input, look_ups, places) = network.choose(read, others, self.log_q, (self.seed, step), &self.device);
+        let (input, look_ups, places) =
+            network.choose(read, &sequences, others, self.log_q, (self.seed, step), &self.device);
         let rows = places.len() as u64;
         let targets = if self.loss == Loss::CrossEntropy { Targets::Place(places) } else { Targets::First };
         Batch { input, look_ups: look_ups.into_iter().map(LookUp::from).collect(), targets, rows }

@@ -15,6 +15,7 @@ mod history;
 mod lesson;
 mod methods;
 mod model;
+mod negatives;
 mod packing;
 mod sasrec;
 mod tied;

@@ -101,6 +101,11 @@ impl Grid {
         asked.map(|(slot, &target)| (slot as u32, target)).unzip()
     }
 
+    /// The number of the sequence that each of these slots belongs to.
+    pub(crate) fn askers(&self, slots: &[u32]) -> Vec<u32> {
+        slots.iter().map(|&slot| self.owners[slot as usize]).collect()
+    }
+
     /// Whether the slot `query` may look at the slot `key` of the same row: both belong to one sequence, and `key` is not
     /// newer where the network must not see the future.
     pub(crate) fn sees(&self, query: usize, key: usize, causal: bool) -> bool {

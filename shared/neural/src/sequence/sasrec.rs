@@ -109,10 +109,11 @@ impl SasRec {
     fn batch(&self, lines: &[Lines<'_>], device: &Device) -> Batch<Input> {
         let grid = Grid::pack(lines, self.shape.pattern.align());
         let (slots, targets) = grid.questions();
+        let askers = grid.askers(&slots);
         let slots = if targets.is_empty() { &grid.last } else { &slots };
         let scope = Scope::new(self.shape.pattern, true, &grid, device);
         let input = Input::new(indices(&grid.ages, device), scope, slots.clone(), device);
-        Batch { input, look_ups: vec![grid.look_ups()], targets }
+        Batch { input, look_ups: vec![grid.look_ups()], targets, askers }
     }
 }
 

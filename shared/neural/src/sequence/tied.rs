@@ -11,8 +11,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_types::spec::Loss;
 
 use super::all_items::AllItems;
-use super::draws::{Purpose, below, generator};
+use super::draws::{Purpose, generator};
 use super::encoder::{Batch, Drops, Encoder};
+use super::negatives::{Asked, draw};
 use crate::device::in_this_memory;
 use crate::training::layout::{Layout, TableId};
 use crate::training::losses::Targets;
@@ -21,7 +22,7 @@ use crate::training::network::{
 };
 use crate::training::saved::numbers;
 
-/// Added to the score of a drawn item that is the wanted one: it does not stand for another.
+/// Added to the score of a drawn item that the asker has, the wanted one among them: it does not stand for another.
 const NO_OTHER: f32 = -1e9;
 
 /// How many of the items that were not wanted are scored beside the wanted one.
@@ -110,11 +111,12 @@ impl<E: Encoder> Tied<E> {
         &self.encoder.0.0
     }
 
-    /// Adds the items that are to be scored to a batch. Returns the batch, the rows to look up and, for each question, the
-    /// place of the wanted item among its scores (all items) or nothing (the first).
+    /// Adds the items that are to be scored to a batch of these whole sequences. Returns the batch, the rows to look up and, for each
+    /// question, the place of the wanted item among its scores (all items) or nothing (the first).
     pub(crate) fn choose(
         &self,
         batch: Batch<E::Input>,
+        sequences: &[&[u32]],
         others: Others,
         log_q: bool,
         (seed, step): (u64, u64),
@@ -122,7 +124,7 @@ impl<E: Encoder> Tied<E> {
     ) -> (Sequences<E::Input>, Vec<Vec<u32>>, Vec<u32>) {
         let TableId(table) = self.encoder().items();
         let items = self.encoder().n_items() as u32;
-        let Batch { input, mut look_ups, targets } = batch;
+        let Batch { input, mut look_ups, targets, askers } = batch;
         let read = look_ups[table].len();
         let choice = match others {
             Others::All => {
@@ -133,18 +135,16 @@ impl<E: Encoder> Tied<E> {
                 let size = if share == 0 { targets.len() } else { share.min(targets.len()) }.max(1);
                 let groups = targets.len().div_ceil(size);
                 let mut rng = generator(seed, Purpose::Negatives, step);
-                let drawn: Vec<u32> = (0..groups * count).map(|_| below(&mut rng, items)).collect();
+                let drawn = draw(Asked { askers: &askers, sequences }, size, (count, items), &mut rng);
                 // Each drawn item stands for items / count others.
                 let weight = if log_q { (items as f32 / count as f32).ln() } else { 0.0 };
                 let mut corrections = Vec::with_capacity(targets.len() * (count + 1));
-                for (question, &target) in targets.iter().enumerate() {
-                    let group = question / size;
+                for own in drawn.own.chunks(count) {
                     corrections.push(0.0);
-                    let of_group = &drawn[group * count..][..count];
-                    corrections.extend(of_group.iter().map(|&item| if item == target { NO_OTHER } else { weight }));
+                    corrections.extend(own.iter().map(|&own| if own { NO_OTHER } else { weight }));
                 }
                 look_ups[table].extend(&targets);
-                look_ups[table].extend(&drawn);
+                look_ups[table].extend(&drawn.items);
                 let shape = [targets.len(), count + 1];
                 let corrections = Tensor::from_data(TensorData::new(corrections, shape), device);
                 Choice::Groups { groups, size, count, before: 0, corrections }

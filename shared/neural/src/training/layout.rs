@@ -54,6 +54,8 @@ pub(crate) enum Initial {
     Uniform(f32),
     /// About normal, mean 0, with this standard deviation.
     Normal(f32),
+    /// The same in all columns but the last, which starts with 0: the biases of the rows.
+    NormalBeforeBias(f32),
     /// All the same number.
     Constant(f32),
 }
@@ -135,9 +137,11 @@ impl Layout {
         let mut draws = WeightDraws::new(seed);
         let mut flat = Vec::with_capacity(self.flat_len());
         for parameter in &self.dense {
-            flat.extend((0..parameter.range.len()).map(|_| match parameter.initial {
+            let width = parameter.shape.last().copied().unwrap_or(1);
+            flat.extend((0..parameter.range.len()).map(|at| match parameter.initial {
                 Initial::Uniform(bound) => draws.uniform(bound),
-                Initial::Normal(deviation) => draws.normal(deviation),
+                Initial::NormalBeforeBias(_) if at % width == width - 1 => 0.0,
+                Initial::Normal(deviation) | Initial::NormalBeforeBias(deviation) => draws.normal(deviation),
                 Initial::Constant(value) => value,
             }));
         }
@@ -168,7 +172,7 @@ impl Layout {
         let Table { width, initial, .. } = self.tables[at];
         let words = match initial {
             Initial::Uniform(_) => TableDraws::UNIFORM,
-            Initial::Normal(_) => TableDraws::NORMAL,
+            Initial::Normal(_) | Initial::NormalBeforeBias(_) => TableDraws::NORMAL,
             Initial::Constant(value) => return vec![value; rows.len() * columns.len()],
         };
         let mut draws = TableDraws::from_word(seed, at as u32, rows.start * width * words);
@@ -176,11 +180,12 @@ impl Layout {
         for column in rows.flat_map(|_| 0..width) {
             let number = match initial {
                 Initial::Uniform(bound) => draws.uniform(bound),
-                Initial::Normal(deviation) => draws.normal(deviation),
+                Initial::Normal(deviation) | Initial::NormalBeforeBias(deviation) => draws.normal(deviation),
                 Initial::Constant(value) => value,
             };
             if columns.contains(&column) {
-                numbers.push(number);
+                let bias = matches!(initial, Initial::NormalBeforeBias(_)) && column == width - 1;
+                numbers.push(if bias { 0.0 } else { number });
             }
         }
         numbers
@@ -217,6 +222,7 @@ mod tests {
         let mut layout = layout();
         layout.table("items", 7, 3, Initial::Uniform(0.5));
         layout.table("weights", 4, 1, Initial::Constant(0.25));
+        layout.table("scored", 6, 3, Initial::NormalBeforeBias(0.1));
         let whole = layout.initial_tables(3);
         for (at, table) in layout.tables().iter().enumerate() {
             for first in 0..=table.rows {
@@ -229,6 +235,15 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn biases_of_rows_start_with_0_and_nothing_else_does() {
+        let mut layout = Layout::default();
+        layout.table("scored", 50, 4, Initial::NormalBeforeBias(0.1));
+        for row in layout.initial_tables(3)[0].chunks(4) {
+            assert!(row[3] == 0.0 && row[..3].iter().all(|number| *number != 0.0), "{row:?}");
         }
     }
 

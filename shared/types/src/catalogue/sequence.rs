@@ -47,7 +47,7 @@ const HEADS: Param = Param {
 const NEGATIVES: Param = Param {
     name: "negatives",
     title: "Drawn items",
-    help: "Items drawn for each question to score beside the wanted one; cross-entropy scores all items instead. The papers that use bce or bpr draw 1.",
+    help: "Items drawn for each question to score beside the wanted one, never one that the person has; cross-entropy scores all items instead. The papers that use bce or bpr draw 1.",
     kind: ParamKind::Integer { min: 1, max: 100_000, default: 256 },
 };
 

@@ -175,7 +175,7 @@ mod tests {
             Loss::CrossEntropy => Others::All,
             _ => Others::Drawn { count: 5, share: 4 },
         };
-        let (input, look_ups, places) = network.choose(batch, others, true, (3, 4), &device);
+        let (input, look_ups, places) = network.choose(batch, &read, others, true, (3, 4), &device);
         let look_ups: Vec<LookUp> = look_ups.into_iter().map(LookUp::from).collect();
         let targets = if loss == Loss::CrossEntropy { Targets::Place(places) } else { Targets::First };
         let layout = crate::training::network::Network::layout(network);
@@ -273,7 +273,8 @@ mod tests {
             // Sequences of the full length, each asked after every item.
             let sequence: Vec<u32> = (0..10).collect();
             let batch = network.encoder().lesson(&[0, 1], &[&sequence, &sequence], (0, 0), &device);
-            let (input, look_ups, places) = network.choose(batch, Others::All, false, (0, 0), &device);
+            let (input, look_ups, places) =
+                network.choose(batch, &[&sequence, &sequence], Others::All, false, (0, 0), &device);
             let look_ups: Vec<LookUp> = look_ups.into_iter().map(LookUp::from).collect();
             let targets = Targets::Place(places);
             let lesson = RankLesson {
