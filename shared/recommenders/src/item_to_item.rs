@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use recspeed_data::Csr;
 use recspeed_data::parts::PartsError;
+use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
 
+use crate::ranking::{Speaks, Sums, by_touched};
 use crate::recommender::{model_bytes, weightiest};
-use crate::{BasketItem, FoldIn, Parts, Reason, Recommender};
+use crate::{BasketItem, FoldIn, Parts, RankError, RankRequest, Ranking, Reason, Recommender};
 
 /// What an interaction weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,10 @@ impl Recommender for ItemToItem {
         }
     }
 
+    fn rank(&self, request: &RankRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ranking, RankError> {
+        by_touched(self.n_users(), self.n_items(), self, request, observer)
+    }
+
     fn memory(&self) -> MemoryBytes {
         model_bytes(csr_bytes(&self.candidates_of), csr_bytes(&self.by_user))
     }
@@ -93,6 +99,25 @@ impl Recommender for ItemToItem {
     fn parts(&self) -> Parts {
         let parts = Parts::default().with_count("items", self.n_items());
         parts.with_csr("ratings", &self.by_user).with_csr("similarities", &self.candidates_of)
+    }
+}
+
+impl Speaks for ItemToItem {
+    fn parts(&self, user: u32) -> usize {
+        self.by_user.row(user as usize).0.iter().map(|&own| self.candidates_of.row(own as usize).0.len()).sum()
+    }
+
+    fn speak(&self, user: u32, sums: &mut Sums) {
+        let (own, ratings) = self.by_user.row(user as usize);
+        for (&own, &rating) in own.iter().zip(ratings) {
+            let weight = self.weighting.of(rating);
+            let (candidates, similarities) = self.candidates_of.row(own as usize);
+            candidates.iter().zip(similarities).for_each(|(&item, &similarity)| sums.add(item, weight * similarity));
+        }
+    }
+
+    fn score_line(&self, user: u32, scores: &mut [f32]) {
+        self.score_all(user, scores);
     }
 }
 
