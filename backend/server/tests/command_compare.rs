@@ -11,14 +11,15 @@ use recspeed_types::comparison::Comparison;
 /// the kind `popularity` is 0 for all of them, that of others 1, 1, 1 and the last digit of the seed over 10.
 const WORKER: &str = r#"#!/bin/sh
 here=$(dirname "$0"); seq=0; run=none; users=/dev/null
-while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; --users) users=$2; shift;; esac; shift; done
+while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; --users) users=$2; shift;; --checkpoint-dir) kept=$2; shift;;
+--resume) echo "$2" >> "$here/resumed"; shift;; esac; shift; done
 spec=$(cat)
 number() { printf '%s' "$spec" | sed -n 's/.*"'"$1"'":\([0-9.]*\).*/\1/p'; }
 kind=$(printf '%s' "$spec" | sed -n 's/.*"recommender":{"kind":"\([a-z-]*\)".*/\1/p')
 seed=$(number seed); neighbours=$(number neighbours)
 on=test; case "$spec" in *'"on":"validation"'*) on=validation;; esac
 echo "$kind $seed $on $neighbours" >> "$here/ran"
-[ -e "$here/stop-at" ] && [ "$(wc -l < "$here/ran")" -gt "$(cat "$here/stop-at")" ] && exit 1
+[ -e "$here/stop-at" ] && [ "$(wc -l < "$here/ran")" -gt "$(cat "$here/stop-at")" ] && { : > "$kept/checkpoint-3.bin"; exit 1; }
 say() { printf '{"run":"%s","seq":%s,"at_us":%s,%s}\n' "$run" "$seq" "$seq" "$1"; seq=$((seq+1)); }
 fail() { say '"kind":"failed","code":"diverged","cause":"it grew without bound","detail":""'; exit 5; }
 case "$kind" in slim) fail;; esac
@@ -208,6 +209,46 @@ fn a_search_that_was_killed_proposes_what_it_would_have_proposed() {
     // The same folder for something else is refused.
     let other = cut.command(&["search", "group.toml", "--method", "grid", "--out", "found"]);
     assert!(other.status.code() == Some(2) && stderr(&other).contains("is the log of another search"));
+}
+
+#[test]
+fn a_trial_that_was_killed_goes_on_from_its_checkpoint() {
+    let bench = Bench::new(SEARCH);
+    bench.put("stop-at", "2");
+    assert!(!bench.command(&["search", "group.toml", "--trials", "4", "--out", "found"]).status.success());
+    fs::remove_file(bench.path("stop-at")).unwrap();
+    assert!(bench.command(&["search", "group.toml", "--trials", "4", "--out", "found"]).status.success());
+    let resumed = fs::read_to_string(bench.path("resumed")).unwrap();
+    let resumed: Vec<&str> = resumed.lines().collect();
+    assert!(resumed.len() == 1 && resumed[0].ends_with(".checkpoints/checkpoint-3.bin"), "{resumed:?}");
+    let ran = bench.ran();
+    assert_eq!(ran[2], ran[3], "the same trial again");
+    let left =
+        fs::read_dir(bench.path("found")).unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    assert!(left.clone().all(|name| !name.ends_with(".checkpoints")), "{:?}", left.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_search_takes_nothing_from_a_log_that_another_one_writes_or_that_somebody_damaged() {
+    let bench = Bench::new(SEARCH);
+    let search = || bench.command(&["search", "group.toml", "--trials", "4", "--out", "found"]);
+    assert!(search().status.success());
+    let log = bench.path("found/log.jsonl");
+    let whole = fs::read_to_string(&log).unwrap();
+    let lock = fs::File::open(&log).unwrap();
+    lock.lock().unwrap();
+    let busy = search();
+    assert!(busy.status.code() == Some(2) && stderr(&busy).contains("another search is writing"), "{}", stderr(&busy));
+    lock.unlock().unwrap();
+    let damaged = whole.replacen("\"number\":2", "\"number\":", 1);
+    fs::write(&log, &damaged).unwrap();
+    let refused = search();
+    assert!(refused.status.code() == Some(2) && stderr(&refused).contains("line 3 of"), "{}", stderr(&refused));
+    assert_eq!(fs::read_to_string(&log).unwrap(), damaged);
+    // Trials of other data do not count beside those of these.
+    fs::write(&log, whole.replace("\"data\":\"abc\"", "\"data\":\"other\"")).unwrap();
+    let other = bench.command(&["search", "group.toml", "--trials", "5", "--out", "found"]);
+    assert!(stderr(&other).contains("the data are no longer those"), "{}", stderr(&other));
 }
 
 #[test]

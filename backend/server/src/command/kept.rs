@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use clap::Args;
 use recspeed_datasets::{DataHome, LookUp, sha256_hex};
@@ -155,30 +155,7 @@ impl Keeper {
         }
         let (users, checkpoints) =
             (self.folder.join(format!("{key}.users.json")), self.folder.join(format!("{key}.checkpoints")));
-        if self.fresh {
-            let _ = fs::remove_dir_all(&checkpoints);
-        }
-        let mut resume = newest_checkpoint(&checkpoints);
-        let ran = loop {
-            let options = WorkerOptions {
-                model: None,
-                program: self.program.clone(),
-                spec_dir: dir.to_owned(),
-                data_home: self.home.clone(),
-                checkpoint_dir: Some(checkpoints.clone()),
-                resume: resume.take(),
-                users: Some(users.clone()),
-            };
-            let resumed = options.resume.is_some();
-            let mut screen = Screen::new(title);
-            let ran = run_quietly(spec, &options, &mut screen, &self.interrupts);
-            screen.clear();
-            match ran? {
-                // A checkpoint of another build: begin again.
-                Ran::Failed { code: FailureCode::Checkpoint, .. } if resumed => {}
-                ran => break ran,
-            }
-        };
+        let (ran, _) = self.go_on(spec, dir, title, (&checkpoints, Some(&users)))?;
         let ended = match ran {
             Ran::Interrupted => return Ok(Ended::Interrupted),
             Ran::Failed { code, cause } => Ended::Failed { code, cause },
@@ -196,24 +173,59 @@ impl Keeper {
         Ok(ended)
     }
 
-    /// Runs `spec` and keeps nothing of it.
+    /// Runs `spec` and keeps nothing of it once it has ended. Returns the seconds that it took too, those before an interruption
+    /// included.
     ///
     /// # Errors
-    /// The worker cannot be started or breaks its word.
-    pub(super) fn try_out(&self, spec: &ExperimentSpec, dir: &Path, title: &str) -> Result<Ran, CommandError> {
-        let options = WorkerOptions {
-            model: None,
-            program: self.program.clone(),
-            spec_dir: dir.to_owned(),
-            data_home: self.home.clone(),
-            checkpoint_dir: None,
-            resume: None,
-            users: None,
-        };
-        let mut screen = Screen::new(title);
-        let ran = run_quietly(spec, &options, &mut screen, &self.interrupts);
-        screen.clear();
-        ran
+    /// The worker cannot be started or breaks its word; the folder cannot be written.
+    pub(super) fn try_out(&self, spec: &ExperimentSpec, dir: &Path, title: &str) -> Result<(Ran, f64), CommandError> {
+        let checkpoints = self.folder.join(format!("trial-{}.checkpoints", self.key(spec, dir)));
+        let (ran, seconds) = self.go_on(spec, dir, title, (&checkpoints, None))?;
+        if !matches!(ran, Ran::Interrupted) {
+            let _ = fs::remove_dir_all(&checkpoints);
+        }
+        Ok((ran, seconds))
+    }
+
+    /// Runs `spec`, from its newest checkpoint where an earlier attempt left one. The seconds are those of all attempts, as far as their
+    /// work was kept.
+    fn go_on(
+        &self,
+        spec: &ExperimentSpec,
+        dir: &Path,
+        title: &str,
+        (checkpoints, users): (&Path, Option<&PathBuf>),
+    ) -> Result<(Ran, f64), CommandError> {
+        if self.fresh {
+            let _ = fs::remove_dir_all(checkpoints);
+        }
+        let mut resume = newest_checkpoint(checkpoints);
+        loop {
+            let spent = match &resume {
+                Some(checkpoint) => spent_until(checkpoints, checkpoint),
+                None => 0.0,
+            };
+            begin(checkpoints, spent).map_err(at(checkpoints))?;
+            let options = WorkerOptions {
+                model: None,
+                program: self.program.clone(),
+                spec_dir: dir.to_owned(),
+                data_home: self.home.clone(),
+                checkpoint_dir: Some(checkpoints.to_owned()),
+                resume: resume.take(),
+                users: users.cloned(),
+            };
+            let resumed = options.resume.is_some();
+            let mut screen = Screen::new(title);
+            let begun = Instant::now();
+            let ran = run_quietly(spec, &options, &mut screen, &self.interrupts);
+            screen.clear();
+            match ran? {
+                // A checkpoint of another build: begin again.
+                Ran::Failed { code: FailureCode::Checkpoint, .. } if resumed => {}
+                ran => return Ok((ran, spent + begun.elapsed().as_secs_f64())),
+            }
+        }
     }
 
     /// What decides a result: the spec but for its name, the files that it reads, and the worker.
@@ -240,6 +252,24 @@ fn stamp(path: &Path) -> Option<String> {
     Some(format!("{} {} {}", path.display(), data.len(), time.as_micros()))
 }
 
+/// Where an attempt says how many seconds went before it; the file is as old as the attempt.
+const SPENT: &str = "spent";
+
+/// Notes that an attempt begins now, after so many seconds of earlier ones.
+fn begin(checkpoints: &Path, spent: f64) -> io::Result<()> {
+    fs::create_dir_all(checkpoints)?;
+    fs::write(checkpoints.join(SPENT), spent.to_string())
+}
+
+/// Seconds of all attempts up to a checkpoint: what the last one came after, and what it took until then.
+fn spent_until(checkpoints: &Path, checkpoint: &Path) -> f64 {
+    let note = checkpoints.join(SPENT);
+    let before = fs::read_to_string(&note).ok().and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    let written = |path: &Path| fs::metadata(path).ok()?.modified().ok();
+    let since = written(&note).zip(written(checkpoint)).and_then(|(begun, kept)| kept.duration_since(begun).ok());
+    before + since.map_or(0.0, |since| since.as_secs_f64())
+}
+
 /// The checkpoint of the latest step in a folder.
 fn newest_checkpoint(folder: &Path) -> Option<PathBuf> {
     let step = |path: &PathBuf| -> Option<u64> {
@@ -261,5 +291,19 @@ mod tests {
         }
         assert_eq!(newest_checkpoint(folder.path()), Some(folder.path().join("checkpoint-10.bin")));
         assert_eq!(newest_checkpoint(&folder.path().join("gone")), None);
+    }
+
+    #[test]
+    fn the_seconds_of_an_attempt_that_was_killed_count_up_to_its_last_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        begin(folder.path(), 40.0).unwrap();
+        let checkpoint = folder.path().join("checkpoint-7.bin");
+        fs::write(&checkpoint, "").unwrap();
+        let begun = fs::metadata(folder.path().join(SPENT)).unwrap().modified().unwrap();
+        let kept = File::options().write(true).open(&checkpoint).unwrap();
+        kept.set_modified(begun + std::time::Duration::from_secs(25)).unwrap();
+        assert!((spent_until(folder.path(), &checkpoint) - 65.0).abs() < 1e-6);
+        // Nothing is known of an attempt before that: it counts as nothing.
+        assert_eq!(spent_until(&folder.path().join("gone"), &checkpoint), 0.0);
     }
 }

@@ -2,8 +2,8 @@
 //! that was killed goes on from.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use recspeed_search::{Judged, Values};
@@ -71,6 +71,9 @@ pub(super) struct Trial {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<String>,
+    /// SHA-256 of the data that it saw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<String>,
 }
 
 impl Trial {
@@ -95,6 +98,7 @@ impl Trial {
             epochs: None,
             best_epoch: None,
             cause: Some(cause),
+            data: None,
         }
     }
 
@@ -115,6 +119,7 @@ impl Trial {
             epochs: training.map(|training| training.epochs),
             best_epoch: training.and_then(|training| training.best_epoch),
             cause: None,
+            data: Some(summary.data.sha256.clone()),
             ..Self::failed(member, number, of, values, seconds, String::new())
         }
     }
@@ -126,7 +131,7 @@ impl Trial {
     }
 }
 
-/// The log, open at its end.
+/// The log, open at its end. While it is open no other search writes it.
 pub(super) struct Log {
     path: PathBuf,
     file: File,
@@ -135,23 +140,27 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// Opens the log of `plan` in `folder`, or begins it. A last line that was not finished is cut off.
+    /// Opens the log of `plan` in `folder`, or begins it. A last line that was not finished is cut off; nothing else of a log is ever
+    /// taken away but by `fresh`.
     ///
     /// # Errors
-    /// [`SearchError::OtherLog`], [`SearchError::Log`].
+    /// [`SearchError::Busy`], [`SearchError::OtherLog`], [`SearchError::Damaged`], [`SearchError::Log`].
     pub(super) fn open(folder: &Path, plan: &Plan, fresh: bool) -> Result<Self, SearchError> {
         let path = folder.join("log.jsonl");
-        let failed = |source| SearchError::Log { path: path.display().to_string(), source };
-        if fresh {
-            let _ = fs::remove_file(&path);
+        let shown = || path.display().to_string();
+        let failed = |source| SearchError::Log { path: shown(), source };
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(SearchError::Busy { path: shown() }),
+            // Some network folders know no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
         }
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            read => read.map_err(failed)?,
-        };
-        let (lines, whole) = whole_lines(&text);
-        let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
-        file.set_len(whole as u64).map_err(failed)?;
+        if fresh {
+            file.set_len(0).map_err(failed)?;
+        }
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(failed)?;
+        let (lines, whole) = whole_lines(&text).map_err(|line| SearchError::Damaged { path: shown(), line })?;
         let first = Line::Search {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             id: id_of(plan),
@@ -160,9 +169,13 @@ impl Log {
             method: plan.search.method.as_str().to_owned(),
         };
         match lines.first() {
-            None => append(&mut file, &first).map_err(failed)?,
+            None => {}
             Some(Line::Search { id, .. }) if *id == id_of(plan) => {}
-            Some(_) => return Err(SearchError::OtherLog { path: path.display().to_string() }),
+            Some(_) => return Err(SearchError::OtherLog { path: shown() }),
+        }
+        file.set_len(whole as u64).map_err(failed)?;
+        if lines.is_empty() {
+            append(&mut file, &first).map_err(failed)?;
         }
         let (mut trials, mut tests) = (Vec::new(), Vec::new());
         for line in lines {
@@ -219,6 +232,16 @@ impl Log {
         self.tests.iter().filter(|of| **of == member).count()
     }
 
+    /// Trials of a member that failed.
+    pub(super) fn failures(&self, member: usize) -> usize {
+        self.of(member).filter(|trial| trial.value.is_none()).count()
+    }
+
+    /// The hash of the data that the trials saw; `None` before the first of them.
+    pub(super) fn data(&self) -> Option<&str> {
+        self.trials.iter().find_map(|trial| trial.data.as_deref())
+    }
+
     /// Seconds that a member's trials took.
     pub(super) fn seconds(&self, member: usize) -> f64 {
         self.of(member).map(|trial| trial.seconds).sum()
@@ -246,15 +269,19 @@ fn append(file: &mut File, line: &Line) -> std::io::Result<()> {
     file.sync_data()
 }
 
-/// The lines up to the first that is not whole, and how many bytes they take.
-fn whole_lines(text: &str) -> (Vec<Line>, usize) {
+/// The lines, and how many bytes they take: all but a last one that a kill cut short. Otherwise the number of the line that is none of a
+/// search's, from 1: somebody wrote into the file, and what follows it is worth as much as what came before.
+fn whole_lines(text: &str) -> Result<(Vec<Line>, usize), usize> {
     let (mut lines, mut end) = (Vec::new(), 0);
     for line in text.split_inclusive('\n') {
-        let Some(Ok(read)) = line.strip_suffix('\n').map(serde_json::from_str) else { break };
-        lines.push(read);
+        match line.strip_suffix('\n').map(serde_json::from_str) {
+            Some(Ok(read)) => lines.push(read),
+            _ if end + line.len() == text.len() => break,
+            _ => return Err(lines.len() + 1),
+        }
         end += line.len();
     }
-    (lines, end)
+    Ok((lines, end))
 }
 
 fn id_of(plan: &Plan) -> String {
@@ -271,13 +298,23 @@ fn id_of(plan: &Plan) -> String {
 mod tests {
     use super::*;
 
+    fn line() -> String {
+        let test = Line::Test { member: 0, trials: 3, metrics: BTreeMap::new() };
+        serde_json::to_string(&test).unwrap()
+    }
+
     #[test]
     fn a_line_that_was_not_finished_is_cut_off() {
-        let test = Line::Test { member: 0, trials: 3, metrics: BTreeMap::new() };
-        let line = serde_json::to_string(&test).unwrap();
-        let (lines, end) = whole_lines(&format!("{line}\n{line}\n{}", &line[..9]));
+        let line = line();
+        let (lines, end) = whole_lines(&format!("{line}\n{line}\n{}", &line[..9])).unwrap();
         assert_eq!((lines.len(), end), (2, 2 * (line.len() + 1)));
         // A whole line without its end may be half of a longer one.
-        assert_eq!(whole_lines(&line).1, 0);
+        assert_eq!(whole_lines(&line), Ok((Vec::new(), 0)));
+    }
+
+    #[test]
+    fn a_damaged_line_in_the_middle_costs_no_line_after_it() {
+        let line = line();
+        assert_eq!(whole_lines(&format!("{line}\n{}\n{line}\n", &line[..9])), Err(2));
     }
 }

@@ -6,7 +6,6 @@ mod outcome;
 mod plan;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use recspeed_search::propose;
@@ -130,7 +129,7 @@ fn beside(file: &str) -> PathBuf {
 
 fn interrupted(log: &Log) -> u8 {
     output::complain(&format!(
-        "recspeed: the search was interrupted. Kept: every trial that had ended, in {}; the same command goes on from there.",
+        "recspeed: the search was interrupted. Kept: every trial that had ended, in {}, and how far the last one was; the same command goes on from there.",
         log.path().display()
     ));
     FailureCode::Cancelled.exit_status()
@@ -153,9 +152,7 @@ fn try_out(
         let spec = plan.trial_spec(member, &values)?;
         let number = history.len() + 1;
         let title = format!("{}, trial {number}{}: {}", member.name, plan.of(), plan::words(member, &values));
-        let begun = Instant::now();
-        let ran = keeper.try_out(&spec, &plan.dir, &title)?;
-        let seconds = begun.elapsed().as_secs_f64();
+        let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &title)?;
         let trial = match ran {
             Ran::Interrupted => return Ok(Some(interrupted(log))),
             // What is wrong with the data or the spec is wrong in every trial.
@@ -164,6 +161,9 @@ fn try_out(
                 return Ok(Some(code.exit_status()));
             }
             Ran::Failed { cause, .. } => Trial::failed(place, number, member, &values, seconds, cause),
+            Ran::Finished(summary) if log.data().is_some_and(|seen| seen != summary.data.sha256) => {
+                return Err(SearchError::OtherData { path: log.path().display().to_string() }.into());
+            }
             Ran::Finished(summary) => Trial::finished(place, number, member, &values, seconds, &summary, plan.metric),
         };
         let shown = trial.value.map_or_else(|| "failed".to_owned(), figures::value);

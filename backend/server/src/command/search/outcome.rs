@@ -27,8 +27,12 @@ pub(super) struct Result {
     method: &'static str,
     /// What they were judged by.
     metric: String,
+    /// What each recommender of the search might use.
+    budget: String,
     /// Trials, those that failed included.
     trials: usize,
+    /// Those that failed.
+    failed: usize,
     /// Seconds that they took.
     seconds: f64,
     /// Number of the best trial, from 1.
@@ -56,7 +60,9 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, spec: E
         name: member.name.clone(),
         method: plan.search.method.as_str(),
         metric: plan.metric.to_string(),
+        budget: plan.budget(),
         trials: log.count(place),
+        failed: log.failures(place),
         seconds: log.seconds(place),
         best_trial: best.number,
         parameters: best.parameters.clone(),
@@ -173,7 +179,10 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
             |metrics: &BTreeMap<String, f64>| metrics.get(&metric).map_or("–".to_owned(), |v| figures::value(*v));
         table.add_row([
             result.name.clone(),
-            result.trials.to_string(),
+            match result.failed {
+                0 => result.trials.to_string(),
+                failed => format!("{} ({failed} failed)", result.trials),
+            },
             figures::seconds(result.seconds),
             result.values.clone(),
             of(&result.validation),
@@ -186,7 +195,8 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
         }
     }
     let mut text = format!(
-        "{table}\n\nParameters were chosen by {metric} on the validation rows alone ({}); the test rows were looked at once, at the end.\n",
+        "{table}\n\nEach recommender had the same budget: {}. Parameters were chosen by {metric} on the validation rows alone ({}); the test rows were looked at once, at the end.\n",
+        plan.budget(),
         plan.search.method.as_str()
     );
     for result in results.iter().filter(|result| result.looks_at_test > 1) {

@@ -12,6 +12,7 @@ use super::SearchArgs;
 use super::log::Trial;
 use crate::command::compare::label;
 use crate::command::failure::CommandError;
+use crate::command::figures;
 use crate::command::run::SearchFile;
 
 /// Trials of each recommender when nobody says otherwise.
@@ -68,6 +69,28 @@ pub(crate) enum SearchError {
     /// A log of something else.
     #[error("{path} is the log of another search: name another folder with --out DIR, or begin anew with --fresh")]
     OtherLog {
+        /// The log.
+        path: String,
+    },
+    /// A log that another search writes.
+    #[error("another search is writing {path}; let it end, or name another folder with --out DIR")]
+    Busy {
+        /// The log.
+        path: String,
+    },
+    /// A line in the middle that no search wrote.
+    #[error(
+        "line {line} of {path} is none that a search wrote, and nothing was changed; mend or remove that line, name another folder with --out DIR, or begin anew with --fresh"
+    )]
+    Damaged {
+        /// The log.
+        path: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// Data that are no longer those of the first trials.
+    #[error("the data are no longer those that the trials in {path} saw; bring those back, or begin anew with --fresh")]
+    OtherData {
         /// The log.
         path: String,
     },
@@ -160,6 +183,17 @@ impl Plan {
 
     fn most_trials(&self) -> Option<u32> {
         self.search.trials.or_else(|| self.search.seconds.is_none().then_some(TRIALS))
+    }
+
+    /// What each recommender might use, in words: `20 trials`.
+    pub(super) fn budget(&self) -> String {
+        match (self.most_trials(), self.search.seconds) {
+            (Some(trials), Some(seconds)) => format!("{trials} trials within {}", figures::seconds(seconds)),
+            (Some(trials), None) => format!("{trials} trials"),
+            (None, seconds) => {
+                format!("as many trials as begin within {}", figures::seconds(seconds.unwrap_or_default()))
+            }
+        }
     }
 
     /// ` of 20`, where the number is known.
