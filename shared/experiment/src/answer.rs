@@ -128,6 +128,7 @@ impl Answering {
             basket.retain(|earlier| earlier.item != item);
             basket.push(BasketItem { item, rating });
         }
+        let notes = self.beyond_scale(&basket);
         basket.sort_unstable_by_key(|entry| entry.item);
         let indices: Vec<u32> = basket.iter().map(|entry| entry.item).collect();
         let shown = Csr { indptr: vec![0, indices.len()], values: vec![1.0; indices.len()], indices };
@@ -141,7 +142,21 @@ impl Answering {
         let ranking = ranking::for_basket(asked.items.len(), fold_in, &basket, &ranked).map_err(not_ranked)?;
         let explain = |item| fold_in.explain_basket(&basket, item, REASONS);
         let left_out = if request.include_seen { 0 } else { basket.len() };
-        Ok(self.list(&ranking, request, Whose::Basket, left_out, Vec::new(), explain))
+        Ok(self.list(&ranking, request, Whose::Basket, left_out, notes, explain))
+    }
+
+    /// What is to be said of ratings that nobody gave in the training: methods count them as they are.
+    fn beyond_scale(&self, basket: &[BasketItem]) -> Vec<String> {
+        let Some([low, high]) = self.asked.rating_scale else { return Vec::new() };
+        let beyond = basket.iter().find(|entry| entry.rating < low || entry.rating > high);
+        let told = beyond.map(|entry| {
+            let item = self.asked.items.get(entry.item);
+            format!(
+                "The rating of {item} is {}; those of the training run from {low} to {high}. It counts as it is.",
+                entry.rating
+            )
+        });
+        told.into_iter().collect()
     }
 
     fn list(

@@ -72,6 +72,12 @@ pub(crate) fn refuse_too_many_items(spec: &ResolvedSpec, host: &dyn Host) -> Res
     if !spec.dataset.filters.keeps_all() {
         return Ok(());
     }
+    refuse_so_many_items(spec, entry.items as usize, host)
+}
+
+/// Refuses what cannot be computed over the items that are left once a file is read and filtered: before the split, and before anything
+/// is made of the rows. How many items a file has is known only by reading it.
+pub(crate) fn refuse_so_many_items(spec: &ResolvedSpec, n_items: usize, host: &dyn Host) -> Result<(), RunFailure> {
     let left = host.memory_limit().map(|limit| limit.saturating_sub(host.memory().now));
-    recspeed_recommenders::foresee(&spec.recommender, entry.items as usize, left).map_err(classical_failure)
+    recspeed_recommenders::foresee(&spec.recommender, n_items, left).map_err(classical_failure)
 }

@@ -9,7 +9,7 @@ use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, UserValues};
 use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
-use crate::foresee::{refuse_too_many_items, refuse_what_cannot_fit, refuse_what_will_not_fit};
+use crate::foresee::{refuse_so_many_items, refuse_too_many_items, refuse_what_cannot_fit, refuse_what_will_not_fit};
 use crate::importance::importance;
 use crate::model::Model;
 use crate::{Host, LoadedData, RunFailure, attributes};
@@ -31,7 +31,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     refuse_what_cannot_fit(&spec, host)?;
     refuse_too_many_items(&spec, host)?;
     let mut story = Story { warnings: Vec::new() };
-    for sentence in written.recommender.without_effect("recommender") {
+    for sentence in written.recommender.without_effect("recommender", written.training.loss) {
         story.warn(host, sentence);
     }
     let mode = if spec.recommender.all().iter().any(|part| part.is_fast()) { Mode::Fast } else { Mode::Exact };
@@ -189,6 +189,7 @@ fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Resul
         };
         return Err(RunFailure::new(FailureCode::Data, cause));
     }
+    refuse_so_many_items(spec, interactions.n_items(), host)?;
     let SplitRows { train, validation, test } = split(&interactions, &spec.split, spec.data_seed)
         .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, error.to_string()))?;
     let no_validation = spec.evaluation.on == EvaluateOn::Validation && validation.is_empty();

@@ -256,6 +256,22 @@ fn stars_are_said_within_the_scale_in_the_order_of_what_was_predicted_whatever_t
 }
 
 #[test]
+fn a_rating_in_a_basket_that_nobody_could_give_is_told() {
+    let (spec, outcome) = finished("item-knn");
+    let answering = answering_within(&spec, &outcome, Some([1.0, 5.0]));
+    let item = outcome.interactions.items.get(0);
+    let rated = |rating: f32| {
+        let basket = vec![BasketEntry { item: item.to_owned(), rating: Some(rating) }];
+        answering.answer(&RecommendRequest { basket, ..of_basket(&[]) }).unwrap().notes
+    };
+    assert!(rated(5.0).is_empty());
+    assert_eq!(
+        rated(9.0),
+        [format!("The rating of {item} is 9; those of the training run from 1 to 5. It counts as it is.")]
+    );
+}
+
+#[test]
 fn items_are_said_by_title_and_reasons_quote_it() {
     let (spec, outcome) = finished("item-knn");
     let titles = outcome.titles.as_ref().expect("the made-up data have titles");

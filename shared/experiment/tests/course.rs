@@ -363,6 +363,21 @@ fn ease_on_more_items_than_it_can_invert_is_refused_before_any_data_are_made() {
 }
 
 #[test]
+fn ease_on_a_file_of_too_many_items_is_refused_once_they_are_counted_and_before_the_split() {
+    let rows: String = (0..33_000).map(|row| format!("u{},i{row},5,{row}\n", row % 200)).collect();
+    let text = format!("{FRAME}[recommender]\nkind = \"ease\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\n");
+    let (result, events) = attempt(Some(&rows), &text, None);
+    let failure = result.unwrap_err();
+    assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
+    assert!(failure.cause.contains("16.2 GiB") && failure.cause.contains("dataset.min_item"), "{failure}");
+    let begun = |event: &EventKind| matches!(event, EventKind::Data { .. } | EventKind::Phase { phase: Phase::Fit });
+    assert!(!events.iter().any(begun), "it was split");
+    let filtered = text.replace("[recommender]", "min_item = 2\n[recommender]");
+    let (result, _) = attempt(Some(&rows), &filtered, None);
+    assert_eq!(result.unwrap_err().code, FailureCode::Data, "items that the filters take do not count");
+}
+
+#[test]
 fn a_parameter_that_nothing_reads_is_told_in_the_run() {
     let text = format!(
         "{FRAME}[recommender]\nkind = \"item-knn\"\nbm25_k1 = 2.0\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 20\n"
