@@ -6,7 +6,7 @@ use recspeed_types::limits::{
     GRADIENT_CLIP, LEARNING_RATE, LIKED_FROM, MAX_BATCH_SIZE, MAX_DRAWN, MAX_EPOCHS, MAX_FILTER_ROWS, MAX_FIRST_N,
     MAX_FOLDS, MAX_SEED, WEIGHT_DECAY,
 };
-use recspeed_types::spec::{Candidates, DataFormat, DataSource, Optimizer, RecommenderSpec, SplitKind};
+use recspeed_types::spec::{Candidates, DataFormat, DataSource, Optimizer, SplitKind};
 
 use super::edit::has_validation;
 use super::recommenders::trained;
@@ -47,7 +47,7 @@ pub(crate) fn advanced(spec: &ExperimentSpec, offer: &Offer) -> Vec<Section> {
     let entry = catalogue::find(&spec.recommender.kind);
     if let Some(entry) = entry {
         let shown = shown_params(entry).count();
-        let other = |param| with_condition(Field::of_param(param), &spec.recommender, param.name);
+        let other = |param| with_condition(Field::of_param(param), spec, param.name);
         let rest: Vec<Field> = entry.params.iter().skip(shown).map(other).collect();
         if !rest.is_empty() {
             sections.push(Section { title: "Recommender", about: "its other parameters", fields: rest });
@@ -74,8 +74,10 @@ pub(crate) fn advanced(spec: &ExperimentSpec, offer: &Offer) -> Vec<Section> {
 }
 
 /// A field whose help says what it takes for anybody to read it, while nobody does.
-fn with_condition(mut field: Field, recommender: &RecommenderSpec, name: &str) -> Field {
-    if let Some(condition) = Condition::of(&recommender.kind, name).filter(|_| !recommender.reads(name)) {
+fn with_condition(mut field: Field, spec: &ExperimentSpec, name: &str) -> Field {
+    let recommender = &spec.recommender;
+    let unread = |_: &&Condition| !recommender.reads(name, spec.training.loss);
+    if let Some(condition) = Condition::of(&recommender.kind, name).filter(unread) {
         let words = condition.words("recommender");
         field.help = format!("{} Nothing reads it now: it counts only where {words}.", field.help).into();
     }

@@ -116,7 +116,7 @@ impl Space {
     fn unread(&self, dimension: &Dimension, spec: &ExperimentSpec) -> Option<String> {
         let (recommender, at, name) = place(spec, &dimension.path)?;
         let condition = Condition::of(&recommender.kind, name)?;
-        let under = format!("{at}.{}", condition.under);
+        let under = condition.under.path(&at);
         let tried = self.0.iter().find(|other| other.path == under).map(|other| &other.range);
         let read = match tried {
             Some(Range::Values(values)) => values.iter().any(|value| match value {
@@ -124,7 +124,7 @@ impl Space {
                 Value::Bool(answer) => condition.holds(&ParamValue::Boolean(*answer)),
                 _ => true,
             }),
-            _ => recommender.reads(name),
+            _ => recommender.reads(name, spec.training.loss),
         };
         let remedy = format!("set it so, try it too (\"{under}\" in the space), or take this parameter out");
         (!read).then(|| format!("nothing reads it here: it counts only where {}; {remedy}", condition.words(&at)))

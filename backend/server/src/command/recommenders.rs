@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use recspeed_types::catalogue::{self, Entry, Param, ParamKind};
+use recspeed_types::catalogue::{self, Condition, Entry, Param, ParamKind};
 use serde_json::json;
 
 use super::failure::CommandError;
@@ -102,7 +102,7 @@ fn describe(entry: &Entry) -> String {
         "what it does",
     ]);
     for (name, param) in written(entry) {
-        table.add_row([&name, &param.kind.allowed(), &param.default_value().to_string(), param.help]);
+        table.add_row([&name, &param.kind.allowed(), &param.default_value().to_string(), &help(entry, param)]);
     }
     let _ = writeln!(text, "{table}");
     text
@@ -119,6 +119,14 @@ fn written(entry: &Entry) -> Vec<(String, &'static Param)> {
         }
     }
     all
+}
+
+/// What a parameter does, and what it takes for anything to read it.
+fn help(entry: &Entry, param: &Param) -> String {
+    match Condition::of(entry.kind, param.name) {
+        Some(condition) => format!("{} Counts only where {}.", param.help, condition.words("").trim_start_matches('.')),
+        None => param.help.to_owned(),
+    }
 }
 
 fn needs(entry: &Entry) -> String {
@@ -157,7 +165,7 @@ fn markdown() -> String {
         }
         for (name, param) in written(entry) {
             let (allowed, default) = (param.kind.allowed(), param.default_value());
-            let _ = writeln!(text, "| `{name}` | {allowed} | `{default}` | {} |", param.help);
+            let _ = writeln!(text, "| `{name}` | {allowed} | `{default}` | {} |", help(entry, param));
         }
     }
     text
@@ -189,7 +197,7 @@ fn as_json(entry: &Entry) -> serde_json::Value {
         "summary": entry.summary,
         "source": { "authors": entry.source.authors, "title": entry.source.title, "link": entry.source.link },
         "predicts": entry.predicts.as_str(),
-        "parameters": written(entry).iter().map(|(name, param)| param_json(name, param)).collect::<Vec<_>>(),
+        "parameters": written(entry).iter().map(|(name, param)| param_json(entry, name, param)).collect::<Vec<_>>(),
         "losses": entry.losses.iter().map(|l| l.as_str()).collect::<Vec<_>>(),
         "training": entry.is_trained().then(|| {
             let usual = entry.training_defaults();
@@ -204,11 +212,12 @@ fn as_json(entry: &Entry) -> serde_json::Value {
     })
 }
 
-fn param_json(name: &str, param: &Param) -> serde_json::Value {
+fn param_json(entry: &Entry, name: &str, param: &Param) -> serde_json::Value {
     json!({
         "name": name,
         "title": param.title,
         "help": param.help,
+        "counts_where": Condition::of(entry.kind, param.name).map(|condition| condition.words("recommender")),
         "allowed": param.kind.allowed(),
         "default": param.default_value(),
     })

@@ -18,7 +18,7 @@ mod sequence;
 mod slot;
 mod training;
 
-pub use conditions::{CONDITIONS, Condition};
+pub use conditions::{CONDITIONS, Condition, Under};
 pub use slot::{Slot, Takes, is_of_a_place};
 pub use training::TrainingDefaults;
 
