@@ -1,21 +1,26 @@
-//! `/api/datasets/ID/report`: what a data set looks like, as the page draws it.
+//! `/api/datasets/ID/report`, `/api/datasets/report`: what a data set, or the data of a spec, look like, as the page draws it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use recspeed_datasets::{DataHome, LoadRequest, LookUp};
+use recspeed_datasets::{DataHome, LoadRequest, Loaded, LookUp};
+use recspeed_types::ExperimentSpec;
 use recspeed_types::builtin::{self, BEAUTY_SYNTHETIC_LICENCE, BEAUTY_SYNTHETIC_SOURCE};
 use recspeed_types::limits::MAX_SEED;
 use recspeed_types::spec::{ColumnNames, Dataset, Filters, Source};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::query::Query;
+use super::specs::text;
 use super::{ApiError, AppState};
 use crate::access::Visitor;
 
@@ -47,7 +52,7 @@ impl Reports {
 }
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(report))
+    OpenApiRouter::new().routes(routes!(report)).routes(routes!(of_spec))
 }
 
 /// What a data set looks like
@@ -86,10 +91,7 @@ async fn report(
     let text = if let Some(text) = app.reports.get(&key) {
         text
     } else {
-        let _turn = app.uploads.clone().try_acquire_owned().map_err(|_| {
-            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Other files are being read right now.")
-                .remedy("Try again in a moment.")
-        })?;
+        let _turn = turn(&app)?;
         let data = Arc::clone(&app.data);
         let asked = key.clone();
         let made = tokio::task::spawn_blocking(move || make(&data, &asked.0, asked.1));
@@ -99,6 +101,48 @@ async fn report(
     };
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], text.to_string())
         .into_response())
+}
+
+/// What the data of a spec look like
+///
+/// The same of the rows that the filters of the spec keep, with what is to be said of its attributes: ids that occur twice, values that do not
+/// count.
+#[utoipa::path(
+    post, path = "/api/datasets/report", tag = "data",
+    request_body(content = ref("#/components/schemas/ExperimentSpec"), content_type = "application/json"),
+    responses(
+        (status = 200, description = "The report", body = ref("#/components/schemas/DataReport")),
+        (status = 401, description = "Only the owner may", body = ref("#/components/schemas/ApiFailure")),
+        (status = 413, description = "The request is too long", body = ref("#/components/schemas/ApiFailure")),
+        (status = 422, description = "The spec is wrong, or its data cannot be read", body = ref("#/components/schemas/ApiFailure")),
+        (status = 429, description = "Other files are being read", body = ref("#/components/schemas/ApiFailure")),
+    )
+)]
+async fn of_spec(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    visitor.must_own()?;
+    let spec = ExperimentSpec::from_json(&text(body)?).map_err(|error| ApiError::from(error.into_errors()))?;
+    let resolved = spec.resolve()?;
+    let _turn = turn(&app)?;
+    let data = Arc::clone(&app.data);
+    let made = tokio::task::spawn_blocking(move || {
+        let loaded = load(&data, &resolved.dataset, resolved.data_seed, "The data of the spec")?;
+        let name = loaded.name.clone();
+        Ok::<_, ApiError>(page(&name, &loaded, resolved.data_seed))
+    });
+    let text = made.await.map_err(|error| ApiError::internal(&error))??;
+    Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], text).into_response())
+}
+
+/// A turn among those who read files.
+fn turn(app: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
+    app.uploads.clone().try_acquire_owned().map_err(|_| {
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Other files are being read right now.")
+            .remedy("Try again in a moment.")
+    })
 }
 
 fn make(data: &DataHome, id: &str, seed: u64) -> Result<String, ApiError> {
@@ -116,14 +160,21 @@ fn make(data: &DataHome, id: &str, seed: u64) -> Result<String, ApiError> {
         let source = Source::Upload { sha256: record.sha256, format: record.format, columns, max_bad_share: 1.0 };
         (source, record.name)
     };
-    let synthetic = matches!(source, Source::Builtin { .. });
     let dataset = Dataset { source, filters: Filters::default() };
+    let loaded = load(data, &dataset, seed, &name)?;
+    Ok(page(&name, &loaded, seed))
+}
+
+fn load(data: &DataHome, dataset: &Dataset, seed: u64, name: &str) -> Result<Loaded, ApiError> {
     let look_up = LookUp::from_env(None);
-    let request = LoadRequest { dataset: &dataset, seed, look_up: &look_up };
-    let loaded = data.load(&request, &mut |_, _| {}).map_err(|error| {
+    let request = LoadRequest { dataset, seed, look_up: &look_up };
+    data.load(&request, &mut |_, _| {}).map_err(|error| {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable-data", format!("{name} cannot be read: {error}."))
-    })?;
-    let about = if synthetic {
+    })
+}
+
+fn page(name: &str, loaded: &Loaded, seed: u64) -> String {
+    let about = if loaded.synthetic {
         json!({ "seed": seed.to_string(), "source": BEAUTY_SYNTHETIC_SOURCE, "licence": BEAUTY_SYNTHETIC_LICENCE })
     } else {
         json!({})
@@ -136,6 +187,7 @@ fn make(data: &DataHome, id: &str, seed: u64) -> Result<String, ApiError> {
         "report": recspeed_data::describe(&loaded.interactions),
         "splits": recspeed_data::split_reports(&loaded.interactions, seed),
         "reading": loaded.report,
+        "warnings": loaded.warnings,
     });
-    Ok(page.to_string())
+    page.to_string()
 }

@@ -128,3 +128,34 @@ async fn a_data_set_is_described_to_everybody_an_upload_to_its_owner() {
     let (status, wrong) = bench.guest("/api/datasets/beauty-synthetic-10k/report?seed=-1").await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_data_of_a_spec_are_described_with_what_is_wrong_with_its_attributes() {
+    let bench = Bench::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let ratings = put("u.data", b"1\t2\t3\t4\n1\t3\t5\t6\n2\t3\t1\t7\n");
+    let items = put("u.item", b"item_id:token\tclass:token_seq\n2\ta\n3\tb\n2\tc\n");
+    let spec = |implicit: f64| {
+        serde_json::json!({
+            "version": 1, "recommender": { "kind": "popularity" }, "evaluation": { "metrics": ["ndcg@10"] },
+            "split": { "kind": "random" },
+            "dataset": { "source": "file", "path": ratings, "format": "movielens", "items": items, "implicit_threshold": implicit },
+        })
+    };
+    let address = "/api/datasets/report";
+    let (status, report) = bench.owner(Method::POST, address, Some(spec(3.0))).await;
+    assert_eq!(status, StatusCode::OK, "{report}");
+    // The filter of the spec has left one row out.
+    assert_eq!(report["report"]["rows"], 2, "{report}");
+    let told = report["warnings"].as_array().unwrap();
+    assert!(told.len() == 1 && told[0].as_str().unwrap().contains("dataset.items"), "{told:?}");
+    let (status, nothing) = bench.owner(Method::POST, address, Some(spec(9.0))).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{nothing}");
+    let plain = "/api/datasets/beauty-synthetic-10k/report";
+    assert_eq!(bench.guest(plain).await.1["warnings"], serde_json::json!([]));
+}

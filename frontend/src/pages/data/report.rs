@@ -64,10 +64,15 @@ pub(super) fn whole(answer: &Value) -> AnyView {
     let months = columns("Rows by month", &counted(&report["months"]));
     let timeless = months.is_none();
     let facts = facts(answer);
+    let warnings: Vec<AnyView> = list(&answer["warnings"])
+        .iter()
+        .map(|warning| view! { <p class="note">"Mind: " {text(warning)}</p> }.into_any())
+        .collect();
     view! {
         <section class="card details data-report" aria-labelledby="data-title" data-testid="data-report">
             <h2 id="data-title">{text(&answer["name"])}</h2>
             <div class="tiles">{tiles}</div>
+            {warnings}
             <div class="data-parts">
                 {ratings}
                 {tails(&tail(&report["user_tail"]), &tail(&report["item_tail"]))}
