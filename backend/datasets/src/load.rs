@@ -17,7 +17,7 @@ use crate::home::DataHome;
 use crate::lookup::LookUp;
 use crate::map::FileBytes;
 use crate::parquet_file::{is_parquet, read_attributes_parquet};
-use crate::read::Reading;
+use crate::read::{Reading, unpacked};
 
 /// What to load.
 #[derive(Debug, Clone, Copy)]
@@ -164,6 +164,7 @@ impl DataHome {
 fn load_attributes(look_up: &LookUp, field: &'static str, path: &str) -> Result<AttributeOutcome, LoadError> {
     let found = find(look_up, field, path)?;
     let (bytes, limits) = (open(field, &found)?, ReadLimits::default());
+    let bytes = unpacked(&bytes, limits).map_err(|source| read_error(field, &found, source))?;
     let read = match &bytes[..] {
         bytes if is_arrow(bytes) => read_attributes_arrow(bytes, limits),
         whole if is_parquet(whole) => read_attributes_parquet(&bytes, limits),

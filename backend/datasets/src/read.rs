@@ -7,6 +7,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::parquet_file::read_parquet;
 
+/// The bytes of a table, out of gzip or zstd where they are packed so.
+///
+/// # Errors
+/// As [`recspeed_data::unpack`].
+pub(crate) fn unpacked(bytes: &Bytes, limits: ReadLimits) -> Result<Bytes, ReadError> {
+    Ok(recspeed_data::unpack(bytes, limits)?.map_or_else(|| bytes.clone(), Bytes::from))
+}
+
 /// How a file is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading<'a> {
@@ -20,8 +28,8 @@ impl Reading<'_> {
     /// Reads the rows.
     pub(crate) fn read(self, bytes: &Bytes, limits: ReadLimits) -> Result<ReadOutcome, ReadError> {
         match self.format {
-            DataFormat::Parquet => read_parquet(bytes, self.columns, limits),
-            DataFormat::Arrow => table::read_arrow(bytes, self.columns, limits),
+            DataFormat::Parquet => read_parquet(&unpacked(bytes, limits)?, self.columns, limits),
+            DataFormat::Arrow => table::read_arrow(&unpacked(bytes, limits)?, self.columns, limits),
             format => read_ratings(format, bytes, limits),
         }
     }

@@ -370,3 +370,32 @@ fn attributes_of_which_an_id_occurs_twice_load_with_a_warning_that_says_where() 
         ]
     );
 }
+
+#[test]
+fn a_table_reads_the_same_packed_with_gzip_and_a_packing_that_is_cut_off_is_told() {
+    let lab = Lab::new();
+    lab.write("ratings.csv", CSV);
+    let plain = lab.load(file("ratings.csv")).unwrap().interactions;
+    let (mut arrow, mut parquet) = (Vec::new(), Vec::new());
+    recspeed_data::table::write_arrow(&plain, &[], &mut arrow).unwrap();
+    recspeed_datasets::write_parquet(&plain, &[], &mut parquet).unwrap();
+    for (name, format, bytes) in
+        [("t.arrow.gz", DataFormat::Arrow, arrow), ("t.parquet.gz", DataFormat::Parquet, parquet)]
+    {
+        let packed = gzip(&bytes);
+        lab.write(name, &packed);
+        assert_eq!(lab.load(file_as(name, format)).unwrap().interactions, plain, "{name}");
+        lab.write("cut", &packed[..packed.len() / 2]);
+        let error = lab.load(file_as("cut", format)).unwrap_err().to_string();
+        assert!(error.contains("gzip file is cut off or damaged"), "{error}");
+    }
+    let mut items = Vec::new();
+    let text = b"item_id:token\tclass:token_seq\ni1\ta\ni2\tb\n";
+    let attributes = recspeed_data::read_attributes(text).unwrap().attributes;
+    recspeed_datasets::write_attributes_parquet(&attributes, &mut items).unwrap();
+    lab.write("items.parquet.gz", gzip(&items));
+    let Source::File { path, format, columns, users, max_bad_share, .. } = file("ratings.csv") else { panic!() };
+    let items = Some("items.parquet.gz".to_owned());
+    let loaded = lab.load(Source::File { path, format, columns, items, users, max_bad_share }).unwrap();
+    assert_eq!(loaded.item_attributes, Some(attributes));
+}

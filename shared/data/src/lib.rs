@@ -42,7 +42,7 @@ pub use long_tail::{CountBin, TailPoint};
 pub use permutation::Permutation;
 pub use read::{
     AttributeOutcome, AttributeReport, BadLine, ReadError, ReadLimits, ReadOutcome, ReadReport, RepeatedId,
-    read_attributes, read_ratings,
+    read_attributes, read_ratings, unpack,
 };
 pub use split::{SplitError, SplitReport, SplitRows, split, split_reports};
 pub use titles::Titles;

@@ -65,6 +65,15 @@ pub struct AttributeOutcome {
     pub report: AttributeReport,
 }
 
+/// What is packed in bytes that begin as gzip or zstd do; `None` for others, which are as they are. The readers of texts do this by
+/// themselves.
+///
+/// # Errors
+/// [`ReadError`]: the packing is damaged, or holds more than the limit allows.
+pub fn unpack(bytes: &[u8], limits: ReadLimits) -> Result<Option<Vec<u8>>, ReadError> {
+    text::unpack(bytes, limits.max_inflated_bytes)
+}
+
 /// Reads a ratings file that is text. Gzip and zstd are recognised by their first bytes; a byte-order mark and Windows line ends are accepted,
 /// blank lines are skipped. Bad lines are counted and skipped as long as their share stays within the limit.
 ///

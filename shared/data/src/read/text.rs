@@ -29,13 +29,7 @@ pub(super) fn open(bytes: &[u8], max_inflated_bytes: u64) -> Result<Cow<'_, [u8]
     if bytes.is_empty() {
         return Err(ReadError::Empty);
     }
-    let text = if bytes.starts_with(GZIP) {
-        Cow::Owned(inflate("gzip", bytes, max_inflated_bytes, MultiGzDecoder::new(bytes))?)
-    } else if is_zstd(bytes) {
-        Cow::Owned(inflate("zstd", bytes, max_inflated_bytes, ZstdFrames::new(bytes))?)
-    } else {
-        Cow::Borrowed(bytes)
-    };
+    let text = unpack(bytes, max_inflated_bytes)?.map_or(Cow::Borrowed(bytes), Cow::Owned);
     sniff(&text)?;
     Ok(match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)),
@@ -46,6 +40,17 @@ pub(super) fn open(bytes: &[u8], max_inflated_bytes: u64) -> Result<Cow<'_, [u8]
             Cow::Owned(text)
         }
     })
+}
+
+/// What is packed in bytes that begin as gzip or zstd do; `None` for others.
+pub(super) fn unpack(bytes: &[u8], max_inflated_bytes: u64) -> Result<Option<Vec<u8>>, ReadError> {
+    if bytes.starts_with(GZIP) {
+        inflate("gzip", bytes, max_inflated_bytes, MultiGzDecoder::new(bytes)).map(Some)
+    } else if is_zstd(bytes) {
+        inflate("zstd", bytes, max_inflated_bytes, ZstdFrames::new(bytes)).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 fn is_zstd(bytes: &[u8]) -> bool {
