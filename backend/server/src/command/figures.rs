@@ -34,7 +34,12 @@ pub(crate) fn seconds(value: f64) -> String {
     if !value.is_finite() || value < 0.0 {
         return "unknown".to_owned();
     }
-    if value < 0.001 {
+    if value == 0.0 {
+        "0 ms".to_owned()
+    } else if value < 0.000_095 {
+        // A list of item neighbours takes a few of them.
+        format!("{:.0} µs", value * 1e6)
+    } else if value < 0.001 {
         format!("{:.1} ms", value * 1e3)
     } else if value < 0.9995 {
         format!("{:.0} ms", value * 1e3)
@@ -139,6 +144,9 @@ mod tests {
 
     #[test]
     fn durations_read_like_a_clock() {
+        assert_eq!(seconds(0.0), "0 ms");
+        assert_eq!(seconds(0.000_006), "6 µs");
+        assert_eq!(seconds(0.000_099), "0.1 ms");
         assert_eq!(seconds(0.0004), "0.4 ms");
         assert_eq!(seconds(0.0123), "12 ms");
         assert_eq!(seconds(0.9999), "1.00 s");
