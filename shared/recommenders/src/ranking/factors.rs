@@ -41,6 +41,58 @@ pub fn by_factors(
     );
     let (n_users, n_items) = (users.len() / d, items.len() / d);
     request.check(n_users, n_items)?;
+    let Some(Alike { users: once, places }) = Alike::of(users, d, request) else {
+        return of_each(users, items, d, request, observer);
+    };
+    let ranking = of_each(users, items, d, &RankRequest { users: &once, ..*request }, observer)?;
+    ranking.dealt_out(&places)
+}
+
+/// Different vectors that are looked for among users of whom nothing is excluded.
+const SORTS: usize = 4;
+
+/// Users who get one list: those of whom nothing is excluded and who have the same vector, as people without a row all have.
+struct Alike {
+    /// The first of each sort, and everybody who is like none of them.
+    users: Vec<u32>,
+    /// Whose list each of the request's users gets, as a place in `users`.
+    places: Vec<u32>,
+}
+
+impl Alike {
+    /// `None` where everybody is different.
+    fn of(vectors: &[f32], d: usize, request: &RankRequest<'_>) -> Option<Self> {
+        let (mut users, mut places) = (Vec::new(), Vec::with_capacity(request.users.len()));
+        // The vectors of those who are like others, and their places: few, or everybody is different.
+        let mut known: Vec<(&[f32], u32)> = Vec::new();
+        for &user in request.users {
+            let next = users.len() as u32;
+            let mut place = next;
+            if request.excluded(user).is_empty() {
+                let vector = &vectors[user as usize * d..][..d];
+                let same = |other: &&(&[f32], u32)| other.0.iter().zip(vector).all(|(a, b)| a.to_bits() == b.to_bits());
+                match known.iter().find(same) {
+                    Some(&(_, first)) => place = first,
+                    None if known.len() < SORTS => known.push((vector, next)),
+                    None => {}
+                }
+            }
+            if place == next {
+                users.push(user);
+            }
+            places.push(place);
+        }
+        (users.len() < places.len()).then_some(Self { users, places })
+    }
+}
+
+fn of_each(
+    users: &[f32],
+    items: &[f32],
+    d: usize,
+    request: &RankRequest<'_>,
+    observer: &mut dyn FitObserver,
+) -> Result<Ranking, RankError> {
     let pool = Pool::new(items, d, request);
     let k = request.k;
     let flop_of_a_user = 2.0 * d as f64 * pool.items.len() as f64;
@@ -178,5 +230,36 @@ impl WithSimd for RankBlock<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recspeed_data::Csr;
+    use recspeed_types::Unobserved;
+
+    #[test]
+    fn users_of_whom_nothing_is_known_get_one_list_and_everybody_their_own() {
+        let vectors = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, -0.0, 0.0];
+        let items = [3.0, -1.0, 1.0, 2.0, 2.0, 2.5];
+        // User 4 has the first item, the others have nothing.
+        let exclude = Csr { indptr: vec![0, 0, 0, 0, 0, 1, 1], indices: vec![0], values: vec![1.0] };
+        let tie_ranks = [2, 1, 0];
+        let asked = [0, 1, 2, 3, 4, 5, 2];
+        let request =
+            RankRequest { users: &asked, k: 2, exclude: Some(&exclude), candidates: None, tie_ranks: &tie_ranks };
+        let alike = Alike::of(&vectors, 2, &request).unwrap();
+        assert_eq!((alike.users, alike.places), (vec![0, 1, 3, 4, 5], vec![0, 1, 0, 2, 3, 4, 0]));
+        let ranking = by_factors(&vectors, &items, 2, &request, &mut Unobserved).unwrap();
+        let alone = |user: u32| {
+            let one = RankRequest { users: &[user], ..request };
+            by_factors(&vectors, &items, 2, &one, &mut Unobserved).unwrap()
+        };
+        for (place, &user) in asked.iter().enumerate() {
+            let own = alone(user);
+            assert_eq!((ranking.list(place), ranking.ties[place]), (own.list(0), own.ties[0]), "user {user}");
+        }
+        assert_eq!(ranking.list(2), [2, 1]);
     }
 }

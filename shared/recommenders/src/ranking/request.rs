@@ -56,6 +56,18 @@ impl Ranking {
         &list[..list.iter().position(|&item| item == NO_ITEM).unwrap_or(self.k)]
     }
 
+    /// The same lists in other places: `places` says for each new list which one it is.
+    pub(super) fn dealt_out(&self, places: &[u32]) -> Result<Self, RankError> {
+        let k = self.k;
+        let mut dealt = Self::reserve(places.len(), k)?;
+        for (to, from) in places.iter().map(|&place| place as usize).enumerate() {
+            dealt.items[to * k..][..k].copy_from_slice(&self.items[from * k..][..k]);
+            dealt.scores[to * k..][..k].copy_from_slice(&self.scores[from * k..][..k]);
+            dealt.ties[to] = self.ties[from];
+        }
+        Ok(dealt)
+    }
+
     pub(super) fn reserve(users: usize, k: usize) -> Result<Self, RankError> {
         let out_of_memory = RankError::OutOfMemory { users, k };
         let places = users.checked_mul(k).ok_or(out_of_memory.clone())?;
