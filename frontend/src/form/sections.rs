@@ -337,6 +337,12 @@ fn evaluation() -> Section {
                 "Rank for at most this many users, drawn by the seed; empty for all. The result says so.",
                 FieldKind::Integer { min: 1, max: MAX_DRAWN.into(), default: None },
             ),
+            Field::new(
+                "evaluation.sampled",
+                "Sampled ranking",
+                "Rank each user's test items among so many drawn items instead of all, as many papers did; empty for a full ranking. It flatters, and the result says so.",
+                FieldKind::Integer { min: 1, max: MAX_DRAWN.into(), default: None },
+            ),
         ],
     }
 }

@@ -245,7 +245,7 @@ pub(crate) fn comparable(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
     let lists = ranks(a) && ranks(b);
     match (a.resolve(), b.resolve()) {
         (Ok(a), Ok(b)) => {
-            let ranked = |of: &EvaluationSpec| lists.then_some((of.candidates, of.max_users));
+            let ranked = |of: &EvaluationSpec| lists.then_some((of.candidates, of.max_users, of.sampled));
             (a.dataset, a.split, a.data_seed, a.evaluation.threshold, ranked(&a.evaluation))
                 == (b.dataset, b.split, b.data_seed, b.evaluation.threshold, ranked(&b.evaluation))
         }

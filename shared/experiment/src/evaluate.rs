@@ -125,7 +125,7 @@ pub(crate) fn evaluate(
     }
     let info = EvaluationInfo {
         on: spec.evaluation.on,
-        candidates: spec.evaluation.candidates.describe().to_owned(),
+        candidates: candidates(spec),
         candidate_items: audience.candidate_items(),
         test_users: audience.test_users.len() as u64,
         evaluated_users: audience.users.len() as u64,
@@ -142,6 +142,10 @@ pub(crate) fn evaluate(
             "stars".to_owned()
         },
     };
+    if let (Some(count), true) = (spec.evaluation.sampled, ranked.is_some()) {
+        let all = info.candidate_items;
+        story.warn(host, format!("evaluation.sampled: lists were ranked among each user's test items and {count} drawn ones, not among all {all}: such numbers are higher, can put methods in another order, and do not stand beside those of a full ranking"));
+    }
     let with_cold = matches!(spec.evaluation.candidates, Candidates::UnseenAndCold | Candidates::Cold);
     warn_of_what_cannot_be_found(&info, with_cold, data, host, story);
     let mut cutoffs: Vec<u32> = of_lists.iter().filter_map(|name| name.k).collect();
@@ -156,6 +160,18 @@ pub(crate) fn evaluate(
     });
     let latency = ranked.and_then(|ranked| ranked.latency);
     Ok(Evaluated { metrics: values, info, breakdowns, latency, users })
+}
+
+/// The candidate set in words.
+fn candidates(spec: &ResolvedSpec) -> String {
+    let all = spec.evaluation.candidates.describe();
+    match spec.evaluation.sampled {
+        Some(count) => {
+            let pool = all.trim_start_matches("full ").trim_start_matches("ranking over ");
+            format!("sampled ranking: each user's test items and {count} items drawn from {pool}")
+        }
+        None => all.to_owned(),
+    }
 }
 
 impl Predictions {

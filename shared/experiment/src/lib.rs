@@ -18,6 +18,7 @@ mod numbering;
 mod rank;
 mod reasons;
 mod run;
+mod sampled;
 
 pub use answer::{Answering, Asked};
 pub use evaluate::UserTable;

@@ -12,6 +12,7 @@ use recspeed_types::{FailureCode, FitObserver, MetricKind, MetricName};
 use crate::audience::Audience;
 use crate::evaluate::{UserTable, Values, unmeasurable};
 use crate::run::Prepared;
+use crate::sampled::Sampled;
 use crate::{Host, RunFailure};
 
 /// Lists timed one after another, and the microseconds after which no further one is begun.
@@ -51,6 +52,8 @@ pub(crate) struct Question<'a> {
     candidates: Vec<bool>,
     exclude: Option<&'a Csr>,
     tie_ranks: Vec<u32>,
+    /// Where each user's test items are ranked among a few drawn ones.
+    sampled: Option<Sampled>,
 }
 
 impl<'a> Question<'a> {
@@ -65,6 +68,10 @@ impl<'a> Question<'a> {
             longest: NonZeroUsize::new(longest).unwrap_or(NonZeroUsize::MIN),
             candidates: audience.candidates.iter().map(|&candidate| candidate > 0).collect(),
             exclude,
+            sampled: spec
+                .evaluation
+                .sampled
+                .map(|count| Sampled::draw(count as usize, audience, exclude, spec.data_seed)),
             tie_ranks: data.interactions.items.tie_ranks(),
         }
     }
@@ -88,7 +95,11 @@ impl<'a> Question<'a> {
         observer: &mut dyn FitObserver,
     ) -> Result<Ranking, RunFailure> {
         let (audience, request) = (self.audience, self.request());
-        let ranking = recommender.rank(&request, observer).map_err(failure)?;
+        let ranking = match &self.sampled {
+            Some(sampled) => sampled.rank(recommender, &request, observer),
+            None => recommender.rank(&request, observer),
+        };
+        let ranking = ranking.map_err(failure)?;
         let lists = Lists::new(&ranking.items, self.longest.get()).map_err(unmeasurable)?;
         let judge = Judge::new(data, audience, &request);
         for name in metrics {

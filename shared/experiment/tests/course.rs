@@ -185,6 +185,31 @@ fn ties_at_the_last_place_and_cold_items_in_lists_are_counted() {
 }
 
 #[test]
+fn a_sampled_ranking_says_so_flatters_and_is_the_full_one_where_everything_is_drawn() {
+    let run = |kind: &str, sampled: &str| {
+        let text = format!(
+            "{FRAME}[split]\nkind = \"leave-last-out\"\n[recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = [\"hit@10\", \"ndcg@10\"]\nmax_users = 300\n{sampled}"
+        );
+        attempt(None, &text, None).0.unwrap()
+    };
+    for kind in ["item-knn", "als-implicit", "popularity", "mlp"] {
+        let (full, some) = (run(kind, ""), run(kind, "sampled = 20"));
+        let everything = run(kind, "sampled = 1000000");
+        assert_eq!(everything.metrics, full.metrics, "{kind}");
+        assert!(some.metrics["hit@10"] > full.metrics["hit@10"], "{kind}: {:?} {:?}", some.metrics, full.metrics);
+        assert_eq!(run(kind, "sampled = 20").metrics, some.metrics, "{kind}: drawn again, it is the same");
+        assert!(some.evaluation.candidates.starts_with("sampled ranking: each user's test items and 20 items drawn"));
+        assert!(some.warnings.iter().any(|warning| warning.starts_with("evaluation.sampled")), "{:?}", some.warnings);
+        assert!(!full.warnings.iter().any(|warning| warning.contains("sampled")), "{:?}", full.warnings);
+    }
+    let text = format!(
+        "{FRAME}[recommender]\nkind = \"popularity\"\n[evaluation]\nsampled = 9\nmetrics = [\"coverage@10\"]\n"
+    );
+    let failure = attempt(None, &text, None).0.unwrap_err();
+    assert!(failure.code == FailureCode::InvalidSpec && failure.cause.contains("describes lists"), "{failure}");
+}
+
+#[test]
 fn among_cold_items_alone_only_cold_items_are_asked_for() {
     // Of six test rows two are of the one cold item, w: those of a and c. Nothing else can be found, and it is found.
     let cold = fold_two_by_popularity(COLD, "metrics = [\"hit@1\", \"recall@1\"]\ncandidates = \"cold\"");

@@ -55,7 +55,7 @@ fn same(left: &ExperimentSpec, right: &ExperimentSpec) -> bool {
     let lists = both_rank(left, right);
     let conditions = |spec: &ExperimentSpec| {
         let spec = spec.resolve().ok()?;
-        let ranked = lists.then_some((spec.evaluation.candidates, spec.evaluation.max_users));
+        let ranked = lists.then_some((spec.evaluation.candidates, spec.evaluation.max_users, spec.evaluation.sampled));
         Some((spec.dataset, spec.split, spec.data_seed, spec.evaluation.on, spec.evaluation.threshold, ranked))
     };
     conditions(left) == conditions(right)
@@ -144,7 +144,7 @@ fn differing(left: &ExperimentSpec, right: &ExperimentSpec) -> Vec<Difference> {
     let mut paths: Vec<&String> = left.keys().chain(right.keys()).filter(|path| is_condition(path)).collect();
     paths.sort();
     paths.dedup();
-    let of_lists = |path: &str| ["evaluation.max_users", "evaluation.candidates"].contains(&path);
+    let of_lists = |path: &str| ["evaluation.max_users", "evaluation.sampled", "evaluation.candidates"].contains(&path);
     let fields = paths.into_iter().filter(|path| lists || !of_lists(path)).map(|path| Difference {
         what: path.clone(),
         left: left.get(path).cloned(),

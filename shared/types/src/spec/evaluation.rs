@@ -6,7 +6,7 @@ use super::Problems;
 use super::recommender::{RecommenderSpec, ResolvedRecommender};
 use crate::catalogue::Predicts;
 use crate::limits::{LIKED_FROM, MAX_DRAWN, MAX_METRICS};
-use crate::metric::{MetricKind, MetricName};
+use crate::metric::{Direction, MetricKind, MetricName};
 
 /// `[evaluation]` as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,10 @@ pub struct EvaluationSpec {
     /// Rank for at most this many users, drawn by the seed (all unless set). The result says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_users: Option<u64>,
+    /// Rank each user's test items among this many candidates, drawn by the data seed, and not among all: how many papers measured. It
+    /// flatters, and the result says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<u64>,
     /// The rows that are measured on (the test rows unless set). A search for parameters measures on the validation rows.
     #[serde(default, skip_serializing_if = "EvaluateOn::is_test")]
     pub on: EvaluateOn,
@@ -118,6 +122,7 @@ impl Default for EvaluationSpec {
             candidates: Candidates::default(),
             threshold: default_threshold(),
             max_users: None,
+            sampled: None,
             on: EvaluateOn::default(),
         }
     }
@@ -134,6 +139,9 @@ impl EvaluationSpec {
         if self.metrics.is_empty() {
             let scores = recommender.predicts() == Some(Predicts::Scores);
             self.metrics = if scores { metrics_of_lists() } else { default_metrics() };
+            if self.sampled.is_some() {
+                self.metrics.retain(|metric| metric.kind != MetricKind::Coverage);
+            }
         }
     }
 
@@ -183,6 +191,16 @@ impl EvaluationSpec {
         problems.range("evaluation.threshold", self.threshold, LIKED_FROM.0, LIKED_FROM.1);
         if let Some(users) = self.max_users {
             problems.range("evaluation.max_users", users, 1, u64::from(MAX_DRAWN));
+        }
+        if let Some(items) = self.sampled {
+            problems.range("evaluation.sampled", items, 1, u64::from(MAX_DRAWN));
+            let describes = |metric: &&MetricName| metric.kind.at_k() && metric.kind.direction() == Direction::Neither;
+            if let Some(metric) = self.metrics.iter().find(describes) {
+                let message = format!(
+                    "is {items}, but `{metric}` describes lists among all items; leave it out of evaluation.metrics, or rank in full"
+                );
+                problems.add("evaluation.sampled", message);
+            }
         }
     }
 }

@@ -222,12 +222,14 @@ fn evaluation(entry: &'static Entry) -> impl Strategy<Value = EvaluationSpec> {
         once
     });
     let candidates = proptest::sample::select(Candidates::EVERY.as_slice());
-    (metrics, candidates, number(-1e6, 1e6), option::of(1..=u64::from(u32::MAX))).prop_map(
-        |(metrics, candidates, threshold, max_users)| EvaluationSpec {
+    let drawn = || option::of(1..=u64::from(u32::MAX));
+    (metrics, candidates, number(-1e6, 1e6), drawn(), drawn()).prop_map(
+        |(metrics, candidates, threshold, max_users, sampled)| EvaluationSpec {
             metrics,
             candidates,
             threshold,
             max_users,
+            sampled,
             ..EvaluationSpec::default()
         },
     )
