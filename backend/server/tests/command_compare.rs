@@ -223,9 +223,9 @@ fn a_trial_that_was_killed_goes_on_from_its_checkpoint() {
     assert!(resumed.len() == 1 && resumed[0].ends_with(".checkpoints/checkpoint-3.bin"), "{resumed:?}");
     let ran = bench.ran();
     assert_eq!(ran[2], ran[3], "the same trial again");
-    let left =
-        fs::read_dir(bench.path("found")).unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    assert!(left.clone().all(|name| !name.ends_with(".checkpoints")), "{:?}", left.collect::<Vec<_>>());
+    let left = fs::read_dir(bench.path("found")).unwrap();
+    let left: Vec<String> = left.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    assert!(left.iter().all(|name| !name.ends_with(".checkpoints")), "{left:?}");
 }
 
 #[test]
