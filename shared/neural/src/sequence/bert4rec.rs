@@ -26,10 +26,13 @@ pub(crate) struct Shape {
     /// Share of the items that are hidden.
     pub(crate) hidden: f32,
     pub(crate) dropout: f32,
+    /// Whether each item has a bias of its own in its score.
+    pub(crate) bias: bool,
 }
 
 /// The network. The row after the items' own in their table stands for a hidden item. An item's score is the product with its vector and,
-/// as in the paper's equation 7, a bias of its own: the last column of the table, which the encoder multiplies by 1 and does not read.
+/// as in the paper's equation 7, a bias of its own where `bias` says so: the last column of the table, which the encoder multiplies by 1
+/// and does not read.
 #[derive(Clone)]
 pub(crate) struct Bert4Rec {
     shape: Shape,
@@ -53,10 +56,14 @@ pub(crate) struct Input {
 impl Bert4Rec {
     pub(crate) fn new(shape: Shape) -> Self {
         let mut layout = Layout::default();
-        let Shape { items, d, heads, length, .. } = shape;
+        let Shape { items, d, heads, length, bias, .. } = shape;
         // The published code draws every weight from a normal distribution of this width.
         let spread = Initial::Normal(0.02);
-        let table = layout.table("items", items + 1, d + 1, Initial::NormalBeforeBias(0.02));
+        let table = if bias {
+            layout.table("items", items + 1, d + 1, Initial::NormalBeforeBias(0.02))
+        } else {
+            layout.table("items", items + 1, d, spread)
+        };
         let positions = layout.dense("positions", &[length, d], spread);
         let first = Norm::new(&mut layout, "input-norm", d);
         let block = |index| Block::new(&mut layout, &format!("block{index}"), (d, heads), Style::Bert);
@@ -138,6 +145,9 @@ impl Encoder for Bert4Rec {
         let x = self.blocks.iter().fold(x, |x, block| block.apply(weights, x, &input.scope, drops));
         let x = gelu(weights.linear(self.output, x.select(0, input.asked.clone())));
         let x = self.last.apply(weights, x);
+        if !self.shape.bias {
+            return x;
+        }
         let ones = Tensor::ones([x.dims()[0], 1], &x.device());
         Tensor::cat(vec![x, ones], 1)
     }
@@ -169,7 +179,7 @@ mod tests {
     #[test]
     fn the_bias_of_an_item_is_added_to_its_score_and_changes_nothing_that_is_read() {
         let (items, d) = (6, 4);
-        let shape = Shape { items, d, blocks: 1, heads: 2, length: 8, hidden: 0.3, dropout: 0.0 };
+        let shape = Shape { items, d, blocks: 1, heads: 2, length: 8, hidden: 0.3, dropout: 0.0, bias: true };
         let network = Tied::new(Bert4Rec::new(shape));
         let device = NeuralDevice::flex().plain();
         let vector = |parameters: &Parameters| {

@@ -14,6 +14,7 @@ use super::gru4rec::{self, Gru4Rec};
 use super::history::Histories;
 use super::lesson::SequenceLesson;
 use super::model::SequenceModel;
+use super::negatives::Spared;
 use super::sasrec::{self, SasRec};
 use super::tied::{Others, Tied};
 use crate::method::{FitRequest, Method};
@@ -137,6 +138,7 @@ fn bert4rec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Result<Bert
         heads,
         length: count(recommender, "length"),
         hidden: recommender.float("hidden") as f32,
+        bias: recommender.boolean("item_bias"),
         dropout: recommender.float("dropout") as f32,
     }))
 }
@@ -201,6 +203,7 @@ async fn fit<E: Encoder>(
         others: Others::Drawn {
             count: count(request.recommender, "negatives"),
             share: count(request.recommender, "shared_by"),
+            spared: Spared::by(request.training.loss),
         },
         log_q: request.recommender.boolean("log_q"),
         seed: request.seed,

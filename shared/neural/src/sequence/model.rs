@@ -219,8 +219,18 @@ mod tests {
         }
         let shape = gru4rec::Shape { items: ITEMS, d: 8, hidden: 5, layers: 2, length: 12, dropout: 0.5 };
         reads_alone_as_among_others(gru4rec::Gru4Rec::new(shape), 12);
-        let shape = bert4rec::Shape { items: ITEMS, d: 8, blocks: 2, heads: 2, length: 12, hidden: 0.3, dropout: 0.5 };
+        let shape = bert4rec::Shape {
+            items: ITEMS,
+            d: 8,
+            blocks: 2,
+            heads: 2,
+            length: 12,
+            hidden: 0.3,
+            dropout: 0.5,
+            bias: true,
+        };
         reads_alone_as_among_others(bert4rec::Bert4Rec::new(shape), 11);
+        reads_alone_as_among_others(bert4rec::Bert4Rec::new(bert4rec::Shape { bias: false, ..shape }), 11);
         let shape = caser::Shape {
             users: 40,
             items: ITEMS,

@@ -13,7 +13,7 @@ use recspeed_types::spec::Loss;
 use super::all_items::AllItems;
 use super::draws::{Purpose, generator};
 use super::encoder::{Batch, Drops, Encoder};
-use super::negatives::{Asked, draw};
+use super::negatives::{Asked, Spared, draw};
 use crate::device::in_this_memory;
 use crate::training::layout::{Layout, TableId};
 use crate::training::losses::Targets;
@@ -22,7 +22,7 @@ use crate::training::network::{
 };
 use crate::training::saved::numbers;
 
-/// Added to the score of a drawn item that the asker has, the wanted one among them: it does not stand for another.
+/// Added to the score of a drawn item that is no wrong answer: it does not stand for another.
 const NO_OTHER: f32 = -1e9;
 
 /// How many of the items that were not wanted are scored beside the wanted one.
@@ -36,6 +36,8 @@ pub(crate) enum Others {
         count: usize,
         /// Questions of a group.
         share: usize,
+        /// What is not drawn, or does not count.
+        spared: Spared,
     },
 }
 
@@ -131,17 +133,18 @@ impl<E: Encoder> Tied<E> {
                 look_ups[table].extend(0..items);
                 Choice::All
             }
-            Others::Drawn { count, share } => {
+            Others::Drawn { count, share, spared } => {
                 let size = if share == 0 { targets.len() } else { share.min(targets.len()) }.max(1);
                 let groups = targets.len().div_ceil(size);
                 let mut rng = generator(seed, Purpose::Negatives, step);
-                let drawn = draw(Asked { askers: &askers, sequences }, size, (count, items), &mut rng);
+                let asked = Asked { targets: &targets, askers: &askers, sequences };
+                let drawn = draw(asked, (size, spared), (count, items), &mut rng);
                 // Each drawn item stands for items / count others.
                 let weight = if log_q { (items as f32 / count as f32).ln() } else { 0.0 };
                 let mut corrections = Vec::with_capacity(targets.len() * (count + 1));
-                for own in drawn.own.chunks(count) {
+                for spared in drawn.spared.chunks(count) {
                     corrections.push(0.0);
-                    corrections.extend(own.iter().map(|&own| if own { NO_OTHER } else { weight }));
+                    corrections.extend(spared.iter().map(|&spared| if spared { NO_OTHER } else { weight }));
                 }
                 look_ups[table].extend(&targets);
                 look_ups[table].extend(&drawn.items);

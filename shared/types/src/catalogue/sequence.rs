@@ -47,7 +47,7 @@ const HEADS: Param = Param {
 const NEGATIVES: Param = Param {
     name: "negatives",
     title: "Drawn items",
-    help: "Items drawn for each question to score beside the wanted one, never one that the person has; cross-entropy scores all items instead. The papers that use bce or bpr draw 1.",
+    help: "Items drawn for each question to score beside the wanted one, with bce and bpr never one that the person has; cross-entropy scores all items instead. The papers that use bce or bpr draw 1.",
     kind: ParamKind::Integer { min: 1, max: 100_000, default: 256 },
 };
 
@@ -224,6 +224,12 @@ pub(super) static BERT4REC: Entry = Entry {
             title: "Hidden share",
             help: "Share of the items of a history that must be guessed.",
             kind: ParamKind::Float { min: 0.01, max: 0.99, default: 0.2 },
+        },
+        Param {
+            name: "item_bias",
+            title: "Item bias",
+            help: "Adds a bias of each item to its score, as the paper's equation 7 does.",
+            kind: ParamKind::Boolean { default: true },
         },
         DROPOUT,
         LENGTH,

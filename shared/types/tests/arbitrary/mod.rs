@@ -10,7 +10,7 @@ use proptest::strategy::Strategy;
 use recspeed_types::builtin;
 use recspeed_types::catalogue::{self, Entry, Param, ParamKind, Slot};
 use recspeed_types::limits::*;
-use recspeed_types::metric::METRIC_KINDS;
+use recspeed_types::metric::{Direction, METRIC_KINDS};
 use recspeed_types::spec::*;
 use recspeed_types::{ExperimentSpec, MetricName};
 
@@ -224,13 +224,18 @@ fn evaluation(entry: &'static Entry) -> impl Strategy<Value = EvaluationSpec> {
     let candidates = proptest::sample::select(Candidates::EVERY.as_slice());
     let drawn = || option::of(1..=u64::from(u32::MAX));
     (metrics, candidates, number(-1e6, 1e6), drawn(), drawn()).prop_map(
-        |(metrics, candidates, threshold, max_users, sampled)| EvaluationSpec {
-            metrics,
-            candidates,
-            threshold,
-            max_users,
-            sampled,
-            ..EvaluationSpec::default()
+        |(metrics, candidates, threshold, max_users, sampled)| {
+            // What describes lists among all items is refused among drawn ones.
+            let of_lists = |metric: &MetricName| metric.kind.at_k() && metric.kind.direction() == Direction::Neither;
+            let describes_no_lists = !metrics.iter().any(of_lists);
+            EvaluationSpec {
+                metrics,
+                candidates,
+                threshold,
+                max_users,
+                sampled: sampled.filter(|_| describes_no_lists),
+                ..EvaluationSpec::default()
+            }
         },
     )
 }

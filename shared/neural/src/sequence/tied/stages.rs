@@ -143,6 +143,7 @@ mod tests {
     use crate::random::step_noise;
     use crate::sequence::attention::Pattern;
     use crate::sequence::encoder::Encoder as _;
+    use crate::sequence::negatives::Spared;
     use crate::sequence::sasrec::Shape;
     use crate::sequence::tied::Others;
     use crate::training::network::{Differentiable as _, Learnt, Noise as WholeNoise};
@@ -173,7 +174,7 @@ mod tests {
         let batch = network.encoder().lesson(&[0; 9], &read, (3, 4), &device);
         let others = match loss {
             Loss::CrossEntropy => Others::All,
-            _ => Others::Drawn { count: 5, share: 4 },
+            _ => Others::Drawn { count: 5, share: 4, spared: Spared::by(loss) },
         };
         let (input, look_ups, places) = network.choose(batch, &read, others, true, (3, 4), &device);
         let look_ups: Vec<LookUp> = look_ups.into_iter().map(LookUp::from).collect();
