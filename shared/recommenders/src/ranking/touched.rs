@@ -57,7 +57,7 @@ impl Sums {
         match &mut self.state[item as usize] {
             State::SpokenFor => self.scores[item as usize] += part,
             State::Excluded => {}
-            state => {
+            state @ State::Silent => {
                 *state = State::SpokenFor;
                 self.spoken_for.push(item);
                 self.scores[item as usize] = 0.0 + part;
