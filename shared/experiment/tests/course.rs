@@ -389,7 +389,8 @@ fn ease_on_more_items_than_it_can_invert_is_refused_before_any_data_are_made() {
 
 #[test]
 fn ease_on_a_file_of_too_many_items_is_refused_once_they_are_counted_and_before_the_split() {
-    let rows: String = (0..33_000).map(|row| format!("u{},i{row},5,{row}\n", row % 200)).collect();
+    let line = |row: usize| format!("u{},i{row},5,{row}\n", row % 200);
+    let rows = (0..33_000).map(line).collect::<Vec<_>>().concat();
     let text = format!("{FRAME}[recommender]\nkind = \"ease\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\n");
     let (result, events) = attempt(Some(&rows), &text, None);
     let failure = result.unwrap_err();
