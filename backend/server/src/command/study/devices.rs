@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use recspeed_engines::{Engines, LIBTORCH, Reference, find};
+use recspeed_engines::{EngineError, Engines, LIBTORCH, Reference, find};
 use recspeed_types::ExperimentSpec;
 use recspeed_types::probe::Probe;
 use recspeed_types::spec::{Device, EngineKind};
@@ -51,7 +51,13 @@ fn is_older(worker: &Path, spec: &ExperimentSpec) -> bool {
 
 /// What a reference engine waits for.
 pub(super) fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missing> {
-    let why = engines.launch(kind).err()?.to_string();
+    // What mends it stands beside it.
+    let why = match engines.launch(kind).err()? {
+        EngineError::Missing { .. } => "not installed".to_owned(),
+        EngineError::Unfinished { .. } => "half installed; the same command goes on with it".to_owned(),
+        EngineError::Stale { why, .. } => why,
+        other => other.to_string(),
+    };
     Some(Missing { install: find(kind).map(Reference::install_command).unwrap_or_default(), why })
 }
 
@@ -111,6 +117,13 @@ mod tests {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a program");
         };
         script(&worker);
+        let pytorch = lacks_engine(&engines, EngineKind::Pytorch).expect("nothing is installed");
+        assert_eq!(
+            (pytorch.install.as_str(), pytorch.why.as_str()),
+            ("recspeed engines install pytorch", "not installed")
+        );
+        std::fs::create_dir_all(engines.root().join("pytorch")).expect("a folder");
+        assert!(lacks_engine(&engines, EngineKind::Pytorch).expect("a part").why.starts_with("half installed"));
         let of = |device| missing(&worker, &engines, device);
         assert_eq!(of(Device::Flex), None);
         assert_eq!(of(Device::Vulkan).expect("missing").install, "make worker-vulkan");

@@ -324,11 +324,12 @@ pub(super) fn note(words: String, differs: &[String]) -> String {
     (!words.is_empty()).then_some(words).into_iter().chain(differs).collect::<Vec<_>>().join("; ")
 }
 
-/// Name and version of what computed, without what every run has.
+/// Name and version of what computed, without what every run has, and the GPU that it computed on, which may be one in software.
 pub(super) fn versions(run: &RunSummary) -> String {
     let names = run.engine.versions.iter();
     let told = names.filter(|(name, _)| !["python", "numpy", "recspeed", "pyarrow"].contains(&name.as_str()));
-    told.map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ")
+    let gpu = run.engine.host.split_once("; ").map(|(_, gpu)| format!("on {gpu}"));
+    told.map(|(name, version)| format!("{name} {version}")).chain(gpu).collect::<Vec<_>>().join(", ")
 }
 
 /// The machine that the rows ran on: the first one's.
@@ -410,6 +411,16 @@ mod tests {
         assert_eq!(note(String::new(), &[]), "");
         let differs = ["the seed", "threads"].map(str::to_owned);
         assert_eq!(note("torch 2".into(), &differs), "torch 2; differs in the seed, threads");
+    }
+
+    #[test]
+    fn a_row_says_on_which_gpu_it_computed() {
+        let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+        run.engine.versions =
+            [("burn", "1"), ("python", "3")].map(|(name, version)| (name.to_owned(), version.to_owned())).into();
+        assert_eq!(versions(&run), "burn 1");
+        run.engine.host = "linux, 2 cores; llvmpipe, in software".to_owned();
+        assert_eq!(versions(&run), "burn 1, on llvmpipe, in software");
     }
 
     #[test]
