@@ -196,6 +196,10 @@ impl Host for Process {
     }
 
     /// Where another framework trains, the peak is that of whichever process held more.
+    fn checkpoints(&self) -> recspeed_experiment::Checkpoints {
+        recspeed_experiment::Checkpoints { writes: self.checkpoints.is_some(), resumes: self.resume.is_some() }
+    }
+
     fn memory(&self) -> ProcessMemory {
         let own = machine::process_memory();
         ProcessMemory { peak: own.peak.max(self.framework_peak.load(Ordering::Relaxed)), ..own }

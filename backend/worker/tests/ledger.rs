@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use recspeed_plan::{Assumed, Outlook, of_spec};
+use recspeed_plan::{Assumed, Outlook, ProcessNeeds, of_spec};
 use recspeed_types::{EventKind, ExperimentSpec, RunEvent};
 
 /// 20,313,605 parameters, and few rows: 310 MiB with gradients and both moments of Adam.
@@ -33,14 +33,17 @@ fn run(spec: &ExperimentSpec) -> Vec<RunEvent> {
 #[ignore = "prints a table, in about a minute"]
 fn ledgers_and_processes_by_level_and_ranks() {
     println!(
-        "| ranks | ZeRO | a rank, planned | a rank, ledger | all ranks, planned | all ranks, ledger | process, peak |"
+        "| ranks | ZeRO | a rank, planned | a rank, ledger | all ranks, planned | all ranks, ledger | process, foretold | process, peak |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for (ranks, level) in [(1, 0), (2, 0), (2, 1), (2, 2), (2, 3), (4, 0), (4, 1), (4, 2), (4, 3)] {
         let strategy =
             format!("[strategy]\nkind = \"hybrid\"\nstages = 1\nmicro_batches = 1\nranks = {ranks}\nstage = {level}\n");
         let spec = ExperimentSpec::from_toml(&format!("{LARGE}{strategy}")).unwrap();
-        let plan = Outlook::of(&of_spec(&spec.resolve().unwrap(), Assumed::threads(1.0)).unwrap()).unwrap();
+        let mut strategy = of_spec(&spec.resolve().unwrap(), Assumed::threads(1.0)).unwrap();
+        strategy.needs.before = ProcessNeeds::of_rows(400);
+        let plan = Outlook::of(&strategy).unwrap();
+        let foretold = plan.process(&strategy).total();
         let events = run(&spec);
         let held = (0..ranks).map(|rank| {
             let of_rank = events.iter().find_map(|event| match &event.kind {
@@ -57,9 +60,34 @@ fn ledgers_and_processes_by_level_and_ranks() {
         });
         let peak = peak.expect("the run finishes");
         let (most, sum) = (held.iter().max().unwrap(), held.iter().sum::<u64>());
-        let [planned, most, all, sum, peak] = [plan.fullest().1, *most, plan.together(ranks as usize), sum, peak]
-            .map(|bytes| format!("{:.1} MiB", bytes as f64 / MIB));
-        println!("| {ranks} | {level} | {planned} | {most} | {all} | {sum} | {peak} |");
+        let [planned, most, all, sum, foretold, peak] =
+            [plan.fullest().1, *most, plan.together(ranks as usize), sum, foretold, peak]
+                .map(|bytes| format!("{:.1} MiB", bytes as f64 / MIB));
+        println!("| {ranks} | {level} | {planned} | {most} | {all} | {sum} | {foretold} | {peak} |");
+    }
+}
+
+#[test]
+fn a_process_holds_no_more_than_is_foretold_of_it() {
+    // 5 million parameters.
+    let medium = LARGE.replace("layers = 100", "layers = 50");
+    for strategy in [
+        "kind = \"single\"",
+        "kind = \"pipeline\"\nstages = 2\nmicro_batches = 4",
+        "kind = \"pipeline\"\nstages = 4\nmicro_batches = 4",
+        "kind = \"data-parallel\"\nranks = 2",
+        "kind = \"zero\"\nranks = 4\nstage = 1",
+        "kind = \"zero\"\nranks = 4\nstage = 3",
+        "kind = \"hybrid\"\nranks = 2\nstages = 1\ntensor = 2",
+    ] {
+        let spec = ExperimentSpec::from_toml(&format!("{medium}[strategy]\n{strategy}\n")).unwrap();
+        let mut plan = of_spec(&spec.resolve().unwrap(), Assumed::threads(1.0)).unwrap();
+        plan.needs.before = ProcessNeeds::of_rows(400);
+        let foretold = Outlook::of(&plan).unwrap().process(&plan).total() as f64 / MIB;
+        let held = peak(&run(&spec));
+        println!("{strategy:?}: {held:.1} MiB, {foretold:.1} MiB foretold, {:.2} times", foretold / held);
+        assert!(held <= foretold, "{strategy}: {held:.1} MiB, {foretold:.1} MiB foretold");
+        assert!(foretold <= 1.5 * held, "{strategy}: {held:.1} MiB, {foretold:.1} MiB foretold");
     }
 }
 

@@ -15,6 +15,7 @@ mod stops;
 mod toml_lines;
 
 pub(crate) use draft::SpecDraft;
+pub(crate) use edit::with_kind;
 pub(crate) use field::{Choice, Field, FieldKind, number};
 pub(crate) use fitting::decides;
 pub(crate) use guess::guess_format;

@@ -2,15 +2,15 @@
 
 use super::model::MAX_LAYERS;
 use super::setup::{
-    Cut, LINKS, MAX_BATCH, MAX_CHUNKS, MAX_MICRO_BATCHES, MAX_RANKS, MAX_REPLICAS, MODELS, Named, OFFLOADS, OPTIMIZERS,
-    RECOMPUTES, SCHEDULES, Setup, ZEROS,
+    Cut, LINKS, MAX_BATCH, MAX_CHUNKS, MAX_MICRO_BATCHES, MAX_RANKS, MAX_REPLICAS, MODELS_AND_OWN, Named, OFFLOADS,
+    OPTIMIZERS, RECOMPUTES, SCHEDULES, Setup, ZEROS,
 };
 
 type Choice = (&'static str, &'static [Named], fn(&mut Setup) -> &mut &'static str);
 type Number = (&'static str, usize, usize, fn(&mut Setup) -> &mut usize);
 
 const CHOICES: &[Choice] = &[
-    ("model", MODELS, |setup| &mut setup.model),
+    ("model", MODELS_AND_OWN, |setup| &mut setup.model),
     ("schedule", SCHEDULES, |setup| &mut setup.schedule),
     ("recompute", RECOMPUTES, |setup| &mut setup.recompute),
     ("zero", ZEROS, |setup| &mut setup.zero),
@@ -102,6 +102,9 @@ impl Setup {
                 parts.push(format!("cut={}", counts.join(",")));
             }
         }
+        if let Some(of) = &own.of {
+            parts.push(format!("of={of}"));
+        }
         if let Some(run) = &own.run {
             parts.push(format!("run={run}"));
         }
@@ -131,6 +134,8 @@ impl Setup {
                         counts.split(',').map(str::parse).collect::<Result<_, _>>().map_or(Cut::Time, Cut::ByHand)
                     }
                 };
+            } else if name == "of" && !value.is_empty() {
+                setup.of = Some(value.to_owned());
             } else if name == "run" && !value.is_empty() {
                 setup.run = Some(value.to_owned());
             }
@@ -168,6 +173,7 @@ mod tests {
             gflops: 900,
             room: 512,
             cut: Cut::ByHand(vec![1, 1, 1, 1]),
+            of: Some("1.abc-_".to_owned()),
             run: Some("abc".to_owned()),
             ..Setup::default()
         };

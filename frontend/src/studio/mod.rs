@@ -11,6 +11,7 @@ mod nearest;
 mod of_run;
 mod setup;
 mod ticks;
+mod to_run;
 mod words;
 
 pub(crate) use export::command;
@@ -18,6 +19,8 @@ pub(crate) use frame::{Frame, Lane, Rect, step_to};
 pub(crate) use memory::{Band, steps_of};
 pub(crate) use nearest::nearest;
 pub(crate) use of_run::strategy_in_words;
-pub(crate) use setup::{Cut, LINKS, MODELS, OFFLOADS, OPTIMIZERS, RECOMPUTES, Refusal, SCHEDULES, Setup, ZEROS};
+pub(crate) use setup::{
+    Cut, LINKS, MODELS, MODELS_AND_OWN, OFFLOADS, OPTIMIZERS, RECOMPUTES, Refusal, SCHEDULES, Setup, ZEROS,
+};
 pub(crate) use ticks::ticks;
 pub(crate) use words::{Headline, about_bar, compared, headline, summary, time, verdict};

@@ -30,7 +30,7 @@ pub(super) fn layers(setup: &Setup) -> Result<Vec<Layer>, String> {
 }
 
 /// Widths as written: `3, 64*3, 1` is 3, 64, 64, 64, 1.
-fn widths(text: &str) -> Result<Vec<u64>, String> {
+pub(super) fn widths(text: &str) -> Result<Vec<u64>, String> {
     let mut widths = Vec::new();
     for part in text.split([',', ' ']).filter(|part| !part.is_empty()) {
         let (width, times) = part.split_once('*').unwrap_or((part, "1"));

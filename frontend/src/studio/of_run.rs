@@ -2,8 +2,8 @@
 
 use recspeed_plan::ScheduleKind;
 use recspeed_plan::dense::MLP_INPUTS;
-use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::{Optimizer, PipelineSchedule, Recompute, ResolvedSpec, Strategy};
+use recspeed_types::{ExperimentSpec, encode_permalink};
 
 use super::setup::{Cut, Setup};
 
@@ -13,13 +13,13 @@ impl Setup {
         Some(Self { run: Some(run.to_owned()), ..Self::of_spec(spec)? })
     }
 
-    /// The setup of an experiment; `None` where one device does everything, where the recommender is no row of layers, or
-    /// where ranks share layers, which the studio does not draw.
+    /// The setup of an experiment; `None` where one device does everything, or where the recommender is no row of layers.
     pub(crate) fn of_spec(spec: &ExperimentSpec) -> Option<Self> {
-        let spec = spec.resolve().ok()?;
-        let training = spec.training.as_ref().filter(|_| !spec.strategy.is_single() && spec.strategy.tensor <= 1)?;
+        let written = spec;
+        let spec = written.resolve().ok()?;
+        let training = spec.training.as_ref().filter(|_| !spec.strategy.is_single())?;
         let mut setup = Self::default();
-        setup.take_model(&spec)?;
+        setup.take_model(&spec, written)?;
         let strategy = &spec.strategy;
         setup.optimizer = if training.optimizer == Optimizer::Sgd { "sgd" } else { "adam" };
         setup.offload = if strategy.offload { "host" } else { "device" };
@@ -43,8 +43,10 @@ impl Setup {
         Some(setup)
     }
 
-    fn take_model(&mut self, spec: &ResolvedSpec) -> Option<()> {
+    fn take_model(&mut self, spec: &ResolvedSpec, written: &ExperimentSpec) -> Option<()> {
         match spec.recommender.entry.kind {
+            "mlp" | "densenet" if spec.strategy.tensor > 1 => self.take_whole(written)?,
+            "dlrm" | "sasrec" => self.take_whole(written)?,
             "densenet" => {
                 self.model = "densenet";
                 self.depth = usize::try_from(spec.recommender.integer("layers")).ok()?;
@@ -58,6 +60,15 @@ impl Setup {
             }
             _ => return None,
         }
+        Some(())
+    }
+}
+
+impl Setup {
+    /// A network that the studio's knobs cannot say is taken along with its experiment.
+    fn take_whole(&mut self, written: &ExperimentSpec) -> Option<()> {
+        self.model = "experiment";
+        self.of = Some(encode_permalink(&ExperimentSpec { name: String::new(), ..written.clone() }).ok()?);
         Some(())
     }
 }
@@ -109,15 +120,20 @@ mod tests {
     fn spec(recommender: &str, strategy: &str) -> ExperimentSpec {
         let text = format!(
             "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\n{recommender}\n\
-             [training]\nbatch_size = 128\n[strategy]\n{strategy}\n[evaluation]\nmetrics = [\"rmse\"]\n"
+             [training]\nbatch_size = 128\n[strategy]\n{strategy}\n[evaluation]\nmetrics = [\"{}\"]\n",
+            if recommender.contains("dlrm") || recommender.contains("sasrec") { "ndcg@10" } else { "rmse" }
         );
         ExperimentSpec::from_toml(&text).unwrap()
     }
 
     #[test]
-    fn a_run_whose_ranks_share_layers_is_told_in_words_and_not_drawn() {
+    fn a_run_whose_ranks_share_layers_is_told_in_words_and_drawn_with_its_own_layers() {
         let spec = spec("kind = \"mlp\"", "kind = \"hybrid\"\nranks = 4\nstages = 2\ntensor = 2");
-        assert_eq!(Setup::of_run(&spec, "r1"), None);
+        let setup = Setup::of_run(&spec, "r1").unwrap();
+        let (strategy, outlook) = setup.plan().unwrap_or_else(|refusal| panic!("{refusal}"));
+        let expected = recspeed_plan::of_spec(&spec.resolve().unwrap(), recspeed_plan::Assumed::threads(50.0)).unwrap();
+        assert_eq!((strategy.tensor, &strategy.layers, &strategy.balance), (2, &expected.layers, &expected.balance));
+        assert_eq!(outlook.ranks, recspeed_plan::Outlook::of(&expected).unwrap().ranks);
         let words = strategy_in_words(&spec.resolve().unwrap().strategy);
         assert!(words.contains("layers shared by 2 ranks") && !words.contains("replicas"), "{words}");
     }
@@ -128,9 +144,13 @@ mod tests {
             ("kind = \"mlp\"\nhidden = [64, 32, 16]", "kind = \"pipeline\"\nbalance = [2, 2]\nschedule = \"gpipe\""),
             ("kind = \"mlp\"", "kind = \"zero\"\nranks = 4\nstage = 2"),
             ("kind = \"mlp\"\nhidden = [8, 8, 8, 8, 8]", "kind = \"hybrid\"\nranks = 4\nschedule = \"zb-h1\""),
+            ("kind = \"densenet\"\nlayers = 9", "kind = \"hybrid\"\nranks = 4\nstages = 2\ntensor = 2"),
+            ("kind = \"dlrm\"", "kind = \"pipeline\"\nstages = 2"),
+            ("kind = \"sasrec\"", "kind = \"hybrid\"\nranks = 4\nstages = 2"),
         ] {
             let setup = Setup::of_run(&spec(recommender, strategy), "r1").unwrap();
-            setup.plan().unwrap_or_else(|refusal| panic!("{strategy}: {refusal}"));
+            let (planned, _) = setup.plan().unwrap_or_else(|refusal| panic!("{strategy}: {refusal}"));
+            assert!(!planned.layers.is_empty());
             assert_eq!(Setup::from_query(&setup.to_query()), setup, "{strategy}");
         }
     }

@@ -3,7 +3,10 @@
 use recspeed_plan::dense::Speed;
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
-use recspeed_plan::{Balance, Change, Outlook, PlanError, Recompute, ScheduleKind, Strategy};
+use recspeed_plan::{
+    Assumed, Balance, Change, Layer, Outlook, PlanError, ProcessNeeds, Recompute, ScheduleKind, Strategy, of_spec,
+};
+use recspeed_types::{ExperimentSpec, Extent, decode_permalink};
 
 use super::model::layers;
 
@@ -16,6 +19,9 @@ pub(crate) const MODELS: &[Named] = &[
     ("mlp", "MLP: layers of one width"),
     ("layers", "Layers by hand"),
 ];
+/// The same, where the studio was opened from an experiment.
+pub(crate) const MODELS_AND_OWN: &[Named] =
+    &[MODELS[0], MODELS[1], MODELS[2], ("experiment", "The experiment’s own network")];
 /// The schedules.
 pub(crate) const SCHEDULES: &[Named] =
     &[("gpipe", "GPipe"), ("1f1b", "1F1B"), ("interleaved", "Interleaved"), ("zb-h1", "ZB-H1")];
@@ -96,6 +102,8 @@ pub(crate) struct Setup {
     pub room: usize,
     /// Where the borders lie.
     pub cut: Cut,
+    /// The experiment that the studio was opened from, packed as in a permalink, where its network is none of the studio's own.
+    pub of: Option<String>,
     /// A stored run whose measured timeline is laid under the plan.
     pub run: Option<String>,
 }
@@ -121,10 +129,14 @@ impl Default for Setup {
             gflops: 50,
             room: 0,
             cut: Cut::Time,
+            of: None,
             run: None,
         }
     }
 }
+
+/// Said where the network of an experiment is asked for and none was given.
+const NO_EXPERIMENT: &str = "There is no experiment here whose network could be planned: open the studio from a run, or from the lab’s “Strategy”.";
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -201,20 +213,55 @@ impl Setup {
         Link { latency_us, bytes_per_us }
     }
 
+    /// The experiment whose network is planned, where it is none of the studio's own.
+    pub(crate) fn experiment(&self) -> Option<ExperimentSpec> {
+        let packed = self.of.as_ref().filter(|_| self.model == "experiment")?;
+        decode_permalink(packed).ok()
+    }
+
     /// What the plan is asked for.
     ///
     /// # Errors
-    /// The list of widths cannot be read.
+    /// The model cannot be read.
     pub(crate) fn strategy(&self) -> Result<Strategy, Refusal> {
         let samples = self.samples();
-        Ok(Strategy {
-            layers: layers(self).map_err(Refusal::Widths)?,
-            balance: match &self.cut {
-                Cut::Time => Balance::Time { samples },
-                Cut::Parameters => Balance::Parameters,
-                Cut::Memory => Balance::Memory { samples },
-                Cut::ByHand(counts) => Balance::ByHand(counts.clone()),
-            },
+        if self.model == "experiment" {
+            let own = self.experiment().and_then(|spec| spec.resolve().ok()).and_then(|spec| {
+                let data = Extent::foretold(&spec.dataset);
+                of_spec(&spec, Assumed { speed: self.speed(), link: self.link(), data })
+            });
+            let own = own.ok_or_else(|| Refusal::Widths(NO_EXPERIMENT.to_owned()))?;
+            let balance = match self.cut {
+                // Those of whole layers, whoever shares them.
+                Cut::Parameters => own.balance.clone(),
+                _ => self.balance(samples),
+            };
+            return Ok(Strategy {
+                layers: own.layers,
+                balance,
+                tensor: own.tensor,
+                beside: own.beside,
+                tables_us: own.tables_us,
+                ..self.around(Vec::new())
+            });
+        }
+        Ok(self.around(layers(self).map_err(Refusal::Widths)?))
+    }
+
+    fn balance(&self, samples: usize) -> Balance {
+        match &self.cut {
+            Cut::Time => Balance::Time { samples },
+            Cut::Parameters => Balance::Parameters,
+            Cut::Memory => Balance::Memory { samples },
+            Cut::ByHand(counts) => Balance::ByHand(counts.clone()),
+        }
+    }
+
+    /// All that is set, around these layers.
+    fn around(&self, layers: Vec<Layer>) -> Strategy {
+        Strategy {
+            layers,
+            balance: self.balance(self.samples()),
             schedule: self.kind(),
             ranks: self.ranks,
             chunks: self.chunks,
@@ -230,7 +277,8 @@ impl Setup {
             update_us: self.speed().update_us(),
             beside: 0,
             tables_us: 0.0,
-        })
+            needs: ProcessNeeds { before: ProcessNeeds::of_rows(0), checkpoints: true, ..ProcessNeeds::default() },
+        }
     }
 
     /// The plan.

@@ -62,8 +62,8 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
             id: "memory",
             word: "Fullest rank",
             value: bytes(fullest),
-            beside: format!("rank {rank}"),
-            help: "Parameters, gradients, optimizer state and the most activations and messages at once, in 32 bits.",
+            beside: format!("rank {rank}; threads of one process about {}", bytes(outlook.process(strategy).total())),
+            help: "Parameters, gradients, optimizer state and the most activations and messages at once, in 32 bits. Ranks that are threads of one process take together what stands beside it: updates, the allocator and what the first rank brings together come on top; the data are not counted.",
         },
         Headline {
             id: "traffic",

@@ -1,7 +1,7 @@
 //! What is known of a run before it begins.
 
 use recspeed_plan::words::verdict;
-use recspeed_plan::{Assumed, Limit, Outlook, Room, TablesOutlook, bottleneck, of_spec};
+use recspeed_plan::{Assumed, Limit, Outlook, ProcessNeeds, Room, TablesOutlook, bottleneck, of_spec};
 use recspeed_types::spec::{ResolvedSpec, Source, TableSharding};
 use recspeed_types::{Extent, FailureCode};
 
@@ -19,7 +19,7 @@ pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Re
 }
 
 /// Refuses a training on these data whose ranks would together hold more than the run may use, by its plan: that counts parameters,
-/// tables of embeddings, gradients, optimizer state and activations of a batch, and nothing of the data.
+/// tables of embeddings, gradients, optimizer state and activations of a batch, what the process needs beside these, and what it holds by now.
 pub(crate) fn refuse_what_will_not_fit(
     spec: &ResolvedSpec,
     data: &Prepared,
@@ -52,6 +52,13 @@ fn refuse(spec: &ResolvedSpec, rows: usize, data: Option<Extent>, host: &dyn Hos
     // No batch has more rows than there are.
     strategy.batch = strategy.batch.min(rows.div_ceil(strategy.replicas.max(1))).max(1);
     strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
+    let checkpoints = host.checkpoints();
+    strategy.needs = ProcessNeeds {
+        before: host.memory().now,
+        checkpoints: checkpoints.writes,
+        resumes: checkpoints.resumes,
+        ..strategy.needs
+    };
     // A strategy that the plan does not draw is refused, or not, by the training itself.
     let Ok(outlook) = Outlook::of(&strategy) else { return Ok(()) };
     let found = bottleneck(&strategy, &outlook, Some(Room::Together(limit)));

@@ -44,6 +44,11 @@ pub trait Host: FitObserver {
         cfg!(target_arch = "wasm32").then_some(3 << 30)
     }
 
+    /// Whether it writes checkpoints, and whether the run goes on from one: both take memory.
+    fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::default()
+    }
+
     /// Whoever trains a network in the framework that the spec's engine names.
     ///
     /// # Errors
@@ -59,6 +64,15 @@ pub trait Host: FitObserver {
 
     /// What the operating system, or the browser, says of this process.
     fn memory(&self) -> ProcessMemory;
+}
+
+/// What a run has to do with checkpoints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// It writes some.
+    pub writes: bool,
+    /// It goes on from one.
+    pub resumes: bool,
 }
 
 /// Bytes held by the process.

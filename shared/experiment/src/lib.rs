@@ -23,7 +23,7 @@ mod sampled;
 pub use answer::{Answering, Asked};
 pub use evaluate::UserTable;
 pub use failure::RunFailure;
-pub use host::{Host, LoadedData, ProcessMemory};
+pub use host::{Checkpoints, Host, LoadedData, ProcessMemory};
 pub use model::{Model, NeuralRecommender};
 pub use numbering::Numbering;
 pub use recspeed_neural::{Failure as TrainerFailure, Job, NeuralDevice, Trained, Trainer};

@@ -12,7 +12,7 @@ use recspeed_plan::dense::{Speed, dense, shared};
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::words::{bytes, share, time};
-use recspeed_plan::{Balance, Duration, Layer, Outlook, Recompute, ScheduleKind, Strategy};
+use recspeed_plan::{Balance, Duration, Layer, Outlook, ProcessNeeds, Recompute, ScheduleKind, Strategy};
 
 /// Hidden layers, and numbers of each.
 const DEPTH: usize = 64;
@@ -127,6 +127,7 @@ fn strategy(
         update_us: Speed { flops_per_us: flops / forward, call_us: 0.0 }.update_us(),
         beside: 0,
         tables_us: 0.0,
+        needs: ProcessNeeds::default(),
     }
 }
 

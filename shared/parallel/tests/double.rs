@@ -148,6 +148,12 @@ impl Course {
     }
 }
 
+/// Every schedule with the stages that a rank can have: the interleaved one has several.
+fn orders() -> Vec<(ScheduleKind, usize)> {
+    let one = ScheduleKind::ALL.into_iter().map(|schedule| (schedule, 1));
+    one.chain([2, 3].map(|chunks| (ScheduleKind::Interleaved, chunks))).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -158,7 +164,7 @@ proptest! {
         (stages, replicas, tensor) in (1..4_usize, 1..4_usize, 1..4_usize),
         micro_batches in 1..4_usize,
         level in prop::sample::select(ShardLevel::ALL.to_vec()),
-        schedule in prop::sample::select(ScheduleKind::ALL.to_vec()),
+        (schedule, chunks) in prop::sample::select(orders()),
         always: bool,
         adam: bool,
         clip in prop::sample::select(vec![None, Some(0.05)]),
@@ -167,12 +173,14 @@ proptest! {
         let course = Course { widths, batches, learning: Learning { rule, rate: 0.01, clip } };
         let count = course.widths.len() + 1;
         let stages = stages.min(count);
-        let counts: Vec<usize> = (0..stages).map(|part| count / stages + usize::from(part < count % stages)).collect();
+        let chunks = chunks.min(count / stages).max(1);
+        let parts = stages * chunks;
+        let counts: Vec<usize> = (0..parts).map(|part| count / parts + usize::from(part < count % parts)).collect();
         let strategy = Strategy {
             layout: Layout::new(stages * replicas * tensor, stages, tensor).unwrap(),
             schedule,
             micro_batches,
-            chunks: 1,
+            chunks,
             partition: Partition::by_hand(count, &counts).unwrap(),
             recompute: if always { Recompute::Always } else { Recompute::Never },
             level,

@@ -90,7 +90,7 @@ pub struct Remedy {
     pub step_us: f64,
     /// Bytes of the fullest rank with it.
     pub bytes: u64,
-    /// Bytes of all ranks with it.
+    /// Bytes of the process of all ranks with it.
     pub together: u64,
 }
 
@@ -99,7 +99,7 @@ pub struct Remedy {
 pub enum Room {
     /// On each rank: machines, or GPUs.
     Each(u64),
-    /// For all ranks: threads of one process.
+    /// For all ranks and what their process needs beside them: threads of one process.
     Together(u64),
 }
 
@@ -146,7 +146,7 @@ impl Strategy {
 pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<Room>) -> Bottleneck {
     let (rank, fullest) = outlook.fullest();
     if let Some(kind) = room
-        && let (bytes, room) = kind.compare((fullest, outlook.together(strategy.copies())))
+        && let (bytes, room) = kind.compare((fullest, outlook.process(strategy).total()))
         && bytes > room
     {
         let rank = matches!(kind, Room::Each(_)).then_some(rank);
@@ -199,7 +199,7 @@ fn planned(strategy: &Strategy, change: Change) -> Option<Remedy> {
     let new = change.applied(strategy);
     let outlook = Outlook::of(&new).ok()?;
     let step_us = outlook.simulation.total_us * strategy.batch as f64 / new.batch as f64;
-    Some(Remedy { change, step_us, bytes: outlook.fullest().1, together: outlook.together(new.copies()) })
+    Some(Remedy { change, step_us, bytes: outlook.fullest().1, together: outlook.process(&new).total() })
 }
 
 /// Of the changes that make it fit the fastest; where none does, the one that saves most.

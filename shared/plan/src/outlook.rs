@@ -3,7 +3,8 @@
 use crate::sharding::{Forecast, OptimizerState, Precision, ShardLevel, Traffic, forecast, traffic};
 use crate::simulate::{Costs, Link};
 use crate::{
-    Balance, Layer, Partition, PlanError, Recompute, Schedule, ScheduleKind, Simulation, micro_batch_sizes, simulate,
+    Balance, Layer, Partition, PlanError, ProcessNeeds, Recompute, Schedule, ScheduleKind, Simulation,
+    micro_batch_sizes, simulate,
 };
 
 /// How a model is to be trained: a pipeline of `ranks` ranks, `replicas` times.
@@ -43,6 +44,8 @@ pub struct Strategy {
     pub beside: u64,
     /// Microseconds in which the ranks send each other the rows of these tables that a step looks up, and the gradients by them.
     pub tables_us: f64,
+    /// What is known of the process whose threads the ranks are.
+    pub needs: ProcessNeeds,
 }
 
 /// What will be on one rank.

@@ -8,7 +8,7 @@ use crate::dense::{self, Speed};
 use crate::embeddings::{TablesOutlook, tables_of};
 use crate::sharding::{OptimizerState, ShardLevel, TableSharding};
 use crate::simulate::Link;
-use crate::{Balance, Layer, Products, Recompute, ScheduleKind, Strategy};
+use crate::{Balance, Layer, ProcessNeeds, Products, Recompute, ScheduleKind, Strategy};
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -149,6 +149,12 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
         update_us: assumed.speed.update_us(),
         beside: of_tables as u64 * (NUMBER + optimizer.bytes()),
         tables_us: planned.map_or(0.0, |tables| tables.step_us(assumed.link)),
+        needs: ProcessNeeds {
+            keeps_best: training.early_stopping.is_some(),
+            alone: asked.is_single(),
+            apart: asked.launcher != spec::Launcher::Threads,
+            ..ProcessNeeds::default()
+        },
     })
 }
 

@@ -19,14 +19,23 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
     let lost = share(found.share);
     let limit = match found.limit {
         Limit::Memory { rank, bytes: held, room } => {
-            let who = rank.map_or("all ranks together".to_owned(), |rank| format!("rank {rank}"));
-            format!(
-                "This does not fit: {who} would hold {} and {} {}, {} too little.",
-                bytes(held),
-                if rank.is_some() { "has" } else { "may have" },
-                bytes(room),
-                bytes(held - room)
-            )
+            let missing = bytes(held - room);
+            if let Some(rank) = rank {
+                format!(
+                    "This does not fit: rank {rank} would hold {} and has {}, {missing} too little.",
+                    bytes(held),
+                    bytes(room)
+                )
+            } else {
+                let ledgers = outlook.together(strategy.copies());
+                format!(
+                    "This does not fit: all ranks together would hold {}, with what their process needs beside that about {}, and may have \
+                     {}, {missing} too little.",
+                    bytes(ledgers),
+                    bytes(held),
+                    bytes(room)
+                )
+            }
         }
         Limit::Bubble => format!("Ranks wait {lost} of the step while the pipeline fills and drains."),
         Limit::Imbalance { rank } => {

@@ -6,8 +6,8 @@ use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::words::verdict;
 use recspeed_plan::{
-    Assumed, Balance, Change, Limit, Outlook, Partition, PlanError, Recompute, Room, ScheduleKind, Strategy as Plan,
-    TablesOutlook, bottleneck, layers_of, of_spec,
+    Assumed, Balance, Change, Limit, Outlook, Partition, PlanError, ProcessNeeds, Recompute, Room, ScheduleKind,
+    Strategy as Plan, TablesOutlook, bottleneck, layers_of, of_spec,
 };
 use recspeed_types::{ExperimentSpec, Extent};
 
@@ -32,6 +32,7 @@ fn even(ranks: usize, micro_batches: usize) -> Plan {
         update_us: 0.0,
         beside: 0,
         tables_us: 0.0,
+        needs: ProcessNeeds::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use recspeed_plan::simulate::Link;
 use recspeed_plan::timeline::{
     Bar, Part, Stacked, bars_of, bars_of_events, bubble_of, chrome_trace, first_step, memory_of, rows_of,
 };
-use recspeed_plan::{Balance, Layout, Outlook, Recompute, ScheduleKind, Strategy};
+use recspeed_plan::{Balance, Layout, Outlook, ProcessNeeds, Recompute, ScheduleKind, Strategy};
 use recspeed_types::{EventKind, RunEvent, RunId};
 use serde_json::Value;
 
@@ -34,6 +34,7 @@ fn first() -> Strategy {
         update_us: 1e-4,
         beside: 0,
         tables_us: 0.0,
+        needs: ProcessNeeds::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::{Studio, measured};
 use crate::components::{Hint, Select};
 use crate::form::Choice;
-use crate::studio::{LINKS, MODELS, OFFLOADS, OPTIMIZERS, RECOMPUTES, SCHEDULES, Setup, ZEROS};
+use crate::studio::{LINKS, MODELS, MODELS_AND_OWN, OFFLOADS, OPTIMIZERS, RECOMPUTES, SCHEDULES, Setup, ZEROS};
 
 type Names = &'static [(&'static str, &'static str)];
 
@@ -20,6 +20,7 @@ const DOUBLED: &[usize] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4
 pub(super) fn Controls() -> impl IntoView {
     let studio = expect_context::<Studio>();
     let model = Memo::new(move |_| studio.setup.with(|setup| setup.model));
+    let own = Memo::new(move |_| studio.setup.with(|setup| setup.of.is_some()));
     let interleaved = Memo::new(move |_| studio.setup.with(|setup| setup.schedule == "interleaved"));
     let shared = Memo::new(move |_| studio.setup.with(|setup| setup.replicas > 1));
     view! {
@@ -45,10 +46,17 @@ pub(super) fn Controls() -> impl IntoView {
                     help="Where those numbers lie: with the rank, or in the memory of the machine that has the rank’s GPU."/>
             </Fold>
             <Fold title="Model" open=true>
-                <Pick name="model" word="Model" names=MODELS list=true
-                    help="Layers of a network. Their times come from counted operations at the speed of a rank, not from a measurement."/>
+                {move || {
+                    let names = if own.get() { MODELS_AND_OWN } else { MODELS };
+                    view! {
+                        <Pick name="model" word="Model" names=names list=true
+                            help="Layers of a network. Their times come from counted operations at the speed of a rank, not from a measurement."/>
+                    }
+                }}
                 {move || if model.get() == "layers" {
                     view! { <Widths/> }.into_any()
+                } else if model.get() == "experiment" {
+                    view! { <p class="help" data-testid="plan-own">"Layers, tables and ranks that share layers are those of the experiment that you came from."</p> }.into_any()
                 } else {
                     view! {
                         <Dial name="depth" word="Layers" stops=DEEP help="Layers of the dense block, or hidden layers of the MLP."/>

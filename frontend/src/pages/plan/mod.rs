@@ -3,6 +3,7 @@
 mod controls;
 mod measured;
 mod ranks;
+mod run;
 mod stages;
 mod timeline;
 
@@ -153,6 +154,7 @@ pub(crate) fn PlanPage() -> impl IntoView {
                     <stages::Stages/>
                     <timeline::Timeline/>
                     <ranks::Ranks/>
+                    <run::RunThis/>
                     <TakeAway/>
                 </section>
             </div>

@@ -189,7 +189,18 @@ impl Default for Shape {
     }
 }
 
+/// Every schedule with the stages that a rank can have: the interleaved one has several.
+pub(crate) fn orders() -> Vec<(ScheduleKind, usize)> {
+    let one = ScheduleKind::ALL.into_iter().map(|schedule| (schedule, 1));
+    one.chain([2, 3].map(|chunks| (ScheduleKind::Interleaved, chunks))).collect()
+}
+
 impl Shape {
+    /// With as many stages on a rank as these layers fill, the last one among them.
+    pub(crate) fn with_chunks(self, chunks: usize, layers: usize) -> Self {
+        Self { chunks: chunks.min(layers / self.stages).max(1), ..self }
+    }
+
     pub(crate) fn strategy(&self, layers: usize) -> Strategy {
         let parts = self.stages * self.chunks;
         let counts: Vec<usize> = (0..parts).map(|part| layers / parts + usize::from(part < layers % parts)).collect();

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use recspeed_parallel::model::{LayerSizes as _, Model as _};
 use recspeed_plan::{Recompute, ScheduleKind};
 
-use crate::bench::{Course, Shape, bits, close, one_device};
+use crate::bench::{Course, Shape, bits, close, one_device, orders};
 
 const RECOMPUTE: [Recompute; 3] = [Recompute::Never, Recompute::ExceptLast, Recompute::Always];
 
@@ -45,7 +45,7 @@ proptest! {
         batches in prop::collection::vec(1..20_usize, 1..4),
         stages in 1..5_usize,
         micro_batches in 1..6_usize,
-        schedule in prop::sample::select(ScheduleKind::ALL.to_vec()),
+        (schedule, chunks) in prop::sample::select(orders()),
         recompute in prop::sample::select(RECOMPUTE.to_vec()),
         dropout in prop::sample::select(vec![0.0_f32, 0.4]),
         clip in prop::sample::select(vec![None, Some(0.05)]),
@@ -54,6 +54,7 @@ proptest! {
         let mut course = Course::new(&widths, dropout, &batches);
         course.learning.clip = clip;
         let shape = Shape { ranks: stages, stages, micro_batches, schedule, recompute, ..Shape::default() };
+        let shape = shape.with_chunks(chunks, widths.len() + 1);
         let ends = shape.train(&course);
         let expected = one_device(&course, &widths, dropout);
         // Adam divides by the root of the second moment: where a gradient is nearly nothing, its last bits decide the sign of a

@@ -6,7 +6,7 @@ use recspeed_parallel::training::{Account, Rule};
 use recspeed_plan::sharding::{OptimizerState, Precision, ShardLevel, forecast, traffic};
 use recspeed_plan::{Recompute, ScheduleKind};
 
-use crate::bench::{Course, Shape, bits, close, one_device, start, train};
+use crate::bench::{Course, Shape, bits, close, one_device, orders, start, train};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
@@ -19,7 +19,7 @@ proptest! {
         stages in 1..3_usize,
         micro_batches in 1..4_usize,
         level in prop::sample::select(ShardLevel::ALL.to_vec()),
-        schedule in prop::sample::select(ScheduleKind::ALL.to_vec()),
+        (schedule, chunks) in prop::sample::select(orders()),
         always: bool,
         clip in prop::sample::select(vec![None, Some(0.05)]),
     ) {
@@ -29,6 +29,7 @@ proptest! {
         course.learning.clip = clip;
         let ranks = replicas * stages;
         let shape = Shape { ranks, stages, micro_batches, schedule, recompute, level, ..Shape::default() };
+        let shape = shape.with_chunks(chunks, widths.len() + 1);
         let ends = shape.train(&course);
         let expected = one_device(&course, &widths, 0.2);
         let compared = close(&ends[0].saved.numbers, &expected.numbers);

@@ -12,7 +12,7 @@ use recspeed_parallel::{at_once, local};
 use recspeed_plan::sharding::{ShardLevel, TableShape, TableSharding};
 use recspeed_plan::{Recompute, ScheduleKind};
 
-use crate::bench::{Course, INPUTS, Shape, close, draws, on_one_tape, squared, start, tensor};
+use crate::bench::{Course, INPUTS, Shape, close, draws, on_one_tape, orders, squared, start, tensor};
 
 /// What the input of a row is the sum of a bag of, and what is added to its score.
 fn shapes() -> Vec<TableShape> {
@@ -200,7 +200,7 @@ proptest! {
         (stages, replicas) in prop::sample::select(vec![(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2), (3, 1), (4, 1)]),
         micro_batches in 1..4_usize,
         level in prop::sample::select(ShardLevel::ALL.to_vec()),
-        schedule in prop::sample::select(ScheduleKind::ALL.to_vec()),
+        (schedule, chunks) in prop::sample::select(orders()),
         recompute in prop::sample::select(vec![Recompute::Never, Recompute::ExceptLast, Recompute::Always]),
         sharding in prop::sample::select(TableSharding::ALL.to_vec()),
         clip in prop::sample::select(vec![None, Some(0.05)]),
@@ -210,6 +210,7 @@ proptest! {
         course.learning.rule = Rule::sgd(0.0);
         course.learning.clip = clip;
         let shape = Shape { ranks: stages * replicas, stages, micro_batches, schedule, recompute, level, ..Shape::default() };
+        let shape = shape.with_chunks(chunks, widths.len() + 1);
         let strategy = shape.strategy(course.model.parameters().len());
         let from = (&start(&course.model), &first_tables(), 0);
         let ends = train(&course, &strategy, (RULE, sharding), from).expect("it trains");
@@ -240,8 +241,12 @@ fn schedules_recomputation_and_table_sharding_agree_to_the_last_bit_with_adam() 
         let expected = of(&Shape { micro_batches, ..Shape::default() }, TableSharding::RowWise);
         for stages in 2..=4 {
             for schedule in ScheduleKind::ALL {
-                for recompute in [Recompute::Never, Recompute::Always] {
+                for (recompute, chunks) in [(Recompute::Never, 1), (Recompute::Always, 1), (Recompute::Never, 2)] {
+                    if chunks > 1 && schedule != ScheduleKind::Interleaved {
+                        continue;
+                    }
                     let shape = Shape { ranks: stages, stages, micro_batches, schedule, recompute, ..Shape::default() };
+                    let shape = shape.with_chunks(chunks, layers);
                     // Who has the columns has the bag as one device has it; by rows its sum is that of partial sums.
                     let sharding = TableSharding::ColumnWise;
                     assert!(of(&shape, sharding) == expected, "{schedule:?} {stages} {micro_batches} {recompute:?}");

@@ -6,7 +6,7 @@ use recspeed_parallel::training::{Account, Rule};
 use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::{Recompute, ScheduleKind};
 
-use crate::bench::{Course, Shape, bits, close, start, train};
+use crate::bench::{Course, Shape, bits, close, orders, start, train};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
@@ -20,7 +20,7 @@ proptest! {
         replicas in 1..4_usize,
         micro_batches in 1..4_usize,
         level in prop::sample::select(ShardLevel::ALL.to_vec()),
-        schedule in prop::sample::select(ScheduleKind::ALL.to_vec()),
+        (schedule, chunks) in prop::sample::select(orders()),
         always: bool,
         clip in prop::sample::select(vec![None, Some(0.05)]),
     ) {
@@ -30,6 +30,7 @@ proptest! {
         course.learning.clip = clip;
         let ranks = tensor * stages * replicas;
         let shape = Shape { ranks, stages, tensor, micro_batches, schedule, recompute, level, ..Shape::default() };
+        let shape = shape.with_chunks(chunks, widths.len() + 1);
         let ends = shape.train(&course);
         let alone = Shape::default().train(&course);
         let compared = close(&ends[0].saved.numbers, &alone[0].saved.numbers);

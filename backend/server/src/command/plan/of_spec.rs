@@ -2,8 +2,10 @@
 
 use recspeed_plan::timeline::{bars_of, chrome_trace, memory_of};
 use recspeed_plan::words::{bytes, share, time, verdict};
-use recspeed_plan::{Assumed, Bottleneck, Limit, Outlook, RankOutlook, Room, Strategy, bottleneck, layers_of, of_spec};
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_plan::{
+    Assumed, Bottleneck, Limit, Outlook, ProcessNeeds, RankOutlook, Room, Strategy, bottleneck, layers_of, of_spec,
+};
+use recspeed_types::spec::{ResolvedSpec, Source};
 use serde_json::json;
 
 use super::tables::Tables;
@@ -22,6 +24,8 @@ struct Planned {
     tables: Tables,
     /// Bytes that all ranks may hold together, where that is known.
     room: Option<u64>,
+    /// Rows of the data set, where that is known without reading it.
+    rows: Option<u64>,
 }
 
 /// Plans and prints.
@@ -29,14 +33,20 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     let SpecFile { spec, title, dir } = SpecFile::read(file, &args.set)?;
     let spec = spec.resolve().map_err(|errors| SpecFileError::Invalid { name: title.clone(), errors })?;
     let tables = Tables::of(&spec, dir, args)?;
-    let Some(strategy) = of_spec(&spec, Assumed::threads(args.gflops).on(tables.data().cloned())) else {
+    let Some(mut strategy) = of_spec(&spec, Assumed::threads(args.gflops).on(tables.data().cloned())) else {
         return Err(CommandError::NoLayers { kind: spec.recommender.entry.kind });
     };
+    let rows = match &spec.dataset.source {
+        Source::Builtin { entry } => Some(u64::from(entry.rows)),
+        _ => None,
+    };
+    let before = ProcessNeeds::of_rows(rows.unwrap_or(0));
+    strategy.needs = ProcessNeeds { before, checkpoints: true, ..strategy.needs };
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
     let outlook = Outlook::of(&strategy)?;
     let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run);
     let found = bottleneck(&strategy, &outlook, room.map(Room::Together));
-    let plan = Planned { title, spec, strategy, outlook, found, tables, room };
+    let plan = Planned { title, spec, strategy, outlook, found, tables, room, rows };
     if let Some(path) = &args.trace {
         let bars = bars_of(&plan.strategy, &plan.outlook);
         let text = chrome_trace(&memory_of(&plan.outlook), &bars, &[], None);
@@ -84,10 +94,10 @@ impl Planned {
                 share(run.idle_share())
             ),
             format!(
-                "{}\nAll ranks together hold {}{}.",
+                "{}\nAll ranks together hold {}. {}",
                 self.memory(),
                 bytes(self.together()),
-                self.room.map_or(String::new(), |room| format!(" of the {} that a run may use", bytes(room)))
+                self.process_in_words()
             ),
             self.verdict(),
             self.tables.as_text(&self.spec),
@@ -117,6 +127,27 @@ impl Planned {
 
     fn together(&self) -> u64 {
         self.outlook.together(self.strategy.copies())
+    }
+
+    /// What the process of the ranks will hold, and of what.
+    fn process_in_words(&self) -> String {
+        let process = self.outlook.process(&self.strategy);
+        let without =
+            Strategy { needs: ProcessNeeds { checkpoints: false, ..self.strategy.needs }, ..self.strategy.clone() };
+        let without = self.outlook.process(&without).total();
+        let data = if self.rows.is_some() { "program and data" } else { "the program (the data are not counted)" };
+        format!(
+            "{} about {} at the worst moment{}, an estimate that lies above what was measured: {data} {}, what updates compute with {}, \
+             what the first rank brings together for a checkpoint {}, what the allocator keeps {}. Without checkpoints about {}.",
+            if self.strategy.needs.apart { "Their processes hold" } else { "Their process holds" },
+            bytes(process.total()),
+            self.room.map_or(String::new(), |room| format!(" of the {} that a run may use", bytes(room))),
+            bytes(process.before),
+            bytes(process.computing),
+            bytes(process.collecting),
+            bytes(process.allocator),
+            bytes(without)
+        )
     }
 
     fn stages(&self) -> String {
@@ -194,6 +225,7 @@ impl Planned {
             Limit::Tables => "tables",
             Limit::Computation => "computation",
         };
+        let process = self.outlook.process(strategy);
         let plan = json!({
             "recommender": self.spec.recommender.entry.kind,
             "layers": strategy.layers.len(),
@@ -214,7 +246,14 @@ impl Planned {
             "memory": ranks,
             "together_bytes": self.together(),
             "allowed_bytes": self.room,
-            "fits": self.room.map(|room| self.together() <= room),
+            "process": {
+                "bytes": process.total(),
+                "before_bytes": process.before,
+                "computing_bytes": process.computing,
+                "collecting_bytes": process.collecting,
+                "allocator_bytes": process.allocator,
+            },
+            "fits": self.room.map(|room| process.total() <= room),
             "limit": limit,
             "limit_share": found.share,
             "tables": self.tables.as_json(),

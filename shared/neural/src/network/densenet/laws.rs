@@ -7,7 +7,7 @@ use recspeed_parallel::{at_once, local};
 use recspeed_plan::dense::{DENSENET_INPUTS, Speed, shared_densenet};
 use recspeed_plan::sharding::{OptimizerState, ShardLevel, Traffic};
 use recspeed_plan::simulate::Link;
-use recspeed_plan::{Balance, Layer, Layout, Outlook, Partition, Recompute, ScheduleKind};
+use recspeed_plan::{Balance, Layer, Layout, Outlook, Partition, ProcessNeeds, Recompute, ScheduleKind};
 use recspeed_types::spec::Loss;
 
 use super::DenseNet;
@@ -301,6 +301,7 @@ fn what_ranks_that_share_layers_hold_and_send_is_planned() {
                     update_us: 0.0,
                     beside: 0,
                     tables_us: 0.0,
+                    needs: ProcessNeeds::default(),
                 };
                 let outlook = Outlook::of(&plan).unwrap();
                 for (rank, end) in course.divided(&shape).iter().enumerate() {

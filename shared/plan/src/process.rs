@@ -1,0 +1,137 @@
+//! What the process of a training holds beside the ledgers of its ranks: an estimate, whose factors were fitted to the peaks of
+//! processes (docs/parallel.md), and lie above all of them.
+
+use crate::sharding::ShardLevel;
+use crate::{Outlook, Strategy};
+
+/// What is known of the process whose threads the ranks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and none rules another out")]
+pub struct ProcessNeeds {
+    /// Bytes that it holds before the training begins: program and data.
+    pub before: u64,
+    /// Whether it writes checkpoints.
+    pub checkpoints: bool,
+    /// Whether it goes on from one.
+    pub resumes: bool,
+    /// Whether early stopping keeps the best parameters beside those that learn.
+    pub keeps_best: bool,
+    /// Whether one device does everything, and nothing has to be brought together.
+    pub alone: bool,
+    /// Whether each rank is a process of its own, with the program and the data.
+    pub apart: bool,
+}
+
+/// What such a process, or all of them, will hold at the worst moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProcessOutlook {
+    /// Program and data.
+    pub before: u64,
+    /// The ranks' ledgers ([`Outlook::together`]).
+    pub ledgers: u64,
+    /// What updates and exchanges compute with, which no ledger counts.
+    pub computing: u64,
+    /// What the first rank brings together beyond that, for its judgement and for a checkpoint.
+    pub collecting: u64,
+    /// What the allocator keeps.
+    pub allocator: u64,
+}
+
+impl ProcessOutlook {
+    /// All of it.
+    pub const fn total(&self) -> u64 {
+        let counted = self.before.saturating_add(self.ledgers).saturating_add(self.computing);
+        counted.saturating_add(self.collecting).saturating_add(self.allocator)
+    }
+}
+
+/// Bytes of a number.
+const NUMBER: u64 = 4;
+/// What a program that trains holds before it has read anything.
+const PROGRAM: u64 = 25 << 20;
+/// Bytes of a row of a data set: columns, rows of the split, and its part of the dictionaries.
+const ROW: u64 = 64;
+/// Larger buffers go back to the system as soon as they are free; of smaller ones the allocator keeps some.
+const LARGEST_KEPT: u64 = 32 << 20;
+/// What the allocator keeps for the thread of each further rank: so many times its largest layer, as far as that counts, and a little.
+const LAYERS_KEPT: u64 = 10;
+const LARGEST_LAYER: u64 = 4 << 20;
+const THREAD: u64 = 2 << 20;
+
+impl ProcessNeeds {
+    /// What a process holds before a training on so many rows, where nobody has measured it.
+    pub const fn of_rows(rows: u64) -> u64 {
+        PROGRAM + ROW * rows
+    }
+}
+
+/// So many hundredths.
+const fn hundredths(bytes: u64, times: u64) -> u64 {
+    bytes.saturating_mul(times) / 100
+}
+
+impl Outlook {
+    /// What the process of such a training holds beside the ledgers. In numbers of what a rank updates: the gradient as one row and what
+    /// the optimizer computes with take three times as much, or two and a half where the buffers are large enough to be given back; with ZeRO 1
+    /// and 2 the gathered numbers are another copy of the stage. The first rank has all numbers at the end of an epoch, and for a checkpoint
+    /// also the moments, a copy of the numbers, and all of that as bytes; whoever goes on from one has its bytes twice, and what they say.
+    pub fn process(&self, strategy: &Strategy) -> ProcessOutlook {
+        let needs = strategy.needs;
+        let (copies, tensor) = (strategy.copies() as u64, strategy.tensor.max(1) as u64);
+        let replicas = strategy.replicas.max(1) as u64;
+        let ranks = self.schedule.ranks();
+        let stage = |rank: usize| {
+            let own = (0..self.schedule.chunks()).map(|chunk| self.stages[self.schedule.stage(rank, chunk)].parameters);
+            NUMBER * own.sum::<u64>()
+        };
+        let of_layers = tensor * (0..ranks).map(stage).sum::<u64>();
+        let kinds = 1 + strategy.optimizer.bytes() / NUMBER;
+        let tables = strategy.beside / kinds;
+        let (whole, best) = (of_layers + tables, u64::from(needs.keeps_best));
+
+        let divided = replicas > 1 && strategy.level >= ShardLevel::Optimizer;
+        let updated = |rank: usize| if divided { stage(rank).div_ceil(replicas) } else { stage(rank) };
+        let largest_update = (0..ranks).map(updated).max().unwrap_or(0);
+        let of_rank = |rank: usize| {
+            let (own, updated) = (stage(rank), updated(rank));
+            let update = hundredths(updated, if updated > LARGEST_KEPT { 250 } else { 300 });
+            let gathered = if divided && strategy.level < ShardLevel::Parameters { own } else { 0 };
+            update + gathered
+        };
+        let computing = copies * (0..ranks).map(of_rank).sum::<u64>();
+        let ledgers = self.together(strategy.copies());
+
+        let resident = |rank: &crate::RankOutlook| rank.shares.parameters + rank.shares.optimizer + rank.shares.host;
+        let resident = copies * self.ranks.iter().map(resident).sum::<u64>() + strategy.beside + best * whole;
+        let at_step = ledgers + computing + (1 + best) * whole;
+        let at_the_end_of_an_epoch = resident + of_layers + 2 * tables;
+        let small = whole <= LARGEST_KEPT || largest_update <= LARGEST_KEPT / 2;
+        let gathered = if needs.alone {
+            hundredths(whole, if small { 200 } else { 50 }) + (kinds - 1) * whole
+        } else {
+            hundredths(whole, 150) + kinds * whole
+        };
+        // Small buffers of the other ranks' steps are still the allocator's.
+        let all_ranks = ranks as u64 * copies;
+        let others =
+            if small { (ledgers + computing).saturating_sub(resident) / all_ranks * (all_ranks - 1) } else { 0 };
+        let at_a_checkpoint = resident + gathered + (1 + best) * whole + (kinds + best) * whole + others;
+        let at_a_resumption = resident + 3 * (kinds + best) * whole + hundredths(whole, 50);
+        let mut most = at_step.max(at_the_end_of_an_epoch);
+        if needs.checkpoints {
+            most = most.max(at_a_checkpoint);
+        }
+        if needs.resumes {
+            most = most.max(at_a_resumption);
+        }
+        let largest = strategy.layers.iter().map(|layer| NUMBER * layer.parameters).max().unwrap_or(0);
+        let of_a_thread = LAYERS_KEPT * largest.min(LARGEST_LAYER) + THREAD;
+        ProcessOutlook {
+            before: needs.before.saturating_mul(if needs.apart { all_ranks } else { 1 }),
+            ledgers,
+            computing,
+            collecting: most - ledgers - computing,
+            allocator: hundredths(most, 8) + of_a_thread * (all_ranks - 1),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a process is foretold to hold beside its ranks' ledgers.
+
+use proptest::prelude::*;
+use recspeed_plan::{Assumed, Outlook, ProcessNeeds, ProcessOutlook, Room, Strategy, bottleneck, of_spec};
+use recspeed_types::ExperimentSpec;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+fn plan(recommender: &str, strategy: &str) -> Strategy {
+    let text = format!(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\n{recommender}\n[training]\nbatch_size = \
+         64\n[evaluation]\nmetrics = [\"auc\"]\n[strategy]\n{strategy}\n"
+    );
+    of_spec(&ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap(), Assumed::threads(50.0)).unwrap()
+}
+
+fn process(plan: &Strategy, checkpoints: bool) -> ProcessOutlook {
+    let needs = ProcessNeeds { before: ProcessNeeds::of_rows(400), checkpoints, ..plan.needs };
+    let plan = Strategy { needs, ..plan.clone() };
+    Outlook::of(&plan).unwrap().process(&plan)
+}
+
+const LARGE: &str = "kind = \"densenet\"\nlayers = 100\ngrowth = 64";
+const MEDIUM: &str = "kind = \"densenet\"\nlayers = 50\ngrowth = 64";
+const WIDE: &str = "kind = \"mlp\"\nhidden = [1024, 1024, 1024, 1024]";
+
+/// Peaks of processes as the kernel told them, in MiB, with and without checkpoints: two cores (Intel Xeon), glibc, 26 November 2026.
+const MEASURED: &[(&str, &str, f64, Option<f64>)] = &[
+    (LARGE, "kind = \"single\"", 561.9, Some(715.2)),
+    (LARGE, "kind = \"hybrid\"\nstages = 1\nranks = 2", 958.7, Some(1089.5)),
+    (LARGE, "kind = \"hybrid\"\nstages = 1\nranks = 4", 2020.4, None),
+    (LARGE, "kind = \"hybrid\"\nstages = 1\nranks = 2\nstage = 1", 832.9, None),
+    (LARGE, "kind = \"hybrid\"\nstages = 1\nranks = 4\nstage = 1", 1360.7, None),
+    (LARGE, "kind = \"hybrid\"\nstages = 1\nranks = 2\nstage = 2", 737.3, None),
+    (LARGE, "kind = \"hybrid\"\nstages = 1\nranks = 4\nstage = 2", 1104.6, None),
+    (LARGE, "kind = \"hybrid\"\nstages = 1\nranks = 2\nstage = 3", 543.2, Some(905.4)),
+    (LARGE, "kind = \"hybrid\"\nstages = 1\nranks = 4\nstage = 3", 684.3, Some(970.1)),
+    (LARGE, "kind = \"pipeline\"\nstages = 2\nmicro_batches = 4", 546.9, Some(855.7)),
+    (LARGE, "kind = \"pipeline\"\nstages = 4\nmicro_batches = 4", 667.1, None),
+    (LARGE, "kind = \"hybrid\"\nranks = 2\nstages = 1\ntensor = 2", 549.8, Some(879.3)),
+    (MEDIUM, "kind = \"hybrid\"\nstages = 1\nranks = 2", 280.9, Some(338.3)),
+    (MEDIUM, "kind = \"hybrid\"\nstages = 1\nranks = 4", 519.3, None),
+    (MEDIUM, "kind = \"hybrid\"\nstages = 1\nranks = 4\nstage = 1", 380.9, None),
+    (MEDIUM, "kind = \"hybrid\"\nstages = 1\nranks = 4\nstage = 3", 218.4, Some(311.8)),
+    (MEDIUM, "kind = \"pipeline\"\nstages = 2\nmicro_batches = 4", 177.8, None),
+    (MEDIUM, "kind = \"pipeline\"\nstages = 4\nmicro_batches = 4", 187.5, Some(298.2)),
+    (MEDIUM, "kind = \"hybrid\"\nranks = 2\nstages = 1\ntensor = 2", 194.4, None),
+    (WIDE, "kind = \"single\"", 118.2, Some(145.2)),
+    (WIDE, "kind = \"pipeline\"\nstages = 2\nmicro_batches = 4", 161.9, None),
+    (WIDE, "kind = \"pipeline\"\nstages = 4\nmicro_batches = 4", 206.3, None),
+];
+
+#[test]
+fn what_was_measured_is_foretold_within_a_third_and_never_less() {
+    for &(recommender, strategy, without, with) in MEASURED {
+        let plan = plan(recommender, strategy);
+        for (measured, checkpoints) in [(Some(without), false), (with, true)] {
+            let Some(measured) = measured else { continue };
+            let foretold = process(&plan, checkpoints).total() as f64 / MIB;
+            let times = foretold / measured;
+            assert!((1.0..1.33).contains(&times), "{recommender} {strategy} {checkpoints}: {measured} {foretold}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_parts_are_the_whole_and_checkpoints_and_what_is_kept_take_more(
+        stages in 1_usize..=4, replicas in 1_usize..=4, zero in 0_usize..=3, layers in 4_usize..=60, best in any::<bool>(),
+    ) {
+        let ranks = stages * replicas;
+        let strategy = format!("kind = \"hybrid\"\nranks = {ranks}\nstages = {stages}\nstage = {zero}\nmicro_batches = 2\nschedule = \"gpipe\"");
+        let plan = plan(&format!("kind = \"densenet\"\nlayers = {layers}\ngrowth = 32"), &strategy);
+        let (without, with) = (process(&plan, false), process(&plan, true));
+        prop_assert!(with.total() >= without.total());
+        prop_assert_eq!(without.ledgers, Outlook::of(&plan).unwrap().together(replicas));
+        let sum = with.before + with.ledgers + with.computing + with.collecting + with.allocator;
+        prop_assert_eq!(sum, with.total());
+        let mut kept = plan.clone();
+        kept.needs.keeps_best = best;
+        prop_assert!(process(&kept, true).total() >= with.total());
+        let mut resumed = plan.clone();
+        resumed.needs.resumes = true;
+        prop_assert!(process(&resumed, false).total() >= without.total());
+    }
+}
+
+#[test]
+fn what_the_process_needs_counts_where_ranks_share_a_room() {
+    let plan = plan(LARGE, "kind = \"data-parallel\"\nranks = 2");
+    let outlook = Outlook::of(&plan).unwrap();
+    let room = u64::midpoint(outlook.together(2), outlook.process(&plan).total());
+    let found = bottleneck(&plan, &outlook, Some(Room::Together(room)));
+    let words = recspeed_plan::words::verdict(&found, &plan, &outlook);
+    assert!(words.contains("with what their process needs beside that about "), "{words}");
+    // Each rank of its own machine has room.
+    assert!(
+        !recspeed_plan::words::verdict(&bottleneck(&plan, &outlook, Some(Room::Each(room))), &plan, &outlook)
+            .contains("does not fit")
+    );
+}
