@@ -203,7 +203,7 @@ async fn fit<E: Encoder>(
         others: Others::Drawn {
             count: count(request.recommender, "negatives"),
             share: count(request.recommender, "shared_by"),
-            spared: Spared::by(request.training.loss),
+            spared: Spared::by(request.training.loss, request.recommender.boolean("spare_own")),
         },
         log_q: request.recommender.boolean("log_q"),
         seed: request.seed,

@@ -3,7 +3,7 @@
 //! Where each drawn item is learnt as a wrong answer by itself (binary cross-entropy, BPR), nobody gets one of their own items as one:
 //! neither the wanted one nor those before and after it, of which the very next question may ask. The public SASRec and Caser draw so.
 //! Where all questions of a group are one person's, own items are drawn again; where several share a draw, an own item is left out for
-//! its owner and stands for the others. A sampled softmax stands for that over all items, own ones too: only the wanted one is left out.
+//! its owner and stands for the others (`spare_own`). A sampled softmax stands for that over all items, own ones too: only the wanted one is left out.
 
 use std::ops::Range;
 
@@ -25,9 +25,9 @@ pub(crate) enum Spared {
 }
 
 impl Spared {
-    /// What the loss means by a drawn item.
-    pub(crate) fn by(loss: Loss) -> Self {
-        if matches!(loss, Loss::Bce | Loss::Bpr) { Self::Own } else { Self::Wanted }
+    /// What the loss means by a drawn item, where `spare_own` does not say that own items are drawn as all others.
+    pub(crate) fn by(loss: Loss, spare_own: bool) -> Self {
+        if spare_own && matches!(loss, Loss::Bce | Loss::Bpr) { Self::Own } else { Self::Wanted }
     }
 }
 
@@ -144,13 +144,15 @@ mod tests {
     fn a_softmax_spares_the_wanted_item_alone() {
         let asked = Asked { targets: &[2, 3, 1], askers: &[0, 0, 1], sequences: &[&[1, 2, 3], &[0, 1]] };
         let rng = &mut generator(3, Purpose::Negatives, 0);
-        let Negatives { items, spared } = draw(asked, (2, Spared::by(Loss::SampledSoftmax)), (30, 5), rng);
+        let Negatives { items, spared } = draw(asked, (2, Spared::by(Loss::SampledSoftmax, true)), (30, 5), rng);
         for (question, spared) in spared.chunks(30).enumerate() {
             for (item, spared) in items[question / 2 * 30..].iter().zip(spared) {
                 assert_eq!(*item == asked.targets[question], *spared);
             }
         }
-        assert!([Loss::Bce, Loss::Bpr].iter().all(|&loss| Spared::by(loss) == Spared::Own));
+        for loss in [Loss::Bce, Loss::Bpr] {
+            assert_eq!((Spared::by(loss, true), Spared::by(loss, false)), (Spared::Own, Spared::Wanted));
+        }
     }
 
     #[test]

@@ -44,6 +44,13 @@ const fn when(
 /// The losses that draw items.
 const DRAWING: &[&str] = &["sampled-softmax", "bce", "bpr"];
 
+/// Those of them that call each drawn item wrong by itself.
+const ONE_BY_ONE: &[&str] = &["bce", "bpr"];
+
+const fn where_alone(kind: &'static str, param: &'static str) -> Condition {
+    Condition { kind, param, under: Under::Loss, values: ONE_BY_ONE }
+}
+
 const fn where_drawn(kind: &'static str, param: &'static str) -> Condition {
     Condition { kind, param, under: Under::Loss, values: DRAWING }
 }
@@ -70,15 +77,19 @@ pub static CONDITIONS: &[Condition] = &[
     where_drawn("sasrec", "negatives"),
     where_drawn("sasrec", "shared_by"),
     where_drawn("sasrec", "log_q"),
+    where_alone("sasrec", "spare_own"),
     where_drawn("gru4rec", "negatives"),
     where_drawn("gru4rec", "shared_by"),
     where_drawn("gru4rec", "log_q"),
+    where_alone("gru4rec", "spare_own"),
     where_drawn("caser", "negatives"),
     where_drawn("caser", "shared_by"),
     where_drawn("caser", "log_q"),
+    where_alone("caser", "spare_own"),
     where_drawn("bert4rec", "negatives"),
     where_drawn("bert4rec", "shared_by"),
     where_drawn("bert4rec", "log_q"),
+    where_alone("bert4rec", "spare_own"),
 ];
 
 impl Condition {

@@ -47,7 +47,7 @@ const HEADS: Param = Param {
 const NEGATIVES: Param = Param {
     name: "negatives",
     title: "Drawn items",
-    help: "Items drawn for each question to score beside the wanted one, with bce and bpr never one that the person has; cross-entropy scores all items instead. The papers that use bce or bpr draw 1.",
+    help: "Items drawn for each question to score beside the wanted one; cross-entropy scores all items instead. The papers that use bce or bpr draw 1.",
     kind: ParamKind::Integer { min: 1, max: 100_000, default: 256 },
 };
 
@@ -63,6 +63,13 @@ const LOG_Q: Param = Param {
     title: "Correct for the draw",
     help: "Lets each drawn item count for all those that it stands for: sampled softmax then comes near cross-entropy.",
     kind: ParamKind::Boolean { default: false },
+};
+
+const SPARE_OWN: Param = Param {
+    name: "spare_own",
+    title: "Spare own items",
+    help: "Draws no item that the person has, as the public SASRec and Caser do; otherwise only the wanted one does not count as drawn.",
+    kind: ParamKind::Boolean { default: true },
 };
 
 pub(super) static GRU4REC: Entry = Entry {
@@ -98,6 +105,7 @@ pub(super) static GRU4REC: Entry = Entry {
         NEGATIVES,
         SHARED_BY,
         LOG_Q,
+        SPARE_OWN,
     ],
     losses: LOSSES,
     cold_users: COLD_USERS,
@@ -150,6 +158,7 @@ pub(super) static CASER: Entry = Entry {
         NEGATIVES,
         SHARED_BY,
         LOG_Q,
+        SPARE_OWN,
     ],
     losses: LOSSES,
     cold_users: COLD_USERS,
@@ -193,6 +202,7 @@ pub(super) static SASREC: Entry = Entry {
         NEGATIVES,
         SHARED_BY,
         LOG_Q,
+        SPARE_OWN,
     ],
     losses: LOSSES,
     cold_users: COLD_USERS,
@@ -236,6 +246,7 @@ pub(super) static BERT4REC: Entry = Entry {
         NEGATIVES,
         SHARED_BY,
         LOG_Q,
+        SPARE_OWN,
     ],
     losses: &[Loss::CrossEntropy, Loss::SampledSoftmax, Loss::Bce, Loss::Bpr],
     cold_users: COLD_USERS,

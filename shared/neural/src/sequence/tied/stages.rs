@@ -174,7 +174,7 @@ mod tests {
         let batch = network.encoder().lesson(&[0; 9], &read, (3, 4), &device);
         let others = match loss {
             Loss::CrossEntropy => Others::All,
-            _ => Others::Drawn { count: 5, share: 4, spared: Spared::by(loss) },
+            _ => Others::Drawn { count: 5, share: 4, spared: Spared::by(loss, true) },
         };
         let (input, look_ups, places) = network.choose(batch, &read, others, true, (3, 4), &device);
         let look_ups: Vec<LookUp> = look_ups.into_iter().map(LookUp::from).collect();
