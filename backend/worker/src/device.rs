@@ -186,7 +186,8 @@ mod vulkan {
     use std::sync::OnceLock;
     use std::task::{Context, Poll, Waker};
 
-    use burn::tensor::{Device, DeviceKind};
+    use burn::tensor::Device;
+    use burn::tensor::wgpu::WgpuBackend;
 
     use super::{Gpu, Trial, machine};
 
@@ -195,11 +196,15 @@ mod vulkan {
             return Err("no Vulkan driver names a GPU, nor one in software".to_owned());
         }
         static TRIED: Trial = Trial::new();
-        super::tried(&TRIED, recspeed_types::spec::Device::Vulkan).map(|()| device())
+        super::tried(&TRIED, recspeed_types::spec::Device::Vulkan)?;
+        device()
     }
 
-    pub(super) fn device() -> Device {
-        Device::vulkan(DeviceKind::DefaultDevice)
+    /// Opened once a process: Burn takes a device's setting once. It is pinned to Vulkan; left to itself, `wgpu` may take OpenGL.
+    pub(super) fn device() -> Result<Device, String> {
+        static OPENED: OnceLock<Result<Device, String>> = OnceLock::new();
+        let open = || Device::wgpu_options().graphics_api(WgpuBackend::Vulkan).init();
+        OPENED.get_or_init(|| open().map_err(|error| error.to_string())).clone()
     }
 
     /// Vulkan's own interface tells the memory of a GPU, that of `wgpu` does not; one in software has the machine's.
@@ -287,7 +292,13 @@ const WRONG: i32 = 3;
 pub(crate) fn attempt(name: &str) -> std::process::ExitCode {
     let device: Option<BurnDevice> = match name {
         #[cfg(feature = "vulkan")]
-        "vulkan" => Some(vulkan::device()),
+        "vulkan" => match vulkan::device() {
+            Ok(device) => Some(device),
+            Err(why) => {
+                eprintln!("recspeed-worker: {why}");
+                return std::process::ExitCode::FAILURE;
+            }
+        },
         #[cfg(feature = "cuda")]
         "cuda" => Some(BurnDevice::cuda(burn::tensor::DeviceIndex::Default)),
         _ => None,
