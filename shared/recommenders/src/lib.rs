@@ -23,6 +23,7 @@ mod machines;
 mod neighbourhood;
 pub mod ranking;
 mod recommender;
+mod scratch;
 mod train;
 
 pub use error::FitError;

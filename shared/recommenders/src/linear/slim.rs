@@ -12,6 +12,7 @@ use crate::fit::{FitRequest, Method};
 use crate::item_to_item::{ItemToItem, Weighting};
 use crate::linear::ease::gramian;
 use crate::ranking::Best;
+use crate::scratch::Pool;
 use crate::{FitError, TrainSet};
 
 pub(super) const METHOD: Method = Method {
@@ -50,6 +51,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
         l1: recommender.float("l1"),
         l2: recommender.float("l2"),
     };
+    let lines = Pool::new();
     let mut weights_of = Csr { indptr: vec![0], ..Csr::default() };
     for start in (0..n_items).step_by(GROUP) {
         if observer.stop_requested() {
@@ -58,7 +60,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
         let end = (start + GROUP).min(n_items);
         let solved: Vec<Vec<(u32, f32)>> = (start..end)
             .into_par_iter()
-            .map_init(|| vec![0.0; n_items], |sums, item| problem.solve(item as u32, sums))
+            .map_init(|| lines.lend(|| vec![0.0; n_items]), |sums, item| problem.solve(item as u32, sums))
             .collect::<Result<_, FitError>>()?;
         for weights in solved {
             weights_of.indices.extend(weights.iter().map(|(item, _)| *item));

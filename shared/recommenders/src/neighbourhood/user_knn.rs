@@ -13,6 +13,7 @@ use super::{ALLOWED_BYTES, GROUP_ROWS};
 use crate::baselines::deviations;
 use crate::fit::{FitRequest, Method};
 use crate::recommender::model_bytes;
+use crate::scratch::Pool;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
 
 pub(super) const METHOD: Method = Method {
@@ -198,27 +199,44 @@ fn quotient(a: f64, b: f64) -> f64 {
     if b > 1e-12 { a / b.sqrt() } else { 0.0 }
 }
 
-/// Similarities above 0 of a person to every user, ascending. `common`: `[n_users]`, zeros before and after.
-fn similar(
-    own: impl Iterator<Item = (u32, f32)>,
-    by_item: &Csr,
-    settings: &Settings,
-    common: &mut [Common],
-) -> Vec<(u32, f32)> {
-    let mut touched = Vec::new();
-    for (item, rating) in own {
-        let (users, ratings) = by_item.row(item as usize);
-        for (&user, &other) in users.iter().zip(ratings) {
-            let sums = &mut common[user as usize];
-            if sums.n == 0 {
-                touched.push(user);
-            }
-            sums.add(rating, other);
-        }
+/// What a person has in common with others: sums for those alone who share an item.
+struct Shared {
+    /// `[n_users]`: 1 more than the place of a user's sums; 0 for none.
+    places: Vec<u32>,
+    sums: Vec<(u32, Common)>,
+}
+
+impl Shared {
+    fn new(n_users: usize) -> Self {
+        Self { places: vec![0; n_users], sums: Vec::new() }
     }
-    touched.sort_unstable();
-    let take = |user: u32| (user, std::mem::take(&mut common[user as usize]).similarity(settings));
-    touched.into_iter().map(take).filter(|(_, similarity)| *similarity > 0.0).collect()
+
+    /// Similarities above 0 of a person to every user, ascending.
+    fn similar(
+        &mut self,
+        own: impl Iterator<Item = (u32, f32)>,
+        by_item: &Csr,
+        settings: &Settings,
+    ) -> Vec<(u32, f32)> {
+        let Self { places, sums } = self;
+        for (item, rating) in own {
+            let (users, ratings) = by_item.row(item as usize);
+            for (&user, &other) in users.iter().zip(ratings) {
+                let place = &mut places[user as usize];
+                if *place == 0 {
+                    sums.push((user, Common::default()));
+                    *place = sums.len() as u32;
+                }
+                sums[*place as usize - 1].1.add(rating, other);
+            }
+        }
+        for (user, _) in &*sums {
+            places[*user as usize] = 0;
+        }
+        sums.sort_unstable_by_key(|(user, _)| *user);
+        let all = sums.drain(..).map(|(user, common)| (user, common.similarity(settings)));
+        all.filter(|(_, similarity)| *similarity > 0.0).collect()
+    }
 }
 
 impl UserKnn {
@@ -227,6 +245,7 @@ impl UserKnn {
         let settings = Settings::of(request.recommender);
         let n_users = data.n_users();
         let levels = Levels::of(data, settings.centring)?;
+        let lines = Pool::new();
         let mut similarities = Csr { indptr: vec![0], ..Csr::default() };
         for start in (0..n_users).step_by(GROUP_ROWS) {
             if observer.stop_requested() {
@@ -236,11 +255,11 @@ impl UserKnn {
             let rows: Vec<Vec<(u32, f32)>> = (start..end)
                 .into_par_iter()
                 .map_init(
-                    || vec![Common::default(); n_users],
-                    |common, user| {
+                    || lines.lend(|| Shared::new(n_users)),
+                    |shared, user| {
                         let (items, ratings) = data.by_user.row(user);
                         let own = items.iter().copied().zip(ratings.iter().copied());
-                        let mut row = similar(own, &data.by_item, &settings, common);
+                        let mut row = shared.similar(own, &data.by_item, &settings);
                         row.retain(|(other, _)| *other as usize != user);
                         row
                     },
@@ -413,17 +432,17 @@ impl Recommender for UserKnn {
 
 impl FoldIn for UserKnn {
     fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        let mut common = vec![Common::default(); self.by_user.n_rows()];
+        let mut shared = Shared::new(self.by_user.n_rows());
         let own = basket.iter().map(|own| (own.item, own.rating));
         let (users, similarities): (Vec<u32>, Vec<f32>) =
-            similar(own, &self.by_item, &self.settings, &mut common).into_iter().unzip();
+            shared.similar(own, &self.by_item, &self.settings).into_iter().unzip();
         self.score(self.newcomer(basket), (&users, &similarities), scores);
     }
 
     fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
-        let mut common = vec![Common::default(); self.by_user.n_rows()];
+        let mut shared = Shared::new(self.by_user.n_rows());
         let own = basket.iter().map(|own| (own.item, own.rating));
-        let rows = similar(own, &self.by_item, &self.settings, &mut common);
+        let rows = shared.similar(own, &self.by_item, &self.settings);
         let mut found = Vec::new();
         let similarity = |user: u32| rows.binary_search_by_key(&user, |row| row.0).map_or(0.0, |at| rows[at].1);
         self.neighbours(item, similarity, &mut found);
