@@ -1,6 +1,6 @@
 //! What is known of a run before it begins.
 
-use recspeed_plan::words::verdict;
+use recspeed_plan::words::{bytes, verdict};
 use recspeed_plan::{Assumed, Limit, Outlook, ProcessNeeds, Room, TablesOutlook, bottleneck, of_spec};
 use recspeed_types::spec::{ResolvedSpec, Source, TableSharding};
 use recspeed_types::{Extent, FailureCode};
@@ -66,6 +66,13 @@ fn refuse(spec: &ResolvedSpec, rows: usize, data: Option<Extent>, host: &dyn Hos
         return Ok(());
     }
     let mut cause = verdict(&found, &strategy, &outlook);
+    let process = outlook.process(&strategy);
+    if process.before >= process.total() / 2 {
+        cause = format!(
+            "{cause} Program and data are {} of that: fewer rows (dataset.sample) take less.",
+            bytes(process.before)
+        );
+    }
     if let Some(Ok(Some(tables))) = data.map(|data| TablesOutlook::of_spec(spec, &data)) {
         cause = format!("{cause} {}", tables.in_words(&spec.recommender));
     }
