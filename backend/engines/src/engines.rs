@@ -164,7 +164,8 @@ impl Engines {
         let package = self.package()?;
         let mut command = command(python, &package, kind);
         let failed = |why: String| EngineError::DoesNotStart { kind: kind.as_str(), python: python.to_owned(), why };
-        let answer = process::answer(command.arg("--check")).map_err(|ended| failed(ended.words()))?;
+        let answer =
+            process::answer(command.arg("--check"), process::PATIENCE).map_err(|ended| failed(ended.words()))?;
         serde_json::from_slice(&answer).map_err(|error| failed(format!("it answered with something else ({error})")))
     }
 

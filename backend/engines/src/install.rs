@@ -144,7 +144,8 @@ fn make_environment(
     (environment, python): (&Path, &Path),
     stop: &dyn Fn() -> bool,
 ) -> Result<(), EngineError> {
-    let works = process::answer(Command::new(python).args(["-E", "-P", "-m", "pip", "--version"])).is_ok();
+    let works =
+        process::answer(Command::new(python).args(["-E", "-P", "-m", "pip", "--version"]), process::PATIENCE).is_ok();
     if works {
         return Ok(());
     }

@@ -87,7 +87,7 @@ impl Engines {
         let python = install_packages(&folder, what, options, stop, tell)?;
         let failed = |why: String| EngineError::DoesNotStart { kind: LIBTORCH, python: python.clone(), why };
         let place = "import sysconfig; print(sysconfig.get_path('platlib'))";
-        let place = process::answer(Command::new(&python).args(["-s", "-P", "-c", place]));
+        let place = process::answer(Command::new(&python).args(["-s", "-P", "-c", place]), process::PATIENCE);
         let place = place.map_err(|ended| failed(ended.words()))?;
         let torch = PathBuf::from(String::from_utf8_lossy(&place).trim()).join("torch");
         keep_the_processors_half(&torch)?;
@@ -112,7 +112,7 @@ impl Engines {
             "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
         let mut ask = Command::new(python);
         ask.args(["-P", "-c", place]).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
-        let answer = process::answer(&mut ask).map_err(|ended| failed(ended.words()))?;
+        let answer = process::answer(&mut ask, process::PATIENCE).map_err(|ended| failed(ended.words()))?;
         let folder = PathBuf::from(String::from_utf8_lossy(&answer).trim());
         if !is_libtorch(&folder) {
             return Err(failed(

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 /// Lines of a program's log that are kept for a failure's text.
 const LAST_LINES: usize = 4;
 const TICK: Duration = Duration::from_millis(200);
+/// How long a program may take to answer a question: a framework imports all its libraries for it, on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// How a program ended that did not do what it should.
 pub(crate) enum Ended {
@@ -105,19 +107,49 @@ pub(crate) fn bytes_below(folder: &Path) -> u64 {
     total
 }
 
-/// What a program printed, and whether it ended well; at most a mebibyte of it. Ctrl-C does not reach it: it takes seconds, and one that
-/// was interrupted would look like one that does not work.
-pub(crate) fn answer(command: &mut Command) -> Result<Vec<u8>, Ended> {
+/// What a program printed, and whether it ended well; at most a mebibyte of it. Ctrl-C does not reach it: it takes
+/// seconds, and one that was interrupted would look like one that does not work. One that takes longer than it may is
+/// ended with all that it has started.
+pub(crate) fn answer(command: &mut Command, within: Duration) -> Result<Vec<u8>, Ended> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let output = command.output().map_err(Ended::NotStarted)?;
-    if output.status.success() {
-        let mut answer = Vec::new();
-        output.stdout.as_slice().take(1 << 20).read_to_end(&mut answer).map_err(Ended::NotStarted)?;
+    let mut child = command.spawn().map_err(Ended::NotStarted)?;
+    let pid = child.id();
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (done, ended) = channel();
+    // Both streams are read to their ends, so that no full pipe holds it; one that it has started may hold them longer.
+    let whole = |stream: Option<Box<dyn std::io::Read + Send>>| {
+        let done = done.clone();
+        std::thread::spawn(move || {
+            let mut all = Vec::new();
+            let read = stream.map_or(Ok(0), |mut stream| stream.read_to_end(&mut all));
+            let _ = done.send(());
+            read.map(|_| all)
+        })
+    };
+    let readers = [
+        whole(out.map(|stream| Box::new(stream) as Box<dyn std::io::Read + Send>)),
+        whole(err.map(|stream| Box::new(stream) as Box<dyn std::io::Read + Send>)),
+    ];
+    let until = Instant::now() + within;
+    let in_time = readers.iter().all(|_| ended.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok());
+    if !in_time {
+        if let Ok(group) = i32::try_from(pid) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        let _ = child.wait();
+        return Err(Ended::Failed(format!("it did not answer within {} s", within.as_secs())));
+    }
+    let status = child.wait().map_err(Ended::NotStarted)?;
+    // A reader cannot panic: it only reads.
+    let [answer, log] = readers.map(|reader| reader.join().unwrap_or_else(|_| Ok(Vec::new())));
+    if status.success() {
+        let mut answer = answer.map_err(Ended::NotStarted)?;
+        answer.truncate(1 << 20);
         return Ok(answer);
     }
-    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    let log = String::from_utf8_lossy(&log.unwrap_or_default()).into_owned();
     let last = log.lines().rev().find(|line| !line.trim().is_empty()).map(|line| line.chars().take(400).collect());
-    Err(Ended::Failed(last.unwrap_or_else(|| output.status.to_string())))
+    Err(Ended::Failed(last.unwrap_or_else(|| status.to_string())))
 }
 
 impl Ended {
@@ -128,5 +160,39 @@ impl Ended {
             Self::Failed(words) => words,
             Self::Stopped => "it was stopped".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, within_ms: u64) -> Result<Vec<u8>, String> {
+        let mut command = Command::new("sh");
+        answer(command.args(["-c", script]), Duration::from_millis(within_ms)).map_err(Ended::words)
+    }
+
+    #[test]
+    fn a_program_answers_or_says_at_last_why_not() {
+        assert_eq!(shell("echo 5; echo log >&2", 10_000), Ok(b"5\n".to_vec()));
+        assert_eq!(shell("echo one >&2; echo two >&2; exit 3", 10_000), Err("two".to_owned()));
+        assert_eq!(shell("exit 3", 10_000), Err("exit status: 3".to_owned()));
+        // More than a pipe holds, on both streams.
+        let both = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2";
+        assert_eq!(shell(both, 10_000).map(|answer| answer.len()), Ok(300_000));
+    }
+
+    #[test]
+    fn a_program_that_does_not_answer_is_ended_with_all_that_it_has_started() {
+        let begun = Instant::now();
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pid");
+        let hangs = format!("sleep 600 & echo $! > {}; wait", file.display());
+        assert_eq!(shell(&hangs, 1000), Err("it did not answer within 1 s".to_owned()));
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        let pid: i32 = std::fs::read_to_string(file).expect("written").trim().parse().expect("a number");
+        // Killed: gone, or waiting to be buried.
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "{state}");
     }
 }

@@ -139,6 +139,10 @@ fn a_wrong_engine_or_setting_is_told_before_anything_runs() {
         ["methods", "--set", "training.epohcs=3"],
         ["retrieval", "--containers", "torhc"],
         ["mixed", "--set", "strategy.kind=zero"],
+        ["mixed", "--set", "engine.device=cuda"],
+        ["four-layer", "--set", "engine.kind=pytorch"],
+        ["methods", "--set", "recommender=3"],
+        ["methods", "--set", "dataset.sample=1000"],
     ] {
         let output = bench.study(&arguments);
         assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));

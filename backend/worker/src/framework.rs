@@ -20,6 +20,7 @@ use recspeed_types::protocol::Protocol;
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId};
 
+use crate::last_words::LastWords;
 use crate::lines::lines;
 use crate::machine;
 
@@ -58,9 +59,9 @@ impl Trainer for Framework {
         for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
             command.env(name, &threads);
         }
-        // What it logs becomes part of this worker's log.
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| internal("start the engine", &error))?;
+        let log = LastWords::of(child.stderr.take().expect("piped"));
         let heard = Conversation::new(&mut child).listen(self, observer);
         let heard = match heard {
             Ok(heard) => heard,
@@ -75,7 +76,7 @@ impl Trainer for Framework {
         for message in heard.unlike(self.threads, &self.launch) {
             observer.event(EventKind::Warning { message });
         }
-        heard.trained(status, &trained, &self.launch)
+        heard.trained((status, log), &trained, &self.launch)
     }
 }
 
@@ -126,12 +127,17 @@ impl Heard {
         found
     }
 
-    fn trained(self, status: ExitStatus, file: &Path, launch: &Launch) -> Result<Trained, TrainerFailure> {
+    fn trained(
+        self,
+        (status, log): (ExitStatus, LastWords),
+        file: &Path,
+        launch: &Launch,
+    ) -> Result<Trained, TrainerFailure> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
         let (Some(sha256), true) = (self.weights, status.success()) else {
-            return Err(died(status, launch));
+            return Err(died(status, log, launch));
         };
         let broken = |what: &str| {
             let cause = format!("The engine {} ended without usable weights ({what}); run it again.", name(launch));
@@ -260,13 +266,15 @@ fn name(launch: &Launch) -> &'static str {
 }
 
 /// It ended without its last word.
-fn died(status: ExitStatus, launch: &Launch) -> TrainerFailure {
+fn died(status: ExitStatus, log: LastWords, launch: &Launch) -> TrainerFailure {
     use std::os::unix::process::ExitStatusExt as _;
-    let remedy = match status.signal() {
-        Some(9) => {
+    let remedy = match (status.signal(), log.said()) {
+        (Some(9), _) => {
             "most often the machine ran out of memory; take fewer rows (dataset.sample), or close other programs"
+                .to_owned()
         }
-        _ => "its log has the cause; run it again, or try `recspeed engines check`",
+        (_, Some(words)) => format!("its log ends with “{words}”; run it again, or try `recspeed engines check`"),
+        (_, None) => "it logged nothing; run it again, or try `recspeed engines check`".to_owned(),
     };
     let cause = format!("The engine {} ended without a result ({status}): {remedy}.", name(launch));
     TrainerFailure::new(FailureCode::Worker, cause)

@@ -14,6 +14,7 @@ mod emitter;
 mod framework;
 mod host;
 mod keep;
+mod last_words;
 mod lines;
 mod machine;
 #[cfg(feature = "mpi")]

@@ -165,7 +165,9 @@ fn stand_in(home: &Path, script: &str) {
 fn whatever_an_engine_does_becomes_a_cause() {
     let begun = r#"echo '{"run":"local","seq":0,"at_us":1,"kind":"log","message":"hello"}'"#;
     for (script, code, words) in [
-        ("exit 0".to_owned(), FailureCode::Worker, "ended without a result"),
+        ("exit 0".to_owned(), FailureCode::Worker, "ended without a result (exit status: 0): it logged nothing"),
+        ("echo; echo boom >&2; exit 1".to_owned(), FailureCode::Worker, "is no event"),
+        ("echo one >&2; echo boom >&2; exit 1".to_owned(), FailureCode::Worker, "its log ends with “one; boom”"),
         ("echo hello".to_owned(), FailureCode::Worker, "`hello` is no event"),
         ("kill -9 $$".to_owned(), FailureCode::Worker, "ran out of memory"),
         (format!("{begun}; {begun}"), FailureCode::Worker, "has seq 0 where 1 was due"),

@@ -13,7 +13,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::Place;
 use super::runs::{By, Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
-use super::{StudyArgs, StudyError, command_line, explained, parsed, report, tab};
+use super::{StudyArgs, StudyError, command_line, explained, parsed, refuse_to_set, report, tab};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
 const SPEC: &str = r#"
@@ -104,6 +104,7 @@ impl FourLayerArgs {
 
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+    refuse_to_set(&args.set, &["engine.kind", "engine.device"])?;
     let rows = rows(&args.engines)?;
     let worker = find_worker(args.study.worker.as_deref())?;
     let mut planned = Vec::new();

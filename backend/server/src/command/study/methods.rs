@@ -11,7 +11,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::Place;
 use super::runs::{Planned, Row, data_differences, fit_s, in_turns, machine, note, over_seeds};
-use super::{SpecStudyArgs, explained, parsed, read, report};
+use super::{SpecStudyArgs, explained, parsed, read, refuse_to_set, report};
 
 const NAME: &str = "methods";
 
@@ -107,6 +107,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
 
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+    refuse_to_set(&args.set, &["dataset", "split", "recommender", "evaluation.metrics", "engine.kind"])?;
     let worker = find_worker(args.study.worker.as_deref())?;
     let sets = sets(args);
     let (mut planned, mut families) = (Vec::new(), Vec::new());

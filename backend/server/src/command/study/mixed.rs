@@ -8,7 +8,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::Place;
 use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
-use super::{SpecStudyArgs, explained, report, spec_of};
+use super::{SpecStudyArgs, explained, refuse_to_set, report, spec_of};
 
 const NAME: &str = "mixed";
 
@@ -81,7 +81,7 @@ fn title(device: Device) -> &'static str {
 
 /// Measures it; `None` when the user stopped it.
 pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
-    args.refuse_to_set("strategy")?;
+    refuse_to_set(&args.set, &["strategy", "engine.kind", "engine.device"])?;
     let worker = find_worker(args.study.worker.as_deref())?;
     let others = || Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex);
     let alone = spec_of(SPEC, args, &FULL, &[])?;

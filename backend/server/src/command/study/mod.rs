@@ -114,18 +114,23 @@ pub struct SpecStudyArgs {
 }
 
 impl SpecStudyArgs {
-    /// Refuses to have set what makes the rows.
-    fn refuse_to_set(&self, field: &'static str) -> Result<(), StudyError> {
-        let is_of = |given: &&String| given.strip_prefix(field).is_some_and(|rest| rest.starts_with(['.', '=', ' ']));
-        let given = self.set.iter().find(is_of).cloned();
-        given.map_or(Ok(()), |given| Err(StudyError::OwnField { given, field }))
-    }
-
     /// The command that measures the same again.
     fn command(&self, name: &str, repeats: u32) -> String {
         let full = if self.full { " --full" } else { "" };
         command_line(&format!("{name}{full}"), &self.study, repeats, &self.set)
     }
+}
+
+/// Refuses to have set what makes the rows: one of these fields, something in it, or a table that holds it.
+fn refuse_to_set(set: &[String], fields: &[&'static str]) -> Result<(), StudyError> {
+    let holds = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
+    for given in set {
+        let key = given.split('=').next().unwrap_or_default().trim();
+        if let Some(field) = fields.iter().find(|field| **field == key || holds(field, key) || holds(key, field)) {
+            return Err(StudyError::OwnField { given: given.clone(), field });
+        }
+    }
+    Ok(())
 }
 
 /// Why a study was not made.
@@ -341,5 +346,26 @@ fn report(name: &str, command: String, machine: StudyMachine, measured: Vec<Stud
         tables: measured.into_iter().chain(entry.and_then(study::Study::paper)).collect(),
         differences: Vec::new(),
         specs: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_the_rows_is_not_to_be_set_in_whole_or_in_part() {
+        for (given, refused) in [
+            ("strategy.kind=zero", true),
+            ("strategy={}", true),
+            ("engine.kind=pytorch", true),
+            ("engine = { kind = \"pytorch\" }", true),
+            ("engine.threads=1", false),
+            ("training.epochs=2", false),
+            ("strategyx=1", false),
+        ] {
+            let set = [given.to_owned()];
+            assert_eq!(refuse_to_set(&set, &["strategy", "engine.kind"]).is_err(), refused, "{given}");
+        }
     }
 }
