@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 /// Lines of a program's log that are kept for a failure's text.
 const LAST_LINES: usize = 4;
 const TICK: Duration = Duration::from_millis(200);
+/// Bytes of an answer, or of its log, that are kept; the rest is read and let go.
+const MOST_BYTES: u64 = 1 << 20;
 /// How long a program may take to answer a question: a framework imports all its libraries for it, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -120,10 +122,13 @@ pub(crate) fn answer(command: &mut Command, within: Duration) -> Result<Vec<u8>,
     let whole = |stream: Option<Box<dyn std::io::Read + Send>>| {
         let done = done.clone();
         std::thread::spawn(move || {
-            let mut all = Vec::new();
-            let read = stream.map_or(Ok(0), |mut stream| stream.read_to_end(&mut all));
+            let mut kept = Vec::new();
+            let read = stream.map_or(Ok(0), |mut stream| {
+                stream.by_ref().take(MOST_BYTES).read_to_end(&mut kept)?;
+                std::io::copy(&mut stream, &mut std::io::sink())
+            });
             let _ = done.send(());
-            read.map(|_| all)
+            read.map(|_| kept)
         })
     };
     let readers = [
@@ -131,21 +136,26 @@ pub(crate) fn answer(command: &mut Command, within: Duration) -> Result<Vec<u8>,
         whole(err.map(|stream| Box::new(stream) as Box<dyn std::io::Read + Send>)),
     ];
     let until = Instant::now() + within;
-    let in_time = readers.iter().all(|_| ended.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok());
-    if !in_time {
+    let closed = readers.iter().all(|_| ended.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok());
+    // One that has closed its streams may still stay.
+    let mut status = None;
+    while closed && status.is_none() && Instant::now() < until {
+        status = child.try_wait().map_err(Ended::NotStarted)?;
+        if status.is_none() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    let Some(status) = status else {
         if let Ok(group) = i32::try_from(pid) {
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
         let _ = child.wait();
         return Err(Ended::Failed(format!("it did not answer within {} s", within.as_secs())));
-    }
-    let status = child.wait().map_err(Ended::NotStarted)?;
+    };
     // A reader cannot panic: it only reads.
     let [answer, log] = readers.map(|reader| reader.join().unwrap_or_else(|_| Ok(Vec::new())));
     if status.success() {
-        let mut answer = answer.map_err(Ended::NotStarted)?;
-        answer.truncate(1 << 20);
-        return Ok(answer);
+        return answer.map_err(Ended::NotStarted);
     }
     let log = String::from_utf8_lossy(&log.unwrap_or_default()).into_owned();
     let last = log.lines().rev().find(|line| !line.trim().is_empty()).map(|line| line.chars().take(400).collect());
@@ -180,6 +190,14 @@ mod tests {
         // More than a pipe holds, on both streams.
         let both = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2";
         assert_eq!(shell(both, 10_000).map(|answer| answer.len()), Ok(300_000));
+        assert_eq!(shell("head -c 3000000 /dev/zero", 10_000).map(|answer| answer.len()), Ok(1 << 20));
+    }
+
+    #[test]
+    fn a_program_that_closes_its_streams_and_stays_is_ended_too() {
+        let begun = Instant::now();
+        assert_eq!(shell("exec >&- 2>&-; exec sleep 600", 1000), Err("it did not answer within 1 s".to_owned()));
+        assert!(begun.elapsed() < Duration::from_mins(1));
     }
 
     #[test]
