@@ -1,11 +1,13 @@
 """Runs a long conformance spec to its end and keeps its log in docs/conformance.md.
 
     tests/conformance/long.py beauty5-sasrec-sampled-softmax
+    tests/conformance/long.py beauty5-sasrec-sampled-softmax --seeds 42,43,44
 
 RECSPEED_DATA names the folder of the data; the binaries are those of target/release (RECSPEED_BIN_DIR: elsewhere). A
 run that was interrupted goes on from its last checkpoint when it is started again. Events and checkpoints lie in
-target/conformance/NAME (RECSPEED_CONFORMANCE_DIR: elsewhere). `--log` writes the document of a finished run again.
-Standard library only.
+target/conformance/NAME, those of other seeds than the spec's in NAME-SEED (RECSPEED_CONFORMANCE_DIR: elsewhere). Of
+several seeds the mean, with its standard deviation, is held against the published number. `--log` writes the document
+of a finished run again. Standard library only.
 """
 
 import argparse
@@ -13,6 +15,8 @@ import datetime
 import json
 import os
 import platform
+import re
+import statistics
 import subprocess
 import sys
 import tomllib
@@ -45,17 +49,34 @@ def events(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def run(name: str, threads: int) -> bool:
-    """Runs or resumes; true when the run has finished."""
-    folder = PLACE / name
+def spec_of(name: str) -> dict[str, Any]:
+    return tomllib.loads((SPECS / f"{name}.toml").read_text())
+
+
+def place(name: str, seed: int) -> Path:
+    """The folder of one training."""
+    return PLACE / (name if seed == spec_of(name)["seed"] else f"{name}-{seed}")
+
+
+def finished(told: list[dict[str, Any]]) -> bool:
+    return any(event["kind"] == "finished" for event in told)
+
+
+def run(name: str, seed: int, threads: int, again: bool) -> bool:
+    """Runs or resumes; true when the run has finished. One that has finished already runs again only if `again`."""
+    folder = place(name, seed)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "events.jsonl"
+    if not again and finished(events(log)):
+        return True
+    spec = folder / "spec.toml"
+    spec.write_text(re.sub(r"(?m)^seed = .*$", f"seed = {seed}", (SPECS / f"{name}.toml").read_text(), count=1))
     told = [event for event in events(log) if event["kind"] not in ("finished", "failed")]
     log.write_text("".join(json.dumps(event) + "\n" for event in told))
     command = [
         BIN / "recspeed-worker",
         "--spec",
-        SPECS / f"{name}.toml",
+        spec,
         "--run",
         name[:40],
         "--checkpoint-dir",
@@ -105,10 +126,23 @@ def commit() -> str:
     return said.stdout.strip() or "unknown"
 
 
-def section(name: str, threads: int) -> str:
-    told = events(PLACE / name / "events.jsonl")
-    summary = next(event for event in reversed(told) if event["kind"] == "finished")["summary"]
-    spec = tomllib.loads((SPECS / f"{name}.toml").read_text())
+def measured(values: list[float]) -> str:
+    """One number, or the mean of several with their standard deviation."""
+    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{spread}"
+
+
+def summary_of(told: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = next(event for event in reversed(told) if event["kind"] == "finished")["summary"]
+    return found
+
+
+def section(name: str, seeds: list[int], threads: int) -> str:
+    """The section of a document. Curve, times and memory are the first seed's."""
+    logs = [events(place(name, seed) / "events.jsonl") for seed in seeds]
+    summaries = [summary_of(told) for told in logs]
+    told, summary = logs[0], summaries[0]
+    spec = spec_of(name)
     bands = tomllib.loads((SPECS / "expected.toml").read_text()).get(name, {})
     starts = [event for event in told if event["kind"] == "started"]
     started = starts[0]
@@ -126,21 +160,25 @@ def section(name: str, threads: int) -> str:
     lines = [
         f"## {name}",
         "",
-        f"{spec['name']}. {setting}; seed {spec['seed']}.",
+        f"{spec['name']}. {setting}; {'seed' if len(seeds) == 1 else 'mean ± standard deviation over the seeds'} "
+        f"{', '.join(map(str, seeds))}.",
         "",
         source(name),
         "",
         "| metric | measured | published, at least | |",
         "|---|---|---|---|",
     ]
-    for metric, value in summary["metrics"].items():
-        lines.append(f"| {metric} | {value:.4f} | {bands.get(metric, '')} | {verdict(value, bands.get(metric))} |")
+    for metric in summary["metrics"]:
+        found = [each["metrics"][metric] for each in summaries]
+        least = bands.get(metric)
+        lines.append(f"| {metric} | {measured(found)} | {least or ''} | {verdict(statistics.mean(found), least)} |")
     # The day on which the run ended: its log is as old as that.
-    ended = datetime.date.fromtimestamp((PLACE / name / "events.jsonl").stat().st_mtime).isoformat()
+    ended = datetime.date.fromtimestamp((place(name, seeds[0]) / "events.jsonl").stat().st_mtime).isoformat()
     versions = ", ".join(f"{key} {value}" for key, value in started["engine"]["versions"].items())
+    whose = f"Seed {seeds[0]}: " if len(seeds) > 1 else ""
     lines += [
         "",
-        f"{training['epochs']} epochs ({training['steps']} steps), the best {training.get('best_epoch', '')}, "
+        f"{whose}{training['epochs']} epochs ({training['steps']} steps), the best {training.get('best_epoch', '')}, "
         f"{training['parameters']} parameters. Fit {summary['timing']['fit_s']:.0f} s{pieces}, evaluation "
         f"{summary['timing']['evaluate_s']:.1f} s; peak memory {summary['memory']['peak'] >> 20} MiB. {cpu()}, "
         f"{os.cpu_count()} cores, {threads} thread(s), shared with other work; {versions}; {ended}, "
@@ -158,11 +196,11 @@ def section(name: str, threads: int) -> str:
     return "\n".join(lines)
 
 
-def write(name: str, threads: int) -> None:
+def write(name: str, seeds: list[int], threads: int) -> None:
     text = DOCUMENT.read_text() if DOCUMENT.exists() else HEAD
     head, *parts = text.split("\n## ")
     sections = {part.split("\n", 1)[0]: part.rstrip() for part in parts}
-    sections[name] = section(name, threads).rstrip().removeprefix("## ")
+    sections[name] = section(name, seeds, threads).rstrip().removeprefix("## ")
     DOCUMENT.write_text(head.rstrip() + "\n" + "".join(f"\n## {part}\n" for _, part in sorted(sections.items())))
 
 
@@ -171,11 +209,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", choices=names)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seeds", help="as 42,43,44; without it the spec's own alone")
     parser.add_argument("--log", action="store_true", help="write the section of a finished run, without running")
     arguments = parser.parse_args()
-    if not arguments.log and not run(arguments.name, arguments.threads):
-        sys.exit(f"{arguments.name} did not finish; start it again to go on")
-    write(arguments.name, arguments.threads)
+    name, threads = arguments.name, arguments.threads
+    seeds = [int(seed) for seed in (arguments.seeds or str(spec_of(name)["seed"])).split(",")]
+    for seed in seeds:
+        # Of several, those that have finished stay: an interrupted series goes on with the rest.
+        if not arguments.log and not run(name, seed, threads, again=len(seeds) == 1):
+            sys.exit(f"{name} with seed {seed} did not finish; start it again to go on")
+    write(name, seeds, threads)
 
 
 if __name__ == "__main__":
