@@ -146,6 +146,9 @@ def classical(movielens, beauty, csv):
         compare("EASE, λ = 500: MovieLens-100K", [
             ("ours", method("ease", movielens)), ("skrecsys", peer("ease_skrecsys", movielens))],
             "no slower than skrecsys."),
+        compare("EASE, λ = 500: Beauty 5-core", [
+            ("ours", method("ease", beauty, repeats=1)), ("skrecsys", peer("ease_skrecsys", beauty, "--repeats", "1"))],
+            "no slower than skrecsys."),
         compare("SLIM, α = 1, l1 ratio .1, 100 neighbours: MovieLens-100K", [
             ("ours", method("slim", movielens, *slim)), ("skrecsys", peer("slim_skrecsys", movielens, "--repeats", "2"))],
             "no slower than skrecsys."),
@@ -156,7 +159,8 @@ def growth(csv):
     """Seconds of a fit against the number of rows, each in a process of its own."""
     sizes = [10_000, 100_000, 1_000_000, 2_000_000]
     methods = [("popularity",), ("item-knn",), ("als-implicit", "iterations=1"), ("als-explicit", "iterations=1"),
-               ("biased-mf", "iterations=1"), ("svd++", "iterations=1"), ("bpr", "iterations=1"), ("warp", "iterations=1")]
+               ("biased-mf", "iterations=1"), ("svd++", "iterations=1"), ("nmf", "iterations=1"), ("bpr", "iterations=1"),
+               ("warp", "iterations=1"), ("slope-one",), ("slim",), ("fm", "iterations=1"), ("ffm", "iterations=1")]
     lines = ["One fit of the first rows of beauty-synthetic, one round of the methods that go over their data again and again, after an "
              "uncounted fit; and the whole process's peak memory.", "",
              "| method | " + " | ".join(f"{size:,} rows" for size in sizes) + " | time per row, last against first |",
@@ -183,8 +187,8 @@ def spread(movielens):
     lines = ["`recspeed run` with `recommender.mode`, five runs each. Exact: seeds 1 to 5, because one seed always gives the same; "
              "fast: seed 1 five times, so that all of the spread is the threads' race.", "",
              "| method | metric | exact, seeds 1 to 5: mean ± sd | exact, seed 1 twice | fast, seed 1: mean ± sd | "
-             "largest difference | exact fit | fast fit |",
-             "|---|---|---|---|---|---|---|---|"]
+             "largest difference | exact fit | fast fit | peak memory, exact and fast |",
+             "|---|---|---|---|---|---|---|---|---|"]
     for kind, metric, split in [("bpr", "ndcg@10", UA), ("warp", "ndcg@10", UA), ("biased-mf", "rmse", U1)]:
         def run(mode, seed):
             spec = WORK / "spread.toml"
@@ -192,20 +196,21 @@ def spread(movielens):
                             f'format = "recbole"\n[split]\n{split}[recommender]\nkind = "{kind}"\nmode = "{mode}"\n'
                             f'[evaluation]\nmetrics = ["{metric}"]\n')
             summary = call([RELEASE / "recspeed", "run", spec, "--json"])[0]
-            return summary["metrics"][metric], summary["timing"]["fit_s"]
+            return summary["metrics"][metric], summary["timing"]["fit_s"], summary["memory"]["peak"]
 
         exact = [run("exact", seed) for seed in range(1, 6)]
         again = run("exact", 1)[0] == exact[0][0]
         fast = [run("fast", 1) for _ in range(5)]
 
         def both(answers):
-            values = [value for value, _ in answers]
+            values = [value for value, *_ in answers]
             return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
 
-        values = [value for value, _ in fast]
+        values = [value for value, *_ in fast]
         lines.append(f"| {kind} | {metric} | {both(exact)} | {'the same' if again else 'NOT the same'} | {both(fast)} | "
-                     f"{max(values) - min(values):.4f} | {show(statistics.median(s for _, s in exact))} | "
-                     f"{show(statistics.median(s for _, s in fast))} |")
+                     f"{max(values) - min(values):.4f} | {show(statistics.median(s for _, s, _ in exact))} | "
+                     f"{show(statistics.median(s for _, s, _ in fast))} | "
+                     f"{mebibytes(max(peak for *_, peak in exact))}, {mebibytes(max(peak for *_, peak in fast))} |")
     return "\n".join([*lines, ""])
 
 

@@ -1,7 +1,5 @@
 """Factorization machines beside myFM's Gibbs sampler, by its own documented means.
 
-xLearn (0.40a1) is not here: PyPI has no wheel of it, and its source asks for CMake.
-
 `bench.py` asks `comparisons` what to run; as a program, in the peers' virtual environment, this file runs one peer and prints
 one JSON object. usage: machines.py TASK FILE [--repeats N] [--iterations N] [--samples N]
 """
@@ -24,7 +22,8 @@ def comparisons(compare, ours, python, data, csv):
         return [python, Path(__file__), task, *arguments]
 
     ratings = data / "ml-100k" / "ml-100k.inter"
-    budget = "no slower than myFM on the same rows, rank and iterations."
+    budget = ("no slower than myFM on the same rows, rank and iterations. xLearn (0.40a1) is not here: PyPI has no wheel of it, and its "
+              "source asks for CMake.")
     return [
         compare("Factorization machine by Gibbs sampling, rank 10, 200 iterations: MovieLens-100K", [
             ("ours", ours("fm_fit", ratings)), ("myfm", peer("myfm_ids", ratings, "--repeats", "2"))], budget),

@@ -4,7 +4,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::{FitError, Parts, PartsError, Recommender, TrainSet};
-use crate::{baselines, content, factorization, hybrid, linear, machines, neighbourhood};
+use crate::{baselines, content, factorization, hybrid, linear, machines, memory, neighbourhood};
 
 /// The families of this crate, in the catalogue's order.
 const FAMILIES: &[&[Method]] = &[
@@ -97,6 +97,7 @@ pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> 
         return Err(FitError::NoRows);
     }
     request.data.check_needs(request.recommender)?;
+    memory::check_factors(request.recommender, request.data, observer)?;
     (method.fit)(request, observer).map_err(|error| error.of(request.recommender))
 }
 

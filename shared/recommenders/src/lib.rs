@@ -20,6 +20,7 @@ mod hybrid;
 mod item_to_item;
 mod linear;
 mod machines;
+mod memory;
 mod neighbourhood;
 pub mod ranking;
 mod recommender;

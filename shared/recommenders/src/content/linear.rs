@@ -16,6 +16,7 @@ use crate::divergence::not_finite;
 use crate::error::{no_inverse, reserve};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
+use crate::memory::{allowed, check_inverse};
 use crate::recommender::model_bytes;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
 
@@ -75,11 +76,10 @@ impl ContentLinear {
             terms_of_items(attributes, &data.interactions.items, recommender.names("attributes"), stemmed)?;
         let (terms, counts) = terms.keep(counts, recommender.integer("min_items") as u32);
         let n = terms.len();
-        let bytes = MATRICES * 8 * (n as u64).pow(2);
-        if bytes > ALLOWED_BYTES {
-            let remedy = "the number of attributes with recommender.attributes, or raise recommender.min_items";
-            return Err(FitError::OutOfMemory { what: "the dense inverse over all attributes", bytes, remedy });
-        }
+        let remedy = "the number of attributes with recommender.attributes, raise recommender.min_items, or take \
+                      recommender.kind = \"content-tfidf\"";
+        let what = "the dense inverse over all attributes";
+        check_inverse((n, MATRICES), allowed(ALLOWED_BYTES, observer), what, remedy)?;
         let items = Csr { values: vec![1.0; counts.nnz()], ..counts };
         next(observer)?;
         let known: Vec<bool> = data.candidates();

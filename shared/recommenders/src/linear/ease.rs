@@ -13,6 +13,7 @@ use crate::divergence::not_finite;
 use crate::error::{duration, no_inverse, reserve};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
+use crate::memory::check_inverse;
 use crate::recommender::{model_bytes, weightiest};
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
 
@@ -49,9 +50,9 @@ struct Ease {
     weights: Vec<f32>,
 }
 
-/// Seconds that the inverse takes on this machine, about.
-fn seconds_of(n_items: usize) -> f64 {
-    (n_items as f64).powi(3) / (MULTIPLICATIONS_PER_S * rayon::current_num_threads() as f64)
+/// Seconds that an inverse of `n` by `n` numbers takes on this machine, about.
+pub(crate) fn seconds_of_inverse(n: usize) -> f64 {
+    (n as f64).powi(3) / (MULTIPLICATIONS_PER_S * rayon::current_num_threads() as f64)
 }
 
 /// Refuses an inverse that is too large.
@@ -59,13 +60,9 @@ fn seconds_of(n_items: usize) -> f64 {
 /// # Errors
 /// [`FitError::Unaffordable`].
 pub(crate) fn check_items(n_items: usize, memory_left: Option<u64>) -> Result<(), FitError> {
-    let bytes = MATRICES * 8 * (n_items as u64).pow(2);
-    if bytes <= memory_left.map_or(ALLOWED_BYTES, |left| left.min(ALLOWED_BYTES)) {
-        return Ok(());
-    }
+    let allowed = memory_left.map_or(ALLOWED_BYTES, |left| left.min(ALLOWED_BYTES));
     let remedy = "the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \"item-knn\"";
-    let what = "the dense inverse over all items";
-    Err(FitError::Unaffordable { what, bytes, seconds: seconds_of(n_items), remedy })
+    check_inverse((n_items, MATRICES), allowed, "the dense inverse over all items", remedy)
 }
 
 impl Ease {
@@ -73,7 +70,7 @@ impl Ease {
         let (data, recommender) = (request.data, request.recommender);
         let n_items = data.n_items();
         check_items(n_items, observer.memory_left())?;
-        let (threads, seconds) = (rayon::current_num_threads(), seconds_of(n_items));
+        let (threads, seconds) = (rayon::current_num_threads(), seconds_of_inverse(n_items));
         if seconds > ANNOUNCED_S {
             let message = format!(
                 "ease inverts a matrix of {n_items} by {n_items} numbers: about {} on {threads} threads. dataset.min_item \

@@ -3,7 +3,7 @@
 mod ease;
 mod slim;
 
-pub(crate) use ease::check_items;
+pub(crate) use ease::{check_items, seconds_of_inverse};
 
 use crate::fit::Method;
 

@@ -11,6 +11,7 @@ use crate::error::reserve;
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::{ItemToItem, Weighting};
 use crate::linear::ease::gramian;
+use crate::memory::{allowed, check};
 use crate::ranking::Best;
 use crate::scratch::Pool;
 use crate::{FitError, TrainSet};
@@ -25,6 +26,10 @@ pub(super) const METHOD: Method = Method {
 const GROUP: usize = 64;
 /// Items whose products are computed once and kept, 512 MB in all; with more of them each candidate computes its own.
 const KEPT_ITEMS: usize = 8_000;
+/// Bytes that the fit may hold. A browser tab addresses 4 GiB.
+const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
+/// Candidates whose neighbours are counted beforehand.
+const COUNTED: usize = 16;
 /// Rounds of coordinate descent at most, and the change of a weight that counts as none.
 const MAX_ROUNDS: usize = 100;
 const TOLERANCE: f64 = 1e-4;
@@ -37,9 +42,11 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
     let (data, recommender) = (request.data, request.recommender);
     let n_items = data.n_items();
     let weighting = Weighting::named(recommender.text("weighting"));
-    let kept = n_items <= KEPT_ITEMS;
-    let problem = Problem {
-        products: kept.then(|| gramian(&data.by_user, &data.by_item, weighting, 0.0)).transpose()?,
+    let allowed = allowed(ALLOWED_BYTES, observer);
+    let products_bytes = 8 * (n_items as u64).pow(2);
+    let kept = n_items <= KEPT_ITEMS && products_bytes <= allowed / 2;
+    let mut problem = Problem {
+        products: None,
         data,
         weighting,
         tie_ranks: data.interactions.items.tie_ranks(),
@@ -52,6 +59,16 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
         l2: recommender.float("l2"),
     };
     let lines = Pool::new();
+    // Each thread holds the products among one candidate's neighbours.
+    let bytes_of = |neighbours: usize| 8 * (neighbours as u64).pow(2) * rayon::current_num_threads() as u64;
+    let left = allowed - if kept { products_bytes } else { 0 };
+    if bytes_of(problem.neighbours.min(n_items)) > left {
+        let remedy = "recommender.neighbours (0 takes all), or the number of items with dataset.min_item";
+        check(bytes_of(problem.most_neighbours(&lines)), left, "the products of the neighbours", remedy)?;
+    }
+    if kept {
+        problem.products = Some(gramian(&data.by_user, &data.by_item, weighting, 0.0)?);
+    }
     let mut weights_of = Csr { indptr: vec![0], ..Csr::default() };
     for start in (0..n_items).step_by(GROUP) {
         if observer.stop_requested() {
@@ -91,6 +108,25 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
+    /// Neighbours of the candidate that has the most, looked for among those whose users have the most items.
+    fn most_neighbours(&self, lines: &Pool<Vec<f64>>) -> usize {
+        let n_items = self.squares.len();
+        let visits = |item: usize| {
+            let users = self.data.by_item.row(item).0;
+            users.iter().map(|&user| self.data.by_user.row(user as usize).0.len()).sum::<usize>()
+        };
+        let mut items: Vec<(usize, usize)> = (0..n_items).into_par_iter().map(|item| (visits(item), item)).collect();
+        items.sort_unstable_by_key(|&item| std::cmp::Reverse(item));
+        let mut sums = lines.lend(|| vec![0.0; n_items]);
+        let mut touched_by = |item: usize| {
+            let mut touched = self.add_products(item as u32, &mut sums);
+            let n = touched.len();
+            clear(&mut sums, &mut touched);
+            n
+        };
+        items.iter().take(COUNTED).map(|&(_, item)| touched_by(item)).max().unwrap_or(0).min(self.neighbours)
+    }
+
     /// The weights of one candidate, items ascending. `sums`: `[n_items]`, all zero before and after.
     fn solve(&self, candidate: u32, sums: &mut [f64]) -> Result<Vec<(u32, f32)>, FitError> {
         let mut touched = self.add_products(candidate, sums);

@@ -35,7 +35,9 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
     let k = recommender.integer("factors") as usize;
     let shape = Shape { k, users: sides.users.n_fields, items: sides.items.n_fields };
     let rows = sides.users.n_features() + sides.items.n_features();
-    check_size(rows, shape.d(), PAIRS, "recommender.factors, or name fewer attributes")?;
+    // While it learns, each number has the sum of its squared slopes beside it.
+    let d = shape.d().max(2 * (shape.width() + 1));
+    check_size((rows, d), observer, PAIRS, "recommender.factors, or name fewer attributes")?;
     let mut learner = Ffm {
         data,
         shape,

@@ -14,6 +14,7 @@ use recspeed_types::event::MemoryBytes;
 use super::features::Side;
 use super::permuted::{Before, Within};
 use crate::content::Terms;
+use crate::memory;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
@@ -25,9 +26,14 @@ const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 1 << 30 } else { 8 
 ///
 /// # Errors
 /// [`FitError::OutOfMemory`].
-pub(super) fn check_size(rows: usize, d: usize, what: &'static str, remedy: &'static str) -> Result<(), FitError> {
+pub(super) fn check_size(
+    (rows, d): (usize, usize),
+    observer: &dyn FitObserver,
+    what: &'static str,
+    remedy: &'static str,
+) -> Result<(), FitError> {
     let bytes = (rows as u64).saturating_mul(d as u64).saturating_mul(4);
-    if bytes > ALLOWED_BYTES { Err(FitError::OutOfMemory { what, bytes, remedy }) } else { Ok(()) }
+    memory::check(bytes, memory::allowed(ALLOWED_BYTES, observer), what, remedy)
 }
 
 /// A fitted machine.

@@ -1,6 +1,7 @@
 //! Neighbourhood methods.
 
 mod item_knn;
+mod pairs;
 mod slope_one;
 mod user_knn;
 

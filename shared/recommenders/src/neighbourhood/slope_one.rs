@@ -7,9 +7,12 @@ use recspeed_data::Csr;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 
+use super::pairs::{PAIR_BYTES, Pairs};
 use super::{ALLOWED_BYTES, GROUP_ROWS};
 use crate::fit::{FitRequest, Method};
+use crate::memory::{allowed, check};
 use crate::recommender::model_bytes;
+use crate::scratch::Pool;
 use crate::{BasketItem, FitError, FoldIn, Parts, Recommender};
 
 pub(super) const METHOD: Method = Method {
@@ -21,6 +24,9 @@ pub(super) const METHOD: Method = Method {
         Ok(Box::new(SlopeOne { mean: parts.take_number("mean")?, by_user: Arc::new(by_user), differences }))
     },
 };
+
+/// What to do about differences that are too many.
+const REMEDY: &str = "the number of items with dataset.min_item, or take recommender.kind = \"bias\" or \"biased-mf\"";
 
 /// `r̂_ui = μ_u + mean over the user's items j of dev(i, j)`, with `dev(i, j)` the mean of `r_vi − r_vj` over the users `v`
 /// who rated both; items `j` that nobody rated together with `i` are left out.
@@ -39,29 +45,28 @@ impl SlopeOne {
     fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
         let data = request.data;
         let n_items = data.n_items();
+        let lines = Pool::new();
+        let differences_of = |sums: &mut Vec<_>, item| differences_to(&data.by_user, &data.by_item, item, sums);
+        let line = || lines.lend(|| vec![(0.0, 0); n_items]);
+        let allowed = allowed(ALLOWED_BYTES, observer);
+        let pairs = Pairs { rows: &data.by_item, columns: &data.by_user };
+        let count = |item| differences_of(&mut line(), item).len();
+        pairs.check(count, allowed, "the differences between items", REMEDY)?;
         let mut differences = Csr { indptr: vec![0], ..Csr::default() };
         for start in (0..n_items).step_by(GROUP_ROWS) {
             if observer.stop_requested() {
                 return Err(FitError::Interrupted { done: start as u64, total: n_items as u64, unit: "items" });
             }
             let end = (start + GROUP_ROWS).min(n_items);
-            let rows: Vec<Vec<(u32, f32)>> = (start..end)
-                .into_par_iter()
-                .map_init(
-                    || vec![(0.0f64, 0u32); n_items],
-                    |sums, item| differences_to(&data.by_user, &data.by_item, item, sums),
-                )
-                .collect();
+            let rows: Vec<Vec<(u32, f32)>> =
+                (start..end).into_par_iter().map_init(line, |sums, item| differences_of(sums, item)).collect();
             for row in rows {
                 differences.indices.extend(row.iter().map(|(item, _)| *item));
                 differences.values.extend(row.iter().map(|(_, difference)| *difference));
                 differences.indptr.push(differences.indices.len());
             }
-            let bytes = 8 * differences.nnz() as u64;
-            if bytes > ALLOWED_BYTES {
-                let remedy = "the number of items with dataset.min_item";
-                return Err(FitError::OutOfMemory { what: "the differences between items (so far)", bytes, remedy });
-            }
+            let bytes = PAIR_BYTES * differences.nnz() as u64;
+            check(bytes, allowed, "the differences between items (so far)", REMEDY)?;
             observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
         }
         let mean = data.global_mean().ok_or(FitError::NoRows)? as f32;

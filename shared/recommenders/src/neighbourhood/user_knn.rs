@@ -9,9 +9,11 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
+use super::pairs::{PAIR_BYTES, Pairs};
 use super::{ALLOWED_BYTES, GROUP_ROWS};
 use crate::baselines::deviations;
 use crate::fit::{FitRequest, Method};
+use crate::memory::{allowed, check};
 use crate::recommender::model_bytes;
 use crate::scratch::Pool;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
@@ -26,6 +28,9 @@ pub(super) const METHOD: Method = Method {
 const USER_RATINGS: f64 = 15.0;
 const ITEM_RATINGS: f64 = 10.0;
 const BASELINE_ROUNDS: u64 = 10;
+/// What to do about similarities that are too many.
+const REMEDY: &str = "the number of users with dataset.min_user or dataset.sample, raise recommender.min_support, or take \
+                      recommender.kind = \"item-knn\"";
 
 /// `r̂_ui = l_u(i) + s_u · Σ_v sim(u, v) · (r_vi − l_v(i)) / s_v  /  Σ_v sim(u, v)` over the `neighbours` most similar users
 /// `v` who rated `i` and have a similarity above 0. The level `l` and the scale `s` are by `centring`: `none` 0 and 1;
@@ -244,8 +249,19 @@ impl UserKnn {
         let data = request.data;
         let settings = Settings::of(request.recommender);
         let n_users = data.n_users();
-        let levels = Levels::of(data, settings.centring)?;
         let lines = Pool::new();
+        let similar = |shared: &mut Shared, user: usize| {
+            let (items, ratings) = data.by_user.row(user);
+            let own = items.iter().copied().zip(ratings.iter().copied());
+            let mut row = shared.similar(own, &data.by_item, &settings);
+            row.retain(|(other, _)| *other as usize != user);
+            row
+        };
+        let allowed = allowed(ALLOWED_BYTES, observer);
+        let pairs = Pairs { rows: &data.by_user, columns: &data.by_item };
+        let count = |user| similar(&mut lines.lend(|| Shared::new(n_users)), user).len();
+        pairs.check(count, allowed, "the similarities between users", REMEDY)?;
+        let levels = Levels::of(data, settings.centring)?;
         let mut similarities = Csr { indptr: vec![0], ..Csr::default() };
         for start in (0..n_users).step_by(GROUP_ROWS) {
             if observer.stop_requested() {
@@ -254,27 +270,15 @@ impl UserKnn {
             let end = (start + GROUP_ROWS).min(n_users);
             let rows: Vec<Vec<(u32, f32)>> = (start..end)
                 .into_par_iter()
-                .map_init(
-                    || lines.lend(|| Shared::new(n_users)),
-                    |shared, user| {
-                        let (items, ratings) = data.by_user.row(user);
-                        let own = items.iter().copied().zip(ratings.iter().copied());
-                        let mut row = shared.similar(own, &data.by_item, &settings);
-                        row.retain(|(other, _)| *other as usize != user);
-                        row
-                    },
-                )
+                .map_init(|| lines.lend(|| Shared::new(n_users)), |shared, user| similar(shared, user))
                 .collect();
             for row in rows {
                 similarities.indices.extend(row.iter().map(|(user, _)| *user));
                 similarities.values.extend(row.iter().map(|(_, similarity)| *similarity));
                 similarities.indptr.push(similarities.indices.len());
             }
-            let bytes = 8 * similarities.nnz() as u64;
-            if bytes > ALLOWED_BYTES {
-                let remedy = "the number of users with dataset.min_user or dataset.sample, or raise min_support";
-                return Err(FitError::OutOfMemory { what: "the similarities between users (so far)", bytes, remedy });
-            }
+            let bytes = PAIR_BYTES * similarities.nnz() as u64;
+            check(bytes, allowed, "the similarities between users (so far)", REMEDY)?;
             observer.event(EventKind::Progress { done: end as u64, total: n_users as u64, unit: "users".to_owned() });
         }
         let (by_user, by_item) = (Arc::clone(&data.by_user), Arc::clone(&data.by_item));

@@ -74,10 +74,7 @@ impl<'a> Coordinate<'a> {
             block,
             numbers,
         };
-        let samples = match choice {
-            Choice::Best(_) => 1,
-            Choice::Drawn => settings.samples.min(settings.iterations - settings.burn_in()),
-        };
+        let samples = settings.kept(matches!(choice, Choice::Drawn));
         Ok(Self {
             users: half(Block::new(&sides.users, &rows.by_user), users),
             items: half(Block::new(&sides.items, &rows.by_item), items),

@@ -4,7 +4,7 @@ use super::expand::{Expanded, Numbers};
 use crate::FitError;
 use crate::error::reserve;
 use crate::machines::features::Sides;
-use crate::machines::model::{Described, Machine, Newcomer, check_size};
+use crate::machines::model::{Described, Machine, Newcomer};
 use crate::machines::permuted::Within;
 
 /// The vectors of a [`Machine`] while they are gathered. The mean of `p_s · q_s` over the samples is one product of all `p_s / S`,
@@ -36,12 +36,14 @@ pub(super) struct Sample<'a> {
     pub(super) unknown: &'a [f32],
 }
 
+/// What the kept vectors are, and what makes them fewer.
+pub(super) const SAMPLES: (&str, &str) = ("the vectors of all samples", "recommender.samples or recommender.factors");
+
 impl Kept {
     pub(super) fn new(sides: &Sides, k: usize, samples: usize) -> Result<Self, FitError> {
         let d = samples * k + 2;
-        let (what, remedy) = ("the vectors of all samples", "recommender.samples or recommender.factors");
+        let (what, remedy) = SAMPLES;
         let Sides { users, items } = sides;
-        check_size(users.n_features() + items.n_features(), d, what, remedy)?;
         let vectors = |rows: usize, ones: Option<usize>| -> Result<Vec<f32>, FitError> {
             let mut vectors: Vec<f32> = reserve(rows.checked_mul(d), what, remedy)?;
             if let Some(place) = ones {

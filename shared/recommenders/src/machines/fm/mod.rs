@@ -16,7 +16,7 @@ use recspeed_types::spec::ResolvedRecommender;
 use rows::Rows;
 
 use super::features::{Side, Sides};
-use super::model::Machine;
+use super::model::{Machine, check_size};
 use crate::FitError;
 use crate::course;
 use crate::error::reserve;
@@ -39,6 +39,9 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
     let settings = Settings::of(recommender);
     let rounds = settings.iterations as u64;
     let penalty = recommender.float("regularization") as f32;
+    let is_drawn = recommender.text("solver") == "mcmc";
+    let rows = sides.users.n_features() + sides.items.n_features();
+    check_size((rows, settings.kept(is_drawn) * settings.factors + 2), observer, kept::SAMPLES.0, kept::SAMPLES.1)?;
     let choice = match recommender.text("solver") {
         "sgd" => {
             let rate = recommender.float("learning_rate") as f32;
@@ -77,6 +80,11 @@ impl Settings {
             init_deviation: recommender.float("init_deviation") as f32,
             one_group: recommender.text("groups") == "one",
         }
+    }
+
+    /// Samples that are kept: all draws after the first ones, or what is best.
+    fn kept(self, is_drawn: bool) -> usize {
+        if is_drawn { self.samples.min(self.iterations - self.burn_in()) } else { 1 }
     }
 
     /// Rounds before the first kept draw.

@@ -1,0 +1,100 @@
+//! What all pairs of rows that share a column will take, told before they are made.
+
+use rayon::prelude::*;
+use recspeed_data::Csr;
+
+use crate::FitError;
+
+/// Rows whose pairs are counted, where bounds alone do not decide.
+const COUNTED: usize = 256;
+/// Bytes of a kept pair: the other row, and a number.
+pub(super) const PAIR_BYTES: u64 = 8;
+/// Entries that one thread adds up in a second, about, for estimates (Intel Xeon; user-knn on MovieLens-100K).
+const VISITS_PER_S: f64 = 1e8;
+
+/// Rows, and the same numbers by column.
+#[derive(Clone, Copy)]
+pub(super) struct Pairs<'a> {
+    pub(super) rows: &'a Csr,
+    pub(super) columns: &'a Csr,
+}
+
+impl Pairs<'_> {
+    /// Refuses a matrix of pairs that takes more than `allowed` bytes. `count`: of a row, how many pairs it will keep.
+    ///
+    /// A row has at most as many pairs as there are entries in its columns, and as there are rows. Where the sum of that is too
+    /// much, some rows are counted, and the others are taken to keep the same share of their bounds.
+    ///
+    /// # Errors
+    /// [`FitError::Unaffordable`].
+    pub(super) fn check(
+        self,
+        count: impl Fn(usize) -> usize + Sync,
+        allowed: u64,
+        what: &'static str,
+        remedy: &'static str,
+    ) -> Result<(), FitError> {
+        let n_rows = self.rows.n_rows();
+        let visits: Vec<u64> = (0..n_rows).into_par_iter().map(|row| self.visits(row)).collect();
+        let bound = |row: usize| visits[row].min(n_rows as u64);
+        let most: u64 = (0..n_rows).map(bound).sum();
+        if most.saturating_mul(PAIR_BYTES) <= allowed {
+            return Ok(());
+        }
+        let step = n_rows.div_ceil(COUNTED).max(1);
+        let (counted, bounds) = (0..n_rows)
+            .into_par_iter()
+            .step_by(step)
+            .map(|row| (count(row) as u64, bound(row)))
+            .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let bytes = (PAIR_BYTES as f64 * most as f64 * counted as f64 / bounds.max(1) as f64) as u64;
+        if bytes <= allowed {
+            return Ok(());
+        }
+        let all: u64 = visits.iter().sum();
+        let seconds = all as f64 / (VISITS_PER_S * rayon::current_num_threads() as f64);
+        Err(FitError::Unaffordable { what, bytes, seconds, remedy })
+    }
+
+    /// Entries in the columns of a row.
+    fn visits(self, row: usize) -> u64 {
+        let (columns, _) = self.rows.row(row);
+        columns.iter().map(|&column| self.columns.row(column as usize).0.len() as u64).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every row has the columns that its number divides.
+    fn rows(n: usize, n_columns: usize) -> Csr {
+        let mut csr = Csr { indptr: vec![0], ..Csr::default() };
+        for row in 0..n {
+            csr.indices.extend((0..n_columns as u32).filter(|column| (*column as usize).is_multiple_of(row + 1)));
+            csr.values.resize(csr.indices.len(), 1.0);
+            csr.indptr.push(csr.indices.len());
+        }
+        csr
+    }
+
+    fn kept(rows: &Csr, columns: &Csr, row: usize) -> usize {
+        let all = rows.row(row).0.iter().flat_map(|&column| columns.row(column as usize).0).copied();
+        all.filter(|other| *other as usize != row).collect::<std::collections::BTreeSet<u32>>().len()
+    }
+
+    #[test]
+    fn what_fits_passes_and_what_does_not_is_told_with_its_size_and_time() {
+        let rows = rows(400, 900);
+        let columns = rows.transpose(900);
+        let pairs = Pairs { rows: &rows, columns: &columns };
+        let bytes: u64 = (0..400).map(|row| PAIR_BYTES * kept(&rows, &columns, row) as u64).sum();
+        let check = |allowed| pairs.check(|row| kept(&rows, &columns, row), allowed, "pairs", "nothing");
+        assert_eq!(check(u64::MAX), Ok(()));
+        assert_eq!(check(bytes * 5 / 4), Ok(()), "the bound alone would refuse it");
+        let told = check(bytes / 2).expect_err("twice as much as there is");
+        let FitError::Unaffordable { bytes: foretold, seconds, .. } = told else { panic!("{told}") };
+        assert!(foretold.abs_diff(bytes) < bytes / 5, "{foretold} of {bytes}");
+        assert!(seconds > 0.0);
+    }
+}
