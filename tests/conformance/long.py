@@ -34,6 +34,11 @@ Trainings that take longer than the tests may: `tests/conformance/long.py NAME` 
 interrupted, and writes its section here. A number outside the published band is shown all the same. Every list is a
 full ranking of all items with a training row, without the user's own; the last item of each user is the test, the
 second last steers the training.
+
+Which items stand for the wrong ones is a part of each row: cross-entropy has all others; a sampled softmax draws (256
+unless `negatives` says otherwise) and leaves out the wanted one alone, a person's own items count as drawn; binary
+cross-entropy leaves out all own items unless the row says `spare_own False`. No row of Caser or GRU4Rec is trained by
+binary cross-entropy, as the public Caser is.
 """
 
 
