@@ -95,6 +95,8 @@ impl Tables {
             of_places.add(wanted, &told);
         }
         let bytes = of_places.bytes();
+        // Those of a step that ended before its update.
+        ledger.give_back(Account::Gradients, self.gradients.iter().map(RowGradient::bytes).sum());
         self.gradients = of_places.by_rows(look_ups, self);
         ledger.give_back(Account::Transient, bytes);
         ledger.take(Account::Gradients, self.gradients.iter().map(RowGradient::bytes).sum());

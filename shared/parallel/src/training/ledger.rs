@@ -37,9 +37,12 @@ impl Ledger {
         self.peak = self.peak.max(self.now[..ON_THE_DEVICE].iter().sum());
     }
 
+    /// # Panics
+    /// Where more is given back than is held, in release builds, too: a ledger that is wrong tells wrong numbers from then on.
     pub(crate) fn give_back(&mut self, account: Account, bytes: u64) {
-        debug_assert!(self.now[account as usize] >= bytes, "{account:?} gives back more than it holds");
-        self.now[account as usize] = self.now[account as usize].saturating_sub(bytes);
+        let held = self.now[account as usize];
+        assert!(held >= bytes, "{account:?} gives back {bytes} bytes and holds {held}");
+        self.now[account as usize] = held - bytes;
     }
 
     /// Bytes held now.
@@ -55,5 +58,19 @@ impl Ledger {
     /// The most that all accounts of the device have held together at one moment.
     pub const fn peak(&self) -> u64 {
         self.peak
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "Gradients gives back 5 bytes and holds 4")]
+    fn an_account_never_goes_below_zero_in_release_builds_too() {
+        let mut ledger = Ledger::default();
+        ledger.take(Account::Parameters, 10);
+        ledger.take(Account::Gradients, 4);
+        ledger.give_back(Account::Gradients, 5);
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Stage<F> {
     views: OnceCell<Vec<Weights>>,
     moments: Option<Moments>,
     gradients: Gradients<F>,
+    /// Bytes that it has taken for them: others of the rank have gradients of their own.
+    gradient_bytes: u64,
 }
 
 /// Where a stage computes.
@@ -118,6 +120,7 @@ impl<F: Number> Stage<F> {
             views: OnceCell::new(),
             moments: None,
             gradients,
+            gradient_bytes: 0,
         }
     }
 
@@ -170,8 +173,10 @@ impl<F: Number> Stage<F> {
     ) -> Result<(), CommError> {
         let at = layer - self.layers.start;
         let range = self.ranges[at].clone();
+        // Of a step that ended before its update.
         if matches!(self.gradients, Gradients::Reduced(_)) {
             self.gradients = empty(self.level, self.ranges.len());
+            self.give_back_gradients(meter);
         }
         match &mut self.gradients {
             Gradients::Whole(layers) => {
@@ -179,6 +184,7 @@ impl<F: Number> Stage<F> {
                     sum.into_iter().zip(gradient).map(|(sum, term)| sum + term).collect()
                 } else {
                     meter.ledger.take(Account::Gradients, bytes::<F>(range.len()));
+                    self.gradient_bytes += bytes::<F>(range.len());
                     gradient
                 });
             }
@@ -186,6 +192,7 @@ impl<F: Number> Stage<F> {
                 let shard = self.space.shard(self.place);
                 let sum = sum.get_or_insert_with(|| {
                     meter.ledger.take(Account::Gradients, bytes::<F>(shard.len()));
+                    self.gradient_bytes += bytes::<F>(shard.len());
                     vec![F::default(); shard.len()]
                 });
                 let parts: Vec<Range<usize>> = (0..self.space.ranks())
@@ -302,8 +309,12 @@ impl<F: Number> Stage<F> {
         } else {
             self.numbers = brought::<F>(moved, &self.devices.passes);
         }
-        meter.ledger.give_back(Account::Gradients, meter.ledger.held(Account::Gradients));
+        self.give_back_gradients(meter);
         Ok(())
+    }
+
+    fn give_back_gradients(&mut self, meter: &mut Meter) {
+        meter.ledger.give_back(Account::Gradients, std::mem::take(&mut self.gradient_bytes));
     }
 
     /// All numbers of the stage, on every replica.

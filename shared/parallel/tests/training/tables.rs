@@ -283,3 +283,24 @@ fn a_training_with_tables_goes_on_under_another_layout() {
         }
     }
 }
+
+#[test]
+fn a_stage_and_the_tables_beside_it_each_give_back_their_own_gradients_and_no_more() {
+    // The ledger panics where an account would go below zero.
+    let mut course = Course::new(&[6, 5, 4], 0.2, &[12, 9, 12]);
+    let layers = course.model.parameters().len();
+    let from = (&start(&course.model), &first_tables(), 0);
+    for clip in [None, Some(0.05)] {
+        course.learning.clip = clip;
+        for level in ShardLevel::ALL {
+            for (ranks, stages, chunks) in [(1, 1, 1), (2, 1, 1), (4, 2, 1), (2, 2, 2)] {
+                let schedule = if chunks == 1 { ScheduleKind::Gpipe } else { ScheduleKind::Interleaved };
+                let shape = Shape { ranks, stages, chunks, schedule, micro_batches: 2, level, ..Shape::default() };
+                for sharding in TableSharding::ALL {
+                    let rule = RowRule::Adam { decay: 0.0 };
+                    train(&course, &shape.strategy(layers), (rule, sharding), from).expect("it trains");
+                }
+            }
+        }
+    }
+}
