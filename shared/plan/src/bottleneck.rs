@@ -278,6 +278,10 @@ fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<Roo
                 changes.push(Change::Level(ShardLevel::Optimizer));
                 changes.push(Change::MicroBatches((strategy.micro_batches / 2).max(1)));
             }
+            // Divided parameters travel for a pass that is computed again, too.
+            if strategy.level == ShardLevel::Parameters && strategy.recompute != Recompute::Never {
+                changes.push(Change::Recompute(Recompute::Never));
+            }
             changes
         }
         // Fewer and larger exchanges: each has the latency of the link.

@@ -99,13 +99,14 @@ pub struct Outlook {
     pub beside: u64,
 }
 
-/// What replicas exchange in a step of several micro-batches: ZeRO-2 divides the gradients of each as soon as they are there,
-/// ZeRO-3 gathers the parameters for each, too.
-fn per_step(level: ShardLevel, once: Traffic, micro_batches: u64) -> Traffic {
+/// What replicas exchange in a step of several micro-batches, of which `again` are computed twice: ZeRO-2 divides the gradients of
+/// each as soon as they are there; ZeRO-3 gathers the parameters for each, too, once for each of its passes.
+fn per_step(level: ShardLevel, once: Traffic, micro_batches: u64, again: u64) -> Traffic {
     let times = |from: ShardLevel| if level >= from { micro_batches } else { 1 };
+    let one_pass = if level == ShardLevel::Parameters { once.all_gather / 2 } else { 0 };
     Traffic {
         reduce_scatter: once.reduce_scatter * times(ShardLevel::Gradients),
-        all_gather: once.all_gather * times(ShardLevel::Parameters),
+        all_gather: once.all_gather * times(ShardLevel::Parameters) + one_pass * again,
         ..once
     }
 }
@@ -124,6 +125,8 @@ impl Outlook {
         let schedule = Schedule::new(strategy.schedule, strategy.ranks, strategy.micro_batches, strategy.chunks)?;
         let partition = Partition::new(&strategy.layers, schedule.stages(), &strategy.balance)?;
         let stages = partition.merge(&strategy.layers);
+        let (micro_batches, recompute) = (sizes.len(), strategy.recompute);
+        let again = (0..micro_batches).filter(|at| recompute.applies(*at, micro_batches)).count();
         let shares: Vec<_> = (0..strategy.ranks)
             .map(|rank| {
                 let own = (0..strategy.chunks).map(|chunk| schedule.stage(rank, chunk));
@@ -133,8 +136,8 @@ impl Outlook {
                 let (level, replicas) = (strategy.level, strategy.replicas);
                 let (optimizer, offload) = (strategy.optimizer, strategy.offload);
                 let held = forecast(level, replicas, sum, largest, Precision::F32, optimizer, offload);
-                let sent =
-                    per_step(level, traffic(level, replicas, sum, Precision::F32), strategy.micro_batches as u64);
+                let once = traffic(level, replicas, sum, Precision::F32);
+                let sent = per_step(level, once, micro_batches as u64, again as u64);
                 let updated = if level >= ShardLevel::Optimizer { sum.div_ceil(replicas as u64) } else { sum };
                 (held, sent, updated)
             })
@@ -166,7 +169,7 @@ impl Outlook {
             if strategy.ranks > 1 { own.map(of).sum::<u64>() * batch } else { 0 }
         };
         // What is computed again is exchanged again.
-        let again: usize = costs
+        let rows_again: usize = costs
             .sizes
             .iter()
             .enumerate()
@@ -175,7 +178,7 @@ impl Outlook {
             .sum();
         let exchanged = |rank: usize| {
             let own = (0..strategy.chunks).map(|chunk| costs.stages[schedule.stage(rank, chunk)].exchanged);
-            let bytes: u64 = own.map(|of| of.forward * (batch + again as u64) + of.backward * batch).sum();
+            let bytes: u64 = own.map(|of| of.forward * (batch + rows_again as u64) + of.backward * batch).sum();
             let tensor = strategy.tensor.max(1) as u64;
             bytes * (tensor - 1) / tensor
         };

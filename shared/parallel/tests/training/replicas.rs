@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 use recspeed_parallel::model::LayerSizes as _;
 use recspeed_parallel::training::{Account, Rule};
+use recspeed_plan::dense::{Speed, dense};
 use recspeed_plan::sharding::{OptimizerState, Precision, ShardLevel, forecast, traffic};
-use recspeed_plan::{Recompute, ScheduleKind};
+use recspeed_plan::simulate::Link;
+use recspeed_plan::{Balance, Outlook, ProcessNeeds, Recompute, ScheduleKind};
 
 use crate::bench::{Course, Shape, bits, close, one_device, orders, start, train};
 
@@ -119,6 +121,57 @@ fn bytes_held_and_sent_are_those_of_the_plan() {
                 near("reduced", end.traffic.reduce_scatter, sent.reduce_scatter);
                 near("gathered", end.traffic.all_gather, sent.all_gather);
                 assert_eq!(ledger.held(Account::Gradients), 0, "gradients are given back");
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_sent_to_replicas_are_the_plans_to_the_byte_whatever_is_computed_again() {
+    // 32, 72, 64, 72 and 72, 56, 8 parameters: four replicas divide each stage.
+    let (widths, batch) = ([8, 8, 8, 8, 8, 7], 6);
+    for (replicas, stages) in [(2, 1), (4, 1), (2, 2), (4, 2)] {
+        let course = Course::new(&widths, 0.2, &[batch * replicas]);
+        let parameters = course.model.parameters();
+        for level in ShardLevel::ALL {
+            for micro_batches in [1, 3] {
+                for recompute in [Recompute::Never, Recompute::ExceptLast, Recompute::Always] {
+                    let ranks = replicas * stages;
+                    let shape = Shape { ranks, stages, micro_batches, recompute, level, ..Shape::default() };
+                    let layer = |&parameters: &usize| recspeed_plan::Layer {
+                        parameters: parameters as u64,
+                        ..dense(1, 1, Speed::of_gflops(1.0))
+                    };
+                    let plan = recspeed_plan::Strategy {
+                        layers: parameters.iter().map(layer).collect(),
+                        balance: Balance::ByHand(shape.strategy(parameters.len()).partition.counts()),
+                        schedule: shape.schedule,
+                        ranks: stages,
+                        chunks: 1,
+                        batch,
+                        micro_batches,
+                        recompute,
+                        replicas,
+                        tensor: 1,
+                        level,
+                        optimizer: OptimizerState::TwoMoments,
+                        offload: false,
+                        link: Link::INSTANT,
+                        update_us: 0.0,
+                        beside: 0,
+                        tables_us: 0.0,
+                        needs: ProcessNeeds::default(),
+                    };
+                    let outlook = Outlook::of(&plan).unwrap();
+                    for (rank, end) in shape.train(&course).iter().enumerate() {
+                        let place = shape.strategy(parameters.len()).layout.place(rank);
+                        let foretold = outlook.ranks[place.stage].reduction;
+                        let what =
+                            format!("{level:?}, {micro_batches} micro-batches, recompute {recompute:?}, rank {rank}");
+                        assert_eq!(end.traffic.all_gather, foretold.all_gather, "{what} of {ranks}: gathered");
+                        assert_eq!(end.traffic.reduce_scatter, foretold.reduce_scatter, "{what} of {ranks}: reduced");
+                    }
+                }
             }
         }
     }
