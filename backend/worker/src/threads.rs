@@ -1,7 +1,8 @@
 //! Ranks as threads of this process.
 //!
 //! A rank that fails or panics tells the others at once: whoever waits, for whomever, ends too. A rank that hangs is found by those
-//! who wait for it, within the time that the spec gives; a thread cannot be ended from outside, so the process then ends.
+//! who wait for it, within the time that the spec gives, or thirty times as long while it works alone; a thread cannot be ended from
+//! outside, so the process then ends.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,8 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use recspeed_parallel::{
-    AnyTransport, CommError, Communicator, Crew, FirstTask, Message, Operation, RankFailure, Tag, Task, Transport,
-    Waiting, at_once,
+    AnyTransport, CommError, Communicator, Crew, FirstTask, LEISURE, Message, Operation, RankFailure, Tag, Task,
+    Transport, Waiting, at_once,
 };
 
 use crate::nccl::{self, Ways};
@@ -134,9 +135,10 @@ impl Thread {
         &self,
         from: usize,
         tag: Tag,
-        deadline: Option<Instant>,
+        limit: Duration,
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
+        let deadline = Instant::now() + limit;
         let mut mail = self.hub.mail();
         loop {
             if let Some(messages) = mail.boxes.get_mut(&(from, self.rank, tag))
@@ -154,16 +156,12 @@ impl Thread {
             if mail.ended[from] {
                 return Err(CommError::PeerEnded { rank: self.rank, peer: from, cause: None });
             }
-            mail = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => self.hub.arrived[self.rank].wait(mail).unwrap_or_else(PoisonError::into_inner),
-                Some(Duration::ZERO) => {
-                    let waiting = Waiting { rank: self.rank, from, tag };
-                    return Err(CommError::Timeout { waiting, seconds: self.timeout.as_secs(), last: last() });
-                }
-                Some(left) => {
-                    self.hub.arrived[self.rank].wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let waiting = Waiting { rank: self.rank, from, tag };
+                return Err(CommError::Timeout { waiting, seconds: limit.as_secs(), last: last() });
+            }
+            mail = self.hub.arrived[self.rank].wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -184,7 +182,7 @@ impl Transport for Thread {
     }
 
     async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
-        self.wait(from, tag, Some(Instant::now() + self.timeout), last)
+        self.wait(from, tag, self.timeout, last)
     }
 
     async fn recv_at_leisure(
@@ -193,7 +191,7 @@ impl Transport for Thread {
         tag: Tag,
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
-        self.wait(from, tag, None, last)
+        self.wait(from, tag, self.timeout.saturating_mul(LEISURE), last)
     }
 
     fn now_us(&self) -> u64 {
@@ -364,6 +362,32 @@ mod tests {
             }
             assert!(start.elapsed() < Duration::from_secs(10));
         }
+    }
+
+    #[test]
+    fn a_first_rank_that_hangs_while_it_judges_alone_is_abandoned_too() {
+        static HANGS: AtomicBool = AtomicBool::new(true);
+        let start = Instant::now();
+        let threads = Threads {
+            abandon: Box::new(|failure| {
+                assert!(failure.cause.contains("rank 1 waits for rank 0 (verdict"), "{failure}");
+                // The process would end here.
+                HANGS.store(false, Ordering::Relaxed);
+            }),
+            ..threads(Duration::from_millis(40))
+        };
+        let failure = run(&threads, 2, |communicator| {
+            Box::pin(async move {
+                while communicator.rank() == 0 && HANGS.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                communicator.broadcast_at_leisure(0, 0.5_f64).await?;
+                Ok(())
+            })
+        })
+        .expect_err("the judge hangs");
+        assert_eq!(failure.rank, 1, "who waited says for whom: {failure}");
+        assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(30));
     }
 
     #[test]

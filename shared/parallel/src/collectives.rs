@@ -142,7 +142,8 @@ impl<T: Transport> Communicator<T> {
         Ok(())
     }
 
-    /// Every rank gets a number that `root` has worked on alone, for as long as that took.
+    /// Every rank gets a number that `root` has worked on alone, which they wait for [`LEISURE`](crate::LEISURE) times as long as for
+    /// others.
     ///
     /// # Errors
     /// [`CommError`].

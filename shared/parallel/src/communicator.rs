@@ -33,6 +33,9 @@ impl fmt::Display for Tag {
     }
 }
 
+/// How many times as long as for any other message a rank waits for what another one works on alone: half an hour for each minute.
+pub const LEISURE: u32 = 30;
+
 /// How bytes travel between ranks. A rank never sends to itself through it.
 #[expect(async_fn_in_trait, reason = "a rank's futures stay on the rank's own thread; they need not be Send")]
 pub trait Transport {
@@ -54,10 +57,10 @@ pub trait Transport {
     /// [`CommError`]: it did not come in time, or cannot come any more.
     async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError>;
 
-    /// As [`Self::recv`], for what the sender works on alone for as long as it takes: waits while the sender lives.
+    /// As [`Self::recv`], for what the sender works on alone: waits while the sender lives, at most [`LEISURE`] times as long.
     ///
     /// # Errors
-    /// [`CommError`]: it cannot come any more.
+    /// [`CommError`]: it did not come in time, or cannot come any more.
     async fn recv_at_leisure(
         &self,
         from: usize,

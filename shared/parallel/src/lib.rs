@@ -21,7 +21,7 @@ pub mod tables;
 pub mod training;
 
 pub use any::AnyTransport;
-pub use communicator::{Communicator, Tag, Transport};
+pub use communicator::{Communicator, LEISURE, Tag, Transport};
 pub use crew::{Crew, FirstTask, LocalCrew, RankFailure, Task, at_once};
 pub use element::{Element, Message};
 pub use error::{CommError, Waiting};

@@ -11,7 +11,7 @@ use mpi::environment::Universe;
 use mpi::point_to_point::{Destination as _, MatchedReceiveVec as _, Source as _};
 use mpi::request::{Request, StaticScope};
 use mpi::topology::{Communicator as _, SimpleCommunicator};
-use recspeed_parallel::{CommError, Message, Operation, Tag, Transport, Waiting};
+use recspeed_parallel::{CommError, LEISURE, Message, Operation, Tag, Transport, Waiting};
 
 use super::mail::{Arrived, labelled, pieces};
 
@@ -169,7 +169,7 @@ impl World {
     }
 
     /// Ends MPI on all ranks: the first one says when, the others wait for that, for as long as it takes. MPI itself would have
-    /// them wait with a busy processor.
+    /// them wait with a busy processor. Whoever started the ranks sees to it that the first one lives.
     pub(crate) fn part(&self, patience: Duration) {
         let over = Tag::new("over", 0);
         if self.rank() > 0 {
@@ -204,12 +204,12 @@ impl Seat {
         &self,
         from: usize,
         tag: Tag,
-        timeout: Option<Duration>,
+        limit: Duration,
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
-        self.world.receive(from, tag, timeout).ok_or_else(|| CommError::Timeout {
+        self.world.receive(from, tag, Some(limit)).ok_or_else(|| CommError::Timeout {
             waiting: Waiting { rank: self.world.rank(), from, tag },
-            seconds: self.timeout.as_secs(),
+            seconds: limit.as_secs(),
             last: last(),
         })
     }
@@ -232,17 +232,17 @@ impl Transport for Seat {
     }
 
     async fn recv(&self, from: usize, tag: Tag, last: &dyn Fn() -> Vec<Operation>) -> Result<Message, CommError> {
-        self.wait(from, tag, Some(self.timeout), last)
+        self.wait(from, tag, self.timeout, last)
     }
 
-    /// A process that dies takes the others with it: `mpirun` sees to that.
+    /// A process that dies takes the others with it: `mpirun` sees to that; of one that is stopped the starter takes note.
     async fn recv_at_leisure(
         &self,
         from: usize,
         tag: Tag,
         last: &dyn Fn() -> Vec<Operation>,
     ) -> Result<Message, CommError> {
-        self.wait(from, tag, None, last)
+        self.wait(from, tag, self.timeout.saturating_mul(LEISURE), last)
     }
 
     fn now_us(&self) -> u64 {

@@ -220,6 +220,8 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         if progress.steps.agree(wanted).await? > 0.0 {
             progress.steps.gather_moments().await?;
             observer.checkpoint(progress.step, &mut || self.encoded(progress));
+            // The leader has written it alone, and may have taken longer for it than others wait for a message.
+            progress.steps.agree_at_leisure(0.0).await?;
         }
         Ok(())
     }
@@ -266,7 +268,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             let verdict =
                 progress.steps.leads().then(|| judge.judge((self.model)(progress.steps.parameters().clone()).as_ref()));
             let regret = verdict.as_ref().map_or(0.0, |verdict| verdict.regret);
-            let regret = progress.steps.agree(regret).await?;
+            let regret = progress.steps.agree_at_leisure(regret).await?;
             if !regret.is_finite() {
                 progress.step -= 1;
                 return Err(self.diverged(judge.goes_by(), regret, progress));

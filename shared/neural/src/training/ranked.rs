@@ -107,11 +107,15 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 for other in 1..ranks {
                     let message = Message::from_bytes_vec(bytes.clone());
                     rank.communicator().send_message(other, tag, message).await?;
-                    rank.communicator().recv_at_leisure::<f64>(other, done).await?;
+                    rank.communicator().recv::<f64>(other, done).await?;
                 }
             }
             None if resumes => rank.communicator().send(0, done, &[1.0]).await?,
             None => {}
+        }
+        // Whoever has read it first waits for all who come after.
+        if resumes {
+            rank.communicator().broadcast_at_leisure(0, 0.0).await?;
         }
         // The first rank has the whole once it has been gathered, and nobody asks before.
         let parameters = Parameters::placeholder(layout, &self.device);
@@ -192,7 +196,12 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
     }
 
     async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError> {
-        // The first rank may have judged a whole validation set for it.
+        let mut agreed = [number];
+        self.rank.communicator().broadcast(0, &mut agreed).await?;
+        Ok(agreed[0])
+    }
+
+    async fn agree_at_leisure(&mut self, number: f64) -> Result<f64, NeuralFitError> {
         Ok(self.rank.communicator().broadcast_at_leisure(0, number).await?)
     }
 

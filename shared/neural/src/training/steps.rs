@@ -40,8 +40,11 @@ pub(crate) trait Steps<N: Network> {
     /// Whether this is the one that judges, and that is heard.
     fn leads(&self) -> bool;
 
-    /// The leader's number, for everybody.
+    /// The leader's number, for everybody: all have come as far, and wait for it as for any other message.
     async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError>;
+
+    /// The leader's number, for everybody, who leave the leader the time to work on it alone.
+    async fn agree_at_leisure(&mut self, number: f64) -> Result<f64, NeuralFitError>;
 
     /// Brings the parameters together at the leader, where they are divided; after that, until [`Self::release`] or the next step, they
     /// can be had there.
@@ -132,6 +135,10 @@ impl<N: Differentiable> Steps<N> for Alone {
     }
 
     async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError> {
+        Ok(number)
+    }
+
+    async fn agree_at_leisure(&mut self, number: f64) -> Result<f64, NeuralFitError> {
         Ok(number)
     }
 
