@@ -19,6 +19,7 @@ use crate::emitter::Emitter;
 use crate::framework::Framework;
 use crate::mpi::Member;
 use crate::threads::Threads;
+use crate::watch::LAST_WORDS;
 use crate::{device, machine};
 
 /// The worker process.
@@ -163,7 +164,8 @@ impl Host for Process {
                 let failure = RunFailure::new(FailureCode::Worker, cause);
                 let status = failure.code.exit_status();
                 eprintln!("recspeed-worker: {failure}");
-                emitter.emit(failure.into_event());
+                // The rank that hangs may do so because nobody reads what it tells.
+                emitter.last_words(failure.into_event(), LAST_WORDS);
                 std::process::exit(i32::from(status));
             }),
         })

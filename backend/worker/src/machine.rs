@@ -30,6 +30,25 @@ pub(crate) fn memory_of_family(pid: i32) -> ProcessMemory {
     all
 }
 
+/// Whether another process is stopped, as by SIGSTOP, and does nothing until it is told to go on.
+#[cfg(feature = "mpi")]
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().find_map(|line| line.strip_prefix("State:")).is_some_and(|state| state.trim_start().starts_with('T'))
+}
+
+/// Processes that were started with these two words, one after the other, among their arguments.
+#[cfg(feature = "mpi")]
+pub(crate) fn started_with(name: &str, value: &str) -> Vec<i32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ours = |pid: &i32| {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = arguments.split(|&byte| byte == 0).collect();
+        words.windows(2).any(|pair| pair == [name.as_bytes(), value.as_bytes()])
+    };
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(ours).collect()
+}
+
 /// Processes that any thread of a process has started.
 fn children(pid: i32) -> Vec<i32> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();

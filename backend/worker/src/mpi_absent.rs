@@ -14,6 +14,14 @@ use crate::emitter::Emitter;
 pub(crate) const BUILT: bool = false;
 
 /// There are none.
+pub(crate) const fn end_ranks() {}
+
+/// No process of such a build is one.
+pub(crate) const fn is_rank(_: &Arguments) -> bool {
+    false
+}
+
+/// There are none.
 pub(crate) enum Member {}
 
 impl Member {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use recspeed_datasets::{DataHome, LookUp};
 use recspeed_experiment::{Numbering, Outcome, RunFailure};
@@ -16,36 +17,41 @@ use crate::arguments::Arguments;
 use crate::checkpoint::Checkpoints;
 use crate::emitter::Emitter;
 use crate::host::{Process, read_resume};
-#[cfg(feature = "mpi")]
-use crate::mpi;
-use crate::mpi::Member;
+use crate::mpi::{self, Member};
 use crate::{keep, machine, per_user, watch};
 
 /// Runs the spec; the exit status tells how it ended.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let numbering = Numbering::new(arguments.run.clone(), arguments.first_seq, arguments.start_us);
     let emitter = Emitter::new(numbering, arguments.start_us, arguments.started_at);
+    let memory_limit = arguments.memory_limit.or_else(|| machine::memory_total().map(|total| total / 10 * 9));
+    // The watch comes first: a rank may wait for the others as soon as it joins them.
+    let watched = watch::start(&emitter, memory_limit, arguments.spec.is_none() || mpi::is_rank(arguments));
     let member = Member::of(arguments, &emitter);
     // A panic is a mistake in the lab: it becomes the run's last event like any other failure, its place goes to the log.
-    let result =
-        catch_unwind(AssertUnwindSafe(|| attempt(arguments, &emitter, member.as_ref()))).unwrap_or_else(|panic| {
-            let words = panic
-                .downcast_ref::<&str>()
-                .map(|s| (*s).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_default();
-            // A device of its own has memory of its own, and Burn can only panic when that is full.
-            if words.to_lowercase().contains("out of memory") {
-                let cause =
-                    "The device ran out of memory; take a smaller batch (training.batch_size) or smaller layers.";
-                return Err(RunFailure::new(FailureCode::OutOfMemory, cause).with_detail(words));
-            }
-            Err(RunFailure::new(
-                FailureCode::Internal,
-                "The lab made a mistake and could not finish this run; please report it with the detail below.",
-            )
-            .with_detail(words))
-        });
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let stop = watched.map_err(|error| {
+            RunFailure::new(FailureCode::Internal, format!("The worker cannot watch for signals: {error}."))
+        })?;
+        attempt(arguments, &emitter, member.as_ref(), (stop, memory_limit))
+    }))
+    .unwrap_or_else(|panic| {
+        let words = panic
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        // A device of its own has memory of its own, and Burn can only panic when that is full.
+        if words.to_lowercase().contains("out of memory") {
+            let cause = "The device ran out of memory; take a smaller batch (training.batch_size) or smaller layers.";
+            return Err(RunFailure::new(FailureCode::OutOfMemory, cause).with_detail(words));
+        }
+        Err(RunFailure::new(
+            FailureCode::Internal,
+            "The lab made a mistake and could not finish this run; please report it with the detail below.",
+        )
+        .with_detail(words))
+    });
     match result {
         Ok(summary) => {
             emitter.emit(EventKind::Finished { summary: Box::new(summary) });
@@ -66,12 +72,12 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn attempt(arguments: &Arguments, emitter: &Emitter, member: Option<&Rc<Member>>) -> Result<RunSummary, RunFailure> {
-    let memory_limit = arguments.memory_limit.or_else(|| machine::memory_total().map(|total| total / 10 * 9));
-    let guarded = arguments.spec.is_none() || member.is_some();
-    let stop = watch::start(emitter, memory_limit, guarded).map_err(|error| {
-        RunFailure::new(FailureCode::Internal, format!("The worker cannot watch for signals: {error}."))
-    })?;
+fn attempt(
+    arguments: &Arguments,
+    emitter: &Emitter,
+    member: Option<&Rc<Member>>,
+    (stop, memory_limit): (Arc<AtomicBool>, Option<u64>),
+) -> Result<RunSummary, RunFailure> {
     let spec = read_spec(arguments)?;
     let threads = spec.engine.threads.filter(|&threads| threads > 0);
     let threads = match member {
@@ -87,8 +93,7 @@ fn attempt(arguments: &Arguments, emitter: &Emitter, member: Option<&Rc<Member>>
         && let Ok(resolved) = spec.resolve()
         && resolved.strategy.launcher == recspeed_types::spec::Launcher::Mpi
     {
-        let ranks = resolved.strategy.ranks as usize;
-        return mpi::launch(arguments, &spec, ranks, emitter, &stop, memory_limit);
+        return mpi::launch(arguments, (&spec, &resolved.strategy), emitter, &stop, memory_limit);
     }
     if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads as usize).build_global().map_err(|error| {

@@ -11,10 +11,12 @@ use recspeed_types::FailureCode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::emitter::Emitter;
-use crate::machine;
+use crate::{machine, mpi};
 
 /// How long a run that was told to stop may take to write its checkpoint and leave.
 const GRACE: Duration = Duration::from_millis(4500);
+/// How long a listener may take to read the last event of a run that the watch ends.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How often the promises are checked.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -83,10 +85,12 @@ pub(crate) fn out_of_memory(held: u64, limit: u64) -> RunFailure {
     .with_detail(format!("resident {}, limit {}", told(held), told(limit)))
 }
 
-/// Ends the process with the failure as the run's last event, unless the run has just ended by itself.
+/// Ends the process with the failure as the run's last event, unless the run has just ended by itself. Ranks that it has started go
+/// before it: some may not hear that it is gone.
 fn leave(emitter: &Emitter, failure: RunFailure) {
     let status = failure.code.exit_status();
-    if emitter.emit(failure.into_event()) {
+    mpi::end_ranks();
+    if emitter.last_words(failure.into_event(), LAST_WORDS) {
         std::process::exit(i32::from(status));
     }
     // The last event is out already: the main thread is about to leave with its own status.

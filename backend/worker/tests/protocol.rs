@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use recspeed_types::event::Phase;
@@ -363,4 +364,76 @@ fn ranks_that_would_not_fit_are_refused_before_anything_is_read() {
     assert!(!ended.events.iter().any(|event| matches!(event.kind, EventKind::Phase { .. })), "nothing was read");
     let ended = run(&["--memory-limit", "536870912"], &spec("kind = \"zero\"\nranks = 4\nstage = 3"));
     assert_eq!(ended.failure().0, FailureCode::Data, "it would fit, and its file is not there: {}", ended.failure().1);
+}
+
+/// Standard output that nobody reads: the pipe is full when the worker starts, or has room for a page.
+fn unread(full: bool) -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).expect("a small one");
+    if full {
+        writer.write_all(&[b'\n'; 4096]).expect("it has room for a page");
+    }
+    (reader, writer)
+}
+
+/// A worker whose watch has begun, and that nobody reads.
+fn started_unread(home: &Path, arguments: &[&str], spec: &str, full: bool) -> (Child, std::io::PipeReader) {
+    let (reader, writer) = unread(full);
+    let mut child = worker(home, arguments).stdout(writer).stderr(Stdio::null()).spawn().expect("the worker starts");
+    child.stdin.take().expect("piped").write_all(spec.as_bytes()).expect("it reads the spec");
+    (child, reader)
+}
+
+fn has_a_thread(child: &Child, name: &str) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", child.id())).into_iter().flatten().flatten();
+    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok());
+    names.into_iter().any(|found| found.trim() == name)
+}
+
+fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_worker_whose_listener_does_not_read_obeys_sigterm_in_five_seconds() {
+    for full in [true, false] {
+        let home = tempfile::tempdir().unwrap();
+        let (mut child, _reader) = started_unread(home.path(), &[], &long(), full);
+        wait_for("the watch begins", || has_a_thread(&child, "watch"));
+        if !full {
+            // Until the page is full.
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+        let begun = Instant::now();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        // Five, and what a busy machine adds.
+        assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_worker_whose_listener_does_not_read_keeps_to_its_memory() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut child, _reader) = started_unread(home.path(), &["--memory-limit", "1000000"], &long(), true);
+    let begun = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_first_thread_that_waits_for_a_listener_ends_a_divided_run_in_the_deadline() {
+    let home = tempfile::tempdir().unwrap();
+    let spec = toml(&format!(
+        "{SMALL}\n[training]\nepochs = 10000\nbatch_size = 16\n[strategy]\nkind = \"data-parallel\"\nranks = 2\ntimeout = 2\n"
+    ));
+    let (mut child, _reader) = started_unread(home.path(), &[], &spec, false);
+    let begun = Instant::now();
+    // The other one waits for two seconds, and the first has five to end.
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
 }

@@ -1,62 +1,67 @@
 //! Starts the ranks, passes on what the first one tells, and sees to it that all of them end.
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use recspeed_experiment::RunFailure;
-use recspeed_parallel::RankFailure;
+use recspeed_types::spec::Strategy;
 use recspeed_types::{ExperimentSpec, FailureCode, RunEvent, RunSummary};
 
+use super::log::{Log, pass_on};
 use super::note::Notes;
+use super::processes::{Processes, RANKS_IN, will_start};
 use super::rank::STOP;
-use super::verdict::{Known, fallen};
+use super::verdict::Known;
 use crate::arguments::Arguments;
 use crate::emitter::Emitter;
 use crate::lines::lines;
-use crate::{machine, watch};
 
 /// How long ranks that were told to stop may take; the worker itself leaves half a second later.
 const GRACE: Duration = Duration::from_secs(4);
 const TICK: Duration = Duration::from_millis(50);
-/// Lines of standard error that are kept for the failure's detail.
-const KEPT: usize = 12;
+/// How long ranks may take to leave each other once the first one has said how the run ended.
+const PARTING: Duration = Duration::from_secs(10);
+/// How long `mpirun` may take to end once its ranks have; where the run was told to stop, most of its time is gone by then.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LITTLE_PATIENCE: Duration = Duration::from_millis(300);
 
-/// Trains on `ranks` ranks, to the end of the run.
+/// Trains on the ranks of a strategy, to the end of the run.
 pub(crate) fn launch(
     arguments: &Arguments,
-    spec: &ExperimentSpec,
-    ranks: usize,
+    (spec, strategy): (&ExperimentSpec, &Strategy),
     emitter: &Emitter,
     stop: &AtomicBool,
     memory_limit: Option<u64>,
 ) -> Result<RunSummary, RunFailure> {
     let folder = tempfile::tempdir().map_err(|error| internal("make a folder for the ranks", &error))?;
-    let notes = Notes::new(folder.path());
+    let (notes, ranks) = (Notes::new(folder.path()), strategy.ranks as usize);
     std::fs::write(notes.spec(), spec.to_json()).map_err(|error| internal("write the spec for the ranks", &error))?;
     let worker = std::env::current_exe().map_err(|error| internal("find its own program", &error))?;
     let mut command = Command::new("mpirun");
     command.arg("-n").arg(ranks.to_string()).args(["--oversubscribe", "--bind-to", "none"]).arg(worker);
     command.args(of_a_rank(arguments, emitter, memory_limit)).arg("--spec").arg(notes.spec());
-    command.arg("--ranks-in").arg(folder.path());
+    command.arg(RANKS_IN).arg(folder.path());
     // Whoever started this worker has decided as whom it runs.
     command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
     // Whoever waits sleeps; MPI's own way, to yield at each look, gives a busy machine milliseconds each time.
     command.env("OMPI_MCA_mpi_yield_when_idle", "0");
     // A signal to the terminal's processes is passed on in an orderly way instead.
     command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    will_start(folder.path());
     let child = command.spawn().map_err(|error| {
         let cause = format!(
             "strategy.launcher is `mpi`, and mpirun cannot be started ({error}); install Open MPI (on Debian: openmpi-bin), or set strategy.launcher to `threads`."
         );
         RunFailure::new(FailureCode::InvalidSpec, cause)
     })?;
-    Group { child, notes, ranks, memory_limit }.follow(emitter, stop)
+    let timeout = Duration::from_secs(u64::from(strategy.timeout));
+    let processes = Processes::new(child, (notes.clone(), folder.path()), (ranks, timeout), memory_limit);
+    Group { processes, notes }.follow(emitter, stop)
 }
 
 /// What this worker was told, for a rank.
@@ -86,49 +91,63 @@ fn of_a_rank(arguments: &Arguments, emitter: &Emitter, memory_limit: Option<u64>
     all
 }
 
-/// What `mpirun` writes on standard error.
-#[derive(Default)]
-struct Said {
-    last: Vec<String>,
-    fallen: Option<RankFailure>,
-}
-
-/// The processes of a run.
+/// What is heard of the processes of a run.
 struct Group {
-    child: Child,
+    processes: Processes,
     notes: Notes,
-    ranks: usize,
-    memory_limit: Option<u64>,
 }
 
 impl Group {
     fn follow(mut self, emitter: &Emitter, stop: &AtomicBool) -> Result<RunSummary, RunFailure> {
-        let heard = self.hear(emitter, stop);
-        // Whatever became of it, it must not stay; the ranks go with it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        heard
+        let (out, err) = (self.processes.mpirun.stdout.take(), self.processes.mpirun.stderr.take());
+        let log = err.map(Log::of);
+        let mut known = Known::default();
+        let heard = match out {
+            Some(out) => self.hear((&lines(out), emitter, stop), &mut known),
+            None => Err(internal("listen to mpirun", &"it has no output")),
+        };
+        // Whatever became of it, nobody may stay.
+        let status = self.processes.end(if known.stopped { LITTLE_PATIENCE } else { PATIENCE });
+        heard?;
+        let said = log.map(|log| log.said()).unwrap_or_default();
+        known.noted = self.notes.failed();
+        known.fallen = said.fallen;
+        let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
+        known.detail = format!("mpirun: {status}\n{}", Vec::from(said.last).join("\n"));
+        known.verdict()
     }
 
-    fn hear(&mut self, emitter: &Emitter, stop: &AtomicBool) -> Result<RunSummary, RunFailure> {
-        let said = self.log();
-        let out = self.child.stdout.take().ok_or_else(|| internal("listen to mpirun", &"it has no output"))?;
-        let events = lines(out);
-        let mut input = self.child.stdin.take();
-        let mut known = Known::default();
-        let mut asked: Option<Instant> = None;
+    /// Passes on what the first rank tells until `mpirun` has ended, or has had the time for it.
+    fn hear(
+        &mut self,
+        (events, emitter, stop): (&Receiver<Vec<u8>>, &Emitter, &AtomicBool),
+        known: &mut Known,
+    ) -> Result<(), RunFailure> {
+        let mut input = self.processes.mpirun.stdin.take();
+        let (mut asked, mut over) = (None::<Instant>, None::<Instant>);
+        let mut checked = Instant::now();
         loop {
             match events.recv_timeout(TICK) {
                 Ok(line) => match serde_json::from_slice::<RunEvent>(&line) {
-                    Ok(event) if event.kind.is_last() => known.last = Some(event.kind),
+                    Ok(event) if event.kind.is_last() => {
+                        known.last = Some(event.kind);
+                        over.get_or_insert_with(Instant::now);
+                    }
                     Ok(event) => {
                         emitter.emit(event.kind);
                     }
                     // Libraries that MPI loads may have something to say too.
-                    Err(_) => eprint!("{}", String::from_utf8_lossy(&line)),
+                    Err(_) => pass_on(&line),
                 },
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => {
+                    let ended = self.processes.mpirun.try_wait();
+                    if ended.map_err(|error| internal("wait for mpirun", &error))?.is_some() {
+                        return Ok(());
+                    }
+                    over.get_or_insert_with(Instant::now);
+                    std::thread::sleep(TICK);
+                }
             }
             if stop.load(Ordering::Relaxed) && asked.is_none() {
                 asked = Some(Instant::now());
@@ -136,48 +155,17 @@ impl Group {
                 // Ranks that are gone cannot hear it.
                 let _ = input.as_mut().map(|input| writeln!(input, "{STOP}").and_then(|()| input.flush()));
             }
+            if over.is_some_and(|over| over.elapsed() > PARTING) {
+                return Ok(());
+            }
             if asked.is_some_and(|asked| asked.elapsed() > GRACE) {
-                return Err(RunFailure::cancelled());
+                // What the first rank has said last counts, though others do not end.
+                return if known.last.is_some() { Ok(()) } else { Err(RunFailure::cancelled()) };
             }
-            self.check_memory()?;
-        }
-        drop(input);
-        let status = self.child.wait().map_err(|error| internal("wait for mpirun", &error))?;
-        // Its last words may come behind its end.
-        let _ = said.1.join();
-        let said = said.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.noted = self.notes.failed();
-        known.fallen.clone_from(&said.fallen);
-        known.detail = format!("mpirun: {status}\n{}", said.last.join("\n"));
-        known.verdict()
-    }
-
-    /// Passes standard error on, and keeps what says how it ended.
-    fn log(&mut self) -> (Arc<Mutex<Said>>, std::thread::JoinHandle<()>) {
-        let said = Arc::<Mutex<Said>>::default();
-        let (kept, err): (_, Option<ChildStderr>) = (said.clone(), self.child.stderr.take());
-        let reader = std::thread::spawn(move || {
-            for line in err.into_iter().flat_map(|err| BufReader::new(err).lines()).map_while(Result::ok) {
-                eprintln!("{line}");
-                let mut said = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                if said.fallen.is_none() {
-                    said.fallen = fallen(&line);
-                }
-                if said.last.len() == KEPT {
-                    said.last.remove(0);
-                }
-                said.last.push(line);
+            if over.is_none() && checked.elapsed() >= TICK {
+                checked = Instant::now();
+                self.processes.check()?;
             }
-        });
-        (said, reader)
-    }
-
-    /// Each rank watches itself; together they may need too much all the same.
-    fn check_memory(&self) -> Result<(), RunFailure> {
-        let held = (0..self.ranks).filter_map(|rank| self.notes.pid(rank)).map(|pid| machine::memory_of(pid).now).sum();
-        match self.memory_limit {
-            Some(limit) if held > limit => Err(watch::out_of_memory(held, limit)),
-            _ => Ok(()),
         }
     }
 }

@@ -30,10 +30,39 @@ impl Notes {
         self.folder.join(format!("rank-{rank}"))
     }
 
+    fn joined(&self, rank: usize) -> PathBuf {
+        self.folder.join(format!("joined-{rank}"))
+    }
+
+    fn done(&self, rank: usize) -> PathBuf {
+        self.folder.join(format!("done-{rank}"))
+    }
+
     /// Says which process this rank is.
     pub(super) fn sit_down(&self, rank: usize) {
-        // Without it the ranks' memory is not counted; nothing else depends on it.
+        // Without it the rank's memory is not counted, and that it is stopped is not seen.
         let _ = std::fs::write(self.process(rank), std::process::id().to_string());
+    }
+
+    /// Says that this rank has joined the others.
+    pub(super) fn join(&self, rank: usize) -> std::io::Result<()> {
+        File::create(self.joined(rank)).map(drop)
+    }
+
+    /// Whether a rank has joined the others.
+    pub(super) fn has_joined(&self, rank: usize) -> bool {
+        self.joined(rank).exists()
+    }
+
+    /// Says that nobody needs this rank any more.
+    pub(super) fn end(&self, rank: usize) {
+        // Without it the run fails where this process is stopped before the first rank has ended.
+        let _ = File::create(self.done(rank));
+    }
+
+    /// Whether nobody needs a rank any more.
+    pub(super) fn has_ended(&self, rank: usize) -> bool {
+        self.done(rank).exists()
     }
 
     /// The process of a rank, once it has started.
@@ -81,5 +110,9 @@ mod tests {
         assert_eq!(notes.pid(1), None);
         notes.sit_down(1);
         assert_eq!(notes.pid(1), Some(std::process::id() as i32));
+        assert!(!notes.has_joined(1) && !notes.has_ended(1));
+        notes.join(1).unwrap();
+        notes.end(1);
+        assert!(notes.has_joined(1) && notes.has_ended(1) && !notes.has_joined(0) && !notes.has_ended(0));
     }
 }

@@ -22,6 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What the starter writes into the first rank's standard input to have the run stopped.
 pub(super) const STOP: &str = "stop";
 
+/// Where Open MPI tells a process which rank it is going to be.
+const OWN_RANK: &str = "OMPI_COMM_WORLD_RANK";
+
+/// Whether this is one of the processes that `mpirun` has started.
+pub(crate) const fn is_rank(arguments: &Arguments) -> bool {
+    arguments.ranks_in.is_some()
+}
+
 /// This process among the ranks.
 pub(crate) struct Member {
     world: Rc<World>,
@@ -32,11 +40,21 @@ impl Member {
     /// Takes the place that the command line tells of. All but the first rank are mute from then on.
     pub(crate) fn of(arguments: &Arguments, emitter: &Emitter) -> Option<Rc<Self>> {
         let notes = Notes::new(arguments.ranks_in.as_deref()?);
-        let world = World::join()?;
-        if world.rank() > 0 {
-            emitter.mute();
+        let sit_down = |rank: usize| {
+            notes.sit_down(rank);
+            if rank > 0 {
+                emitter.mute();
+            }
+        };
+        // Known to the starter before it joins the others, which lasts as long as one of them does not come.
+        if let Some(rank) = std::env::var(OWN_RANK).ok().and_then(|rank| rank.parse().ok()) {
+            sit_down(rank);
         }
-        notes.sit_down(world.rank());
+        let world = World::join()?;
+        sit_down(world.rank());
+        if let Err(error) = notes.join(world.rank()) {
+            eprintln!("recspeed-worker: rank {} cannot say that it has joined: {error}", world.rank());
+        }
         Some(Rc::new(Self { world, notes }))
     }
 
@@ -69,7 +87,10 @@ impl Member {
     pub(crate) fn part(&self, failed: Option<&RunFailure>) {
         let rank = self.world.rank();
         match failed {
-            None => self.world.part(PATIENCE),
+            None => {
+                self.notes.end(rank);
+                self.world.part(PATIENCE);
+            }
             // The others are ended with this one.
             Some(_) if rank == 0 => self.world.break_off(),
             // What is wrong with the spec, the data or the machine comes to all: the first one tells.

@@ -40,12 +40,20 @@ impl Known {
         if stopped {
             return Err(RunFailure::cancelled());
         }
-        let cause = noted.or(fallen).or(followed).map_or_else(
-            || "The ranks of the training ended without a result; the run's log has what mpirun says.".to_owned(),
-            |RankFailure { rank, cause, .. }| format!("Rank {rank}: {}.", cause.trim_end_matches('.')),
+        let failure = noted.or(fallen).or(followed).map_or_else(
+            || {
+                let cause = "The ranks of the training ended without a result; the run's log has what mpirun says.";
+                RunFailure::new(FailureCode::Worker, cause)
+            },
+            |RankFailure { rank, cause, .. }| of_rank(rank, &cause),
         );
-        Err(RunFailure::new(FailureCode::Worker, cause).with_detail(detail))
+        Err(failure.with_detail(detail))
     }
+}
+
+/// The run's end by what happened to a rank.
+pub(super) fn of_rank(rank: usize, cause: &str) -> RunFailure {
+    RunFailure::new(FailureCode::Worker, format!("Rank {rank}: {}.", cause.trim_end_matches('.')))
 }
 
 /// Reads in a line of `mpirun` that a rank was ended from outside: `… process rank 1 with PID 17 on node a exited on signal 9 (Killed).`
