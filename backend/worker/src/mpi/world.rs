@@ -27,6 +27,9 @@ const PIECE: usize = 1 << 30;
 const EAGER: Duration = Duration::from_micros(30);
 const NAP: Duration = Duration::from_micros(50);
 
+/// Whoever has not looked for longer than this was stopped itself, and says nothing against others for that.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
+
 /// A piece that MPI has been given, with the bytes that it may still read.
 struct Sending {
     request: ManuallyDrop<Option<Request<'static, [u8], StaticScope>>>,
@@ -150,13 +153,14 @@ impl World {
 
     /// Waits for a message; `None` when it has not come in time.
     fn receive(&self, from: usize, tag: Tag, timeout: Option<Duration>) -> Option<Message> {
-        let begun = Instant::now();
+        let (mut looked, mut waited) = (Instant::now(), Duration::ZERO);
         loop {
             let moved = self.progress();
             if let Some(message) = self.traffic.borrow_mut().arrived.take(from, tag) {
                 return Some(message);
             }
-            let waited = begun.elapsed();
+            waited += looked.elapsed().min(LONGEST_LOOK);
+            looked = Instant::now();
             if timeout.is_some_and(|timeout| waited > timeout) {
                 return None;
             }

@@ -81,7 +81,7 @@ fn judging(epochs: u32, timeout: u32) -> String {
     let text = format!(
         "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"random\"\nvalidation_ratio = \
          0.1\n[recommender]\nkind = \"dlrm\"\nembedding = 8\nbottom = [8]\nhidden = [64, 64]\n[training]\nepochs = {epochs}\nbatch_size = \
-         8192\nloss = \"bpr\"\nlearning_rate = 1e-5\n[evaluation]\nmetrics = [\"ndcg@10\"]\n[strategy]\nkind = \
+         8192\nloss = \"bpr\"\nlearning_rate = 1e-5\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 300\n[strategy]\nkind = \
          \"data-parallel\"\nranks = 2\nlauncher = \"mpi\"\ntimeout = {timeout}\n"
     );
     ExperimentSpec::from_toml(&text).expect("the test's spec parses").to_json()
@@ -172,7 +172,8 @@ fn a_rank_that_is_stopped_once_nobody_needs_it_does_not_keep_the_result_back() {
         }
         let begun = Instant::now();
         let output = training.ended();
-        assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+        // What the evaluation takes, and ten seconds.
+        assert!(begun.elapsed() < Duration::from_mins(2), "{:?}", begun.elapsed());
         let events = events(&output);
         assert!(matches!(events.last().unwrap().kind, EventKind::Finished { .. }), "{:?}", events.last());
         assert_eq!(output.status.code(), Some(0));
@@ -198,7 +199,8 @@ fn a_run_that_is_told_to_stop_is_cancelled_in_five_seconds() {
     let events = events(&output);
     assert_eq!(failure(&events).0, FailureCode::Cancelled);
     assert_eq!(output.status.code(), Some(130));
-    let kept = events.iter().find_map(|event| match &event.kind {
+    // Older ones are taken away.
+    let kept = events.iter().rev().find_map(|event| match &event.kind {
         EventKind::Checkpoint { file, .. } => Some(home.path().join("checkpoints").join(file)),
         _ => None,
     });
