@@ -1,17 +1,12 @@
 //! Tables of embeddings, planned of a spec and the size of its data.
 
+mod strategies;
+
 use recspeed_plan::sharding::TableSharding;
 use recspeed_plan::{Assumed, Outlook, TablesOutlook, of_spec, tables_of};
+use recspeed_types::Extent;
 use recspeed_types::spec::ResolvedSpec;
-use recspeed_types::{ExperimentSpec, Extent};
-
-fn spec(recommender: &str, training: &str, strategy: &str) -> ResolvedSpec {
-    let text = format!(
-        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n[recommender]\n{recommender}\n[training]\n{training}\n\
-         [evaluation]\nmetrics = [\"ndcg@10\"]\n[strategy]\n{strategy}\n"
-    );
-    ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap()
-}
+use strategies::spec;
 
 fn dlrm(strategy: &str) -> ResolvedSpec {
     spec("kind = \"dlrm\"\nembedding = 12\nnegatives = 3", "batch_size = 40", strategy)

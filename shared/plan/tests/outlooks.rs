@@ -1,39 +1,24 @@
 //! What holds for a strategy that is planned as a whole, and for what is said to limit it.
 
+mod strategies;
+
 use proptest::prelude::*;
 use recspeed_plan::dense::{Speed, densenet, mlp, shared};
-use recspeed_plan::sharding::{OptimizerState, ShardLevel};
+use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::simulate::Link;
 use recspeed_plan::words::verdict;
 use recspeed_plan::{
-    Assumed, Balance, Change, Limit, Outlook, Partition, PlanError, ProcessNeeds, Recompute, Room, ScheduleKind,
-    Strategy as Plan, TablesOutlook, bottleneck, layers_of, of_spec,
+    Assumed, Balance, Change, Limit, Outlook, Partition, PlanError, Room, ScheduleKind, Strategy as Plan,
+    TablesOutlook, bottleneck, layers_of, of_spec,
 };
-use recspeed_types::{ExperimentSpec, Extent};
+use recspeed_types::Extent;
+use strategies::{plain, spec};
 
 const SPEED: Speed = Speed { flops_per_us: 1000.0, call_us: 0.0 };
 
 fn even(ranks: usize, micro_batches: usize) -> Plan {
-    Plan {
-        layers: mlp(&[64; 49], SPEED),
-        balance: Balance::Time { samples: 8 },
-        schedule: ScheduleKind::Gpipe,
-        ranks,
-        chunks: 1,
-        batch: 8 * micro_batches,
-        micro_batches,
-        recompute: Recompute::Never,
-        replicas: 1,
-        tensor: 1,
-        level: ShardLevel::DataParallel,
-        optimizer: OptimizerState::TwoMoments,
-        offload: false,
-        link: Link::INSTANT,
-        update_us: 0.0,
-        beside: 0,
-        tables_us: 0.0,
-        needs: ProcessNeeds::default(),
-    }
+    let balance = Balance::Time { samples: 8 };
+    Plan { balance, ranks, micro_batches, ..plain(mlp(&[64; 49], SPEED), 8 * micro_batches) }
 }
 
 fn look(plan: &Plan) -> Outlook {
@@ -73,12 +58,9 @@ fn what_is_offloaded_leaves_the_ranks_and_stays_on_the_machine() {
 #[test]
 fn more_stages_of_shared_layers_are_proposed_as_they_would_be_cut() {
     let spec = |stages: u32| {
-        let text = format!(
-            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"mlp\"\nhidden = \
-             [700, 30, 512, 512, 16, 900, 64]\n[training]\nbatch_size = 64\n[evaluation]\nmetrics = [\"rmse\"]\n[strategy]\nkind = \
-             \"hybrid\"\nstages = {stages}\ntensor = 2\nschedule = \"gpipe\"\n"
-        );
-        ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap()
+        let network = "kind = \"mlp\"\nhidden = [700, 30, 512, 512, 16, 900, 64]";
+        let strategy = format!("kind = \"hybrid\"\nstages = {stages}\ntensor = 2\nschedule = \"gpipe\"");
+        spec(network, "batch_size = 64", &strategy)
     };
     let plan = |stages: u32| of_spec(&spec(stages), Assumed::threads(1.0)).unwrap();
     let (two, four) = (plan(2), look(&plan(4)));
@@ -173,19 +155,13 @@ fn slow_links_are_named() {
 
 #[test]
 fn what_ranks_that_share_layers_bring_together_is_no_computing() {
-    let spec = |micro_batches: u32| {
-        let text = format!(
-            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"densenet\"\nlayers = \
-             40\ngrowth = 8\n[training]\nbatch_size = 64\n[evaluation]\nmetrics = [\"rmse\"]\n[strategy]\nkind = \"hybrid\"\nranks = \
-             2\nstages = 1\ntensor = 2\nschedule = \"gpipe\"\nmicro_batches = {micro_batches}\n"
-        );
-        ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap()
-    };
-    let plan = of_spec(&spec(4), Assumed::threads(50.0)).unwrap();
+    let strategy = "kind = \"hybrid\"\nranks = 2\nstages = 1\ntensor = 2\nschedule = \"gpipe\"\nmicro_batches = 4";
+    let spec = spec("kind = \"densenet\"\nlayers = 40\ngrowth = 8", "batch_size = 64", strategy);
+    let plan = of_spec(&spec, Assumed::threads(50.0)).unwrap();
     let outlook = look(&plan);
     let found = bottleneck(&plan, &outlook, None);
     assert_eq!(found.limit, Limit::Sharing);
-    let instant = of_spec(&spec(4), Assumed { link: Link::INSTANT, ..Assumed::threads(50.0) }).unwrap();
+    let instant = of_spec(&spec, Assumed { link: Link::INSTANT, ..Assumed::threads(50.0) }).unwrap();
     let without = look(&instant).simulation;
     assert_eq!(bottleneck(&instant, &look(&instant), None).limit, Limit::Computation);
     let lost = outlook.simulation.busy_us[0] - without.busy_us[0];
@@ -198,10 +174,8 @@ fn what_ranks_that_share_layers_bring_together_is_no_computing() {
 
 #[test]
 fn rows_of_tables_take_their_time_and_are_named_where_they_take_most_of_it() {
-    let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"dlrm\"\nembedding = \
-                512\nbottom = [8]\nhidden = [8]\n[training]\nbatch_size = 512\n[evaluation]\nmetrics = [\"ndcg@10\"]\n[strategy]\nkind = \
-                \"data-parallel\"\nranks = 4\n";
-    let spec = ExperimentSpec::from_toml(text).unwrap().resolve().unwrap();
+    let network = "kind = \"dlrm\"\nembedding = 512\nbottom = [8]\nhidden = [8]";
+    let spec = spec(network, "batch_size = 512", "kind = \"data-parallel\"\nranks = 4");
     let link = Link { latency_us: 20.0, bytes_per_us: 1250.0 };
     let of = |data| of_spec(&spec, Assumed { link, ..Assumed::threads(50.0) }.on(data)).unwrap();
     let extent = Extent::of_ids(10_000, 5_000);

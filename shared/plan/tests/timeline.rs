@@ -1,40 +1,30 @@
 //! The bars of a plan and of a run, and the trace of both.
 
+mod strategies;
+
 use std::collections::HashMap;
 
 use recspeed_plan::dense::{Speed, densenet};
-use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::timeline::{
     Bar, Part, Stacked, bars_of, bars_of_events, bubble_of, chrome_trace, first_step, memory_of, rows_of,
 };
-use recspeed_plan::{Balance, Layout, Outlook, ProcessNeeds, Recompute, ScheduleKind, Strategy};
+use recspeed_plan::{Balance, Layout, Outlook, Recompute, ScheduleKind, Strategy};
 use recspeed_types::{EventKind, RunEvent, RunId};
 use serde_json::Value;
+use strategies::plain;
 
 const RECOMPUTES: [Recompute; 3] = [Recompute::Never, Recompute::ExceptLast, Recompute::Always];
 
 /// Four ranks, eight micro-batches, a dense block.
 fn first() -> Strategy {
     Strategy {
-        layers: densenet(4, 150, 32, 1, Speed::of_gflops(50.0)),
         balance: Balance::Time { samples: 32 },
-        schedule: ScheduleKind::Gpipe,
         ranks: 4,
-        chunks: 1,
-        batch: 256,
         micro_batches: 8,
-        recompute: Recompute::Never,
-        replicas: 1,
-        tensor: 1,
-        level: ShardLevel::DataParallel,
-        optimizer: OptimizerState::TwoMoments,
-        offload: false,
         link: Link::MEMORY,
         update_us: 1e-4,
-        beside: 0,
-        tables_us: 0.0,
-        needs: ProcessNeeds::default(),
+        ..plain(densenet(4, 150, 32, 1, Speed::of_gflops(50.0)), 256)
     }
 }
 
