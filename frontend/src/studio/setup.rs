@@ -6,6 +6,7 @@ use recspeed_plan::simulate::Link;
 use recspeed_plan::{
     Assumed, Balance, Change, Layer, Outlook, PlanError, ProcessNeeds, Recompute, ScheduleKind, Strategy, of_spec,
 };
+use recspeed_types::spec::{Optimizer, ResolvedSpec};
 use recspeed_types::{ExperimentSpec, Extent, decode_permalink};
 
 use super::model::layers;
@@ -226,7 +227,7 @@ impl Setup {
     pub(crate) fn strategy(&self) -> Result<Strategy, Refusal> {
         let samples = self.samples();
         if self.model == "experiment" {
-            let own = self.experiment().and_then(|spec| spec.resolve().ok()).and_then(|spec| {
+            let own = self.own_spec().and_then(|spec| {
                 let data = Extent::foretold(&spec.dataset);
                 of_spec(&spec, Assumed { speed: self.speed(), link: self.link(), data })
             });
@@ -246,6 +247,27 @@ impl Setup {
             });
         }
         Ok(self.around(layers(self).map_err(Refusal::Widths)?))
+    }
+
+    /// Its experiment, trained as is set: what tables of embeddings hold and send depends on the ranks, the batch, its parts and the
+    /// optimizer.
+    fn own_spec(&self) -> Option<ResolvedSpec> {
+        let mut spec = self.experiment()?.resolve().ok()?;
+        let training = spec.training.as_mut()?;
+        training.batch_size = (self.batch * self.replicas) as u32;
+        training.optimizer = match (self.optimizer, training.optimizer) {
+            ("sgd", _) => Optimizer::Sgd,
+            (_, Optimizer::Sgd) => Optimizer::Adam,
+            (_, other) => other,
+        };
+        let strategy = &mut spec.strategy;
+        let shared = strategy.tensor.max(1);
+        strategy.ranks = (self.ranks * self.replicas) as u32 * shared;
+        strategy.stages = self.ranks as u32;
+        strategy.micro_batches = self.micro_batches as u32;
+        // Where everything is cut is the plan's to say.
+        strategy.balance = None;
+        Some(spec)
     }
 
     fn balance(&self, samples: usize) -> Balance {

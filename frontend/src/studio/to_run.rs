@@ -149,6 +149,39 @@ mod tests {
         assert_eq!(spec.strategy.tables.as_str(), "column-wise");
     }
 
+    /// What is shown of tables is what a run of what is set would be planned with, not what the experiment was opened with.
+    #[test]
+    fn tables_of_the_experiment_s_own_network_follow_every_knob() {
+        type Turn = fn(&mut Setup);
+        let turns: [(&str, Turn); 5] = [
+            ("ranks", |setup| setup.ranks = 1),
+            ("replicas", |setup| setup.replicas = 3),
+            ("micro-batches", |setup| setup.micro_batches = 16),
+            ("batch", |setup| setup.batch = 512),
+            ("optimizer", |setup| setup.optimizer = "sgd"),
+        ];
+        for kind in ["dlrm", "sasrec"] {
+            let text = format!(
+                "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"{kind}\"\n[training]\nbatch_size = \
+                 120\n[evaluation]\nmetrics = [\"ndcg@10\"]\n[strategy]\nkind = \"pipeline\"\nstages = 2\ntables = \"column-wise\"\n"
+            );
+            let opened = Setup::of_spec(&ExperimentSpec::from_toml(&text).unwrap()).unwrap();
+            let first = opened.plan().unwrap().0;
+            for (knob, turn) in turns {
+                let mut setup = opened.clone();
+                turn(&mut setup);
+                let shown = setup.plan().unwrap_or_else(|why| panic!("{kind} {knob}: {why}")).0;
+                let spec = written(&setup).unwrap().resolve().unwrap();
+                let data = recspeed_types::Extent::foretold(&spec.dataset);
+                let run = recspeed_plan::of_spec(&spec, recspeed_plan::Assumed::threads(50.0).on(data)).unwrap();
+                assert_eq!((shown.beside, shown.tables_us), (run.beside, run.tables_us), "{kind} {knob}");
+                let stands = (shown.beside, shown.tables_us) == (first.beside, first.tables_us);
+                // The slots of sequences are sent whole, in however many parts.
+                assert_eq!(stands, knob == "micro-batches", "{kind} {knob}: {shown:?}");
+            }
+        }
+    }
+
     #[test]
     fn layers_that_no_recommender_has_are_told() {
         let why = Setup { model: "layers", ..Setup::default() }.recommender().unwrap_err();
