@@ -27,6 +27,11 @@ pub enum HomeError {
     },
 }
 
+/// The lab's store, one SQLite file.
+pub fn store(root: &Path) -> PathBuf {
+    root.join("lab.sqlite3")
+}
+
 /// Where the lab at `root` keeps trained models, a folder a run.
 pub fn models(root: &Path) -> PathBuf {
     root.join("models")
@@ -66,7 +71,7 @@ impl Home {
             DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(unusable(&folder))?;
         }
         let root = root.canonicalize().map_err(unusable(&root))?;
-        let store = root.join("lab.sqlite3");
+        let store = store(&root);
         open_private(&store).map_err(unusable(&store))?;
         let path = root.join("serve.lock");
         let lock = open_private(&path).map_err(unusable(&path))?;
@@ -84,7 +89,7 @@ impl Home {
 
     /// The SQLite file.
     pub fn store(&self) -> PathBuf {
-        self.root.join("lab.sqlite3")
+        store(&self.root)
     }
 
     /// The file whose space is given up when the disk is full.

@@ -13,6 +13,7 @@ use super::models::ModelCommandError;
 use super::run::{SpecFileError, WorkerError};
 use super::search::SearchError;
 use super::study::StudyError;
+use super::trace::TraceError;
 
 /// A command that failed; its text is what the terminal shows.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,9 @@ pub(crate) enum CommandError {
     /// A trained model cannot be found, read, asked or written.
     #[error(transparent)]
     Model(#[from] ModelCommandError),
+    /// A stored run has no timeline, or there is no such run.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// No recommender has the name that was given.
     #[error("no recommender is called `{given}`{hint}; known: {known}")]
     UnknownRecommender {
@@ -106,6 +110,7 @@ impl CommandError {
             Self::Model(error) => error.exit_status(),
             Self::Engines(error) => error.exit_status(),
             Self::Study(error) => error.exit_status(),
+            Self::Trace(error) => error.exit_status(),
             Self::Keep(_) | Self::Output(_) | Self::WriteFile { .. } => FailureCode::Internal.exit_status(),
         }
     }

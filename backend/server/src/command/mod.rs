@@ -1,4 +1,4 @@
-//! The subcommands of `recspeed` besides `serve`: `run`, `recommend`, `export`, `plan`, `compare`, `search`, `features`,
+//! The subcommands of `recspeed` besides `serve`: `run`, `recommend`, `export`, `plan`, `trace`, `compare`, `search`, `features`,
 //! `engines`, `study`, `schema`, `recommenders` and `data`.
 //!
 //! Results go to standard output; progress, warnings and failures go to standard error, bars only where that is a
@@ -20,6 +20,8 @@ mod run;
 mod schema;
 mod search;
 mod study;
+mod timeline;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -57,6 +59,8 @@ pub enum Command {
     Recommenders(recommenders::RecommendersArgs),
     /// Draw a pipeline schedule, its bubble and what its ranks hold, before anything runs
     Plan(plan::PlanArgs),
+    /// Write the timeline of a stored run as a Chrome trace, which Perfetto opens
+    Trace(trace::TraceArgs),
 }
 
 /// Does what was asked. Blocks; may be called inside or outside an async runtime.
@@ -77,6 +81,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Data(command) => data::run(command),
         Command::Recommenders(args) => recommenders::print(&args),
         Command::Plan(args) => plan::print(&args),
+        Command::Trace(args) => trace::print(args),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),

@@ -32,6 +32,16 @@ pub enum StoreError {
         /// The newest that this build reads.
         known: i64,
     },
+    /// The file is of an earlier lab, and nobody is there to bring it up to date.
+    #[error(
+        "the store is of version {found}, and this lab reads version {known}; start the lab once, which brings it up to date"
+    )]
+    Earlier {
+        /// Its version.
+        found: i64,
+        /// The one that this build reads.
+        known: i64,
+    },
     /// The writer's thread cannot be started.
     #[error("cannot start the store's writer: {cause}")]
     Thread {

@@ -117,3 +117,18 @@ pub fn page(
     }
     Ok(found)
 }
+
+/// When the ranks of a run did what, as its last attempt told.
+///
+/// # Errors
+/// [`StoreError::NoRun`]; [`StoreError::Damaged`] when an event does not parse.
+pub fn spans(connection: &Connection, run: &RunId) -> Result<Vec<RunEvent>, StoreError> {
+    let number = number(connection, run)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT json FROM events WHERE run = ?1 AND json_extract(json, '$.kind') = 'span' AND seq >
+             coalesce((SELECT max(seq) FROM events WHERE run = ?1 AND json_extract(json, '$.kind') = 'started'), -1)
+         ORDER BY seq",
+    )?;
+    let texts = statement.query_map([number], |row| row.get::<_, String>(0))?;
+    texts.map(|text| serde_json::from_str(&text?).map_err(|error| StoreError::damaged(run, error))).collect()
+}

@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 pub use checkpoints::{CheckpointRow, afresh, checkpoints, forget_checkpoints, resumable};
 pub use error::StoreError;
-pub use events::{EventRows, RunTail, append, page as event_page, replace_last, tail};
+pub use events::{EventRows, RunTail, append, page as event_page, replace_last, spans, tail};
 pub use message::{Message, MessageKind, Missed, catch_up, last_id as newest_id};
 pub use reserve::Reserve;
 pub use runs::{
@@ -138,17 +138,21 @@ impl Store {
     }
 }
 
+/// A connection that only reads; somebody else may be writing.
+///
+/// # Errors
+/// [`StoreError`] when the file cannot be opened, or is of another version: only a server brings an older one up to date.
+pub fn to_read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|cause| StoreError::opening(path, cause))?;
+    schema::check(&connection).map_err(|error| error.at(path))?;
+    Ok(connection)
+}
+
 impl Inner {
     fn reader(&self) -> Result<Connection, StoreError> {
         let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(connection) = kept {
-            return Ok(connection);
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(&self.path, flags).map_err(|cause| StoreError::opening(&self.path, cause))?;
-        connection.busy_timeout(schema::BUSY)?;
-        Ok(connection)
+        kept.map_or_else(|| to_read(&self.path), Ok)
     }
 
     fn give_back(&self, connection: Connection) {

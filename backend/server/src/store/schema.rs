@@ -57,6 +57,17 @@ const STEPS: [&str; 3] = [
     "ALTER TABLE runs ADD COLUMN waits_for_study TEXT;",
 ];
 
+/// Sets a connection up that only reads, and sees to it that the file has the tables that are read here.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY)?;
+    let known = STEPS.len() as i64;
+    match connection.query_row("PRAGMA user_version", [], |row| row.get(0))? {
+        found if found > known => Err(StoreError::Later { found, known }),
+        found if found < known => Err(StoreError::Earlier { found, known }),
+        _ => Ok(()),
+    }
+}
+
 /// Sets the connection up and takes the steps that are missing.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     connection.busy_timeout(BUSY)?;

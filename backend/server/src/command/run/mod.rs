@@ -5,7 +5,6 @@ mod progress;
 mod spec_file;
 mod story;
 mod summary;
-mod timeline;
 mod worker;
 
 use std::path::PathBuf;
@@ -25,6 +24,7 @@ use self::story::Story;
 use self::worker::{Ending, Heard, WorkerProcess};
 use super::failure::CommandError;
 use super::output;
+use super::timeline::trace_of;
 
 /// How long a worker that was asked to stop may take before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -96,7 +96,14 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
             };
             output::say(&output::printable(&text))?;
             if let Some(path) = &args.trace {
-                timeline::write(path, &spec, story.spans())?;
+                match trace_of(&spec, story.spans()) {
+                    Some(text) => std::fs::write(path, text)
+                        .map_err(|source| CommandError::WriteFile { path: path.clone(), source })?,
+                    None => output::complain(
+                        "no trace was written: ranks tell when they did what, and this training was not divided among several of them \
+                         or took too few steps; see [strategy]",
+                    ),
+                }
             }
             worker.after_finished()
         }

@@ -1,26 +1,17 @@
-//! The measured timeline of a run as a file, with what was planned of it.
-
-use std::path::Path;
+//! The timeline of a run as a Chrome trace, with what was planned of it: of a run in the terminal and of a stored one.
 
 use recspeed_plan::timeline::{bars_of, bars_of_events, chrome_trace, memory_of};
 use recspeed_plan::{Assumed, Layout, Outlook, of_spec};
 use recspeed_types::{ExperimentSpec, RunEvent};
 
-use super::CommandError;
-use super::output;
-
 /// A speed for the plan, as of `recspeed plan`.
 const GFLOPS: f64 = 50.0;
 
-/// Writes the bars of these events, and those of the plan beside them; says so where there are none.
-pub(super) fn write(path: &Path, spec: &ExperimentSpec, events: &[RunEvent]) -> Result<(), CommandError> {
+/// The bars of these events, and those of the plan beside them; `None` where there are none.
+pub(super) fn trace_of(spec: &ExperimentSpec, events: &[RunEvent]) -> Option<String> {
     let measured = bars_of_events(events);
     if measured.is_empty() {
-        output::complain(
-            "no trace was written: ranks tell when they did what, and this training was not divided among several of them or took too few \
-             steps; see [strategy]",
-        );
-        return Ok(());
+        return None;
     }
     // The run has resolved it.
     let resolved = spec.resolve().ok();
@@ -34,6 +25,5 @@ pub(super) fn write(path: &Path, spec: &ExperimentSpec, events: &[RunEvent]) -> 
         Some((memory_of(&outlook), bars_of(&strategy, &outlook)))
     });
     let (held, predicted) = planned.unwrap_or_default();
-    let text = chrome_trace(&held, &predicted, &measured, layout);
-    std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.to_owned(), source })
+    Some(chrome_trace(&held, &predicted, &measured, layout))
 }

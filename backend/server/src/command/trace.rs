@@ -1,0 +1,142 @@
+//! `recspeed trace RUN`: when the ranks of a stored run did what, beside its plan, as a Chrome trace.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use recspeed_types::api::{RunRecord, RunStatus};
+use recspeed_types::{FailureCode, RunId};
+
+use super::failure::CommandError;
+use super::output;
+use super::timeline::trace_of;
+use crate::home;
+use crate::store::{self, ListQuery, StoreError};
+
+/// Runs of an error that are named.
+const NAMED: u32 = 5;
+
+/// Arguments of `recspeed trace`.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// The run: its number in the lab, as in its address after /r/
+    #[arg(value_name = "RUN", value_parser = run_id)]
+    run: RunId,
+    /// Write it into this file (standard output unless given)
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The lab's folder (otherwise as `recspeed serve`)
+    #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
+    home: Option<PathBuf>,
+}
+
+/// A timeline that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TraceError {
+    /// Nobody says where the lab is.
+    #[error("no folder of a lab is known; name one with --home")]
+    NoHome,
+    /// There is no lab.
+    #[error("{} holds no lab; name the folder of one with --home", home.display())]
+    NoLab {
+        /// What was named.
+        home: PathBuf,
+    },
+    /// The lab does not know the run.
+    #[error("the lab at {} knows no run `{run}`; {known}", home.display())]
+    NoRun {
+        /// The lab's folder.
+        home: PathBuf,
+        /// What was given.
+        run: RunId,
+        /// Runs that it knows.
+        known: String,
+    },
+    /// Its ranks have not told when they did what.
+    #[error("the run `{run}` has no timeline: {why}")]
+    NoSpans {
+        /// The run.
+        run: RunId,
+        /// Why not, and what to do.
+        why: String,
+    },
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl TraceError {
+    /// The exit status that stands for this failure.
+    pub(crate) fn exit_status(&self) -> u8 {
+        match self {
+            Self::Store(_) => FailureCode::Internal.exit_status(),
+            _ => FailureCode::Data.exit_status(),
+        }
+    }
+}
+
+/// Writes the trace.
+pub(crate) fn print(args: TraceArgs) -> Result<u8, CommandError> {
+    let home = args.home.or_else(home::usual_place).ok_or(TraceError::NoHome)?;
+    let text = of_stored(&home, &args.run)?;
+    match args.out {
+        Some(path) => {
+            std::fs::write(&path, text).map_err(|source| CommandError::WriteFile { path, source })?;
+        }
+        None => output::say(&text)?,
+    }
+    Ok(0)
+}
+
+/// The trace of a run that the lab in this folder has stored. A server may be at work there.
+fn of_stored(home: &Path, run: &RunId) -> Result<String, TraceError> {
+    let path = home::store(home);
+    if !path.is_file() {
+        return Err(TraceError::NoLab { home: home.to_owned() });
+    }
+    let connection = store::to_read(&path)?;
+    let Some(record) = store::record(&connection, run)? else {
+        let query = ListQuery { limit: NAMED, ..ListQuery::default() };
+        let known = known(&store::list(&connection, &query)?.runs);
+        return Err(TraceError::NoRun { home: home.to_owned(), run: run.clone(), known });
+    };
+    let spans = store::spans(&connection, run)?;
+    trace_of(&record.spec, &spans).ok_or_else(|| TraceError::NoSpans { run: run.clone(), why: why_none(&record) })
+}
+
+/// The newest runs, in words.
+fn known(runs: &[RunRecord]) -> String {
+    let name = |run: &RunRecord| format!("{} ({})", run.id, run.spec.recommender.kind);
+    match runs {
+        [] => "it has none yet: those of its page and its API are stored there".to_owned(),
+        runs => format!("its newest are {}", runs.iter().map(name).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Why the ranks of a run have told nothing, and what to do.
+fn why_none(record: &RunRecord) -> String {
+    let engine = record.spec.engine.kind;
+    if engine.is_reference() {
+        return format!("{} trained it, and only Burn's ranks tell theirs; set engine.kind to `burn`", engine.title());
+    }
+    let divided = record.spec.resolve().is_ok_and(|spec| !spec.strategy.is_single());
+    if !divided {
+        return "one device trained it, and ranks tell theirs; run it again with several, as strategy.kind = \"pipeline\""
+            .to_owned();
+    }
+    match record.status {
+        RunStatus::Queued => "it waits for its turn; ask again when its first epoch is over".to_owned(),
+        RunStatus::Running => "its ranks tell theirs when the first epoch is over; ask again then".to_owned(),
+        RunStatus::Finished => {
+            "its ranks tell theirs of the second to fourth step, and it took fewer than two; a smaller training.batch_size \
+             makes more steps"
+                .to_owned()
+        }
+        RunStatus::Failed | RunStatus::Cancelled => {
+            "it ended before its first epoch was over; run it again".to_owned()
+        }
+    }
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    RunId::new(text).map_err(|error| error.to_string())
+}
