@@ -83,6 +83,10 @@ impl Host for Tab {
         outlet::now_us()
     }
 
+    fn clock(&self) -> Option<fn() -> u64> {
+        Some(outlet::now_us)
+    }
+
     /// The memory of the wasm instance, which never shrinks: its size is its peak.
     fn memory(&self) -> ProcessMemory {
         let bytes = instance_bytes();

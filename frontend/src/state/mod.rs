@@ -28,6 +28,7 @@ pub(crate) use location::{
 };
 pub(crate) use run_view::{CurveKey, Point, Progress, Rows, RunView, loss_first};
 pub(crate) use session::{Origin, RunState, Session};
+pub(crate) use tab::is_of_a_tab;
 pub(crate) use theme::{Theme, system_is_dark};
 pub(crate) use toast::Toasts;
 pub(crate) use upload::{Upload, send as send_file};

@@ -19,6 +19,14 @@ use super::{RunState, files};
 /// Address of the worker's script; built beside the page.
 const SCRIPT: &str = "/runner/worker.js";
 
+/// How the names of runs in a tab begin.
+const PREFIX: &str = "tab-";
+
+/// Whether a run of this name happens, or has happened, in a tab: no server knows it.
+pub(crate) fn is_of_a_tab(id: &RunId) -> bool {
+    id.as_str().starts_with(PREFIX)
+}
+
 thread_local! {
     static RUNNER: RefCell<Option<Runner>> = const { RefCell::new(None) };
     static ACTIVE: RefCell<Option<(RunState, Batch)>> = const { RefCell::new(None) };
@@ -39,7 +47,7 @@ impl Drop for Runner {
 /// Starts a run in this tab.
 pub(super) fn start(spec: ExperimentSpec, parent: Option<RunId>) -> RunState {
     let now = js_sys::Date::now();
-    let id = RunId::new(format!("tab-{}", now as u64)).expect("digits, letters and a hyphen, under 40 characters");
+    let id = RunId::new(format!("{PREFIX}{}", now as u64)).expect("digits, letters and a hyphen, under 40 characters");
     let text = super::api::json_text(&spec);
     let own = (spec.dataset.source == DataSource::Upload)
         .then(|| spec.dataset.id.as_deref().and_then(files::content))

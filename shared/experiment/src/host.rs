@@ -27,7 +27,13 @@ pub trait Host: FitObserver {
     /// [`Self::engine`] has refused launchers that the host does not have.
     fn crew(&mut self, strategy: &Strategy) -> Box<dyn Crew> {
         let _ = strategy;
-        Box::new(LocalCrew)
+        Box::new(LocalCrew { clock: self.clock() })
+    }
+
+    /// By what ranks that take turns on this thread tell when they did what; without it, nobody knows. A function alone, because the
+    /// host itself listens meanwhile.
+    fn clock(&self) -> Option<fn() -> u64> {
+        None
     }
 
     /// Where the network of one rank computes; a training that is not divided has rank 0 alone.

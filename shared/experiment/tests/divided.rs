@@ -194,6 +194,26 @@ fn ranks_tell_what_they_held_and_when_they_did_what() {
     }
 }
 
+/// In the tab all ranks share one thread, which has a clock.
+#[test]
+fn ranks_that_take_turns_keep_a_timeline_in_which_one_of_them_computes_at_a_time() {
+    let (_, events) = run(DENSENET, "kind = \"pipeline\"\nstages = 3\nmicro_batches = 4\nrecompute = \"always\"");
+    let passes = events.iter().filter_map(|event| match event {
+        EventKind::Span { lane, name, start_us, duration_us, .. }
+            if lane != "run" && name != "reduce" && name != "step" =>
+        {
+            name.starts_with(['F', 'R', 'B']).then_some((*start_us, *start_us + *duration_us))
+        }
+        _ => None,
+    });
+    let mut passes: Vec<(u64, u64)> = passes.collect();
+    passes.sort_unstable();
+    // Three steps are told, of three ranks with four micro-batches: there, there again, and back.
+    assert_eq!(passes.len(), 3 * 3 * 4 * 3);
+    assert!(passes.iter().all(|(start, end)| end > start), "{passes:?}");
+    assert!(passes.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{passes:?}");
+}
+
 #[test]
 fn what_is_offloaded_is_told_beside_what_the_device_holds() {
     let (_, events) = run(DENSENET, "kind = \"zero\"\nranks = 2\noffload = true");

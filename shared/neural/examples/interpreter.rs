@@ -44,7 +44,7 @@ fn by_one_rank(spec: &ResolvedSpec, request: &FitRequest<'_>) -> Result<f64, Fai
         })
     });
     let others = |_: Communicator<AnyTransport>| -> Task<'_> { Box::pin(async { Ok(()) }) };
-    LocalCrew.run(1, first, &others).map_err(|failure| failure.to_string())?;
+    LocalCrew::default().run(1, first, &others).map_err(|failure| failure.to_string())?;
     Ok(loss.ok_or("the rank ended without a model")?)
 }
 

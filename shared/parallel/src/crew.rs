@@ -57,7 +57,10 @@ pub trait Crew {
 
 /// Ranks that take turns on this thread: in the tab, and in tests.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LocalCrew;
+pub struct LocalCrew {
+    /// By what they tell when they did what; without one all of it happens at 0.
+    pub clock: Option<local::Clock>,
+}
 
 impl Crew for LocalCrew {
     fn run<'a>(
@@ -69,7 +72,7 @@ impl Crew for LocalCrew {
         let first = RefCell::new(Some(first));
         // A rank that ends as all will, or because of another one, leaves the word to the one that has a cause of its own.
         let followed = RefCell::new(None);
-        let all = local::run(ranks, |communicator| {
+        let all = local::run_timed(ranks, self.clock, |communicator| {
             let communicator = communicator.any();
             let task = match first.borrow_mut().take() {
                 Some(first) => first(communicator),

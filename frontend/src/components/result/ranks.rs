@@ -62,9 +62,9 @@ pub(crate) fn Ranks(
         run.get().and_then(|run| {
             let spec = run.record.with(|record| record.spec.clone());
             let words = strategy_in_words(&spec.resolve().ok()?.strategy);
-            // The studio asks the server for the timeline: a run in the tab is not stored there.
-            let stored = run.origin == Origin::Server;
-            let plan = Setup::of_run(&spec, run.id().as_str()).filter(|_| stored);
+            // Of the stored example nobody keeps the events.
+            let kept = run.origin != Origin::Showcase;
+            let plan = Setup::of_run(&spec, run.id().as_str()).filter(|_| kept);
             Some((words, plan.map(|plan| format!("/plan?{}", plan.to_query()))))
         })
     });

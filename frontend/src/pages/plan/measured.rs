@@ -5,12 +5,19 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use recspeed_plan::Layout;
 use recspeed_plan::timeline::{bars_of_events, first_step};
+use recspeed_types::RunId;
 use recspeed_types::api::RunRecord;
-use recspeed_types::{EventKind, RunEvent, RunId};
 
 use super::Studio;
 use crate::components::Hint;
-use crate::state::api;
+use crate::state::{RunState, RunView, api, is_of_a_tab, use_lab};
+
+/// Said of a run in this tab.
+const TURNS: &str = "The first step of this run lies under the plan. In a tab all ranks share one thread and take turns: what each does is \
+     the plan’s, and one after the other.";
+/// Said of a run in a tab that was closed or loaded again.
+const GONE: &str = "This run happened in a tab that was closed or loaded again since, and its timeline went with it. Run it again, or \
+                    on the server, which keeps it.";
 
 /// How long until a run that goes on is asked again.
 const PAUSE_MS: u32 = 2000;
@@ -21,7 +28,7 @@ struct Note(RwSignal<String>);
 
 /// Asks for the spans of the run that is named, whenever another one is, and again until that run is over.
 pub(super) fn watch(studio: Studio) {
-    let note = Note(RwSignal::new(String::new()));
+    let (note, lab) = (Note(RwSignal::new(String::new())), use_lab());
     provide_context(note);
     let run = Memo::new(move |_| studio.setup.with(|setup| setup.run.clone()));
     Effect::new(move |_| {
@@ -30,16 +37,24 @@ pub(super) fn watch(studio: Studio) {
         studio.steps.set(Vec::new());
         note.0.set(String::new());
         let Some(named) = named else { return };
+        let Ok(id) = RunId::new(&named) else {
+            note.0.set("This is no number of a run: it stands in the run's address, after /r/.".to_owned());
+            return;
+        };
+        if let Some(run) = lab.session.of_this_tab(&id) {
+            of_this_tab(studio, note, &run);
+            return;
+        }
+        if is_of_a_tab(&id) {
+            note.0.set(GONE.to_owned());
+            return;
+        }
         spawn_local(async move {
-            let Ok(id) = RunId::new(&named) else {
-                note.0.set("This is no number of a run: it stands in the run's address, after /r/.".to_owned());
-                return;
-            };
-            let mut events = Vec::new();
+            let mut view = RunView::default();
             loop {
                 // Its record before its events: all events of a run that is over are there.
                 let record = api::run(&id).await.ok();
-                let news = api::events(&id, events.len() as u64).await;
+                let news = api::events(&id, view.next_seq).await;
                 // Another run may have been named, or the page left, while this one was asked for.
                 if run.try_get_untracked().flatten().as_deref() != Some(&named) {
                     return;
@@ -47,11 +62,12 @@ pub(super) fn watch(studio: Studio) {
                 let over = record.as_ref().is_none_or(|record| record.status.is_over());
                 match news {
                     Ok(news) => {
-                        let first = events.is_empty();
-                        let some = !news.is_empty();
-                        events.extend(news);
-                        if first || some || over {
-                            show(studio, note, &events, record.as_ref().and_then(layout_of), over);
+                        let first = view.next_seq == 0;
+                        for event in &news {
+                            view.apply(event);
+                        }
+                        if first || !news.is_empty() || over {
+                            show(studio, note, &view, record.as_ref().and_then(layout_of), (over, false));
                         }
                     }
                     Err(error) => {
@@ -68,19 +84,26 @@ pub(super) fn watch(studio: Studio) {
     });
 }
 
-/// Lays the spans of these events under the plan, with the most bytes that a rank's ledger told of.
-fn show(studio: Studio, note: Note, events: &[RunEvent], layout: Option<Layout>, over: bool) {
-    let steps = bars_of_events(events);
+/// Lays a run that this tab holds under the plan, now and whenever more of it is known.
+fn of_this_tab(studio: Studio, note: Note, run: &RunState) {
+    let (run, layout) = (run.clone(), run.record.with_untracked(layout_of));
+    Effect::new(move |_| {
+        let over = run.status().is_over();
+        run.view.with(|view| show(studio, note, view, layout, (over, true)));
+    });
+}
+
+/// Lays the spans of a run under the plan, with the most bytes that a rank's ledger told of.
+fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (over, in_tab): (bool, bool)) {
+    let steps = bars_of_events(&view.spans);
     let bars = first_step(steps.clone());
     let words = match (bars.last(), over) {
+        (Some(_), _) if in_tab => TURNS,
         (Some(_), _) => "The first step of this run lies under the plan.",
         (None, true) => "This run has measured no timeline.",
         (None, false) => "This run has measured no timeline yet: it will lie here as soon as it has.",
     };
-    let peak = events.iter().filter_map(|event| match &event.kind {
-        EventKind::Memory { bytes: b, .. } => Some(b.parameters + b.gradients + b.optimizer + b.activations),
-        _ => None,
-    });
+    let peak = view.memory.values().map(|b| b.parameters + b.gradients + b.optimizer + b.activations);
     // Where nobody knows the run's layout, its pipeline is taken to be as long as the plan's.
     let ranks = bars.last().map_or(0, |bar| bar.rank + 1);
     let stages = studio.planned.with_untracked(|planned| planned.strategy.ranks);

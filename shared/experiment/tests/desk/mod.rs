@@ -1,5 +1,6 @@
 //! A host without files, for tests.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use recspeed_data::{ReadLimits, ReadReport, generate, read_ratings};
@@ -7,6 +8,15 @@ use recspeed_experiment::{Host, LoadedData, Outcome, ProcessMemory, RunFailure, 
 use recspeed_types::spec::{DataFormat, Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId, RunSummary};
+
+/// A clock that counts how often this thread has looked at it.
+fn looked_at() -> u64 {
+    thread_local! {
+        static LOOKS: Cell<u64> = const { Cell::new(0) };
+    }
+    LOOKS.set(LOOKS.get() + 1);
+    LOOKS.get()
+}
 
 /// A host whose data set is a text, whose clock is a counter, and which stops after some looks at it.
 #[derive(Default)]
@@ -78,6 +88,9 @@ impl Host for Desk {
     }
     fn now_us(&self) -> u64 {
         self.events.len() as u64
+    }
+    fn clock(&self) -> Option<fn() -> u64> {
+        Some(looked_at)
     }
     fn memory_limit(&self) -> Option<u64> {
         self.limit

@@ -32,17 +32,21 @@ impl Mail {
     }
 }
 
+/// Microseconds since some fixed moment.
+pub type Clock = fn() -> u64;
+
 /// A rank that is a task.
 #[derive(Debug)]
 pub struct Local {
     rank: usize,
     ranks: usize,
     mail: Rc<RefCell<Mail>>,
+    clock: Option<Clock>,
 }
 
 impl Local {
-    pub(super) fn new(rank: usize, ranks: usize, mail: Rc<RefCell<Mail>>) -> Self {
-        Self { rank, ranks, mail }
+    pub(super) fn new(rank: usize, ranks: usize, mail: Rc<RefCell<Mail>>, clock: Option<Clock>) -> Self {
+        Self { rank, ranks, mail, clock }
     }
 }
 
@@ -78,6 +82,10 @@ impl Transport for Local {
             Poll::Ready(Ok(message))
         })
         .await
+    }
+
+    fn now_us(&self) -> u64 {
+        self.clock.map_or(0, |clock| clock())
     }
 
     /// Tasks have no time-out.

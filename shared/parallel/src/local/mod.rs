@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use crate::{CommError, Communicator};
 
-pub use mail::Local;
+pub use mail::{Clock, Local};
 
 /// Runs `ranks` ranks until all have ended, each what `task` makes of its communicator; results in the order of ranks.
 /// They take turns in the order of ranks, each until it waits for a message. When all wait, that is a deadlock at
@@ -23,9 +23,25 @@ where
     E: From<CommError>,
     F: Future<Output = Result<R, E>>,
 {
+    run_timed(ranks, None, task).await
+}
+
+/// [`run`], with the clock by which ranks tell when they did what; without one all of it happens at 0.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_timed<R, E, F>(
+    ranks: usize,
+    clock: Option<Clock>,
+    task: impl Fn(Communicator<Local>) -> F,
+) -> Result<Vec<R>, E>
+where
+    E: From<CommError>,
+    F: Future<Output = Result<R, E>>,
+{
     let mail = Rc::new(RefCell::new(mail::Mail::new(ranks)));
-    let mut tasks: Vec<Option<Pin<Box<F>>>> =
-        (0..ranks).map(|rank| Some(Box::pin(task(Communicator::new(Local::new(rank, ranks, mail.clone())))))).collect();
+    let rank = |rank| Some(Box::pin(task(Communicator::new(Local::new(rank, ranks, mail.clone(), clock)))));
+    let mut tasks: Vec<Option<Pin<Box<F>>>> = (0..ranks).map(rank).collect();
     let mut results: Vec<Option<R>> = (0..ranks).map(|_| None).collect();
     poll_fn(move |context| {
         loop {
