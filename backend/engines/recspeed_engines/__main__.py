@@ -8,13 +8,11 @@ what it found, as one JSON object.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib
 import json
 import os
 import platform
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -54,64 +52,23 @@ def check(name: str) -> int:
 
 
 def run(given: argparse.Namespace) -> int:
-    from . import job, story, tensors
+    from . import story
 
     # Frameworks print where they like: only events may reach standard output.
     events = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     tale = story.Story(given.run, events)
     story.listen(tale)
+    # Around everything else: the signal may come while another failure is being told.
     try:
-        spec_text = sys.stdin.read() if given.spec is None else Path(given.spec).read_text()
         try:
-            engine = importlib.import_module(f".{given.engine}", __package__)
+            from . import training
         except ImportError as error:
-            remedy = f"recspeed engines install {given.engine}"
-            return tale.fail(
-                "invalid-spec", f"The engine {given.engine} is not installed here; run `{remedy}`.", str(error)
-            )
-        task = job.read(spec_text, given.job, given.engine)
-        engine.prepare(task)
-        info = {
-            "kind": given.engine,
-            "device": task.device,
-            "versions": versions(engine),
-            "host": f"{platform.system()} {platform.machine()}",
-            "threads": task.threads,
-        }
-        tale.tell("started", engine=info, seed=task.seed)
-        tale.tell("phase", phase="fit")
-        with tale.span("warm up"):
-            engine.train(job.warm_up(task), story.Silence())
-        with tale.span("train"):
-            learnt, _ = engine.train(task, tale)
-        if os.environ.get("RECSPEED_RANK", "0") != "0":
-            # Only rank 0 is heard; two that write the same file would tear it.
-            return 0
-        tensors.write(given.out, learnt)
-        if hasattr(engine, "finish"):
-            engine.finish()
-        sha256 = hashlib.sha256(given.out.read_bytes()).hexdigest()
-        tale.tell("checkpoint", file=given.out.name, step=task.steps, sha256=sha256)
-        return 0
+            # It needs NumPy.
+            return tale.fail("invalid-spec", *story.unusable(given.engine, error))
+        return training.run(given, tale)
     except story.Cancelled:
         return story.cancelled(tale)
-    except job.InvalidSpec as error:
-        return tale.fail("invalid-spec", f"The engine {given.engine} cannot run this spec: {error}.")
-    except (tensors.BadTensors, OSError) as error:
-        return tale.fail("data", f"The engine {given.engine} cannot read what it should learn from: {error}.")
-    except story.Diverged as error:
-        return tale.fail("diverged", f"The training diverged: {error}; lower training.learning_rate.")
-    except MemoryError:
-        return tale.fail(
-            "out-of-memory", "The engine needed more memory than there is; take fewer rows (dataset.sample)."
-        )
-    except Exception as error:
-        if "out of memory" in str(error).lower():
-            cause = "The engine needed more memory than there is; take fewer rows (dataset.sample)."
-            return tale.fail("out-of-memory", cause, str(error))
-        cause = f"The engine {given.engine} failed: {type(error).__name__}: {error}"
-        return tale.fail("worker", cause, traceback.format_exc())
 
 
 def retrieve(given: argparse.Namespace) -> int:

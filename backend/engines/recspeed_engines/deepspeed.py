@@ -59,6 +59,11 @@ def prepare(job: Job) -> None:
     deepspeed.init_distributed(dist_backend="gloo", verbose=False)
 
 
+def threads(job: Job) -> int:
+    """With how many threads all ranks compute; more than was asked for where there are more ranks than that."""
+    return pytorch.threads(job) * _ranks(job)
+
+
 def seed_of(seed: int, rank: int) -> int:
     """The seed that a rank draws dropout from.
 

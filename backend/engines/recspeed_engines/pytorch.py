@@ -23,6 +23,11 @@ def prepare(job: Job) -> None:
     torch.manual_seed(job.seed)
 
 
+def threads(_job: Job) -> int:
+    """With how many threads it computes, as PyTorch says."""
+    return int(torch.get_num_threads())
+
+
 def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
     """The trained weights, and the mean loss of the last epoch."""
     return learn(job, story, sliced(job))

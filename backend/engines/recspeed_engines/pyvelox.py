@@ -51,6 +51,7 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
 
 
 prepare = pytorch.prepare
+threads = pytorch.threads
 
 
 def versions() -> dict[str, str]:

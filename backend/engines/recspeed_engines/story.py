@@ -203,9 +203,13 @@ def peak_bytes() -> int:
 
 
 def listen(story: Story) -> None:
-    """From here on SIGTERM and SIGINT raise `Cancelled`; where nobody notices in time, the process ends itself."""
+    """From here on SIGTERM or SIGINT raises `Cancelled`; where nobody notices in time, the process ends itself."""
 
     def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        # Once: Ctrl-C in a terminal reaches this process itself and then again by its worker, and a second one would be
+        # raised in the midst of telling of the first.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         timer = threading.Timer(GRACE_S, leave, [story])
         timer.daemon = True
         timer.start()
@@ -244,6 +248,19 @@ def _follow(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(EXIT["cancelled"])
+
+
+def unusable(engine: str, error: Exception) -> tuple[str, str]:
+    """Why an engine cannot be imported, with what mends that; and the error itself, for engineers."""
+    remedy = f"recspeed engines install {engine}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"The engine {engine} is not installed here; run `{remedy}`.", str(error)
+    why = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return (
+        f"The engine {engine} cannot be imported ({why}); mend its Python environment {sys.prefix}, or remove that "
+        f"folder and run `{remedy}`.",
+        f"{type(error).__name__}: {error}",
+    )
 
 
 def leave(story: Story) -> None:

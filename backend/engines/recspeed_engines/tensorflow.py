@@ -34,6 +34,11 @@ def prepare(job: Job) -> None:
     keras.utils.set_random_seed(job.seed % 2**32)
 
 
+def threads(_job: Job) -> int:
+    """With how many threads an operation computes, as TensorFlow says."""
+    return int(tensorflow.config.threading.get_intra_op_parallelism_threads())
+
+
 def build(job: Job) -> tuple[Any, list[Any]]:
     """The network with the job's first weights, and its layers that have weights; no sigmoid at its end."""
     named = job.layers()

@@ -24,6 +24,10 @@ def prepare(job: Job) -> None:
         raise InvalidSpec(f"strategy.schedule is `{strategy['schedule']}`; torchgpipe has `gpipe`")
 
 
+# Stages take turns: one computes at a time.
+threads = pytorch.threads
+
+
 def balance(modules: int, stages: int) -> list[int]:
     """How many modules each stage holds: as equal as can be."""
     if stages > modules:

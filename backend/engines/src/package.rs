@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = &[
     ("tensors.py", include_str!("../recspeed_engines/tensors.py")),
     ("torch_networks.py", include_str!("../recspeed_engines/torch_networks.py")),
     ("torchgpipe.py", include_str!("../recspeed_engines/torchgpipe.py")),
+    ("training.py", include_str!("../recspeed_engines/training.py")),
 ];
 
 /// Unpacks the package below `root`, unless it is there, and gives the folder for `PYTHONPATH`. Its name is that of its

@@ -72,10 +72,12 @@ class Training(unittest.TestCase):
         if subprocess.run(command(engine, "--check"), env=environment(), capture_output=True).returncode != 0:
             self.skipTest(f"{engine} is not installed here; `recspeed engines install {engine}` does that")
 
-    def start(self, engine: str, rows: int, epochs: int, strategy: dict[str, Any] | None = None) -> subprocess.Popen:
+    def start(
+        self, engine: str, rows: int, epochs: int, strategy: dict[str, Any] | None = None, threads: int = 1
+    ) -> subprocess.Popen:
         spec = {
             **SPEC,
-            "engine": {**SPEC["engine"], "kind": engine},
+            "engine": {**SPEC["engine"], "kind": engine, "threads": threads},
             "training": {**SPEC["training"], "epochs": epochs},
         }
         spec["strategy"] = strategy or {"kind": "single"}
@@ -133,6 +135,26 @@ class Training(unittest.TestCase):
         run = [command("deepspeed")[0], "-c", told]
         ended = subprocess.run(run, env=environment(), capture_output=True, text=True)
         self.assertEqual(ended.stdout.split()[-2:], ["42", "43"], ended.stderr)
+
+    def test_every_engine_computes_with_the_threads_that_it_was_given(self) -> None:
+        for engine in ("pytorch", "tensorflow", "pyvelox", "torchgpipe"):
+            for threads in (1, 3):
+                with self.subTest(engine=engine, threads=threads):
+                    self.need(engine)
+                    running = self.start(engine, rows=8, epochs=1, threads=threads)
+                    out, log = running.communicate(timeout=600)
+                    self.assertEqual(running.returncode, 0, log)
+                    self.assertEqual(json.loads(out.splitlines()[0])["engine"]["threads"], threads)
+
+    def test_ranks_of_deepspeed_have_a_thread_each_and_all_of_them_are_told(self) -> None:
+        self.need("deepspeed")
+        for threads, told in [(4, 4), (1, 2)]:
+            with self.subTest(threads=threads):
+                strategy = {"kind": "zero", "ranks": 2, "stage": 1}
+                running = self.start("deepspeed", rows=8, epochs=1, strategy=strategy, threads=threads)
+                out, log = running.communicate(timeout=600)
+                self.assertEqual(running.returncode, 0, log)
+                self.assertEqual(json.loads(out.splitlines()[0])["engine"]["threads"], told)
 
     def test_an_engine_leaves_within_five_seconds_of_sigterm(self) -> None:
         self.need("pytorch")

@@ -1,0 +1,102 @@
+"""One training, from the first word that is told of it to the file with the trained weights."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import os
+import platform
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from . import job, story, tensors
+
+
+class Ended(Exception):
+    """A run that goes no further; its last word."""
+
+    def __init__(self, code: str, cause: str, detail: str = "") -> None:
+        super().__init__(cause)
+        self.code, self.cause, self.detail = code, cause, detail
+
+
+def run(given: argparse.Namespace, tale: story.Story) -> int:
+    """Trains; whatever goes wrong becomes the last word. What the process ends with."""
+    try:
+        train(given, tale)
+        return 0
+    except Ended as ended:
+        return tale.fail(ended.code, ended.cause, ended.detail)
+    except job.InvalidSpec as error:
+        return tale.fail("invalid-spec", f"The engine {given.engine} cannot run this spec: {error}.")
+    except story.Diverged as error:
+        return tale.fail("diverged", f"The training diverged: {error}; lower training.learning_rate.")
+    except MemoryError:
+        return tale.fail(
+            "out-of-memory", "The engine needed more memory than there is; take fewer rows (dataset.sample)."
+        )
+    except Exception as error:
+        if "out of memory" in str(error).lower():
+            cause = "The engine needed more memory than there is; take fewer rows (dataset.sample)."
+            return tale.fail("out-of-memory", cause, str(error))
+        cause = f"The engine {given.engine} failed: {type(error).__name__}: {error}"
+        return tale.fail("worker", cause, traceback.format_exc())
+
+
+def train(given: argparse.Namespace, tale: story.Story) -> None:
+    engine = imported(given.engine)
+    task = read(given)
+    engine.prepare(task)
+    info = {
+        "kind": given.engine,
+        "device": task.device,
+        "versions": {"python": platform.python_version(), **engine.versions()},
+        "host": f"{platform.system()} {platform.machine()}",
+        # What the framework says of itself, not what it was asked for: whoever listens holds one against the other.
+        "threads": engine.threads(task),
+    }
+    tale.tell("started", engine=info, seed=task.seed)
+    tale.tell("phase", phase="fit")
+    with tale.span("warm up"):
+        engine.train(job.warm_up(task), story.Silence())
+    with tale.span("train"):
+        learnt, _ = engine.train(task, tale)
+    if os.environ.get("RECSPEED_RANK", "0") != "0":
+        # Only rank 0 is heard; two that write the same file would tear it.
+        return
+    try:
+        tensors.write(given.out, learnt)
+        sha256 = hashlib.sha256(given.out.read_bytes()).hexdigest()
+    except OSError as error:
+        remedy = "make room there, or set TMPDIR to another folder"
+        cause = f"The engine {given.engine} cannot write what it has learnt: {error}; {remedy}."
+        raise Ended("worker", cause) from error
+    if hasattr(engine, "finish"):
+        engine.finish()
+    tale.tell("checkpoint", file=given.out.name, step=task.steps, sha256=sha256)
+
+
+def imported(name: str) -> ModuleType:
+    """The module of an engine.
+
+    A framework that is only half there fails in other ways than by `ImportError`: `OSError` where `ctypes` loads a
+    library that is gone, as CUDA's.
+    """
+    try:
+        return importlib.import_module(f".{name}", __package__)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise Ended("invalid-spec", *story.unusable(name, error)) from error
+
+
+def read(given: argparse.Namespace) -> job.Job:
+    try:
+        spec_text = sys.stdin.read() if given.spec is None else Path(given.spec).read_text()
+        return job.read(spec_text, given.job, given.engine)
+    except (tensors.BadTensors, OSError) as error:
+        cause = f"The engine {given.engine} cannot read what it should learn from: {error}."
+        raise Ended("data", cause) from error
