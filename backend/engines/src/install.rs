@@ -61,10 +61,7 @@ impl Engines {
         let python = install_packages(&folder, (kind, reference.requirements, needed, &[]), options, stop, tell)?;
         tell(Step::Check);
         let versions = self.ask(reference.kind, &python)?;
-        let downloads = folder.join("downloads");
-        if downloads.is_dir() {
-            fs::remove_dir_all(&downloads).map_err(at("remove", &downloads))?;
-        }
+        remove_folder(&folder.join("downloads"))?;
         let bytes = bytes_below(&folder);
         let requirements = fingerprint(reference.requirements);
         let record = Record { python, own: true, requirements, versions, bytes };
@@ -83,6 +80,9 @@ pub(crate) fn install_packages(
 ) -> Result<PathBuf, EngineError> {
     fs::create_dir_all(folder).map_err(at("create", folder))?;
     let _alone = alone(kind, folder)?;
+    // Whoever is killed cleans nothing up: its remains are of no use to the next one, and would be taken for a part of what is needed.
+    let unpacking = folder.join("tmp");
+    remove_folder(&unpacking)?;
     let there = bytes_below(folder);
     let needed = options.needed_bytes.unwrap_or(needed).saturating_sub(there);
     let free = free_bytes(folder)?;
@@ -108,7 +108,8 @@ pub(crate) fn install_packages(
     }
     pip.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("PIP_TARGET").env_remove("PIP_USER");
     // Large packages are unpacked there before they are installed, and /tmp is often small.
-    pip.env("TMPDIR", folder);
+    fs::create_dir_all(&unpacking).map_err(at("create", &unpacking))?;
+    pip.env("TMPDIR", &unpacking);
     let mut quiet = 0_u32;
     let mut hear = |line: Option<&str>| {
         if let Some(line) = line {
@@ -120,11 +121,22 @@ pub(crate) fn install_packages(
             tell(Step::Bytes(bytes_below(folder)));
         }
     };
-    process::run(&mut pip, stop, &mut hear).map_err(|ended| match ended {
+    let ended = process::run(&mut pip, stop, &mut hear);
+    let removed = remove_folder(&unpacking);
+    ended.map_err(|ended| match ended {
         Ended::Stopped => EngineError::Stopped { kind },
         ended => EngineError::Pip { kind, why: ended.words() },
     })?;
+    removed?;
     Ok(python)
+}
+
+/// Removes a folder, where it is there.
+pub(crate) fn remove_folder(folder: &Path) -> Result<(), EngineError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at("remove", folder)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Two installations into one folder would spoil each other. Held until it is dropped, or its process ends.
@@ -172,9 +184,18 @@ mod tests {
 
     /// A program that plays Python: it makes an environment whose Python does nothing, after `before`.
     fn python(folder: &Path, before: &str) -> PathBuf {
+        python_with(folder, before, "exit 0")
+    }
+
+    /// The same, whose environment's Python does `pip` where it is asked to install.
+    fn python_with(folder: &Path, before: &str, pip: &str) -> PathBuf {
         let program = folder.join("python");
-        let make = r#"for last; do :; done
-mkdir -p "$last/bin" && printf '#!/bin/sh\nexit 0\n' > "$last/bin/python" && chmod +x "$last/bin/python""#;
+        let inside = folder.join("inside");
+        fs::write(&inside, format!("#!/bin/sh\ncase \"$*\" in *' install '*) {pip};; esac\n")).expect("a script");
+        let inside = inside.display();
+        let make = format!(
+            "for last; do :; done\nmkdir -p \"$last/bin\" && cp {inside} \"$last/bin/python\" && chmod +x \"$last/bin/python\""
+        );
         fs::write(&program, format!("#!/bin/sh\n{before}\n{make}\n")).expect("a script");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
         program
@@ -203,6 +224,39 @@ mkdir -p "$last/bin" && printf '#!/bin/sh\nexit 0\n' > "$last/bin/python" && chm
         }
         let python = install(python(folder.path(), ""), &|| false).expect("it goes on");
         assert_eq!(python, into.join("environment/bin/python"));
+    }
+
+    #[test]
+    fn what_a_killed_installer_had_unpacked_is_removed_and_is_no_part_of_what_is_needed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let into = folder.path().join("pytorch");
+        let (unpacking, seen) = (into.join("tmp"), folder.path().join("seen"));
+        // As pip: it unpacks into TMPDIR and is killed before it has moved that.
+        let pip = format!(
+            r#"ls "$TMPDIR" > {seen}; mkdir "$TMPDIR/pip-unpack-x"; echo large > "$TMPDIR/pip-unpack-x/torch.whl"; kill -9 $$"#,
+            seen = seen.display()
+        );
+        let install = |pip: &str, needed: u64| {
+            let options = InstallOptions {
+                python: Some(python_with(folder.path(), "", pip)),
+                extra_index: None,
+                needed_bytes: Some(needed),
+            };
+            let _ = fs::remove_dir_all(into.join("environment"));
+            install_packages(&into, ("pytorch", "numpy==1\n", 1, &[]), &options, &|| false, &mut |_| {})
+        };
+        install(&pip, 1).expect_err("it was killed");
+        assert!(!unpacking.exists(), "it is removed at once");
+        // The whole lab was killed, and removed nothing.
+        fs::create_dir_all(&unpacking).expect("a folder");
+        let rest = fs::File::create(unpacking.join("torch.whl")).expect("a file");
+        rest.set_len(1 << 40).expect("a hole");
+        let error = install(&pip, 1 << 50).expect_err("no disk is as large");
+        assert!(matches!(error, EngineError::DiskTooSmall { needed, .. } if needed > (1 << 50) - (1 << 20)), "{error}");
+        fs::create_dir_all(unpacking.join("pip-unpack-y")).expect("a folder");
+        install("ls \"$TMPDIR\" > \"$TMPDIR/../../seen\"", 1).expect("it goes on");
+        assert_eq!(fs::read_to_string(&seen).expect("its listing"), "", "it begins in an empty folder");
+        assert!(!unpacking.exists(), "nothing is left");
     }
 
     #[test]

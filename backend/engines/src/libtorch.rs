@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engines::Engines;
 use crate::error::{EngineError, at};
-use crate::install::{InstallOptions, Step, install_packages};
+use crate::install::{InstallOptions, Step, install_packages, remove_folder};
 use crate::process::{self, bytes_below};
 use crate::record::fingerprint;
 
@@ -91,10 +91,7 @@ impl Engines {
         let place = place.map_err(|ended| failed(ended.words()))?;
         let torch = PathBuf::from(String::from_utf8_lossy(&place).trim()).join("torch");
         keep_the_processors_half(&torch)?;
-        let downloads = folder.join("downloads");
-        if downloads.is_dir() {
-            fs::remove_dir_all(&downloads).map_err(at("remove", &downloads))?;
-        }
+        remove_folder(&folder.join("downloads"))?;
         let version = version(&torch).ok_or_else(|| failed("its version is not to be found".to_owned()))?;
         let bytes = bytes_below(&folder);
         let requirements = fingerprint(REQUIREMENTS);
