@@ -14,7 +14,7 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
 
-.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test studies-tab test test-setup lint python-lint unit mpi-test engines-test wasm-check browser bench clean
+.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test studies-tab test test-setup lint python-lint unit mpi-test engines-test engines-agree wasm-check browser bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -74,7 +74,7 @@ test-setup: setup ## Also install the browser of the tests
 	@tests/setup/browser.sh
 
 # What is quick to fail comes first.
-test: test-setup python-lint build lint unit mpi-test engines-test wasm-check browser ## Run every test
+test: test-setup python-lint build lint unit mpi-test engines-test engines-agree wasm-check browser ## Run every test
 
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --all --check
@@ -102,6 +102,20 @@ engines-test: ## The reference engines' own tests; those whose framework PYTHON 
 	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
 		cd backend/engines && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m unittest discover -v -s tests -t .; \
 	else echo "engines-test: skipped, $(PYTHON) is no Python 3.11 or newer"; fi
+	@echo "engines-test: no losses were held against the lab's own training here; that is \`make engines-agree\`"
+
+# The home of a lab whose installed engines are taken: the usual one unless set.
+ENGINES_HOME ?= $(or $(RECSPEED_ENGINES_HOME),$(RECSPEED_HOME),$(if $(XDG_DATA_HOME),$(XDG_DATA_HOME)/recspeed),$(HOME)/.local/share/recspeed)
+ENGINES := $(filter-out libtorch,$(basename $(notdir $(wildcard backend/engines/requirements/*.txt))))
+INSTALLED = $(strip $(foreach engine,$(ENGINES),$(if $(wildcard $(ENGINES_HOME)/engines/$(engine)/record.json),$(engine))))
+ABSENT = $(filter-out $(INSTALLED),$(ENGINES))
+engines-agree: build ## The losses of every installed engine are those of the lab's own training (ENGINES_HOME=/home/of/a/lab)
+	@if [ -n '$(INSTALLED)' ]; then set -x; \
+		RECSPEED_ENGINES_HOME='$(ENGINES_HOME)' cargo test --release --workspace --locked --test engines -- --nocapture takes_the_steps; \
+	fi
+	@[ -z '$(INSTALLED)' ] || echo 'engines-agree: held against the lab: $(INSTALLED)'
+	@[ -z '$(ABSENT)' ] || echo 'engines-agree: SKIPPED, not installed below $(ENGINES_HOME): $(ABSENT)'
+	@[ -z '$(ABSENT)' ] || echo 'engines-agree: run `recspeed engines install $(ABSENT)`, then `make engines-agree`'
 
 wasm-check: ## Every shared crate compiles for the browser
 	cargo check --release --locked --target wasm32-unknown-unknown $(patsubst shared/%/Cargo.toml,-p recspeed-%,$(wildcard shared/*/Cargo.toml))
