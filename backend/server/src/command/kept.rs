@@ -214,6 +214,7 @@ impl Keeper {
                 checkpoint_dir: Some(checkpoints.to_owned()),
                 resume: resume.take(),
                 users: users.cloned(),
+                silence: None,
             };
             let resumed = options.resume.is_some();
             let mut screen = Screen::new(title);

@@ -80,6 +80,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
         model: args.model,
         resume: args.resume,
         users: None,
+        silence: None,
     };
     let mut screen = Screen::new(&title);
     let (worker, mut story) = watch(&spec, &options, &mut screen, &Interrupts::listen())?;
@@ -214,6 +215,9 @@ fn watch(
             }
             Heard::TooLong => return Err(process.give_up(WorkerError::too_long())),
             Heard::Nothing => {
+                if let Some(limit) = options.silence.filter(|limit| last_word.elapsed() > *limit) {
+                    return Err(process.give_up(WorkerError::hung(limit)));
+                }
                 screen.silence(last_word.elapsed());
                 if !screen.visible() && !silence_told && last_word.elapsed() >= SILENCE {
                     silence_told = true;

@@ -90,6 +90,17 @@ pub(crate) enum WorkerError {
         /// The end of its log.
         log: LogTail,
     },
+    /// It went on and told of nothing.
+    #[error(
+        "the worker said nothing for {} s and was ended; run it again, or with fewer rows (--set dataset.sample=10000){log}",
+        after.as_secs()
+    )]
+    Hung {
+        /// How long it was listened to in vain.
+        after: Duration,
+        /// The end of its log.
+        log: LogTail,
+    },
     /// Finished, and then failed all the same.
     #[error(
         "the worker gave its result but then ended with {status}; trust the numbers above only after a second run{log}"
@@ -108,6 +119,11 @@ pub(crate) enum WorkerError {
 }
 
 impl WorkerError {
+    /// A silence over the limit.
+    pub(super) fn hung(after: Duration) -> Self {
+        Self::Hung { after, log: LogTail::default() }
+    }
+
     /// A line over the limit.
     pub(super) fn too_long() -> Self {
         Self::Protocol { what: format!("it printed a line of more than {MAX_EVENT_BYTES} bytes") }
@@ -182,6 +198,8 @@ pub(in crate::command) struct WorkerOptions {
     pub(in crate::command) resume: Option<PathBuf>,
     /// Where it writes the value of each user.
     pub(in crate::command) users: Option<PathBuf>,
+    /// How long it may say nothing before it is ended; where somebody watches, that is theirs to decide.
+    pub(in crate::command) silence: Option<Duration>,
 }
 
 /// What came from the worker.
@@ -298,12 +316,13 @@ impl WorkerProcess {
         self.end_by = Some(Instant::now() + grace);
     }
 
-    /// Kills a worker that broke the protocol; gives `error` back with the end of its log.
+    /// Kills a worker that broke the protocol, or hangs; gives `error` back with the end of its log.
     pub(super) fn give_up(mut self, error: WorkerError) -> WorkerError {
         self.kill();
         let _ = self.child.wait();
         match error {
             WorkerError::Rubbish { line, .. } => WorkerError::Rubbish { line, log: self.log_tail() },
+            WorkerError::Hung { after, .. } => WorkerError::Hung { after, log: self.log_tail() },
             other => other,
         }
     }

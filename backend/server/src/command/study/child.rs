@@ -1,8 +1,10 @@
 //! A process that measures one thing and prints it as JSON: started, waited for, ended when it takes too long.
 
-use std::io::{Read, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,11 +12,11 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 
-use crate::command::run::Interrupts;
-
 const TICK: Duration = Duration::from_millis(20);
 /// What one that is ended may take to end others first: a browser is in no group but its own.
 const GRACE: Duration = Duration::from_secs(3);
+/// How long what one that has ended wrote may stay open: something that it has started may hold it for ever.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// What came of it.
 pub(super) enum Answer<T> {
@@ -23,12 +25,12 @@ pub(super) enum Answer<T> {
     Interrupted,
 }
 
-/// Runs the process to its end; `input` is what it reads.
+/// Runs the process to its end; `input` is what it reads, `stopped` is asked again and again whether somebody wants no answer any more.
 pub(super) fn ask<T: DeserializeOwned>(
     mut command: Command,
     input: &str,
     limit: Duration,
-    interrupts: &Interrupts,
+    stopped: &dyn Fn() -> bool,
 ) -> Answer<T> {
     // A group of its own: Ctrl-C comes to us, who then end all of it.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -37,15 +39,16 @@ pub(super) fn ask<T: DeserializeOwned>(
         Err(error) => return Answer::Failed(format!("it cannot be started: {error}")),
     };
     if let Some(mut stdin) = child.stdin.take() {
-        // One that does not read what it is given says why at its end.
-        let _ = stdin.write_all(input.as_bytes());
+        let input = input.as_bytes().to_vec();
+        // One that does not read what it is given must not hold us, and says why at its end.
+        thread::spawn(move || stdin.write_all(&input));
     }
-    let (out, log) = (drain(child.stdout.take()), drain(child.stderr.take()));
+    let (out, log) = (Written::by(child.stdout.take()), Written::by(child.stderr.take()));
     let since = Instant::now();
     let ended = loop {
         match child.try_wait() {
             Ok(Some(status)) => break Ok(status),
-            Ok(None) if interrupts.take() > 0 => break Err(Answer::Interrupted),
+            Ok(None) if stopped() => break Err(Answer::Interrupted),
             Ok(None) if since.elapsed() > limit => {
                 break Err(Answer::Failed(format!("it took longer than {} s", limit.as_secs())));
             }
@@ -60,7 +63,12 @@ pub(super) fn ask<T: DeserializeOwned>(
             return answer;
         }
     };
-    let (out, log) = (out.join().unwrap_or_default(), log.join().unwrap_or_default());
+    let until = Instant::now() + DRAIN;
+    let whole = [&out, &log].map(|written| written.is_whole(until));
+    if whole.contains(&false) {
+        let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
+    }
+    let (out, log) = (out.so_far(), log.so_far());
     if !status.success() {
         let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("without a word");
         return Answer::Failed(format!("{status}: {last}"));
@@ -83,15 +91,44 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// All that a process writes, so that it never waits for a reader.
-fn drain(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut from) = from {
-            let _ = from.read_to_end(&mut bytes);
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+/// All that a process writes, read on a thread of its own so that it never waits for a reader.
+struct Written {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    /// Nothing is ever sent: it ends where the process, and all that it has started, has closed it.
+    closed: Receiver<()>,
+}
+
+impl Written {
+    fn by(from: Option<impl Read + Send + 'static>) -> Self {
+        let (open, closed) = channel::<()>();
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&bytes);
+        thread::spawn(move || {
+            let _open = open;
+            let Some(mut from) = from else { return };
+            let mut some = [0; 1 << 14];
+            loop {
+                let read = match from.read(&mut some) {
+                    Ok(0) => return,
+                    Ok(read) => some.get(..read).unwrap_or_default(),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    Err(_) => return,
+                };
+                kept.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(read);
+            }
+        });
+        Self { bytes, closed }
+    }
+
+    /// Waits for the end of it.
+    fn is_whole(&self, until: Instant) -> bool {
+        let left = until.saturating_duration_since(Instant::now());
+        self.closed.recv_timeout(left) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
 }
 
 #[cfg(test)]
@@ -106,9 +143,8 @@ mod tests {
 
     #[test]
     fn a_process_that_crashes_hangs_or_babbles_is_a_failure_in_words() {
-        let interrupts = Interrupts::listen();
         let failed =
-            |script: &str, limit: u64| match ask::<u32>(sh(script), "", Duration::from_millis(limit), &interrupts) {
+            |script: &str, limit: u64| match ask::<u32>(sh(script), "", Duration::from_millis(limit), &|| false) {
                 Answer::Failed(why) => why,
                 _ => panic!("{script}"),
             };
@@ -121,9 +157,34 @@ mod tests {
 
     #[test]
     fn a_process_reads_what_it_is_given() {
-        match ask::<Vec<u32>>(sh("cat"), "[1,2]", Duration::from_secs(5), &Interrupts::listen()) {
+        match ask::<Vec<u32>>(sh("cat"), "[1,2]", Duration::from_secs(60), &|| false) {
             Answer::Told(numbers) => assert_eq!(*numbers, [1, 2]),
             _ => panic!("it gives back what it reads"),
         }
+    }
+
+    #[test]
+    fn an_answer_is_heard_also_where_what_gave_it_leaves_somebody_behind_who_is_then_ended() {
+        let begun = Instant::now();
+        let Answer::Told(pid) = ask::<i32>(sh("sleep 600 & echo $!"), "", Duration::from_secs(60), &|| false) else {
+            panic!("it answers")
+        };
+        // Killed is not yet gone: the system takes it apart in its own time.
+        while std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(begun.elapsed() < Duration::from_mins(1), "it goes on");
+            thread::sleep(TICK);
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_process_that_does_not_read_is_waited_for_no_longer_than_it_may_take() {
+        let begun = Instant::now();
+        let much = "x".repeat(1 << 20);
+        let answer = ask::<u32>(sh("sleep 600"), &much, Duration::from_millis(100), &|| false);
+        assert!(matches!(answer, Answer::Failed(why) if why.contains("longer than")));
+        let answer = ask::<u32>(sh("sleep 600"), &much, Duration::from_mins(5), &|| true);
+        assert!(matches!(answer, Answer::Interrupted));
+        assert!(begun.elapsed() < Duration::from_mins(1));
     }
 }

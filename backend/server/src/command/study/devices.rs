@@ -1,7 +1,8 @@
 //! Devices as a study sees them: here, or missing with what brings them.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use recspeed_engines::{EngineError, Engines, LIBTORCH, Reference, find};
 use recspeed_types::ExperimentSpec;
@@ -9,7 +10,11 @@ use recspeed_types::probe::Probe;
 use recspeed_types::spec::{Device, EngineKind};
 use recspeed_types::study::Missing;
 
+use super::child::{Answer, ask};
 use crate::launch::of_devices;
+
+/// How long a worker may take to say what it can do: each of its drivers is tried, for a minute at most.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Where the rows of a study run.
 #[derive(Debug, Clone, Copy)]
@@ -63,17 +68,23 @@ pub(super) fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missin
 
 /// What a run of Burn on this device waits for; `None` where the device is here.
 pub(super) fn missing(worker: &Path, engines: &Engines, device: Device) -> Option<Missing> {
+    missing_within(PATIENCE, (worker, engines, device))
+}
+
+fn missing_within(patience: Duration, (worker, engines, device): (&Path, &Engines, Device)) -> Option<Missing> {
     let program = of_devices(worker, &[device]);
-    let asked = Command::new(&program).arg("probe").stdin(Stdio::null()).stderr(Stdio::null()).output();
-    let why = match asked.map(|output| serde_json::from_slice::<Probe>(&output.stdout)) {
-        Ok(Ok(probe)) if probe.devices.iter().any(|offered| offered.device == device.as_str()) => return None,
+    let mut command = Command::new(&program);
+    command.arg("probe");
+    // Ctrl-C ends this program meanwhile, and the worker follows it.
+    let why = match ask::<Probe>(command, "", patience, &|| false) {
+        Answer::Told(probe) if probe.devices.iter().any(|offered| offered.device == device.as_str()) => return None,
         _ if needs_gpu(device) && !gpu_is_here() => return Some(Missing::no_gpu()),
         // What computes by Vulkan may be a processor: only a worker with it can tell.
-        Ok(Ok(_)) if program != worker && device == Device::Vulkan => return Some(Missing::no_gpu()),
-        Ok(Ok(_)) if program != worker => format!("{} has no such device", program.display()),
-        Ok(Ok(_)) => format!("no worker with {} here", device.as_str()),
-        Ok(Err(_)) => format!("the worker {} does not say what it can do", program.display()),
-        Err(error) => format!("the worker {} cannot be started: {error}", program.display()),
+        Answer::Told(_) if program != worker && device == Device::Vulkan => return Some(Missing::no_gpu()),
+        Answer::Told(_) if program != worker => format!("{} has no such device", program.display()),
+        Answer::Told(_) => format!("no worker with {} here", device.as_str()),
+        Answer::Failed(why) => format!("the worker {} does not say what it can do: {why}", program.display()),
+        Answer::Interrupted => format!("the worker {} was not asked to the end", program.display()),
     };
     Some(Missing { install: install(engines, device), why })
 }
@@ -104,6 +115,23 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_worker_that_does_not_say_what_it_can_do_is_waited_for_a_while_and_ended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engines = Engines::open(Some(folder.path())).expect("a home");
+        let worker = folder.path().join("recspeed-worker");
+        for (script, seconds, words) in [("sleep 600", 1, "longer than"), ("echo no >&2; exit 1", 60, "status: 1: no")]
+        {
+            std::fs::write(&worker, format!("#!/bin/sh\n{script}\n")).expect("a script");
+            std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).expect("a program");
+            let begun = std::time::Instant::now();
+            let patience = Duration::from_secs(seconds);
+            let missing = missing_within(patience, (&worker, &engines, Device::Flex)).expect("no answer");
+            assert!(missing.why.contains(words), "{}", missing.why);
+            assert!(begun.elapsed() < Duration::from_mins(1));
+        }
+    }
 
     #[test]
     fn a_device_is_here_where_the_worker_offers_it_and_else_its_row_says_what_brings_it() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use recspeed_types::spec::Device;
 use recspeed_types::study::{Missing, StudyCell, StudyMachine, StudyRow};
@@ -132,6 +133,9 @@ impl Row {
     }
 }
 
+/// How long a worker may say nothing: it is given more than it gives another framework, and the study goes on without it.
+const SILENCE: Duration = Duration::from_mins(30);
+
 /// Every row in turns, `repeats` times; `None` when the user stopped it.
 pub(super) fn in_turns(
     args: &StudyArgs,
@@ -146,6 +150,7 @@ pub(super) fn in_turns(
         model: None,
         resume: None,
         users: None,
+        silence: Some(SILENCE),
     };
     let interrupts = Interrupts::listen();
     let mut gathered: Vec<Gathered> = planned.into_iter().map(Gathered::new).collect();
@@ -391,6 +396,45 @@ mod tests {
         let failed = Measured::Failed { cause: "It crashed.".into(), finished: 2 };
         let shown = row(failed).table_row(String::new(), 1, cells);
         assert_eq!(shown.cells, [StudyCell::Failed { cause: "after 2 runs: It crashed.".into() }]);
+    }
+
+    #[test]
+    fn a_worker_that_hangs_is_ended_and_its_row_says_so() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let (program, pid) = (folder.path().join("worker"), folder.path().join("pid"));
+        let script = format!("#!/bin/sh\necho $$ > {}\necho a word >&2\nkill -STOP $$\n", pid.display());
+        std::fs::write(&program, script).expect("a script");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("a program");
+        let planned = Planned {
+            name: "Burn".to_owned(),
+            spec: ExperimentSpec::default(),
+            missing: None,
+            by: By::Worker,
+            over_seeds: false,
+            older_build: false,
+        };
+        let options = WorkerOptions {
+            program,
+            spec_dir: PathBuf::from("."),
+            data_home: None,
+            checkpoint_dir: None,
+            model: None,
+            resume: None,
+            users: None,
+            silence: Some(Duration::from_secs(3)),
+        };
+        let begun = std::time::Instant::now();
+        let ended = once(&planned, 1, "a row", &options, &Interrupts::listen());
+        let Err(CommandError::Worker(error)) = ended else { panic!("it hangs") };
+        let error = error.to_string();
+        assert!(
+            error.starts_with("the worker said nothing for 3 s and was ended; ") && error.contains("a word"),
+            "{error}"
+        );
+        let pid = std::fs::read_to_string(pid).expect("it began").trim().to_owned();
+        assert!(!std::path::Path::new("/proc").join(pid).exists(), "it was waited for");
+        assert!(begun.elapsed() < Duration::from_mins(1));
     }
 
     #[test]

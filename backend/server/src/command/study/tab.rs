@@ -26,14 +26,14 @@ pub(super) fn missing() -> Missing {
 /// Runs a spec in a fresh tab, after it was run there `before` times.
 pub(super) fn run(program: &Path, spec: &ExperimentSpec, before: u32, interrupts: &Interrupts) -> Answer<RunSummary> {
     let input = json!({ "spec": spec.to_json(), "before": before });
-    ask(command(program), &input.to_string(), LIMIT, interrupts)
+    ask(command(program), &input.to_string(), LIMIT, &|| interrupts.take() > 0)
 }
 
 /// Has a fresh tab read the columns of the folder back.
 pub(super) fn retrieve(program: &Path, folder: &Path, asked: Asked, interrupts: &Interrupts) -> Answer<Retrieved> {
     let columns = COLUMN_FILES.map(|file| folder.join(file));
     let input = json!({ "retrieval": asked, "columns": columns });
-    ask(command(program), &input.to_string(), LIMIT, interrupts)
+    ask(command(program), &input.to_string(), LIMIT, &|| interrupts.take() > 0)
 }
 
 /// The program finds the lab that it opens a tab of beside this one.

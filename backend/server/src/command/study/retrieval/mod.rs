@@ -121,7 +121,7 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
                 }
                 (None, ..) => command(candidate, &worker, engines).map(|mut command| {
                     describe(&mut command, args, candidate, columns.folder(), repeats);
-                    ask(command, "", LIMIT, &interrupts)
+                    ask(command, "", LIMIT, &|| interrupts.take() > 0)
                 }),
                 (Some(missing), ..) => Err(missing.clone()),
             };
