@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use recspeed_engines::Launch;
-use recspeed_experiment::{Job, Trained, Trainer, TrainerFailure};
+use recspeed_experiment::{Elsewhere, Job, Trained, Trainer, TrainerFailure};
 use recspeed_models::{LaterList, read_tensors, write_tensors_file};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::protocol::Protocol;
@@ -63,20 +63,26 @@ impl Trainer for Framework {
         let mut child = child.map_err(|error| internal("start the engine", &error))?;
         let log = LastWords::of(child.stderr.take().expect("piped"));
         let heard = Conversation::new(&mut child).listen(self, observer);
-        let heard = match heard {
-            Ok(heard) => heard,
+        let ended = match heard {
+            Ok(heard) => {
+                let status = last_status(&mut child).map_err(|error| internal("wait for the engine", &error))?;
+                for message in heard.unlike(self.threads, &self.launch) {
+                    observer.event(EventKind::Warning { message });
+                }
+                heard.trained((status, log), &trained, &self.launch)
+            }
             Err(failure) => {
                 // Whatever became of it, it must not stay.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(failure);
+                Err(failure)
             }
         };
-        let status = last_status(&mut child).map_err(|error| internal("wait for the engine", &error))?;
-        for message in heard.unlike(self.threads, &self.launch) {
-            observer.event(EventKind::Warning { message });
-        }
-        heard.trained((status, log), &trained, &self.launch)
+        // One that was told to stop may end in any way: in the midst of a line, or by the signal itself.
+        ended.map_err(|failure| match failure.code {
+            FailureCode::Worker if observer.stop_requested() => cancelled(),
+            _ => failure,
+        })
     }
 }
 
@@ -112,10 +118,8 @@ impl Heard {
         let name = name(launch);
         let mut found = Vec::new();
         if started.threads != threads {
-            found.push(format!(
-                "The engine {name} computes with {} threads, and the run says {threads}.",
-                started.threads
-            ));
+            found
+                .push(format!("The engine {name} computes with {} threads, and was given {threads}.", started.threads));
         }
         for (what, installed) in &launch.record.versions {
             if let Some(now) = started.versions.get(what).filter(|now| *now != installed) {
@@ -150,7 +154,10 @@ impl Heard {
         Ok(Trained {
             parts: read_tensors(&bytes).ok_or_else(|| broken("they are no safetensors file"))?,
             final_loss: self.final_loss.ok_or_else(|| broken("it told no loss"))?,
-            seconds: self.seconds.ok_or_else(|| broken("it did not tell how long it trained"))?,
+            by: Elsewhere {
+                seconds: self.seconds.ok_or_else(|| broken("it did not tell how long it trained"))?,
+                threads: self.started.ok_or_else(|| broken("it did not tell what it is"))?.threads,
+            },
         })
     }
 }
@@ -189,7 +196,7 @@ impl Conversation {
                 let _ = kill(self.pid, Signal::SIGTERM);
             }
             if told_to_stop.is_some_and(|since| since.elapsed() > GRACE) {
-                return Err(TrainerFailure::new(FailureCode::Cancelled, "The engine was ended."));
+                return Err(cancelled());
             }
             if last_word.elapsed() > SILENCE {
                 let cause = format!(
@@ -278,6 +285,11 @@ fn died(status: ExitStatus, log: LastWords, launch: &Launch) -> TrainerFailure {
     };
     let cause = format!("The engine {} ended without a result ({status}): {remedy}.", name(launch));
     TrainerFailure::new(FailureCode::Worker, cause)
+}
+
+fn cancelled() -> TrainerFailure {
+    let cause = "The run was cancelled before it finished; run it again to get a result.";
+    TrainerFailure::new(FailureCode::Cancelled, cause)
 }
 
 fn internal(what: &str, error: &dyn std::fmt::Display) -> TrainerFailure {

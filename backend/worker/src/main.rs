@@ -40,14 +40,23 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Does what may hang in a driver, as long as whoever asked for it is there.
+fn followed(work: impl FnOnce() -> ExitCode) -> ExitCode {
+    if let Err(error) = watch::follow() {
+        eprintln!("recspeed-worker: it cannot watch for the end of whoever started it: {error}");
+        return ExitCode::FAILURE;
+    }
+    work()
+}
+
 fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();
     match &arguments.command {
-        Some(arguments::Command::Probe) => probe::print(),
+        Some(arguments::Command::Probe) => followed(probe::print),
         Some(arguments::Command::Predict(arguments)) => predict::write(arguments),
         Some(arguments::Command::Recommend { model }) => recommend::serve(model),
         Some(arguments::Command::Retrieval(arguments)) => retrieval::print(arguments),
-        Some(arguments::Command::TryDevice { device }) => device::attempt(device),
+        Some(arguments::Command::TryDevice { device }) => followed(|| device::attempt(device)),
         None => {
             allocation::keep_freed_buffers();
             session::run(&arguments)

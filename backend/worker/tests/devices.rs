@@ -1,10 +1,12 @@
 //! Workers that were built for other devices, where they stand beside the usual one (`make worker-vulkan` and its like) or in the folder
 //! of `RECSPEED_WORKERS`: what their probe says, what they learn, and what they say without a driver.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::probe::Probe;
 use recspeed_types::spec::{Device, ParamValue};
@@ -147,5 +149,37 @@ fn without_a_driver_vulkan_is_not_offered_and_a_run_says_why() {
             assert!(cause.contains("no Vulkan driver") && cause.contains("`flex`"), "{cause}");
         }
         other => panic!("it ended with {other:?}"),
+    }
+}
+
+#[test]
+fn a_probe_that_hangs_goes_with_whoever_asked() {
+    let (_nobody_reads, mut full) = std::io::pipe().expect("a pipe");
+    // A full pipe holds it as a driver would.
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("ours");
+    while full.write(b"full....").is_ok() {}
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::empty())).expect("ours");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "\"$0\" probe & echo $! >&2; wait", env!("CARGO_BIN_EXE_recspeed-worker")]);
+    let mut shell = shell.stdout(full).stderr(Stdio::piped()).spawn().expect("a shell");
+    let mut pid = String::new();
+    BufReader::new(shell.stderr.take().expect("piped")).read_line(&mut pid).expect("a line");
+    let process = Path::new("/proc").join(pid.trim());
+    let watches = || {
+        let mut tasks = std::fs::read_dir(process.join("task")).into_iter().flatten().flatten();
+        tasks.any(|task| std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "watch\n"))
+    };
+    until("the probe knows who asked", watches);
+    shell.kill().expect("ours");
+    shell.wait().expect("killed");
+    let stat = || std::fs::read_to_string(process.join("stat")).unwrap_or_default();
+    until("the probe is gone", || stat().is_empty() || stat().contains(") Z "));
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "not yet: {what}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -12,6 +12,9 @@ use recspeed_types::event::MeasuredOn;
 use recspeed_types::spec::{EngineKind, ParamValue, PipelineSchedule, StrategyKind};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent};
 
+/// How long anything may take that must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn spec(kind: EngineKind) -> ExperimentSpec {
     let mut spec = ExperimentSpec::default();
     spec.recommender = spec.recommender.with("hidden", ParamValue::Integers(vec![16, 8]));
@@ -51,12 +54,14 @@ fn failure(events: &[RunEvent]) -> (FailureCode, &str) {
     }
 }
 
-/// Runs where an engine is installed in the lab's usual folder, or in the one of `RECSPEED_ENGINES_HOME`.
+/// Runs where an engine is installed in the home of a lab that `RECSPEED_ENGINES_HOME` names, which `make engines-agree` sets.
 fn agrees(kind: EngineKind) {
     let name = kind.as_str();
     let home = std::env::var_os("RECSPEED_ENGINES_HOME").map(PathBuf::from);
     let Some(home) = home.filter(|home| home.join("engines").join(name).join("record.json").is_file()) else {
-        eprintln!("skipped: no engine {name} below RECSPEED_ENGINES_HOME; `recspeed engines install {name}` makes one");
+        eprintln!(
+            "skipped: no engine {name} below RECSPEED_ENGINES_HOME; `recspeed engines install {name}`, then `make engines-agree`"
+        );
         return;
     };
     for (recommender, dropout) in [("mlp", None), ("densenet", Some(0.0))] {
@@ -192,29 +197,72 @@ fn whatever_an_engine_does_becomes_a_cause() {
     }
 }
 
-#[test]
-fn an_engine_that_hangs_goes_with_its_run() {
+/// Runs with a stand-in that writes its process into the file `pid` of its folder, and tells the worker to stop once it has: the events,
+/// the status, how long the worker took to leave, the engine's process.
+fn stopped(script: impl Fn(&Path) -> String) -> (Vec<RunEvent>, Option<i32>, Duration, i32) {
     let home = tempfile::tempdir().expect("a folder");
     let pid_file = home.path().join("pid");
-    // It does not listen to SIGTERM.
-    stand_in(home.path(), &format!("trap '' TERM; echo $$ > {}; while :; do sleep 1; done", pid_file.display()));
+    stand_in(home.path(), &script(&pid_file));
     let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed-worker"));
     command.arg("--data-home").arg(home.path()).env_remove("RECSPEED_DATA");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the worker starts");
     child.stdin.take().expect("piped").write_all(spec(EngineKind::Pytorch).to_json().as_bytes()).expect("the spec");
     let begun = Instant::now();
-    while !pid_file.exists() || std::fs::read_to_string(&pid_file).is_ok_and(|text| text.trim().is_empty()) {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the engine was never started");
+    let engine = loop {
+        let written = std::fs::read_to_string(&pid_file).unwrap_or_default();
+        if written.ends_with('\n') {
+            break written.trim().parse().expect("a number");
+        }
+        assert!(begun.elapsed() < PATIENCE, "the engine was never started");
         std::thread::sleep(Duration::from_millis(20));
-    }
+    };
     let told = Instant::now();
     let pid = nix::unistd::Pid::from_raw(child.id() as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
     let output = child.wait_with_output().expect("it ends");
-    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
-    assert_eq!(output.status.code(), Some(130));
-    let engine: i32 = std::fs::read_to_string(&pid_file).expect("a pid").trim().parse().expect("a number");
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(!Path::new(&format!("/proc/{engine}")).exists(), "the engine is still there");
+    let took = told.elapsed();
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let events = text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+    (events, output.status.code(), took, engine)
+}
+
+#[test]
+fn an_engine_that_hangs_goes_with_its_run() {
+    // It does not listen to SIGTERM.
+    let hangs = |pid: &Path| format!("trap '' TERM; echo $$ > {}; while :; do sleep 1; done", pid.display());
+    let (_, status, took, engine) = stopped(hangs);
+    // Five seconds are promised, of which the engine is given three and a half; a busy machine may add to them.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(status, Some(130));
+    // Killed is not yet gone: the system takes it apart in its own time.
+    let begun = Instant::now();
+    while std::fs::read_to_string(format!("/proc/{engine}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(begun.elapsed() < PATIENCE, "the engine is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_engine_that_ends_without_a_word_once_its_run_is_cancelled_is_no_failure_of_its_own() {
+    for script in ["exec sleep 600", "trap 'echo half; exit 1' TERM; while :; do sleep 0.1; done"] {
+        let (events, status, ..) = stopped(|pid| format!("echo $$ > {}; {script}", pid.display()));
+        assert_eq!((failure(&events).0, status), (FailureCode::Cancelled, Some(130)), "{script}: {events:?}");
+    }
+}
+
+#[test]
+fn an_engine_that_computes_with_other_threads_than_it_was_given_is_told() {
+    let home = tempfile::tempdir().expect("a folder");
+    let started = serde_json::json!({
+        "run": "local", "seq": 0, "at_us": 1, "kind": "started", "seed": 42,
+        "engine": {"kind": "pytorch", "device": "cpu", "versions": {}, "host": "a test", "threads": 7}
+    });
+    stand_in(home.path(), &format!("echo '{started}'; exit 1"));
+    let (events, _) = run(home.path(), &spec(EngineKind::Pytorch), &[]);
+    let told = events.iter().any(|event| {
+        let words = "The engine pytorch computes with 7 threads, and was given 1.";
+        matches!(&event.kind, EventKind::Warning { message } if message == words)
+    });
+    assert!(told, "{events:?}");
 }

@@ -1,6 +1,6 @@
 //! From a recommender's name to a recommender that has learnt.
 
-use recspeed_neural::{Failure, NeuralDevice, NeuralFitError, Seat, fit_ranked};
+use recspeed_neural::{Elsewhere, Failure, NeuralDevice, NeuralFitError, Seat, fit_ranked};
 use recspeed_parallel::{AnyTransport, CommError, Communicator, Crew, FirstTask, RankFailure, Task};
 use recspeed_recommenders::{FitError, FitRequest, TrainSet};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
@@ -16,8 +16,8 @@ use crate::{Host, RunFailure};
 pub(crate) struct Fitted {
     pub(crate) model: Model,
     pub(crate) training: Option<TrainingInfo>,
-    /// Seconds of the training alone, where another framework trained.
-    pub(crate) trained_s: Option<f64>,
+    /// Where another framework trained, how.
+    pub(crate) elsewhere: Option<Elsewhere>,
 }
 
 impl Fitted {
@@ -76,7 +76,7 @@ fn fit_network(
         n_users: data.interactions.n_users(),
         n_items: data.interactions.n_items(),
     };
-    Ok(Fitted { model: Model::Network(network), training: Some(fitted.info), trained_s: fitted.trained_s })
+    Ok(Fitted { model: Model::Network(network), training: Some(fitted.info), elsewhere: fitted.elsewhere })
 }
 
 /// Every rank runs the same training over the same batches and takes its part of each step; the first one is heard.
@@ -155,7 +155,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         stopped_early: false,
         parameters: recommender.parameters(),
     });
-    Ok(Fitted { model: Model::Classical(recommender), training, trained_s: None })
+    Ok(Fitted { model: Model::Classical(recommender), training, elsewhere: None })
 }
 
 /// A network as a component of a hybrid, trained as `[training]` says; of a loss that it does not have it takes its own.

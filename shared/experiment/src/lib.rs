@@ -26,7 +26,7 @@ pub use failure::RunFailure;
 pub use host::{Checkpoints, Host, LoadedData, ProcessMemory};
 pub use model::{Model, NeuralRecommender};
 pub use numbering::Numbering;
-pub use recspeed_neural::{Failure as TrainerFailure, Job, NeuralDevice, Trained, Trainer};
+pub use recspeed_neural::{Elsewhere, Failure as TrainerFailure, Job, NeuralDevice, Trained, Trainer};
 pub use run::{Outcome, run};
 
 /// Version of Burn, the tensor library, that this build trains with.

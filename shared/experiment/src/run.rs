@@ -89,13 +89,14 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         metrics: evaluated.metrics,
         timing: Timing {
             load_s: seconds(load_start, fit_start),
-            fit_s: fitted.trained_s.unwrap_or(whole_fit_s),
-            start_s: fitted.trained_s.map(|trained| (whole_fit_s - trained).max(0.0)),
+            fit_s: fitted.elsewhere.map_or(whole_fit_s, |training| training.seconds),
+            start_s: fitted.elsewhere.map(|training| (whole_fit_s - training.seconds).max(0.0)),
             evaluate_s: seconds(evaluate_start, end),
             recommend: evaluated.latency,
         },
         memory,
-        engine: EngineInfo { ..engine },
+        // A framework that does not take the threads it is given must not look as if it had.
+        engine: EngineInfo { threads: fitted.elsewhere.map_or(engine.threads, |training| training.threads), ..engine },
         data: prepared.info,
         evaluation: evaluated.info,
         breakdowns: evaluated.breakdowns,

@@ -37,8 +37,17 @@ pub struct Trained {
     pub parts: Parts,
     /// Mean training loss of the last epoch.
     pub final_loss: f64,
+    /// How it was trained.
+    pub by: Elsewhere,
+}
+
+/// What is known of a training in another framework, beside what came of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Elsewhere {
     /// Seconds from the numbers in memory to the trained parameters; the start of the framework does not count.
     pub seconds: f64,
+    /// Threads that the framework says it computes with.
+    pub threads: u32,
 }
 
 /// A training elsewhere that did not end well.

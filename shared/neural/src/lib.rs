@@ -25,7 +25,7 @@ mod strategy;
 mod training;
 
 pub use device::NeuralDevice;
-pub use elsewhere::{Failure, Job, Trained, Trainer};
+pub use elsewhere::{Elsewhere, Failure, Job, Trained, Trainer};
 pub use error::NeuralFitError;
 pub use fit::{fit, fit_elsewhere, fit_ranked, is_network, kinds, restore};
 pub use method::FitRequest;

@@ -5,7 +5,7 @@ use recspeed_data::parts::Parts;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::summary::TrainingInfo;
 
-use crate::Rows;
+use crate::{Elsewhere, Rows};
 
 /// A network that has learnt, and how that went.
 pub struct Fitted {
@@ -13,8 +13,8 @@ pub struct Fitted {
     pub model: Box<dyn NeuralModel>,
     /// How the training went.
     pub info: TrainingInfo,
-    /// Seconds of the training alone where another framework trained; its start does not count.
-    pub trained_s: Option<f64>,
+    /// Where another framework trained, how.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 impl std::fmt::Debug for Fitted {

@@ -64,7 +64,7 @@ impl<N: Network, L: Lesson<N> + Tellable> Course<'_, N, L> {
             stopped_early: false,
             parameters: self.network.layout().len() as u64,
         };
-        Ok(Fitted { model: (self.model)(parameters), info, trained_s: Some(trained.seconds) })
+        Ok(Fitted { model: (self.model)(parameters), info, elsewhere: Some(trained.by) })
     }
 
     fn job<'a>(&self, order: &'a dyn Fn(u32) -> Vec<u32>) -> Job<'a> {

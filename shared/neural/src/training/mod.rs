@@ -335,7 +335,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         } else {
             Box::new(ranked::AtTheFirst)
         };
-        Fitted { model, info, trained_s: None }
+        Fitted { model, info, elsewhere: None }
     }
 
     /// Where the training stands, at its beginning or at a checkpoint.

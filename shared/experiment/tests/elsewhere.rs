@@ -1,0 +1,81 @@
+//! A training in another framework, which a few lines play: what the result says of it.
+
+use std::collections::BTreeMap;
+
+use recspeed_data::parts::Parts;
+use recspeed_data::{ReadReport, generate};
+use recspeed_experiment::{
+    Elsewhere, Host, Job, LoadedData, ProcessMemory, RunFailure, Trained, Trainer, TrainerFailure, run,
+};
+use recspeed_types::spec::{Dataset, ResolvedSpec, Source};
+use recspeed_types::summary::EngineInfo;
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId};
+
+/// Hands back the weights that it was given.
+struct Idle;
+
+impl Trainer for Idle {
+    fn train(&mut self, job: &Job<'_>, _: &mut dyn FitObserver) -> Result<Trained, TrainerFailure> {
+        let initial =
+            job.parts.iter().filter_map(|(name, array)| name.strip_prefix("initial/").map(|name| (name, array)));
+        let parts =
+            initial.fold(Parts::default(), |parts, (name, array)| parts.with(name, &array.shape, array.values.clone()));
+        Ok(Trained { parts, final_loss: 1.0, by: Elsewhere { seconds: 0.25, threads: 7 } })
+    }
+}
+
+struct Desk;
+
+impl FitObserver for Desk {
+    fn event(&mut self, _: EventKind) {}
+    fn stop_requested(&mut self) -> bool {
+        false
+    }
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+impl Host for Desk {
+    fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure> {
+        let Source::Builtin { entry } = &dataset.source else {
+            return Err(RunFailure::new(FailureCode::Data, "this desk has no files"));
+        };
+        let made = generate(entry, seed);
+        Ok(LoadedData {
+            interactions: made.interactions,
+            item_attributes: None,
+            user_attributes: None,
+            report: ReadReport::default(),
+            name: "desk".into(),
+            sha256: String::new(),
+            synthetic: true,
+            warnings: Vec::new(),
+        })
+    }
+    fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
+        let kind = spec.engine.kind.as_str().to_owned();
+        Ok(EngineInfo { kind, device: "cpu".into(), versions: BTreeMap::new(), host: "desk".into(), threads: 2 })
+    }
+    fn trainer(&mut self, _: &ResolvedSpec) -> Result<Box<dyn Trainer>, RunFailure> {
+        Ok(Box::new(Idle))
+    }
+    fn now_us(&self) -> u64 {
+        0
+    }
+    fn memory(&self) -> ProcessMemory {
+        ProcessMemory::default()
+    }
+}
+
+#[test]
+fn the_result_says_with_how_many_threads_the_framework_computed_and_not_with_how_many_it_should_have() {
+    let spec = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[engine]\nkind = \"pytorch\"\n\
+                [recommender]\nkind = \"mlp\"\n[evaluation]\nmetrics = [\"rmse\"]\n";
+    let spec = ExperimentSpec::from_toml(spec).expect("the test's spec parses");
+    let outcome = run(&RunId::new("desk").expect("letters"), &spec, &mut Desk).expect("it ends");
+    let summary = outcome.summary;
+    assert_eq!((summary.engine.kind.as_str(), summary.engine.threads), ("pytorch", 7));
+    assert_eq!(summary.timing.fit_s, 0.25);
+}
