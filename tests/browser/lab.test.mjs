@@ -415,6 +415,20 @@ test("a run's model is asked by keyboard, for users and baskets, and says what i
   await page.context().close();
 });
 
+test("a finished run without a model, as the example of a first visit, is not asked for one", async () => {
+  const page = await openPage(browser, lab.base);
+  const asked = [];
+  page.on("response", (response) => asked.push(`${response.status()} ${new URL(response.url()).pathname}`));
+  const { showcase } = await page.evaluate(async () => (await fetch("/api/lab")).json());
+  await page.goto(`${lab.base}/r/${showcase}`);
+  await page.locator(`${id("stage")} canvas`).first().waitFor();
+  await page.waitForLoadState("networkidle", { timeout: 5000 }).catch(() => {});
+  assert.ok(asked.some((line) => line.endsWith(`/api/runs/${showcase}`)), `${asked}`);
+  assert.deepEqual(asked.filter((line) => line.startsWith("404") || line.endsWith("/model")), []);
+  assert.equal(await page.locator(id("ask")).count(), 0);
+  await page.context().close();
+});
+
 test("runs are put side by side by ticking them, and the link shows the same to somebody else", async () => {
   const page = await openPage(browser, lab.link);
   const run = (kind, seed, more = {}) => ({

@@ -56,6 +56,7 @@ impl RunState {
             parent,
             summary: None,
             failure: None,
+            model: None,
         };
         Self::new(Origin::Tab, record, RunView::default())
     }

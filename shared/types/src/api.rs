@@ -94,6 +94,9 @@ pub struct RunRecord {
     /// The cause, when failed or cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Whether the lab keeps its model; told where one run is looked at that has finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<bool>,
 }
 
 /// Reads a spec inside a message by way of [`ExperimentSpec::from_value`]: mistakes name their field, and the page carries

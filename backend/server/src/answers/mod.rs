@@ -132,6 +132,11 @@ impl Answers {
         Ok(read.map_err(|error| AskError::Worker(error.to_string()))??)
     }
 
+    /// Whether the run has a model that can be asked.
+    pub async fn has(&self, run: &RunId) -> bool {
+        self.manifest(run).await.is_ok()
+    }
+
     /// What somebody needs to know who asks the run's model.
     ///
     /// # Errors

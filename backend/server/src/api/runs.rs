@@ -172,7 +172,11 @@ fn status(text: &str) -> Result<RunStatus, ApiError> {
     )
 )]
 async fn look(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json<RunRecord>, ApiError> {
-    Ok(Json(app.lab.record(run_id(id)?).await?))
+    let mut record = app.lab.record(run_id(id)?).await?;
+    if record.status == RunStatus::Finished {
+        record.model = Some(app.answers.has(&record.id).await);
+    }
+    Ok(Json(record))
 }
 
 /// Read what a run said

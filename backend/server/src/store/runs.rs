@@ -154,6 +154,7 @@ impl Raw {
             parent: self.parent.clone().and_then(|parent| RunId::new(parent).ok()),
             summary: summary.map_err(|error| broken(format!("summary: {error}")))?,
             failure: failure.map_err(|error| broken(format!("failure: {error}")))?,
+            model: None,
         })
     }
 }

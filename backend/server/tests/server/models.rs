@@ -37,6 +37,7 @@ async fn real() -> Bench {
 async fn whoever_has_a_runs_link_may_ask_its_model() {
     let bench = real().await;
     let id = finished(&bench, "item-knn").await;
+    assert_eq!(bench.record(&id).await.model, Some(true));
     let (status, model) = bench.guest(&format!("/api/runs/{id}/model")).await;
     assert_eq!(status, StatusCode::OK, "{model}");
     assert!(model["bytes"].as_u64().unwrap() > 1000 && model["new_users"] == true && model["explains"] == true);
@@ -145,7 +146,9 @@ async fn a_model_that_was_damaged_is_one_sentence_and_the_lab_stays_up() {
 async fn a_run_without_a_model_says_how_to_get_one() {
     let bench = Bench::new().await;
     let run = bench.submit("quick").await;
-    bench.until_over(run.id.as_str()).await;
+    assert_eq!(run.model, None, "it has not finished");
+    let record = bench.until_over(run.id.as_str()).await;
+    assert_eq!((record.status, record.model), (RunStatus::Finished, Some(false)), "so that nobody asks for it");
     for address in ["model", "recommendations?user=u"] {
         let (status, failure) = bench.guest(&format!("/api/runs/{}/{address}", run.id)).await;
         assert_eq!((status, failure["code"].as_str()), (StatusCode::NOT_FOUND, Some("no-model")), "{failure}");

@@ -12,7 +12,7 @@ async fn the_first_start_brings_a_finished_example_and_a_deleted_one_stays_delet
     let (_, info) = bench.guest("/api/lab").await;
     let id = info["showcase"].as_str().unwrap();
     let record = bench.until_over(id).await;
-    assert_eq!(record.status, RunStatus::Finished);
+    assert_eq!((record.status, record.model), (RunStatus::Finished, Some(false)));
     assert!(bench.events(id).await.len() > 10, "a curve needs points");
     assert_eq!(import_showcase(bench.lab.store()).await.unwrap(), 0);
     let (status, _) = bench.owner(Method::DELETE, &format!("/api/runs/{id}"), None).await;

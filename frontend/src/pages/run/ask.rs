@@ -3,7 +3,6 @@
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use recspeed_types::api::RunStatus;
 use recspeed_types::recommend::NOTHING_KNOWN;
 use serde_json::{Value, json};
 
@@ -31,13 +30,14 @@ pub(super) fn AskModel(
 ) -> impl IntoView {
     let id = run.id();
     let model = RwSignal::new(None::<Value>);
-    let finished = Memo::new(move |_| run.status() == RunStatus::Finished);
+    // A run without a model, as the example of a first visit, is not asked for one. One that ends in sight tells of its model in
+    // the record that is asked for at its end.
+    let kept = Memo::new(move |_| run.record.with(|record| record.model == Some(true)));
     Effect::new({
         let id = id.clone();
         move |_| {
             let id = id.clone();
-            if finished.get() {
-                // A run without a model, as one of an older lab, has nothing to ask.
+            if kept.get() {
                 spawn_local(async move { drop(model.try_set(api::model(&id).await.ok())) });
             }
         }
