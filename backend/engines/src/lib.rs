@@ -9,6 +9,7 @@
 mod catalogue;
 mod engines;
 mod error;
+mod group;
 mod install;
 mod libtorch;
 mod package;

@@ -1,14 +1,12 @@
 //! Python programs that are started and listened to.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use crate::group::Group;
 
 /// Lines of a program's log that are kept for a failure's text.
 const LAST_LINES: usize = 4;
@@ -35,14 +33,15 @@ pub(crate) enum Ended {
 /// Runs a program to its end. Each line that it prints goes to `hear`; `stop` is asked between lines, at least every
 /// 200 ms. What it printed last is kept for its failure.
 ///
-/// It is in a group of its own: Ctrl-C in a terminal reaches this program alone, which then ends the other with all that it has started.
+/// Ctrl-C in a terminal reaches this program alone, which then ends the other with all that it has started; so does the end of this
+/// program, however it came ([`Group`]).
 pub(crate) fn run(
     command: &mut Command,
     stop: &dyn Fn() -> bool,
     hear: &mut dyn FnMut(Option<&str>),
 ) -> Result<(), Ended> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(Ended::NotStarted)?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut child, group) = Group::start(command).map_err(Ended::NotStarted)?;
     let (sender, lines) = channel();
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let forward = |stream: Option<Box<dyn std::io::Read + Send>>| {
@@ -70,9 +69,7 @@ pub(crate) fn run(
     let mut gone: Option<Instant> = None;
     let status = loop {
         if stop() {
-            if let Ok(group) = i32::try_from(child.id()) {
-                let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-            }
+            group.kill();
             let _ = child.wait();
             return Err(Ended::Stopped);
         }
@@ -129,11 +126,10 @@ pub(crate) fn bytes_below(folder: &Path) -> u64 {
 
 /// What a program printed, and whether it ended well; at most a mebibyte of it. Ctrl-C does not reach it: it takes
 /// seconds, and one that was interrupted would look like one that does not work. One that takes longer than it may is
-/// ended with all that it has started.
+/// ended with all that it has started, and so is one whose asker is killed.
 pub(crate) fn answer(command: &mut Command, within: Duration) -> Result<Vec<u8>, Ended> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(Ended::NotStarted)?;
-    let pid = child.id();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut child, group) = Group::start(command).map_err(Ended::NotStarted)?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (done, ended) = channel();
     // Both streams are read to their ends, so that no full pipe holds it; one that it has started may hold them longer.
@@ -164,9 +160,7 @@ pub(crate) fn answer(command: &mut Command, within: Duration) -> Result<Vec<u8>,
         }
     }
     let Some(status) = status else {
-        if let Ok(group) = i32::try_from(pid) {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
+        group.kill();
         let _ = child.wait();
         return Err(Ended::Failed(format!("it did not answer within {} s", within.as_secs())));
     };

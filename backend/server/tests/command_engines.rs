@@ -3,9 +3,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
+
+/// How long anything may take that must come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A Python that makes environments of copies of itself. Its pip writes down what it was asked and does what `pip` says; its
 /// engines answer `--check` with versions.
@@ -144,6 +151,68 @@ fn an_unknown_name_is_answered_with_the_names_that_exist() {
     assert_eq!(output.status.code(), Some(2));
     let words = complaint(&output);
     assert!(words.contains("no engine is called `pytorhc`") && words.contains("tensorflow"), "{words}");
+}
+
+#[test]
+fn an_installation_of_nothing_is_answered_with_the_names_that_exist() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = engines(folder.path(), &["install"]);
+    assert_eq!(output.status.code(), Some(2));
+    let words = complaint(&output);
+    for name in ["pytorch", "tensorflow", "pyvelox", "deepspeed", "torchgpipe", "libtorch"] {
+        assert!(words.contains(name), "{name}: {words}");
+    }
+    assert!(!words.contains("--home"), "what may be left out looks as if it were needed: {words}");
+}
+
+/// What `run` writes into the file once it has begun: its process.
+fn written(path: &Path) -> i32 {
+    let begun = Instant::now();
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if text.ends_with('\n') {
+            return text.trim().parse().expect("a number");
+        }
+        assert!(begun.elapsed() < PATIENCE, "nothing in {}", path.display());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn is_alive(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn whoever_kills_a_check_or_an_installation_ends_the_python_that_it_has_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // As an import that hangs, and as pip with a compiler.
+    let hangs = format!("sleep 600 & echo $! > {}; wait", folder.path().join("left").display());
+    let ready = stand_in(folder.path(), "true", GOOD);
+    let home = folder.path().join("home");
+    assert!(engines(&home, &["install", "pytorch", "--existing", &ready.display().to_string()]).status.success());
+    let python = stand_in(folder.path(), &hangs, &hangs).display().to_string();
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGKILL] {
+        for arguments in [
+            &["check"][..],
+            &["install", "tensorflow", "--needs", "1", "--python", &python],
+            &["install", "libtorch", "--needs", "1", "--python", &python],
+        ] {
+            let left = folder.path().join("left");
+            let _ = fs::remove_file(&left);
+            let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed"));
+            command.arg("engines").args(arguments).arg("--home").arg(&home);
+            let mut started = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs");
+            let pid = written(&left);
+            assert!(is_alive(pid), "{arguments:?}");
+            kill(Pid::from_raw(started.id() as i32), signal).expect("ours");
+            started.wait().expect("it ends");
+            let begun = Instant::now();
+            while is_alive(pid) {
+                assert!(begun.elapsed() < PATIENCE, "{signal}, {arguments:?}: what it had started goes on");
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
 }
 
 /// What pip leaves of LibTorch.

@@ -23,6 +23,7 @@ pub enum EnginesCommand {
     /// List the engines: what is installed, how large, and how to get the rest
     List(ListArgs),
     /// Install engines, each into a Python environment of its own; go on where an installation was interrupted
+    #[command(override_usage = "recspeed engines install [OPTIONS] <NAME>...")]
     Install(InstallArgs),
     /// See whether installed engines start, and what they are made of
     Check(CheckArgs),
@@ -52,7 +53,7 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct InstallArgs {
     /// The engines, as pytorch
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Use this Python environment, which has the engine's packages already, and change nothing in it
     #[arg(long, value_name = "PYTHON", conflicts_with_all = ["python", "extra_index_url"])]
@@ -91,6 +92,12 @@ pub(crate) enum EnginesError {
         /// Every one.
         known: String,
     },
+    /// No engine was named.
+    #[error("name the engines to install, as `recspeed engines install pytorch tensorflow`; there are {known}")]
+    NoName {
+        /// Every one.
+        known: String,
+    },
     /// LibTorch was never installed or named.
     #[error(
         "LibTorch is not here; run `recspeed engines install {LIBTORCH}`, with --existing PYTHON for an installed PyTorch"
@@ -104,7 +111,7 @@ pub(crate) enum EnginesError {
 impl EnginesError {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::Unknown { .. } => FailureCode::InvalidSpec.exit_status(),
+            Self::Unknown { .. } | Self::NoName { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Engine(EngineError::Stopped { .. }) => FailureCode::Cancelled.exit_status(),
             Self::NoLibtorch | Self::Engine(_) => FailureCode::Internal.exit_status(),
         }
@@ -195,6 +202,9 @@ fn told(reference: &Reference, state: &State) -> Value {
 
 fn install(args: &InstallArgs) -> Result<u8, CommandError> {
     let engines = Engines::open(args.place.home.as_deref()).map_err(EnginesError::from)?;
+    if args.names.is_empty() {
+        return Err(EnginesError::NoName { known: installable() }.into());
+    }
     // All names are looked at before anything is downloaded.
     let (of_libtorch, names): (Vec<&String>, Vec<&String>) = args.names.iter().partition(|name| *name == LIBTORCH);
     let wanted = names.into_iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
@@ -281,15 +291,14 @@ fn check(args: &CheckArgs) -> Result<u8, CommandError> {
 }
 
 fn named(name: &str) -> Result<&'static Reference, EnginesError> {
-    Reference::all().iter().find(|reference| reference.kind.as_str() == name).ok_or_else(|| EnginesError::Unknown {
-        given: name.to_owned(),
-        known: Reference::all()
-            .iter()
-            .map(|reference| reference.kind.as_str())
-            .chain([LIBTORCH])
-            .collect::<Vec<_>>()
-            .join(", "),
-    })
+    let found = Reference::all().iter().find(|reference| reference.kind.as_str() == name);
+    found.ok_or_else(|| EnginesError::Unknown { given: name.to_owned(), known: installable() })
+}
+
+/// The names that `recspeed engines install` takes.
+fn installable() -> String {
+    let engines = Reference::all().iter().map(|reference| reference.kind.as_str());
+    engines.chain([LIBTORCH]).collect::<Vec<_>>().join(", ")
 }
 
 fn megabytes(bytes: u64) -> String {
