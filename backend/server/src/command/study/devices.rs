@@ -28,7 +28,7 @@ pub(super) struct Place<'a> {
 impl Place<'_> {
     /// Whether a run of this spec takes a worker that is older than the usual one.
     pub(super) fn takes_older_build(&self, spec: &ExperimentSpec) -> bool {
-        !spec.engine.kind.is_reference() && is_older(self.worker, spec)
+        !spec.engine.kind.is_reference() && is_older_build(self.worker, &spec.devices())
     }
 
     /// What a run of this spec waits for.
@@ -47,9 +47,14 @@ impl Place<'_> {
     }
 }
 
-/// Whether a run of this spec takes another build of the worker, and one that is older than the usual one: it may be of other sources.
-fn is_older(worker: &Path, spec: &ExperimentSpec) -> bool {
-    let program = of_devices(worker, &spec.devices());
+/// Whether a device is in a build of the worker that is older than the usual one.
+pub(super) fn is_older(worker: &Path, device: Device) -> bool {
+    is_older_build(worker, &[device])
+}
+
+/// Whether these devices take another build of the worker, and one that is older than the usual one: it may be of other sources.
+fn is_older_build(worker: &Path, devices: &[Device]) -> bool {
+    let program = of_devices(worker, devices);
     let built = |program: &Path| program.metadata().and_then(|file| file.modified()).ok();
     built(&program).zip(built(worker)).is_some_and(|(own, usual)| own < usual)
 }
@@ -59,7 +64,7 @@ pub(super) fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missin
     // What mends it stands beside it.
     let why = match engines.launch(kind).err()? {
         EngineError::Missing { .. } => "not installed".to_owned(),
-        EngineError::Unfinished { .. } => "half installed; the same command goes on with it".to_owned(),
+        EngineError::Unfinished { .. } => "half installed".to_owned(),
         EngineError::Stale { why, .. } => why,
         other => other.to_string(),
     };
@@ -151,7 +156,7 @@ mod tests {
             ("recspeed engines install pytorch", "not installed")
         );
         std::fs::create_dir_all(engines.root().join("pytorch")).expect("a folder");
-        assert!(lacks_engine(&engines, EngineKind::Pytorch).expect("a part").why.starts_with("half installed"));
+        assert!(lacks_engine(&engines, EngineKind::Pytorch).is_some_and(|part| part.why == "half installed"));
         let of = |device| missing(&worker, &engines, device);
         assert_eq!(of(Device::Flex), None);
         assert_eq!(of(Device::Vulkan).expect("missing").install, "make worker-vulkan");

@@ -16,6 +16,9 @@ use super::devices::Place;
 use super::steps::Steps;
 use super::{StudyArgs, tab};
 
+/// Name and version of what computed.
+pub(super) type Versions = BTreeMap<String, String>;
+
 /// One row before it has run.
 #[derive(Debug, Clone)]
 pub(super) struct Planned {
@@ -243,26 +246,36 @@ pub(super) fn differences(rows: &[&Row], other: &Row) -> Vec<String> {
     differs.extend(setting_differences(&first.spec, &other.spec));
     let mut differs: Vec<String> = differs.into_iter().map(str::to_owned).collect();
     differs.extend(version_differences(rows, other));
-    // Versions of the lab change rarely, its sources every day.
+    differs.extend(other.older_build.then(older_build));
     differs
-        .extend(other.older_build.then(|| "the build of its worker, which is older than the usual one's".to_owned()));
-    differs
+}
+
+/// What is said of a worker that was built before the usual one: versions of the lab change rarely, its sources every day.
+pub(super) fn older_build() -> String {
+    "the build of its worker, which is older than the usual one's".to_owned()
 }
 
 /// Every library of a row that another row has in another version, with the first such row. Two builds of the worker, or two
 /// environments of Python, need not be of the same day.
 pub(super) fn version_differences(rows: &[&Row], own: &Row) -> Vec<String> {
-    let Some(ran) = own.last() else { return Vec::new() };
+    let all = || rows.iter().filter_map(|row| Some((row.name.as_str(), &row.last()?.engine.versions)));
+    own.last().map(|ran| other_versions(all, &ran.engine.versions)).unwrap_or_default()
+}
+
+/// Every library of `own` that one of `all` has in another version, with the name of the first such row.
+pub(super) fn other_versions<'a, I>(all: impl Fn() -> I, own: &Versions) -> Vec<String>
+where
+    I: Iterator<Item = (&'a str, &'a Versions)>,
+{
     let differs = |(name, version): (&String, &String)| {
         let library = library(name);
-        rows.iter().find_map(|row| {
-            let versions = &row.last()?.engine.versions;
+        all().find_map(|(row, versions)| {
             let (name, theirs) = versions.iter().find(|(name, _)| self::library(name) == library)?;
             let other = release(theirs) != release(version);
-            other.then(|| format!("the version of {library} (“{}” has {name} {theirs})", row.name))
+            other.then(|| format!("the version of {library} (“{row}” has {name} {theirs})"))
         })
     };
-    ran.engine.versions.iter().filter_map(differs).collect()
+    own.iter().filter_map(differs).collect()
 }
 
 /// What a version is of: LibTorch is the library inside PyTorch, and has its versions.
@@ -342,7 +355,7 @@ pub(super) fn machine(rows: &[Row]) -> StudyMachine {
     let ran = || rows.iter().filter_map(Row::last).filter(|run| !in_tab(run));
     let Some(first) = ran().next() else { return StudyMachine::default() };
     let threads = first.engine.threads;
-    let versions: BTreeMap<String, String> = ran().flat_map(|run| run.engine.versions.clone()).collect();
+    let versions: Versions = ran().flat_map(|run| run.engine.versions.clone()).collect();
     StudyMachine {
         host: first.engine.host.clone(),
         threads: ran().all(|run| run.engine.threads == threads).then_some(threads),
@@ -367,10 +380,11 @@ pub(super) fn peak(runs: &[RunSummary]) -> StudyCell {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const RUN: &str = r#"{"run":"r","status":"finished","metrics":{},"timing":{"load_s":0.1,"fit_s":0.5,"evaluate_s":0.3},
+    /// A run as a worker tells of it.
+    pub(in super::super) const RUN: &str = r#"{"run":"r","status":"finished","metrics":{},"timing":{"load_s":0.1,"fit_s":0.5,"evaluate_s":0.3},
         "memory":{"parameters":8,"gradients":0,"optimizer":0,"activations":0,"buffers":0,"allocator_total":9,"peak":9},
         "engine":{"kind":"burn","device":"flex","versions":{},"host":"a test","threads":1},
         "data":{"name":"tiny","users":4,"items":4,"train":5,"validation":0,"test":6,"bad_lines":0,"sha256":"abc","synthetic":true},

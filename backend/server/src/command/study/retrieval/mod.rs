@@ -70,6 +70,8 @@ struct Candidate {
     by: By,
     single_limit: Option<u64>,
     missing: Option<Missing>,
+    /// Whether its worker is an older build than the usual one.
+    older_build: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -158,6 +160,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
             by,
             single_limit,
             missing,
+            older_build: matches!(by, By::Worker(device) if devices::is_older(worker, device)),
         };
         let title = || container.title.to_owned();
         match container.engine {
@@ -181,6 +184,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
             by: By::Tab,
             single_limit: None,
             missing: (!has_tab).then(tab::missing),
+            older_build: false,
         });
     }
     Ok(all)

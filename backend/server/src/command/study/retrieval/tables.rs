@@ -5,6 +5,7 @@ use recspeed_types::study::retrieval::Retrieved;
 use recspeed_types::study::{StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow, StudyTable, Unit, Whose};
 
 use super::super::explained;
+use super::super::runs::{note, older_build, other_versions};
 use super::columns::ROW_BYTES;
 use super::{Candidate, Found, RetrievalArgs, SEED, Size};
 use crate::command::figures;
@@ -88,20 +89,29 @@ impl Found {
     }
 }
 
-fn table(
+fn table<'a>(
     title: String,
     columns: Vec<StudyColumn>,
     bars: usize,
-    candidates: &[Candidate],
-    size: &Size,
+    candidates: &'a [Candidate],
+    size: &'a Size,
     cells: impl Fn(&Retrieved) -> Vec<StudyCell>,
 ) -> StudyTable {
+    let all = || {
+        let named =
+            |(candidate, found): (&'a Candidate, &'a Found)| Some((candidate.title.as_str(), &found.told()?.versions));
+        candidates.iter().zip(&size.found).filter_map(named)
+    };
     let row = |(candidate, found): (&Candidate, &Found)| {
         let without = |why| StudyRow::without_numbers(&candidate.title, why, columns.len());
         match found {
             Found::Missing(missing) => without(StudyCell::Missing(missing.clone())),
             Found::Failed(cause) => without(StudyCell::Failed { cause: cause.clone() }),
-            Found::Told(told) => StudyRow { name: candidate.title.clone(), note: versions(told), cells: cells(told) },
+            Found::Told(told) => {
+                let mut differs = other_versions(all, &told.versions);
+                differs.extend(candidate.older_build.then(older_build));
+                StudyRow { name: candidate.title.clone(), note: note(versions(told), &differs), cells: cells(told) }
+            }
         }
     };
     let rows = candidates.iter().zip(&size.found).map(row).collect();
@@ -113,7 +123,10 @@ fn versions(told: &Retrieved) -> String {
     let holds = ["recspeed", "burn", "chromium", "torch", "tensorflow", "pyvelox"];
     // PyVelox' environment has PyTorch too, which holds nothing there.
     let name = holds.into_iter().rev().find(|name| told.versions.contains_key(*name));
-    name.map_or_else(String::new, |name| format!("{name} {}", told.versions[name]))
+    // Burn's tensors may lie in another library.
+    let inside = told.versions.contains_key("libtorch").then_some("libtorch");
+    let all = name.into_iter().chain(inside).map(|name| format!("{name} {}", told.versions[name]));
+    all.collect::<Vec<_>>().join(", ")
 }
 
 fn times(args: &RetrievalArgs, candidates: &[Candidate], size: &Size) -> StudyTable {
@@ -191,21 +204,27 @@ mod tests {
     use super::super::{By, tests::told};
     use super::*;
 
-    #[test]
-    fn rows_that_were_not_all_read_are_scaled_and_say_so() {
-        let mut data = InteractionsBuilder::default();
-        for row in 0..8 {
-            data.push("u", "i", 5.0, row);
-        }
-        let candidate = Candidate {
-            title: "TensorFlow".into(),
+    fn candidate(title: &str) -> Candidate {
+        Candidate {
+            title: title.to_owned(),
             container: "tensorflow",
             by: By::Tab,
             single_limit: Some(2),
             missing: None,
-        };
+            older_build: false,
+        }
+    }
+
+    fn size(found: Vec<Retrieved>) -> Size {
+        let mut data = InteractionsBuilder::default();
+        for row in 0..8 {
+            data.push("u", "i", 5.0, row);
+        }
         let columns = Columns::write(&data.finish(), 8).expect("written");
-        let size = Size { columns, found: vec![Found::Told(Box::new(told(8, 2)))] };
+        Size { columns, found: found.into_iter().map(|told| Found::Told(Box::new(told))).collect() }
+    }
+
+    fn times_of(candidates: &[Candidate], size: &Size) -> StudyTable {
         let args = RetrievalArgs {
             full: false,
             rows: Vec::new(),
@@ -214,10 +233,44 @@ mod tests {
             tab: None,
             study: super::super::StudyArgs::default(),
         };
-        let table = times(&args, &[candidate], &size);
+        times(&args, candidates, size)
+    }
+
+    #[test]
+    fn rows_that_were_not_all_read_are_scaled_and_say_so() {
+        let table = times_of(&[candidate("TensorFlow")], &size(vec![told(8, 2)]));
         let cell = &table.rows[0].cells[0];
         assert_eq!(cell.value(), Some(1.0));
         assert_eq!(cell.show(Unit::Seconds), "1.00 s (measured on 2 rows, scaled)");
         assert_eq!(table.rows[0].cells.len(), table.columns.len());
+    }
+
+    #[test]
+    fn another_version_of_a_library_or_an_older_build_stands_behind_the_containers_name() {
+        let of = |versions: &[(&str, &str)]| Retrieved {
+            versions: versions.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect(),
+            ..told(8, 8)
+        };
+        let mut candidates = ["Plain columns", "Burn on libtorch-cpu", "PyTorch", "PyVelox"].map(candidate);
+        candidates[1].older_build = true;
+        let size = size(vec![
+            of(&[("recspeed", "0.1.0")]),
+            of(&[("recspeed", "0.1.0"), ("burn", "0.22.1"), ("libtorch", "2.11.0+cu130")]),
+            of(&[("torch", "2.9.0+cu128"), ("numpy", "2.4.6"), ("python", "3.12.3")]),
+            of(&[("torch", "2.9.0+cpu"), ("pyvelox", "0.2.0"), ("numpy", "2.4.7"), ("python", "3.12.3")]),
+        ]);
+        let notes: Vec<String> = times_of(&candidates, &size).rows.into_iter().map(|row| row.note).collect();
+        let torch = "the version of LibTorch (“Burn on libtorch-cpu” has libtorch 2.11.0+cu130)";
+        assert_eq!(
+            notes,
+            [
+                "recspeed 0.1.0".to_owned(),
+                "burn 0.22.1, libtorch 2.11.0+cu130; differs in the version of LibTorch (“PyTorch” has torch 2.9.0+cu128), \
+                 the build of its worker, which is older than the usual one's"
+                    .to_owned(),
+                format!("torch 2.9.0+cu128; differs in the version of numpy (“PyVelox” has numpy 2.4.7), {torch}"),
+                format!("pyvelox 0.2.0; differs in the version of numpy (“PyTorch” has numpy 2.4.6), {torch}"),
+            ]
+        );
     }
 }
