@@ -1,9 +1,9 @@
 //! A deep network as a pipeline of stages and with its training state divided: ours, torchgpipe's and DeepSpeed's.
 
 use recspeed_engines::Engines;
-use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::{Device, EngineKind, StrategyKind};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
+use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
@@ -100,6 +100,11 @@ const DIFFERENCES: &[(&str, &str)] = &[
          device, so that its stages on one processor take turns: it shows what the schedule costs, not what it gains.",
     ),
     (
+        "Samples a second",
+        "Rows to learn from, times the epochs taken, divided by the median seconds of training: the unit in which torchgpipe and DeepSpeed \
+         report of themselves. As the time, it holds every step with its optimizer, and no start, reading or evaluation.",
+    ),
+    (
         "Errors",
         "The network says how likely a rating is to be 4 or more; RMSE and MAE are its errors against 1 and 0, accuracy is the share of \
          ratings that it puts on the right side of one half. The paper's .773 cannot be the accuracy of the same numbers as its RMSE of .177: \
@@ -152,6 +157,7 @@ fn rows() -> impl Iterator<Item = (&'static str, Vec<String>)> {
 fn tables(command: String, rows: &[Row]) -> StudyReport {
     let columns = vec![
         StudyColumn::lower("training", Unit::Seconds),
+        StudyColumn::higher("samples a second", Unit::Count),
         StudyColumn::lower("RMSE", Unit::Plain),
         StudyColumn::lower("MAE", Unit::Plain),
         StudyColumn::higher("accuracy", Unit::Plain),
@@ -162,7 +168,10 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         let note = note(row.last().map(versions).unwrap_or_default(), &differences(all, row));
         row.table_row(note, columns.len(), |runs| {
             let of = |name: &str| StudyCell::of(runs.last().and_then(|run| run.metrics.get(name).copied()));
-            vec![StudyCell::runs(&fit_s(runs)), of("rmse"), of("mae"), of("accuracy"), of_a_rank(row), peak(runs)]
+            let time = StudyCell::runs(&fit_s(runs));
+            let speed =
+                StudyCell::of(runs.last().zip(time.value()).and_then(|(run, seconds)| samples_a_second(run, seconds)));
+            vec![time, speed, of("rmse"), of("mae"), of("accuracy"), of_a_rank(row), peak(runs)]
         })
     };
     let table = |title: &str, of_gpu: bool| {
@@ -185,6 +194,12 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     report
 }
 
+/// Rows that a training of so many seconds learnt from in each of them; a row counts once an epoch.
+fn samples_a_second(run: &RunSummary, seconds: f64) -> Option<f64> {
+    let epochs = run.training.as_ref()?.epochs;
+    (seconds > 0.0).then(|| run.data.train as f64 * f64::from(epochs) / seconds)
+}
+
 /// Bytes of the rank that holds most; nothing where there is one rank. A framework without a ledger is told by its process.
 fn of_a_rank(row: &Row) -> StudyCell {
     let most = row.ranks.iter().max().map(|bytes| *bytes as f64);
@@ -198,7 +213,7 @@ fn of_a_rank(row: &Row) -> StudyCell {
 }
 
 /// What all rows train.
-fn conditions(spec: &ExperimentSpec, run: &recspeed_types::RunSummary) -> String {
+fn conditions(spec: &ExperimentSpec, run: &RunSummary) -> String {
     let of = |name: &str| spec.recommender.params.get(name).map_or("the usual".to_owned(), ToString::to_string);
     let training = run.training.as_ref();
     format!(
@@ -229,6 +244,34 @@ mod tests {
                 assert_eq!(of_row[0], format!("engine.kind={}", spec.engine.kind.as_str()));
             }
         }
+    }
+
+    #[test]
+    fn samples_a_second_are_rows_times_epochs_by_the_median_time() {
+        use super::super::runs::{Measured, tests::RUN};
+        let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+        run.data.train = 8000;
+        run.training =
+            serde_json::from_str(r#"{"epochs":3,"steps":96,"final_loss":0.1,"stopped_early":false,"parameters":7}"#)
+                .expect("a training");
+        let timed = |fit_s: f64| {
+            let mut run = run.clone();
+            run.timing.fit_s = fit_s;
+            run
+        };
+        let row = |result| Row {
+            name: "One device, Burn".into(),
+            spec: ExperimentSpec::from_toml(SPEC).expect("a spec"),
+            result,
+            ranks: Vec::new(),
+            older_build: false,
+        };
+        let cells = |result| tables(String::new(), &[row(result)]).tables.remove(0).rows.remove(0).cells;
+        let ran = cells(Measured::Ran([2.0, 8.0, 4.0].map(timed).to_vec()));
+        assert_eq!((ran[0].value(), ran[1].value()), (Some(4.0), Some(8000.0 * 3.0 / 4.0)));
+        assert_eq!(ran[1].show(Unit::Count), "6,000");
+        run.training = None;
+        assert_eq!(samples_a_second(&run, 1.0), None, "nothing was trained by steps");
     }
 
     #[test]
