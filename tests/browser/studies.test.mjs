@@ -55,6 +55,10 @@ const REPORT = {
           name: "PyVelox and PyTorch",
           cells: [{ cell: "missing", install: "recspeed engines install pyvelox", why: "Not installed." }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }],
         },
+        {
+          name: "DeepSpeed",
+          cells: [{ cell: "missing", install: "recspeed engines install deepspeed", why: "not installed" }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }],
+        },
         { name: "TensorFlow (Keras)", cells: [{ cell: "failed", cause: "It crashed: Segmentation fault." }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }] },
         { name: "Burn on libtorch-cuda", cells: [{ cell: "missing", install: "", why: "no GPU here" }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }] },
       ],
@@ -135,14 +139,20 @@ test("a report shows what was measured, what is missing with its command, and th
   const report = page.locator(id("study-report"));
   await report.waitFor();
   const text = await report.innerText();
-  for (const part of ["36.2 ms", "35.9 ms to 37.6 ms, 7 runs", "17 MiB", "another seed", "recspeed engines install pyvelox", "Segmentation fault", "burn 0.22.1, torch 2.9.0"]) {
+  for (const part of ["36.2 ms", "35.9 ms to 37.6 ms, 7 runs", "17 MiB", "another seed", "recspeed engines install pyvelox deepspeed", "Segmentation fault", "burn 0.22.1, torch 2.9.0"]) {
     assert.ok(text.includes(part), `${part} is missing in ${text}`);
   }
   const bars = await page.locator(`${id("study-bars")} svg`).evaluateAll((all) => all.map((bar) => bar.getAttribute("aria-label")));
   assert.equal(bars[1], "PyTorch: 362.4 ms, 346.0 ms to 372.0 ms in 7 runs, 10.0 times the best");
-  assert.equal(bars[2], "PyVelox and PyTorch: not here");
-  assert.equal(bars[3], "TensorFlow (Keras): failed");
-  assert.equal(bars[4], "Burn on libtorch-cuda: no GPU here");
+  assert.equal(bars[2], "PyVelox and PyTorch: Not installed");
+  assert.equal(bars[3], "DeepSpeed: not installed");
+  assert.equal(bars[4], "TensorFlow (Keras): failed");
+  assert.equal(bars[5], "Burn on libtorch-cuda: no GPU here");
+  // What is missing is a few words in its row; the command stands below, once for all engines.
+  const missing = page.locator(id("study-row-of-table"), { hasText: "DeepSpeed" });
+  assert.equal(await missing.locator("td").innerText(), "not installed");
+  assert.equal(text.split("recspeed engines install").length, 2, text);
+  assert.equal(await page.locator(`${id("study-remedies")} li`).count(), 1);
   assert.match(text, /The machine was busy: others took 23 % of its processors/);
   const cut = await page.locator(".bar-name").evaluateAll((all) => all.filter((name) => name.scrollWidth > name.clientWidth).map((name) => name.textContent));
   assert.deepEqual(cut, [], "no name is cut");
@@ -152,7 +162,7 @@ test("a report shows what was measured, what is missing with its command, and th
   await report.locator(id("copy-command")).first().focus();
   await page.keyboard.press("Enter");
   await page.locator("[aria-live]", { hasText: "Copied" }).first().waitFor({ state: "attached" });
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "recspeed engines install pyvelox");
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "recspeed engines install pyvelox deepspeed");
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });

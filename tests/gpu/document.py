@@ -37,9 +37,10 @@ def cell(cell: Told, unit: str) -> str:
 
 def study(report: Told) -> list[str]:
     lines = [f"### {report['title']}", "", f"`{report['command']}`", "", *report["conditions"], ""]
-    for table in report["tables"]:
-        if table["whose"] != "measured":
-            continue
+    measured = [table for table in report["tables"] if table["whose"] == "measured"]
+    for table in measured:
+        # One table is what its heading says.
+        lines += [f"{table['title']}:", ""] if len(measured) > 1 else []
         columns = table["columns"]
         names = " | ".join(column["name"] for column in columns)
         lines += [f"| {table['rows_are']} | {names} |", "|---" * (len(columns) + 1) + "|"]

@@ -28,8 +28,7 @@ fn of(table: &StudyTable) -> Vec<Bar> {
         let (Some(StudyCell::Number(number)), Some(end)) = (row.cells.get(column), end) else {
             let shown = match row.cells.first() {
                 Some(StudyCell::Failed { .. }) => "failed".to_owned(),
-                Some(StudyCell::Missing(missing)) if missing.install.is_empty() => missing.why.clone(),
-                Some(StudyCell::Missing(_)) => "not here".to_owned(),
+                Some(StudyCell::Missing(missing)) => missing.show().to_owned(),
                 _ => "no number".to_owned(),
             };
             let words = format!("{name}: {shown}");

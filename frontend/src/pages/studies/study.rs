@@ -153,6 +153,7 @@ fn measured(report: &StudyReport) -> AnyView {
             {own.iter().map(|each| view! {
                 <div class="study-table"><h3>{each.title.clone()}</h3>{bars::bars(each)}{table::table(each)}</div>
             }).collect_view()}
+            {table::remedies_of(report)}
             <ul class="study-conditions">{conditions}</ul>
             <p class="study-command"><span class="note">"The same in a terminal: "</span><CopyCommand command=command/></p>
         </section>

@@ -1,7 +1,7 @@
-//! A table of a study: numbers with their spread, and what is missing with the command that brings it.
+//! The tables of a study: numbers with their spread, what is missing, and below them, once, the commands that bring it.
 
 use leptos::prelude::*;
-use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyRow, StudyTable, Unit};
+use recspeed_types::study::{Remedy, StudyCell, StudyColumn, StudyReport, StudyRow, StudyTable, Unit, remedies};
 
 use crate::components::{CopyCommand, with_code};
 
@@ -58,19 +58,24 @@ fn cell(cell: &StudyCell, column: &StudyColumn) -> AnyView {
     }
 }
 
-/// Why there are no numbers, and what brings them.
+/// Why there are no numbers.
 fn without_numbers(cell: &StudyCell) -> AnyView {
-    match cell {
-        StudyCell::Missing(Missing { install, why }) => {
-            let why = if why.is_empty() { "Not here." } else { why };
-            // What brings it is a command, or words.
-            let brings = if install.starts_with("recspeed ") || install.starts_with("make ") {
-                view! { <CopyCommand command=install.clone()/> }.into_any()
-            } else {
-                with_code(install).into_any()
-            };
-            view! { <span class="study-missing"><span>{with_code(why)}</span>" "{brings}</span> }.into_any()
-        }
-        other => view! { <span class="study-failed">{other.show(Unit::Words)}</span> }.into_any(),
-    }
+    let class = if matches!(cell, StudyCell::Missing(_)) { "study-missing" } else { "study-failed" };
+    view! { <span class=class>{cell.show(Unit::Words)}</span> }.into_any()
+}
+
+/// What brings the missing rows of all tables; nothing where none is missing.
+pub(super) fn remedies_of(report: &StudyReport) -> Option<AnyView> {
+    let one = |Remedy { why, command }: Remedy| {
+        let why = format!("{why}{}", if command.is_empty() { "." } else { ":" });
+        // What brings it is a command to copy, or one that its reader has to fill in.
+        let brings = if command.starts_with("recspeed ") || command.starts_with("make ") {
+            view! { <CopyCommand command=command/> }.into_any()
+        } else {
+            view! { <code>{command}</code> }.into_any()
+        };
+        view! { <li><span>{with_code(&why)}</span>" "{brings}</li> }.into_any()
+    };
+    let all: Vec<AnyView> = remedies(report).into_iter().map(one).collect();
+    (!all.is_empty()).then(|| view! { <ul class="study-remedies" data-testid="study-remedies">{all}</ul> }.into_any())
 }

@@ -3,12 +3,14 @@
 mod catalogue;
 mod paper;
 mod progress;
+mod remedy;
 mod report;
 pub mod retrieval;
 mod show;
 
 pub use catalogue::{STUDIES, Study, find};
 pub use progress::StudyProgress;
+pub use remedy::{Remedy, remedies};
 pub use report::{
     Better, Difference, Missing, NumberCell, Spread, StudyCell, StudyColumn, StudyLoad, StudyMachine, StudyReport,
     StudyRow, StudyTable, Unit, Whose,

@@ -218,9 +218,9 @@ pub struct Spread {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Missing {
-    /// The command that brings it; empty where none does.
+    /// The command that brings it; empty where none does. It stands once below the tables, and not in the row.
     pub install: String,
-    /// Why it is not here, as `not installed`; may be empty.
+    /// Why it is not here, as `not installed`; may be empty. A few words are the row's cell, more stand beside the command.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
 }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use super::report::{Better, NumberCell, Spread, StudyCell, StudyLoad, StudyTable, Unit};
+use super::report::{Better, Missing, NumberCell, Spread, StudyCell, StudyLoad, StudyTable, Unit};
 
 /// The part of the processors that others may take before a machine is called busy.
 const BUSY: f64 = 0.1;
+/// Characters of a cause that fit into a cell.
+const CELL: usize = 32;
 
 impl Unit {
     /// A number of this unit, as people read it.
@@ -40,17 +42,28 @@ impl NumberCell {
     }
 }
 
+impl Missing {
+    /// Why there is no number, in the few words that a cell has room for.
+    pub fn show(&self) -> &str {
+        let why = self.why.trim_end_matches('.');
+        if why.is_empty() || !self.is_short() { "not here" } else { why }
+    }
+
+    /// Whether the cell leaves nothing of the cause unsaid.
+    pub(super) fn is_short(&self) -> bool {
+        self.why.chars().count() <= CELL
+    }
+}
+
 impl StudyCell {
-    /// The cell in words, without its spread. A missing row says what brings it, with the command between backticks.
+    /// The cell in words, without its spread. What brings a missing row stands below the tables: [`super::remedies`].
     pub fn show(&self, unit: Unit) -> String {
         match self {
             Self::Empty => String::new(),
             Self::Text { text } => text.clone(),
             Self::Number(number) if number.note.is_empty() => number.show(unit),
             Self::Number(number) => format!("{} ({})", number.show(unit), number.note),
-            Self::Missing(missing) if missing.install.is_empty() => missing.why.clone(),
-            Self::Missing(missing) if missing.why.is_empty() => format!("not here: `{}`", missing.install),
-            Self::Missing(missing) => format!("not here: `{}` ({})", missing.install, missing.why),
+            Self::Missing(missing) => missing.show().to_owned(),
             Self::Failed { cause } => format!("failed: {cause}"),
         }
     }
@@ -160,7 +173,7 @@ fn grouped(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{Missing, StudyColumn, StudyRow, Whose};
+    use super::super::report::{StudyColumn, StudyRow, Whose};
     use super::*;
 
     #[test]
@@ -200,11 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_row_says_what_brings_it() {
+    fn a_missing_row_is_a_cell_of_a_few_words_whatever_the_cause_and_the_command() {
         let cell = |why: &str| StudyCell::Missing(Missing { install: "make it".into(), why: why.into() });
         assert_eq!(StudyCell::Missing(Missing::no_gpu()).show(Unit::Seconds), "no GPU here");
-        assert_eq!(cell("").show(Unit::Seconds), "not here: `make it`");
-        assert_eq!(cell("half of it").show(Unit::Seconds), "not here: `make it` (half of it)");
+        assert_eq!(cell("").show(Unit::Seconds), "not here");
+        assert_eq!(cell("Not installed.").show(Unit::Seconds), "Not installed");
+        assert_eq!(cell(&"a long path ".repeat(9)).show(Unit::Seconds), "not here");
     }
 
     #[test]

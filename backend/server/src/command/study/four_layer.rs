@@ -253,13 +253,26 @@ mod tests {
             ranks: Vec::new(),
             older_build: false,
         };
-        let missing = Missing { install: "recspeed engines install pytorch".into(), why: "no".into() };
+        let missing = |name: &str| {
+            Measured::Missing(Missing {
+                install: format!("recspeed engines install {name}"),
+                why: "not installed".into(),
+            })
+        };
         let rows = [
-            row("PyTorch", Measured::Missing(missing)),
+            row("PyTorch", missing("pytorch")),
+            row("TensorFlow", missing("tensorflow")),
             row("PyVelox", Measured::Failed { cause: "It crashed.".into(), finished: 1 }),
         ];
         let text = markdown(&tables("recspeed study four-layer --repeats 3".to_owned(), &rows));
-        assert!(text.contains("| PyTorch | not here: `recspeed engines install pytorch` (no) |"), "{text}");
+        assert!(
+            text.contains("| PyTorch | not installed |") && text.contains("| TensorFlow | not installed |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\n\nNot installed: `recspeed engines install pytorch tensorflow`.\n\nThe paper"),
+            "{text}"
+        );
         assert!(text.contains("| PyVelox | failed: after 1 runs: It crashed. |"), "{text}");
         assert!(text.contains("| TensorFlow | 17 s (1.3 ×) | 0.40 | 0.067 |"), "{text}");
     }

@@ -179,7 +179,7 @@ fn sets(args: &SpecStudyArgs) -> Vec<Data> {
     let look_up = LookUp::from_env(Some(".".into()));
     let here = |path: &str| look_up.places(path).iter().any(|place| Path::is_file(place));
     let wanting = |install: &str, file: &str| {
-        Some(Missing { install: install.to_owned(), why: format!("{file} is neither here nor below RECSPEED_DATA") })
+        Some(Missing { install: install.to_owned(), why: format!("neither here nor below RECSPEED_DATA is {file}") })
     };
     let random = r#"split={ kind = "random", test_ratio = 0.2 }"#.to_owned();
     let file = |path: &str, format: &str, items: &str| {
@@ -314,7 +314,26 @@ fn line(name: &str, family: &str, pair: &[Row], first: Option<&RunSummary>) -> S
 
 #[cfg(test)]
 mod tests {
+    use super::super::runs::Measured;
     use super::*;
+
+    #[test]
+    fn every_table_names_its_data_set_also_where_nothing_was_measured() {
+        let sets = sets(&SpecStudyArgs::default());
+        let missing = Missing { install: "export RECSPEED_DATA=DIR".to_owned(), why: "it is not here".to_owned() };
+        let row = Row {
+            name: "a row".to_owned(),
+            spec: ExperimentSpec::default(),
+            result: Measured::Missing(missing),
+            ranks: Vec::new(),
+            older_build: false,
+        };
+        let families: Vec<_> = (0..sets.len()).map(|place| (place, "popularity", "none")).collect();
+        let report = tables(String::new(), 3, &sets, &families, &vec![row; 2 * sets.len()]);
+        let titles: Vec<&str> = report.tables.iter().map(|table| table.title.as_str()).collect();
+        assert_eq!(titles, ["MovieLens-100K", "Amazon Beauty, 5-core", "Beauty, synthetic, 100 thousand"]);
+        assert!(report.tables.iter().all(|table| table.rows.len() == 1 && table.rows[0].name == "popularity"));
+    }
 
     #[test]
     fn every_method_is_a_valid_spec_on_every_data_set_warm_and_cold() {

@@ -63,7 +63,7 @@ const DIFFERENCES: &[(&str, &str)] = &[
     (
         "What decides",
         "Two stages on one processor share its cores. Of two kinds of devices the slower one sets the pace, and activations and gradients cross once a micro-batch: \
-         a GPU at the end gains only where its stage is the larger part of the work. A missing row says what brings its device, or that there is no GPU here.",
+         a GPU at the end gains only where its stage is the larger part of the work.",
     ),
 ];
 

@@ -2,17 +2,24 @@
 
 use std::fmt::Write as _;
 
-use recspeed_types::study::{StudyReport, StudyTable};
+use recspeed_types::study::{Remedy, StudyReport, StudyTable};
 
-use super::{conditions, date, grid};
+use super::{conditions, date, grid, with_remedies};
 
 /// The section: heading, command, conditions, tables, differences.
 pub(in crate::command::study) fn markdown(report: &StudyReport) -> String {
     let mut text = format!("## {}\n\n{}\n\n", report.title, report.question);
     let _ = writeln!(text, "`{}`, measured on {}.", report.command, date(report.measured_ms));
     let _ = writeln!(text, "{}", conditions(report));
-    for table in &report.tables {
+    for (table, below) in with_remedies(report) {
         let _ = write!(text, "\n{}:\n\n{}", table.title, table_of(table));
+        for (at, Remedy { why, command }) in below.iter().enumerate() {
+            let gap = if at == 0 { "\n" } else { "" };
+            let _ = match command.as_str() {
+                "" => writeln!(text, "{gap}{why}."),
+                command => writeln!(text, "{gap}{why}: `{command}`."),
+            };
+        }
     }
     for (at, difference) in report.differences.iter().enumerate() {
         let gap = if at == 0 { "\n" } else { "" };

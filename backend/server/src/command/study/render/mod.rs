@@ -6,7 +6,9 @@ mod terminal;
 pub(super) use markdown::markdown;
 pub(super) use terminal::terminal;
 
-use recspeed_types::study::{Spread, StudyCell, StudyColumn, StudyReport, StudyTable, Unit, times_of_best};
+use recspeed_types::study::{
+    Remedy, Spread, StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose, remedies, times_of_best,
+};
 
 /// A table as words: the head, then a line a row, all of the same length.
 struct Grid {
@@ -72,6 +74,16 @@ fn of_runs(what: &str, runs: &[u32]) -> String {
     }
 }
 
+/// Every table with what is to be said below it: what brings the missing rows stands once, behind the last table that was
+/// measured.
+fn with_remedies(report: &StudyReport) -> impl Iterator<Item = (&StudyTable, Vec<Remedy>)> {
+    let last = report.tables.iter().rposition(|table| table.whose == Whose::Measured);
+    report.tables.iter().enumerate().map(move |(at, table)| {
+        let below = if last == Some(at) { remedies(report) } else { Vec::new() };
+        (table, below)
+    })
+}
+
 /// What all rows have the same, in one paragraph.
 fn conditions(report: &StudyReport) -> String {
     let machine = &report.machine;
@@ -102,7 +114,74 @@ pub(in crate::command::study) fn date(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::study::{Difference, Missing, StudyMachine, StudyRow};
+
     use super::*;
+
+    /// A report of three measured tables and the paper's, whose engines are all missing.
+    fn report() -> StudyReport {
+        let missing = |name: &str| {
+            let (install, why) = (format!("recspeed engines install {name}"), "not installed".to_owned());
+            let columns = vec![StudyCell::Empty; 7];
+            let cells = [StudyCell::Missing(Missing { install, why })].into_iter().chain(columns).collect();
+            StudyRow { name: format!("a rather long name of a row of {name}"), note: String::new(), cells }
+        };
+        let table = |title: &str, whose| StudyTable {
+            title: title.to_owned(),
+            whose,
+            rows_are: "engine".to_owned(),
+            columns: (1..=8).map(|at| StudyColumn::lower(&format!("c{at}"), Unit::Seconds)).collect(),
+            rows: if whose == Whose::Measured { ["pytorch", "tensorflow"].map(missing).to_vec() } else { Vec::new() },
+            bars: Some(0),
+        };
+        StudyReport {
+            study: "methods".to_owned(),
+            title: "Methods".to_owned(),
+            question: "Which?".to_owned(),
+            measured_ms: 0,
+            command: "recspeed study methods".to_owned(),
+            machine: StudyMachine::default(),
+            conditions: Vec::new(),
+            tables: vec![
+                table("MovieLens-100K", Whose::Measured),
+                table("Amazon Beauty, 5-core", Whose::Measured),
+                table("Beauty, synthetic", Whose::Measured),
+                table("The paper", Whose::Paper),
+            ],
+            differences: vec![Difference::new("Time", "Other hardware.")],
+            specs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_table_says_what_it_is_of_and_the_command_for_all_engines_stands_once_below_them() {
+        let report = report();
+        let titles: Vec<&str> = report.tables.iter().map(|table| table.title.as_str()).collect();
+        for (text, end, begins, command) in [
+            (terminal(&report), "\n", '┌', "recspeed engines install pytorch tensorflow"),
+            (markdown(&report), ":\n\n", '|', "`recspeed engines install pytorch tensorflow`."),
+        ] {
+            // What stands before each table is its title, and the title stands nowhere else.
+            for title in &titles {
+                let parts: Vec<&str> = text.split(&format!("\n{title}{end}")).collect();
+                assert_eq!(parts.len(), 2, "{title}: {text}");
+                assert!(parts[1].starts_with(begins), "{title}: {text}");
+                assert_eq!(text.matches(*title).count(), 1, "{title}: {text}");
+            }
+            assert_eq!(text.matches("recspeed engines install").count(), 1, "{text}");
+            let remedy = text.find(&format!("Not installed: {command}\n")).expect("it stands there");
+            let [last, paper] = [titles[2], titles[3]].map(|title| text.find(title).expect("shown"));
+            assert!((last..paper).contains(&remedy), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_row_is_no_wider_than_its_name_and_a_few_words() {
+        // Without a terminal nothing is wrapped: a line is as wide as its cells ask for.
+        let width =
+            terminal(&report()).lines().filter(|line| line.starts_with('│')).map(|line| line.chars().count()).max();
+        assert!(width.is_some_and(|width| width <= 110), "{width:?}");
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use recspeed_types::study::{StudyReport, StudyTable, bar_share};
+use recspeed_types::study::{Remedy, StudyReport, StudyTable, bar_share};
 
 use super::super::super::figures;
-use super::{conditions, date, grid};
+use super::{conditions, date, grid, with_remedies};
 
 /// Places of the longest bar.
 const BAR: usize = 12;
@@ -16,8 +16,14 @@ pub(in crate::command::study) fn terminal(report: &StudyReport) -> String {
     let mut text = format!("{}: {}\n", report.title, report.question);
     let _ = writeln!(text, "Measured on {} by: {}", date(report.measured_ms), report.command);
     let _ = writeln!(text, "{}", conditions(report));
-    for table in &report.tables {
+    for (table, below) in with_remedies(report) {
         let _ = writeln!(text, "\n{}\n{}", table.title, table_of(table));
+        for Remedy { why, command } in &below {
+            let _ = match command.as_str() {
+                "" => writeln!(text, "{why}."),
+                command => writeln!(text, "{why}: {command}"),
+            };
+        }
     }
     for (at, difference) in report.differences.iter().enumerate() {
         let gap = if at == 0 { "\n" } else { "" };
