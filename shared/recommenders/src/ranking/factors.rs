@@ -6,7 +6,7 @@ use recspeed_dense::{Into, Matrix, multiply};
 use recspeed_types::FitObserver;
 
 use super::RankError;
-use super::request::{Places, RankRequest, Ranking, group_size};
+use super::request::{RankRequest, Ranking, group_size};
 use super::scan::scan;
 use super::top::Best;
 
@@ -98,27 +98,20 @@ fn of_each(
     let flop_of_a_user = 2.0 * d as f64 * pool.items.len() as f64;
     let arch = Arch::new();
     request.in_groups(group_size(BLOCK_USERS, flop_of_a_user, GROUP_FLOP), observer, |group, places| {
-        let Places { items, scores, ties } = places;
-        group
-            .par_chunks(BLOCK_USERS)
-            .zip(items.par_chunks_mut(BLOCK_USERS * k.max(1)))
-            .zip(scores.par_chunks_mut(BLOCK_USERS * k.max(1)))
-            .zip(ties.par_chunks_mut(BLOCK_USERS))
-            .try_for_each_init(
-                || Scratch::new(d, k),
-                |scratch, (((block, items), scores), ties)| {
-                    scratch.vectors.clear();
-                    for &user in block {
-                        scratch.vectors.extend_from_slice(&users[user as usize * d..][..d]);
-                    }
-                    arch.dispatch(RankBlock { pool: &pool, request, block, scratch })?;
-                    let mut places = Places { items, scores, ties };
-                    for (index, best) in scratch.best[..block.len()].iter_mut().enumerate() {
-                        places.write(index, k, best);
-                    }
-                    Ok(())
-                },
-            )
+        places.blocks(group, BLOCK_USERS).try_for_each_init(
+            || Scratch::new(d, k),
+            |scratch, (block, mut places)| {
+                scratch.vectors.clear();
+                for &user in block {
+                    scratch.vectors.extend_from_slice(&users[user as usize * d..][..d]);
+                }
+                arch.dispatch(RankBlock { pool: &pool, request, block, scratch })?;
+                for (index, best) in scratch.best[..block.len()].iter_mut().enumerate() {
+                    places.write(index, best);
+                }
+                Ok(())
+            },
+        )
     })
 }
 

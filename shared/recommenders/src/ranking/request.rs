@@ -1,5 +1,6 @@
 //! What is asked, and the answer.
 
+use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_metrics::NO_ITEM;
 use recspeed_types::FitObserver;
@@ -83,16 +84,54 @@ impl Ranking {
 
 /// The places of some users that follow each other in the answer.
 pub(super) struct Places<'a> {
-    pub(super) items: &'a mut [u32],
-    pub(super) scores: &'a mut [f32],
-    pub(super) ties: &'a mut [bool],
+    k: usize,
+    items: &'a mut [u32],
+    scores: &'a mut [f32],
+    ties: &'a mut [bool],
 }
 
-impl Places<'_> {
+/// The places of one user.
+pub(super) struct List<'a> {
+    pub(super) items: &'a mut [u32],
+    pub(super) scores: &'a mut [f32],
+    pub(super) tie: &'a mut bool,
+}
+
+impl<'a> Places<'a> {
+    /// Blocks of `block` users with their places, for threads to share; none where lists have no places.
+    pub(super) fn blocks(self, users: &[u32], block: usize) -> impl IndexedParallelIterator<Item = (&[u32], Self)> {
+        let Self { k, items, scores, ties } = self;
+        let places = block * k.max(1);
+        users
+            .par_chunks(block)
+            .zip(items.par_chunks_mut(places))
+            .zip(scores.par_chunks_mut(places))
+            .zip(ties.par_chunks_mut(block))
+            .map(move |(((users, items), scores), ties)| (users, Self { k, items, scores, ties }))
+    }
+
+    /// Every user with the places of its list, for threads to share; none where lists have no places.
+    pub(super) fn lists(self, users: &[u32]) -> impl IndexedParallelIterator<Item = (u32, List<'a>)> {
+        let width = self.k.max(1);
+        users
+            .par_iter()
+            .zip(self.items.par_chunks_mut(width))
+            .zip(self.scores.par_chunks_mut(width))
+            .zip(self.ties.par_iter_mut())
+            .map(|(((&user, items), scores), tie)| (user, List { items, scores, tie }))
+    }
+
     /// Writes the list of the user at `index` among these.
-    pub(super) fn write(&mut self, index: usize, k: usize, best: &mut Best) {
-        let range = index * k..(index + 1) * k;
+    pub(super) fn write(&mut self, index: usize, best: &mut Best) {
+        let range = index * self.k..(index + 1) * self.k;
         self.ties[index] = best.write(&mut self.items[range.clone()], &mut self.scores[range]);
+    }
+}
+
+impl List<'_> {
+    /// Writes it.
+    pub(super) fn write(self, best: &mut Best) {
+        *self.tie = best.write(self.items, self.scores);
     }
 }
 
@@ -135,6 +174,7 @@ impl RankRequest<'_> {
             }
             let end = (start + group.max(1)).min(self.users.len());
             let places = Places {
+                k,
                 items: &mut ranking.items[start * k..end * k],
                 scores: &mut ranking.scores[start * k..end * k],
                 ties: &mut ranking.ties[start..end],

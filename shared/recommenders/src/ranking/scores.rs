@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use recspeed_types::FitObserver;
 
 use super::RankError;
-use super::request::{Places, RankRequest, Ranking, group_size};
+use super::request::{RankRequest, Ranking, group_size};
 use super::scan::scan;
 use super::top::Best;
 
@@ -21,24 +21,17 @@ pub(crate) fn by_scores(
     observer: &mut dyn FitObserver,
 ) -> Result<Ranking, RankError> {
     request.check(n_users, n_items)?;
-    let width = request.k.max(1);
     let arch = Arch::new();
     request.in_groups(group_size(1, n_items as f64, GROUP_SCORES), observer, |users, places| {
-        let Places { items, scores, ties } = places;
-        users
-            .par_iter()
-            .zip(items.par_chunks_mut(width))
-            .zip(scores.par_chunks_mut(width))
-            .zip(ties.par_iter_mut())
-            .try_for_each_init(
-                || (vec![0.0f32; n_items], Best::new(request.k)),
-                |(line, best), (((&user, items), scores), ties)| {
-                    score_all(user, line);
-                    arch.dispatch(RankLine { request, user, line, best })?;
-                    *ties = best.write(items, scores);
-                    Ok(())
-                },
-            )
+        places.lists(users).try_for_each_init(
+            || (vec![0.0f32; n_items], Best::new(request.k)),
+            |(line, best), (user, list)| {
+                score_all(user, line);
+                arch.dispatch(RankLine { request, user, line, best })?;
+                list.write(best);
+                Ok(())
+            },
+        )
     })
 }
 

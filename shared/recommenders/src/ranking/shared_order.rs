@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use recspeed_types::FitObserver;
 
 use super::RankError;
-use super::request::{Places, RankRequest, Ranking, group_size};
+use super::request::{RankRequest, Ranking, group_size};
 use super::top::Scored;
 
 /// Places of one group, about.
@@ -30,25 +30,18 @@ pub(crate) fn by_shared_order(
     }
     sorted.sort_unstable();
     let k = request.k;
-    let width = k.max(1);
-    request.in_groups(group_size(1, width as f64, GROUP_PLACES), observer, |users, places| {
-        let Places { items, scores, ties } = places;
-        users
-            .par_iter()
-            .zip(items.par_chunks_mut(width))
-            .zip(scores.par_chunks_mut(width))
-            .zip(ties.par_iter_mut())
-            .for_each(|(((&user, items), scores), ties)| {
-                let excluded = request.excluded(user);
-                let mut left = sorted.iter().filter(|s| excluded.binary_search(&s.item).is_err());
-                let mut last = None;
-                for (place, scored) in left.by_ref().take(k).enumerate() {
-                    items[place] = scored.item;
-                    scores[place] = score(user, scored.item) + 0.0;
-                    last = (place + 1 == k).then_some(scored.score);
-                }
-                *ties = last.is_some_and(|last| left.next().is_some_and(|next| next.score == last));
-            });
+    request.in_groups(group_size(1, k.max(1) as f64, GROUP_PLACES), observer, |users, places| {
+        places.lists(users).for_each(|(user, list)| {
+            let excluded = request.excluded(user);
+            let mut left = sorted.iter().filter(|s| excluded.binary_search(&s.item).is_err());
+            let mut last = None;
+            for (place, scored) in left.by_ref().take(k).enumerate() {
+                list.items[place] = scored.item;
+                list.scores[place] = score(user, scored.item) + 0.0;
+                last = (place + 1 == k).then_some(scored.score);
+            }
+            *list.tie = last.is_some_and(|last| left.next().is_some_and(|next| next.score == last));
+        });
         Ok(())
     })
 }

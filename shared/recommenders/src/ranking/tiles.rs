@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use recspeed_types::FitObserver;
 
 use super::RankError;
-use super::request::{Places, RankRequest, Ranking, group_size};
+use super::request::{RankRequest, Ranking, group_size};
 use super::scores::RankLine;
 use super::top::Best;
 
@@ -28,29 +28,19 @@ pub fn by_tiles(
 ) -> Result<Ranking, RankError> {
     request.check(n_users, n_items)?;
     let tile = tile.clamp(1, (TILE_SCORES / n_items.max(1)).max(1));
-    let width = request.k.max(1);
     let arch = Arch::new();
     request.in_groups(group_size(tile, n_items as f64, GROUP_SCORES), observer, |users, places| {
-        let Places { items, scores, ties } = places;
-        users
-            .par_chunks(tile)
-            .zip(items.par_chunks_mut(width * tile))
-            .zip(scores.par_chunks_mut(width * tile))
-            .zip(ties.par_chunks_mut(tile))
-            .try_for_each_init(
-                || (Vec::new(), Best::new(request.k)),
-                |(lines, best), (((users, items), scores), ties)| {
-                    lines.resize(users.len() * n_items, 0.0f32);
-                    score(users, lines);
-                    let places = items.chunks_mut(width).zip(scores.chunks_mut(width)).zip(ties);
-                    for ((&user, line), ((items, scores), tie)) in
-                        users.iter().zip(lines.chunks_exact_mut(n_items.max(1))).zip(places)
-                    {
-                        arch.dispatch(RankLine { request, user, line, best })?;
-                        *tie = best.write(items, scores);
-                    }
-                    Ok(())
-                },
-            )
+        places.blocks(users, tile).try_for_each_init(
+            || (Vec::new(), Best::new(request.k)),
+            |(lines, best), (users, mut places)| {
+                lines.resize(users.len() * n_items, 0.0f32);
+                score(users, lines);
+                for (index, (&user, line)) in users.iter().zip(lines.chunks_exact_mut(n_items.max(1))).enumerate() {
+                    arch.dispatch(RankLine { request, user, line, best })?;
+                    places.write(index, best);
+                }
+                Ok(())
+            },
+        )
     })
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use recspeed_types::FitObserver;
 
 use super::RankError;
-use super::request::{Places, RankRequest, Ranking, group_size};
+use super::request::{RankRequest, Ranking, group_size};
 use super::scores::{RankLine, by_scores};
 use super::top::Best;
 
@@ -87,32 +87,25 @@ pub(crate) fn by_touched(
         return by_scores(n_users, n_items, &|user, scores| method.score_line(user, scores), request, observer);
     }
     request.check(n_users, n_items)?;
-    let width = request.k.max(1);
     let silent = in_order_of_ties(request, n_items);
     let arch = Arch::new();
     let said: usize = request.users.iter().map(|&user| method.parts(user)).sum();
-    let each = said as f64 / request.users.len() as f64 + 4.0 * width as f64;
+    let each = said as f64 / request.users.len() as f64 + 4.0 * request.k.max(1) as f64;
     request.in_groups(group_size(1, each, GROUP_PARTS), observer, |users, places| {
-        let Places { items, scores, ties } = places;
-        users
-            .par_iter()
-            .zip(items.par_chunks_mut(width))
-            .zip(scores.par_chunks_mut(width))
-            .zip(ties.par_iter_mut())
-            .try_for_each_init(
-                || (Sums::new(n_items), Best::new(request.k)),
-                |(sums, best), (((&user, items), scores), ties)| {
-                    if method.parts(user) as f64 > DENSE * n_items as f64 {
-                        let line = &mut sums.scores[..];
-                        method.score_line(user, line);
-                        arch.dispatch(RankLine { request, user, line, best })?;
-                    } else {
-                        rank_said(method, request, user, &silent, (sums, best))?;
-                    }
-                    *ties = best.write(items, scores);
-                    Ok(())
-                },
-            )
+        places.lists(users).try_for_each_init(
+            || (Sums::new(n_items), Best::new(request.k)),
+            |(sums, best), (user, list)| {
+                if method.parts(user) as f64 > DENSE * n_items as f64 {
+                    let line = &mut sums.scores[..];
+                    method.score_line(user, line);
+                    arch.dispatch(RankLine { request, user, line, best })?;
+                } else {
+                    rank_said(method, request, user, &silent, (sums, best))?;
+                }
+                list.write(best);
+                Ok(())
+            },
+        )
     })
 }
 
