@@ -265,6 +265,42 @@ fn a_search_without_validation_rows_is_refused_with_a_way_out() {
 }
 
 #[test]
+fn what_has_nothing_to_search_runs_once_and_is_compared_with_the_winners() {
+    let bench = Bench::new(
+        "[search]\ntrials = 4\nmethod = \"random\"\nspace.recommender.neighbours = { min = 1, max = 9 }\n[[compare]]\nname = \"Popularity\"\nrecommender = { kind = \"popularity\" }\n[[compare]]\nrecommender = { kind = \"item-knn\" }\n",
+    );
+    let output = bench.command(&["search", "group.toml", "--out", "found"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let ran = bench.ran();
+    assert_eq!(
+        ran.iter().filter(|run| run.starts_with("popularity")).count(),
+        2,
+        "validation once, test once: {ran:?}"
+    );
+    assert_eq!(ran.iter().filter(|run| run.starts_with("item-knn 5 validation")).count(), 4, "{ran:?}");
+    // Said while it runs, in the log, in the table and above the best spec.
+    assert!(stderr(&output).contains("Popularity, 1 trial: nothing to search: hit@1 0"), "{}", stderr(&output));
+    let log = trials(&bench.path("found/log.jsonl"));
+    let only: Vec<_> = log.iter().filter(|trial| trial["nothing_to_search"] == true).collect();
+    assert!(only.len() == 1 && only[0]["name"] == "Popularity" && log.len() == 5, "{log:?}");
+    let said = stdout(&output);
+    assert!(said.contains("the same budget: 4 trials (Popularity: 1 trial: nothing to search)"), "{said}");
+    let best = fs::read_to_string(bench.path("found/best/01-popularity.toml")).unwrap();
+    assert!(best.starts_with("# The only trial: there is nothing to search"), "{best}");
+    let compared = bench.command(&["compare", "found", "--json"]);
+    let comparison: Comparison =
+        serde_json::from_str(stdout(&compared)).unwrap_or_else(|_| panic!("{}", stderr(&compared)));
+    assert!(comparison.methods.len() == 2 && comparison.tests.len() == 1, "{comparison:?}");
+    assert!(bench.command(&["search", "group.toml", "--out", "found"]).status.success());
+    assert!(bench.ran().is_empty(), "nothing is left to do");
+    // With nothing at all to search it is no search.
+    bench.put("group.toml", &format!("{FRAME}[recommender]\nkind = \"popularity\"\n"));
+    let refused = bench.command(&["search", "group.toml", "--out", "other"]);
+    assert!(stderr(&refused).contains("no parameter of popularity can be tried"), "{}", stderr(&refused));
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
 fn every_recommender_of_a_search_has_the_same_budget() {
     let bench = Bench::new(
         "[search]\ntrials = 3\nmethod = \"grid\"\n[[compare]]\nrecommender = { kind = \"item-knn\" }\nspace.recommender.neighbours = [3, 5, 7, 9]\n[[compare]]\nrecommender = { kind = \"bpr\" }\nspace.recommender.factors = [8, 16]\n",

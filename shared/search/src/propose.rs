@@ -23,9 +23,12 @@ const GRID_POINTS: usize = 5;
 /// Combinations of a grid that are told apart; beyond them the grid is drawn from.
 const MAX_GRID: usize = 1 << 20;
 
-/// What to try in the trial after `history`; `None` when a grid has been walked through. The seed and the number of the trial
-/// decide what is drawn.
+/// What to try in the trial after `history`; `None` when a grid has been walked through, or when the only trial of an empty space was
+/// made. The seed and the number of the trial decide what is drawn.
 pub fn propose(space: &Space, method: SearchMethod, seed: u64, history: &[Judged]) -> Option<Values> {
+    if space.is_empty() {
+        return history.is_empty().then(Values::new);
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(history.len() as u64 + 1);
     match method {
@@ -93,6 +96,8 @@ mod tests {
     use super::*;
     use recspeed_types::ExperimentSpec;
     use recspeed_types::search::SearchMember;
+    use recspeed_types::spec::RecommenderSpec;
+    use std::collections::BTreeMap;
 
     fn space(ranges: &[(&str, Range)]) -> Space {
         let spec = ExperimentSpec::default();
@@ -133,6 +138,18 @@ mod tests {
             let next = propose(&rates(), method, 3, &whole[..12]).unwrap();
             assert_eq!(next, whole[12].values, "{method:?}");
             assert_ne!(whole, search(&rates(), method, 4, 15), "{method:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_nothing_to_search_is_tried_once_as_it_is() {
+        let mut spec = ExperimentSpec { recommender: RecommenderSpec::new("popularity"), ..ExperimentSpec::default() };
+        spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
+        let fixed = Space::new(&SearchMember { spec: spec.clone(), space: BTreeMap::new() }).unwrap();
+        for method in [SearchMethod::Grid, SearchMethod::Random, SearchMethod::Tpe] {
+            let only = propose(&fixed, method, 1, &[]).unwrap();
+            assert_eq!(fixed.apply(&spec, &only).unwrap(), spec, "{method:?}");
+            assert_eq!(propose(&fixed, method, 1, &[Judged { values: only, loss: None }]), None, "{method:?}");
         }
     }
 

@@ -11,12 +11,6 @@ use crate::Values;
 /// A space that cannot be searched.
 #[derive(Debug, thiserror::Error)]
 pub enum SpaceError {
-    /// Nothing to vary.
-    #[error("`{kind}` has no parameter to search; take it out of the search, or run it with `recspeed run`")]
-    Empty {
-        /// The recommender.
-        kind: String,
-    },
     /// A range that the recommender does not allow.
     #[error("{path}: {message}")]
     Refused {
@@ -36,7 +30,7 @@ pub struct Dimension {
     pub range: Range,
 }
 
-/// The parameters of a search, in the order of their paths; at least one.
+/// The parameters of a search, in the order of their paths; none where the recommender has nothing to search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space(Vec<Dimension>);
 
@@ -45,10 +39,11 @@ const TRIED: usize = 4;
 
 impl Space {
     /// The space of a member of a search; where it names none, the first parameters of its recommender around their values: a
-    /// quarter to four times a number, every choice, both answers; and for networks the learning rate from a tenth to ten times.
+    /// quarter to four times a number, every choice, both answers; and for networks the learning rate from a tenth to ten times. It
+    /// is empty for a recommender without parameters.
     ///
     /// # Errors
-    /// [`SpaceError`]: nothing to search, or an end of a range that the spec refuses.
+    /// [`SpaceError`]: an end of a range that the spec refuses.
     pub fn new(member: &SearchMember) -> Result<Self, SpaceError> {
         let resolved = member.spec.resolve();
         let entry = resolved.as_ref().map(|spec| spec.recommender.entry).ok();
@@ -66,9 +61,6 @@ impl Space {
             let all = Self(dimensions.clone());
             dimensions.retain(|dimension| all.unread(dimension, &member.spec).is_none());
         }
-        if dimensions.is_empty() {
-            return Err(SpaceError::Empty { kind: member.spec.recommender.kind.clone() });
-        }
         let space = Self(dimensions);
         space.check(&member.spec)?;
         Ok(space)
@@ -77,6 +69,11 @@ impl Space {
     /// The parameters.
     pub fn dimensions(&self) -> &[Dimension] {
         &self.0
+    }
+
+    /// Whether there is nothing to search: the parameters as they are make the only trial.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// `spec` with these values.
@@ -305,19 +302,13 @@ mod tests {
         for entry in recspeed_types::catalogue::ENTRIES {
             let mut member = member(entry.kind, &[]);
             member.spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
-            match Space::new(&member) {
-                Ok(space) => {
-                    for dimension in space.dimensions() {
-                        let Some(name) = dimension.path.strip_prefix("recommender.") else { continue };
-                        let default = entry.param(name).unwrap().default_value();
-                        let default =
-                            serde_json::to_value(RecommenderSpec::new(entry.kind).with(name, default)).unwrap();
-                        let place = dimension.coordinate(&default[name]).unwrap();
-                        assert!((dimension.low()..dimension.high()).contains(&place), "{}.{name}: {place}", entry.kind);
-                    }
-                }
-                Err(SpaceError::Empty { .. }) => {}
-                Err(error) => panic!("{}: {error}", entry.kind),
+            let space = Space::new(&member).unwrap_or_else(|error| panic!("{}: {error}", entry.kind));
+            for dimension in space.dimensions() {
+                let Some(name) = dimension.path.strip_prefix("recommender.") else { continue };
+                let default = entry.param(name).unwrap().default_value();
+                let default = serde_json::to_value(RecommenderSpec::new(entry.kind).with(name, default)).unwrap();
+                let place = dimension.coordinate(&default[name]).unwrap();
+                assert!((dimension.low()..dimension.high()).contains(&place), "{}.{name}: {place}", entry.kind);
             }
         }
     }

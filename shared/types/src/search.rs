@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::metric::MetricName;
-use crate::spec::{ExperimentSpec, SpecParseError};
+use crate::spec::{ExperimentSpec, Problems, SpecParseError};
 
 /// `[search]` as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ pub enum Range {
 pub struct SearchMember {
     /// The experiment whose parameters are changed.
     pub spec: ExperimentSpec,
-    /// Its own space, else that of `[search]`; empty where neither says one.
+    /// Its own space, else what that of `[search]` says of parameters that it has; empty where neither says any.
     pub space: BTreeMap<String, Range>,
 }
 
@@ -193,6 +193,20 @@ impl ExperimentSpec {
         }
         Self::from_value(document)
     }
+
+    /// Whether `path` of a space leads to a parameter of the recommender, or of one of its components, or to a setting of a training that
+    /// it has. A recommender that has mistakes is said to: whoever resolves the spec tells them.
+    pub(crate) fn takes(&self, path: &str) -> bool {
+        let Some(resolved) = self.recommender.resolve(&mut Problems::default()) else { return true };
+        let Some(mut rest) = path.strip_prefix("recommender.") else { return resolved.trained().is_some() };
+        let mut recommender = &resolved;
+        while let Some((index, below)) = rest.strip_prefix("components.").and_then(|rest| rest.split_once('.')) {
+            let index = index.parse::<usize>().ok();
+            let Some(component) = index.and_then(|index| recommender.components().get(index)) else { return false };
+            (recommender, rest) = (component, below);
+        }
+        recommender.params().contains_key(rest) || recommender.entry.param(rest).is_some()
+    }
 }
 
 #[cfg(test)]
@@ -226,6 +240,26 @@ mod tests {
         .unwrap();
         let paths: Vec<Vec<&String>> = search.members.iter().map(|member| member.space.keys().collect()).collect();
         assert_eq!(paths, [["recommender.neighbours"], ["recommender.factors"]]);
+    }
+
+    #[test]
+    fn what_the_shared_space_says_counts_for_those_who_have_the_parameter_and_somebody_must() {
+        const GROUP: &str = "[[compare]]\nrecommender = { kind = \"popularity\" }\n[[compare]]\nrecommender = { kind = \"item-knn\" }\n[[compare]]\nrecommender = { kind = \"mlp\" }\n";
+        const SPACE: &str = "[search.space]\nrecommender.neighbours = [5]\ntraining.learning_rate = [0.1, 0.2]\n";
+        let found = search(&format!("{SPACE}{GROUP}")).unwrap();
+        let paths: Vec<Vec<&str>> =
+            found.members.iter().map(|member| member.space.keys().map(String::as_str).collect()).collect();
+        assert_eq!(paths, [vec![], vec!["recommender.neighbours"], vec!["training.learning_rate"]]);
+        let message = search(&format!("{SPACE}recommender.neighbors = [5]\n{GROUP}")).unwrap_err().to_string();
+        assert!(
+            message.starts_with(
+                "search.space.recommender.neighbors: is a parameter of none of these recommenders (popularity, item-knn, mlp)"
+            ),
+            "{message}"
+        );
+        // Of one alone, the check of the space itself says which parameters there are.
+        let alone = search(&format!("{SPACE}[recommender]\nkind = \"item-knn\"\n")).unwrap();
+        assert_eq!(alone.members[0].space.len(), 2);
     }
 
     #[test]

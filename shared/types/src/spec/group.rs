@@ -68,11 +68,31 @@ pub(super) fn search(document: Value) -> Result<Search, SpecParseError> {
         SpecParseError::Fields(SpecErrors(vec![super::words::in_plain_words(path, &error.to_string())]))
     })?;
     let shared = ranges("search.space", &search.space)?;
-    let members = members(document)?
+    let members = members(document)?;
+    // Of one alone, whoever checks the space says what its parameters are.
+    if members.len() > 1
+        && let Some(path) = shared.keys().find(|path| !members.iter().any(|member| member.spec.takes(path)))
+    {
+        let kinds: Vec<&str> = members.iter().map(|member| member.spec.recommender.kind.as_str()).collect();
+        let message =
+            format!("is a parameter of none of these recommenders ({}); correct it, or take it out", kinds.join(", "));
+        return Err(SpecParseError::field(format!("search.space.{path}"), message));
+    }
+    let alone = members.len() == 1;
+    let members = members
         .into_iter()
-        .map(|member| {
-            let own = ranges(&format!("{}.{SPACE}", member.at), &member.space)?;
-            Ok(SearchMember { spec: member.spec, space: if own.is_empty() { shared.clone() } else { own } })
+        .map(|Member { spec, space, at }| {
+            let own = ranges(&format!("{at}.{SPACE}"), &space)?;
+            let space = if own.is_empty() {
+                shared
+                    .iter()
+                    .filter(|(path, _)| alone || spec.takes(path))
+                    .map(|(path, range)| (path.clone(), range.clone()))
+                    .collect()
+            } else {
+                own
+            };
+            Ok(SearchMember { spec, space })
         })
         .collect::<Result<_, SpecParseError>>()?;
     Ok(Search { search, members })

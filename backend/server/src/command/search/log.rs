@@ -55,6 +55,9 @@ pub(super) struct Trial {
     pub(super) number: usize,
     /// What was tried.
     pub(super) parameters: BTreeMap<String, Value>,
+    /// Whether it is the only trial, because the recommender has nothing to search.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) nothing_to_search: bool,
     /// The metric on the validation rows; absent when the run failed.
     pub(super) value: Option<f64>,
     /// Every metric on the validation rows.
@@ -92,6 +95,7 @@ impl Trial {
             name: of.name.clone(),
             number,
             parameters: paths.zip(values.iter().cloned()).collect(),
+            nothing_to_search: of.is_fixed(),
             value: None,
             metrics: BTreeMap::new(),
             seconds,

@@ -151,7 +151,7 @@ fn try_out(
         let Some(values) = propose(&member.space, plan.search.method, plan.seed(), &history) else { return Ok(None) };
         let spec = plan.trial_spec(member, &values)?;
         let number = history.len() + 1;
-        let title = format!("{}, trial {number}{}: {}", member.name, plan.of(), plan::words(member, &values));
+        let title = plan.title(member, number, &values);
         let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &title)?;
         let trial = match ran {
             Ran::Interrupted => return Ok(Some(interrupted(log))),

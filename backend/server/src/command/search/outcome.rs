@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::log::{Log, Trial};
-use super::plan::{Plan, SearchError, words};
+use super::plan::{FIXED, Plan, SearchError, words};
 use crate::command::figures;
 use crate::command::kept::KeptRun;
 
@@ -27,7 +27,7 @@ pub(super) struct Result {
     method: &'static str,
     /// What they were judged by.
     metric: String,
-    /// What each recommender of the search might use.
+    /// What it might use: the same as the others, but for one trial of what has nothing to search.
     budget: String,
     /// Trials, those that failed included.
     trials: usize,
@@ -51,6 +51,9 @@ pub(super) struct Result {
     spec: ExperimentSpec,
     #[serde(skip)]
     values: String,
+    /// Whether it had nothing to search.
+    #[serde(skip)]
+    fixed: bool,
 }
 
 /// Puts together what is known of one recommender.
@@ -60,7 +63,7 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, spec: E
         name: member.name.clone(),
         method: plan.search.method.as_str(),
         metric: plan.metric.to_string(),
-        budget: plan.budget(),
+        budget: plan.budget_of(member),
         trials: log.count(place),
         failed: log.failures(place),
         seconds: log.seconds(place),
@@ -72,6 +75,7 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, spec: E
         notes: notes(plan, place, log, &spec),
         spec,
         values: words(member, &best.values(member)),
+        fixed: member.is_fixed(),
     }
 }
 
@@ -80,7 +84,7 @@ fn notes(plan: &Plan, place: usize, log: &Log, spec: &ExperimentSpec) -> Vec<Str
     let trials = log.count(place);
     let most = (0..plan.members.len()).map(|other| log.count(other)).max().unwrap_or(trials);
     let mut notes = Vec::new();
-    if plan.search.method == SearchMethod::Grid && trials < most {
+    if plan.search.method == SearchMethod::Grid && trials < most && !plan.members[place].is_fixed() {
         notes.push(format!(
             "its grid ended after {trials} trials where another had {most}: the budgets are not the same; random and tpe use all of theirs"
         ));
@@ -147,12 +151,19 @@ fn toml_of(plan: &Plan, result: &Result) -> String {
     let list = |metrics: &BTreeMap<String, f64>| {
         metrics.iter().map(|(name, value)| format!("{name} {}", figures::value(*value))).collect::<Vec<_>>().join(", ")
     };
+    let origin = if result.fixed {
+        "The only trial: there is nothing to search".to_owned()
+    } else {
+        format!(
+            "The best of {} trials ({}) by {} on the validation rows, trial {}",
+            result.trials,
+            plan.search.method.as_str(),
+            plan.metric,
+            result.best_trial
+        )
+    };
     format!(
-        "# The best of {} trials ({}) by {} on the validation rows, trial {}; {}.\n# Validation: {}\n# Test: {}\n{}\n{}",
-        result.trials,
-        plan.search.method.as_str(),
-        plan.metric,
-        result.best_trial,
+        "# {origin}; {}.\n# Validation: {}\n# Test: {}\n{}\n{}",
         figures::seconds(result.seconds),
         list(&result.validation),
         list(&result.test),
@@ -180,6 +191,7 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
         table.add_row([
             result.name.clone(),
             match result.failed {
+                _ if result.fixed => FIXED.to_owned(),
                 0 => result.trials.to_string(),
                 failed => format!("{} ({failed} failed)", result.trials),
             },
@@ -194,8 +206,10 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    let fixed: Vec<&str> = results.iter().filter(|result| result.fixed).map(|result| result.name.as_str()).collect();
+    let but = if fixed.is_empty() { String::new() } else { format!(" ({}: {FIXED})", fixed.join(", ")) };
     let mut text = format!(
-        "{table}\n\nEach recommender had the same budget: {}. Parameters were chosen by {metric} on the validation rows alone ({}); the test rows were looked at once, at the end.\n",
+        "{table}\n\nEach recommender had the same budget: {}{but}. Parameters were chosen by {metric} on the validation rows alone ({}); the test rows were looked at once, at the end.\n",
         plan.budget(),
         plan.search.method.as_str()
     );

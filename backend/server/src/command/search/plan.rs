@@ -17,6 +17,8 @@ use crate::command::run::SearchFile;
 
 /// Trials of each recommender when nobody says otherwise.
 const TRIALS: u32 = 20;
+/// The budget of a member that has nothing to search.
+pub(super) const FIXED: &str = "1 trial: nothing to search";
 /// Patience of trained recommenders when nobody says otherwise.
 const PATIENCE: u32 = 5;
 
@@ -48,6 +50,14 @@ pub(crate) enum SearchError {
         metric: MetricName,
         /// Why.
         errors: SpecErrors,
+    },
+    /// A search of recommenders that all have nothing to search.
+    #[error(
+        "there is nothing to search: no parameter of {kinds} can be tried; measure with `recspeed run` or `recspeed compare`"
+    )]
+    Nothing {
+        /// The recommenders.
+        kinds: String,
     },
     /// A space that does not fit.
     #[error("{name}: {source}")]
@@ -115,6 +125,13 @@ pub(super) struct Member {
     pub(super) space: Space,
 }
 
+impl Member {
+    /// Whether it has nothing to search, as popularity: it is measured once, as it is, beside the best of the others.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.space.is_empty()
+    }
+}
+
 /// The whole search.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -167,6 +184,10 @@ impl Plan {
             }
             members.push(Member { name, spec: member.spec, space });
         }
+        if members.iter().all(Member::is_fixed) {
+            let kinds: Vec<&str> = members.iter().map(|member| member.spec.recommender.kind.as_str()).collect();
+            return Err(SearchError::Nothing { kinds: kinds.join(", ") }.into());
+        }
         Ok(Self { search, members, metric, dir })
     }
 
@@ -185,7 +206,12 @@ impl Plan {
         self.search.trials.or_else(|| self.search.seconds.is_none().then_some(TRIALS))
     }
 
-    /// What each recommender might use, in words: `20 trials`.
+    /// What a member might use, in words.
+    pub(super) fn budget_of(&self, member: &Member) -> String {
+        if member.is_fixed() { FIXED.to_owned() } else { self.budget() }
+    }
+
+    /// What each recommender that has something to search might use, in words: `20 trials`.
     pub(super) fn budget(&self) -> String {
         match (self.most_trials(), self.search.seconds) {
             (Some(trials), Some(seconds)) => format!("{trials} trials within {}", figures::seconds(seconds)),
@@ -196,9 +222,13 @@ impl Plan {
         }
     }
 
-    /// ` of 20`, where the number is known.
-    pub(super) fn of(&self) -> String {
-        self.most_trials().map_or_else(String::new, |most| format!(" of {most}"))
+    /// What a trial is called while it runs: `item-knn, trial 3 of 20: neighbours 12`.
+    pub(super) fn title(&self, member: &Member, number: usize, values: &Values) -> String {
+        if member.is_fixed() {
+            return format!("{}, {FIXED}", member.name);
+        }
+        let of = self.most_trials().map_or_else(String::new, |most| format!(" of {most}"));
+        format!("{}, trial {number}{of}: {}", member.name, words(member, values))
     }
 
     /// Smaller is better.
@@ -239,6 +269,9 @@ impl Plan {
 
 /// `neighbours 20, shrinkage 1.5`.
 pub(super) fn words(member: &Member, values: &Values) -> String {
+    if member.is_fixed() {
+        return "as they are".to_owned();
+    }
     let short = |value: &serde_json::Value| match value.as_f64() {
         Some(number) if !value.is_i64() => format!("{number:.4}"),
         _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
