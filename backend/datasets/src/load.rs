@@ -5,8 +5,8 @@ use std::path::Path;
 use bytes::Bytes;
 use recspeed_data::table::{is_arrow, read_attributes_arrow};
 use recspeed_data::{
-    AttributeOutcome, Attributes, Interactions, ReadError, ReadLimits, ReadReport, apply_filters, columns_sha256,
-    generate, read_attributes,
+    AttributeOutcome, Attributes, Coverage, Interactions, ReadError, ReadLimits, ReadReport, apply_filters,
+    columns_sha256, generate, read_attributes,
 };
 use recspeed_types::spec::{Dataset, Source};
 
@@ -54,6 +54,22 @@ pub struct Loaded {
     /// What the user should know: a damaged cache file that was replaced, a cache that cannot be written, attributes of which a part
     /// does not count.
     pub warnings: Vec<String>,
+}
+
+impl Loaded {
+    /// How far the attributes cover the items and users of the rows that are left; of each table that there is.
+    pub fn coverage(&self) -> Vec<Coverage> {
+        let of = |of, table: &Option<Attributes>, ids| table.as_ref().map(|table| table.coverage(of, ids));
+        let Self { interactions, item_attributes, user_attributes, .. } = self;
+        let items = of("items", item_attributes, &interactions.items);
+        items.into_iter().chain(of("users", user_attributes, &interactions.users)).collect()
+    }
+
+    /// What a report on the data warns of: what was seen while they were read, and attributes that are not known of every item or user.
+    pub fn report_warnings(&self) -> Vec<String> {
+        let uncovered = self.coverage().into_iter().filter_map(|coverage| coverage.warning());
+        self.warnings.iter().cloned().chain(uncovered).collect()
+    }
 }
 
 impl DataHome {

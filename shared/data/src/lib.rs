@@ -8,6 +8,7 @@
 pub mod arrow_ipc;
 mod attributes;
 mod calendar;
+mod coverage;
 mod csr;
 mod describe;
 mod dictionary;
@@ -29,6 +30,7 @@ pub mod table;
 mod titles;
 
 pub use attributes::{AttributeColumn, AttributeValues, Attributes};
+pub use coverage::Coverage;
 pub use csr::Csr;
 pub use describe::{Arrivals, CountQuantiles, DatasetReport, describe, leak_count};
 pub use dictionary::{Dictionary, DictionaryBuilder};

@@ -9,42 +9,30 @@ use crate::{Host, LoadedData, RunFailure};
 /// Refuses a table that knows none of the data's ids; warns of ids that have no line in it.
 pub(crate) fn check(loaded: &LoadedData, host: &mut dyn Host, story: &mut Story) -> Result<(), RunFailure> {
     let data = &loaded.interactions;
-    for (field, whose, table, ids) in [
-        ("dataset.items", "items", &loaded.item_attributes, &data.items),
-        ("dataset.users", "users", &loaded.user_attributes, &data.users),
-    ] {
+    for (of, table, ids) in
+        [("items", &loaded.item_attributes, &data.items), ("users", &loaded.user_attributes, &data.users)]
+    {
         let Some(table) = table else { continue };
-        if let Some(warning) = judge((field, whose), table, ids, &loaded.name)? {
+        if let Some(warning) = judge(of, table, ids, &loaded.name)? {
             story.warn(host, warning);
         }
     }
     Ok(())
 }
 
-fn judge(
-    (field, whose): (&str, &str),
-    table: &Attributes,
-    ids: &Dictionary,
-    name: &str,
-) -> Result<Option<String>, RunFailure> {
-    let known = ids.iter().filter(|id| table.ids.index_of(id).is_some()).count();
-    if known == 0 && !ids.is_empty() {
+fn judge(of: &'static str, table: &Attributes, ids: &Dictionary, name: &str) -> Result<Option<String>, RunFailure> {
+    let coverage = table.coverage(of, ids);
+    if coverage.without == coverage.ids && !ids.is_empty() {
         let theirs = table.ids.iter().next().map_or_else(String::new, |id| format!(", as `{id}`,"));
         let cause = format!(
-            "None of the {} ids in the file that {field} names{theirs} is one of the {} {whose} of {name}, as `{}`; name the file that belongs to these data, or mend its first column.",
+            "None of the {} ids in the file that dataset.{of} names{theirs} is one of the {} {of} of {name}, as `{}`; name the file that belongs to these data, or mend its first column.",
             table.ids.len(),
             ids.len(),
             ids.get(0)
         );
         return Err(RunFailure::new(FailureCode::Data, cause));
     }
-    let without = ids.len() - known;
-    Ok((without > 0).then(|| {
-        format!(
-            "{without} of the {} {whose} have no line in the file that {field} names: nothing is known of them.",
-            ids.len()
-        )
-    }))
+    Ok(coverage.warning())
 }
 
 #[cfg(test)]
@@ -53,7 +41,7 @@ mod tests {
 
     fn judged(table: &[&str], ids: &[&str]) -> Result<Option<String>, RunFailure> {
         let table = Attributes { ids: table.iter().copied().collect(), columns: Vec::new() };
-        judge(("dataset.items", "items"), &table, &ids.iter().copied().collect(), "u.data")
+        judge("items", &table, &ids.iter().copied().collect(), "u.data")
     }
 
     #[test]
@@ -67,6 +55,6 @@ mod tests {
     fn items_without_a_line_are_counted_and_more_lines_than_items_are_usual() {
         assert_eq!(judged(&["1", "2", "3"], &["2", "1"]), Ok(None));
         let warning = judged(&["1"], &["2", "1"]).unwrap().unwrap();
-        assert!(warning.starts_with("1 of the 2 items have no line"), "{warning}");
+        assert!(warning.starts_with("1 of the 2 items (50.0 %) have no line"), "{warning}");
     }
 }

@@ -75,7 +75,7 @@ pub fn document() -> Value {
     let studies = json!({ "type": "array", "items": { "$ref": "#/components/schemas/StudyListing" } });
     schemas.insert("StudyList".to_owned(), studies);
     // What `recspeed data describe --json` prints.
-    let parts = ["name", "sha256", "synthetic", "about", "report", "splits", "reading", "warnings"];
+    let parts = ["name", "sha256", "synthetic", "about", "report", "splits", "reading", "attributes", "warnings"];
     schemas.insert("DataReport".to_owned(), json!({ "type": "object", "required": parts }));
     schemas.insert("SpecAccepted".to_owned(), json!({ "type": "object", "maxProperties": 0 }));
     if let Some(own) = document.pointer("/components/schemas").and_then(Value::as_object) {

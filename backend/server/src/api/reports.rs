@@ -105,8 +105,8 @@ async fn report(
 
 /// What the data of a spec look like
 ///
-/// The same of the rows that the filters of the spec keep, with what is to be said of its attributes: ids that occur twice, values that do not
-/// count.
+/// The same of the rows that the filters of the spec keep, with what is to be said of its attributes: items and users that have no line, ids
+/// that occur twice, values that do not count.
 #[utoipa::path(
     post, path = "/api/datasets/report", tag = "data",
     request_body(content = ref("#/components/schemas/ExperimentSpec"), content_type = "application/json"),
@@ -187,7 +187,8 @@ fn page(name: &str, loaded: &Loaded, seed: u64) -> String {
         "report": recspeed_data::describe(&loaded.interactions),
         "splits": recspeed_data::split_reports(&loaded.interactions, seed),
         "reading": loaded.report,
-        "warnings": loaded.warnings,
+        "attributes": loaded.coverage(),
+        "warnings": loaded.report_warnings(),
     });
     page.to_string()
 }

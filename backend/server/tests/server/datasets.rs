@@ -154,6 +154,14 @@ async fn the_data_of_a_spec_are_described_with_what_is_wrong_with_its_attributes
     assert_eq!(report["report"]["rows"], 2, "{report}");
     let told = report["warnings"].as_array().unwrap();
     assert!(told.len() == 1 && told[0].as_str().unwrap().contains("dataset.items"), "{told:?}");
+    let coverage = serde_json::json!([{ "of": "items", "columns": ["class"], "ids": 2, "without": 0 }]);
+    assert_eq!(report["attributes"], coverage, "{report}");
+    // An item without a line is told with its share.
+    put("u.item", b"item_id:token\tclass:token_seq\n2\ta\n");
+    let (_, report) = bench.owner(Method::POST, address, Some(spec(3.0))).await;
+    assert_eq!(report["attributes"][0]["without"], 1, "{report}");
+    let told = report["warnings"][0].as_str().unwrap();
+    assert!(told.starts_with("1 of the 2 items (50.0 %) have no line in the file that dataset.items"), "{told}");
     let (status, nothing) = bench.owner(Method::POST, address, Some(spec(9.0))).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{nothing}");
     let plain = "/api/datasets/beauty-synthetic-10k/report";

@@ -45,11 +45,18 @@ fn print(
     let text = if json {
         let page = json!({
             "name": title, "sha256": loaded.sha256, "synthetic": loaded.synthetic, "about": facts_json(&facts),
-            "report": data, "splits": splits, "reading": loaded.report, "warnings": loaded.warnings,
+            "report": data, "splits": splits, "reading": loaded.report, "attributes": loaded.coverage(),
+            "warnings": loaded.report_warnings(),
         });
         serde_json::to_string_pretty(&page).map_err(std::io::Error::other)?
     } else {
-        let about = About { title, sha256: loaded.sha256.clone(), facts, warnings: loaded.warnings.clone() };
+        let about = About {
+            title,
+            sha256: loaded.sha256.clone(),
+            facts,
+            attributes: loaded.coverage(),
+            warnings: loaded.report_warnings(),
+        };
         report::render(&about, &data, &splits, &loaded.report)
     };
     output::say(&output::printable(&text))?;

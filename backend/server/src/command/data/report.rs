@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
-use recspeed_data::{CountBin, CountQuantiles, DatasetReport, ReadReport, SplitReport, TailPoint};
+use recspeed_data::{CountBin, CountQuantiles, Coverage, DatasetReport, ReadReport, SplitReport, TailPoint};
 
 use super::super::figures::{bar, bytes, count, counted, percent, sparkline};
 
@@ -20,6 +20,8 @@ pub(super) struct About {
     pub(super) sha256: String,
     /// Source, licence and citation, as far as known.
     pub(super) facts: Vec<(&'static str, String)>,
+    /// How far attributes cover items and users, where there are any.
+    pub(super) attributes: Vec<Coverage>,
     /// What a person should know of the reading.
     pub(super) warnings: Vec<String>,
 }
@@ -47,6 +49,7 @@ pub(super) fn render(about: &About, data: &DatasetReport, splits: &[SplitReport]
             counted(data.cold_items, "item", "items")
         ),
     ));
+    facts.extend(about.attributes.iter().map(|coverage| ("attributes", covered(coverage))));
     facts.push(("in memory", bytes(data.column_bytes)));
     // A built-in data set was read from no lines.
     if reading.lines > 0 {
@@ -91,6 +94,13 @@ pub(super) fn render(about: &About, data: &DatasetReport, splits: &[SplitReport]
     }
     let _ = write!(text, "\nWhat each split holds out for the test\n{}\n", splits_table(splits));
     text
+}
+
+/// `items: title, year; 2 of 1,682 without a line (0.1 %)`.
+fn covered(coverage: &Coverage) -> String {
+    let Coverage { of, columns, ids, without } = coverage;
+    let share = percent(coverage.share_without());
+    format!("{of}: {}; {} of {} without a line ({share})", columns.join(", "), count(*without), count(*ids))
 }
 
 /// The months as one line.
@@ -215,6 +225,12 @@ mod tests {
             title: "Tiny".into(),
             sha256: "ab".repeat(32),
             facts: vec![("licence", "CC0".into())],
+            attributes: vec![Coverage {
+                of: "items",
+                columns: vec!["title".into(), "year".into()],
+                ids: 2,
+                without: 1,
+            }],
             warnings: vec!["an id occurs twice".into()],
         };
         let reading = ReadReport { lines: 5, rows: 4, bad_lines: 1, ..ReadReport::default() };
@@ -226,6 +242,7 @@ mod tests {
             "1 row beyond the first of a pair",
             "1 of 5 lines",
             "licence    CC0",
+            "attributes items: title, year; 1 of 2 without a line (50.0 %)",
             "  5  3   75.0 %  ████████████████████████████████████████\n",
             "  1  1   25.0 %  █████████████▍\n",
             "1971  1   25.0 %",
