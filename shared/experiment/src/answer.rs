@@ -1,5 +1,7 @@
 //! A trained model that answers: the best items of a known user, or of a basket.
 
+use std::collections::BTreeMap;
+
 use recspeed_data::{Csr, Dictionary, Titles};
 use recspeed_recommenders::{BasketItem, RankError, RankRequest, Reason, ranking};
 use recspeed_types::Unobserved;
@@ -128,7 +130,8 @@ impl Answering {
             basket.retain(|earlier| earlier.item != item);
             basket.push(BasketItem { item, rating });
         }
-        let notes = self.beyond_scale(&basket);
+        let mut notes: Vec<String> = given_again(request).into_iter().collect();
+        notes.extend(self.beyond_scale(&basket));
         basket.sort_unstable_by_key(|entry| entry.item);
         let indices: Vec<u32> = basket.iter().map(|entry| entry.item).collect();
         let shown = Csr { indptr: vec![0, indices.len()], values: vec![1.0; indices.len()], indices };
@@ -204,6 +207,25 @@ impl Answering {
         let remedy = format!("Ask for a user of the data set, or train one of {}.", able.join(", "));
         failure("no-new-users", message, Some(remedy))
     }
+}
+
+/// What is to be said of items that a basket names more than once.
+fn given_again(request: &RecommendRequest) -> Option<String> {
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in &request.basket {
+        *times.entry(&entry.item).or_default() += 1;
+    }
+    let named = |(item, times): (&str, usize)| match times {
+        2 => format!("{item} twice"),
+        times => format!("{item} {times} times"),
+    };
+    let again: Vec<String> = times.into_iter().filter(|(_, times)| *times > 1).map(named).collect();
+    let others = match again.len().saturating_sub(EXAMPLES) {
+        0 => String::new(),
+        others => format!(" and {others} more several times"),
+    };
+    let told = format!("{}{others}", again[..again.len().min(EXAMPLES)].join(", "));
+    (!again.is_empty()).then(|| format!("The basket has {told}; each item counts once, as it was given last."))
 }
 
 fn unknown(what: &str, id: &str, ids: &Dictionary) -> ApiFailure {

@@ -1,5 +1,7 @@
 //! Asking a trained model: the question, the answer, and the lines between a server and the worker that answers.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::api::ApiFailure;
@@ -182,10 +184,21 @@ impl RecommendRequest {
         }
         match self.basket.iter().find(|entry| entry.rating.is_some_and(|rating| !rating.is_finite())) {
             Some(entry) => {
-                invalid(format!("The rating of `{}` is no finite number.", entry.item), "Correct it, or leave it out.")
+                let what = if entry.rating.is_some_and(f32::is_nan) {
+                    "no number".to_owned()
+                } else {
+                    // What it was written as is lost: 1e300 is as infinite here as `inf`.
+                    format!("beyond ±{:.1e}, far outside the scale of any training", f32::MAX)
+                };
+                invalid(format!("The rating of `{}` is {what}.", entry.item), "Correct it, or leave it out.")
             }
             None => Ok(()),
         }
+    }
+
+    /// Different items in the basket.
+    pub fn basket_items(&self) -> usize {
+        self.basket.iter().map(|entry| entry.item.as_str()).collect::<BTreeSet<_>>().len()
     }
 }
 
@@ -208,6 +221,8 @@ mod tests {
         assert_eq!(BasketEntry::parse(" B00 : 4.5"), entry("B00", Some(4.5)));
         assert_eq!(BasketEntry::parse("B00"), entry("B00", None));
         assert_eq!(BasketEntry::parse("isbn:1:x"), entry("isbn:1:x", None));
+        let basket = ["50", "50:4", "7"].map(BasketEntry::parse).to_vec();
+        assert_eq!(RecommendRequest { user: None, basket, ..request() }.basket_items(), 2);
     }
 
     #[test]
@@ -232,7 +247,14 @@ mod tests {
             (RecommendRequest { basket: vec![item(None)], ..request() }, "both a user and a basket"),
             (RecommendRequest { k: 0, ..request() }, "k is 0; allowed: 1 to 1000."),
             (RecommendRequest { user: Some(String::new()), ..request() }, "An id is empty"),
-            (RecommendRequest { user: None, basket: vec![item(Some(f32::NAN))], ..request() }, "rating of `i`"),
+            (
+                RecommendRequest { user: None, basket: vec![item(Some(f32::NAN))], ..request() },
+                "The rating of `i` is no number.",
+            ),
+            (
+                RecommendRequest { user: None, basket: vec![BasketEntry::parse("50:1e300")], ..request() },
+                "The rating of `50` is beyond ±3.4e38, far outside the scale of any training.",
+            ),
             (RecommendRequest { user: None, basket: vec![item(None); MAX_BASKET + 1], ..request() }, "up to 1000"),
         ] {
             let failure = wrong.check().unwrap_err();

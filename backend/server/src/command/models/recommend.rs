@@ -67,7 +67,7 @@ pub(crate) fn recommend(args: RecommendArgs) -> Result<u8, CommandError> {
 
 fn render(request: &RecommendRequest, answer: &Recommendations) -> String {
     let whom = request.user.as_ref().map_or_else(
-        || counted(request.basket.len() as u64, "item in the basket", "items in the basket"),
+        || counted(request.basket_items() as u64, "item in the basket", "items in the basket"),
         |user| format!("user {user}"),
     );
     let mut text = format!("Recommended to {whom}\n\n");
@@ -158,6 +158,9 @@ mod tests {
             named.contains("title") && named.contains("2 ┆ c    ┆ Heat (1995)") && !text.contains("title"),
             "{named}"
         );
+        let basket = ["50", "50"].map(BasketEntry::parse).to_vec();
+        let one = render(&RecommendRequest { user: None, basket, ..request.clone() }, &answer);
+        assert!(one.starts_with("Recommended to 1 item in the basket"), "{one}");
         let none = render(&request, &Recommendations { items: Vec::new(), left_out: 0, ..answer });
         assert!(none.contains("Nothing is left to recommend") && !none.contains("because"), "{none}");
     }
