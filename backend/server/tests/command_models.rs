@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use recspeed_types::recommend::Recommendations;
+use recspeed_types::{RunSummary, StoredImportance};
 
 /// A folder with a spec.
 struct Bench {
@@ -71,6 +72,32 @@ fn a_trained_model_recommends_to_users_and_for_baskets_and_says_why() {
     let answer: Recommendations = serde_json::from_str(&json).unwrap();
     assert_eq!((answer.left_out, answer.items.is_empty()), (1, false));
     assert!(answer.items.iter().all(|found| found.item != item));
+    assert_eq!(answer.notes, [format!("The basket has {item} twice; each item counts once, as it was given last.")]);
+    let text = bench.said(&["recommend", "--model", "model", "--basket", &basket]);
+    assert!(text.starts_with("Recommended to 1 item in the basket\n"), "{text}");
+    let absurd = bench.refused(2, &["recommend", "--model", "model", "--basket", &format!("{item}:1e300")]);
+    assert!(absurd.contains("is beyond ±3.4e38, far outside the scale of any training"), "{absurd}");
+}
+
+#[test]
+fn a_stored_model_is_asked_for_its_features_and_gives_the_numbers_of_its_run() {
+    let bench = Bench::new();
+    let spec = std::fs::read_to_string(bench.path("spec.toml")).unwrap().replace("item-knn", "content-tfidf");
+    let plain = spec.replace("max_users = 5", "max_users = 200");
+    std::fs::write(bench.path("spec.toml"), &plain).unwrap();
+    std::fs::write(bench.path("asked.toml"), format!("{plain}[features]\npermute = [\"items.brand\"]\nrepeats = 3\n"))
+        .unwrap();
+    let summary: RunSummary = serde_json::from_str(&bench.said(&["run", "asked.toml", "--json"])).unwrap();
+    bench.said(&["run", "spec.toml", "--json", "--model", "model"]);
+    let asked = ["importance", "--model", "model", "--features", "items.brand", "--repeats", "3"];
+    let json = bench.said(&[&asked[..], &["--json"]].concat());
+    let told: StoredImportance = serde_json::from_str(&json).unwrap();
+    assert_eq!((told.importance, told.metrics), (summary.importance, summary.metrics));
+    assert!(told.warnings.is_empty(), "{:?}", told.warnings);
+    let text = bench.said(&asked);
+    assert!(text.contains("content-tfidf of the run ") && text.contains("items.brand"), "{text}");
+    let error = bench.refused(2, &["importance", "--model", "model", "--features", "items.colour"]);
+    assert!(error.contains("there is no attribute items.colour"), "{error}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use recspeed_types::RunId;
 
+use crate::importance::ImportanceArguments;
 use crate::predict::PredictArguments;
 use crate::retrieval::RetrievalArguments;
 
@@ -81,6 +82,8 @@ pub(crate) enum Command {
     Probe,
     /// Write what a saved model predicts for the rows of its split, as a table.
     Predict(PredictArguments),
+    /// Print as JSON what a saved model loses where a feature is dealt out anew; nothing is learnt.
+    Importance(ImportanceArguments),
     /// Read ratings back from one of the lab's containers, and print as JSON how long that took and what it holds.
     Retrieval(RetrievalArguments),
     /// Use a device, for a process that must not be taken along when its driver crashes.

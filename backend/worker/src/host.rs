@@ -82,22 +82,7 @@ impl Host for Process {
         let mut progress = |done, total| {
             emitter.emit(EventKind::Progress { done, total, unit: "bytes".to_owned() });
         };
-        // The experiment filters, in a worker and in a tab alike.
-        let whole = Dataset { source: dataset.source.clone(), filters: Filters::default() };
-        let loaded = self
-            .home
-            .load(&LoadRequest { dataset: &whole, seed, look_up: &self.look_up }, &mut progress)
-            .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
-        Ok(LoadedData {
-            interactions: loaded.interactions,
-            item_attributes: loaded.item_attributes,
-            user_attributes: loaded.user_attributes,
-            report: loaded.report,
-            name: loaded.name,
-            sha256: loaded.sha256,
-            synthetic: loaded.synthetic,
-            warnings: loaded.warnings,
-        })
+        load(&self.home, &self.look_up, dataset, seed, &mut progress)
     }
 
     fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
@@ -217,6 +202,33 @@ impl Process {
             RunFailure::new(FailureCode::InvalidSpec, format!("{words}."))
         })
     }
+}
+
+/// The rows of a data set before any filter: the experiment filters, in a worker and in a tab alike.
+///
+/// # Errors
+/// A failure with code `data` when they cannot be read.
+pub(crate) fn load(
+    home: &DataHome,
+    look_up: &LookUp,
+    dataset: &Dataset,
+    seed: u64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<LoadedData, RunFailure> {
+    let whole = Dataset { source: dataset.source.clone(), filters: Filters::default() };
+    let loaded = home
+        .load(&LoadRequest { dataset: &whole, seed, look_up }, progress)
+        .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
+    Ok(LoadedData {
+        interactions: loaded.interactions,
+        item_attributes: loaded.item_attributes,
+        user_attributes: loaded.user_attributes,
+        report: loaded.report,
+        name: loaded.name,
+        sha256: loaded.sha256,
+        synthetic: loaded.synthetic,
+        warnings: loaded.warnings,
+    })
 }
 
 /// The device that the spec names for a rank.

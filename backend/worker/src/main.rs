@@ -13,6 +13,7 @@ mod dying;
 mod emitter;
 mod framework;
 mod host;
+mod importance;
 mod keep;
 mod last_words;
 mod lines;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     match &arguments.command {
         Some(arguments::Command::Probe) => followed(probe::print),
         Some(arguments::Command::Predict(arguments)) => predict::write(arguments),
+        Some(arguments::Command::Importance(arguments)) => importance::print(arguments),
         Some(arguments::Command::Recommend { model }) => recommend::serve(model),
         Some(arguments::Command::Retrieval(arguments)) => retrieval::print(arguments),
         Some(arguments::Command::TryDevice { device }) => followed(|| device::attempt(device)),

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::Csr;
 
+/// After each of several names in a text.
+const SEPARATOR: char = '\u{1f}';
+
 /// Named arrays. Names are the letters or words of the method's own formulas, as `users`, `items`, `similarities`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parts {
@@ -155,6 +158,22 @@ impl Parts {
         self
     }
 
+    /// Adds names that hold no unit separator (U+001F).
+    #[must_use]
+    pub fn with_names<'a>(self, name: &str, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut text = String::new();
+        for each in names {
+            text.push_str(each);
+            text.push(SEPARATOR);
+        }
+        self.with(name, &[text.len()], Values::U8(text.into_bytes()))
+    }
+
+    /// Whether there is an array of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.arrays.contains_key(name)
+    }
+
     /// The arrays by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Array)> {
         self.arrays.iter().map(|(name, array)| (name.as_str(), array))
@@ -256,6 +275,37 @@ impl Parts {
         }
     }
 
+    /// Takes names out, checked to be so many.
+    ///
+    /// # Errors
+    /// [`PartsError`].
+    pub fn take_names(&mut self, name: &str, count: usize) -> Result<Vec<String>, PartsError> {
+        let text = match self.take(name)? {
+            Array { values: Values::U8(text), .. } => text,
+            other => return Err(other.unexpected(name, "text")),
+        };
+        let text = String::from_utf8(text).map_err(|_| content(name, "is no text".to_owned()))?;
+        let names: Vec<String> = text.split_terminator(SEPARATOR).map(str::to_owned).collect();
+        expect_len(name, names.len(), count)?;
+        Ok(names)
+    }
+
+    /// Takes a list of 64-bit floats out.
+    ///
+    /// # Errors
+    /// [`PartsError`].
+    pub fn take_doubles(&mut self, name: &str) -> Result<Vec<f64>, PartsError> {
+        match self.take(name)? {
+            Array { shape, values: Values::F64(values) } if shape.len() == 1 => {
+                match values.iter().find(|value| !value.is_finite()) {
+                    Some(value) => Err(content(name, format!("holds {value}, which is no finite number"))),
+                    None => Ok(values),
+                }
+            }
+            other => Err(other.unexpected(name, "a list of f64")),
+        }
+    }
+
     /// Takes a sparse matrix with this many columns out, checked.
     ///
     /// # Errors
@@ -335,6 +385,15 @@ mod tests {
         assert_eq!(parts.take_count("users"), Ok(7));
         assert_eq!(parts.take_csr("similarities", 4), Ok(csr()));
         assert_eq!(parts, Parts::default());
+    }
+
+    #[test]
+    fn names_come_back_also_empty_ones_and_no_others() {
+        for names in [vec!["", "brand"], vec!["words", ""], vec![]] {
+            let parts = Parts::default().with_names("names", names.iter().copied());
+            assert_eq!(parts.clone().take_names("names", names.len()).unwrap(), names);
+            assert!(parts.clone().take_names("names", names.len() + 1).is_err());
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod rank;
 mod reasons;
 mod run;
 mod sampled;
+mod stored;
 
 pub use answer::{Answering, Asked};
 pub use evaluate::UserTable;
@@ -28,6 +29,7 @@ pub use model::{Model, NeuralRecommender};
 pub use numbering::Numbering;
 pub use recspeed_neural::{Elsewhere, Failure as TrainerFailure, Job, NeuralDevice, Trained, Trainer};
 pub use run::{Outcome, run};
+pub use stored::{Stored, stored_importance};
 
 /// Version of Burn, the tensor library, that this build trains with.
 pub const BURN_VERSION: &str = recspeed_neural::BURN_VERSION;

@@ -30,7 +30,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
     refuse_what_cannot_fit(&spec, host)?;
     refuse_too_many_items(&spec, host)?;
-    let mut story = Story { warnings: Vec::new() };
+    let mut story = Story::default();
     for sentence in written.recommender.without_effect("recommender", written.training.loss) {
         story.warn(host, sentence);
     }
@@ -141,6 +141,7 @@ impl Outcome {
 }
 
 /// What the summary will repeat.
+#[derive(Default)]
 pub(crate) struct Story {
     warnings: Vec<String>,
 }
@@ -150,6 +151,11 @@ impl Story {
     pub(crate) fn warn(&mut self, host: &mut dyn Host, message: String) {
         host.event(EventKind::Warning { message: message.clone() });
         self.warnings.push(message);
+    }
+
+    /// Its sentences.
+    pub(crate) fn into_warnings(self) -> Vec<String> {
+        self.warnings
     }
 }
 
@@ -169,7 +175,7 @@ pub(crate) struct Prepared {
     pub(crate) info: DataInfo,
 }
 
-fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Result<Prepared, RunFailure> {
+pub(crate) fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Story) -> Result<Prepared, RunFailure> {
     let loaded = host.load(&spec.dataset, spec.data_seed)?;
     stop_if_asked(host)?;
     for warning in &loaded.warnings {
@@ -305,7 +311,7 @@ fn seconds(from_us: u64, to_us: u64) -> f64 {
     to_us.saturating_sub(from_us) as f64 / 1e6
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.lines().collect::<Vec<_>>().join("; ")
 }
 

@@ -2,9 +2,10 @@
 
 mod desk;
 
-use desk::{attempt, whole};
-use recspeed_types::RunSummary;
+use desk::{attempt, importance_of, whole};
+use recspeed_experiment::{Model, Outcome, Stored};
 use recspeed_types::catalogue::{ENTRIES, Entry, Need, ParamKind};
+use recspeed_types::{ExperimentSpec, RunSummary};
 
 fn frame(features: &str, recommender: &str, metrics: &str) -> String {
     format!(
@@ -17,6 +18,31 @@ fn finished(features: &str, recommender: &str, metrics: &str) -> RunSummary {
     let text = frame(features, recommender, metrics);
     let text = if recommender.contains("content") { text.replace("[training]\nepochs = 2\n", "") } else { text };
     attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{recommender}: {failure}"))
+}
+
+/// The model of a run as it comes back when it was saved.
+fn stored(spec: &str, outcome: Outcome) -> Stored {
+    let resolved = ExperimentSpec::from_toml(spec).unwrap().resolve().unwrap();
+    let model = Model::restore(&resolved, outcome.model.as_recommender().parts()).expect("its own parts");
+    let (users, items) = (outcome.interactions.users, outcome.interactions.items);
+    Stored { model, users, items, sha256: outcome.summary.data.sha256 }
+}
+
+#[test]
+fn a_stored_model_is_asked_of_features_that_its_run_did_not_name_and_only_on_its_own_data() {
+    let plain = frame("", "kind = \"content-tfidf\"", "[\"ndcg@10\"]").replace("[training]\nepochs = 2\n", "");
+    let asked = plain.replace("[features]\n", "[features]\npermute = [\"items.category\", \"items.brand\"]\n");
+    let at_once = attempt(None, &asked, None).0.unwrap().importance;
+    let of = |seed: &str| {
+        let outcome = whole(None, &plain, None).0.unwrap();
+        importance_of(&asked.replace("version = 1\n", &format!("version = 1\n{seed}")), stored(&plain, outcome))
+    };
+    assert_eq!(of("").unwrap().importance, at_once);
+    // Without a name, every attribute that the method reads.
+    let all = importance_of(&plain, stored(&plain, whole(None, &plain, None).0.unwrap())).unwrap();
+    assert!(at_once.iter().all(|one| all.importance.contains(one)) && all.warnings.is_empty(), "{all:?}");
+    let other = of("seed = 7\n").unwrap_err();
+    assert!(other.cause.contains("is not the data set that the model was fitted on"), "{other}");
 }
 
 #[test]
@@ -37,10 +63,14 @@ fn every_method_that_reads_attributes_when_it_answers_has_their_permutation_impo
         )
         .replace("max_users = 100", "max_users = 500")
         .replace("[training]\nepochs = 2\n", training);
-        let summary = attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+        let outcome = whole(None, &text, None).0.unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+        let summary = outcome.summary.clone();
         let [one] = &summary.importance[..] else { panic!("{kind}: {:?} {:?}", summary.importance, summary.warnings) };
         assert_eq!((one.feature.as_str(), one.metric.as_str(), one.losses.len()), ("items.category", metric, 2));
         assert!(one.losses.iter().any(|loss| *loss != 0.0), "{kind}: it is as if nothing had been dealt out");
+        // The model as it is saved and restored, asked again.
+        let again = importance_of(&text, stored(&text, outcome)).unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+        assert_eq!((&again.importance, &again.metrics), (&summary.importance, &summary.metrics), "{kind}, stored");
         seen += 1;
     }
     assert!(seen >= 8, "{seen}");

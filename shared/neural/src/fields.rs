@@ -29,7 +29,7 @@ pub(crate) struct Side {
     /// Numbers of each user or item, one after another: `[count × width]`.
     numbers: Vec<f32>,
     width: usize,
-    /// The attribute of each of `bags`, and of each of `numbers`, as far as it is one; none of a network of saved parts.
+    /// The attribute of each of `bags`, and of each of `numbers`, as far as it is one; none of a network that an earlier lab saved.
     names: Names,
 }
 
@@ -63,13 +63,6 @@ impl Fields {
         let first = data.n_users() as u32;
         let items = Side::of(request.item_attributes, (&data.items, first), (chosen, of_items), &mut next);
         Ok(Self { users, items })
-    }
-
-    /// As it comes back when it was saved.
-    #[cfg(test)]
-    pub(crate) fn without_names(mut self) -> Self {
-        (self.users.names, self.items.names) = (Names::default(), Names::default());
-        self
     }
 
     /// So many users and items of whom only the ids are known, and a number of each.
@@ -358,7 +351,12 @@ impl Side {
         let parts = Parts::default().with_count("count", self.count).with_count("bags", self.bags.len());
         let bags = self.bags.iter().enumerate();
         let parts = bags.fold(parts, |parts, (index, bags)| parts.with_csr(&format!("bags{index}"), bags));
-        parts.with("numbers", &[self.count, self.width], Values::F32(self.numbers.clone()))
+        let parts = parts.with("numbers", &[self.count, self.width], Values::F32(self.numbers.clone()));
+        let Names { bags, numbers } = &self.names;
+        if bags.is_empty() && numbers.is_empty() {
+            return parts;
+        }
+        parts.with_names("names", bags.iter().chain(numbers).map(String::as_str))
     }
 
     fn restore(mut parts: Parts, first: u32) -> Result<Self, PartsError> {
@@ -372,7 +370,12 @@ impl Side {
         for bags in &bags {
             recspeed_data::parts::expect_len("bags", bags.n_rows(), count)?;
         }
-        Ok(Self { count, first, bags, numbers, width, names: Names::default() })
+        let mut names = Names::default();
+        if parts.has("names") {
+            names.bags = parts.take_names("names", bags.len() + width)?;
+            names.numbers = names.bags.split_off(bags.len());
+        }
+        Ok(Self { count, first, bags, numbers, width, names })
     }
 }
 
@@ -473,6 +476,8 @@ mod tests {
         assert_eq!((words.features(), &words.users, &words.items.numbers), (9, &fields.users, &fields.items.numbers));
         assert_eq!(deal(&words, "words", &[2, 0, 1]).unwrap(), fields);
         assert!(deal(&fields, "colour", &[1, 2, 0]).is_none() && deal(&sides(), "size", &[1, 2, 0]).is_none());
+        let saved = Fields::take_from(&mut fields.add_to(Parts::default())).unwrap();
+        assert_eq!(saved, fields, "their names come back too");
     }
 
     #[test]

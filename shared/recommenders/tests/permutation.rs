@@ -5,7 +5,7 @@ mod support;
 use recspeed_data::{
     AttributeColumn, AttributeValues, Attributes, Dictionary, DictionaryBuilder, Interactions, Permutation,
 };
-use recspeed_recommenders::{FitError, FitRequest, Recommender, TrainSet, fit_request};
+use recspeed_recommenders::{FitError, FitRequest, Recommender, TrainSet, fit_request, restore};
 use recspeed_types::Unobserved;
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
 use support::{interactions, resolved, text};
@@ -110,12 +110,17 @@ fn an_item_is_answered_for_as_the_one_whose_attribute_it_was_given() {
         let mut model = learnt(&recommender, &data);
         let kind = format!("{} {:?}", recommender.entry.kind, recommender.params());
         let before = model.parts();
+        let mut saved = restore(&recommender, before.clone()).expect("its own parts");
         for (attribute, a, b) in PAIRS {
             let [a, b] = [a, b].map(|id| all.items.index_of(&id.to_string()).expect("an id of the data"));
             let asked = [(3, a), (3, b), (6, 5), (a, a)].map(|(user, item)| model.predict(user, item, 0));
             let order = swapped(all.n_items(), a, b);
             let read = model.permute(Some(&Permutation { of_items: true, attribute, order: &order }));
             assert_eq!(read, attribute != "size" || !kind.starts_with("content"), "{kind}: {attribute}");
+            let again = saved.permute(Some(&Permutation { of_items: true, attribute, order: &order }));
+            assert_eq!(again, read, "{kind}: {attribute} of the model that was saved");
+            let bits = |model: &dyn Recommender| [a, b, 5].map(|item| model.predict(3, item, 0).to_bits());
+            assert_eq!(bits(&*saved), bits(&*model), "{kind}: {attribute} of the model that was saved");
             if read {
                 let answered = [(3, b), (3, a), (6, 5)].map(|(user, item)| model.predict(user, item, 0));
                 assert!(!near(asked[0], asked[1]), "{kind}: {attribute} tells nothing: {asked:?}");

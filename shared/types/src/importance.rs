@@ -1,5 +1,7 @@
 //! What a fitted model loses when it is asked with an attribute that tells nothing.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Permutation importance of one feature by one metric: the quality that the fitted model loses when the feature's values are
@@ -19,6 +21,17 @@ pub struct Importance {
     pub sd: Option<f64>,
     /// The loss of each repeat.
     pub losses: Vec<f64>,
+}
+
+/// What asking a stored model again gives: `recspeed importance --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredImportance {
+    /// The model's metrics with every feature as it is: those of its run.
+    pub metrics: BTreeMap<String, f64>,
+    /// What each feature is worth.
+    pub importance: Vec<Importance>,
+    /// Why a feature that was asked for has none, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl Importance {

@@ -27,7 +27,7 @@ pub mod user_values;
 pub use event::{EventKind, FailureCode, RunEvent, RunId};
 pub use extent::Extent;
 pub use fit::{FitObserver, Unobserved};
-pub use importance::Importance;
+pub use importance::{Importance, StoredImportance};
 pub use metric::{MetricKind, MetricName};
 pub use permalink::{PermalinkError, decode_permalink, encode_permalink};
 pub use spec::{ExperimentSpec, ResolvedSpec, SpecError, SpecErrors};

@@ -1,5 +1,5 @@
-//! The subcommands of `recspeed` besides `serve`: `run`, `recommend`, `export`, `plan`, `trace`, `compare`, `search`, `features`,
-//! `engines`, `study`, `schema`, `recommenders` and `data`.
+//! The subcommands of `recspeed` besides `serve`: `run`, `recommend`, `importance`, `export`, `plan`, `trace`, `compare`,
+//! `search`, `features`, `engines`, `study`, `schema`, `recommenders` and `data`.
 //!
 //! Results go to standard output; progress, warnings and failures go to standard error, bars only where that is a
 //! terminal. A reader that closes the pipe early, as `head` does, ends a command quietly.
@@ -36,6 +36,8 @@ pub enum Command {
     Run(run::RunArgs),
     /// Ask a trained model: what it recommends to a user or for a basket, and why
     Recommend(models::RecommendArgs),
+    /// Measure what a trained model loses where a feature tells nothing, without training it again
+    Importance(models::ImportanceArgs),
     /// Write a trained model for other tools: Parquet, Arrow or safetensors
     Export(models::ExportArgs),
     /// Run several recommenders on the same data, with several seeds, and test their differences
@@ -71,6 +73,7 @@ pub fn run(command: Command) -> ExitCode {
     let outcome = match command {
         Command::Run(args) => run::run(args),
         Command::Recommend(args) => models::recommend(args),
+        Command::Importance(args) => models::importance(args),
         Command::Export(args) => models::export(args),
         Command::Compare(args) => compare::run(args),
         Command::Search(args) => search::run(args),

@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use recspeed_data::{ReadLimits, ReadReport, generate, read_ratings};
-use recspeed_experiment::{Host, LoadedData, Outcome, ProcessMemory, RunFailure, run};
+use recspeed_experiment::{Host, LoadedData, Outcome, ProcessMemory, RunFailure, Stored, run, stored_importance};
 use recspeed_types::spec::{DataFormat, Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::EngineInfo;
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId, RunSummary};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId, RunSummary, StoredImportance};
 
 /// A clock that counts how often this thread has looked at it.
 fn looked_at() -> u64 {
@@ -132,6 +132,13 @@ pub(crate) fn attempt_from(
 pub(crate) fn attempt_within(limit: u64, spec: &str) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
     let (result, desk) = attempt_at(Desk { limit: Some(limit), ..Desk::default() }, spec);
     (result.map(|outcome| outcome.summary), desk.events)
+}
+
+/// What a model that an earlier run left behind is told of its features, on built-in data.
+#[allow(dead_code, reason = "not every test that has a desk asks a stored model")]
+pub(crate) fn importance_of(spec: &str, stored: Stored) -> Result<StoredImportance, RunFailure> {
+    let spec = ExperimentSpec::from_toml(spec).expect("the test's spec parses");
+    stored_importance(&spec, stored, &mut Desk::default())
 }
 
 fn attempt_at(mut desk: Desk, spec: &str) -> (Result<Outcome, RunFailure>, Desk) {

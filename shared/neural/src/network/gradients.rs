@@ -158,7 +158,7 @@ fn holds_for_fields<N: FieldNetwork>(kind: &str, sizes: &[(&str, ParamValue)]) {
     let fields = fields(&recommender, &training, N::COUNTS);
     holds_for_pairs(|| Fielded::<N>::new(&recommender, fields.clone(), NeuralDevice::flex().plain()));
     let saved = Fielded::<N>::new(&recommender, fields.clone(), NeuralDevice::flex().plain()).add_to(Parts::default());
-    assert_eq!(Fields::take_from(&mut saved.clone()), Ok(fields.without_names()));
+    assert_eq!(Fields::take_from(&mut saved.clone()), Ok(fields));
 }
 
 /// The scores of a grid against those of its pairs.

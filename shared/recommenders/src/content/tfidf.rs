@@ -35,7 +35,7 @@ struct ContentTfIdf {
     by_term: Csr,
     terms: Terms,
     centred: bool,
-    /// Of each item's terms before they were made one of length 1; none of a model of saved parts.
+    /// Of each item's terms before they were made one of length 1; none of a model that an earlier lab saved.
     lengths: Vec<f64>,
     /// What the items are asked with in place of what they are: [`Recommender::permute`].
     permuted: Option<Asked>,
@@ -74,9 +74,13 @@ impl ContentTfIdf {
         let items = parts.take_csr("items", terms.len())?;
         let by_user = parts.take_csr("ratings", items.n_rows())?;
         expect_len("items", items.n_rows(), parts.take_count("n_items")?)?;
+        let lengths = if parts.has("lengths") { parts.take_doubles("lengths")? } else { Vec::new() };
+        if !lengths.is_empty() {
+            expect_len("lengths", lengths.len(), items.n_rows())?;
+        }
         let by_term = items.transpose(terms.len());
         let (by_user, centred) = (Arc::new(by_user), recommender.boolean("centred"));
-        Ok(Self { by_user, items, by_term, terms, centred, lengths: Vec::new(), permuted: None })
+        Ok(Self { by_user, items, by_term, terms, centred, lengths, permuted: None })
     }
 
     /// Weight of each term in somebody's profile, terms ascending.
@@ -180,11 +184,15 @@ impl Recommender for ContentTfIdf {
         Some(self)
     }
 
-    /// `items`: items × terms; `ratings`: users × items; the terms as text.
+    /// `items`: items × terms; `ratings`: users × items; `lengths`: of the items' terms; the terms as text.
     fn parts(&self) -> Parts {
         let n_items = Values::U64(vec![self.items.n_rows() as u64]);
         let parts = self.terms.add_to(Parts::default().with("n_items", &[], n_items));
-        parts.with_csr("items", &self.items).with_csr("ratings", &self.by_user)
+        let parts = parts.with_csr("items", &self.items).with_csr("ratings", &self.by_user);
+        if self.lengths.is_empty() {
+            return parts;
+        }
+        parts.with("lengths", &[self.lengths.len()], Values::F64(self.lengths.clone()))
     }
 }
 

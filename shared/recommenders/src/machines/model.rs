@@ -102,7 +102,7 @@ impl Described {
 
     fn to_parts(&self, d: usize) -> Parts {
         let parts = Parts::default().with_matrix("vectors", d, &self.vectors).with_matrix("attributes", d, &self.parts);
-        self.terms.add_to(parts.with_csr("described", &self.attributes))
+        self.within.add_to(self.terms.add_to(parts.with_csr("described", &self.attributes)))
     }
 
     fn restore(mut parts: Parts) -> Result<(usize, Self), PartsError> {
@@ -113,7 +113,7 @@ impl Described {
         expect_len("terms", terms.len(), n_attributes)?;
         let attributes = parts.take_csr("described", n_attributes)?;
         expect_len("described", attributes.n_rows(), n)?;
-        let within = Within::Unknown;
+        let within = Within::take_from(&mut parts, (n + n_attributes, n_attributes))?;
         Ok((d, Self { vectors, attributes, terms, parts: of_attributes, within, before: None }))
     }
 }

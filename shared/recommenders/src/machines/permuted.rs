@@ -1,9 +1,11 @@
 //! The vectors of a side whose attributes are dealt out anew, without learning again.
 
 use rayon::prelude::*;
+use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Permutation};
 
 use super::model::Described;
+use crate::{Parts, PartsError, Values};
 
 /// What an entity's vector is besides the sum of its features' vectors.
 #[derive(Debug)]
@@ -15,8 +17,48 @@ pub(super) enum Within {
     FieldPairs(OwnFields),
     /// Its values are divided by their sum.
     Shares,
-    /// Not known: the model was made of saved parts, or not asked to keep it.
+    /// Not known: the model was not asked to keep it, or an earlier lab saved it.
     Unknown,
+}
+
+impl Within {
+    /// As one of the parts `pairs`, `shares` and `own…`; as none where it is not known.
+    pub(super) fn add_to(&self, parts: Parts) -> Parts {
+        match self {
+            Self::Pairs(times) => parts.with_number("pairs", *times),
+            Self::Shares => parts.with_count("shares", 1),
+            Self::FieldPairs(OwnFields { k, n_fields, field, vectors }) => {
+                let own = Parts::default().with_count("k", *k).with_count("fields", *n_fields);
+                let own = own.with("field", &[field.len()], Values::U32(field.clone()));
+                parts.with_model("own", own.with_list("vectors", vectors))
+            }
+            Self::Unknown => parts,
+        }
+    }
+
+    /// The inverse of [`Self::add_to`], of a side with so many features, of which so many are attributes.
+    pub(super) fn take_from(parts: &mut Parts, (features, attributes): (usize, usize)) -> Result<Self, PartsError> {
+        if parts.has("pairs") {
+            return parts.take_number("pairs").map(Self::Pairs);
+        }
+        if parts.has("shares") {
+            return parts.take_count("shares").map(|_| Self::Shares);
+        }
+        let mut own = parts.take_model("own");
+        if !own.has("k") {
+            return Ok(Self::Unknown);
+        }
+        let (k, n_fields) = (own.take_count("k")?, own.take_count("fields")?);
+        let (field, vectors) = (own.take_indices("field")?, own.take_list("vectors")?);
+        expect_len("own.field", field.len(), attributes)?;
+        let expected = features.checked_mul(n_fields).and_then(|n| n.checked_mul(k)).unwrap_or(usize::MAX);
+        expect_len("own.vectors", vectors.len(), expected)?;
+        if let Some(wrong) = field.iter().find(|&&field| field as usize >= n_fields) {
+            let what = format!("names field {wrong} of {n_fields}");
+            return Err(PartsError::Content { name: "own.field".to_owned(), what });
+        }
+        Ok(Self::FieldPairs(OwnFields { k, n_fields, field, vectors }))
+    }
 }
 
 /// The vectors by which features meet those of their own side.

@@ -1,7 +1,8 @@
-//! Trained models in the terminal: `recspeed recommend` and `recspeed export`.
+//! Trained models in the terminal: `recspeed recommend`, `recspeed importance` and `recspeed export`.
 
 mod ask;
 mod export;
+mod importance;
 mod recommend;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use recspeed_types::api::ApiFailure;
 use recspeed_types::{FailureCode, RunId};
 
 pub(crate) use export::{ExportArgs, export};
+pub(crate) use importance::{ImportanceArgs, importance};
 pub(crate) use recommend::{RecommendArgs, recommend};
 
 use super::run::WorkerError;
