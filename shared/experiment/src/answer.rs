@@ -8,9 +8,10 @@ use recspeed_types::Unobserved;
 use recspeed_types::api::ApiFailure;
 use recspeed_types::catalogue::{self, Entry, Predicts};
 use recspeed_types::recommend::{RecommendRequest, Recommendations, Recommended, ScoreUnit, failure, ties_from};
-use recspeed_types::spec::{Candidates, ResolvedSpec};
+use recspeed_types::spec::ResolvedSpec;
 
 use crate::Model;
+use crate::audience::is_candidate;
 use crate::near::near;
 use crate::reasons::{Names, Whose, in_words};
 
@@ -64,14 +65,13 @@ impl Answering {
                 return Err(format!("the model has {of_model} {what} and {of_ids} ids of them"));
             }
         }
-        // As in the evaluation: what nobody had before the test is no candidate unless the spec says so.
-        let with_cold = spec.evaluation.candidates == Candidates::UnseenAndCold;
-        let mut candidates = vec![with_cold; asked.items.len()];
+        let mut known = vec![false; asked.items.len()];
         for &item in &asked.known.indices {
-            if let Some(candidate) = candidates.get_mut(item as usize) {
-                *candidate = true;
+            if let Some(known) = known.get_mut(item as usize) {
+                *known = true;
             }
         }
+        let candidates = known.into_iter().map(|known| is_candidate(spec.evaluation.candidates, known)).collect();
         let tie_ranks = asked.items.tie_ranks();
         Ok(Self { entry: spec.recommender.entry, model, asked, candidates, tie_ranks })
     }

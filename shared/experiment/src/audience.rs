@@ -71,12 +71,8 @@ impl Audience {
             }
             _ => seekers.clone(),
         };
-        let is_candidate = |count: u32| match spec.evaluation.candidates {
-            Candidates::Unseen | Candidates::All => count > 0,
-            Candidates::UnseenAndCold => true,
-            Candidates::Cold => count == 0,
-        };
-        let candidates = known_counts.iter().map(|&count| u32::from(is_candidate(count))).collect();
+        let candidates =
+            known_counts.iter().map(|&count| u32::from(is_candidate(spec.evaluation.candidates, count > 0))).collect();
         let fit_counts = item_counts(all, &data.fit_rows);
         let mut learnt_from = vec![false; all.n_users()];
         for &row in &data.fit_rows {
@@ -102,6 +98,16 @@ impl Audience {
     /// Items that anybody can be recommended.
     pub(crate) fn candidate_items(&self) -> u64 {
         self.candidates.iter().map(|&candidate| u64::from(candidate)).sum()
+    }
+}
+
+/// Whether an item can be recommended to anybody, by whether anybody had it before the test. What is measured and what a trained model
+/// answers with are one set.
+pub(crate) const fn is_candidate(candidates: Candidates, known: bool) -> bool {
+    match candidates {
+        Candidates::Unseen | Candidates::All => known,
+        Candidates::UnseenAndCold => true,
+        Candidates::Cold => !known,
     }
 }
 

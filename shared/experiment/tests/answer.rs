@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use recspeed_data::{Csr, ReadReport, generate};
 use recspeed_experiment::{Answering, Asked, Host, LoadedData, Model, Outcome, ProcessMemory, RunFailure, run};
 use recspeed_types::catalogue::{self, Family, Predicts};
-use recspeed_types::recommend::{BasketEntry, RecommendRequest, ScoreUnit};
-use recspeed_types::spec::{Dataset, ResolvedSpec, Source};
+use recspeed_types::recommend::{BasketEntry, RecommendRequest, Recommended, ScoreUnit};
+use recspeed_types::spec::{Candidates, Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId};
 
@@ -64,9 +64,13 @@ fn finished_as(kind: &str) -> (ResolvedSpec, Outcome) {
         "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nmin_user = 2\nmin_item = 3\n\
          [recommender]\n{kind}\n[evaluation]\nmetrics = [\"ndcg@5\"]\nmax_users = 5\n"
     );
-    let spec = ExperimentSpec::from_toml(&spec).expect("the test's spec parses");
+    finished_spec(&spec)
+}
+
+fn finished_spec(text: &str) -> (ResolvedSpec, Outcome) {
+    let spec = ExperimentSpec::from_toml(text).expect("the test's spec parses");
     let outcome =
-        run(&RunId::new("desk").unwrap(), &spec, &mut Desk).unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+        run(&RunId::new("desk").unwrap(), &spec, &mut Desk).unwrap_or_else(|failure| panic!("{text}: {failure}"));
     (spec.resolve().unwrap(), outcome)
 }
 
@@ -96,6 +100,32 @@ fn of_user(user: &str) -> RecommendRequest {
 fn of_basket(items: &[&str]) -> RecommendRequest {
     let basket = items.iter().map(|item| BasketEntry::parse(item)).collect();
     RecommendRequest { user: None, basket, ..of_user("") }
+}
+
+#[test]
+fn an_answer_is_chosen_among_the_candidates_of_the_evaluation() {
+    for candidates in Candidates::EVERY {
+        let spec = format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"cold-items\"\n\
+             [recommender]\nkind = \"content-tfidf\"\n[evaluation]\nmetrics = [\"ndcg@5\"]\nmax_users = 5\ncandidates = \"{}\"\n",
+            candidates.as_str()
+        );
+        let (spec, outcome) = finished_spec(&spec);
+        let data = &outcome.interactions;
+        let answering = answering(&spec, &outcome);
+        let mut known = vec![false; data.n_items()];
+        outcome.known_rows.iter().for_each(|&row| known[data.item[row as usize] as usize] = true);
+        let user = data.users.get(data.user[outcome.known_rows[0] as usize]);
+        let answer = answering.answer(&RecommendRequest { k: 1000, explain: false, ..of_user(user) }).unwrap();
+        let is_known = |item: &Recommended| known[data.items.index_of(&item.item).unwrap() as usize];
+        let (warm, cold): (Vec<_>, Vec<_>) = answer.items.iter().partition(|item| is_known(item));
+        let expected = match candidates {
+            Candidates::Unseen | Candidates::All => (true, false),
+            Candidates::UnseenAndCold => (true, true),
+            Candidates::Cold => (false, true),
+        };
+        assert_eq!((!warm.is_empty(), !cold.is_empty()), expected, "{}", candidates.as_str());
+    }
 }
 
 #[test]
