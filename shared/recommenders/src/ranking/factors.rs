@@ -2,23 +2,29 @@
 
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-use recspeed_dense::{Into, Matrix, multiply};
+use recspeed_dense::{Into, Matrix, dot_all, multiply};
 use recspeed_types::FitObserver;
 
 use super::RankError;
 use super::request::{RankRequest, Ranking, group_size};
 use super::scan::scan;
+use super::scores::by_scores;
 use super::top::Best;
 
 /// Users of a block and items of a tile: their scores (512 KiB) stay in the second-level cache.
 const BLOCK_USERS: usize = 256;
 const TILE_ITEMS: usize = 512;
 
+/// Lists up to which one vector after another is multiplied, where the items lie: putting the candidates side by side reads and writes
+/// every vector, which only many lists are worth.
+const FEW_LISTS: usize = 8;
+
 /// Floating-point operations of one group, about a tenth of a second on two cores.
 const GROUP_FLOP: f64 = 8e9;
 
 /// Ranks by `score = user vector · item vector`, without a matrix of all scores: a block of users is multiplied with a
-/// tile of items, excluded places are overwritten, and what reaches the block's thresholds enters the heaps.
+/// tile of items, excluded places are overwritten, and what reaches the block's thresholds enters the heaps. Few users get a line of
+/// scores each; their last bits may differ from those in a block.
 ///
 /// # Shapes
 /// - `users`: `[n_users, d]`; `items`: `[n_items, d]`, rows one after another, every number finite
@@ -93,6 +99,10 @@ fn of_each(
     request: &RankRequest<'_>,
     observer: &mut dyn FitObserver,
 ) -> Result<Ranking, RankError> {
+    if request.users.len() <= FEW_LISTS {
+        let score_all = |user: u32, scores: &mut [f32]| dot_all(&users[user as usize * d..][..d], items, scores);
+        return by_scores(users.len() / d, items.len() / d, &score_all, request, observer);
+    }
     let pool = Pool::new(items, d, request);
     let k = request.k;
     let flop_of_a_user = 2.0 * d as f64 * pool.items.len() as f64;
@@ -229,8 +239,39 @@ impl WithSimd for RankBlock<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use recspeed_data::Csr;
     use recspeed_types::Unobserved;
+
+    proptest! {
+        #[test]
+        fn a_list_asked_for_alone_is_the_one_among_many(
+            vectors in prop::collection::vec(-4i8..5, 60 * 3), candidates in prop::collection::vec(any::<bool>(), 40),
+            own in prop::collection::btree_set(0u32..40, 0..20), k in 1..45usize, turn in 0..40u32,
+        ) {
+            // Small whole numbers: every sum is exact, whatever its order.
+            let vectors: Vec<f32> = vectors.into_iter().map(f32::from).collect();
+            let (users, items) = vectors.split_at(20 * 3);
+            let everybody: Vec<u32> = (0..20).collect();
+            let exclude = Csr {
+                indptr: (0..=20).map(|user| user * own.len()).collect(),
+                indices: everybody.iter().flat_map(|_| own.iter().copied()).collect(),
+                values: vec![1.0; 20 * own.len()],
+            };
+            let tie_ranks: Vec<u32> = (0..40).map(|item| (item + turn) % 40).collect();
+            let request = RankRequest { users: &everybody, k, exclude: Some(&exclude), candidates: Some(&candidates), tie_ranks: &tie_ranks };
+            let all = by_factors(users, items, 3, &request, &mut Unobserved).unwrap();
+            for few in [1, FEW_LISTS] {
+                for (at, some) in everybody.chunks(few).enumerate() {
+                    let few_lists = by_factors(users, items, 3, &RankRequest { users: some, ..request }, &mut Unobserved).unwrap();
+                    let (from, to) = (at * few, at * few + some.len());
+                    prop_assert_eq!(few_lists.items, &all.items[from * k..to * k]);
+                    prop_assert_eq!(few_lists.scores, &all.scores[from * k..to * k]);
+                    prop_assert_eq!(few_lists.ties, &all.ties[from..to]);
+                }
+            }
+        }
+    }
 
     #[test]
     fn users_of_whom_nothing_is_known_get_one_list_and_everybody_their_own() {
