@@ -146,6 +146,37 @@ fn the_same_seed_gives_the_same_bits_for_any_number_of_threads() {
 }
 
 #[test]
+fn rows_that_are_cut_into_pieces_give_the_same_bits_for_any_number_of_threads() {
+    // Of each user's rows with one item the last counts: some 38,000 are left, more than two pieces of 16,384.
+    let (all, rows) = varied(400, 300, 60_000);
+    let known = known(&all);
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known.0), Some(&known.1));
+    assert!(data.by_user.nnz() > 2 * 16_384, "{}", data.by_user.nnz());
+    let few = [("iterations", 3), ("samples", 2), ("factors", 4)];
+    for entry in catalogue::ENTRIES.iter().filter(|entry| entry.family != Family::Neural) {
+        if entry.param("iterations").is_none() {
+            continue;
+        }
+        let has = |(name, value): &(&'static str, i64)| {
+            entry.param(name).is_some().then_some((*name, ParamValue::Integer(*value)))
+        };
+        let params: Vec<_> = few.iter().filter_map(has).collect();
+        let solvers = match entry.param("solver").map(|param| &param.kind) {
+            Some(ParamKind::Choice { options, .. }) => {
+                options.iter().map(|solver| Some(("solver", text(solver)))).collect()
+            }
+            _ => vec![None],
+        };
+        for solver in solvers {
+            let params: Vec<_> = params.iter().cloned().chain(solver).collect();
+            let parts = |threads| with_threads(threads, || fitted(entry.kind, &params, &data, 5).parts());
+            let one = parts(1);
+            assert!(one == parts(2) && one == parts(3), "{} {params:?}", entry.kind);
+        }
+    }
+}
+
+#[test]
 fn lists_hold_unseen_candidates_in_the_stated_order_and_miss_no_better_one() {
     let (all, rows) = varied(120, 90, 1500);
     let known = known(&all);
