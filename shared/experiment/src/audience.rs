@@ -23,6 +23,8 @@ pub(crate) struct Audience {
     pub(crate) cold_users: u64,
     /// Test rows whose item has no row before the test.
     pub(crate) cold_item_rows: u64,
+    /// Test rows whose user had the item before the test.
+    pub(crate) repeated_rows: u64,
     /// Rows before the test of each item.
     pub(crate) known_counts: Vec<u32>,
     /// 1 for each item that anybody can be recommended, 0 for the others.
@@ -47,6 +49,11 @@ impl Audience {
         let (cold_rows, warm_rows): (Vec<u32>, Vec<u32>) =
             data.test_rows.iter().partition(|&&row| known_counts[all.item[row as usize] as usize] == 0);
         let cold_item_rows = cold_rows.len() as u64;
+        let is_repeated = |&&row: &&u32| {
+            let (user, item) = (all.user[row as usize], all.item[row as usize]);
+            known.row(user as usize).0.binary_search(&item).is_ok()
+        };
+        let repeated_rows = data.test_rows.iter().filter(is_repeated).count() as u64;
         let of_users = |rows: &[u32]| {
             let entries = Csr::by_user(all, rows);
             let users = (0..all.n_users() as u32).filter(|&user| !entries.row(user as usize).0.is_empty());
@@ -85,6 +92,7 @@ impl Audience {
             test_users,
             cold_users,
             cold_item_rows,
+            repeated_rows,
             known_counts,
             candidates,
             fit_counts,

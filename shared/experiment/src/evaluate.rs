@@ -134,6 +134,7 @@ pub(crate) fn evaluate(
         left_out_users: audience.test_users.len() as u64 - audience.seekers,
         cold_users: audience.cold_users,
         cold_item_rows: audience.cold_item_rows,
+        repeated_rows: audience.repeated_rows,
         tie_rule: TIE_RULE.to_owned(),
         tie_share: ranked.as_ref().map_or(0.0, |ranked| ranked.tie_share),
         rating_scale: if spec.recommender.predicts().has_probabilities() {
@@ -146,8 +147,7 @@ pub(crate) fn evaluate(
         let all = info.candidate_items;
         story.warn(host, format!("evaluation.sampled: lists were ranked among each user's test items and {count} drawn ones, not among all {all}: such numbers are higher, can put methods in another order, and do not stand beside those of a full ranking"));
     }
-    let with_cold = matches!(spec.evaluation.candidates, Candidates::UnseenAndCold | Candidates::Cold);
-    warn_of_what_cannot_be_found(&info, with_cold, data, host, story);
+    warn_of_what_cannot_be_found(&info, spec.evaluation.candidates, data, host, story);
     let mut cutoffs: Vec<u32> = of_lists.iter().filter_map(|name| name.k).collect();
     cutoffs.sort_unstable();
     cutoffs.dedup();
@@ -239,7 +239,7 @@ pub(crate) fn predict_test_rows(
 
 fn warn_of_what_cannot_be_found(
     info: &EvaluationInfo,
-    cold_items_are_candidates: bool,
+    candidates: Candidates,
     data: &Prepared,
     host: &mut dyn Host,
     story: &mut Story,
@@ -254,12 +254,21 @@ fn warn_of_what_cannot_be_found(
             ),
         );
     }
-    if 10 * info.cold_item_rows > rows && !cold_items_are_candidates {
+    if 10 * info.cold_item_rows > rows && matches!(candidates, Candidates::Unseen | Candidates::All) {
         story.warn(
             host,
             format!(
                 "{} of {rows} test rows ask for items that nobody rated before the test: no ranking among known items can find them",
                 info.cold_item_rows
+            ),
+        );
+    }
+    if 10 * info.repeated_rows > rows && matches!(candidates, Candidates::Unseen | Candidates::UnseenAndCold) {
+        story.warn(
+            host,
+            format!(
+                "{} of {rows} test rows ask for items that their user had before the test, which the user's list leaves out: they count as not found; evaluation.candidates `all` leaves them in",
+                info.repeated_rows
             ),
         );
     }

@@ -115,11 +115,8 @@ impl<'a> Question<'a> {
                 MetricKind::PopularityLift => judge.popularity_lift(lists, k),
                 kind => {
                     let of_users = judge.of_users(kind, lists, k)?;
-                    let known = || of_users.iter().flatten();
-                    // The sum of nothing is −0 in Rust.
-                    let mean = known().sum::<f64>() / known().count().max(1) as f64 + 0.0;
                     table.add(*name, audience, &of_users);
-                    Ok(mean)
+                    mean(kind, &of_users)
                 }
             };
             values.insert(name.to_string(), value.map_err(unmeasurable)?);
@@ -128,11 +125,23 @@ impl<'a> Question<'a> {
     }
 }
 
+/// The mean over the users who have a value; of nobody there is none.
+fn mean(kind: MetricKind, of_users: &[Option<f64>]) -> Result<f64, MetricError> {
+    let count = of_users.iter().flatten().count();
+    if count == 0 {
+        return Err(MetricError::Empty { metric: kind.as_str(), over: "the evaluated users whose list has a value" });
+    }
+    // A sum of zeros may be −0.
+    Ok(of_users.iter().flatten().sum::<f64>() / count as f64 + 0.0)
+}
+
 /// Judges lists one user at a time.
 struct Judge<'a> {
     audience: &'a Audience,
     /// Items × users of the rows that were learnt from.
     learnt_by_item: Csr,
+    /// Users of each item among those rows: fewer than its rows where somebody has it several times.
+    users_of_item: Vec<u32>,
     /// Users × items of the rows that were learnt from.
     learnt_by_user: Csr,
     /// Candidates, the most popular first, in the order of the popularity recommender.
@@ -149,19 +158,20 @@ impl<'a> Judge<'a> {
         let key =
             |item: &u32| (std::cmp::Reverse(audience.fit_counts[*item as usize]), request.tie_ranks[*item as usize]);
         popular.sort_unstable_by_key(key);
-        Self { audience, learnt_by_item, learnt_by_user, popular, exclude: request.exclude }
+        let users_of = |item: usize| learnt_by_item.row(item).0.len() as u32;
+        let users_of_item = (0..learnt_by_item.n_rows()).map(users_of).collect();
+        Self { audience, learnt_by_item, users_of_item, learnt_by_user, popular, exclude: request.exclude }
     }
 
     /// The value of each evaluated user; `None` where it is undefined.
     fn of_users(&self, kind: MetricKind, lists: Lists<'_>, k: NonZeroUsize) -> Result<Vec<Option<f64>>, RunFailure> {
         let mut distances = variety::Distances::new(|item| self.learnt_by_item.row(item as usize).0);
-        let counts = &self.audience.fit_counts;
         let of_one = |(index, &user): (usize, &u32)| {
             let relevant = self.audience.relevant.row(user as usize).0;
             let list = lists.list(index);
             let first = &list[..list.len().min(k.get())];
             Ok(match kind {
-                MetricKind::Novelty => variety::novelty(first, counts, self.audience.fit_users),
+                MetricKind::Novelty => variety::novelty(first, &self.users_of_item, self.audience.fit_users),
                 MetricKind::Diversity => distances.diversity(first),
                 MetricKind::Serendipity => {
                     Some(variety::serendipity(first, relevant, &self.expected(user, k.get()), k.get()))

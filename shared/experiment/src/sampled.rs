@@ -26,18 +26,19 @@ pub(crate) struct Sampled {
 
 impl Sampled {
     /// Draws `count` items for each user, uniformly among the candidates that are neither excluded nor relevant; all of them where there
-    /// are no more.
+    /// are no more. Excluded items are not allowed, relevant or not.
     pub(crate) fn draw(count: usize, audience: &Audience, exclude: Option<&Csr>, seed: u64) -> Self {
         let pool: Vec<u32> =
             (0..audience.candidates.len() as u32).filter(|&item| audience.candidates[item as usize] > 0).collect();
         let of_user = |&user: &u32| {
-            let relevant = audience.relevant.row(user as usize).0;
-            let mut taken = exclude.map_or(&[][..], |exclude| exclude.row(user as usize).0).to_vec();
-            taken.extend_from_slice(relevant);
+            let excluded = exclude.map_or(&[][..], |exclude| exclude.row(user as usize).0);
+            // What the user had before is in the test again where a pair repeats: it is excluded there as everywhere.
+            let relevant = audience.relevant.row(user as usize).0.iter().copied();
+            let mut allowed: Vec<u32> = relevant.filter(|item| excluded.binary_search(item).is_err()).collect();
+            let mut taken = [excluded, &allowed].concat();
             taken.sort_unstable();
             taken.dedup();
             taken.retain(|item| pool.binary_search(item).is_ok());
-            let mut allowed = relevant.to_vec();
             if pool.len() - taken.len() <= count {
                 allowed.extend(pool.iter().filter(|item| taken.binary_search(item).is_err()));
             } else {

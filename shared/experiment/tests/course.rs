@@ -209,6 +209,55 @@ fn a_sampled_ranking_says_so_flatters_and_is_the_full_one_where_everything_is_dr
     assert!(failure.code == FailureCode::InvalidSpec && failure.cause.contains("describes lists"), "{failure}");
 }
 
+/// Fold 2 of 2 holds the second six out; four of them ask for x again, of people who have it.
+const REPEATED: &str =
+    "a,x,5,1\na,y,4,2\nb,x,3,3\nb,z,2,4\nc,x,4,5\nc,w,1,6\na,x,5,7\nb,x,4,8\nb,y,4,9\nc,z,3,10\na,x,1,11\nc,x,2,12\n";
+
+#[test]
+fn what_a_user_had_before_the_test_is_in_no_list_sampled_or_full() {
+    let metrics = "metrics = [\"hit@1\", \"recall@2\", \"ndcg@2\"]";
+    let full = fold_two_by_popularity(REPEATED, metrics);
+    let sampled = fold_two_by_popularity(REPEATED, &format!("{metrics}\nsampled = 1000"));
+    assert_eq!(sampled.metrics, full.metrics);
+    // a gets w and z, b w and y, c y and z: of a nothing is found, of b and c one of two.
+    assert_eq!((full.metrics["hit@1"], full.metrics["recall@2"]), (0.0, 1.0 / 3.0));
+}
+
+#[test]
+fn test_rows_of_what_their_user_had_are_counted_and_told_where_lists_leave_them_out() {
+    let told = |candidates: &str| {
+        let summary = fold_two_by_popularity(REPEATED, &format!("metrics = [\"hit@1\"]\n{candidates}"));
+        let warned =
+            summary.warnings.iter().any(|said| said.starts_with("4 of 6 test rows ask for items that their user"));
+        (summary.evaluation.repeated_rows, warned)
+    };
+    assert_eq!(told(""), (4, true));
+    assert_eq!(told("candidates = \"unseen-and-cold\""), (4, true));
+    assert_eq!(told("candidates = \"all\""), (4, false));
+}
+
+#[test]
+fn novelty_counts_the_people_who_have_an_item_and_not_how_often() {
+    // Of two people one has x, three times: one bit. y, which the other one has, is in no list of theirs.
+    let rows = "a,x,5,1\na,x,4,2\na,x,3,3\nb,y,5,4\nb,x,5,5\nb,x,4,6\nb,x,3,7\nb,x,2,8\n";
+    assert_eq!(fold_two_by_popularity(rows, "metrics = [\"novelty@1\"]").metrics["novelty@1"], 1.0);
+}
+
+#[test]
+fn a_mean_over_nobody_is_a_failure_and_not_0() {
+    // Everybody lacks one item: no list has a pair.
+    let rows = "a,x,5,1\nb,y,3,2\na,y,4,3\nb,x,2,4\n";
+    let spec = format!(
+        "{FRAME}[split]\nkind = \"contiguous-fold\"\nfolds = 2\nfold = 2\n[recommender]\nkind = \"popularity\"\n[evaluation]\nmetrics = [\"diversity@2\"]\n"
+    );
+    let failure = attempt(Some(rows), &spec, None).0.unwrap_err();
+    assert_eq!(failure.code, FailureCode::InvalidSpec);
+    assert!(
+        failure.cause.contains("diversity is the mean over the evaluated users whose list has a value"),
+        "{failure}"
+    );
+}
+
 #[test]
 fn among_cold_items_alone_only_cold_items_are_asked_for() {
     // Of six test rows two are of the one cold item, w: those of a and c. Nothing else can be found, and it is found.

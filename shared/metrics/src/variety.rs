@@ -8,16 +8,17 @@ use std::collections::HashMap;
 
 use crate::MetricError;
 
-/// Novelty: mean over the list of `−log2(max(1, n_i) / users)`, with `n_i` the training users of item `i`, in bits.
+/// Novelty: mean over the list of `−log2(max(1, n_i) / users)`, with `n_i` the training users of item `i`, in bits. Somebody who
+/// has an item several times is one of them.
 /// Source: Zhou et al., "Solving the apparent diversity-accuracy dilemma", doi:10.1073/pnas.1000488107.
 ///
 /// # Panics
 /// When an item of the list has no count.
-pub fn novelty(list: &[u32], training_counts: &[u32], users: u64) -> Option<f64> {
+pub fn novelty(list: &[u32], training_users: &[u32], users: u64) -> Option<f64> {
     if list.is_empty() || users == 0 {
         return None;
     }
-    let bits = |&item: &u32| -(f64::from(training_counts[item as usize].max(1)) / users as f64).log2();
+    let bits = |&item: &u32| -(f64::from(training_users[item as usize].max(1)) / users as f64).log2();
     Some(list.iter().map(bits).sum::<f64>() / list.len() as f64)
 }
 

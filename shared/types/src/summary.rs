@@ -245,6 +245,9 @@ pub struct EvaluationInfo {
     pub cold_users: u64,
     /// Test rows whose item has no training row: no full ranking can find them.
     pub cold_item_rows: u64,
+    /// Test rows whose user had the item before the test: no list without the user's own items can hold them, and they count as not found.
+    #[serde(default)]
+    pub repeated_rows: u64,
     /// The tie rule in words.
     pub tie_rule: String,
     /// Share of the lists whose last place was decided by the tie rule; 0 where no ranking was made.

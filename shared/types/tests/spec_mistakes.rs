@@ -95,6 +95,10 @@ fn a_value_out_of_range_is_answered_with_the_range() {
         ("recommender.hidden=[0]", "recommender.hidden: is [0]; allowed: a list of 1 to 16 whole numbers"),
         ("recommender.hidden=true", "recommender.hidden: is true; allowed: a list of 1 to 16 whole numbers"),
         ("evaluation.metrics=[\"mae\", \"mae\"]", "evaluation.metrics[1]: repeats `mae`"),
+        (
+            "evaluation.metrics=[\"diversity@1\"]",
+            "evaluation.metrics[0]: is `diversity@1`, but a list of one item has no",
+        ),
         ("engine.threads=0", "engine.threads: is 0; allowed: 1 to 1024"),
         ("version=2", "version: is 2; this lab reads version 1; update this lab to open it"),
         ("version=0", "version: is 0; this lab reads version 1"),

@@ -30,6 +30,7 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
     }
     measured.push(("Cold users", count(evaluation.cold_users)));
     measured.push(("Test rows of cold items", count(evaluation.cold_item_rows)));
+    measured.push(("Test rows of what the user had", count(evaluation.repeated_rows)));
     let data = &summary.data;
     let synthetic = if data.synthetic { " (synthetic)" } else { "" };
     let mut rows = vec![

@@ -161,6 +161,8 @@ impl EvaluationSpec {
             let path = format!("evaluation.metrics[{index}]");
             if self.metrics[..index].contains(metric) {
                 problems.add(path, format!("repeats `{metric}`; name each metric once"));
+            } else if metric.kind == MetricKind::Diversity && metric.k == Some(1) {
+                problems.add(path, "is `diversity@1`, but a list of one item has no pairs; ask for two places or more");
             } else if let Some(recommender) = recommender
                 && metric.kind.of_ratings()
                 && !recommender.predicts().has_ratings()

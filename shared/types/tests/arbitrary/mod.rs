@@ -10,7 +10,7 @@ use proptest::strategy::Strategy;
 use recspeed_types::builtin;
 use recspeed_types::catalogue::{self, Entry, Param, ParamKind, Slot};
 use recspeed_types::limits::*;
-use recspeed_types::metric::{Direction, METRIC_KINDS};
+use recspeed_types::metric::{Direction, METRIC_KINDS, MetricKind};
 use recspeed_types::spec::*;
 use recspeed_types::{ExperimentSpec, MetricName};
 
@@ -210,8 +210,12 @@ fn evaluation(entry: &'static Entry) -> impl Strategy<Value = EvaluationSpec> {
             (m.at_k() || entry.predicts.has_ratings()) && (!m.of_probabilities() || entry.predicts.has_probabilities())
         })
         .collect();
-    let metric = (proptest::sample::select(kinds), 1..=MAX_K)
-        .prop_map(|(kind, k)| if kind.at_k() { MetricName::at(kind, k) } else { MetricName::plain(kind) });
+    let metric = (proptest::sample::select(kinds), 1..=MAX_K).prop_map(|(kind, k)| match kind {
+        // A list of one item has no pairs.
+        MetricKind::Diversity => MetricName::at(kind, k.max(2)),
+        kind if kind.at_k() => MetricName::at(kind, k),
+        kind => MetricName::plain(kind),
+    });
     let metrics = vec(metric, 1..=MAX_METRICS).prop_map(|metrics| {
         let mut once = Vec::new();
         for metric in metrics {

@@ -133,6 +133,10 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
             ),
         ));
     }
+    if evaluation.repeated_rows > 0 {
+        let rows = counted(evaluation.repeated_rows, "test row", "test rows");
+        facts.push(("repeated", format!("{rows} on items that the user had before the test")));
+    }
     if spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings()) {
         facts.push(("rating scale", evaluation.rating_scale.clone()));
     }
@@ -260,6 +264,7 @@ mod tests {
                 left_out_users: 0,
                 cold_users: 2,
                 cold_item_rows: 32,
+                repeated_rows: 7,
                 tie_rule: "score descending, then the lower item id".into(),
                 tie_share: 0.0042,
                 rating_scale: "stars".into(),
@@ -287,6 +292,7 @@ mod tests {
             "100 of 459 test users, drawn by the seed; 2 cold",
             "0.4 % of the lists",
             "32 test rows on items",
+            "7 test rows on items that the user had before",
             "fit 2.00 s",
             "peak 5.0 MiB (parameters 2.0 KiB)",
             "burn on flex, 2 threads",
