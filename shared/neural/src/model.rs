@@ -61,7 +61,7 @@ pub trait NeuralModel: Send + Sync {
     fn reference_timestamp(&self) -> i64;
 
     /// Answers for known users from these rows from now on, all that is known of them before what is asked, without learning
-    /// from them. Networks whose input is no history answer as before. Of the interactions that it was trained on.
+    /// from them. Networks that have a vector for each person instead answer as before. Of the interactions that it was trained on.
     fn read(&mut self, _known: Rows<'_>) {}
 
     /// Answers from now on as if the items, or the users, had each other's values of an attribute; `None` takes that back. False

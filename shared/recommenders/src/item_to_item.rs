@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use recspeed_data::Csr;
 use recspeed_data::parts::PartsError;
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
@@ -77,6 +77,10 @@ impl Recommender for ItemToItem {
 
     fn rank(&self, request: &RankRequest<'_>, observer: &mut dyn FitObserver) -> Result<Ranking, RankError> {
         by_touched(self.n_users(), self.n_items(), self, request, observer)
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.by_user = Arc::new(Csr::by_user(interactions, known));
     }
 
     fn memory(&self) -> MemoryBytes {

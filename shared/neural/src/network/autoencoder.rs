@@ -16,7 +16,7 @@ use crate::training::network::{Network, Noise, Output, Taped, Weights};
 use crate::training::rows::LookUp;
 use crate::training::saved::{Parameters, numbers};
 use crate::training::{Batch, Course, Lesson};
-use crate::{Fitted, NeuralFitError, NeuralFoldIn, NeuralModel};
+use crate::{Fitted, NeuralFitError, NeuralFoldIn, NeuralModel, Rows};
 
 pub(crate) const METHOD: Method = Method {
     fit_ranked: None,
@@ -306,6 +306,11 @@ impl NeuralModel for AutoencoderModel {
 
     fn reference_timestamp(&self) -> i64 {
         self.newest
+    }
+
+    fn read(&mut self, known: Rows<'_>) {
+        self.by_user = Csr::by_user(known.interactions, known.rows);
+        self.newest = known.newest();
     }
 
     fn fold_in(&self) -> Option<&dyn NeuralFoldIn> {

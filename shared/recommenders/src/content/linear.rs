@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Csr, Permutation};
+use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_dense::invert;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
@@ -207,6 +207,10 @@ impl Recommender for ContentLinear {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.score(&self.weights(self.own(user)), scores);
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.by_user = Arc::new(Csr::by_user(interactions, known));
     }
 
     /// A person's weights are what was learnt: they stay those of the items as they are.

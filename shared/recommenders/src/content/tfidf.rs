@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Csr, Permutation};
+use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
@@ -149,6 +149,10 @@ impl Recommender for ContentTfIdf {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.score(&self.profile(self.own(user)), scores);
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.by_user = Arc::new(Csr::by_user(interactions, known));
     }
 
     /// The profiles are what was learnt: they stay those of the items as they are.

@@ -161,6 +161,8 @@ impl Recommender for Cascade {
 
     fn read(&mut self, interactions: &Interactions, known: &[u32]) {
         self.components.read(interactions, known);
+        // What the reader has takes up no place either.
+        self.by_user = Arc::new(Csr::by_user(interactions, known));
     }
 
     fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
@@ -26,9 +26,12 @@ pub(super) const METHOD: Method = Method {
 /// via content), doi:10.1023/A:1006544522159.
 struct MetaLevel {
     component: Components,
+    /// Users × items: what the people asked give.
     by_user: Arc<Csr>,
-    /// Features × users, profiles of length 1.
+    /// Features × users, profiles of length 1: what the people asked were like when they were learnt from.
     by_feature: Csr,
+    /// Users × items: what each reader has, where more than that is read.
+    read: Option<Csr>,
     neighbours: usize,
     weighting: Weighting,
 }
@@ -36,22 +39,21 @@ struct MetaLevel {
 impl MetaLevel {
     fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
         let component = Components::fit(request, observer)?;
-        Ok(Self::of(request.recommender, component, Arc::clone(&request.data.by_user)))
+        let by_feature = by_feature(&component);
+        Ok(Self::of(request.recommender, component, (Arc::clone(&request.data.by_user), by_feature, None)))
     }
 
-    fn of(recommender: &ResolvedRecommender, component: Components, by_user: Arc<Csr>) -> Self {
-        let mut profiles = Csr { indptr: vec![0], ..Csr::default() };
-        for user in 0..by_user.n_rows() as u32 {
-            for (feature, value) in unit(component.profile(0, Reader::Known(user))) {
-                profiles.indices.push(feature);
-                profiles.values.push(value);
-            }
-            profiles.indptr.push(profiles.indices.len());
-        }
+    /// The people asked by what they have and what they are like, and what is read beyond that.
+    fn of(
+        recommender: &ResolvedRecommender,
+        component: Components,
+        (by_user, by_feature, read): (Arc<Csr>, Csr, Option<Csr>),
+    ) -> Self {
         Self {
-            by_feature: profiles.transpose(component.n_features(0)),
             component,
             by_user,
+            by_feature,
+            read,
             neighbours: recommender.integer("neighbours") as usize,
             weighting: Weighting::named(recommender.text("weighting")),
         }
@@ -60,9 +62,18 @@ impl MetaLevel {
     fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
         let recommender = request.recommender;
         let component = Components::take_from(request, &mut parts)?;
-        let by_user = Arc::new(parts.take_csr("ratings", component.n_items())?);
-        expect_len("ratings.indptr", by_user.n_rows(), component.n_users())?;
-        Ok(Self::of(recommender, component, by_user))
+        let (n_users, n_items) = (component.n_users(), component.n_items());
+        let by_user = Arc::new(parts.take_csr("ratings", n_items)?);
+        expect_len("ratings.indptr", by_user.n_rows(), n_users)?;
+        let has_read = parts.iter().any(|(name, _)| name == "read.indptr");
+        if !has_read {
+            let by_feature = by_feature(&component);
+            return Ok(Self::of(recommender, component, (by_user, by_feature, None)));
+        }
+        let (read, by_feature) = (parts.take_csr("read", n_items)?, parts.take_csr("profiles", n_users)?);
+        expect_len("read.indptr", read.n_rows(), n_users)?;
+        expect_len("profiles.indptr", by_feature.n_rows(), component.n_features(0))?;
+        Ok(Self::of(recommender, component, (by_user, by_feature, Some(read))))
     }
 
     /// The people asked, the most similar first.
@@ -92,8 +103,9 @@ impl MetaLevel {
     fn holder(&self, basket: &[BasketItem]) -> Option<u32> {
         let mut own: Vec<(u32, f32)> = basket.iter().map(|own| (own.item, own.rating)).collect();
         own.sort_unstable_by_key(|own| own.0);
-        (0..self.by_user.n_rows() as u32).find(|&user| {
-            let (items, ratings) = self.by_user.row(user as usize);
+        let readers = self.read.as_ref().unwrap_or(&self.by_user);
+        (0..readers.n_rows() as u32).find(|&user| {
+            let (items, ratings) = readers.row(user as usize);
             items.len() == own.len() && items.iter().copied().zip(ratings.iter().copied()).eq(own.iter().copied())
         })
     }
@@ -124,6 +136,19 @@ impl MetaLevel {
     }
 }
 
+/// What everybody is like, features × users.
+fn by_feature(component: &Components) -> Csr {
+    let mut profiles = Csr { indptr: vec![0], ..Csr::default() };
+    for user in 0..component.n_users() as u32 {
+        for (feature, value) in unit(component.profile(0, Reader::Known(user))) {
+            profiles.indices.push(feature);
+            profiles.values.push(value);
+        }
+        profiles.indptr.push(profiles.indices.len());
+    }
+    profiles.transpose(component.n_features(0))
+}
+
 /// A profile at length 1; nothing where there is nothing.
 fn unit(profile: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
     let squares: f64 = profile.iter().map(|(_, value)| f64::from(*value).powi(2)).sum();
@@ -151,10 +176,17 @@ impl Recommender for MetaLevel {
         self.score(Reader::Known(user), scores);
     }
 
+    /// The reader is compared by all that is read of them with what others were like in training, who give what they had then.
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.component.read(interactions, known);
+        self.read = Some(Csr::by_user(interactions, known));
+    }
+
     fn memory(&self) -> MemoryBytes {
         let bytes = |csr: &Csr| (size_of_val(&csr.indptr[..]) + 8 * csr.nnz()) as u64;
         let component = self.component.memory();
-        MemoryBytes { buffers: component.buffers + bytes(&self.by_user) + bytes(&self.by_feature), ..component }
+        let own = bytes(&self.by_user) + bytes(&self.by_feature) + self.read.as_ref().map_or(0, bytes);
+        MemoryBytes { buffers: component.buffers + own, ..component }
     }
 
     fn parameters(&self) -> u64 {
@@ -169,9 +201,14 @@ impl Recommender for MetaLevel {
         Some(self)
     }
 
-    /// `ratings`: users × items; the parts of the component under its place, of which the profiles are made again.
+    /// `ratings`: users × items; the parts of the component under its place, of which the profiles are made again. Where more was read,
+    /// `read`: users × items, and `profiles`: features × users, as the component gives others by then.
     fn parts(&self) -> Parts {
-        self.component.add_to(Parts::default().with_csr("ratings", &self.by_user))
+        let parts = self.component.add_to(Parts::default().with_csr("ratings", &self.by_user));
+        match &self.read {
+            Some(read) => parts.with_csr("read", read).with_csr("profiles", &self.by_feature),
+            None => parts,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Switching: one of two components answers, by how much is known.
 
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Interactions, Permutation};
+use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
 use recspeed_types::event::MemoryBytes;
@@ -18,7 +18,7 @@ pub(super) const METHOD: Method = Method {
     restore: |request, parts| Ok(Box::new(Switching::restore(request, parts)?)),
 };
 
-/// Whose training interactions decide.
+/// Whose interactions decide: the user's, all that is read of them, or the item's in training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
     User,
@@ -31,7 +31,7 @@ struct Switching {
     components: Components,
     by: By,
     threshold: u32,
-    /// Different items that each user trained on, or different users that each item was trained on.
+    /// Different items that each user has, or different users that each item was trained on.
     counts: Vec<u32>,
     scale: Scale,
     stars: bool,
@@ -41,8 +41,7 @@ impl Switching {
     fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
         let by = by(request.recommender);
         let counted = if by == By::User { &request.data.by_user } else { &request.data.by_item };
-        let counts = (0..counted.n_rows()).map(|row| counted.row(row).0.len() as u32).collect();
-        Ok(Self::of(request.recommender, Components::fit(request, observer)?, counts))
+        Ok(Self::of(request.recommender, Components::fit(request, observer)?, counts(counted)))
     }
 
     fn of(recommender: &ResolvedRecommender, components: Components, counts: Vec<u32>) -> Self {
@@ -107,6 +106,11 @@ impl Switching {
     }
 }
 
+/// Entries of each row.
+fn counts(csr: &Csr) -> Vec<u32> {
+    (0..csr.n_rows()).map(|row| csr.row(row).0.len() as u32).collect()
+}
+
 /// Different items of a basket: an item that is named twice counts once, as a user's two rows do.
 fn different(basket: &[BasketItem]) -> u32 {
     let mut items: Vec<u32> = basket.iter().map(|own| own.item).collect();
@@ -143,6 +147,9 @@ impl Recommender for Switching {
 
     fn read(&mut self, interactions: &Interactions, known: &[u32]) {
         self.components.read(interactions, known);
+        if self.by == By::User {
+            self.counts = counts(&Csr::by_user(interactions, known));
+        }
     }
 
     fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {

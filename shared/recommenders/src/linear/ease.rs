@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Csr, Interactions};
 use recspeed_dense::invert;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
@@ -211,6 +211,10 @@ impl Recommender for Ease {
         for (&own, &rating) in own.iter().zip(ratings) {
             self.add_votes(own, rating, scores);
         }
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.by_user = Arc::new(Csr::by_user(interactions, known));
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use recspeed_data::Csr;
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 
@@ -147,6 +147,10 @@ impl Recommender for SlopeOne {
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
         self.score(self.own(user), scores);
+    }
+
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        self.by_user = Arc::new(Csr::by_user(interactions, known));
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -69,7 +69,7 @@ pub(super) static SWITCHING: Entry = Entry {
     kind: "switching",
     title: "Switching hybrid",
     family: Family::Hybrid,
-    summary: "Chooses between two recommenders by how much is known: the first one answers below the threshold, the second one from it on. What is counted are the training interactions of the user or of the item.",
+    summary: "Chooses between two recommenders by how much is known: the first one answers below the threshold, the second one from it on. What is counted are the interactions of the user, or those of the item in training.",
     headline: "One recommender serves those of whom little is known, another one the rest",
     source: BURKE,
     predicts: Predicts::Components,
@@ -85,7 +85,7 @@ pub(super) static SWITCHING: Entry = Entry {
         Param {
             name: "threshold",
             title: "Threshold",
-            help: "Training interactions from which on the second recommender answers.",
+            help: "Interactions from which on the second recommender answers.",
             kind: ParamKind::Integer { min: 1, max: 1_000_000, default: 5 },
         },
         Param {

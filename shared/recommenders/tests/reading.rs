@@ -1,0 +1,148 @@
+//! What a fit does with rows that it is told to read and does not learn from: those of the validation, once the test is near.
+
+mod support;
+
+use recspeed_data::{Attributes, Csr, Interactions};
+use recspeed_recommenders::{BasketItem, Recommender, TrainSet, fit, kinds, restore};
+use recspeed_types::Unobserved;
+use recspeed_types::spec::{ParamValue, RecommenderSpec};
+use support::{attributes, fitted, resolved, text, varied};
+
+/// Kinds whose answer is a function of what somebody has; hybrids as the catalogue composes them, whose components are among these, or
+/// know nobody.
+const READERS: [&str; 13] = [
+    "item-knn",
+    "slope-one",
+    "ease",
+    "slim",
+    "content-tfidf",
+    "content-linear",
+    "weighted",
+    "switching",
+    "mixed",
+    "cascade",
+    "feature-combination",
+    "feature-augmentation",
+    "meta-level",
+];
+
+struct Data {
+    all: Interactions,
+    known: (Attributes, Attributes),
+    /// Learnt from, and read besides.
+    learnt: Vec<u32>,
+    held: Vec<u32>,
+    both: Vec<u32>,
+}
+
+fn data() -> Data {
+    let (all, both) = varied(60, 50, 700);
+    let known = (attributes(&all.items), attributes(&all.users));
+    let (held, learnt) = both.iter().partition(|row| *row % 4 == 3);
+    Data { all, known, learnt, held, both }
+}
+
+impl Data {
+    fn train(&self) -> TrainSet<'_> {
+        let set = TrainSet::new(&self.all, &self.learnt).with_validation(&self.held);
+        set.with_attributes(Some(&self.known.0), Some(&self.known.1))
+    }
+
+    fn users(&self) -> std::ops::Range<u32> {
+        0..self.all.n_users() as u32
+    }
+}
+
+fn scores(model: &dyn Recommender, user: u32) -> Vec<f32> {
+    let mut scores = vec![f32::NAN; model.n_items()];
+    model.score_all(user, &mut scores);
+    scores
+}
+
+#[test]
+fn exactly_the_methods_whose_answer_is_a_function_of_what_somebody_has_read_without_learning() {
+    let data = data();
+    for kind in kinds() {
+        let mut model = fitted(kind, &[], &data.train(), 2);
+        let before: Vec<_> = data.users().map(|user| scores(&*model, user)).collect();
+        model.read(&data.all, &data.both);
+        let changed = data.users().any(|user| scores(&*model, user) != before[user as usize]);
+        assert_eq!(changed, READERS.contains(&kind), "{kind}");
+        model.read(&data.all, &data.learnt);
+        let after: Vec<_> = data.users().map(|user| scores(&*model, user)).collect();
+        assert_eq!(after, before, "{kind} has learnt");
+    }
+}
+
+#[test]
+fn who_has_read_answers_a_known_user_as_a_basket_of_what_was_read() {
+    let data = data();
+    let known = Csr::by_user(&data.all, &data.both);
+    for kind in READERS {
+        let mut model = fitted(kind, &[], &data.train(), 2);
+        model.read(&data.all, &data.both);
+        for user in data.users() {
+            let (items, ratings) = known.row(user as usize);
+            let basket: Vec<BasketItem> =
+                items.iter().zip(ratings).map(|(&item, &rating)| BasketItem { item, rating }).collect();
+            let mut folded = vec![f32::NAN; data.all.n_items()];
+            model.fold_in().expect("readers serve newcomers").score_basket(&basket, &mut folded);
+            assert_eq!(scores(&*model, user), folded, "{kind}: user {user}");
+        }
+    }
+}
+
+#[test]
+fn what_was_read_is_saved_with_the_model() {
+    let data = data();
+    for kind in kinds() {
+        let mut model = fitted(kind, &[], &data.train(), 2);
+        model.read(&data.all, &data.both);
+        let again = restore(&resolved(kind, &[]), model.parts()).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert_eq!(again.parts(), model.parts(), "{kind}");
+        for user in data.users() {
+            assert_eq!(scores(&*again, user), scores(&*model, user), "{kind}: user {user}");
+            assert_eq!(again.explain(user, 1, 5), model.explain(user, 1, 5), "{kind}: user {user}");
+        }
+    }
+}
+
+#[test]
+fn what_was_read_takes_up_no_place_of_a_mixed_list_and_none_of_those_that_a_cascade_refines() {
+    let data = data();
+    let known = Csr::by_user(&data.all, &data.both);
+    // Components that do not read.
+    let parts =
+        || ParamValue::Recommenders(vec![RecommenderSpec::new("popularity"), RecommenderSpec::new("item-mean")]);
+    let few = ParamValue::Integer(5);
+    let hybrid = |kind: &str, place: &str| {
+        let recommender = resolved(kind, &[("components", parts()), (place, few.clone())]);
+        let mut model = fit(&recommender, &data.train(), 1, &mut Unobserved).expect("the fit succeeds");
+        model.read(&data.all, &data.both);
+        model
+    };
+    let (mixed, cascade) = (hybrid("mixed", "depth"), hybrid("cascade", "top"));
+    let highest = scores(&*fitted("popularity", &[], &data.train(), 1), 0).into_iter().fold(f32::MIN, f32::max);
+    for user in data.users() {
+        let own = known.row(user as usize).0;
+        for (kind, model, floor) in [("mixed", &mixed, 0.0), ("cascade", &cascade, highest)] {
+            let scores = scores(&**model, user);
+            let raised: Vec<u32> = (0..scores.len() as u32).filter(|&item| scores[item as usize] > floor).collect();
+            assert!(raised.len() >= 5, "{kind}: user {user} gets {raised:?}");
+            assert!(!raised.iter().any(|item| own.contains(item)), "{kind}: user {user} has some of {raised:?}");
+        }
+    }
+}
+
+#[test]
+fn the_people_whom_a_meta_level_hybrid_asks_give_what_they_had_in_training() {
+    let data = data();
+    let mut model = fitted("meta-level", &[("weighting", text("binary"))], &data.train(), 1);
+    model.read(&data.all, &data.both);
+    let trained = Csr::by_user(&data.all, &data.learnt).transpose(data.all.n_items());
+    for user in data.users() {
+        let scores = scores(&*model, user);
+        let given = |item: usize| trained.row(item).0.iter().any(|&other| other != user);
+        assert!((0..scores.len()).all(|item| scores[item] == 0.0 || given(item)), "user {user}");
+    }
+}
