@@ -2,7 +2,8 @@
 
 use recspeed_types::catalogue::{self, Predicts};
 use recspeed_types::spec::{
-    DataFormat, DatasetSpec, EvaluationSpec, Loss, RecommenderSpec, SpecParseError, SplitKind, SplitSpec, TrainingSpec,
+    DataFormat, DatasetSpec, EvaluationSpec, FitOn, Loss, RecommenderSpec, SpecParseError, SplitKind, SplitSpec,
+    TrainingSpec,
 };
 use recspeed_types::{ExperimentSpec, MetricKind, MetricName};
 use serde_json::Value;
@@ -73,6 +74,13 @@ pub(crate) fn with_kind(spec: &ExperimentSpec, path: &str, value: &str) -> Optio
             next.split = SplitSpec { kind, ..fitting(&spec.split, kind) };
             if !has_validation(&next.split) {
                 next.split.fit_on = None;
+                next.training.early_stopping = None;
+            }
+        }
+        "split.fit_on" => {
+            next = set(spec, path, Some(value.into())).ok()?;
+            // What is learnt from cannot tell when to stop.
+            if next.split.fit_on == Some(FitOn::TrainValidation) {
                 next.training.early_stopping = None;
             }
         }
@@ -217,6 +225,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn learning_from_the_validation_rows_too_leaves_none_to_stop_by() {
+        let spec = set(&ExperimentSpec::default(), "split.validation_ratio", Some(json!(0.1))).unwrap();
+        let spec = set(&spec, "training.early_stopping", Some(json!(5))).unwrap();
+        let both = with_kind(&spec, "split.fit_on", "train-validation").unwrap();
+        assert_eq!((both.resolve().err(), both.training.early_stopping), (None, None));
+        let apart = with_kind(&spec, "split.fit_on", "train").unwrap();
+        assert_eq!((apart.resolve().err(), apart.training.early_stopping), (None, Some(5)));
+        assert_eq!(with_kind(&spec, "split.fit_on", "test"), None);
     }
 
     #[test]

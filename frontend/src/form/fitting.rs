@@ -1,13 +1,15 @@
 //! What one choice makes of the others, so that choosing from a list never leads to an error.
 
 use recspeed_types::ExperimentSpec;
-use recspeed_types::spec::{Device, EngineKind, PipelineSchedule, StrategyKind, StrategySpec, TableSharding};
+use recspeed_types::spec::{
+    Device, EngineKind, Optimizer, PipelineSchedule, StrategyKind, StrategySpec, TableSharding,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Whether the value at a path decides which other fields there are.
 pub(crate) fn decides(path: &str) -> bool {
-    matches!(path, "split.kind" | "engine.kind" | "strategy.kind" | "strategy.schedule")
+    matches!(path, "split.kind" | "split.fit_on" | "engine.kind" | "strategy.kind" | "strategy.schedule")
 }
 
 /// The spec with another engine, strategy or schedule; `None` when `value` names none.
@@ -32,6 +34,10 @@ pub(super) fn fit(spec: &mut ExperimentSpec) {
     let engine = spec.engine.kind;
     if engine.is_reference() {
         spec.training.early_stopping = None;
+    }
+    // Keras decays apart from the gradient, whatever the optimizer.
+    if engine == EngineKind::Tensorflow && spec.training.optimizer != Some(Optimizer::Adamw) {
+        spec.training.weight_decay = None;
     }
     let strategy = &mut spec.strategy;
     if !(engine.strategies().contains(&strategy.kind) && strategy.kind.suits(recommender)) {
@@ -154,5 +160,10 @@ mod tests {
         assert_eq!(chosen(&spec, "engine.kind", "pytorch").strategy, StrategySpec::default());
         assert_eq!(chosen(&spec, "strategy.kind", "zero").strategy.micro_batches, Some(8));
         assert_eq!(with_kind(&spec, "engine.kind", "jax"), None);
+        let decaying = set(&spec, "training.weight_decay", Some(0.1.into())).unwrap();
+        let keras = |spec: &ExperimentSpec| chosen(spec, "engine.kind", "tensorflow");
+        assert_eq!((keras(&decaying).resolve().err(), keras(&decaying).training.weight_decay), (None, None));
+        let decoupled = set(&decaying, "training.optimizer", Some("adamw".into())).unwrap();
+        assert_eq!((keras(&decoupled).resolve().err(), keras(&decoupled).training.weight_decay), (None, Some(0.1)));
     }
 }

@@ -6,7 +6,7 @@ use recspeed_types::limits::{
     GRADIENT_CLIP, LEARNING_RATE, LIKED_FROM, MAX_BATCH_SIZE, MAX_DRAWN, MAX_EPOCHS, MAX_FILTER_ROWS, MAX_FIRST_N,
     MAX_FOLDS, MAX_SEED, WEIGHT_DECAY,
 };
-use recspeed_types::spec::{Candidates, DataFormat, DataSource, Optimizer, SplitKind};
+use recspeed_types::spec::{Candidates, DataFormat, DataSource, FitOn, Optimizer, SplitKind};
 
 use super::edit::has_validation;
 use super::recommenders::trained;
@@ -164,8 +164,9 @@ fn training(entry: &'static Entry, spec: &ExperimentSpec) -> Section {
             between(GRADIENT_CLIP, None),
         ),
     ];
-    // Other frameworks take every epoch.
-    let stops = has_validation(&spec.split) && !spec.engine.kind.is_reference();
+    // What is learnt from cannot tell when to stop; other frameworks take every epoch.
+    let apart = has_validation(&spec.split) && spec.split.fit_on != Some(FitOn::TrainValidation);
+    let stops = apart && !spec.engine.kind.is_reference();
     if stops || spec.training.early_stopping.is_some() {
         fields.push(Field::new(
             "training.early_stopping",

@@ -245,7 +245,6 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
         | FitError::Needs { .. }
         | FitError::NoAttribute { .. }
         | FitError::NoValidation
-        | FitError::NotNamed { .. }
         | FitError::Component { .. } => FailureCode::InvalidSpec,
         FitError::OutOfMemory { .. } | FitError::Unaffordable { .. } => FailureCode::OutOfMemory,
         FitError::NegativeWeight { .. } | FitError::NegativeRating { .. } => FailureCode::Data,

@@ -49,16 +49,6 @@ pub enum NeuralFitError {
         /// The attributes that can be read.
         known: String,
     },
-    /// A parameter that does not go with another one.
-    #[error("recommender.{param} is {value}; it {remedy}")]
-    Setting {
-        /// The parameter.
-        param: &'static str,
-        /// Its value.
-        value: String,
-        /// What it must be, and what to try.
-        remedy: String,
-    },
     /// No user's rows say what follows what.
     #[error(
         "`{kind}` learns from what follows what, but no user has two training rows; loosen the filters, or use a method \
@@ -196,7 +186,6 @@ impl NeuralFitError {
             Self::NotANetwork { .. }
             | Self::Needs { .. }
             | Self::NoAttribute { .. }
-            | Self::Setting { .. }
             | Self::NoSequences { .. }
             | Self::NothingElse { .. }
             | Self::AttributeOfNumbers { .. }

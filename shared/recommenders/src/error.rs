@@ -46,14 +46,6 @@ pub enum FitError {
         /// The attributes that are there.
         known: String,
     },
-    /// Attributes are named, and the one that a hybrid adds is not among them.
-    #[error("recommender.attributes names attributes without `{name}`, which {what}; add it, or name none to use all")]
-    NotNamed {
-        /// The attribute that is added.
-        name: &'static str,
-        /// What it holds.
-        what: &'static str,
-    },
     /// There is nothing to learn from.
     #[error("the training set has no rows; loosen the filters or hold out fewer rows")]
     NoRows,

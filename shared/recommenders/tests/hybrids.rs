@@ -377,7 +377,7 @@ fn feature_combination_finds_by_words_and_by_people_in_one_model() {
 }
 
 #[test]
-fn an_attribute_that_a_hybrid_makes_must_be_among_those_that_are_named() {
+fn an_attribute_that_a_hybrid_makes_is_named_as_any_other() {
     let (all, rows) = varied(10, 10, 60);
     let known = attributes(&all.items);
     let data = TrainSet::new(&all, &rows).with_attributes(Some(&known), None);
@@ -385,11 +385,6 @@ fn an_attribute_that_a_hybrid_makes_must_be_among_those_that_are_named() {
         let names = ParamValue::Names(names.iter().map(|name| (*name).to_owned()).collect());
         hybrid("feature-combination", vec![RecommenderSpec::new("content-tfidf").with("attributes", names)], &[])
     };
-    let error = fit(&naming(&["colour"]), &data, 1, &mut Unobserved).err().unwrap().to_string();
-    assert_eq!(
-        error,
-        "recommender.components[0].attributes names attributes without `rated-by`, which holds the people who rated the item; add it, or name none to use all"
-    );
     learnt(&naming(&["colour", "rated-by"]), &data);
     learnt(&naming(&["rated-by"]), &data);
 }

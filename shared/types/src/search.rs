@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::metric::MetricName;
-use crate::spec::{ExperimentSpec, Problems, SpecParseError};
+use crate::spec::{EvaluateOn, ExperimentSpec, Problems, SpecParseError};
 
 /// `[search]` as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,8 +25,8 @@ pub struct SearchSpec {
     /// Seconds of each recommender: no trial begins after them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// Trained recommenders stop after so many epochs without a better validation loss (5 unless set), where `[training]` does
-    /// not say otherwise.
+    /// Trained recommenders stop after so many epochs without a better validation loss, or NDCG@10 where they rank (5 unless set),
+    /// where `[training]` does not say otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<u32>,
     /// What is tried, by path: `recommender.neighbours = { min = 5, max = 200, log = true }`. Left out: around the defaults.
@@ -107,6 +107,14 @@ pub struct SearchMember {
     pub space: BTreeMap<String, Range>,
 }
 
+impl SearchMember {
+    /// The same as its trials are: measured on the validation rows, learning from the training rows alone.
+    #[must_use]
+    pub fn as_trial(&self) -> Self {
+        Self { spec: self.spec.on_validation(), space: self.space.clone() }
+    }
+}
+
 /// A whole search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Search {
@@ -173,25 +181,42 @@ fn numbers(fields: &serde_json::Map<String, Value>) -> Option<Range> {
 }
 
 impl ExperimentSpec {
-    /// The same spec with the value at `path` (as `recommender.factors`) replaced.
+    /// The same spec with the value at `path` (as `recommender.factors`, or `recommender.components.0.weight`) replaced.
     ///
     /// # Errors
-    /// [`SpecParseError::Fields`] when the field or its type does not fit.
+    /// [`SpecParseError::NoElement`] for a component that is not there, [`SpecParseError::Fields`] when the field or its type does not
+    /// fit.
     pub fn with_value(&self, path: &str, value: Value) -> Result<Self, SpecParseError> {
         let mut document = serde_json::to_value(self).unwrap_or_default();
+        let names: Vec<&str> = path.split('.').collect();
+        let (last, sections) = names.split_last().unwrap_or((&"", &[]));
         let mut place = &mut document;
-        let mut names = path.split('.').peekable();
-        while let Some(name) = names.next() {
-            let Value::Object(fields) = place else {
-                return Err(SpecParseError::field(path, "is no field of a spec"));
+        for (at, name) in sections.iter().enumerate() {
+            place = match place {
+                // A list that is left out has a default that nothing can be put into.
+                Value::Object(fields) if !fields.contains_key(*name) && names[at + 1].parse::<usize>().is_ok() => {
+                    return Err(SpecParseError::NoElement { path: names[..=at + 1].join("."), len: 0 });
+                }
+                Value::Object(fields) => {
+                    fields.entry((*name).to_owned()).or_insert_with(|| Value::Object(serde_json::Map::new()))
+                }
+                Value::Array(list) => {
+                    let missing = SpecParseError::NoElement { path: names[..=at].join("."), len: list.len() };
+                    name.parse().ok().and_then(|index: usize| list.get_mut(index)).ok_or(missing)?
+                }
+                _ => return Err(SpecParseError::field(path, "is no field of a spec")),
             };
-            if names.peek().is_none() {
-                fields.insert(name.to_owned(), value);
-                break;
-            }
-            place = fields.entry(name.to_owned()).or_insert_with(|| Value::Object(serde_json::Map::new()));
         }
+        let Value::Object(fields) = place else { return Err(SpecParseError::field(path, "is no field of a spec")) };
+        fields.insert((*last).to_owned(), value);
         Self::from_value(document)
+    }
+
+    /// The same measured on the validation rows.
+    fn on_validation(&self) -> Self {
+        let mut spec = self.clone();
+        spec.evaluation.on = EvaluateOn::Validation;
+        spec
     }
 
     /// Whether `path` of a space leads to a parameter of the recommender, or of one of its components, or to a setting of a training that
@@ -282,5 +307,16 @@ mod tests {
         let changed = spec.with_value("training.learning_rate", 0.5.into()).unwrap();
         assert_eq!(changed.training.learning_rate, Some(0.5));
         assert!(spec.with_value("training.nothing", 1.into()).is_err());
+        let hybrid =
+            "[recommender]\nkind = \"weighted\"\ncomponents = [{ kind = \"item-knn\" }, { kind = \"ease\" }]\n";
+        let hybrid = search(hybrid).unwrap().members.remove(0).spec;
+        let changed = hybrid.with_value("recommender.components.1.weight", 2.into()).unwrap().resolve().unwrap();
+        assert_eq!(changed.recommender.components()[1].float("weight"), 2.0);
+        let message = |spec: &ExperimentSpec, path: &str| spec.with_value(path, 2.into()).unwrap_err().to_string();
+        assert_eq!(
+            message(&hybrid, "recommender.components.2.weight"),
+            "recommender.components.2: is not there; the spec's list has 2 elements, numbered from 0"
+        );
+        assert!(message(&spec, "recommender.components.0.weight").contains("the spec's list has 0 elements"));
     }
 }

@@ -127,6 +127,69 @@ fn a_field_that_the_chosen_kind_ignores_is_refused_with_the_reason() {
     assert!(errors.contains("evaluation.metrics[0]: is `rmse`, but `popularity` gives scores"), "{errors}");
 }
 
+/// A spec that is in range field by field, and what `resolve` says of it.
+fn mistakes(rest: &str) -> String {
+    let frame = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
+    ExperimentSpec::from_toml(&format!("{frame}{rest}"))
+        .unwrap()
+        .resolve()
+        .err()
+        .map_or_else(String::new, |e| e.to_string())
+}
+
+#[test]
+fn parameters_that_are_impossible_together_are_refused_before_any_data_are_read() {
+    for kind in ["sasrec", "bert4rec"] {
+        let of = |rest: &str| mistakes(&format!("[recommender]\nkind = \"{kind}\"\n{rest}\n"));
+        assert_eq!(
+            of("heads = 3"),
+            "recommender.heads: is 3, which does not divide recommender.factors = 64; set it to 2 or 4, or the factors to a multiple of it"
+        );
+        assert!(of("heads = 64\nfactors = 32").contains("set it to 32, or the factors"));
+        assert_eq!(of("heads = 4\nfactors = 12"), "");
+    }
+    let nested =
+        "[recommender]\nkind = \"mixed\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"sasrec\", heads = 5 }]\n";
+    assert!(mistakes(nested).starts_with("recommender.components[1].heads: is 5, which does not divide"));
+    let weights = "[recommender]\nkind = \"weighted\"\ncomponents = [{ kind = \"popularity\", weight = 0 }, { kind = \"item-knn\", weight = 0 }]\n";
+    assert!(mistakes(weights).starts_with("recommender.components: have no weight above 0"));
+    let combined = |attributes: &str| {
+        mistakes(&format!(
+            "[recommender]\nkind = \"feature-combination\"\ncomponents = [{{ kind = \"content-tfidf\", attributes = {attributes} }}]\n"
+        ))
+    };
+    assert_eq!(
+        combined("[\"category\"]"),
+        "recommender.components[0].attributes: name attributes without `rated-by`, which holds the people who rated the item; add it, or name none to use all"
+    );
+    assert_eq!((combined("[\"category\", \"rated-by\"]"), combined("[]")), (String::new(), String::new()));
+    let augmented = "[recommender]\nkind = \"feature-augmentation\"\ncomponents = [{ kind = \"item-knn\" }, { kind = \"content-linear\", attributes = [\"brand\"] }]\n";
+    assert!(
+        mistakes(augmented).starts_with("recommender.components[1].attributes: name attributes without `goes-with`")
+    );
+    // Keras decays weights apart from the gradient, whatever the optimizer.
+    let keras = "[recommender]\nkind = \"mlp\"\n[engine]\nkind = \"tensorflow\"\n[training]\nweight_decay = 0.1\n";
+    assert!(mistakes(keras).starts_with("training.weight_decay: with the optimizer `adam` is decoupled in Keras"));
+    assert_eq!(mistakes(&format!("{keras}optimizer = \"adamw\"\n")), "");
+}
+
+#[test]
+fn a_training_that_learns_from_the_validation_rows_has_none_to_stop_by() {
+    let spec = |fit_on: &str, on: &str| {
+        mistakes(&format!(
+            "[split]\nkind = \"random\"\nvalidation_ratio = 0.1\nfit_on = \"{fit_on}\"\n[recommender]\nkind = \"mlp\"\n[training]\nearly_stopping = 5\n[evaluation]\nmetrics = [\"rmse\"]\non = \"{on}\"\n"
+        ))
+    };
+    let message = spec("train-validation", "test");
+    assert!(
+        message.starts_with("training.early_stopping: needs validation rows that are not learnt from"),
+        "{message}"
+    );
+    assert!(message.contains("leave split.fit_on at `train`, or leave this out and set training.epochs"), "{message}");
+    // What is measured on the validation rows learns from the training rows alone.
+    assert_eq!((spec("train", "test"), spec("train-validation", "validation")), (String::new(), String::new()));
+}
+
 #[test]
 fn all_mistakes_are_reported_at_once_in_the_order_of_the_sections() {
     let mut spec = ExperimentSpec { version: 9, seed: u64::MAX, ..ExperimentSpec::default() };

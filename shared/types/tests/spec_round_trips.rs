@@ -111,7 +111,12 @@ fn even_a_spec_with_everything_set_to_long_values_fits_a_short_link() {
             gradient_clip: Some(long(5)),
             precision: Some(Precision::F32),
         },
-        evaluation: EvaluationSpec { threshold: long(6), max_users: Some(4_000_000_007), ..EvaluationSpec::default() },
+        evaluation: EvaluationSpec {
+            threshold: long(6),
+            max_users: Some(4_000_000_007),
+            on: EvaluateOn::Validation,
+            ..EvaluationSpec::default()
+        },
         ..ExperimentSpec::default()
     };
     spec.engine.threads = Some(1_021);

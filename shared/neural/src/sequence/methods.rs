@@ -31,13 +31,12 @@ const JUDGED: usize = 10_000;
 type Sizes = (usize, usize);
 
 pub(crate) const SASREC: Method = Method {
-    fit_ranked: Some(|request, seat, observer| match sasrec(request.recommender, sizes(request)) {
-        Ok(encoder) => Box::pin(fit(encoder, request, OnRank(seat), observer)),
-        Err(error) => Box::pin(std::future::ready(Err(error))),
+    fit_ranked: Some(|request, seat, observer| {
+        Box::pin(fit(sasrec(request.recommender, sizes(request)), request, OnRank(seat), observer))
     }),
     fit_elsewhere: None,
     kind: "sasrec",
-    fit: |request, observer| at_once(fit(sasrec(request.recommender, sizes(request))?, request, Here, observer)),
+    fit: |request, observer| at_once(fit(sasrec(request.recommender, sizes(request)), request, Here, observer)),
     restore: |recommender, parts, device| restore(|sizes| sasrec(recommender, sizes), parts, device),
 };
 
@@ -46,7 +45,7 @@ pub(crate) const GRU4REC: Method = Method {
     fit_elsewhere: None,
     kind: "gru4rec",
     fit: |request, observer| at_once(fit(gru4rec(request.recommender, sizes(request)), request, Here, observer)),
-    restore: |recommender, parts, device| restore(|sizes| Ok(gru4rec(recommender, sizes)), parts, device),
+    restore: |recommender, parts, device| restore(|sizes| gru4rec(recommender, sizes), parts, device),
 };
 
 pub(crate) const CASER: Method = Method {
@@ -54,14 +53,14 @@ pub(crate) const CASER: Method = Method {
     fit_elsewhere: None,
     kind: "caser",
     fit: |request, observer| at_once(fit(caser(request.recommender, sizes(request)), request, Here, observer)),
-    restore: |recommender, parts, device| restore(|sizes| Ok(caser(recommender, sizes)), parts, device),
+    restore: |recommender, parts, device| restore(|sizes| caser(recommender, sizes), parts, device),
 };
 
 pub(crate) const BERT4REC: Method = Method {
     fit_ranked: None,
     fit_elsewhere: None,
     kind: "bert4rec",
-    fit: |request, observer| at_once(fit(bert4rec(request.recommender, sizes(request))?, request, Here, observer)),
+    fit: |request, observer| at_once(fit(bert4rec(request.recommender, sizes(request)), request, Here, observer)),
     restore: |recommender, parts, device| restore(|sizes| bert4rec(recommender, sizes), parts, device),
 };
 
@@ -73,28 +72,13 @@ fn count(recommender: &ResolvedRecommender, name: &str) -> usize {
     recommender.integer(name).max(0) as usize
 }
 
-/// Factors and heads, which must divide them.
-fn heads(recommender: &ResolvedRecommender) -> Result<(usize, usize), NeuralFitError> {
-    let (d, heads) = (count(recommender, "factors"), count(recommender, "heads"));
-    if d.is_multiple_of(heads) {
-        Ok((d, heads))
-    } else {
-        Err(NeuralFitError::Setting {
-            param: "heads",
-            value: heads.to_string(),
-            remedy: format!("must divide recommender.factors = {d}: try 1, or {} factors", d.next_multiple_of(heads)),
-        })
-    }
-}
-
-fn sasrec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Result<SasRec, NeuralFitError> {
-    let (d, heads) = heads(recommender)?;
+fn sasrec(recommender: &ResolvedRecommender, (_, items): Sizes) -> SasRec {
     let size = count(recommender, "window");
-    Ok(SasRec::new(sasrec::Shape {
+    SasRec::new(sasrec::Shape {
         items,
-        d,
+        d: count(recommender, "factors"),
         blocks: count(recommender, "blocks"),
-        heads,
+        heads: count(recommender, "heads"),
         length: count(recommender, "length"),
         dropout: recommender.float("dropout") as f32,
         pattern: match recommender.text("attention") {
@@ -102,7 +86,7 @@ fn sasrec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Result<SasRec
             "block-sparse" => Pattern::BlockSparse { block: size },
             _ => Pattern::Full,
         },
-    }))
+    })
 }
 
 fn gru4rec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Gru4Rec {
@@ -129,18 +113,17 @@ fn caser(recommender: &ResolvedRecommender, (users, items): Sizes) -> Caser {
     })
 }
 
-fn bert4rec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Result<Bert4Rec, NeuralFitError> {
-    let (d, heads) = heads(recommender)?;
-    Ok(Bert4Rec::new(bert4rec::Shape {
+fn bert4rec(recommender: &ResolvedRecommender, (_, items): Sizes) -> Bert4Rec {
+    Bert4Rec::new(bert4rec::Shape {
         items,
-        d,
+        d: count(recommender, "factors"),
         blocks: count(recommender, "blocks"),
-        heads,
+        heads: count(recommender, "heads"),
         length: count(recommender, "length"),
         hidden: recommender.float("hidden") as f32,
         bias: recommender.boolean("item_bias"),
         dropout: recommender.float("dropout") as f32,
-    }))
+    })
 }
 
 /// Where a training happens.
@@ -231,12 +214,10 @@ async fn fit<E: Encoder>(
 
 /// The sizes of the data are those of the saved tables.
 fn restore<E: Encoder>(
-    encoder: impl Fn(Sizes) -> Result<E, NeuralFitError>,
+    encoder: impl Fn(Sizes) -> E,
     mut parts: Parts,
     device: Device,
 ) -> Result<Box<dyn NeuralModel>, PartsError> {
     let sizes = (parts.take_count("n_users")?, parts.take_count("n_items")?);
-    let encoder = encoder(sizes)
-        .map_err(|error| PartsError::Content { name: "n_items".to_owned(), what: format!("fits no model: {error}") })?;
-    Ok(Box::new(SequenceModel::restore(encoder, parts, device)?))
+    Ok(Box::new(SequenceModel::restore(encoder(sizes), parts, device)?))
 }

@@ -2,30 +2,19 @@
 
 use recspeed_data::{AttributeColumn, AttributeValues, Attributes, DictionaryBuilder};
 
-use crate::{FitError, TrainSet};
-use recspeed_types::spec::ResolvedRecommender;
+use crate::TrainSet;
 
 /// An attribute that a hybrid makes.
 pub(super) struct Made {
     /// Its name.
     pub(super) name: &'static str,
-    /// What it holds, for a reader who left it out.
-    pub(super) what: &'static str,
     /// Of each item some indices, its words in decimal digits: digits have no stem and are never left out.
     pub(super) words: Vec<Vec<u32>>,
 }
 
-/// Every attribute of the items, and the made one; a row for each item of the interactions, in their order.
-///
-/// # Errors
-/// [`FitError::NotNamed`] when the component names the attributes that it reads, and not this one.
-pub(super) fn with(made: &Made, data: &TrainSet<'_>, component: &ResolvedRecommender) -> Result<Attributes, FitError> {
-    if component.entry.param("attributes").is_some() {
-        let named = component.names("attributes");
-        if !named.is_empty() && named.iter().all(|name| name != made.name) {
-            return Err(FitError::NotNamed { name: made.name, what: made.what });
-        }
-    }
+/// Every attribute of the items, and the made one; a row for each item of the interactions, in their order. That a component which names
+/// the attributes that it reads names this one too is a matter of the spec.
+pub(super) fn with(made: &Made, data: &TrainSet<'_>) -> Attributes {
     let ids = &data.interactions.items;
     let mut joined = match data.item_attributes {
         Some(known) => known.joined_to(ids),
@@ -40,5 +29,5 @@ pub(super) fn with(made: &Made, data: &TrainSet<'_>, component: &ResolvedRecomme
     }
     let values = AttributeValues::TokenSeq { vocabulary: vocabulary.finish(), indptr, words };
     joined.columns.push(AttributeColumn { name: made.name.to_owned(), values });
-    Ok(joined)
+    joined
 }

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use recspeed_data::{Interactions, Permutation};
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::GOES_WITH;
 use recspeed_types::event::{EventKind, MemoryBytes};
 
 use super::attributes::{self, Made};
@@ -16,8 +17,6 @@ pub(super) const METHOD: Method = Method {
     fit: |request, observer| Ok(Box::new(FeatureAugmentation::fit(request, observer)?)),
     restore: |request, parts| Ok(Box::new(FeatureAugmentation::restore(request, parts)?)),
 };
-
-const GOES_WITH: &str = "goes-with";
 
 const FIRST: usize = 0;
 const SECOND: usize = 1;
@@ -45,9 +44,7 @@ impl FeatureAugmentation {
                 return Ok(None);
             }
             let words = related(before, data, request.recommender.integer("related") as usize, observer)?;
-            let made = Made { name: GOES_WITH, what: "holds what the first component says of the item", words };
-            let second = &request.recommender.components()[SECOND];
-            attributes::with(&made, data, second).map(Some).map_err(|error| error.of_component(SECOND))
+            Ok(Some(attributes::with(&Made { name: GOES_WITH.name, words }, data)))
         })?;
         Ok(Self { components })
     }
@@ -58,7 +55,7 @@ impl FeatureAugmentation {
 
     /// The second component's reasons; those that come from the first are one.
     fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
-        let is_made = |reason: &Reason| matches!(reason, Reason::Attribute { name, .. } if name == GOES_WITH);
+        let is_made = |reason: &Reason| matches!(reason, Reason::Attribute { name, .. } if name == GOES_WITH.name);
         let all = self.components.own_reasons(SECOND, reader, item, ALL_REASONS);
         let (made, mut own): (Vec<Reason>, Vec<Reason>) = all.into_iter().partition(is_made);
         let part = |reason: &Reason| match reason {

@@ -2,6 +2,7 @@
 
 use recspeed_data::{Interactions, Permutation};
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::RATED_BY;
 use recspeed_types::event::MemoryBytes;
 
 use super::attributes::{self, Made};
@@ -14,8 +15,6 @@ pub(super) const METHOD: Method = Method {
     fit: |request, observer| Ok(Box::new(FeatureCombination::fit(request, observer)?)),
     restore: |request, parts| Ok(Box::new(FeatureCombination::restore(request, parts)?)),
 };
-
-const RATED_BY: &str = "rated-by";
 
 /// The component, fitted to the items' attributes and `rated-by`: the users whose rating is at least `liked`.
 /// Source: Basu, Hirsh, Cohen, "Recommendation as Classification: Using Social and Content-Based Information in
@@ -33,9 +32,7 @@ impl FeatureCombination {
             likes.map(|(&user, _)| user).collect()
         };
         let words = (0..data.n_items()).map(raters).collect();
-        let made = Made { name: RATED_BY, what: "holds the people who rated the item", words };
-        let component = &request.recommender.components()[0];
-        let known = attributes::with(&made, data, component).map_err(|error| error.of_component(0))?;
+        let known = attributes::with(&Made { name: RATED_BY.name, words }, data);
         let data = TrainSet { item_attributes: Some(&known), ..data.clone() };
         Ok(Self { component: Components::fit(&FitRequest { data: &data, ..*request }, observer)? })
     }
@@ -47,7 +44,7 @@ impl FeatureCombination {
     /// The component's own reasons, with people where it names their attribute.
     fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
         let person = |reason: Reason| match reason {
-            Reason::Attribute { name, value, part } if name == RATED_BY => match value.parse() {
+            Reason::Attribute { name, value, part } if name == RATED_BY.name => match value.parse() {
                 Ok(user) => Reason::SimilarUser { user, part },
                 Err(_) => Reason::Attribute { name, value, part },
             },

@@ -1,6 +1,6 @@
 //! Hybrids: several recommenders as one, in the seven ways of Burke's survey.
 
-use super::{Citation, Entry, Family, Need, Param, ParamKind, Predicts, Seed, Slot, Takes};
+use super::{Citation, Entry, Family, MadeAttribute, Need, Param, ParamKind, Predicts, Seed, Slot, Takes};
 use crate::limits::MAX_COMPONENTS;
 
 const BURKE: Citation = Citation {
@@ -9,7 +9,14 @@ const BURKE: Citation = Citation {
     link: "https://doi.org/10.1023/A:1021240730564",
 };
 
-const ANY: &[Slot] = &[Slot { params: &[], takes: Takes::Any, gives: &[] }];
+const ANY: &[Slot] = &[Slot { params: &[], takes: Takes::Any, gives: &[], adds: None }];
+
+/// What feature combination makes of the people who rated an item.
+pub const RATED_BY: MadeAttribute = MadeAttribute { name: "rated-by", holds: "holds the people who rated the item" };
+
+/// What feature augmentation makes of the answers of its first component.
+pub const GOES_WITH: MadeAttribute =
+    MadeAttribute { name: "goes-with", holds: "holds what the first component says of the item" };
 
 /// How scores of two components become comparable.
 const NORMALISE: Param = Param {
@@ -47,6 +54,7 @@ pub(super) static WEIGHTED: Entry = Entry {
                     }],
                     takes: Takes::Any,
                     gives: &[],
+                    adds: None,
                 }],
             },
         },
@@ -208,7 +216,12 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
                 min_len: 1,
                 max_len: 1,
                 default: &["content-tfidf"],
-                slots: &[Slot { params: &[], takes: READS_ATTRIBUTES, gives: &[Need::ItemAttributes] }],
+                slots: &[Slot {
+                    params: &[],
+                    takes: READS_ATTRIBUTES,
+                    gives: &[Need::ItemAttributes],
+                    adds: Some(RATED_BY),
+                }],
             },
         },
         Param {
@@ -249,8 +262,13 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
                 max_len: 2,
                 default: &["item-knn", "content-tfidf"],
                 slots: &[
-                    Slot { params: &[], takes: Takes::NewUsers, gives: &[] },
-                    Slot { params: &[], takes: READS_ATTRIBUTES, gives: &[Need::ItemAttributes] },
+                    Slot { params: &[], takes: Takes::NewUsers, gives: &[], adds: None },
+                    Slot {
+                        params: &[],
+                        takes: READS_ATTRIBUTES,
+                        gives: &[Need::ItemAttributes],
+                        adds: Some(GOES_WITH),
+                    },
                 ],
             },
         },
@@ -291,7 +309,12 @@ pub(super) static META_LEVEL: Entry = Entry {
                 min_len: 1,
                 max_len: 1,
                 default: &["content-tfidf"],
-                slots: &[Slot { params: &[], takes: Takes::Kinds(&["als-implicit", "content-tfidf"]), gives: &[] }],
+                slots: &[Slot {
+                    params: &[],
+                    takes: Takes::Kinds(&["als-implicit", "content-tfidf"]),
+                    gives: &[],
+                    adds: None,
+                }],
             },
         },
         Param {

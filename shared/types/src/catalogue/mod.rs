@@ -19,7 +19,8 @@ mod slot;
 mod training;
 
 pub use conditions::{CONDITIONS, Condition, Under};
-pub use slot::{Slot, Takes, is_of_a_place};
+pub use hybrid::{GOES_WITH, RATED_BY};
+pub use slot::{MadeAttribute, Slot, Takes, is_of_a_place};
 pub use training::TrainingDefaults;
 
 use crate::spec::{Loss, ParamValue, RecommenderSpec};

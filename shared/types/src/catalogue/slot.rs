@@ -11,6 +11,17 @@ pub struct Slot {
     pub takes: Takes,
     /// What the hybrid makes for whatever stands there, so that the data need not have it.
     pub gives: &'static [Need],
+    /// The attribute of the items that it makes for it.
+    pub adds: Option<MadeAttribute>,
+}
+
+/// An attribute of the items that a hybrid makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MadeAttribute {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds, for somebody who left it out.
+    pub holds: &'static str,
 }
 
 /// What may stand at a place.

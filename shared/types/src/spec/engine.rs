@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Problems;
 use super::recommender::ResolvedRecommender;
 use super::strategy::{Launcher, PipelineSchedule, Recompute, Strategy, StrategyKind};
-use super::training::Training;
+use super::training::{Optimizer, Training};
 use crate::limits::MAX_THREADS;
 
 /// `[engine]` as written.
@@ -194,6 +194,17 @@ impl EngineSpec {
         if training.is_some_and(|training| training.early_stopping.is_some()) {
             let message = format!("does not go with the engine `{kind}`, which takes every epoch; leave it out");
             problems.add("training.early_stopping", message);
+        }
+        if self.kind == EngineKind::Tensorflow
+            && let Some(training) = training
+            && training.weight_decay > 0.0
+            && training.optimizer != Optimizer::Adamw
+        {
+            let optimizer = training.optimizer.as_str();
+            let message = format!(
+                "with the optimizer `{optimizer}` is decoupled in Keras; set training.optimizer to `adamw`, or leave it out"
+            );
+            problems.add("training.weight_decay", message);
         }
         let strategies = self.kind.strategies();
         if !strategies.contains(&strategy.kind) {

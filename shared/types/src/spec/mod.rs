@@ -13,6 +13,7 @@ mod recommender;
 mod resolve;
 mod split;
 mod strategy;
+mod together;
 mod training;
 mod words;
 

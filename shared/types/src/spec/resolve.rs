@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::dataset::Dataset;
 use super::engine::EngineSpec;
-use super::evaluation::EvaluationSpec;
+use super::evaluation::{EvaluateOn, EvaluationSpec};
 use super::recommender::ResolvedRecommender;
 use super::split::{FitOn, SplitPlan};
 use super::strategy::Strategy;
 use super::training::{Loss, Training};
-use super::{ExperimentSpec, FeaturesSpec, Problems, SPEC_VERSION, SpecErrors};
+use super::{ExperimentSpec, FeaturesSpec, Problems, SPEC_VERSION, SpecErrors, together};
 use crate::limits::{MAX_NAME_CHARS, MAX_SEED};
 
 /// A spec without mistakes: every default filled in, every number in its range.
@@ -64,10 +64,12 @@ impl ExperimentSpec {
         self.features.check(&mut problems);
         let recommender = self.recommender.resolve(&mut problems);
         let entry = recommender.as_ref().map(|r| r.trained().unwrap_or(r.entry));
-        let training =
-            entry.and_then(|entry| self.training.resolve(entry, split.split.has_validation(), &mut problems));
+        // What is measured on the validation rows learns from the training rows alone, whatever `fit_on` says of the test.
+        let apart = split.fit_on == FitOn::Train || self.evaluation.on == EvaluateOn::Validation;
+        let steered = split.split.has_validation() && apart;
+        let training = entry.and_then(|entry| self.training.resolve(entry, steered, &mut problems));
         if let Some(recommender) = &recommender {
-            let steered = split.split.has_validation() && split.fit_on == FitOn::Train;
+            together::check(recommender, &mut problems);
             check_components(recommender, self.training.loss, steered, &mut problems);
         }
         let strategy = self.strategy.resolve(recommender.as_ref(), training.as_ref(), &mut problems);
@@ -121,7 +123,7 @@ impl ResolvedSpec {
     }
 }
 
-/// What a component asks of other sections. `steered`: whether there are validation rows that are not learnt from.
+/// What a component asks of other sections. `steered`: whether there are validation rows, and they are not learnt from.
 fn check_components(recommender: &ResolvedRecommender, loss: Option<Loss>, steered: bool, problems: &mut Problems) {
     let first = recommender.trained();
     recommender.visit("recommender", &mut |at, each| {
@@ -130,12 +132,6 @@ fn check_components(recommender: &ResolvedRecommender, loss: Option<Loss>, steer
                 format!("{at}.weights"),
                 "is `learnt`, which needs validation rows; set split.validation_ratio (or split.validation with leave-last-out) and leave split.fit_on at `train`",
             );
-        }
-        if each.entry.kind == "weighted"
-            && each.text("weights") == "given"
-            && each.components().iter().all(|component| component.float("weight") == 0.0)
-        {
-            problems.add(format!("{at}.components"), "have no weight above 0; give at least one of them a weight");
         }
         if let Some(loss) = loss
             && each.entry.is_trained()

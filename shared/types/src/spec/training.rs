@@ -30,7 +30,7 @@ pub struct TrainingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Loss>,
     /// Stop after this many epochs without a better validation loss, or NDCG@10 for networks that rank; needs validation
-    /// rows (never unless set).
+    /// rows that are not learnt from (never unless set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<u32>,
     /// Largest norm of the whole gradient; longer ones are scaled down (no bound unless set).
@@ -147,8 +147,9 @@ impl TrainingSpec {
         *self == Self::default()
     }
 
-    /// `None` for recommenders that are not trained step by step.
-    pub(crate) fn resolve(&self, entry: &Entry, validation: bool, problems: &mut Problems) -> Option<Training> {
+    /// `None` for recommenders that are not trained step by step. `steered`: whether there are validation rows, and they are not learnt
+    /// from.
+    pub(crate) fn resolve(&self, entry: &Entry, steered: bool, problems: &mut Problems) -> Option<Training> {
         let Some((default_loss, losses)) = entry.losses.split_first().map(|(first, _)| (*first, entry.losses)) else {
             if !self.is_empty() {
                 let message = format!("does not apply: `{}` is not trained step by step; remove it", entry.kind);
@@ -164,10 +165,10 @@ impl TrainingSpec {
         }
         if let Some(patience) = self.early_stopping {
             problems.range("training.early_stopping", patience, 1, MAX_EPOCHS);
-            if !validation {
+            if !steered {
                 problems.add(
                     "training.early_stopping",
-                    "needs validation rows; set split.validation_ratio (or split.validation with leave-last-out)",
+                    "needs validation rows that are not learnt from; set split.validation_ratio (or split.validation with leave-last-out) and leave split.fit_on at `train`, or leave this out and set training.epochs",
                 );
             }
         }

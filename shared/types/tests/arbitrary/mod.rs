@@ -160,21 +160,38 @@ fn recommender(entry: &'static Entry, of_place: &'static [Param]) -> BoxedStrate
     strategy
 }
 
-/// Weights are learnt from validation rows only.
-fn without_learning(mut spec: RecommenderSpec, steered: bool) -> RecommenderSpec {
+/// Without what is impossible together, or without validation rows to learn weights from.
+fn possible(mut spec: RecommenderSpec, steered: bool) -> RecommenderSpec {
     spec.params.retain(|name, value| steered || name != "weights" || *value != ParamValue::Text("learnt".to_owned()));
-    // Weights that are all 0 mean nothing.
     if let Some(ParamValue::Recommenders(components)) = spec.params.get_mut("components") {
+        // Weights that are all 0 mean nothing.
         components[0].params.retain(|name, value| name != "weight" || *value != ParamValue::Float(0.0));
+        // Hybrids of features make an attribute that whoever names attributes must name.
+        if spec.kind.starts_with("feature-") {
+            components.iter_mut().for_each(|component| drop(component.params.remove("attributes")));
+        }
+        *components = components.drain(..).map(whose_heads_divide).collect();
+    }
+    whose_heads_divide(spec)
+}
+
+/// Factors that have as many parts as there are heads.
+fn whose_heads_divide(mut spec: RecommenderSpec) -> RecommenderSpec {
+    if let Some(ParamValue::Integer(heads)) = spec.params.get("heads").cloned() {
+        let factors = match spec.value("factors") {
+            Some(ParamValue::Integer(factors)) => (factors / heads).max(1) * heads,
+            _ => heads,
+        };
+        spec.params.insert("factors".to_owned(), ParamValue::Integer(factors));
     }
     spec
 }
 
-fn training(entry: &'static Entry, validation: bool) -> BoxedStrategy<TrainingSpec> {
+fn training(entry: &'static Entry, steered: bool) -> BoxedStrategy<TrainingSpec> {
     if entry.losses.is_empty() {
         return Just(TrainingSpec::default()).boxed();
     }
-    let patience = if validation { option::of(1..=MAX_EPOCHS).boxed() } else { Just(None).boxed() };
+    let patience = if steered { option::of(1..=MAX_EPOCHS).boxed() } else { Just(None).boxed() };
     (
         (option::of(1..=MAX_EPOCHS), option::of(1..=MAX_BATCH_SIZE)),
         option::of(proptest::sample::select(Optimizer::ALL.as_slice())),
@@ -256,8 +273,8 @@ fn spec(longest_path: usize) -> impl Strategy<Value = ExperimentSpec> {
         |((name, (seed, data_seed), dataset, engine), split, entry)| {
             let validation = split.validation_ratio.is_some() || split.validation == Some(true);
             let steered = validation && split.fit_on != Some(FitOn::TrainValidation);
-            let recommender = recommender(entry, &[]).prop_map(move |spec| without_learning(spec, steered));
-            (recommender, training(entry, validation), evaluation(entry)).prop_map(
+            let recommender = recommender(entry, &[]).prop_map(move |spec| possible(spec, steered));
+            (recommender, training(entry, steered), evaluation(entry)).prop_map(
                 move |(recommender, training, evaluation)| ExperimentSpec {
                     name: name.clone(),
                     seed,
