@@ -23,55 +23,64 @@ const GRID_POINTS: usize = 5;
 /// Combinations of a grid that are told apart; beyond them the grid is drawn from.
 const MAX_GRID: usize = 1 << 20;
 
-/// What to try in the trial after `history`; `None` when a grid has been walked through, or when the only trial of an empty space was
-/// made. The seed and the number of the trial decide what is drawn.
-pub fn propose(space: &Space, method: SearchMethod, seed: u64, history: &[Judged]) -> Option<Values> {
+/// Draws of a method before it gives up looking for values that fit together.
+const DRAWS: usize = 1000;
+/// Draws of TPE before it draws as by chance: what it thinks best may be impossible.
+const MODELLED_DRAWS: usize = 64;
+
+/// What to try in the trial after `history`; `None` when a grid has been walked through, when the only trial of an empty space was
+/// made, or when nothing fits that is drawn. The seed and the number of the trial decide what is drawn. `fits`: whether values make a
+/// trial; those that do not, because they are impossible together, are passed over and are no trial.
+pub fn propose(
+    space: &Space,
+    method: SearchMethod,
+    seed: u64,
+    history: &[Judged],
+    fits: &dyn Fn(&Values) -> bool,
+) -> Option<Values> {
     if space.is_empty() {
         return history.is_empty().then(Values::new);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(history.len() as u64 + 1);
-    match method {
-        SearchMethod::Grid => grid(space, seed, history.len()),
-        SearchMethod::Random => Some(random(space, &mut rng)),
-        SearchMethod::Tpe if history.len() < STARTUP => Some(random(space, &mut rng)),
-        SearchMethod::Tpe => {
-            Some(space.dimensions().iter().enumerate().map(|(place, d)| parzen(d, place, history, &mut rng)).collect())
-        }
+    let modelled = method == SearchMethod::Tpe && history.len() >= STARTUP;
+    if method == SearchMethod::Grid {
+        return grid(space, seed, history.len(), fits);
     }
+    if modelled && let Some(values) = (0..MODELLED_DRAWS).map(|_| likely(space, history, &mut rng)).find(fits) {
+        return Some(values);
+    }
+    (0..DRAWS).map(|_| space.dimensions().iter().map(|dimension| dimension.draw(&mut rng)).collect()).find(fits)
 }
 
-fn random(space: &Space, rng: &mut ChaCha8Rng) -> Values {
-    let draw = |dimension: &Dimension| {
-        let share = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        dimension.value(dimension.low() + share * (dimension.high() - dimension.low()))
-    };
-    space.dimensions().iter().map(draw).collect()
-}
-
-/// The combination at `place` of an order drawn by the seed: a budget smaller than the grid sees a fair part of it.
-fn grid(space: &Space, seed: u64, place: usize) -> Option<Values> {
+/// The combination at `place`, among those that fit, of an order drawn by the seed: a budget smaller than the grid sees a fair part of it.
+fn grid(space: &Space, seed: u64, place: usize, fits: &dyn Fn(&Values) -> bool) -> Option<Values> {
     let points: Vec<Values> = space.dimensions().iter().map(|dimension| dimension.points(GRID_POINTS)).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let combinations = points.iter().try_fold(1usize, |product, values| product.checked_mul(values.len()));
     let Some(combinations) = combinations.filter(|all| *all <= MAX_GRID) else {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(place as u64 + 1);
-        return Some(
-            points.iter().map(|values| values[(rng.next_u64() % values.len() as u64) as usize].clone()).collect(),
-        );
+        let mut draw = |values: &Values| values[(rng.next_u64() % values.len() as u64) as usize].clone();
+        return (0..DRAWS).map(|_| points.iter().map(&mut draw).collect()).find(fits);
     };
     let mut order: Vec<usize> = (0..combinations).collect();
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for at in (1..combinations).rev() {
         order.swap(at, (rng.next_u64() % (at as u64 + 1)) as usize);
     }
-    let mut rest = *order.get(place)?;
-    let pick = |values: &Values| {
-        let value = values[rest % values.len()].clone();
-        rest /= values.len();
-        value
+    let combination = |mut rest: usize| {
+        let pick = |values: &Values| {
+            let value = values[rest % values.len()].clone();
+            rest /= values.len();
+            value
+        };
+        points.iter().map(pick).collect()
     };
-    Some(points.iter().map(pick).collect())
+    order.into_iter().map(combination).filter(fits).nth(place)
+}
+
+/// What TPE thinks likely to be good.
+fn likely(space: &Space, history: &[Judged], rng: &mut ChaCha8Rng) -> Values {
+    space.dimensions().iter().enumerate().map(|(place, dimension)| parzen(dimension, place, history, rng)).collect()
 }
 
 /// One parameter by TPE: where it is likelier among the better trials than among the others.
@@ -99,6 +108,8 @@ mod tests {
     use recspeed_types::spec::RecommenderSpec;
     use std::collections::BTreeMap;
 
+    const ANYTHING: &dyn Fn(&Values) -> bool = &|_| true;
+
     fn space(ranges: &[(&str, Range)]) -> Space {
         let spec = ExperimentSpec::default();
         let space = ranges.iter().map(|(path, range)| ((*path).to_owned(), range.clone())).collect();
@@ -121,7 +132,7 @@ mod tests {
     fn search(space: &Space, method: SearchMethod, seed: u64, trials: usize) -> Vec<Judged> {
         let mut history = Vec::new();
         for _ in 0..trials {
-            let Some(values) = propose(space, method, seed, &history) else { break };
+            let Some(values) = propose(space, method, seed, &history, ANYTHING) else { break };
             history.push(Judged { loss: Some(loss(&values)), values });
         }
         history
@@ -135,7 +146,7 @@ mod tests {
     fn the_same_seed_and_history_give_the_same_trial_so_that_a_search_can_go_on() {
         for method in [SearchMethod::Grid, SearchMethod::Random, SearchMethod::Tpe] {
             let whole = search(&rates(), method, 3, 15);
-            let next = propose(&rates(), method, 3, &whole[..12]).unwrap();
+            let next = propose(&rates(), method, 3, &whole[..12], ANYTHING).unwrap();
             assert_eq!(next, whole[12].values, "{method:?}");
             assert_ne!(whole, search(&rates(), method, 4, 15), "{method:?}");
         }
@@ -147,9 +158,13 @@ mod tests {
         spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
         let fixed = Space::new(&SearchMember { spec: spec.clone(), space: BTreeMap::new() }).unwrap();
         for method in [SearchMethod::Grid, SearchMethod::Random, SearchMethod::Tpe] {
-            let only = propose(&fixed, method, 1, &[]).unwrap();
+            let only = propose(&fixed, method, 1, &[], ANYTHING).unwrap();
             assert_eq!(fixed.apply(&spec, &only).unwrap(), spec, "{method:?}");
-            assert_eq!(propose(&fixed, method, 1, &[Judged { values: only, loss: None }]), None, "{method:?}");
+            assert_eq!(
+                propose(&fixed, method, 1, &[Judged { values: only, loss: None }], ANYTHING),
+                None,
+                "{method:?}"
+            );
         }
     }
 
@@ -159,6 +174,29 @@ mod tests {
         assert_eq!(trials.len(), 3 * 5);
         for (place, trial) in trials.iter().enumerate() {
             assert!(trials[..place].iter().all(|other| other.values != trial.values));
+        }
+    }
+
+    #[test]
+    fn values_that_are_impossible_together_are_passed_over_and_take_no_trial_away() {
+        // Of the 15 combinations of the grid 5 are impossible.
+        let fits = |values: &Values| values[0] != 64;
+        let space = space(&[
+            ("training.batch_size", Range::Values(vec![32.into(), 64.into(), 128.into()])),
+            ("training.learning_rate", Range::Float { min: 1e-5, max: 1.0, log: true }),
+        ]);
+        for (method, expected) in [(SearchMethod::Grid, 10), (SearchMethod::Random, 30), (SearchMethod::Tpe, 30)] {
+            let mut history: Vec<Judged> = Vec::new();
+            while history.len() < 30 {
+                let Some(values) = propose(&space, method, 2, &history, &fits) else { break };
+                assert!(fits(&values), "{method:?}");
+                // The trials of a grid are all different, and the next one does not depend on what came of the others.
+                assert!(method != SearchMethod::Grid || history.iter().all(|other| other.values != values));
+                // TPE would like nothing better than what is impossible.
+                history.push(Judged { loss: Some((values[0].as_f64().unwrap() - 64.0).abs()), values });
+            }
+            assert_eq!(history.len(), expected, "{method:?}");
+            assert_eq!(propose(&space, method, 2, &[], &|_| false), None, "{method:?}");
         }
     }
 
@@ -175,7 +213,7 @@ mod tests {
         for trial in &mut history {
             trial.loss = None;
         }
-        assert!(propose(&rates(), SearchMethod::Tpe, 5, &history).is_some());
+        assert!(propose(&rates(), SearchMethod::Tpe, 5, &history, ANYTHING).is_some());
     }
 
     #[test]
@@ -188,7 +226,7 @@ mod tests {
         for method in [SearchMethod::Grid, SearchMethod::Random, SearchMethod::Tpe] {
             let mut history = Vec::new();
             for trial in 0..40 {
-                let Some(values) = propose(&space, method, 9, &history) else { break };
+                let Some(values) = propose(&space, method, 9, &history, ANYTHING) else { break };
                 let spec = space.apply(&ExperimentSpec::default(), &values).unwrap();
                 assert!(spec.resolve().is_ok(), "{values:?}");
                 history.push(Judged { values, loss: Some(f64::from(trial)) });

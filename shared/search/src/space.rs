@@ -1,12 +1,14 @@
 //! The space of a search: ranges of parameters, checked against the catalogue, or made around its defaults.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use recspeed_types::ExperimentSpec;
-use recspeed_types::catalogue::{Condition, Entry, ParamKind};
+use recspeed_types::catalogue::{self, Condition, Entry, Param, ParamKind, Slot};
 use recspeed_types::search::{Range, SearchMember};
 use recspeed_types::spec::{ParamValue, RecommenderSpec, SpecParseError};
 use serde_json::Value;
 
-use crate::Values;
+use crate::{Dimension, Values};
 
 /// A space that cannot be searched.
 #[derive(Debug, thiserror::Error)]
@@ -21,21 +23,16 @@ pub enum SpaceError {
     },
 }
 
-/// One parameter of a search.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Dimension {
-    /// Its path in the spec.
-    pub path: String,
-    /// What may be tried.
-    pub range: Range,
-}
-
 /// The parameters of a search, in the order of their paths; none where the recommender has nothing to search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space(Vec<Dimension>);
 
 /// Parameters that a space made of the catalogue takes, the first ones of the entry.
 const TRIED: usize = 4;
+/// Combinations with a value that are looked at before it is said to fit none.
+const LOOKED_AT: usize = 128;
+/// Values of each parameter in them, besides those that are drawn.
+const POINTS: usize = 5;
 
 impl Space {
     /// The space of a member of a search; where it names none, the first parameters of its recommender around their values: a
@@ -50,14 +47,17 @@ impl Space {
         let mut dimensions: Vec<Dimension> = member
             .space
             .iter()
-            .map(|(path, range)| Dimension { path: path.clone(), range: as_declared(entry, path, range.clone()) })
+            .map(|(path, range)| Dimension {
+                path: path.clone(),
+                range: as_declared(&member.spec, path, range.clone()),
+            })
             .collect();
         if dimensions.is_empty()
             && let Some(entry) = entry
         {
-            // What the split or another parameter forbids is not tried.
-            let allowed = |dimension| within(dimension, &member.spec);
-            dimensions = around(entry, &member.spec).into_iter().filter_map(allowed).collect();
+            // What the split forbids, or another parameter whatever its value, is not tried.
+            let all = Self(around(entry, &member.spec));
+            dimensions = (0..all.0.len()).filter_map(|place| all.within(place, &member.spec)).collect();
             let all = Self(dimensions.clone());
             dimensions.retain(|dimension| all.unread(dimension, &member.spec).is_none());
         }
@@ -88,13 +88,13 @@ impl Space {
         Ok(spec)
     }
 
-    /// Both ends of each range, and each listed value, must fit the spec.
+    /// Both ends of each range, and each listed value, must fit the spec in some trial.
     fn check(&self, spec: &ExperimentSpec) -> Result<(), SpaceError> {
         let unread = |dimension: &Dimension| Some((dimension.path.clone(), self.unread(dimension, spec)?));
         if let Some((path, message)) = self.0.iter().find_map(unread) {
             return Err(SpaceError::Refused { path, message });
         }
-        for Dimension { path, range } in &self.0 {
+        for (place, Dimension { path, range }) in self.0.iter().enumerate() {
             let ends = match range {
                 Range::Values(values) => values.clone(),
                 Range::Integer { min, max, .. } => vec![(*min).into(), (*max).into()],
@@ -102,11 +102,49 @@ impl Space {
             };
             for value in ends {
                 let refused = |message: String| SpaceError::Refused { path: path.clone(), message };
-                let with = spec.with_value(path, value).map_err(|error| refused(error.to_string()))?;
-                with.resolve().map_err(|errors| refused(errors.to_string()))?;
+                self.fits(place, &value, spec).map_err(refused)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a value may be tried of the parameter at `place`: with the others as the spec has them, or with some of theirs.
+    ///
+    /// # Errors
+    /// What the spec says of it where the others stay as they are.
+    fn fits(&self, place: usize, value: &Value, spec: &ExperimentSpec) -> Result<(), String> {
+        let alone = spec.with_value(&self.0[place].path, value.clone()).map_err(|error| error.to_string())?;
+        let Err(errors) = alone.resolve() else { return Ok(()) };
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut others = |look: usize| {
+            let one = |dimension: &Dimension| {
+                // What must divide something else is met at round numbers, or anywhere.
+                let points = dimension.points(if look.is_multiple_of(2) { POINTS } else { 0 });
+                match points.len() as u64 {
+                    0 => dimension.draw(&mut rng),
+                    count => points[(rng.next_u64() % count) as usize].clone(),
+                }
+            };
+            let mut values: Values = self.0.iter().map(one).collect();
+            values[place] = value.clone();
+            self.apply(spec, &values).is_ok_and(|trial| trial.resolve().is_ok())
+        };
+        if (0..LOOKED_AT).any(&mut others) { Ok(()) } else { Err(errors.to_string()) }
+    }
+
+    /// The dimension at `place` without the values that the spec refuses; `None` where nothing is left to choose.
+    fn within(&self, place: usize, spec: &ExperimentSpec) -> Option<Dimension> {
+        let mut dimension = self.0[place].clone();
+        let fits = |value: &Value| self.fits(place, value, spec).is_ok();
+        let left = match &mut dimension.range {
+            Range::Values(values) => {
+                values.retain(fits);
+                values.len() > 1
+            }
+            Range::Integer { min, max, .. } => fits(&(*min).into()) && fits(&(*max).into()),
+            Range::Float { min, max, .. } => fits(&(*min).into()) && fits(&(*max).into()),
+        };
+        left.then_some(dimension)
     }
 
     /// Why no trial would read a parameter; `None` where one may.
@@ -141,31 +179,30 @@ fn place<'a>(spec: &ExperimentSpec, path: &'a str) -> Option<(RecommenderSpec, S
     Some((recommender, at, rest))
 }
 
-/// A range of whole numbers for a parameter that takes any number means any number between.
-fn as_declared(entry: Option<&Entry>, path: &str, range: Range) -> Range {
-    let name = path.strip_prefix("recommender.");
-    let kind = name.and_then(|name| Some(&entry?.param(name)?.kind));
-    match (kind, range) {
-        (Some(ParamKind::Float { .. }), Range::Integer { min, max, log }) => {
-            Range::Float { min: min as f64, max: max as f64, log }
-        }
-        (_, range) => range,
-    }
+/// The parameter that a path of the spec leads to, that of a component's place too.
+fn declared(spec: &ExperimentSpec, path: &str) -> Option<&'static Param> {
+    let (recommender, at, name) = place(spec, path)?;
+    let own = catalogue::find(&recommender.kind)?.param(name);
+    let of_place = || {
+        let (holder, index) = at.rsplit_once(".components.")?;
+        let (holder, _, _) = place(spec, &format!("{holder}.components"))?;
+        let slot: &Slot = catalogue::find(&holder.kind)?.param("components")?.kind.slot(index.parse().ok()?)?;
+        slot.params.iter().find(|param| param.name == name)
+    };
+    own.or_else(of_place)
 }
 
-/// The dimension without the values that the spec refuses; `None` where nothing is left to choose.
-fn within(mut dimension: Dimension, spec: &ExperimentSpec) -> Option<Dimension> {
-    let path = dimension.path.clone();
-    let fits = |value: &Value| spec.with_value(&path, value.clone()).is_ok_and(|spec| spec.resolve().is_ok());
-    let left = match &mut dimension.range {
-        Range::Values(values) => {
-            values.retain(fits);
-            values.len() > 1
-        }
-        Range::Integer { min, max, .. } => fits(&(*min).into()) && fits(&(*max).into()),
-        Range::Float { min, max, .. } => fits(&(*min).into()) && fits(&(*max).into()),
-    };
-    left.then_some(dimension)
+/// Settings of a training that are any number.
+const ANY_NUMBER: [&str; 3] = ["training.learning_rate", "training.weight_decay", "training.gradient_clip"];
+
+/// A range of whole numbers for what takes any number means any number between.
+fn as_declared(spec: &ExperimentSpec, path: &str, range: Range) -> Range {
+    let is_float = |param: &Param| matches!(param.kind, ParamKind::Float { .. });
+    let any = || ANY_NUMBER.contains(&path) || declared(spec, path).is_some_and(is_float);
+    match range {
+        Range::Integer { min, max, log } if any() => Range::Float { min: min as f64, max: max as f64, log },
+        range => range,
+    }
 }
 
 fn around(entry: &Entry, spec: &ExperimentSpec) -> Vec<Dimension> {
@@ -206,82 +243,6 @@ fn around(entry: &Entry, spec: &ExperimentSpec) -> Vec<Dimension> {
     dimensions
 }
 
-impl Dimension {
-    /// Where a value lies: the number, or its logarithm where ratios count, or the place in the list. The coordinates of a range
-    /// run from [`Self::low`] to below [`Self::high`].
-    pub(crate) fn coordinate(&self, value: &Value) -> Option<f64> {
-        match &self.range {
-            Range::Values(values) => values.iter().position(|known| known == value).map(|place| place as f64),
-            // The middle of the number's own stretch: every whole number is as wide as the others.
-            Range::Integer { log, .. } => Some(scaled(value.as_i64()? as f64 + 0.5, *log)),
-            Range::Float { log, .. } => Some(scaled(value.as_f64()?, *log)),
-        }
-    }
-
-    /// The value at a coordinate.
-    pub(crate) fn value(&self, coordinate: f64) -> Value {
-        match &self.range {
-            Range::Values(values) => values[(coordinate.max(0.0) as usize).min(values.len() - 1)].clone(),
-            Range::Integer { min, max, log } => (unscaled(coordinate, *log).floor() as i64).clamp(*min, *max).into(),
-            Range::Float { min, max, log } => unscaled(coordinate, *log).clamp(*min, *max).into(),
-        }
-    }
-
-    pub(crate) fn low(&self) -> f64 {
-        match &self.range {
-            Range::Values(_) => 0.0,
-            Range::Integer { min, log, .. } => scaled(*min as f64, *log),
-            Range::Float { min, log, .. } => scaled(*min, *log),
-        }
-    }
-
-    pub(crate) fn high(&self) -> f64 {
-        match &self.range {
-            Range::Values(values) => values.len() as f64,
-            Range::Integer { max, log, .. } => scaled(*max as f64 + 1.0, *log),
-            Range::Float { max, log, .. } => scaled(*max, *log),
-        }
-    }
-
-    /// At most `points` values spread over the range, the ends among them.
-    pub(crate) fn points(&self, points: usize) -> Values {
-        match &self.range {
-            Range::Values(values) => values.clone(),
-            Range::Integer { min, max, log } => {
-                let (low, high) = (scaled(*min as f64, *log), scaled(*max as f64, *log));
-                let mut values: Vec<i64> = (0..points)
-                    .map(|place| unscaled(low + (high - low) * share(place, points), *log).round() as i64)
-                    .map(|value| value.clamp(*min, *max))
-                    .collect();
-                values.dedup();
-                values.into_iter().map(Value::from).collect()
-            }
-            Range::Float { min, max, .. } => {
-                let place = |place| self.low() + (self.high() - self.low()) * share(place, points);
-                (0..points)
-                    .map(|at| match at {
-                        0 => (*min).into(),
-                        at if at + 1 == points => (*max).into(),
-                        at => self.value(place(at)),
-                    })
-                    .collect()
-            }
-        }
-    }
-}
-
-fn share(place: usize, points: usize) -> f64 {
-    if points > 1 { place as f64 / (points - 1) as f64 } else { 0.5 }
-}
-
-fn scaled(value: f64, log: bool) -> f64 {
-    if log { value.ln() } else { value }
-}
-
-fn unscaled(coordinate: f64, log: bool) -> f64 {
-    if log { coordinate.exp() } else { coordinate }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,7 +251,7 @@ mod tests {
 
     fn member(kind: &str, space: &[(&str, Range)]) -> SearchMember {
         let mut spec = ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() };
-        if ["popularity", "item-knn", "weighted"].contains(&kind) {
+        if ["popularity", "item-knn", "weighted", "sasrec", "bert4rec"].contains(&kind) {
             spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
         }
         let space = space.iter().map(|(path, range)| ((*path).to_owned(), range.clone())).collect::<BTreeMap<_, _>>();
@@ -299,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_space_around_the_defaults_holds_them_and_fits_the_catalogue() {
-        for entry in recspeed_types::catalogue::ENTRIES {
+        for entry in catalogue::ENTRIES {
             let mut member = member(entry.kind, &[]);
             member.spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
             let space = Space::new(&member).unwrap_or_else(|error| panic!("{}: {error}", entry.kind));
@@ -311,6 +272,42 @@ mod tests {
                 assert!((dimension.low()..dimension.high()).contains(&place), "{}.{name}: {place}", entry.kind);
             }
         }
+    }
+
+    #[test]
+    fn a_value_that_fits_with_some_of_the_others_may_be_tried_and_one_that_fits_with_none_is_refused() {
+        let factors =
+            |values: &[i64]| ("recommender.factors", Range::Values(values.iter().map(|&value| value.into()).collect()));
+        let heads = ("recommender.heads", Range::Values(vec![1.into(), 3.into()]));
+        // The factors of the spec itself, 64, have no three parts.
+        assert!(Space::new(&member("sasrec", &[factors(&[32, 48]), heads.clone()])).is_ok());
+        let message = Space::new(&member("sasrec", &[factors(&[32, 64]), heads])).unwrap_err().to_string();
+        assert!(message.contains("recommender.heads: is 3, which does not divide"), "{message}");
+        let around = Space::new(&member("bert4rec", &[])).unwrap();
+        let heads = around.dimensions().iter().find(|dimension| dimension.path == "recommender.heads");
+        assert_eq!(heads.map(|heads| &heads.range), Some(&Range::Integer { min: 1, max: 4, log: true }));
+    }
+
+    #[test]
+    fn the_parameters_of_components_and_of_their_places_are_searched_as_all_others() {
+        let mut member = member(
+            "weighted",
+            &[
+                ("recommender.components.0.neighbours", Range::Integer { min: 5, max: 50, log: false }),
+                ("recommender.components.0.weight", Range::Integer { min: 0, max: 1, log: false }),
+            ],
+        );
+        // Components must be written out to be searched.
+        let message = Space::new(&member).unwrap_err().to_string();
+        assert!(message.contains("recommender.components"), "{message}");
+        let components = ["item-knn", "popularity"].map(RecommenderSpec::new).to_vec();
+        member.spec.recommender = member.spec.recommender.with("components", ParamValue::Recommenders(components));
+        let space = Space::new(&member).unwrap();
+        let weight = &space.dimensions()[1].range;
+        assert_eq!(*weight, Range::Float { min: 0.0, max: 1.0, log: false }, "a weight is any number");
+        let spec = space.apply(&member.spec, &vec![7.into(), 0.25.into()]).unwrap().resolve().unwrap();
+        let first = &spec.recommender.components()[0];
+        assert_eq!((first.integer("neighbours"), first.float("weight")), (7, 0.25));
     }
 
     #[test]
@@ -343,33 +340,5 @@ mod tests {
         let component = ("recommender.components.0.bm25_b", Range::Float { min: 0.1, max: 0.9, log: false });
         let message = Space::new(&member("weighted", &[component])).unwrap_err().to_string();
         assert!(message.contains("recommender.components.0.similarity is bm25"), "{message}");
-    }
-
-    #[test]
-    fn points_of_a_range_run_from_end_to_end() {
-        let dimension = |range| Dimension { path: String::new(), range };
-        let log = dimension(Range::Float { min: 0.001, max: 0.1, log: true });
-        let points: Vec<f64> = log.points(3).iter().map(|value| value.as_f64().unwrap()).collect();
-        assert!((points[1] - 0.01).abs() < 1e-12 && points[0] == 0.001 && points[2] == 0.1, "{points:?}");
-        let few = dimension(Range::Integer { min: 1, max: 3, log: false });
-        assert_eq!(few.points(5), [1, 2, 3].map(Value::from));
-    }
-
-    #[test]
-    fn coordinates_and_values_are_each_other_s_inverse() {
-        for range in [
-            Range::Integer { min: 5, max: 200, log: true },
-            Range::Integer { min: -3, max: 3, log: false },
-            Range::Float { min: 1e-4, max: 1.0, log: true },
-            Range::Values(vec!["a".into(), true.into(), 3.into()]),
-        ] {
-            let dimension = Dimension { path: String::new(), range };
-            for value in dimension.points(7) {
-                let place = dimension.coordinate(&value).unwrap();
-                let back = dimension.value(place);
-                let near = back == value || (back.as_f64().unwrap() - value.as_f64().unwrap()).abs() < 1e-12;
-                assert!(near && place >= dimension.low(), "{value} {back}");
-            }
-        }
     }
 }

@@ -21,6 +21,9 @@ pub(super) use super::run::Ran;
 /// What a file of a kept run ends in.
 pub(super) const ENDING: &str = ".run.json";
 
+/// The results of a search, in the folder that keeps its runs. Not `.json`: `recspeed compare` reads such files of a folder as specs.
+pub(super) const RESULTS: &str = "results.jsonl";
+
 /// A run that cannot be kept or taken up again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeepError {
@@ -73,6 +76,26 @@ impl KeptRun {
         serde_json::from_reader(BufReader::new(File::open(path).ok()?)).ok()
     }
 
+    /// The files of the kept runs that count in a folder: those that the results of a search name, its winners; in any other folder all, as
+    /// they were made.
+    ///
+    /// # Errors
+    /// The folder, or the results in it, cannot be read.
+    pub(super) fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+        if let Some(winners) = winners(folder)? {
+            return Ok(winners);
+        }
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if is_kept(&path) {
+                files.push((fs::metadata(&path)?.modified()?, path));
+            }
+        }
+        files.sort();
+        Ok(files.into_iter().map(|(_, path)| path).collect())
+    }
+
     /// As it is compared.
     pub(super) fn lend(&self) -> Run<'_> {
         Run { spec: &self.spec, summary: &self.summary, users: Some(&self.users) }
@@ -90,6 +113,28 @@ impl KeptRun {
         };
         write().map_err(at(path))
     }
+}
+
+/// Whether a file is a kept run, by its name.
+pub(super) fn is_kept(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(ENDING)
+}
+
+/// A line of the results of a search, as far as it says where a run is kept.
+#[derive(Deserialize)]
+struct Winner {
+    run: String,
+}
+
+/// The runs that the results of a search name, in their order; `None` where the folder is no search's.
+fn winners(folder: &Path) -> io::Result<Option<Vec<PathBuf>>> {
+    let text = match fs::read_to_string(folder.join(RESULTS)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let named = |line: &str| Ok(folder.join(serde_json::from_str::<Winner>(line)?.run));
+    text.lines().map(named).collect::<io::Result<_>>().map(Some)
 }
 
 /// How a run among others ended.
@@ -147,7 +192,7 @@ impl Keeper {
     /// The worker cannot be started or breaks its word; the result cannot be kept.
     pub(super) fn run(&self, spec: &ExperimentSpec, dir: &Path, title: &str) -> Result<Ended, CommandError> {
         let key = self.key(spec, dir);
-        let path = self.folder.join(format!("{key}{ENDING}"));
+        let path = self.folder.join(self.name_of(spec, dir));
         if !self.fresh
             && let Some(run) = KeptRun::read(&path)
         {
@@ -227,6 +272,11 @@ impl Keeper {
                 ran => return Ok((ran, spent + begun.elapsed().as_secs_f64())),
             }
         }
+    }
+
+    /// The name of the file, in [`Self::folder`], that keeps the run of `spec`.
+    pub(super) fn name_of(&self, spec: &ExperimentSpec, dir: &Path) -> String {
+        format!("{}{ENDING}", self.key(spec, dir))
     }
 
     /// What decides a result: the spec but for its name, the files that it reads, and the worker.

@@ -35,6 +35,14 @@ pub(crate) enum CompareError {
         /// The file.
         path: String,
     },
+    /// A folder, or what a search wrote into it, that cannot be read.
+    #[error("cannot read the kept runs of {path}: {source}; search again, or name the files")]
+    Folder {
+        /// The folder.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Nothing in common.
     #[error(
         "{name} predicts nothing that is to be measured; name a metric of ranked lists, as --metric ndcg@10, or leave it out"

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use recspeed_types::limits::MAX_SEED;
 use recspeed_types::{ExperimentSpec, MetricName};
 
-use super::super::kept::{ENDING, KeptRun};
+use super::super::kept::{KeptRun, is_kept};
 use super::super::run::{SpecFile, SpecFileError};
 use super::conditions::CompareError;
 use crate::command::failure::CommandError;
@@ -63,7 +63,7 @@ pub(super) fn read(files: &[String], assignments: &[String]) -> Result<Vec<Metho
         for stored in stored_in(file)? {
             take_stored(&mut methods, stored, file);
         }
-        if is_stored(Path::new(file)) {
+        if is_kept(Path::new(file)) {
             continue;
         }
         match SpecFile::read_group(file, assignments) {
@@ -79,35 +79,31 @@ pub(super) fn read(files: &[String], assignments: &[String]) -> Result<Vec<Metho
     Ok(methods)
 }
 
-fn is_stored(path: &Path) -> bool {
-    path.to_string_lossy().ends_with(ENDING)
-}
-
-/// The kept runs that `file` is or holds.
+/// The kept runs that `file` is or holds: of a search's folder its winners.
 fn stored_in(file: &str) -> Result<Vec<KeptRun>, CompareError> {
     let path = Path::new(file);
-    let mut paths = Vec::new();
-    if path.is_dir() {
-        let entries = std::fs::read_dir(path).into_iter().flatten();
-        paths = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_stored(path)).collect();
-        paths.sort();
-    } else if is_stored(path) {
-        paths.push(path.to_owned());
-    }
+    let paths = if path.is_dir() {
+        let unreadable = |source| CompareError::Folder { path: path.display().to_string(), source };
+        KeptRun::files_in(path).map_err(unreadable)?
+    } else if is_kept(path) {
+        vec![path.to_owned()]
+    } else {
+        Vec::new()
+    };
     let read =
         |path: &PathBuf| KeptRun::read(path).ok_or_else(|| CompareError::NoRun { path: path.display().to_string() });
     paths.iter().map(read).collect()
 }
 
-/// Puts a kept run beside those that differ from it in the seed alone.
+/// Puts a kept run beside those that differ from it in the seed alone; of two with one seed, as two builds of the worker make them, the
+/// later one counts.
 fn take_stored(methods: &mut Vec<Method>, run: KeptRun, file: &str) {
     let same = |method: &&mut Method| method.stored.first().is_some_and(|first| one_method(&run.spec, &first.spec));
     match methods.iter_mut().find(same) {
-        Some(method) => {
-            if method.stored.iter().all(|stored| stored.summary.seed != run.summary.seed) {
-                method.stored.push(run);
-            }
-        }
+        Some(method) => match method.stored.iter_mut().find(|stored| stored.summary.seed == run.summary.seed) {
+            Some(earlier) => *earlier = run,
+            None => method.stored.push(run),
+        },
         None => methods.push(Method::new(run.spec.clone(), PathBuf::from("."), file, vec![run])),
     }
 }

@@ -151,7 +151,7 @@ impl SpecFile {
 /// A file with a search, the folder that its data files are looked up in, and its name.
 #[derive(Debug)]
 pub(in crate::command) struct SearchFile {
-    /// How, and of what; every member's spec has been accepted by [`ExperimentSpec::resolve`].
+    /// How, and of what; every member's spec, as its trials are, has been accepted by [`ExperimentSpec::resolve`] but for validation rows.
     pub(in crate::command) search: Search,
     /// The folder beside which relative data paths are looked up first.
     pub(in crate::command) dir: PathBuf,
@@ -167,7 +167,13 @@ impl SearchFile {
         let search = ExperimentSpec::search_from_toml_with(text.trim_start_matches('\u{feff}'), assignments)
             .map_err(|error| SpecFileError::Parse { name: source.to_owned(), source: error })?;
         for member in &search.members {
-            member.spec.resolve().map_err(|errors| SpecFileError::Invalid { name: source.to_owned(), errors })?;
+            // That there are no validation rows is the search's own to say.
+            match member.as_trial().spec.resolve() {
+                Err(errors) if errors.0.iter().any(|error| error.path != "evaluation.on") => {
+                    return Err(SpecFileError::Invalid { name: source.to_owned(), errors });
+                }
+                _ => {}
+            }
         }
         Ok(Self { search, dir: folder_of(Path::new(source)) })
     }

@@ -39,6 +39,9 @@ enum Line {
         member: usize,
         /// Trials before it.
         trials: usize,
+        /// The kept run, by its key: seeing the numbers of one run again is no further look.
+        #[serde(default)]
+        run: String,
         /// What it gave.
         metrics: BTreeMap<String, f64>,
     },
@@ -68,7 +71,7 @@ pub(super) struct Trial {
     /// Epochs trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) epochs: Option<u32>,
-    /// The epoch with the best validation loss.
+    /// The epoch that was best on the validation rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) best_epoch: Option<u32>,
     /// Why it failed.
@@ -140,7 +143,13 @@ pub(super) struct Log {
     path: PathBuf,
     file: File,
     trials: Vec<Trial>,
-    tests: Vec<usize>,
+    tests: Vec<Look>,
+}
+
+/// A look at the test rows: the recommender's place, and the run that was seen.
+struct Look {
+    member: usize,
+    run: String,
 }
 
 impl Log {
@@ -162,9 +171,9 @@ impl Log {
         if fresh {
             file.set_len(0).map_err(failed)?;
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(failed)?;
-        let (lines, whole) = whole_lines(&text).map_err(|line| SearchError::Damaged { path: shown(), line })?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let (lines, whole) = whole_lines(&bytes).map_err(|line| SearchError::Damaged { path: shown(), line })?;
         let first = Line::Search {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             id: id_of(plan),
@@ -177,7 +186,9 @@ impl Log {
             Some(Line::Search { id, .. }) if *id == id_of(plan) => {}
             Some(_) => return Err(SearchError::OtherLog { path: shown() }),
         }
-        file.set_len(whole as u64).map_err(failed)?;
+        if whole < bytes.len() {
+            file.set_len(whole as u64).map_err(failed)?;
+        }
         if lines.is_empty() {
             append(&mut file, &first).map_err(failed)?;
         }
@@ -185,7 +196,7 @@ impl Log {
         for line in lines {
             match line {
                 Line::Trial(trial) => trials.push(trial),
-                Line::Test { member, .. } => tests.push(member),
+                Line::Test { member, run, .. } => tests.push(Look { member, run }),
                 Line::Search { .. } => {}
             }
         }
@@ -207,13 +218,22 @@ impl Log {
         Ok(())
     }
 
-    /// Writes a look at the test rows down.
+    /// Writes a look at the test rows down, unless that run was seen before.
     ///
     /// # Errors
     /// [`SearchError::Log`].
-    pub(super) fn note_test(&mut self, member: usize, metrics: &BTreeMap<String, f64>) -> Result<(), SearchError> {
-        self.write(&Line::Test { member, trials: self.of(member).count(), metrics: metrics.clone() })?;
-        self.tests.push(member);
+    pub(super) fn note_test(
+        &mut self,
+        member: usize,
+        run: &str,
+        metrics: &BTreeMap<String, f64>,
+    ) -> Result<(), SearchError> {
+        if self.tests.iter().any(|look| look.member == member && look.run == run) {
+            return Ok(());
+        }
+        let (trials, run) = (self.of(member).count(), run.to_owned());
+        self.write(&Line::Test { member, trials, run: run.clone(), metrics: metrics.clone() })?;
+        self.tests.push(Look { member, run });
         Ok(())
     }
 
@@ -233,7 +253,7 @@ impl Log {
 
     /// Looks at the test rows for a member.
     pub(super) fn tests(&self, member: usize) -> usize {
-        self.tests.iter().filter(|of| **of == member).count()
+        self.tests.iter().filter(|look| look.member == member).count()
     }
 
     /// Trials of a member that failed.
@@ -273,19 +293,13 @@ fn append(file: &mut File, line: &Line) -> std::io::Result<()> {
     file.sync_data()
 }
 
-/// The lines, and how many bytes they take: all but a last one that a kill cut short. Otherwise the number of the line that is none of a
-/// search's, from 1: somebody wrote into the file, and what follows it is worth as much as what came before.
-fn whole_lines(text: &str) -> Result<(Vec<Line>, usize), usize> {
-    let (mut lines, mut end) = (Vec::new(), 0);
-    for line in text.split_inclusive('\n') {
-        match line.strip_suffix('\n').map(serde_json::from_str) {
-            Some(Ok(read)) => lines.push(read),
-            _ if end + line.len() == text.len() => break,
-            _ => return Err(lines.len() + 1),
-        }
-        end += line.len();
-    }
-    Ok((lines, end))
+/// The lines, and how many bytes they take: all but a last one that a kill cut short, which has no end. Otherwise the number of the line
+/// that is none of a search's, from 1: somebody wrote into the file, and what follows it is worth as much as what came before.
+fn whole_lines(bytes: &[u8]) -> Result<(Vec<Line>, usize), usize> {
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+    let read = |(at, line): (usize, &[u8])| serde_json::from_slice(line).map_err(|_| at + 1);
+    let lines = bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate().map(read);
+    Ok((lines.collect::<Result<_, _>>()?, whole))
 }
 
 fn id_of(plan: &Plan) -> String {
@@ -303,22 +317,29 @@ mod tests {
     use super::*;
 
     fn line() -> String {
-        let test = Line::Test { member: 0, trials: 3, metrics: BTreeMap::new() };
+        let test = Line::Test { member: 0, trials: 3, run: "ä1".to_owned(), metrics: BTreeMap::new() };
         serde_json::to_string(&test).unwrap()
     }
 
     #[test]
-    fn a_line_that_was_not_finished_is_cut_off() {
+    fn a_line_that_was_not_finished_is_cut_off_wherever_it_ends() {
         let line = line();
-        let (lines, end) = whole_lines(&format!("{line}\n{line}\n{}", &line[..9])).unwrap();
-        assert_eq!((lines.len(), end), (2, 2 * (line.len() + 1)));
+        let whole = format!("{line}\n{line}\n");
+        // Inside a letter of two bytes, too.
+        for cut in 0..line.len() {
+            let bytes = [whole.as_bytes(), &line.as_bytes()[..cut]].concat();
+            let (lines, end) = whole_lines(&bytes).unwrap();
+            assert_eq!((lines.len(), end), (2, whole.len()), "{cut}");
+        }
         // A whole line without its end may be half of a longer one.
-        assert_eq!(whole_lines(&line), Ok((Vec::new(), 0)));
+        assert_eq!(whole_lines(line.as_bytes()), Ok((Vec::new(), 0)));
     }
 
     #[test]
-    fn a_damaged_line_in_the_middle_costs_no_line_after_it() {
-        let line = line();
-        assert_eq!(whole_lines(&format!("{line}\n{}\n{line}\n", &line[..9])), Err(2));
+    fn a_damaged_line_costs_no_other_line_and_is_not_taken_away_be_it_the_last() {
+        let (line, damaged) = (line(), &line()[..9]);
+        assert_eq!(whole_lines(format!("{line}\n{damaged}\n{line}\n").as_bytes()), Err(2));
+        assert_eq!(whole_lines(format!("{line}\n{line}\n{damaged}\n").as_bytes()), Err(3));
+        assert_eq!(whole_lines(&[line.as_bytes(), b"\n\xff\xfe\n"].concat()), Err(2));
     }
 }

@@ -4,19 +4,20 @@
 mod log;
 mod outcome;
 mod plan;
+mod trials;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use recspeed_search::propose;
 use recspeed_types::search::SearchMethod;
 use recspeed_types::{FailureCode, MetricName};
 
 use self::log::{Log, Trial};
-use self::plan::{Member, Plan};
+use self::plan::Plan;
+use self::trials::try_out;
 use super::failure::CommandError;
-use super::kept::{Ended, KeepArgs, Keeper, Ran};
-use super::{figures, output};
+use super::kept::{Ended, KeepArgs, Keeper};
+use super::output;
 
 pub(crate) use plan::SearchError;
 
@@ -76,40 +77,41 @@ impl From<Chosen> for SearchMethod {
     }
 }
 
-/// Runs the search. Exit status 0 when every recommender has a result, 130 after Ctrl-C.
+/// Runs the search. Exit status 0 when every recommender has a result, that of the first failure when one has none, 130 after Ctrl-C.
 pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
     let plan = Plan::new(&args)?;
     let folder = args.out.clone().unwrap_or_else(|| beside(&args.file));
     let keep = KeepArgs { keep: Some(folder.clone()), fresh: args.fresh, worker: args.worker, home: args.home };
     let keeper = Keeper::new(keep)?;
     let mut log = Log::open(&folder, &plan, args.fresh)?;
-    for (place, member) in plan.members.iter().enumerate() {
-        if let Some(status) = try_out(&plan, place, member, &mut log, &keeper)? {
+    for place in 0..plan.members.len() {
+        if let Some(status) = try_out(&plan, place, &mut log, &keeper)? {
             return Ok(status);
         }
     }
-    let mut results = Vec::new();
-    for (place, member) in plan.members.iter().enumerate() {
-        let Some(best) = log.best(place, &plan).cloned() else {
+    let best: Vec<Option<Trial>> = (0..plan.members.len()).map(|place| log.best(place, &plan).cloned()).collect();
+    let specs = plan.final_specs(&best.iter().map(Option::as_ref).collect::<Vec<_>>())?;
+    let (mut results, mut failure) = (Vec::new(), None);
+    for (place, (member, found)) in plan.members.iter().zip(best.iter().zip(specs)).enumerate() {
+        let (Some(best), Some(spec)) = found else {
             output::complain(&format!("{}: no trial finished; see {}", member.name, log.path().display()));
+            failure.get_or_insert(FailureCode::Diverged);
             continue;
         };
-        let spec = plan.final_spec(member, &best)?;
         let title = format!("{}, the best of its trials on the test rows", member.name);
-        let run = match keeper.run(&spec, &plan.dir, &title)? {
-            Ended::Finished(run, kept) => {
-                if !kept {
-                    log.note_test(place, &run.summary.metrics)?;
-                }
-                run
+        match keeper.run(&spec, &plan.dir, &title)? {
+            Ended::Finished(run, _) => {
+                let file = keeper.name_of(&spec, &plan.dir);
+                log.note_test(place, &file, &run.summary.metrics)?;
+                results.push(outcome::result(&plan, place, best, &log, *run, file));
             }
+            // The others are measured all the same.
             Ended::Failed { code, cause } => {
                 output::complain(&format!("{title}: failed: {cause}"));
-                return Ok(code.exit_status());
+                failure.get_or_insert(code);
             }
             Ended::Interrupted => return Ok(interrupted(&log)),
-        };
-        results.push(outcome::result(&plan, place, &best, &log, spec, *run));
+        }
     }
     let written = outcome::write(&folder, &plan, &results)?;
     let text = if args.json {
@@ -118,7 +120,7 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
         outcome::render(&plan, &results, &written, log.path())
     };
     output::say(&output::printable(&text))?;
-    Ok(if results.len() == plan.members.len() { 0 } else { FailureCode::Diverged.exit_status() })
+    Ok(failure.map_or(0, |code| code.exit_status()))
 }
 
 /// The usual folder: the file's name with `.search`, in the working folder.
@@ -133,41 +135,4 @@ fn interrupted(log: &Log) -> u8 {
         log.path().display()
     ));
     FailureCode::Cancelled.exit_status()
-}
-
-/// All trials of one member that its budget allows; a status when the search must end here.
-fn try_out(
-    plan: &Plan,
-    place: usize,
-    member: &Member,
-    log: &mut Log,
-    keeper: &Keeper,
-) -> Result<Option<u8>, CommandError> {
-    loop {
-        let history = log.judged(place, member, plan);
-        if plan.is_spent(history.len(), log.seconds(place)) {
-            return Ok(None);
-        }
-        let Some(values) = propose(&member.space, plan.search.method, plan.seed(), &history) else { return Ok(None) };
-        let spec = plan.trial_spec(member, &values)?;
-        let number = history.len() + 1;
-        let title = plan.title(member, number, &values);
-        let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &title)?;
-        let trial = match ran {
-            Ran::Interrupted => return Ok(Some(interrupted(log))),
-            // What is wrong with the data or the spec is wrong in every trial.
-            Ran::Failed { code: code @ (FailureCode::Data | FailureCode::InvalidSpec), cause } => {
-                output::complain(&format!("recspeed: {title}: {cause}"));
-                return Ok(Some(code.exit_status()));
-            }
-            Ran::Failed { cause, .. } => Trial::failed(place, number, member, &values, seconds, cause),
-            Ran::Finished(summary) if log.data().is_some_and(|seen| seen != summary.data.sha256) => {
-                return Err(SearchError::OtherData { path: log.path().display().to_string() }.into());
-            }
-            Ran::Finished(summary) => Trial::finished(place, number, member, &values, seconds, &summary, plan.metric),
-        };
-        let shown = trial.value.map_or_else(|| "failed".to_owned(), figures::value);
-        output::complain(&format!("{title}: {} {shown} ({})", plan.metric, figures::seconds(seconds)));
-        log.add(trial)?;
-    }
 }

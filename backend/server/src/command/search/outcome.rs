@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use recspeed_types::ExperimentSpec;
 use recspeed_types::search::SearchMethod;
-use recspeed_types::spec::ResolvedRecommender;
+use recspeed_types::spec::{FitOn, ResolvedRecommender};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::log::{Log, Trial};
 use super::plan::{FIXED, Plan, SearchError, words};
 use crate::command::figures;
-use crate::command::kept::KeptRun;
+use crate::command::kept::{KeptRun, RESULTS};
 
 /// The best of one recommender.
 #[derive(Debug, Serialize)]
@@ -49,6 +49,8 @@ pub(super) struct Result {
     notes: Vec<String>,
     /// The spec, as it was measured on the test rows.
     spec: ExperimentSpec,
+    /// The file beside this one that keeps that run, for `recspeed compare`.
+    run: String,
     #[serde(skip)]
     values: String,
     /// Whether it had nothing to search.
@@ -57,8 +59,11 @@ pub(super) struct Result {
 }
 
 /// Puts together what is known of one recommender.
-pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, spec: ExperimentSpec, run: KeptRun) -> Result {
+pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, run: KeptRun, file: String) -> Result {
+    let spec = run.spec;
     let member = &plan.members[place];
+    let values = best.values(member);
+    let trial = plan.trial_spec(member, &values).ok();
     Result {
         name: member.name.clone(),
         method: plan.search.method.as_str(),
@@ -72,15 +77,16 @@ pub(super) fn result(plan: &Plan, place: usize, best: &Trial, log: &Log, spec: E
         validation: best.metrics.clone(),
         test: run.summary.metrics,
         looks_at_test: log.tests(place),
-        notes: notes(plan, place, log, &spec),
+        notes: notes(plan, place, log, trial.as_ref(), &spec),
         spec,
-        values: words(member, &best.values(member)),
+        run: file,
+        values: words(member, &values),
         fixed: member.is_fixed(),
     }
 }
 
-/// What one must know of the budget and of the rows that judged.
-fn notes(plan: &Plan, place: usize, log: &Log, spec: &ExperimentSpec) -> Vec<String> {
+/// What one must know of the budget and of the rows that judged. `trial`: the best one; `spec`: as that was measured on the test rows.
+fn notes(plan: &Plan, place: usize, log: &Log, trial: Option<&ExperimentSpec>, spec: &ExperimentSpec) -> Vec<String> {
     let trials = log.count(place);
     let most = (0..plan.members.len()).map(|other| log.count(other)).max().unwrap_or(trials);
     let mut notes = Vec::new();
@@ -89,7 +95,14 @@ fn notes(plan: &Plan, place: usize, log: &Log, spec: &ExperimentSpec) -> Vec<Str
             "its grid ended after {trials} trials where another had {most}: the budgets are not the same; random and tpe use all of theirs"
         ));
     }
-    if let Some(what) = chooses(spec) {
+    if plan.members[place].learns_from_both() && spec.split.fit_on == Some(FitOn::Train) {
+        notes.push(
+            "at the test it had learnt from the training rows alone, as all of this search, and not from the validation rows too as \
+             split.fit_on says: one of them stops its training or learns weights by those rows"
+                .to_owned(),
+        );
+    }
+    if let Some(what) = trial.and_then(chooses) {
         notes.push(format!(
             "{what} by the validation rows that also judge the trials: its validation numbers are flattered beside those of methods that do not"
         ));
@@ -117,8 +130,7 @@ pub(super) fn write(folder: &Path, plan: &Plan, results: &[Result]) -> std::resu
     let put = || -> io::Result<Vec<PathBuf>> {
         fs::create_dir_all(&best)?;
         let lines = results.iter().map(|result| Ok(format!("{}\n", serde_json::to_string(result)?)));
-        // Not `.json`: a folder of kept runs may be given to `recspeed compare`, which reads its .json files as specs.
-        replace(&folder.join("results.jsonl"), &lines.collect::<io::Result<String>>()?)?;
+        replace(&folder.join(RESULTS), &lines.collect::<io::Result<String>>()?)?;
         let mut written = Vec::new();
         for (place, result) in results.iter().enumerate() {
             let path = best.join(format!("{}.toml", file_name(place, &result.name)));

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use recspeed_search::{Space, SpaceError, Values};
+use recspeed_search::{Judged, Space, SpaceError, Values};
 use recspeed_types::metric::Direction;
-use recspeed_types::search::SearchSpec;
+use recspeed_types::search::{SearchMethod, SearchSpec};
 use recspeed_types::spec::{EvaluateOn, FitOn, SpecParseError};
 use recspeed_types::{ExperimentSpec, MetricName, SpecErrors};
 
@@ -76,6 +76,14 @@ pub(crate) enum SearchError {
     /// Values that make no spec.
     #[error("a trial makes no valid spec: {0}; narrow the space")]
     Trial(String),
+    /// Values that are each allowed and never together.
+    #[error(
+        "{name}: none of a thousand combinations of the space's values makes a valid spec; widen it, or take out what does not go together"
+    )]
+    NothingFits {
+        /// The recommender.
+        name: String,
+    },
     /// A log of something else.
     #[error("{path} is the log of another search: name another folder with --out DIR, or begin anew with --fresh")]
     OtherLog {
@@ -130,6 +138,11 @@ impl Member {
     pub(super) fn is_fixed(&self) -> bool {
         self.space.is_empty()
     }
+
+    /// Whether it is to learn from the validation rows too, once they have chosen.
+    pub(super) fn learns_from_both(&self) -> bool {
+        self.spec.split.fit_on == Some(FitOn::TrainValidation)
+    }
 }
 
 /// The whole search.
@@ -173,12 +186,15 @@ impl Plan {
                 member.spec.evaluation.metrics.insert(0, metric);
             }
             let mut name = label(&member.spec);
-            let resolved = member.spec.resolve();
-            let resolved = resolved.map_err(|errors| SearchError::NoMetric { name: name.clone(), metric, errors })?;
-            if !resolved.split.split.has_validation() {
-                return Err(SearchError::NoValidation { kind: member.spec.split.kind.as_str() }.into());
+            let trial = member.as_trial();
+            if let Err(errors) = trial.spec.resolve() {
+                return Err(if errors.0.iter().any(|error| error.path == "evaluation.on") {
+                    SearchError::NoValidation { kind: member.spec.split.kind.as_str() }.into()
+                } else {
+                    SearchError::NoMetric { name, metric, errors }.into()
+                });
             }
-            let space = Space::new(&member).map_err(|source| SearchError::Space { name: name.clone(), source })?;
+            let space = Space::new(&trial).map_err(|source| SearchError::Space { name: name.clone(), source })?;
             while members.iter().any(|other| other.name == name) {
                 name.push('\'');
             }
@@ -242,20 +258,62 @@ impl Plan {
         let mut spec = member.space.apply(&member.spec, values).map_err(refused)?;
         spec.evaluation.on = EvaluateOn::Validation;
         let trained = spec.resolve().is_ok_and(|resolved| resolved.training.is_some());
-        if trained && spec.training.early_stopping.is_none() {
+        // Other frameworks take every epoch.
+        if trained && spec.training.early_stopping.is_none() && !spec.engine.kind.is_reference() {
             spec.training.early_stopping = Some(self.search.early_stopping.unwrap_or(PATIENCE));
         }
         spec.resolve().map_err(|errors| SearchError::Trial(errors.to_string()))?;
         Ok(spec)
     }
 
-    /// The best trial on the test rows. One that learns from the validation rows too has none left to stop by: it takes as many
-    /// epochs as the trial found best.
-    pub(super) fn final_spec(&self, member: &Member, best: &Trial) -> Result<ExperimentSpec, SearchError> {
-        let values = best.values(member);
-        let mut spec = self.trial_spec(member, &values)?;
+    /// The recommender as the file has it, on the validation rows, with as little work as tells whether it can be tried.
+    pub(super) fn probe_spec(&self, member: &Member) -> ExperimentSpec {
+        let mut spec = member.spec.clone();
+        spec.evaluation.on = EvaluateOn::Validation;
+        if spec.resolve().is_ok_and(|resolved| resolved.training.is_some()) {
+            spec.training.epochs = Some(1);
+        }
+        spec
+    }
+
+    /// What [`propose`](recspeed_search::propose) gives next and makes a trial, with its spec; `None` where there is nothing left.
+    pub(super) fn propose(
+        &self,
+        member: &Member,
+        history: &[Judged],
+    ) -> Result<Option<(Values, ExperimentSpec)>, SearchError> {
+        let fits = |values: &Values| self.trial_spec(member, values).is_ok();
+        let method = self.search.method;
+        match recspeed_search::propose(&member.space, method, self.seed(), history, &fits) {
+            Some(values) => self.trial_spec(member, &values).map(|spec| Some((values, spec))),
+            None if member.is_fixed() || (method == SearchMethod::Grid && !history.is_empty()) => Ok(None),
+            None => Err(SearchError::NothingFits { name: member.name.clone() }),
+        }
+    }
+
+    /// The best trial of each recommender on the test rows; `None` where it has none.
+    ///
+    /// What is to learn from the validation rows too has none left to stop by: it takes as many epochs as the trial found best. Where that
+    /// is not known, as of the networks in a hybrid, or weights are learnt from those rows, nobody learns from them: what is compared has
+    /// learnt from the same rows.
+    pub(super) fn final_specs(&self, best: &[Option<&Trial>]) -> Result<Vec<Option<ExperimentSpec>>, SearchError> {
+        let specs = |fit_on: Option<FitOn>| {
+            let of =
+                |(member, best): (&Member, &Option<&Trial>)| best.map(|best| self.final_spec(member, best, fit_on));
+            self.members.iter().zip(best).map(|pair| of(pair).transpose()).collect::<Result<Vec<_>, _>>()
+        };
+        match specs(None) {
+            Err(_) if self.members.iter().any(Member::learns_from_both) => specs(Some(FitOn::Train)),
+            specs => specs,
+        }
+    }
+
+    /// `fit_on` in place of what the member says.
+    fn final_spec(&self, member: &Member, best: &Trial, fit_on: Option<FitOn>) -> Result<ExperimentSpec, SearchError> {
+        let mut spec = self.trial_spec(member, &best.values(member))?;
         spec.evaluation.on = EvaluateOn::Test;
         spec.name.clone_from(&member.name);
+        spec.split.fit_on = fit_on.or(spec.split.fit_on);
         if spec.split.fit_on == Some(FitOn::TrainValidation)
             && let Some(epochs) = best.best_epoch
         {

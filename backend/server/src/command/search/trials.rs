@@ -1,0 +1,96 @@
+//! The trials of one recommender, one after another, as long as its budget allows.
+
+use recspeed_search::Judged;
+use recspeed_types::FailureCode;
+
+use super::interrupted;
+use super::log::{Log, Trial};
+use super::plan::{Member, Plan, SearchError};
+use crate::command::failure::CommandError;
+use crate::command::kept::{Keeper, Ran};
+use crate::command::{figures, output};
+
+/// All trials of the member at `place` that its budget allows; a status when the search must end here.
+///
+/// A trial that a worker refuses, for its spec or its data, has failed; but where everything would be refused, as with a file that is not
+/// there, the search ends and no trial is written down, so that it goes on once that is mended. Whether it would is asked of the
+/// recommender as it is, where no trial tells.
+pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper) -> Result<Option<u8>, CommandError> {
+    let member = &plan.members[place];
+    // The last trials as far as they were refused, and whether something before them was not.
+    let (mut refused, mut one_was_not): (Vec<Trial>, bool) = (Vec::new(), false);
+    loop {
+        let mut history = log.judged(place, member, plan);
+        history.extend(refused.iter().map(|trial| Judged { values: trial.values(member), loss: None }));
+        let seconds = log.seconds(place) + refused.iter().map(|trial| trial.seconds).sum::<f64>();
+        let next = if plan.is_spent(history.len(), seconds) { None } else { plan.propose(member, &history)? };
+        let Some((values, spec)) = next else {
+            write(&mut refused, log)?;
+            return Ok(None);
+        };
+        let number = history.len() + 1;
+        let title = plan.title(member, number, &values);
+        let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &title)?;
+        let trial = match ran {
+            Ran::Interrupted => return Ok(Some(interrupted(log))),
+            Ran::Failed { code, cause } if is_refusal(code) => {
+                output::complain(&format!("{title}: refused: {cause}"));
+                refused.push(Trial::failed(place, number, member, &values, seconds, cause));
+                if one_was_not {
+                    // This one's own fault, or something has happened since: the next one tells.
+                    one_was_not = false;
+                    continue;
+                }
+                if let Some(status) = as_it_is(plan, member, code, log, keeper)? {
+                    return Ok(Some(status));
+                }
+                one_was_not = true;
+                write(&mut refused, log)?;
+                continue;
+            }
+            Ran::Failed { cause, .. } => Trial::failed(place, number, member, &values, seconds, cause),
+            Ran::Finished(summary) if log.data().is_some_and(|seen| seen != summary.data.sha256) => {
+                return Err(SearchError::OtherData { path: log.path().display().to_string() }.into());
+            }
+            Ran::Finished(summary) => Trial::finished(place, number, member, &values, seconds, &summary, plan.metric),
+        };
+        let shown = trial.value.map_or_else(|| "failed".to_owned(), figures::value);
+        output::complain(&format!("{title}: {} {shown} ({})", plan.metric, figures::seconds(seconds)));
+        one_was_not = true;
+        write(&mut refused, log)?;
+        log.add(trial)?;
+    }
+}
+
+/// Whether a failure says that the spec or the data are wrong, and not how a training went.
+fn is_refusal(code: FailureCode) -> bool {
+    matches!(code, FailureCode::Data | FailureCode::InvalidSpec)
+}
+
+fn write(refused: &mut Vec<Trial>, log: &mut Log) -> Result<(), SearchError> {
+    refused.drain(..).try_for_each(|trial| log.add(trial))
+}
+
+/// Whether the recommender is refused too as the file has it; then the status that ends the search. Networks take one epoch of it. `code`:
+/// that of the trial that was refused.
+fn as_it_is(
+    plan: &Plan,
+    member: &Member,
+    code: FailureCode,
+    log: &Log,
+    keeper: &Keeper,
+) -> Result<Option<u8>, CommandError> {
+    if member.is_fixed() {
+        return Ok(Some(code.exit_status()));
+    }
+    let title = format!("{}, as it is, to see whether it can be tried at all", member.name);
+    let (ran, _) = keeper.try_out(&plan.probe_spec(member), &plan.dir, &title)?;
+    Ok(match ran {
+        Ran::Interrupted => Some(interrupted(log)),
+        Ran::Failed { code, cause } if is_refusal(code) => {
+            output::complain(&format!("recspeed: {title}: {cause}"));
+            Some(code.exit_status())
+        }
+        Ran::Failed { .. } | Ran::Finished(_) => None,
+    })
+}

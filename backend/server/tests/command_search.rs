@@ -1,0 +1,360 @@
+//! `recspeed search` against workers that are shell scripts: what is tried, logged, gone on from, and measured in the end.
+
+mod bench;
+
+use std::fs;
+use std::path::Path;
+
+use recspeed_types::comparison::Comparison;
+
+use bench::{Bench, FRAME, stderr, stdout};
+
+const SEARCH: &str = "[recommender]\nkind = \"item-knn\"\n[search]\nmethod = \"random\"\nmetric = \"hit@1\"\nspace.recommender.neighbours = { min = 1, max = 9 }\n";
+
+fn trials(log: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(log).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter(|line| line["kind"] == "trial").collect()
+}
+
+#[test]
+fn a_search_chooses_by_validation_and_looks_at_the_test_rows_once() {
+    let bench = Bench::new(SEARCH);
+    let output = bench.command(&["search", "group.toml", "--trials", "6", "--out", "found", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let ran = bench.ran();
+    assert_eq!(ran.iter().filter(|run| run.contains("validation")).count(), 6);
+    let log = trials(&bench.path("found/log.jsonl"));
+    let most = log.iter().map(|trial| trial["parameters"]["recommender.neighbours"].as_i64().unwrap()).max().unwrap();
+    // hit@1 is 0.N for N neighbours: the most neighbours are the best, and those are measured on the test rows, once.
+    assert_eq!(ran.last().unwrap(), &format!("item-knn 5 test {most}"));
+    let found: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(found[0]["parameters"]["recommender.neighbours"], most);
+    let best = fs::read_to_string(bench.path("found/best/01-item-knn.toml")).unwrap();
+    assert!(best.starts_with("# The best of 6 trials (random) by hit@1"), "{best}");
+    assert!(best.contains(&format!("neighbours = {most}")), "{best}");
+    // Nothing is left to do, then three more trials.
+    assert!(bench.command(&["search", "group.toml", "--trials", "6", "--out", "found"]).status.success());
+    assert!(bench.ran().is_empty());
+    assert!(bench.command(&["search", "group.toml", "--trials", "9", "--out", "found"]).status.success());
+    assert_eq!(bench.ran().iter().filter(|run| run.contains("validation")).count(), 3);
+}
+
+#[test]
+fn a_search_that_was_killed_proposes_what_it_would_have_proposed() {
+    let whole = Bench::new(SEARCH);
+    assert!(whole.command(&["search", "group.toml", "--trials", "8", "--out", "found"]).status.success());
+    let cut = Bench::new(SEARCH);
+    cut.put("stop-at", "3");
+    assert!(!cut.command(&["search", "group.toml", "--trials", "8", "--out", "found"]).status.success());
+    fs::remove_file(cut.path("stop-at")).unwrap();
+    // Half a line, as a kill leaves it.
+    let log = cut.path("found/log.jsonl");
+    let text = fs::read_to_string(&log).unwrap();
+    fs::write(&log, format!("{text}{{\"kind\":\"tri")).unwrap();
+    assert!(cut.command(&["search", "group.toml", "--trials", "8", "--out", "found"]).status.success());
+    let tried = |bench: &Bench| {
+        let log = trials(&bench.path("found/log.jsonl"));
+        log.iter().map(|trial| trial["parameters"].to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(tried(&whole), tried(&cut));
+    // The same folder for something else is refused.
+    let other = cut.command(&["search", "group.toml", "--method", "grid", "--out", "found"]);
+    assert!(other.status.code() == Some(2) && stderr(&other).contains("is the log of another search"));
+}
+
+#[test]
+fn a_trial_that_was_killed_goes_on_from_its_checkpoint() {
+    let bench = Bench::new(SEARCH);
+    bench.put("stop-at", "2");
+    assert!(!bench.command(&["search", "group.toml", "--trials", "4", "--out", "found"]).status.success());
+    fs::remove_file(bench.path("stop-at")).unwrap();
+    assert!(bench.command(&["search", "group.toml", "--trials", "4", "--out", "found"]).status.success());
+    let resumed = fs::read_to_string(bench.path("resumed")).unwrap();
+    let resumed: Vec<&str> = resumed.lines().collect();
+    assert!(resumed.len() == 1 && resumed[0].ends_with(".checkpoints/checkpoint-3.bin"), "{resumed:?}");
+    let ran = bench.ran();
+    assert_eq!(ran[2], ran[3], "the same trial again");
+    let left = fs::read_dir(bench.path("found")).unwrap();
+    let left: Vec<String> = left.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    assert!(left.iter().all(|name| !name.ends_with(".checkpoints")), "{left:?}");
+}
+
+#[test]
+fn a_search_takes_nothing_from_a_log_that_another_one_writes_or_that_somebody_damaged() {
+    let bench = Bench::new(SEARCH);
+    let search = || bench.command(&["search", "group.toml", "--trials", "4", "--out", "found"]);
+    assert!(search().status.success());
+    let log = bench.path("found/log.jsonl");
+    let whole = fs::read_to_string(&log).unwrap();
+    let lock = fs::File::open(&log).unwrap();
+    lock.lock().unwrap();
+    let busy = search();
+    assert!(busy.status.code() == Some(2) && stderr(&busy).contains("another search is writing"), "{}", stderr(&busy));
+    lock.unlock().unwrap();
+    let damaged = whole.replacen("\"number\":2", "\"number\":", 1);
+    fs::write(&log, &damaged).unwrap();
+    let refused = search();
+    assert!(refused.status.code() == Some(2) && stderr(&refused).contains("line 3 of"), "{}", stderr(&refused));
+    assert_eq!(fs::read_to_string(&log).unwrap(), damaged);
+    // Trials of other data do not count beside those of these.
+    fs::write(&log, whole.replace("\"data\":\"abc\"", "\"data\":\"other\"")).unwrap();
+    let other = bench.command(&["search", "group.toml", "--trials", "5", "--out", "found"]);
+    assert!(stderr(&other).contains("the data are no longer those"), "{}", stderr(&other));
+}
+
+#[test]
+fn a_search_without_validation_rows_is_refused_with_a_way_out() {
+    let bench = Bench::new(SEARCH);
+    let output = bench.command(&["search", "group.toml", "--set", "split.kind=leave-last-out"]);
+    assert_eq!(output.status.code(), Some(2));
+    let output = bench.command(&["search", "group.toml", "--metric", "coverage@10"]);
+    assert!(stderr(&output).contains("neither more nor less of it is better"), "{}", stderr(&output));
+    bench.put("group.toml", &format!("{}{SEARCH}", FRAME.replace("validation_ratio = 0.1\n", "")));
+    let output = bench.command(&["search", "group.toml"]);
+    assert!(stderr(&output).contains("set split.validation_ratio"), "{}", stderr(&output));
+    assert!(bench.ran().is_empty());
+}
+
+#[test]
+fn what_has_nothing_to_search_runs_once_and_is_compared_with_the_winners() {
+    let bench = Bench::new(
+        "[search]\ntrials = 4\nmethod = \"random\"\nspace.recommender.neighbours = { min = 1, max = 9 }\n[[compare]]\nname = \"Popularity\"\nrecommender = { kind = \"popularity\" }\n[[compare]]\nrecommender = { kind = \"item-knn\" }\n",
+    );
+    let output = bench.command(&["search", "group.toml", "--out", "found"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let ran = bench.ran();
+    assert_eq!(
+        ran.iter().filter(|run| run.starts_with("popularity")).count(),
+        2,
+        "validation once, test once: {ran:?}"
+    );
+    assert_eq!(ran.iter().filter(|run| run.starts_with("item-knn 5 validation")).count(), 4, "{ran:?}");
+    // Said while it runs, in the log, in the table and above the best spec.
+    assert!(stderr(&output).contains("Popularity, 1 trial: nothing to search: hit@1 0"), "{}", stderr(&output));
+    let log = trials(&bench.path("found/log.jsonl"));
+    let only: Vec<_> = log.iter().filter(|trial| trial["nothing_to_search"] == true).collect();
+    assert!(only.len() == 1 && only[0]["name"] == "Popularity" && log.len() == 5, "{log:?}");
+    let said = stdout(&output);
+    assert!(said.contains("the same budget: 4 trials (Popularity: 1 trial: nothing to search)"), "{said}");
+    let best = fs::read_to_string(bench.path("found/best/01-popularity.toml")).unwrap();
+    assert!(best.starts_with("# The only trial: there is nothing to search"), "{best}");
+    let compared = bench.command(&["compare", "found", "--json"]);
+    let comparison: Comparison =
+        serde_json::from_str(stdout(&compared)).unwrap_or_else(|_| panic!("{}", stderr(&compared)));
+    assert!(comparison.methods.len() == 2 && comparison.tests.len() == 1, "{comparison:?}");
+    assert!(bench.command(&["search", "group.toml", "--out", "found"]).status.success());
+    assert!(bench.ran().is_empty(), "nothing is left to do");
+    // With nothing at all to search it is no search.
+    bench.put("group.toml", &format!("{FRAME}[recommender]\nkind = \"popularity\"\n"));
+    let refused = bench.command(&["search", "group.toml", "--out", "other"]);
+    assert!(stderr(&refused).contains("no parameter of popularity can be tried"), "{}", stderr(&refused));
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn every_recommender_of_a_search_has_the_same_budget() {
+    let bench = Bench::new(
+        "[search]\ntrials = 3\nmethod = \"grid\"\n[[compare]]\nrecommender = { kind = \"item-knn\" }\nspace.recommender.neighbours = [3, 5, 7, 9]\n[[compare]]\nrecommender = { kind = \"bpr\" }\nspace.recommender.factors = [8, 16]\n",
+    );
+    let output = bench.command(&["search", "group.toml", "--out", "found"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let ran = bench.ran();
+    let of = |kind: &str| ran.iter().filter(|run| run.starts_with(kind) && run.contains("validation")).count();
+    // The folder of a search can be compared: its kept runs are the winners on the test rows.
+    let compared = bench.command(&["compare", "found", "--json"]);
+    let comparison: Comparison =
+        serde_json::from_str(stdout(&compared)).unwrap_or_else(|_| panic!("{}", stderr(&compared)));
+    assert!(comparison.methods.len() == 2 && bench.ran().is_empty(), "{comparison:?}");
+    // bpr's grid has two points.
+    assert_eq!((of("item-knn"), of("bpr")), (3, 2));
+    let said = stdout(&output);
+    assert!(said.contains("Mind of bpr: its grid ended after 2 trials where another had 3"), "{said}");
+    assert!(!said.contains("Mind of item-knn"), "{said}");
+    assert!(stdout(&output).contains("Best spec: found/best/02-bpr.toml"), "{}", stdout(&output));
+}
+
+/// Neighbours that a log says were tried.
+fn neighbours(trial: &serde_json::Value) -> i64 {
+    trial["parameters"]["recommender.neighbours"].as_i64().unwrap()
+}
+
+#[test]
+fn a_search_of_a_network_by_its_own_space_gets_through_all_of_its_trials() {
+    let bench = Bench::new(
+        "[[compare]]\nrecommender = { kind = \"sasrec\" }\n[[compare]]\nrecommender = { kind = \"bert4rec\" }\n",
+    );
+    for method in ["random", "tpe", "grid"] {
+        let output = bench.command(&["search", "group.toml", "--method", method, "--trials", "14", "--out", method]);
+        assert_eq!(output.status.code(), Some(0), "{method}: {}", stderr(&output));
+        let tried = trials(&bench.path(&format!("{method}/log.jsonl")));
+        assert_eq!(tried.len(), 28, "{method}");
+        let of = |trial: &serde_json::Value, name: &str| {
+            trial["parameters"][format!("recommender.{name}")].as_i64().unwrap()
+        };
+        assert!(tried.iter().all(|trial| of(trial, "factors") % of(trial, "heads") == 0), "{method}: {tried:?}");
+        assert!(tried.iter().any(|trial| of(trial, "heads") > 1), "{method}: {tried:?}");
+        assert!(!stdout(&output).contains("failed"), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_network_of_another_framework_is_searched_without_stopping_early() {
+    let bench = Bench::new("[recommender]\nkind = \"mlp\"\n[engine]\nkind = \"pytorch\"\n");
+    let output = bench.command(&["search", "group.toml", "--trials", "3", "--out", "found"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let best = fs::read_to_string(bench.path("found/best/01-mlp.toml")).unwrap();
+    assert!(!best.contains("early_stopping"), "{best}");
+}
+
+#[test]
+fn a_corner_of_a_grid_that_makes_no_spec_is_passed_over() {
+    let bench = Bench::new(
+        "[recommender]\nkind = \"weighted\"\ncomponents = [{ kind = \"item-knn\" }, { kind = \"popularity\" }]\n[search]\nmethod = \"grid\"\nspace.recommender.components.0.weight = [0, 1]\nspace.recommender.components.1.weight = [0, 1]\n",
+    );
+    let output = bench.command(&["search", "group.toml", "--out", "found"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let mut tried: Vec<(i64, i64)> = trials(&bench.path("found/log.jsonl"))
+        .iter()
+        .map(|trial| {
+            let weight = |place: usize| &trial["parameters"][format!("recommender.components.{place}.weight")];
+            (weight(0).as_i64().unwrap(), weight(1).as_i64().unwrap())
+        })
+        .collect();
+    tried.sort_unstable();
+    assert_eq!(tried, [(0, 1), (1, 0), (1, 1)]);
+    // Where nothing goes together, it says so and does not go round for ever.
+    bench.put(
+        "group.toml",
+        &format!("{FRAME}[recommender]\nkind = \"sasrec\"\n[search.space]\nrecommender.factors = [32, 64]\nrecommender.heads = [3]\n"),
+    );
+    let refused = bench.command(&["search", "group.toml", "--out", "other"]);
+    assert!(refused.status.code() == Some(2) && stderr(&refused).contains("does not divide"), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_trial_that_the_worker_refuses_has_failed_and_the_search_goes_on() {
+    let bench = Bench::new(SEARCH);
+    bench.put("refused", "1 2 3 4");
+    let output = bench.command(&["search", "group.toml", "--trials", "12", "--out", "found"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let tried = trials(&bench.path("found/log.jsonl"));
+    assert_eq!(tried.len(), 12);
+    for trial in &tried {
+        assert_eq!(trial["value"].is_null(), neighbours(trial) < 5, "{trial}");
+        assert!(neighbours(trial) > 4 || trial["cause"].as_str().unwrap().contains("no such neighbours"), "{trial}");
+    }
+    assert!(tried.iter().any(|trial| neighbours(trial) < 5), "{tried:?}");
+    assert!(stdout(&output).contains("failed)"), "{}", stdout(&output));
+}
+
+#[test]
+fn where_everything_is_refused_a_search_ends_and_goes_on_once_that_is_mended() {
+    let bench = Bench::new(SEARCH);
+    let search = || bench.command(&["search", "group.toml", "--trials", "6", "--out", "found"]);
+    bench.put("refuse-all", "");
+    let output = search();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("item-knn, as it is, to see whether it can be tried at all: "),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!((bench.ran().len(), trials(&bench.path("found/log.jsonl")).len()), (2, 0));
+    fs::remove_file(bench.path("refuse-all")).unwrap();
+    assert!(search().status.success());
+    assert!(trials(&bench.path("found/log.jsonl")).iter().all(|trial| !trial["value"].is_null()));
+    // The data go away in the middle: nothing of the budget is spent on that either.
+    bench.ran();
+    bench.put("refuse-all", "");
+    let output = bench.command(&["search", "group.toml", "--trials", "9", "--out", "found"]);
+    assert_eq!((output.status.code(), bench.ran().len()), (Some(2), 2), "{}", stderr(&output));
+    assert_eq!(trials(&bench.path("found/log.jsonl")).len(), 6);
+}
+
+#[test]
+fn the_folder_of_a_search_that_went_on_holds_one_winner_of_each_for_a_comparison() {
+    let bench = Bench::new(&format!(
+        "{}[[compare]]\nrecommender = {{ kind = \"item-knn\" }}\n[[compare]]\nrecommender = {{ kind = \"popularity\" }}\n",
+        SEARCH.replace("[recommender]\nkind = \"item-knn\"\n", "")
+    ));
+    let compared = |folder: &str| -> Vec<(String, f64)> {
+        let output = bench.command(&["compare", folder, "--json"]);
+        let comparison: Comparison =
+            serde_json::from_str(stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        comparison.methods.iter().map(|method| (method.name.clone(), method.metrics["hit@1"].mean)).collect()
+    };
+    let search = |trials: &str| {
+        let output = bench.command(&["search", "group.toml", "--trials", trials, "--out", "found", "--json"]);
+        let found: Vec<serde_json::Value> =
+            serde_json::from_str(stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        (found[0]["test"]["hit@1"].as_f64().unwrap(), found[0]["looks_at_test"].as_u64().unwrap())
+    };
+    let (first, looks) = search("1");
+    assert_eq!((compared("found").len(), looks), (2, 1));
+    let (best, looks) = search("12");
+    assert!(best > first && looks == 2, "{best} {first} {looks}");
+    let kept = fs::read_dir(bench.path("found")).unwrap();
+    let kept = kept.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".run.json"));
+    assert_eq!(kept.count(), 3, "the former winner is there, and is none");
+    assert_eq!(compared("found"), [("item-knn".to_owned(), best), ("popularity".to_owned(), 0.0)]);
+    // Another build of the worker makes the same runs again.
+    bench.put("worker", &format!("{}# another build\n", fs::read_to_string(bench.path("worker")).unwrap()));
+    assert_eq!(search("12"), (best, 3));
+    assert_eq!(compared("found").len(), 2);
+    // In a folder that is no search's, the later of two runs of one spec and seed counts.
+    fs::remove_file(bench.path("found/results.jsonl")).unwrap();
+    assert_eq!(compared("found").len(), 3);
+}
+
+#[test]
+fn a_look_at_the_test_rows_counts_once_however_the_search_was_cut_off() {
+    let bench = Bench::new(SEARCH);
+    let search = |trials: &str| {
+        let output = bench.command(&["search", "group.toml", "--trials", trials, "--out", "found", "--json"]);
+        let found: Vec<serde_json::Value> =
+            serde_json::from_str(stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        found[0]["looks_at_test"].as_u64().unwrap()
+    };
+    assert_eq!((search("2"), search("2")), (1, 1), "the same run again is no further look");
+    // Killed between the kept run and its line.
+    let log = bench.path("found/log.jsonl");
+    let without: String = fs::read_to_string(&log)
+        .unwrap()
+        .split_inclusive('\n')
+        .filter(|line| !line.contains("\"kind\":\"test\""))
+        .collect();
+    fs::write(&log, without).unwrap();
+    bench.ran();
+    assert_eq!(search("2"), 1);
+    assert!(bench.ran().is_empty(), "nothing was run for that");
+}
+
+#[test]
+fn what_needs_the_validation_rows_to_the_end_lets_nobody_of_a_search_learn_from_them() {
+    let frame = FRAME.replace("validation_ratio = 0.1\n", "validation_ratio = 0.1\nfit_on = \"train-validation\"\n");
+    let bench = Bench::new("");
+    let learnt = "recommender = { kind = \"weighted\", weights = \"learnt\" }\nspace.recommender.normalise = [\"z-score\", \"none\"]";
+    let knn = "recommender = { kind = \"item-knn\" }";
+    let network = "recommender = { kind = \"neumf\" }\ntraining = { early_stopping = 3 }";
+    let search = |members: &[&str], out: &str| {
+        let members: String = members.iter().map(|member| format!("[[compare]]\n{member}\n")).collect();
+        bench.put("group.toml", &format!("{frame}[search]\ntrials = 2\n{members}"));
+        let output = bench.command(&["search", "group.toml", "--out", out, "--json"]);
+        let found: Vec<serde_json::Value> =
+            serde_json::from_str(stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        let compared = bench.command(&["compare", out, "--json"]);
+        assert!(compared.status.success(), "{}", stderr(&compared));
+        found
+    };
+    for (members, fit_on) in
+        [(vec![knn], "train-validation"), (vec![knn, learnt], "train"), (vec![network, knn], "train")]
+    {
+        let out = format!("{}-{fit_on}", members.len());
+        for result in search(&members, &out) {
+            assert_eq!(result["spec"]["split"]["fit_on"], fit_on, "{result}");
+            let told = result["notes"].to_string().contains("learnt from the training rows alone");
+            assert_eq!(told, fit_on == "train", "{result}");
+        }
+    }
+}
