@@ -347,11 +347,12 @@ fn what_needs_the_validation_rows_to_the_end_lets_nobody_of_a_search_learn_from_
         assert!(compared.status.success(), "{}", stderr(&compared));
         found
     };
-    for (members, fit_on) in
-        [(vec![knn], "train-validation"), (vec![knn, learnt], "train"), (vec![network, knn], "train")]
-    {
-        let out = format!("{}-{fit_on}", members.len());
-        for result in search(&members, &out) {
+    for (out, members, fit_on) in [
+        ("alone", vec![knn], "train-validation"),
+        ("learnt", vec![knn, learnt], "train"),
+        ("stopped", vec![network, knn], "train"),
+    ] {
+        for result in search(&members, out) {
             assert_eq!(result["spec"]["split"]["fit_on"], fit_on, "{result}");
             let told = result["notes"].to_string().contains("learnt from the training rows alone");
             assert_eq!(told, fit_on == "train", "{result}");

@@ -83,7 +83,7 @@ fn none_is_refused(what: &str, mut draw: impl FnMut() -> ExperimentSpec) {
             // How a training went is another matter.
             let went_wrong = matches!(failure.code, FailureCode::Diverged | FailureCode::OutOfMemory);
             // Which attributes there are only the data know.
-            let unknown = failure.cause.contains("has no such item attribute");
+            let unknown = ["has no such", "needs user attributes"].iter().any(|said| failure.cause.contains(said));
             assert!(went_wrong || unknown, "{what}: {failure}\n{text}");
         }
         runs += 1;
