@@ -43,10 +43,6 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     let load_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Load });
     let prepared = prepare(&spec, host, &mut story)?;
-    if prepared.steer_rows.is_empty() && spec.training.is_some_and(|training| training.early_stopping.is_some()) {
-        let sentence = "training.early_stopping has nothing to stop by: the split left no validation rows of these data, and every epoch is trained; choose a larger share, or another split.kind";
-        story.warn(host, sentence.to_owned());
-    }
     // Before [features] takes anything away: an item is called what it is called.
     let titles = prepared.item_attributes.as_ref().and_then(|table| Titles::of(table, &prepared.interactions.items));
     let prepared = enriched(&spec, prepared)?;

@@ -45,21 +45,6 @@ fn every_kind_of_the_catalogue_runs_and_its_numbers_are_finite() {
 }
 
 #[test]
-fn a_training_that_has_no_rows_to_stop_by_says_so() {
-    let of = |csv: &str| {
-        let text = format!(
-            "{FRAME}[split]\nkind = \"leave-last-out\"\nvalidation = true\n[recommender]\nkind = \"neumf\"\n[training]\nepochs = 1\nearly_stopping = 1\n[evaluation]\nmetrics = [\"hit@1\"]\n"
-        );
-        attempt(Some(csv), &text, None).0.unwrap().warnings.join(" ")
-    };
-    // Of nobody's two rows is one held out besides the test.
-    assert!(
-        of("a,x,5,1\na,y,4,2\nb,y,3,1\nb,x,2,2\n").contains("nothing to stop by: the split left no validation rows")
-    );
-    assert!(!of("a,x,5,1\na,y,4,2\na,z,4,3\nb,y,3,1\nb,x,2,2\n").contains("nothing to stop by"));
-}
-
-#[test]
 fn a_run_tells_its_parts_in_order() {
     let (result, events) = attempt(None, &format!("{FRAME}[recommender]\nkind = \"item-mean\"\n"), None);
     assert!(result.is_ok());
