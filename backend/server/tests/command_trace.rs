@@ -29,6 +29,7 @@ async fn lab() -> tempfile::TempDir {
 
 fn record(name: &str, spec: &ExperimentSpec, status: RunStatus) -> RunRecord {
     RunRecord {
+        model: None,
         id: RunId::new(name).unwrap(),
         status,
         spec: spec.clone(),

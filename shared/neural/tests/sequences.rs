@@ -58,6 +58,12 @@ fn small(kind: &str) -> Vec<(&'static str, ParamValue)> {
 
 const QUICK: &str = "epochs = 40\nbatch_size = 16\nlearning_rate = 0.01";
 
+/// A training long enough to learn the circle whatever the processor makes of the last digits: one that hides items sees a part of
+/// what comes next an epoch.
+fn course(kind: &str) -> &'static str {
+    if kind == "bert4rec" { "epochs = 120\nbatch_size = 16\nlearning_rate = 0.01" } else { QUICK }
+}
+
 fn request<'a>(
     setting: &'a (ResolvedRecommender, Training),
     data: &'a Interactions,
@@ -103,7 +109,7 @@ fn every_model_learns_what_comes_next_and_every_loss_teaches_it() {
         ("bert4rec", &[cross]),
     ];
     for (kind, loss) in cases.iter().flat_map(|(kind, losses)| losses.iter().map(move |loss| (*kind, loss.as_str()))) {
-        let setting = resolved(kind, &small(kind), &format!("{QUICK}\nloss = \"{loss}\""));
+        let setting = resolved(kind, &small(kind), &format!("{}\nloss = \"{loss}\"", course(kind)));
         let fitted = fit(&request(&setting, &data, &rows, &[]), &mut Unobserved).expect("a fit");
         let right = (1..=100u32)
             .filter(|&user| {
@@ -115,6 +121,7 @@ fn every_model_learns_what_comes_next_and_every_loss_teaches_it() {
                 best(&scores) == (data.item[last] as usize + 1) % 20
             })
             .count();
+        eprintln!("{kind} {loss} {right}");
         assert!(right >= 90, "{kind} with {loss}: {right} of 100");
         let mut basket = vec![0.0; 20];
         fitted.model.fold_in().expect("new users").score_basket(&[(4, 1.0), (5, 1.0), (6, 1.0)], &mut basket);

@@ -12,7 +12,7 @@ use recspeed_types::catalogue::{self, Family, ParamKind};
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::{ParamValue, RecommenderSpec};
 use recspeed_types::{FitObserver, Unobserved};
-use support::{attributes, checkerboard, fitted, interactions, resolved, text, varied, with_threads};
+use support::{attributes, checkerboard, fitted, interactions, resolved, text, varied};
 
 /// Attributes of items and of users.
 fn known(all: &Interactions) -> (Attributes, Attributes) {
@@ -117,61 +117,6 @@ fn personal_methods_find_the_missing_square_of_a_checkerboard() {
         for user in 0..all.n_users() as u32 {
             let best = all.items.get(ranking.list(user as usize)[0]);
             assert_eq!(best, all.users.get(user), "{kind} {params:?}");
-        }
-    }
-}
-
-#[test]
-fn the_same_seed_gives_the_same_bits_for_any_number_of_threads() {
-    let (all, rows) = varied(300, 200, 6000);
-    let known = known(&all);
-    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known.0), Some(&known.1));
-    for kind in kinds() {
-        let bits = |threads: usize, seed: u64| {
-            with_threads(threads, || {
-                let model = fitted(kind, &[], &data, seed);
-                let mut scores = vec![0.0; data.n_items()];
-                model.score_all(7, &mut scores);
-                let ranking = rank(&*model, &data, 10);
-                let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-                (bits(&scores), bits(&ranking.scores), ranking.items, ranking.ties)
-            })
-        };
-        let one = bits(1, 5);
-        assert_eq!(one, bits(2, 5), "{kind} on two threads");
-        assert_eq!(one, bits(3, 5), "{kind} on three threads");
-        let random = resolved(kind, &[]).random();
-        assert_eq!(one.0 != bits(2, 6).0, random, "{kind} under another seed");
-    }
-}
-
-#[test]
-fn rows_that_are_cut_into_pieces_give_the_same_bits_for_any_number_of_threads() {
-    // Of each user's rows with one item the last counts: some 38,000 are left, more than two pieces of 16,384.
-    let (all, rows) = varied(400, 300, 60_000);
-    let known = known(&all);
-    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known.0), Some(&known.1));
-    assert!(data.by_user.nnz() > 2 * 16_384, "{}", data.by_user.nnz());
-    let few = [("iterations", 3), ("samples", 2), ("factors", 4)];
-    for entry in catalogue::ENTRIES.iter().filter(|entry| entry.family != Family::Neural) {
-        if entry.param("iterations").is_none() {
-            continue;
-        }
-        let has = |(name, value): &(&'static str, i64)| {
-            entry.param(name).is_some().then_some((*name, ParamValue::Integer(*value)))
-        };
-        let params: Vec<_> = few.iter().filter_map(has).collect();
-        let solvers = match entry.param("solver").map(|param| &param.kind) {
-            Some(ParamKind::Choice { options, .. }) => {
-                options.iter().map(|solver| Some(("solver", text(solver)))).collect()
-            }
-            _ => vec![None],
-        };
-        for solver in solvers {
-            let params: Vec<_> = params.iter().cloned().chain(solver).collect();
-            let parts = |threads| with_threads(threads, || fitted(entry.kind, &params, &data, 5).parts());
-            let one = parts(1);
-            assert!(one == parts(2) && one == parts(3), "{} {params:?}", entry.kind);
         }
     }
 }

@@ -107,8 +107,9 @@ impl Layer for Dense {
         wanted: bool,
     ) -> Option<Tensor<2>> {
         let slope = self.slope_by_product(kept, slope);
-        kept.push(slope.clone());
-        wanted.then(|| slope.matmul(self.weight(&weights).transpose()))
+        let given = wanted.then(|| slope.clone().matmul(self.weight(&weights).transpose()));
+        kept.push(slope);
+        given
     }
 
     fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Vec<Tensor<1>> {

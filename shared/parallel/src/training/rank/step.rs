@@ -77,7 +77,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             cut.iter().map(|cut| batch.micro_batch(cut.rows.clone())).collect();
         let looked = self.look_up(batch, &micro_batches).await?;
         let cells = Cells::new(schedule.buffers(self.place.stage));
-        let list = schedule.list(self.place.stage).to_vec();
+        let (list, own) = (schedule.clone(), self.place.stage);
         let mut trip = Trip {
             rows,
             noise: batch.noise(),
@@ -90,13 +90,13 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             loss: 0.0,
             looked,
         };
-        for instruction in list {
-            let start_us = self.all.now_us();
+        for &instruction in list.list(own) {
+            // Nobody looks at the clock of a step that is not told.
+            let start_us = self.meter.timeline.is_some().then(|| self.all.now_us());
             self.carry_out(instruction, batch, &mut trip).await?;
-            let end_us = self.all.now_us();
             let again_us = std::mem::take(&mut self.meter.again_us);
-            if let Some(timeline) = &mut self.meter.timeline {
-                timeline.push(Done { instruction, start_us, end_us, again_us });
+            if let (Some(timeline), Some(start_us)) = (&mut self.meter.timeline, start_us) {
+                timeline.push(Done { instruction, start_us, end_us: self.all.now_us(), again_us });
             }
         }
         Ok(trip.loss)
@@ -168,7 +168,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             None => micro_batch.input(&trip.looked.rows(cell.micro_batch, Reader::Input)),
         };
         let again = self.strategy.recompute.applies(cell.micro_batch, trip.cut.len());
-        let kept = input.clone();
+        let kept = again.then(|| input.clone());
         let pass = self.pass(cell, input, trip).await?;
         let mut slope = None;
         if layers.end == self.layers.parameters().len() {
@@ -184,7 +184,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         } else {
             trip.hand = Some(pass.output());
         }
-        let flight = if again {
+        let flight = if let Some(kept) = kept {
             let bytes = bytes::<F>(kept.dims().iter().product());
             Flight { pass: None, input: Some(kept), slope, bytes }
         } else {
