@@ -65,7 +65,8 @@ pub(super) fn Controls() -> impl IntoView {
                 }}
                 <Dial name="batch" word="Batch" stops=DOUBLED help="Samples between two updates, in each replica."/>
             </Fold>
-            <Fold title="Machine, measured run" open=false>
+            // Open where a run is named: what is said of it stands there.
+            <Fold title="Machine, measured run" open=studio.setup.with_untracked(|setup| setup.run.is_some())>
                 <Pick name="link" word="Link" names=LINKS list=true
                     help="Between every two ranks: nominal speed and latency. Messages do not hold up computation unless somebody waits for them."/>
                 <Dial name="gflops" word="Speed, GFLOP/s" stops=&[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 20_000, 100_000]

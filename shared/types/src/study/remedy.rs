@@ -76,7 +76,9 @@ impl Found {
             }
         };
         if let (Key::Engines(own), Key::Engines(names)) = (&mut self.key, key) {
-            names.into_iter().for_each(|name| add(own, name));
+            for name in names {
+                add(own, name);
+            }
         }
         add(&mut self.whys, why.trim_end_matches('.').to_owned());
     }

@@ -168,7 +168,9 @@ fn possible(mut spec: RecommenderSpec, steered: bool) -> RecommenderSpec {
         components[0].params.retain(|name, value| name != "weight" || *value != ParamValue::Float(0.0));
         // Hybrids of features make an attribute that whoever names attributes must name.
         if spec.kind.starts_with("feature-") {
-            components.iter_mut().for_each(|component| drop(component.params.remove("attributes")));
+            for component in components.iter_mut() {
+                component.params.remove("attributes");
+            }
         }
         *components = components.drain(..).map(whose_heads_divide).collect();
     }

@@ -120,7 +120,7 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
         outcome::render(&plan, &results, &written, log.path())
     };
     output::say(&output::printable(&text))?;
-    Ok(failure.map_or(0, |code| code.exit_status()))
+    Ok(failure.map_or(0, FailureCode::exit_status))
 }
 
 /// The usual folder: the file's name with `.search`, in the working folder.

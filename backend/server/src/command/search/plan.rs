@@ -267,7 +267,7 @@ impl Plan {
     }
 
     /// The recommender as the file has it, on the validation rows, with as little work as tells whether it can be tried.
-    pub(super) fn probe_spec(&self, member: &Member) -> ExperimentSpec {
+    pub(super) fn probe_spec(member: &Member) -> ExperimentSpec {
         let mut spec = member.spec.clone();
         spec.evaluation.on = EvaluateOn::Validation;
         if spec.resolve().is_ok_and(|resolved| resolved.training.is_some()) {
@@ -298,8 +298,8 @@ impl Plan {
     /// learnt from the same rows.
     pub(super) fn final_specs(&self, best: &[Option<&Trial>]) -> Result<Vec<Option<ExperimentSpec>>, SearchError> {
         let specs = |fit_on: Option<FitOn>| {
-            let of =
-                |(member, best): (&Member, &Option<&Trial>)| best.map(|best| self.final_spec(member, best, fit_on));
+            let of = |(member, best): (&Member, Option<&Trial>)| best.map(|best| self.final_spec(member, best, fit_on));
+            let best = best.iter().copied();
             self.members.iter().zip(best).map(|pair| of(pair).transpose()).collect::<Result<Vec<_>, _>>()
         };
         match specs(None) {

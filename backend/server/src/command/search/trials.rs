@@ -84,7 +84,7 @@ fn as_it_is(
         return Ok(Some(code.exit_status()));
     }
     let title = format!("{}, as it is, to see whether it can be tried at all", member.name);
-    let (ran, _) = keeper.try_out(&plan.probe_spec(member), &plan.dir, &title)?;
+    let (ran, _) = keeper.try_out(&Plan::probe_spec(member), &plan.dir, &title)?;
     Ok(match ran {
         Ran::Interrupted => Some(interrupted(log)),
         Ran::Failed { code, cause } if is_refusal(code) => {

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_process_reads_what_it_is_given() {
-        match ask::<Vec<u32>>(sh("cat"), "[1,2]", Duration::from_secs(60), &|| false) {
+        match ask::<Vec<u32>>(sh("cat"), "[1,2]", Duration::from_mins(1), &|| false) {
             Answer::Told(numbers) => assert_eq!(*numbers, [1, 2]),
             _ => panic!("it gives back what it reads"),
         }
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn an_answer_is_heard_also_where_what_gave_it_leaves_somebody_behind_who_is_then_ended() {
         let begun = Instant::now();
-        let Answer::Told(pid) = ask::<i32>(sh("sleep 600 & echo $!"), "", Duration::from_secs(60), &|| false) else {
+        let Answer::Told(pid) = ask::<i32>(sh("sleep 600 & echo $!"), "", Duration::from_mins(1), &|| false) else {
             panic!("it answers")
         };
         // Killed is not yet gone: the system takes it apart in its own time.
