@@ -338,7 +338,7 @@ fn what_needs_the_validation_rows_to_the_end_lets_nobody_of_a_search_learn_from_
     let knn = "recommender = { kind = \"item-knn\" }";
     let network = "recommender = { kind = \"neumf\" }\ntraining = { early_stopping = 3 }";
     let search = |members: &[&str], out: &str| {
-        let members: String = members.iter().map(|member| format!("[[compare]]\n{member}\n")).collect();
+        let members = members.iter().map(|member| format!("[[compare]]\n{member}\n")).collect::<Vec<_>>().concat();
         bench.put("group.toml", &format!("{frame}[search]\ntrials = 2\n{members}"));
         let output = bench.command(&["search", "group.toml", "--out", out, "--json"]);
         let found: Vec<serde_json::Value> =
