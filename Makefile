@@ -38,9 +38,10 @@ binaries: page ## Build recspeed and recspeed-worker with the page inside
 build: page ## Build everything, the tests too: one build, so that heavy crates are compiled once
 	cargo build --release --locked --workspace --all-targets
 
-# Another build of the worker beside the usual one, which then is taken for its devices.
+# Another build of the worker beside the usual one, which then is taken for its devices: of the whole workspace, as that one is, so
+# that they differ in their devices alone.
 define worker_with
-cargo build --release --locked -p recspeed-worker --features $(1) --target-dir target/$(1); \
+cargo build --release --locked --workspace --bin recspeed-worker --features recspeed-worker/$(1) --target-dir target/$(1); \
 install target/$(1)/release/recspeed-worker $(BIN)/recspeed-worker-$(1)
 endef
 
@@ -51,11 +52,11 @@ worker-libtorch: binaries ## Build the worker for libtorch-cpu and libtorch-cuda
 worker-vulkan: binaries ## Build the worker for GPUs by Vulkan
 	$(call worker_with,vulkan)
 
-worker-cuda: binaries ## Build the worker for NVIDIA's GPUs by Burn's own kernels
-	$(call worker_with,cuda)
+worker-cuda: binaries ## Build the worker for NVIDIA's GPUs by Burn's own kernels (LLVM=/usr/lib/llvm-22: with that, nothing is fetched)
+	$(if $(LLVM),export XDG_DATA_HOME="$$(tests/setup/llvm.sh '$(LLVM)')";) $(call worker_with,cuda)
 
 gpu-bundle: binaries ## One folder that measures on a machine with CUDA, an installed PyTorch and no Rust (PYTHON: one here with the same PyTorch)
-	PYTHON='$(PYTHON)' tests/gpu/bundle.sh
+	PYTHON='$(PYTHON)' LLVM='$(LLVM)' tests/gpu/bundle.sh
 
 devices-test: binaries ## Every network on every device that is here learns what it learns on flex
 	$(PYTHON) tests/gpu/agree.py --workers $(BIN)

@@ -1,7 +1,8 @@
-"""Pipelines of our own, on threads: the measured bubble beside the planned one, and what two stages gain over one rank.
+"""Pipelines and replicas of our own, on threads: the measured bubble beside the planned one, and what more ranks gain over one.
 
-`bench.py` asks `sections` what to run. Each rank computes with one thread (`engine.threads = 1`, RAYON_NUM_THREADS=1), so that two
-ranks take two cores and one rank one. Bubbles are read from the `span` events of the second to fourth step of a run; the plan is that
+`bench.py` asks `sections` what to run; `pipelines.py FOLDER [ROUNDS]` prints the same of the programs in a folder, on a machine that has
+nothing else. Each rank computes with one thread (`engine.threads = 1`, RAYON_NUM_THREADS=1), so that two ranks take two cores and one
+rank one; more stages are tried only where every rank has a core. Bubbles are read from the `span` events of the second to fourth step of a run; the plan is that
 of `recspeed plan` with the passes' measured lengths.
 """
 
@@ -9,6 +10,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -34,9 +36,12 @@ threads = 1
 metrics = ["auc"]
 """
 SIZES = {"layers": 60, "growth": 64, "batch": 512, "rows": 8000}
-TWO = 'kind = "pipeline"\nstages = 2\nschedule = "{schedule}"\nmicro_batches = {micro_batches}'
+STAGES = 'kind = "pipeline"\nstages = {stages}\nschedule = "{schedule}"\nmicro_batches = {micro_batches}'
 ONE = 'kind = "hybrid"\nstages = 1\nranks = 1\nmicro_batches = {micro_batches}'
+REPLICAS = {"data parallel": 'kind = "data-parallel"\nranks = {ranks}', "ZeRO 1": 'kind = "zero"\nranks = {ranks}\nstage = 1',
+            "ZeRO 3": 'kind = "zero"\nranks = {ranks}\nstage = 3'}
 SWEEP = [1, 2, 4, 8, 16, 32]
+RANKS = [2, 4, 8]
 SCHEDULES = ["gpipe", "1f1b", "zb-h1"]
 
 
@@ -130,28 +135,44 @@ def replayed(spans, plan):
     return max(ends) / max(busy.values()) - 1
 
 
+def here():
+    """The numbers of ranks of which each has a core of its own."""
+    return [ranks for ranks in RANKS if ranks <= (os.cpu_count() or 1)]
+
+
+def told(value):
+    return f"{100 * value:.1f} %"
+
+
 def table(release, rounds):
-    """Of each micro-batch count: rows a second of one rank and of two stages, in turn, and the bubbles of the latter."""
+    """Of each micro-batch count: one rank and every pipeline of it in turn, what they took, and the bubbles of the pipelines."""
     worker, recspeed = release / "recspeed-worker", release / "recspeed"
-    lines = ["| schedule | micro-batches | one rank, fit | two stages, fit | speed-up | bubble, planned | bubble, replayed | bubble, measured |",
-             "|---|---|---|---|---|---|---|---|"]
-    for schedule in SCHEDULES:
-        for micro_batches in SWEEP:
-            two = TWO.format(schedule=schedule, micro_batches=micro_batches)
-            plan = planned(recspeed, two)
-            fits, bubbles, replays = {"one": [], "two": []}, [], []
-            for _ in range(rounds):
-                for name, strategy in (("one", ONE.format(micro_batches=micro_batches)), ("two", two)):
-                    events = run(worker, strategy)
-                    fits[name].append(events[-1]["summary"]["timing"]["fit_s"])
-                    if name == "two":
-                        told = steps(events)
-                        bubbles += [bubble(spans) for spans in told]
-                        replays += [replayed(spans, plan) for spans in told]
-            one, both = (statistics.median(fits[name]) for name in ("one", "two"))
-            shares = [plan["bubble"], statistics.median(replays), statistics.median(bubbles)]
-            lines.append(f"| {schedule} | {micro_batches} | {one:.2f} s | {both:.2f} s | {one / both:.2f} | "
-                         + " | ".join(f"{100 * share:.1f} %" for share in shares) + " |")
+    rows = {}
+    for micro_batches in SWEEP:
+        # Fewer micro-batches than stages leave most stages idle; two stages show that once.
+        shapes = [(schedule, stages) for schedule in SCHEDULES for stages in here() if stages == 2 or micro_batches >= stages]
+        strategies = {shape: STAGES.format(schedule=shape[0], stages=shape[1], micro_batches=micro_batches) for shape in shapes}
+        plans = {shape: planned(recspeed, strategy) for shape, strategy in strategies.items()}
+        one, fits, bubbles, replays = [], *({shape: [] for shape in shapes} for _ in range(3))
+        for _ in range(rounds):
+            one.append(run(worker, ONE.format(micro_batches=micro_batches))[-1]["summary"]["timing"]["fit_s"])
+            for shape, strategy in strategies.items():
+                events = run(worker, strategy)
+                fits[shape].append(events[-1]["summary"]["timing"]["fit_s"])
+                measured = steps(events)
+                bubbles[shape] += [bubble(spans) for spans in measured]
+                replays[shape] += [replayed(spans, plans[shape]) for spans in measured]
+        alone = statistics.median(one)
+        for shape in shapes:
+            fit = statistics.median(fits[shape])
+            shares = [plans[shape]["bubble"], statistics.median(replays[shape]), statistics.median(bubbles[shape])]
+            rows[*reversed(shape), micro_batches] = (f"{alone:.2f} s | {fit:.2f} s | {alone / fit:.2f} | "
+                                                     + " | ".join(told(share) for share in shares))
+    lines = ["| stages | schedule | micro-batches | one rank, fit | stages, fit | speed-up | bubble, planned | bubble, replayed "
+             "| bubble, measured |", "|---|---|---|---|---|---|---|---|---|"]
+    order = sorted(rows, key=lambda row: (row[0], SCHEDULES.index(row[1]), row[2]))
+    lines += [f"| {stages} | {schedule} | {micro_batches} | {rows[stages, schedule, micro_batches]} |"
+              for stages, schedule, micro_batches in order]
     words = (f"DenseNet of {SIZES['layers']} layers of {SIZES['growth']}, batches of {SIZES['batch']}, {SIZES['rows']} rows, one epoch; every "
              "rank computes with one thread, so two stages have twice the cores of one rank. *Planned*: by counted operations, before the "
              "run. *Replayed*: the simulation again, of the same order, with passes and sends as long as their kind took on their rank. "
@@ -159,6 +180,36 @@ def table(release, rounds):
     return "\n".join([*lines, "", words])
 
 
+def replicas(release, rounds):
+    """Data parallel and ZeRO on as many threads as ranks, beside one rank in the same rounds."""
+    worker = release / "recspeed-worker"
+    shapes = [(ranks, name) for ranks in here() for name in REPLICAS]
+    one, fits = [], {shape: [] for shape in shapes}
+    for _ in range(rounds):
+        one.append(run(worker, ONE.format(micro_batches=1))[-1]["summary"]["timing"]["fit_s"])
+        for (ranks, name), seconds in fits.items():
+            seconds.append(run(worker, REPLICAS[name].format(ranks=ranks))[-1]["summary"]["timing"]["fit_s"])
+    alone = statistics.median(one)
+    lines = ["| ranks | strategy | fit | speed-up |", "|---|---|---|---|", f"| 1 | | {alone:.2f} s | |"]
+    for (ranks, name), seconds in fits.items():
+        fit = statistics.median(seconds)
+        lines.append(f"| {ranks} | {name} | {fit:.2f} s | {alone / fit:.2f} |")
+    words = ("The same network, rows and batches; each rank computes with one thread and takes its share of every batch of "
+             f"{SIZES['batch']} rows.")
+    return "\n".join([*lines, "", words])
+
+
 def sections(release, rounds):
     """Sections of docs/benchmarks.md."""
-    return [("Pipeline of two stages on threads: speed-up and bubble, 1 to 32 micro-batches", lambda: table(release, rounds))]
+    return [("Pipelines on threads: speed-up and bubble, 1 to 32 micro-batches", lambda: table(release, rounds)),
+            ("Replicas on threads: speed-up", lambda: replicas(release, rounds))]
+
+
+def main():
+    release, rounds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2
+    for title, measure in sections(release, rounds):
+        print(f"## {title}\n\n{measure()}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,25 @@ def main() -> int:
         tell(f"agree: {', '.join(missing) or 'no device but flex'} is not here; there are {', '.join(workers)}")
         return 1
     told: dict[str, list[dict[str, object]]] = {"agree": [], "speed": []}
+    try:
+        bad = measure(workers, wanted, given, told, tell)
+    except KeyboardInterrupt:
+        # Whoever ended this for time has what was measured before.
+        bad = 1
+        tell("agree: ended before its end")
+    if given.json:
+        print(json.dumps({"measured": time.strftime("%Y-%m-%d"), "rounds": given.rounds, **told}))
+    return 1 if bad else 0
+
+
+def measure(
+    workers: dict[str, Path],
+    wanted: list[str],
+    given: argparse.Namespace,
+    told: dict[str, list[dict[str, object]]],
+    tell: Callable[..., None],
+) -> int:
+    """Puts what each network did into `told`; how many disagreed or failed."""
     bad = 0
     for case in CASES:
         reference = train(workers["flex"], "flex", case, given.threads)
@@ -157,9 +177,7 @@ def main() -> int:
                 bad += 1
                 tell(f"{words(case)} {device}: FAILED: {failure}")
         told["speed"].append(row)
-    if given.json:
-        print(json.dumps({"measured": time.strftime("%Y-%m-%d"), "rounds": given.rounds, **told}))
-    return 1 if bad else 0
+    return bad
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes one folder for a machine with a GPU, CUDA's driver and a Python with PyTorch, and without Rust: the programs, what they read,
-# and a script that measures and leaves one file. PYTHON: a Python here with the PyTorch that is there, to link against.
+# and a script that measures and leaves one file. PYTHON: a Python here with the PyTorch that is there, to link against. LLVM: an
+# installed LLVM (llvm.sh says which), to have Burn's own CUDA kernels too.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bundle=$root/target/gpu-bundle
@@ -12,14 +13,20 @@ if [ ! -e "$torch/lib/libtorch_cuda.so" ]; then
   echo "gpu-bundle: $python has no PyTorch with CUDA; make gpu-bundle PYTHON=/path/to/python, of the version that the other machine has" >&2
   exit 1
 fi
-LIBTORCH=$torch LIBTORCH_BYPASS_VERSION_CHECK=1 cargo build --release --locked -p recspeed-worker --features libtorch \
-  --target-dir "$root/target/gpu" --manifest-path "$root/Cargo.toml"
+features=recspeed-worker/libtorch,recspeed-worker/vulkan
+if [ -n "${LLVM:-}" ]; then
+  XDG_DATA_HOME=$("$root/tests/setup/llvm.sh" "$LLVM")
+  export XDG_DATA_HOME
+  features+=,recspeed-worker/cuda
+fi
+LIBTORCH=$torch LIBTORCH_BYPASS_VERSION_CHECK=1 cargo build --release --locked --workspace --bin recspeed-worker \
+  --features "$features" --target-dir "$root/target/gpu" --manifest-path "$root/Cargo.toml"
 
 rm -rf "$bundle"
 mkdir -p "$bundle/bin"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# The worker with LibTorch has flex too, and is there under both names.
+# The worker with the devices of a GPU has flex too.
 install "$root/target/release/recspeed" "$work/recspeed"
 install "$root/target/gpu/release/recspeed-worker" "$work/recspeed-worker"
 strip "$work"/*

@@ -23,7 +23,11 @@ def part(folder: Path, name: str) -> dict[str, object]:
 def main() -> None:
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     names = sorted(path.stem for path in folder.glob("*.status"))
-    out.write_text(json.dumps({name: part(folder, name) for name in names}, indent=1) + "\n")
+    told: dict[str, object] = {name: part(folder, name) for name in names}
+    # The studies' tables, as the program itself wrote them.
+    sections = folder / "studies.md"
+    told["sections"] = sections.read_text() if sections.exists() else ""
+    out.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

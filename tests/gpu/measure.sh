@@ -6,7 +6,7 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${OUT:-$here}
 python=$(command -v "${PYTHON:-python3}")
-step=${STEP:-150}
+step=${STEP:-200}
 export PATH=$here/bin:$PATH RECSPEED_HOME=${RECSPEED_HOME:-$here/home}
 mkdir -p "$out" "$RECSPEED_HOME" "$here/parts"
 
@@ -42,10 +42,16 @@ take() { # NAME command…: runs it, keeps what it printed and how it ended
 take gpu nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
 take probe recspeed-worker probe
 take pytorch recspeed engines install pytorch --existing "$python" --json
-take agree "$python" "$here/agree.py" --workers "$here/bin" --devices libtorch-cpu,libtorch-cuda --json
+take agree "$python" "$here/agree.py" --workers "$here/bin" --json
+# A section of its own for each study; document.py moves them to docs/studies.md.
+study() { # NAME arguments…
+  take "$1" recspeed study "$@" --document "$here/parts/studies.md" --section 'on a GPU' --json
+}
 # Threads cost more than they bring to layers of 64: with two, PyTorch on the processor is fastest.
-take four-layer recspeed study four-layer --repeats 3 --threads 2 \
-  --engines burn,burn@libtorch-cpu,burn@libtorch-cuda,pytorch,pytorch@cuda --json
-take mixed recspeed study mixed --repeats 1 --json
+study four-layer --repeats 5 --threads 2 \
+  --engines burn,burn@libtorch-cpu,burn@libtorch-cuda,burn@vulkan,burn@cuda,pytorch,pytorch@cuda
+study mixed --repeats 3 --threads 2
+study pipeline-vs-sharded --repeats 3 --threads 2
+study retrieval --repeats 3 --rows 10000,2023070 --containers plain,arrow,burn,torch
 
 echo "measure: $out/gpu-results.json"
