@@ -166,6 +166,9 @@ fn who_answers_from_what_somebody_has_reads_the_validation_rows_for_the_test_and
         "mixed",
         "cascade",
     ];
+    for entry in recspeed_types::catalogue::ENTRIES.iter().filter(|entry| entry.is_trained()) {
+        assert_eq!(entry.reads_history, kinds.contains(&entry.kind), "{}", entry.kind);
+    }
     let readers: Vec<String> = kinds.iter().map(|kind| format!("kind = \"{kind}\"")).chain(vote).collect();
     let scores = |recommender: &str, seventh: usize, on: &str| {
         let learns = ["rec\"", "caser", "autoencoder", "weighted"].iter().any(|kind| recommender.contains(kind));

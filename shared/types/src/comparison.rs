@@ -24,6 +24,9 @@ pub struct Comparison {
     /// Recommenders whose run failed; they are not among `methods`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedMethod>,
+    /// What to know before the numbers are set beside each other, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One recommender with its runs.

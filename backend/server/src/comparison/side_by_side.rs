@@ -8,7 +8,7 @@ use recspeed_types::catalogue;
 use recspeed_types::comparison::{ComparedRuns, RunComparison};
 use recspeed_types::{ExperimentSpec, RunId, RunSummary};
 
-use super::{Difference, Run, conditions, describe, differences, one_method, told_apart, two_scales};
+use super::{Difference, Run, conditions, describe, differences, one_method, told_apart, two_scales, uneven_knowledge};
 
 /// A finished run.
 #[derive(Debug, Clone)]
@@ -96,6 +96,9 @@ pub(crate) fn compare(methods: &[Method]) -> RunComparison {
             ),
         });
     }
+    let alike = (0..methods.len()).filter(|place| unlike[*place].is_empty());
+    let alike: Vec<(&str, &ExperimentSpec)> = alike.map(|place| (names[place].as_str(), specs[place])).collect();
+    warnings.extend(uneven_knowledge(lent[0][0].summary.data.validation, &alike));
     warnings.extend(of_machines(methods, &names));
     warnings.extend(two_scales(&specs).map(|scales| {
         let (stars, likes) = (&names[scales.stars], &names[scales.likes]);

@@ -30,6 +30,7 @@ pub(super) static CONTENT_TFIDF: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[Need::ItemAttributes],
     seed: Seed::Nothing,
+    reads_history: true,
     params: &[
         ATTRIBUTES,
         WORDS,
@@ -67,6 +68,7 @@ pub(super) static CONTENT_LINEAR: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[Need::ItemAttributes],
     seed: Seed::Nothing,
+    reads_history: true,
     params: &[
         ATTRIBUTES,
         Param {

@@ -16,6 +16,7 @@ pub(super) static ALS_IMPLICIT: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "factors",
@@ -81,6 +82,7 @@ pub(super) static ALS_EXPLICIT: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "factors",
@@ -158,6 +160,7 @@ pub(super) static BIASED_MF: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "factors",
@@ -221,6 +224,7 @@ pub(super) static SVDPP: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "factors",
@@ -271,6 +275,7 @@ pub(super) static NMF: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "factors",
@@ -312,6 +317,7 @@ pub(super) static BPR: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "factors",
@@ -360,6 +366,7 @@ pub(super) static WARP: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "factors",

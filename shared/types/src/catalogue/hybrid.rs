@@ -36,6 +36,7 @@ pub(super) static WEIGHTED: Entry = Entry {
     predicts: Predicts::Components,
     needs: &[],
     seed: Seed::Components,
+    reads_history: false,
     params: &[
         Param {
             name: "components",
@@ -83,6 +84,7 @@ pub(super) static SWITCHING: Entry = Entry {
     predicts: Predicts::Components,
     needs: &[],
     seed: Seed::Components,
+    reads_history: false,
     params: &[
         Param {
             name: "components",
@@ -124,6 +126,7 @@ pub(super) static MIXED: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Components,
+    reads_history: false,
     params: &[
         Param {
             name: "components",
@@ -160,6 +163,7 @@ pub(super) static CASCADE: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Components,
+    reads_history: false,
     params: &[
         Param {
             name: "components",
@@ -207,6 +211,7 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Components,
+    reads_history: false,
     params: &[
         Param {
             name: "components",
@@ -252,6 +257,7 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Components,
+    reads_history: false,
     params: &[
         Param {
             name: "components",
@@ -300,6 +306,7 @@ pub(super) static META_LEVEL: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Components,
+    reads_history: false,
     params: &[
         Param {
             name: "components",

@@ -23,6 +23,7 @@ pub(super) static EASE: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Nothing,
+    reads_history: true,
     params: &[
         Param {
             name: "regularization",
@@ -53,6 +54,7 @@ pub(super) static SLIM: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Nothing,
+    reads_history: true,
     params: &[
         Param {
             name: "l1",

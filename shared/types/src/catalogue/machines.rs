@@ -46,6 +46,7 @@ pub(super) static FM: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "solver",
@@ -115,6 +116,7 @@ pub(super) static FFM: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "factors",
@@ -165,6 +167,7 @@ pub(super) static FEATURE_EMBEDDINGS: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "loss",

@@ -91,6 +91,10 @@ pub struct Entry {
     pub needs: &'static [Need],
     /// What the seed decides; a method of which it decides nothing is run once, whatever the number of seeds.
     pub seed: Seed,
+    /// Whether its answer to a known person is a function of what that person has by then, so that it also reads rows that it did not learn
+    /// from, as those of the validation at the test. No hybrid: whether that [reads](crate::spec::ResolvedRecommender::reads_history) its
+    /// components say.
+    pub reads_history: bool,
     /// Its parameters; the first ones are the ones to try first.
     pub params: &'static [Param],
     /// The losses it can be trained with, its own first; empty for methods that are not trained step by step.

@@ -16,6 +16,7 @@ pub(super) static USER_KNN: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Nothing,
+    reads_history: false,
     params: &[
         Param {
             name: "neighbours",
@@ -69,6 +70,7 @@ pub(super) static SLOPE_ONE: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Nothing,
+    reads_history: true,
     params: &[],
     losses: &[],
     cold_users: "the mean of all ratings",
@@ -91,6 +93,7 @@ pub(super) static ITEM_KNN: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Nothing,
+    reads_history: true,
     params: &[
         Param {
             name: "neighbours",

@@ -27,6 +27,7 @@ pub(super) static MLP: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[Param {
         name: "hidden",
         title: "Hidden layers",
@@ -54,6 +55,7 @@ pub(super) static NEUMF: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "factors",
@@ -97,6 +99,7 @@ pub(super) static DENSENET: Entry = Entry {
     predicts: Predicts::Likes,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         Param {
             name: "layers",
@@ -156,6 +159,7 @@ pub(super) static WIDE_AND_DEEP: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         EMBEDDING,
         HIDDEN,
@@ -190,6 +194,7 @@ pub(super) static DEEPFM: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[EMBEDDING, HIDDEN, NEGATIVES, DROPOUT, ATTRIBUTES],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
     cold_users: COLD_FIELDS,
@@ -212,6 +217,7 @@ pub(super) static DLRM: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: false,
     params: &[
         EMBEDDING,
         Param {
@@ -246,6 +252,7 @@ pub(super) static AUTOENCODER: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[],
     seed: Seed::Learning,
+    reads_history: true,
     params: &[
         Param {
             name: "hidden",

@@ -86,6 +86,7 @@ pub(super) static GRU4REC: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[Need::Order],
     seed: Seed::Learning,
+    reads_history: true,
     params: &[
         FACTORS,
         Param {
@@ -128,6 +129,7 @@ pub(super) static CASER: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[Need::Order],
     seed: Seed::Learning,
+    reads_history: true,
     params: &[
         FACTORS,
         Param {
@@ -181,6 +183,7 @@ pub(super) static SASREC: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[Need::Order],
     seed: Seed::Learning,
+    reads_history: true,
     params: &[
         FACTORS,
         BLOCKS,
@@ -225,6 +228,7 @@ pub(super) static BERT4REC: Entry = Entry {
     predicts: Predicts::Scores,
     needs: &[Need::Order],
     seed: Seed::Learning,
+    reads_history: true,
     params: &[
         FACTORS,
         BLOCKS,

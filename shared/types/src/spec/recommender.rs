@@ -188,6 +188,11 @@ impl ResolvedRecommender {
         self.all().iter().any(|each| each.entry.seed == Seed::Learning)
     }
 
+    /// Whether it reads rows of known people that it did not learn from: a hybrid where one of its components does.
+    pub fn reads_history(&self) -> bool {
+        self.all().iter().any(|each| each.entry.reads_history)
+    }
+
     /// Whether it serves people who came after the training: a hybrid where all of its components do.
     pub fn serves_new_users(&self) -> bool {
         self.all().iter().all(|each| each.entry.new_users.is_some())

@@ -13,7 +13,7 @@ use recspeed_types::{ExperimentSpec, FailureCode, MetricName, UserValues};
 use super::failure::CommandError;
 use super::kept::{Ended, KeepArgs, Keeper, KeptRun};
 use super::{figures, output};
-use crate::comparison::{Pairs, Run, describe, paired_tests};
+use crate::comparison::{Pairs, Run, describe, paired_tests, uneven_knowledge};
 
 pub(crate) use conditions::CompareError;
 pub(super) use methods::{Method, label};
@@ -143,9 +143,12 @@ pub(super) fn evaluate(
         describe(&methods[*place].name, methods[*place].random, &runs)
     });
     let compared: Vec<ComparedMethod> = compared.collect();
+    let known: Vec<(&str, &ExperimentSpec)> =
+        finished.iter().map(|(place, runs)| (methods[*place].name.as_str(), &runs[0].spec)).collect();
+    let warnings = uneven_knowledge(data.validation, &known).into_iter().collect();
     let against = against.and_then(|place| finished.iter().position(|(of, _)| *of == place));
     let pairs = against.map_or(Pairs::All, Pairs::Against);
     let metrics: Vec<MetricName> = methods.iter().flat_map(|method| &method.spec.evaluation.metrics).copied().collect();
     let (tests, procedure) = paired_tests(&users, pairs, &metrics, Procedure::default()).map_err(CompareError::from)?;
-    Ok(Some(Comparison { data, evaluation, methods: compared, tests, procedure, failed }))
+    Ok(Some(Comparison { data, evaluation, methods: compared, tests, procedure, failed, warnings }))
 }

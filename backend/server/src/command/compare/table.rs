@@ -21,6 +21,9 @@ pub(super) fn render(comparison: &Comparison, methods: &[Method], markdown: bool
         });
     }
     let _ = write!(text, "\n{}\n", how(comparison));
+    for warning in &comparison.warnings {
+        let _ = write!(text, "\nWarning: {warning}\n");
+    }
     for failed in &comparison.failed {
         let _ = write!(
             text,
