@@ -151,7 +151,7 @@ fn who_answers_from_what_somebody_has_reads_the_validation_rows_for_the_test_and
         };
         (0..12).rev().flat_map(|user| (0..8).map(move |step| (user, step))).map(row).collect()
     };
-    // The ratings are all alike and nothing is known of the items: Slope One and content cannot tell items apart here.
+    // The ratings are all alike and nothing is known of the items: user neighbours, Slope One and content cannot tell items apart here.
     let vote = ["kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"sasrec\" }]".to_owned()];
     let kinds = [
         "sasrec",

@@ -93,7 +93,7 @@ pub trait Recommender: Send + Sync {
     /// Answers for known users from these rows of the interactions that it was fitted to from now on, all that is known of
     /// them before what is asked, without learning from them: whose answer is a function of what somebody has answers as to a
     /// basket of theirs. Until then, the rows that it learnt from are read. Methods that learn something of each person, a
-    /// vector, a level or who is similar, answer as before. Which do which the catalogue's `reads_history` says.
+    /// vector or a level, answer as before. Which do which the catalogue's `reads_history` says.
     fn read(&mut self, _interactions: &Interactions, _known: &[u32]) {}
 
     /// Answers from now on as if the items, or the users, had each other's values of an attribute, and learns nothing; `None`

@@ -6,7 +6,7 @@ use recspeed_data::{Attributes, Csr, Interactions};
 use recspeed_recommenders::{BasketItem, Recommender, TrainSet, fit, kinds, restore};
 use recspeed_types::Unobserved;
 use recspeed_types::spec::{ParamValue, RecommenderSpec};
-use support::{attributes, fitted, resolved, text, varied};
+use support::{attributes, fitted, interactions, resolved, text, varied};
 
 /// Kinds of which the catalogue says that they read what somebody has; hybrids with the components that it gives them.
 fn readers() -> impl Iterator<Item = &'static str> {
@@ -68,7 +68,7 @@ fn exactly_the_methods_of_which_the_catalogue_says_so_read_without_learning() {
 #[test]
 fn who_has_read_answers_a_known_user_as_a_basket_of_what_was_read() {
     let data = data();
-    let known = Csr::by_user(&data.all, &data.both);
+    let (known, trained) = (Csr::by_user(&data.all, &data.both), Csr::by_user(&data.all, &data.learnt));
     for kind in readers() {
         let mut model = fitted(kind, &[], &data.train(), 2);
         model.read(&data.all, &data.both);
@@ -78,7 +78,12 @@ fn who_has_read_answers_a_known_user_as_a_basket_of_what_was_read() {
                 items.iter().zip(ratings).map(|(&item, &rating)| BasketItem { item, rating }).collect();
             let mut folded = vec![f32::NAN; data.all.n_items()];
             model.fold_in().expect("readers serve newcomers").score_basket(&basket, &mut folded);
-            assert_eq!(scores(&*model, user), folded, "{kind}: user {user}");
+            // Whoever is new may be like a known person who trained on the same; a known person is no neighbour of their own.
+            let own: &[u32] = if kind == "user-knn" { trained.row(user as usize).0 } else { &[] };
+            let of_others = |scores: Vec<f32>| {
+                (0u32..).zip(scores).filter(|(item, _)| !own.contains(item)).collect::<Vec<(u32, f32)>>()
+            };
+            assert_eq!(of_others(scores(&*model, user)), of_others(folded), "{kind}: user {user}");
         }
     }
 }
@@ -136,4 +141,30 @@ fn the_people_whom_a_meta_level_hybrid_asks_give_what_they_had_in_training() {
         let given = |item: usize| trained.row(item).0.iter().any(|&other| other != user);
         assert!((0..scores.len()).all(|item| scores[item] == 0.0 || given(item)), "user {user}");
     }
+}
+
+#[test]
+fn user_neighbours_compare_what_was_read_with_what_others_had_in_training() {
+    // Persons 1 and 2 part ways at item 1, which person 0 is read to have and did not train on.
+    let all = interactions(&[
+        (0, 0, 5.0),
+        (1, 0, 5.0),
+        (1, 1, 5.0),
+        (1, 2, 5.0),
+        (2, 0, 5.0),
+        (2, 1, 1.0),
+        (2, 2, 1.0),
+        (3, 0, 5.0),
+        (0, 1, 1.0),
+    ]);
+    let (learnt, both): (Vec<u32>, Vec<u32>) = ((0..8).collect(), (0..9).collect());
+    let settings = [("centring", text("none")), ("similarity", text("msd"))];
+    let mut model = fitted("user-knn", &settings, &TrainSet::new(&all, &learnt), 1);
+    let other = scores(&*model, 3);
+    assert_eq!(model.predict(0, 2, 0), 3.0, "as like the one as the other");
+    model.read(&all, &both);
+    // Similarities 1 / (1 + (0 + 16) / 2) and 1.
+    let read = model.predict(0, 2, 0);
+    assert!((read - 1.4).abs() < 1e-6, "{read}");
+    assert_eq!(scores(&*model, 3), other, "what is read of person 0 says nothing to others");
 }

@@ -16,7 +16,7 @@ pub(super) static USER_KNN: Entry = Entry {
     predicts: Predicts::Ratings,
     needs: &[],
     seed: Seed::Nothing,
-    reads_history: false,
+    reads_history: true,
     params: &[
         Param {
             name: "neighbours",

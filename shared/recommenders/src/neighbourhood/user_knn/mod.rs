@@ -1,15 +1,16 @@
 //! User neighbours: what people of similar taste gave.
 
+mod alike;
+
 use std::sync::Arc;
 
-use rayon::prelude::*;
-use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::pairs::{PAIR_BYTES, Pairs};
+use super::pairs::PAIR_BYTES;
 use super::{ALLOWED_BYTES, GROUP_ROWS};
 use crate::baselines::deviations;
 use crate::fit::{FitRequest, Method};
@@ -17,6 +18,7 @@ use crate::memory::{allowed, check};
 use crate::recommender::model_bytes;
 use crate::scratch::Pool;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
+use alike::{Comparing, Shared};
 
 pub(super) const METHOD: Method = Method {
     kind: "user-knn",
@@ -38,7 +40,8 @@ const REMEDY: &str = "the number of users with dataset.min_user or dataset.sampl
 /// such a neighbour the level itself, and the mean of all ratings where there is none.
 ///
 /// Similarities are over the items that both rated: `msd` `1 / (1 + mean (r_u − r_v)²)`, `cosine`, `pearson`; fewer than
-/// `min_support` of them make it 0, and `shrinkage` multiplies it by `n / (n + shrinkage)`.
+/// `min_support` of them make it 0, and `shrinkage` multiplies it by `n / (n + shrinkage)`. `u` counts by all that is read of them, `v` by
+/// what was learnt from.
 /// Source: Herlocker et al., "An Algorithmic Framework for Performing Collaborative Filtering", doi:10.1145/312624.312682;
 /// Koren, doi:10.1145/1644873.1644874, for the baselines; the settings are those of Surprise's k-NN family.
 #[derive(Debug)]
@@ -47,8 +50,10 @@ struct UserKnn {
     by_item: Arc<Csr>,
     settings: Settings,
     levels: Levels,
-    /// Users × users, similarities above 0.
+    /// Readers × users, similarities above 0.
     similarities: Csr,
+    /// `[n_users]`: the readers' levels and scales, where more than what was learnt from is read of them.
+    readers: Option<Vec<Person>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +115,7 @@ struct Levels {
 }
 
 /// One person: known or new.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Person {
     level: f32,
     scale: f32,
@@ -157,110 +162,16 @@ fn person(ratings: &[f32], otherwise: f32, centring: Centring) -> Person {
     }
 }
 
-/// Sums over the items that two people both rated.
-#[derive(Debug, Clone, Copy, Default)]
-struct Common {
-    n: u32,
-    own: f64,
-    other: f64,
-    own_squares: f64,
-    other_squares: f64,
-    products: f64,
-}
-
-impl Common {
-    fn add(&mut self, own: f32, other: f32) {
-        let (own, other) = (f64::from(own), f64::from(other));
-        self.n += 1;
-        self.own += own;
-        self.other += other;
-        self.own_squares += own * own;
-        self.other_squares += other * other;
-        self.products += own * other;
-    }
-
-    fn similarity(&self, settings: &Settings) -> f32 {
-        if self.n < settings.min_support {
-            return 0.0;
-        }
-        let n = f64::from(self.n);
-        let plain = match settings.similarity {
-            Similarity::Msd => {
-                let squares = (self.own_squares - 2.0 * self.products + self.other_squares).max(0.0);
-                1.0 / (1.0 + squares / n)
-            }
-            Similarity::Cosine => quotient(self.products, self.own_squares * self.other_squares),
-            Similarity::Pearson => quotient(
-                n * self.products - self.own * self.other,
-                (n * self.own_squares - self.own * self.own) * (n * self.other_squares - self.other * self.other),
-            ),
-        };
-        (plain * n / (n + settings.shrinkage)) as f32
-    }
-}
-
-/// `a / √b`, or 0 where `b` is nothing.
-fn quotient(a: f64, b: f64) -> f64 {
-    if b > 1e-12 { a / b.sqrt() } else { 0.0 }
-}
-
-/// What a person has in common with others: sums for those alone who share an item.
-struct Shared {
-    /// `[n_users]`: 1 more than the place of a user's sums; 0 for none.
-    places: Vec<u32>,
-    sums: Vec<(u32, Common)>,
-}
-
-impl Shared {
-    fn new(n_users: usize) -> Self {
-        Self { places: vec![0; n_users], sums: Vec::new() }
-    }
-
-    /// Similarities above 0 of a person to every user, ascending.
-    fn similar(
-        &mut self,
-        own: impl Iterator<Item = (u32, f32)>,
-        by_item: &Csr,
-        settings: &Settings,
-    ) -> Vec<(u32, f32)> {
-        let Self { places, sums } = self;
-        for (item, rating) in own {
-            let (users, ratings) = by_item.row(item as usize);
-            for (&user, &other) in users.iter().zip(ratings) {
-                let place = &mut places[user as usize];
-                if *place == 0 {
-                    sums.push((user, Common::default()));
-                    *place = sums.len() as u32;
-                }
-                sums[*place as usize - 1].1.add(rating, other);
-            }
-        }
-        for (user, _) in &*sums {
-            places[*user as usize] = 0;
-        }
-        sums.sort_unstable_by_key(|(user, _)| *user);
-        let all = sums.drain(..).map(|(user, common)| (user, common.similarity(settings)));
-        all.filter(|(_, similarity)| *similarity > 0.0).collect()
-    }
-}
-
 impl UserKnn {
     fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
         let data = request.data;
         let settings = Settings::of(request.recommender);
         let n_users = data.n_users();
         let lines = Pool::new();
-        let similar = |shared: &mut Shared, user: usize| {
-            let (items, ratings) = data.by_user.row(user);
-            let own = items.iter().copied().zip(ratings.iter().copied());
-            let mut row = shared.similar(own, &data.by_item, &settings);
-            row.retain(|(other, _)| *other as usize != user);
-            row
-        };
+        let comparing =
+            Comparing { readers: &data.by_user, by_item: &data.by_item, settings: &settings, lines: &lines };
         let allowed = allowed(ALLOWED_BYTES, observer);
-        let pairs = Pairs { rows: &data.by_user, columns: &data.by_item };
-        let count = |user| similar(&mut lines.lend(|| Shared::new(n_users)), user).len();
-        pairs.check(count, allowed, "the similarities between users", REMEDY)?;
+        comparing.check(data, allowed)?;
         let levels = Levels::of(data, settings.centring)?;
         let mut similarities = Csr { indptr: vec![0], ..Csr::default() };
         for start in (0..n_users).step_by(GROUP_ROWS) {
@@ -268,21 +179,13 @@ impl UserKnn {
                 return Err(FitError::Interrupted { done: start as u64, total: n_users as u64, unit: "users" });
             }
             let end = (start + GROUP_ROWS).min(n_users);
-            let rows: Vec<Vec<(u32, f32)>> = (start..end)
-                .into_par_iter()
-                .map_init(|| lines.lend(|| Shared::new(n_users)), |shared, user| similar(shared, user))
-                .collect();
-            for row in rows {
-                similarities.indices.extend(row.iter().map(|(user, _)| *user));
-                similarities.values.extend(row.iter().map(|(_, similarity)| *similarity));
-                similarities.indptr.push(similarities.indices.len());
-            }
+            comparing.add_to(&mut similarities, start..end);
             let bytes = PAIR_BYTES * similarities.nnz() as u64;
             check(bytes, allowed, "the similarities between users (so far)", REMEDY)?;
             observer.event(EventKind::Progress { done: end as u64, total: n_users as u64, unit: "users".to_owned() });
         }
         let (by_user, by_item) = (Arc::clone(&data.by_user), Arc::clone(&data.by_item));
-        Ok(Self { by_user, by_item, settings, levels, similarities })
+        Ok(Self { by_user, by_item, settings, levels, similarities, readers: None })
     }
 
     fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
@@ -300,8 +203,22 @@ impl UserKnn {
         expect_len("user_scales", levels.scales.len(), n_users)?;
         expect_len("item_levels", levels.items.len(), n_items)?;
         expect_len("similarities.indptr", similarities.n_rows(), n_users)?;
+        let readers = if parts.has("reader_levels") {
+            let (levels, scales) = (parts.take_list("reader_levels")?, parts.take_list("reader_scales")?);
+            expect_len("reader_levels", levels.len(), n_users)?;
+            expect_len("reader_scales", scales.len(), n_users)?;
+            Some(levels.into_iter().zip(scales).map(|(level, scale)| Person { level, scale }).collect())
+        } else {
+            None
+        };
         let by_item = Arc::new(by_user.transpose(n_items));
-        Ok(Self { by_user: Arc::new(by_user), by_item, settings: Settings::of(recommender), levels, similarities })
+        let (by_user, settings) = (Arc::new(by_user), Settings::of(recommender));
+        Ok(Self { by_user, by_item, settings, levels, similarities, readers })
+    }
+
+    /// Level and scale of a known reader.
+    fn person(&self, user: u32) -> Person {
+        self.readers.as_ref().map_or_else(|| self.levels.person(user), |readers| readers[user as usize])
     }
 
     /// The neighbours who rated the item, most similar first: similarity, user, what they add before the division.
@@ -393,17 +310,37 @@ impl Recommender for UserKnn {
     fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
         let mut found = Vec::new();
         self.neighbours(item, self.similarity_to(user), &mut found);
-        self.rating(self.levels.person(user), item, &found)
+        self.rating(self.person(user), item, &found)
     }
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
-        self.score(self.levels.person(user), self.similarities.row(user as usize), scores);
+        self.score(self.person(user), self.similarities.row(user as usize), scores);
+    }
+
+    /// Each reader is compared by all that is read of them with what the others gave in training.
+    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+        let known = Csr::by_user(interactions, known);
+        self.readers = (known != *self.by_user).then(|| {
+            let basket = |reader: usize| {
+                let (items, ratings) = known.row(reader);
+                items.iter().zip(ratings).map(|(&item, &rating)| BasketItem { item, rating }).collect::<Vec<_>>()
+            };
+            (0..known.n_rows()).map(|reader| self.newcomer(&basket(reader))).collect()
+        });
+        // The former ones go first: never are there two of what takes most of the memory.
+        self.similarities = Csr { indptr: vec![0], ..Csr::default() };
+        let lines = Pool::new();
+        let comparing = Comparing { readers: &known, by_item: &self.by_item, settings: &self.settings, lines: &lines };
+        for start in (0..known.n_rows()).step_by(GROUP_ROWS) {
+            comparing.add_to(&mut self.similarities, start..(start + GROUP_ROWS).min(known.n_rows()));
+        }
     }
 
     fn memory(&self) -> MemoryBytes {
         let bytes = |csr: &Csr| size_of_val(&csr.indptr[..]) + 8 * csr.nnz();
         let levels = 4 * (self.levels.users.len() + self.levels.scales.len() + self.levels.items.len());
-        model_bytes(bytes(&self.similarities) + levels, bytes(&self.by_user) + bytes(&self.by_item))
+        let readers = self.readers.as_ref().map_or(0, |readers| size_of_val(&readers[..]));
+        model_bytes(bytes(&self.similarities) + levels, bytes(&self.by_user) + bytes(&self.by_item) + readers)
     }
 
     fn parameters(&self) -> u64 {
@@ -421,16 +358,19 @@ impl Recommender for UserKnn {
         Some(self)
     }
 
-    /// `similarities`: users × users; `ratings`: users × items; levels and scales as `user_levels`, `user_scales`,
-    /// `item_levels`, `mean`.
+    /// `similarities`: readers × users; `ratings`: users × items; levels and scales as `user_levels`, `user_scales`,
+    /// `item_levels`, `mean`. Where more was read, `reader_levels` and `reader_scales`.
     fn parts(&self) -> Parts {
         let parts = Parts::default().with_count("items", self.n_items()).with_number("mean", self.levels.mean);
-        parts
+        let parts = parts
             .with_csr("ratings", &self.by_user)
             .with_csr("similarities", &self.similarities)
             .with_list("user_levels", &self.levels.users)
             .with_list("user_scales", &self.levels.scales)
-            .with_list("item_levels", &self.levels.items)
+            .with_list("item_levels", &self.levels.items);
+        let Some(readers) = &self.readers else { return parts };
+        let (levels, scales): (Vec<f32>, Vec<f32>) = readers.iter().map(|reader| (reader.level, reader.scale)).unzip();
+        parts.with_list("reader_levels", &levels).with_list("reader_scales", &scales)
     }
 }
 

@@ -1,0 +1,145 @@
+//! How alike people are, by the items that both rated.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use recspeed_data::Csr;
+
+use super::super::pairs::Pairs;
+use super::{REMEDY, Settings, Similarity};
+use crate::scratch::{Lent, Pool};
+use crate::{FitError, TrainSet};
+
+/// Sums over the items that two people both rated.
+#[derive(Debug, Clone, Copy, Default)]
+struct Common {
+    n: u32,
+    own: f64,
+    other: f64,
+    own_squares: f64,
+    other_squares: f64,
+    products: f64,
+}
+
+impl Common {
+    fn add(&mut self, own: f32, other: f32) {
+        let (own, other) = (f64::from(own), f64::from(other));
+        self.n += 1;
+        self.own += own;
+        self.other += other;
+        self.own_squares += own * own;
+        self.other_squares += other * other;
+        self.products += own * other;
+    }
+
+    fn similarity(&self, settings: &Settings) -> f32 {
+        if self.n < settings.min_support {
+            return 0.0;
+        }
+        let n = f64::from(self.n);
+        let plain = match settings.similarity {
+            Similarity::Msd => {
+                let squares = (self.own_squares - 2.0 * self.products + self.other_squares).max(0.0);
+                1.0 / (1.0 + squares / n)
+            }
+            Similarity::Cosine => quotient(self.products, self.own_squares * self.other_squares),
+            Similarity::Pearson => quotient(
+                n * self.products - self.own * self.other,
+                (n * self.own_squares - self.own * self.own) * (n * self.other_squares - self.other * self.other),
+            ),
+        };
+        (plain * n / (n + settings.shrinkage)) as f32
+    }
+}
+
+/// `a / √b`, or 0 where `b` is nothing.
+fn quotient(a: f64, b: f64) -> f64 {
+    if b > 1e-12 { a / b.sqrt() } else { 0.0 }
+}
+
+/// What a person has in common with others: sums for those alone who share an item.
+pub(super) struct Shared {
+    /// `[n_users]`: 1 more than the place of a user's sums; 0 for none.
+    places: Vec<u32>,
+    sums: Vec<(u32, Common)>,
+}
+
+impl Shared {
+    pub(super) fn new(n_users: usize) -> Self {
+        Self { places: vec![0; n_users], sums: Vec::new() }
+    }
+
+    /// Similarities above 0 of a person to every user, ascending.
+    pub(super) fn similar(
+        &mut self,
+        own: impl Iterator<Item = (u32, f32)>,
+        by_item: &Csr,
+        settings: &Settings,
+    ) -> Vec<(u32, f32)> {
+        let Self { places, sums } = self;
+        for (item, rating) in own {
+            let (users, ratings) = by_item.row(item as usize);
+            for (&user, &other) in users.iter().zip(ratings) {
+                let place = &mut places[user as usize];
+                if *place == 0 {
+                    sums.push((user, Common::default()));
+                    *place = sums.len() as u32;
+                }
+                sums[*place as usize - 1].1.add(rating, other);
+            }
+        }
+        for (user, _) in &*sums {
+            places[*user as usize] = 0;
+        }
+        sums.sort_unstable_by_key(|(user, _)| *user);
+        let all = sums.drain(..).map(|(user, common)| (user, common.similarity(settings)));
+        all.filter(|(_, similarity)| *similarity > 0.0).collect()
+    }
+}
+
+/// Readers, by what each has, beside everybody by what was learnt from.
+#[derive(Clone, Copy)]
+pub(super) struct Comparing<'a> {
+    /// Readers × items.
+    pub(super) readers: &'a Csr,
+    /// Items × users.
+    pub(super) by_item: &'a Csr,
+    pub(super) settings: &'a Settings,
+    pub(super) lines: &'a Pool<Shared>,
+}
+
+impl Comparing<'_> {
+    fn lend(&self) -> Lent<'_, Shared> {
+        self.lines.lend(|| Shared::new(self.readers.n_rows()))
+    }
+
+    /// Similarities above 0 of a reader to the others, ascending.
+    fn similar(&self, shared: &mut Shared, reader: usize) -> Vec<(u32, f32)> {
+        let (items, ratings) = self.readers.row(reader);
+        let own = items.iter().copied().zip(ratings.iter().copied());
+        let mut row = shared.similar(own, self.by_item, self.settings);
+        row.retain(|(other, _)| *other as usize != reader);
+        row
+    }
+
+    /// Adds the rows of these readers.
+    pub(super) fn add_to(&self, similarities: &mut Csr, readers: Range<usize>) {
+        let rows: Vec<Vec<(u32, f32)>> =
+            readers.into_par_iter().map_init(|| self.lend(), |shared, reader| self.similar(shared, reader)).collect();
+        for row in rows {
+            similarities.indices.extend(row.iter().map(|(user, _)| *user));
+            similarities.values.extend(row.iter().map(|(_, similarity)| *similarity));
+            similarities.indptr.push(similarities.indices.len());
+        }
+    }
+
+    /// Refuses similarities that are too many: those of the fit, and those of people by all that will be read of them.
+    pub(super) fn check(&self, data: &TrainSet<'_>, allowed: u64) -> Result<(), FitError> {
+        let all = || Csr::by_user(data.interactions, &[data.rows, data.validation].concat());
+        let all = (!data.validation.is_empty()).then(all);
+        let most = Comparing { readers: all.as_ref().unwrap_or(self.readers), ..*self };
+        let count = |reader| most.similar(&mut most.lend(), reader).len();
+        let pairs = Pairs { rows: most.readers, columns: most.by_item };
+        pairs.check(count, allowed, "the similarities between users", REMEDY)
+    }
+}
