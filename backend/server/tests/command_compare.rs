@@ -45,9 +45,7 @@ fn an_interrupted_comparison_goes_on_and_a_finished_one_runs_nothing() {
     assert_eq!(bench.ran().len(), 2);
     // The kept runs alone, without any spec.
     let kept = bench.path("home/kept").to_string_lossy().into_owned();
-    let stored = bench.command(&["compare", &kept, "--json"]);
-    let comparison: Comparison =
-        serde_json::from_str(stdout(&stored)).unwrap_or_else(|_| panic!("{}", stderr(&stored)));
+    let comparison = bench.compared(&kept);
     assert!(bench.ran().is_empty() && comparison.methods.len() == 2, "{comparison:?}");
 }
 

@@ -3,63 +3,83 @@
 mod bench;
 
 use std::fs;
-use std::path::Path;
+use std::process::Output;
 
-use recspeed_types::comparison::Comparison;
+use serde_json::Value;
 
 use bench::{Bench, FRAME, stderr, stdout};
 
 const SEARCH: &str = "[recommender]\nkind = \"item-knn\"\n[search]\nmethod = \"random\"\nmetric = \"hit@1\"\nspace.recommender.neighbours = { min = 1, max = 9 }\n";
 
-fn trials(log: &Path) -> Vec<serde_json::Value> {
-    let text = fs::read_to_string(log).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+/// The lines of each member of a group.
+fn members(all: &[&str]) -> String {
+    all.iter().map(|member| format!("[[compare]]\n{member}\n")).collect::<Vec<_>>().concat()
+}
+
+/// Searches `group.toml`; what comes of it lies in `found`.
+fn search(bench: &Bench, more: &[&str]) -> Output {
+    search_into(bench, "found", more)
+}
+
+/// The same with another folder.
+fn search_into(bench: &Bench, folder: &str, more: &[&str]) -> Output {
+    bench.command(&[&["search", "group.toml", "--out", folder][..], more].concat())
+}
+
+/// The results that a search printed as JSON.
+fn results(output: &Output) -> Vec<Value> {
+    serde_json::from_str(stdout(output)).unwrap_or_else(|_| panic!("{}", stderr(output)))
+}
+
+/// The trials in the log of a search.
+fn trials(bench: &Bench, folder: &str) -> Vec<Value> {
+    let text = fs::read_to_string(bench.path(folder).join("log.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["kind"] == "trial").collect()
 }
 
 #[test]
 fn a_search_chooses_by_validation_and_looks_at_the_test_rows_once() {
     let bench = Bench::new(SEARCH);
-    let output = bench.command(&["search", "group.toml", "--trials", "6", "--out", "found", "--json"]);
+    let output = search(&bench, &["--trials", "6", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let ran = bench.ran();
     assert_eq!(ran.iter().filter(|run| run.contains("validation")).count(), 6);
-    let log = trials(&bench.path("found/log.jsonl"));
+    let log = trials(&bench, "found");
     let most = log.iter().map(|trial| trial["parameters"]["recommender.neighbours"].as_i64().unwrap()).max().unwrap();
     // hit@1 is 0.N for N neighbours: the most neighbours are the best, and those are measured on the test rows, once.
     assert_eq!(ran.last().unwrap(), &format!("item-knn 5 test {most}"));
-    let found: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
-    assert_eq!(found[0]["parameters"]["recommender.neighbours"], most);
+    assert_eq!(results(&output)[0]["parameters"]["recommender.neighbours"], most);
     let best = fs::read_to_string(bench.path("found/best/01-item-knn.toml")).unwrap();
     assert!(best.starts_with("# The best of 6 trials (random) by hit@1"), "{best}");
     assert!(best.contains(&format!("neighbours = {most}")), "{best}");
     // Nothing is left to do, then three more trials.
-    assert!(bench.command(&["search", "group.toml", "--trials", "6", "--out", "found"]).status.success());
+    assert!(search(&bench, &["--trials", "6"]).status.success());
     assert!(bench.ran().is_empty());
-    assert!(bench.command(&["search", "group.toml", "--trials", "9", "--out", "found"]).status.success());
+    assert!(search(&bench, &["--trials", "9"]).status.success());
     assert_eq!(bench.ran().iter().filter(|run| run.contains("validation")).count(), 3);
 }
 
 #[test]
 fn a_search_that_was_killed_proposes_what_it_would_have_proposed() {
     let whole = Bench::new(SEARCH);
-    assert!(whole.command(&["search", "group.toml", "--trials", "8", "--out", "found"]).status.success());
+    assert!(search(&whole, &["--trials", "8"]).status.success());
     let cut = Bench::new(SEARCH);
     cut.put("stop-at", "3");
-    assert!(!cut.command(&["search", "group.toml", "--trials", "8", "--out", "found"]).status.success());
+    assert!(!search(&cut, &["--trials", "8"]).status.success());
     fs::remove_file(cut.path("stop-at")).unwrap();
     // Half a line, as a kill leaves it.
     let log = cut.path("found/log.jsonl");
     let text = fs::read_to_string(&log).unwrap();
     fs::write(&log, format!("{text}{{\"kind\":\"tri")).unwrap();
-    assert!(cut.command(&["search", "group.toml", "--trials", "8", "--out", "found"]).status.success());
+    assert!(search(&cut, &["--trials", "8"]).status.success());
     let tried = |bench: &Bench| {
-        let log = trials(&bench.path("found/log.jsonl"));
+        let log = trials(bench, "found");
         log.iter().map(|trial| trial["parameters"].to_string()).collect::<Vec<_>>()
     };
     assert_eq!(tried(&whole), tried(&cut));
     // The same folder for something else is refused.
-    let other = cut.command(&["search", "group.toml", "--method", "grid", "--out", "found"]);
+    let other = search(&cut, &["--method", "grid"]);
     assert!(other.status.code() == Some(2) && stderr(&other).contains("is the log of another search"));
 }
 
@@ -67,9 +87,9 @@ fn a_search_that_was_killed_proposes_what_it_would_have_proposed() {
 fn a_trial_that_was_killed_goes_on_from_its_checkpoint() {
     let bench = Bench::new(SEARCH);
     bench.put("stop-at", "2");
-    assert!(!bench.command(&["search", "group.toml", "--trials", "4", "--out", "found"]).status.success());
+    assert!(!search(&bench, &["--trials", "4"]).status.success());
     fs::remove_file(bench.path("stop-at")).unwrap();
-    assert!(bench.command(&["search", "group.toml", "--trials", "4", "--out", "found"]).status.success());
+    assert!(search(&bench, &["--trials", "4"]).status.success());
     let resumed = fs::read_to_string(bench.path("resumed")).unwrap();
     let resumed: Vec<&str> = resumed.lines().collect();
     assert!(resumed.len() == 1 && resumed[0].ends_with(".checkpoints/checkpoint-3.bin"), "{resumed:?}");
@@ -83,23 +103,23 @@ fn a_trial_that_was_killed_goes_on_from_its_checkpoint() {
 #[test]
 fn a_search_takes_nothing_from_a_log_that_another_one_writes_or_that_somebody_damaged() {
     let bench = Bench::new(SEARCH);
-    let search = || bench.command(&["search", "group.toml", "--trials", "4", "--out", "found"]);
-    assert!(search().status.success());
+    let four = || search(&bench, &["--trials", "4"]);
+    assert!(four().status.success());
     let log = bench.path("found/log.jsonl");
     let whole = fs::read_to_string(&log).unwrap();
     let lock = fs::File::open(&log).unwrap();
     lock.lock().unwrap();
-    let busy = search();
+    let busy = four();
     assert!(busy.status.code() == Some(2) && stderr(&busy).contains("another search is writing"), "{}", stderr(&busy));
     lock.unlock().unwrap();
     let damaged = whole.replacen("\"number\":2", "\"number\":", 1);
     fs::write(&log, &damaged).unwrap();
-    let refused = search();
+    let refused = four();
     assert!(refused.status.code() == Some(2) && stderr(&refused).contains("line 3 of"), "{}", stderr(&refused));
     assert_eq!(fs::read_to_string(&log).unwrap(), damaged);
     // Trials of other data do not count beside those of these.
     fs::write(&log, whole.replace("\"data\":\"abc\"", "\"data\":\"other\"")).unwrap();
-    let other = bench.command(&["search", "group.toml", "--trials", "5", "--out", "found"]);
+    let other = search(&bench, &["--trials", "5"]);
     assert!(stderr(&other).contains("the data are no longer those"), "{}", stderr(&other));
 }
 
@@ -118,10 +138,14 @@ fn a_search_without_validation_rows_is_refused_with_a_way_out() {
 
 #[test]
 fn what_has_nothing_to_search_runs_once_and_is_compared_with_the_winners() {
-    let bench = Bench::new(
-        "[search]\ntrials = 4\nmethod = \"random\"\nspace.recommender.neighbours = { min = 1, max = 9 }\n[[compare]]\nname = \"Popularity\"\nrecommender = { kind = \"popularity\" }\n[[compare]]\nrecommender = { kind = \"item-knn\" }\n",
-    );
-    let output = bench.command(&["search", "group.toml", "--out", "found"]);
+    let bench = Bench::new(&format!(
+        "[search]\ntrials = 4\nmethod = \"random\"\nspace.recommender.neighbours = {{ min = 1, max = 9 }}\n{}",
+        members(&[
+            "name = \"Popularity\"\nrecommender = { kind = \"popularity\" }",
+            "recommender = { kind = \"item-knn\" }"
+        ])
+    ));
+    let output = search(&bench, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let ran = bench.ran();
     assert_eq!(
@@ -132,39 +156,39 @@ fn what_has_nothing_to_search_runs_once_and_is_compared_with_the_winners() {
     assert_eq!(ran.iter().filter(|run| run.starts_with("item-knn 5 validation")).count(), 4, "{ran:?}");
     // Said while it runs, in the log, in the table and above the best spec.
     assert!(stderr(&output).contains("Popularity, 1 trial: nothing to search: hit@1 0"), "{}", stderr(&output));
-    let log = trials(&bench.path("found/log.jsonl"));
+    let log = trials(&bench, "found");
     let only: Vec<_> = log.iter().filter(|trial| trial["nothing_to_search"] == true).collect();
     assert!(only.len() == 1 && only[0]["name"] == "Popularity" && log.len() == 5, "{log:?}");
     let said = stdout(&output);
     assert!(said.contains("the same budget: 4 trials (Popularity: 1 trial: nothing to search)"), "{said}");
     let best = fs::read_to_string(bench.path("found/best/01-popularity.toml")).unwrap();
     assert!(best.starts_with("# The only trial: there is nothing to search"), "{best}");
-    let compared = bench.command(&["compare", "found", "--json"]);
-    let comparison: Comparison =
-        serde_json::from_str(stdout(&compared)).unwrap_or_else(|_| panic!("{}", stderr(&compared)));
+    let comparison = bench.compared("found");
     assert!(comparison.methods.len() == 2 && comparison.tests.len() == 1, "{comparison:?}");
-    assert!(bench.command(&["search", "group.toml", "--out", "found"]).status.success());
+    assert!(search(&bench, &[]).status.success());
     assert!(bench.ran().is_empty(), "nothing is left to do");
     // With nothing at all to search it is no search.
     bench.put("group.toml", &format!("{FRAME}[recommender]\nkind = \"popularity\"\n"));
-    let refused = bench.command(&["search", "group.toml", "--out", "other"]);
+    let refused = search_into(&bench, "other", &[]);
     assert!(stderr(&refused).contains("no parameter of popularity can be tried"), "{}", stderr(&refused));
     assert_eq!(refused.status.code(), Some(2));
 }
 
 #[test]
 fn every_recommender_of_a_search_has_the_same_budget() {
-    let bench = Bench::new(
-        "[search]\ntrials = 3\nmethod = \"grid\"\n[[compare]]\nrecommender = { kind = \"item-knn\" }\nspace.recommender.neighbours = [3, 5, 7, 9]\n[[compare]]\nrecommender = { kind = \"bpr\" }\nspace.recommender.factors = [8, 16]\n",
-    );
-    let output = bench.command(&["search", "group.toml", "--out", "found"]);
+    let bench = Bench::new(&format!(
+        "[search]\ntrials = 3\nmethod = \"grid\"\n{}",
+        members(&[
+            "recommender = { kind = \"item-knn\" }\nspace.recommender.neighbours = [3, 5, 7, 9]",
+            "recommender = { kind = \"bpr\" }\nspace.recommender.factors = [8, 16]"
+        ])
+    ));
+    let output = search(&bench, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let ran = bench.ran();
     let of = |kind: &str| ran.iter().filter(|run| run.starts_with(kind) && run.contains("validation")).count();
     // The folder of a search can be compared: its kept runs are the winners on the test rows.
-    let compared = bench.command(&["compare", "found", "--json"]);
-    let comparison: Comparison =
-        serde_json::from_str(stdout(&compared)).unwrap_or_else(|_| panic!("{}", stderr(&compared)));
+    let comparison = bench.compared("found");
     assert!(comparison.methods.len() == 2 && bench.ran().is_empty(), "{comparison:?}");
     // bpr's grid has two points.
     assert_eq!((of("item-knn"), of("bpr")), (3, 2));
@@ -175,23 +199,19 @@ fn every_recommender_of_a_search_has_the_same_budget() {
 }
 
 /// Neighbours that a log says were tried.
-fn neighbours(trial: &serde_json::Value) -> i64 {
+fn neighbours(trial: &Value) -> i64 {
     trial["parameters"]["recommender.neighbours"].as_i64().unwrap()
 }
 
 #[test]
 fn a_search_of_a_network_by_its_own_space_gets_through_all_of_its_trials() {
-    let bench = Bench::new(
-        "[[compare]]\nrecommender = { kind = \"sasrec\" }\n[[compare]]\nrecommender = { kind = \"bert4rec\" }\n",
-    );
+    let bench = Bench::new(&members(&["recommender = { kind = \"sasrec\" }", "recommender = { kind = \"bert4rec\" }"]));
     for method in ["random", "tpe", "grid"] {
-        let output = bench.command(&["search", "group.toml", "--method", method, "--trials", "14", "--out", method]);
+        let output = search_into(&bench, method, &["--method", method, "--trials", "14"]);
         assert_eq!(output.status.code(), Some(0), "{method}: {}", stderr(&output));
-        let tried = trials(&bench.path(&format!("{method}/log.jsonl")));
+        let tried = trials(&bench, method);
         assert_eq!(tried.len(), 28, "{method}");
-        let of = |trial: &serde_json::Value, name: &str| {
-            trial["parameters"][format!("recommender.{name}")].as_i64().unwrap()
-        };
+        let of = |trial: &Value, name: &str| trial["parameters"][format!("recommender.{name}")].as_i64().unwrap();
         assert!(tried.iter().all(|trial| of(trial, "factors") % of(trial, "heads") == 0), "{method}: {tried:?}");
         assert!(tried.iter().any(|trial| of(trial, "heads") > 1), "{method}: {tried:?}");
         assert!(!stdout(&output).contains("failed"), "{}", stdout(&output));
@@ -201,7 +221,7 @@ fn a_search_of_a_network_by_its_own_space_gets_through_all_of_its_trials() {
 #[test]
 fn a_network_of_another_framework_is_searched_without_stopping_early() {
     let bench = Bench::new("[recommender]\nkind = \"mlp\"\n[engine]\nkind = \"pytorch\"\n");
-    let output = bench.command(&["search", "group.toml", "--trials", "3", "--out", "found"]);
+    let output = search(&bench, &["--trials", "3"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let best = fs::read_to_string(bench.path("found/best/01-mlp.toml")).unwrap();
     assert!(!best.contains("early_stopping"), "{best}");
@@ -212,9 +232,9 @@ fn a_corner_of_a_grid_that_makes_no_spec_is_passed_over() {
     let bench = Bench::new(
         "[recommender]\nkind = \"weighted\"\ncomponents = [{ kind = \"item-knn\" }, { kind = \"popularity\" }]\n[search]\nmethod = \"grid\"\nspace.recommender.components.0.weight = [0, 1]\nspace.recommender.components.1.weight = [0, 1]\n",
     );
-    let output = bench.command(&["search", "group.toml", "--out", "found"]);
+    let output = search(&bench, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let mut tried: Vec<(i64, i64)> = trials(&bench.path("found/log.jsonl"))
+    let mut tried: Vec<(i64, i64)> = trials(&bench, "found")
         .iter()
         .map(|trial| {
             let weight = |place: usize| &trial["parameters"][format!("recommender.components.{place}.weight")];
@@ -228,7 +248,7 @@ fn a_corner_of_a_grid_that_makes_no_spec_is_passed_over() {
         "group.toml",
         &format!("{FRAME}[recommender]\nkind = \"sasrec\"\n[search.space]\nrecommender.factors = [32, 64]\nrecommender.heads = [3]\n"),
     );
-    let refused = bench.command(&["search", "group.toml", "--out", "other"]);
+    let refused = search_into(&bench, "other", &[]);
     assert!(refused.status.code() == Some(2) && stderr(&refused).contains("does not divide"), "{}", stderr(&refused));
 }
 
@@ -236,9 +256,9 @@ fn a_corner_of_a_grid_that_makes_no_spec_is_passed_over() {
 fn a_trial_that_the_worker_refuses_has_failed_and_the_search_goes_on() {
     let bench = Bench::new(SEARCH);
     bench.put("refused", "1 2 3 4");
-    let output = bench.command(&["search", "group.toml", "--trials", "12", "--out", "found"]);
+    let output = search(&bench, &["--trials", "12"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let tried = trials(&bench.path("found/log.jsonl"));
+    let tried = trials(&bench, "found");
     assert_eq!(tried.len(), 12);
     for trial in &tried {
         assert_eq!(trial["value"].is_null(), neighbours(trial) < 5, "{trial}");
@@ -251,72 +271,67 @@ fn a_trial_that_the_worker_refuses_has_failed_and_the_search_goes_on() {
 #[test]
 fn where_everything_is_refused_a_search_ends_and_goes_on_once_that_is_mended() {
     let bench = Bench::new(SEARCH);
-    let search = || bench.command(&["search", "group.toml", "--trials", "6", "--out", "found"]);
+    let six = || search(&bench, &["--trials", "6"]);
     bench.put("refuse-all", "");
-    let output = search();
+    let output = six();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("item-knn, as it is, to see whether it can be tried at all: "),
         "{}",
         stderr(&output)
     );
-    assert_eq!((bench.ran().len(), trials(&bench.path("found/log.jsonl")).len()), (2, 0));
+    assert_eq!((bench.ran().len(), trials(&bench, "found").len()), (2, 0));
     fs::remove_file(bench.path("refuse-all")).unwrap();
-    assert!(search().status.success());
-    assert!(trials(&bench.path("found/log.jsonl")).iter().all(|trial| !trial["value"].is_null()));
+    assert!(six().status.success());
+    assert!(trials(&bench, "found").iter().all(|trial| !trial["value"].is_null()));
     // The data go away in the middle: nothing of the budget is spent on that either.
     bench.ran();
     bench.put("refuse-all", "");
-    let output = bench.command(&["search", "group.toml", "--trials", "9", "--out", "found"]);
+    let output = search(&bench, &["--trials", "9"]);
     assert_eq!((output.status.code(), bench.ran().len()), (Some(2), 2), "{}", stderr(&output));
-    assert_eq!(trials(&bench.path("found/log.jsonl")).len(), 6);
+    assert_eq!(trials(&bench, "found").len(), 6);
 }
 
 #[test]
 fn the_folder_of_a_search_that_went_on_holds_one_winner_of_each_for_a_comparison() {
     let bench = Bench::new(&format!(
-        "{}[[compare]]\nrecommender = {{ kind = \"item-knn\" }}\n[[compare]]\nrecommender = {{ kind = \"popularity\" }}\n",
-        SEARCH.replace("[recommender]\nkind = \"item-knn\"\n", "")
+        "{}{}",
+        SEARCH.replace("[recommender]\nkind = \"item-knn\"\n", ""),
+        members(&["recommender = { kind = \"item-knn\" }", "recommender = { kind = \"popularity\" }"])
     ));
-    let compared = |folder: &str| -> Vec<(String, f64)> {
-        let output = bench.command(&["compare", folder, "--json"]);
-        let comparison: Comparison =
-            serde_json::from_str(stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    let compared = || -> Vec<(String, f64)> {
+        let comparison = bench.compared("found");
         comparison.methods.iter().map(|method| (method.name.clone(), method.metrics["hit@1"].mean)).collect()
     };
-    let search = |trials: &str| {
-        let output = bench.command(&["search", "group.toml", "--trials", trials, "--out", "found", "--json"]);
-        let found: Vec<serde_json::Value> =
-            serde_json::from_str(stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    let searched = |trials: &str| {
+        let found = results(&search(&bench, &["--trials", trials, "--json"]));
         (found[0]["test"]["hit@1"].as_f64().unwrap(), found[0]["looks_at_test"].as_u64().unwrap())
     };
-    let (first, looks) = search("1");
-    assert_eq!((compared("found").len(), looks), (2, 1));
-    let (best, looks) = search("12");
+    let (first, looks) = searched("1");
+    assert_eq!((compared().len(), looks), (2, 1));
+    let (best, looks) = searched("12");
     assert!(best > first && looks == 2, "{best} {first} {looks}");
     let kept = fs::read_dir(bench.path("found")).unwrap();
     let kept = kept.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".run.json"));
     assert_eq!(kept.count(), 3, "the former winner is there, and is none");
-    assert_eq!(compared("found"), [("item-knn".to_owned(), best), ("popularity".to_owned(), 0.0)]);
+    assert_eq!(compared(), [("item-knn".to_owned(), best), ("popularity".to_owned(), 0.0)]);
     // Another build of the worker makes the same runs again.
     bench.put("worker", &format!("{}# another build\n", fs::read_to_string(bench.path("worker")).unwrap()));
-    assert_eq!(search("12"), (best, 3));
-    assert_eq!(compared("found").len(), 2);
+    assert_eq!(searched("12"), (best, 3));
+    assert_eq!(compared().len(), 2);
     // In a folder that is no search's, the later of two runs of one spec and seed counts.
     fs::remove_file(bench.path("found/results.jsonl")).unwrap();
-    assert_eq!(compared("found").len(), 3);
+    assert_eq!(compared().len(), 3);
 }
 
 #[test]
 fn a_look_at_the_test_rows_counts_once_however_the_search_was_cut_off() {
     let bench = Bench::new(SEARCH);
-    let search = |trials: &str| {
-        let output = bench.command(&["search", "group.toml", "--trials", trials, "--out", "found", "--json"]);
-        let found: Vec<serde_json::Value> =
-            serde_json::from_str(stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+    let searched = |trials: &str| {
+        let found = results(&search(&bench, &["--trials", trials, "--json"]));
         found[0]["looks_at_test"].as_u64().unwrap()
     };
-    assert_eq!((search("2"), search("2")), (1, 1), "the same run again is no further look");
+    assert_eq!((searched("2"), searched("2")), (1, 1), "the same run again is no further look");
     // Killed between the kept run and its line.
     let log = bench.path("found/log.jsonl");
     let without: String = fs::read_to_string(&log)
@@ -326,7 +341,7 @@ fn a_look_at_the_test_rows_counts_once_however_the_search_was_cut_off() {
         .collect();
     fs::write(&log, without).unwrap();
     bench.ran();
-    assert_eq!(search("2"), 1);
+    assert_eq!(searched("2"), 1);
     assert!(bench.ran().is_empty(), "nothing was run for that");
 }
 
@@ -337,22 +352,15 @@ fn what_needs_the_validation_rows_to_the_end_lets_nobody_of_a_search_learn_from_
     let learnt = "recommender = { kind = \"weighted\", weights = \"learnt\" }\nspace.recommender.normalise = [\"z-score\", \"none\"]";
     let knn = "recommender = { kind = \"item-knn\" }";
     let network = "recommender = { kind = \"neumf\" }\ntraining = { early_stopping = 3 }";
-    let search = |members: &[&str], out: &str| {
-        let members = members.iter().map(|member| format!("[[compare]]\n{member}\n")).collect::<Vec<_>>().concat();
-        bench.put("group.toml", &format!("{frame}[search]\ntrials = 2\n{members}"));
-        let output = bench.command(&["search", "group.toml", "--out", out, "--json"]);
-        let found: Vec<serde_json::Value> =
-            serde_json::from_str(stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)));
-        let compared = bench.command(&["compare", out, "--json"]);
-        assert!(compared.status.success(), "{}", stderr(&compared));
-        found
-    };
-    for (out, members, fit_on) in [
+    for (out, group, fit_on) in [
         ("alone", vec![knn], "train-validation"),
         ("learnt", vec![knn, learnt], "train"),
         ("stopped", vec![network, knn], "train"),
     ] {
-        for result in search(&members, out) {
+        bench.put("group.toml", &format!("{frame}[search]\ntrials = 2\n{}", members(&group)));
+        let found = results(&search_into(&bench, out, &["--json"]));
+        bench.compared(out);
+        for result in found {
             assert_eq!(result["spec"]["split"]["fit_on"], fit_on, "{result}");
             let told = result["notes"].to_string().contains("learnt from the training rows alone");
             assert_eq!(told, fit_on == "train", "{result}");

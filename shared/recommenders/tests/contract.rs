@@ -2,35 +2,17 @@
 
 mod support;
 
-use recspeed_data::{Attributes, Csr, Interactions};
+use recspeed_data::Csr;
 use recspeed_metrics::NO_ITEM;
 use recspeed_recommenders::{
-    Array, BasketItem, FitError, Parts, RankError, RankRequest, Ranking, Reason, Recommender, TrainSet, Values, fit,
-    kinds, restore,
+    Array, BasketItem, FitError, Parts, RankError, RankRequest, Reason, Recommender, TrainSet, Values, fit, kinds,
+    restore,
 };
 use recspeed_types::catalogue::{self, Family, ParamKind};
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::{ParamValue, RecommenderSpec};
 use recspeed_types::{FitObserver, Unobserved};
-use support::{attributes, checkerboard, fitted, interactions, resolved, text, varied};
-
-/// Attributes of items and of users.
-fn known(all: &Interactions) -> (Attributes, Attributes) {
-    (attributes(&all.items), attributes(&all.users))
-}
-
-fn rank(model: &dyn Recommender, data: &TrainSet<'_>, k: usize) -> Ranking {
-    let users: Vec<u32> = (0..data.n_users() as u32).collect();
-    let (candidates, tie_ranks) = (data.candidates(), data.interactions.items.tie_ranks());
-    let request = RankRequest {
-        users: &users,
-        k,
-        exclude: Some(&data.by_user),
-        candidates: Some(&candidates),
-        tie_ranks: &tie_ranks,
-    };
-    model.rank(&request, &mut Unobserved).expect("a ranking")
-}
+use support::{checkerboard, fitted, interactions, known, rank, resolved, text, varied};
 
 #[test]
 fn the_catalogue_and_the_implementations_name_the_same_kinds() {

@@ -6,7 +6,7 @@ use recspeed_recommenders::{FitError, TrainSet, fit, kinds};
 use recspeed_types::Unobserved;
 use recspeed_types::catalogue;
 use recspeed_types::spec::{ParamValue, ResolvedRecommender};
-use support::{attributes, interactions, resolved, text, varied};
+use support::{interactions, known, resolved, text, varied};
 
 fn number(value: f64) -> ParamValue {
     ParamValue::Float(value)
@@ -43,7 +43,7 @@ fn a_remedy_names_only_what_the_kind_has_and_no_iteration_where_there_is_none() 
         (0..40).map(|row| (row % 8, row / 8, if row % 3 == 0 { -1e30 } else { 1e30 })).collect();
     let all = interactions(&rated);
     let rows: Vec<u32> = (0..all.len() as u32).collect();
-    let known = (attributes(&all.items), attributes(&all.users));
+    let known = known(&all);
     let data = TrainSet::new(&all, &rows).with_attributes(Some(&known.0), Some(&known.1)).with_validation(&rows[..8]);
     let mut diverged = 0;
     for kind in kinds() {

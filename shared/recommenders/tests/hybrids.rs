@@ -5,7 +5,7 @@ mod support;
 use recspeed_recommenders::{BasketItem, Reason, Recommender, TrainSet, fit};
 use recspeed_types::Unobserved;
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
-use support::{attributes, fitted, interactions, resolved, text, varied};
+use support::{attributes, fitted, interactions, known, resolved, text, varied};
 
 fn hybrid(kind: &str, components: Vec<RecommenderSpec>, params: &[(&str, ParamValue)]) -> ResolvedRecommender {
     let mut params = params.to_vec();
@@ -461,7 +461,7 @@ fn an_attribute_that_a_hybrid_makes_need_not_be_in_the_data() {
 #[test]
 fn exactly_the_kinds_that_a_meta_level_takes_have_profiles() {
     let (all, rows) = varied(20, 20, 100);
-    let (items, users) = (attributes(&all.items), attributes(&all.users));
+    let (items, users) = known(&all);
     let data = TrainSet::new(&all, &rows).with_attributes(Some(&items), Some(&users));
     let takes =
         recspeed_types::catalogue::find("meta-level").unwrap().param("components").unwrap().kind.slot(0).unwrap();

@@ -6,7 +6,7 @@ use recspeed_recommenders::{FitError, TrainSet, fit, kinds};
 use recspeed_types::FitObserver;
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::ParamValue;
-use support::{attributes, resolved, varied};
+use support::{known, resolved, varied};
 
 /// A run with so many bytes left; it wants to hear of no work that is done.
 struct Left {
@@ -33,7 +33,7 @@ impl FitObserver for Left {
 #[test]
 fn what_does_not_fit_is_refused_before_any_work_and_with_what_to_do() {
     let (all, rows) = varied(300, 200, 4000);
-    let (items, users) = (attributes(&all.items), attributes(&all.users));
+    let (items, users) = known(&all);
     let data = TrainSet::new(&all, &rows).with_attributes(Some(&items), Some(&users));
     let all_neighbours: &[_] = &[("neighbours", ParamValue::Integer(0))];
     // Those whose numbers grow with all pairs of something, and those with vectors.

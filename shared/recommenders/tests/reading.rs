@@ -6,7 +6,7 @@ use recspeed_data::{Attributes, Csr, Interactions};
 use recspeed_recommenders::{BasketItem, Recommender, TrainSet, fit, kinds, restore};
 use recspeed_types::Unobserved;
 use recspeed_types::spec::{ParamValue, RecommenderSpec};
-use support::{attributes, fitted, interactions, resolved, text, varied};
+use support::{fitted, interactions, known, resolved, text, varied};
 
 /// Kinds of which the catalogue says that they read what somebody has; hybrids with the components that it gives them.
 fn readers() -> impl Iterator<Item = &'static str> {
@@ -28,7 +28,7 @@ struct Data {
 
 fn data() -> Data {
     let (all, both) = varied(60, 50, 700);
-    let known = (attributes(&all.items), attributes(&all.users));
+    let known = known(&all);
     let (held, learnt) = both.iter().partition(|row| *row % 4 == 3);
     Data { all, known, learnt, held, both }
 }

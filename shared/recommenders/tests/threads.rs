@@ -2,30 +2,10 @@
 
 mod support;
 
-use recspeed_data::{Attributes, Interactions};
-use recspeed_recommenders::{RankRequest, Ranking, Recommender, TrainSet, kinds};
-use recspeed_types::Unobserved;
+use recspeed_recommenders::{TrainSet, kinds};
 use recspeed_types::catalogue::{self, Family, ParamKind};
 use recspeed_types::spec::ParamValue;
-use support::{attributes, fitted, resolved, text, varied, with_threads};
-
-/// Attributes of items and of users.
-fn known(all: &Interactions) -> (Attributes, Attributes) {
-    (attributes(&all.items), attributes(&all.users))
-}
-
-fn rank(model: &dyn Recommender, data: &TrainSet<'_>, k: usize) -> Ranking {
-    let users: Vec<u32> = (0..data.n_users() as u32).collect();
-    let (candidates, tie_ranks) = (data.candidates(), data.interactions.items.tie_ranks());
-    let request = RankRequest {
-        users: &users,
-        k,
-        exclude: Some(&data.by_user),
-        candidates: Some(&candidates),
-        tie_ranks: &tie_ranks,
-    };
-    model.rank(&request, &mut Unobserved).expect("a ranking")
-}
+use support::{fitted, known, rank, resolved, text, varied, with_threads};
 
 #[test]
 fn the_same_seed_gives_the_same_bits_for_any_number_of_threads() {

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use recspeed_types::comparison::Comparison;
+
 /// A worker that reads its kind and its seed out of the spec, notes each run in `ran`, and gives four users values: hit@1 of
 /// the kind `popularity` is 0 for all of them, that of others 1, 1, 1 and the last digit of the seed over 10.
 const WORKER: &str = r#"#!/bin/sh
@@ -65,6 +67,13 @@ impl Bench {
         command.args(arguments).arg("--worker").arg(self.path("worker")).current_dir(self.0.path());
         command.env("RECSPEED_HOME", self.path("home"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap()
+    }
+
+    /// What `recspeed compare` says of this in JSON.
+    pub(crate) fn compared(&self, what: &str) -> Comparison {
+        let output = self.command(&["compare", what, "--json"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_str(stdout(&output)).unwrap()
     }
 
     /// What the worker ran since the last look: kind, seed, rows, neighbours.

@@ -4,7 +4,7 @@
 use recspeed_data::{
     AttributeColumn, AttributeValues, Attributes, Dictionary, DictionaryBuilder, Interactions, InteractionsBuilder,
 };
-use recspeed_recommenders::{Recommender, TrainSet, fit};
+use recspeed_recommenders::{RankRequest, Ranking, Recommender, TrainSet, fit};
 use recspeed_types::spec::{EvaluationSpec, ParamValue, RecommenderSpec, ResolvedRecommender, SplitSpec};
 use recspeed_types::{ExperimentSpec, MetricKind, MetricName, Unobserved};
 
@@ -65,6 +65,25 @@ pub(crate) fn attributes(ids: &Dictionary) -> Attributes {
             column("size", AttributeValues::Float(size)),
         ],
     }
+}
+
+/// [`attributes`] of items and of users.
+pub(crate) fn known(all: &Interactions) -> (Attributes, Attributes) {
+    (attributes(&all.items), attributes(&all.users))
+}
+
+/// Everybody's `k` best among the items that somebody trained on, without their own.
+pub(crate) fn rank(model: &dyn Recommender, data: &TrainSet<'_>, k: usize) -> Ranking {
+    let users: Vec<u32> = (0..data.n_users() as u32).collect();
+    let (candidates, tie_ranks) = (data.candidates(), data.interactions.items.tie_ranks());
+    let request = RankRequest {
+        users: &users,
+        k,
+        exclude: Some(&data.by_user),
+        candidates: Some(&candidates),
+        tie_ranks: &tie_ranks,
+    };
+    model.rank(&request, &mut Unobserved).expect("a ranking")
 }
 
 /// `size` users and items; user `u` rated item `i` exactly when `u + i` is even and `u ≠ i`. So the item that a user
