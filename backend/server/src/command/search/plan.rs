@@ -27,7 +27,7 @@ const PATIENCE: u32 = 5;
 pub(crate) enum SearchError {
     /// No rows to choose by.
     #[error(
-        "a search chooses by the validation rows, and split.kind = \"{kind}\" holds none out here; set split.validation_ratio (random, per-user-random, global-time) or split.validation = true (leave-last-out)"
+        "a search chooses by the validation rows, and split.kind = \"{kind}\" holds none out here; set split.validation_ratio (random, per-user-random, global-time, cold-items) or split.validation = true (leave-last-out)"
     )]
     NoValidation {
         /// The split.
