@@ -12,7 +12,9 @@ use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Uni
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::Place;
-use super::runs::{By, Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
+use super::differences::{differences, machine, note, versions};
+use super::row::{Row, fit_s, peak};
+use super::runs::{By, Planned, in_turns};
 use super::{StudyArgs, StudyError, command_line, explained, parsed, refuse_to_set, report, tab};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
@@ -227,7 +229,7 @@ mod tests {
     use recspeed_types::study::Missing;
 
     use super::super::render::markdown;
-    use super::super::runs::Measured;
+    use super::super::row::Measured;
     use super::*;
 
     #[test]

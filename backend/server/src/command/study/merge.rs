@@ -3,8 +3,8 @@
 use recspeed_types::ExperimentSpec;
 use recspeed_types::study::{StudyCell, StudyLoad, StudyReport, StudyRow, Whose};
 
+use super::differences::{library, release};
 use super::render::date;
-use super::runs::{library, release};
 
 /// The last report with the rows of a part of the study in place of its own.
 ///

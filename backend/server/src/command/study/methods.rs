@@ -10,7 +10,9 @@ use recspeed_types::{ExperimentSpec, RunSummary};
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::Place;
-use super::runs::{Planned, Row, data_differences, fit_s, in_turns, machine, note, over_seeds};
+use super::differences::{data_differences, machine, note};
+use super::row::{Row, fit_s, over_seeds};
+use super::runs::{Planned, in_turns};
 use super::{SpecStudyArgs, explained, parsed, read, refuse_to_set, report};
 
 const NAME: &str = "methods";
@@ -314,7 +316,7 @@ fn line(name: &str, family: &str, pair: &[Row], first: Option<&RunSummary>) -> S
 
 #[cfg(test)]
 mod tests {
-    use super::super::runs::Measured;
+    use super::super::row::Measured;
     use super::*;
 
     #[test]

@@ -7,7 +7,9 @@ use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Uni
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::Place;
-use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
+use super::differences::{differences, machine, note, versions};
+use super::row::{Row, fit_s, peak};
+use super::runs::{Planned, in_turns};
 use super::{SpecStudyArgs, explained, refuse_to_set, report, spec_of};
 
 const NAME: &str = "mixed";

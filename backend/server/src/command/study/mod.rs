@@ -2,6 +2,7 @@
 
 mod child;
 mod devices;
+mod differences;
 mod document;
 mod four_layer;
 mod guard;
@@ -13,6 +14,7 @@ mod mixed;
 mod pipeline_vs_sharded;
 mod render;
 mod retrieval;
+mod row;
 mod runs;
 mod steps;
 mod tab;

@@ -8,7 +8,9 @@ use recspeed_types::{ExperimentSpec, RunSummary};
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::Place;
-use super::runs::{Planned, Row, differences, fit_s, in_turns, machine, note, peak, versions};
+use super::differences::{differences, machine, note, versions};
+use super::row::{Row, fit_s, peak};
+use super::runs::{Planned, in_turns};
 use super::{SpecStudyArgs, explained, refuse_to_set, report, spec_of};
 
 const NAME: &str = "pipeline-vs-sharded";
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn samples_a_second_are_rows_times_epochs_by_the_median_time() {
-        use super::super::runs::{Measured, tests::RUN};
+        use super::super::row::{Measured, tests::RUN};
         let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
         run.data.train = 8000;
         run.training =

@@ -4,8 +4,8 @@ use recspeed_types::builtin::BuiltinDataset;
 use recspeed_types::study::retrieval::Retrieved;
 use recspeed_types::study::{StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow, StudyTable, Unit, Whose};
 
+use super::super::differences::{note, older_build, other_versions};
 use super::super::explained;
-use super::super::runs::{note, older_build, other_versions};
 use super::columns::ROW_BYTES;
 use super::{Candidate, Found, RetrievalArgs, SEED, Size};
 use crate::command::figures;

@@ -1,0 +1,202 @@
+//! What computed each row, and in what a row cannot be compared with the others.
+
+use std::collections::BTreeMap;
+
+use recspeed_types::ExperimentSpec;
+use recspeed_types::spec::Device;
+use recspeed_types::study::StudyMachine;
+use recspeed_types::summary::RunSummary;
+
+use super::row::Row;
+
+/// Name and version of what computed.
+pub(super) type Versions = BTreeMap<String, String>;
+
+/// In what a row's last run cannot be compared with those of the other rows of the same training; nothing where it has none.
+pub(super) fn differences(rows: &[&Row], other: &Row) -> Vec<String> {
+    let Some(first) = rows.iter().find(|row| row.last().is_some()) else { return Vec::new() };
+    let Some((ran_first, ran_other)) = first.last().zip(other.last()) else { return Vec::new() };
+    let mut differs = run_differences(ran_first, ran_other);
+    differs.extend(setting_differences(&first.spec, &other.spec));
+    let mut differs: Vec<String> = differs.into_iter().map(str::to_owned).collect();
+    differs.extend(version_differences(rows, other));
+    differs.extend(other.older_build.then(older_build));
+    differs
+}
+
+/// What is said of a worker that was built before the usual one: versions of the lab change rarely, its sources every day.
+pub(super) fn older_build() -> String {
+    "the build of its worker, which is older than the usual one's".to_owned()
+}
+
+/// Every library of a row that another row has in another version, with the first such row. Two builds of the worker, or two
+/// environments of Python, need not be of the same day.
+pub(super) fn version_differences(rows: &[&Row], own: &Row) -> Vec<String> {
+    let all = || rows.iter().filter_map(|row| Some((row.name.as_str(), &row.last()?.engine.versions)));
+    own.last().map(|ran| other_versions(all, &ran.engine.versions)).unwrap_or_default()
+}
+
+/// Every library of `own` that one of `all` has in another version, with the name of the first such row.
+pub(super) fn other_versions<'a, I>(all: impl Fn() -> I, own: &Versions) -> Vec<String>
+where
+    I: Iterator<Item = (&'a str, &'a Versions)>,
+{
+    let differs = |(name, version): (&String, &String)| {
+        let library = library(name);
+        all().find_map(|(row, versions)| {
+            let (name, theirs) = versions.iter().find(|(name, _)| self::library(name) == library)?;
+            let other = release(theirs) != release(version);
+            other.then(|| format!("the version of {library} (“{row}” has {name} {theirs})"))
+        })
+    };
+    own.iter().filter_map(differs).collect()
+}
+
+/// What a version is of: LibTorch is the library inside PyTorch, and has its versions.
+pub(super) fn library(name: &str) -> &str {
+    match name {
+        "torch" | "libtorch" => "LibTorch",
+        other => other,
+    }
+}
+
+/// A version without what it was built for, as `2.9.0` of `2.9.0+cu128`.
+pub(super) fn release(version: &str) -> &str {
+    version.split('+').next().unwrap_or(version)
+}
+
+/// In what two specs train differently. Order, first weights and precision come of these and of the seed: every engine is given
+/// them, and none chooses.
+fn setting_differences(first: &ExperimentSpec, other: &ExperimentSpec) -> impl Iterator<Item = &'static str> {
+    let settings = (first.training != other.training).then_some("settings of the training");
+    let network = (first.recommender != other.recommender).then_some("the network");
+    settings.into_iter().chain(network)
+}
+
+fn run_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
+    let steps = |run: &RunSummary| run.training.as_ref().map(|training| (training.steps, training.parameters));
+    let mut differs = data_differences(first, other);
+    differs.extend(
+        [
+            ("the seed", first.seed != other.seed),
+            ("steps or parameters", steps(first) != steps(other)),
+            ("threads", first.engine.threads != other.engine.threads),
+        ]
+        .into_iter()
+        .filter_map(|(what, differs)| differs.then_some(what)),
+    );
+    differs
+}
+
+/// Whether a browser's tab computed.
+fn in_tab(run: &RunSummary) -> bool {
+    run.engine.device == Device::Browser.as_str()
+}
+
+/// In what two runs of different methods cannot be compared.
+pub(super) fn data_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
+    let rows = |run: &RunSummary| (run.data.train, run.data.validation, run.data.test);
+    // Behind a semicolon stands the GPU, which is the row's own business.
+    let machine = |run: &RunSummary| run.engine.host.split(';').next().map(str::to_owned);
+    // A tab knows its browser and no machine; it was opened on this one.
+    let elsewhere = !in_tab(first) && !in_tab(other) && machine(first) != machine(other);
+    [
+        ("the data set", first.data.sha256 != other.data.sha256),
+        ("the rows", rows(first) != rows(other)),
+        ("the machine", elsewhere),
+    ]
+    .into_iter()
+    .filter_map(|(what, differs)| differs.then_some(what))
+    .collect()
+}
+
+/// What stands behind a row's name: `words`, and everything in which the row is not like the first.
+pub(super) fn note(words: String, differs: &[String]) -> String {
+    let differs = (!differs.is_empty()).then(|| format!("differs in {}", differs.join(", ")));
+    (!words.is_empty()).then_some(words).into_iter().chain(differs).collect::<Vec<_>>().join("; ")
+}
+
+/// Name and version of what computed, without what every run has, and the GPU that it computed on, which may be one in software.
+pub(super) fn versions(run: &RunSummary) -> String {
+    let names = run.engine.versions.iter();
+    let told = names.filter(|(name, _)| !["python", "numpy", "recspeed", "pyarrow"].contains(&name.as_str()));
+    let gpu = run.engine.host.split_once("; ").map(|(_, gpu)| format!("on {gpu}"));
+    told.map(|(name, version)| format!("{name} {version}")).chain(gpu).collect::<Vec<_>>().join(", ")
+}
+
+/// The machine that the rows ran on: the first one's.
+pub(super) fn machine(rows: &[Row]) -> StudyMachine {
+    let ran = || rows.iter().filter_map(Row::last).filter(|run| !in_tab(run));
+    let Some(first) = ran().next() else { return StudyMachine::default() };
+    let threads = first.engine.threads;
+    let versions: Versions = ran().flat_map(|run| run.engine.versions.clone()).collect();
+    StudyMachine {
+        host: first.engine.host.clone(),
+        threads: ran().all(|run| run.engine.threads == threads).then_some(threads),
+        versions,
+        load: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::Measured;
+    use super::super::row::tests::{RUN, row};
+    use super::*;
+
+    #[test]
+    fn rows_of_other_settings_are_told_apart() {
+        let spec = |assignment: &str| {
+            let given = ["recommender={kind=\"mlp\"}", assignment].map(str::to_owned);
+            ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &given).expect("a spec")
+        };
+        let of = |assignment: &str| setting_differences(&spec("seed=1"), &spec(assignment)).collect::<Vec<_>>();
+        assert!(of("seed=1").is_empty() && of("engine=pytorch").is_empty());
+        assert_eq!(of("training.learning_rate=0.1"), ["settings of the training"]);
+        assert_eq!(of("training.optimizer=sgd"), ["settings of the training"]);
+        assert_eq!(of("recommender.hidden=[8]"), ["the network"]);
+    }
+
+    #[test]
+    fn a_note_tells_versions_and_differences() {
+        assert_eq!(note(String::new(), &[]), "");
+        let differs = ["the seed", "threads"].map(str::to_owned);
+        assert_eq!(note("torch 2".into(), &differs), "torch 2; differs in the seed, threads");
+    }
+
+    #[test]
+    fn a_row_says_on_which_gpu_it_computed() {
+        let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+        run.engine.versions =
+            [("burn", "1"), ("python", "3")].map(|(name, version)| (name.to_owned(), version.to_owned())).into();
+        assert_eq!(versions(&run), "burn 1");
+        run.engine.host = "linux, 2 cores; llvmpipe, in software".to_owned();
+        assert_eq!(versions(&run), "burn 1, on llvmpipe, in software");
+    }
+
+    #[test]
+    fn another_version_of_a_library_stands_beside_both_rows_whatever_it_is_called_there() {
+        let of = |name: &str, versions: &[(&str, &str)]| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.engine.versions =
+                versions.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
+            Row { name: name.to_owned(), ..row(Measured::Ran(vec![run])) }
+        };
+        let burn = of("Burn", &[("burn", "0.22.1"), ("recspeed", "0.1.0")]);
+        let libtorch = of("LibTorch", &[("burn", "0.22.1"), ("libtorch", "2.11.0+cu130"), ("recspeed", "0.0.9")]);
+        let pytorch = of("PyTorch", &[("torch", "2.9.0+cu128")]);
+        let other = of("PyVelox", &[("torch", "2.9.0+cpu")]);
+        let rows = [&burn, &libtorch, &pytorch, &other];
+        let told = |row| version_differences(&rows, row);
+        assert_eq!(told(&burn), ["the version of recspeed (“LibTorch” has recspeed 0.0.9)"]);
+        assert_eq!(
+            told(&libtorch),
+            [
+                "the version of LibTorch (“PyTorch” has torch 2.9.0+cu128)",
+                "the version of recspeed (“Burn” has recspeed 0.1.0)"
+            ]
+        );
+        assert_eq!(told(&pytorch), ["the version of LibTorch (“LibTorch” has libtorch 2.11.0+cu130)"]);
+        assert!(version_differences(&[&pytorch, &other], &other).is_empty(), "built for another device");
+    }
+}
