@@ -1,11 +1,13 @@
 //! `recspeed run FILE`: one experiment in the terminal, through the same worker and protocol as on the server.
 
+mod ending;
 mod interrupt;
 mod progress;
 mod spec_file;
 mod story;
 mod summary;
 mod worker;
+mod worker_error;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -17,11 +19,12 @@ pub(super) use interrupt::Interrupts;
 pub(super) use progress::Screen;
 pub(crate) use spec_file::SpecFileError;
 pub(super) use spec_file::{SearchFile, SpecFile};
-pub(crate) use worker::WorkerError;
 pub(super) use worker::{WorkerOptions, find as find_worker};
+pub(crate) use worker_error::WorkerError;
 
+use self::ending::Ending;
 use self::story::Story;
-use self::worker::{Ending, Heard, WorkerProcess};
+use self::worker::{Heard, WorkerProcess};
 use super::failure::CommandError;
 use super::output;
 use super::timeline::trace_of;

@@ -8,7 +8,7 @@ use recspeed_types::protocol::Protocol;
 use recspeed_types::{EventKind, RunEvent, RunId};
 
 use super::super::figures;
-use super::worker::WorkerError;
+use super::worker_error::WorkerError;
 
 /// What a run has said so far.
 #[derive(Debug)]

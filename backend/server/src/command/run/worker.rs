@@ -1,11 +1,10 @@
 //! The worker as a child process: found, started, heard, stopped.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,149 +13,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use recspeed_types::limits::MAX_EVENT_BYTES;
-use recspeed_types::{ExperimentSpec, FailureCode, RunEvent, RunId};
+use recspeed_types::{ExperimentSpec, RunEvent, RunId};
 
-use super::super::failure::CommandError;
 use super::super::output;
-use crate::launch::of_devices;
+use super::ending::Ending;
+use super::worker_error::{LogTail, WorkerError};
+use crate::launch::{WORKER, of_devices};
 
-/// The file name of the worker.
-const WORKER: &str = "recspeed-worker";
 /// Lines of the worker's own log that are kept to explain its death.
 const LOG_LINES: usize = 12;
 /// Bytes of one such line.
 const LOG_LINE_BYTES: u64 = 2000;
 /// How long a worker's output may stay open after the process has gone.
 const DRAIN: Duration = Duration::from_secs(2);
-
-/// A worker that cannot be started or does not keep to the protocol.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WorkerError {
-    /// There is no worker.
-    #[error("no `{WORKER}` beside {beside} or in PATH; build it with `make binaries`, or name it with --worker PATH")]
-    Missing {
-        /// The folder of this program.
-        beside: String,
-    },
-    /// The program that was named is not there.
-    #[error("there is no worker at {path}; name an existing program with --worker PATH")]
-    NotThere {
-        /// What was given.
-        path: String,
-    },
-    /// The operating system refused.
-    #[error("cannot start the worker {path}: {source}; check that it is an executable program for this machine")]
-    Start {
-        /// The program.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// A line that is no event.
-    #[error("the worker printed what is no event: {line}; use the worker that was built with this program{log}")]
-    Rubbish {
-        /// The start of the line.
-        line: String,
-        /// The end of the worker's log.
-        log: LogTail,
-    },
-    /// Events that contradict each other.
-    #[error("the worker broke the protocol: {what}; use the worker that was built with this program")]
-    Protocol {
-        /// How.
-        what: String,
-    },
-    /// Ended by a signal.
-    #[error("the worker was killed by signal {signal} before it had a result: {remedy}{log}")]
-    Killed {
-        /// Number and name.
-        signal: String,
-        /// Number alone.
-        number: i32,
-        /// What to do.
-        remedy: &'static str,
-        /// The end of its log.
-        log: LogTail,
-    },
-    /// Ended by itself without a word.
-    #[error(
-        "the worker {path} ended with status {status} and without a result; run it again, and report it with its log if it happens twice{log}"
-    )]
-    Silent {
-        /// The program.
-        path: String,
-        /// Its exit status.
-        status: i32,
-        /// The end of its log.
-        log: LogTail,
-    },
-    /// It went on and told of nothing.
-    #[error(
-        "the worker said nothing for {} s and was ended; run it again, or with fewer rows (--set dataset.sample=10000){log}",
-        after.as_secs()
-    )]
-    Hung {
-        /// How long it was listened to in vain.
-        after: Duration,
-        /// The end of its log.
-        log: LogTail,
-    },
-    /// Finished, and then failed all the same.
-    #[error(
-        "the worker gave its result but then ended with {status}; trust the numbers above only after a second run{log}"
-    )]
-    FailedAfterwards {
-        /// How it ended.
-        status: String,
-        /// Exit status to pass on.
-        code: u8,
-        /// The end of its log.
-        log: LogTail,
-    },
-    /// Waiting for the process failed.
-    #[error("lost the worker process: {0}")]
-    Lost(#[from] io::Error),
-}
-
-impl WorkerError {
-    /// A silence over the limit.
-    pub(super) fn hung(after: Duration) -> Self {
-        Self::Hung { after, log: LogTail::default() }
-    }
-
-    /// A line over the limit.
-    pub(super) fn too_long() -> Self {
-        Self::Protocol { what: format!("it printed a line of more than {MAX_EVENT_BYTES} bytes") }
-    }
-
-    /// The exit status of `recspeed run` after this failure.
-    pub(crate) fn exit_status(&self) -> u8 {
-        match self {
-            Self::Killed { number, .. } => killed_status(*number),
-            Self::Silent { status, .. } => u8::try_from(*status).ok().filter(|s| *s != 0).unwrap_or(1),
-            Self::FailedAfterwards { code, .. } => *code,
-            _ => FailureCode::Worker.exit_status(),
-        }
-    }
-}
-
-/// 128 + signal, as shells report it.
-fn killed_status(signal: i32) -> u8 {
-    u8::try_from(128 + signal).unwrap_or(FailureCode::Worker.exit_status())
-}
-
-/// The last lines of a worker's log, indented under a message; empty when it said nothing.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LogTail(Vec<String>);
-
-impl fmt::Display for LogTail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.0.is_empty() {
-            f.write_str("\nThe end of its log:")?;
-        }
-        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
-    }
-}
 
 /// The worker program: `named`, or beside this program, or in PATH.
 ///
@@ -359,62 +228,6 @@ impl Drop for WorkerProcess {
         if self.gone_since.is_none() && matches!(self.child.try_wait(), Ok(None)) {
             self.kill();
             let _ = self.child.wait();
-        }
-    }
-}
-
-/// How a worker ended.
-#[derive(Debug)]
-pub(super) struct Ending {
-    status: ExitStatus,
-    /// Whether it was asked to stop.
-    pub(super) interrupted: bool,
-    killed_by_us: bool,
-    log: LogTail,
-}
-
-impl Ending {
-    /// The status after a result: 0, or an error when the process failed all the same.
-    pub(super) fn after_finished(self) -> Result<u8, CommandError> {
-        if self.status.success() {
-            return Ok(0);
-        }
-        let code = match (self.status.code(), self.status.signal()) {
-            (Some(code), _) => u8::try_from(code).unwrap_or(1),
-            (None, Some(signal)) => killed_status(signal),
-            (None, None) => 1,
-        };
-        Err(WorkerError::FailedAfterwards { status: self.status.to_string(), code, log: self.log }.into())
-    }
-
-    /// The status after a failure that the worker has told: its own, unless that contradicts what it said.
-    pub(super) fn after_failed(&self, code: FailureCode) -> u8 {
-        match self.status.code().and_then(|status| u8::try_from(status).ok()) {
-            Some(0) | None => code.exit_status(),
-            Some(status) => status,
-        }
-    }
-
-    /// The failure of a worker that ended without its last event.
-    pub(super) fn without_end(self, program: &Path) -> WorkerError {
-        let log = self.log;
-        match self.status.signal() {
-            Some(number) => {
-                let name = Signal::try_from(number).map_or("unknown", Signal::as_str);
-                let remedy = match number {
-                    9 if self.killed_by_us => "it did not end by itself; run it again",
-                    9 => {
-                        "most often the machine ran out of memory; try a smaller sample (--set dataset.sample=10000) or close other programs"
-                    }
-                    _ => "run it again, and report it with its log if it happens twice",
-                };
-                WorkerError::Killed { signal: format!("{number} ({name})"), number, remedy, log }
-            }
-            None => WorkerError::Silent {
-                path: program.display().to_string(),
-                status: self.status.code().unwrap_or(1),
-                log,
-            },
         }
     }
 }
