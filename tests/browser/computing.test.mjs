@@ -153,7 +153,7 @@ test("a divided run of the form trains on the server and in the tab to the same 
   assert.ok(Math.abs((await rmse()) - there) < 1e-4 * there);
   // The tab keeps the timeline of its run, as long as it is not loaded again.
   await page.locator(id("ranks-timeline")).click();
-  const note = page.locator(`p.help${id("plan-run-note")}`);
+  const note = page.locator(id("plan-run-note"));
   await note.filter({ hasText: "take turns" }).waitFor();
   await page.locator(".timeline-title").filter({ hasText: "Measured" }).waitFor();
   await page.reload();

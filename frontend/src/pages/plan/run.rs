@@ -43,13 +43,13 @@ pub(super) fn RunThis() -> impl IntoView {
             <button
                 type="button"
                 class="button primary"
-                data-testid="plan-run"
+                data-testid="plan-run-this"
                 disabled=move || found.with(Result::is_err)
                 on:click=open
             >
                 "Run this in the lab"
             </button>
-            <p class="note" data-testid="plan-run-note">
+            <p class="note" data-testid="plan-run-this-note">
                 {move || match why() {
                     None => "Opens the lab with this network, batch and strategy filled in, on the data that are chosen there.".to_owned(),
                     Some(why) => format!("This plan cannot be run: {}.", why.trim_end_matches('.')),
