@@ -1,15 +1,29 @@
 //! Ranks that are killed, stopped, or told to stop: the run ends in the deadline, and nobody is left.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode};
+use recspeed_types::{EventKind, FailureCode};
 
 use crate::ranks::{
-    all_gone, can, command, events, failure, long, ranks_of, shared_folder, started, training, training_of, wait_for,
+    Training, all_gone, can, command, events, failure, long, ranks_of, shared_folder, started, training, training_of,
+    wait_for, with_tables,
 };
+
+/// A rank was killed: the run ends in time with its name, and leaves nobody.
+fn ends_with_the_name_of(lost: usize, training: Training, home: &Path) {
+    let begun = Instant::now();
+    let output = training.ended();
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let (code, cause) = failure(&events(&output));
+    assert_eq!(code, FailureCode::Worker);
+    let first = format!("Rank {lost}: its process was ended by signal 9");
+    assert!(cause.starts_with(&first), "{cause}\n{}", String::from_utf8_lossy(&output.stderr));
+    all_gone(home);
+}
 
 #[test]
 fn a_rank_that_is_killed_ends_the_run_with_its_name_and_leaves_nobody() {
@@ -20,15 +34,13 @@ fn a_rank_that_is_killed_ends_the_run_with_its_name_and_leaves_nobody() {
         let home = tempfile::tempdir().unwrap();
         let training = training(home.path());
         kill(training.rank(lost), Signal::SIGKILL).unwrap();
-        let begun = Instant::now();
-        let output = training.ended();
-        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-        let (code, cause) = failure(&events(&output));
-        assert_eq!(code, FailureCode::Worker);
-        let first = format!("Rank {lost}: its process was ended by signal 9");
-        assert!(cause.starts_with(&first), "{cause}\n{}", String::from_utf8_lossy(&output.stderr));
-        all_gone(home.path());
+        ends_with_the_name_of(lost, training, home.path());
     }
+}
+
+/// Two ranks that wait so many seconds for each other.
+fn two_ranks(timeout: u32) -> String {
+    format!("kind = \"data-parallel\"\nranks = 2\nlauncher = \"mpi\"\ntimeout = {timeout}")
 }
 
 #[test]
@@ -37,11 +49,11 @@ fn a_rank_that_is_killed_while_another_waits_for_it_in_a_training_with_tables_is
         return;
     }
     // Wide vectors and a narrow network: most of a step is what is fetched and given back.
-    let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 2000\n[recommender]\nkind = \
-                \"dlrm\"\nembedding = 256\nbottom = [1]\nhidden = [1]\n[training]\nepochs = 10000\nbatch_size = \
-                1024\n[evaluation]\nmetrics = [\"ndcg@10\"]\n[strategy]\nkind = \"data-parallel\"\nranks = 2\nlauncher = \
-                \"mpi\"\ntimeout = 60\n";
-    let spec = ExperimentSpec::from_toml(text).expect("the test's spec parses").to_json();
+    let spec = with_tables(
+        "sample = 2000\n[recommender]\nkind = \"dlrm\"\nembedding = 256\nbottom = [1]\nhidden = [1]\n[training]\nepochs = \
+         10000\nbatch_size = 1024\n[evaluation]\nmetrics = [\"ndcg@10\"]\n",
+        &two_ranks(60),
+    );
     for lost in [0, 1] {
         let home = tempfile::tempdir().unwrap();
         let training = training_of(home.path(), &spec);
@@ -50,14 +62,7 @@ fn a_rank_that_is_killed_while_another_waits_for_it_in_a_training_with_tables_is
         kill(pid, Signal::SIGSTOP).unwrap();
         std::thread::sleep(Duration::from_millis(500));
         kill(pid, Signal::SIGKILL).unwrap();
-        let begun = Instant::now();
-        let output = training.ended();
-        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-        let (code, cause) = failure(&events(&output));
-        assert_eq!(code, FailureCode::Worker);
-        let first = format!("Rank {lost}: its process was ended by signal 9");
-        assert!(cause.starts_with(&first), "{cause}\n{}", String::from_utf8_lossy(&output.stderr));
-        all_gone(home.path());
+        ends_with_the_name_of(lost, training, home.path());
     }
 }
 
@@ -78,13 +83,12 @@ fn a_rank_that_hangs_ends_the_run_in_the_deadline() {
 
 /// A spec in which most of the time nobody trains but the first rank, which judges: a step an epoch, then full rankings.
 fn judging(epochs: u32, timeout: u32) -> String {
-    let text = format!(
-        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"random\"\nvalidation_ratio = \
-         0.1\n[recommender]\nkind = \"dlrm\"\nembedding = 8\nbottom = [8]\nhidden = [64, 64]\n[training]\nepochs = {epochs}\nbatch_size = \
-         8192\nloss = \"bpr\"\nlearning_rate = 1e-5\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 300\n[strategy]\nkind = \
-         \"data-parallel\"\nranks = 2\nlauncher = \"mpi\"\ntimeout = {timeout}\n"
+    let rest = format!(
+        "[split]\nkind = \"random\"\nvalidation_ratio = 0.1\n[recommender]\nkind = \"dlrm\"\nembedding = 8\nbottom = [8]\nhidden = \
+         [64, 64]\n[training]\nepochs = {epochs}\nbatch_size = 8192\nloss = \"bpr\"\nlearning_rate = 1e-5\n[evaluation]\nmetrics = \
+         [\"ndcg@10\"]\nmax_users = 300\n"
     );
-    ExperimentSpec::from_toml(&text).expect("the test's spec parses").to_json()
+    with_tables(&rest, &two_ranks(timeout))
 }
 
 #[test]

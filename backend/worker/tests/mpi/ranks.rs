@@ -18,6 +18,14 @@ pub(crate) fn spec(rest: &str, strategy: &str) -> String {
     ExperimentSpec::from_toml(&text).expect("the test's spec parses").to_json()
 }
 
+/// The spec of a network with tables: `rest` goes on with the data set and says all else but the strategy.
+pub(crate) fn with_tables(rest: &str, strategy: &str) -> String {
+    let text = format!(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n{rest}[strategy]\n{strategy}\n"
+    );
+    ExperimentSpec::from_toml(&text).expect("the test's spec parses").to_json()
+}
+
 /// Long enough that it still runs when the test acts.
 pub(crate) fn long() -> String {
     spec(

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use recspeed_types::event::MeasuredOn;
-use recspeed_types::{EventKind, ExperimentSpec, RunSummary};
+use recspeed_types::{EventKind, RunSummary};
 
-use crate::ranks::{can, failure, run, spec};
+use crate::ranks::{can, failure, run, spec, with_tables};
 
 /// What a run came to.
 #[derive(Debug, PartialEq)]
@@ -84,13 +84,8 @@ fn networks_with_tables_give_the_result_of_threads_and_of_one_device() {
         return;
     }
     for (rest, strategy) in WITH_TABLES {
-        let spec = |strategy: &str| {
-            let text = format!(
-                "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n{rest}[evaluation]\nmetrics = \
-                 [\"ndcg@10\"]\n[strategy]\n{strategy}\n"
-            );
-            ExperimentSpec::from_toml(&text).expect("the test's spec parses").to_json()
-        };
+        let rest = format!("{rest}[evaluation]\nmetrics = [\"ndcg@10\"]\n");
+        let spec = |strategy: &str| with_tables(&rest, strategy);
         let over = |launcher: &str| spec(&format!("{strategy}\nlauncher = \"{launcher}\""));
         let processes = told(&over("mpi"), true);
         assert_eq!(processes, told(&over("threads"), false), "{strategy}");
