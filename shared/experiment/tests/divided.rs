@@ -46,6 +46,10 @@ const STRATEGIES: [&str; 9] = [
 
 fn run(spec: &str, strategy: &str) -> (RunSummary, Vec<EventKind>) {
     let (result, events) = attempt(None, &format!("{spec}[strategy]\n{strategy}\n"), None);
+    for event in &events {
+        let wrong = matches!(event, EventKind::Warning { message } if message.starts_with("the account of "));
+        assert!(!wrong, "{strategy}: {event:?}");
+    }
     (result.unwrap_or_else(|failure| panic!("{strategy}: {failure}")), events)
 }
 

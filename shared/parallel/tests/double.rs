@@ -136,6 +136,7 @@ impl Course {
                 };
                 rank.step(&Matrix { model, input: &input, noise: Self::noise(step), judge: Box::new(judge) }).await?;
             }
+            assert!(rank.ledger().is_sound(), "an account is given back more than it holds: {:?}", rank.ledger());
             rank.parameters().await
         });
         let all: Result<Vec<Vec<f64>>, TrainError> = match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {

@@ -146,6 +146,7 @@ impl Course {
             tables.update(RATE, FACTOR, step, &mut ledger);
         }
         assert_eq!([Account::Gradients, Account::Transient].map(|account| ledger.held(account)), [0, 0]);
+        assert!(ledger.is_sound(), "an account is given back more than it holds: {ledger:?}");
         let (saved, first) = (tables.save(&all).await?, tables.save_at_first(&all).await?);
         assert_eq!(first.is_some(), all.rank() == 0);
         assert!(first.is_none_or(|first| first == saved), "what comes to the first rank is what all have");
@@ -274,6 +275,7 @@ fn bytes_held_and_sent_are_those_of_the_plan() {
             let placement = TablePlacement::new(std::slice::from_ref(&shape), ranks, sharding).unwrap();
             let wanted = vec![vec![4096 / ranks as u64]; ranks];
             for (rank, (ledger, counters)) in measured(ranks, sharding).into_iter().enumerate() {
+                assert!(ledger.is_sound(), "an account is given back more than it holds: {ledger:?}");
                 let held = placement.forecast(rank, OptimizerState::TwoMoments);
                 let sent = placement.traffic(rank, &wanted, &[1.0]);
                 let near = |what: &str, measured: u64, foretold: u64| {

@@ -53,6 +53,8 @@ pub(crate) fn events(output: &Output) -> Vec<RunEvent> {
     for (index, event) in events.iter().enumerate() {
         assert_eq!(event.seq, index as u64, "the numbers have a gap");
         assert_eq!(event.kind.is_last(), index + 1 == events.len(), "exactly the last event is a last event");
+        let wrong = matches!(&event.kind, EventKind::Warning { message } if message.starts_with("the account of "));
+        assert!(!wrong, "a ledger is wrong: {:?}", event.kind);
     }
     assert!(events.is_sorted_by_key(|event| event.at_us), "time runs backwards");
     events

@@ -1,12 +1,13 @@
 //! A training that is divided among ranks: every rank runs the same loop over the same batches and takes its part of each step.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use recspeed_data::parts::Parts;
 use recspeed_parallel::tables::SavedTables;
-use recspeed_parallel::training::{Account, Done, Learning, Rank, Saved, Strategy, TrainError};
+use recspeed_parallel::training::{Account, Done, Learning, Overdrawn, Rank, Saved, Strategy, TrainError};
 use recspeed_parallel::{Message, Tag, Transport};
 use recspeed_plan::Instruction;
 use recspeed_plan::sharding::TablePiece;
@@ -38,6 +39,8 @@ pub(crate) struct Ranked<'m, N: Staged, T> {
     moments: Option<AllMoments<'static>>,
     taken: u64,
     timeline: Vec<Done>,
+    /// Of which accounts of which ranks it has been told that they are wrong.
+    wrong: BTreeSet<(usize, Account)>,
 }
 
 impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
@@ -127,6 +130,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             moments: None,
             taken: 0,
             timeline: Vec::new(),
+            wrong: BTreeSet::new(),
         };
         let progress = self.progress(steps, state);
         self.learn(progress, observer).await
@@ -250,16 +254,9 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
     async fn report(&mut self, observer: &mut dyn FitObserver) -> Result<(), NeuralFitError> {
         let communicator = self.rank.communicator();
         let ledger = self.rank.ledger();
-        let held = [
-            Account::Parameters,
-            Account::Gradients,
-            Account::Optimizer,
-            Account::Activations,
-            Account::Transient,
-            Account::Host,
-        ];
-        let mut noted: Vec<f64> = held.iter().map(|&account| ledger.most(account) as f64).collect();
+        let mut noted: Vec<f64> = Account::ALL.iter().map(|&account| ledger.most(account) as f64).collect();
         noted.extend(communicator.process_bytes().unwrap_or_default().map(|bytes| bytes as f64));
+        noted.extend(Account::ALL.iter().map(|&account| ledger.overdrawn(account) as f64));
         noted.extend(self.timeline.drain(..).flat_map(as_numbers));
         let tag = Tag::new("report", self.taken);
         if communicator.rank() != 0 {
@@ -268,7 +265,8 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         }
         for rank in 0..communicator.ranks() {
             let told = if rank == 0 { std::mem::take(&mut noted) } else { communicator.recv::<f64>(rank, tag).await? };
-            let (held, spans) = told.split_at((held.len() + 2).min(told.len()));
+            let (held, rest) = told.split_at((Account::ALL.len() + 2).min(told.len()));
+            let (overdrawn, spans) = rest.split_at(Account::ALL.len().min(rest.len()));
             if let [parameters, gradients, optimizer, activations, buffers, host, now, peak] = *held {
                 let bytes = MemoryBytes {
                     parameters: parameters as u64,
@@ -282,12 +280,22 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
                 };
                 observer.event(EventKind::Memory { rank: rank as u32, bytes });
             }
+            for warning in not_told(rank, overdrawn, &mut self.wrong) {
+                observer.event(EventKind::Warning { message: warning.to_string() });
+            }
             for span in spans.as_chunks::<SPAN>().0 {
                 observer.event(as_span(rank as u32, span));
             }
         }
         Ok(())
     }
+}
+
+/// Of a rank's accounts, in their order, those that were given back more than they held and have not been told of yet.
+fn not_told(rank: usize, overdrawn: &[f64], told: &mut BTreeSet<(usize, Account)>) -> Vec<Overdrawn> {
+    let all = Account::ALL.into_iter().zip(overdrawn);
+    let wrong = all.filter(|&(account, &bytes)| bytes > 0.0 && told.insert((rank, account)));
+    wrong.map(|(account, &bytes)| Overdrawn { rank, account, bytes: bytes as u64 }).collect()
 }
 
 /// Numbers, and after them those of tables, each of which is let go of once it is there.
@@ -368,4 +376,20 @@ fn as_span(rank: u32, &[what, chunk, micro_batch, start, length]: &[f64; SPAN]) 
     let letter = NAMES[(what as usize).min(AGAIN)];
     let name = if micro_batch < 0.0 { letter.to_owned() } else { format!("{letter}{micro_batch}") };
     EventKind::Span { rank, lane: chunk.to_string(), name, start_us: start as u64, duration_us: length as u64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_is_wrong_is_told_of_once() {
+        let mut told = BTreeSet::new();
+        let of = |rank, account, bytes| Overdrawn { rank, account, bytes };
+        assert!(not_told(0, &[0.0; 6], &mut told).is_empty());
+        let first = not_told(1, &[0.0, 8.0, 0.0, 0.0, 4.0, 0.0], &mut told);
+        assert_eq!(first, [of(1, Account::Gradients, 8), of(1, Account::Transient, 4)]);
+        assert!(not_told(1, &[0.0, 16.0, 0.0, 0.0, 4.0, 0.0], &mut told).is_empty());
+        assert_eq!(not_told(0, &[0.0, 16.0, 0.0, 0.0, 0.0, 0.0], &mut told), [of(0, Account::Gradients, 16)]);
+    }
 }

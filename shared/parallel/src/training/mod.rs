@@ -18,7 +18,7 @@ mod update;
 
 pub use batch::{Batch, Judge, Judged, Matrix, MicroBatch};
 pub use error::TrainError;
-pub use ledger::{Account, Ledger};
+pub use ledger::{Account, Ledger, Overdrawn};
 pub use meter::Done;
 pub use rank::{Learning, Rank, Saved};
 pub use stage::Number;

@@ -155,6 +155,7 @@ pub(crate) async fn one_rank<T: Transport>(
     }
     let (ledger, traffic, counters) = (*rank.ledger(), rank.traffic(), rank.communicator().counters());
     let left = ledger.held(Account::Activations) + ledger.held(Account::Transient);
+    assert!(ledger.is_sound(), "an account is given back more than it holds: {ledger:?}");
     let (saved, first) = (rank.save().await?, rank.save_at_first().await?);
     assert_eq!(first.is_some(), rank.communicator().rank() == 0);
     assert!(first.is_none_or(|first| first == saved), "what comes to the first rank is what all have");

@@ -138,6 +138,7 @@ fn train(
         for account in [Account::Activations, Account::Transient, Account::Gradients] {
             assert_eq!(rank.ledger().held(account), 0, "{account:?}: everything held for a batch is given back");
         }
+        assert!(rank.ledger().is_sound(), "an account is given back more than it holds: {:?}", rank.ledger());
         let tables = rank.save_tables().await?.expect("it has tables");
         let first = rank.save_tables_at_first().await?;
         assert!(first.is_none_or(|first| first == tables), "what comes to the first rank is what all have");

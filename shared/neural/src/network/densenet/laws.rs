@@ -153,6 +153,7 @@ impl Course {
             assert_eq!(bits(&end.saved), bits(&ends[0].saved), "all ranks hold the same");
             assert_eq!(end.losses, ends[0].losses);
             assert_eq!(end.ledger.held(Account::Activations) + end.ledger.held(Account::Transient), 0);
+            assert!(end.ledger.is_sound(), "an account is given back more than it holds: {:?}", end.ledger);
         }
         ends
     }
