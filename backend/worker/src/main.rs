@@ -11,6 +11,8 @@ mod device;
 #[cfg(test)]
 mod dying;
 mod emitter;
+#[cfg(test)]
+mod every_strategy;
 mod framework;
 mod host;
 mod importance;

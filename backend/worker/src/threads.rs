@@ -238,6 +238,7 @@ impl Crew for Threads {
 mod tests {
     use super::*;
     use crate::dying;
+    use crate::every_strategy::cases;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     fn threads(timeout: Duration) -> Threads {
@@ -274,6 +275,22 @@ mod tests {
             })
         })
         .expect("all do the same");
+    }
+
+    #[test]
+    fn threads_train_as_tasks_do_by_every_strategy() {
+        let threads = Threads { clock: Arc::new(|| 0), ..threads(Duration::from_mins(1)) };
+        for ranks in 1..=4 {
+            for case in cases(ranks) {
+                let tasks = case.tasks();
+                let known = Arc::new((case, tasks));
+                run(&threads, ranks, move |communicator| {
+                    let known = known.clone();
+                    Box::pin(async move { known.0.agrees(communicator, &known.1).await })
+                })
+                .expect("threads train");
+            }
+        }
     }
 
     /// What a machine with two GPUs, and a worker with the features `cuda` and `nccl`, must show.

@@ -1,5 +1,4 @@
-//! What holds for ranks that are tasks holds for ranks that are processes: the same numbers, losses, ledgers and messages, to the last
-//! bit, for strategies of every kind. The laws themselves are tested with tasks, in `recspeed-parallel`.
+//! What holds for ranks that are tasks holds for ranks that are processes, for strategies of every kind.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -7,20 +6,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use recspeed_parallel::model::LayerSizes as _;
 use recspeed_parallel::{Communicator, Tag, at_once};
-use recspeed_plan::sharding::ShardLevel;
-use recspeed_plan::{Recompute, ScheduleKind};
 
 use super::verdict::fallen;
 use super::world::World;
 use crate::dying;
-
-#[expect(dead_code, reason = "the bench of recspeed-parallel's tests, of which this needs a part")]
-#[path = "../../../../shared/parallel/tests/training/bench.rs"]
-mod bench;
-
-use bench::{Course, Shape, bits, one_rank, start, train};
+use crate::every_strategy::cases;
 
 /// Short enough that every tensor is cut.
 const PIECE: usize = 100;
@@ -85,55 +76,13 @@ fn four_processes_train_as_four_tasks() {
     all_agree(4);
 }
 
-/// Strategies for so many ranks: schedules × recomputation, levels × micro-batches, shared layers, all together.
-fn shapes(ranks: usize) -> Vec<Shape> {
-    let mut shapes = Vec::new();
-    for schedule in ScheduleKind::ALL {
-        let chunks = if schedule == ScheduleKind::Interleaved { 2 } else { 1 };
-        for recompute in [Recompute::Never, Recompute::ExceptLast, Recompute::Always] {
-            for micro_batches in [1, 3] {
-                let shape =
-                    Shape { ranks, stages: ranks, micro_batches, schedule, chunks, recompute, ..Shape::default() };
-                shapes.push(shape);
-            }
-        }
-    }
-    for level in ShardLevel::ALL {
-        shapes.push(Shape { ranks, level, ..Shape::default() });
-        if ranks == 4 {
-            shapes.push(Shape { ranks, stages: 2, micro_batches: 2, level, ..Shape::default() });
-        }
-        if ranks.is_multiple_of(2) {
-            shapes.push(Shape { ranks, tensor: 2, micro_batches: 2, level, ..Shape::default() });
-        }
-    }
-    shapes
-}
-
 #[test]
 #[ignore = "one of several processes that mpirun starts"]
 fn a_rank_trains() {
     let world = World::join_with(PIECE).expect("this process joins once");
-    let ranks = world.ranks();
-    let widths = [6, 5, 4, 7, 6, 5, 4];
-    for clip in [None, Some(0.05)] {
-        for shape in shapes(ranks) {
-            let mut course = match shape.tensor {
-                1 => Course::new(&widths, 0.3, &[13, 8]),
-                tensor => Course::shared(&widths, 0.3, &[13, 8], tensor),
-            };
-            course.learning.clip = clip;
-            let strategy = shape.strategy(course.model.parameters().len());
-            let begun = start(&course.model);
-            let tasks = train(&course, &strategy, &begun, 0).expect("tasks train");
-            let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
-            let own = at_once(one_rank(&course, &strategy, &begun, 0, communicator)).expect("processes train");
-            let task = &tasks[world.rank()];
-            assert_eq!(bits(&own.saved), bits(&task.saved), "the same numbers");
-            assert_eq!(own.losses, task.losses);
-            assert_eq!((own.left, own.ledger), (task.left, task.ledger));
-            assert_eq!((own.traffic, own.counters), (task.traffic, task.counters));
-        }
+    for case in cases(world.ranks()) {
+        let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
+        at_once(case.agrees(communicator, &case.tasks())).expect("processes train");
     }
     world.part(Duration::from_secs(5));
 }

@@ -162,6 +162,7 @@ pub(crate) async fn one_rank<T: Transport>(
     Ok(End { saved, losses, ledger, left, traffic, counters })
 }
 
+#[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) ranks: usize,
     pub(crate) stages: usize,
