@@ -92,6 +92,13 @@ pub(crate) enum Command {
         /// Its name in a spec.
         device: String,
     },
+    /// Wait until standard input is closed, and end the ranks that share a folder.
+    #[cfg(feature = "mpi")]
+    #[command(hide = true)]
+    EndRanks {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Answer from a saved model: one question a line as JSON on standard input, one answer a line on standard output.
     Recommend {
         /// The folder of the model.

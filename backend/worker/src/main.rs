@@ -61,6 +61,8 @@ fn main() -> ExitCode {
         Some(arguments::Command::Recommend { model }) => recommend::serve(model),
         Some(arguments::Command::Retrieval(arguments)) => retrieval::print(arguments),
         Some(arguments::Command::TryDevice { device }) => followed(|| device::attempt(device)),
+        #[cfg(feature = "mpi")]
+        Some(arguments::Command::EndRanks { folder }) => mpi::end_orphans(folder),
         None => {
             allocation::keep_freed_buffers();
             session::run(&arguments)

@@ -17,6 +17,7 @@ use super::note::Notes;
 use super::processes::{Processes, RANKS_IN, will_start};
 use super::rank::STOP;
 use super::verdict::Known;
+use super::watcher::Watcher;
 use crate::arguments::Arguments;
 use crate::emitter::Emitter;
 use crate::lines::lines;
@@ -42,6 +43,8 @@ pub(crate) fn launch(
     let (notes, ranks) = (Notes::new(folder.path()), strategy.ranks as usize);
     std::fs::write(notes.spec(), spec.to_json()).map_err(|error| internal("write the spec for the ranks", &error))?;
     let worker = std::env::current_exe().map_err(|error| internal("find its own program", &error))?;
+    let watcher = Watcher::start(&worker, folder.path());
+    let mut watcher = watcher.map_err(|error| internal("start what watches over the ranks", &error))?;
     let mut command = Command::new("mpirun");
     command.arg("-n").arg(ranks.to_string()).args(["--oversubscribe", "--bind-to", "none"]).arg(worker);
     command.args(of_a_rank(arguments, emitter, memory_limit)).arg("--spec").arg(notes.spec());
@@ -59,6 +62,7 @@ pub(crate) fn launch(
         );
         RunFailure::new(FailureCode::InvalidSpec, cause)
     })?;
+    watcher.spare(child.id());
     let timeout = Duration::from_secs(u64::from(strategy.timeout));
     let processes = Processes::new(child, (notes.clone(), folder.path()), (ranks, timeout), memory_limit);
     Group { processes, notes }.follow(emitter, stop)

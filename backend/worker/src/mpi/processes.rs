@@ -18,6 +18,12 @@ use crate::{machine, watch};
 const TICK: Duration = Duration::from_millis(20);
 /// For so long beyond the ranks' own time a stopped one is left to those who wait for it: they know what for.
 const BEYOND: Duration = Duration::from_secs(5);
+/// How long ranks may take to leave by themselves once nobody waits for them any more: the first one writes a checkpoint.
+const LEAVING: Duration = Duration::from_secs(5);
+/// How long `mpirun` may take to end then, once they have.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Nobody takes longer to go who is killed, unless the system holds it.
+const LONGEST: Duration = Duration::from_secs(30);
 /// The argument that all processes of a run have, before the folder that they share.
 pub(super) const RANKS_IN: &str = "--ranks-in";
 
@@ -43,6 +49,18 @@ fn kill_all(folder: &Path, but: Option<i32>) {
             // It may have ended by itself.
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
+    }
+}
+
+/// Ends all that share the folder and do not leave by themselves: the ranks first, and after some patience `mpirun`, which until then
+/// may clean up behind itself.
+pub(super) fn end_all(folder: &Path, mpirun: Option<i32>) {
+    let begun = Instant::now();
+    while begun.elapsed() < LONGEST && !machine::started_with(RANKS_IN, &folder.to_string_lossy()).is_empty() {
+        if begun.elapsed() > LEAVING {
+            kill_all(folder, mpirun.filter(|_| begun.elapsed() < LEAVING + PATIENCE));
+        }
+        std::thread::sleep(5 * TICK);
     }
 }
 

@@ -250,6 +250,24 @@ fn ranks_that_together_hold_too_much_are_ended_and_leave_nobody() {
 }
 
 #[test]
+fn a_worker_that_is_killed_leaves_nobody_though_a_rank_is_stopped() {
+    if !can() {
+        return;
+    }
+    for stopped in [0, 1] {
+        let home = tempfile::tempdir().unwrap();
+        let mut killed = training(home.path());
+        kill(killed.rank(stopped), Signal::SIGSTOP).unwrap();
+        killed.child.kill().unwrap();
+        killed.child.wait().unwrap();
+        let begun = Instant::now();
+        all_gone(home.path());
+        // Long before whoever waits for the stopped one gives up.
+        assert!(begun.elapsed() < Duration::from_secs(15), "rank {stopped}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
 fn ranks_leave_when_the_worker_or_mpirun_is_killed() {
     if !can() {
         return;
