@@ -6,7 +6,7 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${OUT:-$here}
 python=$(command -v "${PYTHON:-python3}")
-step=${STEP:-200}
+step=${STEP:-600}
 export PATH=$here/bin:$PATH RECSPEED_HOME=${RECSPEED_HOME:-$here/home}
 mkdir -p "$out" "$RECSPEED_HOME" "$here/parts"
 

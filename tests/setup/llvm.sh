@@ -14,17 +14,19 @@ bundler=$(sed -n '/^name = "tracel-llvm-bundler"$/{n;s/^version = "\(.*\)"$/\1/p
 home=$root/target/llvm
 folder=$home/tracel/tracel-llvm-$bundler
 mkdir -p "$folder/bin"
-# Names of libraries only: the bundler takes a path, as Debian's of Z3, for a name. Z3 and libxml2 serve parts that nothing here calls.
+# Names of libraries only: the bundler takes a path, as Debian's of Z3, for a name. Z3, libxml2 and Polly serve parts that nothing here
+# calls, and Debian has the last in a package of its own.
 cat > "$folder/bin/llvm-config" <<SCRIPT
 #!/bin/sh
 for argument; do
-  if [ "\$argument" = --system-libs ]; then
-    echo -lrt -ldl -lm -lz -lzstd
-    exit
-  fi
+  case \$argument in
+    --system-libs) echo -lrt -ldl -lm -lz -lzstd; exit ;;
+    --libs) "$config" "\$@" | sed 's/-lPolly[A-Za-z]*//g'; exit ;;
+  esac
 done
 exec "$config" "\$@"
 SCRIPT
 chmod +x "$folder/bin/llvm-config"
-touch "$folder/.tracel-llvm-installed"
+# Once: what looks newer is compiled anew, with all that stands on it.
+[ -e "$folder/.tracel-llvm-installed" ] || touch "$folder/.tracel-llvm-installed"
 echo "$home"
