@@ -120,7 +120,9 @@ pub(super) fn note(words: String, differs: &[String]) -> String {
 pub(super) fn versions(run: &RunSummary) -> String {
     let names = run.engine.versions.iter();
     let told = names.filter(|(name, _)| !["python", "numpy", "recspeed", "pyarrow"].contains(&name.as_str()));
-    let gpu = run.engine.host.split_once("; ").map(|(_, gpu)| format!("on {gpu}"));
+    // A tab's host is its browser's own words, which have semicolons of their own.
+    let named = run.engine.host.split_once("; ").filter(|_| run.engine.device != Device::Browser.as_str());
+    let gpu = named.map(|(_, gpu)| format!("on {gpu}"));
     told.map(|(name, version)| format!("{name} {version}")).chain(gpu).collect::<Vec<_>>().join(", ")
 }
 
@@ -143,6 +145,16 @@ mod tests {
     use super::super::row::Measured;
     use super::super::row::tests::{RUN, row};
     use super::*;
+
+    #[test]
+    fn a_row_names_its_gpu_and_not_what_a_browser_says_of_itself() {
+        let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+        "Linux, 16 cores; NVIDIA H200".clone_into(&mut run.engine.host);
+        assert_eq!(versions(&run), "on NVIDIA H200");
+        Device::Browser.as_str().clone_into(&mut run.engine.device);
+        "Mozilla/5.0 (X11; Linux x86_64)".clone_into(&mut run.engine.host);
+        assert_eq!(versions(&run), "");
+    }
 
     #[test]
     fn rows_of_other_settings_are_told_apart() {
