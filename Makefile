@@ -53,7 +53,7 @@ worker-vulkan: binaries ## Build the worker for GPUs by Vulkan
 	$(call worker_with,vulkan)
 
 worker-cuda: binaries ## Build the worker for NVIDIA's GPUs by Burn's own kernels (LLVM=/usr/lib/llvm-22: with that, nothing is fetched)
-	$(if $(LLVM),export XDG_DATA_HOME="$$(tests/setup/llvm.sh '$(LLVM)')";) $(call worker_with,cuda)
+	$(if $(LLVM),XDG_DATA_HOME="$$(tests/setup/llvm.sh '$(LLVM)')"; export XDG_DATA_HOME;) $(call worker_with,cuda)
 
 gpu-bundle: binaries ## One folder that measures on a machine with CUDA, an installed PyTorch and no Rust (PYTHON: one here with the same PyTorch)
 	PYTHON='$(PYTHON)' LLVM='$(LLVM)' tests/gpu/bundle.sh

@@ -72,7 +72,8 @@ def main() -> None:
                     asked = re.sub(r", attributes = \[[^]]*\]", "", asked)
                 lines[at] = f"| {name} | {' | '.join(cells(given.recspeed, spec, asked))} |"
                 print(lines[at], flush=True)
-    DOCUMENT.write_text("\n".join(lines) + "\n")
+                # What was measured stays, should a later row fail.
+                DOCUMENT.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,8 @@ def agreement(told: Told) -> list[str]:
         rows = {row["device"]: row for row in told["agree"] if row["network"] == network}
         cells = [agrees(rows[device]) if device in rows else "not tried |" for device in devices]
         lines.append(f"| {network} | {' | '.join(cells)} |")
+    if not told["speed"]:
+        return [*lines, ""]
     what = f"Seconds of training, median of {told['rounds']} runs (smallest to largest)."
     lines += ["", "### Small and large networks", "", what, ""]
     names = ["flex", *devices]

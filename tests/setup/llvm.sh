@@ -5,19 +5,21 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 prefix=${1:?llvm.sh: which LLVM? as /usr/lib/llvm-22}
-config=$prefix/bin/llvm-config
+config=$(realpath -m "$prefix")/bin/llvm-config
 if [ ! -x "$config" ]; then
   echo "llvm.sh: there is no $config; apt-get install llvm-22-dev zlib1g-dev libzstd-dev, or leave LLVM unset to have it fetched" >&2
   exit 1
 fi
 bundler=$(sed -n '/^name = "tracel-llvm-bundler"$/{n;s/^version = "\(.*\)"$/\1/p}' "$root/Cargo.lock")
+[ -n "$bundler" ] || { echo "llvm.sh: Cargo.lock has no tracel-llvm-bundler, whose folder this lays out" >&2; exit 1; }
 home=$root/target/llvm
 folder=$home/tracel/tracel-llvm-$bundler
 mkdir -p "$folder/bin"
 # Names of libraries only: the bundler takes a path, as Debian's of Z3, for a name. Z3, libxml2 and Polly serve parts that nothing here
 # calls, and Debian has the last in a package of its own.
-cat > "$folder/bin/llvm-config" <<SCRIPT
+cat > "$folder/bin/new" <<SCRIPT
 #!/bin/sh
+# LLVM $("$config" --version)
 for argument; do
   case \$argument in
     --system-libs) echo -lrt -ldl -lm -lz -lzstd; exit ;;
@@ -26,7 +28,12 @@ for argument; do
 done
 exec "$config" "\$@"
 SCRIPT
-chmod +x "$folder/bin/llvm-config"
-# Once: what looks newer is compiled anew, with all that stands on it.
-[ -e "$folder/.tracel-llvm-installed" ] || touch "$folder/.tracel-llvm-installed"
+chmod +x "$folder/bin/new"
+# Only another LLVM is news: what looks newer is compiled anew, with all that stands on it.
+if cmp -s "$folder/bin/new" "$folder/bin/llvm-config"; then
+  rm "$folder/bin/new"
+else
+  mv "$folder/bin/new" "$folder/bin/llvm-config"
+  touch "$folder/.tracel-llvm-installed"
+fi
 echo "$home"

@@ -26,7 +26,7 @@ pub(crate) fn uneven_knowledge(rows: u64, methods: &[(&str, &ExperimentSpec)]) -
         return None;
     }
     Some(format!(
-        "Not all know the same at the test. With the validation rows, as what each person has: {know}. From the training rows alone: {do_not}. \
+        "Not all know the same at the test. With the validation rows, as what each person has: {know}. Without them: {do_not}. \
          For all to know them, set split.fit_on = \"train-validation\", where no training stops early and no weights are learnt by these rows, \
          or hold no validation rows out."
     ))
@@ -62,7 +62,7 @@ mod tests {
         let said = told(500, &methods).unwrap();
         for part in [
             "as what each person has: “item-knn”, “sasrec”, “Vote”.",
-            "the training rows alone: “bpr”, “popularity”.",
+            "Without them: “bpr”, “popularity”.",
             "split.fit_on = \"train-validation\"",
         ] {
             assert!(said.contains(part), "{part} is missing in {said}");

@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 
 use super::processes::end_all;
 
-/// Such a process; it ends when this is dropped.
+/// Such a process. It ends when this is dropped: whoever started the ranks has ended them by then, unless it panics.
 pub(super) struct Watcher(Child);
 
 impl Watcher {
@@ -32,9 +32,12 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        // The end of its input is what it waits for.
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
+        // Who panics has ended nobody: that is left to it, and the end of its input is what it waits for.
+        if !std::thread::panicking() {
+            // A signal that reaches it though it is stopped: nothing keeps the run's end back.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
     }
 }
 
