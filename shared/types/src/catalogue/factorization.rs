@@ -140,7 +140,7 @@ const fn mode(help: &'static str) -> Param {
 
 // How they compare: docs/benchmarks.md.
 const MODE: Param = mode(
-    "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; on two threads that took 2.3 to 3.1 times as long as exact, so it can pay only on many more.",
+    "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; on two threads that took 1.7 to 3.1 times as long as exact, so it can pay only on many more.",
 );
 const MODE_OF_WARP: Param = mode(
     "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; on two threads that took four fifths of the time of exact.",

@@ -307,7 +307,7 @@ impl StudyCell {
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let deviation = (squares / count.saturating_sub(1).max(1) as f64).sqrt();
         // Equal numbers and their mean may differ by a rounding.
-        let deviation = if deviation > 1e-12 * mean.abs() { deviation } else { 0.0 };
+        let deviation = if deviation <= 1e-12 * mean.abs() { 0.0 } else { deviation };
         match Self::runs(values) {
             Self::Number(NumberCell { spread: Some(spread), .. }) => {
                 let spread = Spread { deviation: Some(deviation), ..spread };
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn runs_that_are_equal_deviate_by_nothing() {
-        let StudyCell::Number(number) = StudyCell::mean(&[10.775_123_4; 3]) else { panic!("three runs have a mean") };
+        let StudyCell::Number(number) = StudyCell::mean(&[0.1; 3]) else { panic!("three runs have a mean") };
         assert_eq!(number.spread.and_then(|spread| spread.deviation), Some(0.0));
     }
 
