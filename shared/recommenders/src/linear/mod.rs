@@ -1,6 +1,7 @@
 //! One linear model over the items: a score is a weighted sum of what the user has.
 
 mod ease;
+mod products;
 mod slim;
 
 pub(crate) use ease::{check_items, seconds_of_inverse};

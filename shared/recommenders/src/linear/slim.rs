@@ -5,12 +5,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_types::FitObserver;
-use recspeed_types::event::EventKind;
 
 use crate::error::reserve;
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::{ItemToItem, Weighting};
-use crate::linear::ease::gramian;
+use crate::linear::products::{GROUP, Keeps, Products, Progress};
 use crate::memory::{allowed, check};
 use crate::ranking::Best;
 use crate::scratch::Pool;
@@ -22,10 +21,6 @@ pub(super) const METHOD: Method = Method {
     restore: |request, parts| Ok(Box::new(ItemToItem::restore(request.recommender, parts)?)),
 };
 
-/// Candidates solved between two looks at the observer; a fixed number, so the bits do not depend on the threads.
-const GROUP: usize = 64;
-/// Items whose products are computed once and kept, 512 MB in all; with more of them each candidate computes its own.
-const KEPT_ITEMS: usize = 8_000;
 /// Bytes that the fit may hold. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 /// Candidates whose neighbours are counted beforehand.
@@ -42,49 +37,43 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
     let (data, recommender) = (request.data, request.recommender);
     let n_items = data.n_items();
     let weighting = Weighting::named(recommender.text("weighting"));
-    let allowed = allowed(ALLOWED_BYTES, observer);
-    let products_bytes = 8 * (n_items as u64).pow(2);
-    let kept = n_items <= KEPT_ITEMS && products_bytes <= allowed / 2;
-    let mut problem = Problem {
-        products: None,
-        data,
-        weighting,
-        tie_ranks: data.interactions.items.tie_ranks(),
-        squares: squares(&data.by_item, weighting),
-        neighbours: match recommender.integer("neighbours") as usize {
-            0 => n_items,
-            some => some,
-        },
-        l1: recommender.float("l1"),
-        l2: recommender.float("l2"),
+    let neighbours = match recommender.integer("neighbours") as usize {
+        0 => n_items,
+        some => some,
     };
+    let allowed = allowed(ALLOWED_BYTES, observer);
+    let (keeps, kept_bytes) = Keeps::within(allowed / 2, data);
     let lines = Pool::new();
     // Each thread holds the products among one candidate's neighbours.
     let bytes_of = |neighbours: usize| 8 * (neighbours as u64).pow(2) * rayon::current_num_threads() as u64;
-    let left = allowed - if kept { products_bytes } else { 0 };
-    if bytes_of(problem.neighbours.min(n_items)) > left {
+    let left = allowed - kept_bytes;
+    if bytes_of(neighbours.min(n_items)) > left {
         let remedy = "recommender.neighbours (0 takes all), or the number of items with dataset.min_item";
-        check(bytes_of(problem.most_neighbours(&lines)), left, "the products of the neighbours", remedy)?;
+        check(bytes_of(most_neighbours(data).min(neighbours)), left, "the products of the neighbours", remedy)?;
     }
-    if kept {
-        problem.products = Some(gramian(&data.by_user, &data.by_item, weighting, 0.0)?);
-    }
+    let mut progress = Progress::new(observer, n_items * (1 + keeps.rounds()));
+    let problem = Problem {
+        products: Products::new(data, weighting, keeps, &lines, &mut progress)?,
+        tie_ranks: data.interactions.items.tie_ranks(),
+        squares: squares(&data.by_item, weighting),
+        neighbours,
+        l1: recommender.float("l1"),
+        l2: recommender.float("l2"),
+    };
     let mut weights_of = Csr { indptr: vec![0], ..Csr::default() };
     for start in (0..n_items).step_by(GROUP) {
-        if observer.stop_requested() {
-            return Err(FitError::Interrupted { done: start as u64, total: n_items as u64, unit: "items" });
-        }
+        progress.begin()?;
         let end = (start + GROUP).min(n_items);
         let solved: Vec<Vec<(u32, f32)>> = (start..end)
             .into_par_iter()
-            .map_init(|| lines.lend(|| vec![0.0; n_items]), |sums, item| problem.solve(item as u32, sums))
+            .map_init(|| lines.lend(|| vec![0.0; n_items]), |line, item| problem.solve(item as u32, line))
             .collect::<Result<_, FitError>>()?;
         for weights in solved {
             weights_of.indices.extend(weights.iter().map(|(item, _)| *item));
             weights_of.values.extend(weights.iter().map(|(_, weight)| *weight));
             weights_of.indptr.push(weights_of.indices.len());
         }
-        observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
+        progress.end(end - start);
     }
     Ok(ItemToItem { by_user: Arc::clone(&data.by_user), weighting, candidates_of: weights_of.transpose(n_items) })
 }
@@ -95,11 +84,22 @@ fn squares(by_item: &Csr, weighting: Weighting) -> Vec<f64> {
     (0..by_item.n_rows()).map(|item| by_item.row(item).1.iter().map(square).sum()).collect()
 }
 
+/// Neighbours of the candidate that has the most, looked for among those whose users have the most items.
+fn most_neighbours(data: &TrainSet<'_>) -> usize {
+    let items_of = |user: &u32| data.by_user.row(*user as usize).0;
+    let visits = |item: usize| data.by_item.row(item).0.iter().map(|user| items_of(user).len()).sum::<usize>();
+    let mut items: Vec<(usize, usize)> = (0..data.n_items()).into_par_iter().map(|item| (visits(item), item)).collect();
+    items.sort_unstable_by_key(|&item| std::cmp::Reverse(item));
+    let neighbours = |&(_, item): &(usize, usize)| {
+        let mut seen = vec![false; items.len()];
+        let others = data.by_item.row(item).0.iter().flat_map(items_of);
+        others.filter(|&&other| !std::mem::replace(&mut seen[other as usize], true)).count()
+    };
+    items.iter().take(COUNTED).map(neighbours).max().unwrap_or(0)
+}
+
 struct Problem<'a> {
-    /// `XᵀX`, `[n_items, n_items]`, where it is small enough.
-    products: Option<Vec<f64>>,
-    data: &'a TrainSet<'a>,
-    weighting: Weighting,
+    products: Products<'a>,
     tie_ranks: Vec<u32>,
     squares: Vec<f64>,
     neighbours: usize,
@@ -108,74 +108,28 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Neighbours of the candidate that has the most, looked for among those whose users have the most items.
-    fn most_neighbours(&self, lines: &Pool<Vec<f64>>) -> usize {
-        let n_items = self.squares.len();
-        let visits = |item: usize| {
-            let users = self.data.by_item.row(item).0;
-            users.iter().map(|&user| self.data.by_user.row(user as usize).0.len()).sum::<usize>()
-        };
-        let mut items: Vec<(usize, usize)> = (0..n_items).into_par_iter().map(|item| (visits(item), item)).collect();
-        items.sort_unstable_by_key(|&item| std::cmp::Reverse(item));
-        let mut sums = lines.lend(|| vec![0.0; n_items]);
-        let mut touched_by = |item: usize| {
-            let mut touched = self.add_products(item as u32, &mut sums);
-            let n = touched.len();
-            clear(&mut sums, &mut touched);
-            n
-        };
-        items.iter().take(COUNTED).map(|&(_, item)| touched_by(item)).max().unwrap_or(0).min(self.neighbours)
-    }
-
-    /// The weights of one candidate, items ascending. `sums`: `[n_items]`, all zero before and after.
-    fn solve(&self, candidate: u32, sums: &mut [f64]) -> Result<Vec<(u32, f32)>, FitError> {
-        let mut touched = self.add_products(candidate, sums);
+    /// The weights of one candidate, items ascending. `line`: `[n_items]`, all zero before and after.
+    fn solve(&self, candidate: u32, line: &mut [f64]) -> Result<Vec<(u32, f32)>, FitError> {
         let target = self.squares[candidate as usize];
         let mut best = Best::new(self.neighbours);
-        for &other in touched.iter().filter(|&&other| other != candidate) {
-            let similarity = sums[other as usize] / (target * self.squares[other as usize]).sqrt();
+        let row = self.products.row(candidate, line);
+        for (&other, &product) in row.items.iter().zip(&*row.products).filter(|&(&other, _)| other != candidate) {
+            let similarity = product / (target * self.squares[other as usize]).sqrt();
             if similarity > 0.0 {
                 best.offer(similarity as f32, self.tie_ranks[other as usize], other);
             }
         }
         let mut chosen: Vec<u32> = best.take().into_iter().map(|scored| scored.item).collect();
         chosen.sort_unstable();
-        // Ratings that cancel out can make an item look new twice.
-        chosen.dedup();
-        let correlation: Vec<f64> = chosen.iter().map(|&item| sums[item as usize]).collect();
-        clear(sums, &mut touched);
         let n = chosen.len();
+        let mut correlation = vec![0.0; n];
+        self.products.among(candidate, &chosen, line, &mut correlation);
         let mut gram: Vec<f64> = reserve(n.checked_mul(n), "the products of the neighbours", "recommender.neighbours")?;
         for (row, &item) in gram.chunks_exact_mut(n.max(1)).zip(&chosen) {
-            if let Some(products) = &self.products {
-                let all = &products[item as usize * sums.len()..][..sums.len()];
-                row.iter_mut().zip(&chosen).for_each(|(value, &other)| *value = all[other as usize]);
-                continue;
-            }
-            let mut touched = self.add_products(item, sums);
-            row.iter_mut().zip(&chosen).for_each(|(value, &other)| *value = sums[other as usize]);
-            clear(sums, &mut touched);
+            self.products.among(item, &chosen, line, row);
         }
         let weights = self.descend(&gram, &correlation);
         Ok(chosen.into_iter().zip(weights).filter(|(_, w)| *w > 0.0).map(|(item, w)| (item, w as f32)).collect())
-    }
-
-    /// Adds `x_item · x_other` to `sums` for every other item that shares a user; those items.
-    fn add_products(&self, item: u32, sums: &mut [f64]) -> Vec<u32> {
-        let mut touched = Vec::new();
-        let (users, ratings) = self.data.by_item.row(item as usize);
-        for (&user, &rating) in users.iter().zip(ratings) {
-            let weight = f64::from(self.weighting.of(rating));
-            let (others, other_ratings) = self.data.by_user.row(user as usize);
-            for (&other, &other_rating) in others.iter().zip(other_ratings) {
-                let sum = &mut sums[other as usize];
-                if *sum == 0.0 {
-                    touched.push(other);
-                }
-                *sum += weight * f64::from(self.weighting.of(other_rating));
-            }
-        }
-        touched
     }
 
     /// `w_k ← max(0, (c_k − Σ_{l≠k} g_kl w_l − λ₁)) / (g_kk + λ₂)`, round by round.
@@ -207,11 +161,5 @@ impl Problem<'_> {
             }
         }
         weights
-    }
-}
-
-fn clear(sums: &mut [f64], touched: &mut Vec<u32>) {
-    for item in touched.drain(..) {
-        sums[item as usize] = 0.0;
     }
 }
