@@ -70,7 +70,7 @@ impl<'o> Progress<'o> {
     ///
     /// # Errors
     /// [`FitError::Interrupted`].
-    pub(super) fn begin(&self) -> Result<(), FitError> {
+    pub(super) fn begin(&mut self) -> Result<(), FitError> {
         if self.observer.stop_requested() {
             return Err(FitError::Interrupted { done: self.done, total: self.total, unit: "items" });
         }
