@@ -133,7 +133,8 @@ const fn same_on_all(error: &NeuralFitError) -> bool {
 fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> Result<Fitted, RunFailure> {
     let train = TrainSet::new(&data.interactions, &data.fit_rows)
         .with_attributes(data.item_attributes.as_ref(), data.user_attributes.as_ref())
-        .with_validation(&data.steer_rows);
+        .with_validation(&data.steer_rows)
+        .with_known(&data.known_rows);
     let device = host.device(spec, 0)?;
     let mut watch = LossWatch { host, last: None };
     let networks =

@@ -28,6 +28,9 @@ pub struct TrainSet<'a> {
     pub user_attributes: Option<&'a Attributes>,
     /// Rows that are not learnt from but may steer: what a hybrid learns its weights by. Often none.
     pub validation: &'a [u32],
+    /// Rows that known users are answered from once the fit is over, by [`crate::Recommender::read`]: those learnt
+    /// from, unless said otherwise. Nothing is learnt from the others; a method whose reading takes memory foresees it.
+    pub known: &'a [u32],
 }
 
 /// Sum and number of the ratings of one user or item.
@@ -57,7 +60,8 @@ impl<'a> TrainSet<'a> {
         let by_user = Csr::by_user(interactions, rows);
         let by_item = by_user.transpose(interactions.n_items());
         let (by_user, by_item) = (Arc::new(by_user), Arc::new(by_item));
-        Self { interactions, rows, by_user, by_item, item_attributes: None, user_attributes: None, validation: &[] }
+        let (item_attributes, user_attributes) = (None, None);
+        Self { interactions, rows, by_user, by_item, item_attributes, user_attributes, validation: &[], known: rows }
     }
 
     /// With what is known of items and users besides the ratings.
@@ -72,6 +76,13 @@ impl<'a> TrainSet<'a> {
     #[must_use]
     pub fn with_validation(mut self, rows: &'a [u32]) -> Self {
         self.validation = rows;
+        self
+    }
+
+    /// With rows that will be read after the fit.
+    #[must_use]
+    pub fn with_known(mut self, rows: &'a [u32]) -> Self {
+        self.known = rows;
         self
     }
 

@@ -6,7 +6,7 @@ use recspeed_recommenders::{FitError, TrainSet, fit, kinds};
 use recspeed_types::FitObserver;
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::ParamValue;
-use support::{known, resolved, varied};
+use support::{interactions, known, resolved, varied};
 
 /// A run with so many bytes left; it wants to hear of no work that is done.
 struct Left {
@@ -53,4 +53,31 @@ fn what_does_not_fit_is_refused_before_any_work_and_with_what_to_do() {
         let mut rich = Left { bytes: 1 << 30, worked: false };
         assert!(fit(&recommender, &data, 1, &mut rich).is_ok(), "{kind} with a gibibyte");
     }
+}
+
+#[test]
+fn rows_that_will_be_read_after_the_fit_are_foreseen_and_rows_that_steer_alone_are_not() {
+    // Everybody has an item of their own; a hundred people share one more in training, a hundred in the rows held out.
+    let mut rows: Vec<(u32, u32, f32)> = (0..200).map(|user| (user, user, 5.0)).collect();
+    rows.extend((0..200).rev().map(|user| (user, 200, 5.0)));
+    let all = interactions(&rows);
+    let (learnt, held): (Vec<u32>, Vec<u32>) = (0..400).partition(|row| *row < 300);
+    let both: Vec<u32> = (0..400).collect();
+    let recommender = resolved("user-knn", &[]);
+    let fit_in = |bytes: u64, data: &TrainSet<'_>| {
+        let mut left = Left { bytes, worked: false };
+        (fit(&recommender, data, 1, &mut left), left.worked)
+    };
+    // Similarities of 8 bytes: of a hundred people to each other, 79,200; of the others to them, too, 159,200.
+    let room = 100_000;
+    // As a search has it: what is measured on is not read.
+    let steered = TrainSet::new(&all, &learnt).with_validation(&held);
+    let model = || fit_in(room, &steered).0.unwrap_or_else(|error| panic!("what is never read is counted: {error}"));
+    model();
+    let (refused, worked) = fit_in(room, &steered.clone().with_known(&both));
+    let refused = refused.err().expect("they do not fit once all is read");
+    assert!(matches!(refused, FitError::Unaffordable { bytes: 150_000..170_000, .. }), "{refused}");
+    assert!(refused.to_string().contains("read of them"), "{refused}");
+    assert!(!worked, "it is told before any work");
+    assert!(fit_in(2 * room, &steered.clone().with_known(&both)).0.is_ok());
 }

@@ -89,6 +89,19 @@ fn who_has_read_answers_a_known_user_as_a_basket_of_what_was_read() {
 }
 
 #[test]
+fn what_will_be_read_changes_nothing_that_is_learnt() {
+    let data = data();
+    let parts = ParamValue::Recommenders(vec![RecommenderSpec::new("user-knn"), RecommenderSpec::new("item-mean")]);
+    let mut asked: Vec<(&str, Vec<(&str, ParamValue)>)> = kinds().map(|kind| (kind, Vec::new())).collect();
+    asked.push(("weighted", vec![("components", parts), ("weights", text("learnt"))]));
+    for (kind, params) in asked {
+        let alone = fitted(kind, &params, &data.train(), 2).parts();
+        let told = fitted(kind, &params, &data.train().with_known(&data.both), 2).parts();
+        assert!(alone == told, "{kind} {params:?}");
+    }
+}
+
+#[test]
 fn what_was_read_is_saved_with_the_model() {
     let data = data();
     for kind in kinds() {

@@ -133,13 +133,23 @@ impl Comparing<'_> {
         }
     }
 
-    /// Refuses similarities that are too many: those of the fit, and those of people by all that will be read of them.
+    /// Refuses similarities that are too many: those of the fit, and those by what will be read of people after it.
+    ///
+    /// # Errors
+    /// [`FitError::Unaffordable`].
     pub(super) fn check(&self, data: &TrainSet<'_>, allowed: u64) -> Result<(), FitError> {
-        let all = || Csr::by_user(data.interactions, &[data.rows, data.validation].concat());
-        let all = (!data.validation.is_empty()).then(all);
-        let most = Comparing { readers: all.as_ref().unwrap_or(self.readers), ..*self };
-        let count = |reader| most.similar(&mut most.lend(), reader).len();
-        let pairs = Pairs { rows: most.readers, columns: most.by_item };
-        pairs.check(count, allowed, "the similarities between users", REMEDY)
+        self.check_readers(allowed, "the similarities between users")?;
+        if data.known == data.rows {
+            return Ok(());
+        }
+        let known = Csr::by_user(data.interactions, data.known);
+        let reading = Comparing { readers: &known, ..*self };
+        reading.check_readers(allowed, "the similarities between users, by all that is read of them at the test,")
+    }
+
+    fn check_readers(&self, allowed: u64, what: &'static str) -> Result<(), FitError> {
+        let count = |reader| self.similar(&mut self.lend(), reader).len();
+        let pairs = Pairs { rows: self.readers, columns: self.by_item };
+        pairs.check(count, allowed, what, REMEDY)
     }
 }
