@@ -145,10 +145,16 @@ impl Parts {
     /// Adds a sparse matrix as `name.indptr`, `name.indices`, `name.values`.
     #[must_use]
     pub fn with_csr(self, name: &str, csr: &Csr) -> Self {
+        self.with_own_csr(name, csr.clone())
+    }
+
+    /// The same of a matrix that nobody else needs: no second one is made.
+    #[must_use]
+    pub fn with_own_csr(self, name: &str, csr: Csr) -> Self {
         let starts: Vec<u64> = csr.indptr.iter().map(|&start| start as u64).collect();
         self.with(&format!("{name}.indptr"), &[starts.len()], Values::U64(starts))
-            .with(&format!("{name}.indices"), &[csr.nnz()], Values::U32(csr.indices.clone()))
-            .with_list(&format!("{name}.values"), &csr.values)
+            .with(&format!("{name}.indices"), &[csr.indices.len()], Values::U32(csr.indices))
+            .with(&format!("{name}.values"), &[csr.values.len()], Values::F32(csr.values))
     }
 
     /// Adds all parts of another model, each name with `prefix.` before it.

@@ -35,7 +35,8 @@ pub(crate) fn fit(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> 
     };
     // Not before the end: whatever was learnt on the way was learnt from answers that had read the training rows alone.
     if data.known_rows != data.fit_rows {
-        fitted.model.read(&data.interactions, &data.known_rows);
+        let mut watch = LossWatch { host, last: None };
+        fitted.model.read(&data.interactions, &data.known_rows, &mut watch).map_err(classical_failure)?;
     }
     Ok(fitted)
 }

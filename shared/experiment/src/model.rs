@@ -3,7 +3,7 @@
 use recspeed_data::{Interactions, Permutation};
 use recspeed_neural::{NeuralModel, Rows};
 use recspeed_recommenders::ranking::{self, RankError, RankRequest, Ranking};
-use recspeed_recommenders::{BasketItem, FoldIn, Parts, PartsError, Recommender, RestoreRequest, Restored};
+use recspeed_recommenders::{BasketItem, FitError, FoldIn, Parts, PartsError, Recommender, RestoreRequest, Restored};
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec};
@@ -40,11 +40,16 @@ impl Model {
         }
     }
 
-    /// Answers for known users from these rows from now on.
-    pub(crate) fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+    /// As [`Recommender::read`].
+    pub(crate) fn read(
+        &mut self,
+        interactions: &Interactions,
+        known: &[u32],
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
         match self {
-            Self::Classical(recommender) => recommender.read(interactions, known),
-            Self::Network(network) => network.read(interactions, known),
+            Self::Classical(recommender) => recommender.read(interactions, known, observer),
+            Self::Network(network) => network.read(interactions, known, observer),
         }
     }
 
@@ -110,8 +115,9 @@ impl Recommender for NeuralRecommender {
         ranking::by_tiles(sizes, self.model.tile_users(), &score, request, observer)
     }
 
-    fn read(&mut self, interactions: &Interactions, rows: &[u32]) {
+    fn read(&mut self, interactions: &Interactions, rows: &[u32], _: &mut dyn FitObserver) -> Result<(), FitError> {
         self.model.read(Rows { interactions, rows });
+        Ok(())
     }
 
     fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {

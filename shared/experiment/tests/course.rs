@@ -55,6 +55,28 @@ fn a_run_tells_its_parts_in_order() {
     assert!(!events.iter().any(EventKind::is_last), "the last event is the host's to write");
 }
 
+#[test]
+fn user_neighbours_read_validation_rows_within_the_fit_and_never_where_those_are_measured_on() {
+    let compared = |on: &str| {
+        let split = "[split]\nkind = \"leave-last-out\"\nvalidation = true\n[recommender]\nkind = \"user-knn\"\n";
+        let text = format!("{FRAME}{split}[evaluation]\non = \"{on}\"\nmetrics = [\"rmse\"]\n");
+        let (result, events) = attempt(None, &text, None);
+        let begins = |part: Phase| move |e: &&EventKind| matches!(e, EventKind::Phase { phase } if *phase == part);
+        let (fit, evaluate) = (begins(Phase::Fit), begins(Phase::Evaluate));
+        let fit = events.iter().skip_while(|event| !fit(event)).take_while(|event| !evaluate(event));
+        let end = |event: &EventKind| match event {
+            EventKind::Progress { done, total, .. } if done == total => Some(*total),
+            _ => None,
+        };
+        (fit.filter_map(end).collect::<Vec<u64>>(), result.unwrap().data)
+    };
+    let (passes, data) = compared("test");
+    assert_eq!((passes.len(), passes[0]), (2, data.users));
+    assert!((1..=data.validation).contains(&passes[1]), "{passes:?} of {} validation rows", data.validation);
+    let (passes, data) = compared("validation");
+    assert_eq!(passes, [data.users], "who is measured on the validation rows has not read them");
+}
+
 /// Six ratings by hand: fold 1 of 2 holds the first three out.
 const TINY: &str = "a,x,5,1\nb,y,3,2\nc,x,1,3\na,y,4,4\nb,x,2,5\nc,y,3,6\n";
 

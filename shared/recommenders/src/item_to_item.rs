@@ -10,7 +10,7 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::ranking::{Speaks, Sums, by_touched};
 use crate::recommender::{model_bytes, weightiest};
-use crate::{BasketItem, FoldIn, Parts, RankError, RankRequest, Ranking, Reason, Recommender};
+use crate::{BasketItem, FitError, FoldIn, Parts, RankError, RankRequest, Ranking, Reason, Recommender};
 
 /// What an interaction weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +79,9 @@ impl Recommender for ItemToItem {
         by_touched(self.n_users(), self.n_items(), self, request, observer)
     }
 
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+    fn read(&mut self, interactions: &Interactions, known: &[u32], _: &mut dyn FitObserver) -> Result<(), FitError> {
         self.by_user = Arc::new(Csr::by_user(interactions, known));
+        Ok(())
     }
 
     fn memory(&self) -> MemoryBytes {

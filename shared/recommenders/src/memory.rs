@@ -8,7 +8,12 @@ use crate::{FitError, TrainSet};
 
 /// A method's own bound, or what the run has left where that is less.
 pub(crate) fn allowed(bound: u64, observer: &dyn FitObserver) -> u64 {
-    observer.memory_left().map_or(bound, |left| left.min(bound))
+    allowed_with(0, bound, observer)
+}
+
+/// The same, where so many of the bytes are held already and so are not among what is left.
+pub(crate) fn allowed_with(held: u64, bound: u64, observer: &dyn FitObserver) -> u64 {
+    observer.memory_left().map_or(bound, |left| left.saturating_add(held).min(bound))
 }
 
 /// Refuses what takes more than is `allowed`.

@@ -5,8 +5,8 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use serde::Serialize;
 
-use crate::Parts;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
+use crate::{FitError, Parts};
 
 /// A part of why an item is recommended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,7 +94,20 @@ pub trait Recommender: Send + Sync {
     /// them before what is asked, without learning from them: whose answer is a function of what somebody has answers as to a
     /// basket of theirs. Until then, the rows that it learnt from are read. Methods that learn something of each person, a
     /// vector or a level, answer as before. Which do which the catalogue's `reads_history` says.
-    fn read(&mut self, _interactions: &Interactions, _known: &[u32]) {}
+    ///
+    /// Where that is work beyond a look at the rows, it reports progress in users and stops when the observer says so.
+    /// After an error the model answers neither as before nor as it was told: it is to be dropped, or told again.
+    ///
+    /// # Errors
+    /// [`FitError`]: the observer stopped it, or what it makes of the rows does not fit in memory.
+    fn read(
+        &mut self,
+        _interactions: &Interactions,
+        _known: &[u32],
+        _observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        Ok(())
+    }
 
     /// Answers from now on as if the items, or the users, had each other's values of an attribute, and learns nothing; `None`
     /// takes that back, to the last bit. What was learnt of people from the items that they have stays as it was learnt.

@@ -5,7 +5,7 @@ mod support;
 use recspeed_recommenders::{BasketItem, Reason, Recommender, TrainSet, fit};
 use recspeed_types::Unobserved;
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
-use support::{attributes, fitted, interactions, known, resolved, text, varied};
+use support::{attributes, fitted, interactions, known, read, resolved, text, varied};
 
 fn hybrid(kind: &str, components: Vec<RecommenderSpec>, params: &[(&str, ParamValue)]) -> ResolvedRecommender {
     let mut params = params.to_vec();
@@ -174,6 +174,7 @@ impl Recommender for ReadsOn {
         self.inner.n_items()
     }
     fn predict(&self, user: u32, item: u32, timestamp: i64) -> f32 {
+        self.asked_with.lock().unwrap().push(self.rows.clone());
         self.inner.predict(user, item, timestamp)
     }
     fn score_all(&self, user: u32, scores: &mut [f32]) {
@@ -183,11 +184,17 @@ impl Recommender for ReadsOn {
             scores[item as usize] += 100.0;
         }
     }
-    fn read(&mut self, interactions: &recspeed_data::Interactions, known: &[u32]) {
+    fn read(
+        &mut self,
+        interactions: &recspeed_data::Interactions,
+        known: &[u32],
+        _: &mut dyn recspeed_types::FitObserver,
+    ) -> Result<(), recspeed_recommenders::FitError> {
         self.rows = known.to_vec();
         for &row in known {
             self.newest[interactions.user[row as usize] as usize] = Some(interactions.item[row as usize]);
         }
+        Ok(())
     }
     fn memory(&self) -> recspeed_types::event::MemoryBytes {
         self.inner.memory()
@@ -205,17 +212,21 @@ fn weights_are_learnt_from_components_that_have_not_read_the_validation_rows_and
     use recspeed_recommenders::{FitRequest, Fitted, fit_request};
     let (all, rows) = varied(30, 20, 300);
     let (steer, learn): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| *row % 4 == 3);
-    let data = TrainSet::new(&all, &learn).with_validation(&steer);
-    let parts = || vec![RecommenderSpec::new("popularity"), RecommenderSpec::new("sasrec")];
+    let data = TrainSet::new(&all, &learn).with_validation(&steer).with_known(&rows);
     let asked_with = std::sync::Arc::default();
-    for stops_early in [false, true] {
+    // Weights of scores are learnt from whole lists, weights of stars from one prediction for each validation row.
+    let ways = [("popularity", "sasrec", "item-knn"), ("item-mean", "mlp", "bias")];
+    for ((other, network, played_by), stops_early) in ways.into_iter().flat_map(|way| [(way, false), (way, true)]) {
+        let case = format!("{other} and {network}, stops early: {stops_early}");
         let stand_in = |request: &FitRequest<'_>, observer: &mut dyn recspeed_types::FitObserver| -> Fitted {
-            let inner = fit(&resolved("item-knn", &[]), request.data, request.seed, observer)?;
+            assert_eq!(request.data.known, rows, "{case}: a component foresees what it will read");
+            let inner = fit(&resolved(played_by, &[]), request.data, request.seed, observer)?;
             let newest = vec![None; request.data.n_users()];
             let rows = request.data.rows.to_vec();
             Ok(Box::new(ReadsOn { inner, newest, rows, asked_with: std::sync::Arc::clone(&asked_with) }))
         };
-        let recommender = hybrid("weighted", parts(), &[("weights", text("learnt"))]);
+        let parts = vec![RecommenderSpec::new(other), RecommenderSpec::new(network)];
+        let recommender = hybrid("weighted", parts, &[("weights", text("learnt"))]);
         let request = FitRequest {
             recommender: &recommender,
             data: &data,
@@ -226,12 +237,13 @@ fn weights_are_learnt_from_components_that_have_not_read_the_validation_rows_and
         };
         let mut model = fit_request(&request, &mut Unobserved).expect("the fit succeeds");
         let teaching = std::mem::take(&mut *asked_with.lock().unwrap());
-        assert!(!teaching.is_empty() && teaching.iter().all(|read| *read == learn), "stops early: {stops_early}");
+        assert!(!teaching.is_empty() && teaching.iter().all(|read| *read == learn), "{case}");
         // Every user's validation rows, also of those whose rows have taught the weights.
-        model.read(&all, &rows);
+        read(&mut *model, &all, &rows);
         scores(&*model, 3);
+        model.predict(3, 0, 0);
         let asked = std::mem::take(&mut *asked_with.lock().unwrap());
-        assert_eq!(asked, std::slice::from_ref(&rows), "stops early: {stops_early}");
+        assert_eq!(asked, [&rows[..], &rows[..]], "{case}");
     }
 }
 

@@ -80,4 +80,8 @@ fn rows_that_will_be_read_after_the_fit_are_foreseen_and_rows_that_steer_alone_a
     assert!(refused.to_string().contains("read of them"), "{refused}");
     assert!(!worked, "it is told before any work");
     assert!(fit_in(2 * room, &steered.clone().with_known(&both)).0.is_ok());
+    // Where nobody foresaw it, the reading ends when its 80,000 bytes are not there; the model has its own already.
+    let read = |bytes: u64| model().read(&all, &both, &mut Left { bytes, worked: false });
+    assert!(matches!(read(70_000), Err(FitError::OutOfMemory { .. })));
+    assert_eq!(read(90_000), Ok(()));
 }

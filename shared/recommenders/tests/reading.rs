@@ -6,7 +6,7 @@ use recspeed_data::{Attributes, Csr, Interactions};
 use recspeed_recommenders::{BasketItem, Recommender, TrainSet, fit, kinds, restore};
 use recspeed_types::Unobserved;
 use recspeed_types::spec::{ParamValue, RecommenderSpec};
-use support::{fitted, interactions, known, resolved, text, varied};
+use support::{fitted, interactions, known, read, resolved, text, varied};
 
 /// Kinds of which the catalogue says that they read what somebody has; hybrids with the components that it gives them.
 fn readers() -> impl Iterator<Item = &'static str> {
@@ -56,10 +56,10 @@ fn exactly_the_methods_of_which_the_catalogue_says_so_read_without_learning() {
     for kind in kinds() {
         let mut model = fitted(kind, &[], &data.train(), 2);
         let before: Vec<_> = data.users().map(|user| scores(&*model, user)).collect();
-        model.read(&data.all, &data.both);
+        read(&mut *model, &data.all, &data.both);
         let changed = data.users().any(|user| scores(&*model, user) != before[user as usize]);
         assert_eq!(changed, reads(kind), "{kind}");
-        model.read(&data.all, &data.learnt);
+        read(&mut *model, &data.all, &data.learnt);
         let after: Vec<_> = data.users().map(|user| scores(&*model, user)).collect();
         assert_eq!(after, before, "{kind} has learnt");
     }
@@ -71,7 +71,7 @@ fn who_has_read_answers_a_known_user_as_a_basket_of_what_was_read() {
     let (known, trained) = (Csr::by_user(&data.all, &data.both), Csr::by_user(&data.all, &data.learnt));
     for kind in readers() {
         let mut model = fitted(kind, &[], &data.train(), 2);
-        model.read(&data.all, &data.both);
+        read(&mut *model, &data.all, &data.both);
         for user in data.users() {
             let (items, ratings) = known.row(user as usize);
             let basket: Vec<BasketItem> =
@@ -106,13 +106,18 @@ fn what_was_read_is_saved_with_the_model() {
     let data = data();
     for kind in kinds() {
         let mut model = fitted(kind, &[], &data.train(), 2);
-        model.read(&data.all, &data.both);
-        let again = restore(&resolved(kind, &[]), model.parts()).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let learnt: Vec<_> = data.users().map(|user| scores(&*model, user)).collect();
+        read(&mut *model, &data.all, &data.both);
+        let mut again = restore(&resolved(kind, &[]), model.parts()).unwrap_or_else(|error| panic!("{kind}: {error}"));
         assert_eq!(again.parts(), model.parts(), "{kind}");
         for user in data.users() {
             assert_eq!(scores(&*again, user), scores(&*model, user), "{kind}: user {user}");
             assert_eq!(again.explain(user, 1, 5), model.explain(user, 1, 5), "{kind}: user {user}");
         }
+        // It does not say of whom something was read, and forgets it of all of them.
+        read(&mut *again, &data.all, &data.learnt);
+        let after: Vec<_> = data.users().map(|user| scores(&*again, user)).collect();
+        assert_eq!(after, learnt, "{kind}");
     }
 }
 
@@ -127,7 +132,7 @@ fn what_was_read_takes_up_no_place_of_a_mixed_list_and_none_of_those_that_a_casc
     let hybrid = |kind: &str, place: &str| {
         let recommender = resolved(kind, &[("components", parts()), (place, few.clone())]);
         let mut model = fit(&recommender, &data.train(), 1, &mut Unobserved).expect("the fit succeeds");
-        model.read(&data.all, &data.both);
+        read(&mut *model, &data.all, &data.both);
         model
     };
     let (mixed, cascade) = (hybrid("mixed", "depth"), hybrid("cascade", "top"));
@@ -147,7 +152,7 @@ fn what_was_read_takes_up_no_place_of_a_mixed_list_and_none_of_those_that_a_casc
 fn the_people_whom_a_meta_level_hybrid_asks_give_what_they_had_in_training() {
     let data = data();
     let mut model = fitted("meta-level", &[("weighting", text("binary"))], &data.train(), 1);
-    model.read(&data.all, &data.both);
+    read(&mut *model, &data.all, &data.both);
     let trained = Csr::by_user(&data.all, &data.learnt).transpose(data.all.n_items());
     for user in data.users() {
         let scores = scores(&*model, user);
@@ -175,9 +180,9 @@ fn user_neighbours_compare_what_was_read_with_what_others_had_in_training() {
     let mut model = fitted("user-knn", &settings, &TrainSet::new(&all, &learnt), 1);
     let other = scores(&*model, 3);
     assert_eq!(model.predict(0, 2, 0), 3.0, "as like the one as the other");
-    model.read(&all, &both);
+    read(&mut *model, &all, &both);
     // Similarities 1 / (1 + (0 + 16) / 2) and 1.
-    let read = model.predict(0, 2, 0);
-    assert!((read - 1.4).abs() < 1e-6, "{read}");
+    let nearer = model.predict(0, 2, 0);
+    assert!((nearer - 1.4).abs() < 1e-6, "{nearer}");
     assert_eq!(scores(&*model, 3), other, "what is read of person 0 says nothing to others");
 }

@@ -209,8 +209,9 @@ impl Recommender for ContentLinear {
         self.score(&self.weights(self.own(user)), scores);
     }
 
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+    fn read(&mut self, interactions: &Interactions, known: &[u32], _: &mut dyn FitObserver) -> Result<(), FitError> {
         self.by_user = Arc::new(Csr::by_user(interactions, known));
+        Ok(())
     }
 
     /// A person's weights are what was learnt: they stay those of the items as they are.

@@ -183,8 +183,23 @@ impl Components {
     }
 
     /// [`Recommender::read`] of all of them.
-    pub(super) fn read(&mut self, interactions: &Interactions, known: &[u32]) {
-        self.0.iter_mut().for_each(|component| component.model.read(interactions, known));
+    ///
+    /// # Errors
+    /// [`FitError`], with the place of the component that failed.
+    pub(super) fn read(
+        &mut self,
+        interactions: &Interactions,
+        known: &[u32],
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        let total = self.len() as u64;
+        for (index, component) in self.0.iter_mut().enumerate() {
+            if observer.stop_requested() {
+                return Err(FitError::Interrupted { done: index as u64, total, unit: "components" });
+            }
+            component.model.read(interactions, known, observer).map_err(|error| error.of_component(index))?;
+        }
+        Ok(())
     }
 
     /// [`Recommender::permute`] of all of them; whether any of them reads the attribute.

@@ -130,8 +130,13 @@ impl Recommender for FeatureAugmentation {
         self.components.score(SECOND, Reader::Known(user), scores);
     }
 
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
-        self.components.read(interactions, known);
+    fn read(
+        &mut self,
+        interactions: &Interactions,
+        known: &[u32],
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        self.components.read(interactions, known, observer)
     }
 
     /// Of the second component: what the first one makes of the attributes was read when the second one learnt.

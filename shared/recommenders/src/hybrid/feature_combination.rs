@@ -71,8 +71,13 @@ impl Recommender for FeatureCombination {
         self.component.score(0, Reader::Known(user), scores);
     }
 
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
-        self.component.read(interactions, known);
+    fn read(
+        &mut self,
+        interactions: &Interactions,
+        known: &[u32],
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        self.component.read(interactions, known, observer)
     }
 
     fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {

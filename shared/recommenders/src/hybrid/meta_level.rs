@@ -177,9 +177,15 @@ impl Recommender for MetaLevel {
     }
 
     /// The reader is compared by all that is read of them with what others were like in training, who give what they had then.
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
-        self.component.read(interactions, known);
+    fn read(
+        &mut self,
+        interactions: &Interactions,
+        known: &[u32],
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        self.component.read(interactions, known, observer)?;
         self.read = Some(Csr::by_user(interactions, known));
+        Ok(())
     }
 
     fn memory(&self) -> MemoryBytes {

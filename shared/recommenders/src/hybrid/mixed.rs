@@ -128,10 +128,16 @@ impl Recommender for Mixed {
         self.score(Reader::Known(user), scores);
     }
 
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
-        self.components.read(interactions, known);
+    fn read(
+        &mut self,
+        interactions: &Interactions,
+        known: &[u32],
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        self.components.read(interactions, known, observer)?;
         // What the reader has takes up no place either.
         self.by_user = Arc::new(Csr::by_user(interactions, known));
+        Ok(())
     }
 
     fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {

@@ -145,11 +145,17 @@ impl Recommender for Switching {
         self.score(Reader::Known(user), scores);
     }
 
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
-        self.components.read(interactions, known);
+    fn read(
+        &mut self,
+        interactions: &Interactions,
+        known: &[u32],
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        self.components.read(interactions, known, observer)?;
         if self.by == By::User {
             self.counts = counts(&Csr::by_user(interactions, known));
         }
+        Ok(())
     }
 
     fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {

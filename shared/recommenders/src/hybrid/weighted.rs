@@ -284,8 +284,13 @@ impl Recommender for Weighted {
         self.score(Reader::Known(user), scores);
     }
 
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
-        self.components.read(interactions, known);
+    fn read(
+        &mut self,
+        interactions: &Interactions,
+        known: &[u32],
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        self.components.read(interactions, known, observer)
     }
 
     fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {

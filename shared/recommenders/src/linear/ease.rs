@@ -213,8 +213,9 @@ impl Recommender for Ease {
         }
     }
 
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+    fn read(&mut self, interactions: &Interactions, known: &[u32], _: &mut dyn FitObserver) -> Result<(), FitError> {
         self.by_user = Arc::new(Csr::by_user(interactions, known));
+        Ok(())
     }
 
     fn memory(&self) -> MemoryBytes {

@@ -35,6 +35,11 @@ pub(crate) fn fitted(
     fit(&resolved(kind, params), data, seed, &mut Unobserved).expect("the fit succeeds")
 }
 
+/// Has known users answered from these rows from now on.
+pub(crate) fn read(model: &mut dyn Recommender, interactions: &Interactions, known: &[u32]) {
+    model.read(interactions, known, &mut Unobserved).expect("nothing stops the reading");
+}
+
 pub(crate) fn interactions(rows: &[(u32, u32, f32)]) -> Interactions {
     let mut builder = InteractionsBuilder::default();
     for &(user, item, rating) in rows {

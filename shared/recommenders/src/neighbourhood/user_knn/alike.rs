@@ -1,12 +1,15 @@
 //! How alike people are, by the items that both rated.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 use recspeed_data::Csr;
+use recspeed_types::FitObserver;
+use recspeed_types::event::EventKind;
 
-use super::super::pairs::Pairs;
+use super::super::GROUP_ROWS;
+use super::super::pairs::{PAIR_BYTES, Pairs};
+use super::similarities::{Row, Similarities};
 use super::{REMEDY, Settings, Similarity};
+use crate::memory::check;
 use crate::scratch::{Lent, Pool};
 use crate::{FitError, TrainSet};
 
@@ -70,12 +73,7 @@ impl Shared {
     }
 
     /// Similarities above 0 of a person to every user, ascending.
-    pub(super) fn similar(
-        &mut self,
-        own: impl Iterator<Item = (u32, f32)>,
-        by_item: &Csr,
-        settings: &Settings,
-    ) -> Vec<(u32, f32)> {
+    pub(super) fn similar(&mut self, own: impl Iterator<Item = (u32, f32)>, by_item: &Csr, settings: &Settings) -> Row {
         let Self { places, sums } = self;
         for (item, rating) in own {
             let (users, ratings) = by_item.row(item as usize);
@@ -114,7 +112,7 @@ impl Comparing<'_> {
     }
 
     /// Similarities above 0 of a reader to the others, ascending.
-    fn similar(&self, shared: &mut Shared, reader: usize) -> Vec<(u32, f32)> {
+    fn similar(&self, shared: &mut Shared, reader: usize) -> Row {
         let (items, ratings) = self.readers.row(reader);
         let own = items.iter().copied().zip(ratings.iter().copied());
         let mut row = shared.similar(own, self.by_item, self.settings);
@@ -122,15 +120,31 @@ impl Comparing<'_> {
         row
     }
 
-    /// Adds the rows of these readers.
-    pub(super) fn add_to(&self, similarities: &mut Csr, readers: Range<usize>) {
-        let rows: Vec<Vec<(u32, f32)>> =
-            readers.into_par_iter().map_init(|| self.lend(), |shared, reader| self.similar(shared, reader)).collect();
-        for row in rows {
-            similarities.indices.extend(row.iter().map(|(user, _)| *user));
-            similarities.values.extend(row.iter().map(|(_, similarity)| *similarity));
-            similarities.indptr.push(similarities.indices.len());
+    /// Gives these readers, ascending, their rows anew, and leaves those of all others.
+    ///
+    /// # Errors
+    /// [`FitError`]: the observer stopped it, or the similarities become more than is `allowed`.
+    pub(super) fn renew(
+        &self,
+        similarities: &mut Similarities,
+        readers: &[usize],
+        allowed: u64,
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        let (mut done, total, unit) = (0, readers.len() as u64, "users");
+        for some in readers.chunks(GROUP_ROWS) {
+            if observer.stop_requested() {
+                return Err(FitError::Interrupted { done, total, unit });
+            }
+            let rows: Vec<Row> =
+                some.par_iter().map_init(|| self.lend(), |shared, &reader| self.similar(shared, reader)).collect();
+            similarities.replace(some, &rows);
+            let bytes = PAIR_BYTES * similarities.nnz() as u64;
+            check(bytes, allowed, "the similarities between users (so far)", REMEDY)?;
+            done += some.len() as u64;
+            observer.event(EventKind::Progress { done, total, unit: unit.to_owned() });
         }
+        Ok(())
     }
 
     /// Refuses similarities that are too many: those of the fit, and those by what will be read of people after it.

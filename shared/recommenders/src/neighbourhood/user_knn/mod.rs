@@ -1,28 +1,30 @@
 //! User neighbours: what people of similar taste gave.
 
 mod alike;
+mod similarities;
 
 use std::sync::Arc;
 
 use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
-use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::pairs::PAIR_BYTES;
 use super::{ALLOWED_BYTES, GROUP_ROWS};
 use crate::baselines::deviations;
-use crate::fit::{FitRequest, Method};
-use crate::memory::{allowed, check};
+use crate::fit::Method;
+use crate::memory::{allowed, allowed_with};
 use crate::recommender::model_bytes;
 use crate::scratch::Pool;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
 use alike::{Comparing, Shared};
+use similarities::Similarities;
 
 pub(super) const METHOD: Method = Method {
     kind: "user-knn",
-    fit: |request, observer| Ok(Box::new(UserKnn::fit(request, observer)?)),
+    fit: |request, observer| Ok(Box::new(UserKnn::fit(Settings::of(request.recommender), request.data, observer)?)),
     restore: |request, parts| Ok(Box::new(UserKnn::restore(request.recommender, parts)?)),
 };
 
@@ -50,10 +52,18 @@ struct UserKnn {
     by_item: Arc<Csr>,
     settings: Settings,
     levels: Levels,
-    /// Readers × users, similarities above 0.
-    similarities: Csr,
-    /// `[n_users]`: the readers' levels and scales, where more than what was learnt from is read of them.
-    readers: Option<Vec<Person>>,
+    similarities: Similarities,
+    /// Where other rows are read than were learnt from.
+    reading: Option<Reading>,
+}
+
+/// What is read of people.
+#[derive(Debug)]
+struct Reading {
+    /// `[n_users]`: level and scale of each reader.
+    people: Vec<Person>,
+    /// `[n_users]`: of whom other rows are read than were learnt from, so that their similarities are others.
+    differs: Vec<bool>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -163,9 +173,7 @@ fn person(ratings: &[f32], otherwise: f32, centring: Centring) -> Person {
 }
 
 impl UserKnn {
-    fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
-        let data = request.data;
-        let settings = Settings::of(request.recommender);
+    fn fit(settings: Settings, data: &TrainSet<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
         let n_users = data.n_users();
         let lines = Pool::new();
         let comparing =
@@ -173,19 +181,11 @@ impl UserKnn {
         let allowed = allowed(ALLOWED_BYTES, observer);
         comparing.check(data, allowed)?;
         let levels = Levels::of(data, settings.centring)?;
-        let mut similarities = Csr { indptr: vec![0], ..Csr::default() };
-        for start in (0..n_users).step_by(GROUP_ROWS) {
-            if observer.stop_requested() {
-                return Err(FitError::Interrupted { done: start as u64, total: n_users as u64, unit: "users" });
-            }
-            let end = (start + GROUP_ROWS).min(n_users);
-            comparing.add_to(&mut similarities, start..end);
-            let bytes = PAIR_BYTES * similarities.nnz() as u64;
-            check(bytes, allowed, "the similarities between users (so far)", REMEDY)?;
-            observer.event(EventKind::Progress { done: end as u64, total: n_users as u64, unit: "users".to_owned() });
-        }
+        let everybody: Vec<usize> = (0..n_users).collect();
+        let mut similarities = Similarities::none(n_users, GROUP_ROWS);
+        comparing.renew(&mut similarities, &everybody, allowed, observer)?;
         let (by_user, by_item) = (Arc::clone(&data.by_user), Arc::clone(&data.by_item));
-        Ok(Self { by_user, by_item, settings, levels, similarities, readers: None })
+        Ok(Self { by_user, by_item, settings, levels, similarities, reading: None })
     }
 
     fn restore(recommender: &ResolvedRecommender, mut parts: Parts) -> Result<Self, PartsError> {
@@ -203,22 +203,25 @@ impl UserKnn {
         expect_len("user_scales", levels.scales.len(), n_users)?;
         expect_len("item_levels", levels.items.len(), n_items)?;
         expect_len("similarities.indptr", similarities.n_rows(), n_users)?;
-        let readers = if parts.has("reader_levels") {
+        let reading = if parts.has("reader_levels") {
             let (levels, scales) = (parts.take_list("reader_levels")?, parts.take_list("reader_scales")?);
             expect_len("reader_levels", levels.len(), n_users)?;
             expect_len("reader_scales", scales.len(), n_users)?;
-            Some(levels.into_iter().zip(scales).map(|(level, scale)| Person { level, scale }).collect())
+            let people = levels.into_iter().zip(scales).map(|(level, scale)| Person { level, scale }).collect();
+            // The parts do not say of whom: it may be anybody.
+            Some(Reading { people, differs: vec![true; n_users] })
         } else {
             None
         };
         let by_item = Arc::new(by_user.transpose(n_items));
         let (by_user, settings) = (Arc::new(by_user), Settings::of(recommender));
-        Ok(Self { by_user, by_item, settings, levels, similarities, readers })
+        let similarities = Similarities::of(similarities);
+        Ok(Self { by_user, by_item, settings, levels, similarities, reading })
     }
 
     /// Level and scale of a known reader.
     fn person(&self, user: u32) -> Person {
-        self.readers.as_ref().map_or_else(|| self.levels.person(user), |readers| readers[user as usize])
+        self.reading.as_ref().map_or_else(|| self.levels.person(user), |reading| reading.people[user as usize])
     }
 
     /// The neighbours who rated the item, most similar first: similarity, user, what they add before the division.
@@ -278,16 +281,21 @@ impl UserKnn {
     }
 
     fn newcomer(&self, basket: &[BasketItem]) -> Person {
+        let (items, ratings): (Vec<u32>, Vec<f32>) = basket.iter().map(|own| (own.item, own.rating)).unzip();
+        self.person_of(&items, &ratings)
+    }
+
+    /// Level and scale from what somebody has.
+    fn person_of(&self, items: &[u32], ratings: &[f32]) -> Person {
         if self.settings.centring == Centring::Baseline {
-            let deviation = |own: &BasketItem| {
-                f64::from(own.rating) - f64::from(self.levels.mean) - f64::from(self.levels.items[own.item as usize])
+            let deviation = |(&item, &rating): (&u32, &f32)| {
+                f64::from(rating) - f64::from(self.levels.mean) - f64::from(self.levels.items[item as usize])
             };
-            let sum: f64 = basket.iter().map(deviation).sum();
-            let bias = if basket.is_empty() { 0.0 } else { sum / (USER_RATINGS + basket.len() as f64) };
+            let sum: f64 = items.iter().zip(ratings).map(deviation).sum();
+            let bias = if items.is_empty() { 0.0 } else { sum / (USER_RATINGS + items.len() as f64) };
             return Person { level: (f64::from(self.levels.mean) + bias) as f32, scale: 1.0 };
         }
-        let ratings: Vec<f32> = basket.iter().map(|own| own.rating).collect();
-        person(&ratings, self.levels.mean, self.settings.centring)
+        person(ratings, self.levels.mean, self.settings.centring)
     }
 }
 
@@ -317,30 +325,43 @@ impl Recommender for UserKnn {
         self.score(self.person(user), self.similarities.row(user as usize), scores);
     }
 
-    /// Each reader is compared by all that is read of them with what the others gave in training.
-    fn read(&mut self, interactions: &Interactions, known: &[u32]) {
+    /// Each reader is compared by all that is read of them with what the others gave in training. So what is read of
+    /// one says nothing to another: those of whom other rows are read than before are compared anew, nobody else, and
+    /// the similarities are, to the last bit, those of a comparison of everybody. Levels and scales are made anew for
+    /// everybody, as newcomers' with these rows, in one look at each row: a baseline that was learnt together with all
+    /// others is not, to the last bit, what somebody's own rows give.
+    fn read(
+        &mut self,
+        interactions: &Interactions,
+        known: &[u32],
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
         let known = Csr::by_user(interactions, known);
-        self.readers = (known != *self.by_user).then(|| {
-            let basket = |reader: usize| {
-                let (items, ratings) = known.row(reader);
-                items.iter().zip(ratings).map(|(&item, &rating)| BasketItem { item, rating }).collect::<Vec<_>>()
-            };
-            (0..known.n_rows()).map(|reader| self.newcomer(&basket(reader))).collect()
-        });
-        // The former ones go first: never are there two of what takes most of the memory.
-        self.similarities = Csr { indptr: vec![0], ..Csr::default() };
+        let n_users = known.n_rows();
+        let differs: Vec<bool> = (0..n_users).map(|reader| known.row(reader) != self.by_user.row(reader)).collect();
+        let before = self.reading.take().map_or_else(|| vec![false; n_users], |reading| reading.differs);
+        let anew: Vec<usize> = (0..n_users).filter(|&reader| differs[reader] || before[reader]).collect();
+        let people = (0..n_users).map(|reader| self.person_of(known.row(reader).0, known.row(reader).1)).collect();
+        // After a stop the rows of any of them may be those of either reading: the next one makes all of them anew.
+        let either = differs.iter().zip(&before).map(|(now, before)| *now || *before).collect();
+        self.reading = Some(Reading { people, differs: either });
         let lines = Pool::new();
         let comparing = Comparing { readers: &known, by_item: &self.by_item, settings: &self.settings, lines: &lines };
-        for start in (0..known.n_rows()).step_by(GROUP_ROWS) {
-            comparing.add_to(&mut self.similarities, start..(start + GROUP_ROWS).min(known.n_rows()));
-        }
+        let held = PAIR_BYTES * self.similarities.nnz() as u64;
+        let allowed = allowed_with(held, ALLOWED_BYTES, observer);
+        comparing.renew(&mut self.similarities, &anew, allowed, observer)?;
+        // Where all is as it was learnt, the levels are those that were learnt.
+        self.reading =
+            self.reading.take().filter(|_| differs.contains(&true)).map(|reading| Reading { differs, ..reading });
+        Ok(())
     }
 
     fn memory(&self) -> MemoryBytes {
         let bytes = |csr: &Csr| size_of_val(&csr.indptr[..]) + 8 * csr.nnz();
         let levels = 4 * (self.levels.users.len() + self.levels.scales.len() + self.levels.items.len());
-        let readers = self.readers.as_ref().map_or(0, |readers| size_of_val(&readers[..]));
-        model_bytes(bytes(&self.similarities) + levels, bytes(&self.by_user) + bytes(&self.by_item) + readers)
+        let of = |reading: &Reading| size_of_val(&reading.people[..]) + size_of_val(&reading.differs[..]);
+        let reading = self.reading.as_ref().map_or(0, of);
+        model_bytes(self.similarities.bytes() + levels, bytes(&self.by_user) + bytes(&self.by_item) + reading)
     }
 
     fn parameters(&self) -> u64 {
@@ -364,12 +385,12 @@ impl Recommender for UserKnn {
         let parts = Parts::default().with_count("items", self.n_items()).with_number("mean", self.levels.mean);
         let parts = parts
             .with_csr("ratings", &self.by_user)
-            .with_csr("similarities", &self.similarities)
+            .with_own_csr("similarities", self.similarities.joined())
             .with_list("user_levels", &self.levels.users)
             .with_list("user_scales", &self.levels.scales)
             .with_list("item_levels", &self.levels.items);
-        let Some(readers) = &self.readers else { return parts };
-        let (levels, scales): (Vec<f32>, Vec<f32>) = readers.iter().map(|reader| (reader.level, reader.scale)).unzip();
+        let Some(Reading { people, .. }) = &self.reading else { return parts };
+        let (levels, scales): (Vec<f32>, Vec<f32>) = people.iter().map(|person| (person.level, person.scale)).unzip();
         parts.with_list("reader_levels", &levels).with_list("reader_scales", &scales)
     }
 }
@@ -393,3 +414,6 @@ impl FoldIn for UserKnn {
         reasons(&found, n)
     }
 }
+
+#[cfg(test)]
+mod tests;
