@@ -171,18 +171,23 @@ test("the list says what was measured, what never was, and what a killed server 
   const page = await open("/studies");
   // One report is damaged: the list says so, with a way to ask again.
   await page.locator(id("studies-error")).waitFor();
-  await writeFile(join(lab.home, "studies/mixed.json"), JSON.stringify({ ...REPORT, study: "mixed", tables: [] }));
+  await writeFile(join(lab.home, "studies/mixed.json"), JSON.stringify({ ...REPORT, study: "mixed", tables: [], partial: { done: 7, total: 27 }, sittings: ["Measured in 2 sittings."] }));
   await page.locator(id("try-again")).click();
   const rows = page.locator(id("study-row"));
   await rows.first().waitFor();
   const texts = await rows.allInnerTexts();
   assert.equal(texts.length, 5);
   assert.match(texts.find((text) => text.includes("Four-layer")), /Last measured/);
+  assert.match(texts.find((text) => text.includes("Mixed")), /Partly measured.*7 of 27 measurements/);
   assert.match(texts.find((text) => text.includes("Collaborative")), /Never measured here[^]*interrupted/);
   await page.getByRole("link", { name: "Four-layer network" }).focus();
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/studies\/four-layer$/);
   await page.locator(id("study-report")).waitFor();
+  assert.equal(await page.locator(id("study-partial")).count(), 0, "a whole report does not speak of parts");
+  await page.goto(`${lab.base}/studies/mixed`);
+  await page.locator(id("study-partial"), { hasText: "Partial: the study was stopped after 7 of 27 measurements" }).waitFor();
+  assert.match(await page.locator(id("study-report")).innerText(), /Measured in 2 sittings\./);
   assert.deepEqual(page.problems.filter((problem) => !problem.includes("status of 500")), []);
   await page.context().close();
 });
@@ -229,7 +234,8 @@ test("the button measures, cancels, and keeps the reader’s place", async () =>
   await page.keyboard.press("Enter");
   await stands(page, "cancelled");
   await page.getByText("The last attempt was cancelled").waitFor();
-  assert.equal(await button.innerText(), "Measure on this machine");
+  // What it had measured by then, if anything, is shown.
+  assert.match(await button.innerText(), /^(Measure|Run again) on this machine$/);
 
   await page.goto(`${lab.base}/studies/four-layer`);
   await page.locator(id("study-report")).waitFor();

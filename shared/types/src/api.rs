@@ -279,6 +279,9 @@ pub struct StudyListing {
     /// Milliseconds since 1970 of its last report; absent where it was never measured here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured_ms: Option<i64>,
+    /// How far its last report came, where the study was stopped before its end; absent of a whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<StudyProgress>,
     /// The last attempt to measure it; absent where nobody asked this server for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<StudyAttempt>,

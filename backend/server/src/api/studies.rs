@@ -118,6 +118,7 @@ fn read(app: &AppState, visitor: &Visitor, study: &'static Study) -> Result<Stud
             title: study.title.to_owned(),
             question: study.question.to_owned(),
             measured_ms: report.as_ref().map(|report| report.measured_ms),
+            partial: report.as_ref().and_then(|report| report.partial),
             attempt: attempt.map(shown),
         },
         report,

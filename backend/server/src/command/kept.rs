@@ -296,7 +296,7 @@ pub(super) fn fingerprint(lines: &[String]) -> String {
 }
 
 /// Place, length and time of a file: it changes with the file.
-fn stamp(path: &Path) -> Option<String> {
+pub(super) fn stamp(path: &Path) -> Option<String> {
     let path = path.canonicalize().ok()?;
     let data = fs::metadata(&path).ok()?;
     let time = data.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;

@@ -50,6 +50,10 @@ pub enum Command {
     #[command(subcommand)]
     Engines(engines::EnginesCommand),
     /// Measure the paper's tables again on this machine, beside the paper's
+    ///
+    /// Every measurement is kept as soon as it is made. A study that is stopped, by Ctrl-C, SIGTERM or `timeout`, writes a report of what it has,
+    /// which says that it is partial. The same command then goes on behind that, on the same machine with the same programs, also after a
+    /// kill; --fresh measures everything anew.
     #[command(subcommand)]
     Study(study::StudyCommand),
     /// Print the JSON Schema of experiment specs

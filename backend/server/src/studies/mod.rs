@@ -1,7 +1,8 @@
 //! Studies on the server's machine: one at a time, while no run is at work, each in a process that may fail, hang or be
 //! killed without the lab.
 //!
-//! What is shown as finished has a report that was read whole. An attempt that a server's end interrupted says so.
+//! What is shown as finished has a report that was read whole. An attempt that a server's end interrupted says so. One that is ended
+//! writes what it has by itself, below the lab's folder, and goes on there when it is asked for again.
 
 mod child;
 mod kept;
@@ -9,6 +10,7 @@ mod said;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use recspeed_types::api::{StudyAttempt, StudyStatus};
 use recspeed_types::study::{STUDIES, StudyReport};
@@ -19,6 +21,12 @@ use crate::lab::{Lab, LabError, Turn};
 use child::End;
 use kept::Kept;
 use said::Said;
+
+/// How long a study that is ended may take beyond its worker to write what it has.
+const WRITING: Duration = Duration::from_secs(3);
+/// What is said of a study whose server was ended.
+const INTERRUPTED: &str =
+    "The server was ended while it measured. Run it again: it goes on behind what it had measured.";
 
 /// A study that was not started or read.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +82,7 @@ impl Studies {
             {
                 child::end_all(name, lab.data_home()).await;
                 attempt.status = StudyStatus::Interrupted;
-                attempt.cause = Some("The server was ended while it measured. Run it again.".to_owned());
+                attempt.cause = Some(INTERRUPTED.to_owned());
                 attempt.ended_ms = Some(now_ms());
                 if let Err(cause) = kept.put_attempt(name, &attempt) {
                     tracing::warn!(name, %cause, "a study that was interrupted is not marked so yet");
@@ -156,7 +164,7 @@ impl Studies {
         let Inner { lab, program, kept, .. } = &*self.inner;
         let stopped = || {
             if lab.ends().is_cancelled() {
-                (StudyStatus::Interrupted, Some("The server was ended while it measured. Run it again.".to_owned()))
+                (StudyStatus::Interrupted, Some(INTERRUPTED.to_owned()))
             } else {
                 (StudyStatus::Cancelled, None)
             }
@@ -186,7 +194,8 @@ impl Studies {
                 attempt.said = said.lines();
             });
         };
-        match child::make(program, (name, lab.data_home()), &arguments, lab.launch().grace, cancel, hear).await {
+        let grace = lab.launch().grace + WRITING;
+        match child::make(program, (name, lab.data_home()), &arguments, grace, cancel, hear).await {
             End::Stopped => stopped(),
             End::Failed(cause) => failed(cause),
             End::Report(text) => match serde_json::from_slice::<StudyReport>(&text) {

@@ -64,9 +64,12 @@ pub(crate) fn StudiesPage() -> impl IntoView {
 }
 
 fn row(study: StudyListing) -> AnyView {
-    let measured = match study.measured_ms {
-        Some(ms) => format!("Last measured {}", super::runs::when(ms)),
-        None => "Never measured here".to_owned(),
+    let measured = match (study.measured_ms, study.partial) {
+        (Some(ms), None) => format!("Last measured {}", super::runs::when(ms)),
+        (Some(ms), Some(at)) => {
+            format!("Partly measured {}: {} of {} measurements", super::runs::when(ms), at.done, at.total)
+        }
+        (None, _) => "Never measured here".to_owned(),
     };
     let attempt = study.attempt.as_ref().filter(|attempt| attempt.status != StudyStatus::Finished);
     let attempt = attempt.map(|attempt| view! { <span>{status_words(attempt)}</span> });

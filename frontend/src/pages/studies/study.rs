@@ -11,7 +11,7 @@ use recspeed_types::study::{self, StudyReport, StudyTable, Whose};
 
 use super::attempt::Attempt;
 use super::{Reply, bars, table};
-use crate::components::{CopyCommand, Refused, with_code};
+use crate::components::{CopyCommand, Icon, Picture, Refused, with_code};
 use crate::state::api;
 
 /// How often a study at work is looked at.
@@ -131,7 +131,12 @@ fn measured(report: &StudyReport) -> AnyView {
         .flatten()
         .filter(|part| !part.is_empty())
         .collect();
-    let conditions = report.conditions.iter().map(|text| view! { <li>{with_code(text)}</li> }).collect_view();
+    let conditions = report
+        .conditions
+        .iter()
+        .chain(&report.sittings)
+        .map(|text| view! { <li>{with_code(text)}</li> })
+        .collect_view();
     let (own, papers): (Vec<&StudyTable>, Vec<&StudyTable>) =
         report.tables.iter().partition(|table| table.whose == Whose::Measured);
     let differences = report.differences.iter().map(|difference| {
@@ -146,6 +151,9 @@ fn measured(report: &StudyReport) -> AnyView {
             <header>
                 <h2 id="measured-title">"Measured here"</h2>
                 <p class="note">{format!("{} · {}", super::super::runs::when(report.measured_ms), where_.join(" · "))}</p>
+                {report.why_partial().map(|why| view! {
+                    <p class="message" data-testid="study-partial"><Icon picture=Picture::Warning/><span>{format!("Partial: {why}")}</span></p>
+                })}
                 {machine.load.map(|load| view! {
                     <p class=if load.is_busy() { "message" } else { "note" } data-testid="study-load">{load.to_string()}</p>
                 })}

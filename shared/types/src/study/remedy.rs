@@ -125,6 +125,8 @@ mod tests {
             tables: tables.iter().map(table).collect(),
             differences: Vec::new(),
             specs: Vec::new(),
+            partial: None,
+            sittings: Vec::new(),
         }
     }
 

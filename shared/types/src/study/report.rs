@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::progress::StudyProgress;
 use crate::spec::ExperimentSpec;
 
 /// A study as it was measured.
@@ -31,6 +32,12 @@ pub struct StudyReport {
     /// The specs that ran, where runs were what was measured; each carries its row's name.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "specs_by_value")]
     pub specs: Vec<ExperimentSpec>,
+    /// How far it came, where the study was stopped before its end; absent of a whole report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<StudyProgress>,
+    /// What is to be known where it was measured in more than one sitting, a sentence each; empty where it was measured in one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sittings: Vec<String>,
 }
 
 /// Reads specs by way of [`ExperimentSpec::from_value`], as every message does: the page then carries the code for that once.

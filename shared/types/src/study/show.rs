@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use super::report::{Better, Missing, NumberCell, Spread, StudyCell, StudyLoad, StudyTable, Unit};
+use super::progress::StudyProgress;
+use super::report::{Better, Missing, NumberCell, Spread, StudyCell, StudyLoad, StudyReport, StudyTable, Unit};
 
 /// The part of the processors that others may take before a machine is called busy.
 const BUSY: f64 = 0.1;
 /// Characters of a cause that fit into a cell.
-const CELL: usize = 32;
+const CELL: usize = 36;
 
 impl Unit {
     /// A number of this unit, as people read it.
@@ -23,6 +24,16 @@ impl Unit {
             Self::Share => format!("{:.1} %", value * 100.0),
             Self::Ratio => format!("{value:.2e}"),
         }
+    }
+}
+
+impl StudyReport {
+    /// Why the report is partial, in sentences; `None` where it is whole.
+    pub fn why_partial(&self) -> Option<String> {
+        let StudyProgress { done, total } = self.partial?;
+        Some(format!(
+            "the study was stopped after {done} of {total} measurements. Rows that it had not come to say so, and the same command goes on."
+        ))
     }
 }
 
@@ -217,6 +228,8 @@ mod tests {
         let cell = |why: &str| StudyCell::Missing(Missing { install: "make it".into(), why: why.into() });
         assert_eq!(StudyCell::Missing(Missing::no_gpu()).show(Unit::Seconds), "no GPU here");
         assert_eq!(cell("").show(Unit::Seconds), "not here");
+        let stopped = "not measured: the study was stopped";
+        assert_eq!(cell(stopped).show(Unit::Seconds), stopped);
         assert_eq!(cell("Not installed.").show(Unit::Seconds), "Not installed");
         assert_eq!(cell(&"a long path ".repeat(9)).show(Unit::Seconds), "not here");
     }

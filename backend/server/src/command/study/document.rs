@@ -3,17 +3,23 @@
 use std::path::Path;
 
 use super::StudyError;
+use super::render::PARTIAL;
 
-/// Replaces the section, or adds it at the end; makes the file where there is none.
-pub(super) fn put(path: &Path, section: &str, text: &str) -> Result<(), StudyError> {
+/// Replaces the section, or adds it at the end; makes the file where there is none. A `partial` report takes no whole one's place: then
+/// it returns `false`.
+pub(super) fn put(path: &Path, section: &str, text: &str, partial: bool) -> Result<bool, StudyError> {
     let failed = |action, why: String| StudyError::Document { action, path: path.to_owned(), why };
     let before = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed("read", error.to_string())),
     };
+    if partial && is_whole(&before, section) {
+        return Ok(false);
+    }
     let after = replaced(&before, section, text).ok_or_else(|| failed("change", unending(section)))?;
-    std::fs::write(path, after).map_err(|error| failed("write", error.to_string()))
+    std::fs::write(path, after).map_err(|error| failed("write", error.to_string()))?;
+    Ok(true)
 }
 
 /// Whether [`put`] can: so that nobody measures for nothing.
@@ -38,8 +44,19 @@ fn unending(section: &str) -> String {
     format!("its section `{section}` begins and does not end")
 }
 
+fn marks(section: &str) -> (String, String) {
+    (format!("<!-- study {section} -->\n"), format!("<!-- end of study {section} -->\n"))
+}
+
+/// Whether the section has a report, and one that is whole.
+fn is_whole(before: &str, section: &str) -> bool {
+    let (begin, end) = marks(section);
+    let own = before.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end));
+    own.is_some_and(|(own, _)| !own.trim().is_empty() && !own.contains(PARTIAL))
+}
+
 fn replaced(before: &str, section: &str, text: &str) -> Option<String> {
-    let (begin, end) = (format!("<!-- study {section} -->\n"), format!("<!-- end of study {section} -->\n"));
+    let (begin, end) = marks(section);
     let whole = format!("{begin}{}\n{end}", text.trim_end());
     let Some((head, rest)) = before.split_once(&begin) else {
         let gap = if before.is_empty() { "" } else { "\n" };
@@ -62,6 +79,19 @@ mod tests {
         assert!(!three.contains("first"));
         assert_eq!(replaced(&three, "a", "again").as_deref(), Some(three.as_str()));
         assert_eq!(replaced("<!-- study a -->\nno end", "a", "x"), None);
+    }
+
+    #[test]
+    fn a_partial_report_takes_no_whole_ones_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("studies.md");
+        let put = |text: &str, partial| put(&path, "a", text, partial).expect("a document");
+        let stands = |text: &str| std::fs::read_to_string(&path).expect("a document").contains(text);
+        assert!(put(&format!("{PARTIAL} one"), true) && stands("one"));
+        assert!(put(&format!("{PARTIAL} two"), true) && stands("two"));
+        assert!(put("three", false) && stands("three"));
+        assert!(!put(&format!("{PARTIAL} four"), true) && stands("three") && !stands("four"));
+        assert!(put("five", false) && stands("five"));
     }
 
     #[test]

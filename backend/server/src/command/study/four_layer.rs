@@ -14,7 +14,8 @@ use super::super::run::find_worker;
 use super::devices::Place;
 use super::differences::{differences, machine, note, versions};
 use super::row::{Row, fit_s, peak};
-use super::runs::{By, Planned, in_turns};
+use super::runs::{By, Course, Planned, in_turns};
+use super::standing::Ended;
 use super::{StudyArgs, StudyError, command_line, explained, parsed, refuse_to_set, report, tab};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
@@ -104,8 +105,8 @@ impl FourLayerArgs {
     }
 }
 
-/// Measures it; `None` when the user stopped it.
-pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+/// Measures it; `None` when the user stopped it before anything was measured.
+pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
     refuse_to_set(&args.set, &["engine.kind", "engine.device"])?;
     let rows = rows(&args.engines)?;
     let worker = find_worker(args.study.worker.as_deref())?;
@@ -121,7 +122,6 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
         planned.push(Planned::new(title(kind, device), spec, Place { worker: &worker, engines }));
     }
     let repeats = args.study.repeats.unwrap_or(5);
-    let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
     let mut command = command_line("four-layer", &args.study, repeats, &args.set);
     if !args.engines.is_empty() {
         let _ = write!(command, " --engines {}", args.engines.join(","));
@@ -129,7 +129,10 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
     if let Some(program) = &args.tab {
         let _ = write!(command, " --tab {}", program.display());
     }
-    Ok(Some(tables(command, &rows)))
+    let course = Course { study: "four-layer", args: &args.study, engines, command: &command, repeats };
+    let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
+    let report = tables(command, &turns.rows);
+    Ok(Some(turns.ended(report)))
 }
 
 /// The rows of the tab: a browser compiles what it runs often, so the first run of a fresh tab is slower than those after it.

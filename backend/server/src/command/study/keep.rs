@@ -1,6 +1,7 @@
 //! The last report of each study, kept in the lab's folder as `studies/NAME.json`, and reports in files.
 //!
-//! A part of a study, as of one engine, is put into the last report; where it cannot be, it is kept as `studies/NAME.part.json`.
+//! A part of a study, as of one engine, is put into the last report; where it cannot be, it is kept as `studies/NAME.part.json`, and so is
+//! the report of a study that was stopped, where the last one is whole.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -30,7 +31,13 @@ pub(super) fn keep(named: Option<&Path>, report: &StudyReport, part: bool) -> io
     let path = folder.join(format!("{}.json", report.study));
     // One that cannot be read is none.
     let last = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<StudyReport>(&text).ok());
-    match last.filter(|_| part).map(|last| merged(&last, report)) {
+    let fits = match last {
+        Some(last) if report.partial.is_none() => part.then(|| merged(&last, report)),
+        Some(last) if last.partial.is_none() => Some(Err("is whole")),
+        Some(_) if part => Some(Err("has other rows too")),
+        _ => None,
+    };
+    match fits {
         None => write(&path, &serde_json::to_string_pretty(report)?).map(|()| Kept::Shown),
         Some(Ok(whole)) => write(&path, &serde_json::to_string_pretty(&whole)?).map(|()| Kept::Merged),
         Some(Err(why)) => {
@@ -64,7 +71,38 @@ fn folder_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::study::{StudyMachine, StudyProgress};
+
     use super::*;
+
+    #[test]
+    fn a_report_of_a_study_that_was_stopped_takes_no_whole_ones_place() {
+        let home = tempfile::tempdir().expect("a folder");
+        let of = |done: Option<u32>, command: &str| {
+            let machine = StudyMachine::default();
+            let mut report = super::super::report("mixed", command.to_owned(), machine, Vec::new());
+            report.partial = done.map(|done| StudyProgress { done, total: 9 });
+            report
+        };
+        let keep = |report: &StudyReport| match keep(Some(home.path()), report, false).expect("kept") {
+            Kept::Shown => "shown",
+            Kept::Apart(..) => "apart",
+            Kept::Merged | Kept::Nowhere => "otherwise",
+        };
+        let shown = || {
+            let text = std::fs::read(home::studies(home.path()).join("mixed.json")).expect("a report");
+            serde_json::from_slice::<StudyReport>(&text).expect("a report").command
+        };
+        for (done, command, where_, stands) in [
+            (Some(2), "first", "shown", "first"),
+            (Some(4), "second", "shown", "second"),
+            (None, "third", "shown", "third"),
+            (Some(8), "fourth", "apart", "third"),
+            (None, "fifth", "shown", "fifth"),
+        ] {
+            assert_eq!((keep(&of(done, command)), shown().as_str()), (where_, stands));
+        }
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {

@@ -30,8 +30,8 @@ impl Load {
     }
 
     /// Up to now; `None` where the system does not tell.
-    pub(super) fn end(self) -> Option<StudyLoad> {
-        let (begun, ended) = (self.begun?, count()?);
+    pub(super) fn so_far(&self) -> Option<StudyLoad> {
+        let (begun, ended) = (self.begun.as_ref()?, count()?);
         let all_s = begun.at.elapsed().as_secs_f64() * begun.cores;
         let own = (ended.own_s - begun.own_s) / all_s.max(f64::MIN_POSITIVE);
         let others = others(begun.ticks, ended.ticks, own);
@@ -103,7 +103,7 @@ mod tests {
         works.args(["-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"]);
         assert!(works.status().expect("a shell").success());
         assert!(own_s().expect("the system tells") > before);
-        let Some(load) = Load::begin().end() else { return };
+        let Some(load) = Load::begin().so_far() else { return };
         assert!(load.before >= 0.0 && (0.0..=1.0).contains(&load.others), "{load:?}");
     }
 }

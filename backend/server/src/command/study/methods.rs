@@ -12,7 +12,8 @@ use super::super::run::find_worker;
 use super::devices::Place;
 use super::differences::{data_differences, machine, note};
 use super::row::{Row, fit_s, over_seeds};
-use super::runs::{Planned, in_turns};
+use super::runs::{Course, Planned, in_turns};
+use super::standing::Ended;
 use super::{SpecStudyArgs, explained, parsed, read, refuse_to_set, report};
 
 const NAME: &str = "methods";
@@ -107,8 +108,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Measures it; `None` when the user stopped it.
-pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+/// Measures it; `None` when the user stopped it before anything was measured.
+pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
     refuse_to_set(&args.set, &["dataset", "split", "recommender", "evaluation.metrics", "engine.kind"])?;
     let worker = find_worker(args.study.worker.as_deref())?;
     let sets = sets(args);
@@ -127,8 +128,11 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
         }
     }
     let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
-    let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
-    Ok(Some(tables(args.command(NAME, repeats), repeats, &sets, &families, &rows)))
+    let command = args.command(NAME, repeats);
+    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
+    let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
+    let report = tables(command, repeats, &sets, &families, &turns.rows);
+    Ok(Some(turns.ended(report)))
 }
 
 fn plan(

@@ -9,7 +9,8 @@ use super::super::run::find_worker;
 use super::devices::Place;
 use super::differences::{differences, machine, note, versions};
 use super::row::{Row, fit_s, peak};
-use super::runs::{Planned, in_turns};
+use super::runs::{Course, Planned, in_turns};
+use super::standing::Ended;
 use super::{SpecStudyArgs, explained, refuse_to_set, report, spec_of};
 
 const NAME: &str = "mixed";
@@ -81,8 +82,8 @@ fn title(device: Device) -> &'static str {
     }
 }
 
-/// Measures it; `None` when the user stopped it.
-pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+/// Measures it; `None` when the user stopped it before anything was measured.
+pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
     refuse_to_set(&args.set, &["strategy", "engine.kind", "engine.device"])?;
     let worker = find_worker(args.study.worker.as_deref())?;
     let others = || Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex);
@@ -104,8 +105,11 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
         planned.push(Planned::new(name, spec, place));
     }
     let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
-    let Some(rows) = in_turns(&args.study, repeats, planned)? else { return Ok(None) };
-    Ok(Some(tables(args.command(NAME, repeats), &rows)))
+    let command = args.command(NAME, repeats);
+    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
+    let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
+    let report = tables(command, &turns.rows);
+    Ok(Some(turns.ended(report)))
 }
 
 fn tables(command: String, rows: &[Row]) -> StudyReport {

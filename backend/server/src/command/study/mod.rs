@@ -1,4 +1,7 @@
 //! `recspeed study`: the paper's tables, measured again on this machine and laid beside the paper's.
+//!
+//! Every measurement is kept as soon as it is made (`log`): a study that is stopped reports what it has, and goes on there when it is
+//! started again.
 
 mod child;
 mod devices;
@@ -6,8 +9,10 @@ mod differences;
 mod document;
 mod four_layer;
 mod guard;
+mod identity;
 mod keep;
 mod load;
+mod log;
 mod merge;
 mod methods;
 mod mixed;
@@ -16,6 +21,7 @@ mod render;
 mod retrieval;
 mod row;
 mod runs;
+mod standing;
 mod steps;
 mod tab;
 
@@ -24,7 +30,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use recspeed_engines::{EngineError, Engines};
-use recspeed_types::study::{self, Difference, StudyCell, StudyMachine, StudyReport, StudyTable, Whose};
+use recspeed_types::study::{self, Difference, StudyCell, StudyMachine, StudyProgress, StudyReport, StudyTable, Whose};
 use recspeed_types::{ExperimentSpec, FailureCode};
 
 use super::failure::CommandError;
@@ -33,6 +39,7 @@ use super::run::SpecFileError;
 use crate::clock;
 use keep::Kept;
 use load::Load;
+use standing::Ended;
 
 /// The studies.
 #[derive(Debug, Subcommand)]
@@ -79,6 +86,9 @@ pub(super) struct StudyArgs {
     /// Threads of every row
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
+    /// Measure everything anew, also what is kept of the same study since it was stopped
+    #[arg(long)]
+    fresh: bool,
     /// Write the report into this file, as JSON
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -224,17 +234,33 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         StudyCommand::Methods(args) => methods::measure(args, &engines)?,
         StudyCommand::Mixed(args) => mixed::measure(args, &engines)?,
     };
-    let Some(mut report) = measured else {
-        output::complain("recspeed: the study was stopped; nothing was written.");
+    let Some(mut ended) = measured else {
+        output::complain("recspeed: the study was stopped before anything was measured; nothing was written.");
         return Ok(FailureCode::Cancelled.exit_status());
     };
-    report.machine.load = load.end();
-    tell(args, &report, command.is_part())?;
-    if nothing_measured(&report) {
-        output::complain("recspeed: no row could be measured; the page goes on showing the last report.");
-        return Ok(FailureCode::Worker.exit_status());
+    ended.report.machine.load = ended.report.machine.load.or_else(|| load.so_far());
+    tell(args, &ended.report, command.is_part())?;
+    let status = status(&ended);
+    ended.written();
+    Ok(status)
+}
+
+/// The exit status of a study whose report is written, which says on standard error what is wrong with it.
+fn status(ended: &Ended) -> u8 {
+    if let Some(StudyProgress { done, total }) = ended.report.partial {
+        let next = if ended.is_kept() {
+            "what is measured is kept, and the same command goes on behind it"
+        } else {
+            "what is measured stands in its report alone, and could not be kept for going on"
+        };
+        output::complain(&format!("recspeed: the study was stopped after {done} of {total} measurements; {next}."));
+        return FailureCode::Cancelled.exit_status();
     }
-    Ok(0)
+    if nothing_measured(&ended.report) {
+        output::complain("recspeed: no row could be measured; the page goes on showing the last report.");
+        return FailureCode::Worker.exit_status();
+    }
+    0
 }
 
 /// The section of a document that a study writes.
@@ -275,7 +301,9 @@ fn tell(args: &StudyArgs, report: &StudyReport, is_part: bool) -> Result<(), Com
             None => render::markdown(report),
             Some(name) => render::markdown(&part(report, name)),
         };
-        document::put(path, &section_of(args, &report.study), &text)?;
+        if !document::put(path, &section_of(args, &report.study), &text, report.partial.is_some())? {
+            output::complain(&format!("recspeed: {} keeps its section, which is of a whole report.", path.display()));
+        }
     }
     output::say(&output::printable(&if args.json { json } else { render::terminal(report) }))?;
     Ok(())
@@ -348,6 +376,8 @@ fn report(name: &str, command: String, machine: StudyMachine, measured: Vec<Stud
         tables: measured.into_iter().chain(entry.and_then(study::Study::paper)).collect(),
         differences: Vec::new(),
         specs: Vec::new(),
+        partial: None,
+        sittings: Vec::new(),
     }
 }
 

@@ -1,17 +1,22 @@
-//! The runs of a study, in turns.
+//! The runs of a study, in turns, each kept as soon as it has ended.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use recspeed_types::study::Missing;
+use recspeed_engines::Engines;
+use recspeed_types::study::{Missing, StudyProgress, StudyReport};
 use recspeed_types::summary::RunSummary;
 use recspeed_types::{ExperimentSpec, FailureCode};
+use serde::{Deserialize, Serialize};
 
 use super::super::failure::CommandError;
 use super::super::run::{Interrupts, Ran, Screen, WorkerOptions, find_worker, run_with_ledger};
 use super::child::Answer;
 use super::devices::Place;
+use super::identity::Identity;
+use super::log::{Log, numbered};
 use super::row::{Measured, Row};
+use super::standing::{Ended, Standing, count_runs, not_reached};
 use super::steps::Steps;
 use super::{StudyArgs, tab};
 
@@ -57,12 +62,51 @@ impl Planned {
 /// How long a worker may say nothing: it is given more than it gives another framework, and the study goes on without it.
 const SILENCE: Duration = Duration::from_mins(30);
 
-/// Every row in turns, `repeats` times; `None` when the user stopped it.
-pub(super) fn in_turns(
-    args: &StudyArgs,
+/// A study whose rows are runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course<'a> {
+    /// The study.
+    pub(super) study: &'static str,
+    /// What it was told.
+    pub(super) args: &'a StudyArgs,
+    /// The reference engines.
+    pub(super) engines: &'a Engines,
+    /// The command that measures the same, and goes on where this was stopped.
+    pub(super) command: &'a str,
+    /// Runs of each row.
+    pub(super) repeats: u32,
+}
+
+/// What came of all rows.
+pub(super) struct Turns {
+    pub(super) rows: Vec<Row>,
     repeats: u32,
-    planned: Vec<Planned>,
-) -> Result<Option<Vec<Row>>, CommandError> {
+    partial: Option<StudyProgress>,
+    standing: Standing,
+}
+
+impl Turns {
+    /// The report of these rows, with what is to be known of how it came about.
+    pub(super) fn ended(self, mut report: StudyReport) -> Ended {
+        if self.partial.is_some() {
+            count_runs(&mut report, self.repeats);
+        }
+        self.standing.of(report, self.partial)
+    }
+}
+
+/// What is kept of a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Run {
+    summary: RunSummary,
+    /// The most bytes of each rank.
+    ranks: Vec<u64>,
+}
+
+/// Every row in turns, but for the runs that are kept from an earlier sitting; `None` when the user stopped it before anything was
+/// measured.
+pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Option<Turns>, CommandError> {
+    let Course { args, repeats, .. } = course;
     let options = WorkerOptions {
         program: find_worker(args.worker.as_deref())?,
         spec_dir: PathBuf::from("."),
@@ -73,21 +117,32 @@ pub(super) fn in_turns(
         users: None,
         silence: Some(SILENCE),
     };
+    let names: Vec<&str> = planned.iter().map(|row| row.name.as_str()).collect();
+    let keys = numbered(&names);
+    let mut log = Log::<Run>::open(args.home.as_deref(), course.identity(&keys, &planned, &options), args.fresh);
     let interrupts = Interrupts::listen();
-    let mut gathered: Vec<Gathered> = planned.into_iter().map(Gathered::new).collect();
-    let ahead = gathered.iter().filter(|row| row.goes_on()).count();
-    let mut steps = Steps::of(ahead * repeats as usize);
-    for repeat in 1..=repeats {
-        for row in gathered.iter_mut().filter(|row| row.goes_on()) {
+    let rows = keys.into_iter().zip(planned);
+    let mut gathered: Vec<Gathered> = rows.map(|(key, row)| Gathered::of(key, row, &log, repeats)).collect();
+    let order = order(&gathered, repeats);
+    let kept: usize = gathered.iter().map(|row| row.runs.len()).sum();
+    let mut steps = Steps::of(order.len(), kept);
+    let mut stopped = false;
+    'turns: for repeat in 1..=repeats {
+        for row in gathered.iter_mut().filter(|row| row.goes_on() && row.runs.len() < repeat as usize) {
             let title = format!("{}, {repeat} of {repeats}", row.planned.name);
             let cause = match once(&row.planned, repeat, &steps.title(&title), &options, &interrupts) {
                 Ok((Ran::Finished(summary), ranks)) => {
-                    steps.one(&format!("{title}: {:.3} s", summary.timing.fit_s));
-                    row.runs.push(*summary);
-                    row.ranks = ranks;
+                    let seconds = summary.timing.fit_s;
+                    let run = Run { summary: *summary, ranks };
+                    row.take(run.clone());
+                    log.add(&row.key, &turn(repeat), run);
+                    steps.one(&format!("{title}: {seconds:.3} s"));
                     continue;
                 }
-                Ok((Ran::Interrupted, _)) => return Ok(None),
+                Ok((Ran::Interrupted, _)) => {
+                    stopped = true;
+                    break 'turns;
+                }
                 Ok((Ran::Failed { cause, .. }, _)) => cause,
                 // A worker that died: the study goes on with the others.
                 Err(CommandError::Worker(error)) => error.to_string(),
@@ -98,7 +153,44 @@ pub(super) fn in_turns(
             row.failed = Some(cause);
         }
     }
-    Ok(Some(gathered.into_iter().map(Gathered::finish).collect()))
+    if stopped && gathered.iter().all(|row| row.runs.is_empty()) {
+        return Ok(None);
+    }
+    let unreached = stopped.then(|| not_reached(course.command));
+    Ok(Some(Turns {
+        rows: gathered.into_iter().map(|row| row.finish(unreached.as_ref())).collect(),
+        repeats,
+        partial: stopped.then(|| steps.progress()),
+        standing: log.close(&order),
+    }))
+}
+
+impl Course<'_> {
+    /// What must be the same for the runs of two sittings to stand in one table.
+    fn identity(&self, keys: &[String], planned: &[Planned], options: &WorkerOptions) -> Identity {
+        let mut identity = Identity::new(self.study, self.command);
+        for (key, row) in keys.iter().zip(planned) {
+            identity.row(key, &row.spec, &options.program, self.engines);
+            if let By::Tab { program, .. } = &row.by {
+                identity.program(program);
+            }
+        }
+        identity
+    }
+}
+
+/// What a run is kept under beside its row.
+fn turn(repeat: u32) -> String {
+    format!("round {repeat}")
+}
+
+/// Turn and row of every run that can be made, in the order in which they are.
+fn order(rows: &[Gathered], repeats: u32) -> Vec<(String, String)> {
+    let mut order = Vec::new();
+    for repeat in 1..=repeats {
+        order.extend(rows.iter().filter(|row| row.goes_on()).map(|row| (turn(repeat), row.key.clone())));
+    }
+    order
 }
 
 /// One run of a row, and the most bytes of each rank.
@@ -128,6 +220,8 @@ fn once(
 
 /// A row while it is measured.
 struct Gathered {
+    /// What its runs are kept under.
+    key: String,
     planned: Planned,
     failed: Option<String>,
     runs: Vec<RunSummary>,
@@ -135,21 +229,38 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(planned: Planned) -> Self {
-        Self { planned, failed: None, runs: Vec::new(), ranks: Vec::new() }
+    /// A row with the runs that are kept of it.
+    fn of(key: String, planned: Planned, log: &Log<Run>, repeats: u32) -> Self {
+        let mut row = Self { key, planned, failed: None, runs: Vec::new(), ranks: Vec::new() };
+        if row.goes_on() {
+            for run in (1..=repeats).map_while(|repeat| log.find(&row.key, &turn(repeat)).cloned()).collect::<Vec<_>>()
+            {
+                row.take(run);
+            }
+        }
+        row
+    }
+
+    fn take(&mut self, run: Run) {
+        self.runs.push(run.summary);
+        self.ranks = run.ranks;
     }
 
     fn goes_on(&self) -> bool {
         self.planned.missing.is_none() && self.failed.is_none()
     }
 
-    fn finish(self) -> Row {
+    /// What came of it; `unreached` is why it has no run where the study was stopped.
+    fn finish(self, unreached: Option<&Missing>) -> Row {
         let Planned { name, spec, missing, older_build, .. } = self.planned;
         let finished = self.runs.len();
         let result = match (missing, self.failed) {
             (Some(missing), _) => Measured::Missing(missing),
             (None, Some(cause)) => Measured::Failed { cause, finished },
-            (None, None) if finished == 0 => Measured::Failed { cause: "it never ran".to_owned(), finished },
+            (None, None) if finished == 0 => match unreached {
+                Some(unreached) => Measured::Missing(unreached.clone()),
+                None => Measured::Failed { cause: "it never ran".to_owned(), finished },
+            },
             (None, None) => Measured::Ran(self.runs),
         };
         Row { name, spec, result, ranks: self.ranks, older_build }

@@ -8,11 +8,20 @@ use super::super::output;
 pub(super) struct Steps(StudyProgress);
 
 impl Steps {
-    /// So many are ahead.
-    pub(super) fn of(total: usize) -> Self {
-        let steps = Self(StudyProgress { done: 0, total: u32::try_from(total).unwrap_or(u32::MAX) });
-        output::complain(&format!("{} The first measurement begins", steps.0));
+    /// So many there are, and so many of them are kept from before.
+    pub(super) fn of(total: usize, kept: usize) -> Self {
+        let [done, total] = [kept.min(total), total].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        let steps = Self(StudyProgress { done, total });
+        let which = if done == 0 { "first" } else { "next" };
+        if done < total {
+            output::complain(&format!("{} The {which} measurement begins", steps.0));
+        }
         steps
+    }
+
+    /// How far it is.
+    pub(super) const fn progress(&self) -> StudyProgress {
+        self.0
     }
 
     /// What heads the measurement that is being made.
@@ -38,13 +47,14 @@ mod tests {
 
     #[test]
     fn what_is_done_never_exceeds_what_there_is() {
-        let mut steps = Steps::of(3);
+        let mut steps = Steps::of(3, 0);
         steps.one("a");
         assert_eq!(steps.title("b"), "[2/3] b");
         // It fails, and its next turn is left out.
         steps.fewer(1);
         steps.one("b");
         steps.one("c");
-        assert_eq!(steps.0, StudyProgress { done: 2, total: 2 });
+        assert_eq!(steps.progress(), StudyProgress { done: 2, total: 2 });
+        assert_eq!(Steps::of(3, 2).title("c"), "[3/3] c", "two are kept from before");
     }
 }

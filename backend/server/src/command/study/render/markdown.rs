@@ -6,9 +6,16 @@ use recspeed_types::study::{Remedy, StudyReport, StudyTable};
 
 use super::{conditions, date, grid, with_remedies};
 
+/// What a report begins with that is not whole.
+pub(in crate::command::study) const PARTIAL: &str = "**Partial:**";
+
 /// The section: heading, command, conditions, tables, differences.
 pub(in crate::command::study) fn markdown(report: &StudyReport) -> String {
-    let mut text = format!("## {}\n\n{}\n\n", report.title, report.question);
+    let mut text = format!("## {}\n\n", report.title);
+    if let Some(why) = report.why_partial() {
+        let _ = writeln!(text, "{PARTIAL} {why}\n");
+    }
+    let _ = writeln!(text, "{}\n", report.question);
     let _ = writeln!(text, "`{}`, measured on {}.", report.command, date(report.measured_ms));
     let _ = writeln!(text, "{}", conditions(report));
     for (table, below) in with_remedies(report) {
@@ -82,6 +89,8 @@ mod tests {
             }],
             differences: Vec::new(),
             specs: Vec::new(),
+            partial: None,
+            sittings: Vec::new(),
         };
         let text = markdown(&report);
         assert!(text.contains("Rows. 2 threads, a machine."), "{text}");

@@ -3,7 +3,7 @@
 mod markdown;
 mod terminal;
 
-pub(super) use markdown::markdown;
+pub(super) use markdown::{PARTIAL, markdown};
 pub(super) use terminal::terminal;
 
 use recspeed_types::study::{
@@ -96,6 +96,7 @@ fn conditions(report: &StudyReport) -> String {
         sentences.push(format!("{}.", where_.join(", ")));
     }
     sentences.extend(machine.load.map(|load| load.to_string()));
+    sentences.extend(report.sittings.iter().cloned());
     sentences.join(" ")
 }
 
@@ -114,7 +115,7 @@ pub(in crate::command::study) fn date(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{Difference, Missing, StudyMachine, StudyRow};
+    use recspeed_types::study::{Difference, Missing, StudyMachine, StudyProgress, StudyRow};
 
     use super::*;
 
@@ -150,6 +151,8 @@ mod tests {
             ],
             differences: vec![Difference::new("Time", "Other hardware.")],
             specs: Vec::new(),
+            partial: None,
+            sittings: Vec::new(),
         }
     }
 
@@ -181,6 +184,23 @@ mod tests {
         let width =
             terminal(&report()).lines().filter(|line| line.starts_with('│')).map(|line| line.chars().count()).max();
         assert!(width.is_some_and(|width| width <= 110), "{width:?}");
+    }
+
+    #[test]
+    fn a_partial_report_says_so_first_and_one_of_several_sittings_says_that_too() {
+        let mut partial = report();
+        for text in [terminal(&partial), markdown(&partial)] {
+            assert!(!text.contains("artial") && !text.contains("sittings"), "{text}");
+        }
+        partial.partial = Some(StudyProgress { done: 7, total: 27 });
+        partial.sittings = vec!["Measured in 2 sittings.".to_owned()];
+        for (text, begins) in [
+            (terminal(&partial), "Methods: Which?\nPartial: the study was stopped after 7 of 27 measurements"),
+            (markdown(&partial), "## Methods\n\n**Partial:** the study was stopped after 7 of 27 measurements"),
+        ] {
+            assert!(text.starts_with(begins), "{text}");
+            assert!(text.contains("Measured in 2 sittings."), "{text}");
+        }
     }
 
     #[test]

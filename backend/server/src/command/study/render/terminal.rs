@@ -14,6 +14,9 @@ const BAR: usize = 12;
 /// Title, question, conditions, tables with bars, differences.
 pub(in crate::command::study) fn terminal(report: &StudyReport) -> String {
     let mut text = format!("{}: {}\n", report.title, report.question);
+    if let Some(why) = report.why_partial() {
+        let _ = writeln!(text, "Partial: {why}");
+    }
     let _ = writeln!(text, "Measured on {} by: {}", date(report.measured_ms), report.command);
     let _ = writeln!(text, "{}", conditions(report));
     for (table, below) in with_remedies(report) {

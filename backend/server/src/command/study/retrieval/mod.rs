@@ -11,13 +11,16 @@ use clap::Args;
 use recspeed_engines::Engines;
 use recspeed_types::builtin;
 use recspeed_types::spec::{Device, EngineKind};
+use recspeed_types::study::Missing;
 use recspeed_types::study::retrieval::{Asked, CONTAINERS, Retrieved};
-use recspeed_types::study::{Missing, StudyReport};
 
 use super::super::failure::CommandError;
 use super::super::figures;
 use super::super::run::{Interrupts, find_worker};
 use super::child::{Answer, ask};
+use super::identity::Identity;
+use super::log::{Log, numbered};
+use super::standing::{Ended, not_reached};
 use super::steps::Steps;
 use super::{StudyArgs, StudyError, command_line, devices, tab};
 use crate::launch::of_devices;
@@ -91,12 +94,29 @@ enum Found {
 
 /// What came of every container for one number of rows.
 struct Size {
-    columns: Columns,
+    rows: u64,
+    /// Bytes of these rows as a CSV file, and in a data frame of pandas.
+    csv_bytes: u64,
+    pandas_bytes: u64,
     found: Vec<Found>,
 }
 
-/// Measures it; `None` when the user stopped it.
-pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<StudyReport>, CommandError> {
+impl Size {
+    fn new(columns: &Columns, found: Vec<Found>) -> Self {
+        let Columns { rows, csv_bytes, pandas_bytes, .. } = *columns;
+        Self { rows, csv_bytes, pandas_bytes, found }
+    }
+
+    /// One that a study was stopped before: its rows were not even written.
+    fn not_reached(rows: u64, candidates: &[Candidate], command: &str) -> Self {
+        let missing = |candidate: &Candidate| candidate.missing.clone().unwrap_or_else(|| not_reached(command));
+        let found = candidates.iter().map(|candidate| Found::Missing(missing(candidate))).collect();
+        Self { rows, csv_bytes: 0, pandas_bytes: 0, found }
+    }
+}
+
+/// Measures it; `None` when the user stopped it before anything was measured.
+pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
     let worker = find_worker(args.study.worker.as_deref())?;
     let candidates = candidates(&args.containers, args.tab.is_some(), &worker, engines)?;
     let rows = match (args.rows.is_empty(), args.full) {
@@ -109,40 +129,116 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let Some(entry) = entry else { return Ok(None) };
     let data = recspeed_data::generate(entry, SEED).interactions;
     let repeats = args.study.repeats.unwrap_or(3);
+    let command = command_of(args, repeats);
+    let identity = identity(args, &command, &candidates, &worker, engines);
+    let mut log = Log::<Retrieved>::open(args.study.home.as_deref(), identity, args.study.fresh);
     let interrupts = Interrupts::listen();
-    let mut sizes = Vec::new();
-    let mut steps = Steps::of(rows.len() * candidates.iter().filter(|candidate| candidate.missing.is_none()).count());
-    for count in rows {
+    let (turns, order) = order(&rows, &candidates);
+    let kept = order.iter().filter(|(turn, row)| log.find(row, turn).is_some()).count();
+    let mut steps = Steps::of(order.len(), kept);
+    let (mut sizes, mut stopped) = (Vec::new(), false);
+    for (count, turn) in rows.into_iter().zip(turns) {
+        if stopped && !candidates.iter().any(|candidate| log.find(&candidate.title, &turn).is_some()) {
+            sizes.push(Size::not_reached(count, &candidates, &command));
+            continue;
+        }
         let columns = Columns::write(&data, count as usize)?;
         let mut found = Vec::new();
         for candidate in &candidates {
-            let title = format!("{}, {} rows", candidate.title, figures::count(columns.rows));
-            let answer = match (&candidate.missing, candidate.by, &args.tab) {
-                (None, By::Tab, Some(program)) => {
-                    Ok(tab::retrieve(program, columns.folder(), asked(args, candidate, repeats), &interrupts))
-                }
-                (None, ..) => command(candidate, &worker, engines).map(|mut command| {
-                    describe(&mut command, args, candidate, columns.folder(), repeats);
-                    ask(command, "", LIMIT, &|| interrupts.take() > 0)
-                }),
-                (Some(missing), ..) => Err(missing.clone()),
-            };
-            found.push(match answer {
-                Err(missing) => Found::Missing(missing),
-                Ok(Answer::Interrupted) => return Ok(None),
-                Ok(Answer::Failed(why)) => Found::Failed(why),
-                Ok(Answer::Told(told)) => columns.differs(&told).map_or(Found::Told(told), Found::Failed),
-            });
-            match found.last() {
-                Some(Found::Failed(why)) => steps.one(&format!("{title}: failed: {why}")),
-                Some(Found::Told(_)) => steps.one(&format!("{title}: done")),
-                _ => {}
+            if let Some(missing) = &candidate.missing {
+                found.push(Found::Missing(missing.clone()));
+                continue;
             }
+            let kept = log.find(&candidate.title, &turn).filter(|told| columns.differs(told).is_none()).cloned();
+            if let Some(told) = kept {
+                found.push(Found::Told(Box::new(told)));
+                continue;
+            }
+            let place = (worker.as_path(), engines);
+            let now = if stopped { None } else { once(args, candidate, &columns, repeats, place, &interrupts) };
+            let Some(now) = now else {
+                stopped = true;
+                found.push(Found::Missing(not_reached(&command)));
+                continue;
+            };
+            let title = format!("{}, {} rows", candidate.title, figures::count(columns.rows));
+            match &now {
+                Found::Failed(why) => steps.one(&format!("{title}: failed: {why}")),
+                Found::Told(told) => {
+                    log.add(&candidate.title, &turn, Retrieved::clone(told));
+                    steps.one(&format!("{title}: done"));
+                }
+                Found::Missing(_) => {}
+            }
+            found.push(now);
         }
-        sizes.push(Size { columns, found });
+        sizes.push(Size::new(&columns, found));
     }
-    let report = tables::report(entry, args, command_of(args, repeats), &candidates, &sizes);
-    Ok(Some(report))
+    if stopped && !sizes.iter().flat_map(|size| &size.found).any(|found| matches!(found, Found::Told(_))) {
+        return Ok(None);
+    }
+    let report = tables::report(entry, args, command, &candidates, &sizes);
+    Ok(Some(log.close(&order).of(report, stopped.then(|| steps.progress()))))
+}
+
+/// What the tables are called for which the rows are read, and table and container of every measurement that can be made.
+fn order(rows: &[u64], candidates: &[Candidate]) -> (Vec<String>, Vec<(String, String)>) {
+    let names: Vec<String> = rows.iter().map(|rows| format!("the table of {} rows", figures::count(*rows))).collect();
+    let turns = numbered(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut order = Vec::new();
+    for turn in &turns {
+        let here = candidates.iter().filter(|candidate| candidate.missing.is_none());
+        order.extend(here.map(|candidate| (turn.clone(), candidate.title.clone())));
+    }
+    (turns, order)
+}
+
+/// What must be the same for the containers of two sittings to stand in one table.
+fn identity(
+    args: &RetrievalArgs,
+    command: &str,
+    candidates: &[Candidate],
+    worker: &Path,
+    engines: &Engines,
+) -> Identity {
+    let mut identity = Identity::new("retrieval", command);
+    for candidate in candidates {
+        match (candidate.by, &args.tab) {
+            (By::Worker(device), _) => identity.program(&of_devices(worker, &[device])),
+            (By::Engine(kind), _) => identity.engine(engines, kind),
+            (By::Tab, Some(program)) => identity.program(program),
+            (By::Tab, None) => {}
+        }
+    }
+    identity
+}
+
+/// One container, filled and read back; `None` when the user stopped it.
+fn once(
+    args: &RetrievalArgs,
+    candidate: &Candidate,
+    columns: &Columns,
+    repeats: u32,
+    (worker, engines): (&Path, &Engines),
+    interrupts: &Interrupts,
+) -> Option<Found> {
+    let answer = match (candidate.by, &args.tab) {
+        (By::Tab, Some(program)) => {
+            tab::retrieve(program, columns.folder(), asked(args, candidate, repeats), interrupts)
+        }
+        _ => match command(candidate, worker, engines) {
+            Ok(mut command) => {
+                describe(&mut command, args, candidate, columns.folder(), repeats);
+                ask(command, "", LIMIT, &|| interrupts.take() > 0)
+            }
+            Err(missing) => return Some(Found::Missing(missing)),
+        },
+    };
+    match answer {
+        Answer::Interrupted => None,
+        Answer::Failed(why) => Some(Found::Failed(why)),
+        Answer::Told(told) => Some(columns.differs(&told).map_or(Found::Told(told), Found::Failed)),
+    }
 }
 
 /// Those that were named, or all: the lab's own on every device, and what the page would measure in a tab.

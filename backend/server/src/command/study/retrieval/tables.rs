@@ -58,7 +58,8 @@ pub(super) fn report(
     sizes: &[Size],
 ) -> StudyReport {
     let mut measured: Vec<StudyTable> = sizes.iter().map(|size| times(args, candidates, size)).collect();
-    if let Some(largest) = sizes.iter().max_by_key(|size| size.columns.rows) {
+    // A study that was stopped may not have come to the largest: then it is the largest that something is known of.
+    if let Some(largest) = sizes.iter().max_by_key(|size| (size.is_begun(), size.rows)) {
         measured.push(memory(candidates, largest));
         measured.push(bridge(candidates, largest));
     }
@@ -78,6 +79,13 @@ pub(super) fn report(
     )];
     report.differences = explained(DIFFERENCES);
     report
+}
+
+impl Size {
+    /// Whether anything was read, or tried.
+    fn is_begun(&self) -> bool {
+        self.found.iter().any(|found| !matches!(found, Found::Missing(_)))
+    }
 }
 
 impl Found {
@@ -137,7 +145,7 @@ fn times(args: &RetrievalArgs, candidates: &[Candidate], size: &Size) -> StudyTa
         StudyColumn::higher("batches, speed", Unit::BytesPerSecond),
         StudyColumn::higher("memcpy, speed", Unit::BytesPerSecond),
     ];
-    let rows = size.columns.rows;
+    let rows = size.rows;
     let bytes = (rows * ROW_BYTES) as f64;
     let title = format!("Measured here: {} rows", figures::count(rows));
     table(title, columns, 0, candidates, size, |told| {
@@ -164,10 +172,10 @@ fn memory(candidates: &[Candidate], size: &Size) -> StudyTable {
         StudyColumn::lower("buffers / CSV", Unit::Plain),
         StudyColumn::lower("buffers / pandas", Unit::Plain),
     ];
-    let (csv, pandas) = (size.columns.csv_bytes as f64, size.columns.pandas_bytes as f64);
+    let (csv, pandas) = (size.csv_bytes as f64, size.pandas_bytes as f64);
     let title = format!(
         "What the containers of {} rows hold; the same rows take {} as CSV and {} in pandas",
-        figures::count(size.columns.rows),
+        figures::count(size.rows),
         Unit::Bytes.show(csv),
         Unit::Bytes.show(pandas)
     );
@@ -190,7 +198,7 @@ fn bridge(candidates: &[Candidate], size: &Size) -> StudyTable {
         StudyColumn::lower("arrays into the container", Unit::Seconds),
         StudyColumn::lower("back into arrays", Unit::Seconds),
     ];
-    let title = format!("Four columns of {} rows into the containers and back", figures::count(size.columns.rows));
+    let title = format!("Four columns of {} rows into the containers and back", figures::count(size.rows));
     table(title, columns, 0, candidates, size, |told| {
         vec![StudyCell::runs(&told.build_s), StudyCell::median(&told.back_s).unwrap_or(StudyCell::Empty)]
     })
@@ -221,7 +229,7 @@ mod tests {
             data.push("u", "i", 5.0, row);
         }
         let columns = Columns::write(&data.finish(), 8).expect("written");
-        Size { columns, found: found.into_iter().map(|told| Found::Told(Box::new(told))).collect() }
+        Size::new(&columns, found.into_iter().map(|told| Found::Told(Box::new(told))).collect())
     }
 
     fn times_of(candidates: &[Candidate], size: &Size) -> StudyTable {

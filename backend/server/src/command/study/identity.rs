@@ -1,0 +1,130 @@
+//! What must be the same for a study to go on where it was stopped: the numbers of two sittings stand in one table only then.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use recspeed_datasets::LookUp;
+use recspeed_engines::Engines;
+use recspeed_types::ExperimentSpec;
+use recspeed_types::spec::EngineKind;
+use serde::{Deserialize, Serialize};
+
+use crate::command::kept::{fingerprint, stamp};
+use crate::launch::of_devices;
+
+/// Everything that decides what a study measures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    /// The study.
+    pub(super) study: String,
+    /// The command that measures it, with all its options.
+    pub(super) command: String,
+    /// What it is made with, by its name for people.
+    parts: BTreeMap<String, String>,
+}
+
+impl Identity {
+    /// This program on this machine, told to do this.
+    pub(super) fn new(study: &str, command: &str) -> Self {
+        let own = std::env::current_exe().ok().as_deref().and_then(stamp);
+        let own = format!("{} {}", env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
+        let parts = [("the machine", machine()), ("the program `recspeed`", own)];
+        let parts = parts.map(|(what, value)| (what.to_owned(), value)).into();
+        Self { study: study.to_owned(), command: command.to_owned(), parts }
+    }
+
+    /// A program that measures.
+    pub(super) fn program(&mut self, path: &Path) {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        self.parts.insert(format!("the program `{name}`"), stamp(path).unwrap_or_default());
+    }
+
+    /// Another framework, as it is installed.
+    pub(super) fn engine(&mut self, engines: &Engines, kind: EngineKind) {
+        let installed = engines.launch(kind).map(|launch| {
+            let versions: Vec<String> =
+                launch.record.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+            format!("{}: {}", launch.python.display(), versions.join(", "))
+        });
+        self.parts.insert(format!("{} as it is installed", kind.title()), installed.unwrap_or_default());
+    }
+
+    /// A row: what it runs, the files that it reads, and what runs it.
+    pub(super) fn row(&mut self, name: &str, spec: &ExperimentSpec, worker: &Path, engines: &Engines) {
+        let look_up = LookUp::from_env(Some(".".into()));
+        let files = [&spec.dataset.path, &spec.dataset.items, &spec.dataset.users].into_iter().flatten();
+        let stamps = files.map(|file| look_up.places(file).iter().find_map(|place| stamp(place)).unwrap_or_default());
+        let lines: Vec<String> = std::iter::once(spec.to_json()).chain(stamps).collect();
+        self.parts.insert(format!("what “{name}” trains or reads"), fingerprint(&lines));
+        if spec.engine.kind.is_reference() {
+            self.engine(engines, spec.engine.kind);
+            self.program(worker);
+        } else {
+            self.program(&of_devices(worker, &spec.devices()));
+        }
+    }
+
+    /// What names the study with its options in a file's name.
+    pub(super) fn key(&self) -> String {
+        fingerprint(&[self.study.clone(), self.command.clone()])
+    }
+
+    /// What is not as it was; `None` where everything is.
+    pub(super) fn change_from(&self, other: &Self) -> Option<String> {
+        if self == other {
+            return None;
+        }
+        let mut known = self.parts.keys().chain(other.parts.keys());
+        let changed = known.find(|what| self.parts.get(*what) != other.parts.get(*what));
+        Some(changed.map_or_else(|| "the command".to_owned(), Clone::clone))
+    }
+}
+
+/// Processor, cores, GPUs, and which machine of that kind it is.
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let processor = read("/proc/cpuinfo").lines().find(|line| line.starts_with("model name")).map(str::to_owned);
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    // A container may have no number of its machine; then it is the same one until that is started again.
+    let which = Some(read("/etc/machine-id")).filter(|id| !id.is_empty());
+    let which = which.unwrap_or_else(|| read("/proc/sys/kernel/random/boot_id"));
+    let mut lines = vec![processor.unwrap_or_default(), cores.to_string(), which];
+    let gpus = fs::read_dir("/proc/driver/nvidia/gpus").into_iter().flatten().flatten();
+    let mut gpus: Vec<String> = gpus
+        .map(|gpu| fs::read_to_string(gpu.path().join("information")).unwrap_or_default())
+        .map(|text| text.lines().filter(|line| line.starts_with("Model") || line.starts_with("GPU UUID")).collect())
+        .collect();
+    gpus.sort();
+    lines.extend(gpus);
+    // A machine's number is nobody's business but the machine's.
+    fingerprint(&lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_as_it_was_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engines = Engines::open(Some(folder.path())).expect("a home");
+        let worker = folder.path().join("recspeed-worker");
+        std::fs::write(&worker, "one").expect("written");
+        let of = |command: &str, seed: u64| {
+            let mut identity = Identity::new("mixed", command);
+            let spec = ExperimentSpec { seed, ..ExperimentSpec::default() };
+            identity.row("Burn", &spec, &worker, &engines);
+            identity
+        };
+        let first = of("recspeed study mixed", 1);
+        assert_eq!(of("recspeed study mixed", 1).change_from(&first), None);
+        assert_eq!(first.key(), of("recspeed study mixed", 2).key(), "the same study, of something else");
+        assert_ne!(first.key(), of("recspeed study mixed --full", 1).key(), "another study");
+        let changed = of("recspeed study mixed", 2).change_from(&first);
+        assert_eq!(changed.as_deref(), Some("what “Burn” trains or reads"));
+        std::fs::write(&worker, "another build").expect("written");
+        let changed = of("recspeed study mixed", 1).change_from(&first);
+        assert_eq!(changed.as_deref(), Some("the program `recspeed-worker`"));
+    }
+}

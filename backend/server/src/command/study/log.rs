@@ -1,0 +1,366 @@
+//! Every measurement of a study, on disk before the next one begins: nothing that was measured is lost, however the study ends.
+//!
+//! One JSON object a line, below the lab's folder as `studies/NAME.KEY.rows.jsonl`: what is measured, then sittings with their
+//! measurements. The file is gone once the whole report is written.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use recspeed_types::study::StudyLoad;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::identity::Identity;
+use super::load::Load;
+use super::render::date;
+use super::standing::{Measured, Sitting, Standing};
+use crate::clock;
+use crate::command::{figures, output};
+use crate::home;
+
+/// What such a file ends in.
+const ENDING: &str = ".rows.jsonl";
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Line<T> {
+    /// The first line: what is measured.
+    Study(Identity),
+    /// From here on it was measured in one go.
+    Sitting {
+        /// Milliseconds since 1970.
+        began_ms: i64,
+    },
+    /// A measurement that was made.
+    Measured {
+        /// The row.
+        row: String,
+        /// What is measured in turns for all rows, as `round 2` or `10,000 rows`.
+        turn: String,
+        /// What others had taken of the machine in this sitting by then.
+        load: Option<StudyLoad>,
+        /// What came of it.
+        result: T,
+    },
+}
+
+/// A measurement, and the sitting it was made in, from 0.
+#[derive(Debug, Clone)]
+struct Kept<T> {
+    row: String,
+    turn: String,
+    sitting: usize,
+    result: T,
+}
+
+/// The measurements of a study, those of earlier sittings too.
+pub(super) struct Log<T> {
+    /// Where they are kept; `None` where they cannot be.
+    path: Option<PathBuf>,
+    /// Open, and locked, from the first measurement on.
+    file: Option<File>,
+    /// Whether everything of this sitting could be kept so far.
+    whole: bool,
+    identity: Identity,
+    sittings: Vec<Sitting>,
+    kept: Vec<Kept<T>>,
+    /// Sittings before this one.
+    earlier: usize,
+    load: Load,
+}
+
+impl<T: Serialize + DeserializeOwned> Log<T> {
+    /// What was kept of this study below the lab's folder; with `fresh`, or where something is not as it was, nothing. What cannot
+    /// be read or kept is said and stops nobody.
+    pub(super) fn open(named: Option<&Path>, identity: Identity, fresh: bool) -> Self {
+        let folder = named.map(Path::to_owned).or_else(home::usual_place).map(|root| home::studies(&root));
+        let path = folder.as_ref().map(|folder| folder.join(format!("{}.{}{ENDING}", identity.study, identity.key())));
+        let load = Load::begin();
+        let (sittings, kept) = (Vec::new(), Vec::new());
+        let mut log = Self { path, file: None, whole: true, identity, sittings, kept, earlier: 0, load };
+        let Some(path) = log.path.clone() else { return log };
+        if let Err(error) = log.read(&path, fresh) {
+            (log.kept, log.sittings) = (Vec::new(), Vec::new());
+            log.give_up(&path, &error);
+        }
+        if log.kept.is_empty() && !path.exists() {
+            let folder = folder.unwrap_or_default();
+            for command in others(&folder, &log.identity) {
+                output::complain(&format!(
+                    "recspeed: a study with other options is not finished; it goes on by: {command}"
+                ));
+            }
+        }
+        log
+    }
+
+    fn read(&mut self, path: &Path, fresh: bool) -> io::Result<()> {
+        let mut file = match OpenOptions::new().read(true).append(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        alone(&file)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        if bytes.is_empty() {
+            return fs::remove_file(path);
+        }
+        let (before, whole) = self.hear(&bytes);
+        let why = match &before {
+            _ if fresh => Some("was asked to begin anew".to_owned()),
+            Some(before) => {
+                self.identity.change_from(before).map(|what| format!("begins anew, for {what} has changed"))
+            }
+            None => Some("begins anew, for what was kept of it cannot be read".to_owned()),
+        };
+        if let Some(why) = why {
+            let aside = path.with_extension("old.jsonl");
+            fs::rename(path, &aside)?;
+            let count = figures::counted(self.kept.len() as u64, "measurement", "measurements");
+            output::complain(&format!(
+                "recspeed: the study {why}; what was kept ({count}) is now {}.",
+                aside.display()
+            ));
+            (self.kept, self.sittings) = (Vec::new(), Vec::new());
+            return Ok(());
+        }
+        // What a killed study had not finished to write.
+        file.set_len(whole as u64)?;
+        self.earlier = self.sittings.len();
+        self.file = Some(file);
+        if let Some(last) = self.sittings.last().filter(|_| !self.kept.is_empty()) {
+            output::complain(&format!(
+                "recspeed: the study goes on behind what is kept ({}, the last of {}); --fresh measures it again.",
+                figures::counted(self.kept.len() as u64, "measurement", "measurements"),
+                date(last.began_ms),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Takes what the lines say. Returns what was measured, and the length of the lines that were written to their end. One in
+    /// between that cannot be read is left out.
+    fn hear(&mut self, bytes: &[u8]) -> (Option<Identity>, usize) {
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let mut identity = None;
+        for line in bytes[..whole].split(|byte| *byte == b'\n') {
+            match serde_json::from_slice::<Line<T>>(line) {
+                Ok(Line::Study(told)) => identity = Some(told),
+                Ok(Line::Sitting { began_ms }) => self.sittings.push(Sitting { began_ms, load: None }),
+                Ok(Line::Measured { row, turn, load, result }) => {
+                    let Some(last) = self.sittings.last_mut() else { continue };
+                    last.load = load;
+                    self.kept.push(Kept { row, turn, sitting: self.sittings.len() - 1, result });
+                }
+                Err(_) => {}
+            }
+        }
+        (identity, whole)
+    }
+
+    /// A measurement of an earlier sitting, or of this one.
+    pub(super) fn find(&self, row: &str, turn: &str) -> Option<&T> {
+        self.kept.iter().find(|kept| kept.row == row && kept.turn == turn).map(|kept| &kept.result)
+    }
+
+    /// Keeps a measurement.
+    pub(super) fn add(&mut self, row: &str, turn: &str, result: T) {
+        let load = self.load.so_far();
+        if self.sittings.len() == self.earlier {
+            self.sittings.push(Sitting { began_ms: clock::now_ms(), load });
+            if let Some(path) = self.path.clone()
+                && let Err(error) = self.begin(&path)
+            {
+                self.give_up(&path, &error);
+            }
+        }
+        if let (Some(path), Some(file), true) = (self.path.clone(), &mut self.file, self.whole) {
+            let (row, turn) = (row.to_owned(), turn.to_owned());
+            if let Err(error) = append(file, &Line::Measured { row, turn, load, result: &result }) {
+                self.give_up(&path, &error);
+            }
+        }
+        let sitting = self.sittings.len() - 1;
+        self.sittings[sitting].load = load;
+        self.kept.push(Kept { row: row.to_owned(), turn: turn.to_owned(), sitting, result });
+    }
+
+    /// Writes what stands in front of the measurements of this sitting.
+    fn begin(&mut self, path: &Path) -> io::Result<()> {
+        if self.file.is_none() {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(folder)?;
+            let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+            alone(&file)?;
+            file.set_len(0)?;
+            append(&mut file, &Line::<&T>::Study(self.identity.clone()))?;
+            File::open(folder)?.sync_all()?;
+            self.file = Some(file);
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        append(file, &Line::<&T>::Sitting { began_ms: clock::now_ms() })
+    }
+
+    /// From here on nothing is kept: the study goes on, and says what that means. A file that is another's is left to it.
+    fn give_up(&mut self, path: &Path, error: &io::Error) {
+        self.whole = false;
+        if self.file.is_none() {
+            self.path = None;
+        }
+        output::complain(&format!(
+            "warning: measurements cannot be kept in {} ({error}): what is measured is lost if the study is killed",
+            path.display()
+        ));
+    }
+
+    /// How the study stands. `order` has the turn and the row of every measurement, as it was planned.
+    pub(super) fn close(self, order: &[(String, String)]) -> Standing {
+        let sitting_of = |(turn, row): &(String, String)| {
+            let kept = self.kept.iter().find(|kept| kept.turn == *turn && kept.row == *row)?;
+            Some(Measured { turn: turn.clone(), row: row.clone(), sitting: kept.sitting })
+        };
+        let measured = order.iter().filter_map(sitting_of).collect();
+        let is_new = self.sittings.len() > self.earlier;
+        Standing { sittings: self.sittings, measured, is_new, is_kept: self.whole, file: self.path.zip(self.file) }
+    }
+}
+
+/// The names, with its number behind one that comes again: what measurements are kept under.
+pub(super) fn numbered(names: &[&str]) -> Vec<String> {
+    let numbered = |(place, name): (usize, &&str)| match names.iter().take(place).filter(|other| *other == name).count()
+    {
+        0 => (*name).to_owned(),
+        before => format!("{name} ({})", before + 1),
+    };
+    names.iter().enumerate().map(numbered).collect()
+}
+
+/// Makes sure that no other study writes the file.
+fn alone(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::Error::other("the same study is being made by another process")),
+        // Some network folders know no locks.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+/// Writes a line to its end and onto the disk, or leaves the file as it was.
+fn append(file: &mut File, line: &impl Serialize) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    let written = file.write_all(&text).and_then(|()| file.sync_data());
+    if written.is_err() {
+        let _ = file.set_len(length);
+    }
+    written
+}
+
+/// The commands of this study with other options that were not finished.
+fn others(folder: &Path, own: &Identity) -> Vec<String> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let begins = format!("{}.", own.study);
+    let files = files.filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(&begins) && name.ends_with(ENDING)
+    });
+    let first = |path: PathBuf| {
+        let text = fs::read(path).ok()?;
+        let line = text.split(|byte| *byte == b'\n').next()?;
+        match serde_json::from_slice::<Line<serde_json::Value>>(line).ok()? {
+            Line::Study(identity) => Some(identity.command),
+            _ => None,
+        }
+    };
+    files.filter_map(first).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(home: &Path, fresh: bool) -> Log<u32> {
+        Log::open(Some(home), Identity::new("mixed", "recspeed study mixed"), fresh)
+    }
+
+    fn file(home: &Path) -> PathBuf {
+        let key = Identity::new("mixed", "recspeed study mixed").key();
+        home::studies(home).join(format!("mixed.{key}{ENDING}"))
+    }
+
+    #[test]
+    fn what_was_kept_is_there_however_the_study_ended_and_a_torn_last_line_is_not() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut log = open(home.path(), false);
+        assert!(!file(home.path()).exists(), "nothing was measured yet");
+        log.add("Burn", "round 1", 7);
+        log.add("PyTorch", "round 1", 8);
+        // As it is when the process is killed: nobody ends anything.
+        drop(log);
+        let whole = fs::read(file(home.path())).expect("kept");
+        for cut in 1..20 {
+            fs::write(file(home.path()), &whole[..whole.len() - cut]).expect("written");
+            let mut log = open(home.path(), false);
+            assert_eq!((log.find("Burn", "round 1"), log.find("PyTorch", "round 1")), (Some(&7), None), "{cut}");
+            log.add("PyTorch", "round 1", 9);
+            drop(log);
+            let log = open(home.path(), false);
+            assert_eq!((log.find("Burn", "round 1"), log.find("PyTorch", "round 1")), (Some(&7), Some(&9)), "{cut}");
+        }
+    }
+
+    #[test]
+    fn rows_of_the_same_name_are_kept_apart() {
+        assert_eq!(numbered(&["PyTorch", "Burn", "PyTorch"]), ["PyTorch", "Burn", "PyTorch (2)"]);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_costs_no_other_line() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut log = open(home.path(), false);
+        log.add("Burn", "round 1", 7);
+        log.add("Burn", "round 2", 8);
+        drop(log);
+        let text = fs::read_to_string(file(home.path())).expect("kept");
+        fs::write(file(home.path()), text.replace("round 1\"", "rou")).expect("written");
+        let log = open(home.path(), false);
+        assert_eq!((log.find("Burn", "round 1"), log.find("Burn", "round 2")), (None, Some(&8)));
+    }
+
+    #[test]
+    fn one_that_begins_anew_sets_what_was_kept_aside() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut log = open(home.path(), false);
+        log.add("Burn", "round 1", 7);
+        drop(log);
+        let kept = fs::read(file(home.path())).expect("kept");
+        let log = open(home.path(), true);
+        assert_eq!(log.find("Burn", "round 1"), None);
+        let aside = file(home.path()).with_extension("old.jsonl");
+        assert_eq!(fs::read(&aside).expect("set aside"), kept);
+        assert!(!file(home.path()).exists());
+        // Another machine, as after a restart in a cloud.
+        fs::write(
+            file(home.path()),
+            String::from_utf8_lossy(&kept).replace("\"the machine\":\"", "\"the machine\":\"x"),
+        )
+        .expect("written");
+        let log = open(home.path(), false);
+        assert_eq!(log.find("Burn", "round 1"), None);
+    }
+
+    #[test]
+    fn two_that_measure_the_same_at_once_do_not_write_into_each_other() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut first = open(home.path(), false);
+        first.add("Burn", "round 1", 7);
+        let mut second = open(home.path(), false);
+        second.add("Burn", "round 1", 8);
+        assert_eq!(second.find("Burn", "round 1"), Some(&8), "it goes on without");
+        drop((first, second));
+        assert_eq!(open(home.path(), false).find("Burn", "round 1"), Some(&7));
+    }
+}

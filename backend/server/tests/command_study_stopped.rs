@@ -1,0 +1,264 @@
+//! A study that is stopped or killed loses nothing that it measured: it reports what it has, and goes on there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use recspeed_types::study::{NumberCell, StudyCell, StudyProgress, StudyReport, Unit};
+
+/// A worker without any other device, whose first run takes one second, the second two and so on. Once as many runs have been made as
+/// the file `stop-at` says, it says in `waits` who it is, and waits.
+const WORKER: &str = r#"#!/bin/sh
+[ "$1" = probe ] && exit 1
+run=none columns=
+while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; --columns) columns=$2; shift;; esac; shift; done
+cat > /dev/null
+echo "$run" >> runs
+n=$(($(wc -l < runs)))
+if [ -e stop-at ] && [ "$n" -gt "$(cat stop-at)" ]; then echo $$ > waits; exec sleep 600; fi
+if [ -n "$columns" ]; then
+  rows=$(($(wc -c < "$columns/user.u32") / 4))
+  sum=$({ od -An -v -tu4 "$columns/user.u32"; od -An -v -tu4 "$columns/item.u32"; od -An -v -tf4 "$columns/rating.f32"
+    od -An -v -td8 "$columns/timestamp.i64"; } | awk '{ for (i = 1; i <= NF; i++) s += $i } END { printf "%.1f", s }')
+  echo '{"container":"plain","versions":{},"rows":'$rows',"objects":4,"header_bytes":24,"buffer_bytes":2000,"resident_bytes":0,
+"build_s":[1],"back_s":[1],"single_rows":'$rows',"single_s":['$n'],"batch_rows":2,"batch_s":[1],"copy_s":[1],
+"single_sum":'$sum',"batch_sum":'$sum'}'
+  exit
+fi
+printf '{"run":"%s","seq":0,"at_us":0,"kind":"finished","summary":{"run":"%s","status":"finished","metrics":{"rmse":0.25},
+"timing":{"load_s":0.1,"fit_s":'$n',"evaluate_s":0.3},
+"memory":{"parameters":8,"gradients":0,"optimizer":0,"activations":0,"buffers":0,"allocator_total":9,"peak":1048576},
+"engine":{"kind":"burn","device":"flex","versions":{"burn":"0"},"host":"a test","threads":1},
+"data":{"name":"tiny","users":4,"items":4,"train":5,"validation":0,"test":6,"bad_lines":0,"sha256":"abc","synthetic":true},
+"evaluation":{"candidates":"none","candidate_items":4,"test_users":4,"evaluated_users":4,"sampled_users":false,"cold_users":0,
+"cold_item_rows":0,"tie_rule":"lower id","tie_share":0,"rating_scale":"stars"},"seed":42}}' "$run" "$run" | tr -d '\n'; echo
+"#;
+
+/// How long anything may take that must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two rows that a worker without any other device can run, three times each.
+const STUDY: [&str; 4] = ["mixed", "--repeats", "3", "--json"];
+
+struct Bench(tempfile::TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self(tempfile::tempdir().unwrap());
+        bench.put_worker(WORKER);
+        bench
+    }
+
+    fn put_worker(&self, script: &str) {
+        fs::write(self.path("worker"), script).unwrap();
+        fs::set_permissions(self.path("worker"), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed"));
+        command.arg("study").args(arguments).arg("--worker").arg(self.path("worker")).current_dir(self.0.path());
+        command.env("RECSPEED_HOME", self.path("home"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// A study that nobody stops.
+    fn whole(&self, arguments: &[&str]) -> (StudyReport, String) {
+        let output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        (told(&output), said(&output))
+    }
+
+    /// A study that gets the signal while it makes the run behind so many, as they are counted since the bench is there.
+    fn stopped(&self, after: u32, signal: Signal, arguments: &[&str]) -> Output {
+        fs::write(self.path("stop-at"), after.to_string()).unwrap();
+        let _ = fs::remove_file(self.path("waits"));
+        let study = self.command(arguments).spawn().unwrap();
+        let worker = Pid::from_raw(written(&self.path("waits")));
+        kill(Pid::from_raw(study.id() as i32), signal).unwrap();
+        if signal == Signal::SIGKILL {
+            let _ = kill(worker, Signal::SIGKILL);
+        }
+        let output = study.wait_with_output().unwrap();
+        fs::remove_file(self.path("stop-at")).unwrap();
+        output
+    }
+
+    /// The file of what is kept until the study has ended.
+    fn rows(&self) -> Option<PathBuf> {
+        let mut files = fs::read_dir(self.path("home/studies")).into_iter().flatten().flatten().map(|file| file.path());
+        files.find(|path| path.to_string_lossy().ends_with(".rows.jsonl"))
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn told(output: &Output) -> StudyReport {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
+}
+
+fn read(path: &Path) -> StudyReport {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// Waits until a script has written its process into this file.
+fn written(path: &Path) -> i32 {
+    let begun = Instant::now();
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if text.ends_with('\n') {
+            return text.trim().parse().unwrap();
+        }
+        assert!(begun.elapsed() < PATIENCE, "nothing in {}", path.display());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The first column of the first two rows: the median, the least and the most of so many runs, and what stands beside them.
+fn numbers(report: &StudyReport) -> [Option<(f64, f64, f64, u32, &str)>; 2] {
+    [0, 1].map(|row| match &report.tables[0].rows[row].cells[0] {
+        StudyCell::Number(NumberCell { value, spread: Some(spread), note, .. }) => {
+            Some((*value, spread.least, spread.most, spread.runs, note.as_str()))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_study_that_is_stopped_reports_exactly_what_it_had_measured() {
+    let (one, two, three) = ("1 of 3 runs", "2 of 3 runs", "");
+    for (signal, made, expected) in [
+        (Signal::SIGTERM, 1, [Some((1.0, 1.0, 1.0, 1, one)), None]),
+        (Signal::SIGINT, 3, [Some((2.0, 1.0, 3.0, 2, two)), Some((2.0, 2.0, 2.0, 1, one))]),
+        (Signal::SIGTERM, 4, [Some((2.0, 1.0, 3.0, 2, two)), Some((3.0, 2.0, 4.0, 2, two))]),
+        (Signal::SIGTERM, 5, [Some((3.0, 1.0, 5.0, 3, three)), Some((3.0, 2.0, 4.0, 2, two))]),
+    ] {
+        let bench = Bench::new();
+        let arguments = [&STUDY[..], &["--out", "out.json", "--document", "studies.md"]].concat();
+        let output = bench.stopped(made, signal, &arguments);
+        assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+        let report = told(&output);
+        assert_eq!(report.partial, Some(StudyProgress { done: made, total: 6 }));
+        assert_eq!(numbers(&report), expected, "after {made}");
+        if let (None, StudyCell::Missing(missing)) = (expected[1], &report.tables[0].rows[1].cells[0]) {
+            assert_eq!(missing.show(), "not measured: the study was stopped");
+            assert_eq!(missing.install, report.command);
+        } else {
+            assert!(expected[1].is_some(), "a row without a run says why");
+        }
+        assert_eq!(report, read(&bench.path("out.json")));
+        assert_eq!(
+            report,
+            read(&bench.path("home/studies/mixed.json")),
+            "the page shows it where there is no whole one"
+        );
+        let document = fs::read_to_string(bench.path("studies.md")).unwrap();
+        let head = format!("**Partial:** the study was stopped after {made} of 6 measurements");
+        assert!(document.contains(&head), "{document}");
+        assert!(said(&output).contains(&format!("after {made} of 6 measurements")), "{}", said(&output));
+    }
+}
+
+#[test]
+fn a_study_that_is_stopped_before_anything_is_measured_writes_nothing() {
+    let bench = Bench::new();
+    let output = bench.stopped(0, Signal::SIGTERM, &[&STUDY[..], &["--out", "out.json"]].concat());
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(130), 0), "{}", said(&output));
+    assert!(!bench.path("out.json").exists() && !bench.path("home/studies").exists());
+}
+
+#[test]
+fn a_study_that_was_killed_goes_on_behind_what_it_had_measured_and_says_that_it_was_two_sittings() {
+    let bench = Bench::new();
+    let output = bench.stopped(3, Signal::SIGKILL, &STUDY);
+    assert!(output.stdout.is_empty() && !bench.path("home/studies/mixed.json").exists());
+    let rows = bench.rows().expect("what was measured is kept");
+    // As it is where a disk or a power supply fails in the middle of a line.
+    let torn = [fs::read(&rows).unwrap(), br#"{"measured":{"row":"All on Bur"#.to_vec()].concat();
+    fs::write(&rows, torn).unwrap();
+    let (report, said) = bench.whole(&STUDY);
+    assert!(said.contains("goes on behind what is kept (3 measurements"), "{said}");
+    assert!(said.contains("[3/6] The next measurement begins"), "{said}");
+    // The fourth run was lost with its worker.
+    assert_eq!(numbers(&report), [Some((3.0, 1.0, 6.0, 3, "")), Some((5.0, 2.0, 7.0, 3, ""))]);
+    assert_eq!(report.partial, None);
+    assert!(report.sittings[0].starts_with("Measured in 2 sittings"), "{:?}", report.sittings);
+    assert!(report.sittings[1].starts_with("Of round 2, “Two stages on"), "{:?}", report.sittings);
+    assert_eq!(bench.rows(), None, "what is in a whole report is kept no longer");
+    // So the next one begins anew, and is of one sitting.
+    let (report, _) = bench.whole(&STUDY);
+    assert_eq!(numbers(&report), [Some((10.0, 8.0, 12.0, 3, "")), Some((11.0, 9.0, 13.0, 3, ""))]);
+    assert!(report.sittings.is_empty());
+    let json = serde_json::to_string(&report).unwrap();
+    assert!(
+        !json.contains("partial") && !json.contains("sittings"),
+        "a report that nobody stopped is as it was: {json}"
+    );
+}
+
+#[test]
+fn a_study_begins_anew_where_it_is_told_to_or_something_is_not_as_it_was() {
+    let bench = Bench::new();
+    bench.stopped(2, Signal::SIGTERM, &STUDY);
+    let other = bench.stopped(3, Signal::SIGTERM, &["mixed", "--repeats", "2", "--json"]);
+    assert!(said(&other).contains("goes on by: recspeed study mixed --repeats 3"), "{}", said(&other));
+    let (report, said_of_all) = bench.whole(&[&STUDY[..], &["--fresh"]].concat());
+    assert!(said_of_all.contains("asked to begin anew"), "{said_of_all}");
+    assert!(report.sittings.is_empty() && numbers(&report)[0].is_some_and(|number| number.3 == 3));
+    assert!(report.command.ends_with("mixed --repeats 3"), "{}", report.command);
+
+    let runs = fs::read_to_string(bench.path("runs")).unwrap().lines().count() as u32;
+    bench.stopped(runs + 2, Signal::SIGTERM, &STUDY);
+    bench.put_worker(&format!("{WORKER}# another build\n"));
+    let (report, said) = bench.whole(&STUDY);
+    assert!(said.contains("begins anew, for the program `worker` has changed"), "{said}");
+    assert!(report.sittings.is_empty());
+}
+
+#[test]
+fn a_partial_report_takes_the_place_of_no_whole_one() {
+    let bench = Bench::new();
+    let arguments = [&STUDY[..], &["--document", "studies.md"]].concat();
+    let (whole, _) = bench.whole(&arguments);
+    let document = fs::read_to_string(bench.path("studies.md")).unwrap();
+    let output = bench.stopped(8, Signal::SIGTERM, &arguments);
+    assert_eq!(read(&bench.path("home/studies/mixed.json")), whole);
+    assert_eq!(read(&bench.path("home/studies/mixed.part.json")), told(&output));
+    assert_eq!(fs::read_to_string(bench.path("studies.md")).unwrap(), document);
+    let said = said(&output);
+    assert!(said.contains("the last report is whole") && said.contains("keeps its section"), "{said}");
+}
+
+#[test]
+fn containers_that_were_not_reached_say_so_and_those_that_were_read_are_read_once() {
+    let bench = Bench::new();
+    let study = ["retrieval", "--rows", "10,20", "--containers", "plain,arrow", "--json"];
+    let output = bench.stopped(1, Signal::SIGTERM, &study);
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    let report = told(&output);
+    assert_eq!(report.partial, Some(StudyProgress { done: 1, total: 4 }));
+    let shown = |report: &StudyReport, table: usize| {
+        report.tables[table].rows.iter().map(|row| row.cells[0].show(Unit::Seconds)).collect::<Vec<_>>()
+    };
+    let not = "not measured: the study was stopped".to_owned();
+    assert_eq!(shown(&report, 0), ["1.00 s".to_owned(), not.clone()]);
+    assert_eq!(shown(&report, 1), [not.clone(), not]);
+    assert!(report.tables[2].title.starts_with("What the containers of 10 rows hold"), "{}", report.tables[2].title);
+    let (report, _) = bench.whole(&study);
+    assert_eq!(
+        (shown(&report, 0), shown(&report, 1)),
+        (vec!["1.00 s".to_owned(), "3.00 s".to_owned()], vec!["4.00 s".to_owned(), "5.00 s".to_owned()],)
+    );
+    assert!(report.sittings[1].contains("Of the table of 10 rows, “Arrow arrays (Rust)” is"), "{:?}", report.sittings);
+}
