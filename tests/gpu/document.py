@@ -1,4 +1,7 @@
-"""`document.py gpu-results.json docs/studies.md`: puts what measure.sh brought back into the sections on a GPU."""
+"""`document.py gpu-results.json docs/studies.md`: puts what measure.sh brought back into the sections on a GPU.
+
+A study that ran out of its time brings a partial report: its section says so at its head, and so does this program.
+"""
 
 from __future__ import annotations
 
@@ -71,13 +74,28 @@ def main() -> None:
         *(agreement(agree) if agree else ["The networks were not held against flex.", ""]),
     ]
     for name, part in results.items():
-        if name not in ("gpu", "probe", "pytorch", "agree") and part["status"]:
+        if name in ("gpu", "probe", "pytorch", "agree"):
+            continue
+        if stopped := partial(part):
+            lines += [f"### {name}", "", stopped, ""]
+            print(f"document: {name}: {stopped}", file=sys.stderr)
+        elif part["status"]:
             lines += [f"### {name}", "", f"Failed: {part.get('log', '')}", ""]
     text = put(document.read_text(), BEGIN, END, "\n".join([BEGIN, *lines]).rstrip() + f"\n{END}", "")
     for section in SECTION.finditer(sections):
         own, study = section[1], section[2]
         text = put(text, f"<!-- {own} -->", f"<!-- end of {own} -->", section[0], f"<!-- end of study {study} -->")
     document.write_text(text)
+
+
+def partial(part: Told) -> str:
+    """What is said of a study that was stopped before its end; nothing of any other step."""
+    result = part.get("result")
+    progress = result.get("partial") if isinstance(result, dict) else None
+    if not progress:
+        return ""
+    done, total = progress["done"], progress["total"]
+    return f"Partial: stopped after {done} of {total} measurements, in {part['seconds']} s; its section has these."
 
 
 def put(text: str, begin: str, end: str, section: str, after: str) -> str:

@@ -15,6 +15,7 @@ def part(folder: Path, name: str) -> dict[str, object]:
         told["result"] = json.loads(text)
     except ValueError:
         told["text"] = text[-4000:]
+    # A study that was stopped has both: a partial report, and a status that is not 0.
     if told["status"]:
         told["log"] = (folder / f"{name}.err").read_text(errors="replace")[-4000:]
     return told

@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
 # Measures on a machine with a GPU and a Python with PyTorch: do all networks learn there what they learn on the processor, and how
 # long do the studies take? Leaves gpu-results.json beside this script, or where OUT says. PYTHON: the Python with PyTorch.
-# Each step may take as many seconds as STEP says, and one that fails is written down; the others go on.
+# Each step may take as many seconds as STEP says, and one that fails is written down; the others go on. A study that takes longer is asked to
+# stop, reports what it has measured by then, and goes on behind that where this script is started again.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${OUT:-$here}
 python=$(command -v "${PYTHON:-python3}")
 step=${STEP:-600}
+# A worker leaves within 5 seconds of being asked to, and the report is written then: from tables of two million rows, a few seconds more.
+grace=${GRACE:-60}
 export PATH=$here/bin:$PATH RECSPEED_HOME=${RECSPEED_HOME:-$here/home}
-mkdir -p "$out" "$RECSPEED_HOME" "$here/parts"
+mkdir -p "$out/studies" "$RECSPEED_HOME" "$here/parts"
+# What a study has measured is kept there at once: it is to be where the results are, should all of this be killed.
+[ -e "$RECSPEED_HOME/studies" ] || ln -s "$(cd "$out" && pwd)/studies" "$RECSPEED_HOME/studies"
+# The sections are of this start alone: a partial report would leave the whole one of another start where it is.
+rm -f "$here/parts/studies.md"
 
 torch=$("$python" -P -c 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")')
 [ -d "$torch/lib" ] || { echo "measure: $python has no PyTorch; set PYTHON" >&2; exit 1; }
@@ -31,8 +38,12 @@ fi
 take() { # NAME command…: runs it, keeps what it printed and how it ended
   local name=$1 begun=$SECONDS
   shift
-  timeout --signal=INT --kill-after=10 "$step" "$@" > "$here/parts/$name.out" 2> "$here/parts/$name.err"
+  timeout --signal="${signal:-INT}" --kill-after="$grace" "$step" "$@" > "$here/parts/$name.out" 2> "$here/parts/$name.err"
   echo "$? $((SECONDS - begun))" > "$here/parts/$name.status"
+  # Of a report that is not whole: it says so itself, and so does this.
+  if grep -qs '^  "partial": {' "$here/parts/$name.out"; then
+    echo "measure: $name was stopped after $step s and has a partial report; start this again, or with a larger STEP, and it goes on" >&2
+  fi
   echo "measure: $name ended with $(cat "$here/parts/$name.status") s" >&2
   tail -n 3 "$here/parts/$name.err" >&2
   # What is there by now, should this be ended before its end.
@@ -45,7 +56,7 @@ take pytorch recspeed engines install pytorch --existing "$python" --json
 take agree "$python" "$here/agree.py" --workers "$here/bin" --json
 # A section of its own for each study; document.py moves them to docs/studies.md.
 study() { # NAME arguments…
-  take "$1" recspeed study "$@" --document "$here/parts/studies.md" --section 'on a GPU' --json
+  signal=TERM take "$1" recspeed study "$@" --document "$here/parts/studies.md" --section 'on a GPU' --json
 }
 # Threads cost more than they bring to layers of 64: with two, PyTorch on the processor is fastest.
 study four-layer --repeats 5 --threads 2 \
