@@ -110,7 +110,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let engines = Engines::open(Some(folder.path())).expect("a home");
         let worker = folder.path().join("recspeed-worker");
-        std::fs::write(&worker, "one").expect("written");
+        fs::write(&worker, "one").expect("written");
         let of = |command: &str, seed: u64| {
             let mut identity = Identity::new("mixed", command);
             let spec = ExperimentSpec { seed, ..ExperimentSpec::default() };
@@ -123,7 +123,7 @@ mod tests {
         assert_ne!(first.key(), of("recspeed study mixed --full", 1).key(), "another study");
         let changed = of("recspeed study mixed", 2).change_from(&first);
         assert_eq!(changed.as_deref(), Some("what “Burn” trains or reads"));
-        std::fs::write(&worker, "another build").expect("written");
+        fs::write(&worker, "another build").expect("written");
         let changed = of("recspeed study mixed", 1).change_from(&first);
         assert_eq!(changed.as_deref(), Some("the program `recspeed-worker`"));
     }
