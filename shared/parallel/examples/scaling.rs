@@ -1,14 +1,16 @@
 //! Simulated scaling: layer costs measured on this machine, links as stated, 1 to 512 ranks.
 //!
 //! `RAYON_NUM_THREADS=1 cargo run --release -p recspeed-parallel --example scaling > docs/scaling.md` measures for some seconds and
-//! writes the page. Nothing but the layers is measured: steps of more than one rank are planned.
+//! writes the page. Nothing but the layers is measured, in the shapes and with the rows that ranks have of them: steps of more than one
+//! rank are planned.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
 use recspeed_parallel::model::{Dense, Layer as Computes, Noise};
-use recspeed_plan::dense::{Speed, dense, shared};
+use recspeed_plan::dense::{Speed, mlp, shared};
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::words::{bytes, share, time};
@@ -20,9 +22,7 @@ const WIDTH: usize = 1024;
 /// Inputs of the network, and rows of a batch for each rank.
 const INPUTS: usize = 64;
 const ROWS: usize = 128;
-/// Rows at which a layer is measured: the line through both is its cost.
-const MEASURED: [usize; 2] = [8, 64];
-const REPEATS: usize = 101;
+const REPEATS: usize = 31;
 
 const LINKS: [(&str, Link); 3] = [
     ("Ethernet, 10 Gbit/s, 20 µs", Link { latency_us: 20.0, bytes_per_us: 1_250.0 }),
@@ -79,26 +79,44 @@ fn measured(layer: &Dense, rows: usize, device: &Device) -> [f64; 3] {
     times.map(fastest)
 }
 
-/// A layer with what it costs here.
-fn cost(layer: &Dense, device: &Device) -> Layer {
-    let [few, many] = MEASURED.map(|rows| measured(layer, rows, device));
-    let line = |part: usize| {
-        let per_sample_us = ((many[part] - few[part]) / (MEASURED[1] - MEASURED[0]) as f64).max(0.0);
-        Duration { fixed_us: (few[part] - per_sample_us * MEASURED[0] as f64).max(0.0), per_sample_us }
-    };
-    let (inputs, outputs) = (Computes::inputs(layer) as u64, Computes::outputs(layer) as u64);
-    let counted = dense(inputs, outputs, Speed::of_gflops(1.0));
-    Layer {
-        forward: line(0),
-        backward_input: line(1),
-        backward_weight: line(2),
-        kept_bytes: 4 * Computes::kept(layer) as u64,
-        ..counted
+/// What passes of layers cost here: microseconds forward, of the gradient of the input, and of the gradients of the parameters. A pass over
+/// few rows is as long as reading and writing the weights takes: a part of a layer costs what it costs, not its share of the whole.
+struct Costs {
+    device: Device,
+    /// By inputs, outputs, whether a ReLU follows, and rows.
+    known: HashMap<(usize, usize, bool, usize), [f64; 3]>,
+}
+
+impl Costs {
+    fn of(&mut self, (inputs, outputs, hidden): (usize, usize, bool), rows: usize) -> [f64; 3] {
+        let layer = if hidden { Dense::hidden(inputs, outputs, 0.0, 0) } else { Dense::linear(inputs, outputs) };
+        let key = (inputs, outputs, hidden, rows);
+        *self.known.entry(key).or_insert_with(|| measured(&layer, rows, &self.device))
+    }
+
+    /// What one of `tensor` ranks has of the network, with so many rows in a micro-batch.
+    fn layers(&mut self, tensor: usize, rows: usize, link: Link) -> Vec<Layer> {
+        let widths: Vec<usize> =
+            std::iter::once(INPUTS).chain(std::iter::repeat_n(WIDTH, DEPTH)).chain(std::iter::once(1)).collect();
+        let counted: Vec<u64> = widths.iter().map(|&width| width as u64).collect();
+        let mut layers = shared(&mlp(&counted, Speed::of_gflops(1.0)), tensor, link);
+        let last = layers.len() - 1;
+        for (at, layer) in layers.iter_mut().enumerate() {
+            let (inputs, outputs) = (widths[at], widths[at + 1]);
+            let by_columns = tensor > 1 && at % 2 == 0 && at < last;
+            let own = if by_columns { (inputs, outputs / tensor) } else { (inputs / tensor, outputs) };
+            let passes = self.of((own.0, own.1, at < last), rows);
+            let [forward, input, weight] = passes.map(Duration::fixed);
+            layer.forward = forward.plus(layer.exchanged.forward_time);
+            layer.backward_input = input.plus(layer.exchanged.backward_time);
+            layer.backward_weight = weight;
+        }
+        layers
     }
 }
 
 fn strategy(
-    layers: &[Layer],
+    costs: &mut Costs,
     ranks: usize,
     (stages, tensor, level): (usize, usize, ShardLevel),
     link: Link,
@@ -107,11 +125,14 @@ fn strategy(
     // As many rows for each rank, however they are used.
     let batch = ROWS * stages * tensor;
     let micro_batches = if stages > 1 { MICRO_BATCHES } else { 1 };
-    let flops: f64 = layers.iter().map(|layer| 2.0 * layer.parameters as f64).sum();
-    let forward: f64 = layers.iter().map(|layer| layer.forward.of(ROWS) / ROWS as f64).sum();
+    let rows = batch / micro_batches;
+    // The optimizer computes as fast as one rank's forward pass.
+    let whole = costs.layers(1, ROWS, Link::INSTANT);
+    let flops: f64 = whole.iter().map(|layer| 2.0 * layer.parameters as f64).sum();
+    let forward: f64 = whole.iter().map(|layer| layer.forward.of(ROWS) / ROWS as f64).sum();
     Strategy {
-        layers: shared(layers, tensor, link),
-        balance: Balance::Time { samples: batch / micro_batches },
+        layers: costs.layers(tensor, rows, link),
+        balance: Balance::Time { samples: rows },
         schedule: ScheduleKind::OneForwardOneBackward,
         ranks: stages,
         chunks: 1,
@@ -132,35 +153,34 @@ fn strategy(
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let device = Device::flex();
-    let hidden = cost(&Dense::hidden(WIDTH, WIDTH, 0.0, 0), &device);
-    let first = cost(&Dense::hidden(INPUTS, WIDTH, 0.0, 0), &device);
-    let last = cost(&Dense::linear(WIDTH, 1), &device);
-    let mut layers = vec![hidden; DEPTH + 1];
-    (layers[0], layers[DEPTH]) = (first, last);
+    let mut costs = Costs { device: Device::flex(), known: HashMap::new() };
+    let layers = costs.layers(1, ROWS, Link::INSTANT);
     let parameters: u64 = layers.iter().map(|layer| layer.parameters).sum();
     let samples = |strategy: &Strategy, outlook: &Outlook| {
         (strategy.batch * strategy.replicas) as f64 / outlook.simulation.total_us * 1e6
     };
-    let alone = strategy(&layers, 1, (1, 1, ShardLevel::DataParallel), Link::INSTANT);
+    let alone = strategy(&mut costs, 1, (1, 1, ShardLevel::DataParallel), Link::INSTANT);
     let alone_at = samples(&alone, &Outlook::of(&alone)?);
 
     let mut page = format!(
         "# Scaling, on paper\n\nWritten by `RAYON_NUM_THREADS=1 cargo run --release -p recspeed-parallel --example scaling > docs/scaling.md`; do not \
-         edit. What a layer costs was measured on one core ({}; the fastest of {REPEATS} calls); links are nominal; steps of more than one rank are \
+         edit. What a layer costs was measured on one core ({}; the fastest of {REPEATS} calls), in the shapes and with the rows that ranks have of it; links are nominal; steps of more than one rank are \
          planned, as `recspeed plan` does, and no run of so many ranks has been made.\n\nThe network: {INPUTS} inputs, {DEPTH} hidden \
          layers of {WIDTH}, one output, {parameters} parameters, Adam, 32 bits; {ROWS} rows of a batch for each rank, 1F1B with \
          {MICRO_BATCHES} micro-batches where there are stages. All that replicas exchange is put after the last backward pass; none of it \
          hides behind computation. One rank alone learns from {alone_at:.0} rows a second; efficiency is what is left of that times the \
-         ranks.\n\n| a layer of {WIDTH} x {WIDTH} | a call | a row more |\n|---|---|---|\n",
+         ranks. It can be more than 100 %: replicas that divide the optimizer's state make a part of each update, which one rank makes \
+         whole.\n\n| a pass of hidden layers | rows | forward | gradient of the input | gradients of the parameters |\n|---|---|---|---|---|\n",
         processor()
     );
-    for (name, duration) in [
-        ("forward", hidden.forward),
-        ("gradient of the input", hidden.backward_input),
-        ("gradients of the parameters", hidden.backward_weight),
-    ] {
-        writeln!(page, "| {name} | {} | {} |", time(duration.fixed_us), time(duration.per_sample_us))?;
+    let strategies = STRATEGIES.map(|(_, stages, tensor, _)| (stages, tensor));
+    for (stages, tensor) in strategies.into_iter().collect::<BTreeSet<_>>() {
+        let rows = ROWS * stages * tensor / if stages > 1 { MICRO_BATCHES } else { 1 };
+        let shapes = [(WIDTH, WIDTH / tensor), (WIDTH / tensor, WIDTH)];
+        for (inputs, outputs) in shapes.into_iter().take(tensor.min(2)) {
+            let [forward, input, weight] = costs.of((inputs, outputs, true), rows).map(time);
+            writeln!(page, "| {inputs} x {outputs} | {rows} | {forward} | {input} | {weight} |")?;
+        }
     }
     for (name, link) in LINKS {
         write!(
@@ -170,7 +190,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         )?;
         for ranks in [8, 64, 512] {
             for (what, stages, tensor, level) in STRATEGIES {
-                let strategy = strategy(&layers, ranks, (stages, tensor, level), link);
+                let strategy = strategy(&mut costs, ranks, (stages, tensor, level), link);
                 let outlook = Outlook::of(&strategy)?;
                 let run = &outlook.simulation;
                 let at = samples(&strategy, &outlook);
