@@ -335,22 +335,6 @@ fn bad_lines_are_counted_and_the_first_is_quoted() {
 }
 
 #[test]
-fn filters_that_leave_nothing_are_a_failure_with_a_remedy() {
-    let spec = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nmin_user = 1000000\n[recommender]\nkind = \"global-mean\"\n";
-    let failure = attempt(None, spec, None).0.unwrap_err();
-    assert_eq!(failure.code, FailureCode::Data);
-    assert!(failure.cause.contains("min_user"), "{failure}");
-}
-
-#[test]
-fn a_split_that_leaves_no_test_rows_is_a_failure_with_a_remedy() {
-    let spec = format!("{FRAME}[split]\nkind = \"leave-last-out\"\n[recommender]\nkind = \"global-mean\"\n");
-    let failure = attempt(Some("a,x,5,1\nb,y,3,2\n"), &spec, None).0.unwrap_err();
-    assert_eq!(failure.code, FailureCode::InvalidSpec);
-    assert!(failure.cause.contains("split"), "{failure}");
-}
-
-#[test]
 fn runs_that_share_the_data_seed_learn_from_and_are_measured_on_the_same_rows() {
     let result = |kind: &str, seeds: &str| {
         let text = format!(
@@ -457,40 +441,6 @@ fn cold_items_are_ranked_among_themselves_where_there_are_some() {
     );
     let failure = refused.0.unwrap_err();
     assert!(failure.cause.contains("split.kind `cold-items`"), "{failure}");
-}
-
-#[test]
-fn ease_on_more_items_than_it_can_invert_is_refused_before_any_data_are_made() {
-    let large = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n";
-    for recommender in
-        ["kind = \"ease\"", "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"ease\" }]"]
-    {
-        let text = format!("{large}[recommender]\n{recommender}\n[evaluation]\nmetrics = [\"ndcg@10\"]\n");
-        let (result, events) = attempt(None, &text, None);
-        let failure = result.unwrap_err();
-        assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
-        assert!(failure.cause.contains("dense inverse over all items"), "{failure}");
-        assert!(
-            !events.iter().any(|event| matches!(event, EventKind::Phase { .. })),
-            "{recommender}: it began to load"
-        );
-    }
-}
-
-#[test]
-fn ease_on_a_file_of_too_many_items_is_refused_once_they_are_counted_and_before_the_split() {
-    let line = |row: usize| format!("u{},i{row},5,{row}\n", row % 200);
-    let rows = (0..33_000).map(line).collect::<Vec<_>>().concat();
-    let text = format!("{FRAME}[recommender]\nkind = \"ease\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\n");
-    let (result, events) = attempt(Some(&rows), &text, None);
-    let failure = result.unwrap_err();
-    assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
-    assert!(failure.cause.contains("16.2 GiB") && failure.cause.contains("dataset.min_item"), "{failure}");
-    let begun = |event: &EventKind| matches!(event, EventKind::Data { .. } | EventKind::Phase { phase: Phase::Fit });
-    assert!(!events.iter().any(begun), "it was split");
-    let filtered = text.replace("[recommender]", "min_item = 2\n[recommender]");
-    let (result, _) = attempt(Some(&rows), &filtered, None);
-    assert_eq!(result.unwrap_err().code, FailureCode::Data, "items that the filters take do not count");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Simulated scaling: layer costs measured on this machine, links as stated, 1 to 512 ranks.
 //!
-//! `RAYON_NUM_THREADS=1 cargo run --release -p recspeed-parallel --example scaling > docs/scaling.md` measures for some seconds and
-//! writes the page. Nothing but the layers is measured, in the shapes and with the rows that ranks have of them: steps of more than one
+//! `MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456 RAYON_NUM_THREADS=1 cargo run --release -p recspeed-parallel
+//! --example scaling > docs/scaling.md` measures for some seconds and writes the page; memory that is freed is kept, as the worker keeps
+//! it. Nothing but the layers is measured, in the shapes and with the rows that ranks have of them: steps of more than one
 //! rank are planned.
 
 use std::collections::{BTreeSet, HashMap};
@@ -163,7 +164,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let alone_at = samples(&alone, &Outlook::of(&alone)?);
 
     let mut page = format!(
-        "# Scaling, on paper\n\nWritten by `RAYON_NUM_THREADS=1 cargo run --release -p recspeed-parallel --example scaling > docs/scaling.md`; do not \
+        "# Scaling, on paper\n\nWritten by `MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456 RAYON_NUM_THREADS=1 \
+         cargo run --release -p recspeed-parallel --example scaling > docs/scaling.md`; do not \
          edit. What a layer costs was measured on one core ({}; the fastest of {REPEATS} calls), in the shapes and with the rows that ranks have of it; links are nominal; steps of more than one rank are \
          planned, as `recspeed plan` does, and no run of so many ranks has been made.\n\nThe network: {INPUTS} inputs, {DEPTH} hidden \
          layers of {WIDTH}, one output, {parameters} parameters, Adam, 32 bits; {ROWS} rows of a batch for each rank, 1F1B with \
