@@ -144,6 +144,7 @@ impl Outlook {
             .collect();
         let most = |of: fn(&(Forecast, Traffic, u64)) -> u64| shares.iter().map(of).max().unwrap_or(0) as f64;
         let costs = Costs {
+            sends: Vec::new(),
             stages,
             sizes,
             recompute: strategy.recompute,

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
-use recspeed_plan::simulate::{Costs, Link};
-use recspeed_plan::{Cell, Instruction, PlanError, Recompute, Schedule, ScheduleKind, simulate};
+use recspeed_plan::simulate::{Costs, Link, Sends};
+use recspeed_plan::{Cell, Duration, Instruction, PlanError, Recompute, Schedule, ScheduleKind, simulate};
 
 fn any_schedule() -> impl Strategy<Value = Schedule> {
     (0..ScheduleKind::ALL.len(), 1..=8_usize, 1..=20_usize, 1..=4_usize).prop_map(
@@ -144,6 +144,56 @@ proptest! {
         }
         prop_assert_eq!(run.spans[*path.last().expect("a path")].end_us, run.total_us);
     }
+
+    #[test]
+    fn work_and_sends_of_each_rank_are_conserved_whatever_it_waits_for(
+        schedule in any_schedule(),
+        sizes in prop::collection::vec(1..9_usize, 20),
+        times in prop::collection::vec(0.0..5.0_f64, 5 * 32),
+        latency_us in 0.0..3.0_f64,
+    ) {
+        let mut costs = Costs::uniform(schedule.stages(), schedule.micro_batches(), 0.0);
+        costs.sizes.copy_from_slice(&sizes[..schedule.micro_batches()]);
+        costs.link = Link { latency_us, bytes_per_us: 2.0 };
+        for (stage, times) in costs.stages.iter_mut().zip(times.chunks(5)) {
+            stage.forward = Duration::fixed(times[0]);
+            stage.backward_input.per_sample_us = times[1];
+            stage.backward_weight = Duration::fixed(times[2]);
+        }
+        let free = simulate(&schedule, &costs).expect("no list of ours blocks");
+        // A message's own time, and that of its numbers.
+        let sends = |times: &[f64]| Sends {
+            activation: Duration { fixed_us: times[3], per_sample_us: times[4] },
+            gradient: Duration::fixed(times[4]),
+        };
+        costs.sends = times.chunks(5).take(schedule.stages()).map(sends).collect();
+        let run = simulate(&schedule, &costs).expect("sends that take time block nothing");
+
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + b);
+        let last = schedule.stages() - 1;
+        for rank in 0..schedule.ranks() {
+            let (mut work, mut sent) = (0.0, 0.0);
+            for cell in cells(&schedule) {
+                let (stage, size) = (schedule.stage(rank, cell.chunk), costs.sizes[cell.micro_batch]);
+                work += costs.stages[stage].time(size);
+                if schedule.ranks() > 1 {
+                    sent += if stage < last { costs.sends[stage].activation.of(size) } else { 0.0 };
+                    sent += if stage > 0 { costs.sends[stage].gradient.of(size) } else { 0.0 };
+                }
+            }
+            prop_assert!(near(run.busy_us[rank], work), "rank {} works {} of {}", rank, run.busy_us[rank], work);
+            prop_assert!(near(run.sending_us[rank], sent), "rank {} sends {} of {}", rank, run.sending_us[rank], sent);
+            let of_rank = run.spans.iter().filter(|span| span.rank == rank);
+            let own: f64 = of_rank.map(|span| span.end_us - span.start_us).sum();
+            prop_assert!(near(own, work + sent), "nothing else takes time: {} of {}", own, work + sent);
+            prop_assert!(near(run.total_us.max(work + sent), run.total_us), "a rank does one thing at a time");
+            prop_assert_eq!(free.sending_us[rank], 0.0);
+        }
+        prop_assert!(run.total_us >= free.total_us, "sends shorten nothing: {} {}", run.total_us, free.total_us);
+        // Sends of no time are no sends.
+        costs.sends.fill(Sends::default());
+        prop_assert_eq!(simulate(&schedule, &costs).expect("as before"), free);
+    }
 }
 
 #[test]
@@ -213,6 +263,24 @@ fn a_slow_link_shows_in_the_total_and_on_the_critical_path() {
 }
 
 #[test]
+fn a_send_takes_its_senders_time_before_the_message_leaves() {
+    let mut costs = Costs::uniform(2, 2, 10.0);
+    let sends = Sends { activation: Duration::fixed(1.0), gradient: Duration::fixed(3.0) };
+    costs.sends = vec![sends; 2];
+    let schedule = Schedule::new(ScheduleKind::Gpipe, 2, 2, 1).expect("possible");
+    let run = simulate(&schedule, &costs).expect("it ends");
+    // Rank 0: F0 to 10, sent at 11, F1 to 21, sent at 22. Rank 1: F0 11 to 21, F1 22 to 32, B0 to 52, sent at 55,
+    // B1 to 75, sent at 78. Rank 0: B0 55 to 75, B1 78 to 98; it has no stage before it.
+    assert_eq!(run.computed_us, 98.0);
+    assert_eq!((run.busy_us.as_slice(), run.sending_us.as_slice()), (&[60.0; 2][..], &[2.0, 6.0][..]));
+    assert!((run.bubble() - 38.0 / 60.0).abs() < 1e-12);
+
+    let alone = Schedule::new(ScheduleKind::Interleaved, 1, 2, 2).expect("possible");
+    let run = simulate(&alone, &costs).expect("it ends");
+    assert_eq!((run.total_us, run.sending_us.as_slice()), (120.0, &[0.0][..]), "to itself a rank sends nothing");
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_what_can() {
     let error =
         |kind, ranks, micro_batches, chunks| Schedule::new(kind, ranks, micro_batches, chunks).expect_err("refused");
@@ -223,4 +291,7 @@ fn what_cannot_be_is_refused_with_what_can() {
     let schedule = Schedule::new(ScheduleKind::Gpipe, 2, 2, 1).expect("possible");
     let error = simulate(&schedule, &Costs::uniform(3, 2, 1.0)).expect_err("refused");
     assert_eq!(error, PlanError::StageCosts { stages: 2, costs: 3 });
+    let costs = Costs { sends: vec![Sends::default()], ..Costs::uniform(2, 2, 1.0) };
+    let error = simulate(&schedule, &costs).expect_err("refused");
+    assert_eq!(error, PlanError::StageCosts { stages: 2, costs: 1 });
 }

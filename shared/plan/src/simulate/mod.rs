@@ -6,7 +6,7 @@ mod run;
 
 pub use memory::Held;
 
-use crate::{Instruction, Layer, PlanError, Schedule};
+use crate::{Duration, Instruction, Layer, PlanError, Schedule};
 
 /// Which forward passes are computed again in the backward pass instead of being kept (re-materialisation; torchgpipe's
 /// checkpoint modes).
@@ -58,6 +58,17 @@ impl Link {
     pub const MEMORY: Self = Self { latency_us: 2.0, bytes_per_us: 10_000.0 };
 }
 
+/// What a message takes of the sending rank's own time, in which it computes nothing: it copies the numbers, say.
+/// `fixed_us` is a message's, `per_sample_us` that of a sample's bytes. The way to the other rank ([`Link`]) begins when
+/// that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sends {
+    /// An output, to the stage after.
+    pub activation: Duration,
+    /// The gradient of an input, to the stage before.
+    pub gradient: Duration,
+}
+
 /// What a schedule is run with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Costs {
@@ -69,6 +80,8 @@ pub struct Costs {
     pub recompute: Recompute,
     /// Between every two neighbours.
     pub link: Link,
+    /// What sending takes each stage, in the model's order; empty where it takes none of them any time.
+    pub sends: Vec<Sends>,
     /// Microseconds of a rank's `ReduceGradients`.
     pub reduce_us: f64,
     /// Microseconds of a rank's `OptimizerStep`.
@@ -80,9 +93,9 @@ impl Costs {
     /// input, output and kept activations are one byte each, so that bytes count cells.
     pub fn uniform(stages: usize, micro_batches: usize, us: f64) -> Self {
         let stage = Layer {
-            forward: crate::Duration::fixed(us),
-            backward_input: crate::Duration::fixed(us),
-            backward_weight: crate::Duration::fixed(us),
+            forward: Duration::fixed(us),
+            backward_input: Duration::fixed(us),
+            backward_weight: Duration::fixed(us),
             parameters: 0,
             input_bytes: 1,
             kept_bytes: 1,
@@ -95,6 +108,7 @@ impl Costs {
             sizes: vec![1; micro_batches],
             recompute: Recompute::Never,
             link: Link::INSTANT,
+            sends: Vec::new(),
             reduce_us: 0.0,
             step_us: 0.0,
         }
@@ -125,6 +139,8 @@ pub struct Simulation {
     pub total_us: f64,
     /// Microseconds in which each rank computes forward and backward passes.
     pub busy_us: Vec<f64>,
+    /// Microseconds in which each rank sends and computes nothing ([`Costs::sends`]).
+    pub sending_us: Vec<f64>,
     /// When the last forward or backward pass ends.
     pub computed_us: f64,
     /// What each rank holds, over time.
@@ -132,7 +148,8 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// Idle over ideal time, until the last backward pass: what the busiest rank waits beside what it computes.
+    /// Idle over ideal time, until the last backward pass: what the busiest rank waits and sends beside what it
+    /// computes.
     pub fn bubble(&self) -> f64 {
         let ideal = self.busy_us.iter().copied().fold(0.0, f64::max);
         if ideal > 0.0 { (self.computed_us - ideal) / ideal } else { 0.0 }
@@ -153,7 +170,8 @@ impl Simulation {
 /// Runs a schedule with these costs.
 ///
 /// # Errors
-/// [`PlanError`]: another number of stages or micro-batches than the schedule has.
+/// [`PlanError`]: costs or sends of another number of stages, or sizes of another number of micro-batches, than the
+/// schedule has.
 pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, PlanError> {
     run::run(schedule, costs)
 }

@@ -1,7 +1,7 @@
 //! The run itself: each rank goes down its list as soon as it can.
 
-use super::{Costs, Held, Simulation, Span};
-use crate::{Cell, Instruction, PlanError, Schedule};
+use super::{Costs, Held, Sends, Simulation, Span};
+use crate::{Cell, Duration, Instruction, PlanError, Schedule};
 
 /// A message on its way: which stage it is for, which micro-batch, and whether it goes forward.
 type Message = (usize, usize, bool);
@@ -22,11 +22,16 @@ struct Run<'a> {
     ways_us: Vec<[f64; 2]>,
     held: Vec<Held>,
     busy_us: Vec<f64>,
+    sending_us: Vec<f64>,
 }
 
 pub(super) fn run(schedule: &Schedule, costs: &Costs) -> Result<Simulation, PlanError> {
-    if costs.stages.len() != schedule.stages() {
-        return Err(PlanError::StageCosts { stages: schedule.stages(), costs: costs.stages.len() });
+    // Where sends take no time, there are none.
+    let sends = (!costs.sends.is_empty()).then_some(costs.sends.len());
+    for given in std::iter::once(costs.stages.len()).chain(sends) {
+        if given != schedule.stages() {
+            return Err(PlanError::StageCosts { stages: schedule.stages(), costs: given });
+        }
     }
     if costs.sizes.len() != schedule.micro_batches() {
         return Err(PlanError::MicroBatchSizes { micro_batches: schedule.micro_batches(), sizes: costs.sizes.len() });
@@ -40,6 +45,7 @@ pub(super) fn run(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Plan
         ways_us: vec![[0.0; 2]; ranks],
         held: vec![Held::default(); ranks],
         busy_us: vec![0.0; ranks],
+        sending_us: vec![0.0; ranks],
     };
     let mut at = vec![0; ranks];
     let mut previous: Vec<Option<usize>> = vec![None; ranks];
@@ -69,6 +75,7 @@ pub(super) fn run(schedule: &Schedule, costs: &Costs) -> Result<Simulation, Plan
         total_us: ends(|_| true),
         computed_us: ends(|span| span.instruction.computes()),
         busy_us: run.busy_us,
+        sending_us: run.sending_us,
         held: run.held,
         spans: run.spans,
     })
@@ -134,8 +141,19 @@ impl Run<'_> {
                 let (stage, samples) = of(cell);
                 stage.backward_weight.of(samples)
             }
+            Instruction::SendActivation(cell) => self.sending(rank, cell, |sends| sends.activation),
+            Instruction::SendGradient(cell) => self.sending(rank, cell, |sends| sends.gradient),
             Instruction::ReduceGradients => self.costs.reduce_us,
             Instruction::OptimizerStep => self.costs.step_us,
+            _ => 0.0,
+        }
+    }
+
+    /// What a message takes its sender.
+    fn sending(&self, rank: usize, cell: Cell, of: fn(&Sends) -> Duration) -> f64 {
+        match self.costs.sends.get(self.schedule.stage(rank, cell.chunk)) {
+            // A pipeline of one rank hands everything to itself.
+            Some(sends) if self.schedule.ranks() > 1 => of(sends).of(self.samples(cell)),
             _ => 0.0,
         }
     }
@@ -145,6 +163,8 @@ impl Run<'_> {
         let Span { rank, instruction: step, start_us, end_us, .. } = *span;
         if step.computes() {
             self.busy_us[rank] += end_us - start_us;
+        } else if matches!(step, Instruction::SendActivation(_) | Instruction::SendGradient(_)) {
+            self.sending_us[rank] += end_us - start_us;
         }
         let Some(cell) = step.cell() else { return };
         let (index, samples) = (self.schedule.stage(rank, cell.chunk), self.samples(cell) as u64);
