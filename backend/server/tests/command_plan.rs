@@ -76,6 +76,46 @@ fn a_plan_that_cannot_be_is_refused_with_one_that_can() {
     }
 }
 
+#[test]
+fn a_file_of_lengths_is_simulated_instead_of_stages_that_are_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lengths.json");
+    let with = |text: &str, more: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let flags = ["--stages", "2", "--micro-batches", "2", "--lengths", file.to_str().unwrap()];
+        plan(&[&flags[..], more].concat())
+    };
+    let two = r#"[{"forward_us": 10, "backward_input_us": 12, "backward_weight_us": 8, "send_activation_us": 1},
+        {"forward_us": 10, "backward_input_us": 20, "send_gradient_us": 3}]"#;
+    let output = with(two, &["--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let replayed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Rank 1 gets F0 at 11 and F1 at 22 and computes until 32, 52 and, after a send, 75; its second send ends at 78, and
+    // rank 0 computes 20 more.
+    let ends: Vec<_> = replayed["spans"].as_array().unwrap().iter().filter_map(|span| span["end"].as_f64()).collect();
+    assert_eq!(ends.into_iter().fold(0.0, f64::max), 98.0);
+    assert!((replayed["bubble"].as_f64().unwrap() - 38.0 / 60.0).abs() < 1e-12);
+    let output = with(two, &[]);
+    assert!(text(&output.stdout).contains("lengths.json says"), "{}", text(&output.stdout));
+
+    for (given, words) in [
+        ("[]", "has 0 stages and the schedule has 2"),
+        (r#"[{"forward_us": 1}]"#, "missing field `backward_input_us`"),
+        (r#"[{"forward_us": 1, "backward_input_us": 1, "send_us": 1}]"#, "unknown field `send_us`"),
+        (
+            r#"[{"forward_us": 1, "backward_input_us": 1}, {"forward_us": 1, "backward_input_us": -2.5}]"#,
+            "backward_input_us of stage 1 is -2.5: give 0",
+        ),
+    ] {
+        let output = with(given, &[]);
+        assert_eq!(output.status.code(), Some(2), "{given}");
+        assert!(text(&output.stderr).contains(words), "{given}: {}", text(&output.stderr));
+    }
+    let output = plan(&["--lengths", folder.path().join("none.json").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("name a JSON file with --lengths"), "{}", text(&output.stderr));
+}
+
 const DENSE: &str = "version = 1\nseed = 1\n\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n\n\
     [recommender]\nkind = \"densenet\"\nlayers = 20\ngrowth = 64\n\n[training]\nepochs = 1\nbatch_size = 64\n\n\
     [strategy]\nkind = \"hybrid\"\nranks = 4\nstages = 2\nmicro_batches = 4\nstage = 3\n";

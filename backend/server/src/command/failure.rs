@@ -10,6 +10,7 @@ use super::engines::EnginesError;
 use super::features::FeaturesError;
 use super::kept::KeepError;
 use super::models::ModelCommandError;
+use super::plan::LengthsError;
 use super::run::{SpecFileError, WorkerError};
 use super::search::SearchError;
 use super::study::StudyError;
@@ -64,6 +65,9 @@ pub(crate) enum CommandError {
     /// A pipeline that cannot be.
     #[error(transparent)]
     Plan(#[from] recspeed_plan::PlanError),
+    /// Lengths of passes and sends that cannot be simulated.
+    #[error(transparent)]
+    Lengths(#[from] LengthsError),
     /// A recommender that is no row of layers.
     #[error(
         "recommender.kind is `{kind}`, which is no row of layers: mlp, densenet, dlrm and sasrec can be planned; without a file, --stages and its like draw a schedule"
@@ -103,6 +107,7 @@ impl CommandError {
             | Self::Features(_)
             | Self::UnknownRecommender { .. }
             | Self::Plan(_)
+            | Self::Lengths(_)
             | Self::NoLayers { .. }
             | Self::PlanTooLarge { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Worker(error) => error.exit_status(),

@@ -59,8 +59,8 @@ impl Link {
 }
 
 /// What a message takes of the sending rank's own time, in which it computes nothing: it copies the numbers, say.
-/// `fixed_us` is a message's, `per_sample_us` that of a sample's bytes. The way to the other rank ([`Link`]) begins when
-/// that is over.
+/// `fixed_us` is a message's, `per_sample_us` that of a sample's bytes. The way to the other rank ([`Link`]) begins
+/// when that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sends {
     /// An output, to the stage after.
@@ -170,8 +170,8 @@ impl Simulation {
 /// Runs a schedule with these costs.
 ///
 /// # Errors
-/// [`PlanError`]: costs or sends of another number of stages, or sizes of another number of micro-batches, than the
-/// schedule has.
+/// [`PlanError`]: costs or sends of another number of stages, or sizes of another number of micro-batches, than
+/// the schedule has.
 pub fn simulate(schedule: &Schedule, costs: &Costs) -> Result<Simulation, PlanError> {
     run::run(schedule, costs)
 }

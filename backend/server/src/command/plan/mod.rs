@@ -1,7 +1,9 @@
 //! `recspeed plan`: a pipeline's schedule drawn in the terminal, its bubble and what its ranks hold, before anything runs. Of a
-//! spec with its model, times and bytes counted; of flags alone with stages that are all alike.
+//! spec with its model, times and bytes counted; of flags alone with stages that are all alike, or as long as a file
+//! says.
 
-mod alike;
+mod lengths;
+mod of_flags;
 mod of_spec;
 mod picture;
 mod room;
@@ -14,6 +16,8 @@ use recspeed_plan::{Recompute, ScheduleKind};
 
 use super::failure::CommandError;
 
+pub(crate) use lengths::LengthsError;
+
 /// Cells that one plan may have together, micro-batches rounded up to whole groups of ranks: it is there in well under a second.
 const MAX_CELLS: usize = 200_000;
 /// More parameters than any model has.
@@ -23,7 +27,7 @@ const MAX_PARAMETERS: u64 = 1_000_000_000_000_000;
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// A spec with [strategy], as of `recspeed run`: its model is planned, with times and bytes
-    #[arg(value_name = "FILE", conflicts_with_all = ["stages", "micro_batches", "schedule", "chunks", "recompute", "parameters"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["stages", "micro_batches", "schedule", "chunks", "recompute", "lengths", "parameters"])]
     file: Option<String>,
     /// Replace one field of the spec, as strategy.stages=4 (may be repeated)
     #[arg(long, value_name = "KEY=VALUE", requires = "file")]
@@ -55,6 +59,9 @@ pub struct PlanArgs {
     /// Forward passes that are computed again in the backward pass instead of being kept
     #[arg(long, value_enum, default_value_t = RecomputeName::Never)]
     recompute: RecomputeName,
+    /// Simulate passes and sends as long as a JSON file says (docs/parallel.md) instead of stages that are all alike
+    #[arg(long, value_name = "FILE")]
+    lengths: Option<PathBuf>,
     /// Also what each level of ZeRO holds for a model with so many parameters, on --ranks ranks, in 32 bits with Adam
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=MAX_PARAMETERS))]
     parameters: Option<u64>,
@@ -119,7 +126,7 @@ impl From<RecomputeName> for Recompute {
 pub(crate) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
     match &args.file {
         Some(file) => of_spec::print(file, args),
-        None => alike::print(args),
+        None => of_flags::print(args),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A plan of stages that are all alike: only the schedule counts.
+//! A plan of flags alone: stages that are all alike, so that only the schedule counts, or as long as a file says.
 
 use recspeed_plan::sharding::{OptimizerState, Precision, ShardLevel, forecast, traffic};
 use recspeed_plan::simulate::Costs;
@@ -7,11 +7,11 @@ use recspeed_plan::words::bytes as in_words;
 use recspeed_plan::{PlanError, Schedule, Simulation, simulate};
 use serde_json::json;
 
-use super::{PlanArgs, picture, refuse_too_large};
+use super::{PlanArgs, lengths, picture, refuse_too_large};
 use crate::command::failure::CommandError;
 use crate::command::output;
 
-/// Nothing is said of times: a unit of them becomes a millisecond, because viewers show microseconds.
+/// Where nothing is said of times, a unit of them becomes a millisecond, because viewers show microseconds.
 const UNIT_US: f64 = 1000.0;
 
 /// Plans and prints.
@@ -21,12 +21,16 @@ pub(super) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
         return Err(PlanError::Zero { what: "ranks" }.into());
     }
     let schedule = Schedule::new(args.schedule.into(), args.stages, args.micro_batches, args.chunks)?;
-    let mut costs = Costs::uniform(schedule.stages(), args.micro_batches, 1.0);
+    let mut costs = match &args.lengths {
+        Some(path) => lengths::read(path, &schedule)?,
+        None => Costs::uniform(schedule.stages(), args.micro_batches, 1.0),
+    };
     costs.recompute = args.recompute.into();
     let run = simulate(&schedule, &costs)?;
     if let Some(path) = &args.trace {
-        let bars: Vec<Bar> = bars_of_costs(&schedule, &costs, &run).into_iter().map(|bar| bar.times(UNIT_US)).collect();
-        let held: Vec<Stacked> = memory_of_run(&run).into_iter().map(|held| held.times(UNIT_US)).collect();
+        let unit_us = if args.lengths.is_some() { 1.0 } else { UNIT_US };
+        let bars: Vec<Bar> = bars_of_costs(&schedule, &costs, &run).into_iter().map(|bar| bar.times(unit_us)).collect();
+        let held: Vec<Stacked> = memory_of_run(&run).into_iter().map(|held| held.times(unit_us)).collect();
         let text = chrome_trace(&held, &bars, &[], None);
         std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
     }
@@ -49,7 +53,7 @@ fn as_text(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> String {
             schedule.micro_batches(),
             if schedule.chunks() > 1 { format!(", {} stages a rank", schedule.chunks()) } else { String::new() },
         ),
-        picture::draw(schedule, run),
+        if args.lengths.is_some() { picture::draw_in_time(run) } else { picture::draw(schedule, run) },
         format!(
             "bubble       {:.1} % of the ideal time; ranks idle {:.1} % of the time\n\
              held at most {} micro-batches, rank by rank",
@@ -57,7 +61,10 @@ fn as_text(args: &PlanArgs, schedule: &Schedule, run: &Simulation) -> String {
             100.0 * run.idle_share(),
             columns(held(schedule)),
         ),
-        "Every stage is taken to be alike: forward 1, backward 2 units of time, messages none.".to_owned(),
+        match &args.lengths {
+            Some(path) => format!("Passes and sends are as long as {} says.", path.display()),
+            None => "Every stage is taken to be alike: forward 1, backward 2 units of time, messages none.".to_owned(),
+        },
     ];
     parts.extend(args.parameters.map(|parameters| shares(parameters, args.ranks)));
     parts.join("\n\n")
