@@ -1,9 +1,13 @@
-"""Pipelines and replicas of our own, on threads: the measured bubble beside the planned one, and what more ranks gain over one.
+"""Pipelines and replicas of our own, on threads: the measured bubble beside the planned one, and what more ranks gain.
 
-`bench.py` asks `sections` what to run; `pipelines.py FOLDER [ROUNDS]` prints the same of the programs in a folder, on a machine that has
-nothing else. Each rank computes with one thread (`engine.threads = 1`, RAYON_NUM_THREADS=1), so that two ranks take two cores and one
-rank one; more stages are tried only where every rank has a core. Bubbles are read from the `span` events of the second to fourth step of a run; the plan is that
-of `recspeed plan` with the passes' measured lengths.
+`bench.py` asks `sections` what to run; `pipelines.py FOLDER [ROUNDS]` prints the same of the programs in a folder, on
+a machine that has nothing else. Each rank computes with one thread (`engine.threads = 1`, RAYON_NUM_THREADS=1), so
+that two ranks take two cores and one rank one; more ranks are tried only where each has a core.
+
+Of each pipeline there are three bubbles. The planned one is what `recspeed plan` says of the spec, by counted
+operations, before anything runs. The measured one is read from the `span` events of the second to fourth step of a
+run. The replayed one is what `recspeed plan --lengths` says of the same order with the lengths of that very step: it
+foretells nothing, and tells how much of the measured bubble the order explains.
 """
 
 import json
@@ -36,13 +40,16 @@ threads = 1
 metrics = ["auc"]
 """
 SIZES = {"layers": 60, "growth": 64, "batch": 512, "rows": 8000}
-STAGES = 'kind = "pipeline"\nstages = {stages}\nschedule = "{schedule}"\nmicro_batches = {micro_batches}'
+STAGES = ('kind = "pipeline"\nstages = {ranks}\nschedule = "{schedule}"\nchunks = {chunks}\n'
+          'micro_batches = {micro_batches}')
 ONE = 'kind = "hybrid"\nstages = 1\nranks = 1\nmicro_batches = {micro_batches}'
 REPLICAS = {"data parallel": 'kind = "data-parallel"\nranks = {ranks}', "ZeRO 1": 'kind = "zero"\nranks = {ranks}\nstage = 1',
             "ZeRO 3": 'kind = "zero"\nranks = {ranks}\nstage = 3'}
 SWEEP = [1, 2, 4, 8, 16, 32]
 RANKS = [2, 4, 8]
-SCHEDULES = ["gpipe", "1f1b", "zb-h1"]
+SCHEDULES = ["gpipe", "1f1b", "interleaved", "zb-h1"]
+# Stages of each rank, where a schedule has several.
+CHUNKS = {"interleaved": 2}
 
 
 def run(worker, strategy):
@@ -59,18 +66,19 @@ def run(worker, strategy):
 
 
 def steps(events):
-    """The passes and sends of each step that was told: lists of (rank, name, start, end)."""
-    told = [(e["rank"], e["name"], e["start_us"], e["start_us"] + e["duration_us"])
+    """The passes and sends of each step that was told: lists of (rank, chunk, name, start, end)."""
+    told = [(e["rank"], int(e["lane"]), e["name"], e["start_us"], e["start_us"] + e["duration_us"])
             for e in events if e["kind"] == "span" and e["lane"] != "run"]
     ranks = 1 + max(rank for rank, *_ in told)
     by_rank = []
     for rank in range(ranks):
         cut, current = [], []
         for span in (s for s in told if s[0] == rank):
-            if span[1] == "step":
+            name = span[2]
+            if name == "step":
                 cut.append(current)
                 current = []
-            elif is_pass(span[1]) or span[1].startswith("send "):
+            elif is_pass(name) or name.startswith("send "):
                 current.append(span)
         by_rank.append(cut)
     return [sum(parts, []) for parts in zip(*by_rank)]
@@ -82,10 +90,10 @@ def is_pass(name):
 
 def bubble(spans):
     """Idle over ideal time, until the last pass: what the busiest rank waits and sends beside what it computes."""
-    passes, busy = [span for span in spans if is_pass(span[1])], {}
-    for rank, _, start, end in passes:
+    passes, busy = [span for span in spans if is_pass(span[2])], {}
+    for rank, *_, start, end in passes:
         busy[rank] = busy.get(rank, 0) + end - start
-    makespan = max(end for *_, end in passes) - min(start for _, _, start, _ in passes)
+    makespan = max(end for *_, end in passes) - min(start for *_, start, _ in passes)
     return makespan / max(busy.values()) - 1
 
 
@@ -98,41 +106,35 @@ def planned(recspeed, strategy):
     return json.loads(done.stdout)
 
 
-def replayed(spans, plan):
-    """The bubble of the plan's order of passes, each as long as the mean of its kind on its rank was, and each followed by its send,
-    as long as the mean of these: what the schedule costs with this machine's passes and messages, were all of a kind alike."""
-    lengths = {}
-    for rank, name, start, end in spans:
-        kind = name[0] if is_pass(name) else name.rstrip("0123456789").strip()
-        lengths.setdefault((rank, kind), []).append(end - start)
-    mean = {key: statistics.mean(values) for key, values in lengths.items()}
-    order = {}
-    for span in sorted(plan["spans"], key=lambda span: span["start_us"]):
-        if span["name"][0] in "FBIW" and span["name"][1:].isdigit():
-            order.setdefault(span["rank"], []).append(span["name"])
-    last, done, free, at, ends = max(order), {}, dict.fromkeys(order, 0.0), dict.fromkeys(order, 0), []
-    while any(at[rank] < len(order[rank]) for rank in order):
-        moved = False
-        for rank in order:
-            while at[rank] < len(order[rank]):
-                name = order[rank][at[rank]]
-                kind, number = name[0], name[1:]
-                needs = None
-                if kind == "F" and rank > 0:
-                    needs = (rank - 1, f"F{number}")
-                if kind in "BI" and rank < last:
-                    needs = (rank + 1, f"{kind}{number}")
-                if needs is not None and needs not in done:
-                    break
-                start = max(free[rank], done.get(needs, 0.0))
-                ends.append(start + mean[rank, kind])
-                sends = "send" if kind == "F" and rank < last else "send slope" if kind in "BI" and rank > 0 else None
-                free[rank] = done[rank, name] = ends[-1] + (mean[rank, sends] if sends else 0.0)
-                at[rank] += 1
-                moved = True
-        assert moved, "the plan's order has no deadlock"
-    busy = {rank: sum(mean[rank, name[0]] for name in order[rank]) for rank in order}
-    return max(ends) / max(busy.values()) - 1
+def lengths(spans, ranks, chunks):
+    """What each stage took for a micro-batch, as `recspeed plan --lengths` reads it: the mean of each kind."""
+    took = {}
+    for rank, chunk, name, start, end in spans:
+        took.setdefault((rank + ranks * chunk, name.rstrip("0123456789").strip()), []).append(end - start)
+
+    def mean(stage, *kinds):
+        return sum(statistics.mean(took[stage, kind]) for kind in kinds if (stage, kind) in took)
+
+    stages = [{"forward_us": mean(stage, "F"), "backward_input_us": mean(stage, "B", "I"),
+               "backward_weight_us": mean(stage, "W"), "send_activation_us": mean(stage, "send"),
+               "send_gradient_us": mean(stage, "send slope")}
+              for stage in range(ranks * chunks)]
+    assert all(stage["forward_us"] and stage["backward_input_us"] for stage in stages), "each has told its passes"
+    return stages
+
+
+def replayed(recspeed, spans, shape, micro_batches):
+    """The bubble of the lab's own simulation of the schedule, each pass and each send as long as the mean of its kind
+    on its stage was in this very step: what the order costs with this machine's lengths, were all of a kind alike."""
+    schedule, ranks = shape
+    chunks = CHUNKS.get(schedule, 1)
+    flags = ["--schedule", schedule, "--stages", ranks, "--chunks", chunks, "--micro-batches", micro_batches]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(lengths(spans, ranks, chunks), file)
+        file.flush()
+        command = [str(recspeed), "plan", *map(str, flags), "--lengths", file.name, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["bubble"]
 
 
 def here():
@@ -149,9 +151,11 @@ def table(release, rounds):
     worker, recspeed = release / "recspeed-worker", release / "recspeed"
     rows = {}
     for micro_batches in SWEEP:
-        # Fewer micro-batches than stages leave most stages idle; two stages show that once.
-        shapes = [(schedule, stages) for schedule in SCHEDULES for stages in here() if stages == 2 or micro_batches >= stages]
-        strategies = {shape: STAGES.format(schedule=shape[0], stages=shape[1], micro_batches=micro_batches) for shape in shapes}
+        # Fewer micro-batches than ranks leave most ranks idle; two ranks show that once.
+        shapes = [(schedule, ranks) for schedule in SCHEDULES for ranks in here()
+                  if (ranks == 2 or micro_batches >= ranks) and ranks * CHUNKS.get(schedule, 1) <= SIZES["layers"]]
+        strategies = {(schedule, ranks): STAGES.format(schedule=schedule, ranks=ranks, chunks=CHUNKS.get(schedule, 1),
+                                                       micro_batches=micro_batches) for schedule, ranks in shapes}
         plans = {shape: planned(recspeed, strategy) for shape, strategy in strategies.items()}
         one, fits, bubbles, replays = [], *({shape: [] for shape in shapes} for _ in range(3))
         for _ in range(rounds):
@@ -161,22 +165,24 @@ def table(release, rounds):
                 fits[shape].append(events[-1]["summary"]["timing"]["fit_s"])
                 measured = steps(events)
                 bubbles[shape] += [bubble(spans) for spans in measured]
-                replays[shape] += [replayed(spans, plans[shape]) for spans in measured]
+                replays[shape] += [replayed(recspeed, spans, shape, micro_batches) for spans in measured]
         alone = statistics.median(one)
         for shape in shapes:
             fit = statistics.median(fits[shape])
             shares = [plans[shape]["bubble"], statistics.median(replays[shape]), statistics.median(bubbles[shape])]
             rows[*reversed(shape), micro_batches] = (f"{alone:.2f} s | {fit:.2f} s | {alone / fit:.2f} | "
                                                      + " | ".join(told(share) for share in shares))
-    lines = ["| stages | schedule | micro-batches | one rank, fit | stages, fit | speed-up | bubble, planned | bubble, replayed "
-             "| bubble, measured |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| ranks | schedule | micro-batches | one rank, fit | all ranks, fit | speed-up "
+             "| bubble, planned | bubble, replayed | bubble, measured |", "|---|---|---|---|---|---|---|---|---|"]
     order = sorted(rows, key=lambda row: (row[0], SCHEDULES.index(row[1]), row[2]))
-    lines += [f"| {stages} | {schedule} | {micro_batches} | {rows[stages, schedule, micro_batches]} |"
-              for stages, schedule, micro_batches in order]
-    words = (f"DenseNet of {SIZES['layers']} layers of {SIZES['growth']}, batches of {SIZES['batch']}, {SIZES['rows']} rows, one epoch; every "
-             "rank computes with one thread, so two stages have twice the cores of one rank. *Planned*: by counted operations, before the "
-             "run. *Replayed*: the simulation again, of the same order, with passes and sends as long as their kind took on their rank. "
-             "Fit: seconds of the whole training.")
+    lines += [f"| {ranks} | {schedule} | {micro_batches} | {rows[ranks, schedule, micro_batches]} |"
+              for ranks, schedule, micro_batches in order]
+    words = (f"DenseNet of {SIZES['layers']} layers of {SIZES['growth']}, batches of {SIZES['batch']}, "
+             f"{SIZES['rows']} rows, one epoch; every rank computes with one thread, so two ranks have twice the cores "
+             "of one. A rank has one stage, two where the schedule is interleaved. *Planned*: by counted operations, "
+             "before the run; sends take a rank no time. *Measured*: of the second to fourth step. *Replayed*: the "
+             "plan's simulation of the same order, with passes and sends as long as the mean of their kind on their "
+             "stage in the very step that is measured; it foretells nothing. Fit: seconds of the whole training.")
     return "\n".join([*lines, "", words])
 
 
