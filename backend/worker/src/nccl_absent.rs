@@ -1,5 +1,7 @@
 //! In builds without the feature `nccl`: threads carry everything.
 
+use std::time::Duration;
+
 use recspeed_parallel::{AnyTransport, Transport};
 
 /// No ways.
@@ -12,6 +14,6 @@ impl Ways {
     }
 }
 
-pub(crate) fn over(mail: impl Transport + 'static, _: Option<&Ways>) -> AnyTransport {
+pub(crate) fn over(mail: impl Transport + 'static, _: Option<&Ways>, _: Duration) -> AnyTransport {
     AnyTransport::new(mail)
 }

@@ -211,7 +211,7 @@ impl Crew for Threads {
         let seat = |rank: usize| {
             let (hub, clock, ways) = (hub.clone(), self.clock.clone(), ways.clone());
             let timeout = self.timeout;
-            move || Communicator::new(nccl::over(Thread { rank, ranks, hub, timeout, clock }, ways.as_ref()))
+            move || Communicator::new(nccl::over(Thread { rank, ranks, hub, timeout, clock }, ways.as_ref(), timeout))
         };
         std::thread::scope(|scope| {
             scope.spawn(|| self.watch(&hub));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaContext, CudaStream};
 use cudarc::nccl::{Comm, Id};
@@ -11,10 +12,15 @@ use cudarc::nccl::{Comm, Id};
 const SENDER: i32 = 0;
 const RECEIVER: i32 = 1;
 
+/// Between two looks at whether a message is there: it has been handed over when somebody looks, and crosses in microseconds.
+const LOOK: Duration = Duration::from_micros(20);
+
 /// One end of a way.
 pub(super) struct Lane {
     comm: Comm,
     stream: Arc<CudaStream>,
+    /// How long a message may take to cross once it has been handed over.
+    timeout: Duration,
     /// Messages that have been handed over, or taken in.
     count: u64,
     /// Messages that were taken in before somebody asked for them.
@@ -26,12 +32,12 @@ fn words(error: impl Debug) -> String {
 }
 
 impl Lane {
-    /// Waits for the other end.
-    pub(super) fn open(context: &Arc<CudaContext>, sends: bool, name: Id) -> Result<Self, String> {
+    /// Waits for the other end, which NCCL does without a limit: both are threads of one process, and open at its beginning.
+    pub(super) fn open(context: &Arc<CudaContext>, sends: bool, name: Id, timeout: Duration) -> Result<Self, String> {
         let stream = context.new_stream().map_err(words)?;
         let place = if sends { SENDER } else { RECEIVER };
         let comm = Comm::from_rank(stream.clone(), place as usize, 2, name).map_err(words)?;
-        Ok(Self { comm, stream, count: 0, kept: HashMap::new() })
+        Ok(Self { comm, stream, timeout, count: 0, kept: HashMap::new() })
     }
 
     /// Hands a message over, its length first, and gives its number.
@@ -64,8 +70,23 @@ impl Lane {
     fn receive_bytes(&self, count: usize) -> Result<Vec<u8>, String> {
         let mut received = self.stream.alloc_zeros::<u8>(count).map_err(words)?;
         self.comm.recv(&mut received, SENDER).map_err(words)?;
+        self.arrived(count)?;
         let bytes = self.stream.clone_dtoh(&received).map_err(words)?;
         self.stream.synchronize().map_err(words)?;
         Ok(bytes)
+    }
+
+    /// Waits until what the stream was told to receive is there, for as long as a message may take.
+    fn arrived(&self, count: usize) -> Result<(), String> {
+        let event = self.stream.record_event(None).map_err(words)?;
+        let begun = Instant::now();
+        while !event.try_is_complete().map_err(words)? {
+            if begun.elapsed() > self.timeout {
+                let seconds = self.timeout.as_secs_f64();
+                return Err(format!("a message of {count} bytes did not cross between the GPUs in {seconds} s"));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
     }
 }

@@ -5,12 +5,14 @@
 //!
 //! NCCL knows no tags: what one rank sends to another arrives in the order in which it was sent. So each message has a number on its
 //! way, which the ranks' ordinary mail carries under the message's tag; whoever waits for one takes in those before it and keeps
-//! them. Time-outs, and ranks that fail, are the mail's business: a number is sent after its message was handed to NCCL.
+//! them. Ranks that fail, and those that hang before they send, are the mail's business: a number is sent after its message was handed to
+//! NCCL. What then does not cross in the time that a message may take is an error here.
 
 mod lane;
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cudarc::driver::CudaContext;
 use cudarc::nccl::Id;
@@ -42,10 +44,10 @@ impl Ways {
 }
 
 /// These ranks' transport: by NCCL where there are ways, else the mail.
-pub(crate) fn over(mail: impl Transport + 'static, ways: Option<&Ways>) -> AnyTransport {
+pub(crate) fn over(mail: impl Transport + 'static, ways: Option<&Ways>, timeout: Duration) -> AnyTransport {
     match ways {
         None => AnyTransport::new(mail),
-        Some(ways) => AnyTransport::new(Nccl::join(mail, ways)),
+        Some(ways) => AnyTransport::new(Nccl::join(mail, ways, timeout)),
     }
 }
 
@@ -61,7 +63,7 @@ const FROM: usize = 1;
 
 impl<T: Transport> Nccl<T> {
     /// Opens this rank's ways, which waits for the other ends; all ranks do so in one order.
-    fn join(mail: T, ways: &Ways) -> Self {
+    fn join(mail: T, ways: &Ways, timeout: Duration) -> Self {
         let (rank, ranks) = (mail.rank(), mail.ranks());
         let open = || {
             let context = CudaContext::new(rank).map_err(|error| format!("{error:?}"))?;
@@ -71,7 +73,8 @@ impl<T: Transport> Nccl<T> {
                     continue;
                 }
                 let (peer, direction) = if rank == from { (to, TO) } else { (from, FROM) };
-                ends[peer][direction] = Some(Lane::open(&context, rank == from, ways.0[from * ranks + to])?);
+                let way = ways.0[from * ranks + to];
+                ends[peer][direction] = Some(Lane::open(&context, rank == from, way, timeout)?);
             }
             let both = |[to, from]: [Option<Lane>; 2]| Some([RefCell::new(to?), RefCell::new(from?)]);
             Ok(ends.into_iter().map(both).collect())
