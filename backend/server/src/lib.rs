@@ -21,3 +21,4 @@ pub mod serve;
 pub mod store;
 pub mod stream;
 pub mod studies;
+mod whole_file;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use recspeed_types::api::StudyAttempt;
 use serde::de::DeserializeOwned;
 
+use crate::whole_file;
+
 /// The folder of reports.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
@@ -39,12 +41,10 @@ impl Kept {
         self.write(&format!("{name}.attempt.json"), &serde_json::to_vec(attempt)?)
     }
 
-    /// Written aside and renamed: who reads meanwhile reads all of the old one.
+    /// Who reads meanwhile reads all of the old one.
     fn write(&self, file: &str, text: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        let aside = self.folder.join(format!("{file}.new"));
-        fs::write(&aside, text)?;
-        fs::rename(&aside, self.folder.join(file))
+        whole_file::write(&self.folder.join(file), text)
     }
 }
 
@@ -53,5 +53,21 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
         Ok(text) => serde_json::from_slice(&text).map(Some).map_err(io::Error::from),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two servers, or a server and what it had begun before it was killed, may keep a report at once.
+    #[test]
+    fn a_report_is_written_under_a_name_that_nobody_else_takes() {
+        let home = tempfile::tempdir().expect("a folder");
+        let kept = Kept::below(home.path());
+        fs::create_dir_all(home.path().join("studies/mixed.json.new")).expect("a folder");
+        kept.put_report("mixed", b"[1]").expect("nothing in its way");
+        assert_eq!(kept.report::<Vec<u32>>("mixed").expect("readable"), Some(vec![1]));
+        assert_eq!(fs::read_dir(home.path().join("studies")).expect("a folder").count(), 2, "nothing stays beside it");
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::StudyError;
 use super::render::PARTIAL;
+use crate::whole_file;
 
 /// Replaces the section, or adds it at the end; makes the file where there is none. A `partial` report takes no whole one's place: then
 /// it returns `false`.
@@ -18,7 +19,7 @@ pub(super) fn put(path: &Path, section: &str, text: &str, partial: bool) -> Resu
         return Ok(false);
     }
     let after = replaced(&before, section, text).ok_or_else(|| failed("change", unending(section)))?;
-    std::fs::write(path, after).map_err(|error| failed("write", error.to_string()))?;
+    whole_file::write(path, after.as_bytes()).map_err(|error| failed("write", error.to_string()))?;
     Ok(true)
 }
 
@@ -31,13 +32,13 @@ pub(super) fn check(path: &Path, section: &str) -> Result<(), StudyError> {
     let before = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return super::keep::try_write(path).map_err(|error| failed("write", error.to_string()));
+            return whole_file::try_write(path).map_err(|error| failed("write", error.to_string()));
         }
         Err(error) => return Err(failed("read", error.to_string())),
     };
     replaced(&before, section, "").ok_or_else(|| failed("change", unending(section)))?;
     let opened = std::fs::OpenOptions::new().write(true).open(path);
-    opened.map(|_| ()).map_err(|error| failed("write", error.to_string()))
+    opened.and_then(|_| whole_file::try_write(path)).map_err(|error| failed("write", error.to_string()))
 }
 
 fn unending(section: &str) -> String {
@@ -79,6 +80,21 @@ mod tests {
         assert!(!three.contains("first"));
         assert_eq!(replaced(&three, "a", "again").as_deref(), Some(three.as_str()));
         assert_eq!(replaced("<!-- study a -->\nno end", "a", "x"), None);
+    }
+
+    #[test]
+    fn who_reads_the_document_meanwhile_reads_all_of_the_old_one() {
+        use std::io::Read as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("studies.md");
+        std::fs::write(&path, "what others wrote\n").expect("written");
+        let mut reader = std::fs::File::open(&path).expect("readable");
+        assert!(put(&path, "a", "first", false).expect("a document"));
+        let mut read = String::new();
+        reader.read_to_string(&mut read).expect("readable");
+        assert_eq!(read, "what others wrote\n");
+        assert!(std::fs::read_to_string(&path).expect("readable").contains("first"));
     }
 
     #[test]

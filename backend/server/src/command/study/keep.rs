@@ -3,13 +3,13 @@
 //! A part of a study, as of one engine, is put into the last report; where it cannot be, it is kept as `studies/NAME.part.json`, and so is
 //! the report of a study that was stopped, where the last one is whole.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use recspeed_types::study::StudyReport;
 
 use super::merge::merged;
-use crate::home;
+use crate::{home, whole_file};
 
 /// Where a report went.
 pub(super) enum Kept {
@@ -38,35 +38,14 @@ pub(super) fn keep(named: Option<&Path>, report: &StudyReport, part: bool) -> io
         _ => None,
     };
     match fits {
-        None => write(&path, &serde_json::to_string_pretty(report)?).map(|()| Kept::Shown),
-        Some(Ok(whole)) => write(&path, &serde_json::to_string_pretty(&whole)?).map(|()| Kept::Merged),
+        None => whole_file::write(&path, &serde_json::to_vec_pretty(report)?).map(|()| Kept::Shown),
+        Some(Ok(whole)) => whole_file::write(&path, &serde_json::to_vec_pretty(&whole)?).map(|()| Kept::Merged),
         Some(Err(why)) => {
             let path = folder.join(format!("{}.part.json", report.study));
-            write(&path, &serde_json::to_string_pretty(report)?)?;
+            whole_file::write(&path, &serde_json::to_vec_pretty(report)?)?;
             Ok(Kept::Apart(path, why))
         }
     }
-}
-
-/// Writes the whole file, or leaves what was there: a reader never sees half of it.
-pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(folder_of(path))?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// Whether [`write`] can.
-pub(super) fn try_write(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-    }
-    tempfile::NamedTempFile::new_in(folder_of(path)).map(|_| ())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -102,16 +81,5 @@ mod tests {
         ] {
             assert_eq!((keep(&of(done, command)), shown().as_str()), (where_, stands));
         }
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("report.json");
-        write(&path, "first").expect("written");
-        write(&path, "second").expect("replaced");
-        assert_eq!(std::fs::read_to_string(&path).expect("readable"), "second");
-        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
-        assert!(write(&folder.path().join("no/such/folder.json"), "x").is_err());
     }
 }

@@ -36,7 +36,7 @@ use recspeed_types::{ExperimentSpec, FailureCode};
 use super::failure::CommandError;
 use super::output;
 use super::run::SpecFileError;
-use crate::clock;
+use crate::{clock, whole_file};
 use keep::Kept;
 use load::Load;
 use standing::Ended;
@@ -220,7 +220,8 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     }
     // What would be found at the end, after minutes of measuring, is found now.
     if let Some(path) = &args.out {
-        keep::try_write(path).map_err(|why| StudyError::Unwritable { path: path.clone(), why: why.to_string() })?;
+        whole_file::try_write(path)
+            .map_err(|why| StudyError::Unwritable { path: path.clone(), why: why.to_string() })?;
     }
     if let Some(path) = &args.document {
         document::check(path, &section_of(args, command.name()))?;
@@ -294,7 +295,8 @@ fn tell(args: &StudyArgs, report: &StudyReport, is_part: bool) -> Result<(), Com
     }
     let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
     if let Some(path) = &args.out {
-        keep::write(path, &json).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
+        whole_file::write(path, json.as_bytes())
+            .map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
     }
     if let Some(path) = &args.document {
         let text = match &args.section {

@@ -1,0 +1,81 @@
+//! Files that are replaced whole: a reader, and who looks after a crash, finds all of the old one or all of the new one.
+
+use std::borrow::Cow;
+use std::fs::{self, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use tempfile::{Builder, NamedTempFile};
+
+/// Writes the whole file, or leaves what was there: aside under a name of its own, for two may write at once, on disk before it takes
+/// the place. It has the rights that the old one had, and a link leads to the new one.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = behind_links(path);
+    let mut file = aside(&path)?;
+    file.write_all(bytes)?;
+    if let Ok(old) = fs::metadata(&path) {
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Whether [`write`] can.
+pub(crate) fn try_write(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+    }
+    aside(&behind_links(path)).map(|_| ())
+}
+
+/// The file itself: a rename would take the place of the link.
+fn behind_links(path: &Path) -> Cow<'_, Path> {
+    fs::canonicalize(path).map_or(Cow::Borrowed(path), Cow::Owned)
+}
+
+/// A file in the same folder. The system takes from its rights what it takes from those of any new file; by itself a temporary one would
+/// be its owner's alone.
+fn aside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("report.json");
+        write(&path, b"first").expect("written");
+        let mut reader = fs::File::open(&path).expect("readable");
+        write(&path, b"second").expect("replaced");
+        let mut read = String::new();
+        reader.read_to_string(&mut read).expect("readable");
+        assert_eq!(read, "first", "who has begun reads the old one to its end");
+        assert_eq!(fs::read_to_string(&path).expect("readable"), "second");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        assert!(write(&folder.path().join("no/such/folder.json"), b"x").is_err());
+        assert!(try_write(folder.path()).is_err() && try_write(&path).is_ok());
+    }
+
+    #[test]
+    fn a_file_keeps_its_rights_and_a_link_leads_to_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [path, link, plain] = ["studies.md", "link.md", "plain.md"].map(|name| folder.path().join(name));
+        write(&path, b"first").expect("written");
+        fs::write(&plain, "x").expect("written");
+        let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+        assert_eq!(mode(&path), mode(&plain), "a new one is as any other");
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("set");
+        std::os::unix::fs::symlink(&path, &link).expect("linked");
+        write(&link, b"second").expect("replaced");
+        assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
+        assert_eq!((fs::read_to_string(&path).expect("readable").as_str(), mode(&path)), ("second", 0o640));
+    }
+}
