@@ -32,7 +32,7 @@ class Container(Protocol):
     """Rows in a framework's own objects."""
 
     def fill(self, columns: Arrays) -> None:
-        """Takes the columns in; arrays are let go of where the framework has a copy."""
+        """Takes the columns in, with their memory where the framework can; else arrays are let go of behind a copy."""
 
     def objects(self) -> Sequence[Any]:
         """The framework's objects."""
@@ -47,18 +47,18 @@ class Container(Protocol):
         """Copies rows into arrays."""
 
     def back(self) -> Arrays:
-        """Every number, as arrays."""
+        """Every number, as arrays: the container's own memory where the framework hands it out."""
 
 
 class Torch:
-    """A tensor for each column; a number is read by `tensor[row].item()`."""
+    """A tensor for each column, in the array's own memory; a number is read by `tensor[row].item()`."""
 
     def __init__(self) -> None:
         self._torch = importlib.import_module("torch")
         self._columns: list[Any] = []
 
     def fill(self, columns: Arrays) -> None:
-        self._columns = [self._torch.from_numpy(column).clone() for column in columns]
+        self._columns = [self._torch.from_numpy(column) for column in columns]
 
     def objects(self) -> Sequence[Any]:
         return self._columns
@@ -78,7 +78,7 @@ class Torch:
             self._torch.from_numpy(target[: end - start]).copy_(column[start:end])
 
     def back(self) -> Arrays:
-        return [column.numpy().copy() for column in self._columns]
+        return [column.numpy() for column in self._columns]
 
 
 class TorchMatrix(Torch):
@@ -138,7 +138,8 @@ class Tensorflow:
             np.copyto(target[: end - start], column[start:end].numpy())
 
     def back(self) -> Arrays:
-        return [column.numpy().copy() for column in self._columns]
+        # TensorFlow's `numpy()` copies.
+        return [column.numpy() for column in self._columns]
 
 
 class TensorflowMatrix(Tensorflow):

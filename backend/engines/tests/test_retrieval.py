@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
 
 try:
     import numpy as np
@@ -16,6 +20,19 @@ from recspeed_engines import retrieval
 
 ROWS = 1000
 NEEDS = {"pytorch": "torch", "tensorflow": "tensorflow", "pyvelox": "pyvelox"}
+
+
+class Shared:
+    """What PyTorch's tensor is to the array that it was made from."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def numpy(self) -> Any:
+        return self._array
+
+    def clone(self) -> Shared:
+        return Shared(self._array.copy())
 
 
 class Retrieval(unittest.TestCase):
@@ -41,6 +58,25 @@ class Retrieval(unittest.TestCase):
                     self.assertEqual(found["batch_sum"], float(sum(column.sum() for column in self.columns)))
                     self.assertEqual(found["single_sum"], float(sum(column[:50].sum() for column in self.columns)))
                     self.assertEqual((found["rows"], found["single_rows"]), (ROWS, 50))
+
+    def assert_takes_memory(self, container: retrieval.Container) -> None:
+        columns = retrieval.read(self.folder)
+        container.fill(columns)
+        for given, back in zip(columns, container.back(), strict=True):
+            self.assertTrue(np.shares_memory(given, back))
+            self.assertTrue(given.flags.writeable)
+
+    def test_nothing_is_copied_for_a_framework_that_takes_an_arrays_memory(self) -> None:
+        for engine, container in [("pytorch", "torch"), ("pyvelox", "pyvelox")]:
+            with self.subTest(container=container):
+                if importlib.util.find_spec(NEEDS[engine]) is None:
+                    self.skipTest(f"{engine} is not installed here")
+                self.assert_takes_memory(retrieval.CONTAINERS[engine][container]())
+        # The same for a PyTorch of one class, which is installed everywhere.
+        played = ModuleType("torch")
+        played.from_numpy = Shared  # type: ignore[attr-defined]
+        with mock.patch.dict(sys.modules, {"torch": played}):
+            self.assert_takes_memory(retrieval.Torch())
 
 
 if __name__ == "__main__":
