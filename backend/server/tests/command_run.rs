@@ -199,6 +199,23 @@ fn a_worker_that_stays_after_its_result_is_ended() {
 }
 
 #[test]
+fn nobody_whom_a_worker_has_started_outlives_it_even_stopped() {
+    for ending in [FINISH, "exit 1"] {
+        let starts = "sleep 60 > \"$here/out\" 2>&1 & echo $! > \"$here/left\"; kill -STOP $!";
+        let bench = Bench::new(&format!("{starts}\n{ending}"));
+        bench.run(&["--json"]);
+        let left = fs::read_to_string(bench.path("left")).expect("it was started");
+        // Killed is not yet gone: the system takes it apart in its own time.
+        let limit = Instant::now() + Duration::from_secs(20);
+        let stat = format!("/proc/{}/stat", left.trim());
+        while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+            assert!(Instant::now() < limit, "it is still there after {ending}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
 fn a_missing_worker_is_named_with_the_remedy() {
     let bench = Bench::new("");
     let output = Command::new(env!("CARGO_BIN_EXE_recspeed"))

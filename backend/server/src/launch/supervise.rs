@@ -354,6 +354,8 @@ impl Attempt<'_> {
                 },
             }
         }
+        // A rank of another framework that is stopped does not see that its starter is gone.
+        process::signal(self.pid, Signal::SIGKILL);
         (story, status)
     }
 

@@ -82,6 +82,7 @@ case "$name" in
   killed) begin; kill -9 $$ ;;
   diverged) begin; fail diverged 'The loss became infinite; take a smaller learning rate.'; exit 5 ;;
   lingering) begin; sleep 1000 & finish ;;
+  stopped-rank) begin; sleep 60 > /dev/null 2>&1 & kill -STOP $!; finish ;;
   closed) begin; finish; exec >&- 2>&-; exec sleep 1000 ;;
   flood) begin; i=0; while [ $i -lt 3000 ]; do i=$((i + 1)); loss $i; done; finish ;;
   bulky) begin; pad=$(head -c 20000 /dev/zero | tr '\0' x); while :; do say "\"kind\":\"log\",\"message\":\"$pad\""; done ;;

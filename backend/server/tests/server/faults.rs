@@ -5,6 +5,7 @@ use recspeed_types::FailureCode;
 use recspeed_types::api::RunStatus;
 
 use crate::bench::{Bench, Options};
+use crate::process::processes_of;
 
 /// Runs it to its end; the failure, after checking that the lab still works.
 async fn failure(name: &str, options: Options) -> recspeed_types::api::Failure {
@@ -81,5 +82,17 @@ async fn a_result_counts_although_the_worker_or_a_child_of_it_lingers() {
         let bench = Bench::new().await;
         let run = bench.submit(name).await.id;
         assert_eq!(bench.until_over(run.as_str()).await.status, RunStatus::Finished, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_rank_that_is_stopped_does_not_outlive_its_run() {
+    let bench = Bench::new().await;
+    let run = bench.submit("stopped-rank").await.id;
+    assert_eq!(bench.until_over(run.as_str()).await.status, RunStatus::Finished);
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !processes_of(run.as_str()).is_empty() {
+        assert!(Instant::now() < limit, "it is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use recspeed_types::limits::MAX_EVENT_BYTES;
 use recspeed_types::{ExperimentSpec, RunEvent, RunId};
@@ -84,7 +85,7 @@ pub(super) enum Heard {
     End,
 }
 
-/// A running worker. Dropping it kills it.
+/// A running worker. Dropping it kills it, and whatever end it takes, nobody of its group stays behind.
 pub(super) struct WorkerProcess {
     child: Child,
     run: RunId,
@@ -93,6 +94,8 @@ pub(super) struct WorkerProcess {
     gone_since: Option<Instant>,
     end_by: Option<Instant>,
     killed_by_us: bool,
+    /// Whether the system has been asked how it ended: from then on its id may be another process'.
+    reaped: bool,
 }
 
 impl WorkerProcess {
@@ -133,7 +136,7 @@ impl WorkerProcess {
         let log = Arc::new(Mutex::new(VecDeque::new()));
         let tail = Arc::clone(&log);
         thread::spawn(move || read_log(BufReader::new(stderr), &tail));
-        Ok(Self { child, run, lines, log, gone_since: None, end_by: None, killed_by_us: false })
+        Ok(Self { child, run, lines, log, gone_since: None, end_by: None, killed_by_us: false, reaped: false })
     }
 
     /// The run that it was asked for.
@@ -152,7 +155,7 @@ impl WorkerProcess {
             Err(RecvTimeoutError::Disconnected) => Heard::End,
             Err(RecvTimeoutError::Timeout) => {
                 // A grandchild may hold the pipe open after the worker itself has gone.
-                if self.gone_since.is_none() && matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                if self.gone_since.is_none() && self.has_left() {
                     self.gone_since = Some(Instant::now());
                 }
                 if self.gone_since.is_some_and(|since| since.elapsed() > DRAIN) { Heard::End } else { Heard::Nothing }
@@ -172,12 +175,28 @@ impl WorkerProcess {
     }
 
     fn signal(&self, signal: Signal) {
-        // The child is not reaped before `ending`, so its id cannot belong to another process yet.
-        if let Ok(pid) = i32::try_from(self.child.id())
-            && self.gone_since.is_none()
-        {
-            let _ = killpg(Pid::from_raw(pid), signal);
+        if !self.reaped {
+            // A group that is already gone needs no signal.
+            let _ = killpg(self.pid(), signal);
         }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32)
+    }
+
+    /// Whether it has ended, without asking how: its id stays its own.
+    fn has_left(&self) -> bool {
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        !matches!(waitid(Id::Pid(self.pid()), look), Ok(WaitStatus::StillAlive))
+    }
+
+    /// Ends those that it has started and that are still there, then asks how it ended. A rank of another framework leaves by itself
+    /// where its starter is gone, but one that is stopped runs nothing.
+    fn reap(&mut self) -> io::Result<ExitStatus> {
+        self.signal(Signal::SIGKILL);
+        self.reaped = true;
+        self.child.wait()
     }
 
     /// After the last event: the process must end within `grace`.
@@ -188,7 +207,7 @@ impl WorkerProcess {
     /// Kills a worker that broke the protocol, or hangs; gives `error` back with the end of its log.
     pub(super) fn give_up(mut self, error: WorkerError) -> WorkerError {
         self.kill();
-        let _ = self.child.wait();
+        let _ = self.reap();
         match error {
             WorkerError::Rubbish { line, .. } => WorkerError::Rubbish { line, log: self.log_tail() },
             WorkerError::Hung { after, .. } => WorkerError::Hung { after, log: self.log_tail() },
@@ -202,17 +221,14 @@ impl WorkerProcess {
     /// [`WorkerError::Lost`] when the operating system cannot say.
     pub(super) fn ending(mut self, interrupted: bool) -> Result<Ending, WorkerError> {
         let limit = Instant::now() + super::STOP_GRACE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait()? {
-                break status;
-            }
+        while !self.has_left() {
             // It closed its output but stays: there is nothing more to hear from it.
             if Instant::now() >= limit {
                 self.kill();
             }
             thread::sleep(Duration::from_millis(10));
-        };
-        self.gone_since = Some(Instant::now());
+        }
+        let status = self.reap()?;
         // The log's reader needs a moment for the last lines.
         thread::sleep(Duration::from_millis(20));
         Ok(Ending { status, interrupted, killed_by_us: self.killed_by_us, log: self.log_tail() })
@@ -225,9 +241,8 @@ impl WorkerProcess {
 
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
-        if self.gone_since.is_none() && matches!(self.child.try_wait(), Ok(None)) {
-            self.kill();
-            let _ = self.child.wait();
+        if !self.reaped {
+            let _ = self.reap();
         }
     }
 }
