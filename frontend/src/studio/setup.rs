@@ -4,7 +4,8 @@ use recspeed_plan::dense::Speed;
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::{
-    Assumed, Balance, Change, Layer, Outlook, PlanError, ProcessNeeds, Recompute, ScheduleKind, Strategy, of_spec,
+    Assumed, Balance, Change, EvaluationOutlook, Judging, Layer, Outlook, PlanError, ProcessNeeds, Recompute,
+    ScheduleKind, Strategy, of_spec,
 };
 use recspeed_types::spec::{Optimizer, ResolvedSpec};
 use recspeed_types::{ExperimentSpec, Extent, decode_permalink};
@@ -51,6 +52,15 @@ pub(super) const MAX_BATCH: usize = 65_536;
 pub(super) const MAX_REPLICAS: usize = 512;
 /// Passes of all ranks together that the page draws.
 const MAX_PASSES: usize = 20_000;
+/// Threads that evaluate where no experiment says how many: the page does not know on which machine it will be.
+const THREADS: u64 = 1;
+
+/// What the process of such a training needs, without data.
+fn needs(evaluation: EvaluationOutlook) -> ProcessNeeds {
+    let before = ProcessNeeds::of_rows(0);
+    ProcessNeeds { before, checkpoints: true, evaluation: evaluation.total(), ..ProcessNeeds::default() }
+}
+
 /// Where the borders between stages lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cut {
@@ -229,9 +239,12 @@ impl Setup {
         if self.model == "experiment" {
             let own = self.own_spec().and_then(|spec| {
                 let data = Extent::foretold(&spec.dataset);
-                of_spec(&spec, Assumed { speed: self.speed(), link: self.link(), data })
+                let threads = spec.engine.threads.map_or(THREADS, u64::from);
+                let evaluation = EvaluationOutlook::of_spec(&spec, data.as_ref(), Judging { threads, rows: None });
+                let own = of_spec(&spec, Assumed { speed: self.speed(), link: self.link(), data })?;
+                Some((own, evaluation.unwrap_or_default()))
             });
-            let own = own.ok_or_else(|| Refusal::Widths(NO_EXPERIMENT.to_owned()))?;
+            let (own, evaluation) = own.ok_or_else(|| Refusal::Widths(NO_EXPERIMENT.to_owned()))?;
             let balance = match self.cut {
                 // Those of whole layers, whoever shares them.
                 Cut::Parameters => own.balance.clone(),
@@ -243,6 +256,7 @@ impl Setup {
                 tensor: own.tensor,
                 beside: own.beside,
                 tables_us: own.tables_us,
+                needs: needs(evaluation),
                 ..self.around(Vec::new())
             });
         }
@@ -281,6 +295,7 @@ impl Setup {
 
     /// All that is set, around these layers.
     fn around(&self, layers: Vec<Layer>) -> Strategy {
+        let evaluation = EvaluationOutlook::of_predictions(&layers, Judging { threads: THREADS, rows: None });
         Strategy {
             layers,
             balance: self.balance(self.samples()),
@@ -299,7 +314,7 @@ impl Setup {
             update_us: self.speed().update_us(),
             beside: 0,
             tables_us: 0.0,
-            needs: ProcessNeeds { before: ProcessNeeds::of_rows(0), checkpoints: true, ..ProcessNeeds::default() },
+            needs: needs(evaluation),
         }
     }
 

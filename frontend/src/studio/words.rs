@@ -36,6 +36,7 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
     let (rank, fullest) = outlook.fullest();
     let most = outlook.ranks.iter().map(recspeed_plan::RankOutlook::sent).max().unwrap_or(0);
     let all = outlook.sent().saturating_mul(strategy.replicas as u64);
+    let process = outlook.process(strategy);
     vec![
         Headline {
             id: "step",
@@ -62,8 +63,12 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
             id: "memory",
             word: "Fullest rank",
             value: bytes(fullest),
-            beside: format!("rank {rank}; threads of one process about {}", bytes(outlook.process(strategy).total())),
-            help: "Parameters, gradients, optimizer state and the most activations and messages at once, in 32 bits. Ranks that are threads of one process take together what stands beside it: updates, the allocator and what the first rank brings together come on top; the data are not counted.",
+            beside: format!(
+                "rank {rank}; threads of one process about {}, {} of it to evaluate",
+                bytes(process.total()),
+                bytes(process.evaluation)
+            ),
+            help: "Parameters, gradients, optimizer state and the most activations and messages at once, in 32 bits. Ranks that are threads of one process take together what stands beside it: updates, the allocator, what the first rank brings together and what it evaluates with come on top, the last with the experiment’s engine.threads, or one; the data are not counted.",
         },
         Headline {
             id: "traffic",
@@ -265,6 +270,17 @@ mod tests {
         assert!(told(None, &bar).starts_with("Rank 1: "), "what is not known is not said");
         let step = Bar { part: Part::Step, micro_batch: None, ..bar };
         assert!(told(replicas, &step).starts_with("Rank 1, replica 1: optimizer"));
+    }
+
+    #[test]
+    fn what_the_evaluation_takes_stands_beside_the_fullest_rank() {
+        let (strategy, outlook) = Setup::default().plan().expect("it is possible");
+        let process = outlook.process(&strategy);
+        // A block of 1,024 rows of 4 + 150 · 32 numbers, and the row that is made of it.
+        assert!(process.evaluation > 2 * 1024 * 4 * (4 + 150 * 32), "{process:?}");
+        let memory = headline(&strategy, &outlook).into_iter().find(|one| one.id == "memory").expect("it is there");
+        let expected = format!("about {}, {} of it to evaluate", bytes(process.total()), bytes(process.evaluation));
+        assert!(memory.beside.ends_with(&expected), "{}", memory.beside);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What is known of a run before it begins.
 
 use recspeed_plan::words::{bytes, verdict};
-use recspeed_plan::{Assumed, Limit, Outlook, ProcessNeeds, Room, TablesOutlook, bottleneck, of_spec};
+use recspeed_plan::{
+    Assumed, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, Room, TablesOutlook, bottleneck, of_spec,
+};
 use recspeed_types::spec::{ResolvedSpec, Source, TableSharding};
 use recspeed_types::{Extent, FailureCode};
 
@@ -14,18 +16,23 @@ const GFLOPS: f64 = 50.0;
 
 /// Refuses before anything is read what will not fit whatever the data are.
 pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
+    let data = Extent::foretold(&spec.dataset);
     // There is one row at least.
-    refuse(spec, 1, Extent::foretold(&spec.dataset), host)
+    refuse(spec, (1, 1), (data.clone(), data), host)
 }
 
 /// Refuses a training on these data whose ranks would together hold more than the run may use, by its plan: that counts parameters,
-/// tables of embeddings, gradients, optimizer state and activations of a batch, what the process needs beside these, and what it holds by now.
+/// tables of embeddings, gradients, optimizer state and activations of a batch, what the process needs beside these, what it holds by now, and
+/// what the evaluation takes.
 pub(crate) fn refuse_what_will_not_fit(
     spec: &ResolvedSpec,
     data: &Prepared,
     host: &dyn Host,
 ) -> Result<(), RunFailure> {
-    refuse(spec, data.fit_rows.len(), extent(spec, data), host)
+    let all = &data.interactions;
+    let tables = extent(spec, data);
+    let sizes = tables.clone().unwrap_or_else(|| Extent::of_ids(all.n_users() as u64, all.n_items() as u64));
+    refuse(spec, (data.fit_rows.len(), all.len()), (tables, Some(sizes)), host)
 }
 
 /// How large the data are, where the network has tables whose rows depend on it.
@@ -44,7 +51,14 @@ fn extent(spec: &ResolvedSpec, data: &Prepared) -> Option<Extent> {
     })
 }
 
-fn refuse(spec: &ResolvedSpec, rows: usize, data: Option<Extent>, host: &dyn Host) -> Result<(), RunFailure> {
+/// `rows`: those that are learnt from, of `all_rows`. `data`: how large the data are, where tables have rows for that; `sizes`: the same,
+/// where anybody is measured.
+fn refuse(
+    spec: &ResolvedSpec,
+    (rows, all_rows): (usize, usize),
+    (data, sizes): (Option<Extent>, Option<Extent>),
+    host: &dyn Host,
+) -> Result<(), RunFailure> {
     let assumed = Assumed::threads(GFLOPS).on(data.clone());
     let (Some(limit), Some(mut strategy)) = (host.memory_limit(), of_spec(spec, assumed)) else {
         return Ok(());
@@ -53,10 +67,13 @@ fn refuse(spec: &ResolvedSpec, rows: usize, data: Option<Extent>, host: &dyn Hos
     strategy.batch = strategy.batch.min(rows.div_ceil(strategy.replicas.max(1))).max(1);
     strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
     let checkpoints = host.checkpoints();
+    let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64) };
+    let evaluation = EvaluationOutlook::of_spec(spec, sizes.as_ref(), judging);
     strategy.needs = ProcessNeeds {
         before: host.memory().now,
         checkpoints: checkpoints.writes,
         resumes: checkpoints.resumes,
+        evaluation: evaluation.map_or(0, |evaluation| evaluation.total()),
         ..strategy.needs
     };
     // A strategy that the plan does not draw is refused, or not, by the training itself.
@@ -72,6 +89,10 @@ fn refuse(spec: &ResolvedSpec, rows: usize, data: Option<Extent>, host: &dyn Hos
             "{cause} Program and data are {} of that: fewer rows (dataset.sample) take less.",
             bytes(process.before)
         );
+    }
+    if process.evaluation >= process.total() / 2 {
+        cause =
+            format!("{cause} Most of it is what scores are computed with: fewer threads (engine.threads) take less.");
     }
     if let Some(Ok(Some(tables))) = data.map(|data| TablesOutlook::of_spec(spec, &data)) {
         cause = format!("{cause} {}", tables.in_words(&spec.recommender));

@@ -6,7 +6,8 @@
 //! - [`sharding`]: who holds which part of the parameters, gradients and optimizer state, how many bytes, how much traffic.
 //! - [`Outlook`]: a whole [`Strategy`] planned in one go; [`bottleneck`](fn@bottleneck) says what limits it and what to try.
 //! - [`dense`], [`attention`], [`Products`]: what layers cost, counted instead of measured.
-//! - [`of_spec`]: the strategy of a spec, its model counted; [`TablesOutlook`]: its tables of embeddings. [`words`]: all of that in sentences.
+//! - [`of_spec`]: the strategy of a spec, its model counted; [`TablesOutlook`]: its tables of embeddings;
+//!   [`EvaluationOutlook`]: what is held once it is evaluated. [`words`]: all of that in sentences.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
 //!
 //! Times are microseconds as `f64`, sizes are bytes as `u64`. Schedules and sharding do not know each other.
@@ -16,6 +17,7 @@ mod bottleneck;
 pub mod dense;
 mod embeddings;
 mod error;
+mod evaluation;
 mod layer;
 mod layout;
 mod micro_batch;
@@ -33,6 +35,7 @@ pub mod words;
 pub use bottleneck::{Bottleneck, Change, Limit, Remedy, Room, bottleneck};
 pub use embeddings::{RankTables, TablesOutlook, tables_of};
 pub use error::PlanError;
+pub use evaluation::{EvaluationOutlook, Judging};
 pub use layer::{Duration, Exchanged, Layer};
 pub use layout::{Layout, Place};
 pub use micro_batch::micro_batch_sizes;

@@ -20,6 +20,8 @@ pub struct ProcessNeeds {
     pub alone: bool,
     /// Whether each rank is a process of its own, with the program and the data.
     pub apart: bool,
+    /// Bytes that the evaluation holds beside the model ([`crate::EvaluationOutlook`]): the first rank evaluates alone.
+    pub evaluation: u64,
 }
 
 /// What such a process, or all of them, will hold at the worst moment.
@@ -35,13 +37,15 @@ pub struct ProcessOutlook {
     pub collecting: u64,
     /// What the allocator keeps.
     pub allocator: u64,
+    /// What the evaluation takes on top: what the training freed by then is still the allocator's, for other threads.
+    pub evaluation: u64,
 }
 
 impl ProcessOutlook {
     /// All of it.
     pub const fn total(&self) -> u64 {
         let counted = self.before.saturating_add(self.ledgers).saturating_add(self.computing);
-        counted.saturating_add(self.collecting).saturating_add(self.allocator)
+        counted.saturating_add(self.collecting).saturating_add(self.allocator).saturating_add(self.evaluation)
     }
 }
 
@@ -132,6 +136,7 @@ impl Outlook {
             computing,
             collecting: most - ledgers - computing,
             allocator: hundredths(most, 8) + of_a_thread * (all_ranks - 1),
+            evaluation: needs.evaluation,
         }
     }
 }

@@ -28,9 +28,13 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
                 )
             } else {
                 let ledgers = outlook.together(strategy.copies());
+                let evaluation = match strategy.needs.evaluation {
+                    0 => String::new(),
+                    evaluation => format!(" ({} of that while it is evaluated)", bytes(evaluation)),
+                };
                 format!(
-                    "This does not fit: all ranks together would hold {}, with what their process needs beside that about {}, and may have \
-                     {}, {missing} too little.",
+                    "This does not fit: all ranks together would hold {}, with what their process needs beside that about {}{evaluation}, \
+                     and may have {}, {missing} too little.",
                     bytes(ledgers),
                     bytes(held),
                     bytes(room)

@@ -74,7 +74,7 @@ proptest! {
         let (without, with) = (process(&plan, false), process(&plan, true));
         prop_assert!(with.total() >= without.total());
         prop_assert_eq!(without.ledgers, Outlook::of(&plan).unwrap().together(replicas));
-        let sum = with.before + with.ledgers + with.computing + with.collecting + with.allocator;
+        let sum = with.before + with.ledgers + with.computing + with.collecting + with.allocator + with.evaluation;
         prop_assert_eq!(sum, with.total());
         let mut kept = plan.clone();
         kept.needs.keeps_best = best;

@@ -3,9 +3,11 @@
 use recspeed_plan::timeline::{bars_of, chrome_trace, memory_of};
 use recspeed_plan::words::{bytes, share, time, verdict};
 use recspeed_plan::{
-    Assumed, Bottleneck, Limit, Outlook, ProcessNeeds, RankOutlook, Room, Strategy, bottleneck, layers_of, of_spec,
+    Assumed, Bottleneck, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, RankOutlook, Room, Strategy,
+    bottleneck, layers_of, of_spec,
 };
-use recspeed_types::spec::{ResolvedSpec, Source};
+use recspeed_types::Extent;
+use recspeed_types::spec::{Launcher, ResolvedSpec, Source};
 use serde_json::json;
 
 use super::tables::Tables;
@@ -41,7 +43,8 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
         _ => None,
     };
     let before = ProcessNeeds::of_rows(rows.unwrap_or(0));
-    strategy.needs = ProcessNeeds { before, checkpoints: true, ..strategy.needs };
+    let evaluation = evaluation(&spec, &tables, rows).map_or(0, |evaluation| evaluation.total());
+    strategy.needs = ProcessNeeds { before, checkpoints: true, evaluation, ..strategy.needs };
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
     let outlook = Outlook::of(&strategy)?;
     let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run);
@@ -54,6 +57,15 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     }
     output::say(&if args.json { plan.as_json(args)? } else { plan.as_text(args) })?;
     Ok(0)
+}
+
+/// What the evaluation will hold on this machine, or with as many threads as the spec says; ranks that are processes divide them.
+fn evaluation(spec: &ResolvedSpec, tables: &Tables, rows: Option<u64>) -> Option<EvaluationOutlook> {
+    let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let threads = spec.engine.threads.map_or_else(cores, u64::from);
+    let ranks = if spec.strategy.launcher == Launcher::Threads { 1 } else { u64::from(spec.strategy.ranks.max(1)) };
+    let data = tables.data().cloned().or_else(|| Extent::foretold(&spec.dataset));
+    EvaluationOutlook::of_spec(spec, data.as_ref(), Judging { threads: (threads / ranks).max(1), rows })
 }
 
 impl Planned {
@@ -138,7 +150,8 @@ impl Planned {
         let data = if self.rows.is_some() { "program and data" } else { "the program (the data are not counted)" };
         format!(
             "{} about {} at the worst moment{}, an estimate that lies above what was measured: {data} {}, what updates compute with {}, \
-             what the first rank brings together for a checkpoint {}, what the allocator keeps {}. Without checkpoints about {}.",
+             what the first rank brings together for a checkpoint {}, what the allocator keeps {}, and what the evaluation takes on top {}. \
+             Without checkpoints about {}.",
             if self.strategy.needs.apart { "Their processes hold" } else { "Their process holds" },
             bytes(process.total()),
             self.room.map_or(String::new(), |room| format!(" of the {} that a run may use", bytes(room))),
@@ -146,6 +159,7 @@ impl Planned {
             bytes(process.computing),
             bytes(process.collecting),
             bytes(process.allocator),
+            bytes(process.evaluation),
             bytes(without)
         )
     }
@@ -252,6 +266,7 @@ impl Planned {
                 "computing_bytes": process.computing,
                 "collecting_bytes": process.collecting,
                 "allocator_bytes": process.allocator,
+                "evaluation_bytes": process.evaluation,
             },
             "fits": self.room.map(|room| process.total() <= room),
             "limit": limit,

@@ -1,0 +1,197 @@
+//! What the evaluation of a network holds beside its model, once the training is over: what each thread computes the scores
+//! of a block with, the lists, and what the rows are sorted into.
+//!
+//! Counted from the blocks as they are cut: of users in `recommenders/ranking/tiles.rs`, of items or rows in
+//! `neural/network/pairs.rs` (DLRM), `neural/network/described.rs` (`mlp`, `densenet`) and `neural/sequence/model.rs`
+//! (`sasrec`). What the allocator keeps of it was fitted to the peaks of processes (docs/parallel.md), as the factors of
+//! `process.rs` were.
+
+use recspeed_types::Extent;
+use recspeed_types::spec::ResolvedSpec;
+
+use crate::spec::{blocks_of, products_of};
+use crate::{Assumed, Layer, Products, layers_of};
+
+/// Bytes of a number.
+const NUMBER: u64 = 4;
+/// Items, or rows, of one forward pass (`CHUNK` of `pairs.rs` and of `described.rs`).
+const CHUNK: u64 = 1024;
+/// Rows that are predicted between two looks at the clock (`ROWS_AT_ONCE` of `experiment/evaluate.rs`).
+const ROWS_AT_ONCE: u64 = 65_536;
+/// Users of a tile of DLRM (`TILE` of `pairs.rs`), and of a sequence model (`TILE` of `sequence/model.rs`).
+const TILE: u64 = 16;
+const TILE_OF_SEQUENCES: u64 = 64;
+/// Scores of a tile, unless one user has more (`TILE_SCORES` of `tiles.rs`).
+const TILE_SCORES: u64 = 4 << 20;
+/// Histories that a thread reads together (`TOGETHER` of `sequence/model.rs`).
+const TOGETHER: u64 = 256;
+/// Vectors of a slot that a block has at once where nothing is kept for the way back, and shares of attention.
+const OF_A_SLOT: u64 = 8;
+const SHARES: u64 = 3;
+/// Items that users may not get, held at once where lists are ranked among a few drawn ones (`HELD` of `sampled.rs`), and
+/// bytes of one.
+const HELD: u64 = 16 << 20;
+const EXCLUDED: u64 = 8;
+/// A place of a list: an item and its score.
+const PLACE: u64 = 8;
+/// A value of a user, and whether there is one.
+const VALUE: u64 = 16;
+/// A row of the data set, by user and by item, and what is predicted of it beside the truth.
+const ROW: u64 = 40;
+/// Of one thread's block the allocator keeps so many hundredths more than is in use: buffers of the last, shorter block fit
+/// none that was freed.
+const KEPT: u64 = 75;
+/// Code and small things that nothing before has touched.
+const SMALL: u64 = 2 << 20;
+
+/// What decides how much is held at once beside the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judging {
+    /// Threads of the process that evaluates.
+    pub threads: u64,
+    /// Rows of the data set, where that is known.
+    pub rows: Option<u64>,
+}
+
+/// Bytes that an evaluation holds at its worst moment, beside the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EvaluationOutlook {
+    /// What all threads compute scores with.
+    pub blocks: u64,
+    /// Lists and values of users, rows by user and by item, and vectors that are made of what people did.
+    pub lists: u64,
+    /// What the allocator keeps, and what nothing before has touched.
+    pub allocator: u64,
+}
+
+/// What one thread holds, and how many do at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Blocks {
+    of_a_thread: u64,
+    threads: u64,
+}
+
+impl Blocks {
+    /// Of so many blocks in all, where that is known: no more threads have one.
+    fn among(threads: u64, blocks: Option<u64>, of_a_thread: u64) -> Self {
+        Self { of_a_thread, threads: blocks.map_or(threads, |blocks| threads.min(blocks)).max(1) }
+    }
+
+    const fn all(self) -> u64 {
+        self.of_a_thread.saturating_mul(self.threads)
+    }
+
+    const fn kept(self) -> u64 {
+        self.of_a_thread.saturating_mul(KEPT) / 100
+    }
+
+    /// These or those, which are not held at the same time.
+    fn or(self, others: Self) -> Self {
+        let held = |blocks: Self| blocks.all().saturating_add(blocks.kept());
+        if held(others) > held(self) { others } else { self }
+    }
+}
+
+impl EvaluationOutlook {
+    /// The evaluation of a spec's network on data of this size, where that is known; `None` where the recommender is no row of layers.
+    pub fn of_spec(spec: &ResolvedSpec, data: Option<&Extent>, judging: Judging) -> Option<Self> {
+        let recommender = &spec.recommender;
+        let layers = layers_of(recommender, &Assumed::threads(1.0).on(data.cloned()))?;
+        let threads = judging.threads.max(1);
+        let metrics = &spec.evaluation.metrics;
+        let of_lists = metrics.iter().filter(|name| !name.kind.of_ratings()).count() as u64;
+        let items = data.map_or(0, |data| data.items);
+        let users = data.map(|data| spec.evaluation.max_users.map_or(data.users, |most| most.min(data.users)));
+        let mut blocks = Blocks::default();
+        let mut lists = ROW * judging.rows.unwrap_or(0);
+        if of_lists < metrics.len() as u64 {
+            blocks = predicting(&layers, judging.rows, threads);
+        }
+        if of_lists > 0 {
+            let ranked = users.unwrap_or(0);
+            let places = metrics.iter().filter_map(|name| name.k).max().unwrap_or(1);
+            lists += ranked * (PLACE * u64::from(places) + VALUE * of_lists);
+            if spec.evaluation.sampled.is_some() {
+                lists += EXCLUDED * ranked.saturating_mul(items).min(HELD.max(items));
+            }
+            let tile = |most: u64| most.min(users.unwrap_or(most)).clamp(1, (TILE_SCORES / items.max(1)).max(1));
+            let tiles = |tile: u64| users.map(|users| users.div_ceil(tile));
+            let chunk = data.map_or(CHUNK, |data| data.items.min(CHUNK));
+            // The scores of the tile, and those of one block of it, as they were computed and as they are handed on.
+            let scores = |tile: u64| NUMBER * tile * (items + 2 * chunk);
+            let ranking = match recommender.entry.kind {
+                "dlrm" => {
+                    let tile = tile(TILE);
+                    let of_items = chunk * of_a_pair(&products_of(recommender, data));
+                    Blocks::among(threads, tiles(tile), scores(tile) + of_items)
+                }
+                "sasrec" => {
+                    let network = blocks_of(recommender);
+                    let known = data.map_or(0, |data| 3 * data.users + data.items);
+                    lists += NUMBER * network.d * known;
+                    let tile = tile(TILE_OF_SEQUENCES);
+                    let products = Blocks::among(threads, tiles(tile), NUMBER * tile * (2 * items + network.d));
+                    let of_a_user = judging.rows.zip(data).map(|(rows, data)| rows.div_ceil(data.users.max(1)));
+                    products.or(reading(network, of_a_user, threads))
+                }
+                _ => Blocks::among(threads, users, scores(1) + chunk * of_a_row(&layers)),
+            };
+            blocks = blocks.or(ranking);
+        }
+        Some(Self::of(blocks, lists))
+    }
+
+    /// Predictions of ratings by a network of these layers, whatever the data are.
+    pub fn of_predictions(layers: &[Layer], judging: Judging) -> Self {
+        let blocks = predicting(layers, judging.rows, judging.threads.max(1));
+        Self::of(blocks, ROW * judging.rows.unwrap_or(0))
+    }
+
+    const fn of(blocks: Blocks, lists: u64) -> Self {
+        Self { blocks: blocks.all(), lists, allocator: blocks.kept().saturating_add(SMALL) }
+    }
+
+    /// All of it.
+    pub const fn total(&self) -> u64 {
+        self.blocks.saturating_add(self.lists).saturating_add(self.allocator)
+    }
+}
+
+/// Test rows, some of them on each thread.
+fn predicting(layers: &[Layer], rows: Option<u64>, threads: u64) -> Blocks {
+    let chunk = rows.map_or(CHUNK, |rows| rows.min(CHUNK));
+    let chunks = rows.map(|rows| rows.min(ROWS_AT_ONCE).div_ceil(CHUNK));
+    Blocks::among(threads, chunks, chunk * of_a_row(layers))
+}
+
+/// Bytes of a row in a forward pass that keeps nothing: what the largest layer sees and puts out, and that before and after it
+/// was rectified; where layers write into one row, that row, and the one that is made of it.
+fn of_a_row(layers: &[Layer]) -> u64 {
+    let of = |layer: &Layer| layer.kept_bytes + layer.output_bytes * if layer.reads_in_place { 1 } else { 2 };
+    layers.iter().map(of).max().unwrap_or(0)
+}
+
+/// Bytes of an item while all items of a block are scored for one user of the tile. The vectors of the items, and what they
+/// add to the first sums of the bottom tower, stay for the whole tile. Beside them there are, while vectors are multiplied,
+/// those of all fields, the user's repeated, the same with what the bottom tower made, and that; before and after it what the
+/// largest layer of a tower sees and puts out.
+fn of_a_pair(network: &Products) -> u64 {
+    let Products { fields, width, .. } = *network;
+    let sums = network.bottom.first().copied().unwrap_or(width);
+    let vectors = fields + 1;
+    let multiplied = (3 * fields + 2) * width + vectors * vectors + 2 * network.products();
+    let widest = |tower: &[u64]| tower.iter().copied().max().unwrap_or(0);
+    let layers = (fields + 2) * width + network.products() + 4 * widest(&network.top);
+    let bottom = fields * width + 4 * widest(&network.bottom).max(width);
+    NUMBER * (sums + multiplied.max(layers).max(bottom))
+}
+
+/// Histories that are read once more, each thread some of them: packed, they take at most a full row each, and are taken to be
+/// no more than twice as long as they are on average, where that is known: of some hundred that follow each other as their
+/// users came, the mean is near that of all.
+fn reading(network: crate::attention::Blocks, of_a_user: Option<u64>, threads: u64) -> Blocks {
+    let width = network.pattern.width(network.length);
+    let slots = TOGETHER * of_a_user.map_or(width, |mean| width.min(2 * mean));
+    let shares = SHARES * network.heads * network.pattern.scores(width).div_ceil(width.max(1));
+    Blocks { of_a_thread: slots * NUMBER * (OF_A_SLOT * network.d + shares), threads }
+}
