@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use recspeed_plan::{Assumed, Outlook, ProcessNeeds, of_spec};
-use recspeed_types::{EventKind, ExperimentSpec, RunEvent};
+use recspeed_plan::{Assumed, EvaluationOutlook, Judging, Outlook, ProcessNeeds, of_spec};
+use recspeed_types::{EventKind, ExperimentSpec, Extent, RunEvent};
 
 /// 20,313,605 parameters, and few rows: 310 MiB with gradients and both moments of Adam.
 const LARGE: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 400\n[recommender]\nkind = \
@@ -98,6 +98,52 @@ fn peak(events: &[RunEvent]) -> f64 {
         _ => None,
     };
     events.iter().find_map(of).expect("the run finishes") as f64 / MIB
+}
+
+#[test]
+fn an_evaluation_takes_no_more_than_is_foretold_of_it() {
+    let frame = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[training]\nepochs = 1\nbatch_size = 64\n";
+    // Each attribute of words has a field, and that many words more or less make no difference.
+    let data = Extent { users: 2400, items: 1500, words: vec![12], numbers: 0 };
+    let wide =
+        "kind = \"dlrm\"\nembedding = 512\nattributes = [\"category\"]\nbottom = [1]\nhidden = [1]\nnegatives = 1";
+    let mlp = "kind = \"mlp\"\nhidden = [1024, 1024]";
+    for (network, strategy, threads) in [
+        (wide, "kind = \"single\"", 1),
+        (wide, "kind = \"single\"", 4),
+        (wide, "kind = \"data-parallel\"\nranks = 2", 2),
+        (mlp, "kind = \"single\"", 2),
+    ] {
+        let text = format!(
+            "{frame}[recommender]\n{network}\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 128\n[engine]\nthreads = \
+             {threads}\n[strategy]\n{strategy}\n"
+        );
+        let spec = ExperimentSpec::from_toml(&text).unwrap();
+        let resolved = spec.resolve().unwrap();
+        let judging = Judging { threads, rows: Some(10_000) };
+        let evaluation = EvaluationOutlook::of_spec(&resolved, Some(&data), judging).unwrap().total();
+        let mut plan = of_spec(&resolved, Assumed::threads(1.0).on(Some(data.clone()))).unwrap();
+        plan.needs = ProcessNeeds { before: ProcessNeeds::of_rows(10_000), evaluation, ..plan.needs };
+        let foretold = Outlook::of(&plan).unwrap().process(&plan).total() as f64 / MIB;
+        let events = run(&spec);
+        // Of the first rank: what it held when it had learnt, and when it had evaluated.
+        let peaks = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Memory { rank: 0, bytes } => Some(bytes.peak as f64 / MIB),
+            _ => None,
+        });
+        let peaks: Vec<f64> = peaks.collect();
+        let [.., learnt, evaluated] = peaks[..] else { panic!("{peaks:?}") };
+        let (grown, told) = (evaluated - learnt, evaluation as f64 / MIB);
+        println!(
+            "{network:?} {strategy:?} {threads}: {grown:.1} MiB, {told:.1} foretold; {evaluated:.1}, {foretold:.1} foretold"
+        );
+        assert!(grown <= told, "{network} {strategy} {threads}: {grown:.1} MiB, {told:.1} MiB foretold");
+        assert!(told <= 2.0 * grown, "{network} {strategy} {threads}: {grown:.1} MiB, {told:.1} MiB foretold");
+        assert!(
+            peak(&events) <= foretold,
+            "{network} {strategy} {threads}: {evaluated:.1} MiB, {foretold:.1} MiB foretold"
+        );
+    }
 }
 
 #[test]
