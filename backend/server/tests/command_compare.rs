@@ -82,3 +82,30 @@ fn a_recommender_that_fails_is_named_and_the_others_are_compared() {
     assert!(stdout(&output).contains("Not compared: slim, whose run with seed 5 failed: it grew without bound"));
     assert!(stdout(&output).contains("Factors − popularity"), "{}", stdout(&output));
 }
+
+#[test]
+fn who_knows_the_validation_rows_at_the_test_and_who_does_not_is_told_with_a_remedy() {
+    let kinds = ["item-knn", "bpr"].map(|kind| format!("[[compare]]\nrecommender = {{ kind = \"{kind}\" }}\n"));
+    let bench = Bench::new(&kinds.concat());
+    bench.put("validation", "500");
+    let compare = ["compare", "group.toml", "--seeds", "1"];
+    let compared = |arguments: &[&str]| {
+        let output = bench.command(&[&compare[..], arguments].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).to_owned()
+    };
+    let comparison: Comparison = serde_json::from_str(&compared(&["--json"])).unwrap();
+    let [warning] = &comparison.warnings[..] else { panic!("{comparison:?}") };
+    for part in ["as what each person has: “item-knn”. Without them: “bpr”.", "split.fit_on = \"train-validation\""]
+    {
+        assert!(warning.contains(part), "{part} is missing in {warning}");
+    }
+    for arguments in [&[][..], &["--markdown"]] {
+        let shown = compared(arguments);
+        assert!(shown.contains(&format!("\nWarning: {warning}\n")), "{shown}");
+    }
+    // Who learns from them knows them.
+    let comparison: Comparison =
+        serde_json::from_str(&compared(&["--set", "split.fit_on=\"train-validation\"", "--json"])).unwrap();
+    assert_eq!(comparison.warnings, Vec::<String>::new());
+}

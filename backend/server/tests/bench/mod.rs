@@ -8,7 +8,8 @@ use std::process::{Command, Output, Stdio};
 use recspeed_types::comparison::Comparison;
 
 /// A worker that reads its kind and its seed out of the spec, notes each run in `ran`, and gives four users values: hit@1 of
-/// the kind `popularity` is 0 for all of them, that of others 1, 1, 1 and the last digit of the seed over 10.
+/// the kind `popularity` is 0 for all of them, that of others 1, 1, 1 and the last digit of the seed over 10. It has held out as many
+/// validation rows as the file `validation` says, none without it.
 const WORKER: &str = r#"#!/bin/sh
 here=$(dirname "$0"); seq=0; run=none; users=/dev/null
 while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; --users) users=$2; shift;; --checkpoint-dir) kept=$2; shift;;
@@ -27,6 +28,7 @@ refuse() { say '"kind":"failed","code":"invalid-spec","cause":"there are no such
 [ -e "$here/refuse-all" ] && refuse
 [ -e "$here/refused" ] && case " $(cat "$here/refused") " in *" $neighbours "*) refuse;; esac
 last=0.$((seed % 10))
+validation=$(cat "$here/validation" 2>/dev/null || echo 0)
 case "$kind" in popularity) v="0,0,0,0"; m=0;; *) v="1,1,1,$last"; m=0.9;; esac
 [ -n "$neighbours" ] && m=0.$neighbours
 printf '{"users":["a","b","c","d"],"columns":{"hit@1":[%s]}}' "$v" > "$users"
@@ -34,7 +36,7 @@ say '"kind":"finished","summary":{"run":"'$run'","status":"finished","metrics":{
 "timing":{"load_s":0.1,"fit_s":0.2,"evaluate_s":0.3},
 "memory":{"parameters":8,"gradients":0,"optimizer":0,"activations":0,"buffers":0,"allocator_total":9,"peak":10},
 "engine":{"kind":"burn","device":"flex","versions":{},"host":"a test","threads":1},
-"data":{"name":"tiny","users":4,"items":4,"train":5,"validation":0,"test":6,"bad_lines":0,"sha256":"abc","synthetic":true},
+"data":{"name":"tiny","users":4,"items":4,"train":5,"validation":'$validation',"test":6,"bad_lines":0,"sha256":"abc","synthetic":true},
 "evaluation":{"candidates":"full ranking","candidate_items":4,"test_users":4,"evaluated_users":4,"sampled_users":false,"cold_users":0,
 "cold_item_rows":0,"tie_rule":"lower id","tie_share":0,"rating_scale":"stars"},"seed":'$seed'}' | tr -d '\n'; echo
 "#;

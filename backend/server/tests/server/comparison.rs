@@ -2,6 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use recspeed_types::ExperimentSpec;
+use recspeed_types::spec::{FitOn, RecommenderSpec};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, spec};
@@ -44,6 +45,40 @@ async fn whoever_has_the_links_sees_runs_side_by_side_with_what_differs() {
     let (status, tests) = bench.guest(&format!("/api/comparison/tests?runs={first},{longer}")).await;
     assert_eq!((status, &tests["tests"]), (StatusCode::OK, &json!([])), "{tests}");
     assert!(tests["untested"][0].as_str().unwrap().starts_with("the lab keeps no values of each user"), "{tests}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_knows_the_validation_rows_at_the_test_and_who_does_not_is_told_beside_the_runs() {
+    let bench = Bench::new().await;
+    let run = async |name: &str, kind: &str, fit_on: Option<FitOn>| {
+        let change = |spec: &mut ExperimentSpec| {
+            spec.name = format!("held-out-{name}");
+            spec.recommender = RecommenderSpec::new(kind);
+            spec.split.validation_ratio = Some(0.1);
+            spec.split.fit_on = fit_on;
+            spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
+        };
+        finished(&bench, change).await
+    };
+    let told = async |runs: [&String; 2]| {
+        let (status, told) = bench.guest(&format!("/api/comparison?runs={},{}", runs[0], runs[1])).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+        assert!(told["methods"].as_array().is_some_and(|methods| methods.len() == 2), "{told}");
+        told["warnings"].clone()
+    };
+    let reads = run("reads", "item-knn", None).await;
+    let learns = run("learns", "popularity", None).await;
+    let warnings = told([&reads, &learns]).await;
+    let warning = warnings[0].as_str().unwrap_or_else(|| panic!("nothing is said: {warnings}"));
+    for part in [
+        "as what each person has: “held-out-reads”. Without them: “held-out-learns”.",
+        "split.fit_on = \"train-validation\"",
+    ] {
+        assert!(warning.contains(part), "{part} is missing in {warning}");
+    }
+    let both = Some(FitOn::TrainValidation);
+    let (reads, learns) = (run("reads", "item-knn", both).await, run("learns", "popularity", both).await);
+    assert_eq!(told([&reads, &learns]).await, json!([]), "all know the same");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Plays recspeed-worker for the server's tests. What it does is the spec's name; see the end of the file.
 if [ "$1" = probe ]; then
-  printf '%s' '{"protocol":1,"versions":{"fake":"1"},"features":[],"devices":[{"engine":"burn","device":"flex","title":"Fake","memory":null,"threads":1}],"recommenders":["mlp","popularity","als-implicit"]}'
+  printf '%s' '{"protocol":1,"versions":{"fake":"1"},"features":[],"devices":[{"engine":"burn","device":"flex","title":"Fake","memory":null,"threads":1}],"recommenders":["mlp","popularity","als-implicit","item-knn"]}'
   exit 0
 fi
 run= seq=0 at=0 resume= folder=
@@ -32,7 +32,7 @@ begin() {
 }
 loss() { say "\"kind\":\"metric\",\"name\":\"loss\",\"split\":\"train\",\"step\":$1,\"epoch\":$1,\"value\":0.5"; }
 finish() {
-  say "\"kind\":\"finished\",\"summary\":{\"run\":\"$run\",\"status\":\"finished\",\"metrics\":{\"rmse\":${1:-0.25}},\"timing\":{\"load_s\":0.1,\"fit_s\":0.2,\"evaluate_s\":0.3},\"memory\":{\"parameters\":1,\"gradients\":0,\"optimizer\":0,\"activations\":0,\"buffers\":0,\"allocator_total\":2,\"peak\":3},\"engine\":$engine,\"data\":{\"name\":\"d\",\"users\":1,\"items\":2,\"train\":3,\"validation\":0,\"test\":1,\"bad_lines\":0,\"sha256\":\"00\",\"synthetic\":true},\"evaluation\":{\"candidates\":\"c\",\"candidate_items\":2,\"test_users\":1,\"evaluated_users\":1,\"sampled_users\":false,\"cold_users\":0,\"cold_item_rows\":0,\"tie_rule\":\"t\",\"tie_share\":0.0,\"rating_scale\":\"stars\"},\"seed\":42}"
+  say "\"kind\":\"finished\",\"summary\":{\"run\":\"$run\",\"status\":\"finished\",\"metrics\":{\"rmse\":${1:-0.25}},\"timing\":{\"load_s\":0.1,\"fit_s\":0.2,\"evaluate_s\":0.3},\"memory\":{\"parameters\":1,\"gradients\":0,\"optimizer\":0,\"activations\":0,\"buffers\":0,\"allocator_total\":2,\"peak\":3},\"engine\":$engine,\"data\":{\"name\":\"d\",\"users\":1,\"items\":2,\"train\":3,\"validation\":${held_out:-0},\"test\":1,\"bad_lines\":0,\"sha256\":\"00\",\"synthetic\":true},\"evaluation\":{\"candidates\":\"c\",\"candidate_items\":2,\"test_users\":1,\"evaluated_users\":1,\"sampled_users\":false,\"cold_users\":0,\"cold_item_rows\":0,\"tie_rule\":\"t\",\"tie_share\":0.0,\"rating_scale\":\"stars\"},\"seed\":42}"
 }
 fail() { say "\"kind\":\"failed\",\"code\":\"$1\",\"cause\":\"$2\""; }
 checkpoint() {
@@ -60,6 +60,8 @@ train() {
 
 case "$name" in
   quick) begin; loss 1; loss 2; finish ;;
+  # With validation rows.
+  held-out-*) held_out=500; begin; finish ;;
   slow | checkpoints) trap leave TERM; begin; train ;;
   # Fails after a checkpoint, then refuses it, then does without.
   refuses)
