@@ -16,15 +16,26 @@ use crate::every_strategy::cases;
 /// Short enough that every tensor is cut.
 const PIECE: usize = 100;
 
+/// What the ranks are told, in their environment, and the folder in which each leaves a file.
+const TOLD: &str = "RECSPEED_TEST_TOLD";
+const FOLDER: &str = "RECSPEED_TEST_FOLDER";
+
+/// How ranks ended.
+struct Ended {
+    success: bool,
+    /// What they and `mpirun` printed. Ranks print at once, so that what one says may be torn by another one's words.
+    said: String,
+    /// What each rank left, whole ([`leave`]).
+    left: Vec<Option<String>>,
+}
+
 /// Starts this very test program as ranks, each of which runs one test that is ignored otherwise.
-fn started(ranks: usize, test: &str) -> Option<(bool, String)> {
+fn started(ranks: usize, test: &str) -> Option<Ended> {
     started_with(ranks, test, "")
 }
 
-/// What the ranks are told, in their environment.
-const TOLD: &str = "RECSPEED_TEST_TOLD";
-
-fn started_with(ranks: usize, test: &str, told: &str) -> Option<(bool, String)> {
+fn started_with(ranks: usize, test: &str, told: &str) -> Option<Ended> {
+    let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("mpirun");
     command.args(["-n", &ranks.to_string(), "--oversubscribe", "--bind-to", "none"]);
     command.arg(std::env::current_exe().unwrap()).args([
@@ -35,12 +46,12 @@ fn started_with(ranks: usize, test: &str, told: &str) -> Option<(bool, String)> 
         "--test-threads=1",
     ]);
     command.env("OMPI_ALLOW_RUN_AS_ROOT", "1").env("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
-    command.env(TOLD, told);
+    command.env(TOLD, told).env(FOLDER, folder.path());
     match command.output() {
         Ok(output) => {
-            let said =
-                format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-            Some((output.status.success(), said))
+            let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+            let left = (0..ranks).map(|rank| std::fs::read_to_string(folder.path().join(rank.to_string())).ok());
+            Some(Ended { success: output.status.success(), said: format!("{out}\n{err}"), left: left.collect() })
         }
         Err(error) => {
             eprintln!("skipped: mpirun cannot be started ({error})");
@@ -49,15 +60,25 @@ fn started_with(ranks: usize, test: &str, told: &str) -> Option<(bool, String)> 
     }
 }
 
-/// Each rank that has trained leaves a file: what several processes print at once may be mixed up in a line.
-fn all_agree(ranks: usize) {
-    let folder = tempfile::tempdir().unwrap();
-    let told = folder.path().to_str().unwrap();
-    if let Some((success, said)) = started_with(ranks, "mpi::tests::a_rank_trains", told) {
+/// Leaves a file that says how far this rank came, for whoever started it.
+fn leave(rank: usize, words: &str) {
+    let folder = std::env::var(FOLDER).expect("the test that starts the ranks names a folder");
+    std::fs::write(std::path::Path::new(&folder).join(rank.to_string()), words).unwrap();
+}
+
+/// What a rank leaves that came to the end of its test.
+const DONE: &str = "done";
+
+/// Every rank came to the end of its test. That nobody failed is not enough: a test that has another name fails nowhere.
+fn all_come_to_the_end(ranks: usize, test: &str) {
+    if let Some(Ended { success, said, left }) = started(ranks, test) {
         assert!(success, "{said}");
-        let trained = |rank: &usize| folder.path().join(rank.to_string()).exists();
-        assert_eq!((0..ranks).filter(trained).count(), ranks, "{said}");
+        assert_eq!(left, vec![Some(DONE.to_owned()); ranks], "{said}");
     }
+}
+
+fn all_agree(ranks: usize) {
+    all_come_to_the_end(ranks, "mpi::tests::a_rank_trains");
 }
 
 #[test]
@@ -88,17 +109,17 @@ fn a_rank_trains() {
         let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0)));
         at_once(case.agrees(communicator, &case.tasks())).expect("processes train");
     }
-    let folder = std::env::var(TOLD).expect("the test that starts the ranks names a folder");
-    std::fs::write(std::path::Path::new(&folder).join(world.rank().to_string()), []).unwrap();
+    leave(world.rank(), DONE);
     world.part(Duration::from_secs(5));
 }
 
 #[test]
 fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
-    let Some((success, said)) = started(2, "mpi::tests::a_rank_waits_in_vain") else { return };
+    let Some(Ended { success, said, left }) = started(2, "mpi::tests::a_rank_waits_in_vain") else { return };
     assert!(!success, "{said}");
-    assert!(said.contains("rank 0 waits for rank 1 (activation 2) for more than 1 s"), "{said}");
-    assert!(said.contains("received from rank 1 (activation 1, 4 bytes)"), "{said}");
+    let error = left[0].as_deref().unwrap_or_else(|| panic!("the first rank leaves nothing: {said}"));
+    assert!(error.contains("rank 0 waits for rank 1 (activation 2) for more than 1 s"), "{error}\n{said}");
+    assert!(error.contains("received from rank 1 (activation 1, 4 bytes)"), "{error}\n{said}");
 }
 
 #[test]
@@ -112,7 +133,7 @@ fn a_rank_waits_in_vain() {
     }
     at_once(communicator.recv::<f32>(1, Tag::new("activation", 1))).unwrap();
     let error = at_once(communicator.recv::<f32>(1, Tag::new("activation", 2))).expect_err("nobody sends it");
-    eprintln!("{error}");
+    leave(world.rank(), &error.to_string());
     std::process::exit(1);
 }
 
@@ -129,13 +150,14 @@ fn alive(test: &str) -> usize {
 fn a_rank_that_is_killed_in_the_middle_of_a_fetch_of_rows_is_named_and_ends_the_others() {
     for moment in dying::MOMENTS {
         let begun = Instant::now();
-        let Some((success, said)) = started_with(dying::RANKS, KILLED, &moment.to_string()) else { return };
+        let ended = started_with(dying::RANKS, KILLED, &moment.to_string());
+        let Some(Ended { success, said, left }) = ended else { return };
         assert!(!success, "before message {moment}: {said}");
         assert!(begun.elapsed() < Duration::from_secs(20), "before message {moment}: {:?}", begun.elapsed());
         let fallen = said.lines().find_map(fallen).unwrap_or_else(|| panic!("mpirun names nobody: {said}"));
         assert_eq!(fallen.rank, dying::DIES, "before message {moment}: {said}");
         assert!(fallen.cause.contains("signal 9"), "{}", fallen.cause);
-        assert!(!said.contains("1 passed"), "nobody can end without it: {said}");
+        assert!(left.iter().all(Option::is_none), "nobody can end without it: {left:?}\n{said}");
         while alive(KILLED) > 0 {
             assert!(begun.elapsed() < Duration::from_secs(20), "before message {moment}: a process is left");
             std::thread::sleep(Duration::from_millis(20));
@@ -150,14 +172,13 @@ fn a_rank_is_killed_in_a_fetch() {
     let moment = std::env::var(TOLD).unwrap().parse().unwrap();
     let communicator = Communicator::new(world.seat(Duration::from_mins(1), Arc::new(|| 0))).any();
     at_once(dying::fetch(communicator, moment, || kill(Pid::this(), Signal::SIGKILL).unwrap())).unwrap();
+    leave(world.rank(), DONE);
     world.part(Duration::from_secs(5));
 }
 
 #[test]
 fn large_messages_cross_without_a_wait() {
-    if let Some((success, said)) = started(2, "mpi::tests::a_rank_crosses") {
-        assert!(success, "{said}");
-    }
+    all_come_to_the_end(2, "mpi::tests::a_rank_crosses");
 }
 
 #[test]
@@ -173,5 +194,6 @@ fn a_rank_crosses() {
         let theirs = at_once(communicator.recv::<f32>(other, Tag::new("gradient", round))).unwrap();
         assert_eq!(theirs, vec![other as f32 + round as f32; 3_000_000]);
     }
+    leave(own, DONE);
     world.part(Duration::from_secs(5));
 }

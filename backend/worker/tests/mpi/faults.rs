@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 use recspeed_types::{EventKind, FailureCode};
 
 use crate::ranks::{
-    Training, all_gone, can, command, events, failure, long, ranks_of, shared_folder, started, training, training_of,
-    wait_for, with_tables,
+    Training, all_gone, can, command, events, failure, long, mpirun_of, ranks_of, shared_folder, started, training,
+    training_of, wait_for, with_tables,
 };
 
 /// A rank was killed: the run ends in time with its name, and leaves nobody.
@@ -268,6 +268,28 @@ fn a_worker_that_is_killed_leaves_nobody_though_a_rank_is_stopped() {
 }
 
 #[test]
+fn a_worker_that_is_killed_leaves_nobody_though_mpirun_is_stopped() {
+    if !can() {
+        return;
+    }
+    // Alone, and with a rank that hears nothing either.
+    for stopped in [None, Some(1)] {
+        let home = tempfile::tempdir().unwrap();
+        let mut killed = training(home.path());
+        let mpirun = mpirun_of(killed.rank(0));
+        for pid in stopped.map(|rank| killed.rank(rank)).into_iter().chain([mpirun]) {
+            kill(pid, Signal::SIGSTOP).unwrap();
+        }
+        killed.child.kill().unwrap();
+        killed.child.wait().unwrap();
+        let begun = Instant::now();
+        all_gone(home.path());
+        // The ranks after five seconds, in which they could have left, and mpirun two later.
+        assert!(begun.elapsed() < Duration::from_secs(15), "{stopped:?}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
 fn ranks_leave_when_the_worker_or_mpirun_is_killed() {
     if !can() {
         return;
@@ -278,9 +300,7 @@ fn ranks_leave_when_the_worker_or_mpirun_is_killed() {
     killed.child.wait().unwrap();
     all_gone(home.path());
     let training = training(home.path());
-    let status = std::fs::read_to_string(format!("/proc/{}/status", training.rank(0))).unwrap();
-    let mpirun = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap().trim().parse().unwrap();
-    kill(Pid::from_raw(mpirun), Signal::SIGKILL).unwrap();
+    kill(mpirun_of(training.rank(0)), Signal::SIGKILL).unwrap();
     assert_eq!(failure(&events(&training.ended())).0, FailureCode::Worker);
     all_gone(home.path());
 }

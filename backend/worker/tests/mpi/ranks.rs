@@ -86,22 +86,42 @@ pub(crate) fn can() -> bool {
     found
 }
 
+/// A file that the kernel has of a process; `None` once it has ended.
+fn told_of(pid: Pid, file: &str) -> Option<String> {
+    let text = std::fs::read(format!("/proc/{pid}/{file}")).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// All that this worker has started for its ranks: these, and `mpirun`. Of one that has ended and that nobody has asked about yet the
+/// kernel knows no arguments.
+fn started_by(home: &Path) -> Vec<Pid> {
+    let home = home.to_string_lossy();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| Some(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)));
+    let ours = |pid: &Pid| {
+        told_of(*pid, "cmdline").is_some_and(|words| words.contains("--ranks-in") && words.contains(&*home))
+    };
+    pids.filter(ours).collect()
+}
+
 /// The processes of this worker's ranks, with their numbers.
 pub(crate) fn ranks_of(home: &Path) -> Vec<(usize, Pid)> {
-    let home = home.to_string_lossy().into_owned();
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let ranks = processes.filter_map(|entry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let read = |name: &str| {
-            std::fs::read(entry.path().join(name)).ok().map(|text| String::from_utf8_lossy(&text).into_owned())
-        };
-        let arguments = read("cmdline")?;
-        let ours = arguments.contains("--ranks-in") && arguments.contains(&home) && !arguments.starts_with("mpirun");
-        let environment = read("environ").filter(|_| ours)?;
+    let ranks = started_by(home).into_iter().filter_map(|pid| {
+        let environment = told_of(pid, "environ")?;
         let rank = environment.split('\0').find_map(|line| line.strip_prefix("OMPI_COMM_WORLD_RANK="))?;
-        Some((rank.parse().ok()?, Pid::from_raw(pid)))
+        Some((rank.parse().ok()?, pid))
     });
     ranks.collect()
+}
+
+/// The `mpirun` that has started a rank.
+pub(crate) fn mpirun_of(rank: Pid) -> Pid {
+    let status = told_of(rank, "status").expect("the rank is there");
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("everybody has one");
+    let mpirun = Pid::from_raw(parent.trim().parse().expect("a number"));
+    let words = told_of(mpirun, "cmdline").expect("it is there");
+    assert!(words.starts_with("mpirun"), "rank {rank} was started by {words:?}");
+    mpirun
 }
 
 pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
@@ -179,5 +199,5 @@ pub(crate) fn shared_folder(rank: Pid) -> Option<PathBuf> {
 }
 
 pub(crate) fn all_gone(home: &Path) {
-    wait_for("no rank is left", || ranks_of(home).is_empty());
+    wait_for("neither a rank nor mpirun is left", || started_by(home).is_empty());
 }
