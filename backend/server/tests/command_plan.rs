@@ -204,6 +204,7 @@ fn tables_are_planned_by_rank_with_what_the_ranks_send_for_them() {
         "dlrm of ",
         "(2400 users, 1500 items, ",
         "of 12 numbers, which all ranks divide column-wise",
+        ", and what the evaluation takes on top ",
         "sent a step",
         "not measured",
     ] {
@@ -220,6 +221,25 @@ fn tables_are_planned_by_rank_with_what_the_ranks_send_for_them() {
     assert!(sum("fetched_bytes_per_step") > 0);
     // The first stage looks up, the second has half of what it wants.
     assert_eq!([0, 1].map(|rank| ranks[rank]["fetched_bytes_per_step"] == 0), [true, false]);
+}
+
+#[test]
+fn what_the_evaluation_takes_is_planned_by_the_threads_that_evaluate() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = with_tables("kind = \"data-parallel\"\nranks = 2").replace("embedding = 12", "embedding = 1024");
+    let file = spec_file(&folder, &spec);
+    let process = |threads: u32| {
+        let output = plan(&[&file, "--set", &format!("engine.threads={threads}"), "--json"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+        planned["process"].clone()
+    };
+    let of = |process: &Value, what: &str| process[what].as_u64().unwrap();
+    let [one, four] = [1, 4].map(process);
+    // Three threads more, each with eight vectors at least of each of 1,024 items.
+    let more = of(&four, "evaluation_bytes") - of(&one, "evaluation_bytes");
+    assert!(more >= 3 * 1024 * 8 * 1024 * 4, "{one} {four}");
+    assert_eq!(of(&four, "bytes") - of(&one, "bytes"), more, "nothing else depends on them");
 }
 
 #[test]
