@@ -3,7 +3,8 @@
 use recspeed_types::limits::MAX_RANKS;
 
 use crate::sharding::ShardLevel;
-use crate::{Balance, Outlook, Recompute, ScheduleKind, Strategy};
+use crate::simulate::{Costs, Link};
+use crate::{Balance, Outlook, Partition, Recompute, ScheduleKind, Strategy, simulate};
 
 /// What keeps a strategy from being faster, or from fitting.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -164,20 +165,17 @@ pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<Room>) ->
     Bottleneck { limit, share, remedy }
 }
 
-/// The largest loss, in microseconds of a step. The time until the last backward pass is what the mean rank computes, what the
-/// busiest computes more, what its schedule leaves idle by the formula, and the rest, which is waiting for messages. What a rank computes
-/// has in it what it exchanges with those that share its layers.
+/// The largest loss, in microseconds of a step. The time until the last backward pass is what the mean rank computes,
+/// what the busiest computes more, what that one waits though messages take no time, and the rest, which is waiting for
+/// messages. What a rank computes has in it what it exchanges with those that share its layers.
 fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
     let run = &outlook.simulation;
     let mean = run.busy_us.iter().sum::<f64>() / run.busy_us.len() as f64;
     let busiest = (0..run.busy_us.len()).max_by(|&a, &b| run.busy_us[a].total_cmp(&run.busy_us[b]).then(b.cmp(&a)));
     let rank = busiest.unwrap_or_default();
     let most = run.busy_us[rank];
-    let fill = strategy.schedule.ideal_bubble(strategy.ranks, strategy.micro_batches, strategy.chunks) * mean;
-    let rest = (run.computed_us - most - fill).max(0.0);
-    // Without messages in time there is nothing to wait for but the pipeline itself.
-    let instant = strategy.link.bytes_per_us.is_infinite() && strategy.link.latency_us == 0.0;
-    let (fill, messages) = if instant { (fill + rest, 0.0) } else { (fill, rest) };
+    let instant = without_messages(strategy, outlook);
+    let (fill, messages) = ((instant - most).max(0.0), (run.computed_us - instant).max(0.0));
     let sharing = outlook.exchanging_us(strategy.recompute);
     let sharing = sharing.iter().sum::<f64>() / sharing.len().max(1) as f64;
     let reduce = outlook.simulation.spans.iter().filter(|span| span.instruction == crate::Instruction::ReduceGradients);
@@ -193,6 +191,25 @@ fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
     ]
     .into_iter()
     .fold((Limit::Computation, 0.0), |best, next| if next.1 > best.1 { next } else { best })
+}
+
+/// Microseconds until the last backward pass where messages take no time: run on paper once more, because the formula
+/// of a schedule holds for one division of a layer's time only (ZB-H1 gains nothing where a tape gives both gradients
+/// at once).
+fn without_messages(strategy: &Strategy, outlook: &Outlook) -> f64 {
+    let computed_us = outlook.simulation.computed_us;
+    if strategy.ranks == 1 || strategy.link == Link::INSTANT {
+        return computed_us;
+    }
+    let costs = Costs {
+        stages: outlook.stages.clone(),
+        sizes: outlook.sizes.clone(),
+        recompute: strategy.recompute,
+        link: Link::INSTANT,
+        reduce_us: 0.0,
+        step_us: 0.0,
+    };
+    simulate(&outlook.schedule, &costs).map_or(computed_us, |run| run.computed_us)
 }
 
 fn planned(strategy: &Strategy, change: Change) -> Option<Remedy> {
@@ -231,35 +248,80 @@ fn smaller(strategy: &Strategy, bytes: u64, room: Room) -> Option<Remedy> {
     })
 }
 
+/// The fastest of the changes that are for this limit; where none of them gains anything, of all others of a pipeline.
+/// Few are planned in either case: the page does it at each turn of a knob.
 fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<Room>) -> Option<Remedy> {
-    let changes = match limit {
+    let now = outlook.simulation.total_us;
+    let has_room = |new: &Remedy| {
+        room.is_none_or(|room| {
+            let (bytes, room) = room.compare((new.bytes, new.together));
+            bytes <= room
+        })
+    };
+    let fits = |new: &Remedy| has_room(new) && new.step_us < now * (1.0 - WORTH_IT);
+    let best = |changes: Vec<Change>| {
+        let remedies = changes.into_iter().filter_map(|change| planned(strategy, change)).filter(fits);
+        remedies.min_by(|a, b| a.step_us.total_cmp(&b.step_us))
+    };
+    let first = first(strategy, outlook, limit);
+    best(first.clone()).or_else(|| match limit {
+        Limit::Bubble | Limit::Imbalance { .. } | Limit::Messages => {
+            best(of_a_pipeline(strategy, outlook).into_iter().filter(|change| !first.contains(change)).collect())
+        }
+        _ => None,
+    })
+}
+
+/// So many micro-batches that the bubble is small, where there are fewer. GPipe, section 2.3: from four a rank on.
+fn more_micro_batches(strategy: &Strategy) -> Option<Change> {
+    let more = (4 * strategy.ranks).min(strategy.batch);
+    (more > strategy.micro_batches).then_some(Change::MicroBatches(more))
+}
+
+/// Two stages a rank, where there is one and there are layers enough.
+fn two_stages_each(strategy: &Strategy) -> Option<Change> {
+    let possible = strategy.chunks == 1 && 2 * strategy.ranks <= strategy.layers.len();
+    possible.then_some(Change::Schedule(ScheduleKind::Interleaved, 2))
+}
+
+/// Stages as equal in time as can be, where they are not.
+fn even_cut(strategy: &Strategy, outlook: &Outlook) -> Option<Change> {
+    let balance = Balance::Time { samples: samples(strategy) };
+    let even = Partition::new(&strategy.layers, outlook.schedule.stages(), &balance).ok()?;
+    (even != outlook.partition).then(|| Change::Counts(even.counts()))
+}
+
+/// What else can be set of a pipeline, whatever limits it: at most seven changes.
+fn of_a_pipeline(strategy: &Strategy, outlook: &Outlook) -> Vec<Change> {
+    let mut changes: Vec<Change> = even_cut(strategy, outlook).into_iter().collect();
+    changes.extend(more_micro_batches(strategy));
+    if strategy.micro_batches > 1 {
+        changes.push(Change::MicroBatches(strategy.micro_batches / 2));
+    }
+    let one_stage_each = [ScheduleKind::Gpipe, ScheduleKind::OneForwardOneBackward, ScheduleKind::ZeroBubbleH1];
+    let others = one_stage_each.into_iter().filter(|&kind| kind != strategy.schedule);
+    changes.extend(others.map(|kind| Change::Schedule(kind, 1)));
+    changes.extend(two_stages_each(strategy));
+    if strategy.ranks > 1 {
+        changes.push(Change::Ranks(strategy.ranks.div_ceil(2)));
+    }
+    changes
+}
+
+/// What is tried against a limit before anything else.
+fn first(strategy: &Strategy, outlook: &Outlook, limit: Limit) -> Vec<Change> {
+    match limit {
         Limit::Bubble => {
-            let (ranks, now) = (strategy.ranks, strategy.micro_batches);
-            // GPipe, section 2.3: the bubble is small from four micro-batches a rank on.
-            let more = (4 * ranks).min(strategy.batch);
-            let mut changes = Vec::new();
-            if more > now {
-                changes.push(Change::MicroBatches(more));
-            }
+            let mut changes: Vec<Change> = more_micro_batches(strategy).into_iter().collect();
             if strategy.schedule != ScheduleKind::ZeroBubbleH1 {
                 changes.push(Change::Schedule(ScheduleKind::ZeroBubbleH1, 1));
             }
-            if strategy.chunks == 1 && 2 * ranks <= strategy.layers.len() {
-                changes.push(Change::Schedule(ScheduleKind::Interleaved, 2));
-            }
+            changes.extend(two_stages_each(strategy));
             changes
         }
+        // Where no cut is better, smaller stages can still be spread more evenly.
         Limit::Imbalance { .. } => {
-            let balance = Balance::Time { samples: samples(strategy) };
-            let even = crate::Partition::new(&strategy.layers, outlook.schedule.stages(), &balance).ok();
-            match even.filter(|even| *even != outlook.partition) {
-                Some(even) => vec![Change::Counts(even.counts())],
-                // No cut is better: smaller stages can still be spread more evenly.
-                None if strategy.chunks == 1 && 2 * strategy.ranks <= strategy.layers.len() => {
-                    vec![Change::Schedule(ScheduleKind::Interleaved, 2)]
-                }
-                None => Vec::new(),
-            }
+            even_cut(strategy, outlook).or_else(|| two_stages_each(strategy)).into_iter().collect()
         }
         Limit::Messages => {
             let mut changes = vec![Change::MicroBatches((strategy.micro_batches / 2).max(1))];
@@ -295,15 +357,5 @@ fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<Roo
         }
         // Rows of a batch travel whatever else is set.
         Limit::Tables | Limit::Memory { .. } | Limit::Computation => Vec::new(),
-    };
-    let now = outlook.simulation.total_us;
-    let has_room = |new: &Remedy| {
-        room.is_none_or(|room| {
-            let (bytes, room) = room.compare((new.bytes, new.together));
-            bytes <= room
-        })
-    };
-    let fits = |new: &Remedy| has_room(new) && new.step_us < now * (1.0 - WORTH_IT);
-    let remedies = changes.into_iter().filter_map(|change| planned(strategy, change)).filter(fits);
-    remedies.min_by(|a, b| a.step_us.total_cmp(&b.step_us))
+    }
 }

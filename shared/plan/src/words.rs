@@ -105,8 +105,13 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
         None if matches!(found.limit, Limit::Tables) => {
             format!("{limit} Narrower rows, smaller batches or a faster link are what is left.")
         }
+        None if matches!(found.limit, Limit::Reduction) => {
+            format!("{limit} Larger batches, fewer replicas or a faster link are what is left.")
+        }
+        // Only what was planned is known not to help.
         None => format!(
-            "{limit} No change of schedule, micro-batches or borders helps; a larger batch or fewer ranks would."
+            "{limit} Nothing that was tried helps, fits and can be set: other schedules, more and fewer micro-batches, \
+             borders equal in time, half the ranks. A larger batch may help."
         ),
     }
 }

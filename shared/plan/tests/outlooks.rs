@@ -8,8 +8,8 @@ use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::simulate::Link;
 use recspeed_plan::words::verdict;
 use recspeed_plan::{
-    Assumed, Balance, Change, Limit, Outlook, Partition, PlanError, Room, ScheduleKind, Strategy as Plan,
-    TablesOutlook, bottleneck, layers_of, of_spec,
+    Assumed, Balance, Change, Duration, Layer, Limit, Outlook, Partition, PlanError, Room, ScheduleKind,
+    Strategy as Plan, TablesOutlook, bottleneck, layers_of, of_spec,
 };
 use recspeed_types::Extent;
 use strategies::{plain, spec};
@@ -128,6 +128,57 @@ fn a_bad_cut_is_an_imbalance_and_the_exact_cut_its_remedy() {
     let found = bottleneck(&plan, &look(&plan), None);
     assert_eq!(found.limit, Limit::Imbalance { rank: 0 });
     assert_eq!(found.remedy.map(|remedy| remedy.change), Some(Change::Counts(vec![12; 4])));
+}
+
+/// The same layers on a tape, which gives both gradients at once.
+fn taped(layers: &[Layer]) -> Vec<Layer> {
+    let of = |layer: &Layer| Layer {
+        backward_input: layer.backward_input.plus(layer.backward_weight),
+        backward_weight: Duration::default(),
+        ..*layer
+    };
+    layers.iter().map(of).collect()
+}
+
+#[test]
+fn zb_h1_gains_nothing_on_a_tape_and_its_bubble_is_not_called_messages() {
+    for schedule in [ScheduleKind::Gpipe, ScheduleKind::OneForwardOneBackward, ScheduleKind::ZeroBubbleH1] {
+        let layers = taped(&even(4, 4).layers);
+        let plan = Plan { schedule, layers, link: Link::MEMORY, batch: 1024, ..even(4, 4) };
+        let outlook = look(&plan);
+        assert!((outlook.simulation.bubble() - 0.75).abs() < 0.01, "(p - 1) / m: {}", outlook.simulation.bubble());
+        let found = bottleneck(&plan, &outlook, None);
+        assert_eq!(found.limit, Limit::Bubble, "{schedule:?}");
+        assert!((found.share - 3.0 / 7.0).abs() < 0.01, "{schedule:?}: {}", found.share);
+        let words = verdict(&found, &plan, &outlook);
+        assert!(words.contains("fills and drains. Try 16 micro-batches: "), "{words}");
+    }
+}
+
+#[test]
+fn where_no_cut_evens_out_the_work_more_micro_batches_are_tried() {
+    // Eight layers, of which the first and the last are next to nothing: no cut into four is better than 1, 2, 2, 1.
+    let layers = mlp(&[3, 1024, 1024, 1024, 1024, 1024, 1024, 1024, 1], SPEED);
+    let balance = Balance::ByHand(vec![2; 4]);
+    let plan = Plan { layers, balance, schedule: ScheduleKind::ZeroBubbleH1, batch: 1024, ..even(4, 4) };
+    let outlook = look(&plan);
+    let found = bottleneck(&plan, &outlook, None);
+    assert!(matches!(found.limit, Limit::Imbalance { .. }), "{found:?}");
+    let remedy = found.remedy.expect("there is one");
+    assert_eq!(remedy.change, Change::MicroBatches(16));
+    assert!(remedy.step_us < outlook.simulation.total_us);
+}
+
+#[test]
+fn where_nothing_helps_the_sentence_claims_no_more_than_was_tried() {
+    // As many micro-batches as samples, as many stages as layers.
+    let layers = taped(&mlp(&[64; 5], SPEED));
+    let plan = Plan { layers, schedule: ScheduleKind::ZeroBubbleH1, batch: 4, ..even(4, 4) };
+    let outlook = look(&plan);
+    let found = bottleneck(&plan, &outlook, None);
+    assert_eq!((found.limit, &found.remedy), (Limit::Bubble, &None));
+    let words = verdict(&found, &plan, &outlook);
+    assert!(words.contains("Nothing that was tried helps, fits and can be set: "), "{words}");
 }
 
 #[test]
