@@ -247,6 +247,25 @@ fn recompute_trades_bytes_for_the_time_of_the_forward_pass() {
 }
 
 #[test]
+fn sparing_the_last_micro_batch_costs_a_whole_one_with_gpipe_and_nothing_on_the_last_rank_of_1f1b() {
+    let peak = |kind, rank: usize, recompute| {
+        let schedule = Schedule::new(kind, 2, 8, 1).expect("possible");
+        let mut costs = Costs::uniform(2, 8, 1.0);
+        for stage in &mut costs.stages {
+            stage.kept_bytes = 100;
+        }
+        costs.recompute = recompute;
+        simulate(&schedule, &costs).expect("it ends").held[rank].peak()
+    };
+    let (gpipe, other) = (ScheduleKind::Gpipe, ScheduleKind::OneForwardOneBackward);
+    // The first rank, always: 8 inputs of one byte, the rest of what one of them keeps, the gradient that arrives.
+    assert_eq!(peak(gpipe, 0, Recompute::Always), 8 + 99 + 1);
+    // Except the last: 7 inputs, that one's 100 bytes from its forward pass on, and the same rest and gradient.
+    assert_eq!(peak(gpipe, 0, Recompute::ExceptLast), 7 + 100 + 99 + 1);
+    assert_eq!(peak(other, 1, Recompute::ExceptLast), peak(other, 1, Recompute::Always));
+}
+
+#[test]
 fn a_slow_link_shows_in_the_total_and_on_the_critical_path() {
     let schedule = Schedule::new(ScheduleKind::OneForwardOneBackward, 2, 4, 1).expect("possible");
     let mut costs = Costs::uniform(2, 4, 1.0);

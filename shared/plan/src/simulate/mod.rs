@@ -15,7 +15,9 @@ pub enum Recompute {
     /// None: everything that the backward pass needs is kept.
     #[default]
     Never,
-    /// All but the last micro-batch of each stage, whose backward pass follows at once.
+    /// All but the last micro-batch of each stage. On the last stage of 1F1B its backward pass follows at once, and keeping
+    /// it costs no memory. With [`crate::ScheduleKind::Gpipe`] the backward passes begin with the first micro-batch, so
+    /// that the last one stays through all others: a stage holds two of them whole, where with `Always` it holds one.
     ExceptLast,
     /// All.
     Always,
