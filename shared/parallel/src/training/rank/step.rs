@@ -64,7 +64,9 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     /// Learns from one batch; every rank calls it with the same one. Gives the loss before the update, the same on every rank.
     ///
     /// # Errors
-    /// [`TrainError`]; where the loss or the gradient is not finite, every rank has the same error and no parameter has moved.
+    /// [`TrainError`]; where the loss, a gradient of a table's rows or, with clipping, the gradient's length is not finite, every
+    /// rank has the same error and no parameter has moved. Without clipping nobody looks at the gradients of the layers: one that
+    /// is not finite moves their parameters.
     pub async fn step(&mut self, batch: &dyn Batch) -> Result<f64, TrainError> {
         let rows = batch.rows();
         let cut = self.strategy.cut(rows, self.place.replica)?;
