@@ -13,7 +13,8 @@ pub enum Account {
     Optimizer,
     /// What lies between forward and backward.
     Activations,
-    /// What comes and goes: gathered parameters, gradients on their way, received messages.
+    /// What comes and goes: gathered parameters, gradients on their way. Messages of the pipeline that have come and wait for their
+    /// pass are the transport's and in no account; the plan counts them.
     Transient,
     /// The optimizer's moments, where they are offloaded: in the machine's own memory, not on the device.
     Host,
