@@ -13,7 +13,7 @@ use crate::components::Hint;
 use crate::state::{RunState, RunView, api, is_of_a_tab, use_lab};
 
 /// Said of a run in this tab.
-const TURNS: &str = "The first step of this run lies under the plan. In a tab all ranks share one thread and take turns: what each does is \
+const TURNS: &str = "The second step of this run lies under the plan. In a tab all ranks share one thread and take turns: what each does is \
      the plan’s, and one after the other.";
 /// Said of a run in a tab that was closed or loaded again.
 const GONE: &str = "This run happened in a tab that was closed or loaded again since, and its timeline went with it. Run it again, or \
@@ -99,11 +99,12 @@ fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (ove
     let bars = first_step(steps.clone());
     let words = match (bars.last(), over) {
         (Some(_), _) if in_tab => TURNS,
-        (Some(_), _) => "The first step of this run lies under the plan.",
+        (Some(_), _) => "The second step of this run lies under the plan.",
         (None, true) => "This run has measured no timeline.",
         (None, false) => "This run has measured no timeline yet: it will lie here as soon as it has.",
     };
-    let peak = view.memory.values().map(|b| b.parameters + b.gradients + b.optimizer + b.activations);
+    // As the plan counts: with what comes and goes, and without what is offloaded.
+    let peak = view.memory.values().map(|b| b.parameters + b.gradients + b.optimizer + b.activations + b.buffers);
     // Where nobody knows the run's layout, its pipeline is taken to be as long as the plan's.
     let ranks = bars.last().map_or(0, |bar| bar.rank + 1);
     let stages = studio.planned.with_untracked(|planned| planned.strategy.ranks);
