@@ -155,7 +155,15 @@ impl Outlook {
                 } else {
                     0.0
                 },
-            step_us: most(|share| share.2) * strategy.update_us,
+            step_us: most(|share| share.2) * strategy.update_us
+                + if strategy.offload {
+                    // The gradient and the numbers come from the device, the numbers go back; nothing better is known of the
+                    // way between the two than the link between ranks.
+                    let bytes = 4.0 * most(|share| share.2);
+                    3.0 * (strategy.link.latency_us + bytes / strategy.link.bytes_per_us)
+                } else {
+                    0.0
+                },
         };
         let simulation = simulate(&schedule, &costs)?;
         let batch = strategy.batch as u64;

@@ -56,6 +56,17 @@ fn what_is_offloaded_leaves_the_ranks_and_stays_on_the_machine() {
 }
 
 #[test]
+fn what_is_offloaded_costs_three_messages_of_the_parameters_a_step() {
+    let link = Link { latency_us: 2.0, bytes_per_us: 100.0 };
+    let plan = Plan { link, ..even(1, 1) };
+    let parameters: u64 = plan.layers.iter().map(|layer| layer.parameters).sum();
+    let (here, there) = (look(&plan), look(&Plan { offload: true, ..plan.clone() }));
+    let more = there.simulation.total_us - here.simulation.total_us;
+    let expected = 3.0 * (2.0 + 4.0 * parameters as f64 / 100.0);
+    assert!((more - expected).abs() < 1e-6 * expected, "{more} µs, not {expected}");
+}
+
+#[test]
 fn more_stages_of_shared_layers_are_proposed_as_they_would_be_cut() {
     let spec = |stages: u32| {
         let network = "kind = \"mlp\"\nhidden = [700, 30, 512, 512, 16, 900, 64]";
