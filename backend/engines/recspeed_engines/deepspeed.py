@@ -64,6 +64,9 @@ def threads(job: Job) -> int:
     return pytorch.threads(job) * _ranks(job)
 
 
+precision = pytorch.precision
+
+
 def seed_of(seed: int, rank: int) -> int:
     """The seed that a rank draws dropout from.
 

@@ -28,6 +28,11 @@ def threads(_job: Job) -> int:
     return int(torch.get_num_threads())
 
 
+def precision(job: Job) -> str:
+    """What products are computed in, as PyTorch says: TF32 on a GPU is a setting, of the environment too."""
+    return "tf32" if job.device == "cuda" and torch.get_float32_matmul_precision() != "highest" else "f32"
+
+
 def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
     """The trained weights, and the mean loss of the last epoch."""
     return learn(job, story, sliced(job))

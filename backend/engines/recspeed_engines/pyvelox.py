@@ -52,6 +52,7 @@ def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:
 
 prepare = pytorch.prepare
 threads = pytorch.threads
+precision = pytorch.precision
 
 
 def versions() -> dict[str, str]:

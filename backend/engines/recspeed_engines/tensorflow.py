@@ -39,6 +39,11 @@ def threads(_job: Job) -> int:
     return int(tensorflow.config.threading.get_intra_op_parallelism_threads())
 
 
+def precision(_job: Job) -> str:
+    """What products are computed in: TensorFlow takes TF32 on a GPU, and has the processor here."""
+    return "f32"
+
+
 def build(job: Job) -> tuple[Any, list[Any]]:
     """The network with the job's first weights, and its layers that have weights; no sigmoid at its end."""
     named = job.layers()

@@ -26,6 +26,7 @@ def prepare(job: Job) -> None:
 
 # Stages take turns: one computes at a time.
 threads = pytorch.threads
+precision = pytorch.precision
 
 
 def balance(modules: int, stages: int) -> list[int]:

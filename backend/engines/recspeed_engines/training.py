@@ -57,6 +57,7 @@ def train(given: argparse.Namespace, tale: story.Story) -> None:
         "host": f"{platform.system()} {platform.machine()}",
         # What the framework says of itself, not what it was asked for: whoever listens holds one against the other.
         "threads": engine.threads(task),
+        "precision": engine.precision(task),
     }
     tale.tell("started", engine=info, seed=task.seed)
     tale.tell("phase", phase="fit")

@@ -30,6 +30,7 @@ engine = ModuleType("recspeed_engines.pytorch")
 engine.versions = lambda: {"numpy": numpy.__version__}
 engine.prepare = lambda task: None
 engine.threads = lambda task: 7
+engine.precision = lambda task: "tf32"
 engine.train = lambda task, story: ({"a": numpy.zeros(1, numpy.float32)}, 0.0)
 sys.modules[engine.__name__] = engine
 %s
@@ -128,10 +129,11 @@ importlib.import_module = broken
         self.assertEqual((code, status), ("worker", 1))
         self.assertIn("cannot write what it has learnt", cause)
 
-    def test_the_number_of_threads_is_what_the_framework_says_of_itself(self) -> None:
+    def test_threads_and_precision_are_what_the_framework_says_of_itself(self) -> None:
         events, status, log = self.run_with("")
         self.assertEqual(status, 0, log)
         self.assertEqual((SPEC["engine"]["threads"], events[0]["engine"]["threads"]), (1, 7))
+        self.assertEqual(events[0]["engine"]["precision"], "tf32")
 
 
 if __name__ == "__main__":

@@ -144,7 +144,8 @@ class Training(unittest.TestCase):
                     running = self.start(engine, rows=8, epochs=1, threads=threads)
                     out, log = running.communicate(timeout=600)
                     self.assertEqual(running.returncode, 0, log)
-                    self.assertEqual(json.loads(out.splitlines()[0])["engine"]["threads"], threads)
+                    told = json.loads(out.splitlines()[0])["engine"]
+                    self.assertEqual((told["threads"], told["precision"]), (threads, "f32"))
 
     def test_ranks_of_deepspeed_have_a_thread_each_and_all_of_them_are_told(self) -> None:
         self.need("deepspeed")

@@ -151,12 +151,14 @@ impl Heard {
         if recspeed_engines::sha256_hex(&bytes) != sha256 {
             return Err(broken("their checksum is wrong"));
         }
+        let started = self.started.ok_or_else(|| broken("it did not tell what it is"))?;
         Ok(Trained {
             parts: read_tensors(&bytes).ok_or_else(|| broken("they are no safetensors file"))?,
             final_loss: self.final_loss.ok_or_else(|| broken("it told no loss"))?,
             by: Elsewhere {
                 seconds: self.seconds.ok_or_else(|| broken("it did not tell how long it trained"))?,
-                threads: self.started.ok_or_else(|| broken("it did not tell what it is"))?.threads,
+                threads: started.threads,
+                precision: started.precision,
             },
         })
     }

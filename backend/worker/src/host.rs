@@ -11,7 +11,7 @@ use recspeed_engines::{Engines, Launch};
 use recspeed_experiment::{Host, LoadedData, NeuralDevice, ProcessMemory, RunFailure, Trainer};
 use recspeed_parallel::Crew;
 use recspeed_types::spec::{Dataset, Device, Filters, Launcher, ResolvedSpec, Strategy};
-use recspeed_types::summary::EngineInfo;
+use recspeed_types::summary::{EngineInfo, MatrixPrecision};
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
 use crate::checkpoint::Checkpoints;
@@ -96,6 +96,8 @@ impl Host for Process {
                 versions,
                 host: machine::describe(),
                 threads: rayon::current_num_threads() as u32,
+                // The framework says it of itself.
+                precision: None,
             });
         }
         if spec.strategy.launcher == Launcher::Mpi && !crate::mpi::BUILT {
@@ -117,6 +119,7 @@ impl Host for Process {
             versions: machine::versions().into_iter().chain(device::versions(&devices)).collect(),
             host: device::host(widest),
             threads: rayon::current_num_threads() as u32,
+            precision: Some(MatrixPrecision::of_burn(&devices)),
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use recspeed_experiment::{BURN_VERSION, Host, LoadedData, ProcessMemory, RunFailure};
 use recspeed_types::spec::{Dataset, Device, EngineSpec, Launcher, ResolvedSpec};
-use recspeed_types::summary::EngineInfo;
+use recspeed_types::summary::{EngineInfo, MatrixPrecision};
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
 use crate::{data, outlet};
@@ -76,6 +76,7 @@ impl Host for Tab {
             ]),
             host: outlet::scope().navigator().user_agent().unwrap_or_else(|_| "a browser".to_owned()),
             threads: 1,
+            precision: Some(MatrixPrecision::of_burn(&[Device::Browser])),
         })
     }
 

@@ -96,7 +96,11 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         },
         memory,
         // A framework that does not take the threads it is given must not look as if it had.
-        engine: EngineInfo { threads: fitted.elsewhere.map_or(engine.threads, |training| training.threads), ..engine },
+        engine: EngineInfo {
+            threads: fitted.elsewhere.map_or(engine.threads, |training| training.threads),
+            precision: fitted.elsewhere.map_or(engine.precision, |training| training.precision),
+            ..engine
+        },
         data: prepared.info,
         evaluation: evaluated.info,
         breakdowns: evaluated.breakdowns,

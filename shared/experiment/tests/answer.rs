@@ -44,7 +44,7 @@ impl Host for Desk {
     }
     fn engine(&self, _: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
         let [kind, device, host] = ["burn", "flex", "desk"].map(str::to_owned);
-        Ok(EngineInfo { kind, device, versions: BTreeMap::new(), host, threads: 1 })
+        Ok(EngineInfo { kind, device, versions: BTreeMap::new(), host, threads: 1, precision: None })
     }
     fn now_us(&self) -> u64 {
         0

@@ -8,7 +8,7 @@ use recspeed_experiment::{
     Elsewhere, Host, Job, LoadedData, ProcessMemory, RunFailure, Trained, Trainer, TrainerFailure, run,
 };
 use recspeed_types::spec::{Dataset, ResolvedSpec, Source};
-use recspeed_types::summary::EngineInfo;
+use recspeed_types::summary::{EngineInfo, MatrixPrecision};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId};
 
 /// Hands back the weights that it was given.
@@ -20,7 +20,11 @@ impl Trainer for Idle {
             job.parts.iter().filter_map(|(name, array)| name.strip_prefix("initial/").map(|name| (name, array)));
         let parts =
             initial.fold(Parts::default(), |parts, (name, array)| parts.with(name, &array.shape, array.values.clone()));
-        Ok(Trained { parts, final_loss: 1.0, by: Elsewhere { seconds: 0.25, threads: 7 } })
+        Ok(Trained {
+            parts,
+            final_loss: 1.0,
+            by: Elsewhere { seconds: 0.25, threads: 7, precision: Some(MatrixPrecision::Tf32) },
+        })
     }
 }
 
@@ -56,7 +60,8 @@ impl Host for Desk {
     }
     fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
         let kind = spec.engine.kind.as_str().to_owned();
-        Ok(EngineInfo { kind, device: "cpu".into(), versions: BTreeMap::new(), host: "desk".into(), threads: 2 })
+        let (device, host) = ("cpu".into(), "desk".into());
+        Ok(EngineInfo { kind, device, versions: BTreeMap::new(), host, threads: 2, precision: None })
     }
     fn trainer(&mut self, _: &ResolvedSpec) -> Result<Box<dyn Trainer>, RunFailure> {
         Ok(Box::new(Idle))
@@ -77,5 +82,6 @@ fn the_result_says_with_how_many_threads_the_framework_computed_and_not_with_how
     let outcome = run(&RunId::new("desk").expect("letters"), &spec, &mut Desk).expect("it ends");
     let summary = outcome.summary;
     assert_eq!((summary.engine.kind.as_str(), summary.engine.threads), ("pytorch", 7));
+    assert_eq!(summary.engine.precision, Some(MatrixPrecision::Tf32));
     assert_eq!(summary.timing.fit_s, 0.25);
 }

@@ -1,6 +1,7 @@
 //! Training in another framework: what is handed out, and what comes back.
 
 use recspeed_data::parts::Parts;
+use recspeed_types::summary::MatrixPrecision;
 use recspeed_types::{FailureCode, FitObserver};
 
 /// Trains a network's parameters in another framework.
@@ -48,6 +49,8 @@ pub struct Elsewhere {
     pub seconds: f64,
     /// Threads that the framework says it computes with.
     pub threads: u32,
+    /// How the framework says that it multiplies matrices.
+    pub precision: Option<MatrixPrecision>,
 }
 
 /// A training elsewhere that did not end well.

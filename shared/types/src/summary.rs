@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Importance;
 use crate::event::{MemoryBytes, RunId};
-use crate::spec::EvaluateOn;
+use crate::spec::{Device, EvaluateOn};
 
 /// The result of a run, and what must be known to trust and repeat it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -189,6 +189,35 @@ pub struct EngineInfo {
     pub host: String,
     /// Threads it used.
     pub threads: u32,
+    /// How it multiplies matrices; unknown of runs that were made before this was told, and of another framework until it has told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<MatrixPrecision>,
+}
+
+/// What the products of matrices of 32-bit numbers are computed in. All numbers are kept in 32 bits, whatever this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum MatrixPrecision {
+    /// IEEE 754 single precision.
+    F32,
+    /// NVIDIA's TensorFloat-32: factors are rounded to 10 bits behind the point, sums are of 32 bits.
+    Tf32,
+}
+
+impl MatrixPrecision {
+    /// For people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "TF32",
+        }
+    }
+
+    /// That of Burn's kernels on any of these devices. By CUDA they take matrix units for numbers of 32 bits, which have no others.
+    pub fn of_burn(devices: &[Device]) -> Self {
+        if devices.contains(&Device::Cuda) { Self::Tf32 } else { Self::F32 }
+    }
 }
 
 /// What an experiment ran on.
@@ -273,4 +302,24 @@ pub struct TrainingInfo {
     pub stopped_early: bool,
     /// Learnt parameters.
     pub parameters: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_says_in_what_it_multiplies_and_an_older_one_is_still_read() {
+        let told = r#"{"kind":"burn","device":"flex","versions":{},"host":"h","threads":1}"#;
+        let older: EngineInfo = serde_json::from_str(told).expect("an engine");
+        assert_eq!(older.precision, None);
+        assert_eq!(serde_json::to_string(&older).expect("JSON"), told);
+        let of = |devices: &[Device]| {
+            serde_json::to_value(EngineInfo { precision: Some(MatrixPrecision::of_burn(devices)), ..older.clone() })
+                .expect("JSON")["precision"]
+                .clone()
+        };
+        assert_eq!(of(&[Device::Flex, Device::LibtorchCuda, Device::Vulkan]), "f32");
+        assert_eq!(of(&[Device::Flex, Device::Cuda]), "tf32", "a stage of a network is enough");
+    }
 }

@@ -72,6 +72,9 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
         ("Seed", summary.seed.to_string()),
         ("Mode", summary.mode.as_str().to_owned()),
     ];
+    if let Some(precision) = engine.precision {
+        made_by.push(("Products of matrices in", precision.title().to_owned()));
+    }
     let versions: Vec<String> = engine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     if !versions.is_empty() {
         made_by.push(("Versions", versions.join(", ")));

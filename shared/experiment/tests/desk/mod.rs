@@ -84,6 +84,7 @@ impl Host for Desk {
             versions: BTreeMap::new(),
             host: "desk".into(),
             threads: 1,
+            precision: None,
         })
     }
     fn now_us(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use recspeed_types::spec::EvaluateOn;
-use recspeed_types::summary::Breakdown;
+use recspeed_types::summary::{Breakdown, MatrixPrecision};
 use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::figures::{bytes, count, counted, percent, seconds, sparkline, value};
@@ -195,10 +195,11 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
     facts.push((
         "engine",
         format!(
-            "{} on {}, {}; {}; {}",
+            "{} on {}, {}{}; {}; {}",
             engine.kind,
             engine.device,
             counted(u64::from(engine.threads), "thread", "threads"),
+            if engine.precision == Some(MatrixPrecision::Tf32) { ", products in TF32" } else { "" },
             engine.host,
             versions.join(", ")
         ),
@@ -240,6 +241,7 @@ mod tests {
                 versions: [("burn".to_owned(), "0.22.1".to_owned())].into(),
                 host: "linux x86_64".into(),
                 threads: 2,
+                precision: Some(MatrixPrecision::F32),
             },
             data: DataInfo {
                 name: "ml-100k.inter".into(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::Device;
 use recspeed_types::study::StudyMachine;
-use recspeed_types::summary::RunSummary;
+use recspeed_types::summary::{MatrixPrecision, RunSummary};
 
 use super::row::Row;
 
@@ -65,8 +65,8 @@ pub(super) fn release(version: &str) -> &str {
     version.split('+').next().unwrap_or(version)
 }
 
-/// In what two specs train differently. Order, first weights and precision come of these and of the seed: every engine is given
-/// them, and none chooses.
+/// In what two specs train differently. Order and first weights come of these and of the seed: every engine is given them, and none
+/// chooses.
 fn setting_differences(first: &ExperimentSpec, other: &ExperimentSpec) -> impl Iterator<Item = &'static str> {
     let settings = (first.training != other.training).then_some("settings of the training");
     let network = (first.recommender != other.recommender).then_some("the network");
@@ -85,7 +85,17 @@ fn run_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> 
         .into_iter()
         .filter_map(|(what, differs)| differs.then_some(what)),
     );
+    differs.extend(precision_difference(first.engine.precision, other.engine.precision));
     differs
+}
+
+/// How the other one's products are computed, where both are known and are not alike: an engine chooses that itself.
+fn precision_difference(first: Option<MatrixPrecision>, other: Option<MatrixPrecision>) -> Option<&'static str> {
+    let (first, other) = first.zip(other)?;
+    (first != other).then_some(match other {
+        MatrixPrecision::Tf32 => "precision (it multiplies in TF32)",
+        MatrixPrecision::F32 => "precision (it multiplies in f32)",
+    })
 }
 
 /// Whether a browser's tab computed.
@@ -167,6 +177,25 @@ mod tests {
         assert_eq!(of("training.learning_rate=0.1"), ["settings of the training"]);
         assert_eq!(of("training.optimizer=sgd"), ["settings of the training"]);
         assert_eq!(of("recommender.hidden=[8]"), ["the network"]);
+    }
+
+    #[test]
+    fn a_row_that_multiplies_in_another_precision_says_in_which() {
+        let of = |precision| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.engine.precision = precision;
+            row(Measured::Ran(vec![run]))
+        };
+        let [f32, tf32] = [MatrixPrecision::F32, MatrixPrecision::Tf32].map(|precision| of(Some(precision)));
+        let unknown = of(None);
+        let told = |first, other| differences(&[first, other], other);
+        assert_eq!(told(&f32, &tf32), ["precision (it multiplies in TF32)"]);
+        assert_eq!(told(&tf32, &f32), ["precision (it multiplies in f32)"]);
+        assert!(
+            [(&f32, &f32), (&tf32, &tf32), (&f32, &unknown), (&unknown, &tf32)]
+                .into_iter()
+                .all(|(first, other)| told(first, other).is_empty())
+        );
     }
 
     #[test]
