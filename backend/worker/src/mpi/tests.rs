@@ -69,7 +69,7 @@ fn leave(rank: usize, words: &str) {
 /// What a rank leaves that came to the end of its test.
 const DONE: &str = "done";
 
-/// Every rank came to the end of its test. That nobody failed is not enough: a test that has another name fails nowhere.
+/// Every rank came to the end of its test. That nobody failed is not enough: a test of another name fails nowhere.
 fn all_come_to_the_end(ranks: usize, test: &str) {
     if let Some(Ended { success, said, left }) = started(ranks, test) {
         assert!(success, "{said}");

@@ -92,8 +92,8 @@ fn told_of(pid: Pid, file: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// All that this worker has started for its ranks: these, and `mpirun`. Of one that has ended and that nobody has asked about yet the
-/// kernel knows no arguments.
+/// All that this worker has started for its ranks: these, and `mpirun`. Of one that has ended and that nobody has asked
+/// about yet the kernel knows no arguments.
 fn started_by(home: &Path) -> Vec<Pid> {
     let home = home.to_string_lossy();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
