@@ -125,8 +125,11 @@ fn written(path: &Path) -> i32 {
     }
 }
 
-/// The first column of the first two rows: the median, the least and the most of so many runs, and what stands beside them.
-fn numbers(report: &StudyReport) -> [Option<(f64, f64, f64, u32, &str)>; 2] {
+/// The median, the least and the most of so many runs, and what stands beside them.
+type Measured<'a> = (f64, f64, f64, u32, &'a str);
+
+/// The first column of the first two rows.
+fn numbers(report: &StudyReport) -> [Option<Measured<'_>>; 2] {
     [0, 1].map(|row| match &report.tables[0].rows[row].cells[0] {
         StudyCell::Number(NumberCell { value, spread: Some(spread), note, .. }) => {
             Some((*value, spread.least, spread.most, spread.runs, note.as_str()))

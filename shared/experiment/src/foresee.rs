@@ -68,7 +68,8 @@ fn refuse(
     strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
     let checkpoints = host.checkpoints();
     let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64) };
-    let evaluation = EvaluationOutlook::of_spec(spec, sizes.as_ref(), judging);
+    // Where nobody knows how many items there are, a block of them may be a small one.
+    let evaluation = sizes.and_then(|sizes| EvaluationOutlook::of_spec(spec, Some(&sizes), judging));
     strategy.needs = ProcessNeeds {
         before: host.memory().now,
         checkpoints: checkpoints.writes,

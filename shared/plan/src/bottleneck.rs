@@ -202,6 +202,7 @@ fn without_messages(strategy: &Strategy, outlook: &Outlook) -> f64 {
         return computed_us;
     }
     let costs = Costs {
+        sends: Vec::new(),
         stages: outlook.stages.clone(),
         sizes: outlook.sizes.clone(),
         recompute: strategy.recompute,

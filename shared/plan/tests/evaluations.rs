@@ -29,10 +29,13 @@ fn foretold(spec: &ResolvedSpec, data: Option<&Extent>, threads: u64) -> Evaluat
 const SMALL: &str = "bottom = [1]\nhidden = [1]";
 const LARGE: &str = "bottom = [512, 256]\nhidden = [1024, 512]";
 
+/// DLRM's width, attributes of words, its towers, threads, and the MiB on one device and of two replicas.
+type Measured = (u32, usize, &'static str, u64, f64, Option<f64>);
+
 /// By how many MiB the peak of a process grew while it evaluated, after one epoch in batches of 64: DLRM's width, attributes of
-/// words, its towers, threads, trained on one device and by two replicas. Full rankings of 128 users: two cores (Intel Xeon),
+/// words, its towers, threads, trained on one device and by two replicas. Full rankings of 128 users: two cores (AMD EPYC),
 /// glibc, 27 November 2026.
-const MEASURED: &[(u32, usize, &str, u64, f64, Option<f64>)] = &[
+const MEASURED: &[Measured] = &[
     (128, 1, SMALL, 1, 8.1, None),
     (128, 1, SMALL, 2, 14.1, None),
     (128, 4, SMALL, 1, 17.2, None),

@@ -110,10 +110,10 @@ proptest! {
                 model.read(&all, rows, &mut heard).expect("nothing stops it");
                 prop_assert_eq!(model.similarities.joined(), from_nothing(&model, &known), "{:?}", settings);
                 let (mut people, as_learnt) = (0, known == *by_user);
-                for reader in 0..all.n_users() {
+                for (reader, before) in before.iter().enumerate() {
                     let own = known.row(reader);
                     if own == last.row(reader) {
-                        prop_assert!(row(&model, reader) == before[reader], "{:?}: {}", settings, reader);
+                        prop_assert!(row(&model, reader) == *before, "{:?}: {}", settings, reader);
                     }
                     people += u64::from(own != by_user.row(reader) || last.row(reader) != by_user.row(reader));
                     // The level of a basket of theirs: a mean of the same rows stays, a learnt baseline does not.
