@@ -73,7 +73,7 @@ fn predicted(arguments: &PredictArguments) -> Result<usize, String> {
         return Err(format!("the model's split has no {} rows; see split.kind", arguments.rows));
     }
     let model = Model::restore(&spec, parts).map_err(|error| error.to_string())?;
-    let column = if spec.recommender.entry.predicts.has_ratings() { "prediction" } else { "score" };
+    let column = if spec.recommender.predicts().has_ratings() { "prediction" } else { "score" };
     let predictions = predictions(&model, &data, &rows);
     write_table(&arguments.out, &data.subset(&rows), column, &predictions)?;
     Ok(rows.len())

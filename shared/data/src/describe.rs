@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::calendar;
 use crate::interactions::Interactions;
 use crate::long_tail::{CountBin, TailPoint, bins, curve};
-use crate::split::SplitRows;
 
 /// A data set in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -133,20 +132,20 @@ pub fn describe(interactions: &Interactions) -> DatasetReport {
     }
 }
 
-/// Test rows that are older than their user's newest training row: a model that is measured on them has seen the
-/// user's future. 0 where the data have no times.
-pub fn leak_count(interactions: &Interactions, rows: &SplitRows) -> u64 {
+/// Measured rows that are older than the newest row of their user that is learnt from: a model that is measured on them has
+/// seen the user's future. 0 where the data have no times.
+pub fn leak_count(interactions: &Interactions, learnt: &[u32], measured: &[u32]) -> u64 {
     if !interactions.has_timestamps {
         return 0;
     }
     let mut newest = vec![i64::MIN; interactions.n_users()];
-    for &row in &rows.train {
+    for &row in learnt {
         let seen = &mut newest[interactions.user[row as usize] as usize];
         *seen = (*seen).max(interactions.timestamp[row as usize]);
     }
     let leaks =
         |row: &&u32| interactions.timestamp[**row as usize] < newest[interactions.user[**row as usize] as usize];
-    rows.test.iter().filter(leaks).count() as u64
+    measured.iter().filter(leaks).count() as u64
 }
 
 fn arrivals(data: &Interactions) -> Vec<Arrivals> {
@@ -250,8 +249,10 @@ mod tests {
             builder.push(user, "i", 1.0, time);
         }
         let data = builder.finish();
-        let rows = SplitRows { train: vec![1, 3], validation: vec![], test: vec![0, 2, 4] };
-        assert_eq!(leak_count(&data, &rows), 1);
+        assert_eq!(leak_count(&data, &[1, 3], &[0, 2, 4]), 1);
+        // Of what is learnt beside the training rows, too.
+        assert_eq!(leak_count(&data, &[1, 2, 3, 4], &[0]), 1);
+        assert_eq!(leak_count(&data, &[0, 3], &[1, 2, 4]), 0);
     }
 
     #[test]

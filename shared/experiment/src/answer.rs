@@ -44,6 +44,8 @@ pub struct Asked {
 pub struct Answering {
     model: Model,
     entry: &'static Entry,
+    /// What it predicts: a hybrid as its components do.
+    predicts: Predicts,
     asked: Asked,
     candidates: Vec<bool>,
     tie_ranks: Vec<u32>,
@@ -73,7 +75,14 @@ impl Answering {
         }
         let candidates = known.into_iter().map(|known| is_candidate(spec.evaluation.candidates, known)).collect();
         let tie_ranks = asked.items.tie_ranks();
-        Ok(Self { entry: spec.recommender.entry, model, asked, candidates, tie_ranks })
+        Ok(Self {
+            entry: spec.recommender.entry,
+            predicts: spec.recommender.predicts(),
+            model,
+            asked,
+            candidates,
+            tie_ranks,
+        })
     }
 
     /// Answers.
@@ -132,8 +141,9 @@ impl Answering {
         }
         let mut notes: Vec<String> = given_again(request).into_iter().collect();
         notes.extend(self.beyond_scale(&basket));
-        basket.sort_unstable_by_key(|entry| entry.item);
-        let indices: Vec<u32> = basket.iter().map(|entry| entry.item).collect();
+        // The basket itself stays in the order in which it was named: who reads sequences takes the first as the oldest.
+        let mut indices: Vec<u32> = basket.iter().map(|entry| entry.item).collect();
+        indices.sort_unstable();
         let shown = Csr { indptr: vec![0, indices.len()], values: vec![1.0; indices.len()], indices };
         let ranked = RankRequest {
             users: &[0],
@@ -177,7 +187,7 @@ impl Answering {
         if explain.is_some() && self.entry.explains.is_none() {
             notes.push(format!("{} cannot say why.", self.entry.title));
         }
-        let unit = match self.entry.predicts {
+        let unit = match self.predicts {
             Predicts::Ratings => ScoreUnit::Stars,
             Predicts::Scores | Predicts::Both | Predicts::Components => ScoreUnit::Score,
             Predicts::Likes => ScoreUnit::Probability,

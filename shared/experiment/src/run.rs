@@ -244,9 +244,17 @@ pub(crate) fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Stor
     };
     let known_rows = merge_sorted(&train, &validation);
     let rows = SplitRows { train, validation, test };
-    let leaks = interactions.has_timestamps.then(|| leak_count(&interactions, &rows));
+    let (measured, called) = match spec.evaluation.on {
+        EvaluateOn::Validation => (&rows.validation, "validation"),
+        EvaluateOn::Test => (&rows.test, "test"),
+    };
+    let learnt = match (spec.evaluation.on, spec.split.fit_on) {
+        (EvaluateOn::Test, FitOn::TrainValidation) => &known_rows,
+        _ => &rows.train,
+    };
+    let leaks = interactions.has_timestamps.then(|| leak_count(&interactions, learnt, measured));
     let info = DataInfo { leaks, ..info };
-    warn_of_leaks(leaks.unwrap_or(0), rows.test.len(), host, story);
+    warn_of_leaks(leaks.unwrap_or(0), (measured.len(), called), host, story);
     if spec.evaluation.on == EvaluateOn::Validation {
         // The test rows are left out of everything.
         return Ok(Prepared {
@@ -289,13 +297,13 @@ fn warn_of_bad_lines(loaded: &LoadedData, host: &mut dyn Host, story: &mut Story
     );
 }
 
-fn warn_of_leaks(leaks: u64, test_rows: usize, host: &mut dyn Host, story: &mut Story) {
+fn warn_of_leaks(leaks: u64, (measured, called): (usize, &str), host: &mut dyn Host, story: &mut Story) {
     if leaks > 0 {
-        let share = 100.0 * leaks as f64 / test_rows as f64;
+        let share = 100.0 * leaks as f64 / measured as f64;
         story.warn(
             host,
             format!(
-                "{leaks} of {test_rows} test rows ({share:.1} %) are older than the same user's newest training row: this split tests on the past; global-time and leave-last-out do not"
+                "{leaks} of {measured} {called} rows ({share:.1} %) are older than the same user's newest training row: this split tests on the past; global-time and leave-last-out do not"
             ),
         );
     }

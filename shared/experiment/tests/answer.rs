@@ -177,8 +177,34 @@ fn every_kind_answers_from_its_parts_as_it_did_when_it_was_trained() {
             }
         }
         let unit = answering.answer(&of_user(data.users.get(0))).unwrap().unit;
-        assert_eq!(unit == ScoreUnit::Stars, entry.predicts == Predicts::Ratings, "{kind}");
+        assert_eq!(unit == ScoreUnit::Stars, spec.recommender.predicts() == Predicts::Ratings, "{kind}");
     }
+}
+
+#[test]
+fn a_hybrid_of_rating_predictors_answers_in_stars() {
+    let of = |kinds: [&str; 2]| {
+        let [first, second] = kinds;
+        let (spec, outcome) = finished_as(&format!(
+            "kind = \"weighted\"\ncomponents = [{{ kind = \"{first}\" }}, {{ kind = \"{second}\" }}]"
+        ));
+        let first = outcome.interactions.users.get(0).to_owned();
+        answering(&spec, &outcome).answer(&of_user(&first)).unwrap().unit
+    };
+    assert_eq!(of(["biased-mf", "slope-one"]), ScoreUnit::Stars);
+    assert_eq!(of(["biased-mf", "item-knn"]), ScoreUnit::Score);
+}
+
+#[test]
+fn who_reads_sequences_is_told_the_order_of_a_basket() {
+    let (spec, outcome) =
+        finished_as("kind = \"sasrec\"\nfactors = 16\nblocks = 1\nheads = 1\nlength = 10\n[training]\nepochs = 1");
+    let answering = answering(&spec, &outcome);
+    let items: Vec<&str> = outcome.interactions.items.iter().take(4).collect();
+    let reversed: Vec<&str> = items.iter().rev().copied().collect();
+    let of = |items: &[&str]| answering.answer(&of_basket(items)).unwrap().items;
+    assert_ne!(of(&items), of(&reversed), "the last one is the newest");
+    assert_eq!(of(&items), of(&items));
 }
 
 /// Bits of the scores of some users, the last one of them without training rows or not.

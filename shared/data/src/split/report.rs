@@ -71,7 +71,7 @@ fn report(data: &Interactions, kind: SplitKind, seed: u64) -> SplitReport {
         test_users: tested.iter().filter(|&&tested| tested).count() as u64,
         cold_users: cold as u64,
         cold_item_rows,
-        leaks: data.has_timestamps.then(|| leak_count(data, &rows)),
+        leaks: data.has_timestamps.then(|| leak_count(data, &rows.train, &rows.test)),
         ..empty
     }
 }
