@@ -266,12 +266,18 @@ fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<Roo
     };
     let first = first(strategy, outlook, limit);
     best(first.clone()).or_else(|| match limit {
-        Limit::Bubble | Limit::Imbalance { .. } | Limit::Messages => {
+        Limit::Bubble | Limit::Imbalance { .. } | Limit::Messages
+            if outlook.schedule.stages() * strategy.micro_batches <= TRIED_FURTHER =>
+        {
             best(of_a_pipeline(strategy, outlook).into_iter().filter(|change| !first.contains(change)).collect())
         }
         _ => None,
     })
 }
+
+/// Forward passes of a step, beyond which only what a limit asks for first is tried: a redraw of the page plans all of it within a frame,
+/// with 16 ranks and 64 micro-batches too.
+const TRIED_FURTHER: usize = 512;
 
 /// So many micro-batches that the bubble is small, where there are fewer. GPipe, section 2.3: from four a rank on.
 fn more_micro_batches(strategy: &Strategy) -> Option<Change> {
