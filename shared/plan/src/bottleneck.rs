@@ -195,10 +195,11 @@ fn slowest(strategy: &Strategy, outlook: &Outlook) -> (Limit, f64) {
 
 /// Microseconds until the last backward pass where messages take no time: run on paper once more, because the formula
 /// of a schedule holds for one division of a layer's time only (ZB-H1 gains nothing where a tape gives both gradients
-/// at once).
+/// at once). Of a step of many passes all waiting counts as the bubble.
 fn without_messages(strategy: &Strategy, outlook: &Outlook) -> f64 {
     let computed_us = outlook.simulation.computed_us;
-    if strategy.ranks == 1 || strategy.link == Link::INSTANT {
+    let many = outlook.schedule.stages() * strategy.micro_batches > TRIED_FURTHER;
+    if strategy.ranks == 1 || strategy.link == Link::INSTANT || many {
         return computed_us;
     }
     let costs = Costs {
@@ -275,7 +276,7 @@ fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<Roo
     })
 }
 
-/// Forward passes of a step, beyond which only what a limit asks for first is tried: a redraw of the page plans all of it within a frame,
+/// Forward passes of a step, beyond which only what a limit asks for first is tried, and nothing is simulated twice: a redraw of the page plans all of it within a frame,
 /// with 16 ranks and 64 micro-batches too.
 const TRIED_FURTHER: usize = 512;
 
