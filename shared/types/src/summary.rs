@@ -242,7 +242,7 @@ pub struct DataInfo {
     pub sha256: String,
     /// Whether the rows were made up from a seed.
     pub synthetic: bool,
-    /// Test rows older than the same user's newest training row; absent without timestamps.
+    /// Measured rows older than the newest row of the same user that was learnt from; absent without timestamps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaks: Option<u64>,
 }
