@@ -2,10 +2,12 @@
 
 mod desk;
 
+use recspeed_data::Csr;
+use recspeed_plan::{EvaluationOutlook, Judging};
 use recspeed_types::event::Phase;
-use recspeed_types::{EventKind, FailureCode};
+use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode};
 
-use desk::attempt;
+use desk::{attempt, whole};
 
 const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
 
@@ -57,4 +59,32 @@ fn ease_on_a_file_of_too_many_items_is_refused_once_they_are_counted_and_before_
     let filtered = text.replace("[recommender]", "min_item = 2\n[recommender]");
     let (result, _) = attempt(Some(&rows), &filtered, None);
     assert_eq!(result.unwrap_err().code, FailureCode::Data, "items that the filters take do not count");
+}
+
+#[test]
+fn what_an_evaluation_holds_by_user_and_item_is_foretold_within_twice_and_never_less() {
+    let metrics = [3, 5, 10, 20].map(|k| format!("\"ndcg@{k}\", \"recall@{k}\"")).join(", ");
+    let text = format!(
+        "{FRAME}[split]\nkind = \"leave-last-out\"\n[recommender]\nkind = \"mlp\"\nhidden = [4]\n[training]\nepochs = \
+         1\n[evaluation]\nmetrics = [\"rmse\", {metrics}]\nmax_users = 10\n"
+    );
+    let outcome = whole(None, &text, None).0.unwrap_or_else(|failure| panic!("{failure}"));
+    let (data, known, table) = (&outcome.interactions, &outcome.known_rows, &outcome.users);
+    assert_eq!(outcome.summary.evaluation.evaluated_users, 10);
+    // Eight columns of lists and two of errors, of everybody in the test.
+    assert_eq!(table.columns.len(), 10);
+    let columns: usize = table.columns.values().map(|values| size_of_val(&values[..])).sum();
+    // Nothing is held out for validation: what is known was learnt from, and the other rows are those of the test.
+    let test: Vec<u32> = (0..data.len() as u32).filter(|row| known.binary_search(row).is_err()).collect();
+    let of =
+        |rows: &Csr| size_of_val(&rows.indptr[..]) + size_of_val(&rows.indices[..]) + size_of_val(&rows.values[..]);
+    let known_by_user = of(&Csr::by_user(data, known));
+    let matrices = 2 * known_by_user + of(&Csr::by_user(data, &test)) + of(&Csr::by_item(data, known));
+    let held = (columns + size_of_val(&table.users[..]) + matrices) as u64;
+
+    let spec = ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap();
+    let extent = Extent::of_ids(data.n_users() as u64, data.n_items() as u64);
+    let judging = Judging { threads: 1, rows: Some(data.len() as u64) };
+    let told = EvaluationOutlook::of_spec(&spec, Some(&extent), judging).unwrap().lists;
+    assert!((held..=2 * held).contains(&told), "{held} bytes held, {told} foretold");
 }

@@ -7,7 +7,7 @@
 //! `process.rs` were.
 
 use recspeed_types::Extent;
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{ResolvedSpec, Split};
 
 use crate::spec::{blocks_of, products_of};
 use crate::{Assumed, Layer, Products, layers_of};
@@ -36,6 +36,16 @@ const EXCLUDED: u64 = 8;
 const PLACE: u64 = 8;
 /// A value of a user, and whether there is one.
 const VALUE: u64 = 16;
+/// Of a user of the data set, ranked or not: where their rows begin in three matrices (before the test, in it, learnt
+/// from), where the next one goes while such a one is made, and three lists of users (`Audience` and `Judge` of
+/// `experiment`, `Csr` of `data`).
+const USER: u64 = 3 * 8 + 4 + 3 * 4;
+/// Of an item: four numbers and a mark (`Audience` and `Question` of `experiment`), and a key by which its place among
+/// equals is sorted (`data/dictionary.rs`); where its rows begin and what lists are judged by come later, and are less.
+const ITEM: u64 = 4 * 4 + 1 + 32;
+/// The errors of a user: of one kind, of another, and the tree that these are gathered in, about half of whose places
+/// are free (`per_user` of `metrics/rating.rs`). They become two columns of values, which are less.
+const ERRORS: u64 = 16 + 16 + 48;
 /// A row of the data set, by user and by item, and what is predicted of it beside the truth.
 const ROW: u64 = 40;
 /// Of one thread's block the allocator keeps so many hundredths more than is in use: buffers of the last, shorter block fit
@@ -58,7 +68,8 @@ pub struct Judging {
 pub struct EvaluationOutlook {
     /// What all threads compute scores with.
     pub blocks: u64,
-    /// Lists and values of users, rows by user and by item, and vectors that are made of what people did.
+    /// Lists of those who are ranked for, values of those in the test, rows by user and by item, and vectors that are
+    /// made of what people did.
     pub lists: u64,
     /// What the allocator keeps, and what nothing before has touched.
     pub allocator: u64,
@@ -101,16 +112,21 @@ impl EvaluationOutlook {
         let metrics = &spec.evaluation.metrics;
         let of_lists = metrics.iter().filter(|name| !name.kind.of_ratings()).count() as u64;
         let items = data.map_or(0, |data| data.items);
+        let everybody = data.map_or(0, |data| data.users);
+        // Each has a value of each metric, however few are ranked for.
+        let tested = most_tested(spec.split.split, everybody, judging.rows);
         let users = data.map(|data| spec.evaluation.max_users.map_or(data.users, |most| most.min(data.users)));
         let mut blocks = Blocks::default();
-        let mut lists = ROW * judging.rows.unwrap_or(0);
+        let mut lists = ROW * judging.rows.unwrap_or(0) + USER * everybody + ITEM * items;
         if of_lists < metrics.len() as u64 {
             blocks = predicting(&layers, judging.rows, threads);
+            lists += ERRORS * tested;
         }
         if of_lists > 0 {
             let ranked = users.unwrap_or(0);
             let places = metrics.iter().filter_map(|name| name.k).max().unwrap_or(1);
-            lists += ranked * (PLACE * u64::from(places) + VALUE * of_lists);
+            // A metric's values of the ranked users, before they are put into its column.
+            lists += ranked * (PLACE * u64::from(places) + VALUE) + VALUE * of_lists * tested;
             if spec.evaluation.sampled.is_some() {
                 lists += EXCLUDED * ranked.saturating_mul(items).min(HELD.max(items));
             }
@@ -155,6 +171,23 @@ impl EvaluationOutlook {
     pub const fn total(&self) -> u64 {
         self.blocks.saturating_add(self.lists).saturating_add(self.allocator)
     }
+}
+
+/// Users who can have a row that is held out, of so many with so many rows, where that is known: no more than there are
+/// such rows. Who has their last one held out has another, and everybody has one.
+fn most_tested(split: Split, users: u64, rows: Option<u64>) -> u64 {
+    let Some(rows) = rows else { return users };
+    let share = |ratio: f64| (rows as f64 * ratio).ceil() as u64;
+    let most = match split {
+        // The evaluation may be that of the validation rows.
+        Split::Random { test_ratio, validation_ratio } | Split::GlobalTime { test_ratio, validation_ratio } => {
+            share(test_ratio.max(validation_ratio))
+        }
+        Split::ContiguousFold { folds, .. } | Split::KFold { folds, .. } => rows.div_ceil(u64::from(folds.max(1))),
+        Split::LeaveLastOut { .. } => rows.saturating_sub(users),
+        Split::PerUserRandom { .. } | Split::PerUserFirstN { .. } | Split::ColdItems { .. } => rows,
+    };
+    users.min(most)
 }
 
 /// Test rows, some of them on each thread.

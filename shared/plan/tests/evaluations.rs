@@ -120,6 +120,35 @@ fn drawn_items_take_the_lists_of_all_others() {
 }
 
 #[test]
+fn a_metric_takes_a_column_of_all_who_can_be_in_the_test_however_few_are_ranked_for() {
+    let lists = |metrics: &str, split: &str| {
+        let evaluation = format!("metrics = [{metrics}]\nmax_users = 10\n[split]\n{split}");
+        foretold(&spec("kind = \"mlp\"", &evaluation), Some(&beauty(0)), 1).lists
+    };
+    // 2,400 users with 10,000 rows.
+    for (split, tested) in [
+        ("kind = \"random\"\ntest_ratio = 0.1", 1000),
+        ("kind = \"random\"\ntest_ratio = 0.1\nvalidation_ratio = 0.2", 2000),
+        ("kind = \"k-fold\"\nfolds = 8\nfold = 1", 1250),
+        ("kind = \"leave-last-out\"", 2400),
+        ("kind = \"per-user-random\"\ntest_ratio = 0.1", 2400),
+    ] {
+        let of = |metrics: &str| lists(metrics, split);
+        let (one, two) = (of("\"ndcg@10\""), of("\"ndcg@10\", \"recall@10\""));
+        assert_eq!(two - one, 16 * tested, "{split}");
+        // Two columns that stay, and more while they are made.
+        assert_eq!(of("\"ndcg@10\", \"rmse\"") - one, 80 * tested, "{split}");
+    }
+    // Who has a row held out has another: of 2,400 with 3,000 rows no more than 600 can.
+    let of = |metrics: &str| {
+        let evaluation = format!("metrics = [{metrics}]\n[split]\nkind = \"leave-last-out\"");
+        let judging = Judging { threads: 1, rows: Some(3000) };
+        EvaluationOutlook::of_spec(&spec("kind = \"mlp\"", &evaluation), Some(&beauty(0)), judging).unwrap().lists
+    };
+    assert_eq!(of("\"ndcg@10\", \"recall@10\"") - of("\"ndcg@10\""), 16 * 600);
+}
+
+#[test]
 fn an_evaluation_that_will_not_fit_is_told_as_one() {
     let spec = spec("kind = \"dlrm\"\nembedding = 1024", "metrics = [\"ndcg@10\"]");
     let data = beauty(1);
