@@ -25,8 +25,8 @@ pub(crate) struct Scene<'a> {
 /// Numbers are drawn in this size, and only where they fit.
 const FONT: &str = "500 11px Inter, system-ui, sans-serif";
 const DIGIT: f64 = 6.8;
-/// Stripes of a pass that is computed again: as far apart, so wide.
-const STRIPES: (f64, f64) = (5.0, 1.5);
+/// Stripes of a pass that is computed again: as far apart, so wide. Whole pixels, like all that is drawn.
+const STRIPES: (f64, f64) = (6.0, 2.0);
 
 /// Draws the scene into `canvas`, which takes the frame's size.
 pub(crate) fn paint(canvas: &HtmlCanvasElement, scene: &Scene) {
@@ -51,7 +51,7 @@ pub(crate) fn paint(canvas: &HtmlCanvasElement, scene: &Scene) {
     context.set_font(FONT);
     context.set_text_align("center");
     context.set_text_baseline("middle");
-    let pen = Pen { context, colour: &colour };
+    let pen = Pen { context, colour: &colour, sharp };
     pen.axis(frame);
     for (lane, bars, ranks) in
         [(Lane::Predicted, scene.predicted, frame.ranks), (Lane::Measured, scene.measured, frame.measured)]
@@ -71,6 +71,8 @@ pub(crate) fn paint(canvas: &HtmlCanvasElement, scene: &Scene) {
 struct Pen<'a> {
     context: CanvasRenderingContext2d,
     colour: &'a dyn Fn(&str) -> String,
+    /// Pixels of the screen to a pixel of the page.
+    sharp: f64,
 }
 
 impl Pen<'_> {
@@ -78,8 +80,14 @@ impl Pen<'_> {
         self.context.set_fill_style_str(&(self.colour)(name));
     }
 
+    /// On whole pixels of the screen: sharp edges, and several times as fast as edges that must be blended. Never too narrow to see.
     fn rect(&self, rect: Rect) {
-        self.context.fill_rect(rect.x, rect.y, rect.w, rect.h);
+        let whole = |at: f64| (at * self.sharp).round() / self.sharp;
+        let (x, y) = (whole(rect.x), whole(rect.y));
+        let (w, h) = (whole(rect.x + rect.w) - x, whole(rect.y + rect.h) - y);
+        if h > 0.0 {
+            self.context.fill_rect(x, y, w.max(1.0 / self.sharp), h);
+        }
     }
 
     /// All bars of one part: one colour after the other is much faster than bar by bar.
@@ -106,7 +114,7 @@ impl Pen<'_> {
             }
             Part::Weight => {
                 for rect in own().map(|bar| frame.rect(lane, bar)) {
-                    self.rect(Rect { y: rect.y + rect.h - 3.0, h: 1.5, w: rect.w, ..rect });
+                    self.rect(Rect { y: rect.y + rect.h - 3.0, h: 2.0, w: rect.w, ..rect });
                 }
             }
             _ => {}
@@ -174,7 +182,7 @@ impl Pen<'_> {
                 let place = |bytes: u64| bytes as f64 / scale * h;
                 let steps = match held.stays.get(index) {
                     Some(stays) => vec![(0.0, frame.total_us, *stays)],
-                    None => steps_of(held, frame.total_us, columns),
+                    None => steps_of(held, frame.total_us, columns, (scale / (h * self.sharp)) as u64),
                 };
                 for (from, to, bytes) in steps {
                     let (x, end) = (frame.x(from), frame.x(to));

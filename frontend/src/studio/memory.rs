@@ -41,9 +41,9 @@ impl Band {
 }
 
 /// Steps of what comes and goes as (from, to, bytes), at most one for each of `columns` columns: the most of each column, so
-/// that no peak is lost.
-pub(crate) fn steps_of(held: &Stacked, total_us: f64, columns: usize) -> Vec<(f64, f64, u64)> {
-    let columns = columns.max(1);
+/// that no peak is lost. What differs by less than a `grain` of bytes, a pixel's height, is one step.
+pub(crate) fn steps_of(held: &Stacked, total_us: f64, columns: usize, grain: u64) -> Vec<(f64, f64, u64)> {
+    let (columns, grain) = (columns.max(1), grain.max(1));
     let mut most = vec![0_u64; columns];
     let column = |at: f64| ((at / total_us * columns as f64) as usize).min(columns - 1);
     for (index, &(at, bytes)) in held.changes.iter().enumerate() {
@@ -59,7 +59,7 @@ pub(crate) fn steps_of(held: &Stacked, total_us: f64, columns: usize) -> Vec<(f6
     for (index, &bytes) in most.iter().enumerate() {
         let (from, to) = (index as f64 / columns as f64 * total_us, (index + 1) as f64 / columns as f64 * total_us);
         match steps.last_mut() {
-            Some(last) if last.2 == bytes => last.1 = to,
+            Some(last) if last.2 / grain == bytes / grain => (last.1, last.2) = (to, last.2.max(bytes)),
             _ => steps.push((from, to, bytes)),
         }
     }
@@ -88,10 +88,12 @@ mod tests {
             let (_, outlook) = setup.plan().expect("it is possible");
             for (held, rank) in memory_of(&outlook).iter().zip(&outlook.ranks) {
                 assert_eq!(held.peak(), rank.peak());
-                let steps = steps_of(held, outlook.simulation.total_us, 300);
-                let drawn = steps.iter().map(|step| step.2).max().expect("there are steps");
-                assert_eq!(drawn + held.stays.iter().sum::<u64>(), held.peak(), "no peak is lost");
-                assert!(steps.len() <= 300 && steps.windows(2).all(|pair| pair[0].1 == pair[1].0));
+                for grain in [0, 1, held.peak() / 40] {
+                    let steps = steps_of(held, outlook.simulation.total_us, 300, grain);
+                    let drawn = steps.iter().map(|step| step.2).max().expect("there are steps");
+                    assert_eq!(drawn + held.stays.iter().sum::<u64>(), held.peak(), "no peak is lost");
+                    assert!(steps.len() <= 300 && steps.windows(2).all(|pair| pair[0].1 == pair[1].0));
+                }
             }
         }
     }
@@ -99,6 +101,8 @@ mod tests {
     #[test]
     fn steps_keep_their_places() {
         let held = Stacked { stays: [0; 3], changes: vec![(0.0, 1), (5.0, 9), (5.1, 2), (7.5, 0)] };
-        assert_eq!(steps_of(&held, 10.0, 4), [(0.0, 5.0, 1), (5.0, 7.5, 9), (7.5, 10.0, 0)]);
+        assert_eq!(steps_of(&held, 10.0, 4, 1), [(0.0, 5.0, 1), (5.0, 7.5, 9), (7.5, 10.0, 0)]);
+        assert_eq!(steps_of(&held, 10.0, 4, 4), [(0.0, 5.0, 1), (5.0, 7.5, 9), (7.5, 10.0, 0)]);
+        assert_eq!(steps_of(&held, 10.0, 4, 10), [(0.0, 10.0, 9)], "less than a pixel apart");
     }
 }
