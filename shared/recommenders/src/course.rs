@@ -90,7 +90,10 @@ fn all_finite(arrays: &[&mut Vec<f32>]) -> bool {
 /// Layout, little-endian: magic, rounds done (u64), length of the name (u64), the name, then every number (f32).
 fn write(learner: &mut dyn Learner, done: u64) -> Vec<u8> {
     let name = learner.name();
-    let mut bytes = MAGIC.to_vec();
+    // At once as long as it becomes: what grows on the way is twice as much for a while.
+    let numbers: usize = learner.numbers().iter().map(|array| array.len()).sum();
+    let mut bytes = Vec::with_capacity(MAGIC.len() + 16 + name.len() + 4 * numbers);
+    bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&done.to_le_bytes());
     bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
     bytes.extend_from_slice(name.as_bytes());

@@ -48,13 +48,26 @@ pub(super) enum Folding {
 impl FactorModel {
     /// Adds the biases to the vectors: `(p, 1, μ + b_u)` and `(q, b_i, 1)`. Users and items without training rows have
     /// zeros for their own numbers.
-    pub(super) fn augment(vectors: &[f32], d: usize, biases: &[f32], mean: f32, is_user: bool) -> Vec<f32> {
-        let mut all = Vec::with_capacity(biases.len() * (d + 2));
-        for (vector, &bias) in vectors.chunks_exact(d).zip(biases) {
-            all.extend_from_slice(vector);
-            all.extend(if is_user { [1.0, mean + bias] } else { [bias, 1.0] });
+    pub(super) fn augment(vectors: Vec<f32>, d: usize, biases: &[f32], mean: f32, is_user: bool) -> Vec<f32> {
+        Self::lengthen(vectors, d, d + 2, |row, vector| {
+            let bias = biases[row];
+            vector[d..].copy_from_slice(&if is_user { [1.0, mean + bias] } else { [bias, 1.0] });
+        })
+    }
+
+    /// Makes the rows longer, from `width` numbers to `d`, in the memory that they have, where it can grow: at the end of a fit,
+    /// vectors beside longer copies of themselves would be most of what it holds. `finish`, of a row and its numbers, sets those
+    /// behind the first `width`.
+    pub(super) fn lengthen(mut rows: Vec<f32>, width: usize, d: usize, finish: impl Fn(usize, &mut [f32])) -> Vec<f32> {
+        let n = rows.len() / width;
+        rows.reserve_exact(n * (d - width));
+        rows.resize(n * d, 0.0);
+        // From the last one on: a row never reaches back into one that has not moved yet.
+        for row in (0..n).rev() {
+            rows.copy_within(row * width..(row + 1) * width, row * d);
+            finish(row, &mut rows[row * d..][..d]);
         }
-        all
+        rows
     }
 
     fn user(&self, user: u32) -> &[f32] {
@@ -240,5 +253,25 @@ impl Recommender for FactorModel {
 impl FoldIn for FactorModel {
     fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
         self.score_vector(&self.fold(basket), scores);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_grow_where_they_are_and_lose_nothing() {
+        for (n, width) in [(1, 1), (5, 1), (7, 3), (0, 2)] {
+            let rows: Vec<f32> = (0..n * width).map(|at| at as f32).collect();
+            let longer = FactorModel::lengthen(rows.clone(), width, width + 2, |row, vector| {
+                vector[width..].copy_from_slice(&[-1.0, row as f32]);
+            });
+            let expected: Vec<f32> =
+                (0..n).flat_map(|row| rows[row * width..][..width].iter().copied().chain([-1.0, row as f32])).collect();
+            assert_eq!(longer, expected, "{n} rows of {width}");
+        }
+        assert_eq!(FactorModel::augment(vec![5.0, 6.0], 1, &[0.5, 0.25], 3.0, true), [5.0, 1.0, 3.5, 6.0, 1.0, 3.25]);
+        assert_eq!(FactorModel::augment(vec![5.0, 6.0], 1, &[0.5, 0.25], 3.0, false), [5.0, 0.5, 1.0, 6.0, 0.25, 1.0]);
     }
 }

@@ -31,8 +31,11 @@ pub(crate) struct PairData<'a> {
 impl<'a> PairData<'a> {
     pub(crate) fn new(data: &'a TrainSet<'a>) -> Self {
         let user_of = |row: usize| std::iter::repeat_n(row as u32, data.by_user.row(row).0.len());
-        let owner = (0..data.n_users()).flat_map(user_of).collect();
-        let known = (0..data.n_items() as u32).filter(|&item| !data.by_item.row(item as usize).0.is_empty()).collect();
+        // At once as long as they become: what grows on the way is twice as much for a while.
+        let mut owner = Vec::with_capacity(data.by_user.nnz());
+        owner.extend((0..data.n_users()).flat_map(user_of));
+        let mut known = Vec::with_capacity(data.n_items());
+        known.extend((0..data.n_items() as u32).filter(|&item| !data.by_item.row(item as usize).0.is_empty()));
         Self { data, owner, known }
     }
 
@@ -66,11 +69,10 @@ impl<'a> PairData<'a> {
 
     /// `x_ui = p_u · q_i + b_i`. No bias of users: it would move all scores of one list alike. A cold user's list is the
     /// items' biases.
-    pub(super) fn model(&self, d: usize, users: &[f32], items: &[f32], biases: &[f32]) -> FactorModel {
-        let zeros = vec![0.0; self.data.n_users()];
+    pub(super) fn model(d: usize, users: Vec<f32>, items: Vec<f32>, biases: &[f32]) -> FactorModel {
         FactorModel {
             d: d + 2,
-            users: FactorModel::augment(users, d, &zeros, 0.0, true),
+            users: FactorModel::lengthen(users, d, d + 2, |_, vector| vector[d..].copy_from_slice(&[1.0, 0.0])),
             items: FactorModel::augment(items, d, biases, 0.0, false),
             scale: None,
             folding: Folding::None,

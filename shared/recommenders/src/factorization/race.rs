@@ -21,21 +21,25 @@ pub(super) struct SharedRows {
 }
 
 impl SharedRows {
-    /// `values`: `[n, d]`
-    pub(super) fn new(values: &[f32], d: usize) -> Self {
+    /// `values`: `[n, d]`; they go, so that a fit does not hold all of its numbers twice.
+    pub(super) fn new(values: Vec<f32>, d: usize) -> Self {
         let pairs = |row| {
             let (pairs, last) = <[f32]>::as_chunks::<2>(row);
             let last = last.first().map(|&last| [last, 0.0]);
             pairs.iter().copied().chain(last).map(|pair| AtomicU64::new(bits(pair)))
         };
-        Self { pairs: values.chunks_exact(d).flat_map(pairs).collect(), d }
+        let mut all = Vec::with_capacity(values.len() / d * d.div_ceil(2));
+        all.extend(values.chunks_exact(d).flat_map(pairs));
+        Self { pairs: all, d }
     }
 
     /// `[n, d]`
     pub(super) fn into_values(self) -> Vec<f32> {
         let Self { pairs, d } = self;
         let rows = pairs.chunks_exact(d.div_ceil(2));
-        rows.flat_map(|row| row.iter().flat_map(|pair| numbers(pair.load(Ordering::Relaxed))).take(d)).collect()
+        let mut values = Vec::with_capacity(rows.len() * d);
+        values.extend(rows.flat_map(|row| row.iter().flat_map(|pair| numbers(pair.load(Ordering::Relaxed))).take(d)));
+        values
     }
 
     #[inline(always)]
@@ -109,7 +113,7 @@ mod tests {
     fn vectors_of_any_length_come_back_to_the_bit() {
         for d in 1..6 {
             let values: Vec<f32> = (0..3 * d).map(|i| -(i as f32) / 3.0).collect();
-            let shared = SharedRows::new(&values, d);
+            let shared = SharedRows::new(values.clone(), d);
             let mut vector = vec![9.0; d];
             shared.load(1, &mut vector);
             assert_eq!(vector, values[d..2 * d]);

@@ -54,7 +54,10 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
         items: Embedded::new(&sides.items, k, request.seed, ITEMS_STREAM)?,
     };
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
-    let Embeddings { users, items, .. } = learner;
+    let Embeddings { mut users, mut items, pairs, .. } = learner;
+    // What only learning needs goes before the model is made.
+    drop(pairs);
+    (users.squares, items.squares) = (Vec::new(), Vec::new());
     let (users, items) = (users.finish(k, true), items.finish(k, false));
     Ok(Machine { d: k + 2, users, items, newcomer: None })
 }
@@ -158,7 +161,8 @@ impl<'a> Embedded<'a> {
             vectors.extend(line(&sum, 1.0));
         }
         let attributes = &self.numbers[self.side.len() * width..];
-        let parts = attributes.chunks_exact(width).flat_map(|numbers| line(numbers, 0.0)).collect();
+        let mut parts = Vec::with_capacity(attributes.len() / width * (width + 1));
+        parts.extend(attributes.chunks_exact(width).flat_map(|numbers| line(numbers, 0.0)));
         let mut side = self.side.clone();
         for (entity, scale) in self.scale.iter().enumerate() {
             let entries = side.attributes.indptr[entity]..side.attributes.indptr[entity + 1];

@@ -49,7 +49,11 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
         items: Fielded::new(&sides.items, shape.users, shape, request.seed, ITEMS_STREAM)?,
     };
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
-    let Ffm { intercept, users, items, .. } = learner;
+    let Ffm { intercept, mut users, mut items, .. } = learner;
+    // What only learning needs goes before the model is made.
+    for side in [&mut users, &mut items] {
+        (side.weight_squares, side.vector_squares) = (Vec::new(), Vec::new());
+    }
     let permutes = request.permutes;
     let (users, items) =
         (users.finish(shape, true, (intercept, permutes))?, items.finish(shape, false, (0.0, permutes))?);

@@ -33,25 +33,22 @@ const RAISES: i32 = 12;
 /// Source: Zhou, Wilkinson, Schreiber, Pan, "Large-Scale Parallel Collaborative Filtering for the Netflix Prize",
 /// doi:10.1007/978-3-540-68880-8_32, where `μ` and the biases are left out.
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
-    let (data, recommender) = (request.data, request.recommender);
     let mut learner = Explicit::new(request)?;
-    course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
+    course::take(&mut learner, request.recommender.integer("iterations") as u64, observer)?;
     let Explicit { factors, biased, regularization, mean, users, items, .. } = learner;
     let width = factors + usize::from(biased);
-    // Apart again: the vectors, and the bias behind each.
-    let apart = |rows: &[f32], n: usize| -> (Vec<f32>, Vec<f32>) {
-        if !biased {
-            return (rows.to_vec(), vec![0.0; n]);
-        }
-        let vectors = rows.chunks_exact(width).flat_map(|row| &row[..factors]).copied().collect();
-        (vectors, rows.chunks_exact(width).map(|row| row[factors]).collect())
+    // The bias stands behind its vector already, where there are biases.
+    let bias = |row: &[f32]| if biased { row[factors] } else { 0.0 };
+    let augment = |rows: Vec<f32>, is_user: bool| {
+        FactorModel::lengthen(rows, width, factors + 2, |_, row| {
+            let bias = bias(row);
+            row[factors..].copy_from_slice(&if is_user { [1.0, mean + bias] } else { [bias, 1.0] });
+        })
     };
-    let (users, user_biases) = apart(&users, data.n_users());
-    let (items, item_biases) = apart(&items, data.n_items());
     Ok(FactorModel {
         d: factors + 2,
-        users: FactorModel::augment(&users, factors, &user_biases, mean, true),
-        items: FactorModel::augment(&items, factors, &item_biases, mean, false),
+        users: augment(users, true),
+        items: augment(items, false),
         scale: None,
         folding: Folding::Ridge { regularization, mean, biased, implicit: Vec::new() },
     })

@@ -49,7 +49,10 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         ahead: None,
     };
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
-    Ok(learner.pairs.model(d, &learner.users, &learner.items, &learner.biases))
+    // What only learning needs goes before the vectors grow.
+    let Bpr { users, items, biases, ahead, pairs, .. } = learner;
+    drop((ahead, pairs));
+    Ok(PairData::model(d, users, items, &biases))
 }
 
 struct Bpr<'a> {
@@ -126,9 +129,9 @@ impl Bpr<'_> {
 
     /// A round in the fast mode; the sum of the losses.
     fn race(&mut self, order: &[u32], round: u64, go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
-        let users = SharedRows::new(&self.users, self.d);
-        let items = SharedRows::new(&self.items, self.d);
-        let biases = SharedRows::new(&self.biases, 1);
+        let taken = |values: &mut Vec<f32>, d| SharedRows::new(std::mem::take(values), d);
+        let (users, items) = (taken(&mut self.users, self.d), taken(&mut self.items, self.d));
+        let biases = taken(&mut self.biases, 1);
         let loss = race(order, go_on, |piece, entries| {
             let others = stream(self.seed, fast_stream(round, piece));
             let steps = RacingSteps { bpr: self, users: &users, items: &items, biases: &biases, entries, others };

@@ -50,7 +50,10 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         items,
     };
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
-    Ok(learner.pairs.model(d, &learner.users, &learner.items, &learner.biases))
+    // What only learning needs goes before the vectors grow.
+    let Warp { users, items, biases, user_squares, item_squares, bias_squares, pairs, .. } = learner;
+    drop((user_squares, item_squares, bias_squares, pairs));
+    Ok(PairData::model(d, users, items, &biases))
 }
 
 /// `L(⌊(n − 1) / N⌋)` for `N` from 1 on.
@@ -121,13 +124,13 @@ impl Warp<'_> {
 
     /// A round in the fast mode; the sum of the losses.
     fn race(&mut self, order: &[u32], round: u64, go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
-        let share = |values: &[f32], squares: &[f32], d: usize| SharedNumbers {
-            values: SharedRows::new(values, d),
-            squares: SharedRows::new(squares, d),
+        let share = |values: &mut Vec<f32>, squares: &mut Vec<f32>, d: usize| SharedNumbers {
+            values: SharedRows::new(std::mem::take(values), d),
+            squares: SharedRows::new(std::mem::take(squares), d),
         };
-        let users = share(&self.users, &self.user_squares, self.d);
-        let items = share(&self.items, &self.item_squares, self.d);
-        let biases = share(&self.biases, &self.bias_squares, 1);
+        let users = share(&mut self.users, &mut self.user_squares, self.d);
+        let items = share(&mut self.items, &mut self.item_squares, self.d);
+        let biases = share(&mut self.biases, &mut self.bias_squares, 1);
         let loss = race(order, go_on, |piece, entries| {
             let others = stream(self.seed, fast_stream(round, piece));
             let steps = RacingSteps { warp: self, users: &users, items: &items, biases: &biases, entries, others };

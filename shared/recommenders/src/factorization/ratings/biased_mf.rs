@@ -36,8 +36,8 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     };
     Ok(FactorModel {
         d: d + 2,
-        users: FactorModel::augment(&users, d, &user_biases, mean, true),
-        items: FactorModel::augment(&items, d, &item_biases, mean, false),
+        users: FactorModel::augment(users, d, &user_biases, mean, true),
+        items: FactorModel::augment(items, d, &item_biases, mean, false),
         scale: settings.scale,
         folding,
     })
@@ -154,8 +154,9 @@ impl Sgd<'_> {
     /// A round in the fast mode; the sum of the squared errors.
     fn race(&mut self, order: &[u32], go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
         let d = self.settings.factors;
-        let (users, items) = (SharedRows::new(&self.users, d), SharedRows::new(&self.items, d));
-        let biases = [SharedRows::new(&self.user_biases, 1), SharedRows::new(&self.item_biases, 1)];
+        let taken = |values: &mut Vec<f32>, d| SharedRows::new(std::mem::take(values), d);
+        let (users, items) = (taken(&mut self.users, d), taken(&mut self.items, d));
+        let biases = [taken(&mut self.user_biases, 1), taken(&mut self.item_biases, 1)];
         let squares = race(order, go_on, |_, places| {
             Arch::new().dispatch(RacingSteps { sgd: self, users: &users, items: &items, biases: &biases, places })
         });

@@ -53,18 +53,18 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     let mean = data.global_mean().ok_or(FitError::NoRows)? as f32;
     // μ·cold_u + μ·(1 − cold_u)·cold_i: the mean where either is cold, nothing where both are known.
-    let augment = |vectors: &[f32], known: &recspeed_data::Csr, is_user: bool| {
-        let mut all = Vec::with_capacity(known.n_rows() * (d + 2));
-        for (row, vector) in vectors.chunks_exact(d).enumerate() {
+    let augment = |vectors: Vec<f32>, known: &recspeed_data::Csr, is_user: bool| {
+        FactorModel::lengthen(vectors, d, d + 2, |row, vector| {
             let cold = known.row(row).0.is_empty();
-            all.extend(vector.iter().map(|&value| if cold { 0.0 } else { value }));
+            if cold {
+                vector[..d].fill(0.0);
+            }
             let cold = f32::from(u8::from(cold));
-            all.extend(if is_user { [mean * cold, mean * (1.0 - cold)] } else { [1.0, cold] });
-        }
-        all
+            vector[d..].copy_from_slice(&if is_user { [mean * cold, mean * (1.0 - cold)] } else { [1.0, cold] });
+        })
     };
-    let users = augment(&learner.users, &data.by_user, true);
-    let items = augment(&learner.items, &data.by_item, false);
+    let users = augment(learner.users, &data.by_user, true);
+    let items = augment(learner.items, &data.by_item, false);
     Ok(FactorModel { d: d + 2, users, items, scale: None, folding: Folding::None })
 }
 

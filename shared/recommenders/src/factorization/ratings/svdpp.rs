@@ -41,8 +41,8 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     }
     Ok(FactorModel {
         d: d + 2,
-        users: FactorModel::augment(&users, d, &user_biases, mean, true),
-        items: FactorModel::augment(&items, d, &item_biases, mean, false),
+        users: FactorModel::augment(users, d, &user_biases, mean, true),
+        items: FactorModel::augment(items, d, &item_biases, mean, false),
         scale: None,
         folding: Folding::Ridge { regularization, mean, biased: true, implicit },
     })
