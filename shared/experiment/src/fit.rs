@@ -230,6 +230,9 @@ impl FitObserver for LossWatch<'_> {
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
         self.host.checkpoint(step, state);
     }
+    fn keeps_checkpoints(&self) -> bool {
+        self.host.checkpoints().writes
+    }
     fn wants_checkpoint(&mut self) -> bool {
         self.host.wants_checkpoint()
     }
@@ -248,7 +251,7 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
         | FitError::NoAttribute { .. }
         | FitError::NoValidation
         | FitError::Component { .. } => FailureCode::InvalidSpec,
-        FitError::OutOfMemory { .. } | FitError::Unaffordable { .. } => FailureCode::OutOfMemory,
+        FitError::Unaffordable { .. } => FailureCode::OutOfMemory,
         FitError::NegativeWeight { .. } | FitError::NegativeRating { .. } => FailureCode::Data,
         FitError::Diverged { .. } => FailureCode::Diverged,
         FitError::Checkpoint { .. } => FailureCode::Checkpoint,

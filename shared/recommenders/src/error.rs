@@ -6,6 +6,7 @@ use recspeed_types::catalogue::Need;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::divergence::{self, told};
+use crate::memory::Needs;
 
 /// A fit that did not finish.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -49,25 +50,15 @@ pub enum FitError {
     /// There is nothing to learn from.
     #[error("the training set has no rows; loosen the filters or hold out fewer rows")]
     NoRows,
-    /// The model does not fit in memory.
-    #[error("{what} needs {} of memory, which cannot be had; lower {remedy}", size(*bytes))]
-    OutOfMemory {
-        /// What was to be stored.
-        what: &'static str,
-        /// Bytes that it needs.
-        bytes: u64,
-        /// The parameter or filter that makes it smaller.
-        remedy: &'static str,
-    },
-    /// The model takes more memory than it may, and a time that is known beforehand.
-    #[error("{what} needs {} of memory and about {}; lower {remedy}", size(*bytes), duration(*seconds))]
+    /// The model takes more memory than it may, or than there is.
+    #[error("{}", unaffordable(what, *bytes, *seconds, remedy))]
     Unaffordable {
         /// What was to be computed.
         what: &'static str,
         /// Bytes that it needs.
         bytes: u64,
-        /// Seconds that it would take on this machine.
-        seconds: f64,
+        /// Seconds that it would take on this machine, where that can be told beforehand.
+        seconds: Option<f64>,
         /// The parameter or filter that makes it smaller, or what to take instead.
         remedy: &'static str,
     },
@@ -141,6 +132,16 @@ pub enum FitError {
 }
 
 impl FitError {
+    /// With the time that was foreseen, where memory that the fit was granted could not be had.
+    pub(crate) fn with_time(self, foreseen: Option<Needs>) -> Self {
+        match (self, foreseen) {
+            (Self::Unaffordable { what, bytes, seconds: None, remedy }, Some(Needs { seconds, .. })) => {
+                Self::Unaffordable { what, bytes, seconds: Some(seconds), remedy }
+            }
+            (other, _) => other,
+        }
+    }
+
     /// With what to change in `recommender`, where it has run away.
     pub(crate) fn of(self, recommender: &ResolvedRecommender) -> Self {
         match self {
@@ -192,14 +193,20 @@ pub(crate) fn no_inverse(remedy: &'static str) -> impl Fn(InverseError) -> FitEr
     move |error| match error {
         InverseError::NotPositiveDefinite => divergence::not_finite("the factorisation"),
         InverseError::OutOfMemory { bytes } => {
-            FitError::OutOfMemory { what: "the inverse of the factor", bytes, remedy }
+            FitError::Unaffordable { what: "the inverse of the factor", bytes, seconds: None, remedy }
         }
     }
+}
+
+fn unaffordable(what: &str, bytes: u64, seconds: Option<f64>, remedy: &str) -> String {
+    let time = seconds.map_or_else(|| ", which cannot be had".to_owned(), |s| format!(" and about {}", duration(s)));
+    format!("{what} needs {} of memory{time}; lower {remedy}", size(bytes))
 }
 
 /// Seconds in the nearest unit.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
+        s if s < 1.0 => "a second".to_owned(),
         s if s < 120.0 => format!("{s:.0} seconds"),
         s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
         s => format!("{:.0} hours", s / 3600.0),
@@ -227,7 +234,7 @@ pub(crate) fn reserve<T: Clone + Default>(
         }
         _ => {
             let bytes = len.and_then(|len| len.checked_mul(size_of::<T>())).map_or(u64::MAX, |bytes| bytes as u64);
-            Err(FitError::OutOfMemory { what, bytes, remedy })
+            Err(FitError::Unaffordable { what, bytes, seconds: None, remedy })
         }
     }
 }

@@ -97,8 +97,8 @@ pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> 
         return Err(FitError::NoRows);
     }
     request.data.check_needs(request.recommender)?;
-    memory::check_factors(request.recommender, request.data, observer)?;
-    (method.fit)(request, observer).map_err(|error| error.of(request.recommender))
+    let foreseen = memory::check_vectors(request.recommender, request.data, observer)?;
+    (method.fit)(request, observer).map_err(|error| error.of(request.recommender).with_time(foreseen))
 }
 
 /// Whether a fit over so many items would be refused, before there are any data. `memory_left`: as of [`FitObserver::memory_left`].

@@ -4,9 +4,10 @@ mod support;
 
 use recspeed_recommenders::{FitError, TrainSet, fit, kinds};
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::{self, Family};
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::ParamValue;
-use support::{interactions, known, resolved, varied};
+use support::{interactions, known, resolved, text, varied};
 
 /// A run with so many bytes left; it wants to hear of no work that is done.
 struct Left {
@@ -30,28 +31,45 @@ impl FitObserver for Left {
     }
 }
 
+/// Fits that hold little more than a number for each user, item, rating or word.
+const LITTLE: &[&str] = &["random", "global-mean", "user-mean", "item-mean", "bias", "popularity", "content-tfidf"];
+
 #[test]
-fn what_does_not_fit_is_refused_before_any_work_and_with_what_to_do() {
-    let (all, rows) = varied(300, 200, 4000);
+fn what_does_not_fit_is_refused_before_any_work_with_its_time_and_with_what_to_take_instead() {
+    // Few enough that pairs are counted and not estimated: what is told is enough to the byte.
+    let (all, rows) = varied(240, 200, 4000);
     let (items, users) = known(&all);
     let data = TrainSet::new(&all, &rows).with_attributes(Some(&items), Some(&users));
-    let all_neighbours: &[_] = &[("neighbours", ParamValue::Integer(0))];
-    // Those whose numbers grow with all pairs of something, and those with vectors.
-    let mut asked: Vec<(&str, &[_])> =
-        vec![("user-knn", &[]), ("slope-one", &[]), ("ease", &[]), ("slim", all_neighbours), ("content-linear", &[])];
-    let has_factors = |kind: &&str| resolved(kind, &[]).entry.params.iter().any(|param| param.name == "factors");
-    asked.extend(kinds().filter(has_factors).map(|kind| (kind, &[][..])));
+    let small = |kind: &&str| {
+        // The components of a hybrid foresee their own.
+        LITTLE.contains(kind) || catalogue::find(kind).is_some_and(|entry| entry.family == Family::Hybrid)
+    };
+    let mut asked: Vec<(&str, Vec<(&str, ParamValue)>)> =
+        kinds().filter(|kind| !small(kind)).map(|kind| (kind, vec![])).collect();
     assert!(asked.len() > 14, "{asked:?}");
+    asked.push(("slim", vec![("neighbours", ParamValue::Integer(0))]));
+    asked.extend(["als", "sgd"].map(|solver| ("fm", vec![("solver", text(solver))])));
+    asked.extend(["bpr", "warp", "biased-mf"].map(|kind| (kind, vec![("mode", text("fast"))])));
     for (kind, params) in asked {
-        let recommender = resolved(kind, params);
-        let mut poor = Left { bytes: 1000, worked: false };
-        let error =
-            fit(&recommender, &data, 1, &mut poor).err().unwrap_or_else(|| panic!("{kind} took it all the same"));
-        assert!(matches!(error, FitError::OutOfMemory { .. } | FitError::Unaffordable { .. }), "{kind}: {error}");
-        assert!(error.to_string().contains("; lower "), "{kind}: {error}");
-        assert!(!poor.worked, "{kind} worked before it refused");
-        let mut rich = Left { bytes: 1 << 30, worked: false };
-        assert!(fit(&recommender, &data, 1, &mut rich).is_ok(), "{kind} with a gibibyte");
+        let recommender = resolved(kind, &params);
+        let fit_in = |bytes: u64| {
+            let mut left = Left { bytes, worked: false };
+            (fit(&recommender, &data, 1, &mut left).err(), left.worked)
+        };
+        let (error, worked) = fit_in(0);
+        let error = error.unwrap_or_else(|| panic!("{kind} took it all the same"));
+        let FitError::Unaffordable { bytes, seconds, .. } = error else { panic!("{kind}: {error}") };
+        assert!(seconds.is_some_and(|seconds| seconds > 0.0 && seconds.is_finite()), "{kind}: {error}");
+        let said = error.to_string();
+        assert!(said.contains(" and about ") && said.contains("; lower "), "{said}");
+        let (_, others) = said.split_once("recommender.kind = ").unwrap_or_else(|| panic!("{kind}: {said}"));
+        for other in others.split('"').skip(1).step_by(2) {
+            assert!(catalogue::find(other).is_some(), "{said}");
+        }
+        assert!(!worked, "{kind} worked before it refused");
+        assert!(matches!(fit_in(bytes - 1), (Some(FitError::Unaffordable { .. }), false)), "{kind} in a byte less");
+        let (error, _) = fit_in(bytes);
+        assert!(error.is_none(), "{kind} in the {bytes} bytes that it asked for: {error:?}");
     }
 }
 
@@ -82,6 +100,6 @@ fn rows_that_will_be_read_after_the_fit_are_foreseen_and_rows_that_steer_alone_a
     assert!(fit_in(2 * room, &steered.clone().with_known(&both)).0.is_ok());
     // Where nobody foresaw it, the reading ends when its 80,000 bytes are not there; the model has its own already.
     let read = |bytes: u64| model().read(&all, &both, &mut Left { bytes, worked: false });
-    assert!(matches!(read(70_000), Err(FitError::OutOfMemory { .. })));
+    let Err(FitError::Unaffordable { seconds: Some(_), .. }) = read(70_000) else { panic!("it is read, or not told") };
     assert_eq!(read(90_000), Ok(()));
 }

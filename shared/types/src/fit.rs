@@ -19,6 +19,12 @@ pub trait FitObserver {
     /// [`Self::take_resume_state`] needs later to continue to the same bits. The observer may decline by not calling it.
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>);
 
+    /// Whether [`Self::checkpoint`] takes states at all during this fit: each lies in memory beside the fit while it is
+    /// taken.
+    fn keeps_checkpoints(&self) -> bool {
+        true
+    }
+
     /// Whether [`Self::checkpoint`] would take the state now: what it needs may have to be brought together first.
     fn wants_checkpoint(&mut self) -> bool {
         true
@@ -40,6 +46,10 @@ impl FitObserver for Unobserved {
     }
 
     fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+
+    fn keeps_checkpoints(&self) -> bool {
+        false
+    }
 
     fn wants_checkpoint(&mut self) -> bool {
         false

@@ -28,6 +28,9 @@ pub(super) const METHOD: Method = Method {
 
 /// Bytes that the fit may hold. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
+/// What takes less.
+const REMEDY: &str = "the number of attributes with recommender.attributes, raise recommender.min_items, or take \
+                      recommender.kind = \"content-tfidf\"";
 /// Dense f64 matrices that the fit holds at once.
 const MATRICES: u64 = 2;
 /// Terms, their products, the inverse.
@@ -76,18 +79,16 @@ impl ContentLinear {
             terms_of_items(attributes, &data.interactions.items, recommender.names("attributes"), stemmed)?;
         let (terms, counts) = terms.keep(counts, recommender.integer("min_items") as u32);
         let n = terms.len();
-        let remedy = "the number of attributes with recommender.attributes, raise recommender.min_items, or take \
-                      recommender.kind = \"content-tfidf\"";
         let what = "the dense inverse over all attributes";
-        check_inverse((n, MATRICES), allowed(ALLOWED_BYTES, observer), what, remedy)?;
+        check_inverse((n, MATRICES), allowed(ALLOWED_BYTES, observer), what, REMEDY)?;
         let items = Csr { values: vec![1.0; counts.nnz()], ..counts };
         next(observer)?;
         let known: Vec<bool> = data.candidates();
         let (mut solved, mean) = matrix(&items, &known, n, recommender.float("regularization"))?;
         next(observer)?;
         // With λ > 0 the matrix is positive definite; rounding can only lose that for a λ far below the numbers' size.
-        invert(&mut solved, n).map_err(no_inverse("attributes"))?;
-        let mut inverse: Vec<f32> = reserve(n.checked_mul(n), "the weights of the attributes", "attributes")?;
+        invert(&mut solved, n).map_err(no_inverse(REMEDY))?;
+        let mut inverse: Vec<f32> = reserve(n.checked_mul(n), "the weights of the attributes", REMEDY)?;
         inverse.par_chunks_mut(n.max(1)).enumerate().for_each(|(row, line)| {
             for (column, value) in line.iter_mut().enumerate() {
                 // One triangle of the symmetric inverse is filled.
@@ -176,7 +177,7 @@ fn matrix(items: &Csr, known: &[bool], n: usize, regularization: f64) -> Result<
     };
     let mean: Vec<f64> =
         (0..n).map(|term| known_of(term).map(|(_, &value)| f64::from(value)).sum::<f64>() / count).collect();
-    let mut gram: Vec<f64> = reserve(n.checked_mul(n), "the products of the attributes", "attributes")?;
+    let mut gram: Vec<f64> = reserve(n.checked_mul(n), "the products of the attributes", REMEDY)?;
     gram.par_chunks_mut(n.max(1)).enumerate().for_each(|(term, line)| {
         for (&item, &value) in known_of(term) {
             let (others, other_values) = items.row(item as usize);

@@ -3,9 +3,11 @@
 use rand::{Rng, SeedableRng, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 use recspeed_data::Csr;
+use recspeed_types::catalogue::Predicts;
 
 use crate::FitError;
 use crate::error::reserve;
+use crate::memory;
 
 /// ChaCha8 streams of the fits by gradient descent; each epoch's order has the stream `ORDER_STREAM + epoch`.
 pub(crate) const USERS_STREAM: u64 = 65;
@@ -32,9 +34,15 @@ pub(crate) fn normal(rng: &mut ChaCha8Rng, deviation: f32) -> f32 {
 ///
 /// # Errors
 /// [`FitError`]: too large to hold.
-pub(crate) fn vectors(known: &Csr, d: usize, deviation: f32, seed: u64, which: u64) -> Result<Vec<f32>, FitError> {
+pub(crate) fn vectors(
+    known: &Csr,
+    d: usize,
+    deviation: f32,
+    (seed, which): (u64, u64),
+    predicts: Predicts,
+) -> Result<Vec<f32>, FitError> {
     let len = known.n_rows().checked_mul(d);
-    let mut values: Vec<f32> = reserve(len, "the vectors of users and items", "recommender.factors")?;
+    let mut values: Vec<f32> = reserve(len, memory::vectors::WHAT, memory::vectors::remedy(predicts))?;
     let mut rng = stream(seed, which);
     for (row, vector) in values.chunks_exact_mut(d).enumerate() {
         if !known.row(row).0.is_empty() {

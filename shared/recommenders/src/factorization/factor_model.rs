@@ -55,9 +55,9 @@ impl FactorModel {
         })
     }
 
-    /// Makes the rows longer, from `width` numbers to `d`, in the memory that they have, where it can grow: at the end of a fit,
-    /// vectors beside longer copies of themselves would be most of what it holds. `finish`, of a row and its numbers, sets those
-    /// behind the first `width`.
+    /// Makes the rows longer, from `width` numbers to `d`, in the memory that they have, where it can grow: at the end
+    /// of a fit, vectors beside longer copies of themselves would be most of what it holds. `finish`, of a row and its
+    /// numbers, sets those behind the first `width`.
     pub(super) fn lengthen(mut rows: Vec<f32>, width: usize, d: usize, finish: impl Fn(usize, &mut [f32])) -> Vec<f32> {
         let n = rows.len() / width;
         rows.reserve_exact(n * (d - width));

@@ -3,6 +3,7 @@
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use recspeed_data::Csr;
+use recspeed_types::catalogue::Predicts;
 
 use crate::factorization::draws;
 use crate::factorization::factor_model::{FactorModel, Folding};
@@ -64,7 +65,7 @@ impl<'a> PairData<'a> {
 
     /// First vectors of a side, `[n, d]`.
     pub(crate) fn vectors(known: &Csr, d: usize, seed: u64, which: u64) -> Result<Vec<f32>, FitError> {
-        draws::vectors(known, d, INITIAL / (d as f32).sqrt(), seed, which)
+        draws::vectors(known, d, INITIAL / (d as f32).sqrt(), (seed, which), Predicts::Scores)
     }
 
     /// `x_ui = p_u · q_i + b_i`. No bias of users: it would move all scores of one list alike. A cold user's list is the

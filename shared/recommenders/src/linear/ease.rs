@@ -35,6 +35,8 @@ const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16
 const MULTIPLICATIONS_PER_S: f64 = 3.8e10;
 /// Fits that take longer are announced, in seconds.
 const ANNOUNCED_S: f64 = 10.0;
+/// What takes less.
+const REMEDY: &str = "the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \"item-knn\"";
 /// Dense f64 matrices that the fit holds at once.
 const MATRICES: u64 = 2;
 
@@ -61,8 +63,7 @@ pub(crate) fn seconds_of_inverse(n: usize) -> f64 {
 /// [`FitError::Unaffordable`].
 pub(crate) fn check_items(n_items: usize, memory_left: Option<u64>) -> Result<(), FitError> {
     let allowed = memory_left.map_or(ALLOWED_BYTES, |left| left.min(ALLOWED_BYTES));
-    let remedy = "the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \"item-knn\"";
-    check_inverse((n_items, MATRICES), allowed, "the dense inverse over all items", remedy)
+    check_inverse((n_items, MATRICES), allowed, "the dense inverse over all items", REMEDY)
 }
 
 impl Ease {
@@ -86,10 +87,9 @@ impl Ease {
         stages.next()?;
         // Symmetric: its rows are its columns. With λ > 0 it is positive definite; rounding can only lose that for ratings of
         // absurd size.
-        invert(&mut inverse, n_items).map_err(no_inverse("the number of items"))?;
+        invert(&mut inverse, n_items).map_err(no_inverse(REMEDY))?;
         stages.next()?;
-        let mut weights: Vec<f32> =
-            reserve(n_items.checked_mul(n_items), "the weights between items", "the number of items")?;
+        let mut weights: Vec<f32> = reserve(n_items.checked_mul(n_items), "the weights between items", REMEDY)?;
         let whole_tiles = (TILE * n_items).max(1);
         weights.par_chunks_mut(whole_tiles).enumerate().for_each(|(tile, rows)| {
             weights_of_rows(&inverse, n_items, tile * TILE, rows);
@@ -177,7 +177,7 @@ pub(super) fn gramian(
     regularization: f64,
 ) -> Result<Vec<f64>, FitError> {
     let n_items = by_item.n_rows();
-    let mut gram: Vec<f64> = reserve(n_items.checked_mul(n_items), "the products of the items", "the number of items")?;
+    let mut gram: Vec<f64> = reserve(n_items.checked_mul(n_items), "the products of the items", REMEDY)?;
     gram.par_chunks_mut(n_items.max(1)).enumerate().for_each(|(item, row)| {
         let (users, ratings) = by_item.row(item);
         for (&user, &rating) in users.iter().zip(ratings) {

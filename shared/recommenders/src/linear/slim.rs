@@ -10,7 +10,7 @@ use crate::error::reserve;
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::{ItemToItem, Weighting};
 use crate::linear::products::{GROUP, Keeps, Products, Progress};
-use crate::memory::{allowed, check};
+use crate::memory::{Needs, allowed, check};
 use crate::ranking::Best;
 use crate::scratch::Pool;
 use crate::{FitError, TrainSet};
@@ -23,6 +23,15 @@ pub(super) const METHOD: Method = Method {
 
 /// Bytes that the fit may hold. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
+/// What is refused, and what takes less.
+const WHAT: &str = "the products between neighbours";
+const REMEDY: &str = "recommender.neighbours (0 takes all), or the number of items with dataset.min_item, or take \
+                      recommender.kind = \"item-knn\"";
+/// Products among neighbours that one thread looks up and descends on in a second, about (docs/benchmarks.md: 1,682
+/// candidates of MovieLens-100K with 100 neighbours each in 93 ms on two threads).
+const SOLVED_PER_S: f64 = 9e7;
+/// Additions of one thread in a second, where products are not kept, as in user-knn.
+const ADDED_PER_S: f64 = 1e8;
 /// Candidates whose neighbours are counted beforehand.
 const COUNTED: usize = 16;
 /// Rounds of coordinate descent at most, and the change of a weight that counts as none.
@@ -42,15 +51,16 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
         some => some,
     };
     let allowed = allowed(ALLOWED_BYTES, observer);
-    let (keeps, kept_bytes) = Keeps::within(allowed / 2, data);
     let lines = Pool::new();
-    // Each thread holds the products among one candidate's neighbours.
-    let bytes_of = |neighbours: usize| 8 * (neighbours as u64).pow(2) * rayon::current_num_threads() as u64;
-    let left = allowed - kept_bytes;
-    if bytes_of(neighbours.min(n_items)) > left {
-        let remedy = "recommender.neighbours (0 takes all), or the number of items with dataset.min_item";
-        check(bytes_of(most_neighbours(data).min(neighbours)), left, "the products of the neighbours", remedy)?;
+    // Each thread holds the products among one candidate's neighbours, and a line over all items.
+    let threads = rayon::current_num_threads() as u64;
+    let bytes_of = |neighbours: usize| 8 * threads * ((neighbours as u64).pow(2) + n_items as u64);
+    let mut bytes = bytes_of(neighbours.min(n_items));
+    if bytes > allowed / 2 {
+        bytes = bytes_of(most_neighbours(data).min(neighbours));
+        check(Needs { bytes, seconds: seconds(data, neighbours) }, allowed, WHAT, REMEDY)?;
     }
+    let (keeps, _) = Keeps::within((allowed - bytes).min(allowed / 2), data);
     let mut progress = Progress::new(observer, n_items * (1 + keeps.rounds()));
     let problem = Problem {
         products: Products::new(data, weighting, keeps, &lines, &mut progress)?,
@@ -76,6 +86,18 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
         progress.end(end - start);
     }
     Ok(ItemToItem { by_user: Arc::clone(&data.by_user), weighting, candidates_of: weights_of.transpose(n_items) })
+}
+
+/// About how long the fit takes, the products computed anew for each candidate: where memory is short they are not
+/// kept.
+fn seconds(data: &TrainSet<'_>, neighbours: usize) -> f64 {
+    let of_candidate = |item: usize| {
+        let visits: usize = data.by_item.row(item).0.iter().map(|&user| data.by_user.row(user as usize).0.len()).sum();
+        let own = visits.min(data.n_items()).min(neighbours) as f64;
+        own * own / SOLVED_PER_S + own * visits as f64 / ADDED_PER_S
+    };
+    let all: f64 = (0..data.n_items()).map(of_candidate).sum();
+    all / rayon::current_num_threads() as f64
 }
 
 /// Squared length of each item's column of weights.
@@ -124,7 +146,7 @@ impl Problem<'_> {
         let n = chosen.len();
         let mut correlation = vec![0.0; n];
         self.products.among(candidate, &chosen, line, &mut correlation);
-        let mut gram: Vec<f64> = reserve(n.checked_mul(n), "the products of the neighbours", "recommender.neighbours")?;
+        let mut gram: Vec<f64> = reserve(n.checked_mul(n), WHAT, REMEDY)?;
         for (row, &item) in gram.chunks_exact_mut(n.max(1)).zip(&chosen) {
             self.products.among(item, &chosen, line, row);
         }

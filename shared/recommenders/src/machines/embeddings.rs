@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use recspeed_types::FitObserver;
 
 use super::features::{Side, Sides};
-use super::model::{Described, Machine};
+use super::model::{Described, Machine, check_needs};
 use super::permuted::Within;
 use crate::FitError;
 use crate::course::{self, Learner};
@@ -13,6 +13,7 @@ use crate::factorization::adagrad;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
 use crate::factorization::pairs::PairData;
 use crate::fit::{FitRequest, Method};
+use crate::memory::machines::{self, REMEDY_OF_EMBEDDINGS};
 
 pub(super) const METHOD: Method = Method {
     kind: "feature-embeddings",
@@ -36,6 +37,9 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
     let (data, recommender) = (request.data, request.recommender);
     let sides = Sides::of(data, recommender)?;
     let k = recommender.integer("factors") as usize;
+    let iterations = recommender.integer("iterations") as u64;
+    let needs = machines::embeddings(&sides.counts(data), (k as u64, iterations), observer.keeps_checkpoints());
+    check_needs(needs, observer, REMEDY_OF_EMBEDDINGS)?;
     let mut learner = Embeddings {
         settings: Settings {
             loss: match recommender.text("loss") {
@@ -53,7 +57,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
         users: Embedded::new(&sides.users, k, request.seed, USERS_STREAM)?,
         items: Embedded::new(&sides.items, k, request.seed, ITEMS_STREAM)?,
     };
-    course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
+    course::take(&mut learner, iterations, observer)?;
     let Embeddings { mut users, mut items, pairs, .. } = learner;
     // What only learning needs goes before the model is made.
     drop(pairs);
@@ -104,8 +108,8 @@ struct Embedded<'a> {
 impl<'a> Embedded<'a> {
     fn new(side: &'a Side, k: usize, seed: u64, which: u64) -> Result<Self, FitError> {
         let len = side.n_features().checked_mul(k + 1);
-        let mut numbers: Vec<f32> = reserve(len, "the vectors of the features", "recommender.factors")?;
-        let mut squares: Vec<f32> = reserve(len, "the squared slopes of the features", "recommender.factors")?;
+        let mut numbers: Vec<f32> = reserve(len, "the vectors of the features", REMEDY_OF_EMBEDDINGS)?;
+        let mut squares: Vec<f32> = reserve(len, "the squared slopes of the features", REMEDY_OF_EMBEDDINGS)?;
         squares.fill(1.0);
         let mut rng = stream(seed, which);
         let deviation = INITIAL / (k as f32).sqrt();

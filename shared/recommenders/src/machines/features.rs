@@ -11,6 +11,7 @@ use recspeed_types::catalogue::Need;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::content::{Terms, term};
+use crate::memory::machines::Features;
 use crate::{FitError, TrainSet};
 
 /// The value that stands for a number in the words of an explanation.
@@ -64,6 +65,23 @@ impl Sides {
             users: side("user", "user_attributes", Need::UserAttributes, users, data.user_counts(), of_users)?,
             items: side("item", "item_attributes", Need::ItemAttributes, items, data.item_counts(), of_items)?,
         })
+    }
+}
+
+impl Sides {
+    /// What they tell of a fit's size.
+    pub(super) fn counts(&self, data: &TrainSet<'_>) -> Features {
+        let Self { users, items } = self;
+        let both = |of: fn(&Side) -> usize| [of(users) as u64, of(items) as u64];
+        Features {
+            entities: both(Side::len),
+            attributes: both(|side| side.field.len()),
+            described: (users.attributes.nnz() + items.attributes.nnz()) as u64,
+            fields: both(|side| side.n_fields),
+            rows: data.rows.len() as u64,
+            entries: data.by_user.nnz() as u64,
+            threads: rayon::current_num_threads() as u64,
+        }
     }
 }
 

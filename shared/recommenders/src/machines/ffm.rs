@@ -3,7 +3,7 @@
 use recspeed_types::FitObserver;
 
 use super::features::{Side, Sides};
-use super::model::{Described, Machine, check_size};
+use super::model::{Described, Machine, check_needs};
 use super::permuted::{OwnFields, Within};
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
@@ -11,7 +11,8 @@ use crate::error::reserve;
 use crate::factorization::adagrad::step;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
 use crate::fit::{FitRequest, Method};
-use crate::{FitError, TrainSet};
+use crate::memory::machines::REMEDY;
+use crate::{FitError, TrainSet, memory};
 
 pub(super) const METHOD: Method = Method {
     kind: "ffm",
@@ -34,10 +35,10 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
     let sides = Sides::of(data, recommender)?;
     let k = recommender.integer("factors") as usize;
     let shape = Shape { k, users: sides.users.n_fields, items: sides.items.n_fields };
-    let rows = sides.users.n_features() + sides.items.n_features();
-    // While it learns, each number has the sum of its squared slopes beside it.
-    let d = shape.d().max(2 * (shape.width() + 1));
-    check_size((rows, d), observer, PAIRS, "recommender.factors, or name fewer attributes")?;
+    let iterations = recommender.integer("iterations") as u64;
+    let of_fit = memory::machines::Ffm { factors: k as u64, iterations, permutes: request.permutes };
+    let needs = memory::machines::ffm(&sides.counts(data), of_fit, observer.keeps_checkpoints());
+    check_needs(needs, observer, REMEDY)?;
     let mut learner = Ffm {
         data,
         shape,
@@ -48,7 +49,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
         users: Fielded::new(&sides.users, 0, shape, request.seed, USERS_STREAM)?,
         items: Fielded::new(&sides.items, shape.users, shape, request.seed, ITEMS_STREAM)?,
     };
-    course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
+    course::take(&mut learner, iterations, observer)?;
     let Ffm { intercept, mut users, mut items, .. } = learner;
     // What only learning needs goes before the model is made.
     for side in [&mut users, &mut items] {
@@ -117,7 +118,7 @@ struct Present {
 impl<'a> Fielded<'a> {
     fn new(side: &'a Side, first: usize, shape: Shape, seed: u64, which: u64) -> Result<Self, FitError> {
         let n = side.n_features();
-        let numbers = |what| reserve::<f32>(n.checked_mul(shape.width()), what, "recommender.factors");
+        let numbers = |what| reserve::<f32>(n.checked_mul(shape.width()), what, REMEDY);
         let (mut vectors, mut vector_squares) =
             (numbers("the vectors of the features")?, numbers("the squared slopes of the features")?);
         vector_squares.fill(1.0);
@@ -147,7 +148,7 @@ impl<'a> Fielded<'a> {
         let Shape { k, .. } = shape;
         let d = shape.d();
         let n = self.side.len();
-        let whole = |rows: usize| reserve::<f32>(rows.checked_mul(d), PAIRS, "recommender.factors");
+        let whole = |rows: usize| reserve::<f32>(rows.checked_mul(d), PAIRS, REMEDY);
         let mut vectors = whole(n)?;
         let mut parts = whole(self.side.field.len())?;
         let (one, bias) = if is_user { (d - 2, d - 1) } else { (d - 1, d - 2) };
@@ -192,7 +193,7 @@ impl Fielded<'_> {
         let (n_fields, k) = (self.side.n_fields, shape.k);
         let of_own = n_fields * k;
         let len = self.side.n_features().checked_mul(of_own);
-        let mut vectors: Vec<f32> = reserve(len, "the vectors of pairs within a side", "recommender.factors")?;
+        let mut vectors: Vec<f32> = reserve(len, "the vectors of pairs within a side", REMEDY)?;
         for (own, all) in vectors.chunks_exact_mut(of_own).zip(self.vectors.chunks_exact(shape.width())) {
             own.copy_from_slice(&all[self.first * k..][..of_own]);
         }

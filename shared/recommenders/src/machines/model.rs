@@ -14,26 +14,20 @@ use recspeed_types::event::MemoryBytes;
 use super::features::Side;
 use super::permuted::{Before, Within};
 use crate::content::Terms;
-use crate::memory;
+use crate::memory::{self, Needs};
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
 
-/// What the vectors of a model may take; a fit that would need more is refused before any work. A browser tab addresses 4 GiB.
-const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 1 << 30 } else { 8 << 30 };
+/// What a fit may hold; one that would need more is refused before any work. A browser tab addresses 4 GiB.
+const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 
-/// Refuses a model of `rows` vectors of length `d` that is too large.
+/// Refuses a fit that needs too much.
 ///
 /// # Errors
-/// [`FitError::OutOfMemory`].
-pub(super) fn check_size(
-    (rows, d): (usize, usize),
-    observer: &dyn FitObserver,
-    what: &'static str,
-    remedy: &'static str,
-) -> Result<(), FitError> {
-    let bytes = (rows as u64).saturating_mul(d as u64).saturating_mul(4);
-    memory::check(bytes, memory::allowed(ALLOWED_BYTES, observer), what, remedy)
+/// [`FitError::Unaffordable`].
+pub(super) fn check_needs(needs: Needs, observer: &dyn FitObserver, remedy: &'static str) -> Result<(), FitError> {
+    memory::check(needs, memory::allowed(ALLOWED_BYTES, observer), memory::machines::WHAT, remedy)
 }
 
 /// A fitted machine.

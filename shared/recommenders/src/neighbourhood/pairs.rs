@@ -4,13 +4,33 @@ use rayon::prelude::*;
 use recspeed_data::Csr;
 
 use crate::FitError;
+use crate::memory::{self, Needs};
 
 /// Rows whose pairs are counted, where bounds alone do not decide.
 const COUNTED: usize = 256;
 /// Bytes of a kept pair: the other row, and a number.
 pub(super) const PAIR_BYTES: u64 = 8;
 /// Entries that one thread adds up in a second, about, for estimates (Intel Xeon; user-knn on MovieLens-100K).
-const VISITS_PER_S: f64 = 1e8;
+pub(super) const VISITS_PER_S: f64 = 1e8;
+
+/// How much of the pairs is kept, and what that takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keeping {
+    /// Pairs of a row, at most.
+    pub(super) most: usize,
+    /// Bytes of each, all told.
+    pub(super) pair_bytes: u64,
+    /// Bytes beside the pairs.
+    pub(super) beside: u64,
+    /// Entries that one thread adds up in a second.
+    pub(super) visits_per_s: f64,
+}
+
+impl Keeping {
+    /// All pairs, once.
+    pub(super) const ALL: Self =
+        Self { most: usize::MAX, pair_bytes: PAIR_BYTES, beside: 0, visits_per_s: VISITS_PER_S };
+}
 
 /// Rows, and the same numbers by column.
 #[derive(Clone, Copy)]
@@ -20,40 +40,43 @@ pub(super) struct Pairs<'a> {
 }
 
 impl Pairs<'_> {
-    /// Refuses a matrix of pairs that takes more than `allowed` bytes. `count`: of a row, how many pairs it will keep.
+    /// Refuses a matrix of pairs that takes more than `allowed` bytes. `count`: of a row, how many pairs it has.
     ///
-    /// A row has at most as many pairs as there are entries in its columns, and as there are rows. Where the sum of that is too
-    /// much, some rows are counted, and the others are taken to keep the same share of their bounds.
+    /// A row has at most as many pairs as there are entries in its columns, and as there are rows, and keeps some of
+    /// them. Where the sum of that is too much, some rows are counted, and the others are taken to keep the same share
+    /// of their bounds.
     ///
     /// # Errors
     /// [`FitError::Unaffordable`].
     pub(super) fn check(
         self,
         count: impl Fn(usize) -> usize + Sync,
+        Keeping { most, pair_bytes, beside, visits_per_s }: Keeping,
         allowed: u64,
-        what: &'static str,
-        remedy: &'static str,
+        (what, remedy): (&'static str, &'static str),
     ) -> Result<(), FitError> {
         let n_rows = self.rows.n_rows();
-        let visits: Vec<u64> = (0..n_rows).into_par_iter().map(|row| self.visits(row)).collect();
-        let bound = |row: usize| visits[row].min(n_rows as u64);
-        let most: u64 = (0..n_rows).map(bound).sum();
-        if most.saturating_mul(PAIR_BYTES) <= allowed {
+        let of_a_row = (most as u64).min(n_rows as u64);
+        let bound = |row: usize| self.visits(row).min(of_a_row);
+        let bounds: u64 = (0..n_rows).into_par_iter().map(bound).sum();
+        if bounds.saturating_mul(pair_bytes).saturating_add(beside) <= allowed {
             return Ok(());
         }
         let step = n_rows.div_ceil(COUNTED).max(1);
-        let (counted, bounds) = (0..n_rows)
+        let (counted, of_counted) = (0..n_rows)
             .into_par_iter()
             .step_by(step)
-            .map(|row| (count(row) as u64, bound(row)))
+            .map(|row| ((count(row) as u64).min(of_a_row), bound(row)))
             .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-        let bytes = (PAIR_BYTES as f64 * most as f64 * counted as f64 / bounds.max(1) as f64) as u64;
-        if bytes <= allowed {
-            return Ok(());
-        }
-        let all: u64 = visits.iter().sum();
-        let seconds = all as f64 / (VISITS_PER_S * rayon::current_num_threads() as f64);
-        Err(FitError::Unaffordable { what, bytes, seconds, remedy })
+        let pairs = bounds as f64 * (counted as f64 / of_counted.max(1) as f64);
+        let bytes = (pair_bytes as f64 * pairs).round() as u64 + beside;
+        memory::check(Needs { bytes, seconds: self.seconds(visits_per_s) }, allowed, what, remedy)
+    }
+
+    /// About how long all pairs take.
+    pub(super) fn seconds(self, visits_per_s: f64) -> f64 {
+        let all: u64 = (0..self.rows.n_rows()).into_par_iter().map(|row| self.visits(row)).sum();
+        all as f64 / (visits_per_s * rayon::current_num_threads() as f64)
     }
 
     /// Entries in the columns of a row.
@@ -89,12 +112,26 @@ mod tests {
         let columns = rows.transpose(900);
         let pairs = Pairs { rows: &rows, columns: &columns };
         let bytes: u64 = (0..400).map(|row| PAIR_BYTES * kept(&rows, &columns, row) as u64).sum();
-        let check = |allowed| pairs.check(|row| kept(&rows, &columns, row), allowed, "pairs", "nothing");
+        let count = |row| kept(&rows, &columns, row);
+        let check = |allowed| pairs.check(count, Keeping::ALL, allowed, ("pairs", "nothing"));
         assert_eq!(check(u64::MAX), Ok(()));
         assert_eq!(check(bytes * 5 / 4), Ok(()), "the bound alone would refuse it");
         let told = check(bytes / 2).expect_err("twice as much as there is");
         let FitError::Unaffordable { bytes: foretold, seconds, .. } = told else { panic!("{told}") };
         assert!(foretold.abs_diff(bytes) < bytes / 5, "{foretold} of {bytes}");
-        assert!(seconds > 0.0);
+        assert!(seconds.is_some_and(|seconds| seconds > 0.0));
+    }
+
+    #[test]
+    fn what_a_row_does_not_keep_takes_nothing_and_what_lies_beside_is_counted() {
+        let rows = rows(400, 900);
+        let columns = rows.transpose(900);
+        let pairs = Pairs { rows: &rows, columns: &columns };
+        let keeping = Keeping { most: 3, pair_bytes: 10, beside: 77, ..Keeping::ALL };
+        let check = |allowed| pairs.check(|row| kept(&rows, &columns, row), keeping, allowed, ("pairs", "nothing"));
+        assert_eq!(check(3 * 400 * 10 + 77), Ok(()));
+        let told = check(76).expect_err("what lies beside alone is more");
+        let FitError::Unaffordable { bytes, .. } = told else { panic!("{told}") };
+        assert!((77 + 2 * 400 * 10..=77 + 3 * 400 * 10).contains(&bytes), "{bytes}");
     }
 }

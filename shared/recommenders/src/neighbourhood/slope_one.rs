@@ -7,10 +7,10 @@ use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 
-use super::pairs::{PAIR_BYTES, Pairs};
+use super::pairs::{Keeping, PAIR_BYTES, Pairs, VISITS_PER_S};
 use super::{ALLOWED_BYTES, GROUP_ROWS};
 use crate::fit::{FitRequest, Method};
-use crate::memory::{allowed, check};
+use crate::memory::allowed;
 use crate::recommender::model_bytes;
 use crate::scratch::Pool;
 use crate::{BasketItem, FitError, FoldIn, Parts, Recommender};
@@ -51,7 +51,7 @@ impl SlopeOne {
         let allowed = allowed(ALLOWED_BYTES, observer);
         let pairs = Pairs { rows: &data.by_item, columns: &data.by_user };
         let count = |item| differences_of(&mut line(), item).len();
-        pairs.check(count, allowed, "the differences between items", REMEDY)?;
+        pairs.check(count, Keeping::ALL, allowed, ("the differences between items", REMEDY))?;
         let mut differences = Csr { indptr: vec![0], ..Csr::default() };
         for start in (0..n_items).step_by(GROUP_ROWS) {
             if observer.stop_requested() {
@@ -66,7 +66,11 @@ impl SlopeOne {
                 differences.indptr.push(differences.indices.len());
             }
             let bytes = PAIR_BYTES * differences.nnz() as u64;
-            check(bytes, allowed, "the differences between items (so far)", REMEDY)?;
+            if bytes > allowed {
+                let seconds = Some(pairs.seconds(VISITS_PER_S));
+                let what = "the differences between items (so far)";
+                return Err(FitError::Unaffordable { what, bytes, seconds, remedy: REMEDY });
+            }
             observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
         }
         let mean = data.global_mean().ok_or(FitError::NoRows)? as f32;

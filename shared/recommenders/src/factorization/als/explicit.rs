@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_dense::{Cholesky, Into, Matrix, add_scaled, dot, multiply};
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::Predicts;
 
 use super::solve::{BLOCK_ROWS, group_rows};
 use crate::course::{self, Learner};
@@ -13,6 +14,7 @@ use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, normal, stream};
 use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::fit::{FitRequest, Method};
+use crate::memory::vectors;
 use crate::{FitError, TrainSet};
 
 pub(crate) const METHOD: Method = Method {
@@ -73,7 +75,7 @@ impl<'a> Explicit<'a> {
         let factors = recommender.integer("factors") as usize;
         let biased = recommender.boolean("biases");
         let width = factors + usize::from(biased);
-        let (what, remedy) = ("the vectors of users and items", "recommender.factors");
+        let (what, remedy) = (vectors::WHAT, vectors::remedy(Predicts::Ratings));
         let users = reserve(data.n_users().checked_mul(width), what, remedy)?;
         let mut items: Vec<f32> = reserve(data.n_items().checked_mul(width), what, remedy)?;
         let mut rng = stream(request.seed, ITEMS_STREAM);

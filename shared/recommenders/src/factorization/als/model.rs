@@ -8,6 +8,7 @@ use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
 use recspeed_dense::{self as dense, gramian};
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::Predicts;
 use recspeed_types::event::{EventKind, MeasuredOn, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -16,6 +17,7 @@ use super::{AlsSettings, Confidence, Solver, loss, state};
 use crate::divergence::Gauge;
 use crate::error::reserve;
 use crate::fit::Method;
+use crate::memory::vectors;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::{model_bytes, weightiest};
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, TrainSet};
@@ -51,10 +53,10 @@ impl Als {
     /// Users at 0, items drawn uniformly from ±0.01 under the seed. Users are solved first, so only the items matter.
     ///
     /// # Errors
-    /// [`FitError::OutOfMemory`].
+    /// [`FitError::Unaffordable`].
     pub fn new(data: &TrainSet<'_>, settings: AlsSettings, seed: u64) -> Result<Self, FitError> {
         let d = settings.factors;
-        let (what, remedy) = ("the vectors of users and items", "recommender.factors");
+        let (what, remedy) = (vectors::WHAT, vectors::remedy(Predicts::Scores));
         let users = reserve(data.n_users().checked_mul(d), what, remedy)?;
         let mut items: Vec<f32> = reserve(data.n_items().checked_mul(d), what, remedy)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -3,6 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 use recspeed_dense as dense;
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::Predicts;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
@@ -71,7 +72,7 @@ impl<'a> Sgd<'a> {
     fn new(recommender: &ResolvedRecommender, data: &'a TrainSet<'a>, seed: u64) -> Result<Self, FitError> {
         let factors = recommender.integer("factors") as usize;
         let deviation = recommender.float("init_deviation") as f32;
-        let first = |known, which| vectors(known, factors, deviation, seed, which);
+        let first = |known, which| vectors(known, factors, deviation, (seed, which), Predicts::Ratings);
         let (users, items) = (first(&data.by_user, USERS_STREAM)?, first(&data.by_item, ITEMS_STREAM)?);
         let mean = data.global_mean().ok_or(FitError::NoRows)? as f32;
         let ratings = data.rows.iter().map(|&row| data.interactions.rating[row as usize]);

@@ -2,6 +2,7 @@
 
 use rand::Rng as _;
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::Predicts;
 
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
@@ -9,6 +10,7 @@ use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, stream};
 use crate::factorization::factor_model::{FactorModel, Folding};
 use crate::fit::{FitRequest, Method};
+use crate::memory::vectors;
 use crate::{FitError, TrainSet};
 
 pub(crate) const METHOD: Method = Method {
@@ -35,7 +37,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     }
     let d = recommender.integer("factors") as usize;
     let initial = |n: usize, which: u64| -> Result<Vec<f32>, FitError> {
-        let mut values: Vec<f32> = reserve(n.checked_mul(d), "the vectors of users and items", "recommender.factors")?;
+        let mut values: Vec<f32> = reserve(n.checked_mul(d), vectors::WHAT, vectors::remedy(Predicts::Ratings))?;
         let mut rng = stream(request.seed, which);
         for value in &mut values {
             *value = (rng.next_u32() >> 8) as f32 / (1u32 << 24) as f32;

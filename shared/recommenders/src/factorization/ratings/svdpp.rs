@@ -1,6 +1,7 @@
 //! SVD++: what somebody rated at all says something, whatever the stars.
 
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::Predicts;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
@@ -71,7 +72,7 @@ impl<'a> Sgd<'a> {
     fn new(recommender: &ResolvedRecommender, data: &'a TrainSet<'a>, seed: u64) -> Result<Self, FitError> {
         let d = recommender.integer("factors") as usize;
         let deviation = recommender.float("init_deviation") as f32;
-        let first = |known, which| vectors(known, d, deviation, seed, which);
+        let first = |known, which| vectors(known, d, deviation, (seed, which), Predicts::Ratings);
         Ok(Self {
             d,
             learning_rate: recommender.float("learning_rate") as f32,

@@ -6,6 +6,7 @@ use crate::error::reserve;
 use crate::machines::features::Sides;
 use crate::machines::model::{Described, Machine, Newcomer};
 use crate::machines::permuted::Within;
+use crate::memory::machines::{REMEDY, REMEDY_OF_SAMPLES};
 
 /// The vectors of a [`Machine`] while they are gathered. The mean of `p_s · q_s` over the samples is one product of all `p_s / S`,
 /// one after another, with all `q_s`.
@@ -36,16 +37,13 @@ pub(super) struct Sample<'a> {
     pub(super) unknown: &'a [f32],
 }
 
-/// What the kept vectors are, and what makes them fewer.
-pub(super) const SAMPLES: (&str, &str) = ("the vectors of all samples", "recommender.samples or recommender.factors");
-
 impl Kept {
     pub(super) fn new(sides: &Sides, k: usize, samples: usize) -> Result<Self, FitError> {
         let d = samples * k + 2;
-        let (what, remedy) = SAMPLES;
+        let remedy = if samples > 1 { REMEDY_OF_SAMPLES } else { REMEDY };
         let Sides { users, items } = sides;
         let vectors = |rows: usize, ones: Option<usize>| -> Result<Vec<f32>, FitError> {
-            let mut vectors: Vec<f32> = reserve(rows.checked_mul(d), what, remedy)?;
+            let mut vectors: Vec<f32> = reserve(rows.checked_mul(d), "the vectors of all samples", remedy)?;
             if let Some(place) = ones {
                 vectors.iter_mut().skip(place).step_by(d).for_each(|one| *one = 1.0);
             }

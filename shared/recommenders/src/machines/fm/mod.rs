@@ -16,12 +16,14 @@ use recspeed_types::spec::ResolvedRecommender;
 use rows::Rows;
 
 use super::features::{Side, Sides};
-use super::model::{Machine, check_size};
+use super::model::{Machine, check_needs};
 use crate::FitError;
 use crate::course;
 use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, normal, stream};
 use crate::fit::{FitRequest, Method};
+use crate::memory;
+use crate::memory::machines::{REMEDY, REMEDY_OF_SAMPLES};
 
 pub(super) const METHOD: Method = Method {
     kind: "fm",
@@ -40,8 +42,14 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
     let rounds = settings.iterations as u64;
     let penalty = recommender.float("regularization") as f32;
     let is_drawn = recommender.text("solver") == "mcmc";
-    let rows = sides.users.n_features() + sides.items.n_features();
-    check_size((rows, settings.kept(is_drawn) * settings.factors + 2), observer, kept::SAMPLES.0, kept::SAMPLES.1)?;
+    let of_fit = memory::machines::Fm {
+        factors: settings.factors as u64,
+        iterations: rounds,
+        kept: settings.kept(is_drawn) as u64,
+        descends: recommender.text("solver") == "sgd",
+    };
+    let needs = memory::machines::fm(&sides.counts(data), of_fit, observer.keeps_checkpoints());
+    check_needs(needs, observer, if is_drawn { REMEDY_OF_SAMPLES } else { REMEDY })?;
     let choice = match recommender.text("solver") {
         "sgd" => {
             let rate = recommender.float("learning_rate") as f32;
@@ -98,7 +106,7 @@ fn start(sides: &Sides, settings: Settings, seed: u64) -> Result<(Numbers, Numbe
     let numbers = |side: &Side, which: u64| -> Result<Numbers, FitError> {
         let n = side.n_features();
         let len = n.checked_mul(settings.factors);
-        let mut vectors: Vec<f32> = reserve(len, "the vectors of the features", "recommender.factors")?;
+        let mut vectors: Vec<f32> = reserve(len, "the vectors of the features", REMEDY)?;
         let mut rng = stream(seed, which);
         let rows = side.rows_of_features();
         for factor in vectors.chunks_exact_mut(n.max(1)) {

@@ -12,8 +12,11 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::ResolvedRecommender;
 
+use super::ALLOWED_BYTES;
+use super::pairs::{Keeping, PAIR_BYTES, Pairs};
 use crate::fit::Method;
 use crate::item_to_item::{ItemToItem, Weighting};
+use crate::memory::allowed;
 use crate::{FitError, TrainSet};
 use nearest::Nearest;
 use similarity::{Correlation, Cosine, Jaccard, Product, Similarity};
@@ -27,6 +30,16 @@ pub(super) const METHOD: Method = Method {
 
 /// Additions of one group of items, about a tenth of a second of work.
 const GROUP_ADDITIONS: u64 = 30_000_000;
+/// So many additions in a second, for estimates: about ten groups.
+const ADDITIONS_PER_S: f64 = 10.0 * GROUP_ADDITIONS as f64;
+/// What is refused.
+const WHAT: &str = "the neighbours of the items";
+/// What to do about neighbours that are too many.
+const REMEDY: &str = "\
+    recommender.neighbours, or the number of items with dataset.min_item, or take recommender.kind = \
+    \"popularity\" or \"als-implicit\"";
+/// A neighbour is kept twice while the lists are turned round: by who has it, and by whose it is.
+const KEPT_BYTES: u64 = 2 * PAIR_BYTES;
 
 /// The neighbours of some items that follow each other.
 #[derive(Default)]
@@ -34,6 +47,16 @@ struct Neighbours {
     lengths: Vec<usize>,
     items: Vec<u32>,
     similarities: Vec<f32>,
+}
+
+impl Neighbours {
+    /// What was taken ahead would be as much again.
+    fn trimmed(mut self) -> Self {
+        self.lengths.shrink_to_fit();
+        self.items.shrink_to_fit();
+        self.similarities.shrink_to_fit();
+        self
+    }
 }
 
 /// Scores a candidate by `Σ_j w_uj · sim(candidate, j)` over the user's own items `j` among the candidate's neighbours, with
@@ -101,6 +124,7 @@ fn search<S: Similarity>(
     let search = Search { weights, baskets: Baskets::new(&weights.by_user), similarity, tie_ranks, item_of };
     let n_items = data.n_items();
     let kept = kept.min(n_items.max(1));
+    search.check(kept, allowed(ALLOWED_BYTES, observer))?;
     let mut neighbours = Csr { indptr: Vec::with_capacity(n_items + 1), ..Csr::default() };
     neighbours.indptr.push(0);
     let mut start = 0;
@@ -119,7 +143,7 @@ fn search<S: Similarity>(
                     (neighbours, Some(scratch))
                 },
             )
-            .map(|(neighbours, _)| neighbours)
+            .map(|(neighbours, _)| neighbours.trimmed())
             .collect();
         append(&mut neighbours, &found)?;
         start = end;
@@ -132,7 +156,7 @@ fn append(neighbours: &mut Csr, found: &[Neighbours]) -> Result<(), FitError> {
     let more: usize = found.iter().map(|piece| piece.items.len()).sum();
     if neighbours.indices.try_reserve(more).is_err() || neighbours.values.try_reserve(more).is_err() {
         let bytes = 8 * (neighbours.indices.len() + more) as u64;
-        return Err(FitError::OutOfMemory { what: "the neighbours", bytes, remedy: "recommender.neighbours" });
+        return Err(FitError::Unaffordable { what: WHAT, bytes, seconds: None, remedy: REMEDY });
     }
     for piece in found {
         for length in &piece.lengths {
@@ -165,9 +189,32 @@ impl<T: Copy + Default> Scratch<T> {
     fn new(n_items: usize, kept: usize) -> Self {
         Self { sums: vec![(u32::MAX, T::default()); n_items], touched: Vec::new(), nearest: Nearest::new(kept) }
     }
+
+    /// Bytes for each item: a sum, and lists that grow of what was touched and how near it is.
+    const BYTES: u64 = (size_of::<(u32, T)>() + 2 * (size_of::<u32>() + size_of::<u64>())) as u64;
 }
 
 impl<S: Similarity> Search<'_, S> {
+    /// Refuses neighbours that are too many, with what finding them takes beside.
+    ///
+    /// # Errors
+    /// [`FitError::Unaffordable`].
+    fn check(&self, kept: usize, allowed: u64) -> Result<(), FitError> {
+        let Weights { by_user, by_item } = self.weights;
+        let n_items = by_item.n_rows() as u64;
+        let threads = rayon::current_num_threads() as u64;
+        // Both matrices of neighbours say where the row of each item begins.
+        let beside = n_items * (threads * Scratch::<S::Sum>::BYTES + 2 * size_of::<usize>() as u64);
+        let keeping = Keeping { most: kept, pair_bytes: KEPT_BYTES, beside, visits_per_s: ADDITIONS_PER_S };
+        let count = |item: usize| {
+            let mut found = Neighbours::default();
+            self.neighbours_of(item as u32, &mut Scratch::new(n_items as usize, kept), &mut found);
+            found.items.len()
+        };
+        let pairs = Pairs { rows: by_item.shape(), columns: by_user.shape() };
+        pairs.check(count, keeping, allowed, (WHAT, REMEDY))
+    }
+
     /// Where a group of items that starts at `start` ends, so that it takes a small part of a second.
     fn group_end(&self, start: usize) -> usize {
         let by_item = &self.weights.by_item;
@@ -197,7 +244,8 @@ impl<S: Similarity> Search<'_, S> {
             }
         }
         for &other in &*touched {
-            let similarity = self.similarity.of(item, other, sums[other as usize].1) as f32;
+            let sum = sums[other as usize].1;
+            let similarity = self.similarity.of(item, other, sum) as f32;
             if other != item {
                 nearest.offer(similarity, self.tie_ranks[other as usize]);
             }

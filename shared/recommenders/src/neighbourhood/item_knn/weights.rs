@@ -26,7 +26,14 @@ impl<'a> Cells<'a> {
             let value = &value;
             columns.iter().zip(ratings).map(move |(&column, &rating)| value(row, column as usize, rating))
         };
-        Self { shape, values: (0..shape.n_rows()).flat_map(row).collect() }
+        // At once as long as they become: what grows on the way is twice as much for a while.
+        let mut values = Vec::with_capacity(shape.nnz());
+        values.extend((0..shape.n_rows()).flat_map(row));
+        Self { shape, values: values.into() }
+    }
+
+    pub(super) const fn shape(&self) -> &'a Csr {
+        self.shape
     }
 
     pub(super) fn n_rows(&self) -> usize {

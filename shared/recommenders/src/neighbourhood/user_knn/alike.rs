@@ -6,10 +6,9 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::EventKind;
 
 use super::super::GROUP_ROWS;
-use super::super::pairs::{PAIR_BYTES, Pairs};
+use super::super::pairs::{Keeping, PAIR_BYTES, Pairs, VISITS_PER_S};
 use super::similarities::{Row, Similarities};
 use super::{REMEDY, Settings, Similarity};
-use crate::memory::check;
 use crate::scratch::{Lent, Pool};
 use crate::{FitError, TrainSet};
 
@@ -140,7 +139,11 @@ impl Comparing<'_> {
                 some.par_iter().map_init(|| self.lend(), |shared, &reader| self.similar(shared, reader)).collect();
             similarities.replace(some, &rows);
             let bytes = PAIR_BYTES * similarities.nnz() as u64;
-            check(bytes, allowed, "the similarities between users (so far)", REMEDY)?;
+            if bytes > allowed {
+                let seconds = Some(self.pairs().seconds(VISITS_PER_S));
+                let what = "the similarities between users (so far)";
+                return Err(FitError::Unaffordable { what, bytes, seconds, remedy: REMEDY });
+            }
             done += some.len() as u64;
             observer.event(EventKind::Progress { done, total, unit: unit.to_owned() });
         }
@@ -163,7 +166,10 @@ impl Comparing<'_> {
 
     fn check_readers(&self, allowed: u64, what: &'static str) -> Result<(), FitError> {
         let count = |reader| self.similar(&mut self.lend(), reader).len();
-        let pairs = Pairs { rows: self.readers, columns: self.by_item };
-        pairs.check(count, allowed, what, REMEDY)
+        self.pairs().check(count, Keeping::ALL, allowed, (what, REMEDY))
+    }
+
+    const fn pairs(&self) -> Pairs<'_> {
+        Pairs { rows: self.readers, columns: self.by_item }
     }
 }

@@ -1,0 +1,115 @@
+//! What a fit may take: told from counts before any work, in place of an end in the middle of it.
+
+pub(crate) mod machines;
+pub(crate) mod vectors;
+
+use recspeed_types::FitObserver;
+use recspeed_types::spec::ResolvedRecommender;
+
+use crate::linear::seconds_of_inverse;
+use crate::{FitError, TrainSet};
+pub(crate) use vectors::Counts;
+
+/// Bytes of an f32 or a u32.
+const NUMBER_BYTES: u64 = 4;
+/// Normal numbers that one thread draws in a second, about (docs/benchmarks.md: one round of biased-mf on two million
+/// rows, which is little more than its 146 million first numbers, took 10.6 s).
+const DRAWN_PER_S: f64 = 1.4e7;
+
+/// What a fit takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Needs {
+    /// What it holds at its highest point, beside the data.
+    pub(crate) bytes: u64,
+    /// About how long it takes on this machine.
+    pub(crate) seconds: f64,
+}
+
+/// Numbers of four bytes each, at the points where a fit that goes over its data again and again may hold the most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Course {
+    /// What rounds change. A checkpoint holds all of it once more.
+    pub(crate) learnt: u64,
+    /// What lies beside it from the first round to the last.
+    pub(crate) beside: u64,
+    /// What a round takes for itself, and gives back.
+    pub(crate) round: u64,
+    /// All that is there while the model is made.
+    pub(crate) end: u64,
+}
+
+impl Course {
+    /// Bytes at the highest point.
+    pub(crate) fn bytes(self, checkpoints: bool) -> u64 {
+        let checkpoint = if checkpoints { self.learnt } else { 0 };
+        let during = self.learnt.saturating_add(self.beside).saturating_add(self.round.max(checkpoint));
+        during.max(self.end).saturating_mul(NUMBER_BYTES)
+    }
+}
+
+/// A method's own bound, or what the run has left where that is less.
+pub(crate) fn allowed(bound: u64, observer: &dyn FitObserver) -> u64 {
+    allowed_with(0, bound, observer)
+}
+
+/// The same, where so many of the bytes are held already and so are not among what is left.
+pub(crate) fn allowed_with(held: u64, bound: u64, observer: &dyn FitObserver) -> u64 {
+    observer.memory_left().map_or(bound, |left| left.saturating_add(held).min(bound))
+}
+
+/// Refuses what takes more than is `allowed`.
+///
+/// # Errors
+/// [`FitError::Unaffordable`].
+pub(crate) fn check(
+    Needs { bytes, seconds }: Needs,
+    allowed: u64,
+    what: &'static str,
+    remedy: &'static str,
+) -> Result<(), FitError> {
+    if bytes > allowed { Err(FitError::Unaffordable { what, bytes, seconds: Some(seconds), remedy }) } else { Ok(()) }
+}
+
+/// Refuses a dense inverse of `n` by `n` numbers that is too large: `matrices` of them in f64 at once.
+///
+/// # Errors
+/// [`FitError::Unaffordable`].
+pub(crate) fn check_inverse(
+    (n, matrices): (usize, u64),
+    allowed: u64,
+    what: &'static str,
+    remedy: &'static str,
+) -> Result<(), FitError> {
+    let bytes = (n as u64).saturating_pow(2).saturating_mul(8 * matrices);
+    check(Needs { bytes, seconds: seconds_of_inverse(n) }, allowed, what, remedy)
+}
+
+/// Refuses vectors of users and items that are more than the run has left; what the fit needs, where it is of such a
+/// kind.
+///
+/// # Errors
+/// [`FitError::Unaffordable`].
+pub(crate) fn check_vectors(
+    recommender: &ResolvedRecommender,
+    data: &TrainSet<'_>,
+    observer: &dyn FitObserver,
+) -> Result<Option<Needs>, FitError> {
+    let Some(needs) = vectors::needs(recommender, &Counts::of(data), observer.keeps_checkpoints()) else {
+        return Ok(None);
+    };
+    check(needs, allowed(u64::MAX, observer), vectors::WHAT, vectors::remedy(recommender.entry.predicts))?;
+    Ok(Some(needs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_point_is_the_checkpoint_the_round_or_the_end_whichever_is_highest() {
+        let course = Course { learnt: 100, beside: 10, round: 20, end: 115 };
+        assert_eq!(course.bytes(true), 4 * 210);
+        assert_eq!(course.bytes(false), 4 * 130);
+        assert_eq!(Course { round: 0, ..course }.bytes(false), 4 * 115);
+    }
+}

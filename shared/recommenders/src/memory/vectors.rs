@@ -1,0 +1,208 @@
+//! What the factor models hold at their highest point, method by method, and how long they take.
+//!
+//! `m` users and `n` items have vectors of length `d`, which become two numbers longer once they are learnt: a bias,
+//! and the 1 that a bias of the other side is multiplied with.
+
+use recspeed_types::catalogue::Predicts;
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::{Course, DRAWN_PER_S, Needs};
+use crate::TrainSet;
+use crate::factorization::draws::ROWS_AT_ONCE;
+
+/// What is refused.
+pub(crate) const WHAT: &str = "the fit of vectors of users and items";
+
+const REMEDY_OF_SCORES: &str = "\
+    recommender.factors, or the number of users and items with dataset.min_user and dataset.min_item, or take \
+    recommender.kind = \"item-knn\" or \"popularity\"";
+const REMEDY_OF_RATINGS: &str = "\
+    recommender.factors, or the number of users and items with dataset.min_user and dataset.min_item, or take \
+    recommender.kind = \"bias\" or \"item-mean\"";
+/// Numbers of a vector that one thread moves in a second, about (docs/benchmarks.md: bpr on Beauty 5-core, 198,502
+/// entries, 20 epochs of 64 factors in 0.40 s; svd++ is as fast, biased-mf faster).
+const MOVED_PER_S: f64 = 6e8;
+/// Numbers that one thread multiplies into nmf's sums in a second (docs/benchmarks.md: one round over 10,000 rows, 15
+/// factors, 3.1 ms).
+const SUMMED_PER_S: f64 = 5e7;
+/// Operations of als-explicit's and als-implicit's systems on one thread in a second (docs/benchmarks.md: one round
+/// over two million rows on two threads, 1.5 and 1.9 s).
+const EXPLICIT_PER_S: f64 = 2.6e9;
+const IMPLICIT_PER_S: f64 = 1.4e10;
+/// Rows of a block that is solved at once, and entries whose vectors are multiplied at once (factorization/als).
+const BLOCK: u64 = 64;
+const CHUNK: u64 = 512;
+/// Partial sums of a Gramian, at most (recspeed_dense).
+const GRAM_PIECES: u64 = 32;
+
+/// What counts tell of the data and the machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    /// `m` and `n`.
+    pub(crate) users: u64,
+    pub(crate) items: u64,
+    /// Training rows, each counted once.
+    pub(crate) rows: u64,
+    /// Pairs of a user and an item that have a row.
+    pub(crate) entries: u64,
+    pub(crate) threads: u64,
+}
+
+impl Counts {
+    pub(crate) fn of(data: &TrainSet<'_>) -> Self {
+        Self {
+            users: data.n_users() as u64,
+            items: data.n_items() as u64,
+            rows: data.rows.len() as u64,
+            entries: data.by_user.nnz() as u64,
+            threads: rayon::current_num_threads() as u64,
+        }
+    }
+
+    /// Numbers of vectors of length `d`, of everybody and everything.
+    const fn vectors(&self, d: u64) -> u64 {
+        (self.users + self.items) * d
+    }
+
+    /// The most numbers while the vectors of the users, then those of the items, grow from `width` to `d + 2`: where
+    /// the memory of a side cannot grow it moves, and then the side is there twice.
+    fn lengthened(&self, width: u64, d: u64) -> u64 {
+        let users = self.users * (width + d + 2) + self.items * width;
+        let items = self.users * (d + 2) + self.items * (width + d + 2);
+        users.max(items)
+    }
+
+    /// What the fast mode takes beside `vectors` of length `d` and `biases`: neighbouring numbers are pairs there, the
+    /// last one has nobody beside it, and one side at a time is there in both forms.
+    fn raced(&self, d: u64, biases: u64) -> u64 {
+        self.vectors(d % 2) + biases + (self.users.max(self.items) * (d + d % 2)).max(2 * biases)
+    }
+}
+
+/// What a factor model needs; `None` of other kinds.
+pub(crate) fn needs(recommender: &ResolvedRecommender, counts: &Counts, checkpoints: bool) -> Option<Needs> {
+    recommender.entry.param("factors")?;
+    let (d, fast) = (recommender.integer("factors").unsigned_abs(), recommender.is_fast());
+    let course = match recommender.entry.kind {
+        "als-explicit" => als_explicit(counts, d, recommender.boolean("biases")),
+        "als-implicit" => als_implicit(counts, d),
+        "bpr" => bpr(counts, d, fast),
+        "warp" => warp(counts, d, fast),
+        "biased-mf" => biased_mf(counts, d, fast),
+        "svd++" => svdpp(counts, d),
+        "nmf" => nmf(counts, d),
+        _ => return None,
+    };
+    Some(Needs { bytes: course.bytes(checkpoints), seconds: seconds(recommender, counts, d) })
+}
+
+/// What takes less, beside fewer factors: a method without vectors that predicts the same.
+pub(crate) const fn remedy(predicts: Predicts) -> &'static str {
+    if matches!(predicts, Predicts::Scores) { REMEDY_OF_SCORES } else { REMEDY_OF_RATINGS }
+}
+
+/// A bias stands behind each vector already. A thread has three matrices of a system, the vectors of a row's entries (a
+/// list that grows) and a target.
+fn als_explicit(c: &Counts, d: u64, biased: bool) -> Course {
+    let width = d + u64::from(biased);
+    let round = c.threads * (3 * width * width + 2 * width * width.max(CHUNK) + width);
+    Course { learnt: c.vectors(width), beside: 0, round, end: c.lengthened(width, d) }
+}
+
+/// The model is what was learnt. Beside it the Gramian of the items in f64; a round makes that of the users, both with
+/// λ in f32, and sums each from pieces. A thread has five numbers for each of a block's, and a system; the loss two in
+/// f64 for each block.
+fn als_implicit(c: &Counts, d: u64) -> Course {
+    let square = d * d;
+    let round = (2 + 2 + 2 + GRAM_PIECES) * square + c.threads * (5 * BLOCK * d + square + d) + c.users / BLOCK * 4;
+    let (learnt, beside) = (c.vectors(d), 2 * square);
+    Course { learnt, beside, round, end: learnt + beside }
+}
+
+/// Vectors of both sides and biases of the items. Beside them who has which entry, which items there are and the order
+/// of the round after; a round has its own order, and two pieces of drawn triples. Only vectors and biases are left
+/// when the model is made.
+fn bpr(c: &Counts, d: u64, fast: bool) -> Course {
+    let (learnt, pairs) = (c.vectors(d) + c.items, c.entries + c.items);
+    let end = c.lengthened(d, d) + c.items;
+    if fast {
+        return Course { learnt, beside: pairs, round: c.entries + c.raced(d, c.items), end };
+    }
+    let drawn = 2 * 3 * (ROWS_AT_ONCE as u64).min(c.entries);
+    Course { learnt, beside: pairs + c.entries, round: c.entries + drawn, end }
+}
+
+/// As bpr, each number with its squared slopes beside it, and one order at a time.
+fn warp(c: &Counts, d: u64, fast: bool) -> Course {
+    let numbers = c.vectors(d) + c.items;
+    // In the fast mode the squares are pairs, too.
+    let shared = if fast { c.raced(d, c.items) + c.vectors(d % 2) + c.items } else { 0 };
+    let end = c.lengthened(d, d) + c.items;
+    Course { learnt: 2 * numbers, beside: c.entries + c.items, round: c.entries + shared, end }
+}
+
+/// Vectors and biases of both sides; a round has an order of its rows.
+fn biased_mf(c: &Counts, d: u64, fast: bool) -> Course {
+    let biases = c.users + c.items;
+    let shared = if fast { c.raced(d, biases) } else { 0 };
+    Course { learnt: c.vectors(d) + biases, beside: 0, round: c.rows + shared, end: c.lengthened(d, d) + biases }
+}
+
+/// As biased-mf, with a second, implicit vector of each item, which the model keeps; the order is one of users.
+fn svdpp(c: &Counts, d: u64) -> Course {
+    let beside_vectors = c.items * d + c.users + c.items;
+    let learnt = c.vectors(d) + beside_vectors;
+    Course { learnt, beside: 0, round: c.users + 3 * d, end: c.lengthened(d, d) + beside_vectors }
+}
+
+/// A round sums what is above and what is below each number.
+fn nmf(c: &Counts, d: u64) -> Course {
+    let learnt = c.vectors(d);
+    Course { learnt, beside: 0, round: 2 * learnt, end: c.lengthened(d, d) }
+}
+
+fn seconds(recommender: &ResolvedRecommender, c: &Counts, d: u64) -> f64 {
+    let (rounds, d) = (recommender.integer("iterations") as f64, d as f64);
+    let (both, entries, threads) = ((c.users + c.items) as f64, c.entries as f64, c.threads as f64);
+    let first = both * d / DRAWN_PER_S;
+    match recommender.entry.kind {
+        // A system of `d` unknowns for each row, into which each entry is added; both sides have all entries.
+        "als-explicit" => rounds * (both * d.powi(3) / 3.0 + 4.0 * entries * d * d) / (EXPLICIT_PER_S * threads),
+        "als-implicit" if recommender.text("solver") == "cholesky" => {
+            rounds * (both * d.powi(3) / 3.0 + 2.0 * entries * d * d) / (IMPLICIT_PER_S * threads)
+        }
+        "als-implicit" => {
+            let products = recommender.integer("cg_steps") as f64 + 1.0;
+            rounds * products * (2.0 * both * d * d + 8.0 * entries * d) / (IMPLICIT_PER_S * threads)
+        }
+        "nmf" => rounds * entries * d / SUMMED_PER_S,
+        _ => first + rounds * entries * d / MOVED_PER_S,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COUNTS: Counts = Counts { users: 1000, items: 400, rows: 9000, entries: 8000, threads: 2 };
+
+    #[test]
+    fn the_end_holds_less_than_the_vectors_and_what_they_become() {
+        for d in [1, 2, 15, 64] {
+            let (before, after) = (COUNTS.vectors(d), COUNTS.vectors(d + 2));
+            assert!((after..before + after).contains(&COUNTS.lengthened(d, d)), "{d}");
+            assert!(COUNTS.lengthened(d + 1, d) > COUNTS.lengthened(d, d), "{d}: a bias stands there already");
+        }
+    }
+
+    #[test]
+    fn each_method_is_told_by_what_it_alone_holds() {
+        let d = 10;
+        let plain = COUNTS.vectors(d);
+        assert_eq!(warp(&COUNTS, d, false).learnt, 2 * bpr(&COUNTS, d, false).learnt);
+        assert_eq!(svdpp(&COUNTS, d).learnt - biased_mf(&COUNTS, d, false).learnt, COUNTS.items * d);
+        assert_eq!(nmf(&COUNTS, d).bytes(false), 4 * 3 * plain);
+        assert_eq!(als_explicit(&COUNTS, d, true).learnt - als_explicit(&COUNTS, d, false).learnt, 1400);
+        assert_eq!(als_implicit(&COUNTS, d).learnt, plain);
+    }
+}
