@@ -75,3 +75,23 @@ fn numbers_that_overflow_are_noticed_in_the_round_that_does_it() {
         assert!(iteration.is_some_and(|iteration| iteration < 200), "{kind}: {iteration:?}");
     }
 }
+
+#[test]
+fn ratings_near_the_end_of_what_can_be_computed_with_are_told_and_not_passed_over() {
+    let rated: Vec<(u32, u32, f32)> =
+        (0..40).map(|row| (row % 8, row / 8, if row % 3 == 0 { -3e38 } else { 3e38 })).collect();
+    let all = interactions(&rated);
+    let rows: Vec<u32> = (0..all.len() as u32).collect();
+    let data = TrainSet::new(&all, &rows);
+    let error = refused(&resolved("slope-one", &[]), &data);
+    let FitError::Diverged { value: Some(value), iteration: None, .. } = error else { panic!("{error}") };
+    assert!(value > f64::from(f32::MAX), "{error}");
+    assert!(error.to_string().contains("mend ratings far outside the scale"), "{error}");
+    for similarity in ["cosine", "adjusted-cosine", "pearson"] {
+        let error = refused(&resolved("item-knn", &[("similarity", text(similarity))]), &data);
+        assert!(matches!(error, FitError::Diverged { .. }), "{similarity}: {error}");
+        assert!(error.to_string().contains("mend ratings far outside the scale"), "{similarity}: {error}");
+    }
+    // Who has what is no number that overflows.
+    assert!(fit(&resolved("item-knn", &[("similarity", text("jaccard"))]), &data, 1, &mut Unobserved).is_ok());
+}

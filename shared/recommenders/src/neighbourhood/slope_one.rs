@@ -13,7 +13,7 @@ use crate::fit::{FitRequest, Method};
 use crate::memory::allowed;
 use crate::recommender::model_bytes;
 use crate::scratch::Pool;
-use crate::{BasketItem, FitError, FoldIn, Parts, Recommender};
+use crate::{BasketItem, FitError, FoldIn, Parts, Recommender, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "slope-one",
@@ -45,6 +45,7 @@ impl SlopeOne {
     fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
         let data = request.data;
         let n_items = data.n_items();
+        refuse_overflow(data)?;
         let lines = Pool::new();
         let differences_of = |sums: &mut Vec<_>, item| differences_to(&data.by_user, &data.by_item, item, sums);
         let line = || lines.lend(|| vec![(0.0, 0); n_items]);
@@ -103,6 +104,21 @@ impl SlopeOne {
         let (items, ratings) = self.by_user.row(user as usize);
         items.iter().copied().zip(ratings.iter().copied())
     }
+}
+
+/// Refuses ratings so large that a sum of differences between them, one for each item, could be more than f32 holds.
+///
+/// # Errors
+/// [`FitError::Diverged`].
+fn refuse_overflow(data: &TrainSet<'_>) -> Result<(), FitError> {
+    let ratings = data.rows.iter().map(|&row| f64::from(data.interactions.rating[row as usize]));
+    let (low, high) = ratings.fold((f64::MAX, f64::MIN), |(low, high), rating| (low.min(rating), high.max(rating)));
+    let sum = (high - low) * data.n_items() as f64;
+    if sum + low.abs().max(high.abs()) <= f64::from(f32::MAX) {
+        return Ok(());
+    }
+    let what = "a sum of differences between ratings";
+    Err(FitError::Diverged { what, value: Some(sum), iteration: None, last_loss: None, remedy: String::new() })
 }
 
 /// `dev(i, j)` of every other item `i`, ascending. `sums`: `[n_items]`, zeros before and after.

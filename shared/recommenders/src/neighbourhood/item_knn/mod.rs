@@ -14,6 +14,7 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use super::ALLOWED_BYTES;
 use super::pairs::{Keeping, PAIR_BYTES, Pairs};
+use crate::divergence::not_finite;
 use crate::fit::Method;
 use crate::item_to_item::{ItemToItem, Weighting};
 use crate::memory::allowed;
@@ -47,6 +48,8 @@ struct Neighbours {
     lengths: Vec<usize>,
     items: Vec<u32>,
     similarities: Vec<f32>,
+    /// Whether what some of them have in common is no finite number.
+    overflowed: bool,
 }
 
 impl Neighbours {
@@ -145,6 +148,9 @@ fn search<S: Similarity>(
             )
             .map(|(neighbours, _)| neighbours.trimmed())
             .collect();
+        if found.iter().any(|piece| piece.overflowed) {
+            return Err(not_finite("what two items have in common"));
+        }
         append(&mut neighbours, &found)?;
         start = end;
         observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
@@ -247,6 +253,7 @@ impl<S: Similarity> Search<'_, S> {
             let sum = sums[other as usize].1;
             let similarity = self.similarity.of(item, other, sum) as f32;
             if other != item {
+                found.overflowed |= !S::is_finite(sum);
                 nearest.offer(similarity, self.tie_ranks[other as usize]);
             }
         }

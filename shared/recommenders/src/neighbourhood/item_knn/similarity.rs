@@ -8,6 +8,9 @@ pub(super) trait Similarity: Sync {
     /// One more such user, who gives them these weights.
     fn add(sum: &mut Self::Sum, weight: f32, other: f32);
 
+    /// Whether it is one: ratings far outside any scale can make it more than its type holds.
+    fn is_finite(sum: Self::Sum) -> bool;
+
     /// How similar the items are; not above 0 when they are no neighbours.
     fn of(&self, item: u32, other: u32, sum: Self::Sum) -> f64;
 }
@@ -24,6 +27,11 @@ impl Similarity for Cosine {
     #[inline(always)]
     fn add(sum: &mut f32, weight: f32, other: f32) {
         *sum += weight * other;
+    }
+
+    #[inline(always)]
+    fn is_finite(sum: f32) -> bool {
+        sum.is_finite()
     }
 
     #[inline(always)]
@@ -47,6 +55,11 @@ impl Similarity for Jaccard {
     }
 
     #[inline(always)]
+    fn is_finite(_: u32) -> bool {
+        true
+    }
+
+    #[inline(always)]
     fn of(&self, item: u32, other: u32, both: u32) -> f64 {
         let either = f64::from(self.users[item as usize]) + f64::from(self.users[other as usize]) - f64::from(both);
         f64::from(both) / (either + self.shrinkage)
@@ -65,6 +78,11 @@ impl Similarity for Product {
     fn add(sum: &mut (u32, f32), weight: f32, other: f32) {
         sum.0 += 1;
         sum.1 += weight * other;
+    }
+
+    #[inline(always)]
+    fn is_finite((_, sum): (u32, f32)) -> bool {
+        sum.is_finite()
     }
 
     #[inline(always)]
@@ -106,6 +124,12 @@ impl Similarity for Correlation {
         sum.xx += x * x;
         sum.yy += y * y;
         sum.xy += x * y;
+    }
+
+    /// Squares of f32 are far from the end of f64: only a weight that was none itself gets there.
+    #[inline(always)]
+    fn is_finite(sum: Moments) -> bool {
+        sum.xx.is_finite() && sum.yy.is_finite()
     }
 
     #[inline(always)]
