@@ -311,6 +311,8 @@ fn the_folder_of_a_search_that_went_on_holds_one_winner_of_each_for_a_comparison
     assert_eq!((compared().len(), looks), (2, 1));
     let (best, looks) = searched("12");
     assert!(best > first && looks == 2, "{best} {first} {looks}");
+    let again = search(&bench, &["--trials", "12"]);
+    assert!(stdout(&again).contains("the test rows were looked at 1 to 2 times"), "{}", stdout(&again));
     let kept = fs::read_dir(bench.path("found")).unwrap();
     let kept = kept.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".run.json"));
     assert_eq!(kept.count(), 3, "the former winner is there, and is none");

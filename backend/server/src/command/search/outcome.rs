@@ -221,9 +221,10 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
     let fixed: Vec<&str> = results.iter().filter(|result| result.fixed).map(|result| result.name.as_str()).collect();
     let but = if fixed.is_empty() { String::new() } else { format!(" ({}: {FIXED})", fixed.join(", ")) };
     let mut text = format!(
-        "{table}\n\nEach recommender had the same budget: {}{but}. Parameters were chosen by {metric} on the validation rows alone ({}); the test rows were looked at once, at the end.\n",
+        "{table}\n\nEach recommender had the same budget: {}{but}. Parameters were chosen by {metric} on the validation rows alone ({}); the test rows were looked at {}.\n",
         plan.budget(),
-        plan.search.method.as_str()
+        plan.search.method.as_str(),
+        looks(results.iter().map(|result| result.looks_at_test))
     );
     for result in results.iter().filter(|result| result.looks_at_test > 1) {
         // Writing into a String cannot fail.
@@ -243,9 +244,27 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
     text
 }
 
+/// How often the test rows were looked at, of each recommender, in words.
+fn looks(of_each: impl Iterator<Item = usize>) -> String {
+    let (least, most) = of_each.fold((usize::MAX, 0), |(least, most), looks| (least.min(looks), most.max(looks)));
+    match (least, most) {
+        (_, 0 | 1) => "once, at the end".to_owned(),
+        (least, most) if least == most => format!("{most} times in this search"),
+        (least, most) => format!("{least} to {most} times in this search"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn looks_at_the_test_rows_are_told_by_their_number() {
+        let told = |of_each: &[usize]| looks(of_each.iter().copied());
+        assert_eq!(told(&[1, 1]), "once, at the end");
+        assert!(told(&[2, 2]).starts_with("2 times"), "{}", told(&[2, 2]));
+        assert!(told(&[1, 3]).starts_with("1 to 3 times"), "{}", told(&[1, 3]));
+    }
 
     #[test]
     fn file_names_are_plain_and_never_alike() {
