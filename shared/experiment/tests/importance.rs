@@ -109,6 +109,32 @@ fn what_a_model_does_not_read_when_it_answers_has_no_importance_and_the_run_says
     assert!(failure.cause.contains("there is no attribute items.colour"), "{failure}");
 }
 
+/// A hybrid of neighbours and of content that names these attributes, `depth` hybrids deep.
+fn hybrid(depth: usize, attributes: &str) -> String {
+    let content = format!("{{ kind = \"content-tfidf\", attributes = {attributes} }}");
+    let wrap = |inner: String| format!("components = [{{ kind = \"item-knn\" }}, {inner}]");
+    let inner = (1..depth).fold(content, |inner, _| format!("{{ kind = \"weighted\", {} }}", wrap(inner)));
+    format!("kind = \"weighted\"\n{}", wrap(inner))
+}
+
+#[test]
+fn an_attribute_that_a_component_names_is_worth_something_and_left_out_it_is_as_if_it_were_not_named() {
+    for depth in [1, 2] {
+        let metrics = "[\"ndcg@50\"]";
+        let of = |features: &str, attributes: &str| finished(features, &hybrid(depth, attributes), metrics);
+        let both = "[\"category\", \"brand\"]";
+        let asked = of("permute = [\"items.category\", \"items.type\"]", both);
+        // What no component names has none, and the run says so.
+        let [one] = &asked.importance[..] else { panic!("{:?}", asked.importance) };
+        assert_eq!(one.feature, "items.category");
+        assert!(one.losses.iter().any(|loss| *loss != 0.0), "depth {depth}: {one:?}");
+        assert!(asked.warnings.iter().any(|told| told.contains("does not read items.type")), "{:?}", asked.warnings);
+        let without = of("drop = [\"items.category\"]", both);
+        assert_ne!(without.metrics, asked.metrics, "depth {depth}");
+        assert_eq!(without.metrics, of("", "[\"brand\"]").metrics, "depth {depth}");
+    }
+}
+
 #[test]
 fn inputs_are_dealt_out_among_the_test_rows() {
     let summary = finished("permute = [\"item\", \"time\"]\nrepeats = 3", "kind = \"mlp\"", "[\"rmse\"]");

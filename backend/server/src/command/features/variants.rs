@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use recspeed_data::AttributeValues;
 use recspeed_datasets::Loaded;
-use recspeed_types::catalogue::{Entry, Need, ParamKind};
-use recspeed_types::spec::{Derived, ParamValue, ResolvedSpec};
+use recspeed_types::catalogue::{Entry, Need};
+use recspeed_types::spec::{Derived, ResolvedSpec};
 use recspeed_types::{ExperimentSpec, SpecErrors};
 
+use super::readers::{Whose, choose, reads, reads_column};
 use crate::command::compare::Method;
 
 /// Features that cannot be measured.
@@ -65,30 +66,24 @@ pub(super) const WHOLE: &str = "as it is";
 pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) -> Result<Vec<Variant>, FeaturesError> {
     // Those of a hybrid's components too.
     let entries: Vec<&Entry> = resolved.recommender.all().iter().map(|recommender| recommender.entry).collect();
-    let needs = |need: &Need| entries.iter().any(|entry| entry.needs.contains(need));
+    let needs_times = entries.iter().any(|entry| entry.needs.contains(&Need::Timestamps));
     let trained = entries.iter().any(|entry| entry.is_trained());
     let mut plain = spec.clone();
     plain.features.permute.clear();
     let mut variants = Vec::new();
-    let chooses = |name: &str| {
-        let mut params = entries.iter().flat_map(|entry| entry.params);
-        params.any(|param| matches!(param.kind, ParamKind::Names { .. }) && param.name == name)
-    };
-    let reads_items = needs(&Need::ItemAttributes) || chooses("attributes") || chooses("item_attributes");
-    // A method that chooses among the attributes of the items reads none of the users, unless it says so.
-    let reads_users = needs(&Need::UserAttributes)
-        || chooses("user_attributes")
-        || (chooses("attributes") && !needs(&Need::ItemAttributes));
+    let (reads_items, reads_users) = (reads(&spec.recommender, Whose::Items), reads(&spec.recommender, Whose::Users));
     let mut names = Vec::new();
-    for (prefix, reads, table) in
-        [("items", reads_items, &data.item_attributes), ("users", reads_users, &data.user_attributes)]
-    {
-        let columns = table.iter().filter(|_| reads).flat_map(|table| &table.columns);
-        let read = columns.filter(|column| is_chosen(spec, prefix, &column.name) && has_meaning(&column.values));
-        names.extend(read.map(|column| format!("{prefix}.{}", column.name)));
+    for (whose, table) in [(Whose::Items, &data.item_attributes), (Whose::Users, &data.user_attributes)] {
+        let columns = table.iter().flat_map(|table| &table.columns);
+        let read = columns
+            .filter(|column| reads_column(&spec.recommender, whose, &column.name) && has_meaning(&column.values));
+        names.extend(read.map(|column| format!("{}.{}", whose.prefix(), column.name)));
     }
-    let reads_time = needs(&Need::Timestamps) || trained;
-    for name in names.iter().cloned().chain(reads_time.then(|| "time".to_owned())) {
+    // What the spec itself derives counts where somebody reads it, as what the data have.
+    let is_read = |derived: &Derived| reads_column(&spec.recommender, Whose::of(*derived), derived.as_str());
+    let derived: Vec<String> = spec.features.derive.iter().copied().filter(is_read).map(feature_name).collect();
+    let time = (needs_times || trained).then(|| "time".to_owned());
+    for name in names.iter().chain(&derived).cloned().chain(time) {
         let mut without = Variant::new(format!("without {name}"), &plain);
         without.spec.features.drop.push(name);
         variants.push(without);
@@ -97,9 +92,6 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     let inputs = ["user", "item", "time"].map(str::to_owned).into_iter().filter(|_| predicts && trained);
     // The fitted model is asked again without the true values of each: permutation importance.
     let mut whole = Variant::new(WHOLE.to_owned(), &plain);
-    let of_derived =
-        |derived: &Derived| format!("{}.{}", if derived.of_items() { "items" } else { "users" }, derived.as_str());
-    let derived = spec.features.derive.iter().map(of_derived);
     whole.spec.features.permute = names.iter().cloned().chain(derived).chain(inputs).collect();
     // What was shuffled before the training is learnt anew: that tells what the method can do without the values, not what this
     // model makes of them.
@@ -115,16 +107,9 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
         if readable && !known && (data.interactions.has_timestamps || !derived.needs_times()) {
             let mut with = Variant::new(format!("with {}", derived.as_str()), &plain);
             with.spec.features.derive.push(derived);
-            choose(&mut with.spec, derived);
+            choose(&mut with.spec.recommender, derived);
             variants.push(with);
         }
-    }
-    // What is derived in the spec itself is left out by not deriving it.
-    for (place, derived) in spec.features.derive.iter().enumerate() {
-        let mut without = Variant::new(format!("without {}", derived.as_str()), &plain);
-        without.spec.features.derive.remove(place);
-        unchoose(&mut without.spec, *derived);
-        variants.push(without);
     }
     if variants.is_empty() && whole.spec.features.permute.is_empty() {
         return Err(FeaturesError::None { kind: spec.recommender.kind.clone() });
@@ -133,17 +118,9 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     Ok(variants)
 }
 
-/// The parameters by which a recommender is told which attributes of `items` or `users` to read.
-fn choices(whose: &str) -> [&'static str; 2] {
-    ["attributes", if whose == "users" { "user_attributes" } else { "item_attributes" }]
-}
-
-/// Whether the recommender is told to read this attribute: where it is told nothing, it reads all.
-fn is_chosen(spec: &ExperimentSpec, whose: &str, column: &str) -> bool {
-    choices(whose).iter().all(|param| match spec.recommender.params.get(*param) {
-        Some(ParamValue::Names(chosen)) => chosen.is_empty() || chosen.iter().any(|name| name == column),
-        _ => true,
-    })
+/// The name of a derived attribute among all features.
+fn feature_name(derived: Derived) -> String {
+    format!("{}.{}", Whose::of(derived).prefix(), derived.as_str())
 }
 
 /// A column in which some row has a value.
@@ -157,42 +134,30 @@ fn has_meaning(values: &AttributeValues) -> bool {
     }
 }
 
-/// Adds a column to those that the recommender is told to read, where it is told any.
-fn choose(spec: &mut ExperimentSpec, derived: Derived) {
-    each_choice(spec, derived, |chosen| {
-        if !chosen.is_empty() {
-            chosen.push(derived.as_str().to_owned());
-        }
-    });
-}
-
-fn unchoose(spec: &mut ExperimentSpec, derived: Derived) {
-    each_choice(spec, derived, |chosen| chosen.retain(|name| name != derived.as_str()));
-}
-
-fn each_choice(spec: &mut ExperimentSpec, derived: Derived, change: impl Fn(&mut Vec<String>)) {
-    for param in choices(if derived.of_items() { "items" } else { "users" }) {
-        if let Some(ParamValue::Names(chosen)) = spec.recommender.params.get_mut(param) {
-            change(chosen);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use recspeed_types::spec::{DatasetSpec, RecommenderSpec};
+    use recspeed_types::spec::{DatasetSpec, ParamValue, RecommenderSpec};
 
     fn variants(kind: &str, metric: &str) -> Result<Vec<String>, FeaturesError> {
         Ok(all(kind, metric)?.into_iter().map(|variant| variant.name).collect())
     }
 
     fn all(kind: &str, metric: &str) -> Result<Vec<Variant>, FeaturesError> {
+        of_recommender(RecommenderSpec::new(kind), metric, &[])
+    }
+
+    fn of_recommender(
+        recommender: RecommenderSpec,
+        metric: &str,
+        derive: &[Derived],
+    ) -> Result<Vec<Variant>, FeaturesError> {
         let mut spec = ExperimentSpec {
             dataset: DatasetSpec::builtin("beauty-synthetic-10k"),
-            recommender: RecommenderSpec::new(kind),
+            recommender,
             ..ExperimentSpec::default()
         };
+        spec.features.derive = derive.to_vec();
         spec.evaluation.metrics = vec![metric.parse().unwrap()];
         let resolved = spec.resolve().unwrap();
         let home = tempfile::tempdir().unwrap();
@@ -240,19 +205,57 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_derived_feature_joins_the_attributes_of_its_own_side() {
-        let mut spec = ExperimentSpec { recommender: RecommenderSpec::new("fm"), ..ExperimentSpec::default() };
-        for param in ["user_attributes", "item_attributes"] {
-            let named = ParamValue::Names(vec!["category".to_owned()]);
-            spec.recommender.params.insert(param.to_owned(), named);
+    /// A hybrid of neighbours and of content that names one attribute, as deep as asked.
+    fn hybrid(depth: usize) -> RecommenderSpec {
+        let content =
+            RecommenderSpec::new("content-tfidf").with("attributes", ParamValue::Names(vec!["category".to_owned()]));
+        (0..depth).fold(content, |inner, _| {
+            let components = vec![RecommenderSpec::new("item-knn"), inner];
+            RecommenderSpec::new("weighted").with("components", ParamValue::Recommenders(components))
+        })
+    }
+
+    /// The attributes that the content inside [`hybrid`] names.
+    fn named(recommender: &RecommenderSpec) -> Vec<String> {
+        match (recommender.params.get("components"), recommender.params.get("attributes")) {
+            (Some(ParamValue::Recommenders(components)), _) => named(&components[1]),
+            (_, Some(ParamValue::Names(names))) => names.clone(),
+            other => panic!("{other:?}"),
         }
-        choose(&mut spec, Derived::ItemCount);
-        let named = |spec: &ExperimentSpec, param: &str| format!("{:?}", spec.recommender.params[param]);
-        assert!(named(&spec, "item_attributes").contains("item-count"));
-        assert!(!named(&spec, "user_attributes").contains("item-count"));
-        unchoose(&mut spec, Derived::ItemCount);
-        assert!(!named(&spec, "item_attributes").contains("item-count"));
+    }
+
+    #[test]
+    fn a_hybrid_is_measured_by_what_its_components_name_however_deep_they_lie() {
+        for depth in [1, 2, 3] {
+            let all = of_recommender(hybrid(depth), "ndcg@10", &[]).unwrap();
+            let of = |name: &str| all.iter().find(|variant| variant.name == name);
+            assert_eq!(all[0].spec.features.permute, ["items.category"], "depth {depth}");
+            let without = of("without items.category").expect("the attribute that is named");
+            assert_eq!(without.spec.features.drop, ["items.category"]);
+            assert_eq!(named(&without.spec.recommender), ["category"]);
+            assert!(of("items.category shuffled and relearnt").is_some());
+            // What no component reads would change nothing, and that says nothing of the attribute.
+            assert!(!all.iter().any(|variant| variant.name.contains("brand")), "depth {depth}");
+            // What is added is read.
+            let with = of("with item-count").expect("a derived attribute of the items");
+            assert_eq!(named(&with.spec.recommender), ["category", "item-count"], "depth {depth}");
+            assert!(of("with user-count").is_none(), "depth {depth}");
+        }
+    }
+
+    #[test]
+    fn what_the_spec_derives_loses_its_values_where_a_component_names_it_and_is_passed_over_where_none_does() {
+        let derive = [Derived::ItemCount];
+        let all = of_recommender(hybrid(2), "ndcg@10", &derive).unwrap();
+        assert!(!all.iter().any(|variant| variant.name.contains("item-count")));
+        let mut read = hybrid(2);
+        choose(&mut read, Derived::ItemCount);
+        let all = of_recommender(read, "ndcg@10", &derive).unwrap();
+        let without = all.iter().find(|variant| variant.name == "without items.item-count").expect("it is read");
+        // It stays among the names: a component that lost its only one would read all that there are.
+        assert_eq!(without.spec.features.derive, derive);
+        assert_eq!(without.spec.features.drop, ["items.item-count"]);
+        assert!(all[0].spec.features.permute.contains(&"items.item-count".to_owned()));
     }
 
     #[test]
