@@ -33,6 +33,7 @@ mod nccl;
 mod per_user;
 mod predict;
 mod probe;
+mod reader;
 mod recommend;
 mod retrieval;
 mod session;

@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use recspeed_data::{Interactions, split, table};
-use recspeed_datasets::{DataHome, LoadRequest, LookUp, write_parquet};
-use recspeed_experiment::Model;
-use recspeed_models::SavedModel;
+use recspeed_data::{Interactions, table};
+use recspeed_datasets::write_parquet;
+use recspeed_experiment::{RunFailure, SplitPart, StoredPredictions, stored_predictions};
 use recspeed_types::FailureCode;
 
-/// Rows predicted at a time.
-const BLOCK: usize = 1 << 16;
+use crate::reader::{self, Opened};
 
 /// Arguments of `recspeed-worker predict`.
 #[derive(Debug, Clone, Args)]
@@ -41,52 +39,26 @@ pub(crate) fn write(arguments: &PredictArguments) -> ExitCode {
             println!("{rows} {} rows with their predictions in {}.", arguments.rows, arguments.out.display());
             ExitCode::SUCCESS
         }
-        Err(cause) => {
-            eprintln!("recspeed-worker: {cause}");
-            ExitCode::from(FailureCode::Data.exit_status())
+        Err(failure) => {
+            eprintln!("recspeed-worker: {}", failure.cause);
+            ExitCode::from(failure.code.exit_status())
         }
     }
 }
 
-fn predicted(arguments: &PredictArguments) -> Result<usize, String> {
-    let SavedModel { manifest, users, items, parts, .. } =
-        recspeed_models::load(&arguments.model).map_err(|error| error.to_string())?;
-    let spec = manifest.spec.resolve().map_err(|errors| format!("the model's spec cannot be read here: {errors}"))?;
-    let home = DataHome::open(arguments.data_home.clone()).map_err(|error| error.to_string())?;
-    let look_up = LookUp::from_env(arguments.spec_dir.clone());
-    let request = LoadRequest { dataset: &spec.dataset, seed: spec.data_seed, look_up: &look_up };
-    let loaded = home.load(&request, &mut |_, _| {}).map_err(|error| error.to_string())?;
-    let data = loaded.interactions;
-    if loaded.sha256 != manifest.data.sha256 || data.users != users || data.items != items {
-        return Err(format!(
-            "{} is not the data set that the model was fitted on (SHA-256 {}); bring that one back, or run the experiment again",
-            loaded.name, manifest.data.sha256
-        ));
-    }
-    let rows = split(&data, &spec.split, spec.data_seed).map_err(|error| error.to_string())?;
-    let rows = match arguments.rows.as_str() {
-        "train" => rows.train,
-        "validation" => rows.validation,
-        _ => rows.test,
+fn predicted(arguments: &PredictArguments) -> Result<usize, RunFailure> {
+    let Opened { spec, stored, mut reader } =
+        reader::open(&arguments.model, arguments.spec_dir.clone(), arguments.data_home.clone())?;
+    let part = match arguments.rows.as_str() {
+        "train" => SplitPart::Train,
+        "validation" => SplitPart::Validation,
+        _ => SplitPart::Test,
     };
-    if rows.is_empty() {
-        return Err(format!("the model's split has no {} rows; see split.kind", arguments.rows));
-    }
-    let model = Model::restore(&spec, parts).map_err(|error| error.to_string())?;
-    let column = if spec.recommender.predicts().has_ratings() { "prediction" } else { "score" };
-    let predictions = predictions(&model, &data, &rows);
-    write_table(&arguments.out, &data.subset(&rows), column, &predictions)?;
+    let StoredPredictions { rows, predictions, of_ratings } = stored_predictions(&spec, &stored, part, &mut reader)?;
+    let column = if of_ratings { "prediction" } else { "score" };
+    write_table(&arguments.out, &rows, column, &predictions)
+        .map_err(|cause| RunFailure::new(FailureCode::Data, cause))?;
     Ok(rows.len())
-}
-
-fn predictions(model: &Model, data: &Interactions, rows: &[u32]) -> Vec<f32> {
-    let mut all = Vec::with_capacity(rows.len());
-    for block in rows.chunks(BLOCK) {
-        let of = |column: &[u32]| block.iter().map(|&row| column[row as usize]).collect::<Vec<_>>();
-        let times: Vec<i64> = block.iter().map(|&row| data.timestamp[row as usize]).collect();
-        all.extend(model.predict_rows(&of(&data.user), &of(&data.item), &times));
-    }
-    all
 }
 
 /// Writes the file whole or not at all.

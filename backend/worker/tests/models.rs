@@ -109,30 +109,55 @@ fn a_kept_hybrid_with_a_network_in_it_answers() {
     assert_eq!((status, answer(&replies[1]).items.len()), (Some(0), 3));
 }
 
+fn predict(home: &Path, model: &Path, out: &Path) -> Output {
+    let (model, home, out) = (model.to_str().unwrap(), home.to_str().unwrap(), out.to_str().unwrap());
+    worker(&["predict", "--model", model, "--data-home", home, "--out", out], "").wait_with_output().unwrap()
+}
+
+/// Ratings and predictions in a table of them, and the root of their mean squared difference.
+fn exported(out: &Path) -> (Vec<f32>, Vec<f32>, f64) {
+    use recspeed_data::{ReadLimits, table};
+    let bytes = fs::read(out).unwrap();
+    let names =
+        |rating: &str| recspeed_types::spec::ColumnNames { rating: Some(rating.to_owned()), ..Default::default() };
+    let read = |name: &str| table::read_arrow(&bytes, &names(name), ReadLimits::default()).unwrap().interactions.rating;
+    let (ratings, predictions) = (read("rating"), read("prediction"));
+    let error = ratings.iter().zip(&predictions).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+    let rmse = (error / ratings.len() as f64).sqrt();
+    (ratings, predictions, rmse)
+}
+
 #[test]
 fn predictions_are_a_table_of_the_splits_own_rows() {
-    use recspeed_data::{ReadLimits, table};
     let home = tempfile::tempdir().unwrap();
     let (model, out) = (home.path().join("model"), home.path().join("test.arrow"));
     start(home.path(), &model, "bias", 1).wait_with_output().unwrap();
-    let predict = |home: &Path, out: &Path| {
-        let (model, home, out) = (model.to_str().unwrap(), home.to_str().unwrap(), out.to_str().unwrap());
-        worker(&["predict", "--model", model, "--data-home", home, "--out", out], "").wait_with_output().unwrap()
-    };
-    let output = predict(home.path(), &out);
+    let output = predict(home.path(), &model, &out);
     assert!(output.status.success(), "{output:?}");
-    let bytes = fs::read(&out).unwrap();
-    let names =
-        |rating: &str| recspeed_types::spec::ColumnNames { rating: Some(rating.to_owned()), ..Default::default() };
-    let read = |name: &str| table::read_arrow(&bytes, &names(name), ReadLimits::default()).unwrap().interactions;
-    let (ratings, predictions) = (read("rating"), read("prediction"));
+    let (ratings, predictions, rmse) = exported(&out);
     assert_eq!(ratings.len() as u64, recspeed_models::manifest(&model).unwrap().data.test);
-    let error = ratings.rating.iter().zip(&predictions.rating).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
-    let rmse = (error / ratings.len() as f64).sqrt();
+    assert_eq!(predictions.len(), ratings.len());
     assert!(rmse > 0.1 && rmse < 2.0, "{rmse}");
-    let output = predict(home.path(), &home.path().join("test.csv"));
+    let output = predict(home.path(), &model, &home.path().join("test.csv"));
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("could be Parquet or Arrow"), "{output:?}");
+}
+
+#[test]
+fn exported_predictions_are_those_that_the_run_measured_whatever_features_takes_away() {
+    let home = tempfile::tempdir().unwrap();
+    let (model, out) = (home.path().join("model"), home.path().join("test.arrow"));
+    let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nmin_user = 2\n\
+                [features]\ndrop = [\"time\"]\nshuffle = [\"item\"]\n[recommender]\nkind = \"mlp\"\n\
+                [training]\nepochs = 1\n[evaluation]\nmetrics = [\"rmse\"]\n";
+    let spec = ExperimentSpec::from_toml(text).expect("the test's spec parses").to_json();
+    let arguments = ["--data-home", home.path().to_str().unwrap(), "--model", model.to_str().unwrap()];
+    let output = worker(&arguments, &spec).wait_with_output().unwrap();
+    let EventKind::Finished { summary } = last_event(&output) else { panic!("{output:?}") };
+    let output = predict(home.path(), &model, &out);
+    assert!(output.status.success(), "{output:?}");
+    let (measured, (.., told)) = (summary.metrics["rmse"], exported(&out));
+    assert!((told - measured).abs() < 1e-6, "{told} exported, {measured} measured");
 }
 
 #[test]

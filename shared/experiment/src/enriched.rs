@@ -92,15 +92,14 @@ fn change(
 /// What a prediction is made from, and what gives each an order of its own.
 const INPUTS: [(&str, u64); 3] = [("user", 1 << 60), ("item", 2 << 60), ("time", 3 << 60)];
 
-/// Whose values each prediction of a test row is made from: its own, or those of another where an input is shuffled.
+/// Whose values each prediction of some rows is made from: its own, or those of another of them where an input is shuffled.
 pub(crate) struct Inputs<'a> {
     rows: &'a [u32],
     orders: [Option<Vec<u32>>; 3],
 }
 
 impl<'a> Inputs<'a> {
-    pub(crate) fn new(spec: &ResolvedSpec, data: &'a Prepared) -> Self {
-        let rows = &data.test_rows;
+    pub(crate) fn new(spec: &ResolvedSpec, rows: &'a [u32]) -> Self {
         let order = |(input, salt): (&str, u64)| {
             let asked = spec.features.shuffle.iter().any(|name| name == input);
             asked.then(|| shuffled(rows.len(), spec.seed ^ salt))
@@ -116,7 +115,12 @@ impl<'a> Inputs<'a> {
         self
     }
 
-    /// The row that gives the user of the test row at `place`.
+    /// Rows that are predicted.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The row that gives the user of the row at `place`.
     pub(crate) fn user(&self, place: usize) -> usize {
         self.row(0, place)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use recspeed_data::Interactions;
 use recspeed_metrics::{MetricError, liking, rating};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::spec::{Candidates, EvaluateOn, ResolvedSpec};
@@ -90,7 +91,7 @@ pub(crate) fn evaluate(
     let mut users = UserTable { users: audience.test_users.clone(), columns: BTreeMap::new() };
     let mut predictions = None;
     if !of_ratings.is_empty() {
-        let made = predict_test_rows(spec, data, model, &Inputs::new(spec, data), host)?;
+        let made = predict_test_rows(spec, data, model, &Inputs::new(spec, &data.test_rows), host)?;
         for name in of_ratings {
             values.insert(name.to_string(), made.measure(name.kind, spec.evaluation.threshold).map_err(unmeasurable)?);
         }
@@ -203,18 +204,16 @@ impl Predictions {
     }
 }
 
-/// Predictions of the test rows, in their order.
-pub(crate) fn predict_test_rows(
-    spec: &ResolvedSpec,
-    data: &Prepared,
+/// What the model says of the rows of `inputs`, in their order.
+pub(crate) fn predict(
+    all: &Interactions,
     model: &Model,
     inputs: &Inputs<'_>,
     observer: &mut dyn FitObserver,
-) -> Result<Predictions, RunFailure> {
-    let all = &data.interactions;
-    let total = data.test_rows.len() as u64;
-    let mut predicted = Vec::with_capacity(data.test_rows.len());
-    for places in (0..data.test_rows.len()).collect::<Vec<_>>().chunks(ROWS_AT_ONCE) {
+) -> Result<Vec<f32>, RunFailure> {
+    let total = inputs.len() as u64;
+    let mut predicted = Vec::with_capacity(inputs.len());
+    for places in (0..inputs.len()).collect::<Vec<_>>().chunks(ROWS_AT_ONCE) {
         if observer.stop_requested() {
             return Err(RunFailure::cancelled());
         }
@@ -224,6 +223,19 @@ pub(crate) fn predict_test_rows(
         predicted.extend(model.predict_rows(&user, &item, &times));
         observer.event(EventKind::Progress { done: predicted.len() as u64, total, unit: "rows".to_owned() });
     }
+    Ok(predicted)
+}
+
+/// Predictions of the test rows, in their order.
+pub(crate) fn predict_test_rows(
+    spec: &ResolvedSpec,
+    data: &Prepared,
+    model: &Model,
+    inputs: &Inputs<'_>,
+    observer: &mut dyn FitObserver,
+) -> Result<Predictions, RunFailure> {
+    let all = &data.interactions;
+    let predicted = predict(all, model, inputs, observer)?;
     let stars: Vec<f32> = data.test_rows.iter().map(|&row| all.rating[row as usize]).collect();
     let users = data.test_rows.iter().map(|&row| all.user[row as usize]).collect();
     let threshold = spec.evaluation.threshold;

@@ -98,7 +98,7 @@ impl<'a> Again<'a> {
     /// Measures with one feature dealt out anew.
     fn without(&self, name: &str, seed: u64, model: &mut Model, host: &mut dyn Host) -> Result<Measured, RunFailure> {
         let data = &self.data.interactions;
-        let inputs = Inputs::new(self.spec, self.data);
+        let inputs = Inputs::new(self.spec, &self.data.test_rows);
         let (of_items, attribute) = match FeatureName::parse(name) {
             Some(FeatureName::Items(attribute)) => (true, attribute),
             Some(FeatureName::Users(attribute)) => (false, attribute),

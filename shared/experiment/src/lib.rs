@@ -29,7 +29,7 @@ pub use model::{Model, NeuralRecommender};
 pub use numbering::Numbering;
 pub use recspeed_neural::{Elsewhere, Failure as TrainerFailure, Job, NeuralDevice, Trained, Trainer};
 pub use run::{Outcome, run};
-pub use stored::{Stored, stored_importance};
+pub use stored::{SplitPart, Stored, StoredPredictions, stored_importance, stored_predictions};
 
 /// Version of Burn, the tensor library, that this build trains with.
 pub const BURN_VERSION: &str = recspeed_neural::BURN_VERSION;

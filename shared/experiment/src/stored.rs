@@ -1,11 +1,12 @@
-//! What a model that an earlier run left behind loses where a feature tells nothing.
+//! A model that an earlier run left behind is asked again, over the data as its run prepared them: what it predicts, and what it loses
+//! where a feature tells nothing.
 
-use recspeed_data::Dictionary;
+use recspeed_data::{Dictionary, Interactions, split};
 use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::{ExperimentSpec, FailureCode, StoredImportance};
 
-use crate::enriched::enriched;
-use crate::evaluate::evaluate;
+use crate::enriched::{Inputs, enriched};
+use crate::evaluate::{evaluate, predict};
 use crate::importance::importance;
 use crate::model::Model;
 use crate::run::{Prepared, Story, one_line, prepare};
@@ -34,21 +35,11 @@ pub fn stored_importance(
     stored: Stored,
     host: &mut dyn Host,
 ) -> Result<StoredImportance, RunFailure> {
-    let mut spec = spec.resolve().map_err(|errors| {
-        RunFailure::new(FailureCode::InvalidSpec, format!("The spec cannot be read: {}", one_line(&errors.to_string())))
-    })?;
+    let mut spec = resolved(spec)?;
     // What there is to say of the data, the run has said.
     let mut said = Story::default();
-    let data = prepare(&spec, host, &mut said)?;
-    let (known, Stored { mut model, users, items, sha256 }) = (&data.interactions, stored);
-    if data.info.sha256 != sha256 || known.users != users || known.items != items {
-        let cause = format!(
-            "{} is not the data set that the model was fitted on (SHA-256 {sha256}); bring that one back, or run the experiment again.",
-            data.info.name
-        );
-        return Err(RunFailure::new(FailureCode::Data, cause));
-    }
-    let data = enriched(&spec, data)?;
+    let data = enriched(&spec, data_of(&spec, &stored, host, &mut said)?)?;
+    let mut model = stored.model;
     let chosen = !spec.features.permute.is_empty();
     if !chosen {
         spec.features.permute = every_feature(&spec, &data);
@@ -59,6 +50,97 @@ pub fn stored_importance(
     // That some features are not read is no news where nobody named them.
     let warnings = if chosen || importance.is_empty() { story.into_warnings() } else { Vec::new() };
     Ok(StoredImportance { metrics: whole.metrics, importance, warnings })
+}
+
+/// Rows of a model's own split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitPart {
+    /// Those of the training.
+    Train,
+    /// Those of the validation.
+    Validation,
+    /// Those of the test.
+    Test,
+}
+
+impl SplitPart {
+    /// The name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// What a model predicts for rows of its own split.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredPredictions {
+    /// The rows as they are in the data, whatever `[features]` took from them.
+    pub rows: Interactions,
+    /// What the model predicts for each.
+    pub predictions: Vec<f32>,
+    /// Whether those can be compared with the truth; otherwise they are scores that only order items.
+    pub of_ratings: bool,
+}
+
+/// What the model predicts for each row of a part of its own split, without what `features.drop` takes away, and with the inputs of
+/// `features.shuffle` dealt out anew among these rows: for the rows that its run measured, the predictions that this measured.
+///
+/// # Errors
+/// [`RunFailure`]: the spec has mistakes, the data cannot be read or are others than the model's, the part has no rows, or the host
+/// stopped it.
+pub fn stored_predictions(
+    spec: &ExperimentSpec,
+    stored: &Stored,
+    part: SplitPart,
+    host: &mut dyn Host,
+) -> Result<StoredPredictions, RunFailure> {
+    let spec = resolved(spec)?;
+    let data = data_of(&spec, stored, host, &mut Story::default())?;
+    // Before [features] takes the times away, by which rows are held out.
+    let parts = split(&data.interactions, &spec.split, spec.data_seed)
+        .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, error.to_string()))?;
+    let rows = match part {
+        SplitPart::Train => parts.train,
+        SplitPart::Validation => parts.validation,
+        SplitPart::Test => parts.test,
+    };
+    if rows.is_empty() {
+        let cause = format!("the model's split has no {} rows; see split.kind", part.as_str());
+        return Err(RunFailure::new(FailureCode::Data, cause));
+    }
+    let as_read = data.interactions.subset(&rows);
+    let data = enriched(&spec, data)?;
+    let predictions = predict(&data.interactions, &stored.model, &Inputs::new(&spec, &rows), host)?;
+    let of_ratings = spec.recommender.predicts().has_ratings();
+    Ok(StoredPredictions { rows: as_read, predictions, of_ratings })
+}
+
+fn resolved(spec: &ExperimentSpec) -> Result<ResolvedSpec, RunFailure> {
+    spec.resolve().map_err(|errors| {
+        RunFailure::new(FailureCode::InvalidSpec, format!("The spec cannot be read: {}", one_line(&errors.to_string())))
+    })
+}
+
+/// The data of a stored model, loaded and split as its run did, before `[features]`.
+fn data_of(
+    spec: &ResolvedSpec,
+    stored: &Stored,
+    host: &mut dyn Host,
+    said: &mut Story,
+) -> Result<Prepared, RunFailure> {
+    let data = prepare(spec, host, said)?;
+    let known = &data.interactions;
+    if data.info.sha256 != stored.sha256 || known.users != stored.users || known.items != stored.items {
+        let cause = format!(
+            "{} is not the data set that the model was fitted on (SHA-256 {}); bring that one back, or run the experiment again.",
+            data.info.name, stored.sha256
+        );
+        return Err(RunFailure::new(FailureCode::Data, cause));
+    }
+    Ok(data)
 }
 
 /// The attributes of items and users, and the inputs of a network that predicts ratings.

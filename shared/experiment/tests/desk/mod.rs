@@ -4,7 +4,10 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use recspeed_data::{ReadLimits, ReadReport, generate, read_ratings};
-use recspeed_experiment::{Host, LoadedData, Outcome, ProcessMemory, RunFailure, Stored, run, stored_importance};
+use recspeed_experiment::{
+    Host, LoadedData, Outcome, ProcessMemory, RunFailure, SplitPart, Stored, StoredPredictions, run, stored_importance,
+    stored_predictions,
+};
 use recspeed_types::spec::{DataFormat, Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId, RunSummary, StoredImportance};
@@ -101,6 +104,7 @@ impl Host for Desk {
     }
 }
 
+#[allow(dead_code, reason = "not every test that has a desk looks at the result alone")]
 pub(crate) fn attempt(
     csv: Option<&str>,
     spec: &str,
@@ -140,6 +144,13 @@ pub(crate) fn attempt_within(limit: u64, spec: &str) -> (Result<RunSummary, RunF
 pub(crate) fn importance_of(spec: &str, stored: Stored) -> Result<StoredImportance, RunFailure> {
     let spec = ExperimentSpec::from_toml(spec).expect("the test's spec parses");
     stored_importance(&spec, stored, &mut Desk::default())
+}
+
+/// What such a model predicts for rows of its split.
+#[allow(dead_code, reason = "not every test that has a desk asks a stored model")]
+pub(crate) fn predictions_of(spec: &str, stored: &Stored, part: SplitPart) -> Result<StoredPredictions, RunFailure> {
+    let spec = ExperimentSpec::from_toml(spec).expect("the test's spec parses");
+    stored_predictions(&spec, stored, part, &mut Desk::default())
 }
 
 fn attempt_at(mut desk: Desk, spec: &str) -> (Result<Outcome, RunFailure>, Desk) {
