@@ -247,6 +247,10 @@ fn a_built_in_set_is_made_from_the_seed_and_filtered() {
     let entry = recspeed_types::builtin::find("beauty-synthetic-10k").expect("built in");
     let whole = lab.load(Source::Builtin { entry }).expect("always there");
     assert!(whole.synthetic && whole.item_attributes.is_some());
+    // As the spec foretells.
+    let source = Source::Builtin { entry };
+    let found = (whole.item_attributes.is_some(), whole.user_attributes.is_some());
+    assert_eq!((source.has_item_attributes(), source.has_user_attributes()), found);
     assert_eq!(whole.interactions.len(), 10_000);
     let filters = Filters { sample: Some(100), ..Filters::default() };
     let some = lab.load_filtered(Source::Builtin { entry }, filters).expect("always there");

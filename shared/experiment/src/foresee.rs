@@ -1,15 +1,17 @@
 //! What is known of a run before it begins.
 
+use recspeed_data::Attributes;
 use recspeed_plan::words::{bytes, verdict};
 use recspeed_plan::{
     Assumed, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, Room, TablesOutlook, bottleneck, of_spec,
 };
+use recspeed_types::catalogue::Need;
 use recspeed_types::spec::{ResolvedSpec, Source, TableSharding};
 use recspeed_types::{Extent, FailureCode};
 
 use crate::fit::classical_failure;
 use crate::run::Prepared;
-use crate::{Host, RunFailure};
+use crate::{Host, LoadedData, RunFailure};
 
 /// A speed for the plan; what it says of bytes does not depend on it.
 const GFLOPS: f64 = 50.0;
@@ -116,4 +118,40 @@ pub(crate) fn refuse_too_many_items(spec: &ResolvedSpec, host: &dyn Host) -> Res
 pub(crate) fn refuse_so_many_items(spec: &ResolvedSpec, n_items: usize, host: &dyn Host) -> Result<(), RunFailure> {
     let left = host.memory_limit().map(|limit| limit.saturating_sub(host.memory().now));
     recspeed_recommenders::foresee(&spec.recommender, n_items, left).map_err(classical_failure)
+}
+
+/// Refuses before anything is read what needs attributes that do not come with the data set: its source says so. Whether its rows have
+/// times or an order, and whether a file of attributes holds any, is known only by reading.
+pub(crate) fn refuse_what_is_not_there(spec: &ResolvedSpec) -> Result<(), RunFailure> {
+    let source = &spec.dataset.source;
+    refuse_needs(spec, &|need| match need {
+        Need::ItemAttributes => source.has_item_attributes(),
+        Need::UserAttributes => source.has_user_attributes(),
+        Need::Timestamps | Need::Order => true,
+    })
+}
+
+/// The same once it is read, before its rows are filtered and split.
+pub(crate) fn refuse_what_was_not_read(spec: &ResolvedSpec, loaded: &LoadedData) -> Result<(), RunFailure> {
+    let some = |table: &Option<Attributes>| table.as_ref().is_some_and(|table| !table.columns.is_empty());
+    refuse_needs(spec, &|need| match need {
+        Need::ItemAttributes => some(&loaded.item_attributes),
+        Need::UserAttributes => some(&loaded.user_attributes),
+        Need::Timestamps => loaded.interactions.has_timestamps,
+        Need::Order => loaded.interactions.has_order(),
+    })
+}
+
+/// `has`: what the data have, before `[features]` derives attributes of their rows.
+fn refuse_needs(spec: &ResolvedSpec, has: &dyn Fn(Need) -> bool) -> Result<(), RunFailure> {
+    let derives = |of_items: bool| spec.features.derive.iter().any(|derived| derived.of_items() == of_items);
+    let will_have = |need: Need| {
+        has(need)
+            || match need {
+                Need::ItemAttributes => derives(true),
+                Need::UserAttributes => derives(false),
+                Need::Timestamps | Need::Order => false,
+            }
+    };
+    recspeed_recommenders::check_needs(&spec.recommender, &will_have).map_err(classical_failure)
 }

@@ -9,7 +9,10 @@ use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, UserValues};
 use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
-use crate::foresee::{refuse_so_many_items, refuse_too_many_items, refuse_what_cannot_fit, refuse_what_will_not_fit};
+use crate::foresee::{
+    refuse_so_many_items, refuse_too_many_items, refuse_what_cannot_fit, refuse_what_is_not_there,
+    refuse_what_was_not_read, refuse_what_will_not_fit,
+};
 use crate::importance::importance;
 use crate::model::Model;
 use crate::{Host, LoadedData, RunFailure, attributes};
@@ -28,6 +31,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     })?;
     let engine = host.engine(&spec)?;
     host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
+    refuse_what_is_not_there(&spec)?;
     refuse_what_cannot_fit(&spec, host)?;
     refuse_too_many_items(&spec, host)?;
     let mut story = Story::default();
@@ -187,6 +191,7 @@ pub(crate) fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Stor
     }
     warn_of_bad_lines(&loaded, host, story);
     attributes::check(&loaded, host, story)?;
+    refuse_what_was_not_read(spec, &loaded)?;
     let LoadedData { interactions, item_attributes, user_attributes, report, name, sha256, synthetic, .. } = loaded;
     let before = interactions.len();
     let interactions = apply_filters(interactions, &spec.dataset.filters, spec.data_seed);

@@ -184,7 +184,10 @@ fn remedy_for(need: Need) -> &'static str {
         Need::ItemAttributes => "name a file of them as dataset.items, or take a data set that has them",
         Need::UserAttributes => "name a file of them as dataset.users, or take a data set that has them",
         Need::Timestamps => "take a data set whose rows say when they were given",
-        Need::Order => "take one with timestamps or of sequences, or a method that needs no order, as item-knn",
+        Need::Order => {
+            "take one with timestamps, or of sequences (dataset.format = \"sequences\"), or a recommender that needs no \
+             order, as item-knn, als-implicit or ease"
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod item_to_item;
 mod linear;
 mod machines;
 mod memory;
+mod needs;
 mod neighbourhood;
 pub mod ranking;
 mod recommender;
@@ -32,6 +33,7 @@ pub use fit::{
     FitElsewhere, FitRequest, Fitted, RestoreElsewhere, RestoreRequest, Restored, fit, fit_request, foresee, kinds,
     restore, restore_request,
 };
+pub use needs::check_needs;
 pub use ranking::{RankError, RankRequest, Ranking};
 pub use recommender::{BasketItem, FoldIn, Profiles, Reason, Recommender};
 pub use recspeed_data::parts::{Array, Parts, PartsError, Values};

@@ -7,6 +7,7 @@ use recspeed_types::catalogue::Need;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::FitError;
+use crate::needs::check_needs;
 
 /// The training rows of some interactions, and their two sparse views.
 ///
@@ -88,27 +89,11 @@ impl<'a> TrainSet<'a> {
 
     /// Whether the data has what the method and its components need.
     pub(crate) fn check_needs(&self, recommender: &ResolvedRecommender) -> Result<(), FitError> {
-        self.check_needs_given(recommender, &[])
-    }
-
-    /// `given`: what the hybrid around it makes.
-    fn check_needs_given(&self, recommender: &ResolvedRecommender, given: &[Need]) -> Result<(), FitError> {
-        let has = |need: &Need| match need {
-            need if given.contains(need) => true,
+        check_needs(recommender, &|need| match need {
             Need::ItemAttributes => self.item_attributes.is_some(),
             Need::UserAttributes => self.user_attributes.is_some(),
             Need::Timestamps => self.interactions.has_timestamps,
             Need::Order => self.interactions.has_order(),
-        };
-        let entry = recommender.entry;
-        if let Some(&need) = entry.needs.iter().find(|need| !has(need)) {
-            return Err(FitError::Needs { kind: entry.kind, need });
-        }
-        let place = entry.param("components").map(|param| &param.kind);
-        let mut components = recommender.components().iter().enumerate();
-        components.try_for_each(|(index, each)| {
-            let given = place.and_then(|place| place.slot(index)).map_or(&[][..], |slot| slot.gives);
-            self.check_needs_given(each, given).map_err(|error| error.of_component(index))
         })
     }
 

@@ -179,6 +179,26 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Whether attributes of the items come with it, known before anything is read: what the lab makes has some, a file has those that
+    /// `dataset.items` names, an upload has none.
+    pub const fn has_item_attributes(&self) -> bool {
+        match self {
+            Self::Builtin { .. } => true,
+            Self::File { items, .. } => items.is_some(),
+            Self::Upload { .. } => false,
+        }
+    }
+
+    /// The same of attributes of the users; what the lab makes has none.
+    pub const fn has_user_attributes(&self) -> bool {
+        match self {
+            Self::File { users, .. } => users.is_some(),
+            Self::Builtin { .. } | Self::Upload { .. } => false,
+        }
+    }
+}
+
 /// Which rows are kept, applied in this order: threshold, minimum counts, sample.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Filters {
