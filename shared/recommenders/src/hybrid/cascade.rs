@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Csr, Interactions, Permutation};
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
-use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::components::{Components, Reader};
+use super::composed::Composed;
 use crate::fit::{FitRequest, Method, RestoreRequest};
-use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
+use crate::{FitError, Parts, PartsError, Reason};
 
 pub(super) const METHOD: Method = Method {
     kind: "cascade",
@@ -55,7 +55,7 @@ impl Cascade {
     }
 
     /// Scores, and the items whose place the second component decided.
-    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) -> Vec<u32> {
+    fn refined(&self, reader: Reader<'_>, scores: &mut [f32]) -> Vec<u32> {
         let mut fine = vec![0.0; scores.len()];
         self.components.score(FIRST, reader, scores);
         self.components.score(SECOND, reader, &mut fine);
@@ -105,14 +105,6 @@ impl Cascade {
             }
         }
     }
-
-    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
-        let mut scores = vec![0.0; self.n_items()];
-        let refined = self.score(reader, &mut scores);
-        let decided = if refined.contains(&item) { SECOND } else { FIRST };
-        let reason = || self.components.reason(decided, reader, item, scores[item as usize]);
-        std::iter::once_with(reason).take(n).collect()
-    }
 }
 
 /// A number that is the larger the lower the score is; 0 and −0 are one score.
@@ -140,72 +132,39 @@ fn best(scores: &[f32], own: &[u32], most: usize) -> Vec<u32> {
     items
 }
 
-impl Recommender for Cascade {
-    fn n_users(&self) -> usize {
-        self.components.n_users()
+impl Composed for Cascade {
+    fn components(&self) -> &Components {
+        &self.components
     }
 
-    fn n_items(&self) -> usize {
-        self.components.n_items()
+    fn components_mut(&mut self) -> &mut Components {
+        &mut self.components
     }
 
-    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
-        let mut scores = vec![0.0; self.n_items()];
-        self.score(Reader::Known(user), &mut scores);
-        scores[item as usize]
+    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
+        self.refined(reader, scores);
     }
 
-    fn score_all(&self, user: u32, scores: &mut [f32]) {
-        self.score(Reader::Known(user), scores);
+    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
+        let mut scores = vec![0.0; self.components.n_items()];
+        let refined = self.refined(reader, &mut scores);
+        let decided = if refined.contains(&item) { SECOND } else { FIRST };
+        let reason = || self.components.reason(decided, reader, item, scores[item as usize]);
+        std::iter::once_with(reason).take(n).collect()
     }
 
-    fn read(
-        &mut self,
-        interactions: &Interactions,
-        known: &[u32],
-        observer: &mut dyn FitObserver,
-    ) -> Result<(), FitError> {
-        self.components.read(interactions, known, observer)?;
-        // What the reader has takes up no place either.
+    /// What the reader has takes up no place either.
+    fn keep(&mut self, interactions: &Interactions, known: &[u32]) {
         self.by_user = Arc::new(Csr::by_user(interactions, known));
-        Ok(())
     }
 
-    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
-        self.components.permute(permutation)
+    fn own_bytes(&self) -> (usize, usize) {
+        (0, size_of_val(&self.by_user.indptr[..]) + 8 * self.by_user.nnz())
     }
 
-    fn memory(&self) -> MemoryBytes {
-        let components = self.components.memory();
-        let own = size_of_val(&self.by_user.indptr[..]) + 8 * self.by_user.nnz();
-        MemoryBytes { buffers: components.buffers + own as u64, ..components }
-    }
-
-    fn parameters(&self) -> u64 {
-        self.components.parameters()
-    }
-
-    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        Some(self.reasons(Reader::Known(user), item, n))
-    }
-
-    fn fold_in(&self) -> Option<&dyn FoldIn> {
-        if self.components.serve_new_users() { Some(self) } else { None }
-    }
-
-    /// `ratings`: users × items; the parts of each component under its place.
-    fn parts(&self) -> Parts {
-        self.components.add_to(Parts::default().with_csr("ratings", &self.by_user))
-    }
-}
-
-impl FoldIn for Cascade {
-    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        self.score(Reader::New(basket), scores);
-    }
-
-    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
-        self.reasons(Reader::New(basket), item, n)
+    /// `ratings`: users × items.
+    fn own_parts(&self) -> Parts {
+        Parts::default().with_csr("ratings", &self.by_user)
     }
 }
 

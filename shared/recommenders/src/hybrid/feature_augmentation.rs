@@ -1,16 +1,17 @@
 //! Feature augmentation: what the first component says of an item is an attribute for the second.
 
 use rayon::prelude::*;
-use recspeed_data::{Interactions, Permutation};
+use recspeed_data::Permutation;
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::GOES_WITH;
-use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::event::EventKind;
 
 use super::attributes::{self, Made};
 use super::components::{Components, Reader};
+use super::composed::Composed;
 use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::ranking::{Best, Scored};
-use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
+use crate::{BasketItem, FitError, Parts, PartsError, Reason, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "feature-augmentation",
@@ -52,27 +53,6 @@ impl FeatureAugmentation {
     fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
         Ok(Self { components: Components::take_from(request, &mut parts)? })
     }
-
-    /// The second component's reasons; those that come from the first are one.
-    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
-        let is_made = |reason: &Reason| matches!(reason, Reason::Attribute { name, .. } if name == GOES_WITH.name);
-        let all = self.components.own_reasons(SECOND, reader, item, ALL_REASONS);
-        let (made, mut own): (Vec<Reason>, Vec<Reason>) = all.into_iter().partition(is_made);
-        let part = |reason: &Reason| match reason {
-            Reason::OwnItem { part, .. }
-            | Reason::SimilarUser { part, .. }
-            | Reason::Attribute { part, .. }
-            | Reason::Component { part, .. } => *part,
-            Reason::Popularity { .. } => 0.0,
-        };
-        if !made.is_empty() {
-            let sum: f32 = made.iter().map(part).sum();
-            let place = own.iter().position(|reason| part(reason) < sum).unwrap_or(own.len());
-            own.insert(place, self.components.reason(FIRST, reader, item, sum));
-        }
-        own.truncate(n);
-        own
-    }
 }
 
 /// For each item itself and what goes with it.
@@ -113,65 +93,46 @@ fn related(
     Ok(words)
 }
 
-impl Recommender for FeatureAugmentation {
-    fn n_users(&self) -> usize {
-        self.components.n_users()
+impl Composed for FeatureAugmentation {
+    fn components(&self) -> &Components {
+        &self.components
     }
 
-    fn n_items(&self) -> usize {
-        self.components.n_items()
+    fn components_mut(&mut self) -> &mut Components {
+        &mut self.components
     }
 
-    fn predict(&self, user: u32, item: u32, timestamp: i64) -> f32 {
+    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
+        self.components.score(SECOND, reader, scores);
+    }
+
+    /// The second component's reasons; those that come from the first are one.
+    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
+        let is_made = |reason: &Reason| matches!(reason, Reason::Attribute { name, .. } if name == GOES_WITH.name);
+        let all = self.components.own_reasons(SECOND, reader, item, ALL_REASONS);
+        let (made, mut own): (Vec<Reason>, Vec<Reason>) = all.into_iter().partition(is_made);
+        let part = |reason: &Reason| match reason {
+            Reason::OwnItem { part, .. }
+            | Reason::SimilarUser { part, .. }
+            | Reason::Attribute { part, .. }
+            | Reason::Component { part, .. } => *part,
+            Reason::Popularity { .. } => 0.0,
+        };
+        if !made.is_empty() {
+            let sum: f32 = made.iter().map(part).sum();
+            let place = own.iter().position(|reason| part(reason) < sum).unwrap_or(own.len());
+            own.insert(place, self.components.reason(FIRST, reader, item, sum));
+        }
+        own.truncate(n);
+        own
+    }
+
+    fn predict_one(&self, user: u32, item: u32, timestamp: i64) -> f32 {
         self.components.predict(SECOND, user, item, timestamp)
     }
 
-    fn score_all(&self, user: u32, scores: &mut [f32]) {
-        self.components.score(SECOND, Reader::Known(user), scores);
-    }
-
-    fn read(
-        &mut self,
-        interactions: &Interactions,
-        known: &[u32],
-        observer: &mut dyn FitObserver,
-    ) -> Result<(), FitError> {
-        self.components.read(interactions, known, observer)
-    }
-
     /// Of the second component: what the first one makes of the attributes was read when the second one learnt.
-    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
+    fn permute_components(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
         self.components.permute_one(SECOND, permutation)
-    }
-
-    fn memory(&self) -> MemoryBytes {
-        self.components.memory()
-    }
-
-    fn parameters(&self) -> u64 {
-        self.components.parameters()
-    }
-
-    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        Some(self.reasons(Reader::Known(user), item, n))
-    }
-
-    fn fold_in(&self) -> Option<&dyn FoldIn> {
-        if self.components.serve_new_users() { Some(self) } else { None }
-    }
-
-    /// The parts of each component under its place.
-    fn parts(&self) -> Parts {
-        self.components.add_to(Parts::default())
-    }
-}
-
-impl FoldIn for FeatureAugmentation {
-    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        self.components.score(SECOND, Reader::New(basket), scores);
-    }
-
-    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
-        self.reasons(Reader::New(basket), item, n)
     }
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Csr, Interactions};
+use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
-use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::components::{Components, Reader};
+use super::composed::Composed;
 use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::item_to_item::Weighting;
 use crate::ranking::{Best, Scored};
-use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
+use crate::{BasketItem, FitError, Parts, PartsError, Reason};
 
 pub(super) const METHOD: Method = Method {
     kind: "meta-level",
@@ -110,16 +110,6 @@ impl MetaLevel {
         })
     }
 
-    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
-        scores.fill(0.0);
-        for Scored { score, item: user, .. } in self.asked(reader) {
-            let (items, ratings) = self.by_user.row(user as usize);
-            for (&item, &rating) in items.iter().zip(ratings) {
-                scores[item as usize] += score * self.weighting.of(rating);
-            }
-        }
-    }
-
     /// Who of the people asked has the item, and their part, the most similar first.
     fn votes(&self, reader: Reader<'_>, item: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
         self.asked(reader).into_iter().filter_map(move |Scored { score, item: user, .. }| {
@@ -127,12 +117,6 @@ impl MetaLevel {
             let at = items.binary_search(&item).ok()?;
             Some((user, score * self.weighting.of(ratings[at])))
         })
-    }
-
-    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
-        let mut votes: Vec<(u32, f32)> = self.votes(reader, item).collect();
-        votes.sort_by(|a, b| b.1.total_cmp(&a.1));
-        votes.into_iter().take(n).map(|(user, part)| Reason::SimilarUser { user, part }).collect()
     }
 }
 
@@ -159,71 +143,57 @@ fn unit(profile: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
     profile.into_iter().map(|(feature, value)| (feature, (f64::from(value) * factor) as f32)).collect()
 }
 
-impl Recommender for MetaLevel {
-    fn n_users(&self) -> usize {
-        self.component.n_users()
+impl Composed for MetaLevel {
+    fn components(&self) -> &Components {
+        &self.component
     }
 
-    fn n_items(&self) -> usize {
-        self.component.n_items()
+    fn components_mut(&mut self) -> &mut Components {
+        &mut self.component
     }
 
-    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
+        scores.fill(0.0);
+        for Scored { score, item: user, .. } in self.asked(reader) {
+            let (items, ratings) = self.by_user.row(user as usize);
+            for (&item, &rating) in items.iter().zip(ratings) {
+                scores[item as usize] += score * self.weighting.of(rating);
+            }
+        }
+    }
+
+    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
+        let mut votes: Vec<(u32, f32)> = self.votes(reader, item).collect();
+        votes.sort_by(|a, b| b.1.total_cmp(&a.1));
+        votes.into_iter().take(n).map(|(user, part)| Reason::SimilarUser { user, part }).collect()
+    }
+
+    fn predict_one(&self, user: u32, item: u32, _: i64) -> f32 {
         self.votes(Reader::Known(user), item).fold(0.0, |sum, (_, part)| sum + part)
     }
 
-    fn score_all(&self, user: u32, scores: &mut [f32]) {
-        self.score(Reader::Known(user), scores);
-    }
-
     /// The reader is compared by all that is read of them with what others were like in training, who give what they had then.
-    fn read(
-        &mut self,
-        interactions: &Interactions,
-        known: &[u32],
-        observer: &mut dyn FitObserver,
-    ) -> Result<(), FitError> {
-        self.component.read(interactions, known, observer)?;
+    fn keep(&mut self, interactions: &Interactions, known: &[u32]) {
         self.read = Some(Csr::by_user(interactions, known));
-        Ok(())
     }
 
-    fn memory(&self) -> MemoryBytes {
-        let bytes = |csr: &Csr| (size_of_val(&csr.indptr[..]) + 8 * csr.nnz()) as u64;
-        let component = self.component.memory();
-        let own = bytes(&self.by_user) + bytes(&self.by_feature) + self.read.as_ref().map_or(0, bytes);
-        MemoryBytes { buffers: component.buffers + own, ..component }
+    /// None: what the component made of the attributes is folded into the profiles.
+    fn permute_components(&mut self, _: Option<&Permutation<'_>>) -> bool {
+        false
     }
 
-    fn parameters(&self) -> u64 {
-        self.component.parameters()
+    fn own_bytes(&self) -> (usize, usize) {
+        let bytes = |csr: &Csr| size_of_val(&csr.indptr[..]) + 8 * csr.nnz();
+        (0, bytes(&self.by_user) + bytes(&self.by_feature) + self.read.as_ref().map_or(0, bytes))
     }
 
-    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        Some(self.reasons(Reader::Known(user), item, n))
-    }
-
-    fn fold_in(&self) -> Option<&dyn FoldIn> {
-        Some(self)
-    }
-
-    /// `ratings`: users × items; the parts of the component under its place, of which the profiles are made again. Where more was read,
-    /// `read`: users × items, and `profiles`: features × users, as the component gives others by then.
-    fn parts(&self) -> Parts {
-        let parts = self.component.add_to(Parts::default().with_csr("ratings", &self.by_user));
+    /// `ratings`: users × items; of the component's parts the profiles are made again. Where more was read, `read`: users × items, and
+    /// `profiles`: features × users, as the component gives others by then.
+    fn own_parts(&self) -> Parts {
+        let parts = Parts::default().with_csr("ratings", &self.by_user);
         match &self.read {
             Some(read) => parts.with_csr("read", read).with_csr("profiles", &self.by_feature),
             None => parts,
         }
-    }
-}
-
-impl FoldIn for MetaLevel {
-    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        self.score(Reader::New(basket), scores);
-    }
-
-    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
-        self.reasons(Reader::New(basket), item, n)
     }
 }

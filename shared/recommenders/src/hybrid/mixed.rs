@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Csr, Interactions, Permutation};
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
-use recspeed_types::event::MemoryBytes;
 
 use super::components::{Components, Reader};
+use super::composed::Composed;
 use crate::fit::{FitRequest, Method, RestoreRequest};
 use crate::ranking::Scored;
-use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
+use crate::{FitError, Parts, PartsError, Reason, Values};
 
 pub(super) const METHOD: Method = Method {
     kind: "mixed",
@@ -49,7 +49,7 @@ impl Mixed {
 
     /// The first items of a component's list; none where it says the same of all.
     fn list(&self, index: usize, reader: Reader<'_>, own: &[u32]) -> Vec<u32> {
-        let mut line = vec![0.0; self.n_items()];
+        let mut line = vec![0.0; self.components.n_items()];
         self.components.score(index, reader, &mut line);
         let scored = |(item, &score): (usize, &f32)| Scored {
             score: score + 0.0,
@@ -74,7 +74,7 @@ impl Mixed {
         let own = reader.own(&self.by_user);
         let mut lists: Vec<std::vec::IntoIter<u32>> =
             (0..self.components.len()).map(|index| self.list(index, reader, &own).into_iter()).collect();
-        let mut given = vec![false; self.n_items()];
+        let mut given = vec![false; self.components.n_items()];
         let mut mixed = Vec::new();
         loop {
             let before = mixed.len();
@@ -88,6 +88,21 @@ impl Mixed {
                 return mixed;
             }
         }
+    }
+}
+
+/// The score of a place, from 0.
+fn at_place(place: usize) -> f32 {
+    1.0 / (1.0 + place as f32)
+}
+
+impl Composed for Mixed {
+    fn components(&self) -> &Components {
+        &self.components
+    }
+
+    fn components_mut(&mut self) -> &mut Components {
+        &mut self.components
     }
 
     fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
@@ -103,79 +118,26 @@ impl Mixed {
         let reason = |place: usize| self.components.reason(mixed[place].1, reader, item, at_place(place));
         found.map(reason).into_iter().take(n).collect()
     }
-}
 
-/// The score of a place, from 0.
-fn at_place(place: usize) -> f32 {
-    1.0 / (1.0 + place as f32)
-}
-
-impl Recommender for Mixed {
-    fn n_users(&self) -> usize {
-        self.components.n_users()
-    }
-
-    fn n_items(&self) -> usize {
-        self.components.n_items()
-    }
-
-    fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
+    /// The score of the item's place, which needs no other scores.
+    fn predict_one(&self, user: u32, item: u32, _: i64) -> f32 {
         let mixed = self.interleave(Reader::Known(user));
         mixed.iter().position(|&(other, _)| other == item).map_or(0.0, at_place)
     }
 
-    fn score_all(&self, user: u32, scores: &mut [f32]) {
-        self.score(Reader::Known(user), scores);
-    }
-
-    fn read(
-        &mut self,
-        interactions: &Interactions,
-        known: &[u32],
-        observer: &mut dyn FitObserver,
-    ) -> Result<(), FitError> {
-        self.components.read(interactions, known, observer)?;
-        // What the reader has takes up no place either.
+    /// What the reader has takes up no place either.
+    fn keep(&mut self, interactions: &Interactions, known: &[u32]) {
         self.by_user = Arc::new(Csr::by_user(interactions, known));
-        Ok(())
     }
 
-    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
-        self.components.permute(permutation)
-    }
-
-    fn memory(&self) -> MemoryBytes {
-        let components = self.components.memory();
+    fn own_bytes(&self) -> (usize, usize) {
         let own = size_of_val(&self.tie_ranks[..]) + size_of_val(&self.by_user.indptr[..]) + 8 * self.by_user.nnz();
-        MemoryBytes { buffers: components.buffers + own as u64, ..components }
+        (0, own)
     }
 
-    fn parameters(&self) -> u64 {
-        self.components.parameters()
-    }
-
-    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        Some(self.reasons(Reader::Known(user), item, n))
-    }
-
-    fn fold_in(&self) -> Option<&dyn FoldIn> {
-        if self.components.serve_new_users() { Some(self) } else { None }
-    }
-
-    /// `tie_ranks` of the items; `ratings`: users × items; the parts of each component under its place.
-    fn parts(&self) -> Parts {
-        let ranks = crate::Values::U32(self.tie_ranks.clone());
-        let parts = Parts::default().with("tie_ranks", &[self.tie_ranks.len()], ranks);
-        self.components.add_to(parts.with_csr("ratings", &self.by_user))
-    }
-}
-
-impl FoldIn for Mixed {
-    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        self.score(Reader::New(basket), scores);
-    }
-
-    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
-        self.reasons(Reader::New(basket), item, n)
+    /// `tie_ranks` of the items; `ratings`: users × items.
+    fn own_parts(&self) -> Parts {
+        let ranks = Values::U32(self.tie_ranks.clone());
+        Parts::default().with("tie_ranks", &[self.tie_ranks.len()], ranks).with_csr("ratings", &self.by_user)
     }
 }

@@ -6,6 +6,7 @@
 mod attributes;
 mod cascade;
 mod components;
+mod composed;
 mod feature_augmentation;
 mod feature_combination;
 mod meta_level;

@@ -1,16 +1,16 @@
 //! Switching: one of two components answers, by how much is known.
 
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Csr, Interactions, Permutation};
+use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
-use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::components::{Components, Reader};
+use super::composed::Composed;
 use super::scale::Scale;
 use crate::fit::{FitRequest, Method, RestoreRequest};
-use crate::{Array, BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, Values};
+use crate::{Array, BasketItem, FitError, Parts, PartsError, Reason, Values};
 
 pub(super) const METHOD: Method = Method {
     kind: "switching",
@@ -79,31 +79,6 @@ impl Switching {
             (By::Item, _) => self.counts[item as usize],
         })
     }
-
-    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
-        if self.by == By::User {
-            self.components.score(self.answering(reader, 0), reader, scores);
-            return;
-        }
-        let mut line = vec![0.0; scores.len()];
-        for index in 0..self.components.len() {
-            self.components.score(index, reader, &mut line);
-            self.scale.apply(&mut line);
-            for ((score, part), &count) in scores.iter_mut().zip(&line).zip(&self.counts) {
-                if self.chosen(count) == index {
-                    *score = *part;
-                }
-            }
-        }
-    }
-
-    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
-        let mut scores = vec![0.0; self.n_items()];
-        self.score(reader, &mut scores);
-        let answering = self.answering(reader, item);
-        let reason = || self.components.reason(answering, reader, item, scores[item as usize]);
-        std::iter::once_with(reason).take(n).collect()
-    }
 }
 
 /// Entries of each row.
@@ -123,75 +98,60 @@ fn by(recommender: &ResolvedRecommender) -> By {
     if recommender.text("by") == "item" { By::Item } else { By::User }
 }
 
-impl Recommender for Switching {
-    fn n_users(&self) -> usize {
-        self.components.n_users()
+impl Composed for Switching {
+    fn components(&self) -> &Components {
+        &self.components
     }
 
-    fn n_items(&self) -> usize {
-        self.components.n_items()
+    fn components_mut(&mut self) -> &mut Components {
+        &mut self.components
     }
 
-    fn predict(&self, user: u32, item: u32, timestamp: i64) -> f32 {
+    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
+        if self.by == By::User {
+            self.components.score(self.answering(reader, 0), reader, scores);
+            return;
+        }
+        let mut line = vec![0.0; scores.len()];
+        for index in 0..self.components.len() {
+            self.components.score(index, reader, &mut line);
+            self.scale.apply(&mut line);
+            for ((score, part), &count) in scores.iter_mut().zip(&line).zip(&self.counts) {
+                if self.chosen(count) == index {
+                    *score = *part;
+                }
+            }
+        }
+    }
+
+    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
+        let mut scores = vec![0.0; self.components.n_items()];
+        self.score(reader, &mut scores);
+        let answering = self.answering(reader, item);
+        let reason = || self.components.reason(answering, reader, item, scores[item as usize]);
+        std::iter::once_with(reason).take(n).collect()
+    }
+
+    fn predict_one(&self, user: u32, item: u32, timestamp: i64) -> f32 {
         if self.stars || self.by == By::User {
             return self.components.predict(self.answering(Reader::Known(user), item), user, item, timestamp);
         }
-        let mut scores = vec![0.0; self.n_items()];
-        self.score_all(user, &mut scores);
-        scores[item as usize]
+        // A place on the common scale needs the scores of all items.
+        self.score_one(user, item)
     }
 
-    fn score_all(&self, user: u32, scores: &mut [f32]) {
-        self.score(Reader::Known(user), scores);
-    }
-
-    fn read(
-        &mut self,
-        interactions: &Interactions,
-        known: &[u32],
-        observer: &mut dyn FitObserver,
-    ) -> Result<(), FitError> {
-        self.components.read(interactions, known, observer)?;
+    fn keep(&mut self, interactions: &Interactions, known: &[u32]) {
         if self.by == By::User {
             self.counts = counts(&Csr::by_user(interactions, known));
         }
-        Ok(())
     }
 
-    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
-        self.components.permute(permutation)
+    fn own_bytes(&self) -> (usize, usize) {
+        (0, size_of_val(&self.counts[..]))
     }
 
-    fn memory(&self) -> MemoryBytes {
-        let components = self.components.memory();
-        MemoryBytes { buffers: components.buffers + size_of_val(&self.counts[..]) as u64, ..components }
-    }
-
-    fn parameters(&self) -> u64 {
-        self.components.parameters()
-    }
-
-    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        Some(self.reasons(Reader::Known(user), item, n))
-    }
-
-    fn fold_in(&self) -> Option<&dyn FoldIn> {
-        if self.components.serve_new_users() { Some(self) } else { None }
-    }
-
-    /// `counts`: interactions of each user or item; the parts of each component under its place.
-    fn parts(&self) -> Parts {
-        let counts = Values::U32(self.counts.clone());
-        self.components.add_to(Parts::default().with("counts", &[self.counts.len()], counts))
-    }
-}
-
-impl FoldIn for Switching {
-    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        self.score(Reader::New(basket), scores);
-    }
-
-    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
-        self.reasons(Reader::New(basket), item, n)
+    /// `counts`: interactions of each user or item.
+    fn own_parts(&self) -> Parts {
+        Parts::default().with("counts", &[self.counts.len()], Values::U32(self.counts.clone()))
     }
 }

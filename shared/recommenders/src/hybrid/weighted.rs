@@ -1,18 +1,19 @@
 //! Weighted: the scores of the components are added.
 
 use rayon::prelude::*;
+use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
-use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
-use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::event::EventKind;
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::components::{Components, Reader, weightiest};
+use super::composed::Composed;
 use super::nonnegative::least_squares;
 use super::scale::Scale;
 use crate::fit::{FitRequest, Method, RestoreRequest};
-use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender, TrainSet};
+use crate::{FitError, Parts, PartsError, Reason, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "weighted",
@@ -155,23 +156,6 @@ impl Weighted {
         };
         (0..self.components.len()).map(line).collect()
     }
-
-    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
-        scores.fill(0.0);
-        let mut line = vec![0.0; scores.len()];
-        for (index, weight) in self.weights.iter().enumerate() {
-            self.components.score(index, reader, &mut line);
-            self.scale.apply(&mut line);
-            scores.iter_mut().zip(&line).for_each(|(score, part)| *score += weight * part);
-        }
-    }
-
-    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
-        let lines = self.scaled(reader, self.n_items());
-        let part = |(index, line): (usize, &Vec<f32>)| (index, self.weights[index] * line[item as usize]);
-        let parts = weightiest(lines.iter().enumerate().map(part).collect(), n);
-        parts.into_iter().map(|(index, part)| self.components.reason(index, reader, item, part)).collect()
-    }
 }
 
 /// Validation rows, divided.
@@ -260,73 +244,51 @@ impl Moments {
     }
 }
 
-impl Recommender for Weighted {
-    fn n_users(&self) -> usize {
-        self.components.n_users()
+impl Composed for Weighted {
+    fn components(&self) -> &Components {
+        &self.components
     }
 
-    fn n_items(&self) -> usize {
-        self.components.n_items()
+    fn components_mut(&mut self) -> &mut Components {
+        &mut self.components
     }
 
-    fn predict(&self, user: u32, item: u32, timestamp: i64) -> f32 {
+    fn score(&self, reader: Reader<'_>, scores: &mut [f32]) {
+        scores.fill(0.0);
+        let mut line = vec![0.0; scores.len()];
+        for (index, weight) in self.weights.iter().enumerate() {
+            self.components.score(index, reader, &mut line);
+            self.scale.apply(&mut line);
+            scores.iter_mut().zip(&line).for_each(|(score, part)| *score += weight * part);
+        }
+    }
+
+    fn reasons(&self, reader: Reader<'_>, item: u32, n: usize) -> Vec<Reason> {
+        let lines = self.scaled(reader, self.components.n_items());
+        let part = |(index, line): (usize, &Vec<f32>)| (index, self.weights[index] * line[item as usize]);
+        let parts = weightiest(lines.iter().enumerate().map(part).collect(), n);
+        parts.into_iter().map(|(index, part)| self.components.reason(index, reader, item, part)).collect()
+    }
+
+    fn predict_one(&self, user: u32, item: u32, timestamp: i64) -> f32 {
         if self.stars {
             let part = |(index, weight): (usize, &f32)| weight * self.components.predict(index, user, item, timestamp);
             return self.weights.iter().enumerate().map(part).fold(0.0, |sum, part| sum + part);
         }
         // A place on the common scale needs the scores of all items.
-        let mut scores = vec![0.0; self.n_items()];
-        self.score_all(user, &mut scores);
-        scores[item as usize]
+        self.score_one(user, item)
     }
 
-    fn score_all(&self, user: u32, scores: &mut [f32]) {
-        self.score(Reader::Known(user), scores);
+    fn own_bytes(&self) -> (usize, usize) {
+        (size_of_val(&self.weights[..]), 0)
     }
 
-    fn read(
-        &mut self,
-        interactions: &Interactions,
-        known: &[u32],
-        observer: &mut dyn FitObserver,
-    ) -> Result<(), FitError> {
-        self.components.read(interactions, known, observer)
+    fn own_parameters(&self) -> usize {
+        self.weights.len()
     }
 
-    fn permute(&mut self, permutation: Option<&Permutation<'_>>) -> bool {
-        self.components.permute(permutation)
-    }
-
-    fn memory(&self) -> MemoryBytes {
-        let own = size_of_val(&self.weights[..]) as u64;
-        let components = self.components.memory();
-        MemoryBytes { parameters: components.parameters + own, ..components }
-    }
-
-    fn parameters(&self) -> u64 {
-        self.components.parameters() + self.weights.len() as u64
-    }
-
-    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        Some(self.reasons(Reader::Known(user), item, n))
-    }
-
-    fn fold_in(&self) -> Option<&dyn FoldIn> {
-        if self.components.serve_new_users() { Some(self) } else { None }
-    }
-
-    /// `weights`; the parts of each component under its place.
-    fn parts(&self) -> Parts {
-        self.components.add_to(Parts::default().with_list("weights", &self.weights))
-    }
-}
-
-impl FoldIn for Weighted {
-    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        self.score(Reader::New(basket), scores);
-    }
-
-    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
-        self.reasons(Reader::New(basket), item, n)
+    /// `weights`.
+    fn own_parts(&self) -> Parts {
+        Parts::default().with_list("weights", &self.weights)
     }
 }
