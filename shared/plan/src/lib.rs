@@ -8,6 +8,8 @@
 //! - [`dense`], [`attention`], [`Products`]: what layers cost, counted instead of measured.
 //! - [`of_spec`]: the strategy of a spec, its model counted; [`TablesOutlook`]: its tables of embeddings;
 //!   [`EvaluationOutlook`]: what is held once it is evaluated. [`words`]: all of that in sentences.
+//! - [`learnt`](fn@learnt): how many numbers each network of the catalogue learns; [`whole`]: what one device holds of those that
+//!   are no row of layers.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
 //!
 //! Times are microseconds as `f64`, sizes are bytes as `u64`. Schedules and sharding do not know each other.
@@ -20,6 +22,7 @@ mod error;
 mod evaluation;
 mod layer;
 mod layout;
+mod learnt;
 mod micro_batch;
 mod outlook;
 mod partition;
@@ -30,6 +33,7 @@ pub mod sharding;
 pub mod simulate;
 mod spec;
 pub mod timeline;
+pub mod whole;
 pub mod words;
 
 pub use bottleneck::{Bottleneck, Change, Limit, Remedy, Room, bottleneck};
@@ -38,6 +42,7 @@ pub use error::PlanError;
 pub use evaluation::{EvaluationOutlook, Judging};
 pub use layer::{Duration, Exchanged, Layer};
 pub use layout::{Layout, Place};
+pub use learnt::{Learnt, is_whole, learnt};
 pub use micro_batch::micro_batch_sizes;
 pub use outlook::{Outlook, RankOutlook, Strategy};
 pub use partition::{Balance, Partition};
@@ -46,3 +51,4 @@ pub use products::Products;
 pub use schedule::{Cell, Instruction, Schedule, ScheduleKind};
 pub use simulate::{Recompute, Simulation, simulate};
 pub use spec::{Assumed, layers_of, of_spec};
+pub use whole::{Lessons, Longest, Whole, WholeOutlook};

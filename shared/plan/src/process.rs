@@ -70,7 +70,7 @@ impl ProcessNeeds {
 }
 
 /// So many hundredths.
-const fn hundredths(bytes: u64, times: u64) -> u64 {
+pub(crate) const fn hundredths(bytes: u64, times: u64) -> u64 {
     bytes.saturating_mul(times) / 100
 }
 

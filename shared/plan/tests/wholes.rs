@@ -1,0 +1,114 @@
+//! What one device is foretold to hold of networks that are no row of layers.
+
+use recspeed_plan::whole::refusal;
+use recspeed_plan::{Lessons, ProcessNeeds, Whole, WholeOutlook, is_whole, learnt};
+use recspeed_types::catalogue;
+use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::{ExperimentSpec, Extent};
+
+fn spec(recommender: &str, training: &str, engine: &str) -> ResolvedSpec {
+    let text = format!(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \
+         \"random\"\nvalidation_ratio = 0.1\n[recommender]\n{recommender}\n[training]\n{training}\n[evaluation]\nmetrics = \
+         [\"ndcg@10\"]\n[engine]\n{engine}\n"
+    );
+    ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+}
+
+fn beauty() -> Extent {
+    Extent::of_ids(1_210_271, 249_274)
+}
+
+const LESSONS: Lessons = Lessons { rows: Some(1_800_000), longest: None };
+
+fn whole<'a>(spec: &'a ResolvedSpec, data: &'a Extent) -> Whole<'a> {
+    Whole::of_spec(spec, data, LESSONS, ProcessNeeds::default()).expect("it is trained whole")
+}
+
+fn outlook(recommender: &str, training: &str, engine: &str) -> WholeOutlook {
+    whole(&spec(recommender, training, engine), &beauty()).outlook()
+}
+
+fn kinds() -> impl Iterator<Item = &'static str> {
+    catalogue::ENTRIES.iter().map(|entry| entry.kind).filter(|kind| is_whole(kind))
+}
+
+#[test]
+fn a_training_is_refused_just_below_what_it_is_foretold_to_hold_and_not_at_it() {
+    let data = beauty();
+    assert_eq!(kinds().count(), 7);
+    for kind in kinds() {
+        let spec = spec(&format!("kind = \"{kind}\""), "", "");
+        let whole = whole(&spec, &data);
+        let total = whole.outlook().total();
+        assert_eq!(refusal(&whole, total), None, "{kind}");
+        let told = refusal(&whole, total - 1).unwrap_or_else(|| panic!("{kind}"));
+        assert!(told.starts_with("This does not fit: one device would hold "), "{told}");
+        assert!(told.contains("1 B too little") && told.contains(" Try training."), "{told}");
+        assert!(told.contains("dataset.min_item") && told.contains("another method"), "{told}");
+    }
+}
+
+#[test]
+fn its_parts_add_up_and_are_those_of_the_formulas() {
+    let data = beauty();
+    for kind in kinds() {
+        for (optimizer, moments) in [("adam", 2), ("sgd", 0)] {
+            for (stopping, kept) in [("", 0), ("\nearly_stopping = 3", 1)] {
+                let spec = spec(&format!("kind = \"{kind}\""), &format!("optimizer = \"{optimizer}\"{stopping}"), "");
+                let told = whole(&spec, &data).outlook();
+                let learnt = learnt(&spec.recommender, &data).unwrap();
+                let bytes = 4 * learnt.parameters();
+                assert_eq!((told.learnt, told.parameters), (learnt.parameters(), bytes), "{kind}");
+                assert_eq!((told.optimizer, told.best), (moments * bytes, kept * bytes), "{kind}");
+                assert!(told.gradients >= 4 * learnt.dense, "{kind}");
+                assert_eq!(told.parts().iter().map(|part| part.1).sum::<u64>(), told.total(), "{kind}");
+            }
+        }
+    }
+}
+
+#[test]
+fn checkpoints_and_resumption_cost_memory_and_a_larger_batch_does_never_cost_less() {
+    let data = beauty();
+    for kind in kinds() {
+        let of = |batch: u32, needs: ProcessNeeds| {
+            let spec = spec(&format!("kind = \"{kind}\""), &format!("batch_size = {batch}"), "");
+            Whole { needs, ..whole(&spec, &data) }.outlook().total()
+        };
+        let plain = ProcessNeeds::default();
+        let written = ProcessNeeds { checkpoints: true, ..plain };
+        assert!(of(64, written) >= of(64, plain), "{kind}");
+        assert!(of(64, ProcessNeeds { resumes: true, ..written }) >= of(64, written), "{kind}");
+        assert_eq!(of(64, ProcessNeeds { before: 1000, ..plain }), of(64, plain) + 1000, "{kind}");
+        assert!((5..14).map(|power| of(1 << power, plain)).is_sorted(), "{kind}");
+    }
+}
+
+#[test]
+fn the_autoencoder_on_all_of_beauty_is_the_scores_of_its_batch_and_its_items() {
+    let told = outlook("kind = \"autoencoder\"\nhidden = 200\nlatent = 64", "batch_size = 512", "");
+    let items = beauty().items;
+    assert_eq!(told.scores, 4 * 8 * 512 * items);
+    // Two matrices of 200 numbers an item, and a bias.
+    assert!((401 * items..402 * items).contains(&told.learnt), "{}", told.learnt);
+    let least = told.parameters + told.optimizer + 4 * 200 * items + 4 * 5 * 512 * items;
+    assert!((least..3 * least).contains(&told.total()), "{least} {told:?}");
+    let spec = spec("kind = \"autoencoder\"\nhidden = 200\nlatent = 64", "batch_size = 512", "");
+    let data = beauty();
+    let refused = refusal(&whole(&spec, &data), 4 << 30).expect("4 GiB are too little");
+    assert!(refused.contains("The largest part: scores of a batch"), "{refused}");
+    assert!(refused.contains("score a few drawn items instead of all"), "{refused}");
+}
+
+#[test]
+fn scores_of_all_items_are_held_where_they_do_not_stay_in_a_cache() {
+    let model = "kind = \"bert4rec\"";
+    let [flex, elsewhere] = ["flex", "libtorch-cpu"]
+        .map(|device| outlook(model, "batch_size = 128\nloss = \"cross-entropy\"", &format!("device = \"{device}\"")));
+    let drawn = outlook(model, "batch_size = 128\nloss = \"sampled-softmax\"", "device = \"flex\"");
+    assert!(elsewhere.scores > 10 * flex.scores, "{} {}", elsewhere.scores, flex.scores);
+    assert!(drawn.scores < elsewhere.scores, "{} {}", drawn.scores, elsewhere.scores);
+    let gpu = spec(model, "", "device = \"vulkan\"");
+    assert!(!whole(&gpu, &beauty()).is_in_memory(), "the memory of a GPU is not the process'");
+}
