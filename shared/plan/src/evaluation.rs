@@ -3,12 +3,15 @@
 //!
 //! Counted from the blocks as they are cut: of users in `recommenders/ranking/tiles.rs`, of items or rows in
 //! `neural/network/pairs.rs` (DLRM), `neural/network/described.rs` (`mlp`, `densenet`) and `neural/sequence/model.rs`
-//! (`sasrec`). What the allocator keeps of it was fitted to the peaks of processes (docs/parallel.md), as the factors of
+//! (`sasrec`); of the other networks in `wholes.rs`. What the allocator keeps of it was fitted to the peaks of processes (docs/parallel.md), as the factors of
 //! `process.rs` were.
+
+mod wholes;
 
 use recspeed_types::Extent;
 use recspeed_types::spec::{ResolvedSpec, Split};
 
+use crate::learnt::is_whole;
 use crate::spec::{blocks_of, products_of};
 use crate::{Assumed, Layer, Products, layers_of};
 
@@ -104,10 +107,15 @@ impl Blocks {
 }
 
 impl EvaluationOutlook {
-    /// The evaluation of a spec's network on data of this size, where that is known; `None` where the recommender is no row of layers.
+    /// The evaluation of a spec's network on data of this size, where that is known; `None` where the recommender is no network, and
+    /// of a network that is no row of layers where its size is not known.
     pub fn of_spec(spec: &ResolvedSpec, data: Option<&Extent>, judging: Judging) -> Option<Self> {
         let recommender = &spec.recommender;
-        let layers = layers_of(recommender, &Assumed::threads(1.0).on(data.cloned()))?;
+        let whole = data.filter(|_| is_whole(recommender.entry.kind)).map(|data| wholes::Ranked::of(recommender, data));
+        let layers = match layers_of(recommender, &Assumed::threads(1.0).on(data.cloned())) {
+            None if whole.is_some() => Vec::new(),
+            layers => layers?,
+        };
         let threads = judging.threads.max(1);
         let metrics = &spec.evaluation.metrics;
         let of_lists = metrics.iter().filter(|name| !name.kind.of_ratings()).count() as u64;
@@ -135,22 +143,29 @@ impl EvaluationOutlook {
             let chunk = data.map_or(CHUNK, |data| data.items.min(CHUNK));
             // The scores of the tile, and those of one block of it, as they were computed and as they are handed on.
             let scores = |tile: u64| NUMBER * tile * (items + 2 * chunk);
-            let ranking = match recommender.entry.kind {
-                "dlrm" => {
+            let of_a_user = judging.rows.zip(data).map(|(rows, data)| rows.div_ceil(data.users.max(1)));
+            // What everybody's vectors are made of, and with.
+            let known = data.map_or(0, |data| 3 * data.users + data.items);
+            let ranking = match (whole, recommender.entry.kind) {
+                (Some(network), _) => {
+                    lists += NUMBER * network.width * known;
+                    let tile = tile(network.tile);
+                    let scored = Blocks::among(threads, tiles(tile), network.block(tile, items, chunk));
+                    scored.or(network.reading(of_a_user, threads))
+                }
+                (None, "dlrm") => {
                     let tile = tile(TILE);
                     let of_items = chunk * of_a_pair(&products_of(recommender, data));
                     Blocks::among(threads, tiles(tile), scores(tile) + of_items)
                 }
-                "sasrec" => {
+                (None, "sasrec") => {
                     let network = blocks_of(recommender);
-                    let known = data.map_or(0, |data| 3 * data.users + data.items);
                     lists += NUMBER * network.d * known;
                     let tile = tile(TILE_OF_SEQUENCES);
                     let products = Blocks::among(threads, tiles(tile), NUMBER * tile * (2 * items + network.d));
-                    let of_a_user = judging.rows.zip(data).map(|(rows, data)| rows.div_ceil(data.users.max(1)));
                     products.or(reading(network, of_a_user, threads))
                 }
-                _ => Blocks::among(threads, users, scores(1) + chunk * of_a_row(&layers)),
+                (None, _) => Blocks::among(threads, users, scores(1) + chunk * of_a_row(&layers)),
             };
             blocks = blocks.or(ranking);
         }
