@@ -1,9 +1,11 @@
 //! What is known of a run before it begins.
 
 use recspeed_data::Attributes;
+use recspeed_plan::whole::refusal;
 use recspeed_plan::words::{bytes, verdict};
 use recspeed_plan::{
-    Assumed, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, Room, TablesOutlook, bottleneck, of_spec,
+    Assumed, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, TablesOutlook, Whole,
+    bottleneck, is_whole, of_spec,
 };
 use recspeed_types::catalogue::Need;
 use recspeed_types::spec::{ResolvedSpec, Source, TableSharding};
@@ -20,6 +22,9 @@ const GFLOPS: f64 = 50.0;
 pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
     let data = Extent::foretold(&spec.dataset);
     // There is one row at least.
+    if let Some(data) = data.as_ref().filter(|_| is_whole(spec.recommender.entry.kind)) {
+        return refuse_whole(spec, data, Lessons { rows: Some(1), longest: None }, 1, host);
+    }
     refuse(spec, (1, 1), (data.clone(), data), host)
 }
 
@@ -32,25 +37,68 @@ pub(crate) fn refuse_what_will_not_fit(
     host: &dyn Host,
 ) -> Result<(), RunFailure> {
     let all = &data.interactions;
+    if is_whole(spec.recommender.entry.kind) {
+        let lessons = Lessons { rows: Some(data.fit_rows.len() as u64), longest: Some(longest(spec, data)) };
+        return refuse_whole(spec, &extent_of_network(spec, data), lessons, all.len(), host);
+    }
     let tables = extent(spec, data);
     let sizes = tables.clone().unwrap_or_else(|| Extent::of_ids(all.n_users() as u64, all.n_items() as u64));
     refuse(spec, (data.fit_rows.len(), all.len()), (tables, Some(sizes)), host)
 }
 
-/// How large the data are, where the network has tables whose rows depend on it.
+/// How large the data are, where the network has tables that ranks can divide.
 fn extent(spec: &ResolvedSpec, data: &Prepared) -> Option<Extent> {
+    TableSharding::suits(spec.recommender.entry.kind).then(|| extent_of_network(spec, data))
+}
+
+/// How large the data are, with the attributes that the network reads, where it reads any.
+fn extent_of_network(spec: &ResolvedSpec, data: &Prepared) -> Extent {
     let recommender = &spec.recommender;
-    if !TableSharding::suits(recommender.entry.kind) {
-        return None;
-    }
     let Prepared { interactions, user_attributes, item_attributes, .. } = data;
-    Some(match recommender.entry.kind {
-        "dlrm" => {
-            let chosen = recommender.names("attributes");
-            recspeed_data::extent(interactions, user_attributes.as_ref(), item_attributes.as_ref(), chosen)
-        }
-        _ => Extent::of_ids(interactions.n_users() as u64, interactions.n_items() as u64),
-    })
+    if recommender.entry.param("attributes").is_none() {
+        return Extent::of_ids(interactions.n_users() as u64, interactions.n_items() as u64);
+    }
+    let chosen = recommender.names("attributes");
+    recspeed_data::extent(interactions, user_attributes.as_ref(), item_attributes.as_ref(), chosen)
+}
+
+/// The users who have most of the rows that are learnt from.
+fn longest(spec: &ResolvedSpec, data: &Prepared) -> Longest {
+    let entry = spec.recommender.entry;
+    // A network that reads windows of a history asks for every item of it.
+    let most = entry.param("length").map_or(u64::MAX, |_| spec.recommender.integer("length").max(1) as u64);
+    let mut rows = vec![0u64; data.interactions.n_users()];
+    for &row in &data.fit_rows {
+        let own = &mut rows[data.interactions.user[row as usize] as usize];
+        *own = (*own + 1).min(most);
+    }
+    Longest::of(rows, spec.training.as_ref().map_or(1, |training| training.batch_size.into()))
+}
+
+/// Refuses a training of a network that one device trains whole, where that device's memory is the process' own: of a GPU's nobody knows
+/// what is left.
+fn refuse_whole(
+    spec: &ResolvedSpec,
+    data: &Extent,
+    lessons: Lessons,
+    all_rows: usize,
+    host: &dyn Host,
+) -> Result<(), RunFailure> {
+    let Some(limit) = host.memory_limit() else { return Ok(()) };
+    let checkpoints = host.checkpoints();
+    let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64) };
+    let needs = ProcessNeeds {
+        before: host.memory().now,
+        checkpoints: checkpoints.writes,
+        resumes: checkpoints.resumes,
+        evaluation: EvaluationOutlook::of_spec(spec, Some(data), judging).map_or(0, |evaluation| evaluation.total()),
+        ..ProcessNeeds::default()
+    };
+    let whole = Whole::of_spec(spec, data, lessons, needs).filter(Whole::is_in_memory);
+    match whole.and_then(|whole| refusal(&whole, limit)) {
+        Some(cause) => Err(RunFailure::new(FailureCode::OutOfMemory, cause)),
+        None => Ok(()),
+    }
 }
 
 /// `rows`: those that are learnt from, of `all_rows`. `data`: how large the data are, where tables have rows for that; `sizes`: the same,

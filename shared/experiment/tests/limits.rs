@@ -7,7 +7,7 @@ use recspeed_plan::{EvaluationOutlook, Judging};
 use recspeed_types::event::Phase;
 use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode};
 
-use desk::{attempt, whole};
+use desk::{attempt, attempt_within, whole};
 
 const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
 
@@ -87,4 +87,55 @@ fn what_an_evaluation_holds_by_user_and_item_is_foretold_within_twice_and_never_
     let judging = Judging { threads: 1, rows: Some(data.len() as u64) };
     let told = EvaluationOutlook::of_spec(&spec, Some(&extent), judging).unwrap().lists;
     assert!((held..=2 * held).contains(&told), "{held} bytes held, {told} foretold");
+}
+
+#[test]
+fn a_network_that_one_device_trains_whole_is_refused_before_it_is_made_where_it_will_not_fit() {
+    let text = |filters: &str, network: &str| {
+        format!(
+            "{FRAME}{filters}[recommender]\n{network}\n[training]\nepochs = 1\n[evaluation]\nmetrics = [\"ndcg@10\"]\n"
+        )
+    };
+    let autoencoder = "kind = \"autoencoder\"\nhidden = 200";
+    // Both matrices with their moments alone are 7 MiB, and what the evaluation takes 3.
+    for (filters, reads) in [("", false), ("min_user = 1\n", true)] {
+        let (result, events) = attempt_within(8 << 20, &text(filters, autoencoder));
+        let failure = result.expect_err("it does not fit");
+        assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
+        assert!(failure.cause.starts_with("This does not fit: one device would hold "), "{failure}");
+        let begun =
+            |wanted: Phase| events.iter().any(|event| matches!(event, EventKind::Phase { phase } if *phase == wanted));
+        // How many items a data set has that the lab makes is known before it is made.
+        assert_eq!((begun(Phase::Load), begun(Phase::Fit)), (reads, false), "{failure}");
+    }
+    let (result, _) = attempt_within(1 << 30, &text("", autoencoder));
+    result.expect("with more memory it fits");
+}
+
+#[test]
+fn a_network_that_is_not_refused_before_it_is_made_is_not_refused_later() {
+    for kind in ["neumf", "deepfm", "gru4rec"] {
+        let text = format!(
+            "{FRAME}sample = 500\n[recommender]\nkind = \"{kind}\"\n[training]\nepochs = 1\n[evaluation]\nmetrics = [\"ndcg@10\"]\n"
+        );
+        let fits = |limit: u64| {
+            let (result, events) = attempt_within(limit, &text);
+            let Err(failure) = result else { return true };
+            assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
+            assert!(failure.cause.starts_with("This does not fit: one device would hold "), "{failure}");
+            assert!(!events.iter().any(|event| matches!(event, EventKind::Phase { phase: Phase::Fit })), "{failure}");
+            false
+        };
+        let (mut refused, mut ran) = (0, 1 << 30);
+        assert!(fits(ran), "{kind}");
+        while ran - refused > 1 << 16 {
+            let middle = u64::midpoint(refused, ran);
+            if fits(middle) {
+                ran = middle;
+            } else {
+                refused = middle;
+            }
+        }
+        assert!(refused > 1 << 20, "{kind}: {refused}");
+    }
 }
