@@ -324,3 +324,42 @@ fn a_spec_without_layers_and_flags_beside_a_file_are_refused() {
         assert!(text(&output.stderr).contains(words), "{arguments:?}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn of_a_network_that_is_no_row_of_layers_its_parameters_and_its_memory_are_planned() {
+    let folder = tempfile::tempdir().unwrap();
+    let frame = DENSE.split("[recommender]").next().unwrap();
+    let network = "[recommender]\nkind = \"autoencoder\"\nhidden = 200\nlatent = 64\n\n[training]\nbatch_size = 512\n\n\
+                   [evaluation]\nmetrics = [\"ndcg@10\"]\n";
+    let file = spec_file(&folder, &format!("{frame}{network}"));
+    let sizes = ["--users", "1210271", "--items", "249274", "--memory-limit", "4096"];
+    let output = plan(&[&[file.as_str(), "--json"][..], &sizes].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // 200 numbers an item there and back, a bias of each, and the middle.
+    let parameters = 401 * 249_274 + 200 + 2 * (200 * 64 + 64) + 64 * 200 + 200;
+    assert_eq!((&planned["parameters"], &planned["fits"]), (&parameters.into(), &false.into()), "{planned}");
+    assert_eq!(planned["process"]["parameters_bytes"], 4 * parameters);
+    // Adam's moments.
+    assert_eq!(planned["process"]["optimizer_bytes"], 8 * parameters);
+    let verdict = planned["verdict"].as_str().unwrap();
+    assert!(verdict.starts_with("This does not fit: one device would hold ") && verdict.contains(" Try "), "{verdict}");
+    let output = plan(&[&[file.as_str()][..], &sizes].concat());
+    for words in ["autoencoder of 1210271 users and 249274 items", "scores of a batch", "4.0 GiB that a run may use"] {
+        assert!(text(&output.stdout).contains(words), "{words}: {}", text(&output.stdout));
+    }
+
+    // Of a data set that the lab makes it reads how large it is.
+    let output = plan(&[&file, "--memory-limit", "4096", "--json"]);
+    let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&planned["fits"], &planned["items"]), (&true.into(), &1500.into()), "{planned}");
+    let output = plan(&[&file, "--trace", folder.path().join("trace.json").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "there is no schedule to draw");
+    let lost = format!("{frame}{network}").replace(
+        "source = \"builtin\"\nid = \"beauty-synthetic-10k\"",
+        "source = \"file\"\npath = \"no.csv\"\nformat = \"amazon-csv\"",
+    );
+    let output = plan(&[&spec_file(&folder, &lost)]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("give --users and --items"), "{}", text(&output.stderr));
+}

@@ -70,11 +70,21 @@ pub(crate) enum CommandError {
     Lengths(#[from] LengthsError),
     /// A recommender that is no row of layers.
     #[error(
-        "recommender.kind is `{kind}`, which is no row of layers: mlp, densenet, dlrm and sasrec can be planned; without a file, --stages and its like draw a schedule"
+        "recommender.kind is `{kind}`, which is no row of layers: mlp, densenet, dlrm and sasrec can be planned, and the memory of other networks; without a file, --stages and its like draw a schedule"
     )]
     NoLayers {
         /// The recommender.
         kind: &'static str,
+    },
+    /// A network whose size depends on data that cannot be read.
+    #[error(
+        "what `{kind}` holds depends on how many users and items there are, and the data set cannot be read here ({why}); give --users and --items"
+    )]
+    UnknownSize {
+        /// The network.
+        kind: &'static str,
+        /// Why the data set cannot be read.
+        why: String,
     },
     /// A plan with more passes than one picture is drawn of.
     #[error("the plan has {cells} cells (stages x micro-batches x chunks): use at most {most}")]
@@ -109,6 +119,7 @@ impl CommandError {
             | Self::Plan(_)
             | Self::Lengths(_)
             | Self::NoLayers { .. }
+            | Self::UnknownSize { .. }
             | Self::PlanTooLarge { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Worker(error) => error.exit_status(),
             Self::Data(error) => error.exit_status(),

@@ -1,5 +1,5 @@
 //! `recspeed plan`: a pipeline's schedule drawn in the terminal, its bubble and what its ranks hold, before anything runs. Of a
-//! spec with its model, times and bytes counted; of flags alone with stages that are all alike, or as long as a file
+//! spec with its model, times and bytes counted, of a network that is no row of layers bytes alone; of flags alone with stages that are all alike, or as long as a file
 //! says.
 
 mod lengths;
@@ -8,6 +8,7 @@ mod of_spec;
 mod picture;
 mod room;
 mod tables;
+mod whole;
 
 use std::path::PathBuf;
 

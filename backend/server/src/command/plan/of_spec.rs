@@ -4,14 +4,14 @@ use recspeed_plan::timeline::{bars_of, chrome_trace, memory_of};
 use recspeed_plan::words::{bytes, share, time, verdict};
 use recspeed_plan::{
     Assumed, Bottleneck, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, RankOutlook, Room, Strategy,
-    bottleneck, layers_of, of_spec,
+    bottleneck, is_whole, layers_of, of_spec,
 };
 use recspeed_types::Extent;
 use recspeed_types::spec::{Launcher, ResolvedSpec, Source};
 use serde_json::json;
 
 use super::tables::Tables;
-use super::{PlanArgs, picture, refuse_too_large, room};
+use super::{PlanArgs, picture, refuse_too_large, room, whole};
 use crate::command::failure::CommandError;
 use crate::command::output;
 use crate::command::run::{SpecFile, SpecFileError};
@@ -34,6 +34,9 @@ struct Planned {
 pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     let SpecFile { spec, title, dir } = SpecFile::read(file, &args.set)?;
     let spec = spec.resolve().map_err(|errors| SpecFileError::Invalid { name: title.clone(), errors })?;
+    if is_whole(spec.recommender.entry.kind) {
+        return whole::print(&title, &spec, dir, args);
+    }
     let tables = Tables::of(&spec, dir, args)?;
     let Some(mut strategy) = of_spec(&spec, Assumed::threads(args.gflops).on(tables.data().cloned())) else {
         return Err(CommandError::NoLayers { kind: spec.recommender.entry.kind });
@@ -43,7 +46,7 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
         _ => None,
     };
     let before = ProcessNeeds::of_rows(rows.unwrap_or(0));
-    let evaluation = evaluation(&spec, &tables, rows).map_or(0, |evaluation| evaluation.total());
+    let evaluation = evaluation(&spec, tables.data(), rows).map_or(0, |evaluation| evaluation.total());
     strategy.needs = ProcessNeeds { before, checkpoints: true, evaluation, ..strategy.needs };
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
     let outlook = Outlook::of(&strategy)?;
@@ -60,11 +63,11 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
 }
 
 /// What the evaluation will hold on this machine, or with as many threads as the spec says; ranks that are processes divide them.
-fn evaluation(spec: &ResolvedSpec, tables: &Tables, rows: Option<u64>) -> Option<EvaluationOutlook> {
+pub(super) fn evaluation(spec: &ResolvedSpec, data: Option<&Extent>, rows: Option<u64>) -> Option<EvaluationOutlook> {
     let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let threads = spec.engine.threads.map_or_else(cores, u64::from);
     let ranks = if spec.strategy.launcher == Launcher::Threads { 1 } else { u64::from(spec.strategy.ranks.max(1)) };
-    let data = tables.data().cloned().or_else(|| Extent::foretold(&spec.dataset));
+    let data = data.cloned().or_else(|| Extent::foretold(&spec.dataset));
     EvaluationOutlook::of_spec(spec, data.as_ref(), Judging { threads: (threads / ranks).max(1), rows })
 }
 

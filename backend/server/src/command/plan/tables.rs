@@ -35,12 +35,8 @@ impl Tables {
         if !TableSharding::suits(spec.recommender.entry.kind) {
             return Ok(Self::None);
         }
-        let extent = match (args.users, args.items) {
-            (Some(users), Some(items)) => Ok(Extent::of_ids(users.into(), items.into())),
-            _ => read(spec, dir),
-        };
-        let extent = match extent {
-            Ok(extent) => extent,
+        let extent = match extent_of(spec, dir, args) {
+            Ok((extent, _)) => extent,
             Err(why) => return Ok(Self::Unknown(why)),
         };
         Ok(TablesOutlook::of_spec(spec, &extent)?.map_or(Self::None, |tables| Self::Planned(extent, tables)))
@@ -120,19 +116,29 @@ impl Tables {
     }
 }
 
-/// How large the data set of a spec is, as a run would read it; in words, why it cannot be read.
-fn read(spec: &ResolvedSpec, dir: PathBuf) -> Result<Extent, String> {
+/// How large the data set of a spec is, as the command line says, or as a run would read it, then with how many rows; in words, why it
+/// cannot be read.
+pub(super) fn extent_of(spec: &ResolvedSpec, dir: PathBuf, args: &PlanArgs) -> Result<(Extent, Option<u64>), String> {
+    match (args.users, args.items) {
+        (Some(users), Some(items)) => Ok((Extent::of_ids(users.into(), items.into()), None)),
+        _ => read(spec, dir).map(|(extent, rows)| (extent, Some(rows))),
+    }
+}
+
+fn read(spec: &ResolvedSpec, dir: PathBuf) -> Result<(Extent, u64), String> {
     let home = DataHome::open(None).map_err(|error| error.to_string())?;
     let look_up = LookUp::from_env(Some(dir));
     let request = LoadRequest { dataset: &spec.dataset, seed: spec.data_seed, look_up: &look_up };
     let loaded = home.load(&request, &mut |_, _| ()).map_err(|error| error.to_string())?;
     let loaded = with_derived(spec, loaded)?;
     let [users, items] = [&loaded.user_attributes, &loaded.item_attributes].map(Option::as_ref);
-    let chosen: &[String] = match spec.recommender.entry.kind {
-        "dlrm" => spec.recommender.names("attributes"),
-        _ => &[],
+    let (data, recommender) = (&loaded.interactions, &spec.recommender);
+    let extent = if recommender.entry.param("attributes").is_some() {
+        recspeed_data::extent(data, users, items, recommender.names("attributes"))
+    } else {
+        Extent::of_ids(data.n_users() as u64, data.n_items() as u64)
     };
-    Ok(recspeed_data::extent(&loaded.interactions, users, items, chosen))
+    Ok((extent, data.len() as u64))
 }
 
 /// With the columns that `[features]` makes of the rows that will be learnt from.

@@ -1,0 +1,109 @@
+//! What one device will hold of a network that is no row of layers: there is no schedule to draw, and bytes are counted all the same.
+
+use std::path::PathBuf;
+
+use recspeed_plan::whole::refusal;
+use recspeed_plan::words::bytes;
+use recspeed_plan::{Lessons, ProcessNeeds, Whole, WholeOutlook};
+use recspeed_types::Extent;
+use recspeed_types::spec::{ResolvedSpec, Source};
+use serde_json::json;
+
+use super::of_spec::{evaluation, table};
+use super::tables::extent_of;
+use super::{PlanArgs, room};
+use crate::command::failure::CommandError;
+use crate::command::output;
+
+/// Plans and prints.
+pub(super) fn print(title: &str, spec: &ResolvedSpec, dir: PathBuf, args: &PlanArgs) -> Result<u8, CommandError> {
+    let kind = spec.recommender.entry.kind;
+    if args.trace.is_some() {
+        return Err(CommandError::NoLayers { kind });
+    }
+    let (data, read) = extent_of(spec, dir, args).map_err(|why| CommandError::UnknownSize { kind, why })?;
+    let rows = read.or(match &spec.dataset.source {
+        Source::Builtin { entry } => Some(u64::from(entry.rows)),
+        _ => None,
+    });
+    let needs = ProcessNeeds {
+        before: ProcessNeeds::of_rows(rows.unwrap_or(0)),
+        checkpoints: true,
+        evaluation: evaluation(spec, Some(&data), rows).map_or(0, |evaluation| evaluation.total()),
+        ..ProcessNeeds::default()
+    };
+    let Some(whole) = Whole::of_spec(spec, &data, Lessons { rows, longest: None }, needs) else {
+        return Err(CommandError::NoLayers { kind });
+    };
+    let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run).filter(|_| whole.is_in_memory());
+    let planned = Planned { title, kind, data: &data, outlook: whole.outlook(), room, verdict: verdict(&whole, room) };
+    output::say(&if args.json { planned.as_json()? } else { planned.as_text() })?;
+    Ok(0)
+}
+
+fn verdict(whole: &Whole<'_>, room: Option<u64>) -> String {
+    match room {
+        Some(room) => refusal(whole, room).unwrap_or_else(|| "This fits into one device.".to_owned()),
+        None => "How much memory there is for it is not known here.".to_owned(),
+    }
+}
+
+/// A plan, and what it is about.
+struct Planned<'a> {
+    title: &'a str,
+    kind: &'static str,
+    data: &'a Extent,
+    outlook: WholeOutlook,
+    /// Bytes that a run may hold, where that is known.
+    room: Option<u64>,
+    verdict: String,
+}
+
+impl Planned<'_> {
+    fn as_text(&self) -> String {
+        let Self { title, kind, data, outlook, room, verdict } = self;
+        let mut rows = table(["held", "bytes"]);
+        for (what, held) in outlook.parts() {
+            rows.add_row([what.to_owned(), bytes(held)]);
+        }
+        rows.add_row(["together".to_owned(), bytes(outlook.total())]);
+        let room = room.map_or(String::new(), |room| format!(" of the {} that a run may use", bytes(room)));
+        format!(
+            "{title}: {kind} of {} users and {} items, {} parameters\n\n\
+             It is no row of layers that ranks could divide: one device trains it whole. Memory of its process at the worst moment, \
+             parameters, gradients and optimizer counted, the rest an upper estimate{room}, with checkpoints:\n{rows}\n\n{verdict}",
+            data.users, data.items, outlook.learnt
+        )
+    }
+
+    fn as_json(&self) -> Result<String, CommandError> {
+        let Self { kind, data, outlook, room, verdict, .. } = self;
+        let plan = json!({
+            "recommender": kind,
+            "parameters": outlook.learnt,
+            "users": data.users,
+            "items": data.items,
+            "words": data.words,
+            "ranks": 1,
+            "allowed_bytes": room,
+            "process": {
+                "bytes": outlook.total(),
+                "before_bytes": outlook.before,
+                "parameters_bytes": outlook.parameters,
+                "gradients_bytes": outlook.gradients,
+                "optimizer_bytes": outlook.optimizer,
+                "activations_bytes": outlook.activations,
+                "scores_bytes": outlook.scores,
+                "lists_bytes": outlook.lists,
+                "best_bytes": outlook.best,
+                "computing_bytes": outlook.updating,
+                "collecting_bytes": outlook.collecting,
+                "allocator_bytes": outlook.allocator,
+                "evaluation_bytes": outlook.evaluation,
+            },
+            "fits": room.map(|room| outlook.total() <= room),
+            "verdict": verdict,
+        });
+        Ok(serde_json::to_string_pretty(&plan).map_err(std::io::Error::other)?)
+    }
+}
