@@ -67,6 +67,13 @@ impl Host for Tab {
                 device.as_str()
             ));
         }
+        let mut of_stages = spec.strategy.devices.iter().flatten();
+        if let Some(other) = of_stages.find(|device| !matches!(device, Device::Flex | Device::Browser)) {
+            return refused(format!(
+                "strategy.devices names `{}`, and a tab computes on the processor; run it on the server, or leave strategy.devices out.",
+                other.as_str()
+            ));
+        }
         Ok(EngineInfo {
             kind: kind.as_str().to_owned(),
             device: Device::Browser.as_str().to_owned(),

@@ -3,8 +3,8 @@
 use recspeed_data::{Attributes, Interactions, SplitRows, Titles, apply_filters, leak_count, split};
 use recspeed_types::event::{MemoryBytes, Phase};
 use recspeed_types::spec::{Candidates, EvaluateOn, FitOn, ResolvedSpec};
-use recspeed_types::summary::{DataInfo, EngineInfo, Mode, RunSummary, SummaryStatus, Timing};
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunId, UserValues};
+use recspeed_types::summary::{DataInfo, EngineInfo, RunSummary, SummaryStatus, Timing};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, Mode, RunId, UserValues};
 
 use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
@@ -38,9 +38,10 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     for sentence in written.recommender.without_effect("recommender", written.training.loss) {
         story.warn(host, sentence);
     }
-    let mode = if spec.recommender.all().iter().any(|part| part.is_fast()) { Mode::Fast } else { Mode::Exact };
-    if mode == Mode::Fast {
-        let sentence = "mode = \"fast\": threads learn on the same numbers at once, so another run of this spec differs a little; mode = \"exact\" repeats to the last bit";
+    let fast = spec.recommender.all().iter().any(|part| part.is_fast());
+    let mode = if fast { Mode::Fast } else { Mode::of_engine(&engine) };
+    if fast {
+        let sentence = "mode = \"fast\": threads learn on the same numbers at once, so another run of this spec differs a little; with mode = \"exact\" they take turns";
         story.warn(host, sentence.to_owned());
     }
 
@@ -111,7 +112,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         importance,
         training: fitted.training,
         seed: spec.seed,
-        mode,
+        mode: Some(mode),
         warnings: story.warnings,
     };
     Ok(Outcome {

@@ -9,7 +9,7 @@ use recspeed_experiment::{
 };
 use recspeed_types::spec::{Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::{EngineInfo, MatrixPrecision};
-use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId};
+use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, Mode, RunId};
 
 /// Hands back the weights that it was given.
 struct Idle;
@@ -84,4 +84,5 @@ fn the_result_says_with_how_many_threads_the_framework_computed_and_not_with_how
     assert_eq!((summary.engine.kind.as_str(), summary.engine.threads), ("pytorch", 7));
     assert_eq!(summary.engine.precision, Some(MatrixPrecision::Tf32));
     assert_eq!(summary.timing.fit_s, 0.25);
+    assert_eq!(summary.mode, Some(Mode::Seeded), "another framework promises no bits");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Mode;
 use crate::event::{MeasuredOn, RunId};
 use crate::summary::{DataInfo, EvaluationInfo};
 
@@ -41,6 +42,9 @@ pub struct ComparedMethod {
     pub seeds: Vec<u64>,
     /// Whether it depends on the seed at all.
     pub random: bool,
+    /// What its runs promise of being run again: the weakest of their promises.
+    #[serde(default)]
+    pub mode: Mode,
     /// By metric name, what the runs gave.
     pub metrics: BTreeMap<String, Spread>,
     /// Seconds of training.

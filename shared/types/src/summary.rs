@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Importance;
 use crate::event::{MemoryBytes, RunId};
 use crate::spec::{Device, EvaluateOn};
+use crate::{Importance, Mode};
 
 /// The result of a run, and what must be known to trust and repeat it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,9 +39,10 @@ pub struct RunSummary {
     pub training: Option<TrainingInfo>,
     /// The seed of everything random.
     pub seed: u64,
-    /// Whether running the spec again gives the same bits.
-    #[serde(default, skip_serializing_if = "Mode::is_exact")]
-    pub mode: Mode,
+    /// Whether running the spec again gives the same bits. Absent in results of before engines and devices were told
+    /// apart, unless threads raced: [`Self::mode`] says it of these too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
     /// Warnings given on the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -53,36 +54,14 @@ impl RunSummary {
         self.metrics.keys().any(|name| name.contains('@'))
     }
 
+    /// What it promises of being run again; of an older result, what its engine promises.
+    pub fn mode(&self) -> Mode {
+        self.mode.unwrap_or_else(|| Mode::of_engine(&self.engine))
+    }
+
     /// Whether predictions of test rows were compared with the truth.
     pub fn has_errors(&self) -> bool {
         self.metrics.keys().any(|name| !name.contains('@'))
-    }
-}
-
-/// Whether the same spec on the same machine gives the same bits, whatever the number of threads.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Mode {
-    /// It does.
-    #[default]
-    Exact,
-    /// Threads raced for the same numbers: every run differs a little.
-    Fast,
-}
-
-impl Mode {
-    /// Whether it is [`Self::Exact`].
-    pub fn is_exact(&self) -> bool {
-        *self == Self::Exact
-    }
-
-    /// The name as written in a spec.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Fast => "fast",
-        }
     }
 }
 
@@ -321,5 +300,29 @@ mod tests {
         };
         assert_eq!(of(&[Device::Flex, Device::LibtorchCuda, Device::Vulkan]), "f32");
         assert_eq!(of(&[Device::Flex, Device::Cuda]), "tf32", "a stage of a network is enough");
+    }
+
+    #[test]
+    fn an_older_result_is_still_read_and_told_what_its_engine_promises() {
+        let read = |kind: &str, device: &str| -> RunSummary {
+            serde_json::from_value(serde_json::json!({
+                "run": "a", "status": "finished", "metrics": {}, "seed": 1,
+                "timing": { "load_s": 0, "fit_s": 0, "evaluate_s": 0 },
+                "memory": { "parameters": 0, "gradients": 0, "optimizer": 0, "activations": 0, "buffers": 0, "allocator_total": 0, "peak": 0 },
+                "engine": { "kind": kind, "device": device, "versions": {}, "host": "a", "threads": 1 },
+                "data": { "name": "a", "users": 4, "items": 4, "train": 5, "validation": 0, "test": 1, "bad_lines": 0, "sha256": "a", "synthetic": true },
+                "evaluation": {
+                    "candidates": "", "candidate_items": 4, "test_users": 4, "evaluated_users": 4, "sampled_users": false,
+                    "cold_users": 0, "cold_item_rows": 0, "tie_rule": "", "tie_share": 0, "rating_scale": "stars",
+                },
+            }))
+            .expect("a result")
+        };
+        assert_eq!(read("burn", "flex").mode(), Mode::Exact);
+        assert_eq!(read("burn", "vulkan").mode(), Mode::Seeded);
+        assert_eq!(read("pytorch", "cpu").mode(), Mode::Seeded);
+        let told = RunSummary { mode: Some(Mode::Fast), ..read("burn", "flex") };
+        let again: RunSummary = serde_json::from_str(&serde_json::to_string(&told).expect("JSON")).expect("a result");
+        assert_eq!((again.mode(), again), (Mode::Fast, told));
     }
 }

@@ -1,6 +1,7 @@
 //! What the runs of one method gave, and what it is called.
 
 use recspeed_metrics::comparison::{spread, spreads};
+use recspeed_types::Mode;
 use recspeed_types::comparison::{ComparedMethod, Spread};
 
 use super::Run;
@@ -15,11 +16,31 @@ pub(crate) fn describe(name: &str, random: bool, runs: &[Run<'_>]) -> ComparedMe
         kind: runs.first().map(|run| run.spec.recommender.kind.clone()).unwrap_or_default(),
         seeds: runs.iter().map(|run| run.summary.seed).collect(),
         random,
+        mode: runs.iter().map(|run| run.summary.mode()).max().unwrap_or_default(),
         metrics: spreads(&metrics),
         fit_s: spread(fit).unwrap_or(Spread { mean: 0.0, sd: None, values: Vec::new() }),
         peak_bytes: runs.iter().map(|run| run.summary.memory.peak).max().unwrap_or(0),
         list_ms: waits.and_then(spread).map(|spread| spread.mean),
     }
+}
+
+/// Which methods another run of the same seed would give other numbers of; `None` where all repeat to the bit.
+pub(crate) fn not_to_the_bit(methods: &[ComparedMethod]) -> Option<String> {
+    let told: Vec<String> = [Mode::Seeded, Mode::Fast]
+        .into_iter()
+        .filter_map(|mode| {
+            let named: Vec<String> = methods
+                .iter()
+                .filter(|method| method.mode == mode)
+                .map(|method| format!("“{}”", method.name))
+                .collect();
+            (!named.is_empty()).then(|| format!("{} – {}", named.join(", "), mode.in_words()))
+        })
+        .collect();
+    (!told.is_empty()).then(|| {
+        let told = told.join("; ");
+        format!("Not all repeat to the bit: {told}. Their spread over the seeds holds that of running again, too.")
+    })
 }
 
 /// Names none of which is another: by a number behind those that were taken.
@@ -39,6 +60,16 @@ pub(crate) fn told_apart(names: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_does_not_repeat_to_the_bit_is_named_with_what_that_means() {
+        let method = |name: &str, mode| ComparedMethod { name: name.to_owned(), mode, ..describe("", true, &[]) };
+        let exact = method("a", Mode::Exact);
+        assert_eq!(exact.mode, describe("a", true, &[]).mode, "of nothing nothing is told");
+        assert_eq!(not_to_the_bit(&[exact.clone(), method("b", Mode::Exact)]), None);
+        let told = not_to_the_bit(&[exact, method("b", Mode::Seeded), method("c", Mode::Fast)]).expect("a sentence");
+        assert!(told.contains("“b” – seeded: ") && told.contains("; “c” – fast: ") && !told.contains("“a”"), "{told}");
+    }
 
     #[test]
     fn a_name_that_is_taken_gets_a_number() {

@@ -13,7 +13,7 @@ use recspeed_types::{ExperimentSpec, RunSummary, UserValues};
 
 pub(crate) use conditions::{Difference, data_seed, differences, of_specs, two_scales};
 pub(crate) use curves::Collector;
-pub(crate) use describe::{describe, told_apart};
+pub(crate) use describe::{describe, not_to_the_bit, told_apart};
 pub(crate) use grouping::one_method;
 pub(crate) use knowledge::uneven_knowledge;
 pub(crate) use side_by_side::{FinishedRun, Method, compare, methods};

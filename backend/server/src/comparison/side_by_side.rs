@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 
 use recspeed_types::api::RunRecord;
 use recspeed_types::catalogue;
-use recspeed_types::comparison::{ComparedRuns, RunComparison};
+use recspeed_types::comparison::{ComparedMethod, ComparedRuns, RunComparison};
 use recspeed_types::{ExperimentSpec, RunId, RunSummary};
 
-use super::{Difference, Run, conditions, describe, differences, one_method, told_apart, two_scales, uneven_knowledge};
+use super::{
+    Difference, Run, conditions, describe, differences, not_to_the_bit, one_method, told_apart, two_scales,
+    uneven_knowledge,
+};
 
 /// A finished run.
 #[derive(Debug, Clone)]
@@ -74,17 +77,19 @@ pub(crate) fn compare(methods: &[Method]) -> RunComparison {
     }
     let lent: Vec<Vec<Run<'_>>> = methods.iter().map(|method| method.iter().map(FinishedRun::lend).collect()).collect();
     let unlike: Vec<Vec<Difference>> = lent.iter().map(|runs| differences(&lent[0], runs)).collect();
-    let compared = (0..methods.len()).map(|place| {
-        let (method, fields, unlike) = (&methods[place], &settings[place], &unlike[place]);
-        let value = |path: &String| fields.get(path).cloned().unwrap_or_default();
-        let random = specs[place].resolve().is_ok_and(|resolved| resolved.recommender.random());
-        ComparedRuns {
-            method: describe(&names[place], random, &lent[place]),
-            runs: method.iter().map(|run| run.record.id.clone()).collect(),
-            settings: paths.iter().map(value).collect(),
-            same_rows: unlike.is_empty(),
-        }
-    });
+    let compared: Vec<ComparedRuns> = (0..methods.len())
+        .map(|place| {
+            let (method, fields, unlike) = (&methods[place], &settings[place], &unlike[place]);
+            let value = |path: &String| fields.get(path).cloned().unwrap_or_default();
+            let random = specs[place].resolve().is_ok_and(|resolved| resolved.recommender.random());
+            ComparedRuns {
+                method: describe(&names[place], random, &lent[place]),
+                runs: method.iter().map(|run| run.record.id.clone()).collect(),
+                settings: paths.iter().map(value).collect(),
+                same_rows: unlike.is_empty(),
+            }
+        })
+        .collect();
     let mut warnings: Vec<String> = Vec::new();
     for (place, unlike) in unlike.iter().enumerate().filter(|(_, unlike)| !unlike.is_empty()) {
         let (name, first) = (&names[place], &names[0]);
@@ -100,18 +105,13 @@ pub(crate) fn compare(methods: &[Method]) -> RunComparison {
     let alike: Vec<(&str, &ExperimentSpec)> = alike.map(|place| (names[place].as_str(), specs[place])).collect();
     warnings.extend(uneven_knowledge(lent[0][0].summary.data.validation, &alike));
     warnings.extend(of_machines(methods, &names));
+    let described: Vec<ComparedMethod> = compared.iter().map(|runs| runs.method.clone()).collect();
+    warnings.extend(not_to_the_bit(&described));
     warnings.extend(two_scales(&specs).map(|scales| {
         let (stars, likes) = (&names[scales.stars], &names[scales.likes]);
         format!("Errors are on two scales: those of “{stars}” are in stars, those of “{likes}” of probabilities.")
     }));
-    RunComparison {
-        methods: compared.collect(),
-        settings: paths,
-        metrics,
-        warnings,
-        curves: Vec::new(),
-        left_out: Vec::new(),
-    }
+    RunComparison { methods: compared, settings: paths, metrics, warnings, curves: Vec::new(), left_out: Vec::new() }
 }
 
 /// What the page and the tests call each method: the name that it was given or that of its recommender, with what it differs in

@@ -70,7 +70,7 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
         ("Host", engine.host.clone()),
         ("Threads", count(engine.threads.into())),
         ("Seed", summary.seed.to_string()),
-        ("Mode", summary.mode.as_str().to_owned()),
+        ("Run again", summary.mode().in_words().to_owned()),
     ];
     if let Some(precision) = engine.precision {
         made_by.push(("Products of matrices in", precision.title().to_owned()));

@@ -57,6 +57,10 @@ impl EngineKind {
         }
     }
 
+    /// Every engine.
+    pub const ALL: [Self; 6] =
+        [Self::Burn, Self::Pytorch, Self::Tensorflow, Self::Pyvelox, Self::Deepspeed, Self::Torchgpipe];
+
     /// The engines that train a network in their own framework, in a process of their own.
     pub const REFERENCES: [Self; 5] =
         [Self::Pytorch, Self::Tensorflow, Self::Pyvelox, Self::Deepspeed, Self::Torchgpipe];
@@ -139,6 +143,10 @@ impl Device {
             Self::Cuda => "cuda",
         }
     }
+
+    /// Every device.
+    pub const ALL: [Self; 7] =
+        [Self::Flex, Self::Cpu, Self::Browser, Self::LibtorchCpu, Self::LibtorchCuda, Self::Vulkan, Self::Cuda];
 
     /// The devices that Burn has in a worker.
     pub const OF_BURN: [Self; 5] = [Self::Flex, Self::LibtorchCpu, Self::LibtorchCuda, Self::Vulkan, Self::Cuda];

@@ -204,6 +204,7 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
             versions.join(", ")
         ),
     ));
+    facts.push(("run again", summary.mode().in_words().to_owned()));
     facts
 }
 
@@ -224,8 +225,9 @@ fn users(summary: &RunSummary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use recspeed_types::Mode;
     use recspeed_types::event::MemoryBytes;
-    use recspeed_types::summary::{DataInfo, EngineInfo, EvaluationInfo, Mode, SummaryStatus, Timing};
+    use recspeed_types::summary::{DataInfo, EngineInfo, EvaluationInfo, SummaryStatus, Timing};
 
     fn example() -> RunSummary {
         RunSummary {
@@ -275,7 +277,7 @@ mod tests {
             importance: Vec::new(),
             training: None,
             seed: 42,
-            mode: Mode::Exact,
+            mode: Some(Mode::Exact),
             warnings: vec!["the clock went backwards".into()],
         }
     }
@@ -298,11 +300,21 @@ mod tests {
             "fit 2.00 s",
             "peak 5.0 MiB (parameters 2.0 KiB)",
             "burn on flex, 2 threads",
+            "exact: the same seed gives the same bits",
             "Warning: the clock went backwards",
             &"ab".repeat(32),
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(text.find("rmse").unwrap() < text.find("mae").unwrap(), "the order of the spec");
+    }
+
+    #[test]
+    fn a_result_says_where_the_same_seed_need_not_give_the_same_bits() {
+        let mut older = RunSummary { mode: None, ..example() };
+        older.engine.device = "vulkan".into();
+        let text = render("A run", &ExperimentSpec::default(), &older, &[], false);
+        assert!(text.contains("seeded: the same seed need not give the same bits"), "{text}");
+        assert!(!text.contains("exact: "), "{text}");
     }
 }
