@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use recspeed_metrics::{MetricError, rating};
 use recspeed_recommenders::Ranking;
-use recspeed_types::summary::{Breakdown, BreakdownBy, Group};
+use recspeed_types::summary::{Breakdown, BreakdownBy, Group, RankedFor};
 use recspeed_types::{MetricKind, MetricName};
 
 use crate::audience::Audience;
@@ -93,17 +93,25 @@ fn tenths(counts: &[u32]) -> Vec<usize> {
 
 /// Means over the users of each group.
 fn by_activity(measured: &Measured<'_>) -> Vec<Group> {
-    let (audience, table) = (measured.audience, measured.table);
+    let (data, audience, table) = (measured.data, measured.audience, measured.table);
     let group_of = |user: u32| {
         let rows = audience.known.row(user as usize).0.len();
         ACTIVITY.iter().rposition(|(least, _)| rows >= *least).unwrap_or(0)
     };
+    let (mut rows, mut looked_for, mut users_ranked) =
+        ([0u64; ACTIVITY.len()], [0u64; ACTIVITY.len()], [0u64; ACTIVITY.len()]);
+    for &row in &data.test_rows {
+        let group = group_of(data.interactions.user[row as usize]);
+        rows[group] += 1;
+        looked_for[group] += u64::from(list_of(measured, row).is_some());
+    }
+    for &user in &audience.users {
+        users_ranked[group_of(user)] += 1;
+    }
     let mut groups = Vec::new();
     for (index, (_, name)) in ACTIVITY.iter().enumerate() {
         let places: Vec<usize> =
             (0..audience.test_users.len()).filter(|&at| group_of(audience.test_users[at]) == index).collect();
-        let rows: usize =
-            places.iter().map(|&at| audience.relevant.row(audience.test_users[at] as usize).0.len()).sum();
         let mut metrics = BTreeMap::new();
         for (metric, values) in &table.columns {
             let known: Vec<f64> = places.iter().filter_map(|&at| values[at]).collect();
@@ -112,7 +120,14 @@ fn by_activity(measured: &Measured<'_>) -> Vec<Group> {
             }
         }
         if !places.is_empty() {
-            groups.push(Group { name: (*name).to_owned(), users: places.len() as u64, rows: rows as u64, metrics });
+            let ranked = RankedFor { users: users_ranked[index], rows: looked_for[index] };
+            groups.push(Group {
+                name: (*name).to_owned(),
+                users: places.len() as u64,
+                rows: rows[index],
+                ranked: measured.ranking.map(|_| ranked),
+                metrics,
+            });
         }
     }
     groups
@@ -129,24 +144,43 @@ fn by_row(measured: &Measured<'_>, order: &[(usize, String)], group_of: &dyn Fn(
             if places.is_empty() {
                 return None;
             }
-            let mut users: Vec<u32> =
-                places.iter().map(|&place| data.interactions.user[data.test_rows[place] as usize]).collect();
-            users.sort_unstable();
-            users.dedup();
+            let rows: Vec<u32> = places.iter().map(|&place| data.test_rows[place]).collect();
             let mut metrics = BTreeMap::new();
             if let Some(predictions) = measured.predictions {
                 metrics.extend(errors(predictions, &places));
             }
+            let mut ranked = None;
             if let Some((ranking, cutoffs)) = measured.ranking {
+                let looked_for: Vec<u32> =
+                    rows.iter().copied().filter(|&row| list_of(measured, row).is_some()).collect();
                 for &k in cutoffs {
-                    if let Some(found) = found_share(measured, ranking, k, &places) {
+                    if let Some(found) = found_share(measured, ranking, k, &looked_for) {
                         metrics.insert(format!("{FOUND}@{k}"), found);
                     }
                 }
+                ranked = Some(RankedFor { users: users_of(data, &looked_for), rows: looked_for.len() as u64 });
             }
-            Some(Group { name: name.clone(), users: users.len() as u64, rows: places.len() as u64, metrics })
+            let (users, rows) = (users_of(data, &rows), rows.len() as u64);
+            Some(Group { name: name.clone(), users, rows, ranked, metrics })
         })
         .collect()
+}
+
+/// How many users these rows are of.
+fn users_of(data: &Prepared, rows: &[u32]) -> u64 {
+    let mut users: Vec<u32> = rows.iter().map(|&row| data.interactions.user[row as usize]).collect();
+    users.sort_unstable();
+    users.dedup();
+    users.len() as u64
+}
+
+/// The list in which the item of a test row is looked for, by its place: that of a user who was ranked for, where the item
+/// counts as found.
+fn list_of(measured: &Measured<'_>, row: u32) -> Option<usize> {
+    let all = &measured.data.interactions;
+    let (user, item) = (all.user[row as usize], all.item[row as usize]);
+    measured.audience.relevant.row(user as usize).0.binary_search(&item).ok()?;
+    measured.audience.users.binary_search(&user).ok()
 }
 
 fn errors(predictions: &Predictions, places: &[usize]) -> Vec<(String, f64)> {
@@ -160,19 +194,14 @@ fn errors(predictions: &Predictions, places: &[usize]) -> Vec<(String, f64)> {
     errors.into_iter().flatten().collect()
 }
 
-/// Share of these test rows, of evaluated users and of items that count as found, whose item is among the user's first `k`.
-fn found_share(measured: &Measured<'_>, ranking: &Ranking, k: u32, places: &[usize]) -> Option<f64> {
-    let (mut found, mut asked) = (0u64, 0u64);
-    for &place in places {
-        let row = measured.data.test_rows[place] as usize;
-        let (user, item) = (measured.data.interactions.user[row], measured.data.interactions.item[row]);
-        let counts = measured.audience.relevant.row(user as usize).0.binary_search(&item).is_ok();
-        if let (true, Ok(list)) = (counts, measured.audience.users.binary_search(&user)) {
-            asked += 1;
-            found += u64::from(ranking.list(list).iter().take(k as usize).any(|&other| other == item));
-        }
-    }
-    (asked > 0).then(|| found as f64 / asked as f64)
+/// Share of these test rows, whose items are looked for, whose item is among the user's first `k`.
+fn found_share(measured: &Measured<'_>, ranking: &Ranking, k: u32, rows: &[u32]) -> Option<f64> {
+    let found = |&&row: &&u32| {
+        let item = measured.data.interactions.item[row as usize];
+        list_of(measured, row)
+            .is_some_and(|list| ranking.list(list).iter().take(k as usize).any(|&other| other == item))
+    };
+    (!rows.is_empty()).then(|| rows.iter().filter(found).count() as f64 / rows.len() as f64)
 }
 
 #[cfg(test)]

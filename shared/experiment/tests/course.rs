@@ -5,6 +5,7 @@ mod desk;
 use std::collections::BTreeMap;
 
 use recspeed_types::event::Phase;
+use recspeed_types::summary::Group;
 use recspeed_types::{EventKind, FailureCode, Mode, RunSummary};
 
 use desk::{attempt, whole};
@@ -109,7 +110,7 @@ fn groups_of_users_and_rows_are_those_worked_out_by_hand() {
     assert_eq!((summary.metrics["hit@1"], summary.metrics["recall@1"]), (0.75, 0.5));
     let of = |by| {
         let breakdown = summary.breakdowns.iter().find(|breakdown| breakdown.by == by).unwrap();
-        let group = |group: &recspeed_types::summary::Group| {
+        let group = |group: &Group| {
             // Means over users, or the share of rows.
             let found = group.metrics.get("recall@1").or(group.metrics.get("rows-found@1"));
             (group.name.clone(), group.users, group.rows, *found.unwrap())
@@ -137,6 +138,35 @@ fn groups_of_users_and_rows_are_those_worked_out_by_hand() {
     assert_eq!((summary.evaluation.cold_users, summary.evaluation.cold_item_rows), (1, 2));
     // a rated w at time 0, before its training row at time 2.
     assert_eq!(summary.data.leaks, Some(1));
+}
+
+#[test]
+fn a_group_says_how_many_of_its_users_were_ranked_for_and_how_many_of_its_rows_were_looked_for() {
+    use recspeed_types::summary::BreakdownBy::{self, UserActivity};
+    // Of each breakdown the rows, those that were looked for, and, by the user's activity, the users, in and ranked for.
+    let counted = |evaluation: &str| {
+        let summary = fold_two_by_popularity(COLD, &format!("metrics = [\"hit@1\"]\n{evaluation}"));
+        let sum = |of: &dyn Fn(&Group) -> u64, by: Option<BreakdownBy>| {
+            let groups = summary.breakdowns.iter().filter(|breakdown| by == Some(breakdown.by) || by.is_none());
+            groups.map(|breakdown| breakdown.groups.iter().map(of).sum::<u64>()).collect::<Vec<u64>>()
+        };
+        let ranked = |group: &Group| group.ranked.unwrap();
+        let rows = (sum(&|group| group.rows, None), sum(&|group| ranked(group).rows, None));
+        let of_users = Some(UserActivity);
+        let users = (sum(&|group| group.users, of_users)[0], sum(&|group| ranked(group).users, of_users)[0]);
+        assert_eq!(users.1, summary.evaluation.evaluated_users);
+        (rows, users)
+    };
+    assert_eq!(counted(""), ((vec![6; 3], vec![6; 3]), (4, 4)));
+    // b and c have one row in the test, a and d two.
+    let ((rows, looked_for), users) = counted("max_users = 2");
+    assert_eq!((rows, users), (vec![6; 3], (4, 2)));
+    assert!((2..=4).contains(&looked_for[0]) && looked_for == [looked_for[0]; 3], "{looked_for:?}");
+    // Among cold items a and c ask for w, and nobody for anything else.
+    assert_eq!(counted("candidates = \"cold\""), ((vec![6; 3], vec![2; 3]), (4, 2)));
+    let text = format!("{FRAME}[recommender]\nkind = \"item-mean\"\n[evaluation]\nmetrics = [\"rmse\"]\n");
+    let errors = attempt(None, &text, None).0.unwrap();
+    assert!(errors.breakdowns.iter().flat_map(|breakdown| &breakdown.groups).all(|group| group.ranked.is_none()));
 }
 
 #[test]

@@ -115,15 +115,24 @@ pub struct Breakdown {
     pub groups: Vec<Group>,
 }
 
+impl Breakdown {
+    /// Whether lists were made for fewer than are in the groups: then both numbers have to be shown.
+    pub fn ranks_fewer(&self) -> bool {
+        let fewer =
+            |group: &Group| group.ranked.is_some_and(|ranked| (ranked.users, ranked.rows) != (group.users, group.rows));
+        self.groups.iter().any(fewer)
+    }
+}
+
 /// What the groups of a breakdown differ in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BreakdownBy {
-    /// The user's number of rows before the test. Metrics at k are means over the group's users.
+    /// The user's number of rows before the test. Metrics at k are means over the group's users who were ranked for.
     UserActivity,
-    /// The test item's popularity before the test: tenths of the known items, the most popular ones first. `recall@k` is
-    /// the share of the group's test rows that their users' first k found.
+    /// The test item's popularity before the test: tenths of the known items, the most popular ones first. `rows-found@k`
+    /// is the share of the group's test rows, of those that were looked for, that their users' first k hold.
     ItemPopularity,
     /// Whether user and item have a row before the test, measured as for `item-popularity`.
     ColdStart,
@@ -150,8 +159,21 @@ pub struct Group {
     pub users: u64,
     /// Test rows in it.
     pub rows: u64,
+    /// What metrics at k were measured on; absent where nothing was ranked, and in results of before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranked: Option<RankedFor>,
     /// Value by metric name.
     pub metrics: BTreeMap<String, f64>,
+}
+
+/// Of a group, what lists were made for: fewer than are in it where users were drawn, or rows of known items left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RankedFor {
+    /// Users of the group who were ranked for; of a group of rows, those with a row that was looked for.
+    pub users: u64,
+    /// Test rows of the group whose item was looked for in a list.
+    pub rows: u64,
 }
 
 /// What ran an experiment.

@@ -17,9 +17,12 @@ fn columns(breakdown: &Breakdown) -> Vec<String> {
     names
 }
 
-fn row(group: &Group, columns: &[String]) -> AnyView {
+/// `fewer`: lists were made for fewer than are in the groups, and how many is shown.
+fn row(group: &Group, columns: &[String], fewer: bool) -> AnyView {
+    let ranked = group.ranked.map_or_else(|| ["–", "–"].map(str::to_owned), |of| [count(of.users), count(of.rows)]);
     let numbers: Vec<String> = [count(group.users), count(group.rows)]
         .into_iter()
+        .chain(ranked.into_iter().filter(|_| fewer))
         .chain(columns.iter().map(|name| group.metrics.get(name).map_or_else(|| "–".to_owned(), |&v| value(v))))
         .collect();
     let cells: Vec<_> = numbers.into_iter().map(|text| view! { <td class="number">{text}</td> }).collect();
@@ -28,9 +31,13 @@ fn row(group: &Group, columns: &[String]) -> AnyView {
 
 fn table(breakdown: &Breakdown) -> AnyView {
     let columns = columns(breakdown);
-    let head: Vec<_> =
-        columns.iter().map(|name| view! { <th scope="col" class="number">{name.clone()}</th> }).collect();
-    let rows: Vec<_> = breakdown.groups.iter().map(|group| row(group, &columns)).collect();
+    let fewer = breakdown.ranks_fewer();
+    let counted = ["Ranked for", "Rows looked for"].map(str::to_owned).into_iter().filter(|_| fewer);
+    let head: Vec<_> = counted
+        .chain(columns.iter().cloned())
+        .map(|name| view! { <th scope="col" class="number">{name}</th> })
+        .collect();
+    let rows: Vec<_> = breakdown.groups.iter().map(|group| row(group, &columns, fewer)).collect();
     let title = breakdown.by.title();
     view! {
         <div class="table-scroll" tabindex="0" role="region" aria-label=title>
@@ -81,6 +88,7 @@ mod tests {
             name: "g".into(),
             users: 1,
             rows: 1,
+            ranked: None,
             metrics: names.iter().map(|name| ((*name).to_owned(), 1.0)).collect(),
         };
         let by = BreakdownBy::ColdStart;

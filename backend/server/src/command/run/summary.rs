@@ -63,12 +63,22 @@ fn metrics(spec: &ExperimentSpec, summary: &RunSummary) -> Table {
 fn groups(breakdown: &Breakdown) -> Table {
     let names: BTreeSet<&String> = breakdown.groups.iter().flat_map(|group| group.metrics.keys()).collect();
     let mut table = Table::new();
-    let fixed = ["group", "users", "test rows"].map(str::to_owned);
+    let fewer = breakdown.ranks_fewer();
+    let mut fixed = vec!["group", "users", "test rows"];
+    if fewer {
+        fixed.extend(["ranked for", "rows looked for"]);
+    }
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(fixed.into_iter().chain(names.iter().map(|name| (*name).clone())));
+    table.set_header(fixed.into_iter().map(str::to_owned).chain(names.iter().map(|name| (*name).clone())));
     for group in &breakdown.groups {
         let measured = names.iter().map(|name| group.metrics.get(*name).map_or_else(String::new, |v| value(*v)));
-        table.add_row([group.name.clone(), count(group.users), count(group.rows)].into_iter().chain(measured));
+        let mut fixed = vec![group.name.clone(), count(group.users), count(group.rows)];
+        if fewer {
+            let ranked = group.ranked;
+            fixed.push(ranked.map_or_else(String::new, |ranked| count(ranked.users)));
+            fixed.push(ranked.map_or_else(String::new, |ranked| count(ranked.rows)));
+        }
+        table.add_row(fixed.into_iter().chain(measured));
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -227,7 +237,9 @@ mod tests {
     use super::*;
     use recspeed_types::Mode;
     use recspeed_types::event::MemoryBytes;
-    use recspeed_types::summary::{DataInfo, EngineInfo, EvaluationInfo, SummaryStatus, Timing};
+    use recspeed_types::summary::{
+        BreakdownBy, DataInfo, EngineInfo, EvaluationInfo, Group, RankedFor, SummaryStatus, Timing,
+    };
 
     fn example() -> RunSummary {
         RunSummary {
@@ -307,6 +319,27 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(text.find("rmse").unwrap() < text.find("mae").unwrap(), "the order of the spec");
+    }
+
+    #[test]
+    fn groups_show_how_many_were_ranked_for_where_that_is_not_all() {
+        let of = |ranked: Option<RankedFor>| {
+            let group = Group {
+                name: "no ratings".into(),
+                users: 31,
+                rows: 41,
+                ranked,
+                metrics: [("hit@10".to_owned(), 0.5)].into(),
+            };
+            let breakdown = Breakdown { by: BreakdownBy::UserActivity, groups: vec![group] };
+            let summary = RunSummary { breakdowns: vec![breakdown], ..example() };
+            render("A run", &ExperimentSpec::default(), &summary, &[], true)
+        };
+        let text = of(Some(RankedFor { users: 7, rows: 9 }));
+        assert!(text.contains("ranked for") && text.contains("rows looked for") && text.contains("41"), "{text}");
+        for all in [Some(RankedFor { users: 31, rows: 41 }), None] {
+            assert!(!of(all).contains("ranked for"), "{}", of(all));
+        }
     }
 
     #[test]
