@@ -39,6 +39,10 @@ Which items stand for the wrong ones is a part of each row: cross-entropy has al
 unless `negatives` says otherwise) and leaves out the wanted one alone, a person's own items count as drawn; binary
 cross-entropy leaves out all own items unless the row says `spare_own False`. No row of Caser or GRU4Rec is trained by
 binary cross-entropy, as the public Caser is.
+
+A section ends with the day on which its run ended and the commit at which it was written, or, with changes that the
+main branch did not have, after which. What is kept of a run is its section, with the curve; its events and checkpoints
+lie in `target/conformance/NAME` where it ran, which the repository does not hold.
 """
 
 
@@ -124,11 +128,21 @@ def verdict(value: float, least: float | None) -> str:
     return "held" if value >= least else "**missed**"
 
 
+def git(*arguments: str) -> str:
+    said = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+    return said.stdout.strip() if said.returncode == 0 else ""
+
+
 def commit() -> str:
-    said = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    return said.stdout.strip() or "unknown"
+    """Where this was written: the newest commit that the main branch has too, because others may be rewritten before
+    they are there; and that something was changed after it, where it was."""
+    here = git("rev-parse", "HEAD")
+    kept = next(filter(None, (git("merge-base", "HEAD", main) for main in ("origin/main", "main"))), here)
+    if not kept:
+        return "written at an unknown commit"
+    # This document itself is being written.
+    changed = here != kept or git("status", "--porcelain", "--", ".", f":!{DOCUMENT.relative_to(ROOT)}")
+    return f"written {'after' if changed else 'at'} commit {kept[:7]}"
 
 
 def measured(values: list[float]) -> str:
@@ -187,7 +201,7 @@ def section(name: str, seeds: list[int], threads: int) -> str:
         f"{training['parameters']} parameters. Fit {summary['timing']['fit_s']:.0f} s{pieces}, evaluation "
         f"{summary['timing']['evaluate_s']:.1f} s; peak memory {summary['memory']['peak'] >> 20} MiB. {cpu()}, "
         f"{os.cpu_count()} cores, {threads} thread(s), shared with other work; {versions}; {ended}, "
-        f"written at commit {commit()}.",
+        f"{commit()}.",
         "",
         "<details><summary>The curve: epoch, training loss, validation NDCG@10</summary>",
         "",
