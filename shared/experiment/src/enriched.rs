@@ -92,6 +92,12 @@ fn change(
 /// What a prediction is made from, and what gives each an order of its own.
 const INPUTS: [(&str, u64); 3] = [("user", 1 << 60), ("item", 2 << 60), ("time", 3 << 60)];
 
+/// What `features.shuffle` deals out anew among the test rows, where ratings of them are predicted.
+pub(crate) fn shuffled_inputs(spec: &ResolvedSpec) -> Vec<&str> {
+    let is_input = |name: &&str| INPUTS.iter().any(|(input, _)| input == name);
+    spec.features.shuffle.iter().map(String::as_str).filter(is_input).collect()
+}
+
 /// Whose values each prediction of some rows is made from: its own, or those of another of them where an input is shuffled.
 pub(crate) struct Inputs<'a> {
     rows: &'a [u32],

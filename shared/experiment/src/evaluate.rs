@@ -11,7 +11,7 @@ use recspeed_types::{EventKind, FailureCode, FitObserver, MetricKind, MetricName
 
 use crate::audience::Audience;
 use crate::breakdown::{Measured, breakdowns};
-use crate::enriched::Inputs;
+use crate::enriched::{Inputs, shuffled_inputs};
 use crate::model::Model;
 use crate::rank::rank;
 use crate::run::{Prepared, Story};
@@ -100,6 +100,7 @@ pub(crate) fn evaluate(
     }
     let mut ranked = None;
     if !of_lists.is_empty() {
+        warn_of_lists_without_inputs(spec, &of_lists, host, story);
         let wanted = (&of_lists[..], &mut values, &mut users);
         ranked = Some(rank(spec, data, &audience, model.as_recommender(), wanted, host)?);
     }
@@ -165,13 +166,19 @@ pub(crate) fn evaluate(
 
 /// The candidate set in words.
 fn candidates(spec: &ResolvedSpec) -> String {
-    let all = spec.evaluation.candidates.describe();
+    let mut all = spec.evaluation.candidates.describe().to_owned();
+    if spec.evaluation.on == EvaluateOn::Validation {
+        // Nothing else is known then.
+        all = all
+            .replace("training or validation rows", "training rows")
+            .replace("rows before the test", "training rows");
+    }
     match spec.evaluation.sampled {
         Some(count) => {
             let pool = all.trim_start_matches("full ").trim_start_matches("ranking over ");
             format!("sampled ranking: each user's test items and {count} items drawn from {pool}")
         }
-        None => all.to_owned(),
+        None => all,
     }
 }
 
@@ -247,6 +254,22 @@ pub(crate) fn predict_test_rows(
     let (low, high) = learnt.fold((f32::MAX, f32::MIN), |(l, h), rating| (l.min(rating), h.max(rating)));
     let range = f64::from(high) - f64::from(low);
     Ok(Predictions { users, predicted, truth: stars.clone(), stars, cut: threshold, range })
+}
+
+/// Lists are of users among all items, and have no rows whose inputs could be dealt out.
+fn warn_of_lists_without_inputs(spec: &ResolvedSpec, of_lists: &[MetricName], host: &mut dyn Host, story: &mut Story) {
+    let inputs = shuffled_inputs(spec);
+    if !inputs.is_empty() {
+        let metrics: Vec<String> = of_lists.iter().map(ToString::to_string).collect();
+        story.warn(
+            host,
+            format!(
+                "features.shuffle deals out {} among the test rows whose ratings are predicted, and lists know nothing of it: {} as without",
+                inputs.join(", "),
+                metrics.join(", ")
+            ),
+        );
+    }
 }
 
 fn warn_of_what_cannot_be_found(

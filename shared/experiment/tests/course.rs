@@ -184,7 +184,10 @@ fn a_measure_on_the_validation_rows_never_looks_at_the_test_rows() {
     assert_eq!((&one.metrics, one.evaluation.candidate_items), (&other.metrics, other.evaluation.candidate_items));
     // Training: b has x, a has z and w, c has x. a's validation item x is the most popular.
     assert_eq!(one.evaluation.on, recspeed_types::spec::EvaluateOn::Validation);
-    assert!(on(&rows("q"), "test").evaluation.candidate_items > one.evaluation.candidate_items);
+    let test = on(&rows("q"), "test").evaluation;
+    assert!(test.candidate_items > one.evaluation.candidate_items);
+    assert!(test.candidates.contains("all items with training or validation rows"), "{}", test.candidates);
+    assert!(one.evaluation.candidates.contains("all items with training rows"), "{}", one.evaluation.candidates);
     let failure = attempt(
         None,
         &format!("{FRAME}[recommender]\nkind = \"popularity\"\n[evaluation]\non = \"validation\"\n"),

@@ -143,3 +143,14 @@ fn inputs_are_dealt_out_among_the_test_rows() {
     let lists = finished("permute = [\"time\"]", "kind = \"neumf\"", "[\"ndcg@10\"]");
     assert!(lists.importance.is_empty() && lists.warnings.iter().any(|told| told.contains("among the test rows")));
 }
+
+#[test]
+fn an_input_that_is_dealt_out_changes_no_list_and_the_run_says_so() {
+    let shuffled = |metrics: &str| finished("shuffle = [\"user\"]", "kind = \"mlp\"", metrics);
+    let said =
+        |summary: &RunSummary| summary.warnings.iter().any(|told| told.starts_with("features.shuffle deals out user"));
+    let lists = shuffled("[\"ndcg@10\"]");
+    assert!(said(&lists), "{:?}", lists.warnings);
+    assert_eq!(lists.metrics, finished("", "kind = \"mlp\"", "[\"ndcg@10\"]").metrics);
+    assert!(!said(&shuffled("[\"rmse\"]")));
+}

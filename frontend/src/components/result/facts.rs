@@ -12,7 +12,10 @@ type Fact = (&'static str, String);
 pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
     let evaluation = &summary.evaluation;
     let users = match (evaluation.evaluated_users, evaluation.sampled_users) {
-        (n, true) => format!("{} drawn by the seed from {}", count(n), count(evaluation.test_users)),
+        (n, true) => {
+            let asked = evaluation.test_users.saturating_sub(evaluation.left_out_users);
+            format!("{} drawn by the seed from {}", count(n), count(asked))
+        }
         (n, false) => format!("{} of {} with test rows", count(n), count(evaluation.test_users)),
     };
     let mut measured = Vec::new();
@@ -28,7 +31,7 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
             ("Lists cut by a tie", share(evaluation.tie_share)),
         ]);
     }
-    measured.push(("Cold users", count(evaluation.cold_users)));
+    measured.push(("Cold users, of all with test rows", count(evaluation.cold_users)));
     measured.push(("Test rows of cold items", count(evaluation.cold_item_rows)));
     measured.push(("Test rows of what the user had", count(evaluation.repeated_rows)));
     let data = &summary.data;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use recspeed_types::spec::EvaluateOn;
+use recspeed_types::spec::{EvaluateOn, FitOn};
 use recspeed_types::summary::{Breakdown, MatrixPrecision};
 use recspeed_types::{ExperimentSpec, RunSummary};
 
@@ -89,6 +89,8 @@ fn groups(breakdown: &Breakdown) -> Table {
 fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<(&'static str, String)> {
     let (data, evaluation, memory) = (&summary.data, &summary.evaluation, &summary.memory);
     let made_up = if data.synthetic { " (synthetic)" } else { "" };
+    let learns_all =
+        data.validation > 0 && evaluation.on == EvaluateOn::Test && spec.split.fit_on == Some(FitOn::TrainValidation);
     let mut facts = vec![
         ("recommender", format!("{}, seed {}", spec.recommender.kind, summary.seed)),
         (
@@ -104,9 +106,10 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
         (
             "rows",
             format!(
-                "{} to learn from, {} for validation, {} for the test",
+                "{} to learn from, {} for validation{}, {} for the test",
                 count(data.train),
                 count(data.validation),
+                if learns_all { " (learnt from, too)" } else { "" },
                 count(data.test)
             ),
         ),
@@ -227,7 +230,7 @@ fn users(summary: &RunSummary) -> String {
         format!("{} of {} test users evaluated", count(evaluation.evaluated_users), count(asked))
     };
     if evaluation.cold_users > 0 {
-        let _ = write!(text, "; {} cold", count(evaluation.cold_users));
+        let _ = write!(text, "; {} of all {} are cold", count(evaluation.cold_users), count(evaluation.test_users));
     }
     text
 }
@@ -305,7 +308,7 @@ mod tests {
             "80,000 to learn from",
             "20,000 for the test",
             "full ranking: 1,650 items",
-            "100 of 459 test users, drawn by the seed; 2 cold",
+            "100 of 459 test users, drawn by the seed; 2 of all 459 are cold",
             "0.4 % of the lists",
             "32 test rows on items",
             "7 test rows on items that the user had before",
@@ -340,6 +343,16 @@ mod tests {
         for all in [Some(RankedFor { users: 31, rows: 41 }), None] {
             assert!(!of(all).contains("ranked for"), "{}", of(all));
         }
+    }
+
+    #[test]
+    fn validation_rows_that_are_learnt_from_are_told_as_such() {
+        let summary = RunSummary { data: DataInfo { validation: 9, ..example().data }, ..example() };
+        let mut spec = ExperimentSpec::default();
+        spec.split.fit_on = Some(FitOn::TrainValidation);
+        let text = render("A run", &spec, &summary, &[], false);
+        assert!(text.contains("9 for validation (learnt from, too), 20,000 for the test"), "{text}");
+        assert!(!render("A run", &ExperimentSpec::default(), &summary, &[], false).contains("learnt from, too"));
     }
 
     #[test]
