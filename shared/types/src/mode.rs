@@ -46,8 +46,9 @@ impl Mode {
     ///   asked for (<https://docs.pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html>), which
     ///   the lab does not do. PyVelox feeds PyTorch; DeepSpeed and torchgpipe are built on it.
     /// - TensorFlow promises it after `tf.config.experimental.enable_op_determinism`, which the lab does not call.
-    /// - Burn's own kernels by Vulkan and CUDA are chosen by how long each took when it was tried, and some add up
-    ///   by atomics (<https://github.com/tracel-ai/burn/pull/5156>).
+    /// - Burn's own kernels by Vulkan and CUDA sum a whole tensor by atomic additions where the GPU has them, in the
+    ///   order in which its blocks end (`SumStrategy::OneShot` of burn-cubecl 0.22.1, the default without autotuning;
+    ///   <https://github.com/tracel-ai/burn/pull/5156> has the same of the choice by autotuning).
     pub const fn of(engine: EngineKind, device: Device) -> Self {
         match (engine, device) {
             (EngineKind::Burn, Device::Flex | Device::Browser) => Self::Exact,
