@@ -7,21 +7,26 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// Waits until the pipe that it reads is closed, which the system does for whoever is killed, and then ends its group.
-const WATCH: &str = "read -r _; kill -s KILL 0";
+/// Waits until the pipe that it reads is closed, which the system does for whoever is killed, and then ends its group. The system also
+/// hangs up on a group whose parents are gone and of which one is stopped: that must not end the one who ends the others.
+const WATCH: &str = "trap '' HUP INT TERM; read -r _; kill -s KILL 0";
 
-/// The group of a program that was started.
+/// The group of a program that was started: whoever starts a program of an engine starts it so.
 ///
 /// Its leader is a shell that holds nothing but a pipe to this process. The system's own way (`PR_SET_PDEATHSIG`) would ask for
 /// unsafe code, and end the program without what that has started, as pip's compilers.
-pub(crate) struct Group {
+#[derive(Debug)]
+pub struct Group {
     leader: Option<Child>,
     id: Pid,
 }
 
 impl Group {
     /// Starts a program in a group of its own. Ctrl-C in a terminal reaches this process alone.
-    pub(crate) fn start(command: &mut Command) -> io::Result<(Child, Self)> {
+    ///
+    /// # Errors
+    /// As [`Command::spawn`].
+    pub fn start(command: &mut Command) -> io::Result<(Child, Self)> {
         // Without a shell the program is its own leader, and outlives a killed parent.
         let leader = watcher().ok();
         let mut group = Self { id: leader.as_ref().map_or(Pid::from_raw(0), pid), leader };
@@ -32,8 +37,9 @@ impl Group {
         Ok((child, group))
     }
 
-    /// Ends all of it at once.
-    pub(crate) fn kill(&self) {
+    /// Ends all of it at once, stopped ones too. The program may have ended, but nobody may have asked yet how: its id could be
+    /// another process' then.
+    pub fn kill(&self) {
         let _ = killpg(self.id, Signal::SIGKILL);
     }
 }

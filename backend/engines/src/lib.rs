@@ -19,6 +19,7 @@ mod record;
 pub use catalogue::{Pin, Reference, find};
 pub use engines::{Engines, Launch, State};
 pub use error::EngineError;
+pub use group::Group;
 pub use install::{InstallOptions, Step};
 pub use libtorch::{LIBTORCH, LIBTORCH_BYTES, Libtorch};
 pub use record::{Record, sha256_hex};

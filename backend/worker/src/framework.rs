@@ -3,16 +3,18 @@
 //! It speaks the lab's own protocol on its standard output, up to a `checkpoint` that names the trained weights. Nothing that
 //! it does may hang the run: silence, too much memory and rubbish end it with a cause.
 
+use std::io;
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
-use recspeed_engines::Launch;
+use recspeed_engines::{Group, Launch};
 use recspeed_experiment::{Elsewhere, Job, Trained, Trainer, TrainerFailure};
 use recspeed_models::{LaterList, read_tensors, write_tensors_file};
 use recspeed_types::event::MeasuredOn;
@@ -30,6 +32,8 @@ const SILENCE: Duration = Duration::from_mins(15);
 const GRACE: Duration = Duration::from_millis(3500);
 /// How long one that has said its last word may take to leave.
 const LEAVING: Duration = Duration::from_secs(30);
+/// How long the output of one that has ended may stay open: what it has started may hold it.
+const DRAIN: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(50);
 
 /// Trains in the environment of a reference engine.
@@ -59,24 +63,18 @@ impl Trainer for Framework {
         for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"] {
             command.env(name, &threads);
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = child.map_err(|error| internal("start the engine", &error))?;
-        let log = LastWords::of(child.stderr.take().expect("piped"));
-        let heard = Conversation::new(&mut child).listen(self, observer);
-        let ended = match heard {
+        let mut running = Running::start(&mut command).map_err(|error| internal("start the engine", &error))?;
+        let log = LastWords::of(running.child.stderr.take().expect("piped"));
+        let out = running.child.stdout.take().expect("piped");
+        let ended = match Conversation::new(&running, out).listen(self, observer) {
             Ok(heard) => {
-                let status = last_status(&mut child).map_err(|error| internal("wait for the engine", &error))?;
+                let status = running.last_status().map_err(|error| internal("wait for the engine", &error))?;
                 for message in heard.unlike(self.threads, &self.launch) {
                     observer.event(EventKind::Warning { message });
                 }
                 heard.trained((status, log), &trained, &self.launch)
             }
-            Err(failure) => {
-                // Whatever became of it, it must not stay.
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(failure)
-            }
+            Err(failure) => Err(failure),
         };
         // One that was told to stop may end in any way: in the midst of a line, or by the signal itself.
         ended.map_err(|failure| match failure.code {
@@ -86,17 +84,56 @@ impl Trainer for Framework {
     }
 }
 
-/// The end of one that has closed its output: it has nothing more to say, and little time to leave.
-fn last_status(child: &mut Child) -> std::io::Result<ExitStatus> {
-    let since = Instant::now();
-    while since.elapsed() < LEAVING {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        std::thread::sleep(TICK);
+/// The process of a framework with all that it has started, as ranks. Whatever end it takes, nobody of its group stays, also where this
+/// worker is killed: a rank leaves by itself where its starter is gone, but one that is stopped runs nothing.
+struct Running {
+    child: Child,
+    group: Group,
+    /// Whether the system has been asked how it ended: from then on its id may be another process'.
+    reaped: bool,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> io::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (child, group) = Group::start(command)?;
+        Ok(Self { child, group, reaped: false })
     }
-    child.kill()?;
-    child.wait()
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32)
+    }
+
+    /// Whether it has ended, without asking how.
+    fn has_left(&self) -> bool {
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        !matches!(waitid(Id::Pid(self.pid()), look), Ok(WaitStatus::StillAlive))
+    }
+
+    /// The end of one that has nothing more to say, and little time to leave.
+    fn last_status(&mut self) -> io::Result<ExitStatus> {
+        let since = Instant::now();
+        while since.elapsed() < LEAVING && !self.has_left() {
+            std::thread::sleep(TICK);
+        }
+        self.end()
+    }
+
+    /// Ends what is left of it, then asks how it ended.
+    fn end(&mut self) -> io::Result<ExitStatus> {
+        if !self.reaped {
+            self.group.kill();
+            self.reaped = true;
+        }
+        self.child.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Of one that nobody wants any more, nobody asks either.
+        let _ = self.end();
+    }
 }
 
 /// What was heard.
@@ -165,17 +202,16 @@ impl Heard {
 }
 
 /// The lines of one process.
-struct Conversation {
-    pid: Pid,
+struct Conversation<'a> {
+    with: &'a Running,
     lines: Receiver<Vec<u8>>,
     protocol: Protocol,
 }
 
-impl Conversation {
-    fn new(child: &mut Child) -> Self {
-        let lines = lines(child.stdout.take().expect("piped"));
+impl<'a> Conversation<'a> {
+    fn new(with: &'a Running, out: ChildStdout) -> Self {
         let run = RunId::new("local").expect("letters");
-        Self { pid: Pid::from_raw(child.id() as i32), lines, protocol: Protocol::new(run, 0) }
+        Self { with, lines: lines(out), protocol: Protocol::new(run, 0) }
     }
 
     /// Listens to the end.
@@ -183,11 +219,16 @@ impl Conversation {
         let mut heard = Heard::default();
         let mut last_word = Instant::now();
         let mut told_to_stop: Option<Instant> = None;
+        let mut gone: Option<Instant> = None;
         loop {
             match self.lines.recv_timeout(TICK) {
                 Ok(line) => {
                     last_word = Instant::now();
                     self.hear(&line, &engine.launch, &mut heard, observer)?;
+                }
+                Err(RecvTimeoutError::Timeout) if gone.is_none() && self.with.has_left() => gone = Some(Instant::now()),
+                Err(RecvTimeoutError::Timeout) if gone.is_some_and(|since| since.elapsed() > DRAIN) => {
+                    return Ok(heard);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(heard),
@@ -195,7 +236,7 @@ impl Conversation {
             if observer.stop_requested() && told_to_stop.is_none() {
                 told_to_stop = Some(Instant::now());
                 // One that has just ended needs no signal.
-                let _ = kill(self.pid, Signal::SIGTERM);
+                let _ = kill(self.with.pid(), Signal::SIGTERM);
             }
             if told_to_stop.is_some_and(|since| since.elapsed() > GRACE) {
                 return Err(cancelled());
@@ -209,7 +250,7 @@ impl Conversation {
                 );
                 return Err(TrainerFailure::new(FailureCode::Worker, cause));
             }
-            let held = machine::memory_of_family(self.pid.as_raw());
+            let held = machine::memory_of_family(self.with.pid().as_raw());
             engine.peak.fetch_max(held.peak.max(held.now), Ordering::Relaxed);
             if let Some(limit) = engine.memory_limit.filter(|&limit| held.now > limit) {
                 let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::spec::{EngineKind, ParamValue, PipelineSchedule, StrategyKind};
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent};
@@ -197,9 +199,14 @@ fn whatever_an_engine_does_becomes_a_cause() {
     }
 }
 
-/// Runs with a stand-in that writes its process into the file `pid` of its folder, and tells the worker to stop once it has: the events,
-/// the status, how long the worker took to leave, the engine's process.
+/// As [`ended`], by SIGTERM.
 fn stopped(script: impl Fn(&Path) -> String) -> (Vec<RunEvent>, Option<i32>, Duration, i32) {
+    ended(Signal::SIGTERM, script)
+}
+
+/// Runs with a stand-in that writes a process into the file `pid` of its folder, and sends the worker a signal once it has: the events,
+/// the status, how long the worker took to leave, the process.
+fn ended(signal: Signal, script: impl Fn(&Path) -> String) -> (Vec<RunEvent>, Option<i32>, Duration, i32) {
     let home = tempfile::tempdir().expect("a folder");
     let pid_file = home.path().join("pid");
     stand_in(home.path(), &script(&pid_file));
@@ -218,8 +225,7 @@ fn stopped(script: impl Fn(&Path) -> String) -> (Vec<RunEvent>, Option<i32>, Dur
         std::thread::sleep(Duration::from_millis(20));
     };
     let told = Instant::now();
-    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+    kill(Pid::from_raw(child.id() as i32), signal).expect("it runs");
     let output = child.wait_with_output().expect("it ends");
     let took = told.elapsed();
     let text = String::from_utf8(output.stdout).expect("UTF-8");
@@ -235,12 +241,47 @@ fn an_engine_that_hangs_goes_with_its_run() {
     // Five seconds are promised, of which the engine is given three and a half; a busy machine may add to them.
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(status, Some(130));
-    // Killed is not yet gone: the system takes it apart in its own time.
+    until_gone(engine);
+}
+
+/// Killed is not yet gone: the system takes it apart in its own time.
+fn until_gone(pid: i32) {
     let begun = Instant::now();
-    while std::fs::read_to_string(format!("/proc/{engine}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
-        assert!(begun.elapsed() < PATIENCE, "the engine is still there");
+    while std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(begun.elapsed() < PATIENCE, "{pid} is still there");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn whoever_ends_an_engine_ends_all_that_it_has_started_and_also_what_is_stopped() {
+    // As a rank that runs nothing any more, and holds the engine's output and log.
+    let with_a_stopped_rank = |then: &'static str| {
+        move |pid: &Path| {
+            format!(
+                "sh -c 'kill -STOP $$; sleep 600' & rank=$!\nuntil grep -q '^State:.T' /proc/$rank/status; do sleep 0.02; done\n\
+                 echo $rank > {}\n{then}",
+                pid.display()
+            )
+        }
+    };
+    let hangs = "trap '' TERM; while :; do sleep 1; done";
+    for (signal, status) in [(Signal::SIGTERM, Some(130)), (Signal::SIGKILL, None)] {
+        let (_, found, _, rank) = ended(signal, with_a_stopped_rank(hangs));
+        assert_eq!(found, status, "{signal}");
+        until_gone(rank);
+    }
+    // One that ends by itself is not waited for as long as its output is held.
+    let home = tempfile::tempdir().expect("a folder");
+    let pid = home.path().join("pid");
+    stand_in(home.path(), &with_a_stopped_rank("echo boom >&2; exit 1")(&pid));
+    let begun = Instant::now();
+    let (events, status) = run(home.path(), &spec(EngineKind::Pytorch), &[]);
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert_eq!(status, Some(1), "{events:?}");
+    let (code, cause) = failure(&events);
+    assert!(code == FailureCode::Worker && cause.contains("its log ends with “boom”"), "{cause}");
+    until_gone(std::fs::read_to_string(&pid).expect("it began").trim().parse().expect("a number"));
 }
 
 #[test]
