@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from . import torch_networks
 from .job import InvalidSpec, Job
+from .precision import on_a_gpu
 from .story import Curve, Story
 
 Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
@@ -28,9 +30,11 @@ def threads(_job: Job) -> int:
     return int(torch.get_num_threads())
 
 
-def precision(job: Job) -> str:
-    """What products are computed in, as PyTorch says: TF32 on a GPU is a setting, of the environment too."""
-    return "tf32" if job.device == "cuda" and torch.get_float32_matmul_precision() != "highest" else "f32"
+def precision(job: Job) -> str | None:
+    """What products are computed in: TF32 on a GPU is a setting, of the environment too."""
+    if job.device != "cuda":
+        return "f32"
+    return on_a_gpu(torch.get_float32_matmul_precision(), os.environ)
 
 
 def train(job: Job, story: Story) -> tuple[dict[str, np.ndarray], float]:

@@ -14,6 +14,7 @@ const FILES: &[(&str, &str)] = &[
     ("__main__.py", include_str!("../recspeed_engines/__main__.py")),
     ("deepspeed.py", include_str!("../recspeed_engines/deepspeed.py")),
     ("job.py", include_str!("../recspeed_engines/job.py")),
+    ("precision.py", include_str!("../recspeed_engines/precision.py")),
     ("pytorch.py", include_str!("../recspeed_engines/pytorch.py")),
     ("pyvelox.py", include_str!("../recspeed_engines/pyvelox.py")),
     ("retrieval.py", include_str!("../recspeed_engines/retrieval.py")),

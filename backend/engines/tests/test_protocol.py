@@ -18,8 +18,27 @@ try:
 except ImportError as error:
     raise unittest.SkipTest("NumPy is not installed here: these tests read and write arrays") from error
 
-from recspeed_engines import job, story, tensors
+from recspeed_engines import job, precision, story, tensors
 from tests.jobs import SPEC, arrays
+
+
+class Precision(unittest.TestCase):
+    def test_what_products_are_computed_in_is_what_setting_and_environment_say(self) -> None:
+        for setting, nvidia, torch, expected in [
+            ("highest", None, None, "f32"),
+            ("highest", None, "0", "f32"),
+            ("highest", None, "1", "tf32"),
+            ("highest", "0", "1", "f32"),
+            ("highest", "1", None, None),
+            ("high", None, None, "tf32"),
+            ("medium", "", None, "tf32"),
+            ("high", "0", None, "f32"),
+            ("high", "1", None, "tf32"),
+        ]:
+            named = {"NVIDIA_TF32_OVERRIDE": nvidia, "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": torch}
+            environment = {name: value for name, value in named.items() if value is not None}
+            with self.subTest(setting=setting, environment=environment):
+                self.assertEqual(precision.on_a_gpu(setting, environment), expected)
 
 
 class Files(unittest.TestCase):

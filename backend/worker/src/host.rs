@@ -119,7 +119,7 @@ impl Host for Process {
             versions: machine::versions().into_iter().chain(device::versions(&devices)).collect(),
             host: device::host(widest),
             threads: rayon::current_num_threads() as u32,
-            precision: Some(MatrixPrecision::of_burn(&devices)),
+            precision: MatrixPrecision::of_burn(&devices, |name| std::env::var(name).ok()),
         })
     }
 

@@ -83,7 +83,7 @@ impl Host for Tab {
             ]),
             host: outlet::scope().navigator().user_agent().unwrap_or_else(|_| "a browser".to_owned()),
             threads: 1,
-            precision: Some(MatrixPrecision::of_burn(&[Device::Browser])),
+            precision: MatrixPrecision::of_burn(&[Device::Browser], |_| None),
         })
     }
 

@@ -215,9 +215,29 @@ impl MatrixPrecision {
         }
     }
 
-    /// That of Burn's kernels on any of these devices. By CUDA they take matrix units for numbers of 32 bits, which have no others.
-    pub fn of_burn(devices: &[Device]) -> Self {
-        if devices.contains(&Device::Cuda) { Self::Tf32 } else { Self::F32 }
+    /// That of Burn on any of these devices, with the variables of the environment that decide it. By CUDA its own kernels take matrix
+    /// units for numbers of 32 bits, which have no others. Unknown where nothing says what a variable does.
+    pub fn of_burn(devices: &[Device], variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        if devices.contains(&Device::Cuda) {
+            Some(Self::Tf32)
+        } else if devices.contains(&Device::LibtorchCuda) {
+            Self::of_libtorch_on_a_gpu(variable)
+        } else {
+            Some(Self::F32)
+        }
+    }
+
+    /// That of LibTorch on a GPU where no program has set it: f32, unless its own variable is `1`. NVIDIA's variable turns TF32 off in all of
+    /// its libraries where it is `0`, whatever they were asked for; its other values are reserved.
+    pub fn of_libtorch_on_a_gpu(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let [nvidia, torch] = ["NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"].map(variable);
+        if nvidia.as_deref() == Some("0") {
+            Some(Self::F32)
+        } else if torch.as_deref() == Some("1") {
+            Some(Self::Tf32)
+        } else {
+            nvidia.is_none_or(|value| value.is_empty()).then_some(Self::F32)
+        }
     }
 }
 
@@ -316,9 +336,8 @@ mod tests {
         assert_eq!(older.precision, None);
         assert_eq!(serde_json::to_string(&older).expect("JSON"), told);
         let of = |devices: &[Device]| {
-            serde_json::to_value(EngineInfo { precision: Some(MatrixPrecision::of_burn(devices)), ..older.clone() })
-                .expect("JSON")["precision"]
-                .clone()
+            let precision = MatrixPrecision::of_burn(devices, |_| None);
+            serde_json::to_value(EngineInfo { precision, ..older.clone() }).expect("JSON")["precision"].clone()
         };
         assert_eq!(of(&[Device::Flex, Device::LibtorchCuda, Device::Vulkan]), "f32");
         assert_eq!(of(&[Device::Flex, Device::Cuda]), "tf32", "a stage of a network is enough");
@@ -346,5 +365,31 @@ mod tests {
         let told = RunSummary { mode: Some(Mode::Fast), ..read("burn", "flex") };
         let again: RunSummary = serde_json::from_str(&serde_json::to_string(&told).expect("JSON")).expect("a result");
         assert_eq!((again.mode(), again), (Mode::Fast, told));
+    }
+
+    #[test]
+    fn what_libtorch_multiplies_in_on_a_gpu_is_what_the_environment_says() {
+        let (f32, tf32) = (Some(MatrixPrecision::F32), Some(MatrixPrecision::Tf32));
+        for (nvidia, torch, expected) in [
+            (None, None, f32),
+            (None, Some("0"), f32),
+            (None, Some("yes"), f32),
+            (None, Some("1"), tf32),
+            (Some(""), Some("1"), tf32),
+            (Some("0"), Some("1"), f32),
+            (Some("0"), None, f32),
+            (Some("1"), Some("1"), tf32),
+            (Some("1"), None, None),
+        ] {
+            let variable = |name: &str| match name {
+                "NVIDIA_TF32_OVERRIDE" => nvidia.map(str::to_owned),
+                "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE" => torch.map(str::to_owned),
+                other => panic!("{other} is asked for"),
+            };
+            let of = |devices: &[Device]| MatrixPrecision::of_burn(devices, variable);
+            assert_eq!(of(&[Device::Flex, Device::LibtorchCuda]), expected, "{nvidia:?}, {torch:?}");
+            assert_eq!(of(&[Device::LibtorchCpu]), f32, "a processor has no TF32");
+            assert_eq!(of(&[Device::LibtorchCuda, Device::Cuda]), tf32, "Burn's own kernels read no variable");
+        }
     }
 }
