@@ -195,6 +195,7 @@ impl Heard {
             by: Elsewhere {
                 seconds: self.seconds.ok_or_else(|| broken("it did not tell how long it trained"))?,
                 threads: started.threads,
+                versions: started.versions,
                 precision: started.precision,
             },
         })

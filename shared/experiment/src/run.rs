@@ -94,17 +94,21 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         metrics: evaluated.metrics,
         timing: Timing {
             load_s: seconds(load_start, fit_start),
-            fit_s: fitted.elsewhere.map_or(whole_fit_s, |training| training.seconds),
-            start_s: fitted.elsewhere.map(|training| (whole_fit_s - training.seconds).max(0.0)),
+            fit_s: fitted.elsewhere.as_ref().map_or(whole_fit_s, |training| training.seconds),
+            start_s: fitted.elsewhere.as_ref().map(|training| (whole_fit_s - training.seconds).max(0.0)),
             evaluate_s: seconds(evaluate_start, end),
             recommend: evaluated.latency,
         },
         memory,
-        // A framework that does not take the threads it is given must not look as if it had.
-        engine: EngineInfo {
-            threads: fitted.elsewhere.map_or(engine.threads, |training| training.threads),
-            precision: fitted.elsewhere.map_or(engine.precision, |training| training.precision),
-            ..engine
+        // A framework that does not take the threads it is given, or is another than was installed, must not look as if it had.
+        engine: match fitted.elsewhere {
+            None => engine,
+            Some(training) => EngineInfo {
+                versions: engine.versions.into_iter().chain(training.versions).collect(),
+                threads: training.threads,
+                precision: training.precision,
+                ..engine
+            },
         },
         data: prepared.info,
         evaluation: evaluated.info,

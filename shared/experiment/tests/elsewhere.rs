@@ -1,7 +1,5 @@
 //! A training in another framework, which a few lines play: what the result says of it.
 
-use std::collections::BTreeMap;
-
 use recspeed_data::parts::Parts;
 use recspeed_data::{ReadReport, generate};
 use recspeed_experiment::{
@@ -23,7 +21,12 @@ impl Trainer for Idle {
         Ok(Trained {
             parts,
             final_loss: 1.0,
-            by: Elsewhere { seconds: 0.25, threads: 7, precision: Some(MatrixPrecision::Tf32) },
+            by: Elsewhere {
+                seconds: 0.25,
+                threads: 7,
+                versions: [("torch".to_owned(), "2.10.0".to_owned())].into(),
+                precision: Some(MatrixPrecision::Tf32),
+            },
         })
     }
 }
@@ -61,7 +64,9 @@ impl Host for Desk {
     fn engine(&self, spec: &ResolvedSpec) -> Result<EngineInfo, RunFailure> {
         let kind = spec.engine.kind.as_str().to_owned();
         let (device, host) = ("cpu".into(), "desk".into());
-        Ok(EngineInfo { kind, device, versions: BTreeMap::new(), host, threads: 2, precision: None })
+        let versions = [("torch", "2.9.0"), ("recspeed", "0.1.0")];
+        let versions = versions.map(|(name, version)| (name.to_owned(), version.to_owned())).into();
+        Ok(EngineInfo { kind, device, versions, host, threads: 2, precision: None })
     }
     fn trainer(&mut self, _: &ResolvedSpec) -> Result<Box<dyn Trainer>, RunFailure> {
         Ok(Box::new(Idle))
@@ -75,7 +80,7 @@ impl Host for Desk {
 }
 
 #[test]
-fn the_result_says_with_how_many_threads_the_framework_computed_and_not_with_how_many_it_should_have() {
+fn the_result_says_with_what_and_how_many_threads_the_framework_computed_and_not_with_what_it_should_have() {
     let spec = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[engine]\nkind = \"pytorch\"\n\
                 [recommender]\nkind = \"mlp\"\n[evaluation]\nmetrics = [\"rmse\"]\n";
     let spec = ExperimentSpec::from_toml(spec).expect("the test's spec parses");
@@ -83,6 +88,12 @@ fn the_result_says_with_how_many_threads_the_framework_computed_and_not_with_how
     let summary = outcome.summary;
     assert_eq!((summary.engine.kind.as_str(), summary.engine.threads), ("pytorch", 7));
     assert_eq!(summary.engine.precision, Some(MatrixPrecision::Tf32));
+    let versions: Vec<_> = summary.engine.versions.iter().map(|(name, it)| (name.as_str(), it.as_str())).collect();
+    assert_eq!(
+        versions,
+        [("recspeed", "0.1.0"), ("torch", "2.10.0")],
+        "the one that ran, not the one that was installed"
+    );
     assert_eq!(summary.timing.fit_s, 0.25);
     assert_eq!(summary.mode, Some(Mode::Seeded), "another framework promises no bits");
 }

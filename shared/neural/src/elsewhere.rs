@@ -1,5 +1,7 @@
 //! Training in another framework: what is handed out, and what comes back.
 
+use std::collections::BTreeMap;
+
 use recspeed_data::parts::Parts;
 use recspeed_types::summary::MatrixPrecision;
 use recspeed_types::{FailureCode, FitObserver};
@@ -43,12 +45,14 @@ pub struct Trained {
 }
 
 /// What is known of a training in another framework, beside what came of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Elsewhere {
     /// Seconds from the numbers in memory to the trained parameters; the start of the framework does not count.
     pub seconds: f64,
     /// Threads that the framework says it computes with.
     pub threads: u32,
+    /// Name and version of each part that computed, as the framework says.
+    pub versions: BTreeMap<String, String>,
     /// How the framework says that it multiplies matrices.
     pub precision: Option<MatrixPrecision>,
 }
