@@ -27,10 +27,23 @@ pub enum State {
     Missing,
     /// An installation that did not come to its end.
     Unfinished,
-    /// An installation of other requirements, or one whose Python is gone; why it cannot be used.
+    /// One whose Python is gone, or whose record is damaged; why it cannot be used.
     Stale(String),
+    /// One that another version of the lab installed; in what it does not do for this one.
+    OtherVersion(String),
     /// All of it.
     Ready(Record),
+}
+
+/// What an engine said when it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// What it is made of now.
+    pub versions: BTreeMap<String, String>,
+    /// What is another than when it was installed.
+    pub changes: Vec<String>,
+    /// Whether another version of the lab has installed it, and it does for this one all the same.
+    pub other_version: bool,
 }
 
 /// How an engine is started: `python -m recspeed_engines KIND …` with the folder in `PYTHONPATH`.
@@ -105,6 +118,10 @@ impl Engines {
         };
         let record: Record = match serde_json::from_slice(&text) {
             Ok(record) => record,
+            // Whatever is whole and no record of this version is one of another.
+            Err(error) if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&text).is_ok() => {
+                return State::OtherVersion(format!("its record has another form: {error}"));
+            }
             Err(error) => return State::Stale(format!("its record is damaged ({error})")),
         };
         if !record.python.is_file() {
@@ -112,7 +129,7 @@ impl Engines {
         }
         let expected = find(kind).map(|reference| fingerprint(reference.requirements));
         if record.own && expected.as_ref() != Some(&record.requirements) {
-            return State::Stale("it was installed from the requirements of another version of the lab".to_owned());
+            return State::OtherVersion("it has other packages than this one asks for".to_owned());
         }
         State::Ready(record)
     }
@@ -127,6 +144,7 @@ impl Engines {
             State::Missing => Err(EngineError::Missing { kind: name }),
             State::Unfinished => Err(EngineError::Unfinished { kind: name }),
             State::Stale(why) => Err(EngineError::Stale { kind: name, why }),
+            State::OtherVersion(why) => Err(EngineError::OtherVersion { kind: name, why }),
             State::Ready(record) => {
                 Ok(Launch { kind, python: record.python.clone(), package: self.package()?, record })
             }
@@ -140,10 +158,34 @@ impl Engines {
     /// Asks an installed engine to import all that it needs; what it is made of.
     ///
     /// # Errors
-    /// As [`Self::launch`]; [`EngineError::DoesNotStart`].
-    pub fn check(&self, kind: EngineKind) -> Result<BTreeMap<String, String>, EngineError> {
+    /// As [`Self::launch`]; [`EngineError::DoesNotStart`], or [`EngineError::OtherVersion`] where another version installed it.
+    pub fn check(&self, kind: EngineKind) -> Result<Checked, EngineError> {
+        let Launch { mut record, python, .. } = self.launch(kind)?;
+        let other_version = record.package != package::version();
+        let versions = self.ask(kind, &python).map_err(|error| match error {
+            EngineError::DoesNotStart { kind, why, .. } if other_version => EngineError::OtherVersion { kind, why },
+            other => other,
+        })?;
+        let changes = record.changes(&versions);
+        if other_version {
+            // It has been tried with this version now. Where that cannot be noted it is tried again the next time.
+            record.package = package::version();
+            let _ = self.write(kind, &record);
+        }
+        Ok(Checked { versions, changes, other_version })
+    }
+
+    /// How this engine is started, tried once with each version of the lab's own package: what another version installed may lack what this
+    /// one imports.
+    ///
+    /// # Errors
+    /// As [`Self::launch`] and [`Self::check`].
+    pub fn launch_tried(&self, kind: EngineKind) -> Result<Launch, EngineError> {
         let launch = self.launch(kind)?;
-        self.ask(kind, &launch.python)
+        if launch.record.package != package::version() {
+            self.check(kind)?;
+        }
+        Ok(launch)
     }
 
     /// Uses somebody's Python environment as this engine; it is asked, and never changed.
@@ -154,8 +196,8 @@ impl Engines {
         // Not canonical: a virtual environment's Python is a link, and is told from the system's by where the link lies.
         let python = std::path::absolute(python).map_err(at("find", python))?;
         let versions = self.ask(reference.kind, &python)?;
-        let record =
-            Record { python, own: false, requirements: fingerprint(reference.requirements), versions, bytes: 0 };
+        let (requirements, package) = (fingerprint(reference.requirements), package::version());
+        let record = Record { python, own: false, requirements, package, versions, bytes: 0 };
         self.write(reference.kind, &record)?;
         Ok(record)
     }

@@ -21,12 +21,23 @@ pub enum EngineError {
         /// The engine.
         kind: &'static str,
     },
-    /// It was installed from other requirements than this build has, or its Python is gone.
+    /// Its record is damaged, or its Python is gone.
     #[error("the engine `{kind}` cannot be used: {why}; run `recspeed engines install {kind}` again")]
     Stale {
         /// The engine.
         kind: &'static str,
         /// What is wrong with it.
+        why: String,
+    },
+    /// It was installed by another version of the lab, and does not do for this one.
+    #[error(
+        "the engine `{kind}` was installed by another version of the lab, and does not do for this one ({why}); run \
+         `recspeed engines install {kind}` again"
+    )]
+    OtherVersion {
+        /// The engine.
+        kind: &'static str,
+        /// In what it does not do.
         why: String,
     },
     /// The disk is too small.

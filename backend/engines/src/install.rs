@@ -7,10 +7,12 @@ use std::process::Command;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
+use recspeed_types::spec::EngineKind;
 
 use crate::catalogue::Reference;
 use crate::engines::{Engines, State};
 use crate::error::{EngineError, at};
+use crate::package;
 use crate::process::{self, Ended, bytes_below};
 use crate::record::{Record, fingerprint};
 
@@ -39,7 +41,8 @@ pub enum Step {
 }
 
 impl Engines {
-    /// Installs an engine, or goes on with an installation that was interrupted. One that is whole is left as it is.
+    /// Installs an engine, or goes on with an installation that was interrupted. One that starts and is what was installed is left as it is;
+    /// so is somebody else's that starts, whatever it has become.
     ///
     /// Packages that have been downloaded whole are not downloaded again; they are removed once all is installed.
     ///
@@ -53,7 +56,9 @@ impl Engines {
         tell: &mut dyn FnMut(Step),
     ) -> Result<Record, EngineError> {
         let kind = reference.kind.as_str();
-        if let State::Ready(record) = self.state(reference.kind) {
+        if let State::Ready(record) = self.state(reference.kind)
+            && let Some(record) = self.still(reference.kind, record, tell)
+        {
             return Ok(record);
         }
         let folder = self.folder(reference.kind);
@@ -64,9 +69,22 @@ impl Engines {
         remove_folder(&folder.join("downloads"))?;
         let bytes = bytes_below(&folder);
         let requirements = fingerprint(reference.requirements);
-        let record = Record { python, own: true, requirements, versions, bytes };
+        let record = Record { python, own: true, requirements, package: package::version(), versions, bytes };
         self.write(reference.kind, &record)?;
         Ok(record)
+    }
+
+    /// The record of an engine that is ready, as it is now; `None` where it does not start, or is not what was installed.
+    fn still(&self, kind: EngineKind, record: Record, tell: &mut dyn FnMut(Step)) -> Option<Record> {
+        tell(Step::Check);
+        let versions = self.ask(kind, &record.python).ok()?;
+        if record.own && !record.changes(&versions).is_empty() {
+            return None;
+        }
+        let record = Record { versions, package: package::version(), ..record };
+        // Where it cannot be noted, the next one finds out the same.
+        let _ = self.write(kind, &record);
+        Some(record)
     }
 }
 

@@ -17,7 +17,7 @@ mod process;
 mod record;
 
 pub use catalogue::{Pin, Reference, find};
-pub use engines::{Engines, Launch, State};
+pub use engines::{Checked, Engines, Launch, State};
 pub use error::EngineError;
 pub use group::Group;
 pub use install::{InstallOptions, Step};

@@ -26,12 +26,17 @@ const FILES: &[(&str, &str)] = &[
     ("training.py", include_str!("../recspeed_engines/training.py")),
 ];
 
-/// Unpacks the package below `root`, unless it is there, and gives the folder for `PYTHONPATH`. Its name is that of its
-/// content, so another build's package never takes its place.
-pub(crate) fn unpacked(root: &Path) -> Result<PathBuf, EngineError> {
+/// What names the package: a part of the checksum of all that is in it.
+pub(crate) fn version() -> String {
     let all: Vec<String> = FILES.iter().map(|(name, text)| format!("{name} {}\n{text}", text.len())).collect();
-    let folder = root.join(&sha256_hex(all.concat().as_bytes())[..16]);
-    if folder.is_dir() {
+    sha256_hex(all.concat().as_bytes())[..16].to_owned()
+}
+
+/// Unpacks the package below `root`, unless it is there, and gives the folder for `PYTHONPATH`. Its name is that of its
+/// content, so another build's package never takes its place; one that was changed since is unpacked again.
+pub(crate) fn unpacked(root: &Path) -> Result<PathBuf, EngineError> {
+    let folder = root.join(version());
+    if is_whole(&folder) {
         return Ok(folder);
     }
     fs::create_dir_all(root).map_err(at("create", root))?;
@@ -42,13 +47,22 @@ pub(crate) fn unpacked(root: &Path) -> Result<PathBuf, EngineError> {
         let file = package.join(name);
         fs::write(&file, text).map_err(at("write", &file))?;
     }
+    let damaged = tempfile::tempdir_in(root).map_err(at("create", root))?;
+    // Nothing is there to be moved away, most often.
+    let _ = fs::rename(&folder, damaged.path().join(NAME));
     match fs::rename(aside.path(), &folder) {
         Ok(()) => drop(aside.keep()),
         // Another worker was faster: the same content.
-        Err(_) if folder.is_dir() => {}
+        Err(_) if is_whole(&folder) => {}
         Err(error) => return Err(at("create", &folder)(error)),
     }
     Ok(folder)
+}
+
+/// Whether every file is there as it is carried.
+fn is_whole(folder: &Path) -> bool {
+    let package = folder.join(NAME);
+    FILES.iter().all(|(name, text)| fs::read(package.join(name)).is_ok_and(|read| read == text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -75,5 +89,20 @@ mod tests {
         assert!(folder.join(NAME).join("__main__.py").is_file());
         assert_eq!(unpacked(root.path()).expect("again"), folder);
         assert_eq!(fs::read_dir(root.path()).expect("the folder").count(), 1);
+    }
+
+    #[test]
+    fn a_package_that_was_changed_or_is_half_there_is_unpacked_again() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = unpacked(root.path()).expect("unpacked");
+        let story = folder.join(NAME).join("story.py");
+        let text = fs::read(&story).expect("a file");
+        fs::write(&story, "print('another')").expect("written");
+        assert_eq!(unpacked(root.path()).expect("again"), folder);
+        assert_eq!(fs::read(&story).expect("a file"), text);
+        fs::remove_file(&story).expect("it was there");
+        unpacked(root.path()).expect("again");
+        assert_eq!(fs::read(&story).expect("a file"), text);
+        assert_eq!(fs::read_dir(root.path()).expect("the folder").count(), 1, "nothing is left beside it");
     }
 }

@@ -18,6 +18,9 @@ pub struct Record {
     pub own: bool,
     /// SHA-256 of the requirements that it was installed from.
     pub requirements: String,
+    /// The lab's own package that it was tried with; nothing where it was installed by a version of the lab that did not note it.
+    #[serde(default)]
+    pub package: String,
     /// What it said of itself: Python, the framework, what that needs.
     pub versions: BTreeMap<String, String>,
     /// Bytes on disk; 0 where the environment is somebody else's.
@@ -33,6 +36,17 @@ impl Record {
             let name = name_of(pin.name);
             let found = self.versions.get(&name)?;
             differs(found, pin.version).then(|| format!("{name} {found} instead of {}", pin.version))
+        });
+        told.collect()
+    }
+
+    /// What is another than when it was installed, as `torch 2.10.0 instead of 2.9.0`. How PyVelox' vectors are built is no version.
+    pub fn changes(&self, now: &BTreeMap<String, String>) -> Vec<String> {
+        let is_version = |text: &str| text.contains(|c: char| c.is_ascii_digit());
+        let told = now.iter().filter_map(|(name, version)| {
+            let before = self.versions.get(name)?;
+            let changed = before != version && is_version(before) && is_version(version);
+            changed.then(|| format!("{name} {version} instead of {before}"))
         });
         told.collect()
     }
@@ -64,11 +78,18 @@ mod tests {
             python: "python".into(),
             own: false,
             requirements: String::new(),
+            package: String::new(),
             versions: BTreeMap::from([("torch".to_owned(), torch.to_owned())]),
             bytes: 0,
         };
         let pinned = reference.pins().find(|pin| pin.name == "torch").expect("a pin").version;
         assert!(record(&format!("{pinned}+cpu")).differences(reference).is_empty());
         assert_eq!(record("1.0").differences(reference), [format!("torch 1.0 instead of {pinned}")]);
+        let now = |torch: &str| {
+            let now = [("torch", torch), ("pyvelox-vectors", "list")];
+            record("2.9.0+cpu").changes(&now.map(|(name, it)| (name.to_owned(), it.to_owned())).into())
+        };
+        assert!(now("2.9.0+cpu").is_empty());
+        assert_eq!(now("2.9.0+cu128"), ["torch 2.9.0+cu128 instead of 2.9.0+cpu"]);
     }
 }

@@ -145,6 +145,72 @@ fn an_environment_that_is_there_is_used_and_its_other_versions_are_named() {
 }
 
 #[test]
+fn an_engine_that_is_no_longer_what_was_installed_says_so_and_the_command_that_it_names_mends_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (home, changed) = (folder.path().join("home"), folder.path().join("changed"));
+    // As after somebody's own pip in the environment; ours puts back what is pinned.
+    let check = format!(
+        r#"if [ -e {changed} ]; then echo '{{"torch":"2.8.1","numpy":"2.4.6"}}'; else {GOOD}; fi"#,
+        changed = changed.display()
+    );
+    let python = stand_in(folder.path(), &format!("rm -f {}", changed.display()), &check).display().to_string();
+    let arguments = ["install", "pytorch", "--needs", "1", "--python", &python];
+    assert!(engines(&home, &arguments).status.success());
+    let changes = || json(&engines(&home, &["check", "--json"]))["engines"][0]["changes"].clone();
+    assert_eq!(changes(), serde_json::json!([]));
+    fs::write(&changed, "").expect("a file");
+    assert_eq!(changes(), serde_json::json!(["torch 2.8.1 instead of 2.9.0+cpu"]));
+    let said = engines(&home, &["check"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.contains("torch 2.8.1 instead of 2.9.0+cpu: recspeed engines install pytorch"), "{said}");
+    assert!(engines(&home, &arguments).status.success());
+    assert_eq!(changes(), serde_json::json!([]));
+}
+
+#[test]
+fn an_engine_that_another_version_installed_is_tried_with_this_one_and_what_does_not_do_names_the_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let python = stand_in(folder.path(), "true", GOOD).display().to_string();
+    assert!(engines(&home, &["install", "pytorch", "--existing", &python]).status.success());
+    let record = home.join("engines/pytorch/record.json");
+    let noted = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
+        let mut noted: Value = serde_json::from_slice(&fs::read(&record).expect("a record")).expect("JSON");
+        change(noted.as_object_mut().expect("an object"));
+        fs::write(&record, noted.to_string()).expect("written");
+    };
+    let older = || noted(&|record| drop(record.insert("package".to_owned(), "older".into())));
+    let check = || {
+        let output = engines(&home, &["check"]);
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert!(!check().1.contains("another version"), "it is this one's");
+    older();
+    let (starts, said) = check();
+    assert!(starts && said.contains("installed by another version of the lab, it does for this one too"), "{said}");
+    assert!(!check().1.contains("another version"), "it has been tried");
+    // A record of before this was noted.
+    noted(&|record| drop(record.remove("package")));
+    assert!(check().1.contains("another version"));
+    // What this version imports is not there.
+    stand_in(folder.path(), "true", "echo 'no module named numpy' >&2; exit 1");
+    older();
+    let (starts, said) = check();
+    assert!(!starts && said.contains("was installed by another version of the lab"), "{said}");
+    assert!(
+        said.contains("no module named numpy") && said.contains("run `recspeed engines install pytorch`"),
+        "{said}"
+    );
+    // Other packages than this version asks for, or a record as no version of today writes.
+    for change in [("own", Value::from(true)), ("versions", Value::from(1))] {
+        noted(&|record| drop(record.insert(change.0.to_owned(), change.1.clone())));
+        noted(&|record| drop(record.insert("requirements".to_owned(), "others".into())));
+        assert_eq!(state(&home, "pytorch"), "other-version");
+        assert!(check().1.contains("was installed by another version of the lab"));
+    }
+}
+
+#[test]
 fn an_unknown_name_is_answered_with_the_names_that_exist() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = engines(folder.path(), &["install", "pytorhc"]);

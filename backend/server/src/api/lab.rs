@@ -47,7 +47,7 @@ fn engines(home: &Path) -> Vec<EngineInfo> {
         state: match engines.state(reference.kind) {
             Installed::Ready(_) => EngineState::Ready,
             Installed::Missing => EngineState::Missing,
-            Installed::Unfinished | Installed::Stale(_) => EngineState::Unusable,
+            Installed::Unfinished | Installed::Stale(_) | Installed::OtherVersion(_) => EngineState::Unusable,
         },
         install: reference.install_command(),
     };

@@ -3,12 +3,14 @@
 mod libtorch;
 mod screen;
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
-use recspeed_engines::{EngineError, Engines, InstallOptions, LIBTORCH, Record, Reference, State};
+use recspeed_engines::{Checked, EngineError, Engines, InstallOptions, LIBTORCH, Record, Reference, State};
 use recspeed_types::FailureCode;
 use serde_json::{Value, json};
 
@@ -168,6 +170,9 @@ fn here(reference: &Reference, state: &State) -> String {
         State::Missing => format!("no: {}", reference.install_command()),
         State::Unfinished => format!("half: go on with {}", reference.install_command()),
         State::Stale(why) => format!("unusable ({why}): {}", reference.install_command()),
+        State::OtherVersion(why) => {
+            format!("unusable (installed by another version of the lab: {why}): {}", reference.install_command())
+        }
         State::Ready(record) => {
             let place = if record.own { String::new() } else { format!(", {}", record.python.display()) };
             format!("yes: {}{place}", versions(record))
@@ -176,7 +181,11 @@ fn here(reference: &Reference, state: &State) -> String {
 }
 
 fn versions(record: &Record) -> String {
-    record.versions.iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ")
+    listed(&record.versions)
+}
+
+fn listed(versions: &BTreeMap<String, String>) -> String {
+    versions.iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ")
 }
 
 fn told(reference: &Reference, state: &State) -> Value {
@@ -185,6 +194,7 @@ fn told(reference: &Reference, state: &State) -> Value {
         State::Missing => ("missing", None, None),
         State::Unfinished => ("unfinished", None, None),
         State::Stale(why) => ("stale", None, Some(why)),
+        State::OtherVersion(why) => ("other-version", None, Some(why)),
         State::Ready(record) => ("ready", Some(record), None),
     };
     json!({
@@ -269,15 +279,19 @@ fn check(args: &CheckArgs) -> Result<u8, CommandError> {
         let kind = reference.kind.as_str();
         let answer = engines.check(reference.kind);
         let line = match &answer {
-            Ok(versions) => {
-                let versions: Vec<_> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-                format!("{kind}: starts, {}", versions.join(", "))
-            }
+            Ok(checked) => format!("{kind}: starts, {}{}", listed(&checked.versions), remarks(reference, checked)),
             Err(error) => format!("{kind}: {error}"),
         };
         bad += u8::from(answer.is_err());
-        let (versions, failure) = (answer.as_ref().ok(), answer.as_ref().err().map(ToString::to_string));
-        answers.push(json!({ "name": kind, "starts": answer.is_ok(), "versions": versions, "failure": failure }));
+        let (checked, failure) = (answer.as_ref().ok(), answer.as_ref().err().map(ToString::to_string));
+        answers.push(json!({
+            "name": kind,
+            "starts": checked.is_some(),
+            "versions": checked.map(|checked| &checked.versions),
+            "changes": checked.map(|checked| &checked.changes),
+            "other_version": checked.map(|checked| checked.other_version),
+            "failure": failure,
+        }));
         if !args.place.json {
             output::say(&output::printable(&line))?;
         }
@@ -288,6 +302,19 @@ fn check(args: &CheckArgs) -> Result<u8, CommandError> {
         output::say("No engine is installed; `recspeed engines list` shows which there are.")?;
     }
     Ok(u8::from(bad > 0))
+}
+
+/// What is to be said of an engine that starts and is not as it was installed.
+fn remarks(reference: &Reference, checked: &Checked) -> String {
+    let mut remarks = String::new();
+    if checked.other_version {
+        remarks.push_str("; installed by another version of the lab, it does for this one too");
+    }
+    if !checked.changes.is_empty() {
+        let (changes, install) = (checked.changes.join(", "), reference.install_command());
+        let _ = write!(remarks, "; since it was installed it has {changes}: {install}");
+    }
+    remarks
 }
 
 fn named(name: &str) -> Result<&'static Reference, EnginesError> {

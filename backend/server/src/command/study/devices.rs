@@ -62,10 +62,11 @@ fn is_older_build(worker: &Path, devices: &[Device]) -> bool {
 /// What a reference engine waits for.
 pub(super) fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missing> {
     // What mends it stands beside it.
-    let why = match engines.launch(kind).err()? {
+    let why = match engines.launch_tried(kind).err()? {
         EngineError::Missing { .. } => "not installed".to_owned(),
         EngineError::Unfinished { .. } => "half installed".to_owned(),
         EngineError::Stale { why, .. } => why,
+        EngineError::OtherVersion { .. } => "installed by another version".to_owned(),
         other => other.to_string(),
     };
     Some(Missing { install: find(kind).map(Reference::install_command).unwrap_or_default(), why })
