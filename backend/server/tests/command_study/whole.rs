@@ -1,66 +1,29 @@
-//! `recspeed study` against workers that are shell scripts: what is measured, kept and shown.
+//! What is measured, kept and shown.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use recspeed_types::study::{StudyCell, StudyReport, Unit, Whose};
+use recspeed_types::study::{StudyCell, Unit, Whose};
 
-/// A worker whose runs take half a second and find an error of 0.25.
-const WORKER: &str = r#"#!/bin/sh
-run=none
-while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; esac; shift; done
-cat > /dev/null
-printf '{"run":"%s","seq":0,"at_us":0,"kind":"finished","summary":{"run":"%s","status":"finished","metrics":{"nrmse":0.25},
-"timing":{"load_s":0.1,"fit_s":0.5,"evaluate_s":0.3},
-"memory":{"parameters":8,"gradients":0,"optimizer":0,"activations":0,"buffers":0,"allocator_total":9,"peak":1048576},
-"engine":{"kind":"burn","device":"flex","versions":{"burn":"0"},"host":"a test","threads":1},
-"data":{"name":"tiny","users":4,"items":4,"train":5,"validation":0,"test":6,"bad_lines":0,"sha256":"abc","synthetic":true},
-"evaluation":{"candidates":"none","candidate_items":4,"test_users":4,"evaluated_users":4,"sampled_users":false,"cold_users":0,
-"cold_item_rows":0,"tie_rule":"lower id","tie_share":0,"rating_scale":"stars"},"seed":42}}' "$run" "$run" | tr -d '\n'; echo
-"#;
+use crate::bench::{Bench, PATIENCE, read, said, told, worker, written};
 
-/// How long anything may take that must come.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Bench(tempfile::TempDir);
-
-impl Bench {
-    fn new(worker: &str) -> Self {
-        let bench = Self(tempfile::tempdir().unwrap());
-        fs::write(bench.path("worker"), worker).unwrap();
-        fs::set_permissions(bench.path("worker"), fs::Permissions::from_mode(0o755)).unwrap();
-        bench
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn study(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed"));
-        command.arg("study").args(arguments).arg("--worker").arg(self.path("worker")).current_dir(self.0.path());
-        command.env("RECSPEED_HOME", self.path("home"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap()
-    }
-}
-
-fn report(path: &Path) -> StudyReport {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+/// A worker whose runs take half a second.
+fn half_a_second() -> String {
+    worker("", "nrmse", "0.5")
 }
 
 #[test]
 fn a_study_is_printed_written_kept_and_put_into_a_document() {
-    let bench = Bench::new(WORKER);
+    let bench = Bench::new(&half_a_second());
     let output = bench.study(&["four-layer", "--repeats", "3", "--out", "out.json", "--document", "studies.md"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", said(&output));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("Four-layer network") && text.contains("500.0 ms"), "{text}");
-    let kept = report(&bench.path("home/studies/four-layer.json"));
-    assert_eq!(kept, report(&bench.path("out.json")));
+    let kept = read(&bench.path("home/studies/four-layer.json"));
+    assert_eq!(kept, read(&bench.path("out.json")));
     assert_eq!(kept.tables.iter().map(|table| table.whose).collect::<Vec<_>>(), [Whose::Measured, Whose::Paper]);
     let rows = &kept.tables[0].rows;
     assert_eq!(rows[0].cells[0].value(), Some(0.5));
@@ -95,17 +58,16 @@ fn a_study_is_printed_written_kept_and_put_into_a_document() {
 
 #[test]
 fn rows_measured_alone_stand_among_the_last_reports_unless_they_are_of_something_else() {
-    let bench = Bench::new(WORKER);
-    let kept = || report(&bench.path("home/studies/four-layer.json"));
+    let bench = Bench::new(&half_a_second());
+    let kept = || read(&bench.path("home/studies/four-layer.json"));
     let study = |arguments: &[&str]| {
         let output = bench.study(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}");
-        said
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
     };
     study(&["four-layer", "--repeats", "1"]);
     let first = kept();
-    fs::write(bench.path("worker"), WORKER.replace(r#""fit_s":0.5"#, r#""fit_s":0.25"#)).unwrap();
+    bench.put_program("worker", &worker("", "nrmse", "0.25"));
     let said = study(&["four-layer", "--repeats", "1", "--engines", "burn"]);
     assert!(said.contains("among those of the last report"), "{said}");
     let second = kept();
@@ -117,17 +79,39 @@ fn rows_measured_alone_stand_among_the_last_reports_unless_they_are_of_something
     let said = study(&["four-layer", "--repeats", "1", "--engines", "burn", "--set", "training.epochs=5"]);
     assert!(said.contains("of other data, sizes or settings") && said.contains("four-layer.part.json"), "{said}");
     assert_eq!(kept(), second);
-    assert_eq!(report(&bench.path("home/studies/four-layer.part.json")).tables[0].rows.len(), 1);
+    assert_eq!(read(&bench.path("home/studies/four-layer.part.json")).tables[0].rows.len(), 1);
 }
 
 #[test]
 fn a_worker_that_dies_is_a_row_of_a_report_that_is_not_kept_where_it_measured_nothing() {
     let bench = Bench::new("#!/bin/sh\ncat > /dev/null\nexit 7\n");
     let output = bench.study(&["four-layer", "--engines", "burn", "--json"]);
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(!bench.path("home/studies/four-layer.json").exists());
-    let report: StudyReport = serde_json::from_slice(&output.stdout).unwrap();
+    let report = told(&output);
     assert!(matches!(&report.tables[0].rows[0].cells[0], StudyCell::Failed { cause } if cause.contains("status 7")));
+}
+
+#[test]
+fn an_engine_that_another_version_installed_and_that_does_not_do_for_this_one_is_a_row_that_says_so() {
+    let bench = Bench::new(&half_a_second());
+    let folder = "home/engines/pytorch";
+    fs::create_dir_all(bench.path(folder)).unwrap();
+    // It lacks what this version's package imports.
+    let python = format!("{folder}/python");
+    bench.put_program(&python, "#!/bin/sh\necho 'no module named numpy' >&2\nexit 1\n");
+    let record = serde_json::json!({
+        "python": bench.path(&python), "own": false, "requirements": "", "package": "older", "versions": {}, "bytes": 0
+    });
+    fs::write(bench.path(folder).join("record.json"), record.to_string()).unwrap();
+    let output = bench.study(&["four-layer", "--engines", "burn,pytorch", "--repeats", "1", "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let report = told(&output);
+    let StudyCell::Missing(missing) = &report.tables[0].rows[1].cells[0] else { panic!("{:?}", report.tables[0]) };
+    assert_eq!(
+        (missing.show(), missing.install.as_str()),
+        ("installed by another version", "recspeed engines install pytorch")
+    );
 }
 
 #[test]
@@ -145,7 +129,7 @@ fn a_wrong_engine_or_setting_is_told_before_anything_runs() {
         ["methods", "--set", "dataset.sample=1000"],
     ] {
         let output = bench.study(&arguments);
-        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     }
     assert!(!bench.path("ran").exists() && !bench.path("home").exists());
 }
@@ -161,25 +145,12 @@ echo '{"container":"plain","versions":{},"rows":100,"objects":4,"header_bytes":2
     );
     for (bench, why) in [(crashes, "no room left"), (lies, "other numbers")] {
         let output = bench.study(&["retrieval", "--rows", "100", "--containers", "plain,torch", "--json"]);
-        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-        let report: StudyReport = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let report = told(&output);
         let rows = &report.tables[0].rows;
         assert!(matches!(&rows[0].cells[0], StudyCell::Failed { cause } if cause.contains(why)), "{rows:?}");
         assert!(matches!(&rows[1].cells[0], StudyCell::Missing(missing) if missing.install.contains("pytorch")));
         assert!(!bench.path("home/studies/retrieval.json").exists(), "there is nothing to show");
-    }
-}
-
-/// Waits until a script has written its process into this file.
-fn written(path: &Path) -> i32 {
-    let begun = Instant::now();
-    loop {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        if text.ends_with('\n') {
-            return text.trim().parse().unwrap();
-        }
-        assert!(begun.elapsed() < PATIENCE, "nothing in {}", path.display());
-        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -193,7 +164,7 @@ fn a_study_whose_server_is_killed_ends_and_so_does_its_worker() {
     // A stand-in for the server: it starts the study and waits for it.
     let script = r#""$0" study four-layer --engines burn --worker worker --parent $$ & echo $! > study-pid; wait"#;
     let mut command = Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_recspeed")]).current_dir(bench.0.path());
+    command.args(["-c", script, env!("CARGO_BIN_EXE_recspeed")]).current_dir(bench.folder());
     command.env("RECSPEED_HOME", bench.path("home")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut server = command.spawn().unwrap();
     let (study, worker) = (written(&bench.path("study-pid")), written(&bench.path("worker-pid")));

@@ -1,24 +1,18 @@
 //! A study that is stopped or killed loses nothing that it measured: it reports what it has, and goes on there.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Output;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use recspeed_types::study::{NumberCell, StudyCell, StudyProgress, StudyReport, Unit};
 
-/// A worker without any other device, whose first run takes one second, the second two and so on. Once as many runs have been made as
-/// the file `stop-at` says, it says in `waits` who it is, and waits.
-const WORKER: &str = r#"#!/bin/sh
-[ "$1" = probe ] && exit 1
-run=none columns=
-while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; --columns) columns=$2; shift;; esac; shift; done
-cat > /dev/null
-echo "$run" >> runs
+use crate::bench::{Bench, read, said, told, worker, written};
+
+/// Of a worker, what makes its first run take one second, the second two and so on. Once as many runs have been made as the file
+/// `stop-at` says, it says in `waits` who it is, and waits.
+const COUNTS: &str = r#"echo "$run" >> runs
 n=$(($(wc -l < runs)))
 if [ -e stop-at ] && [ "$n" -gt "$(cat stop-at)" ]; then echo $$ > waits; exec sleep 600; fi
 if [ -n "$columns" ]; then
@@ -29,51 +23,19 @@ if [ -n "$columns" ]; then
 "build_s":[1],"back_s":[1],"single_rows":'$rows',"single_s":['$n'],"batch_rows":2,"batch_s":[1],"copy_s":[1],
 "single_sum":'$sum',"batch_sum":'$sum'}'
   exit
-fi
-printf '{"run":"%s","seq":0,"at_us":0,"kind":"finished","summary":{"run":"%s","status":"finished","metrics":{"rmse":0.25},
-"timing":{"load_s":0.1,"fit_s":'$n',"evaluate_s":0.3},
-"memory":{"parameters":8,"gradients":0,"optimizer":0,"activations":0,"buffers":0,"allocator_total":9,"peak":1048576},
-"engine":{"kind":"burn","device":"flex","versions":{"burn":"0"},"host":"a test","threads":1},
-"data":{"name":"tiny","users":4,"items":4,"train":5,"validation":0,"test":6,"bad_lines":0,"sha256":"abc","synthetic":true},
-"evaluation":{"candidates":"none","candidate_items":4,"test_users":4,"evaluated_users":4,"sampled_users":false,"cold_users":0,
-"cold_item_rows":0,"tie_rule":"lower id","tie_share":0,"rating_scale":"stars"},"seed":42}}' "$run" "$run" | tr -d '\n'; echo
-"#;
+fi"#;
 
-/// How long anything may take that must come.
-const PATIENCE: Duration = Duration::from_secs(30);
+fn counts() -> String {
+    worker(COUNTS, "rmse", "'$n'")
+}
 
 /// Two rows that a worker without any other device can run, three times each.
 const STUDY: [&str; 4] = ["mixed", "--repeats", "3", "--json"];
 
-struct Bench(tempfile::TempDir);
-
 impl Bench {
-    fn new() -> Self {
-        let bench = Self(tempfile::tempdir().unwrap());
-        bench.put_worker(WORKER);
-        bench
-    }
-
-    fn put_worker(&self, script: &str) {
-        fs::write(self.path("worker"), script).unwrap();
-        fs::set_permissions(self.path("worker"), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed"));
-        command.arg("study").args(arguments).arg("--worker").arg(self.path("worker")).current_dir(self.0.path());
-        command.env("RECSPEED_HOME", self.path("home"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
     /// A study that nobody stops.
     fn whole(&self, arguments: &[&str]) -> (StudyReport, String) {
-        let output = self.command(arguments).output().unwrap();
+        let output = self.study(arguments);
         assert!(output.status.success(), "{}", said(&output));
         (told(&output), said(&output))
     }
@@ -100,31 +62,6 @@ impl Bench {
     }
 }
 
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn told(output: &Output) -> StudyReport {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
-}
-
-fn read(path: &Path) -> StudyReport {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-/// Waits until a script has written its process into this file.
-fn written(path: &Path) -> i32 {
-    let begun = Instant::now();
-    loop {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        if text.ends_with('\n') {
-            return text.trim().parse().unwrap();
-        }
-        assert!(begun.elapsed() < PATIENCE, "nothing in {}", path.display());
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// The median, the least and the most of so many runs, and what stands beside them.
 type Measured<'a> = (f64, f64, f64, u32, &'a str);
 
@@ -147,7 +84,7 @@ fn a_study_that_is_stopped_reports_exactly_what_it_had_measured() {
         (Signal::SIGTERM, 4, [Some((2.0, 1.0, 3.0, 2, two)), Some((3.0, 2.0, 4.0, 2, two))]),
         (Signal::SIGTERM, 5, [Some((3.0, 1.0, 5.0, 3, three)), Some((3.0, 2.0, 4.0, 2, two))]),
     ] {
-        let bench = Bench::new();
+        let bench = Bench::new(&counts());
         let arguments = [&STUDY[..], &["--out", "out.json", "--document", "studies.md"]].concat();
         let output = bench.stopped(made, signal, &arguments);
         assert_eq!(output.status.code(), Some(130), "{}", said(&output));
@@ -175,7 +112,7 @@ fn a_study_that_is_stopped_reports_exactly_what_it_had_measured() {
 
 #[test]
 fn a_study_that_is_stopped_before_anything_is_measured_writes_nothing() {
-    let bench = Bench::new();
+    let bench = Bench::new(&counts());
     let output = bench.stopped(0, Signal::SIGTERM, &[&STUDY[..], &["--out", "out.json"]].concat());
     assert_eq!((output.status.code(), output.stdout.len()), (Some(130), 0), "{}", said(&output));
     assert!(!bench.path("out.json").exists() && !bench.path("home/studies").exists());
@@ -183,7 +120,7 @@ fn a_study_that_is_stopped_before_anything_is_measured_writes_nothing() {
 
 #[test]
 fn a_study_that_was_killed_goes_on_behind_what_it_had_measured_and_says_that_it_was_two_sittings() {
-    let bench = Bench::new();
+    let bench = Bench::new(&counts());
     let output = bench.stopped(3, Signal::SIGKILL, &STUDY);
     assert!(output.stdout.is_empty() && !bench.path("home/studies/mixed.json").exists());
     let rows = bench.rows().expect("what was measured is kept");
@@ -212,7 +149,7 @@ fn a_study_that_was_killed_goes_on_behind_what_it_had_measured_and_says_that_it_
 
 #[test]
 fn a_study_begins_anew_where_it_is_told_to_or_something_is_not_as_it_was() {
-    let bench = Bench::new();
+    let bench = Bench::new(&counts());
     bench.stopped(2, Signal::SIGTERM, &STUDY);
     let other = bench.stopped(3, Signal::SIGTERM, &["mixed", "--repeats", "2", "--json"]);
     assert!(said(&other).contains("goes on by: recspeed study mixed --repeats 3"), "{}", said(&other));
@@ -223,7 +160,7 @@ fn a_study_begins_anew_where_it_is_told_to_or_something_is_not_as_it_was() {
 
     let runs = fs::read_to_string(bench.path("runs")).unwrap().lines().count() as u32;
     bench.stopped(runs + 2, Signal::SIGTERM, &STUDY);
-    bench.put_worker(&format!("{WORKER}# another build\n"));
+    bench.put_program("worker", &format!("{}# another build\n", counts()));
     let (report, said) = bench.whole(&STUDY);
     assert!(said.contains("begins anew, for the program `worker` has changed"), "{said}");
     assert!(report.sittings.is_empty());
@@ -231,7 +168,7 @@ fn a_study_begins_anew_where_it_is_told_to_or_something_is_not_as_it_was() {
 
 #[test]
 fn a_partial_report_takes_the_place_of_no_whole_one() {
-    let bench = Bench::new();
+    let bench = Bench::new(&counts());
     let arguments = [&STUDY[..], &["--document", "studies.md"]].concat();
     let (whole, _) = bench.whole(&arguments);
     let document = fs::read_to_string(bench.path("studies.md")).unwrap();
@@ -245,7 +182,7 @@ fn a_partial_report_takes_the_place_of_no_whole_one() {
 
 #[test]
 fn containers_that_were_not_reached_say_so_and_those_that_were_read_are_read_once() {
-    let bench = Bench::new();
+    let bench = Bench::new(&counts());
     let study = ["retrieval", "--rows", "10,20", "--containers", "plain,arrow", "--json"];
     let output = bench.stopped(1, Signal::SIGTERM, &study);
     assert_eq!(output.status.code(), Some(130), "{}", said(&output));

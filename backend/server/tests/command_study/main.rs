@@ -1,0 +1,5 @@
+//! `recspeed study` against workers that are shell scripts.
+
+mod bench;
+mod stopped;
+mod whole;
