@@ -1,6 +1,7 @@
 //! What must be the same for a study to go on where it was stopped: the numbers of two sittings stand in one table only then.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -12,6 +13,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::kept::{fingerprint, stamp};
 use crate::launch::of_devices;
+
+/// How the names of variables begin by which libraries are told how to compute.
+const VARIABLES: [&str; 19] = [
+    "CUBLAS_",
+    "CUDA_",
+    "DNNL_",
+    "GOMP_",
+    "KMP_",
+    "LD_PRELOAD",
+    "MALLOC_",
+    "MKL_",
+    "NVIDIA_",
+    "OMP_",
+    "ONEDNN_",
+    "OPENBLAS_",
+    "PYTORCH_",
+    "RAYON_",
+    "RECSPEED_PYVELOX",
+    "TF_",
+    "TORCH_",
+    "VK_",
+    "XLA_",
+];
 
 /// Everything that decides what a study measures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +54,8 @@ impl Identity {
         let own = std::env::current_exe().ok().as_deref().and_then(stamp);
         let own = format!("{} {}", env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
         let parts = [("the machine", machine()), ("the program `recspeed`", own)];
-        let parts = parts.map(|(what, value)| (what.to_owned(), value)).into();
+        let mut parts: BTreeMap<_, _> = parts.map(|(what, value)| (what.to_owned(), value)).into();
+        parts.extend(variables(std::env::vars_os()));
         Self { study: study.to_owned(), command: command.to_owned(), parts }
     }
 
@@ -81,6 +106,14 @@ impl Identity {
     }
 }
 
+/// The variables of the environment that decide how libraries compute, by their names for people.
+fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (String, String)> {
+    let named = all.map(|pair| <[OsString; 2]>::from(pair).map(|text| text.to_string_lossy().into_owned()));
+    let deciding = named.filter(|[name, _]| VARIABLES.iter().any(|begins| name.starts_with(begins)));
+    // Of a value nobody needs to know more than whether it is the same.
+    deciding.map(|[name, value]| (format!("the variable {name}"), fingerprint(&[value])))
+}
+
 /// Processor, cores, GPUs, and which machine of that kind it is.
 fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
@@ -126,5 +159,19 @@ mod tests {
         fs::write(&worker, "another build").expect("written");
         let changed = of("recspeed study mixed", 1).change_from(&first);
         assert_eq!(changed.as_deref(), Some("the program `recspeed-worker`"));
+    }
+
+    #[test]
+    fn a_variable_that_libraries_heed_is_a_part_of_what_must_be_the_same_and_others_are_not() {
+        let of = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
+            variables(all.iter().map(|(name, value)| ((*name).into(), (*value).into()))).collect()
+        };
+        let first = of(&[("NVIDIA_TF32_OVERRIDE", "0"), ("HOME", "/root"), ("RECSPEED_RUN", "r-1")]);
+        assert_eq!(first.keys().collect::<Vec<_>>(), ["the variable NVIDIA_TF32_OVERRIDE"]);
+        assert_ne!(first, of(&[("NVIDIA_TF32_OVERRIDE", "1")]));
+        assert!(!first.values().any(|value| value == "0"), "a value stays where it is");
+        for name in ["TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "OMP_NUM_THREADS", "RECSPEED_PYVELOX"] {
+            assert_eq!(of(&[(name, "1")]).len(), 1, "{name}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use recspeed_types::study::{StudyCell, StudyLoad, StudyReport, StudyRow, Whose};
 
 use super::differences::{library, release};
 use super::render::date;
+use crate::command::figures::counted;
 
 /// The last report with the rows of a part of the study in place of its own.
 ///
@@ -76,14 +77,27 @@ fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, note: &str) {
     let measured = |row: &StudyRow| row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)));
     let mut own = row.clone();
     if measured(row) {
-        own.note =
-            [own.note.as_str(), note].iter().filter(|words| !words.is_empty()).copied().collect::<Vec<_>>().join("; ");
+        let others = rows.iter().filter(|other| other.name != row.name).filter_map(runs).max();
+        let fewer = runs(row).zip(others).filter(|(own, others)| own != others);
+        let fewer =
+            fewer.map(|(own, others)| format!("in {}, the others in {others}", counted(own.into(), "run", "runs")));
+        let words = [own.note.as_str(), note].into_iter().chain(fewer.as_deref());
+        let words: Vec<&str> = words.filter(|words| !words.is_empty()).collect();
+        own.note = words.join("; ");
     }
     match rows.iter_mut().find(|other| other.name == row.name) {
         Some(other) if measured(other) && !measured(row) => {}
         Some(other) => *other = own,
         None => rows.push(own),
     }
+}
+
+/// Of how many runs a row's numbers are; nothing where it has none, or none that tells.
+fn runs(row: &StudyRow) -> Option<u32> {
+    row.cells.iter().find_map(|cell| match cell {
+        StudyCell::Number(number) => number.spread.map(|spread| spread.runs),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -138,6 +152,19 @@ mod tests {
         );
         assert_eq!((rows[1].note.as_str(), rows[0].note.as_str()), ("", ""));
         assert_eq!(whole.tables[1], last.tables[1], "the paper's table stays");
+    }
+
+    #[test]
+    fn a_row_of_other_runs_than_the_others_says_of_how_many() {
+        let last =
+            report(&[("Burn", StudyCell::runs(&[1.0, 2.0, 3.0])), ("PyTorch", StudyCell::runs(&[4.0, 5.0, 6.0]))]);
+        let note = |runs: &[f64]| {
+            let whole = merged(&last, &report(&[("PyTorch", StudyCell::runs(runs))])).expect("they fit");
+            whole.tables[0].rows[1].note.clone()
+        };
+        assert_eq!(note(&[7.0]), "measured by itself on 1970-01-01; in 1 run, the others in 3");
+        assert_eq!(note(&[7.0, 8.0]), "measured by itself on 1970-01-01; in 2 runs, the others in 3");
+        assert_eq!(note(&[7.0, 8.0, 9.0]), "measured by itself on 1970-01-01");
     }
 
     #[test]

@@ -136,13 +136,17 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
         bars: Some(0),
     };
     let mut report = report(NAME, command, machine(rows), vec![measured]);
-    let conditions = rows.iter().find_map(Row::last).map(|run| {
+    let conditions = rows.iter().find_map(|row| Some((&row.spec, row.last()?))).map(|(spec, run)| {
+        let training = run.training.as_ref();
         format!(
-            "{} ratings of {} to learn from, {} to test on; a dense block of {} parameters, pipelines with two stages and four micro-batches.",
+            "{} ratings of {} to learn from, {} to test on; a dense block of {} parameters, {} steps of {} rows, pipelines with two stages and \
+             four micro-batches.",
             run.data.train,
             run.data.name,
             run.data.test,
-            run.training.as_ref().map_or(0, |training| training.parameters)
+            training.map_or(0, |training| training.parameters),
+            training.map_or(0, |training| training.steps),
+            spec.training.batch_size.unwrap_or_default(),
         )
     });
     report.conditions = conditions.into_iter().collect();

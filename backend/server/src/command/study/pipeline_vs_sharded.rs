@@ -223,7 +223,7 @@ fn conditions(spec: &ExperimentSpec, run: &RunSummary) -> String {
     let of = |name: &str| spec.recommender.params.get(name).map_or("the usual".to_owned(), ToString::to_string);
     let training = run.training.as_ref();
     format!(
-        "{} ratings of {}{} to learn from, {} to test on; a dense block of {} layers, growth {}, without dropout, {} parameters, {} steps of {} rows; \
+        "{} ratings of {}{} to learn from, {} to test on; a dense block of {} layers, growth {}, {}, {} parameters, {} steps of {} rows; \
          two ranks, pipelines with four micro-batches, nothing recomputed where the row does not say so.",
         run.data.train,
         run.data.name,
@@ -231,10 +231,20 @@ fn conditions(spec: &ExperimentSpec, run: &RunSummary) -> String {
         run.data.test,
         of("layers"),
         of("growth"),
+        dropout(spec),
         training.map_or(0, |training| training.parameters),
         training.map_or(0, |training| training.steps),
         spec.training.batch_size.unwrap_or_default(),
     )
+}
+
+/// How the rows' networks drop out; frameworks draw it each in its own way.
+fn dropout(spec: &ExperimentSpec) -> String {
+    match spec.recommender.params.get("dropout").map(ToString::to_string).as_deref() {
+        Some("0") => "without dropout".to_owned(),
+        Some(share) => format!("dropout {share}, which each framework draws in its own way"),
+        None => "the usual dropout, which each framework draws in its own way".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -250,6 +260,17 @@ mod tests {
                 assert_eq!(of_row[0], format!("engine.kind={}", spec.engine.kind.as_str()));
             }
         }
+    }
+
+    #[test]
+    fn dropout_that_was_set_is_told() {
+        let told = |set: &[&str]| {
+            let args =
+                SpecStudyArgs { set: set.iter().map(|&set| set.to_owned()).collect(), ..SpecStudyArgs::default() };
+            dropout(&spec_of(SPEC, &args, &FULL, &[]).expect("a spec"))
+        };
+        assert_eq!(told(&[]), "without dropout");
+        assert_eq!(told(&["recommender.dropout=0.25"]), "dropout 0.25, which each framework draws in its own way");
     }
 
     #[test]

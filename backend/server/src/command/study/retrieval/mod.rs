@@ -168,7 +168,8 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
                     log.add(&candidate.title, &turn, Retrieved::clone(told));
                     steps.one(&format!("{title}: done"));
                 }
-                Found::Missing(_) => {}
+                // It has gone since the study began.
+                Found::Missing(_) => steps.fewer(1),
             }
             found.push(now);
         }
@@ -316,7 +317,14 @@ fn describe(command: &mut Command, args: &RetrievalArgs, candidate: &Candidate, 
         command.args(["--single-rows", &limit.to_string()]);
     }
     let threads = args.study.threads.unwrap_or(1).to_string();
-    for name in ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "RAYON_NUM_THREADS"] {
+    for name in [
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "RAYON_NUM_THREADS",
+    ] {
         command.env(name, &threads);
     }
 }
