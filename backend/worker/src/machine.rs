@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use recspeed_experiment::ProcessMemory;
 
@@ -86,12 +87,27 @@ pub(crate) fn cores() -> u32 {
 
 /// Name and version of each part that computes.
 pub(crate) fn versions() -> BTreeMap<String, String> {
-    let libtorch = option_env!("RECSPEED_LIBTORCH_VERSION").map(|version| ("libtorch".to_owned(), version.to_owned()));
+    let libtorch = option_env!("RECSPEED_LIBTORCH_VERSION").map(|built| {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        ("libtorch".to_owned(), libtorch_among(&maps).unwrap_or_else(|| built.to_owned()))
+    });
     let own = [
         ("recspeed".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ("burn".to_owned(), recspeed_experiment::BURN_VERSION.to_owned()),
     ];
     own.into_iter().chain(libtorch).collect()
+}
+
+/// The version of the LibTorch among the files that a process has loaded: `LD_LIBRARY_PATH` may name another than it was linked to.
+fn libtorch_among(maps: &str) -> Option<String> {
+    let line = maps.lines().find(|line| line.ends_with("/libtorch_cpu.so"))?;
+    let folder = Path::new(&line[line.find('/')?..]).parent()?.parent()?;
+    let plain = fs::read_to_string(folder.join("build-version")).ok().map(|text| text.trim().to_owned());
+    plain.or_else(|| {
+        let python = fs::read_to_string(folder.join("version.py")).ok()?;
+        let line = python.lines().find(|line| line.starts_with("__version__"))?;
+        line.split(['\'', '"']).nth(1).map(str::to_owned)
+    })
 }
 
 fn kib(text: &str, label: &str) -> u64 {
@@ -109,6 +125,23 @@ mod tests {
     use nix::unistd::Pid;
     use std::process::Command;
     use std::time::{Duration, Instant};
+
+    #[test]
+    fn the_version_of_libtorch_is_that_of_the_library_that_was_loaded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let torch = folder.path().join("with a space/torch");
+        std::fs::create_dir_all(&torch).expect("a folder");
+        let maps = format!(
+            "7f00-7f01 r--p 00000000 08:01 12  /usr/lib/libc.so.6\n7f02-7f03 r-xp 00000000 08:01 13  {}/lib/libtorch_cpu.so\n",
+            torch.display()
+        );
+        assert_eq!(libtorch_among(&maps), None, "nothing tells");
+        std::fs::write(torch.join("version.py"), "__version__ = '2.11.0+cu130'\n").expect("written");
+        assert_eq!(libtorch_among(&maps).as_deref(), Some("2.11.0+cu130"));
+        std::fs::write(torch.join("build-version"), "2.9.0\n").expect("written");
+        assert_eq!(libtorch_among(&maps).as_deref(), Some("2.9.0"));
+        assert_eq!(libtorch_among("7f00-7f01 r--p 00000000 08:01 12  /usr/lib/libc.so.6\n"), None);
+    }
 
     #[test]
     fn the_memory_of_a_family_counts_those_that_were_started() {

@@ -75,7 +75,7 @@ fn rows_measured_alone_stand_among_the_last_reports_unless_they_are_of_something
     assert_eq!(second.tables[0].rows[1..], first.tables[0].rows[1..]);
     let row = &second.tables[0].rows[0];
     assert_eq!(row.cells[0].value(), Some(0.25));
-    assert!(row.note.contains("measured by itself on 20"), "{}", row.note);
+    assert!(row.note.contains("measured by itself on 20") && row.note.contains("by another build"), "{}", row.note);
     let said = study(&["four-layer", "--repeats", "1", "--engines", "burn", "--set", "training.epochs=5"]);
     assert!(said.contains("of other data, sizes or settings") && said.contains("four-layer.part.json"), "{said}");
     assert_eq!(kept(), second);

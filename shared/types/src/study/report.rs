@@ -57,6 +57,12 @@ pub struct StudyMachine {
     pub threads: Option<u32>,
     /// Name and version of everything that computed.
     pub versions: BTreeMap<String, String>,
+    /// Tells this machine from others of its kind; nothing where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// Tells these builds of the lab's programs from others, which may have the same version; nothing where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub programs: String,
     /// What others took of it meanwhile; absent where the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<StudyLoad>,

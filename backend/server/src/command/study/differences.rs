@@ -147,7 +147,7 @@ pub(super) fn machine(rows: &[Row]) -> StudyMachine {
         host: first.engine.host.clone(),
         threads: ran().all(|run| run.engine.threads == threads).then_some(threads),
         versions,
-        load: None,
+        ..StudyMachine::default()
     }
 }
 

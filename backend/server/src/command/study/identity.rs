@@ -114,8 +114,15 @@ fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<I
     deciding.map(|[name, value]| (format!("the variable {name}"), fingerprint(&[value])))
 }
 
+/// Tells the builds of this program and of the worker from others: a version changes rarely, sources every day.
+pub(super) fn programs(worker: Option<&Path>) -> String {
+    let own = std::env::current_exe().ok();
+    let stamps = [own.as_deref(), worker].into_iter().flatten().map(|program| stamp(program).unwrap_or_default());
+    fingerprint(&stamps.collect::<Vec<_>>())
+}
+
 /// Processor, cores, GPUs, and which machine of that kind it is.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let processor = read("/proc/cpuinfo").lines().find(|line| line.starts_with("model name")).map(str::to_owned);
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);

@@ -63,6 +63,13 @@ fn note(last: &StudyReport, part: &StudyReport) -> String {
     if let Some(load) = part.machine.load.filter(StudyLoad::is_busy) {
         words.push(format!("while others took {:.0} % of the processors", load.others * 100.0));
     }
+    let differ = |last: &str, part: &str| !last.is_empty() && !part.is_empty() && last != part;
+    if differ(&last.machine.id, &part.machine.id) {
+        words.push("on a machine of this kind that need not be the same one".to_owned());
+    }
+    if differ(&last.machine.programs, &part.machine.programs) {
+        words.push("by another build of the lab".to_owned());
+    }
     for (name, version) in &part.machine.versions {
         let other = last.machine.versions.iter().find(|(other, _)| library(other) == library(name));
         if let Some((other, theirs)) = other.filter(|(_, theirs)| release(theirs) != release(version)) {
@@ -152,6 +159,21 @@ mod tests {
         );
         assert_eq!((rows[1].note.as_str(), rows[0].note.as_str()), ("", ""));
         assert_eq!(whole.tables[1], last.tables[1], "the paper's table stays");
+    }
+
+    #[test]
+    fn a_row_of_another_build_or_of_a_machine_that_looks_the_same_says_so() {
+        let of = |id: &str, programs: &str| {
+            let mut report = report(&[("Burn", StudyCell::number(1.0))]);
+            (report.machine.id, report.machine.programs) = (id.to_owned(), programs.to_owned());
+            report
+        };
+        let note = |last: &StudyReport| merged(last, &of("a", "b")).expect("they fit").tables[0].rows[0].note.clone();
+        let alone = "measured by itself on 1970-01-01";
+        assert_eq!(note(&of("a", "b")), alone);
+        assert_eq!(note(&of("", "")), alone, "a report of before this was told");
+        assert_eq!(note(&of("a", "c")), format!("{alone}, by another build of the lab"));
+        assert_eq!(note(&of("x", "b")), format!("{alone}, on a machine of this kind that need not be the same one"));
     }
 
     #[test]

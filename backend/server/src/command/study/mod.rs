@@ -35,7 +35,7 @@ use recspeed_types::{ExperimentSpec, FailureCode};
 
 use super::failure::CommandError;
 use super::output;
-use super::run::SpecFileError;
+use super::run::{SpecFileError, find_worker};
 use crate::{clock, whole_file};
 use keep::Kept;
 use load::Load;
@@ -227,6 +227,9 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         document::check(path, &section_of(args, command.name()))?;
     }
     let engines = Engines::open(args.home.as_deref()).map_err(StudyError::from)?;
+    // As they are when it begins: a build may come meanwhile.
+    let (machine, worker) = (identity::machine(), find_worker(args.worker.as_deref()).ok());
+    let programs = identity::programs(worker.as_deref());
     let load = Load::begin();
     let measured = match &command {
         StudyCommand::Retrieval(args) => retrieval::measure(args, &engines)?,
@@ -240,6 +243,7 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
         return Ok(FailureCode::Cancelled.exit_status());
     };
     ended.report.machine.load = ended.report.machine.load.or_else(|| load.so_far());
+    (ended.report.machine.id, ended.report.machine.programs) = (machine, programs);
     tell(args, &ended.report, command.is_part())?;
     let status = status(&ended);
     ended.written();

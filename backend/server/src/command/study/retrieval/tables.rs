@@ -74,7 +74,7 @@ pub(super) fn report(
         host: told().map(|told| told.host.clone()).find(|host| !host.is_empty()).unwrap_or_default(),
         threads: Some(args.study.threads.unwrap_or(1)),
         versions: told().flat_map(|told| told.versions.clone()).collect(),
-        load: None,
+        ..StudyMachine::default()
     };
     let mut report = super::super::report("retrieval", command, machine, measured);
     report.conditions = vec![format!(
