@@ -261,6 +261,10 @@ impl FitObserver for Watch<'_> {
         self.observer.memory_left()
     }
 
+    fn keeps_checkpoints(&self) -> bool {
+        self.observer.keeps_checkpoints()
+    }
+
     /// Layout: magic, place of the component (u64, little-endian), then its own state.
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
         if self.may_save {
