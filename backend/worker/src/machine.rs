@@ -130,15 +130,15 @@ mod tests {
     fn the_version_of_libtorch_is_that_of_the_library_that_was_loaded() {
         let folder = tempfile::tempdir().expect("a folder");
         let torch = folder.path().join("with a space/torch");
-        std::fs::create_dir_all(&torch).expect("a folder");
+        fs::create_dir_all(&torch).expect("a folder");
         let maps = format!(
             "7f00-7f01 r--p 00000000 08:01 12  /usr/lib/libc.so.6\n7f02-7f03 r-xp 00000000 08:01 13  {}/lib/libtorch_cpu.so\n",
             torch.display()
         );
         assert_eq!(libtorch_among(&maps), None, "nothing tells");
-        std::fs::write(torch.join("version.py"), "__version__ = '2.11.0+cu130'\n").expect("written");
+        fs::write(torch.join("version.py"), "__version__ = '2.11.0+cu130'\n").expect("written");
         assert_eq!(libtorch_among(&maps).as_deref(), Some("2.11.0+cu130"));
-        std::fs::write(torch.join("build-version"), "2.9.0\n").expect("written");
+        fs::write(torch.join("build-version"), "2.9.0\n").expect("written");
         assert_eq!(libtorch_among(&maps).as_deref(), Some("2.9.0"));
         assert_eq!(libtorch_among("7f00-7f01 r--p 00000000 08:01 12  /usr/lib/libc.so.6\n"), None);
     }

@@ -48,7 +48,9 @@ pub(super) fn choose(recommender: &mut RecommenderSpec, derived: Derived) {
     }
     for value in recommender.params.values_mut() {
         if let ParamValue::Recommenders(components) = value {
-            components.iter_mut().for_each(|component| choose(component, derived));
+            for component in components {
+                choose(component, derived);
+            }
         }
     }
 }
