@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device as BurnDevice;
-use recspeed_experiment::NeuralDevice;
+use recspeed_experiment::{DeviceMemory, NeuralDevice};
 use recspeed_types::probe::ProbedDevice;
 use recspeed_types::spec::{Device, EngineKind};
 
@@ -61,13 +61,15 @@ pub(crate) fn offered() -> Vec<ProbedDevice> {
 }
 
 fn probed(device: Device) -> ProbedDevice {
-    let processor = matches!(device, Device::Flex | Device::LibtorchCpu);
+    let processor = device.is_processor();
     let graphics = gpu(device);
     let place = match (&graphics, processor) {
         (Some(gpu), false) => gpu.name.clone(),
         (None, false) => "the GPU".to_owned(),
         (_, true) => machine::describe(),
     };
+    // A GPU of which nothing is known counts as one with memory of its own.
+    let own_memory = !processor && graphics.as_ref().is_none_or(|gpu| gpu.own_memory);
     let title = match device {
         Device::Flex => "Burn flex",
         Device::LibtorchCpu | Device::LibtorchCuda => "Burn on LibTorch",
@@ -78,8 +80,19 @@ fn probed(device: Device) -> ProbedDevice {
         engine: EngineKind::Burn.as_str().to_owned(),
         device: device.as_str().to_owned(),
         title: format!("{title} on {place}"),
+        gpu: own_memory.then_some(place),
         memory: if processor { machine::memory_total() } else { graphics.and_then(|gpu| gpu.memory) },
         threads: processor.then(machine::cores),
+    }
+}
+
+/// Where the numbers of a rank lie that computes on this device of an engine; `at`: which of several GPUs.
+pub(crate) fn memory(engine: EngineKind, device: Device, at: usize) -> DeviceMemory {
+    let probed = if engine == EngineKind::Burn && !device.is_processor() { vec![probed(device)] } else { Vec::new() };
+    match DeviceMemory::of(engine, device, &probed) {
+        // Those beside the first one are taken to be like it.
+        DeviceMemory::Own { name, bytes } if at > 0 => DeviceMemory::Own { name: format!("{name}, GPU {at}"), bytes },
+        memory => memory,
     }
 }
 
@@ -106,6 +119,8 @@ struct Gpu {
     name: String,
     /// Bytes, where known.
     memory: Option<u64>,
+    /// Whether that memory is its own; an integrated one, and one in software, use the machine's.
+    own_memory: bool,
     /// Name and version of its driver.
     driver: String,
 }
@@ -129,6 +144,7 @@ fn nvidia() -> Option<Gpu> {
     Some(Gpu {
         name: device.name().ok()?,
         memory: device.memory_info().ok().map(|memory| memory.total),
+        own_memory: true,
         driver: driver.sys_driver_version().unwrap_or_default(),
     })
 }
@@ -207,14 +223,17 @@ mod vulkan {
         OPENED.get_or_init(|| open().map_err(|error| error.to_string())).clone()
     }
 
-    /// Vulkan's own interface tells the memory of a GPU, that of `wgpu` does not; one in software has the machine's.
+    /// Vulkan's own interface tells the memory of a GPU, that of `wgpu` does not; an integrated one and one in software have the
+    /// machine's.
     pub(super) fn gpu() -> Option<Gpu> {
         let adapter = adapter()?;
         let software = adapter.device_type == wgpu::DeviceType::Cpu;
         let suffix = if software { ", in software" } else { "" };
+        let own_memory = !software && adapter.device_type != wgpu::DeviceType::IntegratedGpu;
         Some(Gpu {
             name: format!("{}{suffix}", adapter.name),
-            memory: if software { machine::memory_total() } else { None },
+            memory: if own_memory { None } else { machine::memory_total() },
+            own_memory,
             driver: [adapter.driver.as_str(), adapter.driver_info.as_str()].join(" ").trim().to_owned(),
         })
     }
@@ -334,6 +353,16 @@ mod tests {
         once.sort();
         once.dedup();
         assert_eq!(once.len(), offered.len());
+    }
+
+    #[test]
+    fn processors_compute_in_the_machines_memory_and_what_nobody_has_probed_in_some_that_nobody_knows() {
+        for device in [Device::Flex, Device::LibtorchCpu] {
+            assert_eq!(memory(EngineKind::Burn, device, 0), DeviceMemory::Machine);
+            assert_eq!(probed(device).gpu, None);
+        }
+        let of_another = memory(EngineKind::Pytorch, Device::Cuda, 0);
+        assert_eq!(of_another, DeviceMemory::Own { name: "the GPU of `cuda`".to_owned(), bytes: None });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use recspeed_datasets::{DataHome, LoadRequest, LookUp};
 use recspeed_engines::{Engines, Launch};
-use recspeed_experiment::{Host, LoadedData, NeuralDevice, ProcessMemory, RunFailure, Trainer};
+use recspeed_experiment::{DeviceMemory, Host, LoadedData, NeuralDevice, ProcessMemory, RunFailure, Trainer};
 use recspeed_parallel::Crew;
 use recspeed_types::spec::{Dataset, Device, Filters, Launcher, ResolvedSpec, Strategy};
 use recspeed_types::summary::{EngineInfo, MatrixPrecision};
@@ -163,6 +163,10 @@ impl Host for Process {
         self.memory_limit
     }
 
+    fn device_memory(&self, spec: &ResolvedSpec, rank: usize) -> DeviceMemory {
+        device::memory(spec.engine.kind, named_device(spec, rank), gpu_of(spec, rank))
+    }
+
     fn trainer(&mut self, spec: &ResolvedSpec) -> Result<Box<dyn Trainer>, RunFailure> {
         let launch = self.launch(spec)?;
         let differences =
@@ -237,6 +241,16 @@ pub(crate) fn load(
 /// The device that the spec names for a rank.
 fn named_device(spec: &ResolvedSpec, rank: usize) -> Device {
     spec.strategy.device_of(rank).unwrap_or(spec.engine.device)
+}
+
+/// Which of several GPUs a rank computes on: its own, where NCCL can bring their messages together, else the first.
+fn gpu_of(spec: &ResolvedSpec, rank: usize) -> usize {
+    #[cfg(all(feature = "cuda", feature = "nccl"))]
+    if named_device(spec, rank) == Device::Cuda && spec.strategy.ranks as usize <= crate::nccl::gpus() {
+        return rank;
+    }
+    let _ = (spec, rank);
+    0
 }
 
 fn opened(device: Device) -> Result<NeuralDevice, RunFailure> {

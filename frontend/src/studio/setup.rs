@@ -315,6 +315,7 @@ impl Setup {
             beside: 0,
             tables_us: 0.0,
             needs: needs(evaluation),
+            memories: Vec::new(),
         }
     }
 

@@ -4,8 +4,8 @@ use recspeed_data::Attributes;
 use recspeed_plan::whole::refusal;
 use recspeed_plan::words::{bytes, verdict};
 use recspeed_plan::{
-    Assumed, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, TablesOutlook, Whole,
-    bottleneck, is_whole, of_spec,
+    Assumed, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, Strategy, TablesOutlook,
+    Whole, bottleneck, is_whole, of_spec, shortage,
 };
 use recspeed_types::catalogue::Need;
 use recspeed_types::spec::{ResolvedSpec, Source, TableSharding};
@@ -30,7 +30,7 @@ pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Re
 
 /// Refuses a training on these data whose ranks would together hold more than the run may use, by its plan: that counts parameters,
 /// tables of embeddings, gradients, optimizer state and activations of a batch, what the process needs beside these, what it holds by now, and
-/// what the evaluation takes.
+/// what the evaluation takes. What lies on devices with memory of their own is held against that.
 pub(crate) fn refuse_what_will_not_fit(
     spec: &ResolvedSpec,
     data: &Prepared,
@@ -110,9 +110,7 @@ fn refuse(
     host: &dyn Host,
 ) -> Result<(), RunFailure> {
     let assumed = Assumed::threads(GFLOPS).on(data.clone());
-    let (Some(limit), Some(mut strategy)) = (host.memory_limit(), of_spec(spec, assumed)) else {
-        return Ok(());
-    };
+    let Some(mut strategy) = of_spec(spec, assumed) else { return Ok(()) };
     // No batch has more rows than there are.
     strategy.batch = strategy.batch.min(rows.div_ceil(strategy.replicas.max(1))).max(1);
     strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
@@ -120,21 +118,38 @@ fn refuse(
     let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64) };
     // Where nobody knows how many items there are, a block of them may be a small one.
     let evaluation = sizes.and_then(|sizes| EvaluationOutlook::of_spec(spec, Some(&sizes), judging));
+    // What another framework has trained answers in this process.
+    let scoring = evaluation.filter(|_| !spec.engine.kind.is_reference()).map_or(0, |evaluation| evaluation.blocks);
     strategy.needs = ProcessNeeds {
         before: host.memory().now,
         checkpoints: checkpoints.writes,
         resumes: checkpoints.resumes,
         evaluation: evaluation.map_or(0, |evaluation| evaluation.total()),
+        scoring,
         ..strategy.needs
     };
+    strategy.memories = (0..spec.strategy.ranks as usize).map(|rank| host.device_memory(spec, rank)).collect();
     // A strategy that the plan does not draw is refused, or not, by the training itself.
     let Ok(outlook) = Outlook::of(&strategy) else { return Ok(()) };
-    let found = bottleneck(&strategy, &outlook, Some(Room::Together(limit)));
+    let of_devices = shortage(&strategy, &outlook);
+    let of_the_machine = host.memory_limit().and_then(|limit| lacks(spec, (&strategy, &outlook), data, limit));
+    let causes: Vec<String> = of_devices.into_iter().chain(of_the_machine).collect();
+    if causes.is_empty() { Ok(()) } else { Err(RunFailure::new(FailureCode::OutOfMemory, causes.join(" "))) }
+}
+
+/// Why all ranks together will not fit into what a run may use of the machine's memory; `None` where they do.
+fn lacks(
+    spec: &ResolvedSpec,
+    (strategy, outlook): (&Strategy, &Outlook),
+    data: Option<Extent>,
+    limit: u64,
+) -> Option<String> {
+    let found = bottleneck(strategy, outlook, Some(Room::Together(limit)));
     if !matches!(found.limit, Limit::Memory { .. }) {
-        return Ok(());
+        return None;
     }
-    let mut cause = verdict(&found, &strategy, &outlook);
-    let process = outlook.process(&strategy);
+    let mut cause = verdict(&found, strategy, outlook);
+    let process = outlook.process(strategy);
     if process.before >= process.total() / 2 {
         cause = format!(
             "{cause} Program and data are {} of that: fewer rows (dataset.sample) take less.",
@@ -148,7 +163,7 @@ fn refuse(
     if let Some(Ok(Some(tables))) = data.map(|data| TablesOutlook::of_spec(spec, &data)) {
         cause = format!("{cause} {}", tables.in_words(&spec.recommender));
     }
-    Err(RunFailure::new(FailureCode::OutOfMemory, cause))
+    Some(cause)
 }
 
 /// Refuses what cannot be computed over so many items, where they are counted before anything is made or read: those of a built-in

@@ -3,6 +3,7 @@
 use recspeed_data::{Attributes, Interactions, ReadReport};
 use recspeed_neural::{NeuralDevice, Trainer};
 use recspeed_parallel::{Crew, LocalCrew};
+use recspeed_plan::DeviceMemory;
 use recspeed_types::spec::{Dataset, ResolvedSpec, Strategy};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{FailureCode, FitObserver};
@@ -45,7 +46,13 @@ pub trait Host: FitObserver {
         Ok(NeuralDevice::flex())
     }
 
-    /// Bytes of memory that the run may use, where that is known; a tab addresses 4 GiB and needs some of it for the page's data.
+    /// Where the numbers of one rank lie: what they take is held against the memory of that device, or the machine's.
+    fn device_memory(&self, spec: &ResolvedSpec, rank: usize) -> DeviceMemory {
+        let _ = (spec, rank);
+        DeviceMemory::Machine
+    }
+
+    /// Bytes of the machine's memory that the run may use, where that is known; a tab addresses 4 GiB and needs some of it for the page's data.
     fn memory_limit(&self) -> Option<u64> {
         cfg!(target_arch = "wasm32").then_some(3 << 30)
     }

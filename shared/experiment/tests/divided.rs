@@ -6,7 +6,7 @@ use recspeed_plan::{Assumed, Outlook, TablesOutlook, of_spec};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
 use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode, RunSummary};
 
-use desk::{attempt, attempt_from, attempt_within};
+use desk::{attempt, attempt_from, attempt_on_a_gpu, attempt_within};
 
 const MLP: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 900\n[split]\nkind = \
                    \"random\"\nvalidation_ratio = 0.1\n[recommender]\nkind = \"mlp\"\nhidden = [16, 12, 8]\n[training]\nepochs = \
@@ -387,4 +387,25 @@ fn tables_that_will_not_fit_are_refused_with_what_they_take_on_each_rank() {
     assert!(told.contains(" of that while it is evaluated"), "{told}");
     let (result, _) = attempt_within(larger, &text(&network.replace("epochs", "optimizer = \"sgd\"\nepochs")));
     result.expect("without moments it fits");
+}
+
+#[test]
+fn what_a_gpu_lacks_is_refused_for_the_gpu_and_what_the_machine_lacks_for_the_machine() {
+    let spec = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\nsample = 400\n[recommender]\nkind = \
+                \"mlp\"\nhidden = [512, 512]\n[training]\nepochs = 1\n[evaluation]\nmetrics = [\"rmse\"]\n[strategy]\nkind = \
+                \"data-parallel\"\nranks = 2\n";
+    let told = |gpu, limit| attempt_on_a_gpu(gpu, limit, spec).map_err(|failure| failure.to_string());
+    let (small, large) = (Some(4 << 20), Some(8 << 30));
+    let on_the_card =
+        told(small, 8 << 30).expect_err("each rank has a MiB of parameters, as much of gradients, and moments");
+    assert!(on_the_card.contains("This does not fit on an invented card: ranks 0 and 1 would hold"), "{on_the_card}");
+    assert!(!on_the_card.contains("all ranks together"), "the machine has room: {on_the_card}");
+    let on_the_machine = told(large, 1 << 20).expect_err("not even the program has room");
+    assert!(on_the_machine.contains("all ranks together would hold"), "{on_the_machine}");
+    assert!(!on_the_machine.contains("an invented card"), "the card has room: {on_the_machine}");
+    let both = told(small, 1 << 20).expect_err("neither has room");
+    assert!(both.contains("an invented card") && both.contains("all ranks together would hold"), "{both}");
+    // Of a memory that nobody knows nothing is refused.
+    told(None, 8 << 30).expect("it trains");
+    told(large, 8 << 30).expect("it trains");
 }

@@ -149,6 +149,7 @@ fn strategy(
         update_us: Speed { flops_per_us: flops / forward, call_us: 0.0 }.update_us(),
         beside: 0,
         tables_us: 0.0,
+        memories: Vec::new(),
         needs: ProcessNeeds::default(),
     }
 }

@@ -7,7 +7,8 @@
 //! - [`Outlook`]: a whole [`Strategy`] planned in one go; [`bottleneck`](fn@bottleneck) says what limits it and what to try.
 //! - [`dense`], [`attention`], [`Products`]: what layers cost, counted instead of measured.
 //! - [`of_spec`]: the strategy of a spec, its model counted; [`TablesOutlook`]: its tables of embeddings;
-//!   [`EvaluationOutlook`]: what is held once it is evaluated. [`words`]: all of that in sentences.
+//!   [`EvaluationOutlook`]: what is held once it is evaluated; [`DeviceOutlook`]: what lies on a GPU of its own memory. [`words`]:
+//!   all of that in sentences.
 //! - [`learnt`](fn@learnt): how many numbers each network of the catalogue learns; [`whole`]: what one device holds of those that
 //!   are no row of layers.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
@@ -17,6 +18,7 @@
 pub mod attention;
 mod bottleneck;
 pub mod dense;
+mod devices;
 mod embeddings;
 mod error;
 mod evaluation;
@@ -37,6 +39,7 @@ pub mod whole;
 pub mod words;
 
 pub use bottleneck::{Bottleneck, Change, Limit, Remedy, Room, bottleneck};
+pub use devices::{DeviceMemory, DeviceOutlook, shortage};
 pub use embeddings::{RankTables, TablesOutlook, tables_of};
 pub use error::PlanError;
 pub use evaluation::{EvaluationOutlook, Judging};

@@ -3,7 +3,7 @@
 use crate::sharding::{Forecast, OptimizerState, Precision, ShardLevel, Traffic, forecast, traffic};
 use crate::simulate::{Costs, Link};
 use crate::{
-    Balance, Layer, Partition, PlanError, ProcessNeeds, Recompute, Schedule, ScheduleKind, Simulation,
+    Balance, DeviceMemory, Layer, Partition, PlanError, ProcessNeeds, Recompute, Schedule, ScheduleKind, Simulation,
     micro_batch_sizes, simulate,
 };
 
@@ -46,6 +46,9 @@ pub struct Strategy {
     pub tables_us: f64,
     /// What is known of the process whose threads the ranks are.
     pub needs: ProcessNeeds,
+    /// Where the numbers of each rank lie, all copies of a stage before the next one; ranks beyond them are like the last one, and
+    /// where there are none, all of it is the machine's memory.
+    pub memories: Vec<DeviceMemory>,
 }
 
 /// What will be on one rank.

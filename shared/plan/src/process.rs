@@ -2,7 +2,7 @@
 //! processes (docs/parallel.md), and lie above all of them.
 
 use crate::sharding::ShardLevel;
-use crate::{Outlook, Strategy};
+use crate::{DeviceMemory, Outlook, RankOutlook, Strategy};
 
 /// What is known of the process whose threads the ranks are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +22,8 @@ pub struct ProcessNeeds {
     pub apart: bool,
     /// Bytes that the evaluation holds beside the model ([`crate::EvaluationOutlook`]): the first rank evaluates alone.
     pub evaluation: u64,
+    /// Of these, what scores are computed with, which lies where the first rank computes.
+    pub scoring: u64,
 }
 
 /// What such a process, or all of them, will hold at the worst moment.
@@ -74,40 +76,91 @@ pub(crate) const fn hundredths(bytes: u64, times: u64) -> u64 {
     bytes.saturating_mul(times) / 100
 }
 
+/// What the update of one rank computes with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Update {
+    /// Bytes of the rank's stages.
+    stage: u64,
+    /// Bytes of the numbers that it updates.
+    updated: u64,
+    /// The gradient as one row, and what the optimizer computes with.
+    rule: u64,
+    /// The numbers of the stage, brought together anew.
+    gathered: u64,
+}
+
+impl Update {
+    /// Where all of it is in one memory.
+    const fn all(self) -> u64 {
+        self.rule + self.gathered
+    }
+
+    /// On a device with memory of its own. Where the optimizer is offloaded, its gradient lies there as one row, and the numbers that
+    /// come back beside those that they replace.
+    pub(crate) const fn on_its_device(self, offload: bool) -> u64 {
+        if offload { self.stage + self.updated + self.gathered } else { self.all() }
+    }
+
+    /// In the machine's memory, for a rank on such a device: the whole update where it is offloaded, and what replicas exchange.
+    const fn on_the_machine(self, offload: bool, replicas: u64) -> u64 {
+        let travels = if replicas > 1 { self.stage + self.updated } else { 0 };
+        if offload { self.all() + travels } else { travels }
+    }
+}
+
 impl Outlook {
-    /// What the process of such a training holds beside the ledgers. In numbers of what a rank updates: the gradient as one row and what
-    /// the optimizer computes with take three times as much, or two and a half where the buffers are large enough to be given back; with ZeRO 1
-    /// and 2 the gathered numbers are another copy of the stage. The first rank has all numbers at the end of an epoch, and for a checkpoint
-    /// also the moments, a copy of the numbers, and all of that as bytes; whoever goes on from one has its bytes twice, and what they say.
+    /// Bytes of the stages of a rank of the pipeline.
+    pub(crate) fn stage_bytes(&self, rank: usize) -> u64 {
+        let own = (0..self.schedule.chunks()).map(|chunk| self.stages[self.schedule.stage(rank, chunk)].parameters);
+        NUMBER * own.sum::<u64>()
+    }
+
+    /// What the update of a rank of the pipeline computes with. In numbers of what it updates: the gradient as one row and what the
+    /// optimizer computes with take three times as much, or two and a half where the buffers are large enough to be given back; with ZeRO
+    /// 1 and 2 the gathered numbers are another copy of the stage.
+    pub(crate) fn update(&self, strategy: &Strategy, rank: usize) -> Update {
+        let (stage, replicas) = (self.stage_bytes(rank), strategy.replicas.max(1) as u64);
+        let divided = replicas > 1 && strategy.level >= ShardLevel::Optimizer;
+        let updated = if divided { stage.div_ceil(replicas) } else { stage };
+        let rule = hundredths(updated, if updated > LARGEST_KEPT { 250 } else { 300 });
+        let gathered = if divided && strategy.level < ShardLevel::Parameters { stage } else { 0 };
+        Update { stage, updated, rule, gathered }
+    }
+
+    /// What the process of such a training holds in the machine's memory, beside the ledgers. Of ranks on devices with memory of their
+    /// own ([`Self::devices`]) that is what is offloaded, what they exchange, and what goes to a checkpoint. The first rank has all
+    /// numbers at the end of an epoch, and for a checkpoint also the moments, a copy of the numbers, and all of that as bytes; whoever goes
+    /// on from one has its bytes twice, and what they say.
     pub fn process(&self, strategy: &Strategy) -> ProcessOutlook {
+        // All copies of a stage compute on the same kind of device.
+        let here = |rank: usize| *strategy.memory_of(rank * strategy.copies()) == DeviceMemory::Machine;
         let needs = strategy.needs;
         let (copies, tensor) = (strategy.copies() as u64, strategy.tensor.max(1) as u64);
         let replicas = strategy.replicas.max(1) as u64;
         let ranks = self.schedule.ranks();
-        let stage = |rank: usize| {
-            let own = (0..self.schedule.chunks()).map(|chunk| self.stages[self.schedule.stage(rank, chunk)].parameters);
-            NUMBER * own.sum::<u64>()
-        };
-        let of_layers = tensor * (0..ranks).map(stage).sum::<u64>();
+        let of_layers = tensor * (0..ranks).map(|rank| self.stage_bytes(rank)).sum::<u64>();
         let kinds = 1 + strategy.optimizer.bytes() / NUMBER;
+        // Tables of embeddings are rows of the machine's memory, wherever layers compute.
         let tables = strategy.beside / kinds;
         let (whole, best) = (of_layers + tables, u64::from(needs.keeps_best));
+        let model = if here(0) { whole } else { tables };
 
-        let divided = replicas > 1 && strategy.level >= ShardLevel::Optimizer;
-        let updated = |rank: usize| if divided { stage(rank).div_ceil(replicas) } else { stage(rank) };
-        let largest_update = (0..ranks).map(updated).max().unwrap_or(0);
-        let of_rank = |rank: usize| {
-            let (own, updated) = (stage(rank), updated(rank));
-            let update = hundredths(updated, if updated > LARGEST_KEPT { 250 } else { 300 });
-            let gathered = if divided && strategy.level < ShardLevel::Parameters { own } else { 0 };
-            update + gathered
+        let updates: Vec<Update> = (0..ranks).map(|rank| self.update(strategy, rank)).collect();
+        let largest_update = updates.iter().map(|update| update.updated).max().unwrap_or(0);
+        let of_rank = |(rank, update): (usize, &Update)| {
+            if here(rank) { update.all() } else { update.on_the_machine(strategy.offload, replicas) }
         };
-        let computing = copies * (0..ranks).map(of_rank).sum::<u64>();
-        let ledgers = self.together(strategy.copies());
+        let computing = copies * updates.iter().enumerate().map(of_rank).sum::<u64>();
+        let held = |(rank, of): (usize, &RankOutlook)| of.shares.host + if here(rank) { of.peak() } else { 0 };
+        let ledgers = self.ranks.iter().enumerate().map(held).sum::<u64>();
+        let ledgers = ledgers.saturating_mul(copies).saturating_add(self.beside);
 
-        let resident = |rank: &crate::RankOutlook| rank.shares.parameters + rank.shares.optimizer + rank.shares.host;
-        let resident = copies * self.ranks.iter().map(resident).sum::<u64>() + strategy.beside + best * whole;
-        let at_step = ledgers + computing + (1 + best) * whole;
+        let resident = |(rank, of): (usize, &RankOutlook)| {
+            of.shares.host + if here(rank) { of.shares.parameters + of.shares.optimizer } else { 0 }
+        };
+        let resident =
+            copies * self.ranks.iter().enumerate().map(resident).sum::<u64>() + strategy.beside + best * model;
+        let at_step = ledgers + computing + (1 + best) * model;
         let at_the_end_of_an_epoch = resident + of_layers + 2 * tables;
         let small = whole <= LARGEST_KEPT || largest_update <= LARGEST_KEPT / 2;
         let gathered = if needs.alone {
@@ -119,7 +172,7 @@ impl Outlook {
         let all_ranks = ranks as u64 * copies;
         let others =
             if small { (ledgers + computing).saturating_sub(resident) / all_ranks * (all_ranks - 1) } else { 0 };
-        let at_a_checkpoint = resident + gathered + (1 + best) * whole + (kinds + best) * whole + others;
+        let at_a_checkpoint = resident + gathered + (1 + best) * model + (kinds + best) * whole + others;
         let at_a_resumption = resident + 3 * (kinds + best) * whole + hundredths(whole, 50);
         let mut most = at_step.max(at_the_end_of_an_epoch);
         if needs.checkpoints {
@@ -136,7 +189,7 @@ impl Outlook {
             computing,
             collecting: most - ledgers - computing,
             allocator: hundredths(most, 8) + of_a_thread * (all_ranks - 1),
-            evaluation: needs.evaluation,
+            evaluation: if here(0) { needs.evaluation } else { needs.evaluation.saturating_sub(needs.scoring) },
         }
     }
 }

@@ -155,6 +155,7 @@ pub fn of_spec(spec: &ResolvedSpec, assumed: Assumed) -> Option<Strategy> {
             apart: asked.launcher != spec::Launcher::Threads,
             ..ProcessNeeds::default()
         },
+        memories: Vec::new(),
     })
 }
 

@@ -27,15 +27,18 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
                     bytes(room)
                 )
             } else {
-                let ledgers = outlook.together(strategy.copies());
-                let evaluation = match strategy.needs.evaluation {
+                // Of ranks on devices with memory of their own it is what they hold in the machine's.
+                let process = outlook.process(strategy);
+                let apart = !outlook.devices(strategy).is_empty();
+                let evaluation = match process.evaluation {
                     0 => String::new(),
                     evaluation => format!(" ({} of that while it is evaluated)", bytes(evaluation)),
                 };
                 format!(
-                    "This does not fit: all ranks together would hold {}, with what their process needs beside that about {}{evaluation}, \
-                     and may have {}, {missing} too little.",
-                    bytes(ledgers),
+                    "This does not fit: all ranks together would hold {}{}, with what their process needs beside that about \
+                     {}{evaluation}, and may have {}, {missing} too little.",
+                    bytes(process.ledgers),
+                    if apart { " in the machine's memory" } else { "" },
                     bytes(held),
                     bytes(room)
                 )

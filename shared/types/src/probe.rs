@@ -34,6 +34,9 @@ pub struct ProbedDevice {
     pub title: String,
     /// Bytes of memory, where known.
     pub memory: Option<u64>,
+    /// The GPU whose own memory that is; none where it is the machine's, as for processors and GPUs without memory of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<String>,
     /// Threads, for devices that are processors.
     pub threads: Option<u32>,
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use recspeed_data::{ReadLimits, ReadReport, generate, read_ratings};
 use recspeed_experiment::{
-    Host, LoadedData, Outcome, ProcessMemory, RunFailure, SplitPart, Stored, StoredPredictions, run, stored_importance,
-    stored_predictions,
+    DeviceMemory, Host, LoadedData, Outcome, ProcessMemory, RunFailure, SplitPart, Stored, StoredPredictions, run,
+    stored_importance, stored_predictions,
 };
 use recspeed_types::spec::{DataFormat, Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::EngineInfo;
@@ -31,6 +31,8 @@ struct Desk {
     checkpoint: Option<Vec<u8>>,
     /// Bytes that a run may use.
     limit: Option<u64>,
+    /// The memory of the GPU that all ranks are said to compute on, where they are; whoever looks finds flex.
+    gpu: Option<DeviceMemory>,
 }
 
 impl FitObserver for Desk {
@@ -99,6 +101,9 @@ impl Host for Desk {
     fn memory_limit(&self) -> Option<u64> {
         self.limit
     }
+    fn device_memory(&self, _: &ResolvedSpec, _: usize) -> DeviceMemory {
+        self.gpu.clone().unwrap_or_default()
+    }
     fn memory(&self) -> ProcessMemory {
         ProcessMemory { now: 1, peak: 2 }
     }
@@ -137,6 +142,13 @@ pub(crate) fn attempt_from(
 pub(crate) fn attempt_within(limit: u64, spec: &str) -> (Result<RunSummary, RunFailure>, Vec<EventKind>) {
     let (result, desk) = attempt_at(Desk { limit: Some(limit), ..Desk::default() }, spec);
     (result.map(|outcome| outcome.summary), desk.events)
+}
+
+/// The same, on a GPU with so many bytes of memory, where that is known.
+#[allow(dead_code, reason = "not every test that has a desk is short of memory")]
+pub(crate) fn attempt_on_a_gpu(gpu: Option<u64>, limit: u64, spec: &str) -> Result<RunSummary, RunFailure> {
+    let gpu = Some(DeviceMemory::Own { name: "an invented card".to_owned(), bytes: gpu });
+    attempt_at(Desk { limit: Some(limit), gpu, ..Desk::default() }, spec).0.map(|outcome| outcome.summary)
 }
 
 /// What a model that an earlier run left behind is told of its features, on built-in data.

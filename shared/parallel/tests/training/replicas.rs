@@ -160,6 +160,7 @@ fn bytes_sent_to_replicas_are_the_plans_to_the_byte_whatever_is_computed_again()
                         update_us: 0.0,
                         beside: 0,
                         tables_us: 0.0,
+                        memories: Vec::new(),
                         needs: ProcessNeeds::default(),
                     };
                     let outlook = Outlook::of(&plan).unwrap();

@@ -28,6 +28,7 @@ pub(crate) fn plain(layers: Vec<Layer>, batch: usize) -> Strategy {
         beside: 0,
         tables_us: 0.0,
         needs: ProcessNeeds::default(),
+        memories: Vec::new(),
     }
 }
 

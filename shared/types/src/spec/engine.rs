@@ -148,6 +148,11 @@ impl Device {
     pub const ALL: [Self; 7] =
         [Self::Flex, Self::Cpu, Self::Browser, Self::LibtorchCpu, Self::LibtorchCuda, Self::Vulkan, Self::Cuda];
 
+    /// Whether it is a processor, whose memory is the machine's.
+    pub const fn is_processor(self) -> bool {
+        matches!(self, Self::Flex | Self::Cpu | Self::Browser | Self::LibtorchCpu)
+    }
+
     /// The devices that Burn has in a worker.
     pub const OF_BURN: [Self; 5] = [Self::Flex, Self::LibtorchCpu, Self::LibtorchCuda, Self::Vulkan, Self::Cuda];
 

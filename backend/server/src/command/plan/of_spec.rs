@@ -3,8 +3,8 @@
 use recspeed_plan::timeline::{bars_of, chrome_trace, memory_of};
 use recspeed_plan::words::{bytes, share, time, verdict};
 use recspeed_plan::{
-    Assumed, Bottleneck, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, RankOutlook, Room, Strategy,
-    bottleneck, is_whole, layers_of, of_spec,
+    Assumed, Bottleneck, DeviceOutlook, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, RankOutlook, Room,
+    Strategy, bottleneck, is_whole, layers_of, of_spec, shortage,
 };
 use recspeed_types::Extent;
 use recspeed_types::spec::{Launcher, ResolvedSpec, Source};
@@ -46,8 +46,12 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
         _ => None,
     };
     let before = ProcessNeeds::of_rows(rows.unwrap_or(0));
-    let evaluation = evaluation(&spec, tables.data(), rows).map_or(0, |evaluation| evaluation.total());
-    strategy.needs = ProcessNeeds { before, checkpoints: true, evaluation, ..strategy.needs };
+    let evaluation = evaluation(&spec, tables.data(), rows).unwrap_or_default();
+    // What another framework has trained answers in this lab's process.
+    let scoring = if spec.engine.kind.is_reference() { 0 } else { evaluation.blocks };
+    let evaluation = evaluation.total();
+    strategy.needs = ProcessNeeds { before, checkpoints: true, evaluation, scoring, ..strategy.needs };
+    strategy.memories = room::of_devices(&spec, args.gpu_memory.map(|mib| mib << 20));
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
     let outlook = Outlook::of(&strategy)?;
     let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run);
@@ -114,6 +118,7 @@ impl Planned {
                 bytes(self.together()),
                 self.process_in_words()
             ),
+            self.devices_in_words(),
             self.verdict(),
             self.tables.as_text(&self.spec),
             format!(
@@ -124,9 +129,27 @@ impl Planned {
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
     }
 
-    /// What limits it, and where that is memory, how much of that tables take.
+    /// What each GPU with memory of its own will hold: a sentence each.
+    fn devices_in_words(&self) -> String {
+        let devices = self.outlook.devices(&self.strategy);
+        devices.iter().map(DeviceOutlook::in_words).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether everything fits where it lies; `None` where that is not known of a memory and no other is too small.
+    fn fits(&self) -> Option<bool> {
+        let machine = self.room.map(|room| self.outlook.process(&self.strategy).total() <= room);
+        let devices = self.outlook.devices(&self.strategy);
+        let all: Vec<Option<bool>> = devices.iter().map(DeviceOutlook::fits).chain([machine]).collect();
+        if all.contains(&Some(false)) { Some(false) } else { all.iter().all(Option::is_some).then_some(true) }
+    }
+
+    /// What does not fit on a GPU; what limits it, and where that is memory, how much of that tables take.
     fn verdict(&self) -> String {
         let words = verdict(&self.found, &self.strategy, &self.outlook);
+        let words = match shortage(&self.strategy, &self.outlook) {
+            Some(shortage) => format!("{shortage} {words}"),
+            None => words,
+        };
         match (self.found.limit, self.tables.planned()) {
             (Limit::Memory { .. }, Some(tables)) => format!("{words} {}", tables.in_words(&self.spec.recommender)),
             _ => words,
@@ -152,11 +175,12 @@ impl Planned {
         let without = self.outlook.process(&without).total();
         let data = if self.rows.is_some() { "program and data" } else { "the program (the data are not counted)" };
         format!(
-            "{} about {} at the worst moment{}, an estimate that lies above what was measured: {data} {}, what updates compute with {}, \
+            "{} about {}{} at the worst moment{}, an estimate that lies above what was measured: {data} {}, what updates compute with {}, \
              what the first rank brings together for a checkpoint {}, what the allocator keeps {}, and what the evaluation takes on top {}. \
              Without checkpoints about {}.",
             if self.strategy.needs.apart { "Their processes hold" } else { "Their process holds" },
             bytes(process.total()),
+            if self.outlook.devices(&self.strategy).is_empty() { "" } else { " of the machine's memory" },
             self.room.map_or(String::new(), |room| format!(" of the {} that a run may use", bytes(room))),
             bytes(process.before),
             bytes(process.computing),
@@ -233,6 +257,7 @@ impl Planned {
             })
             .collect();
         let limit = match found.limit {
+            _ if shortage(strategy, outlook).is_some() => "memory",
             Limit::Memory { .. } => "memory",
             Limit::Bubble => "bubble",
             Limit::Imbalance { .. } => "imbalance",
@@ -271,7 +296,8 @@ impl Planned {
                 "allocator_bytes": process.allocator,
                 "evaluation_bytes": process.evaluation,
             },
-            "fits": self.room.map(|room| process.total() <= room),
+            "devices": self.outlook.devices(strategy).iter().map(device_json).collect::<Vec<_>>(),
+            "fits": self.fits(),
             "limit": limit,
             "limit_share": found.share,
             "tables": self.tables.as_json(),
@@ -293,6 +319,24 @@ fn rank_json(rank: usize, of: &RankOutlook) -> serde_json::Value {
         "gathered_bytes": of.shares.transient,
         "peak_bytes": of.peak(),
         "sent_bytes_per_step": of.sent(),
+    })
+}
+
+fn device_json(device: &DeviceOutlook) -> serde_json::Value {
+    json!({
+        "device": device.name,
+        "ranks": device.ranks,
+        "bytes": device.total(),
+        "parameters_bytes": device.parameters,
+        "gradients_bytes": device.gradients,
+        "optimizer_bytes": device.optimizer,
+        "activations_bytes": device.activations,
+        "computing_bytes": device.computing,
+        "model_bytes": device.model,
+        "scoring_bytes": device.scoring,
+        "memory_bytes": device.memory,
+        "allowed_bytes": device.room(),
+        "fits": device.fits(),
     })
 }
 

@@ -1,6 +1,17 @@
-//! What a run on this machine may hold.
+//! What a run on this machine may hold: of the machine's memory, and of that of its GPUs.
 
 use std::fs;
+use std::time::Duration;
+
+use recspeed_plan::DeviceMemory;
+use recspeed_types::probe::ProbedDevice;
+use recspeed_types::spec::{Device, ResolvedSpec};
+
+use crate::command::run::find_worker;
+use crate::launch::probe_all;
+
+/// How long a worker may take to say what it has: its drivers compile.
+const PATIENCE: Duration = Duration::from_secs(75);
 
 /// Nine tenths of the machine's memory, or of its control group's when that is less: what a worker takes as its limit.
 pub(super) fn of_a_run() -> Option<u64> {
@@ -9,4 +20,77 @@ pub(super) fn of_a_run() -> Option<u64> {
     let machine = kib.parse::<u64>().ok()?.saturating_mul(1024);
     let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
     Some(group.map_or(machine, |group| group.min(machine)) / 10 * 9)
+}
+
+/// Where the numbers of each rank lie. The workers here are asked, where a rank names another device than a processor; what none of
+/// them has is not known. `each`: bytes of each GPU, where the command line says them.
+pub(super) fn of_devices(spec: &ResolvedSpec, each: Option<u64>) -> Vec<DeviceMemory> {
+    let devices = devices(spec);
+    let probed = if devices.iter().all(|device| device.is_processor()) { Vec::new() } else { probed() };
+    memories(spec, &devices, &probed, each)
+}
+
+/// The device of each rank.
+fn devices(spec: &ResolvedSpec) -> Vec<Device> {
+    let of = |rank| spec.strategy.device_of(rank).unwrap_or(spec.engine.device);
+    (0..spec.strategy.ranks as usize).map(of).collect()
+}
+
+fn memories(spec: &ResolvedSpec, devices: &[Device], probed: &[ProbedDevice], each: Option<u64>) -> Vec<DeviceMemory> {
+    let of = |&device: &Device| match DeviceMemory::of(spec.engine.kind, device, probed) {
+        DeviceMemory::Own { name, bytes } => DeviceMemory::Own { name, bytes: each.or(bytes) },
+        DeviceMemory::Machine => DeviceMemory::Machine,
+    };
+    devices.iter().map(of).collect()
+}
+
+/// The devices of all workers here; none where there is no worker, or none that answers.
+fn probed() -> Vec<ProbedDevice> {
+    let Ok(worker) = find_worker(None) else { return Vec::new() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answer = runtime.ok().and_then(|runtime| runtime.block_on(probe_all(&worker, PATIENCE)).ok());
+    answer.map(|probe| probe.devices).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::ExperimentSpec;
+
+    use super::*;
+
+    fn probe_of(device: Device, gpu: Option<&str>, memory: Option<u64>) -> ProbedDevice {
+        ProbedDevice {
+            engine: "burn".to_owned(),
+            device: device.as_str().to_owned(),
+            title: format!("Burn on {}", gpu.unwrap_or("the machine")),
+            memory,
+            gpu: gpu.map(str::to_owned),
+            threads: None,
+        }
+    }
+
+    #[test]
+    fn ranks_on_a_gpu_have_its_memory_and_those_in_software_or_on_processors_the_machines() {
+        let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"mlp\"\n\
+                    [evaluation]\nmetrics = [\"rmse\"]\n[strategy]\nkind = \"hybrid\"\nstages = 3\nranks = 6\n\
+                    devices = [\"flex\", \"cuda\", \"vulkan\"]\n";
+        let spec = ExperimentSpec::from_toml(text).expect("a spec").resolve().expect("it is possible");
+        let all = devices(&spec);
+        assert_eq!(all, [Device::Flex, Device::Flex, Device::Cuda, Device::Cuda, Device::Vulkan, Device::Vulkan]);
+        let cuda = probe_of(Device::Cuda, Some("a card"), Some(8 << 30));
+        let software = probe_of(Device::Vulkan, None, Some(64 << 30));
+        let own = |bytes| DeviceMemory::Own { name: "a card".to_owned(), bytes };
+        let told = memories(&spec, &all, &[cuda.clone(), software], None);
+        let machine = DeviceMemory::Machine;
+        let known = own(Some(8 << 30));
+        assert_eq!(told, [&machine, &machine, &known, &known, &machine, &machine].map(Clone::clone));
+        // A driver that tells no memory, and one that nobody has asked.
+        let silent = probe_of(Device::Vulkan, Some("a card"), None);
+        assert_eq!(memories(&spec, &all, &[silent], None)[4], own(None));
+        let unknown = memories(&spec, &all, &[], None);
+        assert_eq!(unknown[2], DeviceMemory::Own { name: "the GPU of `cuda`".to_owned(), bytes: None });
+        let said = memories(&spec, &all, &[cuda], Some(4 << 30));
+        assert_eq!(said[2], own(Some(4 << 30)), "the command line counts");
+        assert_eq!(said[0], machine);
+    }
 }

@@ -302,6 +302,7 @@ fn what_ranks_that_share_layers_hold_and_send_is_planned() {
                     update_us: 0.0,
                     beside: 0,
                     tables_us: 0.0,
+                    memories: Vec::new(),
                     needs: ProcessNeeds::default(),
                 };
                 let outlook = Outlook::of(&plan).unwrap();

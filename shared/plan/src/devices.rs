@@ -1,0 +1,244 @@
+//! What ranks hold on devices that have memory of their own: each of these is held against its own memory, and what stays with
+//! the machine against the machine's ([`Outlook::process`]).
+
+use recspeed_types::probe::ProbedDevice;
+use recspeed_types::spec::{Device, EngineKind};
+
+use crate::sharding::ShardLevel;
+use crate::words::bytes;
+use crate::{Outlook, Recompute, ScheduleKind, Strategy};
+
+/// Where the numbers of a rank lie.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DeviceMemory {
+    /// In the machine's memory: those of a processor, of a GPU without memory of its own, and of one in software.
+    #[default]
+    Machine,
+    /// In the memory of a device.
+    Own {
+        /// Its name; ranks on devices of the same name share it.
+        name: String,
+        /// Bytes that it has, where that is known.
+        bytes: Option<u64>,
+    },
+}
+
+impl DeviceMemory {
+    /// Where an engine's device has its numbers, by what was probed. Of a GPU that nobody has probed it is not known what memory it has.
+    pub fn of(engine: EngineKind, device: Device, probed: &[ProbedDevice]) -> Self {
+        if device.is_processor() {
+            return Self::Machine;
+        }
+        let named = |one: &&ProbedDevice| one.engine == engine.as_str() && one.device == device.as_str();
+        match probed.iter().find(named) {
+            Some(ProbedDevice { gpu: Some(name), memory, .. }) => Self::Own { name: name.clone(), bytes: *memory },
+            Some(_) => Self::Machine,
+            None => Self::Own { name: format!("the GPU of `{}`", device.as_str()), bytes: None },
+        }
+    }
+}
+
+/// What the ranks on one device will hold there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceOutlook {
+    /// The device.
+    pub name: String,
+    /// Bytes that it has, where that is known.
+    pub memory: Option<u64>,
+    /// The ranks that share it.
+    pub ranks: Vec<usize>,
+    /// Their parameters.
+    pub parameters: u64,
+    /// Their gradients.
+    pub gradients: u64,
+    /// The optimizer's moments, unless they are offloaded.
+    pub optimizer: u64,
+    /// Activations and messages of the pipeline, and what is gathered for a pass.
+    pub activations: u64,
+    /// What updates compute with.
+    pub computing: u64,
+    /// The whole model, on the first rank, which judges it, and the best one so far where early stopping keeps it.
+    pub model: u64,
+    /// What the first rank computes scores with when it evaluates: nothing else but parameters is held then.
+    pub scoring: u64,
+}
+
+impl DeviceOutlook {
+    /// The most bytes at once.
+    pub fn total(&self) -> u64 {
+        let training = [self.gradients, self.optimizer, self.activations, self.computing];
+        let training = training.into_iter().fold(0, u64::saturating_add);
+        self.parameters.saturating_add(self.model).saturating_add(training.max(self.scoring))
+    }
+
+    /// What a run may use of the device's memory: nine tenths, as of the machine's. The rest is the driver's, and what the backend
+    /// keeps for later.
+    pub fn room(&self) -> Option<u64> {
+        self.memory.map(|memory| memory / 10 * 9)
+    }
+
+    /// Bytes that are missing.
+    pub fn missing(&self) -> u64 {
+        self.room().map_or(0, |room| self.total().saturating_sub(room))
+    }
+
+    /// Whether it fits, where that is known.
+    pub fn fits(&self) -> Option<bool> {
+        self.room().map(|room| self.total() <= room)
+    }
+
+    fn who(&self) -> String {
+        match &self.ranks[..] {
+            [one] => format!("rank {one}"),
+            [all @ .., last] => {
+                let all = all.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+                format!("ranks {all} and {last}")
+            }
+            [] => "no rank".to_owned(),
+        }
+    }
+
+    fn parts(&self) -> String {
+        let parts = [
+            ("parameters", self.parameters),
+            ("gradients", self.gradients),
+            ("optimizer", self.optimizer),
+            ("activations", self.activations),
+            ("what updates compute with", self.computing),
+            ("the model as the first rank judges it", self.model),
+            ("in place of all but parameters, what it evaluates with", self.scoring),
+        ];
+        let parts = parts.into_iter().filter(|(_, held)| *held > 0);
+        parts.map(|(name, held)| format!("{name} {}", bytes(held))).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What is foretold of the device: one sentence.
+    pub fn in_words(&self) -> String {
+        let allowed = match self.room() {
+            Some(room) => format!("of the {} of its memory that a run may use", bytes(room)),
+            None => "how much memory it has is not known here".to_owned(),
+        };
+        let hold = if self.ranks.len() == 1 { "holds" } else { "hold" };
+        let (who, held, parts) = (self.who(), bytes(self.total()), self.parts());
+        format!("On {}, {who} {hold} about {held}, {allowed}: {parts}.", self.name)
+    }
+
+    /// Why it will not fit; `None` where it fits, and where nobody knows.
+    fn refusal(&self) -> Option<String> {
+        let (held, room) = (self.total(), self.room()?);
+        (held > room).then(|| {
+            format!(
+                "This does not fit on {}: {} would hold about {} there ({}) and may have {} of its memory, {} too little.",
+                self.name,
+                self.who(),
+                bytes(held),
+                self.parts(),
+                bytes(room),
+                bytes(held - room)
+            )
+        })
+    }
+}
+
+impl Strategy {
+    /// Where the numbers of a rank lie; ranks beyond those that are known are like the last one.
+    pub(crate) fn memory_of(&self, rank: usize) -> &DeviceMemory {
+        self.memories.get(rank).or(self.memories.last()).unwrap_or(&DeviceMemory::Machine)
+    }
+}
+
+impl Outlook {
+    /// What each device with memory of its own will hold, in the order of the first rank on each.
+    pub fn devices(&self, strategy: &Strategy) -> Vec<DeviceOutlook> {
+        let (needs, copies) = (strategy.needs, strategy.copies().max(1));
+        let ranks = self.schedule.ranks();
+        let whole = strategy.tensor.max(1) as u64 * (0..ranks).map(|rank| self.stage_bytes(rank)).sum::<u64>();
+        let kept = u64::from(!needs.alone) + u64::from(needs.keeps_best);
+        let mut devices: Vec<DeviceOutlook> = Vec::new();
+        for rank in 0..ranks * copies {
+            let DeviceMemory::Own { name, bytes } = strategy.memory_of(rank) else { continue };
+            let at = devices.iter().position(|device| device.name == *name).unwrap_or_else(|| {
+                devices.push(DeviceOutlook { name: name.clone(), ..DeviceOutlook::default() });
+                devices.len() - 1
+            });
+            let (device, stage) = (&mut devices[at], rank / copies);
+            let of = &self.ranks[stage];
+            device.memory = device.memory.or(*bytes);
+            device.ranks.push(rank);
+            device.parameters += of.shares.parameters;
+            device.gradients += of.shares.gradients;
+            device.optimizer += of.shares.optimizer;
+            device.activations += of.activations + of.shares.transient;
+            device.computing += self.update(strategy, stage).on_its_device(strategy.offload);
+            if rank == 0 {
+                device.model = kept * whole;
+                device.scoring = needs.scoring;
+            }
+        }
+        devices
+    }
+}
+
+/// Why a strategy will not fit on its devices, with what helps of what was planned; `None` where it fits, and where nobody knows how
+/// much memory they have.
+pub fn shortage(strategy: &Strategy, outlook: &Outlook) -> Option<String> {
+    let devices = outlook.devices(strategy);
+    let fullest = devices.iter().max_by_key(|device| device.missing())?;
+    let refusal = fullest.refusal()?;
+    let planned = |(new, words): (Strategy, String)| {
+        let outlook = Outlook::of(&new).ok()?;
+        let step_us = outlook.simulation.total_us * strategy.batch as f64 / new.batch as f64;
+        let devices = outlook.devices(&new).into_iter();
+        let device = devices.max_by_key(|device| (device.missing(), device.name == fullest.name))?;
+        let less = (device.missing(), device.total()) < (fullest.missing(), fullest.total());
+        less.then_some((device, step_us, words))
+    };
+    // Of the changes that make it fit the fastest; where none does, the one that leaves the least missing.
+    let tried = changes(strategy).into_iter().filter_map(planned);
+    let best = tried.min_by(|(a, a_us, _), (b, b_us, _)| a.missing().cmp(&b.missing()).then(a_us.total_cmp(b_us)));
+    Some(match best {
+        Some((device, _, words)) => {
+            let enough = if device.missing() > 0 { ", still too much" } else { "" };
+            format!("{refusal} Try {words}: {} on {}{enough}.", bytes(device.total()), device.name)
+        }
+        None => format!("{refusal} Use a smaller model, more GPUs, or engine.device = \"flex\"."),
+    })
+}
+
+/// What may make it smaller on its devices without moving any rank, each as a spec says it.
+fn changes(strategy: &Strategy) -> Vec<(Strategy, String)> {
+    let with = |change: &dyn Fn(&mut Strategy)| {
+        let mut new = strategy.clone();
+        change(&mut new);
+        new
+    };
+    let mut changes = Vec::new();
+    let half = strategy.batch / 2;
+    if half >= strategy.micro_batches.max(1) {
+        let words = format!("batches half as large (training.batch_size = {})", half * strategy.replicas.max(1));
+        changes.push((with(&|new| new.batch = half), words));
+    }
+    // A single device has nothing to set in [strategy].
+    if strategy.needs.alone {
+        return changes;
+    }
+    if strategy.recompute != Recompute::Always {
+        let words = "computing the forward passes again (strategy.recompute = \"always\")".to_owned();
+        changes.push((with(&|new| new.recompute = Recompute::Always), words));
+    }
+    if strategy.schedule == ScheduleKind::Gpipe && strategy.ranks > 1 {
+        let words = "1F1B (strategy.schedule = \"1f1b\")".to_owned();
+        changes.push((with(&|new| new.schedule = ScheduleKind::OneForwardOneBackward), words));
+    }
+    if !strategy.offload {
+        let words = "the optimizer's state in the machine's memory (strategy.offload = true)".to_owned();
+        changes.push((with(&|new| new.offload = true), words));
+    }
+    if strategy.replicas > 1 {
+        for level in ShardLevel::ALL.into_iter().filter(|&level| level > strategy.level) {
+            let words = format!("ZeRO {0} (strategy.stage = {0})", level.zero_stage());
+            changes.push((with(&|new| new.level = level), words));
+        }
+    }
+    changes
+}

@@ -1,0 +1,152 @@
+//! What is held against the memory of a GPU, and what against the machine's. The GPUs are invented.
+
+mod strategies;
+
+use proptest::prelude::*;
+use recspeed_plan::sharding::ShardLevel;
+use recspeed_plan::words::verdict;
+use recspeed_plan::{DeviceMemory, Limit, Outlook, ProcessNeeds, Room, Strategy, bottleneck, shortage};
+use recspeed_types::probe::ProbedDevice;
+use recspeed_types::spec::{Device, EngineKind};
+
+fn own(name: &str, bytes: Option<u64>) -> DeviceMemory {
+    DeviceMemory::Own { name: name.to_owned(), bytes }
+}
+
+fn probed(device: &str, gpu: Option<&str>, memory: Option<u64>) -> ProbedDevice {
+    let [engine, title] = ["burn", "invented"].map(str::to_owned);
+    ProbedDevice { engine, device: device.to_owned(), title, memory, gpu: gpu.map(str::to_owned), threads: None }
+}
+
+/// A dense block of 4.9 million parameters.
+fn block(strategy: &str) -> Strategy {
+    let plan = strategies::of("kind = \"densenet\"\nlayers = 100\ngrowth = 32", "batch_size = 64", strategy);
+    let needs = ProcessNeeds { before: 100 << 20, evaluation: 30 << 20, scoring: 20 << 20, ..plan.needs };
+    Strategy { needs, ..plan }
+}
+
+fn on(memories: &[DeviceMemory], plan: &Strategy) -> Strategy {
+    Strategy { memories: memories.to_vec(), ..plan.clone() }
+}
+
+fn look(plan: &Strategy) -> Outlook {
+    Outlook::of(plan).expect("the strategy is possible")
+}
+
+#[test]
+fn a_probe_says_whose_memory_it_is_and_what_was_not_probed_is_not_known() {
+    let probes = [
+        probed("flex", None, Some(64 << 30)),
+        probed("cuda", Some("a card"), Some(8 << 30)),
+        // One in software, and an integrated one.
+        probed("vulkan", None, Some(64 << 30)),
+    ];
+    let of = |device| DeviceMemory::of(EngineKind::Burn, device, &probes);
+    assert_eq!([Device::Flex, Device::LibtorchCpu, Device::Vulkan].map(of), [const { DeviceMemory::Machine }; 3]);
+    assert_eq!(of(Device::Cuda), own("a card", Some(8 << 30)));
+    assert_eq!(of(Device::LibtorchCuda), own("the GPU of `libtorch-cuda`", None));
+    assert_eq!(DeviceMemory::of(EngineKind::Pytorch, Device::Cuda, &probes), own("the GPU of `cuda`", None));
+}
+
+#[test]
+fn what_lies_in_the_machines_memory_is_on_no_device() {
+    let plan = block("kind = \"pipeline\"\nstages = 2\nmicro_batches = 4");
+    let outlook = look(&plan);
+    let named = on(&[DeviceMemory::Machine, DeviceMemory::Machine], &plan);
+    assert!(outlook.devices(&plan).is_empty() && outlook.devices(&named).is_empty());
+    assert_eq!(outlook.process(&plan), outlook.process(&named));
+    assert_eq!(outlook.process(&plan).ledgers, outlook.together(1));
+}
+
+#[test]
+fn a_gpu_holds_what_the_ledgers_say_and_the_machine_keeps_program_data_and_what_is_offloaded() {
+    for strategy in ["kind = \"data-parallel\"\nranks = 2", "kind = \"data-parallel\"\nranks = 2\noffload = true"] {
+        let plan = on(&[own("a card", Some(8 << 30))], &block(strategy));
+        let outlook = look(&plan);
+        let [device] = &outlook.devices(&plan)[..] else { panic!("one card, named once for both ranks") };
+        assert_eq!(device.ranks, [0, 1], "they share it");
+        let of = outlook.ranks[0];
+        let ledger = device.parameters + device.gradients + device.optimizer + device.activations;
+        assert_eq!(ledger, 2 * of.peak());
+        let process = outlook.process(&plan);
+        assert_eq!(process.ledgers, 2 * of.shares.host);
+        assert_eq!(process.before, 100 << 20);
+        assert_eq!(process.evaluation, 10 << 20, "scores are computed on the card");
+        let here = outlook.process(&Strategy { memories: Vec::new(), ..plan.clone() });
+        assert!(process.total() < here.total(), "{process:?} {here:?}");
+        // With Adam twice the parameters, in 4 bytes each.
+        assert_eq!(if plan.offload { process.ledgers } else { device.optimizer }, 2 * device.parameters);
+    }
+}
+
+#[test]
+fn stages_on_two_cards_and_the_machine_are_each_held_against_their_own() {
+    let plan = block("kind = \"pipeline\"\nstages = 3\nmicro_batches = 4");
+    let mixed = on(&[DeviceMemory::Machine, own("small", Some(1 << 20)), own("large", Some(80 << 30))], &plan);
+    let outlook = look(&mixed);
+    let devices = outlook.devices(&mixed);
+    let names: Vec<(&str, &[usize])> = devices.iter().map(|one| (one.name.as_str(), &one.ranks[..])).collect();
+    assert_eq!(names, [("small", &[1][..]), ("large", &[2][..])]);
+    assert_eq!([devices[0].fits(), devices[1].fits()], [Some(false), Some(true)]);
+    assert_eq!([devices[0].model, devices[1].model], [0, 0], "the first rank judges, in the machine's memory");
+    let refusal = shortage(&mixed, &outlook).expect("a card of 1 MiB is too small");
+    assert!(refusal.starts_with("This does not fit on small: rank 1 would hold about "), "{refusal}");
+    assert!(refusal.contains("may have 922 KiB of its memory, "), "{refusal}");
+    // The machine is asked for itself.
+    let process = outlook.process(&mixed);
+    let first = outlook.ranks[0];
+    assert_eq!(process.ledgers, first.peak());
+    let found = bottleneck(&mixed, &outlook, Some(Room::Together(process.total() - 1)));
+    let Limit::Memory { rank: None, bytes, .. } = found.limit else { panic!("{found:?}") };
+    assert_eq!(bytes, process.total());
+    assert!(verdict(&found, &mixed, &outlook).contains(" in the machine's memory, "));
+    assert!(bottleneck(&mixed, &outlook, Some(Room::Together(process.total()))).limit != found.limit);
+}
+
+#[test]
+fn what_a_card_lacks_is_told_with_what_makes_it_fit() {
+    let plan = block("kind = \"zero\"\nranks = 4\nstage = 1");
+    let alike = on(&[own("a card", None)], &plan);
+    let needed = look(&alike).devices(&alike)[0].total();
+    let short = on(&[own("a card", Some(needed))], &plan);
+    let refusal = shortage(&short, &look(&short)).expect("nine tenths of what is needed are too little");
+    assert!(refusal.contains(" Try ") && !refusal.contains("still too much"), "{refusal}");
+    let alone = on(&[own("a card", Some(1 << 20))], &block("kind = \"single\""));
+    let refusal = shortage(&alone, &look(&alone)).expect("it is far too little");
+    assert!(!refusal.contains("strategy."), "a single device has no such setting: {refusal}");
+}
+
+#[test]
+fn of_a_memory_that_nobody_knows_nothing_is_refused_and_that_is_said() {
+    let plan = on(&[own("a card", None)], &block("kind = \"single\""));
+    let outlook = look(&plan);
+    assert_eq!(shortage(&plan, &outlook), None);
+    let [device] = &outlook.devices(&plan)[..] else { panic!("there is one") };
+    assert_eq!((device.fits(), device.room()), (None, None));
+    let words = device.in_words();
+    assert!(words.starts_with("On a card, rank 0 hold") && words.contains("is not known here"), "{words}");
+}
+
+proptest! {
+    #[test]
+    fn every_rank_is_on_one_device_and_offloading_takes_from_it(
+        stages in 1_usize..=4, replicas in 1_usize..=3, zero in 0_u32..=3, cards in 1_usize..=4,
+    ) {
+        let ranks = stages * replicas;
+        let strategy = format!("kind = \"hybrid\"\nranks = {ranks}\nstages = {stages}\nmicro_batches = 2\nstage = {zero}");
+        let memories: Vec<DeviceMemory> = (0..ranks).map(|rank| own(&(rank % cards).to_string(), Some(1 << 40))).collect();
+        let plan = on(&memories, &block(&strategy));
+        prop_assert_eq!(plan.level, ShardLevel::of_zero(zero));
+        let outlook = look(&plan);
+        let devices = outlook.devices(&plan);
+        let mut named: Vec<usize> = devices.iter().flat_map(|device| device.ranks.clone()).collect();
+        named.sort_unstable();
+        prop_assert_eq!(named, (0..ranks).collect::<Vec<_>>());
+        let offloaded = Strategy { offload: true, ..plan.clone() };
+        let there = look(&offloaded);
+        let all = |plan: &Strategy, outlook: &Outlook| outlook.devices(plan).iter().map(|of| of.optimizer).sum::<u64>();
+        prop_assert_eq!(all(&offloaded, &there), 0);
+        let moved = there.process(&offloaded).ledgers - outlook.process(&plan).ledgers;
+        prop_assert_eq!(moved, all(&plan, &outlook), "what leaves the devices is the machine's");
+    }
+}
