@@ -4,6 +4,7 @@ use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::timeline::{Bar, Part, among, bubble_of, stage_of};
 pub(crate) use recspeed_plan::words::{time, verdict};
 use recspeed_plan::{Change, Layout, Outlook, ScheduleKind, Strategy};
+use recspeed_types::event::MemoryBytes;
 
 use super::setup::{Cut, SCHEDULES, Setup};
 use crate::charts::{bytes, count, share};
@@ -132,11 +133,28 @@ pub(crate) fn about_bar(bar: &Bar, layout: Option<Layout>, measured: bool) -> St
 }
 
 /// What was measured, beside what was foretold: the bubble and, where the run told it, the fullest rank.
-pub(crate) fn compared(outlook: &Outlook, bars: &[Bar], peak: Option<u64>) -> Option<String> {
+pub(crate) fn compared(outlook: &Outlook, bars: &[Bar], fullest: Option<MemoryBytes>) -> Option<String> {
     let bubble =
         format!("Bubble {} measured, {} foretold", share(bubble_of(bars)?), share(outlook.simulation.bubble()));
-    let memory =
-        peak.map(|peak| format!("; fullest rank {} measured, {} foretold", bytes(peak), bytes(outlook.fullest().1)));
+    let memory = fullest.map(|held| {
+        let (measured, foretold) = (bytes(held.on_the_device()), bytes(outlook.fullest().1));
+        match held.at_peak {
+            Some(of) => {
+                let parts = [
+                    ("parameters", of.parameters),
+                    ("gradients", of.gradients),
+                    ("optimizer", of.optimizer),
+                    ("activations", of.activations),
+                    ("what comes and goes", of.buffers),
+                ];
+                let parts = parts.into_iter().filter(|(_, held)| *held > 0);
+                let parts = parts.map(|(name, held)| format!("{name} {}", bytes(held))).collect::<Vec<_>>().join(", ");
+                format!("; fullest rank {measured} measured ({parts}), {foretold} foretold")
+            }
+            // Of a run whose ranks told only the most of each part.
+            None => format!("; fullest rank at most {measured} measured, {foretold} foretold"),
+        }
+    });
     Some(format!("{bubble}{}.", memory.unwrap_or_default()))
 }
 
@@ -156,6 +174,7 @@ pub(crate) fn summary(strategy: &Strategy, outlook: &Outlook) -> String {
 #[cfg(test)]
 mod tests {
     use recspeed_plan::{Room, bottleneck};
+    use recspeed_types::event::BytesAtPeak;
 
     use super::*;
 
@@ -251,12 +270,18 @@ mod tests {
         let (strategy, outlook) = Setup::default().plan().expect("it is possible");
         let bars = recspeed_plan::timeline::bars_of(&strategy, &outlook);
         let bubble = share(outlook.simulation.bubble());
-        let told = compared(&outlook, &bars, Some(1 << 20));
+        let at_peak = BytesAtPeak { parameters: 1 << 20, activations: 1 << 10, ..BytesAtPeak::default() };
+        let held =
+            MemoryBytes { parameters: 1 << 20, gradients: 1 << 20, at_peak: Some(at_peak), ..MemoryBytes::default() };
         let fullest = bytes(outlook.fullest().1);
-        let expected =
-            format!("Bubble {bubble} measured, {bubble} foretold; fullest rank 1.0 MiB measured, {fullest} foretold.");
-        assert_eq!(told, Some(expected));
-        assert_eq!(compared(&outlook, &[], Some(1)), None);
+        let expected = |held: &str| {
+            format!("Bubble {bubble} measured, {bubble} foretold; fullest rank {held}, {fullest} foretold.")
+        };
+        let parts = expected("1.0 MiB measured (parameters 1.0 MiB, activations 1.0 KiB)");
+        assert_eq!(compared(&outlook, &bars, Some(held)), Some(parts));
+        let older = MemoryBytes { at_peak: None, ..held };
+        assert_eq!(compared(&outlook, &bars, Some(older)), Some(expected("at most 2.0 MiB measured")));
+        assert_eq!(compared(&outlook, &[], Some(older)), None);
     }
 
     #[test]

@@ -232,6 +232,10 @@ fn what_is_offloaded_is_told_beside_what_the_device_holds() {
         assert_eq!(bytes.optimizer, 0);
         // Half of both moments, rounded to whole numbers.
         assert!(bytes.host.abs_diff(bytes.parameters) <= 8, "{bytes:?}");
+        let parts = bytes.parameters + bytes.gradients + bytes.activations + bytes.buffers;
+        let together = bytes.at_peak.expect("each rank notes when it held most");
+        assert_eq!((together.optimizer, together.total()), (0, bytes.on_the_device()));
+        assert!((bytes.parameters + bytes.activations..=parts).contains(&together.total()), "{bytes:?}");
     }
 }
 

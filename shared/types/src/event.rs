@@ -246,11 +246,47 @@ pub struct MemoryBytes {
     pub activations: u64,
     /// Data columns, indices and communication buffers.
     pub buffers: u64,
+    /// What a rank's parts were when they were most together, `host` apart; each of the parts above is its own most, which they need not
+    /// reach at the same time. None where nobody has noted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_peak: Option<BytesAtPeak>,
     /// What the allocator, or the operating system for the process, holds now; 0 for a rank that is a thread of the first rank's
     /// process, which tells it once.
     pub allocator_total: u64,
     /// The largest that total has been.
     pub peak: u64,
+}
+
+impl MemoryBytes {
+    /// The most that the device of a rank has held of these parts at one moment; where nobody has noted that, as in the events of older
+    /// runs, the sum of what each part was at most, which is no less.
+    pub fn on_the_device(&self) -> u64 {
+        let apart = self.parameters + self.gradients + self.optimizer + self.activations + self.buffers;
+        self.at_peak.map_or(apart, |together| together.total())
+    }
+}
+
+/// A rank's bytes by purpose, all at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct BytesAtPeak {
+    /// Learnt parameters.
+    pub parameters: u64,
+    /// Gradients.
+    pub gradients: u64,
+    /// Optimizer state on the device.
+    pub optimizer: u64,
+    /// Activations kept for the backward pass.
+    pub activations: u64,
+    /// What comes and goes.
+    pub buffers: u64,
+}
+
+impl BytesAtPeak {
+    /// All of it.
+    pub const fn total(&self) -> u64 {
+        self.parameters + self.gradients + self.optimizer + self.activations + self.buffers
+    }
 }
 
 /// Why a run did not finish.
@@ -308,6 +344,22 @@ mod tests {
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(text, r#"{"run":"r1","seq":3,"at_us":1500,"kind":"progress","done":1,"total":2,"unit":"batches"}"#);
         assert_eq!(serde_json::from_str::<RunEvent>(&text).unwrap(), event);
+    }
+
+    #[test]
+    fn events_from_before_peaks_were_told_are_read_and_count_each_part_at_its_most() {
+        let old = r#"{"run":"r1","seq":3,"at_us":1,"kind":"memory","rank":1,"parameters":4,"gradients":4,"optimizer":8,"activations":9,"buffers":2,"allocator_total":0,"peak":0}"#;
+        let event: RunEvent = serde_json::from_str(old).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), old, "and written as they were");
+        let EventKind::Memory { bytes, rank } = event.kind else { panic!("{event:?}") };
+        assert_eq!((bytes.at_peak, bytes.on_the_device()), (None, 27));
+        let at_peak = BytesAtPeak { parameters: 4, gradients: 3, optimizer: 8, activations: 9, buffers: 0 };
+        let kind = EventKind::Memory { rank, bytes: MemoryBytes { at_peak: Some(at_peak), ..bytes } };
+        let text = serde_json::to_string(&RunEvent { kind, ..event }).unwrap();
+        let EventKind::Memory { bytes, .. } = serde_json::from_str::<RunEvent>(&text).unwrap().kind else {
+            panic!("{text}")
+        };
+        assert_eq!(bytes.on_the_device(), 24);
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn row(rank: &Rank) -> AnyView {
         ("gradients", bytes(held.gradients)),
         ("optimizer", bytes(held.optimizer + held.host)),
         ("activations", bytes(held.activations)),
-        ("in all", bytes(held.parameters + held.gradients + held.optimizer + held.host + held.activations)),
+        ("in all", bytes(held.on_the_device() + held.host)),
         ("process", if held.peak > 0 { bytes(held.peak) } else { "–".to_owned() }),
     ];
     let cells: Vec<_> =
@@ -88,7 +88,9 @@ pub(crate) fn Ranks(
                                 <th scope="col" class="number">"gradients"</th>
                                 <th scope="col" class="number">"optimizer"</th>
                                 <th scope="col" class="number">"activations"</th>
-                                <th scope="col" class="number">"in all, at most"</th>
+                                <th scope="col" class="number">
+                                    <Hint word="in all, at most" text="The most that the rank held at one moment, with what comes and goes; the parts beside it are each at their own most."/>
+                                </th>
                                 <th scope="col" class="number">
                                     <Hint word="process" text="The most that the operating system has counted for the rank’s process by then; ranks that are threads share the first one’s."/>
                                 </th>

@@ -7,6 +7,7 @@ use recspeed_plan::Layout;
 use recspeed_plan::timeline::{bars_of_events, first_step};
 use recspeed_types::RunId;
 use recspeed_types::api::RunRecord;
+use recspeed_types::event::MemoryBytes;
 
 use super::Studio;
 use crate::components::Hint;
@@ -103,14 +104,14 @@ fn show(studio: Studio, note: Note, view: &RunView, layout: Option<Layout>, (ove
         (None, true) => "This run has measured no timeline.",
         (None, false) => "This run has measured no timeline yet: it will lie here as soon as it has.",
     };
-    // As the plan counts: with what comes and goes, and without what is offloaded.
-    let peak = view.memory.values().map(|b| b.parameters + b.gradients + b.optimizer + b.activations + b.buffers);
+    // As the plan counts: all at one moment, with what comes and goes, and without what is offloaded.
+    let fullest = view.memory.values().copied().max_by_key(MemoryBytes::on_the_device);
     // Where nobody knows the run's layout, its pipeline is taken to be as long as the plan's.
     let ranks = bars.last().map_or(0, |bar| bar.rank + 1);
     let stages = studio.planned.with_untracked(|planned| planned.strategy.ranks);
     let layout = layout.or_else(|| Layout::new(ranks, stages, 1).ok());
     studio.layout.set(layout.filter(|layout| ranks <= layout.ranks()));
-    studio.peak.set(peak.max());
+    studio.fullest.set(fullest);
     // What is drawn already stays as it is.
     if studio.measured.with_untracked(|old| *old != bars) {
         studio.measured.set(bars);

@@ -15,6 +15,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 use recspeed_plan::timeline::{Bar, bars_of, chrome_trace, memory_of};
 use recspeed_plan::{Bottleneck, Layout, Outlook, Room, Strategy, bottleneck};
+use recspeed_types::event::MemoryBytes;
 
 use crate::components::{CopyField, Hint, Icon, Picture};
 use crate::state::{plan_address, plan_query, save};
@@ -44,8 +45,8 @@ struct Studio {
     steps: RwSignal<Vec<Bar>>,
     /// Where the ranks of that run stand, where that is known.
     layout: RwSignal<Option<Layout>>,
-    /// The most bytes that one of that run's ranks held, where it told.
-    peak: RwSignal<Option<u64>>,
+    /// What that run's fullest rank held, where it told.
+    fullest: RwSignal<Option<MemoryBytes>>,
     /// When the address is written next: not at each pixel of a drag, which browsers refuse after a while.
     writing: StoredValue<Option<TimeoutHandle>>,
 }
@@ -76,7 +77,7 @@ impl Studio {
             measured: RwSignal::new(Vec::new()),
             steps: RwSignal::new(Vec::new()),
             layout: RwSignal::new(None),
-            peak: RwSignal::new(None),
+            fullest: RwSignal::new(None),
             writing: StoredValue::new(None),
         };
         provide_context(studio);

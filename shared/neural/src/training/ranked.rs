@@ -11,7 +11,7 @@ use recspeed_parallel::training::{Account, Done, Learning, Overdrawn, Rank, Save
 use recspeed_parallel::{Message, Tag, Transport};
 use recspeed_plan::Instruction;
 use recspeed_plan::sharding::TablePiece;
-use recspeed_types::event::MemoryBytes;
+use recspeed_types::event::{BytesAtPeak, MemoryBytes};
 use recspeed_types::{EventKind, FitObserver};
 
 use super::layout::{Layout, TableId};
@@ -255,6 +255,7 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         let communicator = self.rank.communicator();
         let ledger = self.rank.ledger();
         let mut noted: Vec<f64> = Account::ALL.iter().map(|&account| ledger.most(account) as f64).collect();
+        noted.extend(Account::ALL.iter().map(|&account| ledger.at_peak(account) as f64));
         noted.extend(communicator.process_bytes().unwrap_or_default().map(|bytes| bytes as f64));
         noted.extend(Account::ALL.iter().map(|&account| ledger.overdrawn(account) as f64));
         noted.extend(self.timeline.drain(..).flat_map(as_numbers));
@@ -265,9 +266,18 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         }
         for rank in 0..communicator.ranks() {
             let told = if rank == 0 { std::mem::take(&mut noted) } else { communicator.recv::<f64>(rank, tag).await? };
-            let (held, rest) = told.split_at((Account::ALL.len() + 2).min(told.len()));
+            let (held, rest) = told.split_at((2 * Account::ALL.len() + 2).min(told.len()));
             let (overdrawn, spans) = rest.split_at(Account::ALL.len().min(rest.len()));
-            if let [parameters, gradients, optimizer, activations, buffers, host, now, peak] = *held {
+            if let [parameters, gradients, optimizer, activations, buffers, host, ref rest @ ..] = *held
+                && let [of_parameters, of_gradients, of_optimizer, of_activations, of_buffers, _, now, peak] = *rest
+            {
+                let at_peak = BytesAtPeak {
+                    parameters: of_parameters as u64,
+                    gradients: of_gradients as u64,
+                    optimizer: of_optimizer as u64,
+                    activations: of_activations as u64,
+                    buffers: of_buffers as u64,
+                };
                 let bytes = MemoryBytes {
                     parameters: parameters as u64,
                     gradients: gradients as u64,
@@ -275,6 +285,7 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
                     activations: activations as u64,
                     buffers: buffers as u64,
                     host: host as u64,
+                    at_peak: Some(at_peak),
                     allocator_total: now as u64,
                     peak: peak as u64,
                 };

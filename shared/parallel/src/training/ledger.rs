@@ -48,6 +48,8 @@ pub struct Ledger {
     now: [u64; ACCOUNTS],
     peaks: [u64; ACCOUNTS],
     peak: u64,
+    /// What each account held when `peak` was reached.
+    at_peak: [u64; ACCOUNTS],
     /// Bytes that were given back and not held.
     overdrawn: [u64; ACCOUNTS],
 }
@@ -57,7 +59,10 @@ impl Ledger {
         let at = account as usize;
         self.now[at] += bytes;
         self.peaks[at] = self.peaks[at].max(self.now[at]);
-        self.peak = self.peak.max(self.now[..ON_THE_DEVICE].iter().sum());
+        let together = self.now[..ON_THE_DEVICE].iter().sum();
+        if together > self.peak {
+            (self.peak, self.at_peak) = (together, self.now);
+        }
     }
 
     /// Where more is given back than is held, the account stands at nothing and the ledger is wrong from then on, which it says. The
@@ -93,6 +98,11 @@ impl Ledger {
     /// The most that all accounts of the device have held together at one moment.
     pub const fn peak(&self) -> u64 {
         self.peak
+    }
+
+    /// What this account held at that moment, the first of its kind.
+    pub const fn at_peak(&self, account: Account) -> u64 {
+        self.at_peak[account as usize]
     }
 }
 
@@ -136,6 +146,23 @@ mod tests {
         assert!(!ledger.is_sound());
         assert_eq!((ledger.held(Account::Gradients), ledger.overdrawn(Account::Gradients)), (0, 1));
         assert_eq!((ledger.held(Account::Parameters), ledger.overdrawn(Account::Parameters)), (10, 0));
+    }
+
+    #[test]
+    fn the_peak_is_that_of_the_sum_and_says_what_each_account_held_then() {
+        let mut ledger = Ledger::default();
+        ledger.take(Account::Parameters, 10);
+        ledger.take(Account::Activations, 7);
+        ledger.give_back(Account::Activations, 7);
+        ledger.take(Account::Gradients, 5);
+        ledger.take(Account::Host, 100);
+        ledger.take(Account::Transient, 1);
+        assert_eq!(ledger.peak(), 17, "what is offloaded is not the device's");
+        let sum: u64 = Account::ALL[..ON_THE_DEVICE].iter().map(|&account| ledger.most(account)).sum();
+        assert_eq!(sum, 23, "no moment had that");
+        ledger.take(Account::Transient, 2);
+        assert_eq!(ledger.peak(), 18);
+        assert_eq!(Account::ALL.map(|account| ledger.at_peak(account)), [10, 5, 0, 0, 3, 100]);
     }
 
     #[test]

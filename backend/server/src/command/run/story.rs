@@ -64,9 +64,7 @@ impl Story {
                 self.losses.push(value);
             }
             EventKind::Memory { rank, bytes } => {
-                let kept = bytes.parameters + bytes.gradients + bytes.optimizer + bytes.host;
-                let own = kept + bytes.activations + bytes.buffers;
-                self.held.entry(rank).or_insert(own);
+                self.held.entry(rank).or_insert(bytes.on_the_device() + bytes.host);
                 let peak = self.peaks.entry(rank).or_insert(0);
                 *peak = bytes.peak.max(*peak);
             }
