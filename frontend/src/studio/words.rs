@@ -38,6 +38,10 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
     let most = outlook.ranks.iter().map(recspeed_plan::RankOutlook::sent).max().unwrap_or(0);
     let all = outlook.sent().saturating_mul(strategy.replicas as u64);
     let process = outlook.process(strategy);
+    let host = match outlook.to_and_from_host() {
+        (0, 0) => String::new(),
+        (there, back) => format!("; {} to the host, {} back", bytes(there), bytes(back)),
+    };
     vec![
         Headline {
             id: "step",
@@ -75,8 +79,8 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
             id: "traffic",
             word: "Sent in a step",
             value: bytes(most),
-            beside: format!("by one rank; {} by all", bytes(all)),
-            help: "Activations and their gradients between stages, and what the replicas exchange with ring algorithms.",
+            beside: format!("by one rank; {} by all{host}", bytes(all)),
+            help: "Activations and their gradients between stages, and what the replicas exchange with ring algorithms. Beside it, where the optimizer’s state is offloaded: gradients and numbers that go from a rank’s device to the host, and the moved numbers that come back.",
         },
     ]
 }
@@ -306,6 +310,17 @@ mod tests {
         let memory = headline(&strategy, &outlook).into_iter().find(|one| one.id == "memory").expect("it is there");
         let expected = format!("about {}, {} of it to evaluate", bytes(process.total()), bytes(process.evaluation));
         assert!(memory.beside.ends_with(&expected), "{}", memory.beside);
+    }
+
+    #[test]
+    fn what_goes_to_the_host_is_told_where_the_optimizer_is_offloaded() {
+        let told = |offload| {
+            let (strategy, outlook) = Setup { offload, ..Setup::default() }.plan().expect("it is possible");
+            let sent = headline(&strategy, &outlook).into_iter().find(|one| one.id == "traffic").expect("it is there");
+            sent.beside
+        };
+        assert!(told("host").contains(" to the host, ") && told("host").ends_with(" back"), "{}", told("host"));
+        assert!(!told("device").contains("host"), "{}", told("device"));
     }
 
     #[test]

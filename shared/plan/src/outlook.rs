@@ -60,7 +60,8 @@ pub struct RankOutlook {
     pub activations: u64,
     /// Bytes that it sends in a step along the pipeline.
     pub messages: u64,
-    /// Bytes that it sends in a step to the other replicas, and to those that share its layers.
+    /// Bytes that it sends in a step to the other replicas, and to those that share its layers; and what goes to the host and back
+    /// where the optimizer is offloaded.
     pub reduction: Traffic,
 }
 
@@ -142,6 +143,7 @@ impl Outlook {
                 let once = traffic(level, replicas, sum, Precision::F32);
                 let sent = per_step(level, once, micro_batches as u64, again as u64);
                 let updated = if level >= ShardLevel::Optimizer { sum.div_ceil(replicas as u64) } else { sum };
+                let sent = if offload { sent.offloading(updated * Precision::F32.bytes()) } else { sent };
                 (held, sent, updated)
             })
             .collect();
@@ -240,6 +242,12 @@ impl Outlook {
     pub fn together(&self, copies: usize) -> u64 {
         let of_layers = self.ranks.iter().map(|rank| rank.peak() + rank.shares.host).sum::<u64>();
         of_layers.saturating_mul(copies as u64).saturating_add(self.beside)
+    }
+
+    /// The most bytes that the device of a rank sends to the host in a step for an optimizer that is offloaded, and gets back.
+    pub fn to_and_from_host(&self) -> (u64, u64) {
+        let most = |of: fn(&Traffic) -> u64| self.ranks.iter().map(|rank| of(&rank.reduction)).max().unwrap_or(0);
+        (most(|traffic| traffic.to_host), most(|traffic| traffic.from_host))
     }
 
     /// Bytes that all ranks of one pipeline send in a step.

@@ -67,6 +67,25 @@ fn what_is_offloaded_costs_three_messages_of_the_parameters_a_step() {
 }
 
 #[test]
+fn what_is_offloaded_sends_gradients_and_numbers_to_the_host_and_gets_the_numbers_back() {
+    for level in ShardLevel::ALL {
+        let plan = Plan { replicas: 2, level, ..even(2, 4) };
+        let (here, there) = (look(&plan), look(&Plan { offload: true, ..plan.clone() }));
+        assert_eq!(here.to_and_from_host(), (0, 0));
+        for (here, there) in here.ranks.iter().zip(&there.ranks) {
+            // Of Adam's 8 bytes a number of which the rank holds the moments.
+            assert_eq!(
+                (there.reduction.to_host, there.reduction.from_host),
+                (there.shares.host, there.shares.host / 2)
+            );
+            assert_eq!(there.sent(), here.sent(), "no other rank gets it");
+        }
+        let most = there.ranks.iter().map(|rank| rank.shares.host).max().unwrap();
+        assert_eq!(there.to_and_from_host(), (most, most / 2));
+    }
+}
+
+#[test]
 fn more_stages_of_shared_layers_are_proposed_as_they_would_be_cut() {
     let spec = |stages: u32| {
         let network = "kind = \"mlp\"\nhidden = [700, 30, 512, 512, 16, 900, 64]";

@@ -151,7 +151,7 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
         &self.meter.ledger
     }
 
-    /// Bytes sent so far to add up gradients and to gather parameters.
+    /// Bytes sent so far to add up gradients and to gather parameters, and to the host and back for an offloaded optimizer.
     pub fn traffic(&self) -> Traffic {
         self.meter.traffic
     }

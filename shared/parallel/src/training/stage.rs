@@ -296,6 +296,10 @@ impl<F: Number> Stage<F> {
             if self.moments.is_none() {
                 meter.ledger.take(self.devices.account, rule.state().bytes() / 4 * bytes::<F>(count));
             }
+            // On flex both are one memory, and the bytes only change their account.
+            if self.devices.account == Account::Host {
+                meter.traffic = meter.traffic.offloading(bytes::<F>(count));
+            }
             let [own, gradient] = [own, gradient].map(|row| brought::<F>(row, &self.devices.optimizer));
             let (moved, moments) = rule.step(rate, own, gradient, self.moments.take());
             self.moments = moments;

@@ -72,6 +72,11 @@ fn an_optimizer_in_the_hosts_memory_takes_the_same_steps_to_the_last_bit() {
                 let foretold = forecast(level, ranks, parameters, 0, Precision::F32, optimizer, true);
                 // Shards are padded in the forecast: at most one number of each moment.
                 assert!(foretold.host - ledger.most(Account::Host) <= 8 * ranks as u64, "{what}: {foretold:?}");
+                // Both moments are twice the numbers: in each of four steps as many bytes go as gradients and numbers, half come back.
+                let (there, back) = (offloaded.traffic.to_host, offloaded.traffic.from_host);
+                assert_eq!((there, back), (4 * ledger.most(Account::Host), 2 * ledger.most(Account::Host)), "{what}");
+                assert_eq!((plain.traffic.to_host, plain.traffic.from_host), (0, 0), "{what}");
+                assert_eq!(offloaded.traffic.total(), plain.traffic.total(), "{what}");
             }
             // Half of the steps there, the other half here.
             let mut half = Course::new(&[6, 5, 4, 7], 0.2, &[12, 9]);

@@ -13,12 +13,22 @@ pub struct Traffic {
     pub shared: u64,
     /// Vectors of tables, to the ranks that look them up, and gradients by them, to those that hold them.
     pub tables: u64,
+    /// Where the optimizer is offloaded, from the device to the host: the gradient, added up, and the numbers that it moves.
+    pub to_host: u64,
+    /// Back to the device: the moved numbers.
+    pub from_host: u64,
 }
 
 impl Traffic {
-    /// All of it.
+    /// All that is sent to other ranks.
     pub const fn total(&self) -> u64 {
         self.reduce_scatter + self.all_gather + self.shared + self.tables
+    }
+
+    /// With what a step of an offloaded optimizer moves that updates so many bytes of numbers.
+    #[must_use]
+    pub const fn offloading(self, updated: u64) -> Self {
+        Self { to_host: self.to_host + 2 * updated, from_host: self.from_host + updated, ..self }
     }
 }
 
@@ -28,5 +38,5 @@ pub fn traffic(level: ShardLevel, ranks: usize, parameters: u64, precision: Prec
     let ranks = ranks.max(1) as u64;
     let once = parameters.div_ceil(ranks) * (ranks - 1) * precision.bytes();
     let all_gather = if level == ShardLevel::Parameters { 2 * once } else { once };
-    Traffic { reduce_scatter: once, all_gather, shared: 0, tables: 0 }
+    Traffic { reduce_scatter: once, all_gather, ..Traffic::default() }
 }

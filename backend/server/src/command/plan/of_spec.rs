@@ -226,8 +226,18 @@ impl Planned {
         let replicas = if replicas > 1 { format!(" of each of {replicas} replicas") } else { String::new() };
         let sharers = if tensor > 1 { format!(", of each of {tensor} that share its layers") } else { String::new() };
         let offload = if self.strategy.offload { "; what is offloaded to the host is not in the peak" } else { "" };
+        let (there, back) = self.outlook.to_and_from_host();
+        let host = if self.strategy.offload {
+            format!(
+                "\nTo the host a rank's device sends at most {} a step (gradients and the numbers that move), and gets {} back.",
+                bytes(there),
+                bytes(back)
+            )
+        } else {
+            String::new()
+        };
         let apart = if self.tables.planned().is_some() { "; tables of embeddings apart" } else { "" };
-        format!("Memory of each rank{replicas}{sharers}, in 32 bits{offload}{apart}:\n{table}")
+        format!("Memory of each rank{replicas}{sharers}, in 32 bits{offload}{apart}:\n{table}{host}")
     }
 
     fn as_json(&self, args: &PlanArgs) -> Result<String, CommandError> {
@@ -319,6 +329,8 @@ fn rank_json(rank: usize, of: &RankOutlook) -> serde_json::Value {
         "gathered_bytes": of.shares.transient,
         "peak_bytes": of.peak(),
         "sent_bytes_per_step": of.sent(),
+        "to_host_bytes_per_step": of.reduction.to_host,
+        "from_host_bytes_per_step": of.reduction.from_host,
     })
 }
 
