@@ -25,6 +25,8 @@ const SASREC: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beaut
                       \"leave-last-out\"\nvalidation = true\n[recommender]\nkind = \"sasrec\"\nfactors = 8\nblocks = 3\nheads = \
                       2\nlength = 6\ndropout = 0.2\nnegatives = 7\nshared_by = 5\n[training]\nepochs = 2\nbatch_size = \
                       64\nlearning_rate = 0.01\ngradient_clip = 0.5\n";
+/// Layers that look up in tables, shared.
+const SHARED: &str = "kind = \"hybrid\"\nranks = 4\nstages = 2\ntensor = 2";
 /// What else a sequence model is asked, and how it looks back.
 const SEQUENCES: [&str; 3] = [
     "loss = \"cross-entropy\"\n[evaluation]\nmetrics = [\"ndcg@10\"]\n",
@@ -148,6 +150,7 @@ fn ways_to_divide_tables_that_cannot_be_are_refused_with_those_that_can() {
         (DLRM, "kind = \"zero\"\nranks = 7\ntables = \"column-wise\"", "set strategy.ranks = 6 or fewer, or"),
         (DLRM, "kind = \"single\"\ntables = \"row-wise\"", "remove it"),
         (DLRM, "kind = \"hybrid\"\ntensor = 2", "`dlrm` needs tensor = 1"),
+        (DLRM, SHARED, "with ranks = 4 that makes 2 replicas of 2 stages, which all divide its tables"),
         (DENSENET, "kind = \"hybrid\"\ntensor = 6", "set it to 5 or less"),
         (DLRM, "kind = \"pipeline\"\nstages = 6", "set strategy.stages = 5 or fewer"),
     ] {
@@ -156,6 +159,9 @@ fn ways_to_divide_tables_that_cannot_be_are_refused_with_those_that_can() {
         assert_eq!(failure.code, FailureCode::InvalidSpec, "{strategy}: {failure}");
         assert!(failure.to_string().contains(remedy), "{strategy}: {failure}");
     }
+    // What is proposed in place of sharing works.
+    let proposed = SHARED.replace("tensor = 2", "tensor = 1\nstage = 3");
+    attempt(None, &format!("{DLRM}[strategy]\n{proposed}\n"), None).0.expect("it is the nearest that works");
 }
 
 #[test]

@@ -39,7 +39,10 @@ pub enum TrainError {
     #[error(transparent)]
     TooNarrow(#[from] crate::model::TooNarrow),
     /// Ranks that share layers which look up in tables.
-    #[error("layers that look up in tables are not shared among ranks: set strategy.tensor = 1")]
+    #[error(
+        "layers that look up in tables are not shared among ranks: set strategy.tensor = 1; all ranks divide the tables, and with \
+         strategy.stage = 3 replicas divide the layers"
+    )]
     SharedLookUps,
     /// A partition of another model.
     #[error("the partition places {placed} layers in {parts} parts; the model has {layers}, for {stages} stages")]

@@ -450,13 +450,24 @@ impl StrategySpec {
                 "strategy.tensor",
                 format!("is {}, and a layer has {width} numbers to share; set it to {width} or less", strategy.tensor),
             ),
-            None if strategy.tensor > 1 => problems.add(
-                "strategy.tensor",
-                format!(
-                    "is {}; of the recommenders, the layers of mlp and densenet can be shared, `{}` needs tensor = 1",
-                    strategy.tensor, recommender.entry.kind
-                ),
-            ),
+            // What looks up in tables: these are divided among all ranks, and replicas divide the layers.
+            None if strategy.tensor > 1 => {
+                let (ranks, stages) = (strategy.ranks, strategy.stages.max(1));
+                let replicas = (ranks / stages).max(1);
+                let plural = |n: u32| if n == 1 { "" } else { "s" };
+                problems.add(
+                    "strategy.tensor",
+                    format!(
+                        "is {}; of the recommenders, the layers of mlp and densenet can be shared, `{}` needs tensor = 1: with ranks = \
+                         {ranks} that makes {replicas} replica{} of {stages} stage{}, which all divide its tables \
+                         (strategy.tables), and with stage = 3 replicas divide its layers, too",
+                        strategy.tensor,
+                        recommender.entry.kind,
+                        plural(replicas),
+                        plural(stages)
+                    ),
+                );
+            }
             None => {}
         }
         let parts = strategy.stages.saturating_mul(strategy.chunks);
