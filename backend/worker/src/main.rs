@@ -7,6 +7,7 @@
 mod allocation;
 mod arguments;
 mod checkpoint;
+mod deadline;
 mod device;
 #[cfg(test)]
 mod dying;

@@ -14,6 +14,7 @@ use recspeed_parallel::{
     Transport, Waiting, at_once,
 };
 
+use crate::deadline::Deadline;
 use crate::nccl::{self, Ways};
 
 /// How long ranks may take to end once one has failed.
@@ -75,6 +76,13 @@ impl Hub {
         self.arrived.iter().for_each(Condvar::notify_all);
     }
 
+    /// A rank has failed that cannot end.
+    fn fail(&self, failure: RankFailure) {
+        self.mail().failed.get_or_insert(failure);
+        self.ended.notify_all();
+        self.arrived.iter().for_each(Condvar::notify_all);
+    }
+
     /// Waits until all ranks have ended or `until` holds; whether it did before the deadline.
     fn wait(&self, deadline: Option<Instant>, until: impl Fn(&Mail) -> bool) -> bool {
         let mut mail = self.mail();
@@ -92,6 +100,20 @@ impl Hub {
             };
         }
     }
+}
+
+/// A rank opens its ways to the other GPUs, which NCCL waits for without limit. Where they are not open after this time the rank has failed,
+/// and since nobody can end its call, [`Threads::watch`] ends the process.
+fn opens_within(limit: Duration, hub: &Arc<Hub>, rank: usize) -> std::io::Result<Deadline> {
+    let hub = hub.clone();
+    Deadline::after(limit, move || {
+        let cause = format!(
+            "its ways to the other GPUs by NCCL did not open within {} s: a GPU or its driver hangs; set strategy.timeout higher, or use a \
+             worker without the feature nccl",
+            limit.as_secs_f64()
+        );
+        hub.fail(RankFailure { rank, cause, follows: false });
+    })
 }
 
 /// What a rank's work comes to; a panic is its failure.
@@ -211,7 +233,12 @@ impl Crew for Threads {
         let seat = |rank: usize| {
             let (hub, clock, ways) = (hub.clone(), self.clock.clone(), ways.clone());
             let timeout = self.timeout;
-            move || Communicator::new(nccl::over(Thread { rank, ranks, hub, timeout, clock }, ways.as_ref(), timeout))
+            move || {
+                let opening = ways.as_ref().and_then(|_| opens_within(timeout, &hub, rank).ok());
+                let transport = nccl::over(Thread { rank, ranks, hub, timeout, clock }, ways.as_ref(), timeout);
+                drop(opening);
+                Communicator::new(transport)
+            }
         };
         std::thread::scope(|scope| {
             scope.spawn(|| self.watch(&hub));
@@ -235,242 +262,4 @@ impl Crew for Threads {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dying;
-    use crate::every_strategy::cases;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    fn threads(timeout: Duration) -> Threads {
-        let start = Instant::now();
-        Threads {
-            timeout,
-            clock: Arc::new(move || start.elapsed().as_micros() as u64),
-            gpus: false,
-            abandon: Box::new(|failure| panic!("abandoned: {failure}")),
-        }
-    }
-
-    /// Runs the same task on every rank.
-    fn run(
-        threads: &Threads,
-        ranks: usize,
-        task: impl Fn(Communicator<AnyTransport>) -> Task<'static> + Sync,
-    ) -> Result<(), RankFailure> {
-        threads.run(ranks, Box::new(|communicator| task(communicator)), &|communicator| task(communicator))
-    }
-
-    #[test]
-    fn threads_add_up_as_tasks_do() {
-        let threads = threads(Duration::from_secs(20));
-        run(&threads, 4, |communicator| {
-            Box::pin(async move {
-                for round in 0..50 {
-                    let mut own = [0.1_f32 * communicator.rank() as f32, round as f32];
-                    communicator.all_reduce(&mut own).await?;
-                    assert_eq!(own[1], 4.0 * round as f32);
-                    communicator.barrier().await?;
-                }
-                Ok(())
-            })
-        })
-        .expect("all do the same");
-    }
-
-    #[test]
-    fn threads_train_as_tasks_do_by_every_strategy() {
-        let threads = Threads { clock: Arc::new(|| 0), ..threads(Duration::from_mins(1)) };
-        for ranks in 1..=4 {
-            for case in cases(ranks) {
-                let tasks = case.tasks();
-                let known = Arc::new((case, tasks));
-                run(&threads, ranks, move |communicator| {
-                    let known = known.clone();
-                    Box::pin(async move { known.0.agrees(communicator, &known.1).await })
-                })
-                .expect("threads train");
-            }
-        }
-    }
-
-    /// What a machine with two GPUs, and a worker with the features `cuda` and `nccl`, must show.
-    #[cfg(feature = "nccl")]
-    #[test]
-    fn two_gpus_carry_what_threads_do() {
-        if nccl::gpus() < 2 {
-            println!("skipped: this machine has {} GPUs, and NCCL wants one for each rank", nccl::gpus());
-            return;
-        }
-        let threads = Threads { gpus: true, ..threads(Duration::from_secs(20)) };
-        run(&threads, 2, |communicator| {
-            Box::pin(async move {
-                let other = 1 - communicator.rank();
-                // The later one is asked for first.
-                for number in [1, 2] {
-                    communicator.send(other, Tag::new("activation", number), &[number as f32; 5]).await?;
-                }
-                for number in [2, 1] {
-                    let found = communicator.recv::<f32>(other, Tag::new("activation", number)).await?;
-                    assert_eq!(found, [number as f32; 5]);
-                }
-                let mut own = [0.1_f32 * communicator.rank() as f32, 1.0];
-                communicator.all_reduce(&mut own).await?;
-                assert_eq!(own, [0.1, 2.0]);
-                Ok(())
-            })
-        })
-        .expect("both do the same");
-    }
-
-    #[test]
-    fn a_rank_that_panics_ends_all_with_its_own_words_first() {
-        for panics in 0..3 {
-            let start = Instant::now();
-            let failure = run(&threads(Duration::from_secs(20)), 3, move |communicator| {
-                Box::pin(async move {
-                    assert!(communicator.rank() != panics, "out of luck");
-                    communicator.barrier().await?;
-                    Ok(())
-                })
-            })
-            .expect_err("one panics");
-            assert_eq!(failure.rank, panics);
-            assert!(failure.cause.contains("out of luck") && !failure.follows, "{failure}");
-            assert!(start.elapsed() < Duration::from_secs(10));
-        }
-    }
-
-    #[test]
-    fn a_message_that_never_comes_is_a_time_out_that_says_what_was_done_before() {
-        let failure = run(&threads(Duration::from_millis(200)), 2, |communicator| {
-            Box::pin(async move {
-                if communicator.rank() == 1 {
-                    communicator.send(0, Tag::new("activation", 1), &[1.0_f32]).await?;
-                    communicator.recv::<f32>(0, Tag::new("gradient", 1)).await?;
-                } else {
-                    communicator.recv::<f32>(1, Tag::new("activation", 1)).await?;
-                    communicator.recv::<f32>(1, Tag::new("activation", 2)).await?;
-                }
-                Ok(())
-            })
-        })
-        .expect_err("nobody sends");
-        assert!(failure.cause.contains("rank") && failure.cause.contains("its last operations"), "{failure}");
-    }
-
-    #[test]
-    fn what_one_rank_works_on_alone_is_waited_for_beyond_the_time_out_while_it_lives() {
-        for dies in [false, true] {
-            let start = Instant::now();
-            let result = run(&threads(Duration::from_millis(100)), 2, move |communicator| {
-                Box::pin(async move {
-                    if communicator.rank() == 0 {
-                        std::thread::sleep(Duration::from_millis(400));
-                        assert!(!dies, "the judge is dead");
-                    }
-                    let number = if communicator.rank() == 0 { 0.5 } else { 0.0 };
-                    assert_eq!(communicator.broadcast_at_leisure(0, number).await?, 0.5_f64);
-                    Ok(())
-                })
-            });
-            match result {
-                Ok(()) => assert!(!dies),
-                Err(failure) => assert!(dies && failure.rank == 0 && failure.cause.contains("dead"), "{failure}"),
-            }
-            assert!(start.elapsed() < Duration::from_secs(10));
-        }
-    }
-
-    #[test]
-    fn a_first_rank_that_hangs_while_it_judges_alone_is_abandoned_too() {
-        static HANGS: AtomicBool = AtomicBool::new(true);
-        let start = Instant::now();
-        let threads = Threads {
-            abandon: Box::new(|failure| {
-                assert!(failure.cause.contains("rank 1 waits for rank 0 (verdict"), "{failure}");
-                // The process would end here.
-                HANGS.store(false, Ordering::Relaxed);
-            }),
-            ..threads(Duration::from_millis(40))
-        };
-        let failure = run(&threads, 2, |communicator| {
-            Box::pin(async move {
-                while communicator.rank() == 0 && HANGS.load(Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                communicator.broadcast_at_leisure(0, 0.5_f64).await?;
-                Ok(())
-            })
-        })
-        .expect_err("the judge hangs");
-        assert_eq!(failure.rank, 1, "who waited says for whom: {failure}");
-        assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(30));
-    }
-
-    #[test]
-    fn a_rank_that_hangs_is_abandoned_within_the_deadline() {
-        static HANGS: AtomicBool = AtomicBool::new(true);
-        let start = Instant::now();
-        let threads = Threads {
-            abandon: Box::new(|failure| {
-                assert!(failure.cause.contains("waits for rank 1"), "{failure}");
-                // The process would end here.
-                HANGS.store(false, Ordering::Relaxed);
-            }),
-            ..threads(Duration::from_millis(200))
-        };
-        let failure = run(&threads, 2, |communicator| {
-            Box::pin(async move {
-                while communicator.rank() == 1 && HANGS.load(Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-                communicator.barrier().await?;
-                Ok(())
-            })
-        })
-        .expect_err("one hangs");
-        assert_eq!(failure.rank, 0, "who waited says for whom: {failure}");
-        assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(10));
-    }
-
-    #[test]
-    fn a_rank_that_dies_in_the_middle_of_a_fetch_of_rows_ends_all_with_its_own_words_first() {
-        for moment in dying::MOMENTS {
-            let start = Instant::now();
-            let failure = run(&threads(Duration::from_secs(20)), dying::RANKS, move |communicator| {
-                Box::pin(dying::fetch(communicator, moment, || panic!("out of luck")))
-            })
-            .expect_err("one dies");
-            assert_eq!(failure.rank, dying::DIES, "before message {moment}: {failure}");
-            assert!(failure.cause.contains("out of luck") && !failure.follows, "before message {moment}: {failure}");
-            // All threads have ended, too: `run` waits for them.
-            assert!(start.elapsed() < Duration::from_secs(10));
-        }
-    }
-
-    #[test]
-    fn a_rank_that_hangs_in_the_middle_of_a_fetch_of_rows_is_named_by_who_waits_for_its_rows() {
-        static HANGS: AtomicBool = AtomicBool::new(true);
-        let start = Instant::now();
-        let threads = Threads {
-            abandon: Box::new(|failure| {
-                assert!(failure.cause.contains("waits for rank 1 (rows"), "{failure}");
-                // The process would end here.
-                HANGS.store(false, Ordering::Relaxed);
-            }),
-            ..threads(Duration::from_millis(200))
-        };
-        let failure = run(&threads, dying::RANKS, |communicator| {
-            let hang = || {
-                while HANGS.load(Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
-            };
-            // It has sent its rows to the first rank, and not to the last one.
-            Box::pin(dying::fetch(communicator, dying::MOMENTS.start + 1, hang))
-        })
-        .expect_err("one hangs");
-        assert!(failure.rank != dying::DIES && !failure.follows, "{failure}");
-        assert!(!HANGS.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(10));
-    }
-}
+mod tests;

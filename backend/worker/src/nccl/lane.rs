@@ -32,7 +32,9 @@ fn words(error: impl Debug) -> String {
 }
 
 impl Lane {
-    /// Waits for the other end, which NCCL does without a limit: both are threads of one process, and open at its beginning.
+    /// Waits for the other end, which NCCL does without a limit: both are threads of one process, and open at its beginning. Whoever runs
+    /// the threads ends the process where that takes too long; NCCL's start without waiting, which could be given up, `cudarc` has only as
+    /// raw calls, and its communicator cannot be made of one.
     pub(super) fn open(context: &Arc<CudaContext>, sends: bool, name: Id, timeout: Duration) -> Result<Self, String> {
         let stream = context.new_stream().map_err(words)?;
         let place = if sends { SENDER } else { RECEIVER };

@@ -6,7 +6,8 @@
 //! NCCL knows no tags: what one rank sends to another arrives in the order in which it was sent. So each message has a number on its
 //! way, which the ranks' ordinary mail carries under the message's tag; whoever waits for one takes in those before it and keeps
 //! them. Ranks that fail, and those that hang before they send, are the mail's business: a number is sent after its message was handed to
-//! NCCL. What then does not cross in the time that a message may take is an error here.
+//! NCCL. What then does not cross in the time that a message may take is an error here. Opening the ways may take as long; whoever runs the
+//! threads holds it to that.
 
 mod lane;
 
