@@ -6,6 +6,8 @@
 
 mod allocation;
 mod arguments;
+#[cfg(test)]
+mod bubbles;
 mod checkpoint;
 mod deadline;
 mod device;
