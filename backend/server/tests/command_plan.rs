@@ -302,6 +302,33 @@ fn what_will_not_fit_is_foretold_with_what_helps() {
 }
 
 #[test]
+fn what_ranks_hold_on_a_gpu_is_held_against_its_memory_and_not_the_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = spec_file(&folder, &format!("{DENSE}\n[engine]\ndevice = \"cuda\"\n"));
+    let json = |arguments: &[&str]| -> Value {
+        let output = plan(&[&[file.as_str(), "--json"][..], arguments].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let small = json(&["--gpu-memory", "16"]);
+    assert_eq!((&small["fits"], &small["limit"]), (&false.into(), &"memory".into()), "{small}");
+    let verdict = small["verdict"].as_str().unwrap();
+    assert!(
+        verdict.starts_with("This does not fit on ") && verdict.contains("ranks 0, 1, 2 and 3 would hold"),
+        "{verdict}"
+    );
+    let large = json(&["--gpu-memory", "65536"]);
+    assert_eq!(large["devices"][0]["ranks"], serde_json::json!([0, 1, 2, 3]));
+    assert_eq!(large["devices"][0]["fits"], true);
+    assert!(!large["verdict"].as_str().unwrap().contains("does not fit"), "{large}");
+    // The machine needs no room for what the card holds.
+    let here = plan(&[&spec_file(&folder, DENSE), "--json"]);
+    let here: Value = serde_json::from_slice(&here.stdout).unwrap();
+    assert!(large["process"]["bytes"].as_u64() < here["process"]["bytes"].as_u64(), "{large} {here}");
+    assert_eq!(here["devices"], serde_json::json!([]));
+}
+
+#[test]
 fn a_spec_without_layers_and_flags_beside_a_file_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = spec_file(

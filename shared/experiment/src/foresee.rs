@@ -4,8 +4,8 @@ use recspeed_data::Attributes;
 use recspeed_plan::whole::refusal;
 use recspeed_plan::words::{bytes, verdict};
 use recspeed_plan::{
-    Assumed, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, Strategy, TablesOutlook,
-    Whole, bottleneck, is_whole, of_spec, shortage,
+    Assumed, DeviceMemory, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, Strategy,
+    TablesOutlook, Whole, bottleneck, is_whole, of_spec, shortage,
 };
 use recspeed_types::catalogue::Need;
 use recspeed_types::spec::{ResolvedSpec, Source, TableSharding};
@@ -111,6 +111,11 @@ fn refuse(
 ) -> Result<(), RunFailure> {
     let assumed = Assumed::threads(GFLOPS).on(data.clone());
     let Some(mut strategy) = of_spec(spec, assumed) else { return Ok(()) };
+    strategy.memories = (0..spec.strategy.ranks as usize).map(|rank| host.device_memory(spec, rank)).collect();
+    let in_the_machine = |memory: &DeviceMemory| *memory == DeviceMemory::Machine;
+    if host.memory_limit().is_none() && strategy.memories.iter().all(in_the_machine) {
+        return Ok(());
+    }
     // No batch has more rows than there are.
     strategy.batch = strategy.batch.min(rows.div_ceil(strategy.replicas.max(1))).max(1);
     strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
@@ -128,7 +133,6 @@ fn refuse(
         scoring,
         ..strategy.needs
     };
-    strategy.memories = (0..spec.strategy.ranks as usize).map(|rank| host.device_memory(spec, rank)).collect();
     // A strategy that the plan does not draw is refused, or not, by the training itself.
     let Ok(outlook) = Outlook::of(&strategy) else { return Ok(()) };
     let of_devices = shortage(&strategy, &outlook);

@@ -216,7 +216,7 @@ fn changes(strategy: &Strategy) -> Vec<(Strategy, String)> {
     let half = strategy.batch / 2;
     if half >= strategy.micro_batches.max(1) {
         let words = format!("batches half as large (training.batch_size = {})", half * strategy.replicas.max(1));
-        changes.push((with(&|new| new.batch = half), words));
+        changes.push((with(&|new: &mut Strategy| new.batch = half), words));
     }
     // A single device has nothing to set in [strategy].
     if strategy.needs.alone {
@@ -224,20 +224,20 @@ fn changes(strategy: &Strategy) -> Vec<(Strategy, String)> {
     }
     if strategy.recompute != Recompute::Always {
         let words = "computing the forward passes again (strategy.recompute = \"always\")".to_owned();
-        changes.push((with(&|new| new.recompute = Recompute::Always), words));
+        changes.push((with(&|new: &mut Strategy| new.recompute = Recompute::Always), words));
     }
     if strategy.schedule == ScheduleKind::Gpipe && strategy.ranks > 1 {
         let words = "1F1B (strategy.schedule = \"1f1b\")".to_owned();
-        changes.push((with(&|new| new.schedule = ScheduleKind::OneForwardOneBackward), words));
+        changes.push((with(&|new: &mut Strategy| new.schedule = ScheduleKind::OneForwardOneBackward), words));
     }
     if !strategy.offload {
         let words = "the optimizer's state in the machine's memory (strategy.offload = true)".to_owned();
-        changes.push((with(&|new| new.offload = true), words));
+        changes.push((with(&|new: &mut Strategy| new.offload = true), words));
     }
     if strategy.replicas > 1 {
         for level in ShardLevel::ALL.into_iter().filter(|&level| level > strategy.level) {
             let words = format!("ZeRO {0} (strategy.stage = {0})", level.zero_stage());
-            changes.push((with(&|new| new.level = level), words));
+            changes.push((with(&|new: &mut Strategy| new.level = level), words));
         }
     }
     changes

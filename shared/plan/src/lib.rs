@@ -7,7 +7,7 @@
 //! - [`Outlook`]: a whole [`Strategy`] planned in one go; [`bottleneck`](fn@bottleneck) says what limits it and what to try.
 //! - [`dense`], [`attention`], [`Products`]: what layers cost, counted instead of measured.
 //! - [`of_spec`]: the strategy of a spec, its model counted; [`TablesOutlook`]: its tables of embeddings;
-//!   [`EvaluationOutlook`]: what is held once it is evaluated; [`DeviceOutlook`]: what lies on a GPU of its own memory. [`words`]:
+//!   [`EvaluationOutlook`]: what is held once it is evaluated; [`DeviceOutlook`]: what lies in a GPU's own memory. [`words`]:
 //!   all of that in sentences.
 //! - [`learnt`](fn@learnt): how many numbers each network of the catalogue learns; [`whole`]: what one device holds of those that
 //!   are no row of layers.

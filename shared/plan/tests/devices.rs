@@ -63,7 +63,8 @@ fn a_gpu_holds_what_the_ledgers_say_and_the_machine_keeps_program_data_and_what_
     for strategy in ["kind = \"data-parallel\"\nranks = 2", "kind = \"data-parallel\"\nranks = 2\noffload = true"] {
         let plan = on(&[own("a card", Some(8 << 30))], &block(strategy));
         let outlook = look(&plan);
-        let [device] = &outlook.devices(&plan)[..] else { panic!("one card, named once for both ranks") };
+        let devices = outlook.devices(&plan);
+        let [device] = &devices[..] else { panic!("one card, named once for both ranks") };
         assert_eq!(device.ranks, [0, 1], "they share it");
         let of = outlook.ranks[0];
         let ledger = device.parameters + device.gradients + device.optimizer + device.activations;
@@ -121,7 +122,8 @@ fn of_a_memory_that_nobody_knows_nothing_is_refused_and_that_is_said() {
     let plan = on(&[own("a card", None)], &block("kind = \"single\""));
     let outlook = look(&plan);
     assert_eq!(shortage(&plan, &outlook), None);
-    let [device] = &outlook.devices(&plan)[..] else { panic!("there is one") };
+    let devices = outlook.devices(&plan);
+    let [device] = &devices[..] else { panic!("there is one") };
     assert_eq!((device.fits(), device.room()), (None, None));
     let words = device.in_words();
     assert!(words.starts_with("On a card, rank 0 hold") && words.contains("is not known here"), "{words}");

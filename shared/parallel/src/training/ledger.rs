@@ -59,7 +59,7 @@ impl Ledger {
         let at = account as usize;
         self.now[at] += bytes;
         self.peaks[at] = self.peaks[at].max(self.now[at]);
-        let together = self.now[..ON_THE_DEVICE].iter().sum();
+        let together: u64 = self.now[..ON_THE_DEVICE].iter().sum();
         if together > self.peak {
             (self.peak, self.at_peak) = (together, self.now);
         }
