@@ -150,7 +150,7 @@ fn ways_to_divide_tables_that_cannot_be_are_refused_with_those_that_can() {
         (DLRM, "kind = \"zero\"\nranks = 7\ntables = \"column-wise\"", "set strategy.ranks = 6 or fewer, or"),
         (DLRM, "kind = \"single\"\ntables = \"row-wise\"", "remove it"),
         (DLRM, "kind = \"hybrid\"\ntensor = 2", "`dlrm` needs tensor = 1"),
-        (DLRM, SHARED, "with ranks = 4 that makes 2 replicas of 2 stages, which all divide its tables"),
+        (DLRM, SHARED, "with ranks = 4 that makes 2 × 2 replicas × stages; all ranks divide its tables"),
         (DENSENET, "kind = \"hybrid\"\ntensor = 6", "set it to 5 or less"),
         (DLRM, "kind = \"pipeline\"\nstages = 6", "set strategy.stages = 5 or fewer"),
     ] {

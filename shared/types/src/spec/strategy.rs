@@ -444,30 +444,22 @@ impl StrategySpec {
             return;
         };
         self.check_tables(strategy, recommender, problems);
+        let (ranks, stages) = (strategy.ranks, strategy.stages.max(1));
         match widest_share(recommender) {
             Some(width) if strategy.tensor <= width => {}
             Some(width) => problems.add(
                 "strategy.tensor",
                 format!("is {}, and a layer has {width} numbers to share; set it to {width} or less", strategy.tensor),
             ),
-            // What looks up in tables: these are divided among all ranks, and replicas divide the layers.
-            None if strategy.tensor > 1 => {
-                let (ranks, stages) = (strategy.ranks, strategy.stages.max(1));
-                let replicas = (ranks / stages).max(1);
-                let plural = |n: u32| if n == 1 { "" } else { "s" };
-                problems.add(
-                    "strategy.tensor",
-                    format!(
-                        "is {}; of the recommenders, the layers of mlp and densenet can be shared, `{}` needs tensor = 1: with ranks = \
-                         {ranks} that makes {replicas} replica{} of {stages} stage{}, which all divide its tables \
-                         (strategy.tables), and with stage = 3 replicas divide its layers, too",
-                        strategy.tensor,
-                        recommender.entry.kind,
-                        plural(replicas),
-                        plural(stages)
-                    ),
-                );
-            }
+            // In its place all ranks divide the tables, and replicas the layers.
+            None if strategy.tensor > 1 => problems.add(
+                "strategy.tensor",
+                format!(
+                    "is {}; of the recommenders, the layers of mlp and densenet can be shared, `{}` needs tensor = 1: with ranks = {ranks} \
+                     that makes {} × {stages} replicas × stages; all ranks divide its tables, and with stage = 3 replicas divide its layers",
+                    strategy.tensor, recommender.entry.kind, ranks / stages
+                ),
+            ),
             None => {}
         }
         let parts = strategy.stages.saturating_mul(strategy.chunks);
