@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,42 @@ impl Checkpoints {
     }
 }
 
+/// A checkpoint to go on from. Whether it is there is known at once; it is read when the fit asks for it, because the fit
+/// counts it among what it will hold: read before, it would lie beside the data and be counted twice.
+pub(crate) struct Resume {
+    path: PathBuf,
+    /// Open from the start: whoever removes the file takes nothing away.
+    file: fs::File,
+}
+
+impl Resume {
+    /// # Errors
+    /// There is no such file, or it may not be read.
+    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
+        let file = fs::File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(std::io::ErrorKind::IsADirectory.into());
+        }
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// All of it, in no more memory than it takes.
+    ///
+    /// # Errors
+    /// The system cannot read it, or has no memory for it.
+    pub(crate) fn read(&self) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(usize::try_from(self.file.metadata()?.len()).unwrap_or(usize::MAX))?;
+        (&self.file).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Where it lies, for people.
+    pub(crate) fn place(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+}
+
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut out = fs::File::create(path)?;
     out.write_all(bytes)?;
@@ -124,6 +160,18 @@ mod tests {
         fs::create_dir_all(folder.path().join("checkpoint-1.bin/in-the-way")).unwrap();
         Checkpoints::new(folder.path()).write(1, b"state").unwrap_err();
         assert!(!folder.path().join("checkpoint-1.bin.part").exists());
+    }
+
+    #[test]
+    fn a_checkpoint_to_go_on_from_is_looked_for_at_once_and_read_when_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("checkpoint-1.bin");
+        assert!(Resume::open(&place).is_err(), "it is not there");
+        assert!(Resume::open(folder.path()).is_err(), "it is a folder");
+        fs::write(&place, b"state").unwrap();
+        let resume = Resume::open(&place).unwrap();
+        fs::remove_file(&place).unwrap();
+        assert_eq!(resume.read().unwrap(), b"state", "what is open stays until it is read");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The worker process as the experiment's host: files, clock, signals.
 
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +13,7 @@ use recspeed_types::spec::{Dataset, Device, Filters, Launcher, ResolvedSpec, Str
 use recspeed_types::summary::{EngineInfo, MatrixPrecision};
 use recspeed_types::{EventKind, FailureCode, FitObserver};
 
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, Resume};
 use crate::emitter::Emitter;
 use crate::framework::Framework;
 use crate::mpi::Member;
@@ -31,7 +30,7 @@ pub(crate) struct Process {
     pub(crate) checkpoints: Option<Checkpoints>,
     /// Bytes that the run may use.
     pub(crate) memory_limit: Option<u64>,
-    pub(crate) resume: Option<Vec<u8>>,
+    pub(crate) resume: Option<Resume>,
     /// The most that the process of another framework has held.
     pub(crate) framework_peak: Arc<AtomicU64>,
     /// Whether all ranks compute on GPUs by CUDA.
@@ -72,7 +71,14 @@ impl FitObserver for Process {
     }
 
     fn take_resume_state(&mut self) -> Option<Vec<u8>> {
-        self.resume.take()
+        let resume = self.resume.take()?;
+        let state = resume.read().unwrap_or_else(|error| {
+            let message = format!("the checkpoint {} cannot be read to its end ({error})", resume.place());
+            self.emitter.emit(EventKind::Warning { message });
+            // What is empty is no checkpoint of any fit: the fit says so, and ends.
+            Vec::new()
+        });
+        Some(state)
     }
 }
 
@@ -255,20 +261,4 @@ fn gpu_of(spec: &ResolvedSpec, rank: usize) -> usize {
 
 fn opened(device: Device) -> Result<NeuralDevice, RunFailure> {
     device::open(device).map_err(|error| RunFailure::new(FailureCode::InvalidSpec, format!("{error}.")))
-}
-
-/// The bytes of a checkpoint to continue from.
-pub(crate) fn read_resume(path: Option<&Path>) -> Result<Option<Vec<u8>>, RunFailure> {
-    path.map(|path| {
-        std::fs::read(path).map_err(|error| {
-            RunFailure::new(
-                FailureCode::Data,
-                format!(
-                    "The checkpoint {} cannot be read ({error}); start the run again without --resume.",
-                    path.display()
-                ),
-            )
-        })
-    })
-    .transpose()
 }

@@ -14,9 +14,9 @@ use recspeed_types::limits::MAX_SPEC_BYTES;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunSummary};
 
 use crate::arguments::Arguments;
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, Resume};
 use crate::emitter::Emitter;
-use crate::host::{Process, read_resume};
+use crate::host::Process;
 use crate::mpi::{self, Member};
 use crate::{keep, machine, per_user, watch};
 
@@ -111,7 +111,7 @@ fn attempt(
         look_up: LookUp::from_env(spec_dir),
         checkpoints: arguments.checkpoint_dir.as_deref().map(Checkpoints::new),
         memory_limit,
-        resume: read_resume(arguments.resume.as_deref())?,
+        resume: arguments.resume.as_deref().map(resume_from).transpose()?,
         framework_peak: Arc::default(),
         on_gpus: false.into(),
         member: member.cloned(),
@@ -140,6 +140,15 @@ fn attempt(
         warn(&mut outcome, format!("the model could not be kept: {error}"));
     }
     Ok(outcome.summary)
+}
+
+fn resume_from(path: &Path) -> Result<Resume, RunFailure> {
+    Resume::open(path).map_err(|error| {
+        let place = path.display();
+        let cause =
+            format!("The checkpoint {place} cannot be read ({error}); start the run again without --resume.");
+        RunFailure::new(FailureCode::Data, cause)
+    })
 }
 
 fn read_spec(arguments: &Arguments) -> Result<ExperimentSpec, RunFailure> {

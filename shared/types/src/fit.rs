@@ -10,7 +10,9 @@ pub trait FitObserver {
     /// Whether the fit should stop now; it then returns what it calls interrupted.
     fn stop_requested(&mut self) -> bool;
 
-    /// Bytes of memory that the fit may still take, where that is known: what needs more is refused before any work.
+    /// Bytes of memory that the fit may still take, where that is known: what needs more is refused before any work. What
+    /// [`Self::take_resume_state`] has yet to give is a part of them, wherever it lies: whoever goes on from a state
+    /// counts it among what it will hold.
     fn memory_left(&self) -> Option<u64> {
         None
     }
@@ -30,7 +32,7 @@ pub trait FitObserver {
         true
     }
 
-    /// The state of an earlier checkpoint of this very spec, given once.
+    /// The state of an earlier checkpoint of this very spec, given once. A fit reads it and lets it go before it works.
     fn take_resume_state(&mut self) -> Option<Vec<u8>>;
 }
 

@@ -257,8 +257,10 @@ impl FitObserver for Watch<'_> {
         self.observer.stop_requested()
     }
 
+    /// The state that the component goes on from lies here already; the component counts it when it is given it.
     fn memory_left(&self) -> Option<u64> {
-        self.observer.memory_left()
+        let held = self.resume.as_ref().map_or(0, |state| state.len() as u64);
+        self.observer.memory_left().map(|left| left.saturating_add(held))
     }
 
     fn keeps_checkpoints(&self) -> bool {

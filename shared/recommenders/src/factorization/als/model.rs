@@ -136,8 +136,10 @@ impl Als {
         observer.checkpoint(step, &mut || state::write(step, sizes, &self.users, &self.items));
     }
 
-    fn resume(&mut self, bytes: &[u8]) -> Result<(), FitError> {
-        self.iteration = state::read(bytes, self.sizes(), &mut self.users, &mut self.items)?;
+    fn resume(&mut self, bytes: Vec<u8>) -> Result<(), FitError> {
+        self.iteration = state::read(&bytes, self.sizes(), &mut self.users, &mut self.items)?;
+        // It goes before the Gramian is summed from pieces.
+        drop(bytes);
         self.item_gram = gramian(&self.items, self.settings.factors);
         Ok(())
     }
@@ -163,7 +165,7 @@ impl ImplicitAls {
         let total = recommender.integer("iterations") as u64;
         let mut als = Als::new(data, settings, seed)?;
         if let Some(bytes) = observer.take_resume_state() {
-            als.resume(&bytes)?;
+            als.resume(bytes)?;
             if als.iteration > total {
                 let reason = format!("it has {} iterations behind it, this fit has {total}", als.iteration);
                 return Err(FitError::Checkpoint { reason });
