@@ -145,8 +145,7 @@ fn attempt(
 fn resume_from(path: &Path) -> Result<Resume, RunFailure> {
     Resume::open(path).map_err(|error| {
         let place = path.display();
-        let cause =
-            format!("The checkpoint {place} cannot be read ({error}); start the run again without --resume.");
+        let cause = format!("The checkpoint {place} cannot be read ({error}); start the run again without --resume.");
         RunFailure::new(FailureCode::Data, cause)
     })
 }

@@ -2,6 +2,7 @@
 
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MeasuredOn};
+use recspeed_types::fit::STATE_ROOM;
 
 use crate::FitError;
 use crate::divergence::Gauge;
@@ -92,7 +93,7 @@ fn write(learner: &mut dyn Learner, done: u64) -> Vec<u8> {
     let name = learner.name();
     // At once as long as it becomes: what grows on the way is twice as much for a while.
     let numbers: usize = learner.numbers().iter().map(|array| array.len()).sum();
-    let mut bytes = Vec::with_capacity(MAGIC.len() + 16 + name.len() + 4 * numbers);
+    let mut bytes = Vec::with_capacity(MAGIC.len() + 16 + name.len() + 4 * numbers + STATE_ROOM);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&done.to_le_bytes());
     bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());

@@ -2,6 +2,9 @@
 
 use crate::event::EventKind;
 
+/// Bytes that whoever writes a state leaves free behind it: a hybrid says there whose it is, without a copy.
+pub const STATE_ROOM: usize = 64;
+
 /// Listens to a fit. A fit calls it between units of work that take well under a second, and stops when told to.
 pub trait FitObserver {
     /// Something to pass on: progress, a loss, memory, a warning.
@@ -18,7 +21,8 @@ pub trait FitObserver {
     }
 
     /// Offered after each epoch or iteration: `step` says how far the fit is, `state` writes all that
-    /// [`Self::take_resume_state`] needs later to continue to the same bits. The observer may decline by not calling it.
+    /// [`Self::take_resume_state`] needs later to continue to the same bits, with [`STATE_ROOM`] free behind it. The
+    /// observer may decline by not calling it.
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>);
 
     /// Whether [`Self::checkpoint`] takes states at all during this fit: each lies in memory beside the fit while it is

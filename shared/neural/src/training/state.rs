@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use recspeed_types::fit::STATE_ROOM;
+
 use crate::NeuralFitError;
 use crate::training::curve::Mean;
 use crate::training::steps::AllMoments;
@@ -55,7 +57,7 @@ impl State<'_> {
     pub(crate) fn encode(&self, fingerprint: u64) -> Vec<u8> {
         let best = self.best.as_ref().is_some_and(|best| best.weights.is_some());
         let lists = 1 + 2 * usize::from(self.moments.is_some()) + usize::from(best);
-        let mut bytes = Vec::with_capacity(LARGEST_HEAD + 4 * lists * self.weights.len());
+        let mut bytes = Vec::with_capacity(LARGEST_HEAD + 4 * lists * self.weights.len() + STATE_ROOM);
         bytes.extend(MAGIC);
         put_u64(&mut bytes, fingerprint);
         put_u64(&mut bytes, u64::from(self.epoch));

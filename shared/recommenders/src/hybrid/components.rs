@@ -8,7 +8,8 @@ use recspeed_types::spec::ResolvedRecommender;
 use crate::fit::{FitRequest, RestoreRequest, fit_request, restore_request};
 use crate::{BasketItem, FitError, Parts, PartsError, Profiles, Reason, Recommender, TrainSet};
 
-const MAGIC: &[u8; 8] = b"RSHYB001";
+/// What ends the state of a component: which one it is of (u64, little-endian), and this.
+const MAGIC: &[u8; 8] = b"RSHYB002";
 
 /// Reasons that a component gives for its part.
 const OWN_REASONS: usize = 3;
@@ -66,7 +67,10 @@ impl Components {
         let wanted = request.recommender.components();
         let total = wanted.len() as u64;
         let (from, mut state) = match observer.take_resume_state() {
-            Some(bytes) => read(&bytes, wanted.len())?,
+            Some(state) => {
+                let (from, state) = read(state, wanted.len())?;
+                (from, Some(state))
+            }
             None => (0, None),
         };
         let mut fitted = Self(Vec::with_capacity(wanted.len()));
@@ -267,11 +271,18 @@ impl FitObserver for Watch<'_> {
         self.observer.keeps_checkpoints()
     }
 
-    /// Layout: magic, place of the component (u64, little-endian), then its own state.
+    /// Layout: the component's own state, its place (u64, little-endian), magic. In this order nothing has to move.
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
         if self.may_save {
             let place = (self.index as u64).to_le_bytes();
-            self.observer.checkpoint(step, &mut || [&MAGIC[..], &place, &state()].concat());
+            self.observer.checkpoint(step, &mut || {
+                let mut state = state();
+                // Where no room was left, at least not for as much again.
+                state.reserve_exact(place.len() + MAGIC.len());
+                state.extend_from_slice(&place);
+                state.extend_from_slice(MAGIC);
+                state
+            });
         }
     }
 
@@ -284,13 +295,17 @@ impl FitObserver for Watch<'_> {
     }
 }
 
-/// The component that was being fitted, and its state.
-fn read(bytes: &[u8], components: usize) -> Result<(usize, Option<Vec<u8>>), FitError> {
+/// The component that was being fitted, and its state, in the memory where it lies.
+fn read(mut bytes: Vec<u8>, components: usize) -> Result<(usize, Vec<u8>), FitError> {
     let wrong = |reason: &str| FitError::Checkpoint { reason: reason.to_owned() };
-    let body = bytes.strip_prefix(MAGIC).ok_or_else(|| wrong("it is not a checkpoint of a hybrid"))?;
-    let (place, state) = body.split_first_chunk::<8>().ok_or_else(|| wrong("it is cut off"))?;
-    match usize::try_from(u64::from_le_bytes(*place)) {
-        Ok(index) if index < components => Ok((index, Some(state.to_vec()))),
+    let body = bytes.strip_suffix(MAGIC).ok_or_else(|| wrong("it is not a checkpoint of a hybrid"))?;
+    let (state, place) = body.split_last_chunk::<8>().ok_or_else(|| wrong("it is cut off"))?;
+    let (length, place) = (state.len(), usize::try_from(u64::from_le_bytes(*place)));
+    match place {
+        Ok(index) if index < components => {
+            bytes.truncate(length);
+            Ok((index, bytes))
+        }
         _ => Err(wrong("it belongs to a hybrid of more components")),
     }
 }

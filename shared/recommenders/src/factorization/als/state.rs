@@ -3,6 +3,8 @@
 //! Layout, little-endian: `RSALS001`, iterations done (u64), users, items, factors (u64 each), then the users' and the
 //! items' vectors (f32). Everything else follows from the spec and the data.
 
+use recspeed_types::fit::STATE_ROOM;
+
 use crate::FitError;
 
 const MAGIC: &[u8; 8] = b"RSALS001";
@@ -12,7 +14,7 @@ const HEADER: usize = 8 + 4 * 8;
 pub(super) type Sizes = [u64; 3];
 
 pub(super) fn write(iteration: u64, sizes: Sizes, users: &[f32], items: &[f32]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + 4 * (users.len() + items.len()));
+    let mut bytes = Vec::with_capacity(HEADER + 4 * (users.len() + items.len()) + STATE_ROOM);
     bytes.extend_from_slice(MAGIC);
     for number in [iteration, sizes[0], sizes[1], sizes[2]] {
         bytes.extend_from_slice(&number.to_le_bytes());
