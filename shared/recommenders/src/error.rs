@@ -229,12 +229,16 @@ pub(crate) fn reserve<T: Clone + Default>(
     what: &'static str,
     remedy: &'static str,
 ) -> Result<Vec<T>, FitError> {
+    let mut values = room(len, what, remedy)?;
+    values.resize(len.unwrap_or(0), T::default());
+    Ok(values)
+}
+
+/// An empty vector with room for `len` values, or an error where the memory cannot be had.
+pub(crate) fn room<T>(len: Option<usize>, what: &'static str, remedy: &'static str) -> Result<Vec<T>, FitError> {
     let mut values = Vec::new();
     match len {
-        Some(len) if values.try_reserve_exact(len).is_ok() => {
-            values.resize(len, T::default());
-            Ok(values)
-        }
+        Some(len) if values.try_reserve_exact(len).is_ok() => Ok(values),
         _ => {
             let bytes = len.and_then(|len| len.checked_mul(size_of::<T>())).map_or(u64::MAX, |bytes| bytes as u64);
             Err(FitError::Unaffordable { what, bytes, seconds: None, remedy })

@@ -35,17 +35,16 @@ pub(super) enum Keeps {
 enum Kept {
     /// `[n_items, n_items]`
     All(Vec<f64>),
-    Shared(Shared),
+    /// Row by row.
+    Shared(Vec<SharedRow>),
     Nothing,
 }
 
-/// Of each item the items it shares a user with, itself among them, ascending, and its products with them.
-#[derive(Default)]
-struct Shared {
-    /// Where the row of each item ends, after a 0.
-    ends: Vec<usize>,
-    items: Vec<u32>,
-    products: Vec<f64>,
+/// The items that one item shares a user with, itself among them, ascending, and its products with them. Each row has
+/// memory of its own: one list of all of them would be there twice whenever it grew.
+struct SharedRow {
+    items: Box<[u32]>,
+    products: Box<[f64]>,
 }
 
 /// The items that share a user with one item, itself among them, ascending, and its products with them.
@@ -94,7 +93,8 @@ impl Keeps {
         }
         // A user's items make as many pairs; users who have the same pair make it once.
         let pairs = (0..data.by_user.n_rows()).map(|user| (data.by_user.row(user).0.len() as u64).pow(2)).sum::<u64>();
-        let shared = pairs.saturating_mul((size_of::<u32>() + size_of::<f64>()) as u64);
+        let rows = (data.n_items() * size_of::<SharedRow>()) as u64;
+        let shared = pairs.saturating_mul((size_of::<u32>() + size_of::<f64>()) as u64).saturating_add(rows);
         if shared <= allowed { (Self::Shared, shared) } else { (Self::Nothing, 0) }
     }
 
@@ -125,21 +125,21 @@ impl<'a> Products<'a> {
         Ok(products)
     }
 
-    fn shared(&self, lines: &Pool<Vec<f64>>, progress: &mut Progress<'_>) -> Result<Shared, FitError> {
+    fn shared(&self, lines: &Pool<Vec<f64>>, progress: &mut Progress<'_>) -> Result<Vec<SharedRow>, FitError> {
         let n_items = self.data.n_items();
-        let mut shared = Shared { ends: vec![0], ..Shared::default() };
+        let mut shared = Vec::with_capacity(n_items);
         for start in (0..n_items).step_by(GROUP) {
             progress.begin()?;
             let end = (start + GROUP).min(n_items);
-            let rows: Vec<(Vec<u32>, Vec<f64>)> = (start..end)
+            let line = || lines.lend(|| vec![0.0; n_items]);
+            let rows: Vec<SharedRow> = (start..end)
                 .into_par_iter()
-                .map_init(|| lines.lend(|| vec![0.0; n_items]), |line, item| self.anew(item as u32, line))
+                .map_init(line, |line, item| {
+                    let (items, products) = self.anew(item as u32, line);
+                    SharedRow { items: items.into(), products: products.into() }
+                })
                 .collect();
-            for (items, products) in rows {
-                shared.items.extend(items);
-                shared.products.extend(products);
-                shared.ends.push(shared.items.len());
-            }
+            shared.extend(rows);
             progress.end(end - start);
         }
         Ok(shared)
@@ -155,8 +155,8 @@ impl<'a> Products<'a> {
                 Row { items: items.into(), products: products.into() }
             }
             Kept::Shared(shared) => {
-                let (items, products) = shared.row(item);
-                Row { items: items.into(), products: products.into() }
+                let SharedRow { items, products } = &shared[item as usize];
+                Row { items: Cow::Borrowed(&items[..]), products: Cow::Borrowed(&products[..]) }
             }
             Kept::Nothing => {
                 let (items, products) = self.anew(item, line);
@@ -175,7 +175,7 @@ impl<'a> Products<'a> {
                 let row = &all[item as usize * line.len()..][..line.len()];
                 into.iter_mut().zip(others).for_each(|(product, &other)| *product = row[other as usize]);
             }
-            Kept::Shared(shared) => pick(shared.row(item), others, into),
+            Kept::Shared(shared) => pick(&shared[item as usize], others, into),
             Kept::Nothing => {
                 let mut touched = self.add(item, line);
                 into.iter_mut().zip(others).for_each(|(product, &other)| *product = line[other as usize]);
@@ -212,15 +212,8 @@ impl<'a> Products<'a> {
     }
 }
 
-impl Shared {
-    fn row(&self, item: u32) -> (&[u32], &[f64]) {
-        let row = self.ends[item as usize]..self.ends[item as usize + 1];
-        (&self.items[row.clone()], &self.products[row])
-    }
-}
-
 /// The products of a row with `others`; both ascend. An item that is not in the row shares no user: 0.
-fn pick((items, products): (&[u32], &[f64]), others: &[u32], into: &mut [f64]) {
+fn pick(SharedRow { items, products }: &SharedRow, others: &[u32], into: &mut [f64]) {
     let mut from = 0;
     for (product, &other) in into.iter_mut().zip(others) {
         // A few others lie far apart in a long row: doubling steps, then halves.
@@ -306,6 +299,7 @@ mod tests {
         let interactions = builder.finish();
         let rows: Vec<u32> = (0..many).collect();
         let data = TrainSet::new(&interactions, &rows);
-        assert_eq!(Keeps::within(u64::MAX, &data), (Keeps::Shared, 12 * u64::from(many) * 3));
+        let row = 12 * 3 + size_of::<SharedRow>() as u64;
+        assert_eq!(Keeps::within(u64::MAX, &data), (Keeps::Shared, row * u64::from(many)));
     }
 }

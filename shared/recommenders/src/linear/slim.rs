@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use recspeed_data::Csr;
 use recspeed_types::FitObserver;
 
-use crate::error::reserve;
+use crate::error::{reserve, room};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::{ItemToItem, Weighting};
 use crate::linear::products::{GROUP, Keeps, Products, Progress};
@@ -24,7 +24,7 @@ pub(super) const METHOD: Method = Method {
 /// Bytes that the fit may hold. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 /// What is refused, and what takes less.
-const WHAT: &str = "the products between neighbours";
+const WHAT: &str = "the weights between items and the products of neighbours";
 const REMEDY: &str = "recommender.neighbours (0 takes all), or the number of items with dataset.min_item, or take \
                       recommender.kind = \"item-knn\"";
 /// Products among neighbours that one thread looks up and descends on in a second, about (docs/benchmarks.md: 1,682
@@ -32,6 +32,8 @@ const REMEDY: &str = "recommender.neighbours (0 takes all), or the number of ite
 const SOLVED_PER_S: f64 = 9e7;
 /// Additions of one thread in a second, where products are not kept, as in user-knn.
 const ADDED_PER_S: f64 = 1e8;
+/// Bytes for each item of a row while its list grows: item and product, and what the lists took before.
+const LIST_BYTES: u64 = 36;
 /// Candidates whose neighbours are counted beforehand.
 const COUNTED: usize = 16;
 /// Rounds of coordinate descent at most, and the change of a weight that counts as none.
@@ -52,15 +54,13 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
     };
     let allowed = allowed(ALLOWED_BYTES, observer);
     let lines = Pool::new();
-    // Each thread holds the products among one candidate's neighbours, and a line over all items.
-    let threads = rayon::current_num_threads() as u64;
-    let bytes_of = |neighbours: usize| 8 * threads * ((neighbours as u64).pow(2) + n_items as u64);
-    let mut bytes = bytes_of(neighbours.min(n_items));
-    if bytes > allowed / 2 {
-        bytes = bytes_of(most_neighbours(data).min(neighbours));
-        check(Needs { bytes, seconds: seconds(data, neighbours) }, allowed, WHAT, REMEDY)?;
+    let rows = Rows::of(data, neighbours);
+    let mut held = Held::of(n_items, rows, neighbours.min(rows.widest));
+    if held.bytes() > allowed / 2 {
+        held = Held::of(n_items, rows, most_neighbours(data).min(neighbours));
+        check(Needs { bytes: held.bytes(), seconds: seconds(data, neighbours) }, allowed, WHAT, REMEDY)?;
     }
-    let (keeps, _) = Keeps::within((allowed - bytes).min(allowed / 2), data);
+    let (keeps, _) = Keeps::within((allowed - held.while_solving()).min(allowed / 2), data);
     let mut progress = Progress::new(observer, n_items * (1 + keeps.rounds()));
     let problem = Problem {
         products: Products::new(data, weighting, keeps, &lines, &mut progress)?,
@@ -70,7 +70,13 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
         l1: recommender.float("l1"),
         l2: recommender.float("l2"),
     };
-    let mut weights_of = Csr { indptr: vec![0], ..Csr::default() };
+    // At once as long as they may become: what grows on the way is twice as much for a while.
+    let mut weights_of = Csr {
+        indptr: room(n_items.checked_add(1), WHAT, REMEDY)?,
+        indices: room(usize::try_from(rows.weights).ok(), WHAT, REMEDY)?,
+        values: room(usize::try_from(rows.weights).ok(), WHAT, REMEDY)?,
+    };
+    weights_of.indptr.push(0);
     for start in (0..n_items).step_by(GROUP) {
         progress.begin()?;
         let end = (start + GROUP).min(n_items);
@@ -85,14 +91,73 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
         }
         progress.end(end - start);
     }
+    // What only learning needs goes before the weights are there twice.
+    drop((problem, lines));
     Ok(ItemToItem { by_user: Arc::clone(&data.by_user), weighting, candidates_of: weights_of.transpose(n_items) })
+}
+
+/// How many entries the users of an item have: of other items it has no more to do with.
+fn visits(data: &TrainSet<'_>, item: usize) -> usize {
+    data.by_item.row(item).0.iter().map(|&user| data.by_user.row(user as usize).0.len()).sum()
+}
+
+/// What counts tell of the rows of products.
+#[derive(Debug, Clone, Copy)]
+struct Rows {
+    /// Items in the longest one, at most.
+    widest: usize,
+    /// Weights of all candidates together, at most.
+    weights: u64,
+}
+
+impl Rows {
+    fn of(data: &TrainSet<'_>, neighbours: usize) -> Self {
+        let n_items = data.n_items();
+        let row = |item: usize| {
+            let widest = visits(data, item).min(n_items);
+            Self { widest, weights: widest.min(neighbours) as u64 }
+        };
+        let none = || Self { widest: 0, weights: 0 };
+        let both = |a: Self, b: Self| Self { widest: a.widest.max(b.widest), weights: a.weights + b.weights };
+        (0..n_items).into_par_iter().map(row).reduce(none, both)
+    }
+}
+
+/// Bytes that the fit holds beside the products that it keeps.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// The weights, candidate by candidate.
+    weights: u64,
+    /// What candidates are solved with.
+    solving: u64,
+}
+
+impl Held {
+    fn of(n_items: usize, rows: Rows, neighbours: usize) -> Self {
+        let threads = rayon::current_num_threads() as u64;
+        let (items, widest, neighbours) = (n_items as u64, rows.widest as u64, neighbours as u64);
+        // The products among the neighbours of one candidate, a line over all items, and lists of what is in it.
+        let of_a_thread = 8 * neighbours.saturating_pow(2) + 8 * items + LIST_BYTES * widest;
+        // Lengths and ranks of the items, and the weights of a group, in lists that grow.
+        let solving = threads.saturating_mul(of_a_thread) + 12 * items + 16 * neighbours * GROUP as u64;
+        Self { weights: 8 * rows.weights + 12 * items, solving }
+    }
+
+    const fn while_solving(self) -> u64 {
+        self.weights.saturating_add(self.solving)
+    }
+
+    /// At the highest point: the weights lie beside what they are learnt with, then beside themselves, turned round.
+    fn bytes(self) -> u64 {
+        self.while_solving().max(2 * self.weights)
+    }
 }
 
 /// About how long the fit takes, the products computed anew for each candidate: where memory is short they are not
 /// kept.
 fn seconds(data: &TrainSet<'_>, neighbours: usize) -> f64 {
     let of_candidate = |item: usize| {
-        let visits: usize = data.by_item.row(item).0.iter().map(|&user| data.by_user.row(user as usize).0.len()).sum();
+        let visits = visits(data, item);
         let own = visits.min(data.n_items()).min(neighbours) as f64;
         own * own / SOLVED_PER_S + own * visits as f64 / ADDED_PER_S
     };
@@ -109,8 +174,8 @@ fn squares(by_item: &Csr, weighting: Weighting) -> Vec<f64> {
 /// Neighbours of the candidate that has the most, looked for among those whose users have the most items.
 fn most_neighbours(data: &TrainSet<'_>) -> usize {
     let items_of = |user: &u32| data.by_user.row(*user as usize).0;
-    let visits = |item: usize| data.by_item.row(item).0.iter().map(|user| items_of(user).len()).sum::<usize>();
-    let mut items: Vec<(usize, usize)> = (0..data.n_items()).into_par_iter().map(|item| (visits(item), item)).collect();
+    let mut items: Vec<(usize, usize)> =
+        (0..data.n_items()).into_par_iter().map(|item| (visits(data, item), item)).collect();
     items.sort_unstable_by_key(|&item| std::cmp::Reverse(item));
     let neighbours = |&(_, item): &(usize, usize)| {
         let mut seen = vec![false; items.len()];
