@@ -2,7 +2,9 @@
 
 use rayon::prelude::*;
 use recspeed_data::Csr;
+use recspeed_types::FitObserver;
 
+use super::GROUP_ROWS;
 use crate::FitError;
 use crate::memory::{self, Needs};
 
@@ -47,13 +49,14 @@ impl Pairs<'_> {
     /// of their bounds.
     ///
     /// # Errors
-    /// [`FitError::Unaffordable`].
+    /// [`FitError::Unaffordable`], or stopped while rows were counted.
     pub(super) fn check(
         self,
         count: impl Fn(usize) -> usize + Sync,
         Keeping { most, pair_bytes, beside, visits_per_s }: Keeping,
         allowed: u64,
         (what, remedy): (&'static str, &'static str),
+        observer: &mut dyn FitObserver,
     ) -> Result<(), FitError> {
         let n_rows = self.rows.n_rows();
         let of_a_row = (most as u64).min(n_rows as u64);
@@ -63,11 +66,18 @@ impl Pairs<'_> {
             return Ok(());
         }
         let step = n_rows.div_ceil(COUNTED).max(1);
-        let (counted, of_counted) = (0..n_rows)
-            .into_par_iter()
-            .step_by(step)
-            .map(|row| ((count(row) as u64).min(of_a_row), bound(row)))
-            .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let some: Vec<usize> = (0..n_rows).step_by(step).collect();
+        let (mut counted, mut of_counted) = (0, 0);
+        for (group, rows) in some.chunks(GROUP_ROWS).enumerate() {
+            if observer.stop_requested() {
+                let (done, total) = ((group * GROUP_ROWS) as u64, some.len() as u64);
+                return Err(FitError::Interrupted { done, total, unit: "rows that are counted beforehand" });
+            }
+            let of_row = |&row: &usize| ((count(row) as u64).min(of_a_row), bound(row));
+            let (pairs, most) = rows.par_iter().map(of_row).reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+            counted += pairs;
+            of_counted += most;
+        }
         let pairs = bounds as f64 * (counted as f64 / of_counted.max(1) as f64);
         let bytes = (pair_bytes as f64 * pairs).round() as u64 + beside;
         memory::check(Needs { bytes, seconds: self.seconds(visits_per_s) }, allowed, what, remedy)
@@ -88,7 +98,23 @@ impl Pairs<'_> {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::{EventKind, Unobserved};
+
     use super::*;
+
+    /// Stops whatever asks it.
+    struct Stopping;
+
+    impl FitObserver for Stopping {
+        fn event(&mut self, _: EventKind) {}
+        fn stop_requested(&mut self) -> bool {
+            true
+        }
+        fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+        fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+            None
+        }
+    }
 
     /// Every row has the columns that its number divides.
     fn rows(n: usize, n_columns: usize) -> Csr {
@@ -113,7 +139,7 @@ mod tests {
         let pairs = Pairs { rows: &rows, columns: &columns };
         let bytes: u64 = (0..400).map(|row| PAIR_BYTES * kept(&rows, &columns, row) as u64).sum();
         let count = |row| kept(&rows, &columns, row);
-        let check = |allowed| pairs.check(count, Keeping::ALL, allowed, ("pairs", "nothing"));
+        let check = |allowed| pairs.check(count, Keeping::ALL, allowed, ("pairs", "nothing"), &mut Unobserved);
         assert_eq!(check(u64::MAX), Ok(()));
         assert_eq!(check(bytes * 5 / 4), Ok(()), "the bound alone would refuse it");
         let told = check(bytes / 2).expect_err("twice as much as there is");
@@ -128,10 +154,22 @@ mod tests {
         let columns = rows.transpose(900);
         let pairs = Pairs { rows: &rows, columns: &columns };
         let keeping = Keeping { most: 3, pair_bytes: 10, beside: 77, ..Keeping::ALL };
-        let check = |allowed| pairs.check(|row| kept(&rows, &columns, row), keeping, allowed, ("pairs", "nothing"));
+        let count = |row| kept(&rows, &columns, row);
+        let check = |allowed| pairs.check(count, keeping, allowed, ("pairs", "nothing"), &mut Unobserved);
         assert_eq!(check(3 * 400 * 10 + 77), Ok(()));
         let told = check(76).expect_err("what lies beside alone is more");
         let FitError::Unaffordable { bytes, .. } = told else { panic!("{told}") };
         assert!((77 + 2 * 400 * 10..=77 + 3 * 400 * 10).contains(&bytes), "{bytes}");
+    }
+
+    #[test]
+    fn counting_before_a_refusal_can_be_stopped_and_what_needs_no_count_asks_nobody() {
+        let rows = rows(400, 900);
+        let columns = rows.transpose(900);
+        let pairs = Pairs { rows: &rows, columns: &columns };
+        let count = |row| kept(&rows, &columns, row);
+        let check = |allowed| pairs.check(count, Keeping::ALL, allowed, ("pairs", "nothing"), &mut Stopping);
+        assert_eq!(check(u64::MAX), Ok(()));
+        assert!(matches!(check(0), Err(FitError::Interrupted { done: 0, total: 200, .. })), "{:?}", check(0));
     }
 }

@@ -52,7 +52,7 @@ impl SlopeOne {
         let allowed = allowed(ALLOWED_BYTES, observer);
         let pairs = Pairs { rows: &data.by_item, columns: &data.by_user };
         let count = |item| differences_of(&mut line(), item).len();
-        pairs.check(count, Keeping::ALL, allowed, ("the differences between items", REMEDY))?;
+        pairs.check(count, Keeping::ALL, allowed, ("the differences between items", REMEDY), observer)?;
         let mut differences = Csr { indptr: vec![0], ..Csr::default() };
         for start in (0..n_items).step_by(GROUP_ROWS) {
             if observer.stop_requested() {

@@ -18,6 +18,7 @@ use crate::divergence::not_finite;
 use crate::fit::Method;
 use crate::item_to_item::{ItemToItem, Weighting};
 use crate::memory::allowed;
+use crate::scratch::Pool;
 use crate::{FitError, TrainSet};
 use nearest::Nearest;
 use similarity::{Correlation, Cosine, Jaccard, Product, Similarity};
@@ -127,7 +128,7 @@ fn search<S: Similarity>(
     let search = Search { weights, baskets: Baskets::new(&weights.by_user), similarity, tie_ranks, item_of };
     let n_items = data.n_items();
     let kept = kept.min(n_items.max(1));
-    search.check(kept, allowed(ALLOWED_BYTES, observer))?;
+    search.check(kept, allowed(ALLOWED_BYTES, observer), observer)?;
     let mut neighbours = Csr { indptr: Vec::with_capacity(n_items + 1), ..Csr::default() };
     neighbours.indptr.push(0);
     let mut start = 0;
@@ -204,21 +205,24 @@ impl<S: Similarity> Search<'_, S> {
     /// Refuses neighbours that are too many, with what finding them takes beside.
     ///
     /// # Errors
-    /// [`FitError::Unaffordable`].
-    fn check(&self, kept: usize, allowed: u64) -> Result<(), FitError> {
+    /// [`FitError::Unaffordable`], or stopped while neighbours were counted.
+    fn check(&self, kept: usize, allowed: u64, observer: &mut dyn FitObserver) -> Result<(), FitError> {
         let Weights { by_user, by_item } = self.weights;
         let n_items = by_item.n_rows() as u64;
         let threads = rayon::current_num_threads() as u64;
         // Both matrices of neighbours say where the row of each item begins.
         let beside = n_items * (threads * Scratch::<S::Sum>::BYTES + 2 * size_of::<usize>() as u64);
         let keeping = Keeping { most: kept, pair_bytes: KEPT_BYTES, beside, visits_per_s: ADDITIONS_PER_S };
+        // They are lent to the counting alone: a search would take its marks for its own.
+        let scratches = Pool::new();
         let count = |item: usize| {
             let mut found = Neighbours::default();
-            self.neighbours_of(item as u32, &mut Scratch::new(n_items as usize, kept), &mut found);
+            let mut scratch = scratches.lend(|| Scratch::new(n_items as usize, kept));
+            self.neighbours_of(item as u32, &mut scratch, &mut found);
             found.items.len()
         };
         let pairs = Pairs { rows: by_item.shape(), columns: by_user.shape() };
-        pairs.check(count, keeping, allowed, (WHAT, REMEDY))
+        pairs.check(count, keeping, allowed, (WHAT, REMEDY), observer)
     }
 
     /// Where a group of items that starts at `start` ends, so that it takes a small part of a second.

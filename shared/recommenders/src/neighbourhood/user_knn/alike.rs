@@ -153,20 +153,26 @@ impl Comparing<'_> {
     /// Refuses similarities that are too many: those of the fit, and those by what will be read of people after it.
     ///
     /// # Errors
-    /// [`FitError::Unaffordable`].
-    pub(super) fn check(&self, data: &TrainSet<'_>, allowed: u64) -> Result<(), FitError> {
-        self.check_readers(allowed, "the similarities between users")?;
+    /// [`FitError::Unaffordable`], or stopped while similarities were counted.
+    pub(super) fn check(
+        &self,
+        data: &TrainSet<'_>,
+        allowed: u64,
+        observer: &mut dyn FitObserver,
+    ) -> Result<(), FitError> {
+        self.check_readers(allowed, "the similarities between users", observer)?;
         if data.known == data.rows {
             return Ok(());
         }
         let known = Csr::by_user(data.interactions, data.known);
         let reading = Comparing { readers: &known, ..*self };
-        reading.check_readers(allowed, "the similarities between users, by all that is read of them at the test,")
+        let what = "the similarities between users, by all that is read of them at the test,";
+        reading.check_readers(allowed, what, observer)
     }
 
-    fn check_readers(&self, allowed: u64, what: &'static str) -> Result<(), FitError> {
+    fn check_readers(&self, allowed: u64, what: &'static str, observer: &mut dyn FitObserver) -> Result<(), FitError> {
         let count = |reader| self.similar(&mut self.lend(), reader).len();
-        self.pairs().check(count, Keeping::ALL, allowed, (what, REMEDY))
+        self.pairs().check(count, Keeping::ALL, allowed, (what, REMEDY), observer)
     }
 
     const fn pairs(&self) -> Pairs<'_> {

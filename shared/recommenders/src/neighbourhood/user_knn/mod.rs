@@ -179,7 +179,7 @@ impl UserKnn {
         let comparing =
             Comparing { readers: &data.by_user, by_item: &data.by_item, settings: &settings, lines: &lines };
         let allowed = allowed(ALLOWED_BYTES, observer);
-        comparing.check(data, allowed)?;
+        comparing.check(data, allowed, observer)?;
         let levels = Levels::of(data, settings.centring)?;
         let everybody: Vec<usize> = (0..n_users).collect();
         let mut similarities = Similarities::none(n_users, GROUP_ROWS);
