@@ -26,7 +26,7 @@ pub(super) const METHOD: Method = Method {
     restore: |request, parts| Ok(Box::new(ContentLinear::restore(request.recommender, parts)?)),
 };
 
-/// Bytes that the fit may hold. A browser tab addresses 4 GiB.
+/// Bytes that the fit may hold where nobody knows what is left. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 /// What takes less.
 const REMEDY: &str = "the number of attributes with recommender.attributes, raise recommender.min_items, or take \

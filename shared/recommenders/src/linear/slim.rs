@@ -21,7 +21,7 @@ pub(super) const METHOD: Method = Method {
     restore: |request, parts| Ok(Box::new(ItemToItem::restore(request.recommender, parts)?)),
 };
 
-/// Bytes that the fit may hold. A browser tab addresses 4 GiB.
+/// Bytes that the fit may hold where nobody knows what is left. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 /// What is refused, and what takes less.
 const WHAT: &str = "the weights between items and the products of neighbours";

@@ -19,7 +19,8 @@ use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
 
-/// What a fit may hold; one that would need more is refused before any work. A browser tab addresses 4 GiB.
+/// What a fit may hold where nobody knows what is left; one that would need more is refused before any work. A browser
+/// tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 
 /// Refuses a fit that needs too much.

@@ -47,14 +47,14 @@ impl Course {
     }
 }
 
-/// A method's own bound, or what the run has left where that is less.
+/// What the run has left; a method's own bound only where nobody knows that, as in a browser's tab.
 pub(crate) fn allowed(bound: u64, observer: &dyn FitObserver) -> u64 {
     allowed_with(0, bound, observer)
 }
 
 /// The same, where so many of the bytes are held already and so are not among what is left.
 pub(crate) fn allowed_with(held: u64, bound: u64, observer: &dyn FitObserver) -> u64 {
-    observer.memory_left().map_or(bound, |left| left.saturating_add(held).min(bound))
+    observer.memory_left().map_or(bound, |left| left.saturating_add(held))
 }
 
 /// Refuses what takes more than is `allowed`.
@@ -103,7 +103,34 @@ pub(crate) fn check_vectors(
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::EventKind;
+
     use super::*;
+
+    /// A run with so many bytes left, where that is known.
+    struct Left(Option<u64>);
+
+    impl FitObserver for Left {
+        fn event(&mut self, _: EventKind) {}
+        fn stop_requested(&mut self) -> bool {
+            false
+        }
+        fn memory_left(&self) -> Option<u64> {
+            self.0
+        }
+        fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+        fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_method_has_a_bound_of_its_own_only_where_nobody_knows_what_is_left() {
+        assert_eq!(allowed(100, &Left(None)), 100);
+        assert_eq!(allowed(100, &Left(Some(7))), 7);
+        assert_eq!(allowed(100, &Left(Some(1000))), 1000);
+        assert_eq!(allowed_with(30, 100, &Left(Some(1000))), 1030);
+    }
 
     #[test]
     fn the_highest_point_is_the_checkpoint_the_round_or_the_end_whichever_is_highest() {
