@@ -25,7 +25,7 @@ const SWEPT_PER_S: f64 = 4e7;
 /// Numbers that one step after the other moves in a second, each with its squared slopes (docs/benchmarks.md: ffm, one
 /// round over 10,000 rows in 14.9 ms, the first numbers among them; feature-embeddings goes about it in the same way).
 const STEPPED_PER_S: f64 = 1e7;
-/// Numbers of one sum of a sweep over an entity's rows: seven, in f64.
+/// Numbers of the sums of a sweep over an entity's rows: seven, in f64. For the weights there is one in f32, too.
 const SUMS: u64 = 14;
 
 /// What counts tell of the features.
@@ -63,9 +63,9 @@ impl Features {
         self.entities[0].max(self.entities[1])
     }
 
-    /// A copy of both sides' entries, with where each row begins.
+    /// A copy of both sides' entries, with where each row begins and how often each entity is rated.
     const fn copied(&self) -> u64 {
-        2 * self.described + 2 * self.both()
+        2 * self.described + 3 * self.both()
     }
 
     /// Features of a row, in the mean.
@@ -101,7 +101,7 @@ pub(crate) fn fm(f: &Features, fit: Fm, checkpoints: bool) -> Needs {
         let learnt = numbers.saturating_add(kept) + hyper;
         let beside = 7 * f.rows + 2 * f.both() + 2 * f.described + 2 * f.all() + sums;
         let anew = f.larger() * (3 * k + 1);
-        let swept = SUMS * f.larger() + 2 * f.of(0).max(f.of(1));
+        let swept = (SUMS + 1) * f.larger() + 2 * f.of(0).max(f.of(1));
         Course { learnt, beside, round: anew.max(f.both() * k).max(swept), end: learnt.saturating_add(beside) }
     };
     let moved = (f.rows as f64 * f.of_a_row() + f.all() as f64) * (k + 1) as f64;

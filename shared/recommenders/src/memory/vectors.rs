@@ -101,11 +101,11 @@ pub(crate) const fn remedy(predicts: Predicts) -> &'static str {
     if matches!(predicts, Predicts::Scores) { REMEDY_OF_SCORES } else { REMEDY_OF_RATINGS }
 }
 
-/// A bias stands behind each vector already. A thread has three matrices of a system, the vectors of a row's entries (a
-/// list that grows) and a target.
+/// A bias stands behind each vector already. A thread has three matrices of a system, the vectors of a row's entries and
+/// a target.
 fn als_explicit(c: &Counts, d: u64, biased: bool) -> Course {
     let width = d + u64::from(biased);
-    let round = c.threads * (3 * width * width + 2 * width * width.max(CHUNK) + width);
+    let round = c.threads * (3 * width * width + width * width.max(CHUNK) + width);
     Course { learnt: c.vectors(width), beside: 0, round, end: c.lengthened(width, d) }
 }
 

@@ -209,7 +209,8 @@ struct Scratch {
 impl Scratch {
     fn new(width: usize) -> Self {
         let square = || vec![0.0; width * width];
-        Self { z: Vec::new(), matrix: square(), part: square(), factor: square(), target: vec![0.0; width] }
+        let z = Vec::with_capacity(width * width.max(CHUNK));
+        Self { z, matrix: square(), part: square(), factor: square(), target: vec![0.0; width] }
     }
 }
 

@@ -227,11 +227,13 @@ impl WithSimd for RacingSteps<'_, '_> {
 impl PairData<'_> {
     /// What the steps of these entries learn from, in their order; a user who has nearly everything is left out.
     fn draw_others(&self, entries: &[u32], rng: &mut ChaCha8Rng) -> Vec<Triple> {
-        let drawn = entries.iter().filter_map(|&entry| {
+        // At once as long as it may become: what grows on the way is twice as much for a while.
+        let mut drawn = Vec::with_capacity(entries.len());
+        drawn.extend(entries.iter().filter_map(|&entry| {
             let (user, item, own) = self.entry(entry);
             self.draw_other(own, rng).map(|other| [user as u32, item as u32, other as u32])
-        });
-        drawn.collect()
+        }));
+        drawn
     }
 
     /// An item that somebody has, and this user, whose items are `own`, does not.

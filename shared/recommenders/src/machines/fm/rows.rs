@@ -24,25 +24,22 @@ impl Rows {
         let (user, item) = (&data.interactions.user, &data.interactions.item);
         let user_of = |row: u32| user[row as usize];
         let item_of = |row: u32| item[row as usize];
-        let (users_first, user_starts) = sorted(data.rows, user_of, data.n_users());
+        let (mut users_first, user_starts) = sorted(data.rows, user_of, data.n_users());
         // Sorted from the order of the users, so that the users of an item ascend: neighbours in memory come in turn.
-        let (items_first, item_starts) = sorted(&users_first, item_of, data.n_items());
+        let (mut items_first, item_starts) = sorted(&users_first, item_of, data.n_items());
         let mut place = vec![0u32; data.interactions.len()];
         let mut other = |order: &[u32], wanted: &[u32]| -> Vec<u32> {
             order.iter().zip(0..).for_each(|(&row, at)| place[row as usize] = at);
             wanted.iter().map(|&row| place[row as usize]).collect()
         };
-        let by_item = Order {
-            from: other(&users_first, &items_first),
-            partner: items_first.iter().map(|&row| user_of(row)).collect(),
-            starts: item_starts,
-        };
-        let by_user = Order {
-            from: other(&items_first, &users_first),
-            partner: users_first.iter().map(|&row| item_of(row)).collect(),
-            starts: user_starts,
-        };
+        let (from_users, from_items) = (other(&users_first, &items_first), other(&items_first, &users_first));
+        drop(place);
         let ratings = users_first.iter().map(|&row| data.interactions.rating[row as usize]).collect();
+        // The rows themselves are needed no more: who else is in each of them takes their place.
+        items_first.iter_mut().for_each(|row| *row = user_of(*row));
+        users_first.iter_mut().for_each(|row| *row = item_of(*row));
+        let by_item = Order { from: from_users, partner: items_first, starts: item_starts };
+        let by_user = Order { from: from_items, partner: users_first, starts: user_starts };
         Self { by_user, by_item, ratings }
     }
 }
