@@ -34,6 +34,14 @@ const BLOCK: u64 = 64;
 const CHUNK: u64 = 512;
 /// Partial sums of a Gramian, at most (recspeed_dense).
 const GRAM_PIECES: u64 = 32;
+/// Rows or columns of a panel that a product is computed from, at most (gemm).
+const PANEL: u64 = 48;
+
+/// Numbers that a thread packs into panels where it multiplies vectors of length `d` with themselves: both factors,
+/// `CHUNK` of their vectors at once, the last panel filled up.
+const fn packed(d: u64) -> u64 {
+    2 * CHUNK * (d + PANEL)
+}
 
 /// What counts tell of the data and the machine.
 #[derive(Debug, Clone, Copy)]
@@ -101,20 +109,21 @@ pub(crate) const fn remedy(predicts: Predicts) -> &'static str {
     if matches!(predicts, Predicts::Scores) { REMEDY_OF_SCORES } else { REMEDY_OF_RATINGS }
 }
 
-/// A bias stands behind each vector already. A thread has three matrices of a system, the vectors of a row's entries and
-/// a target.
+/// A bias stands behind each vector already. A thread has three matrices of a system, the vectors of a row's entries,
+/// once as they are and once packed, and a target.
 fn als_explicit(c: &Counts, d: u64, biased: bool) -> Course {
     let width = d + u64::from(biased);
-    let round = c.threads * (3 * width * width + width * width.max(CHUNK) + width);
+    let round = c.threads * (3 * width * width + width * width.max(CHUNK) + packed(width) + width);
     Course { learnt: c.vectors(width), beside: 0, round, end: c.lengthened(width, d) }
 }
 
 /// The model is what was learnt. Beside it the Gramian of the items in f64; a round makes that of the users, both with
-/// λ in f32, and sums each from pieces. A thread has five numbers for each of a block's, and a system; the loss two in
-/// f64 for each block.
+/// λ in f32, and sums each from pieces, whose vectors a thread packs. Otherwise it has five numbers for each of a
+/// block's, and a system; the loss two in f64 for each block.
 fn als_implicit(c: &Counts, d: u64) -> Course {
     let square = d * d;
-    let round = (2 + 2 + 2 + GRAM_PIECES) * square + c.threads * (5 * BLOCK * d + square + d) + c.users / BLOCK * 4;
+    let of_a_thread = packed(d).max(5 * BLOCK * d + square + d);
+    let round = (2 + 2 + 2 + GRAM_PIECES) * square + c.threads * of_a_thread + c.users / BLOCK * 4;
     let (learnt, beside) = (c.vectors(d), 2 * square);
     Course { learnt, beside, round, end: learnt + beside }
 }
