@@ -21,6 +21,10 @@ async fn finished(bench: &Bench, kind: &str) -> String {
         "recommender": { "kind": kind },
         "evaluation": { "metrics": ["ndcg@5"], "max_users": 5 },
     });
+    finished_spec(bench, spec).await
+}
+
+async fn finished_spec(bench: &Bench, spec: Value) -> String {
     let (status, run) = bench.owner(Method::POST, "/api/runs", Some(json!({ "spec": spec }))).await;
     assert_eq!(status, StatusCode::CREATED, "{run}");
     let id = run["id"].as_str().unwrap().to_owned();
@@ -119,7 +123,14 @@ async fn a_run_keeps_the_value_of_each_user_until_it_is_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_without_fold_in_says_what_to_use_for_new_people() {
     let bench = real().await;
-    let id = finished(&bench, "global-mean").await;
+    let spec = json!({
+        "version": 1,
+        "dataset": { "source": "builtin", "id": "beauty-synthetic-10k", "min_user": 2 },
+        "recommender": { "kind": "mlp" },
+        "training": { "epochs": 1 },
+        "evaluation": { "metrics": ["rmse"] },
+    });
+    let id = finished_spec(&bench, spec).await;
     let (status, failure) = bench.guest(&format!("/api/runs/{id}/recommendations?basket=x")).await;
     assert_eq!(
         (status, failure["code"].as_str()),

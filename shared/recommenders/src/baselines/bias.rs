@@ -6,14 +6,16 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::fit::Method;
 use crate::recommender::model_bytes;
-use crate::{FitError, Parts, Recommender, TrainSet};
+use crate::{BasketItem, FitError, FoldIn, Parts, Recommender, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "bias",
     fit: |request, observer| Ok(Box::new(Bias::fit(request.recommender, request.data, observer)?)),
-    restore: |_, mut parts| {
+    restore: |request, mut parts| {
         let mean = parts.take_number("mean")?;
-        Ok(Box::new(Bias { mean, users: parts.take_list("users")?, items: parts.take_list("items")? }))
+        let regularization_user = request.recommender.float("regularization_user");
+        let (users, items) = (parts.take_list("users")?, parts.take_list("items")?);
+        Ok(Box::new(Bias { mean, users, items, regularization_user }))
     },
 };
 
@@ -25,6 +27,8 @@ struct Bias {
     mean: f32,
     users: Vec<f32>,
     items: Vec<f32>,
+    /// The `λ_u`.
+    regularization_user: f64,
 }
 
 impl Bias {
@@ -46,7 +50,14 @@ impl Bias {
         }
         let Rounds { users, items, .. } = rounds;
         let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect();
-        Ok(Self { mean: mean as f32, users: narrow(users), items: narrow(items) })
+        let (users, items) = (narrow(users), narrow(items));
+        Ok(Self { mean: mean as f32, users, items, regularization_user: regularization.0 })
+    }
+
+    fn score_level(&self, level: f32, scores: &mut [f32]) {
+        for (score, deviation) in scores.iter_mut().zip(&self.items) {
+            *score = level + deviation;
+        }
     }
 }
 
@@ -120,10 +131,7 @@ impl Recommender for Bias {
     }
 
     fn score_all(&self, user: u32, scores: &mut [f32]) {
-        let level = self.mean + self.users[user as usize];
-        for (score, deviation) in scores.iter_mut().zip(&self.items) {
-            *score = level + deviation;
-        }
+        self.score_level(self.mean + self.users[user as usize], scores);
     }
 
     fn memory(&self) -> MemoryBytes {
@@ -134,7 +142,24 @@ impl Recommender for Bias {
         (self.users.len() + self.items.len() + 1) as u64
     }
 
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
     fn parts(&self) -> Parts {
         Parts::default().with_number("mean", self.mean).with_list("users", &self.users).with_list("items", &self.items)
+    }
+}
+
+/// The last half of an iteration, for one more user: `b = Σ_i (r_i − μ − b_i) / (λ_u + n)`. It is the half that a fit
+/// ends with, so a known user's own rows give their own deviation, but for rounding.
+impl FoldIn for Bias {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        let rest =
+            |own: &BasketItem| f64::from(own.rating) - f64::from(self.mean) - f64::from(self.items[own.item as usize]);
+        // Without ratings there is nothing to learn from, as in a fit.
+        let weight = if basket.is_empty() { 0.0 } else { 1.0 / (self.regularization_user + basket.len() as f64) };
+        let deviation = weight * basket.iter().map(rest).sum::<f64>();
+        self.score_level(self.mean + deviation as f32, scores);
     }
 }

@@ -7,7 +7,7 @@ use crate::fit::Method;
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
 use crate::train::Tally;
-use crate::{Parts, Recommender, TrainSet};
+use crate::{BasketItem, FoldIn, Parts, Recommender, TrainSet};
 
 pub(super) const GLOBAL_MEAN: Method = Method {
     kind: "global-mean",
@@ -22,7 +22,8 @@ pub(super) const USER_MEAN: Method = Method {
     kind: "user-mean",
     fit: |request, _| Ok(Box::new(UserMean::fit(request.data))),
     restore: |_, mut parts| {
-        Ok(Box::new(UserMean { means: parts.take_list("means")?, items: parts.take_count("items")? }))
+        let (means, items) = (parts.take_list("means")?, parts.take_count("items")?);
+        Ok(Box::new(UserMean { means, items, mean: parts.take_number("mean")? }))
     },
 };
 
@@ -77,9 +78,20 @@ impl Recommender for GlobalMean {
         1
     }
 
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
     fn parts(&self) -> Parts {
         let sizes = Parts::default().with_count("users", self.users).with_count("items", self.items);
         sizes.with_number("mean", self.mean)
+    }
+}
+
+/// As everybody.
+impl FoldIn for GlobalMean {
+    fn score_basket(&self, _: &[BasketItem], scores: &mut [f32]) {
+        scores.fill(self.mean);
     }
 }
 
@@ -88,11 +100,14 @@ impl Recommender for GlobalMean {
 struct UserMean {
     means: Vec<f32>,
     items: usize,
+    /// Of all ratings.
+    mean: f32,
 }
 
 impl UserMean {
     fn fit(data: &TrainSet<'_>) -> Self {
-        Self { means: means(&data.user_tallies(), global(data)), items: data.n_items() }
+        let mean = global(data);
+        Self { means: means(&data.user_tallies(), mean), items: data.n_items(), mean: mean as f32 }
     }
 }
 
@@ -119,15 +134,29 @@ impl Recommender for UserMean {
     }
 
     fn memory(&self) -> MemoryBytes {
-        model_bytes(size_of_val(&self.means[..]), 0)
+        model_bytes(size_of_val(&self.means[..]), size_of::<f32>())
     }
 
     fn parameters(&self) -> u64 {
         self.means.len() as u64
     }
 
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
+    /// `mean`: of all ratings, for whoever has none.
     fn parts(&self) -> Parts {
-        Parts::default().with_list("means", &self.means).with_count("items", self.items)
+        let means = Parts::default().with_list("means", &self.means).with_number("mean", self.mean);
+        means.with_count("items", self.items)
+    }
+}
+
+/// The mean of the basket: that of a known user who has rated nothing twice.
+impl FoldIn for UserMean {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        let sum: f64 = basket.iter().map(|own| f64::from(own.rating)).sum();
+        scores.fill(if basket.is_empty() { self.mean } else { (sum / basket.len() as f64) as f32 });
     }
 }
 
@@ -174,8 +203,19 @@ impl Recommender for ItemMean {
         self.means.len() as u64
     }
 
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
     fn parts(&self) -> Parts {
         Parts::default().with_list("means", &self.means).with_count("users", self.users)
+    }
+}
+
+/// As everybody.
+impl FoldIn for ItemMean {
+    fn score_basket(&self, _: &[BasketItem], scores: &mut [f32]) {
+        scores.copy_from_slice(&self.means);
     }
 }
 

@@ -6,7 +6,7 @@ use recspeed_types::event::MemoryBytes;
 
 use crate::fit::Method;
 use crate::recommender::model_bytes;
-use crate::{Parts, Recommender, TrainSet, Values};
+use crate::{BasketItem, FoldIn, Parts, Recommender, TrainSet, Values};
 
 pub(super) const METHOD: Method = Method {
     kind: "random",
@@ -19,6 +19,11 @@ pub(super) const METHOD: Method = Method {
 
 /// The first user's stream; the streams below it belong to splits, data and initial factors.
 const FIRST_USER_STREAM: u64 = 1 << 32;
+/// The streams of people who came later: the upper half, in which no user's lies.
+const NEWCOMER_STREAMS: u64 = 1 << 63;
+/// FNV-1a's numbers: what the hash of a basket starts with and is multiplied with.
+const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
+const HASH_FACTOR: u64 = 0x0100_0000_01b3;
 
 /// A score drawn uniformly from `[0, 1)` for each user and item: word `item` of a ChaCha8 stream of the user's
 /// own under the seed, so that any score can be had without the others.
@@ -35,8 +40,12 @@ impl Random {
     }
 
     fn stream(&self, user: u32) -> ChaCha8Rng {
+        self.numbered(FIRST_USER_STREAM + u64::from(user))
+    }
+
+    fn numbered(&self, stream: u64) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(FIRST_USER_STREAM + u64::from(user));
+        rng.set_stream(stream);
         rng
     }
 }
@@ -75,8 +84,29 @@ impl Recommender for Random {
     fn parameters(&self) -> u64 {
         0
     }
+
+    fn fold_in(&self) -> Option<&dyn FoldIn> {
+        Some(self)
+    }
+
     fn parts(&self) -> Parts {
         let sizes = Parts::default().with_count("users", self.users).with_count("items", self.items);
         sizes.with("seed", &[], Values::U64(vec![self.seed]))
+    }
+}
+
+/// An order for each set of items, the same whenever it is asked for. Nothing leads back from the items of a known user
+/// to who they are, so their own order is another one.
+impl FoldIn for Random {
+    fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
+        let mut items: Vec<u32> = basket.iter().map(|own| own.item).collect();
+        items.sort_unstable();
+        items.dedup();
+        let bytes = items.iter().flat_map(|item| item.to_le_bytes());
+        let hash = bytes.fold(HASH_START, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(HASH_FACTOR));
+        let mut rng = self.numbered(NEWCOMER_STREAMS | hash);
+        for score in scores {
+            *score = unit(rng.next_u32());
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(super) static RANDOM: Entry = Entry {
     losses: &[],
     cold_users: "the same as everybody",
     cold_items: "the same as every item",
-    new_users: None,
+    new_users: Some("an order drawn from the seed and the items of the basket, the same each time"),
     explains: None,
 };
 
@@ -48,7 +48,7 @@ pub(super) static GLOBAL_MEAN: Entry = Entry {
     losses: &[],
     cold_users: "the global mean",
     cold_items: "the global mean",
-    new_users: None,
+    new_users: Some("the global mean"),
     explains: None,
 };
 
@@ -67,7 +67,7 @@ pub(super) static USER_MEAN: Entry = Entry {
     losses: &[],
     cold_users: "the global mean",
     cold_items: "the user's mean",
-    new_users: None,
+    new_users: Some("the mean of the basket"),
     explains: None,
 };
 
@@ -86,7 +86,7 @@ pub(super) static ITEM_MEAN: Entry = Entry {
     losses: &[],
     cold_users: "the item's mean",
     cold_items: "the global mean",
-    new_users: None,
+    new_users: Some("the items' means, as everybody"),
     explains: None,
 };
 
@@ -124,7 +124,7 @@ pub(super) static BIAS: Entry = Entry {
     losses: &[],
     cold_users: "the item's deviation only",
     cold_items: "the user's deviation only",
-    new_users: None,
+    new_users: Some("a deviation fitted to the basket, with the items' deviations as they are"),
     explains: None,
 };
 
