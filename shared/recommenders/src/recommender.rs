@@ -12,7 +12,8 @@ use crate::{FitError, Parts};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Reason {
-    /// An item of the user's own training rows, and the part of the score that it contributes.
+    /// An item of the user's own training rows, and the part of the score that it contributes. All parts add up to the
+    /// score less that of somebody who has nothing, as exactly as the method's own solution is exact.
     OwnItem {
         /// The item.
         item: u32,
@@ -158,9 +159,10 @@ pub struct BasketItem {
 
 /// Answers for a person who is in no training row, from a basket of items, without training again (fold-in).
 pub trait FoldIn {
-    /// What the person's items are ranked by. A user's own training rows as a basket give that user's scores, as near as
-    /// the method's own solution is exact. `scores`: `[n_items]`, overwritten, always finite. An empty basket is answered
-    /// as a cold user.
+    /// What the person's items are ranked by. A user's own training rows as a basket give that user's scores, as near
+    /// as the method's own solution is exact; chance alone gives another order. `scores`: `[n_items]`, overwritten,
+    /// always finite. An empty basket is answered as a cold user of whom no attribute is known. The same basket gets
+    /// the same answer.
     ///
     /// # Panics
     /// When an item is not below `n_items` or `scores` has another length.

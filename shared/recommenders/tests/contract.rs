@@ -246,10 +246,60 @@ fn exactly_the_kinds_that_say_so_explain() {
         });
         if let (Some(sum), true) = (own, says) {
             assert!(model.explain(cold, 1, 10).is_some_and(|reasons| reasons.is_empty()), "{kind}: cold user");
+            // What these tell of a user is what their ratings as a basket give; how near that is to what was learnt of
+            // them is held for baskets.
+            if ["als-explicit", "svd++"].contains(&kind) {
+                continue;
+            }
             // The user's vector was solved for the items of the iteration before: close after 15 iterations.
-            assert!((sum - model.predict(0, 1, 0)).abs() < 0.02, "{kind}: parts add up to {sum}");
+            let beside = model.predict(0, 1, 0) - model.predict(cold, 1, 0);
+            assert!((sum - beside).abs() < 0.02, "{kind}: parts add up to {sum}, not {beside}");
         }
     }
+}
+
+#[test]
+fn what_the_items_of_a_basket_add_is_its_score_beside_that_of_nobody() {
+    let (all, rows) = varied(60, 50, 500);
+    let known = known(&all);
+    let data = TrainSet::new(&all, &rows).with_attributes(Some(&known.0), Some(&known.1));
+    let mut told = Vec::new();
+    for kind in kinds() {
+        let model = fitted(kind, &[], &data, 2);
+        let (Some(_), Some(fold_in)) = (model.explain(0, 1, 1), model.fold_in()) else { continue };
+        let (mut scores, mut nobody) = (vec![f32::NAN; data.n_items()], vec![f32::NAN; data.n_items()]);
+        fold_in.score_basket(&[], &mut nobody);
+        for user in [0, 3, 11] {
+            let basket = basket_of(&data, user);
+            fold_in.score_basket(&basket, &mut scores);
+            for item in 0..data.n_items() as u32 {
+                let reasons = fold_in.explain_basket(&basket, item, 1000);
+                let part = |reason: &Reason| match reason {
+                    Reason::OwnItem { part, .. } => Some(*part),
+                    _ => None,
+                };
+                // Other reasons have units of their own.
+                let Some(parts) = reasons.iter().map(part).collect::<Option<Vec<f32>>>() else { continue };
+                if parts.is_empty() {
+                    continue;
+                }
+                assert!(parts.is_sorted_by(|a, b| a >= b), "{kind}: the weightiest first");
+                let (sum, beside) = (parts.iter().sum::<f32>(), scores[item as usize] - nobody[item as usize]);
+                assert!((sum - beside).abs() < 2e-3 * beside.abs().max(1.0), "{kind}: {sum}, not {beside}");
+                if told.last() != Some(&kind) {
+                    told.push(kind);
+                }
+            }
+        }
+    }
+    for kind in ["item-knn", "slope-one", "als-explicit", "als-implicit", "svd++", "ease", "slim"] {
+        assert!(told.contains(&kind), "{kind} is not explained by the items of a basket");
+    }
+}
+
+fn basket_of(data: &TrainSet<'_>, user: u32) -> Vec<BasketItem> {
+    let (items, ratings) = data.by_user.row(user as usize);
+    items.iter().zip(ratings).map(|(&item, &rating)| BasketItem { item, rating }).collect()
 }
 
 #[test]
@@ -392,24 +442,29 @@ fn exactly_the_kinds_that_say_so_serve_new_users_and_as_their_own_rows_would() {
         let Some(fold_in) = model.fold_in() else { continue };
         let (mut known, mut folded) = (vec![0.0; data.n_items()], vec![f32::NAN; data.n_items()]);
         for user in 0..data.n_users() as u32 {
-            let (items, ratings) = data.by_user.row(user as usize);
-            let basket: Vec<BasketItem> =
-                items.iter().zip(ratings).map(|(&item, &rating)| BasketItem { item, rating }).collect();
+            let items = data.by_user.row(user as usize).0;
             model.score_all(user, &mut known);
-            fold_in.score_basket(&basket, &mut folded);
+            fold_in.score_basket(&basket_of(&data, user), &mut folded);
             assert!(folded.iter().all(|score| score.is_finite()), "{kind}: user {user}");
+            // Nothing leads from the items of somebody to the order that chance gave them.
+            if kind == "random" {
+                continue;
+            }
             // What the basket holds is not recommended, and a known user is no neighbour of their own.
             let new = |(item, _): &(usize, _)| items.binary_search(&(*item as u32)).is_err();
             let pairs = known.iter().zip(&folded).enumerate().filter(new);
             let (sum, count) = pairs.fold((0.0, 0.0), |(sum, count), (_, (a, b))| (sum + (a - b).abs(), count + 1.0));
             let size = known.iter().map(|score| score.abs()).fold(0.0, f32::max);
             // Conjugate gradient and gradient descent stop before the exact solution, which fold-in takes; these ratings are
-            // noise, which is where that differs most.
-            assert!(sum / count <= 0.25 * size + 1e-6, "{kind}: user {user} is {} off, of {size}", sum / count);
+            // noise, which is where that differs most. A basket has no attributes of its person.
+            let share = if ["ffm", "feature-embeddings"].contains(&kind) { 0.4 } else { 0.25 };
+            assert!(sum / count <= share * size + 1e-6, "{kind}: user {user} is {} off, of {size}", sum / count);
         }
         fold_in.score_basket(&[], &mut folded);
         model.score_all(data.n_users() as u32 - 1, &mut known);
-        assert_eq!(folded, known, "{kind}: nobody and a cold user");
+        if kind != "random" {
+            assert_eq!(folded, known, "{kind}: nobody and a cold user");
+        }
     }
 }
 

@@ -111,7 +111,7 @@ fn folding_in_new_people_costs_little_accuracy() {
     let learnt: Vec<u32> = known.iter().copied().filter(|row| !is_new(row)).collect();
     let test: Vec<u32> = test.into_iter().filter(is_new).collect();
     let whole = TrainSet::new(&all, &known);
-    for kind in ["biased-mf", "svd++", "als-explicit", "slope-one", "user-knn"] {
+    for kind in ["bias", "biased-mf", "svd++", "nmf", "als-explicit", "slope-one", "user-knn", "ffm"] {
         let trained = fitted(kind, &[], &whole, 1);
         let with_them = errors(&all, &test, |user, item| trained.predict(user, item, 0)).0;
         let without = fitted(kind, &[], &TrainSet::new(&all, &learnt), 1);

@@ -1,14 +1,18 @@
 //! What the fits leave behind: a rating or a score is a product of two vectors that hold the biases too.
 
-use pulp::{Arch, Simd, WithSimd};
+use std::sync::Arc;
+
+use recspeed_data::Csr;
 use recspeed_data::parts::expect_len;
-use recspeed_dense::{self as dense, Cholesky};
+use recspeed_dense as dense;
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
+use super::folding::pairwise::Pairwise;
+use super::folding::{Folding, Items};
 use crate::ranking::{self, RankError, RankRequest, Ranking};
-use crate::recommender::model_bytes;
-use crate::{BasketItem, FoldIn, Parts, PartsError, Recommender};
+use crate::recommender::{model_bytes, weightiest};
+use crate::{BasketItem, FoldIn, Parts, PartsError, Reason, Recommender};
 
 /// `r̂_ui = x_u · y_i`, or on the scale of the ratings `low + width · σ(x_u · y_i)`.
 #[derive(Debug)]
@@ -23,26 +27,8 @@ pub(super) struct FactorModel {
     pub(super) scale: Option<(f32, f32)>,
     /// How a new user's vector is found.
     pub(super) folding: Folding,
-}
-
-/// How a new user's vector is found.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Folding {
-    /// Not at all.
-    None,
-    /// Ridge regression of the basket's ratings on the items' vectors, as far as what the basket's items say by being there
-    /// leaves something to explain. The vectors end in the item's bias and in 1: `x = (p, 1, μ + b_u)`, `y = (q, b_i, 1)`.
-    Ridge {
-        /// The λ of one rating.
-        regularization: f32,
-        /// The mean of all ratings.
-        mean: f32,
-        /// Whether a person has a bias too.
-        biased: bool,
-        /// `[n_items, d − 2]`, or empty: the sum of the vectors of the basket's items, divided by the root of their number,
-        /// is a part of `p`.
-        implicit: Vec<f32>,
-    },
+    /// Users × items: the ratings that explanations tell of, where the method explains, by what folding makes of them.
+    pub(super) own: Option<Arc<Csr>>,
 }
 
 impl FactorModel {
@@ -88,29 +74,18 @@ impl FactorModel {
         }
     }
 
-    fn fold(&self, basket: &[BasketItem]) -> Vec<f32> {
-        let free = self.d - 2;
-        let mut vector = vec![0.0; self.d];
-        vector[free] = 1.0;
-        if let Folding::Ridge { regularization, mean, biased, implicit } = &self.folding {
-            for own in basket.iter().filter(|_| !implicit.is_empty()) {
-                let other = &implicit[own.item as usize * free..][..free];
-                vector[..free].iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
-            }
-            let share = 1.0 / (basket.len().max(1) as f32).sqrt();
-            vector[..free].iter_mut().for_each(|value| *value *= share);
-            let mut solved = vec![0.0; free + 1];
-            let given = vector[..free].to_vec();
-            let (lambda, mean, biased) = (*regularization, *mean, *biased);
-            let ridge = Ridge { model: self, basket, given: &given, lambda, mean, biased, solved: &mut solved };
-            Arch::new().dispatch(ridge);
-            vector.iter_mut().zip(&solved[..free]).for_each(|(value, solved)| *value += solved);
-            vector[free + 1] = mean + solved[free];
-        }
-        vector
+    const fn item_vectors(&self) -> Items<'_> {
+        Items { vectors: self.items.as_slice(), d: self.d }
     }
 
-    /// `users`, `items`, and what folds new users in.
+    fn reasons(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        match &self.folding {
+            Folding::Ridge(ridge) => weightiest(ridge.parts_of_score(self.item_vectors(), basket, item), n),
+            Folding::None | Folding::NonNegative(_) | Folding::Pairwise(_) => Vec::new(),
+        }
+    }
+
+    /// `users`, `items`, what folds new users in, and `ratings` where there are explanations.
     fn to_parts(&self) -> Parts {
         let parts =
             Parts::default().with_matrix("users", self.d, &self.users).with_matrix("items", self.d, &self.items);
@@ -118,87 +93,42 @@ impl FactorModel {
             Some((low, width)) => parts.with_list("scale", &[low, width]),
             None => parts.with_list("scale", &[]),
         };
-        match &self.folding {
-            Folding::None => parts.with_list("folding.none", &[]),
-            Folding::Ridge { regularization, mean, biased, implicit } => parts
-                .with_list("folding.ridge", &[*regularization, *mean, f32::from(*biased)])
-                .with_matrix("folding.implicit", self.d - 2, implicit),
+        let parts = self.folding.add_to(parts, self.d);
+        match &self.own {
+            Some(own) => parts.with_csr("ratings", own),
+            None => parts,
         }
     }
 
-    /// The inverse of [`Recommender::parts`].
-    pub(super) fn restore(mut parts: Parts) -> Result<Self, PartsError> {
-        let (_, d, users) = parts.take_vectors("users")?;
+    /// The inverse of [`Recommender::parts`] for methods that learn from ratings.
+    pub(super) fn restore(parts: Parts) -> Result<Self, PartsError> {
+        Self::restore_with(parts, |_, _| {
+            let what = "belongs to a method that learns from pairs".to_owned();
+            Err(PartsError::Content { name: "folding.known".to_owned(), what })
+        })
+    }
+
+    /// The inverse of [`Recommender::parts`], with `pairwise` as in [`Folding::take_from`].
+    pub(super) fn restore_with(
+        mut parts: Parts,
+        pairwise: impl FnOnce(Parts, usize) -> Result<Pairwise, PartsError>,
+    ) -> Result<Self, PartsError> {
+        let (n_users, d, users) = parts.take_vectors("users")?;
         let (n_items, item_d, items) = parts.take_vectors("items")?;
         expect_len("items", item_d, d)?;
         let scale = match parts.take_list("scale")?[..] {
             [low, width] => Some((low, width)),
             _ => None,
         };
-        let folding = if parts.take("folding.none").is_ok() {
-            Folding::None
+        let folding = Folding::take_from(&mut parts, (n_items, d), pairwise)?;
+        let own = if parts.has("ratings.indptr") {
+            let own = parts.take_csr("ratings", n_items)?;
+            expect_len("ratings.indptr", own.n_rows(), n_users)?;
+            Some(Arc::new(own))
         } else {
-            let numbers = parts.take_list("folding.ridge")?;
-            expect_len("folding.ridge", numbers.len(), 3)?;
-            let (rows, columns, implicit) = parts.take_matrix("folding.implicit")?;
-            expect_len("folding.implicit", columns + 2, d)?;
-            if rows > 0 {
-                expect_len("folding.implicit", rows, n_items)?;
-            }
-            Folding::Ridge { regularization: numbers[0], mean: numbers[1], biased: numbers[2] != 0.0, implicit }
+            None
         };
-        Ok(Self { d, users, items, scale, folding })
-    }
-}
-
-/// Solves `(Σ z zᵀ + λ n I) x = Σ z (r − μ − b_i − given · q)` over the basket, with `z = (q, 1)`: the person's vector and bias;
-/// without a bias `z = (q, 0)`.
-struct Ridge<'a> {
-    model: &'a FactorModel,
-    basket: &'a [BasketItem],
-    /// What is known of `p` already, `[d − 2]`.
-    given: &'a [f32],
-    lambda: f32,
-    mean: f32,
-    biased: bool,
-    /// `[d − 1]`, zeros; stays so when the system has no solution.
-    solved: &'a mut [f32],
-}
-
-impl WithSimd for Ridge<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let n = self.solved.len();
-        let free = n - 1;
-        if self.basket.is_empty() {
-            return;
-        }
-        let mut matrix = vec![0.0; n * n];
-        let mut right = vec![0.0; n];
-        let mut z = vec![f32::from(self.biased); n];
-        for own in self.basket {
-            let item = &self.model.items[own.item as usize * self.model.d..][..self.model.d];
-            z[..free].copy_from_slice(&item[..free]);
-            let rest = own.rating - self.mean - item[free] - dense::dot(simd, self.given, &item[..free]);
-            for (row, &value) in z.iter().enumerate() {
-                dense::add_scaled(simd, value, &z, &mut matrix[row * n..][..n]);
-            }
-            dense::add_scaled(simd, rest, &z, &mut right);
-        }
-        for diagonal in matrix.iter_mut().step_by(n + 1) {
-            *diagonal += self.lambda * self.basket.len() as f32;
-        }
-        if !self.biased {
-            matrix[n * n - 1] = 1.0;
-        }
-        if let Ok(factor) = Cholesky::factorise(simd, &mut matrix, n) {
-            factor.solve(simd, &mut right);
-            if right.iter().all(|value| value.is_finite()) {
-                self.solved.copy_from_slice(&right);
-            }
-        }
+        Ok(Self { d, users, items, scale, folding, own })
     }
 }
 
@@ -230,15 +160,19 @@ impl Recommender for FactorModel {
     }
 
     fn memory(&self) -> MemoryBytes {
-        let folding = match &self.folding {
-            Folding::Ridge { implicit, .. } => size_of_val(&implicit[..]),
-            Folding::None => 0,
-        };
-        model_bytes(size_of_val(&self.users[..]) + size_of_val(&self.items[..]) + folding, 0)
+        let learnt = size_of_val(&self.users[..]) + size_of_val(&self.items[..]) + self.folding.learnt_bytes();
+        let own = self.own.as_ref().map_or(0, |own| size_of_val(&own.indptr[..]) + 8 * own.nnz());
+        model_bytes(learnt, own + self.folding.known_bytes())
     }
 
     fn parameters(&self) -> u64 {
         self.memory().parameters / 4
+    }
+
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        let (items, ratings) = self.own.as_ref()?.row(user as usize);
+        let rated = items.iter().zip(ratings).map(|(&item, &rating)| BasketItem { item, rating });
+        Some(self.reasons(&rated.collect::<Vec<_>>(), item, n))
     }
 
     fn fold_in(&self) -> Option<&dyn FoldIn> {
@@ -252,7 +186,11 @@ impl Recommender for FactorModel {
 
 impl FoldIn for FactorModel {
     fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        self.score_vector(&self.fold(basket), scores);
+        self.score_vector(&self.folding.fold(self.item_vectors(), basket), scores);
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        if self.own.is_some() { self.reasons(basket, item, n) } else { Vec::new() }
     }
 }
 

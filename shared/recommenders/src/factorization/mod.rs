@@ -4,6 +4,7 @@ pub(crate) mod adagrad;
 mod als;
 pub(crate) mod draws;
 mod factor_model;
+pub(crate) mod folding;
 pub(crate) mod pairs;
 mod pairwise;
 mod race;

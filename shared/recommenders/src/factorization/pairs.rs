@@ -6,7 +6,9 @@ use recspeed_data::Csr;
 use recspeed_types::catalogue::Predicts;
 
 use crate::factorization::draws;
-use crate::factorization::factor_model::{FactorModel, Folding};
+use crate::factorization::factor_model::FactorModel;
+use crate::factorization::folding::Folding;
+use crate::factorization::folding::pairwise::Pairwise;
 use crate::{FitError, TrainSet};
 
 /// Standard deviation of the first numbers, times the root of the factors.
@@ -69,14 +71,21 @@ impl<'a> PairData<'a> {
     }
 
     /// `x_ui = p_u · q_i + b_i`. No bias of users: it would move all scores of one list alike. A cold user's list is the
-    /// items' biases.
-    pub(super) fn model(d: usize, users: Vec<f32>, items: Vec<f32>, biases: &[f32]) -> FactorModel {
+    /// items' biases, and `newcomers` learn on from there.
+    pub(super) fn model(
+        d: usize,
+        users: Vec<f32>,
+        items: Vec<f32>,
+        biases: &[f32],
+        newcomers: Pairwise,
+    ) -> FactorModel {
         FactorModel {
             d: d + 2,
             users: FactorModel::lengthen(users, d, d + 2, |_, vector| vector[d..].copy_from_slice(&[1.0, 0.0])),
             items: FactorModel::augment(items, d, biases, 0.0, false),
             scale: None,
-            folding: Folding::None,
+            folding: Folding::Pairwise(newcomers),
+            own: None,
         }
     }
 }

@@ -2,23 +2,30 @@
 
 use rand_chacha::ChaCha8Rng;
 use recspeed_types::FitObserver;
+use recspeed_types::spec::ResolvedRecommender;
 
 use super::features::{Side, Sides};
-use super::model::{Described, Machine, check_needs};
+use super::model::{Described, Machine, Newcomers, check_needs};
 use super::permuted::Within;
-use crate::FitError;
 use crate::course::{self, Learner};
 use crate::error::reserve;
 use crate::factorization::adagrad;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
+use crate::factorization::folding::pairwise::{self, Others, Pairwise, Steps};
 use crate::factorization::pairs::PairData;
 use crate::fit::{FitRequest, Method};
 use crate::memory::machines::{self, REMEDY_OF_EMBEDDINGS};
+use crate::{FitError, PartsError};
 
 pub(super) const METHOD: Method = Method {
     kind: "feature-embeddings",
     fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
-    restore: |_, parts| Ok(Box::new(Machine::restore(parts)?)),
+    restore: |request, parts| {
+        let newcomers = |mut parts, (_, n_items)| -> Result<Newcomers, PartsError> {
+            Ok(newcomers(request.recommender, Others::take_from(&mut parts, n_items)?))
+        };
+        Ok(Box::new(Machine::restore_with(parts, newcomers)?))
+    },
 };
 
 /// ChaCha8 streams of the other items, one an epoch.
@@ -42,11 +49,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
     check_needs(needs, observer, REMEDY_OF_EMBEDDINGS)?;
     let mut learner = Embeddings {
         settings: Settings {
-            loss: match recommender.text("loss") {
-                "bpr" => Loss::Bpr,
-                "logistic" => Loss::Logistic,
-                _ => Loss::Warp,
-            },
+            loss: Loss::of(recommender),
             rate: recommender.float("learning_rate") as f32,
             penalty: recommender.float("regularization") as f32,
             draws: recommender.integer("max_sampled") as usize,
@@ -58,12 +61,41 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
         items: Embedded::new(&sides.items, k, request.seed, ITEMS_STREAM)?,
     };
     course::take(&mut learner, iterations, observer)?;
-    let Embeddings { mut users, mut items, pairs, .. } = learner;
+    let Embeddings { mut users, mut items, pairs: PairData { known, owner, .. }, .. } = learner;
     // What only learning needs goes before the model is made.
-    drop(pairs);
+    drop(owner);
     (users.squares, items.squares) = (Vec::new(), Vec::new());
     let (users, items) = (users.finish(k, true), items.finish(k, false));
-    Ok(Machine { d: k + 2, users, items, newcomer: None })
+    let newcomer = newcomers(recommender, Others { known, seed: request.seed });
+    Ok(Machine { d: k + 2, users, items, newcomer })
+}
+
+/// Somebody of whom no attribute is known is the feature that stands for them alone, as a known user without
+/// attributes.
+fn newcomers(recommender: &ResolvedRecommender, others: Others) -> Newcomers {
+    let n_known = others.known.len();
+    let loss = match Loss::of(recommender) {
+        Loss::Bpr => pairwise::Loss::Bpr,
+        Loss::Logistic => pairwise::Loss::Logistic,
+        Loss::Warp => {
+            let draws = recommender.integer("max_sampled") as usize;
+            pairwise::Loss::Warp((1..=draws).map(|drawn| weight(n_known, drawn)).collect())
+        }
+    };
+    Newcomers::Learnt(Pairwise {
+        loss,
+        steps: Steps::AdaGrad,
+        rate: recommender.float("learning_rate") as f32,
+        penalty: recommender.float("regularization") as f32,
+        epochs: recommender.integer("iterations") as u64,
+        others,
+    })
+}
+
+/// What an item that was found by so many draws from so many items weighs.
+fn weight(n_known: usize, drawn: usize) -> f32 {
+    let rank = (n_known.saturating_sub(1) / drawn).max(1);
+    (rank as f32).ln().min(MAX_WEIGHT)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,6 +106,16 @@ enum Loss {
     Warp,
     /// `−ln σ(s_ui) − ln σ(−s_uj)` for one other item.
     Logistic,
+}
+
+impl Loss {
+    fn of(recommender: &ResolvedRecommender) -> Self {
+        match recommender.text("loss") {
+            "bpr" => Self::Bpr,
+            "logistic" => Self::Logistic,
+            _ => Self::Warp,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -220,8 +262,7 @@ impl Embeddings<'_> {
                     self.items.write(other, &mut scratch.other);
                     let margin = 1.0 - s + score(&scratch.user, &scratch.other);
                     if margin > 0.0 {
-                        let rank = ((self.pairs.n_known() - 1) / drawn).max(1);
-                        let weight = (rank as f32).ln().min(MAX_WEIGHT);
+                        let weight = weight(self.pairs.n_known(), drawn);
                         self.pair(user, item, other, weight, scratch);
                         return weight * margin;
                     }

@@ -3,7 +3,7 @@
 use recspeed_types::FitObserver;
 
 use super::features::{Side, Sides};
-use super::model::{Described, Machine, check_needs};
+use super::model::{Described, Machine, Newcomer, Newcomers, check_needs};
 use super::permuted::{OwnFields, Within};
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
@@ -50,7 +50,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
         items: Fielded::new(&sides.items, shape.users, shape, request.seed, ITEMS_STREAM)?,
     };
     course::take(&mut learner, iterations, observer)?;
-    let Ffm { intercept, mut users, mut items, .. } = learner;
+    let Ffm { intercept, penalty, mut users, mut items, .. } = learner;
     // What only learning needs goes before the model is made.
     for side in [&mut users, &mut items] {
         (side.weight_squares, side.vector_squares) = (Vec::new(), Vec::new());
@@ -58,7 +58,20 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Machi
     let permutes = request.permutes;
     let (users, items) =
         (users.finish(shape, true, (intercept, permutes))?, items.finish(shape, false, (0.0, permutes))?);
-    Ok(Machine { d: shape.d(), users, items, newcomer: None })
+    Ok(Machine { d: shape.d(), users, items, newcomer: newcomer(shape, intercept, penalty) })
+}
+
+/// Somebody of whom nothing is known but what they rated has an id's numbers alone: the first pieces, those of field 0
+/// with each of the item's fields, and a weight. With the items as they are, the objective of the fit is ridge
+/// regression of these on the ratings, every number penalised by `λ` in every rating, where steps penalise it once for
+/// each feature that it meets. A fit takes steps towards that and ends nearby: a known user's own rows give nearly
+/// their ratings.
+fn newcomer(shape: Shape, intercept: f32, penalty: f32) -> Newcomers {
+    let d = shape.d();
+    let mut cold = vec![0.0; d];
+    (cold[d - 2], cold[d - 1]) = (1.0, intercept);
+    let penalties = vec![penalty; shape.k * shape.items + 1];
+    Newcomers::Regressed(Newcomer { cold, block: d - 2, penalties, per_rating: true })
 }
 
 /// Length of a vector, and numbers of fields; those of the users come first.
@@ -345,7 +358,8 @@ mod tests {
                 fit.users.finish(shape, true, (3.0, false)).unwrap(),
                 fit.items.finish(shape, false, (0.0, false)).unwrap(),
             );
-            let machine = Machine { d: shape.d(), users, items, newcomer: None };
+            let newcomer = newcomer(shape, 0.0, 0.0);
+            let machine = Machine { d: shape.d(), users, items, newcomer };
             let found = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(u, i)| machine.predict(u, i, 0));
             for (found, expected) in found.iter().zip(expected) {
                 assert!((found - expected).abs() < 1e-4, "{found}, not {expected}");

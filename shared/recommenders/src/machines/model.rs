@@ -14,6 +14,8 @@ use recspeed_types::event::MemoryBytes;
 use super::features::Side;
 use super::permuted::{Before, Within};
 use crate::content::Terms;
+use crate::factorization::folding::Items;
+use crate::factorization::folding::pairwise::Pairwise;
 use crate::memory::{self, Needs};
 use crate::ranking::{self, RankError, RankRequest, Ranking};
 use crate::recommender::model_bytes;
@@ -38,8 +40,16 @@ pub(super) struct Machine {
     pub(super) d: usize,
     pub(super) users: Described,
     pub(super) items: Described,
-    /// How a new user's vector is found; `None` where it is not.
-    pub(super) newcomer: Option<Newcomer>,
+    /// How a new user's vector is found.
+    pub(super) newcomer: Newcomers,
+}
+
+/// How a new user's vector is found.
+#[derive(Debug)]
+pub(super) enum Newcomers {
+    Regressed(Newcomer),
+    /// Somebody is the feature that stands for them alone: its vector and bias are learnt.
+    Learnt(Pairwise),
 }
 
 /// The vectors of users or of items, and of what is known of them.
@@ -69,6 +79,28 @@ pub(super) struct Newcomer {
     pub(super) penalties: Vec<f32>,
     /// Whether a penalty counts once for each rating, instead of once.
     pub(super) per_rating: bool,
+}
+
+impl Newcomer {
+    fn to_parts(&self, d: usize) -> Parts {
+        let columns = self.penalties.len() / ((d - 2) / self.block);
+        Parts::default()
+            .with_list("cold", &self.cold)
+            .with_count("block", self.block)
+            .with_count("per_rating", usize::from(self.per_rating))
+            .with_matrix("penalties", columns, &self.penalties)
+    }
+
+    fn restore(mut parts: Parts, d: usize) -> Result<Self, PartsError> {
+        let cold = parts.take_list("cold")?;
+        expect_len("newcomer.cold", cold.len(), d)?;
+        let (block, per_rating) = (parts.take_count("block")?, parts.take_count("per_rating")? == 1);
+        expect_len("newcomer.block", block.max(1), block)?;
+        let (blocks, columns, penalties) = parts.take_matrix("penalties")?;
+        expect_len("newcomer.penalties", blocks * block + 2, d)?;
+        expect_len("newcomer.penalties", columns.min(block + 1), columns.max(1))?;
+        Ok(Self { cold, block, penalties, per_rating })
+    }
 }
 
 impl Described {
@@ -114,28 +146,32 @@ impl Described {
 }
 
 impl Machine {
-    /// The inverse of [`Recommender::parts`].
-    pub(super) fn restore(mut parts: Parts) -> Result<Self, PartsError> {
+    /// The inverse of [`Recommender::parts`] where newcomers are regressed.
+    pub(super) fn restore(parts: Parts) -> Result<Self, PartsError> {
+        Self::restore_with(parts, |newcomer, (d, _)| Newcomer::restore(newcomer, d).map(Newcomers::Regressed))
+    }
+
+    /// The inverse of [`Recommender::parts`]; `newcomer` is told the length of a vector and the number of items.
+    pub(super) fn restore_with(
+        mut parts: Parts,
+        newcomer: impl FnOnce(Parts, (usize, usize)) -> Result<Newcomers, PartsError>,
+    ) -> Result<Self, PartsError> {
         let (d, users) = Described::restore(parts.take_model("users"))?;
         let (item_d, items) = Described::restore(parts.take_model("items"))?;
         expect_len("items.vectors", item_d, d)?;
-        let mut newcomer = parts.take_model("newcomer");
-        let newcomer = if newcomer.iter().next().is_some() {
-            let cold = newcomer.take_list("cold")?;
-            expect_len("newcomer.cold", cold.len(), d)?;
-            let (block, per_rating) = (newcomer.take_count("block")?, newcomer.take_count("per_rating")? == 1);
-            expect_len("newcomer.block", block.max(1), block)?;
-            let (blocks, columns, penalties) = newcomer.take_matrix("penalties")?;
-            expect_len("newcomer.penalties", blocks * block + 2, d)?;
-            expect_len("newcomer.penalties", columns.min(block + 1), columns.max(1))?;
-            Some(Newcomer { cold, block, penalties, per_rating })
-        } else {
-            None
-        };
+        let newcomer = newcomer(parts.take_model("newcomer"), (d, items.vectors.len() / d))?;
         Ok(Self { d, users, items, newcomer })
     }
 
-    /// A new user's vector.
+    /// The vector of somebody with this basket.
+    fn newcomer(&self, basket: &[BasketItem]) -> Vec<f32> {
+        match &self.newcomer {
+            Newcomers::Regressed(newcomer) => self.fold(newcomer, basket),
+            Newcomers::Learnt(pairs) => pairs.fold(Items { vectors: &self.items.vectors, d: self.d }, basket),
+        }
+    }
+
+    /// A cold user's vector and what the regression adds to it.
     fn fold(&self, newcomer: &Newcomer, basket: &[BasketItem]) -> Vec<f32> {
         let mut vector = newcomer.cold.clone();
         if basket.is_empty() {
@@ -260,8 +296,12 @@ impl Recommender for Machine {
             let kept = if let Within::FieldPairs(own) = &side.within { own.bytes() } else { 0 };
             size_of_val(&side.attributes.indptr[..]) + 8 * side.attributes.nnz() + side.terms.bytes() + kept
         };
-        let newcomer = self.newcomer.as_ref().map_or(0, |known| known.cold.len() + known.penalties.len());
-        model_bytes(4 * (self.users.floats() + self.items.floats() + newcomer), known(&self.users) + known(&self.items))
+        let (floats, others) = match &self.newcomer {
+            Newcomers::Regressed(newcomer) => (newcomer.cold.len() + newcomer.penalties.len(), 0),
+            Newcomers::Learnt(pairs) => (0, pairs.bytes()),
+        };
+        let learnt = 4 * (self.users.floats() + self.items.floats() + floats);
+        model_bytes(learnt, known(&self.users) + known(&self.items) + others)
     }
 
     fn parameters(&self) -> u64 {
@@ -274,7 +314,7 @@ impl Recommender for Machine {
     }
 
     fn fold_in(&self) -> Option<&dyn FoldIn> {
-        self.newcomer.is_some().then_some(self)
+        Some(self)
     }
 
     /// `users` and `items`: vectors, attributes and their terms; `newcomer`: how new users are folded in.
@@ -282,26 +322,20 @@ impl Recommender for Machine {
         let parts = Parts::default()
             .with_model("users", self.users.to_parts(self.d))
             .with_model("items", self.items.to_parts(self.d));
-        let Some(newcomer) = &self.newcomer else { return parts };
-        let columns = newcomer.penalties.len() / ((self.d - 2) / newcomer.block);
-        let folding = Parts::default()
-            .with_list("cold", &newcomer.cold)
-            .with_count("block", newcomer.block)
-            .with_count("per_rating", usize::from(newcomer.per_rating))
-            .with_matrix("penalties", columns, &newcomer.penalties);
-        parts.with_model("newcomer", folding)
+        let newcomer = match &self.newcomer {
+            Newcomers::Regressed(newcomer) => newcomer.to_parts(self.d),
+            Newcomers::Learnt(pairs) => pairs.to_parts(),
+        };
+        parts.with_model("newcomer", newcomer)
     }
 }
 
 impl FoldIn for Machine {
     fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
-        if let Some(newcomer) = &self.newcomer {
-            self.score_vector(&self.fold(newcomer, basket), scores);
-        }
+        self.score_vector(&self.newcomer(basket), scores);
     }
 
     fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
-        let Some(newcomer) = &self.newcomer else { return Vec::new() };
-        self.reasons(&self.fold(newcomer, basket), item, Vec::new(), n)
+        self.reasons(&self.newcomer(basket), item, Vec::new(), n)
     }
 }

@@ -140,14 +140,15 @@ pub(crate) fn ffm(f: &Features, fit: Ffm, checkpoints: bool) -> Needs {
 }
 
 /// A vector and a bias of each feature, each number with its squared slopes; beside them what each entity's values are
-/// divided by, who has which entry and which items there are. The model is made side after side, without the squares.
+/// divided by, who has which entry and which items there are. The model is made side after side, without the squares
+/// and without who has which entry.
 pub(crate) fn embeddings(f: &Features, (factors, iterations): (u64, u64), checkpoints: bool) -> Needs {
     let width = factors + 1;
     let numbers = f.all() * width;
     let beside = f.both() + f.entries + f.entities[1];
     let first = numbers + f.of(0) * (width + 1);
     let second = f.of(1) * width + f.all() * (width + 1);
-    let end = first.max(second) + f.both() + f.copied();
+    let end = first.max(second) + f.both() + f.copied() + f.entities[1];
     let course = Course { learnt: 2 * numbers, beside, round: f.entries, end };
     let moved = f.entries as f64 * 1.5 * f.of_a_row() * width as f64;
     let seconds = numbers as f64 / DRAWN_PER_S + iterations as f64 * moved / STEPPED_PER_S;

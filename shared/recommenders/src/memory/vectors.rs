@@ -129,11 +129,11 @@ fn als_implicit(c: &Counts, d: u64) -> Course {
 }
 
 /// Vectors of both sides and biases of the items. Beside them who has which entry, which items there are and the order
-/// of the round after; a round has its own order, and two pieces of drawn triples. Only vectors and biases are left
-/// when the model is made.
+/// of the round after; a round has its own order, and two pieces of drawn triples. Only vectors, biases and
+/// which items there are are left when the model is made.
 fn bpr(c: &Counts, d: u64, fast: bool) -> Course {
     let (learnt, pairs) = (c.vectors(d) + c.items, c.entries + c.items);
-    let end = c.lengthened(d, d) + c.items;
+    let end = c.lengthened(d, d) + 2 * c.items;
     if fast {
         return Course { learnt, beside: pairs, round: c.entries + c.raced(d, c.items), end };
     }
@@ -146,7 +146,7 @@ fn warp(c: &Counts, d: u64, fast: bool) -> Course {
     let numbers = c.vectors(d) + c.items;
     // In the fast mode the squares are pairs, too.
     let shared = if fast { c.raced(d, c.items) + c.vectors(d % 2) + c.items } else { 0 };
-    let end = c.lengthened(d, d) + c.items;
+    let end = c.lengthened(d, d) + 2 * c.items;
     Course { learnt: 2 * numbers, beside: c.entries + c.items, round: c.entries + shared, end }
 }
 

@@ -11,9 +11,9 @@ use super::pairs::{Keeping, PAIR_BYTES, Pairs, VISITS_PER_S};
 use super::{ALLOWED_BYTES, GROUP_ROWS};
 use crate::fit::{FitRequest, Method};
 use crate::memory::allowed;
-use crate::recommender::model_bytes;
+use crate::recommender::{model_bytes, weightiest};
 use crate::scratch::Pool;
-use crate::{BasketItem, FitError, FoldIn, Parts, Recommender, TrainSet};
+use crate::{BasketItem, FitError, FoldIn, Parts, Reason, Recommender, TrainSet};
 
 pub(super) const METHOD: Method = Method {
     kind: "slope-one",
@@ -94,6 +94,26 @@ impl SlopeOne {
         }
     }
 
+    /// What each of somebody's items adds to an item's score beside the mean of all ratings, which somebody without any
+    /// gets: its own share of how far their mean is from that, and of the mean difference where it was rated together
+    /// with the item.
+    fn reasons(&self, own: impl Iterator<Item = (u32, f32)>, item: u32, n: usize) -> Vec<Reason> {
+        let differences = own.map(|(j, rating)| (j, rating, self.difference(item, j)));
+        let differences: Vec<(u32, f32, Option<f32>)> = differences.collect();
+        let count = differences.len() as f32;
+        let together = differences.iter().filter(|(_, _, difference)| difference.is_some()).count() as f32;
+        let part = |&(j, rating, difference): &(u32, f32, Option<f32>)| {
+            (j, (rating - self.mean) / count + difference.map_or(0.0, |difference| difference / together))
+        };
+        weightiest(differences.iter().map(part).collect(), n)
+    }
+
+    /// `dev(i, j)`, where somebody rated both.
+    fn difference(&self, i: u32, j: u32) -> Option<f32> {
+        let (items, differences) = self.differences.row(j as usize);
+        items.binary_search(&i).ok().map(|at| differences[at])
+    }
+
     /// The mean of somebody's ratings; of all ratings without any.
     fn level(&self, own: impl Iterator<Item = (u32, f32)>) -> f32 {
         let (sum, count) = own.fold((0.0f64, 0u32), |(sum, count), (_, rating)| (sum + f64::from(rating), count + 1));
@@ -156,9 +176,8 @@ impl Recommender for SlopeOne {
     fn predict(&self, user: u32, item: u32, _: i64) -> f32 {
         let (mut sum, mut count) = (0.0, 0u32);
         for (j, _) in self.own(user) {
-            let (items, differences) = self.differences.row(j as usize);
-            if let Ok(at) = items.binary_search(&item) {
-                sum += differences[at];
+            if let Some(difference) = self.difference(item, j) {
+                sum += difference;
                 count += 1;
             }
         }
@@ -183,6 +202,10 @@ impl Recommender for SlopeOne {
         self.differences.nnz() as u64
     }
 
+    fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
+        Some(self.reasons(self.own(user), item, n))
+    }
+
     fn fold_in(&self) -> Option<&dyn FoldIn> {
         Some(self)
     }
@@ -197,5 +220,9 @@ impl Recommender for SlopeOne {
 impl FoldIn for SlopeOne {
     fn score_basket(&self, basket: &[BasketItem], scores: &mut [f32]) {
         self.score(basket.iter().map(|own| (own.item, own.rating)), scores);
+    }
+
+    fn explain_basket(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
+        self.reasons(basket.iter().map(|own| (own.item, own.rating)), item, n)
     }
 }

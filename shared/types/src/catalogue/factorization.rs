@@ -113,7 +113,7 @@ pub(super) static ALS_EXPLICIT: Entry = Entry {
     cold_users: "the mean, and the item's deviation where there are deviations",
     cold_items: "the mean, and the user's deviation where there are deviations",
     new_users: Some("a vector and a deviation solved for the basket, with the items as they are"),
-    explains: None,
+    explains: Some("the user's own items, by what the stars of each add to the mean and the item's deviation"),
 };
 
 const FACTORS: &str = "Length of each vector.";
@@ -258,7 +258,9 @@ pub(super) static SVDPP: Entry = Entry {
     new_users: Some(
         "the second vectors of the items in the basket, and a vector and a deviation fitted to its ratings",
     ),
-    explains: None,
+    explains: Some(
+        "the user's own items, by what each adds to the mean and the item's deviation, with its stars and by being rated",
+    ),
 };
 
 pub(super) static NMF: Entry = Entry {
@@ -299,7 +301,7 @@ pub(super) static NMF: Entry = Entry {
     losses: &[],
     cold_users: "the mean of all ratings",
     cold_items: "the mean of all ratings",
-    new_users: None,
+    new_users: Some("factors fitted to the basket by the same updates, with the items' factors as they are"),
     explains: None,
 };
 
@@ -348,7 +350,9 @@ pub(super) static BPR: Entry = Entry {
     losses: &[],
     cold_users: "the same list as everybody: the items' own deviations",
     cold_items: "score 0",
-    new_users: None,
+    new_users: Some(
+        "a vector learnt from the basket in as many epochs as the fit took, with the items' vectors as they are",
+    ),
     explains: None,
 };
 
@@ -403,6 +407,8 @@ pub(super) static WARP: Entry = Entry {
     losses: &[],
     cold_users: "the same list as everybody: the items' own deviations",
     cold_items: "score 0",
-    new_users: None,
+    new_users: Some(
+        "a vector learnt from the basket in as many epochs as the fit took, with the items' vectors as they are",
+    ),
     explains: None,
 };

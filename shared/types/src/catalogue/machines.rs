@@ -149,7 +149,7 @@ pub(super) static FFM: Entry = Entry {
     losses: &[],
     cold_users: "their attributes beside the mean",
     cold_items: "their attributes beside the user",
-    new_users: None,
+    new_users: Some("vectors and a weight fitted to the basket, with the items as they are"),
     explains: Some("the attributes of item and user, by what each adds with the other side"),
 };
 
@@ -212,6 +212,8 @@ pub(super) static FEATURE_EMBEDDINGS: Entry = Entry {
     losses: &[],
     cold_users: "their attributes, and how the items do with everybody",
     cold_items: "their attributes",
-    new_users: None,
+    new_users: Some(
+        "a vector of their own learnt from the basket, with all else as it is, since no attributes are known of them",
+    ),
     explains: Some("the attributes of item and user, by what each adds with the other side"),
 };

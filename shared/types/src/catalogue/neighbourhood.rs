@@ -76,7 +76,7 @@ pub(super) static SLOPE_ONE: Entry = Entry {
     cold_users: "the mean of all ratings",
     cold_items: "the mean of the person's own ratings",
     new_users: Some("the mean of the basket and the differences from its items"),
-    explains: None,
+    explains: Some("the user's own items, by how far each moves the rating from the mean of all"),
 };
 
 pub(super) static ITEM_KNN: Entry = Entry {

@@ -1,5 +1,7 @@
 //! Alternating least squares on ratings.
 
+use std::sync::Arc;
+
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use recspeed_data::Csr;
@@ -12,7 +14,8 @@ use crate::course::{self, Learner};
 use crate::divergence::mean_square;
 use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, normal, stream};
-use crate::factorization::factor_model::{FactorModel, Folding};
+use crate::factorization::factor_model::FactorModel;
+use crate::factorization::folding::{Folding, Ridge};
 use crate::fit::{FitRequest, Method};
 use crate::memory::vectors;
 use crate::{FitError, TrainSet};
@@ -37,7 +40,7 @@ const RAISES: i32 = 12;
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
     let mut learner = Explicit::new(request)?;
     course::take(&mut learner, request.recommender.integer("iterations") as u64, observer)?;
-    let Explicit { factors, biased, regularization, mean, users, items, .. } = learner;
+    let Explicit { data, factors, biased, regularization, mean, users, items, .. } = learner;
     let width = factors + usize::from(biased);
     // The bias stands behind its vector already, where there are biases.
     let bias = |row: &[f32]| if biased { row[factors] } else { 0.0 };
@@ -52,7 +55,8 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         users: augment(users, true),
         items: augment(items, false),
         scale: None,
-        folding: Folding::Ridge { regularization, mean, biased, implicit: Vec::new() },
+        folding: Folding::Ridge(Ridge { regularization, mean, biased, implicit: Vec::new() }),
+        own: Some(Arc::clone(&data.by_user)),
     })
 }
 

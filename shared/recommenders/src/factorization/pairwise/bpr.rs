@@ -4,19 +4,26 @@ use pulp::{Arch, Simd, WithSimd};
 use rand_chacha::ChaCha8Rng;
 use recspeed_dense as dense;
 use recspeed_types::FitObserver;
+use recspeed_types::spec::ResolvedRecommender;
 
-use crate::FitError;
 use crate::course::{self, Learner};
 use crate::factorization::draws::{self, ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
+use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
 use crate::factorization::pairs::{OTHERS_STREAM, PairData, fast_stream, two_rows};
 use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
+use crate::{FitError, PartsError};
 
 pub(crate) const METHOD: Method = Method {
     kind: "bpr",
     fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
-    restore: |_, parts| Ok(Box::new(FactorModel::restore(parts)?)),
+    restore: |request, parts| {
+        let newcomers = |mut parts, n_items| -> Result<Pairwise, PartsError> {
+            Ok(newcomers(request.recommender, Others::take_from(&mut parts, n_items)?))
+        };
+        Ok(Box::new(FactorModel::restore_with(parts, newcomers)?))
+    },
 };
 
 /// Draws of an item that the user does not have before the step is left out: they have nearly everything.
@@ -50,9 +57,21 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     };
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     // What only learning needs goes before the vectors grow.
-    let Bpr { users, items, biases, ahead, pairs, .. } = learner;
-    drop((ahead, pairs));
-    Ok(PairData::model(d, users, items, &biases))
+    let Bpr { users, items, biases, ahead, pairs: PairData { known, owner, .. }, .. } = learner;
+    drop((ahead, owner));
+    let newcomers = newcomers(recommender, Others { known, seed: request.seed });
+    Ok(PairData::model(d, users, items, &biases, newcomers))
+}
+
+fn newcomers(recommender: &ResolvedRecommender, others: Others) -> Pairwise {
+    Pairwise {
+        loss: Loss::Bpr,
+        steps: StepKind::Plain,
+        rate: recommender.float("learning_rate") as f32,
+        penalty: recommender.float("regularization") as f32,
+        epochs: recommender.integer("iterations") as u64,
+        others,
+    }
 }
 
 struct Bpr<'a> {

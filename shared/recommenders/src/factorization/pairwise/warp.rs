@@ -4,20 +4,27 @@ use pulp::{Arch, Simd, WithSimd};
 use rand_chacha::ChaCha8Rng;
 use recspeed_dense as dense;
 use recspeed_types::FitObserver;
+use recspeed_types::spec::ResolvedRecommender;
 
-use crate::FitError;
 use crate::course::{self, Learner};
 use crate::factorization::adagrad;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, stream};
 use crate::factorization::factor_model::FactorModel;
+use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
 use crate::factorization::pairs::{OTHERS_STREAM, PairData, fast_stream, two_rows};
 use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
+use crate::{FitError, PartsError};
 
 pub(crate) const METHOD: Method = Method {
     kind: "warp",
     fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
-    restore: |_, parts| Ok(Box::new(FactorModel::restore(parts)?)),
+    restore: |request, parts| {
+        let newcomers = |mut parts, n_items| -> Result<Pairwise, PartsError> {
+            Ok(newcomers(request.recommender, Others::take_from(&mut parts, n_items)?))
+        };
+        Ok(Box::new(FactorModel::restore_with(parts, newcomers)?))
+    },
 };
 
 /// `x_ui = p_u · q_i + b_i`. For each interaction of each epoch, in an order drawn anew, items are drawn uniformly until one
@@ -52,8 +59,21 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     // What only learning needs goes before the vectors grow.
     let Warp { users, items, biases, user_squares, item_squares, bias_squares, pairs, .. } = learner;
-    drop((user_squares, item_squares, bias_squares, pairs));
-    Ok(PairData::model(d, users, items, &biases))
+    let PairData { known, owner, .. } = pairs;
+    drop((user_squares, item_squares, bias_squares, owner));
+    let newcomers = newcomers(recommender, Others { known, seed: request.seed });
+    Ok(PairData::model(d, users, items, &biases, newcomers))
+}
+
+fn newcomers(recommender: &ResolvedRecommender, others: Others) -> Pairwise {
+    Pairwise {
+        loss: Loss::Warp(rank_weights(others.known.len(), recommender.integer("max_sampled") as usize)),
+        steps: StepKind::AdaGradByThePast,
+        rate: recommender.float("learning_rate") as f32,
+        penalty: recommender.float("regularization") as f32,
+        epochs: recommender.integer("iterations") as u64,
+        others,
+    }
 }
 
 /// `L(⌊(n − 1) / N⌋)` for `N` from 1 on.

@@ -9,7 +9,8 @@ use recspeed_types::spec::ResolvedRecommender;
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
-use crate::factorization::factor_model::{FactorModel, Folding};
+use crate::factorization::factor_model::FactorModel;
+use crate::factorization::folding::{Folding, Ridge};
 use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
@@ -33,7 +34,10 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     let d = settings.factors;
     let folding = match settings.scale {
         Some(_) => Folding::None,
-        None => Folding::Ridge { regularization: settings.regularization, mean, biased: true, implicit: Vec::new() },
+        None => {
+            let regularization = settings.regularization;
+            Folding::Ridge(Ridge { regularization, mean, biased: true, implicit: Vec::new() })
+        }
     };
     Ok(FactorModel {
         d: d + 2,
@@ -41,6 +45,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         items: FactorModel::augment(items, d, &item_biases, mean, false),
         scale: settings.scale,
         folding,
+        own: None,
     })
 }
 

@@ -8,7 +8,8 @@ use crate::course::{self, Learner};
 use crate::divergence::mean_square;
 use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, stream};
-use crate::factorization::factor_model::{FactorModel, Folding};
+use crate::factorization::factor_model::FactorModel;
+use crate::factorization::folding::{Folding, NonNegative};
 use crate::fit::{FitRequest, Method};
 use crate::memory::vectors;
 use crate::{FitError, TrainSet};
@@ -67,7 +68,8 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     };
     let users = augment(learner.users, &data.by_user, true);
     let items = augment(learner.items, &data.by_item, false);
-    Ok(FactorModel { d: d + 2, users, items, scale: None, folding: Folding::None })
+    let folding = Folding::NonNegative(NonNegative { regularization: learner.regularization, mean });
+    Ok(FactorModel { d: d + 2, users, items, scale: None, folding, own: None })
 }
 
 fn first_negative(data: &TrainSet<'_>) -> Option<(usize, u32)> {

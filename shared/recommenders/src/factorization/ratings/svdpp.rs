@@ -1,5 +1,7 @@
 //! SVD++: what somebody rated at all says something, whatever the stars.
 
+use std::sync::Arc;
+
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
 use recspeed_types::spec::ResolvedRecommender;
@@ -7,7 +9,8 @@ use recspeed_types::spec::ResolvedRecommender;
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
-use crate::factorization::factor_model::{FactorModel, Folding};
+use crate::factorization::factor_model::FactorModel;
+use crate::factorization::folding::{Folding, Ridge};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
 
@@ -45,7 +48,8 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         users: FactorModel::augment(users, d, &user_biases, mean, true),
         items: FactorModel::augment(items, d, &item_biases, mean, false),
         scale: None,
-        folding: Folding::Ridge { regularization, mean, biased: true, implicit },
+        folding: Folding::Ridge(Ridge { regularization, mean, biased: true, implicit }),
+        own: Some(Arc::clone(&data.by_user)),
     })
 }
 

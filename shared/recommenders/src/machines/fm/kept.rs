@@ -4,7 +4,7 @@ use super::expand::{Expanded, Numbers};
 use crate::FitError;
 use crate::error::reserve;
 use crate::machines::features::Sides;
-use crate::machines::model::{Described, Machine, Newcomer};
+use crate::machines::model::{Described, Machine, Newcomer, Newcomers};
 use crate::machines::permuted::Within;
 use crate::memory::machines::{REMEDY, REMEDY_OF_SAMPLES};
 
@@ -111,7 +111,7 @@ impl Kept {
             d: self.d,
             users: described(users, self.users, self.user_attributes, samples),
             items: described(items, self.items, self.item_attributes, 1.0 / samples),
-            newcomer: Some(newcomer),
+            newcomer: Newcomers::Regressed(newcomer),
         }
     }
 }
