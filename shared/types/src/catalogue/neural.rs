@@ -35,7 +35,7 @@ pub(super) static MLP: Entry = Entry {
         kind: ParamKind::Integers { min: 1, max: 4096, max_len: 16, default: &[64, 64, 64] },
     }],
     losses: &[Loss::Mse, Loss::Mae],
-    cold_users: "their index is a number like any other",
+    cold_users: "their index is a number like any other, which no basket can be turned into",
     cold_items: "their index is a number like any other",
     new_users: None,
     explains: None,
@@ -79,7 +79,7 @@ pub(super) static NEUMF: Entry = Entry {
         DROPOUT,
     ],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
-    cold_users: "the vectors that they started with: the list is nearly that of everybody",
+    cold_users: "the vectors that they started with: the list is nearly that of everybody, and fitting vectors to a basket means training again",
     cold_items: "the vectors that they started with",
     new_users: None,
     explains: None,
@@ -116,7 +116,7 @@ pub(super) static DENSENET: Entry = Entry {
         Param { kind: ParamKind::Float { min: 0.0, max: 0.95, default: 0.2 }, ..DROPOUT },
     ],
     losses: &[Loss::Bce, Loss::Mse, Loss::Mae],
-    cold_users: "their index is a number like any other",
+    cold_users: "their index is a number like any other, which no basket can be turned into",
     cold_items: "their index is a number like any other, and they have no earlier ratings",
     new_users: None,
     explains: None,
@@ -144,6 +144,7 @@ const HIDDEN: Param = Param {
 };
 
 const COLD_FIELDS: &str = "their attributes, where the data has them, and the vector that they started with";
+const COLD_USERS_OF_FIELDS: &str = "their attributes, where the data has them, and the vector that they started with: fitting one to a basket means training again";
 
 pub(super) static WIDE_AND_DEEP: Entry = Entry {
     kind: "wide-and-deep",
@@ -174,7 +175,7 @@ pub(super) static WIDE_AND_DEEP: Entry = Entry {
         ATTRIBUTES,
     ],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
-    cold_users: COLD_FIELDS,
+    cold_users: COLD_USERS_OF_FIELDS,
     cold_items: COLD_FIELDS,
     new_users: None,
     explains: None,
@@ -197,7 +198,7 @@ pub(super) static DEEPFM: Entry = Entry {
     reads_history: false,
     params: &[EMBEDDING, HIDDEN, NEGATIVES, DROPOUT, ATTRIBUTES],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
-    cold_users: COLD_FIELDS,
+    cold_users: COLD_USERS_OF_FIELDS,
     cold_items: COLD_FIELDS,
     new_users: None,
     explains: None,
@@ -232,7 +233,7 @@ pub(super) static DLRM: Entry = Entry {
         ATTRIBUTES,
     ],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
-    cold_users: COLD_FIELDS,
+    cold_users: COLD_USERS_OF_FIELDS,
     cold_items: COLD_FIELDS,
     new_users: None,
     explains: None,
