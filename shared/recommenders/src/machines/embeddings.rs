@@ -15,13 +15,13 @@ use crate::factorization::folding::pairwise::{self, Others, Pairwise, Steps};
 use crate::factorization::pairs::PairData;
 use crate::fit::{FitRequest, Method};
 use crate::memory::machines::{self, REMEDY_OF_EMBEDDINGS};
-use crate::{FitError, PartsError};
+use crate::{FitError, Parts, PartsError};
 
 pub(super) const METHOD: Method = Method {
     kind: "feature-embeddings",
     fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
     restore: |request, parts| {
-        let newcomers = |mut parts, (_, n_items)| -> Result<Newcomers, PartsError> {
+        let newcomers = |mut parts: Parts, (_, n_items): (usize, usize)| -> Result<Newcomers, PartsError> {
             Ok(newcomers(request.recommender, Others::take_from(&mut parts, n_items)?))
         };
         Ok(Box::new(Machine::restore_with(parts, newcomers)?))

@@ -14,13 +14,13 @@ use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as S
 use crate::factorization::pairs::{OTHERS_STREAM, PairData, fast_stream, two_rows};
 use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
-use crate::{FitError, PartsError};
+use crate::{FitError, Parts, PartsError};
 
 pub(crate) const METHOD: Method = Method {
     kind: "warp",
     fit: |request, observer| Ok(Box::new(fit(request, observer)?)),
     restore: |request, parts| {
-        let newcomers = |mut parts, n_items| -> Result<Pairwise, PartsError> {
+        let newcomers = |mut parts: Parts, n_items: usize| -> Result<Pairwise, PartsError> {
             Ok(newcomers(request.recommender, Others::take_from(&mut parts, n_items)?))
         };
         Ok(Box::new(FactorModel::restore_with(parts, newcomers)?))
