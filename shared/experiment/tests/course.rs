@@ -255,7 +255,12 @@ fn ties_at_the_last_place_and_cold_items_in_lists_are_counted() {
     let metrics = "metrics = [\"cold-coverage@1\", \"cold-coverage@4\"]";
     let cold = fold_two_by_popularity(COLD, &format!("{metrics}\ncandidates = \"unseen-and-cold\""));
     assert_eq!((cold.metrics["cold-coverage@1"], cold.metrics["cold-coverage@4"]), (0.0, 1.0));
+    // Where cold items are all that is ranked, it comes first; where they are left out, nobody sees it.
+    let alone = fold_two_by_popularity(COLD, &format!("{metrics}\ncandidates = \"cold\""));
+    assert_eq!((alone.metrics["cold-coverage@1"], alone.metrics["cold-coverage@4"]), (1.0, 1.0));
     assert_eq!(fold_two_by_popularity(COLD, metrics).metrics["cold-coverage@4"], 0.0);
+    let all = fold_two_by_popularity(COLD, &format!("{metrics}\ncandidates = \"all\""));
+    assert_eq!(all.metrics["cold-coverage@4"], 0.0);
 }
 
 #[test]

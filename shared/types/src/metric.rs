@@ -237,7 +237,7 @@ impl MetricKind {
             Self::Mrr => "1 / rank of the first relevant item, 0 when it lies beyond k; mean over the evaluated users.",
             Self::Coverage => "Distinct items recommended to anybody, divided by the items of the candidate set.",
             Self::ColdCoverage => {
-                "Distinct items without a row before the test recommended to anybody, divided by all such items; 0 unless they are candidates (unseen-and-cold)."
+                "Distinct items without a row before the test recommended to anybody, divided by all such items; 0 where candidates leave them out (unseen, all)."
             }
             Self::MeanPopularity => {
                 "Mean number of training interactions of the recommended items, over all places of all lists."
