@@ -2,7 +2,9 @@
 //! of some values drawn from the first, the one that the first favours most over the second is tried next.
 //! Source: Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NeurIPS 2011, section 4.
 //!
-//! The crate `tpe` does the same, but asks for random numbers of the machine, which this crate must do without in a browser.
+//! The crate `tpe` (0.2.0) does the same with whatever generator it is lent. It is not taken because that must be one of rand 0.8,
+//! where the workspace has 0.10, and because it takes rand 0.8 with its defaults: getrandom 0.2, which for a browser's wasm
+//! refuses to compile until somebody above it says where random numbers come from there.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
