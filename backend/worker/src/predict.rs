@@ -80,3 +80,45 @@ fn write_table(path: &Path, rows: &Interactions, column: &str, predictions: &[f3
     }
     file.persist(path).map(drop).map_err(|error| failed(&error.error))
 }
+
+#[cfg(test)]
+mod tests {
+    use recspeed_data::InteractionsBuilder;
+    use recspeed_datasets::{DataHome, LoadRequest, LookUp};
+    use recspeed_types::spec::{ColumnNames, DataFormat, Dataset, Filters, Source};
+
+    use super::*;
+
+    #[test]
+    fn predictions_and_their_rows_are_read_back_from_either_format_bit_for_bit() {
+        // More rows than a batch has.
+        let count = 70_000u32;
+        let mut rows = InteractionsBuilder::default();
+        for row in 0..count {
+            let (user, item) = (format!("u{}", row % 701), format!("i{}", row % 97));
+            rows.push(&user, &item, row as f32 / 7.0, i64::from(row) - 9);
+        }
+        let rows = rows.finish();
+        let mut predictions: Vec<f32> = (0..count).map(|row| 1.0 / (row as f32 + 3.0) - 0.1).collect();
+        predictions[..4].copy_from_slice(&[-0.0, f32::from_bits(1), f32::MAX, f32::MIN]);
+        let bits = |numbers: &[f32]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        let folder = tempfile::tempdir().unwrap();
+        let home = DataHome::open(Some(folder.path().join("home"))).unwrap();
+        for (file, format) in [("out.parquet", DataFormat::Parquet), ("out.arrow", DataFormat::Arrow)] {
+            let out = folder.path().join(file);
+            write_table(&out, &rows, "prediction", &predictions).unwrap();
+            let read = |rating: &str| {
+                let path = out.to_str().unwrap().to_owned();
+                let columns = ColumnNames { rating: Some(rating.to_owned()), ..ColumnNames::default() };
+                let source = Source::File { path, format, columns, items: None, users: None, max_bad_share: 0.0 };
+                let dataset = Dataset { source, filters: Filters::default() };
+                let request = LoadRequest { dataset: &dataset, seed: 0, look_up: &LookUp::default() };
+                home.load(&request, &mut |_, _| {}).unwrap().interactions
+            };
+            let (told, back) = (read("prediction"), read("rating"));
+            assert_eq!(bits(&told.rating), bits(&predictions), "{file}");
+            assert_eq!(bits(&back.rating), bits(&rows.rating), "{file}");
+            assert!(back == rows, "{file}: ids, ratings or times are others");
+        }
+    }
+}

@@ -6,8 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use recspeed_datasets::{DataHome, LoadRequest, LookUp};
 use recspeed_models::load;
 use recspeed_types::recommend::{RecommendReply, Recommendations};
+use recspeed_types::spec::{ColumnNames, DataFormat, Dataset, Filters, Source};
 use recspeed_types::{EventKind, ExperimentSpec, RunEvent};
 
 fn worker(arguments: &[&str], input: &str) -> Child {
@@ -116,11 +118,17 @@ fn predict(home: &Path, model: &Path, out: &Path) -> Output {
 
 /// Ratings and predictions in a table of them, and the root of their mean squared difference.
 fn exported(out: &Path) -> (Vec<f32>, Vec<f32>, f64) {
-    use recspeed_data::{ReadLimits, table};
-    let bytes = fs::read(out).unwrap();
-    let names =
-        |rating: &str| recspeed_types::spec::ColumnNames { rating: Some(rating.to_owned()), ..Default::default() };
-    let read = |name: &str| table::read_arrow(&bytes, &names(name), ReadLimits::default()).unwrap().interactions.rating;
+    let cache = tempfile::tempdir().unwrap();
+    let home = DataHome::open(Some(cache.path().to_owned())).unwrap();
+    let format = if out.extension() == Some("parquet".as_ref()) { DataFormat::Parquet } else { DataFormat::Arrow };
+    let read = |rating: &str| {
+        let path = out.to_str().unwrap().to_owned();
+        let columns = ColumnNames { rating: Some(rating.to_owned()), ..ColumnNames::default() };
+        let source = Source::File { path, format, columns, items: None, users: None, max_bad_share: 0.0 };
+        let dataset = Dataset { source, filters: Filters::default() };
+        let request = LoadRequest { dataset: &dataset, seed: 0, look_up: &LookUp::default() };
+        home.load(&request, &mut |_, _| {}).unwrap().interactions.rating
+    };
     let (ratings, predictions) = (read("rating"), read("prediction"));
     let error = ratings.iter().zip(&predictions).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
     let rmse = (error / ratings.len() as f64).sqrt();
@@ -138,6 +146,14 @@ fn predictions_are_a_table_of_the_splits_own_rows() {
     assert_eq!(ratings.len() as u64, recspeed_models::manifest(&model).unwrap().data.test);
     assert_eq!(predictions.len(), ratings.len());
     assert!(rmse > 0.1 && rmse < 2.0, "{rmse}");
+    // The other format holds the same bits.
+    let packed = home.path().join("test.parquet");
+    let output = predict(home.path(), &model, &packed);
+    assert!(output.status.success(), "{output:?}");
+    let bits = |numbers: &[f32]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+    let (ratings_again, predictions_again, _) = exported(&packed);
+    assert_eq!(bits(&ratings_again), bits(&ratings));
+    assert_eq!(bits(&predictions_again), bits(&predictions));
     let output = predict(home.path(), &model, &home.path().join("test.csv"));
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("could be Parquet or Arrow"), "{output:?}");
