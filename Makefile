@@ -14,7 +14,7 @@ TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
 
-.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test studies-tab test test-setup lint python-lint unit mpi-test engines-test engines-agree wasm-check browser bench clean
+.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test studies-tab test test-setup lint python-lint unit mpi-test engines-test engines-agree wasm-check browser bench conformance clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -126,6 +126,15 @@ browser: test-setup build ## The page in a real browser
 
 bench: test-setup build ## Measure against the peers and write docs/benchmarks.md; ONLY='item-knn' for the sections of that title
 	tests/bench/run.sh '$(ONLY)'
+
+# Where a number is outside of its band the table is written all the same, and shows it.
+ROWS := $(CURDIR)/target/published
+conformance: build ## Measure beside the published numbers and write the table of docs/conformance.md (needs RECSPEED_DATA)
+	@[ -n "$${RECSPEED_DATA:-}" ] || { echo "conformance: set RECSPEED_DATA to a folder with ml-100k/ and amazon-beauty/"; exit 1; }
+	rm -rf '$(ROWS)'
+	status=0; RECSPEED_ROWS='$(ROWS)' tests/setup/nextest.sh run --cargo-profile release --workspace --locked --no-fail-fast \
+		-E 'binary(conformance) + binary(ratings) + binary(reference_numbers)' || status=$$?; \
+	'$(PYTHON)' tests/conformance/published.py '$(ROWS)'; exit $$status
 
 clean: ## Remove what was built
 	rm -rf target dist .tools

@@ -28,12 +28,14 @@ SPECS = ROOT / "tests" / "conformance" / "long"
 DOCUMENT = ROOT / "docs" / "conformance.md"
 BIN = Path(os.environ.get("RECSPEED_BIN_DIR", ROOT / "target" / "release"))
 PLACE = Path(os.environ.get("RECSPEED_CONFORMANCE_DIR", ROOT / "target" / "conformance"))
-HEAD = """# Long conformance runs
+HEAD = """# Conformance
 
-Trainings that take longer than the tests may: `tests/conformance/long.py NAME` runs one, goes on where it was
-interrupted, and writes its section here. A number outside the published band is shown all the same. Every list is a
-full ranking of all items with a training row, without the user's own; the last item of each user is the test, the
-second last steers the training.
+What comes out here beside what is published: in the tests, a table for all, which `make conformance` writes, and of
+trainings that take longer than the tests may, a section for each.
+
+`tests/conformance/long.py NAME` runs one of those, goes on where it was interrupted, and writes its section here. A
+number outside the published band is shown all the same. Every list is a full ranking of all items with a training row,
+without the user's own; the last item of each user is the test, the second last steers the training.
 
 Which items stand for the wrong ones is a part of each row: cross-entropy has all others; a sampled softmax draws (256
 unless `negatives` says otherwise) and leaves out the wanted one alone, a person's own items count as drawn; binary
@@ -43,6 +45,11 @@ binary cross-entropy, as the public Caser is.
 A section ends with the day on which its run ended and the commit at which it was written, or, with changes that the
 main branch did not have, after which. What is kept of a run is its section, with the curve; its events and checkpoints
 lie in `target/conformance/NAME` where it ran, which the repository does not hold.
+
+## Published numbers in the tests
+
+<!-- published: begin -->
+<!-- published: end -->
 """
 
 

@@ -2,6 +2,8 @@
 //!
 //! The data are not part of the repository: without `RECSPEED_DATA` these tests say that they were skipped.
 
+mod measured;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +11,8 @@ use std::process::Command;
 use recspeed_types::spec::DataSource;
 use recspeed_types::{ExperimentSpec, RunSummary};
 use serde_json::Value;
+
+use measured::Row;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
@@ -67,6 +71,38 @@ fn run(name: &str) -> Option<RunSummary> {
     Some(serde_json::from_value(object).expect("the object is a RunSummary"))
 }
 
+/// Keeps what a spec measured beside the digits that its source prints.
+fn keep(name: &str, summary: &RunSummary, digits: &toml::Table, source: &str, row: impl Fn(Row) -> Row) {
+    let title = spec(name).name;
+    let (protocol, method) = title.split_once(": ").expect("the name says the protocol, then the method");
+    let method = format!("{method}{source}");
+    let rows = digits.iter().filter_map(|(metric, printed)| {
+        let (measured, printed) = (summary.metrics.get(metric)?, printed.as_str()?);
+        Some(row(Row::new(protocol, &method, metric, printed, *measured)))
+    });
+    measured::keep(name, &rows.collect::<Vec<_>>());
+}
+
+/// What a source prints of a spec that has a band.
+struct Published {
+    digits: toml::Table,
+    source: String,
+    within: f64,
+    note: String,
+}
+
+fn published(name: &str) -> Option<Published> {
+    let table = section("published");
+    let of = table.get(name)?;
+    let text = |key: &str| of.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+    Some(Published {
+        digits: of.get("digits").and_then(toml::Value::as_table).expect("digits by metric").clone(),
+        source: text("source"),
+        within: of.get("within").and_then(toml::Value::as_float).expect("within is a number"),
+        note: text("note"),
+    })
+}
+
 /// Every metric of `name` that does not round to its printed digits.
 fn wrong_digits(summary: &RunSummary, expected: &toml::Table) -> BTreeMap<String, String> {
     let mut wrong = BTreeMap::new();
@@ -86,12 +122,16 @@ fn wrong_digits(summary: &RunSummary, expected: &toml::Table) -> BTreeMap<String
 fn matches_every_digit(name: &str) {
     let Some(summary) = run(name) else { return };
     let expected = section("exact")[name].as_table().expect("digits by metric").clone();
+    keep(name, &summary, &expected, "", |row| row);
     let wrong = wrong_digits(&summary, &expected);
     assert!(wrong.is_empty(), "{name}: {wrong:#?}");
 }
 
 fn lies_in_its_band(name: &str) {
     let Some(summary) = run(name) else { return };
+    if let Some(Published { digits, source, within, note }) = published(name) {
+        keep(name, &summary, &digits, &format!(", one run ({source})"), |row| row.within(within, &note));
+    }
     for (metric, band) in section("band")[name].as_table().expect("bands by metric") {
         let bound = |at: usize| band.get(at).and_then(toml::Value::as_float).expect("a band is two numbers");
         let value = summary.metrics.get(metric).copied().unwrap_or(f64::NAN);
@@ -235,8 +275,27 @@ fn every_conformance_spec_is_valid_and_asks_for_exactly_the_metrics_that_are_exp
     }
     for entry in std::fs::read_dir(folder()).expect("the folder is in the repository") {
         let file = entry.expect("a readable entry").file_name().into_string().expect("plain names");
-        let beside = ["expected.toml", "long", "long.py", "cold", "cold_items.py"].contains(&file.as_str());
+        let beside =
+            ["expected.toml", "long", "long.py", "published.py", "cold", "cold_items.py"].contains(&file.as_str());
         assert!(beside || named.contains(&file), "{file} has no expected numbers");
+    }
+}
+
+#[test]
+fn a_band_of_a_published_row_is_that_row_to_both_sides_or_a_note_says_why_not() {
+    let bands = section("band");
+    for name in section("published").keys() {
+        let Published { digits, source, within, note } = published(name).expect("it is there");
+        assert!(!source.is_empty(), "{name}: who printed it?");
+        let bands = bands[name].as_table().expect("bands by metric");
+        assert_eq!(digits.keys().collect::<Vec<_>>(), bands.keys().collect::<Vec<_>>(), "{name}");
+        for (metric, printed) in &digits {
+            let printed: f64 = printed.as_str().expect("digits are written as a text").parse().expect("a number");
+            let bound = |at: usize| bands[metric].get(at).and_then(toml::Value::as_float).expect("two numbers");
+            let is_that = |at: usize, side: f64| (bound(at) - (printed + side * within)).abs() < 1e-9;
+            let both = is_that(0, -1.0) && is_that(1, 1.0);
+            assert!(both == note.is_empty(), "{name}: {metric} has {} around {printed}, note: {note:?}", bands[metric]);
+        }
     }
 }
 

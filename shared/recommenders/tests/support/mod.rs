@@ -1,6 +1,9 @@
 //! What several test programs share.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+#[path = "../../../../tests/tests/measured/mod.rs"]
+pub(crate) mod measured;
+
 use recspeed_data::{
     AttributeColumn, AttributeValues, Attributes, Dictionary, DictionaryBuilder, Interactions, InteractionsBuilder,
 };
