@@ -3,7 +3,7 @@
 //!
 //! Counted from the blocks as they are cut: of users in `recommenders/ranking/tiles.rs`, of items or rows in
 //! `neural/network/pairs.rs` (DLRM), `neural/network/described.rs` (`mlp`, `densenet`) and `neural/sequence/model.rs`
-//! (`sasrec`); of the other networks in `wholes.rs`. What the allocator keeps of it was fitted to the peaks of processes (docs/parallel.md), as the factors of
+//! (`sasrec`); of the other networks in `wholes.rs` and `networks`. What the allocator keeps of it was fitted to the peaks of processes (docs/parallel.md), as the factors of
 //! `process.rs` were.
 
 mod wholes;
@@ -11,9 +11,11 @@ mod wholes;
 use recspeed_types::Extent;
 use recspeed_types::spec::{ResolvedSpec, Split};
 
-use crate::learnt::is_whole;
+use crate::networks::network;
 use crate::spec::{blocks_of, products_of};
 use crate::{Assumed, Layer, Products, layers_of};
+
+pub(crate) use wholes::Ranked;
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -111,7 +113,7 @@ impl EvaluationOutlook {
     /// of a network that is no row of layers where its size is not known.
     pub fn of_spec(spec: &ResolvedSpec, data: Option<&Extent>, judging: Judging) -> Option<Self> {
         let recommender = &spec.recommender;
-        let whole = data.filter(|_| is_whole(recommender.entry.kind)).map(|data| wholes::Ranked::of(recommender, data));
+        let whole = data.zip(network(recommender.entry.kind)).map(|(data, whole)| (whole.ranked)(recommender, data));
         let layers = match layers_of(recommender, &Assumed::threads(1.0).on(data.cloned())) {
             None if whole.is_some() => Vec::new(),
             layers => layers?,

@@ -1,11 +1,12 @@
 //! How many numbers each network learns: counted of its parameters and the size of its data, before anything is made.
 //!
-//! As the networks' own layouts have them (`neural/network`, `neural/sequence`); a test there holds each kind of the
-//! catalogue to it.
+//! As the networks' own layouts have them: those of layers by `spec.rs`, the others by `networks`. A test of `neural` holds each
+//! kind of the catalogue to it.
 
 use recspeed_types::Extent;
 use recspeed_types::spec::ResolvedRecommender;
 
+use crate::networks::network;
 use crate::{Assumed, layers_of, tables_of};
 
 /// Fields of every pair: the user and the item.
@@ -33,12 +34,12 @@ impl Learnt {
 }
 
 /// Weights and biases of a fully connected layer.
-const fn linear(inputs: u64, outputs: u64) -> u64 {
+pub(crate) const fn linear(inputs: u64, outputs: u64) -> u64 {
     inputs * outputs + outputs
 }
 
 /// Fully connected layers from each width to the next.
-fn chain(widths: &[u64]) -> u64 {
+pub(crate) fn chain(widths: &[u64]) -> u64 {
     widths.windows(2).map(|pair| linear(pair[0], pair[1])).sum()
 }
 
@@ -62,67 +63,18 @@ pub(crate) const fn fields(data: &Extent) -> u64 {
 /// Exact, as long as the last word of the last attribute belongs to somebody in the data: rows of words that nobody has and that
 /// no other one follows are not made.
 pub fn learnt(recommender: &ResolvedRecommender, data: &Extent) -> Option<Learnt> {
-    let of = |name: &str| number(recommender, name);
-    Some(match recommender.entry.kind {
-        "neumf" => {
-            let (factors, width, hidden) = (of("factors"), of("embedding"), widths(recommender, "hidden"));
-            let first = hidden.first().copied().unwrap_or(0);
-            let deepest = hidden.last().copied().unwrap_or(0);
-            let dense = 2 * width * first + first + chain(&hidden) + factors + linear(deepest, 1);
-            let of_each = |rows: u64| [(rows, factors), (rows, width)];
-            Learnt { dense, tables: [of_each(data.users), of_each(data.items)].concat() }
-        }
-        kind @ ("deepfm" | "wide-and-deep") => {
-            let width = of("embedding");
-            let features = data.users + data.items + data.words.iter().sum::<u64>();
-            let inputs = fields(data) * width + data.numbers;
-            let tower: Vec<u64> =
-                std::iter::once(inputs).chain(widths(recommender, "hidden")).chain(std::iter::once(1)).collect();
-            let mut tables = vec![(features, width), (features, 1)];
-            if kind == "wide-and-deep" {
-                tables.push((of("crosses"), 1));
-            }
-            Learnt { dense: chain(&tower), tables }
-        }
-        "autoencoder" => {
-            let (hidden, latent) = (of("hidden"), of("latent"));
-            let dense = hidden + 2 * linear(hidden, latent) + linear(latent, hidden) + linear(hidden, data.items);
-            Learnt { dense, tables: vec![(data.items, hidden)] }
-        }
-        "gru4rec" => {
-            let (d, hidden, layers) = (of("factors"), of("hidden"), of("layers"));
-            let cell = |inputs: u64| linear(inputs, 3 * hidden) + linear(hidden, 3 * hidden);
-            let cells: u64 = (0..layers).map(|layer| cell(if layer == 0 { d } else { hidden })).sum();
-            Learnt { dense: cells + linear(hidden, d), tables: vec![(data.items, d)] }
-        }
-        "caser" => {
-            let [d, window, horizontal, vertical] = ["factors", "window", "horizontal", "vertical"].map(of);
-            let filters: u64 = (1..=window).map(|height| linear(height * d, horizontal)).sum();
-            let together = linear(window * horizontal + vertical * d, d);
-            let tables = vec![(data.items, d), (data.users, d), (data.items, 2 * d + 1)];
-            Learnt { dense: filters + linear(window, vertical) + together, tables }
-        }
-        "bert4rec" => {
-            let [d, blocks, length] = ["factors", "blocks", "length"].map(of);
-            let norm = 2 * d;
-            let block = 4 * linear(d, d) + linear(d, 4 * d) + linear(4 * d, d) + 2 * norm;
-            let dense = length * d + norm + blocks * block + linear(d, d) + norm;
-            let bias = u64::from(recommender.boolean("item_bias"));
-            // A row more stands for an item that is hidden.
-            Learnt { dense, tables: vec![(data.items + 1, d + bias)] }
-        }
-        _ => {
-            let layers = layers_of(recommender, &Assumed::threads(1.0).on(Some(data.clone())))?;
-            let tables = tables_of(recommender, data);
-            Learnt {
-                dense: layers.iter().map(|layer| layer.parameters).sum(),
-                tables: tables.iter().map(|table| (table.rows as u64, table.width as u64)).collect(),
-            }
-        }
+    if let Some(network) = network(recommender.entry.kind) {
+        return Some((network.learnt)(recommender, data));
+    }
+    let layers = layers_of(recommender, &Assumed::threads(1.0).on(Some(data.clone())))?;
+    let tables = tables_of(recommender, data);
+    Some(Learnt {
+        dense: layers.iter().map(|layer| layer.parameters).sum(),
+        tables: tables.iter().map(|table| (table.rows as u64, table.width as u64)).collect(),
     })
 }
 
 /// Whether this is a network that one device trains whole, because it is no row of layers that ranks could divide.
 pub fn is_whole(kind: &str) -> bool {
-    matches!(kind, "neumf" | "deepfm" | "wide-and-deep" | "autoencoder" | "gru4rec" | "caser" | "bert4rec")
+    network(kind).is_some()
 }

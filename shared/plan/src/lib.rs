@@ -26,6 +26,7 @@ mod layer;
 mod layout;
 mod learnt;
 mod micro_batch;
+mod networks;
 mod outlook;
 mod partition;
 mod process;

@@ -12,8 +12,8 @@ use recspeed_types::spec::{Device, ResolvedRecommender, ResolvedSpec, Training};
 use crate::learnt::{Learnt, is_whole, learnt};
 use crate::process::{ProcessNeeds, hundredths};
 use crate::spec::optimizer_of;
-use batch::{Asked, Step};
 
+pub(crate) use batch::{Asked, Step};
 pub use words::refusal;
 
 /// Bytes of a number.
@@ -48,7 +48,7 @@ impl Longest {
     }
 
     /// Of so many of them, no more than a batch has.
-    const fn together(self, users: u64) -> u64 {
+    pub(crate) const fn together(self, users: u64) -> u64 {
         let most = users.saturating_mul(self.of_one);
         if most < self.of_a_batch { most } else { self.of_a_batch }
     }

@@ -1,12 +1,14 @@
 //! What one step of a network holds beside its parameters: what it looks up, what its layers keep for the way back, and scores.
 //!
-//! Upper estimates, of the buffers as the code makes them (`neural/training`, `neural/sequence/tied.rs`, `all_items.rs`).
+//! Upper estimates, of the buffers as the code makes them (`neural/training`, `neural/sequence/tied.rs`, `all_items.rs`). What is the
+//! network's own stands in its file of `networks`.
 
 use recspeed_types::Extent;
 use recspeed_types::spec::{Device, Loss, ResolvedRecommender, Training};
 
 use super::Lessons;
-use crate::learnt::{fields, number, widths};
+use crate::learnt::{number, widths};
+use crate::networks::network;
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -19,8 +21,6 @@ const OF_A_ROW: u64 = 4;
 const OF_A_SCORED_ROW: u64 = 8;
 /// Blocks of scores at once: corrections, products, both together, powers, shares, slopes and what is made of them.
 const OF_A_SCORE: u64 = 8;
-/// Blocks of the autoencoder: what people have, the scores, those that count, shares, the loss of each, and slopes.
-const OF_ALL_ITEMS: u64 = 8;
 /// Lanes of cross-entropy over all items, each with slopes of all items and a part of the scores (`LANES` and `TOGETHER` of
 /// `all_items.rs`), and the copies that go in and the sum that comes out.
 const LANES: u64 = 4;
@@ -28,128 +28,79 @@ const TOGETHER: u64 = 1 << 20;
 const IN_AND_OUT: u64 = 2;
 /// Vectors of a question beside the items: as they were computed, by groups, and the slopes of both.
 const OF_A_QUESTION: u64 = 6;
-/// Half as many hidden items again as there are on average, and some, are more than a batch has.
-const HIDDEN: f64 = 1.5;
-const SOME: u64 = 64;
 
 /// Bytes of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// Rows of tables that are looked up, with their slopes.
-    pub(super) looked_up: u64,
+    pub(crate) looked_up: u64,
     /// What layers keep for the way back, and slopes of it.
-    pub(super) activations: u64,
+    pub(crate) activations: u64,
     /// Scores, their slopes, and what the loss makes of them.
-    pub(super) scores: u64,
+    pub(crate) scores: u64,
+}
+
+impl Step {
+    /// Of so many numbers: of rows that are looked up, of what layers keep, to each of which a slope comes, and of scores.
+    pub(crate) const fn of_numbers(looked_up: u64, kept: u64, scores: u64) -> Self {
+        Self { looked_up: NUMBER * looked_up, activations: NUMBER * THERE_AND_BACK * kept, scores: NUMBER * scores }
+    }
 }
 
 /// What is asked of a network in a batch.
-pub(super) struct Asked<'a> {
-    pub(super) recommender: &'a ResolvedRecommender,
-    pub(super) training: &'a Training,
-    pub(super) device: Device,
-    pub(super) data: &'a Extent,
-    pub(super) lessons: Lessons,
+pub(crate) struct Asked<'a> {
+    pub(crate) recommender: &'a ResolvedRecommender,
+    pub(crate) training: &'a Training,
+    pub(crate) device: Device,
+    pub(crate) data: &'a Extent,
+    pub(crate) lessons: Lessons,
 }
 
 impl Asked<'_> {
-    fn of(&self, name: &str) -> u64 {
+    /// A parameter that is a whole number.
+    pub(crate) fn of(&self, name: &str) -> u64 {
         number(self.recommender, name)
     }
 
-    /// One step.
+    /// One step; nothing of recommenders that are no such network.
     pub(super) fn step(&self) -> Step {
-        match self.recommender.entry.kind {
-            "autoencoder" => self.bags(),
-            "gru4rec" => {
-                let places = self.places();
-                let kept = 3 * self.of("factors") + self.of("layers") * 20 * self.of("hidden");
-                self.sequences(places * kept, places * self.of("factors"), (places, self.of("factors")))
-            }
-            "caser" => self.pictures(),
-            "bert4rec" => self.hidden_items(),
-            _ => self.pairs(),
-        }
+        network(self.recommender.entry.kind).map(|network| (network.step)(self)).unwrap_or_default()
     }
 
     /// Rows of a batch: no more than there are.
-    pub(super) fn batch(&self) -> u64 {
+    pub(crate) fn batch(&self) -> u64 {
         let rows = self.lessons.rows.unwrap_or(u64::MAX);
         let most = if self.recommender.entry.reads_history { rows.min(self.data.users) } else { rows };
         u64::from(self.training.batch_size).min(most).max(1)
     }
 
-    /// An item that somebody has, and those that stand against it, each a pair with the user.
-    fn pairs(&self) -> Step {
-        let pairs = self.batch() * (1 + self.of("negatives"));
-        let hidden = widths(self.recommender, "hidden");
-        let width = self.of("embedding");
-        let beside = fields(self.data) * width;
-        let tower = 3 * hidden.iter().sum::<u64>() + 1;
-        // What layers keep, as the networks themselves count it, and what is looked up.
-        let (kept, looked_up) = match self.recommender.entry.kind {
-            "neumf" => {
-                let factors = self.of("factors");
-                (4 * (factors + width) + tower + 1, 2 * (factors + width))
-            }
-            "deepfm" => (4 * beside + 2 * self.data.numbers + tower + 3 * width + 4, beside + 1),
-            _ => (2 * (beside + self.data.numbers) + tower + 4, beside + 2),
-        };
-        // Of a bag of words each has a slope, but no word more than once.
-        let words = self.data.words.iter().sum::<u64>() * width;
-        Step {
-            looked_up: NUMBER * (OF_A_ROW * pairs * looked_up + words),
-            activations: NUMBER * THERE_AND_BACK * pairs * kept,
-            scores: NUMBER * OF_A_SCORE * pairs,
-        }
+    /// Numbers that the ReLU layers of a pair keep.
+    pub(crate) fn tower(&self) -> u64 {
+        3 * widths(self.recommender, "hidden").iter().sum::<u64>() + 1
     }
 
-    /// People with all that they have; all items are scored for each.
-    fn bags(&self) -> Step {
-        let (people, items, hidden) = (self.batch(), self.data.items, self.of("hidden"));
-        let own = self.lessons.rows.map_or(items, |rows| rows.min(items));
-        Step {
-            looked_up: NUMBER * (OF_A_ROW * people + own) * hidden,
-            activations: NUMBER * THERE_AND_BACK * people * (4 * hidden + 6 * self.of("latent")),
-            scores: NUMBER * OF_ALL_ITEMS * people * items,
-        }
+    /// Rows that are held of so many that are gathered from a table.
+    pub(crate) const fn gathered(rows: u64) -> u64 {
+        OF_A_ROW * rows
+    }
+
+    /// An item that somebody has, and those that stand against it, each a pair with the user: numbers that are kept and that are
+    /// looked up of a pair.
+    pub(crate) fn pairs(&self, kept: u64, looked_up: u64) -> Step {
+        let pairs = self.batch() * (1 + self.of("negatives"));
+        // Of a bag of words each has a slope, but no word more than once.
+        let words = self.data.words.iter().sum::<u64>() * self.of("embedding");
+        Step::of_numbers(Self::gathered(pairs) * looked_up + words, pairs * kept, OF_A_SCORE * pairs)
     }
 
     /// Items that the sequences of a batch have together, at most.
-    fn places(&self) -> u64 {
+    pub(crate) fn places(&self) -> u64 {
         let whole = self.batch() * self.of("length");
         self.lessons.longest.map_or(whole, |longest| longest.together(self.batch()).min(whole)).max(1)
     }
 
-    /// Pictures of the items before each item of a sequence, which may be longer than they are wide. Where nobody knows how long,
-    /// histories are taken to be no more than twice as long as they are on average.
-    fn pictures(&self) -> Step {
-        let [d, window, horizontal, vertical] =
-            ["factors", "window", "horizontal", "vertical"].map(|name| self.of(name));
-        let mean = || self.lessons.rows.map_or(0, |rows| rows.div_ceil(self.data.users.max(1)));
-        let pictures = match self.lessons.longest {
-            Some(longest) => longest.together(self.batch()).max(1),
-            None => self.batch() * window.max(2 * mean()),
-        };
-        let patches: u64 = (1..=window).map(|height| (window + 1 - height) * (height * d + 3 * horizontal)).sum();
-        let kept = 4 * window * d + patches + 4 * (window * horizontal + vertical * d);
-        let asked = pictures * self.of("ahead").max(1);
-        self.sequences(pictures * kept, pictures * (window + 1) * d, (asked, 2 * d + 1))
-    }
-
-    /// Sequences that share rows of slots: of two rows that follow each other one at most is less than half full.
-    fn hidden_items(&self) -> Step {
-        let [d, blocks, heads, length] = ["factors", "blocks", "heads", "length"].map(|name| self.of(name));
-        let places = self.places();
-        let slots = (2 * places + length).min(self.batch() * length);
-        let width = d + u64::from(self.recommender.boolean("item_bias"));
-        let share = HIDDEN * self.recommender.float("hidden");
-        let asked = ((share * places as f64).ceil() as u64 + self.batch() + SOME).min(places);
-        self.sequences(slots * (6 * d + blocks * (28 * d + 4 * heads * length)), slots * width, (asked, width))
-    }
-
     /// `kept`: numbers that the encoder keeps; `read`: numbers that it looks up; and so many questions of so wide vectors.
-    fn sequences(&self, kept: u64, read: u64, (questions, width): (u64, u64)) -> Step {
+    pub(crate) fn sequences(&self, kept: u64, read: u64, (questions, width): (u64, u64)) -> Step {
         let items = self.data.items;
         let of_questions = OF_A_QUESTION * questions * width;
         let over_all = self.training.loss == Loss::CrossEntropy;
