@@ -62,6 +62,7 @@ pub(super) static ALS_IMPLICIT: Entry = Entry {
         },
     ],
     losses: &[],
+    training: None,
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "score 0",
     new_users: Some("a vector solved for the basket, with the items' vectors as they are"),
@@ -110,6 +111,7 @@ pub(super) static ALS_EXPLICIT: Entry = Entry {
         },
     ],
     losses: &[],
+    training: None,
     cold_users: "the mean, and the item's deviation where there are deviations",
     cold_items: "the mean, and the user's deviation where there are deviations",
     new_users: Some("a vector and a deviation solved for the basket, with the items as they are"),
@@ -202,6 +204,7 @@ pub(super) static BIASED_MF: Entry = Entry {
         MODE,
     ],
     losses: &[],
+    training: None,
     cold_users: "the mean and the item's deviation",
     cold_items: "the mean and the user's deviation",
     new_users: Some(
@@ -253,6 +256,7 @@ pub(super) static SVDPP: Entry = Entry {
         INIT_DEVIATION,
     ],
     losses: &[],
+    training: None,
     cold_users: "the mean and the item's deviation",
     cold_items: "the mean and the user's deviation",
     new_users: Some(
@@ -299,6 +303,7 @@ pub(super) static NMF: Entry = Entry {
         },
     ],
     losses: &[],
+    training: None,
     cold_users: "the mean of all ratings",
     cold_items: "the mean of all ratings",
     new_users: Some("factors fitted to the basket by the same updates, with the items' factors as they are"),
@@ -348,6 +353,7 @@ pub(super) static BPR: Entry = Entry {
         MODE,
     ],
     losses: &[],
+    training: None,
     cold_users: "the same list as everybody: the items' own deviations",
     cold_items: "score 0",
     new_users: Some(
@@ -405,6 +411,7 @@ pub(super) static WARP: Entry = Entry {
         MODE_OF_WARP,
     ],
     losses: &[],
+    training: None,
     cold_users: "the same list as everybody: the items' own deviations",
     cold_items: "score 0",
     new_users: Some(

@@ -96,6 +96,7 @@ pub(super) static FM: Entry = Entry {
         INIT_DEVIATION,
     ],
     losses: &[],
+    training: None,
     cold_users: "their attributes, beside what an unknown user has",
     cold_items: "their attributes, beside what an unknown item has",
     new_users: Some("a vector and a weight fitted to the basket, with the items as they are"),
@@ -147,6 +148,7 @@ pub(super) static FFM: Entry = Entry {
         ITEM_ATTRIBUTES,
     ],
     losses: &[],
+    training: None,
     cold_users: "their attributes beside the mean",
     cold_items: "their attributes beside the user",
     new_users: Some("vectors and a weight fitted to the basket, with the items as they are"),
@@ -210,6 +212,7 @@ pub(super) static FEATURE_EMBEDDINGS: Entry = Entry {
         ITEM_ATTRIBUTES,
     ],
     losses: &[],
+    training: None,
     cold_users: "their attributes, and how the items do with everybody",
     cold_items: "their attributes",
     new_users: Some(

@@ -99,6 +99,8 @@ pub struct Entry {
     pub params: &'static [Param],
     /// The losses it can be trained with, its own first; empty for methods that are not trained step by step.
     pub losses: &'static [Loss],
+    /// How it is trained where the spec does not say, if it is trained step by step.
+    pub training: Option<TrainingDefaults>,
     /// What a user without training rows gets.
     pub cold_users: &'static str,
     /// What an item without training rows gets.
@@ -395,9 +397,9 @@ impl Entry {
         !self.losses.is_empty()
     }
 
-    /// How it is trained where the spec does not say.
+    /// How it is trained where the spec does not say; of methods that are not, what a form would begin with.
     pub fn training_defaults(&self) -> TrainingDefaults {
-        TrainingDefaults::of(self.kind)
+        self.training.unwrap_or(TrainingDefaults::PAPER)
     }
 }
 
@@ -435,6 +437,13 @@ mod tests {
                 assert_ne!(param.name, "kind", "{}", entry.kind);
                 assert!(entry.params[..at].iter().all(|other| other.name != param.name), "{} twice", param.name);
             }
+        }
+    }
+
+    #[test]
+    fn what_has_losses_says_how_it_is_trained_and_nothing_else_does() {
+        for entry in ENTRIES {
+            assert_eq!(entry.is_trained(), entry.training.is_some(), "{}", entry.kind);
         }
     }
 

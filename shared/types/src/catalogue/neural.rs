@@ -1,6 +1,6 @@
 //! Networks on Burn.
 
-use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Seed};
+use super::{Citation, Entry, Family, Param, ParamKind, Predicts, Seed, TrainingDefaults};
 use crate::spec::Loss;
 
 const NEGATIVES: Param = Param {
@@ -35,6 +35,7 @@ pub(super) static MLP: Entry = Entry {
         kind: ParamKind::Integers { min: 1, max: 4096, max_len: 16, default: &[64, 64, 64] },
     }],
     losses: &[Loss::Mse, Loss::Mae],
+    training: Some(TrainingDefaults::PAPER),
     cold_users: "their index is a number like any other, which no basket can be turned into",
     cold_items: "their index is a number like any other",
     new_users: None,
@@ -79,6 +80,7 @@ pub(super) static NEUMF: Entry = Entry {
         DROPOUT,
     ],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
+    training: Some(TrainingDefaults::of(20, 256)),
     cold_users: "the vectors that they started with: the list is nearly that of everybody, and fitting vectors to a basket means training again",
     cold_items: "the vectors that they started with",
     new_users: None,
@@ -116,6 +118,7 @@ pub(super) static DENSENET: Entry = Entry {
         Param { kind: ParamKind::Float { min: 0.0, max: 0.95, default: 0.2 }, ..DROPOUT },
     ],
     losses: &[Loss::Bce, Loss::Mse, Loss::Mae],
+    training: Some(TrainingDefaults::PAPER),
     cold_users: "their index is a number like any other, which no basket can be turned into",
     cold_items: "their index is a number like any other, and they have no earlier ratings",
     new_users: None,
@@ -175,6 +178,7 @@ pub(super) static WIDE_AND_DEEP: Entry = Entry {
         ATTRIBUTES,
     ],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
+    training: Some(TrainingDefaults::of(20, 256)),
     cold_users: COLD_USERS_OF_FIELDS,
     cold_items: COLD_FIELDS,
     new_users: None,
@@ -198,6 +202,7 @@ pub(super) static DEEPFM: Entry = Entry {
     reads_history: false,
     params: &[EMBEDDING, HIDDEN, NEGATIVES, DROPOUT, ATTRIBUTES],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
+    training: Some(TrainingDefaults::of(20, 256)),
     cold_users: COLD_USERS_OF_FIELDS,
     cold_items: COLD_FIELDS,
     new_users: None,
@@ -233,6 +238,7 @@ pub(super) static DLRM: Entry = Entry {
         ATTRIBUTES,
     ],
     losses: &[Loss::Bce, Loss::Bpr, Loss::SampledSoftmax],
+    training: Some(TrainingDefaults::of(5, 256)),
     cold_users: COLD_USERS_OF_FIELDS,
     cold_items: COLD_FIELDS,
     new_users: None,
@@ -287,6 +293,7 @@ pub(super) static AUTOENCODER: Entry = Entry {
         },
     ],
     losses: &[Loss::CrossEntropy, Loss::Bce, Loss::Mse],
+    training: Some(TrainingDefaults::of(60, 100)),
     cold_users: "the list of somebody who has nothing: about the popular items",
     cold_items: "nearly what they started with: no step learns of them, neither as had nor as not had",
     new_users: Some("their items go through the network as everybody's do"),

@@ -1,10 +1,11 @@
 //! Networks that read what somebody did in the order of time.
 
-use super::{Citation, Entry, Family, Need, Param, ParamKind, Predicts, Seed};
+use super::{Citation, Entry, Family, Need, Param, ParamKind, Predicts, Seed, TrainingDefaults};
 use crate::spec::Loss;
 
 /// The losses of every sequence model, each asked at every item for the one that follows.
 const LOSSES: &[Loss] = &[Loss::SampledSoftmax, Loss::CrossEntropy, Loss::Bce, Loss::Bpr];
+const TRAINING: TrainingDefaults = TrainingDefaults::of(20, 128);
 const COLD_USERS: &str = "every score is 0: the tie rule decides";
 const COLD_ITEMS: &str = "a score by its untrained vector; lists leave such items out unless asked for";
 const NEW_USERS: Option<&str> = Some("the basket is read as a history, its first item as the oldest");
@@ -109,6 +110,7 @@ pub(super) static GRU4REC: Entry = Entry {
         SPARE_OWN,
     ],
     losses: LOSSES,
+    training: Some(TRAINING),
     cold_users: COLD_USERS,
     cold_items: COLD_ITEMS,
     new_users: NEW_USERS,
@@ -163,6 +165,7 @@ pub(super) static CASER: Entry = Entry {
         SPARE_OWN,
     ],
     losses: LOSSES,
+    training: Some(TRAINING),
     cold_users: COLD_USERS,
     cold_items: COLD_ITEMS,
     new_users: Some("the basket is read as a history, its first item as the oldest, with no vector for the user"),
@@ -208,6 +211,7 @@ pub(super) static SASREC: Entry = Entry {
         SPARE_OWN,
     ],
     losses: LOSSES,
+    training: Some(TRAINING),
     cold_users: COLD_USERS,
     cold_items: COLD_ITEMS,
     new_users: NEW_USERS,
@@ -253,6 +257,7 @@ pub(super) static BERT4REC: Entry = Entry {
         SPARE_OWN,
     ],
     losses: &[Loss::CrossEntropy, Loss::SampledSoftmax, Loss::Bce, Loss::Bpr],
+    training: Some(TRAINING),
     cold_users: COLD_USERS,
     cold_items: COLD_ITEMS,
     new_users: NEW_USERS,
