@@ -103,3 +103,17 @@ impl FitRequest<'_> {
 pub(crate) fn method(kind: &str) -> Option<&'static Method> {
     METHODS.iter().find(|method| method.kind == kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::spec::StrategyKind;
+
+    use super::METHODS;
+
+    #[test]
+    fn exactly_the_networks_that_a_spec_may_divide_can_be_trained_by_ranks() {
+        for method in METHODS {
+            assert_eq!(method.fit_ranked.is_some(), StrategyKind::Pipeline.suits(method.kind), "{}", method.kind);
+        }
+    }
+}

@@ -6,7 +6,9 @@ use recspeed_neural::{FitRequest, Fitted, NeuralDevice, Rows, fit, kinds};
 use recspeed_plan::{Assumed, Lessons, Longest, ProcessNeeds, Whole, is_whole, layers_of, learnt};
 use recspeed_types::catalogue::{self, Family, ParamKind};
 use recspeed_types::event::MemoryBytes;
-use recspeed_types::spec::{EvaluationSpec, Loss, Optimizer, ParamValue, RecommenderSpec, ResolvedSpec, TrainingSpec};
+use recspeed_types::spec::{
+    EvaluationSpec, Loss, Optimizer, ParamValue, RecommenderSpec, ResolvedSpec, StrategyKind, TrainingSpec,
+};
 use recspeed_types::{EventKind, ExperimentSpec, Extent, FitObserver, MetricKind, MetricName};
 
 /// Nineteen people with three to seven of 23 items each.
@@ -143,6 +145,7 @@ fn every_network_of_the_catalogue_is_planned_in_layers_or_whole_and_nothing_else
             let recommender = resolved(small(entry.kind), TrainingSpec::default()).recommender;
             let layers = layers_of(&recommender, &Assumed::threads(1.0).on(Some(data.clone())));
             assert_ne!(layers.is_some(), is_whole(entry.kind), "{}", entry.kind);
+            assert_eq!(layers.is_some(), StrategyKind::Pipeline.suits(entry.kind), "{}", entry.kind);
             assert!(learnt(&recommender, &data).is_some(), "{}", entry.kind);
         }
     }

@@ -8,7 +8,7 @@ use crate::evaluation::Ranked;
 use crate::learnt::{Learnt, linear, number};
 use crate::whole::{Asked, Step};
 
-pub(super) const NETWORK: Network = Network { kind: "autoencoder", learnt, step, ranked };
+pub(super) const NETWORK: Network = Network { kind: "autoencoder", width: "recommender.hidden", learnt, step, ranked };
 
 /// Blocks of scores at once: what people have, the scores, those that count, shares, the loss of each, and slopes.
 const OF_ALL_ITEMS: u64 = 8;

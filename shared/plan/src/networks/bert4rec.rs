@@ -8,7 +8,7 @@ use crate::evaluation::Ranked;
 use crate::learnt::{Learnt, linear, number};
 use crate::whole::{Asked, Step};
 
-pub(super) const NETWORK: Network = Network { kind: "bert4rec", learnt, step, ranked };
+pub(super) const NETWORK: Network = Network { kind: "bert4rec", width: "recommender.factors", learnt, step, ranked };
 
 /// Half as many hidden items again as there are on average, and some, are more than a batch has.
 const HIDDEN: f64 = 1.5;

@@ -8,7 +8,7 @@ use crate::evaluation::Ranked;
 use crate::learnt::{Learnt, linear, number};
 use crate::whole::{Asked, Step};
 
-pub(super) const NETWORK: Network = Network { kind: "caser", learnt, step, ranked };
+pub(super) const NETWORK: Network = Network { kind: "caser", width: "recommender.factors", learnt, step, ranked };
 
 struct Sizes {
     d: u64,

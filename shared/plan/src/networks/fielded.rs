@@ -8,9 +8,11 @@ use crate::evaluation::Ranked;
 use crate::learnt::{Learnt, chain, fields, number, widths};
 use crate::whole::{Asked, Step};
 
-pub(super) const DEEPFM: Network = Network { kind: "deepfm", learnt, step: step_of_deepfm, ranked };
+const WIDTH: &str = "recommender.embedding";
+
+pub(super) const DEEPFM: Network = Network { kind: "deepfm", width: WIDTH, learnt, step: step_of_deepfm, ranked };
 pub(super) const WIDE_AND_DEEP: Network =
-    Network { kind: "wide-and-deep", learnt: learnt_with_crosses, step: step_of_wide_and_deep, ranked };
+    Network { kind: "wide-and-deep", width: WIDTH, learnt: learnt_with_crosses, step: step_of_wide_and_deep, ranked };
 
 fn learnt(recommender: &ResolvedRecommender, data: &Extent) -> Learnt {
     let width = number(recommender, "embedding");

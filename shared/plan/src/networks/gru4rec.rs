@@ -8,7 +8,7 @@ use crate::evaluation::Ranked;
 use crate::learnt::{Learnt, linear, number};
 use crate::whole::{Asked, Step};
 
-pub(super) const NETWORK: Network = Network { kind: "gru4rec", learnt, step, ranked };
+pub(super) const NETWORK: Network = Network { kind: "gru4rec", width: "recommender.factors", learnt, step, ranked };
 
 /// Numbers of a state that a pass has at once where nothing is kept for the way back, and where it is.
 const OF_A_STATE: u64 = 10;

@@ -19,6 +19,8 @@ use crate::whole::{Asked, Step};
 pub(crate) struct Network {
     /// As in the catalogue.
     kind: &'static str,
+    /// The parameter that its vectors are as long as: less of it takes less.
+    pub(crate) width: &'static str,
     /// The numbers that it learns, as its own layout has them (`neural/network`, `neural/sequence`).
     pub(crate) learnt: fn(&ResolvedRecommender, &Extent) -> Learnt,
     /// What one step holds, at most.

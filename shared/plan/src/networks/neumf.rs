@@ -8,7 +8,7 @@ use crate::evaluation::Ranked;
 use crate::learnt::{Learnt, chain, linear, number, widths};
 use crate::whole::{Asked, Step};
 
-pub(super) const NETWORK: Network = Network { kind: "neumf", learnt, step, ranked };
+pub(super) const NETWORK: Network = Network { kind: "neumf", width: "recommender.embedding", learnt, step, ranked };
 
 fn learnt(recommender: &ResolvedRecommender, data: &Extent) -> Learnt {
     let [factors, width] = ["factors", "embedding"].map(|name| number(recommender, name));

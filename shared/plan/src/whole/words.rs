@@ -88,11 +88,7 @@ fn changes(whole: &Whole<'_>, room: u64) -> Vec<Change> {
 /// What takes less without having been planned: smaller data, narrower vectors, another method.
 fn less(whole: &Whole<'_>, largest: &str) -> String {
     let entry = whole.recommender.entry;
-    let width = match entry.kind {
-        "autoencoder" => "recommender.hidden",
-        "neumf" | "deepfm" | "wide-and-deep" => "recommender.embedding",
-        _ => "recommender.factors",
-    };
+    let width = crate::networks::network(entry.kind).map_or("recommender.factors", |network| network.width);
     let other = match (entry.kind, largest) {
         ("autoencoder", "scores of a batch") => "`neumf` and `sasrec`, which score a few drawn items instead of all",
         (_, "activations of a batch") if entry.reads_history => "`item-knn`, which keeps nothing of a batch",

@@ -1,7 +1,7 @@
 //! The catalogue of recommenders: family, parameters with ranges and defaults, what each predicts and needs, its source.
 //!
-//! Validation, the page's form, the documentation and the contract tests derive from these entries. One entry here and
-//! one implementation in `recspeed-recommenders` or `recspeed-neural` add a recommender.
+//! Validation, the page's form, the documentation and the contract tests derive from these entries. docs/architecture.md says
+//! what adds a recommender beside its entry.
 
 mod baselines;
 mod conditions;
