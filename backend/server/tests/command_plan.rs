@@ -299,6 +299,7 @@ fn what_will_not_fit_is_foretold_with_what_helps() {
         verdict.starts_with("This does not fit: all ranks together would hold ") && verdict.contains(" Try "),
         "{verdict}"
     );
+    assert!(verdict.contains("would train it for about ") && verdict.contains("recommender.kind = "), "{verdict}");
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! What is known of a run before it begins.
 
-use recspeed_data::Attributes;
+use recspeed_data::{Attributes, Interactions};
+use recspeed_plan::pace::training_seconds;
 use recspeed_plan::whole::refusal;
-use recspeed_plan::words::{bytes, verdict};
+use recspeed_plan::words::{bytes, instead, verdict};
 use recspeed_plan::{
     Assumed, DeviceMemory, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, Strategy,
     TablesOutlook, Whole, bottleneck, is_whole, of_spec, shortage,
 };
 use recspeed_types::catalogue::Need;
-use recspeed_types::spec::{ResolvedSpec, Source, TableSharding};
+use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec, Source, TableSharding};
 use recspeed_types::{Extent, FailureCode};
 
 use crate::fit::classical_failure;
@@ -22,10 +23,11 @@ const GFLOPS: f64 = 50.0;
 pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
     let data = Extent::foretold(&spec.dataset);
     // There is one row at least.
+    let lessons = Lessons { rows: Some(1), longest: None, about: rows_about(spec) };
     if let Some(data) = data.as_ref().filter(|_| is_whole(spec.recommender.entry.kind)) {
-        return refuse_whole(spec, data, Lessons { rows: Some(1), longest: None }, 1, host);
+        return refuse_whole(spec, data, lessons, 1, host);
     }
-    refuse(spec, (1, 1), (data.clone(), data), host)
+    refuse(spec, (1, 1, lessons.about), (data.clone(), data), host)
 }
 
 /// Refuses a training on these data whose ranks would together hold more than the run may use, by its plan: that counts parameters,
@@ -38,12 +40,23 @@ pub(crate) fn refuse_what_will_not_fit(
 ) -> Result<(), RunFailure> {
     let all = &data.interactions;
     if is_whole(spec.recommender.entry.kind) {
-        let lessons = Lessons { rows: Some(data.fit_rows.len() as u64), longest: Some(longest(spec, data)) };
+        let batch: u64 = spec.training.as_ref().map_or(1, |training| training.batch_size.into());
+        let longest = Some(longest(&spec.recommender, batch, (all, &data.fit_rows)));
+        let lessons = Lessons { rows: Some(data.fit_rows.len() as u64), longest, about: None };
         return refuse_whole(spec, &extent_of_network(spec, data), lessons, all.len(), host);
     }
     let tables = extent(spec, data);
     let sizes = tables.clone().unwrap_or_else(|| Extent::of_ids(all.n_users() as u64, all.n_items() as u64));
-    refuse(spec, (data.fit_rows.len(), all.len()), (tables, Some(sizes)), host)
+    let rows = data.fit_rows.len();
+    refuse(spec, (rows, all.len(), Some(rows as u64)), (tables, Some(sizes)), host)
+}
+
+/// How many rows there may be to learn from, where that is known before any is read: time alone is told by it.
+fn rows_about(spec: &ResolvedSpec) -> Option<u64> {
+    match &spec.dataset.source {
+        Source::Builtin { entry } if spec.dataset.filters.keeps_all() => Some(entry.rows.into()),
+        _ => None,
+    }
 }
 
 /// How large the data are, where the network has tables that ranks can divide.
@@ -53,26 +66,36 @@ fn extent(spec: &ResolvedSpec, data: &Prepared) -> Option<Extent> {
 
 /// How large the data are, with the attributes that the network reads, where it reads any.
 fn extent_of_network(spec: &ResolvedSpec, data: &Prepared) -> Extent {
-    let recommender = &spec.recommender;
     let Prepared { interactions, user_attributes, item_attributes, .. } = data;
+    extent_for(&spec.recommender, interactions, (user_attributes.as_ref(), item_attributes.as_ref()))
+}
+
+/// The same of any network. `known`: what is known of users, and of items.
+fn extent_for(
+    recommender: &ResolvedRecommender,
+    interactions: &Interactions,
+    known: (Option<&Attributes>, Option<&Attributes>),
+) -> Extent {
     if recommender.entry.param("attributes").is_none() {
         return Extent::of_ids(interactions.n_users() as u64, interactions.n_items() as u64);
     }
-    let chosen = recommender.names("attributes");
-    recspeed_data::extent(interactions, user_attributes.as_ref(), item_attributes.as_ref(), chosen)
+    recspeed_data::extent(interactions, known.0, known.1, recommender.names("attributes"))
 }
 
-/// The users who have most of the rows that are learnt from.
-fn longest(spec: &ResolvedSpec, data: &Prepared) -> Longest {
-    let entry = spec.recommender.entry;
+/// The users who have most of the rows that are learnt from, in batches of `batch` of them.
+fn longest(
+    recommender: &ResolvedRecommender,
+    batch: u64,
+    (interactions, learnt): (&Interactions, &[u32]),
+) -> Longest {
     // A network that reads windows of a history asks for every item of it.
-    let most = entry.param("length").map_or(u64::MAX, |_| spec.recommender.integer("length").max(1) as u64);
-    let mut rows = vec![0u64; data.interactions.n_users()];
-    for &row in &data.fit_rows {
-        let own = &mut rows[data.interactions.user[row as usize] as usize];
+    let most = recommender.entry.param("length").map_or(u64::MAX, |_| recommender.integer("length").max(1) as u64);
+    let mut rows = vec![0u64; interactions.n_users()];
+    for &row in learnt {
+        let own = &mut rows[interactions.user[row as usize] as usize];
         *own = (*own + 1).min(most);
     }
-    Longest::of(rows, spec.training.as_ref().map_or(1, |training| training.batch_size.into()))
+    Longest::of(rows, batch)
 }
 
 /// Refuses a training of a network that one device trains whole, where that device's memory is the process' own: of a GPU's nobody knows
@@ -101,11 +124,11 @@ fn refuse_whole(
     }
 }
 
-/// `rows`: those that are learnt from, of `all_rows`. `data`: how large the data are, where tables have rows for that; `sizes`: the same,
-/// where anybody is measured.
+/// `rows`: those that are learnt from, of `all_rows`; `about`: how many they may be, where that is known. `data`: how large the data are,
+/// where tables have rows for that; `sizes`: the same, where anybody is measured.
 fn refuse(
     spec: &ResolvedSpec,
-    (rows, all_rows): (usize, usize),
+    (rows, all_rows, about): (usize, usize, Option<u64>),
     (data, sizes): (Option<Extent>, Option<Extent>),
     host: &dyn Host,
 ) -> Result<(), RunFailure> {
@@ -122,7 +145,7 @@ fn refuse(
     let checkpoints = host.checkpoints();
     let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64) };
     // Where nobody knows how many items there are, a block of them may be a small one.
-    let evaluation = sizes.and_then(|sizes| EvaluationOutlook::of_spec(spec, Some(&sizes), judging));
+    let evaluation = sizes.as_ref().and_then(|sizes| EvaluationOutlook::of_spec(spec, Some(sizes), judging));
     // What another framework has trained answers in this process.
     let scoring = evaluation.filter(|_| !spec.engine.kind.is_reference()).map_or(0, |evaluation| evaluation.blocks);
     strategy.needs = ProcessNeeds {
@@ -137,8 +160,15 @@ fn refuse(
     let Ok(outlook) = Outlook::of(&strategy) else { return Ok(()) };
     let of_devices = shortage(&strategy, &outlook);
     let of_the_machine = host.memory_limit().and_then(|limit| lacks(spec, (&strategy, &outlook), data, limit));
-    let causes: Vec<String> = of_devices.into_iter().chain(of_the_machine).collect();
-    if causes.is_empty() { Ok(()) } else { Err(RunFailure::new(FailureCode::OutOfMemory, causes.join(" "))) }
+    let mut causes: Vec<String> = of_devices.into_iter().chain(of_the_machine).collect();
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let training = spec.training.as_ref().zip(about);
+    let sizes = sizes.unwrap_or_default();
+    let time = training.and_then(|(training, rows)| training_seconds(&spec.recommender, training, &sizes, rows));
+    causes.push(instead(&spec.recommender, time));
+    Err(RunFailure::new(FailureCode::OutOfMemory, causes.join(" ")))
 }
 
 /// Why all ranks together will not fit into what a run may use of the machine's memory; `None` where they do.

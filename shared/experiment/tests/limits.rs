@@ -139,3 +139,11 @@ fn a_network_that_is_not_refused_before_it_is_made_is_not_refused_later() {
         assert!(refused > 1 << 20, "{kind}: {refused}");
     }
 }
+
+#[test]
+fn a_network_of_layers_that_will_not_fit_is_told_with_its_time_and_another_kind() {
+    let text = format!("{FRAME}[recommender]\nkind = \"densenet\"\nlayers = 60\ngrowth = 64\n[training]\nepochs = 1\n");
+    let (result, _) = attempt_within(32 << 20, &text);
+    let cause = result.expect_err("7.5 million parameters with moments are 90 MiB").cause;
+    assert!(cause.contains("One device would train it for about ") && cause.contains("recommender.kind = "), "{cause}");
+}

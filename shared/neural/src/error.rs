@@ -3,6 +3,7 @@
 use recspeed_parallel::CommError;
 use recspeed_parallel::training::TrainError;
 use recspeed_plan::PlanError;
+use recspeed_plan::words::duration;
 use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Need;
 
@@ -88,9 +89,10 @@ pub enum NeuralFitError {
     },
     /// More memory than this build can address.
     #[error(
-        "training needs about {} and at most {} can be had here; lower training.batch_size, the sizes in [recommender] or dataset.sample{}",
+        "training needs about {} of memory, of which at most {} can be had here, and about {}; lower {remedy}{}",
         size(*needed),
         size(*allowed),
+        duration(*seconds),
         if cfg!(target_arch = "wasm32") { ", or run it on the server" } else { "" }
     )]
     TooLarge {
@@ -98,6 +100,10 @@ pub enum NeuralFitError {
         needed: u64,
         /// Bytes that can be had.
         allowed: u64,
+        /// Seconds that it would take at most, about.
+        seconds: f64,
+        /// What makes it smaller, and what to take instead.
+        remedy: &'static str,
     },
     /// The loss or a weight stopped being a finite number, or grew beyond all use (`training/divergence.rs` says when).
     #[error(

@@ -179,7 +179,7 @@ fn a_network_that_is_trained_whole_is_foretold_to_hold_no_less_than_its_ledger()
         for (&loss, optimizer) in losses.iter().flat_map(|loss| Optimizer::ALL.map(|optimizer| (loss, optimizer))) {
             let training = TrainingSpec { loss: Some(loss), optimizer: Some(optimizer), ..TrainingSpec::default() };
             let spec = resolved(small(kind), training);
-            let lessons = Lessons { rows: Some(desk.rows.len() as u64), longest: None };
+            let lessons = Lessons { rows: Some(desk.rows.len() as u64), longest: None, about: None };
             let whole = Whole::of_spec(&spec, &data, lessons, ProcessNeeds::default()).expect("it is trained whole");
             let told = whole.outlook();
             let ledger = desk.fit(&spec).1;

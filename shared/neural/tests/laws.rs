@@ -381,3 +381,43 @@ fn planned_memory_counts_every_part() {
     assert_eq!(bytes.activations, 4 * 64 * (3 + 3 * 64 + 1));
     assert_eq!(bytes.buffers, 4 * 10_000 * 5);
 }
+
+/// Leaves a training almost nothing.
+struct Cramped;
+
+impl FitObserver for Cramped {
+    fn event(&mut self, event: EventKind) {
+        panic!("it worked: {event:?}");
+    }
+    fn stop_requested(&mut self) -> bool {
+        false
+    }
+    fn memory_left(&self) -> Option<u64> {
+        Some(1000)
+    }
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+#[test]
+fn what_will_not_fit_is_refused_before_any_work_with_its_memory_its_time_and_another_kind() {
+    let data = planted(500);
+    let (train, _) = halves(&data);
+    let told = |epochs: u32| {
+        let how = spec(&[512, 512], TrainingSpec { epochs: Some(epochs), ..TrainingSpec::default() });
+        let error = train_on(&data, (&train, &[]), &how, 1, &mut Cramped).err().expect("a thousand bytes are too few");
+        let NeuralFitError::TooLarge { needed, allowed: 1000, seconds, .. } = error else { panic!("{error}") };
+        (needed, seconds, error.to_string())
+    };
+    let ((once, short, said), (twice, long, _)) = (told(10), told(20));
+    assert_eq!(once, twice, "memory does not grow with the epochs");
+    assert!(short > 0.0 && (long / short - 2.0).abs() < 1e-9, "{short} {long}");
+    assert!(said.contains("KiB of memory") || said.contains("MiB of memory"), "{said}");
+    assert!(said.contains("and about ") && said.contains("; lower training.batch_size"), "{said}");
+    let (_, others) = said.split_once("recommender.kind = ").expect("another kind");
+    for other in others.split('"').skip(1).step_by(2) {
+        assert!(catalogue::find(other).is_some_and(|entry| !entry.is_trained()), "{said}");
+    }
+}

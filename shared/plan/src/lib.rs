@@ -9,6 +9,7 @@
 //! - [`of_spec`]: the strategy of a spec, its model counted; [`TablesOutlook`]: its tables of embeddings;
 //!   [`EvaluationOutlook`]: what is held once it is evaluated; [`DeviceOutlook`]: what lies in a GPU's own memory. [`words`]:
 //!   all of that in sentences.
+//! - [`pace`]: about how long a network trains.
 //! - [`learnt`](fn@learnt): how many numbers each network of the catalogue learns; [`whole`]: what one device holds of those that
 //!   are no row of layers.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
@@ -28,6 +29,7 @@ mod learnt;
 mod micro_batch;
 mod networks;
 mod outlook;
+pub mod pace;
 mod partition;
 mod process;
 mod products;

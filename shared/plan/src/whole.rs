@@ -10,6 +10,7 @@ use recspeed_types::Extent;
 use recspeed_types::spec::{Device, ResolvedRecommender, ResolvedSpec, Training};
 
 use crate::learnt::{Learnt, is_whole, learnt};
+use crate::pace::training_seconds;
 use crate::process::{ProcessNeeds, hundredths};
 use crate::spec::optimizer_of;
 
@@ -28,6 +29,8 @@ pub struct Lessons {
     pub rows: Option<u64>,
     /// What the users have who have most of them, where that is known.
     pub longest: Option<Longest>,
+    /// How many rows there may be, where `rows` is only the least: time is told by these.
+    pub about: Option<u64>,
 }
 
 /// Rows of the users who have most of them, each counted as far as the network reads.
@@ -119,6 +122,11 @@ impl<'a> Whole<'a> {
     /// Whether what it holds lies in the memory of the process: that of a GPU is not foretold.
     pub const fn is_in_memory(&self) -> bool {
         matches!(self.device, Device::Flex | Device::Browser | Device::Cpu | Device::LibtorchCpu)
+    }
+
+    /// About how long it trains, where the number of rows is known.
+    pub fn seconds(&self) -> Option<f64> {
+        training_seconds(self.recommender, self.training, self.data, self.lessons.about.or(self.lessons.rows)?)
     }
 
     /// What it will hold.

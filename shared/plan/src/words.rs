@@ -1,6 +1,8 @@
 //! Plans in sentences, and their numbers as people read them: the same on the page and in a terminal.
 
-use crate::{Bottleneck, Change, Limit, Outlook, Recompute, Remedy, ScheduleKind, Strategy};
+use recspeed_types::spec::ResolvedRecommender;
+
+use crate::{Bottleneck, Change, Limit, Outlook, Recompute, Remedy, ScheduleKind, Strategy, pace};
 
 impl ScheduleKind {
     /// The name as it stands in a sentence.
@@ -183,6 +185,25 @@ pub fn share(part: f64) -> String {
     if percent == 0.0 || percent >= 10.0 { format!("{percent:.0} %") } else { format!("{percent:.1} %") }
 }
 
+/// What else can be trained on such data in less memory and time, where a training will not fit: how long that would take, where the
+/// number of rows is known, and what to take in its place.
+pub fn instead(recommender: &ResolvedRecommender, seconds: Option<f64>) -> String {
+    let time = seconds
+        .map_or_else(String::new, |seconds| format!("One device would train it for about {}. ", duration(seconds)));
+    format!("{time}To take less, lower {}.", pace::remedy(recommender.entry))
+}
+
+/// Seconds in the nearest unit.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.5 => "a second".to_owned(),
+        s if s < 120.0 => format!("{s:.0} seconds"),
+        s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
+        s if s < 172_800.0 => format!("{:.0} hours", s / 3600.0),
+        s => format!("{:.0} days", s / 86_400.0),
+    }
+}
+
 /// A stretch of time, from microseconds to minutes, with three digits.
 pub fn time(us: f64) -> String {
     let (value, unit) = match us {
@@ -210,6 +231,14 @@ mod tests {
         assert_eq!(
             [0.0, 1.234, 56.78, 999.0, 1234.0, 2.5e6, 9e7].map(time),
             ["0 µs", "1.23 µs", "56.8 µs", "999 µs", "1.23 ms", "2.50 s", "1.50 min"]
+        );
+    }
+
+    #[test]
+    fn stretches_of_a_training_are_told_in_the_nearest_unit() {
+        assert_eq!(
+            [0.1, 90.0, 600.0, 36_000.0, 864_000.0].map(duration),
+            ["a second", "90 seconds", "10 minutes", "10 hours", "10 days"]
         );
     }
 

@@ -19,7 +19,7 @@ fn beauty() -> Extent {
     Extent::of_ids(1_210_271, 249_274)
 }
 
-const LESSONS: Lessons = Lessons { rows: Some(1_800_000), longest: None };
+const LESSONS: Lessons = Lessons { rows: Some(1_800_000), longest: None, about: None };
 
 fn whole<'a>(spec: &'a ResolvedSpec, data: &'a Extent) -> Whole<'a> {
     Whole::of_spec(spec, data, LESSONS, ProcessNeeds::default()).expect("it is trained whole")
@@ -46,6 +46,9 @@ fn a_training_is_refused_just_below_what_it_is_foretold_to_hold_and_not_at_it() 
         assert!(told.starts_with("This does not fit: one device would hold "), "{told}");
         assert!(told.contains("1 B too little") && told.contains(" Try training."), "{told}");
         assert!(told.contains("dataset.min_item") && told.contains("another method"), "{told}");
+        assert!(told.contains("It would train for about ") && told.contains("`item-knn`"), "{told}");
+        let unknown = Whole { lessons: Lessons::default(), ..whole };
+        assert!(!refusal(&unknown, 0).expect("nothing fits").contains("train for"), "of unknown rows no time is told");
     }
 }
 

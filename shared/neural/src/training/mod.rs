@@ -22,8 +22,9 @@ mod update;
 
 use burn::tensor::{Device, Tensor};
 use recspeed_parallel::at_once;
+use recspeed_plan::pace;
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
-use recspeed_types::spec::{ResolvedRecommender, Training};
+use recspeed_types::spec::{Loss, ResolvedRecommender, Training};
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FitObserver};
 
@@ -432,7 +433,22 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         let best = if self.training.early_stopping.is_some() { parameters } else { 0 };
         let needed = parameters + gradients + optimizer + activations + buffers + temporaries + best;
         let allowed = left.map_or(ADDRESSABLE, |left| left.min(ADDRESSABLE));
-        if needed > allowed { Err(NeuralFitError::TooLarge { needed, allowed }) } else { Ok(()) }
+        if needed <= allowed {
+            return Ok(());
+        }
+        let remedy = pace::remedy(self.recommender.entry);
+        Err(NeuralFitError::TooLarge { needed, allowed, seconds: self.seconds(), remedy })
+    }
+
+    /// About how long it takes at most, by what is computed for the rows of all batches.
+    fn seconds(&self) -> f64 {
+        let (entry, layout) = (self.recommender.entry, self.network.layout());
+        // A network over sequences multiplies what it says with the vectors of all items, which are its first table.
+        let is_over_sequences = entry.reads_history && entry.kind != "autoencoder";
+        let over_all = is_over_sequences && self.training.loss == Loss::CrossEntropy;
+        let scored = layout.tables().first().filter(|_| over_all).map_or(0, |items| items.rows * items.width);
+        let rows = self.lesson.batch_rows().saturating_mul(self.lesson.batches());
+        pace::seconds_of(entry.kind, self.training.epochs, rows, (layout.flat_len() as u64, scored as u64))
     }
 
     fn diverged<S>(&self, what: &'static str, value: f64, progress: &Progress<S>) -> NeuralFitError {

@@ -3,7 +3,7 @@
 use recspeed_types::spec::{Loss, Optimizer, Training};
 
 use super::{Whole, WholeOutlook};
-use crate::words::bytes;
+use crate::words::{bytes, duration};
 
 /// A change of the training that takes less.
 struct Change {
@@ -22,10 +22,12 @@ pub fn refusal(whole: &Whole<'_>, room: u64) -> Option<String> {
         0 => String::new(),
         evaluation => format!(" ({} of that while it is evaluated)", bytes(evaluation)),
     };
+    let time =
+        whole.seconds().map_or_else(String::new, |seconds| format!(" It would train for about {}.", duration(seconds)));
     let (largest, part) = largest(&outlook);
     Some(format!(
         "This does not fit: one device would hold {}, with what its process needs beside that about {}{evaluation}, and may have {}, \
-         {} too little. The largest part: {largest}, {}.{} {}",
+         {} too little.{time} The largest part: {largest}, {}.{} {}",
         bytes(outlook.ledger()),
         bytes(total),
         bytes(room),

@@ -1,7 +1,8 @@
 //! A plan of a spec: its model's layers, counted.
 
+use recspeed_plan::pace::training_seconds;
 use recspeed_plan::timeline::{bars_of, chrome_trace, memory_of};
-use recspeed_plan::words::{bytes, share, time, verdict};
+use recspeed_plan::words::{bytes, instead, share, time, verdict};
 use recspeed_plan::{
     Assumed, Bottleneck, DeviceOutlook, EvaluationOutlook, Judging, Limit, Outlook, ProcessNeeds, RankOutlook, Room,
     Strategy, bottleneck, is_whole, layers_of, of_spec, shortage,
@@ -150,10 +151,19 @@ impl Planned {
             Some(shortage) => format!("{shortage} {words}"),
             None => words,
         };
-        match (self.found.limit, self.tables.planned()) {
+        let words = match (self.found.limit, self.tables.planned()) {
             (Limit::Memory { .. }, Some(tables)) => format!("{words} {}", tables.in_words(&self.spec.recommender)),
             _ => words,
-        }
+        };
+        if self.fits() == Some(false) { format!("{words} {}", self.instead()) } else { words }
+    }
+
+    /// What takes less than all of that.
+    fn instead(&self) -> String {
+        let data = self.tables.data().cloned().unwrap_or_default();
+        let recommender = &self.spec.recommender;
+        let seconds = self.spec.training.as_ref().zip(self.rows);
+        instead(recommender, seconds.and_then(|(training, rows)| training_seconds(recommender, training, &data, rows)))
     }
 
     /// Of the whole model, whoever shares its layers.

@@ -32,7 +32,7 @@ pub(super) fn print(title: &str, spec: &ResolvedSpec, dir: PathBuf, args: &PlanA
         evaluation: evaluation(spec, Some(&data), rows).map_or(0, |evaluation| evaluation.total()),
         ..ProcessNeeds::default()
     };
-    let Some(whole) = Whole::of_spec(spec, &data, Lessons { rows, longest: None }, needs) else {
+    let Some(whole) = Whole::of_spec(spec, &data, Lessons { rows, longest: None, about: None }, needs) else {
         return Err(CommandError::NoLayers { kind });
     };
     let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run).filter(|_| whole.is_in_memory());

@@ -1,0 +1,103 @@
+//! About how long a network trains: multiply-adds, counted of its parameters and the rows, over rates that were measured.
+//!
+//! What takes most of the time is counted, and nothing else: an estimate to choose by, some times too low or too high.
+
+use recspeed_types::Extent;
+use recspeed_types::catalogue::{Entry, Predicts};
+use recspeed_types::spec::{Loss, ResolvedRecommender, Training};
+
+use crate::learnt::{learnt, number};
+
+/// Multiply-adds for each on the way there: both gradients on the way back take one more each.
+const THERE_AND_BACK: f64 = 3.0;
+/// Multiply-adds of products of matrices that one thread does in a second, there and back: 50 GFLOP/s, as plans assume (docs/benchmarks.md:
+/// the four-layer network, 8,641 parameters and 30,000 rows in 31 ms; SASRec on Beauty 5-core, 50,000 parameters of its blocks and 150,000
+/// rows in 0.86 s).
+const OF_MATRICES_PER_S: f64 = 2.5e10;
+/// The same of networks that go through a history in small steps (docs/conformance.md, judgements included: 22 epochs of GRU4Rec, 82,000
+/// parameters and 131,000 rows each, in 862 s; 13 of Caser, 125,000 multiply-adds a row, in 643 s).
+const OF_SMALL_STEPS_PER_S: f64 = 1e9;
+
+/// Seconds that the training of a network takes at most, about: early stopping may end it sooner. `None` of what is no network.
+pub fn training_seconds(
+    recommender: &ResolvedRecommender,
+    training: &Training,
+    data: &Extent,
+    rows: u64,
+) -> Option<f64> {
+    let dense = learnt(recommender, data)?.dense;
+    let work = Work::of(recommender, training, data, (dense, rows));
+    Some(work.seconds(recommender.entry.kind, training.epochs))
+}
+
+/// The same of a network that is there: `samples` of an epoch, each of which goes through `dense` parameters and is scored against
+/// `scored` numbers of items.
+pub fn seconds_of(kind: &str, epochs: u32, samples: u64, (dense, scored): (u64, u64)) -> f64 {
+    Work { samples: samples as f64, of_a_sample: dense as f64 + scored as f64 }.seconds(kind, epochs)
+}
+
+/// What takes less memory and time than a network, beside a smaller one: methods that predict the same.
+pub const fn remedy(entry: &Entry) -> &'static str {
+    match entry.predicts {
+        Predicts::Ratings | Predicts::Likes => {
+            "training.batch_size, the sizes of the network or the number of rows with dataset.sample, or take \
+             recommender.kind = \"biased-mf\" or \"bias\""
+        }
+        _ => {
+            "training.batch_size, the sizes of the network or the number of rows with dataset.sample, or take \
+             recommender.kind = \"item-knn\" or \"popularity\""
+        }
+    }
+}
+
+/// An epoch.
+struct Work {
+    samples: f64,
+    /// Multiply-adds of each, on the way there.
+    of_a_sample: f64,
+}
+
+impl Work {
+    fn of(recommender: &ResolvedRecommender, training: &Training, data: &Extent, (dense, rows): (u64, u64)) -> Self {
+        let entry = recommender.entry;
+        let of = |name: &str| if entry.param(name).is_some() { number(recommender, name) } else { 0 };
+        if entry.kind == "autoencoder" {
+            // A person with all that they have, and scores of all items, is one sample.
+            return Self { samples: rows.min(data.users) as f64, of_a_sample: dense as f64 };
+        }
+        if !entry.reads_history {
+            // Some are drawn to stand against each row.
+            return Self { samples: rows as f64 * (1 + of("negatives")) as f64, of_a_sample: dense as f64 };
+        }
+        let (d, length) = (of("factors"), of("length"));
+        let rows = if length > 0 { rows.min(data.users.saturating_mul(length)) } else { rows };
+        let asked = if training.loss == Loss::CrossEntropy { data.items } else { 1 + of("negatives") };
+        let (d, asked) = (d as f64, asked as f64);
+        // As far back as a history goes, in the mean.
+        let seen = rows.div_ceil(data.users.max(1)) as f64;
+        let of_a_sample = match entry.kind {
+            "caser" => {
+                let [window, horizontal, vertical] = ["window", "horizontal", "vertical"].map(of);
+                let places: u64 = (1..=window).map(|height| (window + 1 - height) * height).sum();
+                let filters = (places * horizontal + window * vertical) as f64 * d;
+                let together = (window * horizontal) as f64 * d + vertical as f64 * d * d;
+                filters + together + of("ahead").max(1) as f64 * asked * (2.0 * d + 1.0)
+            }
+            "gru4rec" => dense as f64 + asked * d,
+            // Only the hidden ones of its items are asked for.
+            "bert4rec" => dense as f64 + attention(&of, seen) + recommender.float("hidden") * asked * d,
+            _ => dense as f64 + attention(&of, seen) + asked * d,
+        };
+        Self { samples: rows as f64, of_a_sample }
+    }
+
+    fn seconds(&self, kind: &str, epochs: u32) -> f64 {
+        let rate = if matches!(kind, "gru4rec" | "caser") { OF_SMALL_STEPS_PER_S } else { OF_MATRICES_PER_S };
+        THERE_AND_BACK * self.samples * self.of_a_sample * f64::from(epochs) / rate
+    }
+}
+
+/// What an item scores of those before it, and takes from them.
+fn attention(of: &dyn Fn(&str) -> u64, seen: f64) -> f64 {
+    2.0 * seen * (of("factors") * of("blocks")) as f64
+}
