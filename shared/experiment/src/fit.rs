@@ -8,6 +8,7 @@ use recspeed_types::spec::{ResolvedSpec, Strategy};
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver, Unobserved};
 
+use crate::components::{Here, foretell_component, training_of};
 use crate::model::{Model, NeuralRecommender};
 use crate::run::Prepared;
 use crate::{Host, RunFailure};
@@ -137,7 +138,9 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         .with_validation(&data.steer_rows)
         .with_known(&data.known_rows);
     let device = host.device(spec, 0)?;
+    let here = Here::of(spec, host);
     let mut watch = LossWatch { host, last: None };
+    let foretell = |request: &FitRequest<'_>| foretell_component(spec, request, here);
     let networks =
         |request: &FitRequest<'_>, observer: &mut dyn FitObserver| fit_component(spec, &device, request, observer);
     let request = FitRequest {
@@ -145,6 +148,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         data: &train,
         seed: spec.seed,
         elsewhere: &networks,
+        foretell: &foretell,
         permutes: !spec.features.permute.is_empty(),
         stops_early: spec.training.is_some_and(|training| training.early_stopping.is_some()),
     };
@@ -160,7 +164,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
     Ok(Fitted { model: Model::Classical(recommender), training, elsewhere: None })
 }
 
-/// A network as a component of a hybrid, trained as `[training]` says; of a loss that it does not have it takes its own.
+/// A network as a component of a hybrid.
 fn fit_component(
     spec: &ResolvedSpec,
     device: &NeuralDevice,
@@ -168,9 +172,9 @@ fn fit_component(
     observer: &mut dyn FitObserver,
 ) -> recspeed_recommenders::Fitted {
     let entry = request.recommender.entry;
-    let Some(training) = &spec.training else { return Err(FitError::NotHere { kind: entry.kind }) };
-    let loss = entry.losses.iter().find(|loss| **loss == training.loss).or(entry.losses.first());
-    let training = recspeed_types::spec::Training { loss: loss.copied().unwrap_or(training.loss), ..*training };
+    let Some(training) = training_of(spec, request.recommender) else {
+        return Err(FitError::NotHere { kind: entry.kind });
+    };
     let rows = |rows| recspeed_neural::Rows { interactions: request.data.interactions, rows };
     let network = recspeed_neural::FitRequest {
         recommender: request.recommender,
@@ -251,7 +255,7 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
         | FitError::NoAttribute { .. }
         | FitError::NoValidation
         | FitError::Component { .. } => FailureCode::InvalidSpec,
-        FitError::Unaffordable { .. } => FailureCode::OutOfMemory,
+        FitError::Unaffordable { .. } | FitError::Together { .. } => FailureCode::OutOfMemory,
         FitError::NegativeWeight { .. } | FitError::NegativeRating { .. } => FailureCode::Data,
         FitError::Diverged { .. } => FailureCode::Diverged,
         FitError::Checkpoint { .. } => FailureCode::Checkpoint,

@@ -12,20 +12,24 @@ use recspeed_types::catalogue::Need;
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec, Source, TableSharding};
 use recspeed_types::{Extent, FailureCode};
 
+use crate::components;
 use crate::fit::classical_failure;
 use crate::run::Prepared;
 use crate::{Host, LoadedData, RunFailure};
 
 /// A speed for the plan; what it says of bytes does not depend on it.
-const GFLOPS: f64 = 50.0;
+pub(crate) const GFLOPS: f64 = 50.0;
 
 /// Refuses before anything is read what will not fit whatever the data are.
 pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
     let data = Extent::foretold(&spec.dataset);
     // There is one row at least.
     let lessons = Lessons { rows: Some(1), longest: None, about: rows_about(spec) };
-    if let Some(data) = data.as_ref().filter(|_| is_whole(spec.recommender.entry.kind)) {
-        return refuse_whole(spec, data, lessons, 1, host);
+    if let Some(data) = &data {
+        components::refuse_what_cannot_fit(spec, data, lessons, host)?;
+        if is_whole(spec.recommender.entry.kind) {
+            return refuse_whole(spec, data, lessons, 1, host);
+        }
     }
     refuse(spec, (1, 1, lessons.about), (data.clone(), data), host)
 }
@@ -71,7 +75,7 @@ fn extent_of_network(spec: &ResolvedSpec, data: &Prepared) -> Extent {
 }
 
 /// The same of any network. `known`: what is known of users, and of items.
-fn extent_for(
+pub(crate) fn extent_for(
     recommender: &ResolvedRecommender,
     interactions: &Interactions,
     known: (Option<&Attributes>, Option<&Attributes>),
@@ -83,7 +87,7 @@ fn extent_for(
 }
 
 /// The users who have most of the rows that are learnt from, in batches of `batch` of them.
-fn longest(
+pub(crate) fn longest(
     recommender: &ResolvedRecommender,
     batch: u64,
     (interactions, learnt): (&Interactions, &[u32]),

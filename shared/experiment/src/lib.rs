@@ -5,6 +5,7 @@ mod answer;
 mod attributes;
 mod audience;
 mod breakdown;
+mod components;
 mod enriched;
 mod evaluate;
 mod failure;

@@ -141,6 +141,53 @@ fn a_network_that_is_not_refused_before_it_is_made_is_not_refused_later() {
 }
 
 #[test]
+fn a_hybrid_with_a_network_that_will_not_fit_is_refused_with_nothing_read_and_no_component_fitted() {
+    let text = |filters: &str, network: &str| {
+        format!(
+            "{FRAME}{filters}[recommender]\nkind = \"weighted\"\ncomponents = [{{ kind = \"popularity\" }}, {network}]\n\
+             [training]\nepochs = 1\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 20\n"
+        )
+    };
+    // Of 1,500 items each: 401 numbers with both moments, and 512.
+    let networks = ["{ kind = \"autoencoder\", hidden = 200 }", "{ kind = \"sasrec\", factors = 512 }"];
+    for (network, kind) in networks.into_iter().zip(["autoencoder", "sasrec"]) {
+        // What the lab makes is not even made; how large other data are is known when they are read.
+        for (filters, reads) in [("", false), ("min_user = 1\n", true)] {
+            let (result, events) = attempt_within(6 << 20, &text(filters, network));
+            let failure = result.err().unwrap_or_else(|| panic!("{kind} fits"));
+            assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
+            for words in [
+                &format!("The component recommender.components[1] (`{kind}`) will not fit: the training needs ")[..],
+                "of memory, and about ",
+                "and may have 6.0 MiB; lower training.batch_size",
+                "recommender.components[1].kind = \"item-knn\"",
+            ] {
+                assert!(failure.cause.contains(words), "{words}: {failure}");
+            }
+            let loads = events.iter().any(|event| matches!(event, EventKind::Phase { phase: Phase::Load }));
+            assert_eq!(loads, reads, "{failure}");
+            let worked = |event: &EventKind| matches!(event, EventKind::Progress { .. } | EventKind::Metric { .. });
+            assert!(!events.iter().any(worked), "{kind}: a component was fitted");
+        }
+        let (result, _) = attempt_within(1 << 30, &text("sample = 500\n", network));
+        result.unwrap_or_else(|failure| panic!("with more memory {kind} fits: {failure}"));
+    }
+}
+
+#[test]
+fn a_classical_component_without_room_is_told_before_anything_is_made() {
+    let text = format!(
+        "{FRAME}[recommender]\nkind = \"weighted\"\ncomponents = [{{ kind = \"popularity\" }}, {{ kind = \"bpr\", factors = 64 }}]\n\
+         [evaluation]\nmetrics = [\"ndcg@10\"]\n"
+    );
+    let (result, events) = attempt_within(1 << 20, &text);
+    let failure = result.expect_err("3,900 vectors of 64 numbers do not fit");
+    assert!(failure.cause.contains("The component recommender.components[1] (`bpr`)"), "{failure}");
+    assert!(failure.cause.contains(" about ") && failure.cause.contains("components[1].factors"), "{failure}");
+    assert!(!events.iter().any(|event| matches!(event, EventKind::Phase { .. })), "it began to load");
+}
+
+#[test]
 fn a_network_of_layers_that_will_not_fit_is_told_with_its_time_and_another_kind() {
     let text = format!("{FRAME}[recommender]\nkind = \"densenet\"\nlayers = 60\ngrowth = 64\n[training]\nepochs = 1\n");
     let (result, _) = attempt_within(32 << 20, &text);

@@ -7,6 +7,7 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::divergence::{self, told};
 use crate::memory::Needs;
+use crate::memory::components::Forecast;
 
 /// A fit that did not finish.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -57,10 +58,26 @@ pub enum FitError {
         what: &'static str,
         /// Bytes that it needs.
         bytes: u64,
+        /// Of these, what the model would keep; 0 where only the fit can tell.
+        stays: u64,
         /// Seconds that it would take on this machine, where that can be told beforehand.
         seconds: Option<f64>,
         /// The parameter or filter that makes it smaller, or what to take instead.
         remedy: &'static str,
+    },
+    /// A component of a hybrid takes more memory than the ones before it would leave.
+    #[error("{}", too_much_together(place, kind, *kept, *left, forecast))]
+    Together {
+        /// The component, as `recommender.components[1]`.
+        place: String,
+        /// Its kind.
+        kind: &'static str,
+        /// Bytes that the models of the components before it keep.
+        kept: u64,
+        /// Bytes that there are for all of them.
+        left: u64,
+        /// What its own fit takes.
+        forecast: Forecast,
     },
     /// A rating cannot be used as a weight.
     #[error(
@@ -135,8 +152,8 @@ impl FitError {
     /// With the time that was foreseen, where memory that the fit was granted could not be had.
     pub(crate) fn with_time(self, foreseen: Option<Needs>) -> Self {
         match (self, foreseen) {
-            (Self::Unaffordable { what, bytes, seconds: None, remedy }, Some(Needs { seconds, .. })) => {
-                Self::Unaffordable { what, bytes, seconds: Some(seconds), remedy }
+            (Self::Unaffordable { what, bytes, seconds: None, remedy, .. }, Some(Needs { stays, seconds, .. })) => {
+                Self::Unaffordable { what, bytes, stays, seconds: Some(seconds), remedy }
             }
             (other, _) => other,
         }
@@ -196,7 +213,7 @@ pub(crate) fn no_inverse(remedy: &'static str) -> impl Fn(InverseError) -> FitEr
     move |error| match error {
         InverseError::NotPositiveDefinite => divergence::not_finite("the factorisation"),
         InverseError::OutOfMemory { bytes } => {
-            FitError::Unaffordable { what: "the inverse of the factor", bytes, seconds: None, remedy }
+            FitError::Unaffordable { what: "the inverse of the factor", bytes, stays: 0, seconds: None, remedy }
         }
     }
 }
@@ -204,6 +221,25 @@ pub(crate) fn no_inverse(remedy: &'static str) -> impl Fn(InverseError) -> FitEr
 fn unaffordable(what: &str, bytes: u64, seconds: Option<f64>, remedy: &str) -> String {
     let time = seconds.map_or_else(|| ", which cannot be had".to_owned(), |s| format!(" and about {}", duration(s)));
     format!("{what} needs {} of memory{time}; lower {remedy}", size(bytes))
+}
+
+/// As [`unaffordable`], of a component that speaks of its own table.
+fn too_much_together(place: &str, kind: &str, kept: u64, left: u64, forecast: &Forecast) -> String {
+    let Forecast { what, bytes, seconds, remedy, .. } = *forecast;
+    let together = match kept {
+        0 => String::new(),
+        kept => {
+            format!(", {} with the {} that the components before it keep", size(bytes.saturating_add(kept)), size(kept))
+        }
+    };
+    format!(
+        "the component {place} (`{kind}`) will not fit: {what} needs {} of memory{together}, and about {}, and may have \
+         {}; lower {}",
+        size(bytes),
+        duration(seconds),
+        size(left),
+        remedy.replace("recommender.", &format!("{place}."))
+    )
 }
 
 /// Seconds in the nearest unit.
@@ -241,7 +277,7 @@ pub(crate) fn room<T>(len: Option<usize>, what: &'static str, remedy: &'static s
         Some(len) if values.try_reserve_exact(len).is_ok() => Ok(values),
         _ => {
             let bytes = len.and_then(|len| len.checked_mul(size_of::<T>())).map_or(u64::MAX, |bytes| bytes as u64);
-            Err(FitError::Unaffordable { what, bytes, seconds: None, remedy })
+            Err(FitError::Unaffordable { what, bytes, stays: 0, seconds: None, remedy })
         }
     }
 }

@@ -3,6 +3,7 @@
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
+use crate::memory::components::Forecast;
 use crate::{FitError, Parts, PartsError, Recommender, TrainSet};
 use crate::{baselines, content, factorization, hybrid, linear, machines, memory, neighbourhood};
 
@@ -33,6 +34,14 @@ pub type Restored = Result<Box<dyn Recommender>, PartsError>;
 /// Fits the kinds that this crate does not: those that need a tensor engine.
 pub type FitElsewhere<'a> = dyn Fn(&FitRequest<'_>, &mut dyn FitObserver) -> Fitted + 'a;
 
+/// Foretells the kinds that this crate does not fit; `None` where nothing is known of them.
+pub type ForetellElsewhere<'a> = dyn Fn(&FitRequest<'_>) -> Option<Forecast> + 'a;
+
+/// Of whom nothing is known.
+pub const fn unforeseen(_: &FitRequest<'_>) -> Option<Forecast> {
+    None
+}
+
 /// Makes recommenders of the saved parts of kinds that this crate does not fit.
 pub type RestoreElsewhere<'a> = dyn Fn(&ResolvedRecommender, Parts) -> Restored + 'a;
 
@@ -47,6 +56,8 @@ pub struct FitRequest<'a> {
     pub seed: u64,
     /// Fits the components of a hybrid that are not fitted here.
     pub elsewhere: &'a FitElsewhere<'a>,
+    /// Says what the fits of these take, before any component is fitted.
+    pub foretell: &'a ForetellElsewhere<'a>,
     /// Whether those choose by the validation rows when to stop.
     pub stops_early: bool,
     /// Whether the model will be asked with attributes dealt out anew: [`Recommender::permute`] may then keep more.
@@ -71,6 +82,11 @@ fn method(kind: &str) -> Option<&'static Method> {
     FAMILIES.iter().flat_map(|methods| methods.iter()).find(|method| method.kind == kind)
 }
 
+/// Whether this crate fits the kind.
+pub(crate) fn is_fitted_here(kind: &str) -> bool {
+    method(kind).is_some()
+}
+
 /// Fits the recommender to the training set. Everything random comes from `seed`; the result is the same to the last bit
 /// for any number of rayon's threads.
 ///
@@ -83,14 +99,26 @@ pub fn fit(
     observer: &mut dyn FitObserver,
 ) -> Fitted {
     let elsewhere: &FitElsewhere<'_> = &|request, _| Err(FitError::NotHere { kind: request.recommender.entry.kind });
-    fit_request(&FitRequest { recommender, data, seed, elsewhere, stops_early: false, permutes: false }, observer)
+    let foretell = &unforeseen;
+    let request = FitRequest { recommender, data, seed, elsewhere, foretell, stops_early: false, permutes: false };
+    fit_request(&request, observer)
 }
 
-/// [`fit`] with somebody else for the kinds that are not fitted here.
+/// [`fit`] with somebody else for the kinds that are not fitted here. The components of a hybrid are foretold together
+/// before the first of them is fitted.
 ///
 /// # Errors
 /// [`FitError`].
 pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Fitted {
+    memory::components::check_before_the_fit(request, observer)?;
+    fit_part(request, observer)
+}
+
+/// [`fit_request`] of what has been foretold: a component, or what is none.
+///
+/// # Errors
+/// [`FitError`].
+pub(crate) fn fit_part(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Fitted {
     let entry = request.recommender.entry;
     let Some(method) = method(entry.kind) else { return (request.elsewhere)(request, observer) };
     if request.data.rows.is_empty() {

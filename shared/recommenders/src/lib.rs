@@ -30,9 +30,10 @@ mod train;
 
 pub use error::FitError;
 pub use fit::{
-    FitElsewhere, FitRequest, Fitted, RestoreElsewhere, RestoreRequest, Restored, fit, fit_request, foresee, kinds,
-    restore, restore_request,
+    FitElsewhere, FitRequest, Fitted, ForetellElsewhere, RestoreElsewhere, RestoreRequest, Restored, fit, fit_request,
+    foresee, kinds, restore, restore_request, unforeseen,
 };
+pub use memory::components::{Forecast, Sizes, check_components, foretell};
 pub use needs::check_needs;
 pub use ranking::{RankError, RankRequest, Ranking};
 pub use recommender::{BasketItem, FoldIn, Profiles, Reason, Recommender};

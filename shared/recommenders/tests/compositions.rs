@@ -5,7 +5,7 @@ mod support;
 use recspeed_data::{Attributes, Interactions};
 use recspeed_recommenders::{
     BasketItem, FitError, FitRequest, Fitted, Parts, Reason, Recommender, RestoreRequest, Restored, TrainSet, fit,
-    fit_request, kinds, restore, restore_request,
+    fit_request, kinds, restore, restore_request, unforeseen,
 };
 use recspeed_types::catalogue::{self, Entry, Family, ParamKind};
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
@@ -232,6 +232,7 @@ fn components_of_other_crates_are_fitted_and_restored_by_whoever_can() {
         data: &data,
         seed: 1,
         elsewhere: &stand_in,
+        foretell: &unforeseen,
         stops_early: false,
         permutes: false,
     };

@@ -134,7 +134,7 @@ fn learnt_weights_do_not_know_the_items_of_the_test() {
 
 #[test]
 fn validation_rows_that_stop_a_component_do_not_teach_its_weight() {
-    use recspeed_recommenders::{FitRequest, Fitted, fit_request};
+    use recspeed_recommenders::{FitRequest, Fitted, fit_request, unforeseen};
     let (all, rows) = varied(30, 20, 300);
     let (steer, learn): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| *row % 4 == 3);
     let data = TrainSet::new(&all, &learn).with_validation(&steer);
@@ -149,8 +149,15 @@ fn validation_rows_that_stop_a_component_do_not_teach_its_weight() {
             seen.borrow_mut().extend_from_slice(request.data.validation);
             fit(&resolved("item-mean", &[]), request.data, request.seed, observer)
         };
-        let request =
-            FitRequest { recommender, data: &data, seed: 1, elsewhere: &stand_in, stops_early, permutes: false };
+        let request = FitRequest {
+            recommender,
+            data: &data,
+            seed: 1,
+            elsewhere: &stand_in,
+            foretell: &unforeseen,
+            stops_early,
+            permutes: false,
+        };
         fit_request(&request, &mut Unobserved).expect("the fit succeeds");
         let expected: Vec<u32> =
             steer.iter().copied().filter(|&row| !divided || all.user[row as usize] % 2 == 0).collect();
@@ -209,7 +216,7 @@ impl Recommender for ReadsOn {
 
 #[test]
 fn weights_are_learnt_from_components_that_have_not_read_the_validation_rows_and_answers_come_from_all_known() {
-    use recspeed_recommenders::{FitRequest, Fitted, fit_request};
+    use recspeed_recommenders::{FitRequest, Fitted, fit_request, unforeseen};
     let (all, rows) = varied(30, 20, 300);
     let (steer, learn): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| *row % 4 == 3);
     let data = TrainSet::new(&all, &learn).with_validation(&steer).with_known(&rows);
@@ -232,6 +239,7 @@ fn weights_are_learnt_from_components_that_have_not_read_the_validation_rows_and
             data: &data,
             seed: 1,
             elsewhere: &stand_in,
+            foretell: &unforeseen,
             stops_early,
             permutes: false,
         };

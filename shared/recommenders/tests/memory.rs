@@ -2,11 +2,11 @@
 
 mod support;
 
-use recspeed_recommenders::{FitError, TrainSet, fit, kinds};
+use recspeed_recommenders::{FitError, FitRequest, Fitted, Forecast, TrainSet, fit, fit_request, kinds};
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::{self, Family};
 use recspeed_types::event::EventKind;
-use recspeed_types::spec::ParamValue;
+use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
 use support::{interactions, known, resolved, text, varied};
 
 /// A run with so many bytes left; it wants to hear of no work that is done.
@@ -41,7 +41,7 @@ fn what_does_not_fit_is_refused_before_any_work_with_its_time_and_with_what_to_t
     let (items, users) = known(&all);
     let data = TrainSet::new(&all, &rows).with_attributes(Some(&items), Some(&users));
     let small = |kind: &&str| {
-        // The components of a hybrid foresee their own.
+        // Of a hybrid its components are asked: below.
         LITTLE.contains(kind) || catalogue::find(kind).is_some_and(|entry| entry.family == Family::Hybrid)
     };
     let mut asked: Vec<(&str, Vec<(&str, ParamValue)>)> =
@@ -102,4 +102,99 @@ fn rows_that_will_be_read_after_the_fit_are_foreseen_and_rows_that_steer_alone_a
     let read = |bytes: u64| model().read(&all, &both, &mut Left { bytes, worked: false });
     let Err(FitError::Unaffordable { seconds: Some(_), .. }) = read(70_000) else { panic!("it is read, or not told") };
     assert_eq!(read(90_000), Ok(()));
+}
+
+fn weighted(components: Vec<RecommenderSpec>) -> RecommenderSpec {
+    RecommenderSpec::new("weighted").with("components", ParamValue::Recommenders(components))
+}
+
+fn hybrid(components: Vec<RecommenderSpec>) -> ResolvedRecommender {
+    resolved("weighted", &[("components", ParamValue::Recommenders(components))])
+}
+
+#[test]
+fn a_hybrid_is_refused_before_its_first_component_is_fitted_where_a_later_one_has_no_room_beside_its_model() {
+    let (all, rows) = varied(240, 200, 4000);
+    let data = TrainSet::new(&all, &rows);
+    let fit_in = |recommender: &ResolvedRecommender, bytes: u64| {
+        let mut left = Left { bytes, worked: false };
+        (fit(recommender, &data, 1, &mut left).err(), left.worked)
+    };
+    let alone = |kind: &str| match fit_in(&resolved(kind, &[]), 0).0 {
+        Some(FitError::Unaffordable { bytes, stays, .. }) => (bytes, stays),
+        other => panic!("{kind}: {other:?}"),
+    };
+    let ((first, first_stays), (second, second_stays)) = (alone("bpr"), alone("ease"));
+    // A number for each two items.
+    assert_eq!(second_stays, 4 * (data.n_items() as u64).pow(2));
+    assert!(first_stays > 0 && first_stays < first, "{first_stays} of {first}");
+    let enough = (first_stays + second).max(first);
+    assert!(enough > first, "the second one decides");
+    let flat = hybrid(vec![RecommenderSpec::new("bpr"), RecommenderSpec::new("ease")]);
+    let inner = weighted(vec![RecommenderSpec::new("popularity"), RecommenderSpec::new("ease")]);
+    let nested = hybrid(vec![RecommenderSpec::new("bpr"), inner]);
+    for (recommender, at) in [(flat, "components[1]"), (nested, "components[1].components[1]")] {
+        let (error, worked) = fit_in(&recommender, enough - 1);
+        let error = error.expect("a byte is missing");
+        assert!(!worked, "{at}: it worked before it refused");
+        let FitError::Together { place, kind, kept, .. } = &error else { panic!("{error}") };
+        assert_eq!((&place[..], *kind, *kept), (&format!("recommender.{at}")[..], "ease", first_stays));
+        let said = error.to_string();
+        for words in [&format!("the component {place} (`ease`)")[..], " of memory", " about ", "; lower "] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(said.contains(&format!("{place}.kind = \"slim\"")), "{said}");
+        let (error, _) = fit_in(&recommender, enough);
+        assert!(error.is_none(), "{at} in what it asked for: {error:?}");
+    }
+}
+
+#[test]
+fn what_a_hybrid_tells_its_component_of_the_items_counts_before_that_is_fitted() {
+    let (all, rows) = varied(240, 200, 4000);
+    let data = TrainSet::new(&all, &rows);
+    for (kind, before) in [("feature-combination", None), ("feature-augmentation", Some("popularity"))] {
+        let linear = RecommenderSpec::new("content-linear").with("min_items", ParamValue::Integer(1));
+        let parts = before.map(|kind: &str| RecommenderSpec::new(kind)).into_iter().chain([linear]).collect();
+        let recommender = resolved(kind, &[("components", ParamValue::Recommenders(parts))]);
+        let mut left = Left { bytes: 1000, worked: false };
+        let error =
+            fit(&recommender, &data, 1, &mut left).err().unwrap_or_else(|| panic!("{kind} took it all the same"));
+        assert!(!left.worked, "{kind} worked before it refused");
+        assert!(matches!(error, FitError::Together { kind: "content-linear", .. }), "{kind}: {error}");
+    }
+}
+
+#[test]
+fn a_component_that_is_fitted_elsewhere_is_foretold_there_and_nothing_is_fitted_where_it_will_not_fit() {
+    let (all, rows) = varied(60, 40, 600);
+    let data = TrainSet::new(&all, &rows);
+    let recommender = hybrid(vec![RecommenderSpec::new("popularity"), RecommenderSpec::new("sasrec")]);
+    let nobody = |_: &FitRequest<'_>, _: &mut dyn FitObserver| -> Fitted { panic!("a network was fitted") };
+    let far_too_much = |request: &FitRequest<'_>| {
+        assert_eq!(request.recommender.entry.kind, "sasrec");
+        let remedy = "training.batch_size, or take recommender.kind = \"item-knn\"";
+        Some(Forecast { what: "the training", bytes: 1 << 40, stays: 1 << 30, seconds: 600.0, remedy })
+    };
+    let request = FitRequest {
+        recommender: &recommender,
+        data: &data,
+        seed: 1,
+        elsewhere: &nobody,
+        foretell: &far_too_much,
+        stops_early: false,
+        permutes: false,
+    };
+    let mut left = Left { bytes: 1 << 30, worked: false };
+    let said = fit_request(&request, &mut left).err().expect("it does not fit").to_string();
+    assert!(!left.worked, "the first component was fitted");
+    for words in [
+        "recommender.components[1] (`sasrec`)",
+        "1.0 TiB of memory",
+        "about 10 minutes",
+        "may have 1.0 GiB",
+        "recommender.components[1].kind = \"item-knn\"",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }

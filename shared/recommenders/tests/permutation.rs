@@ -5,7 +5,7 @@ mod support;
 use recspeed_data::{
     AttributeColumn, AttributeValues, Attributes, Dictionary, DictionaryBuilder, Interactions, Permutation,
 };
-use recspeed_recommenders::{FitError, FitRequest, Recommender, TrainSet, fit_request, restore};
+use recspeed_recommenders::{FitError, FitRequest, Recommender, TrainSet, fit_request, restore, unforeseen};
 use recspeed_types::Unobserved;
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
 use support::{interactions, resolved, text};
@@ -63,7 +63,15 @@ fn learnt(recommender: &ResolvedRecommender, data: &TrainSet<'_>) -> Box<dyn Rec
     let elsewhere = |request: &FitRequest<'_>, _: &mut dyn recspeed_types::FitObserver| {
         Err(FitError::NotHere { kind: request.recommender.entry.kind })
     };
-    let request = FitRequest { recommender, data, seed: 3, elsewhere: &elsewhere, stops_early: false, permutes: true };
+    let request = FitRequest {
+        recommender,
+        data,
+        seed: 3,
+        elsewhere: &elsewhere,
+        foretell: &unforeseen,
+        stops_early: false,
+        permutes: true,
+    };
     fit_request(&request, &mut Unobserved).expect("the fit succeeds")
 }
 

@@ -5,7 +5,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
-use crate::fit::{FitRequest, RestoreRequest, fit_request, restore_request};
+use crate::fit::{FitRequest, RestoreRequest, fit_part, restore_request};
 use crate::{BasketItem, FitError, Parts, PartsError, Profiles, Reason, Recommender, TrainSet};
 
 /// What ends the state of a component: which one it is of (u64, little-endian), and this.
@@ -85,7 +85,7 @@ impl Components {
             let known = attributes.as_ref().or(request.data.item_attributes);
             let data = TrainSet { item_attributes: known, ..request.data.clone() };
             let mut watch = Watch { observer, index, resume, may_save: index >= from };
-            let model = fit_request(&FitRequest { recommender, data: &data, ..*request }, &mut watch)
+            let model = fit_part(&FitRequest { recommender, data: &data, ..*request }, &mut watch)
                 .map_err(|error| error.of_component(index))?;
             fitted.0.push(Component { kind: recommender.entry.kind, model });
             observer.event(EventKind::Progress { done: done + 1, total, unit: "components".to_owned() });

@@ -1,7 +1,7 @@
 //! Feature augmentation: what the first component says of an item is an attribute for the second.
 
 use rayon::prelude::*;
-use recspeed_data::Permutation;
+use recspeed_data::{Attributes, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::GOES_WITH;
 use recspeed_types::event::EventKind;
@@ -20,7 +20,7 @@ pub(super) const METHOD: Method = Method {
 };
 
 const FIRST: usize = 0;
-const SECOND: usize = 1;
+pub(super) const SECOND: usize = 1;
 
 /// Items asked about between two looks at the observer.
 const GROUP: usize = 512;
@@ -53,6 +53,13 @@ impl FeatureAugmentation {
     fn restore(request: &RestoreRequest<'_>, mut parts: Parts) -> Result<Self, PartsError> {
         Ok(Self { components: Components::take_from(request, &mut parts)? })
     }
+}
+
+/// The least that the second component will be told of the items, whatever the first one says: that each goes with itself.
+pub(super) fn at_least(data: &TrainSet<'_>) -> Attributes {
+    let itself = |item: u32| if data.by_item.row(item as usize).0.is_empty() { Vec::new() } else { vec![item] };
+    let words = (0..data.n_items() as u32).map(itself).collect();
+    attributes::with(&Made { name: GOES_WITH.name, words }, data)
 }
 
 /// For each item itself and what goes with it.

@@ -1,5 +1,6 @@
 //! Feature combination: who rated an item is one of its attributes.
 
+use recspeed_data::Attributes;
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::RATED_BY;
 
@@ -22,17 +23,22 @@ struct FeatureCombination {
     component: Components,
 }
 
+/// What the component is told of the items.
+pub(super) fn combined(request: &FitRequest<'_>) -> Attributes {
+    let (data, liked) = (request.data, request.recommender.float("liked"));
+    let raters = |item: usize| {
+        let (users, ratings) = data.by_item.row(item);
+        let likes = users.iter().zip(ratings).filter(|(_, rating)| f64::from(**rating) >= liked);
+        likes.map(|(&user, _)| user).collect()
+    };
+    let words = (0..data.n_items()).map(raters).collect();
+    attributes::with(&Made { name: RATED_BY.name, words }, data)
+}
+
 impl FeatureCombination {
     fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Self, FitError> {
-        let (data, liked) = (request.data, request.recommender.float("liked"));
-        let raters = |item: usize| {
-            let (users, ratings) = data.by_item.row(item);
-            let likes = users.iter().zip(ratings).filter(|(_, rating)| f64::from(**rating) >= liked);
-            likes.map(|(&user, _)| user).collect()
-        };
-        let words = (0..data.n_items()).map(raters).collect();
-        let known = attributes::with(&Made { name: RATED_BY.name, words }, data);
-        let data = TrainSet { item_attributes: Some(&known), ..data.clone() };
+        let known = combined(request);
+        let data = TrainSet { item_attributes: Some(&known), ..request.data.clone() };
         Ok(Self { component: Components::fit(&FitRequest { data: &data, ..*request }, observer)? })
     }
 

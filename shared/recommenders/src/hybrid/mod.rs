@@ -16,7 +16,9 @@ mod scale;
 mod switching;
 mod weighted;
 
-use crate::fit::Method;
+use recspeed_data::Attributes;
+
+use crate::fit::{FitRequest, Method};
 
 /// In the catalogue's order.
 pub(crate) const METHODS: &[Method] = &[
@@ -28,3 +30,15 @@ pub(crate) const METHODS: &[Method] = &[
     feature_augmentation::METHOD,
     meta_level::METHOD,
 ];
+
+/// What a hybrid will tell one of its components of the items, as far as that is known before any is fitted; `None` where
+/// it tells what the data say.
+pub(crate) fn attributes_for(request: &FitRequest<'_>, place: usize) -> Option<Attributes> {
+    match request.recommender.entry.kind {
+        "feature-combination" => Some(feature_combination::combined(request)),
+        "feature-augmentation" if place == feature_augmentation::SECOND => {
+            Some(feature_augmentation::at_least(request.data))
+        }
+        _ => None,
+    }
+}

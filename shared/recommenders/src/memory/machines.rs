@@ -1,7 +1,7 @@
 //! What the factorization machines hold at their highest point, and how long they take: they learn numbers of features,
 //! and leave vectors of users, items and attributes.
 
-use super::{Course, DRAWN_PER_S, Needs};
+use super::{Course, DRAWN_PER_S, NUMBER_BYTES, Needs};
 
 /// What is refused, and what takes less.
 pub(crate) const WHAT: &str = "the fit of vectors of users, items and attributes";
@@ -63,6 +63,11 @@ impl Features {
         self.entities[0].max(self.entities[1])
     }
 
+    /// Bytes of a model that keeps a vector of length `d` of each feature.
+    const fn model(&self, d: u64) -> u64 {
+        self.all().saturating_mul(d).saturating_mul(NUMBER_BYTES)
+    }
+
     /// A copy of both sides' entries, with where each row begins and how often each entity is rated.
     const fn copied(&self) -> u64 {
         2 * self.described + 3 * self.both()
@@ -107,7 +112,7 @@ pub(crate) fn fm(f: &Features, fit: Fm, checkpoints: bool) -> Needs {
     let moved = (f.rows as f64 * f.of_a_row() + f.all() as f64) * (k + 1) as f64;
     let threads = if fit.descends { 1.0 } else { f.threads as f64 };
     let seconds = fit.iterations as f64 * moved / (SWEPT_PER_S * threads);
-    Needs { bytes: course.bytes(checkpoints), seconds }
+    Needs { bytes: course.bytes(checkpoints), stays: f.model(samples.saturating_mul(k) + 2), seconds }
 }
 
 /// How an ffm is fitted.
@@ -136,7 +141,7 @@ pub(crate) fn ffm(f: &Features, fit: Ffm, checkpoints: bool) -> Needs {
     let features = f.of_a_row();
     let moved = f.rows as f64 * features * (features - 1.0) * k as f64;
     let seconds = numbers as f64 / DRAWN_PER_S + fit.iterations as f64 * moved / STEPPED_PER_S;
-    Needs { bytes: course.bytes(checkpoints), seconds }
+    Needs { bytes: course.bytes(checkpoints), stays: f.model(d), seconds }
 }
 
 /// A vector and a bias of each feature, each number with its squared slopes; beside them what each entity's values are
@@ -152,7 +157,7 @@ pub(crate) fn embeddings(f: &Features, (factors, iterations): (u64, u64), checkp
     let course = Course { learnt: 2 * numbers, beside, round: f.entries, end };
     let moved = f.entries as f64 * 1.5 * f.of_a_row() * width as f64;
     let seconds = numbers as f64 / DRAWN_PER_S + iterations as f64 * moved / STEPPED_PER_S;
-    Needs { bytes: course.bytes(checkpoints), seconds }
+    Needs { bytes: course.bytes(checkpoints), stays: f.model(factors + 2), seconds }
 }
 
 #[cfg(test)]

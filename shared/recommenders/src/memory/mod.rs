@@ -1,5 +1,6 @@
 //! What a fit may take: told from counts before any work, in place of an end in the middle of it.
 
+pub(crate) mod components;
 pub(crate) mod machines;
 pub(crate) mod vectors;
 
@@ -16,11 +17,17 @@ const NUMBER_BYTES: u64 = 4;
 /// rows, which is little more than its 146 million first numbers, took 10.6 s).
 const DRAWN_PER_S: f64 = 1.4e7;
 
+/// Kinds that hold little more than a number for each user, item, rating or word: they ask nobody.
+pub(crate) const LITTLE: &[&str] =
+    &["random", "global-mean", "user-mean", "item-mean", "bias", "popularity", "content-tfidf"];
+
 /// What a fit takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Needs {
     /// What it holds at its highest point, beside the data.
     pub(crate) bytes: u64,
+    /// Of these, what the model keeps; 0 where only the fit can tell.
+    pub(crate) stays: u64,
     /// About how long it takes on this machine.
     pub(crate) seconds: f64,
 }
@@ -62,15 +69,19 @@ pub(crate) fn allowed_with(held: u64, bound: u64, observer: &dyn FitObserver) ->
 /// # Errors
 /// [`FitError::Unaffordable`].
 pub(crate) fn check(
-    Needs { bytes, seconds }: Needs,
+    Needs { bytes, stays, seconds }: Needs,
     allowed: u64,
     what: &'static str,
     remedy: &'static str,
 ) -> Result<(), FitError> {
-    if bytes > allowed { Err(FitError::Unaffordable { what, bytes, seconds: Some(seconds), remedy }) } else { Ok(()) }
+    if bytes <= allowed {
+        return Ok(());
+    }
+    Err(FitError::Unaffordable { what, bytes, stays, seconds: Some(seconds), remedy })
 }
 
-/// Refuses a dense inverse of `n` by `n` numbers that is too large: `matrices` of them in f64 at once.
+/// Refuses a dense inverse of `n` by `n` numbers that is too large: `matrices` of them in f64 at once; the model keeps
+/// one in f32.
 ///
 /// # Errors
 /// [`FitError::Unaffordable`].
@@ -80,8 +91,9 @@ pub(crate) fn check_inverse(
     what: &'static str,
     remedy: &'static str,
 ) -> Result<(), FitError> {
-    let bytes = (n as u64).saturating_pow(2).saturating_mul(8 * matrices);
-    check(Needs { bytes, seconds: seconds_of_inverse(n) }, allowed, what, remedy)
+    let numbers = (n as u64).saturating_pow(2);
+    let (bytes, stays) = (numbers.saturating_mul(8 * matrices), numbers.saturating_mul(NUMBER_BYTES));
+    check(Needs { bytes, stays, seconds: seconds_of_inverse(n) }, allowed, what, remedy)
 }
 
 /// Refuses vectors of users and items that are more than the run has left; what the fit needs, where it is of such a

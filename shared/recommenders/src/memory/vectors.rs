@@ -6,7 +6,7 @@
 use recspeed_types::catalogue::Predicts;
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::{Course, DRAWN_PER_S, Needs};
+use super::{Course, DRAWN_PER_S, NUMBER_BYTES, Needs};
 use crate::TrainSet;
 use crate::factorization::draws::ROWS_AT_ONCE;
 
@@ -101,7 +101,11 @@ pub(crate) fn needs(recommender: &ResolvedRecommender, counts: &Counts, checkpoi
         "nmf" => nmf(counts, d),
         _ => return None,
     };
-    Some(Needs { bytes: course.bytes(checkpoints), seconds: seconds(recommender, counts, d) })
+    Some(Needs {
+        bytes: course.bytes(checkpoints),
+        stays: NUMBER_BYTES * stays(recommender.entry.kind, counts, d),
+        seconds: seconds(recommender, counts, d),
+    })
 }
 
 /// What takes less, beside fewer factors: a method without vectors that predicts the same.
@@ -168,6 +172,15 @@ fn svdpp(c: &Counts, d: u64) -> Course {
 fn nmf(c: &Counts, d: u64) -> Course {
     let learnt = c.vectors(d);
     Course { learnt, beside: 0, round: 2 * learnt, end: c.lengthened(d, d) }
+}
+
+/// Numbers that the model keeps, its vectors.
+fn stays(kind: &str, c: &Counts, d: u64) -> u64 {
+    match kind {
+        "als-implicit" => c.vectors(d),
+        "svd++" => c.vectors(d + 2) + c.items * d,
+        _ => c.vectors(d + 2),
+    }
 }
 
 fn seconds(recommender: &ResolvedRecommender, c: &Counts, d: u64) -> f64 {

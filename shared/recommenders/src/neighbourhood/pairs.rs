@@ -80,7 +80,8 @@ impl Pairs<'_> {
         }
         let pairs = bounds as f64 * (counted as f64 / of_counted.max(1) as f64);
         let bytes = (pair_bytes as f64 * pairs).round() as u64 + beside;
-        memory::check(Needs { bytes, seconds: self.seconds(visits_per_s) }, allowed, what, remedy)
+        let stays = PAIR_BYTES * pairs.round() as u64;
+        memory::check(Needs { bytes, stays, seconds: self.seconds(visits_per_s) }, allowed, what, remedy)
     }
 
     /// About how long all pairs take.

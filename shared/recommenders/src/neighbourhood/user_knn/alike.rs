@@ -142,7 +142,7 @@ impl Comparing<'_> {
             if bytes > allowed {
                 let seconds = Some(self.pairs().seconds(VISITS_PER_S));
                 let what = "the similarities between users (so far)";
-                return Err(FitError::Unaffordable { what, bytes, seconds, remedy: REMEDY });
+                return Err(FitError::Unaffordable { what, bytes, stays: bytes, seconds, remedy: REMEDY });
             }
             done += some.len() as u64;
             observer.event(EventKind::Progress { done, total, unit: unit.to_owned() });

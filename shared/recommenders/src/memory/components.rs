@@ -1,0 +1,233 @@
+//! What the components of a hybrid take together, told before the first of them is fitted.
+//!
+//! They are fitted one after another, and each model stays: a component has what the ones before it leave.
+
+use std::cell::Cell;
+
+use recspeed_types::FitObserver;
+use recspeed_types::event::EventKind;
+use recspeed_types::spec::ResolvedRecommender;
+
+use super::vectors::{self, Counts};
+use super::{LITTLE, Needs};
+use crate::fit::{FitRequest, fit_part, is_fitted_here};
+use crate::hybrid::attributes_for;
+use crate::linear::check_items;
+use crate::{FitError, TrainSet};
+
+/// What the fit of one recommender takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Forecast {
+    /// What is computed.
+    pub what: &'static str,
+    /// Bytes at its highest point, beside the data.
+    pub bytes: u64,
+    /// Of these, what its model keeps; 0 where only the fit can tell.
+    pub stays: u64,
+    /// About how long it takes.
+    pub seconds: f64,
+    /// What makes it smaller, and what to take instead.
+    pub remedy: &'static str,
+}
+
+impl Forecast {
+    /// What a refusal says; `None` of other errors, and of memory that was asked for in the middle of a fit.
+    fn of(error: &FitError) -> Option<Self> {
+        match *error {
+            FitError::Unaffordable { what, bytes, stays, seconds: Some(seconds), remedy } => {
+                Some(Self { what, bytes, stays, seconds, remedy })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How large data are that nobody has read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Users.
+    pub users: u64,
+    /// Items.
+    pub items: u64,
+    /// Rows that may be learnt from, by which the time is told.
+    pub rows: u64,
+    /// Whether checkpoints are written.
+    pub checkpoints: bool,
+}
+
+/// What the fit of a recommender that is no hybrid takes at least, as far as that follows from the numbers of users and
+/// items.
+pub fn foretell(recommender: &ResolvedRecommender, sizes: &Sizes) -> Option<Forecast> {
+    if recommender.entry.kind == "ease" {
+        let asked = check_items(usize::try_from(sizes.items).unwrap_or(usize::MAX), Some(0));
+        return asked.err().as_ref().and_then(Forecast::of);
+    }
+    let counts = |rows: u64| Counts {
+        users: sizes.users,
+        items: sizes.items,
+        rows,
+        entries: rows,
+        threads: rayon::current_num_threads() as u64,
+    };
+    // There is one row at least.
+    let Needs { bytes, stays, .. } = vectors::needs(recommender, &counts(1), sizes.checkpoints)?;
+    let Needs { seconds, .. } = vectors::needs(recommender, &counts(sizes.rows), sizes.checkpoints)?;
+    Some(Forecast { what: vectors::WHAT, bytes, stays, seconds, remedy: vectors::remedy(recommender.entry.predicts) })
+}
+
+/// Refuses a hybrid one of whose components takes more than the ones before it would leave of `left` bytes. `forecast`:
+/// what is known of a component that is no hybrid itself.
+///
+/// # Errors
+/// [`FitError::Together`].
+pub fn check_components(
+    recommender: &ResolvedRecommender,
+    left: u64,
+    forecast: &dyn Fn(&ResolvedRecommender) -> Option<Forecast>,
+) -> Result<(), FitError> {
+    let mut parts = Vec::new();
+    known(recommender, "recommender", forecast, &mut parts);
+    check(&parts, left)
+}
+
+/// The same, of what the components themselves say of these data.
+///
+/// # Errors
+/// [`FitError::Together`].
+pub(crate) fn check_before_the_fit(request: &FitRequest<'_>, observer: &dyn FitObserver) -> Result<(), FitError> {
+    let Some(left) = observer.memory_left().filter(|_| !request.recommender.components().is_empty()) else {
+        return Ok(());
+    };
+    let mut parts = Vec::new();
+    asked(request, "recommender", observer.keeps_checkpoints(), &mut parts);
+    check(&parts, left)
+}
+
+/// A component that is no hybrid.
+struct Part {
+    place: String,
+    kind: &'static str,
+    forecast: Forecast,
+}
+
+/// The fullest moment is that of the component for which most is there, together with the models before it.
+fn check(parts: &[Part], left: u64) -> Result<(), FitError> {
+    let (mut kept, mut fullest) = (0u64, None);
+    let mut most = left;
+    for part in parts {
+        let together = kept.saturating_add(part.forecast.bytes);
+        if together > most {
+            (most, fullest) = (together, Some((part, kept)));
+        }
+        kept = kept.saturating_add(part.forecast.stays);
+    }
+    match fullest {
+        Some((part, kept)) => {
+            let Part { kind, forecast, .. } = *part;
+            Err(FitError::Together { place: part.place.clone(), kind, kept, left, forecast })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The components in the order in which they are fitted, as far as something is known of them.
+fn known(
+    recommender: &ResolvedRecommender,
+    at: &str,
+    forecast: &dyn Fn(&ResolvedRecommender) -> Option<Forecast>,
+    parts: &mut Vec<Part>,
+) {
+    for (index, component) in recommender.components().iter().enumerate() {
+        let place = format!("{at}.components[{index}]");
+        if !component.components().is_empty() {
+            known(component, &place, forecast, parts);
+        } else if let Some(forecast) = forecast(component) {
+            parts.push(Part { place, kind: component.entry.kind, forecast });
+        }
+    }
+}
+
+/// The same, each asked with the data that it will have.
+fn asked(request: &FitRequest<'_>, at: &str, checkpoints: bool, parts: &mut Vec<Part>) {
+    for (index, recommender) in request.recommender.components().iter().enumerate() {
+        let place = format!("{at}.components[{index}]");
+        let made = attributes_for(request, index);
+        let item_attributes = made.as_ref().or(request.data.item_attributes);
+        let data = TrainSet { item_attributes, ..request.data.clone() };
+        let own = FitRequest { recommender, data: &data, ..*request };
+        if !recommender.components().is_empty() {
+            asked(&own, &place, checkpoints, parts);
+        } else if let Some(forecast) = forecast_of(&own, checkpoints) {
+            parts.push(Part { place, kind: recommender.entry.kind, forecast });
+        }
+    }
+}
+
+/// What a component says that it needs. A fit that holds more than a little asks how much is left before it works, and
+/// says what it needs where that is too little: here nothing is left. What else it has to say it says when it is fitted.
+fn forecast_of(request: &FitRequest<'_>, checkpoints: bool) -> Option<Forecast> {
+    let kind = request.recommender.entry.kind;
+    if !is_fitted_here(kind) {
+        return (request.foretell)(request);
+    }
+    if LITTLE.contains(&kind) {
+        return None;
+    }
+    let mut nothing = NothingLeft { checkpoints, asked: Cell::new(false) };
+    fit_part(request, &mut nothing).err().as_ref().and_then(Forecast::of)
+}
+
+/// Leaves a fit nothing, and ends one that needs nothing.
+struct NothingLeft {
+    checkpoints: bool,
+    asked: Cell<bool>,
+}
+
+impl FitObserver for NothingLeft {
+    fn event(&mut self, _: EventKind) {}
+
+    fn stop_requested(&mut self) -> bool {
+        self.asked.get()
+    }
+
+    fn memory_left(&self) -> Option<u64> {
+        self.asked.set(true);
+        Some(0)
+    }
+
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+
+    fn keeps_checkpoints(&self) -> bool {
+        self.checkpoints
+    }
+
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(index: usize, bytes: u64, stays: u64) -> Part {
+        let forecast = Forecast { what: "it", bytes, stays, seconds: 90.0, remedy: "recommender.factors" };
+        Part { place: format!("recommender.components[{index}]"), kind: "bpr", forecast }
+    }
+
+    #[test]
+    fn a_component_has_what_the_models_before_it_leave() {
+        let parts = [part(0, 900, 400), part(1, 500, 300), part(2, 250, 100)];
+        assert_eq!(check(&parts, 950), Ok(()), "the fullest moment is that of the last one");
+        let told = check(&parts, 949).expect_err("a byte less");
+        assert!(matches!(&told, FitError::Together { place, kept: 700, left: 949, .. } if place.ends_with("[2]")));
+        let said = told.to_string();
+        for words in ["components[2] (`bpr`)", "250 B of memory", "950 B with the 700 B", "about 90 seconds"] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(said.ends_with("lower recommender.components[2].factors"), "{said}");
+        // What it needs where nothing was kept yet.
+        let told = check(&parts[..1], 899).expect_err("it does not fit alone").to_string();
+        assert!(told.contains("900 B of memory, and about"), "{told}");
+    }
+}
