@@ -81,6 +81,7 @@ fn probed(device: Device) -> ProbedDevice {
         device: device.as_str().to_owned(),
         title: format!("{title} on {place}"),
         gpu: own_memory.then_some(place),
+        own_memory: Some(own_memory),
         memory: if processor { machine::memory_total() } else { graphics.and_then(|gpu| gpu.memory) },
         threads: processor.then(machine::cores),
     }
@@ -136,17 +137,43 @@ fn gpu(device: Device) -> Option<Gpu> {
     }
 }
 
-/// The first GPU of NVIDIA's driver, which is the one that CUDA computes on unless told otherwise.
+/// The GPU of NVIDIA's that CUDA computes on.
 #[cfg(any(feature = "libtorch", feature = "cuda"))]
 fn nvidia() -> Option<Gpu> {
     let driver = nvml_wrapper::Nvml::init().ok()?;
-    let device = driver.device_by_index(0).ok()?;
-    Some(Gpu {
-        name: device.name().ok()?,
-        memory: device.memory_info().ok().map(|memory| memory.total),
-        own_memory: true,
-        driver: driver.sys_driver_version().unwrap_or_default(),
-    })
+    let card = |at: u32| {
+        let card = driver.device_by_index(at).ok()?;
+        Some(Card {
+            name: card.name().unwrap_or_else(|_| "a GPU of NVIDIA's".to_owned()),
+            memory: card.memory_info().ok().map(|memory| memory.total),
+            // Cards that cannot be cut answer with an error.
+            cut: card.mig_mode().is_ok_and(|mode| mode.current != 0),
+        })
+    };
+    let cards: Vec<Card> = (0..driver.device_count().ok()?).filter_map(card).collect();
+    whichever(&cards, driver.sys_driver_version().unwrap_or_default())
+}
+
+/// A card as NVIDIA's driver tells of it.
+#[cfg(any(test, feature = "libtorch", feature = "cuda"))]
+struct Card {
+    name: String,
+    /// Bytes, where known.
+    memory: Option<u64>,
+    /// Whether it is cut into instances (MIG), each with a part of its memory.
+    cut: bool,
+}
+
+/// Of several cards nobody knows here which one CUDA computes on: it counts them in an order of its own (the fastest first, where the
+/// driver has that of their slots) and may be shown a part of them (`CUDA_VISIBLE_DEVICES`). So only what holds of each is told.
+#[cfg(any(test, feature = "libtorch", feature = "cuda"))]
+fn whichever(cards: &[Card], driver: String) -> Option<Gpu> {
+    let memory = cards.first()?.memory;
+    let alike = cards.iter().all(|card| card.memory == memory && !card.cut);
+    let mut names: Vec<&str> = cards.iter().map(|card| card.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(Gpu { name: names.join(" or "), memory: memory.filter(|_| alike), own_memory: true, driver })
 }
 
 /// `None` where this build lacks it, the reason where the machine does.
@@ -359,10 +386,26 @@ mod tests {
     fn processors_compute_in_the_machines_memory_and_what_nobody_has_probed_in_some_that_nobody_knows() {
         for device in [Device::Flex, Device::LibtorchCpu] {
             assert_eq!(memory(EngineKind::Burn, device, 0), DeviceMemory::Machine);
-            assert_eq!(probed(device).gpu, None);
+            assert_eq!((probed(device).gpu, probed(device).own_memory), (None, Some(false)));
         }
         let of_another = memory(EngineKind::Pytorch, Device::Cuda, 0);
         assert_eq!(of_another, DeviceMemory::Own { name: "the GPU of `cuda`".to_owned(), bytes: None });
+    }
+
+    #[test]
+    fn of_several_cards_only_what_holds_of_each_is_told() {
+        let card =
+            |name: &str, gib: Option<u64>| Card { name: name.to_owned(), memory: gib.map(|gib| gib << 30), cut: false };
+        let told = |cards: &[Card]| whichever(cards, "570".to_owned()).map(|gpu| (gpu.name, gpu.memory));
+        let of = |name: &str, gib: Option<u64>| Some((name.to_owned(), gib.map(|gib| gib << 30)));
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[card("a", Some(80))]), of("a", Some(80)));
+        assert_eq!(told(&[card("a", Some(80)), card("a", Some(80))]), of("a", Some(80)), "whichever it is");
+        let unlike = [card("small", Some(8)), card("large", Some(80))];
+        assert_eq!(told(&unlike), of("large or small", None));
+        assert_eq!(told(&[card("a", Some(80)), card("a", None)]), of("a", None));
+        let cut = Card { cut: true, ..card("a", Some(80)) };
+        assert_eq!(told(&[cut]), of("a", None), "an instance has a part of it");
     }
 
     #[test]

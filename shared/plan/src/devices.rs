@@ -24,17 +24,20 @@ pub enum DeviceMemory {
 }
 
 impl DeviceMemory {
-    /// Where an engine's device has its numbers, by what was probed. Of a GPU that nobody has probed it is not known what memory it has.
+    /// Where an engine's device has its numbers, by what was probed. Of a GPU that nobody has probed, and of one whose worker does not say
+    /// whose memory it tells, it is not known what memory it has.
     pub fn of(engine: EngineKind, device: Device, probed: &[ProbedDevice]) -> Self {
         if device.is_processor() {
             return Self::Machine;
         }
         let named = |one: &&ProbedDevice| one.engine == engine.as_str() && one.device == device.as_str();
-        match probed.iter().find(named) {
-            Some(ProbedDevice { gpu: Some(name), memory, .. }) => Self::Own { name: name.clone(), bytes: *memory },
-            Some(_) => Self::Machine,
-            None => Self::Own { name: format!("the GPU of `{}`", device.as_str()), bytes: None },
+        let found = probed.iter().find(named);
+        let own_memory = found.and_then(|one| one.own_memory);
+        if own_memory == Some(false) {
+            return Self::Machine;
         }
+        let name = found.and_then(|one| one.gpu.clone()).unwrap_or_else(|| format!("the GPU of `{}`", device.as_str()));
+        Self::Own { name, bytes: found.and_then(|one| one.memory).filter(|_| own_memory == Some(true)) }
     }
 }
 

@@ -15,7 +15,8 @@ fn own(name: &str, bytes: Option<u64>) -> DeviceMemory {
 
 fn probed(device: &str, gpu: Option<&str>, memory: Option<u64>) -> ProbedDevice {
     let [engine, title] = ["burn", "invented"].map(str::to_owned);
-    ProbedDevice { engine, device: device.to_owned(), title, memory, gpu: gpu.map(str::to_owned), threads: None }
+    let (device, own_memory, gpu) = (device.to_owned(), Some(gpu.is_some()), gpu.map(str::to_owned));
+    ProbedDevice { engine, device, title, memory, own_memory, gpu, threads: None }
 }
 
 /// A dense block of 4.9 million parameters.
@@ -46,6 +47,11 @@ fn a_probe_says_whose_memory_it_is_and_what_was_not_probed_is_not_known() {
     assert_eq!(of(Device::Cuda), own("a card", Some(8 << 30)));
     assert_eq!(of(Device::LibtorchCuda), own("the GPU of `libtorch-cuda`", None));
     assert_eq!(DeviceMemory::of(EngineKind::Pytorch, Device::Cuda, &probes), own("the GPU of `cuda`", None));
+    // A worker that was built before a probe said whose memory it is, as it answered then.
+    let before =
+        r#"{"engine":"burn","device":"cuda","title":"Burn by CUDA on a card","memory":8589934592,"threads":null}"#;
+    let before: ProbedDevice = serde_json::from_str(before).expect("an answer");
+    assert_eq!(DeviceMemory::of(EngineKind::Burn, Device::Cuda, &[before]), own("the GPU of `cuda`", None));
 }
 
 #[test]

@@ -34,7 +34,11 @@ pub struct ProbedDevice {
     pub title: String,
     /// Bytes of memory, where known.
     pub memory: Option<u64>,
-    /// The GPU whose own memory that is; none where it is the machine's, as for processors and GPUs without memory of their own.
+    /// Whether that memory is the device's own, or the machine's, as for processors and GPUs without memory of their own. A worker that
+    /// was built before this was told says nothing of it: then it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_memory: Option<bool>,
+    /// The GPU whose own memory it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<String>,
     /// Threads, for devices that are processors.

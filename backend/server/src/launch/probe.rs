@@ -108,6 +108,7 @@ mod tests {
             device: (*device).to_owned(),
             title: format!("{device} of {feature}"),
             memory: None,
+            own_memory: None,
             gpu: None,
             threads: None,
         };

@@ -64,6 +64,7 @@ mod tests {
             device: device.as_str().to_owned(),
             title: format!("Burn on {}", gpu.unwrap_or("the machine")),
             memory,
+            own_memory: Some(gpu.is_some()),
             gpu: gpu.map(str::to_owned),
             threads: None,
         }
