@@ -318,6 +318,11 @@ fn what_ranks_hold_on_a_gpu_is_held_against_its_memory_and_not_the_machines() {
         verdict.starts_with("This does not fit on ") && verdict.contains("ranks 0, 1, 2 and 3 would hold"),
         "{verdict}"
     );
+    let tried = verdict.matches(" Try ").count() + verdict.matches(" Use ").count();
+    assert_eq!(tried, 1, "what would be faster is no help: {verdict}");
+    let [held, allowed] = ["bytes", "allowed_bytes"].map(|name| small["devices"][0][name].as_f64().unwrap());
+    let missing = (held - allowed) / allowed;
+    assert!((small["limit_share"].as_f64().unwrap() - missing).abs() < 1e-9, "the share that is missing: {small}");
     let large = json(&["--gpu-memory", "65536"]);
     assert_eq!(large["devices"][0]["ranks"], serde_json::json!([0, 1, 2, 3]));
     assert_eq!(large["devices"][0]["fits"], true);

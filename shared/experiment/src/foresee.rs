@@ -162,7 +162,7 @@ fn refuse(
     };
     // A strategy that the plan does not draw is refused, or not, by the training itself.
     let Ok(outlook) = Outlook::of(&strategy) else { return Ok(()) };
-    let of_devices = shortage(&strategy, &outlook);
+    let of_devices = shortage(spec, &strategy, &outlook);
     let of_the_machine = host.memory_limit().and_then(|limit| lacks(spec, (&strategy, &outlook), data, limit));
     let mut causes: Vec<String> = of_devices.into_iter().chain(of_the_machine).collect();
     if causes.is_empty() {

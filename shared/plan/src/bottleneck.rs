@@ -93,6 +93,8 @@ pub struct Remedy {
     pub bytes: u64,
     /// Bytes of the process of all ranks with it.
     pub together: u64,
+    /// Bytes that are missing with it on a device with memory of its own.
+    pub missing: u64,
 }
 
 /// Bytes of memory that there are.
@@ -155,7 +157,7 @@ pub fn bottleneck(strategy: &Strategy, outlook: &Outlook, room: Option<Room>) ->
         return Bottleneck {
             limit: Limit::Memory { rank, bytes, room },
             share,
-            remedy: smaller(strategy, bytes, kind),
+            remedy: smaller(strategy, outlook, bytes, kind),
         };
     }
     let (limit, lost_us) = slowest(strategy, outlook);
@@ -218,11 +220,14 @@ fn planned(strategy: &Strategy, change: Change) -> Option<Remedy> {
     let new = change.applied(strategy);
     let outlook = Outlook::of(&new).ok()?;
     let step_us = outlook.simulation.total_us * strategy.batch as f64 / new.batch as f64;
-    Some(Remedy { change, step_us, bytes: outlook.fullest().1, together: outlook.process(&new).total() })
+    let (bytes, together) = (outlook.fullest().1, outlook.process(&new).total());
+    Some(Remedy { change, step_us, bytes, together, missing: outlook.missing(&new) })
 }
 
-/// Of the changes that make it fit the fastest; where none does, the one that saves most.
-fn smaller(strategy: &Strategy, bytes: u64, room: Room) -> Option<Remedy> {
+/// Of the changes that make it fit the fastest; where none does, the one that saves most. What is saved here must not be missing on a
+/// device with memory of its own.
+fn smaller(strategy: &Strategy, outlook: &Outlook, bytes: u64, room: Room) -> Option<Remedy> {
+    let missing = outlook.missing(strategy);
     let compare = |new: &Remedy| room.compare((new.bytes, new.together));
     let mut changes = Vec::new();
     if strategy.schedule == ScheduleKind::Gpipe {
@@ -239,8 +244,8 @@ fn smaller(strategy: &Strategy, bytes: u64, room: Room) -> Option<Remedy> {
     if strategy.ranks * strategy.chunks * 2 <= most {
         changes.push(Change::Ranks(strategy.ranks * 2));
     }
-    let remedies =
-        changes.into_iter().filter_map(|change| planned(strategy, change)).filter(|new| compare(new).0 < bytes);
+    let helps = |new: &Remedy| compare(new).0 < bytes && new.missing <= missing;
+    let remedies = changes.into_iter().filter_map(|change| planned(strategy, change)).filter(helps);
     remedies.min_by(|a, b| {
         let misses = |remedy: &Remedy| {
             let (bytes, room) = compare(remedy);
@@ -255,10 +260,11 @@ fn smaller(strategy: &Strategy, bytes: u64, room: Room) -> Option<Remedy> {
 fn faster(strategy: &Strategy, outlook: &Outlook, limit: Limit, room: Option<Room>) -> Option<Remedy> {
     let now = outlook.simulation.total_us;
     let has_room = |new: &Remedy| {
-        room.is_none_or(|room| {
+        let here = room.is_none_or(|room| {
             let (bytes, room) = room.compare((new.bytes, new.together));
             bytes <= room
-        })
+        });
+        here && new.missing == 0
     };
     let fits = |new: &Remedy| has_room(new) && new.step_us < now * (1.0 - WORTH_IT);
     let best = |changes: Vec<Change>| {

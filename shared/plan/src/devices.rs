@@ -2,7 +2,7 @@
 //! the machine against the machine's ([`Outlook::process`]).
 
 use recspeed_types::probe::ProbedDevice;
-use recspeed_types::spec::{Device, EngineKind};
+use recspeed_types::spec::{Device, EngineKind, ResolvedSpec, StrategyKind};
 
 use crate::sharding::ShardLevel;
 use crate::words::bytes;
@@ -83,6 +83,11 @@ impl DeviceOutlook {
     /// Bytes that are missing.
     pub fn missing(&self) -> u64 {
         self.room().map_or(0, |room| self.total().saturating_sub(room))
+    }
+
+    /// The same as a share of what a run may use of it.
+    pub fn missing_share(&self) -> f64 {
+        self.room().map_or(0.0, |room| self.missing() as f64 / room.max(1) as f64)
     }
 
     /// Whether it fits, where that is known.
@@ -180,68 +185,179 @@ impl Outlook {
         }
         devices
     }
+
+    /// Bytes that are missing on the device that lacks most; 0 where all fits, or nobody knows.
+    pub(crate) fn missing(&self, strategy: &Strategy) -> u64 {
+        self.devices(strategy).iter().map(DeviceOutlook::missing).max().unwrap_or(0)
+    }
 }
 
-/// Why a strategy will not fit on its devices, with what helps of what was planned; `None` where it fits, and where nobody knows how
-/// much memory they have.
-pub fn shortage(strategy: &Strategy, outlook: &Outlook) -> Option<String> {
+/// Why a strategy will not fit on its devices, with what helps of what was planned and its spec can set; `None` where it fits, and where
+/// nobody knows how much memory they have.
+pub fn shortage(spec: &ResolvedSpec, strategy: &Strategy, outlook: &Outlook) -> Option<String> {
     let devices = outlook.devices(strategy);
     let fullest = devices.iter().max_by_key(|device| device.missing())?;
     let refusal = fullest.refusal()?;
-    let planned = |(new, words): (Strategy, String)| {
-        let outlook = Outlook::of(&new).ok()?;
+    let planned = |setting: Setting| {
+        let new = &setting.strategy;
+        let outlook = Outlook::of(new).ok()?;
         let step_us = outlook.simulation.total_us * strategy.batch as f64 / new.batch as f64;
-        let devices = outlook.devices(&new).into_iter();
+        let devices = outlook.devices(new).into_iter();
         let device = devices.max_by_key(|device| (device.missing(), device.name == fullest.name))?;
         let less = (device.missing(), device.total()) < (fullest.missing(), fullest.total());
-        less.then_some((device, step_us, words))
+        less.then(|| (device, step_us, setting.in_words()))
     };
     // Of the changes that make it fit the fastest; where none does, the one that leaves the least missing.
-    let tried = changes(strategy).into_iter().filter_map(planned);
+    let tried = settings(spec, strategy).into_iter().filter_map(planned);
     let best = tried.min_by(|(a, a_us, _), (b, b_us, _)| a.missing().cmp(&b.missing()).then(a_us.total_cmp(b_us)));
     Some(match best {
         Some((device, _, words)) => {
             let enough = if device.missing() > 0 { ", still too much" } else { "" };
             format!("{refusal} Try {words}: {} on {}{enough}.", bytes(device.total()), device.name)
         }
-        None => format!("{refusal} Use a smaller model, more GPUs, or engine.device = \"flex\"."),
+        None => format!("{refusal} Use a smaller model, or {}.", on_the_processor(spec, &fullest.ranks)),
     })
 }
 
-/// What may make it smaller on its devices without moving any rank, each as a spec says it.
-fn changes(strategy: &Strategy) -> Vec<(Strategy, String)> {
-    let with = |change: &dyn Fn(&mut Strategy)| {
+/// What may make a strategy smaller on its devices without moving any rank.
+struct Setting {
+    /// The strategy with it.
+    strategy: Strategy,
+    /// What it is.
+    title: String,
+    /// The fields of the spec that say so, as `--set` takes them.
+    set: Vec<String>,
+}
+
+impl Setting {
+    fn in_words(&self) -> String {
+        format!("{} ({})", self.title, self.set.join(", "))
+    }
+}
+
+/// What this spec can set of that.
+fn settings(spec: &ResolvedSpec, strategy: &Strategy) -> Vec<Setting> {
+    let with = |title: &str, set: Vec<String>, change: &dyn Fn(&mut Strategy)| {
         let mut new = strategy.clone();
         change(&mut new);
-        new
+        Setting { strategy: new, title: title.to_owned(), set }
     };
-    let mut changes = Vec::new();
+    let one = |assignment: &str| vec![assignment.to_owned()];
+    let mut settings = Vec::new();
     let half = strategy.batch / 2;
     if half >= strategy.micro_batches.max(1) {
-        let words = format!("batches half as large (training.batch_size = {})", half * strategy.replicas.max(1));
-        changes.push((with(&|new: &mut Strategy| new.batch = half), words));
+        let set = vec![format!("training.batch_size = {}", half * strategy.replicas.max(1))];
+        settings.push(with("batches half as large", set, &|new: &mut Strategy| new.batch = half));
     }
     // A single device has nothing to set in [strategy].
-    if strategy.needs.alone {
-        return changes;
+    if spec.strategy.is_single() {
+        return settings;
     }
     if strategy.recompute != Recompute::Always {
-        let words = "computing the forward passes again (strategy.recompute = \"always\")".to_owned();
-        changes.push((with(&|new: &mut Strategy| new.recompute = Recompute::Always), words));
+        let set = one("strategy.recompute = \"always\"");
+        settings.push(with("computing the forward passes again", set, &|new: &mut Strategy| {
+            new.recompute = Recompute::Always
+        }));
     }
     if strategy.schedule == ScheduleKind::Gpipe && strategy.ranks > 1 {
-        let words = "1F1B (strategy.schedule = \"1f1b\")".to_owned();
-        changes.push((with(&|new: &mut Strategy| new.schedule = ScheduleKind::OneForwardOneBackward), words));
+        let set = one("strategy.schedule = \"1f1b\"");
+        settings.push(with("1F1B", set, &|new: &mut Strategy| new.schedule = ScheduleKind::OneForwardOneBackward));
     }
     if !strategy.offload {
-        let words = "the optimizer's state in the machine's memory (strategy.offload = true)".to_owned();
-        changes.push((with(&|new: &mut Strategy| new.offload = true), words));
+        let set = one("strategy.offload = true");
+        settings
+            .push(with("the optimizer's state in the machine's memory", set, &|new: &mut Strategy| new.offload = true));
     }
     if strategy.replicas > 1 {
         for level in ShardLevel::ALL.into_iter().filter(|&level| level > strategy.level) {
-            let words = format!("ZeRO {0} (strategy.stage = {0})", level.zero_stage());
-            changes.push((with(&|new: &mut Strategy| new.level = level), words));
+            let mut set = one(&format!("strategy.stage = {}", level.zero_stage()));
+            // Whoever divides nothing has no stage to set.
+            if spec.strategy.kind == StrategyKind::DataParallel {
+                set.insert(0, "strategy.kind = \"zero\"".to_owned());
+            }
+            settings.push(with(&format!("ZeRO {}", level.zero_stage()), set, &|new: &mut Strategy| new.level = level));
         }
     }
-    changes
+    settings
+}
+
+/// What the spec says where these ranks compute on the processor.
+fn on_the_processor(spec: &ResolvedSpec, ranks: &[usize]) -> String {
+    if spec.engine.kind.is_reference() {
+        return "engine.device = \"cpu\"".to_owned();
+    }
+    // Where each stage has a device of its own, that of the engine is nobody's.
+    let Some(devices) = &spec.strategy.devices else { return "engine.device = \"flex\"".to_owned() };
+    let of_stage = (spec.strategy.ranks / spec.strategy.stages.max(1)).max(1) as usize;
+    let devices = devices.iter().enumerate().map(|(stage, &device)| {
+        let moved = ranks.iter().any(|rank| rank / of_stage == stage);
+        format!("\"{}\"", (if moved { Device::Flex } else { device }).as_str())
+    });
+    format!("strategy.devices = [{}]", devices.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::ExperimentSpec;
+
+    use super::*;
+    use crate::{Assumed, of_spec};
+
+    fn text(engine: &str, strategy: &str) -> String {
+        format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"densenet\"\n\
+             layers = 12\n[training]\nbatch_size = 64\n[evaluation]\nmetrics = [\"rmse\"]\n[engine]\n{engine}\n[strategy]\n{strategy}\n"
+        )
+    }
+
+    fn with(text: &str, set: &[String]) -> ResolvedSpec {
+        let spec = ExperimentSpec::from_toml_with(text, set).unwrap_or_else(|error| panic!("{set:?}: {error}"));
+        spec.resolve().unwrap_or_else(|problems| panic!("{set:?}: {problems:?}"))
+    }
+
+    fn plan(spec: &ResolvedSpec) -> Strategy {
+        of_spec(spec, Assumed::threads(50.0)).expect("a row of layers")
+    }
+
+    const ON_GPUS: [(&str, &str); 7] = [
+        ("device = \"cuda\"", "kind = \"single\""),
+        ("kind = \"pytorch\"\ndevice = \"cuda\"", "kind = \"single\""),
+        ("device = \"cuda\"", "kind = \"data-parallel\"\nranks = 4"),
+        ("device = \"libtorch-cuda\"", "kind = \"zero\"\nranks = 4\nstage = 1"),
+        ("device = \"cuda\"", "kind = \"pipeline\"\nstages = 2\nschedule = \"gpipe\""),
+        ("device = \"cuda\"", "kind = \"hybrid\"\nstages = 1\nranks = 2"),
+        ("", "kind = \"hybrid\"\nstages = 2\nranks = 4\ndevices = [\"cuda\", \"libtorch-cuda\"]"),
+    ];
+
+    #[test]
+    fn every_setting_that_is_proposed_can_be_set_and_is_what_was_planned() {
+        for (engine, strategy) in ON_GPUS {
+            let text = text(engine, strategy);
+            let spec = with(&text, &[]);
+            let settings = settings(&spec, &plan(&spec));
+            assert_eq!(settings.len() > 1, !spec.strategy.is_single(), "{strategy}");
+            for Setting { strategy, set, .. } in settings {
+                assert_eq!(plan(&with(&text, &set)), strategy, "{set:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_moves_the_ranks_of_the_full_device_and_no_others() {
+        for (engine, strategy) in ON_GPUS {
+            let text = text(engine, strategy);
+            let spec = with(&text, &[]);
+            let ranks = spec.strategy.ranks as usize;
+            // Of stages with devices of their own, the last one's.
+            let full: Vec<usize> = if spec.strategy.devices.is_some() { vec![ranks - 1] } else { (0..ranks).collect() };
+            let moved = with(&text, &[on_the_processor(&spec, &full)]);
+            let device = |spec: &ResolvedSpec, rank| spec.strategy.device_of(rank).unwrap_or(spec.engine.device);
+            for rank in full {
+                assert!(device(&moved, rank).is_processor(), "{strategy}");
+            }
+            if spec.strategy.devices.is_some() {
+                assert_eq!(device(&moved, 0), device(&spec, 0), "{strategy}");
+            }
+        }
+    }
 }

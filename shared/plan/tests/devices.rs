@@ -4,10 +4,13 @@ mod strategies;
 
 use proptest::prelude::*;
 use recspeed_plan::sharding::ShardLevel;
+use recspeed_plan::simulate::Link;
 use recspeed_plan::words::verdict;
-use recspeed_plan::{DeviceMemory, Limit, Outlook, ProcessNeeds, Room, Strategy, bottleneck, shortage};
+use recspeed_plan::{
+    Assumed, Change, DeviceMemory, Limit, Outlook, ProcessNeeds, Room, Strategy, bottleneck, of_spec, shortage,
+};
 use recspeed_types::probe::ProbedDevice;
-use recspeed_types::spec::{Device, EngineKind};
+use recspeed_types::spec::{Device, EngineKind, ResolvedSpec};
 
 fn own(name: &str, bytes: Option<u64>) -> DeviceMemory {
     DeviceMemory::Own { name: name.to_owned(), bytes }
@@ -20,8 +23,12 @@ fn probed(device: &str, gpu: Option<&str>, memory: Option<u64>) -> ProbedDevice 
 }
 
 /// A dense block of 4.9 million parameters.
+fn block_spec(strategy: &str) -> ResolvedSpec {
+    strategies::spec("kind = \"densenet\"\nlayers = 100\ngrowth = 32", "batch_size = 64", strategy)
+}
+
 fn block(strategy: &str) -> Strategy {
-    let plan = strategies::of("kind = \"densenet\"\nlayers = 100\ngrowth = 32", "batch_size = 64", strategy);
+    let plan = of_spec(&block_spec(strategy), Assumed::threads(50.0)).expect("a row of layers");
     let needs = ProcessNeeds { before: 100 << 20, evaluation: 30 << 20, scoring: 20 << 20, ..plan.needs };
     Strategy { needs, ..plan }
 }
@@ -88,7 +95,8 @@ fn a_gpu_holds_what_the_ledgers_say_and_the_machine_keeps_program_data_and_what_
 
 #[test]
 fn stages_on_two_cards_and_the_machine_are_each_held_against_their_own() {
-    let plan = block("kind = \"pipeline\"\nstages = 3\nmicro_batches = 4");
+    let strategy = "kind = \"pipeline\"\nstages = 3\nmicro_batches = 4";
+    let (spec, plan) = (block_spec(strategy), block(strategy));
     let mixed = on(&[DeviceMemory::Machine, own("small", Some(1 << 20)), own("large", Some(80 << 30))], &plan);
     let outlook = look(&mixed);
     let devices = outlook.devices(&mixed);
@@ -96,7 +104,7 @@ fn stages_on_two_cards_and_the_machine_are_each_held_against_their_own() {
     assert_eq!(names, [("small", &[1][..]), ("large", &[2][..])]);
     assert_eq!([devices[0].fits(), devices[1].fits()], [Some(false), Some(true)]);
     assert_eq!([devices[0].model, devices[1].model], [0, 0], "the first rank judges, in the machine's memory");
-    let refusal = shortage(&mixed, &outlook).expect("a card of 1 MiB is too small");
+    let refusal = shortage(&spec, &mixed, &outlook).expect("a card of 1 MiB is too small");
     assert!(refusal.starts_with("This does not fit on small: rank 1 would hold about "), "{refusal}");
     assert!(refusal.contains("may have 922 KiB of its memory, "), "{refusal}");
     // The machine is asked for itself.
@@ -112,22 +120,43 @@ fn stages_on_two_cards_and_the_machine_are_each_held_against_their_own() {
 
 #[test]
 fn what_a_card_lacks_is_told_with_what_makes_it_fit() {
-    let plan = block("kind = \"zero\"\nranks = 4\nstage = 1");
+    let strategy = "kind = \"zero\"\nranks = 4\nstage = 1";
+    let plan = block(strategy);
     let alike = on(&[own("a card", None)], &plan);
     let needed = look(&alike).devices(&alike)[0].total();
     let short = on(&[own("a card", Some(needed))], &plan);
-    let refusal = shortage(&short, &look(&short)).expect("nine tenths of what is needed are too little");
+    let refusal =
+        shortage(&block_spec(strategy), &short, &look(&short)).expect("nine tenths of what is needed are too little");
     assert!(refusal.contains(" Try ") && !refusal.contains("still too much"), "{refusal}");
-    let alone = on(&[own("a card", Some(1 << 20))], &block("kind = \"single\""));
-    let refusal = shortage(&alone, &look(&alone)).expect("it is far too little");
+    let strategy = "kind = \"single\"";
+    let alone = on(&[own("a card", Some(1 << 20))], &block(strategy));
+    let refusal = shortage(&block_spec(strategy), &alone, &look(&alone)).expect("it is far too little");
     assert!(!refusal.contains("strategy."), "a single device has no such setting: {refusal}");
 }
 
 #[test]
+fn what_makes_a_step_faster_has_room_on_the_cards_too() {
+    let slow = Link { latency_us: 0.0, bytes_per_us: 1.0 };
+    let plan = Strategy { link: slow, ..block("kind = \"data-parallel\"\nranks = 4") };
+    let found = bottleneck(&plan, &look(&plan), None);
+    assert_eq!(found.limit, Limit::Reduction);
+    let change = found.remedy.expect("a larger batch is for as many samples").change;
+    assert_eq!(change, Change::Batch(2 * plan.batch));
+    // A card that is just full: nine tenths of it are what is held, rounded up to whole tenths.
+    let needed = look(&plan).devices(&on(&[own("a card", None)], &plan))[0].total();
+    let full = on(&[own("a card", Some(needed.div_ceil(9) * 10))], &plan);
+    assert_eq!(look(&full).devices(&full)[0].fits(), Some(true));
+    let found = bottleneck(&full, &look(&full), None);
+    assert_eq!(found.limit, Limit::Reduction);
+    assert_ne!(found.remedy.map(|remedy| remedy.change), Some(change), "it would hold more");
+}
+
+#[test]
 fn of_a_memory_that_nobody_knows_nothing_is_refused_and_that_is_said() {
-    let plan = on(&[own("a card", None)], &block("kind = \"single\""));
+    let strategy = "kind = \"single\"";
+    let plan = on(&[own("a card", None)], &block(strategy));
     let outlook = look(&plan);
-    assert_eq!(shortage(&plan, &outlook), None);
+    assert_eq!(shortage(&block_spec(strategy), &plan, &outlook), None);
     let devices = outlook.devices(&plan);
     let [device] = &devices[..] else { panic!("there is one") };
     assert_eq!((device.fits(), device.room()), (None, None));

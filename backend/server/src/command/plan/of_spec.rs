@@ -144,18 +144,17 @@ impl Planned {
         if all.contains(&Some(false)) { Some(false) } else { all.iter().all(Option::is_some).then_some(true) }
     }
 
-    /// What does not fit on a GPU; what limits it, and where that is memory, how much of that tables take.
+    /// What does not fit on a GPU; what limits it, and where that is memory, how much of that tables take. Of what does not fit on a GPU it
+    /// is no use to know what would make it faster.
     fn verdict(&self) -> String {
-        let words = verdict(&self.found, &self.strategy, &self.outlook);
-        let words = match shortage(&self.strategy, &self.outlook) {
-            Some(shortage) => format!("{shortage} {words}"),
-            None => words,
-        };
-        let words = match (self.found.limit, self.tables.planned()) {
-            (Limit::Memory { .. }, Some(tables)) => format!("{words} {}", tables.in_words(&self.spec.recommender)),
-            _ => words,
-        };
-        if self.fits() == Some(false) { format!("{words} {}", self.instead()) } else { words }
+        let of_devices = shortage(&self.spec, &self.strategy, &self.outlook);
+        let of_the_machine = matches!(self.found.limit, Limit::Memory { .. });
+        let found =
+            (of_devices.is_none() || of_the_machine).then(|| verdict(&self.found, &self.strategy, &self.outlook));
+        let of_tables = self.tables.planned().filter(|_| of_the_machine);
+        let of_tables = of_tables.map(|tables| tables.in_words(&self.spec.recommender));
+        let instead = (self.fits() == Some(false)).then(|| self.instead());
+        of_devices.into_iter().chain(found).chain(of_tables).chain(instead).collect::<Vec<_>>().join(" ")
     }
 
     /// What takes less than all of that.
@@ -164,6 +163,24 @@ impl Planned {
         let recommender = &self.spec.recommender;
         let seconds = self.spec.training.as_ref().zip(self.rows);
         instead(recommender, seconds.and_then(|(training, rows)| training_seconds(recommender, training, &data, rows)))
+    }
+
+    /// What limits it, and how much: of memory the share that is missing where most is.
+    fn limit(&self) -> (&'static str, f64) {
+        let found = self.found.share;
+        let devices = self.outlook.devices(&self.strategy);
+        let missing = devices.iter().map(DeviceOutlook::missing_share).fold(0.0, f64::max);
+        match self.found.limit {
+            Limit::Memory { .. } => ("memory", found.max(missing)),
+            _ if missing > 0.0 => ("memory", missing),
+            Limit::Bubble => ("bubble", found),
+            Limit::Imbalance { .. } => ("imbalance", found),
+            Limit::Messages => ("messages", found),
+            Limit::Sharing => ("sharing", found),
+            Limit::Reduction => ("reduction", found),
+            Limit::Tables => ("tables", found),
+            Limit::Computation => ("computation", found),
+        }
     }
 
     /// Of the whole model, whoever shares its layers.
@@ -251,7 +268,7 @@ impl Planned {
     }
 
     fn as_json(&self, args: &PlanArgs) -> Result<String, CommandError> {
-        let Self { strategy, outlook, found, .. } = self;
+        let Self { strategy, outlook, .. } = self;
         let run = &outlook.simulation;
         let stages: Vec<_> = (0..outlook.stages.len())
             .map(|at| {
@@ -276,17 +293,7 @@ impl Planned {
                 Some(json!({"rank": span.rank, "name": name, "chunk": chunk, "start_us": start, "end_us": end}))
             })
             .collect();
-        let limit = match found.limit {
-            _ if shortage(strategy, outlook).is_some() => "memory",
-            Limit::Memory { .. } => "memory",
-            Limit::Bubble => "bubble",
-            Limit::Imbalance { .. } => "imbalance",
-            Limit::Messages => "messages",
-            Limit::Sharing => "sharing",
-            Limit::Reduction => "reduction",
-            Limit::Tables => "tables",
-            Limit::Computation => "computation",
-        };
+        let (limit, limit_share) = self.limit();
         let process = self.outlook.process(strategy);
         let plan = json!({
             "recommender": self.spec.recommender.entry.kind,
@@ -319,7 +326,7 @@ impl Planned {
             "devices": self.outlook.devices(strategy).iter().map(device_json).collect::<Vec<_>>(),
             "fits": self.fits(),
             "limit": limit,
-            "limit_share": found.share,
+            "limit_share": limit_share,
             "tables": self.tables.as_json(),
             "verdict": self.verdict(),
             "spans": spans,
