@@ -388,6 +388,9 @@ fn of_a_network_that_is_no_row_of_layers_its_parameters_and_its_memory_are_plann
     assert_eq!((&planned["fits"], &planned["items"]), (&true.into(), &1500.into()), "{planned}");
     let output = plan(&[&file, "--trace", folder.path().join("trace.json").to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2), "there is no schedule to draw");
+    let output = plan(&[&file, "--gpu-memory", "1024"]);
+    assert_eq!(output.status.code(), Some(2), "what would do nothing is not taken");
+    assert!(text(&output.stderr).contains("--gpu-memory is for networks that are rows of layers"));
     let lost = format!("{frame}{network}").replace(
         "source = \"builtin\"\nid = \"beauty-synthetic-10k\"",
         "source = \"file\"\npath = \"no.csv\"\nformat = \"amazon-csv\"",

@@ -20,7 +20,7 @@ use recspeed_types::RunId;
 
 use crate::home;
 
-pub(crate) use builds::of_devices;
+pub(crate) use builds::{beside, of_device, of_devices};
 pub use probe::{ProbeError, probe, probe_all};
 pub use process::{end_orphans, is_alive};
 pub(crate) use process::{signal, start};

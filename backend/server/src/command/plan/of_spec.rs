@@ -52,8 +52,8 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     let scoring = if spec.engine.kind.is_reference() { 0 } else { evaluation.blocks };
     let evaluation = evaluation.total();
     strategy.needs = ProcessNeeds { before, checkpoints: true, evaluation, scoring, ..strategy.needs };
-    strategy.memories = room::of_devices(&spec, args.gpu_memory.map(|mib| mib << 20));
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
+    strategy.memories = room::of_devices(&spec, args.gpu_memory.map(|mib| mib << 20));
     let outlook = Outlook::of(&strategy)?;
     let room = args.memory_limit.map(|mib| mib << 20).or_else(room::of_a_run);
     let found = bottleneck(&strategy, &outlook, room.map(Room::Together));

@@ -1,14 +1,16 @@
 //! What a run on this machine may hold: of the machine's memory, and of that of its GPUs.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use recspeed_plan::DeviceMemory;
 use recspeed_types::probe::ProbedDevice;
 use recspeed_types::spec::{Device, ResolvedSpec};
 
+use crate::command::output;
 use crate::command::run::find_worker;
-use crate::launch::probe_all;
+use crate::launch::{of_device, probe};
 
 /// How long a worker may take to say what it has: its drivers compile.
 const PATIENCE: Duration = Duration::from_secs(75);
@@ -22,12 +24,13 @@ pub(super) fn of_a_run() -> Option<u64> {
     Some(group.map_or(machine, |group| group.min(machine)) / 10 * 9)
 }
 
-/// Where the numbers of each rank lie. The workers here are asked, where a rank names another device than a processor; what none of
-/// them has is not known. `each`: bytes of each GPU, where the command line says them.
+/// Where the numbers of each rank lie. The worker builds that have the named GPUs are asked, which may take a while; what none of them has
+/// is not known, nor are the GPUs of other frameworks. `each`: bytes of each GPU, where the command line says them: then nobody is asked.
 pub(super) fn of_devices(spec: &ResolvedSpec, each: Option<u64>) -> Vec<DeviceMemory> {
     let devices = devices(spec);
-    let probed = if devices.iter().all(|device| device.is_processor()) { Vec::new() } else { probed() };
-    memories(spec, &devices, &probed, each)
+    let is_asked = each.is_none() && !spec.engine.kind.is_reference();
+    let probed = find_worker(None).ok().filter(|_| is_asked).map(|worker| probed(&worker, &devices));
+    memories(spec, &devices, &probed.unwrap_or_default(), each)
 }
 
 /// The device of each rank.
@@ -44,12 +47,30 @@ fn memories(spec: &ResolvedSpec, devices: &[Device], probed: &[ProbedDevice], ea
     devices.iter().map(of).collect()
 }
 
-/// The devices of all workers here; none where there is no worker, or none that answers.
-fn probed() -> Vec<ProbedDevice> {
-    let Ok(worker) = find_worker(None) else { return Vec::new() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let answer = runtime.ok().and_then(|runtime| runtime.block_on(probe_all(&worker, PATIENCE)).ok());
-    answer.map(|probe| probe.devices).unwrap_or_default()
+/// What the builds with these GPUs tell of them; nothing where there is none, or none that answers.
+fn probed(worker: &Path, devices: &[Device]) -> Vec<ProbedDevice> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
+    let ask = |program: &PathBuf| {
+        output::complain(&format!(
+            "recspeed: asking {} what memory its GPU has, for {} s at most; --gpu-memory MIB says it instead.",
+            program.display(),
+            PATIENCE.as_secs()
+        ));
+        runtime.block_on(probe(program, PATIENCE)).ok()
+    };
+    with_gpus(worker, devices).iter().filter_map(ask).flat_map(|probe| probe.devices).collect()
+}
+
+/// The builds that have the GPUs among these devices, each once.
+fn with_gpus(worker: &Path, devices: &[Device]) -> Vec<PathBuf> {
+    let mut builds = Vec::new();
+    for &device in devices.iter().filter(|device| !device.is_processor()) {
+        let build = of_device(worker, device);
+        if !builds.contains(&build) {
+            builds.push(build);
+        }
+    }
+    builds
 }
 
 #[cfg(test)]
@@ -93,5 +114,22 @@ mod tests {
         let said = memories(&spec, &all, &[cuda], Some(4 << 30));
         assert_eq!(said[2], own(Some(4 << 30)), "the command line counts");
         assert_eq!(said[0], machine);
+    }
+
+    #[test]
+    fn only_builds_with_a_gpu_that_is_named_are_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let worker = folder.path().join("recspeed-worker");
+        for build in ["libtorch", "vulkan", "cuda"] {
+            std::fs::write(folder.path().join(format!("recspeed-worker-{build}")), "").expect("a file");
+        }
+        let asked = |devices: &[Device]| -> Vec<String> {
+            let builds = with_gpus(&worker, devices);
+            builds.iter().map(|build| build.file_name().expect("a name").to_string_lossy().into_owned()).collect()
+        };
+        assert!(asked(&[Device::Flex, Device::LibtorchCpu]).is_empty());
+        assert_eq!(asked(&[Device::Cuda, Device::Flex, Device::Cuda]), ["recspeed-worker-cuda"]);
+        let two = [Device::Vulkan, Device::LibtorchCuda, Device::Vulkan];
+        assert_eq!(asked(&two), ["recspeed-worker-vulkan", "recspeed-worker-libtorch"]);
     }
 }

@@ -21,6 +21,9 @@ pub(super) fn print(title: &str, spec: &ResolvedSpec, dir: PathBuf, args: &PlanA
     if args.trace.is_some() {
         return Err(CommandError::NoLayers { kind });
     }
+    if args.gpu_memory.is_some() {
+        return Err(CommandError::NoGpuPlan { kind });
+    }
     let (data, read) = extent_of(spec, dir, args).map_err(|why| CommandError::UnknownSize { kind, why })?;
     let rows = read.or(match &spec.dataset.source {
         Source::Builtin { entry } => Some(u64::from(entry.rows)),
