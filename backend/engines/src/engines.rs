@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::catalogue::{Reference, find};
 use crate::error::{EngineError, at};
 use crate::record::{Record, fingerprint};
-use crate::{package, process};
+use crate::{install, package, process};
 
 /// The folder of engines.
 #[derive(Debug, Clone)]
@@ -160,7 +160,7 @@ impl Engines {
     /// # Errors
     /// As [`Self::launch`]; [`EngineError::DoesNotStart`], or [`EngineError::OtherVersion`] where another version installed it.
     pub fn check(&self, kind: EngineKind) -> Result<Checked, EngineError> {
-        let Launch { mut record, python, .. } = self.launch(kind)?;
+        let Launch { record, python, .. } = self.launch(kind)?;
         let other_version = record.package != package::version();
         let versions = self.ask(kind, &python).map_err(|error| match error {
             EngineError::DoesNotStart { kind, why, .. } if other_version => EngineError::OtherVersion { kind, why },
@@ -168,11 +168,19 @@ impl Engines {
         })?;
         let changes = record.changes(&versions);
         if other_version {
-            // It has been tried with this version now. Where that cannot be noted it is tried again the next time.
-            record.package = package::version();
-            let _ = self.write(kind, &record);
+            // Where it cannot be noted it is tried again the next time.
+            let _ = self.note_tried(kind, record);
         }
         Ok(Checked { versions, changes, other_version })
+    }
+
+    /// Notes that what this record is of was tried with this version. What somebody has installed or noted meanwhile stays.
+    fn note_tried(&self, kind: EngineKind, record: Record) -> Result<(), EngineError> {
+        let _alone = install::alone(kind.as_str(), &self.folder(kind))?;
+        match self.state(kind) {
+            State::Ready(now) if now == record => self.write(kind, &Record { package: package::version(), ..record }),
+            _ => Ok(()),
+        }
     }
 
     /// How this engine is started, tried once with each version of the lab's own package: what another version installed may lack what this
@@ -224,5 +232,52 @@ impl Engines {
         fs::write(file.path(), text).map_err(at("write", path))?;
         file.persist(path).map_err(|error| at("write", path)(error.error))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_was_tried_is_noted_and_what_was_installed_meanwhile_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engines = Engines::open(Some(folder.path())).expect("a home");
+        let kind = EngineKind::Pytorch;
+        let (python, newer) = (folder.path().join("python"), folder.path().join("newer.json"));
+        let record = |package: &str, torch: &str| Record {
+            python: python.clone(),
+            own: false,
+            requirements: String::new(),
+            package: package.to_owned(),
+            versions: [("torch".to_owned(), torch.to_owned())].into(),
+            bytes: 0,
+        };
+        let kept = || match engines.state(kind) {
+            State::Ready(record) => record,
+            other => panic!("{other:?}"),
+        };
+        // A program that plays Python, and before it answers does this.
+        let plays = |before: &str| {
+            fs::write(&python, format!("#!/bin/sh\n{before}\necho '{{\"torch\":\"1\"}}'\n")).expect("a script");
+            fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("a program");
+            engines.write(kind, &record("an older one", "1")).expect("written");
+        };
+        plays("");
+        assert!(engines.check(kind).expect("it starts").other_version);
+        assert_eq!(kept(), record(&package::version(), "1"), "nothing but the package is changed");
+        let theirs = record("that of whoever installs", "2");
+        fs::write(&newer, serde_json::to_vec(&theirs).expect("JSON")).expect("written");
+        plays(&format!("cp {} {}", newer.display(), engines.record_file(kind).display()));
+        engines.check(kind).expect("it starts");
+        assert_eq!(kept(), theirs);
+        // While somebody installs, the record is theirs.
+        plays("");
+        let installing = install::alone(kind.as_str(), &engines.folder(kind)).expect("nobody else");
+        engines.check(kind).expect("it starts");
+        assert_eq!(kept().package, "an older one");
+        drop(installing);
     }
 }

@@ -158,7 +158,7 @@ pub(crate) fn remove_folder(folder: &Path) -> Result<(), EngineError> {
 }
 
 /// Two installations into one folder would spoil each other. Held until it is dropped, or its process ends.
-fn alone(kind: &'static str, folder: &Path) -> Result<Flock<fs::File>, EngineError> {
+pub(crate) fn alone(kind: &'static str, folder: &Path) -> Result<Flock<fs::File>, EngineError> {
     let path = folder.join("lock");
     let file = fs::File::create(&path).map_err(at("create", &path))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use crate::error::{EngineError, at};
 use crate::record::sha256_hex;
 
@@ -40,6 +42,12 @@ pub(crate) fn unpacked(root: &Path) -> Result<PathBuf, EngineError> {
         return Ok(folder);
     }
     fs::create_dir_all(root).map_err(at("create", root))?;
+    // One worker at a time, until this is dropped. Where the file system has no locks, `put` still moves nothing away that is whole.
+    let alone = fs::File::open(root).map_err(at("open", root))?;
+    let _ = alone.lock();
+    if is_whole(&folder) {
+        return Ok(folder);
+    }
     let aside = tempfile::tempdir_in(root).map_err(at("create", root))?;
     let package = aside.path().join(NAME);
     fs::create_dir(&package).map_err(at("create", &package))?;
@@ -47,16 +55,29 @@ pub(crate) fn unpacked(root: &Path) -> Result<PathBuf, EngineError> {
         let file = package.join(name);
         fs::write(&file, text).map_err(at("write", &file))?;
     }
-    let damaged = tempfile::tempdir_in(root).map_err(at("create", root))?;
-    // Nothing is there to be moved away, most often.
-    let _ = fs::rename(&folder, damaged.path().join(NAME));
-    match fs::rename(aside.path(), &folder) {
-        Ok(()) => drop(aside.keep()),
-        // Another worker was faster: the same content.
-        Err(_) if is_whole(&folder) => {}
-        Err(error) => return Err(at("create", &folder)(error)),
-    }
+    put(root, aside, &folder)?;
     Ok(folder)
+}
+
+/// Moves a whole package to its place. Python may import at any moment from one that is there and whole: that one stays where it is.
+fn put(root: &Path, package: TempDir, folder: &Path) -> Result<(), EngineError> {
+    // A folder that has something in it is not replaced.
+    let first = fs::rename(package.path(), folder);
+    let moved = first.or_else(|error| {
+        if is_whole(folder) {
+            return Err(error);
+        }
+        let damaged = tempfile::tempdir_in(root)?;
+        let _ = fs::rename(folder, damaged.path().join(NAME));
+        fs::rename(package.path(), folder)
+    });
+    match moved {
+        Ok(()) => drop(package.keep()),
+        // Another worker was faster: the same content.
+        Err(_) if is_whole(folder) => {}
+        Err(error) => return Err(at("create", folder)(error)),
+    }
+    Ok(())
 }
 
 /// Whether every file is there as it is carried.
@@ -104,5 +125,31 @@ mod tests {
         unpacked(root.path()).expect("again");
         assert_eq!(fs::read(&story).expect("a file"), text);
         assert_eq!(fs::read_dir(root.path()).expect("the folder").count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn one_that_another_worker_has_put_there_meanwhile_stays_where_it_is() {
+        use std::os::unix::fs::MetadataExt as _;
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = unpacked(root.path()).expect("unpacked");
+        let which = |folder: &Path| fs::metadata(folder).expect("a folder").ino();
+        let before = which(&folder);
+        // A second worker that had found nothing there.
+        let aside = tempfile::tempdir_in(root.path()).expect("a folder");
+        fs::create_dir(aside.path().join(NAME)).expect("a folder");
+        put(root.path(), aside, &folder).expect("it is there");
+        assert_eq!(which(&folder), before, "it was not moved away, not for a moment");
+        assert_eq!(fs::read_dir(root.path()).expect("the folder").count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn many_workers_at_once_find_it_whole() {
+        let root = tempfile::tempdir().expect("a folder");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert!(is_whole(&unpacked(root.path()).expect("unpacked"))));
+            }
+        });
+        assert_eq!(fs::read_dir(root.path()).expect("the folder").count(), 1, "it is there once");
     }
 }
