@@ -1,5 +1,7 @@
 //! Devices as a study sees them: here, or missing with what brings them.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -23,6 +25,33 @@ pub(super) struct Place<'a> {
     pub(super) worker: &'a Path,
     /// The reference engines.
     pub(super) engines: &'a Engines,
+    /// What both have answered so far.
+    pub(super) answers: &'a Answers,
+}
+
+/// What engines and devices of one study lack. Each is tried once, not for every row of it: one that does not start may take minutes.
+#[derive(Debug, Default)]
+pub(super) struct Answers(RefCell<BTreeMap<&'static str, Option<Missing>>>);
+
+impl Answers {
+    /// What a reference engine waits for.
+    pub(super) fn lacks_engine(&self, engines: &Engines, kind: EngineKind) -> Option<Missing> {
+        self.known(kind.as_str(), || lacks_engine(engines, kind))
+    }
+
+    /// What a run of Burn on this device waits for; `None` where the device is here.
+    pub(super) fn missing(&self, worker: &Path, engines: &Engines, device: Device) -> Option<Missing> {
+        self.known(device.as_str(), || missing_within(PATIENCE, (worker, engines, device)))
+    }
+
+    fn known(&self, name: &'static str, ask: impl FnOnce() -> Option<Missing>) -> Option<Missing> {
+        let known = self.0.borrow().get(name).cloned();
+        known.unwrap_or_else(|| {
+            let answer = ask();
+            self.0.borrow_mut().insert(name, answer.clone());
+            answer
+        })
+    }
 }
 
 impl Place<'_> {
@@ -39,11 +68,11 @@ impl Place<'_> {
             if needs_gpu(spec.engine.device) && !gpu_is_here() {
                 return Some(Missing::no_gpu());
             }
-            return lacks_engine(self.engines, kind);
+            return self.answers.lacks_engine(self.engines, kind);
         }
         // The usual worker has flex; every other device of Burn is in a build of its own.
         let mut others = spec.devices().into_iter().filter(|device| *device != Device::Flex);
-        others.find_map(|device| missing(self.worker, self.engines, device))
+        others.find_map(|device| self.answers.missing(self.worker, self.engines, device))
     }
 }
 
@@ -59,8 +88,7 @@ fn is_older_build(worker: &Path, devices: &[Device]) -> bool {
     built(&program).zip(built(worker)).is_some_and(|(own, usual)| own < usual)
 }
 
-/// What a reference engine waits for.
-pub(super) fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missing> {
+fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missing> {
     // What mends it stands beside it.
     let why = match engines.launch_tried(kind).err()? {
         EngineError::Missing { .. } => "not installed".to_owned(),
@@ -70,11 +98,6 @@ pub(super) fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missin
         other => other.to_string(),
     };
     Some(Missing { install: find(kind).map(Reference::install_command).unwrap_or_default(), why })
-}
-
-/// What a run of Burn on this device waits for; `None` where the device is here.
-pub(super) fn missing(worker: &Path, engines: &Engines, device: Device) -> Option<Missing> {
-    missing_within(PATIENCE, (worker, engines, device))
 }
 
 fn missing_within(patience: Duration, (worker, engines, device): (&Path, &Engines, Device)) -> Option<Missing> {
@@ -140,6 +163,27 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_start_is_tried_once_in_a_study() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engines = Engines::open(Some(folder.path())).expect("a home");
+        let (worker, asked) = (folder.path().join("recspeed-worker"), folder.path().join("asked"));
+        std::fs::write(&worker, format!("#!/bin/sh\necho again >> {}\nexit 1\n", asked.display())).expect("a script");
+        std::fs::set_permissions(&worker, std::fs::Permissions::from_mode(0o755)).expect("a program");
+        let answers = Answers::default();
+        let place = Place { worker: &worker, engines: &engines, answers: &answers };
+        let mut spec = ExperimentSpec::default();
+        spec.engine.device = Device::Vulkan;
+        let first = place.lacks(&spec);
+        assert!(first.is_some());
+        assert_eq!([place.lacks(&spec), place.lacks(&spec)], [first.clone(), first]);
+        assert_eq!(std::fs::read_to_string(&asked).expect("it was asked"), "again\n");
+        spec.engine.kind = EngineKind::Deepspeed;
+        let before = place.lacks(&spec).expect("nothing is installed");
+        std::fs::create_dir_all(engines.root().join("deepspeed")).expect("a folder");
+        assert_eq!(place.lacks(&spec).expect("as before"), before, "a study says one thing of an engine");
+    }
+
+    #[test]
     fn a_device_is_here_where_the_worker_offers_it_and_else_its_row_says_what_brings_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let engines = Engines::open(Some(folder.path())).expect("a home");
@@ -158,7 +202,7 @@ mod tests {
         );
         std::fs::create_dir_all(engines.root().join("pytorch")).expect("a folder");
         assert!(lacks_engine(&engines, EngineKind::Pytorch).is_some_and(|part| part.why == "half installed"));
-        let of = |device| missing(&worker, &engines, device);
+        let of = |device| missing_within(PATIENCE, (&worker, &engines, device));
         assert_eq!(of(Device::Flex), None);
         assert_eq!(of(Device::Vulkan).expect("missing").install, "make worker-vulkan");
         let libtorch = of(Device::LibtorchCpu).expect("missing");
@@ -172,7 +216,7 @@ mod tests {
         script(&build);
         assert_eq!(of(Device::Vulkan), Some(Missing::no_gpu()));
         let mut spec = ExperimentSpec::default();
-        let place = Place { worker: &worker, engines: &engines };
+        let place = Place { worker: &worker, engines: &engines, answers: &Answers::default() };
         assert!(!place.takes_older_build(&spec), "the usual worker itself");
         spec.engine.device = Device::Vulkan;
         assert!(!place.takes_older_build(&spec), "it was built later");

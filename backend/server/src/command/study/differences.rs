@@ -12,7 +12,8 @@ use super::row::Row;
 /// Name and version of what computed.
 pub(super) type Versions = BTreeMap<String, String>;
 
-/// In what a row's last run cannot be compared with those of the other rows of the same training; nothing where it has none.
+/// In what a row's last run cannot be compared with those of the other rows of the same training, nor with its own before it; nothing where
+/// it has none.
 pub(super) fn differences(rows: &[&Row], other: &Row) -> Vec<String> {
     let Some(first) = rows.iter().find(|row| row.last().is_some()) else { return Vec::new() };
     let Some((ran_first, ran_other)) = first.last().zip(other.last()) else { return Vec::new() };
@@ -20,6 +21,7 @@ pub(super) fn differences(rows: &[&Row], other: &Row) -> Vec<String> {
     differs.extend(setting_differences(&first.spec, &other.spec));
     let mut differs: Vec<String> = differs.into_iter().map(str::to_owned).collect();
     differs.extend(version_differences(rows, other));
+    differs.extend(unlike_runs(other));
     differs.extend(other.older_build.then(older_build));
     differs
 }
@@ -34,6 +36,16 @@ pub(super) fn older_build() -> String {
 pub(super) fn version_differences(rows: &[&Row], own: &Row) -> Vec<String> {
     let all = || rows.iter().filter_map(|row| Some((row.name.as_str(), &row.last()?.engine.versions)));
     own.last().map(|ran| other_versions(all, &ran.engine.versions)).unwrap_or_default()
+}
+
+/// Every library of which a row's own runs have several versions: a study that goes on may load another one than before it was stopped.
+fn unlike_runs(row: &Row) -> Vec<String> {
+    let Some((last, before)) = row.runs().split_last() else { return Vec::new() };
+    let differs = |(name, version): (&String, &String)| {
+        let other = before.iter().filter_map(|run| run.engine.versions.get(name)).find(|other| *other != version)?;
+        Some(format!("the version of {} among its own runs ({other} and {version})", library(name)))
+    };
+    last.engine.versions.iter().filter_map(differs).collect()
 }
 
 /// Every library of `own` that one of `all` has in another version, with the name of the first such row.
@@ -240,5 +252,19 @@ mod tests {
         );
         assert_eq!(told(&pytorch), ["the version of LibTorch (“LibTorch” has libtorch 2.11.0+cu130)"]);
         assert!(version_differences(&[&pytorch, &other], &other).is_empty(), "built for another device");
+    }
+
+    #[test]
+    fn a_row_whose_runs_had_several_versions_of_a_library_says_so() {
+        let run = |version: &str| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.engine.versions = [("libtorch".to_owned(), version.to_owned())].into();
+            run
+        };
+        let of = |versions: &[&str]| row(Measured::Ran(versions.iter().map(|version| run(version)).collect()));
+        let told = |row: &Row| differences(&[row], row);
+        assert!(told(&of(&["2.9.0", "2.9.0", "2.9.0"])).is_empty());
+        let went_on = of(&["2.9.0", "2.9.0", "2.11.0"]);
+        assert_eq!(told(&went_on), ["the version of LibTorch among its own runs (2.9.0 and 2.11.0)"]);
     }
 }

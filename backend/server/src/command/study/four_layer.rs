@@ -11,7 +11,7 @@ use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Uni
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
-use super::devices::Place;
+use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
 use super::row::{Row, fit_s, peak};
 use super::runs::{By, Course, Planned, in_turns};
@@ -110,6 +110,8 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
     refuse_to_set(&args.set, &["engine.kind", "engine.device"])?;
     let rows = rows(&args.engines)?;
     let worker = find_worker(args.study.worker.as_deref())?;
+    let answers = Answers::default();
+    let place = Place { worker: &worker, engines, answers: &answers };
     let mut planned = Vec::new();
     for (kind, device) in rows {
         let of_row = [("engine.kind", kind.as_str()), ("engine.device", device.as_str())];
@@ -119,7 +121,7 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
             planned.extend(in_tab(spec, args.tab.as_deref()));
             continue;
         }
-        planned.push(Planned::new(title(kind, device), spec, Place { worker: &worker, engines }));
+        planned.push(Planned::new(title(kind, device), spec, place));
     }
     let repeats = args.study.repeats.unwrap_or(5);
     let mut command = command_line("four-layer", &args.study, repeats, &args.set);

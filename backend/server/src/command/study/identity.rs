@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use recspeed_datasets::LookUp;
 use recspeed_engines::Engines;
@@ -12,15 +12,17 @@ use recspeed_types::spec::EngineKind;
 use serde::{Deserialize, Serialize};
 
 use crate::command::kept::{fingerprint, stamp};
-use crate::launch::of_devices;
+use crate::launch::{beside, of_devices};
 
 /// How the names of variables begin by which libraries are told how to compute.
-const VARIABLES: [&str; 19] = [
+const VARIABLES: [&str; 20] = [
     "CUBLAS_",
     "CUDA_",
     "DNNL_",
     "GOMP_",
     "KMP_",
+    // Which of several builds of a library is loaded, as LibTorch's.
+    "LD_LIBRARY_PATH",
     "LD_PRELOAD",
     "MALLOC_",
     "MKL_",
@@ -114,11 +116,13 @@ fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<I
     deciding.map(|[name, value]| (format!("the variable {name}"), fingerprint(&[value])))
 }
 
-/// Tells the builds of this program and of the worker from others: a version changes rarely, sources every day.
+/// Tells the builds of this program, of the worker and of those beside it, which have the other devices, from others: a version changes
+/// rarely, sources every day.
 pub(super) fn programs(worker: Option<&Path>) -> String {
     let own = std::env::current_exe().ok();
-    let stamps = [own.as_deref(), worker].into_iter().flatten().map(|program| stamp(program).unwrap_or_default());
-    fingerprint(&stamps.collect::<Vec<_>>())
+    let others = worker.map(beside).unwrap_or_default();
+    let all = [own.as_deref(), worker].into_iter().flatten().chain(others.iter().map(PathBuf::as_path));
+    fingerprint(&all.map(|program| stamp(program).unwrap_or_default()).collect::<Vec<_>>())
 }
 
 /// Processor, cores, GPUs, and which machine of that kind it is.
@@ -169,6 +173,21 @@ mod tests {
     }
 
     #[test]
+    fn another_build_beside_the_worker_is_another_build_of_the_lab() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let worker = folder.path().join("recspeed-worker");
+        fs::write(&worker, "one").expect("written");
+        let build = folder.path().join("recspeed-worker-libtorch");
+        let alone = programs(Some(&worker));
+        fs::write(&build, "one").expect("written");
+        let beside = programs(Some(&worker));
+        assert_ne!(beside, alone);
+        assert_eq!(programs(Some(&worker)), beside);
+        fs::write(&build, "another build").expect("written");
+        assert_ne!(programs(Some(&worker)), beside, "rows on LibTorch are its");
+    }
+
+    #[test]
     fn a_variable_that_libraries_heed_is_a_part_of_what_must_be_the_same_and_others_are_not() {
         let of = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
             variables(all.iter().map(|(name, value)| ((*name).into(), (*value).into()))).collect()
@@ -177,7 +196,7 @@ mod tests {
         assert_eq!(first.keys().collect::<Vec<_>>(), ["the variable NVIDIA_TF32_OVERRIDE"]);
         assert_ne!(first, of(&[("NVIDIA_TF32_OVERRIDE", "1")]));
         assert!(!first.values().any(|value| value == "0"), "a value stays where it is");
-        for name in ["TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "OMP_NUM_THREADS", "RECSPEED_PYVELOX"] {
+        for name in ["TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "OMP_NUM_THREADS", "RECSPEED_PYVELOX", "LD_LIBRARY_PATH"] {
             assert_eq!(of(&[(name, "1")]).len(), 1, "{name}");
         }
     }

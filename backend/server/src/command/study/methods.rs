@@ -9,7 +9,7 @@ use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
-use super::devices::Place;
+use super::devices::{Answers, Place};
 use super::differences::{data_differences, machine, note};
 use super::row::{Row, fit_s, over_seeds};
 use super::runs::{Course, Planned, in_turns};
@@ -113,6 +113,8 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
     refuse_to_set(&args.set, &["dataset", "split", "recommender", "evaluation.metrics", "engine.kind"])?;
     let worker = find_worker(args.study.worker.as_deref())?;
     let sets = sets(args);
+    let answers = Answers::default();
+    let here = Place { worker: &worker, engines, answers: &answers };
     let (mut planned, mut families) = (Vec::new(), Vec::new());
     for (place, data) in sets.iter().enumerate() {
         for (name, family, recommender, ratings) in ROWS {
@@ -120,7 +122,7 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
                 continue;
             }
             for cold in [false, true] {
-                let mut row = plan(args, data, recommender, cold, Place { worker: &worker, engines })?;
+                let mut row = plan(args, data, recommender, cold, here)?;
                 row.name = format!("{}: {name}{}", data.title, if cold { ", cold items" } else { "" });
                 planned.push(row);
             }
@@ -345,7 +347,8 @@ mod tests {
     fn every_method_is_a_valid_spec_on_every_data_set_warm_and_cold() {
         let folder = tempfile::tempdir().expect("a folder");
         let engines = Engines::open(Some(folder.path())).expect("a home");
-        let place = Place { worker: Path::new("recspeed-worker"), engines: &engines };
+        let answers = Answers::default();
+        let place = Place { worker: Path::new("recspeed-worker"), engines: &engines, answers: &answers };
         for full in [false, true] {
             let args = SpecStudyArgs { full, ..SpecStudyArgs::default() };
             for data in sets(&args) {

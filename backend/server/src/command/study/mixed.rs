@@ -6,7 +6,7 @@ use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Uni
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
-use super::devices::Place;
+use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
 use super::row::{Row, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
@@ -89,7 +89,8 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
     let others = || Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex);
     let alone = spec_of(SPEC, args, &FULL, &[])?;
     let pipeline = spec_of(SPEC, args, &FULL, &[stages(Device::Flex)])?;
-    let place = Place { worker: &worker, engines };
+    let answers = Answers::default();
+    let place = Place { worker: &worker, engines, answers: &answers };
     let mut planned = vec![
         Planned::new(format!("All on {}", title(Device::Flex)), alone.clone(), place),
         Planned::new(format!("Two stages on {}", title(Device::Flex)), pipeline, place),

@@ -7,7 +7,7 @@ use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
-use super::devices::Place;
+use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
 use super::row::{Row, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
@@ -135,7 +135,8 @@ const OWN: [&str; 3] = ["strategy", "engine.kind", "engine.device"];
 pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
     refuse_to_set(&args.set, &OWN)?;
     let worker = find_worker(args.study.worker.as_deref())?;
-    let place = Place { worker: &worker, engines };
+    let answers = Answers::default();
+    let place = Place { worker: &worker, engines, answers: &answers };
     let mut planned = Vec::new();
     for (name, of_row) in rows() {
         planned.push(Planned::new(name, spec_of(SPEC, args, &FULL, &of_row)?, place));

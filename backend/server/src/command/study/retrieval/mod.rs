@@ -249,6 +249,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
         let known = known().collect::<Vec<_>>().join(", ");
         return Err(StudyError::UnknownContainer { given: other.clone(), known });
     }
+    let answers = devices::Answers::default();
     let mut all = Vec::new();
     for container in CONTAINERS.iter().filter(|of| names.is_empty() || names.iter().any(|name| name == of.name)) {
         let one = |title: String, by, single_limit, missing| Candidate {
@@ -262,7 +263,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
         let title = || container.title.to_owned();
         match container.engine {
             Some(kind) => {
-                let missing = devices::lacks_engine(engines, kind);
+                let missing = answers.lacks_engine(engines, kind);
                 all.push(one(title(), By::Engine(kind), container.single_limit, missing));
             }
             None => all.push(one(title(), By::Worker(Device::Flex), container.single_limit, None)),
@@ -270,7 +271,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
         if container.name == "burn" {
             for device in Device::OF_BURN.into_iter().filter(|device| *device != Device::Flex) {
                 let title = format!("Burn tensors on {}", device.as_str());
-                all.push(one(title, By::Worker(device), Some(SINGLE_LIMIT), devices::missing(worker, engines, device)));
+                all.push(one(title, By::Worker(device), Some(SINGLE_LIMIT), answers.missing(worker, engines, device)));
             }
         }
     }
