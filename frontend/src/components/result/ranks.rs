@@ -34,6 +34,21 @@ fn ranks(view: &RunView) -> Vec<Rank> {
     view.memory.iter().map(|(&number, &held)| Rank { number, computes: computes(number), held }).collect()
 }
 
+/// What the column of everything together means; ranks of older runs have noted no moment.
+fn in_all(ranks: &[Rank]) -> String {
+    let mut words = if ranks.iter().all(|rank| rank.held.at_peak.is_some()) {
+        "The most that the rank’s device held at one moment, with what comes and goes; the parts beside it are each at their own most."
+            .to_owned()
+    } else {
+        "What each part was at most, with what comes and goes, added up: not every rank has noted what it held at one moment, which is no more."
+            .to_owned()
+    };
+    if ranks.iter().any(|rank| rank.held.host > 0) {
+        words += " Optimizer state in the machine’s memory is added at its own most.";
+    }
+    words
+}
+
 fn row(rank: &Rank) -> AnyView {
     let held = &rank.held;
     let numbers = [
@@ -72,6 +87,7 @@ pub(crate) fn Ranks(
         let ranks = all.get();
         (!ranks.is_empty()).then(|| {
             let rows: Vec<AnyView> = ranks.iter().map(row).collect();
+            let in_all = in_all(&ranks);
             let (words, plan) = about.get().unwrap_or_default();
             view! {
                 <section class="ranks" data-testid="result-ranks">
@@ -89,7 +105,7 @@ pub(crate) fn Ranks(
                                 <th scope="col" class="number">"optimizer"</th>
                                 <th scope="col" class="number">"activations"</th>
                                 <th scope="col" class="number">
-                                    <Hint word="in all, at most" text="The most that the rank held at one moment, with what comes and goes; the parts beside it are each at their own most."/>
+                                    <Hint word="in all, at most" text=in_all/>
                                 </th>
                                 <th scope="col" class="number">
                                     <Hint word="process" text="The most that the operating system has counted for the rank’s process by then; ranks that are threads share the first one’s."/>
@@ -109,6 +125,7 @@ pub(crate) fn Ranks(
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::event::BytesAtPeak;
     use recspeed_types::{EventKind, RunEvent, RunId};
 
     use super::*;
@@ -140,6 +157,21 @@ mod tests {
         let ranks = ranks(&told);
         assert_eq!(ranks.iter().map(|rank| rank.held.parameters).collect::<Vec<_>>(), [5, 7], "not the whole process");
         assert_eq!(ranks.iter().map(|rank| rank.computes).collect::<Vec<_>>(), [Some(0.5), Some(0.5)]);
+    }
+
+    #[test]
+    fn what_nobody_has_noted_is_not_called_one_moment() {
+        let rank = |at_peak, host| Rank {
+            number: 0,
+            computes: None,
+            held: MemoryBytes { parameters: 8, host, at_peak, ..MemoryBytes::default() },
+        };
+        let noted = Some(BytesAtPeak { parameters: 8, ..BytesAtPeak::default() });
+        let now = in_all(&[rank(noted, 0), rank(noted, 0)]);
+        assert!(now.contains("held at one moment") && !now.contains("added"), "{now}");
+        let older = in_all(&[rank(noted, 0), rank(None, 0)]);
+        assert!(older.contains("added up"), "{older}");
+        assert!(in_all(&[rank(noted, 4), rank(noted, 0)]).contains("machine’s memory is added at its own most"));
     }
 
     #[test]

@@ -116,7 +116,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ),
     (
         "Memory",
-        "`a rank` is the ledger of our executors: parameters, gradients, optimizer state and kept activations of the rank that holds most. \
+        "`a rank` is the ledger of our executors, of the rank that held most: the most that parameters, gradients, optimizer state, kept \
+         activations and what comes and goes took at one moment, and with it the most optimizer state that was offloaded. \
          The others keep no ledger: DeepSpeed's is the most that the process of a rank has held (`ru_maxrss`, with Python and PyTorch), and \
          torchgpipe's two stages share one process. `process` is what the system counts: all ranks of ours, all stages of torchgpipe and all processes of \
          DeepSpeed, with the data and the program. The paper's gigabytes are of GPUs whose allocator keeps what it once had.",
