@@ -166,19 +166,13 @@ pub(crate) fn evaluate(
 
 /// The candidate set in words.
 fn candidates(spec: &ResolvedSpec) -> String {
-    let mut all = spec.evaluation.candidates.describe().to_owned();
-    if spec.evaluation.on == EvaluateOn::Validation {
-        // Nothing else is known then.
-        all = all
-            .replace("training or validation rows", "training rows")
-            .replace("rows before the test", "training rows");
-    }
+    let all = spec.evaluation.candidates.describe(spec.evaluation.on);
     match spec.evaluation.sampled {
         Some(count) => {
             let pool = all.trim_start_matches("full ").trim_start_matches("ranking over ");
             format!("sampled ranking: each user's test items and {count} items drawn from {pool}")
         }
-        None => all,
+        None => all.to_owned(),
     }
 }
 

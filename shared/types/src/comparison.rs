@@ -42,9 +42,10 @@ pub struct ComparedMethod {
     pub seeds: Vec<u64>,
     /// Whether it depends on the seed at all.
     pub random: bool,
-    /// What its runs promise of being run again: the weakest of their promises.
-    #[serde(default)]
-    pub mode: Mode,
+    /// What its runs promise of being run again: the weakest of their promises. Absent in comparisons of before it was told: then nobody
+    /// knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
     /// By metric name, what the runs gave.
     pub metrics: BTreeMap<String, Spread>,
     /// Seconds of training.

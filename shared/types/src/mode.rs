@@ -6,12 +6,11 @@ use crate::spec::{Device, EngineKind};
 use crate::summary::EngineInfo;
 
 /// Whether the same spec on the same machine gives the same bits. From the strongest promise to the weakest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// It does, whatever the number of threads.
-    #[default]
     Exact,
     /// Everything is drawn by the seed, and whoever computes may add up in another order each time: it need not.
     Seeded,

@@ -16,7 +16,7 @@ pub(crate) fn describe(name: &str, random: bool, runs: &[Run<'_>]) -> ComparedMe
         kind: runs.first().map(|run| run.spec.recommender.kind.clone()).unwrap_or_default(),
         seeds: runs.iter().map(|run| run.summary.seed).collect(),
         random,
-        mode: runs.iter().map(|run| run.summary.mode()).max().unwrap_or_default(),
+        mode: runs.iter().map(|run| run.summary.mode()).max(),
         metrics: spreads(&metrics),
         fit_s: spread(fit).unwrap_or(Spread { mean: 0.0, sd: None, values: Vec::new() }),
         peak_bytes: runs.iter().map(|run| run.summary.memory.peak).max().unwrap_or(0),
@@ -31,7 +31,7 @@ pub(crate) fn not_to_the_bit(methods: &[ComparedMethod]) -> Option<String> {
         .filter_map(|mode| {
             let named: Vec<String> = methods
                 .iter()
-                .filter(|method| method.mode == mode)
+                .filter(|method| method.mode == Some(mode))
                 .map(|method| format!("“{}”", method.name))
                 .collect();
             (!named.is_empty()).then(|| format!("{} – {}", named.join(", "), mode.in_words()))
@@ -63,10 +63,16 @@ mod tests {
 
     #[test]
     fn whoever_does_not_repeat_to_the_bit_is_named_with_what_that_means() {
-        let method = |name: &str, mode| ComparedMethod { name: name.to_owned(), mode, ..describe("", true, &[]) };
+        let unknown = describe("", true, &[]);
+        assert_eq!(unknown.mode, None, "of nothing nothing is told");
+        let method = |name: &str, mode| ComparedMethod { name: name.to_owned(), mode: Some(mode), ..unknown.clone() };
         let exact = method("a", Mode::Exact);
-        assert_eq!(exact.mode, describe("a", true, &[]).mode, "of nothing nothing is told");
-        assert_eq!(not_to_the_bit(&[exact.clone(), method("b", Mode::Exact)]), None);
+        assert_eq!(not_to_the_bit(&[exact.clone(), method("b", Mode::Exact), unknown.clone()]), None);
+        // One that was kept before this was told promises nothing.
+        let mut kept = serde_json::to_value(&exact).expect("JSON");
+        kept.as_object_mut().expect("an object").remove("mode");
+        let kept: ComparedMethod = serde_json::from_value(kept).expect("a method");
+        assert_eq!(kept.mode, None);
         let told = not_to_the_bit(&[exact, method("b", Mode::Seeded), method("c", Mode::Fast)]).expect("a sentence");
         assert!(told.contains("“b” – seeded: ") && told.contains("; “c” – fast: ") && !told.contains("“a”"), "{told}");
     }

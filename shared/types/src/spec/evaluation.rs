@@ -87,15 +87,29 @@ impl Candidates {
         }
     }
 
-    /// In words, for a result.
-    pub const fn describe(self) -> &'static str {
-        match self {
-            Self::Unseen => "full ranking over all items with training or validation rows, less the user's own",
-            Self::All => "full ranking over all items with training or validation rows, the user's own included",
-            Self::UnseenAndCold => {
+    /// In words, for a result that is measured on these rows: before the validation rows nothing but the training rows is known.
+    pub const fn describe(self, on: EvaluateOn) -> &'static str {
+        match (self, on) {
+            (Self::Unseen, EvaluateOn::Test) => {
+                "full ranking over all items with training or validation rows, less the user's own"
+            }
+            (Self::Unseen, EvaluateOn::Validation) => {
+                "full ranking over all items with training rows, less the user's own"
+            }
+            (Self::All, EvaluateOn::Test) => {
+                "full ranking over all items with training or validation rows, the user's own included"
+            }
+            (Self::All, EvaluateOn::Validation) => {
+                "full ranking over all items with training rows, the user's own included"
+            }
+            (Self::UnseenAndCold, EvaluateOn::Test) => {
                 "full ranking over all items of the data set, items without rows before the test too, less the user's own"
             }
-            Self::Cold => "ranking over the items without rows before the test only",
+            (Self::UnseenAndCold, EvaluateOn::Validation) => {
+                "full ranking over all items of the data set, items without training rows too, less the user's own"
+            }
+            (Self::Cold, EvaluateOn::Test) => "ranking over the items without rows before the test only",
+            (Self::Cold, EvaluateOn::Validation) => "ranking over the items without training rows only",
         }
     }
 }
@@ -203,6 +217,22 @@ impl EvaluationSpec {
                 );
                 problems.add("evaluation.sampled", message);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_the_validation_rows_candidates_are_told_by_the_training_rows_alone() {
+        for candidates in Candidates::EVERY {
+            let [test, validation] = [EvaluateOn::Test, EvaluateOn::Validation].map(|on| candidates.describe(on));
+            assert_ne!(test, validation);
+            assert!(!test.contains("training rows"), "{test}");
+            assert!(validation.contains("training rows"), "{validation}");
+            assert!(!validation.contains("validation") && !validation.contains("before the test"), "{validation}");
         }
     }
 }
