@@ -410,6 +410,7 @@ fn what_a_gpu_lacks_is_refused_for_the_gpu_and_what_the_machine_lacks_for_the_ma
         told(small, 8 << 30).expect_err("each rank has a MiB of parameters, as much of gradients, and moments");
     assert!(on_the_card.contains("This does not fit on an invented card: ranks 0 and 1 would hold"), "{on_the_card}");
     assert!(!on_the_card.contains("all ranks together"), "the machine has room: {on_the_card}");
+    assert!(!on_the_card.contains("(strategy.stage"), "replicas that divide nothing have none to set: {on_the_card}");
     let on_the_machine = told(large, 1 << 20).expect_err("not even the program has room");
     assert!(on_the_machine.contains("all ranks together would hold"), "{on_the_machine}");
     assert!(!on_the_machine.contains("an invented card"), "the card has room: {on_the_machine}");
