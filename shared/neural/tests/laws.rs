@@ -407,7 +407,7 @@ fn what_will_not_fit_is_refused_before_any_work_with_its_memory_its_time_and_ano
     let (train, _) = halves(&data);
     let told = |epochs: u32| {
         let how = spec(&[512, 512], TrainingSpec { epochs: Some(epochs), ..TrainingSpec::default() });
-        let error = train_on(&data, (&train, &[]), &how, 1, &mut Cramped).err().expect("a thousand bytes are too few");
+        let error = train_on(&data, (&train, &[]), &how, 1, &mut Cramped).expect_err("a thousand bytes are too few");
         let NeuralFitError::TooLarge { needed, allowed: 1000, seconds, .. } = error else { panic!("{error}") };
         (needed, seconds, error.to_string())
     };

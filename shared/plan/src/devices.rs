@@ -256,7 +256,7 @@ fn settings(spec: &ResolvedSpec, strategy: &Strategy) -> Vec<Setting> {
     if strategy.recompute != Recompute::Always {
         let set = one("strategy.recompute = \"always\"");
         settings.push(with("computing the forward passes again", set, &|new: &mut Strategy| {
-            new.recompute = Recompute::Always
+            new.recompute = Recompute::Always;
         }));
     }
     if strategy.schedule == ScheduleKind::Gpipe && strategy.ranks > 1 {

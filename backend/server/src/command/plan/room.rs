@@ -121,7 +121,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let worker = folder.path().join("recspeed-worker");
         for build in ["libtorch", "vulkan", "cuda"] {
-            std::fs::write(folder.path().join(format!("recspeed-worker-{build}")), "").expect("a file");
+            fs::write(folder.path().join(format!("recspeed-worker-{build}")), "").expect("a file");
         }
         let asked = |devices: &[Device]| -> Vec<String> {
             let builds = with_gpus(&worker, devices);

@@ -72,7 +72,9 @@ impl Ridge {
             given.iter_mut().zip(implicit).for_each(|(sum, value)| *sum += value);
         }
         let share = share(basket);
-        given.iter_mut().for_each(|value| *value *= share);
+        for value in &mut given {
+            *value *= share;
+        }
         given
     }
 

@@ -32,12 +32,12 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     let Sgd { settings, mean, users, items, user_biases, item_biases, .. } = learner;
     let d = settings.factors;
-    let folding = match settings.scale {
-        Some(_) => Folding::None,
-        None => {
-            let regularization = settings.regularization;
-            Folding::Ridge(Ridge { regularization, mean, biased: true, implicit: Vec::new() })
-        }
+    // The sigmoid's vectors are not those of a sum of squares.
+    let folding = if settings.scale.is_some() {
+        Folding::None
+    } else {
+        let regularization = settings.regularization;
+        Folding::Ridge(Ridge { regularization, mean, biased: true, implicit: Vec::new() })
     };
     Ok(FactorModel {
         d: d + 2,

@@ -36,8 +36,12 @@ impl Rows {
         drop(place);
         let ratings = users_first.iter().map(|&row| data.interactions.rating[row as usize]).collect();
         // The rows themselves are needed no more: who else is in each of them takes their place.
-        items_first.iter_mut().for_each(|row| *row = user_of(*row));
-        users_first.iter_mut().for_each(|row| *row = item_of(*row));
+        for row in &mut items_first {
+            *row = user_of(*row);
+        }
+        for row in &mut users_first {
+            *row = item_of(*row);
+        }
         let by_item = Order { from: from_users, partner: items_first, starts: item_starts };
         let by_user = Order { from: from_items, partner: users_first, starts: user_starts };
         Self { by_user, by_item, ratings }
