@@ -18,9 +18,12 @@ import sys
 from pathlib import Path
 
 import document
+import factorizations
+import lab
 import machines
 import pipelines
 import sequences
+import sizes
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "target" / "release"
@@ -51,17 +54,18 @@ def peer(task, *arguments):
     return [PYTHON, ROOT / "tests" / "bench" / "peers.py", task, *arguments]
 
 
-def compare(title, entries, budget, asked=None, why=""):
+def compare(title, entries, budget, asked=None, why="", rounds=None):
     """A section that runs the entries in turn. `asked` lists (entry, peer, factor): the entry is to be factor times as fast as
-    the peer; left out, the first entry is to be as fast as each other that is not of ours. `why` explains a miss."""
+    the peer; left out, the first entry is to be as fast as each other that is not of ours. `why` explains a miss. `rounds`:
+    at most so many, where one takes minutes."""
     if asked is None:
         asked = [(entries[0][0], label, 1) for label, _ in entries[1:] if label != "fast"]
-    return title, lambda: table(entries, budget, asked, why)
+    return title, lambda: table(entries, budget, asked, why, min(ROUNDS, rounds or ROUNDS))
 
 
-def table(entries, budget, asked, why):
+def table(entries, budget, asked, why, rounds):
     gathered = {}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for label, line in entries:
             for answer in call(line):
                 row = gathered.setdefault(label, {"seconds": [], "peak": 0})
@@ -90,7 +94,9 @@ def table(entries, budget, asked, why):
     notes = [f"{row['name']}: {row['note']}" for row in gathered.values() if row.get("note")]
     names = {label: row.get("name", label) for label, row in gathered.items()}
     return "\n".join([*lines, "", *[f"- {note}" for note in notes], *[""] * bool(notes),
-                      "Each process makes one call, fit, iteration or epoch that is not counted first.", "", f"Budget: {budget}", "",
+                      "Each process makes one call, fit, iteration or epoch that is not counted first, unless a note says it "
+                      "does not.",
+                      *["One round: it takes minutes."] * (rounds < ROUNDS), "", f"Budget: {budget}", "",
                       *verdicts(medians, names, asked, why), ""])
 
 
@@ -139,7 +145,9 @@ def classical(movielens, beauty, csv):
             "faster than both.", why="Ours learns in one order on one thread while another draws what comes next; implicit's two threads race."),
         compare("Biased matrix factorization, 100 factors, 20 epochs: MovieLens-100K", [
             ("exact", method("biased-mf", movielens)), ("fast", method("biased-mf", movielens, "mode=fast")),
-            ("Surprise", peer("biased_mf_surprise", movielens, "--repeats", "2"))], "faster than Surprise."),
+            ("LibMF", [PYTHON, factorizations.__file__, "biased_mf_libmf", movielens]),
+            ("Surprise", peer("biased_mf_surprise", movielens, "--repeats", "2"))], "faster than Surprise and LibMF.",
+            why="Ours learns in one order on one thread, and deviations of users and items too."),
         compare("SVD++, 20 factors, 20 epochs: MovieLens-100K", [
             ("ours", method("svd++", movielens)), ("Surprise", peer("svdpp_surprise", movielens, "--repeats", "1"))],
             "faster than Surprise."),
@@ -147,39 +155,13 @@ def classical(movielens, beauty, csv):
             ("ours", method("ease", movielens)), ("skrecsys", peer("ease_skrecsys", movielens))],
             "no slower than skrecsys."),
         compare("EASE, λ = 500: Beauty 5-core", [
-            ("ours", method("ease", beauty, repeats=1)), ("skrecsys", peer("ease_skrecsys", beauty, "--repeats", "1"))],
-            "no slower than skrecsys."),
+            ("ours", [PYTHON, lab.__file__, RELEASE / "recspeed", lab.dataset(beauty),
+                      '{ kind = "ease", regularization = 500 }']),
+            ("skrecsys", peer("ease_skrecsys_once", beauty))], "no slower than skrecsys.", rounds=1),
         compare("SLIM, α = 1, l1 ratio .1, 100 neighbours: MovieLens-100K", [
             ("ours", method("slim", movielens, *slim)), ("skrecsys", peer("slim_skrecsys", movielens, "--repeats", "2"))],
             "no slower than skrecsys."),
     ]
-
-
-def growth(csv):
-    """Seconds of a fit against the number of rows, each in a process of its own."""
-    sizes = [10_000, 100_000, 1_000_000, 2_000_000]
-    methods = [("popularity",), ("item-knn",), ("als-implicit", "iterations=1"), ("als-explicit", "iterations=1"),
-               ("biased-mf", "iterations=1"), ("svd++", "iterations=1"), ("nmf", "iterations=1"), ("bpr", "iterations=1"),
-               ("warp", "iterations=1"), ("slope-one",), ("slim",), ("fm", "iterations=1"), ("ffm", "iterations=1")]
-    lines = ["One fit of the first rows of beauty-synthetic, one round of the methods that go over their data again and again, after an "
-             "uncounted fit; and the whole process's peak memory.", "",
-             "| method | " + " | ".join(f"{size:,} rows" for size in sizes) + " | time per row, last against first |",
-             "|---|" + "---|" * (len(sizes) + 1)]
-    for size in sizes:
-        with open(csv) as whole, open(WORK / f"rows-{size}.csv", "w") as first:
-            first.writelines(line for line, _ in zip(whole, range(size + 1)))
-    for kind, *settings in methods:
-        cells, seconds = [], []
-        for size in sizes:
-            answer = call(method(kind, WORK / f"rows-{size}.csv", *settings, repeats=1))[0]
-            if "failed" in answer:
-                cells.append(f"failed: {answer['failed']}")
-                continue
-            seconds.append(answer["median_s"] / size)
-            cells.append(f"{show(answer['median_s'])}, {answer['peak_bytes'] / 2**20:.0f} MiB")
-        ratio = f"{seconds[-1] / seconds[0]:.2f}" if len(seconds) == len(sizes) else ""
-        lines.append(f"| {kind} | " + " | ".join(cells) + f" | {ratio} |")
-    return "\n".join([*lines, ""])
 
 
 def spread(movielens):
@@ -270,8 +252,9 @@ def sections(csv):
         beauty = Path(DATA) / "amazon-beauty" / "beauty-5core-sequences.txt"
         yield compare(
             "Implicit ALS, 64 factors, per iteration: Beauty 5-core (22,363 × 12,101, 198,502 entries)",
-            [("ours", ours("als_iteration", beauty)), ("implicit", peer("als_implicit", beauty))],
-            "no slower than implicit on the same machine, threads and factors.")
+            [("ours", ours("als_iteration", beauty)), ("implicit", peer("als_implicit", beauty)),
+             ("cmfrec", [PYTHON, factorizations.__file__, "implicit_cmfrec", beauty])],
+            "no slower than implicit and cmfrec on the same machine, threads and factors.")
         yield compare(
             "Implicit ALS, 64 factors, per iteration: beauty-synthetic (2 million rows)",
             [("ours", ours("als_iteration", csv)), ("implicit", peer("als_implicit", csv, "--repeats", "2"))],
@@ -284,12 +267,13 @@ def sections(csv):
         movielens = Path(DATA) / "ml-100k" / "ml-100k.inter"
         yield from classical(movielens, beauty, csv)
         yield "Exact and fast mode: MovieLens-100K", lambda: spread(movielens)
+        yield from factorizations.comparisons(compare, method, RELEASE / "recspeed", PYTHON, Path(DATA))
         yield from machines.comparisons(compare, ours, PYTHON, Path(DATA), csv)
         yield from sequences.comparisons(compare, ours, PYTHON, Path(DATA))
     else:
         print("bench: the sections on real data keep what they have: set RECSPEED_DATA", file=sys.stderr)
     yield from pipelines.sections(RELEASE, ROUNDS)
-    yield "Cost against size", lambda: growth(csv)
+    yield from sizes.sections(call, method, RELEASE / "recspeed", csv)
     yield "The page", page_cost
 
 

@@ -5,31 +5,12 @@ usage: peers.py TASK [FILE] [--repeats N]
 """
 
 import argparse
-import json
 import os
-import resource
 import statistics
 import sys
 import time
 
-THREADS = int(os.environ.get("RECSPEED_BENCH_THREADS", "2"))
-
-
-def timed(work, repeats):
-    """Seconds of each repeat, after one that is not counted."""
-    work()
-    seconds = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    return seconds
-
-
-def answer(name, version, seconds, **more):
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"name": name, "version": version, "seconds": seconds,
-                      "median": statistics.median(seconds), "peak_bytes": peak, **more}))
+from peer import THREADS, answer, matrix, rows, timed
 
 
 def csv_polars(path, repeats):
@@ -167,39 +148,6 @@ def four_layer_keras(_path, repeats):
     answer("Keras, model.fit", tf.__version__, timed(train, repeats))
 
 
-def rows(path):
-    """User, item and rating of each row of a RecBole, Amazon or sequence file, as indices and stars."""
-    import numpy as np
-    import pandas as pd
-
-    if path.endswith(".txt"):
-        users, items = [], []
-        with open(path) as lines:
-            for user, line in enumerate(lines):
-                for item in line.split()[1:]:
-                    users.append(user)
-                    items.append(int(item) - 1)
-        return np.array(users), np.array(items), np.ones(len(users), np.float32)
-    if path.endswith(".inter"):
-        frame = pd.read_csv(path, header=None, skiprows=1, sep="\t")
-    else:
-        frame = pd.read_csv(path, header=None, skiprows=1, engine="pyarrow")
-    return pd.factorize(frame[0])[0], pd.factorize(frame[1])[0], frame[2].to_numpy(np.float32)
-
-
-def matrix(path, stars=False):
-    """Users × items with 1, or the stars, for each row of the file; of several rows of one pair the last counts."""
-    import numpy as np
-    import scipy.sparse as sp
-
-    users, items, ratings = rows(path)
-    shape = (int(users.max()) + 1, int(items.max()) + 1)
-    pair = users.astype(np.int64) * shape[1] + items
-    last = len(pair) - 1 - np.unique(pair[::-1], return_index=True)[1]
-    values = ratings[last] if stars else np.ones(len(last), np.float32)
-    return sp.csr_matrix((values, (users[last], items[last])), shape)
-
-
 def implicit_model(factors=64, iterations=1):
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as implicit's own warning asks
     import implicit
@@ -323,6 +271,20 @@ def ease_skrecsys(path, repeats):
     skrecsys_fit("skrecsys, EASE", path, repeats, lambda r: r.EASE(l2_reg=500.0, n_jobs=THREADS))
 
 
+def ease_skrecsys_once(path, _repeats):
+    """One fit, none before it that is not counted: it takes minutes. The encoding of the ids is in it."""
+    import numpy as np
+    import skrecsys
+    from skrecsys import recommendation
+
+    users, items, ratings = rows(path)
+    pairs = np.column_stack([users, items])
+    begun = time.perf_counter()
+    recommendation.EASE(l2_reg=500.0, n_jobs=THREADS).fit(pairs, ratings)
+    answer("skrecsys, EASE", skrecsys.__version__, [time.perf_counter() - begun], threads=THREADS,
+           note="one fit, none before it that is not counted")
+
+
 def slim_skrecsys(path, repeats):
     skrecsys_fit("skrecsys, SLIM", path, repeats, lambda r: r.SLIMElasticNet(
         alpha=1.0, l1_ratio=0.1, n_neighbors=100, n_jobs=THREADS))
@@ -354,11 +316,15 @@ def svdpp_surprise(path, repeats):
     surprise_fit(path, repeats, lambda s: s.SVDpp(random_state=42, cache_ratings=True))
 
 
+def nmf_surprise(path, repeats):
+    surprise_fit(path, repeats, lambda s: s.NMF(random_state=42))
+
+
 TASKS = {f.__name__: f for f in (csv_polars, csv_polars_strings, csv_pyarrow, csv_pyarrow_strings, csv_pandas,
                                  four_layer_pytorch, four_layer_keras, als_implicit, full_ranking, full_ranking_torch,
                                  item_knn_implicit,
-                                 bpr_implicit, item_knn_skrecsys, ease_skrecsys, slim_skrecsys, bpr_skrecsys,
-                                 biased_mf_surprise, svdpp_surprise)}
+                                 bpr_implicit, item_knn_skrecsys, ease_skrecsys, ease_skrecsys_once, slim_skrecsys,
+                                 bpr_skrecsys, biased_mf_surprise, svdpp_surprise, nmf_surprise)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

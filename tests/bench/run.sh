@@ -1,11 +1,29 @@
 #!/usr/bin/env bash
-# Brings the peers into a virtual environment of their own, then measures what the last `make build` built and writes docs.
+# Brings the peers into a virtual environment of their own, then measures what the last `make build` built, and writes
+# docs/benchmarks.md.
+# PYTHON: what the peers run on (otherwise python3; 3.12 or newer for the newest myFM).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-if [ ! -x .venv/bench/bin/python ] || [ tests/bench/requirements.txt -nt .venv/bench/installed ]; then
-    echo "bench: installing the peers into .venv/bench (about 4 GB, several minutes)"
-    python3 -m venv .venv/bench
-    .venv/bench/bin/pip install --quiet -r tests/bench/requirements.txt
-    touch .venv/bench/installed
+python=${PYTHON:-python3}
+venv=.venv/bench
+pip() { "$venv/bin/pip" install --quiet --disable-pip-version-check "$@"; }
+# PyPI has the sources of these alone. One that cannot be made here fails in its own row.
+made() { pip "$@" || echo "bench: $* was not installed; its rows will say so" >&2; }
+if [ ! -x $venv/bin/python ] || [ tests/bench/requirements.txt -nt $venv/installed ] ||
+    [ tests/bench/run.sh -nt $venv/installed ]; then
+    echo "bench: installing the peers into $venv (about 4 GB, several minutes)"
+    "$python" -m venv $venv
+    pip -r tests/bench/requirements.txt
+    made cmfrec==3.5.1.post14
+    # The fork that builds: lightfm 1.17 itself does not, with today's setuptools.
+    made lightfm-next==1.19.0
+    # As LIBMF's own Makefile compiles it; the package on PyPI would leave its vector code out.
+    flags="-O3 -fopenmp -DUSEOMP"
+    if grep -qw avx /proc/cpuinfo 2>/dev/null; then flags="$flags -mavx -DUSEAVX"; fi
+    CFLAGS=$flags CXXFLAGS=$flags LDFLAGS=-fopenmp made --no-cache-dir libmf==0.9.2
+    # Of 2018: it asks for CMake, and no CMake from 4 on takes what it says to it.
+    pip 'cmake<4' setuptools wheel
+    PATH=$PWD/$venv/bin:$PATH made --no-build-isolation xlearn==0.40a1
+    touch $venv/installed
 fi
-python3 tests/bench/bench.py --only "${1:-}"
+"$venv/bin/python" tests/bench/bench.py --only "${1:-}"

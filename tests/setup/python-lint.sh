@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# python-lint.sh PYTHON TOOLS: holds the Python of the engines, and that of tests/gpu and tests/conformance, against the rules of
-# backend/engines/pyproject.toml. Installs ruff and mypy into an environment below TOOLS when they are missing.
+# python-lint.sh PYTHON TOOLS: holds the Python of the engines, of tests/gpu and tests/conformance, and some of
+# tests/bench, against the rules of backend/engines/pyproject.toml. Installs ruff and mypy into an environment below TOOLS when they are missing.
 set -euo pipefail
 python=$1
 tools=$2/python-lint
@@ -20,8 +20,10 @@ if ! cmp -s "$pinned" "$tools/installed"; then
 fi
 # Found from the folder itself, the rules for its tests count from there.
 (cd backend/engines && "$tools/bin/ruff" check --quiet . && "$tools/bin/ruff" format --quiet --check . && "$tools/bin/mypy" .)
-for folder in tests/gpu tests/conformance; do
-    "$tools/bin/ruff" check --quiet --config "$rules" "$folder"
-    "$tools/bin/ruff" format --quiet --check --config "$rules" "$folder"
-    "$tools/bin/mypy" --config-file "$rules" "$folder"
+bench="lab peer factorizations sizes"
+for folder in tests/gpu tests/conformance "$(printf 'tests/bench/%s.py ' $bench)"; do
+    read -ra paths <<<"$folder"
+    "$tools/bin/ruff" check --quiet --config "$rules" "${paths[@]}"
+    "$tools/bin/ruff" format --quiet --check --config "$rules" "${paths[@]}"
+    "$tools/bin/mypy" --config-file "$rules" "${paths[@]}"
 done

@@ -1,0 +1,193 @@
+"""What a fit costs against the size of the data: seconds and peak memory of a process that has nothing else to do.
+
+`bench.py` asks `sections` what to run.
+"""
+
+from __future__ import annotations
+
+import collections
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import lab
+
+Call = Callable[[list[Any]], list[dict[str, Any]]]
+Method = Callable[..., list[Any]]
+SIZES = [10_000, 100_000, 1_000_000, 2_000_000]
+# One round of those that go over their data again and again.
+METHODS = [
+    ("popularity",),
+    ("item-knn",),
+    ("als-implicit", "iterations=1"),
+    ("als-explicit", "iterations=1"),
+    ("biased-mf", "iterations=1"),
+    ("svd++", "iterations=1"),
+    ("nmf", "iterations=1"),
+    ("bpr", "iterations=1"),
+    ("warp", "iterations=1"),
+    ("slope-one",),
+    ("slim",),
+    ("fm", "iterations=1"),
+    ("ffm", "iterations=1"),
+]
+# Those that read attributes or orders, or that may be refused: by `recspeed run`.
+BY_THE_LAB = [
+    ("user-knn", '{ kind = "user-knn" }', ""),
+    ("content-tfidf", '{ kind = "content-tfidf" }', ""),
+    ("content-linear", '{ kind = "content-linear" }', ""),
+    ("feature-embeddings", '{ kind = "feature-embeddings", iterations = 1 }', ""),
+    ("sasrec", '{ kind = "sasrec" }', "{ epochs = 1 }"),
+]
+# Rows whose items are about 1,000, 2,000, 4,000 and 8,000.
+ROWS_FOR_EASE = [1_050, 2_150, 4_500, 9_700]
+# Items of a copy of the largest size whose numbers all stay in the nearest caches.
+FEW_ITEMS = 2_000
+
+
+def show(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def first_rows(csv: Path, rows: int) -> Path:
+    """The first rows of the file."""
+    part = csv.with_name(f"rows-{rows}.csv")
+    with csv.open() as whole, part.open("w") as first:
+        first.writelines(line for line, _ in zip(whole, range(rows + 1), strict=False))
+    return part
+
+
+def with_few_items(rows: Path) -> Path:
+    """The same rows, of whose items several share an id."""
+    few = rows.with_name("rows-few-items.csv")
+    number: dict[str, int] = {}
+    with rows.open() as whole, few.open("w") as file:
+        file.write(next(whole))
+        for line in whole:
+            user, item, rest = line.split(",", 2)
+            file.write(f"{user},i{number.setdefault(item, len(number)) % FEW_ITEMS},{rest}")
+    return few
+
+
+def products_a_row(rows: Path) -> float:
+    """Products of two of a user's rows that item-knn adds, for each row: those of users with a single row are none."""
+    with rows.open() as lines:
+        next(lines)
+        of_users = collections.Counter(line.split(",", 1)[0] for line in lines)
+    return sum(n * n for n in of_users.values() if n > 1) / of_users.total()
+
+
+def table(rows: Iterable[tuple[str, list[tuple[float | None, str]]]]) -> list[str]:
+    """Of each method a cell for each size; and how the time per row grows where every size has one."""
+    lines = [
+        f"| method | {' | '.join(f'{size:,} rows' for size in SIZES)} | time per row, last against first |",
+        f"|---|{'---|' * (len(SIZES) + 1)}",
+    ]
+    for name, cells in rows:
+        first, last = cells[0][0], cells[-1][0]
+        grown = f"{last / SIZES[-1] / (first / SIZES[0]):.2f}" if first and last else ""
+        lines.append(f"| {name} | {' | '.join(told for _, told in cells)} | {grown} |")
+    return lines
+
+
+def told(seconds: float, peak: float) -> tuple[float | None, str]:
+    return seconds, f"{show(seconds)}, {peak / 2**20:.0f} MiB"
+
+
+def growth(call: Call, method: Method, csv: Path) -> str:
+    files = [first_rows(csv, size) for size in SIZES]
+
+    def cell(kind: str, settings: list[str], file: Path) -> tuple[float | None, str]:
+        answer = (call(method(kind, file, *settings, repeats=1)) or [{"failed": "it printed nothing"}])[0]
+        if "failed" in answer:
+            return None, f"failed: {answer['failed']}"
+        return told(answer["median_s"], answer["peak_bytes"])
+
+    rows = [(kind, [cell(kind, settings, file) for file in files]) for kind, *settings in METHODS]
+    few = with_few_items(files[-1])
+    controls = {kind: cell(kind, settings, few)[1] for kind, *settings in METHODS if kind in ("item-knn", "nmf")}
+    products = [products_a_row(file) for file in (files[0], files[-1])]
+    words = (
+        f"Why two cost more for each row: item-knn multiplies every two rows of a user, {products[0]:.1f} products for "
+        f"each row of the first {SIZES[0]:,} and {products[1]:.1f} of {SIZES[-1]:,}, because more people have several. "
+        "Both write to the numbers of a row's item, which lie anywhere among those of all items: 8 bytes in item-knn, "
+        "180 in nmf (three lines of 15 numbers). Of few items these stay in the caches, of many they do not; nmf's "
+        "arithmetic for a row is the same at every size. "
+        f"The last rows again, with {FEW_ITEMS:,} ids in place of those of their items: "
+        f"item-knn {controls['item-knn']}; nmf {controls['nmf']}."
+    )
+    head = (
+        "One fit of the first rows of beauty-synthetic, one round of the methods that go over their data again and "
+        "again, after an uncounted fit; and the whole process's peak memory."
+    )
+    return "\n".join([head, "", *table(rows), "", words, ""])
+
+
+def by_the_lab(recspeed: Path, csv: Path) -> str:
+    items = csv.with_name("beauty-synthetic-items.parquet")
+    # The seed of the rows: attributes of the same items.
+    made: list[str | Path] = [
+        recspeed,
+        "data",
+        "export",
+        "beauty-synthetic",
+        "--attributes",
+        "items",
+        "--seed",
+        "42",
+        "--to",
+        items,
+    ]
+    items.unlink(missing_ok=True)
+    subprocess.run(made, check=True, capture_output=True)
+    files = [first_rows(csv, size) for size in SIZES]
+
+    def cell(recommender: str, training: str, file: Path) -> tuple[float | None, str]:
+        run = lab.fit(recspeed, lab.dataset(file, items), recommender, training)
+        if "failed" in run:
+            return None, run["failed"]
+        return told(run["timing"]["fit_s"], run["memory"]["peak"])
+
+    rows = [(kind, [cell(recommender, training, file) for file in files]) for kind, recommender, training in BY_THE_LAB]
+    head = (
+        "`recspeed run` with the first rows of beauty-synthetic and the attributes of its items: the fit, with none "
+        "before it that is not counted, one round of feature-embeddings, one epoch of sasrec; and the whole process's "
+        "peak memory, of reading the attributes of all 249,274 items and of ranking for ten people too."
+    )
+    words = (
+        "user-knn compares every two people who share an item, and keeps how like they are: that grows with the square "
+        "of an item's rows. content-linear inverts a matrix of the attributes' words, whose number soon stops growing. "
+        "sasrec learns from people with two rows or more."
+    )
+    return "\n".join([head, "", *table(rows), "", words, ""])
+
+
+def ease(call: Call, method: Method, csv: Path) -> str:
+    lines = ["| items | fit | peak memory | fit for the cube of the items, against the first |", "|---|---|---|---|"]
+    first = 0.0
+    for rows in ROWS_FOR_EASE:
+        file = first_rows(csv, rows)
+        answer = (call(method("ease", file, repeats=1)) or [{"failed": "it printed nothing"}])[0]
+        if "failed" in answer:
+            lines.append(f"| of {rows:,} rows | failed: {answer['failed']} | | |")
+            continue
+        cubed = answer["median_s"] / answer["items"] ** 3
+        first = first or cubed
+        cells = [f"{answer['items']:,}", show(answer["median_s"]), f"{answer['peak_bytes'] / 2**20:.0f} MiB"]
+        lines.append(f"| {' | '.join(cells)} | {cubed / first:.2f} |")
+    words = (
+        "EASE inverts a dense matrix of the items: its cost is that of the items, not of the rows, their cube in time "
+        "and their square in memory. So the sizes here are items, those of the first rows of beauty-synthetic; of "
+        "more, `recspeed run` refuses what the machine cannot hold, and says how long it would take."
+    )
+    return "\n".join([*lines, "", words, ""])
+
+
+def sections(call: Call, method: Method, recspeed: Path, csv: Path) -> list[tuple[str, Callable[[], str]]]:
+    """Sections of docs/benchmarks.md."""
+    return [
+        ("Cost against size", lambda: growth(call, method, csv)),
+        ("Cost against size: user-knn, content, features, SASRec", lambda: by_the_lab(recspeed, csv)),
+        ("Cost against size: EASE, by items", lambda: ease(call, method, csv)),
+    ]
