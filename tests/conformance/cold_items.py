@@ -1,4 +1,4 @@
-"""Fills the tables of docs/cold-items.md: `cold_items.py [--recspeed PROGRAM] [--only ROW]`, RECSPEED_DATA as ever.
+"""Fills the tables of docs/cold-items.md: `cold_items.py [--recspeed PROGRAM] [--only ROWS]`, RECSPEED_DATA as ever.
 
 The document names the rows and what each trains; this runs every one of them twice, with the cold items as candidates
 and among all items, and writes what came out where it stands. Rows that it leaves out stay as they are.
@@ -51,7 +51,7 @@ def cells(recspeed: Path, spec: str, recommender: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--recspeed", type=Path, default=ROOT / "target" / "release" / "recspeed")
-    parser.add_argument("--only", default="", help="rows whose names begin so")
+    parser.add_argument("--only", default="", help="rows whose names begin so, as ease,fm")
     given = parser.parse_args()
     recommenders: dict[str, str] = {}
     spec, lines, whole = "", DOCUMENT.read_text().splitlines(), not given.only
@@ -66,10 +66,10 @@ def main() -> None:
         elif spec and line.startswith("| ") and line[2] not in "|-":
             name = line.split("|")[1].strip()
             row = max((row for row in recommenders if name.startswith(row)), key=len, default="")
-            if row and name.startswith(given.only):
+            if row and name.startswith(tuple(given.only.split(","))):
                 asked = recommenders[row]
                 if "beauty" in spec:
-                    asked = re.sub(r", attributes = \[[^]]*\]", "", asked)
+                    asked = re.sub(r", (item_)?attributes = \[[^]]*\]", "", asked)
                 lines[at] = f"| {name} | {' | '.join(cells(given.recspeed, spec, asked))} |"
                 print(lines[at], flush=True)
                 # What was measured stays, should a later row fail.
