@@ -182,8 +182,9 @@ impl Side {
 
     /// Training rows that have the feature. `[n_features]`
     pub(super) fn rows_of_features(&self) -> Vec<u64> {
-        let mut rows: Vec<u64> = self.rows.iter().map(|&rows| u64::from(rows)).collect();
-        rows.resize(self.n_features(), 0);
+        // At once as long as it becomes: what grows doubles.
+        let mut rows = vec![0; self.n_features()];
+        rows.iter_mut().zip(&self.rows).for_each(|(all, &own)| *all = u64::from(own));
         for entity in 0..self.len() {
             for &attribute in self.attributes.row(entity).0 {
                 rows[self.len() + attribute as usize] += u64::from(self.rows[entity]);
