@@ -21,9 +21,9 @@ if [ ! -x $venv/bin/python ] || [ tests/bench/requirements.txt -nt $venv/install
     flags="-O3 -fopenmp -DUSEOMP"
     if grep -qw avx /proc/cpuinfo 2>/dev/null; then flags="$flags -mavx -DUSEAVX"; fi
     CFLAGS=$flags CXXFLAGS=$flags LDFLAGS=-fopenmp made --no-cache-dir libmf==0.9.2
-    # Of 2018: it asks for CMake, and no CMake from 4 on takes what it says to it.
+    # Of 2018: it asks for CMake, and no CMake from 4 on takes what it says to it. It asks for the name of its user, too.
     pip 'cmake<4' setuptools wheel
-    PATH=$PWD/$venv/bin:$PATH made --no-build-isolation xlearn==0.40a1
+    USER=${USER:-$(id -un)} PATH=$PWD/$venv/bin:$PATH made --no-build-isolation xlearn==0.40a1
     touch $venv/installed
 fi
 "$venv/bin/python" tests/bench/bench.py --only "${1:-}"

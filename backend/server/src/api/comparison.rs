@@ -1,6 +1,7 @@
 //! `/api/comparison`: stored runs side by side, and every method tested against the first.
 
 use std::path::Path;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -58,6 +59,9 @@ async fn side_by_side(State(app): State<AppState>, query: Query) -> Result<Json<
     Ok(Json(comparison))
 }
 
+/// How long a caller waits for the tests of others.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Every method of a comparison tested against the first, user by user
 ///
 /// Paired t test, randomization test and bootstrap interval of each metric that the runs were asked for and that is a mean over
@@ -74,16 +78,20 @@ async fn side_by_side(State(app): State<AppState>, query: Query) -> Result<Json<
 async fn tests(State(app): State<AppState>, query: Query) -> Result<Json<RunTests>, ApiError> {
     let (methods, _) = asked(&app, &query).await?;
     let described = compare(&methods);
-    // A turn is also a bound on what all callers together hold of their runs' values.
-    let _turn = app.tests.clone().try_acquire_owned().map_err(|_| {
-        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Other tests are being made right now.")
-            .remedy("Try again in a moment.")
-    })?;
+    // A turn is also a bound on what all callers together hold of their runs' values. Whoever chooses other runs while the tests of
+    // the ones before are made waits for them, and is not refused.
+    let turn = tokio::time::timeout(PATIENCE, app.tests.clone().acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else {
+        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Other tests are being made right now.")
+            .remedy("Try again in a moment."));
+    };
     let procedure = Procedure::default();
     let metrics: Vec<MetricName> =
         methods.iter().flat_map(|method| &method[0].spec().evaluation.metrics).copied().collect();
     let folder = home::per_user(app.data.root());
     let told = tokio::task::spawn_blocking(move || {
+        // Not given back before the end, also where the caller has left.
+        let _turn = turn;
         let tested = methods.iter().zip(described.methods).map(|(method, compared)| {
             let values = method.iter().map(|run| user_values(&folder, run.id())).collect();
             Tested { name: compared.method.name, same_rows: compared.same_rows, values }

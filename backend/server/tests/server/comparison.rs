@@ -45,6 +45,12 @@ async fn whoever_has_the_links_sees_runs_side_by_side_with_what_differs() {
     let (status, tests) = bench.guest(&format!("/api/comparison/tests?runs={first},{longer}")).await;
     assert_eq!((status, &tests["tests"]), (StatusCode::OK, &json!([])), "{tests}");
     assert!(tests["untested"][0].as_str().unwrap().starts_with("the lab keeps no values of each user"), "{tests}");
+
+    // Whoever chooses other runs before the tests are made waits, and is not refused.
+    let path = format!("/api/comparison/tests?runs={first},{longer}");
+    let asked = tokio::join!(bench.guest(&path), bench.guest(&path), bench.guest(&path), bench.guest(&path));
+    let (a, b, c, d) = asked;
+    assert_eq!([a.0, b.0, c.0, d.0], [StatusCode::OK; 4]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
