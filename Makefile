@@ -134,7 +134,7 @@ conformance: build ## Measure beside the published numbers and write the table o
 	rm -rf '$(ROWS)'
 	status=0; RECSPEED_ROWS='$(ROWS)' tests/setup/nextest.sh run --cargo-profile release --workspace --locked --no-fail-fast \
 		-E 'binary(conformance) + binary(ratings) + binary(reference_numbers)' || status=$$?; \
-	'$(PYTHON)' tests/conformance/published.py '$(ROWS)'; exit $$status
+	PYTHONDONTWRITEBYTECODE=1 '$(PYTHON)' tests/conformance/published.py '$(ROWS)'; exit $$status
 
 clean: ## Remove what was built
 	rm -rf target dist .tools

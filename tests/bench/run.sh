@@ -17,9 +17,9 @@ if [ ! -x $venv/bin/python ] || [ tests/bench/requirements.txt -nt $venv/install
     made cmfrec==3.5.1.post14
     # The fork that builds: lightfm 1.17 itself does not, with today's setuptools.
     made lightfm-next==1.19.0
-    # As LIBMF's own Makefile compiles it; the package on PyPI would leave its vector code out.
-    flags="-O3 -fopenmp -DUSEOMP"
-    if grep -qw avx /proc/cpuinfo 2>/dev/null; then flags="$flags -mavx -DUSEAVX"; fi
+    # As LIBMF's own Makefile compiles it, for this processor; the package on PyPI would leave its vector code out.
+    flags="-O3 -pthread -march=native -fopenmp -DUSEOMP"
+    if grep -qw avx /proc/cpuinfo 2>/dev/null; then flags="$flags -DUSEAVX"; else flags="$flags -DUSESSE"; fi
     CFLAGS=$flags CXXFLAGS=$flags LDFLAGS=-fopenmp made --no-cache-dir libmf==0.9.2
     # Of 2018: it asks for CMake, and no CMake from 4 on takes what it says to it. It asks for the name of its user, too.
     pip 'cmake<4' setuptools wheel
