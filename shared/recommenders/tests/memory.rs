@@ -150,6 +150,66 @@ fn a_hybrid_is_refused_before_its_first_component_is_fitted_where_a_later_one_ha
 }
 
 #[test]
+fn neighbours_that_have_to_be_counted_are_foretold_before_the_first_component_is_fitted() {
+    let (all, rows) = varied(240, 200, 4000);
+    let data = TrainSet::new(&all, &rows);
+    let fit_in = |recommender: &ResolvedRecommender, bytes: u64| {
+        let mut left = Left { bytes, worked: false };
+        (fit(recommender, &data, 1, &mut left).err(), left.worked)
+    };
+    let alone = |kind: &str, params: &[(&str, ParamValue)]| match fit_in(&resolved(kind, params), 0).0 {
+        Some(FitError::Unaffordable { bytes, stays, .. }) => (bytes, stays),
+        other => panic!("{kind}: {other:?}"),
+    };
+    // Little, so that what comes after it decides.
+    let (first, first_stays) = alone("warp", &[("factors", ParamValue::Integer(1))]);
+    for kind in ["item-knn", "user-knn", "slope-one"] {
+        let (second, second_stays) = alone(kind, &[]);
+        assert!(second_stays > 0 && second_stays <= second, "{kind}: {second_stays} of {second}");
+        let enough = first_stays + second;
+        assert!(enough > first, "{kind}: {enough} of {first}");
+        let warp = RecommenderSpec::new("warp").with("factors", ParamValue::Integer(1));
+        let recommender = hybrid(vec![warp, RecommenderSpec::new(kind)]);
+        let (error, worked) = fit_in(&recommender, enough - 1);
+        let error = error.expect("a byte is missing");
+        assert!(!worked, "{kind}: the first component was fitted");
+        let FitError::Together { place, kind: told, kept, .. } = &error else { panic!("{kind}: {error}") };
+        assert_eq!((&place[..], *told, *kept), ("recommender.components[1]", kind, first_stays));
+        let (error, _) = fit_in(&recommender, enough);
+        assert!(error.is_none(), "{kind} in what it asked for: {error:?}");
+    }
+}
+
+/// A run without memory that is to stop.
+struct Stopping;
+
+impl FitObserver for Stopping {
+    fn event(&mut self, _: EventKind) {}
+    fn stop_requested(&mut self) -> bool {
+        true
+    }
+    fn memory_left(&self) -> Option<u64> {
+        Some(0)
+    }
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+#[test]
+fn counting_what_a_component_needs_can_be_stopped() {
+    let (all, rows) = varied(240, 200, 4000);
+    let data = TrainSet::new(&all, &rows);
+    for kind in ["item-knn", "user-knn", "slope-one"] {
+        let recommender = hybrid(vec![RecommenderSpec::new("popularity"), RecommenderSpec::new(kind)]);
+        let error = fit(&recommender, &data, 1, &mut Stopping).err();
+        let counting = matches!(error, Some(FitError::Interrupted { unit: "rows that are counted beforehand", .. }));
+        assert!(counting, "{kind}: {error:?}");
+    }
+}
+
+#[test]
 fn what_a_hybrid_tells_its_component_of_the_items_counts_before_that_is_fitted() {
     let (all, rows) = varied(240, 200, 4000);
     let data = TrainSet::new(&all, &rows);

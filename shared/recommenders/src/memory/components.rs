@@ -93,13 +93,13 @@ pub fn check_components(
 /// The same, of what the components themselves say of these data.
 ///
 /// # Errors
-/// [`FitError::Together`].
-pub(crate) fn check_before_the_fit(request: &FitRequest<'_>, observer: &dyn FitObserver) -> Result<(), FitError> {
+/// [`FitError::Together`], or stopped while a component counted what it needs.
+pub(crate) fn check_before_the_fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<(), FitError> {
     let Some(left) = observer.memory_left().filter(|_| !request.recommender.components().is_empty()) else {
         return Ok(());
     };
     let mut parts = Vec::new();
-    asked(request, "recommender", observer.keeps_checkpoints(), &mut parts);
+    asked(request, "recommender", observer, &mut parts)?;
     check(&parts, left)
 }
 
@@ -148,7 +148,15 @@ fn known(
 }
 
 /// The same, each asked with the data that it will have.
-fn asked(request: &FitRequest<'_>, at: &str, checkpoints: bool, parts: &mut Vec<Part>) {
+///
+/// # Errors
+/// [`FitError::Interrupted`].
+fn asked(
+    request: &FitRequest<'_>,
+    at: &str,
+    observer: &mut dyn FitObserver,
+    parts: &mut Vec<Part>,
+) -> Result<(), FitError> {
     for (index, recommender) in request.recommender.components().iter().enumerate() {
         let place = format!("{at}.components[{index}]");
         let made = attributes_for(request, index);
@@ -156,38 +164,59 @@ fn asked(request: &FitRequest<'_>, at: &str, checkpoints: bool, parts: &mut Vec<
         let data = TrainSet { item_attributes, ..request.data.clone() };
         let own = FitRequest { recommender, data: &data, ..*request };
         if !recommender.components().is_empty() {
-            asked(&own, &place, checkpoints, parts);
-        } else if let Some(forecast) = forecast_of(&own, checkpoints) {
+            asked(&own, &place, observer, parts)?;
+        } else if let Some(forecast) = forecast_of(&own, observer)? {
             parts.push(Part { place, kind: recommender.entry.kind, forecast });
         }
     }
+    Ok(())
 }
 
 /// What a component says that it needs. A fit that holds more than a little asks how much is left before it works, and
 /// says what it needs where that is too little: here nothing is left. What else it has to say it says when it is fitted.
-fn forecast_of(request: &FitRequest<'_>, checkpoints: bool) -> Option<Forecast> {
+///
+/// # Errors
+/// [`FitError::Interrupted`]: the observer stopped it.
+fn forecast_of(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Option<Forecast>, FitError> {
     let kind = request.recommender.entry.kind;
     if !is_fitted_here(kind) {
-        return (request.foretell)(request);
+        return Ok((request.foretell)(request));
     }
     if LITTLE.contains(&kind) {
-        return None;
+        return Ok(None);
     }
-    let mut nothing = NothingLeft { checkpoints, asked: Cell::new(false) };
-    fit_part(request, &mut nothing).err().as_ref().and_then(Forecast::of)
+    let mut nothing = NothingLeft { observer, asked: Cell::new(false), works: false, stopped: false };
+    let fitted = fit_part(request, &mut nothing);
+    match fitted {
+        Err(stop @ FitError::Interrupted { .. }) if nothing.stopped => Err(stop),
+        Err(error) => Ok(Forecast::of(&error)),
+        Ok(_) => Ok(None),
+    }
 }
 
-/// Leaves a fit nothing, and ends one that needs nothing.
-struct NothingLeft {
-    checkpoints: bool,
+/// Leaves a fit nothing, and ends one that needs nothing: that one tells of its work. One that has yet to count what it
+/// needs tells of nothing, and goes on until it knows.
+struct NothingLeft<'a> {
+    observer: &'a mut dyn FitObserver,
+    /// Whether the fit knows that nothing is left.
     asked: Cell<bool>,
+    /// Whether it works all the same.
+    works: bool,
+    /// Whether the run is to stop.
+    stopped: bool,
 }
 
-impl FitObserver for NothingLeft {
-    fn event(&mut self, _: EventKind) {}
+impl FitObserver for NothingLeft<'_> {
+    fn event(&mut self, _: EventKind) {
+        self.works |= self.asked.get();
+    }
 
     fn stop_requested(&mut self) -> bool {
-        self.asked.get()
+        if self.works {
+            return true;
+        }
+        self.stopped |= self.observer.stop_requested();
+        self.stopped
     }
 
     fn memory_left(&self) -> Option<u64> {
@@ -198,7 +227,7 @@ impl FitObserver for NothingLeft {
     fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
 
     fn keeps_checkpoints(&self) -> bool {
-        self.checkpoints
+        self.observer.keeps_checkpoints()
     }
 
     fn take_resume_state(&mut self) -> Option<Vec<u8>> {
