@@ -213,9 +213,14 @@ fn a_stopped_hybrid_goes_on_inside_the_component_that_was_stopped() {
         assert_eq!(answers(&*resumed), expected, "stopped after {stop_after} checkpoints");
         assert!(second.saved.len() <= whole.saved.len() - stop_after + 1, "nothing done is saved again");
     }
-    let mut foreign = Listening { resume: Some(vec![1, 2, 3]), ..Listening::default() };
-    let error = fit(&recommender, &world.data(), 3, &mut foreign).err().unwrap().to_string();
-    assert!(error.contains("it is not a checkpoint of a hybrid"), "{error}");
+    for (state, reason) in [
+        (vec![1, 2, 3], "it is not a checkpoint of a hybrid"),
+        (b"RSHYB001 and more".to_vec(), "it was written by an earlier version"),
+    ] {
+        let mut foreign = Listening { resume: Some(state), ..Listening::default() };
+        let error = fit(&recommender, &world.data(), 3, &mut foreign).err().unwrap().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::{BasketItem, FitError, Parts, PartsError, Profiles, Reason, Recommend
 
 /// What ends the state of a component: which one it is of (u64, little-endian), and this.
 const MAGIC: &[u8; 8] = b"RSHYB002";
+/// What began it before that.
+const EARLIER: &[u8; 8] = b"RSHYB001";
 
 /// Reasons that a component gives for its part.
 const OWN_REASONS: usize = 3;
@@ -298,7 +300,10 @@ impl FitObserver for Watch<'_> {
 /// The component that was being fitted, and its state, in the memory where it lies.
 fn read(mut bytes: Vec<u8>, components: usize) -> Result<(usize, Vec<u8>), FitError> {
     let wrong = |reason: &str| FitError::Checkpoint { reason: reason.to_owned() };
-    let body = bytes.strip_suffix(MAGIC).ok_or_else(|| wrong("it is not a checkpoint of a hybrid"))?;
+    let body = bytes.strip_suffix(MAGIC).ok_or_else(|| {
+        let earlier = bytes.starts_with(EARLIER);
+        wrong(if earlier { "it was written by an earlier version" } else { "it is not a checkpoint of a hybrid" })
+    })?;
     let (state, place) = body.split_last_chunk::<8>().ok_or_else(|| wrong("it is cut off"))?;
     let (length, place) = (state.len(), usize::try_from(u64::from_le_bytes(*place)));
     match place {
