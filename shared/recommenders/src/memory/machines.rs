@@ -157,7 +157,9 @@ pub(crate) fn embeddings(f: &Features, (factors, iterations): (u64, u64), checkp
     let course = Course { learnt: 2 * numbers, beside, round: f.entries, end };
     let moved = f.entries as f64 * 1.5 * f.of_a_row() * width as f64;
     let seconds = numbers as f64 / DRAWN_PER_S + iterations as f64 * moved / STEPPED_PER_S;
-    Needs { bytes: course.bytes(checkpoints), stays: f.model(factors + 2), seconds }
+    // Beside the vectors which items there are: the steps for a new user draw from them.
+    let stays = f.model(factors + 2).saturating_add(f.entities[1].saturating_mul(NUMBER_BYTES));
+    Needs { bytes: course.bytes(checkpoints), stays, seconds }
 }
 
 #[cfg(test)]
@@ -186,6 +188,13 @@ mod tests {
     fn pairs_within_a_side_take_memory_only_where_they_are_kept() {
         let fit = |permutes| ffm(&FEATURES, Ffm { factors: 4, iterations: 5, permutes }, false).bytes;
         assert!(fit(true) > fit(false));
+    }
+
+    #[test]
+    fn what_is_drawn_from_for_new_users_stays_with_the_vectors() {
+        let Needs { bytes, stays, .. } = embeddings(&FEATURES, (10, 5), false);
+        assert_eq!(stays, 4 * (1435 * 12 + 400));
+        assert!(stays <= bytes, "{stays} of {bytes}");
     }
 
     #[test]

@@ -174,11 +174,12 @@ fn nmf(c: &Counts, d: u64) -> Course {
     Course { learnt, beside: 0, round: 2 * learnt, end: c.lengthened(d, d) }
 }
 
-/// Numbers that the model keeps, its vectors.
+/// Numbers that the model keeps: its vectors, and which items there are where the steps for a new user draw from them.
 fn stays(kind: &str, c: &Counts, d: u64) -> u64 {
     match kind {
         "als-implicit" => c.vectors(d),
         "svd++" => c.vectors(d + 2) + c.items * d,
+        "bpr" | "warp" => c.vectors(d + 2) + c.items,
         _ => c.vectors(d + 2),
     }
 }
@@ -226,5 +227,14 @@ mod tests {
         assert_eq!(nmf(&COUNTS, d).bytes(false), 4 * 3 * plain);
         assert_eq!(als_explicit(&COUNTS, d, true).learnt - als_explicit(&COUNTS, d, false).learnt, 1400);
         assert_eq!(als_implicit(&COUNTS, d).learnt, plain);
+    }
+
+    #[test]
+    fn what_is_drawn_from_for_new_users_stays() {
+        for kind in ["bpr", "warp"] {
+            assert_eq!(stays(kind, &COUNTS, 10) - stays("biased-mf", &COUNTS, 10), COUNTS.items, "{kind}");
+        }
+        assert!(stays("bpr", &COUNTS, 10) <= bpr(&COUNTS, 10, false).end, "it is there when the model is made");
+        assert!(stays("warp", &COUNTS, 10) <= warp(&COUNTS, 10, false).end, "it is there when the model is made");
     }
 }
