@@ -28,6 +28,7 @@ pub(crate) fn in_words(reason: &Reason, whose: Whose, names: Names<'_>) -> Strin
             let own = if whose == Whose::User { "they have" } else { "the basket has" };
             format!("{own} {}{}{}", named(names.items, *item), titled(names, *item), adds(*part))
         }
+        Reason::Learnt { part } => format!("what else was learnt of them{}", adds(*part)),
         Reason::SimilarUser { user, part } => {
             format!("{}, whose taste is similar{}", named(names.users, *user), adds(*part))
         }
@@ -77,6 +78,8 @@ mod tests {
         let say = |reason: Reason, whose| in_words(&reason, whose, names);
         assert_eq!(say(Reason::OwnItem { item: 1, part: 0.3124 }, Whose::User), "they have b (adds 0.312)");
         assert_eq!(say(Reason::OwnItem { item: 0, part: -2.0 }, Whose::Basket), "the basket has a (takes 2.000)");
+        let learnt = Reason::Learnt { part: 0.25 };
+        assert_eq!(say(learnt, Whose::User), "what else was learnt of them (adds 0.250)");
         let similar = Reason::SimilarUser { user: 0, part: 1e-7 };
         assert_eq!(say(similar, Whose::User), "u, whose taste is similar (adds 1.00e-7)");
         let attribute = Reason::Attribute { name: "brand".to_owned(), value: "Aveda".to_owned(), part: 0.5 };

@@ -12,11 +12,18 @@ use crate::{FitError, Parts};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Reason {
-    /// An item of the user's own training rows, and the part of the score that it contributes. All parts add up to the
-    /// score less that of somebody who has nothing, as exactly as the method's own solution is exact.
+    /// An item of the user's own training rows, and the part of the score that it contributes. All parts, with that of
+    /// [`Self::Learnt`] where there is one, add up to the score less that of somebody who has nothing; without one, as
+    /// exactly as the method's own solution is exact.
     OwnItem {
         /// The item.
         item: u32,
+        /// Its part, in the unit of the score.
+        part: f32,
+    },
+    /// What was learnt of a known user beside what their items as a basket add: a fit moves users and items together,
+    /// and need not end where the items would have it. Nobody who came later has this.
+    Learnt {
         /// Its part, in the unit of the score.
         part: f32,
     },

@@ -199,3 +199,36 @@ fn svdpp_tells_what_an_item_adds_by_being_rated_where_its_stars_say_nothing_more
     let [Reason::OwnItem { item: 3, part }] = &reasons[..] else { panic!("{reasons:?}") };
     assert!((part - dot(asked, y)).abs() < 1e-5, "{part} {}", dot(asked, y));
 }
+
+#[test]
+fn what_was_learnt_of_a_known_person_beside_their_items_stands_by_its_weight() {
+    let (all, rows) = varied(60, 50, 500);
+    let data = TrainSet::new(&all, &rows);
+    for kind in ["als-explicit", "svd++"] {
+        let model = fitted(kind, &[], &data, 2);
+        for user in [0, 3, 11] {
+            let basket = basket_of(&data, user);
+            let folded = folded(&*model, &basket);
+            let known = scores(&*model, user);
+            for item in 0..data.n_items() as u32 {
+                let reasons = model.explain(user, item, 1000).expect("it explains");
+                let part = |reason: &Reason| match reason {
+                    Reason::OwnItem { part, .. } | Reason::Learnt { part } => *part,
+                    _ => panic!("{kind}: {reason:?}"),
+                };
+                assert!(reasons.is_sorted_by(|a, b| part(a) >= part(b)), "{kind}: {reasons:?}");
+                let learnt: Vec<&Reason> = reasons.iter().filter(|own| matches!(own, Reason::Learnt { .. })).collect();
+                assert_eq!((learnt.len(), reasons.len()), (1, basket.len() + 1), "{kind}: {reasons:?}");
+                let rest = known[item as usize] - folded[item as usize];
+                assert!((part(learnt[0]) - rest).abs() < 1e-3, "{kind}: {} is told, {rest} is so", part(learnt[0]));
+                assert_eq!(
+                    model.explain(user, item, 2).expect("it explains"),
+                    reasons[..2.min(reasons.len())],
+                    "{kind}"
+                );
+                let of_basket = model.fold_in().expect("it folds in").explain_basket(&basket, item, 1000);
+                assert_eq!(of_basket.len(), basket.len(), "{kind}: who came later has what their items give alone");
+            }
+        }
+    }
+}

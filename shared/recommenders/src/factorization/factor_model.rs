@@ -85,6 +85,14 @@ impl FactorModel {
         }
     }
 
+    /// What was learnt of a known user beside what their ratings as a basket give, in an item's score.
+    fn rest_of(&self, user: u32, basket: &[BasketItem], item: u32) -> f32 {
+        let items = self.item_vectors();
+        let folded = self.folding.fold(items, basket);
+        let rest = self.user(user).iter().zip(&folded).map(|(learnt, folded)| learnt - folded);
+        rest.zip(items.of(item)).map(|(rest, value)| rest * value).sum()
+    }
+
     /// `users`, `items`, what folds new users in, and `ratings` where there are explanations.
     fn to_parts(&self) -> Parts {
         let parts =
@@ -172,7 +180,17 @@ impl Recommender for FactorModel {
     fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
         let (items, ratings) = self.own.as_ref()?.row(user as usize);
         let rated = items.iter().zip(ratings).map(|(&item, &rating)| BasketItem { item, rating });
-        Some(self.reasons(&rated.collect::<Vec<_>>(), item, n))
+        let rated: Vec<BasketItem> = rated.collect();
+        let mut reasons = self.reasons(&rated, item, n);
+        if !rated.is_empty() {
+            // The score is of the vector that the fit learnt, which need not be the solution that the items add up to:
+            // steps of SVD++ end elsewhere, and explicit ALS has moved the items since it solved for the user.
+            let part = self.rest_of(user, &rated, item);
+            let weightier = |reason: &Reason| matches!(reason, Reason::OwnItem { part: own, .. } if *own >= part);
+            reasons.insert(reasons.partition_point(weightier), Reason::Learnt { part });
+            reasons.truncate(n);
+        }
+        Some(reasons)
     }
 
     fn fold_in(&self) -> Option<&dyn FoldIn> {

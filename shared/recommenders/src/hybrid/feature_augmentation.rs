@@ -120,6 +120,7 @@ impl Composed for FeatureAugmentation {
         let (made, mut own): (Vec<Reason>, Vec<Reason>) = all.into_iter().partition(is_made);
         let part = |reason: &Reason| match reason {
             Reason::OwnItem { part, .. }
+            | Reason::Learnt { part }
             | Reason::SimilarUser { part, .. }
             | Reason::Attribute { part, .. }
             | Reason::Component { part, .. } => *part,

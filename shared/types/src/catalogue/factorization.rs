@@ -115,7 +115,9 @@ pub(super) static ALS_EXPLICIT: Entry = Entry {
     cold_users: "the mean, and the item's deviation where there are deviations",
     cold_items: "the mean, and the user's deviation where there are deviations",
     new_users: Some("a vector and a deviation solved for the basket, with the items as they are"),
-    explains: Some("the user's own items, by what the stars of each add to the mean and the item's deviation"),
+    explains: Some(
+        "the user's own items, by what the stars of each add to the mean and the item's deviation; and, for people of the training, what else was learnt of them",
+    ),
 };
 
 const FACTORS: &str = "Length of each vector.";
@@ -263,7 +265,7 @@ pub(super) static SVDPP: Entry = Entry {
         "the second vectors of the items in the basket, and a vector and a deviation fitted to its ratings",
     ),
     explains: Some(
-        "the user's own items, by what each adds to the mean and the item's deviation, with its stars and by being rated",
+        "the user's own items, by what each adds to the mean and the item's deviation, with its stars and by being rated; and, for people of the training, what else was learnt of them",
     ),
 };
 
