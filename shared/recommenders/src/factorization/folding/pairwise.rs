@@ -17,7 +17,8 @@ const TRIES: u32 = 64;
 /// Some more steps of the method itself, which move the vector of the new user and nothing else: as many epochs as the
 /// fit took, over the basket's items, each beside items drawn from those that somebody has. The vector starts at zero,
 /// and what is random comes from the seed of the fit: the same basket, in any order, gets the same answer. With the
-/// items as they are, BPR's objective is convex and its steps go to the one minimum.
+/// items as they are, BPR's objective is convex, and with a penalty it has one minimum, which its steps, of one length
+/// and as many as the fit took, come near and need not reach.
 ///
 /// That is how new users are usually taken in without training again. Sources: Rendle, Schmidt-Thieme, "Online-updating
 /// Regularized Kernel Matrix Factorization Models for Large-scale Recommender Systems", doi:10.1145/1454008.1454047;
