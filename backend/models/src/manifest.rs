@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use recspeed_types::catalogue;
+use recspeed_types::recommend::{SAY_WHY_SINCE, SERVE_NEW_USERS_SINCE};
 use recspeed_types::summary::DataInfo;
 use recspeed_types::{ExperimentSpec, RunId};
 use serde::{Deserialize, Serialize};
+
+use crate::save::{ARRAY, TENSORS};
 
 /// Name of the file.
 pub(crate) const FILE: &str = "manifest.json";
@@ -55,10 +59,61 @@ impl Manifest {
     pub fn bytes(&self) -> u64 {
         self.files.values().map(|file| file.bytes).sum()
     }
+
+    /// Whether it recommends to people who came after the training, as far as the catalogue and the files tell.
+    pub fn serves_new_users(&self) -> bool {
+        let kind = self.spec.recommender.kind.as_str();
+        catalogue::find(kind).is_some_and(|entry| entry.new_users.is_some()) && !is_of_known_users(kind, &self.files)
+    }
+
+    /// Whether it can say why, as far as the catalogue and the files tell.
+    pub fn explains(&self) -> bool {
+        let kind = self.spec.recommender.kind.as_str();
+        catalogue::find(kind).is_some_and(|entry| entry.explains.is_some()) && !is_without_ratings(kind, &self.files)
+    }
+}
+
+fn file_of(array: &str) -> String {
+    format!("{}{array}{}", ARRAY.0, ARRAY.1)
+}
+
+/// Whether an earlier version of the lab kept it, whose models of this kind served nobody new and said so.
+fn is_of_known_users(kind: &str, files: &BTreeMap<String, SavedFile>) -> bool {
+    SERVE_NEW_USERS_SINCE.contains(&kind) && files.contains_key(&file_of("folding.none"))
+}
+
+/// Whether an earlier version of the lab kept it, whose models of this kind had no ratings to explain by.
+fn is_without_ratings(kind: &str, files: &BTreeMap<String, SavedFile>) -> bool {
+    let is_told = !files.contains_key(TENSORS);
+    SAY_WHY_SINCE.contains(&kind) && is_told && !files.contains_key(&file_of("ratings.indptr"))
 }
 
 /// Whether a name stays inside its folder.
 pub(crate) fn is_plain_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && name.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_of_earlier_versions_are_told_by_what_lies_beside_their_manifest() {
+        let files = |names: &[&str]| -> BTreeMap<String, SavedFile> {
+            names.iter().map(|name| ((*name).to_owned(), SavedFile { bytes: 1, sha256: String::new() })).collect()
+        };
+        for kind in SERVE_NEW_USERS_SINCE {
+            assert!(is_of_known_users(kind, &files(&["array-folding.none.arrow"])), "{kind}");
+            assert!(!is_of_known_users(kind, &files(&["array-folding.known.arrow"])), "{kind}");
+        }
+        // The sigmoid link serves nobody new in any version; the catalogue says so.
+        assert!(!is_of_known_users("biased-mf", &files(&["array-folding.none.arrow"])));
+        for kind in SAY_WHY_SINCE {
+            assert!(is_without_ratings(kind, &files(&["array-users.arrow"])), "{kind}");
+            assert!(!is_without_ratings(kind, &files(&["array-users.arrow", "array-ratings.indptr.arrow"])), "{kind}");
+            assert!(!is_without_ratings(kind, &files(&[TENSORS])), "{kind}: a file of all arrays does not tell");
+        }
+        assert!(!is_without_ratings("item-knn", &files(&[])));
+    }
 }

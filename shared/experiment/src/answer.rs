@@ -7,7 +7,9 @@ use recspeed_recommenders::{BasketItem, RankError, RankRequest, Reason, ranking}
 use recspeed_types::Unobserved;
 use recspeed_types::api::ApiFailure;
 use recspeed_types::catalogue::{self, Entry, Predicts};
-use recspeed_types::recommend::{RecommendRequest, Recommendations, Recommended, ScoreUnit, failure, ties_from};
+use recspeed_types::recommend::{
+    RecommendRequest, Recommendations, Recommended, SAY_WHY_SINCE, SERVE_NEW_USERS_SINCE, ScoreUnit, failure, ties_from,
+};
 use recspeed_types::spec::ResolvedSpec;
 
 use crate::Model;
@@ -184,8 +186,8 @@ impl Answering {
         let Asked { users, items, titles, .. } = &self.asked;
         let names = Names { users, items, titles: titles.as_ref() };
         let explain = request.explain.then_some(explain);
-        if explain.is_some() && self.entry.explains.is_none() {
-            notes.push(format!("{} cannot say why.", self.entry.title));
+        if explain.is_some() {
+            notes.extend(self.says_no_why());
         }
         let unit = match self.predicts {
             Predicts::Ratings => ScoreUnit::Stars,
@@ -207,7 +209,35 @@ impl Answering {
         Recommendations { ties_from: ties_from(&items, unit), items, unit, left_out: left_out as u64, notes }
     }
 
+    /// What is to be said where no reasons come.
+    fn says_no_why(&self) -> Option<String> {
+        let Entry { kind, title, explains, .. } = self.entry;
+        if explains.is_none() {
+            return Some(format!("{title} cannot say why."));
+        }
+        let model = self.model.as_recommender();
+        let is_older = SAY_WHY_SINCE.contains(kind)
+            && model.n_users() > 0
+            && model.n_items() > 0
+            && model.explain(0, 0, 1).is_none();
+        is_older.then(|| {
+            format!(
+                "This model of {title} was kept by an earlier version of the lab and cannot say why. Train it again."
+            )
+        })
+    }
+
     fn no_new_users(&self) -> ApiFailure {
+        // Those that are fitted now serve everybody.
+        if SERVE_NEW_USERS_SINCE.contains(&self.entry.kind) {
+            let message = format!(
+                "This model of {} was kept by an earlier version of the lab and cannot recommend to people who came \
+                 after its training.",
+                self.entry.title
+            );
+            let remedy = "Train it again, or ask for a user of the data set.".to_owned();
+            return failure("no-new-users", message, Some(remedy));
+        }
         let able: Vec<&str> = catalogue::ENTRIES
             .iter()
             .filter(|entry| entry.new_users.is_some() && entry.family != catalogue::Family::Baseline)

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use recspeed_data::parts::Parts;
 use recspeed_data::{Csr, ReadReport, generate};
 use recspeed_experiment::{Answering, Asked, Host, LoadedData, Model, Outcome, ProcessMemory, RunFailure, run};
 use recspeed_types::catalogue::{self, Family, Predicts};
@@ -80,8 +81,12 @@ fn answering(spec: &ResolvedSpec, outcome: &Outcome) -> Answering {
 }
 
 fn answering_within(spec: &ResolvedSpec, outcome: &Outcome, rating_scale: Option<[f32; 2]>) -> Answering {
+    answering_of(spec, outcome, outcome.model.as_recommender().parts(), rating_scale)
+}
+
+fn answering_of(spec: &ResolvedSpec, outcome: &Outcome, parts: Parts, rating_scale: Option<[f32; 2]>) -> Answering {
     let data = &outcome.interactions;
-    let restored = Model::restore(spec, outcome.model.as_recommender().parts()).expect("its own parts");
+    let restored = Model::restore(spec, parts).expect("its own parts");
     let asked = Asked {
         users: data.users.clone(),
         items: data.items.clone(),
@@ -178,6 +183,40 @@ fn every_kind_answers_from_its_parts_as_it_did_when_it_was_trained() {
         }
         let unit = answering.answer(&of_user(data.users.get(0))).unwrap().unit;
         assert_eq!(unit == ScoreUnit::Stars, spec.recommender.predicts() == Predicts::Ratings, "{kind}");
+    }
+}
+
+#[test]
+fn a_model_that_an_earlier_version_kept_says_what_it_cannot_do_and_to_train_it_again() {
+    for kind in ["bpr", "warp", "nmf"] {
+        let (spec, outcome) = finished(kind);
+        let mut parts = outcome.model.as_recommender().parts();
+        drop(parts.take_model("folding"));
+        let older = answering_of(&spec, &outcome, parts.with_list("folding.none", &[]), None);
+        let (user, item) = (outcome.interactions.users.get(0), outcome.interactions.items.get(0));
+        older.answer(&of_user(user)).unwrap_or_else(|failure| panic!("{kind}: {failure:?}"));
+        let failure = older.answer(&of_basket(&[item])).unwrap_err();
+        assert_eq!(failure.code, "no-new-users", "{kind}");
+        assert!(failure.message.contains("was kept by an earlier version of the lab"), "{kind}: {failure:?}");
+        let remedy = failure.remedy.unwrap_or_default();
+        assert!(remedy.starts_with("Train it again") && !remedy.contains(kind), "{kind}: {remedy}");
+    }
+    for kind in ["als-explicit", "svd++"] {
+        let (spec, outcome) = finished(kind);
+        let parts = outcome.model.as_recommender().parts();
+        let mut older = parts.clone();
+        drop(older.take_model("ratings"));
+        let (user, item) = (outcome.interactions.users.get(0), outcome.interactions.items.get(0));
+        for (parts, is_older) in [(parts, false), (older, true)] {
+            let answering = answering_of(&spec, &outcome, parts, None);
+            for request in [of_user(user), of_basket(&[item])] {
+                let answer = answering.answer(&request).unwrap_or_else(|failure| panic!("{kind}: {failure:?}"));
+                let told =
+                    answer.notes.iter().any(|note| note.contains("earlier version of the lab and cannot say why"));
+                assert_eq!(told, is_older, "{kind}: {:?}", answer.notes);
+                assert!(!is_older || answer.items.iter().all(|item| item.reasons.is_empty()), "{kind}");
+            }
+        }
     }
 }
 

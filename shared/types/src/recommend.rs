@@ -121,6 +121,11 @@ pub enum ScoreUnit {
     Probability,
 }
 
+/// Kinds that serve new users and did not in earlier versions of the lab: models that those kept do not.
+pub const SERVE_NEW_USERS_SINCE: [&str; 3] = ["bpr", "warp", "nmf"];
+/// Kinds that say why and did not in earlier versions of the lab: models that those kept do not.
+pub const SAY_WHY_SINCE: [&str; 2] = ["als-explicit", "svd++"];
+
 /// What a saved model is, as far as somebody needs to know who asks it: `GET /api/runs/ID/model`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use recspeed_models::{Manifest, ModelError};
 use recspeed_types::RunId;
 use recspeed_types::api::ApiFailure;
-use recspeed_types::catalogue;
 use recspeed_types::recommend::{ModelInfo, RecommendRequest, Recommendations};
 use tokio::sync::Semaphore;
 
@@ -143,11 +142,10 @@ impl Answers {
     /// [`AskError::Model`].
     pub async fn info(&self, run: &RunId) -> Result<ModelInfo, AskError> {
         let manifest = self.manifest(run).await?;
-        let entry = catalogue::find(&manifest.spec.recommender.kind);
         Ok(ModelInfo {
             bytes: manifest.bytes(),
-            new_users: entry.is_some_and(|entry| entry.new_users.is_some()),
-            explains: entry.is_some_and(|entry| entry.explains.is_some()),
+            new_users: manifest.serves_new_users(),
+            explains: manifest.explains(),
             users: manifest.users,
             items: manifest.items,
         })
