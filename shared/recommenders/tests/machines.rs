@@ -94,10 +94,10 @@ fn new_people_and_items_are_known_by_their_attributes() {
 fn a_basket_makes_a_new_person_like_those_who_rated_alike() {
     let (all, rows) = two_colours(false);
     let data = TrainSet::new(&all, &rows);
-    for solver in ["mcmc", "als", "sgd"] {
-        let params =
-            [("solver", text(solver)), ("iterations", ParamValue::Integer(100)), ("side", ParamValue::Boolean(false))];
-        let model = fitted("fm", &params, &data, 3);
+    let by = |solver| ("fm", vec![("solver", text(solver))]);
+    for (kind, mut params) in [by("mcmc"), by("als"), by("sgd"), ("ffm", Vec::new())] {
+        params.extend([("iterations", ParamValue::Integer(100)), ("side", ParamValue::Boolean(false))]);
+        let model = fitted(kind, &params, &data, 3);
         let item = |id: u32| all.items.index_of(&id.to_string()).expect("an id of the data");
         let basket: Vec<BasketItem> =
             (0..6).map(|id| BasketItem { item: item(id), rating: if id % 2 == 0 { 5.0 } else { 1.0 } }).collect();
@@ -105,7 +105,7 @@ fn a_basket_makes_a_new_person_like_those_who_rated_alike() {
         model.fold_in().expect("the catalogue says so").score_basket(&basket, &mut scores);
         for id in (8..18).step_by(2) {
             let (black, white) = (scores[item(id) as usize], scores[item(id + 1) as usize]);
-            assert!(black > white + 1.0, "{solver}: {black} for item {id}, {white} for item {}", id + 1);
+            assert!(black > white + 1.0, "{kind} {params:?}: {black} for item {id}, {white} for item {}", id + 1);
         }
     }
 }
