@@ -333,7 +333,7 @@ fn a_model_and_ids_that_do_not_belong_together_are_refused() {
     };
     let error = Answering::new(outcome.model, &spec, asked).err().unwrap();
     assert!(error.starts_with("the model has ") && error.ends_with(" users and 1 ids of them"), "{error}");
-    let error = Model::restore(&spec, recspeed_recommenders::Parts::default()).err().unwrap().to_string();
+    let error = Model::restore(&spec, Parts::default()).err().unwrap().to_string();
     assert!(error.contains("has no part"), "{error}");
 }
 
