@@ -96,7 +96,7 @@ def comparisons(
             ],
             "faster than Surprise, which makes the same updates, and no slower than LibMF, which takes steps of "
             "gradient descent and cuts them at 0.",
-            why="Ours updates every number at once, on one thread.",
+            why="Ours updates every number at once, each row by itself, on all threads.",
         ),
         compare(
             "Field-aware factorization machine, 4 factors, 20 epochs, ids: MovieLens-100K",

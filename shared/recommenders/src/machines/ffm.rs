@@ -23,6 +23,10 @@ pub(super) const METHOD: Method = Method {
 /// Standard deviation of the first numbers, times the root of the length of a vector.
 const INITIAL: f32 = 0.1;
 
+/// Rows that are read before the first of them is learnt from. They lie anywhere in the data: so the processor waits for
+/// many of them at once.
+const READ_AT_ONCE: usize = 256;
+
 /// What the vectors of the fitted model are.
 const PAIRS: &str = "the vectors of pairs of fields";
 
@@ -235,10 +239,10 @@ impl Ffm<'_> {
         sum
     }
 
-    /// One step for all numbers of a row; `by_prediction`: the derivative of the loss.
+    /// One step for all numbers of a row; `by_prediction`: the derivative of the loss; `scratch`: two vectors.
     fn learn(&mut self, present: &[Present], by_prediction: f32, scratch: &mut [f32]) {
         let Shape { k, .. } = self.shape;
-        let (width, rate, penalty) = (self.shape.width(), self.rate, self.penalty);
+        let (rate, penalty) = (self.rate, self.penalty);
         for (at, &l) in present.iter().enumerate() {
             let side = if l.is_user { &mut self.users } else { &mut self.items };
             let weight = &mut side.weights[l.feature];
@@ -246,19 +250,24 @@ impl Ffm<'_> {
             step(weight, &mut side.weight_squares[l.feature], slope, rate);
             for &m in &present[..at] {
                 // Both slopes are of the numbers before the step.
-                scratch.copy_from_slice(self.vector(l, m));
+                let (v, w) = scratch.split_at_mut(k);
+                v.copy_from_slice(self.vector(l, m));
+                w.copy_from_slice(self.vector(m, l));
                 let factor = by_prediction * l.x * m.x;
-                let (own, other) = (l.feature * width + m.field * k, m.feature * width + l.field * k);
-                for (f, &v) in scratch.iter().enumerate() {
-                    let w = self.vector(m, l)[f];
-                    let side = if l.is_user { &mut self.users } else { &mut self.items };
-                    let slope = factor * w + penalty * v;
-                    step(&mut side.vectors[own + f], &mut side.vector_squares[own + f], slope, rate);
-                    let side = if m.is_user { &mut self.users } else { &mut self.items };
-                    let slope = factor * v + penalty * w;
-                    step(&mut side.vectors[other + f], &mut side.vector_squares[other + f], slope, rate);
-                }
+                self.descend(l, m, factor, (v, w));
+                self.descend(m, l, factor, (w, v));
             }
+        }
+    }
+
+    /// A step of the vector by which one feature meets another, from its own numbers and the other's before the step.
+    fn descend(&mut self, of: Present, meets: Present, factor: f32, (own, other): (&[f32], &[f32])) {
+        let Shape { k, .. } = self.shape;
+        let (at, rate, penalty) = (of.feature * self.shape.width() + meets.field * k, self.rate, self.penalty);
+        let side = if of.is_user { &mut self.users } else { &mut self.items };
+        let values = side.vectors[at..][..k].iter_mut().zip(&mut side.vector_squares[at..][..k]);
+        for ((value, squares), (own, other)) in values.zip(own.iter().zip(other)) {
+            step(value, squares, factor * other + penalty * own, rate);
         }
     }
 }
@@ -286,20 +295,26 @@ impl Learner for Ffm<'_> {
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         let order = order(self.data.rows.len(), self.seed, round);
         let columns = self.data.interactions;
-        let (mut present, mut scratch) = (Vec::new(), vec![0.0; self.shape.k]);
-        let mut squares = 0.0;
+        let (mut present, mut scratch) = (Vec::new(), vec![0.0; 2 * self.shape.k]);
+        let (mut rows, mut squares) = (Vec::with_capacity(READ_AT_ONCE), 0.0);
         for places in order.chunks(ROWS_AT_ONCE) {
             if !go_on() {
                 return Ok(None);
             }
-            for &place in places {
-                let row = self.data.rows[place as usize] as usize;
-                present.clear();
-                present.extend(self.users.present(columns.user[row] as usize, true));
-                present.extend(self.items.present(columns.item[row] as usize, false));
-                let error = columns.rating[row] - self.predict(&present);
-                squares += f64::from(error) * f64::from(error);
-                self.learn(&present, -error, &mut scratch);
+            for places in places.chunks(READ_AT_ONCE) {
+                rows.clear();
+                rows.extend(places.iter().map(|&place| {
+                    let row = self.data.rows[place as usize] as usize;
+                    (columns.user[row], columns.item[row], columns.rating[row])
+                }));
+                for &(user, item, rating) in &rows {
+                    present.clear();
+                    present.extend(self.users.present(user as usize, true));
+                    present.extend(self.items.present(item as usize, false));
+                    let error = rating - self.predict(&present);
+                    squares += f64::from(error) * f64::from(error);
+                    self.learn(&present, -error, &mut scratch);
+                }
             }
         }
         Ok(Some(squares / order.len() as f64))
@@ -391,7 +406,7 @@ mod tests {
                 moved(0.0);
                 slopes.push(slope as f32);
             }
-            fit.learn(&present, -error, &mut [0.0; 2]);
+            fit.learn(&present, -error, &mut [0.0; 4]);
             for (place, slope) in slopes.into_iter().enumerate() {
                 let step = (fit.users.vectors[place] - before.0[place]) / 1e-4;
                 assert!((step + slope).abs() < 0.02, "vector number {place}: {step}, not {}", -slope);

@@ -1,6 +1,8 @@
 //! Non-negative matrix factorization of the known ratings.
 
 use rand::Rng as _;
+use rayon::prelude::*;
+use recspeed_data::Csr;
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
 
@@ -56,7 +58,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     let mean = data.global_mean().ok_or(FitError::NoRows)? as f32;
     // μ·cold_u + μ·(1 − cold_u)·cold_i: the mean where either is cold, nothing where both are known.
-    let augment = |vectors: Vec<f32>, known: &recspeed_data::Csr, is_user: bool| {
+    let augment = |vectors: Vec<f32>, known: &Csr, is_user: bool| {
         FactorModel::lengthen(vectors, d, d + 2, |row, vector| {
             let cold = known.row(row).0.is_empty();
             if cold {
@@ -77,6 +79,9 @@ fn first_negative(data: &TrainSet<'_>) -> Option<(usize, u32)> {
     let row = data.rows.iter().map(|&row| row as usize).find(|&row| columns.rating[row] < 0.0)?;
     Some((row, columns.user[row]))
 }
+
+/// Rows of a side that a thread updates at once.
+const BLOCK_ROWS: usize = 64;
 
 struct Multiplicative<'a> {
     data: &'a TrainSet<'a>,
@@ -105,38 +110,80 @@ impl Learner for Multiplicative<'_> {
         if !go_on() {
             return Ok(None);
         }
-        let d = self.d;
-        let (mut user_up, mut user_down) = (vec![0.0f32; self.users.len()], vec![0.0f32; self.users.len()]);
-        let (mut item_up, mut item_down) = (vec![0.0f32; self.items.len()], vec![0.0f32; self.items.len()]);
-        let mut squares = 0.0;
-        for user in 0..self.data.n_users() {
-            let (own, ratings) = self.data.by_user.row(user);
-            let p = &self.users[user * d..][..d];
-            for (&item, &rating) in own.iter().zip(ratings) {
-                let q = &self.items[item as usize * d..][..d];
-                let predicted: f32 = p.iter().zip(q).map(|(p, q)| p * q).sum();
-                squares += f64::from(rating - predicted).powi(2);
-                for f in 0..d {
-                    user_up[user * d + f] += q[f] * rating;
-                    user_down[user * d + f] += q[f] * predicted;
-                    item_up[item as usize * d + f] += p[f] * rating;
-                    item_down[item as usize * d + f] += p[f] * predicted;
-                }
-            }
-        }
-        update(&mut self.users, &self.data.by_user, d, self.regularization, (&user_up, &user_down));
-        update(&mut self.items, &self.data.by_item, d, self.regularization, (&item_up, &item_down));
-        Ok(Some(squares / self.data.by_user.nnz() as f64))
+        let (data, d, lambda) = (self.data, self.d, self.regularization);
+        let users = Updated { known: &data.by_user, own: &self.users, other: &self.items, d, lambda };
+        let items = Updated { known: &data.by_item, own: &self.items, other: &self.users, d, lambda };
+        let (next_users, squares) = users.next();
+        let (next_items, _) = items.next();
+        (self.users, self.items) = (next_users, next_items);
+        Ok(Some(squares / data.by_user.nnz() as f64))
     }
 }
 
-fn update(values: &mut [f32], known: &recspeed_data::Csr, d: usize, lambda: f32, (up, down): (&[f32], &[f32])) {
-    for (at, value) in values.iter_mut().enumerate() {
-        let n = known.row(at / d).0.len() as f32;
-        let below = down[at] + lambda * n * *value;
-        // A number that nothing depends on stays as it is.
-        if below > 0.0 {
-            *value *= up[at] / below;
+/// One side's update. Each side computes the predictions for itself, from the numbers of the round before: so all its
+/// rows are independent of one another, and come out the same on any number of threads.
+#[derive(Debug, Clone, Copy)]
+struct Updated<'a> {
+    known: &'a Csr,
+    own: &'a [f32],
+    other: &'a [f32],
+    d: usize,
+    lambda: f32,
+}
+
+impl Updated<'_> {
+    /// The side's numbers after the round, and the sum of the squared errors before it.
+    fn next(self) -> (Vec<f32>, f64) {
+        let mut next = vec![0.0; self.own.len()];
+        let squares: Vec<f64> = next
+            .par_chunks_mut(BLOCK_ROWS * self.d)
+            .enumerate()
+            .map_init(
+                || vec![0.0; self.d],
+                |down, (block, next)| {
+                    let rows = next.chunks_exact_mut(self.d).enumerate();
+                    rows.map(|(row, next)| self.row(block * BLOCK_ROWS + row, next, down)).sum()
+                },
+            )
+            .collect();
+        (next, squares.iter().sum())
+    }
+
+    /// A row's numbers into `next`, which comes as zeros; `down` is for what stands below the fraction. The sum of its
+    /// squared errors.
+    fn row(&self, row: usize, next: &mut [f32], down: &mut [f32]) -> f64 {
+        let (columns, ratings) = self.known.row(row);
+        let own = &self.own[row * self.d..][..self.d];
+        down.fill(0.0);
+        let mut squares = 0.0;
+        for (&column, &rating) in columns.iter().zip(ratings) {
+            let other = &self.other[column as usize * self.d..][..self.d];
+            let predicted = dot(own, other);
+            squares += f64::from(rating - predicted).powi(2);
+            for ((up, down), other) in next.iter_mut().zip(&mut *down).zip(other) {
+                *up += other * rating;
+                *down += other * predicted;
+            }
+        }
+        let penalty = self.lambda * columns.len() as f32;
+        for ((next, down), own) in next.iter_mut().zip(down).zip(own) {
+            let below = *down + penalty * own;
+            // A number that nothing depends on stays as it is.
+            *next = if below > 0.0 { own * (*next / below) } else { *own };
+        }
+        squares
+    }
+}
+
+/// In four sums, which a processor adds to at once and which are the same on every one.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let mut sums = [0.0; 4];
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
         }
     }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
