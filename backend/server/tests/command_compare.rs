@@ -109,3 +109,20 @@ fn who_knows_the_validation_rows_at_the_test_and_who_does_not_is_told_with_a_rem
         serde_json::from_str(&compared(&["--set", "split.fit_on=\"train-validation\"", "--json"])).unwrap();
     assert_eq!(comparison.warnings, Vec::<String>::new());
 }
+
+#[test]
+fn whoever_is_measured_on_the_rows_that_chose_its_epoch_is_named() {
+    let network = "[[compare]]\nrecommender = { kind = \"neumf\" }\ntraining = { early_stopping = 3 }\n";
+    let bench = Bench::new(&format!("{network}[[compare]]\nrecommender = {{ kind = \"bpr\" }}\n"));
+    let told = |on: &str| {
+        let on = format!("evaluation.on=\"{on}\"");
+        let output = bench.command(&["compare", "group.toml", "--seeds", "1", "--set", &on, "--json"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_str::<Comparison>(stdout(&output)).unwrap().warnings
+    };
+    let warnings = told("validation");
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(warning.contains("flattered") && warning.contains("“neumf” stops its training"), "{warning}");
+    assert!(!warning.contains("bpr"), "{warning}");
+    assert_eq!(told("test"), Vec::<String>::new());
+}

@@ -195,7 +195,11 @@ fn every_recommender_of_a_search_has_the_same_budget() {
     let said = stdout(&output);
     assert!(said.contains("Mind of bpr: its grid ended after 2 trials where another had 3"), "{said}");
     assert!(!said.contains("Mind of item-knn"), "{said}");
-    assert!(stdout(&output).contains("Best spec: found/best/02-bpr.toml"), "{}", stdout(&output));
+    assert!(said.contains("Best spec: found/best/02-bpr.toml"), "{said}");
+    // What chose is no result.
+    assert!(said.contains("flatters the best of them there: the numbers to report are those of the test"), "{said}");
+    let best = fs::read_to_string(bench.path("found/best/02-bpr.toml")).unwrap();
+    assert!(best.contains("\n# Validation, flattered by the choice: ") && best.contains("\n# Test: "), "{best}");
 }
 
 /// Neighbours that a log says were tried.
@@ -364,8 +368,10 @@ fn what_needs_the_validation_rows_to_the_end_lets_nobody_of_a_search_learn_from_
         bench.compared(out);
         for result in found {
             assert_eq!(result["spec"]["split"]["fit_on"], fit_on, "{result}");
-            let told = result["notes"].to_string().contains("learnt from the training rows alone");
-            assert_eq!(told, fit_on == "train", "{result}");
+            let notes = result["notes"].to_string();
+            assert_eq!(notes.contains("learnt from the training rows alone"), fit_on == "train", "{result}");
+            let kind = &result["spec"]["recommender"]["kind"];
+            assert_eq!(notes.contains("flattered"), kind == "weighted" || kind == "neumf", "{result}");
         }
     }
 }

@@ -45,6 +45,12 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         story.warn(host, sentence.to_owned());
     }
 
+    if let Some(choice) = spec.chooses_by_what_is_measured() {
+        let sentence = format!(
+            "evaluation.on = \"validation\": the recommender {choice} by the very rows that it is measured on, so its numbers are flattered; those to report are of the test rows, which choose nothing"
+        );
+        story.warn(host, sentence);
+    }
     let load_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Load });
     let prepared = prepare(&spec, host, &mut story)?;

@@ -1,4 +1,4 @@
-//! Who knows the validation rows at the test.
+//! Who knows the validation rows at the test, and who is measured on what chose.
 
 use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::{EvaluateOn, FitOn};
@@ -30,6 +30,22 @@ pub(crate) fn uneven_knowledge(rows: u64, methods: &[(&str, &ExperimentSpec)]) -
          For all to know them, set split.fit_on = \"train-validation\", where no training stops early and no weights are learnt by these rows, \
          or hold no validation rows out."
     ))
+}
+
+/// Which methods are measured on the very rows that chose their epoch or weights, with the remedy; `None` where none is. It
+/// goes by the spec, not by the run's own warning, which older results lack.
+pub(crate) fn flattered(methods: &[(&str, &ExperimentSpec)]) -> Option<String> {
+    let told: Vec<String> = methods
+        .iter()
+        .filter_map(|(name, spec)| Some(format!("“{name}” {}", spec.resolve().ok()?.chooses_by_what_is_measured()?)))
+        .collect();
+    (!told.is_empty()).then(|| {
+        format!(
+            "Some numbers are flattered, because the very rows that are measured chose, those of the validation: {}. \
+             For numbers to report, set evaluation.on = \"test\".",
+            told.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -86,5 +102,23 @@ mod tests {
             spec.evaluation.on = EvaluateOn::Validation;
         }
         assert_eq!(told(500, &measured), None, "nobody has read what is measured");
+    }
+
+    #[test]
+    fn who_is_measured_on_the_rows_that_chose_is_named_and_nobody_else_is() {
+        let mut methods = kinds(&["mlp", "neumf", "popularity"]);
+        methods[0].1.training.early_stopping = Some(3);
+        let said = |methods: &[(&str, ExperimentSpec)]| {
+            flattered(&methods.iter().map(|(name, spec)| (*name, spec)).collect::<Vec<_>>())
+        };
+        assert_eq!(said(&methods), None, "the test rows chose nothing");
+        for (_, spec) in &mut methods {
+            spec.evaluation.on = EvaluateOn::Validation;
+        }
+        let told = said(&methods).expect("a sentence");
+        assert!(told.contains("those of the validation: “mlp” stops its training. For"), "{told}");
+        assert!(!told.contains("neumf") && !told.contains("popularity"), "{told}");
+        methods[0].1.training.early_stopping = None;
+        assert_eq!(said(&methods), None, "the last epoch is nobody's choice");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) use conditions::{Difference, data_seed, differences, of_specs, two_sc
 pub(crate) use curves::Collector;
 pub(crate) use describe::{describe, not_to_the_bit, told_apart};
 pub(crate) use grouping::one_method;
-pub(crate) use knowledge::uneven_knowledge;
+pub(crate) use knowledge::{flattered, uneven_knowledge};
 pub(crate) use side_by_side::{FinishedRun, Method, compare, methods};
 pub(crate) use significance::{Pairs, Tested, against_first, paired_tests};
 

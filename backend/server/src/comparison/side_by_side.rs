@@ -9,7 +9,7 @@ use recspeed_types::comparison::{ComparedMethod, ComparedRuns, RunComparison};
 use recspeed_types::{ExperimentSpec, RunId, RunSummary};
 
 use super::{
-    Difference, Run, conditions, describe, differences, not_to_the_bit, one_method, told_apart, two_scales,
+    Difference, Run, conditions, describe, differences, flattered, not_to_the_bit, one_method, told_apart, two_scales,
     uneven_knowledge,
 };
 
@@ -104,6 +104,8 @@ pub(crate) fn compare(methods: &[Method]) -> RunComparison {
     let alike = (0..methods.len()).filter(|place| unlike[*place].is_empty());
     let alike: Vec<(&str, &ExperimentSpec)> = alike.map(|place| (names[place].as_str(), specs[place])).collect();
     warnings.extend(uneven_knowledge(lent[0][0].summary.data.validation, &alike));
+    let every: Vec<(&str, &ExperimentSpec)> = names.iter().map(String::as_str).zip(specs.iter().copied()).collect();
+    warnings.extend(flattered(&every));
     warnings.extend(of_machines(methods, &names));
     let described: Vec<ComparedMethod> = compared.iter().map(|runs| runs.method.clone()).collect();
     warnings.extend(not_to_the_bit(&described));

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use recspeed_types::RunSummary;
 use recspeed_types::event::MemoryBytes;
+use recspeed_types::spec::EvaluateOn;
 
 use crate::charts::{bytes, count, duration, share, value};
 
@@ -18,7 +19,13 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
         }
         (n, false) => format!("{} of {} with test rows", count(n), count(evaluation.test_users)),
     };
-    let mut measured = Vec::new();
+    let on = match evaluation.on {
+        EvaluateOn::Test => "The test rows",
+        EvaluateOn::Validation => {
+            "The validation rows, called test rows below; those of the test were left out of everything"
+        }
+    };
+    let mut measured = vec![("Measured on", on.to_owned())];
     if summary.has_errors() {
         measured.push(("Scale of errors", evaluation.rating_scale.clone()));
     }

@@ -3,6 +3,7 @@
 //! [`ExperimentSpec`] is what was asked, field by field; [`ExperimentSpec::resolve`] checks all of it at once and gives
 //! a [`ResolvedSpec`], in which every default is filled in and impossible combinations cannot be written down.
 
+mod choice;
 mod dataset;
 mod engine;
 mod evaluation;

@@ -13,7 +13,7 @@ use recspeed_types::{ExperimentSpec, FailureCode, MetricName, UserValues};
 use super::failure::CommandError;
 use super::kept::{Ended, KeepArgs, Keeper, KeptRun};
 use super::{figures, output};
-use crate::comparison::{Pairs, Run, describe, not_to_the_bit, paired_tests, uneven_knowledge};
+use crate::comparison::{Pairs, Run, describe, flattered, not_to_the_bit, paired_tests, uneven_knowledge};
 
 pub(crate) use conditions::CompareError;
 pub(super) use methods::{Method, label};
@@ -145,7 +145,8 @@ pub(super) fn evaluate(
     let compared: Vec<ComparedMethod> = compared.collect();
     let known: Vec<(&str, &ExperimentSpec)> =
         finished.iter().map(|(place, runs)| (methods[*place].name.as_str(), &runs[0].spec)).collect();
-    let warnings = uneven_knowledge(data.validation, &known).into_iter().chain(not_to_the_bit(&compared)).collect();
+    let told = [uneven_knowledge(data.validation, &known), flattered(&known), not_to_the_bit(&compared)];
+    let warnings = told.into_iter().flatten().collect();
     let against = against.and_then(|place| finished.iter().position(|(of, _)| *of == place));
     let pairs = against.map_or(Pairs::All, Pairs::Against);
     let metrics: Vec<MetricName> = methods.iter().flat_map(|method| &method.spec.evaluation.metrics).copied().collect();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use recspeed_types::ExperimentSpec;
 use recspeed_types::search::SearchMethod;
-use recspeed_types::spec::{FitOn, ResolvedRecommender};
+use recspeed_types::spec::FitOn;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -102,26 +102,12 @@ fn notes(plan: &Plan, place: usize, log: &Log, trial: Option<&ExperimentSpec>, s
                 .to_owned(),
         );
     }
-    if let Some(what) = trial.and_then(chooses) {
+    if let Some(what) = trial.and_then(|spec| spec.resolve().ok()?.chooses_by_what_is_measured()) {
         notes.push(format!(
-            "{what} by the validation rows that also judge the trials: its validation numbers are flattered beside those of methods that do not"
+            "it {what} by the validation rows that also judge the trials: its validation numbers are flattered beside those of methods that do not"
         ));
     }
     notes
-}
-
-/// What a recommender chooses by the validation rows by itself.
-fn chooses(spec: &ExperimentSpec) -> Option<&'static str> {
-    let resolved = spec.resolve().ok()?;
-    let learns =
-        |part: &&ResolvedRecommender| part.entry.param("weights").is_some() && part.text("weights") == "learnt";
-    let stops = resolved.training.is_some_and(|training| training.early_stopping.is_some());
-    match (stops, resolved.recommender.all().iter().any(learns)) {
-        (true, true) => Some("it learns weights and stops its training"),
-        (true, false) => Some("it stops its training"),
-        (false, true) => Some("it learns weights"),
-        (false, false) => None,
-    }
 }
 
 /// Writes each best spec as TOML, its numbers above it, into `best/`, and the results as `results.jsonl`, one line each.
@@ -175,8 +161,9 @@ fn toml_of(plan: &Plan, result: &Result) -> String {
         )
     };
     format!(
-        "# {origin}; {}.\n# Validation: {}\n# Test: {}\n{}\n{}",
+        "# {origin}; {}.\n# Validation{}: {}\n# Test: {}\n{}\n{}",
         figures::seconds(result.seconds),
+        if result.fixed { "" } else { ", flattered by the choice" },
         list(&result.validation),
         list(&result.test),
         result.notes.iter().fold(String::new(), |lines, note| lines + "# Mind: " + note + ".\n"),
@@ -221,7 +208,7 @@ pub(super) fn render(plan: &Plan, results: &[Result], written: &[PathBuf], log: 
     let fixed: Vec<&str> = results.iter().filter(|result| result.fixed).map(|result| result.name.as_str()).collect();
     let but = if fixed.is_empty() { String::new() } else { format!(" ({}: {FIXED})", fixed.join(", ")) };
     let mut text = format!(
-        "{table}\n\nEach recommender had the same budget: {}{but}. Parameters were chosen by {metric} on the validation rows alone ({}); the test rows were looked at {}.\n",
+        "{table}\n\nEach recommender had the same budget: {}{but}. Parameters were chosen by {metric} on the validation rows alone ({}), which flatters the best of them there: the numbers to report are those of the test; the test rows were looked at {}.\n",
         plan.budget(),
         plan.search.method.as_str(),
         looks(results.iter().map(|result| result.looks_at_test))
@@ -270,25 +257,5 @@ mod tests {
     fn file_names_are_plain_and_never_alike() {
         assert_eq!(file_name(0, "item-knn (neighbours 7)"), "01-item-knn-neighbours-7");
         assert_ne!(file_name(0, "ä"), file_name(1, "ö"));
-    }
-
-    #[test]
-    fn networks_and_learnt_weights_are_told_to_choose_by_the_rows_that_judge() {
-        use recspeed_types::spec::{ParamValue, RecommenderSpec};
-        let spec = |recommender| ExperimentSpec { recommender, ..ExperimentSpec::default() };
-        let mut network = spec(RecommenderSpec::new("mlp"));
-        assert_eq!(chooses(&network), None);
-        network.training.early_stopping = Some(3);
-        network.split.validation_ratio = Some(0.1);
-        assert_eq!(chooses(&network), Some("it stops its training"));
-        let weighted = |how: &str| {
-            let recommender = RecommenderSpec::new("weighted").with("weights", ParamValue::Text(how.to_owned()));
-            let mut spec = spec(recommender);
-            spec.split.validation_ratio = Some(0.1);
-            spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
-            spec
-        };
-        assert_eq!(chooses(&weighted("learnt")), Some("it learns weights"));
-        assert_eq!(chooses(&weighted("given")), None);
     }
 }
