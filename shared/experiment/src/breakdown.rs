@@ -12,7 +12,7 @@ use crate::evaluate::{Predictions, UserTable};
 use crate::run::Prepared;
 
 /// Lower ends of the groups of users by rows before the test, and their names.
-const ACTIVITY: [(usize, &str); 5] = [
+const ACTIVITY: [(u32, &str); 5] = [
     (0, "no ratings"),
     (1, "1 to 4 ratings"),
     (5, "5 to 19 ratings"),
@@ -44,7 +44,7 @@ pub(crate) fn breakdowns(measured: &Measured<'_>) -> Vec<Breakdown> {
     let tenth_of = tenths(&audience.known_counts);
     let popularity = |row: u32| match tenth_of[item_of(row)] {
         0 => "most popular tenth".to_owned(),
-        TENTHS => "items without ratings".to_owned(),
+        TENTHS => in_words("items without ratings", data.interactions.has_ratings),
         tenth => format!("tenth {}", tenth + 1),
     };
     let popularity_order: Vec<(usize, String)> = {
@@ -75,6 +75,11 @@ pub(crate) fn breakdowns(measured: &Measured<'_>) -> Vec<Breakdown> {
     all.into_iter().filter(|breakdown| breakdown.groups.len() > 1).collect()
 }
 
+/// A name as data call their rows: ratings, unless they have none.
+fn in_words(name: &str, has_ratings: bool) -> String {
+    if has_ratings { name.to_owned() } else { name.replace("ratings", "rows") }
+}
+
 /// Tenth of each item by rows before the test, the most popular first, each tenth with as many known items as the others;
 /// [`TENTHS`] for items without rows. Items of equal count stay together, in the tenth of the first of them.
 fn tenths(counts: &[u32]) -> Vec<usize> {
@@ -94,14 +99,20 @@ fn tenths(counts: &[u32]) -> Vec<usize> {
 /// Means over the users of each group.
 fn by_activity(measured: &Measured<'_>) -> Vec<Group> {
     let (data, audience, table) = (measured.data, measured.audience, measured.table);
+    let all = &data.interactions;
+    // Rows, not items: who has rated one item five times has given five ratings, and the item's popularity counts five.
+    let mut known_rows = vec![0u32; all.n_users()];
+    for &row in &data.known_rows {
+        known_rows[all.user[row as usize] as usize] += 1;
+    }
     let group_of = |user: u32| {
-        let rows = audience.known.row(user as usize).0.len();
+        let rows = known_rows[user as usize];
         ACTIVITY.iter().rposition(|(least, _)| rows >= *least).unwrap_or(0)
     };
     let (mut rows, mut looked_for, mut users_ranked) =
         ([0u64; ACTIVITY.len()], [0u64; ACTIVITY.len()], [0u64; ACTIVITY.len()]);
     for &row in &data.test_rows {
-        let group = group_of(data.interactions.user[row as usize]);
+        let group = group_of(all.user[row as usize]);
         rows[group] += 1;
         looked_for[group] += u64::from(list_of(measured, row).is_some());
     }
@@ -122,7 +133,7 @@ fn by_activity(measured: &Measured<'_>) -> Vec<Group> {
         if !places.is_empty() {
             let ranked = RankedFor { users: users_ranked[index], rows: looked_for[index] };
             groups.push(Group {
-                name: (*name).to_owned(),
+                name: in_words(name, all.has_ratings),
                 users: places.len() as u64,
                 rows: rows[index],
                 ranked: measured.ranking.map(|_| ranked),
@@ -207,6 +218,13 @@ fn found_share(measured: &Measured<'_>, ranking: &Ranking, k: u32, rows: &[u32])
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_of_data_without_ratings_are_of_rows() {
+        let named = |has_ratings| ACTIVITY.map(|(_, name)| in_words(name, has_ratings));
+        assert_eq!(named(true), ACTIVITY.map(|(_, name)| name.to_owned()));
+        assert_eq!(named(false), ["no rows", "1 to 4 rows", "5 to 19 rows", "20 to 99 rows", "100 rows or more"]);
+    }
 
     #[test]
     fn tenths_keep_equal_items_together_and_leave_unknown_ones_apart() {

@@ -1,8 +1,9 @@
-//! What a result says is what was done: by which rows it was chosen.
+//! What a result says is what was done: by which rows it was chosen, what its groups count.
 
 mod desk;
 
-use recspeed_types::EventKind;
+use recspeed_types::summary::BreakdownBy;
+use recspeed_types::{EventKind, RunSummary};
 
 use desk::attempt;
 
@@ -42,4 +43,24 @@ fn whoever_is_measured_on_the_rows_that_chose_says_so_and_nobody_else_does() {
     ] {
         assert_eq!(said(recommender, training, on), "", "{recommender} {training} {on}");
     }
+}
+
+/// The last half of the rows is the test.
+fn second_half_by_popularity(csv: &str) -> RunSummary {
+    let text = format!(
+        "{FRAME}[split]\nkind = \"contiguous-fold\"\nfolds = 2\nfold = 2\n[recommender]\nkind = \"popularity\"\n[evaluation]\nmetrics = [\"hit@1\"]\ncandidates = \"all\"\n"
+    );
+    attempt(Some(csv), &text, None).0.unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+#[test]
+fn groups_by_activity_count_ratings_and_not_the_items_that_were_rated() {
+    // Before the test a has rated x five times, b five items once each, and c one item twice.
+    let before =
+        "a,x,5,1\na,x,4,2\na,x,3,3\na,x,2,4\na,x,1,5\nb,x,5,1\nb,y,5,2\nb,z,5,3\nb,v,5,4\nb,w,5,5\nc,y,5,1\nc,y,4,2\n";
+    let test = (0..4).flat_map(|_| ["a,y,5,9\n", "b,y,5,9\n", "c,x,5,9\n"]).collect::<String>();
+    let summary = second_half_by_popularity(&format!("{before}{test}"));
+    let of_users = summary.breakdowns.iter().find(|breakdown| breakdown.by == BreakdownBy::UserActivity).unwrap();
+    let groups: Vec<_> = of_users.groups.iter().map(|group| (group.name.as_str(), group.users)).collect();
+    assert_eq!(groups, [("1 to 4 ratings", 1), ("5 to 19 ratings", 2)]);
 }

@@ -129,7 +129,8 @@ impl Breakdown {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BreakdownBy {
-    /// The user's number of rows before the test. Metrics at k are means over the group's users who were ranked for.
+    /// The user's number of rows before the test; an item counts as often as the user has a row of it. Metrics at k are
+    /// means over the group's users who were ranked for.
     UserActivity,
     /// The test item's popularity before the test: tenths of the known items, the most popular ones first. `rows-found@k`
     /// is the share of the group's test rows, of those that were looked for, that their users' first k hold.
@@ -142,7 +143,7 @@ impl BreakdownBy {
     /// In words.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::UserActivity => "By the user's ratings before the test",
+            Self::UserActivity => "By the user's rows before the test",
             Self::ItemPopularity => "By the item's popularity",
             Self::ColdStart => "Cold and warm",
         }
@@ -153,7 +154,7 @@ impl BreakdownBy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Group {
-    /// Its name, as `5 to 19 ratings`.
+    /// Its name, as `5 to 19 ratings`, or `5 to 19 rows` of data without ratings.
     pub name: String,
     /// Users with test rows in it.
     pub users: u64,
