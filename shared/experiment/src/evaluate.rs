@@ -6,7 +6,7 @@ use recspeed_data::Interactions;
 use recspeed_metrics::{MetricError, liking, rating};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::spec::{Candidates, EvaluateOn, ResolvedSpec};
-use recspeed_types::summary::{Breakdown, EvaluationInfo, Latency};
+use recspeed_types::summary::{Breakdown, EvaluationInfo};
 use recspeed_types::{EventKind, FailureCode, FitObserver, MetricKind, MetricName};
 
 use crate::audience::Audience;
@@ -31,7 +31,8 @@ pub(crate) struct Evaluated {
     pub(crate) metrics: Values,
     pub(crate) info: EvaluationInfo,
     pub(crate) breakdowns: Vec<Breakdown>,
-    pub(crate) latency: Option<Latency>,
+    /// Whom lists were made for; `None` where none were.
+    pub(crate) ranked_for: Option<Audience>,
     pub(crate) users: UserTable,
 }
 
@@ -160,8 +161,7 @@ pub(crate) fn evaluate(
         predictions: predictions.as_ref(),
         ranking: ranked.as_ref().map(|ranked| (&ranked.ranking, &cutoffs[..])),
     });
-    let latency = ranked.and_then(|ranked| ranked.latency);
-    Ok(Evaluated { metrics: values, info, breakdowns, latency, users })
+    Ok(Evaluated { metrics: values, info, breakdowns, ranked_for: ranked.map(|_| audience), users })
 }
 
 /// The candidate set in words.

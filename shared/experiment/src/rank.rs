@@ -6,7 +6,6 @@ use recspeed_data::Csr;
 use recspeed_metrics::{Lists, MetricError, beyond_accuracy, ranking, variety};
 use recspeed_recommenders::{RankError, RankRequest, Ranking, Recommender};
 use recspeed_types::spec::{Candidates, ResolvedSpec};
-use recspeed_types::summary::Latency;
 use recspeed_types::{FailureCode, FitObserver, MetricKind, MetricName};
 
 use crate::audience::Audience;
@@ -15,18 +14,11 @@ use crate::run::Prepared;
 use crate::sampled::Sampled;
 use crate::{Host, RunFailure};
 
-/// Lists timed one after another, and the microseconds after which no further one is begun.
-const TIMED_LISTS: usize = 200;
-const TIMED_US: u64 = 2_000_000;
-/// Places of a timed list.
-const TIMED_PLACES: usize = 10;
-
 pub(crate) struct Ranked {
     /// The lists of the evaluated users.
     pub(crate) ranking: Ranking,
     /// Share of the lists whose last place was decided by the tie rule.
     pub(crate) tie_share: f64,
-    pub(crate) latency: Option<Latency>,
 }
 
 /// Ranks for the audience and adds the metrics to `values` and `table`.
@@ -41,8 +33,7 @@ pub(crate) fn rank(
     let question = Question::new(spec, data, audience, metrics);
     let ranking = question.ask(data, recommender, (metrics, values, table), host)?;
     let tie_share = ranking.ties.iter().filter(|&&tie| tie).count() as f64 / audience.users.len().max(1) as f64;
-    let latency = time_lists(recommender, &question.request(), host)?;
-    Ok(Ranked { ranking, tie_share, latency })
+    Ok(Ranked { ranking, tie_share })
 }
 
 /// What every recommender of an experiment is asked for.
@@ -57,26 +48,33 @@ pub(crate) struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
+    /// What the evaluation asks: lists as long as the longest that a metric looks at, among drawn items where the spec
+    /// says so.
     pub(crate) fn new(spec: &ResolvedSpec, data: &Prepared, audience: &'a Audience, metrics: &[MetricName]) -> Self {
         let longest = metrics.iter().filter_map(|name| name.k).max().unwrap_or(1) as usize;
+        let among_all = Self::among_all(spec, data, audience, longest);
+        let exclude = among_all.exclude;
+        let draw = |count: u64| Sampled::draw(count as usize, audience, exclude, spec.data_seed);
+        Self { sampled: spec.evaluation.sampled.map(draw), ..among_all }
+    }
+
+    /// Lists of so many places among all candidates.
+    pub(crate) fn among_all(spec: &ResolvedSpec, data: &Prepared, audience: &'a Audience, places: usize) -> Self {
         let exclude = match spec.evaluation.candidates {
             Candidates::Unseen | Candidates::UnseenAndCold | Candidates::Cold => Some(&audience.known),
             Candidates::All => None,
         };
         Self {
             audience,
-            longest: NonZeroUsize::new(longest).unwrap_or(NonZeroUsize::MIN),
+            longest: NonZeroUsize::new(places).unwrap_or(NonZeroUsize::MIN),
             candidates: audience.candidates.iter().map(|&candidate| candidate > 0).collect(),
             exclude,
-            sampled: spec
-                .evaluation
-                .sampled
-                .map(|count| Sampled::draw(count as usize, audience, exclude, spec.data_seed)),
+            sampled: None,
             tie_ranks: data.interactions.items.tie_ranks(),
         }
     }
 
-    fn request(&self) -> RankRequest<'_> {
+    pub(crate) fn request(&self) -> RankRequest<'_> {
         RankRequest {
             users: &self.audience.users,
             k: self.longest.get(),
@@ -198,33 +196,6 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// How long one list takes, asked for alone; users spread evenly over the audience.
-fn time_lists(
-    recommender: &dyn Recommender,
-    request: &RankRequest<'_>,
-    host: &mut dyn Host,
-) -> Result<Option<Latency>, RunFailure> {
-    let begin = host.now_us();
-    let step = request.users.len().div_ceil(TIMED_LISTS).max(1);
-    let mut taken = Vec::new();
-    for user in request.users.chunks(step).map(|users| &users[..1]) {
-        let before = host.now_us();
-        if before - begin > TIMED_US {
-            break;
-        }
-        let one = RankRequest { users: user, k: TIMED_PLACES, ..*request };
-        recommender.rank(&one, &mut Quiet(host)).map_err(failure)?;
-        taken.push(host.now_us() - before);
-    }
-    taken.sort_unstable();
-    let at = |share: f64| taken.get(((taken.len() as f64 * share) as usize).min(taken.len().saturating_sub(1)));
-    Ok(at(0.5).zip(at(0.99)).map(|(&p50, &p99)| Latency {
-        p50_ms: p50 as f64 / 1e3,
-        p99_ms: p99 as f64 / 1e3,
-        lists: taken.len() as u32,
-    }))
-}
-
 /// Passes on the wish to stop, and says nothing.
 pub(crate) struct Quiet<'a>(pub(crate) &'a mut dyn Host);
 
@@ -246,7 +217,7 @@ impl FitObserver for Quiet<'_> {
     }
 }
 
-fn failure(error: RankError) -> RunFailure {
+pub(crate) fn failure(error: RankError) -> RunFailure {
     let code = match error {
         RankError::Interrupted { .. } => return RunFailure::cancelled(),
         RankError::OutOfMemory { .. } => FailureCode::OutOfMemory,

@@ -14,6 +14,7 @@ use crate::foresee::{
     refuse_what_was_not_read, refuse_what_will_not_fit,
 };
 use crate::importance::importance;
+use crate::latency::latency;
 use crate::model::Model;
 use crate::{Host, LoadedData, RunFailure, attributes};
 
@@ -44,13 +45,13 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
         let sentence = "mode = \"fast\": threads learn on the same numbers at once, so another run of this spec differs a little; with mode = \"exact\" they take turns";
         story.warn(host, sentence.to_owned());
     }
-
     if let Some(choice) = spec.chooses_by_what_is_measured() {
         let sentence = format!(
             "evaluation.on = \"validation\": the recommender {choice} by the very rows that it is measured on, so its numbers are flattered; those to report are of the test rows, which choose nothing"
         );
         story.warn(host, sentence);
     }
+
     let load_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Load });
     let prepared = prepare(&spec, host, &mut story)?;
@@ -74,7 +75,13 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     host.event(EventKind::Phase { phase: Phase::Evaluate });
     let evaluated = evaluate(&spec, &prepared, &fitted.model, fitted.steps(), host, &mut story)?;
     let end = host.now_us();
-    // After the clock has stopped: it is no part of the evaluation that others are compared with.
+    // After the clock has stopped: neither is a part of the evaluation that others are compared with.
+    let latency = if let Some(audience) = evaluated.ranked_for {
+        latency(&spec, &prepared, &audience, fitted.model.as_recommender(), engine.threads, host)?
+    } else {
+        None
+    };
+    let timed = host.now_us();
     let importance = importance(&spec, &prepared, &mut fitted.model, &evaluated.metrics, host, &mut story)?;
 
     let memory = with_process(memory, host);
@@ -82,8 +89,11 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     let whole_fit_s = seconds(fit_start, evaluate_start);
     let mut spans =
         vec![("load", load_start, fit_start), ("fit", fit_start, evaluate_start), ("evaluate", evaluate_start, end)];
+    if latency.is_some() {
+        spans.push(("single lists", end, timed));
+    }
     if !importance.is_empty() {
-        spans.push(("importance", end, host.now_us()));
+        spans.push(("importance", timed, host.now_us()));
     }
     for (name, from, to) in spans {
         host.event(EventKind::Span {
@@ -103,7 +113,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
             fit_s: fitted.elsewhere.as_ref().map_or(whole_fit_s, |training| training.seconds),
             start_s: fitted.elsewhere.as_ref().map(|training| (whole_fit_s - training.seconds).max(0.0)),
             evaluate_s: seconds(evaluate_start, end),
-            recommend: evaluated.latency,
+            recommend: latency,
         },
         memory,
         // A framework that does not take the threads it is given, or is another than was installed, must not look as if it had.

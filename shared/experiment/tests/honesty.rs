@@ -1,4 +1,4 @@
-//! What a result says is what was done: by which rows it was chosen, what its groups count.
+//! What a result says is what was done: by which rows it was chosen, what its groups count, what its seconds hold.
 
 mod desk;
 
@@ -63,4 +63,31 @@ fn groups_by_activity_count_ratings_and_not_the_items_that_were_rated() {
     let of_users = summary.breakdowns.iter().find(|breakdown| breakdown.by == BreakdownBy::UserActivity).unwrap();
     let groups: Vec<_> = of_users.groups.iter().map(|group| (group.name.as_str(), group.users)).collect();
     assert_eq!(groups, [("1 to 4 ratings", 1), ("5 to 19 ratings", 2)]);
+}
+
+#[test]
+fn the_seconds_of_the_evaluation_hold_nothing_of_the_timing_of_single_lists() {
+    let text = |metrics: &str| {
+        format!("{FRAME}[recommender]\nkind = \"bias\"\n[evaluation]\nmetrics = [\"{metrics}\"]\nmax_users = 200\n")
+    };
+    let (result, events) = attempt(None, &text("ndcg@10"), None);
+    let timing = result.unwrap().timing;
+    let span = |wanted: &str| {
+        events.iter().find_map(|event| match event {
+            EventKind::Span { name, start_us, duration_us, .. } if name == wanted => Some((*start_us, *duration_us)),
+            _ => None,
+        })
+    };
+    let (evaluate, lists) = (span("evaluate").unwrap(), span("single lists").unwrap());
+    let latency = timing.recommend.unwrap();
+    assert_eq!((latency.lists, latency.threads), (200, Some(1)), "the desk has one thread");
+    // Its clock goes on with every look, and each list takes two.
+    assert!(lists.1 >= 2 * u64::from(latency.lists), "{lists:?}");
+    assert_eq!(evaluate.0 + evaluate.1, lists.0, "one begins where the other ends");
+    assert_eq!((timing.evaluate_s * 1e6).round(), evaluate.1 as f64);
+    assert!(!timing.evaluate_has_lists());
+    let (result, events) = attempt(None, &text("rmse"), None);
+    assert_eq!(result.unwrap().timing.recommend, None);
+    let is_lists = |event: &EventKind| matches!(event, EventKind::Span { name, .. } if name == "single lists");
+    assert!(!events.iter().any(is_lists), "where nothing is ranked no list is timed");
 }

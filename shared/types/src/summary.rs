@@ -82,15 +82,24 @@ pub struct Timing {
     pub load_s: f64,
     /// Training.
     pub fit_s: f64,
-    /// Measuring.
+    /// Measuring: predictions, rankings and metrics; in results of which [`Self::evaluate_has_lists`] is true also the
+    /// timing of single lists.
     pub evaluate_s: f64,
     /// Starting another framework, handing the data over and taking the model back, which do not count as training;
     /// absent where none was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_s: Option<f64>,
-    /// How long one user waits for ten items; absent where nothing was ranked.
+    /// How long one user waits for ten items; absent where nothing was ranked. To time it is no part of the measuring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recommend: Option<Latency>,
+}
+
+impl Timing {
+    /// Whether the seconds of measuring hold those of timing single lists, as they did before the threads of these were
+    /// told.
+    pub fn evaluate_has_lists(&self) -> bool {
+        self.recommend.is_some_and(|latency| latency.threads.is_none())
+    }
 }
 
 /// Wall-clock milliseconds from asking for one user's list to having it.
@@ -103,6 +112,24 @@ pub struct Latency {
     pub p99_ms: f64,
     /// Lists that were timed, one after another.
     pub lists: u32,
+    /// Threads that the work of a list could be shared among; absent in results of before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<u32>,
+}
+
+impl Latency {
+    /// What it was measured over, in words: `200 lists, one after another, on up to 2 threads`.
+    pub fn measured_over(&self) -> String {
+        let lists = match self.lists {
+            1 => "1 list".to_owned(),
+            lists => format!("{lists} lists, one after another"),
+        };
+        match self.threads {
+            None => lists,
+            Some(1) => format!("{lists}, on 1 thread"),
+            Some(threads) => format!("{lists}, on up to {threads} threads"),
+        }
+    }
 }
 
 /// Metrics of groups that together are everybody.
@@ -366,6 +393,24 @@ mod tests {
         let told = RunSummary { mode: Some(Mode::Fast), ..read("burn", "flex") };
         let again: RunSummary = serde_json::from_str(&serde_json::to_string(&told).expect("JSON")).expect("a result");
         assert_eq!((again.mode(), again), (Mode::Fast, told));
+    }
+
+    #[test]
+    fn a_latency_says_what_it_was_measured_over_and_an_older_one_is_still_read() {
+        let read = |text: &str| serde_json::from_str::<Timing>(text).expect("a timing");
+        let older =
+            read(r#"{"load_s":0.0,"fit_s":1.0,"evaluate_s":2.0,"recommend":{"p50_ms":1.0,"p99_ms":2.0,"lists":200}}"#);
+        assert!(older.evaluate_has_lists(), "lists were timed within the evaluation");
+        let latency = older.recommend.expect("a latency");
+        assert_eq!((latency.threads, latency.measured_over()), (None, "200 lists, one after another".to_owned()));
+        let told = Timing { recommend: Some(Latency { threads: Some(2), ..latency }), ..older };
+        assert!(!told.evaluate_has_lists());
+        assert_eq!(read(&serde_json::to_string(&told).expect("JSON")), told);
+        let over = |lists, threads| Latency { lists, threads: Some(threads), ..latency }.measured_over();
+        assert_eq!(over(200, 2), "200 lists, one after another, on up to 2 threads");
+        assert_eq!(over(1, 1), "1 list, on 1 thread");
+        let none = read(r#"{"load_s":0.0,"fit_s":1.0,"evaluate_s":2.0}"#);
+        assert!(!none.evaluate_has_lists(), "nothing was ranked, and no list timed");
     }
 
     #[test]

@@ -57,11 +57,14 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
     let mut time = vec![
         ("Loading", duration(timing.load_s)),
         ("Learning", duration(timing.fit_s)),
-        ("Measuring", duration(timing.evaluate_s)),
+        (
+            if timing.evaluate_has_lists() { "Measuring, and timing single lists" } else { "Measuring" },
+            duration(timing.evaluate_s),
+        ),
     ];
     if let Some(latency) = &timing.recommend {
-        let wait =
-            format!("{} median, {} at worst of 99 %", duration(latency.p50_ms / 1e3), duration(latency.p99_ms / 1e3));
+        let (median, worst) = (duration(latency.p50_ms / 1e3), duration(latency.p99_ms / 1e3));
+        let wait = format!("{median} median, {worst} at worst of 99 %; {}", latency.measured_over());
         time.push(("One user's ten items", wait));
     }
     if let Some(training) = &summary.training {

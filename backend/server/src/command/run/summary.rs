@@ -172,10 +172,11 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
     facts.push((
         "time",
         format!(
-            "load {}, fit {}, evaluate {}",
+            "load {}, fit {}, evaluate {}{}",
             seconds(timing.load_s),
             seconds(timing.fit_s),
-            seconds(timing.evaluate_s)
+            seconds(timing.evaluate_s),
+            if timing.evaluate_has_lists() { ", in which single lists were timed" } else { "" }
         ),
     ));
     if let Some(latency) = &timing.recommend {
@@ -185,7 +186,7 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
                 "{} median, {} at the 99th percentile of {}",
                 seconds(latency.p50_ms / 1e3),
                 seconds(latency.p99_ms / 1e3),
-                counted(u64::from(latency.lists), "list", "lists")
+                latency.measured_over()
             ),
         ));
     }
@@ -241,7 +242,7 @@ mod tests {
     use recspeed_types::Mode;
     use recspeed_types::event::MemoryBytes;
     use recspeed_types::summary::{
-        BreakdownBy, DataInfo, EngineInfo, EvaluationInfo, Group, RankedFor, SummaryStatus, Timing,
+        BreakdownBy, DataInfo, EngineInfo, EvaluationInfo, Group, Latency, RankedFor, SummaryStatus, Timing,
     };
 
     fn example() -> RunSummary {
@@ -322,6 +323,21 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(text.find("rmse").unwrap() < text.find("mae").unwrap(), "the order of the spec");
+    }
+
+    #[test]
+    fn the_wait_for_a_list_says_over_what_it_was_measured_and_is_no_part_of_the_evaluation() {
+        let of = |threads: Option<u32>| {
+            let latency = Latency { p50_ms: 1.5, p99_ms: 4.0, lists: 200, threads };
+            let timing = Timing { recommend: Some(latency), ..example().timing };
+            render("A run", &ExperimentSpec::default(), &RunSummary { timing, ..example() }, &[], false)
+        };
+        let told = of(Some(2));
+        assert!(told.contains("99th percentile of 200 lists, one after another, on up to 2 threads"), "{told}");
+        assert!(!told.contains("in which single lists were timed"), "{told}");
+        let older = of(None);
+        assert!(older.contains("99th percentile of 200 lists, one after another"), "{older}");
+        assert!(older.contains(", in which single lists were timed"), "{older}");
     }
 
     #[test]
