@@ -388,9 +388,22 @@ fn of_a_network_that_is_no_row_of_layers_its_parameters_and_its_memory_are_plann
     assert_eq!((&planned["fits"], &planned["items"]), (&true.into(), &1500.into()), "{planned}");
     let output = plan(&[&file, "--trace", folder.path().join("trace.json").to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2), "there is no schedule to draw");
-    let output = plan(&[&file, "--gpu-memory", "1024"]);
-    assert_eq!(output.status.code(), Some(2), "what would do nothing is not taken");
-    assert!(text(&output.stderr).contains("--gpu-memory is for networks that are rows of layers"));
+    let on_a_gpu = spec_file(&folder, &format!("{frame}{network}\n[engine]\ndevice = \"cuda\"\n"));
+    let of = |gpu: &str| -> Value {
+        let sizes =
+            ["--users", "1210271", "--items", "249274", "--memory-limit", "16384", "--gpu-memory", gpu, "--json"];
+        let output = plan(&[&[on_a_gpu.as_str()][..], &sizes].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let [small, large] = ["1024", "65536"].map(of);
+    assert_eq!((&small["fits"], &large["fits"]), (&false.into(), &true.into()), "{small} {large}");
+    let verdict = small["verdict"].as_str().unwrap();
+    assert!(verdict.starts_with("This does not fit on the GPU of `cuda`: rank 0 would hold about "), "{verdict}");
+    assert!(!verdict.contains("of the machine's memory"), "the machine has room: {verdict}");
+    let [dense, tables] = [4 * (parameters - 200 * 249_274), 4 * 200 * 249_274];
+    assert_eq!(large["devices"][0]["parameters_bytes"], dense);
+    assert_eq!(large["process"]["parameters_bytes"], tables, "rows of tables stay with the machine");
     let lost = format!("{frame}{network}").replace(
         "source = \"builtin\"\nid = \"beauty-synthetic-10k\"",
         "source = \"file\"\npath = \"no.csv\"\nformat = \"amazon-csv\"",

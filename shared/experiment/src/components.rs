@@ -90,7 +90,7 @@ fn foretell_network(
     let Checkpoints { writes, resumes } = here.checkpoints;
     let needs = ProcessNeeds { checkpoints: writes, resumes, ..ProcessNeeds::default() };
     let bytes = if is_whole(component.entry.kind) {
-        Whole::of_spec(&alone, data, lessons, needs).filter(Whole::is_in_memory)?.outlook().total()
+        Whole::of_spec(&alone, data, lessons, needs)?.outlook().total()
     } else {
         let mut strategy = of_spec(&alone, Assumed::threads(GFLOPS).on(Some(data.clone())))?;
         // No batch has more rows than there are.

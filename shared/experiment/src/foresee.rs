@@ -2,7 +2,7 @@
 
 use recspeed_data::{Attributes, Interactions};
 use recspeed_plan::pace::training_seconds;
-use recspeed_plan::whole::refusal;
+use recspeed_plan::whole::refusal_where;
 use recspeed_plan::words::{bytes, instead, verdict};
 use recspeed_plan::{
     Assumed, DeviceMemory, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, Strategy,
@@ -102,8 +102,7 @@ pub(crate) fn longest(
     Longest::of(rows, batch)
 }
 
-/// Refuses a training of a network that one device trains whole, where that device's memory is the process' own: of a GPU's nobody knows
-/// what is left.
+/// Refuses a training of a network that one device trains whole. What lies on a device with memory of its own is held against that.
 fn refuse_whole(
     spec: &ResolvedSpec,
     data: &Extent,
@@ -111,18 +110,23 @@ fn refuse_whole(
     all_rows: usize,
     host: &dyn Host,
 ) -> Result<(), RunFailure> {
-    let Some(limit) = host.memory_limit() else { return Ok(()) };
+    let (limit, memory) = (host.memory_limit(), host.device_memory(spec, 0));
+    if limit.is_none() && memory == DeviceMemory::Machine {
+        return Ok(());
+    }
     let checkpoints = host.checkpoints();
     let judging = Judging { threads: host.engine(spec)?.threads.into(), rows: Some(all_rows as u64) };
+    let evaluation = EvaluationOutlook::of_spec(spec, Some(data), judging).unwrap_or_default();
     let needs = ProcessNeeds {
         before: host.memory().now,
         checkpoints: checkpoints.writes,
         resumes: checkpoints.resumes,
-        evaluation: EvaluationOutlook::of_spec(spec, Some(data), judging).map_or(0, |evaluation| evaluation.total()),
+        evaluation: evaluation.total(),
+        scoring: evaluation.blocks,
         ..ProcessNeeds::default()
     };
-    let whole = Whole::of_spec(spec, data, lessons, needs).filter(Whole::is_in_memory);
-    match whole.and_then(|whole| refusal(&whole, limit)) {
+    let whole = Whole::of_spec(spec, data, lessons, needs);
+    match whole.and_then(|whole| refusal_where(&whole, &memory, limit)) {
         Some(cause) => Err(RunFailure::new(FailureCode::OutOfMemory, cause)),
         None => Ok(()),
     }

@@ -7,7 +7,7 @@ use recspeed_plan::{EvaluationOutlook, Judging};
 use recspeed_types::event::Phase;
 use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode};
 
-use desk::{attempt, attempt_within, whole};
+use desk::{attempt, attempt_on_a_gpu, attempt_within, whole};
 
 const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
 
@@ -110,6 +110,25 @@ fn a_network_that_one_device_trains_whole_is_refused_before_it_is_made_where_it_
     }
     let (result, _) = attempt_within(1 << 30, &text("", autoencoder));
     result.expect("with more memory it fits");
+}
+
+#[test]
+fn a_network_that_a_gpu_trains_whole_is_held_against_the_gpu_and_what_stays_against_the_machine() {
+    let text = format!(
+        "{FRAME}sample = 2000\n[recommender]\nkind = \"autoencoder\"\nhidden = 200\n[training]\nepochs = 1\n[evaluation]\n\
+         metrics = [\"ndcg@10\"]\nmax_users = 20\n"
+    );
+    let told = |gpu, limit| attempt_on_a_gpu(gpu, limit, &text).map_err(|failure| failure.to_string());
+    let (small, large) = (Some(1 << 20), Some(8 << 30));
+    let on_the_card = told(small, 8 << 30).expect_err("the matrix to the scores alone is as large");
+    assert!(on_the_card.contains("This does not fit on an invented card: rank 0 would hold"), "{on_the_card}");
+    assert!(!on_the_card.contains("its process would hold"), "the machine has room: {on_the_card}");
+    let on_the_machine = told(large, 1 << 20).expect_err("the vectors of the items stay there, with their moments");
+    assert!(on_the_machine.contains("beside what its device holds, its process would hold"), "{on_the_machine}");
+    assert!(!on_the_machine.contains("an invented card"), "the card has room: {on_the_machine}");
+    // Of a memory that nobody knows nothing is refused.
+    told(None, 8 << 30).expect("it trains");
+    told(large, 8 << 30).expect("it trains");
 }
 
 #[test]

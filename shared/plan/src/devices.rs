@@ -1,5 +1,7 @@
-//! What ranks hold on devices that have memory of their own: each of these is held against its own memory, and what stays with
-//! the machine against the machine's ([`Outlook::process`]).
+//! What ranks, and trainings that are not divided, hold on devices that have memory of their own: each of these is held against its
+//! own memory, and what stays with the machine against the machine's ([`Outlook::process`], [`Whole::beside_its_device`]).
+//!
+//! [`Whole::beside_its_device`]: crate::Whole::beside_its_device
 
 use recspeed_types::probe::ProbedDevice;
 use recspeed_types::spec::{Device, EngineKind, ResolvedSpec, StrategyKind};
@@ -62,16 +64,16 @@ pub struct DeviceOutlook {
     pub computing: u64,
     /// The whole model, on the first rank, which judges it, and the best one so far where early stopping keeps it.
     pub model: u64,
-    /// What the first rank computes scores with when it evaluates: nothing else but parameters is held then.
+    /// What the first rank computes scores with when it judges: there are neither gradients nor activations then.
     pub scoring: u64,
 }
 
 impl DeviceOutlook {
     /// The most bytes at once.
     pub fn total(&self) -> u64 {
-        let training = [self.gradients, self.optimizer, self.activations, self.computing];
-        let training = training.into_iter().fold(0, u64::saturating_add);
-        self.parameters.saturating_add(self.model).saturating_add(training.max(self.scoring))
+        let stays = [self.parameters, self.optimizer, self.model].into_iter().fold(0, u64::saturating_add);
+        let of_a_step = [self.gradients, self.activations, self.computing].into_iter().fold(0, u64::saturating_add);
+        stays.saturating_add(of_a_step.max(self.scoring))
     }
 
     /// What a run may use of the device's memory: nine tenths, as of the machine's. The rest is the driver's, and what the backend
@@ -113,8 +115,8 @@ impl DeviceOutlook {
             ("optimizer", self.optimizer),
             ("activations", self.activations),
             ("what updates compute with", self.computing),
-            ("the model as the first rank judges it", self.model),
-            ("in place of all but parameters, what it evaluates with", self.scoring),
+            ("the model as it is judged, and the best one so far", self.model),
+            ("in place of gradients and activations, what scores are computed with", self.scoring),
         ];
         let parts = parts.into_iter().filter(|(_, held)| *held > 0);
         parts.map(|(name, held)| format!("{name} {}", bytes(held))).collect::<Vec<_>>().join(", ")
@@ -132,7 +134,7 @@ impl DeviceOutlook {
     }
 
     /// Why it will not fit; `None` where it fits, and where nobody knows.
-    fn refusal(&self) -> Option<String> {
+    pub(crate) fn refusal(&self) -> Option<String> {
         let (held, room) = (self.total(), self.room()?);
         (held > room).then(|| {
             format!(

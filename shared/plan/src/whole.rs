@@ -1,26 +1,25 @@
 //! What one device will hold of a network that it trains whole: those that are no row of layers, which ranks could divide.
 //!
 //! Parameters, gradients and the optimizer's state are counted; what a batch keeps is an upper estimate (`whole/batch.rs`), and so is
-//! what the process needs beside them, with the factors of `process.rs`.
+//! what the process needs beside them, with the factors of `process.rs`. Where it is trained on a device with memory of its own, that is
+//! held against the one, and what stays with the machine against the other (`whole/places.rs`).
 
 mod batch;
+mod places;
 mod words;
 
 use recspeed_types::Extent;
 use recspeed_types::spec::{Device, ResolvedRecommender, ResolvedSpec, Training};
 
-use crate::learnt::{Learnt, is_whole, learnt};
+use crate::learnt::is_whole;
 use crate::pace::training_seconds;
-use crate::process::{ProcessNeeds, hundredths};
-use crate::spec::optimizer_of;
+use crate::process::ProcessNeeds;
 
 pub(crate) use batch::{Asked, Step};
-pub use words::refusal;
+pub use words::{refusal, refusal_where};
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
-/// What the update of the dense parameters computes with, in times as much as they are.
-const UPDATING: u64 = 3;
 
 /// What is known of the rows that a network learns from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,56 +118,9 @@ impl<'a> Whole<'a> {
         })
     }
 
-    /// Whether what it holds lies in the memory of the process: that of a GPU is not foretold.
-    pub const fn is_in_memory(&self) -> bool {
-        matches!(self.device, Device::Flex | Device::Browser | Device::Cpu | Device::LibtorchCpu)
-    }
-
     /// About how long it trains, where the number of rows is known.
     pub fn seconds(&self) -> Option<f64> {
         training_seconds(self.recommender, self.training, self.data, self.lessons.about.or(self.lessons.rows)?)
-    }
-
-    /// What it will hold.
-    pub fn outlook(&self) -> WholeOutlook {
-        let Self { recommender, training, device, data, lessons, needs } = *self;
-        let learnt: Learnt = learnt(recommender, data).unwrap_or_default();
-        let asked = Asked { recommender, training, device, data, lessons };
-        let Step { looked_up, activations, scores } = asked.step();
-        let moments = optimizer_of(training).bytes() / NUMBER;
-        let (whole, dense, tables) = (NUMBER * learnt.parameters(), NUMBER * learnt.dense, NUMBER * learnt.of_tables());
-        let kept_best = u64::from(training.early_stopping.is_some());
-        let counted = WholeOutlook {
-            learnt: learnt.parameters(),
-            before: needs.before,
-            parameters: whole,
-            gradients: dense + looked_up,
-            optimizer: moments * whole,
-            activations,
-            scores,
-            lists: asked.lists(),
-            best: kept_best * whole,
-            updating: UPDATING * dense,
-            evaluation: needs.evaluation,
-            ..WholeOutlook::default()
-        };
-        let resident = counted.parameters + counted.optimizer + counted.best + counted.lists;
-        let at_step = resident + counted.gradients + counted.activations + counted.scores + counted.updating;
-        // The weights are looked at for numbers that are none, and a model that is judged is made of them: one of sequences has its
-        // items' vectors on the device, too.
-        let at_the_end_of_an_epoch = resident + dense + tables;
-        // All numbers in one row, all moments, for which those of the tables are brought together first, and all of that as bytes.
-        let as_bytes = (1 + moments + kept_best) * whole;
-        let at_a_checkpoint = resident + as_bytes + moments * tables + dense + as_bytes;
-        let at_a_resumption = resident + 3 * as_bytes + hundredths(whole, 50);
-        let mut most = at_step.max(at_the_end_of_an_epoch);
-        if needs.checkpoints {
-            most = most.max(at_a_checkpoint);
-        }
-        if needs.resumes {
-            most = most.max(at_a_resumption);
-        }
-        WholeOutlook { collecting: most - at_step, allocator: hundredths(most, 8), ..counted }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one device is foretold to hold of networks that are no row of layers.
 
-use recspeed_plan::whole::refusal;
-use recspeed_plan::{Lessons, ProcessNeeds, Whole, WholeOutlook, is_whole, learnt};
+use recspeed_plan::whole::{refusal, refusal_where};
+use recspeed_plan::{DeviceMemory, Lessons, ProcessNeeds, Whole, WholeOutlook, is_whole, learnt};
 use recspeed_types::catalogue;
 use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::{ExperimentSpec, Extent};
@@ -112,6 +112,81 @@ fn scores_of_all_items_are_held_where_they_do_not_stay_in_a_cache() {
     let drawn = outlook(model, "batch_size = 128\nloss = \"sampled-softmax\"", "device = \"flex\"");
     assert!(elsewhere.scores > 10 * flex.scores, "{} {}", elsewhere.scores, flex.scores);
     assert!(drawn.scores < elsewhere.scores, "{} {}", drawn.scores, elsewhere.scores);
-    let gpu = spec(model, "", "device = \"vulkan\"");
-    assert!(!whole(&gpu, &beauty()).is_in_memory(), "the memory of a GPU is not the process'");
+}
+
+fn card(bytes: Option<u64>) -> DeviceMemory {
+    DeviceMemory::Own { name: "a card".to_owned(), bytes }
+}
+
+const ON_GPUS: [&str; 3] = ["libtorch-cuda", "cuda", "vulkan"];
+
+#[test]
+fn on_a_gpu_its_parts_lie_there_or_stay_with_the_machine() {
+    let data = beauty();
+    for kind in kinds() {
+        for device in ON_GPUS {
+            let spec = spec(&format!("kind = \"{kind}\""), "early_stopping = 3", &format!("device = \"{device}\""));
+            let needs =
+                ProcessNeeds { before: 1000, evaluation: 30 << 20, scoring: 20 << 20, ..ProcessNeeds::default() };
+            let whole = Whole { needs, ..whole(&spec, &data) };
+            assert_eq!(whole.on_its_device(&DeviceMemory::Machine), None, "{kind}");
+            let (all, here) = (whole.outlook(), whole.beside_its_device());
+            let there = whole.on_its_device(&card(None)).unwrap_or_else(|| panic!("{kind}"));
+            let learnt = learnt(&spec.recommender, &data).unwrap();
+            assert_eq!([there.parameters, here.parameters], [4 * learnt.dense, 4 * learnt.of_tables()], "{kind}");
+            assert_eq!(there.optimizer + here.optimizer, all.optimizer, "{kind}");
+            assert_eq!(there.model + here.best, all.best, "{kind}");
+            assert_eq!((there.gradients, there.activations), (all.gradients, all.activations + all.scores), "{kind}");
+            assert_eq!((here.activations, here.scores, here.updating), (0, 0, 0), "{kind}");
+            assert_eq!((here.before, here.lists, here.evaluation), (1000, all.lists, 10 << 20), "{kind}");
+            assert!(there.scoring >= needs.scoring && here.total() < all.total(), "{kind}");
+            assert_eq!(here.parts().iter().map(|part| part.1).sum::<u64>(), here.total(), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn a_training_on_a_gpu_is_refused_just_below_what_it_is_foretold_to_hold_there_and_not_at_it() {
+    let data = beauty();
+    for kind in kinds() {
+        for device in ON_GPUS {
+            let spec = spec(&format!("kind = \"{kind}\""), "", &format!("device = \"{device}\""));
+            let whole = whole(&spec, &data);
+            let needed = whole.on_its_device(&card(None)).map_or(0, |device| device.total());
+            // A run may use nine tenths of it.
+            let (enough, short) = (card(Some(needed.div_ceil(9) * 10)), card(Some((needed - 1) / 9 * 10)));
+            assert_eq!(refusal_where(&whole, &enough, None), None, "{kind}");
+            assert_eq!(
+                refusal_where(&whole, &card(None), Some(u64::MAX)),
+                None,
+                "of what nobody knows nothing is refused"
+            );
+            let told = refusal_where(&whole, &short, Some(u64::MAX)).unwrap_or_else(|| panic!("{kind}"));
+            assert!(told.starts_with("This does not fit on a card: rank 0 would hold about "), "{told}");
+            assert!(told.contains(" Try training.") && told.contains("engine.device = \"flex\""), "{told}");
+            assert!(told.contains("It would train for about ") && told.contains("another method"), "{told}");
+            assert!(!told.contains("machine's memory, and may have"), "the machine has room: {told}");
+            // What stays with the machine is held against that.
+            let here = whole.beside_its_device().total();
+            assert_eq!(refusal_where(&whole, &enough, Some(here)), None, "{kind}");
+            let told = refusal_where(&whole, &enough, Some(here - 1)).unwrap_or_else(|| panic!("{kind}"));
+            assert!(told.starts_with("This does not fit: beside what its device holds, "), "{told}");
+            assert!(told.contains("1 B too little") && !told.contains("a card"), "{told}");
+            let both = refusal_where(&whole, &short, Some(here - 1)).unwrap_or_else(|| panic!("{kind}"));
+            assert!(both.contains("fit on a card") && both.contains("beside what its device holds"), "{both}");
+            assert_eq!(both.matches("It would train for about ").count(), 1, "{both}");
+        }
+    }
+}
+
+#[test]
+fn where_all_of_it_lies_in_the_machines_memory_one_limit_counts() {
+    let data = beauty();
+    for kind in kinds() {
+        let spec = spec(&format!("kind = \"{kind}\""), "", "");
+        let whole = whole(&spec, &data);
+        let short = whole.outlook().total() - 1;
+        assert_eq!(refusal_where(&whole, &DeviceMemory::Machine, Some(short)), refusal(&whole, short), "{kind}");
+        assert_eq!(refusal_where(&whole, &DeviceMemory::Machine, None), None, "{kind}");
+    }
 }

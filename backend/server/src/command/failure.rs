@@ -76,15 +76,6 @@ pub(crate) enum CommandError {
         /// The recommender.
         kind: &'static str,
     },
-    /// A network of which nobody counts what of it a GPU holds.
-    #[error(
-        "--gpu-memory is for networks that are rows of layers: mlp, densenet, dlrm and sasrec; of `{kind}` it is not counted which part of its \
-         memory a GPU holds: leave it out"
-    )]
-    NoGpuPlan {
-        /// The network.
-        kind: &'static str,
-    },
     /// A network whose size depends on data that cannot be read.
     #[error(
         "what `{kind}` holds depends on how many users and items there are, and the data set cannot be read here ({why}); give --users and --items"
@@ -128,7 +119,6 @@ impl CommandError {
             | Self::Plan(_)
             | Self::Lengths(_)
             | Self::NoLayers { .. }
-            | Self::NoGpuPlan { .. }
             | Self::UnknownSize { .. }
             | Self::PlanTooLarge { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Worker(error) => error.exit_status(),

@@ -3,39 +3,91 @@
 use recspeed_types::spec::{Loss, Optimizer, Training};
 
 use super::{Whole, WholeOutlook};
+use crate::DeviceMemory;
 use crate::words::{bytes, duration};
 
 /// A change of the training that takes less.
 struct Change {
     words: String,
-    outlook: WholeOutlook,
+    /// Bytes that it then holds.
+    held: u64,
 }
 
-/// Why a training does not fit into `room` bytes, what to try and what takes less; `None` where it fits.
+/// How many bytes of some memory a training holds.
+type Held<'h> = &'h dyn Fn(&Whole<'_>) -> u64;
+
+/// Why a training does not fit into `room` bytes, where all of it lies in one memory, what to try and what takes less; `None` where it
+/// fits.
 pub fn refusal(whole: &Whole<'_>, room: u64) -> Option<String> {
     let outlook = whole.outlook();
     let total = outlook.total();
     if total <= room {
         return None;
     }
-    let evaluation = match outlook.evaluation {
-        0 => String::new(),
-        evaluation => format!(" ({} of that while it is evaluated)", bytes(evaluation)),
-    };
-    let time =
-        whole.seconds().map_or_else(String::new, |seconds| format!(" It would train for about {}.", duration(seconds)));
     let (largest, part) = largest(&outlook);
     Some(format!(
-        "This does not fit: one device would hold {}, with what its process needs beside that about {}{evaluation}, and may have {}, \
-         {} too little.{time} The largest part: {largest}, {}.{} {}",
+        "This does not fit: one device would hold {}, with what its process needs beside that about {}{}, and may have {}, {} too \
+         little.{} The largest part: {largest}, {}.{} {}",
         bytes(outlook.ledger()),
         bytes(total),
+        evaluation(&outlook),
         bytes(room),
         bytes(total - room),
+        time(whole),
         bytes(part),
-        remedy(whole, total, room),
+        remedy(whole, room, &|whole| whole.outlook().total()),
         less(whole, largest)
     ))
+}
+
+/// Why a training does not fit where its numbers lie: on its device, where that has memory of its own, and in the `limit` bytes that a
+/// run may use of the machine's, where that is known. `None` where it fits, and where nobody knows.
+pub fn refusal_where(whole: &Whole<'_>, memory: &DeviceMemory, limit: Option<u64>) -> Option<String> {
+    let Some(device) = whole.on_its_device(memory) else { return refusal(whole, limit?) };
+    let of_the_device = device.refusal().map(|refusal| {
+        let held = |whole: &Whole<'_>| whole.on_its_device(memory).map_or(0, |device| device.total());
+        let remedy = remedy(whole, device.room().unwrap_or(u64::MAX), &held);
+        format!("{refusal}{remedy} With engine.device = \"flex\" it is trained in the machine's memory.")
+    });
+    let of_the_machine = limit.and_then(|room| beside(whole, room));
+    let causes: Vec<String> = of_the_device.into_iter().chain(of_the_machine).collect();
+    if causes.is_empty() {
+        return None;
+    }
+    let (largest, _) = largest(&whole.outlook());
+    Some(format!("{}{} {}", causes.join(" "), time(whole), less(whole, largest)))
+}
+
+/// Why what stays with the machine does not fit there.
+fn beside(whole: &Whole<'_>, room: u64) -> Option<String> {
+    let outlook = whole.beside_its_device();
+    let total = outlook.total();
+    let (largest, part) = largest(&outlook);
+    (total > room).then(|| {
+        format!(
+            "This does not fit: beside what its device holds, its process would hold about {} of the machine's memory{}, and may have {}, \
+             {} too little. The largest part: {largest}, {}.{}",
+            bytes(total),
+            evaluation(&outlook),
+            bytes(room),
+            bytes(total - room),
+            bytes(part),
+            remedy(whole, room, &|whole| whole.beside_its_device().total())
+        )
+    })
+}
+
+/// Of a process, how much of what it holds is for the evaluation.
+fn evaluation(outlook: &WholeOutlook) -> String {
+    match outlook.evaluation {
+        0 => String::new(),
+        evaluation => format!(" ({} of that while it is evaluated)", bytes(evaluation)),
+    }
+}
+
+/// About how long it would train, where that is known.
+fn time(whole: &Whole<'_>) -> String {
+    whole.seconds().map_or_else(String::new, |seconds| format!(" It would train for about {}.", duration(seconds)))
 }
 
 fn largest(outlook: &WholeOutlook) -> (&'static str, u64) {
@@ -43,32 +95,31 @@ fn largest(outlook: &WholeOutlook) -> (&'static str, u64) {
 }
 
 /// Of the changes that were planned the first that makes it fit; else the one that saves most.
-fn remedy(whole: &Whole<'_>, total: u64, room: u64) -> String {
-    let changes = changes(whole, room);
-    let fits = changes.iter().find(|change| change.outlook.total() <= room);
-    let best = fits.or_else(|| changes.iter().min_by_key(|change| change.outlook.total()));
-    match best.filter(|change| change.outlook.total() < total) {
+fn remedy(whole: &Whole<'_>, room: u64, held: Held<'_>) -> String {
+    let (now, changes) = (held(whole), changes(whole, room, held));
+    let fits = changes.iter().find(|change| change.held <= room);
+    let best = fits.or_else(|| changes.iter().min_by_key(|change| change.held));
+    match best.filter(|change| change.held < now) {
         None => String::new(),
-        Some(Change { words, outlook }) => {
-            let then = outlook.total();
-            let enough = if then > room { ", still too much" } else { "" };
-            format!(" Try {words}: {} ({} less){enough}.", bytes(then), bytes(total - then))
+        Some(Change { words, held }) => {
+            let enough = if *held > room { ", still too much" } else { "" };
+            format!(" Try {words}: {} ({} less){enough}.", bytes(*held), bytes(now - held))
         }
     }
 }
 
 /// What else the training could be, the least that it costs in quality first.
-fn changes(whole: &Whole<'_>, room: u64) -> Vec<Change> {
+fn changes(whole: &Whole<'_>, room: u64, held: Held<'_>) -> Vec<Change> {
     let training = whole.training;
     let planned = |words: String, training: Training| {
-        let outlook = Whole { training: &training, ..*whole }.outlook();
-        Change { words, outlook }
+        let held = held(&Whole { training: &training, ..*whole });
+        Change { words, held }
     };
     let mut changes = Vec::new();
     let mut batch = training.batch_size / 2;
     while batch > 0 {
         let change = planned(format!("training.batch_size = {batch}"), Training { batch_size: batch, ..*training });
-        let enough = change.outlook.total() <= room;
+        let enough = change.held <= room;
         changes.push(change);
         if enough {
             break;

@@ -39,7 +39,7 @@ pub struct PlanArgs {
     /// Memory that all ranks may use together, in MiB (nine tenths of the machine's unless set)
     #[arg(long, value_name = "MIB", requires = "file", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     memory_limit: Option<u64>,
-    /// Memory of each GPU that ranks compute on, in MiB (what its driver tells the worker unless set), of a row of layers
+    /// Memory of each GPU that ranks compute on, in MiB (what its driver tells the worker unless set)
     #[arg(long, value_name = "MIB", requires = "file", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     gpu_memory: Option<u64>,
     /// Users of the data set, for tables of embeddings: with --items nothing is read

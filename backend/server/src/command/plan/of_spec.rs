@@ -351,7 +351,7 @@ fn rank_json(rank: usize, of: &RankOutlook) -> serde_json::Value {
     })
 }
 
-fn device_json(device: &DeviceOutlook) -> serde_json::Value {
+pub(super) fn device_json(device: &DeviceOutlook) -> serde_json::Value {
     json!({
         "device": device.name,
         "ranks": device.ranks,
