@@ -13,33 +13,38 @@ pub struct Weights(Rc<Stretch>);
 
 #[derive(Debug)]
 struct Stretch {
-    row: Tensor<1>,
+    row: Rc<Tensor<1>>,
     place: Range<usize>,
     matrix: OnceCell<Tensor<2>>,
     rest: OnceCell<Tensor<1>>,
 }
 
 impl Weights {
-    /// These of a row.
-    pub fn of(row: Tensor<1>, place: Range<usize>) -> Self {
-        Self(Rc::new(Stretch { row, place, matrix: OnceCell::new(), rest: OnceCell::new() }))
+    /// These of a row, which others may share.
+    pub fn of(row: impl Into<Rc<Tensor<1>>>, place: Range<usize>) -> Self {
+        Self(Rc::new(Stretch { row: row.into(), place, matrix: OnceCell::new(), rest: OnceCell::new() }))
     }
 
     /// All numbers.
     pub fn whole(&self) -> Tensor<1> {
-        self.0.row.clone().slice([self.0.place.clone()])
+        self.view(self.0.place.clone())
+    }
+
+    fn view(&self, place: Range<usize>) -> Tensor<1> {
+        Tensor::clone(&self.0.row).slice([place])
     }
 
     /// The first ones as a matrix, row by row; a layer asks for one shape only.
     pub fn matrix(&self, shape: [usize; 2]) -> Tensor<2> {
-        let view = || self.0.row.clone().narrow(0, self.0.place.start, shape[0] * shape[1]).reshape(shape);
+        let start = self.0.place.start;
+        let view = || self.view(start..start + shape[0] * shape[1]).reshape(shape);
         self.0.matrix.get_or_init(view).clone()
     }
 
     /// Those after the first `first` ones; a layer asks for one place only.
     pub fn after(&self, first: usize) -> Tensor<1> {
-        let view = || self.0.row.clone().narrow(0, self.0.place.start + first, self.0.place.len() - first);
-        self.0.rest.get_or_init(view).clone()
+        let Range { start, end } = self.0.place;
+        self.0.rest.get_or_init(|| self.view(start + first..end)).clone()
     }
 }
 

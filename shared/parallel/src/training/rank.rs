@@ -8,6 +8,7 @@ mod tables;
 use std::rc::Rc;
 
 use burn::tensor::Device;
+use recspeed_plan::schedule::Buffers;
 use recspeed_plan::sharding::Traffic;
 use recspeed_plan::{Place, Schedule};
 
@@ -46,6 +47,8 @@ pub struct Rank<'m, T, F = f32> {
     layers: &'m dyn LayerSizes,
     strategy: Strategy,
     schedule: Rc<Schedule>,
+    /// Where it keeps the micro-batches of that.
+    buffers: Rc<Buffers>,
     place: Place,
     all: Communicator<T>,
     replicas: Communicator<T>,
@@ -97,6 +100,7 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
             return Err(TrainError::Partition { placed, parts: cuts, layers: parameters.len(), stages });
         }
         let schedule = Rc::new(strategy.schedule(strategy.micro_batches)?);
+        let buffers = Rc::new(schedule.buffers(place.stage));
         let (rank, mut meter) = (communicator.rank(), Meter::default());
         // Groups of one kind are told apart by what their members have in common.
         let group = |members: &[usize], number: usize| communicator.group(members, 1 + number as u32);
@@ -127,6 +131,7 @@ impl<'m, T: Transport, F: Number> Rank<'m, T, F> {
             layers,
             strategy,
             schedule,
+            buffers,
             place,
             all: communicator,
             replicas,

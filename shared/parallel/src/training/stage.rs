@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::rc::Rc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_plan::sharding::{FlatSpace, ShardLevel};
@@ -138,8 +139,11 @@ impl<F: Number> Stage<F> {
     ) -> Result<Weights, CommError> {
         let at = layer - self.layers.start;
         if self.level < ShardLevel::Parameters {
-            let view = |range: &Range<usize>| Weights::of(self.numbers.clone(), range.clone());
-            return Ok(self.views.get_or_init(|| self.ranges.iter().map(view).collect())[at].clone());
+            let views = || {
+                let row = Rc::new(self.numbers.clone());
+                self.ranges.iter().map(|range| Weights::of(row.clone(), range.clone())).collect()
+            };
+            return Ok(self.views.get_or_init(views)[at].clone());
         }
         let range = &self.ranges[at];
         let shard = self.space.shard(self.place);
@@ -228,10 +232,10 @@ impl<F: Number> Stage<F> {
             Gradients::Whole(layers) => {
                 let layers = layers.into_iter().zip(&self.ranges);
                 let zeros = |range: &Range<usize>| vec![Tensor::zeros([range.len()], &self.devices.passes)];
-                let whole: Vec<Tensor<1>> = layers
-                    .flat_map(|(sum, range)| sum.unwrap_or_else(|| zeros(range)))
-                    .filter(|sum| sum.dims()[0] > 0)
-                    .collect();
+                let pieces = layers.flat_map(|(sum, range)| sum.unwrap_or_else(|| zeros(range)));
+                // Weights and biases, mostly.
+                let mut whole: Vec<Tensor<1>> = Vec::with_capacity(2 * self.ranges.len());
+                whole.extend(pieces.filter(|sum| sum.dims()[0] > 0));
                 if self.space.ranks() == 1 {
                     if whole.is_empty() { Tensor::zeros([0], &self.devices.passes) } else { Tensor::cat(whole, 0) }
                 } else {

@@ -1,5 +1,7 @@
 //! What a rank keeps of micro-batches that are on their way.
 
+use std::rc::Rc;
+
 use burn::tensor::Tensor;
 use recspeed_plan::Cell;
 use recspeed_plan::schedule::Buffers;
@@ -20,12 +22,12 @@ pub(super) struct Flight<'m> {
 
 /// As many places as the plan has buffers.
 pub(super) struct Cells<'m> {
-    buffers: Buffers,
+    buffers: Rc<Buffers>,
     places: Vec<Option<Flight<'m>>>,
 }
 
 impl<'m> Cells<'m> {
-    pub(super) fn new(buffers: Buffers) -> Self {
+    pub(super) fn new(buffers: Rc<Buffers>) -> Self {
         let places = (0..buffers.count()).map(|_| None).collect();
         Self { buffers, places }
     }

@@ -70,15 +70,17 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     pub async fn step(&mut self, batch: &dyn Batch) -> Result<f64, TrainError> {
         let rows = batch.rows();
         let cut = self.strategy.cut(rows, self.place.replica)?;
-        let schedule = if cut.len() == self.schedule.micro_batches() {
-            self.schedule.clone()
+        let (schedule, buffers) = if cut.len() == self.schedule.micro_batches() {
+            (self.schedule.clone(), self.buffers.clone())
         } else {
-            Rc::new(self.strategy.schedule(cut.len())?)
+            let schedule = self.strategy.schedule(cut.len())?;
+            let buffers = schedule.buffers(self.place.stage);
+            (Rc::new(schedule), Rc::new(buffers))
         };
         let micro_batches: Vec<Box<dyn MicroBatch + '_>> =
             cut.iter().map(|cut| batch.micro_batch(cut.rows.clone())).collect();
         let looked = self.look_up(batch, &micro_batches).await?;
-        let cells = Cells::new(schedule.buffers(self.place.stage));
+        let cells = Cells::new(buffers);
         let (list, own) = (schedule.clone(), self.place.stage);
         let mut trip = Trip {
             rows,
@@ -138,10 +140,10 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             }
             Instruction::Forward(cell) => self.forward(cell, trip).await?,
             Instruction::Backward(cell) => {
-                self.backward_input(cell, trip).await?;
-                self.backward_weight(cell, trip).await?;
+                self.backward_input(cell, true, trip).await?;
+                self.end(trip.cells.end(cell).bytes);
             }
-            Instruction::BackwardInput(cell) => self.backward_input(cell, trip).await?,
+            Instruction::BackwardInput(cell) => self.backward_input(cell, false, trip).await?,
             Instruction::BackwardWeight(cell) => self.backward_weight(cell, trip).await?,
             Instruction::ReduceGradients => {
                 for stage in &mut self.stages {
@@ -221,7 +223,9 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         Ok(pass)
     }
 
-    async fn backward_input(&mut self, cell: Cell, trip: &mut Trip<'_>) -> Result<(), TrainError> {
+    /// `with_weights`: also what each layer says of its parameters, at once, while its slopes are near the processor and before those of
+    /// the next layer take their place.
+    async fn backward_input(&mut self, cell: Cell, with_weights: bool, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         let layers = self.layers_of(trip, cell);
         if let Some(input) = trip.cells.get(cell).input.take() {
             let held = bytes::<F>(input.dims().iter().product());
@@ -239,9 +243,8 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         let slope = flight.slope.take().expect("the loss or the stage after has said how");
         let pass = flight.pass.as_mut().expect("computed, or computed again above");
         pass.begin_backward(slope);
-        let stage = &self.stages[cell.chunk];
         for layer in layers.clone().rev() {
-            let exchange = model.exchange(layer);
+            let (exchange, stage) = (model.exchange(layer), &self.stages[cell.chunk]);
             if let Some(count) = exchange.slopes_of {
                 let own = pass.own_slope(layer);
                 let all = sharers::gathered::<T, F>(&self.sharers, &own, count, &mut self.meter).await?;
@@ -257,6 +260,10 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
                 pass.begin_backward(sum);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
+            if with_weights {
+                let gradient = pass.backward_weight(layer);
+                self.stages[cell.chunk].add_gradient(layer, gradient, &self.replicas, &mut self.meter).await?;
+            }
         }
         if layers.start > 0 {
             trip.hand = Some(pass.input_slope());
@@ -275,8 +282,13 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             let gradient = pass.backward_weight(layer);
             self.stages[cell.chunk].add_gradient(layer, gradient, &self.replicas, &mut self.meter).await?;
         }
-        self.meter.ledger.give_back(Account::Activations, flight.bytes);
+        self.end(flight.bytes);
         Ok(())
+    }
+
+    /// A micro-batch has come back, and with it what was kept of it.
+    fn end(&mut self, kept: u64) {
+        self.meter.ledger.give_back(Account::Activations, kept);
     }
 
     async fn update(&mut self, trip: &mut Trip<'_>) -> Result<(), TrainError> {
