@@ -335,6 +335,32 @@ fn what_ranks_hold_on_a_gpu_is_held_against_its_memory_and_not_the_machines() {
 }
 
 #[test]
+fn an_impossible_layout_is_refused_with_the_nearest_that_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let frame = DENSE.split("[recommender]").next().unwrap();
+    let network =
+        "[recommender]\nkind = \"mlp\"\n\n[training]\nbatch_size = 64\n\n[evaluation]\nmetrics = [\"rmse\"]\n";
+    for (strategy, words) in [
+        (
+            "kind = \"pipeline\"\nstages = 5",
+            "strategy.stages: makes 5 stages, and the model has 4 layers; set strategy.stages = 4",
+        ),
+        (
+            "kind = \"pipeline\"\nstages = 2\nmicro_batches = 100",
+            "strategy.micro_batches: is 100, and each replica has 64 rows",
+        ),
+        (
+            "kind = \"hybrid\"\nstages = 2\nranks = 3",
+            "strategy.ranks: is 3, which 2 stages do not divide; set it to 2 or 4",
+        ),
+    ] {
+        let output = plan(&[&spec_file(&folder, &format!("{frame}{network}\n[strategy]\n{strategy}\n"))]);
+        assert_eq!(output.status.code(), Some(2), "{strategy}");
+        assert!(text(&output.stderr).contains(words), "{strategy}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_spec_without_layers_and_flags_beside_a_file_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = spec_file(

@@ -53,6 +53,19 @@ fn all_levels_agree_to_the_last_bit_with_adam() {
 }
 
 #[test]
+fn replicas_hold_the_same_after_each_step() {
+    let batches = [11, 9, 2, 5];
+    for steps in 1..=batches.len() {
+        let course = Course::new(&[6, 5, 4, 7], 0.2, &batches[..steps]);
+        for level in ShardLevel::ALL {
+            for (ranks, stages) in [(2, 1), (3, 1), (4, 2)] {
+                Shape { ranks, stages, micro_batches: 2, level, ..Shape::default() }.train(&course);
+            }
+        }
+    }
+}
+
+#[test]
 fn an_optimizer_in_the_hosts_memory_takes_the_same_steps_to_the_last_bit() {
     let course = Course::new(&[6, 5, 4, 7], 0.2, &[12, 9, 12, 1]);
     let (parameters, optimizer) = (course.model.parameters().iter().sum::<usize>() as u64, OptimizerState::TwoMoments);
