@@ -45,8 +45,8 @@ pub fn refusal(whole: &Whole<'_>, room: u64) -> Option<String> {
 pub fn refusal_where(whole: &Whole<'_>, memory: &DeviceMemory, limit: Option<u64>) -> Option<String> {
     let Some(device) = whole.on_its_device(memory) else { return refusal(whole, limit?) };
     let of_the_device = device.refusal().map(|refusal| {
-        let held = |whole: &Whole<'_>| whole.on_its_device(memory).map_or(0, |device| device.total());
-        let remedy = remedy(whole, device.room().unwrap_or(u64::MAX), &held);
+        let room = device.room().unwrap_or(u64::MAX);
+        let remedy = remedy(whole, room, &|whole| whole.on_its_device(memory).map_or(0, |device| device.total()));
         format!("{refusal}{remedy} With engine.device = \"flex\" it is trained in the machine's memory.")
     });
     let of_the_machine = limit.and_then(|room| beside(whole, room));
