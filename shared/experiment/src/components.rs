@@ -1,11 +1,14 @@
 //! What the components of a hybrid take, before the first of them is fitted: networks by their plan, the others by what
-//! they say themselves.
+//! they say themselves. What a network has on a device with memory of its own is held against that, each network alone.
 
 use recspeed_plan::pace::{remedy, training_seconds};
-use recspeed_plan::{Assumed, DeviceMemory, Lessons, Outlook, ProcessNeeds, Whole, is_whole, learnt, of_spec};
-use recspeed_recommenders::{FitRequest, Forecast, Sizes, check_components, foretell};
-use recspeed_types::Extent;
+use recspeed_plan::whole::refusal_where;
+use recspeed_plan::{
+    Assumed, DeviceMemory, Lessons, Outlook, ProcessNeeds, Whole, is_whole, learnt, of_spec, shortage,
+};
+use recspeed_recommenders::{FitError, FitRequest, Forecast, Sizes, check_components, foretell};
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec, Training};
+use recspeed_types::{Extent, FailureCode};
 
 use crate::fit::classical_failure;
 use crate::foresee::{GFLOPS, extent_for, longest};
@@ -15,17 +18,15 @@ use crate::{Checkpoints, Host, RunFailure};
 const NUMBER: u64 = 4;
 
 /// Where the networks of a hybrid are trained.
-#[derive(Clone, Copy)]
 pub(crate) struct Here {
-    /// Whether their numbers lie in the memory of this machine.
-    in_the_machine: bool,
+    /// Where their numbers lie.
+    memory: DeviceMemory,
     checkpoints: Checkpoints,
 }
 
 impl Here {
     pub(crate) fn of(spec: &ResolvedSpec, host: &dyn Host) -> Self {
-        let in_the_machine = host.device_memory(spec, 0) == DeviceMemory::Machine;
-        Self { in_the_machine, checkpoints: host.checkpoints() }
+        Self { memory: host.device_memory(spec, 0), checkpoints: host.checkpoints() }
     }
 }
 
@@ -36,10 +37,16 @@ pub(crate) fn refuse_what_cannot_fit(
     lessons: Lessons,
     host: &dyn Host,
 ) -> Result<(), RunFailure> {
-    let Some(limit) = host.memory_limit().filter(|_| !spec.recommender.components().is_empty()) else {
+    if spec.recommender.components().is_empty() {
         return Ok(());
-    };
+    }
     let here = Here::of(spec, host);
+    for network in spec.recommender.all().into_iter().filter(|component| component.entry.is_trained()) {
+        if let Some(cause) = planned(spec, network, (data, lessons), &here).and_then(|planned| planned.refusal) {
+            return Err(RunFailure::new(FailureCode::OutOfMemory, cause));
+        }
+    }
+    let Some(limit) = host.memory_limit() else { return Ok(()) };
     let sizes = Sizes {
         users: data.users,
         items: data.items,
@@ -48,7 +55,7 @@ pub(crate) fn refuse_what_cannot_fit(
     };
     let forecast = |component: &ResolvedRecommender| {
         if component.entry.is_trained() {
-            foretell_network(spec, component, (data, lessons), here)
+            foretell_network(spec, component, (data, lessons), &here)
         } else {
             foretell(component, &sizes)
         }
@@ -58,14 +65,29 @@ pub(crate) fn refuse_what_cannot_fit(
 }
 
 /// What a network takes as a component, of the rows that it will learn from.
-pub(crate) fn foretell_component(spec: &ResolvedSpec, request: &FitRequest<'_>, here: Here) -> Option<Forecast> {
+pub(crate) fn foretell_component(spec: &ResolvedSpec, request: &FitRequest<'_>, here: &Here) -> Option<Forecast> {
+    let (extent, lessons) = learnt_from(spec, request)?;
+    foretell_network(spec, request.recommender, (&extent, lessons), here)
+}
+
+/// Refuses a component that is a network and will not fit on its device, where that has memory of its own.
+pub(crate) fn refuse_on_its_device(spec: &ResolvedSpec, request: &FitRequest<'_>, here: &Here) -> Result<(), FitError> {
+    let found = learnt_from(spec, request);
+    let plan = found.and_then(|(extent, lessons)| planned(spec, request.recommender, (&extent, lessons), here));
+    match plan.and_then(|plan| plan.refusal) {
+        Some(message) => Err(FitError::Elsewhere { code: FailureCode::OutOfMemory, message }),
+        None => Ok(()),
+    }
+}
+
+/// How large the data of a component are, and what it learns from; `None` where it is no network.
+fn learnt_from(spec: &ResolvedSpec, request: &FitRequest<'_>) -> Option<(Extent, Lessons)> {
     let (component, data) = (request.recommender, request.data);
     let training = training_of(spec, component)?;
     let known = (data.user_attributes, data.item_attributes);
     let extent = extent_for(component, data.interactions, known);
     let longest = longest(component, training.batch_size.into(), (data.interactions, data.rows));
-    let lessons = Lessons { rows: Some(data.rows.len() as u64), longest: Some(longest), about: None };
-    foretell_network(spec, component, (&extent, lessons), here)
+    Some((extent, Lessons { rows: Some(data.rows.len() as u64), longest: Some(longest), about: None }))
 }
 
 /// How a component is trained: as `[training]` says; of a loss that it does not have it takes its own.
@@ -75,36 +97,62 @@ pub(crate) fn training_of(spec: &ResolvedSpec, component: &ResolvedRecommender) 
     Some(Training { loss: loss.copied().unwrap_or(training.loss), ..training })
 }
 
-/// `None` where what it holds does not lie in this machine's memory, or cannot be planned.
-fn foretell_network(
+/// A component that is a network, planned as if it were alone.
+struct Planned {
+    /// Bytes of the machine's memory at its highest point.
+    bytes: u64,
+    /// Why it does not fit on its device, where that has memory of its own.
+    refusal: Option<String>,
+}
+
+/// `None` where it cannot be planned.
+fn planned(
     spec: &ResolvedSpec,
     component: &ResolvedRecommender,
     (data, lessons): (&Extent, Lessons),
-    here: Here,
-) -> Option<Forecast> {
-    if !here.in_the_machine {
-        return None;
-    }
+    here: &Here,
+) -> Option<Planned> {
     let training = training_of(spec, component)?;
     let alone = ResolvedSpec { recommender: component.clone(), training: Some(training), ..spec.clone() };
     let Checkpoints { writes, resumes } = here.checkpoints;
     let needs = ProcessNeeds { checkpoints: writes, resumes, ..ProcessNeeds::default() };
-    let bytes = if is_whole(component.entry.kind) {
-        Whole::of_spec(&alone, data, lessons, needs)?.outlook().total()
-    } else {
-        let mut strategy = of_spec(&alone, Assumed::threads(GFLOPS).on(Some(data.clone())))?;
-        // No batch has more rows than there are.
-        let rows = lessons.rows.map_or(usize::MAX, |rows| rows as usize);
-        strategy.batch = strategy.batch.min(rows).max(1);
-        strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
-        strategy.needs = ProcessNeeds { checkpoints: writes, resumes, ..strategy.needs };
-        Outlook::of(&strategy).ok()?.process(&strategy).total()
-    };
+    let named = |cause: String| format!("The component `{}` cannot be trained. {cause}", component.entry.kind);
+    if is_whole(component.entry.kind) {
+        let whole = Whole::of_spec(&alone, data, lessons, needs)?;
+        let there = whole.on_its_device(&here.memory).is_some();
+        let outlook = if there { whole.beside_its_device() } else { whole.outlook() };
+        let refusal = refusal_where(&whole, &here.memory, None).map(named);
+        return Some(Planned { bytes: outlook.total(), refusal });
+    }
+    let mut strategy = of_spec(&alone, Assumed::threads(GFLOPS).on(Some(data.clone())))?;
+    strategy.memories = vec![here.memory.clone()];
+    // No batch has more rows than there are.
+    let rows = lessons.rows.map_or(usize::MAX, |rows| rows as usize);
+    strategy.batch = strategy.batch.min(rows).max(1);
+    strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
+    strategy.needs = ProcessNeeds { checkpoints: writes, resumes, ..strategy.needs };
+    let outlook = Outlook::of(&strategy).ok()?;
+    let refusal = shortage(&alone, &strategy, &outlook).map(named);
+    Some(Planned { bytes: outlook.process(&strategy).total(), refusal })
+}
+
+/// What it takes of the machine's memory; `None` where it cannot be planned.
+fn foretell_network(
+    spec: &ResolvedSpec,
+    component: &ResolvedRecommender,
+    (data, lessons): (&Extent, Lessons),
+    here: &Here,
+) -> Option<Forecast> {
+    let Planned { bytes, .. } = planned(spec, component, (data, lessons), here)?;
+    let training = training_of(spec, component)?;
     let rows = lessons.about.or(lessons.rows)?;
+    let learnt = learnt(component, data)?;
+    // On a device with memory of its own the dense parameters stay there.
+    let stays = if here.memory == DeviceMemory::Machine { learnt.parameters() } else { learnt.of_tables() };
     Some(Forecast {
         what: "the training",
         bytes,
-        stays: NUMBER * learnt(component, data)?.parameters(),
+        stays: NUMBER * stays,
         seconds: training_seconds(component, &training, data, rows)?,
         remedy: remedy(component.entry),
     })

@@ -8,7 +8,7 @@ use recspeed_types::spec::{ResolvedSpec, Strategy};
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FailureCode, FitObserver, Unobserved};
 
-use crate::components::{Here, foretell_component, training_of};
+use crate::components::{Here, foretell_component, refuse_on_its_device, training_of};
 use crate::model::{Model, NeuralRecommender};
 use crate::run::Prepared;
 use crate::{Host, RunFailure};
@@ -140,9 +140,11 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
     let device = host.device(spec, 0)?;
     let here = Here::of(spec, host);
     let mut watch = LossWatch { host, last: None };
-    let foretell = |request: &FitRequest<'_>| foretell_component(spec, request, here);
-    let networks =
-        |request: &FitRequest<'_>, observer: &mut dyn FitObserver| fit_component(spec, &device, request, observer);
+    let foretell = |request: &FitRequest<'_>| foretell_component(spec, request, &here);
+    let networks = |request: &FitRequest<'_>, observer: &mut dyn FitObserver| {
+        refuse_on_its_device(spec, request, &here)?;
+        fit_component(spec, &device, request, observer)
+    };
     let request = FitRequest {
         recommender: &spec.recommender,
         data: &train,

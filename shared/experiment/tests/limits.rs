@@ -194,6 +194,25 @@ fn a_hybrid_with_a_network_that_will_not_fit_is_refused_with_nothing_read_and_no
 }
 
 #[test]
+fn a_network_of_a_hybrid_is_held_against_the_gpu_that_trains_it() {
+    let text = |filters: &str| {
+        format!(
+            "{FRAME}{filters}[recommender]\nkind = \"weighted\"\ncomponents = [{{ kind = \"popularity\" }}, {{ kind = \"autoencoder\", \
+             hidden = 200 }}]\n[training]\nepochs = 1\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 20\n"
+        )
+    };
+    let told = |gpu, filters| attempt_on_a_gpu(gpu, 8 << 30, &text(filters)).map_err(|failure| failure.to_string());
+    // Before anything is made, and once it is known how large the data are.
+    for filters in ["", "sample = 2000\n"] {
+        let failure = told(Some(1 << 20), filters).expect_err("the matrix to the scores alone is as large");
+        assert!(failure.contains("autoencoder") && failure.contains("an invented card"), "{failure}");
+    }
+    for gpu in [None, Some(8 << 30)] {
+        told(gpu, "sample = 2000\n").expect("it trains");
+    }
+}
+
+#[test]
 fn a_classical_component_without_room_is_told_before_anything_is_made() {
     let text = format!(
         "{FRAME}[recommender]\nkind = \"weighted\"\ncomponents = [{{ kind = \"popularity\" }}, {{ kind = \"bpr\", factors = 64 }}]\n\
