@@ -148,11 +148,13 @@ fn foretell_network(
     let rows = lessons.about.or(lessons.rows)?;
     let learnt = learnt(component, data)?;
     // On a device with memory of its own the dense parameters stay there.
-    let stays = if here.memory == DeviceMemory::Machine { learnt.parameters() } else { learnt.of_tables() };
+    let stays = NUMBER * if here.memory == DeviceMemory::Machine { learnt.parameters() } else { learnt.of_tables() };
     Some(Forecast {
         what: "the training",
         bytes,
-        stays: NUMBER * stays,
+        stays,
+        // What it reads at the test are rows, and no numbers of its own.
+        at_test: stays,
         seconds: training_seconds(component, &training, data, rows)?,
         remedy: remedy(component.entry),
     })

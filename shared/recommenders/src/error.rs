@@ -60,19 +60,21 @@ pub enum FitError {
         bytes: u64,
         /// Of these, what the model would keep; 0 where only the fit can tell.
         stays: u64,
+        /// What the model keeps once it has read what is known at the test: no less than `stays`.
+        at_test: u64,
         /// Seconds that it would take on this machine, where that can be told beforehand.
         seconds: Option<f64>,
         /// The parameter or filter that makes it smaller, or what to take instead.
         remedy: &'static str,
     },
-    /// A component of a hybrid takes more memory than the ones before it would leave.
+    /// A component of a hybrid takes more memory than the others would leave.
     #[error("{}", too_much_together(place, kind, *kept, *left, forecast))]
     Together {
         /// The component, as `recommender.components[1]`.
         place: String,
         /// Its kind.
         kind: &'static str,
-        /// Bytes that the models of the components before it keep.
+        /// Bytes that the models of the other components keep by then: of those before it, and at the test of all.
         kept: u64,
         /// Bytes that there are for all of them.
         left: u64,
@@ -153,7 +155,7 @@ impl FitError {
     pub(crate) fn with_time(self, foreseen: Option<Needs>) -> Self {
         match (self, foreseen) {
             (Self::Unaffordable { what, bytes, seconds: None, remedy, .. }, Some(Needs { stays, seconds, .. })) => {
-                Self::Unaffordable { what, bytes, stays, seconds: Some(seconds), remedy }
+                Self::Unaffordable { what, bytes, stays, at_test: stays, seconds: Some(seconds), remedy }
             }
             (other, _) => other,
         }
@@ -213,7 +215,8 @@ pub(crate) fn no_inverse(remedy: &'static str) -> impl Fn(InverseError) -> FitEr
     move |error| match error {
         InverseError::NotPositiveDefinite => divergence::not_finite("the factorisation"),
         InverseError::OutOfMemory { bytes } => {
-            FitError::Unaffordable { what: "the inverse of the factor", bytes, stays: 0, seconds: None, remedy }
+            let what = "the inverse of the factor";
+            FitError::Unaffordable { what, bytes, stays: 0, at_test: 0, seconds: None, remedy }
         }
     }
 }
@@ -229,7 +232,8 @@ fn too_much_together(place: &str, kind: &str, kept: u64, left: u64, forecast: &F
     let together = match kept {
         0 => String::new(),
         kept => {
-            format!(", {} with the {} that the components before it keep", size(bytes.saturating_add(kept)), size(kept))
+            let all = size(bytes.saturating_add(kept));
+            format!(", {all} with the {} that the other components keep by then", size(kept))
         }
     };
     format!(
@@ -277,7 +281,7 @@ pub(crate) fn room<T>(len: Option<usize>, what: &'static str, remedy: &'static s
         Some(len) if values.try_reserve_exact(len).is_ok() => Ok(values),
         _ => {
             let bytes = len.and_then(|len| len.checked_mul(size_of::<T>())).map_or(u64::MAX, |bytes| bytes as u64);
-            Err(FitError::Unaffordable { what, bytes, stays: 0, seconds: None, remedy })
+            Err(FitError::Unaffordable { what, bytes, stays: 0, at_test: 0, seconds: None, remedy })
         }
     }
 }

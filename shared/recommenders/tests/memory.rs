@@ -7,7 +7,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::catalogue::{self, Family};
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
-use support::{interactions, known, resolved, text, varied};
+use support::{fitted, interactions, known, read, resolved, text, varied, with_threads};
 
 /// A run with so many bytes left; it wants to hear of no work that is done.
 struct Left {
@@ -180,6 +180,78 @@ fn neighbours_that_have_to_be_counted_are_foretold_before_the_first_component_is
     }
 }
 
+#[test]
+fn the_weights_that_slim_keeps_count_beside_what_comes_after_it() {
+    let (all, rows) = varied(240, 200, 4000);
+    let data = TrainSet::new(&all, &rows);
+    with_threads(2, || {
+        let fit_in = |recommender: &ResolvedRecommender, bytes: u64| {
+            let mut left = Left { bytes, worked: false };
+            (fit(recommender, &data, 1, &mut left), left.worked)
+        };
+        let alone = |kind: &str| match fit_in(&resolved(kind, &[]), 0).0.err() {
+            Some(FitError::Unaffordable { bytes, stays, at_test, .. }) => (bytes, stays, at_test),
+            other => panic!("{kind}: {other:?}"),
+        };
+        let ((first, keeps, at_test), (second, ..)) = (alone("slim"), alone("ease"));
+        let kept = fitted("slim", &[], &data, 1).memory().parameters;
+        assert!(kept <= keeps && keeps <= first, "{kept} kept, {keeps} foretold, {first} in all");
+        assert_eq!(keeps, at_test, "what it reads at the test is no more than rows");
+        let enough = (keeps + second).max(first);
+        assert!(enough > first, "the second one decides");
+        let recommender = hybrid(vec![RecommenderSpec::new("slim"), RecommenderSpec::new("ease")]);
+        let (refused, worked) = fit_in(&recommender, enough - 1);
+        assert!(!worked, "it worked before it refused");
+        let error = refused.err().expect("a byte is missing");
+        let FitError::Together { place, kept, .. } = &error else { panic!("{error}") };
+        assert_eq!((&place[..], *kept), ("recommender.components[1]", keeps));
+        assert_eq!(fit_in(&recommender, enough).0.err(), None);
+    });
+}
+
+#[test]
+fn what_user_neighbours_become_at_the_test_counts_beside_the_models_of_all_others() {
+    // As above: two hundred people who share an item, half of them in training and half in the rows held out.
+    let mut rows: Vec<(u32, u32, f32)> = (0..200).map(|user| (user, user, 5.0)).collect();
+    rows.extend((0..200).rev().map(|user| (user, 200, 5.0)));
+    let all = interactions(&rows);
+    let (learnt, both): (Vec<u32>, Vec<u32>) = ((0..300).collect(), (0..400).collect());
+    let data = TrainSet::new(&all, &learnt).with_known(&both);
+    let fit_in = |recommender: &ResolvedRecommender, bytes: u64| {
+        let mut left = Left { bytes, worked: false };
+        (fit(recommender, &data, 1, &mut left), left.worked)
+    };
+    let alone = |kind: &str, params: &[(&str, ParamValue)]| match fit_in(&resolved(kind, params), 0).0.err() {
+        Some(FitError::Unaffordable { bytes, stays, at_test, .. }) => (bytes, stays, at_test),
+        other => panic!("{kind}: {other:?}"),
+    };
+    let little = [("factors", ParamValue::Integer(1))];
+    let ((first, stays, at_test), (second, other, _)) = (alone("user-knn", &[]), alone("warp", &little));
+    // What it is foretold to keep is what it keeps, of 8 bytes a similarity: once fitted, and once all is read.
+    let mut model = fitted("user-knn", &[], &data, 1);
+    let similarities = |parameters: u64| 8 * (parameters - 2 * data.n_users() as u64 - data.n_items() as u64);
+    assert_eq!(similarities(model.parameters()), stays);
+    read(&mut *model, &all, &both);
+    assert_eq!(similarities(model.parameters()), at_test);
+    assert!(stays < at_test && first == at_test, "{stays} once fitted, {at_test} at the test, {first} in all");
+    let enough = at_test + other;
+    assert!(stays + second < enough, "the test decides, and not the fit of the second one");
+    let warp = RecommenderSpec::new("warp").with("factors", ParamValue::Integer(1));
+    for (components, at) in [
+        (vec![RecommenderSpec::new("user-knn"), warp.clone()], "recommender.components[0]"),
+        (vec![warp, RecommenderSpec::new("user-knn")], "recommender.components[1]"),
+    ] {
+        let recommender = hybrid(components);
+        let (refused, worked) = fit_in(&recommender, enough - 1);
+        assert!(!worked, "{at}: it worked before it refused");
+        let error = refused.err().expect("a byte is missing");
+        let FitError::Together { place, kind: "user-knn", kept, .. } = &error else { panic!("{error}") };
+        assert_eq!((&place[..], *kept), (at, other));
+        assert!(error.to_string().contains("read of them at the test"), "{error}");
+        assert_eq!(fit_in(&recommender, enough).0.err(), None, "{at}");
+    }
+}
+
 /// A run without memory that is to stop.
 struct Stopping;
 
@@ -234,7 +306,8 @@ fn a_component_that_is_fitted_elsewhere_is_foretold_there_and_nothing_is_fitted_
     let far_too_much = |request: &FitRequest<'_>| {
         assert_eq!(request.recommender.entry.kind, "sasrec");
         let remedy = "training.batch_size, or take recommender.kind = \"item-knn\"";
-        Some(Forecast { what: "the training", bytes: 1 << 40, stays: 1 << 30, seconds: 600.0, remedy })
+        let (bytes, stays) = (1 << 40, 1 << 30);
+        Some(Forecast { what: "the training", bytes, stays, at_test: stays, seconds: 600.0, remedy })
     };
     let request = FitRequest {
         recommender: &recommender,

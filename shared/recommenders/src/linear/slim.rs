@@ -58,8 +58,9 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemT
     let mut held = Held::of(n_items, rows, neighbours.min(rows.widest));
     if held.bytes() > allowed / 2 {
         held = Held::of(n_items, rows, most_neighbours(data).min(neighbours));
-        // How many weights are not 0 is known only when they are found.
-        let needs = Needs { bytes: held.bytes(), stays: 0, seconds: seconds(data, neighbours) };
+        // How many weights are not 0 is known only when they are found: what comes after this fit is told the most that
+        // they can be, for which the fit itself makes room.
+        let needs = Needs { bytes: held.bytes(), stays: held.weights, seconds: seconds(data, neighbours) };
         check(needs, allowed, WHAT, REMEDY)?;
     }
     let (keeps, _) = Keeps::within((allowed - held.while_solving()).min(allowed / 2), data);

@@ -24,6 +24,8 @@ pub struct Forecast {
     pub bytes: u64,
     /// Of these, what its model keeps; 0 where only the fit can tell.
     pub stays: u64,
+    /// What the model keeps once it has read what is known at the test: no less than `stays`.
+    pub at_test: u64,
     /// About how long it takes.
     pub seconds: f64,
     /// What makes it smaller, and what to take instead.
@@ -34,8 +36,8 @@ impl Forecast {
     /// What a refusal says; `None` of other errors, and of memory that was asked for in the middle of a fit.
     fn of(error: &FitError) -> Option<Self> {
         match *error {
-            FitError::Unaffordable { what, bytes, stays, seconds: Some(seconds), remedy } => {
-                Some(Self { what, bytes, stays, seconds, remedy })
+            FitError::Unaffordable { what, bytes, stays, at_test, seconds: Some(seconds), remedy } => {
+                Some(Self { what, bytes, stays, at_test, seconds, remedy })
             }
             _ => None,
         }
@@ -72,7 +74,8 @@ pub fn foretell(recommender: &ResolvedRecommender, sizes: &Sizes) -> Option<Fore
     // There is one row at least.
     let Needs { bytes, stays, .. } = vectors::needs(recommender, &counts(1), sizes.checkpoints)?;
     let Needs { seconds, .. } = vectors::needs(recommender, &counts(sizes.rows), sizes.checkpoints)?;
-    Some(Forecast { what: vectors::WHAT, bytes, stays, seconds, remedy: vectors::remedy(recommender.entry.predicts) })
+    let (what, remedy) = (vectors::WHAT, vectors::remedy(recommender.entry.predicts));
+    Some(Forecast { what, bytes, stays, at_test: stays, seconds, remedy })
 }
 
 /// Refuses a hybrid one of whose components takes more than the ones before it would leave of `left` bytes. `forecast`:
@@ -110,21 +113,29 @@ struct Part {
     forecast: Forecast,
 }
 
-/// The fullest moment is that of the component for which most is there, together with the models before it.
+/// The fullest moment is that of the component for which most is there, together with the models before it; or the test,
+/// when all models are there and some have read more than they were fitted to. That is told of the one that grows most.
 fn check(parts: &[Part], left: u64) -> Result<(), FitError> {
     let (mut kept, mut fullest) = (0u64, None);
     let mut most = left;
     for part in parts {
         let together = kept.saturating_add(part.forecast.bytes);
         if together > most {
-            (most, fullest) = (together, Some((part, kept)));
+            (most, fullest) = (together, Some((part, kept, part.forecast.bytes)));
         }
         kept = kept.saturating_add(part.forecast.stays);
     }
+    let all = parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.forecast.at_test));
+    if all > most {
+        let grows = |part: &&Part| part.forecast.at_test.saturating_sub(part.forecast.stays);
+        let at_test = |part: &Part| part.forecast.at_test;
+        fullest = parts.iter().max_by_key(grows).map(|part| (part, all - at_test(part), at_test(part)));
+    }
     match fullest {
-        Some((part, kept)) => {
+        Some((part, kept, bytes)) => {
             let Part { kind, forecast, .. } = *part;
-            Err(FitError::Together { place: part.place.clone(), kind, kept, left, forecast })
+            let (place, forecast) = (part.place.clone(), Forecast { bytes, ..forecast });
+            Err(FitError::Together { place, kind, kept, left, forecast })
         }
         None => Ok(()),
     }
@@ -240,8 +251,28 @@ mod tests {
     use super::*;
 
     fn part(index: usize, bytes: u64, stays: u64) -> Part {
-        let forecast = Forecast { what: "it", bytes, stays, seconds: 90.0, remedy: "recommender.factors" };
+        let remedy = "recommender.factors";
+        let forecast = Forecast { what: "it", bytes, stays, at_test: stays, seconds: 90.0, remedy };
         Part { place: format!("recommender.components[{index}]"), kind: "bpr", forecast }
+    }
+
+    fn grown(part: Part, at_test: u64) -> Part {
+        Part { forecast: Forecast { at_test, ..part.forecast }, ..part }
+    }
+
+    #[test]
+    fn at_the_test_all_models_are_there_with_what_they_have_read_by_then() {
+        // While they are fitted 900 bytes are enough. At the test the first one is 850, beside the 100 of the other.
+        let parts = [grown(part(0, 850, 400), 850), part(1, 500, 100)];
+        assert_eq!(check(&parts, 950), Ok(()));
+        let told = check(&parts, 949).expect_err("a byte less");
+        let FitError::Together { place, kept: 100, left: 949, forecast, .. } = &told else { panic!("{told}") };
+        assert_eq!((&place[..], forecast.bytes), ("recommender.components[0]", 850));
+        assert!(told.to_string().contains("950 B with the 100 B that the other components keep by then"), "{told}");
+        // Models that read nothing more never make the test the fullest moment.
+        for kept in [0, 100, 500] {
+            assert_eq!(check(&[part(0, 800, kept), part(1, 500, 500)], (kept + 500).max(800)), Ok(()));
+        }
     }
 
     #[test]

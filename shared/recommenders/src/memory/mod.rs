@@ -77,7 +77,7 @@ pub(crate) fn check(
     if bytes <= allowed {
         return Ok(());
     }
-    Err(FitError::Unaffordable { what, bytes, stays, seconds: Some(seconds), remedy })
+    Err(FitError::Unaffordable { what, bytes, stays, at_test: stays, seconds: Some(seconds), remedy })
 }
 
 /// Refuses a dense inverse of `n` by `n` numbers that is too large: `matrices` of them in f64 at once; the model keeps

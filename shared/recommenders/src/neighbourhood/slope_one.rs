@@ -70,7 +70,8 @@ impl SlopeOne {
             if bytes > allowed {
                 let seconds = Some(pairs.seconds(VISITS_PER_S));
                 let what = "the differences between items (so far)";
-                return Err(FitError::Unaffordable { what, bytes, stays: bytes, seconds, remedy: REMEDY });
+                let (stays, at_test) = (bytes, bytes);
+                return Err(FitError::Unaffordable { what, bytes, stays, at_test, seconds, remedy: REMEDY });
             }
             observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
         }

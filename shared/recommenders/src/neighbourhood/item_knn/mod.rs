@@ -163,7 +163,8 @@ fn append(neighbours: &mut Csr, found: &[Neighbours]) -> Result<(), FitError> {
     let more: usize = found.iter().map(|piece| piece.items.len()).sum();
     if neighbours.indices.try_reserve(more).is_err() || neighbours.values.try_reserve(more).is_err() {
         let bytes = 8 * (neighbours.indices.len() + more) as u64;
-        return Err(FitError::Unaffordable { what: WHAT, bytes, stays: 0, seconds: None, remedy: REMEDY });
+        let (stays, at_test, seconds) = (0, 0, None);
+        return Err(FitError::Unaffordable { what: WHAT, bytes, stays, at_test, seconds, remedy: REMEDY });
     }
     for piece in found {
         for length in &piece.lengths {

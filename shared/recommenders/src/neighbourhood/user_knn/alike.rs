@@ -94,6 +94,23 @@ impl Shared {
     }
 }
 
+/// What is told of similarities as the fit makes them, and of those that a reading puts in their place: the larger ones
+/// are asked for, and whoever goes on beside the model hears of both.
+fn both(of_fit: Result<(), FitError>, of_reading: Result<(), FitError>) -> Result<(), FitError> {
+    let asked = |told: &Result<(), FitError>| match told {
+        Err(FitError::Unaffordable { bytes, stays, .. }) => Some((*bytes, *stays)),
+        _ => None,
+    };
+    let (Some((first, keeps)), Some((then, grown))) = (asked(&of_fit), asked(&of_reading)) else {
+        return of_reading.and(of_fit);
+    };
+    let mut told = if then > first { of_reading } else { of_fit };
+    if let Err(FitError::Unaffordable { stays, at_test, .. }) = &mut told {
+        (*stays, *at_test) = (keeps, keeps.max(grown));
+    }
+    told
+}
+
 /// Readers, by what each has, beside everybody by what was learnt from.
 #[derive(Clone, Copy)]
 pub(super) struct Comparing<'a> {
@@ -142,7 +159,8 @@ impl Comparing<'_> {
             if bytes > allowed {
                 let seconds = Some(self.pairs().seconds(VISITS_PER_S));
                 let what = "the similarities between users (so far)";
-                return Err(FitError::Unaffordable { what, bytes, stays: bytes, seconds, remedy: REMEDY });
+                let (stays, at_test) = (bytes, bytes);
+                return Err(FitError::Unaffordable { what, bytes, stays, at_test, seconds, remedy: REMEDY });
             }
             done += some.len() as u64;
             observer.event(EventKind::Progress { done, total, unit: unit.to_owned() });
@@ -160,14 +178,15 @@ impl Comparing<'_> {
         allowed: u64,
         observer: &mut dyn FitObserver,
     ) -> Result<(), FitError> {
-        self.check_readers(allowed, "the similarities between users", observer)?;
-        if data.known == data.rows {
-            return Ok(());
+        let of_fit = self.check_readers(allowed, "the similarities between users", observer);
+        if data.known == data.rows || matches!(of_fit, Err(FitError::Interrupted { .. })) {
+            return of_fit;
         }
         let known = Csr::by_user(data.interactions, data.known);
         let reading = Comparing { readers: &known, ..*self };
         let what = "the similarities between users, by all that is read of them at the test,";
-        reading.check_readers(allowed, what, observer)
+        let of_reading = reading.check_readers(allowed, what, observer);
+        both(of_fit, of_reading)
     }
 
     fn check_readers(&self, allowed: u64, what: &'static str, observer: &mut dyn FitObserver) -> Result<(), FitError> {
