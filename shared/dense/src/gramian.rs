@@ -7,8 +7,8 @@ use crate::gemm::{Into, Matrix, multiply};
 /// Rows of one partial sum, at least.
 const PIECE_ROWS: usize = 1024;
 
-/// Partial sums, at most: bounds the memory beside the result.
-const MAX_PIECES: usize = 32;
+/// Partial sums of a [`gramian`], at most: bounds the memory beside the result.
+pub const GRAM_PIECES: usize = 32;
 
 /// `XᵀX`. Each piece of rows is multiplied in f32, pieces are added in f64 in their order; the pieces depend on the shape
 /// only, so the bits do not depend on the number of threads.
@@ -17,7 +17,7 @@ const MAX_PIECES: usize = 32;
 /// - `rows`: `[n, d]`, rows one after another
 /// - returns: `[d, d]`
 pub fn gramian(rows: &[f32], d: usize) -> Vec<f64> {
-    let piece = PIECE_ROWS.max((rows.len() / d).div_ceil(MAX_PIECES));
+    let piece = PIECE_ROWS.max((rows.len() / d).div_ceil(GRAM_PIECES));
     let pieces: Vec<Vec<f32>> = rows
         .par_chunks(piece * d)
         .map(|piece| {

@@ -26,7 +26,7 @@ pub enum InverseError {
 const TILE: usize = 128;
 
 /// Turns a symmetric positive definite matrix, `[n, n]`, into its inverse; of both the lower triangle counts, a column at a time.
-/// Takes `n³` multiplications and another `n²` numbers.
+/// Takes `n³` operations, as many multiplications as additions, and another `n²` numbers.
 ///
 /// Source: Golub, Van Loan, "Matrix Computations", section 4.2: `A = L·Lᵀ`, `A⁻¹ = L⁻ᵀ·L⁻¹`.
 ///

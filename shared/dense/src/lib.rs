@@ -14,6 +14,6 @@ mod kernels;
 
 pub use cholesky::{Cholesky, NotPositiveDefinite};
 pub use gemm::{Into, Matrix, multiply};
-pub use gramian::gramian;
+pub use gramian::{GRAM_PIECES, gramian};
 pub use inverse::{InverseError, invert};
 pub use kernels::{add_scaled, dot, dot_all};

@@ -12,6 +12,7 @@ mod ratings;
 
 use crate::fit::Method;
 pub use als::{Als, AlsSettings, Confidence, Solver};
+pub(crate) use als::{BLOCK_ROWS, CHUNK};
 
 /// In the catalogue's order.
 pub(crate) const METHODS: &[Method] = &[

@@ -14,6 +14,7 @@ use crate::error::{duration, no_inverse, reserve};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
 use crate::memory::check_inverse;
+use crate::memory::paces::seconds_of_inverse;
 use crate::recommender::{model_bytes, weightiest};
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Reason, Recommender};
 
@@ -32,8 +33,6 @@ pub(super) const METHOD: Method = Method {
 /// Bytes that the fit may hold where nobody knows what is left: the Gramian that becomes its inverse, the factor's
 /// inverse and the result, all dense. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
-/// Multiplications a second of one thread (Intel Xeon: 62.8 ms for the 1,682 items of MovieLens-100K on two), for estimates.
-const MULTIPLICATIONS_PER_S: f64 = 3.8e10;
 /// Fits that take longer are announced, in seconds.
 const ANNOUNCED_S: f64 = 10.0;
 /// What takes less.
@@ -51,11 +50,6 @@ struct Ease {
     n_items: usize,
     /// `B`, `[n_items, n_items]`: row `j` is what item `j` adds to every score.
     weights: Vec<f32>,
-}
-
-/// Seconds that an inverse of `n` by `n` numbers takes on this machine, about.
-pub(crate) fn seconds_of_inverse(n: usize) -> f64 {
-    (n as f64).powi(3) / (MULTIPLICATIONS_PER_S * rayon::current_num_threads() as f64)
 }
 
 /// Refuses an inverse that is too large.

@@ -4,7 +4,7 @@ mod ease;
 mod products;
 mod slim;
 
-pub(crate) use ease::{check_items, seconds_of_inverse};
+pub(crate) use ease::check_items;
 
 use crate::fit::Method;
 

@@ -10,6 +10,7 @@ use crate::error::{reserve, room};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::{ItemToItem, Weighting};
 use crate::linear::products::{GROUP, Keeps, Products, Progress};
+use crate::memory::paces::{SOLVED_PER_S, VISITED_PER_S};
 use crate::memory::{Needs, allowed, check};
 use crate::ranking::Best;
 use crate::scratch::Pool;
@@ -27,11 +28,6 @@ const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16
 const WHAT: &str = "the weights between items and the products of neighbours";
 const REMEDY: &str = "recommender.neighbours (0 takes all), or the number of items with dataset.min_item, or take \
                       recommender.kind = \"item-knn\"";
-/// Products among neighbours that one thread looks up and descends on in a second, about (docs/benchmarks.md: 1,682
-/// candidates of MovieLens-100K with 100 neighbours each in 93 ms on two threads).
-const SOLVED_PER_S: f64 = 9e7;
-/// Additions of one thread in a second, where products are not kept, as in user-knn.
-const ADDED_PER_S: f64 = 1e8;
 /// Bytes for each item of a row while its list grows: item and product, and what the lists took before.
 const LIST_BYTES: u64 = 36;
 /// Candidates whose neighbours are counted beforehand.
@@ -162,7 +158,7 @@ fn seconds(data: &TrainSet<'_>, neighbours: usize) -> f64 {
     let of_candidate = |item: usize| {
         let visits = visits(data, item);
         let own = visits.min(data.n_items()).min(neighbours) as f64;
-        own * own / SOLVED_PER_S + own * visits as f64 / ADDED_PER_S
+        own * own / SOLVED_PER_S + own * visits as f64 / VISITED_PER_S
     };
     let all: f64 = (0..data.n_items()).map(of_candidate).sum();
     all / rayon::current_num_threads() as f64

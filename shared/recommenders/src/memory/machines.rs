@@ -1,7 +1,8 @@
 //! What the factorization machines hold at their highest point, and how long they take: they learn numbers of features,
 //! and leave vectors of users, items and attributes.
 
-use super::{Course, DRAWN_PER_S, NUMBER_BYTES, Needs};
+use super::paces::{DRAWN_PER_S, STEPPED_PER_S, SWEPT_PER_S};
+use super::{Course, NUMBER_BYTES, Needs};
 
 /// What is refused, and what takes less.
 pub(crate) const WHAT: &str = "the fit of vectors of users, items and attributes";
@@ -18,13 +19,6 @@ pub(crate) const REMEDY_OF_EMBEDDINGS: &str = "\
     recommender.factors, name fewer attributes in recommender.user_attributes and recommender.item_attributes, \
     or take recommender.kind = \"bpr\" or \"item-knn\"";
 
-/// Numbers that one thread of fm's sweeps moves for each row and feature in a second, about (docs/benchmarks.md: Gibbs
-/// sampling, rank 10: 200 rounds over MovieLens-100K in 1.1 s on two threads, 5 over two million rows of 1.5 million
-/// users and items in 5.0 s).
-const SWEPT_PER_S: f64 = 4e7;
-/// Numbers that one step after the other moves in a second, each with its squared slopes (docs/benchmarks.md: ffm, 20
-/// rounds over MovieLens-100K, 8 numbers a row, in 0.25 s).
-const STEPPED_PER_S: f64 = 6e7;
 /// Numbers of the sums of a sweep over an entity's rows: seven, in f64. For the weights there is one in f32, too.
 const SUMS: u64 = 14;
 

@@ -2,20 +2,18 @@
 
 pub(crate) mod components;
 pub(crate) mod machines;
+pub(crate) mod paces;
 pub(crate) mod vectors;
 
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
-use crate::linear::seconds_of_inverse;
 use crate::{FitError, TrainSet};
+use paces::seconds_of_inverse;
 pub(crate) use vectors::Counts;
 
 /// Bytes of an f32 or a u32.
 const NUMBER_BYTES: u64 = 4;
-/// Normal numbers that one thread draws in a second, about (docs/benchmarks.md: one round of biased-mf on two million
-/// rows, which is little more than its 146 million first numbers, took 10.6 s).
-const DRAWN_PER_S: f64 = 1.4e7;
 
 /// Kinds that hold little more than a number for each user, item, rating or word: they ask nobody.
 pub(crate) const LITTLE: &[&str] =

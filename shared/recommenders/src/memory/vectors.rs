@@ -6,9 +6,11 @@
 use recspeed_types::catalogue::Predicts;
 use recspeed_types::spec::ResolvedRecommender;
 
-use super::{Course, DRAWN_PER_S, NUMBER_BYTES, Needs};
+use super::paces::{DRAWN_PER_S, EXPLICIT_PER_S, IMPLICIT_PER_S, MOVED_PER_S, SUMMED_PER_S};
+use super::{Course, NUMBER_BYTES, Needs};
 use crate::TrainSet;
 use crate::factorization::draws::ROWS_AT_ONCE;
+use crate::factorization::{self, BLOCK_ROWS};
 
 /// What is refused.
 pub(crate) const WHAT: &str = "the fit of vectors of users and items";
@@ -19,22 +21,11 @@ const REMEDY_OF_SCORES: &str = "\
 const REMEDY_OF_RATINGS: &str = "\
     recommender.factors, or the number of users and items with dataset.min_user and dataset.min_item, or take \
     recommender.kind = \"bias\" or \"item-mean\"";
-/// Numbers of a vector that one thread moves in a second, about (docs/benchmarks.md: bpr on Beauty 5-core, 198,502
-/// entries, 20 epochs of 64 factors in 0.40 s; svd++ is as fast, biased-mf faster).
-const MOVED_PER_S: f64 = 6e8;
-/// Numbers that one thread multiplies into nmf's sums in a second (docs/benchmarks.md: 50 rounds over MovieLens-100K, 15
-/// factors, on two threads in 0.09 s).
-const SUMMED_PER_S: f64 = 4e8;
-/// Operations of als-explicit's and als-implicit's systems on one thread in a second (docs/benchmarks.md: one round
-/// over two million rows on two threads, 1.5 and 1.9 s).
-const EXPLICIT_PER_S: f64 = 2.6e9;
-const IMPLICIT_PER_S: f64 = 1.4e10;
-/// Rows of a block that is solved at once, and entries whose vectors are multiplied at once (factorization/als); nmf's
-/// blocks are as long.
-const BLOCK: u64 = 64;
-const CHUNK: u64 = 512;
-/// Partial sums of a Gramian, at most (recspeed_dense).
-const GRAM_PIECES: u64 = 32;
+/// Rows of a block that is solved (in nmf updated) at once, and entries whose vectors are multiplied at once.
+const BLOCK: u64 = BLOCK_ROWS as u64;
+const CHUNK: u64 = factorization::CHUNK as u64;
+/// Partial sums of a Gramian, at most.
+const GRAM_PIECES: u64 = recspeed_dense::GRAM_PIECES as u64;
 /// Rows or columns of a panel that a product is computed from, at most (gemm).
 const PANEL: u64 = 48;
 

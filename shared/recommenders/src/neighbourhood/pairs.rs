@@ -6,14 +6,13 @@ use recspeed_types::FitObserver;
 
 use super::GROUP_ROWS;
 use crate::FitError;
+use crate::memory::paces::VISITED_PER_S;
 use crate::memory::{self, Needs};
 
 /// Rows whose pairs are counted, where bounds alone do not decide.
 const COUNTED: usize = 256;
 /// Bytes of a kept pair: the other row, and a number.
 pub(super) const PAIR_BYTES: u64 = 8;
-/// Entries that one thread adds up in a second, about, for estimates (Intel Xeon; user-knn on MovieLens-100K).
-pub(super) const VISITS_PER_S: f64 = 1e8;
 
 /// How much of the pairs is kept, and what that takes.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +30,7 @@ pub(super) struct Keeping {
 impl Keeping {
     /// All pairs, once.
     pub(super) const ALL: Self =
-        Self { most: usize::MAX, pair_bytes: PAIR_BYTES, beside: 0, visits_per_s: VISITS_PER_S };
+        Self { most: usize::MAX, pair_bytes: PAIR_BYTES, beside: 0, visits_per_s: VISITED_PER_S };
 }
 
 /// Rows, and the same numbers by column.

@@ -7,10 +7,11 @@ use recspeed_data::{Csr, Interactions};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 
-use super::pairs::{Keeping, PAIR_BYTES, Pairs, VISITS_PER_S};
+use super::pairs::{Keeping, PAIR_BYTES, Pairs};
 use super::{ALLOWED_BYTES, GROUP_ROWS};
 use crate::fit::{FitRequest, Method};
 use crate::memory::allowed;
+use crate::memory::paces::VISITED_PER_S;
 use crate::recommender::{model_bytes, weightiest};
 use crate::scratch::Pool;
 use crate::{BasketItem, FitError, FoldIn, Parts, Reason, Recommender, TrainSet};
@@ -68,7 +69,7 @@ impl SlopeOne {
             }
             let bytes = PAIR_BYTES * differences.nnz() as u64;
             if bytes > allowed {
-                let seconds = Some(pairs.seconds(VISITS_PER_S));
+                let seconds = Some(pairs.seconds(VISITED_PER_S));
                 let what = "the differences between items (so far)";
                 let (stays, at_test) = (bytes, bytes);
                 return Err(FitError::Unaffordable { what, bytes, stays, at_test, seconds, remedy: REMEDY });

@@ -29,7 +29,7 @@ pub(crate) const METHOD: Method = Method {
 /// Standard deviation of the items' first numbers; Zhou et al. take small ones.
 const INITIAL: f32 = 0.1;
 /// Entries whose vectors are multiplied at once.
-const CHUNK: usize = 512;
+pub(crate) const CHUNK: usize = 512;
 /// Times that λ is raised tenfold for a system that is singular within f32.
 const RAISES: i32 = 12;
 

@@ -12,9 +12,10 @@ mod model;
 mod solve;
 mod state;
 
-pub(crate) use explicit::METHOD as EXPLICIT;
+pub(crate) use explicit::{CHUNK, METHOD as EXPLICIT};
 pub use model::Als;
 pub(crate) use model::METHOD as IMPLICIT;
+pub(crate) use solve::BLOCK_ROWS;
 
 /// What an interaction of weight `w` counts.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -9,7 +9,7 @@ use super::exact::{self, SolveExactly};
 use super::{AlsSettings, Solver};
 
 /// Rows that are solved together. Their borders are fixed, so the bits do not depend on the number of threads.
-pub(super) const BLOCK_ROWS: usize = 64;
+pub(crate) const BLOCK_ROWS: usize = 64;
 
 /// Floating-point operations of one group of blocks, about a tenth of a second on two cores.
 const GROUP_FLOP: f64 = 4e9;

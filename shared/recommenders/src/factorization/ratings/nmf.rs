@@ -9,6 +9,7 @@ use recspeed_types::catalogue::Predicts;
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
 use crate::error::reserve;
+use crate::factorization::BLOCK_ROWS;
 use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::{Folding, NonNegative};
@@ -79,9 +80,6 @@ fn first_negative(data: &TrainSet<'_>) -> Option<(usize, u32)> {
     let row = data.rows.iter().map(|&row| row as usize).find(|&row| columns.rating[row] < 0.0)?;
     Some((row, columns.user[row]))
 }
-
-/// Rows of a side that a thread updates at once.
-const BLOCK_ROWS: usize = 64;
 
 struct Multiplicative<'a> {
     data: &'a TrainSet<'a>,

@@ -18,6 +18,7 @@ use crate::divergence::not_finite;
 use crate::fit::Method;
 use crate::item_to_item::{ItemToItem, Weighting};
 use crate::memory::allowed;
+use crate::memory::paces::ADDED_PER_S;
 use crate::scratch::Pool;
 use crate::{FitError, TrainSet};
 use nearest::Nearest;
@@ -32,8 +33,6 @@ pub(super) const METHOD: Method = Method {
 
 /// Additions of one group of items, about a tenth of a second of work.
 const GROUP_ADDITIONS: u64 = 30_000_000;
-/// So many additions in a second, for estimates: about ten groups.
-const ADDITIONS_PER_S: f64 = 10.0 * GROUP_ADDITIONS as f64;
 /// What is refused.
 const WHAT: &str = "the neighbours of the items";
 /// What to do about neighbours that are too many.
@@ -213,7 +212,7 @@ impl<S: Similarity> Search<'_, S> {
         let threads = rayon::current_num_threads() as u64;
         // Both matrices of neighbours say where the row of each item begins.
         let beside = n_items * (threads * Scratch::<S::Sum>::BYTES + 2 * size_of::<usize>() as u64);
-        let keeping = Keeping { most: kept, pair_bytes: KEPT_BYTES, beside, visits_per_s: ADDITIONS_PER_S };
+        let keeping = Keeping { most: kept, pair_bytes: KEPT_BYTES, beside, visits_per_s: ADDED_PER_S };
         // They are lent to the counting alone: a search would take its marks for its own.
         let scratches = Pool::new();
         let count = |item: usize| {

@@ -6,9 +6,10 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::EventKind;
 
 use super::super::GROUP_ROWS;
-use super::super::pairs::{Keeping, PAIR_BYTES, Pairs, VISITS_PER_S};
+use super::super::pairs::{Keeping, PAIR_BYTES, Pairs};
 use super::similarities::{Row, Similarities};
 use super::{REMEDY, Settings, Similarity};
+use crate::memory::paces::VISITED_PER_S;
 use crate::scratch::{Lent, Pool};
 use crate::{FitError, TrainSet};
 
@@ -157,7 +158,7 @@ impl Comparing<'_> {
             similarities.replace(some, &rows);
             let bytes = PAIR_BYTES * similarities.nnz() as u64;
             if bytes > allowed {
-                let seconds = Some(self.pairs().seconds(VISITS_PER_S));
+                let seconds = Some(self.pairs().seconds(VISITED_PER_S));
                 let what = "the similarities between users (so far)";
                 let (stays, at_test) = (bytes, bytes);
                 return Err(FitError::Unaffordable { what, bytes, stays, at_test, seconds, remedy: REMEDY });
