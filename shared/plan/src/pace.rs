@@ -1,19 +1,30 @@
-//! About how long a network trains: multiply-adds, counted of its parameters and the rows, over rates that were measured.
+//! About how long a network trains: multiply-adds, counted of its parameters and the rows, and rows of tables that are
+//! looked up, over rates that were measured.
 //!
 //! What takes most of the time is counted, and nothing else: an estimate to choose by, some times too low or too high.
+//!
+//! Every rate of networks stands here and in `pace/look_ups.rs`; those of classical methods in
+//! `recommenders/src/memory/paces.rs`, since neither crate may import the other.
+
+mod look_ups;
 
 use recspeed_types::Extent;
 use recspeed_types::catalogue::{Entry, Predicts};
 use recspeed_types::spec::{Loss, ResolvedRecommender, Training};
 
-use crate::learnt::{learnt, number};
+use crate::learnt::{Learnt, learnt, number};
+
+pub use look_ups::LookUps;
+
+/// Thousands of millions of operations a second of each rank, where nobody has measured them: what plans assume.
+pub const GFLOPS: f64 = 50.0;
 
 /// Multiply-adds for each on the way there: both gradients on the way back take one more each.
 const THERE_AND_BACK: f64 = 3.0;
-/// Multiply-adds of products of matrices that one thread does in a second, there and back: 50 GFLOP/s, as plans assume (docs/benchmarks.md:
-/// the four-layer network, 8,641 parameters and 30,000 rows in 31 ms; SASRec on Beauty 5-core, 50,000 parameters of its blocks and 150,000
-/// rows in 0.86 s).
-const OF_MATRICES_PER_S: f64 = 2.5e10;
+/// Multiply-adds of products of matrices that one thread does in a second, there and back: two operations each, at the
+/// speed that plans assume (docs/benchmarks.md: the four-layer network, 8,641 parameters and 30,000 rows in 31 ms; SASRec
+/// on Beauty 5-core, 28,544 parameters of its block and 154,000 rows in 0.86 s, with the rows that it looks up).
+const OF_MATRICES_PER_S: f64 = GFLOPS * 1e9 / 2.0;
 /// The same of networks that go through a history in small steps (docs/conformance.md, judgements included: 22 epochs of GRU4Rec, 82,000
 /// parameters and 131,000 rows each, in 862 s; 13 of Caser, 125,000 multiply-adds a row, in 643 s).
 const OF_SMALL_STEPS_PER_S: f64 = 1e9;
@@ -25,15 +36,16 @@ pub fn training_seconds(
     data: &Extent,
     rows: u64,
 ) -> Option<f64> {
-    let dense = learnt(recommender, data)?.dense;
+    let Learnt { dense, tables } = learnt(recommender, data)?;
     let work = Work::of(recommender, training, data, (dense, rows));
-    Some(work.seconds(recommender.entry.kind, training.epochs))
+    let look_ups = LookUps::of(recommender, training, (data, &tables), (rows as f64, work.samples));
+    Some(work.seconds(recommender.entry.kind, training.epochs, look_ups))
 }
 
 /// The same of a network that is there: `samples` of an epoch, each of which goes through `dense` parameters and is scored against
 /// `scored` numbers of items.
-pub fn seconds_of(kind: &str, epochs: u32, samples: u64, (dense, scored): (u64, u64)) -> f64 {
-    Work { samples: samples as f64, of_a_sample: dense as f64 + scored as f64 }.seconds(kind, epochs)
+pub fn seconds_of(kind: &str, epochs: u32, samples: u64, (dense, scored): (u64, u64), look_ups: LookUps) -> f64 {
+    Work { samples: samples as f64, of_a_sample: dense as f64 + scored as f64 }.seconds(kind, epochs, look_ups)
 }
 
 /// What takes less memory and time than a network, beside a smaller one: methods that predict the same.
@@ -91,9 +103,10 @@ impl Work {
         Self { samples: rows as f64, of_a_sample }
     }
 
-    fn seconds(&self, kind: &str, epochs: u32) -> f64 {
+    fn seconds(&self, kind: &str, epochs: u32, look_ups: LookUps) -> f64 {
         let rate = if matches!(kind, "gru4rec" | "caser") { OF_SMALL_STEPS_PER_S } else { OF_MATRICES_PER_S };
-        THERE_AND_BACK * self.samples * self.of_a_sample * f64::from(epochs) / rate
+        let of_an_epoch = THERE_AND_BACK * self.samples * self.of_a_sample / rate + look_ups.seconds();
+        look_ups.first() + f64::from(epochs) * of_an_epoch
     }
 }
 

@@ -22,7 +22,7 @@ mod update;
 
 use burn::tensor::{Device, Tensor};
 use recspeed_parallel::at_once;
-use recspeed_plan::pace;
+use recspeed_plan::pace::{self, LookUps};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
 use recspeed_types::spec::{Loss, ResolvedRecommender, Training};
 use recspeed_types::summary::TrainingInfo;
@@ -448,7 +448,15 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         let over_all = is_over_sequences && self.training.loss == Loss::CrossEntropy;
         let scored = layout.tables().first().filter(|_| over_all).map_or(0, |items| items.rows * items.width);
         let rows = self.lesson.batch_rows().saturating_mul(self.lesson.batches());
-        pace::seconds_of(entry.kind, self.training.epochs, rows, (layout.flat_len() as u64, scored as u64))
+        // Each row of a batch has a place in every table; against all items it is scored at each step.
+        let all_items = |at: usize| if over_all && at == 0 { self.lesson.batches() } else { 0 };
+        let tables = layout.tables().iter().enumerate().map(|(at, table)| {
+            let (of_table, width) = (table.rows as u64, table.width as u64);
+            ((of_table, width), rows as f64 + (all_items(at) * of_table) as f64)
+        });
+        let look_ups = LookUps::new(tables, self.training);
+        let sizes = (layout.flat_len() as u64, scored as u64);
+        pace::seconds_of(entry.kind, self.training.epochs, rows, sizes, look_ups)
     }
 
     fn diverged<S>(&self, what: &'static str, value: f64, progress: &Progress<S>) -> NeuralFitError {

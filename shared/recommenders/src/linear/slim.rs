@@ -36,10 +36,10 @@ const COUNTED: usize = 16;
 const MAX_ROUNDS: usize = 100;
 const TOLERANCE: f64 = 1e-4;
 
-/// For each candidate `c` non-negative weights `w` of other items `j`, minimising
-/// `½‖x_c − Σ_j w_j x_j‖² + ½ λ₂ ‖w‖² + λ₁ ‖w‖₁` by coordinate descent on inner products; only the `neighbours` items most
-/// similar to `c` by cosine may have a weight (0: all that share a user with it).
-/// Source: Ning, Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", doi:10.1109/ICDM.2011.134.
+/// For each candidate `c` non-negative weights `w` of other items `j`, minimising `½‖x_c − Σ_j w_j x_j‖² + ½ λ₂ ‖w‖² +
+/// λ₁ ‖w‖₁` by coordinate descent on inner products; only the `neighbours` items most similar to `c` by cosine may have
+/// a weight (0: all that share a user with it). Source: Ning, Karypis, "SLIM: Sparse Linear Methods for Top-N
+/// Recommender Systems", doi:10.1109/ICDM.2011.134.
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<ItemToItem, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     let n_items = data.n_items();

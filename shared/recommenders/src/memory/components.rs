@@ -113,8 +113,9 @@ struct Part {
     forecast: Forecast,
 }
 
-/// The fullest moment is that of the component for which most is there, together with the models before it; or the test,
-/// when all models are there and some have read more than they were fitted to. That is told of the one that grows most.
+/// The fullest moment is that of the component for which most is there, together with the models before it; or the
+/// test, when all models are there and some have read more than they were fitted to. That is told of the one that grows
+/// most.
 fn check(parts: &[Part], left: u64) -> Result<(), FitError> {
     let (mut kept, mut fullest) = (0u64, None);
     let mut most = left;
@@ -184,7 +185,8 @@ fn asked(
 }
 
 /// What a component says that it needs. A fit that holds more than a little asks how much is left before it works, and
-/// says what it needs where that is too little: here nothing is left. What else it has to say it says when it is fitted.
+/// says what it needs where that is too little: here nothing is left. What else it has to say it says when it is
+/// fitted.
 ///
 /// # Errors
 /// [`FitError::Interrupted`]: the observer stopped it.

@@ -1,7 +1,7 @@
 //! How fast classical fits compute, for what is foretold of their time: every rate, with where it was measured.
 //!
-//! Those of networks stand in `plan/src/pace.rs`. Neither crate may import the other, and what both import, the vocabulary
-//! of specs and events, knows of no machine.
+//! Those of networks stand in `plan/src/pace.rs`. Neither crate may import the other, and what both import, the
+//! vocabulary of specs and events, knows of no machine.
 
 /// Normal numbers that one thread draws in a second, about (docs/benchmarks.md: one round of biased-mf on two million
 /// rows, which is little more than its 146 million first numbers, took 10.6 s).
@@ -26,9 +26,9 @@ pub(crate) const SWEPT_PER_S: f64 = 4e7;
 /// rounds over MovieLens-100K, 8 numbers a row, in 0.25 s).
 pub(crate) const STEPPED_PER_S: f64 = 6e7;
 
-/// Operations of a dense inverse in f64 on one thread in a second (docs/benchmarks.md, EASE on the two threads of an AMD
-/// EPYC: the 1,682 items of MovieLens-100K in 0.134 s, the 12,101 of Beauty 5-core in 41.3 s). On an Intel Xeon, whose
-/// vectors are twice as long, MovieLens took half of that.
+/// Operations of a dense inverse in f64 on one thread in a second (docs/benchmarks.md, EASE on the two threads of an
+/// AMD EPYC: the 1,682 items of MovieLens-100K in 0.134 s, the 12,101 of Beauty 5-core in 41.3 s). On an Intel Xeon,
+/// whose vectors are twice as long, MovieLens took half of that.
 const INVERTED_PER_S: f64 = 2e10;
 
 /// Entries that one thread visits in a second and adds to what two rows have in common, about (Intel Xeon; user-knn on
@@ -36,8 +36,8 @@ const INVERTED_PER_S: f64 = 2e10;
 pub(crate) const VISITED_PER_S: f64 = 1e8;
 /// The same in item-knn, about: what it adds up between two looks at the observer takes a tenth of a second.
 pub(crate) const ADDED_PER_S: f64 = 3e8;
-/// Products among neighbours that one thread looks up and descends on in a second, about (docs/benchmarks.md: slim, 1,682
-/// candidates of MovieLens-100K with 100 neighbours each in 93 ms on two threads).
+/// Products among neighbours that one thread looks up and descends on in a second, about (docs/benchmarks.md: slim,
+/// 1,682 candidates of MovieLens-100K with 100 neighbours each in 93 ms on two threads).
 pub(crate) const SOLVED_PER_S: f64 = 9e7;
 
 /// Seconds that an inverse of `n` by `n` numbers takes on this machine, about.
