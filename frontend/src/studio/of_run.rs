@@ -131,7 +131,11 @@ mod tests {
         let spec = spec("kind = \"mlp\"", "kind = \"hybrid\"\nranks = 4\nstages = 2\ntensor = 2");
         let setup = Setup::of_run(&spec, "r1").unwrap();
         let (strategy, outlook) = setup.plan().unwrap_or_else(|refusal| panic!("{refusal}"));
-        let expected = recspeed_plan::of_spec(&spec.resolve().unwrap(), recspeed_plan::Assumed::threads(50.0)).unwrap();
+        let expected = recspeed_plan::of_spec(
+            &spec.resolve().unwrap(),
+            recspeed_plan::Assumed::threads(recspeed_plan::pace::GFLOPS),
+        )
+        .unwrap();
         assert_eq!((strategy.tensor, &strategy.layers, &strategy.balance), (2, &expected.layers, &expected.balance));
         assert_eq!(outlook.ranks, recspeed_plan::Outlook::of(&expected).unwrap().ranks);
         let words = strategy_in_words(&spec.resolve().unwrap().strategy);

@@ -137,7 +137,7 @@ impl Default for Setup {
             optimizer: "adam",
             offload: "device",
             link: "memory",
-            gflops: 50,
+            gflops: recspeed_plan::pace::GFLOPS as usize,
             room: 0,
             cut: Cut::Time,
             of: None,

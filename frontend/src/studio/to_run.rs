@@ -173,7 +173,11 @@ mod tests {
                 let shown = setup.plan().unwrap_or_else(|why| panic!("{kind} {knob}: {why}")).0;
                 let spec = written(&setup).unwrap().resolve().unwrap();
                 let data = recspeed_types::Extent::foretold(&spec.dataset);
-                let run = recspeed_plan::of_spec(&spec, recspeed_plan::Assumed::threads(50.0).on(data)).unwrap();
+                let run = recspeed_plan::of_spec(
+                    &spec,
+                    recspeed_plan::Assumed::threads(recspeed_plan::pace::GFLOPS).on(data),
+                )
+                .unwrap();
                 assert_eq!((shown.beside, shown.tables_us), (run.beside, run.tables_us), "{kind} {knob}");
                 let stands = (shown.beside, shown.tables_us) == (first.beside, first.tables_us);
                 // The slots of sequences are sent whole, in however many parts.

@@ -1,7 +1,7 @@
 //! What the components of a hybrid take, before the first of them is fitted: networks by their plan, the others by what
 //! they say themselves. What a network has on a device with memory of its own is held against that, each network alone.
 
-use recspeed_plan::pace::{remedy, training_seconds};
+use recspeed_plan::pace::{GFLOPS, remedy, training_seconds};
 use recspeed_plan::whole::refusal_where;
 use recspeed_plan::{
     Assumed, DeviceMemory, Lessons, Outlook, ProcessNeeds, Whole, is_whole, learnt, of_spec, shortage,
@@ -11,7 +11,7 @@ use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec, Training};
 use recspeed_types::{Extent, FailureCode};
 
 use crate::fit::classical_failure;
-use crate::foresee::{GFLOPS, extent_for, longest};
+use crate::foresee::{extent_for, longest};
 use crate::{Checkpoints, Host, RunFailure};
 
 /// Bytes of a number.

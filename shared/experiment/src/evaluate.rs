@@ -22,7 +22,7 @@ const TIE_RULE: &str =
     "score descending, then the lower item id: numeric where every id is an integer, bytewise otherwise";
 
 /// Test rows predicted between two looks at the clock.
-const ROWS_AT_ONCE: usize = 65_536;
+const ROWS_AT_ONCE: usize = recspeed_plan::blocks::PREDICTED;
 
 /// Value by metric name.
 pub(crate) type Values = BTreeMap<String, f64>;

@@ -1,7 +1,7 @@
 //! What is known of a run before it begins.
 
 use recspeed_data::{Attributes, Interactions};
-use recspeed_plan::pace::training_seconds;
+use recspeed_plan::pace::{GFLOPS, training_seconds};
 use recspeed_plan::whole::refusal_where;
 use recspeed_plan::words::{bytes, instead, verdict};
 use recspeed_plan::{
@@ -17,8 +17,8 @@ use crate::fit::classical_failure;
 use crate::run::Prepared;
 use crate::{Host, LoadedData, RunFailure};
 
-/// A speed for the plan; what it says of bytes does not depend on it.
-pub(crate) const GFLOPS: f64 = 50.0;
+/// Tiles of users are foretold as large as they are cut: who foretells them and who cuts them must not import each other.
+const _: () = assert!(recspeed_plan::blocks::TILE_SCORES == recspeed_recommenders::ranking::TILE_SCORES);
 
 /// Refuses before anything is read what will not fit whatever the data are.
 pub(crate) fn refuse_what_cannot_fit(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
@@ -140,6 +140,7 @@ fn refuse(
     (data, sizes): (Option<Extent>, Option<Extent>),
     host: &dyn Host,
 ) -> Result<(), RunFailure> {
+    // What is told of bytes does not depend on the speed.
     let assumed = Assumed::threads(GFLOPS).on(data.clone());
     let Some(mut strategy) = of_spec(spec, assumed) else { return Ok(()) };
     strategy.memories = (0..spec.strategy.ranks as usize).map(|rank| host.device_memory(spec, rank)).collect();

@@ -17,7 +17,7 @@ use crate::audience::Audience;
 /// The random stream of what is drawn, apart from those of data, split, users and training.
 const SAMPLE_STREAM: u64 = 0x7361_6d70_6c65_0001;
 /// Excluded items that are held at once.
-const HELD: usize = 16 << 20;
+const HELD: usize = recspeed_plan::blocks::EXCLUDED;
 
 /// What each user of the audience may be recommended, ascending: the test items, and the drawn ones.
 pub(crate) struct Sampled {

@@ -318,7 +318,7 @@ mod tests {
     }
 
     fn plan(spec: &ResolvedSpec) -> Strategy {
-        of_spec(spec, Assumed::threads(50.0)).expect("a row of layers")
+        of_spec(spec, Assumed::threads(crate::pace::GFLOPS)).expect("a row of layers")
     }
 
     const ON_GPUS: [(&str, &str); 7] = [

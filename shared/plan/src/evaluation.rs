@@ -13,29 +13,24 @@ use recspeed_types::spec::{ResolvedSpec, Split};
 
 use crate::networks::network;
 use crate::spec::{blocks_of, products_of};
-use crate::{Assumed, Layer, Products, layers_of};
+use crate::{Assumed, Layer, Products, blocks, layers_of};
 
 pub(crate) use wholes::Ranked;
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
-/// Items, or rows, of one forward pass (`CHUNK` of `pairs.rs` and of `described.rs`).
-const CHUNK: u64 = 1024;
-/// Rows that are predicted between two looks at the clock (`ROWS_AT_ONCE` of `experiment/evaluate.rs`).
-const ROWS_AT_ONCE: u64 = 65_536;
-/// Users of a tile of DLRM (`TILE` of `pairs.rs`), and of a sequence model (`TILE` of `sequence/model.rs`).
-const TILE: u64 = 16;
-const TILE_OF_SEQUENCES: u64 = 64;
-/// Scores of a tile, unless one user has more (`TILE_SCORES` of `tiles.rs`).
-const TILE_SCORES: u64 = 4 << 20;
-/// Histories that a thread reads together (`TOGETHER` of `sequence/model.rs`).
-const TOGETHER: u64 = 256;
+/// As work is cut: a forward pass, and what the others of these names are.
+const CHUNK: u64 = blocks::PASS as u64;
+const ROWS_AT_ONCE: u64 = blocks::PREDICTED as u64;
+const TILE: u64 = blocks::TILE_OF_PAIRS as u64;
+const TILE_OF_SEQUENCES: u64 = blocks::TILE_OF_SEQUENCES as u64;
+const TILE_SCORES: u64 = blocks::TILE_SCORES as u64;
+const TOGETHER: u64 = blocks::HISTORIES as u64;
 /// Vectors of a slot that a block has at once where nothing is kept for the way back, and shares of attention.
 const OF_A_SLOT: u64 = 8;
 const SHARES: u64 = 3;
-/// Items that users may not get, held at once where lists are ranked among a few drawn ones (`HELD` of `sampled.rs`), and
-/// bytes of one.
-const HELD: u64 = 16 << 20;
+/// Items that users may not get, held at once where lists are ranked among a few drawn ones, and bytes of one.
+const HELD: u64 = blocks::EXCLUDED as u64;
 const EXCLUDED: u64 = 8;
 /// A place of a list: an item and its score.
 const PLACE: u64 = 8;

@@ -9,7 +9,7 @@
 //! - [`of_spec`]: the strategy of a spec, its model counted; [`TablesOutlook`]: its tables of embeddings;
 //!   [`EvaluationOutlook`]: what is held once it is evaluated; [`DeviceOutlook`]: what lies in a GPU's own memory. [`words`]:
 //!   all of that in sentences.
-//! - [`pace`]: about how long a network trains.
+//! - [`pace`]: about how long a network trains; [`blocks`]: how its work is cut, which decides what it holds.
 //! - [`learnt`](fn@learnt): how many numbers each network of the catalogue learns; [`whole`]: what one device holds of those that
 //!   are no row of layers.
 //! - [`Layout`]: how many ranks each of them takes, and which layouts are possible.
@@ -17,6 +17,7 @@
 //! Times are microseconds as `f64`, sizes are bytes as `u64`. Schedules and sharding do not know each other.
 
 pub mod attention;
+pub mod blocks;
 mod bottleneck;
 pub mod dense;
 mod devices;

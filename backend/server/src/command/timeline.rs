@@ -1,11 +1,9 @@
 //! The timeline of a run as a Chrome trace, with what was planned of it: of a run in the terminal and of a stored one.
 
+use recspeed_plan::pace::GFLOPS;
 use recspeed_plan::timeline::{bars_of, bars_of_events, chrome_trace, memory_of};
 use recspeed_plan::{Assumed, Layout, Outlook, of_spec};
 use recspeed_types::{ExperimentSpec, RunEvent};
-
-/// A speed for the plan, as of `recspeed plan`.
-const GFLOPS: f64 = 50.0;
 
 /// The bars of these events, and those of the plan beside them; `None` where there are none.
 pub(super) fn trace_of(spec: &ExperimentSpec, events: &[RunEvent]) -> Option<String> {

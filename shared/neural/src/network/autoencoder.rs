@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_data::Csr;
 use recspeed_data::parts::{Parts, PartsError, Values};
+use recspeed_plan::blocks;
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::{ResolvedRecommender, Training};
@@ -27,7 +28,7 @@ pub(crate) const METHOD: Method = Method {
 };
 
 /// People of one forward pass: enough to fill the product with the items' matrix.
-const TILE: usize = 64;
+const TILE: usize = blocks::TILE_OF_SEQUENCES;
 /// People that a judgement ranks for at most.
 const JUDGED_PEOPLE: usize = 4000;
 /// Standard deviation of the first biases, as the authors' code has it.

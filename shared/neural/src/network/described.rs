@@ -4,6 +4,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use recspeed_data::parts::{Parts, PartsError, Values};
+use recspeed_plan::blocks;
 use recspeed_types::event::MemoryBytes;
 
 use crate::NeuralModel;
@@ -14,7 +15,7 @@ use crate::training::saved::{Parameters, numbers};
 
 /// Rows of one forward pass: large enough to fill the matrix product, small enough that the activations of the usual
 /// widths stay in the second-level cache.
-const CHUNK: usize = 1024;
+const CHUNK: usize = blocks::PASS;
 
 /// What a network's output means.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,6 +4,7 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 use recspeed_data::Permutation;
 use recspeed_data::parts::{Parts, PartsError, Values};
+use recspeed_plan::blocks;
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 
@@ -16,9 +17,9 @@ use crate::training::saved::{Parameters, numbers};
 use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 
 /// Pairs of one forward pass, and items of one part of a grid.
-const CHUNK: usize = 1024;
+const CHUNK: usize = blocks::PASS;
 /// Users of a tile: enough that what is computed once for its items costs each of them little.
-const TILE: usize = 16;
+const TILE: usize = blocks::TILE_OF_PAIRS;
 /// Pairs that a judgement may cost: some seconds of the usual networks.
 const JUDGED_PAIRS: usize = 5_000_000;
 

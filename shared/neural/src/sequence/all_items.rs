@@ -14,12 +14,13 @@ use std::sync::Mutex;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use recspeed_dense::{Into, Matrix, multiply};
+use recspeed_plan::blocks;
 
 /// Parts that may be worked on at once. What each adds up is added in their order, so their number, unlike that of the
 /// threads, is a part of the result.
-const LANES: usize = 4;
+const LANES: usize = blocks::LANES;
 /// Scores of the questions that are worked on together, at most: 4 MB.
-const TOGETHER: usize = 1 << 20;
+const TOGETHER: usize = blocks::LANE_SCORES;
 /// Numbers that are summed side by side.
 const WIDE: usize = 16;
 

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use recspeed_data::parts::{Parts, PartsError, Values, expect_len};
+use recspeed_plan::blocks;
 use recspeed_types::event::MemoryBytes;
 
 use super::encoder::{Encoder, NOBODY};
@@ -15,9 +16,9 @@ use crate::training::saved::{Parameters, numbers};
 use crate::{NeuralFoldIn, NeuralModel, Rows};
 
 /// Histories that are read together: where they are cut does not depend on the number of threads.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = blocks::HISTORIES;
 /// Users whose scores are multiplied together.
-const TILE: usize = 64;
+const TILE: usize = blocks::TILE_OF_SEQUENCES;
 
 /// What the encoder said of everybody, once: each answer is then a product of two vectors.
 pub(crate) struct SequenceModel<E> {

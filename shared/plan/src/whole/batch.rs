@@ -7,6 +7,7 @@ use recspeed_types::Extent;
 use recspeed_types::spec::{Device, Loss, ResolvedRecommender, Training};
 
 use super::Lessons;
+use crate::blocks;
 use crate::learnt::{number, widths};
 use crate::networks::network;
 
@@ -21,10 +22,10 @@ const OF_A_ROW: u64 = 4;
 const OF_A_SCORED_ROW: u64 = 8;
 /// Blocks of scores at once: corrections, products, both together, powers, shares, slopes and what is made of them.
 const OF_A_SCORE: u64 = 8;
-/// Lanes of cross-entropy over all items, each with slopes of all items and a part of the scores (`LANES` and `TOGETHER` of
-/// `all_items.rs`), and the copies that go in and the sum that comes out.
-const LANES: u64 = 4;
-const TOGETHER: u64 = 1 << 20;
+/// Lanes of cross-entropy over all items, each with slopes of all items and a part of the scores, and the copies that go in
+/// and the sum that comes out.
+const LANES: u64 = blocks::LANES as u64;
+const TOGETHER: u64 = blocks::LANE_SCORES as u64;
 const IN_AND_OUT: u64 = 2;
 /// Vectors of a question beside the items: as they were computed, by groups, and the slopes of both.
 const OF_A_QUESTION: u64 = 6;

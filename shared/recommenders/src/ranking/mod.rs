@@ -21,6 +21,6 @@ pub use factors::by_factors;
 pub use request::{RankRequest, Ranking};
 pub(crate) use scores::by_scores;
 pub(crate) use shared_order::by_shared_order;
-pub use tiles::by_tiles;
+pub use tiles::{TILE_SCORES, by_tiles};
 pub(crate) use top::{Best, Scored};
 pub(crate) use touched::{Speaks, Sums, by_touched};

@@ -12,7 +12,7 @@ use super::top::Best;
 /// Scores of one group, about: a small part of a second of work for a small network.
 const GROUP_SCORES: f64 = 3e6;
 /// Scores of one tile at most: a bound on memory, of which every thread has one.
-const TILE_SCORES: usize = 4 << 20;
+pub const TILE_SCORES: usize = 4 << 20;
 
 /// Ranks with one tile of scores for each thread: `score(users, [users, n_items])` fills it. A tile has up to `tile` users;
 /// tiles lie where they lie whatever the number of threads.

@@ -34,7 +34,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "KEY=VALUE", requires = "file")]
     set: Vec<String>,
     /// How fast each rank computes, in GFLOP/s: times are counted with it, not measured
-    #[arg(long, default_value_t = 50.0, requires = "file", value_parser = gflops)]
+    #[arg(long, default_value_t = recspeed_plan::pace::GFLOPS, requires = "file", value_parser = gflops)]
     gflops: f64,
     /// Memory that all ranks may use together, in MiB (nine tenths of the machine's unless set)
     #[arg(long, value_name = "MIB", requires = "file", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
