@@ -27,7 +27,7 @@ fn an_epoch(recommender: &str, training: &str, of: (&Extent, u64)) -> f64 {
     two - one
 }
 
-/// Networks of the catalogue that can rank, with as many tables as they have.
+/// Networks of the catalogue, with as many tables as each has.
 fn networks() -> Vec<(&'static str, usize)> {
     let data = Extent::of_ids(24_000, 8000);
     let kinds = catalogue::ENTRIES.iter().filter(|entry| entry.is_trained()).map(|entry| entry.kind);
@@ -102,9 +102,9 @@ fn more_rows_of_a_table_cost_a_pair_only_that_they_lie_in_no_cache() {
         let data = Extent::of_ids(users, items);
         ["neumf", "dlrm", "deepfm"].map(|kind| an_epoch(&format!("kind = \"{kind}\""), "", (&data, 80_000)))
     });
-    for at in 0..few.len() {
-        assert!(few[at] < many[at], "{few:?} {many:?}");
-        assert!((most[at] / many[at] - 1.0).abs() < 1e-3, "{many:?} {most:?}: no step goes over a whole table");
+    for ((few, many), most) in few.into_iter().zip(many).zip(most) {
+        assert!(few < many, "{few} {many}");
+        assert!((most / many - 1.0).abs() < 1e-3, "{many} {most}: no step goes over a whole table");
     }
 }
 
