@@ -13,6 +13,8 @@ PYTHON ?= python3
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/frontend/node_modules/.bin:$(HOME)/.cargo/bin:$(PATH)
 BIN := target/release
+# What the programs say that they were built from (`recspeed --version`). Only they read it, so another commit compiles no library again.
+export RECSPEED_BUILD := $(shell tests/setup/built-from.sh)
 
 .PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test studies-tab test test-setup lint python-lint unit mpi-test engines-test engines-agree wasm-check browser bench conformance clean
 

@@ -4,7 +4,7 @@
 
 Each comparison is one run: ours and the peers in turn, ROUNDS times, so that a machine whose speed drifts slows them alike.
 A figure is the median over all repeats of all rounds; the spread is the smallest and the largest. With --only, sections whose
-title matches are measured again and the others stay; each section says when and at which commit it was measured.
+title matches are measured again and the others stay; each section says when it was measured and from which commit it was built.
 Standard library only; the peers run in the virtual environment of run.sh.
 """
 

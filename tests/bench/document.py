@@ -13,6 +13,9 @@ repeats. `make bench ONLY='item-knn'` measures the sections whose title matches 
 """
 
 
+RECSPEED = Path(__file__).resolve().parents[2] / "target" / "release" / "recspeed"
+
+
 class Document:
     """The sections of a file, in the order of `titles`, then those that this run does not know, as when it has no real data."""
 
@@ -34,14 +37,21 @@ class Document:
 
 def stamp(rounds, threads):
     def said(*command):
-        return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
+        try:
+            return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
+        except OSError:
+            return ""
 
-    commit = said("git", "rev-parse", "--short", "HEAD") or "unknown"
-    others = [":(top)", ":(top,exclude)docs/benchmarks.md"]
-    changed = " with changes" if said("git", "status", "--porcelain", "--untracked-files=no", "--", *others) else ""
-    return (f"<sub>{datetime.date.today().isoformat()}, commit {commit}{changed}; {processor()}, {os.cpu_count()} cores, "
+    built = built_from(said(RECSPEED, "--version"))
+    return (f"<sub>{datetime.date.today().isoformat()}, {built}; {processor()}, {os.cpu_count()} cores, "
             f"Linux {platform.release()}; {threads} threads; {rounds} rounds, warm file cache, the C library keeps what is freed; "
             f"{said('rustc', '--version')}, Python {platform.python_version()}</sub>")
+
+
+def built_from(version):
+    """What `recspeed --version` names, which `make build` builds with all that is measured: not what the checkout is by now."""
+    commit, changed, _ = version.partition("+")[2].partition(".changed.")
+    return f"built from commit {commit or 'unknown'}{' with changes' if changed else ''}"
 
 
 def processor():

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings the peers into a virtual environment of their own, then measures what the last `make build` built, and writes
-# docs/benchmarks.md.
+# docs/benchmarks.md. Each section names the commit that `recspeed --version` names, which `make build` builds with all that is measured.
 # PYTHON: what the peers run on (otherwise python3; 3.12 or newer for the newest myFM).
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -17,7 +17,7 @@ const REPORT = {
   question: "How long does each framework take to train the same small network on 10,000 ratings?",
   measured_ms: 1795651200000,
   command: "recspeed study four-layer --repeats 7 --threads 2",
-  machine: { host: "linux, a processor, 2 cores", threads: 2, versions: { burn: "0.22.1", torch: "2.9.0" }, load: { before: 1.2, after: 2.6, others: 0.23 } },
+  machine: { host: "linux, a processor, 2 cores", threads: 2, build: "0.1.0+6d7dd33c1f2a.changed.1a2b3c4d", versions: { burn: "0.22.1", torch: "2.9.0" }, load: { before: 1.2, after: 2.6, others: 0.23 } },
   conditions: ["10,000 ratings to learn from, 2,500 to test on; `hidden = [64, 64, 64]`.", "471 steps of 64 rows."],
   tables: [
     {
@@ -153,6 +153,7 @@ test("a report shows what was measured, what is missing with its command, and th
   assert.equal(await missing.locator("td").innerText(), "not installed");
   assert.equal(text.split("recspeed engines install").length, 2, text);
   assert.equal(await page.locator(`${id("study-remedies")} li`).count(), 1);
+  assert.equal(await page.locator(id("study-built")).innerText(), "The lab was built from commit 6d7dd33c1f2a with changes.");
   assert.match(text, /The machine was busy: others took 23 % of its processors/);
   const cut = await page.locator(".bar-name").evaluateAll((all) => all.filter((name) => name.scrollWidth > name.clientWidth).map((name) => name.textContent));
   assert.deepEqual(cut, [], "no name is cut");

@@ -13,6 +13,8 @@ if [ ! -e "$torch/lib/libtorch_cuda.so" ]; then
   echo "gpu-bundle: $python has no PyTorch with CUDA; make gpu-bundle PYTHON=/path/to/python, of the version that the other machine has" >&2
   exit 1
 fi
+# As `make` has it for `recspeed`, which `make binaries` builds.
+export RECSPEED_BUILD=${RECSPEED_BUILD-$("$root/tests/setup/built-from.sh")}
 features=recspeed-worker/libtorch,recspeed-worker/vulkan
 if [ -n "${LLVM:-}" ]; then
   XDG_DATA_HOME=$("$root/tests/setup/llvm.sh" "$LLVM")

@@ -120,6 +120,25 @@ fn shared_crates_touch_no_file_socket_clock_or_process() {
     }
 }
 
+/// What reads the commit is compiled again at each: that may be programs, never a library or a test.
+#[test]
+fn only_programs_are_compiled_again_for_another_commit() {
+    let allowed = ["backend/server/src/main.rs", "backend/worker/src/machine.rs"];
+    let mut found = BTreeSet::new();
+    for folder in ["shared", "backend", "frontend"] {
+        for file in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).expect("a source file is readable");
+            let reads = |line: &str| line.contains("env!(\"RECSPEED_BUILD\")");
+            if let Some(at) = text.lines().position(reads) {
+                let before = text.lines().take(at).last().unwrap_or_default();
+                assert_eq!(before, "#[cfg(not(test))]", "{}: its tests would be compiled again too", file.display());
+                found.insert(file.strip_prefix(root()).expect("in the repository").to_string_lossy().into_owned());
+            }
+        }
+    }
+    assert_eq!(found, BTreeSet::from(allowed.map(str::to_owned)));
+}
+
 #[test]
 fn no_file_grows_beyond_one_idea() {
     for folder in ["shared", "backend", "frontend", "tests"] {

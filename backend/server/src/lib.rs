@@ -9,6 +9,7 @@ pub mod access;
 pub mod answers;
 pub mod api;
 pub mod app;
+pub mod build;
 mod clock;
 pub mod command;
 mod comparison;

@@ -6,12 +6,13 @@ use clap::{Parser, Subcommand};
 use recspeed_types::RunId;
 
 use crate::importance::ImportanceArguments;
+use crate::machine;
 use crate::predict::PredictArguments;
 use crate::retrieval::RetrievalArguments;
 
 /// Runs one experiment and exits.
 #[derive(Debug, Parser)]
-#[command(name = "recspeed-worker", version, about)]
+#[command(name = "recspeed-worker", version = machine::version(), about)]
 pub(crate) struct Arguments {
     /// What to do instead of running a spec.
     #[command(subcommand)]

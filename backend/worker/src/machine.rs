@@ -3,8 +3,23 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use recspeed_experiment::ProcessMemory;
+use recspeed_types::build;
+
+/// What this program was built from, as `make` says it to the compiler. Its tests are not asked, and not compiled again for it.
+#[cfg(not(test))]
+const BUILT_FROM: Option<&str> = option_env!("RECSPEED_BUILD");
+#[cfg(test)]
+const BUILT_FROM: Option<&str> = None;
+
+static VERSION: LazyLock<String> = LazyLock::new(|| build::version(env!("CARGO_PKG_VERSION"), BUILT_FROM));
+
+/// The version of this worker, and what it was built from: two builds are of the same sources where it is the same.
+pub(crate) fn version() -> &'static str {
+    &VERSION
+}
 
 /// Resident bytes of this process now and at most; zeros where `/proc` is not mounted.
 pub(crate) fn process_memory() -> ProcessMemory {
@@ -92,7 +107,7 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
         ("libtorch".to_owned(), libtorch_among(&maps).unwrap_or_else(|| built.to_owned()))
     });
     let own = [
-        ("recspeed".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("recspeed".to_owned(), version().to_owned()),
         ("burn".to_owned(), recspeed_experiment::BURN_VERSION.to_owned()),
     ];
     own.into_iter().chain(libtorch).collect()

@@ -83,6 +83,16 @@ fn rows_measured_alone_stand_among_the_last_reports_unless_they_are_of_something
 }
 
 #[test]
+fn a_report_names_the_build_that_the_program_names_itself() {
+    let bench = Bench::new(&half_a_second());
+    let report = told(&bench.study(&["four-layer", "--engines", "burn", "--repeats", "1", "--json"]));
+    let output = Command::new(env!("CARGO_BIN_EXE_recspeed")).arg("--version").output().unwrap();
+    let version = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(version.trim(), format!("recspeed {}", report.machine.build));
+    assert!(report.machine.built().is_some_and(|words| words.starts_with("The lab was built from ")), "{version}");
+}
+
+#[test]
 fn a_worker_that_dies_is_a_row_of_a_report_that_is_not_kept_where_it_measured_nothing() {
     let bench = Bench::new("#!/bin/sh\ncat > /dev/null\nexit 7\n");
     let output = bench.study(&["four-layer", "--engines", "burn", "--json"]);

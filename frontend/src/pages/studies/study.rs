@@ -154,6 +154,7 @@ fn measured(report: &StudyReport) -> AnyView {
                 {report.why_partial().map(|why| view! {
                     <p class="message" data-testid="study-partial"><Icon picture=Picture::Warning/><span>{format!("Partial: {why}")}</span></p>
                 })}
+                {machine.built().map(|built| view! { <p class="note" data-testid="study-built">{with_code(&built)}</p> })}
                 {machine.load.map(|load| view! {
                     <p class=if load.is_busy() { "message" } else { "note" } data-testid="study-load">{load.to_string()}</p>
                 })}

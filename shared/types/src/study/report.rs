@@ -55,11 +55,15 @@ pub struct StudyMachine {
     /// Threads of every row; absent where rows differ or nothing ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
-    /// Name and version of everything that computed.
+    /// Name and version of everything that computed; of several versions, that of the first row.
     pub versions: BTreeMap<String, String>,
     /// Tells this machine from others of its kind; nothing where that is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
+    /// The version of the program that wrote the report, with what it was built from ([`crate::build`]); nothing of a report from before
+    /// this was told. That of the worker stands among `versions`, as `recspeed`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub build: String,
     /// Tells these builds of the lab's programs from others, which may have the same version; nothing where that is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub programs: String,

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use super::progress::StudyProgress;
-use super::report::{Better, Missing, NumberCell, Spread, StudyCell, StudyLoad, StudyReport, StudyTable, Unit};
+use super::report::{
+    Better, Missing, NumberCell, Spread, StudyCell, StudyLoad, StudyMachine, StudyReport, StudyTable, Unit,
+};
+use crate::build::{words, words_beside};
 
 /// The part of the processors that others may take before a machine is called busy.
 const BUSY: f64 = 0.1;
@@ -34,6 +37,21 @@ impl StudyReport {
         Some(format!(
             "the study was stopped after {done} of {total} measurements. Rows that it had not come to say so, and the same command goes on."
         ))
+    }
+}
+
+impl StudyMachine {
+    /// The commit that the programs were built from, in a sentence; `None` of a report from before this was told.
+    pub fn built(&self) -> Option<String> {
+        let own = Some(self.build.as_str()).filter(|build| !build.is_empty())?;
+        Some(match self.versions.get("recspeed").filter(|worker| *worker != own) {
+            None => format!("The lab was built from {}.", words(own)),
+            Some(worker) => format!(
+                "`recspeed` was built from {}, and the worker that measured from {}.",
+                words_beside(own, worker),
+                words_beside(worker, own)
+            ),
+        })
     }
 }
 
@@ -186,6 +204,29 @@ fn grouped(value: f64) -> String {
 mod tests {
     use super::super::report::{StudyColumn, StudyRow, Whose};
     use super::*;
+
+    #[test]
+    fn a_machine_says_what_its_programs_were_built_from_and_where_they_differ() {
+        let of = |build: &str, worker: Option<&str>| {
+            let versions = worker.map(|worker| ("recspeed".to_owned(), worker.to_owned())).into_iter().collect();
+            StudyMachine { build: build.to_owned(), versions, ..StudyMachine::default() }.built()
+        };
+        assert_eq!(of("", Some("0.1.0+abc")), None, "a report of before this was told");
+        let same = Some("The lab was built from commit abc with changes.".to_owned());
+        assert_eq!(of("0.1.0+abc.changed.12", Some("0.1.0+abc.changed.12")), same);
+        assert_eq!(of("0.1.0+abc.changed.12", None), same, "nothing measured");
+        for (own, worker, words) in [
+            ("0.1.0+abc", "0.1.0+def", "commit abc, and the worker that measured from commit def"),
+            ("0.1.0+abc", "0.1.0", "commit abc, and the worker that measured from a commit that it does not name"),
+            (
+                "0.1.0+abc.changed.12",
+                "0.1.0+abc.changed.34",
+                "commit abc with changes (12), and the worker that measured from commit abc with changes (34)",
+            ),
+        ] {
+            assert_eq!(of(own, Some(worker)), Some(format!("`recspeed` was built from {words}.")));
+        }
+    }
 
     #[test]
     fn numbers_read_in_their_unit() {

@@ -1,6 +1,7 @@
 //! Rows that were measured alone, put into the last whole report, where they can stand beside its rows.
 
 use recspeed_types::ExperimentSpec;
+use recspeed_types::build::words_beside;
 use recspeed_types::study::{StudyCell, StudyLoad, StudyReport, StudyRow, Whose};
 
 use super::differences::{library, release};
@@ -15,7 +16,8 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
     if last.machine.host != part.machine.host {
         return Err("was measured on another machine");
     }
-    if last.machine.threads != part.machine.threads {
+    // Where rows of one report differ each says its own; what they were asked to take stands in their specs or in the conditions.
+    if last.machine.threads.zip(part.machine.threads).is_some_and(|(last, part)| last != part) {
         return Err("was measured with another number of threads");
     }
     if last.conditions != part.conditions || !part.specs.iter().all(|spec| fits(&last.specs, spec)) {
@@ -38,7 +40,10 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
             None => whole.specs.push(spec.clone()),
         }
     }
+    // The head is of the worker that measured the other rows.
+    let own = whole.machine.versions.get("recspeed").cloned();
     whole.machine.versions.extend(part.machine.versions.clone());
+    whole.machine.versions.extend(own.map(|version| ("recspeed".to_owned(), version)));
     Ok(whole)
 }
 
@@ -68,7 +73,9 @@ fn note(last: &StudyReport, part: &StudyReport) -> String {
         words.push("on a machine of this kind that need not be the same one".to_owned());
     }
     if differ(&last.machine.programs, &part.machine.programs) {
-        words.push("by another build of the lab".to_owned());
+        let named = differ(&last.machine.build, &part.machine.build)
+            .then(|| format!(" ({})", words_beside(&part.machine.build, &last.machine.build)));
+        words.push(format!("by another build of the lab{}", named.unwrap_or_default()));
     }
     for (name, version) in &part.machine.versions {
         let other = last.machine.versions.iter().find(|(other, _)| library(other) == library(name));
@@ -173,6 +180,14 @@ mod tests {
         assert_eq!(note(&of("a", "b")), alone);
         assert_eq!(note(&of("", "")), alone, "a report of before this was told");
         assert_eq!(note(&of("a", "c")), format!("{alone}, by another build of the lab"));
+        let mut named = of("a", "c");
+        named.machine.build = "0.1.0+def".to_owned();
+        assert_eq!(note(&named), format!("{alone}, by another build of the lab"), "it does not say of which commit");
+        let mut part = of("a", "b");
+        part.machine.build = "0.1.0+abc".to_owned();
+        let whole = merged(&named, &part).expect("they fit");
+        assert_eq!(whole.tables[0].rows[0].note, format!("{alone}, by another build of the lab (commit abc)"));
+        assert_eq!(whole.machine.build, named.machine.build, "the head is of the other rows");
         assert_eq!(note(&of("x", "b")), format!("{alone}, on a machine of this kind that need not be the same one"));
     }
 

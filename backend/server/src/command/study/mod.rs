@@ -36,7 +36,7 @@ use recspeed_types::{ExperimentSpec, FailureCode};
 use super::failure::CommandError;
 use super::output;
 use super::run::{SpecFileError, find_worker};
-use crate::{clock, whole_file};
+use crate::{build, clock, whole_file};
 use keep::Kept;
 use load::Load;
 use standing::Ended;
@@ -244,6 +244,7 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     };
     ended.report.machine.load = ended.report.machine.load.or_else(|| load.so_far());
     (ended.report.machine.id, ended.report.machine.programs) = (machine, programs);
+    build::version().clone_into(&mut ended.report.machine.build);
     tell(args, &ended.report, command.is_part())?;
     let status = status(&ended);
     ended.written();

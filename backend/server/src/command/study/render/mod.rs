@@ -95,6 +95,7 @@ fn conditions(report: &StudyReport) -> String {
     if !where_.is_empty() {
         sentences.push(format!("{}.", where_.join(", ")));
     }
+    sentences.extend(machine.built());
     sentences.extend(machine.load.map(|load| load.to_string()));
     sentences.extend(report.sittings.iter().cloned());
     sentences.join(" ")
@@ -201,6 +202,17 @@ mod tests {
             assert!(text.starts_with(begins), "{text}");
             assert!(text.contains("Measured in 2 sittings."), "{text}");
         }
+    }
+
+    #[test]
+    fn a_report_names_the_commit_in_every_form() {
+        let mut report = report();
+        report.machine.build = "0.1.0+6d7dd33c1f2a".to_owned();
+        for text in [terminal(&report), markdown(&report)] {
+            assert!(text.contains("The lab was built from commit 6d7dd33c1f2a."), "{text}");
+        }
+        let json = serde_json::to_value(&report).expect("JSON");
+        assert_eq!(json["machine"]["build"], report.machine.build);
     }
 
     #[test]
