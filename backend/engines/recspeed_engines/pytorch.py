@@ -10,7 +10,7 @@ import torch
 
 from . import torch_networks
 from .job import InvalidSpec, Job
-from .precision import on_a_gpu
+from .precision import on_a_gpu, on_a_processor
 from .story import Curve, Story
 
 Batches = Iterator[tuple[torch.Tensor, torch.Tensor]]
@@ -31,9 +31,9 @@ def threads(_job: Job) -> int:
 
 
 def precision(job: Job) -> str | None:
-    """What products are computed in: TF32 on a GPU is a setting, of the environment too."""
+    """What products are computed in: TF32 on a GPU is a setting, of the environment too; oneDNN may be let round."""
     if job.device != "cuda":
-        return "f32"
+        return on_a_processor(os.environ)
     return on_a_gpu(torch.get_float32_matmul_precision(), os.environ)
 
 

@@ -19,6 +19,7 @@ with tempfile.TemporaryDirectory() as nothing:
 import tensorflow
 
 from .job import InvalidSpec, Job
+from .precision import on_a_processor
 from .story import POINTS, Curve, Story
 
 
@@ -39,9 +40,9 @@ def threads(_job: Job) -> int:
     return int(tensorflow.config.threading.get_intra_op_parallelism_threads())
 
 
-def precision(_job: Job) -> str:
-    """What products are computed in: TensorFlow takes TF32 on a GPU, and has the processor here."""
-    return "f32"
+def precision(_job: Job) -> str | None:
+    """What products are computed in: TensorFlow takes TF32 on a GPU, and has the processor here, by oneDNN."""
+    return on_a_processor(os.environ, "TF_SET_ONEDNN_FPMATH_MODE")
 
 
 def build(job: Job) -> tuple[Any, list[Any]]:

@@ -40,6 +40,26 @@ class Precision(unittest.TestCase):
             with self.subTest(setting=setting, environment=environment):
                 self.assertEqual(precision.on_a_gpu(setting, environment), expected)
 
+    def test_what_onednn_may_round_is_not_known_and_everything_else_is_f32(self) -> None:
+        own, older, tf = "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE"
+        cases: list[tuple[dict[str, str], str | None, str | None]] = [
+            ({}, "f32", "f32"),
+            ({own: ""}, "f32", "f32"),
+            ({own: "strict"}, "f32", "f32"),
+            ({own: "fast"}, "f32", "f32"),
+            ({own: "BF16"}, None, None),
+            ({own: "f16"}, None, None),
+            ({own: "tf32"}, None, None),
+            ({older: "any"}, None, None),
+            ({own: "", older: "any"}, None, None),
+            ({own: "strict", older: "any"}, "f32", "f32"),
+            ({tf: "BF16"}, "f32", None),
+        ]
+        for environment, pytorch, tensorflow in cases:
+            with self.subTest(environment=environment):
+                self.assertEqual(precision.on_a_processor(environment), pytorch)
+                self.assertEqual(precision.on_a_processor(environment, tf), tensorflow)
+
 
 class Files(unittest.TestCase):
     def setUp(self) -> None:

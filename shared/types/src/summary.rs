@@ -246,13 +246,25 @@ impl MatrixPrecision {
     /// That of Burn on any of these devices, with the variables of the environment that decide it. By CUDA its own kernels take matrix
     /// units for numbers of 32 bits, which have no others. Unknown where nothing says what a variable does.
     pub fn of_burn(devices: &[Device], variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        if devices.contains(&Device::Cuda) {
-            Some(Self::Tf32)
-        } else if devices.contains(&Device::LibtorchCuda) {
-            Self::of_libtorch_on_a_gpu(variable)
-        } else {
-            Some(Self::F32)
+        let has = |device| devices.contains(&device);
+        if has(Device::Cuda) {
+            return Some(Self::Tf32);
         }
+        let on_gpu = if has(Device::LibtorchCuda) { Self::of_libtorch_on_a_gpu(&variable) } else { Some(Self::F32) };
+        let on_processor = if has(Device::LibtorchCpu) { Self::of_onednn(&variable) } else { Some(Self::F32) };
+        // One stage that rounds is enough, and one of which nothing is known.
+        if on_gpu == Some(Self::F32) { on_processor } else { on_gpu }
+    }
+
+    /// That of oneDNN, by which frameworks multiply on processors. Its variable allows it to round factors to fewer bits, `bf16`, `f16`,
+    /// `tf32` or `any` of them, and does not make it: whether it does depends on the processor and on which library a framework takes for which
+    /// product. So nothing is known then. Letters may be of either size; `strict`, and words that oneDNN does not know, allow nothing.
+    pub fn of_onednn(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        // As oneDNN looks: the second is its older name, and counts where the first is not set.
+        let names = ["ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE"];
+        let mode = names.iter().find_map(|name| variable(name).filter(|mode| !mode.is_empty())).unwrap_or_default();
+        let rounds = ["bf16", "f16", "tf32", "any"].contains(&mode.to_ascii_lowercase().as_str());
+        (!rounds).then_some(Self::F32)
     }
 
     /// That of LibTorch on a GPU where no program has set it: f32, unless its own variable is `1`. NVIDIA's variable turns TF32 off in all of
@@ -430,12 +442,45 @@ mod tests {
             let variable = |name: &str| match name {
                 "NVIDIA_TF32_OVERRIDE" => nvidia.map(str::to_owned),
                 "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE" => torch.map(str::to_owned),
+                "ONEDNN_DEFAULT_FPMATH_MODE" | "DNNL_DEFAULT_FPMATH_MODE" => None,
                 other => panic!("{other} is asked for"),
             };
             let of = |devices: &[Device]| MatrixPrecision::of_burn(devices, variable);
             assert_eq!(of(&[Device::Flex, Device::LibtorchCuda]), expected, "{nvidia:?}, {torch:?}");
             assert_eq!(of(&[Device::LibtorchCpu]), f32, "a processor has no TF32");
             assert_eq!(of(&[Device::LibtorchCuda, Device::Cuda]), tf32, "Burn's own kernels read no variable");
+        }
+    }
+
+    #[test]
+    fn what_is_multiplied_in_is_unknown_where_onednn_may_round_and_only_of_what_takes_it() {
+        let (f32, tf32) = (Some(MatrixPrecision::F32), Some(MatrixPrecision::Tf32));
+        for (mode, older, expected) in [
+            (None, None, f32),
+            (Some(""), None, f32),
+            (Some("strict"), None, f32),
+            (Some("fast"), None, f32),
+            (Some("bf16"), None, None),
+            (Some("BF16"), None, None),
+            (Some("f16"), None, None),
+            (Some("tf32"), None, None),
+            (Some("ANY"), None, None),
+            (None, Some("BF16"), None),
+            (Some(""), Some("any"), None),
+            (Some("strict"), Some("any"), f32),
+        ] {
+            let variable = |name: &str| match name {
+                "ONEDNN_DEFAULT_FPMATH_MODE" => mode.map(str::to_owned),
+                "DNNL_DEFAULT_FPMATH_MODE" => older.map(str::to_owned),
+                _ => None,
+            };
+            let of = |devices: &[Device]| MatrixPrecision::of_burn(devices, variable);
+            assert_eq!(of(&[Device::Flex, Device::LibtorchCpu]), expected, "{mode:?}, {older:?}");
+            assert_eq!(of(&[Device::LibtorchCuda, Device::LibtorchCpu]), expected, "{mode:?}, {older:?}");
+            for others in [Device::Flex, Device::Vulkan, Device::LibtorchCuda, Device::Browser] {
+                assert_eq!(of(&[others]), f32, "{others:?} does not take oneDNN");
+            }
+            assert_eq!(of(&[Device::LibtorchCpu, Device::Cuda]), tf32, "that is known whatever the other does");
         }
     }
 }
