@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import os
 import platform
 import sys
 import time
@@ -49,6 +50,9 @@ class Container(Protocol):
     def back(self) -> Arrays:
         """Every number, as arrays: the container's own memory where the framework hands it out."""
 
+    def threads(self) -> int:
+        """How many threads the framework has for it, as it says itself."""
+
 
 class Torch:
     """A tensor for each column, in the array's own memory; a number is read by `tensor[row].item()`."""
@@ -79,6 +83,9 @@ class Torch:
 
     def back(self) -> Arrays:
         return [column.numpy() for column in self._columns]
+
+    def threads(self) -> int:
+        return int(self._torch.get_num_threads())
 
 
 class TorchMatrix(Torch):
@@ -141,6 +148,11 @@ class Tensorflow:
         # TensorFlow's `numpy()` copies.
         return [column.numpy() for column in self._columns]
 
+    def threads(self) -> int:
+        # 0: nobody has set it, and TensorFlow takes what its variable says, and else every processor.
+        told = int(self._tf.config.threading.get_intra_op_parallelism_threads())
+        return told or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or len(os.sched_getaffinity(0))
+
 
 class TensorflowMatrix(Tensorflow):
     """One tensor of 64-bit floats; a row is read by `tensor[row].numpy()`."""
@@ -197,6 +209,10 @@ class Pyvelox:
 
     def back(self) -> Arrays:
         return [self._velox.export_to_arrow(column).to_numpy(zero_copy_only=False) for column in self._columns]
+
+    def threads(self) -> int:
+        # Velox has none of its own here; Arrow, through which numbers come and go, has a pool.
+        return int(self._arrow.cpu_count())
 
 
 class PyveloxList(Pyvelox):
@@ -279,6 +295,7 @@ def measure(
     # The container's numbers have been through the caches by now; so have those that it is held against.
     copies()
     return {
+        "threads": container.threads(),
         "rows": rows,
         "objects": len(container.objects()),
         "header_bytes": sys.getsizeof(container.objects()[0]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import tempfile
 import unittest
@@ -58,6 +59,22 @@ class Retrieval(unittest.TestCase):
                     self.assertEqual(found["batch_sum"], float(sum(column.sum() for column in self.columns)))
                     self.assertEqual(found["single_sum"], float(sum(column[:50].sum() for column in self.columns)))
                     self.assertEqual((found["rows"], found["single_rows"]), (ROWS, 50))
+                    self.assertGreaterEqual(int(str(found["threads"])), 1)
+
+    def test_a_container_has_the_threads_that_its_framework_says(self) -> None:
+        torch, arrow = ModuleType("torch"), ModuleType("pyarrow")
+        torch.get_num_threads = lambda: 3  # type: ignore[attr-defined]
+        arrow.cpu_count = lambda: 5  # type: ignore[attr-defined]
+        # TensorFlow's own setting counts before its variable, and that before the processors.
+        told = mock.MagicMock()
+        played = {"torch": torch, "pyarrow": arrow, "pyvelox": ModuleType("pyvelox"), "tensorflow": told}
+        with mock.patch.dict(sys.modules, played):
+            self.assertEqual((retrieval.Torch().threads(), retrieval.Pyvelox().threads()), (3, 5))
+            for setting, variable, threads in [(4, "2", 4), (0, "2", 2), (0, "", len(os.sched_getaffinity(0)))]:
+                told.config.threading.get_intra_op_parallelism_threads = lambda setting=setting: setting
+                named = mock.patch.dict(os.environ, {"TF_NUM_INTRAOP_THREADS": variable})
+                with self.subTest(setting=setting, variable=variable), named:
+                    self.assertEqual(retrieval.Tensorflow().threads(), threads)
 
     def assert_takes_memory(self, container: retrieval.Container) -> None:
         columns = retrieval.read(self.folder)

@@ -97,6 +97,17 @@ pub(crate) fn memory(engine: EngineKind, device: Device, at: usize) -> DeviceMem
     }
 }
 
+/// With how many threads of the processor's a device reads what its tensors hold, as it says itself: LibTorch has a pool, all others copy in
+/// the thread that asks.
+pub(crate) fn threads(device: Device) -> u32 {
+    #[cfg(feature = "libtorch")]
+    if device == Device::LibtorchCpu {
+        return libtorch::threads();
+    }
+    let _ = device;
+    1
+}
+
 /// What a run on this device says of the machine.
 pub(crate) fn host(device: Device) -> String {
     let machine = machine::describe();
@@ -206,6 +217,10 @@ mod libtorch {
         // Its own pool of threads is as large as the machine unless told otherwise.
         tch::set_num_threads(i32::try_from(rayon::current_num_threads()).unwrap_or(1));
         Device::libtorch()
+    }
+
+    pub(super) fn threads() -> u32 {
+        u32::try_from(tch::get_num_threads()).unwrap_or(1)
     }
 
     pub(super) fn cuda() -> Result<Device, String> {

@@ -26,6 +26,8 @@ pub(crate) fn retrieve(asked: &str, columns: [&[u8]; 4]) -> Result<String, JsErr
     let retrieved = Retrieved {
         container: "tab".to_owned(),
         versions: BTreeMap::from([("recspeed".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
+        // A tab's program has one.
+        threads: Some(1),
         resident_bytes,
         ..found
     };

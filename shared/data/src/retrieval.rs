@@ -53,8 +53,8 @@ pub trait Container {
     fn buffer_bytes(&self, filled: &Self::Filled) -> u64;
 }
 
-/// Measures a container that was filled with `plain`. What only the process knows stays empty: `container`, `versions`, `host`
-/// and `resident_bytes`. `now_s` is a clock in seconds; what takes less than `least_s` by it is done again until it has taken that
+/// Measures a container that was filled with `plain`. What only the process knows stays empty: `container`, `versions`, `host`,
+/// `threads` and `resident_bytes`. `now_s` is a clock in seconds; what takes less than `least_s` by it is done again until it has taken that
 /// long, and its mean is told: clocks of browsers tick rarely.
 pub fn measure<C: Container>(
     container: &C,
@@ -85,6 +85,7 @@ pub fn measure<C: Container>(
         container: String::new(),
         versions: BTreeMap::new(),
         host: String::new(),
+        threads: None,
         rows: rows as u64,
         objects: container.objects(),
         header_bytes: container.header_bytes(),

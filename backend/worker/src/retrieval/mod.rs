@@ -52,14 +52,15 @@ pub(crate) fn print(arguments: &RetrievalArguments) -> ExitCode {
         return failed(FailureCode::Internal, format!("it cannot watch for the end of whoever started it: {error}"));
     }
     let measured = match arguments.container.as_str() {
-        "plain" => measure(&Plain, "recspeed", arguments),
-        "arrow" => measure(&Arrow, "recspeed", arguments),
+        // Both are read by the thread that asks.
+        "plain" => measure(&Plain, ("recspeed", 1), arguments),
+        "arrow" => measure(&Arrow, ("recspeed", 1), arguments),
         "burn" => {
             let Some(device) = Device::OF_BURN.into_iter().find(|device| device.as_str() == arguments.device) else {
                 return failed(FailureCode::InvalidSpec, format!("`{}` is no device of Burn", arguments.device));
             };
             match device::burn(device) {
-                Ok(device) => measure(&Tensors(device), "burn", arguments),
+                Ok(opened) => measure(&Tensors(opened), ("burn", device::threads(device)), arguments),
                 Err(error) => return failed(FailureCode::InvalidSpec, error.to_string()),
             }
         }
@@ -79,7 +80,12 @@ pub(crate) fn print(arguments: &RetrievalArguments) -> ExitCode {
     }
 }
 
-fn measure<C: Container>(container: &C, version_of: &str, arguments: &RetrievalArguments) -> io::Result<Retrieved> {
+/// What a container of this library, which has so many threads, holds and takes.
+fn measure<C: Container>(
+    container: &C,
+    (version_of, threads): (&str, u32),
+    arguments: &RetrievalArguments,
+) -> io::Result<Retrieved> {
     let before = machine::process_memory().now;
     let filled = container.fill(read(&arguments.columns)?);
     let resident_bytes = machine::process_memory().now.saturating_sub(before);
@@ -96,6 +102,7 @@ fn measure<C: Container>(container: &C, version_of: &str, arguments: &RetrievalA
         container: arguments.container.clone(),
         versions,
         host: machine::describe(),
+        threads: Some(threads),
         resident_bytes,
         ..found
     })
@@ -147,12 +154,13 @@ mod tests {
         };
         let flex = device::burn(Device::Flex).expect("flex is always here");
         for (name, found) in [
-            ("plain", measure(&Plain, "recspeed", &arguments("plain"))),
-            ("arrow", measure(&Arrow, "recspeed", &arguments("arrow"))),
-            ("burn", measure(&Tensors(flex), "burn", &arguments("burn"))),
+            ("plain", measure(&Plain, ("recspeed", 1), &arguments("plain"))),
+            ("arrow", measure(&Arrow, ("recspeed", 1), &arguments("arrow"))),
+            ("burn", measure(&Tensors(flex), ("burn", device::threads(Device::Flex)), &arguments("burn"))),
         ] {
             let found = found.expect("measured");
             assert_eq!((found.rows, found.single_rows), (1000, 50), "{name}");
+            assert_eq!(found.threads, Some(1), "{name}");
             let of = |library: &str| found.versions.contains_key(library);
             assert_eq!((of("recspeed"), of("burn")), (true, name == "burn"), "{name}: {:?}", found.versions);
             assert_eq!(found.batch_sum, written.sum(1000), "{name}");

@@ -33,6 +33,9 @@ pub struct Retrieved {
     /// Operating system, processor and cores, where the process knows them.
     #[serde(default)]
     pub host: String,
+    /// Threads that it had, as what holds the rows says of itself; nothing of a process that does not say.
+    #[serde(default)]
+    pub threads: Option<u32>,
     /// Rows in the container.
     pub rows: u64,
     /// Objects that the container is made of: one for each column, or one for all.

@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use recspeed_engines::{EngineError, Engines, LIBTORCH, Reference, find};
 use recspeed_types::ExperimentSpec;
+use recspeed_types::build::{built_from, words_beside};
 use recspeed_types::probe::Probe;
 use recspeed_types::spec::{Device, EngineKind};
 use recspeed_types::study::Missing;
@@ -29,9 +30,20 @@ pub(super) struct Place<'a> {
     pub(super) answers: &'a Answers,
 }
 
-/// What engines and devices of one study lack. Each is tried once, not for every row of it: one that does not start may take minutes.
+/// What engines and devices of one study lack, and what workers said. Each is tried once, not for every row of it: one that does not start may
+/// take minutes.
 #[derive(Debug, Default)]
-pub(super) struct Answers(RefCell<BTreeMap<&'static str, Option<Missing>>>);
+pub(super) struct Answers {
+    lacks: RefCell<BTreeMap<&'static str, Option<Missing>>>,
+    probes: RefCell<BTreeMap<PathBuf, Result<Probe, Silent>>>,
+}
+
+/// A worker that does not say what it can do.
+#[derive(Debug, Clone)]
+enum Silent {
+    Failed(String),
+    Interrupted,
+}
 
 impl Answers {
     /// What a reference engine waits for.
@@ -41,23 +53,55 @@ impl Answers {
 
     /// What a run of Burn on this device waits for; `None` where the device is here.
     pub(super) fn missing(&self, worker: &Path, engines: &Engines, device: Device) -> Option<Missing> {
-        self.known(device.as_str(), || missing_within(PATIENCE, (worker, engines, device)))
+        self.known(device.as_str(), || {
+            let program = of_devices(worker, &[device]);
+            missing_of(&self.probe(&program), &program, (worker, engines, device))
+        })
+    }
+
+    /// In what the worker that computes on these devices is another build than the usual one; nothing where it is that one, or says that it is of the
+    /// same sources. Where neither says what it is of, an older file may be of other ones.
+    pub(super) fn other_build(&self, worker: &Path, devices: &[Device]) -> Option<String> {
+        let program = of_devices(worker, devices);
+        if program == worker {
+            return None;
+        }
+        let version = |program: &Path| self.probe(program).ok()?.versions.remove("recspeed");
+        let [own, usual] = [program.as_path(), worker].map(|program| version(program).unwrap_or_default());
+        if built_from(&own).is_none() && built_from(&usual).is_none() {
+            let older = is_older(&program, worker);
+            return older.then(|| "the build of its worker, which is older than the usual one's".to_owned());
+        }
+        (own != usual).then(|| {
+            let [own, usual] = [words_beside(&own, &usual), words_beside(&usual, &own)];
+            format!("the build of its worker (of {own}, the usual one of {usual})")
+        })
+    }
+
+    fn probe(&self, program: &Path) -> Result<Probe, Silent> {
+        let known = self.probes.borrow().get(program).cloned();
+        known.unwrap_or_else(|| {
+            let answer = probed(PATIENCE, program);
+            self.probes.borrow_mut().insert(program.to_owned(), answer.clone());
+            answer
+        })
     }
 
     fn known(&self, name: &'static str, ask: impl FnOnce() -> Option<Missing>) -> Option<Missing> {
-        let known = self.0.borrow().get(name).cloned();
+        let known = self.lacks.borrow().get(name).cloned();
         known.unwrap_or_else(|| {
             let answer = ask();
-            self.0.borrow_mut().insert(name, answer.clone());
+            self.lacks.borrow_mut().insert(name, answer.clone());
             answer
         })
     }
 }
 
 impl Place<'_> {
-    /// Whether a run of this spec takes a worker that is older than the usual one.
-    pub(super) fn takes_older_build(&self, spec: &ExperimentSpec) -> bool {
-        !spec.engine.kind.is_reference() && is_older_build(self.worker, &spec.devices())
+    /// In what a run of this spec takes a worker that is another build than the usual one.
+    pub(super) fn other_build(&self, spec: &ExperimentSpec) -> Option<String> {
+        let ours = !spec.engine.kind.is_reference();
+        ours.then(|| self.answers.other_build(self.worker, &spec.devices())).flatten()
     }
 
     /// What a run of this spec waits for.
@@ -76,16 +120,10 @@ impl Place<'_> {
     }
 }
 
-/// Whether a device is in a build of the worker that is older than the usual one.
-pub(super) fn is_older(worker: &Path, device: Device) -> bool {
-    is_older_build(worker, &[device])
-}
-
-/// Whether these devices take another build of the worker, and one that is older than the usual one: it may be of other sources.
-fn is_older_build(worker: &Path, devices: &[Device]) -> bool {
-    let program = of_devices(worker, devices);
+/// Whether a worker was built before the usual one.
+fn is_older(program: &Path, worker: &Path) -> bool {
     let built = |program: &Path| program.metadata().and_then(|file| file.modified()).ok();
-    built(&program).zip(built(worker)).is_some_and(|(own, usual)| own < usual)
+    built(program).zip(built(worker)).is_some_and(|(own, usual)| own < usual)
 }
 
 fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missing> {
@@ -100,20 +138,33 @@ fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missing> {
     Some(Missing { install: find(kind).map(Reference::install_command).unwrap_or_default(), why })
 }
 
-fn missing_within(patience: Duration, (worker, engines, device): (&Path, &Engines, Device)) -> Option<Missing> {
-    let program = of_devices(worker, &[device]);
-    let mut command = Command::new(&program);
+/// What a worker can do, as it says itself.
+fn probed(patience: Duration, program: &Path) -> Result<Probe, Silent> {
+    let mut command = Command::new(program);
     command.arg("probe");
     // Ctrl-C ends this program meanwhile, and the worker follows it.
-    let why = match ask::<Probe>(command, "", patience, &|| false) {
-        Answer::Told(probe) if probe.devices.iter().any(|offered| offered.device == device.as_str()) => return None,
+    match ask::<Probe>(command, "", patience, &|| false) {
+        Answer::Told(probe) => Ok(*probe),
+        Answer::Failed(why) => Err(Silent::Failed(why)),
+        Answer::Interrupted => Err(Silent::Interrupted),
+    }
+}
+
+/// What a run on this device waits for, after what the program that would have it has said.
+fn missing_of(
+    said: &Result<Probe, Silent>,
+    program: &Path,
+    (worker, engines, device): (&Path, &Engines, Device),
+) -> Option<Missing> {
+    let why = match said {
+        Ok(probe) if probe.devices.iter().any(|offered| offered.device == device.as_str()) => return None,
         _ if needs_gpu(device) && !gpu_is_here() => return Some(Missing::no_gpu()),
         // What computes by Vulkan may be a processor: only a worker with it can tell.
-        Answer::Told(_) if program != worker && device == Device::Vulkan => return Some(Missing::no_gpu()),
-        Answer::Told(_) if program != worker => format!("{} has no such device", program.display()),
-        Answer::Told(_) => format!("no worker with {} here", device.as_str()),
-        Answer::Failed(why) => format!("the worker {} does not say what it can do: {why}", program.display()),
-        Answer::Interrupted => format!("the worker {} was not asked to the end", program.display()),
+        Ok(_) if program != worker && device == Device::Vulkan => return Some(Missing::no_gpu()),
+        Ok(_) if program != worker => format!("{} has no such device", program.display()),
+        Ok(_) => format!("no worker with {} here", device.as_str()),
+        Err(Silent::Failed(why)) => format!("the worker {} does not say what it can do: {why}", program.display()),
+        Err(Silent::Interrupted) => format!("the worker {} was not asked to the end", program.display()),
     };
     Some(Missing { install: install(engines, device), why })
 }
@@ -144,6 +195,63 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    fn missing_within(patience: Duration, (worker, engines, device): (&Path, &Engines, Device)) -> Option<Missing> {
+        let program = of_devices(worker, &[device]);
+        missing_of(&probed(patience, &program), &program, (worker, engines, device))
+    }
+
+    /// A worker that says this of itself.
+    fn put(path: &Path, versions: &str) {
+        let offers =
+            format!(r#"{{"protocol":1,"versions":{{{versions}}},"features":[],"recommenders":[],"devices":[]}}"#);
+        std::fs::write(path, format!("#!/bin/sh\necho '{offers}'\n")).expect("a script");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    }
+
+    #[test]
+    fn a_worker_of_another_build_than_the_usual_one_is_told_whichever_of_the_two_is_older() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (worker, build) = (folder.path().join("recspeed-worker"), folder.path().join("recspeed-worker-vulkan"));
+        let of = |own: &str, usual: &str| {
+            put(&build, own);
+            put(&worker, usual);
+            let told = |devices: &[Device]| Answers::default().other_build(&worker, devices);
+            assert_eq!(told(&[Device::Flex]), None, "the usual worker itself");
+            let alone = told(&[Device::Vulkan]);
+            assert_eq!(told(&[Device::Flex, Device::Vulkan]), alone, "a stage is enough");
+            alone
+        };
+        let [abc, def, bare] = ["\"recspeed\":\"0.1.0+abc\"", "\"recspeed\":\"0.1.0+def\"", "\"recspeed\":\"0.1.0\""];
+        let [first, second] = ["1111", "2222"].map(|hash| format!("\"recspeed\":\"0.1.0+abc.changed.{hash}\""));
+        let other =
+            |own: &str, usual: &str| Some(format!("the build of its worker (of {own}, the usual one of {usual})"));
+        assert_eq!(of(abc, abc), None);
+        assert_eq!(of(&first, &first), None);
+        assert_eq!(of(abc, def), other("commit abc", "commit def"));
+        assert_eq!(of(def, abc), other("commit def", "commit abc"));
+        assert_eq!(of(&first, abc), other("commit abc with changes", "commit abc"));
+        let both = ["1111", "2222"].map(|hash| format!("commit abc with changes ({hash})"));
+        assert_eq!(of(&first, &second), other(&both[0], &both[1]));
+        // One of before this was told, or that cargo built alone.
+        let unnamed = "a commit that it does not name";
+        assert_eq!(of(bare, abc), other(unnamed, "commit abc"));
+        assert_eq!(of("", abc), other(unnamed, "commit abc"));
+        assert_eq!(of(abc, bare), other("commit abc", unnamed));
+        put(&build, bare);
+        put(&worker, bare);
+        let date = |path: &Path, seconds: u64| {
+            let file = std::fs::File::options().write(true).open(path).expect("a file");
+            let day = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            file.set_modified(day).expect("ours");
+        };
+        for (own, usual, told) in [(1000, 2000, true), (2000, 1000, false), (1000, 1000, false)] {
+            date(&build, own);
+            date(&worker, usual);
+            let older = Answers::default().other_build(&worker, &[Device::Vulkan]);
+            assert_eq!(older.is_some_and(|words| words.contains("older than the usual one's")), told);
+        }
+    }
 
     #[test]
     fn a_worker_that_does_not_say_what_it_can_do_is_waited_for_a_while_and_ended() {
@@ -215,13 +323,5 @@ mod tests {
         let build = folder.path().join("recspeed-worker-vulkan");
         script(&build);
         assert_eq!(of(Device::Vulkan), Some(Missing::no_gpu()));
-        let mut spec = ExperimentSpec::default();
-        let place = Place { worker: &worker, engines: &engines, answers: &Answers::default() };
-        assert!(!place.takes_older_build(&spec), "the usual worker itself");
-        spec.engine.device = Device::Vulkan;
-        assert!(!place.takes_older_build(&spec), "it was built later");
-        let file = std::fs::File::options().write(true).open(&build).expect("a file");
-        file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("ours");
-        assert!(place.takes_older_build(&spec));
     }
 }

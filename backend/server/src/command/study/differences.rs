@@ -15,20 +15,33 @@ pub(super) type Versions = BTreeMap<String, String>;
 /// In what a row's last run cannot be compared with those of the other rows of the same training, nor with its own before it; nothing where
 /// it has none.
 pub(super) fn differences(rows: &[&Row], other: &Row) -> Vec<String> {
-    let Some(first) = rows.iter().find(|row| row.last().is_some()) else { return Vec::new() };
-    let Some((ran_first, ran_other)) = first.last().zip(other.last()) else { return Vec::new() };
+    let Some((first, ran_first)) = first_of(rows) else { return Vec::new() };
+    let Some(ran_other) = other.last() else { return Vec::new() };
     let mut differs = run_differences(ran_first, ran_other);
+    differs.extend(training_differences(ran_first, ran_other));
     differs.extend(setting_differences(&first.spec, &other.spec));
-    let mut differs: Vec<String> = differs.into_iter().map(str::to_owned).collect();
-    differs.extend(version_differences(rows, other));
-    differs.extend(unlike_runs(other));
-    differs.extend(other.older_build.then(older_build));
-    differs
+    differs.into_iter().map(str::to_owned).chain(build_differences(rows, other)).collect()
 }
 
-/// What is said of a worker that was built before the usual one: versions of the lab change rarely, its sources every day.
-pub(super) fn older_build() -> String {
-    "the build of its worker, which is older than the usual one's".to_owned()
+/// The same of rows that are different methods: neither what they train nor in how many steps is alike.
+pub(super) fn method_differences(rows: &[&Row], other: &Row) -> Vec<String> {
+    let Some((_, ran_first)) = first_of(rows) else { return Vec::new() };
+    let Some(ran_other) = other.last() else { return Vec::new() };
+    let differs = run_differences(ran_first, ran_other);
+    differs.into_iter().map(str::to_owned).chain(build_differences(rows, other)).collect()
+}
+
+/// The first row that has a run, which the others are held against.
+fn first_of<'a>(rows: &[&'a Row]) -> Option<(&'a Row, &'a RunSummary)> {
+    rows.iter().find_map(|row| Some((*row, row.last()?)))
+}
+
+/// In what a row was computed by other programs than the others, or its own runs by several.
+fn build_differences(rows: &[&Row], other: &Row) -> Vec<String> {
+    let mut differs = version_differences(rows, other);
+    differs.extend(unlike_runs(other));
+    differs.extend(other.other_build.clone());
+    differs
 }
 
 /// Every library of a row that another row has in another version, with the first such row. Two builds of the worker, or two
@@ -85,20 +98,24 @@ fn setting_differences(first: &ExperimentSpec, other: &ExperimentSpec) -> impl I
     settings.into_iter().chain(network)
 }
 
+/// In what two runs differ that no two rows of a table may differ in, whatever they train.
 fn run_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
-    let steps = |run: &RunSummary| run.training.as_ref().map(|training| (training.steps, training.parameters));
     let mut differs = data_differences(first, other);
-    differs.extend(
-        [
-            ("the seed", first.seed != other.seed),
-            ("steps or parameters", steps(first) != steps(other)),
-            ("threads", first.engine.threads != other.engine.threads),
-        ]
-        .into_iter()
-        .filter_map(|(what, differs)| differs.then_some(what)),
-    );
+    differs.extend((first.seed != other.seed).then_some("the seed"));
+    differs.extend(thread_difference(Some(first.engine.threads), Some(other.engine.threads)));
     differs.extend(precision_difference(first.engine.precision, other.engine.precision));
     differs
+}
+
+/// In what two trainings of one network differ.
+fn training_differences(first: &RunSummary, other: &RunSummary) -> Option<&'static str> {
+    let steps = |run: &RunSummary| run.training.as_ref().map(|training| (training.steps, training.parameters));
+    (steps(first) != steps(other)).then_some("steps or parameters")
+}
+
+/// Whether the other one did not compute with the first one's threads, as both say themselves; one that does not say is unlike one that does.
+pub(super) fn thread_difference(first: Option<u32>, other: Option<u32>) -> Option<&'static str> {
+    (first != other).then_some("threads")
 }
 
 /// How the other one's products are computed, where that is not as the first one's, or one of them does not say: an engine chooses that
@@ -117,7 +134,7 @@ fn in_tab(run: &RunSummary) -> bool {
 }
 
 /// In what two runs of different methods cannot be compared.
-pub(super) fn data_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
+fn data_differences(first: &RunSummary, other: &RunSummary) -> Vec<&'static str> {
     let rows = |run: &RunSummary| (run.data.train, run.data.validation, run.data.test);
     // Behind a semicolon stands the GPU, which is the row's own business.
     let machine = |run: &RunSummary| run.engine.host.split(';').next().map(str::to_owned);
@@ -154,13 +171,21 @@ pub(super) fn machine(rows: &[Row]) -> StudyMachine {
     let ran = || rows.iter().filter_map(Row::last).filter(|run| !in_tab(run));
     let Some(first) = ran().next() else { return StudyMachine::default() };
     let threads = first.engine.threads;
-    let versions: Versions = ran().flat_map(|run| run.engine.versions.clone()).collect();
     StudyMachine {
         host: first.engine.host.clone(),
         threads: ran().all(|run| run.engine.threads == threads).then_some(threads),
-        versions,
+        versions: first_versions(ran().map(|run| &run.engine.versions)),
         ..StudyMachine::default()
     }
+}
+
+/// Every library with the version of the first one that has it: what differs from it says so in its own row.
+pub(super) fn first_versions<'a>(all: impl Iterator<Item = &'a Versions>) -> Versions {
+    let mut versions = Versions::new();
+    for (name, version) in all.flatten() {
+        versions.entry(name.clone()).or_insert_with(|| version.clone());
+    }
+    versions
 }
 
 #[cfg(test)]
@@ -209,6 +234,39 @@ mod tests {
         for alike in [&f32, &tf32, &unknown] {
             assert!(told(alike, alike).is_empty());
         }
+    }
+
+    #[test]
+    fn a_row_of_other_threads_libraries_or_builds_says_so_also_where_it_is_another_method() {
+        let of = |threads: u32, torch: &str, other_build: Option<&str>| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.engine.threads = threads;
+            run.engine.versions = [("torch".to_owned(), torch.to_owned())].into();
+            Row { other_build: other_build.map(str::to_owned), ..row(Measured::Ran(vec![run])) }
+        };
+        let (first, mut other) = (of(1, "2.9.0", None), of(2, "2.11.0", Some("the build of its worker")));
+        let given = ["recommender={kind=\"mlp\"}", "training.learning_rate=0.1"].map(str::to_owned);
+        other.spec = ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &given).expect("a spec");
+        let rows = [&first, &other];
+        let told = ["threads", "the version of LibTorch (“PyVelox” has torch 2.9.0)", "the build of its worker"]
+            .map(str::to_owned);
+        assert_eq!(method_differences(&rows, &other), told);
+        let of_one_network = differences(&rows, &other);
+        assert!(told.iter().all(|what| of_one_network.contains(what)), "{of_one_network:?}");
+        assert!(of_one_network.contains(&"settings of the training".to_owned()), "{of_one_network:?}");
+        assert!(method_differences(&[&first, &first], &first).is_empty());
+        let never = row(Measured::Failed { cause: "it fell".to_owned(), finished: 0 });
+        assert!(method_differences(&[&never, &first, &other], &never).is_empty());
+        assert_eq!(method_differences(&[&never, &first, &other], &other), told, "the first that ran is what counts");
+    }
+
+    #[test]
+    fn a_report_names_the_library_of_its_first_row() {
+        let of = |versions: &[(&str, &str)]| -> Versions {
+            versions.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect()
+        };
+        let all = [of(&[("recspeed", "0.1.0+abc")]), of(&[("recspeed", "0.1.0+def"), ("torch", "2")])];
+        assert_eq!(first_versions(all.iter()), of(&[("recspeed", "0.1.0+abc"), ("torch", "2")]));
     }
 
     #[test]

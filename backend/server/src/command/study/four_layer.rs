@@ -145,7 +145,7 @@ fn in_tab(spec: ExperimentSpec, program: Option<&Path>) -> [Planned; 2] {
         missing: program.is_none().then(tab::missing),
         by: By::Tab { program: program.unwrap_or(Path::new("")).to_owned(), before },
         over_seeds: false,
-        older_build: false,
+        other_build: None,
     })
 }
 
@@ -258,7 +258,7 @@ mod tests {
             spec: spec.clone(),
             result,
             ranks: Vec::new(),
-            older_build: false,
+            other_build: None,
         };
         let missing = |name: &str| {
             Measured::Missing(Missing {

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use recspeed_datasets::{DataHome, LookUp};
 use recspeed_engines::Engines;
+use recspeed_types::ExperimentSpec;
 use recspeed_types::study::{Missing, StudyCell, StudyColumn, StudyReport, StudyRow, StudyTable, Unit, Whose};
-use recspeed_types::{ExperimentSpec, RunSummary};
 
 use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
-use super::differences::{data_differences, machine, note};
+use super::differences::{machine, method_differences, note};
 use super::row::{Row, fit_s, over_seeds};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
@@ -244,6 +244,7 @@ fn tables(command: String, repeats: u32, sets: &[Data], families: &[(usize, &str
     let of_set = |place: usize| {
         let own: Vec<_> = pairs.iter().filter(|((set, ..), _)| *set == place).collect();
         let first = own.iter().find_map(|(_, pair)| pair[0].last());
+        let [warm, cold] = [0, 1].map(|which| own.iter().map(|(_, pair)| &pair[which]).collect::<Vec<&Row>>());
         let data = first.map_or_else(String::new, |run| {
             format!(
                 ": {} users, {} items, {} rows to learn from, {} to test on",
@@ -254,7 +255,7 @@ fn tables(command: String, repeats: u32, sets: &[Data], families: &[(usize, &str
             title: format!("{}{data}", sets[place].title),
             whose: Whose::Measured,
             rows_are: "method".to_owned(),
-            rows: own.iter().map(|((_, name, family), pair)| line(name, family, pair, first)).collect(),
+            rows: own.iter().map(|((_, name, family), pair)| line(name, family, pair, [&warm, &cold])).collect(),
             columns: columns(),
             bars: Some(2),
         }
@@ -288,11 +289,13 @@ fn columns() -> Vec<StudyColumn> {
     ]
 }
 
-/// One method: its run, and its run with cold items.
-fn line(name: &str, family: &str, pair: &[Row], first: Option<&RunSummary>) -> StudyRow {
+/// One method: its run, and its run with cold items, each beside those of the table's other methods.
+fn line(name: &str, family: &str, pair: &[Row], [all_warm, all_cold]: [&[&Row]; 2]) -> StudyRow {
     let (warm, cold) = (&pair[0], &pair[1]);
-    let differs = first.zip(warm.last()).map(|(first, last)| data_differences(first, last)).unwrap_or_default();
-    let differs: Vec<String> = differs.into_iter().map(str::to_owned).collect();
+    let mut differs = method_differences(all_warm, warm);
+    let cold_alone = method_differences(all_cold, cold).into_iter().filter(|what| !differs.contains(what));
+    let cold_alone: Vec<String> = cold_alone.map(|what| format!("{what} with cold items")).collect();
+    differs.extend(cold_alone);
     let mut row = warm.table_row(note(String::new(), &differs), columns().len(), |runs| {
         let of = |name: &str| over_seeds(runs, |run| run.metrics.get(name).copied());
         let waits: Vec<f64> =
@@ -334,7 +337,7 @@ mod tests {
             spec: ExperimentSpec::default(),
             result: Measured::Missing(missing),
             ranks: Vec::new(),
-            older_build: false,
+            other_build: None,
         };
         let families: Vec<_> = (0..sets.len()).map(|place| (place, "popularity", "none")).collect();
         let report = tables(String::new(), 3, &sets, &families, &vec![row; 2 * sets.len()]);

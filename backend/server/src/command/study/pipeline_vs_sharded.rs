@@ -293,7 +293,7 @@ mod tests {
             spec: ExperimentSpec::from_toml(SPEC).expect("a spec"),
             result,
             ranks: Vec::new(),
-            older_build: false,
+            other_build: None,
         };
         let cells = |result| tables(String::new(), &[row(result)]).tables.remove(0).rows.remove(0).cells;
         let ran = cells(Measured::Ran([2.0, 8.0, 4.0].map(timed).to_vec()));

@@ -15,8 +15,8 @@ pub(super) struct Row {
     pub(super) result: Measured,
     /// The most bytes of each rank in its last run: by the rank's own ledger, of another framework its process.
     pub(super) ranks: Vec<u64>,
-    /// Whether its worker is an older build than the usual one.
-    pub(super) older_build: bool,
+    /// In what its worker is another build than the usual one.
+    pub(super) other_build: Option<String>,
 }
 
 /// What came of a row.
@@ -118,7 +118,7 @@ pub(super) mod tests {
             spec: ExperimentSpec::from_toml("version = 1").unwrap_or_default(),
             result,
             ranks: Vec::new(),
-            older_build: false,
+            other_build: None,
         }
     }
 

@@ -33,8 +33,8 @@ pub(super) struct Planned {
     pub(super) by: By,
     /// Whether each of its runs has a seed of its own, one more than the last one's.
     pub(super) over_seeds: bool,
-    /// Whether its worker is an older build than the usual one.
-    pub(super) older_build: bool,
+    /// In what its worker is another build than the usual one.
+    pub(super) other_build: Option<String>,
 }
 
 /// What runs a row.
@@ -54,8 +54,8 @@ pub(super) enum By {
 impl Planned {
     /// A row whose engine or device may not be here.
     pub(super) fn new(name: impl Into<String>, spec: ExperimentSpec, place: Place<'_>) -> Self {
-        let (missing, older_build) = (place.lacks(&spec), place.takes_older_build(&spec));
-        Self { name: name.into(), spec, missing, by: By::Worker, over_seeds: false, older_build }
+        let (missing, other_build) = (place.lacks(&spec), place.other_build(&spec));
+        Self { name: name.into(), spec, missing, by: By::Worker, over_seeds: false, other_build }
     }
 }
 
@@ -252,7 +252,7 @@ impl Gathered {
 
     /// What came of it; `unreached` is why it has no run where the study was stopped.
     fn finish(self, unreached: Option<&Missing>) -> Row {
-        let Planned { name, spec, missing, older_build, .. } = self.planned;
+        let Planned { name, spec, missing, other_build, .. } = self.planned;
         let finished = self.runs.len();
         let result = match (missing, self.failed) {
             (Some(missing), _) => Measured::Missing(missing),
@@ -263,7 +263,7 @@ impl Gathered {
             },
             (None, None) => Measured::Ran(self.runs),
         };
-        Row { name, spec, result, ranks: self.ranks, older_build }
+        Row { name, spec, result, ranks: self.ranks, other_build }
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
             missing: None,
             by: By::Worker,
             over_seeds: false,
-            older_build: false,
+            other_build: None,
         };
         let options = WorkerOptions {
             program,

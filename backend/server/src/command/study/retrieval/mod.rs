@@ -73,8 +73,8 @@ struct Candidate {
     by: By,
     single_limit: Option<u64>,
     missing: Option<Missing>,
-    /// Whether its worker is an older build than the usual one.
-    older_build: bool,
+    /// In what its worker is another build than the usual one.
+    other_build: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -258,7 +258,10 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
             by,
             single_limit,
             missing,
-            older_build: matches!(by, By::Worker(device) if devices::is_older(worker, device)),
+            other_build: match by {
+                By::Worker(device) => answers.other_build(worker, &[device]),
+                By::Engine(_) | By::Tab => None,
+            },
         };
         let title = || container.title.to_owned();
         match container.engine {
@@ -282,7 +285,7 @@ fn candidates(names: &[String], has_tab: bool, worker: &Path, engines: &Engines)
             by: By::Tab,
             single_limit: None,
             missing: (!has_tab).then(tab::missing),
-            older_build: false,
+            other_build: None,
         });
     }
     Ok(all)
@@ -364,6 +367,7 @@ mod tests {
             container: "plain".into(),
             versions: BTreeMap::from([("recspeed".to_owned(), "0".to_owned())]),
             host: "a machine".into(),
+            threads: Some(1),
             rows,
             objects: 4,
             header_bytes: 24,

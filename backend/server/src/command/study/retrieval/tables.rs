@@ -4,7 +4,7 @@ use recspeed_types::builtin::BuiltinDataset;
 use recspeed_types::study::retrieval::Retrieved;
 use recspeed_types::study::{StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow, StudyTable, Unit, Whose};
 
-use super::super::differences::{note, older_build, other_versions};
+use super::super::differences::{first_versions, note, other_versions, thread_difference};
 use super::super::explained;
 use super::columns::ROW_BYTES;
 use super::{Candidate, Found, RetrievalArgs, SEED, Size};
@@ -72,19 +72,28 @@ pub(super) fn report(
     let told = || sizes.iter().flat_map(|size| &size.found).filter_map(Found::told);
     let machine = StudyMachine {
         host: told().map(|told| told.host.clone()).find(|host| !host.is_empty()).unwrap_or_default(),
-        threads: Some(args.study.threads.unwrap_or(1)),
-        versions: told().flat_map(|told| told.versions.clone()).collect(),
+        threads: threads(sizes),
+        versions: first_versions(told().map(|told| &told.versions)),
         ..StudyMachine::default()
     };
     let mut report = super::super::report("retrieval", command, machine, measured);
+    let asked = args.study.threads.unwrap_or(1);
     report.conditions = vec![format!(
         "The first rows of {} (made up, seed {SEED}): user and item as 32-bit numbers, rating as a 32-bit float, timestamp as a 64-bit \
          number, but for Burn's tensors, which hold a device's own integers: of 32 bits on flex, times too, of 64 on LibTorch, ids too; a process \
-         of its own for each container and size.",
-        entry.title
+         of its own for each container and size, which was told to take {}. Rows in Rust and in the tab are read by one thread whatever that is.",
+        entry.title,
+        figures::counted(asked.into(), "thread", "threads")
     )];
     report.differences = explained(DIFFERENCES);
     report
+}
+
+/// The threads of every row, as each says them of itself; nothing where rows differ or one does not say.
+fn threads(sizes: &[Size]) -> Option<u32> {
+    let mut told = sizes.iter().flat_map(|size| &size.found).filter_map(Found::told).map(|told| told.threads);
+    let first = told.next()?;
+    if told.all(|threads| threads == first) { first } else { None }
 }
 
 impl Size {
@@ -116,15 +125,18 @@ fn table<'a>(
             |(candidate, found): (&'a Candidate, &'a Found)| Some((candidate.title.as_str(), &found.told()?.versions));
         candidates.iter().zip(&size.found).filter_map(named)
     };
+    let first = size.found.iter().find_map(Found::told);
     let row = |(candidate, found): (&Candidate, &Found)| {
         let without = |why| StudyRow::without_numbers(&candidate.title, why, columns.len());
         match found {
             Found::Missing(missing) => without(StudyCell::Missing(missing.clone())),
             Found::Failed(cause) => without(StudyCell::Failed { cause: cause.clone() }),
             Found::Told(told) => {
-                let mut differs = other_versions(all, &told.versions);
-                differs.extend(candidate.older_build.then(older_build));
-                StudyRow { name: candidate.title.clone(), note: note(versions(told), &differs), cells: cells(told) }
+                let threads = first.and_then(|first| thread_difference(first.threads, told.threads));
+                let mut differs: Vec<String> = threads.map(str::to_owned).into_iter().collect();
+                differs.extend(other_versions(all, &told.versions));
+                differs.extend(candidate.other_build.clone());
+                StudyRow { name: candidate.title.clone(), note: note(holds(told), &differs), cells: cells(told) }
             }
         }
     };
@@ -132,15 +144,16 @@ fn table<'a>(
     StudyTable { title, whose: Whose::Measured, rows_are: "container".to_owned(), columns, rows, bars: Some(bars) }
 }
 
-/// Name and version of what holds the rows.
-fn versions(told: &Retrieved) -> String {
+/// Name and version of what holds the rows, and its threads as it says them.
+fn holds(told: &Retrieved) -> String {
     let holds = ["recspeed", "burn", "chromium", "torch", "tensorflow", "pyvelox"];
     // PyVelox' environment has PyTorch too, which holds nothing there.
     let name = holds.into_iter().rev().find(|name| told.versions.contains_key(*name));
     // Burn's tensors may lie in another library.
     let inside = told.versions.contains_key("libtorch").then_some("libtorch");
-    let all = name.into_iter().chain(inside).map(|name| format!("{name} {}", told.versions[name]));
-    all.collect::<Vec<_>>().join(", ")
+    let versions = name.into_iter().chain(inside).map(|name| format!("{name} {}", told.versions[name]));
+    let threads = told.threads.map(|threads| figures::counted(threads.into(), "thread", "threads"));
+    versions.chain(threads).collect::<Vec<_>>().join(", ")
 }
 
 fn times(args: &RetrievalArgs, candidates: &[Candidate], size: &Size) -> StudyTable {
@@ -225,7 +238,7 @@ mod tests {
             by: By::Tab,
             single_limit: Some(2),
             missing: None,
-            older_build: false,
+            other_build: None,
         }
     }
 
@@ -260,31 +273,46 @@ mod tests {
     }
 
     #[test]
-    fn another_version_of_a_library_or_an_older_build_stands_behind_the_containers_name() {
-        let of = |versions: &[(&str, &str)]| Retrieved {
+    fn other_threads_another_version_of_a_library_or_another_build_stand_behind_the_containers_name() {
+        let of = |threads: Option<u32>, versions: &[(&str, &str)]| Retrieved {
+            threads,
             versions: versions.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect(),
             ..told(8, 8)
         };
         let mut candidates = ["Plain columns", "Burn on libtorch-cpu", "PyTorch", "PyVelox"].map(candidate);
-        candidates[1].older_build = true;
+        candidates[1].other_build = Some("the build of its worker".to_owned());
         let size = size(vec![
-            of(&[("recspeed", "0.1.0")]),
-            of(&[("recspeed", "0.1.0"), ("burn", "0.22.1"), ("libtorch", "2.11.0+cu130")]),
-            of(&[("torch", "2.9.0+cu128"), ("numpy", "2.4.6"), ("python", "3.12.3")]),
-            of(&[("torch", "2.9.0+cpu"), ("pyvelox", "0.2.0"), ("numpy", "2.4.7"), ("python", "3.12.3")]),
+            of(Some(1), &[("recspeed", "0.1.0")]),
+            of(Some(2), &[("recspeed", "0.1.0"), ("burn", "0.22.1"), ("libtorch", "2.11.0+cu130")]),
+            of(Some(1), &[("torch", "2.9.0+cu128"), ("numpy", "2.4.6"), ("python", "3.12.3")]),
+            of(None, &[("torch", "2.9.0+cpu"), ("pyvelox", "0.2.0"), ("numpy", "2.4.7"), ("python", "3.12.3")]),
         ]);
         let notes: Vec<String> = times_of(&candidates, &size).rows.into_iter().map(|row| row.note).collect();
         let torch = "the version of LibTorch (“Burn on libtorch-cpu” has libtorch 2.11.0+cu130)";
         assert_eq!(
             notes,
             [
-                "recspeed 0.1.0".to_owned(),
-                "burn 0.22.1, libtorch 2.11.0+cu130; differs in the version of LibTorch (“PyTorch” has torch 2.9.0+cu128), \
-                 the build of its worker, which is older than the usual one's"
+                "recspeed 0.1.0, 1 thread".to_owned(),
+                "burn 0.22.1, libtorch 2.11.0+cu130, 2 threads; differs in threads, the version of LibTorch (“PyTorch” has torch \
+                 2.9.0+cu128), the build of its worker"
                     .to_owned(),
-                format!("torch 2.9.0+cu128; differs in the version of numpy (“PyVelox” has numpy 2.4.7), {torch}"),
-                format!("pyvelox 0.2.0; differs in the version of numpy (“PyTorch” has numpy 2.4.6), {torch}"),
+                format!("torch 2.9.0+cu128, 1 thread; differs in the version of numpy (“PyVelox” has numpy 2.4.7), {torch}"),
+                format!("pyvelox 0.2.0; differs in threads, the version of numpy (“PyTorch” has numpy 2.4.6), {torch}"),
             ]
         );
+        assert_eq!(threads(&[size]), None, "the head claims none for all");
+    }
+
+    #[test]
+    fn the_head_has_the_threads_that_every_row_says_and_else_none() {
+        let of = |threads: &[Option<u32>]| {
+            let found = threads.iter().map(|&threads| Retrieved { threads, ..told(8, 8) });
+            super::threads(&[size(found.collect())])
+        };
+        assert_eq!(of(&[Some(2), Some(2)]), Some(2));
+        assert_eq!(of(&[Some(1), Some(2)]), None);
+        assert_eq!(of(&[Some(1), None]), None);
+        assert_eq!(of(&[None, None]), None);
+        assert_eq!(of(&[]), None);
     }
 }
