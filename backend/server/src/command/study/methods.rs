@@ -325,7 +325,10 @@ fn line(name: &str, family: &str, pair: &[Row], [all_warm, all_cold]: [&[&Row]; 
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::RunSummary;
+
     use super::super::row::Measured;
+    use super::super::row::tests::{RUN, row};
     use super::*;
 
     #[test]
@@ -344,6 +347,23 @@ mod tests {
         let titles: Vec<&str> = report.tables.iter().map(|table| table.title.as_str()).collect();
         assert_eq!(titles, ["MovieLens-100K", "Amazon Beauty, 5-core", "Beauty, synthetic, 100 thousand"]);
         assert!(report.tables.iter().all(|table| table.rows.len() == 1 && table.rows[0].name == "popularity"));
+    }
+
+    #[test]
+    fn a_method_that_had_other_threads_says_so_and_where_it_was_with_cold_items_alone() {
+        let of = |threads: u32| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.engine.threads = threads;
+            row(Measured::Ran(vec![run]))
+        };
+        let sets = sets(&SpecStudyArgs::default());
+        let families = [(0, "popularity", "none"), (0, "item-knn", "collaborative"), (0, "bias", "none")];
+        // Each method's run, and its run with cold items.
+        let rows = [of(1), of(1), of(2), of(2), of(1), of(2)];
+        let report = tables(String::new(), 1, &sets, &families, &rows);
+        let notes: Vec<&str> = report.tables[0].rows.iter().map(|row| row.note.as_str()).collect();
+        assert_eq!(notes, ["", "differs in threads", "differs in threads with cold items"]);
+        assert_eq!(report.machine.threads, None, "the head claims none for all");
     }
 
     #[test]
