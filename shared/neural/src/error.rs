@@ -105,7 +105,8 @@ pub enum NeuralFitError {
         /// What makes it smaller, and what to take instead.
         remedy: &'static str,
     },
-    /// The loss or a weight stopped being a finite number, or grew beyond all use (`training/divergence.rs` says when).
+    /// The loss or a weight stopped being a finite number, or grew beyond all use ([`recspeed_types::divergence`] and
+    /// `training/divergence.rs` say when).
     #[error(
         "the {what} became {} at step {step} (epoch {epoch}){}; try training.learning_rate = {remedy:e} instead of {learning_rate:e}, or set training.gradient_clip = 1",
         short(*value),

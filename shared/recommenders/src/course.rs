@@ -29,6 +29,11 @@ pub(crate) trait Learner {
     /// The loss of answering 0 to everything: what the losses of rounds are held against.
     fn of_zeros(&self) -> f64;
 
+    /// The loss of what the last round left, of a fit whose rounds tell the loss of what they found.
+    fn left_behind(&self) -> Option<f64> {
+        None
+    }
+
     /// One round over the data; `round` counts from 0. The loss, or `None` when `go_on`, asked about ten times a second,
     /// said no.
     ///
@@ -74,12 +79,16 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
             value: loss,
         });
         observer.event(EventKind::Progress { done, total, unit: "iterations".to_owned() });
+        if done == total {
+            // Before its last checkpoint: whoever goes on from that would only take it as it is.
+            if let Some(loss) = learner.left_behind() {
+                gauge.take(loss, total)?;
+            }
+            gauge.finish(total)?;
+        }
         observer.checkpoint(done, &mut || write(learner, done));
     }
-    if !all_finite(&learner.numbers()) {
-        return Err(gauge.not_finite("a learnt number", total));
-    }
-    gauge.finish(total)
+    if all_finite(&learner.numbers()) { Ok(()) } else { Err(gauge.not_finite("a learnt number", total)) }
 }
 
 /// A stretch is looked through without a way out of it, so that several numbers are at once.

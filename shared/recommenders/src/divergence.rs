@@ -1,35 +1,28 @@
-//! When a fit that learns in rounds has run away, and what to change then.
+//! A fit that learns in rounds and has run away, by the [`Rule`] that holds for all trainings, and what to change then.
 
 use recspeed_types::catalogue::Predicts;
+use recspeed_types::divergence::Gauge as Rule;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::FitError;
 
-/// A loss so many times that of answering 0 to everything is not come back from: an error a thousand times as long as a rating.
-const HOPELESS: f64 = 1e6;
-
-/// A fit whose last round cost so many times that has learnt nothing but to be wrong. First rounds may: they start with whatever
-/// numbers were drawn.
-const LOST: f64 = 1e2;
-
-/// The average square of ratings: what answering 0 to each of them costs, and at least 1, so that ratings of 0 alone measure too.
+/// The average square of ratings: what answering 0 to each of them costs.
 pub(crate) fn mean_square(ratings: &[f32]) -> f64 {
     let squares: f64 = ratings.iter().map(|&rating| f64::from(rating).powi(2)).sum();
-    (squares / ratings.len().max(1) as f64).max(1.0)
+    squares / ratings.len().max(1) as f64
 }
 
-/// What the losses of a fit are held against.
+/// Holds the losses of a fit against the rule.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gauge {
-    measure: f64,
+    rule: Rule,
     last: Option<f64>,
-    last_good: Option<f64>,
 }
 
 impl Gauge {
-    /// `measure`: the loss of answering 0 to everything.
-    pub(crate) const fn new(measure: f64) -> Self {
-        Self { measure, last: None, last_good: None }
+    /// `of_zeros`: the loss of answering 0 to everything.
+    pub(crate) const fn new(of_zeros: f64) -> Self {
+        Self { rule: Rule::new(of_zeros), last: None }
     }
 
     /// Takes the loss of a round, from 1.
@@ -40,14 +33,8 @@ impl Gauge {
         if !loss.is_finite() {
             return Err(self.not_finite("the loss", round));
         }
-        if loss > HOPELESS * self.measure {
-            return Err(self.grown(loss, round));
-        }
-        if loss <= LOST * self.measure {
-            self.last_good = Some(loss);
-        }
         self.last = Some(loss);
-        Ok(())
+        if self.rule.takes(loss) { Ok(()) } else { Err(self.grown(loss, round)) }
     }
 
     /// At the end, after so many rounds.
@@ -56,19 +43,19 @@ impl Gauge {
     /// [`FitError::Diverged`] where the loss of the last round says that nothing was learnt.
     pub(crate) fn finish(&self, rounds: u64) -> Result<(), FitError> {
         match self.last {
-            Some(loss) if loss > LOST * self.measure => Err(self.grown(loss, rounds)),
+            Some(loss) if self.rule.is_lost(loss) => Err(self.grown(loss, rounds)),
             _ => Ok(()),
         }
     }
 
     /// Something that was learnt or computed is no finite number.
     pub(crate) const fn not_finite(&self, what: &'static str, round: u64) -> FitError {
-        let (iteration, last_loss) = (Some(round), self.last_good);
+        let (iteration, last_loss) = (Some(round), self.rule.last_good());
         FitError::Diverged { what, value: None, iteration, last_loss, remedy: String::new() }
     }
 
     const fn grown(&self, loss: f64, round: u64) -> FitError {
-        let (iteration, last_loss) = (Some(round), self.last_good);
+        let (iteration, last_loss) = (Some(round), self.rule.last_good());
         FitError::Diverged { what: "the loss", value: Some(loss), iteration, last_loss, remedy: String::new() }
     }
 }
@@ -78,8 +65,8 @@ pub(crate) const fn not_finite(what: &'static str) -> FitError {
     FitError::Diverged { what, value: None, iteration: None, last_loss: None, remedy: String::new() }
 }
 
-/// What to change, of what this recommender has.
-pub(crate) fn remedy(recommender: &ResolvedRecommender) -> String {
+/// What to change, of what this recommender has, where it has run away or errs beyond all measure.
+pub fn what_to_change(recommender: &ResolvedRecommender) -> String {
     let entry = recommender.entry;
     let solver = entry.param("solver").map_or("", |_| recommender.text("solver"));
     // The Gibbs sampler finds its own regularization, and only gradient descent has steps.

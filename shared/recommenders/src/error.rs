@@ -107,7 +107,8 @@ pub enum FitError {
         /// The rating.
         rating: f32,
     },
-    /// What is learnt stopped being finite numbers, or its loss grew beyond all use (`divergence.rs` says when).
+    /// What is learnt stopped being finite numbers, or its loss grew beyond all use
+    /// ([`recspeed_types::divergence`] says when).
     #[error("{}", told((*what, *value), *iteration, *last_loss, remedy))]
     Diverged {
         /// What was computed.
@@ -165,7 +166,7 @@ impl FitError {
     pub(crate) fn of(self, recommender: &ResolvedRecommender) -> Self {
         match self {
             Self::Diverged { what, value, iteration, last_loss, remedy } if remedy.is_empty() => {
-                Self::Diverged { what, value, iteration, last_loss, remedy: divergence::remedy(recommender) }
+                Self::Diverged { what, value, iteration, last_loss, remedy: divergence::what_to_change(recommender) }
             }
             other => other,
         }

@@ -28,6 +28,7 @@ mod recommender;
 mod scratch;
 mod train;
 
+pub use divergence::what_to_change;
 pub use error::FitError;
 pub use fit::{
     FitElsewhere, FitRequest, Fitted, ForetellElsewhere, RestoreElsewhere, RestoreRequest, Restored, fit, fit_request,

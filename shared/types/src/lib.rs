@@ -9,6 +9,7 @@ pub mod build;
 pub mod builtin;
 pub mod catalogue;
 pub mod comparison;
+pub mod divergence;
 pub mod event;
 mod extent;
 pub mod fit;

@@ -1,11 +1,12 @@
 //! What somebody has against what they do not have: learning from who took what, whatever the stars.
 
+use std::f64::consts::LN_2;
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 use recspeed_data::parts::Parts;
 use recspeed_data::{Csr, Permutation};
-use recspeed_types::spec::Training;
+use recspeed_types::spec::{Loss, Training};
 
 use crate::Rows;
 use crate::random::{OtherDraws, epoch_order};
@@ -203,6 +204,14 @@ impl<N: PairNetwork> Lesson<Taped<Paired<N>>> for LikeLesson<'_> {
 
     fn epoch_bytes(&self) -> u64 {
         4 * self.likes.len() as u64 * (1 + self.others as u64)
+    }
+
+    /// Odds of one half, or a choice among the items of a row.
+    fn of_nothing(&self) -> f64 {
+        match self.training.loss {
+            Loss::SampledSoftmax => (1.0 + self.others as f64).ln(),
+            _ => LN_2,
+        }
     }
 
     fn name(&self) -> String {

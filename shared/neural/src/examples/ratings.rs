@@ -106,6 +106,11 @@ impl<N: Network<Input = Tensor<2>>, D: Describe> Lesson<N> for RatingLesson<'_, 
         4 * self.train.len() as u64 * (D::WIDTH as u64 + 2)
     }
 
+    /// Answers lie in [0, 1]: squares, distances and odds of one half cost at most 1.
+    fn of_nothing(&self) -> f64 {
+        1.0
+    }
+
     fn name(&self) -> String {
         format!("ratings of {} rows, {}", self.train.len(), self.scales)
     }

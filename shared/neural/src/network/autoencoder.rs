@@ -1,12 +1,14 @@
 //! The variational autoencoder of a person's items (Mult-VAE).
 
+use std::f64::consts::LN_2;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_data::Csr;
 use recspeed_data::parts::{Parts, PartsError, Values};
 use recspeed_plan::blocks;
 use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
-use recspeed_types::spec::{ResolvedRecommender, Training};
+use recspeed_types::spec::{Loss, ResolvedRecommender, Training};
 
 use crate::method::{FitRequest, Method};
 use crate::random::{BagDraws, epoch_order};
@@ -235,6 +237,17 @@ impl Lesson<Taped<Autoencoder>> for BagLesson<'_> {
 
     fn epoch_bytes(&self) -> u64 {
         4 * self.users.len() as u64
+    }
+
+    /// Of all items of a person together: a choice among all for each that they have, odds of one half for every one, or the
+    /// square of what they have.
+    fn of_nothing(&self) -> f64 {
+        let owned = self.by_user.nnz() as f64 / self.users.len().max(1) as f64;
+        match self.training.loss {
+            Loss::CrossEntropy => owned * (self.n_items as f64).ln(),
+            Loss::Bce => self.n_items as f64 * LN_2,
+            _ => owned,
+        }
     }
 
     fn name(&self) -> String {

@@ -1,5 +1,7 @@
 //! The batches of a sequence model: whole sequences, each asking several questions at once.
 
+use std::f64::consts::LN_2;
+
 use burn::tensor::Device;
 use recspeed_types::spec::Loss;
 
@@ -27,6 +29,8 @@ pub(crate) struct SequenceLesson<'a> {
     pub(crate) device: Device,
     /// Items of a sequence that count.
     pub(crate) length: usize,
+    /// Items that can be scored.
+    pub(crate) n_items: usize,
 }
 
 impl SequenceLesson<'_> {
@@ -73,6 +77,17 @@ impl<E: Encoder> Lesson<Tied<E>> for SequenceLesson<'_> {
 
     fn epoch_bytes(&self) -> u64 {
         4 * self.users.len() as u64
+    }
+
+    /// A choice among the items, or odds of one half. Where drawn items count for all, either costs at most what a choice
+    /// among all does.
+    fn of_nothing(&self) -> f64 {
+        let candidates = match self.others {
+            Others::Drawn { count, .. } => self.n_items.max(1 + count),
+            Others::All => self.n_items,
+        };
+        let is_choice = matches!(self.loss, Loss::CrossEntropy | Loss::SampledSoftmax);
+        if is_choice || self.log_q { (candidates as f64).ln() } else { LN_2 }
     }
 
     fn name(&self) -> String {

@@ -192,6 +192,7 @@ async fn fit<E: Encoder>(
         seed: request.seed,
         device: device.clone(),
         length: encoder.length(),
+        n_items: encoder.n_items(),
     };
     let judge = (!request.validation.is_empty())
         .then(|| RankJudge::new(request.train, request.validation, Limit::Users(JUDGED)));

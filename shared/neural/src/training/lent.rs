@@ -3,9 +3,9 @@
 
 use recspeed_data::parts::{Parts, Values};
 use recspeed_types::FitObserver;
+use recspeed_types::divergence::Gauge;
 use recspeed_types::summary::TrainingInfo;
 
-use super::divergence::Gauge;
 use super::network::Network;
 use super::saved::Parameters;
 use super::{Course, Lesson};
@@ -33,8 +33,7 @@ impl<N: Network, L: Lesson<N> + Tellable> Course<'_, N, L> {
         let order = |epoch| lesson.order(epoch);
         let job = self.job(&order);
         let trained = trainer.train(&job, observer)?;
-        let gauge = Gauge::of_ratings();
-        if gauge.is_lost(trained.final_loss) {
+        if Gauge::new(lesson.of_nothing()).is_lost(trained.final_loss) {
             let learning_rate = self.training.learning_rate;
             return Err(NeuralFitError::Diverged {
                 what: "mean loss of the last epoch",

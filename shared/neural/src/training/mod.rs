@@ -23,6 +23,7 @@ mod update;
 use burn::tensor::{Device, Tensor};
 use recspeed_parallel::at_once;
 use recspeed_plan::pace::{self, LookUps};
+use recspeed_types::divergence::Gauge;
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
 use recspeed_types::spec::{Loss, ResolvedRecommender, Training};
 use recspeed_types::summary::TrainingInfo;
@@ -32,7 +33,6 @@ use crate::device::in_this_memory;
 use crate::elsewhere::Trainer;
 use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 use curve::{Curve, Mean};
-use divergence::Gauge;
 use judge::Judge;
 use layout::Layout;
 use lent::Tellable;
@@ -69,6 +69,9 @@ pub(crate) trait Lesson<N: Network> {
 
     /// Bytes that an epoch holds.
     fn epoch_bytes(&self) -> u64;
+
+    /// What a row costs on average where everything is scored alike: the measure of all losses ([`Gauge`]).
+    fn of_nothing(&self) -> f64;
 
     /// Names everything that the lesson depends on besides the seed, for checkpoints.
     fn name(&self) -> String;
@@ -278,6 +281,8 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             told.extend(verdict.map(|(name, value)| (*name, MeasuredOn::Validation, *value)));
             let told_apart = progress.best.as_ref().is_some_and(|best| best.told_apart || regret != best.regret);
             match &mut progress.best {
+                // A network that has run away is not kept, whatever its lists happen to be worth.
+                _ if progress.gauge.is_lost(progress.finished_loss) => {}
                 Some(best) if told_apart && regret >= best.regret => best.told_apart = true,
                 best => {
                     let stops = self.training.early_stopping.is_some();
@@ -351,7 +356,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 step: 0,
                 epoch_loss: Mean::default(),
                 finished_loss: 0.0,
-                gauge: Gauge::default(),
+                gauge: Gauge::new(self.lesson.of_nothing()),
                 curve,
                 best: None,
             };
@@ -368,7 +373,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             step: state.step,
             epoch_loss: state.epoch_loss,
             finished_loss: state.finished_loss,
-            gauge: Gauge::default(),
+            gauge: Gauge::new(self.lesson.of_nothing()),
             curve,
             best: state.best.map(|best| BestEpoch {
                 epoch: best.epoch,
@@ -466,7 +471,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             value,
             step: progress.step + 1,
             epoch: (progress.step / self.lesson.batches()) as u32 + 1,
-            last_loss: progress.gauge.last_good,
+            last_loss: progress.gauge.last_good(),
             learning_rate,
             remedy: learning_rate / 10.0,
         }

@@ -194,6 +194,9 @@ impl ImplicitAls {
                 value: loss,
             });
             observer.event(EventKind::Progress { done: step, total, unit: "iterations".to_owned() });
+            if step == total {
+                als.gauge.finish(total)?;
+            }
             als.offer(observer);
         }
         Ok(Self { fitted: als })

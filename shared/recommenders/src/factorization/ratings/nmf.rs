@@ -104,6 +104,14 @@ impl Learner for Multiplicative<'_> {
         mean_square(&self.data.by_user.values)
     }
 
+    /// Both sides are updated from the same predictions: where nothing holds them, each makes up for what the other has made up
+    /// for already, and every other round is as bad as the start.
+    fn left_behind(&self) -> Option<f64> {
+        let (data, d, lambda) = (self.data, self.d, self.regularization);
+        let users = Updated { known: &data.by_user, own: &self.users, other: &self.items, d, lambda };
+        Some(users.next().1 / data.by_user.nnz() as f64)
+    }
+
     fn round(&mut self, _: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         if !go_on() {
             return Ok(None);
