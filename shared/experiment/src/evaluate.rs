@@ -15,6 +15,7 @@ use crate::enriched::{Inputs, shuffled_inputs};
 use crate::model::Model;
 use crate::rank::rank;
 use crate::run::{Prepared, Story};
+use crate::scale::{remedy, warn_of_errors_beyond};
 use crate::{Host, RunFailure};
 
 /// The rule for equal scores, as every result states it.
@@ -75,6 +76,8 @@ pub(crate) struct Predictions {
     cut: f64,
     /// Range of the training ratings, or 1 for probabilities; 0 where all are equal.
     range: f64,
+    /// Lowest and highest rating of the training and the truth together; `None` of probabilities.
+    scale: Option<(f32, f32)>,
 }
 
 pub(crate) fn evaluate(
@@ -97,6 +100,10 @@ pub(crate) fn evaluate(
             values.insert(name.to_string(), made.measure(name.kind, spec.evaluation.threshold).map_err(unmeasurable)?);
         }
         made.fill(&mut users).map_err(unmeasurable)?;
+        if let Some(scale) = made.scale {
+            let error = made.measure(MetricKind::Rmse, spec.evaluation.threshold).map_err(unmeasurable)?;
+            warn_of_errors_beyond(scale, error, spec, host, story);
+        }
         predictions = Some(made);
     }
     let mut ranked = None;
@@ -112,7 +119,8 @@ pub(crate) fn evaluate(
             return Err(RunFailure::new(
                 FailureCode::Diverged,
                 format!(
-                    "{name} is {value}, not a number: the recommender's predictions grew without bound; lower the learning rate or raise the regularization."
+                    "{name} is {value}, not a number: the recommender's predictions grew without bound; {}.",
+                    remedy(spec)
                 ),
             ));
         }
@@ -242,12 +250,13 @@ pub(crate) fn predict_test_rows(
     let threshold = spec.evaluation.threshold;
     if spec.recommender.predicts().has_probabilities() {
         let truth = stars.iter().map(|&rating| f32::from(u8::from(f64::from(rating) >= threshold))).collect();
-        return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0 });
+        return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0, scale: None });
     }
-    let learnt = data.fit_rows.iter().map(|&row| all.rating[row as usize]);
-    let (low, high) = learnt.fold((f32::MAX, f32::MIN), |(l, h), rating| (l.min(rating), h.max(rating)));
-    let range = f64::from(high) - f64::from(low);
-    Ok(Predictions { users, predicted, truth: stars.clone(), stars, cut: threshold, range })
+    let wider = |(low, high): (f32, f32), rating: f32| (low.min(rating), high.max(rating));
+    let learnt = data.fit_rows.iter().map(|&row| all.rating[row as usize]).fold((f32::MAX, f32::MIN), wider);
+    let range = f64::from(learnt.1) - f64::from(learnt.0);
+    let scale = Some(stars.iter().copied().fold(learnt, wider));
+    Ok(Predictions { users, predicted, truth: stars.clone(), stars, cut: threshold, range, scale })
 }
 
 /// Lists are of users among all items, and have no rows whose inputs could be dealt out.

@@ -21,6 +21,7 @@ mod rank;
 mod reasons;
 mod run;
 mod sampled;
+mod scale;
 mod stored;
 
 pub use answer::{Answering, Asked};

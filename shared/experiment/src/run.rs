@@ -16,6 +16,7 @@ use crate::foresee::{
 use crate::importance::importance;
 use crate::latency::latency;
 use crate::model::Model;
+use crate::scale::warn_of_far_ratings;
 use crate::{Host, LoadedData, RunFailure, attributes};
 
 /// Runs `spec` to its end. Everything that happens is told to the host as events, all but the last one: the caller turns
@@ -226,6 +227,7 @@ pub(crate) fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Stor
         };
         return Err(RunFailure::new(FailureCode::Data, cause));
     }
+    warn_of_far_ratings(spec, &interactions, host, story);
     refuse_so_many_items(spec, interactions.n_items(), host)?;
     let SplitRows { train, validation, test } = split(&interactions, &spec.split, spec.data_seed)
         .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, error.to_string()))?;

@@ -1,0 +1,116 @@
+//! What lies outside the scale of the ratings: single ratings, which outweigh all others, and a recommender's errors.
+
+use recspeed_data::Interactions;
+use recspeed_recommenders::what_to_change;
+use recspeed_types::spec::ResolvedSpec;
+
+use crate::Host;
+use crate::run::Story;
+
+/// A rating so many times the usual one weighs as much as a million others where squares are added.
+const FAR: f32 = 1e3;
+
+/// So many ratings at most, evenly spread, tell which one is usual.
+const LOOKED_AT: usize = 1 << 16;
+
+/// Warns whoever reads ratings as numbers of some that are absurdly far from the rest.
+pub(crate) fn warn_of_far_ratings(spec: &ResolvedSpec, data: &Interactions, host: &mut dyn Host, story: &mut Story) {
+    if spec.recommender.predicts().has_ratings()
+        && let Some(warning) = far_ratings(data)
+    {
+        story.warn(host, warning);
+    }
+}
+
+/// How many, with the largest and its place. The usual rating is that in the middle, so that no half of them moves it.
+fn far_ratings(data: &Interactions) -> Option<String> {
+    if data.is_empty() {
+        return None;
+    }
+    let mut sizes: Vec<f32> =
+        data.rating.iter().step_by(data.len().div_ceil(LOOKED_AT)).map(|rating| rating.abs()).collect();
+    let middle = sizes.len() / 2;
+    let usual = *sizes.select_nth_unstable_by(middle, f32::total_cmp).1;
+    let is_far = |rating: f32| usual > 0.0 && rating.abs() > FAR * usual;
+    let far = data.rating.iter().filter(|&&rating| is_far(rating)).count();
+    let largest = data.rating.iter().enumerate().max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()));
+    let (row, &rating) = largest.filter(|_| far > 0)?;
+    Some(format!(
+        "{far} of {} ratings are more than {FAR} times as large as the usual one ({}); the largest is {}, of user `{}` for item `{}`: such ratings outweigh all others in means and errors; mend them in the file or take them out",
+        data.len(),
+        short(usual),
+        short(rating),
+        data.users.get(data.user[row]),
+        data.items.get(data.item[row])
+    ))
+}
+
+/// Warns of predictions that err by more than the scale is wide, as no single rating given to everything would.
+pub(crate) fn warn_of_errors_beyond(
+    (low, high): (f32, f32),
+    error: f64,
+    spec: &ResolvedSpec,
+    host: &mut dyn Host,
+    story: &mut Story,
+) {
+    let width = f64::from(high) - f64::from(low);
+    if width > 0.0 && error > width {
+        let sentence = format!(
+            "the rmse is {}, more than the whole scale of the ratings, {} to {}, is wide: any one rating for everybody errs less; {}",
+            short(error as f32),
+            short(low),
+            short(high),
+            remedy(spec)
+        );
+        story.warn(host, sentence);
+    }
+}
+
+/// What to change where predictions are beyond all measure.
+pub(crate) fn remedy(spec: &ResolvedSpec) -> String {
+    let own = what_to_change(&spec.recommender);
+    match &spec.training {
+        Some(training) => format!("lower training.learning_rate (now {}), or {own}", training.learning_rate),
+        None => own,
+    }
+}
+
+/// Without a row of zeros for huge numbers.
+fn short(value: f32) -> String {
+    if value.abs() < 1e5 { value.to_string() } else { format!("{value:e}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_data::InteractionsBuilder;
+
+    use super::*;
+
+    fn of(ratings: impl IntoIterator<Item = f32>) -> Option<String> {
+        let mut builder = InteractionsBuilder::default();
+        for (row, rating) in ratings.into_iter().enumerate() {
+            builder.push(&format!("u{row}"), &format!("i{row}"), rating, 0);
+        }
+        far_ratings(&builder.finish())
+    }
+
+    #[test]
+    fn ratings_far_from_the_usual_one_are_counted_and_the_largest_has_its_place() {
+        let said = of([1.0, 3.0, 1e30, 5.0, 4.0, -1e38, 2.0]).unwrap();
+        let start = "2 of 7 ratings are more than 1000 times as large as the usual one (4); the largest is -1e38, of user `u5` for item `i5`";
+        assert!(said.starts_with(start), "{said}");
+        // Two in five of a file: what is usual is still told by the others.
+        let most = (0..100).map(|row| if row % 5 < 2 { 1e38 } else { 3.0 });
+        assert!(of(most).unwrap().starts_with("40 of 100 "));
+    }
+
+    #[test]
+    fn scales_and_counts_as_people_have_them_are_no_reason_to_warn() {
+        let of_stars = (0..100).map(|row| (row % 5 + 1) as f32);
+        let of_plays = (1..1000).map(|place| 350_000.0 / place as f32);
+        assert_eq!(of(of_stars), None);
+        assert_eq!(of(of_plays), None);
+        assert_eq!(of([]), None);
+        assert_eq!(of([0.0, 0.0, 0.0, 1.0]), None, "where 0 is usual nothing is measured by it");
+    }
+}

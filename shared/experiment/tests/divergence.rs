@@ -1,0 +1,108 @@
+//! What is far worse than knowing nothing never ends as if it were a result: it is refused, or the result says so.
+
+mod desk;
+
+use recspeed_experiment::RunFailure;
+use recspeed_types::{EventKind, FailureCode, RunSummary};
+
+use desk::{attempt, attempt_from};
+
+const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
+
+fn rated(recommender: &str) -> Result<RunSummary, RunFailure> {
+    let text = format!("{FRAME}[recommender]\n{recommender}\n[evaluation]\nmetrics = [\"rmse\"]\n");
+    attempt(None, &text, None).0
+}
+
+/// A network over sequences, in three epochs of such long steps.
+fn sequences(kind: &str, rate: f64, training: &str) -> String {
+    format!(
+        "{FRAME}sample = 3000\n[split]\nkind = \"leave-last-out\"\nvalidation = true\n[recommender]\nkind = \"{kind}\"\nfactors = 16\n[training]\nepochs = 3\nlearning_rate = {rate:?}\n{training}[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 20\n"
+    )
+}
+
+/// Softmax and its slope are finite however long the steps are: nothing overflows, and the losses stay where they have jumped to.
+#[test]
+fn a_training_that_ends_far_above_knowing_nothing_is_refused_however_finite_it_is() {
+    for (kind, rate) in [("bert4rec", 2.0), ("gru4rec", 0.5), ("gru4rec", 1.0), ("sasrec", 2.0)] {
+        let text = sequences(kind, rate, "");
+        let failure = attempt(None, &text, None).0.expect_err(kind);
+        assert_eq!(failure.code, FailureCode::Diverged, "{kind}: {failure}");
+        let cause = &failure.cause;
+        assert!(cause.contains("(epoch 3)") && cause.contains("training.learning_rate"), "{kind}: {cause}");
+        let good = cause.split("after a loss of ").nth(1).and_then(|rest| rest.split(',').next());
+        let good: f64 = good.and_then(|good| good.parse().ok()).unwrap_or_else(|| panic!("{kind}: {cause}"));
+        assert!(good < 5.0 * 1140.0_f64.ln(), "{kind}: no good value is far above knowing nothing: {cause}");
+    }
+}
+
+#[test]
+fn early_stopping_brings_no_epoch_back_that_has_run_away() {
+    let text = sequences("gru4rec", 1.0, "early_stopping = 1\n");
+    let failure = attempt(None, &text, None).0.expect_err("every epoch costs hundreds");
+    assert_eq!(failure.code, FailureCode::Diverged, "{failure}");
+    let honest = sequences("gru4rec", 0.001, "early_stopping = 1\n");
+    assert!(attempt(None, &honest, None).0.is_ok());
+}
+
+#[test]
+fn going_on_from_the_last_checkpoint_of_a_diverged_training_makes_no_result_of_it() {
+    let text = sequences("gru4rec", 1.0, "");
+    let (first, checkpoint) = attempt_from(None, &text, None);
+    assert_eq!(first.unwrap_err().code, FailureCode::Diverged);
+    assert!(checkpoint.is_some(), "an epoch may be followed by a better one: its state is offered");
+    let (second, _) = attempt_from(checkpoint, &text, None);
+    assert_eq!(second.unwrap_err().code, FailureCode::Diverged);
+}
+
+/// The squares of one round are small and those of the next are two thousand: which round is the last decides nothing.
+#[test]
+fn factors_are_judged_as_the_last_round_left_them() {
+    let text = "kind = \"nmf\"\nfactors = 200\nregularization = 0.0\niterations = 30";
+    let failure = rated(text).expect_err("it swings to its end");
+    assert_eq!(failure.code, FailureCode::Diverged, "{failure}");
+    assert!(failure.cause.contains("raise recommender.regularization (now 0)"), "{failure}");
+    assert!(rated("kind = \"nmf\"\nfactors = 200\niterations = 30").is_ok(), "with some regularization it settles");
+}
+
+/// A fit may learn its own rows by heart and know nothing of others: its loss is good.
+#[test]
+fn whoever_errs_by_more_than_the_scale_is_wide_says_so_with_a_remedy() {
+    let beyond = |recommender: &str| {
+        let summary = rated(recommender).unwrap_or_else(|failure| panic!("{recommender}: {failure}"));
+        summary.warnings.into_iter().find(|warning| warning.contains("more than the whole scale of the ratings"))
+    };
+    let by_heart = "kind = \"fm\"\nsolver = \"als\"\nregularization = 0.0\ninit_deviation = 10.0\niterations = 100";
+    let said = beyond(by_heart).expect("it errs by thousands");
+    for part in ["1 to 5", "lower recommender.init_deviation (now 10)", "raise recommender.regularization (now 0)"] {
+        assert!(said.contains(part), "{said}");
+    }
+    for honest in ["kind = \"global-mean\"", "kind = \"bias\"", "kind = \"fm\"\niterations = 20"] {
+        assert_eq!(beyond(honest), None, "{honest}");
+    }
+}
+
+#[test]
+fn ratings_far_from_the_rest_are_told_to_whoever_reads_them() {
+    let told = |kind: &str, odd: &str| {
+        let rows = (0..60).map(|row| {
+            let rating = if row == 17 { odd.to_owned() } else { (row % 5 + 1).to_string() };
+            format!("u{},i{},{rating},{row}\n", row % 12, row / 6)
+        });
+        let metrics = if kind == "popularity" { "hit@5" } else { "rmse" };
+        let text = format!("{FRAME}[recommender]\nkind = \"{kind}\"\n[evaluation]\nmetrics = [\"{metrics}\"]\n");
+        let (_, events) = attempt(Some(&rows.collect::<String>()), &text, None);
+        let is_one = |message: &str| message.contains("times as large as the usual one");
+        events.iter().any(|event| {
+            let EventKind::Warning { message } = event else { return false };
+            let names = ["1 of 60 ", "1e38", "`u5`", "`i2`"].iter().all(|part| message.contains(part));
+            assert!(!is_one(message) || names, "{message}");
+            is_one(message)
+        })
+    };
+    for kind in ["global-mean", "item-mean", "bias", "user-knn"] {
+        assert!(told(kind, "1e38"), "{kind}");
+        assert!(!told(kind, "5"), "{kind}");
+    }
+    assert!(!told("popularity", "1e38"), "who has what is no number of stars");
+}
