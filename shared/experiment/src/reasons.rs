@@ -33,6 +33,7 @@ pub(crate) fn in_words(reason: &Reason, whose: Whose, names: Names<'_>) -> Strin
             format!("{}, whose taste is similar{}", named(names.users, *user), adds(*part))
         }
         Reason::Attribute { name, value, part } => format!("its {name} is {value}{}", adds(*part)),
+        Reason::UserAttribute { name, value, part } => format!("the user's {name} is {value}{}", adds(*part)),
         Reason::Component { index, component, part, because } => {
             let own: Vec<String> = because.iter().map(|reason| in_words(reason, whose, names)).collect();
             let own = if own.is_empty() { String::new() } else { format!(", because {}", own.join(" and ")) };
@@ -84,6 +85,8 @@ mod tests {
         assert_eq!(say(similar, Whose::User), "u, whose taste is similar (adds 1.00e-7)");
         let attribute = Reason::Attribute { name: "brand".to_owned(), value: "Aveda".to_owned(), part: 0.5 };
         assert_eq!(say(attribute, Whose::User), "its brand is Aveda (adds 0.500)");
+        let of_user = Reason::UserAttribute { name: "age".to_owned(), value: "24".to_owned(), part: -0.25 };
+        assert_eq!(say(of_user, Whose::User), "the user's age is 24 (takes 0.250)");
         let component = |because| Reason::Component { index: 0, component: "item-knn", part: 0.0, because };
         assert_eq!(say(component(vec![]), Whose::User), "component 1, item-knn (adds 0.000)");
         let own = component(vec![Reason::OwnItem { item: 0, part: 1.0 }]);

@@ -43,6 +43,15 @@ pub enum Reason {
         /// Its part, in the unit of the score.
         part: f32,
     },
+    /// Something that the user is, whatever the item.
+    UserAttribute {
+        /// Name of the attribute, as `occupation`.
+        name: String,
+        /// Its value, as `technician`.
+        value: String,
+        /// What it adds to this item's score, in the unit of the score.
+        part: f32,
+    },
     /// What a component of a hybrid says.
     Component {
         /// Its place among the components, from 0.

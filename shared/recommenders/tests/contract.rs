@@ -231,7 +231,10 @@ fn exactly_the_kinds_that_say_so_explain() {
         let reasons = model.explain(0, 1, 1000);
         assert_eq!(reasons.is_some(), says, "{kind}");
         let own: Option<f32> = reasons.iter().flatten().try_fold(0.0, |sum, reason| match reason {
-            Reason::SimilarUser { .. } | Reason::Attribute { .. } | Reason::Component { .. } => None,
+            Reason::SimilarUser { .. }
+            | Reason::Attribute { .. }
+            | Reason::UserAttribute { .. }
+            | Reason::Component { .. } => None,
             Reason::OwnItem { item, part } => {
                 assert!(
                     data.by_user.row(0).0.contains(item),

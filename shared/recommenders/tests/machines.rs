@@ -85,6 +85,11 @@ fn new_people_and_items_are_known_by_their_attributes() {
             };
             reasons.iter().filter_map(part).sum::<f32>()
         };
+        // Attributes of both are called `colour`: a reason says whose it is, so that neither passes for the other's.
+        let of_user = |reason: &&Reason| matches!(reason, Reason::UserAttribute { value, .. } if value == "black");
+        let of_item = |reason: &&Reason| matches!(reason, Reason::Attribute { value, .. } if value == "black");
+        let of_each = (reasons.iter().filter(of_item).count(), reasons.iter().filter(of_user).count());
+        assert_eq!(of_each, (1, 1), "{kind} {params:?}: {reasons:?}");
         let other = model.explain(index(&all.users, "4"), index(&all.items, "21"), 9).expect("it explains");
         assert!(part(&reasons, "black") > part(&other, "white"), "{kind} {params:?}: {reasons:?} {other:?}");
     }

@@ -28,10 +28,21 @@ impl Terms {
         self.0.bytes()
     }
 
+    /// Name and value of an attribute.
+    pub(crate) fn named(&self, term: u32) -> (&str, &str) {
+        self.0.get(term).split_once(SEPARATOR).unwrap_or_default()
+    }
+
     /// That the item has this term.
     pub(crate) fn reason(&self, term: u32, part: f32) -> Reason {
-        let (name, value) = self.0.get(term).split_once(SEPARATOR).unwrap_or_default();
+        let (name, value) = self.named(term);
         Reason::Attribute { name: name.to_owned(), value: value.to_owned(), part }
+    }
+
+    /// That the user has this term.
+    pub(crate) fn reason_of_user(&self, term: u32, part: f32) -> Reason {
+        let (name, value) = self.named(term);
+        Reason::UserAttribute { name: name.to_owned(), value: value.to_owned(), part }
     }
 
     /// Which terms are of this attribute; `None` where none is.

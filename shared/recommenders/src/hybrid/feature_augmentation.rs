@@ -123,6 +123,7 @@ impl Composed for FeatureAugmentation {
             | Reason::Learnt { part }
             | Reason::SimilarUser { part, .. }
             | Reason::Attribute { part, .. }
+            | Reason::UserAttribute { part, .. }
             | Reason::Component { part, .. } => *part,
             Reason::Popularity { .. } => 0.0,
         };

@@ -199,7 +199,6 @@ mod tests {
     use recspeed_data::AttributeColumn;
 
     use super::*;
-    use crate::Reason;
 
     fn dictionary(ids: &[&str]) -> Dictionary {
         let mut builder = DictionaryBuilder::default();
@@ -239,9 +238,7 @@ mod tests {
             let name = |(feature, value): (usize, f32)| match feature.checked_sub(side.len()) {
                 None => format!("{feature}={value}"),
                 Some(attribute) => {
-                    let Reason::Attribute { name, value: word, .. } = side.terms.reason(attribute as u32, 0.0) else {
-                        unreachable!("a term is an attribute")
-                    };
+                    let (name, word) = side.terms.named(attribute as u32);
                     format!("{}:{name}.{word}={value}", side.field[attribute])
                 }
             };

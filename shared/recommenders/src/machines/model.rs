@@ -112,13 +112,13 @@ impl Described {
         &self.vectors[entity as usize * d..][..d]
     }
 
-    /// What each attribute of the entity adds beside a vector of the other side.
-    fn reasons(&self, entity: u32, other: &[f32]) -> Vec<Reason> {
+    /// What each attribute of the entity adds beside a vector of the other side; `of` makes a reason of it.
+    fn reasons(&self, entity: u32, other: &[f32], of: fn(&Terms, u32, f32) -> Reason) -> Vec<Reason> {
         let (attributes, values) = self.attributes.row(entity as usize);
         let reason = |(&attribute, &value): (&u32, &f32)| {
             let mut part = [0.0];
             dense::dot_all(other, &self.parts[attribute as usize * other.len()..][..other.len()], &mut part);
-            self.terms.reason(attribute, value * part[0])
+            of(&self.terms, attribute, value * part[0])
         };
         attributes.iter().zip(values).map(reason).collect()
     }
@@ -205,10 +205,10 @@ impl Machine {
 
     fn reasons(&self, user: &[f32], item: u32, of_user: Vec<Reason>, n: usize) -> Vec<Reason> {
         let part = |reason: &Reason| match reason {
-            Reason::Attribute { part, .. } => *part,
+            Reason::Attribute { part, .. } | Reason::UserAttribute { part, .. } => *part,
             _ => 0.0,
         };
-        let mut reasons = self.items.reasons(item, user);
+        let mut reasons = self.items.reasons(item, user, Terms::reason);
         reasons.extend(of_user);
         // Stable: what adds the same stays in the order of the attributes, the item's first.
         reasons.sort_by(|a, b| part(b).total_cmp(&part(a)));
@@ -309,7 +309,7 @@ impl Recommender for Machine {
     }
 
     fn explain(&self, user: u32, item: u32, n: usize) -> Option<Vec<Reason>> {
-        let of_user = self.users.reasons(user, self.items.vector(item, self.d));
+        let of_user = self.users.reasons(user, self.items.vector(item, self.d), Terms::reason_of_user);
         Some(self.reasons(self.users.vector(user, self.d), item, of_user, n))
     }
 
