@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use recspeed_types::api::ApiFailure;
 use recspeed_types::catalogue;
-use recspeed_types::recommend::{SAY_WHY_SINCE, SERVE_NEW_USERS_SINCE};
+use recspeed_types::recommend::{SAY_WHY_SINCE, no_new_users};
 use recspeed_types::summary::DataInfo;
 use recspeed_types::{ExperimentSpec, RunId};
 use serde::{Deserialize, Serialize};
@@ -60,10 +61,13 @@ impl Manifest {
         self.files.values().map(|file| file.bytes).sum()
     }
 
-    /// Whether it recommends to people who came after the training, as far as the catalogue and the files tell.
-    pub fn serves_new_users(&self) -> bool {
-        let kind = self.spec.recommender.kind.as_str();
-        catalogue::find(kind).is_some_and(|entry| entry.new_users.is_some()) && !is_of_known_users(kind, &self.files)
+    /// Why it has nothing for people who came after the training, as far as the spec and the files tell; `None` where it serves
+    /// them.
+    pub fn no_new_users(&self) -> Option<ApiFailure> {
+        // A spec that no longer resolves is told where the model is asked.
+        let recommender = self.spec.resolve().ok()?.recommender;
+        let served = recommender.serves_new_users() && !is_of_known_users(&self.files);
+        (!served).then(|| no_new_users(&recommender))
     }
 
     /// Whether it can say why, as far as the catalogue and the files tell.
@@ -77,9 +81,11 @@ fn file_of(array: &str) -> String {
     format!("{}{array}{}", ARRAY.0, ARRAY.1)
 }
 
-/// Whether an earlier version of the lab kept it, whose models of this kind served nobody new and said so.
-fn is_of_known_users(kind: &str, files: &BTreeMap<String, SavedFile>) -> bool {
-    SERVE_NEW_USERS_SINCE.contains(&kind) && files.contains_key(&file_of("folding.none"))
+/// Whether an earlier version of the lab kept it, which had nothing for new people where it was fitted so, and said it: of the model
+/// or of a component.
+fn is_of_known_users(files: &BTreeMap<String, SavedFile>) -> bool {
+    let says = format!("folding.none{}", ARRAY.1);
+    files.keys().any(|name| name.ends_with(&says))
 }
 
 /// Whether an earlier version of the lab kept it, whose models of this kind had no ratings to explain by.
@@ -103,12 +109,12 @@ mod tests {
         let files = |names: &[&str]| -> BTreeMap<String, SavedFile> {
             names.iter().map(|name| ((*name).to_owned(), SavedFile { bytes: 1, sha256: String::new() })).collect()
         };
-        for kind in SERVE_NEW_USERS_SINCE {
-            assert!(is_of_known_users(kind, &files(&["array-folding.none.arrow"])), "{kind}");
-            assert!(!is_of_known_users(kind, &files(&["array-folding.known.arrow"])), "{kind}");
+        for older in ["array-folding.none.arrow", "array-components.1.folding.none.arrow"] {
+            assert!(is_of_known_users(&files(&["array-users.arrow", older])), "{older}");
         }
-        // The sigmoid link serves nobody new in any version; the catalogue says so.
-        assert!(!is_of_known_users("biased-mf", &files(&["array-folding.none.arrow"])));
+        for now in ["array-folding.known.arrow", "array-folding.logistic.arrow", TENSORS] {
+            assert!(!is_of_known_users(&files(&["array-users.arrow", now])), "{now}");
+        }
         for kind in SAY_WHY_SINCE {
             assert!(is_without_ratings(kind, &files(&["array-users.arrow"])), "{kind}");
             assert!(!is_without_ratings(kind, &files(&["array-users.arrow", "array-ratings.indptr.arrow"])), "{kind}");

@@ -6,11 +6,11 @@ use recspeed_data::{Csr, Dictionary, Titles};
 use recspeed_recommenders::{BasketItem, RankError, RankRequest, Reason, ranking};
 use recspeed_types::Unobserved;
 use recspeed_types::api::ApiFailure;
-use recspeed_types::catalogue::{self, Entry, Predicts};
+use recspeed_types::catalogue::{Entry, Predicts};
 use recspeed_types::recommend::{
-    RecommendRequest, Recommendations, Recommended, SAY_WHY_SINCE, SERVE_NEW_USERS_SINCE, ScoreUnit, failure, ties_from,
+    RecommendRequest, Recommendations, Recommended, SAY_WHY_SINCE, ScoreUnit, failure, no_new_users, ties_from,
 };
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec};
 
 use crate::Model;
 use crate::audience::is_candidate;
@@ -45,9 +45,7 @@ pub struct Asked {
 /// A trained model with what it needs to answer.
 pub struct Answering {
     model: Model,
-    entry: &'static Entry,
-    /// What it predicts: a hybrid as its components do.
-    predicts: Predicts,
+    recommender: ResolvedRecommender,
     asked: Asked,
     candidates: Vec<bool>,
     tie_ranks: Vec<u32>,
@@ -77,14 +75,7 @@ impl Answering {
         }
         let candidates = known.into_iter().map(|known| is_candidate(spec.evaluation.candidates, known)).collect();
         let tie_ranks = asked.items.tie_ranks();
-        Ok(Self {
-            entry: spec.recommender.entry,
-            predicts: spec.recommender.predicts(),
-            model,
-            asked,
-            candidates,
-            tie_ranks,
-        })
+        Ok(Self { recommender: spec.recommender.clone(), model, asked, candidates, tie_ranks })
     }
 
     /// Answers.
@@ -116,7 +107,10 @@ impl Answering {
         let ranking = model.rank(&ranked, &mut Unobserved).map_err(not_ranked)?;
         let mut notes = Vec::new();
         if known.is_empty() {
-            notes.push(format!("{user} has nothing before the test. Such a user gets: {}", self.entry.cold_users));
+            notes.push(format!(
+                "{user} has nothing before the test. Such a user gets: {}",
+                self.recommender.entry.cold_users
+            ));
         }
         let explain = |item| model.explain(index, item, REASONS).unwrap_or_default();
         let left_out = if request.include_seen { 0 } else { known.len() };
@@ -125,7 +119,9 @@ impl Answering {
 
     fn for_basket(&self, request: &RecommendRequest) -> Result<Recommendations, ApiFailure> {
         let asked = &self.asked;
-        let Some(fold_in) = self.model.as_recommender().fold_in() else { return Err(self.no_new_users()) };
+        let Some(fold_in) = self.model.as_recommender().fold_in() else {
+            return Err(no_new_users(&self.recommender));
+        };
         let mut basket: Vec<BasketItem> = Vec::with_capacity(request.basket.len());
         for entry in &request.basket {
             let item = asked.items.index_of(&entry.item).ok_or_else(|| unknown("item", &entry.item, &asked.items))?;
@@ -189,7 +185,7 @@ impl Answering {
         if explain.is_some() {
             notes.extend(self.says_no_why());
         }
-        let unit = match self.predicts {
+        let unit = match self.recommender.predicts() {
             Predicts::Ratings => ScoreUnit::Stars,
             Predicts::Scores | Predicts::Both | Predicts::Components => ScoreUnit::Score,
             Predicts::Likes => ScoreUnit::Probability,
@@ -211,7 +207,7 @@ impl Answering {
 
     /// What is to be said where no reasons come.
     fn says_no_why(&self) -> Option<String> {
-        let Entry { kind, title, explains, .. } = self.entry;
+        let Entry { kind, title, explains, .. } = self.recommender.entry;
         if explains.is_none() {
             return Some(format!("{title} cannot say why."));
         }
@@ -225,27 +221,6 @@ impl Answering {
                 "This model of {title} was kept by an earlier version of the lab and cannot say why. Train it again."
             )
         })
-    }
-
-    fn no_new_users(&self) -> ApiFailure {
-        // Those that are fitted now serve everybody.
-        if SERVE_NEW_USERS_SINCE.contains(&self.entry.kind) {
-            let message = format!(
-                "This model of {} was kept by an earlier version of the lab and cannot recommend to people who came \
-                 after its training.",
-                self.entry.title
-            );
-            let remedy = "Train it again, or ask for a user of the data set.".to_owned();
-            return failure("no-new-users", message, Some(remedy));
-        }
-        let able: Vec<&str> = catalogue::ENTRIES
-            .iter()
-            .filter(|entry| entry.new_users.is_some() && entry.family != catalogue::Family::Baseline)
-            .map(|entry| entry.kind)
-            .collect();
-        let message = format!("{} cannot recommend to people who came after its training.", self.entry.title);
-        let remedy = format!("Ask for a user of the data set, or train one of {}.", able.join(", "));
-        failure("no-new-users", message, Some(remedy))
     }
 }
 

@@ -188,7 +188,8 @@ fn every_kind_answers_from_its_parts_as_it_did_when_it_was_trained() {
 
 #[test]
 fn a_model_that_an_earlier_version_kept_says_what_it_cannot_do_and_to_train_it_again() {
-    for kind in ["bpr", "warp", "nmf"] {
+    // The last of them as with the sigmoid link, which served nobody new.
+    for kind in ["bpr", "warp", "nmf", "biased-mf"] {
         let (spec, outcome) = finished(kind);
         let mut parts = outcome.model.as_recommender().parts();
         drop(parts.take_model("folding"));
@@ -218,6 +219,30 @@ fn a_model_that_an_earlier_version_kept_says_what_it_cannot_do_and_to_train_it_a
             }
         }
     }
+}
+
+#[test]
+fn biased_factors_serve_new_people_behind_the_sigmoid_link_too() {
+    let (spec, outcome) = finished_as("kind = \"biased-mf\"\nlink = \"sigmoid\"");
+    let answering = answering(&spec, &outcome);
+    let item = outcome.interactions.items.get(0);
+    let list = |basket: &str| answering.answer(&of_basket(&[basket])).expect("an answer").items;
+    let (loved, hated) = (list(&format!("{item}:5")), list(&format!("{item}:1")));
+    assert_ne!(loved, hated, "the basket is read");
+    let scale = 1.0..=5.0;
+    assert!(loved.iter().chain(&hated).all(|item| scale.contains(&item.score)), "{loved:?} {hated:?}");
+}
+
+#[test]
+fn a_basket_is_refused_with_the_component_that_cannot_answer_it() {
+    let (spec, outcome) = finished_as(
+        "kind = \"weighted\"\ncomponents = [{ kind = \"ease\" }, { kind = \"neumf\" }]\n[training]\nepochs = 1",
+    );
+    let item = outcome.interactions.items.get(0);
+    let failure = answering(&spec, &outcome).answer(&of_basket(&[item])).unwrap_err();
+    assert_eq!(failure.code, "no-new-users");
+    assert!(failure.message.contains("`neumf` at recommender.components[1] cannot: it learns"), "{failure:?}");
+    assert!(failure.remedy.is_some_and(|remedy| !remedy.contains("weighted") && !remedy.contains("neumf")));
 }
 
 #[test]

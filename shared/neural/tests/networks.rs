@@ -290,7 +290,7 @@ fn exactly_the_networks_that_say_so_serve_new_people_as_their_own_rows_would() {
     let own = recspeed_data::Csr::by_user(&desk.data, &desk.train);
     for kind in kinds().filter(|kind| !learns_order(kind)) {
         let model = desk.fit(&resolved(small(kind), short()), 1, &mut Unobserved).unwrap().model;
-        let says = catalogue::find(kind).unwrap().new_users.is_some();
+        let says = catalogue::find(kind).unwrap().new_users.is_ok();
         assert_eq!(model.fold_in().is_some(), says, "{kind}");
         let Some(fold_in) = model.fold_in() else { continue };
         let (mut known, mut folded) = (vec![0.0; desk.data.n_items()], vec![f32::NAN; desk.data.n_items()]);

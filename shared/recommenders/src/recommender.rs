@@ -150,7 +150,7 @@ pub trait Recommender: Send + Sync {
         None
     }
 
-    /// How it serves people who came after the training: `Some` exactly where the catalogue's `new_users` says how.
+    /// How it serves people who came after the training: `Some` exactly where the catalogue's `new_users` says what they get.
     fn fold_in(&self) -> Option<&dyn FoldIn> {
         None
     }

@@ -440,7 +440,7 @@ fn exactly_the_kinds_that_say_so_serve_new_users_and_as_their_own_rows_would() {
     let data = TrainSet::new(&all, &rows).with_attributes(Some(&known.0), Some(&known.1));
     for kind in kinds() {
         let model = fitted(kind, &[], &data, 2);
-        let says = catalogue::find(kind).unwrap().new_users.is_some();
+        let says = catalogue::find(kind).unwrap().new_users.is_ok();
         assert_eq!(model.fold_in().is_some(), says, "{kind}");
         let Some(fold_in) = model.fold_in() else { continue };
         let (mut known, mut folded) = (vec![0.0; data.n_items()], vec![f32::NAN; data.n_items()]);

@@ -203,8 +203,10 @@ fn parities() -> (Interactions, Vec<u32>) {
 fn a_known_users_ratings_as_a_basket_tell_what_sets_the_user_apart_from_nobody() {
     let (all, rows) = parities();
     let data = TrainSet::new(&all, &rows);
-    for kind in ["als-explicit", "biased-mf", "svd++", "nmf", "fm", "ffm"] {
-        let model = fitted(kind, &[("iterations", ParamValue::Integer(100))], &data, 2);
+    let plain = ["als-explicit", "biased-mf", "svd++", "nmf", "fm", "ffm"].map(|kind| (kind, None));
+    for (kind, link) in plain.into_iter().chain([("biased-mf", Some(("link", text("sigmoid"))))]) {
+        let params: Vec<_> = [("iterations", ParamValue::Integer(100))].into_iter().chain(link).collect();
+        let model = fitted(kind, &params, &data, 2);
         let nobody = scores(&*model, data.n_users() as u32 - 1);
         // Of items that the user did not rate: how far a basket leads elsewhere, and how far the user is from nobody,
         // which is where a basket that goes unread would lead.
@@ -217,7 +219,13 @@ fn a_known_users_ratings_as_a_basket_tell_what_sets_the_user_apart_from_nobody()
                 apart += (known[item] - nobody[item]).abs();
             }
         }
-        assert!(apart > 0.0 && off < 0.5 * apart, "{kind}: {off} off, where the users are {apart} from nobody");
+        let again = restore(&resolved(kind, &params), model.parts()).expect("its own parts");
+        let basket = basket_of(&data, 3);
+        assert_eq!(folded(&*again, &basket), folded(&*model, &basket), "{kind} {params:?}: from its parts");
+        assert!(
+            apart > 0.0 && off < 0.5 * apart,
+            "{kind} {params:?}: {off} off, where the users are {apart} from nobody"
+        );
     }
 }
 

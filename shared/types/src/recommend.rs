@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::ApiFailure;
 use crate::limits::{MAX_BASKET, MAX_ID_BYTES, MAX_K};
+use crate::spec::{NoNewUsers, ResolvedRecommender};
 
 /// Places of a list unless the question says otherwise.
 pub const DEFAULT_K: u32 = 10;
@@ -121,8 +122,6 @@ pub enum ScoreUnit {
     Probability,
 }
 
-/// Kinds that serve new users and did not in earlier versions of the lab: models that those kept do not.
-pub const SERVE_NEW_USERS_SINCE: [&str; 3] = ["bpr", "warp", "nmf"];
 /// Kinds that say why and did not in earlier versions of the lab: models that those kept do not.
 pub const SAY_WHY_SINCE: [&str; 2] = ["als-explicit", "svd++"];
 
@@ -138,6 +137,9 @@ pub struct ModelInfo {
     pub items: Vec<String>,
     /// Whether it recommends to people who came after the training.
     pub new_users: bool,
+    /// Why it does not, and what would; absent where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_new_users: Option<String>,
     /// Whether it can say why.
     pub explains: bool,
 }
@@ -205,6 +207,20 @@ impl RecommendRequest {
     pub fn basket_items(&self) -> usize {
         self.basket.iter().map(|entry| entry.item.as_str()).collect::<BTreeSet<_>>().len()
     }
+}
+
+/// Why a model of this recommender has nothing for people who came after its training. Where it would serve them if it were fitted
+/// now, an earlier version of the lab kept it.
+pub fn no_new_users(recommender: &ResolvedRecommender) -> ApiFailure {
+    let NoNewUsers { cause, remedy } = recommender.no_new_users().unwrap_or_else(|| NoNewUsers {
+        cause: format!(
+            "This model of {} was kept by an earlier version of the lab and cannot recommend to people who came after its \
+             training.",
+            recommender.entry.title
+        ),
+        remedy: "Train it again, or ask for a user of the data set.".to_owned(),
+    });
+    failure("no-new-users", cause, Some(remedy))
 }
 
 /// A failure of this exchange.

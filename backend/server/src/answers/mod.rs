@@ -142,9 +142,12 @@ impl Answers {
     /// [`AskError::Model`].
     pub async fn info(&self, run: &RunId) -> Result<ModelInfo, AskError> {
         let manifest = self.manifest(run).await?;
+        let refusal = manifest.no_new_users();
+        let in_words = |refusal: ApiFailure| format!("{} {}", refusal.message, refusal.remedy.unwrap_or_default());
         Ok(ModelInfo {
             bytes: manifest.bytes(),
-            new_users: manifest.serves_new_users(),
+            new_users: refusal.is_none(),
+            no_new_users: refusal.map(in_words),
             explains: manifest.explains(),
             users: manifest.users,
             items: manifest.items,

@@ -81,7 +81,7 @@ fn describe(entry: &Entry) -> String {
         ("needs", needs(entry)),
         ("cold users", entry.cold_users.to_owned()),
         ("cold items", entry.cold_items.to_owned()),
-        ("new users", entry.new_users.unwrap_or("only after training again").to_owned()),
+        ("new users", new_users(entry)),
         ("explains by", explains.to_owned()),
         ("seed", entry.seed.as_str().to_owned()),
         ("[training]", losses(entry)),
@@ -153,7 +153,7 @@ fn markdown() -> String {
         let seed = entry.seed.as_str();
         let _ = writeln!(text, "- predicts: {}; needs: {}; the seed {seed}", entry.predicts.as_str(), needs(entry));
         let _ = writeln!(text, "- cold users: {}; cold items: {}", entry.cold_users, entry.cold_items);
-        let _ = writeln!(text, "- new users: {}", entry.new_users.unwrap_or("only after training again"));
+        let _ = writeln!(text, "- new users: {}", new_users(entry));
         if let Some(explains) = entry.explains {
             let _ = writeln!(text, "- explains by {explains}");
         }
@@ -169,6 +169,10 @@ fn markdown() -> String {
         }
     }
     text
+}
+
+fn new_users(entry: &Entry) -> String {
+    entry.new_users.map_or_else(|why| format!("only after training again: {why}"), str::to_owned)
 }
 
 fn source(entry: &Entry) -> String {
@@ -207,7 +211,8 @@ fn as_json(entry: &Entry) -> serde_json::Value {
         "seed": entry.seed.name(),
         "cold_users": entry.cold_users,
         "cold_items": entry.cold_items,
-        "new_users": entry.new_users,
+        "new_users": entry.new_users.ok(),
+        "no_new_users": entry.new_users.err(),
         "explains": entry.explains,
     })
 }

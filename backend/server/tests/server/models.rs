@@ -138,6 +138,11 @@ async fn a_method_without_fold_in_says_what_to_use_for_new_people() {
         "{failure}"
     );
     assert!(failure["remedy"].as_str().unwrap().contains("item-knn"));
+    assert!(failure["message"].as_str().unwrap().contains("it knows a person by an index"), "{failure}");
+    // Whoever looks at the model is told the same before they ask.
+    let (_, model) = bench.guest(&format!("/api/runs/{id}/model")).await;
+    let told = format!("{} {}", failure["message"].as_str().unwrap(), failure["remedy"].as_str().unwrap());
+    assert_eq!((model["new_users"].as_bool(), model["no_new_users"].as_str()), (Some(false), Some(told.as_str())));
 }
 
 #[tokio::test(flavor = "multi_thread")]

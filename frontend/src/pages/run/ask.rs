@@ -77,6 +77,10 @@ pub(super) fn AskModel(
         }
     };
     let able = move || model.with(|model| model.as_ref().is_some_and(|model| model["new_users"] == true));
+    let not_for_baskets = move || {
+        let why = model.with(|model| model.as_ref().and_then(|model| Some(model["no_new_users"].as_str()?.to_owned())));
+        why.map(|why| view! { <p class="help" data-testid="ask-no-basket">{why}</p> })
+    };
     view! {
         <Show when=move || model.with(Option::is_some)>
             <section class="card details ask" aria-labelledby="ask-title" data-testid="ask">
@@ -100,6 +104,7 @@ pub(super) fn AskModel(
                             format!("For example {}", examples("users"))
                         }}
                     </p>
+                    {not_for_baskets}
                 </form>
                 <div aria-live="polite" aria-busy=move || (reply.get() == Reply::Asking).to_string()>{move || match reply.get() {
                     Reply::Nothing | Reply::Asking => ().into_any(),

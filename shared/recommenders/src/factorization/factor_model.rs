@@ -81,7 +81,7 @@ impl FactorModel {
     fn reasons(&self, basket: &[BasketItem], item: u32, n: usize) -> Vec<Reason> {
         match &self.folding {
             Folding::Ridge(ridge) => weightiest(ridge.parts_of_score(self.item_vectors(), basket, item), n),
-            Folding::None | Folding::NonNegative(_) | Folding::Pairwise(_) => Vec::new(),
+            Folding::None | Folding::Logistic(_) | Folding::NonNegative(_) | Folding::Pairwise(_) => Vec::new(),
         }
     }
 

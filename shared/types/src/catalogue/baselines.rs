@@ -30,7 +30,7 @@ pub(super) static RANDOM: Entry = Entry {
     training: None,
     cold_users: "the same as everybody",
     cold_items: "the same as every item",
-    new_users: Some("an order drawn from the seed and the items of the basket, the same each time"),
+    new_users: Ok("an order drawn from the seed and the items of the basket, the same each time"),
     explains: None,
 };
 
@@ -50,7 +50,7 @@ pub(super) static GLOBAL_MEAN: Entry = Entry {
     training: None,
     cold_users: "the global mean",
     cold_items: "the global mean",
-    new_users: Some("the global mean"),
+    new_users: Ok("the global mean"),
     explains: None,
 };
 
@@ -70,7 +70,7 @@ pub(super) static USER_MEAN: Entry = Entry {
     training: None,
     cold_users: "the global mean",
     cold_items: "the user's mean",
-    new_users: Some("the mean of the basket"),
+    new_users: Ok("the mean of the basket"),
     explains: None,
 };
 
@@ -90,7 +90,7 @@ pub(super) static ITEM_MEAN: Entry = Entry {
     training: None,
     cold_users: "the item's mean",
     cold_items: "the global mean",
-    new_users: Some("the items' means, as everybody"),
+    new_users: Ok("the items' means, as everybody"),
     explains: None,
 };
 
@@ -129,7 +129,7 @@ pub(super) static BIAS: Entry = Entry {
     training: None,
     cold_users: "the item's deviation only",
     cold_items: "the user's deviation only",
-    new_users: Some("a deviation fitted to the basket, with the items' deviations as they are"),
+    new_users: Ok("a deviation fitted to the basket, with the items' deviations as they are"),
     explains: None,
 };
 
@@ -149,6 +149,6 @@ pub(super) static POPULARITY: Entry = Entry {
     training: None,
     cold_users: "the same list as everybody",
     cold_items: "the last places",
-    new_users: Some("the same list as everybody, less the basket"),
+    new_users: Ok("the same list as everybody, less the basket"),
     explains: Some("the number of interactions of the item"),
 };

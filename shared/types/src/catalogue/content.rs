@@ -51,7 +51,7 @@ pub(super) static CONTENT_TFIDF: Entry = Entry {
     training: None,
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "their attributes, like every item",
-    new_users: Some("the words that describe the basket"),
+    new_users: Ok("the words that describe the basket"),
     explains: Some("the attributes that the item shares with the user's own"),
 };
 
@@ -96,6 +96,6 @@ pub(super) static CONTENT_LINEAR: Entry = Entry {
     training: None,
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "their attributes, like every item",
-    new_users: Some("weights fitted to the basket, exactly as for everybody"),
+    new_users: Ok("weights fitted to the basket, exactly as for everybody"),
     explains: Some("the attributes of the item, by their weight for the user"),
 };

@@ -65,7 +65,7 @@ pub(super) static ALS_IMPLICIT: Entry = Entry {
     training: None,
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "score 0",
-    new_users: Some("a vector solved for the basket, with the items' vectors as they are"),
+    new_users: Ok("a vector solved for the basket, with the items' vectors as they are"),
     explains: Some("the user's own items, weighted by their part in the score"),
 };
 
@@ -114,7 +114,7 @@ pub(super) static ALS_EXPLICIT: Entry = Entry {
     training: None,
     cold_users: "the mean, and the item's deviation where there are deviations",
     cold_items: "the mean, and the user's deviation where there are deviations",
-    new_users: Some("a vector and a deviation solved for the basket, with the items as they are"),
+    new_users: Ok("a vector and a deviation solved for the basket, with the items as they are"),
     explains: Some(
         "the user's own items, by what the stars of each add to the mean and the item's deviation; and, for people of the training, what else was learnt of them",
     ),
@@ -209,9 +209,7 @@ pub(super) static BIASED_MF: Entry = Entry {
     training: None,
     cold_users: "the mean and the item's deviation",
     cold_items: "the mean and the user's deviation",
-    new_users: Some(
-        "a vector and a deviation fitted to the basket, with the items as they are; not with the sigmoid link",
-    ),
+    new_users: Ok("a vector and a deviation fitted to the basket, with the items as they are"),
     explains: None,
 };
 
@@ -261,9 +259,7 @@ pub(super) static SVDPP: Entry = Entry {
     training: None,
     cold_users: "the mean and the item's deviation",
     cold_items: "the mean and the user's deviation",
-    new_users: Some(
-        "the second vectors of the items in the basket, and a vector and a deviation fitted to its ratings",
-    ),
+    new_users: Ok("the second vectors of the items in the basket, and a vector and a deviation fitted to its ratings"),
     explains: Some(
         "the user's own items, by what each adds to the mean and the item's deviation, with its stars and by being rated; and, for people of the training, what else was learnt of them",
     ),
@@ -308,7 +304,7 @@ pub(super) static NMF: Entry = Entry {
     training: None,
     cold_users: "the mean of all ratings",
     cold_items: "the mean of all ratings",
-    new_users: Some("factors fitted to the basket by the same updates, with the items' factors as they are"),
+    new_users: Ok("factors fitted to the basket by the same updates, with the items' factors as they are"),
     explains: None,
 };
 
@@ -358,7 +354,7 @@ pub(super) static BPR: Entry = Entry {
     training: None,
     cold_users: "the same list as everybody: the items' own deviations",
     cold_items: "score 0",
-    new_users: Some(
+    new_users: Ok(
         "a vector learnt from the basket in as many epochs as the fit took, with the items' vectors as they are",
     ),
     explains: None,
@@ -416,7 +412,7 @@ pub(super) static WARP: Entry = Entry {
     training: None,
     cold_users: "the same list as everybody: the items' own deviations",
     cold_items: "score 0",
-    new_users: Some(
+    new_users: Ok(
         "a vector learnt from the basket in as many epochs as the fit took, with the items' vectors as they are",
     ),
     explains: None,

@@ -71,7 +71,7 @@ pub(super) static WEIGHTED: Entry = Entry {
     training: None,
     cold_users: "what the components give them",
     cold_items: "what the components give them",
-    new_users: Some("what the components give them, where all of them serve new users"),
+    new_users: Ok("what the components give them, where all of them serve new users"),
     explains: Some("the part of each component in the score"),
 };
 
@@ -111,7 +111,7 @@ pub(super) static SWITCHING: Entry = Entry {
     training: None,
     cold_users: "counted of the user: what the first component gives them",
     cold_items: "counted of the item: what the first component gives them",
-    new_users: Some("what the component for so many items gives them, where both serve new users"),
+    new_users: Ok("what the component for so many items gives them, where both serve new users"),
     explains: Some("the component that answers"),
 };
 
@@ -152,7 +152,7 @@ pub(super) static MIXED: Entry = Entry {
     training: None,
     cold_users: "what the components give them",
     cold_items: "what the components give them",
-    new_users: Some("the lists of the components, where all of them serve new users"),
+    new_users: Ok("the lists of the components, where all of them serve new users"),
     explains: Some("the component whose turn it was"),
 };
 
@@ -197,7 +197,7 @@ pub(super) static CASCADE: Entry = Entry {
     training: None,
     cold_users: "what the components give them",
     cold_items: "what the components give them",
-    new_users: Some("the same from the components, where both serve new users"),
+    new_users: Ok("the same from the components, where both serve new users"),
     explains: Some("the component that decides the item's place"),
 };
 
@@ -244,7 +244,7 @@ pub(super) static FEATURE_COMBINATION: Entry = Entry {
     training: None,
     cold_users: "what the component gives them",
     cold_items: "their other attributes",
-    new_users: Some("the words and people that describe the basket, where the component serves new users"),
+    new_users: Ok("the words and people that describe the basket, where the component serves new users"),
     explains: Some("the attributes and the people that the item shares with the user's own"),
 };
 
@@ -294,7 +294,7 @@ pub(super) static FEATURE_AUGMENTATION: Entry = Entry {
     training: None,
     cold_users: "what the second component gives them",
     cold_items: "their other attributes",
-    new_users: Some("what describes the basket, where the second component serves new users"),
+    new_users: Ok("what describes the basket, where the second component serves new users"),
     explains: Some("the shared attributes, and the part of what the first component says"),
 };
 
@@ -347,6 +347,6 @@ pub(super) static META_LEVEL: Entry = Entry {
     training: None,
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "score 0",
-    new_users: Some("the people whose profiles are nearest to that of the basket"),
+    new_users: Ok("the people whose profiles are nearest to that of the basket"),
     explains: Some("the people with similar profiles who have the item"),
 };

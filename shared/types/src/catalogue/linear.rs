@@ -37,7 +37,7 @@ pub(super) static EASE: Entry = Entry {
     training: None,
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "score 0",
-    new_users: Some("the weights of the items in the basket"),
+    new_users: Ok("the weights of the items in the basket"),
     explains: Some("the user's own items, by their part in the score"),
 };
 
@@ -81,6 +81,6 @@ pub(super) static SLIM: Entry = Entry {
     training: None,
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "score 0",
-    new_users: Some("the weights of the items in the basket"),
+    new_users: Ok("the weights of the items in the basket"),
     explains: Some("the user's own items, by their part in the score"),
 };

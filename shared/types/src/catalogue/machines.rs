@@ -99,7 +99,7 @@ pub(super) static FM: Entry = Entry {
     training: None,
     cold_users: "their attributes, beside what an unknown user has",
     cold_items: "their attributes, beside what an unknown item has",
-    new_users: Some("a vector and a weight fitted to the basket, with the items as they are"),
+    new_users: Ok("a vector and a weight fitted to the basket, with the items as they are"),
     explains: Some("the attributes of item and user, by what each adds with the other side"),
 };
 
@@ -151,7 +151,7 @@ pub(super) static FFM: Entry = Entry {
     training: None,
     cold_users: "their attributes beside the mean",
     cold_items: "their attributes beside the user",
-    new_users: Some("vectors and a weight fitted to the basket, with the items as they are"),
+    new_users: Ok("vectors and a weight fitted to the basket, with the items as they are"),
     explains: Some("the attributes of item and user, by what each adds with the other side"),
 };
 
@@ -215,7 +215,7 @@ pub(super) static FEATURE_EMBEDDINGS: Entry = Entry {
     training: None,
     cold_users: "their attributes, and how the items do with everybody",
     cold_items: "their attributes",
-    new_users: Some(
+    new_users: Ok(
         "a vector of their own learnt from the basket, with all else as it is, since no attributes are known of them",
     ),
     explains: Some("the attributes of item and user, by what each adds with the other side"),

@@ -105,9 +105,9 @@ pub struct Entry {
     pub cold_users: &'static str,
     /// What an item without training rows gets.
     pub cold_items: &'static str,
-    /// What a person gets who came after the training and shows a basket of items; `None` where the method has nothing
-    /// to say without training again.
-    pub new_users: Option<&'static str>,
+    /// What a person gets who came after the training and shows a basket of items; or why the method has nothing for them without
+    /// training again, as what follows a colon.
+    pub new_users: Result<&'static str, &'static str>,
     /// How it explains a recommendation, where it can.
     pub explains: Option<&'static str>,
 }

@@ -53,7 +53,7 @@ pub(super) static USER_KNN: Entry = Entry {
     training: None,
     cold_users: "the mean of all ratings, with the item's deviation where the baseline is used",
     cold_items: "the person's own level",
-    new_users: Some("the people whose ratings are most like those in the basket"),
+    new_users: Ok("the people whose ratings are most like those in the basket"),
     explains: Some("the most similar people who rated the item"),
 };
 
@@ -77,7 +77,7 @@ pub(super) static SLOPE_ONE: Entry = Entry {
     training: None,
     cold_users: "the mean of all ratings",
     cold_items: "the mean of the person's own ratings",
-    new_users: Some("the mean of the basket and the differences from its items"),
+    new_users: Ok("the mean of the basket and the differences from its items"),
     explains: Some("the user's own items, by how far each moves the rating from the mean of all"),
 };
 
@@ -141,6 +141,6 @@ pub(super) static ITEM_KNN: Entry = Entry {
     training: None,
     cold_users: "every score is 0: the tie rule decides",
     cold_items: "score 0",
-    new_users: Some("the neighbours of the items in the basket"),
+    new_users: Ok("the neighbours of the items in the basket"),
     explains: Some("the user's own items that are most similar"),
 };

@@ -17,6 +17,10 @@ const DROPOUT: Param = Param {
     kind: ParamKind::Float { min: 0.0, max: 0.95, default: 0.0 },
 };
 
+/// Of networks that read a person's index as a number.
+const NO_INDEX: Result<&str, &str> =
+    Err("it knows a person by an index, a number like any other, which no basket can be turned into");
+
 pub(super) static MLP: Entry = Entry {
     kind: "mlp",
     title: "Four-layer network",
@@ -38,7 +42,7 @@ pub(super) static MLP: Entry = Entry {
     training: Some(TrainingDefaults::PAPER),
     cold_users: "their index is a number like any other, which no basket can be turned into",
     cold_items: "their index is a number like any other",
-    new_users: None,
+    new_users: NO_INDEX,
     explains: None,
 };
 
@@ -83,7 +87,7 @@ pub(super) static NEUMF: Entry = Entry {
     training: Some(TrainingDefaults::of(20, 256)),
     cold_users: "the vectors that they started with: the list is nearly that of everybody, and fitting vectors to a basket means training again",
     cold_items: "the vectors that they started with",
-    new_users: None,
+    new_users: Err("it learns two vectors for each person, and whoever came later has none without training again"),
     explains: None,
 };
 
@@ -121,7 +125,7 @@ pub(super) static DENSENET: Entry = Entry {
     training: Some(TrainingDefaults::PAPER),
     cold_users: "their index is a number like any other, which no basket can be turned into",
     cold_items: "their index is a number like any other, and they have no earlier ratings",
-    new_users: None,
+    new_users: NO_INDEX,
     explains: None,
 };
 
@@ -148,6 +152,9 @@ const HIDDEN: Param = Param {
 
 const COLD_FIELDS: &str = "their attributes, where the data has them, and the vector that they started with";
 const COLD_USERS_OF_FIELDS: &str = "their attributes, where the data has them, and the vector that they started with: fitting one to a basket means training again";
+
+const NO_VECTOR: Result<&str, &str> =
+    Err("it learns a vector for each person, and whoever came later has none without training again");
 
 pub(super) static WIDE_AND_DEEP: Entry = Entry {
     kind: "wide-and-deep",
@@ -181,7 +188,7 @@ pub(super) static WIDE_AND_DEEP: Entry = Entry {
     training: Some(TrainingDefaults::of(20, 256)),
     cold_users: COLD_USERS_OF_FIELDS,
     cold_items: COLD_FIELDS,
-    new_users: None,
+    new_users: NO_VECTOR,
     explains: None,
 };
 
@@ -205,7 +212,7 @@ pub(super) static DEEPFM: Entry = Entry {
     training: Some(TrainingDefaults::of(20, 256)),
     cold_users: COLD_USERS_OF_FIELDS,
     cold_items: COLD_FIELDS,
-    new_users: None,
+    new_users: NO_VECTOR,
     explains: None,
 };
 
@@ -241,7 +248,7 @@ pub(super) static DLRM: Entry = Entry {
     training: Some(TrainingDefaults::of(5, 256)),
     cold_users: COLD_USERS_OF_FIELDS,
     cold_items: COLD_FIELDS,
-    new_users: None,
+    new_users: NO_VECTOR,
     explains: None,
 };
 
@@ -296,6 +303,6 @@ pub(super) static AUTOENCODER: Entry = Entry {
     training: Some(TrainingDefaults::of(60, 100)),
     cold_users: "the list of somebody who has nothing: about the popular items",
     cold_items: "nearly what they started with: no step learns of them, neither as had nor as not had",
-    new_users: Some("their items go through the network as everybody's do"),
+    new_users: Ok("their items go through the network as everybody's do"),
     explains: None,
 };

@@ -8,7 +8,7 @@ const LOSSES: &[Loss] = &[Loss::SampledSoftmax, Loss::CrossEntropy, Loss::Bce, L
 const TRAINING: TrainingDefaults = TrainingDefaults::of(20, 128);
 const COLD_USERS: &str = "every score is 0: the tie rule decides";
 const COLD_ITEMS: &str = "a score by its untrained vector; lists leave such items out unless asked for";
-const NEW_USERS: Option<&str> = Some("the basket is read as a history, its first item as the oldest");
+const NEW_USERS: Result<&str, &str> = Ok("the basket is read as a history, its first item as the oldest");
 
 const FACTORS: Param = Param {
     name: "factors",
@@ -168,7 +168,7 @@ pub(super) static CASER: Entry = Entry {
     training: Some(TRAINING),
     cold_users: COLD_USERS,
     cold_items: COLD_ITEMS,
-    new_users: Some("the basket is read as a history, its first item as the oldest, with no vector for the user"),
+    new_users: Ok("the basket is read as a history, its first item as the oldest, with no vector for the user"),
     explains: None,
 };
 

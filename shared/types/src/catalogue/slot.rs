@@ -40,7 +40,7 @@ impl Takes {
     pub fn allows(self, entry: &Entry) -> bool {
         match self {
             Self::Any => true,
-            Self::NewUsers => entry.new_users.is_some(),
+            Self::NewUsers => entry.new_users.is_ok(),
             Self::Kinds(kinds) => kinds.contains(&entry.kind),
         }
     }

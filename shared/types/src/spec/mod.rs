@@ -23,7 +23,7 @@ pub use engine::{Device, EngineKind, EngineSpec};
 pub use evaluation::{Candidates, EvaluateOn, EvaluationSpec};
 pub use features::{Derived, FeatureName, FeaturesSpec};
 pub use parse::SpecParseError;
-pub use recommender::{ParamValue, RecommenderSpec, ResolvedRecommender};
+pub use recommender::{NoNewUsers, ParamValue, RecommenderSpec, ResolvedRecommender};
 pub use resolve::ResolvedSpec;
 pub use split::{FitOn, Split, SplitKind, SplitPlan, SplitSpec};
 pub use strategy::{Launcher, PipelineSchedule, Recompute, Strategy, StrategyKind, StrategySpec, TableSharding};

@@ -1,6 +1,9 @@
 //! `[recommender]`: the method and its parameters, checked against the [catalogue](crate::catalogue).
 
+mod newcomers;
 mod serial;
+
+pub use newcomers::NoNewUsers;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -195,7 +198,7 @@ impl ResolvedRecommender {
 
     /// Whether it serves people who came after the training: a hybrid where all of its components do.
     pub fn serves_new_users(&self) -> bool {
-        self.all().iter().all(|each| each.entry.new_users.is_some())
+        self.all().iter().all(|each| each.entry.new_users.is_ok())
     }
 
     /// The first that is trained step by step, itself or one of its components.

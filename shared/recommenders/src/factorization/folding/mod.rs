@@ -1,11 +1,13 @@
 //! How the vector of somebody who came after the training is found, with the items as they are.
 
+mod logistic;
 mod nonnegative;
 pub(crate) mod pairwise;
 mod ridge;
 
 use recspeed_data::parts::expect_len;
 
+pub(super) use logistic::Logistic;
 pub(super) use nonnegative::NonNegative;
 pub(super) use ridge::Ridge;
 
@@ -34,9 +36,10 @@ impl<'a> Items<'a> {
 /// How a new user's vector is found.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Folding {
-    /// Not at all.
+    /// Not at all: models of an earlier version of the lab, which had none for these.
     None,
     Ridge(Ridge),
+    Logistic(Logistic),
     NonNegative(NonNegative),
     Pairwise(Pairwise),
 }
@@ -50,6 +53,7 @@ impl Folding {
                 nobody
             }
             Self::Ridge(ridge) => ridge.fold(items, basket),
+            Self::Logistic(logistic) => logistic.fold(items, basket),
             Self::NonNegative(factors) => factors.fold(items, basket),
             Self::Pairwise(pairs) => pairs.fold(items, basket),
         }
@@ -72,6 +76,9 @@ impl Folding {
             Self::Ridge(ridge) => parts
                 .with_list("folding.ridge", &[ridge.regularization, ridge.mean, f32::from(ridge.biased)])
                 .with_matrix("folding.implicit", d - 2, &ridge.implicit),
+            Self::Logistic(Logistic { regularization, bias_regularization, mean, scale: (low, width) }) => {
+                parts.with_list("folding.logistic", &[*regularization, *bias_regularization, *mean, *low, *width])
+            }
             Self::NonNegative(NonNegative { regularization, mean }) => {
                 parts.with_list("folding.nonnegative", &[*regularization, *mean])
             }
@@ -88,6 +95,13 @@ impl Folding {
     ) -> Result<Self, PartsError> {
         if parts.take("folding.none").is_ok() {
             return Ok(Self::None);
+        }
+        if parts.has("folding.logistic") {
+            let numbers = parts.take_list("folding.logistic")?;
+            expect_len("folding.logistic", numbers.len(), 5)?;
+            let scale = (numbers[3], numbers[4]);
+            let [regularization, bias_regularization, mean] = [numbers[0], numbers[1], numbers[2]];
+            return Ok(Self::Logistic(Logistic { regularization, bias_regularization, mean, scale }));
         }
         if parts.has("folding.nonnegative") {
             let numbers = parts.take_list("folding.nonnegative")?;

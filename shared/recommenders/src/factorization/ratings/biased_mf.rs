@@ -10,7 +10,7 @@ use crate::course::{self, Learner};
 use crate::divergence::mean_square;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
 use crate::factorization::factor_model::FactorModel;
-use crate::factorization::folding::{Folding, Ridge};
+use crate::factorization::folding::{Folding, Logistic, Ridge};
 use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
@@ -32,18 +32,16 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     let Sgd { settings, mean, users, items, user_biases, item_biases, .. } = learner;
     let d = settings.factors;
-    // The sigmoid's vectors are not those of a sum of squares.
-    let folding = if settings.scale.is_some() {
-        Folding::None
-    } else {
-        let regularization = settings.regularization;
-        Folding::Ridge(Ridge { regularization, mean, biased: true, implicit: Vec::new() })
+    let Settings { regularization, bias_regularization, scale, .. } = settings;
+    let folding = match scale {
+        Some(scale) => Folding::Logistic(Logistic { regularization, bias_regularization, mean, scale }),
+        None => Folding::Ridge(Ridge { regularization, mean, biased: true, implicit: Vec::new() }),
     };
     Ok(FactorModel {
         d: d + 2,
         users: FactorModel::augment(users, d, &user_biases, mean, true),
         items: FactorModel::augment(items, d, &item_biases, mean, false),
-        scale: settings.scale,
+        scale,
         folding,
         own: None,
     })
