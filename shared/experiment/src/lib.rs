@@ -13,6 +13,7 @@ mod fit;
 mod foresee;
 mod host;
 mod importance;
+mod lacking;
 mod latency;
 mod model;
 mod near;

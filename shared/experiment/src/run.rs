@@ -17,7 +17,7 @@ use crate::importance::importance;
 use crate::latency::latency;
 use crate::model::Model;
 use crate::scale::warn_of_far_ratings;
-use crate::{Host, LoadedData, RunFailure, attributes};
+use crate::{Host, LoadedData, RunFailure, attributes, lacking};
 
 /// Runs `spec` to its end. Everything that happens is told to the host as events, all but the last one: the caller turns
 /// the summary into `finished`, or the failure into `failed`, once it has closed its files.
@@ -214,6 +214,7 @@ pub(crate) fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Stor
     warn_of_bad_lines(&loaded, host, story);
     attributes::check(&loaded, host, story)?;
     refuse_what_was_not_read(spec, &loaded)?;
+    lacking::refuse_ratings(spec, &loaded.interactions, &loaded.name)?;
     let LoadedData { interactions, item_attributes, user_attributes, report, name, sha256, synthetic, .. } = loaded;
     let before = interactions.len();
     let interactions = apply_filters(interactions, &spec.dataset.filters, spec.data_seed);
@@ -229,6 +230,7 @@ pub(crate) fn prepare(spec: &ResolvedSpec, host: &mut dyn Host, story: &mut Stor
     }
     warn_of_far_ratings(spec, &interactions, host, story);
     refuse_so_many_items(spec, interactions.n_items(), host)?;
+    lacking::warn(spec, &interactions, &name, host, story);
     let SplitRows { train, validation, test } = split(&interactions, &spec.split, spec.data_seed)
         .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, error.to_string()))?;
     let no_validation = spec.evaluation.on == EvaluateOn::Validation && validation.is_empty();

@@ -38,6 +38,8 @@ pub fn split_reports(interactions: &Interactions, seed: u64) -> Vec<SplitReport>
 
 fn report(data: &Interactions, kind: SplitKind, seed: u64) -> SplitReport {
     let (rule, rows) = usual(kind);
+    let is_by_file = kind == SplitKind::LeaveLastOut && !data.has_order();
+    let rule = if is_by_file { "each user's last row of the file: it has no times" } else { rule };
     let empty = SplitReport {
         kind: kind.as_str(),
         rule: rule.to_owned(),
@@ -118,6 +120,20 @@ mod tests {
         let last = of(SplitKind::LeaveLastOut);
         assert_eq!((last.test, last.test_users, last.cold_users, last.leaks), (2, 2, 0, Some(0)));
         assert_eq!(reports.len(), SplitKind::ALL.len());
+    }
+
+    #[test]
+    fn the_newest_row_of_data_without_times_is_said_to_be_the_last_of_the_file() {
+        let rule = |has_timestamps| {
+            let mut builder = InteractionsBuilder::default();
+            for item in ["x", "y", "z"] {
+                builder.push("u", item, 1.0, 0);
+            }
+            let data = Interactions { has_timestamps, ..builder.finish() };
+            report(&data, SplitKind::LeaveLastOut, 1).rule
+        };
+        assert_eq!(rule(true), "each user's newest row");
+        assert_eq!(rule(false), "each user's last row of the file: it has no times");
     }
 
     #[test]

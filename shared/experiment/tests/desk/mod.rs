@@ -64,7 +64,9 @@ impl Host for Desk {
     fn load(&mut self, dataset: &Dataset, seed: u64) -> Result<LoadedData, RunFailure> {
         let (interactions, item_attributes, report) = match (&self.csv, &dataset.source) {
             (Some(text), _) => {
-                let read = read_ratings(DataFormat::AmazonCsv, text.as_bytes(), ReadLimits::default())
+                let is_atomic = text.starts_with("user_id:token");
+                let format = if is_atomic { DataFormat::Recbole } else { DataFormat::AmazonCsv };
+                let read = read_ratings(format, text.as_bytes(), ReadLimits::default())
                     .map_err(|error| RunFailure::new(FailureCode::Data, error.to_string()))?;
                 (read.interactions, None, read.report)
             }

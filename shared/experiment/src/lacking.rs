@@ -1,0 +1,83 @@
+//! What a spec counts on and the data do not have: ratings that differ, and an order of time.
+
+use recspeed_data::Interactions;
+use recspeed_types::FailureCode;
+use recspeed_types::spec::{ResolvedSpec, Split};
+
+use crate::run::Story;
+use crate::{Host, RunFailure};
+
+/// Refuses metrics of ratings where the data have none: every row counts as 1, and so would every error be one of nothing.
+pub(crate) fn refuse_ratings(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Result<(), RunFailure> {
+    let asked = metrics_of_ratings(spec);
+    if data.has_ratings || asked.is_empty() {
+        return Ok(());
+    }
+    let cause = format!(
+        "{name} has no ratings: every row counts as 1, and there is nothing that {asked} could measure. Take metrics of lists, as \
+         evaluation.metrics = [\"ndcg@10\", \"hit@10\"], or data with ratings."
+    );
+    Err(RunFailure::new(FailureCode::InvalidSpec, cause))
+}
+
+/// Says of the filtered rows what they do not tell, before they are split.
+pub(crate) fn warn(spec: &ResolvedSpec, data: &Interactions, name: &str, host: &mut dyn Host, story: &mut Story) {
+    for sentence in of_ratings(spec, data, name).into_iter().chain(of_order(spec, data, name)) {
+        story.warn(host, sentence);
+    }
+}
+
+fn of_ratings(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<String> {
+    let first = *data.rating.first()?;
+    if data.has_ratings && data.rating.iter().any(|rating| *rating != first) {
+        return None;
+    }
+    let why = if data.has_ratings {
+        format!("every rating of {name} is {first}")
+    } else {
+        format!("{name} has no ratings, every row counts as 1")
+    };
+    let asked = metrics_of_ratings(spec);
+    let measured =
+        (!asked.is_empty()).then(|| format!("{asked} measure whether one number was learnt, and nothing about taste"));
+    let predicting = predicting_ratings(spec);
+    let learnt = (!predicting.is_empty()).then(|| {
+        format!("{predicting} can learn nothing else; item-knn, als-implicit, ease and others learn from who has what")
+    });
+    let told: Vec<String> = measured.into_iter().chain(learnt).collect();
+    (!told.is_empty()).then(|| format!("{why}: {}", told.join("; ")))
+}
+
+fn of_order(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<String> {
+    if !matches!(spec.split.split, Split::LeaveLastOut { .. }) {
+        return None;
+    }
+    let why = if !data.has_order() {
+        "has no times"
+    } else if data.has_timestamps && data.timestamp.iter().all(|time| *time == data.timestamp[0]) {
+        "has one time for all rows"
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{name} {why}: the newest row of a user, which split.kind `leave-last-out` holds out, is the last one in the file's order; \
+         unless that is an order of time, take `per-user-random`"
+    ))
+}
+
+/// Names of the metrics that compare predicted ratings with given ones.
+fn metrics_of_ratings(spec: &ResolvedSpec) -> String {
+    let asked = spec.evaluation.metrics.iter().filter(|metric| metric.kind.of_ratings());
+    asked.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Kinds of the recommender, or of its components, that predict ratings, each once.
+fn predicting_ratings(spec: &ResolvedSpec) -> String {
+    let mut kinds: Vec<&str> = Vec::new();
+    for each in spec.recommender.all() {
+        if each.entry.predicts.has_ratings() && !kinds.contains(&each.entry.kind) {
+            kinds.push(each.entry.kind);
+        }
+    }
+    kinds.join(", ")
+}

@@ -1,0 +1,88 @@
+//! What the data do not tell is refused or said, and never measured in silence.
+
+mod desk;
+
+use desk::attempt;
+use recspeed_types::FailureCode;
+
+const RATED: &str = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n";
+const BARE: &str = "user_id:token\titem_id:token\n";
+
+/// Six users with four items each; what follows the ids comes from `rest`, of the row's number.
+fn rows(head: &str, rest: impl Fn(u32) -> String) -> String {
+    let row = |at: u32| format!("u{}\ti{}{}\n", at / 4, (at * 3 + at / 4) % 8, rest(at));
+    std::iter::once(head.to_owned()).chain((0..24).map(row)).collect()
+}
+
+fn bare() -> String {
+    rows(BARE, |_| String::new())
+}
+
+fn spec(recommender: &str, split: &str, metrics: &str) -> String {
+    format!(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[split]\nkind = \"{split}\"\n\
+         [recommender]\n{recommender}\n[evaluation]\nmetrics = [{metrics}]\n"
+    )
+}
+
+/// What the result says of the data; cold rows and the like are told by sentences of their own.
+fn warnings(data: &str, spec: &str) -> Vec<String> {
+    let summary = attempt(Some(data), spec, None).0.unwrap_or_else(|failure| panic!("{spec}: {failure}"));
+    let of_data = |warning: &String| warning.starts_with("desk has ") || warning.starts_with("every rating of desk ");
+    summary.warnings.into_iter().filter(of_data).collect()
+}
+
+const KNN: &str = "kind = \"item-knn\"";
+const MEAN: &str = "kind = \"item-mean\"";
+const LISTS: &str = "\"ndcg@5\"";
+const ERRORS: &str = "\"rmse\", \"accuracy\", \"ndcg@5\"";
+
+#[test]
+fn metrics_of_ratings_are_refused_where_the_data_have_none() {
+    let failure = attempt(Some(&bare()), &spec(MEAN, "per-user-random", ERRORS), None).0.unwrap_err();
+    assert_eq!(failure.code, FailureCode::InvalidSpec);
+    assert!(failure.cause.starts_with("desk has no ratings: every row counts as 1"), "{failure}");
+    assert!(failure.cause.contains("that rmse, accuracy could measure"), "{failure}");
+    assert!(failure.cause.contains("evaluation.metrics = [\"ndcg@10\", \"hit@10\"]"), "{failure}");
+}
+
+#[test]
+fn who_predicts_ratings_where_there_are_none_is_told_of_and_nobody_else_is() {
+    let votes = |other: &str| format!("kind = \"weighted\"\ncomponents = [{{ {KNN} }}, {{ {other} }}]");
+    for (recommender, told) in [
+        (MEAN.to_owned(), Some("item-mean can learn nothing else")),
+        (votes(MEAN), Some("item-mean can learn nothing else")),
+        (KNN.to_owned(), None),
+        (votes("kind = \"popularity\""), None),
+    ] {
+        let warnings = warnings(&bare(), &spec(&recommender, "per-user-random", LISTS));
+        match told {
+            Some(words) => assert!(warnings.iter().any(|warning| warning.contains(words)), "{warnings:?}"),
+            None => assert_eq!(warnings, [""; 0], "{recommender}"),
+        }
+    }
+}
+
+#[test]
+fn errors_are_called_empty_where_all_ratings_are_one_number() {
+    let same = rows(RATED, |at| format!("\t5\t{at}"));
+    let told = warnings(&same, &spec(MEAN, "leave-last-out", ERRORS));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("every rating of desk is 5: rmse, accuracy measure"), "{told:?}");
+    assert_eq!(warnings(&same, &spec(KNN, "leave-last-out", LISTS)), [""; 0], "lists do not ask for ratings");
+    let others = rows(RATED, |at| format!("\t{}\t{at}", at % 5 + 1));
+    assert_eq!(warnings(&others, &spec(MEAN, "leave-last-out", ERRORS)), [""; 0]);
+}
+
+#[test]
+fn the_newest_row_of_data_without_times_is_told_to_be_the_last_of_the_file() {
+    let last_out = spec(KNN, "leave-last-out", LISTS);
+    let told = warnings(&bare(), &last_out);
+    assert!(matches!(&told[..], [one] if one.starts_with("desk has no times: the newest row of a user")), "{told:?}");
+    let at_once = rows(RATED, |at| format!("\t{}\t7", at % 5 + 1));
+    let told = warnings(&at_once, &last_out);
+    assert!(matches!(&told[..], [one] if one.starts_with("desk has one time for all rows")), "{told:?}");
+    let timed = rows(RATED, |at| format!("\t{}\t{at}", at % 5 + 1));
+    assert_eq!(warnings(&timed, &last_out), [""; 0]);
+    assert_eq!(warnings(&bare(), &spec(KNN, "per-user-random", LISTS)), [""; 0]);
+}
