@@ -307,8 +307,8 @@ impl RecommenderSpec {
         let resolved = ResolvedRecommender { entry, params, components };
         if !takes.allows(entry) || (takes == Takes::NewUsers && !resolved.serves_new_users()) {
             let allowed = takes.kinds().collect::<Vec<_>>().join(", ");
-            let why =
-                if takes == Takes::NewUsers { ", which says nothing about people after the training" } else { "" };
+            let refused = if takes == Takes::NewUsers { resolved.no_new_users_at(at) } else { None };
+            let why = refused.map_or_else(String::new, |refused| format!("; {}", refused.cause.trim_end_matches('.')));
             problems.add(format!("{at}.kind"), format!("is `{}`{why}; allowed at this place: {allowed}", entry.kind));
         }
         Some(resolved)

@@ -24,8 +24,13 @@ struct Refusing {
 impl ResolvedRecommender {
     /// Why it has nothing for people who came after the training; `None` where it [serves](Self::serves_new_users) them.
     pub fn no_new_users(&self) -> Option<NoNewUsers> {
+        self.no_new_users_at("recommender")
+    }
+
+    /// The same of one that stands at this place of the spec.
+    pub(super) fn no_new_users_at(&self, at: &str) -> Option<NoNewUsers> {
         let mut refusing = Vec::new();
-        self.refusing("recommender", Takes::Any, &mut refusing);
+        self.refusing(at, Takes::Any, &mut refusing);
         let first = refusing.first()?;
         let cannot = format!("{} cannot recommend to people who came after its training", self.entry.title);
         if self.components.is_empty() {
@@ -127,5 +132,15 @@ mod tests {
             );
         }
         assert_eq!(refused("kind = \"weighted\"\ncomponents = [{ kind = \"ease\" }, { kind = \"item-knn\" }]"), None);
+    }
+
+    #[test]
+    fn a_place_for_those_who_serve_new_people_refuses_a_hybrid_with_the_component_that_does_not() {
+        let text = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\n\
+                    kind = \"feature-augmentation\"\ncomponents = [{ kind = \"weighted\", components = [\
+                    { kind = \"ease\" }, { kind = \"neumf\" }] }, { kind = \"content-tfidf\" }]\n";
+        let error =
+            ExperimentSpec::from_toml(text).expect("it parses").resolve().expect_err("neumf cannot").to_string();
+        assert!(error.contains("because `neumf` at recommender.components[0].components[1] cannot: it "), "{error}");
     }
 }
