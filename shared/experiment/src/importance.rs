@@ -11,6 +11,7 @@ use crate::evaluate::{UserTable, Values, predict_test_rows, unmeasurable};
 use crate::model::Model;
 use crate::rank::{Question, Quiet};
 use crate::run::{Prepared, Story, stop_if_asked};
+use crate::unread::who_reads;
 use crate::{Host, RunFailure};
 
 /// Asks the model again for each of `features.permute`, each dealt out anew several times, and by the metrics of the evaluation
@@ -98,6 +99,9 @@ impl<'a> Again<'a> {
     /// Measures with one feature dealt out anew.
     fn without(&self, name: &str, seed: u64, model: &mut Model, host: &mut dyn Host) -> Result<Measured, RunFailure> {
         let data = &self.data.interactions;
+        if let Some(reason) = self.untold(name) {
+            return Ok(Err(reason));
+        }
         let inputs = Inputs::new(self.spec, &self.data.test_rows);
         let (of_items, attribute) = match FeatureName::parse(name) {
             Some(FeatureName::Items(attribute)) => (true, attribute),
@@ -112,13 +116,38 @@ impl<'a> Again<'a> {
         let order = shuffled(if of_items { data.n_items() } else { data.n_users() }, seed);
         if !model.permute(Some(&Permutation { of_items, attribute, order: &order })) {
             return Ok(Err(format!(
-                "features.permute: {} does not read {name} when it answers: it has folded it into what it learnt, or never reads it, and so has no permutation importance; features.shuffle learns again from values dealt out anew",
+                "features.permute: {} does not read {name} when it answers: it has folded it into what it learnt, and so has no permutation importance; features.shuffle learns again from values dealt out anew",
                 self.spec.recommender.entry.kind
             )));
         }
         let mut values = self.ratings(model, &inputs, host)?;
         values.extend(self.lists(model, host)?);
         Ok(Ok(values))
+    }
+
+    /// Why a feature has no importance whatever the model has learnt: it has one value, or nobody reads it.
+    fn untold(&self, name: &str) -> Option<String> {
+        let recommender = &self.spec.recommender;
+        let feature = FeatureName::parse(name)?;
+        if self.spec.features.drop.iter().any(|dropped| dropped == name) {
+            return Some(format!(
+                "features.permute: features.drop took {name} away, so there are no values to deal out anew; name it in one of the two lists"
+            ));
+        }
+        if feature == FeatureName::Time && !self.data.interactions.has_timestamps {
+            return Some(format!(
+                "features.permute: the rows of {} have no times, so time has no permutation importance",
+                self.data.info.name
+            ));
+        }
+        let is_read = match feature {
+            FeatureName::Items(_) | FeatureName::Users(_) => recommender.reads_feature(feature),
+            input => recommender.predicts_from(input),
+        };
+        (!is_read).then(|| {
+            let (kind, others) = (recommender.entry.kind, who_reads(recommender, name));
+            format!("features.permute: {kind} does not read {name} and so has no permutation importance of it{others}")
+        })
     }
 
     fn ratings(

@@ -24,6 +24,7 @@ mod run;
 mod sampled;
 mod scale;
 mod stored;
+mod unread;
 
 pub use answer::{Answering, Asked};
 pub use evaluate::UserTable;

@@ -17,7 +17,7 @@ use crate::importance::importance;
 use crate::latency::latency;
 use crate::model::Model;
 use crate::scale::warn_of_far_ratings;
-use crate::{Host, LoadedData, RunFailure, attributes, lacking};
+use crate::{Host, LoadedData, RunFailure, attributes, lacking, unread};
 
 /// Runs `spec` to its end. Everything that happens is told to the host as events, all but the last one: the caller turns
 /// the summary into `finished`, or the failure into `failed`, once it has closed its files.
@@ -37,7 +37,8 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
     refuse_what_cannot_fit(&spec, host)?;
     refuse_too_many_items(&spec, host)?;
     let mut story = Story::default();
-    for sentence in written.recommender.without_effect("recommender", written.training.loss) {
+    let parameters = written.recommender.without_effect("recommender", written.training.loss);
+    for sentence in parameters.into_iter().chain(unread::without_effect(&spec)) {
         story.warn(host, sentence);
     }
     let fast = spec.recommender.all().iter().any(|part| part.is_fast());

@@ -2,7 +2,7 @@
 //! where a feature tells nothing.
 
 use recspeed_data::{Dictionary, Interactions, split};
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::spec::{FeatureName, ResolvedSpec};
 use recspeed_types::{ExperimentSpec, FailureCode, StoredImportance};
 
 use crate::enriched::{Inputs, enriched};
@@ -143,13 +143,14 @@ fn data_of(
     Ok(data)
 }
 
-/// The attributes of items and users, and the inputs of a network that predicts ratings.
+/// The attributes of items and users, and, where ratings are predicted, the inputs that they are predicted from.
 fn every_feature(spec: &ResolvedSpec, data: &Prepared) -> Vec<String> {
     let columns = [("items", &data.item_attributes), ("users", &data.user_attributes)];
     let attributes = columns.into_iter().flat_map(|(of, table)| {
         table.iter().flat_map(|table| &table.columns).map(move |column| format!("{of}.{}", column.name))
     });
     let predicts = spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings());
-    let reads_inputs = predicts && spec.recommender.trained().is_some();
-    attributes.chain(["user", "item", "time"].map(str::to_owned).into_iter().filter(|_| reads_inputs)).collect()
+    let is_input =
+        |name: &&str| predicts && FeatureName::parse(name).is_some_and(|input| spec.recommender.predicts_from(input));
+    attributes.chain(["user", "item", "time"].into_iter().filter(is_input).map(str::to_owned)).collect()
 }

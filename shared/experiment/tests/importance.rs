@@ -5,6 +5,7 @@ mod desk;
 use desk::{attempt, importance_of, whole};
 use recspeed_experiment::{Model, Outcome, Stored};
 use recspeed_types::catalogue::{ENTRIES, Entry, Need, ParamKind};
+use recspeed_types::spec::FeatureName;
 use recspeed_types::{ExperimentSpec, RunSummary};
 
 fn frame(features: &str, recommender: &str, metrics: &str) -> String {
@@ -14,9 +15,15 @@ fn frame(features: &str, recommender: &str, metrics: &str) -> String {
     )
 }
 
+fn named(kind: &str) -> String {
+    format!("kind = \"{kind}\"")
+}
+
 fn finished(features: &str, recommender: &str, metrics: &str) -> RunSummary {
     let text = frame(features, recommender, metrics);
-    let text = if recommender.contains("content") { text.replace("[training]\nepochs = 2\n", "") } else { text };
+    // Only networks take [training].
+    let trained = ENTRIES.iter().any(|entry| entry.is_trained() && recommender.starts_with(&named(entry.kind)));
+    let text = if trained { text } else { text.replace("[training]\nepochs = 2\n", "") };
     attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{recommender}: {failure}"))
 }
 
@@ -140,7 +147,7 @@ fn inputs_are_dealt_out_among_the_test_rows() {
     let summary = finished("permute = [\"item\", \"time\"]\nrepeats = 3", "kind = \"mlp\"", "[\"rmse\"]");
     let of = |feature: &str| summary.importance.iter().find(|one| one.feature == feature).unwrap();
     assert_eq!((of("item").losses.len(), of("time").metric.as_str()), (3, "rmse"));
-    let lists = finished("permute = [\"time\"]", "kind = \"neumf\"", "[\"ndcg@10\"]");
+    let lists = finished("permute = [\"item\"]", "kind = \"neumf\"", "[\"ndcg@10\"]");
     assert!(lists.importance.is_empty() && lists.warnings.iter().any(|told| told.contains("among the test rows")));
 }
 
@@ -153,4 +160,64 @@ fn an_input_that_is_dealt_out_changes_no_list_and_the_run_says_so() {
     assert!(said(&lists), "{:?}", lists.warnings);
     assert_eq!(lists.metrics, finished("", "kind = \"mlp\"", "[\"ndcg@10\"]").metrics);
     assert!(!said(&shuffled("[\"rmse\"]")));
+}
+
+#[test]
+fn what_features_changes_and_the_recommender_does_not_read_changes_nothing_and_the_run_says_who_reads_it() {
+    for (kind, metrics) in [("mlp", "[\"rmse\"]"), ("item-knn", "[\"ndcg@10\"]")] {
+        let plain = finished("", &named(kind), metrics);
+        for (list, name, feature) in [
+            ("derive", "item-count", "items.item-count"),
+            ("drop", "items.brand", "items.brand"),
+            ("shuffle", "items.brand", "items.brand"),
+        ] {
+            let changed = finished(&format!("{list} = [\"{name}\"]"), &named(kind), metrics);
+            assert_eq!(changed.metrics, plain.metrics, "{kind} {list}");
+            let due = format!("features.{list}: {kind} does not read {feature}, so this changes nothing; what reads");
+            let told = changed.warnings.iter().find(|told| told.starts_with(&due));
+            assert!(told.is_some_and(|told| told.contains("content-tfidf")), "{due}: {:?}", changed.warnings);
+        }
+    }
+    // Who reads it is not told so.
+    let read = finished("drop = [\"items.brand\"]", &named("content-tfidf"), "[\"ndcg@10\"]");
+    assert!(!read.warnings.iter().any(|told| told.contains("does not read")), "{:?}", read.warnings);
+    let chosen = "kind = \"content-tfidf\"\nattributes = [\"category\"]";
+    let unnamed = finished("drop = [\"items.brand\"]", chosen, "[\"ndcg@10\"]");
+    let names = "content-tfidf.attributes names the attributes that it reads";
+    assert!(unnamed.warnings.iter().any(|told| told.ends_with(names)), "{:?}", unnamed.warnings);
+    let without = finished("drop = [\"items.brand\"]", "kind = \"fm\"\nside = false", "[\"rmse\"]");
+    assert!(without.warnings.iter().any(|told| told.ends_with("where fm.side is true")), "{:?}", without.warnings);
+}
+
+#[test]
+fn an_input_that_is_not_read_or_was_dropped_has_no_importance_and_the_run_says_why() {
+    let summary = finished("permute = [\"user\", \"time\"]\nrepeats = 2", &named("fm"), "[\"rmse\"]");
+    let [one] = &summary.importance[..] else { panic!("{:?}", summary.importance) };
+    assert_eq!((one.feature.as_str(), one.losses.iter().any(|loss| *loss != 0.0)), ("user", true));
+    let due = "features.permute: fm does not read time and so has no permutation importance of it; what learns from times: mlp";
+    assert!(summary.warnings.iter().any(|told| told.starts_with(due)), "{:?}", summary.warnings);
+    let both = "drop = [\"items.brand\"]\npermute = [\"items.brand\"]";
+    let dropped = finished(both, &named("fm"), "[\"rmse\"]");
+    let due = "features.permute: features.drop took items.brand away";
+    assert!(dropped.importance.is_empty() && dropped.warnings.iter().any(|told| told.starts_with(due)));
+    assert!(!dropped.warnings.iter().any(|told| told.contains("does not read")), "{:?}", dropped.warnings);
+}
+
+#[test]
+fn a_rating_depends_on_exactly_the_inputs_that_the_catalogue_says() {
+    for entry in ENTRIES.iter().filter(|entry| entry.predicts.has_ratings()) {
+        let of = |features: &str| {
+            let text = frame(features, &named(entry.kind), "[\"rmse\"]").replace("epochs = 2", "epochs = 1");
+            let text = if entry.is_trained() { text } else { text.replace("[training]\nepochs = 1\n", "") };
+            let recommender = ExperimentSpec::from_toml(&text).unwrap().resolve().unwrap().recommender;
+            let summary = attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{}: {failure}", entry.kind));
+            (recommender, summary.metrics)
+        };
+        let (recommender, plain) = of("");
+        for input in ["user", "item", "time"] {
+            let (_, dealt) = of(&format!("shuffle = [\"{input}\"]"));
+            let reads = recommender.predicts_from(FeatureName::parse(input).unwrap());
+            assert_eq!(dealt != plain, reads, "{} of {input}", entry.kind);
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod linear;
 mod machines;
 mod neighbourhood;
 mod neural;
+mod reading;
 #[cfg(feature = "schema")]
 pub(crate) mod schema;
 mod sequence;
@@ -20,6 +21,7 @@ mod training;
 
 pub use conditions::{CONDITIONS, Condition, Under};
 pub use hybrid::{GOES_WITH, RATED_BY};
+pub use reading::{Whose, readers_of, readers_of_times};
 pub use slot::{MadeAttribute, Slot, Takes, is_of_a_place};
 pub use training::TrainingDefaults;
 

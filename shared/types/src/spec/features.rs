@@ -72,6 +72,11 @@ impl Derived {
         }
     }
 
+    /// Its name among all features, as `items.item-count`.
+    pub fn feature_name(self) -> String {
+        format!("{}.{}", if self.of_items() { "items" } else { "users" }, self.as_str())
+    }
+
     /// Whether it is one of the items; the others are of the users.
     pub const fn of_items(self) -> bool {
         matches!(self, Self::ItemCount | Self::ItemRecency | Self::ItemSeason)

@@ -2,7 +2,7 @@
 //! with each attribute shuffled before it learns, and with each derived feature added; every variant is compared with the whole user
 //! by user. The model of the whole is asked again with each feature dealt out anew: permutation importance.
 
-mod readers;
+mod choosing;
 mod table;
 mod variants;
 

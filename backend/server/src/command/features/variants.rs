@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use recspeed_data::AttributeValues;
 use recspeed_datasets::Loaded;
-use recspeed_types::catalogue::{Entry, Need};
-use recspeed_types::spec::{Derived, ResolvedSpec};
+use recspeed_types::catalogue::Whose;
+use recspeed_types::spec::{Derived, FeatureName, ResolvedSpec};
 use recspeed_types::{ExperimentSpec, SpecErrors};
 
-use super::readers::{Whose, choose, reads, reads_column};
+use super::choosing::choose;
 use crate::command::compare::Method;
 
 /// Features that cannot be measured.
@@ -64,32 +64,31 @@ pub(super) const WHOLE: &str = "as it is";
 /// # Errors
 /// [`FeaturesError::None`].
 pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) -> Result<Vec<Variant>, FeaturesError> {
-    // Those of a hybrid's components too.
-    let entries: Vec<&Entry> = resolved.recommender.all().iter().map(|recommender| recommender.entry).collect();
-    let needs_times = entries.iter().any(|entry| entry.needs.contains(&Need::Timestamps));
-    let trained = entries.iter().any(|entry| entry.is_trained());
+    // A hybrid reads what its components read.
+    let recommender = &resolved.recommender;
+    let reads = |name: &str| FeatureName::parse(name).is_some_and(|feature| recommender.reads_feature(feature));
     let mut plain = spec.clone();
     plain.features.permute.clear();
     let mut variants = Vec::new();
-    let (reads_items, reads_users) = (reads(&spec.recommender, Whose::Items), reads(&spec.recommender, Whose::Users));
     let mut names = Vec::new();
     for (whose, table) in [(Whose::Items, &data.item_attributes), (Whose::Users, &data.user_attributes)] {
-        let columns = table.iter().flat_map(|table| &table.columns);
-        let read = columns
-            .filter(|column| reads_column(&spec.recommender, whose, &column.name) && has_meaning(&column.values));
-        names.extend(read.map(|column| format!("{}.{}", whose.prefix(), column.name)));
+        let columns = table.iter().flat_map(|table| &table.columns).filter(|column| has_meaning(&column.values));
+        let named = columns.map(|column| format!("{}.{}", whose.prefix(), column.name));
+        names.extend(named.filter(|name| reads(name)));
     }
     // What the spec itself derives counts where somebody reads it, as what the data have.
-    let is_read = |derived: &Derived| reads_column(&spec.recommender, Whose::of(*derived), derived.as_str());
-    let derived: Vec<String> = spec.features.derive.iter().copied().filter(is_read).map(feature_name).collect();
-    let time = (needs_times || trained).then(|| "time".to_owned());
+    let derived = spec.features.derive.iter().copied().map(Derived::feature_name);
+    let derived: Vec<String> = derived.filter(|name| reads(name)).collect();
+    let time = reads("time").then(|| "time".to_owned());
     for name in names.iter().chain(&derived).cloned().chain(time) {
         let mut without = Variant::new(format!("without {name}"), &plain);
         without.spec.features.drop.push(name);
         variants.push(without);
     }
     let predicts = spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings());
-    let inputs = ["user", "item", "time"].map(str::to_owned).into_iter().filter(|_| predicts && trained);
+    let is_input =
+        |name: &&str| predicts && FeatureName::parse(name).is_some_and(|input| recommender.predicts_from(input));
+    let inputs = ["user", "item", "time"].into_iter().filter(is_input).map(str::to_owned);
     // The fitted model is asked again without the true values of each: permutation importance.
     let mut whole = Variant::new(WHOLE.to_owned(), &plain);
     whole.spec.features.permute = names.iter().cloned().chain(derived).chain(inputs).collect();
@@ -102,7 +101,7 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
         variants.push(shuffled);
     }
     for derived in Derived::ALL {
-        let readable = if derived.of_items() { reads_items } else { reads_users };
+        let readable = recommender.reads_attributes_of(Whose::of(derived));
         let known = spec.features.derive.contains(&derived);
         if readable && !known && (data.interactions.has_timestamps || !derived.needs_times()) {
             let mut with = Variant::new(format!("with {}", derived.as_str()), &plain);
@@ -111,16 +110,12 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
             variants.push(with);
         }
     }
-    if variants.is_empty() && whole.spec.features.permute.is_empty() {
+    // Who is told nothing but user and item has no feature that could be left out.
+    if variants.is_empty() {
         return Err(FeaturesError::None { kind: spec.recommender.kind.clone() });
     }
     variants.insert(0, whole);
     Ok(variants)
-}
-
-/// The name of a derived attribute among all features.
-fn feature_name(derived: Derived) -> String {
-    format!("{}.{}", Whose::of(derived).prefix(), derived.as_str())
 }
 
 /// A column in which some row has a value.
@@ -190,6 +185,17 @@ mod tests {
             let permutes = |variant: &Variant| variant.spec.features.permute.iter().any(|name| name == read);
             assert!(permutes(&all[0]), "{kind}: {:?}", all[0].spec.features);
             assert!(all[1..].iter().all(|variant| variant.spec.features.permute.is_empty()), "{kind}");
+        }
+    }
+
+    #[test]
+    fn inputs_are_dealt_out_for_whoever_predicts_from_them_and_time_is_left_out_where_it_is_read() {
+        let machine = all("fm", "rmse").unwrap();
+        let has = |name: &str| machine[0].spec.features.permute.iter().any(|asked| asked == name);
+        assert!(has("user") && has("item") && !has("time"), "{:?}", machine[0].spec.features);
+        assert!(!machine.iter().any(|variant| variant.name == "without time"));
+        for (kind, metric) in [("neumf", "ndcg@10"), ("slope-one", "rmse")] {
+            assert!(variants(kind, metric).is_err(), "{kind} reads user and item alone");
         }
     }
 
