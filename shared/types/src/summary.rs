@@ -149,6 +149,25 @@ impl Breakdown {
             |group: &Group| group.ranked.is_some_and(|ranked| (ranked.users, ranked.rows) != (group.users, group.rows));
         self.groups.iter().any(fewer)
     }
+
+    /// Of tenths by popularity, why some are not among the groups; `None` where all are, and of other groups.
+    pub fn missing_tenths(&self) -> Option<String> {
+        let has = |tenth: &u32| {
+            let name = format!("tenth {tenth}");
+            // The first has a name of its own.
+            let is_it = |group: &Group| group.name == name || (*tenth == 1 && group.name.starts_with("most popular"));
+            self.groups.iter().any(is_it)
+        };
+        let missing: Vec<String> = (1..=10).filter(|tenth| !has(tenth)).map(|tenth| tenth.to_string()).collect();
+        let (last, others) = missing.split_last().filter(|_| self.by == BreakdownBy::ItemPopularity)?;
+        let (named, have) = match others {
+            [] => (format!("tenth {last}"), "has no items of its own"),
+            others => (format!("tenths {} and {last}", others.join(", ")), "have no items of their own"),
+        };
+        Some(format!(
+            "No row is missing: items that are equally popular stay together in the first tenth that they reach, so {named} {have}, or none with test rows."
+        ))
+    }
 }
 
 /// What the groups of a breakdown differ in.
@@ -368,6 +387,30 @@ pub struct TrainingInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tenths_that_are_not_among_the_groups_are_named_with_the_reason() {
+        let of = |by: BreakdownBy, names: &[&str]| {
+            let group = |name: &&str| Group {
+                name: (*name).to_owned(),
+                users: 1,
+                rows: 1,
+                ranked: None,
+                metrics: BTreeMap::new(),
+            };
+            Breakdown { by, groups: names.iter().map(group).collect() }.missing_tenths()
+        };
+        let by = BreakdownBy::ItemPopularity;
+        let first = ["most popular tenth", "tenth 2", "tenth 3", "tenth 4"];
+        let then = ["tenth 6", "tenth 7", "tenth 8"];
+        let last = ["tenth 9", "tenth 10", "items without ratings"];
+        let told = of(by, &[&first[..], &then[..]].concat()).unwrap();
+        assert!(told.contains("so tenths 5, 9 and 10 have no items of their own, or none with test rows"), "{told}");
+        let told = of(by, &[&first[..], &then[..], &last[..]].concat()).unwrap();
+        assert!(told.contains("so tenth 5 has no items of its own"), "{told}");
+        assert_eq!(of(by, &[&first[..], &["tenth 5"][..], &then[..], &last[..]].concat()), None);
+        assert_eq!(of(BreakdownBy::ColdStart, &["new item"]), None);
+    }
 
     #[test]
     fn an_engine_says_in_what_it_multiplies_and_an_older_one_is_still_read() {

@@ -52,6 +52,7 @@ fn table(breakdown: &Breakdown) -> AnyView {
                 <tbody>{rows}</tbody>
             </table>
         </div>
+        {breakdown.missing_tenths().map(|note| view! { <p class="note">{note}</p> })}
     }
     .into_any()
 }

@@ -22,7 +22,8 @@ pub(super) fn render(
     let mut text = format!("{title}\n\n{}\n\n", metrics(spec, summary));
     for breakdown in summary.breakdowns.iter().filter(|_| with_groups) {
         // Writing into a String cannot fail.
-        let _ = write!(text, "{}\n{}\n\n", breakdown.by.title(), groups(breakdown));
+        let note = breakdown.missing_tenths().map_or_else(String::new, |note| format!("{note}\n"));
+        let _ = write!(text, "{}\n{}\n{note}\n", breakdown.by.title(), groups(breakdown));
     }
     if !summary.importance.is_empty() {
         let _ = write!(text, "{}\n{}\n\n", importance::WORDS, importance::table(&summary.importance, false));
@@ -359,6 +360,22 @@ mod tests {
         for all in [Some(RankedFor { users: 31, rows: 41 }), None] {
             assert!(!of(all).contains("ranked for"), "{}", of(all));
         }
+    }
+
+    #[test]
+    fn tenths_that_are_not_shown_are_told_beside_the_groups() {
+        let group = |name: &str| Group {
+            name: name.into(),
+            users: 1,
+            rows: 1,
+            ranked: None,
+            metrics: [("rmse".to_owned(), 0.5)].into(),
+        };
+        let groups = vec![group("most popular tenth"), group("tenth 3")];
+        let breakdown = Breakdown { by: BreakdownBy::ItemPopularity, groups };
+        let summary = RunSummary { breakdowns: vec![breakdown], ..example() };
+        let text = render("A run", &ExperimentSpec::default(), &summary, &[], true);
+        assert!(text.contains("so tenths 2, 4, 5, 6, 7, 8, 9 and 10 have no items of their own"), "{text}");
     }
 
     #[test]
