@@ -64,26 +64,64 @@ fn corners(tail: &[(f64, f64)]) -> String {
     all.map(|(x, y)| format!("{:.2},{:.2}", x * 100.0, 100.0 - y * 100.0)).collect::<Vec<_>>().join(" ")
 }
 
+/// Shares of the users or items whose rows are told in numbers.
+const TOLD: [(f64, &str); 4] = [(0.01, "1 %"), (0.1, "10 %"), (0.2, "20 %"), (0.5, "50 %")];
+
+/// What the most frequent of a share hold, in words.
+fn held(tail: &[(f64, f64)], wanted: f64) -> String {
+    tail.iter().find(|(at, _)| (at - wanted).abs() < 1e-9).map_or_else(|| "–".to_owned(), |(_, rows)| share(*rows))
+}
+
+/// Both axes with their numbers: shares of the users or items to the right, of the rows upwards.
+fn axes() -> AnyView {
+    let numbers = [0.0, 50.0, 100.0].map(|at: f64| {
+        let (text, up) = (format!("{at} %"), 101.5 - at);
+        view! {
+            <text x="-3" y=up text-anchor="end">{text.clone()}</text>
+            <text x=at y="109" text-anchor="middle">{text}</text>
+        }
+    });
+    view! { <path class="tail-axes" d="M0 0V100H100"></path>{numbers.collect_view()} }.into_any()
+}
+
 /// What the most active users and the most popular items hold.
 pub(super) fn tails(users: &[(f64, f64)], items: &[(f64, f64)]) -> AnyView {
-    let held = |tail: &[(f64, f64)], wanted: f64| {
-        tail.iter().find(|(at, _)| (at - wanted).abs() < 1e-9).map_or_else(|| "–".to_owned(), |(_, rows)| share(*rows))
-    };
     let words = format!(
         "The first tenth of the items holds {} of the rows, the first tenth of the users {}.",
         held(items, 0.1),
         held(users, 0.1)
     );
+    let rows = TOLD.map(|(part, name)| {
+        view! {
+            <tr>
+                <th scope="row">{name}</th>
+                <td class="number">{held(items, part)}</td>
+                <td class="number">{held(users, part)}</td>
+            </tr>
+        }
+    });
     view! {
         <section class="data-part">
             <h3>"Long tails"</h3>
-            <svg class="data-tail" viewBox="0 0 100 100" role="img" aria-label=words.clone()>
-                <path class="tail-even" d="M0 100L100 0"></path>
-                <polyline class="tail-users" points=corners(users)></polyline>
-                <polyline class="tail-items" points=corners(items)></polyline>
-            </svg>
-            <p class="tail-legend"><span class="tail-key-items">"items"</span><span class="tail-key-users">"users"</span></p>
-            <p class="note">{words}" To the right: everybody, the most frequent first. Upwards: the rows that they hold."</p>
+            <div class="data-tails">
+                <svg class="data-tail" viewBox="-18 -4 124 116" role="img" aria-label=words>
+                    {axes()}
+                    <path class="tail-even" d="M0 100L100 0"></path>
+                    <polyline class="tail-users" points=corners(users)></polyline>
+                    <polyline class="tail-items" points=corners(items)></polyline>
+                </svg>
+                <div>
+                    <table class="table" data-testid="data-tails">
+                        <thead><tr>
+                            <th scope="col">"the first"</th>
+                            <th scope="col" class="number tail-key-items">"items hold"</th>
+                            <th scope="col" class="number tail-key-users">"users hold"</th>
+                        </tr></thead>
+                        <tbody>{rows.collect_view()}</tbody>
+                    </table>
+                    <p class="note">"To the right: everybody, the most frequent first. Upwards: the rows that they hold."</p>
+                </div>
+            </div>
         </section>
     }
     .into_any()
@@ -92,6 +130,11 @@ pub(super) fn tails(users: &[(f64, f64)], items: &[(f64, f64)]) -> AnyView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_that_is_not_told_has_a_dash() {
+        assert_eq!((held(&[(0.1, 0.5)], 0.1), held(&[(0.1, 0.5)], 0.01)), ("50 %".to_owned(), "–".to_owned()));
+    }
 
     #[test]
     fn a_tail_goes_from_nothing_to_everybody() {

@@ -33,6 +33,51 @@ fn spread(bins: &Value) -> Vec<(String, u64)> {
     list(bins).iter().map(|bin| (name(bin), whole_number(&bin["count"]))).collect()
 }
 
+/// Users or items by the year in which they came.
+fn came(arrivals: &Value, who: &str) -> Vec<(String, u64)> {
+    list(arrivals).iter().map(|year| (year["year"].to_string(), whole_number(&year[who]))).collect()
+}
+
+/// How far attributes cover their items or users: what they are of, and the rest in words.
+fn covered(coverage: &Value) -> (String, String) {
+    let columns: Vec<String> = list(&coverage["columns"]).iter().map(text).collect();
+    let (ids, without) = (whole_number(&coverage["ids"]), whole_number(&coverage["without"]));
+    let part = share(without as f64 / ids.max(1) as f64);
+    let words = format!("{}; {} of {} without a line ({part})", columns.join(", "), count(without), count(ids));
+    (format!("Attributes of {}", text(&coverage["of"])), words)
+}
+
+/// How rows spread over users and over items.
+fn spreads(report: &Value) -> AnyView {
+    let number = |value: &Value| value.as_u64().map_or_else(|| self::value(value.as_f64().unwrap_or_default()), count);
+    let row = |(name, field): (&'static str, &str)| {
+        let [user, item] = ["per_user", "per_item"].map(|of| number(&report[of][field]));
+        view! { <tr><th scope="row">{name}</th><td class="number">{user}</td><td class="number">{item}</td></tr> }
+    };
+    let rows = [
+        ("mean", "mean"),
+        ("least", "min"),
+        ("25 % have up to", "q25"),
+        ("50 % have up to", "median"),
+        ("75 % have up to", "q75"),
+        ("99 % have up to", "q99"),
+        ("most", "max"),
+        ("Gini (0: all alike)", "gini"),
+    ];
+    view! {
+        <section class="data-part">
+            <h3>"Rows of a user, of an item"</h3>
+            <table class="table" data-testid="data-spreads">
+                <thead><tr>
+                    <th scope="col">"rows"</th><th scope="col" class="number">"of a user"</th><th scope="col" class="number">"of an item"</th>
+                </tr></thead>
+                <tbody>{rows.map(row).collect_view()}</tbody>
+            </table>
+        </section>
+    }
+    .into_any()
+}
+
 fn tail(points: &Value) -> Vec<(f64, f64)> {
     let number = |value: &Value| value.as_f64().unwrap_or_default();
     list(points).iter().map(|point| (number(&point["share"]), number(&point["rows"]))).collect()
@@ -63,6 +108,9 @@ pub(super) fn whole(answer: &Value) -> AnyView {
     };
     let months = columns("Rows by month", &counted(&report["months"]));
     let timeless = months.is_none();
+    let years = ["users", "items"].map(|who| came(&report["arrivals"], who));
+    let years = [("New users by year", &years[0]), ("New items by year", &years[1])]
+        .map(|(title, years)| (!years.is_empty()).then(|| bars(title, years)));
     let facts = facts(answer);
     let warnings: Vec<AnyView> = list(&answer["warnings"])
         .iter()
@@ -74,43 +122,48 @@ pub(super) fn whole(answer: &Value) -> AnyView {
             <div class="tiles">{tiles}</div>
             {warnings}
             <div class="data-parts">
-                {ratings}
+                <div class="data-stack">{ratings}{spreads(report)}</div>
                 {tails(&tail(&report["user_tail"]), &tail(&report["item_tail"]))}
                 {months}
                 {timeless.then(|| view! { <p class="note data-wide">"The data have no times."</p> })}
+                {years.collect_view()}
                 {bars("Users by number of rows", &spread(&report["user_activity"]))}
                 {bars("Items by number of rows", &spread(&report["item_popularity"]))}
             </div>
         </section>
         {splits(&answer["splits"])}
-        <section class="card details"><h2>"Where it comes from"</h2><div class="fact-groups"><dl class="facts">{facts}</dl></div></section>
+        <section class="card details"><h2>"More of its rows, and where they come from"</h2><div class="fact-groups">{facts}</div></section>
     }
     .into_any()
 }
 
+/// What else there is to know of the rows, then where they come from.
 fn facts(answer: &Value) -> Vec<AnyView> {
     let report = &answer["report"];
     let few = |name: &str| whole_number(&report[name]);
-    let mut facts: Vec<(String, String)> = vec![
+    let mut of_rows: Vec<(String, String)> = vec![
         (
             "Fewer than five rows".to_owned(),
             format!("{} users, {} items", count(few("cold_users")), count(few("cold_items"))),
         ),
         ("Rows beyond the first of a pair".to_owned(), count(few("repeated_pairs"))),
+    ];
+    of_rows.extend(list(&answer["attributes"]).iter().map(covered));
+    of_rows.extend([
         ("In memory".to_owned(), bytes(few("column_bytes"))),
         ("Lines skipped".to_owned(), count(whole_number(&answer["reading"]["bad_lines"]))),
-        ("SHA-256".to_owned(), text(&answer["sha256"])),
-    ];
+    ]);
+    let mut origin = vec![("SHA-256".to_owned(), text(&answer["sha256"]))];
     for (name, fact) in answer["about"].as_object().into_iter().flatten() {
-        facts.push((crate::charts::capital(name), text(fact)));
+        origin.push((crate::charts::capital(name), text(fact)));
     }
-    facts
-        .into_iter()
-        .map(|(name, text)| {
-            let long = text.len() > 24;
-            view! { <div class="fact" class:fact-long=long><dt>{name}</dt><dd>{text}</dd></div> }.into_any()
-        })
-        .collect()
+    let fact = |(name, text): (String, String)| {
+        let long = text.len() > 24;
+        view! { <div class="fact" class:fact-long=long><dt>{name}</dt><dd>{text}</dd></div> }.into_any()
+    };
+    [of_rows, origin]
+        .map(|facts| view! { <dl class="facts">{facts.into_iter().map(fact).collect_view()}</dl> }.into_any())
+        .into()
 }
 
 /// What each kind of split holds out.
@@ -165,6 +218,15 @@ mod tests {
     fn counts_are_read_by_their_names() {
         assert_eq!(counted(&json!([[4.5, 2], [5.0, 7]])), [("4.5".to_owned(), 2), ("5".to_owned(), 7)]);
         let bins = json!([{ "from": 1, "to": 1, "count": 9 }, { "from": 3, "to": 4, "count": 2 }]);
+        let arrivals = json!([{ "year": 1997, "users": 3, "items": 5 }]);
+        assert_eq!(came(&arrivals, "items"), [("1997".to_owned(), 5)]);
         assert_eq!(spread(&bins), [("1".to_owned(), 9), ("3 to 4".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn attributes_are_told_with_the_share_without_a_line() {
+        let coverage = json!({ "of": "items", "columns": ["title", "year"], "ids": 1682, "without": 841 });
+        let told = ("Attributes of items".to_owned(), "title, year; 841 of 1,682 without a line (50 %)".to_owned());
+        assert_eq!(covered(&coverage), told);
     }
 }
