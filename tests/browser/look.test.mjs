@@ -13,27 +13,27 @@ let lab, browser;
 before(async () => {
   lab = await startLab();
   browser = await startBrowser();
-  SCREENS.compared = `/c/${await twoRuns()}`;
+  SCREENS.compared = `/c/${await finishedRuns(["item-mean", "biased-mf"], ["rmse", "mae"])}`;
 });
 after(async () => {
   await browser?.close();
   await lab?.stop();
 });
 
-/** Ids of two finished runs on the same rows. */
-async function twoRuns() {
+/** Ids of finished runs on the same rows, as a link has them. */
+async function finishedRuns(kinds, metrics) {
   const page = await openPage(browser, lab.link);
-  const ids = await page.evaluate(async () => {
+  const ids = await page.evaluate(async ([kinds, metrics]) => {
     const dataset = { source: "builtin", id: "beauty-synthetic-10k" };
     const ids = [];
-    for (const recommender of [{ kind: "item-mean" }, { kind: "biased-mf" }]) {
-      const body = JSON.stringify({ spec: { version: 1, dataset, recommender, evaluation: { metrics: ["rmse", "mae"] } } });
+    for (const kind of kinds) {
+      const body = JSON.stringify({ spec: { version: 1, dataset, recommender: { kind }, evaluation: { metrics } } });
       const run = await (await fetch("/api/runs", { method: "POST", headers: { "content-type": "application/json" }, body })).json();
       while ((await (await fetch(`/api/runs/${run.id}`)).json()).status !== "finished") await new Promise((done) => setTimeout(done, 100));
       ids.push(run.id);
     }
     return ids.join(",");
-  });
+  }, [kinds, metrics]);
   await page.context().close();
   return ids;
 }
@@ -80,6 +80,79 @@ test("two runs side by side are read on a phone without scrolling, and no senten
       .map((element) => `${element.tagName} ${element.className} ${element.textContent.slice(0, 60)}`);
   });
   assert.deepEqual(cut, []);
+  await page.context().close();
+});
+
+test("names of methods end where their numbers end, and neither they nor metrics break where there is room", async () => {
+  const kinds = ["item-knn", "ease", "content-tfidf", "popularity"];
+  const path = `/c/${await finishedRuns(kinds, ["ndcg@10", "coverage@10", "novelty@10"])}`;
+  for (const width of WIDTHS) {
+    const page = await openPage(browser, lab.link, { viewport: { width, height: 900 } });
+    await page.goto(`${lab.base}${path}`);
+    await page.locator('[data-testid="compared-novelty-10"]').waitFor();
+    const seen = await page.evaluate(() => {
+      const table = document.querySelector('[data-testid="compared-table"]');
+      const lines = (element) => {
+        const range = document.createRange();
+        range.selectNodeContents(element);
+        return new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
+      };
+      const right = (element) => element.getBoundingClientRect().right;
+      const numbers = [...table.querySelectorAll('[data-testid="compared-ndcg-10"] .compared-value')];
+      return {
+        names: [...table.querySelectorAll(".compared-head a")].map((name, at) => [lines(name), Math.abs(right(name) - right(numbers[at]))]),
+        metrics: [...table.querySelectorAll("tbody .hint-word")].map((word) => [word.textContent, lines(word)]),
+      };
+    });
+    assert.deepEqual(seen.metrics, [["ndcg@10", 1], ["coverage@10", 1], ["novelty@10", 1]], `${width} px`);
+    for (const [lines, apart] of seen.names) {
+      assert.ok(apart <= 2, `${width} px: a name ends ${apart} px beside its numbers`);
+      if (width === 1440) assert.equal(lines, 1);
+    }
+    await page.context().close();
+  }
+});
+
+test("the data page draws what the terminal says, with numbers at the axes and no void beside a picture", async () => {
+  for (const width of WIDTHS) {
+    const page = await openPage(browser, lab.link, { viewport: { width, height: 900 } });
+    await page.goto(`${lab.base}/data/beauty-synthetic-10k`);
+    const report = page.locator('[data-testid="data-report"]');
+    await report.waitFor();
+    for (const part of ["New users by year", "New items by year", "Rows of a user, of an item", "Gini"]) {
+      assert.ok((await report.innerText()).includes(part), part);
+    }
+    assert.match(await page.locator("main").innerText(), /Attributes of items\s+category, .*; 0 of 1,500 without a line/);
+    assert.equal(await page.locator('[data-testid="data-spreads"] tbody tr').count(), 8);
+    assert.deepEqual(await page.locator(".data-tail text").allTextContents(), ["0 %", "0 %", "50 %", "50 %", "100 %", "100 %"]);
+    assert.match(await page.locator('[data-testid="data-tails"] tbody tr').first().innerText(), /^1 %\s+9\.1 %\s+18 %/);
+    const heights = await page.evaluate(() => {
+      const left = document.querySelector(".data-stack");
+      const inner = (element) => [...element.children].reduce((most, child) => Math.max(most, child.getBoundingClientRect().bottom), 0);
+      return [inner(left), inner(left.nextElementSibling)];
+    });
+    if (width > 480) assert.ok(Math.abs(heights[0] - heights[1]) < 170, `${width} px: a void of ${Math.abs(heights[0] - heights[1])} px`);
+    await page.context().close();
+  }
+});
+
+test("a phone has every place and the help in its bar, and the studio's knobs are closed until they are wanted", async () => {
+  const page = await openPage(browser, lab.link, { viewport: { width: 390, height: 844 } });
+  await page.goto(`${lab.base}/plan`);
+  await page.locator("canvas[data-drawn]").waitFor();
+  const cut = await page.locator(".top nav").evaluate((nav) => nav.scrollWidth - nav.clientWidth);
+  assert.ok(cut <= 0, `places are cut off by ${cut} px`);
+  assert.deepEqual(await page.locator(".top nav a").allInnerTexts(), ["Lab", "Runs", "Compare", "Data", "Plan", "Studies"]);
+  assert.ok(await page.locator('[data-testid="help"]').isVisible());
+  const sheet = page.locator(".plan-controls");
+  assert.ok((await sheet.boundingBox()).height < 60, "the sheet is closed");
+  assert.ok(!(await page.locator('[data-testid="plan-slider-ranks"]').isVisible()));
+  await page.locator('[data-testid="plan-knobs"]').click();
+  assert.equal(await page.locator('[data-testid="plan-knobs"]').getAttribute("aria-expanded"), "true");
+  assert.ok(await page.locator('[data-testid="plan-slider-ranks"]').isVisible());
+  await page.setViewportSize({ width: 1440, height: 900 });
+  assert.ok(!(await page.locator('[data-testid="plan-knobs"]').isVisible()), "beside the picture the knobs need no handle");
+  assert.ok(await page.locator('[data-testid="plan-slider-ranks"]').isVisible());
   await page.context().close();
 });
 

@@ -30,7 +30,7 @@ pub(crate) fn Header(
                 <span>"Recspeed"</span>
             </A>
             <nav aria-label="Main">
-                <A href="/" exact=true attr:class="to-lab">"Lab"</A>
+                <A href="/" exact=true>"Lab"</A>
                 <A href="/runs">"Runs"</A>
                 <A href="/c">"Compare"</A>
                 <A href="/data">"Data"</A>

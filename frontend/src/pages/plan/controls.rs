@@ -23,8 +23,19 @@ pub(super) fn Controls() -> impl IntoView {
     let own = Memo::new(move |_| studio.setup.with(|setup| setup.of.is_some()));
     let interleaved = Memo::new(move |_| studio.setup.with(|setup| setup.schedule == "interleaved"));
     let shared = Memo::new(move |_| studio.setup.with(|setup| setup.replicas > 1));
+    // On a phone the knobs lie under the picture, closed until somebody wants them; elsewhere the style sheet shows them always.
+    let open = RwSignal::new(false);
     view! {
-        <section class="card controls plan-controls" aria-label="Strategy">
+        <section class="card controls plan-controls" class:open=move || open.get() aria-label="Strategy">
+            <button
+                type="button"
+                class="plan-handle"
+                data-testid="plan-knobs"
+                aria-expanded=move || open.get().to_string()
+                on:click=move |_| open.update(|open| *open = !*open)
+            >
+                "Pipeline, replicas, model, machine"
+            </button>
             <Fold title="Pipeline" open=true>
                 <Dial name="ranks" word="Ranks" stops=FEW help="Ranks of the pipeline, each with one stage, or with several under the interleaved schedule."/>
                 <Dial name="micro-batches" word="Micro-batches" stops=MANY help="Pieces that a batch is cut into, so that ranks can work at the same time."/>
