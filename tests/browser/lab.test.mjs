@@ -400,6 +400,16 @@ test("a run's model is asked by keyboard, for users and baskets, and says what i
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   assert.match(await page.locator(id("ask-error")).innerText(), /The model knows no user nobody|knows no user `nobody`/);
+  // What cannot be asked takes the place of what was answered before.
+  await whom.fill("");
+  await page.locator(id("ask-go")).click();
+  assert.match(await page.locator(id("ask-error")).innerText(), /type the id of a user/);
+  await whom.fill(model.users[0]);
+  await page.locator(id("ask-k")).fill("0");
+  await page.locator(id("ask-go")).click();
+  assert.match(await page.locator(id("ask-error")).innerText(), /“0” is none of 1 to 100/);
+  assert.equal(await page.locator(id("ask-list")).count(), 0);
+  await page.locator(id("ask-k")).fill("3");
   await page.getByRole("button", { name: "A basket" }).click();
   await whom.fill(`${model.items[0]}:5`);
   await page.locator(id("ask-go")).click();

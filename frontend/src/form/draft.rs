@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use recspeed_types::{ExperimentSpec, SpecError};
 
 use super::edit::{self, with_kind};
-use super::recommenders::ListChange;
+use super::recommenders::{self, ListChange};
 use super::{Field, FieldKind};
 
 /// The spec with whatever the reader has typed that does not fit into it yet.
@@ -23,6 +23,13 @@ pub(crate) struct SpecDraft {
     mistakes: Vec<SpecError>,
 }
 
+/// The TOML of a spec. The components of a hybrid stand in it where the spec leaves them to the catalogue, too.
+fn toml_of(spec: &ExperimentSpec) -> String {
+    let mut whole = spec.clone();
+    recommenders::write_all_out(&mut whole.recommender);
+    whole.to_toml()
+}
+
 impl Default for SpecDraft {
     fn default() -> Self {
         Self::of(ExperimentSpec::default())
@@ -33,7 +40,7 @@ impl SpecDraft {
     /// A draft of a spec, with its own TOML.
     pub(crate) fn of(spec: ExperimentSpec) -> Self {
         let mistakes = spec.resolve().err().map_or_else(Vec::new, |errors| errors.0);
-        Self { text: spec.to_toml(), spec, unreadable: Vec::new(), misfits: BTreeMap::new(), mistakes }
+        Self { text: toml_of(&spec), spec, unreadable: Vec::new(), misfits: BTreeMap::new(), mistakes }
     }
 
     /// The last spec that could be read.
@@ -101,7 +108,7 @@ impl SpecDraft {
             Ok(spec) => {
                 let mut misfits = std::mem::take(&mut self.misfits);
                 misfits.remove(&field.path);
-                let text = format!("{}{}", self.opening_comments(), spec.to_toml());
+                let text = format!("{}{}", self.opening_comments(), toml_of(&spec));
                 *self = Self { text, misfits, ..Self::of(spec) };
             }
             Err(message) => {
@@ -113,7 +120,7 @@ impl SpecDraft {
     /// The reader chose a kind or a data set from a list; see [`with_kind`].
     pub(crate) fn choose(&mut self, path: &str, value: &str) {
         if let Some(spec) = with_kind(&self.spec, path, value) {
-            let text = format!("{}{}", self.opening_comments(), spec.to_toml());
+            let text = format!("{}{}", self.opening_comments(), toml_of(&spec));
             *self = Self { text, ..Self::of(spec) };
         }
     }
@@ -126,7 +133,7 @@ impl SpecDraft {
 
     /// One more component in the list at a path, or one less.
     pub(crate) fn change_components(&mut self, path: &str, change: ListChange) {
-        if let Some(spec) = super::recommenders::change(&self.spec, path, change) {
+        if let Some(spec) = recommenders::change(&self.spec, path, change) {
             *self = Self::of(spec);
         }
     }

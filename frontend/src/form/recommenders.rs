@@ -106,6 +106,17 @@ pub(crate) fn write_out(recommender: &mut RecommenderSpec, path: &str) {
     }
 }
 
+/// Writes out all default components, however deep: one edits what one sees.
+pub(crate) fn write_all_out(recommender: &mut RecommenderSpec) {
+    let params = catalogue::find(&recommender.kind).map_or(&[][..], |entry| entry.params);
+    for param in params.iter().filter(|param| matches!(param.kind, ParamKind::Recommenders { .. })) {
+        let list = recommender.params.entry(param.name.to_owned()).or_insert_with(|| param.default_value());
+        if let ParamValue::Recommenders(components) = list {
+            components.iter_mut().for_each(write_all_out);
+        }
+    }
+}
+
 /// Every recommender among this one and its components that is trained step by step.
 pub(crate) fn trained(recommender: &RecommenderSpec) -> Vec<&'static Entry> {
     let Some(entry) = catalogue::find(&recommender.kind) else { return Vec::new() };
@@ -173,6 +184,22 @@ mod tests {
         draft.type_field(&places[1].given[0], "3");
         assert!(draft.text().contains("weight = 3"), "{}", draft.text());
         assert_eq!((kinds(&draft).len(), draft.field_text(&places[1].given[0])), (2, "3".to_owned()));
+    }
+
+    #[test]
+    fn the_toml_of_a_hybrid_shows_the_components_that_one_would_edit() {
+        let mut draft = draft();
+        let text = draft.text().to_owned();
+        assert_eq!(text.matches("[[recommender.components]]").count(), 2, "{text}");
+        assert!(text.contains("kind = \"item-knn\"") && text.contains("kind = \"popularity\""), "{text}");
+        draft.type_toml(text.replace("\"popularity\"", "\"item-mean\""));
+        assert_eq!(kinds(&draft), ["item-knn", "item-mean"]);
+        draft.choose("recommender.components.1.kind", "switching");
+        let inner = "[[recommender.components.components]]";
+        assert_eq!(draft.text().matches(inner).count(), 2, "{}", draft.text());
+        // A recommender of one piece has none.
+        draft.choose("recommender.kind", "ease");
+        assert!(!draft.text().contains("components"), "{}", draft.text());
     }
 
     #[test]

@@ -54,8 +54,8 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
             id: "bubble",
             word: "Bubble",
             value: share(run.bubble()),
-            beside: format!("formula {formula} = {}", share(ideal).replace(' ', "\u{a0}")),
-            help: "What the busiest rank waits, by what it computes. The published formula takes all stages to be alike, messages to take no time and a backward pass to be two forward passes long.",
+            beside: format!("of the busiest rank's work; formula {formula} = {}", share(ideal).replace(' ', "\u{a0}")),
+            help: "What the busiest rank waits, by what it computes: of the same waiting a larger share than Idle, which counts by the whole time. The published formula takes all stages to be alike, messages to take no time and a backward pass to be two forward passes long.",
         },
         Headline {
             id: "idle",
@@ -167,7 +167,7 @@ pub(crate) fn summary(strategy: &Strategy, outlook: &Outlook) -> String {
     let run = &outlook.simulation;
     let title = SCHEDULES.iter().find(|(name, _)| *name == strategy.schedule.as_str()).map_or("", |(_, title)| title);
     format!(
-        "Predicted timeline of {title}: {} ranks, {} micro-batches, a step of {}, ranks idle {} of the time. Arrow keys go through the instructions.",
+        "Predicted timeline of {title}: {} ranks, {} micro-batches, a step of {}, ranks are idle {} of the time. Arrow keys go through the instructions.",
         strategy.ranks,
         strategy.micro_batches,
         time(run.total_us),
@@ -234,7 +234,9 @@ mod tests {
     #[test]
     fn a_bubble_is_told_with_the_number_of_micro_batches_that_helps() {
         let (text, new) = said(&Setup { ranks: 8, ..Setup::default() });
-        assert!(text.starts_with("Ranks wait "), "{text}");
+        let (strategy, outlook) = Setup { ranks: 8, ..Setup::default() }.plan().expect("it is possible");
+        let idle = headline(&strategy, &outlook).into_iter().find(|one| one.id == "idle").expect("it is there").value;
+        assert!(text.starts_with(&format!("Ranks are idle {idle} of the time, ")), "{text}");
         assert!(text.contains("fills and drains. Try "), "{text}");
         assert!(new.is_some());
     }
@@ -327,6 +329,6 @@ mod tests {
     fn the_formula_stands_beside_the_bubble() {
         let (strategy, outlook) = Setup::default().plan().expect("it is possible");
         let bubble = headline(&strategy, &outlook).into_iter().find(|one| one.id == "bubble").expect("it is there");
-        assert_eq!(bubble.beside, "formula (p − 1) / m = 38\u{a0}%");
+        assert_eq!(bubble.beside, "of the busiest rank's work; formula (p − 1) / m = 38\u{a0}%");
     }
 }

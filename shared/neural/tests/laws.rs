@@ -240,8 +240,8 @@ fn divergence_names_step_last_loss_and_remedy() {
     let error = train_on(&data, (&train, &[]), &spec(&[32, 32], training), 1, &mut Unobserved).unwrap_err();
     assert_eq!(error.code(), FailureCode::Diverged);
     let text = error.to_string();
-    assert!(matches!(error, NeuralFitError::Diverged { learning_rate: 1000.0, remedy: 100.0, .. }), "{text}");
-    assert!(text.contains("at step") && text.contains("training.learning_rate = 1e2"), "{text}");
+    assert!(matches!(error, NeuralFitError::Diverged { learning_rate: 1000.0, remedy: 0.001, .. }), "{text}");
+    assert!(text.contains("at step") && text.contains("training.learning_rate = 1e-3 instead of 1e3"), "{text}");
 }
 
 /// Adam's steps are as long as the learning rate whatever the slope is: nothing overflows, and nothing is learnt.

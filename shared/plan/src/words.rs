@@ -46,7 +46,11 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
                 )
             }
         }
-        Limit::Bubble => format!("Ranks wait {lost} of the step while the pipeline fills and drains."),
+        // The number that stands beside it as “Idle”. The bubble's own part of it only decides that this is what is told.
+        Limit::Bubble => {
+            let idle = share(outlook.simulation.idle_share());
+            format!("Ranks are idle {idle} of the time, mainly while the pipeline fills and drains.")
+        }
         Limit::Imbalance { rank } => {
             format!("Rank {rank} has the most work, and the others wait {lost} of the step for it.")
         }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use recspeed_types::RunSummary;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::EvaluateOn;
+use recspeed_types::summary::TrainingInfo;
 
 use crate::charts::{bytes, count, duration, share, value};
 
@@ -64,13 +65,13 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
     ];
     if let Some(latency) = &timing.recommend {
         let (median, worst) = (duration(latency.p50_ms / 1e3), duration(latency.p99_ms / 1e3));
-        let wait = format!("{median} median, {worst} at worst of 99 %; {}", latency.measured_over());
+        let wait = format!("{median} median, 99 of 100 within {worst}; {}", latency.measured_over());
         time.push(("One user's ten items", wait));
     }
     if let Some(training) = &summary.training {
         time.push(("Epochs or iterations", count(training.epochs.into())));
         time.push(("Steps", count(training.steps)));
-        time.push(("Mean loss of the last round", value(training.final_loss)));
+        time.push(last_loss(training));
         time.push(("Parameters", count(training.parameters)));
         if let Some(best) = training.best_epoch {
             time.push(("Best epoch", count(best.into())));
@@ -99,6 +100,16 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
         ("Memory", memory(&summary.memory)),
         ("Engine", made_by),
     ]
+}
+
+/// What a training ended at. The curve of one that has many steps an epoch ends at another number.
+fn last_loss(training: &TrainingInfo) -> Fact {
+    let loss = value(training.final_loss);
+    if training.steps > u64::from(training.epochs) {
+        ("Mean loss of the last epoch", format!("{loss}; the loss curve ends at the mean of its last few steps"))
+    } else {
+        ("Loss of the last iteration", loss)
+    }
 }
 
 /// The parts of the memory that are not zero; the totals always.
@@ -135,5 +146,26 @@ pub(crate) fn Facts(
         <div class="fact-groups" data-testid="result-facts">
             {move || summary.get().map(|summary| groups(&summary).into_iter().map(group).collect_view())}
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_loss_says_of_what_it_is_the_mean() {
+        let training = |steps| TrainingInfo {
+            epochs: 3,
+            steps,
+            final_loss: 0.1062,
+            best_epoch: None,
+            stopped_early: false,
+            parameters: 1,
+        };
+        let (name, text) = last_loss(&training(375));
+        assert_eq!(name, "Mean loss of the last epoch");
+        assert!(text.starts_with("0.1062; the loss curve ends at"), "{text}");
+        assert_eq!(last_loss(&training(3)), ("Loss of the last iteration", "0.1062".to_owned()));
     }
 }

@@ -48,14 +48,14 @@ pub(super) fn AskModel(
     let k = RwSignal::new("10".to_owned());
     let ask = move |event: SubmitEvent| {
         event.prevent_default();
-        let text = whom.get_untracked();
-        let k = k.get_untracked().parse::<u32>().unwrap_or(10).clamp(1, MOST);
-        let mut question = json!({ "k": k, "explain": true });
-        if of_basket.get_untracked() {
-            question["basket"] = text.split(',').filter_map(entry).collect();
-        } else {
-            question["user"] = text.trim().into();
-        }
+        let question = match question(of_basket.get_untracked(), &whom.get_untracked(), &k.get_untracked()) {
+            Ok(question) => question,
+            // In place of the last answer, which was to another question.
+            Err(text) => {
+                reply.set(Reply::Failed(text));
+                return;
+            }
+        };
         reply.set(Reply::Asking);
         let id = id.clone();
         spawn_local(async move {
@@ -89,7 +89,7 @@ pub(super) fn AskModel(
                     <div class="segments" role="group" aria-label="For whom" hidden=move || !able()>{side(false, "A user")}{side(true, "A basket")}</div>
                     <label for="ask-whom">{move || if of_basket.get() { "Items that somebody has" } else { "User id" }}</label>
                     <div class="ask-line">
-                        <input id="ask-whom" type="text" required autocomplete="off" spellcheck="false" data-testid="ask-whom" aria-describedby="ask-help"
+                        <input id="ask-whom" type="text" autocomplete="off" spellcheck="false" data-testid="ask-whom" aria-describedby="ask-help"
                             prop:value=move || whom.get() on:input=move |event| whom.set(event_target_value(&event))/>
                         <input type="text" inputmode="numeric" class="ask-k" aria-label="How many items" data-testid="ask-k"
                             prop:value=move || k.get() on:input=move |event| k.set(event_target_value(&event))/>
@@ -116,6 +116,27 @@ pub(super) fn AskModel(
             </section>
         </Show>
     }
+}
+
+/// The question as the server reads it, or what is wrong with it.
+fn question(of_basket: bool, whom: &str, k: &str) -> Result<Value, String> {
+    let count = k.trim().parse::<u32>().ok().filter(|count| (1..=MOST).contains(count));
+    let Some(count) = count else {
+        return Err(format!("How many items: “{}” is none of 1 to {MOST}.", k.trim()));
+    };
+    let mut question = json!({ "k": count, "explain": true });
+    if of_basket {
+        let basket: Vec<Value> = whom.split(',').filter_map(entry).collect();
+        if basket.is_empty() {
+            return Err("For whom: name at least one item that somebody has.".to_owned());
+        }
+        question["basket"] = basket.into();
+    } else if whom.trim().is_empty() {
+        return Err("For whom: type the id of a user.".to_owned());
+    } else {
+        question["user"] = whom.trim().into();
+    }
+    Ok(question)
 }
 
 /// An item of a basket as the server reads it; an id may hold colons itself.
@@ -170,6 +191,22 @@ fn list(answer: &Value) -> impl IntoView + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_without_a_user_or_with_an_impossible_number_of_items_is_not_asked() {
+        assert_eq!(question(false, " u1 ", "3"), Ok(json!({ "k": 3, "explain": true, "user": "u1" })));
+        let basket = json!({ "k": 10, "explain": true, "basket": [{ "item": "a" }] });
+        assert_eq!(question(true, "a,", "10"), Ok(basket));
+        for (of_basket, whom, k, told) in [
+            (false, "u1", "0", "“0” is none of 1 to 100"),
+            (false, "u1", "101", "“101” is none of"),
+            (false, "u1", "ten", "“ten” is none of"),
+            (false, "  ", "3", "type the id of a user"),
+            (true, " , ", "3", "name at least one item"),
+        ] {
+            assert!(question(of_basket, whom, k).is_err_and(|error| error.contains(told)), "{told}");
+        }
+    }
 
     #[test]
     fn a_basket_is_read_as_the_server_reads_it() {

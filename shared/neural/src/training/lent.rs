@@ -42,7 +42,7 @@ impl<N: Network, L: Lesson<N> + Tellable> Course<'_, N, L> {
                 epoch: self.training.epochs,
                 last_loss: None,
                 learning_rate,
-                remedy: learning_rate / 10.0,
+                remedy: self.recommender.entry.training_defaults().calmer_than(learning_rate),
             });
         }
         let mut parts = trained.parts;

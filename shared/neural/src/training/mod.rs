@@ -473,7 +473,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             epoch: (progress.step / self.lesson.batches()) as u32 + 1,
             last_loss: progress.gauge.last_good(),
             learning_rate,
-            remedy: learning_rate / 10.0,
+            remedy: self.recommender.entry.training_defaults().calmer_than(learning_rate),
         }
     }
 

@@ -20,4 +20,23 @@ impl TrainingDefaults {
     pub(super) const fn of(epochs: u32, batch_size: u32) -> Self {
         Self { epochs, batch_size, learning_rate: 1e-3 }
     }
+
+    /// A step size to try where a training diverged with this one: a tenth of it, and no more than what works as a rule.
+    pub fn calmer_than(self, learning_rate: f64) -> f64 {
+        self.learning_rate.min(learning_rate / 10.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_size_that_is_far_off_is_answered_with_the_usual_one_and_another_with_a_tenth() {
+        let usual = TrainingDefaults::PAPER;
+        assert_eq!(usual.calmer_than(100.0), usual.learning_rate);
+        assert_eq!(usual.calmer_than(0.25), usual.learning_rate);
+        assert_eq!(usual.calmer_than(0.005), 0.005 / 10.0);
+        assert!(usual.calmer_than(usual.learning_rate) < usual.learning_rate);
+    }
 }

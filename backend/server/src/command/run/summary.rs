@@ -158,11 +158,13 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
         let spark = sparkline(losses, 32);
         let spark = if spark.is_empty() { spark } else { format!(" {spark}") };
         let best = training.best_epoch.map_or(String::new(), |epoch| format!(", best epoch {epoch}"));
+        let last =
+            if training.steps > u64::from(training.epochs) { "mean loss of the last epoch" } else { "last loss" };
         let early = if training.stopped_early { ", stopped early" } else { "" };
         facts.push((
             "training",
             format!(
-                "{}, {}, last loss {}{spark}{best}{early}",
+                "{}, {}, {last} {}{spark}{best}{early}",
                 counted(u64::from(training.epochs), "epoch", "epochs"),
                 counted(training.steps, "step", "steps"),
                 value(training.final_loss),
