@@ -72,8 +72,8 @@ fn held(tail: &[(f64, f64)], wanted: f64) -> String {
     tail.iter().find(|(at, _)| (at - wanted).abs() < 1e-9).map_or_else(|| "–".to_owned(), |(_, rows)| share(*rows))
 }
 
-/// Both axes with their numbers: shares of the users or items to the right, of the rows upwards.
-fn axes() -> AnyView {
+/// The numbers of both axes: shares of the users or items to the right, of the rows upwards.
+fn numbers() -> AnyView {
     let numbers = [0.0, 50.0, 100.0].map(|at: f64| {
         let (text, up) = (format!("{at} %"), 101.5 - at);
         view! {
@@ -81,7 +81,7 @@ fn axes() -> AnyView {
             <text x=at y="109" text-anchor="middle">{text}</text>
         }
     });
-    view! { <path class="tail-axes" d="M0 0V100H100"></path>{numbers.collect_view()} }.into_any()
+    numbers.collect_view().into_any()
 }
 
 /// What the most active users and the most popular items hold.
@@ -104,8 +104,9 @@ pub(super) fn tails(users: &[(f64, f64)], items: &[(f64, f64)]) -> AnyView {
         <section class="data-part">
             <h3>"Long tails"</h3>
             <div class="data-tails">
-                <svg class="data-tail" viewBox="-18 -4 124 116" role="img" aria-label=words>
-                    {axes()}
+                <svg class="data-tail" viewBox="-18 -4 128 116" role="img" aria-label=words>
+                    {numbers()}
+                    <path class="tail-axes" d="M0 0V100H100"></path>
                     <path class="tail-even" d="M0 100L100 0"></path>
                     <polyline class="tail-users" points=corners(users)></polyline>
                     <polyline class="tail-items" points=corners(items)></polyline>
