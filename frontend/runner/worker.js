@@ -1,7 +1,8 @@
 // The web worker around the runner. The page posts { spec, run, upload?: ArrayBuffer, name?: string }; every message back is
-// one event as JSON text. { retrieval, columns: [4 × ArrayBuffer] } reads ratings back from plain columns, for the study of that
+// one event as JSON text. { check, upload } reads a file that is written as `check` says; the one message back is { refusal }, undefined
+// where it can be read. { retrieval, columns: [4 × ArrayBuffer] } reads ratings back from plain columns, for the study of that
 // name; the one message back is { retrieved } as JSON text. `runner.js` beside this file is made by wasm-bindgen.
-import init, { retrieve, run } from "./runner.js";
+import init, { check, retrieve, run } from "./runner.js";
 
 const ready = init();
 
@@ -12,9 +13,12 @@ const report = (error) => setTimeout(() => { throw error; });
 let turn = ready;
 
 self.onmessage = ({ data }) => {
-  const { spec, run: id, upload, name, retrieval, columns } = data;
-  const work = retrieval
-    ? () => self.postMessage(retrieve(retrieval, ...columns.map((column) => new Uint8Array(column))))
-    : () => run(id, spec, upload ? new Uint8Array(upload) : undefined, name);
+  const { spec, run: id, upload, name, check: format, retrieval, columns } = data;
+  const file = upload ? new Uint8Array(upload) : undefined;
+  const work = format
+    ? () => self.postMessage({ refusal: check(format, file) })
+    : retrieval
+      ? () => self.postMessage(retrieve(retrieval, ...columns.map((column) => new Uint8Array(column))))
+      : () => run(id, spec, file, name);
   turn = turn.then(work).catch(report);
 };

@@ -169,7 +169,7 @@ fn empty_binary_truncated_and_bad_files_name_path_and_remedy() {
         (
             "binary.csv",
             b"\x7fELF\0\0\0\0".to_vec(),
-            "the file is binary (it contains NUL bytes), not UTF-8 text; save it as UTF-8 text",
+            "the file is binary (it contains NUL bytes), not UTF-8 text; choose a text file, or a table as Parquet or Arrow",
         ),
         ("cut.csv.gz", packed[..packed.len() / 2].to_vec(), "the gzip file is cut off or damaged"),
         (

@@ -3,11 +3,20 @@
 use recspeed_data::{ReadLimits, ReadReport, columns_sha256, generate, read_ratings};
 use recspeed_experiment::{LoadedData, RunFailure};
 use recspeed_types::FailureCode;
-use recspeed_types::spec::{Dataset, Source};
+use recspeed_types::spec::{DataFormat, Dataset, Source};
 use sha2::{Digest as _, Sha256};
 
 /// Bytes that a packed file may unpack to in a tab.
 const MAX_INFLATED_BYTES: u64 = 512 << 20;
+
+/// Why a file cannot be read as it is said to be written, in the words in which the server refuses it; `None` where it can.
+pub(crate) fn refusal(format: &str, bytes: &[u8]) -> Option<String> {
+    let format = DataFormat::ALL.into_iter().find(|one| one.as_str() == format)?;
+    let limits = ReadLimits { max_inflated_bytes: MAX_INFLATED_BYTES, ..ReadLimits::default() };
+    let error = read_ratings(format, bytes, limits).err()?;
+    let advice = error.advice(format).map_or_else(String::new, |advice| format!(" {advice}"));
+    Some(format!("{}.{advice}", error.without_remedy()))
+}
 
 /// Brings the rows of a data set.
 pub(crate) fn load(

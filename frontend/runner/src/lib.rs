@@ -39,6 +39,15 @@ pub fn run(run: &str, spec: &str, upload: Option<Vec<u8>>, name: Option<String>)
     });
 }
 
+/// Reads a file as a run would, and gives why that cannot be done; nothing where it can.
+///
+/// - `format`: how it is said to be written, as in a spec
+/// - `upload`: its bytes
+#[wasm_bindgen]
+pub fn check(format: &str, upload: &[u8]) -> Option<String> {
+    data::refusal(format, upload)
+}
+
 /// Reads ratings back from plain columns in the tab's own memory, and gives what it measured as JSON: `{ "retrieved": … }`.
 ///
 /// - `asked`: how, as JSON

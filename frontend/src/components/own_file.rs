@@ -14,8 +14,8 @@ use crate::state::{Upload, file_head, hold_file, send_file, use_lab};
 /// What a file of each format looks like.
 const fn example(format: DataFormat) -> &'static str {
     match format {
-        DataFormat::AmazonCsv => "user,item,rating,timestamp",
-        DataFormat::Movielens => "u.data, ratings.dat or ratings.csv",
+        DataFormat::AmazonCsv => "user,item,rating or user,item,rating,timestamp",
+        DataFormat::Movielens => "u.data, ratings.dat or ratings.csv, with times or without",
         DataFormat::Recbole => "user_id:token, item_id:token, … in the first line",
         DataFormat::Sequences => "one person a line: user item item item …",
         DataFormat::Parquet | DataFormat::Arrow => {
@@ -43,9 +43,11 @@ fn OwnFileForm() -> impl IntoView {
     let format = RwSignal::new(DataFormat::AmazonCsv);
     let error = RwSignal::new(None::<String>);
     let sent = RwSignal::new(None::<f64>);
+    let reading = RwSignal::new(false);
     // Dropped with the window, which ends the upload.
     let upload = StoredValue::new_local(None::<Upload>);
-    let busy = Memo::new(move |_| sent.get().is_some());
+    let sending = Memo::new(move |_| sent.get().is_some());
+    let busy = Memo::new(move |_| sending.get() || reading.get());
 
     let choose = move |_| {
         let chosen = input.get().and_then(|input| input.files()).and_then(|files| files.get(0));
@@ -54,7 +56,13 @@ fn OwnFileForm() -> impl IntoView {
         let Some(chosen) = chosen else { return };
         spawn_local(async move {
             let head = file_head(&chosen).await;
-            format.set(guess_format(&chosen.name(), &head));
+            if let Some(guess) = guess_format(&chosen.name(), &head) {
+                format.set(guess);
+            } else {
+                file.set(None);
+                let name = chosen.name();
+                error.set(Some(format!("{name} is neither UTF-8 text nor a table; choose a file with ratings.")));
+            }
         });
     };
     let finish = move |sha256: &str, format: DataFormat| {
@@ -64,8 +72,14 @@ fn OwnFileForm() -> impl IntoView {
     let here = move |_| {
         let Some(chosen) = file.get_untracked() else { return };
         error.set(None);
+        reading.set(true);
         spawn_local(async move {
-            match hold_file(&chosen, format.get_untracked()).await {
+            let held = hold_file(&chosen, format.get_untracked()).await;
+            if reading.try_set(false).is_some() {
+                // The window was closed meanwhile.
+                return;
+            }
+            match held {
                 Ok(held) => {
                     let (sha256, format) = (held.sha256.clone(), held.format);
                     lab.held.update(|files| {
@@ -145,7 +159,8 @@ fn OwnFileForm() -> impl IntoView {
                 </button>
             </div>
             <p class="note" hidden=move || lab.is_owner()>"Giving files to the server needs the owner’s link."</p>
-            <div class="progress" hidden=move || !busy.get()>
+            <p class="note" role="status" hidden=move || !reading.get()>"Reading it…"</p>
+            <div class="progress" hidden=move || !sending.get()>
                 <div class="progress-head">
                     <strong>{move || if sent.get().unwrap_or(0.0) < 1.0 { "Sending" } else { "The server reads it" }}</strong>
                     <span class="progress-detail">

@@ -2,27 +2,37 @@
 
 use recspeed_types::spec::DataFormat;
 
-/// The format that the name and the first bytes speak for; the reader can choose another.
-pub(crate) fn guess_format(name: &str, head: &[u8]) -> DataFormat {
+/// What packed files and streams of Arrow begin with: what is in them, their names tell.
+const PACKED: [&[u8]; 3] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], &[0xff; 4]];
+
+/// The format that the name and the first bytes speak for; the reader can choose another. None of a file that is neither text nor a table,
+/// as a picture.
+pub(crate) fn guess_format(name: &str, head: &[u8]) -> Option<DataFormat> {
     let name = name.to_ascii_lowercase();
     let name = [".gz", ".zst"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     if head.starts_with(b"PAR1") || extension == "parquet" {
-        return DataFormat::Parquet;
+        return Some(DataFormat::Parquet);
     }
     if head.starts_with(b"ARROW1") || ["arrow", "feather", "ipc"].contains(&extension) {
-        return DataFormat::Arrow;
+        return Some(DataFormat::Arrow);
+    }
+    if head.contains(&0) && !PACKED.iter().any(|begins| head.starts_with(begins)) {
+        return None;
     }
     let text = String::from_utf8_lossy(head);
     let line = text.lines().next().unwrap_or_default().to_ascii_lowercase();
     if extension == "inter" || line.contains(":token") {
-        return DataFormat::Recbole;
+        return Some(DataFormat::Recbole);
     }
     let of_movielens = ["u.data", ".dat", "ratings.csv"].iter().any(|end| name.ends_with(end));
-    if of_movielens || line.contains("::") || line.starts_with("userid,movieid") || line.matches('\t').count() == 3 {
-        return DataFormat::Movielens;
+    // Two tabs may also be a person with two items.
+    let tabs = line.matches('\t').count();
+    let by_tabs = tabs == 3 || tabs == 2 && extension == "tsv";
+    if of_movielens || line.contains("::") || line.starts_with("userid,movieid") || by_tabs {
+        return Some(DataFormat::Movielens);
     }
-    if extension == "csv" || line.contains(',') { DataFormat::AmazonCsv } else { DataFormat::Sequences }
+    Some(if extension == "csv" || line.contains(',') { DataFormat::AmazonCsv } else { DataFormat::Sequences })
 }
 
 #[cfg(test)]
@@ -34,6 +44,8 @@ mod tests {
         for (name, head, format) in [
             ("ratings_Beauty.csv", "UserId,ProductId,Rating,Timestamp\n", DataFormat::AmazonCsv),
             ("mine.txt", "A3,B00,5.0,1369699200\n", DataFormat::AmazonCsv),
+            ("nots.csv", "u0,i8,4\n", DataFormat::AmazonCsv),
+            ("nots.tsv", "u0\ti8\t4\n", DataFormat::Movielens),
             ("u.data", "196\t242\t3\t881250949\n", DataFormat::Movielens),
             ("mine.tsv", "196\t242\t3\t881250949\n", DataFormat::Movielens),
             ("ratings.dat", "1::1193::5::978300760\n", DataFormat::Movielens),
@@ -48,7 +60,15 @@ mod tests {
             ("sequences.txt", "1 5 9 12\n", DataFormat::Sequences),
             ("empty", "", DataFormat::Sequences),
         ] {
-            assert_eq!(guess_format(name, head.as_bytes()), format, "{name}");
+            assert_eq!(guess_format(name, head.as_bytes()), Some(format), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_neither_text_nor_a_table_has_no_format_unless_it_is_packed() {
+        assert_eq!(guess_format("cat.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), None);
+        assert_eq!(guess_format("ratings.csv", b"\xff\xfeu\0,\0i\0"), None, "UTF-16");
+        assert_eq!(guess_format("mine.csv.gz", b"\x1f\x8b\x08\0\0\0"), Some(DataFormat::AmazonCsv));
+        assert_eq!(guess_format("mine.csv.zst", b"\x28\xb5\x2f\xfd\0"), Some(DataFormat::AmazonCsv));
     }
 }

@@ -11,6 +11,7 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
 
+use super::check::check;
 use crate::charts::bytes;
 
 /// Bytes that tell how a file is written.
@@ -40,10 +41,10 @@ pub(crate) async fn head(file: &File) -> Vec<u8> {
     JsFuture::from(first.array_buffer()).await.map_or_else(|_| Vec::new(), |buffer| Uint8Array::new(&buffer).to_vec())
 }
 
-/// Reads a file into this tab.
+/// Reads a file into this tab, once it is known that a run can read it.
 ///
 /// # Errors
-/// A sentence for the reader: the file is too large, cannot be read, or the browser does not hash here.
+/// A sentence for the reader: the file is too large, cannot be read as that format, or the browser does not hash here.
 pub(crate) async fn hold(file: &File, format: DataFormat) -> Result<HeldFile, String> {
     let size = file.size() as u64;
     if size > MAX_TAB_FILE_BYTES {
@@ -57,6 +58,7 @@ pub(crate) async fn hold(file: &File, format: DataFormat) -> Result<HeldFile, St
         .await
         .map_err(|_| "The file cannot be read any more; choose it again.".to_owned())?;
     let content: ArrayBuffer = content.unchecked_into();
+    check(&content, format).await.map_err(|words| format!("{}: {words}", file.name()))?;
     // Browsers hash only on https and on the loopback addresses.
     let crypto = window().crypto().map(|crypto| crypto.subtle()).ok().filter(|subtle| subtle.is_object());
     let digest = crypto.and_then(|subtle| subtle.digest_with_str_and_buffer_source("SHA-256", &content).ok());

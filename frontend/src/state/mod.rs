@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 mod batch;
+mod check;
 mod clipboard;
 mod download;
 mod ending;

@@ -92,13 +92,18 @@ pub(super) fn cancel(run: &RunState) {
     fail(run, FailureCode::Cancelled, "You cancelled it.", "");
 }
 
-const CANNOT_LOAD: &str =
+pub(super) const CANNOT_LOAD: &str =
     "The in-tab runner could not be loaded. Reload the page; if that does not help, run on the server instead.";
 
-fn load() -> Result<Runner, JsValue> {
+/// A worker with the engine inside.
+pub(super) fn worker() -> Result<Worker, JsValue> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    let worker = Worker::new_with_options(SCRIPT, &options)?;
+    Worker::new_with_options(SCRIPT, &options)
+}
+
+fn load() -> Result<Runner, JsValue> {
+    let worker = worker()?;
     let on_message = Closure::<dyn Fn(MessageEvent)>::new(|message: MessageEvent| receive(&message.data()));
     let on_error = Closure::<dyn Fn(ErrorEvent)>::new(|error: ErrorEvent| {
         RUNNER.set(None);

@@ -154,17 +154,11 @@ fn refusal(error: &(dyn Error + 'static), name: &str, format: DataFormat) -> Api
     let mut cause = Some(error);
     while let Some(found) = cause {
         if let Some(unreadable) = found.downcast_ref::<ReadError>() {
-            let refused = |words: &str| {
-                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable-data", format!("{name}: {words}."))
-            };
-            let words = unreadable.without_remedy();
-            let of_the_format =
-                format!("Check that the file is written as {}, or choose another format.", format.as_str());
-            return match unreadable {
-                ReadError::TooManyBadLines { .. } | ReadError::NoRows { .. } | ReadError::Header { .. } => {
-                    refused(&words).remedy(of_the_format)
-                }
-                _ => refused(&words),
+            let message = format!("{name}: {}.", unreadable.without_remedy());
+            let refused = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable-data", message);
+            return match unreadable.advice(format) {
+                Some(advice) => refused.remedy(advice),
+                None => refused,
             };
         }
         if let Some(system) = found.downcast_ref::<io::Error>() {

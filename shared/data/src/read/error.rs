@@ -3,6 +3,7 @@
 use std::fmt;
 
 use recspeed_types::limits::{MAX_ID_BYTES, MAX_LINE_BYTES};
+use recspeed_types::spec::DataFormat;
 use serde::{Deserialize, Serialize};
 
 /// What was read and what was skipped. The lines of a table are its rows, from 1.
@@ -247,6 +248,13 @@ impl ReadError {
             other => other.to_string(),
         }
     }
+
+    /// What whoever gives a file away may do about it, where that is about how it was said to be written.
+    pub fn advice(&self, format: DataFormat) -> Option<String> {
+        let of_the_format = matches!(self, Self::TooManyBadLines { .. } | Self::NoRows { .. } | Self::Header { .. });
+        of_the_format
+            .then(|| format!("Check that the file is written as {}, or choose another format.", format.as_str()))
+    }
 }
 
 fn missing(what: &str, given: Option<&str>) -> String {
@@ -261,13 +269,18 @@ const QUOTED: usize = 3;
 
 fn too_many(bad: u64, lines: u64, limit: f64, shown: &[BadLine]) -> String {
     let what = bad_lines(bad, lines, limit, shown);
-    format!("{what}; correct them, check the format, or raise dataset.max_bad_share")
+    // Where no line is good, allowing more of them leaves none either.
+    let remedy = if bad < lines { "check the format, or raise dataset.max_bad_share" } else { "or check the format" };
+    format!("{what}; correct them, {remedy}")
 }
 
 fn bad_lines(bad: u64, lines: u64, limit: f64, shown: &[BadLine]) -> String {
-    let share = 100.0 * bad as f64 / lines.max(1) as f64;
     let first: Vec<String> = shown.iter().take(QUOTED).map(BadLine::to_string).collect();
     let first = first.join("; ");
+    if bad >= lines {
+        return format!("not one of {lines} data lines can be read; first {first}");
+    }
+    let share = 100.0 * bad as f64 / lines.max(1) as f64;
     format!("{bad} of {lines} data lines ({share:.1} %) are bad, allowed are {} %; first {first}", 100.0 * limit)
 }
 

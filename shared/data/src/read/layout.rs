@@ -1,6 +1,6 @@
 //! How the columns of a file lie.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use recspeed_types::spec::DataFormat;
 
 use super::error::{ReadError, quote};
@@ -51,6 +51,22 @@ impl Columns {
         Self { delimiter, count, step, after, user: 0, item: step, rating: Some(2 * step), timestamp: Some(3 * step) }
     }
 
+    /// The same without the timestamp. What follows the rating is an empty field at most: anything else there is a time.
+    const fn without_times(self) -> Self {
+        let after = if matches!(self.after, After::Nothing) { After::Nothing } else { After::Delimiter };
+        Self { count: 2 * self.step + 1, timestamp: None, after, ..self }
+    }
+
+    /// Whether a line of so many fields is one of these columns; `last_empty`: whether its last field is empty.
+    pub(super) fn takes(self, fields: usize, last_empty: bool) -> bool {
+        let one_more = match self.after {
+            After::Nothing => false,
+            After::Delimiter => last_empty,
+            After::Unnamed => true,
+        };
+        fields == self.count || fields == self.count + 1 && one_more
+    }
+
     /// Whether the columns are user, item, rating, timestamp and nothing else.
     pub(super) fn is_plain(self) -> bool {
         self == Self::four(self.delimiter, 1, self.after)
@@ -67,7 +83,8 @@ impl Layout {
     }
 }
 
-/// The layout, and where the first line of data begins (0 where there is no header).
+/// The layout, and where the first line of data begins (0 where there is no header). Files of user, item, rating and timestamp may come
+/// without the timestamps, as RecBole's may.
 pub(super) fn detect(format: DataFormat, text: &[u8]) -> Result<(Layout, usize), ReadError> {
     let end = memchr(b'\n', text).unwrap_or(text.len());
     let first = text[..end].strip_suffix(b"\r").unwrap_or(&text[..end]);
@@ -91,11 +108,31 @@ pub(super) fn detect(format: DataFormat, text: &[u8]) -> Result<(Layout, usize),
             }
         }
     };
+    let columns = if lacks_times(text, columns) { columns.without_times() } else { columns };
     let body = if is_header(first, columns) { after } else { 0 };
     Ok((Layout::Delimited(columns), body))
 }
 
-/// A first line whose rating and timestamp both are no numbers holds the names of the columns.
+/// Lines by which it is told whether a file has times.
+const LINES_ASKED: usize = 100;
+
+/// Whether more of the first lines end behind the rating than have a time: the file then has no times, and lines that have one are bad.
+fn lacks_times(text: &[u8], columns: Columns) -> bool {
+    let (mut with, mut without) = (0, 0);
+    let lines = text.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    for line in lines.filter(|line| !line.trim_ascii().is_empty()).take(LINES_ASKED) {
+        let fields = memchr_iter(columns.delimiter, line).count() + 1;
+        let last_empty = line.last() == Some(&columns.delimiter);
+        if columns.without_times().takes(fields, last_empty) {
+            without += 1;
+        } else if columns.takes(fields, last_empty) {
+            with += 1;
+        }
+    }
+    without > with
+}
+
+/// A first line whose rating and timestamp (where there is one) are no numbers holds the names of the columns.
 fn is_header(line: &[u8], columns: Columns) -> bool {
     let fields: Vec<&[u8]> = line.split(|&b| b == columns.delimiter).take(columns.count).collect();
     fields.len() == columns.count

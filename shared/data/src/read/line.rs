@@ -3,7 +3,7 @@
 use recspeed_types::limits::{MAX_ID_BYTES, MAX_LINE_BYTES};
 
 use super::error::{BadReason, quote};
-use super::layout::{After, Columns};
+use super::layout::Columns;
 
 /// The parts of an interaction.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,12 +46,7 @@ pub(super) fn delimited(line: &[u8], columns: Columns) -> Result<Row<'_>, BadRea
         found = place + 1;
         last_empty = field.is_empty();
     }
-    let extra_fits = match columns.after {
-        After::Nothing => false,
-        After::Delimiter => last_empty,
-        After::Unnamed => true,
-    };
-    if !(found == columns.count || found == columns.count + 1 && extra_fits) {
+    if !columns.takes(found, last_empty) {
         let logical = |count: usize| (count - 1) / columns.step + 1;
         return Err(BadReason::Columns { found: logical(found), expected: logical(columns.count) });
     }

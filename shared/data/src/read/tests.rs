@@ -86,6 +86,50 @@ fn movielens_files_read_by_tabs_double_colons_and_commas() {
 }
 
 #[test]
+fn files_without_times_read_as_those_with_times_do_and_have_neither_times_nor_an_order() {
+    let rows = "u0,i8,4\nu1,i8,3.5\nu0,i9,1\n";
+    let headed = format!("user,item,rating\n{rows}");
+    let first = read(DataFormat::AmazonCsv, rows).expect(rows);
+    let data = &first.interactions;
+    assert_eq!((ids(&data.users), ids(&data.items)), (vec!["u0", "u1"], vec!["i8", "i9"]));
+    assert_eq!((&data.rating[..], &data.timestamp[..]), (&[4.0, 3.5, 1.0][..], &[0, 0, 0][..]));
+    assert!(data.has_ratings && !data.has_timestamps && !data.has_order());
+    assert_eq!((first.report.rows, first.report.bad_lines), (3, 0));
+    for (format, text) in [
+        (DataFormat::AmazonCsv, headed.clone()),
+        (DataFormat::AmazonCsv, rows.replace('\n', ",\r\n")),
+        (DataFormat::Movielens, headed),
+        (DataFormat::Movielens, rows.replace(',', "\t")),
+        (DataFormat::Movielens, rows.replace(',', "::")),
+    ] {
+        assert_eq!(&read(format, &text).expect(&text).interactions, data, "{text}");
+    }
+}
+
+#[test]
+fn what_most_of_the_first_lines_have_is_what_a_file_has_and_the_other_lines_are_bad() {
+    let (with, without) = ("u,i,5,1\n", "u,i,5\n");
+    let times = tolerant(DataFormat::AmazonCsv, format!("{without}{}", with.repeat(9)));
+    assert!(times.interactions.has_timestamps);
+    assert_eq!(times.report.shown, [BadLine { line: 1, reason: "4 columns expected, found 3".into() }]);
+    let none = tolerant(DataFormat::AmazonCsv, format!("{with}{}", without.repeat(9)));
+    assert!(!none.interactions.has_timestamps);
+    assert_eq!(none.report.shown, [BadLine { line: 1, reason: "3 columns expected, found 4".into() }]);
+}
+
+#[test]
+fn where_no_line_can_be_read_nobody_is_told_to_allow_more_bad_lines() {
+    for max_bad_share in [0.01, 1.0] {
+        let limits = ReadLimits { max_bad_share, ..ReadLimits::default() };
+        let error = read_ratings(DataFormat::AmazonCsv, b"a b\nc d\n", limits).unwrap_err();
+        let what = "not one of 2 data lines can be read; first line 1: 4 columns expected, found 1; line 2: 4 columns \
+                    expected, found 1";
+        assert_eq!(error.to_string(), format!("{what}; correct them, or check the format"));
+        assert_eq!(error.without_remedy(), what);
+    }
+}
+
+#[test]
 fn recbole_files_read_by_the_names_in_their_header() {
     let text =
         "timestamp:float\tsession:token\titem_id:token\tuser_id:token\n881250949.0\ts\ti1\tu1\n8.8e8\ts\ti2\tu1\n";
@@ -247,6 +291,7 @@ fn files_that_are_no_text_are_one_clear_error() {
         (b"PK\x03\x04rest".to_vec(), "a zip archive"),
         (b"PAR1rest".to_vec(), "a Parquet file"),
         (b"ARROW1\0\0".to_vec(), "an Arrow file"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "binary (it contains NUL bytes)"),
         (gzip(&zstd(AMAZON.as_bytes())), "packed twice"),
         (utf16, "UTF-16 text"),
         (b"\x7fELF\x02\x01\x01\0\0\0".to_vec(), "binary (it contains NUL bytes)"),

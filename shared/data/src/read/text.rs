@@ -138,6 +138,7 @@ fn sniff(text: &[u8]) -> Result<(), ReadError> {
     const SAVE: &str = "save it as UTF-8 text";
     const UNPACK: &str = "unpack it first, or use gzip or zstd";
     const FORMAT: &str = "set dataset.format to it";
+    const CHOOSE: &str = "choose a text file, or a table as Parquet or Arrow";
     let (what, remedy) = if text.is_empty() {
         return Err(ReadError::Empty);
     } else if text.starts_with(b"PK\x03\x04") {
@@ -151,7 +152,7 @@ fn sniff(text: &[u8]) -> Result<(), ReadError> {
     } else if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
         ("UTF-16 text", SAVE)
     } else if memchr(0, &text[..text.len().min(SNIFFED_BYTES)]).is_some() {
-        ("binary (it contains NUL bytes)", SAVE)
+        ("binary (it contains NUL bytes)", CHOOSE)
     } else {
         return Ok(());
     };

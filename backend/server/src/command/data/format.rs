@@ -87,16 +87,19 @@ fn judge(path: &Path, start: &[u8]) -> Option<DataFormat> {
     if line.contains(":token") {
         return Some(DataFormat::Recbole);
     }
-    if line.to_ascii_lowercase().starts_with("userid,movieid,rating") || line.matches("::").count() == 3 {
+    if line.to_ascii_lowercase().starts_with("userid,movieid,rating") || (2..=3).contains(&line.matches("::").count()) {
         return Some(DataFormat::Movielens);
     }
     let columns = |separator| line.split(separator).collect::<Vec<_>>();
+    // Times may be missing: the rating is then what such a line is known by.
+    let rated = |fields: &[&str]| fields.get(2).is_some_and(|rating| rating.trim().parse::<f32>().is_ok());
     let tabs = columns('\t');
-    if tabs.len() == 4 && tabs[2].trim().parse::<f32>().is_ok() {
+    if (3..=4).contains(&tabs.len()) && rated(&tabs) {
         return Some(DataFormat::Movielens);
     }
     let commas = columns(',');
-    if (4..=5).contains(&commas.len()) && commas.get(4).is_none_or(|rest| rest.trim().is_empty()) {
+    let whole = (4..=5).contains(&commas.len()) && commas.get(4).is_none_or(|rest| rest.trim().is_empty());
+    if whole || commas.len() == 3 && rated(&commas) {
         return Some(DataFormat::AmazonCsv);
     }
     let words = line.split_ascii_whitespace().count();
@@ -138,6 +141,10 @@ mod tests {
             ("ratings.csv", "userId,movieId,rating,timestamp", Some(DataFormat::Movielens)),
             ("ratings_Beauty.csv", "UserId,ProductId,Rating,Timestamp,", Some(DataFormat::AmazonCsv)),
             ("plain", "A39HTATAQ9V7YF,0205616461,5.0,1369699200", Some(DataFormat::AmazonCsv)),
+            ("no_times", "u0,i8,4", Some(DataFormat::AmazonCsv)),
+            ("no_times.csv", "user,item,rating", Some(DataFormat::AmazonCsv)),
+            ("no_times.tsv", "u0\ti8\t4", Some(DataFormat::Movielens)),
+            ("no_times.dat", "1::1193::5", Some(DataFormat::Movielens)),
             ("sequences.txt", "1 1 2 3 4 5", Some(DataFormat::Sequences)),
             ("notes.md", "#hello", None),
         ] {

@@ -1,0 +1,104 @@
+// What the page says where something cannot be done: where the eye is, in words that can be followed.
+
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { openPage, startBrowser, startLab } from "./lab.mjs";
+
+let lab, browser;
+before(async () => {
+  lab = await startLab();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await lab?.stop();
+});
+
+const id = (name) => `[data-testid="${name}"]`;
+
+/** Waits until the run in sight says that it has ended as expected. */
+async function ends(page, status) {
+  await page.waitForFunction((status) => document.querySelector('[data-testid="run-status"]')?.dataset.status === status, status, {
+    timeout: 60_000,
+  });
+}
+
+/** Chooses a file in the window for files of one's own, and leaves the window open. */
+async function choose(page, name, content) {
+  await page.locator(id("knob-dataset")).selectOption("own");
+  await page.locator(id("own-file-input")).setInputFiles({ name, mimeType: "application/octet-stream", buffer: Buffer.from(content) });
+}
+
+const WITHOUT_TIMES = Array.from({ length: 600 }, (_, i) => `u${i % 40},i${(i * 7) % 23},${1 + (i % 5)}`).join("\n");
+
+test("ratings without times are brought in by the format that is chosen for them, and what needs an order is refused", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("knob-recommender")).selectOption("popularity");
+  await choose(page, "no-times.csv", WITHOUT_TIMES);
+  await page.locator(id("own-file-tab")).click();
+  await page.locator(id("own-file")).waitFor({ state: "detached" });
+  await page.locator(id("run-in-tab")).click();
+  await ends(page, "finished");
+  await page.locator(id("knob-recommender")).selectOption("sasrec");
+  await page.locator(id("run-in-tab")).click();
+  await ends(page, "refused");
+  assert.match(await page.locator(id("run-failure")).innerText(), /needs the order of each user's rows, which this data set does not have/);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("a file that a run in the tab could not read is refused in the window, as by the server", async () => {
+  const page = await openPage(browser, lab.link);
+  const error = page.locator(id("own-file-error"));
+  const png = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, 0x49, 0x48, 0x44, 0x52];
+  await choose(page, "cat.png", png);
+  await error.waitFor();
+  assert.match(await error.innerText(), /cat\.png is neither UTF-8 text nor a table/);
+  assert.equal(await page.locator(id("own-file-tab")).isEnabled(), false);
+  assert.equal(await page.locator(id("own-file-server")).isEnabled(), false);
+
+  // What looks like text is read by the engine before the window closes.
+  const words = {};
+  for (const where of ["tab", "server"]) {
+    await page.locator(id("own-file-input")).setInputFiles({ name: "words.csv", mimeType: "text/csv", buffer: Buffer.from("a b\nc d\n") });
+    await page.locator(id(`own-file-${where}`)).click();
+    await error.waitFor();
+    words[where] = await error.innerText();
+  }
+  assert.match(words.tab, /words\.csv: not one of 2 data lines can be read; .*Check that the file is written as amazon-csv/);
+  assert.equal(words.tab, words.server);
+  assert.equal(await page.locator(id("own-file")).isVisible(), true);
+  assert.deepEqual(page.problems.filter((problem) => !problem.includes("422")), []);
+  await page.context().close();
+});
+
+test("a server that does not answer is told in sight, over the run before, and announced", async () => {
+  const own = await startLab();
+  const page = await openPage(browser, own.link, { viewport: { width: 1440, height: 900 } });
+  const button = page.locator(id("run-on-server"));
+  await page.waitForFunction(() => !document.querySelector('[data-testid="run-on-server"]').disabled);
+  await own.kill();
+  await button.click();
+  const alert = page.locator(id("run-error"));
+  await alert.waitFor();
+  assert.equal(await alert.getAttribute("role"), "alert");
+  assert.match(await alert.innerText(), /It did not begin\. The server does not answer/);
+  const box = await alert.boundingBox();
+  assert.ok(box.y >= 0 && box.y + box.height <= 900, `it stands at ${JSON.stringify(box)}`);
+  await page.context().close();
+  await own.stop();
+});
+
+test("one wrong field is one setting to mend, whatever was typed there before", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("knob-recommender")).selectOption("item-knn");
+  const knob = page.locator(id("knob-recommender-neighbours"));
+  for (const text of ["-5", "abc"]) {
+    await knob.fill(text);
+    await knob.blur();
+    await page.locator(id("spec-problems")).filter({ hasText: `is ${text === "abc" ? "`abc`" : text}` }).waitFor();
+    assert.equal(await page.locator(`${id("spec-problems")} li`).count(), 1, text);
+    assert.match(await page.locator(".problems-note").innerText(), /One setting must be mended/);
+  }
+  await page.context().close();
+});
