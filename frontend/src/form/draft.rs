@@ -64,7 +64,9 @@ impl SpecDraft {
             return self.unreadable.clone();
         }
         let misfits = self.misfits.iter().map(|(path, (_, message))| SpecError::new(path.clone(), message.clone()));
-        misfits.chain(self.mistakes.iter().cloned()).collect()
+        // What stood in a field before something that does not fit was typed there is in no field any more.
+        let typed_over = |error: &SpecError| self.misfits.keys().any(|path| is_at(error, path));
+        misfits.chain(self.mistakes.iter().filter(|error| !typed_over(error)).cloned()).collect()
     }
 
     /// What is wrong at a path or below it (`evaluation.metrics[1]` belongs to `evaluation.metrics`).
@@ -72,11 +74,7 @@ impl SpecDraft {
         if let Some((_, message)) = self.misfits.get(path) {
             return Some(message.clone());
         }
-        let error = self.unreadable.iter().chain(&self.mistakes).find(|error| {
-            // The check writes `components[0]`, a field `components.0`.
-            let place = error.path.replace('[', ".").replace(']', "");
-            place.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })?;
+        let error = self.unreadable.iter().chain(&self.mistakes).find(|error| is_at(error, path))?;
         Some(error.message.clone())
     }
 
@@ -161,6 +159,13 @@ impl SpecDraft {
     }
 }
 
+/// Whether something is wrong at a path or below it.
+fn is_at(error: &SpecError, path: &str) -> bool {
+    // The check writes `components[0]`, a field `components.0`.
+    let place = error.path.replace('[', ".").replace(']', "");
+    place.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +209,21 @@ mod tests {
         assert_eq!(draft.field_text(&epochs()), "many");
         draft.type_field(&epochs(), "3");
         assert!(draft.is_runnable());
+    }
+
+    #[test]
+    fn one_wrong_field_is_one_problem_whatever_was_typed_there_before() {
+        let hidden = || super::super::knobs(&ExperimentSpec::default()).remove(0);
+        for field in [epochs(), hidden()] {
+            let mut draft = SpecDraft::default();
+            draft.type_field(&field, "0");
+            assert_eq!(draft.problems().len(), 1, "{:?}", draft.problems());
+            draft.type_field(&field, "abc");
+            let problems = draft.problems();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].path == field.path && problems[0].message.starts_with("is `abc`"), "{problems:?}");
+            assert!(!draft.is_runnable());
+        }
     }
 
     #[test]
