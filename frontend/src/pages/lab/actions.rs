@@ -98,9 +98,6 @@ pub(crate) fn Actions() -> impl IntoView {
                     LabState::Absent(_) => "No server answers here. Everything runs in this tab.".to_owned(),
                 })}
             </p>
-            {move || lab.run_error.get().map(|text| view! {
-                <div class="message message-error" role="alert" data-testid="run-error"><Icon picture=Picture::Warning/><p>{text}</p></div>
-            })}
         </div>
     }
 }

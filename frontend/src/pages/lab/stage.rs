@@ -3,8 +3,9 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 use recspeed_types::ExperimentSpec;
+use web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition};
 
-use crate::components::{ResultDetails, ResultPanel, ShareButton, StatusBadge};
+use crate::components::{Icon, Picture, ResultDetails, ResultPanel, ShareButton, StatusBadge};
 use crate::state::{Origin, RunState, use_lab};
 
 /// The result side of the lab.
@@ -35,9 +36,29 @@ pub(crate) fn Stage() -> impl IntoView {
                     <ShareButton spec=spec stored=stored/>
                 </div>
             </header>
+            {move || lab.run_error.get().map(|text| view! { <NotBegun text=text/> })}
             <ResultPanel run=run ghost=ghost/>
         </section>
         <ResultDetails run=run ghost=ghost/>
+    }
+}
+
+/// Why the run that was just asked for did not begin, over what was shown before: that has its own status, so the reader is taken to it.
+#[component]
+fn NotBegun(text: String) -> impl IntoView {
+    let place = NodeRef::<leptos::html::Div>::new();
+    Effect::new(move |_| {
+        if let Some(place) = place.get() {
+            let options = ScrollIntoViewOptions::new();
+            options.set_block(ScrollLogicalPosition::Nearest);
+            place.scroll_into_view_with_scroll_into_view_options(&options);
+        }
+    });
+    view! {
+        <div node_ref=place class="message message-error not-begun" role="alert" data-testid="run-error">
+            <Icon picture=Picture::Warning/>
+            <p><strong>"It did not begin. "</strong>{text}</p>
+        </div>
     }
 }
 
