@@ -102,3 +102,35 @@ test("one wrong field is one setting to mend, whatever was typed there before", 
   }
   await page.context().close();
 });
+
+test("a run that is refused before any work says so, and what its words name in its place is a button", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("knob-dataset")).selectOption("builtin:beauty-synthetic");
+  await page.locator(id("knob-recommender")).selectOption("ease");
+  for (const where of ["run-in-tab", "run-on-server"]) {
+    await page.locator(id(where)).click();
+    const said = page.locator(id("run-failure")).filter({ hasText: /Refused before any work/ });
+    await said.waitFor({ timeout: 60_000 });
+    await ends(page, "refused");
+    assert.match(await said.innerText(), /dense inverse over all items needs .* \(over about \d+ it would fit\); lower/);
+    await page.locator(id("instead-slim")).waitFor();
+  }
+  // Kept by the server, it is the same in the list and on its own page, where the button opens the lab.
+  await page.locator(id("open-run")).click();
+  await page.waitForURL(/\/r\//);
+  await ends(page, "refused");
+  await page.locator(id("instead-slim")).click();
+  await page.waitForFunction(() => document.querySelector('[data-testid="spec-toml"]')?.value.includes('kind = "slim"'));
+  assert.equal(await page.locator(id("knob-dataset")).inputValue(), "builtin:beauty-synthetic");
+  await page.goto(`${lab.base}/runs`);
+  assert.equal(await page.locator(`${id("run-row")} ${id("run-status")}`).first().innerText(), "refused");
+
+  await page.goto(lab.base);
+  await page.locator(id("knob-dataset")).selectOption("builtin:beauty-synthetic");
+  await page.locator(id("knob-recommender")).selectOption("ease");
+  await page.locator(id("run-in-tab")).click();
+  await page.locator(id("instead-item-knn")).click();
+  assert.equal(await page.locator(id("knob-recommender")).inputValue(), "item-knn");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});

@@ -285,7 +285,7 @@ impl<'a> Conversation<'a> {
         self.protocol.hear(&event).map_err(|error| rubbish(format!("its event {error}")))?;
         match &event.kind {
             EventKind::Checkpoint { sha256, .. } => heard.weights = Some(sha256.clone()),
-            EventKind::Failed { code, cause, detail } => {
+            EventKind::Failed { code, cause, detail, .. } => {
                 heard.failure = Some(TrainerFailure { code: *code, cause: cause.clone(), detail: detail.clone() });
             }
             EventKind::Finished { .. } => {

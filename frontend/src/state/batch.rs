@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use recspeed_types::RunEvent;
-use recspeed_types::api::{Failure, RunStatus};
+use recspeed_types::api::RunStatus;
 
 use super::run_view::Applied;
 use super::{Ending, RunState};
@@ -83,10 +83,10 @@ fn settle(run: &RunState) {
                 record.status = RunStatus::Finished;
                 record.summary = Some(*summary);
             }
-            Ending::Failed { code, cause, detail } => {
-                let cancelled = code == recspeed_types::FailureCode::Cancelled;
+            Ending::Failed(failure) => {
+                let cancelled = failure.code == recspeed_types::FailureCode::Cancelled;
                 record.status = if cancelled { RunStatus::Cancelled } else { RunStatus::Failed };
-                record.failure = Some(Failure { code, cause, detail });
+                record.failure = Some(failure);
             }
         }
     });

@@ -1,6 +1,7 @@
 //! How a run ended, in a form that the page can show.
 
-use recspeed_types::{FailureCode, RunSummary};
+use recspeed_types::RunSummary;
+use recspeed_types::api::Failure;
 
 /// The last event of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -8,12 +9,5 @@ pub(crate) enum Ending {
     /// With a result.
     Finished(Box<RunSummary>),
     /// Without one.
-    Failed {
-        /// What kind of failure.
-        code: FailureCode,
-        /// One sentence with the remedy.
-        cause: String,
-        /// For engineers; may be empty.
-        detail: String,
-    },
+    Failed(Failure),
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use recspeed_types::api::Failure;
 use recspeed_types::event::{MeasuredOn, MemoryBytes, Phase};
 use recspeed_types::summary::{DataInfo, EngineInfo};
 use recspeed_types::{EventKind, RunEvent, RunSummary};
@@ -176,8 +177,9 @@ impl RunView {
             }
             EventKind::Checkpoint { .. } => {}
             EventKind::Finished { summary } => self.ending = Some(Ending::Finished(summary.clone())),
-            EventKind::Failed { code, cause, detail } => {
-                self.ending = Some(Ending::Failed { code: *code, cause: cause.clone(), detail: detail.clone() });
+            EventKind::Failed { code, cause, detail, refusal } => {
+                let (cause, detail, refusal) = (cause.clone(), detail.clone(), refusal.clone());
+                self.ending = Some(Ending::Failed(Failure { code: *code, cause, detail, refusal }));
             }
         }
         Applied::Taken

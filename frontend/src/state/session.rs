@@ -74,8 +74,8 @@ impl RunState {
         }
         self.view.with(|view| match &view.ending {
             Some(Ending::Finished(_)) => RunStatus::Finished,
-            Some(Ending::Failed { code: FailureCode::Cancelled, .. }) => RunStatus::Cancelled,
-            Some(Ending::Failed { .. }) => RunStatus::Failed,
+            Some(Ending::Failed(failure)) if failure.code == FailureCode::Cancelled => RunStatus::Cancelled,
+            Some(Ending::Failed(_)) => RunStatus::Failed,
             None if view.next_seq > 0 => RunStatus::Running,
             None => stored,
         })
@@ -84,12 +84,15 @@ impl RunState {
     /// Why it failed, when it did.
     pub(crate) fn failure(&self) -> Option<Failure> {
         let told = self.view.with(|view| match &view.ending {
-            Some(Ending::Failed { code, cause, detail }) => {
-                Some(Failure { code: *code, cause: cause.clone(), detail: detail.clone() })
-            }
+            Some(Ending::Failed(failure)) => Some(failure.clone()),
             _ => None,
         });
         told.or_else(|| self.record.with(|record| record.failure.clone()))
+    }
+
+    /// Whether it was refused before any work.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.failure().is_some_and(|failure| failure.refusal.is_some())
     }
 
     /// The name for people: its own, or its recommender on its data set.

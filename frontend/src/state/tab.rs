@@ -139,6 +139,6 @@ fn fail(run: &RunState, code: FailureCode, cause: &str, detail: &str) {
     run.record.update(|record| {
         record.status = if code == FailureCode::Cancelled { RunStatus::Cancelled } else { RunStatus::Failed };
         record.ended_ms = Some(js_sys::Date::now() as i64);
-        record.failure = Some(Failure { code, cause: cause.to_owned(), detail: detail.to_owned() });
+        record.failure = Some(Failure { code, cause: cause.to_owned(), detail: detail.to_owned(), refusal: None });
     });
 }

@@ -36,8 +36,9 @@ pub(crate) fn fit(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> 
     };
     // Not before the end: whatever was learnt on the way was learnt from answers that had read the training rows alone.
     if data.known_rows != data.fit_rows {
-        let mut watch = LossWatch { host, last: None };
-        fitted.model.read(&data.interactions, &data.known_rows, &mut watch).map_err(classical_failure)?;
+        let mut watch = LossWatch { host, last: None, worked: false };
+        let read = fitted.model.read(&data.interactions, &data.known_rows, &mut watch);
+        read.map_err(|error| classical_failure(error).after_work())?;
     }
     Ok(fitted)
 }
@@ -53,7 +54,7 @@ fn fit_network(
     let mut trainer = reference.then(|| host.trainer(spec)).transpose()?;
     let ranks = if reference { 1 } else { spec.strategy.ranks as usize };
     let devices = (0..ranks.max(1)).map(|rank| host.device(spec, rank)).collect::<Result<Vec<_>, _>>()?;
-    let mut watch = LossWatch { host, last: None };
+    let mut watch = LossWatch { host, last: None, worked: false };
     let rows = |rows| recspeed_neural::Rows { interactions: &data.interactions, rows };
     let request = recspeed_neural::FitRequest {
         recommender: &spec.recommender,
@@ -139,7 +140,7 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         .with_known(&data.known_rows);
     let device = host.device(spec, 0)?;
     let here = Here::of(spec, host);
-    let mut watch = LossWatch { host, last: None };
+    let mut watch = LossWatch { host, last: None, worked: false };
     let foretell = |request: &FitRequest<'_>| foretell_component(spec, request, &here);
     let networks = |request: &FitRequest<'_>, observer: &mut dyn FitObserver| {
         refuse_on_its_device(spec, request, &here)?;
@@ -154,7 +155,8 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         permutes: !spec.features.permute.is_empty(),
         stops_early: spec.training.is_some_and(|training| training.early_stopping.is_some()),
     };
-    let recommender = recspeed_recommenders::fit_request(&request, &mut watch).map_err(classical_failure)?;
+    let fitted = recspeed_recommenders::fit_request(&request, &mut watch).map_err(classical_failure);
+    let recommender = fitted.map_err(|failure| if watch.worked { failure.after_work() } else { failure })?;
     let training = watch.last.map(|(step, epoch, loss)| TrainingInfo {
         epochs: epoch as u32,
         steps: step,
@@ -216,10 +218,13 @@ fn with_allocator(event: EventKind, host: &dyn Host) -> EventKind {
 struct LossWatch<'a> {
     host: &'a mut dyn Host,
     last: Option<(u64, f64, f64)>,
+    /// Whether anything was done yet: what is refused now was not refused before any work.
+    worked: bool,
 }
 
 impl FitObserver for LossWatch<'_> {
     fn event(&mut self, event: EventKind) {
+        self.worked |= matches!(event, EventKind::Progress { done: 1.., .. } | EventKind::Metric { .. });
         if let EventKind::Metric { name, split: MeasuredOn::Train, step, epoch, value } = &event
             && name == "loss"
         {
@@ -248,6 +253,17 @@ impl FitObserver for LossWatch<'_> {
 }
 
 pub(crate) fn classical_failure(error: FitError) -> RunFailure {
+    // Memory that could not be had in the middle of a fit was not foreseen: it has no time.
+    let is_refusal = matches!(
+        error.root(),
+        FitError::NoRows
+            | FitError::NotHere { .. }
+            | FitError::Needs { .. }
+            | FitError::NoAttribute { .. }
+            | FitError::NoValidation
+            | FitError::Unaffordable { seconds: Some(_), .. }
+            | FitError::Together { .. }
+    );
     let code = match error.root() {
         FitError::Interrupted { .. } => return RunFailure::cancelled(),
         FitError::Elsewhere { code, .. } => *code,
@@ -262,14 +278,21 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
         FitError::Diverged { .. } => FailureCode::Diverged,
         FitError::Checkpoint { .. } => FailureCode::Checkpoint,
     };
-    RunFailure::new(code, sentence(&error.to_string()))
+    let failure = RunFailure::new(code, sentence(&error.to_string()));
+    if is_refusal { failure.refused(error.instead()) } else { failure }
 }
 
 fn neural_failure(error: NeuralFitError) -> RunFailure {
     match error {
         _ if error.code() == FailureCode::Cancelled => RunFailure::cancelled(),
-        NeuralFitError::Elsewhere(Failure { code, cause, detail }) => RunFailure { code, cause, detail },
-        error => RunFailure::new(error.code(), sentence(&error.to_string())),
+        NeuralFitError::Elsewhere(Failure { code, cause, detail }) => RunFailure::new(code, cause).with_detail(detail),
+        error => {
+            let failure = RunFailure::new(error.code(), sentence(&error.to_string()));
+            match error.refusal() {
+                Some(instead) => failure.refused(instead),
+                None => failure,
+            }
+        }
     }
 }
 

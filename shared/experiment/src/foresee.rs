@@ -1,8 +1,8 @@
 //! What is known of a run before it begins.
 
 use recspeed_data::{Attributes, Interactions};
-use recspeed_plan::pace::{GFLOPS, training_seconds};
-use recspeed_plan::whole::refusal_where;
+use recspeed_plan::pace::{GFLOPS, remedy, training_seconds};
+use recspeed_plan::whole::{others, refusal_where};
 use recspeed_plan::words::{bytes, instead, verdict};
 use recspeed_plan::{
     Assumed, DeviceMemory, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, Strategy,
@@ -10,7 +10,7 @@ use recspeed_plan::{
 };
 use recspeed_types::catalogue::Need;
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec, Source, TableSharding};
-use recspeed_types::{Extent, FailureCode};
+use recspeed_types::{Extent, FailureCode, Instead};
 
 use crate::components;
 use crate::fit::classical_failure;
@@ -126,8 +126,11 @@ fn refuse_whole(
         ..ProcessNeeds::default()
     };
     let whole = Whole::of_spec(spec, data, lessons, needs);
-    match whole.and_then(|whole| refusal_where(&whole, &memory, limit)) {
-        Some(cause) => Err(RunFailure::new(FailureCode::OutOfMemory, cause)),
+    let refusal = whole.and_then(|whole| Some((refusal_where(&whole, &memory, limit)?, others(&whole))));
+    match refusal {
+        Some((cause, kinds)) => {
+            Err(RunFailure::new(FailureCode::OutOfMemory, cause).refused(Instead::kinds("recommender", kinds)))
+        }
         None => Ok(()),
     }
 }
@@ -177,7 +180,8 @@ fn refuse(
     let sizes = sizes.unwrap_or_default();
     let time = training.and_then(|(training, rows)| training_seconds(&spec.recommender, training, &sizes, rows));
     causes.push(instead(&spec.recommender, time));
-    Err(RunFailure::new(FailureCode::OutOfMemory, causes.join(" ")))
+    let kinds = remedy(spec.recommender.entry).instead;
+    Err(RunFailure::new(FailureCode::OutOfMemory, causes.join(" ")).refused(Instead::kinds("recommender", kinds)))
 }
 
 /// Why all ranks together will not fit into what a run may use of the machine's memory; `None` where they do.
@@ -259,5 +263,21 @@ fn refuse_needs(spec: &ResolvedSpec, has: &dyn Fn(Need) -> bool) -> Result<(), R
                 Need::Timestamps | Need::Order => false,
             }
     };
-    recspeed_recommenders::check_needs(&spec.recommender, &will_have).map_err(classical_failure)
+    let remedy = |need: Need| remedy_of(&spec.dataset.source, need);
+    recspeed_recommenders::check_needs(&spec.recommender, &will_have, &remedy).map_err(classical_failure)
+}
+
+/// Where what the rows lack could come from: beside a file on a disk another one can be named, beside other rows none.
+fn remedy_of(source: &Source, need: Need) -> &'static str {
+    match (source, need) {
+        (Source::Upload { .. }, Need::ItemAttributes) => {
+            "a file that is given to the lab comes without: take dataset.source = \"file\", where dataset.items names a file of \
+             them beside the ratings, or a built-in data set, which has them"
+        }
+        (Source::Upload { .. } | Source::Builtin { .. }, Need::UserAttributes) => {
+            "such data come without: take dataset.source = \"file\", where dataset.users names a file of them beside the \
+             ratings"
+        }
+        _ => recspeed_recommenders::remedy_for(need),
+    }
 }

@@ -27,6 +27,13 @@ use crate::{Host, LoadedData, RunFailure, attributes, lacking, unread};
 /// # Errors
 /// [`RunFailure`]: the spec is wrong, the data cannot be read or held, the training diverged, or the host stopped the run.
 pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Outcome, RunFailure> {
+    let mut begun = false;
+    let outcome = course(run, spec, host, &mut begun);
+    outcome.map_err(|failure| if begun { failure } else { failure.before_any_work() })
+}
+
+/// The same; `begun` becomes true when it is left to the recommender to begin.
+fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut bool) -> Result<Outcome, RunFailure> {
     let written = spec;
     let spec = spec.resolve().map_err(|errors| {
         RunFailure::new(FailureCode::InvalidSpec, format!("The spec cannot be run: {}", one_line(&errors.to_string())))
@@ -65,6 +72,7 @@ pub fn run(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host) -> Result<Ou
 
     let fit_start = host.now_us();
     host.event(EventKind::Phase { phase: Phase::Fit });
+    *begun = true;
     let mut fitted = fit(&spec, &prepared, host)?;
     let model = fitted.model.as_recommender().memory();
     let memory = with_process(

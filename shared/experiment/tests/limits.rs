@@ -5,7 +5,7 @@ mod desk;
 use recspeed_data::Csr;
 use recspeed_plan::{EvaluationOutlook, Judging};
 use recspeed_types::event::Phase;
-use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode};
+use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode, Instead, Refusal};
 
 use desk::{attempt, attempt_on_a_gpu, attempt_within, whole};
 
@@ -17,6 +17,7 @@ fn filters_that_leave_nothing_are_a_failure_with_a_remedy() {
     let failure = attempt(None, spec, None).0.unwrap_err();
     assert_eq!(failure.code, FailureCode::Data);
     assert!(failure.cause.contains("min_user"), "{failure}");
+    assert_eq!(failure.refusal, Some(Refusal::default()), "nothing was learnt, and no setting would do by itself");
 }
 
 #[test]
@@ -30,14 +31,16 @@ fn a_split_that_leaves_no_test_rows_is_a_failure_with_a_remedy() {
 #[test]
 fn ease_on_more_items_than_it_can_invert_is_refused_before_any_data_are_made() {
     let large = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n";
-    for recommender in
-        ["kind = \"ease\"", "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"ease\" }]"]
-    {
+    let within = "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"ease\" }]";
+    for (recommender, place) in [("kind = \"ease\"", "recommender"), (within, "recommender.components.1")] {
         let text = format!("{large}[recommender]\n{recommender}\n[evaluation]\nmetrics = [\"ndcg@10\"]\n");
         let (result, events) = attempt(None, &text, None);
         let failure = result.unwrap_err();
         assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
         assert!(failure.cause.contains("dense inverse over all items"), "{failure}");
+        assert!(failure.cause.contains("(over about 32768 it would fit)"), "{failure}");
+        let refusal = Refusal { instead: Instead::kinds(place, &["slim", "item-knn"]) };
+        assert_eq!(failure.refusal, Some(refusal), "what its words name can be chosen");
         assert!(
             !events.iter().any(|event| matches!(event, EventKind::Phase { .. })),
             "{recommender}: it began to load"

@@ -69,3 +69,19 @@ fn what_turns_out_to_be_missing_when_the_data_are_read_is_refused_before_they_ar
     assert_eq!((code, loads, splits), (FailureCode::InvalidSpec, true, false));
     assert!(cause.contains("`content-tfidf` needs item attributes"), "{cause}");
 }
+
+#[test]
+fn what_is_told_to_do_about_missing_attributes_can_be_done_where_the_rows_come_from() {
+    let file = "source = \"file\"\npath = \"ratings.csv\"\nformat = \"amazon-csv\"";
+    let (of_items, of_users) = ("kind = \"content-tfidf\"", "kind = \"fm\"\nuser_attributes = [\"age\"]");
+    for (dataset, recommender, remedy) in [
+        (file, of_items, "have; name a file of them as dataset.items, or"),
+        (file, of_users, "have; name a file of them as dataset.users, or"),
+        (&upload()[..], of_items, "take dataset.source = \"file\", where dataset.items names"),
+        (&upload()[..], of_users, "take dataset.source = \"file\", where dataset.users names"),
+        (BUILTIN, of_users, "take dataset.source = \"file\", where dataset.users names"),
+    ] {
+        let (_, cause, ..) = refused(None, &spec(dataset, "", recommender));
+        assert!(cause.contains(remedy), "{cause}");
+    }
+}

@@ -4,8 +4,8 @@ use recspeed_parallel::CommError;
 use recspeed_parallel::training::TrainError;
 use recspeed_plan::PlanError;
 use recspeed_plan::words::duration;
-use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Need;
+use recspeed_types::{FailureCode, Instead, Remedy};
 
 use crate::elsewhere::Failure;
 
@@ -103,7 +103,7 @@ pub enum NeuralFitError {
         /// Seconds that it would take at most, about.
         seconds: f64,
         /// What makes it smaller, and what to take instead.
-        remedy: &'static str,
+        remedy: &'static Remedy,
     },
     /// The loss or a weight stopped being a finite number, or grew beyond all use ([`recspeed_types::divergence`] and
     /// `training/divergence.rs` say when).
@@ -187,6 +187,23 @@ fn remedy_for(need: Need) -> &'static str {
 }
 
 impl NeuralFitError {
+    /// Where it was refused before any step: what to take instead, of what its words name.
+    pub fn refusal(&self) -> Option<Vec<Instead>> {
+        let kinds = |kinds: &[&str]| Some(Instead::kinds("recommender", kinds));
+        match self {
+            Self::TooLarge { remedy, .. } => kinds(remedy.instead),
+            Self::Needs { need, .. } => kinds(need.without_it()),
+            Self::NoSequences { .. } => kinds(&["item-knn"]),
+            Self::NothingElse { .. } => kinds(&["biased-mf"]),
+            Self::NotANetwork { .. }
+            | Self::NoAttribute { .. }
+            | Self::AttributeOfNumbers { .. }
+            | Self::NoTrainingRows
+            | Self::RatingNotFinite { .. } => kinds(&[]),
+            _ => None,
+        }
+    }
+
     /// What kind of failure this is for a run; decides the worker's exit status.
     pub const fn code(&self) -> FailureCode {
         match self {

@@ -8,9 +8,9 @@
 
 mod look_ups;
 
-use recspeed_types::Extent;
 use recspeed_types::catalogue::{Entry, Predicts};
 use recspeed_types::spec::{Loss, ResolvedRecommender, Training};
+use recspeed_types::{Extent, Remedy};
 
 use crate::learnt::{Learnt, learnt, number};
 
@@ -49,16 +49,11 @@ pub fn seconds_of(kind: &str, epochs: u32, samples: u64, (dense, scored): (u64, 
 }
 
 /// What takes less memory and time than a network, beside a smaller one: methods that predict the same.
-pub const fn remedy(entry: &Entry) -> &'static str {
+pub const fn remedy(entry: &Entry) -> &'static Remedy {
+    const LOWER: &str = "training.batch_size, the sizes of the network or the number of rows with dataset.sample";
     match entry.predicts {
-        Predicts::Ratings | Predicts::Likes => {
-            "training.batch_size, the sizes of the network or the number of rows with dataset.sample, or take \
-             recommender.kind = \"biased-mf\" or \"bias\""
-        }
-        _ => {
-            "training.batch_size, the sizes of the network or the number of rows with dataset.sample, or take \
-             recommender.kind = \"item-knn\" or \"popularity\""
-        }
+        Predicts::Ratings | Predicts::Likes => &Remedy { lower: LOWER, instead: &["biased-mf", "bias"] },
+        _ => &Remedy { lower: LOWER, instead: &["item-knn", "popularity"] },
     }
 }
 

@@ -16,7 +16,7 @@ use crate::pace::training_seconds;
 use crate::process::ProcessNeeds;
 
 pub(crate) use batch::{Asked, Step};
-pub use words::{refusal, refusal_where};
+pub use words::{others, refusal, refusal_where};
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;

@@ -1,9 +1,9 @@
 //! Why a fit ends without a model.
 
 use recspeed_dense::InverseError;
-use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Need;
 use recspeed_types::spec::ResolvedRecommender;
+use recspeed_types::{FailureCode, Instead, Remedy};
 
 use crate::divergence::{self, told};
 use crate::memory::Needs;
@@ -29,12 +29,14 @@ pub enum FitError {
         kind: &'static str,
     },
     /// The data set lacks what the method learns from.
-    #[error("`{kind}` needs {}, which this data set does not have; {}", need.as_str(), remedy_for(*need))]
+    #[error("`{kind}` needs {}, which this data set does not have; {}", need.as_str(), remedy)]
     Needs {
         /// The kind.
         kind: &'static str,
         /// What is missing.
         need: Need,
+        /// Where it could come from.
+        remedy: &'static str,
     },
     /// No attribute has this name.
     #[error("recommender.{param} names `{name}`, but the data set has no such {whose} attribute; it has {known}")]
@@ -52,7 +54,7 @@ pub enum FitError {
     #[error("the training set has no rows; loosen the filters or hold out fewer rows")]
     NoRows,
     /// The model takes more memory than it may, or than there is.
-    #[error("{}", unaffordable(what, *bytes, *seconds, remedy))]
+    #[error("{}", unaffordable(what, *bytes, (*seconds, *fits), remedy))]
     Unaffordable {
         /// What was to be computed.
         what: &'static str,
@@ -64,8 +66,10 @@ pub enum FitError {
         at_test: u64,
         /// Seconds that it would take on this machine, where that can be told beforehand.
         seconds: Option<f64>,
-        /// The parameter or filter that makes it smaller, or what to take instead.
-        remedy: &'static str,
+        /// Over how many of what it is computed over it would fit, where that follows from their number alone.
+        fits: Option<u64>,
+        /// The parameter or filter that makes it smaller, and what to take instead.
+        remedy: &'static Remedy,
     },
     /// A component of a hybrid takes more memory than the others would leave.
     #[error("{}", too_much_together(place, kind, *kept, *left, forecast))]
@@ -155,9 +159,10 @@ impl FitError {
     /// With the time that was foreseen, where memory that the fit was granted could not be had.
     pub(crate) fn with_time(self, foreseen: Option<Needs>) -> Self {
         match (self, foreseen) {
-            (Self::Unaffordable { what, bytes, seconds: None, remedy, .. }, Some(Needs { stays, seconds, .. })) => {
-                Self::Unaffordable { what, bytes, stays, at_test: stays, seconds: Some(seconds), remedy }
-            }
+            (
+                Self::Unaffordable { what, bytes, seconds: None, fits, remedy, .. },
+                Some(Needs { stays, seconds, .. }),
+            ) => Self::Unaffordable { what, bytes, stays, at_test: stays, seconds: Some(seconds), fits, remedy },
             (other, _) => other,
         }
     }
@@ -180,6 +185,26 @@ impl FitError {
         }
     }
 
+    /// What to take instead, of what its words name: kinds of recommenders, each at its place in the spec.
+    pub fn instead(&self) -> Vec<Instead> {
+        self.instead_at("recommender")
+    }
+
+    /// The same of the recommender at a place.
+    fn instead_at(&self, at: &str) -> Vec<Instead> {
+        match self {
+            Self::Unaffordable { remedy, .. } => Instead::kinds(at, remedy.instead),
+            Self::Together { place, forecast, .. } => {
+                // Its place is written as in words, and from the recommender that refuses.
+                let place = place.replace('[', ".").replace(']', "").replacen("recommender", at, 1);
+                Instead::kinds(&place, forecast.remedy.instead)
+            }
+            Self::Needs { need, .. } => Instead::kinds(at, need.without_it()),
+            Self::Component { index, error } => error.instead_at(&format!("{at}.components.{index}")),
+            _ => Vec::new(),
+        }
+    }
+
     /// What failed at the bottom, through all hybrids.
     pub fn root(&self) -> &Self {
         match self {
@@ -199,7 +224,8 @@ fn of_component(index: usize, error: &FitError) -> String {
     }
 }
 
-fn remedy_for(need: Need) -> &'static str {
+/// What to do where the data lack it, whose rows come from a file on a disk.
+pub fn remedy_for(need: Need) -> &'static str {
     match need {
         Need::ItemAttributes => "name a file of them as dataset.items, or take a data set that has them",
         Need::UserAttributes => "name a file of them as dataset.users, or take a data set that has them",
@@ -212,19 +238,20 @@ fn remedy_for(need: Need) -> &'static str {
 }
 
 /// No inverse, with what to lessen where the memory cannot be had.
-pub(crate) fn no_inverse(remedy: &'static str) -> impl Fn(InverseError) -> FitError {
+pub(crate) fn no_inverse(remedy: &'static Remedy) -> impl Fn(InverseError) -> FitError {
     move |error| match error {
         InverseError::NotPositiveDefinite => divergence::not_finite("the factorisation"),
         InverseError::OutOfMemory { bytes } => {
             let what = "the inverse of the factor";
-            FitError::Unaffordable { what, bytes, stays: 0, at_test: 0, seconds: None, remedy }
+            FitError::Unaffordable { what, bytes, stays: 0, at_test: 0, seconds: None, fits: None, remedy }
         }
     }
 }
 
-fn unaffordable(what: &str, bytes: u64, seconds: Option<f64>, remedy: &str) -> String {
+fn unaffordable(what: &str, bytes: u64, (seconds, fits): (Option<f64>, Option<u64>), remedy: &Remedy) -> String {
     let time = seconds.map_or_else(|| ", which cannot be had".to_owned(), |s| format!(" and about {}", duration(s)));
-    format!("{what} needs {} of memory{time}; lower {remedy}", size(bytes))
+    let fits = fits.map_or_else(String::new, |most| format!(" (over about {most} it would fit)"));
+    format!("{what} needs {} of memory{time}{fits}; lower {remedy}", size(bytes))
 }
 
 /// As [`unaffordable`], of a component that speaks of its own table.
@@ -243,7 +270,7 @@ fn too_much_together(place: &str, kind: &str, kept: u64, left: u64, forecast: &F
         size(bytes),
         duration(seconds),
         size(left),
-        remedy.replace("recommender.", &format!("{place}."))
+        remedy.to_string().replace("recommender.", &format!("{place}."))
     )
 }
 
@@ -268,7 +295,7 @@ fn size(bytes: u64) -> String {
 pub(crate) fn reserve<T: Clone + Default>(
     len: Option<usize>,
     what: &'static str,
-    remedy: &'static str,
+    remedy: &'static Remedy,
 ) -> Result<Vec<T>, FitError> {
     let mut values = room(len, what, remedy)?;
     values.resize(len.unwrap_or(0), T::default());
@@ -276,13 +303,31 @@ pub(crate) fn reserve<T: Clone + Default>(
 }
 
 /// An empty vector with room for `len` values, or an error where the memory cannot be had.
-pub(crate) fn room<T>(len: Option<usize>, what: &'static str, remedy: &'static str) -> Result<Vec<T>, FitError> {
+pub(crate) fn room<T>(len: Option<usize>, what: &'static str, remedy: &'static Remedy) -> Result<Vec<T>, FitError> {
     let mut values = Vec::new();
     match len {
         Some(len) if values.try_reserve_exact(len).is_ok() => Ok(values),
         _ => {
             let bytes = len.and_then(|len| len.checked_mul(size_of::<T>())).map_or(u64::MAX, |bytes| bytes as u64);
-            Err(FitError::Unaffordable { what, bytes, stays: 0, at_test: 0, seconds: None, remedy })
+            Err(FitError::Unaffordable { what, bytes, stays: 0, at_test: 0, seconds: None, fits: None, remedy })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_name_every_kind_that_is_offered_in_place_of_what_needs_what_is_missing() {
+        for need in [Need::ItemAttributes, Need::UserAttributes, Need::Timestamps, Need::Order] {
+            let error = FitError::Needs { kind: "sasrec", need, remedy: remedy_for(need) };
+            let said = error.to_string();
+            assert!(error.instead().iter().all(|other| said.contains(&other.value)), "{said}");
+        }
+        let error = FitError::Needs { kind: "sasrec", need: Need::Order, remedy: remedy_for(Need::Order) };
+        let kinds = ["item-knn", "als-implicit", "ease"];
+        assert_eq!(error.clone().of_component(1).instead(), Instead::kinds("recommender.components.1", &kinds));
+        assert_eq!(error.instead(), Instead::kinds("recommender", &kinds));
     }
 }

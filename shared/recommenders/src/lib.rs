@@ -29,7 +29,7 @@ mod scratch;
 mod train;
 
 pub use divergence::what_to_change;
-pub use error::FitError;
+pub use error::{FitError, remedy_for};
 pub use fit::{
     FitElsewhere, FitRequest, Fitted, ForetellElsewhere, RestoreElsewhere, RestoreRequest, Restored, fit, fit_request,
     foresee, kinds, restore, restore_request, unforeseen,

@@ -7,6 +7,7 @@ use recspeed_types::catalogue::Need;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::FitError;
+use crate::error::remedy_for;
 use crate::needs::check_needs;
 
 /// The training rows of some interactions, and their two sparse views.
@@ -89,12 +90,13 @@ impl<'a> TrainSet<'a> {
 
     /// Whether the data has what the method and its components need.
     pub(crate) fn check_needs(&self, recommender: &ResolvedRecommender) -> Result<(), FitError> {
-        check_needs(recommender, &|need| match need {
+        let has = |need: Need| match need {
             Need::ItemAttributes => self.item_attributes.is_some(),
             Need::UserAttributes => self.user_attributes.is_some(),
             Need::Timestamps => self.interactions.has_timestamps,
             Need::Order => self.interactions.has_order(),
-        })
+        };
+        check_needs(recommender, &has, &remedy_for)
     }
 
     /// For methods whose weights are the ratings.

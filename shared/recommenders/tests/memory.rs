@@ -3,10 +3,10 @@
 mod support;
 
 use recspeed_recommenders::{FitError, FitRequest, Fitted, Forecast, TrainSet, fit, fit_request, kinds};
-use recspeed_types::FitObserver;
 use recspeed_types::catalogue::{self, Family};
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
+use recspeed_types::{FitObserver, Instead, Remedy};
 use support::{fitted, interactions, known, read, resolved, text, varied, with_threads};
 
 /// A run with so many bytes left; it wants to hear of no work that is done.
@@ -63,9 +63,9 @@ fn what_does_not_fit_is_refused_before_any_work_with_its_time_and_with_what_to_t
         let said = error.to_string();
         assert!(said.contains(" and about ") && said.contains("; lower "), "{said}");
         let (_, others) = said.split_once("recommender.kind = ").unwrap_or_else(|| panic!("{kind}: {said}"));
-        for other in others.split('"').skip(1).step_by(2) {
-            assert!(catalogue::find(other).is_some(), "{said}");
-        }
+        let named: Vec<&str> = others.split('"').skip(1).step_by(2).collect();
+        assert!(named.iter().all(|other| catalogue::find(other).is_some()), "{said}");
+        assert_eq!(error.instead(), Instead::kinds("recommender", &named), "what the words name is offered");
         assert!(!worked, "{kind} worked before it refused");
         assert!(matches!(fit_in(bytes - 1), (Some(FitError::Unaffordable { .. }), false)), "{kind} in a byte less");
         let (error, _) = fit_in(bytes);
@@ -305,7 +305,7 @@ fn a_component_that_is_fitted_elsewhere_is_foretold_there_and_nothing_is_fitted_
     let nobody = |_: &FitRequest<'_>, _: &mut dyn FitObserver| -> Fitted { panic!("a network was fitted") };
     let far_too_much = |request: &FitRequest<'_>| {
         assert_eq!(request.recommender.entry.kind, "sasrec");
-        let remedy = "training.batch_size, or take recommender.kind = \"item-knn\"";
+        let remedy = &Remedy { lower: "training.batch_size", instead: &["item-knn"] };
         let (bytes, stays) = (1 << 40, 1 << 30);
         Some(Forecast { what: "the training", bytes, stays, at_test: stays, seconds: 600.0, remedy })
     };

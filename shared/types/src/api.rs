@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{FailureCode, RunEvent, RunId};
+use crate::refusal::Refusal;
 use crate::spec::{DataFormat, EngineKind, ExperimentSpec, SpecError};
 use crate::study::{StudyProgress, StudyReport};
 use crate::summary::RunSummary;
@@ -53,6 +54,9 @@ pub struct Failure {
     /// For engineers; may be empty.
     #[serde(default)]
     pub detail: String,
+    /// Of a run that was refused before any work, what would be taken instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
 }
 
 /// A stored run.

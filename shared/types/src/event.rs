@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::MetricName;
+use crate::refusal::Refusal;
 use crate::summary::{DataInfo, EngineInfo, RunSummary};
 
 /// The name of a run: 1 to 40 characters of `a-z`, `0-9` and `-`.
@@ -183,6 +184,9 @@ pub enum EventKind {
         /// What an engineer wants to know; may be empty.
         #[serde(default)]
         detail: String,
+        /// Of a run that was refused before any work, what would be taken instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal: Option<Refusal>,
     },
 }
 

@@ -89,7 +89,8 @@ mod tests {
         assert_eq!(protocol.hear(&event("r1", 7, log())), Err(OutOfOrder::Gap { given: 7, expected: 6 }));
         assert_eq!(protocol.hear(&event("r1", 5, log())), Err(OutOfOrder::Gap { given: 5, expected: 6 }));
         assert!(matches!(protocol.hear(&event("r2", 6, log())), Err(OutOfOrder::OtherRun { .. })));
-        let end = EventKind::Failed { code: FailureCode::Internal, cause: "c".into(), detail: String::new() };
+        let end =
+            EventKind::Failed { code: FailureCode::Internal, cause: "c".into(), detail: String::new(), refusal: None };
         protocol.hear(&event("r1", 6, end)).unwrap();
         assert_eq!(protocol.hear(&event("r1", 7, log())), Err(OutOfOrder::AfterTheEnd));
         assert_eq!(protocol.next_seq(), 7);

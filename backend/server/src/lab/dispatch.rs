@@ -220,6 +220,7 @@ impl Dispatcher {
             code: FailureCode::Cancelled,
             cause: "The run was cancelled while it waited.".into(),
             detail: String::new(),
+            refusal: None,
         };
         let subject = run.clone();
         let ending = Ending::Cancelled(failure);

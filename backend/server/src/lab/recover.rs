@@ -90,6 +90,7 @@ async fn bring_back(store: &Store, left: &Unfinished) -> Result<bool, StoreError
                     MAX_RESTARTS + 1
                 ),
                 detail: String::new(),
+                refusal: None,
             };
             launch::write_end(work, &run, &Ending::Failed(failure), 0)
         })

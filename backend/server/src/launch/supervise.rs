@@ -4,6 +4,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use recspeed_types::api::Failure;
 use recspeed_types::limits::MAX_EVENT_BYTES;
 use recspeed_types::spec::Device;
 use recspeed_types::{EventKind, RunEvent, RunId};
@@ -156,7 +157,8 @@ pub(crate) fn write_end(
     let kind = match ending {
         Ending::Finished(summary) => EventKind::Finished { summary: summary.clone() },
         Ending::Failed(failure) | Ending::Cancelled(failure) => {
-            EventKind::Failed { code: failure.code, cause: failure.cause.clone(), detail: failure.detail.clone() }
+            let Failure { code, cause, detail, refusal } = failure.clone();
+            EventKind::Failed { code, cause, detail, refusal }
         }
     };
     let event = RunEvent { run: run.clone(), seq: tail.next_seq, at_us: at_us.max(tail.at_us), kind };

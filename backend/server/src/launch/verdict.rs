@@ -87,14 +87,16 @@ pub(super) fn judge(end: End) -> Option<Ending> {
         ),
         Some(Stop::Rubbish { .. }) => failed(FailureCode::Worker, breach(end.stop.as_ref()), &detail),
         None => match end.last {
-            Some(EventKind::Failed { code: FailureCode::Cancelled, cause, detail }) => {
+            Some(EventKind::Failed { code: FailureCode::Cancelled, cause, detail, .. }) => {
                 Ending::Cancelled(failure(FailureCode::Cancelled, cause, &detail))
             }
-            Some(EventKind::Failed { code: FailureCode::Checkpoint, cause, detail: own }) => {
+            Some(EventKind::Failed { code: FailureCode::Checkpoint, cause, detail: own, .. }) => {
                 let cause = format!("{cause} Press “Run again” on its page: the run then starts from its beginning.");
                 failed(FailureCode::Checkpoint, cause, &own)
             }
-            Some(EventKind::Failed { code, cause, detail: own }) => failed(code, cause, &own),
+            Some(EventKind::Failed { code, cause, detail: own, refusal }) => {
+                Ending::Failed(Failure { refusal, ..failure(code, cause, &own) })
+            }
             _ => silent_exit(end.status, &detail),
         },
     };
@@ -175,11 +177,13 @@ fn failed(code: FailureCode, cause: String, detail: &str) -> Ending {
 
 fn failure(code: FailureCode, cause: String, detail: &str) -> Failure {
     let short = |text: &str, limit: usize| text.chars().take(limit).collect::<String>();
-    Failure { code, cause: short(&cause, MAX_CAUSE), detail: short(detail, MAX_DETAIL) }
+    Failure { code, cause: short(&cause, MAX_CAUSE), detail: short(detail, MAX_DETAIL), refusal: None }
 }
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::{Instead, Refusal};
+
     use super::*;
 
     fn end(stop: Option<Stop>, raw_status: i32) -> End {
@@ -219,9 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_worker_refused_is_stored_with_what_would_be_taken_instead() {
+        let refusal = Some(Refusal { instead: Instead::kinds("recommender", &["slim"]) });
+        let (code, detail) = (FailureCode::OutOfMemory, String::new());
+        let last = EventKind::Failed { code, cause: "Too large.".into(), detail, refusal: refusal.clone() };
+        let failure = of(judge(End { last: Some(last), ..end(None, 3 << 8) }));
+        assert_eq!((failure.code, failure.refusal), (code, refusal));
+    }
+
+    #[test]
     fn why_the_server_ended_it_wins_over_what_the_worker_says_of_it() {
         let says_cancelled = || {
-            Some(EventKind::Failed { code: FailureCode::Cancelled, cause: "cancelled".into(), detail: String::new() })
+            Some(EventKind::Failed {
+                code: FailureCode::Cancelled,
+                cause: "cancelled".into(),
+                detail: String::new(),
+                refusal: None,
+            })
         };
         let over =
             End { last: says_cancelled(), silent: Duration::from_secs(9), ..end(Some(Stop::TimeLimit), 130 << 8) };

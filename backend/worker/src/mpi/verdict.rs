@@ -25,7 +25,9 @@ impl Known {
         let Self { last, noted, fallen, stopped, detail } = self;
         let told = match last {
             Some(EventKind::Finished { summary }) => return Ok(*summary),
-            Some(EventKind::Failed { code, cause, detail }) => Some(RunFailure { code, cause, detail }),
+            Some(EventKind::Failed { code, cause, detail, refusal }) => {
+                Some(RunFailure { code, cause, detail, refusal })
+            }
             _ => None,
         };
         // A rank that is ended because another one failed says that it was cancelled; nobody else has asked for that.

@@ -1,8 +1,11 @@
 //! The result of a run, from its first event to its last.
 
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
 use recspeed_types::api::RunStatus;
-use recspeed_types::{ExperimentSpec, RunSummary};
+use recspeed_types::catalogue::find;
+use recspeed_types::{ExperimentSpec, RunSummary, encode_permalink};
 
 use super::curves::{Curves, final_metrics};
 use super::facts::Facts;
@@ -13,7 +16,8 @@ use super::progress::ProgressLine;
 use super::ranks::Ranks;
 use crate::charts::capital;
 use crate::components::{Icon, Picture};
-use crate::state::{RunState, RunView, comparable, same_loss};
+use crate::form::{SpecDraft, with_kind};
+use crate::state::{RunState, RunView, comparable, same_loss, use_lab};
 
 /// Why a run did not finish.
 #[component]
@@ -25,14 +29,26 @@ pub(crate) fn Failed(
         let run = run.clone();
         move |_| run.failure()
     });
-    let cancelled = Memo::new(move |_| run.status() == RunStatus::Cancelled);
+    let cancelled = Memo::new({
+        let run = run.clone();
+        move |_| run.status() == RunStatus::Cancelled
+    });
     move || {
         failure.get().map(|failure| {
+            let refused = failure.refusal.is_some();
+            let instead = failure.refusal.map(|refusal| refusal.instead).unwrap_or_default();
+            let word = match (cancelled.get(), refused) {
+                (true, _) => "Cancelled. ",
+                (false, true) => "Refused before any work. ",
+                (false, false) => "The run failed. ",
+            };
+            let (run, failed) = (run.clone(), !cancelled.get() && !refused);
             view! {
-                <div class="message" class:message-error=!cancelled.get() role="alert" data-testid="run-failure">
+                <div class="message" class:message-error=failed class:refusal=refused role="alert" data-testid="run-failure">
                     <Icon picture=if cancelled.get() { Picture::Cancelled } else { Picture::Warning }/>
                     <div>
-                        <p><strong>{if cancelled.get() { "Cancelled. " } else { "The run failed. " }}</strong>{capital(&failure.cause)}</p>
+                        <p><strong>{word}</strong>{capital(&failure.cause)}</p>
+                        {(!instead.is_empty()).then(|| view! { <Instead run=run instead=instead/> })}
                         {(!failure.detail.is_empty()).then(|| view! {
                             <details><summary>"Detail for engineers"</summary><pre>{failure.detail}</pre></details>
                         })}
@@ -41,6 +57,39 @@ pub(crate) fn Failed(
             }
         })
     }
+}
+
+/// A button for each setting that would be taken in place of what was refused: it is set where experiments are set.
+#[component]
+fn Instead(run: RunState, instead: Vec<recspeed_types::Instead>) -> impl IntoView {
+    let lab = use_lab();
+    let (navigate, path) = (use_navigate(), use_location().pathname);
+    let button = |recspeed_types::Instead { path: place, value }: recspeed_types::Instead| {
+        let (run, navigate) = (run.clone(), navigate.clone());
+        let title = find(&value).map_or_else(|| value.clone(), |entry| entry.title.to_owned());
+        let test_id = format!("instead-{value}");
+        let choose = move |_| {
+            let spec = run.record.with_untracked(|record| record.spec.clone());
+            if path.with_untracked(|path| path == "/") {
+                lab.draft.update(|draft| {
+                    if *draft.spec() != spec {
+                        *draft = SpecDraft::of(spec);
+                    }
+                    draft.choose(&place, &value);
+                });
+                return;
+            }
+            match with_kind(&spec, &place, &value).map(|next| encode_permalink(&next)) {
+                Some(Ok(payload)) => {
+                    navigate(&format!("/?fork={}#x={payload}", run.id()), NavigateOptions::default());
+                }
+                Some(Err(error)) => lab.toasts.say(error.to_string()),
+                None => {}
+            }
+        };
+        view! { <button type="button" class="button" data-testid=test_id on:click=choose>"Use "{title}</button> }
+    };
+    view! { <p class="instead">{instead.into_iter().map(button).collect_view()}</p> }
 }
 
 /// Progress, warnings, main metrics and curve of a run, over the run before it.

@@ -67,6 +67,10 @@ fn about(run: &RunState, moved_on: bool) -> impl IntoView + use<> {
         let run = run.clone();
         Signal::derive(move || run.status())
     };
+    let refused = {
+        let run = run.clone();
+        Signal::derive(move || run.is_refused())
+    };
     let origin = match run.origin {
         Origin::Showcase => "a stored run",
         Origin::Tab => "in this tab, not stored",
@@ -74,7 +78,7 @@ fn about(run: &RunState, moved_on: bool) -> impl IntoView + use<> {
     };
     let seed = run.record.with(|record| seed_of(&record.spec));
     view! {
-        <StatusBadge status=status/>
+        <StatusBadge status=status refused=refused/>
         <span>{origin}</span>
         <span>{seed}</span>
         {moved_on.then(|| view! { <span class="moved-on" data-testid="moved-on">"Settings changed: run again to see the new curve"</span> })}

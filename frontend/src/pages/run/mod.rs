@@ -99,6 +99,10 @@ fn Whole(run: RunState) -> impl IntoView {
         let run = run.clone();
         Signal::derive(move || run.status())
     };
+    let refused = {
+        let run = run.clone();
+        Signal::derive(move || run.is_refused())
+    };
     let parent = run.record.with_untracked(|record| record.parent.clone());
     let created = run.record.with_untracked(|record| record.created_ms);
     let attempts = {
@@ -112,7 +116,7 @@ fn Whole(run: RunState) -> impl IntoView {
                 <p class="crumbs"><A href="/runs">"Runs"</A>" / "<code>{id.to_string()}</code></p>
                 <h1>{move || title.get()}</h1>
                 <p class="stage-about">
-                    <StatusBadge status=status/>
+                    <StatusBadge status=status refused=refused/>
                     <time>{super::runs::when(created)}</time>
                     {move || (attempts.get() > 1).then(|| format!("attempt {}", attempts.get()))}
                     {parent.map(|parent| view! { <span>"forked from " <A href=format!("/r/{parent}")>{parent.to_string()}</A></span> })}

@@ -39,6 +39,7 @@ pub(crate) fn Row(
     delete: Callback<RunRecord>,
 ) -> impl IntoView {
     let status = run.status;
+    let refused = run.failure.as_ref().is_some_and(|failure| failure.refusal.is_some());
     let took = run.started_ms.zip(run.ended_ms).map(|(from, to)| duration((to - from).max(0) as f64 / 1000.0));
     let behind = if run.waits_for_study.is_some() { ", behind a study" } else { "" };
     let place = run.queue_position.map(|place| format!("number {place} in the queue{behind}"));
@@ -52,7 +53,7 @@ pub(crate) fn Row(
     let spec = run.spec.clone();
     view! {
         <li class="run-row" data-testid="run-row">
-            <StatusBadge status=status/>
+            <StatusBadge status=status refused=refused/>
             <div class="run-main">
                 <A href=format!("/r/{}", run.id) attr:class="run-title">{move || title.get()}</A>
                 <p class="run-sub">

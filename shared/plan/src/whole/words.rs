@@ -142,13 +142,26 @@ fn changes(whole: &Whole<'_>, room: u64, held: Held<'_>) -> Vec<Change> {
 fn less(whole: &Whole<'_>, largest: &str) -> String {
     let entry = whole.recommender.entry;
     let width = crate::networks::network(entry.kind).map_or("recommender.factors", |network| network.width);
-    let other = match (entry.kind, largest) {
-        ("autoencoder", "scores of a batch") => "`neumf` and `sasrec`, which score a few drawn items instead of all",
-        (_, "activations of a batch") if entry.reads_history => "`item-knn`, which keeps nothing of a batch",
-        _ => "`item-knn`, which learns no vectors",
-    };
+    let (kinds, why) = other(whole, largest);
+    let named: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
     format!(
         "Fewer users and items (dataset.min_user, dataset.min_item, dataset.sample), a smaller {width} or another method take less, as \
-         {other}."
+         {}, which {why}.",
+        named.join(" and ")
     )
+}
+
+/// The kinds that are named as taking less, where a training does not fit.
+pub fn others(whole: &Whole<'_>) -> &'static [&'static str] {
+    other(whole, largest(&whole.outlook()).0).0
+}
+
+/// Kinds that take less, and why.
+fn other(whole: &Whole<'_>, largest: &str) -> (&'static [&'static str], &'static str) {
+    let entry = whole.recommender.entry;
+    match (entry.kind, largest) {
+        ("autoencoder", "scores of a batch") => (&["neumf", "sasrec"], "score a few drawn items instead of all"),
+        (_, "activations of a batch") if entry.reads_history => (&["item-knn"], "keeps nothing of a batch"),
+        _ => (&["item-knn"], "learns no vectors"),
+    }
 }

@@ -7,13 +7,14 @@ use rayon::prelude::*;
 use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_dense::invert;
-use recspeed_types::FitObserver;
+use recspeed_types::catalogue::Need;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
+use recspeed_types::{FitObserver, Remedy};
 
 use super::terms::{Terms, terms_of_items};
 use crate::divergence::not_finite;
-use crate::error::{no_inverse, reserve};
+use crate::error::{no_inverse, remedy_for, reserve};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
 use crate::memory::{allowed, check_inverse};
@@ -29,8 +30,10 @@ pub(super) const METHOD: Method = Method {
 /// Bytes that the fit may hold where nobody knows what is left. A browser tab addresses 4 GiB.
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 /// What takes less.
-const REMEDY: &str = "the number of attributes with recommender.attributes, raise recommender.min_items, or take \
-                      recommender.kind = \"content-tfidf\"";
+const REMEDY: &Remedy = &Remedy {
+    lower: "the number of attributes with recommender.attributes, raise recommender.min_items",
+    instead: &["content-tfidf"],
+};
 /// Dense f64 matrices that the fit holds at once.
 const MATRICES: u64 = 2;
 /// Terms, their products, the inverse.
@@ -62,7 +65,8 @@ impl ContentLinear {
         let (data, recommender) = (request.data, request.recommender);
         let attributes = data.item_attributes.ok_or(FitError::Needs {
             kind: recommender.entry.kind,
-            need: recspeed_types::catalogue::Need::ItemAttributes,
+            need: Need::ItemAttributes,
+            remedy: remedy_for(Need::ItemAttributes),
         })?;
         let mut done = 0;
         let mut next = |observer: &mut dyn FitObserver| {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
+use recspeed_types::catalogue::Need;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
 use super::terms::{Terms, terms_of_items};
 use super::weigh::{weigh, weigh_again};
+use crate::error::remedy_for;
 use crate::fit::{FitRequest, Method};
 use crate::recommender::model_bytes;
 use crate::{BasketItem, FitError, FoldIn, Parts, PartsError, Profiles, Reason, Recommender, Values};
@@ -53,7 +55,8 @@ impl ContentTfIdf {
         let (data, recommender) = (request.data, request.recommender);
         let attributes = data.item_attributes.ok_or(FitError::Needs {
             kind: recommender.entry.kind,
-            need: recspeed_types::catalogue::Need::ItemAttributes,
+            need: Need::ItemAttributes,
+            remedy: remedy_for(Need::ItemAttributes),
         })?;
         let total = data.n_items() as u64;
         if observer.stop_requested() {

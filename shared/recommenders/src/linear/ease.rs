@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Interactions};
 use recspeed_dense::invert;
-use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::{FitObserver, Remedy};
 
 use crate::divergence::not_finite;
 use crate::error::{duration, no_inverse, reserve};
@@ -36,7 +36,7 @@ const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16
 /// Fits that take longer are announced, in seconds.
 const ANNOUNCED_S: f64 = 10.0;
 /// What takes less.
-const REMEDY: &str = "the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \"item-knn\"";
+const REMEDY: &Remedy = &Remedy { lower: "the number of items with dataset.min_item", instead: &["slim", "item-knn"] };
 /// Dense f64 matrices that the fit holds at once.
 const MATRICES: u64 = 2;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use recspeed_data::Csr;
-use recspeed_types::FitObserver;
+use recspeed_types::{FitObserver, Remedy};
 
 use crate::error::{reserve, room};
 use crate::fit::{FitRequest, Method};
@@ -26,8 +26,10 @@ pub(super) const METHOD: Method = Method {
 const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
 /// What is refused, and what takes less.
 const WHAT: &str = "the weights between items and the products of neighbours";
-const REMEDY: &str = "recommender.neighbours (0 takes all), or the number of items with dataset.min_item, or take \
-                      recommender.kind = \"item-knn\"";
+const REMEDY: &Remedy = &Remedy {
+    lower: "recommender.neighbours (0 takes all), or the number of items with dataset.min_item",
+    instead: &["item-knn"],
+};
 /// Bytes for each item of a row while its list grows: item and product, and what the lists took before.
 const LIST_BYTES: u64 = 36;
 /// Candidates whose neighbours are counted beforehand.

@@ -11,6 +11,7 @@ use recspeed_types::catalogue::Need;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::content::{Terms, term};
+use crate::error::remedy_for;
 use crate::memory::machines::Features;
 use crate::{FitError, TrainSet};
 
@@ -56,7 +57,7 @@ impl Sides {
                     .describe(ids, known, chosen)
                     .map_err(|(name, known)| FitError::NoAttribute { param, name, whose, known }),
                 None if chosen.is_empty() => Ok(Side::new(rows)),
-                None => Err(FitError::Needs { kind: recommender.entry.kind, need }),
+                None => Err(FitError::Needs { kind: recommender.entry.kind, need, remedy: remedy_for(need) }),
             }
         };
         let (users, items) = (&data.interactions.users, &data.interactions.items);

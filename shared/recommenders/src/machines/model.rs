@@ -8,8 +8,8 @@ use pulp::{Arch, Simd, WithSimd};
 use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Permutation};
 use recspeed_dense::{self as dense, Cholesky};
-use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
+use recspeed_types::{FitObserver, Remedy};
 
 use super::features::Side;
 use super::permuted::{Before, Within};
@@ -29,7 +29,7 @@ const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16
 ///
 /// # Errors
 /// [`FitError::Unaffordable`].
-pub(super) fn check_needs(needs: Needs, observer: &dyn FitObserver, remedy: &'static str) -> Result<(), FitError> {
+pub(super) fn check_needs(needs: Needs, observer: &dyn FitObserver, remedy: &'static Remedy) -> Result<(), FitError> {
     memory::check(needs, memory::allowed(ALLOWED_BYTES, observer), memory::machines::WHAT, remedy)
 }
 

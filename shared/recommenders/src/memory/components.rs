@@ -4,9 +4,9 @@
 
 use std::cell::Cell;
 
-use recspeed_types::FitObserver;
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::ResolvedRecommender;
+use recspeed_types::{FitObserver, Remedy};
 
 use super::vectors::{self, Counts};
 use super::{LITTLE, Needs};
@@ -29,14 +29,14 @@ pub struct Forecast {
     /// About how long it takes.
     pub seconds: f64,
     /// What makes it smaller, and what to take instead.
-    pub remedy: &'static str,
+    pub remedy: &'static Remedy,
 }
 
 impl Forecast {
     /// What a refusal says; `None` of other errors, and of memory that was asked for in the middle of a fit.
     fn of(error: &FitError) -> Option<Self> {
         match *error {
-            FitError::Unaffordable { what, bytes, stays, at_test, seconds: Some(seconds), remedy } => {
+            FitError::Unaffordable { what, bytes, stays, at_test, seconds: Some(seconds), remedy, .. } => {
                 Some(Self { what, bytes, stays, at_test, seconds, remedy })
             }
             _ => None,
@@ -250,10 +250,12 @@ impl FitObserver for NothingLeft<'_> {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::Instead;
+
     use super::*;
 
     fn part(index: usize, bytes: u64, stays: u64) -> Part {
-        let remedy = "recommender.factors";
+        let remedy = &Remedy { lower: "recommender.factors", instead: &["item-knn"] };
         let forecast = Forecast { what: "it", bytes, stays, at_test: stays, seconds: 90.0, remedy };
         Part { place: format!("recommender.components[{index}]"), kind: "bpr", forecast }
     }
@@ -287,7 +289,11 @@ mod tests {
         for words in ["components[2] (`bpr`)", "250 B of memory", "950 B with the 700 B", "about 90 seconds"] {
             assert!(said.contains(words), "{words}: {said}");
         }
-        assert!(said.ends_with("lower recommender.components[2].factors"), "{said}");
+        let remedy = "lower recommender.components[2].factors, or take recommender.components[2].kind = \"item-knn\"";
+        assert!(said.ends_with(remedy), "{said}");
+        assert_eq!(told.instead(), Instead::kinds("recommender.components.2", &["item-knn"]));
+        let deeper = told.of_component(1).instead();
+        assert_eq!(deeper, Instead::kinds("recommender.components.1.components.2", &["item-knn"]));
         // What it needs where nothing was kept yet.
         let told = check(&parts[..1], 899).expect_err("it does not fit alone").to_string();
         assert!(told.contains("900 B of memory, and about"), "{told}");

@@ -1,23 +1,26 @@
 //! What the factorization machines hold at their highest point, and how long they take: they learn numbers of features,
 //! and leave vectors of users, items and attributes.
 
+use recspeed_types::Remedy;
+
 use super::paces::{DRAWN_PER_S, STEPPED_PER_S, SWEPT_PER_S};
 use super::{Course, NUMBER_BYTES, Needs};
 
 /// What is refused, and what takes less.
 pub(crate) const WHAT: &str = "the fit of vectors of users, items and attributes";
+/// What makes it smaller.
+const LOWER: &str =
+    "recommender.factors, name fewer attributes in recommender.user_attributes and recommender.item_attributes";
 /// Of machines that predict ratings.
-pub(crate) const REMEDY: &str = "\
-    recommender.factors, name fewer attributes in recommender.user_attributes and recommender.item_attributes, \
-    or take recommender.kind = \"biased-mf\" or \"bias\"";
+pub(crate) const REMEDY: &Remedy = &Remedy { lower: LOWER, instead: &["biased-mf", "bias"] };
 /// Of the Gibbs sampler, whose model grows with what it keeps.
-pub(crate) const REMEDY_OF_SAMPLES: &str = "\
-    recommender.samples or recommender.factors, name fewer attributes in recommender.user_attributes and \
-    recommender.item_attributes, or take recommender.solver = \"als\" or recommender.kind = \"biased-mf\"";
+pub(crate) const REMEDY_OF_SAMPLES: &Remedy = &Remedy {
+    lower: "recommender.samples or recommender.factors, name fewer attributes in recommender.user_attributes and \
+            recommender.item_attributes, take recommender.solver = \"als\"",
+    instead: &["biased-mf"],
+};
 /// Of feature embeddings, which only order items.
-pub(crate) const REMEDY_OF_EMBEDDINGS: &str = "\
-    recommender.factors, name fewer attributes in recommender.user_attributes and recommender.item_attributes, \
-    or take recommender.kind = \"bpr\" or \"item-knn\"";
+pub(crate) const REMEDY_OF_EMBEDDINGS: &Remedy = &Remedy { lower: LOWER, instead: &["bpr", "item-knn"] };
 
 /// Numbers of the sums of a sweep over an entity's rows: seven, in f64. For the weights there is one in f32, too.
 const SUMS: u64 = 14;

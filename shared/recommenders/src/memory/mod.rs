@@ -5,8 +5,8 @@ pub(crate) mod machines;
 pub(crate) mod paces;
 pub(crate) mod vectors;
 
-use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
+use recspeed_types::{FitObserver, Remedy};
 
 use crate::{FitError, TrainSet};
 use paces::seconds_of_inverse;
@@ -70,12 +70,12 @@ pub(crate) fn check(
     Needs { bytes, stays, seconds }: Needs,
     allowed: u64,
     what: &'static str,
-    remedy: &'static str,
+    remedy: &'static Remedy,
 ) -> Result<(), FitError> {
     if bytes <= allowed {
         return Ok(());
     }
-    Err(FitError::Unaffordable { what, bytes, stays, at_test: stays, seconds: Some(seconds), remedy })
+    Err(FitError::Unaffordable { what, bytes, stays, at_test: stays, seconds: Some(seconds), fits: None, remedy })
 }
 
 /// Refuses a dense inverse of `n` by `n` numbers that is too large: `matrices` of them in f64 at once; the model keeps
@@ -87,11 +87,17 @@ pub(crate) fn check_inverse(
     (n, matrices): (usize, u64),
     allowed: u64,
     what: &'static str,
-    remedy: &'static str,
+    remedy: &'static Remedy,
 ) -> Result<(), FitError> {
     let numbers = (n as u64).saturating_pow(2);
     let (bytes, stays) = (numbers.saturating_mul(8 * matrices), numbers.saturating_mul(NUMBER_BYTES));
-    check(Needs { bytes, stays, seconds: seconds_of_inverse(n) }, allowed, what, remedy)
+    let told = check(Needs { bytes, stays, seconds: seconds_of_inverse(n) }, allowed, what, remedy);
+    told.map_err(|mut error| {
+        if let FitError::Unaffordable { fits, .. } = &mut error {
+            *fits = Some((allowed / (8 * matrices)).isqrt());
+        }
+        error
+    })
 }
 
 /// Refuses vectors of users and items that are more than the run has left; what the fit needs, where it is of such a

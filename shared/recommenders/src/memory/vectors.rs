@@ -3,6 +3,7 @@
 //! `m` users and `n` items have vectors of length `d`, which become two numbers longer once they are learnt: a bias,
 //! and the 1 that a bias of the other side is multiplied with.
 
+use recspeed_types::Remedy;
 use recspeed_types::catalogue::Predicts;
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -15,12 +16,10 @@ use crate::factorization::{self, BLOCK_ROWS};
 /// What is refused.
 pub(crate) const WHAT: &str = "the fit of vectors of users and items";
 
-const REMEDY_OF_SCORES: &str = "\
-    recommender.factors, or the number of users and items with dataset.min_user and dataset.min_item, or take \
-    recommender.kind = \"item-knn\" or \"popularity\"";
-const REMEDY_OF_RATINGS: &str = "\
-    recommender.factors, or the number of users and items with dataset.min_user and dataset.min_item, or take \
-    recommender.kind = \"bias\" or \"item-mean\"";
+/// What makes it smaller.
+const LOWER: &str = "recommender.factors, or the number of users and items with dataset.min_user and dataset.min_item";
+const REMEDY_OF_SCORES: &Remedy = &Remedy { lower: LOWER, instead: &["item-knn", "popularity"] };
+const REMEDY_OF_RATINGS: &Remedy = &Remedy { lower: LOWER, instead: &["bias", "item-mean"] };
 /// Rows of a block that is solved (in nmf updated) at once, and entries whose vectors are multiplied at once.
 const BLOCK: u64 = BLOCK_ROWS as u64;
 const CHUNK: u64 = factorization::CHUNK as u64;
@@ -101,7 +100,7 @@ pub(crate) fn needs(recommender: &ResolvedRecommender, counts: &Counts, checkpoi
 }
 
 /// What takes less, beside fewer factors: a method without vectors that predicts the same.
-pub(crate) const fn remedy(predicts: Predicts) -> &'static str {
+pub(crate) const fn remedy(predicts: Predicts) -> &'static Remedy {
     if matches!(predicts, Predicts::Scores) { REMEDY_OF_SCORES } else { REMEDY_OF_RATINGS }
 }
 

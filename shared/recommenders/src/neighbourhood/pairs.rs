@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use recspeed_data::Csr;
-use recspeed_types::FitObserver;
+use recspeed_types::{FitObserver, Remedy};
 
 use super::GROUP_ROWS;
 use crate::FitError;
@@ -54,7 +54,7 @@ impl Pairs<'_> {
         count: impl Fn(usize) -> usize + Sync,
         Keeping { most, pair_bytes, beside, visits_per_s }: Keeping,
         allowed: u64,
-        (what, remedy): (&'static str, &'static str),
+        (what, remedy): (&'static str, &'static Remedy),
         observer: &mut dyn FitObserver,
     ) -> Result<(), FitError> {
         let n_rows = self.rows.n_rows();
@@ -116,6 +116,8 @@ mod tests {
         }
     }
 
+    const NOTHING: &Remedy = &Remedy { lower: "nothing", instead: &[] };
+
     /// Every row has the columns that its number divides.
     fn rows(n: usize, n_columns: usize) -> Csr {
         let mut csr = Csr { indptr: vec![0], ..Csr::default() };
@@ -139,7 +141,7 @@ mod tests {
         let pairs = Pairs { rows: &rows, columns: &columns };
         let bytes: u64 = (0..400).map(|row| PAIR_BYTES * kept(&rows, &columns, row) as u64).sum();
         let count = |row| kept(&rows, &columns, row);
-        let check = |allowed| pairs.check(count, Keeping::ALL, allowed, ("pairs", "nothing"), &mut Unobserved);
+        let check = |allowed| pairs.check(count, Keeping::ALL, allowed, ("pairs", NOTHING), &mut Unobserved);
         assert_eq!(check(u64::MAX), Ok(()));
         assert_eq!(check(bytes * 5 / 4), Ok(()), "the bound alone would refuse it");
         let told = check(bytes / 2).expect_err("twice as much as there is");
@@ -155,7 +157,7 @@ mod tests {
         let pairs = Pairs { rows: &rows, columns: &columns };
         let keeping = Keeping { most: 3, pair_bytes: 10, beside: 77, ..Keeping::ALL };
         let count = |row| kept(&rows, &columns, row);
-        let check = |allowed| pairs.check(count, keeping, allowed, ("pairs", "nothing"), &mut Unobserved);
+        let check = |allowed| pairs.check(count, keeping, allowed, ("pairs", NOTHING), &mut Unobserved);
         assert_eq!(check(3 * 400 * 10 + 77), Ok(()));
         let told = check(76).expect_err("what lies beside alone is more");
         let FitError::Unaffordable { bytes, .. } = told else { panic!("{told}") };
@@ -168,7 +170,7 @@ mod tests {
         let columns = rows.transpose(900);
         let pairs = Pairs { rows: &rows, columns: &columns };
         let count = |row| kept(&rows, &columns, row);
-        let check = |allowed| pairs.check(count, Keeping::ALL, allowed, ("pairs", "nothing"), &mut Stopping);
+        let check = |allowed| pairs.check(count, Keeping::ALL, allowed, ("pairs", NOTHING), &mut Stopping);
         assert_eq!(check(u64::MAX), Ok(()));
         assert!(matches!(check(0), Err(FitError::Interrupted { done: 0, total: 200, .. })), "{:?}", check(0));
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use recspeed_data::{Csr, Interactions};
-use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
+use recspeed_types::{FitObserver, Remedy};
 
 use super::pairs::{Keeping, PAIR_BYTES, Pairs};
 use super::{ALLOWED_BYTES, GROUP_ROWS};
@@ -27,7 +27,7 @@ pub(super) const METHOD: Method = Method {
 };
 
 /// What to do about differences that are too many.
-const REMEDY: &str = "the number of items with dataset.min_item, or take recommender.kind = \"bias\" or \"biased-mf\"";
+const REMEDY: &Remedy = &Remedy { lower: "the number of items with dataset.min_item", instead: &["bias", "biased-mf"] };
 
 /// `r̂_ui = μ_u + mean over the user's items j of dev(i, j)`, with `dev(i, j)` the mean of `r_vi − r_vj` over the users `v`
 /// who rated both; items `j` that nobody rated together with `i` are left out.
@@ -72,7 +72,15 @@ impl SlopeOne {
                 let seconds = Some(pairs.seconds(VISITED_PER_S));
                 let what = "the differences between items (so far)";
                 let (stays, at_test) = (bytes, bytes);
-                return Err(FitError::Unaffordable { what, bytes, stays, at_test, seconds, remedy: REMEDY });
+                return Err(FitError::Unaffordable {
+                    what,
+                    bytes,
+                    stays,
+                    at_test,
+                    seconds,
+                    fits: None,
+                    remedy: REMEDY,
+                });
             }
             observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
         }

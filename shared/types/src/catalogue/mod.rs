@@ -271,6 +271,14 @@ impl Need {
             Self::Order => "the order of each user's rows",
         }
     }
+
+    /// Kinds to take where the data lack it, of those that do without.
+    pub const fn without_it(self) -> &'static [&'static str] {
+        match self {
+            Self::Order => &["item-knn", "als-implicit", "ease"],
+            Self::ItemAttributes | Self::UserAttributes | Self::Timestamps => &[],
+        }
+    }
 }
 
 /// A parameter.

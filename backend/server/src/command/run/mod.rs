@@ -111,7 +111,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
             }
             worker.after_finished()
         }
-        Some(EventKind::Failed { code, cause, detail }) => {
+        Some(EventKind::Failed { code, cause, detail, .. }) => {
             output::complain(&format!("recspeed: {cause}"));
             if !detail.is_empty() {
                 output::complain(&detail);

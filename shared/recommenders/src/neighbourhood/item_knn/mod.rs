@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use recspeed_data::Csr;
-use recspeed_types::FitObserver;
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::ResolvedRecommender;
+use recspeed_types::{FitObserver, Remedy};
 
 use super::ALLOWED_BYTES;
 use super::pairs::{Keeping, PAIR_BYTES, Pairs};
@@ -36,9 +36,10 @@ const GROUP_ADDITIONS: u64 = 30_000_000;
 /// What is refused.
 const WHAT: &str = "the neighbours of the items";
 /// What to do about neighbours that are too many.
-const REMEDY: &str = "\
-    recommender.neighbours, or the number of items with dataset.min_item, or take recommender.kind = \
-    \"popularity\" or \"als-implicit\"";
+const REMEDY: &Remedy = &Remedy {
+    lower: "recommender.neighbours, or the number of items with dataset.min_item",
+    instead: &["popularity", "als-implicit"],
+};
 /// A neighbour is kept twice while the lists are turned round: by who has it, and by whose it is.
 const KEPT_BYTES: u64 = 2 * PAIR_BYTES;
 
@@ -163,7 +164,7 @@ fn append(neighbours: &mut Csr, found: &[Neighbours]) -> Result<(), FitError> {
     if neighbours.indices.try_reserve(more).is_err() || neighbours.values.try_reserve(more).is_err() {
         let bytes = 8 * (neighbours.indices.len() + more) as u64;
         let (stays, at_test, seconds) = (0, 0, None);
-        return Err(FitError::Unaffordable { what: WHAT, bytes, stays, at_test, seconds, remedy: REMEDY });
+        return Err(FitError::Unaffordable { what: WHAT, bytes, stays, at_test, seconds, fits: None, remedy: REMEDY });
     }
     for piece in found {
         for length in &piece.lengths {

@@ -161,7 +161,15 @@ impl Comparing<'_> {
                 let seconds = Some(self.pairs().seconds(VISITED_PER_S));
                 let what = "the similarities between users (so far)";
                 let (stays, at_test) = (bytes, bytes);
-                return Err(FitError::Unaffordable { what, bytes, stays, at_test, seconds, remedy: REMEDY });
+                return Err(FitError::Unaffordable {
+                    what,
+                    bytes,
+                    stays,
+                    at_test,
+                    seconds,
+                    fits: None,
+                    remedy: REMEDY,
+                });
             }
             done += some.len() as u64;
             observer.event(EventKind::Progress { done, total, unit: unit.to_owned() });

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Interactions};
-use recspeed_types::FitObserver;
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::ResolvedRecommender;
+use recspeed_types::{FitObserver, Remedy};
 
 use super::pairs::PAIR_BYTES;
 use super::{ALLOWED_BYTES, GROUP_ROWS};
@@ -33,8 +33,10 @@ const USER_RATINGS: f64 = 15.0;
 const ITEM_RATINGS: f64 = 10.0;
 const BASELINE_ROUNDS: u64 = 10;
 /// What to do about similarities that are too many.
-const REMEDY: &str = "the number of users with dataset.min_user or dataset.sample, raise recommender.min_support, or take \
-                      recommender.kind = \"item-knn\"";
+const REMEDY: &Remedy = &Remedy {
+    lower: "the number of users with dataset.min_user or dataset.sample, raise recommender.min_support",
+    instead: &["item-knn"],
+};
 
 /// `r̂_ui = l_u(i) + s_u · Σ_v sim(u, v) · (r_vi − l_v(i)) / s_v  /  Σ_v sim(u, v)` over the `neighbours` most similar users
 /// `v` who rated `i` and have a similarity above 0. The level `l` and the scale `s` are by `centring`: `none` 0 and 1;
