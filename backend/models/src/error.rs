@@ -78,6 +78,9 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "; let your user read and write it",
         io::ErrorKind::StorageFull => "; make room or choose another place",
         io::ErrorKind::NotFound => "; check the path",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists | io::ErrorKind::ReadOnlyFilesystem => {
+            "; choose another place"
+        }
         _ => "",
     }
 }

@@ -54,9 +54,7 @@ enum Side {
 /// # Errors
 /// [`ModelError`]: something lies in `to`, or it cannot be written.
 pub fn export(model: &SavedModel, to: &Path, format: ExportFormat) -> Result<Exported, ModelError> {
-    if folder::names(to)?.is_some_and(|names| !names.is_empty()) {
-        return Err(ModelError::Occupied { dir: to.to_owned() });
-    }
+    check_export(to)?;
     let parent = folder::parent(to);
     fs::create_dir_all(&parent).map_err(at("write", &parent))?;
     let new = folder::new_in(&parent, ".export-")?;
@@ -71,6 +69,17 @@ pub fn export(model: &SavedModel, to: &Path, format: ExportFormat) -> Result<Exp
     files.sort_unstable();
     fs::rename(new.keep(), to).map_err(at("write", to))?;
     Ok(Exported { files, bytes })
+}
+
+/// Whether [`export`] may write into `to`: it is not there, or empty. For whoever wants to know before a model is read.
+///
+/// # Errors
+/// [`ModelError`].
+pub fn check_export(to: &Path) -> Result<(), ModelError> {
+    match folder::names(to)? {
+        Some(names) if !names.is_empty() => Err(ModelError::Occupied { dir: to.to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 struct Out<'a> {

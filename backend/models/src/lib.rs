@@ -17,8 +17,8 @@ mod save;
 mod tensors;
 
 pub use error::ModelError;
-pub use export::{ExportFormat, Exported, export};
+pub use export::{ExportFormat, Exported, check_export, export};
 pub use load::{SavedModel, load, manifest};
 pub use manifest::{Manifest, SavedFile};
-pub use save::{ModelToSave, save};
+pub use save::{ModelToSave, check_place, save};
 pub use tensors::{Later as LaterList, read as read_tensors, write_file as write_tensors_file};

@@ -69,7 +69,7 @@ pub fn save(dir: &Path, model: &ModelToSave<'_>) -> Result<Manifest, ModelError>
 
 /// As [`save`]; `watch` is called between any two changes of the disk.
 fn save_watched(dir: &Path, model: &ModelToSave<'_>, watch: &mut dyn FnMut()) -> Result<Manifest, ModelError> {
-    refuse_occupied(dir)?;
+    check_place(dir)?;
     fs::create_dir_all(dir).map_err(at("write", dir))?;
     watch();
     let files = folder::new_in(dir, FOLDER)?;
@@ -163,8 +163,11 @@ fn write_files(
     Ok(files)
 }
 
-/// Refuses a folder in which something else lies.
-fn refuse_occupied(dir: &Path) -> Result<(), ModelError> {
+/// Whether a model may be saved into `dir`: it is not there, is empty, or holds a model. For whoever wants to know before a training.
+///
+/// # Errors
+/// [`ModelError`]: something else lies there, or a model that this lab does not read.
+pub fn check_place(dir: &Path) -> Result<(), ModelError> {
     let names = folder::names(dir)?.unwrap_or_default();
     if names.iter().any(|name| name == manifest::FILE) {
         return load::manifest(dir).map(drop);

@@ -152,6 +152,34 @@ fn a_trained_model_is_exported_in_each_format_and_into_new_folders_only() {
 }
 
 #[test]
+fn places_that_cannot_be_written_are_refused_before_the_work() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("taken"), "important").unwrap();
+    std::fs::create_dir(bench.path("thesis")).unwrap();
+    std::fs::write(bench.path("thesis/thesis.tex"), "important").unwrap();
+    let error = bench.refused(4, &["run", "spec.toml", "--model", "thesis"]);
+    assert_eq!(error, "recspeed: thesis holds other files; name a new or empty folder\n");
+    for (flag, what, command) in [
+        ("--model", "folder", "run spec.toml"),
+        ("--checkpoint-dir", "folder", "run spec.toml"),
+        ("--keep", "folder", "compare spec.toml --seeds 2"),
+        ("--keep", "folder", "features spec.toml"),
+        ("--trace", "file", "run spec.toml"),
+        ("--to", "file", "data generate beauty-synthetic-10k"),
+    ] {
+        let place = if what == "file" { "taken/below.json" } else { "taken" };
+        let error = bench.refused(2, &command.split(' ').chain([flag, place]).collect::<Vec<_>>());
+        let begins = format!("recspeed: {flag} names {place}, which cannot be written: ");
+        assert!(error.starts_with(&begins) && error.ends_with(&format!("give {flag} another {what}\n")), "{error}");
+    }
+    let model = Bench::trained();
+    let error = model.refused(2, &["export", "--model", "model", "--to", "spec.toml/below"]);
+    assert!(error.contains("--to names spec.toml/below") && error.contains("a file stands where"), "{error}");
+    let error = model.refused(2, &["export", "--model", "model", "--predictions", "test", "--to", "no/such.parquet"]);
+    assert!(error.contains("its folder is not there; give --to another file"), "{error}");
+}
+
+#[test]
 fn a_data_set_and_a_split_are_exported_and_read_back() {
     let bench = Bench::new();
     for name in ["all.parquet", "all.arrow"] {

@@ -120,6 +120,28 @@ span 0 F0 10; span 1 F0 20; span 1 B0 30; span 0 B0 40; span 0 step 50; span 1 s
 }
 
 #[test]
+fn a_model_that_was_not_kept_is_no_success_and_the_metrics_are_shown_all_the_same() {
+    let bench = Bench::new(FINISH);
+    let model = bench.path("model");
+    let output = bench.run(&["--model", model.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("1.153676"), "{}", stdout(&output));
+    let said = stderr(&output);
+    assert!(said.starts_with(&format!("recspeed: the model was not kept in {}, ", model.display())), "{said}");
+    assert!(said.contains("name another folder with --model DIR"), "{said}");
+}
+
+#[test]
+fn a_model_that_cannot_be_kept_is_told_before_a_worker_is_started() {
+    let bench = Bench::new(FINISH);
+    let spec = bench.path("spec.toml");
+    let output = bench.run(&["--model", spec.to_str().unwrap()]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    assert!(stderr(&output).contains("a file stands where a folder must be"), "{}", stderr(&output));
+    assert!(!bench.path("spec.json").exists(), "no worker has read a spec");
+}
+
+#[test]
 fn assignments_reach_the_worker() {
     let bench = Bench::new(FINISH);
     assert!(bench.run(&["--set", "training.epochs=7", "--set", "name=Other"]).status.success());

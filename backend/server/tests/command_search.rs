@@ -61,6 +61,16 @@ fn a_search_chooses_by_validation_and_looks_at_the_test_rows_once() {
 }
 
 #[test]
+fn a_folder_that_a_search_cannot_write_is_told_with_the_flag_that_it_has() {
+    let bench = Bench::new(SEARCH);
+    bench.put("taken", "important");
+    let output = search_into(&bench, "taken", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).ends_with("give --out another folder\n"), "{}", stderr(&output));
+    assert!(bench.ran().is_empty());
+}
+
+#[test]
 fn a_search_that_was_killed_proposes_what_it_would_have_proposed() {
     let whole = Bench::new(SEARCH);
     assert!(search(&whole, &["--trials", "8"]).status.success());

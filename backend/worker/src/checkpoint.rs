@@ -38,6 +38,11 @@ impl Checkpoints {
         Self { folder: folder.to_owned(), kept: VecDeque::new(), last_write: Instant::now(), cost: Duration::ZERO }
     }
 
+    /// Where they are written.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Whether it is time for another one.
     pub(crate) fn is_due(&self) -> bool {
         self.last_write.elapsed() >= INTERVAL.max(self.cost * 20)

@@ -63,7 +63,9 @@ impl FitObserver for Process {
             Ok(written) => EventKind::Checkpoint { file: written.file, step, sha256: written.sha256 },
             Err(error) => EventKind::Warning {
                 message: format!(
-                    "the checkpoint of step {step} could not be written ({error}); the run goes on without it"
+                    "the checkpoint of step {step} could not be written into {} ({error}); the run goes on without it: make room \
+                     there, or let your user write it",
+                    checkpoints.folder().display()
                 ),
             },
         };

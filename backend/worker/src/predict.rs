@@ -47,6 +47,8 @@ pub(crate) fn write(arguments: &PredictArguments) -> ExitCode {
 }
 
 fn predicted(arguments: &PredictArguments) -> Result<usize, RunFailure> {
+    let data = |cause| RunFailure::new(FailureCode::Data, cause);
+    try_table(&arguments.out).map_err(data)?;
     let Opened { spec, stored, mut reader } =
         reader::open(&arguments.model, arguments.spec_dir.clone(), arguments.data_home.clone())?;
     let part = match arguments.rows.as_str() {
@@ -56,22 +58,41 @@ fn predicted(arguments: &PredictArguments) -> Result<usize, RunFailure> {
     };
     let StoredPredictions { rows, predictions, of_ratings } = stored_predictions(&spec, &stored, part, &mut reader)?;
     let column = if of_ratings { "prediction" } else { "score" };
-    write_table(&arguments.out, &rows, column, &predictions)
-        .map_err(|cause| RunFailure::new(FailureCode::Data, cause))?;
+    write_table(&arguments.out, &rows, column, &predictions).map_err(data)?;
     Ok(rows.len())
+}
+
+/// Whether the name of the file says Parquet; Arrow otherwise.
+fn is_parquet(path: &Path) -> Result<bool, String> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("parquet") => Ok(true),
+        Some("arrow" | "feather" | "ipc") => Ok(false),
+        _ => Err(format!("{} could be Parquet or Arrow; name it .parquet or .arrow", path.display())),
+    }
+}
+
+/// The file on its way, beside the place that it is to take.
+fn beside(path: &Path) -> Result<tempfile::NamedTempFile, String> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::NamedTempFile::new_in(folder).map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, cause: &dyn std::fmt::Display) -> String {
+    format!("cannot write {}: {cause}; make room, or name a file in a folder that you may write", path.display())
+}
+
+/// Whether [`write_table`] can, before anything is predicted.
+fn try_table(path: &Path) -> Result<(), String> {
+    is_parquet(path)?;
+    beside(path).map(drop)
 }
 
 /// Writes the file whole or not at all.
 fn write_table(path: &Path, rows: &Interactions, column: &str, predictions: &[f32]) -> Result<(), String> {
-    let is_parquet = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("parquet") => true,
-        Some("arrow" | "feather" | "ipc") => false,
-        _ => return Err(format!("{} could be Parquet or Arrow; name it .parquet or .arrow", path.display())),
-    };
+    let is_parquet = is_parquet(path)?;
     let further = [(column, predictions)];
-    let failed = |cause: &dyn std::fmt::Display| format!("cannot write {}: {cause}", path.display());
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
+    let failed = |cause: &dyn std::fmt::Display| unwritten(path, cause);
+    let file = beside(path)?;
     let to = BufWriter::with_capacity(1 << 18, file.reopen().map_err(|error| failed(&error))?);
     if is_parquet {
         write_parquet(rows, &further, to).map_err(|error| failed(&error))?;
@@ -88,6 +109,16 @@ mod tests {
     use recspeed_types::spec::{ColumnNames, DataFormat, Dataset, Filters, Source};
 
     use super::*;
+
+    #[test]
+    fn a_table_that_cannot_be_written_is_told_before_anything_is_predicted() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = try_table(&folder.path().join("no/such/folder.arrow")).unwrap_err();
+        assert!(message.starts_with("cannot write ") && message.contains("name a file in a folder"), "{message}");
+        assert!(try_table(&folder.path().join("out.csv")).unwrap_err().contains("could be Parquet or Arrow"));
+        try_table(&folder.path().join("out.arrow")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "trying leaves nothing behind");
+    }
 
     #[test]
     fn predictions_and_their_rows_are_read_back_from_either_format_bit_for_bit() {

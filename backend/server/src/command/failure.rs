@@ -15,6 +15,7 @@ use super::run::{SpecFileError, WorkerError};
 use super::search::SearchError;
 use super::study::StudyError;
 use super::trace::TraceError;
+use super::writable::Unwritable;
 
 /// A command that failed; its text is what the terminal shows.
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +95,21 @@ pub(crate) enum CommandError {
         /// How many it may have.
         most: usize,
     },
+    /// A place that the command is going to write cannot be written.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+    /// The run has its result, and its model is not where it was to be kept.
+    #[error(
+        "the model was not kept in {}, and a warning of the result says why; the metrics are those of the whole run. Mend that, or name \
+         another folder with --model DIR, and run it again",
+        dir.display()
+    )]
+    ModelNotKept {
+        /// The folder.
+        dir: std::path::PathBuf,
+    },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {source}; make room, or name another file", path.display())]
     WriteFile {
         /// The file.
         path: std::path::PathBuf,
@@ -115,6 +129,7 @@ impl CommandError {
             | Self::Compare(_)
             | Self::Search(_)
             | Self::Features(_)
+            | Self::Unwritable(_)
             | Self::UnknownRecommender { .. }
             | Self::Plan(_)
             | Self::Lengths(_)
@@ -127,7 +142,9 @@ impl CommandError {
             Self::Engines(error) => error.exit_status(),
             Self::Study(error) => error.exit_status(),
             Self::Trace(error) => error.exit_status(),
-            Self::Keep(_) | Self::Output(_) | Self::WriteFile { .. } => FailureCode::Internal.exit_status(),
+            Self::Keep(_) | Self::Output(_) | Self::WriteFile { .. } | Self::ModelNotKept { .. } => {
+                FailureCode::Internal.exit_status()
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::data::DataError;
 use super::failure::CommandError;
 use super::run::{Interrupts, Screen, WorkerOptions, find_worker, run_quietly};
+use super::writable;
 use crate::comparison::Run;
 
 pub(super) use super::run::Ran;
@@ -28,8 +29,10 @@ pub(super) const RESULTS: &str = "results.jsonl";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeepError {
     /// The disk says no.
-    #[error("cannot keep runs in {path}: {source}; make room, or name another folder with --keep DIR")]
+    #[error("cannot keep runs in {path}: {source}; make room, or name another folder with {flag} DIR")]
     Disk {
+        /// What names the folder, as `--keep`.
+        flag: &'static str,
         /// The file or folder.
         path: String,
         /// Why.
@@ -37,9 +40,9 @@ pub(crate) enum KeepError {
     },
 }
 
-fn at(path: &Path) -> impl Fn(io::Error) -> KeepError {
+fn at(flag: &'static str, path: &Path) -> impl Fn(io::Error) -> KeepError {
     let path = path.display().to_string();
-    move |source| KeepError::Disk { path: path.clone(), source }
+    move |source| KeepError::Disk { flag, path: path.clone(), source }
 }
 
 /// Arguments of every command that keeps runs.
@@ -102,7 +105,7 @@ impl KeptRun {
     }
 
     /// Whole or not at all.
-    fn write(&self, path: &Path) -> Result<(), KeepError> {
+    fn write(&self, path: &Path, flag: &'static str) -> Result<(), KeepError> {
         let aside = path.with_extension("part");
         let write = || -> io::Result<()> {
             let mut file = BufWriter::new(File::create(&aside)?);
@@ -111,7 +114,7 @@ impl KeptRun {
             file.get_ref().sync_all()?;
             fs::rename(&aside, path)
         };
-        write().map_err(at(path))
+        write().map_err(at(flag, path))
     }
 }
 
@@ -157,17 +160,19 @@ pub(super) struct Keeper {
     program: PathBuf,
     home: Option<PathBuf>,
     folder: PathBuf,
+    /// What names the folder on the command line.
+    flag: &'static str,
     fresh: bool,
     worker: String,
     interrupts: Interrupts,
 }
 
 impl Keeper {
-    /// Finds the worker and makes the folder.
+    /// Finds the worker and makes the folder, which `flag` names on the command line.
     ///
     /// # Errors
-    /// No worker, no folder.
-    pub(super) fn new(args: KeepArgs) -> Result<Self, CommandError> {
+    /// No worker, no folder that can be written.
+    pub(super) fn new(args: KeepArgs, flag: &'static str) -> Result<Self, CommandError> {
         let program = find_worker(args.worker.as_deref())?;
         let folder = if let Some(folder) = args.keep {
             folder
@@ -175,10 +180,12 @@ impl Keeper {
             let home = DataHome::open(args.home.clone()).map_err(|error| DataError::Home(error.to_string()))?;
             home.root().join("kept")
         };
-        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        writable::folder(flag, &folder)?;
+        fs::create_dir_all(&folder).map_err(at(flag, &folder))?;
         // Another build may give other numbers.
         let worker = stamp(&program).unwrap_or_default();
-        Ok(Self { program, home: args.home, folder, fresh: args.fresh, worker, interrupts: Interrupts::listen() })
+        let (home, fresh, interrupts) = (args.home, args.fresh, Interrupts::listen());
+        Ok(Self { program, home, folder, flag, fresh, worker, interrupts })
     }
 
     /// Where runs are kept.
@@ -207,9 +214,9 @@ impl Keeper {
             Ran::Finished(summary) => {
                 let values = File::open(&users)
                     .and_then(|file| Ok(serde_json::from_reader(BufReader::new(file))?))
-                    .map_err(at(&users))?;
+                    .map_err(at(self.flag, &users))?;
                 let run = KeptRun { spec: spec.clone(), summary: *summary, users: values };
-                run.write(&path)?;
+                run.write(&path, self.flag)?;
                 Ended::Finished(Box::new(run), false)
             }
         };
@@ -250,7 +257,7 @@ impl Keeper {
                 Some(checkpoint) => spent_until(checkpoints, checkpoint),
                 None => 0.0,
             };
-            begin(checkpoints, spent).map_err(at(checkpoints))?;
+            begin(checkpoints, spent).map_err(at(self.flag, checkpoints))?;
             let options = WorkerOptions {
                 model: None,
                 program: self.program.clone(),

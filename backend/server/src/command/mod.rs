@@ -22,6 +22,7 @@ mod search;
 mod study;
 mod timeline;
 mod trace;
+mod writable;
 
 use std::process::ExitCode;
 

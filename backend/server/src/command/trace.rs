@@ -9,6 +9,7 @@ use recspeed_types::{FailureCode, RunId};
 use super::failure::CommandError;
 use super::output;
 use super::timeline::trace_of;
+use super::writable;
 use crate::home;
 use crate::store::{self, ListQuery, StoreError};
 
@@ -77,6 +78,9 @@ impl TraceError {
 /// Writes the trace.
 pub(crate) fn print(args: TraceArgs) -> Result<u8, CommandError> {
     let home = args.home.or_else(home::usual_place).ok_or(TraceError::NoHome)?;
+    if let Some(path) = &args.out {
+        writable::file("--out", path)?;
+    }
     let text = of_stored(&home, &args.run)?;
     match args.out {
         Some(path) => {

@@ -53,7 +53,7 @@ pub(crate) fn run(args: CompareArgs) -> Result<u8, CommandError> {
     conditions::same_rows(&methods)?;
     conditions::same_scale(&methods)?;
     let against = args.against.as_deref().map(|name| methods::find(&methods, name)).transpose()?;
-    let keeper = Keeper::new(args.keep)?;
+    let keeper = Keeper::new(args.keep, "--keep")?;
     let Some((finished, failed)) = run_all(&methods, args.seeds, &keeper)? else {
         output::complain(&format!(
             "recspeed: the comparison was interrupted. Kept: every run that had ended, in {}; the same command goes on from there.",

@@ -8,7 +8,7 @@ use recspeed_datasets::{Loaded, write_attributes_parquet, write_parquet};
 use recspeed_types::spec::{Dataset, Filters, SplitPlan};
 
 use super::super::failure::CommandError;
-use super::super::{figures, output};
+use super::super::{figures, output, writable};
 use super::{DataError, ExportArgs, TableFormat, out_file, places};
 
 /// Rows of an experiment's split.
@@ -46,6 +46,7 @@ pub(crate) enum Whose {
 pub(super) fn export(args: ExportArgs) -> Result<u8, CommandError> {
     let home = places::open(args.home)?;
     let format = format_of(args.format, &args.to)?;
+    writable::replaced_file("--to", &args.to)?;
     let (title, loaded, split) = if places::is_spec(&args.what) {
         let (title, loaded, split) = places::of_spec(&home, &args.what)?;
         (title, loaded, Some(split))

@@ -67,6 +67,8 @@ pub(crate) fn run(args: FeaturesArgs) -> Result<u8, CommandError> {
     }
     let resolved = spec.resolve().map_err(FeaturesError::Spec)?;
     let home = DataHome::open(args.keep.home.clone()).map_err(|error| DataError::Home(error.to_string()))?;
+    // Before the data are read: a folder that cannot be written is told at once.
+    let keeper = Keeper::new(args.keep, "--keep")?;
     let request = LoadRequest {
         dataset: &resolved.dataset,
         seed: resolved.data_seed,
@@ -76,7 +78,6 @@ pub(crate) fn run(args: FeaturesArgs) -> Result<u8, CommandError> {
     let variants = variants::of(&spec, &resolved, &loaded)?;
     let methods: Vec<Method> =
         variants.iter().map(|variant| variant.method(&resolved, dir.clone(), &args.file)).collect();
-    let keeper = Keeper::new(args.keep)?;
     let Some((finished, failed)) = run_all(&methods, args.seeds, &keeper)? else {
         output::complain(&format!(
             "recspeed: the analysis was interrupted. Kept: every run that had ended, in {}; the same command goes on from there.",

@@ -11,7 +11,7 @@ use crate::command::data::SplitPart;
 use crate::command::failure::CommandError;
 use crate::command::figures::{bytes, counted};
 use crate::command::run::WorkerError;
-use crate::command::{output, run};
+use crate::command::{output, run, writable};
 
 /// Arguments of `recspeed export`.
 #[derive(Debug, Args)]
@@ -63,9 +63,12 @@ fn predictions(args: &ExportArgs, model: &Path, part: SplitPart) -> Result<u8, C
 pub(crate) fn export(args: ExportArgs) -> Result<u8, CommandError> {
     let from = folder(&args.which, args.home.as_ref())?;
     if let Some(part) = args.predictions {
+        writable::replaced_file("--to", &args.to)?;
         recspeed_models::manifest(&from).map_err(ModelCommandError::from)?;
         return predictions(&args, &from, part);
     }
+    writable::folder("--to", &args.to)?;
+    recspeed_models::check_export(&args.to).map_err(ModelCommandError::from)?;
     let model = recspeed_models::load(&from).map_err(ModelCommandError::from)?;
     let format = match args.format {
         Some(ModelFormat::Parquet) => ExportFormat::Parquet,

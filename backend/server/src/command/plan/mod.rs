@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use recspeed_plan::{Recompute, ScheduleKind};
 
 use super::failure::CommandError;
+use super::writable;
 
 pub(crate) use lengths::LengthsError;
 
@@ -128,6 +129,9 @@ impl From<RecomputeName> for Recompute {
 
 /// Plans and prints.
 pub(crate) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
+    if let Some(path) = &args.trace {
+        writable::file("--trace", path)?;
+    }
     match &args.file {
         Some(file) => of_spec::print(file, args),
         None => of_flags::print(args),

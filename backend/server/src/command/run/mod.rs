@@ -9,7 +9,7 @@ mod summary;
 mod worker;
 mod worker_error;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -26,8 +26,10 @@ use self::ending::Ending;
 use self::story::Story;
 use self::worker::{Heard, WorkerProcess};
 use super::failure::CommandError;
+use super::models::ModelCommandError;
 use super::output;
 use super::timeline::trace_of;
+use super::writable;
 
 /// How long a worker that was asked to stop may take before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -75,6 +77,7 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// Runs the experiment. The exit status is the worker's; 2 when the spec is invalid, 130 after Ctrl-C.
 pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     let SpecFile { spec, dir, title } = SpecFile::read(&args.file, &args.set)?;
+    check_places(&args)?;
     let options = WorkerOptions {
         program: find_worker(args.worker.as_deref())?,
         spec_dir: dir,
@@ -109,7 +112,11 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
                     ),
                 }
             }
-            worker.after_finished()
+            let status = worker.after_finished()?;
+            match options.model {
+                Some(dir) if !holds_model_of(&dir, &summary) => Err(CommandError::ModelNotKept { dir }),
+                _ => Ok(status),
+            }
         }
         Some(EventKind::Failed { code, cause, detail, .. }) => {
             output::complain(&format!("recspeed: {cause}"));
@@ -128,6 +135,26 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
         }
         _ => Err(worker.without_end(&options.program).into()),
     }
+}
+
+/// Refuses places that nothing can be written to, before the work that they are for.
+fn check_places(args: &RunArgs) -> Result<(), CommandError> {
+    if let Some(dir) = &args.model {
+        writable::folder("--model", dir)?;
+        recspeed_models::check_place(dir).map_err(ModelCommandError::from)?;
+    }
+    if let Some(dir) = &args.checkpoint_dir {
+        writable::folder("--checkpoint-dir", dir)?;
+    }
+    if let Some(path) = &args.trace {
+        writable::file("--trace", path)?;
+    }
+    Ok(())
+}
+
+/// Whether the model in a folder is that of the run, and not an older one: a worker that cannot keep it only warns.
+fn holds_model_of(dir: &Path, summary: &RunSummary) -> bool {
+    recspeed_models::manifest(dir).is_ok_and(|manifest| manifest.run == summary.run)
 }
 
 /// How a run among others ended: its result, its failure, or not at all because the user stopped it.

@@ -82,7 +82,7 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
     let plan = Plan::new(&args)?;
     let folder = args.out.clone().unwrap_or_else(|| beside(&args.file));
     let keep = KeepArgs { keep: Some(folder.clone()), fresh: args.fresh, worker: args.worker, home: args.home };
-    let keeper = Keeper::new(keep)?;
+    let keeper = Keeper::new(keep, "--out")?;
     let mut log = Log::open(&folder, &plan, args.fresh)?;
     for place in 0..plan.members.len() {
         if let Some(status) = try_out(&plan, place, &mut log, &keeper)? {

@@ -175,7 +175,7 @@ pub(crate) enum StudyError {
         field: &'static str,
     },
     /// A report cannot be written where it is to go.
-    #[error("cannot write {}: {why}", path.display())]
+    #[error("cannot write {}: {why}; give --out another file", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -186,7 +186,7 @@ pub(crate) enum StudyError {
     #[error(transparent)]
     Engines(#[from] EngineError),
     /// The document cannot be read or written, or has a section that does not end.
-    #[error("cannot {action} {}: {why}", path.display())]
+    #[error("cannot {action} {}: {why}; mend that, or give --document another file", path.display())]
     Document {
         /// As `read` or `write`.
         action: &'static str,
