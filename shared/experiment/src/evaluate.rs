@@ -15,8 +15,8 @@ use crate::enriched::{Inputs, shuffled_inputs};
 use crate::model::Model;
 use crate::rank::rank;
 use crate::run::{Prepared, Story};
-use crate::scale::{remedy, warn_of_errors_beyond};
-use crate::{Host, RunFailure};
+use crate::scale::warn_of_errors_beyond;
+use crate::{Host, RunFailure, runaway};
 
 /// The rule for equal scores, as every result states it.
 const TIE_RULE: &str =
@@ -116,13 +116,7 @@ pub(crate) fn evaluate(
         // A sum of nothing may be minus 0, which is the same number and reads like another.
         *value += 0.0;
         if !value.is_finite() {
-            return Err(RunFailure::new(
-                FailureCode::Diverged,
-                format!(
-                    "{name} is {value}, not a number: the recommender's predictions grew without bound; {}.",
-                    remedy(spec)
-                ),
-            ));
+            return Err(runaway::metric(spec, name, *value));
         }
     }
     let measured_on = match spec.evaluation.on {
@@ -245,6 +239,10 @@ pub(crate) fn predict_test_rows(
 ) -> Result<Predictions, RunFailure> {
     let all = &data.interactions;
     let predicted = predict(all, model, inputs, observer)?;
+    if let Some(place) = predicted.iter().position(|prediction| !prediction.is_finite()) {
+        let of = (all.user[inputs.user(place)], all.item[inputs.item(place)]);
+        return Err(runaway::not_finite(spec, all, "prediction", of));
+    }
     let stars: Vec<f32> = data.test_rows.iter().map(|&row| all.rating[row as usize]).collect();
     let users = data.test_rows.iter().map(|&row| all.user[row as usize]).collect();
     let threshold = spec.evaluation.threshold;

@@ -5,8 +5,9 @@ use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::summary::Latency;
 
 use crate::audience::Audience;
-use crate::rank::{Question, Quiet, failure};
+use crate::rank::{Question, Quiet};
 use crate::run::Prepared;
+use crate::runaway::not_ranked;
 use crate::{Host, RunFailure};
 
 /// Lists timed one after another, and the microseconds after which no further one is begun.
@@ -36,7 +37,8 @@ pub(crate) fn latency(
             break;
         }
         let one = RankRequest { users: user, ..request };
-        recommender.rank(&one, &mut Quiet(host)).map_err(failure)?;
+        let ranked = recommender.rank(&one, &mut Quiet(host));
+        ranked.map_err(|error| not_ranked(spec, &data.interactions, error))?;
         taken.push(host.now_us() - before);
     }
     taken.sort_unstable();

@@ -21,6 +21,7 @@ mod numbering;
 mod rank;
 mod reasons;
 mod run;
+mod runaway;
 mod sampled;
 mod scale;
 mod stored;

@@ -4,13 +4,14 @@ use std::num::NonZeroUsize;
 
 use recspeed_data::Csr;
 use recspeed_metrics::{Lists, MetricError, beyond_accuracy, ranking, variety};
-use recspeed_recommenders::{RankError, RankRequest, Ranking, Recommender};
+use recspeed_recommenders::{RankRequest, Ranking, Recommender};
 use recspeed_types::spec::{Candidates, ResolvedSpec};
-use recspeed_types::{FailureCode, FitObserver, MetricKind, MetricName};
+use recspeed_types::{FitObserver, MetricKind, MetricName};
 
 use crate::audience::Audience;
 use crate::evaluate::{UserTable, Values, unmeasurable};
 use crate::run::Prepared;
+use crate::runaway::not_ranked;
 use crate::sampled::Sampled;
 use crate::{Host, RunFailure};
 
@@ -38,6 +39,7 @@ pub(crate) fn rank(
 
 /// What every recommender of an experiment is asked for.
 pub(crate) struct Question<'a> {
+    spec: &'a ResolvedSpec,
     audience: &'a Audience,
     longest: NonZeroUsize,
     candidates: Vec<bool>,
@@ -50,7 +52,7 @@ pub(crate) struct Question<'a> {
 impl<'a> Question<'a> {
     /// What the evaluation asks: lists as long as the longest that a metric looks at, among drawn items where the spec
     /// says so.
-    pub(crate) fn new(spec: &ResolvedSpec, data: &Prepared, audience: &'a Audience, metrics: &[MetricName]) -> Self {
+    pub(crate) fn new(spec: &'a ResolvedSpec, data: &Prepared, audience: &'a Audience, metrics: &[MetricName]) -> Self {
         let longest = metrics.iter().filter_map(|name| name.k).max().unwrap_or(1) as usize;
         let among_all = Self::among_all(spec, data, audience, longest);
         let exclude = among_all.exclude;
@@ -59,12 +61,13 @@ impl<'a> Question<'a> {
     }
 
     /// Lists of so many places among all candidates.
-    pub(crate) fn among_all(spec: &ResolvedSpec, data: &Prepared, audience: &'a Audience, places: usize) -> Self {
+    pub(crate) fn among_all(spec: &'a ResolvedSpec, data: &Prepared, audience: &'a Audience, places: usize) -> Self {
         let exclude = match spec.evaluation.candidates {
             Candidates::Unseen | Candidates::UnseenAndCold | Candidates::Cold => Some(&audience.known),
             Candidates::All => None,
         };
         Self {
+            spec,
             audience,
             longest: NonZeroUsize::new(places).unwrap_or(NonZeroUsize::MIN),
             candidates: audience.candidates.iter().map(|&candidate| candidate > 0).collect(),
@@ -97,7 +100,7 @@ impl<'a> Question<'a> {
             Some(sampled) => sampled.rank(recommender, &request, observer),
             None => recommender.rank(&request, observer),
         };
-        let ranking = ranking.map_err(failure)?;
+        let ranking = ranking.map_err(|error| not_ranked(self.spec, &data.interactions, error))?;
         let lists = Lists::new(&ranking.items, self.longest.get()).map_err(unmeasurable)?;
         let judge = Judge::new(data, audience, &request);
         for name in metrics {
@@ -215,14 +218,4 @@ impl FitObserver for Quiet<'_> {
     fn take_resume_state(&mut self) -> Option<Vec<u8>> {
         None
     }
-}
-
-pub(crate) fn failure(error: RankError) -> RunFailure {
-    let code = match error {
-        RankError::Interrupted { .. } => return RunFailure::cancelled(),
-        RankError::OutOfMemory { .. } => FailureCode::OutOfMemory,
-        RankError::NotFinite { .. } => FailureCode::Diverged,
-        RankError::Shape { .. } | RankError::UnknownUser { .. } => FailureCode::Internal,
-    };
-    RunFailure::new(code, format!("The items could not be ranked: {error}."))
 }

@@ -1,11 +1,11 @@
 //! What lies outside the scale of the ratings: single ratings, which outweigh all others, and a recommender's errors.
 
 use recspeed_data::Interactions;
-use recspeed_recommenders::what_to_change;
 use recspeed_types::spec::ResolvedSpec;
 
 use crate::Host;
 use crate::run::Story;
+use crate::runaway::remedy;
 
 /// A rating so many times the usual one weighs as much as a million others where squares are added.
 const FAR: f32 = 1e3;
@@ -63,15 +63,6 @@ pub(crate) fn warn_of_errors_beyond(
             remedy(spec)
         );
         story.warn(host, sentence);
-    }
-}
-
-/// What to change where predictions are beyond all measure.
-pub(crate) fn remedy(spec: &ResolvedSpec) -> String {
-    let own = what_to_change(&spec.recommender);
-    match &spec.training {
-        Some(training) => format!("lower training.learning_rate (now {}), or {own}", training.learning_rate),
-        None => own,
     }
 }
 

@@ -6,6 +6,9 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::FitError;
 
+/// What helps every method that reads what was rated.
+const MEND: &str = "mend ratings far outside the scale";
+
 /// The average square of ratings: what answering 0 to each of them costs.
 pub(crate) fn mean_square(ratings: &[f32]) -> f64 {
     let squares: f64 = ratings.iter().map(|&rating| f64::from(rating).powi(2)).sum();
@@ -65,7 +68,7 @@ pub(crate) const fn not_finite(what: &'static str) -> FitError {
     FitError::Diverged { what, value: None, iteration: None, last_loss: None, remedy: String::new() }
 }
 
-/// What to change, of what this recommender has, where it has run away or errs beyond all measure.
+/// What to change, of what this recommender's catalogue entry has, where it has run away or errs beyond all measure.
 pub fn what_to_change(recommender: &ResolvedRecommender) -> String {
     let entry = recommender.entry;
     let solver = entry.param("solver").map_or("", |_| recommender.text("solver"));
@@ -82,10 +85,11 @@ pub fn what_to_change(recommender: &ResolvedRecommender) -> String {
         .filter_map(|(how, name)| Some(format!("{how} recommender.{name} (now {})", recommender.params().get(name)?)))
         .collect();
     if entry.predicts != Predicts::Scores || entry.param("weighting").is_some() {
-        ways.push("mend ratings far outside the scale".to_owned());
+        ways.push(MEND.to_owned());
     }
     match ways.split_last() {
-        None => "take other parameters".to_owned(),
+        // Similarities, too, are made of the ratings' products.
+        None => MEND.to_owned(),
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{}, or {last}", others.join(", ")),
     }

@@ -12,9 +12,7 @@ pub enum RankError {
         total: u64,
     },
     /// A score is infinite or not a number.
-    #[error(
-        "the score of item {item} for user {user} is not a finite number; the fit diverged: raise the regularization"
-    )]
+    #[error("the score of the item with index {item} for the user with index {user} is not a finite number")]
     NotFinite {
         /// Index of the user.
         user: u32,
