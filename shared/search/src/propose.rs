@@ -113,7 +113,7 @@ mod tests {
     fn space(ranges: &[(&str, Range)]) -> Space {
         let spec = ExperimentSpec::default();
         let space = ranges.iter().map(|(path, range)| ((*path).to_owned(), range.clone())).collect();
-        Space::new(&SearchMember { spec, space }).unwrap()
+        Space::new(&SearchMember { spec, at: "search.space".to_owned(), space }).unwrap()
     }
 
     fn rates() -> Space {
@@ -156,7 +156,8 @@ mod tests {
     fn what_has_nothing_to_search_is_tried_once_as_it_is() {
         let mut spec = ExperimentSpec { recommender: RecommenderSpec::new("popularity"), ..ExperimentSpec::default() };
         spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
-        let fixed = Space::new(&SearchMember { spec: spec.clone(), space: BTreeMap::new() }).unwrap();
+        let member = SearchMember { spec: spec.clone(), at: "search.space".to_owned(), space: BTreeMap::new() };
+        let fixed = Space::new(&member).unwrap();
         for method in [SearchMethod::Grid, SearchMethod::Random, SearchMethod::Tpe] {
             let only = propose(&fixed, method, 1, &[], ANYTHING).unwrap();
             assert_eq!(fixed.apply(&spec, &only).unwrap(), spec, "{method:?}");

@@ -2,10 +2,10 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use recspeed_types::ExperimentSpec;
 use recspeed_types::catalogue::{self, Condition, Entry, Param, ParamKind, Slot};
 use recspeed_types::search::{Range, SearchMember};
 use recspeed_types::spec::{ParamValue, RecommenderSpec, SpecParseError};
+use recspeed_types::{ExperimentSpec, SpecError, SpecErrors};
 use serde_json::Value;
 
 use crate::{Dimension, Values};
@@ -16,7 +16,7 @@ pub enum SpaceError {
     /// A range that the recommender does not allow.
     #[error("{path}: {message}")]
     Refused {
-        /// The parameter.
+        /// The range, where it is written.
         path: String,
         /// Why.
         message: String,
@@ -62,7 +62,9 @@ impl Space {
             dimensions.retain(|dimension| all.unread(dimension, &member.spec).is_none());
         }
         let space = Self(dimensions);
-        space.check(&member.spec)?;
+        let written =
+            |(path, message): (String, String)| SpaceError::Refused { path: format!("{}.{path}", member.at), message };
+        space.check(&member.spec).map_err(written)?;
         Ok(space)
     }
 
@@ -89,10 +91,13 @@ impl Space {
     }
 
     /// Both ends of each range, and each listed value, must fit the spec in some trial.
-    fn check(&self, spec: &ExperimentSpec) -> Result<(), SpaceError> {
+    ///
+    /// # Errors
+    /// The path of a range, and what is wrong with it.
+    fn check(&self, spec: &ExperimentSpec) -> Result<(), (String, String)> {
         let unread = |dimension: &Dimension| Some((dimension.path.clone(), self.unread(dimension, spec)?));
         if let Some((path, message)) = self.0.iter().find_map(unread) {
-            return Err(SpaceError::Refused { path, message });
+            return Err((path, message));
         }
         for (place, Dimension { path, range }) in self.0.iter().enumerate() {
             let ends = match range {
@@ -101,8 +106,7 @@ impl Space {
                 Range::Float { min, max, .. } => vec![(*min).into(), (*max).into()],
             };
             for value in ends {
-                let refused = |message: String| SpaceError::Refused { path: path.clone(), message };
-                self.fits(place, &value, spec).map_err(refused)?;
+                self.fits(place, &value, spec).map_err(|message| (path.clone(), message))?;
             }
         }
         Ok(())
@@ -113,7 +117,8 @@ impl Space {
     /// # Errors
     /// What the spec says of it where the others stay as they are.
     fn fits(&self, place: usize, value: &Value, spec: &ExperimentSpec) -> Result<(), String> {
-        let alone = spec.with_value(&self.0[place].path, value.clone()).map_err(|error| error.to_string())?;
+        let path = &self.0[place].path;
+        let alone = spec.with_value(path, value.clone()).map_err(|error| without_path(path, &error.into_errors()))?;
         let Err(errors) = alone.resolve() else { return Ok(()) };
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut others = |look: usize| {
@@ -129,7 +134,7 @@ impl Space {
             values[place] = value.clone();
             self.apply(spec, &values).is_ok_and(|trial| trial.resolve().is_ok())
         };
-        if (0..LOOKED_AT).any(&mut others) { Ok(()) } else { Err(errors.to_string()) }
+        if (0..LOOKED_AT).any(&mut others) { Ok(()) } else { Err(without_path(path, &errors)) }
     }
 
     /// The dimension at `place` without the values that the spec refuses; `None` where nothing is left to choose.
@@ -164,6 +169,14 @@ impl Space {
         let remedy = format!("set it so, try it too (\"{under}\" in the space), or take this parameter out");
         (!read).then(|| format!("nothing reads it here: it counts only where {}; {remedy}", condition.words(&at)))
     }
+}
+
+/// Mistakes for whoever names the path itself: it is not said again.
+fn without_path(path: &str, errors: &SpecErrors) -> String {
+    // A space writes `components.0`, a mistake `components[0]`.
+    let plain = |path: &str| path.replace('[', ".").replace(']', "");
+    let told = |error: &SpecError| if plain(&error.path) == path { error.message.clone() } else { error.to_string() };
+    errors.0.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
 /// The recommender that a path of the spec leads into, where that stands, and the name of the parameter.
@@ -255,7 +268,7 @@ mod tests {
             spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
         }
         let space = space.iter().map(|(path, range)| ((*path).to_owned(), range.clone())).collect::<BTreeMap<_, _>>();
-        SearchMember { spec, space }
+        SearchMember { spec, at: "search.space".to_owned(), space }
     }
 
     #[test]
@@ -314,9 +327,23 @@ mod tests {
     fn an_end_that_the_catalogue_refuses_is_named() {
         let range = Range::Integer { min: 0, max: 5, log: false };
         let message = Space::new(&member("item-knn", &[("recommender.neighbours", range)])).unwrap_err().to_string();
-        assert!(message.starts_with("recommender.neighbours: recommender.neighbours: is 0"), "{message}");
+        assert!(message.starts_with("search.space.recommender.neighbours: is 0; allowed: "), "{message}");
         let unknown = Space::new(&member("item-knn", &[("recommender.factors", Range::Values(vec![1.into()]))]));
         assert!(unknown.unwrap_err().to_string().contains("is no parameter of `item-knn`"));
+    }
+
+    #[test]
+    fn a_range_that_is_refused_is_named_once_and_where_it_is_written() {
+        let range = |min| Range::Integer { min, max: 5, log: false };
+        let mut own = member("item-knn", &[("recommender.neighbours", range(-5))]);
+        own.at = "compare[1].space".to_owned();
+        let message = Space::new(&own).unwrap_err().to_string();
+        assert!(message.starts_with("compare[1].space.recommender.neighbours: is -5; allowed: "), "{message}");
+        let mut hybrid = member("weighted", &[("recommender.components.1.neighbours", range(0))]);
+        let components = ["popularity", "item-knn"].map(RecommenderSpec::new).to_vec();
+        hybrid.spec.recommender = hybrid.spec.recommender.with("components", ParamValue::Recommenders(components));
+        let message = Space::new(&hybrid).unwrap_err().to_string();
+        assert!(message.starts_with("search.space.recommender.components.1.neighbours: is 0; allowed"), "{message}");
     }
 
     #[test]
@@ -325,7 +352,7 @@ mod tests {
         let message = Space::new(&member("item-knn", std::slice::from_ref(&k1))).unwrap_err().to_string();
         assert!(
             message.starts_with(
-                "recommender.bm25_k1: nothing reads it here: it counts only where recommender.similarity is bm25"
+                "search.space.recommender.bm25_k1: nothing reads it here: it counts only where recommender.similarity is bm25"
             ),
             "{message}"
         );

@@ -103,6 +103,8 @@ pub enum Range {
 pub struct SearchMember {
     /// The experiment whose parameters are changed.
     pub spec: ExperimentSpec,
+    /// Where its space is written, as `search.space` or `compare[1].space`.
+    pub at: String,
     /// Its own space, else what that of `[search]` says of parameters that it has; empty where neither says any.
     pub space: BTreeMap<String, Range>,
 }
@@ -111,7 +113,7 @@ impl SearchMember {
     /// The same as its trials are: measured on the validation rows, learning from the training rows alone.
     #[must_use]
     pub fn as_trial(&self) -> Self {
-        Self { spec: self.spec.on_validation(), space: self.space.clone() }
+        Self { spec: self.spec.on_validation(), ..self.clone() }
     }
 }
 

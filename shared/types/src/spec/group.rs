@@ -15,6 +15,8 @@ const COMPARE: &str = "compare";
 const SEARCH: &str = "search";
 /// What a search tries of one member.
 const SPACE: &str = "space";
+/// What it tries of every member that has no space of its own.
+const SHARED_SPACE: &str = "search.space";
 /// What a member may say for itself.
 const OWN: [&str; 4] = ["name", "recommender", "training", "engine"];
 /// Members of one group.
@@ -67,7 +69,7 @@ pub(super) fn search(document: Value) -> Result<Search, SpecParseError> {
         let path = if path == "." { SEARCH.to_owned() } else { format!("{SEARCH}.{path}") };
         SpecParseError::Fields(SpecErrors(vec![super::words::in_plain_words(path, &error.to_string())]))
     })?;
-    let shared = ranges("search.space", &search.space)?;
+    let shared = ranges(SHARED_SPACE, &search.space)?;
     let members = members(document)?;
     // Of one alone, whoever checks the space says what its parameters are.
     if members.len() > 1
@@ -76,23 +78,20 @@ pub(super) fn search(document: Value) -> Result<Search, SpecParseError> {
         let kinds: Vec<&str> = members.iter().map(|member| member.spec.recommender.kind.as_str()).collect();
         let message =
             format!("is a parameter of none of these recommenders ({}); correct it, or take it out", kinds.join(", "));
-        return Err(SpecParseError::field(format!("search.space.{path}"), message));
+        return Err(SpecParseError::field(format!("{SHARED_SPACE}.{path}"), message));
     }
     let alone = members.len() == 1;
     let members = members
         .into_iter()
         .map(|Member { spec, space, at }| {
-            let own = ranges(&format!("{at}.{SPACE}"), &space)?;
-            let space = if own.is_empty() {
-                shared
-                    .iter()
-                    .filter(|(path, _)| alone || spec.takes(path))
-                    .map(|(path, range)| (path.clone(), range.clone()))
-                    .collect()
-            } else {
-                own
-            };
-            Ok(SearchMember { spec, space })
+            let at = format!("{at}.{SPACE}");
+            let own = ranges(&at, &space)?;
+            if !own.is_empty() {
+                return Ok(SearchMember { spec, at, space: own });
+            }
+            let taken = shared.iter().filter(|(path, _)| alone || spec.takes(path));
+            let space = taken.map(|(path, range)| (path.clone(), range.clone())).collect();
+            Ok(SearchMember { spec, at: SHARED_SPACE.to_owned(), space })
         })
         .collect::<Result<_, SpecParseError>>()?;
     Ok(Search { search, members })
