@@ -11,7 +11,7 @@ use recspeed_experiment::{DeviceMemory, Host, LoadedData, NeuralDevice, ProcessM
 use recspeed_parallel::Crew;
 use recspeed_types::spec::{Dataset, Device, Filters, Launcher, ResolvedSpec, Strategy};
 use recspeed_types::summary::{EngineInfo, MatrixPrecision};
-use recspeed_types::{EventKind, FailureCode, FitObserver};
+use recspeed_types::{EventKind, FailureCode, FitObserver, sentence};
 
 use crate::checkpoint::{Checkpoints, Resume};
 use crate::emitter::Emitter;
@@ -211,11 +211,9 @@ impl Host for Process {
 impl Process {
     fn launch(&self, spec: &ResolvedSpec) -> Result<Launch, RunFailure> {
         let engines = Engines::open(Some(self.home.root()));
-        engines.and_then(|engines| engines.launch(spec.engine.kind)).map_err(|error| {
-            let mut words = error.to_string();
-            words.replace_range(..1, &words[..1].to_uppercase());
-            RunFailure::new(FailureCode::InvalidSpec, format!("{words}."))
-        })
+        engines
+            .and_then(|engines| engines.launch(spec.engine.kind))
+            .map_err(|error| RunFailure::new(FailureCode::InvalidSpec, sentence(&error.to_string())))
     }
 }
 

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use recspeed_experiment::{Answering, Asked, Model};
 use recspeed_models::{ModelError, SavedModel};
-use recspeed_types::FailureCode;
 use recspeed_types::api::ApiFailure;
 use recspeed_types::limits::MAX_EVENT_BYTES;
 use recspeed_types::recommend::{RecommendReply, RecommendRequest, failure};
+use recspeed_types::{FailureCode, sentence};
 
 /// Reads the model, says that it is ready, answers each line of standard input by one of standard output.
 pub(crate) fn serve(dir: &Path) -> ExitCode {
@@ -62,13 +62,14 @@ fn say(reply: &RecommendReply) -> bool {
 }
 
 fn open(dir: &Path) -> Result<Answering, ApiFailure> {
-    let sentence = |error: &ModelError| {
+    let in_words = |error: &ModelError| {
         let words = error.to_string();
-        format!("{}{}.", words[..1].to_uppercase(), &words[1..])
+        // A path is written as it is.
+        if words.starts_with(&*dir.to_string_lossy()) { format!("{words}.") } else { sentence(&words) }
     };
     let SavedModel { manifest, users, items, titles, known, parts } = recspeed_models::load(dir).map_err(|error| {
         let code = if matches!(error, ModelError::NotThere { .. }) { "no-model" } else { "damaged-model" };
-        failure(code, sentence(&error), None)
+        failure(code, in_words(&error), None)
     })?;
     let unusable = |reason: String| {
         let message = format!("The model in {} cannot be used: {reason}.", dir.display());

@@ -12,5 +12,6 @@ pub(crate) use bars::{MetricBars, bars};
 pub(crate) use curve::CurveChart;
 pub(crate) use number::{bytes, count, difference, duration, is_beyond_rounding, share, value};
 pub(crate) use series::Plot;
-pub(crate) use summary::capital;
 pub(crate) use timeline::{Scene, paint};
+
+pub(crate) use recspeed_types::capital;

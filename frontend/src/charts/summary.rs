@@ -1,5 +1,7 @@
 //! A chart in words: for those who cannot see it, and for those who want it said.
 
+use recspeed_types::capital;
+
 use super::number::value;
 use super::series::{Line, Plot, XAxis};
 use crate::state::Rows;
@@ -61,16 +63,6 @@ fn trimmed(x: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// With a capital first letter; a place in a spec (`dataset.path: …`) stays as it is written there.
-pub(crate) fn capital(text: &str) -> String {
-    let word = text.split_whitespace().next().unwrap_or_default();
-    if word.trim_end_matches('.').contains(['.', '_', ':', '[']) {
-        return text.to_owned();
-    }
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::series::Line;
@@ -80,17 +72,6 @@ mod tests {
         let xs = (0..lines[0].1.len()).map(|i| i as f64).collect();
         let lines = lines.into_iter().map(|(ghost, ys)| Line { on: Rows::Train, ghost, run: None, ys }).collect();
         Plot { name: "loss".to_owned(), x: XAxis::Epochs, xs, lines }
-    }
-
-    #[test]
-    fn sentences_begin_with_a_capital_and_places_of_a_spec_as_they_are_written() {
-        assert_eq!(capital("the worker left."), "The worker left.");
-        assert_eq!(capital("done."), "Done.");
-        for place in
-            ["dataset.path: there is no file `x`", "split: fits nothing", "training.components[0].kind: is `x`"]
-        {
-            assert_eq!(capital(place), place);
-        }
     }
 
     #[test]

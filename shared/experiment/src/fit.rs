@@ -6,7 +6,7 @@ use recspeed_recommenders::{FitError, FitRequest, TrainSet};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
 use recspeed_types::spec::{ResolvedSpec, Strategy};
 use recspeed_types::summary::TrainingInfo;
-use recspeed_types::{EventKind, FailureCode, FitObserver, Unobserved};
+use recspeed_types::{EventKind, FailureCode, FitObserver, Unobserved, sentence};
 
 use crate::components::{Here, foretell_component, refuse_on_its_device, training_of};
 use crate::model::{Model, NeuralRecommender};
@@ -294,11 +294,4 @@ fn neural_failure(error: NeuralFitError) -> RunFailure {
             }
         }
     }
-}
-
-/// An error's words as a sentence of their own.
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use recspeed_types::api::ApiFailure;
+use recspeed_types::sentence;
 use recspeed_types::spec::{SpecError, SpecErrors};
 
 use crate::lab::LabError;
@@ -110,7 +111,7 @@ impl From<SpecErrors> for ApiError {
 
 impl From<LabError> for ApiError {
     fn from(error: LabError) -> Self {
-        let message = format!("{}.", capitalised(&error.to_string()));
+        let message = sentence(&error.to_string());
         match error {
             LabError::NoRun { .. } => Self::new(StatusCode::NOT_FOUND, "no-run", message)
                 .remedy("Check the link; the run may have been deleted."),
@@ -138,9 +139,4 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         LabError::from(error).into()
     }
-}
-
-pub(super) fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use recspeed_models::ModelError;
 use recspeed_types::recommend::{BasketEntry, DEFAULT_K, ModelInfo, RecommendRequest, Recommendations};
+use recspeed_types::sentence;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -111,7 +112,7 @@ fn basket(text: &str) -> Vec<BasketEntry> {
 
 impl From<AskError> for ApiError {
     fn from(error: AskError) -> Self {
-        let message = format!("{}.", super::failure::capitalised(error.to_string().trim_end_matches('.')));
+        let message = sentence(&error.to_string());
         match error {
             AskError::Model(ModelError::NotThere { .. }) => {
                 Self::new(StatusCode::NOT_FOUND, "no-model", "The lab keeps no model of this run.")

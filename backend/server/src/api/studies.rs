@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use recspeed_types::api::{StudyAttempt, StudyListing, StudyPage};
+use recspeed_types::sentence;
 use recspeed_types::study::{self, Study};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -128,20 +129,14 @@ fn read(app: &AppState, visitor: &Visitor, study: &'static Study) -> Result<Stud
 impl From<StudiesError> for ApiError {
     fn from(error: StudiesError) -> Self {
         match error {
-            StudiesError::Busy { .. } => Self::new(StatusCode::CONFLICT, "study-busy", sentence(&error))
+            StudiesError::Busy { .. } => Self::new(StatusCode::CONFLICT, "study-busy", sentence(&error.to_string()))
                 .remedy("Wait for its end, or cancel it on its page."),
             StudiesError::Lab(error) => error.into(),
             StudiesError::Kept { .. } => {
                 tracing::error!(%error, "studies");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "study-kept", sentence(&error))
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "study-kept", sentence(&error.to_string()))
                     .remedy("Remove its files from the folder `studies` of the lab, or make room on the disk, then run it again.")
             }
         }
     }
-}
-
-fn sentence(error: &StudiesError) -> String {
-    let text = error.to_string();
-    let first: String = text.chars().take(1).flat_map(char::to_uppercase).collect();
-    format!("{first}{}.", text.chars().skip(1).collect::<String>())
 }
