@@ -13,6 +13,9 @@ use crate::read::Reading;
 /// Key of the reading's report in the file's metadata.
 const REPORT: &str = "recspeed.report";
 
+/// Raised whenever readers read a file differently: what was parsed before is not taken for what would be now.
+const READER: u32 = 2;
+
 /// What looking into the cache found.
 pub(crate) enum Cached {
     /// The parsed file.
@@ -25,7 +28,7 @@ pub(crate) enum Cached {
 
 /// The cache file of a content.
 pub(crate) fn path(folder: &Path, sha256: &str, reading: Reading<'_>) -> PathBuf {
-    folder.join(format!("{sha256}-{}.arrow", reading.tag()))
+    folder.join(format!("{sha256}-{}-r{READER}.arrow", reading.tag()))
 }
 
 /// The file beside it that holds its checksum, which is written last.

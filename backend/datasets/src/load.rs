@@ -181,12 +181,16 @@ fn load_attributes(look_up: &LookUp, field: &'static str, path: &str) -> Result<
     let found = find(look_up, field, path)?;
     let (bytes, limits) = (open(field, &found)?, ReadLimits::default());
     let bytes = unpacked(&bytes, limits).map_err(|source| read_error(field, &found, source))?;
-    let read = match &bytes[..] {
+    let outcome = match &bytes[..] {
         bytes if is_arrow(bytes) => read_attributes_arrow(bytes, limits),
         whole if is_parquet(whole) => read_attributes_parquet(&bytes, limits),
         text => read_attributes(text),
     };
-    read.map_err(|source| read_error(field, &found, source))
+    let outcome = outcome.and_then(|outcome| match outcome.attributes.columns.len() {
+        0 => Err(ReadError::NoAttributes { what: "has ids and nothing beside them" }),
+        _ => Ok(outcome),
+    });
+    outcome.map_err(|source| read_error(field, &found, source.of_attributes()))
 }
 
 fn find(look_up: &LookUp, field: &'static str, path: &str) -> Result<std::path::PathBuf, LoadError> {

@@ -376,6 +376,30 @@ fn attributes_of_which_an_id_occurs_twice_load_with_a_warning_that_says_where() 
 }
 
 #[test]
+fn a_file_of_attributes_without_any_is_told_as_what_it_is_and_not_as_one_of_ratings() {
+    let lab = Lab::new();
+    lab.write("ratings.csv", CSV);
+    let said = |text: &str| {
+        lab.write("items.item", text);
+        let Source::File { path, format, columns, users, max_bad_share, .. } = file("ratings.csv") else { panic!() };
+        let items = Some("items.item".to_owned());
+        lab.load(Source::File { path, format, columns, items, users, max_bad_share }).unwrap_err().to_string()
+    };
+    for (text, what) in [
+        ("", "is empty"),
+        ("item_id:token\tclass:token_seq\n", "has no line with data"),
+        ("{}", "has no line with data"),
+        ("item_id:token\ni1\ni2\n", "has ids and nothing beside them"),
+    ] {
+        let told = said(text);
+        assert!(told.starts_with("dataset.items: ") && told.contains(&format!("the file {what}; choose")), "{told}");
+        assert!(told.ends_with("a file with a line of attributes for each id, or leave the field out"), "{told}");
+    }
+    let bad = said("item_id:token\tclass:token_seq\ni1\n");
+    assert!(bad.contains("1 of 1 data lines") && bad.ends_with("; correct them"), "{bad}");
+}
+
+#[test]
 fn a_table_reads_the_same_packed_with_gzip_and_a_packing_that_is_cut_off_is_told() {
     let lab = Lab::new();
     lab.write("ratings.csv", CSV);

@@ -378,7 +378,8 @@ fn short_id(text: &[u8], at: usize, delimiter: u8) -> Option<(Key, usize)> {
     } else {
         return None;
     };
-    if len == 0 || matches(low, b'\n') | matches(high, b'\n') != 0 {
+    // What begins with a quotation mark is left to [`line`] too: it may not be closed.
+    if len == 0 || low as u8 == b'"' || matches(low, b'\n') | matches(high, b'\n') != 0 {
         return None;
     }
     Some((Key { low, high: high | u64::from(len) << 56 }, len as usize))

@@ -229,6 +229,18 @@ pub enum ReadError {
         /// The first of them.
         shown: Vec<BadLine>,
     },
+    /// A file of attributes has none.
+    #[error("the file {what}; choose a file with a line of attributes for each id, or leave the field out")]
+    NoAttributes {
+        /// What it is or has instead.
+        what: &'static str,
+    },
+    /// More lines of a file of attributes are bad than allowed, which no field of the spec changes.
+    #[error("{told}; correct them")]
+    BadAttributes {
+        /// How many, and the first of them.
+        told: String,
+    },
     /// More rows than row numbers.
     #[error("the file has more than {} rows; use a part of it", u32::MAX - 1)]
     TooManyRows,
@@ -241,6 +253,19 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// The same of a file of attributes, whose remedies are others than those of a file of ratings.
+    #[must_use]
+    pub fn of_attributes(self) -> Self {
+        match self {
+            Self::Empty => Self::NoAttributes { what: "is empty" },
+            Self::NoRows { .. } => Self::NoAttributes { what: "has no line with data" },
+            Self::TooManyBadLines { bad, lines, limit, shown } => {
+                Self::BadAttributes { told: bad_lines(bad, lines, limit, &shown) }
+            }
+            other => other,
+        }
+    }
+
     /// What is wrong, without the remedy where that is about the spec, which whoever gives a file away does not have.
     pub fn without_remedy(&self) -> String {
         match self {
@@ -293,6 +318,8 @@ pub(crate) enum BadReason {
     NoItem,
     #[error("the {0} id is empty")]
     EmptyId(&'static str),
+    #[error("the {which} id `{text}` begins with a quotation mark that nothing closes")]
+    OpenQuote { which: &'static str, text: String },
     #[error("the {which} id has {bytes} bytes, allowed are {MAX_ID_BYTES}")]
     IdTooLong { which: &'static str, bytes: usize },
     #[error("the {column} is `{text}`, not a number")]

@@ -50,14 +50,24 @@ pub(super) fn delimited(line: &[u8], columns: Columns) -> Result<Row<'_>, BadRea
         let logical = |count: usize| (count - 1) / columns.step + 1;
         return Err(BadReason::Columns { found: logical(found), expected: logical(columns.count) });
     }
-    check_id("user", user)?;
-    check_id("item", item)?;
+    for (which, id) in [("user", user), ("item", item)] {
+        check_id(which, id)?;
+        if columns.delimiter == b',' && is_open(id) {
+            return Err(BadReason::OpenQuote { which, text: quote(id) });
+        }
+    }
     Ok(Row {
         user,
         item,
         rating: if columns.rating.is_some() { parse_rating(rating)? } else { 1.0 },
         timestamp: if columns.timestamp.is_some() { parse_timestamp(timestamp)? } else { 0 },
     })
+}
+
+/// Whether a field of a comma-separated line begins with a quotation mark and has an odd number of them: then its writer meant to go on behind
+/// the comma, and it is no id. Any other quotation mark is a part of the id, as in `12" mix`.
+fn is_open(field: &[u8]) -> bool {
+    field.first() == Some(&b'"') && field.iter().filter(|&&byte| byte == b'"').count() % 2 == 1
 }
 
 /// User and items of a checked line of the sequence format.

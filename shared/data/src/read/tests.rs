@@ -217,6 +217,25 @@ fn each_kind_of_bad_line_is_named_with_its_number() {
 }
 
 #[test]
+fn an_id_whose_quotation_mark_is_not_closed_is_a_bad_line_and_others_keep_theirs() {
+    let good = ["12\" mix", "\"Heroes\" (1977)", "\"u1\"", "say \"x\"", "\"\""];
+    let mut text: String = good.iter().map(|id| format!("{id},{id},4,7\n")).collect();
+    text.push_str("\"u3,i2,4,4\nu3,\"i2,4,4\nu3,\"a \"\"long\"\" one that is open,4.25,4\n");
+    let outcome = tolerant(DataFormat::AmazonCsv, text.clone());
+    let (data, report) = (outcome.interactions, outcome.report);
+    assert_eq!(data.users.iter().collect::<Vec<_>>(), good);
+    assert_eq!(data.items.iter().collect::<Vec<_>>(), good);
+    assert_eq!((report.rows, report.bad_lines), (5, 3));
+    assert_eq!(
+        report.shown[0].to_string(),
+        "line 6: the user id `\"u3` begins with a quotation mark that nothing closes"
+    );
+    assert!(report.shown[1].reason.starts_with("the item id `\"i2` begins"), "{}", report.shown[1]);
+    // Where tabs divide the columns nobody quotes.
+    assert_eq!(tolerant(DataFormat::Movielens, text.replace(',', "\t")).report.bad_lines, 0);
+}
+
+#[test]
 fn thirty_percent_bad_lines_fail_with_share_limit_and_the_first_of_them() {
     let text: String =
         (0..1000).map(|n| if n % 10 < 3 { "rubbish\n".into() } else { format!("u{n},i,5,1\n") }).collect();
