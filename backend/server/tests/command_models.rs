@@ -117,8 +117,14 @@ fn what_cannot_be_recommended_is_one_sentence_with_a_remedy() {
     let user = manifest.users[0].to_lowercase();
     let error = bench.refused(2, &["recommend", "--model", "model", "--user", &user]);
     assert_eq!(error, format!("recspeed: The model knows no user `{user}`. Did you mean {}?\n", manifest.users[0]));
-    let error = bench.refused(2, &["recommend", "--model", "model", "--user", "u", "-k", "0"]);
-    assert_eq!(error, "recspeed: k is 0; allowed: 1 to 1000. Ask for at least one item.\n");
+    for k in ["0", "-3", "1001"] {
+        let error = bench.refused(2, &["recommend", "--model", "model", "--user", "u", "-k", k]);
+        assert!(error.contains(&format!("'{k}' for '--k <K>': {k} is not in 1..=1000")), "{error}");
+    }
+    let error = bench.refused(2, &["importance", "--model", "model", "--features", "nope"]);
+    assert!(error.starts_with("recspeed: --features: is `nope`; allowed: items.NAME"), "{error}");
+    let error = bench.refused(2, &["importance", "--model", "model", "--repeats", "-3"]);
+    assert!(error.contains("-3 is not in 1..=100"), "{error}");
     let error = bench.refused(4, &["recommend", "--model", "nowhere", "--user", "u"]);
     assert!(error.starts_with("recspeed: nowhere holds no saved model; name a folder that"), "{error}");
     let error = bench.refused(4, &["recommend", "--run", "abc", "--user", "u"]);

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
-use recspeed_types::StoredImportance;
+use recspeed_types::limits::MAX_REPEATS;
+use recspeed_types::{ExperimentSpec, StoredImportance};
 
 use super::{ModelCommandError, WhichModel, folder};
 use crate::command::failure::CommandError;
@@ -23,7 +24,7 @@ pub struct ImportanceArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     features: Vec<String>,
     /// How often each is dealt out anew (otherwise as the spec says; 5 unless set there)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_REPEATS)))]
     repeats: Option<u32>,
     /// Print the result as one JSON object
     #[arg(long, conflicts_with = "markdown")]
@@ -47,6 +48,7 @@ pub(crate) fn importance(args: ImportanceArgs) -> Result<u8, CommandError> {
     let model = folder(&args.which, args.home.as_ref())?;
     // The manifest first: a folder that is no model is told without starting anything.
     let manifest = recspeed_models::manifest(&model).map_err(ModelCommandError::from)?;
+    check_names(&manifest.spec, &args.features)?;
     let worker = run::find_worker(args.worker.as_deref()).map_err(ModelCommandError::from)?;
     let mut command = Command::new(&worker);
     command.arg("importance").arg("--model").arg(&model);
@@ -78,6 +80,16 @@ pub(crate) fn importance(args: ImportanceArgs) -> Result<u8, CommandError> {
     Ok(0)
 }
 
+/// Refuses names that are none of a feature as what they are: given with the flag, and not in the model's spec, where the worker puts them.
+fn check_names(spec: &ExperimentSpec, names: &[String]) -> Result<(), ModelCommandError> {
+    let mut asked = spec.clone();
+    asked.features.permute = names.to_vec();
+    let mistakes = asked.resolve().err().map_or_else(Vec::new, |errors| errors.0);
+    let of_names = mistakes.into_iter().filter(|mistake| mistake.path.starts_with("features.permute"));
+    let told: Vec<String> = of_names.map(|mistake| mistake.message).collect();
+    if told.is_empty() { Ok(()) } else { Err(ModelCommandError::Features(told.join("; "))) }
+}
+
 fn render(title: &str, told: &StoredImportance, markdown: bool) -> String {
     let metrics: Vec<String> = told.metrics.iter().map(|(name, of)| format!("{name} {}", value(*of))).collect();
     let mut text = format!("{title}: {}\n", metrics.join(", "));
@@ -99,6 +111,16 @@ mod tests {
     use recspeed_types::Importance;
 
     use super::*;
+
+    #[test]
+    fn a_name_that_is_no_feature_is_told_with_the_flag_that_gave_it() {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let spec = ExperimentSpec::default();
+        check_names(&spec, &names(&["items.brand", "time"])).unwrap();
+        let message = check_names(&spec, &names(&["nope", "items."])).unwrap_err().to_string();
+        assert!(message.starts_with("--features: is `nope`; allowed: items.NAME, users.NAME, time"), "{message}");
+        assert!(message.contains("; is `items.`; allowed: "), "{message}");
+    }
 
     #[test]
     fn the_model_its_numbers_and_what_each_feature_costs_are_told() {

@@ -56,6 +56,9 @@ pub(crate) enum ModelCommandError {
     /// What cannot be answered.
     #[error("{}{}", .0.message.trim_end_matches('.'), .0.remedy.as_deref().map_or(String::new(), |remedy| format!(". {remedy}")))]
     Refused(Box<ApiFailure>),
+    /// Names that are none of a feature.
+    #[error("--features: {0}")]
+    Features(String),
     /// The worker cannot be started.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -73,6 +76,7 @@ impl ModelCommandError {
                 "no-model" | "damaged-model" => FailureCode::Data.exit_status(),
                 _ => FailureCode::InvalidSpec.exit_status(),
             },
+            Self::Features(_) => FailureCode::InvalidSpec.exit_status(),
             Self::Worker(error) => error.exit_status(),
             Self::Silent(_) => FailureCode::Worker.exit_status(),
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use recspeed_types::limits::MAX_K;
 use recspeed_types::recommend::{BasketEntry, DEFAULT_K, NOTHING_KNOWN, RecommendRequest, Recommendations, ScoreUnit};
 
 use super::{ModelCommandError, WhichModel, ask, folder};
@@ -25,7 +26,7 @@ pub struct RecommendArgs {
     #[arg(long, value_name = "ITEMS", value_delimiter = ',')]
     basket: Vec<String>,
     /// Items wanted
-    #[arg(short, long, default_value_t = DEFAULT_K)]
+    #[arg(short, long, default_value_t = DEFAULT_K, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_K)))]
     k: u32,
     /// Say why each item is recommended, where the method can
     #[arg(long)]

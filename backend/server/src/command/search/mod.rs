@@ -28,10 +28,10 @@ pub struct SearchArgs {
     #[arg(value_name = "FILE")]
     file: String,
     /// Trials of each recommender (20 unless set here or in the file)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     trials: Option<u32>,
     /// Seconds of each recommender: no trial begins after them
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seconds: Option<f64>,
     /// How the next trial is chosen (tpe unless set here or in the file)
     #[arg(long, value_name = "METHOD")]

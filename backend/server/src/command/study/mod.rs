@@ -81,10 +81,10 @@ impl StudyCommand {
 #[derive(Debug, Default, Args)]
 pub(super) struct StudyArgs {
     /// Runs of each row, in turns; every study has its own usual number
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: Option<u32>,
     /// Threads of every row
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
     /// Measure everything anew, also what is kept of the same study since it was stopped
     #[arg(long)]
