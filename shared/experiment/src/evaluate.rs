@@ -128,9 +128,11 @@ pub(crate) fn evaluate(
             host.event(EventKind::metric(name, measured_on, value, step, epoch));
         }
     }
+    // Where as many are drawn as there are, nothing was sampled.
+    let all_in_full = ranked.as_ref().is_some_and(|ranked| ranked.in_full == audience.users.len() as u64);
     let info = EvaluationInfo {
         on: spec.evaluation.on,
-        candidates: candidates(spec),
+        candidates: candidates(spec, all_in_full),
         candidate_items: audience.candidate_items(),
         test_users: audience.test_users.len() as u64,
         evaluated_users: audience.users.len() as u64,
@@ -148,9 +150,8 @@ pub(crate) fn evaluate(
             "stars".to_owned()
         },
     };
-    if let (Some(count), true) = (spec.evaluation.sampled, ranked.is_some()) {
-        let all = info.candidate_items;
-        story.warn(host, format!("evaluation.sampled: lists were ranked among each user's test items and {count} drawn ones, not among all {all}: such numbers are higher, can put methods in another order, and do not stand beside those of a full ranking"));
+    if let (Some(count), Some(ranked)) = (spec.evaluation.sampled, &ranked) {
+        story.warn(host, told_of_sampling(count, ranked.in_full, &info));
     }
     warn_of_what_cannot_be_found(&info, spec.evaluation.candidates, data, host, story);
     let mut cutoffs: Vec<u32> = of_lists.iter().filter_map(|name| name.k).collect();
@@ -166,10 +167,27 @@ pub(crate) fn evaluate(
     Ok(Evaluated { metrics: values, info, breakdowns, ranked_for: ranked.map(|_| audience), users })
 }
 
-/// The candidate set in words.
-fn candidates(spec: &ResolvedSpec) -> String {
+/// What a drawing of so many items did to the lists, of which some were ranked in full.
+fn told_of_sampling(count: u64, in_full: u64, info: &EvaluationInfo) -> String {
+    let (all, users) = (info.candidate_items, info.evaluated_users);
+    if in_full == users {
+        return format!(
+            "evaluation.sampled: {count} drawn items are all that anybody's list could have besides their test items: lists were ranked in full, as without it"
+        );
+    }
+    let some = match in_full {
+        0 => String::new(),
+        n => format!(" (for {n} of {users} users these are all that there are)"),
+    };
+    format!(
+        "evaluation.sampled: lists were ranked among each user's test items and {count} drawn ones{some}, not among all {all}: such numbers are higher, can put methods in another order, and do not stand beside those of a full ranking"
+    )
+}
+
+/// The candidate set in words. `all_in_full`: every list was ranked among all of it.
+fn candidates(spec: &ResolvedSpec, all_in_full: bool) -> String {
     let all = spec.evaluation.candidates.describe(spec.evaluation.on);
-    match spec.evaluation.sampled {
+    match spec.evaluation.sampled.filter(|_| !all_in_full) {
         Some(count) => {
             let pool = all.trim_start_matches("full ").trim_start_matches("ranking over ");
             format!("sampled ranking: each user's test items and {count} items drawn from {pool}")

@@ -20,6 +20,8 @@ pub(crate) struct Ranked {
     pub(crate) ranking: Ranking,
     /// Share of the lists whose last place was decided by the tie rule.
     pub(crate) tie_share: f64,
+    /// Users whose list was ranked among all candidates.
+    pub(crate) in_full: u64,
 }
 
 /// Ranks for the audience and adds the metrics to `values` and `table`.
@@ -34,7 +36,8 @@ pub(crate) fn rank(
     let question = Question::new(spec, data, audience, metrics);
     let ranking = question.ask(data, recommender, (metrics, values, table), host)?;
     let tie_share = ranking.ties.iter().filter(|&&tie| tie).count() as f64 / audience.users.len().max(1) as f64;
-    Ok(Ranked { ranking, tie_share })
+    let in_full = question.sampled.as_ref().map_or(audience.users.len() as u64, Sampled::in_full);
+    Ok(Ranked { ranking, tie_share, in_full })
 }
 
 /// What every recommender of an experiment is asked for.

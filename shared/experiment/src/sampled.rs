@@ -22,6 +22,8 @@ const HELD: usize = recspeed_plan::blocks::EXCLUDED;
 /// What each user of the audience may be recommended, ascending: the test items, and the drawn ones.
 pub(crate) struct Sampled {
     allowed: Vec<Vec<u32>>,
+    /// Users for whom there were no more to draw: their lists are ranked in full.
+    in_full: u64,
 }
 
 impl Sampled {
@@ -30,6 +32,7 @@ impl Sampled {
     pub(crate) fn draw(count: usize, audience: &Audience, exclude: Option<&Csr>, seed: u64) -> Self {
         let pool: Vec<u32> =
             (0..audience.candidates.len() as u32).filter(|&item| audience.candidates[item as usize] > 0).collect();
+        let mut in_full = 0;
         let of_user = |&user: &u32| {
             let excluded = exclude.map_or(&[][..], |exclude| exclude.row(user as usize).0);
             // What the user had before is in the test again where a pair repeats: it is excluded there as everywhere.
@@ -40,6 +43,7 @@ impl Sampled {
             taken.dedup();
             taken.retain(|item| pool.binary_search(item).is_ok());
             if pool.len() - taken.len() <= count {
+                in_full += 1;
                 allowed.extend(pool.iter().filter(|item| taken.binary_search(item).is_err()));
             } else {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed ^ SAMPLE_STREAM);
@@ -57,7 +61,13 @@ impl Sampled {
             allowed.sort_unstable();
             allowed
         };
-        Self { allowed: audience.users.iter().map(of_user).collect() }
+        let allowed = audience.users.iter().map(of_user).collect();
+        Self { allowed, in_full }
+    }
+
+    /// Users whose lists are ranked among all candidates, because no more than those that were to be drawn are left.
+    pub(crate) const fn in_full(&self) -> u64 {
+        self.in_full
     }
 
     /// Ranks as `request` says, whose users are those of the audience, and lets each have only what is allowed.

@@ -274,6 +274,9 @@ fn a_sampled_ranking_says_so_flatters_and_is_the_full_one_where_everything_is_dr
     for kind in ["item-knn", "als-implicit", "popularity", "mlp"] {
         let (full, some) = (run(kind, ""), run(kind, "sampled = 20"));
         let everything = run(kind, "sampled = 1000000");
+        assert_eq!(everything.evaluation.candidates, full.evaluation.candidates, "{kind}");
+        let told = |warning: &String| warning.ends_with("lists were ranked in full, as without it");
+        assert!(everything.warnings.iter().any(told), "{kind}: {:?}", everything.warnings);
         assert_eq!(everything.metrics, full.metrics, "{kind}");
         assert!(some.metrics["hit@10"] > full.metrics["hit@10"], "{kind}: {:?} {:?}", some.metrics, full.metrics);
         assert_eq!(run(kind, "sampled = 20").metrics, some.metrics, "{kind}: drawn again, it is the same");

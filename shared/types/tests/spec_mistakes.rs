@@ -277,6 +277,25 @@ fn a_document_without_metrics_measures_what_its_recommender_predicts() {
 }
 
 #[test]
+fn a_list_of_no_metrics_asks_for_nothing_and_is_refused_however_it_is_written() {
+    let errors = check_errors("evaluation.metrics=[]").to_string();
+    assert!(errors.starts_with("evaluation.metrics: has 0 names; allowed: 1 to "), "{errors}");
+    assert!(errors.ends_with("or leave it out for the usual ones"), "{errors}");
+    let mut spec = ExperimentSpec::default();
+    spec.evaluation.metrics.clear();
+    let read = ExperimentSpec::from_json(&spec.to_json()).unwrap();
+    assert!(read.evaluation.metrics.is_empty() && read.resolve().is_err());
+}
+
+#[test]
+fn a_number_that_json_does_not_have_is_told_with_its_field_as_in_toml() {
+    let text =
+        ExperimentSpec::default().to_json().replace("\"seed\":42", "\"seed\":42,\"training\":{\"learning_rate\":NaN}");
+    let message = ExperimentSpec::from_json(&text).unwrap_err().to_string();
+    assert_eq!(message, "training.learning_rate: is NaN; allowed: a finite number");
+}
+
+#[test]
 fn one_mistake_hides_no_other() {
     let errors = ExperimentSpec::from_toml(
         "version = 1\ntitel = \"x\"\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n[split]\nkind = \"random\"\ntest_ratio = 5.0\n\

@@ -168,7 +168,10 @@ impl EvaluationSpec {
         if self.metrics.is_empty() || self.metrics.len() > MAX_METRICS {
             problems.add(
                 "evaluation.metrics",
-                format!("has {} names; allowed: 1 to {MAX_METRICS}, as [\"rmse\", \"ndcg@10\"]", self.metrics.len()),
+                format!(
+                    "has {} names; allowed: 1 to {MAX_METRICS}, as [\"rmse\", \"ndcg@10\"], or leave it out for the usual ones",
+                    self.metrics.len()
+                ),
             );
         }
         for (index, metric) in self.metrics.iter().enumerate() {

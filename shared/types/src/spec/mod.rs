@@ -9,6 +9,7 @@ mod engine;
 mod evaluation;
 mod features;
 mod group;
+mod json_numbers;
 mod parse;
 mod recommender;
 mod resolve;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml_parser::lexer::TokenKind;
 
+use super::json_numbers::not_finite;
 use super::words::in_plain_words;
 use super::{ExperimentSpec, SpecError, SpecErrors};
 use crate::catalogue;
@@ -116,8 +117,10 @@ impl ExperimentSpec {
     /// As [`Self::from_toml`].
     pub fn from_json(text: &str) -> Result<Self, SpecParseError> {
         check_length(text)?;
-        let value: serde_json::Value = serde_json::from_str(text)
-            .map_err(|error| SpecParseError::Syntax { format: "JSON", message: error.to_string() })?;
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| match not_finite(text) {
+            Some(errors) => SpecParseError::Fields(errors),
+            None => SpecParseError::Syntax { format: "JSON", message: error.to_string() },
+        })?;
         Self::from_value(value)
     }
 
@@ -201,6 +204,9 @@ fn check_key_depth(text: &str) -> Result<(), SpecParseError> {
 /// fit; the reading goes on with the default of that field, so that one mistake hides no other.
 fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseError> {
     let mut mistakes = Vec::new();
+    // A list that was written as empty asks for nothing, which `resolve` refuses; one that was left out leaves the choice.
+    let names_none =
+        value.pointer("/evaluation/metrics").and_then(serde_json::Value::as_array).is_some_and(Vec::is_empty);
     let mut spec = loop {
         match located_once(&value) {
             Ok(spec) => break spec,
@@ -213,7 +219,9 @@ fn located(mut value: serde_json::Value) -> Result<ExperimentSpec, SpecParseErro
             }
         }
     };
-    spec.evaluation.choose_metrics(&spec.recommender);
+    if !names_none {
+        spec.evaluation.choose_metrics(&spec.recommender);
+    }
     if mistakes.is_empty() {
         return Ok(spec);
     }
