@@ -134,10 +134,10 @@ fn a_fetched_file_that_is_not_its_owners_is_refused_unless_accepted() {
     assert_eq!(refused.status.code(), Some(4));
     let said = text(&refused.stderr);
     assert!(said.contains("is another file than its owner's") && said.contains("--accept-changed"), "{said}");
-    assert!(!text(&recspeed(&home, &["data", "list"]).stdout).contains("movielens-100k (here)"));
+    assert!(!text(&recspeed(&home, &["data", "list"]).stdout).contains("movielens-100k (imported)"));
     let accepted = fetch(&["--accept-changed"]);
     assert!(accepted.status.success(), "{}", text(&accepted.stderr));
-    assert!(text(&recspeed(&home, &["data", "list"]).stdout).contains("movielens-100k (here)"));
+    assert!(text(&recspeed(&home, &["data", "list"]).stdout).contains("movielens-100k (imported)"));
 }
 
 #[test]

@@ -283,6 +283,13 @@ fn a_trial_that_the_worker_refuses_has_failed_and_the_search_goes_on() {
 }
 
 #[test]
+fn a_trial_that_failed_says_why() {
+    let bench = Bench::new("[recommender]\nkind = \"slim\"\n[search]\nmetric = \"hit@1\"\n");
+    let output = search(&bench, &["--trials", "2"]);
+    assert!(stderr(&output).contains(": failed: it grew without bound ("), "{}", stderr(&output));
+}
+
+#[test]
 fn where_everything_is_refused_a_search_ends_and_goes_on_once_that_is_mended() {
     let bench = Bench::new(SEARCH);
     let six = || search(&bench, &["--trials", "6"]);

@@ -218,14 +218,38 @@ fn as_json(entry: &Entry) -> serde_json::Value {
 }
 
 fn param_json(entry: &Entry, name: &str, param: &Param) -> serde_json::Value {
-    json!({
+    let mut told = bounds(&param.kind);
+    let more = json!({
         "name": name,
         "title": param.title,
         "help": param.help,
         "counts_where": Condition::of(entry.kind, param.name).map(|condition| condition.words("recommender")),
         "allowed": param.kind.allowed(),
         "default": param.default_value(),
-    })
+    });
+    if let (Some(told), serde_json::Value::Object(more)) = (told.as_object_mut(), more) {
+        told.extend(more);
+    }
+    told
+}
+
+/// What `allowed` says in words, for programs: the kind of value, with its ends, its choices or the length of the list.
+fn bounds(kind: &ParamKind) -> serde_json::Value {
+    match kind {
+        ParamKind::Integer { min, max, .. } => json!({ "kind": "integer", "min": min, "max": max }),
+        ParamKind::Float { min, max, .. } => json!({ "kind": "float", "min": min, "max": max }),
+        ParamKind::Boolean { .. } => json!({ "kind": "boolean" }),
+        ParamKind::Choice { options, .. } => json!({ "kind": "choice", "choices": options }),
+        ParamKind::Integers { min, max, max_len, .. } => {
+            json!({ "kind": "integers", "min": min, "max": max, "min_len": 1, "max_len": max_len })
+        }
+        ParamKind::Names { max_len, .. } => json!({ "kind": "names", "min_len": 0, "max_len": max_len }),
+        ParamKind::Recommenders { min_len, max_len, slots, .. } => {
+            // The last place holds for all further ones.
+            let places: Vec<Vec<&str>> = slots.iter().map(|slot| slot.takes.kinds().collect()).collect();
+            json!({ "kind": "recommenders", "min_len": min_len, "max_len": max_len, "places": places })
+        }
+    }
 }
 
 #[cfg(test)]
@@ -259,6 +283,33 @@ mod tests {
             let word = as_json(entry)["seed"].as_str().map(str::to_owned);
             assert_eq!(word.as_deref() == Some("components"), hybrid, "{}: {word:?}", entry.kind);
             assert_eq!(describe(entry).contains("changes what it changes in the components"), hybrid, "{}", entry.kind);
+        }
+    }
+
+    #[test]
+    fn the_bounds_of_every_parameter_are_there_for_programs_and_hold_its_default() {
+        for entry in catalogue::ENTRIES {
+            let told = as_json(entry);
+            for param in told["parameters"].as_array().unwrap() {
+                let (name, default) = (&param["name"], &param["default"]);
+                let within = |value: &serde_json::Value| {
+                    let [value, min, max] =
+                        [value, &param["min"], &param["max"]].map(|number| number.as_f64().unwrap());
+                    (min..=max).contains(&value)
+                };
+                let holds = match param["kind"].as_str().unwrap() {
+                    "integer" | "float" => within(default),
+                    "boolean" => default.is_boolean(),
+                    "choice" => param["choices"].as_array().unwrap().contains(default),
+                    "integers" => default.as_array().unwrap().iter().all(within),
+                    "names" | "recommenders" => {
+                        let len = default.as_array().unwrap().len() as u64;
+                        (param["min_len"].as_u64().unwrap()..=param["max_len"].as_u64().unwrap()).contains(&len)
+                    }
+                    other => panic!("{other}"),
+                };
+                assert!(holds, "{}.{name}: {param}", entry.kind);
+            }
         }
     }
 

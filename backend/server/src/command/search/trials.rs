@@ -54,12 +54,26 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
             }
             Ran::Finished(summary) => Trial::finished(place, number, member, &values, seconds, &summary, plan.metric),
         };
-        let shown = trial.value.map_or_else(|| "failed".to_owned(), figures::value);
-        output::complain(&format!("{title}: {} {shown} ({})", plan.metric, figures::seconds(seconds)));
+        output::complain(&format!("{title}: {} ({})", told(&trial, plan), figures::seconds(seconds)));
         one_was_not = true;
         write(&mut refused, log)?;
         log.add(trial)?;
     }
+}
+
+/// What came of a trial: `ndcg@10 0.3`, or why it failed.
+fn told(trial: &Trial, plan: &Plan) -> String {
+    match (trial.value, &trial.cause) {
+        (Some(value), _) => format!("{} {}", plan.metric, figures::value(value)),
+        (None, Some(cause)) => format!("failed: {}", first_sentence(cause)),
+        (None, None) => format!("failed: it gave no {}", plan.metric),
+    }
+}
+
+/// The first sentence, without its full stop; points in numbers and names end none.
+fn first_sentence(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    line.split(". ").next().unwrap_or_default().trim_end_matches('.')
 }
 
 /// Whether a failure says that the spec or the data are wrong, and not how a training went.
@@ -93,4 +107,20 @@ fn as_it_is(
         }
         Ran::Failed { .. } | Ran::Finished(_) => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_sentence;
+
+    #[test]
+    fn the_first_sentence_ends_at_its_full_stop_and_not_in_a_number() {
+        let cause =
+            "The loss became 1.4 in iteration 3; lower recommender.learning_rate (now 0.5). See the log.\nMore.";
+        assert_eq!(
+            first_sentence(cause),
+            "The loss became 1.4 in iteration 3; lower recommender.learning_rate (now 0.5)"
+        );
+        assert_eq!((first_sentence("it grew without bound"), first_sentence("")), ("it grew without bound", ""));
+    }
 }
