@@ -47,7 +47,7 @@ pub(crate) fn write(arguments: &PredictArguments) -> ExitCode {
 }
 
 fn predicted(arguments: &PredictArguments) -> Result<usize, RunFailure> {
-    let data = |cause| RunFailure::new(FailureCode::Data, cause);
+    let data = |cause: String| RunFailure::new(FailureCode::Data, cause);
     try_table(&arguments.out).map_err(data)?;
     let Opened { spec, stored, mut reader } =
         reader::open(&arguments.model, arguments.spec_dir.clone(), arguments.data_home.clone())?;
