@@ -231,10 +231,6 @@ fn exactly_the_kinds_that_say_so_explain() {
         let reasons = model.explain(0, 1, 1000);
         assert_eq!(reasons.is_some(), says, "{kind}");
         let own: Option<f32> = reasons.iter().flatten().try_fold(0.0, |sum, reason| match reason {
-            Reason::SimilarUser { .. }
-            | Reason::Attribute { .. }
-            | Reason::UserAttribute { .. }
-            | Reason::Component { .. } => None,
             Reason::OwnItem { item, part } => {
                 assert!(
                     data.by_user.row(0).0.contains(item),
@@ -247,6 +243,7 @@ fn exactly_the_kinds_that_say_so_explain() {
                 assert_eq!(*interactions, u64::from(data.item_counts()[1]), "{kind}");
                 None
             }
+            _ => None,
         });
         if let (Some(sum), true) = (own, says) {
             assert!(model.explain(cold, 1, 10).is_some_and(|reasons| reasons.is_empty()), "{kind}: cold user");
