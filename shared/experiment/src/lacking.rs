@@ -38,8 +38,9 @@ fn of_ratings(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<St
         format!("{name} has no ratings, every row counts as 1")
     };
     let asked = metrics_of_ratings(spec);
-    let measured =
-        (!asked.is_empty()).then(|| format!("{asked} measure whether one number was learnt, and nothing about taste"));
+    let measure = if asked.contains(", ") { "measure" } else { "measures" };
+    let measured = (!asked.is_empty())
+        .then(|| format!("{asked} {measure} whether one number was learnt, and nothing about taste"));
     let predicting = predicting_ratings(spec);
     let learnt = (!predicting.is_empty()).then(|| {
         format!("{predicting} can learn nothing else; item-knn, als-implicit, ease and others learn from who has what")

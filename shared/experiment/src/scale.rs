@@ -13,9 +13,12 @@ const FAR: f32 = 1e3;
 /// So many ratings at most, evenly spread, tell which one is usual.
 const LOOKED_AT: usize = 1 << 16;
 
-/// Warns whoever reads ratings as numbers of some that are absurdly far from the rest.
+/// Warns whoever reads ratings as numbers of some that are absurdly far from the rest; to a probability of liking they are no farther
+/// than any other above the threshold.
 pub(crate) fn warn_of_far_ratings(spec: &ResolvedSpec, data: &Interactions, host: &mut dyn Host, story: &mut Story) {
-    if spec.recommender.predicts().has_ratings()
+    let predicts = spec.recommender.predicts();
+    if predicts.has_ratings()
+        && !predicts.has_probabilities()
         && let Some(warning) = far_ratings(data)
     {
         story.warn(host, warning);
@@ -35,8 +38,9 @@ fn far_ratings(data: &Interactions) -> Option<String> {
     let far = data.rating.iter().filter(|&&rating| is_far(rating)).count();
     let largest = data.rating.iter().enumerate().max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()));
     let (row, &rating) = largest.filter(|_| far > 0)?;
+    let are = if far == 1 { "is" } else { "are" };
     Some(format!(
-        "{far} of {} ratings are more than {FAR} times as large as the usual one ({}); the largest is {}, of user `{}` for item `{}`: such ratings outweigh all others in means and errors; mend them in the file or take them out",
+        "{far} of {} ratings {are} more than {FAR} times as large as the usual one ({}); the largest is {}, of user `{}` for item `{}`: such ratings outweigh all others in means and errors; where they are mistakes, mend them in the file or take them out, and where they are counts, take a recommender that learns from who has what, as als-implicit",
         data.len(),
         short(usual),
         short(rating),

@@ -280,10 +280,11 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             let verdict = verdict.iter().flat_map(|verdict| &verdict.told);
             told.extend(verdict.map(|(name, value)| (*name, MeasuredOn::Validation, *value)));
             let told_apart = progress.best.as_ref().is_some_and(|best| best.told_apart || regret != best.regret);
+            // A network that has run away is not kept, whatever its lists happen to be worth.
+            let is_lost = progress.gauge.is_lost(progress.finished_loss);
             match &mut progress.best {
-                // A network that has run away is not kept, whatever its lists happen to be worth.
-                _ if progress.gauge.is_lost(progress.finished_loss) => {}
-                Some(best) if told_apart && regret >= best.regret => best.told_apart = true,
+                None if is_lost => {}
+                Some(best) if is_lost || (told_apart && regret >= best.regret) => best.told_apart = told_apart,
                 best => {
                     let stops = self.training.early_stopping.is_some();
                     let parameters = stops.then(|| progress.steps.parameters().clone());
