@@ -52,6 +52,18 @@ impl Interactions {
         self.has_timestamps || self.timestamp.iter().any(|&place| place != 0)
     }
 
+    /// Why the newest row of a user is the last one in the file's order, in words that follow the name of the data; `None` where times or
+    /// places tell rows apart.
+    pub fn lacks_times(&self) -> Option<&'static str> {
+        if !self.has_order() {
+            Some("has no times")
+        } else if self.has_timestamps && self.timestamp.iter().all(|time| *time == self.timestamp[0]) {
+            Some("has one time for all rows")
+        } else {
+            None
+        }
+    }
+
     /// Bytes of the four columns and the two dictionaries.
     pub fn column_bytes(&self) -> usize {
         let row = 2 * size_of::<u32>() + size_of::<f32>() + size_of::<i64>();

@@ -53,13 +53,7 @@ fn of_order(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<Stri
     if !matches!(spec.split.split, Split::LeaveLastOut { .. }) {
         return None;
     }
-    let why = if !data.has_order() {
-        "has no times"
-    } else if data.has_timestamps && data.timestamp.iter().all(|time| *time == data.timestamp[0]) {
-        "has one time for all rows"
-    } else {
-        return None;
-    };
+    let why = data.lacks_times()?;
     Some(format!(
         "{name} {why}: the newest row of a user, which split.kind `leave-last-out` holds out, is the last one in the file's order; \
          unless that is an order of time, take `per-user-random`"

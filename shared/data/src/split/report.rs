@@ -38,11 +38,12 @@ pub fn split_reports(interactions: &Interactions, seed: u64) -> Vec<SplitReport>
 
 fn report(data: &Interactions, kind: SplitKind, seed: u64) -> SplitReport {
     let (rule, rows) = usual(kind);
-    let is_by_file = kind == SplitKind::LeaveLastOut && !data.has_order();
-    let rule = if is_by_file { "each user's last row of the file: it has no times" } else { rule };
+    let by_file = data.lacks_times().filter(|_| kind == SplitKind::LeaveLastOut);
+    let rule =
+        by_file.map_or_else(|| rule.to_owned(), |why| format!("each user's last row of the file, because it {why}"));
     let empty = SplitReport {
         kind: kind.as_str(),
-        rule: rule.to_owned(),
+        rule,
         train: 0,
         test: 0,
         test_users: 0,
@@ -124,16 +125,17 @@ mod tests {
 
     #[test]
     fn the_newest_row_of_data_without_times_is_said_to_be_the_last_of_the_file() {
-        let rule = |has_timestamps| {
+        let rule = |has_timestamps, last| {
             let mut builder = InteractionsBuilder::default();
-            for item in ["x", "y", "z"] {
-                builder.push("u", item, 1.0, 0);
+            for (item, time) in [("x", 0), ("y", 0), ("z", last)] {
+                builder.push("u", item, 1.0, time);
             }
             let data = Interactions { has_timestamps, ..builder.finish() };
             report(&data, SplitKind::LeaveLastOut, 1).rule
         };
-        assert_eq!(rule(true), "each user's newest row");
-        assert_eq!(rule(false), "each user's last row of the file: it has no times");
+        assert_eq!(rule(true, 9), "each user's newest row");
+        assert_eq!(rule(true, 0), "each user's last row of the file, because it has one time for all rows");
+        assert_eq!(rule(false, 0), "each user's last row of the file, because it has no times");
     }
 
     #[test]
