@@ -239,14 +239,15 @@ impl Lesson<Taped<Autoencoder>> for BagLesson<'_> {
         4 * self.users.len() as u64
     }
 
-    /// Of all items of a person together: a choice among all for each that they have, odds of one half for every one, or the
-    /// square of what they have.
+    /// Of all items of a person together: a choice among all for each that they have, or one half for every item, as odds or as an
+    /// answer that is off by as much. What they have alone would be too little to measure by: first scores are drawn, and their squares
+    /// add up over all items.
     fn of_nothing(&self) -> f64 {
         let owned = self.by_user.nnz() as f64 / self.users.len().max(1) as f64;
         match self.training.loss {
             Loss::CrossEntropy => owned * (self.n_items as f64).ln(),
             Loss::Bce => self.n_items as f64 * LN_2,
-            _ => owned,
+            _ => 0.25 * self.n_items as f64,
         }
     }
 
