@@ -17,6 +17,10 @@ pub(crate) const ORDER_STREAM: u64 = 1 << 20;
 /// Rows between two looks at the observer, some milliseconds.
 pub(crate) const ROWS_AT_ONCE: usize = 16_384;
 
+/// Rows that are read before the first of them is learnt from. Drawn rows lie anywhere in the data: so the processor waits
+/// for many of them at once.
+pub(crate) const READ_AT_ONCE: usize = 256;
+
 pub(crate) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);

@@ -9,7 +9,7 @@ use crate::course::{self, Learner};
 use crate::divergence::mean_square;
 use crate::error::reserve;
 use crate::factorization::adagrad::step;
-use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
+use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
 use crate::fit::{FitRequest, Method};
 use crate::memory::machines::REMEDY;
 use crate::{FitError, TrainSet, memory};
@@ -22,10 +22,6 @@ pub(super) const METHOD: Method = Method {
 
 /// Standard deviation of the first numbers, times the root of the length of a vector.
 const INITIAL: f32 = 0.1;
-
-/// Rows that are read before the first of them is learnt from. They lie anywhere in the data: so the processor waits for
-/// many of them at once.
-const READ_AT_ONCE: usize = 256;
 
 /// What the vectors of the fitted model are.
 const PAIRS: &str = "the vectors of pairs of fields";

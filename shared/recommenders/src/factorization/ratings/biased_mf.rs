@@ -8,7 +8,7 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
-use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
+use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::{Folding, Logistic, Ridge};
 use crate::factorization::race::{SharedRows, race};
@@ -183,11 +183,14 @@ impl WithSimd for Steps<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { sgd, places } = self;
         let (rule, d) = (sgd.rule(), sgd.settings.factors);
-        let mut squares = 0.0;
-        for &place in places {
-            let (user, item, rating) = sgd.row(place);
-            let (p, q) = (&mut sgd.users[user * d..][..d], &mut sgd.items[item * d..][..d]);
-            squares += rule.step(simd, rating, (p, &mut sgd.user_biases[user]), (q, &mut sgd.item_biases[item]));
+        let (mut rows, mut squares) = (Vec::with_capacity(READ_AT_ONCE), 0.0);
+        for places in places.chunks(READ_AT_ONCE) {
+            rows.clear();
+            rows.extend(places.iter().map(|&place| sgd.row(place)));
+            for &(user, item, rating) in &rows {
+                let (p, q) = (&mut sgd.users[user * d..][..d], &mut sgd.items[item * d..][..d]);
+                squares += rule.step(simd, rating, (p, &mut sgd.user_biases[user]), (q, &mut sgd.item_biases[item]));
+            }
         }
         squares
     }
