@@ -16,8 +16,8 @@ use super::compare::{Method, evaluate, run_all};
 use super::data::DataError;
 use super::failure::CommandError;
 use super::kept::{KeepArgs, Keeper};
-use super::output;
 use super::run::SpecFile;
+use super::{output, writable};
 
 pub(crate) use variants::FeaturesError;
 
@@ -67,8 +67,10 @@ pub(crate) fn run(args: FeaturesArgs) -> Result<u8, CommandError> {
     }
     let resolved = spec.resolve().map_err(FeaturesError::Spec)?;
     let home = DataHome::open(args.keep.home.clone()).map_err(|error| DataError::Home(error.to_string()))?;
-    // Before the data are read: a folder that cannot be written is told at once.
-    let keeper = Keeper::new(args.keep, "--keep")?;
+    // Before the data are read: a folder that cannot be written is told at once. The keeper itself would keep Ctrl-C from ending that.
+    if let Some(folder) = &args.keep.keep {
+        writable::folder("--keep", folder)?;
+    }
     let request = LoadRequest {
         dataset: &resolved.dataset,
         seed: resolved.data_seed,
@@ -78,6 +80,7 @@ pub(crate) fn run(args: FeaturesArgs) -> Result<u8, CommandError> {
     let variants = variants::of(&spec, &resolved, &loaded)?;
     let methods: Vec<Method> =
         variants.iter().map(|variant| variant.method(&resolved, dir.clone(), &args.file)).collect();
+    let keeper = Keeper::new(args.keep, "--keep")?;
     let Some((finished, failed)) = run_all(&methods, args.seeds, &keeper)? else {
         output::complain(&format!(
             "recspeed: the analysis was interrupted. Kept: every run that had ended, in {}; the same command goes on from there.",
