@@ -25,8 +25,9 @@ const THERE_AND_BACK: f64 = 3.0;
 /// speed that plans assume (docs/benchmarks.md: the four-layer network, 8,641 parameters and 30,000 rows in 31 ms; SASRec
 /// on Beauty 5-core, 28,544 parameters of its block and 154,000 rows in 0.86 s, with the rows that it looks up).
 const OF_MATRICES_PER_S: f64 = GFLOPS * 1e9 / 2.0;
-/// The same of networks that go through a history in small steps (docs/conformance.md, judgements included: 22 epochs of GRU4Rec, 82,000
-/// parameters and 131,000 rows each, in 862 s; 13 of Caser, 125,000 multiply-adds a row, in 643 s).
+/// The same of networks that go through a history in small steps (on one thread of an Intel Xeon, judgements included: 22 epochs of GRU4Rec,
+/// 82,000 parameters and 131,000 rows each, in 862 s; 13 of Caser, 125,000 multiply-adds a row, in 643 s. docs/conformance.md has the same
+/// trainings on two threads of another processor, which took a third of that).
 const OF_SMALL_STEPS_PER_S: f64 = 1e9;
 
 /// Seconds that the training of a network takes at most, about: early stopping may end it sooner. `None` of what is no network.
