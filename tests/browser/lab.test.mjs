@@ -407,7 +407,7 @@ test("a run's model is asked by keyboard, for users and baskets, and says what i
   await whom.fill(model.users[0]);
   await page.locator(id("ask-k")).fill("0");
   await page.locator(id("ask-go")).click();
-  assert.match(await page.locator(id("ask-error")).innerText(), /“0” is none of 1 to 100/);
+  assert.match(await page.locator(id("ask-error")).innerText(), /“0” is not a number from 1 to 100/);
   assert.equal(await page.locator(id("ask-list")).count(), 0);
   await page.locator(id("ask-k")).fill("3");
   await page.getByRole("button", { name: "A basket" }).click();

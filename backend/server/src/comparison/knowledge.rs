@@ -37,11 +37,13 @@ pub(crate) fn uneven_knowledge(rows: u64, methods: &[(&str, &ExperimentSpec)]) -
 pub(crate) fn flattered(methods: &[(&str, &ExperimentSpec)]) -> Option<String> {
     let told: Vec<String> = methods
         .iter()
-        .filter_map(|(name, spec)| Some(format!("“{name}” {}", spec.resolve().ok()?.chooses_by_what_is_measured()?)))
+        .filter_map(|(name, spec)| {
+            Some(format!("“{name}” {} by them", spec.resolve().ok()?.chooses_by_what_is_measured()?))
+        })
         .collect();
     (!told.is_empty()).then(|| {
         format!(
-            "Some numbers are flattered, because the very rows that are measured chose, those of the validation: {}. \
+            "Some numbers are flattered: they are measured on the validation rows, which have also chosen what is measured ({}). \
              For numbers to report, set evaluation.on = \"test\".",
             told.join(", ")
         )
@@ -116,7 +118,7 @@ mod tests {
             spec.evaluation.on = EvaluateOn::Validation;
         }
         let told = said(&methods).expect("a sentence");
-        assert!(told.contains("those of the validation: “mlp” stops its training. For"), "{told}");
+        assert!(told.contains("(“mlp” stops its training by them). For"), "{told}");
         assert!(!told.contains("neumf") && !told.contains("popularity"), "{told}");
         methods[0].1.training.early_stopping = None;
         assert_eq!(said(&methods), None, "the last epoch is nobody's choice");

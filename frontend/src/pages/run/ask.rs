@@ -122,7 +122,7 @@ pub(super) fn AskModel(
 fn question(of_basket: bool, whom: &str, k: &str) -> Result<Value, String> {
     let count = k.trim().parse::<u32>().ok().filter(|count| (1..=MOST).contains(count));
     let Some(count) = count else {
-        return Err(format!("How many items: “{}” is none of 1 to {MOST}.", k.trim()));
+        return Err(format!("How many items: “{}” is not a number from 1 to {MOST}.", k.trim()));
     };
     let mut question = json!({ "k": count, "explain": true });
     if of_basket {
@@ -198,9 +198,9 @@ mod tests {
         let basket = json!({ "k": 10, "explain": true, "basket": [{ "item": "a" }] });
         assert_eq!(question(true, "a,", "10"), Ok(basket));
         for (of_basket, whom, k, told) in [
-            (false, "u1", "0", "“0” is none of 1 to 100"),
-            (false, "u1", "101", "“101” is none of"),
-            (false, "u1", "ten", "“ten” is none of"),
+            (false, "u1", "0", "“0” is not a number from 1 to 100"),
+            (false, "u1", "101", "“101” is not a number"),
+            (false, "u1", "ten", "“ten” is not a number"),
             (false, "  ", "3", "type the id of a user"),
             (true, " , ", "3", "name at least one item"),
         ] {
