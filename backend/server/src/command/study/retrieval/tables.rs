@@ -7,7 +7,7 @@ use recspeed_types::study::{StudyCell, StudyColumn, StudyMachine, StudyReport, S
 use super::super::differences::{first_versions, note, other_versions, thread_difference};
 use super::super::explained;
 use super::columns::ROW_BYTES;
-use super::{Candidate, Found, RetrievalArgs, SEED, Size};
+use super::{Candidate, Found, RetrievalArgs, SEED, Size, TAB};
 use crate::command::figures;
 
 /// Why the tables differ.
@@ -70,10 +70,15 @@ pub(super) fn report(
         measured.push(bridge(candidates, largest));
     }
     let told = || sizes.iter().flat_map(|size| &size.found).filter_map(Found::told);
+    let mut versions = first_versions(told().map(|told| &told.versions));
+    // A tab's program names no commit, and is no worker that could be of another one than this program.
+    if told().all(|told| told.container == TAB) {
+        versions.remove("recspeed");
+    }
     let machine = StudyMachine {
         host: told().map(|told| told.host.clone()).find(|host| !host.is_empty()).unwrap_or_default(),
         threads: threads(sizes),
-        versions: first_versions(told().map(|told| &told.versions)),
+        versions,
         ..StudyMachine::default()
     };
     let mut report = super::super::report("retrieval", command, machine, measured);
