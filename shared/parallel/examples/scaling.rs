@@ -167,14 +167,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut page = format!(
         "# Scaling, on paper\n\nWritten by `MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456 RAYON_NUM_THREADS=1 \
          cargo run --release -p recspeed-parallel --example scaling > docs/scaling.md`; do not \
-         edit. What a layer costs was measured on one core ({}; the fastest of {REPEATS} calls), in the shapes and with the rows that ranks have of it; links are nominal; steps of more than one rank are \
+         edit. What a layer costs was measured on one core ({}, {}, commit {}; the fastest of {REPEATS} calls), in the shapes and with the rows that ranks have of it; links are nominal; steps of more than one rank are \
          planned, as `recspeed plan` does, and no run of so many ranks has been made.\n\nThe network: {INPUTS} inputs, {DEPTH} hidden \
          layers of {WIDTH}, one output, {parameters} parameters, Adam, 32 bits; {ROWS} rows of a batch for each rank, 1F1B with \
          {MICRO_BATCHES} micro-batches where there are stages. All that replicas exchange is put after the last backward pass; none of it \
          hides behind computation. One rank alone learns from {alone_at:.0} rows a second; efficiency is what is left of that times the \
          ranks. It can be more than 100 %: replicas that divide the optimizer's state make a part of each update, which one rank makes \
          whole.\n\n| a pass of hidden layers | rows | forward | gradient of the input | gradients of the parameters |\n|---|---|---|---|---|\n",
-        processor()
+        processor(),
+        told_by("date", &["-u", "+%F"]),
+        told_by("git", &["rev-parse", "--short", "HEAD"])
     );
     let strategies = STRATEGIES.map(|(_, stages, tensor, _)| (stages, tensor));
     for (stages, tensor) in strategies.into_iter().collect::<BTreeSet<_>>() {
@@ -223,4 +225,11 @@ fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     name.map_or("unknown processor", |(_, name)| name.trim()).to_owned()
+}
+
+/// What a command of the system prints.
+fn told_by(program: &str, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(program).args(arguments).output();
+    let told = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    if told.is_empty() { "unknown".to_owned() } else { told }
 }
