@@ -396,7 +396,7 @@ fn a_file_of_attributes_without_any_is_told_as_what_it_is_and_not_as_one_of_rati
         assert!(told.ends_with("a file with a line of attributes for each id, or leave the field out"), "{told}");
     }
     let bad = said("item_id:token\tclass:token_seq\ni1\n");
-    assert!(bad.contains("1 of 1 data lines") && bad.ends_with("; correct them"), "{bad}");
+    assert!(bad.contains("one of 1 data lines") && bad.ends_with("; correct them"), "{bad}");
 }
 
 #[test]
