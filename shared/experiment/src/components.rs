@@ -2,13 +2,14 @@
 //! they say themselves. What a network has on a device with memory of its own is held against that, each network alone.
 
 use recspeed_plan::pace::{GFLOPS, remedy, training_seconds};
-use recspeed_plan::whole::refusal_where;
+use recspeed_plan::whole::{others, refusal_where};
+use recspeed_plan::words::instead;
 use recspeed_plan::{
     Assumed, DeviceMemory, Lessons, Outlook, ProcessNeeds, Whole, is_whole, learnt, of_spec, shortage,
 };
-use recspeed_recommenders::{FitError, FitRequest, Forecast, Sizes, check_components, foretell};
+use recspeed_recommenders::{FitError, FitRequest, Forecast, Foretold, Sizes, check_components, foretell};
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec, Training};
-use recspeed_types::{Extent, FailureCode};
+use recspeed_types::{Extent, FailureCode, Instead};
 
 use crate::fit::classical_failure;
 use crate::foresee::{extent_for, longest};
@@ -41,11 +42,8 @@ pub(crate) fn refuse_what_cannot_fit(
         return Ok(());
     }
     let here = Here::of(spec, host);
-    for network in spec.recommender.all().into_iter().filter(|component| component.entry.is_trained()) {
-        if let Some(cause) = planned(spec, network, (data, lessons), &here).and_then(|planned| planned.refusal) {
-            return Err(RunFailure::new(FailureCode::OutOfMemory, cause));
-        }
-    }
+    let there = |network: &ResolvedRecommender| refuse_there(spec, network, (data, lessons), &here);
+    check_networks(&spec.recommender, &there).map_err(classical_failure)?;
     let Some(limit) = host.memory_limit() else { return Ok(()) };
     let sizes = Sizes {
         users: data.users,
@@ -64,20 +62,49 @@ pub(crate) fn refuse_what_cannot_fit(
     check_components(&spec.recommender, left, &forecast).map_err(classical_failure)
 }
 
-/// What a network takes as a component, of the rows that it will learn from.
-pub(crate) fn foretell_component(spec: &ResolvedSpec, request: &FitRequest<'_>, here: &Here) -> Option<Forecast> {
-    let (extent, lessons) = learnt_from(spec, request)?;
-    foretell_network(spec, request.recommender, (&extent, lessons), here)
+/// Asks each network of a hybrid, in the order of the spec; an error gets the place of its component.
+fn check_networks(
+    recommender: &ResolvedRecommender,
+    check: &dyn Fn(&ResolvedRecommender) -> Result<(), FitError>,
+) -> Result<(), FitError> {
+    if recommender.entry.is_trained() {
+        check(recommender)?;
+    }
+    let mut components = recommender.components().iter().enumerate();
+    components
+        .try_for_each(|(index, component)| check_networks(component, check).map_err(|error| error.of_component(index)))
 }
 
-/// Refuses a component that is a network and will not fit on its device, where that has memory of its own.
+/// What a network takes as a component, of the rows that it will learn from.
+///
+/// # Errors
+/// It will not fit on its device.
+pub(crate) fn foretell_component(spec: &ResolvedSpec, request: &FitRequest<'_>, here: &Here) -> Foretold {
+    let Some((extent, lessons)) = learnt_from(spec, request) else { return Ok(None) };
+    refuse_there(spec, request.recommender, (&extent, lessons), here)?;
+    Ok(foretell_network(spec, request.recommender, (&extent, lessons), here))
+}
+
+/// Refuses a component that is a network and will not fit on its device, where that has memory of its own. What the
+/// components before it make of its data is known only when it is fitted.
 pub(crate) fn refuse_on_its_device(spec: &ResolvedSpec, request: &FitRequest<'_>, here: &Here) -> Result<(), FitError> {
-    let found = learnt_from(spec, request);
-    let plan = found.and_then(|(extent, lessons)| planned(spec, request.recommender, (&extent, lessons), here));
-    match plan.and_then(|plan| plan.refusal) {
-        Some(message) => Err(FitError::Elsewhere { code: FailureCode::OutOfMemory, message }),
+    match learnt_from(spec, request) {
+        Some((extent, lessons)) => refuse_there(spec, request.recommender, (&extent, lessons), here),
         None => Ok(()),
     }
+}
+
+/// The same of data that are so large.
+fn refuse_there(
+    spec: &ResolvedSpec,
+    network: &ResolvedRecommender,
+    about: (&Extent, Lessons),
+    here: &Here,
+) -> Result<(), FitError> {
+    let refused = planned(spec, network, about, here).and_then(|planned| planned.refusal);
+    let Some(Refused { message, kinds }) = refused else { return Ok(()) };
+    let refusal = Some(Instead::kinds("recommender", kinds));
+    Err(FitError::Elsewhere { code: FailureCode::OutOfMemory, message, refusal })
 }
 
 /// How large the data of a component are, and what it learns from; `None` where it is no network.
@@ -102,7 +129,15 @@ struct Planned {
     /// Bytes of the machine's memory at its highest point.
     bytes: u64,
     /// Why it does not fit on its device, where that has memory of its own.
-    refusal: Option<String>,
+    refusal: Option<Refused>,
+}
+
+/// Why a network does not fit on its device.
+struct Refused {
+    /// In words.
+    message: String,
+    /// The kinds that these name.
+    kinds: &'static [&'static str],
 }
 
 /// `None` where it cannot be planned.
@@ -116,12 +151,13 @@ fn planned(
     let alone = ResolvedSpec { recommender: component.clone(), training: Some(training), ..spec.clone() };
     let Checkpoints { writes, resumes } = here.checkpoints;
     let needs = ProcessNeeds { checkpoints: writes, resumes, ..ProcessNeeds::default() };
-    let named = |cause: String| format!("The component `{}` cannot be trained. {cause}", component.entry.kind);
+    let named = |cause: &str| format!("The component `{}` cannot be trained. {cause}", component.entry.kind);
     if is_whole(component.entry.kind) {
         let whole = Whole::of_spec(&alone, data, lessons, needs)?;
         let there = whole.on_its_device(&here.memory).is_some();
         let outlook = if there { whole.beside_its_device() } else { whole.outlook() };
-        let refusal = refusal_where(&whole, &here.memory, None).map(named);
+        let refusal = refusal_where(&whole, &here.memory, None);
+        let refusal = refusal.map(|cause| Refused { message: named(&cause), kinds: others(&whole) });
         return Some(Planned { bytes: outlook.total(), refusal });
     }
     let mut strategy = of_spec(&alone, Assumed::threads(GFLOPS).on(Some(data.clone())))?;
@@ -132,7 +168,12 @@ fn planned(
     strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
     strategy.needs = ProcessNeeds { checkpoints: writes, resumes, ..strategy.needs };
     let outlook = Outlook::of(&strategy).ok()?;
-    let refusal = shortage(&alone, &strategy, &outlook).map(named);
+    let refusal = shortage(&alone, &strategy, &outlook).map(|cause| {
+        let rows = lessons.about.or(lessons.rows);
+        let seconds = rows.and_then(|rows| training_seconds(component, &training, data, rows));
+        let message = named(&format!("{cause} {}", instead(component, seconds)));
+        Refused { message, kinds: remedy(component.entry).instead }
+    });
     Some(Planned { bytes: outlook.process(&strategy).total(), refusal })
 }
 

@@ -193,7 +193,7 @@ fn fit_component(
     };
     let fitted = recspeed_neural::fit(&network, observer).map_err(|error| match error.code() {
         FailureCode::Cancelled => FitError::Interrupted { done: 0, total: training.epochs.into(), unit: "epochs" },
-        code => FitError::Elsewhere { code, message: error.to_string() },
+        code => FitError::Elsewhere { code, message: error.to_string(), refusal: error.refusal() },
     })?;
     let (n_users, n_items) = (request.data.n_users(), request.data.n_items());
     Ok(Box::new(NeuralRecommender { model: fitted.model, n_users, n_items }))
@@ -263,6 +263,7 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
             | FitError::NoValidation
             | FitError::Unaffordable { seconds: Some(_), .. }
             | FitError::Together { .. }
+            | FitError::Elsewhere { refusal: Some(_), .. }
     );
     let code = match error.root() {
         FitError::Interrupted { .. } => return RunFailure::cancelled(),

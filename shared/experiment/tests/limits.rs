@@ -198,20 +198,70 @@ fn a_hybrid_with_a_network_that_will_not_fit_is_refused_with_nothing_read_and_no
 
 #[test]
 fn a_network_of_a_hybrid_is_held_against_the_gpu_that_trains_it() {
-    let text = |filters: &str| {
-        format!(
-            "{FRAME}{filters}[recommender]\nkind = \"weighted\"\ncomponents = [{{ kind = \"popularity\" }}, {{ kind = \"autoencoder\", \
-             hidden = 200 }}]\n[training]\nepochs = 1\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 20\n"
-        )
+    let told = |gpu, filters: &str, network: &str| {
+        let text = format!(
+            "{FRAME}{filters}[recommender]\nkind = \"weighted\"\ncomponents = [{{ kind = \"popularity\" }}, {network}]\n\
+             [training]\nepochs = 1\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 20\n"
+        );
+        attempt_on_a_gpu(gpu, 8 << 30, &text)
     };
-    let told = |gpu, filters| attempt_on_a_gpu(gpu, 8 << 30, &text(filters)).map_err(|failure| failure.to_string());
-    // Before anything is made, and once it is known how large the data are.
-    for filters in ["", "sample = 2000\n"] {
-        let failure = told(Some(1 << 20), filters).expect_err("the matrix to the scores alone is as large");
-        assert!(failure.contains("autoencoder") && failure.contains("an invented card"), "{failure}");
+    let autoencoder = "{ kind = \"autoencoder\", hidden = 200 }";
+    let within = format!("{{ kind = \"weighted\", components = [{{ kind = \"popularity\" }}, {autoencoder}] }}");
+    // One that a device trains whole, a row of layers, and one that is deeper inside.
+    for (network, kind, place, smaller) in [
+        (autoencoder, "autoencoder", "recommender.components.1", "recommender.components[1].hidden"),
+        (
+            "{ kind = \"sasrec\", factors = 512 }",
+            "sasrec",
+            "recommender.components.1",
+            "recommender.components[1].kind = \"item-knn\" or \"popularity\"",
+        ),
+        (
+            &within[..],
+            "autoencoder",
+            "recommender.components.1.components.1",
+            "recommender.components[1].components[1].hidden",
+        ),
+    ] {
+        // Before anything is made, and once it is known how large the data are: then, too, nothing is fitted before it.
+        for filters in ["", "sample = 2000\n"] {
+            let failure = told(Some(1 << 20), filters, network).expect_err("its parameters alone are as large");
+            assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure}");
+            for words in [kind, "an invented card", smaller] {
+                assert!(failure.cause.contains(words), "{words}: {failure}");
+            }
+            let Refusal { instead } = failure.refusal.clone().expect("nothing was fitted");
+            assert!(!instead.is_empty(), "{failure}");
+            for Instead { path, value } in instead {
+                assert_eq!(path, format!("{place}.kind"), "{failure}");
+                assert!(failure.cause.contains(&value), "its words do not name {value}: {failure}");
+            }
+        }
     }
     for gpu in [None, Some(8 << 30)] {
-        told(gpu, "sample = 2000\n").expect("it trains");
+        told(gpu, "sample = 2000\n", autoencoder).expect("it trains");
+    }
+}
+
+#[test]
+fn what_a_network_of_a_hybrid_refuses_in_its_fit_offers_what_its_words_name_where_nothing_was_fitted_before_it() {
+    // A row of each user is held out, which leaves one: nothing follows anything.
+    let rows_of = |user: u32| format!("u{user},i{user},5,1\nu{user},i{},4,2\n", (user + 1) % 6);
+    let rows = (0..6).map(rows_of).collect::<Vec<_>>().concat();
+    let network = "{ kind = \"sasrec\", factors = 4 }";
+    let popularity = "{ kind = \"popularity\" }";
+    let offered = Some(Refusal { instead: Instead::kinds("recommender.components.0", &["item-knn"]) });
+    for (components, expected) in [([network, popularity], offered), ([popularity, network], None)] {
+        let text = format!(
+            "{FRAME}[split]\nkind = \"leave-last-out\"\n[recommender]\nkind = \"weighted\"\ncomponents = [{}]\n[training]\n\
+             epochs = 1\n[evaluation]\nmetrics = [\"ndcg@10\"]\n",
+            components.join(", ")
+        );
+        let failure = attempt(Some(&rows), &text, None).0.expect_err("no user has two rows to learn from");
+        assert_eq!(failure.code, FailureCode::InvalidSpec, "{failure}");
+        assert!(failure.cause.contains("`sasrec` learns from what follows what"), "{failure}");
+        assert!(failure.cause.contains("item-knn"), "{failure}");
+        assert_eq!(failure.refusal, expected, "{failure}");
     }
 }
 

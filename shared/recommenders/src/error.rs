@@ -138,6 +138,9 @@ pub enum FitError {
         code: FailureCode,
         /// In words.
         message: String,
+        /// Where it was refused before any step, what to take instead of what its words name: as of a recommender that
+        /// is no component.
+        refusal: Option<Vec<Instead>>,
     },
     /// A component of a hybrid cannot be fitted.
     #[error("{}", of_component(*.index, error))]
@@ -178,7 +181,8 @@ impl FitError {
     }
 
     /// The error of a hybrid whose component failed so. A stop is a stop, wherever it comes.
-    pub(crate) fn of_component(self, index: usize) -> Self {
+    #[must_use]
+    pub fn of_component(self, index: usize) -> Self {
         match self {
             Self::Interrupted { .. } | Self::Checkpoint { .. } => self,
             error => Self::Component { index, error: Box::new(error) },
@@ -200,6 +204,10 @@ impl FitError {
                 Instead::kinds(&place, forecast.remedy.instead)
             }
             Self::Needs { need, .. } => Instead::kinds(at, need.without_it()),
+            Self::Elsewhere { refusal: Some(alone), .. } => {
+                let here = |one: &Instead| Instead { path: one.path.replacen("recommender", at, 1), ..one.clone() };
+                alone.iter().map(here).collect()
+            }
             Self::Component { index, error } => error.instead_at(&format!("{at}.components.{index}")),
             _ => Vec::new(),
         }
@@ -329,5 +337,14 @@ mod tests {
         let kinds = ["item-knn", "als-implicit", "ease"];
         assert_eq!(error.clone().of_component(1).instead(), Instead::kinds("recommender.components.1", &kinds));
         assert_eq!(error.instead(), Instead::kinds("recommender", &kinds));
+    }
+
+    #[test]
+    fn what_another_crate_offers_stands_at_the_place_of_the_component_that_it_refused() {
+        let (code, message) = (FailureCode::OutOfMemory, "a smaller recommender.hidden, or `item-knn`".to_owned());
+        let refusal = Some(Instead::kinds("recommender", &["item-knn"]));
+        let deep = FitError::Elsewhere { code, message, refusal }.of_component(2).of_component(1);
+        assert_eq!(deep.instead(), Instead::kinds("recommender.components.1.components.2", &["item-knn"]));
+        assert_eq!(deep.to_string(), "a smaller recommender.components[1].components[2].hidden, or `item-knn`");
     }
 }

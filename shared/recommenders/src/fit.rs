@@ -34,12 +34,18 @@ pub type Restored = Result<Box<dyn Recommender>, PartsError>;
 /// Fits the kinds that this crate does not: those that need a tensor engine.
 pub type FitElsewhere<'a> = dyn Fn(&FitRequest<'_>, &mut dyn FitObserver) -> Fitted + 'a;
 
-/// Foretells the kinds that this crate does not fit; `None` where nothing is known of them.
-pub type ForetellElsewhere<'a> = dyn Fn(&FitRequest<'_>) -> Option<Forecast> + 'a;
+/// Foretells the kinds that this crate does not fit: `None` where nothing is known of them, and an error where they will
+/// not fit into the memory of the device that trains them.
+pub type ForetellElsewhere<'a> = dyn Fn(&FitRequest<'_>) -> Foretold + 'a;
+/// What it says.
+pub type Foretold = Result<Option<Forecast>, FitError>;
 
 /// Of whom nothing is known.
-pub const fn unforeseen(_: &FitRequest<'_>) -> Option<Forecast> {
-    None
+///
+/// # Errors
+/// None.
+pub const fn unforeseen(_: &FitRequest<'_>) -> Foretold {
+    Ok(None)
 }
 
 /// Makes recommenders of the saved parts of kinds that this crate does not fit.

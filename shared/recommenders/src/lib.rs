@@ -31,8 +31,8 @@ mod train;
 pub use divergence::what_to_change;
 pub use error::{FitError, remedy_for};
 pub use fit::{
-    FitElsewhere, FitRequest, Fitted, ForetellElsewhere, RestoreElsewhere, RestoreRequest, Restored, fit, fit_request,
-    foresee, kinds, restore, restore_request, unforeseen,
+    FitElsewhere, FitRequest, Fitted, ForetellElsewhere, Foretold, RestoreElsewhere, RestoreRequest, Restored, fit,
+    fit_request, foresee, kinds, restore, restore_request, unforeseen,
 };
 pub use memory::components::{Forecast, Sizes, check_components, foretell};
 pub use needs::check_needs;

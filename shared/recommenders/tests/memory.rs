@@ -2,11 +2,11 @@
 
 mod support;
 
-use recspeed_recommenders::{FitError, FitRequest, Fitted, Forecast, TrainSet, fit, fit_request, kinds};
+use recspeed_recommenders::{FitError, FitRequest, Fitted, Forecast, Foretold, TrainSet, fit, fit_request, kinds};
 use recspeed_types::catalogue::{self, Family};
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
-use recspeed_types::{FitObserver, Instead, Remedy};
+use recspeed_types::{FailureCode, FitObserver, Instead, Remedy, Unobserved};
 use support::{fitted, interactions, known, read, resolved, text, varied, with_threads};
 
 /// A run with so many bytes left; it wants to hear of no work that is done.
@@ -303,11 +303,11 @@ fn a_component_that_is_fitted_elsewhere_is_foretold_there_and_nothing_is_fitted_
     let data = TrainSet::new(&all, &rows);
     let recommender = hybrid(vec![RecommenderSpec::new("popularity"), RecommenderSpec::new("sasrec")]);
     let nobody = |_: &FitRequest<'_>, _: &mut dyn FitObserver| -> Fitted { panic!("a network was fitted") };
-    let far_too_much = |request: &FitRequest<'_>| {
+    let far_too_much = |request: &FitRequest<'_>| -> Foretold {
         assert_eq!(request.recommender.entry.kind, "sasrec");
         let remedy = &Remedy { lower: "training.batch_size", instead: &["item-knn"] };
         let (bytes, stays) = (1 << 40, 1 << 30);
-        Some(Forecast { what: "the training", bytes, stays, at_test: stays, seconds: 600.0, remedy })
+        Ok(Some(Forecast { what: "the training", bytes, stays, at_test: stays, seconds: 600.0, remedy }))
     };
     let request = FitRequest {
         recommender: &recommender,
@@ -330,4 +330,34 @@ fn a_component_that_is_fitted_elsewhere_is_foretold_there_and_nothing_is_fitted_
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
+}
+
+#[test]
+fn a_component_that_is_refused_elsewhere_is_told_with_its_place_before_the_first_one_is_fitted() {
+    let (all, rows) = varied(60, 40, 600);
+    let data = TrainSet::new(&all, &rows);
+    let parts = vec![RecommenderSpec::new("popularity"), RecommenderSpec::new("sasrec")];
+    let within = RecommenderSpec::new("weighted").with("components", ParamValue::Recommenders(parts));
+    let recommender = hybrid(vec![RecommenderSpec::new("ease"), within]);
+    let nobody = |_: &FitRequest<'_>, _: &mut dyn FitObserver| -> Fitted { panic!("a network was fitted") };
+    let no_room = |request: &FitRequest<'_>| -> Foretold {
+        assert_eq!(request.recommender.entry.kind, "sasrec");
+        let refusal = Some(Instead::kinds("recommender", &["item-knn"]));
+        Err(FitError::Elsewhere { code: FailureCode::OutOfMemory, message: "no room on the card".to_owned(), refusal })
+    };
+    let request = FitRequest {
+        recommender: &recommender,
+        data: &data,
+        seed: 1,
+        elsewhere: &nobody,
+        foretell: &no_room,
+        stops_early: false,
+        permutes: false,
+    };
+    let mut left = Left { bytes: 1 << 30, worked: false };
+    let refused = fit_request(&request, &mut left).err().expect("it does not fit");
+    assert!(!left.worked, "a component was fitted");
+    assert_eq!(refused.instead(), Instead::kinds("recommender.components.1.components.1", &["item-knn"]));
+    // How much the machine has left does not matter to it.
+    assert_eq!(fit_request(&request, &mut Unobserved).err(), Some(refused));
 }

@@ -10,7 +10,7 @@ use recspeed_types::{FitObserver, Remedy};
 
 use super::vectors::{self, Counts};
 use super::{LITTLE, Needs};
-use crate::fit::{FitRequest, fit_part, is_fitted_here};
+use crate::fit::{FitRequest, Foretold, fit_part, is_fitted_here};
 use crate::hybrid::attributes_for;
 use crate::linear::check_items;
 use crate::{FitError, TrainSet};
@@ -93,17 +93,19 @@ pub fn check_components(
     check(&parts, left)
 }
 
-/// The same, of what the components themselves say of these data.
+/// The same, of what the components themselves say of these data. Those that are fitted elsewhere are also asked where
+/// nobody knows how much is left: they may have a memory of their own.
 ///
 /// # Errors
-/// [`FitError::Together`], or stopped while a component counted what it needs.
+/// [`FitError::Together`]; what a component says that is refused elsewhere; or stopped while one counted what it needs.
 pub(crate) fn check_before_the_fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<(), FitError> {
-    let Some(left) = observer.memory_left().filter(|_| !request.recommender.components().is_empty()) else {
+    if request.recommender.components().is_empty() {
         return Ok(());
-    };
+    }
+    let left = observer.memory_left();
     let mut parts = Vec::new();
-    asked(request, "recommender", observer, &mut parts)?;
-    check(&parts, left)
+    asked(request, ("recommender", left.is_some()), observer, &mut parts)?;
+    left.map_or(Ok(()), |left| check(&parts, left))
 }
 
 /// A component that is no hybrid.
@@ -159,25 +161,30 @@ fn known(
     }
 }
 
-/// The same, each asked with the data that it will have.
+/// The same, each asked with the data that it will have; `all`: not only those that are fitted elsewhere.
 ///
 /// # Errors
-/// [`FitError::Interrupted`].
+/// [`FitError::Interrupted`], and those of [`FitRequest::foretell`], with the place of the component.
 fn asked(
     request: &FitRequest<'_>,
-    at: &str,
+    (at, all): (&str, bool),
     observer: &mut dyn FitObserver,
     parts: &mut Vec<Part>,
 ) -> Result<(), FitError> {
     for (index, recommender) in request.recommender.components().iter().enumerate() {
+        let is_hybrid = !recommender.components().is_empty();
+        if !(all || is_hybrid) && is_fitted_here(recommender.entry.kind) {
+            continue;
+        }
         let place = format!("{at}.components[{index}]");
         let made = attributes_for(request, index);
         let item_attributes = made.as_ref().or(request.data.item_attributes);
         let data = TrainSet { item_attributes, ..request.data.clone() };
         let own = FitRequest { recommender, data: &data, ..*request };
-        if !recommender.components().is_empty() {
-            asked(&own, &place, observer, parts)?;
-        } else if let Some(forecast) = forecast_of(&own, observer)? {
+        let of_component = |error: FitError| error.of_component(index);
+        if is_hybrid {
+            asked(&own, (&place[..], all), observer, parts).map_err(of_component)?;
+        } else if let Some(forecast) = forecast_of(&own, observer).map_err(of_component)? {
             parts.push(Part { place, kind: recommender.entry.kind, forecast });
         }
     }
@@ -189,11 +196,11 @@ fn asked(
 /// fitted.
 ///
 /// # Errors
-/// [`FitError::Interrupted`]: the observer stopped it.
-fn forecast_of(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Option<Forecast>, FitError> {
+/// [`FitError::Interrupted`]: the observer stopped it. Those of [`FitRequest::foretell`].
+fn forecast_of(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Foretold {
     let kind = request.recommender.entry.kind;
     if !is_fitted_here(kind) {
-        return Ok((request.foretell)(request));
+        return (request.foretell)(request);
     }
     if LITTLE.contains(&kind) {
         return Ok(None);
