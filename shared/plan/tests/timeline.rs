@@ -1,9 +1,11 @@
 //! The bars of a plan and of a run, and the trace of both.
 
+mod chrome;
 mod strategies;
 
 use std::collections::HashMap;
 
+use chrome::held_to_the_format;
 use recspeed_plan::dense::{Speed, densenet};
 use recspeed_plan::simulate::Link;
 use recspeed_plan::timeline::{
@@ -235,4 +237,57 @@ fn the_steps_of_a_run_keep_their_arrows_apart() {
     measured.sort_by(|a, b| a.rank.cmp(&b.rank).then(a.start_us.total_cmp(&b.start_us)));
     let two = events(&chrome_trace(&held, &bars, &measured, Some(layout)));
     assert_eq!(of(&two, "s").count(), 3 * of(&one, "s").count(), "the plan's and those of two steps");
+}
+
+#[test]
+fn every_event_has_the_fields_of_the_format_and_no_bar_of_a_track_lies_over_another_one() {
+    for schedule in ScheduleKind::ALL {
+        for recompute in RECOMPUTES {
+            // Batches that do not divide, so that no pass ends on a whole microsecond.
+            for (batch, micro_batches, replicas) in [(30, 8, 2), (257, 7, 1)] {
+                let chunks = chunks(schedule);
+                let strategy = Strategy { batch, micro_batches, chunks, schedule, recompute, ..first() };
+                let (held, bars, measured, layout) = as_planned(&strategy, replicas);
+                for layout in [Some(layout), None] {
+                    held_to_the_format(&chrome_trace(&held, &bars, &measured, layout));
+                }
+            }
+        }
+    }
+}
+
+/// The spans that ranks tell of so many steps, in whole microseconds of a clock that began long ago.
+fn told(of_a_step: &[Value], steps: u64) -> Vec<RunEvent> {
+    let end_of = |event: &Value| number(event, "ts") + number(event, "dur");
+    let long = of_a_step.iter().map(end_of).fold(0.0, f64::max).ceil() as u64;
+    let mut spans = Vec::new();
+    for step in 0..steps {
+        for event in of_a_step {
+            let [start, end] = [number(event, "ts"), end_of(event)].map(|at| at.round() as u64);
+            let kind = EventKind::Span {
+                rank: event["pid"].as_u64().expect("a rank") as u32,
+                lane: event["tid"].to_string(),
+                name: event["name"].as_str().expect("a name").to_owned(),
+                start_us: 1_000_000 + step * long + start,
+                duration_us: end - start,
+            };
+            spans.push(RunEvent { run: RunId::new("r").expect("an id"), seq: spans.len() as u64, at_us: 9, kind });
+        }
+    }
+    spans
+}
+
+#[test]
+fn the_spans_of_a_run_s_steps_are_a_trace_of_the_same_kind() {
+    for schedule in ScheduleKind::ALL {
+        let (recompute, chunks) = (Recompute::Always, chunks(schedule));
+        let strategy = Strategy { batch: 30, chunks, schedule, recompute, ..first() };
+        let (held, bars, _, layout) = as_planned(&strategy, 1);
+        let planned = held_to_the_format(&chrome_trace(&held, &bars, &[], Some(layout)));
+        let spans: Vec<Value> = of(&planned, "X").cloned().collect();
+        let measured = bars_of_events(&told(&spans, 3));
+        assert_eq!(measured.len(), 3 * spans.len(), "{schedule:?}: every span is a bar");
+        let both = held_to_the_format(&chrome_trace(&held, &bars, &measured, Some(layout)));
+        assert_eq!(of(&both, "X").count(), 4 * spans.len(), "{schedule:?}");
+    }
 }

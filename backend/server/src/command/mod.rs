@@ -66,7 +66,7 @@ pub enum Command {
     Recommenders(recommenders::RecommendersArgs),
     /// Draw a pipeline schedule, its bubble and what its ranks hold, before anything runs
     Plan(plan::PlanArgs),
-    /// Write the timeline of a stored run as a Chrome trace, which Perfetto opens
+    /// Write the timeline of a stored run in Chrome's trace event format, which Perfetto reads
     Trace(trace::TraceArgs),
 }
 

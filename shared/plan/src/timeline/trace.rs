@@ -1,4 +1,4 @@
-//! The timelines as Chrome trace JSON, which Perfetto opens: what was foretold, and what a run measured beside it.
+//! The timelines in the Chrome trace event format, which Perfetto reads: what was foretold, and what a run measured beside it.
 
 use std::collections::HashMap;
 
@@ -22,6 +22,16 @@ pub fn chrome_trace(held: &[Stacked], predicted: &[Bar], measured: &[Bar], layou
     }
     trace.timeline("measured", ranks, measured, layout);
     format!("{{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n{}\n]}}\n", trace.events.join(",\n"))
+}
+
+/// Whole ones, in which viewers count.
+fn nanoseconds(us: f64) -> u64 {
+    (1e3 * us).round() as u64
+}
+
+/// As the format has them, to the nanosecond.
+fn microseconds(ns: u64) -> String {
+    format!("{}.{:03}", ns / 1000, ns % 1000)
 }
 
 #[derive(Default)]
@@ -54,6 +64,7 @@ impl Trace {
                 );
             }
         }
+        let mut ends: HashMap<[usize; 2], u64> = HashMap::new();
         for bar in bars {
             let number = bar.micro_batch.map(|n| n.to_string()).unwrap_or_default();
             let letter = match bar.part {
@@ -65,11 +76,18 @@ impl Trace {
                 Part::Step => "step",
             };
             let Bar { rank, chunk, start_us, end_us, part, .. } = *bar;
+            let last = ends.entry([rank, chunk]).or_default();
+            let start = nanoseconds(start_us);
+            // Of bars that touch none is rounded into the other: viewers leave out what lies over the end of another one.
+            let start = if start + 1 == *last { *last } else { start };
+            let end = nanoseconds(end_us).max(start);
+            *last = end;
             self.events.push(format!(
-                r#"{{"name":"{letter}{number}","cat":"{}","ph":"X","pid":{},"tid":{chunk},"ts":{start_us:.3},"dur":{:.3}}}"#,
+                r#"{{"name":"{letter}{number}","cat":"{}","ph":"X","pid":{},"tid":{chunk},"ts":{},"dur":{}}}"#,
                 part.as_str(),
                 first + rank,
-                end_us - start_us,
+                microseconds(start),
+                microseconds(end - start),
             ));
         }
         if let Some(layout) = layout {

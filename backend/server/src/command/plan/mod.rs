@@ -76,7 +76,7 @@ pub struct PlanArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Also write the timeline as Chrome trace JSON, which Perfetto opens
+    /// Also write the timeline in Chrome's trace event format (JSON), which Perfetto reads
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 }

@@ -63,7 +63,8 @@ pub struct RunArgs {
     /// Keep the trained model in this folder, for `recspeed recommend` and `recspeed export`
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
-    /// Write the measured timeline of a training on several ranks, with the planned one, as Chrome trace JSON, which Perfetto opens
+    /// Write the measured timeline of a training on several ranks, with the planned one, in Chrome's trace event format (JSON), which
+    /// Perfetto reads
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Continue from a checkpoint of the same spec
