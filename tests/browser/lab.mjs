@@ -92,3 +92,26 @@ export async function runInTerminal(file, ...more) {
   const { stdout } = await promisify(execFile)(join(BIN, "recspeed"), ["run", file, "--json", ...more], { maxBuffer: 1 << 24 });
   return JSON.parse(stdout);
 }
+
+/** Puts a spec into the TOML box. */
+export async function writeSpec(page, toml) {
+  const box = page.locator('[data-testid="spec-toml"]');
+  if (!(await box.isVisible())) await page.locator('[data-testid="spec-toml-view"]').click();
+  await box.fill(toml);
+}
+
+/** Keeps what the in-tab runner says, as the page hears it, in `window.overheard` of every page to come. */
+export async function overhearTheRunner(context) {
+  await context.addInitScript(() => {
+    window.overheard = [];
+    const Real = window.Worker;
+    window.Worker = class extends Real {
+      constructor(...args) {
+        super(...args);
+        this.addEventListener("message", ({ data }) => {
+          if (typeof data === "string" && data.startsWith("{")) window.overheard.push(JSON.parse(data));
+        });
+      }
+    };
+  });
+}

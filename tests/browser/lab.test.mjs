@@ -6,7 +6,7 @@ import { writeFile, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { openPage, runInTerminal, startBrowser, startLab } from "./lab.mjs";
+import { openPage, overhearTheRunner, runInTerminal, startBrowser, startLab, writeSpec } from "./lab.mjs";
 
 let lab, browser;
 before(async () => {
@@ -34,29 +34,6 @@ function values(page) {
   return page
     .locator(`${id("result-table")} [data-value]`)
     .evaluateAll((cells) => Object.fromEntries(cells.map((cell) => [cell.dataset.testid.replace("metric-", ""), cell.dataset.value])));
-}
-
-/** Puts a spec into the TOML box. */
-async function writeSpec(page, toml) {
-  const box = page.locator(id("spec-toml"));
-  if (!(await box.isVisible())) await page.locator(id("spec-toml-view")).click();
-  await box.fill(toml);
-}
-
-/** Keeps what the in-tab runner says, as the page hears it. */
-async function overhearTheRunner(context) {
-  await context.addInitScript(() => {
-    window.overheard = [];
-    const Real = window.Worker;
-    window.Worker = class extends Real {
-      constructor(...args) {
-        super(...args);
-        this.addEventListener("message", ({ data }) => {
-          if (typeof data === "string" && data.startsWith("{")) window.overheard.push(JSON.parse(data));
-        });
-      }
-    };
-  });
 }
 
 const NETWORK = `version = 1
