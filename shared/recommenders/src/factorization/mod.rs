@@ -1,6 +1,7 @@
 //! Latent factors.
 
 pub(crate) mod adagrad;
+mod ahead;
 mod als;
 pub(crate) mod draws;
 mod factor_model;

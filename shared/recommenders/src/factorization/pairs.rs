@@ -55,8 +55,20 @@ impl<'a> PairData<'a> {
     /// User, item, and all items of that user, ascending.
     #[inline(always)]
     pub(crate) fn entry(&self, entry: u32) -> (usize, usize, &[u32]) {
-        let user = self.owner[entry as usize] as usize;
-        (user, self.data.by_user.indices[entry as usize] as usize, self.data.by_user.row(user).0)
+        let [user, item] = self.pair(entry).map(|row| row as usize);
+        (user, item, self.own(user))
+    }
+
+    /// User and item.
+    #[inline(always)]
+    pub(crate) fn pair(&self, entry: u32) -> [u32; 2] {
+        [self.owner[entry as usize], self.data.by_user.indices[entry as usize]]
+    }
+
+    /// All items of a user, ascending.
+    #[inline(always)]
+    pub(crate) fn own(&self, user: usize) -> &[u32] {
+        self.data.by_user.row(user).0
     }
 
     /// An item that somebody has.

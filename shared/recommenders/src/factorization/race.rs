@@ -6,62 +6,123 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pulp::Simd;
 use rayon::prelude::*;
 
+use super::ahead::of_each_line;
 use super::draws::ROWS_AT_ONCE;
 
 /// Steps that a thread takes one after another.
 const PIECE: usize = 1024;
 
-/// Vectors that every thread may read and write. Two neighbouring numbers are one atomic, so that a read is half as dear: a
-/// pair is always whole, a vector need not be.
+/// Pairs that are read one after another, to be numbers of whole vectors of the processor, the longest too.
+const BLOCK: usize = 8;
+const BLOCK_NUMBERS: usize = 2 * BLOCK;
+
+/// Vectors that every thread may read and write, each with its bias behind it where it has one: a bias alone is a line
+/// more to wait for, and one that threads write for many others. Two neighbouring numbers are one atomic, so that a read is
+/// half as dear: a pair is always whole, a vector need not be.
 pub(super) struct SharedRows {
     pairs: Vec<AtomicU64>,
+    /// Numbers of a vector, and of a row, which may have a bias.
     d: usize,
+    width: usize,
 }
 
 impl SharedRows {
-    /// `values`: `[n, d]`; they go, so that a fit does not hold all of its numbers twice.
-    pub(super) fn new(values: Vec<f32>, d: usize) -> Self {
-        let pairs = |row| {
-            let (pairs, last) = <[f32]>::as_chunks::<2>(row);
-            let last = last.first().map(|&last| [last, 0.0]);
-            pairs.iter().copied().chain(last).map(|pair| AtomicU64::new(bits(pair)))
-        };
-        let mut all = Vec::with_capacity(values.len() / d * d.div_ceil(2));
-        all.extend(values.chunks_exact(d).flat_map(pairs));
-        Self { pairs: all, d }
+    /// `values`: `[n, d]`; `biases`: `[n]`, or none. They go, so that a fit does not hold all of its numbers twice.
+    pub(super) fn new(values: Vec<f32>, biases: Vec<f32>, d: usize) -> Self {
+        let width = d + usize::from(!biases.is_empty());
+        let mut biases = biases.into_iter();
+        let mut pairs = Vec::with_capacity(values.len() / d * width.div_ceil(2));
+        for vector in values.chunks_exact(d) {
+            let (whole, last) = vector.as_chunks::<2>();
+            pairs.extend(whole.iter().map(|&pair| AtomicU64::new(bits(pair))));
+            let mut rest = last.iter().copied().chain(biases.next());
+            if let Some(low) = rest.next() {
+                pairs.push(AtomicU64::new(bits([low, rest.next().unwrap_or(0.0)])));
+            }
+        }
+        Self { pairs, d, width }
     }
 
-    /// `[n, d]`
-    pub(super) fn into_values(self) -> Vec<f32> {
-        let Self { pairs, d } = self;
-        let rows = pairs.chunks_exact(d.div_ceil(2));
-        let mut values = Vec::with_capacity(rows.len() * d);
-        values.extend(rows.flat_map(|row| row.iter().flat_map(|pair| numbers(pair.load(Ordering::Relaxed))).take(d)));
-        values
+    /// `[n, d]`, and `[n]` or none.
+    pub(super) fn into_values(self) -> (Vec<f32>, Vec<f32>) {
+        let Self { mut pairs, d, width } = self;
+        let n = pairs.len() / width.div_ceil(2);
+        let (mut values, mut biases) = (vec![0.0; n * d], vec![0.0; n * (width - d)]);
+        let rows = pairs.chunks_exact_mut(width.div_ceil(2)).zip(values.chunks_exact_mut(d));
+        for (at, (row, vector)) in rows.enumerate() {
+            let (whole, last) = vector.as_chunks_mut::<2>();
+            for (pair, shared) in whole.iter_mut().zip(row.iter_mut()) {
+                *pair = numbers(*shared.get_mut());
+            }
+            // What lies in the last pair where that is no whole one of the vector.
+            let rest = row.last_mut().map_or([0.0; 2], |shared| numbers(*shared.get_mut()));
+            for (number, rest) in last.iter_mut().chain(biases.get_mut(at)).zip(rest) {
+                *number = rest;
+            }
+        }
+        (values, biases)
     }
 
     #[inline(always)]
     fn row(&self, row: usize) -> &[AtomicU64] {
-        let width = self.d.div_ceil(2);
+        let width = self.width.div_ceil(2);
         &self.pairs[row * width..][..width]
     }
 
-    /// `vector`: `[d]`
+    /// Looks a row up that is needed some steps later.
     #[inline(always)]
-    pub(super) fn load(&self, row: usize, vector: &mut [f32]) {
-        let row = self.row(row);
-        let (pairs, last) = vector.as_chunks_mut::<2>();
-        for (pair, shared) in pairs.iter_mut().zip(row) {
-            *pair = numbers(shared.load(Ordering::Relaxed));
-        }
-        if let (Some(last), Some(shared)) = (last.first_mut(), row.last()) {
-            *last = numbers(shared.load(Ordering::Relaxed))[0];
+    pub(super) fn look_up(&self, row: usize) {
+        for pair in of_each_line(self.row(row)) {
+            std::hint::black_box(pair.load(Ordering::Relaxed));
         }
     }
 
-    /// `vector`: `[d]`
+    /// `vector`: all numbers of a row. Written as it is read next, by whole vectors of the processor: what has just been
+    /// written pair by pair cannot be read as a whole before every pair has reached the cache.
+    #[inline(always)]
+    pub(super) fn load<S: Simd>(&self, simd: S, row: usize, vector: &mut [f32]) {
+        let (whole, rest) = vector.as_chunks_mut::<BLOCK_NUMBERS>();
+        let (blocks, rest_pairs) = self.row(row).split_at(whole.len() * BLOCK);
+        let one = simd.splat_f32s(1.0);
+        for (to, block) in whole.iter_mut().zip(blocks.as_chunks::<BLOCK>().0) {
+            let from = read(block);
+            let ((to, _), (from, _)) = (S::as_mut_simd_f32s(to), S::as_simd_f32s(&from));
+            for (to, &from) in to.iter_mut().zip(from) {
+                // A product, so that it is one vector and not its parts that is moved.
+                *to = simd.mul_f32s(from, one);
+            }
+        }
+        for (to, shared) in rest.chunks_mut(2).zip(rest_pairs) {
+            to.copy_from_slice(&numbers(shared.load(Ordering::Relaxed))[..to.len()]);
+        }
+    }
+
+    /// `vector · row`, without a copy of the row; `vector` is as long as the row.
+    #[inline(always)]
+    pub(super) fn dot<S: Simd>(&self, simd: S, row: usize, vector: &[f32]) -> f32 {
+        let (whole, rest) = vector.as_chunks::<BLOCK_NUMBERS>();
+        let (blocks, rest_pairs) = self.row(row).split_at(whole.len() * BLOCK);
+        let mut sums = [simd.splat_f32s(0.0); 2];
+        for (a, block) in whole.iter().zip(blocks.as_chunks::<BLOCK>().0) {
+            let b = read(block);
+            let ((a, _), (b, _)) = (S::as_simd_f32s(a), S::as_simd_f32s(&b));
+            for (at, (&a, &b)) in a.iter().zip(b).enumerate() {
+                sums[at % 2] = simd.mul_add_e_f32s(a, b, sums[at % 2]);
+            }
+        }
+        let mut sum = simd.reduce_sum_f32s(simd.add_f32s(sums[0], sums[1]));
+        for (a, shared) in rest.chunks(2).zip(rest_pairs) {
+            for (&a, b) in a.iter().zip(numbers(shared.load(Ordering::Relaxed))) {
+                sum += a * b;
+            }
+        }
+        sum
+    }
+
+    /// `vector`: all numbers of a row.
     #[inline(always)]
     pub(super) fn store(&self, row: usize, vector: &[f32]) {
         let row = self.row(row);
@@ -75,53 +136,107 @@ impl SharedRows {
     }
 }
 
+/// In registers: a loop over the block would be one over memory.
 #[inline(always)]
-fn bits([low, high]: [f32; 2]) -> u64 {
-    u64::from(low.to_bits()) | u64::from(high.to_bits()) << 32
+fn read(block: &[AtomicU64; BLOCK]) -> [f32; BLOCK_NUMBERS] {
+    let [a, b, c, d, e, f, g, h] = block;
+    let (a, b) = (a.load(Ordering::Relaxed), b.load(Ordering::Relaxed));
+    let (c, d) = (c.load(Ordering::Relaxed), d.load(Ordering::Relaxed));
+    let (e, f) = (e.load(Ordering::Relaxed), f.load(Ordering::Relaxed));
+    let (g, h) = (g.load(Ordering::Relaxed), h.load(Ordering::Relaxed));
+    pulp::cast([a, b, c, d, e, f, g, h])
+}
+
+#[inline(always)]
+fn bits(pair: [f32; 2]) -> u64 {
+    pulp::cast(pair)
 }
 
 #[inline(always)]
 fn numbers(bits: u64) -> [f32; 2] {
-    [f32::from_bits(bits as u32), f32::from_bits((bits >> 32) as u32)]
+    pulp::cast(bits)
 }
 
-/// Lets all threads work off the steps, each taking the next piece; the sum of what `work` says of each piece and its number.
+/// Where the rows lie that steps with neighbouring numbers move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Neighbours {
+    /// Next to each other, on one side at least.
+    Near,
+    Anywhere,
+}
+
+/// Lets all threads work off the steps, an order of `0..n`, each taking the next piece; the sum of what `work` says of each
+/// piece and its number. Where neighbours are near, a thread is given neighbours: a row that another one wrote last is far.
 /// `None` when `go_on`, asked about ten times a second, said no.
 pub(super) fn race(
     steps: &[u32],
+    neighbours: Neighbours,
     go_on: &mut dyn FnMut() -> bool,
     work: impl Fn(u64, &[u32]) -> f64 + Sync,
 ) -> Option<f64> {
-    let group = ROWS_AT_ONCE * rayon::current_num_threads();
+    let threads = rayon::current_num_threads();
+    let group = ROWS_AT_ONCE * threads;
+    let part = |&step: &u32| u64::from(step) * threads as u64 / steps.len() as u64;
+    let mut gathered = Vec::new();
     let mut total = 0.0;
-    for (at, group_steps) in steps.chunks(group).enumerate() {
+    for (at, mut group_steps) in steps.chunks(group).enumerate() {
         if !go_on() {
             return None;
+        }
+        if neighbours == Neighbours::Near && threads > 1 {
+            // At once as long as it becomes.
+            gathered.reserve_exact(group_steps.len());
+            gathered.extend_from_slice(group_steps);
+            gathered.sort_unstable_by_key(part);
+            group_steps = &gathered;
         }
         let first = (at * group / PIECE) as u64;
         let pieces = group_steps.par_chunks(PIECE).enumerate();
         total += pieces.map(|(piece, steps)| work(first + piece as u64, steps)).sum::<f64>();
+        gathered.clear();
     }
     Some(total)
 }
 
 #[cfg(test)]
 mod tests {
+    use pulp::{Arch, WithSimd};
+
     use super::*;
 
-    #[test]
-    fn vectors_of_any_length_come_back_to_the_bit() {
-        for d in 1..6 {
-            let values: Vec<f32> = (0..3 * d).map(|i| -(i as f32) / 3.0).collect();
-            let shared = SharedRows::new(values.clone(), d);
-            let mut vector = vec![9.0; d];
-            shared.load(1, &mut vector);
-            assert_eq!(vector, values[d..2 * d]);
+    /// A vector of the first row, which is written backwards over the second, and the product of the two as they were.
+    struct Moves<'a>(&'a SharedRows);
+
+    impl WithSimd for Moves<'_> {
+        type Output = (Vec<f32>, f32);
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> (Vec<f32>, f32) {
+            let mut vector = vec![9.0; self.0.width];
+            self.0.load(simd, 0, &mut vector);
+            let (loaded, product) = (vector.clone(), self.0.dot(simd, 1, &vector));
             vector.reverse();
-            shared.store(2, &vector);
-            let expected = [&values[..2 * d], &vector[..]].concat();
-            let back: Vec<u32> = shared.into_values().into_iter().map(f32::to_bits).collect();
-            assert_eq!(back, expected.into_iter().map(f32::to_bits).collect::<Vec<_>>(), "d = {d}");
+            self.0.store(1, &vector);
+            (loaded, product)
+        }
+    }
+
+    #[test]
+    fn rows_of_any_length_come_back_to_the_bit_with_their_biases() {
+        for (d, biased) in (1..70).flat_map(|d| [(d, false), (d, true)]) {
+            let values: Vec<f32> = (0..3 * d).map(|i| i as f32 - 7.0).collect();
+            let biases = if biased { vec![0.5, -2.0, 3.0] } else { Vec::new() };
+            let row = |at: usize| [&values[at * d..][..d], biases.get(at..=at).unwrap_or_default()].concat();
+            let shared = SharedRows::new(values.clone(), biases.clone(), d);
+            let (loaded, product) = Arch::new().dispatch(Moves(&shared));
+            assert_eq!(loaded, row(0), "d = {d}");
+            assert_eq!(product, row(0).iter().zip(row(1)).map(|(a, b)| a * b).sum::<f32>(), "d = {d}");
+            let (found, found_biases) = shared.into_values();
+            let mut backwards = row(0);
+            backwards.reverse();
+            let bias = backwards.split_off(d);
+            assert_eq!(found, [&values[..d], &backwards[..], &values[2 * d..]].concat(), "d = {d}");
+            assert_eq!(found_biases, if biased { vec![0.5, bias[0], 3.0] } else { bias }, "d = {d}");
         }
     }
 
@@ -129,7 +244,9 @@ mod tests {
     fn every_step_is_taken_once_and_none_after_the_end() {
         let steps: Vec<u32> = (0..100_000).collect();
         let sum = |_: u64, steps: &[u32]| steps.iter().map(|&step| f64::from(step)).sum::<f64>();
-        assert_eq!(race(&steps, &mut || true, sum), Some(99_999.0 * 50_000.0));
-        assert_eq!(race(&steps, &mut || false, sum), None);
+        for neighbours in [Neighbours::Near, Neighbours::Anywhere] {
+            assert_eq!(race(&steps, neighbours, &mut || true, sum), Some(99_999.0 * 50_000.0));
+            assert_eq!(race(&steps, neighbours, &mut || false, sum), None);
+        }
     }
 }

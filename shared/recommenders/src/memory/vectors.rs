@@ -10,7 +10,7 @@ use recspeed_types::spec::ResolvedRecommender;
 use super::paces::{DRAWN_PER_S, EXPLICIT_PER_S, IMPLICIT_PER_S, MOVED_PER_S, SUMMED_PER_S};
 use super::{Course, NUMBER_BYTES, Needs};
 use crate::TrainSet;
-use crate::factorization::draws::ROWS_AT_ONCE;
+use crate::factorization::draws::{READ_AT_ONCE, ROWS_AT_ONCE};
 use crate::factorization::{self, BLOCK_ROWS};
 
 /// What is refused.
@@ -71,10 +71,18 @@ impl Counts {
         users.max(items)
     }
 
-    /// What the fast mode takes beside `vectors` of length `d` and `biases`: neighbouring numbers are pairs there, the
-    /// last one has nobody beside it, and one side at a time is there in both forms.
-    fn raced(&self, d: u64, biases: u64) -> u64 {
-        self.vectors(d % 2) + biases + (self.users.max(self.items) * (d + d % 2)).max(2 * biases)
+    /// What the fast mode takes beside rows of so many numbers of users and of items, `arrays` of each: neighbouring numbers
+    /// are pairs there, the last one may have nobody beside it, and one array at a time is there in both forms. A thread
+    /// has read some rows ahead, three numbers of each.
+    fn raced(&self, users: u64, items: u64, arrays: u64) -> u64 {
+        let padding = self.users * (users % 2) + self.items * (items % 2);
+        let both = (self.users * users.next_multiple_of(2)).max(self.items * items.next_multiple_of(2));
+        arrays * padding + both + 3 * self.threads * READ_AT_ONCE as u64
+    }
+
+    /// Steps of a group that are put together by their users.
+    fn gathered(&self) -> u64 {
+        (ROWS_AT_ONCE as u64 * self.threads).min(self.entries)
     }
 }
 
@@ -130,7 +138,8 @@ fn bpr(c: &Counts, d: u64, fast: bool) -> Course {
     let (learnt, pairs) = (c.vectors(d) + c.items, c.entries + c.items);
     let end = c.lengthened(d, d) + 2 * c.items;
     if fast {
-        return Course { learnt, beside: pairs, round: c.entries + c.raced(d, c.items), end };
+        let round = c.entries + c.gathered() + c.raced(d, d + 1, 1);
+        return Course { learnt, beside: pairs, round, end };
     }
     let drawn = 2 * 3 * (ROWS_AT_ONCE as u64).min(c.entries);
     Course { learnt, beside: pairs + c.entries, round: c.entries + drawn, end }
@@ -140,7 +149,7 @@ fn bpr(c: &Counts, d: u64, fast: bool) -> Course {
 fn warp(c: &Counts, d: u64, fast: bool) -> Course {
     let numbers = c.vectors(d) + c.items;
     // In the fast mode the squares are pairs, too.
-    let shared = if fast { c.raced(d, c.items) + c.vectors(d % 2) + c.items } else { 0 };
+    let shared = if fast { c.gathered() + c.raced(d, d + 1, 2) } else { 0 };
     let end = c.lengthened(d, d) + 2 * c.items;
     Course { learnt: 2 * numbers, beside: c.entries + c.items, round: c.entries + shared, end }
 }
@@ -148,7 +157,7 @@ fn warp(c: &Counts, d: u64, fast: bool) -> Course {
 /// Vectors and biases of both sides; a round has an order of its rows.
 fn biased_mf(c: &Counts, d: u64, fast: bool) -> Course {
     let biases = c.users + c.items;
-    let shared = if fast { c.raced(d, biases) } else { 0 };
+    let shared = if fast { c.raced(d + 1, d + 1, 1) } else { 0 };
     Course { learnt: c.vectors(d) + biases, beside: 0, round: c.rows + shared, end: c.lengthened(d, d) + biases }
 }
 

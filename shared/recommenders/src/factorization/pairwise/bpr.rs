@@ -1,5 +1,7 @@
 //! BPR: an item that somebody has shall score higher than one drawn at random.
 
+use std::mem::take;
+
 use pulp::{Arch, Simd, WithSimd};
 use rand_chacha::ChaCha8Rng;
 use recspeed_dense as dense;
@@ -7,11 +9,12 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
-use crate::factorization::draws::{self, ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, stream};
+use crate::factorization::ahead::{AHEAD, look_up};
+use crate::factorization::draws::{self, ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
 use crate::factorization::pairs::{OTHERS_STREAM, PairData, fast_stream, two_rows};
-use crate::factorization::race::{SharedRows, race};
+use crate::factorization::race::{Neighbours, SharedRows, race};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, Parts, PartsError};
 
@@ -31,11 +34,6 @@ const TRIES: u32 = 64;
 
 /// A user, an item that they have, and one that they do not have.
 type Triple = [u32; 3];
-
-/// Steps between looking a row up and needing it.
-const AHEAD: usize = 4;
-/// Numbers of a cache line.
-const LINE: usize = 16;
 
 /// `x_ui = p_u · q_i + b_i`; for each interaction of each epoch, in an order drawn anew, one item `j` that the user does not
 /// have is drawn uniformly, and one step taken down the gradient of `−ln σ(x_ui − x_uj) + ½ λ ‖numbers‖²`.
@@ -148,15 +146,15 @@ impl Bpr<'_> {
 
     /// A round in the fast mode; the sum of the losses.
     fn race(&mut self, order: &[u32], round: u64, go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
-        let taken = |values: &mut Vec<f32>, d| SharedRows::new(std::mem::take(values), d);
-        let (users, items) = (taken(&mut self.users, self.d), taken(&mut self.items, self.d));
-        let biases = taken(&mut self.biases, 1);
-        let loss = race(order, go_on, |piece, entries| {
+        let users = SharedRows::new(take(&mut self.users), Vec::new(), self.d);
+        let items = SharedRows::new(take(&mut self.items), take(&mut self.biases), self.d);
+        let loss = race(order, Neighbours::Near, go_on, |piece, entries| {
             let others = stream(self.seed, fast_stream(round, piece));
-            let steps = RacingSteps { bpr: self, users: &users, items: &items, biases: &biases, entries, others };
+            let steps = RacingSteps { bpr: self, users: &users, items: &items, entries, others };
             Arch::new().dispatch(steps)
         });
-        (self.users, self.items, self.biases) = (users.into_values(), items.into_values(), biases.into_values());
+        (self.users, _) = users.into_values();
+        (self.items, self.biases) = items.into_values();
         loss
     }
 }
@@ -196,20 +194,12 @@ impl WithSimd for Steps<'_> {
     }
 }
 
-/// Reads a number of each line, so that the row is near when its step comes.
-#[inline(always)]
-fn look_up(row: &[f32]) {
-    for number in row.iter().step_by(LINE) {
-        std::hint::black_box(number.to_bits());
-    }
-}
-
 /// The same beside other threads.
 struct RacingSteps<'a, 'b> {
     bpr: &'a Bpr<'b>,
     users: &'a SharedRows,
+    /// Each vector with its bias behind it.
     items: &'a SharedRows,
-    biases: &'a SharedRows,
     entries: &'a [u32],
     others: ChaCha8Rng,
 }
@@ -219,25 +209,29 @@ impl WithSimd for RacingSteps<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { bpr, users, items, biases, entries, mut others } = self;
-        let rule = bpr.rule();
-        let zeros = || vec![0.0; bpr.d];
-        let (mut p, mut q, mut r, mut b, mut c) = (zeros(), zeros(), zeros(), [0.0], [0.0]);
+        let Self { bpr, users, items, entries, mut others } = self;
+        let (rule, d) = (bpr.rule(), bpr.d);
+        let (mut p, mut q, mut r) = (vec![0.0; d], vec![0.0; d + 1], vec![0.0; d + 1]);
         let mut losses = Losses::default();
-        for &entry in entries {
-            let (user, item, own) = bpr.pairs.entry(entry);
-            let Some(other) = bpr.pairs.draw_other(own, &mut others) else { continue };
-            users.load(user, &mut p);
-            items.load(item, &mut q);
-            items.load(other, &mut r);
-            biases.load(item, &mut b);
-            biases.load(other, &mut c);
-            losses.add(rule.step(simd, &mut p, (&mut q, &mut b[0]), (&mut r, &mut c[0])));
-            users.store(user, &p);
-            items.store(item, &q);
-            items.store(other, &r);
-            biases.store(item, &b);
-            biases.store(other, &c);
+        for entries in entries.chunks(READ_AT_ONCE) {
+            let drawn = bpr.pairs.draw_others(entries, &mut others);
+            for (place, &triple) in drawn.iter().enumerate() {
+                if let Some(&next) = drawn.get(place + AHEAD) {
+                    let [user, item, other] = next.map(|row| row as usize);
+                    users.look_up(user);
+                    items.look_up(item);
+                    items.look_up(other);
+                }
+                let [user, item, other] = triple.map(|row| row as usize);
+                users.load(simd, user, &mut p);
+                items.load(simd, item, &mut q);
+                items.load(simd, other, &mut r);
+                let ((q_vector, q_bias), (r_vector, r_bias)) = (q.split_at_mut(d), r.split_at_mut(d));
+                losses.add(rule.step(simd, &mut p, (q_vector, &mut q_bias[0]), (r_vector, &mut r_bias[0])));
+                users.store(user, &p);
+                items.store(item, &q);
+                items.store(other, &r);
+            }
         }
         losses.sum()
     }

@@ -1,5 +1,8 @@
 //! WARP: the wrong item is searched for, and the longer the search, the less there is to correct.
 
+use std::array::from_fn;
+use std::mem::{replace, take};
+
 use pulp::{Arch, Simd, WithSimd};
 use rand_chacha::ChaCha8Rng;
 use recspeed_dense as dense;
@@ -8,11 +11,12 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
 use crate::factorization::adagrad;
-use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, order, stream};
+use crate::factorization::ahead::{AHEAD, look_up};
+use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, order, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
 use crate::factorization::pairs::{OTHERS_STREAM, PairData, fast_stream, two_rows};
-use crate::factorization::race::{SharedRows, race};
+use crate::factorization::race::{Neighbours, SharedRows, race};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, Parts, PartsError};
 
@@ -125,13 +129,13 @@ impl Learner for Warp<'_> {
         if self.fast {
             return Ok(self.race(&order, round, go_on).map(|loss| loss / order.len() as f64));
         }
-        let mut others = stream(self.seed, OTHERS_STREAM + round);
+        let mut candidates = Candidates::new(&self.pairs, stream(self.seed, OTHERS_STREAM + round));
         let mut loss = 0.0;
         for entries in order.chunks(ROWS_AT_ONCE) {
             if !go_on() {
                 return Ok(None);
             }
-            loss += Arch::new().dispatch(Steps { warp: self, entries, others: &mut others });
+            loss += Arch::new().dispatch(Steps { warp: self, entries, candidates: &mut candidates });
         }
         Ok(Some(loss / order.len() as f64))
     }
@@ -144,22 +148,87 @@ impl Warp<'_> {
 
     /// A round in the fast mode; the sum of the losses.
     fn race(&mut self, order: &[u32], round: u64, go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
-        let share = |values: &mut Vec<f32>, squares: &mut Vec<f32>, d: usize| SharedNumbers {
-            values: SharedRows::new(std::mem::take(values), d),
-            squares: SharedRows::new(std::mem::take(squares), d),
+        let d = self.d;
+        let users = SharedNumbers {
+            values: SharedRows::new(take(&mut self.users), Vec::new(), d),
+            squares: SharedRows::new(take(&mut self.user_squares), Vec::new(), d),
         };
-        let users = share(&mut self.users, &mut self.user_squares, self.d);
-        let items = share(&mut self.items, &mut self.item_squares, self.d);
-        let biases = share(&mut self.biases, &mut self.bias_squares, 1);
-        let loss = race(order, go_on, |piece, entries| {
-            let others = stream(self.seed, fast_stream(round, piece));
-            let steps = RacingSteps { warp: self, users: &users, items: &items, biases: &biases, entries, others };
+        let items = SharedNumbers {
+            values: SharedRows::new(take(&mut self.items), take(&mut self.biases), d),
+            squares: SharedRows::new(take(&mut self.item_squares), take(&mut self.bias_squares), d),
+        };
+        let loss = race(order, Neighbours::Near, go_on, |piece, entries| {
+            let candidates = Candidates::new(&self.pairs, stream(self.seed, fast_stream(round, piece)));
+            let steps = RacingSteps { warp: self, users: &users, items: &items, entries, candidates };
             Arch::new().dispatch(steps)
         });
-        (self.users, self.user_squares) = users.into_numbers();
-        (self.items, self.item_squares) = items.into_numbers();
-        (self.biases, self.bias_squares) = biases.into_numbers();
+        (self.users, _) = users.values.into_values();
+        (self.user_squares, _) = users.squares.into_values();
+        (self.items, self.biases) = items.values.into_values();
+        (self.item_squares, self.bias_squares) = items.squares.into_values();
         loss
+    }
+
+    #[inline(always)]
+    fn score<S: Simd>(&self, simd: S, user: usize, item: usize) -> f32 {
+        let (p, q) = (&self.users[user * self.d..][..self.d], &self.items[item * self.d..][..self.d]);
+        dense::dot(simd, p, q) + self.biases[item]
+    }
+
+    /// An item that the user does not have and that scores above `least`, its weight, and by how much; `None` where none of
+    /// those drawn is one.
+    #[inline(always)]
+    fn search<S: Simd>(
+        &self,
+        simd: S,
+        (user, least): (usize, f32),
+        candidates: &mut Candidates,
+    ) -> Option<(usize, f32, f32)> {
+        for &weight in &self.rank_weights {
+            let (other, later) = candidates.next(&self.pairs);
+            look_up(&self.items[later as usize * self.d..][..self.d]);
+            let above = self.score(simd, user, other as usize) - least;
+            if above > 0.0 && self.pairs.own(user).binary_search(&other).is_err() {
+                return Some((other as usize, weight, above));
+            }
+        }
+        None
+    }
+
+    /// Looks up what a step some rows later begins with; the middle of the user's items is where a search among them begins.
+    #[inline(always)]
+    fn look_up_own(&self, user: usize) {
+        let own = self.pairs.own(user);
+        look_up(&own[own.len() / 2..][..1]);
+    }
+}
+
+/// Items that are drawn ahead: one is scored sooner than main memory answers.
+const DRAWN: usize = 8;
+
+/// Items in the order in which the generator gives them, drawn some before they are needed, so that each can be looked up
+/// meanwhile. What one entry does not need is the next one's.
+struct Candidates {
+    rng: ChaCha8Rng,
+    drawn: [u32; DRAWN],
+    /// Which of them is the next.
+    next: usize,
+}
+
+impl Candidates {
+    fn new(pairs: &PairData<'_>, mut rng: ChaCha8Rng) -> Self {
+        // Without entries there is nothing to draw from, and nobody to draw.
+        let drawn = if pairs.n_known() == 0 { [0; DRAWN] } else { from_fn(|_| pairs.draw(&mut rng)) };
+        Self { rng, drawn, next: 0 }
+    }
+
+    /// The next one, and one that comes `DRAWN` later.
+    #[inline(always)]
+    fn next(&mut self, pairs: &PairData<'_>) -> (u32, u32) {
+        let later = pairs.draw(&mut self.rng);
+        let item = replace(&mut self.drawn[self.next], later);
+        self.next = (self.next + 1) % DRAWN;
+        (item, later)
     }
 }
 
@@ -167,7 +236,7 @@ impl Warp<'_> {
 struct Steps<'a, 'b> {
     warp: &'a mut Warp<'b>,
     entries: &'a [u32],
-    others: &'a mut ChaCha8Rng,
+    candidates: &'a mut Candidates,
 }
 
 impl WithSimd for Steps<'_, '_> {
@@ -175,31 +244,39 @@ impl WithSimd for Steps<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { warp, entries, others } = self;
+        let Self { warp, entries, candidates } = self;
         let (d, rule) = (warp.d, warp.rule());
-        let mut total = 0.0;
-        for &entry in entries {
-            let (user, item, own) = warp.pairs.entry(entry);
-            let p = &warp.users[user * d..][..d];
-            let score = |item: usize| dense::dot(simd, p, &warp.items[item * d..][..d]) + warp.biases[item];
-            let least = score(item) - 1.0;
-            // A number that is not finite compares with nothing: it must not look like an item in its place.
-            if !least.is_finite() {
-                return f64::NAN;
+        let (mut pairs, mut total) = (Vec::with_capacity(READ_AT_ONCE), 0.0);
+        for entries in entries.chunks(READ_AT_ONCE) {
+            pairs.clear();
+            pairs.extend(entries.iter().map(|&entry| warp.pairs.pair(entry)));
+            for (place, &pair) in pairs.iter().enumerate() {
+                if let Some(&later) = pairs.get(place + AHEAD) {
+                    let [user, item] = later.map(|row| row as usize);
+                    for values in [&warp.users, &warp.user_squares] {
+                        look_up(&values[user * d..][..d]);
+                    }
+                    for values in [&warp.items, &warp.item_squares] {
+                        look_up(&values[item * d..][..d]);
+                    }
+                    warp.look_up_own(user);
+                }
+                let [user, item] = pair.map(|row| row as usize);
+                let least = warp.score(simd, user, item) - 1.0;
+                // A number that is not finite compares with nothing: it must not look like an item in its place.
+                if !least.is_finite() {
+                    return f64::NAN;
+                }
+                let Some((other, weight, above)) = warp.search(simd, (user, least), candidates) else { continue };
+                total += f64::from(weight * above);
+                let p = Numbers::of(&mut warp.users, &mut warp.user_squares, user, d);
+                let (q, r) = two_rows(&mut warp.items, d, item, other);
+                let (q_squares, r_squares) = two_rows(&mut warp.item_squares, d, item, other);
+                let (q, r) = (Numbers { values: q, squares: q_squares }, Numbers { values: r, squares: r_squares });
+                rule.step(weight, p, q, r);
+                rule.move_one(-weight, &mut warp.biases[item], &mut warp.bias_squares[item]);
+                rule.move_one(weight, &mut warp.biases[other], &mut warp.bias_squares[other]);
             }
-            let wrong = warp.rank_weights.iter().find_map(|&weight| {
-                let other = warp.pairs.draw(others);
-                let above = score(other as usize) - least;
-                (above > 0.0 && own.binary_search(&other).is_err()).then_some((other as usize, weight, above))
-            });
-            let Some((other, weight, above)) = wrong else { continue };
-            total += f64::from(weight * above);
-            let p = Numbers::of(&mut warp.users, &mut warp.user_squares, user, d);
-            let (q, r) = two_rows(&mut warp.items, d, item, other);
-            let (q_squares, r_squares) = two_rows(&mut warp.item_squares, d, item, other);
-            rule.step(weight, p, Numbers { values: q, squares: q_squares }, Numbers { values: r, squares: r_squares });
-            rule.move_one(-weight, &mut warp.biases[item], &mut warp.bias_squares[item]);
-            rule.move_one(weight, &mut warp.biases[other], &mut warp.bias_squares[other]);
         }
         total
     }
@@ -209,10 +286,10 @@ impl WithSimd for Steps<'_, '_> {
 struct RacingSteps<'a, 'b> {
     warp: &'a Warp<'b>,
     users: &'a SharedNumbers,
+    /// Each vector with its bias behind it.
     items: &'a SharedNumbers,
-    biases: &'a SharedNumbers,
     entries: &'a [u32],
-    others: ChaCha8Rng,
+    candidates: Candidates,
 }
 
 impl WithSimd for RacingSteps<'_, '_> {
@@ -220,43 +297,51 @@ impl WithSimd for RacingSteps<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { warp, users, items, biases, entries, mut others } = self;
-        let rule = warp.rule();
-        let own = |d: usize| OwnNumbers { values: vec![0.0; d], squares: vec![0.0; d] };
-        let (mut p, mut q, mut r, mut b, mut c) = (own(warp.d), own(warp.d), own(warp.d), own(1), own(1));
-        let mut total = 0.0;
-        for &entry in entries {
-            let (user, item, own) = warp.pairs.entry(entry);
-            users.values.load(user, &mut p.values);
-            let p_values = &p.values;
-            let score = |item: usize, vector: &mut [f32], bias: &mut [f32]| {
-                items.values.load(item, vector);
-                biases.values.load(item, bias);
-                dense::dot(simd, p_values, vector) + bias[0]
-            };
-            let least = score(item, &mut q.values, &mut b.values) - 1.0;
-            if !least.is_finite() {
-                return f64::NAN;
-            }
-            let wrong = warp.rank_weights.iter().find_map(|&weight| {
-                let other = warp.pairs.draw(&mut others);
-                let above = score(other as usize, &mut r.values, &mut c.values) - least;
-                (above > 0.0 && own.binary_search(&other).is_err()).then_some((other as usize, weight, above))
-            });
-            let Some((other, weight, above)) = wrong else { continue };
-            total += f64::from(weight * above);
-            users.squares.load(user, &mut p.squares);
-            for (row, vector, bias) in [(item, &mut q, &mut b), (other, &mut r, &mut c)] {
-                items.squares.load(row, &mut vector.squares);
-                biases.squares.load(row, &mut bias.squares);
-            }
-            rule.step(weight, p.numbers(), q.numbers(), r.numbers());
-            rule.move_one(-weight, &mut b.values[0], &mut b.squares[0]);
-            rule.move_one(weight, &mut c.values[0], &mut c.squares[0]);
-            users.store(user, &p);
-            for (row, vector, bias) in [(item, &q, &b), (other, &r, &c)] {
-                items.store(row, vector);
-                biases.store(row, bias);
+        let Self { warp, users, items, entries, mut candidates } = self;
+        let (d, rule) = (warp.d, warp.rule());
+        let own = |width: usize| OwnNumbers { values: vec![0.0; width], squares: vec![0.0; width] };
+        let (mut p, mut q, mut r) = (own(d + 1), own(d + 1), own(d + 1));
+        // Behind the user's vector stands what a bias is multiplied with.
+        p.values[d] = 1.0;
+        let (mut pairs, mut total) = (Vec::with_capacity(READ_AT_ONCE), 0.0);
+        for entries in entries.chunks(READ_AT_ONCE) {
+            pairs.clear();
+            pairs.extend(entries.iter().map(|&entry| warp.pairs.pair(entry)));
+            for (place, &pair) in pairs.iter().enumerate() {
+                if let Some(&later) = pairs.get(place + AHEAD) {
+                    let [user, item] = later.map(|row| row as usize);
+                    users.look_up(user);
+                    items.look_up(item);
+                    warp.look_up_own(user);
+                }
+                let [user, item] = pair.map(|row| row as usize);
+                users.values.load(simd, user, &mut p.values[..d]);
+                let least = items.values.dot(simd, item, &p.values) - 1.0;
+                if !least.is_finite() {
+                    return f64::NAN;
+                }
+                let mut wrong = None;
+                for &weight in &warp.rank_weights {
+                    let (other, later) = candidates.next(&warp.pairs);
+                    items.values.look_up(later as usize);
+                    let above = items.values.dot(simd, other as usize, &p.values) - least;
+                    if above > 0.0 && warp.pairs.own(user).binary_search(&other).is_err() {
+                        wrong = Some((other as usize, weight, above));
+                        break;
+                    }
+                }
+                let Some((other, weight, above)) = wrong else { continue };
+                total += f64::from(weight * above);
+                users.squares.load(simd, user, &mut p.squares[..d]);
+                items.load(simd, item, &mut q);
+                items.load(simd, other, &mut r);
+                rule.step(weight, p.vector(d), q.vector(d), r.vector(d));
+                rule.move_one(-weight, &mut q.values[d], &mut q.squares[d]);
+                rule.move_one(weight, &mut r.values[d], &mut r.squares[d]);
+                users.values.store(user, &p.values[..d]);
+                users.squares.store(user, &p.squares[..d]);
+                items.store(item, &q);
+                items.store(other, &r);
             }
         }
         total
@@ -271,13 +356,21 @@ struct SharedNumbers {
 
 impl SharedNumbers {
     #[inline(always)]
+    fn look_up(&self, row: usize) {
+        self.values.look_up(row);
+        self.squares.look_up(row);
+    }
+
+    #[inline(always)]
+    fn load<S: Simd>(&self, simd: S, row: usize, numbers: &mut OwnNumbers) {
+        self.values.load(simd, row, &mut numbers.values);
+        self.squares.load(simd, row, &mut numbers.squares);
+    }
+
+    #[inline(always)]
     fn store(&self, row: usize, numbers: &OwnNumbers) {
         self.values.store(row, &numbers.values);
         self.squares.store(row, &numbers.squares);
-    }
-
-    fn into_numbers(self) -> (Vec<f32>, Vec<f32>) {
-        (self.values.into_values(), self.squares.into_values())
     }
 }
 
@@ -288,9 +381,10 @@ struct OwnNumbers {
 }
 
 impl OwnNumbers {
+    /// What stands before the bias.
     #[inline(always)]
-    fn numbers(&mut self) -> Numbers<'_> {
-        Numbers { values: &mut self.values, squares: &mut self.squares }
+    fn vector(&mut self, d: usize) -> Numbers<'_> {
+        Numbers { values: &mut self.values[..d], squares: &mut self.squares[..d] }
     }
 }
 
@@ -336,7 +430,10 @@ impl Rule {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_data::InteractionsBuilder;
+
     use super::*;
+    use crate::TrainSet;
 
     #[test]
     fn an_item_that_is_found_at_once_stands_for_many() {
@@ -345,6 +442,23 @@ mod tests {
         let expected = [25.0 / 12.0, 1.5, 1.0, 1.0, 0.0];
         assert!(weights.iter().zip(expected).all(|(weight, wanted)| (weight - wanted).abs() < 1e-6), "{weights:?}");
         assert_eq!(rank_weights(1, 3), [0.0; 3]);
+    }
+
+    #[test]
+    fn candidates_come_in_the_order_in_which_they_are_drawn() {
+        let mut builder = InteractionsBuilder::default();
+        for item in ["a", "b", "c", "d", "e"] {
+            builder.push("u", item, 1.0, 0);
+        }
+        let all = builder.finish();
+        let rows = [0, 1, 2, 3, 4];
+        let data = TrainSet::new(&all, &rows);
+        let pairs = PairData::new(&data);
+        let (mut candidates, mut rng) = (Candidates::new(&pairs, stream(7, 1)), stream(7, 1));
+        let (found, later): (Vec<u32>, Vec<u32>) = (0..100).map(|_| candidates.next(&pairs)).unzip();
+        let expected: Vec<u32> = (0..100).map(|_| pairs.draw(&mut rng)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(later[..100 - DRAWN], found[DRAWN..]);
     }
 
     fn numbers<'a>(values: &'a mut [f32], squares: &'a mut [f32]) -> Numbers<'a> {

@@ -1,5 +1,7 @@
 //! Matrix factorization with biases, by stochastic gradient descent.
 
+use std::mem::take;
+
 use pulp::{Arch, Simd, WithSimd};
 use recspeed_dense as dense;
 use recspeed_types::FitObserver;
@@ -8,10 +10,11 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
+use crate::factorization::ahead::{AHEAD, look_up};
 use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::{Folding, Logistic, Ridge};
-use crate::factorization::race::{SharedRows, race};
+use crate::factorization::race::{Neighbours, SharedRows, race};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
 
@@ -150,22 +153,21 @@ impl Sgd<'_> {
 
     /// User, item and rating of a training row.
     #[inline(always)]
-    fn row(&self, place: u32) -> (usize, usize, f32) {
+    fn row(&self, place: u32) -> (u32, u32, f32) {
         let (columns, row) = (self.data.interactions, self.data.rows[place as usize] as usize);
-        (columns.user[row] as usize, columns.item[row] as usize, columns.rating[row])
+        (columns.user[row], columns.item[row], columns.rating[row])
     }
 
     /// A round in the fast mode; the sum of the squared errors.
     fn race(&mut self, order: &[u32], go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
         let d = self.settings.factors;
-        let taken = |values: &mut Vec<f32>, d| SharedRows::new(std::mem::take(values), d);
-        let (users, items) = (taken(&mut self.users, d), taken(&mut self.items, d));
-        let biases = [taken(&mut self.user_biases, 1), taken(&mut self.item_biases, 1)];
-        let squares = race(order, go_on, |_, places| {
-            Arch::new().dispatch(RacingSteps { sgd: self, users: &users, items: &items, biases: &biases, places })
+        let users = SharedRows::new(take(&mut self.users), take(&mut self.user_biases), d);
+        let items = SharedRows::new(take(&mut self.items), take(&mut self.item_biases), d);
+        let squares = race(order, Neighbours::Anywhere, go_on, |_, places| {
+            Arch::new().dispatch(RacingSteps { sgd: self, users: &users, items: &items, places })
         });
-        (self.users, self.items) = (users.into_values(), items.into_values());
-        [self.user_biases, self.item_biases] = biases.map(SharedRows::into_values);
+        (self.users, self.user_biases) = users.into_values();
+        (self.items, self.item_biases) = items.into_values();
         squares
     }
 }
@@ -187,7 +189,12 @@ impl WithSimd for Steps<'_, '_> {
         for places in places.chunks(READ_AT_ONCE) {
             rows.clear();
             rows.extend(places.iter().map(|&place| sgd.row(place)));
-            for &(user, item, rating) in &rows {
+            for (place, &(user, item, rating)) in rows.iter().enumerate() {
+                if let Some(&(user, item, _)) = rows.get(place + AHEAD) {
+                    look_up(&sgd.users[user as usize * d..][..d]);
+                    look_up(&sgd.items[item as usize * d..][..d]);
+                }
+                let (user, item) = (user as usize, item as usize);
                 let (p, q) = (&mut sgd.users[user * d..][..d], &mut sgd.items[item * d..][..d]);
                 squares += rule.step(simd, rating, (p, &mut sgd.user_biases[user]), (q, &mut sgd.item_biases[item]));
             }
@@ -199,10 +206,9 @@ impl WithSimd for Steps<'_, '_> {
 /// The same beside other threads.
 struct RacingSteps<'a, 'b> {
     sgd: &'a Sgd<'b>,
+    /// Each vector with its bias behind it.
     users: &'a SharedRows,
     items: &'a SharedRows,
-    /// Of users and of items.
-    biases: &'a [SharedRows; 2],
     places: &'a [u32],
 }
 
@@ -211,21 +217,26 @@ impl WithSimd for RacingSteps<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { sgd, users, items, biases: [user_biases, item_biases], places } = self;
+        let Self { sgd, users, items, places } = self;
         let (rule, d) = (sgd.rule(), sgd.settings.factors);
-        let (mut p, mut q, mut b, mut c) = (vec![0.0; d], vec![0.0; d], [0.0], [0.0]);
-        let mut squares = 0.0;
-        for &place in places {
-            let (user, item, rating) = sgd.row(place);
-            users.load(user, &mut p);
-            items.load(item, &mut q);
-            user_biases.load(user, &mut b);
-            item_biases.load(item, &mut c);
-            squares += rule.step(simd, rating, (&mut p, &mut b[0]), (&mut q, &mut c[0]));
-            users.store(user, &p);
-            items.store(item, &q);
-            user_biases.store(user, &b);
-            item_biases.store(item, &c);
+        let (mut p, mut q) = (vec![0.0; d + 1], vec![0.0; d + 1]);
+        let (mut rows, mut squares) = (Vec::with_capacity(READ_AT_ONCE), 0.0);
+        for places in places.chunks(READ_AT_ONCE) {
+            rows.clear();
+            rows.extend(places.iter().map(|&place| sgd.row(place)));
+            for (place, &(user, item, rating)) in rows.iter().enumerate() {
+                if let Some(&(user, item, _)) = rows.get(place + AHEAD) {
+                    users.look_up(user as usize);
+                    items.look_up(item as usize);
+                }
+                let (user, item) = (user as usize, item as usize);
+                users.load(simd, user, &mut p);
+                items.load(simd, item, &mut q);
+                let ((p_vector, p_bias), (q_vector, q_bias)) = (p.split_at_mut(d), q.split_at_mut(d));
+                squares += rule.step(simd, rating, (p_vector, &mut p_bias[0]), (q_vector, &mut q_bias[0]));
+                users.store(user, &p);
+                items.store(item, &q);
+            }
         }
         squares
     }
