@@ -15,10 +15,11 @@ pub(crate) fn look_up<T: Copy>(row: &[T]) {
     }
 }
 
-/// A number of each line of a row. One that does not begin where a line does has a line more, with its last number.
+/// Numbers of a row, a line apart. Where a row does not begin with a line, its last one is left out: to look that up, too, takes
+/// longer than to wait for it (AMD EPYC: bpr and warp, 64 factors, on MovieLens-100K and Beauty 5-core).
 #[inline(always)]
 pub(crate) fn of_each_line<T>(row: &[T]) -> impl Iterator<Item = &T> {
-    row.iter().step_by(LINE / size_of::<T>()).chain(row.last())
+    row.iter().step_by(LINE / size_of::<T>())
 }
 
 #[cfg(test)]
@@ -26,13 +27,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_of_a_row_is_met_wherever_the_row_begins() {
+    fn whole_lines_of_a_row_are_met_once_each_wherever_the_row_begins() {
         let numbers: Vec<u32> = (0..200).collect();
         for (start, len) in (0..16).flat_map(|start| (1..100).map(move |len| (start, len))) {
             let line = |number: u32| number / 16;
-            let mut met: Vec<u32> = of_each_line(&numbers[start..][..len]).map(|&number| line(number)).collect();
-            met.dedup();
-            let expected: Vec<u32> = (line(start as u32)..=line((start + len - 1) as u32)).collect();
+            let met: Vec<u32> = of_each_line(&numbers[start..][..len]).map(|&number| line(number)).collect();
+            let expected: Vec<u32> = (line(start as u32)..).take(len.div_ceil(16)).collect();
             assert_eq!(met, expected, "{len} numbers from {start}");
         }
     }

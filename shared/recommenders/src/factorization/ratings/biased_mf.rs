@@ -10,7 +10,7 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
-use crate::factorization::ahead::{AHEAD, look_up};
+use crate::factorization::ahead::AHEAD;
 use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::{Folding, Logistic, Ridge};
@@ -189,11 +189,7 @@ impl WithSimd for Steps<'_, '_> {
         for places in places.chunks(READ_AT_ONCE) {
             rows.clear();
             rows.extend(places.iter().map(|&place| sgd.row(place)));
-            for (place, &(user, item, rating)) in rows.iter().enumerate() {
-                if let Some(&(user, item, _)) = rows.get(place + AHEAD) {
-                    look_up(&sgd.users[user as usize * d..][..d]);
-                    look_up(&sgd.items[item as usize * d..][..d]);
-                }
+            for &(user, item, rating) in &rows {
                 let (user, item) = (user as usize, item as usize);
                 let (p, q) = (&mut sgd.users[user * d..][..d], &mut sgd.items[item * d..][..d]);
                 squares += rule.step(simd, rating, (p, &mut sgd.user_biases[user]), (q, &mut sgd.item_biases[item]));
