@@ -76,7 +76,7 @@ test("a server that does not answer is told in sight, over the run before, and a
   const own = await startLab();
   const page = await openPage(browser, own.link, { viewport: { width: 1440, height: 900 } });
   const button = page.locator(id("run-on-server"));
-  await page.waitForFunction(() => !document.querySelector('[data-testid="run-on-server"]').disabled);
+  await page.waitForFunction(() => document.querySelector('[data-testid="run-on-server"]')?.disabled === false);
   await own.kill();
   await button.click();
   const alert = page.locator(id("run-error"));
