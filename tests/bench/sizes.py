@@ -112,8 +112,8 @@ def growth(call: Call, method: Method, csv: Path) -> str:
         f"Why two cost more for each row: item-knn multiplies every two rows of a user, {products[0]:.1f} products for "
         f"each row of the first {SIZES[0]:,} and {products[1]:.1f} of {SIZES[-1]:,}, because more people have several. "
         "The numbers that a row needs lie anywhere among those of all: item-knn adds to 8 bytes of an item for each "
-        "product, nmf reads 60 bytes of the row's item for its user and 60 of its user for the item. Of few items these "
-        "stay in the caches, of many they do not; nmf's arithmetic for a row is the same at every size. "
+        "product, nmf reads 60 bytes of the row's item for its user and 60 of its user for the item. Of few items "
+        "these stay in the caches, of many they do not; nmf's arithmetic for a row is the same at every size. "
         f"The last rows again, with {FEW_ITEMS:,} ids in place of those of their items: "
         f"item-knn {controls['item-knn']}; nmf {controls['nmf']}."
     )
