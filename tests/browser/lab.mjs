@@ -115,3 +115,12 @@ export async function overhearTheRunner(context) {
     };
   });
 }
+
+/** Waits until the run in sight says that it has ended as expected. */
+export async function ends(page, status, timeout = 60_000) {
+  await page.waitForFunction(
+    (status) => document.querySelector('[data-testid="run-status"]')?.dataset.status === status,
+    status,
+    { timeout },
+  );
+}

@@ -6,7 +6,7 @@ import { writeFile, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { openPage, overhearTheRunner, runInTerminal, startBrowser, startLab, writeSpec } from "./lab.mjs";
+import { ends, openPage, overhearTheRunner, runInTerminal, startBrowser, startLab, writeSpec } from "./lab.mjs";
 
 let lab, browser;
 before(async () => {
@@ -19,15 +19,6 @@ after(async () => {
 });
 
 const id = (name) => `[data-testid="${name}"]`;
-
-/** Waits until the run in sight says that it has ended as expected. */
-async function ends(page, status, timeout = 60_000) {
-  await page.waitForFunction(
-    (status) => document.querySelector('[data-testid="run-status"]')?.dataset.status === status,
-    status,
-    { timeout },
-  );
-}
 
 /** The metrics in sight, every digit of them. */
 function values(page) {

@@ -2,7 +2,7 @@
 
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
-import { openPage, startBrowser, startLab } from "./lab.mjs";
+import { ends, openPage, startBrowser, startLab } from "./lab.mjs";
 
 let lab, browser;
 before(async () => {
@@ -15,13 +15,6 @@ after(async () => {
 });
 
 const id = (name) => `[data-testid="${name}"]`;
-
-/** Waits until the run in sight says that it has ended as expected. */
-async function ends(page, status) {
-  await page.waitForFunction((status) => document.querySelector('[data-testid="run-status"]')?.dataset.status === status, status, {
-    timeout: 60_000,
-  });
-}
 
 /** Chooses a file in the window for files of one's own, and leaves the window open. */
 async function choose(page, name, content) {

@@ -41,6 +41,24 @@ pub(super) struct Pairs<'a> {
 }
 
 impl Pairs<'_> {
+    /// Refuses pairs that have become more than was counted beforehand. `kept`: pairs so far.
+    ///
+    /// # Errors
+    /// [`FitError::Unaffordable`]
+    pub(super) fn check_kept(
+        self,
+        kept: usize,
+        allowed: u64,
+        (what, remedy): (&'static str, &'static Remedy),
+    ) -> Result<(), FitError> {
+        let bytes = PAIR_BYTES * kept as u64;
+        if bytes <= allowed {
+            return Ok(());
+        }
+        let seconds = Some(self.seconds(VISITED_PER_S));
+        Err(FitError::Unaffordable { what, bytes, stays: bytes, at_test: bytes, seconds, fits: None, remedy })
+    }
+
     /// Refuses a matrix of pairs that takes more than `allowed` bytes. `count`: of a row, how many pairs it has.
     ///
     /// A row has at most as many pairs as there are entries in its columns, and as there are rows, and keeps some of

@@ -7,11 +7,10 @@ use recspeed_data::{Csr, Interactions};
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::{FitObserver, Remedy};
 
-use super::pairs::{Keeping, PAIR_BYTES, Pairs};
+use super::pairs::{Keeping, Pairs};
 use super::{ALLOWED_BYTES, GROUP_ROWS};
 use crate::fit::{FitRequest, Method};
 use crate::memory::allowed;
-use crate::memory::paces::VISITED_PER_S;
 use crate::recommender::{model_bytes, weightiest};
 use crate::scratch::Pool;
 use crate::{BasketItem, FitError, FoldIn, Parts, Reason, Recommender, TrainSet};
@@ -67,21 +66,7 @@ impl SlopeOne {
                 differences.values.extend(row.iter().map(|(_, difference)| *difference));
                 differences.indptr.push(differences.indices.len());
             }
-            let bytes = PAIR_BYTES * differences.nnz() as u64;
-            if bytes > allowed {
-                let seconds = Some(pairs.seconds(VISITED_PER_S));
-                let what = "the differences between items (so far)";
-                let (stays, at_test) = (bytes, bytes);
-                return Err(FitError::Unaffordable {
-                    what,
-                    bytes,
-                    stays,
-                    at_test,
-                    seconds,
-                    fits: None,
-                    remedy: REMEDY,
-                });
-            }
+            pairs.check_kept(differences.nnz(), allowed, ("the differences between items (so far)", REMEDY))?;
             observer.event(EventKind::Progress { done: end as u64, total: n_items as u64, unit: "items".to_owned() });
         }
         let mean = data.global_mean().ok_or(FitError::NoRows)? as f32;

@@ -6,10 +6,9 @@ use recspeed_types::FitObserver;
 use recspeed_types::event::EventKind;
 
 use super::super::GROUP_ROWS;
-use super::super::pairs::{Keeping, PAIR_BYTES, Pairs};
+use super::super::pairs::{Keeping, Pairs};
 use super::similarities::{Row, Similarities};
 use super::{REMEDY, Settings, Similarity};
-use crate::memory::paces::VISITED_PER_S;
 use crate::scratch::{Lent, Pool};
 use crate::{FitError, TrainSet};
 
@@ -156,21 +155,11 @@ impl Comparing<'_> {
             let rows: Vec<Row> =
                 some.par_iter().map_init(|| self.lend(), |shared, &reader| self.similar(shared, reader)).collect();
             similarities.replace(some, &rows);
-            let bytes = PAIR_BYTES * similarities.nnz() as u64;
-            if bytes > allowed {
-                let seconds = Some(self.pairs().seconds(VISITED_PER_S));
-                let what = "the similarities between users (so far)";
-                let (stays, at_test) = (bytes, bytes);
-                return Err(FitError::Unaffordable {
-                    what,
-                    bytes,
-                    stays,
-                    at_test,
-                    seconds,
-                    fits: None,
-                    remedy: REMEDY,
-                });
-            }
+            self.pairs().check_kept(
+                similarities.nnz(),
+                allowed,
+                ("the similarities between users (so far)", REMEDY),
+            )?;
             done += some.len() as u64;
             observer.event(EventKind::Progress { done, total, unit: unit.to_owned() });
         }
