@@ -1,15 +1,14 @@
 //! Latent factors.
 
 pub(crate) mod adagrad;
-mod ahead;
 mod als;
 pub(crate) mod draws;
 mod factor_model;
 pub(crate) mod folding;
 pub(crate) mod pairs;
 mod pairwise;
-mod race;
 mod ratings;
+pub(crate) mod strata;
 
 use crate::fit::Method;
 pub use als::{Als, AlsSettings, Confidence, Solver};

@@ -5,6 +5,7 @@ mod features;
 mod ffm;
 mod fm;
 mod model;
+mod pairs;
 mod permuted;
 
 use crate::fit::Method;

@@ -1,20 +1,21 @@
 //! BPR: an item that somebody has shall score higher than one drawn at random.
 
-use std::mem::take;
+use std::borrow::Cow;
 
 use pulp::{Arch, Simd, WithSimd};
+use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use recspeed_dense as dense;
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
-use crate::factorization::ahead::{AHEAD, look_up};
-use crate::factorization::draws::{self, ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, stream};
+use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
-use crate::factorization::pairs::{OTHERS_STREAM, PairData, fast_stream, two_rows};
-use crate::factorization::race::{Neighbours, SharedRows, race};
+use crate::factorization::pairs::{self, block_stream, two_rows};
+use crate::factorization::pairwise::negatives::Negatives;
+use crate::factorization::strata::{Block, Pair, Strata};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, Parts, PartsError};
 
@@ -32,33 +33,38 @@ pub(crate) const METHOD: Method = Method {
 /// Draws of an item that the user does not have before the step is left out: they have nearly everything.
 const TRIES: u32 = 64;
 
-/// A user, an item that they have, and one that they do not have.
-type Triple = [u32; 3];
-
 /// `x_ui = p_u · q_i + b_i`; for each interaction of each epoch, in an order drawn anew, one item `j` that the user does not
 /// have is drawn uniformly, and one step taken down the gradient of `−ln σ(x_ui − x_uj) + ½ λ ‖numbers‖²`.
 /// Source: Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", arXiv:1205.2618.
+///
+/// The order is one of strata, by which threads never meet, and `j` is drawn from the part of the items that holds `i`: as the
+/// items are dealt to their parts anew in each epoch, every other item is as likely as before.
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     let d = recommender.integer("factors") as usize;
+    let known = pairs::known(data);
+    let (users, items) = (
+        pairs::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
+        pairs::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
+    );
+    let bytes = size_of_val(&users[..]) + size_of_val(&items[..]);
     let mut learner = Bpr {
-        pairs: PairData::new(data),
         d,
-        learning_rate: recommender.float("learning_rate") as f32,
-        regularization: recommender.float("regularization") as f32,
-        fast: recommender.is_fast(),
+        rule: Rule::of(recommender),
         seed: request.seed,
-        users: PairData::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
-        items: PairData::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
+        users,
+        items,
         biases: vec![0.0; data.n_items()],
-        ahead: None,
+        strata: Strata::new(Cow::Borrowed(&data.by_user), &known, data.n_items(), bytes),
+        n_pairs: data.by_user.nnz(),
+        known,
     };
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     // What only learning needs goes before the vectors grow.
-    let Bpr { users, items, biases, ahead, pairs: PairData { known, owner, .. }, .. } = learner;
-    drop((ahead, owner));
+    let Bpr { users, items, biases, known, strata, .. } = learner;
+    drop(strata);
     let newcomers = newcomers(recommender, Others { known, seed: request.seed });
-    Ok(PairData::model(d, users, items, &biases, newcomers))
+    Ok(pairs::model(d, users, items, &biases, newcomers))
 }
 
 fn newcomers(recommender: &ResolvedRecommender, others: Others) -> Pairwise {
@@ -73,23 +79,22 @@ fn newcomers(recommender: &ResolvedRecommender, others: Others) -> Pairwise {
 }
 
 struct Bpr<'a> {
-    pairs: PairData<'a>,
     d: usize,
-    learning_rate: f32,
-    regularization: f32,
-    fast: bool,
+    rule: Rule,
     seed: u64,
     users: Vec<f32>,
     items: Vec<f32>,
     biases: Vec<f32>,
-    /// The order of a round that is still to come.
-    ahead: Option<(u64, Vec<u32>)>,
+    /// Items that somebody has.
+    known: Vec<u32>,
+    n_pairs: usize,
+    strata: Strata<'a, Pair, 2>,
 }
 
 impl Learner for Bpr<'_> {
     fn name(&self) -> String {
-        let sizes = (self.pairs.data.n_users(), self.pairs.data.n_items(), self.d, self.pairs.len());
-        format!("bpr {sizes:?} {:?}, seed {}", (self.learning_rate, self.regularization, self.fast), self.seed)
+        let sizes = (self.users.len() / self.d, self.biases.len(), self.d, self.n_pairs);
+        format!("bpr {sizes:?} {:?}, {} strata, seed {}", self.rule, self.strata.n_parts(), self.seed)
     }
 
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
@@ -101,72 +106,22 @@ impl Learner for Bpr<'_> {
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
-        let order = match self.ahead.take() {
-            Some((of, order)) if of == round => order,
-            _ => draws::order(self.pairs.len(), self.seed, round),
-        };
-        if self.fast {
-            return Ok(self.race(&order, round, go_on).map(|loss| loss / order.len() as f64));
-        }
-        let rule = self.rule();
-        let Self { pairs, d, seed, users, items, biases, ahead, .. } = self;
-        let (pairs, d, seed) = (&*pairs, *d, *seed);
-        let mut others = stream(seed, OTHERS_STREAM + round);
-        let mut pieces = order.chunks(ROWS_AT_ONCE);
-        let mut draw = |piece: Option<&[u32]>| piece.map(|entries| pairs.draw_others(entries, &mut others));
-        let mut waiting = draw(pieces.next());
-        let mut loss = 0.0;
-        while let Some(drawn) = waiting {
-            if !go_on() {
-                return Ok(None);
-            }
-            let steps = Steps { rule, d, users, items, biases, drawn: &drawn };
-            // What comes next depends on nothing that is learnt: another thread can draw it meanwhile.
-            let (learnt, next) = rayon::join(
-                || Arch::new().dispatch(steps),
-                || {
-                    let next = draw(pieces.next());
-                    if next.is_none() {
-                        *ahead = Some((round + 1, draws::order(pairs.len(), seed, round + 1)));
-                    }
-                    next
-                },
-            );
-            loss += learnt;
-            waiting = next;
-        }
-        Ok(Some(loss / order.len() as f64))
-    }
-}
-
-impl Bpr<'_> {
-    fn rule(&self) -> Rule {
-        Rule { learning_rate: self.learning_rate, keep: 1.0 - self.learning_rate * self.regularization }
-    }
-
-    /// A round in the fast mode; the sum of the losses.
-    fn race(&mut self, order: &[u32], round: u64, go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
-        let users = SharedRows::new(take(&mut self.users), Vec::new(), self.d);
-        let items = SharedRows::new(take(&mut self.items), take(&mut self.biases), self.d);
-        let loss = race(order, Neighbours::Near, go_on, |piece, entries| {
-            let others = stream(self.seed, fast_stream(round, piece));
-            let steps = RacingSteps { bpr: self, users: &users, items: &items, entries, others };
-            Arch::new().dispatch(steps)
+        let (rule, d, seed) = (self.rule, self.d, self.seed);
+        let Self { users, items, biases, known, strata, .. } = self;
+        let loss = strata.round((known, seed, round), [(users, d)], [(items, d), (biases, 1)], go_on, |block| {
+            let rng = stream(seed, block_stream(round, block.number));
+            Arch::new().dispatch(Steps { rule, d, block, rng })
         });
-        (self.users, _) = users.into_values();
-        (self.items, self.biases) = items.into_values();
-        loss
+        Ok(loss.map(|loss| loss / self.n_pairs as f64))
     }
 }
 
-/// Some steps; the sum of their losses.
+/// The steps of a block; the sum of their losses.
 struct Steps<'a> {
     rule: Rule,
     d: usize,
-    users: &'a mut [f32],
-    items: &'a mut [f32],
-    biases: &'a mut [f32],
-    drawn: &'a [Triple],
+    block: Block<'a, Pair, 1, 2>,
+    rng: ChaCha8Rng,
 }
 
 impl WithSimd for Steps<'_> {
@@ -174,86 +129,37 @@ impl WithSimd for Steps<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { rule, d, users, items, biases, drawn } = self;
-        let mut losses = Losses::default();
-        for (place, &triple) in drawn.iter().enumerate() {
-            if let Some(&next) = drawn.get(place + AHEAD) {
-                let [user, item, other] = next.map(|row| row as usize * d);
-                look_up(&users[user..][..d]);
-                look_up(&items[item..][..d]);
-                look_up(&items[other..][..d]);
-            }
-            let [user, item, other] = triple.map(|row| row as usize);
-            let p = &mut users[user * d..][..d];
-            let (q, r) = two_rows(items, d, item, other);
-            let (mut b, mut c) = (biases[item], biases[other]);
-            losses.add(rule.step(simd, p, (q, &mut b), (r, &mut c)));
-            (biases[item], biases[other]) = (b, c);
-        }
-        losses.sum()
-    }
-}
-
-/// The same beside other threads.
-struct RacingSteps<'a, 'b> {
-    bpr: &'a Bpr<'b>,
-    users: &'a SharedRows,
-    /// Each vector with its bias behind it.
-    items: &'a SharedRows,
-    entries: &'a [u32],
-    others: ChaCha8Rng,
-}
-
-impl WithSimd for RacingSteps<'_, '_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { bpr, users, items, entries, mut others } = self;
-        let (rule, d) = (bpr.rule(), bpr.d);
-        let (mut p, mut q, mut r) = (vec![0.0; d], vec![0.0; d + 1], vec![0.0; d + 1]);
-        let mut losses = Losses::default();
-        for entries in entries.chunks(READ_AT_ONCE) {
-            let drawn = bpr.pairs.draw_others(entries, &mut others);
-            for (place, &triple) in drawn.iter().enumerate() {
-                if let Some(&next) = drawn.get(place + AHEAD) {
-                    let [user, item, other] = next.map(|row| row as usize);
-                    users.look_up(user);
-                    items.look_up(item);
-                    items.look_up(other);
-                }
-                let [user, item, other] = triple.map(|row| row as usize);
-                users.load(simd, user, &mut p);
-                items.load(simd, item, &mut q);
-                items.load(simd, other, &mut r);
-                let ((q_vector, q_bias), (r_vector, r_bias)) = (q.split_at_mut(d), r.split_at_mut(d));
-                losses.add(rule.step(simd, &mut p, (q_vector, &mut q_bias[0]), (r_vector, &mut r_bias[0])));
-                users.store(user, &p);
-                items.store(item, &q);
-                items.store(other, &r);
+        let Self { rule, d, block, mut rng } = self;
+        let ([users], [items, biases]) = (block.users, block.items);
+        block.entries.shuffle(&mut rng);
+        let negatives = Negatives::new(block.ids, block.entries);
+        let (mut drawn, mut losses) = (Vec::with_capacity(READ_AT_ONCE), Losses::default());
+        for pairs in block.entries.chunks(READ_AT_ONCE) {
+            drawn.clear();
+            drawn.extend(pairs.iter().filter_map(|&pair| Some((pair, draw_other(&negatives, pair[0], &mut rng)?))));
+            for &([user, item], other) in &drawn {
+                let [user, item, other] = [user, item, other].map(|row| row as usize);
+                let p = &mut users[user * d..][..d];
+                let (q, r) = two_rows(items, d, item, other);
+                let (mut b, mut c) = (biases[item], biases[other]);
+                losses.add(rule.step(simd, p, (q, &mut b), (r, &mut c)));
+                (biases[item], biases[other]) = (b, c);
             }
         }
         losses.sum()
     }
 }
 
-impl PairData<'_> {
-    /// What the steps of these entries learn from, in their order; a user who has nearly everything is left out.
-    fn draw_others(&self, entries: &[u32], rng: &mut ChaCha8Rng) -> Vec<Triple> {
-        // At once as long as it may become: what grows on the way is twice as much for a while.
-        let mut drawn = Vec::with_capacity(entries.len());
-        drawn.extend(entries.iter().filter_map(|&entry| {
-            let (user, item, own) = self.entry(entry);
-            self.draw_other(own, rng).map(|other| [user as u32, item as u32, other as u32])
-        }));
-        drawn
+/// An item that the user does not have; of a user who has nearly all of them, none.
+#[inline(always)]
+fn draw_other(negatives: &Negatives<'_>, user: u32, rng: &mut ChaCha8Rng) -> Option<u32> {
+    for _ in 0..TRIES {
+        let item = negatives.draw(rng);
+        if !negatives.has([user, item]) {
+            return Some(item);
+        }
     }
-
-    /// An item that somebody has, and this user, whose items are `own`, does not.
-    #[inline(always)]
-    fn draw_other(&self, own: &[u32], rng: &mut ChaCha8Rng) -> Option<usize> {
-        (0..TRIES).map(|_| self.draw(rng)).find(|item| own.binary_search(item).is_err()).map(|item| item as usize)
-    }
+    None
 }
 
 /// The sum of `ln (1 + exp(−x))`, with one logarithm for many of them.
@@ -294,13 +200,18 @@ impl Losses {
 }
 
 /// One step.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Rule {
     learning_rate: f32,
     keep: f32,
 }
 
 impl Rule {
+    fn of(recommender: &ResolvedRecommender) -> Self {
+        let learning_rate = recommender.float("learning_rate") as f32;
+        Self { learning_rate, keep: 1.0 - learning_rate * recommender.float("regularization") as f32 }
+    }
+
     /// Moves a user, an item that they have and one that they do not have, each with its bias; by how much the first item
     /// scored higher before.
     #[inline(always)]

@@ -1,8 +1,11 @@
 //! Matrix factorization with biases, by stochastic gradient descent.
 
-use std::mem::take;
+use std::borrow::Cow;
 
 use pulp::{Arch, Simd, WithSimd};
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+use recspeed_data::Csr;
 use recspeed_dense as dense;
 use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
@@ -10,11 +13,11 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
-use crate::factorization::ahead::AHEAD;
-use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, order, vectors};
+use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, stream, vectors};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::{Folding, Logistic, Ridge};
-use crate::factorization::race::{Neighbours, SharedRows, race};
+use crate::factorization::pairs::{self, block_stream};
+use crate::factorization::strata::{Block, Entry, Strata};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
 
@@ -25,15 +28,18 @@ pub(crate) const METHOD: Method = Method {
 };
 
 /// `r̂_ui = μ + b_u + b_i + p_u · q_i`, each rating one step down the gradient of
-/// `(r_ui − r̂_ui)² + λ (‖p_u‖² + ‖q_i‖² + β (b_u² + b_i²))`, in an order drawn anew each epoch. With the sigmoid link the
-/// sum goes through the logistic function onto the scale of the ratings, `μ` being the mean's place on it.
+/// `(r_ui − r̂_ui)² + λ (‖p_u‖² + ‖q_i‖² + β (b_u² + b_i²))`, in an order drawn anew each epoch, one of strata, by which
+/// threads never meet. With the sigmoid link the sum goes through the logistic function onto the scale of the ratings, `μ`
+/// being the mean's place on it.
 /// Source: Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems", doi:10.1109/MC.2009.263; the
 /// identity link is Surprise's SVD, the sigmoid MyMediaLite's BiasedMatrixFactorization.
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     let mut learner = Sgd::new(recommender, data, request.seed)?;
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
-    let Sgd { settings, mean, users, items, user_biases, item_biases, .. } = learner;
+    // What only learning needs goes before the vectors grow.
+    let Sgd { settings, rule: Rule { mean, .. }, users, items, user_biases, item_biases, strata, known, .. } = learner;
+    drop((strata, known));
     let d = settings.factors;
     let Settings { regularization, bias_regularization, scale, .. } = settings;
     let folding = match scale {
@@ -59,15 +65,30 @@ struct Settings {
     bias_regularization: f32,
     /// Lowest rating and width of the scale, with the sigmoid link.
     scale: Option<(f32, f32)>,
-    fast: bool,
+}
+
+/// A rating, of a user and an item that are counted from the first of their block.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rated {
+    user: u32,
+    item: u32,
+    rating: f32,
+}
+
+impl Entry for Rated {
+    fn new(user: u32, item: u32, rating: f32) -> Self {
+        Self { user, item, rating }
+    }
 }
 
 struct Sgd<'a> {
     data: &'a TrainSet<'a>,
     settings: Settings,
     seed: u64,
-    /// μ, behind the link.
-    mean: f32,
+    rule: Rule,
+    /// Items that somebody has rated.
+    known: Vec<u32>,
+    strata: Strata<'a, Rated, 2>,
     users: Vec<f32>,
     items: Vec<f32>,
     user_biases: Vec<f32>,
@@ -97,20 +118,46 @@ impl<'a> Sgd<'a> {
             regularization: recommender.float("regularization") as f32,
             bias_regularization: recommender.float("bias_regularization") as f32,
             scale,
-            fast: recommender.is_fast(),
         };
         let (user_biases, item_biases) = (vec![0.0; data.n_users()], vec![0.0; data.n_items()]);
-        Ok(Self { data, settings, seed, mean, users, items, user_biases, item_biases })
+        let rule = Rule::of(settings, mean);
+        let (known, bytes) = (pairs::known(data), size_of_val(&users[..]) + size_of_val(&items[..]));
+        let strata = Strata::new(all_ratings(data), &known, data.n_items(), bytes);
+        Ok(Self { data, settings, seed, rule, known, strata, users, items, user_biases, item_biases })
     }
+}
+
+/// Users × items, with every rating of those who have rated an item several times.
+fn all_ratings<'a>(data: &'a TrainSet<'_>) -> Cow<'a, Csr> {
+    if data.by_user.nnz() == data.rows.len() {
+        return Cow::Borrowed(&data.by_user);
+    }
+    let columns = data.interactions;
+    let mut indptr = vec![0; data.n_users() + 1];
+    for &row in data.rows {
+        indptr[columns.user[row as usize] as usize + 1] += 1;
+    }
+    for user in 1..indptr.len() {
+        indptr[user] += indptr[user - 1];
+    }
+    let (mut indices, mut values) = (vec![0; data.rows.len()], vec![0.0; data.rows.len()]);
+    let mut next = indptr.clone();
+    for row in data.rows.iter().map(|&row| row as usize) {
+        let at = &mut next[columns.user[row] as usize];
+        (indices[*at], values[*at]) = (columns.item[row], columns.rating[row]);
+        *at += 1;
+    }
+    Cow::Owned(Csr { indptr, indices, values })
 }
 
 impl Learner for Sgd<'_> {
     fn name(&self) -> String {
         let (users, items) = (self.user_biases.len(), self.item_biases.len());
         format!(
-            "biased-mf {:?} of {users} users, {items} items, {} rows, seed {}",
+            "biased-mf {:?} of {users} users, {items} items, {} rows, {} strata, seed {}",
             self.settings,
             self.data.rows.len(),
+            self.strata.n_parts(),
             self.seed
         )
     }
@@ -124,123 +171,47 @@ impl Learner for Sgd<'_> {
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
-        let order = order(self.data.rows.len(), self.seed, round);
-        if self.settings.fast {
-            return Ok(self.race(&order, go_on).map(|squares| squares / order.len() as f64));
-        }
-        let mut squares = 0.0;
-        for places in order.chunks(ROWS_AT_ONCE) {
-            if !go_on() {
-                return Ok(None);
-            }
-            squares += Arch::new().dispatch(Steps { sgd: self, places });
-        }
-        Ok(Some(squares / order.len() as f64))
-    }
-}
-
-impl Sgd<'_> {
-    fn rule(&self) -> Rule {
-        let Settings { learning_rate, regularization, bias_regularization, scale, .. } = self.settings;
-        Rule {
-            mean: self.mean,
-            learning_rate,
-            keep: 1.0 - learning_rate * regularization,
-            keep_bias: 1.0 - learning_rate * regularization * bias_regularization,
-            scale,
-        }
-    }
-
-    /// User, item and rating of a training row.
-    #[inline(always)]
-    fn row(&self, place: u32) -> (u32, u32, f32) {
-        let (columns, row) = (self.data.interactions, self.data.rows[place as usize] as usize);
-        (columns.user[row], columns.item[row], columns.rating[row])
-    }
-
-    /// A round in the fast mode; the sum of the squared errors.
-    fn race(&mut self, order: &[u32], go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
-        let d = self.settings.factors;
-        let users = SharedRows::new(take(&mut self.users), take(&mut self.user_biases), d);
-        let items = SharedRows::new(take(&mut self.items), take(&mut self.item_biases), d);
-        let squares = race(order, Neighbours::Anywhere, go_on, |_, places| {
-            Arch::new().dispatch(RacingSteps { sgd: self, users: &users, items: &items, places })
+        let Self { users, items, user_biases, item_biases, known, strata, .. } = self;
+        let (d, rule, seed) = (self.settings.factors, self.rule, self.seed);
+        let (users, items) = ([(users, d), (user_biases, 1)], [(items, d), (item_biases, 1)]);
+        let squares = strata.round((known, seed, round), users, items, go_on, |block| {
+            let rng = stream(seed, block_stream(round, block.number));
+            Arch::new().dispatch(Steps { rule, d, block, rng })
         });
-        (self.users, self.user_biases) = users.into_values();
-        (self.items, self.item_biases) = items.into_values();
-        squares
+        Ok(squares.map(|squares| squares / self.data.rows.len() as f64))
     }
 }
 
-/// Some steps; the sum of the squared errors before each.
-struct Steps<'a, 'b> {
-    sgd: &'a mut Sgd<'b>,
-    places: &'a [u32],
+/// The steps of a block; the sum of the squared errors before each.
+struct Steps<'a> {
+    rule: Rule,
+    d: usize,
+    block: Block<'a, Rated, 2, 2>,
+    rng: ChaCha8Rng,
 }
 
-impl WithSimd for Steps<'_, '_> {
+impl WithSimd for Steps<'_> {
     type Output = f64;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { sgd, places } = self;
-        let (rule, d) = (sgd.rule(), sgd.settings.factors);
-        let (mut rows, mut squares) = (Vec::with_capacity(READ_AT_ONCE), 0.0);
-        for places in places.chunks(READ_AT_ONCE) {
-            rows.clear();
-            rows.extend(places.iter().map(|&place| sgd.row(place)));
-            for &(user, item, rating) in &rows {
-                let (user, item) = (user as usize, item as usize);
-                let (p, q) = (&mut sgd.users[user * d..][..d], &mut sgd.items[item * d..][..d]);
-                squares += rule.step(simd, rating, (p, &mut sgd.user_biases[user]), (q, &mut sgd.item_biases[item]));
-            }
-        }
-        squares
-    }
-}
-
-/// The same beside other threads.
-struct RacingSteps<'a, 'b> {
-    sgd: &'a Sgd<'b>,
-    /// Each vector with its bias behind it.
-    users: &'a SharedRows,
-    items: &'a SharedRows,
-    places: &'a [u32],
-}
-
-impl WithSimd for RacingSteps<'_, '_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { sgd, users, items, places } = self;
-        let (rule, d) = (sgd.rule(), sgd.settings.factors);
-        let (mut p, mut q) = (vec![0.0; d + 1], vec![0.0; d + 1]);
-        let (mut rows, mut squares) = (Vec::with_capacity(READ_AT_ONCE), 0.0);
-        for places in places.chunks(READ_AT_ONCE) {
-            rows.clear();
-            rows.extend(places.iter().map(|&place| sgd.row(place)));
-            for (place, &(user, item, rating)) in rows.iter().enumerate() {
-                if let Some(&(user, item, _)) = rows.get(place + AHEAD) {
-                    users.look_up(user as usize);
-                    items.look_up(item as usize);
-                }
-                let (user, item) = (user as usize, item as usize);
-                users.load(simd, user, &mut p);
-                items.load(simd, item, &mut q);
-                let ((p_vector, p_bias), (q_vector, q_bias)) = (p.split_at_mut(d), q.split_at_mut(d));
-                squares += rule.step(simd, rating, (p_vector, &mut p_bias[0]), (q_vector, &mut q_bias[0]));
-                users.store(user, &p);
-                items.store(item, &q);
-            }
+        let Self { rule, d, block, mut rng } = self;
+        let ([users, user_biases], [items, item_biases]) = (block.users, block.items);
+        block.entries.shuffle(&mut rng);
+        let mut squares = 0.0;
+        for &Rated { user, item, rating } in &*block.entries {
+            let (user, item) = (user as usize, item as usize);
+            let (p, q) = (&mut users[user * d..][..d], &mut items[item * d..][..d]);
+            squares += rule.step(simd, rating, (p, &mut user_biases[user]), (q, &mut item_biases[item]));
         }
         squares
     }
 }
 
 /// One step.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Rule {
+    /// μ, behind the link.
     mean: f32,
     learning_rate: f32,
     keep: f32,
@@ -249,6 +220,17 @@ struct Rule {
 }
 
 impl Rule {
+    fn of(settings: Settings, mean: f32) -> Self {
+        let Settings { learning_rate, regularization, bias_regularization, scale, .. } = settings;
+        Self {
+            mean,
+            learning_rate,
+            keep: 1.0 - learning_rate * regularization,
+            keep_bias: 1.0 - learning_rate * regularization * bias_regularization,
+            scale,
+        }
+    }
+
     /// Moves a user and an item, each with its bias; the squared error before.
     #[inline(always)]
     fn step<S: Simd>(self, simd: S, rating: f32, user: (&mut [f32], &mut f32), item: (&mut [f32], &mut f32)) -> f64 {

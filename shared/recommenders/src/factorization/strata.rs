@@ -1,0 +1,265 @@
+//! Gradient descent by several threads that never meet.
+//!
+//! Users and items are divided into equally many parts. A block is a part of the users with a part of the items; as many
+//! blocks as there are parts, of which no two share a part, are a stratum, and all strata together hold each entry once. The
+//! blocks of a stratum move different rows: threads that take one each need not wait for each other, and what they leave
+//! does not depend on how many of them there are. The rows of a block are few, so that they stay near.
+//! Source: Gemulla, Nijkamp, Haas, Sismanis, "Large-Scale Matrix Factorization with Distributed Stochastic Gradient
+//! Descent", KDD 2011, doi:10.1145/2020408.2020426.
+//!
+//! Here the items are dealt to their parts anew in each round: two items that never share a block in one do in another.
+
+use std::borrow::Cow;
+
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use recspeed_data::Csr;
+
+use crate::factorization::draws::{ORDER_STREAM, stream};
+
+/// Bytes of the rows of a block, about: less than the cache that a core has for itself.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// At least so many items are in a part, and so many entries in a block on average: among fewer an order is hardly random,
+/// and a block is over before it has paid for its beginning.
+const MIN_ITEMS: usize = 64;
+const MIN_ENTRIES: usize = 128;
+
+/// At least so many parts, where the data have enough, one for each thread of most machines; and at most so many.
+const MIN_PARTS: usize = 16;
+const MAX_PARTS: usize = 64;
+
+/// Rows that a thread moves at once, at least.
+const MOVED_AT_ONCE: usize = 256;
+
+/// How many parts there are; `bytes` are those of all rows. It decides about the order of the steps: only the data may decide
+/// about it, not the machine.
+pub(crate) fn n_parts(bytes: usize, n_items: usize, n_entries: usize) -> usize {
+    let wanted = bytes.div_ceil(BLOCK_BYTES).clamp(MIN_PARTS, MAX_PARTS);
+    wanted.min(n_items / MIN_ITEMS).min((n_entries / MIN_ENTRIES).isqrt()).max(1)
+}
+
+/// What a step learns from: a user and an item, each counted from the first of its block.
+pub(super) trait Entry: Copy + Default + Send + Sync {
+    fn new(user: u32, item: u32, value: f32) -> Self;
+}
+
+/// A user and an item that they have.
+pub(super) type Pair = [u32; 2];
+
+impl Entry for Pair {
+    fn new(user: u32, item: u32, _: f32) -> Self {
+        [user, item]
+    }
+}
+
+/// The numbers of one side that learn, `N` arrays of rows of so many numbers each.
+pub(super) type Rows<'a, const N: usize> = [(&'a mut Vec<f32>, usize); N];
+
+/// Who learns from what in a round, and the `N` arrays of the items as they are dealt in it.
+pub(super) struct Strata<'a, E, const N: usize> {
+    /// Users × items.
+    entries: Cow<'a, Csr>,
+    /// First user of each part, and first entry of each; behind the last one their number.
+    users: Vec<usize>,
+    firsts: Vec<usize>,
+    /// First place of each part among `dealt`; behind the last one their number.
+    items: Vec<usize>,
+    /// Items that somebody has, part by part.
+    dealt: Vec<u32>,
+    /// Part of each item, and place in it; of what nobody has no part.
+    places: Vec<[u32; 2]>,
+    /// Entries of each part of the users, by part of the items, and where each of these begins.
+    sorted: Vec<E>,
+    begins: Vec<u32>,
+    moved: [Vec<f32>; N],
+}
+
+/// What one thread learns from, and all that it moves: `U` arrays of users and `I` of items.
+pub(super) struct Block<'a, E, const U: usize, const I: usize> {
+    /// Among all blocks of a round.
+    pub(super) number: u64,
+    pub(super) entries: &'a mut [E],
+    pub(super) users: [&'a mut [f32]; U],
+    pub(super) items: [&'a mut [f32]; I],
+    pub(super) ids: Ids<'a>,
+}
+
+/// Which users and items a block has.
+#[derive(Clone, Copy)]
+pub(super) struct Ids<'a> {
+    entries: &'a Csr,
+    first_user: usize,
+    items: &'a [u32],
+}
+
+impl Ids<'_> {
+    pub(super) const fn n_items(self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether a user has an item, both of this block.
+    #[inline(always)]
+    pub(super) fn has(self, [user, item]: Pair) -> bool {
+        let own = self.entries.row(self.first_user + user as usize).0;
+        own.binary_search(&self.items[item as usize]).is_ok()
+    }
+}
+
+impl<'a, E: Entry, const N: usize> Strata<'a, E, N> {
+    /// `known`: the items that somebody has. `bytes`: those of all rows that learn.
+    pub(super) fn new(entries: Cow<'a, Csr>, known: &[u32], n_items: usize, bytes: usize) -> Self {
+        let n = n_parts(bytes, known.len(), entries.nnz());
+        // As many entries in each part, as far as whole users allow.
+        let first = |part: usize| entries.indptr.partition_point(|&first| first < part * entries.nnz() / n);
+        let users: Vec<usize> = (0..n).map(first).chain([entries.n_rows()]).collect();
+        Self {
+            firsts: users.iter().map(|&user| entries.indptr[user]).collect(),
+            users,
+            items: (0..=n).map(|part| part * known.len() / n).collect(),
+            dealt: vec![0; known.len()],
+            places: vec![[u32::MAX; 2]; n_items],
+            sorted: vec![E::default(); entries.nnz()],
+            begins: vec![0; n * (n + 1)],
+            moved: [const { Vec::new() }; N],
+            entries,
+        }
+    }
+
+    pub(super) fn n_parts(&self) -> usize {
+        self.users.len() - 1
+    }
+
+    /// A round: deals the items, and works off all blocks, stratum by stratum; the sum of what `work` says of each. `None`
+    /// when `go_on`, asked before each stratum, said no.
+    pub(super) fn round<const U: usize>(
+        &mut self,
+        (known, seed, round): (&[u32], u64, u64),
+        users: Rows<'_, U>,
+        items: Rows<'_, N>,
+        go_on: &mut dyn FnMut() -> bool,
+        work: impl Fn(Block<'_, E, U, N>) -> f64 + Sync,
+    ) -> Option<f64> {
+        self.deal(known, &mut stream(seed, ORDER_STREAM + round));
+        self.gather(&items);
+        let total = self.learn(users, items.each_ref().map(|(_, width)| *width), go_on, work)?;
+        self.scatter(items);
+        Some(total)
+    }
+
+    /// Divides the items, and sorts the entries into their blocks.
+    fn deal(&mut self, known: &[u32], rng: &mut ChaCha8Rng) {
+        self.dealt.copy_from_slice(known);
+        self.dealt.shuffle(rng);
+        for (part, range) in self.items.windows(2).enumerate() {
+            for (place, &item) in self.dealt[range[0]..range[1]].iter().enumerate() {
+                self.places[item as usize] = [part as u32, place as u32];
+            }
+        }
+        let (entries, users, places) = (&*self.entries, &self.users, &self.places);
+        let parts = divided(&mut self.sorted, &self.firsts, 1).into_par_iter();
+        let begins = self.begins.par_chunks_exact_mut(users.len());
+        parts.zip(begins).enumerate().for_each(|(part, (sorted, begins))| {
+            let users = users[part]..users[part + 1];
+            begins.fill(0);
+            for &item in users.clone().flat_map(|user| entries.row(user).0) {
+                begins[places[item as usize][0] as usize + 1] += 1;
+            }
+            for at in 1..begins.len() {
+                begins[at] += begins[at - 1];
+            }
+            let mut next = begins.to_vec();
+            for (at, user) in users.enumerate() {
+                let (items, values) = entries.row(user);
+                for (&item, &value) in items.iter().zip(values) {
+                    let [part, place] = places[item as usize];
+                    let next = &mut next[part as usize];
+                    sorted[*next as usize] = E::new(at as u32, place, value);
+                    *next += 1;
+                }
+            }
+        });
+    }
+
+    /// Takes the rows of the items to where they are dealt to.
+    fn gather(&mut self, items: &Rows<'_, N>) {
+        for (moved, (rows, width)) in self.moved.iter_mut().zip(items) {
+            moved.resize(self.dealt.len() * width, 0.0);
+            let rows_and_items = moved.par_chunks_exact_mut(*width).zip(&self.dealt);
+            rows_and_items.with_min_len(MOVED_AT_ONCE).for_each(|(row, &item)| {
+                row.copy_from_slice(&rows[item as usize * width..][..*width]);
+            });
+        }
+    }
+
+    /// Takes the rows of the items back.
+    fn scatter(&self, items: Rows<'_, N>) {
+        for (moved, (rows, width)) in self.moved.iter().zip(items) {
+            let rows_and_places = rows.par_chunks_exact_mut(width).zip(&self.places);
+            rows_and_places.with_min_len(MOVED_AT_ONCE).for_each(|(row, &[part, place])| {
+                if let Some(first) = self.items.get(part as usize) {
+                    row.copy_from_slice(&moved[(first + place as usize) * width..][..width]);
+                }
+            });
+        }
+    }
+
+    fn learn<const U: usize>(
+        &mut self,
+        users: Rows<'_, U>,
+        widths: [usize; N],
+        go_on: &mut dyn FnMut() -> bool,
+        work: impl Fn(Block<'_, E, U, N>) -> f64 + Sync,
+    ) -> Option<f64> {
+        let Self { users: first_users, firsts, items, dealt, sorted, begins, moved, .. } = self;
+        let (n, entries) = (first_users.len() - 1, &*self.entries);
+        let mut own = of_parts(users.map(|(rows, width)| divided(rows, first_users, width)));
+        let mut at = 0;
+        let mut about = of_parts(moved.each_mut().map(|rows| {
+            at += 1;
+            divided(rows, items, widths[at - 1])
+        }));
+        let mut own: Vec<_> = own.drain(..).zip(divided(sorted, firsts, 1)).collect();
+        let mut about: Vec<_> = about.drain(..).enumerate().collect();
+        let (mut total, mut sums) = (0.0, Vec::with_capacity(n));
+        for _ in 0..n {
+            if !go_on() {
+                return None;
+            }
+            let blocks = own.par_iter_mut().zip(&mut about).enumerate().with_max_len(1);
+            let blocks = blocks.map(|(part, ((users, sorted), (of_items, rows)))| {
+                let begins = &begins[part * (n + 1) + *of_items..];
+                work(Block {
+                    number: (part * n + *of_items) as u64,
+                    entries: &mut sorted[begins[0] as usize..begins[1] as usize],
+                    users: users.each_mut().map(|rows| &mut **rows),
+                    items: rows.each_mut().map(|rows| &mut **rows),
+                    ids: Ids {
+                        entries,
+                        first_user: first_users[part],
+                        items: &dealt[items[*of_items]..items[*of_items + 1]],
+                    },
+                })
+            });
+            blocks.collect_into_vec(&mut sums);
+            // One after another: a sum that threads make depends on who was first.
+            total += sums.iter().sum::<f64>();
+            about.rotate_left(1);
+        }
+        Some(total)
+    }
+}
+
+/// Rows of `width` numbers, from each of `bounds` to the next.
+fn divided<'a, T>(mut rows: &'a mut [T], bounds: &[usize], width: usize) -> Vec<&'a mut [T]> {
+    let lengths = bounds.windows(2).map(|bounds| (bounds[1] - bounds[0]) * width);
+    lengths.map(|length| rows.split_off_mut(..length).unwrap_or_default()).collect()
+}
+
+/// The parts of each array as the arrays of each part.
+fn of_parts<'a, const N: usize>(arrays: [Vec<&'a mut [f32]>; N]) -> Vec<[&'a mut [f32]; N]> {
+    let n = arrays.first().map_or(0, Vec::len);
+    let mut arrays = arrays.map(Vec::into_iter);
+    (0..n).map(|_| arrays.each_mut().map(|parts| parts.next().unwrap_or_default())).collect()
+}
