@@ -36,9 +36,9 @@ DATA = os.environ.get("RECSPEED_DATA")
 KEPT = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=268435456"
 
 
-def call(command):
+def call(command, threads=THREADS):
     """The JSON objects that a program prints, or the last line of its complaint."""
-    environment = {**os.environ, "RAYON_NUM_THREADS": THREADS, "RECSPEED_BENCH_THREADS": THREADS,
+    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads), "RECSPEED_BENCH_THREADS": THREADS,
                    "POLARS_MAX_THREADS": THREADS, "OMP_NUM_THREADS": THREADS, "GLIBC_TUNABLES": KEPT}
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=ROOT, env=environment)
     if done.returncode != 0:
@@ -136,18 +136,17 @@ def classical(movielens, beauty, csv):
         item_knn(beauty, "Beauty 5-core"),
         item_knn(csv, "beauty-synthetic (2 million rows)"),
         compare("BPR, 64 factors, 20 epochs: MovieLens-100K", [
-            ("exact", method("bpr", movielens, *bpr)), ("fast", method("bpr", movielens, *bpr, "mode=fast")),
+            ("ours", method("bpr", movielens, *bpr)),
             ("implicit", peer("bpr_implicit", movielens)), ("skrecsys", peer("bpr_skrecsys", movielens))],
-            "faster than both. Ours repeats to the bit in its exact mode, on one thread; the fast mode and implicit do not."),
+            "faster than both. Ours repeats to the bit on any number of threads; implicit's threads race."),
         compare("BPR, 64 factors, 20 epochs: Beauty 5-core", [
-            ("exact", method("bpr", beauty, *bpr)), ("fast", method("bpr", beauty, *bpr, "mode=fast")),
+            ("ours", method("bpr", beauty, *bpr)),
             ("implicit", peer("bpr_implicit", beauty)), ("skrecsys", peer("bpr_skrecsys", beauty))],
-            "faster than both.", why="Ours learns in one order on one thread while another draws what comes next; implicit's two threads race."),
+            "faster than both."),
         compare("Biased matrix factorization, 100 factors, 20 epochs: MovieLens-100K", [
-            ("exact", method("biased-mf", movielens)), ("fast", method("biased-mf", movielens, "mode=fast")),
+            ("ours", method("biased-mf", movielens)),
             ("LibMF", [PYTHON, factorizations.__file__, "biased_mf_libmf", movielens]),
-            ("Surprise", peer("biased_mf_surprise", movielens, "--repeats", "2"))], "faster than Surprise and LibMF.",
-            why="Ours learns in one order on one thread, and deviations of users and items too."),
+            ("Surprise", peer("biased_mf_surprise", movielens, "--repeats", "2"))], "faster than Surprise and LibMF."),
         compare("SVD++, 20 factors, 20 epochs: MovieLens-100K", [
             ("ours", method("svd++", movielens)), ("Surprise", peer("svdpp_surprise", movielens, "--repeats", "1"))],
             "faster than Surprise."),
@@ -165,34 +164,35 @@ def classical(movielens, beauty, csv):
 
 
 def spread(movielens):
-    """What racing costs: the metrics of five exact runs of one seed each, and of five fast runs of one seed."""
-    lines = ["`recspeed run` with `recommender.mode`, five runs each. Exact: seeds 1 to 5, because one seed always gives the same; "
-             "fast: seed 1 five times, so that all of the spread is the threads' race.", "",
-             "| method | metric | exact, seeds 1 to 5: mean ± sd | exact, seed 1 twice | fast, seed 1: mean ± sd | "
-             "largest difference | exact fit | fast fit | peak memory, exact and fast |",
+    """What threads do to a result: nothing in the exact mode, and what they race for in the fast one."""
+    lines = ["`recspeed run`, five runs of each. Exact: seeds 1 to 5, because one seed always gives the same, on one thread too; fast "
+             "(`recommender.mode`, which `warp` alone has): seed 1 five times, so that all of the spread is the threads' race.", "",
+             "| method | metric | exact, seeds 1 to 5: mean ± sd | seed 1 on one thread | exact fit, on one thread and on all | "
+             "fast, seed 1: mean ± sd | largest difference | fast fit | peak memory |",
              "|---|---|---|---|---|---|---|---|---|"]
     for kind, metric, split in [("bpr", "ndcg@10", UA), ("warp", "ndcg@10", UA), ("biased-mf", "rmse", U1)]:
-        def run(mode, seed):
+        def run(seed, mode="", threads=THREADS):
             spec = WORK / "spread.toml"
             spec.write_text(f'version = 1\nseed = {seed}\n[dataset]\nsource = "file"\npath = "{movielens}"\n'
-                            f'format = "recbole"\n[split]\n{split}[recommender]\nkind = "{kind}"\nmode = "{mode}"\n'
+                            f'format = "recbole"\n[split]\n{split}[recommender]\nkind = "{kind}"\n{mode}'
                             f'[evaluation]\nmetrics = ["{metric}"]\n')
-            summary = call([RELEASE / "recspeed", "run", spec, "--json"])[0]
+            summary = call([RELEASE / "recspeed", "run", spec, "--json"], threads)[0]
             return summary["metrics"][metric], summary["timing"]["fit_s"], summary["memory"]["peak"]
-
-        exact = [run("exact", seed) for seed in range(1, 6)]
-        again = run("exact", 1)[0] == exact[0][0]
-        fast = [run("fast", 1) for _ in range(5)]
 
         def both(answers):
             values = [value for value, *_ in answers]
             return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
 
+        def seconds(answers):
+            return show(statistics.median(seconds for _, seconds, _ in answers))
+
+        exact, alone = [run(seed) for seed in range(1, 6)], [run(1, threads=1) for _ in range(3)]
+        again = all(value == exact[0][0] for value, *_ in alone)
+        fast = [run(1, 'mode = "fast"\n') for _ in range(5)] if kind == "warp" else []
         values = [value for value, *_ in fast]
-        lines.append(f"| {kind} | {metric} | {both(exact)} | {'the same' if again else 'NOT the same'} | {both(fast)} | "
-                     f"{max(values) - min(values):.4f} | {show(statistics.median(s for _, s, _ in exact))} | "
-                     f"{show(statistics.median(s for _, s, _ in fast))} | "
-                     f"{mebibytes(max(peak for *_, peak in exact))}, {mebibytes(max(peak for *_, peak in fast))} |")
+        raced = f"{both(fast)} | {max(values) - min(values):.4f} | {seconds(fast)}" if fast else " | | "
+        lines.append(f"| {kind} | {metric} | {both(exact)} | {'the same' if again else 'NOT the same'} | "
+                     f"{seconds(alone)}, {seconds(exact)} | {raced} | {mebibytes(max(peak for *_, peak in exact + fast))} |")
     return "\n".join([*lines, ""])
 
 

@@ -414,7 +414,7 @@ fn divergence_is_caught_and_never_ends_as_finished() {
 fn a_run_whose_threads_race_says_so() {
     let text = |mode: &str| {
         format!(
-            "{FRAME}[recommender]\nkind = \"bpr\"\niterations = 1\nmode = \"{mode}\"\n[evaluation]\nmetrics = [\"hit@5\"]\n"
+            "{FRAME}[recommender]\nkind = \"warp\"\niterations = 1\nmode = \"{mode}\"\n[evaluation]\nmetrics = [\"hit@5\"]\n"
         )
     };
     let fast = attempt(None, &text("fast"), None).0.unwrap();

@@ -49,7 +49,7 @@ fn what_does_not_fit_is_refused_before_any_work_with_its_time_and_with_what_to_t
     assert!(asked.len() > 14, "{asked:?}");
     asked.push(("slim", vec![("neighbours", ParamValue::Integer(0))]));
     asked.extend(["als", "sgd"].map(|solver| ("fm", vec![("solver", text(solver))])));
-    asked.extend(["bpr", "warp", "biased-mf"].map(|kind| (kind, vec![("mode", text("fast"))])));
+    asked.push(("warp", vec![("mode", text("fast"))]));
     for (kind, params) in asked {
         let recommender = resolved(kind, &params);
         let fit_in = |bytes: u64| {

@@ -1,18 +1,21 @@
 //! Latent factors.
 
 pub(crate) mod adagrad;
+mod ahead;
 mod als;
 pub(crate) mod draws;
 mod factor_model;
 pub(crate) mod folding;
 pub(crate) mod pairs;
 mod pairwise;
+mod race;
 mod ratings;
 pub(crate) mod strata;
 
 use crate::fit::Method;
 pub use als::{Als, AlsSettings, Confidence, Solver};
 pub(crate) use als::{BLOCK_ROWS, CHUNK};
+pub(crate) use pairwise::negatives::n_bits;
 
 /// In the catalogue's order.
 pub(crate) const METHODS: &[Method] = &[

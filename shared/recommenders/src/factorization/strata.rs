@@ -7,7 +7,8 @@
 //! Source: Gemulla, Nijkamp, Haas, Sismanis, "Large-Scale Matrix Factorization with Distributed Stochastic Gradient
 //! Descent", KDD 2011, doi:10.1145/2020408.2020426.
 //!
-//! Here the items are dealt to their parts anew in each round: two items that never share a block in one do in another.
+//! Here the items are dealt to their parts anew in each round, which is all that differs from round to round: within a block
+//! users follow one another, so that the rows of one are moved while they are near.
 
 use std::borrow::Cow;
 
@@ -18,16 +19,18 @@ use recspeed_data::Csr;
 
 use crate::factorization::draws::{ORDER_STREAM, stream};
 
-/// Bytes of the rows of a block, about: less than the cache that a core has for itself.
-const BLOCK_BYTES: usize = 256 << 10;
+/// Bytes of the rows of a block, about: a cache has room for them.
+const BLOCK_BYTES: usize = 1 << 20;
 
-/// At least so many items are in a part, and so many entries in a block on average: among fewer an order is hardly random,
-/// and a block is over before it has paid for its beginning.
+/// At least so many items are in a part, and so many entries in a block on average: among fewer the rounds are hardly
+/// different, and a block is over before it has paid for its beginning.
 const MIN_ITEMS: usize = 64;
 const MIN_ENTRIES: usize = 128;
 
-/// At least so many parts, where the data have enough, one for each thread of most machines; and at most so many.
-const MIN_PARTS: usize = 16;
+/// At least so many parts, where the data have enough: one for each of so many threads. Fewer are nearer to an order drawn at
+/// random (biased-mf, MovieLens-100K, 40 rounds of twice the usual steps: RMSE .9259 so, .9267 with 8 parts, .9271 with 16; bpr
+/// shows no difference over 20 seeds). And at most so many.
+const MIN_PARTS: usize = 8;
 const MAX_PARTS: usize = 64;
 
 /// Rows that a thread moves at once, at least.
@@ -262,4 +265,129 @@ fn of_parts<'a, const N: usize>(arrays: [Vec<&'a mut [f32]>; N]) -> Vec<[&'a mut
     let n = arrays.first().map_or(0, Vec::len);
     let mut arrays = arrays.map(Vec::into_iter);
     (0..n).map(|_| arrays.each_mut().map(|parts| parts.next().unwrap_or_default())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An entry that is told from the others: the rows of users and items name themselves below.
+    #[derive(Debug, Clone, Copy, Default)]
+    struct Told {
+        user: u32,
+        item: u32,
+        value: f32,
+    }
+
+    impl Entry for Told {
+        fn new(user: u32, item: u32, value: f32) -> Self {
+            Self { user, item, value }
+        }
+    }
+
+    fn csr(n_users: usize, pairs: &HashSet<(u32, u32)>) -> Csr {
+        let mut sorted: Vec<_> = pairs.iter().copied().collect();
+        sorted.sort_unstable();
+        Csr {
+            indptr: (0..=n_users).map(|user| sorted.partition_point(|&(of, _)| (of as usize) < user)).collect(),
+            indices: sorted.iter().map(|&(_, item)| item).collect(),
+            values: (0..sorted.len()).map(|at| at as f32).collect(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_round_meets_each_entry_once_with_its_rows_and_leaves_all_others(
+            n_users in 1usize..300,
+            n_items in 1usize..400,
+            pairs in prop::collection::hash_set((0u32..300, 0u32..400), 1..3000),
+            round in 0u64..3,
+            threads in 1usize..4,
+        ) {
+            let pairs: HashSet<_> = pairs.iter().map(|(user, item)| (user % n_users as u32, item % n_items as u32)).collect();
+            let entries = csr(n_users, &pairs);
+            let known: Vec<u32> = (0..n_items as u32).filter(|item| entries.indices.contains(item)).collect();
+            let mut strata = Strata::<Told, 1>::new(Cow::Borrowed(&entries), &known, n_items, 4 * (n_users + n_items));
+            let mut users: Vec<f32> = (0..n_users).map(|user| user as f32).collect();
+            let mut items: Vec<f32> = (0..2 * n_items).map(|at| (at / 2) as f32).collect();
+            let met = Mutex::new(Vec::new());
+            let work = |block: Block<'_, Told, 1, 1>| {
+                let ([users], [items]) = (block.users, block.items);
+                let mut met = met.lock().unwrap();
+                for &Told { user, item, value } in &*block.entries {
+                    let (row, vector) = (users[user as usize], &items[2 * item as usize..][..2]);
+                    assert_eq!(vector[0], vector[1], "half a row");
+                    assert!(block.ids.has([user, item]));
+                    met.push((row as u32, vector[0] as u32, value as usize));
+                }
+                // Every row of a block can be moved; those of other blocks come by later.
+                1.0
+            };
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (mut go_on, own) = (|| true, [(&mut users, 1)]);
+            let blocks = pool.install(|| strata.round((&known, 3, round), own, [(&mut items, 2)], &mut go_on, work));
+            prop_assert_eq!(blocks, Some((strata.n_parts() * strata.n_parts()) as f64));
+            let mut met = met.into_inner().unwrap();
+            met.sort_unstable();
+            let wanted: Vec<_> = (0..n_users)
+                .flat_map(|user| entries.row(user).0.iter().map(move |&item| (user as u32, item)))
+                .enumerate()
+                .map(|(at, (user, item))| (user, item, at))
+                .collect();
+            prop_assert_eq!(met, wanted);
+            prop_assert!(users.iter().enumerate().all(|(user, &row)| row == user as f32));
+            prop_assert!(items.iter().enumerate().all(|(at, &row)| row == (at / 2) as f32));
+        }
+    }
+
+    #[test]
+    fn rounds_deal_otherwise_and_what_blocks_leave_comes_back_to_its_rows() {
+        let pairs: HashSet<_> =
+            (0..200u32).flat_map(|user| (0..30).map(move |at| (user, (user * 7 + at * 13) % 300))).collect();
+        let entries = csr(200, &pairs);
+        let known: Vec<u32> = (0..300).collect();
+        let mut strata = Strata::<Pair, 1>::new(Cow::Borrowed(&entries), &known, 300, 0);
+        assert_eq!(strata.n_parts(), 4);
+        let (mut users, mut items) = (vec![0.0; 200], vec![0.0; 300]);
+        let mut dealt = HashSet::new();
+        for round in 0..3 {
+            let work = |block: Block<'_, Pair, 1, 1>| {
+                let ([users], [items]) = (block.users, block.items);
+                for &[user, item] in &*block.entries {
+                    users[user as usize] += 1.0;
+                    items[item as usize] += 1.0;
+                }
+                0.0
+            };
+            strata.round((&known, 3, round), [(&mut users, 1)], [(&mut items, 1)], &mut || true, work).unwrap();
+            dealt.insert(strata.dealt.clone());
+        }
+        assert_eq!(dealt.len(), 3);
+        let times =
+            |of: u32, side: fn(&(u32, u32)) -> u32| 3.0 * pairs.iter().filter(|pair| side(pair) == of).count() as f32;
+        assert!((0..200).all(|user| users[user as usize] == times(user, |pair| pair.0)));
+        assert!((0..300).all(|item| items[item as usize] == times(item, |pair| pair.1)));
+        let mut asked = 0;
+        let mut once = || {
+            asked += 1;
+            asked < 2
+        };
+        let work = |_: Block<'_, Pair, 1, 1>| 0.0;
+        assert_eq!(strata.round((&known, 3, 3), [(&mut users, 1)], [(&mut items, 1)], &mut once, work), None);
+    }
+
+    #[test]
+    fn parts_are_as_many_as_the_data_can_fill() {
+        assert_eq!(n_parts(0, 10, 10), 1);
+        assert_eq!(n_parts(0, 1 << 20, 1 << 20), MIN_PARTS);
+        assert_eq!(n_parts(20 << 20, 1 << 20, 1 << 20), 20);
+        assert_eq!(n_parts(usize::MAX, 1 << 20, 1 << 20), MAX_PARTS);
+        assert_eq!(n_parts(20 << 20, 5 * MIN_ITEMS, 1 << 20), 5);
+        assert_eq!(n_parts(20 << 20, 1 << 20, 9 * MIN_ENTRIES), 3);
+    }
 }

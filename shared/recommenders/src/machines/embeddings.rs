@@ -6,13 +6,13 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use super::features::{Side, Sides};
 use super::model::{Described, Machine, Newcomers, check_needs};
-use super::pairs::PairData;
 use super::permuted::Within;
 use crate::course::{self, Learner};
 use crate::error::reserve;
 use crate::factorization::adagrad;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
 use crate::factorization::folding::pairwise::{self, Others, Pairwise, Steps};
+use crate::factorization::pairs::PairData;
 use crate::fit::{FitRequest, Method};
 use crate::memory::machines::{self, REMEDY_OF_EMBEDDINGS};
 use crate::{FitError, Parts, PartsError};
@@ -359,7 +359,7 @@ impl Learner for Embeddings<'_> {
                 return Ok(None);
             }
             for &entry in entries {
-                let [user, item] = self.pairs.entry(entry);
+                let [user, item] = self.pairs.pair(entry).map(|row| row as usize);
                 loss += f64::from(self.learn(user, item, &mut others, &mut scratch));
             }
         }

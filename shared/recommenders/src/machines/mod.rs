@@ -5,7 +5,6 @@ mod features;
 mod ffm;
 mod fm;
 mod model;
-mod pairs;
 mod permuted;
 
 use crate::fit::Method;

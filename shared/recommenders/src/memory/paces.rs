@@ -7,8 +7,8 @@
 /// rows, which is little more than its 146 million first numbers, took 10.6 s).
 pub(crate) const DRAWN_PER_S: f64 = 1.4e7;
 
-/// Numbers of a vector that one thread moves in a second, about (docs/benchmarks.md: bpr on Beauty 5-core, 198,502
-/// entries, 20 epochs of 64 factors in 0.40 s; svd++ is as fast, biased-mf faster).
+/// Numbers of a vector that one thread moves in a second, about (AMD EPYC, one thread: bpr on Beauty 5-core, 198,502
+/// entries, 20 epochs of 64 factors in 0.44 s; svd++ is as fast, biased-mf faster).
 pub(crate) const MOVED_PER_S: f64 = 6e8;
 /// Numbers that one thread multiplies into nmf's sums in a second (docs/benchmarks.md: 50 rounds over MovieLens-100K, 15
 /// factors, on two threads in 0.09 s).

@@ -11,7 +11,8 @@ use super::paces::{DRAWN_PER_S, EXPLICIT_PER_S, IMPLICIT_PER_S, MOVED_PER_S, SUM
 use super::{Course, NUMBER_BYTES, Needs};
 use crate::TrainSet;
 use crate::factorization::draws::{READ_AT_ONCE, ROWS_AT_ONCE};
-use crate::factorization::{self, BLOCK_ROWS};
+use crate::factorization::strata;
+use crate::factorization::{self, BLOCK_ROWS, n_bits};
 
 /// What is refused.
 pub(crate) const WHAT: &str = "the fit of vectors of users and items";
@@ -80,6 +81,18 @@ impl Counts {
         arrays * padding + both + 3 * self.threads * READ_AT_ONCE as u64
     }
 
+    /// Parts of each side where rows of `bytes` learn in strata.
+    fn parts(&self, bytes: u64, entries: u64) -> u64 {
+        let [bytes, items, entries] = [bytes, self.items, entries].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        strata::n_parts(bytes, items, entries) as u64
+    }
+
+    /// What strata hold beside rows that learn: the entries, `of_entry` numbers each, where the blocks begin, which items
+    /// there are and where each is dealt to, and its numbers there.
+    fn strata(&self, parts: u64, (entries, of_entry): (u64, u64), of_item: u64) -> u64 {
+        entries * of_entry + parts * (parts + 1) + self.items * (4 + of_item)
+    }
+
     /// Steps of a group that are put together by their users.
     fn gathered(&self) -> u64 {
         (ROWS_AT_ONCE as u64 * self.threads).min(self.entries)
@@ -93,9 +106,9 @@ pub(crate) fn needs(recommender: &ResolvedRecommender, counts: &Counts, checkpoi
     let course = match recommender.entry.kind {
         "als-explicit" => als_explicit(counts, d, recommender.boolean("biases")),
         "als-implicit" => als_implicit(counts, d),
-        "bpr" => bpr(counts, d, fast),
+        "bpr" => bpr(counts, d),
         "warp" => warp(counts, d, fast),
-        "biased-mf" => biased_mf(counts, d, fast),
+        "biased-mf" => biased_mf(counts, d),
         "svd++" => svdpp(counts, d),
         "nmf" => nmf(counts, d),
         _ => return None,
@@ -131,21 +144,20 @@ fn als_implicit(c: &Counts, d: u64) -> Course {
     Course { learnt, beside, round, end: learnt + beside }
 }
 
-/// Vectors of both sides and biases of the items. Beside them who has which entry, which items there are and the order
-/// of the round after; a round has its own order, and two pieces of drawn triples. Only vectors, biases and
-/// which items there are are left when the model is made.
-fn bpr(c: &Counts, d: u64, fast: bool) -> Course {
-    let (learnt, pairs) = (c.vectors(d) + c.items, c.entries + c.items);
+/// Vectors of both sides and biases of the items, and strata of pairs. A thread has a sketch of a block's pairs, of twice as
+/// many as blocks have on average, and some triples that it has drawn. Only vectors, biases and which items there are are left
+/// when the model is made.
+fn bpr(c: &Counts, d: u64) -> Course {
+    let learnt = c.vectors(d) + c.items;
+    let parts = c.parts(NUMBER_BYTES * c.vectors(d), c.entries);
+    let sketch = n_bits(usize::try_from(2 * c.entries / (parts * parts)).unwrap_or(usize::MAX)) as u64 / 32;
+    let round = c.threads * (sketch + 3 * READ_AT_ONCE as u64);
     let end = c.lengthened(d, d) + 2 * c.items;
-    if fast {
-        let round = c.entries + c.gathered() + c.raced(d, d + 1, 1);
-        return Course { learnt, beside: pairs, round, end };
-    }
-    let drawn = 2 * 3 * (ROWS_AT_ONCE as u64).min(c.entries);
-    Course { learnt, beside: pairs + c.entries, round: c.entries + drawn, end }
+    Course { learnt, beside: c.strata(parts, (c.entries, 2), d + 1), round, end }
 }
 
-/// As bpr, each number with its squared slopes beside it, and one order at a time.
+/// Vectors and biases of the items, each number with its squared slopes beside it. Beside them who has which entry and which
+/// items there are; a round has an order of the entries.
 fn warp(c: &Counts, d: u64, fast: bool) -> Course {
     let numbers = c.vectors(d) + c.items;
     // In the fast mode the squares are pairs, too.
@@ -154,11 +166,14 @@ fn warp(c: &Counts, d: u64, fast: bool) -> Course {
     Course { learnt: 2 * numbers, beside: c.entries + c.items, round: c.entries + shared, end }
 }
 
-/// Vectors and biases of both sides; a round has an order of its rows.
-fn biased_mf(c: &Counts, d: u64, fast: bool) -> Course {
+/// Vectors and biases of both sides, and strata of ratings; all of these once more where somebody has rated an item several
+/// times.
+fn biased_mf(c: &Counts, d: u64) -> Course {
     let biases = c.users + c.items;
-    let shared = if fast { c.raced(d + 1, d + 1, 1) } else { 0 };
-    Course { learnt: c.vectors(d) + biases, beside: 0, round: c.rows + shared, end: c.lengthened(d, d) + biases }
+    let parts = c.parts(NUMBER_BYTES * c.vectors(d), c.rows);
+    let again = if c.rows > c.entries { 2 * (c.users + 1 + c.rows) } else { 0 };
+    let beside = again + c.strata(parts, (c.rows, 3), d + 1);
+    Course { learnt: c.vectors(d) + biases, beside, round: 0, end: c.lengthened(d, d) + biases }
 }
 
 /// As biased-mf, with a second, implicit vector of each item, which the model keeps; the order is one of users.
@@ -186,7 +201,8 @@ fn stays(kind: &str, c: &Counts, d: u64) -> u64 {
 }
 
 fn seconds(recommender: &ResolvedRecommender, c: &Counts, d: u64) -> f64 {
-    let (rounds, d) = (recommender.integer("iterations") as f64, d as f64);
+    let (rounds, length) = (recommender.integer("iterations") as f64, d);
+    let d = d as f64;
     let (both, entries, threads) = ((c.users + c.items) as f64, c.entries as f64, c.threads as f64);
     let first = both * d / DRAWN_PER_S;
     match recommender.entry.kind {
@@ -200,7 +216,14 @@ fn seconds(recommender: &ResolvedRecommender, c: &Counts, d: u64) -> f64 {
             rounds * products * (2.0 * both * d * d + 8.0 * entries * d) / (IMPLICIT_PER_S * threads)
         }
         "nmf" => rounds * entries * d / (SUMMED_PER_S * threads),
-        _ => first + rounds * entries * d / MOVED_PER_S,
+        kind => {
+            // Of strata as many blocks are worked off at once as there are parts.
+            let at_once = match kind {
+                "bpr" | "biased-mf" => threads.min(c.parts(NUMBER_BYTES * c.vectors(length), c.entries) as f64),
+                _ => 1.0,
+            };
+            first + rounds * entries * d / (MOVED_PER_S * at_once)
+        }
     }
 }
 
@@ -223,8 +246,8 @@ mod tests {
     fn each_method_is_told_by_what_it_alone_holds() {
         let d = 10;
         let plain = COUNTS.vectors(d);
-        assert_eq!(warp(&COUNTS, d, false).learnt, 2 * bpr(&COUNTS, d, false).learnt);
-        assert_eq!(svdpp(&COUNTS, d).learnt - biased_mf(&COUNTS, d, false).learnt, COUNTS.items * d);
+        assert_eq!(warp(&COUNTS, d, false).learnt, 2 * bpr(&COUNTS, d).learnt);
+        assert_eq!(svdpp(&COUNTS, d).learnt - biased_mf(&COUNTS, d).learnt, COUNTS.items * d);
         assert_eq!(nmf(&COUNTS, d).bytes(false), 4 * (2 * plain + 2 * d + 2 * 16));
         assert_eq!(als_explicit(&COUNTS, d, true).learnt - als_explicit(&COUNTS, d, false).learnt, 1400);
         assert_eq!(als_implicit(&COUNTS, d).learnt, plain);
@@ -235,7 +258,7 @@ mod tests {
         for kind in ["bpr", "warp"] {
             assert_eq!(stays(kind, &COUNTS, 10) - stays("biased-mf", &COUNTS, 10), COUNTS.items, "{kind}");
         }
-        assert!(stays("bpr", &COUNTS, 10) <= bpr(&COUNTS, 10, false).end, "it is there when the model is made");
+        assert!(stays("bpr", &COUNTS, 10) <= bpr(&COUNTS, 10).end, "it is there when the model is made");
         assert!(stays("warp", &COUNTS, 10) <= warp(&COUNTS, 10, false).end, "it is there when the model is made");
     }
 }

@@ -133,22 +133,13 @@ const INIT_DEVIATION: Param = Param {
     kind: ParamKind::Float { min: 0.0, max: 10.0, default: 0.1 },
 };
 
-const fn mode(help: &'static str) -> Param {
-    Param {
-        name: "mode",
-        title: "Mode",
-        help,
-        kind: ParamKind::Choice { options: &["exact", "fast"], default: "exact" },
-    }
-}
-
-// How they compare: docs/benchmarks.md.
-const MODE: Param = mode(
-    "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; on two threads that took 1.7 to 3.1 times as long as exact, so it can pay only on many more.",
-);
-const MODE_OF_WARP: Param = mode(
-    "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; on two threads that took four fifths of the time of exact.",
-);
+const MODE: Param = Param {
+    name: "mode",
+    title: "Mode",
+    // How they compare: docs/benchmarks.md.
+    help: "Exact: the same seed gives the same bits on any number of threads. Fast: all threads learn at once on the same numbers, and no two runs are quite alike; on two threads that took four fifths of the time of exact.",
+    kind: ParamKind::Choice { options: &["exact", "fast"], default: "exact" },
+};
 
 pub(super) static BIASED_MF: Entry = Entry {
     kind: "biased-mf",
@@ -203,7 +194,6 @@ pub(super) static BIASED_MF: Entry = Entry {
             kind: ParamKind::Choice { options: &["identity", "sigmoid"], default: "identity" },
         },
         INIT_DEVIATION,
-        MODE,
     ],
     losses: &[],
     training: None,
@@ -348,7 +338,6 @@ pub(super) static BPR: Entry = Entry {
             help: PENALTY,
             kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.01 },
         },
-        MODE,
     ],
     losses: &[],
     training: None,
@@ -406,7 +395,7 @@ pub(super) static WARP: Entry = Entry {
             help: PENALTY,
             kind: ParamKind::Float { min: 0.0, max: 1.0, default: 0.01 },
         },
-        MODE_OF_WARP,
+        MODE,
     ],
     losses: &[],
     training: None,

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use pulp::{Arch, Simd, WithSimd};
-use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use recspeed_dense as dense;
 use recspeed_types::FitObserver;
@@ -13,7 +12,7 @@ use crate::course::{self, Learner};
 use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
-use crate::factorization::pairs::{self, block_stream, two_rows};
+use crate::factorization::pairs::{PairData, known, part_stream, two_rows};
 use crate::factorization::pairwise::negatives::Negatives;
 use crate::factorization::strata::{Block, Pair, Strata};
 use crate::fit::{FitRequest, Method};
@@ -38,14 +37,14 @@ const TRIES: u32 = 64;
 /// Source: Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", arXiv:1205.2618.
 ///
 /// The order is one of strata, by which threads never meet, and `j` is drawn from the part of the items that holds `i`: as the
-/// items are dealt to their parts anew in each epoch, every other item is as likely as before.
+/// items are dealt to their parts anew in each epoch, over the epochs every other one is as likely.
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     let d = recommender.integer("factors") as usize;
-    let known = pairs::known(data);
+    let known = known(data);
     let (users, items) = (
-        pairs::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
-        pairs::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
+        PairData::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
+        PairData::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
     );
     let bytes = size_of_val(&users[..]) + size_of_val(&items[..]);
     let mut learner = Bpr {
@@ -64,7 +63,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     let Bpr { users, items, biases, known, strata, .. } = learner;
     drop(strata);
     let newcomers = newcomers(recommender, Others { known, seed: request.seed });
-    Ok(pairs::model(d, users, items, &biases, newcomers))
+    Ok(PairData::model(d, users, items, &biases, newcomers))
 }
 
 fn newcomers(recommender: &ResolvedRecommender, others: Others) -> Pairwise {
@@ -109,7 +108,7 @@ impl Learner for Bpr<'_> {
         let (rule, d, seed) = (self.rule, self.d, self.seed);
         let Self { users, items, biases, known, strata, .. } = self;
         let loss = strata.round((known, seed, round), [(users, d)], [(items, d), (biases, 1)], go_on, |block| {
-            let rng = stream(seed, block_stream(round, block.number));
+            let rng = stream(seed, part_stream(round, block.number));
             Arch::new().dispatch(Steps { rule, d, block, rng })
         });
         Ok(loss.map(|loss| loss / self.n_pairs as f64))
@@ -131,7 +130,6 @@ impl WithSimd for Steps<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { rule, d, block, mut rng } = self;
         let ([users], [items, biases]) = (block.users, block.items);
-        block.entries.shuffle(&mut rng);
         let negatives = Negatives::new(block.ids, block.entries);
         let (mut drawn, mut losses) = (Vec::with_capacity(READ_AT_ONCE), Losses::default());
         for pairs in block.entries.chunks(READ_AT_ONCE) {

@@ -1,9 +1,9 @@
 //! WARP: the wrong item is searched for, and the longer the search, the less there is to correct.
 
-use std::borrow::Cow;
+use std::array::from_fn;
+use std::mem::{replace, take};
 
 use pulp::{Arch, Simd, WithSimd};
-use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use recspeed_dense as dense;
 use recspeed_types::FitObserver;
@@ -11,12 +11,12 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
 use crate::factorization::adagrad;
-use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, stream};
+use crate::factorization::ahead::{AHEAD, look_up};
+use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, order, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
-use crate::factorization::pairs::{self, block_stream, two_rows};
-use crate::factorization::pairwise::negatives::Negatives;
-use crate::factorization::strata::{Block, Pair, Strata};
+use crate::factorization::pairs::{OTHERS_STREAM, PairData, part_stream, two_rows};
+use crate::factorization::race::{SharedRows, race};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, Parts, PartsError};
 
@@ -37,42 +37,36 @@ pub(crate) const METHOD: Method = Method {
 /// `L(k) (1 − x_ui + x_uj) + ½ λ ‖numbers‖²` with `L(k) = Σ_{i ≤ k} 1/i`, which minds the top of the list most.
 /// Source: Weston, Bengio, Usunier, "WSABIE: Scaling Up To Large Vocabulary Image Annotation", IJCAI 2011. As in LightFM, each
 /// number has a step length of its own (Adagrad), the number of draws is bounded, and items have biases.
-///
-/// The order is one of strata, by which threads never meet, and items are drawn from the part of them that holds `i`: as they
-/// are dealt to their parts anew in each epoch, as many of a part score too high as of all.
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     let d = recommender.integer("factors") as usize;
-    let known = pairs::known(data);
+    let pairs = PairData::new(data);
     let (users, items) = (
-        pairs::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
-        pairs::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
+        PairData::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
+        PairData::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
     );
-    let bytes = 2 * (size_of_val(&users[..]) + size_of_val(&items[..]));
     let mut learner = Warp {
         d,
-        rule: Rule {
-            learning_rate: recommender.float("learning_rate") as f32,
-            regularization: recommender.float("regularization") as f32,
-        },
-        rank_weights: rank_weights(known.len(), recommender.integer("max_sampled") as usize),
+        learning_rate: recommender.float("learning_rate") as f32,
+        regularization: recommender.float("regularization") as f32,
+        rank_weights: rank_weights(pairs.n_known(), recommender.integer("max_sampled") as usize),
+        fast: recommender.is_fast(),
         seed: request.seed,
         user_squares: vec![1.0; users.len()],
         item_squares: vec![1.0; items.len()],
         bias_squares: vec![1.0; data.n_items()],
         biases: vec![0.0; data.n_items()],
+        pairs,
         users,
         items,
-        strata: Strata::new(Cow::Borrowed(&data.by_user), &known, data.n_items(), bytes),
-        n_pairs: data.by_user.nnz(),
-        known,
     };
     course::take(&mut learner, recommender.integer("iterations") as u64, observer)?;
     // What only learning needs goes before the vectors grow.
-    let Warp { users, items, biases, user_squares, item_squares, bias_squares, known, strata, .. } = learner;
-    drop((user_squares, item_squares, bias_squares, strata));
+    let Warp { users, items, biases, user_squares, item_squares, bias_squares, pairs, .. } = learner;
+    let PairData { known, owner, .. } = pairs;
+    drop((user_squares, item_squares, bias_squares, owner));
     let newcomers = newcomers(recommender, Others { known, seed: request.seed });
-    Ok(pairs::model(d, users, items, &biases, newcomers))
+    Ok(PairData::model(d, users, items, &biases, newcomers))
 }
 
 fn newcomers(recommender: &ResolvedRecommender, others: Others) -> Pairwise {
@@ -97,10 +91,13 @@ fn rank_weights(n: usize, max_sampled: usize) -> Vec<f32> {
 }
 
 struct Warp<'a> {
+    pairs: PairData<'a>,
     d: usize,
-    rule: Rule,
+    learning_rate: f32,
+    regularization: f32,
     /// For each number of draws, from 1 on.
     rank_weights: Vec<f32>,
+    fast: bool,
     seed: u64,
     users: Vec<f32>,
     items: Vec<f32>,
@@ -109,17 +106,13 @@ struct Warp<'a> {
     user_squares: Vec<f32>,
     item_squares: Vec<f32>,
     bias_squares: Vec<f32>,
-    /// Items that somebody has.
-    known: Vec<u32>,
-    n_pairs: usize,
-    strata: Strata<'a, Pair, 4>,
 }
 
 impl Learner for Warp<'_> {
     fn name(&self) -> String {
-        let sizes = (self.users.len() / self.d, self.biases.len(), self.d, self.n_pairs);
-        let (settings, strata) = ((self.rule, self.rank_weights.len()), self.strata.n_parts());
-        format!("warp {sizes:?} {settings:?}, {strata} strata, seed {}", self.seed)
+        let sizes = (self.pairs.data.n_users(), self.pairs.data.n_items(), self.d, self.pairs.len());
+        let settings = (self.learning_rate, self.regularization, self.rank_weights.len(), self.fast);
+        format!("warp {sizes:?} {settings:?}, seed {}", self.seed)
     }
 
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
@@ -132,73 +125,267 @@ impl Learner for Warp<'_> {
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
-        let Self { users, items, biases, user_squares, item_squares, bias_squares, rank_weights, .. } = self;
-        let (d, rule, seed, rank_weights) = (self.d, self.rule, self.seed, &rank_weights[..]);
-        let users = [(users, d), (user_squares, d)];
-        let items = [(items, d), (item_squares, d), (biases, 1), (bias_squares, 1)];
-        let loss = self.strata.round((&self.known, seed, round), users, items, go_on, |block| {
-            let rng = stream(seed, block_stream(round, block.number));
-            Arch::new().dispatch(Steps { rule, d, rank_weights, block, rng })
-        });
-        Ok(loss.map(|loss| loss / self.n_pairs as f64))
+        let order = order(self.pairs.len(), self.seed, round);
+        if self.fast {
+            return Ok(self.race(&order, round, go_on).map(|loss| loss / order.len() as f64));
+        }
+        let mut candidates = Candidates::new(&self.pairs, stream(self.seed, OTHERS_STREAM + round));
+        let mut loss = 0.0;
+        for entries in order.chunks(ROWS_AT_ONCE) {
+            if !go_on() {
+                return Ok(None);
+            }
+            loss += Arch::new().dispatch(Steps { warp: self, entries, candidates: &mut candidates });
+        }
+        Ok(Some(loss / order.len() as f64))
     }
 }
 
-/// The steps of a block; the sum of their losses.
-struct Steps<'a> {
-    rule: Rule,
-    d: usize,
-    rank_weights: &'a [f32],
-    block: Block<'a, Pair, 2, 4>,
-    rng: ChaCha8Rng,
+impl Warp<'_> {
+    const fn rule(&self) -> Rule {
+        Rule { learning_rate: self.learning_rate, regularization: self.regularization }
+    }
+
+    /// A round in the fast mode; the sum of the losses.
+    fn race(&mut self, order: &[u32], round: u64, go_on: &mut dyn FnMut() -> bool) -> Option<f64> {
+        let d = self.d;
+        let users = SharedNumbers {
+            values: SharedRows::new(take(&mut self.users), Vec::new(), d),
+            squares: SharedRows::new(take(&mut self.user_squares), Vec::new(), d),
+        };
+        let items = SharedNumbers {
+            values: SharedRows::new(take(&mut self.items), take(&mut self.biases), d),
+            squares: SharedRows::new(take(&mut self.item_squares), take(&mut self.bias_squares), d),
+        };
+        let loss = race(order, go_on, |piece, entries| {
+            let candidates = Candidates::new(&self.pairs, stream(self.seed, part_stream(round, piece)));
+            let steps = RacingSteps { warp: self, users: &users, items: &items, entries, candidates };
+            Arch::new().dispatch(steps)
+        });
+        (self.users, _) = users.values.into_values();
+        (self.user_squares, _) = users.squares.into_values();
+        (self.items, self.biases) = items.values.into_values();
+        (self.item_squares, self.bias_squares) = items.squares.into_values();
+        loss
+    }
+
+    #[inline(always)]
+    fn score<S: Simd>(&self, simd: S, user: usize, item: usize) -> f32 {
+        let (p, q) = (&self.users[user * self.d..][..self.d], &self.items[item * self.d..][..self.d]);
+        dense::dot(simd, p, q) + self.biases[item]
+    }
+
+    /// An item that the user does not have and that scores above `least`, its weight, and by how much; `None` where none of
+    /// those drawn is one.
+    #[inline(always)]
+    fn search<S: Simd>(
+        &self,
+        simd: S,
+        (user, least): (usize, f32),
+        candidates: &mut Candidates,
+    ) -> Option<(usize, f32, f32)> {
+        for &weight in &self.rank_weights {
+            let (other, later) = candidates.next(&self.pairs);
+            look_up(&self.items[later as usize * self.d..][..self.d]);
+            let above = self.score(simd, user, other as usize) - least;
+            if above > 0.0 && self.pairs.own(user).binary_search(&other).is_err() {
+                return Some((other as usize, weight, above));
+            }
+        }
+        None
+    }
+
+    /// Looks up what a step some rows later begins with; the middle of the user's items is where a search among them begins.
+    #[inline(always)]
+    fn look_up_own(&self, user: usize) {
+        let own = self.pairs.own(user);
+        look_up(&own[own.len() / 2..][..1]);
+    }
 }
 
-impl WithSimd for Steps<'_> {
+/// Items that are drawn ahead: one is scored sooner than main memory answers.
+const DRAWN: usize = 8;
+
+/// Items in the order in which the generator gives them, drawn some before they are needed, so that each can be looked up
+/// meanwhile. What one entry does not need is the next one's.
+struct Candidates {
+    rng: ChaCha8Rng,
+    drawn: [u32; DRAWN],
+    /// Which of them is the next.
+    next: usize,
+}
+
+impl Candidates {
+    fn new(pairs: &PairData<'_>, mut rng: ChaCha8Rng) -> Self {
+        // Without entries there is nothing to draw from, and nobody to draw.
+        let drawn = if pairs.n_known() == 0 { [0; DRAWN] } else { from_fn(|_| pairs.draw(&mut rng)) };
+        Self { rng, drawn, next: 0 }
+    }
+
+    /// The next one, and one that comes `DRAWN` later.
+    #[inline(always)]
+    fn next(&mut self, pairs: &PairData<'_>) -> (u32, u32) {
+        let later = pairs.draw(&mut self.rng);
+        let item = replace(&mut self.drawn[self.next], later);
+        self.next = (self.next + 1) % DRAWN;
+        (item, later)
+    }
+}
+
+/// Some steps; the sum of their losses.
+struct Steps<'a, 'b> {
+    warp: &'a mut Warp<'b>,
+    entries: &'a [u32],
+    candidates: &'a mut Candidates,
+}
+
+impl WithSimd for Steps<'_, '_> {
     type Output = f64;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { rule, d, rank_weights, block, mut rng } = self;
-        let ([users, user_squares], [items, item_squares, biases, bias_squares]) = (block.users, block.items);
-        block.entries.shuffle(&mut rng);
-        let negatives = Negatives::new(block.ids, block.entries);
-        let mut total = 0.0;
-        for &[user, item] in &*block.entries {
-            let (user_row, item) = (user as usize, item as usize);
-            let p = &users[user_row * d..][..d];
-            let least = score(simd, p, (items, biases), item) - 1.0;
-            // A number that is not finite compares with nothing: it must not look like an item in its place.
-            if !least.is_finite() {
-                return f64::NAN;
-            }
-            // One that the user does not have and that scores above the least.
-            let mut found = None;
-            for &weight in rank_weights {
-                let other = negatives.draw(&mut rng);
-                let above = score(simd, p, (items, biases), other as usize) - least;
-                if above > 0.0 && !negatives.has([user, other]) {
-                    found = Some((other as usize, weight, above));
-                    break;
+        let Self { warp, entries, candidates } = self;
+        let (d, rule) = (warp.d, warp.rule());
+        let (mut pairs, mut total) = (Vec::with_capacity(READ_AT_ONCE), 0.0);
+        for entries in entries.chunks(READ_AT_ONCE) {
+            pairs.clear();
+            pairs.extend(entries.iter().map(|&entry| warp.pairs.pair(entry)));
+            for (place, &pair) in pairs.iter().enumerate() {
+                if let Some(&later) = pairs.get(place + AHEAD) {
+                    let [user, item] = later.map(|row| row as usize);
+                    for values in [&warp.users, &warp.user_squares] {
+                        look_up(&values[user * d..][..d]);
+                    }
+                    for values in [&warp.items, &warp.item_squares] {
+                        look_up(&values[item * d..][..d]);
+                    }
+                    warp.look_up_own(user);
                 }
+                let [user, item] = pair.map(|row| row as usize);
+                let least = warp.score(simd, user, item) - 1.0;
+                // A number that is not finite compares with nothing: it must not look like an item in its place.
+                if !least.is_finite() {
+                    return f64::NAN;
+                }
+                let Some((other, weight, above)) = warp.search(simd, (user, least), candidates) else { continue };
+                total += f64::from(weight * above);
+                let p = Numbers::of(&mut warp.users, &mut warp.user_squares, user, d);
+                let (q, r) = two_rows(&mut warp.items, d, item, other);
+                let (q_squares, r_squares) = two_rows(&mut warp.item_squares, d, item, other);
+                let (q, r) = (Numbers { values: q, squares: q_squares }, Numbers { values: r, squares: r_squares });
+                rule.step(weight, p, q, r);
+                rule.move_one(-weight, &mut warp.biases[item], &mut warp.bias_squares[item]);
+                rule.move_one(weight, &mut warp.biases[other], &mut warp.bias_squares[other]);
             }
-            let Some((other, weight, above)) = found else { continue };
-            total += f64::from(weight * above);
-            let p = Numbers::of(users, user_squares, user_row, d);
-            let (q, r) = two_rows(items, d, item, other);
-            let (q_squares, r_squares) = two_rows(item_squares, d, item, other);
-            let (q, r) = (Numbers { values: q, squares: q_squares }, Numbers { values: r, squares: r_squares });
-            rule.step(weight, p, q, r);
-            rule.move_one(-weight, &mut biases[item], &mut bias_squares[item]);
-            rule.move_one(weight, &mut biases[other], &mut bias_squares[other]);
         }
         total
     }
 }
 
-/// `p · q + b`
-#[inline(always)]
-fn score<S: Simd>(simd: S, p: &[f32], (items, biases): (&[f32], &[f32]), item: usize) -> f32 {
-    dense::dot(simd, p, &items[item * p.len()..][..p.len()]) + biases[item]
+/// The same beside other threads.
+struct RacingSteps<'a, 'b> {
+    warp: &'a Warp<'b>,
+    users: &'a SharedNumbers,
+    /// Each vector with its bias behind it.
+    items: &'a SharedNumbers,
+    entries: &'a [u32],
+    candidates: Candidates,
+}
+
+impl WithSimd for RacingSteps<'_, '_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Self { warp, users, items, entries, mut candidates } = self;
+        let (d, rule) = (warp.d, warp.rule());
+        let own = |width: usize| OwnNumbers { values: vec![0.0; width], squares: vec![0.0; width] };
+        let (mut p, mut q, mut r) = (own(d + 1), own(d + 1), own(d + 1));
+        // Behind the user's vector stands what a bias is multiplied with.
+        p.values[d] = 1.0;
+        let (mut pairs, mut total) = (Vec::with_capacity(READ_AT_ONCE), 0.0);
+        for entries in entries.chunks(READ_AT_ONCE) {
+            pairs.clear();
+            pairs.extend(entries.iter().map(|&entry| warp.pairs.pair(entry)));
+            for (place, &pair) in pairs.iter().enumerate() {
+                if let Some(&later) = pairs.get(place + AHEAD) {
+                    let [user, item] = later.map(|row| row as usize);
+                    users.look_up(user);
+                    items.look_up(item);
+                    warp.look_up_own(user);
+                }
+                let [user, item] = pair.map(|row| row as usize);
+                users.values.load(simd, user, &mut p.values[..d]);
+                let least = items.values.dot(simd, item, &p.values) - 1.0;
+                if !least.is_finite() {
+                    return f64::NAN;
+                }
+                let mut wrong = None;
+                for &weight in &warp.rank_weights {
+                    let (other, later) = candidates.next(&warp.pairs);
+                    items.values.look_up(later as usize);
+                    let above = items.values.dot(simd, other as usize, &p.values) - least;
+                    if above > 0.0 && warp.pairs.own(user).binary_search(&other).is_err() {
+                        wrong = Some((other as usize, weight, above));
+                        break;
+                    }
+                }
+                let Some((other, weight, above)) = wrong else { continue };
+                total += f64::from(weight * above);
+                users.squares.load(simd, user, &mut p.squares[..d]);
+                items.load(simd, item, &mut q);
+                items.load(simd, other, &mut r);
+                rule.step(weight, p.vector(d), q.vector(d), r.vector(d));
+                rule.move_one(-weight, &mut q.values[d], &mut q.squares[d]);
+                rule.move_one(weight, &mut r.values[d], &mut r.squares[d]);
+                users.values.store(user, &p.values[..d]);
+                users.squares.store(user, &p.squares[..d]);
+                items.store(item, &q);
+                items.store(other, &r);
+            }
+        }
+        total
+    }
+}
+
+/// Numbers that are learnt, and their slopes, for every thread.
+struct SharedNumbers {
+    values: SharedRows,
+    squares: SharedRows,
+}
+
+impl SharedNumbers {
+    #[inline(always)]
+    fn look_up(&self, row: usize) {
+        self.values.look_up(row);
+        self.squares.look_up(row);
+    }
+
+    #[inline(always)]
+    fn load<S: Simd>(&self, simd: S, row: usize, numbers: &mut OwnNumbers) {
+        self.values.load(simd, row, &mut numbers.values);
+        self.squares.load(simd, row, &mut numbers.squares);
+    }
+
+    #[inline(always)]
+    fn store(&self, row: usize, numbers: &OwnNumbers) {
+        self.values.store(row, &numbers.values);
+        self.squares.store(row, &numbers.squares);
+    }
+}
+
+/// A thread's copy of one row.
+struct OwnNumbers {
+    values: Vec<f32>,
+    squares: Vec<f32>,
+}
+
+impl OwnNumbers {
+    /// What stands before the bias.
+    #[inline(always)]
+    fn vector(&mut self, d: usize) -> Numbers<'_> {
+        Numbers { values: &mut self.values[..d], squares: &mut self.squares[..d] }
+    }
 }
 
 /// Numbers that are learnt, and what their slopes were so far.
@@ -215,7 +402,7 @@ impl<'a> Numbers<'a> {
 }
 
 /// Adagrad's steps.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Rule {
     learning_rate: f32,
     regularization: f32,
@@ -243,7 +430,10 @@ impl Rule {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_data::InteractionsBuilder;
+
     use super::*;
+    use crate::TrainSet;
 
     #[test]
     fn an_item_that_is_found_at_once_stands_for_many() {
@@ -252,6 +442,23 @@ mod tests {
         let expected = [25.0 / 12.0, 1.5, 1.0, 1.0, 0.0];
         assert!(weights.iter().zip(expected).all(|(weight, wanted)| (weight - wanted).abs() < 1e-6), "{weights:?}");
         assert_eq!(rank_weights(1, 3), [0.0; 3]);
+    }
+
+    #[test]
+    fn candidates_come_in_the_order_in_which_they_are_drawn() {
+        let mut builder = InteractionsBuilder::default();
+        for item in ["a", "b", "c", "d", "e"] {
+            builder.push("u", item, 1.0, 0);
+        }
+        let all = builder.finish();
+        let rows = [0, 1, 2, 3, 4];
+        let data = TrainSet::new(&all, &rows);
+        let pairs = PairData::new(&data);
+        let (mut candidates, mut rng) = (Candidates::new(&pairs, stream(7, 1)), stream(7, 1));
+        let (found, later): (Vec<u32>, Vec<u32>) = (0..100).map(|_| candidates.next(&pairs)).unzip();
+        let expected: Vec<u32> = (0..100).map(|_| pairs.draw(&mut rng)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(later[..100 - DRAWN], found[DRAWN..]);
     }
 
     fn numbers<'a>(values: &'a mut [f32], squares: &'a mut [f32]) -> Numbers<'a> {

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 
 use pulp::{Arch, Simd, WithSimd};
-use rand::seq::SliceRandom as _;
-use rand_chacha::ChaCha8Rng;
 use recspeed_data::Csr;
 use recspeed_dense as dense;
 use recspeed_types::FitObserver;
@@ -13,10 +11,10 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
 use crate::divergence::mean_square;
-use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, stream, vectors};
+use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, vectors};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::{Folding, Logistic, Ridge};
-use crate::factorization::pairs::{self, block_stream};
+use crate::factorization::pairs::known;
 use crate::factorization::strata::{Block, Entry, Strata};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
@@ -121,7 +119,7 @@ impl<'a> Sgd<'a> {
         };
         let (user_biases, item_biases) = (vec![0.0; data.n_users()], vec![0.0; data.n_items()]);
         let rule = Rule::of(settings, mean);
-        let (known, bytes) = (pairs::known(data), size_of_val(&users[..]) + size_of_val(&items[..]));
+        let (known, bytes) = (known(data), size_of_val(&users[..]) + size_of_val(&items[..]));
         let strata = Strata::new(all_ratings(data), &known, data.n_items(), bytes);
         Ok(Self { data, settings, seed, rule, known, strata, users, items, user_biases, item_biases })
     }
@@ -174,10 +172,8 @@ impl Learner for Sgd<'_> {
         let Self { users, items, user_biases, item_biases, known, strata, .. } = self;
         let (d, rule, seed) = (self.settings.factors, self.rule, self.seed);
         let (users, items) = ([(users, d), (user_biases, 1)], [(items, d), (item_biases, 1)]);
-        let squares = strata.round((known, seed, round), users, items, go_on, |block| {
-            let rng = stream(seed, block_stream(round, block.number));
-            Arch::new().dispatch(Steps { rule, d, block, rng })
-        });
+        let squares = strata
+            .round((known, seed, round), users, items, go_on, |block| Arch::new().dispatch(Steps { rule, d, block }));
         Ok(squares.map(|squares| squares / self.data.rows.len() as f64))
     }
 }
@@ -187,7 +183,6 @@ struct Steps<'a> {
     rule: Rule,
     d: usize,
     block: Block<'a, Rated, 2, 2>,
-    rng: ChaCha8Rng,
 }
 
 impl WithSimd for Steps<'_> {
@@ -195,9 +190,8 @@ impl WithSimd for Steps<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { rule, d, block, mut rng } = self;
+        let Self { rule, d, block } = self;
         let ([users, user_biases], [items, item_biases]) = (block.users, block.items);
-        block.entries.shuffle(&mut rng);
         let mut squares = 0.0;
         for &Rated { user, item, rating } in &*block.entries {
             let (user, item) = (user as usize, item as usize);
