@@ -217,14 +217,11 @@ impl<'a, E: Entry, const N: usize> Strata<'a, E, N> {
     ) -> Option<f64> {
         let Self { users: first_users, firsts, items, dealt, sorted, begins, moved, .. } = self;
         let (n, entries) = (first_users.len() - 1, &*self.entries);
-        let mut own = of_parts(users.map(|(rows, width)| divided(rows, first_users, width)));
-        let mut at = 0;
-        let mut about = of_parts(moved.each_mut().map(|rows| {
-            at += 1;
-            divided(rows, items, widths[at - 1])
-        }));
-        let mut own: Vec<_> = own.drain(..).zip(divided(sorted, firsts, 1)).collect();
-        let mut about: Vec<_> = about.drain(..).enumerate().collect();
+        let own = of_parts(users.map(|(rows, width)| divided(rows, first_users, width)));
+        let mut own: Vec<_> = own.into_iter().zip(divided(sorted, firsts, 1)).collect();
+        let mut widths = widths.into_iter();
+        let moved = moved.each_mut().map(|rows| divided(rows, items, widths.next().unwrap_or_default()));
+        let mut about: Vec<_> = of_parts(moved).into_iter().enumerate().collect();
         let (mut total, mut sums) = (0.0, Vec::with_capacity(n));
         for _ in 0..n {
             if !go_on() {
@@ -261,7 +258,7 @@ fn divided<'a, T>(mut rows: &'a mut [T], bounds: &[usize], width: usize) -> Vec<
 }
 
 /// The parts of each array as the arrays of each part.
-fn of_parts<'a, const N: usize>(arrays: [Vec<&'a mut [f32]>; N]) -> Vec<[&'a mut [f32]; N]> {
+fn of_parts<const N: usize>(arrays: [Vec<&mut [f32]>; N]) -> Vec<[&mut [f32]; N]> {
     let n = arrays.first().map_or(0, Vec::len);
     let mut arrays = arrays.map(Vec::into_iter);
     (0..n).map(|_| arrays.each_mut().map(|parts| parts.next().unwrap_or_default())).collect()
