@@ -16,7 +16,7 @@ BIN := target/release
 # What the programs say that they were built from (`recspeed --version`). Only they read it, so another commit compiles no library again.
 export RECSPEED_BUILD := $(shell tests/setup/built-from.sh)
 
-.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test studies-tab test test-setup lint python-lint unit mpi-test engines-test engines-agree wasm-check browser bench conformance clean
+.PHONY: help setup lab build page binaries worker-libtorch worker-vulkan worker-cuda gpu-bundle devices-test studies-tab test test-setup lint python-lint unit mpi-test engines-test engines-agree wasm-check browser bench bench-test conformance clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -77,7 +77,7 @@ test-setup: setup ## Also install the browser of the tests
 	@tests/setup/browser.sh
 
 # What is quick to fail comes first.
-test: test-setup python-lint build lint unit mpi-test engines-test engines-agree wasm-check browser ## Run every test
+test: test-setup python-lint build lint unit mpi-test engines-test engines-agree bench-test wasm-check browser ## Run every test
 
 lint: ## Formatting and clippy, warnings denied
 	cargo fmt --all --check
@@ -119,6 +119,11 @@ engines-agree: build ## The losses of every installed engine are those of the la
 	@[ -z '$(INSTALLED)' ] || echo 'engines-agree: held against the lab: $(INSTALLED)'
 	@[ -z '$(ABSENT)' ] || echo 'engines-agree: SKIPPED, not installed below $(ENGINES_HOME): $(ABSENT)'
 	@[ -z '$(ABSENT)' ] || echo 'engines-agree: run `recspeed engines install $(ABSENT)`, then `make engines-agree`'
+
+bench-test: build ## The laws of the bubbles that `make bench` foretells and measures
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+		cd tests/bench && RECSPEED_BIN='$(CURDIR)/$(BIN)' PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m unittest -v test_bubbles; \
+	else echo "bench-test: skipped, $(PYTHON) is no Python 3.11 or newer"; fi
 
 wasm-check: ## Every shared crate compiles for the browser
 	cargo check --release --locked --target wasm32-unknown-unknown $(patsubst shared/%/Cargo.toml,-p recspeed-%,$(wildcard shared/*/Cargo.toml))

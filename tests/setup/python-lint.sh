@@ -20,7 +20,7 @@ if ! cmp -s "$pinned" "$tools/installed"; then
 fi
 # Found from the folder itself, the rules for its tests count from there.
 (cd backend/engines && "$tools/bin/ruff" check --quiet . && "$tools/bin/ruff" format --quiet --check . && "$tools/bin/mypy" .)
-bench="lab peer factorizations sizes"
+bench="lab peer factorizations sizes bubbles pipelines test_bubbles"
 for folder in tests/gpu tests/conformance "$(printf 'tests/bench/%s.py ' $bench)"; do
     read -ra paths <<<"$folder"
     "$tools/bin/ruff" check --quiet --config "$rules" "${paths[@]}"
