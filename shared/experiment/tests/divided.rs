@@ -218,8 +218,8 @@ fn ranks_that_take_turns_keep_a_timeline_in_which_one_of_them_computes_at_a_time
     });
     let mut passes: Vec<(u64, u64)> = passes.collect();
     passes.sort_unstable();
-    // Three steps are told, of three ranks with four micro-batches: there, there again, and back.
-    assert_eq!(passes.len(), 3 * 3 * 4 * 3);
+    // Four steps are told, of three ranks with four micro-batches: there, there again, and back.
+    assert_eq!(passes.len(), 4 * 3 * 4 * 3);
     assert!(passes.iter().all(|(start, end)| end > start), "{passes:?}");
     assert!(passes.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{passes:?}");
 }

@@ -25,8 +25,9 @@ use super::{Batch, Course, Lesson, update};
 use crate::random::step_noise;
 use crate::{Fitted, NeuralFitError, NeuralModel, Seat};
 
-/// Steps whose instructions are told, after the first one, which also warms up.
-const TOLD: Range<u64> = 1..4;
+/// Steps whose instructions are told, after the first one, which also warms up: one whose lengths foretell the bubble,
+/// and three to hold the forecast against.
+const TOLD: Range<u64> = 1..5;
 
 /// A rank among others.
 pub(crate) struct Ranked<'m, N: Staged, T> {
