@@ -4,6 +4,7 @@
 mod support;
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
 use recspeed_recommenders::{FitError, TrainSet, fit};
 use recspeed_types::FitObserver;
@@ -210,5 +211,12 @@ fn no_fit_holds_more_than_it_is_foretold_to_and_none_is_foretold_twice_what_it_h
         let data = TrainSet::new(&all, &rows).with_attributes(Some(&of_items), Some(&of_users));
         with_threads(2, || cases.iter().for_each(|case| judge(case, &data, &mut wrong)));
     }
+    // Nobody has rated anything twice.
+    let (all, rows) = varied(1000, 800, 120_000);
+    let mut met = HashSet::new();
+    let once: Vec<u32> =
+        rows.into_iter().filter(|&row| met.insert((all.user[row as usize], all.item[row as usize]))).collect();
+    let data = TrainSet::new(&all, &once);
+    with_threads(2, || judge(&with("biased-mf", 7, &[]), &data, &mut wrong));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -2,9 +2,11 @@
 
 mod support;
 
-use recspeed_recommenders::{TrainSet, kinds};
+use recspeed_recommenders::{FitError, TrainSet, fit, kinds};
 use recspeed_types::catalogue::{self, Family, ParamKind};
+use recspeed_types::event::EventKind;
 use recspeed_types::spec::ParamValue;
+use recspeed_types::{FitObserver, Unobserved};
 use support::{fitted, known, rank, resolved, text, varied, with_threads};
 
 #[test]
@@ -59,5 +61,54 @@ fn rows_that_are_cut_into_pieces_give_the_same_bits_for_any_number_of_threads() 
             let one = parts(1);
             assert!(one == parts(2) && one == parts(3), "{} {params:?}", entry.kind);
         }
+    }
+}
+
+/// Is told to stop once a round is over, and keeps what to go on from.
+#[derive(Default)]
+struct Stopped {
+    kept: Option<Vec<u8>>,
+}
+
+impl FitObserver for Stopped {
+    fn event(&mut self, _: EventKind) {}
+    fn stop_requested(&mut self) -> bool {
+        self.kept.is_some()
+    }
+    fn checkpoint(&mut self, _: u64, state: &mut dyn FnMut() -> Vec<u8>) {
+        self.kept.get_or_insert_with(state);
+    }
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// Goes on from there.
+struct GoesOn(Option<Vec<u8>>);
+
+impl FitObserver for GoesOn {
+    fn event(&mut self, _: EventKind) {}
+    fn stop_requested(&mut self) -> bool {
+        false
+    }
+    fn checkpoint(&mut self, _: u64, _: &mut dyn FnMut() -> Vec<u8>) {}
+    fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+        self.0.take()
+    }
+}
+
+#[test]
+fn a_fit_that_goes_on_with_other_threads_gives_the_same_bits() {
+    let (all, rows) = varied(300, 200, 6000);
+    let data = TrainSet::new(&all, &rows);
+    for kind in ["als-explicit", "als-implicit", "bpr", "warp", "biased-mf", "svd++", "nmf"] {
+        let setting = resolved(kind, &[("iterations", ParamValue::Integer(4)), ("factors", ParamValue::Integer(6))]);
+        let whole = with_threads(1, || fit(&setting, &data, 5, &mut Unobserved)).unwrap().parts();
+        let mut first = Stopped::default();
+        let stopped = with_threads(3, || fit(&setting, &data, 5, &mut first).err());
+        assert!(matches!(stopped, Some(FitError::Interrupted { done: 1, .. })), "{kind}: {stopped:?}");
+        let mut second = GoesOn(first.kept);
+        let resumed = with_threads(2, || fit(&setting, &data, 5, &mut second)).unwrap().parts();
+        assert!(resumed == whole, "{kind}");
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn look_up<T: Copy>(row: &[T]) {
 }
 
 /// Numbers of a row, a line apart. Where a row does not begin with a line, its last one is left out: to look that up, too, takes
-/// longer than to wait for it (AMD EPYC: bpr and warp, 64 factors, on MovieLens-100K and Beauty 5-core).
+/// longer than to wait for it (AMD EPYC: warp, 64 factors, on MovieLens-100K and Beauty 5-core).
 #[inline(always)]
 pub(crate) fn of_each_line<T>(row: &[T]) -> impl Iterator<Item = &T> {
     row.iter().step_by(LINE / size_of::<T>())

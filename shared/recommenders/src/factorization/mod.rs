@@ -15,7 +15,7 @@ pub(crate) mod strata;
 use crate::fit::Method;
 pub use als::{Als, AlsSettings, Confidence, Solver};
 pub(crate) use als::{BLOCK_ROWS, CHUNK};
-pub(crate) use pairwise::negatives::n_bits;
+pub(crate) use pairwise::negatives::sketch_bits;
 
 /// In the catalogue's order.
 pub(crate) const METHODS: &[Method] = &[

@@ -14,9 +14,6 @@ use crate::{FitError, TrainSet};
 /// Standard deviation of the first numbers, times the root of the factors.
 const INITIAL: f32 = 0.1;
 
-/// ChaCha8 streams of the items that are drawn, one an epoch.
-pub(crate) const OTHERS_STREAM: u64 = 1 << 21;
-
 /// The stream of what is drawn in one part of an epoch: a block, or in the fast mode a piece.
 pub(crate) fn part_stream(round: u64, part: u64) -> u64 {
     (round + 1) << 32 | part
@@ -37,7 +34,7 @@ impl<'a> PairData<'a> {
         // At once as long as they become: what grows on the way is twice as much for a while.
         let mut owner = Vec::with_capacity(data.by_user.nnz());
         owner.extend((0..data.n_users()).flat_map(user_of));
-        Self { data, owner, known: known(data) }
+        Self { data, owner, known: known_items(data) }
     }
 
     /// Number of entries.
@@ -94,7 +91,7 @@ impl<'a> PairData<'a> {
 }
 
 /// Items that somebody has.
-pub(crate) fn known(data: &TrainSet<'_>) -> Vec<u32> {
+pub(crate) fn known_items(data: &TrainSet<'_>) -> Vec<u32> {
     // At once as long as they may become: what grows on the way is twice as much for a while.
     let mut known = Vec::with_capacity(data.n_items());
     known.extend((0..data.n_items() as u32).filter(|&item| !data.by_item.row(item as usize).0.is_empty()));

@@ -1,7 +1,7 @@
 //! Gradient descent by several threads at once on the same numbers, without waiting for each other.
 //!
 //! A step reads vectors, computes, and writes them back; what another thread wrote in between is lost. With sparse data that
-//! is rare and does little harm, but no two runs are alike.
+//! is rare and does little harm, but no two runs are alike. `warp` alone takes it, in its fast mode.
 //! Source: Niu, Recht, Ré, Wright, "Hogwild!", arXiv:1106.5730.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -67,6 +67,8 @@ pub fn foretell(recommender: &ResolvedRecommender, sizes: &Sizes) -> Option<Fore
     let counts = |rows: u64| Counts {
         users: sizes.users,
         items: sizes.items,
+        // Of so many rows each may be of one item.
+        known: sizes.items.min(rows),
         rows,
         entries: rows,
         threads: rayon::current_num_threads() as u64,

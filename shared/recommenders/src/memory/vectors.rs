@@ -12,7 +12,7 @@ use super::{Course, NUMBER_BYTES, Needs};
 use crate::TrainSet;
 use crate::factorization::draws::{READ_AT_ONCE, ROWS_AT_ONCE};
 use crate::factorization::strata;
-use crate::factorization::{self, BLOCK_ROWS, n_bits};
+use crate::factorization::{self, BLOCK_ROWS, sketch_bits};
 
 /// What is refused.
 pub(crate) const WHAT: &str = "the fit of vectors of users and items";
@@ -41,6 +41,8 @@ pub(crate) struct Counts {
     /// `m` and `n`.
     pub(crate) users: u64,
     pub(crate) items: u64,
+    /// Items that somebody has.
+    pub(crate) known: u64,
     /// Training rows, each counted once.
     pub(crate) rows: u64,
     /// Pairs of a user and an item that have a row.
@@ -53,6 +55,7 @@ impl Counts {
         Self {
             users: data.n_users() as u64,
             items: data.n_items() as u64,
+            known: data.by_item.indptr.windows(2).filter(|row| row[0] < row[1]).count() as u64,
             rows: data.rows.len() as u64,
             entries: data.by_user.nnz() as u64,
             threads: rayon::current_num_threads() as u64,
@@ -72,25 +75,34 @@ impl Counts {
         users.max(items)
     }
 
-    /// What the fast mode takes beside rows of so many numbers of users and of items, `arrays` of each: neighbouring numbers
+    /// What the fast mode takes beside rows of so many numbers of users and of items, and their squares: neighbouring numbers
     /// are pairs there, the last one may have nobody beside it, and one array at a time is there in both forms. A thread
-    /// has read some rows ahead, three numbers of each.
-    fn raced(&self, users: u64, items: u64, arrays: u64) -> u64 {
+    /// has read some rows ahead, two numbers of each.
+    fn raced(&self, users: u64, items: u64) -> u64 {
         let padding = self.users * (users % 2) + self.items * (items % 2);
         let both = (self.users * users.next_multiple_of(2)).max(self.items * items.next_multiple_of(2));
-        arrays * padding + both + 3 * self.threads * READ_AT_ONCE as u64
+        2 * padding + both + 2 * self.threads * READ_AT_ONCE as u64
     }
 
-    /// Parts of each side where rows of `bytes` learn in strata.
-    fn parts(&self, bytes: u64, entries: u64) -> u64 {
-        let [bytes, items, entries] = [bytes, self.items, entries].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        strata::n_parts(bytes, items, entries) as u64
+    /// Parts of the users and of the items where rows of length `d` learn in strata from so many entries.
+    fn parts(&self, d: u64, entries: u64) -> (u64, u64) {
+        let bytes = NUMBER_BYTES * self.vectors(d);
+        let [bytes, known, entries] = [bytes, self.known, entries].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let (n, more) = strata::divisions(bytes, known, entries);
+        ((n * more) as u64, n as u64)
     }
 
-    /// What strata hold beside rows that learn: the entries, `of_entry` numbers each, where the blocks begin, which items
-    /// there are and where each is dealt to, and its numbers there.
-    fn strata(&self, parts: u64, (entries, of_entry): (u64, u64), of_item: u64) -> u64 {
-        entries * of_entry + parts * (parts + 1) + self.items * (4 + of_item)
+    /// Blocks of a stratum that are worked off at once, on average.
+    fn at_once(&self, d: u64, entries: u64) -> f64 {
+        let (_, blocks) = self.parts(d, entries);
+        blocks as f64 / blocks.div_ceil(self.threads.max(1)) as f64
+    }
+
+    /// What strata hold beside rows of length `d` that learn: the entries, `of_entry` numbers each, where the blocks begin,
+    /// which items there are and where each is dealt to, and their numbers there.
+    fn strata(&self, d: u64, (entries, of_entry): (u64, u64)) -> u64 {
+        let (of_users, of_items) = self.parts(d, entries);
+        entries * of_entry + of_users * (of_items + 1) + 2 * self.items + self.known * (2 + d + 1)
     }
 
     /// Steps of a group that are put together by their users.
@@ -145,34 +157,34 @@ fn als_implicit(c: &Counts, d: u64) -> Course {
 }
 
 /// Vectors of both sides and biases of the items, and strata of pairs. A thread has a sketch of a block's pairs, of twice as
-/// many as blocks have on average, and some triples that it has drawn. Only vectors, biases and which items there are are left
-/// when the model is made.
+/// many as blocks have on average, and some triples that it has drawn. Only vectors, biases and which items there are
+/// are left when the model is made.
 fn bpr(c: &Counts, d: u64) -> Course {
     let learnt = c.vectors(d) + c.items;
-    let parts = c.parts(NUMBER_BYTES * c.vectors(d), c.entries);
-    let sketch = n_bits(usize::try_from(2 * c.entries / (parts * parts)).unwrap_or(usize::MAX)) as u64 / 32;
+    let (of_users, of_items) = c.parts(d, c.entries);
+    let pairs = 2 * c.entries / (of_users * of_items);
+    let sketch = sketch_bits(usize::try_from(pairs).unwrap_or(ROWS_AT_ONCE)) as u64 / 32;
     let round = c.threads * (sketch + 3 * READ_AT_ONCE as u64);
     let end = c.lengthened(d, d) + 2 * c.items;
-    Course { learnt, beside: c.strata(parts, (c.entries, 2), d + 1), round, end }
+    Course { learnt, beside: c.strata(d, (c.entries, 2)), round, end }
 }
 
-/// Vectors and biases of the items, each number with its squared slopes beside it. Beside them who has which entry and which
-/// items there are; a round has an order of the entries.
+/// Vectors of both sides and biases of the items, each number with its squared slopes beside it. Beside them who has which
+/// entry and which items there are; a round has an order of the entries.
 fn warp(c: &Counts, d: u64, fast: bool) -> Course {
     let numbers = c.vectors(d) + c.items;
     // In the fast mode the squares are pairs, too.
-    let shared = if fast { c.gathered() + c.raced(d, d + 1, 2) } else { 0 };
+    let shared = if fast { c.gathered() + c.raced(d, d + 1) } else { 0 };
     let end = c.lengthened(d, d) + 2 * c.items;
     Course { learnt: 2 * numbers, beside: c.entries + c.items, round: c.entries + shared, end }
 }
 
-/// Vectors and biases of both sides, and strata of ratings; all of these once more where somebody has rated an item several
-/// times.
+/// Vectors and biases of both sides, and strata of ratings; where somebody has rated an item several times, a matrix with
+/// every rating, too.
 fn biased_mf(c: &Counts, d: u64) -> Course {
     let biases = c.users + c.items;
-    let parts = c.parts(NUMBER_BYTES * c.vectors(d), c.rows);
-    let again = if c.rows > c.entries { 2 * (c.users + 1 + c.rows) } else { 0 };
-    let beside = again + c.strata(parts, (c.rows, 3), d + 1);
+    let matrix = if c.rows > c.entries { 2 * (c.users + 1 + c.rows) } else { 0 };
+    let beside = matrix + c.strata(d, (c.rows, 3));
     Course { learnt: c.vectors(d) + biases, beside, round: 0, end: c.lengthened(d, d) + biases }
 }
 
@@ -216,14 +228,10 @@ fn seconds(recommender: &ResolvedRecommender, c: &Counts, d: u64) -> f64 {
             rounds * products * (2.0 * both * d * d + 8.0 * entries * d) / (IMPLICIT_PER_S * threads)
         }
         "nmf" => rounds * entries * d / (SUMMED_PER_S * threads),
-        kind => {
-            // Of strata as many blocks are worked off at once as there are parts.
-            let at_once = match kind {
-                "bpr" | "biased-mf" => threads.min(c.parts(NUMBER_BYTES * c.vectors(length), c.entries) as f64),
-                _ => 1.0,
-            };
-            first + rounds * entries * d / (MOVED_PER_S * at_once)
-        }
+        // A stratum has as many blocks as the items have parts, and all of them are over before the next one begins.
+        "bpr" => first + rounds * entries * d / (MOVED_PER_S * c.at_once(length, c.entries)),
+        "biased-mf" => first + rounds * c.rows as f64 * d / (MOVED_PER_S * c.at_once(length, c.rows)),
+        _ => first + rounds * entries * d / MOVED_PER_S,
     }
 }
 
@@ -231,7 +239,7 @@ fn seconds(recommender: &ResolvedRecommender, c: &Counts, d: u64) -> f64 {
 mod tests {
     use super::*;
 
-    const COUNTS: Counts = Counts { users: 1000, items: 400, rows: 9000, entries: 8000, threads: 2 };
+    const COUNTS: Counts = Counts { users: 1000, items: 400, known: 400, rows: 9000, entries: 8000, threads: 2 };
 
     #[test]
     fn the_end_holds_less_than_the_vectors_and_what_they_become() {

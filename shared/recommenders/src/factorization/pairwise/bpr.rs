@@ -12,7 +12,7 @@ use crate::course::{self, Learner};
 use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
-use crate::factorization::pairs::{PairData, known, part_stream, two_rows};
+use crate::factorization::pairs::{PairData, known_items, part_stream, two_rows};
 use crate::factorization::pairwise::negatives::Negatives;
 use crate::factorization::strata::{Block, Pair, Strata};
 use crate::fit::{FitRequest, Method};
@@ -29,19 +29,18 @@ pub(crate) const METHOD: Method = Method {
     },
 };
 
-/// Draws of an item that the user does not have before the step is left out: they have nearly everything.
-const TRIES: u32 = 64;
+/// Draws of an item that the user does not have before one is looked for in order: they have nearly everything.
+const TRIES: u32 = 32;
 
-/// `x_ui = p_u · q_i + b_i`; for each interaction of each epoch, in an order drawn anew, one item `j` that the user does not
-/// have is drawn uniformly, and one step taken down the gradient of `−ln σ(x_ui − x_uj) + ½ λ ‖numbers‖²`.
+/// `x_ui = p_u · q_i + b_i`; for each interaction of each epoch one item `j` that the user does not have is drawn uniformly, and one step taken down the gradient of `−ln σ(x_ui − x_uj) + ½ λ ‖numbers‖²`.
 /// Source: Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", arXiv:1205.2618.
 ///
-/// The order is one of strata, by which threads never meet, and `j` is drawn from the part of the items that holds `i`: as the
+/// The order is one of [`Strata`], by which threads never meet, and `j` is drawn from the part of the items that holds `i`: as the
 /// items are dealt to their parts anew in each epoch, over the epochs every other one is as likely.
 fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<FactorModel, FitError> {
     let (data, recommender) = (request.data, request.recommender);
     let d = recommender.integer("factors") as usize;
-    let known = known(data);
+    let known = known_items(data);
     let (users, items) = (
         PairData::vectors(&data.by_user, d, request.seed, USERS_STREAM)?,
         PairData::vectors(&data.by_item, d, request.seed, ITEMS_STREAM)?,
@@ -49,7 +48,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
     let bytes = size_of_val(&users[..]) + size_of_val(&items[..]);
     let mut learner = Bpr {
         d,
-        rule: Rule::of(recommender),
+        settings: (recommender.float("learning_rate") as f32, recommender.float("regularization") as f32),
         seed: request.seed,
         users,
         items,
@@ -79,7 +78,8 @@ fn newcomers(recommender: &ResolvedRecommender, others: Others) -> Pairwise {
 
 struct Bpr<'a> {
     d: usize,
-    rule: Rule,
+    /// Learning rate and regularization.
+    settings: (f32, f32),
     seed: u64,
     users: Vec<f32>,
     items: Vec<f32>,
@@ -93,7 +93,7 @@ struct Bpr<'a> {
 impl Learner for Bpr<'_> {
     fn name(&self) -> String {
         let sizes = (self.users.len() / self.d, self.biases.len(), self.d, self.n_pairs);
-        format!("bpr {sizes:?} {:?}, {} strata, seed {}", self.rule, self.strata.n_parts(), self.seed)
+        format!("bpr {sizes:?} {:?}, {:?} parts, seed {}", self.settings, self.strata.n_parts(), self.seed)
     }
 
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
@@ -105,12 +105,18 @@ impl Learner for Bpr<'_> {
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
-        let (rule, d, seed) = (self.rule, self.d, self.seed);
+        let (rule, d, seed) = (Rule::of(self.settings), self.d, self.seed);
         let Self { users, items, biases, known, strata, .. } = self;
-        let loss = strata.round((known, seed, round), [(users, d)], [(items, d), (biases, 1)], go_on, |block| {
-            let rng = stream(seed, part_stream(round, block.number));
-            Arch::new().dispatch(Steps { rule, d, block, rng })
-        });
+        let loss = strata.round(
+            (known, seed, round),
+            [(&mut users[..], d)],
+            [(&mut items[..], d), (&mut biases[..], 1)],
+            go_on,
+            |block| {
+                let rng = stream(seed, part_stream(round, block.number));
+                Arch::new().dispatch(Steps { rule, d, block, rng })
+            },
+        );
         Ok(loss.map(|loss| loss / self.n_pairs as f64))
     }
 }
@@ -132,6 +138,7 @@ impl WithSimd for Steps<'_> {
         let ([users], [items, biases]) = (block.users, block.items);
         let negatives = Negatives::new(block.ids, block.entries);
         let (mut drawn, mut losses) = (Vec::with_capacity(READ_AT_ONCE), Losses::default());
+        // Drawn first and learnt from then: neither waits for what the other one needs.
         for pairs in block.entries.chunks(READ_AT_ONCE) {
             drawn.clear();
             drawn.extend(pairs.iter().filter_map(|&pair| Some((pair, draw_other(&negatives, pair[0], &mut rng)?))));
@@ -148,7 +155,7 @@ impl WithSimd for Steps<'_> {
     }
 }
 
-/// An item that the user does not have; of a user who has nearly all of them, none.
+/// An item of the block that the user does not have; of a user who has all of them, none.
 #[inline(always)]
 fn draw_other(negatives: &Negatives<'_>, user: u32, rng: &mut ChaCha8Rng) -> Option<u32> {
     for _ in 0..TRIES {
@@ -157,7 +164,8 @@ fn draw_other(negatives: &Negatives<'_>, user: u32, rng: &mut ChaCha8Rng) -> Opt
             return Some(item);
         }
     }
-    None
+    let first = negatives.draw(rng);
+    negatives.from(first).find(|&item| !negatives.has([user, item]))
 }
 
 /// The sum of `ln (1 + exp(−x))`, with one logarithm for many of them.
@@ -205,9 +213,8 @@ struct Rule {
 }
 
 impl Rule {
-    fn of(recommender: &ResolvedRecommender) -> Self {
-        let learning_rate = recommender.float("learning_rate") as f32;
-        Self { learning_rate, keep: 1.0 - learning_rate * recommender.float("regularization") as f32 }
+    fn of((learning_rate, regularization): (f32, f32)) -> Self {
+        Self { learning_rate, keep: 1.0 - learning_rate * regularization }
     }
 
     /// Moves a user, an item that they have and one that they do not have, each with its bias; by how much the first item
@@ -232,7 +239,70 @@ impl Rule {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use recspeed_data::Csr;
+
     use super::*;
+
+    /// 300 items in four parts; of three users one has every second item, one all but one, and one a single item.
+    #[test]
+    fn over_the_epochs_every_item_that_a_user_does_not_have_is_as_likely_and_none_that_they_have_is_drawn() {
+        let (n_items, rounds) = (300u32, 2000);
+        let own: [Vec<u32>; 3] = [(0..n_items).step_by(2).collect(), (0..n_items - 1).collect(), vec![7]];
+        // Others, without whom so few pairs would be in one part.
+        let rest = (0..60).map(|user| (0..40).map(|at| (user + at * 5) % n_items).collect::<Vec<u32>>());
+        let rows: Vec<Vec<u32>> = own.iter().cloned().chain(rest).collect();
+        let mut indptr = vec![0];
+        indptr.extend(rows.iter().scan(0, |end, row| {
+            *end += row.len();
+            Some(*end)
+        }));
+        let mut indices = Vec::new();
+        for mut row in rows {
+            row.sort_unstable();
+            indices.extend(row);
+        }
+        let by_user = Csr { indptr, values: vec![1.0; indices.len()], indices };
+        let known: Vec<u32> = (0..n_items).collect();
+        let mut strata = Strata::<Pair, 1>::new(Cow::Borrowed(&by_user), &known, known.len(), 0);
+        assert_eq!(strata.n_parts(), (4, 4));
+        let drawn: [Mutex<BTreeMap<u32, u32>>; 3] = Default::default();
+        let (mut users, mut items) =
+            (vec![0.0; by_user.n_rows()], (0..n_items).map(|item| item as f32).collect::<Vec<_>>());
+        for round in 0..rounds {
+            // Users name themselves, as items do.
+            users.iter_mut().enumerate().for_each(|(user, row)| *row = user as f32);
+            let work = |block: Block<'_, Pair, 1, 1>| {
+                let mut rng = stream(1, part_stream(round, block.number));
+                let negatives = Negatives::new(block.ids, block.entries);
+                let ([users], [items]) = (block.users, block.items);
+                for &[user, item] in &*block.entries {
+                    let (row, first) = (users[user as usize] as usize, items[item as usize] as u32);
+                    // Of each user one pair is enough.
+                    if let Some(drawn) = drawn.get(row).filter(|_| own[row][0] == first)
+                        && let Some(other) = draw_other(&negatives, user, &mut rng)
+                    {
+                        *drawn.lock().unwrap().entry(items[other as usize] as u32).or_default() += 1;
+                    }
+                }
+                0.0
+            };
+            strata.round((&known, 1, round), [(&mut users, 1)], [(&mut items, 1)], &mut || true, work).unwrap();
+        }
+        for (own, drawn) in own.iter().zip(drawn) {
+            let drawn = drawn.into_inner().unwrap();
+            assert!(drawn.keys().all(|item| !own.contains(item)), "{drawn:?}");
+            let others: Vec<u32> = (0..n_items).filter(|item| !own.contains(item)).collect();
+            let total: u32 = drawn.values().sum();
+            let expected = f64::from(total) / others.len() as f64;
+            for item in others {
+                let found = f64::from(drawn.get(&item).copied().unwrap_or(0));
+                assert!((found - expected).abs() < 5.0 * expected.sqrt(), "{item}: {found} of {expected} expected");
+            }
+        }
+    }
 
     #[test]
     fn losses_are_summed_as_one_by_one() {

@@ -23,6 +23,12 @@ impl<'a> Negatives<'a> {
         ((u64::from(rng.next_u32()) * self.ids.n_items() as u64) >> 32) as u32
     }
 
+    /// All items in a circle that begins with this one.
+    pub(super) fn from(&self, first: u32) -> impl Iterator<Item = u32> + use<> {
+        let n = self.ids.n_items() as u32;
+        (first..n).chain(0..first)
+    }
+
     /// Whether the user has it.
     #[inline(always)]
     pub(super) fn has(&self, pair: Pair) -> bool {
@@ -39,12 +45,12 @@ struct Sketch {
     shift: u32,
 }
 
-/// Bits of a pair: one in so many of the others is searched for in vain.
+/// Bits of a pair: one in so many of the others, at most, is searched for in vain.
 const BITS: usize = 16;
 
 impl Sketch {
     fn of(pairs: &[Pair]) -> Self {
-        let n_bits = n_bits(pairs.len());
+        let n_bits = sketch_bits(pairs.len());
         let mut sketch = Self { bits: vec![0; n_bits / 64], shift: 64 - n_bits.trailing_zeros() };
         for &pair in pairs {
             let bit = sketch.bit(pair);
@@ -68,7 +74,7 @@ impl Sketch {
 }
 
 /// Bits of the sketch of so many pairs.
-pub(crate) fn n_bits(n_pairs: usize) -> usize {
+pub(crate) fn sketch_bits(n_pairs: usize) -> usize {
     (n_pairs * BITS).next_power_of_two().max(64)
 }
 

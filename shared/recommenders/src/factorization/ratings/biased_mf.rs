@@ -14,7 +14,7 @@ use crate::divergence::mean_square;
 use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, vectors};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::{Folding, Logistic, Ridge};
-use crate::factorization::pairs::known;
+use crate::factorization::pairs::known_items;
 use crate::factorization::strata::{Block, Entry, Strata};
 use crate::fit::{FitRequest, Method};
 use crate::{FitError, TrainSet};
@@ -26,8 +26,7 @@ pub(crate) const METHOD: Method = Method {
 };
 
 /// `r̂_ui = μ + b_u + b_i + p_u · q_i`, each rating one step down the gradient of
-/// `(r_ui − r̂_ui)² + λ (‖p_u‖² + ‖q_i‖² + β (b_u² + b_i²))`, in an order drawn anew each epoch, one of strata, by which
-/// threads never meet. With the sigmoid link the sum goes through the logistic function onto the scale of the ratings, `μ`
+/// `(r_ui − r̂_ui)² + λ (‖p_u‖² + ‖q_i‖² + β (b_u² + b_i²))`, in the order of [`Strata`], by which threads never meet. With the sigmoid link the sum goes through the logistic function onto the scale of the ratings, `μ`
 /// being the mean's place on it.
 /// Source: Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems", doi:10.1109/MC.2009.263; the
 /// identity link is Surprise's SVD, the sigmoid MyMediaLite's BiasedMatrixFactorization.
@@ -119,7 +118,7 @@ impl<'a> Sgd<'a> {
         };
         let (user_biases, item_biases) = (vec![0.0; data.n_users()], vec![0.0; data.n_items()]);
         let rule = Rule::of(settings, mean);
-        let (known, bytes) = (known(data), size_of_val(&users[..]) + size_of_val(&items[..]));
+        let (known, bytes) = (known_items(data), size_of_val(&users[..]) + size_of_val(&items[..]));
         let strata = Strata::new(all_ratings(data), &known, data.n_items(), bytes);
         Ok(Self { data, settings, seed, rule, known, strata, users, items, user_biases, item_biases })
     }
@@ -152,7 +151,7 @@ impl Learner for Sgd<'_> {
     fn name(&self) -> String {
         let (users, items) = (self.user_biases.len(), self.item_biases.len());
         format!(
-            "biased-mf {:?} of {users} users, {items} items, {} rows, {} strata, seed {}",
+            "biased-mf {:?} of {users} users, {items} items, {} rows, {:?} parts, seed {}",
             self.settings,
             self.data.rows.len(),
             self.strata.n_parts(),
@@ -171,7 +170,8 @@ impl Learner for Sgd<'_> {
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
         let Self { users, items, user_biases, item_biases, known, strata, .. } = self;
         let (d, rule, seed) = (self.settings.factors, self.rule, self.seed);
-        let (users, items) = ([(users, d), (user_biases, 1)], [(items, d), (item_biases, 1)]);
+        let users = [(&mut users[..], d), (&mut user_biases[..], 1)];
+        let items = [(&mut items[..], d), (&mut item_biases[..], 1)];
         let squares = strata
             .round((known, seed, round), users, items, go_on, |block| Arch::new().dispatch(Steps { rule, d, block }));
         Ok(squares.map(|squares| squares / self.data.rows.len() as f64))
@@ -250,5 +250,28 @@ impl Rule {
             *q = self.keep * *q + step * before;
         }
         f64::from(error) * f64::from(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_data::InteractionsBuilder;
+
+    use super::*;
+
+    #[test]
+    fn who_has_rated_an_item_several_times_is_learnt_from_each_time() {
+        let mut builder = InteractionsBuilder::default();
+        let rows = [("b", "x", 1.0), ("a", "y", 2.0), ("b", "x", 3.0), ("b", "y", 4.0), ("a", "y", 5.0)];
+        for (user, item, rating) in rows {
+            builder.push(user, item, rating, 0);
+        }
+        let all = builder.finish();
+        let of = |rows: &[u32]| {
+            let ratings = all_ratings(&TrainSet::new(&all, rows)).into_owned();
+            (0..all.n_users()).map(|user| ratings.row(user).1.to_vec()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[0, 1, 2, 3, 4]), [vec![1.0, 3.0, 4.0], vec![2.0, 5.0]]);
+        assert_eq!(of(&[1, 2, 3]), [vec![3.0, 4.0], vec![2.0]]);
     }
 }
