@@ -154,7 +154,9 @@ impl<'a, E: Entry, const N: usize> Strata<'a, E, N> {
         let mut rng = stream(seed, ORDER_STREAM + round);
         self.deal(known, &mut rng);
         if self.items.len() == 2 {
-            divided(&mut self.sorted, &self.first_entries, 1).into_iter().for_each(|entries| entries.shuffle(&mut rng));
+            for entries in divided(&mut self.sorted, &self.first_entries, 1) {
+                entries.shuffle(&mut rng);
+            }
         }
         self.gather(&items);
         let total = self.learn(users, items.each_ref().map(|(_, width)| *width), go_on, work)?;
