@@ -128,7 +128,10 @@ fn what_cannot_be_recommended_is_one_sentence_with_a_remedy() {
     let error = bench.refused(4, &["recommend", "--model", "nowhere", "--user", "u"]);
     assert!(error.starts_with("recspeed: nowhere holds no saved model; name a folder that"), "{error}");
     let error = bench.refused(4, &["recommend", "--run", "abc", "--user", "u"]);
-    assert!(error.contains("keeps no model of the run `abc`; it keeps none: those of runs"), "{error}");
+    assert!(
+        error.contains("no model of the run `abc`; it keeps none yet: train with `recspeed run FILE --model DIR`"),
+        "{error}"
+    );
     let error = bench.refused(2, &["recommend", "--model", "model"]);
     assert!(error.contains("--user") && error.contains("--basket"), "{error}");
     let models = bench.path("home/models");

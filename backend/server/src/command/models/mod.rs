@@ -115,7 +115,9 @@ fn kept(models: &Path) -> String {
         .collect();
     match (named.is_empty(), found.len().saturating_sub(NAMED)) {
         (true, _) => {
-            "it keeps none: those of runs that finish on its server, and of `recspeed run --model DIR`".to_owned()
+            "it keeps none yet: train with `recspeed run FILE --model DIR` and name that folder with --model in \
+                      place of --run, or run the spec on its server (`recspeed serve`)"
+                .to_owned()
         }
         (false, 0) => format!("it keeps those of {}", named.join(", ")),
         (false, more) => format!("it keeps those of {} and {more} more", named.join(", ")),
