@@ -28,6 +28,34 @@ fn what_depends_on_the_seed_runs_with_several_and_pairs_are_tested_by_user() {
 }
 
 #[test]
+fn what_is_set_counts_or_is_refused_with_the_place_where_it_does() {
+    let bench = Bench::new(&TWO.replace("\"popularity\"", "\"item-knn\""));
+    for command in [&["compare"][..], &["search", "--trials", "2"]] {
+        let output = bench.command(&[command, &["group.toml", "--set", "recommender.neighbours=5"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let due = "group.toml: recommender.neighbours: stands beside [[compare]], and";
+        assert!(stderr(&output).contains(due), "{}", stderr(&output));
+        assert!(stderr(&output).contains("set compare.N.recommender.neighbours (N from 0 to 1)"));
+    }
+    assert!(bench.ran().is_empty());
+    let one = ["compare", "group.toml", "--seeds", "1", "--set", "compare.0.recommender.neighbours=7"];
+    assert!(bench.command(&one).status.success());
+    assert_eq!(bench.ran()[0], "item-knn 5 test 7");
+}
+
+#[test]
+fn a_group_is_sent_to_the_commands_that_take_one() {
+    let bench = Bench::new(TWO);
+    for command in ["run", "features"] {
+        let output = bench.command(&[command, "group.toml"]);
+        assert_eq!(output.status.code(), Some(2));
+        let said = stderr(&output);
+        assert!(said.contains("compare: makes a spec group") && said.contains("`recspeed compare FILE`"), "{said}");
+    }
+    assert!(bench.ran().is_empty());
+}
+
+#[test]
 fn an_interrupted_comparison_goes_on_and_a_finished_one_runs_nothing() {
     let bench = Bench::new(TWO);
     bench.put("stop-at", "2");

@@ -71,6 +71,18 @@ fn a_folder_that_a_search_cannot_write_is_told_with_the_flag_that_it_has() {
 }
 
 #[test]
+fn a_search_of_no_trials_is_refused_however_it_is_asked_for() {
+    let bench = Bench::new(SEARCH);
+    for asked in [["--set", "search.trials=0"], ["--set", "search.seconds=0"], ["--trials", "0"]] {
+        let output = search(&bench, &asked);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{asked:?}");
+    }
+    let output = search(&bench, &["--set", "search.trials=0"]);
+    assert!(stderr(&output).contains("search.trials: is 0; allowed: 1 to 100000"), "{}", stderr(&output));
+    assert!(bench.ran().is_empty() && !bench.path("found").exists());
+}
+
+#[test]
 fn a_search_that_was_killed_proposes_what_it_would_have_proposed() {
     let whole = Bench::new(SEARCH);
     assert!(search(&whole, &["--trials", "8"]).status.success());

@@ -18,6 +18,8 @@ pub const MAX_COMPONENTS: usize = 8;
 pub const MAX_RECOMMENDERS: usize = 32;
 /// Times that a feature may be dealt out anew for its permutation importance.
 pub const MAX_REPEATS: u32 = 100;
+/// Trials of each recommender of a search.
+pub const MAX_TRIALS: u32 = 100_000;
 /// Metrics in one evaluation.
 pub const MAX_METRICS: usize = 64;
 /// Largest `k` of a metric at k.

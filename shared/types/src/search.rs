@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::limits::MAX_TRIALS;
 use crate::metric::MetricName;
 use crate::spec::{EvaluateOn, ExperimentSpec, Problems, SpecParseError};
 
@@ -33,6 +34,15 @@ pub struct SearchSpec {
     #[serde(default, skip_serializing_if = "Value::is_null")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Value>>"))]
     pub space: Value,
+}
+
+impl SearchSpec {
+    /// A search of no trials would have nothing to choose from.
+    pub(crate) fn check(&self, problems: &mut Problems) {
+        if let Some(trials) = self.trials {
+            problems.range("search.trials", trials, 1, MAX_TRIALS);
+        }
+    }
 }
 
 impl Default for SearchSpec {
@@ -257,6 +267,24 @@ mod tests {
         assert_eq!(space["recommender.neighbours"], Range::Integer { min: 5, max: 200, log: true });
         assert_eq!(space["recommender.shrinkage"], Range::Float { min: 0.0, max: 50.5, log: false });
         assert!(matches!(&space["recommender.similarity"], Range::Values(values) if values.len() == 2));
+    }
+
+    #[test]
+    fn a_budget_out_of_range_is_refused_wherever_it_is_written() {
+        let kind = "[recommender]\nkind = \"item-knn\"\n";
+        for (trials, due) in [
+            ("0", "search.trials: is 0; allowed: 1 to 100000"),
+            ("100001", "search.trials: is 100001; allowed: 1 to 100000"),
+            ("-1", "search.trials: is -1; allowed: a whole number, 0 or more"),
+        ] {
+            let written = search(&format!("{kind}[search]\ntrials = {trials}\n")).unwrap_err().to_string();
+            let assigned = [format!("search.trials={trials}")];
+            let assigned = ExperimentSpec::search_from_toml_with(&format!("{FRAME}{kind}"), &assigned).unwrap_err();
+            assert_eq!((written.as_str(), assigned.to_string().as_str()), (due, due));
+        }
+        for trials in ["1", "100000"] {
+            search(&format!("{kind}[search]\ntrials = {trials}\n")).unwrap();
+        }
     }
 
     #[test]

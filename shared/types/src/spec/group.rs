@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::parse::SpecParseError;
-use super::{ExperimentSpec, SpecError, SpecErrors};
+use super::{ExperimentSpec, Problems, SpecError, SpecErrors};
 use crate::search::{Search, SearchMember, SearchSpec, ranges};
 
 /// The list of a group.
@@ -19,6 +19,10 @@ const SPACE: &str = "space";
 const SHARED_SPACE: &str = "search.space";
 /// What a member may say for itself.
 const OWN: [&str; 4] = ["name", "recommender", "training", "engine"];
+/// What all share unless a member says it for itself.
+const EITHER: [&str; 2] = ["training", "engine"];
+/// What every member says for itself.
+const RECOMMENDER: &str = "recommender";
 /// Members of one group.
 pub(crate) const MAX_MEMBERS: usize = 100;
 
@@ -52,6 +56,9 @@ pub(super) fn members(mut document: Value) -> Result<Vec<Member>, SpecParseError
     if list.is_empty() || list.len() > MAX_MEMBERS {
         return Err(wrong(COMPARE, format!("has {} members; allowed: 1 to {MAX_MEMBERS}", list.len())));
     }
+    if let Some(shared) = document.get(RECOMMENDER) {
+        return Err(shared_recommender(shared, list.len()));
+    }
     list.into_iter().enumerate().map(|(index, own)| member(&document, index, own)).collect()
 }
 
@@ -69,6 +76,9 @@ pub(super) fn search(document: Value) -> Result<Search, SpecParseError> {
         let path = if path == "." { SEARCH.to_owned() } else { format!("{SEARCH}.{path}") };
         SpecParseError::Fields(SpecErrors(vec![super::words::in_plain_words(path, &error.to_string())]))
     })?;
+    let mut problems = Problems::default();
+    search.check(&mut problems);
+    problems.finish().map_err(SpecParseError::Fields)?;
     let shared = ranges(SHARED_SPACE, &search.space)?;
     let members = members(document)?;
     // Of one alone, whoever checks the space says what its parameters are.
@@ -95,6 +105,30 @@ pub(super) fn search(document: Value) -> Result<Search, SpecParseError> {
         })
         .collect::<Result<_, SpecParseError>>()?;
     Ok(Search { search, members })
+}
+
+/// The members that say for themselves what `assignment` changes of what all share: their own would otherwise hide the change.
+pub(super) fn hiding<'a>(
+    document: &'a mut toml::Table,
+    assignment: &'a str,
+) -> impl Iterator<Item = &'a mut toml::Table> {
+    let section = assignment.split(['.', '=']).next().unwrap_or_default().trim();
+    let members = document.get_mut(COMPARE).and_then(toml::Value::as_array_mut);
+    let members = members.into_iter().flatten().filter_map(toml::Value::as_table_mut);
+    members.filter(move |member| EITHER.contains(&section) && member.contains_key(section))
+}
+
+/// A recommender beside the list, which would count for no member of `members`.
+fn shared_recommender(shared: &Value, members: usize) -> SpecParseError {
+    let field = shared.as_object().and_then(|section| section.keys().next());
+    let place = field
+        .map_or_else(|| RECOMMENDER.to_owned(), |field| format!("{RECOMMENDER}.{}", super::dataset::shorten(field)));
+    let last = members - 1;
+    let each = if last == 0 { "N is 0".to_owned() } else { format!("N from 0 to {last}") };
+    let message = format!(
+        "stands beside [[compare]], and each [[compare]] has a recommender of its own: set compare.N.{place} ({each})"
+    );
+    wrong(&place, message)
 }
 
 fn member(frame: &Value, index: usize, own: Value) -> Result<Member, SpecParseError> {
@@ -134,6 +168,7 @@ fn wrong(path: &str, message: String) -> SpecParseError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ParamValue;
 
     const FRAME: &str = "version = 1\nname = \"All\"\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
 
@@ -173,5 +208,52 @@ mod tests {
                 .starts_with("compare[0].training.epochs: ")
         );
         assert_eq!(message("[compare]\n"), "compare: is no list; write [[compare]] once for each recommender");
+    }
+
+    /// Two members, of which the second has a training of its own.
+    const TWO: &str = "[[compare]]\nrecommender = { kind = \"item-knn\" }\n[[compare]]\nrecommender = { kind = \"mlp\" }\ntraining = { epochs = 3 }\n";
+
+    #[test]
+    fn a_recommender_beside_the_list_is_refused_with_the_place_where_it_counts() {
+        let of = |text: &str, assignments: &[&str]| {
+            let assignments: Vec<String> = assignments.iter().map(|&one| one.to_owned()).collect();
+            let text = format!("{FRAME}{text}");
+            let group = ExperimentSpec::group_from_toml_with(&text, &assignments);
+            let search = ExperimentSpec::search_from_toml_with(&text, &assignments);
+            assert_eq!(group.as_ref().err(), search.as_ref().err(), "one refusal for both");
+            group.map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            of(TWO, &["recommender.neighbours=5"]).unwrap_err(),
+            "recommender.neighbours: stands beside [[compare]], and each [[compare]] has a recommender of its own: \
+             set compare.N.recommender.neighbours (N from 0 to 1)"
+        );
+        let written = format!("[recommender]\nkind = \"nonsense\"\nfoo = 3\n{TWO}");
+        for (text, assignments) in [
+            (TWO, &["recommender.nonsense=5"][..]),
+            (TWO, &["recommender=popularity"][..]),
+            (TWO, &["recommender={}"][..]),
+            (written.as_str(), &[][..]),
+        ] {
+            let message = of(text, assignments).unwrap_err();
+            assert!(message.starts_with("recommender") && message.contains("set compare.N.recommender"), "{message}");
+        }
+        let one = "[[compare]]\nrecommender = { kind = \"item-knn\" }\n";
+        assert!(of(one, &["recommender.kind=bpr"]).unwrap_err().ends_with("(N is 0)"));
+        let members = of(TWO, &["compare.0.recommender.neighbours=5"]).unwrap();
+        assert_eq!(members[0].recommender.params["neighbours"], ParamValue::Integer(5));
+    }
+
+    #[test]
+    fn an_assignment_reaches_a_member_that_says_the_same_for_itself() {
+        let networks = TWO.replace("item-knn", "neumf");
+        let epochs = |assignments: &[&str]| {
+            let assignments: Vec<String> = assignments.iter().map(|&one| one.to_owned()).collect();
+            let members = ExperimentSpec::group_from_toml_with(&format!("{FRAME}{networks}"), &assignments).unwrap();
+            members.iter().map(|member| member.training.epochs).collect::<Vec<_>>()
+        };
+        assert_eq!(epochs(&[]), [None, Some(3)]);
+        assert_eq!(epochs(&["training.epochs=7"]), [Some(7), Some(7)]);
+        assert_eq!(epochs(&["training.epochs=7", "compare.1.training.epochs=9"]), [Some(7), Some(9)]);
     }
 }

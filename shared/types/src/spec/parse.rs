@@ -89,16 +89,16 @@ impl ExperimentSpec {
         Self::from_table(table)
     }
 
-    /// Reads a spec group, TOML or JSON, and applies assignments to what its members share: one spec for each `[[compare]]`, or
+    /// Reads a spec group and applies assignments, to what its members share and to what one of them says of that for itself: one spec for each `[[compare]]`, or
     /// the one spec that a document without any is.
     ///
     /// # Errors
-    /// As [`Self::from_toml_with`], with paths such as `compare[1].recommender.kind`.
+    /// As [`Self::from_toml_with`], with paths such as `compare[1].recommender.kind`; a `recommender` beside the list is a mistake.
     pub fn group_from_toml_with(text: &str, assignments: &[String]) -> Result<Vec<Self>, SpecParseError> {
         Ok(super::group::members(document(text, assignments)?)?.into_iter().map(|member| member.spec).collect())
     }
 
-    /// Reads a spec or a spec group with its `[search]`, and applies assignments to what its members share.
+    /// Reads a spec or a spec group with its `[search]`, and applies assignments as [`Self::group_from_toml_with`].
     ///
     /// # Errors
     /// As [`Self::group_from_toml_with`].
@@ -133,6 +133,10 @@ impl ExperimentSpec {
         if value.is_array() {
             return Err(list_for_section(""));
         }
+        // What else there is to say of a group, as that it has no recommender, would be no mistake of its author.
+        if value.get("compare").is_some() {
+            return Err(SpecParseError::field("compare", OF_A_GROUP));
+        }
         if let Some(section) = SECTIONS.iter().find(|name| value.get(**name).is_some_and(serde_json::Value::is_array)) {
             return Err(list_for_section(section));
         }
@@ -150,6 +154,10 @@ impl ExperimentSpec {
     }
 }
 
+/// Said of a spec group where one experiment is due.
+const OF_A_GROUP: &str = "makes a spec group, and one experiment is due here; `recspeed compare FILE` and `recspeed search FILE` \
+                          take a group, as a TOML file";
+
 /// The sections of a spec.
 const SECTIONS: [&str; 8] =
     ["dataset", "split", "features", "recommender", "training", "engine", "strategy", "evaluation"];
@@ -163,6 +171,9 @@ fn document(text: &str, assignments: &[String]) -> Result<serde_json::Value, Spe
     let mut table = toml_table(text)?;
     for assignment in assignments {
         assign(&mut table, assignment)?;
+        for member in super::group::hiding(&mut table, assignment) {
+            assign(member, assignment)?;
+        }
     }
     as_json("", toml::Value::Table(table))
 }

@@ -33,7 +33,8 @@ pub struct CompareArgs {
     /// Test only the pairs with this recommender, by the name that the table gives it
     #[arg(long, value_name = "NAME")]
     against: Option<String>,
-    /// Replace one field of every spec, as dataset.sample=10000 (may be repeated)
+    /// Replace one field of every spec, as dataset.sample=10000, or of one of a group, as compare.0.recommender.neighbours=5 (may be
+    /// repeated); kept runs stay as they are
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Print the comparison as one JSON object and nothing else on standard output

@@ -9,6 +9,7 @@ mod trials;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use recspeed_types::limits::MAX_TRIALS;
 use recspeed_types::search::SearchMethod;
 use recspeed_types::{FailureCode, MetricName};
 
@@ -28,7 +29,7 @@ pub struct SearchArgs {
     #[arg(value_name = "FILE")]
     file: String,
     /// Trials of each recommender (20 unless set here or in the file)
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TRIALS)))]
     trials: Option<u32>,
     /// Seconds of each recommender: no trial begins after them
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
@@ -39,7 +40,8 @@ pub struct SearchArgs {
     /// What is optimised (the first metric unless set here or in the file)
     #[arg(long, value_name = "METRIC")]
     metric: Option<MetricName>,
-    /// Replace one field of the spec, as dataset.sample=10000 (may be repeated)
+    /// Replace one field of every spec, as dataset.sample=10000, or of one of a group, as compare.0.recommender.neighbours=5 (may be
+    /// repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Where the log, the best specs and their results go (otherwise FILE's name with `.search`, here); a search goes on from there
