@@ -123,6 +123,8 @@ fn what_cannot_be_recommended_is_one_sentence_with_a_remedy() {
     }
     let error = bench.refused(2, &["importance", "--model", "model", "--features", "nope"]);
     assert!(error.starts_with("recspeed: --features: is `nope`; allowed: items.NAME"), "{error}");
+    let error = bench.refused(2, &["importance", "--model", "model"]);
+    assert!(error.starts_with("recspeed: `item-knn` reads no attributes, and no metric of its run is of"), "{error}");
     let error = bench.refused(2, &["importance", "--model", "model", "--repeats", "-3"]);
     assert!(error.contains("-3 is not in 1..=100"), "{error}");
     let error = bench.refused(4, &["recommend", "--model", "nowhere", "--user", "u"]);

@@ -6,7 +6,7 @@ use desk::{attempt, importance_of, whole};
 use recspeed_experiment::{Model, Outcome, Stored};
 use recspeed_types::catalogue::{ENTRIES, Entry, Need, ParamKind};
 use recspeed_types::spec::FeatureName;
-use recspeed_types::{ExperimentSpec, RunSummary};
+use recspeed_types::{EventKind, ExperimentSpec, RunSummary};
 
 fn frame(features: &str, recommender: &str, metrics: &str) -> String {
     format!(
@@ -190,17 +190,19 @@ fn what_features_changes_and_the_recommender_does_not_read_changes_nothing_and_t
 }
 
 #[test]
-fn an_input_that_is_not_read_or_was_dropped_has_no_importance_and_the_run_says_why() {
+fn an_input_that_is_not_read_has_no_importance_and_the_run_says_why_and_one_that_is_dropped_is_refused() {
     let summary = finished("permute = [\"user\", \"time\"]\nrepeats = 2", &named("fm"), "[\"rmse\"]");
     let [one] = &summary.importance[..] else { panic!("{:?}", summary.importance) };
     assert_eq!((one.feature.as_str(), one.losses.iter().any(|loss| *loss != 0.0)), ("user", true));
     let due = "features.permute: fm does not read time and so has no permutation importance of it; what learns from times: mlp";
     assert!(summary.warnings.iter().any(|told| told.starts_with(due)), "{:?}", summary.warnings);
     let both = "drop = [\"items.brand\"]\npermute = [\"items.brand\"]";
-    let dropped = finished(both, &named("fm"), "[\"rmse\"]");
-    let due = "features.permute: features.drop took items.brand away";
-    assert!(dropped.importance.is_empty() && dropped.warnings.iter().any(|told| told.starts_with(due)));
-    assert!(!dropped.warnings.iter().any(|told| told.contains("does not read")), "{:?}", dropped.warnings);
+    // What is dropped is known without the data: it is refused before they are read.
+    let text = frame(both, &named("fm"), "[\"rmse\"]").replace("[training]\nepochs = 2\n", "");
+    let (refused, events) = attempt(None, &text, None);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("features.permute[0]: is `items.brand`, which features.drop takes away"), "{refused}");
+    assert!(!events.iter().any(|event| matches!(event, EventKind::Progress { .. })), "{events:?}");
 }
 
 #[test]

@@ -152,6 +152,14 @@ impl FeaturesSpec {
                 }
             }
         }
+        // There would be no values to deal out anew, which was found out after the whole training.
+        for (index, name) in self.permute.iter().enumerate().filter(|(_, name)| self.drop.contains(name)) {
+            let shown: String = name.chars().take(60).collect();
+            problems.add(
+                format!("features.permute[{index}]"),
+                format!("is `{shown}`, which features.drop takes away; name it in one of the two lists"),
+            );
+        }
         for (index, derived) in self.derive.iter().enumerate() {
             if self.derive[..index].contains(derived) {
                 problems.add(format!("features.derive[{index}]"), format!("repeats `{}`", derived.as_str()));
@@ -169,6 +177,22 @@ mod tests {
         assert_eq!(FeatureName::parse("items.release.year"), Some(FeatureName::Items("release.year")));
         assert_eq!(FeatureName::parse("time"), Some(FeatureName::Time));
         assert_eq!((FeatureName::parse("category"), FeatureName::parse("items.")), (None, None));
+    }
+
+    #[test]
+    fn what_is_dropped_cannot_be_permuted_and_everything_else_can() {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let check = |drop: &[&str], permute: &[&str]| {
+            let features = FeaturesSpec { drop: names(drop), permute: names(permute), ..FeaturesSpec::default() };
+            let mut problems = Problems::default();
+            features.check(&mut problems);
+            problems.finish().map_err(|errors| errors.to_string())
+        };
+        check(&["items.brand"], &["items.category", "users.brand", "time"]).unwrap();
+        assert_eq!(
+            check(&["items.brand", "time"], &["user", "items.brand"]).unwrap_err(),
+            "features.permute[1]: is `items.brand`, which features.drop takes away; name it in one of the two lists"
+        );
     }
 
     #[test]

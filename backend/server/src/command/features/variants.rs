@@ -25,6 +25,12 @@ pub(crate) enum FeaturesError {
         /// The recommender.
         kind: String,
     },
+    /// It looks at nothing else any longer.
+    #[error("what features.drop leaves to `{kind}` has no features to measure; take a name out of it")]
+    Dropped {
+        /// The recommender.
+        kind: String,
+    },
 }
 
 /// The experiment as it is, or with one thing changed.
@@ -62,11 +68,13 @@ pub(super) const WHOLE: &str = "as it is";
 /// Every variant, the experiment as it is first.
 ///
 /// # Errors
-/// [`FeaturesError::None`].
+/// [`FeaturesError::None`], [`FeaturesError::Dropped`].
 pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) -> Result<Vec<Variant>, FeaturesError> {
-    // A hybrid reads what its components read.
+    // A hybrid reads what its components read; what the spec drops nobody reads.
     let recommender = &resolved.recommender;
-    let reads = |name: &str| FeatureName::parse(name).is_some_and(|feature| recommender.reads_feature(feature));
+    let dropped = |name: &str| spec.features.drop.iter().any(|dropped| dropped == name);
+    let would_read = |name: &str| FeatureName::parse(name).is_some_and(|feature| recommender.reads_feature(feature));
+    let reads = |name: &str| !dropped(name) && would_read(name);
     let mut plain = spec.clone();
     plain.features.permute.clear();
     let mut variants = Vec::new();
@@ -86,8 +94,9 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
         variants.push(without);
     }
     let predicts = spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings());
-    let is_input =
-        |name: &&str| predicts && FeatureName::parse(name).is_some_and(|input| recommender.predicts_from(input));
+    let is_input = |name: &&str| {
+        predicts && !dropped(name) && FeatureName::parse(name).is_some_and(|input| recommender.predicts_from(input))
+    };
     let inputs = ["user", "item", "time"].into_iter().filter(is_input).map(str::to_owned);
     // The fitted model is asked again without the true values of each: permutation importance.
     let mut whole = Variant::new(WHOLE.to_owned(), &plain);
@@ -112,7 +121,9 @@ pub(super) fn of(spec: &ExperimentSpec, resolved: &ResolvedSpec, data: &Loaded) 
     }
     // Who is told nothing but user and item has no feature that could be left out.
     if variants.is_empty() {
-        return Err(FeaturesError::None { kind: spec.recommender.kind.clone() });
+        let kind = spec.recommender.kind.clone();
+        let dropped = spec.features.drop.iter().any(|name| would_read(name));
+        return Err(if dropped { FeaturesError::Dropped { kind } } else { FeaturesError::None { kind } });
     }
     variants.insert(0, whole);
     Ok(variants)
@@ -147,12 +158,20 @@ mod tests {
         metric: &str,
         derive: &[Derived],
     ) -> Result<Vec<Variant>, FeaturesError> {
+        with(recommender, metric, |spec| spec.features.derive = derive.to_vec())
+    }
+
+    fn with(
+        recommender: RecommenderSpec,
+        metric: &str,
+        change: impl FnOnce(&mut ExperimentSpec),
+    ) -> Result<Vec<Variant>, FeaturesError> {
         let mut spec = ExperimentSpec {
             dataset: DatasetSpec::builtin("beauty-synthetic-10k"),
             recommender,
             ..ExperimentSpec::default()
         };
-        spec.features.derive = derive.to_vec();
+        change(&mut spec);
         spec.evaluation.metrics = vec![metric.parse().unwrap()];
         let resolved = spec.resolve().unwrap();
         let home = tempfile::tempdir().unwrap();
@@ -262,6 +281,19 @@ mod tests {
         assert_eq!(without.spec.features.derive, derive);
         assert_eq!(without.spec.features.drop, ["items.item-count"]);
         assert!(all[0].spec.features.permute.contains(&"items.item-count".to_owned()));
+    }
+
+    #[test]
+    fn what_the_spec_drops_is_passed_over_and_no_variant_contradicts_itself() {
+        let content = with(RecommenderSpec::new("content-tfidf"), "ndcg@10", |spec| {
+            spec.features.drop = vec!["items.category".to_owned()];
+        });
+        let content = content.unwrap();
+        assert!(!content.iter().any(|variant| variant.name.contains("category")), "{content:?}");
+        assert!(content.iter().all(|variant| variant.spec.resolve().is_ok()));
+        let network = with(RecommenderSpec::new("mlp"), "rmse", |spec| spec.features.drop = vec!["time".to_owned()]);
+        let message = network.unwrap_err().to_string();
+        assert!(message.contains("what features.drop leaves to `mlp`"), "{message}");
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use recspeed_types::catalogue::Whose;
 use recspeed_types::limits::MAX_REPEATS;
+use recspeed_types::spec::FeatureName;
 use recspeed_types::{ExperimentSpec, StoredImportance};
 
 use super::{ModelCommandError, WhichModel, folder};
@@ -49,6 +51,7 @@ pub(crate) fn importance(args: ImportanceArgs) -> Result<u8, CommandError> {
     // The manifest first: a folder that is no model is told without starting anything.
     let manifest = recspeed_models::manifest(&model).map_err(ModelCommandError::from)?;
     check_names(&manifest.spec, &args.features)?;
+    check_model(&manifest.spec)?;
     let worker = run::find_worker(args.worker.as_deref()).map_err(ModelCommandError::from)?;
     let mut command = Command::new(&worker);
     command.arg("importance").arg("--model").arg(&model);
@@ -90,6 +93,20 @@ fn check_names(spec: &ExperimentSpec, names: &[String]) -> Result<(), ModelComma
     if told.is_empty() { Ok(()) } else { Err(ModelCommandError::Features(told.join("; "))) }
 }
 
+/// Refuses a model that no feature whatever tells anything: every one that the data have would be passed over. What cannot be resolved is
+/// the worker's to refuse.
+fn check_model(spec: &ExperimentSpec) -> Result<(), ModelCommandError> {
+    let Ok(resolved) = spec.resolve() else { return Ok(()) };
+    let recommender = &resolved.recommender;
+    let reads = [Whose::Items, Whose::Users].into_iter().any(|whose| recommender.reads_attributes_of(whose));
+    let inputs = [FeatureName::User, FeatureName::Item, FeatureName::Time];
+    let predicts = resolved.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings());
+    if reads || (predicts && inputs.into_iter().any(|input| recommender.predicts_from(input))) {
+        return Ok(());
+    }
+    Err(ModelCommandError::NoFeatures { kind: spec.recommender.kind.clone() })
+}
+
 fn render(title: &str, told: &StoredImportance, markdown: bool) -> String {
     let metrics: Vec<String> = told.metrics.iter().map(|(name, of)| format!("{name} {}", value(*of))).collect();
     let mut text = format!("{title}: {}\n", metrics.join(", "));
@@ -109,8 +126,26 @@ fn render(title: &str, told: &StoredImportance, markdown: bool) -> String {
 #[cfg(test)]
 mod tests {
     use recspeed_types::Importance;
+    use recspeed_types::spec::RecommenderSpec;
 
     use super::*;
+
+    #[test]
+    fn a_model_is_refused_exactly_where_no_feature_could_tell_it_anything() {
+        let of = |kind: &str, metric: &str| {
+            let mut spec = ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() };
+            spec.evaluation.metrics = vec![metric.parse().unwrap()];
+            check_model(&spec)
+        };
+        for (kind, metric) in [("content-tfidf", "ndcg@10"), ("fm", "rmse"), ("mlp", "rmse"), ("slope-one", "rmse")] {
+            of(kind, metric).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        }
+        for kind in ["item-knn", "bpr", "popularity"] {
+            let error = of(kind, "ndcg@10").unwrap_err();
+            let due = format!("`{kind}` reads no attributes, and no metric of its run is of predicted ratings: ");
+            assert!(error.to_string().starts_with(&due) && error.exit_status() == 2, "{error}");
+        }
+    }
 
     #[test]
     fn a_name_that_is_no_feature_is_told_with_the_flag_that_gave_it() {

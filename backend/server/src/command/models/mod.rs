@@ -59,6 +59,14 @@ pub(crate) enum ModelCommandError {
     /// Names that are none of a feature.
     #[error("--features: {0}")]
     Features(String),
+    /// A model that no feature tells anything.
+    #[error(
+        "`{kind}` reads no attributes, and no metric of its run is of predicted ratings: it has no features to measure; train one that reads attributes (content-tfidf, fm), or one that predicts ratings with such a metric (rmse)"
+    )]
+    NoFeatures {
+        /// The recommender.
+        kind: String,
+    },
     /// The worker cannot be started.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -76,7 +84,7 @@ impl ModelCommandError {
                 "no-model" | "damaged-model" => FailureCode::Data.exit_status(),
                 _ => FailureCode::InvalidSpec.exit_status(),
             },
-            Self::Features(_) => FailureCode::InvalidSpec.exit_status(),
+            Self::Features(_) | Self::NoFeatures { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Worker(error) => error.exit_status(),
             Self::Silent(_) => FailureCode::Worker.exit_status(),
         }
