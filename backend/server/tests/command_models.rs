@@ -191,6 +191,24 @@ fn places_that_cannot_be_written_are_refused_before_the_work() {
 }
 
 #[test]
+fn an_earlier_model_is_replaced_by_that_of_a_new_run_and_named_before() {
+    let bench = Bench::trained();
+    let earlier = recspeed_models::manifest(&bench.path("model")).unwrap();
+    std::fs::write(bench.path("model/notes.txt"), "important").unwrap();
+    let output = bench.recspeed(&["run", "spec.toml", "--json", "--model", "model"]);
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    let due = format!("recspeed: model holds the model of the run {} (item-knn on ", earlier.run);
+    assert!(said.starts_with(&due) && said.contains("; the model of this run will replace it\n"), "{said}");
+    let summary: RunSummary = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(recspeed_models::manifest(&bench.path("model")).unwrap().run, summary.run);
+    assert_eq!(std::fs::read_to_string(bench.path("model/notes.txt")).unwrap(), "important");
+    // The first one has nothing to replace.
+    let output = bench.recspeed(&["run", "spec.toml", "--json", "--model", "new"]);
+    assert!(!String::from_utf8(output.stderr).unwrap().contains("will replace"));
+}
+
+#[test]
 fn a_data_set_and_a_split_are_exported_and_read_back() {
     let bench = Bench::new();
     for name in ["all.parquet", "all.arrow"] {
@@ -205,6 +223,11 @@ fn a_data_set_and_a_split_are_exported_and_read_back() {
             std::fs::read(bench.path(&format!("again-{name}"))).unwrap()
         );
     }
+    let before = std::fs::read(bench.path("all.parquet")).unwrap();
+    let error = bench.refused(2, &["data", "export", "spec.toml", "--to", "all.parquet"]);
+    let due = "recspeed: all.parquet is there already, and an export replaces nothing; give --to another name, or remove that file first\n";
+    assert_eq!(error, due);
+    assert_eq!(std::fs::read(bench.path("all.parquet")).unwrap(), before);
     let rows = |part: &str, file: &str| bench.said(&["data", "export", "spec.toml", "--rows", part, "--to", file]);
     assert!(rows("train", "train.parquet").contains(" training rows in train.parquet (parquet, "));
     assert!(rows("test", "test.arrow").contains(" test rows in test.arrow (arrow, "));

@@ -135,7 +135,7 @@ pub struct ExportArgs {
     /// A data set as for `describe`, or a spec (.toml, .json, a permalink): then with its filters
     #[arg(value_name = "NAME-or-FILE")]
     what: String,
-    /// The file to write
+    /// The file to write, a new one
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
     /// How to write it (otherwise judged by its name)
@@ -219,6 +219,14 @@ pub(crate) enum DataError {
         /// The file.
         file: String,
     },
+    /// An export would take the place of a file.
+    #[error(
+        "{file} is there already, and an export replaces nothing; give --to another name, or remove that file first"
+    )]
+    Taken {
+        /// The file.
+        file: String,
+    },
     /// Rows of a split were asked of something that is not split.
     #[error("--rows takes rows of a spec's split; give a spec (.toml, .json or a permalink) instead of a data set")]
     NoSplit,
@@ -295,6 +303,7 @@ impl DataError {
             | Self::NotPublic { .. }
             | Self::Format { .. }
             | Self::ExportFormat { .. }
+            | Self::Taken { .. }
             | Self::NoSplit
             | Self::NoAttributes { .. }
             | Self::EmptyPart

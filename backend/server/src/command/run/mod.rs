@@ -60,7 +60,8 @@ pub struct RunArgs {
     /// Keep checkpoints of the training in this folder
     #[arg(long, value_name = "DIR")]
     checkpoint_dir: Option<PathBuf>,
-    /// Keep the trained model in this folder, for `recspeed recommend` and `recspeed export`
+    /// Keep the trained model in this folder, for `recspeed recommend` and `recspeed export`: a new or empty one, or one with an
+    /// earlier model, which it replaces
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// Write the measured timeline of a training on several ranks, with the planned one, in Chrome's trace event format (JSON), which
@@ -138,7 +139,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     }
 }
 
-/// Refuses places that nothing can be written to, before the work that they are for.
+/// Refuses places that nothing can be written to, before the work that they are for, and tells what will be replaced.
 fn check_places(args: &RunArgs) -> Result<(), CommandError> {
     if let Some(dir) = &args.model {
         writable::folder("--model", dir)?;
@@ -149,6 +150,18 @@ fn check_places(args: &RunArgs) -> Result<(), CommandError> {
     }
     if let Some(path) = &args.trace {
         writable::file("--trace", path)?;
+    }
+    // An earlier model stays until this run has its own; whoever did not mean to replace it has the whole run to say so.
+    if let Some(dir) = &args.model
+        && let Ok(earlier) = recspeed_models::manifest(dir)
+    {
+        output::complain(&format!(
+            "recspeed: {} holds the model of the run {} ({} on {}); the model of this run will replace it",
+            dir.display(),
+            earlier.run,
+            earlier.spec.recommender.kind,
+            earlier.data.name
+        ));
     }
     Ok(())
 }
