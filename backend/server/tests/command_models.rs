@@ -225,7 +225,8 @@ fn a_data_set_and_a_split_are_exported_and_read_back() {
     }
     let before = std::fs::read(bench.path("all.parquet")).unwrap();
     let error = bench.refused(2, &["data", "export", "spec.toml", "--to", "all.parquet"]);
-    let due = "recspeed: all.parquet is there already, and an export replaces nothing; give --to another name, or remove that file first\n";
+    let due = "recspeed: all.parquet is there already, and an export replaces nothing; \
+               give --to another name, or remove that file first\n";
     assert_eq!(error, due);
     assert_eq!(std::fs::read(bench.path("all.parquet")).unwrap(), before);
     let rows = |part: &str, file: &str| bench.said(&["data", "export", "spec.toml", "--rows", part, "--to", file]);

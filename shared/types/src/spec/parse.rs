@@ -89,11 +89,12 @@ impl ExperimentSpec {
         Self::from_table(table)
     }
 
-    /// Reads a spec group and applies assignments, to what its members share and to what one of them says of that for itself: one spec for each `[[compare]]`, or
-    /// the one spec that a document without any is.
+    /// Reads a spec group, and applies assignments to what its members share and to what any of them says of that for itself:
+    /// one spec for each `[[compare]]`, or the one spec that a document without any is.
     ///
     /// # Errors
-    /// As [`Self::from_toml_with`], with paths such as `compare[1].recommender.kind`; a `recommender` beside the list is a mistake.
+    /// As [`Self::from_toml_with`], with paths such as `compare[1].recommender.kind`; a `recommender` beside the list is a
+    /// mistake.
     pub fn group_from_toml_with(text: &str, assignments: &[String]) -> Result<Vec<Self>, SpecParseError> {
         Ok(super::group::members(document(text, assignments)?)?.into_iter().map(|member| member.spec).collect())
     }

@@ -151,7 +151,7 @@ fn check_places(args: &RunArgs) -> Result<(), CommandError> {
     if let Some(path) = &args.trace {
         writable::file("--trace", path)?;
     }
-    // An earlier model stays until this run has its own; whoever did not mean to replace it has the whole run to say so.
+    // An earlier model stays until this run has its own: there is time to stop the run.
     if let Some(dir) = &args.model
         && let Ok(earlier) = recspeed_models::manifest(dir)
     {
