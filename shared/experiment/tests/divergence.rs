@@ -21,6 +21,12 @@ fn sequences(kind: &str, rate: f64, training: &str) -> String {
     )
 }
 
+/// The numbers that follow each of such words.
+fn numbers_after(words: &str, text: &str) -> Vec<f64> {
+    let number = |rest: &str| rest.split([' ', ',', ')', ';']).next().and_then(|number| number.parse::<f64>().ok());
+    text.split(words).skip(1).filter_map(number).collect()
+}
+
 /// Softmax and its slope are finite however long the steps are: nothing overflows, and the losses stay where they have jumped to.
 #[test]
 fn a_training_that_ends_far_above_knowing_nothing_is_refused_however_finite_it_is() {
@@ -29,10 +35,25 @@ fn a_training_that_ends_far_above_knowing_nothing_is_refused_however_finite_it_i
         let failure = attempt(None, &text, None).0.expect_err(kind);
         assert_eq!(failure.code, FailureCode::Diverged, "{kind}: {failure}");
         let cause = &failure.cause;
-        assert!(cause.contains("(epoch 3)") && cause.contains("training.learning_rate"), "{kind}: {cause}");
-        let good = cause.split("after a loss of ").nth(1).and_then(|rest| rest.split(',').next());
-        let good: f64 = good.and_then(|good| good.parse().ok()).unwrap_or_else(|| panic!("{kind}: {cause}"));
+        assert!(cause.contains("training.learning_rate"), "{kind}: {cause}");
+        let [good] = numbers_after("after a loss of ", cause)[..] else { panic!("{kind}: {cause}") };
         assert!(good < 5.0 * 1140.0_f64.ln(), "{kind}: no good value is far above knowing nothing: {cause}");
+        let [end, left] = numbers_after(" at step ", cause)[..] else { panic!("{kind}: {cause}") };
+        assert!(left < end, "{kind}: it has left before: {cause}");
+    }
+}
+
+/// On one device, and on two ranks, which must all end at the same step.
+#[test]
+fn a_training_that_stays_far_off_is_not_trained_to_its_end() {
+    let text = sequences("sasrec", 30.0, "").replace("epochs = 3", "epochs = 30");
+    for strategy in ["", "[strategy]\nkind = \"data-parallel\"\nranks = 2\n"] {
+        let failure = attempt(None, &format!("{text}{strategy}"), None).0.expect_err("every epoch costs thousands");
+        let cause = &failure.cause;
+        assert_eq!(failure.code, FailureCode::Diverged, "{strategy}: {failure}");
+        let [epoch] = numbers_after("(epoch ", cause)[..] else { panic!("{strategy}: {cause}") };
+        assert!(epoch < 10.0 && cause.contains("loss became"), "{strategy}: {cause}");
+        assert!(cause.contains(", the last good one; try training.learning_rate"), "{strategy}: {cause}");
     }
 }
 

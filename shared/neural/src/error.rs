@@ -5,6 +5,7 @@ use recspeed_parallel::training::TrainError;
 use recspeed_plan::PlanError;
 use recspeed_plan::words::duration;
 use recspeed_types::catalogue::Need;
+use recspeed_types::divergence::Good;
 use recspeed_types::{FailureCode, Instead, Remedy};
 
 use crate::elsewhere::Failure;
@@ -110,7 +111,7 @@ pub enum NeuralFitError {
     #[error(
         "the {what} became {} at step {step} (epoch {epoch}){}; try training.learning_rate = {remedy:e} instead of {learning_rate:e}, or set training.gradient_clip = 1",
         short(*value),
-        last_loss.map_or(String::new(), |loss| format!(" after a loss of {}, the last good one", short(loss)))
+        last_good.map_or(String::new(), after)
     )]
     Diverged {
         /// `loss`, `gradient`, `weights`, or what the network is judged by.
@@ -121,8 +122,8 @@ pub enum NeuralFitError {
         step: u64,
         /// The epoch of that step, from 1.
         epoch: u32,
-        /// The last good loss.
-        last_loss: Option<f64>,
+        /// The last good loss: the training has not come back since.
+        last_good: Option<Good>,
         /// The learning rate in use.
         learning_rate: f64,
         /// A learning rate to try.
@@ -174,6 +175,10 @@ fn size(bytes: u64) -> String {
 /// Four digits, without a row of zeros for huge numbers.
 fn short(value: f64) -> String {
     if value.abs() < 1e5 { format!("{value:.4}") } else { format!("{value:.3e}") }
+}
+
+fn after(Good { at, loss }: Good) -> String {
+    format!(" after a loss of {} at step {at}, the last good one", short(loss))
 }
 
 fn remedy_for(need: Need) -> &'static str {

@@ -1,7 +1,7 @@
 //! A fit that learns in rounds and has run away, by the [`Rule`] that holds for all trainings, and what to change then.
 
 use recspeed_types::catalogue::Predicts;
-use recspeed_types::divergence::Gauge as Rule;
+use recspeed_types::divergence::{Gauge as Rule, Good};
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::FitError;
@@ -25,19 +25,19 @@ pub(crate) struct Gauge {
 impl Gauge {
     /// `of_zeros`: the loss of answering 0 to everything.
     pub(crate) const fn new(of_zeros: f64) -> Self {
-        Self { rule: Rule::new(of_zeros), last: None }
+        Self { rule: Rule::of_rounds(of_zeros), last: None }
     }
 
     /// Takes the loss of a round, from 1.
     ///
     /// # Errors
-    /// [`FitError::Diverged`] where it is no finite number or beyond all use.
+    /// [`FitError::Diverged`] where it is no finite number or beyond all use, or the fit has left for good.
     pub(crate) fn take(&mut self, loss: f64, round: u64) -> Result<(), FitError> {
         if !loss.is_finite() {
             return Err(self.not_finite("the loss", round));
         }
         self.last = Some(loss);
-        if self.rule.takes(loss) { Ok(()) } else { Err(self.grown(loss, round)) }
+        if self.rule.takes(round, loss) && !self.rule.has_left() { Ok(()) } else { Err(self.grown(loss, round)) }
     }
 
     /// At the end, after so many rounds.
@@ -53,19 +53,19 @@ impl Gauge {
 
     /// Something that was learnt or computed is no finite number.
     pub(crate) const fn not_finite(&self, what: &'static str, round: u64) -> FitError {
-        let (iteration, last_loss) = (Some(round), self.rule.last_good());
-        FitError::Diverged { what, value: None, iteration, last_loss, remedy: String::new() }
+        let (iteration, last_good) = (Some(round), self.rule.last_good());
+        FitError::Diverged { what, value: None, iteration, last_good, remedy: String::new() }
     }
 
     const fn grown(&self, loss: f64, round: u64) -> FitError {
-        let (iteration, last_loss) = (Some(round), self.rule.last_good());
-        FitError::Diverged { what: "the loss", value: Some(loss), iteration, last_loss, remedy: String::new() }
+        let (iteration, last_good) = (Some(round), self.rule.last_good());
+        FitError::Diverged { what: "the loss", value: Some(loss), iteration, last_good, remedy: String::new() }
     }
 }
 
 /// A method without rounds computed something that is no finite number.
 pub(crate) const fn not_finite(what: &'static str) -> FitError {
-    FitError::Diverged { what, value: None, iteration: None, last_loss: None, remedy: String::new() }
+    FitError::Diverged { what, value: None, iteration: None, last_good: None, remedy: String::new() }
 }
 
 /// What to change, of what this recommender's catalogue entry has, where it has run away or errs beyond all measure.
@@ -99,7 +99,7 @@ pub fn what_to_change(recommender: &ResolvedRecommender) -> String {
 pub(crate) fn told(
     (what, value): (&str, Option<f64>),
     iteration: Option<u64>,
-    last_loss: Option<f64>,
+    last_good: Option<Good>,
     remedy: &str,
 ) -> String {
     let short = |value: f64| if value.abs() < 1e5 { format!("{value:.4}") } else { format!("{value:.3e}") };
@@ -108,8 +108,9 @@ pub(crate) fn told(
         None => "stopped being a finite number".to_owned(),
     };
     let when = iteration.map_or_else(String::new, |iteration| format!(" in iteration {iteration}"));
-    let after =
-        last_loss.map_or_else(String::new, |loss| format!(" after a loss of {}, the last good one", short(loss)));
+    let after = last_good.map_or_else(String::new, |Good { at, loss }| {
+        format!(" after a loss of {} in iteration {at}, the last good one", short(loss))
+    });
     format!("{what} {became}{when}{after}; {remedy}")
 }
 
@@ -130,9 +131,18 @@ mod tests {
 
     #[test]
     fn a_loss_that_grows_without_bound_or_never_comes_back_is_one() {
-        for losses in [&[1.3, 2.0, 1.4e20][..], &[1.3, 2.0, 5e4]] {
+        for (losses, round) in
+            [(&[1.3, 2.0, 1.4e20][..], 3), (&[1.3, 2.0, 5e4][..], 3), (&[1.3, 2.0, 5e4, 4e4, 3e4][..], 4)]
+        {
             let error = taken(losses).unwrap_err();
-            assert!(matches!(error, FitError::Diverged { iteration: Some(3), last_loss: Some(2.0), .. }), "{error}");
+            let FitError::Diverged { iteration, last_good, .. } = &error else { panic!("{error}") };
+            assert_eq!((*iteration, *last_good), (Some(round), Some(Good { at: 2, loss: 2.0 })), "{error}");
+            assert!(error.to_string().contains(" after a loss of 2.0000 in iteration 2, the last good one"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_round_far_off_that_recovers_is_none() {
+        assert_eq!(taken(&[2.0, 5e4, 900.0, 5e4, 1.2]), Ok(()));
     }
 }

@@ -2,6 +2,7 @@
 
 use recspeed_dense::InverseError;
 use recspeed_types::catalogue::Need;
+use recspeed_types::divergence::Good;
 use recspeed_types::spec::ResolvedRecommender;
 use recspeed_types::{FailureCode, Instead, Remedy};
 
@@ -113,7 +114,7 @@ pub enum FitError {
     },
     /// What is learnt stopped being finite numbers, or its loss grew beyond all use
     /// ([`recspeed_types::divergence`] says when).
-    #[error("{}", told((*what, *value), *iteration, *last_loss, remedy))]
+    #[error("{}", told((*what, *value), *iteration, *last_good, remedy))]
     Diverged {
         /// What was computed.
         what: &'static str,
@@ -121,8 +122,8 @@ pub enum FitError {
         value: Option<f64>,
         /// The iteration, from 1, where there are iterations.
         iteration: Option<u64>,
-        /// The last loss that was good.
-        last_loss: Option<f64>,
+        /// The last loss that was good: the fit has not come back since.
+        last_good: Option<Good>,
         /// What to change, of what the recommender has; filled in where its parameters are known.
         remedy: String,
     },
@@ -173,8 +174,8 @@ impl FitError {
     /// With what to change in `recommender`, where it has run away.
     pub(crate) fn of(self, recommender: &ResolvedRecommender) -> Self {
         match self {
-            Self::Diverged { what, value, iteration, last_loss, remedy } if remedy.is_empty() => {
-                Self::Diverged { what, value, iteration, last_loss, remedy: divergence::what_to_change(recommender) }
+            Self::Diverged { what, value, iteration, last_good, remedy } if remedy.is_empty() => {
+                Self::Diverged { what, value, iteration, last_good, remedy: divergence::what_to_change(recommender) }
             }
             other => other,
         }

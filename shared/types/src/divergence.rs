@@ -5,7 +5,10 @@
 //! while, after a long first step or in a warm-up, and early stopping may bring a better epoch back; one that *ends*
 //! several times above that answers with confidence what is wrong, and its metrics are no result, finite as they are.
 //! Honest ends lie below the cost itself, so five times as much leaves them room. A loss that is no finite number, or a
-//! million times as large, is not come back from: that ends a training at its step.
+//! million times as large, is not come back from: that ends a training at its step. So does a whole stretch of losses each of
+//! which is a hundred times as large: of squares, errors ten times as long as what is to be answered. Every one must be, and
+//! not their mean, which a single spike lifts above any bound; and a loss below must have come before, because a training
+//! that has been there from its start on, as one whose first numbers are large, is on its way down.
 //!
 //! Good is a loss with which a training may end.
 
@@ -16,26 +19,61 @@ const HOPELESS: f64 = 1e6;
 /// A model whose last epoch or round cost so many times what knowing nothing costs has learnt nothing but to be wrong.
 const LOST: f64 = 5.0;
 
+/// A training whose losses have been below so many times that cost, and lie above it for a whole stretch, has left for good.
+const FAR: f64 = 100.0;
+
+/// Steps of a stretch: those of an epoch, within these bounds. Fewer may be one spike, and more are only waited for.
+const STEPS: (u64, u64) = (8, 100);
+
+/// Rounds of a stretch: each is a mean over all rows, so that the second one tells that it was no spike.
+const ROUNDS: u64 = 2;
+
+/// A loss with which a training may end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Good {
+    /// Of which step or round, from 1.
+    pub at: u64,
+    /// How large.
+    pub loss: f64,
+}
+
 /// What the losses of a training are held against.
+///
+/// A training that goes on from a checkpoint begins with a new one, and nothing of it is kept: it waits for a loss that is
+/// not far off, and therefore never ends a training that the old one would have let go on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gauge {
     of_nothing: f64,
-    last_good: Option<f64>,
+    stretch: u64,
+    last_good: Option<Good>,
+    /// How many of the last losses were far off, one after the other; `None` before the first one that was not.
+    far: Option<u64>,
 }
 
 impl Gauge {
-    /// `of_nothing`: what a model that knows nothing costs on average. At least 1 is taken, so that a task that costs
-    /// nothing, as ratings of 0 alone, measures too.
-    pub const fn new(of_nothing: f64) -> Self {
-        Self { of_nothing: of_nothing.max(1.0), last_good: None }
+    /// Of a training in steps, so many an epoch. `of_nothing`: what a model that knows nothing costs on average. At least 1 is
+    /// taken, so that a task that costs nothing, as ratings of 0 alone, measures too.
+    pub fn of_steps(of_nothing: f64, per_epoch: u64) -> Self {
+        Self { stretch: per_epoch.clamp(STEPS.0, STEPS.1), ..Self::of_rounds(of_nothing) }
     }
 
-    /// Takes the loss of a step or a round; whether the training may go on.
-    pub fn takes(&mut self, loss: f64) -> bool {
+    /// Of a training in rounds over all rows.
+    pub const fn of_rounds(of_nothing: f64) -> Self {
+        Self { of_nothing: of_nothing.max(1.0), stretch: ROUNDS, last_good: None, far: None }
+    }
+
+    /// Takes the loss of a step or a round, from 1; whether it can be come back from.
+    pub fn takes(&mut self, at: u64, loss: f64) -> bool {
         if !self.is_lost(loss) {
-            self.last_good = Some(loss);
+            self.last_good = Some(Good { at, loss });
         }
+        self.far = if loss > FAR * self.of_nothing { self.far.map(|far| far + 1) } else { Some(0) };
         loss.is_finite() && loss <= HOPELESS * self.of_nothing
+    }
+
+    /// Whether the training has left for good: the losses of a whole stretch were far off, and one before them was not.
+    pub fn has_left(&self) -> bool {
+        self.far.is_some_and(|far| far >= self.stretch)
     }
 
     /// Whether a training that ends with such a loss has diverged; `loss`: the mean of its last epoch or round.
@@ -44,7 +82,7 @@ impl Gauge {
     }
 
     /// The last good loss that was taken.
-    pub const fn last_good(&self) -> Option<f64> {
+    pub const fn last_good(&self) -> Option<Good> {
         self.last_good
     }
 }
@@ -52,18 +90,27 @@ impl Gauge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn taken(of_nothing: f64, losses: &[f64]) -> (Gauge, bool) {
-        let mut gauge = Gauge::new(of_nothing);
-        let all = losses.iter().all(|&loss| gauge.takes(loss));
+        let mut gauge = Gauge::of_steps(of_nothing, 20);
+        let all = losses.iter().zip(1..).all(|(&loss, at)| gauge.takes(at, loss) && !gauge.has_left());
         (gauge, all)
+    }
+
+    /// The first loss, from 1, at which it says that the training has left.
+    fn left_at(mut gauge: Gauge, losses: &[f64]) -> Option<u64> {
+        losses.iter().zip(1..).find_map(|(&loss, at)| {
+            gauge.takes(at, loss);
+            gauge.has_left().then_some(at)
+        })
     }
 
     #[test]
     fn a_spike_that_recovers_is_no_divergence() {
         // The first step of a batch that happened to fit, a warm-up spike, and the way down.
         let (gauge, all) = taken(1.0, &[0.0, 0.3, 8e4, 900.0, 2.0, 0.1]);
-        assert!(all && !gauge.is_lost(0.1) && gauge.last_good() == Some(0.1));
+        assert!(all && !gauge.is_lost(0.1) && gauge.last_good() == Some(Good { at: 6, loss: 0.1 }));
         // A start with large numbers, and an end that is still worse than knowing nothing.
         let (gauge, all) = taken(7.4, &[5200.0, 60.0, 11.0]);
         assert!(all && !gauge.is_lost(11.0));
@@ -75,7 +122,7 @@ mod tests {
         for end in [326.2, 659.3, 194.3] {
             let (gauge, all) = taken(1000.0_f64.ln(), &[5.5, 23.0, 411.7, end]);
             assert!(all && gauge.is_lost(end), "{end}");
-            assert_eq!(gauge.last_good(), Some(23.0), "411.7 is no good value");
+            assert_eq!(gauge.last_good(), Some(Good { at: 2, loss: 23.0 }), "411.7 is no good value");
         }
     }
 
@@ -83,12 +130,103 @@ mod tests {
     fn a_loss_that_only_grows_is_told_at_its_step() {
         for hopeless in [2e7, f64::INFINITY, f64::NAN] {
             let (gauge, all) = taken(0.08, &[0.08, 3.0, 5e3, hopeless]);
-            assert!(!all && gauge.last_good() == Some(3.0) && gauge.is_lost(hopeless), "{hopeless}");
+            let good = Some(Good { at: 2, loss: 3.0 });
+            assert!(!all && gauge.last_good() == good && gauge.is_lost(hopeless) && !gauge.has_left(), "{hopeless}");
         }
     }
 
     #[test]
     fn a_task_that_costs_nothing_is_measured_too() {
-        assert!(!Gauge::new(0.0).is_lost(1e-6) && Gauge::new(0.0).is_lost(11.0));
+        assert!(!Gauge::of_rounds(0.0).is_lost(1e-6) && Gauge::of_rounds(0.0).is_lost(11.0));
+    }
+
+    /// The losses of SASRec at a learning rate of 10 among 1,682 items, in epochs of 8 steps.
+    #[test]
+    fn a_training_that_stays_far_off_is_told_long_before_its_end() {
+        let mut losses = vec![5.59, 30.0, 410.0];
+        losses.extend((0_i32..157).map(|step| 2300.0 + 5400.0 * f64::from(step % 7) / 6.0));
+        assert_eq!(left_at(Gauge::of_steps(1682.0_f64.ln(), 8), &losses), Some(11));
+    }
+
+    #[test]
+    fn a_stretch_is_an_epoch_within_bounds_or_two_rounds() {
+        let losses: Vec<f64> = [1.0].into_iter().chain([500.0; 300]).collect();
+        for (per_epoch, steps) in [(1, 8), (8, 8), (40, 40), (100, 100), (5000, 100)] {
+            assert_eq!(left_at(Gauge::of_steps(1.0, per_epoch), &losses), Some(1 + steps), "{per_epoch} an epoch");
+        }
+        assert_eq!(left_at(Gauge::of_rounds(1.0), &losses), Some(3));
+        assert_eq!(
+            left_at(Gauge::of_rounds(1.0), &[1.0, 500.0, 2.0, 500.0, 2.0]),
+            None,
+            "every other one is no stretch"
+        );
+    }
+
+    /// Losses of which some are near and some far off.
+    fn curve() -> impl Strategy<Value = Vec<f64>> {
+        prop::collection::vec((0.0..1.0_f64, prop::sample::select(vec![1.0, 100.0, 900.0, 90_000.0])), 1..300)
+            .prop_map(|points| points.into_iter().map(|(part, top)| part * top).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn a_training_that_is_never_far_off_is_never_ended(
+            of_nothing in 0.0..20.0_f64,
+            parts in prop::collection::vec(0.0..=1.0_f64, 1..300),
+            per_epoch in 1u64..300,
+        ) {
+            let bound = FAR * f64::max(of_nothing, 1.0);
+            let mut gauge = Gauge::of_steps(of_nothing, per_epoch);
+            for (part, at) in parts.into_iter().zip(1..) {
+                prop_assert!(gauge.takes(at, part * bound) && !gauge.has_left());
+            }
+        }
+
+        #[test]
+        fn a_training_that_leaves_is_ended_after_one_stretch_and_one_that_comes_back_is_not(
+            before in prop::collection::vec(0.0..=100.0_f64, 1..50),
+            far in prop::collection::vec(100.1..1e6_f64, 100..150),
+            per_epoch in 1u64..300,
+        ) {
+            let gauge = Gauge::of_steps(1.0, per_epoch);
+            let stretch = per_epoch.clamp(8, 100) as usize;
+            let left = [&before[..], &far[..]].concat();
+            prop_assert_eq!(left_at(gauge, &left), Some((before.len() + stretch) as u64));
+            let back = [&before[..], &far[..stretch - 1], &before[..], &far[..stretch - 1]].concat();
+            prop_assert_eq!(left_at(gauge, &back), None);
+        }
+
+        #[test]
+        fn a_training_that_begins_far_off_is_on_its_way(far in prop::collection::vec(100.1..1e6_f64, 1..300)) {
+            prop_assert_eq!(left_at(Gauge::of_rounds(1.0), &far), None);
+        }
+
+        #[test]
+        fn a_gauge_that_begins_anew_ends_nothing_that_the_old_one_would_not(
+            losses in curve(),
+            from in 0usize..300,
+            per_epoch in 1u64..20,
+        ) {
+            let from = from % losses.len();
+            for gauge in [Gauge::of_steps(1.0, per_epoch), Gauge::of_rounds(1.0)] {
+                if let Some(at) = left_at(gauge, &losses[from..]) {
+                    let whole = left_at(gauge, &losses);
+                    prop_assert!(whole.is_some_and(|whole| whole <= from as u64 + at), "{whole:?}, {from} and {at}");
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_no_finite_number_ends_at_its_step_wherever_it_comes(
+            losses in curve(),
+            bad in prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY]),
+        ) {
+            let mut gauge = Gauge::of_steps(1.0, 20);
+            for (&loss, at) in losses.iter().zip(1..) {
+                prop_assert!(gauge.takes(at, loss));
+            }
+            let good = gauge.last_good();
+            prop_assert!(!gauge.takes(1000, bad) && gauge.is_lost(bad) && gauge.last_good() == good);
+        }
     }
 }

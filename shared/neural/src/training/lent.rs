@@ -3,7 +3,6 @@
 
 use recspeed_data::parts::{Parts, Values};
 use recspeed_types::FitObserver;
-use recspeed_types::divergence::Gauge;
 use recspeed_types::summary::TrainingInfo;
 
 use super::network::Network;
@@ -33,14 +32,14 @@ impl<N: Network, L: Lesson<N> + Tellable> Course<'_, N, L> {
         let order = |epoch| lesson.order(epoch);
         let job = self.job(&order);
         let trained = trainer.train(&job, observer)?;
-        if Gauge::new(lesson.of_nothing()).is_lost(trained.final_loss) {
+        if self.gauge().is_lost(trained.final_loss) {
             let learning_rate = self.training.learning_rate;
             return Err(NeuralFitError::Diverged {
                 what: "mean loss of the last epoch",
                 value: trained.final_loss,
                 step: job.steps,
                 epoch: self.training.epochs,
-                last_loss: None,
+                last_good: None,
                 learning_rate,
                 remedy: self.recommender.entry.training_defaults().calmer_than(learning_rate),
             });

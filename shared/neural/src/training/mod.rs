@@ -241,7 +241,9 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             Stumble::NotFinite(what, value) => self.diverged(what, value, progress),
             Stumble::Failed(error) => error,
         })?;
-        if !progress.gauge.takes(value) {
+        // Every rank holds the same loss. An epoch that is kept is a result, and early stopping ends what comes after it.
+        let keeps = progress.best.as_ref().is_some_and(|best| best.parameters.is_some());
+        if !progress.gauge.takes(progress.step + 1, value) || (progress.gauge.has_left() && !keeps) {
             return Err(self.diverged("loss", value, progress));
         }
         progress.step += 1;
@@ -345,6 +347,10 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         Fitted { model, info, elsewhere: None }
     }
 
+    fn gauge(&self) -> Gauge {
+        Gauge::of_steps(self.lesson.of_nothing(), self.lesson.batches())
+    }
+
     /// Where the training stands, at its beginning or at a checkpoint.
     fn progress<S: Steps<N>>(&self, steps: S, state: Option<State<'_>>) -> Progress<S> {
         let window = state.as_ref().map_or_else(Mean::default, |state| state.window);
@@ -357,7 +363,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 step: 0,
                 epoch_loss: Mean::default(),
                 finished_loss: 0.0,
-                gauge: Gauge::new(self.lesson.of_nothing()),
+                gauge: self.gauge(),
                 curve,
                 best: None,
             };
@@ -374,7 +380,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             step: state.step,
             epoch_loss: state.epoch_loss,
             finished_loss: state.finished_loss,
-            gauge: Gauge::new(self.lesson.of_nothing()),
+            gauge: self.gauge(),
             curve,
             best: state.best.map(|best| BestEpoch {
                 epoch: best.epoch,
@@ -472,7 +478,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             value,
             step: progress.step + 1,
             epoch: (progress.step / self.lesson.batches()) as u32 + 1,
-            last_loss: progress.gauge.last_good(),
+            last_good: progress.gauge.last_good(),
             learning_rate,
             remedy: self.recommender.entry.training_defaults().calmer_than(learning_rate),
         }

@@ -133,7 +133,7 @@ fn refuse_overflow(data: &TrainSet<'_>) -> Result<(), FitError> {
         return Ok(());
     }
     let what = "a sum of differences between ratings";
-    Err(FitError::Diverged { what, value: Some(sum), iteration: None, last_loss: None, remedy: String::new() })
+    Err(FitError::Diverged { what, value: Some(sum), iteration: None, last_good: None, remedy: String::new() })
 }
 
 /// `dev(i, j)` of every other item `i`, ascending. `sums`: `[n_items]`, zeros before and after.
