@@ -1,25 +1,26 @@
 //! When a training has diverged: one rule for every method that learns in steps or rounds.
 //!
-//! What a model costs that knows nothing is known before anything is learnt: `ln n` where one of n candidates is to be
-//! chosen, `ln 2` of odds, the average square of the ratings where 0 is answered to all. A training may cost more for a
-//! while, after a long first step or in a warm-up, and early stopping may bring a better epoch back; one that *ends*
-//! several times above that answers with confidence what is wrong, and its metrics are no result, finite as they are.
-//! Honest ends lie below the cost itself, so five times as much leaves them room. A loss that is no finite number, or a
-//! million times as large, is not come back from: that ends a training at its step. So does a whole stretch of losses each of
-//! which is a hundred times as large: of squares, errors ten times as long as what is to be answered. Every one must be, and
-//! not their mean, which a single spike lifts above any bound; and a loss below must have come before, because a training
-//! that has been there from its start on, as one whose first numbers are large, is on its way down.
+//! What a model costs that knows nothing is known before anything is learnt: `ln n` where one of n candidates is to
+//! be chosen, `ln 2` of odds, the average square of the ratings where 0 is answered to all. A training may cost more
+//! for a while, after a long first step or in a warm-up, and early stopping may bring a better epoch back; one that
+//! *ends* several times above that answers with confidence what is wrong, and its metrics are no result, finite as
+//! they are. Honest ends lie below the cost itself, so five times as much leaves them room. A loss that is no finite
+//! number, or a million times as large, is not come back from: that ends a training at its step. So does a whole
+//! stretch of losses each of which is a hundred times as large: of squares, errors ten times as long as what is to be
+//! answered. Every one must be, and not their mean, which a single spike lifts above any bound; and a loss below must
+//! have come before, because a training that has been there from its start on, as one whose first numbers are large,
+//! is on its way down.
 //!
 //! Good is a loss with which a training may end.
 
-/// A loss of so many times the cost of knowing nothing is not come back from: an error a thousand times as long as what is
-/// to be answered, or odds of e to the million.
+/// A loss of so many times the cost of knowing nothing is not come back from: an error a thousand times as long as what
+/// is to be answered, or odds of e to the million.
 const HOPELESS: f64 = 1e6;
 
 /// A model whose last epoch or round cost so many times what knowing nothing costs has learnt nothing but to be wrong.
 const LOST: f64 = 5.0;
 
-/// A training whose losses have been below so many times that cost, and lie above it for a whole stretch, has left for good.
+/// A training that has cost less than so many times as much, and costs more for a whole stretch, has left for good.
 const FAR: f64 = 100.0;
 
 /// Steps of a stretch: those of an epoch, within these bounds. Fewer may be one spike, and more are only waited for.
@@ -39,8 +40,8 @@ pub struct Good {
 
 /// What the losses of a training are held against.
 ///
-/// A training that goes on from a checkpoint begins with a new one, and nothing of it is kept: it waits for a loss that is
-/// not far off, and therefore never ends a training that the old one would have let go on.
+/// A training that goes on from a checkpoint begins with a new one, and nothing of it is kept: it waits for a loss that
+/// is not far off, and therefore never ends a training that the old one would have let go on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gauge {
     of_nothing: f64,
@@ -51,8 +52,8 @@ pub struct Gauge {
 }
 
 impl Gauge {
-    /// Of a training in steps, so many an epoch. `of_nothing`: what a model that knows nothing costs on average. At least 1 is
-    /// taken, so that a task that costs nothing, as ratings of 0 alone, measures too.
+    /// Of a training in steps, so many an epoch. `of_nothing`: what a model that knows nothing costs on average. At
+    /// least 1 is taken, so that a task that costs nothing, as ratings of 0 alone, measures too.
     pub fn of_steps(of_nothing: f64, per_epoch: u64) -> Self {
         Self { stretch: per_epoch.clamp(STEPS.0, STEPS.1), ..Self::of_rounds(of_nothing) }
     }

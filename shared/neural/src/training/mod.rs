@@ -241,7 +241,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             Stumble::NotFinite(what, value) => self.diverged(what, value, progress),
             Stumble::Failed(error) => error,
         })?;
-        // Every rank holds the same loss. An epoch that is kept is a result, and early stopping ends what comes after it.
+        // All ranks hold the same loss. An epoch that is kept is a result: early stopping ends what comes after.
         let keeps = progress.best.as_ref().is_some_and(|best| best.parameters.is_some());
         if !progress.gauge.takes(progress.step + 1, value) || (progress.gauge.has_left() && !keeps) {
             return Err(self.diverged("loss", value, progress));
