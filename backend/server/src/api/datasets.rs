@@ -55,7 +55,7 @@ async fn list(
 #[utoipa::path(
     post, path = "/api/datasets", tag = "data",
     params(
-        ("name" = String, Query, description = "A name for people, 1 to 120 characters"),
+        ("name" = String, Query, description = "A name for people, 1 to 120 characters; of a path its last part"),
         ("format" = String, Query, description = "How it is written: amazon-csv, movielens, recbole, sequences, parquet, arrow"),
         ("user" = Option<String>, Query, description = "The column of the users, in a table where it has no usual name; a spec names it again in `dataset.columns`"),
         ("item" = Option<String>, Query, description = "The column of the items"),
@@ -81,13 +81,8 @@ async fn upload(
 ) -> Result<Response, ApiError> {
     visitor.must_own()?;
     query.only(&["name", "format", "user", "item", "rating", "timestamp"])?;
-    let name = query.text("name").ok_or_else(|| ApiError::invalid("name", "is missing"))?.to_owned();
-    let chars = name.chars().count();
-    if chars > MAX_NAME_CHARS || name.trim().is_empty() || name.chars().any(char::is_control) {
-        let message = format!("has {chars} characters; allowed: 1 to {MAX_NAME_CHARS}, without control characters");
-        return Err(ApiError::invalid("name", message));
-    }
-    let format = format(query.text("format").unwrap_or_default())?;
+    let name = file_name(query.text("name").ok_or_else(|| ApiError::invalid("name", "is missing"))?)?.to_owned();
+    let format = format(query.text("format"))?;
     let column = |what| query.text(what).map(str::to_owned);
     let columns = ColumnNames {
         user: column("user"),
@@ -114,11 +109,27 @@ async fn upload(
     Ok((StatusCode::CREATED, Json(record)).into_response())
 }
 
-fn format(text: &str) -> Result<DataFormat, ApiError> {
+/// The last part of a path of any system: some clients send the whole one, and what is shown to people is a file and no place.
+fn file_name(given: &str) -> Result<&str, ApiError> {
+    let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
+    let chars = name.chars().count();
+    if matches!(name.trim(), "" | "." | "..") {
+        let message = format!("names no file; allowed: 1 to {MAX_NAME_CHARS} characters, as ratings.csv");
+        return Err(ApiError::invalid("name", message));
+    }
+    if chars > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        let message = format!("has {chars} characters; allowed: 1 to {MAX_NAME_CHARS}, without control characters");
+        return Err(ApiError::invalid("name", message));
+    }
+    Ok(name)
+}
+
+fn format(text: Option<&str>) -> Result<DataFormat, ApiError> {
+    let allowed = || DataFormat::ALL.map(DataFormat::as_str).join(", ");
+    let text = text.ok_or_else(|| ApiError::invalid("format", format!("is missing; allowed: {}", allowed())))?;
     DataFormat::ALL.into_iter().find(|format| format.as_str() == text).ok_or_else(|| {
         let shown: String = text.chars().take(60).collect();
-        let allowed = DataFormat::ALL.map(DataFormat::as_str).join(", ");
-        ApiError::invalid("format", format!("is `{shown}`; allowed: {allowed}"))
+        ApiError::invalid("format", format!("is `{shown}`; allowed: {}", allowed()))
     })
 }
 

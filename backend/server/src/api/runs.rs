@@ -10,6 +10,7 @@ use axum::{Extension, Json};
 use recspeed_types::api::{RunPage, RunRecord, RunStatus};
 use recspeed_types::builtin::BUILTIN_DATASETS;
 use recspeed_types::catalogue::ENTRIES;
+use recspeed_types::spec::{Source, SpecError};
 use recspeed_types::{ExperimentSpec, RunId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -66,9 +67,23 @@ async fn create(
     visitor.must_own()?;
     let (spec, parent) = request(&super::specs::text(body)?)?;
     checked(&app, &spec)?;
+    has_upload(&app, &spec)?;
     let record = app.lab.submit(visitor.person, spec, parent).await?;
     let location = format!("/api/runs/{}", record.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(record)).into_response())
+}
+
+/// Refuses an upload that nobody has made, before a run waits for it. Only here: a guest who has a spec checked is not
+/// told which files the lab keeps.
+fn has_upload(app: &AppState, spec: &ExperimentSpec) -> Result<(), ApiError> {
+    let Source::Upload { sha256, .. } = spec.resolve()?.dataset.source else { return Ok(()) };
+    if app.data.find(&sha256).is_ok() {
+        return Ok(());
+    }
+    let message = format!("is {sha256}, and this lab has no file of that hash");
+    Err(ApiError::spec(vec![SpecError::new("dataset.id", message)]).remedy(
+        "Upload the file (POST /api/datasets), or `recspeed data import` it there, and take the hash it answers.",
+    ))
 }
 
 /// A `RunRequest`, with the path of every mistake; the spec inside has its own.

@@ -1,6 +1,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use recspeed_types::spec::DataFormat;
+use recspeed_types::ExperimentSpec;
+use recspeed_types::spec::{DataFormat, DatasetSpec};
 use serde_json::Value;
 
 use crate::bench::{Bench, TOKEN};
@@ -34,6 +35,51 @@ async fn an_uploaded_file_can_be_named_by_a_spec() {
     assert_eq!(listed, serde_json::json!([record]));
     let left = std::fs::read_dir(bench.home.path().join("uploads")).unwrap().count();
     assert_eq!(left, 0, "the temporary copy is gone");
+}
+
+#[tokio::test]
+async fn the_name_of_an_upload_is_the_last_part_of_a_path_and_a_missing_format_is_said_to_be() {
+    let bench = Bench::new().await;
+    for (given, kept) in [
+        ("..%2F..%2Fx.csv", "x.csv"),
+        ("C:%5Cdata%5Cmy+ratings.csv", "my ratings.csv"),
+        ("%2Fa%5Cb%2F...", "..."),
+        ("x.csv", "x.csv"),
+    ] {
+        let (status, record) = upload(&bench, &format!("?name={given}&format=movielens"), ratings(3)).await;
+        assert_eq!((status, record["name"].as_str()), (StatusCode::CREATED, Some(kept)), "{given}: {record}");
+    }
+    for given in ["..%2F..", "a%2F", "%5C+", "."] {
+        let (status, answer) = upload(&bench, &format!("?name={given}&format=movielens"), ratings(3)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{given}: {answer}");
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.starts_with("name: names no file; allowed: 1 to 120"), "{given}: {message}");
+    }
+    for query in ["?name=x", "?name=x&format="] {
+        let (status, answer) = upload(&bench, query, ratings(3)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {answer}");
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.starts_with("format: is missing; allowed: amazon-csv, movielens"), "{query}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_of_an_upload_that_is_not_there_is_refused_at_once() {
+    let bench = Bench::new().await;
+    let (_, record) = upload(&bench, "?name=x&format=movielens", ratings(100)).await;
+    let ask = async |sha256: &str| {
+        let dataset = DatasetSpec::upload(sha256, DataFormat::Movielens);
+        let spec = ExperimentSpec { dataset, ..ExperimentSpec::default() };
+        bench.owner(Method::POST, "/api/runs", Some(serde_json::json!({ "spec": spec }))).await
+    };
+    let unknown = "ab".repeat(32);
+    let (status, answer) = ask(&unknown).await;
+    assert_eq!((status, answer["code"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some("invalid-spec")), "{answer}");
+    assert_eq!(answer["errors"][0]["path"], "dataset.id", "{answer}");
+    assert!(answer["message"].as_str().unwrap().contains(&unknown), "{answer}");
+    assert!(answer["remedy"].as_str().unwrap().contains("/api/datasets"), "{answer}");
+    let (status, answer) = ask(record["sha256"].as_str().unwrap()).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
 }
 
 #[tokio::test]
