@@ -80,7 +80,7 @@ fn hybrids_hold_hybrids_up_to_a_depth_and_a_number() {
     assert_eq!(deepest.recommender.all().len(), 2 * MAX_NESTING + 1);
     let error = with(nested(MAX_NESTING + 1)).unwrap_err().to_string();
     let path = format!("recommender{}.components", ".components[0]".repeat(MAX_NESTING));
-    assert!(error.starts_with(&format!("{path}: lies 4 deep")), "{error}");
+    assert!(error.starts_with(&format!("{path}: lies 4 deep")) && error.lines().count() == 1, "{error}");
     let wide = |inner: &RecommenderSpec| {
         RecommenderSpec::new("weighted").with("components", ParamValue::Recommenders(vec![inner.clone(); 8]))
     };

@@ -84,6 +84,31 @@ fn a_wrong_name_is_answered_with_the_names_that_exist() {
 }
 
 #[test]
+fn a_table_or_a_list_that_is_no_toml_is_told_with_the_part_that_is_wrong() {
+    let largest = i64::MAX;
+    for (assignment, expected) in [
+        (
+            "recommender={ kind=\"item-knn\", neighbours = 99999999999999999999 }",
+            format!(
+                "recommender: is no TOML: a whole number is beyond ±{largest}, at `neighbours = 99999999999999999999`;"
+            ),
+        ),
+        (
+            "recommender={ neighbours = 9999999999999999999, kind=\"item-knn\" }",
+            format!(
+                "recommender: is no TOML: a whole number is beyond ±{largest}, at `neighbours = 9999999999999999999`;"
+            ),
+        ),
+        // A shell has taken the quotes.
+        ("evaluation.metrics=[ndcg@10]", "evaluation.metrics: is no TOML: ".to_owned()),
+        ("recommender={ kind=\"item-knn\"", "recommender: is no TOML: ".to_owned()),
+    ] {
+        let message = parse_error(assignment);
+        assert!(message.starts_with(&expected) && message.ends_with("put a text in quotes"), "{message}");
+    }
+}
+
+#[test]
 fn a_value_out_of_range_is_answered_with_the_range() {
     for (assignment, expected) in [
         ("training.epochs=0", "training.epochs: is 0; allowed: 1 to 10000"),

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml_parser::lexer::TokenKind;
 
+use super::dataset::shorten;
 use super::json_numbers::not_finite;
 use super::words::in_plain_words;
 use super::{ExperimentSpec, SpecError, SpecErrors};
@@ -76,7 +77,7 @@ impl ExperimentSpec {
     }
 
     /// Reads TOML and then applies assignments such as `training.epochs=5` or `recommender.kind="popularity"`; a value
-    /// that is no TOML is taken as a text. An assignment to `recommender.kind` drops the parameters of the old kind.
+    /// that is no TOML is taken as a text, unless it begins as a table or a list. An assignment to `recommender.kind` drops the parameters of the old kind.
     /// `recommender.components.0.weight=2` changes the first component of a hybrid.
     ///
     /// # Errors
@@ -315,6 +316,28 @@ fn as_json(path: &str, value: toml::Value) -> Result<serde_json::Value, SpecPars
     })
 }
 
+/// What an assigned value stands behind, so that it is a document.
+const ASSIGNED: &str = "v = ";
+
+/// What is wrong with a value that begins as a table or a list, and the part of it where the parser stopped, with its name.
+fn not_toml(text: &str, error: &toml::de::Error) -> String {
+    // The parser's words for a number that its 64 bits do not hold are of Rust's types.
+    let too_large = ["invalid type: integer", "u64 value was too large", "integer number overflowed"];
+    let what = match error.message() {
+        message if too_large.iter().any(|words| message.starts_with(words)) => {
+            format!("a whole number is beyond ±{}", i64::MAX)
+        }
+        message => message.lines().next().unwrap_or_default().to_owned(),
+    };
+    let stopped = error.span().and_then(|span| {
+        let within = |at: usize| at.saturating_sub(ASSIGNED.len());
+        let begins = text.get(..within(span.start))?.rfind(['{', '[', ',']).map_or(0, |before| before + 1);
+        text.get(begins..within(span.end)).map(str::trim).filter(|part| !part.is_empty())
+    });
+    let place = stopped.map_or_else(String::new, |part| format!(", at `{}`", shorten(part)));
+    format!("is no TOML: {what}{place}; correct it, or put a text in quotes")
+}
+
 /// Sets `section.field=value`; a number in the path is the place in a list, as in `recommender.components.0.weight=2`.
 fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseError> {
     let wrong = || SpecParseError::Assignment { given: assignment.chars().take(80).collect() };
@@ -324,11 +347,15 @@ fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseErro
         return Err(wrong());
     }
     let text = text.trim();
-    let value = format!("v = {text}")
-        .parse::<toml::Table>()
-        .ok()
-        .and_then(|mut parsed| if parsed.len() == 1 { parsed.remove("v") } else { None })
-        .unwrap_or_else(|| toml::Value::String(text.to_owned()));
+    let value = match format!("{ASSIGNED}{text}").parse::<toml::Table>() {
+        Ok(mut parsed) if parsed.len() == 1 => parsed.remove("v"),
+        // Nobody means a text by it: as one it would be refused in words that are about something else.
+        Err(error) if text.starts_with(['{', '[']) => {
+            return Err(SpecParseError::field(key.trim(), not_toml(text, &error)));
+        }
+        _ => None,
+    };
+    let value = value.unwrap_or_else(|| toml::Value::String(text.to_owned()));
     let Some((last, sections)) = path.split_last() else { return Err(wrong()) };
     let mut sections = sections.iter().enumerate().peekable();
     let mut place = table;

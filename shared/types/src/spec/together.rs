@@ -31,7 +31,9 @@ fn heads_divide_factors(at: &str, recommender: &ResolvedRecommender, problems: &
 }
 
 fn some_weight_counts(at: &str, recommender: &ResolvedRecommender, problems: &mut Problems) {
+    // Without components something else is wrong with them, which is told.
     if recommender.text("weights") == "given"
+        && !recommender.components().is_empty()
         && recommender.components().iter().all(|component| component.float("weight") == 0.0)
     {
         problems.add(format!("{at}.components"), "have no weight above 0; give at least one of them a weight");
