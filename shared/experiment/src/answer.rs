@@ -8,7 +8,8 @@ use recspeed_types::Unobserved;
 use recspeed_types::api::ApiFailure;
 use recspeed_types::catalogue::{Entry, Predicts};
 use recspeed_types::recommend::{
-    RecommendRequest, Recommendations, Recommended, SAY_WHY_SINCE, ScoreUnit, failure, no_new_users, ties_from,
+    BasketEntry, RecommendRequest, Recommendations, Recommended, SAY_WHY_SINCE, ScoreUnit, failure, no_new_users,
+    ties_from,
 };
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec};
 
@@ -124,7 +125,7 @@ impl Answering {
         };
         let mut basket: Vec<BasketItem> = Vec::with_capacity(request.basket.len());
         for entry in &request.basket {
-            let item = asked.items.index_of(&entry.item).ok_or_else(|| unknown("item", &entry.item, &asked.items))?;
+            let item = asked.items.index_of(&entry.item).ok_or_else(|| no_such_item(entry, &asked.items))?;
             let rating = entry.rating.unwrap_or(asked.liked_rating);
             if rating.abs() > BEYOND_SCALE * asked.liked_rating.abs().max(1.0) {
                 let message = format!(
@@ -241,6 +242,22 @@ fn given_again(request: &RecommendRequest) -> Option<String> {
     };
     let told = format!("{}{others}", again[..again.len().min(EXAMPLES)].join(", "));
     (!again.is_empty()).then(|| format!("The basket has {told}; each item counts once, as it was given last."))
+}
+
+/// An item that the model does not know; or one that it knows, with a rating behind a colon that was not read as one.
+fn no_such_item(entry: &BasketEntry, items: &Dictionary) -> ApiFailure {
+    let rated = entry.item.rsplit_once(':').map(|(item, rating)| (item.trim(), rating.trim()));
+    let rated = rated.filter(|(item, _)| entry.rating.is_none() && items.index_of(item).is_some());
+    let Some((item, rating)) = rated else { return unknown("item", &entry.item, items) };
+    let shown: String = rating.chars().take(60).collect();
+    let (message, remedy) = if rating.parse::<f32>().is_ok() {
+        let message = format!("`{}` is no item, and in a list of ids nothing but ids is read.", entry.item);
+        (message, format!("Write the rating as {{\"item\": \"{item}\", \"rating\": {shown}}}."))
+    } else {
+        let message = format!("The rating of `{item}` is `{shown}`, which is no number.");
+        (message, format!("Write a number behind the colon, as {item}:4, or leave it out with its colon."))
+    };
+    failure("invalid-request", message, Some(remedy))
 }
 
 fn unknown(what: &str, id: &str, ids: &Dictionary) -> ApiFailure {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use recspeed_data::parts::Parts;
-use recspeed_data::{Csr, ReadReport, generate};
+use recspeed_data::{Csr, Dictionary, ReadReport, generate};
 use recspeed_experiment::{Answering, Asked, Host, LoadedData, Model, Outcome, ProcessMemory, RunFailure, run};
 use recspeed_types::catalogue::{self, Family, Predicts};
 use recspeed_types::recommend::{BasketEntry, RecommendRequest, Recommended, ScoreUnit};
@@ -85,17 +85,20 @@ fn answering_within(spec: &ResolvedSpec, outcome: &Outcome, rating_scale: Option
 }
 
 fn answering_of(spec: &ResolvedSpec, outcome: &Outcome, parts: Parts, rating_scale: Option<[f32; 2]>) -> Answering {
-    let data = &outcome.interactions;
     let restored = Model::restore(spec, parts).expect("its own parts");
-    let asked = Asked {
+    Answering::new(restored, spec, asked(outcome, rating_scale)).expect("what belongs together")
+}
+
+fn asked(outcome: &Outcome, rating_scale: Option<[f32; 2]>) -> Asked {
+    let data = &outcome.interactions;
+    Asked {
         users: data.users.clone(),
         items: data.items.clone(),
         titles: outcome.titles.clone(),
         known: Csr::by_user(data, &outcome.known_rows),
         liked_rating: 5.0,
         rating_scale,
-    };
-    Answering::new(restored, spec, asked).expect("what belongs together")
+    }
 }
 
 fn of_user(user: &str) -> RecommendRequest {
@@ -342,6 +345,34 @@ fn an_unknown_id_is_named_and_near_ones_are_offered() {
     assert_eq!(message, "The model knows no item `no such thing`.");
     assert!(remedy.starts_with("Give one of the data set's ") && remedy.contains(item), "{remedy}");
     assert_eq!(answering.answer(&RecommendRequest { k: 0, ..of_user(user) }).unwrap_err().code, "invalid-request");
+}
+
+#[test]
+fn what_stands_behind_the_colon_of_a_known_item_and_is_no_number_is_told_as_that() {
+    let (spec, outcome) = finished("item-knn");
+    let answering = answering(&spec, &outcome);
+    let item = outcome.interactions.items.get(0);
+    let failure = answering.answer(&of_basket(&[&format!("{item}:abc")])).unwrap_err();
+    assert_eq!(failure.code, "invalid-request");
+    assert_eq!(failure.message, format!("The rating of `{item}` is `abc`, which is no number."));
+    assert!(failure.remedy.unwrap().contains(&format!("as {item}:4")));
+    // In JSON a text is an id, and a rating has a field.
+    let basket = vec![BasketEntry { item: format!("{item}:4"), rating: None }];
+    let failure = answering.answer(&RecommendRequest { basket, ..of_basket(&[]) }).unwrap_err();
+    assert_eq!(failure.remedy.unwrap(), format!("Write the rating as {{\"item\": \"{item}\", \"rating\": 4}}."));
+    assert_eq!(answering.answer(&of_basket(&["nothing:abc"])).unwrap_err().code, "unknown-item");
+}
+
+#[test]
+fn an_item_of_an_id_with_a_colon_is_that_item() {
+    let (spec, outcome) = finished("popularity");
+    let items = &outcome.interactions.items;
+    let colon = format!("{}:abc", items.get(0));
+    let named: Dictionary =
+        items.iter().enumerate().map(|(at, id)| if at == 1 { colon.as_str() } else { id }).collect();
+    let asked = Asked { items: named.clone(), ..asked(&outcome, None) };
+    let answering = Answering::new(outcome.model, &spec, asked).unwrap();
+    assert_eq!(answering.answer(&of_basket(&[named.get(1)])).unwrap().left_out, 1);
 }
 
 #[test]

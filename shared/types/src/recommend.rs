@@ -1,8 +1,11 @@
 //! Asking a trained model: the question, the answer, and the lines between a server and the worker that answers.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::api::ApiFailure;
 use crate::limits::{MAX_BASKET, MAX_ID_BYTES, MAX_K};
@@ -37,19 +40,70 @@ const fn default_k() -> u32 {
     DEFAULT_K
 }
 
-/// An item that somebody has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(
-    deny_unknown_fields,
-    expecting = "an item of a basket as {\"item\": \"ID\"} or {\"item\": \"ID\", \"rating\": 4}"
-)]
+/// An item that somebody has. It is read from an id alone too.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BasketEntry {
     /// Its id.
     pub item: String,
     /// What they think of it, in the data set's own unit; liked unless said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rating: Option<f32>,
+}
+
+impl<'de> Deserialize<'de> for BasketEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            item: String,
+            #[serde(default)]
+            rating: Option<f32>,
+        }
+        struct EntryVisitor;
+        impl<'de> Visitor<'de> for EntryVisitor {
+            type Value = BasketEntry;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"an item of a basket as "ID", {"item": "ID"} or {"item": "ID", "rating": 4}"#)
+            }
+            // As it is: an id may hold colons itself, and a rating has a place of its own here.
+            fn visit_str<E: de::Error>(self, item: &str) -> Result<BasketEntry, E> {
+                Ok(BasketEntry { item: item.to_owned(), rating: None })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BasketEntry, A::Error> {
+                let Fields { item, rating } = Fields::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(BasketEntry { item, rating })
+            }
+        }
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for BasketEntry {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BasketEntry".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "An item that somebody has: its id, or an object with the id and a rating.",
+            "anyOf": [
+                { "type": "string", "description": "Its id." },
+                {
+                    "type": "object",
+                    "properties": {
+                        "item": { "type": "string", "description": "Its id." },
+                        "rating": {
+                            "type": ["number", "null"],
+                            "format": "float",
+                            "description": "What they think of it, in the data set's own unit; liked unless said."
+                        }
+                    },
+                    "required": ["item"],
+                    "additionalProperties": false
+                }
+            ]
+        })
+    }
 }
 
 impl BasketEntry {
@@ -244,6 +298,24 @@ mod tests {
         assert_eq!(BasketEntry::parse("isbn:1:x"), entry("isbn:1:x", None));
         let basket = ["50", "50:4", "7"].map(BasketEntry::parse).to_vec();
         assert_eq!(RecommendRequest { user: None, basket, ..request() }.basket_items(), 2);
+    }
+
+    #[test]
+    fn an_item_of_a_basket_is_read_from_its_id_alone_or_from_fields() {
+        let entry = |item: &str, rating| BasketEntry { item: item.to_owned(), rating };
+        let read = |text: &str| serde_json::from_str::<RecommendRequest>(text).map(|request| request.basket);
+        let basket = read(r#"{"basket": ["50", "isbn:1", {"item": "7"}, {"item": "9", "rating": 4}]}"#).unwrap();
+        assert_eq!(basket, [entry("50", None), entry("isbn:1", None), entry("7", None), entry("9", Some(4.0))]);
+        let written = serde_json::to_string(&basket).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<BasketEntry>>(&written).unwrap(), basket);
+        for (wrong, words) in [
+            (r#"{"basket": [50]}"#, r#"expected an item of a basket as "ID", {"item": "ID"} or {"#),
+            (r#"{"basket": [{"item": "7", "stars": 4}]}"#, "unknown field `stars`"),
+            (r#"{"basket": [{"rating": 4}]}"#, "missing field `item`"),
+        ] {
+            let message = read(wrong).unwrap_err().to_string();
+            assert!(message.contains(words), "{message}");
+        }
     }
 
     #[test]

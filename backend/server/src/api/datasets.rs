@@ -109,7 +109,7 @@ async fn upload(
     Ok((StatusCode::CREATED, Json(record)).into_response())
 }
 
-/// The last part of a path of any system: some clients send the whole one, and what is shown to people is a file and no place.
+/// The last part of a path of any system: some clients send the whole one, and people are shown a file, not a place.
 fn file_name(given: &str) -> Result<&str, ApiError> {
     let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let chars = name.chars().count();

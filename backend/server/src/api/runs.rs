@@ -82,7 +82,7 @@ fn has_upload(app: &AppState, spec: &ExperimentSpec) -> Result<(), ApiError> {
     }
     let message = format!("is {sha256}, and this lab has no file of that hash");
     Err(ApiError::spec(vec![SpecError::new("dataset.id", message)]).remedy(
-        "Upload the file (POST /api/datasets), or `recspeed data import` it there, and take the hash it answers.",
+        "Upload it (POST /api/datasets), or `recspeed data import` it on the server; take the hash that it answers.",
     ))
 }
 

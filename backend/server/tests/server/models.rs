@@ -60,6 +60,8 @@ async fn whoever_has_a_runs_link_may_ask_its_model() {
     assert!(words.starts_with(&format!("the basket has {item} “")) && words.contains("” (adds "), "{words}");
     assert!(of_basket["items"][0]["title"].as_str().is_some_and(|title| !title.is_empty()), "{of_basket}");
     assert_eq!(of_basket["left_out"], 1);
+    let (status, by_ids) = bench.owner(Method::POST, &address, Some(json!({ "basket": [item], "k": 4 }))).await;
+    assert_eq!((status, &by_ids["left_out"]), (StatusCode::OK, &json!(1)), "{by_ids}");
 
     for (query, code, words) in [
         ("user=nobody", "unknown-user", "The model knows no user `nobody`."),

@@ -77,7 +77,8 @@ impl ExperimentSpec {
     }
 
     /// Reads TOML and then applies assignments such as `training.epochs=5` or `recommender.kind="popularity"`; a value
-    /// that is no TOML is taken as a text, unless it begins as a table or a list. An assignment to `recommender.kind` drops the parameters of the old kind.
+    /// that is no TOML is taken as a text, unless it begins as a table or a list. An assignment to `recommender.kind` drops
+    /// the parameters of the old kind.
     /// `recommender.components.0.weight=2` changes the first component of a hybrid.
     ///
     /// # Errors
@@ -319,7 +320,7 @@ fn as_json(path: &str, value: toml::Value) -> Result<serde_json::Value, SpecPars
 /// What an assigned value stands behind, so that it is a document.
 const ASSIGNED: &str = "v = ";
 
-/// What is wrong with a value that begins as a table or a list, and the part of it where the parser stopped, with its name.
+/// What is wrong with a value that begins as a table or a list, and the part where the parser stopped, with its name.
 fn not_toml(text: &str, error: &toml::de::Error) -> String {
     // The parser's words for a number that its 64 bits do not hold are of Rust's types.
     let too_large = ["invalid type: integer", "u64 value was too large", "integer number overflowed"];
