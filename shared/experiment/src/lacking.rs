@@ -2,7 +2,7 @@
 
 use recspeed_data::Interactions;
 use recspeed_types::FailureCode;
-use recspeed_types::spec::{ResolvedSpec, Split};
+use recspeed_types::spec::{FeatureName, ResolvedRecommender, ResolvedSpec, Split};
 
 use crate::run::Story;
 use crate::{Host, RunFailure};
@@ -22,7 +22,8 @@ pub(crate) fn refuse_ratings(spec: &ResolvedSpec, data: &Interactions, name: &st
 
 /// Says of the filtered rows what they do not tell, before they are split.
 pub(crate) fn warn(spec: &ResolvedSpec, data: &Interactions, name: &str, host: &mut dyn Host, story: &mut Story) {
-    for sentence in of_ratings(spec, data, name).into_iter().chain(of_order(spec, data, name)) {
+    let told = [of_ratings(spec, data, name), of_order(spec, data, name), of_time(spec, data, name)];
+    for sentence in told.into_iter().flatten() {
         story.warn(host, sentence);
     }
 }
@@ -60,6 +61,23 @@ fn of_order(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<Stri
     ))
 }
 
+/// Who predicts from the time of a row, where there is none; whoever takes the times away knows.
+fn of_time(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<String> {
+    let reading = kinds_that(spec, |each| each.components().is_empty() && each.predicts_from(FeatureName::Time));
+    if reading.is_empty() || spec.features.drop.iter().any(|feature| feature == "time") {
+        return None;
+    }
+    match data.lacks_times() {
+        Some(why) => {
+            Some(format!("{name} {why}: time is an input of {reading}, the same for every row, and tells nothing"))
+        }
+        None if !data.has_timestamps => Some(format!(
+            "{name} has an order and no times: what {reading} takes for the time of a row is its place among its user's rows"
+        )),
+        None => None,
+    }
+}
+
 /// Names of the metrics that compare predicted ratings with given ones.
 fn metrics_of_ratings(spec: &ResolvedSpec) -> String {
     let asked = spec.evaluation.metrics.iter().filter(|metric| metric.kind.of_ratings());
@@ -68,9 +86,14 @@ fn metrics_of_ratings(spec: &ResolvedSpec) -> String {
 
 /// Kinds of the recommender, or of its components, that predict ratings, each once.
 fn predicting_ratings(spec: &ResolvedSpec) -> String {
+    kinds_that(spec, |each| each.entry.predicts.has_ratings())
+}
+
+/// Kinds of the recommender, or of its components, of which something is true, each once.
+fn kinds_that(spec: &ResolvedSpec, holds: impl Fn(&ResolvedRecommender) -> bool) -> String {
     let mut kinds: Vec<&str> = Vec::new();
     for each in spec.recommender.all() {
-        if each.entry.predicts.has_ratings() && !kinds.contains(&each.entry.kind) {
+        if holds(each) && !kinds.contains(&each.entry.kind) {
             kinds.push(each.entry.kind);
         }
     }

@@ -86,3 +86,21 @@ fn the_newest_row_of_data_without_times_is_told_to_be_the_last_of_the_file() {
     assert_eq!(warnings(&timed, &last_out), [""; 0]);
     assert_eq!(warnings(&bare(), &spec(KNN, "per-user-random", LISTS)), [""; 0]);
 }
+
+#[test]
+fn a_network_that_reads_times_is_told_to_have_none_unless_they_were_taken_away() {
+    let network = "kind = \"mlp\"\nhidden = [4]\n[training]\nepochs = 1\n";
+    let told = |data: &str, recommender: &str| {
+        let warnings = warnings(data, &spec(recommender, "per-user-random", LISTS));
+        warnings.into_iter().filter(|warning| warning.contains("input of")).collect::<Vec<_>>()
+    };
+    let timeless = rows("user_id:token\titem_id:token\trating:float\n", |at| format!("\t{}", at % 5 + 1));
+    let none = told(&timeless, network);
+    assert!(matches!(&none[..], [one] if one.starts_with("desk has no times: time is an input of mlp,")), "{none:?}");
+    let at_once = told(&rows(RATED, |at| format!("\t{}\t7", at % 5 + 1)), network);
+    assert!(matches!(&at_once[..], [one] if one.starts_with("desk has one time for all rows: time is")), "{at_once:?}");
+    let timed = rows(RATED, |at| format!("\t{}\t{at}", at % 5 + 1));
+    assert_eq!(told(&timed, network), [""; 0]);
+    assert_eq!(told(&timeless, KNN), [""; 0]);
+    assert_eq!(told(&timeless, &format!("{network}[features]\ndrop = [\"time\"]\n")), [""; 0]);
+}
