@@ -90,6 +90,21 @@ impl Space {
         Ok(spec)
     }
 
+    /// A trial without those of these parameters that nothing reads under its other values, as `bm25_k1` under another
+    /// similarity: what is run and written out counts.
+    #[must_use]
+    pub fn without_unread(&self, mut trial: ExperimentSpec) -> ExperimentSpec {
+        let loss = trial.training.loss;
+        for Dimension { path, .. } in &self.0 {
+            if let Some((recommender, name)) = place_mut(&mut trial, path)
+                && !recommender.reads(name, loss)
+            {
+                recommender.params.remove(name);
+            }
+        }
+        trial
+    }
+
     /// Both ends of each range, and each listed value, must fit the spec in some trial.
     ///
     /// # Errors
@@ -192,6 +207,22 @@ fn place<'a>(spec: &ExperimentSpec, path: &'a str) -> Option<(RecommenderSpec, S
     Some((recommender, at, rest))
 }
 
+/// The recommender of a spec that a path leads into, to be changed, and the name of the parameter; `None` where the path
+/// leads into a list that is left out.
+fn place_mut<'spec, 'path>(
+    spec: &'spec mut ExperimentSpec,
+    path: &'path str,
+) -> Option<(&'spec mut RecommenderSpec, &'path str)> {
+    let mut recommender = &mut spec.recommender;
+    let mut rest = path.strip_prefix("recommender.")?;
+    while let Some((index, below)) = rest.strip_prefix("components.").and_then(|rest| rest.split_once('.')) {
+        let Some(ParamValue::Recommenders(components)) = recommender.params.get_mut("components") else { return None };
+        recommender = components.get_mut(index.parse::<usize>().ok()?)?;
+        rest = below;
+    }
+    Some((recommender, rest))
+}
+
 /// The parameter that a path of the spec leads to, that of a component's place too.
 fn declared(spec: &ExperimentSpec, path: &str) -> Option<&'static Param> {
     let (recommender, at, name) = place(spec, path)?;
@@ -285,6 +316,43 @@ mod tests {
                 assert!((dimension.low()..dimension.high()).contains(&place), "{}.{name}: {place}", entry.kind);
             }
         }
+    }
+
+    #[test]
+    fn a_trial_keeps_of_its_values_those_that_something_reads() {
+        let values = |values: &[&str]| Range::Values(values.iter().map(|&value| value.into()).collect());
+        let space = [
+            ("recommender.similarity", values(&["tf-idf", "bm25"])),
+            ("recommender.bm25_k1", Range::Float { min: 0.5, max: 2.0, log: false }),
+        ];
+        let member = member("item-knn", &space);
+        let space = Space::new(&member).unwrap();
+        let trial = |similarity: &str| {
+            let of = |dimension: &Dimension| match dimension.path.as_str() {
+                "recommender.similarity" => Value::from(similarity),
+                _ => Value::from(1.5),
+            };
+            let values: Values = space.dimensions().iter().map(of).collect();
+            space.without_unread(space.apply(&member.spec, &values).unwrap())
+        };
+        let (without, with) = (trial("tf-idf"), trial("bm25"));
+        assert_eq!(without.recommender.params.get("bm25_k1"), None);
+        assert_eq!(with.recommender.params.get("bm25_k1"), Some(&ParamValue::Float(1.5)));
+        assert_eq!(without.recommender.params.get("similarity"), Some(&ParamValue::Text("tf-idf".to_owned())));
+        assert!(without.recommender.without_effect("recommender", None).is_empty());
+        assert!(without.resolve().is_ok());
+    }
+
+    #[test]
+    fn what_a_component_does_not_read_is_taken_out_of_it() {
+        let components = vec![RecommenderSpec::new("item-knn"), RecommenderSpec::new("popularity")];
+        let mut trial = member("weighted", &[]).spec;
+        trial.recommender = trial.recommender.with("components", ParamValue::Recommenders(components));
+        let range = Range::Float { min: 0.5, max: 2.0, log: false };
+        let space = Space(vec![Dimension { path: "recommender.components.0.bm25_k1".to_owned(), range }]);
+        let tried = space.apply(&trial, &vec![Value::from(1.5)]).unwrap();
+        assert_ne!(tried, trial);
+        assert_eq!(space.without_unread(tried), trial);
     }
 
     #[test]

@@ -255,7 +255,7 @@ impl Plan {
     /// One trial: learn from the training rows, stop early and be judged by the validation rows.
     pub(super) fn trial_spec(&self, member: &Member, values: &Values) -> Result<ExperimentSpec, SearchError> {
         let refused = |error: SpecParseError| SearchError::Trial(error.to_string());
-        let mut spec = member.space.apply(&member.spec, values).map_err(refused)?;
+        let mut spec = member.space.without_unread(member.space.apply(&member.spec, values).map_err(refused)?);
         spec.evaluation.on = EvaluateOn::Validation;
         let trained = spec.resolve().is_ok_and(|resolved| resolved.training.is_some());
         // Other frameworks take every epoch.
