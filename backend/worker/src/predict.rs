@@ -40,7 +40,8 @@ pub(crate) fn write(arguments: &PredictArguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            eprintln!("recspeed-worker: {}", failure.cause);
+            // The terminal is that of `recspeed`, which this is a part of: whoever called it has started no worker.
+            eprintln!("recspeed: {}", failure.cause);
             ExitCode::from(failure.code.exit_status())
         }
     }

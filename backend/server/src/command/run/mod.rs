@@ -94,7 +94,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     let (worker, mut story) = watch(&spec, &options, &mut screen, &Interrupts::listen())?;
     screen.clear();
     for warning in story.unshown_warnings(screen.visible()) {
-        output::complain(&format!("warning: {warning}"));
+        output::complain(&format!("recspeed: warning: {warning}"));
     }
     match story.take_last() {
         Some(EventKind::Finished { summary }) => {

@@ -59,7 +59,7 @@ impl Screen {
             }
             EventKind::Metric { name, split, epoch, value, .. } => self.measure(name, *split, *epoch, *value),
             EventKind::Warning { message } => {
-                let _ = self.bars.println(output::printable(&format!("warning: {message}")));
+                let _ = self.bars.println(output::printable(&format!("recspeed: warning: {message}")));
             }
             _ => {}
         }
