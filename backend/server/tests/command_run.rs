@@ -172,6 +172,15 @@ fn the_worker_s_own_failure_is_shown_and_its_status_passed_on() {
 }
 
 #[test]
+fn what_a_worker_warns_of_before_it_refuses_is_said_under_the_same_name_as_the_refusal() {
+    let refuse = r#"say '"kind":"warning","message":"3 rows are older"'
+say '"kind":"failed","code":"invalid-spec","cause":"it has no ratings","detail":""'; exit 2"#;
+    let output = Bench::new(refuse).run(&[]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    assert_eq!(stderr(&output), "recspeed: warning: 3 rows are older\nrecspeed: it has no ratings\n");
+}
+
+#[test]
 fn rubbish_ends_the_run_with_a_quotation() {
     let output = Bench::new("echo \"Segmentation fault\"; sleep 60").run(&[]);
     assert_eq!(output.status.code(), Some(1));
