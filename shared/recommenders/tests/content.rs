@@ -44,7 +44,7 @@ fn rows(rows: &[(&str, &str, f32)]) -> Interactions {
 }
 
 const SHELF: [(&str, &str, &str); 5] = [
-    ("dune", "novel", "The Sands of Dune"),
+    ("dune", "novel", "The (Sands), of Dune"),
     ("mars", "novel", "Walking the Sand of Mars"),
     ("soup", "cooking", "Soups and Stews"),
     ("stew", "cooking", "One Stew a Day"),
@@ -94,7 +94,8 @@ fn reasons_name_the_shared_attributes_and_add_up_to_the_score() {
             other => panic!("{other:?}"),
         })
         .collect();
-    // “Sands” and “Sand” are one stem, shown as the word that is written most often, or first; “the” and “of” say nothing.
+    // “(Sands),” and “Sand” are one stem, shown as the word that is written most often, or first, without what stands around
+    // it; “the” and “of” say nothing.
     assert_eq!(named, [("genre", "novel"), ("title", "Sands")]);
     let sum: f32 =
         reasons.iter().map(|reason| if let Reason::Attribute { part, .. } = reason { *part } else { 0.0 }).sum();

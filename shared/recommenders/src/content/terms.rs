@@ -192,9 +192,11 @@ fn uses(words: &[u32], vocabulary: usize) -> Vec<u32> {
 }
 
 /// Terms with the word that is written most often in the place of each stem: it has that stem and no other, so they stay apart.
+/// Titles are split at their spaces, which leaves commas and brackets at words; the stem has none, and the word is shown
+/// without them.
 fn as_written(terms: &Dictionary, shown: &BTreeMap<u32, (u32, &str)>) -> Dictionary {
     let written = terms.iter().zip(0..).map(|(text, number)| match (shown.get(&number), text.split_once(SEPARATOR)) {
-        (Some((_, word)), Some((name, _))) => term(name, word),
+        (Some((_, word)), Some((name, _))) => term(name, word.trim_matches(|c: char| !c.is_alphanumeric())),
         _ => text.to_owned(),
     });
     let mut dictionary = DictionaryBuilder::default();
