@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::Problems;
 use super::dataset::shorten;
-use crate::catalogue::{self, Entry, Param, ParamKind, Predicts, Seed, Slot, Takes};
+use crate::catalogue::{self, Entry, Family, Param, ParamKind, Predicts, Seed, Slot, Takes};
 use crate::limits::{MAX_NAME_CHARS, MAX_NESTING, MAX_RECOMMENDERS};
 
 /// The value of a recommender's parameter.
@@ -199,6 +199,16 @@ impl ResolvedRecommender {
     /// Whether it serves people who came after the training: a hybrid where all of its components do.
     pub fn serves_new_users(&self) -> bool {
         self.all().iter().all(|each| each.entry.new_users.is_ok())
+    }
+
+    /// Whether its fit tells a loss again and again, which makes a curve: a network, or a method that goes through its data
+    /// several times, itself or as a component. Baselines tell none, not even the one that has iterations.
+    pub fn has_curve(&self) -> bool {
+        let again = |each: &Self| {
+            let rounds = each.params.get("iterations");
+            each.entry.family != Family::Baseline && matches!(rounds, Some(ParamValue::Integer(2..)))
+        };
+        self.all().into_iter().any(|each| each.entry.is_trained() || again(each))
     }
 
     /// The first that is trained step by step, itself or one of its components.
