@@ -1,5 +1,5 @@
-// The web worker around the runner. The page posts { spec, run, upload?: ArrayBuffer, name?: string }; every message back is
-// one event as JSON text. { check, upload } reads a file that is written as `check` says; the one message back is { refusal }, undefined
+// The web worker around the runner. The page posts { spec, run, version?: string, upload?: ArrayBuffer, name?: string }; every
+// message back is one event as JSON text. { check, upload } reads a file that is written as `check` says; the one message back is { refusal }, undefined
 // where it can be read. { retrieval, columns: [4 × ArrayBuffer] } reads ratings back from plain columns, for the study of that
 // name; the one message back is { retrieved } as JSON text. `runner.js` beside this file is made by wasm-bindgen.
 import init, { check, retrieve, run } from "./runner.js";
@@ -13,12 +13,12 @@ const report = (error) => setTimeout(() => { throw error; });
 let turn = ready;
 
 self.onmessage = ({ data }) => {
-  const { spec, run: id, upload, name, check: format, retrieval, columns } = data;
+  const { spec, run: id, version, upload, name, check: format, retrieval, columns } = data;
   const file = upload ? new Uint8Array(upload) : undefined;
   const work = format
     ? () => self.postMessage({ refusal: check(format, file) })
     : retrieval
       ? () => self.postMessage(retrieve(retrieval, ...columns.map((column) => new Uint8Array(column))))
-      : () => run(id, spec, file, name);
+      : () => run(id, spec, file, name, version);
   turn = turn.then(work).catch(report);
 };

@@ -29,11 +29,13 @@ pub fn start() {
 /// - `spec`: the spec as JSON
 /// - `upload`: the bytes of the uploaded file, where `dataset.source` is `upload`
 /// - `name`: the uploaded file's name, for people
+/// - `version`: that of the server whose page this is, with the commit; this program is built together with that one, and is
+///   not built again where a commit changes nothing of it
 #[wasm_bindgen]
-pub fn run(run: &str, spec: &str, upload: Option<Vec<u8>>, name: Option<String>) {
+pub fn run(run: &str, spec: &str, upload: Option<Vec<u8>>, name: Option<String>, version: Option<String>) {
     let Ok(run) = RunId::new(run) else { return };
     outlet::open(run.clone());
-    outlet::emit(match attempt(&run, spec, upload, name) {
+    outlet::emit(match attempt(&run, spec, Tab::new(upload, name, version)) {
         Ok(summary) => EventKind::Finished { summary: Box::new(summary) },
         Err(failure) => failure.into_event(),
     });
@@ -60,11 +62,11 @@ pub fn retrieve(asked: &str, user: &[u8], item: &[u8], rating: &[u8], timestamp:
     retrieval::retrieve(asked, [user, item, rating, timestamp])
 }
 
-fn attempt(run: &RunId, spec: &str, upload: Option<Vec<u8>>, name: Option<String>) -> Result<RunSummary, RunFailure> {
+fn attempt(run: &RunId, spec: &str, mut tab: Tab) -> Result<RunSummary, RunFailure> {
     let invalid = |cause: String| RunFailure::new(FailureCode::InvalidSpec, cause);
     if spec.len() > MAX_SPEC_BYTES {
         return Err(invalid(format!("The spec has {} bytes; allowed: {MAX_SPEC_BYTES}.", spec.len())));
     }
     let spec = ExperimentSpec::from_json(spec).map_err(|error| invalid(format!("The spec cannot be read: {error}")))?;
-    recspeed_experiment::run(run, &spec, &mut Tab::new(upload, name)).map(|outcome| outcome.summary)
+    recspeed_experiment::run(run, &spec, &mut tab).map(|outcome| outcome.summary)
 }

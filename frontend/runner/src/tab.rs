@@ -13,11 +13,12 @@ use crate::{data, outlet};
 pub(crate) struct Tab {
     upload: Option<Vec<u8>>,
     name: Option<String>,
+    version: Option<String>,
 }
 
 impl Tab {
-    pub(crate) const fn new(upload: Option<Vec<u8>>, name: Option<String>) -> Self {
-        Self { upload, name }
+    pub(crate) const fn new(upload: Option<Vec<u8>>, name: Option<String>, version: Option<String>) -> Self {
+        Self { upload, name, version }
     }
 }
 
@@ -78,7 +79,7 @@ impl Host for Tab {
             kind: kind.as_str().to_owned(),
             device: Device::Browser.as_str().to_owned(),
             versions: BTreeMap::from([
-                ("recspeed".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+                ("recspeed".to_owned(), self.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned())),
                 ("burn".to_owned(), BURN_VERSION.to_owned()),
             ]),
             host: outlet::scope().navigator().user_agent().unwrap_or_else(|_| "a browser".to_owned()),

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use recspeed_types::api::{LabInfo, Role, RunRequest, UploadRecord};
+use recspeed_types::api::{LabInfo, Role, RunRecord, RunRequest, UploadRecord};
 use recspeed_types::spec::{DataFormat, DataSource, DatasetSpec, EvaluationSpec};
 use recspeed_types::{ExperimentSpec, RunId};
 
@@ -106,6 +106,16 @@ impl Lab {
         self.server.with(|state| matches!(state, LabState::Here(info) if info.role == Role::Owner))
     }
 
+    /// Whether somebody looks who is not the owner, and must not ask for what is the owner's; `None` until the server has said
+    /// it. Where no server answers, whoever asks is told that.
+    pub(crate) fn is_visitor(self) -> Option<bool> {
+        self.server.with(|state| match state {
+            LabState::Asking => None,
+            LabState::Here(info) => Some(info.role != Role::Owner),
+            LabState::Absent(_) => Some(false),
+        })
+    }
+
     /// Whether the shown run is another experiment than the one in the draft.
     pub(crate) fn is_stale(self) -> bool {
         let Some(run) = self.session.current.get() else { return false };
@@ -119,15 +129,31 @@ impl Lab {
 
     /// The name of an experiment's data set for people; a file of the reader's own by the name that it came with.
     pub(crate) fn dataset_title(self, spec: &ExperimentSpec) -> String {
+        self.file_name(spec).unwrap_or_else(|| super::session::dataset_title(spec))
+    }
+
+    /// The name that a file of the reader's own came with, where this page knows the file.
+    fn file_name(self, spec: &ExperimentSpec) -> Option<String> {
         let id = spec.dataset.id.as_deref().unwrap_or_default();
         let given = self.uploads.with(|all| all.iter().find(|file| file.sha256 == id).map(|file| file.name.clone()));
         let held = || self.held.with(|all| all.iter().find(|file| file.sha256 == id).map(|file| file.name.clone()));
-        given.or_else(held).unwrap_or_else(|| super::session::dataset_title(spec))
+        given.or_else(held)
     }
 
     /// The name of an experiment for people.
     pub(crate) fn title_of(self, spec: &ExperimentSpec) -> String {
         super::session::title_on(spec, &self.dataset_title(spec))
+    }
+
+    /// The name of a run for people. Its result tells the name of a file that this page does not know, as for a visitor.
+    pub(crate) fn title_of_run(self, record: &RunRecord) -> String {
+        let spec = &record.spec;
+        let told = || {
+            let summary = record.summary.as_ref().filter(|_| spec.dataset.source == DataSource::Upload)?;
+            Some(summary.data.name.clone()).filter(|name| Some(name) != spec.dataset.id.as_ref())
+        };
+        let dataset = self.file_name(spec).or_else(told).unwrap_or_else(|| super::session::dataset_title(spec));
+        super::session::title_on(spec, &dataset)
     }
 
     /// Puts another spec into the draft.
@@ -177,7 +203,11 @@ impl Lab {
         }
         self.run_error.set(None);
         let spec = self.draft.with_untracked(|draft| draft.spec().clone());
-        let run = tab::start(spec, self.parent.get_untracked());
+        let version = self.server.with_untracked(|state| match state {
+            LabState::Here(info) => Some(info.version.clone()),
+            LabState::Asking | LabState::Absent(_) => None,
+        });
+        let run = tab::start(spec, self.parent.get_untracked(), version.as_deref());
         self.session.begin(run);
     }
 
@@ -257,6 +287,11 @@ pub(crate) fn comparable(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
 pub(crate) fn same_loss(a: &ExperimentSpec, b: &ExperimentSpec) -> bool {
     let loss = |spec: &ExperimentSpec| spec.resolve().ok().and_then(|spec| spec.training.map(|training| training.loss));
     a.recommender.kind == b.recommender.kind && loss(a) == loss(b)
+}
+
+/// Whether a run of a spec has a curve; of one with a mistake nothing is known yet, and most have.
+pub(crate) fn has_curve(spec: &ExperimentSpec) -> bool {
+    spec.resolve().map_or(true, |spec| spec.recommender.has_curve())
 }
 
 /// Whether two specs ask for the same numbers: names and spelled-out defaults do not count.

@@ -94,19 +94,9 @@ impl RunState {
     pub(crate) fn is_refused(&self) -> bool {
         self.failure().is_some_and(|failure| failure.refusal.is_some())
     }
-
-    /// The name for people: its own, or its recommender on its data set.
-    pub(crate) fn title(&self) -> String {
-        self.record.with(|record| title_of(&record.spec))
-    }
 }
 
-/// The name of an experiment for people.
-pub(crate) fn title_of(spec: &ExperimentSpec) -> String {
-    title_on(spec, &dataset_title(spec))
-}
-
-/// The same, with the name of the data set.
+/// The name of an experiment for people: its own, or its recommender on the data set of this name.
 pub(super) fn title_on(spec: &ExperimentSpec, dataset: &str) -> String {
     if !spec.name.is_empty() {
         return spec.name.clone();

@@ -1,8 +1,8 @@
 //! Runs in this tab: a web worker with the engine inside, loaded when it is first needed.
 //!
-//! The page posts `{spec, run, upload?, name?}`: two texts, and a file of the reader's own where the spec names one; the worker answers with one [`RunEvent`] as JSON a message. It is kept for the
-//! next run, which starts faster in a warm worker, and thrown away when a run is cancelled: there is no other way to
-//! stop a computation in a browser.
+//! The page posts `{spec, run, version?, upload?, name?}`: texts, and a file of the reader's own where the spec names one; the
+//! worker answers with one [`RunEvent`] as JSON a message. It is kept for the next run, which starts faster in a warm worker, and
+//! thrown away when a run is cancelled: there is no other way to stop a computation in a browser.
 
 use std::cell::RefCell;
 
@@ -45,7 +45,9 @@ impl Drop for Runner {
 }
 
 /// Starts a run in this tab.
-pub(super) fn start(spec: ExperimentSpec, parent: Option<RunId>) -> RunState {
+///
+/// `version` is the server's: it has been built together with this page, and names the commit.
+pub(super) fn start(spec: ExperimentSpec, parent: Option<RunId>, version: Option<&str>) -> RunState {
     let now = js_sys::Date::now();
     let id = RunId::new(format!("{PREFIX}{}", now as u64)).expect("digits, letters and a hyphen, under 40 characters");
     let text = super::api::json_text(&spec);
@@ -64,6 +66,9 @@ pub(super) fn start(spec: ExperimentSpec, parent: Option<RunId>) -> RunState {
         let message = js_sys::Object::new();
         js_sys::Reflect::set(&message, &"spec".into(), &text.into())?;
         js_sys::Reflect::set(&message, &"run".into(), &id.as_str().into())?;
+        if let Some(version) = version {
+            js_sys::Reflect::set(&message, &"version".into(), &version.into())?;
+        }
         if let Some((name, content)) = &own {
             js_sys::Reflect::set(&message, &"upload".into(), content)?;
             js_sys::Reflect::set(&message, &"name".into(), &name.as_str().into())?;

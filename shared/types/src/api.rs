@@ -212,7 +212,7 @@ pub struct ApiFailure {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LabInfo {
-    /// Version of the lab.
+    /// Version of the lab, with what it was built from.
     pub version: String,
     /// Who is asking.
     pub role: Role,

@@ -27,7 +27,7 @@ async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>
         Err(failure) => (None, Some(failure.to_owned())),
     };
     Ok(Json(LabInfo {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: crate::build::version().to_owned(),
         role: visitor.role,
         probe,
         probe_failure,

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::charts::{CurveChart, MetricBars, Plot};
 use crate::components::theme_colours;
-use crate::state::{RunState, RunView};
+use crate::state::{RunState, RunView, has_curve, use_lab};
 
 /// The curve of the run, over the one before; bars where a method has no curve.
 #[component]
@@ -46,6 +46,9 @@ pub(crate) fn Curves(
     let before = Memo::new(move |_| final_metrics(ghost.get()));
     let bars = Memo::new(move |_| !metrics.with(|m| crate::charts::bars(m, &[]).is_empty()));
     let colours = theme_colours();
+    let lab = use_lab();
+    // Of the experiment that is set, which has not run.
+    let awaits_curve = Memo::new(move |_| lab.draft.with(|draft| has_curve(draft.spec())));
     view! {
         <div class="curves">
             <Show when=move || drawn.get()>
@@ -81,8 +84,10 @@ pub(crate) fn Curves(
                 <div class="empty-chart" data-testid="curve-empty">
                     <p>{move || match run.get() {
                         Some(run) if run.status().is_over() => "This run left no curve: its method learns in one step, or it ended before the first measurement.",
+                        Some(run) if !run.record.with(|record| has_curve(&record.spec)) => "This method has no curve: its metrics appear here when they are measured.",
                         Some(_) => "The curve appears with the first measurement.",
-                        None => "Press Run: the curve appears here while it learns.",
+                        None if awaits_curve.get() => "Press Run: the curve appears here while it learns.",
+                        None => "Press Run: this method has no curve, and its metrics appear here as bars.",
                     }}</p>
                 </div>
             </Show>

@@ -10,8 +10,40 @@ use crate::charts::{bytes, count, duration, share, value};
 
 type Fact = (&'static str, String);
 
+/// A stretch of time that was measured. The clock of a browser may tick every tenth of a millisecond only, or every one: what
+/// it did not see was not nothing.
+fn measured_time(seconds: f64) -> String {
+    if seconds > 0.0 { duration(seconds) } else { "less than the clock’s resolution".to_owned() }
+}
+
+/// What computed a result: an engine where there is a network, and the lab itself where there is none.
+fn made_by(summary: &RunSummary, by_engine: bool) -> Vec<Fact> {
+    let engine = &summary.engine;
+    let what = if by_engine {
+        format!("{} on {}", engine.kind, engine.device)
+    } else {
+        "none: the lab itself, on the processor".to_owned()
+    };
+    let mut facts = vec![
+        ("Engine", what),
+        ("Host", engine.host.clone()),
+        ("Threads", count(engine.threads.into())),
+        ("Seed", summary.seed.to_string()),
+        ("Run again", summary.mode().in_words().to_owned()),
+    ];
+    if let Some(precision) = engine.precision.filter(|_| by_engine) {
+        facts.push(("Products of matrices in", precision.title().to_owned()));
+    }
+    let versions = engine.versions.iter().filter(|(name, _)| by_engine || *name == "recspeed");
+    let versions: Vec<String> = versions.map(|(name, version)| format!("{name} {version}")).collect();
+    if !versions.is_empty() {
+        facts.push(("Versions", versions.join(", ")));
+    }
+    facts
+}
+
 /// The groups of facts of a result.
-pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
+fn groups(summary: &RunSummary, by_engine: bool) -> Vec<(&'static str, Vec<Fact>)> {
     let evaluation = &summary.evaluation;
     let users = match (evaluation.evaluated_users, evaluation.sampled_users) {
         (n, true) => {
@@ -56,16 +88,16 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
     rows.push(("SHA-256", data.sha256.clone()));
     let timing = &summary.timing;
     let mut time = vec![
-        ("Loading", duration(timing.load_s)),
-        ("Learning", duration(timing.fit_s)),
+        ("Loading", measured_time(timing.load_s)),
+        ("Learning", measured_time(timing.fit_s)),
         (
             if timing.evaluate_has_lists() { "Measuring, and timing single lists" } else { "Measuring" },
-            duration(timing.evaluate_s),
+            measured_time(timing.evaluate_s),
         ),
     ];
     if let Some(latency) = &timing.recommend {
-        let (median, worst) = (duration(latency.p50_ms / 1e3), duration(latency.p99_ms / 1e3));
-        let wait = format!("{median} median, 99 of 100 within {worst}; {}", latency.measured_over());
+        let (median, worst) = (measured_time(latency.p50_ms / 1e3), measured_time(latency.p99_ms / 1e3));
+        let wait = format!("median {median}, 99th percentile {worst}; {}", latency.measured_over());
         time.push(("One user's ten items", wait));
     }
     if let Some(training) = &summary.training {
@@ -78,27 +110,12 @@ pub(crate) fn groups(summary: &RunSummary) -> Vec<(&'static str, Vec<Fact>)> {
         }
         time.push(("Stopped early", if training.stopped_early { "yes" } else { "no" }.to_owned()));
     }
-    let engine = &summary.engine;
-    let mut made_by = vec![
-        ("Engine", format!("{} on {}", engine.kind, engine.device)),
-        ("Host", engine.host.clone()),
-        ("Threads", count(engine.threads.into())),
-        ("Seed", summary.seed.to_string()),
-        ("Run again", summary.mode().in_words().to_owned()),
-    ];
-    if let Some(precision) = engine.precision {
-        made_by.push(("Products of matrices in", precision.title().to_owned()));
-    }
-    let versions: Vec<String> = engine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    if !versions.is_empty() {
-        made_by.push(("Versions", versions.join(", ")));
-    }
     vec![
         ("How it was measured", measured),
         ("Data", rows),
         ("Time and training", time),
         ("Memory", memory(&summary.memory)),
-        ("Engine", made_by),
+        ("Engine", made_by(summary, by_engine)),
     ]
 }
 
@@ -134,6 +151,9 @@ pub(crate) fn Facts(
     /// The result.
     #[prop(into)]
     summary: Signal<Option<RunSummary>>,
+    /// Whether an engine computed it.
+    #[prop(into)]
+    by_engine: Signal<bool>,
 ) -> impl IntoView {
     let group = |(title, facts): (&'static str, Vec<Fact>)| {
         let rows = facts.into_iter().map(|(name, text)| {
@@ -144,7 +164,7 @@ pub(crate) fn Facts(
     };
     view! {
         <div class="fact-groups" data-testid="result-facts">
-            {move || summary.get().map(|summary| groups(&summary).into_iter().map(group).collect_view())}
+            {move || summary.get().map(|summary| groups(&summary, by_engine.get()).into_iter().map(group).collect_view())}
         </div>
     }
 }
@@ -152,6 +172,12 @@ pub(crate) fn Facts(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_clock_did_not_see_is_not_called_nothing() {
+        assert_eq!(measured_time(0.0), "less than the clock’s resolution");
+        assert_eq!(measured_time(0.0001), "100 µs");
+    }
 
     #[test]
     fn the_last_loss_says_of_what_it_is_the_mean() {

@@ -37,17 +37,18 @@ pub(crate) fn Failed(
         failure.get().map(|failure| {
             let refused = failure.refusal.is_some();
             let instead = failure.refusal.map(|refusal| refusal.instead).unwrap_or_default();
+            // Whoever cancelled it has put that into the cause.
             let word = match (cancelled.get(), refused) {
-                (true, _) => "Cancelled. ",
-                (false, true) => "Refused before any work. ",
-                (false, false) => "The run failed. ",
+                (true, _) => None,
+                (false, true) => Some("Refused before any work. "),
+                (false, false) => Some("The run failed. "),
             };
             let (run, failed) = (run.clone(), !cancelled.get() && !refused);
             view! {
                 <div class="message" class:message-error=failed class:refusal=refused role="alert" data-testid="run-failure">
                     <Icon picture=if cancelled.get() { Picture::Cancelled } else { Picture::Warning }/>
                     <div>
-                        <p><strong>{word}</strong>{capital(&failure.cause)}</p>
+                        <p>{word.map(|word| view! { <strong>{word}</strong> })}{capital(&failure.cause)}</p>
                         {(!instead.is_empty()).then(|| view! { <Instead run=run instead=instead/> })}
                         {(!failure.detail.is_empty()).then(|| view! {
                             <details><summary>"Detail for engineers"</summary><pre>{failure.detail}</pre></details>
@@ -150,6 +151,7 @@ pub(crate) fn ResultDetails(
     let compared = Signal::derive(move || if run.get().is_some() { ghost.get() } else { None });
     let metrics = Memo::new(move |_| rows_of(shown.get(), compared.get()));
     let summary = Memo::new(move |_| summary_of(shown.get()));
+    let by_engine = Memo::new(move |_| shown.get().is_none_or(|run| is_by_engine(&spec_of(&run))));
     let logs = Memo::new(move |_| shown.get().map(|run| run.view.with(|view| view.logs.clone())).unwrap_or_default());
     let measured = Memo::new(move |_| !metrics.with(Vec::is_empty));
     let spoke = Memo::new(move |_| !logs.with(Vec::is_empty));
@@ -162,7 +164,7 @@ pub(crate) fn ResultDetails(
                     <Groups summary=summary/>
                     <FeatureImportance summary=summary/>
                     <Ranks run=shown/>
-                    <Facts summary=summary/>
+                    <Facts summary=summary by_engine=by_engine/>
                 </Show>
                 <Show when=move || spoke.get()>
                     <details class="log">
@@ -177,6 +179,11 @@ pub(crate) fn ResultDetails(
 
 fn spec_of(run: &RunState) -> ExperimentSpec {
     run.record.with(|record| record.spec.clone())
+}
+
+/// Whether an engine had anything to compute: a network, or one among the components.
+fn is_by_engine(spec: &ExperimentSpec) -> bool {
+    spec.resolve().map_or(true, |spec| spec.recommender.trained().is_some())
 }
 
 /// Numbers of other data or another split are not set beside these: a difference would say nothing.

@@ -6,25 +6,30 @@ use recspeed_types::api::RunRecord;
 use recspeed_types::limits::MAX_COMPARED_RUNS;
 
 use crate::pages::runs::{headline, when};
-use crate::state::{api, comparable, use_lab};
+use crate::state::api::{self, ApiError};
+use crate::state::{comparable, use_lab};
 
 /// Runs offered.
 const OFFERED: u32 = 100;
+
+/// To a visitor.
+const OWNERS: &str = "The run list belongs to the owner. A link to a comparison works without it.";
 
 /// The list with a box for each run.
 #[component]
 pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> impl IntoView {
     let runs = RwSignal::new(None::<Result<Vec<RunRecord>, String>>);
-    spawn_local(async move {
-        let answer = api::runs(None, "", "finished", OFFERED).await;
-        let answer = answer.map(|page| page.runs).map_err(|error| {
-            if error.is_forbidden() {
-                "The run list belongs to the owner. A link to a comparison works without it.".to_owned()
-            } else {
-                error.to_string()
-            }
-        });
-        runs.try_set(Some(answer));
+    let lab = use_lab();
+    let visitor = Memo::new(move |_| lab.is_visitor());
+    Effect::new(move |_| match visitor.get() {
+        // A visitor would only be refused.
+        Some(true) => runs.set(Some(Err(OWNERS.to_owned()))),
+        Some(false) => spawn_local(async move {
+            let answer = api::runs(None, "", "finished", OFFERED).await;
+            let told = |error: ApiError| if error.is_forbidden() { OWNERS.to_owned() } else { error.to_string() };
+            runs.try_set(Some(answer.map(|page| page.runs).map_err(told)));
+        }),
+        None => {}
     });
     let body = move || {
         match runs.get() {

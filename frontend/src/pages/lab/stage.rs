@@ -6,7 +6,7 @@ use recspeed_types::ExperimentSpec;
 use web_sys::{ScrollIntoViewOptions, ScrollLogicalPosition};
 
 use crate::components::{Icon, Picture, ResultDetails, ResultPanel, ShareButton, StatusBadge};
-use crate::state::{Origin, RunState, use_lab};
+use crate::state::{Origin, RunState, has_curve, use_lab};
 
 /// The result side of the lab.
 #[component]
@@ -16,6 +16,10 @@ pub(crate) fn Stage() -> impl IntoView {
     let stale = Memo::new(move |_| lab.is_stale());
     // A run at work is always shown in full: turning a knob meanwhile does not hide it.
     let moved_on = Memo::new(move |_| stale.get() && !lab.is_busy());
+    let news = Memo::new(move |_| {
+        let curve = lab.draft.with(|draft| has_curve(draft.spec()));
+        moved_on.get().then_some(if curve { "curve" } else { "numbers" })
+    });
     let run = Signal::derive(move || if moved_on.get() { None } else { current.get() });
     let ghost = Signal::derive(move || if moved_on.get() { current.get() } else { lab.session.ghost.get() });
     let spec = Signal::derive(move || lab.draft.with(|draft| draft.spec().clone()));
@@ -26,7 +30,7 @@ pub(crate) fn Stage() -> impl IntoView {
                 <div>
                     <h2 id="stage-title">{move || current.get().map_or_else(|| "Not run yet".to_owned(), |run| run.record.with(|record| lab.title_of(&record.spec)))}</h2>
                     <p class="stage-about">
-                        {move || current.get().map(|run| about(&run, moved_on.get()))}
+                        {move || current.get().map(|run| about(&run, news.get()))}
                     </p>
                 </div>
                 <div class="stage-tools">
@@ -62,7 +66,8 @@ fn NotBegun(text: String) -> impl IntoView {
     }
 }
 
-fn about(run: &RunState, moved_on: bool) -> impl IntoView + use<> {
+/// How the run stands; `news` is what another run would bring, where the settings have moved on.
+fn about(run: &RunState, news: Option<&'static str>) -> impl IntoView + use<> {
     let status = {
         let run = run.clone();
         Signal::derive(move || run.status())
@@ -81,7 +86,7 @@ fn about(run: &RunState, moved_on: bool) -> impl IntoView + use<> {
         <StatusBadge status=status refused=refused/>
         <span>{origin}</span>
         <span>{seed}</span>
-        {moved_on.then(|| view! { <span class="moved-on" data-testid="moved-on">"Settings changed: run again to see the new curve"</span> })}
+        {news.map(|news| view! { <span class="moved-on" data-testid="moved-on">"Settings changed: run again to see the new "{news}</span> })}
     }
 }
 

@@ -11,7 +11,7 @@ use recspeed_types::{ExperimentSpec, RunId};
 
 use crate::components::{Icon, Picture, ResultDetails, ResultPanel, SpecView, StatusBadge};
 use crate::state::api::{self, ApiError};
-use crate::state::{Origin, RunState, RunView, follow, unfollow};
+use crate::state::{Origin, RunState, RunView, follow, unfollow, use_lab};
 
 /// What the page knows about the run in its address.
 #[derive(Clone, PartialEq)]
@@ -92,7 +92,8 @@ fn Whole(run: RunState) -> impl IntoView {
     };
     let title = {
         let run = run.clone();
-        Memo::new(move |_| run.title())
+        let lab = use_lab();
+        Memo::new(move |_| run.record.with(|record| lab.title_of_run(record)))
     };
     Effect::new(move |_| document().set_title(&format!("{} · Recspeed", title.get())));
     let status = {

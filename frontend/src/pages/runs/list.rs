@@ -89,12 +89,18 @@ pub(crate) fn RunList(
             AGAIN,
         );
     });
+    // Nothing that is the owner's is asked for, and no stream opened for it, before it is known who looks.
+    let visitor = Memo::new(move |_| lab.is_visitor());
     Effect::new(move |_| {
         search.track();
         status.track();
-        load(true);
+        match visitor.get() {
+            Some(true) => loading.set(Loading::Forbidden),
+            Some(false) => load(true),
+            None => {}
+        }
     });
-    watch_list(Callback::new(move |change| match change {
+    let changed = Callback::new(move |change: ListChange| match change {
         ListChange::Deleted(id) => runs.update(|runs| runs.retain(|run| run.id != id)),
         ListChange::Changed(record) => {
             let known = runs.with_untracked(|runs| runs.iter().any(|run| run.id == record.id));
@@ -108,7 +114,12 @@ pub(crate) fn RunList(
                 runs.update(|runs| runs.insert(0, *record));
             }
         }
-    }));
+    });
+    Effect::new(move |_| {
+        if visitor.get() == Some(false) {
+            watch_list(changed);
+        }
+    });
     on_cleanup(unwatch_list);
 
     let list = NodeRef::<leptos::html::Div>::new();
