@@ -109,6 +109,12 @@ test("names of methods end where their numbers end, and neither they nor metrics
       assert.ok(apart <= 2, `${width} px: a name ends ${apart} px beside its numbers`);
       if (width === 1440) assert.equal(lines, 1);
     }
+    // What does not fit scrolls in its own box, and a line in sight says so.
+    if (width === 390) {
+      const hidden = await page.locator('.table-scroll:has(.compared)').evaluate((box) => box.scrollWidth - box.clientWidth);
+      assert.ok(hidden > 0, "four methods fit a phone");
+      assert.match(await page.locator(".compared-more").innerText(), /4 methods: swipe the table sideways/);
+    }
     await page.context().close();
   }
 });

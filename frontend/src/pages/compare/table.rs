@@ -154,7 +154,7 @@ pub(super) fn table(
         <section class="card details" aria-labelledby="compared-title">
             <h2 id="compared-title">"Side by side"</h2>
             {(methods.len() > 2).then(|| view! {
-                <p class="note compared-more">{format!("{} methods: the table goes on to the right.", methods.len())}</p>
+                <p class="note compared-more">{format!("{} methods: swipe the table sideways to see all →", methods.len())}</p>
             })}
             <div class="table-scroll" tabindex="0" role="region" aria-labelledby="compared-title">
                 <table class="table compared" data-testid="compared-table">
