@@ -107,7 +107,7 @@ impl DataHome {
                 let warnings = &mut loaded.warnings;
                 let mut attributes = |field, path: &Option<String>| -> Result<Option<Attributes>, LoadError> {
                     let Some(path) = path else { return Ok(None) };
-                    let AttributeOutcome { attributes, report } = load_attributes(request.look_up, field, path)?;
+                    let AttributeOutcome { attributes, report, .. } = load_attributes(request.look_up, field, path)?;
                     warnings.extend(report.warnings(field));
                     Ok(Some(attributes))
                 };
@@ -186,6 +186,8 @@ fn load_attributes(look_up: &LookUp, field: &'static str, path: &str) -> Result<
         whole if is_parquet(whole) => read_attributes_parquet(&bytes, limits),
         text => read_attributes(text),
     };
+    // First of all whose ids they are: what is not of these has nothing else to mend.
+    let outcome = outcome.and_then(|outcome| outcome.check_ids(field == "dataset.items").map(|()| outcome));
     let outcome = outcome.and_then(|outcome| match outcome.attributes.columns.len() {
         0 => Err(ReadError::NoAttributes { what: "has ids and nothing beside them" }),
         _ => Ok(outcome),

@@ -400,6 +400,34 @@ fn a_file_of_attributes_without_any_is_told_as_what_it_is_and_not_as_one_of_rati
 }
 
 #[test]
+fn a_file_whose_ids_are_those_of_the_others_is_refused_by_the_name_of_its_first_column() {
+    let lab = Lab::new();
+    lab.write("ratings.csv", CSV);
+    let load = |items: Option<&str>, users: Option<&str>| {
+        let Source::File { path, format, columns, max_bad_share, .. } = file("ratings.csv") else { panic!() };
+        let (items, users) = (items.map(str::to_owned), users.map(str::to_owned));
+        lab.load(Source::File { path, format, columns, items, users, max_bad_share })
+    };
+    lab.write("ml.inter", "user_id:token\titem_id:token\trating:float\ni1\tx\t5\ni2\ty\t3\n");
+    let told = load(Some("ml.inter"), None).unwrap_err().to_string();
+    assert!(told.starts_with("dataset.items: ") && told.contains("the first column is `user_id:token`"), "{told}");
+    assert!(told.contains("must stand; name a file with") && told.ends_with("or leave the field out"), "{told}");
+    lab.write("ml.item", "item_id:token\tclass:token\nu1\ta\n");
+    let told = load(None, Some("ml.item")).unwrap_err().to_string();
+    assert!(told.starts_with("dataset.users: ") && told.contains("`item_id:token`, the id of an item"), "{told}");
+    // Other names are nobody's: `id`, as tables that the lab writes have it, and `asin`.
+    let mut table = Vec::new();
+    let text = b"user_id:token\tclass:token\ni1\ta\n";
+    let attributes = recspeed_data::read_attributes(text).unwrap().attributes;
+    recspeed_datasets::write_attributes_parquet(&attributes, &mut table).unwrap();
+    lab.write("made.parquet", table);
+    for items in ["made.parquet", "own.item"] {
+        lab.write("own.item", "asin:token\tclass:token\ni1\ta\ni2\tb\n");
+        assert!(load(Some(items), None).is_ok(), "{items}");
+    }
+}
+
+#[test]
 fn a_table_reads_the_same_packed_with_gzip_and_a_packing_that_is_cut_off_is_told() {
     let lab = Lab::new();
     lab.write("ratings.csv", CSV);

@@ -34,7 +34,8 @@ pub(super) fn read(text: &[u8]) -> Result<AttributeOutcome, ReadError> {
     let values =
         AttributeValues::TokenSeq { vocabulary: lists.vocabulary.finish(), indptr: lists.indptr, words: lists.words };
     let columns = vec![AttributeColumn { name: COLUMN.to_owned(), values }];
-    Ok(AttributeOutcome { attributes: Attributes { ids: lists.ids.finish(), columns }, report: lists.report })
+    let attributes = Attributes { ids: lists.ids.finish(), columns };
+    Ok(AttributeOutcome { attributes, report: lists.report, id_column: String::new() })
 }
 
 /// The lists while they grow.

@@ -67,7 +67,8 @@ pub fn read_attributes(bytes: &[u8]) -> Result<AttributeOutcome, ReadError> {
     }
     let mut lines = text.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).zip(1u64..);
     let (first, _) = lines.next().ok_or(ReadError::Empty)?;
-    let mut columns = header(first).ok_or_else(|| ReadError::Header { found: quote(first), expected: EXPECTED })?;
+    let (id_column, mut columns) =
+        header(first).ok_or_else(|| ReadError::Header { found: quote(first), expected: EXPECTED })?;
     let mut ids = DictionaryBuilder::default();
     let (mut report, mut repeats) = (AttributeReport::default(), Repeats::default());
     for (line, number) in lines.filter(|(line, _)| !line.trim_ascii().is_empty()) {
@@ -91,17 +92,22 @@ pub fn read_attributes(bytes: &[u8]) -> Result<AttributeOutcome, ReadError> {
     }
     let ids: Dictionary = ids.finish();
     let columns = columns.into_iter().map(|(name, values)| AttributeColumn { name, values: values.finish() }).collect();
-    Ok(AttributeOutcome { attributes: Attributes { ids, columns }, report })
+    Ok(AttributeOutcome { attributes: Attributes { ids, columns }, report, id_column })
 }
 
-/// Names and empty columns behind the id.
-fn header(line: &[u8]) -> Option<Vec<(String, Growing)>> {
-    let mut fields = std::str::from_utf8(line).ok()?.split('\t').map(|field| field.split_once(':'));
-    let (_, id_type) = fields.next()??;
+/// The id's own column as it is written; names and empty columns behind it.
+fn header(line: &[u8]) -> Option<(String, Vec<(String, Growing)>)> {
+    let mut fields = std::str::from_utf8(line).ok()?.split('\t');
+    let id = fields.next()?;
+    let (_, id_type) = id.split_once(':')?;
     if id_type != "token" {
         return None;
     }
-    fields.map(|field| field.and_then(|(name, kind)| Some((name.to_owned(), of_type(kind)?)))).collect()
+    let columns = fields.map(|field| {
+        let (name, kind) = field.split_once(':')?;
+        Some((name.to_owned(), of_type(kind)?))
+    });
+    Some((id.to_owned(), columns.collect::<Option<_>>()?))
 }
 
 /// Number of the line's id, the id, and what stands behind it.

@@ -235,6 +235,19 @@ pub enum ReadError {
         /// What it is or has instead.
         what: &'static str,
     },
+    /// A file of attributes of items begins with ids of users, or one of users with ids of items.
+    #[error(
+        "the first column is `{column}`, the id of {found}, where that of {wanted} must stand; name a file with a line of attributes \
+         for each id, whose first column is the id of {wanted}, or leave the field out"
+    )]
+    OtherIds {
+        /// Its name, shortened.
+        column: String,
+        /// Whose ids they are: `a user` or `an item`.
+        found: &'static str,
+        /// Whose ids they must be.
+        wanted: &'static str,
+    },
     /// More lines of a file of attributes are bad than allowed, which no field of the spec changes.
     #[error("{told}; correct them")]
     BadAttributes {

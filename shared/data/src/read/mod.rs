@@ -25,9 +25,7 @@ use crate::attributes::Attributes;
 use crate::interactions::Interactions;
 use chunk::{ChunkRows, Scratch};
 use encode::Encoder;
-pub(crate) use error::BadReason;
-#[cfg(feature = "arrow")]
-pub(crate) use error::quote;
+pub(crate) use error::{BadReason, quote};
 #[cfg(feature = "arrow")]
 pub(crate) use repeats::Repeats;
 
@@ -63,6 +61,29 @@ pub struct AttributeOutcome {
     pub attributes: Attributes,
     /// Lines, and what was left out.
     pub report: AttributeReport,
+    /// What the file calls its first column, that of the ids; empty where it has no such name, as JSON.
+    pub id_column: String,
+}
+
+impl AttributeOutcome {
+    /// Refuses a table whose first column is named like the ids of the others: users where `of_items`, or items where not. Ids of the
+    /// two are often numbers from 1, so that one passes for the other.
+    ///
+    /// # Errors
+    /// [`ReadError::OtherIds`].
+    pub fn check_ids(&self, of_items: bool) -> Result<(), ReadError> {
+        let name = self.id_column.split(':').next().unwrap_or_default();
+        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+        let (found, wanted, others) = if of_items {
+            ("a user", "an item", ["user", "userid"])
+        } else {
+            ("an item", "a user", ["item", "itemid"])
+        };
+        if others.contains(&plain.as_str()) {
+            return Err(ReadError::OtherIds { column: quote(self.id_column.as_bytes()), found, wanted });
+        }
+        Ok(())
+    }
 }
 
 /// What is packed in bytes that begin as gzip or zstd do; `None` for others, which are as they are. The readers of texts do this by

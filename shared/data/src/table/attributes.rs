@@ -26,6 +26,7 @@ use crate::read::{AttributeOutcome, AttributeReport, BadLine, BadReason, ReadErr
 /// A table of attributes on its way in.
 pub struct AttributeTable {
     limits: ReadLimits,
+    id_column: String,
     ids: DictionaryBuilder,
     columns: Vec<(String, Growing)>,
     repeats: Repeats,
@@ -53,7 +54,7 @@ impl AttributeTable {
         });
         let columns = columns.collect::<Result<_, ReadError>>()?;
         let (repeats, report) = (Repeats::default(), AttributeReport::default());
-        Ok(Self { limits, ids: DictionaryBuilder::default(), columns, repeats, report })
+        Ok(Self { limits, id_column: id.name().clone(), ids: DictionaryBuilder::default(), columns, repeats, report })
     }
 
     /// The attributes of all batches; of several rows with one id the first counts, and the report says so.
@@ -71,7 +72,8 @@ impl AttributeTable {
         }
         let columns = self.columns.into_iter();
         let columns = columns.map(|(name, growing)| AttributeColumn { name, values: growing.finish() }).collect();
-        Ok(AttributeOutcome { attributes: Attributes { ids: self.ids.finish(), columns }, report: self.report })
+        let attributes = Attributes { ids: self.ids.finish(), columns };
+        Ok(AttributeOutcome { attributes, report: self.report, id_column: self.id_column })
     }
 
     fn add_row(&mut self, row: usize, ids: &Ids<'_>, cells: &[Cells<'_>]) -> Result<(), BadReason> {
