@@ -9,6 +9,7 @@ use recspeed_types::spec::{Candidates, EvaluateOn, ResolvedSpec};
 use recspeed_types::summary::{Breakdown, EvaluationInfo};
 use recspeed_types::{EventKind, FailureCode, FitObserver, MetricKind, MetricName};
 
+use crate::apart::warn_of_one_list;
 use crate::audience::Audience;
 use crate::breakdown::{Measured, breakdowns};
 use crate::enriched::{Inputs, shuffled_inputs};
@@ -78,6 +79,8 @@ pub(crate) struct Predictions {
     range: f64,
     /// Lowest and highest rating of the training and the truth together; `None` of probabilities.
     scale: Option<(f32, f32)>,
+    /// Mean of the training ratings.
+    mean: f64,
 }
 
 pub(crate) fn evaluate(
@@ -102,7 +105,7 @@ pub(crate) fn evaluate(
         made.fill(&mut users).map_err(unmeasurable)?;
         if let Some(scale) = made.scale {
             let error = made.measure(MetricKind::Rmse, spec.evaluation.threshold).map_err(unmeasurable)?;
-            warn_of_errors_beyond(scale, error, spec, host, story);
+            warn_of_errors_beyond(scale, (error, made.rmse_of_the_mean()), spec, host, story);
         }
         predictions = Some(made);
     }
@@ -154,6 +157,9 @@ pub(crate) fn evaluate(
         story.warn(host, told_of_sampling(count, ranked.in_full, &info));
     }
     warn_of_what_cannot_be_found(&info, spec.evaluation.candidates, data, host, story);
+    if let Some(ranked) = &ranked {
+        warn_of_one_list(spec, &audience, ranked, host, story);
+    }
     let mut cutoffs: Vec<u32> = of_lists.iter().filter_map(|name| name.k).collect();
     cutoffs.sort_unstable();
     cutoffs.dedup();
@@ -214,6 +220,12 @@ impl Predictions {
         }
     }
 
+    /// What the rmse would be of the mean of the training ratings, for everybody and everything.
+    fn rmse_of_the_mean(&self) -> f64 {
+        let squares: f64 = self.truth.iter().map(|&truth| (f64::from(truth) - self.mean).powi(2)).sum();
+        (squares / self.truth.len().max(1) as f64).sqrt()
+    }
+
     /// Adds the errors of each user.
     fn fill(&self, table: &mut UserTable) -> Result<(), MetricError> {
         let some = |values: Vec<(u32, f64)>| values.into_iter().map(|(user, value)| (user, Some(value)));
@@ -266,13 +278,15 @@ pub(crate) fn predict_test_rows(
     let threshold = spec.evaluation.threshold;
     if spec.recommender.predicts().has_probabilities() {
         let truth = stars.iter().map(|&rating| f32::from(u8::from(f64::from(rating) >= threshold))).collect();
-        return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0, scale: None });
+        return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0, scale: None, mean: 0.5 });
     }
     let wider = |(low, high): (f32, f32), rating: f32| (low.min(rating), high.max(rating));
     let learnt = data.fit_rows.iter().map(|&row| all.rating[row as usize]).fold((f32::MAX, f32::MIN), wider);
     let range = f64::from(learnt.1) - f64::from(learnt.0);
     let scale = Some(stars.iter().copied().fold(learnt, wider));
-    Ok(Predictions { users, predicted, truth: stars.clone(), stars, cut: threshold, range, scale })
+    let sum: f64 = data.fit_rows.iter().map(|&row| f64::from(all.rating[row as usize])).sum();
+    let mean = sum / data.fit_rows.len().max(1) as f64;
+    Ok(Predictions { users, predicted, truth: stars.clone(), stars, cut: threshold, range, scale, mean })
 }
 
 /// Lists are of users among all items, and have no rows whose inputs could be dealt out.

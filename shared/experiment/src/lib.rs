@@ -2,6 +2,7 @@
 //! browser tab both call [`run`]; they differ only in their [`Host`], which brings the data, the clock and the exits.
 
 mod answer;
+mod apart;
 mod attributes;
 mod audience;
 mod breakdown;
@@ -26,6 +27,7 @@ mod sampled;
 mod scale;
 mod stored;
 mod unread;
+mod unshrunk;
 
 pub use answer::{Answering, Asked};
 pub use evaluate::UserTable;

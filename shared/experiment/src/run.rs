@@ -17,7 +17,7 @@ use crate::importance::importance;
 use crate::latency::latency;
 use crate::model::Model;
 use crate::scale::warn_of_far_ratings;
-use crate::{Host, LoadedData, RunFailure, attributes, lacking, unread};
+use crate::{Host, LoadedData, RunFailure, attributes, lacking, unread, unshrunk};
 
 /// Runs `spec` to its end. Everything that happens is told to the host as events, all but the last one: the caller turns
 /// the summary into `finished`, or the failure into `failed`, once it has closed its files.
@@ -45,7 +45,8 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     refuse_too_many_items(&spec, host)?;
     let mut story = Story::default();
     let parameters = written.recommender.without_effect("recommender", written.training.loss);
-    for sentence in parameters.into_iter().chain(unread::without_effect(&spec)) {
+    let of_features = unread::without_effect(&spec).into_iter().chain(unshrunk::without_shrinkage(&spec));
+    for sentence in parameters.into_iter().chain(of_features) {
         story.warn(host, sentence);
     }
     let fast = spec.recommender.all().iter().any(|part| part.is_fast());

@@ -5,7 +5,7 @@ use recspeed_types::spec::ResolvedSpec;
 
 use crate::Host;
 use crate::run::Story;
-use crate::runaway::remedy;
+use crate::runaway::{remedy, what_else};
 
 /// A rating so many times the usual one weighs as much as a million others where squares are added.
 const FAR: f32 = 1e3;
@@ -49,10 +49,14 @@ fn far_ratings(data: &Interactions) -> Option<String> {
     ))
 }
 
-/// Warns of predictions that err by more than the scale is wide, as no single rating given to everything would.
+/// A model that errs so many times as much as the mean has learnt nothing that is of use; near 1 a small test decides by chance.
+const CLEARLY: f64 = 1.1;
+
+/// Warns of predictions that err by more than the scale is wide, as no single rating given to everything would; or clearly more than the
+/// mean of the training ratings, `of_mean`.
 pub(crate) fn warn_of_errors_beyond(
     (low, high): (f32, f32),
-    error: f64,
+    (error, of_mean): (f64, f64),
     spec: &ResolvedSpec,
     host: &mut dyn Host,
     story: &mut Story,
@@ -67,7 +71,21 @@ pub(crate) fn warn_of_errors_beyond(
             remedy(spec)
         );
         story.warn(host, sentence);
+    } else if width > 0.0 && error > CLEARLY * of_mean {
+        let sentence = format!(
+            "the rmse is {}, and that of the mean of the training ratings, for everybody and everything, is {}: predictions that know \
+             nothing err less; {}",
+            rounded(error),
+            rounded(of_mean),
+            what_else(spec)
+        );
+        story.warn(host, sentence);
     }
+}
+
+/// Three digits behind the point, where that tells two errors apart.
+fn rounded(error: f64) -> String {
+    if (0.1..1e5).contains(&error) { format!("{error:.3}") } else { format!("{error:.3e}") }
 }
 
 /// Without a row of zeros for huge numbers.

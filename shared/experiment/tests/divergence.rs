@@ -104,6 +104,57 @@ fn whoever_errs_by_more_than_the_scale_is_wide_says_so_with_a_remedy() {
 }
 
 #[test]
+fn whoever_errs_clearly_more_than_the_mean_says_so_with_both_errors() {
+    let rows = (0..600u32).map(|row| {
+        let (user, item) = (row / 15, row % 15);
+        format!("u{user},i{item},{},{row}\n", (user * 7 + item * 3 + user * item) % 5 + 1)
+    });
+    let rows = rows.collect::<String>();
+    let told = |recommender: &str| {
+        let text = format!("{FRAME}[recommender]\n{recommender}\n[evaluation]\nmetrics = [\"rmse\"]\n");
+        let summary = attempt(Some(&rows), &text, None).0.unwrap_or_else(|failure| panic!("{recommender}: {failure}"));
+        summary.warnings.into_iter().find(|warning| warning.contains("that of the mean of the training ratings"))
+    };
+    let nothing = told("kind = \"nmf\"\nregularization = 100.0").expect("all its predictions are about 0");
+    assert!(nothing.contains("recommender.regularization (now 100)"), "{nothing}");
+    for honest in ["kind = \"global-mean\"", "kind = \"bias\""] {
+        assert_eq!(told(honest), None, "{honest}");
+    }
+}
+
+/// What a run by lists says of them.
+fn of_lists(recommender: &str) -> Vec<String> {
+    let text = format!(
+        "{FRAME}[split]\nkind = \"leave-last-out\"\n[recommender]\n{recommender}\n[evaluation]\nmetrics = [\"ndcg@10\"]\nmax_users = 200\n"
+    );
+    attempt(None, &text, None).0.unwrap_or_else(|failure| panic!("{recommender}: {failure}")).warnings
+}
+
+#[test]
+fn one_list_for_everybody_is_told_of_whoever_should_tell_people_apart() {
+    let told =
+        |recommender: &str| of_lists(recommender).into_iter().find(|said| said.contains("one and the same list"));
+    let nothing = told("kind = \"slim\"\nl1 = 1e9").expect("all its weights are 0");
+    assert!(nothing.starts_with("all ") && nothing.contains("less what each has already"), "{nothing}");
+    assert!(nothing.contains("slim scores all items alike") && nothing.contains("recommender.l1 (now 1"), "{nothing}");
+    for other in ["popularity", "bias", "random", "item-knn", "slim"] {
+        assert_eq!(told(&format!("kind = \"{other}\"")), None, "{other}");
+    }
+}
+
+#[test]
+fn correlations_of_few_people_without_shrinkage_are_told_wherever_they_stand() {
+    let told = |recommender: &str| of_lists(recommender).into_iter().find(|said| said.contains("shrinkage is 0"));
+    let alone = told("kind = \"item-knn\"\nsimilarity = \"pearson\"").expect("2 people in common make it 1");
+    assert!(alone.starts_with("recommender.similarity is \"pearson\" and recommender.shrinkage is 0"), "{alone}");
+    let within = "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"item-knn\", similarity = \"adjusted-cosine\" }]";
+    assert!(told(within).expect("a component, too").starts_with("recommender.components[1].similarity is "));
+    for honest in ["kind = \"item-knn\"", "kind = \"item-knn\"\nsimilarity = \"pearson\"\nshrinkage = 50.0"] {
+        assert_eq!(told(honest), None, "{honest}");
+    }
+}
+
+#[test]
 fn ratings_far_from_the_rest_are_told_to_whoever_reads_them() {
     let told = |kind: &str, odd: &str| {
         let rows = (0..60).map(|row| {

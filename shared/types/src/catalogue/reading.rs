@@ -36,6 +36,9 @@ const OF_NO_USER: &[&str] = &["global-mean", "item-mean", "popularity"];
 /// Kinds that predict the same for every item.
 const OF_NO_ITEM: &[&str] = &["global-mean", "user-mean"];
 
+/// Kinds that put the items in one order for every user, by their nature: what they add for a user is the same for all items.
+const OF_ONE_ORDER: &[&str] = &["global-mean", "user-mean", "item-mean", "bias", "popularity"];
+
 impl Entry {
     /// The parameter that names which attributes of these are read; `None` where the kind reads none of them.
     pub fn attribute_list(&self, whose: Whose) -> Option<&'static str> {
@@ -96,6 +99,13 @@ impl ResolvedRecommender {
             FeatureName::Time => kinds.any(|kind| OF_TIME.contains(&kind)),
             FeatureName::Items(_) | FeatureName::Users(_) => false,
         }
+    }
+
+    /// Whether it, or a component however deep, ranks items for each user anew, and not in one order for all.
+    pub fn ranks_by_user(&self) -> bool {
+        let all = self.all();
+        let mut kinds = all.iter().filter(|each| each.components().is_empty()).map(|each| each.entry.kind);
+        kinds.any(|kind| !OF_ONE_ORDER.contains(&kind))
     }
 
     /// Where it is told no names, it reads all.
@@ -199,8 +209,22 @@ mod tests {
     }
 
     #[test]
+    fn one_order_for_all_is_that_of_means_and_popularity_and_of_hybrids_of_nothing_else() {
+        let by_user = |recommender| resolved(recommender).ranks_by_user();
+        for kind in OF_NO_USER.iter().chain(["bias", "user-mean"].iter()) {
+            assert!(!by_user(RecommenderSpec::new(kind)), "{kind}");
+        }
+        for kind in ["random", "item-knn", "slim", "dlrm", "biased-mf"] {
+            assert!(by_user(RecommenderSpec::new(kind)), "{kind}");
+        }
+        let of =
+            |other: &str| hybrid("weighted", vec![RecommenderSpec::new("popularity"), RecommenderSpec::new(other)]);
+        assert!(!by_user(of("bias")) && by_user(of("item-knn")));
+    }
+
+    #[test]
     fn the_kinds_that_are_named_here_are_of_the_catalogue() {
-        for kind in [OF_TIME, OF_NO_USER, OF_NO_ITEM].concat() {
+        for kind in [OF_TIME, OF_NO_USER, OF_NO_ITEM, OF_ONE_ORDER].concat() {
             assert!(find(kind).is_some(), "{kind}");
         }
     }

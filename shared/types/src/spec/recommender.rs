@@ -172,7 +172,7 @@ impl ResolvedRecommender {
     }
 
     /// Calls `visit` with this recommender and every component of it, each with its path, outermost first.
-    pub(crate) fn visit(&self, at: &str, visit: &mut dyn FnMut(&str, &Self)) {
+    pub fn visit(&self, at: &str, visit: &mut dyn FnMut(&str, &Self)) {
         visit(at, self);
         for (name, components) in &self.components {
             for (index, component) in components.iter().enumerate() {
