@@ -171,7 +171,7 @@ fn planned(
     let refusal = shortage(&alone, &strategy, &outlook).map(|cause| {
         let rows = lessons.about.or(lessons.rows);
         let seconds = rows.and_then(|rows| training_seconds(component, &training, data, rows));
-        let message = named(&format!("{cause} {}", instead(component, seconds)));
+        let message = named(&format!("{cause} {}", instead(component, seconds, true)));
         Refused { message, kinds: remedy(component.entry).instead }
     });
     Some(Planned { bytes: outlook.process(&strategy).total(), refusal })

@@ -179,7 +179,7 @@ fn refuse(
     let training = spec.training.as_ref().zip(about);
     let sizes = sizes.unwrap_or_default();
     let time = training.and_then(|(training, rows)| training_seconds(&spec.recommender, training, &sizes, rows));
-    causes.push(instead(&spec.recommender, time));
+    causes.push(instead(&spec.recommender, time, strategy.ranks * strategy.copies() == 1));
     let kinds = remedy(spec.recommender.entry).instead;
     Err(RunFailure::new(FailureCode::OutOfMemory, causes.join(" ")).refused(Instead::kinds("recommender", kinds)))
 }

@@ -137,7 +137,7 @@ fn one_list_for_everybody_is_told_of_whoever_should_tell_people_apart() {
     let nothing = told("kind = \"slim\"\nl1 = 1e9").expect("all its weights are 0");
     assert!(nothing.starts_with("all ") && nothing.contains("less what each has already"), "{nothing}");
     assert!(nothing.contains("slim scores all items alike") && nothing.contains("recommender.l1 (now 1"), "{nothing}");
-    for other in ["popularity", "bias", "random", "item-knn", "slim"] {
+    for other in ["popularity", "bias", "random", "item-knn"] {
         assert_eq!(told(&format!("kind = \"{other}\"")), None, "{other}");
     }
 }

@@ -283,5 +283,21 @@ fn a_network_of_layers_that_will_not_fit_is_told_with_its_time_and_another_kind(
     let text = format!("{FRAME}[recommender]\nkind = \"densenet\"\nlayers = 60\ngrowth = 64\n[training]\nepochs = 1\n");
     let (result, _) = attempt_within(32 << 20, &text);
     let cause = result.expect_err("7.5 million parameters with moments are 90 MiB").cause;
-    assert!(cause.contains("One device would train it for about ") && cause.contains("recommender.kind = "), "{cause}");
+    assert!(cause.contains("It would train for about ") && cause.contains("recommender.kind = "), "{cause}");
+    assert!(cause.starts_with("This does not fit: this training would hold "), "{cause}");
+    assert!(!cause.contains("ranks"), "there is one: {cause}");
+    assert!(
+        cause.contains("lower recommender.layers (now 60), recommender.growth (now 64), training.batch_size"),
+        "{cause}"
+    );
+}
+
+#[test]
+fn what_one_device_lacks_is_told_with_a_batch_that_takes_less() {
+    let text = format!(
+        "{FRAME}min_user = 1\n[recommender]\nkind = \"densenet\"\nlayers = 20\ngrowth = 64\n[training]\nepochs = 1\nbatch_size = 4096\n"
+    );
+    let (result, _) = attempt_within(40 << 20, &text);
+    let cause = result.expect_err("as many activations as there are rows").cause;
+    assert!(cause.contains("this training would hold ") && cause.contains(" Try batches of "), "{cause}");
 }

@@ -137,6 +137,11 @@ fn samples(strategy: &Strategy) -> usize {
 }
 
 impl Strategy {
+    /// Whether one rank does everything.
+    pub(crate) const fn is_alone(&self) -> bool {
+        self.ranks * self.copies() == 1
+    }
+
     /// Borders by hand were for another number of stages.
     fn forget_borders(&mut self) {
         if matches!(self.balance, Balance::ByHand(_)) {
@@ -230,10 +235,13 @@ fn smaller(strategy: &Strategy, outlook: &Outlook, bytes: u64, room: Room) -> Op
     let missing = outlook.missing(strategy);
     let compare = |new: &Remedy| room.compare((new.bytes, new.together));
     let mut changes = Vec::new();
-    if strategy.schedule == ScheduleKind::Gpipe {
+    let one_room = strategy.is_alone() && matches!(room, Room::Together(_));
+    // One rank with whole batches has neither a schedule nor passes to compute again: it may have no [strategy].
+    let whole = one_room && strategy.micro_batches == 1;
+    if strategy.schedule == ScheduleKind::Gpipe && !whole {
         changes.push(Change::Schedule(ScheduleKind::OneForwardOneBackward, 1));
     }
-    if strategy.recompute != Recompute::Always {
+    if strategy.recompute != Recompute::Always && !whole {
         changes.push(Change::Recompute(Recompute::Always));
     }
     if strategy.replicas > 1 {
@@ -241,7 +249,11 @@ fn smaller(strategy: &Strategy, outlook: &Outlook, bytes: u64, room: Room) -> Op
     }
     // More than a run can have would be no help.
     let most = strategy.layers.len().min(MAX_RANKS as usize * strategy.chunks);
-    if strategy.ranks * strategy.chunks * 2 <= most {
+    if one_room {
+        // One process holds no less with more ranks in it; the batch is what one rank can halve.
+        let halves = std::iter::successors(Some(strategy.batch / 2), |batch| Some(batch / 2));
+        changes.extend(halves.take_while(|batch| *batch > 0).map(Change::Batch));
+    } else if strategy.ranks * strategy.chunks * 2 <= most {
         changes.push(Change::Ranks(strategy.ranks * 2));
     }
     let helps = |new: &Remedy| compare(new).0 < bytes && new.missing <= missing;

@@ -18,6 +18,7 @@ impl ScheduleKind {
 
 /// What limits the strategy and what to try: one or two sentences.
 pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> String {
+    let alone = strategy.is_alone();
     let lost = share(found.share);
     let limit = match found.limit {
         Limit::Memory { rank, bytes: held, room } => {
@@ -36,8 +37,9 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
                     0 => String::new(),
                     evaluation => format!(" ({} of that while it is evaluated)", bytes(evaluation)),
                 };
+                let (who, whose) = if alone { ("this training", "its") } else { ("all ranks together", "their") };
                 format!(
-                    "This does not fit: all ranks together would hold {}{}, with what their process needs beside that about \
+                    "This does not fit: {who} would hold {}{}, with what {whose} process needs beside that about \
                      {}{evaluation}, and may have {}, {missing} too little.",
                     bytes(process.ledgers),
                     if apart { " in the machine's memory" } else { "" },
@@ -63,9 +65,7 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
             format!("Ranks spend {lost} of the step sending each other rows of tables and their gradients.")
         }
         Limit::Reduction => format!("Ranks spend {lost} of the step exchanging gradients with the replicas."),
-        Limit::Computation if strategy.ranks * strategy.copies() == 1 => {
-            "One rank computes and waits for nobody.".to_owned()
-        }
+        Limit::Computation if alone => "One rank computes and waits for nobody.".to_owned(),
         Limit::Computation => {
             format!("The ranks compute; nothing else takes more than {lost} of the step.")
         }
@@ -99,6 +99,10 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
                 }
             };
             format!("{limit} Try {}: {effect}.", change(remedy, strategy, outlook))
+        }
+        // What else takes less is named by whoever knows the network.
+        None if matches!(found.limit, Limit::Memory { rank: None, .. }) && alone => {
+            format!("{limit} Smaller batches alone are not enough.")
         }
         None if matches!(found.limit, Limit::Memory { .. }) => {
             format!("{limit} Use more ranks, smaller micro-batches or a smaller model.")
@@ -190,11 +194,24 @@ pub fn share(part: f64) -> String {
 }
 
 /// What else can be trained on such data in less memory and time, where a training will not fit: how long that would take, where the
-/// number of rows is known, and what to take in its place.
-pub fn instead(recommender: &ResolvedRecommender, seconds: Option<f64>) -> String {
-    let time = seconds
-        .map_or_else(String::new, |seconds| format!("One device would train it for about {}. ", duration(seconds)));
-    format!("{time}To take less, lower {}.", pace::remedy(recommender.entry))
+/// number of rows is known, and what to take in its place. `alone`: one device was to train it anyway.
+pub fn instead(recommender: &ResolvedRecommender, seconds: Option<f64>, alone: bool) -> String {
+    let who = if alone { "It would train" } else { "One device would train it" };
+    let time = seconds.map_or_else(String::new, |seconds| format!("{who} for about {}. ", duration(seconds)));
+    let remedy = pace::remedy(recommender.entry);
+    format!("{time}To take less, lower {}{remedy}.", sizes(recommender))
+}
+
+/// Parameters that say how large a network is, or how much of a history it reads at once.
+const SIZES: &[&str] = &["factors", "embedding", "latent", "bottom", "hidden", "layers", "growth", "blocks", "length"];
+
+/// Those that it has, with their values, each with a comma behind it.
+fn sizes(recommender: &ResolvedRecommender) -> String {
+    let named = SIZES.iter().filter_map(|name| {
+        let value = recommender.params().get(name)?;
+        Some(format!("recommender.{name} (now {value}), "))
+    });
+    named.collect()
 }
 
 /// Seconds in the nearest unit.

@@ -93,7 +93,20 @@ fn what_the_process_needs_counts_where_ranks_share_a_room() {
     let found = bottleneck(&plan, &outlook, Some(Room::Together(room)));
     let words = recspeed_plan::words::verdict(&found, &plan, &outlook);
     assert!(words.contains("with what their process needs beside that about "), "{words}");
-    // Each rank of its own machine has room.
+    let alone = self::plan(LARGE, "kind = \"single\"");
+    let outlook = Outlook::of(&alone).unwrap();
+    let room = outlook.process(&alone).total() - 1;
+    let found = bottleneck(&alone, &outlook, Some(Room::Together(room)));
+    let words = recspeed_plan::words::verdict(&found, &alone, &outlook);
+    assert!(words.starts_with("This does not fit: this training would hold "), "{words}");
+    assert!(words.contains("with what its process needs") && words.contains(" Try batches of "), "{words}");
+}
+
+#[test]
+fn ranks_with_machines_of_their_own_do_not_share_a_room() {
+    let plan = plan(LARGE, "kind = \"data-parallel\"\nranks = 2");
+    let outlook = Outlook::of(&plan).unwrap();
+    let room = u64::midpoint(outlook.together(2), outlook.process(&plan).total());
     assert!(
         !recspeed_plan::words::verdict(&bottleneck(&plan, &outlook, Some(Room::Each(room))), &plan, &outlook)
             .contains("does not fit")

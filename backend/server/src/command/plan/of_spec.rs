@@ -162,7 +162,8 @@ impl Planned {
         let data = self.tables.data().cloned().unwrap_or_default();
         let recommender = &self.spec.recommender;
         let seconds = self.spec.training.as_ref().zip(self.rows);
-        instead(recommender, seconds.and_then(|(training, rows)| training_seconds(recommender, training, &data, rows)))
+        let seconds = seconds.and_then(|(training, rows)| training_seconds(recommender, training, &data, rows));
+        instead(recommender, seconds, self.strategy.ranks * self.strategy.copies() == 1)
     }
 
     /// What limits it, and how much: of memory the share that is missing where most is.
