@@ -93,6 +93,19 @@ fn the_table_has_metrics_and_their_circumstances_and_no_colour_in_a_pipe() {
 }
 
 #[test]
+fn a_run_that_takes_its_time_says_in_a_pipe_how_far_it_is_and_keeps_standard_output_clean() {
+    let slow = r#"
+say '"kind":"phase","phase":"load"'
+sleep 3
+say '"kind":"log","message":"a long step: about 80 seconds","seconds":80.5'
+"#;
+    let output = Bench::new(&format!("{slow}{FINISH}")).run(&["--json"]);
+    let said = "recspeed: load begins\nrecspeed: a long step: about 80 seconds\nrecspeed: fit begins\n";
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), said));
+    assert_eq!(stdout(&output).lines().count(), 1);
+}
+
+#[test]
 fn the_timeline_that_ranks_have_told_is_written_with_the_planned_one() {
     let spans = r#"
 span() { say '"kind":"span","rank":'$1',"lane":"0","name":"'$2'","start_us":'$3',"duration_us":5'; }

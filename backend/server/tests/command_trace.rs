@@ -62,7 +62,7 @@ fn story(run: &str) -> Vec<RunEvent> {
     let first = [started(), span(0, "F0", 1), span(0, "F1", 2)];
     let second =
         [started(), span(0, "F0", 10), span(1, "F0", 20), span(1, "B0", 30), span(0, "B0", 40), span(0, "step", 50)];
-    let kinds = first.into_iter().chain(second).chain([EventKind::Log { message: "done".to_owned() }]);
+    let kinds = first.into_iter().chain(second).chain([EventKind::Log { message: "done".to_owned(), seconds: None }]);
     let event = |(seq, kind)| RunEvent { run: RunId::new(run).unwrap(), seq, at_us: seq, kind };
     (0..).zip(kinds).map(event).collect()
 }

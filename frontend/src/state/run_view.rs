@@ -160,7 +160,7 @@ impl RunView {
                     self.memory.insert(*rank, *bytes);
                 }
             }
-            EventKind::Log { message } => {
+            EventKind::Log { message, .. } => {
                 if self.logs.len() < MAX_LOGS {
                     self.logs.push(message.clone());
                 }

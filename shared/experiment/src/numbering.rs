@@ -32,8 +32,9 @@ mod tests {
     #[test]
     fn events_are_numbered_without_gaps_and_time_never_runs_backwards() {
         let mut numbering = Numbering::new(RunId::new("r").unwrap(), 7, 100);
-        let events: Vec<_> =
-            [50, 300, 200].map(|now| numbering.number(EventKind::Log { message: String::new() }, now)).into();
+        let events: Vec<_> = [50, 300, 200]
+            .map(|now| numbering.number(EventKind::Log { message: String::new(), seconds: None }, now))
+            .into();
         assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), [7, 8, 9]);
         assert_eq!(events.iter().map(|e| e.at_us).collect::<Vec<_>>(), [100, 300, 300]);
     }

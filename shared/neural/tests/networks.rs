@@ -432,7 +432,7 @@ fn a_judge_that_tells_no_epochs_apart_stops_nothing_and_says_so() {
         let fitted = desk.fit(&resolved(small(kind), training), 1, &mut recorder).unwrap();
         assert_eq!((fitted.info.epochs, fitted.info.best_epoch), (5, Some(5)), "{kind}");
         let said = |text: &str| {
-            let log = |event: &EventKind| matches!(event, EventKind::Log { message } if message.contains(text));
+            let log = |event: &EventKind| matches!(event, EventKind::Log { message, .. } if message.contains(text));
             recorder.events.iter().filter(|event| log(event)).count()
         };
         assert_eq!((said("chose none of them"), said("users with validation rows")), (1, 1), "{kind}");

@@ -155,6 +155,9 @@ pub enum EventKind {
     Log {
         /// The text.
         message: String,
+        /// About how many seconds the step will take that this foretells, of which nothing may be heard while it lasts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<f64>,
     },
     /// Something that the reader must know to trust the result.
     Warning {

@@ -79,7 +79,7 @@ mod tests {
     }
 
     fn log() -> EventKind {
-        EventKind::Log { message: "hello".into() }
+        EventKind::Log { message: "hello".into(), seconds: None }
     }
 
     #[test]

@@ -165,7 +165,8 @@ fn messages_of_the_stream_read_back_to_what_was_sent() {
     use recspeed_types::api::{StreamMessage, read};
     use recspeed_types::{EventKind, RunEvent, RunId};
     let run = RunId::new("r1").unwrap();
-    let event = RunEvent { run: run.clone(), seq: 3, at_us: 9, kind: EventKind::Log { message: "x".into() } };
+    let event =
+        RunEvent { run: run.clone(), seq: 3, at_us: 9, kind: EventKind::Log { message: "x".into(), seconds: None } };
     for message in [StreamMessage::Event { event: Box::new(event) }, StreamMessage::Deleted { run }] {
         let text = serde_json::to_string(&message).unwrap();
         assert_eq!(read::<StreamMessage>(&text).unwrap(), message);

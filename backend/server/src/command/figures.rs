@@ -55,6 +55,11 @@ pub(crate) fn seconds(value: f64) -> String {
     }
 }
 
+/// The same of what goes on, in whole seconds: `45 s`, `2 min 05 s`.
+pub(crate) fn whole_seconds(value: f64) -> String {
+    if (0.0..99.5).contains(&value) { format!("{value:.0} s") } else { seconds(value) }
+}
+
 /// Digits that carry information in a metric: more than any table prints, fewer than the noise of a float.
 const USEFUL_DIGITS: i32 = 7;
 

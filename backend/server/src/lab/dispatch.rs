@@ -368,7 +368,10 @@ async fn prepare(store: &Store, options: &LabOptions, run: &RunId) -> Result<Ass
     }
     let resume = launch::find_checkpoint(store, run, &folder).await?;
     let kind = if let Some(resume) = &resume {
-        EventKind::Log { message: format!("The run goes on from its last checkpoint, at step {}.", resume.step) }
+        EventKind::Log {
+            message: format!("The run goes on from its last checkpoint, at step {}.", resume.step),
+            seconds: None,
+        }
     } else {
         let because = afresh.as_deref().unwrap_or("there is no checkpoint to go on from");
         let message = format!(

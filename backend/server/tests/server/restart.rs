@@ -30,7 +30,7 @@ fn a_server_killed_in_the_middle_of_a_run_resumes_it_from_its_checkpoint_and_los
     let events = server.events(&run);
     assert_eq!(events[..said.len()], said[..], "what was shown is kept");
     let resumed =
-        events.iter().any(|e| matches!(&e.kind, EventKind::Log { message } if message.contains("checkpoint")));
+        events.iter().any(|e| matches!(&e.kind, EventKind::Log { message, .. } if message.contains("checkpoint")));
     assert!(resumed, "{events:?}");
     assert_eq!(finished.summary.unwrap().metrics["rmse"], 20.0, "the result of all twenty steps");
     server.until(&waiting, |record| record.status == RunStatus::Finished);
@@ -142,7 +142,7 @@ fn the_real_worker_goes_on_after_a_kill_and_ends_at_the_digits_of_a_run_that_was
     let resumed = server.until(&run, |record| record.status.is_over());
     assert_eq!((resumed.status, resumed.attempts), (RunStatus::Finished, 2), "{:?}", resumed.failure);
     let went_on = server.events(&run).iter().any(
-        |e| matches!(&e.kind, EventKind::Log { message } if message.contains("goes on from its last checkpoint, at step")),
+        |e| matches!(&e.kind, EventKind::Log { message, .. } if message.contains("goes on from its last checkpoint, at step")),
     );
     assert!(went_on);
     let alone = server.submit_spec(&spec);

@@ -175,7 +175,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             observer.event(EventKind::Memory { rank: 0, bytes: self.memory() });
         }
         if let Some(message) = self.judge.and_then(Judge::scope) {
-            observer.event(EventKind::Log { message });
+            observer.event(EventKind::Log { message, seconds: None });
         }
         while progress.epoch < self.training.epochs && !self.gives_up(&progress) {
             self.epoch(&mut progress, observer).await?;
@@ -319,7 +319,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 judge.goes_by(),
                 progress.epoch
             );
-            observer.event(EventKind::Log { message });
+            observer.event(EventKind::Log { message, seconds: None });
         }
         let best_epoch = progress.best.as_ref().map(|best| best.epoch);
         if let (true, Some(best), Some(judge)) = (stopped_early, best_epoch, self.judge) {
@@ -328,7 +328,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 progress.epoch,
                 judge.goes_by()
             );
-            observer.event(EventKind::Log { message });
+            observer.event(EventKind::Log { message, seconds: None });
         }
         let info = TrainingInfo {
             epochs: progress.epoch,

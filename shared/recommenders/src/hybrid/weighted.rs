@@ -83,7 +83,7 @@ impl Weighted {
         self.weights = if self.stars { weights.iter().map(|&w| w as f32).collect() } else { shares(&weights) };
         let named: Vec<String> =
             (0..n).map(|index| format!("{} {:.4}", self.components.kind(index), self.weights[index])).collect();
-        observer.event(EventKind::Log { message: format!("learnt weights: {}", named.join(", ")) });
+        observer.event(EventKind::Log { message: format!("learnt weights: {}", named.join(", ")), seconds: None });
         Ok(())
     }
 
@@ -187,7 +187,7 @@ fn divide_validation(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -
     }
     let (some, all) = (stopping.len(), request.data.validation.len());
     let message = format!("{some} of {all} validation rows, those of every second user, are the components' own");
-    observer.event(EventKind::Log { message });
+    observer.event(EventKind::Log { message, seconds: None });
     Ok(Some(Divided { stopping, teaching }))
 }
 

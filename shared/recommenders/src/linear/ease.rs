@@ -72,7 +72,7 @@ impl Ease {
                  leaves fewer items; slim and item-knn need no inverse.",
                 duration(seconds)
             );
-            observer.event(EventKind::Log { message });
+            observer.event(EventKind::Log { message, seconds: Some(seconds) });
         }
         let weighting = Weighting::named(recommender.text("weighting"));
         let mut stages = Stages { observer, done: 0 };

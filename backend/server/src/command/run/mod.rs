@@ -2,7 +2,9 @@
 
 mod ending;
 mod interrupt;
+mod lines;
 mod progress;
+mod silence;
 mod spec_file;
 mod story;
 mod summary;
@@ -23,6 +25,7 @@ pub(super) use worker::{WorkerOptions, find as find_worker};
 pub(crate) use worker_error::WorkerError;
 
 use self::ending::Ending;
+use self::silence::Silence;
 use self::story::Story;
 use self::worker::{Heard, WorkerProcess};
 use super::failure::CommandError;
@@ -73,9 +76,6 @@ pub struct RunArgs {
     resume: Option<PathBuf>,
 }
 
-/// Where there are no bars to say so, a worker that is silent for so long is spoken of.
-const SILENCE: Duration = Duration::from_mins(1);
-
 /// Runs the experiment. The exit status is the worker's; 2 when the spec is invalid, 130 after Ctrl-C.
 pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     let SpecFile { spec, dir, title } = SpecFile::read(&args.file, &args.set)?;
@@ -90,7 +90,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
         users: None,
         silence: None,
     };
-    let mut screen = Screen::new(&title);
+    let mut screen = Screen::with_lines(&title);
     let (worker, mut story) = watch(&spec, &options, &mut screen, &Interrupts::listen())?;
     screen.clear();
     for warning in story.unshown_warnings(screen.visible()) {
@@ -224,8 +224,8 @@ fn watch(
     let mut process = WorkerProcess::start(spec, options)?;
     let mut story = Story::new(process.run_id().clone());
     let mut asked: Option<Instant> = None;
-    let mut last_word = Instant::now();
-    let mut silence_told = false;
+    let begun = Instant::now();
+    let mut silence = Silence::default();
     loop {
         if interrupts.take() > 0 {
             match asked {
@@ -243,12 +243,11 @@ fn watch(
         }
         match process.hear(Duration::from_millis(200)) {
             Heard::Line(line) => {
-                last_word = Instant::now();
-                silence_told = false;
                 let event: RunEvent = match worker::parse(&line) {
                     Ok(event) => event,
                     Err(error) => return Err(process.give_up(error)),
                 };
+                silence.hear(&event.kind, begun.elapsed());
                 screen.show(&event.kind);
                 if let Err(error) = story.hear(event) {
                     return Err(process.give_up(error));
@@ -259,16 +258,16 @@ fn watch(
             }
             Heard::TooLong => return Err(process.give_up(WorkerError::too_long())),
             Heard::Nothing => {
-                if let Some(limit) = options.silence.filter(|limit| last_word.elapsed() > *limit) {
+                let now = begun.elapsed();
+                if let Some(limit) = options.silence.filter(|limit| silence.lasts(now) > *limit) {
                     return Err(process.give_up(WorkerError::hung(limit)));
                 }
-                screen.silence(last_word.elapsed());
-                if !screen.visible() && !silence_told && last_word.elapsed() >= SILENCE {
-                    silence_told = true;
-                    output::complain(&format!(
-                        "recspeed: the worker has said nothing for {} s: a long step, or it hangs; Ctrl-C ends the run",
-                        SILENCE.as_secs()
-                    ));
+                screen.silence(silence.lasts(now), silence.foretold(now));
+                // Bars say it where they are seen.
+                if !screen.visible()
+                    && let Some(told) = silence.told(now)
+                {
+                    output::complain(&format!("recspeed: {told}"));
                 }
             }
             Heard::End => break,

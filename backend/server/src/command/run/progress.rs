@@ -1,14 +1,15 @@
-//! What moves while a run is on: a bar for the current phase and a line for the loss, on standard error, only where that
-//! is a terminal.
+//! What moves while a run is on: a bar for the current phase and a line for the loss, on standard error where that is a
+//! terminal. Elsewhere lines may say it.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use recspeed_types::EventKind;
 use recspeed_types::event::{MeasuredOn, Phase};
 
 use super::super::{figures, output};
+use super::lines::Lines;
 
 /// After this long without an event the bar says so.
 const QUIET: Duration = Duration::from_secs(10);
@@ -24,6 +25,8 @@ pub(in crate::command) struct Screen {
     train: Vec<f64>,
     validation: Vec<f64>,
     visible: bool,
+    /// Where nobody sees bars, lines in their place, and since when.
+    lines: Option<(Lines, Instant)>,
 }
 
 impl Screen {
@@ -35,7 +38,15 @@ impl Screen {
         if visible {
             let _ = bars.println(output::printable(title));
         }
-        Self { bars, phase: None, loss: None, note: None, train: Vec::new(), validation: Vec::new(), visible }
+        let (train, validation) = (Vec::new(), Vec::new());
+        Self { bars, phase: None, loss: None, note: None, train, validation, visible, lines: None }
+    }
+
+    /// The same for a single run: where standard error is no terminal, it says in lines how far the run is.
+    pub(super) fn with_lines(title: &str) -> Self {
+        let screen = Self::new(title);
+        let lines = (!screen.visible).then(|| (Lines::default(), Instant::now()));
+        Self { lines, ..screen }
     }
 
     /// Whether anybody sees it.
@@ -45,6 +56,9 @@ impl Screen {
 
     /// Takes an event in.
     pub(super) fn show(&mut self, kind: &EventKind) {
+        if let Some((lines, begun)) = &mut self.lines {
+            say(lines.hear(kind, begun.elapsed()));
+        }
         if !self.visible {
             return;
         }
@@ -65,12 +79,18 @@ impl Screen {
         }
     }
 
-    /// Says how long nothing was heard, once that is long.
-    pub(super) fn silence(&self, quiet: Duration) {
+    /// Says how long nothing was heard, once that is long, or how long was foretold.
+    pub(super) fn silence(&mut self, quiet: Duration, foretold: Option<f64>) {
+        if let Some((lines, begun)) = &mut self.lines {
+            say(lines.due(begun.elapsed()));
+        }
         if let Some(bar) = &self.phase
             && quiet > QUIET
         {
-            bar.set_message(format!("(no word from the worker for {})", figures::seconds(quiet.as_secs_f64().floor())));
+            bar.set_message(match foretold {
+                Some(seconds) => format!("(about {} were foretold)", figures::whole_seconds(seconds)),
+                None => format!("(no word from the worker for {})", figures::whole_seconds(quiet.as_secs_f64())),
+            });
         }
     }
 
@@ -94,11 +114,6 @@ impl Screen {
         if let Some(bar) = self.phase.take() {
             bar.finish();
         }
-        let name = match phase {
-            Phase::Load => "load",
-            Phase::Fit => "fit",
-            Phase::Evaluate => "evaluate",
-        };
         let bar = match &self.loss {
             Some(loss) => self.bars.insert_before(loss, ProgressBar::new(0)),
             None => self.bars.add(ProgressBar::new(0)),
@@ -108,7 +123,7 @@ impl Screen {
         ) {
             bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
         }
-        bar.set_prefix(name);
+        bar.set_prefix(name(phase));
         bar.enable_steady_tick(Duration::from_millis(250));
         self.phase = Some(bar);
     }
@@ -132,6 +147,21 @@ impl Screen {
         }
         let loss = self.loss.get_or_insert_with(|| line(&self.bars));
         loss.set_message(format!("{text}   epoch {epoch:.2}"));
+    }
+}
+
+/// A stage in a word.
+pub(super) const fn name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Load => "load",
+        Phase::Fit => "fit",
+        Phase::Evaluate => "evaluate",
+    }
+}
+
+fn say(line: Option<String>) {
+    if let Some(line) = line {
+        output::complain(&format!("recspeed: {line}"));
     }
 }
 
