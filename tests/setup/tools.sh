@@ -38,11 +38,11 @@ fi
 
 # wasm-bindgen without --locked: one crate of its lock file is missing from some mirrors.
 if [ "$(wasm-bindgen --version 2>/dev/null || true)" != "wasm-bindgen $bindgen" ]; then
-    echo "setup: installing wasm-bindgen $bindgen (about two minutes)"
+    echo "setup: installing wasm-bindgen $bindgen (two to four minutes, without a word)"
     cargo install --quiet wasm-bindgen-cli --version "$bindgen" --root "$folder"
 fi
 if [ "$(trunk --version 2>/dev/null || true)" != "trunk $trunk" ]; then
-    echo "setup: installing Trunk $trunk (five to ten minutes)"
+    echo "setup: installing Trunk $trunk (five to twelve minutes, without a word)"
     cargo install --quiet trunk --version "$trunk" --locked --root "$folder"
 fi
 
