@@ -416,6 +416,7 @@ fn what_will_not_fit_is_refused_before_any_work_with_its_memory_its_time_and_ano
     assert!(short > 0.0 && (long / short - 2.0).abs() < 1e-9, "{short} {long}");
     assert!(said.contains("KiB of memory") || said.contains("MiB of memory"), "{said}");
     assert!(said.contains("and about ") && said.contains("; lower training.batch_size"), "{said}");
+    assert!(said.contains("the sizes of the network"), "{said}");
     let (_, others) = said.split_once("recommender.kind = ").expect("another kind");
     for other in others.split('"').skip(1).step_by(2) {
         assert!(catalogue::find(other).is_some_and(|entry| !entry.is_trained()), "{said}");

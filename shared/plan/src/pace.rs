@@ -51,7 +51,7 @@ pub fn seconds_of(kind: &str, epochs: u32, samples: u64, (dense, scored): (u64, 
 
 /// What takes less memory and time than a network, beside a smaller one: methods that predict the same.
 pub const fn remedy(entry: &Entry) -> &'static Remedy {
-    const LOWER: &str = "training.batch_size, or the number of rows with dataset.sample";
+    const LOWER: &str = "training.batch_size, the sizes of the network or the number of rows with dataset.sample";
     match entry.predicts {
         Predicts::Ratings | Predicts::Likes => &Remedy { lower: LOWER, instead: &["biased-mf", "bias"] },
         _ => &Remedy { lower: LOWER, instead: &["item-knn", "popularity"] },

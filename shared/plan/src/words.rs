@@ -102,7 +102,7 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
         }
         // What else takes less is named by whoever knows the network.
         None if matches!(found.limit, Limit::Memory { rank: None, .. }) && alone => {
-            format!("{limit} Smaller batches alone are not enough.")
+            format!("{limit} Nothing that was tried is enough.")
         }
         None if matches!(found.limit, Limit::Memory { .. }) => {
             format!("{limit} Use more ranks, smaller micro-batches or a smaller model.")
@@ -198,7 +198,9 @@ pub fn share(part: f64) -> String {
 pub fn instead(recommender: &ResolvedRecommender, seconds: Option<f64>, alone: bool) -> String {
     let who = if alone { "It would train" } else { "One device would train it" };
     let time = seconds.map_or_else(String::new, |seconds| format!("{who} for about {}. ", duration(seconds)));
-    let remedy = pace::remedy(recommender.entry);
+    // The sizes of the network are named one by one.
+    let lower = "training.batch_size, or the number of rows with dataset.sample";
+    let remedy = recspeed_types::Remedy { lower, ..*pace::remedy(recommender.entry) };
     format!("{time}To take less, lower {}{remedy}.", sizes(recommender))
 }
 
