@@ -79,8 +79,8 @@ pub(crate) struct Predictions {
     range: f64,
     /// Lowest and highest rating of the training and the truth together; `None` of probabilities.
     scale: Option<(f32, f32)>,
-    /// Mean of the training ratings.
-    mean: f64,
+    /// Mean of the training ratings; `None` of probabilities.
+    mean: Option<f64>,
 }
 
 pub(crate) fn evaluate(
@@ -103,9 +103,9 @@ pub(crate) fn evaluate(
             values.insert(name.to_string(), made.measure(name.kind, spec.evaluation.threshold).map_err(unmeasurable)?);
         }
         made.fill(&mut users).map_err(unmeasurable)?;
-        if let Some(scale) = made.scale {
+        if let (Some(scale), Some(of_mean)) = (made.scale, made.rmse_of_the_mean()) {
             let error = made.measure(MetricKind::Rmse, spec.evaluation.threshold).map_err(unmeasurable)?;
-            warn_of_errors_beyond(scale, (error, made.rmse_of_the_mean()), spec, host, story);
+            warn_of_errors_beyond(scale, (error, of_mean), spec, host, story);
         }
         predictions = Some(made);
     }
@@ -221,9 +221,10 @@ impl Predictions {
     }
 
     /// What the rmse would be of the mean of the training ratings, for everybody and everything.
-    fn rmse_of_the_mean(&self) -> f64 {
-        let squares: f64 = self.truth.iter().map(|&truth| (f64::from(truth) - self.mean).powi(2)).sum();
-        (squares / self.truth.len().max(1) as f64).sqrt()
+    fn rmse_of_the_mean(&self) -> Option<f64> {
+        let mean = self.mean?;
+        let squares: f64 = self.truth.iter().map(|&truth| (f64::from(truth) - mean).powi(2)).sum();
+        Some((squares / self.truth.len().max(1) as f64).sqrt())
     }
 
     /// Adds the errors of each user.
@@ -278,14 +279,14 @@ pub(crate) fn predict_test_rows(
     let threshold = spec.evaluation.threshold;
     if spec.recommender.predicts().has_probabilities() {
         let truth = stars.iter().map(|&rating| f32::from(u8::from(f64::from(rating) >= threshold))).collect();
-        return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0, scale: None, mean: 0.5 });
+        return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0, scale: None, mean: None });
     }
     let wider = |(low, high): (f32, f32), rating: f32| (low.min(rating), high.max(rating));
     let learnt = data.fit_rows.iter().map(|&row| all.rating[row as usize]).fold((f32::MAX, f32::MIN), wider);
     let range = f64::from(learnt.1) - f64::from(learnt.0);
     let scale = Some(stars.iter().copied().fold(learnt, wider));
     let sum: f64 = data.fit_rows.iter().map(|&row| f64::from(all.rating[row as usize])).sum();
-    let mean = sum / data.fit_rows.len().max(1) as f64;
+    let mean = Some(sum / data.fit_rows.len().max(1) as f64);
     Ok(Predictions { users, predicted, truth: stars.clone(), stars, cut: threshold, range, scale, mean })
 }
 

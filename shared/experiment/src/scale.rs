@@ -1,6 +1,7 @@
 //! What lies outside the scale of the ratings: single ratings, which outweigh all others, and a recommender's errors.
 
 use recspeed_data::Interactions;
+use recspeed_types::catalogue::{Family, ParamKind};
 use recspeed_types::spec::ResolvedSpec;
 
 use crate::Host;
@@ -53,7 +54,7 @@ fn far_ratings(data: &Interactions) -> Option<String> {
 const CLEARLY: f64 = 1.1;
 
 /// Warns of predictions that err by more than the scale is wide, as no single rating given to everything would; or clearly more than the
-/// mean of the training ratings, `of_mean`.
+/// mean of the training ratings, `of_mean`, where something could be set otherwise.
 pub(crate) fn warn_of_errors_beyond(
     (low, high): (f32, f32),
     (error, of_mean): (f64, f64),
@@ -71,7 +72,7 @@ pub(crate) fn warn_of_errors_beyond(
             remedy(spec)
         );
         story.warn(host, sentence);
-    } else if width > 0.0 && error > CLEARLY * of_mean {
+    } else if width > 0.0 && error > CLEARLY * of_mean && can_be_tuned(spec) {
         let sentence = format!(
             "the rmse is {}, and that of the mean of the training ratings, for everybody and everything, is {}: predictions that know \
              nothing err less; {}",
@@ -81,6 +82,14 @@ pub(crate) fn warn_of_errors_beyond(
         );
         story.warn(host, sentence);
     }
+}
+
+/// Baselines, and methods that have no numbers to set, do on few ratings what they can.
+fn can_be_tuned(spec: &ResolvedSpec) -> bool {
+    let entry = spec.recommender.entry;
+    let is_name = |kind: &ParamKind| matches!(kind, ParamKind::Boolean { .. } | ParamKind::Choice { .. });
+    let has_more = spec.training.is_some() || !entry.params.iter().all(|param| is_name(&param.kind));
+    entry.family != Family::Baseline && has_more
 }
 
 /// Three digits behind the point, where that tells two errors apart.
