@@ -15,9 +15,6 @@ const FEW: usize = 30;
 const SHORT: usize = 5;
 /// Lists that are looked at, evenly spread.
 const LOOKED_AT: usize = 1000;
-/// Items that are tried for a place. Where there is one order, each that is tried stands before the last one in it: so many are
-/// never needed by lists of some length.
-const TRIED: usize = 64;
 
 /// Warns of one list for everybody, less what each has already. Not of methods that rank alike for all by their nature, nor of users
 /// who have nothing yet or items that nobody has, of which most methods know nothing; lists among drawn items differ anyway.
@@ -51,20 +48,20 @@ pub(crate) fn warn_of_one_list(
         let kind = spec.recommender.entry.kind;
         let less = if excluded { ", less what each has already" } else { "" };
         let what = if tied {
-            format!("and all its places tie: {kind} scores all items alike, so that the rule for ties made the list")
+            format!(", and all its places tie: {kind} scores all items alike, so that the rule for ties made the list")
         } else {
-            format!("which popularity gives without any training: {kind} tells no user from another")
+            format!(": {kind} puts the items in one order for everybody, as popularity does without any training")
         };
-        let whose = if step == 1 { format!("all {all} users") } else { format!("{} users of {all}", looked_at.len()) };
-        story.warn(host, format!("{whose} got one and the same list{less}, {what}; {}", what_else(spec)));
+        let whose = format!("all {} users whose lists were compared", looked_at.len());
+        story.warn(host, format!("{whose} got one and the same list{less}{what}; {}", what_else(spec)));
     }
 }
 
-/// Whether every place of a list has the same score, and so has something behind it.
+/// Whether every place of a list has the same score, and so has something behind it, unless the list holds all that there is.
 fn is_one_tie(ranking: &Ranking, place: usize) -> bool {
     let length = ranking.list(place).len();
     let scores = &ranking.scores[place * ranking.k..][..length];
-    ranking.ties[place] && scores.iter().all(|score| *score == scores[0])
+    (ranking.ties[place] || length < ranking.k) && scores.iter().all(|score| *score == scores[0])
 }
 
 /// Whether one order of the items explains every list: each has the first ones of it, less what its user may not have (ascending).
@@ -79,10 +76,11 @@ fn one_order(lists: &[(&[u32], &[u32])]) -> bool {
                 |list: usize| head(list).filter(|&own| own != item && lists[list].1.binary_search(&item).is_err());
             (0..lists.len()).find_map(other)
         };
+        // In one order each that is found stands before the last one: more of them than there are lists go round in a circle.
         let mut tried = 0;
         while let Some(earlier) = before(item) {
             tried += 1;
-            if tried > TRIED {
+            if tried > lists.len() {
                 return false;
             }
             item = earlier;
@@ -120,6 +118,16 @@ mod tests {
         for places in 1..=10 {
             assert!(one(&cut(&order, places, &excluded)), "{places}");
         }
+    }
+
+    #[test]
+    fn one_order_is_found_however_many_others_stand_before_the_first_item_of_a_list() {
+        let order: Vec<u32> = (0..300).collect();
+        let excluded: Vec<Vec<u32>> = (0..200).map(|user| (0..200 - user).collect()).collect();
+        let mut lists = cut(&order, 10, &excluded);
+        assert!(one(&lists));
+        lists[0].0.swap(0, 1);
+        assert!(!one(&lists), "two orders");
     }
 
     #[test]
