@@ -73,10 +73,15 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
+/// What standard error has beside how far the run is, which a slow machine has it say.
+fn complaints(output: &Output) -> Vec<&str> {
+    stderr(output).lines().filter(|line| !line.ends_with(" begins")).collect()
+}
+
 #[test]
 fn json_prints_the_summary_as_one_object_and_nothing_else() {
     let output = Bench::new(FINISH).run(&["--json"]);
-    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    assert_eq!((output.status.code(), complaints(&output)), (Some(0), vec![]));
     assert_eq!(stdout(&output).lines().count(), 1);
     let summary: RunSummary = serde_json::from_str(stdout(&output)).unwrap();
     assert_eq!(summary.metrics["rmse"], 1.153676);
@@ -85,7 +90,7 @@ fn json_prints_the_summary_as_one_object_and_nothing_else() {
 #[test]
 fn the_table_has_metrics_and_their_circumstances_and_no_colour_in_a_pipe() {
     let output = Bench::new(FINISH).run(&[]);
-    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    assert_eq!((output.status.code(), complaints(&output)), (Some(0), vec![]));
     for part in ["1.153676", "0.9680500", "3 users and 4 items", "(synthetic)", "Warning: small", "spec.toml"] {
         assert!(stdout(&output).contains(part), "{part} is missing in\n{}", stdout(&output));
     }
@@ -115,7 +120,7 @@ span 0 F0 10; span 1 F0 20; span 1 B0 30; span 0 B0 40; span 0 step 50; span 1 s
     let trace = bench.path("run.trace.json");
     let more = ["--set", "recommender.kind=mlp", "--set", "strategy.kind=pipeline", "--trace", trace.to_str().unwrap()];
     let output = bench.run(&more);
-    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    assert_eq!((output.status.code(), complaints(&output)), (Some(0), vec![]));
     let trace: serde_json::Value = serde_json::from_slice(&fs::read(trace).unwrap()).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();
     let named = |name: &str| events.iter().any(|event| event["args"]["name"] == name);

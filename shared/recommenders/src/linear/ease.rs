@@ -65,20 +65,13 @@ impl Ease {
         let (data, recommender) = (request.data, request.recommender);
         let n_items = data.n_items();
         check_items(n_items, observer.memory_left())?;
-        let (threads, seconds) = (rayon::current_num_threads(), seconds_of_inverse(n_items));
-        if seconds > ANNOUNCED_S {
-            let message = format!(
-                "ease inverts a matrix of {n_items} by {n_items} numbers: about {} on {threads} threads. dataset.min_item \
-                 leaves fewer items; slim and item-knn need no inverse.",
-                duration(seconds)
-            );
-            observer.event(EventKind::Log { message, seconds: Some(seconds) });
-        }
         let weighting = Weighting::named(recommender.text("weighting"));
         let mut stages = Stages { observer, done: 0 };
         stages.next()?;
         let mut inverse = gramian(&data.by_user, &data.by_item, weighting, recommender.float("regularization"))?;
         stages.next()?;
+        // What is foretold begins when it is told.
+        announce_inverse(n_items, stages.observer);
         // Symmetric: its rows are its columns. With λ > 0 it is positive definite; rounding can only lose that for ratings of
         // absurd size.
         invert(&mut inverse, n_items).map_err(no_inverse(REMEDY))?;
@@ -111,6 +104,18 @@ impl Ease {
         own.iter()
             .zip(ratings)
             .map(move |(&own, &rating)| (own, self.weighting.of(rating) * self.row(own)[item as usize]))
+    }
+}
+
+fn announce_inverse(n_items: usize, observer: &mut dyn FitObserver) {
+    let (threads, seconds) = (rayon::current_num_threads(), seconds_of_inverse(n_items));
+    if seconds > ANNOUNCED_S {
+        let message = format!(
+            "ease inverts a matrix of {n_items} by {n_items} numbers: about {} on {threads} threads. dataset.min_item \
+             leaves fewer items; slim and item-knn need no inverse.",
+            duration(seconds)
+        );
+        observer.event(EventKind::Log { message, seconds: Some(seconds) });
     }
 }
 

@@ -43,6 +43,8 @@ impl Lines {
                 (self.is_told, self.last) = (true, now);
                 return Some(message.clone());
             }
+            // A run that is over is nowhere.
+            EventKind::Finished { .. } | EventKind::Failed { .. } => self.stage = None,
             _ => {}
         }
         self.due(now)
@@ -79,6 +81,8 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::FailureCode;
+
     use super::*;
 
     const fn at(seconds: u64) -> Duration {
@@ -100,6 +104,20 @@ mod tests {
             lines.hear(&EventKind::Phase { phase: Phase::Evaluate }, at(61)).as_deref(),
             Some("evaluate begins")
         );
+    }
+
+    #[test]
+    fn a_run_that_is_over_begins_nothing() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.hear(&EventKind::Phase { phase: Phase::Fit }, at(1)), None);
+        let failed = EventKind::Failed {
+            code: FailureCode::Data,
+            cause: "no ratings".to_owned(),
+            detail: String::new(),
+            refusal: None,
+        };
+        assert_eq!(lines.hear(&failed, at(3)), None);
+        assert_eq!(lines.due(at(60)), None);
     }
 
     #[test]

@@ -259,7 +259,8 @@ fn watch(
             Heard::TooLong => return Err(process.give_up(WorkerError::too_long())),
             Heard::Nothing => {
                 let now = begun.elapsed();
-                if let Some(limit) = options.silence.filter(|limit| silence.lasts(now) > *limit) {
+                let is_too_long = |limit: &Duration| silence.lasts(now) > *limit && silence.foretold(now).is_none();
+                if let Some(limit) = options.silence.filter(is_too_long) {
                     return Err(process.give_up(WorkerError::hung(limit)));
                 }
                 screen.silence(silence.lasts(now), silence.foretold(now));

@@ -31,7 +31,8 @@ impl Silence {
     pub(super) fn hear(&mut self, kind: &EventKind, now: Duration) {
         (self.last_word, self.told) = (now, None);
         match kind {
-            EventKind::Phase { .. } => self.foretold = None,
+            // Whoever tells of a step tells that before it, and of nothing else until it is over.
+            EventKind::Phase { .. } | EventKind::Progress { .. } => self.foretold = None,
             EventKind::Log { seconds: Some(seconds), .. } => self.foretold = Some((*seconds, now)),
             _ => {}
         }
@@ -62,11 +63,12 @@ impl Silence {
         self.told = Some(telling);
         let quiet = figures::whole_seconds(lasts.as_secs_f64());
         Some(match (foretold, self.foretold) {
-            (Some(seconds), _) => {
+            (Some(seconds), Some((_, since))) => {
                 let about = figures::whole_seconds(seconds);
-                format!("about {about} were foretold for this step, and {quiet} of them are over; Ctrl-C ends the run")
+                let over = figures::whole_seconds(now.saturating_sub(since).as_secs_f64());
+                format!("about {about} were foretold for this step, and {over} of them are over; Ctrl-C ends the run")
             }
-            (None, late) => {
+            (_, late) => {
                 let late = late.map_or_else(String::new, |(seconds, _)| {
                     format!(", where about {} were foretold", figures::whole_seconds(seconds))
                 });
@@ -112,5 +114,17 @@ mod tests {
         assert_eq!(silence.told(at(1000)), None);
         silence.hear(&EventKind::Phase { phase: Phase::Evaluate }, at(1001));
         assert_eq!(silence.foretold(at(1001)), None, "another stage is another step");
+    }
+
+    #[test]
+    fn what_was_foretold_counts_from_then_until_the_next_progress() {
+        let mut silence = Silence::default();
+        silence.hear(&EventKind::Log { message: "an inverse".to_owned(), seconds: Some(80.0) }, at(0));
+        silence.hear(&EventKind::Log { message: "a word".to_owned(), seconds: None }, at(10));
+        let told = silence.told(at(70)).unwrap();
+        assert!(told.contains(" foretold for this step, and 70 s of them are over"), "{told}");
+        silence.hear(&EventKind::Progress { done: 2, total: 3, unit: "stages".to_owned() }, at(71));
+        assert_eq!(silence.foretold(at(71)), None);
+        assert!(silence.told(at(131)).unwrap().starts_with("the worker has said nothing for 60 s: "));
     }
 }
