@@ -8,7 +8,7 @@ use recspeed_data::{
     AttributeOutcome, Attributes, Coverage, Interactions, ReadError, ReadLimits, ReadReport, apply_filters,
     columns_sha256, generate, read_attributes,
 };
-use recspeed_types::spec::{Dataset, Source};
+use recspeed_types::spec::{ColumnNames, Dataset, Source};
 
 use crate::cache::{self, Cached};
 use crate::content::hash_with_progress;
@@ -107,7 +107,8 @@ impl DataHome {
                 let warnings = &mut loaded.warnings;
                 let mut attributes = |field, path: &Option<String>| -> Result<Option<Attributes>, LoadError> {
                     let Some(path) = path else { return Ok(None) };
-                    let AttributeOutcome { attributes, report, .. } = load_attributes(request.look_up, field, path)?;
+                    let AttributeOutcome { attributes, report, .. } =
+                        load_attributes(request.look_up, (field, path.as_str()), columns)?;
                     warnings.extend(report.warnings(field));
                     Ok(Some(attributes))
                 };
@@ -177,7 +178,11 @@ impl DataHome {
     }
 }
 
-fn load_attributes(look_up: &LookUp, field: &'static str, path: &str) -> Result<AttributeOutcome, LoadError> {
+fn load_attributes(
+    look_up: &LookUp,
+    (field, path): (&'static str, &str),
+    columns: &ColumnNames,
+) -> Result<AttributeOutcome, LoadError> {
     let found = find(look_up, field, path)?;
     let (bytes, limits) = (open(field, &found)?, ReadLimits::default());
     let bytes = unpacked(&bytes, limits).map_err(|source| read_error(field, &found, source))?;
@@ -187,7 +192,15 @@ fn load_attributes(look_up: &LookUp, field: &'static str, path: &str) -> Result<
         text => read_attributes(text),
     };
     // First of all whose ids they are: what is not of these has nothing else to mend.
-    let outcome = outcome.and_then(|outcome| outcome.check_ids(field == "dataset.items").map(|()| outcome));
+    let of_items = field == "dataset.items";
+    let own = if of_items { &columns.item } else { &columns.user };
+    let outcome = outcome.and_then(|outcome| {
+        // Items may be people, whose column the spec then names.
+        if own.as_deref() != outcome.id_column.split(':').next() {
+            outcome.check_ids(of_items)?;
+        }
+        Ok(outcome)
+    });
     let outcome = outcome.and_then(|outcome| match outcome.attributes.columns.len() {
         0 => Err(ReadError::NoAttributes { what: "has ids and nothing beside them" }),
         _ => Ok(outcome),

@@ -425,6 +425,13 @@ fn a_file_whose_ids_are_those_of_the_others_is_refused_by_the_name_of_its_first_
         lab.write("own.item", "asin:token\tclass:token\ni1\ta\ni2\tb\n");
         assert!(load(Some(items), None).is_ok(), "{items}");
     }
+    // Items may be people.
+    lab.write("people.user", "user_id:token\tclass:token\ni1\ta\ni2\tb\n");
+    assert!(load(Some("people.user"), None).unwrap_err().to_string().contains("rename the column where it is that"));
+    let Source::File { path, format, max_bad_share, .. } = file("ratings.csv") else { panic!() };
+    let columns = ColumnNames { item: Some("user_id".to_owned()), ..ColumnNames::default() };
+    let items = Some("people.user".to_owned());
+    assert!(lab.load(Source::File { path, format, columns, items, users: None, max_bad_share }).is_ok());
 }
 
 #[test]

@@ -238,7 +238,7 @@ pub enum ReadError {
     /// A file of attributes of items begins with ids of users, or one of users with ids of items.
     #[error(
         "the first column is `{column}`, the id of {found}, where that of {wanted} must stand; name a file with a line of attributes \
-         for each id, whose first column is the id of {wanted}, or leave the field out"
+         for each id, whose first column is the id of {wanted}, rename the column where it is that, or leave the field out"
     )]
     OtherIds {
         /// Its name, shortened.
