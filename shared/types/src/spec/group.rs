@@ -10,7 +10,7 @@ use super::{ExperimentSpec, Problems, SpecError, SpecErrors};
 use crate::search::{Search, SearchMember, SearchSpec, ranges};
 
 /// The list of a group.
-const COMPARE: &str = "compare";
+pub(super) const COMPARE: &str = "compare";
 /// The section of a search.
 const SEARCH: &str = "search";
 /// What a search tries of one member.
@@ -112,10 +112,34 @@ pub(super) fn hiding<'a>(
     document: &'a mut toml::Table,
     assignment: &'a str,
 ) -> impl Iterator<Item = &'a mut toml::Table> {
-    let section = assignment.split(['.', '=']).next().unwrap_or_default().trim();
+    let section = section_of(assignment);
     let members = document.get_mut(COMPARE).and_then(toml::Value::as_array_mut);
     let members = members.into_iter().flatten().filter_map(toml::Value::as_table_mut);
     members.filter(move |member| EITHER.contains(&section) && member.contains_key(section))
+}
+
+/// The member that `assignment` names, as `compare.0.training.epochs=9` does, and what is assigned inside it. What all share of
+/// that section becomes the member's own first: a section of its own with this one field would hide the rest.
+pub(super) fn named<'a, 'b>(
+    document: &'a mut toml::Table,
+    assignment: &'b str,
+) -> Option<(&'a mut toml::Table, &'b str)> {
+    let (index, inside) = assignment.trim_start().strip_prefix(COMPARE)?.strip_prefix('.')?.split_once('.')?;
+    let index: usize = index.parse().ok()?;
+    let section = section_of(inside);
+    let shared = document.get(section).filter(|_| EITHER.contains(&section)).cloned();
+    let member = document.get_mut(COMPARE)?.as_array_mut()?.get_mut(index)?.as_table_mut()?;
+    if let Some(shared) = shared
+        && !member.contains_key(section)
+    {
+        member.insert(section.to_owned(), shared);
+    }
+    Some((member, inside))
+}
+
+/// The first name of an assignment.
+fn section_of(assignment: &str) -> &str {
+    assignment.split(['.', '=']).next().unwrap_or_default().trim()
 }
 
 /// A recommender beside the list, which would count for no member of `members`.
@@ -168,7 +192,7 @@ fn wrong(path: &str, message: String) -> SpecParseError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::ParamValue;
+    use crate::spec::{EngineKind, ParamValue};
 
     const FRAME: &str = "version = 1\nname = \"All\"\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
 
@@ -255,5 +279,44 @@ mod tests {
         assert_eq!(epochs(&[]), [None, Some(3)]);
         assert_eq!(epochs(&["training.epochs=7"]), [Some(7), Some(7)]);
         assert_eq!(epochs(&["training.epochs=7", "compare.1.training.epochs=9"]), [Some(7), Some(9)]);
+    }
+
+    #[test]
+    fn a_member_that_is_assigned_one_field_keeps_the_others_that_all_share_in_any_order() {
+        let text = format!(
+            "{FRAME}[training]\nbatch_size = 64\n[[compare]]\nrecommender = {{ kind = \"neumf\" }}\n[[compare]]\nrecommender = {{ kind = \"mlp\" }}\n"
+        );
+        let mut assignments = ["training.batch_size=128".to_owned(), "compare.0.training.epochs=9".to_owned()];
+        for _ in 0..2 {
+            let members = ExperimentSpec::group_from_toml_with(&text, &assignments).unwrap();
+            let said: Vec<_> =
+                members.iter().map(|member| (member.training.batch_size, member.training.epochs)).collect();
+            assert_eq!(said, [(Some(128), Some(9)), (Some(128), None)], "{assignments:?}");
+            assignments.reverse();
+        }
+    }
+
+    #[test]
+    fn an_assignment_to_a_member_does_what_it_does_to_an_experiment() {
+        let text = format!("{FRAME}{}", TWO.replace("item-knn\"", "item-knn\", neighbours = 7"));
+        let of = |assignment: &str| ExperimentSpec::group_from_toml_with(&text, &[assignment.to_owned()]);
+        let members = of("compare.0.recommender.kind=bpr").unwrap();
+        assert_eq!(members[0].recommender.kind, "bpr");
+        assert!(members[0].recommender.params.is_empty(), "{:?}", members[0].recommender);
+        let members = of("compare.1.engine=pytorch").unwrap();
+        assert_eq!(
+            members.iter().map(|member| member.engine.kind).collect::<Vec<_>>(),
+            [EngineKind::Burn, EngineKind::Pytorch]
+        );
+        // What is refused is named by its whole path.
+        for (assignment, begins) in [
+            ("compare.0.recommender.neighbours={", "compare.0.recommender.neighbours: is no TOML"),
+            ("compare.0.training.epochs", "`compare.0.training.epochs` is no assignment"),
+            ("compare.0.recommender.components.3.weight=1", "compare.0.recommender.components.3: is not there"),
+            ("compare.9.training.epochs=1", "compare.9: is not there"),
+        ] {
+            let message = of(assignment).unwrap_err().to_string();
+            assert!(message.starts_with(begins), "{assignment}: {message}");
+        }
     }
 }

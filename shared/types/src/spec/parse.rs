@@ -6,7 +6,7 @@ use toml_parser::lexer::TokenKind;
 use super::dataset::shorten;
 use super::json_numbers::not_finite;
 use super::words::in_plain_words;
-use super::{ExperimentSpec, SpecError, SpecErrors};
+use super::{ExperimentSpec, SpecError, SpecErrors, group};
 use crate::catalogue;
 use crate::limits::{MAX_NESTING, MAX_SPEC_BYTES};
 use crate::search::Search;
@@ -86,7 +86,7 @@ impl ExperimentSpec {
     pub fn from_toml_with(text: &str, assignments: &[String]) -> Result<Self, SpecParseError> {
         let mut table = toml_table(text)?;
         for assignment in assignments {
-            assign(&mut table, assignment)?;
+            assign(&mut table, "", assignment)?;
         }
         Self::from_table(table)
     }
@@ -98,7 +98,7 @@ impl ExperimentSpec {
     /// As [`Self::from_toml_with`], with paths such as `compare[1].recommender.kind`; a `recommender` beside the list is a
     /// mistake.
     pub fn group_from_toml_with(text: &str, assignments: &[String]) -> Result<Vec<Self>, SpecParseError> {
-        Ok(super::group::members(document(text, assignments)?)?.into_iter().map(|member| member.spec).collect())
+        Ok(group::members(document(text, assignments)?)?.into_iter().map(|member| member.spec).collect())
     }
 
     /// Reads a spec or a spec group with its `[search]`, and applies assignments as [`Self::group_from_toml_with`].
@@ -106,7 +106,7 @@ impl ExperimentSpec {
     /// # Errors
     /// As [`Self::group_from_toml_with`].
     pub fn search_from_toml_with(text: &str, assignments: &[String]) -> Result<Search, SpecParseError> {
-        super::group::search(document(text, assignments)?)
+        group::search(document(text, assignments)?)
     }
 
     /// TOML becomes JSON first, so that one path leads from values to a spec, with one set of messages.
@@ -137,8 +137,8 @@ impl ExperimentSpec {
             return Err(list_for_section(""));
         }
         // What else there is to say of a group, as that it has no recommender, would be no mistake of its author.
-        if value.get("compare").is_some() {
-            return Err(SpecParseError::field("compare", OF_A_GROUP));
+        if value.get(group::COMPARE).is_some() {
+            return Err(SpecParseError::field(group::COMPARE, OF_A_GROUP));
         }
         if let Some(section) = SECTIONS.iter().find(|name| value.get(**name).is_some_and(serde_json::Value::is_array)) {
             return Err(list_for_section(section));
@@ -173,9 +173,13 @@ fn list_for_section(path: &str) -> SpecParseError {
 fn document(text: &str, assignments: &[String]) -> Result<serde_json::Value, SpecParseError> {
     let mut table = toml_table(text)?;
     for assignment in assignments {
-        assign(&mut table, assignment)?;
-        for member in super::group::hiding(&mut table, assignment) {
-            assign(member, assignment)?;
+        if let Some((member, inside)) = group::named(&mut table, assignment) {
+            assign(member, assignment.strip_suffix(inside).unwrap_or_default(), inside)?;
+            continue;
+        }
+        assign(&mut table, "", assignment)?;
+        for member in group::hiding(&mut table, assignment) {
+            assign(member, "", assignment)?;
         }
     }
     as_json("", toml::Value::Table(table))
@@ -339,9 +343,11 @@ fn not_toml(text: &str, error: &toml::de::Error) -> String {
     format!("is no TOML: {what}{place}; correct it, or put a text in quotes")
 }
 
-/// Sets `section.field=value`; a number in the path is the place in a list, as in `recommender.components.0.weight=2`.
-fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseError> {
-    let wrong = || SpecParseError::Assignment { given: assignment.chars().take(80).collect() };
+/// Sets `section.field=value`; a number in the path is the place in a list, as in `recommender.components.0.weight=2`. `at` is
+/// what the path of a member begins with, as `compare.0.`: what is refused is named with it.
+fn assign(table: &mut toml::Table, at: &str, assignment: &str) -> Result<(), SpecParseError> {
+    let at = at.trim_start();
+    let wrong = || SpecParseError::Assignment { given: at.chars().chain(assignment.chars()).take(80).collect() };
     let (key, text) = assignment.split_once('=').ok_or_else(wrong)?;
     let path: Vec<&str> = key.trim().split('.').collect();
     if path.iter().any(|part| part.is_empty()) || path.len() > MAX_PATH {
@@ -352,7 +358,7 @@ fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseErro
         Ok(mut parsed) if parsed.len() == 1 => parsed.remove("v"),
         // Nobody means a text by it: as one it would be refused in words that are about something else.
         Err(error) if text.starts_with(['{', '[']) => {
-            return Err(SpecParseError::field(key.trim(), not_toml(text, &error)));
+            return Err(SpecParseError::field(format!("{at}{}", key.trim()), not_toml(text, &error)));
         }
         _ => None,
     };
@@ -365,10 +371,11 @@ fn assign(table: &mut toml::Table, assignment: &str) -> Result<(), SpecParseErro
             Some((_, next)) if next.parse::<usize>().is_ok() => toml::Value::Array(Vec::new()),
             _ => toml::Value::Table(toml::Table::new()),
         });
-        place = match (entry, sections.peek().and_then(|(at, next)| Some((*at, next.parse::<usize>().ok()?)))) {
-            (toml::Value::Array(list), Some((at, index))) => {
+        place = match (entry, sections.peek().and_then(|(level, next)| Some((*level, next.parse::<usize>().ok()?)))) {
+            (toml::Value::Array(list), Some((level, index))) => {
                 sections.next();
-                let missing = SpecParseError::NoElement { path: path[..=at].join("."), len: list.len() };
+                let path = format!("{at}{}", path[..=level].join("."));
+                let missing = SpecParseError::NoElement { path, len: list.len() };
                 list.get_mut(index).ok_or(missing)?.as_table_mut().ok_or_else(wrong)?
             }
             (entry, _) => entry.as_table_mut().ok_or_else(wrong)?,
