@@ -249,19 +249,24 @@ fn no_such_item(entry: &BasketEntry, items: &Dictionary) -> ApiFailure {
     let rated = entry.item.rsplit_once(':').map(|(item, rating)| (item.trim(), rating.trim()));
     let rated = rated.filter(|(item, _)| entry.rating.is_none() && items.index_of(item).is_some());
     let Some((item, rating)) = rated else { return unknown("item", &entry.item, items) };
-    let shown: String = rating.chars().take(60).collect();
-    let (message, remedy) = if rating.parse::<f32>().is_ok() {
-        let message = format!("`{}` is no item, and in a list of ids nothing but ids is read.", entry.item);
-        (message, format!("Write the rating as {{\"item\": \"{item}\", \"rating\": {shown}}}."))
+    let in_json = |rating: f32| {
+        let item = serde_json::to_string(&beginning(item)).unwrap_or_default();
+        format!("{{\"item\": {item}, \"rating\": {rating}}}")
+    };
+    // A number behind a colon is read as a rating wherever no JSON is.
+    let number = rating.parse::<f32>().ok().filter(|rating| rating.is_finite());
+    let (message, remedy) = if let Some(rating) = number {
+        let message = format!("`{}` is no item: in JSON a rating has a field of its own.", beginning(&entry.item));
+        (message, format!("Write the rating as {}.", in_json(rating)))
     } else {
-        let message = format!("The rating of `{item}` is `{shown}`, which is no number.");
-        (message, format!("Write a number behind the colon, as {item}:4, or leave it out with its colon."))
+        let (json, item, rating) = (in_json(4.0), beginning(item), beginning(rating));
+        let message = format!("The rating of `{item}` is `{rating}`, which is no number.");
+        (message, format!("Write a number, as {item}:4, or in JSON as {json}; or leave it out with its colon."))
     };
     failure("invalid-request", message, Some(remedy))
 }
 
 fn unknown(what: &str, id: &str, ids: &Dictionary) -> ApiFailure {
-    let shown: String = id.chars().take(60).collect();
     let near = near(ids, id);
     let remedy = if near.is_empty() {
         let some: Vec<&str> = ids.iter().take(EXAMPLES).collect();
@@ -269,10 +274,33 @@ fn unknown(what: &str, id: &str, ids: &Dictionary) -> ApiFailure {
     } else {
         format!("Did you mean {}?", near.join(" or "))
     };
-    failure(&format!("unknown-{what}"), format!("The model knows no {what} `{shown}`."), Some(remedy))
+    failure(&format!("unknown-{what}"), format!("The model knows no {what} `{}`.", beginning(id)), Some(remedy))
+}
+
+/// As much of an id as a sentence can hold.
+fn beginning(id: &str) -> String {
+    id.chars().take(60).collect()
 }
 
 fn not_ranked(error: RankError) -> ApiFailure {
     let code = if matches!(error, RankError::OutOfMemory { .. }) { "out-of-memory" } else { "not-ranked" };
     failure(code, format!("The items cannot be ranked: {error}."), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_shown_in_json_is_json_and_no_longer_than_a_sentence_holds() {
+        let long = "x".repeat(100);
+        let items: Dictionary = [r#"a"b"#, long.as_str()].into_iter().collect();
+        let of = |item: String| no_such_item(&BasketEntry { item, rating: None }, &items);
+        assert_eq!(
+            of(r#"a"b:4.5"#.to_owned()).remedy.unwrap(),
+            r#"Write the rating as {"item": "a\"b", "rating": 4.5}."#
+        );
+        let failure = of(format!("{long}:abc"));
+        assert!(!failure.message.contains(&long) && !failure.remedy.unwrap().contains(&long));
+    }
 }

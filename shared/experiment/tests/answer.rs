@@ -355,10 +355,12 @@ fn what_stands_behind_the_colon_of_a_known_item_and_is_no_number_is_told_as_that
     let failure = answering.answer(&of_basket(&[&format!("{item}:abc")])).unwrap_err();
     assert_eq!(failure.code, "invalid-request");
     assert_eq!(failure.message, format!("The rating of `{item}` is `abc`, which is no number."));
-    assert!(failure.remedy.unwrap().contains(&format!("as {item}:4")));
+    let both = format!("as {item}:4, or in JSON as {{\"item\": \"{item}\", \"rating\": 4}}; ");
+    assert!(failure.remedy.unwrap().contains(&both));
     // In JSON a text is an id, and a rating has a field.
     let basket = vec![BasketEntry { item: format!("{item}:4"), rating: None }];
     let failure = answering.answer(&RecommendRequest { basket, ..of_basket(&[]) }).unwrap_err();
+    assert_eq!(failure.message, format!("`{item}:4` is no item: in JSON a rating has a field of its own."));
     assert_eq!(failure.remedy.unwrap(), format!("Write the rating as {{\"item\": \"{item}\", \"rating\": 4}}."));
     assert_eq!(answering.answer(&of_basket(&["nothing:abc"])).unwrap_err().code, "unknown-item");
 }

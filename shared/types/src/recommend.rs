@@ -40,7 +40,7 @@ const fn default_k() -> u32 {
     DEFAULT_K
 }
 
-/// An item that somebody has. It is read from an id alone too.
+/// An item that somebody has. An id alone is read as one, too.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BasketEntry {
     /// Its id.

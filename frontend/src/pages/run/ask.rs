@@ -3,7 +3,7 @@
 use leptos::ev::SubmitEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use recspeed_types::recommend::NOTHING_KNOWN;
+use recspeed_types::recommend::{BasketEntry, NOTHING_KNOWN};
 use serde_json::{Value, json};
 
 use crate::charts::value;
@@ -139,15 +139,9 @@ fn question(of_basket: bool, whom: &str, k: &str) -> Result<Value, String> {
     Ok(question)
 }
 
-/// An item of a basket as the server reads it; an id may hold colons itself.
+/// An item of a basket as the server reads it.
 fn entry(text: &str) -> Option<Value> {
-    let text = text.trim();
-    let rated =
-        text.rsplit_once(':').and_then(|(item, rating)| Some((item.trim(), rating.trim().parse::<f32>().ok()?)));
-    match rated {
-        Some((item, rating)) => Some(json!({ "item": item, "rating": rating })),
-        None => (!text.is_empty()).then(|| json!({ "item": text })),
-    }
+    (!text.trim().is_empty()).then(|| json!(BasketEntry::parse(text)))
 }
 
 fn texts(list: &Value) -> Vec<String> {
