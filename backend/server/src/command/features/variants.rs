@@ -26,7 +26,7 @@ pub(crate) enum FeaturesError {
         kind: String,
     },
     /// It looks at nothing else any longer.
-    #[error("what features.drop leaves to `{kind}` has no features to measure; take a name out of it")]
+    #[error("features.drop takes away every feature that `{kind}` reads; take a name out of that list")]
     Dropped {
         /// The recommender.
         kind: String,
@@ -293,7 +293,7 @@ mod tests {
         assert!(content.iter().all(|variant| variant.spec.resolve().is_ok()));
         let network = with(RecommenderSpec::new("mlp"), "rmse", |spec| spec.features.drop = vec!["time".to_owned()]);
         let message = network.unwrap_err().to_string();
-        assert!(message.contains("what features.drop leaves to `mlp`"), "{message}");
+        assert!(message.contains("features.drop takes away every feature that `mlp` reads"), "{message}");
     }
 
     #[test]

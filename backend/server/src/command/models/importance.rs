@@ -104,7 +104,8 @@ fn check_model(spec: &ExperimentSpec) -> Result<(), ModelCommandError> {
     if reads || (predicts && inputs.into_iter().any(|input| recommender.predicts_from(input))) {
         return Ok(());
     }
-    Err(ModelCommandError::NoFeatures { kind: spec.recommender.kind.clone() })
+    let kind = spec.recommender.kind.clone();
+    Err(if predicts { ModelCommandError::OneNumber { kind } } else { ModelCommandError::NoFeatures { kind } })
 }
 
 fn render(title: &str, told: &StoredImportance, markdown: bool) -> String {
@@ -145,6 +146,9 @@ mod tests {
             let due = format!("`{kind}` reads no attributes, and no metric of its run is of predicted ratings: ");
             assert!(error.to_string().starts_with(&due) && error.exit_status() == 2, "{error}");
         }
+        let error = of("global-mean", "rmse").unwrap_err();
+        let due = "`global-mean` reads no attributes and predicts one number for everybody: ";
+        assert!(error.to_string().starts_with(due) && error.exit_status() == 2, "{error}");
     }
 
     #[test]

@@ -67,6 +67,14 @@ pub(crate) enum ModelCommandError {
         /// The recommender.
         kind: String,
     },
+    /// A model that no feature tells anything, though its ratings are measured: it predicts the same for everybody.
+    #[error(
+        "`{kind}` reads no attributes and predicts one number for everybody: it has no features to measure; train another recommender (content-tfidf, fm)"
+    )]
+    OneNumber {
+        /// The recommender.
+        kind: String,
+    },
     /// The worker cannot be started.
     #[error(transparent)]
     Worker(#[from] WorkerError),
@@ -84,7 +92,9 @@ impl ModelCommandError {
                 "no-model" | "damaged-model" => FailureCode::Data.exit_status(),
                 _ => FailureCode::InvalidSpec.exit_status(),
             },
-            Self::Features(_) | Self::NoFeatures { .. } => FailureCode::InvalidSpec.exit_status(),
+            Self::Features(_) | Self::NoFeatures { .. } | Self::OneNumber { .. } => {
+                FailureCode::InvalidSpec.exit_status()
+            }
             Self::Worker(error) => error.exit_status(),
             Self::Silent(_) => FailureCode::Worker.exit_status(),
         }
