@@ -227,14 +227,18 @@ fn every_recommender_of_a_search_has_the_same_budget() {
 #[test]
 fn the_best_spec_has_no_parameter_that_counts_for_nothing_in_it() {
     let bench = Bench::new(&format!(
-        "{SEARCH}space.recommender.similarity = [\"tf-idf\", \"bm25\"]\nspace.recommender.bm25_k1 = {{ min = 0.5, max = 2.0 }}\n"
+        "{SEARCH}space.recommender.similarity = [\"jaccard\", \"tf-idf\", \"bm25\"]\nspace.recommender.bm25_k1 = {{ min = 0.5, max = 2.0 }}\n"
     ));
-    for (folder, trials) in [("one", "1"), ("two", "2"), ("more", "7")] {
+    let mut under_another = 0;
+    for (folder, trials) in [("one", "1"), ("two", "2"), ("three", "3"), ("four", "4"), ("more", "7")] {
         let output = search_into(&bench, folder, &["--trials", trials, "--set", &format!("seed={trials}")]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let best = fs::read_to_string(bench.path(folder).join("best/01-item-knn.toml")).unwrap();
         assert_eq!(best.contains("bm25_k1 = "), best.contains("similarity = \"bm25\""), "{best}");
+        under_another +=
+            usize::from(["jaccard", "tf-idf"].iter().any(|name| best.contains(&format!("similarity = \"{name}\""))));
     }
+    assert!(under_another > 0, "the best were all by bm25: nothing was to be left out");
 }
 
 /// Neighbours that a log says were tried.
