@@ -69,7 +69,11 @@ pub(crate) fn RunList(
                     });
                     loading.set(Loading::Done);
                 }
-                Err(error) if error.is_forbidden() => loading.set(Loading::Forbidden),
+                Err(error) if error.is_forbidden() => {
+                    // The stream would be refused as well, and asked for again and again.
+                    unwatch_list();
+                    loading.set(Loading::Forbidden);
+                }
                 Err(error) => {
                     loading.set(Loading::Failed(error.to_string()));
                     // A server that is started again is found without a press.
