@@ -32,7 +32,8 @@ pub(crate) const METHOD: Method = Method {
 /// Draws of an item that the user does not have before one is looked for in order: they have nearly everything.
 const TRIES: u32 = 32;
 
-/// `x_ui = p_u · q_i + b_i`; for each interaction of each epoch one item `j` that the user does not have is drawn uniformly, and one step taken down the gradient of `−ln σ(x_ui − x_uj) + ½ λ ‖numbers‖²`.
+/// `x_ui = p_u · q_i + b_i`; for each interaction of each epoch one item `j` that the user does not have is drawn uniformly,
+/// and one step taken down the gradient of `−ln σ(x_ui − x_uj) + ½ λ ‖numbers‖²`.
 /// Source: Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", arXiv:1205.2618.
 ///
 /// The order is one of [`Strata`], by which threads never meet, and `j` is drawn from the part of the items that holds `i`: as the

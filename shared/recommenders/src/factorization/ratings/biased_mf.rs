@@ -26,7 +26,8 @@ pub(crate) const METHOD: Method = Method {
 };
 
 /// `r̂_ui = μ + b_u + b_i + p_u · q_i`, each rating one step down the gradient of
-/// `(r_ui − r̂_ui)² + λ (‖p_u‖² + ‖q_i‖² + β (b_u² + b_i²))`, in the order of [`Strata`], by which threads never meet. With the sigmoid link the sum goes through the logistic function onto the scale of the ratings, `μ`
+/// `(r_ui − r̂_ui)² + λ (‖p_u‖² + ‖q_i‖² + β (b_u² + b_i²))`, in the order of [`Strata`], by which
+/// threads never meet. With the sigmoid link the sum goes through the logistic function onto the scale of the ratings, `μ`
 /// being the mean's place on it.
 /// Source: Koren, Bell, Volinsky, "Matrix Factorization Techniques for Recommender Systems", doi:10.1109/MC.2009.263; the
 /// identity link is Surprise's SVD, the sigmoid MyMediaLite's BiasedMatrixFactorization.
