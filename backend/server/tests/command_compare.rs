@@ -6,7 +6,7 @@ use std::fs;
 
 use recspeed_types::comparison::Comparison;
 
-use bench::{Bench, FRAME, stderr, stdout};
+use bench::{Bench, FRAME, lines, stderr, stdout};
 
 const TWO: &str = "[[compare]]\nrecommender = { kind = \"popularity\" }\n[[compare]]\nname = \"Factors\"\nrecommender = { kind = \"bpr\" }\n";
 
@@ -25,6 +25,20 @@ fn what_depends_on_the_seed_runs_with_several_and_pairs_are_tested_by_user() {
     assert!((test.difference + 0.9).abs() < 1e-12 && test.exact && test.users == 4, "{test:?}");
     assert_eq!((test.p_randomization, test.p_randomization_holm), (0.125, 0.125));
     assert_eq!((test.left_larger, test.right_larger), (0, 4));
+}
+
+#[test]
+fn a_comparison_says_in_a_pipe_how_far_a_run_that_takes_its_time_is_and_what_is_best_so_far() {
+    let bench = Bench::new(TWO);
+    bench.put("slow", "2");
+    let output = bench.command(&["compare", "group.toml", "--seeds", "2", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = lines(&output);
+    let [line] = said[..] else { panic!("{said:?}") };
+    assert!(line.starts_with("recspeed: 2 of 3: Factors, seed 5: fit: "), "{line}");
+    assert!(line.contains("; best so far hit@1 0 (popularity, seed 5); ") && line.ends_with(" in all"), "{line}");
+    let comparison: Comparison = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(comparison.methods.len(), 2);
 }
 
 #[test]

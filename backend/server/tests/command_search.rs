@@ -7,7 +7,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use bench::{Bench, FRAME, stderr, stdout};
+use bench::{Bench, FRAME, lines, stderr, stdout};
 
 const SEARCH: &str = "[recommender]\nkind = \"item-knn\"\n[search]\nmethod = \"random\"\nmetric = \"hit@1\"\nspace.recommender.neighbours = { min = 1, max = 9 }\n";
 
@@ -58,6 +58,26 @@ fn a_search_chooses_by_validation_and_looks_at_the_test_rows_once() {
     assert!(bench.ran().is_empty());
     assert!(search(&bench, &["--trials", "9"]).status.success());
     assert_eq!(bench.ran().iter().filter(|run| run.contains("validation")).count(), 3);
+}
+
+#[test]
+fn a_search_says_in_a_pipe_which_trial_of_how_many_takes_its_time_and_what_is_best_so_far() {
+    let bench = Bench::new(&format!(
+        "[search]\ntrials = 3\nmethod = \"random\"\nspace.recommender.neighbours = {{ min = 1, max = 9 }}\n{}",
+        members(&["recommender = { kind = \"item-knn\" }", "recommender = { kind = \"popularity\" }"])
+    ));
+    bench.put("slow", "2");
+    let output = search(&bench, &["--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = lines(&output);
+    let [line] = said[..] else { panic!("{said:?}") };
+    let log = trials(&bench, "found");
+    let due = format!("recspeed: item-knn, trial 2 of 3: neighbours {}: fit: ", neighbours(&log[1]));
+    assert!(line.starts_with(&due), "{line}");
+    let best = format!("; best so far hit@1 0.{}", neighbours(&log[0]));
+    assert!(line.contains("; recommender 1 of 2; ") && line.contains(&best), "{line}");
+    assert!(line.contains(" (trial 1); ") && line.ends_with(" in all"), "{line}");
+    assert_eq!(results(&output).len(), 2, "standard output is one JSON text");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Runs among others, each kept in a file of its own as soon as it has ended, so that an interrupted comparison or search goes
 //! on where it was.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use clap::Args;
 use recspeed_datasets::{DataHome, LookUp, sha256_hex};
@@ -17,7 +18,7 @@ use super::run::{Interrupts, Screen, WorkerOptions, find_worker, run_quietly};
 use super::writable;
 use crate::comparison::Run;
 
-pub(super) use super::run::Ran;
+pub(super) use super::run::{Among, Ran};
 
 /// What a file of a kept run ends in.
 pub(super) const ENDING: &str = ".run.json";
@@ -165,6 +166,9 @@ pub(super) struct Keeper {
     fresh: bool,
     worker: String,
     interrupts: Interrupts,
+    begun: Instant,
+    /// When the last line was said of how far a run is, since then.
+    last_line: Cell<Option<Duration>>,
 }
 
 impl Keeper {
@@ -185,7 +189,8 @@ impl Keeper {
         // Another build may give other numbers.
         let worker = stamp(&program).unwrap_or_default();
         let (home, fresh, interrupts) = (args.home, args.fresh, Interrupts::listen());
-        Ok(Self { program, home, folder, flag, fresh, worker, interrupts })
+        let (begun, last_line) = (Instant::now(), Cell::new(None));
+        Ok(Self { program, home, folder, flag, fresh, worker, interrupts, begun, last_line })
     }
 
     /// Where runs are kept.
@@ -197,7 +202,7 @@ impl Keeper {
     ///
     /// # Errors
     /// The worker cannot be started or breaks its word; the result cannot be kept.
-    pub(super) fn run(&self, spec: &ExperimentSpec, dir: &Path, title: &str) -> Result<Ended, CommandError> {
+    pub(super) fn run(&self, spec: &ExperimentSpec, dir: &Path, among: &Among) -> Result<Ended, CommandError> {
         let key = self.key(spec, dir);
         let path = self.folder.join(self.name_of(spec, dir));
         if !self.fresh
@@ -207,7 +212,7 @@ impl Keeper {
         }
         let (users, checkpoints) =
             (self.folder.join(format!("{key}.users.json")), self.folder.join(format!("{key}.checkpoints")));
-        let (ran, _) = self.go_on(spec, dir, title, (&checkpoints, Some(&users)))?;
+        let (ran, _) = self.go_on(spec, dir, among, (&checkpoints, Some(&users)))?;
         let ended = match ran {
             Ran::Interrupted => return Ok(Ended::Interrupted),
             Ran::Failed { code, cause } => Ended::Failed { code, cause },
@@ -230,9 +235,9 @@ impl Keeper {
     ///
     /// # Errors
     /// The worker cannot be started or breaks its word; the folder cannot be written.
-    pub(super) fn try_out(&self, spec: &ExperimentSpec, dir: &Path, title: &str) -> Result<(Ran, f64), CommandError> {
+    pub(super) fn try_out(&self, spec: &ExperimentSpec, dir: &Path, among: &Among) -> Result<(Ran, f64), CommandError> {
         let checkpoints = self.folder.join(format!("trial-{}.checkpoints", self.key(spec, dir)));
-        let (ran, seconds) = self.go_on(spec, dir, title, (&checkpoints, None))?;
+        let (ran, seconds) = self.go_on(spec, dir, among, (&checkpoints, None))?;
         if !matches!(ran, Ran::Interrupted) {
             let _ = fs::remove_dir_all(&checkpoints);
         }
@@ -245,7 +250,7 @@ impl Keeper {
         &self,
         spec: &ExperimentSpec,
         dir: &Path,
-        title: &str,
+        among: &Among,
         (checkpoints, users): (&Path, Option<&PathBuf>),
     ) -> Result<(Ran, f64), CommandError> {
         if self.fresh {
@@ -269,10 +274,11 @@ impl Keeper {
                 silence: None,
             };
             let resumed = options.resume.is_some();
-            let mut screen = Screen::new(title);
+            let mut screen = Screen::among(among, self.begun, self.last_line.get());
             let begun = Instant::now();
             let ran = run_quietly(spec, &options, &mut screen, &self.interrupts);
             screen.clear();
+            self.last_line.set(screen.last_line());
             match ran? {
                 // A checkpoint of another build: begin again.
                 Ran::Failed { code: FailureCode::Checkpoint, .. } if resumed => {}
@@ -359,7 +365,7 @@ mod tests {
         fs::write(&checkpoint, "").unwrap();
         let begun = fs::metadata(folder.path().join(SPENT)).unwrap().modified().unwrap();
         let kept = File::options().write(true).open(&checkpoint).unwrap();
-        kept.set_modified(begun + std::time::Duration::from_secs(25)).unwrap();
+        kept.set_modified(begun + Duration::from_secs(25)).unwrap();
         assert!((spent_until(folder.path(), &checkpoint) - 65.0).abs() < 1e-6);
         // Nothing is known of an attempt before that: it counts as nothing.
         assert_eq!(spent_until(&folder.path().join("gone"), &checkpoint), 0.0);

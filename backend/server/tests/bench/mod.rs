@@ -10,6 +10,7 @@ use recspeed_types::comparison::Comparison;
 /// A worker that reads its kind and its seed out of the spec, notes each run in `ran`, and gives four users values: hit@1 of
 /// the kind `popularity` is 0 for all of them, that of others 1, 1, 1 and the last digit of the seed over 10. It has held out as many
 /// validation rows as the file `validation` says, none without it.
+/// The run whose number stands in the file `slow` takes three seconds to fit.
 const WORKER: &str = r#"#!/bin/sh
 here=$(dirname "$0"); seq=0; run=none; users=/dev/null
 while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; --users) users=$2; shift;; --checkpoint-dir) kept=$2; shift;;
@@ -27,6 +28,8 @@ case "$kind" in slim) fail;; esac
 refuse() { say '"kind":"failed","code":"invalid-spec","cause":"there are no such neighbours","detail":""'; exit 2; }
 [ -e "$here/refuse-all" ] && refuse
 [ -e "$here/refused" ] && case " $(cat "$here/refused") " in *" $neighbours "*) refuse;; esac
+[ -e "$here/slow" ] && [ "$(wc -l < "$here/ran")" -eq "$(cat "$here/slow")" ] && {
+say '"kind":"phase","phase":"fit"'; sleep 3; say '"kind":"progress","done":1,"total":2,"unit":"batches"'; }
 last=0.$((seed % 10))
 validation=$(cat "$here/validation" 2>/dev/null || echo 0)
 case "$kind" in popularity) v="0,0,0,0"; m=0;; *) v="1,1,1,$last"; m=0.9;; esac
@@ -84,6 +87,11 @@ impl Bench {
         let _ = fs::remove_file(self.path("ran"));
         text.lines().map(|line| line.trim().to_owned()).collect()
     }
+}
+
+/// What a command says on standard error of how far a run is, in the place of bars.
+pub(crate) fn lines(output: &Output) -> Vec<&str> {
+    stderr(output).lines().filter(|line| line.starts_with("recspeed: ")).collect()
 }
 
 pub(crate) fn stdout(output: &Output) -> &str {

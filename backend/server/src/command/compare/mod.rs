@@ -1,6 +1,7 @@
 //! `recspeed compare FILE…`: several recommenders on the same data, split and evaluation, with several seeds; mean ± standard
 //! deviation, and every pair tested user by user.
 
+mod best;
 mod conditions;
 mod methods;
 mod table;
@@ -10,8 +11,9 @@ use recspeed_metrics::comparison::mean_over_runs;
 use recspeed_types::comparison::{ComparedMethod, Comparison, FailedMethod, Procedure};
 use recspeed_types::{ExperimentSpec, FailureCode, MetricName, UserValues};
 
+use self::best::Best;
 use super::failure::CommandError;
-use super::kept::{Ended, KeepArgs, Keeper, KeptRun};
+use super::kept::{Among, Ended, KeepArgs, Keeper, KeptRun};
 use super::{figures, output};
 use crate::comparison::{Pairs, Run, describe, flattered, not_to_the_bit, paired_tests, uneven_knowledge};
 
@@ -88,19 +90,29 @@ pub(super) fn run_all(
     let plans: Vec<Vec<ExperimentSpec>> = methods.iter().map(|method| method.runs(seeds)).collect();
     let total: usize = plans.iter().map(Vec::len).sum();
     let (mut finished, mut failed, mut number) = (Vec::new(), Vec::new(), 0);
+    let mut best = Best::by(methods);
     for (place, (method, plan)) in methods.iter().zip(&plans).enumerate() {
         let mut runs = method.stored.clone();
+        for run in &runs {
+            best.take(&method.name, run);
+        }
         let planned = number + plan.len();
         for spec in plan {
             number += 1;
-            let title = format!("{number} of {total}: {}, seed {}", method.name, spec.seed);
-            match keeper.run(spec, &method.dir, &title)? {
+            let among = Among {
+                title: format!("{number} of {total}: {}, seed {}", method.name, spec.seed),
+                place: None,
+                best: best.words(),
+                rest: rest(&runs, plan.len()).map(|seconds| (seconds, "seeds")),
+            };
+            match keeper.run(spec, &method.dir, &among)? {
                 Ended::Finished(run, kept) => {
-                    output::complain(&format!("{title}: {}", short(&run, kept)));
+                    output::complain(&format!("{}: {}", among.title, short(&run, kept)));
+                    best.take(&method.name, &run);
                     runs.push(*run);
                 }
                 Ended::Failed { code, cause } => {
-                    output::complain(&format!("{title}: failed: {cause}"));
+                    output::complain(&format!("{}: failed: {cause}", among.title));
                     failed.push((code, FailedMethod { name: method.name.clone(), seed: spec.seed, cause }));
                     // What failed once is not compared: its other seeds would be work for nothing.
                     runs.clear();
@@ -121,10 +133,21 @@ pub(super) fn run_all(
 fn short(run: &KeptRun, kept: bool) -> String {
     let first = run.spec.evaluation.metrics.first().map(ToString::to_string);
     let value = first.and_then(|name| Some(format!("{name} {}", figures::value(*run.summary.metrics.get(&name)?))));
-    let timing = &run.summary.timing;
-    let time =
-        if kept { "kept".to_owned() } else { figures::seconds(timing.load_s + timing.fit_s + timing.evaluate_s) };
+    let time = if kept { "kept".to_owned() } else { figures::seconds(seconds_of(run)) };
     format!("{} ({time})", value.unwrap_or_default())
+}
+
+/// Seconds that a run took.
+fn seconds_of(run: &KeptRun) -> f64 {
+    let timing = &run.summary.timing;
+    timing.load_s + timing.fit_s + timing.evaluate_s
+}
+
+/// Seconds that the next of `planned` runs of one recommender and those after it take, as far as `runs`, those that have ended, tell.
+fn rest(runs: &[KeptRun], planned: usize) -> Option<f64> {
+    let left = planned.saturating_sub(runs.len());
+    let spent: f64 = runs.iter().map(seconds_of).sum();
+    (!runs.is_empty()).then(|| left as f64 * spent / runs.len() as f64)
 }
 
 /// The figures of the comparison; `None` when nothing finished.

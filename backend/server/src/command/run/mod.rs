@@ -18,6 +18,7 @@ use clap::Args;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, RunEvent, RunSummary};
 
 pub(super) use interrupt::Interrupts;
+pub(super) use lines::Among;
 pub(super) use progress::Screen;
 pub(crate) use spec_file::SpecFileError;
 pub(super) use spec_file::{SearchFile, SpecFile};

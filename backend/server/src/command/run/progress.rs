@@ -9,7 +9,7 @@ use recspeed_types::EventKind;
 use recspeed_types::event::{MeasuredOn, Phase};
 
 use super::super::{figures, output};
-use super::lines::Lines;
+use super::lines::{Among, Lines};
 
 /// After this long without an event the bar says so.
 const QUIET: Duration = Duration::from_secs(10);
@@ -47,6 +47,19 @@ impl Screen {
         let screen = Self::new(title);
         let lines = (!screen.visible).then(|| (Lines::default(), Instant::now()));
         Self { lines, ..screen }
+    }
+
+    /// The same for one of several runs. The first of them began at `begun`, and the last line of any was said at `last`, counted from
+    /// then.
+    pub(in crate::command) fn among(among: &Among, begun: Instant, last: Option<Duration>) -> Self {
+        let screen = Self::new(&among.title);
+        let lines = (!screen.visible).then(|| (Lines::among(among.clone(), begun.elapsed(), last), begun));
+        Self { lines, ..screen }
+    }
+
+    /// When the last line was said of this run or of those before it.
+    pub(in crate::command) fn last_line(&self) -> Option<Duration> {
+        self.lines.as_ref().and_then(|(lines, _)| lines.last())
     }
 
     /// Whether anybody sees it.

@@ -17,7 +17,7 @@ use self::log::{Log, Trial};
 use self::plan::Plan;
 use self::trials::try_out;
 use super::failure::CommandError;
-use super::kept::{Ended, KeepArgs, Keeper};
+use super::kept::{Among, Ended, KeepArgs, Keeper};
 use super::output;
 
 pub(crate) use plan::SearchError;
@@ -101,7 +101,8 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
             continue;
         };
         let title = format!("{}, the best of its trials on the test rows", member.name);
-        match keeper.run(&spec, &plan.dir, &title)? {
+        let among = Among { title, place: plan.place_of(place), ..Among::default() };
+        match keeper.run(&spec, &plan.dir, &among)? {
             Ended::Finished(run, _) => {
                 let file = keeper.name_of(&spec, &plan.dir);
                 log.note_test(place, &file, &run.summary.metrics)?;
@@ -109,7 +110,7 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
             }
             // The others are measured all the same.
             Ended::Failed { code, cause } => {
-                output::complain(&format!("{title}: failed: {cause}"));
+                output::complain(&format!("{}: failed: {cause}", among.title));
                 failure.get_or_insert(code);
             }
             Ended::Interrupted => return Ok(interrupted(&log)),

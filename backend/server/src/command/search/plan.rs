@@ -222,6 +222,20 @@ impl Plan {
         self.search.trials.or_else(|| self.search.seconds.is_none().then_some(TRIALS))
     }
 
+    /// Seconds that the next trial of a recommender and those after it take, as far as `trials` before them, which took `seconds`, tell;
+    /// `None` where nobody can say.
+    pub(super) fn rest(&self, trials: usize, seconds: f64) -> Option<f64> {
+        // A grid may end before its budget.
+        let is_known = self.search.method != SearchMethod::Grid;
+        is_known.then(|| rest_of(trials, seconds, self.most_trials(), self.search.seconds)).flatten()
+    }
+
+    /// Which of several recommenders: `recommender 2 of 3`.
+    pub(super) fn place_of(&self, place: usize) -> Option<String> {
+        let all = self.members.len();
+        (all > 1).then(|| format!("recommender {} of {all}", place + 1))
+    }
+
     /// What a member might use, in words.
     pub(super) fn budget_of(&self, member: &Member) -> String {
         if member.is_fixed() { FIXED.to_owned() } else { self.budget() }
@@ -336,4 +350,29 @@ pub(super) fn words(member: &Member, values: &Values) -> String {
     };
     let names = member.space.dimensions().iter().map(|dimension| dimension.path.rsplit('.').next().unwrap_or_default());
     names.zip(values).map(|(name, value)| format!("{name} {}", short(value))).collect::<Vec<_>>().join(", ")
+}
+
+/// Seconds that trials up to a budget of `most` trials or `limit` seconds take, if they take as long as `trials` of `spent` seconds.
+fn rest_of(trials: usize, spent: f64, most: Option<u32>, limit: Option<f64>) -> Option<f64> {
+    if trials == 0 {
+        return None;
+    }
+    let by_count = most.map(|most| (most as usize).saturating_sub(trials) as f64 * spent / trials as f64);
+    // No trial begins after that.
+    let by_time = limit.map(|limit| (limit - spent).max(0.0));
+    by_count.into_iter().chain(by_time).min_by(f64::total_cmp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rest_of;
+
+    #[test]
+    fn the_rest_of_a_budget_is_told_by_the_trials_before_and_ends_with_its_time() {
+        assert_eq!(rest_of(0, 0.0, Some(20), Some(60.0)), None, "nothing is known before the first");
+        assert_eq!(rest_of(4, 20.0, Some(20), None), Some(80.0));
+        assert_eq!(rest_of(4, 20.0, Some(20), Some(60.0)), Some(40.0));
+        assert_eq!(rest_of(4, 20.0, Some(5), Some(60.0)), Some(5.0));
+        assert_eq!(rest_of(4, 20.0, None, Some(10.0)), Some(0.0));
+    }
 }

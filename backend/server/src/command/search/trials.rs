@@ -5,9 +5,9 @@ use recspeed_types::FailureCode;
 
 use super::interrupted;
 use super::log::{Log, Trial};
-use super::plan::{Member, Plan, SearchError};
+use super::plan::{Plan, SearchError};
 use crate::command::failure::CommandError;
-use crate::command::kept::{Keeper, Ran};
+use crate::command::kept::{Among, Keeper, Ran};
 use crate::command::{figures, output};
 
 /// All trials of the member at `place` that its budget allows; a status when the search must end here.
@@ -30,7 +30,13 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
         };
         let number = history.len() + 1;
         let title = plan.title(member, number, &values);
-        let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &title)?;
+        let among = Among {
+            title: title.clone(),
+            place: plan.place_of(place),
+            best: log.best(place, plan).map(|best| format!("{} (trial {})", told(best, plan), best.number)),
+            rest: plan.rest(history.len(), seconds).map(|seconds| (seconds, "trials")),
+        };
+        let (ran, seconds) = keeper.try_out(&spec, &plan.dir, &among)?;
         let trial = match ran {
             Ran::Interrupted => return Ok(Some(interrupted(log))),
             Ran::Failed { code, cause } if is_refusal(code) => {
@@ -41,7 +47,7 @@ pub(super) fn try_out(plan: &Plan, place: usize, log: &mut Log, keeper: &Keeper)
                     one_was_not = false;
                     continue;
                 }
-                if let Some(status) = as_it_is(plan, member, code, log, keeper)? {
+                if let Some(status) = as_it_is(plan, place, code, log, keeper)? {
                     return Ok(Some(status));
                 }
                 one_was_not = true;
@@ -85,20 +91,22 @@ fn write(refused: &mut Vec<Trial>, log: &mut Log) -> Result<(), SearchError> {
     refused.drain(..).try_for_each(|trial| log.add(trial))
 }
 
-/// Whether the recommender is refused too as the file has it; then the status that ends the search. Networks take one epoch of it. `code`:
+/// Whether the recommender at `place` is refused too as the file has it; then the status that ends the search. Networks take one epoch of it. `code`:
 /// that of the trial that was refused.
 fn as_it_is(
     plan: &Plan,
-    member: &Member,
+    place: usize,
     code: FailureCode,
     log: &Log,
     keeper: &Keeper,
 ) -> Result<Option<u8>, CommandError> {
+    let member = &plan.members[place];
     if member.is_fixed() {
         return Ok(Some(code.exit_status()));
     }
     let title = format!("{}, as it is, to see whether it can be tried at all", member.name);
-    let (ran, _) = keeper.try_out(&Plan::probe_spec(member), &plan.dir, &title)?;
+    let among = Among { title: title.clone(), place: plan.place_of(place), ..Among::default() };
+    let (ran, _) = keeper.try_out(&Plan::probe_spec(member), &plan.dir, &among)?;
     Ok(match ran {
         Ran::Interrupted => Some(interrupted(log)),
         Ran::Failed { code, cause } if is_refusal(code) => {
