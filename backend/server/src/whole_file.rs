@@ -9,8 +9,11 @@ use std::path::Path;
 use tempfile::{Builder, NamedTempFile};
 
 /// Writes the whole file, or leaves what was there: aside under a name of its own, for two may write at once, on disk before it takes
-/// the place. It has the rights that the old one had, and a link leads to the new one.
+/// the place. It has the rights that the old one had, and a link leads to the new one. A device or a pipe is written straight.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if is_stream(path) {
+        return fs::write(path, bytes);
+    }
     let path = behind_links(path);
     let mut file = aside(&path)?;
     file.write_all(bytes)?;
@@ -27,7 +30,15 @@ pub(crate) fn try_write(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
     }
+    if is_stream(path) {
+        return Ok(());
+    }
     aside(&behind_links(path)).map(|_| ())
+}
+
+/// A device or a pipe: a file would take its place for everybody.
+fn is_stream(path: &Path) -> bool {
+    path.exists() && !path.is_file() && !path.is_dir()
 }
 
 /// The file itself: a rename would take the place of the link.
@@ -62,6 +73,21 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
         assert!(write(&folder.path().join("no/such/folder.json"), b"x").is_err());
         assert!(try_write(folder.path()).is_err() && try_write(&path).is_ok());
+    }
+
+    #[test]
+    fn a_pipe_is_written_and_stays_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("a program").success());
+        // Open at both ends, so that nobody waits for the other one.
+        let mut reader = fs::File::options().read(true).write(true).open(&pipe).expect("opened");
+        try_write(&pipe).expect("nothing to try");
+        write(&pipe, b"text").expect("written");
+        assert!(!pipe.is_file(), "a file took its place");
+        let mut read = [0; 4];
+        reader.read_exact(&mut read).expect("readable");
+        assert_eq!(&read, b"text");
     }
 
     #[test]

@@ -158,6 +158,12 @@ fn a_trained_model_is_exported_in_each_format_and_into_new_folders_only() {
     assert_eq!(error, "recspeed: parquet holds other files; name a new or empty folder\n");
     let text = bench.said(&["export", "--model", "model", "--predictions", "test", "--to", "test.parquet"]);
     assert!(text.contains("test rows with their predictions in test.parquet"), "{text}");
+    let before = std::fs::read(bench.path("test.parquet")).unwrap();
+    let again = ["export", "--model", "model", "--predictions", "train", "--to", "test.parquet"];
+    let error = bench.refused(2, &again);
+    let due = "recspeed: --to names test.parquet, which is there already and is not replaced; ";
+    assert!(error.starts_with(due), "{error}");
+    assert_eq!(std::fs::read(bench.path("test.parquet")).unwrap(), before);
     let error = bench.refused(4, &["export", "--model", "model", "--predictions", "validation", "--to", "v.parquet"]);
     assert!(error.contains("has no validation rows"), "{error}");
 }
@@ -225,9 +231,11 @@ fn a_data_set_and_a_split_are_exported_and_read_back() {
     }
     let before = std::fs::read(bench.path("all.parquet")).unwrap();
     let error = bench.refused(2, &["data", "export", "spec.toml", "--to", "all.parquet"]);
-    let due = "recspeed: all.parquet is there already, and an export replaces nothing; \
+    let due = "recspeed: --to names all.parquet, which is there already and is not replaced; \
                give --to another name, or remove that file first\n";
     assert_eq!(error, due);
+    // Data that are made replace as little.
+    assert_eq!(bench.refused(2, &["data", "generate", "beauty-synthetic-10k", "--to", "all.parquet"]), due);
     assert_eq!(std::fs::read(bench.path("all.parquet")).unwrap(), before);
     let rows = |part: &str, file: &str| bench.said(&["data", "export", "spec.toml", "--rows", part, "--to", file]);
     assert!(rows("train", "train.parquet").contains(" training rows in train.parquet (parquet, "));

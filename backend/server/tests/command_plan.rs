@@ -43,13 +43,23 @@ fn its_trace_opens_in_a_viewer_of_chrome_traces() {
     let file = folder.path().join("trace.json");
     let output = plan(&["--schedule", "zb-h1", "--trace", file.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let trace: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let trace: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();
     let count = |phase: &str| events.iter().filter(|event| event["ph"] == phase).count();
     assert_eq!(count("X"), 4 * 8 * 3);
     // Forth and back over each of three borders.
     assert_eq!([count("s"), count("f")], [2 * 3 * 8; 2]);
     assert!(count("C") > 0, "what each rank holds");
+    // An earlier trace is replaced by the next one, and nothing else is.
+    let again = || plan(&["--schedule", "gpipe", "--trace", file.to_str().unwrap()]);
+    assert!(again().status.success());
+    let replaced: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_ne!(replaced, trace);
+    std::fs::write(&file, "[recommender]\n").unwrap();
+    let refused = again();
+    assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(2), ""));
+    assert!(text(&refused.stderr).contains("is no timeline that could be replaced"), "{}", text(&refused.stderr));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "[recommender]\n");
 }
 
 #[test]

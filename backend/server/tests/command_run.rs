@@ -160,6 +160,18 @@ fn a_model_that_cannot_be_kept_is_told_before_a_worker_is_started() {
 }
 
 #[test]
+fn a_trace_takes_the_place_of_no_other_file_and_that_is_told_before_a_worker_is_started() {
+    let bench = Bench::new(FINISH);
+    let spec = bench.path("spec.toml");
+    let before = fs::read_to_string(&spec).unwrap();
+    let output = bench.run(&["--trace", spec.to_str().unwrap()]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""));
+    assert!(stderr(&output).contains("give --trace another name, or remove that file first"), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(&spec).unwrap(), before);
+    assert!(!bench.path("spec.json").exists(), "no worker has read a spec");
+}
+
+#[test]
 fn assignments_reach_the_worker() {
     let bench = Bench::new(FINISH);
     assert!(bench.run(&["--set", "training.epochs=7", "--set", "name=Other"]).status.success());

@@ -89,7 +89,12 @@ async fn a_stored_run_has_its_last_attempt_s_timeline_beside_its_plan() {
     let file = home.path().join("out.json");
     let output = trace(home.path(), &["divided", "--out", file.to_str().unwrap()]);
     assert_eq!((output.status.success(), output.stdout.len()), (true, 0), "{output:?}");
-    assert_eq!(serde_json::from_slice::<Value>(&std::fs::read(file).unwrap()).unwrap(), told, "the same in a file");
+    assert_eq!(serde_json::from_slice::<Value>(&std::fs::read(&file).unwrap()).unwrap(), told, "the same in a file");
+    assert!(trace(home.path(), &["divided", "--out", file.to_str().unwrap()]).status.success(), "in its own place");
+    std::fs::write(&file, "important").unwrap();
+    let output = trace(home.path(), &["divided", "--out", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "important");
 }
 
 #[tokio::test]

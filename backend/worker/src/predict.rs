@@ -21,7 +21,7 @@ pub(crate) struct PredictArguments {
     /// Which rows of its split: train, validation or test.
     #[arg(long, default_value = "test", value_parser = ["train", "validation", "test"])]
     rows: String,
-    /// The file to write: .parquet or .arrow.
+    /// The file to write, a new one: .parquet or .arrow.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Look relative data paths up here first.
@@ -82,13 +82,21 @@ fn unwritten(path: &Path, cause: &dyn std::fmt::Display) -> String {
     format!("cannot write {}: {cause}; make room, or name a file in a folder that you may write", path.display())
 }
 
+fn taken(path: &Path) -> String {
+    format!("{} is there already and is not replaced; name another file, or remove that one first", path.display())
+}
+
 /// Whether [`write_table`] can, before anything is predicted.
 fn try_table(path: &Path) -> Result<(), String> {
     is_parquet(path)?;
+    // A link that leads nowhere is there, too.
+    if path.symlink_metadata().is_ok() {
+        return Err(taken(path));
+    }
     beside(path).map(drop)
 }
 
-/// Writes the file whole or not at all.
+/// Writes the file whole or not at all, and in place of none.
 fn write_table(path: &Path, rows: &Interactions, column: &str, predictions: &[f32]) -> Result<(), String> {
     let is_parquet = is_parquet(path)?;
     let further = [(column, predictions)];
@@ -100,7 +108,13 @@ fn write_table(path: &Path, rows: &Interactions, column: &str, predictions: &[f3
     } else {
         table::write_arrow(rows, &further, to).map_err(|error| failed(&error))?;
     }
-    file.persist(path).map(drop).map_err(|error| failed(&error.error))
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        // It came while the rows were predicted.
+        Err(_) if path.symlink_metadata().is_ok() => Err(taken(path)),
+        // A file system that can neither rename without replacing nor have a file under two names.
+        Err(lost) => lost.file.persist(path).map(drop).map_err(|error| failed(&error.error)),
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +133,24 @@ mod tests {
         assert!(try_table(&folder.path().join("out.csv")).unwrap_err().contains("could be Parquet or Arrow"));
         try_table(&folder.path().join("out.arrow")).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "trying leaves nothing behind");
+    }
+
+    #[test]
+    fn a_table_takes_the_place_of_no_file_neither_before_nor_after_the_predictions() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rows = InteractionsBuilder::default();
+        rows.push("u", "i", 1.0, 0);
+        let rows = rows.finish();
+        for name in ["out.parquet", "out.arrow"] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "important").unwrap();
+            for message in [try_table(&path), write_table(&path, &rows, "score", &[0.5])].map(Result::unwrap_err) {
+                let due = format!("{} is there already and is not replaced; name another file, or", path.display());
+                assert!(message.starts_with(&due), "{message}");
+            }
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "important");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left behind");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::failure::CommandError;
 use super::output;
 use super::timeline::trace_of;
 use super::writable;
-use crate::home;
 use crate::store::{self, ListQuery, StoreError};
+use crate::{home, whole_file};
 
 /// Runs of an error that are named.
 const NAMED: u32 = 5;
@@ -22,7 +22,7 @@ pub struct TraceArgs {
     /// The run: its number in the lab, as in its address after /r/
     #[arg(value_name = "RUN", value_parser = run_id)]
     run: RunId,
-    /// Write it into this file (standard output unless given)
+    /// Write it into this file, a new one or one with an earlier timeline, which it replaces (standard output unless given)
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The lab's folder (otherwise as `recspeed serve`)
@@ -79,12 +79,12 @@ impl TraceError {
 pub(crate) fn print(args: TraceArgs) -> Result<u8, CommandError> {
     let home = args.home.or_else(home::usual_place).ok_or(TraceError::NoHome)?;
     if let Some(path) = &args.out {
-        writable::file("--out", path)?;
+        writable::trace("--out", path)?;
     }
     let text = of_stored(&home, &args.run)?;
     match args.out {
         Some(path) => {
-            std::fs::write(&path, text).map_err(|source| CommandError::WriteFile { path, source })?;
+            whole_file::write(&path, text.as_bytes()).map_err(|source| CommandError::WriteFile { path, source })?;
         }
         None => output::say(&text)?,
     }

@@ -1,22 +1,57 @@
 //! Files and folders that a command is going to write, tried before its work: what would be found after an hour of training is
 //! told at once.
 
-use std::fs::{self, OpenOptions};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// A place that cannot be written.
+/// What the head of a timeline holds: the name of its events.
+const EVENTS: &[u8] = b"\"traceEvents\"";
+/// Bytes of that head.
+const HEAD: u64 = 64;
+
+/// A place that cannot be written, or that holds what is not to be lost.
 #[derive(Debug, thiserror::Error)]
-#[error("{flag} names {}, which cannot be written: {}; give {flag} another {what}", path.display(), plain(what, source))]
-pub(crate) struct Unwritable {
-    /// What named it, as `--model`.
-    flag: &'static str,
-    /// The place.
-    path: PathBuf,
-    /// `file` or `folder`.
-    what: &'static str,
-    /// Why not.
-    source: io::Error,
+pub(crate) enum Unwritable {
+    /// The system refuses it.
+    #[error(
+        "{flag} names {}, which cannot be written: {}; give {flag} another {what}",
+        path.display(),
+        plain(what, source)
+    )]
+    Refused {
+        /// What named it, as `--model`.
+        flag: &'static str,
+        /// The place.
+        path: PathBuf,
+        /// `file` or `folder`.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file stands where a new one is to be.
+    #[error(
+        "{flag} names {}, which is there already and is not replaced; give {flag} another name, or remove that file first",
+        path.display()
+    )]
+    Taken {
+        /// What named it, as `--to`.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file stands where a timeline is to be, and is none.
+    #[error(
+        "{flag} names {}, which is there already and is no timeline that could be replaced; give {flag} another name, or remove that \
+         file first",
+        path.display()
+    )]
+    NoTrace {
+        /// What named it, as `--trace`.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// The cause without the operating system's error number.
@@ -47,37 +82,55 @@ pub(super) fn folder(flag: &'static str, path: &Path) -> Result<(), Unwritable> 
         // One that somebody else has put something into meanwhile stays.
         let _ = fs::remove_dir(folder);
     }
-    tried.map_err(|source| Unwritable { flag, path: path.to_owned(), what: "folder", source })
+    tried.map_err(|source| Unwritable::Refused { flag, path: path.to_owned(), what: "folder", source })
 }
 
-/// Whether a file can be written, in place of what it holds. A device or a pipe is not touched: it would hear of it.
+/// Whether a new file can be written, which is made aside and then takes its name. What is there stays; a device or a pipe holds nothing
+/// that could be lost.
 ///
 /// # Errors
 /// [`Unwritable`].
-pub(super) fn file(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
+pub(super) fn new_file(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
+    // A link that leads nowhere is there, too.
+    if path.is_file() || (path.is_symlink() && !path.exists()) {
+        return Err(Unwritable::Taken { flag, path: path.to_owned() });
+    }
+    file(flag, path)
+}
+
+/// Whether a timeline can be written: into a new or an empty file, or in place of an earlier timeline.
+///
+/// # Errors
+/// [`Unwritable`].
+pub(super) fn trace(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
+    file(flag, path)?;
+    if path.is_file() && !is_trace(path) {
+        return Err(Unwritable::NoTrace { flag, path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// Whether a file is empty or begins as a timeline does; one that cannot be read counts as neither.
+fn is_trace(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    read.is_ok() && (head.is_empty() || head.windows(EVENTS.len()).any(|part| part == EVENTS))
+}
+
+/// Whether a file can be made and take the place of what is there, which can be written. A device or a pipe is not touched: it would hear
+/// of it.
+fn file(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
+    let aside = || tempfile::tempfile_in(folder_of(path)).map(drop);
     let tried = if path.is_dir() {
         Err(io::ErrorKind::IsADirectory.into())
     } else if path.is_file() {
-        OpenOptions::new().write(true).open(path).map(drop)
+        OpenOptions::new().write(true).open(path).and_then(|_| aside())
     } else if path.exists() {
         Ok(())
     } else {
-        tempfile::tempfile_in(folder_of(path)).map(drop)
+        aside()
     };
-    tried.map_err(|source| Unwritable { flag, path: path.to_owned(), what: "file", source })
-}
-
-/// As [`file()`], of a file that is made beside the old one and then takes its place.
-///
-/// # Errors
-/// [`Unwritable`].
-pub(super) fn replaced_file(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
-    file(flag, path)?;
-    if path.exists() && !path.is_file() {
-        return Ok(());
-    }
-    let beside = tempfile::tempfile_in(folder_of(path)).map(drop);
-    beside.map_err(|source| Unwritable { flag, path: path.to_owned(), what: "file", source })
+    tried.map_err(|source| Unwritable::Refused { flag, path: path.to_owned(), what: "file", source })
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -112,18 +165,39 @@ mod tests {
     #[test]
     fn a_file_is_tried_without_a_change_to_it_and_a_device_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let old = dir.path().join("old.json");
-        fs::write(&old, "old").unwrap();
-        for tried in [file, replaced_file] {
-            tried("--trace", &old).unwrap();
-            tried("--trace", &dir.path().join("new.json")).unwrap();
-            tried("--trace", Path::new("/dev/null")).unwrap();
-            let message = tried("--trace", dir.path()).unwrap_err().to_string();
-            assert!(message.ends_with("it is a folder; give --trace another file"), "{message}");
-            let message = tried("--trace", &dir.path().join("no/such.json")).unwrap_err().to_string();
+        for tried in [new_file, trace] {
+            tried("--out", &dir.path().join("new.json")).unwrap();
+            tried("--out", Path::new("/dev/null")).unwrap();
+            let message = tried("--out", dir.path()).unwrap_err().to_string();
+            assert!(message.ends_with("it is a folder; give --out another file"), "{message}");
+            let message = tried("--out", &dir.path().join("no/such.json")).unwrap_err().to_string();
             assert!(message.contains("its folder is not there"), "{message}");
         }
-        assert_eq!(fs::read_to_string(&old).unwrap(), "old");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "trying leaves nothing behind");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "trying leaves nothing behind");
+    }
+
+    #[test]
+    fn what_is_there_is_refused_with_its_name_but_for_an_earlier_timeline_in_place_of_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let [spec, earlier, empty, link] =
+            ["spec.json", "trace.json", "empty", "link"].map(|name| dir.path().join(name));
+        let timeline = recspeed_plan::timeline::chrome_trace(&[], &[], &[], None);
+        fs::write(&spec, "{\"version\": 1}").unwrap();
+        fs::write(&earlier, &timeline).unwrap();
+        fs::write(&empty, "").unwrap();
+        for path in [&spec, &earlier, &empty] {
+            let message = new_file("--to", path).unwrap_err().to_string();
+            let due = "which is there already and is not replaced; give --to another name, or remove that file first";
+            assert_eq!(message, format!("--to names {}, {due}", path.display()));
+        }
+        std::os::unix::fs::symlink(dir.path().join("gone"), &link).unwrap();
+        assert!(matches!(new_file("--to", &link), Err(Unwritable::Taken { .. })));
+        trace("--trace", &earlier).unwrap();
+        trace("--trace", &empty).unwrap();
+        let message = trace("--trace", &spec).unwrap_err().to_string();
+        let due = format!("--trace names {}, which is there already and is no timeline", spec.display());
+        assert!(message.starts_with(&due) && message.contains("give --trace another name, or remove"), "{message}");
+        assert_eq!(fs::read_to_string(&spec).unwrap(), "{\"version\": 1}");
+        assert_eq!(fs::read_to_string(&earlier).unwrap(), timeline);
     }
 }

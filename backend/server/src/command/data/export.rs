@@ -46,11 +46,7 @@ pub(crate) enum Whose {
 pub(super) fn export(args: ExportArgs) -> Result<u8, CommandError> {
     let home = places::open(args.home)?;
     let format = format_of(args.format, &args.to)?;
-    // A device or a pipe holds nothing that could be lost.
-    if args.to.is_file() {
-        return Err(DataError::Taken { file: args.to.display().to_string() }.into());
-    }
-    writable::replaced_file("--to", &args.to)?;
+    writable::new_file("--to", &args.to)?;
     let (title, loaded, split) = if places::is_spec(&args.what) {
         let (title, loaded, split) = places::of_spec(&home, &args.what)?;
         (title, loaded, Some(split))

@@ -19,7 +19,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<u8, CommandError> {
     if args.seed > MAX_SEED {
         return Err(DataError::Seed { seed: args.seed }.into());
     }
-    writable::replaced_file("--to", &args.to)?;
+    writable::new_file("--to", &args.to)?;
     let made = recspeed_data::generate(entry, args.seed);
     let bytes = out_file::write(&args.to, |to| write_csv(to, &made.interactions))
         .map_err(|cause| DataError::Write { path: args.to.display().to_string(), cause })?;

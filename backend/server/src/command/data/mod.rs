@@ -89,7 +89,7 @@ pub struct GenerateArgs {
     /// What it is made from
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// The file to write, in the format amazon-csv
+    /// The file to write, a new one, in the format amazon-csv
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
@@ -219,14 +219,6 @@ pub(crate) enum DataError {
         /// The file.
         file: String,
     },
-    /// An export would take the place of a file.
-    #[error(
-        "{file} is there already, and an export replaces nothing; give --to another name, or remove that file first"
-    )]
-    Taken {
-        /// The file.
-        file: String,
-    },
     /// Rows of a split were asked of something that is not split.
     #[error("--rows takes rows of a spec's split; give a spec (.toml, .json or a permalink) instead of a data set")]
     NoSplit,
@@ -303,7 +295,6 @@ impl DataError {
             | Self::NotPublic { .. }
             | Self::Format { .. }
             | Self::ExportFormat { .. }
-            | Self::Taken { .. }
             | Self::NoSplit
             | Self::NoAttributes { .. }
             | Self::EmptyPart

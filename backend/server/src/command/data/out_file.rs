@@ -8,10 +8,11 @@ use std::path::Path;
 /// Bytes collected before they are written.
 const BUFFER: usize = 1 << 18;
 
-/// Writes a file by `content`; an unfinished one never takes its name. Gives the bytes written.
+/// Writes a new file by `content`; an unfinished one never takes its name, and none takes that of a file that is there. Gives the bytes
+/// written.
 ///
 /// # Errors
-/// What the disk or `content` says.
+/// What the disk or `content` says; [`io::ErrorKind::AlreadyExists`].
 pub(super) fn write(path: &Path, content: impl FnOnce(&mut Counted) -> io::Result<()>) -> io::Result<u64> {
     // A device or a pipe cannot be replaced by a finished file: it is written straight.
     if path.exists() && !path.is_file() {
@@ -27,8 +28,12 @@ pub(super) fn write(path: &Path, content: impl FnOnce(&mut Counted) -> io::Resul
     to.file.flush()?;
     // Temporary files are for their owner alone; a data file is not secret.
     std::fs::set_permissions(temporary.path(), Permissions::from_mode(0o644))?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(to.bytes)
+    match temporary.persist_noclobber(path) {
+        Ok(_) => Ok(to.bytes),
+        Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists || path.exists() => Err(lost.error),
+        // A file system that can neither rename without replacing nor have a file under two names.
+        Err(lost) => lost.file.persist(path).map(|_| to.bytes).map_err(|error| error.error),
+    }
 }
 
 /// A file that counts what is written to it.
@@ -61,17 +66,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_takes_its_name_when_it_is_whole_and_keeps_the_old_content_until_then() {
+    fn a_file_takes_its_name_when_it_is_whole_and_not_that_of_one_that_came_meanwhile() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out");
-        assert_eq!(write(&path, |to| to.write_all(b"old")).unwrap(), 3);
+        let [path, other] = ["out", "other"].map(|name| folder.path().join(name));
         let broken = write(&path, |to| {
-            to.write_all(b"new")?;
+            to.write_all(b"half")?;
             Err(io::Error::other("the content broke off"))
         });
-        assert!(broken.is_err());
-        assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+        assert!(broken.is_err() && !path.exists());
+        assert_eq!(write(&path, |to| to.write_all(b"whole")).unwrap(), 5);
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+        let late = write(&other, |to| {
+            std::fs::write(&other, "somebody else's")?;
+            to.write_all(b"ours")
+        });
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&other).unwrap(), b"somebody else's");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left behind");
     }
 
     #[test]

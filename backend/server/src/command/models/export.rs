@@ -18,7 +18,7 @@ use crate::command::{output, run, writable};
 pub struct ExportArgs {
     #[command(flatten)]
     which: WhichModel,
-    /// The folder to write, new or empty; with --predictions, the file
+    /// The folder to write, new or empty; with --predictions, the file, a new one
     #[arg(long, value_name = "PATH")]
     to: PathBuf,
     /// Write what the model predicts for these rows of its split instead, as a table (.parquet or .arrow)
@@ -63,7 +63,7 @@ fn predictions(args: &ExportArgs, model: &Path, part: SplitPart) -> Result<u8, C
 pub(crate) fn export(args: ExportArgs) -> Result<u8, CommandError> {
     let from = folder(&args.which, args.home.as_ref())?;
     if let Some(part) = args.predictions {
-        writable::replaced_file("--to", &args.to)?;
+        writable::new_file("--to", &args.to)?;
         recspeed_models::manifest(&from).map_err(ModelCommandError::from)?;
         return predictions(&args, &from, part);
     }

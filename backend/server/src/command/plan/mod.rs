@@ -76,7 +76,8 @@ pub struct PlanArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Also write the timeline in Chrome's trace event format (JSON), which Perfetto reads
+    /// Also write the timeline in Chrome's trace event format (JSON), which Perfetto reads: a new file, or one with an earlier timeline,
+    /// which it replaces
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 }
@@ -130,7 +131,7 @@ impl From<RecomputeName> for Recompute {
 /// Plans and prints.
 pub(crate) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
     if let Some(path) = &args.trace {
-        writable::file("--trace", path)?;
+        writable::trace("--trace", path)?;
     }
     match &args.file {
         Some(file) => of_spec::print(file, args),

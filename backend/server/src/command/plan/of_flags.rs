@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{PlanArgs, lengths, picture, refuse_too_large};
 use crate::command::failure::CommandError;
 use crate::command::output;
+use crate::whole_file;
 
 /// Where nothing is said of times, a unit of them becomes a millisecond, because viewers show microseconds.
 const UNIT_US: f64 = 1000.0;
@@ -32,7 +33,8 @@ pub(super) fn print(args: &PlanArgs) -> Result<u8, CommandError> {
         let bars: Vec<Bar> = bars_of_costs(&schedule, &costs, &run).into_iter().map(|bar| bar.times(unit_us)).collect();
         let held: Vec<Stacked> = memory_of_run(&run).into_iter().map(|held| held.times(unit_us)).collect();
         let text = chrome_trace(&held, &bars, &[], None);
-        std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
+        whole_file::write(path, text.as_bytes())
+            .map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
     }
     let text = if args.json { as_json(args, &schedule, &run)? } else { as_text(args, &schedule, &run) };
     output::say(&text)?;

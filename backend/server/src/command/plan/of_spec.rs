@@ -16,6 +16,7 @@ use super::{PlanArgs, picture, refuse_too_large, room, whole};
 use crate::command::failure::CommandError;
 use crate::command::output;
 use crate::command::run::{SpecFile, SpecFileError};
+use crate::whole_file;
 
 /// A plan, and what it is about.
 struct Planned {
@@ -61,7 +62,8 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     if let Some(path) = &args.trace {
         let bars = bars_of(&plan.strategy, &plan.outlook);
         let text = chrome_trace(&memory_of(&plan.outlook), &bars, &[], None);
-        std::fs::write(path, text).map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
+        whole_file::write(path, text.as_bytes())
+            .map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
     }
     output::say(&if args.json { plan.as_json(args)? } else { plan.as_text(args) })?;
     Ok(0)

@@ -34,6 +34,7 @@ use super::models::ModelCommandError;
 use super::output;
 use super::timeline::trace_of;
 use super::writable;
+use crate::whole_file;
 
 /// How long a worker that was asked to stop may take before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -69,7 +70,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
     /// Write the measured timeline of a training on several ranks, with the planned one, in Chrome's trace event format (JSON), which
-    /// Perfetto reads
+    /// Perfetto reads: a new file, or one with an earlier timeline, which it replaces
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Continue from a checkpoint of the same spec
@@ -107,7 +108,7 @@ pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
             output::say(&output::printable(&text))?;
             if let Some(path) = &args.trace {
                 match trace_of(&spec, story.spans()) {
-                    Some(text) => std::fs::write(path, text)
+                    Some(text) => whole_file::write(path, text.as_bytes())
                         .map_err(|source| CommandError::WriteFile { path: path.clone(), source })?,
                     None => output::complain(
                         "no trace was written: ranks tell when they did what, and this training was not divided among several of them \
@@ -150,7 +151,7 @@ fn check_places(args: &RunArgs) -> Result<(), CommandError> {
         writable::folder("--checkpoint-dir", dir)?;
     }
     if let Some(path) = &args.trace {
-        writable::file("--trace", path)?;
+        writable::trace("--trace", path)?;
     }
     // An earlier model stays until this run has its own: there is time to stop the run.
     if let Some(dir) = &args.model

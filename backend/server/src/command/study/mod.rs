@@ -89,7 +89,7 @@ pub(super) struct StudyArgs {
     /// Measure everything anew, also what is kept of the same study since it was stopped
     #[arg(long)]
     fresh: bool,
-    /// Write the report into this file, as JSON
+    /// Write the report into this file, as JSON, in place of what it holds
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Put the tables into the study's section of this Markdown file
