@@ -3,10 +3,30 @@
 use recspeed_data::Interactions;
 use recspeed_recommenders::{RankError, what_to_change};
 use recspeed_types::FailureCode;
-use recspeed_types::catalogue::{Condition, Under};
 use recspeed_types::spec::ResolvedSpec;
 
 use crate::RunFailure;
+
+/// Parameters that decide how much is learnt, or of how many neighbours, wherever a recommender has them.
+const OWN: &[&str] = &[
+    "learning_rate",
+    "regularization",
+    "bias_regularization",
+    "regularization_user",
+    "regularization_item",
+    "alpha",
+    "l1",
+    "l2",
+    "init_deviation",
+    "iterations",
+    "similarity",
+    "neighbours",
+    "min_support",
+    "shrinkage",
+];
+
+/// What tells where a hybrid went wrong.
+const ALONE: &str = "run its components alone to see which of them is to blame";
 
 /// A `score` or `prediction` of an item for a user, by their indices, that is no finite number.
 pub(crate) fn not_finite(spec: &ResolvedSpec, data: &Interactions, what: &str, (user, item): (u32, u32)) -> RunFailure {
@@ -35,26 +55,24 @@ pub(crate) fn not_ranked(spec: &ResolvedSpec, data: &Interactions, error: RankEr
 /// What to try where a model knows less than somebody who knows nothing: whether it learnt too little or too wildly nobody can tell.
 pub(crate) fn what_else(spec: &ResolvedSpec) -> String {
     let recommender = &spec.recommender;
-    // Of those that this one reads, given its other parameters.
-    let is_read = |name: &str| {
-        Condition::of(recommender.entry.kind, name).is_none_or(|condition| match condition.under {
-            Under::Parameter(other) => recommender.params().get(other).is_none_or(|value| condition.holds(value)),
-            Under::Loss => true,
-        })
-    };
-    let own = ["learning_rate", "regularization", "l1", "l2", "init_deviation", "iterations"];
-    let own = own.iter().filter(|name| is_read(name));
+    let loss = spec.training.as_ref().map(|training| training.loss);
+    let own = OWN.iter().filter(|name| recommender.reads(name, loss));
     let own = own.filter_map(|name| Some(format!("recommender.{name} (now {})", recommender.params().get(name)?)));
     let of_training = spec.training.iter().flat_map(|training| {
         let (rate, epochs) = (training.learning_rate, training.epochs);
         [format!("training.learning_rate (now {rate})"), format!("training.epochs (now {epochs})")]
     });
     let all: Vec<String> = of_training.chain(own).collect();
-    match all.split_last() {
-        None if recommender.components().is_empty() => "take another recommender".to_owned(),
-        None => "run its components alone to see which of them is to blame".to_owned(),
-        Some((last, [])) => format!("try another {last}"),
-        Some((last, others)) => format!("try another {} or {last}", others.join(", ")),
+    let another = match all.split_last() {
+        None => None,
+        Some((last, [])) => Some(format!("try another {last}")),
+        Some((last, others)) => Some(format!("try another {} or {last}", others.join(", "))),
+    };
+    match (another, recommender.components().is_empty()) {
+        (None, true) => "take another recommender".to_owned(),
+        (None, false) => ALONE.to_owned(),
+        (Some(another), true) => another,
+        (Some(another), false) => format!("{another}; or {ALONE}"),
     }
 }
 
@@ -67,5 +85,77 @@ pub(crate) fn remedy(spec: &ResolvedSpec) -> String {
             format!("lower training.learning_rate (now {rate}), set training.gradient_clip = 1, or {own}")
         }
         None => own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::ExperimentSpec;
+    use recspeed_types::catalogue::{ENTRIES, Family, ParamKind};
+    use recspeed_types::spec::{DatasetSpec, ParamValue, RecommenderSpec};
+
+    use super::*;
+
+    fn resolved(recommender: RecommenderSpec) -> ResolvedSpec {
+        let dataset = DatasetSpec::builtin("beauty-synthetic-10k");
+        let mut spec = ExperimentSpec { dataset, recommender, ..ExperimentSpec::default() };
+        spec.split.validation_ratio = Some(0.1);
+        spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
+        spec.resolve().unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    /// Every kind of the catalogue, by each of its solvers.
+    fn every_kind() -> Vec<ResolvedSpec> {
+        let mut all = Vec::new();
+        for entry in ENTRIES {
+            let plain = RecommenderSpec::new(entry.kind);
+            if let Some(ParamKind::Choice { options, .. }) = entry.param("solver").map(|param| &param.kind) {
+                let by = |solver: &&str| plain.clone().with("solver", ParamValue::Text((*solver).to_owned()));
+                all.extend(options.iter().map(by).map(resolved));
+            } else {
+                all.push(resolved(plain));
+            }
+        }
+        all
+    }
+
+    /// Those of the recommender's own parameters that a sentence names.
+    fn named(said: &str) -> Vec<&str> {
+        said.split("recommender.").skip(1).filter_map(|rest| rest.split(' ').next()).collect()
+    }
+
+    #[test]
+    fn only_what_a_kind_has_and_reads_is_named_to_be_changed() {
+        for spec in every_kind() {
+            let entry = spec.recommender.entry;
+            let loss = spec.training.as_ref().map(|training| training.loss);
+            for said in [remedy(&spec), what_else(&spec)] {
+                for name in named(&said) {
+                    assert!(entry.param(name).is_some(), "{} has no {name}: {said}", entry.kind);
+                    assert!(spec.recommender.reads(name, loss), "{} does not read {name}: {said}", entry.kind);
+                }
+                assert_eq!(said.contains("training."), spec.training.is_some(), "{}: {said}", entry.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_learns_again_and_again_or_has_a_number_to_set_is_told_what_to_set() {
+        let names_some = |said: &str| said.contains("training.") || !named(said).is_empty();
+        for spec in every_kind() {
+            let entry = spec.recommender.entry;
+            if entry.is_trained() || entry.param("iterations").is_some() {
+                let said = remedy(&spec);
+                assert!(names_some(&said), "{}: {said}", entry.kind);
+            }
+            let is_number = |kind: &ParamKind| matches!(kind, ParamKind::Integer { .. } | ParamKind::Float { .. });
+            let has_number = entry.params.iter().any(|param| is_number(&param.kind));
+            let said = what_else(&spec);
+            if entry.family == Family::Hybrid {
+                assert!(said.ends_with(ALONE), "{}: {said}", entry.kind);
+            } else if entry.is_trained() || has_number {
+                assert!(names_some(&said), "{}: {said}", entry.kind);
+            }
+        }
     }
 }

@@ -9,6 +9,19 @@ use crate::FitError;
 /// What helps every method that reads what was rated.
 const MEND: &str = "mend ratings far outside the scale";
 
+/// What keeps learnt numbers small, and which way. Nothing of the neighbourhood methods, which learn none: what they compute
+/// overflows by the ratings alone.
+const WAYS: &[(&str, &str)] = &[
+    ("lower", "learning_rate"),
+    ("lower", "init_deviation"),
+    ("lower", "alpha"),
+    ("raise", "regularization"),
+    ("raise", "bias_regularization"),
+    ("raise", "regularization_user"),
+    ("raise", "regularization_item"),
+    ("raise", "l2"),
+];
+
 /// The average square of ratings: what answering 0 to each of them costs.
 pub(crate) fn mean_square(ratings: &[f32]) -> f64 {
     let squares: f64 = ratings.iter().map(|&rating| f64::from(rating).powi(2)).sum();
@@ -71,16 +84,8 @@ pub(crate) const fn not_finite(what: &'static str) -> FitError {
 /// What to change, of what this recommender's catalogue entry has, where it has run away or errs beyond all measure.
 pub fn what_to_change(recommender: &ResolvedRecommender) -> String {
     let entry = recommender.entry;
-    let solver = entry.param("solver").map_or("", |_| recommender.text("solver"));
-    // The Gibbs sampler finds its own regularization, and only gradient descent has steps.
-    let unread: &[&str] = match (entry.kind, solver) {
-        ("fm", "mcmc") => &["learning_rate", "regularization"],
-        ("fm", "als") => &["learning_rate"],
-        _ => &[],
-    };
-    let ways =
-        [("lower", "learning_rate"), ("lower", "init_deviation"), ("lower", "alpha"), ("raise", "regularization")];
-    let ways = ways.iter().filter(|(_, name)| !unread.contains(name));
+    // As the Gibbs sampler finds its own regularization, and only gradient descent has steps.
+    let ways = WAYS.iter().filter(|(_, name)| recommender.reads(name, None));
     let mut ways: Vec<String> = ways
         .filter_map(|(how, name)| Some(format!("{how} recommender.{name} (now {})", recommender.params().get(name)?)))
         .collect();

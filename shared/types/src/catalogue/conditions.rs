@@ -1,6 +1,6 @@
 //! Parameters that a method reads only where another one, or the loss, has a certain value.
 
-use crate::spec::{Loss, ParamValue, RecommenderSpec};
+use crate::spec::{Loss, ParamValue, RecommenderSpec, ResolvedRecommender};
 
 /// A parameter that is read only where another one of its recommender, or the loss, has one of some values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,11 +122,7 @@ impl RecommenderSpec {
 
     /// Whether a parameter is read, given the others and the loss that `[training]` sets.
     pub fn reads(&self, name: &str, loss: Option<Loss>) -> bool {
-        let own = || super::find(&self.kind)?.losses.first().copied();
-        Condition::of(&self.kind, name).is_none_or(|condition| match condition.under {
-            Under::Parameter(other) => self.value(other).is_none_or(|value| condition.holds(&value)),
-            Under::Loss => loss.or_else(own).is_none_or(|loss| condition.values.contains(&loss.as_str())),
-        })
+        is_read((self.kind.as_str(), name), |other| self.value(other), loss)
     }
 
     /// A sentence for each parameter that was given another value than its own and is not read, of components too. `at`: where this
@@ -149,10 +145,27 @@ impl RecommenderSpec {
     }
 }
 
+impl ResolvedRecommender {
+    /// Whether a parameter is read, given the others and the loss that it is trained with; `None`: its own, if it has one.
+    pub fn reads(&self, name: &str, loss: Option<Loss>) -> bool {
+        is_read((self.entry.kind, name), |other| self.params().get(other).cloned(), loss)
+    }
+}
+
+/// Whether the parameter of a kind is read, where `value` tells the kind's other parameters.
+fn is_read((kind, name): (&str, &str), value: impl Fn(&str) -> Option<ParamValue>, loss: Option<Loss>) -> bool {
+    let own = || super::find(kind)?.losses.first().copied();
+    Condition::of(kind, name).is_none_or(|condition| match condition.under {
+        Under::Parameter(other) => value(other).is_none_or(|value| condition.holds(&value)),
+        Under::Loss => loss.or_else(own).is_none_or(|loss| condition.values.contains(&loss.as_str())),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::catalogue::{ParamKind, find};
+    use crate::{ExperimentSpec, spec::DatasetSpec};
 
     #[test]
     fn every_condition_is_of_parameters_and_values_that_the_catalogue_has() {
@@ -170,6 +183,40 @@ mod tests {
             assert!(condition.values.iter().all(|value| known.contains(value)), "{condition:?}");
             assert!(condition.values.len() < known.len(), "{condition:?} always holds");
         }
+    }
+
+    #[test]
+    fn a_recommender_reads_the_same_parameters_as_written_and_checked() {
+        let checked = |recommender: &RecommenderSpec| {
+            let (dataset, recommender) = (DatasetSpec::builtin("beauty-synthetic-10k"), recommender.clone());
+            let mut spec = ExperimentSpec { dataset, recommender, ..ExperimentSpec::default() };
+            spec.evaluation.metrics = vec!["ndcg@10".parse().unwrap()];
+            spec.resolve().unwrap_or_else(|errors| panic!("{errors}")).recommender
+        };
+        for condition in CONDITIONS {
+            let (kind, param) = (condition.kind, condition.param);
+            let entry = find(kind).expect("a kind of the catalogue");
+            let plain = RecommenderSpec::new(kind);
+            let cases: Vec<(RecommenderSpec, Option<Loss>, &str)> = match condition.under {
+                Under::Loss => entry.losses.iter().map(|&loss| (plain.clone(), Some(loss), loss.as_str())).collect(),
+                Under::Parameter(other) => match entry.param(other).map(|under| &under.kind) {
+                    Some(ParamKind::Choice { options, .. }) => {
+                        let of = |text: &str| plain.clone().with(other, ParamValue::Text(text.to_owned()));
+                        options.iter().map(|&text| (of(text), None, text)).collect()
+                    }
+                    _ => [(true, "true"), (false, "false")]
+                        .map(|(answer, text)| (plain.clone().with(other, ParamValue::Boolean(answer)), None, text))
+                        .to_vec(),
+                },
+            };
+            for (written, loss, value) in cases {
+                let is_read = condition.values.contains(&value);
+                assert_eq!(written.reads(param, loss), is_read, "{condition:?}: {value}");
+                assert_eq!(checked(&written).reads(param, loss), is_read, "{condition:?}: {value}");
+            }
+        }
+        let own = RecommenderSpec::new("bert4rec");
+        assert!(!own.reads("negatives", None) && !checked(&own).reads("negatives", None), "by its own loss");
     }
 
     #[test]

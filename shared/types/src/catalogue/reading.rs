@@ -1,6 +1,6 @@
 //! Which features a recommender reads: attributes of items and users, and the user, the item and the time of a row.
 
-use super::{Condition, ENTRIES, Entry, Need, Under};
+use super::{ENTRIES, Entry, Need};
 use crate::spec::{Derived, FeatureName, ParamValue, ResolvedRecommender};
 
 /// Whose attributes.
@@ -116,16 +116,8 @@ impl ResolvedRecommender {
     /// Whether the names that it, or one of its components, is told are `wanted`; none are told where it reads all.
     fn some_list(&self, whose: Whose, wanted: impl Fn(&[String]) -> bool) -> bool {
         self.all().iter().any(|each| {
-            let list = each.entry.attribute_list(whose).filter(|list| each.heeds(list));
+            let list = each.entry.attribute_list(whose).filter(|list| each.reads(list, None));
             list.is_some_and(|list| matches!(each.params().get(list), Some(ParamValue::Names(named)) if wanted(named)))
-        })
-    }
-
-    /// Whether it reads a list of attributes, given its other parameters; none of these lists depends on the loss.
-    fn heeds(&self, list: &str) -> bool {
-        Condition::of(self.entry.kind, list).is_none_or(|condition| match condition.under {
-            Under::Parameter(other) => self.params().get(other).is_none_or(|value| condition.holds(value)),
-            Under::Loss => true,
         })
     }
 }
