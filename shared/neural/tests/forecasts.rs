@@ -1,15 +1,19 @@
 //! What is foretold of a network before it is made is what it is.
 
+mod small;
+
 use recspeed_data::{AttributeColumn, AttributeValues, Attributes, Dictionary, DictionaryBuilder, Interactions};
 use recspeed_data::{InteractionsBuilder, extent};
 use recspeed_neural::{FitRequest, Fitted, NeuralDevice, Rows, fit, kinds};
 use recspeed_plan::{Assumed, Lessons, Longest, ProcessNeeds, Whole, is_whole, layers_of, learnt};
-use recspeed_types::catalogue::{self, Family, ParamKind};
+use recspeed_types::catalogue::{self, Family};
 use recspeed_types::event::MemoryBytes;
 use recspeed_types::spec::{
     EvaluationSpec, Loss, Optimizer, ParamValue, RecommenderSpec, ResolvedSpec, StrategyKind, TrainingSpec,
 };
 use recspeed_types::{EventKind, ExperimentSpec, Extent, FitObserver, MetricKind, MetricName};
+
+use small::small;
 
 /// Nineteen people with three to seven of 23 items each.
 fn ratings() -> Interactions {
@@ -44,31 +48,6 @@ fn attributes(ids: &Dictionary) -> Attributes {
             column("size", AttributeValues::Float(size)),
         ],
     }
-}
-
-/// A network of sizes that are all different, so that none can stand for another.
-fn small(kind: &str) -> RecommenderSpec {
-    let entry = catalogue::find(kind).expect("it is in the catalogue");
-    let size = |name: &str| match name {
-        "layers" | "blocks" | "vertical" => Some(2),
-        "growth" | "horizontal" | "latent" => Some(3),
-        "window" => Some(4),
-        "embedding" => Some(5),
-        "factors" => Some(6),
-        "hidden" => Some(7),
-        "length" => Some(9),
-        "crosses" => Some(11),
-        _ => None,
-    };
-    let mut spec = RecommenderSpec::new(kind);
-    for param in entry.params {
-        spec = match (&param.kind, size(param.name)) {
-            (ParamKind::Integer { .. }, Some(size)) => spec.with(param.name, ParamValue::Integer(size)),
-            (ParamKind::Integers { .. }, _) => spec.with(param.name, ParamValue::Integers(vec![8, 5, 3])),
-            _ => spec,
-        };
-    }
-    spec
 }
 
 fn resolved(recommender: RecommenderSpec, training: TrainingSpec) -> ResolvedSpec {
