@@ -82,6 +82,30 @@ test("a server that does not answer is told in sight, over the run before, and a
   await own.stop();
 });
 
+test("where the first question to the server fails nothing of the owner's is offered or asked for, and it can be asked again", async () => {
+  const page = await openPage(browser, lab.link);
+  const button = page.locator(id("run-on-server"));
+  await page.waitForFunction(() => document.querySelector('[data-testid="run-on-server"]')?.disabled === false);
+  let silent = true;
+  await page.route(/\/api\/lab$/, (route) => (silent ? route.abort() : route.continue()));
+  const asked = [];
+  page.on("request", (request) => /\/api\/(runs|stream)(\?|$)/.test(request.url()) && asked.push(request.url()));
+  await page.goto(`${lab.base}/runs`);
+  await page.getByRole("button", { name: "Try again" }).waitFor();
+  assert.deepEqual(asked, []);
+  await page.goto(lab.base);
+  await page.locator(id("ask-server")).waitFor();
+  assert.equal(await button.isEnabled(), false);
+  silent = false;
+  await page.locator(id("ask-server")).click();
+  await page.waitForFunction(() => document.querySelector('[data-testid="run-on-server"]')?.disabled === false);
+  await page.goto(`${lab.base}/runs`);
+  await page.locator(id("run-list")).waitFor({ state: "attached" });
+  await page.waitForFunction(() => document.querySelector(".run-list")?.getAttribute("aria-busy") === "false");
+  assert.ok(asked.length > 0, "whoever is known to be the owner gets the list");
+  await page.context().close();
+});
+
 test("one wrong field is one setting to mend, whatever was typed there before", async () => {
   const page = await openPage(browser, lab.link);
   await page.locator(id("knob-recommender")).selectOption("item-knn");

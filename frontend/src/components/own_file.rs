@@ -9,7 +9,7 @@ use web_sys::File;
 use super::{Icon, Modal, Picture};
 use crate::charts::{bytes, share};
 use crate::form::guess_format;
-use crate::state::{Upload, file_head, hold_file, send_file, use_lab};
+use crate::state::{Looker, Upload, file_head, hold_file, send_file, use_lab};
 
 /// What a file of each format looks like.
 const fn example(format: DataFormat) -> &'static str {
@@ -158,7 +158,13 @@ fn OwnFileForm() -> impl IntoView {
                     <span>"Give it to the server"</span>
                 </button>
             </div>
-            <p class="note" hidden=move || lab.is_owner()>"Giving files to the server needs the owner’s link."</p>
+            <p class="note" hidden=move || lab.is_owner()>
+                {move || match lab.looker() {
+                    Looker::Unknown(_) => "No server answers here: a file can be used in this tab alone.",
+                    Looker::Guest => "Giving files to the server needs the owner’s link.",
+                    Looker::Asking | Looker::Owner => "",
+                }}
+            </p>
             <p class="note" role="status" hidden=move || !reading.get()>"Reading it…"</p>
             <div class="progress" hidden=move || !sending.get()>
                 <div class="progress-head">

@@ -20,6 +20,38 @@ pub(crate) enum LabState {
     Absent(String),
 }
 
+/// Who looks at the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Looker {
+    /// The server was asked and has not said it yet.
+    Asking,
+    /// Nobody can say it, and why: the server did not answer. What is the owner's is neither offered nor asked for.
+    Unknown(String),
+    /// Who may use the server's queue.
+    Owner,
+    /// Who may read what a link shows.
+    Guest,
+}
+
+impl LabState {
+    /// Who looks, as far as the server has said it.
+    pub(crate) fn looker(&self) -> Looker {
+        match self {
+            Self::Asking => Looker::Asking,
+            Self::Absent(why) => Looker::Unknown(why.clone()),
+            Self::Here(info) => match info.role {
+                Role::Owner => Looker::Owner,
+                Role::Guest => Looker::Guest,
+            },
+        }
+    }
+
+    /// Whether the server was asked and did not answer, so that it may be asked again.
+    pub(crate) const fn is_silent(&self) -> bool {
+        matches!(self, Self::Absent(_))
+    }
+}
+
 /// What every part of the page shares; a handful of signals.
 #[derive(Clone, Copy)]
 pub(crate) struct Lab {
@@ -101,19 +133,27 @@ impl Lab {
         }
     }
 
-    /// Whether the visitor may use the server's queue.
-    pub(crate) fn is_owner(self) -> bool {
-        self.server.with(|state| matches!(state, LabState::Here(info) if info.role == Role::Owner))
+    /// Asks the server again, where it did not answer.
+    pub(crate) fn ask_again(self) {
+        if self.server.with_untracked(LabState::is_silent) {
+            self.server.set(LabState::Asking);
+            spawn_local(async move { self.ask_server().await });
+        }
     }
 
-    /// Whether somebody looks who is not the owner, and must not ask for what is the owner's; `None` until the server has said
-    /// it. Where no server answers, whoever asks is told that.
-    pub(crate) fn is_visitor(self) -> Option<bool> {
-        self.server.with(|state| match state {
-            LabState::Asking => None,
-            LabState::Here(info) => Some(info.role != Role::Owner),
-            LabState::Absent(_) => Some(false),
-        })
+    /// Who looks, as far as the server has said it.
+    pub(crate) fn looker(self) -> Looker {
+        self.server.with(LabState::looker)
+    }
+
+    /// Whether the visitor may use the server's queue.
+    pub(crate) fn is_owner(self) -> bool {
+        self.looker() == Looker::Owner
+    }
+
+    /// Whether the server did not answer when it was asked last.
+    pub(crate) fn is_without_answer(self) -> bool {
+        self.server.with(LabState::is_silent)
     }
 
     /// Whether the shown run is another experiment than the one in the draft.
@@ -311,6 +351,22 @@ mod tests {
     use recspeed_types::spec::RecommenderSpec;
 
     use super::*;
+
+    #[test]
+    fn nobody_is_the_owner_or_a_guest_until_the_server_has_said_so() {
+        let here = |role: &str| {
+            let told = format!(r#"{{"version":"1","role":"{role}","slots":1}}"#);
+            LabState::Here(Box::new(recspeed_types::api::read(&told).expect("an answer of the server")))
+        };
+        assert_eq!(here("owner").looker(), Looker::Owner);
+        assert_eq!(here("guest").looker(), Looker::Guest);
+        assert_eq!(LabState::Asking.looker(), Looker::Asking);
+        let silent = LabState::Absent(super::api::ApiError::Unreachable.to_string());
+        assert!(matches!(silent.looker(), Looker::Unknown(why) if why.starts_with("The server does not answer")));
+        // Only then is it asked again: not twice at once, and not where it has answered.
+        assert!(silent.is_silent());
+        assert!([LabState::Asking, here("owner"), here("guest")].iter().all(|state| !state.is_silent()));
+    }
 
     #[test]
     fn names_and_spelled_out_defaults_do_not_make_another_experiment() {

@@ -9,8 +9,8 @@ use crate::FitError;
 /// What helps every method that reads what was rated.
 const MEND: &str = "mend ratings far outside the scale";
 
-/// What keeps learnt numbers small, and which way. Nothing of the neighbourhood methods, which learn none: what they compute
-/// overflows by the ratings alone.
+/// What keeps learnt numbers small, and which way. Nothing of the neighbourhood methods, which learn none: what they
+/// compute overflows by the ratings alone.
 const WAYS: &[(&str, &str)] = &[
     ("lower", "learning_rate"),
     ("lower", "init_deviation"),

@@ -7,7 +7,7 @@ use recspeed_types::limits::MAX_COMPARED_RUNS;
 
 use crate::pages::runs::{headline, when};
 use crate::state::api::{self, ApiError};
-use crate::state::{comparable, use_lab};
+use crate::state::{Looker, comparable, use_lab};
 
 /// Runs offered.
 const OFFERED: u32 = 100;
@@ -20,21 +20,28 @@ const OWNERS: &str = "The run list belongs to the owner. A link to a comparison 
 pub(super) fn Picker(chosen: Memo<Vec<String>>, go: Callback<Vec<String>>) -> impl IntoView {
     let runs = RwSignal::new(None::<Result<Vec<RunRecord>, String>>);
     let lab = use_lab();
-    let visitor = Memo::new(move |_| lab.is_visitor());
-    Effect::new(move |_| match visitor.get() {
+    let looker = Memo::new(move |_| lab.looker());
+    Effect::new(move |_| match looker.get() {
+        Looker::Asking => runs.set(None),
+        Looker::Unknown(why) => runs.set(Some(Err(why))),
         // A visitor would only be refused.
-        Some(true) => runs.set(Some(Err(OWNERS.to_owned()))),
-        Some(false) => spawn_local(async move {
+        Looker::Guest => runs.set(Some(Err(OWNERS.to_owned()))),
+        Looker::Owner => spawn_local(async move {
             let answer = api::runs(None, "", "finished", OFFERED).await;
             let told = |error: ApiError| if error.is_forbidden() { OWNERS.to_owned() } else { error.to_string() };
             runs.try_set(Some(answer.map(|page| page.runs).map_err(told)));
         }),
-        None => {}
     });
     let body = move || {
         match runs.get() {
         None => view! { <p class="note">"Loading the runs…"</p> }.into_any(),
-        Some(Err(text)) => view! { <p class="note">{text}</p> }.into_any(),
+        Some(Err(text)) => view! {
+            <p class="note">{text}</p>
+            <p hidden=move || !lab.is_without_answer()>
+                <button type="button" class="button" data-testid="picker-again" on:click=move |_| lab.ask_again()>"Try again"</button>
+            </p>
+        }
+        .into_any(),
         Some(Ok(runs)) if runs.is_empty() => view! {
             <p class="note" data-testid="compare-none">"No run has finished on this server yet. Turn a knob in the lab and press “Run on the server”, twice: then they can be compared here."</p>
         }

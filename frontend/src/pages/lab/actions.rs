@@ -37,6 +37,14 @@ pub(crate) fn Actions() -> impl IntoView {
             });
         }
     });
+    let ask = move |_| {
+        lab.ask_again();
+        // The button goes while the server is asked.
+        if let Some(button) = run.get_untracked() {
+            // Fails only for elements that are gone.
+            let _ = button.focus();
+        }
+    };
     let in_tab = Memo::new(move |_| lab.session.current.get().is_some_and(|run| run.origin == Origin::Tab));
     let here = view! {
         <button
@@ -97,6 +105,9 @@ pub(crate) fn Actions() -> impl IntoView {
                     },
                     LabState::Absent(_) => "No server answers here. Everything runs in this tab.".to_owned(),
                 })}
+            </p>
+            <p hidden=move || !lab.is_without_answer()>
+                <button type="button" class="button" data-testid="ask-server" on:click=ask>"Ask the server again"</button>
             </p>
         </div>
     }

@@ -12,7 +12,7 @@ use recspeed_types::api::RunRecord;
 use super::row::Row;
 use crate::components::{Icon, Picture};
 use crate::state::api::{self, ApiError};
-use crate::state::{ListChange, unwatch_list, use_lab, watch_list};
+use crate::state::{ListChange, Looker, unwatch_list, use_lab, watch_list};
 
 /// Runs in one page of the list.
 const PAGE: u32 = 25;
@@ -82,26 +82,38 @@ pub(crate) fn RunList(
             }
         });
     };
+    // Where nobody has said who looks, that is what is asked again; its answer then asks for the list.
+    let again = move || match untrack(|| lab.looker()) {
+        Looker::Owner => load(true),
+        Looker::Unknown(_) => lab.ask_again(),
+        Looker::Asking | Looker::Guest => {}
+    };
     Effect::new(move |_| {
         let Some(failed) = wave_again.get() else { return };
         set_timeout(
             move || {
                 if wave.try_get_value() == Some(failed) {
-                    load(true);
+                    again();
                 }
             },
             AGAIN,
         );
     });
     // Nothing that is the owner's is asked for, and no stream opened for it, before it is known who looks.
-    let visitor = Memo::new(move |_| lab.is_visitor());
+    let looker = Memo::new(move |_| lab.looker());
     Effect::new(move |_| {
         search.track();
         status.track();
-        match visitor.get() {
-            Some(true) => loading.set(Loading::Forbidden),
-            Some(false) => load(true),
-            None => {}
+        match looker.get() {
+            Looker::Asking => loading.set(Loading::Asking),
+            Looker::Unknown(why) => {
+                let current = wave.get_value().wrapping_add(1);
+                wave.set_value(current);
+                loading.set(Loading::Failed(why));
+                wave_again.set(Some(current));
+            }
+            Looker::Guest => loading.set(Loading::Forbidden),
+            Looker::Owner => load(true),
         }
     });
     let changed = Callback::new(move |change: ListChange| match change {
@@ -120,7 +132,7 @@ pub(crate) fn RunList(
         }
     });
     Effect::new(move |_| {
-        if visitor.get() == Some(false) {
+        if looker.get() == Looker::Owner {
             watch_list(changed);
         }
     });
@@ -184,7 +196,7 @@ pub(crate) fn RunList(
                 (Loading::Failed(text), _) => view! {
                     <div class="blank">
                         <div class="message message-error" role="alert"><Icon picture=Picture::Warning/><p>{text}</p></div>
-                        <p><button type="button" class="button" on:click=move |_| load(true)>"Try again"</button></p>
+                        <p><button type="button" class="button" on:click=move |_| again()>"Try again"</button></p>
                     </div>
                 }.into_any(),
                 (Loading::Done, true) => view! {

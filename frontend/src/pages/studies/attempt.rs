@@ -7,7 +7,7 @@ use recspeed_types::api::{StudyAttempt, StudyPage, StudyStatus};
 use super::status_words;
 use crate::charts::capital;
 use crate::components::{Icon, Picture};
-use crate::state::{LabState, api, use_lab};
+use crate::state::{Looker, api, use_lab};
 
 /// The button and what has become of the last press.
 #[component]
@@ -27,7 +27,7 @@ pub(super) fn Attempt(
     let at_work = Memo::new(move |_| attempt.with(|a| a.as_ref().is_some_and(|a| !a.status.is_over())));
     let measured = Memo::new(move |_| found.with(|found| found.as_ref().is_some_and(|found| found.report.is_some())));
     let owner = Memo::new(move |_| lab.is_owner());
-    let guest = Memo::new(move |_| !owner.get() && lab.server.with(|state| matches!(state, LabState::Here(_))));
+    let guest = Memo::new(move |_| lab.looker() == Looker::Guest);
     // One button, so that the reader's place stays where it is.
     let press = move |_| {
         let name = found.with_untracked(|found| found.as_ref().map(|found| found.study.name.clone()));

@@ -146,7 +146,7 @@ impl RecommenderSpec {
 }
 
 impl ResolvedRecommender {
-    /// Whether a parameter is read, given the others and the loss that it is trained with; `None`: its own, if it has one.
+    /// Whether a parameter is read, given the others and the loss that it is trained with; its own where that is `None`.
     pub fn reads(&self, name: &str, loss: Option<Loss>) -> bool {
         is_read((self.entry.kind, name), |other| self.params().get(other).cloned(), loss)
     }
