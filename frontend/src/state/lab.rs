@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(here("owner").looker(), Looker::Owner);
         assert_eq!(here("guest").looker(), Looker::Guest);
         assert_eq!(LabState::Asking.looker(), Looker::Asking);
-        let silent = LabState::Absent(super::api::ApiError::Unreachable.to_string());
+        let silent = LabState::Absent(api::ApiError::Unreachable.to_string());
         assert!(matches!(silent.looker(), Looker::Unknown(why) if why.starts_with("The server does not answer")));
         // Only then is it asked again: not twice at once, and not where it has answered.
         assert!(silent.is_silent());
