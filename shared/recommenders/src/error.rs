@@ -3,6 +3,7 @@
 use recspeed_dense::InverseError;
 use recspeed_types::catalogue::Need;
 use recspeed_types::divergence::Good;
+use recspeed_types::forecast::{duration, size, unaffordable};
 use recspeed_types::spec::ResolvedRecommender;
 use recspeed_types::{FailureCode, Instead, Remedy};
 
@@ -257,12 +258,6 @@ pub(crate) fn no_inverse(remedy: &'static Remedy) -> impl Fn(InverseError) -> Fi
     }
 }
 
-fn unaffordable(what: &str, bytes: u64, (seconds, fits): (Option<f64>, Option<u64>), remedy: &Remedy) -> String {
-    let time = seconds.map_or_else(|| ", which cannot be had".to_owned(), |s| format!(" and about {}", duration(s)));
-    let fits = fits.map_or_else(String::new, |most| format!(" (over about {most} it would fit)"));
-    format!("{what} needs {} of memory{time}{fits}; lower {remedy}", size(bytes))
-}
-
 /// As [`unaffordable`], of a component that speaks of its own table.
 fn too_much_together(place: &str, kind: &str, kept: u64, left: u64, forecast: &Forecast) -> String {
     let Forecast { what, bytes, seconds, remedy, .. } = *forecast;
@@ -281,23 +276,6 @@ fn too_much_together(place: &str, kind: &str, kept: u64, left: u64, forecast: &F
         size(left),
         remedy.to_string().replace("recommender.", &format!("{place}."))
     )
-}
-
-/// Seconds in the nearest unit.
-pub(crate) fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 1.0 => "a second".to_owned(),
-        s if s < 120.0 => format!("{s:.0} seconds"),
-        s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
-        s => format!("{:.0} hours", s / 3600.0),
-    }
-}
-
-/// Bytes in the nearest binary unit.
-fn size(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-    let unit = ((bytes.max(1).ilog2() / 10) as usize).min(units.len() - 1);
-    format!("{:.*} {}", usize::from(unit > 0), bytes as f64 / f64::powi(1024.0, unit as i32), units[unit])
 }
 
 /// A vector of `len` default values, or an error where the memory cannot be had.

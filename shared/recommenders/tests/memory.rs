@@ -2,11 +2,13 @@
 
 mod support;
 
-use recspeed_recommenders::{FitError, FitRequest, Fitted, Forecast, Foretold, TrainSet, fit, fit_request, kinds};
+use recspeed_recommenders::{
+    FitError, FitRequest, Fitted, Forecast, Foretold, TrainSet, fit, fit_request, foresee, kinds,
+};
 use recspeed_types::catalogue::{self, Family};
 use recspeed_types::event::EventKind;
 use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
-use recspeed_types::{FailureCode, FitObserver, Instead, Remedy, Unobserved};
+use recspeed_types::{ExperimentSpec, FailureCode, FitObserver, Instead, Remedy, Unobserved, forecast, sentence};
 use support::{fitted, interactions, known, read, resolved, text, varied, with_threads};
 
 /// A run with so many bytes left; it wants to hear of no work that is done.
@@ -360,4 +362,28 @@ fn a_component_that_is_refused_elsewhere_is_told_with_its_place_before_the_first
     assert_eq!(refused.instead(), Instead::kinds("recommender.components.1.components.1", &["item-knn"]));
     // How much the machine has left does not matter to it.
     assert_eq!(fit_request(&request, &mut Unobserved).err(), Some(refused));
+}
+
+#[test]
+fn what_is_told_of_an_inverse_before_a_run_is_what_the_run_says_to_the_letter() {
+    let alone = "kind = \"ease\"";
+    let within = "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"ease\" }]";
+    for recommender in [alone, within] {
+        let text = format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic\"\n[recommender]\n{recommender}\n\
+             [evaluation]\nmetrics = [\"ndcg@10\"]\n"
+        );
+        let spec = ExperimentSpec::from_toml(&text).expect("a spec").resolve().expect("it is possible");
+        let Some(forecast::Foretold::Inverse(inverse)) = forecast::Foretold::of(&spec) else {
+            panic!("{recommender}: it is known how many items there are")
+        };
+        for allowed in [0, forecast::Inverse::ALLOWED_IN_A_TAB, 64 << 30, 1 << 40] {
+            let asked = || foresee(&spec.recommender, inverse.items as usize, Some(allowed)).err();
+            let said = with_threads(2, asked);
+            let words = said.as_ref().map(|error| sentence(&error.to_string()));
+            assert_eq!(words, inverse.refusal(allowed, 2), "{recommender} in {allowed} bytes");
+            let offered = said.map(|error| error.instead());
+            assert_eq!(offered, (allowed < 1 << 40).then(|| inverse.instead()), "{recommender} in {allowed} bytes");
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub mod divergence;
 pub mod event;
 mod extent;
 pub mod fit;
+pub mod forecast;
 pub mod importance;
 pub mod limits;
 pub mod metric;

@@ -6,11 +6,12 @@ use rayon::prelude::*;
 use recspeed_data::parts::expect_len;
 use recspeed_data::{Csr, Interactions};
 use recspeed_dense::invert;
+use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
-use recspeed_types::{FitObserver, Remedy};
+use recspeed_types::forecast::{Inverse, duration};
 
 use crate::divergence::not_finite;
-use crate::error::{duration, no_inverse, reserve};
+use crate::error::{no_inverse, reserve};
 use crate::fit::{FitRequest, Method};
 use crate::item_to_item::Weighting;
 use crate::memory::check_inverse;
@@ -31,14 +32,10 @@ pub(super) const METHOD: Method = Method {
 };
 
 /// Bytes that the fit may hold where nobody knows what is left: the Gramian that becomes its inverse, the factor's
-/// inverse and the result, all dense. A browser tab addresses 4 GiB.
-const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { 2 << 30 } else { 16 << 30 };
+/// inverse and the result, all dense.
+const ALLOWED_BYTES: u64 = if cfg!(target_arch = "wasm32") { Inverse::ALLOWED_IN_A_TAB } else { 16 << 30 };
 /// Fits that take longer are announced, in seconds.
 const ANNOUNCED_S: f64 = 10.0;
-/// What takes less.
-const REMEDY: &Remedy = &Remedy { lower: "the number of items with dataset.min_item", instead: &["slim", "item-knn"] };
-/// Dense f64 matrices that the fit holds at once.
-const MATRICES: u64 = 2;
 
 /// `S = X·B` with `B` minimising `‖X − X·B‖² + λ·‖B‖²` under `diag(B) = 0`: with `P = (XᵀX + λI)⁻¹`,
 /// `B_ij = −P_ij / P_jj`. Computed in f64, kept in f32.
@@ -57,7 +54,8 @@ struct Ease {
 /// # Errors
 /// [`FitError::Unaffordable`].
 pub(crate) fn check_items(n_items: usize, memory_left: Option<u64>) -> Result<(), FitError> {
-    check_inverse((n_items, MATRICES), memory_left.unwrap_or(ALLOWED_BYTES), "the dense inverse over all items", REMEDY)
+    let allowed = memory_left.unwrap_or(ALLOWED_BYTES);
+    check_inverse((n_items, Inverse::MATRICES), allowed, Inverse::WHAT, Inverse::REMEDY)
 }
 
 impl Ease {
@@ -74,9 +72,10 @@ impl Ease {
         announce_inverse(n_items, stages.observer);
         // Symmetric: its rows are its columns. With λ > 0 it is positive definite; rounding can only lose that for ratings of
         // absurd size.
-        invert(&mut inverse, n_items).map_err(no_inverse(REMEDY))?;
+        invert(&mut inverse, n_items).map_err(no_inverse(Inverse::REMEDY))?;
         stages.next()?;
-        let mut weights: Vec<f32> = reserve(n_items.checked_mul(n_items), "the weights between items", REMEDY)?;
+        let mut weights: Vec<f32> =
+            reserve(n_items.checked_mul(n_items), "the weights between items", Inverse::REMEDY)?;
         let whole_tiles = (TILE * n_items).max(1);
         weights.par_chunks_mut(whole_tiles).enumerate().for_each(|(tile, rows)| {
             weights_of_rows(&inverse, n_items, tile * TILE, rows);
@@ -176,7 +175,7 @@ pub(super) fn gramian(
     regularization: f64,
 ) -> Result<Vec<f64>, FitError> {
     let n_items = by_item.n_rows();
-    let mut gram: Vec<f64> = reserve(n_items.checked_mul(n_items), "the products of the items", REMEDY)?;
+    let mut gram: Vec<f64> = reserve(n_items.checked_mul(n_items), "the products of the items", Inverse::REMEDY)?;
     gram.par_chunks_mut(n_items.max(1)).enumerate().for_each(|(item, row)| {
         let (users, ratings) = by_item.row(item);
         for (&user, &rating) in users.iter().zip(ratings) {

@@ -5,6 +5,8 @@ pub(crate) mod machines;
 pub(crate) mod paces;
 pub(crate) mod vectors;
 
+pub(crate) use recspeed_types::forecast::LITTLE;
+use recspeed_types::forecast::{bytes_of_inverse, largest_inverse};
 use recspeed_types::spec::ResolvedRecommender;
 use recspeed_types::{FitObserver, Remedy};
 
@@ -14,10 +16,6 @@ pub(crate) use vectors::Counts;
 
 /// Bytes of an f32 or a u32.
 const NUMBER_BYTES: u64 = 4;
-
-/// Kinds that hold little more than a number for each user, item, rating or word: they ask nobody.
-pub(crate) const LITTLE: &[&str] =
-    &["random", "global-mean", "user-mean", "item-mean", "bias", "popularity", "content-tfidf"];
 
 /// What a fit takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,12 +87,12 @@ pub(crate) fn check_inverse(
     what: &'static str,
     remedy: &'static Remedy,
 ) -> Result<(), FitError> {
-    let numbers = (n as u64).saturating_pow(2);
-    let (bytes, stays) = (numbers.saturating_mul(8 * matrices), numbers.saturating_mul(NUMBER_BYTES));
+    let bytes = bytes_of_inverse(n as u64, matrices);
+    let stays = (n as u64).saturating_pow(2).saturating_mul(NUMBER_BYTES);
     let told = check(Needs { bytes, stays, seconds: seconds_of_inverse(n) }, allowed, what, remedy);
     told.map_err(|mut error| {
         if let FitError::Unaffordable { fits, .. } = &mut error {
-            *fits = Some((allowed / (8 * matrices)).isqrt());
+            *fits = Some(largest_inverse(allowed, matrices));
         }
         error
     })

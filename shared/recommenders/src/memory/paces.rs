@@ -1,7 +1,8 @@
 //! How fast classical fits compute, for what is foretold of their time: every rate, with where it was measured.
 //!
 //! Those of networks stand in `plan/src/pace.rs`. Neither crate may import the other, and what both import, the
-//! vocabulary of specs and events, knows of no machine.
+//! vocabulary of specs and events, knows of no machine but for one rate: that of inverses, in its `forecast.rs`, since
+//! how many items a built-in data set has is known before it is read, and the page says before a run what EASE takes.
 
 /// Normal numbers that one thread draws in a second, about (docs/benchmarks.md: one round of biased-mf on two million
 /// rows, which is little more than its 146 million first numbers, took 10.6 s).
@@ -26,11 +27,6 @@ pub(crate) const SWEPT_PER_S: f64 = 4e7;
 /// rounds over MovieLens-100K, 8 numbers a row, in 0.25 s).
 pub(crate) const STEPPED_PER_S: f64 = 6e7;
 
-/// Operations of a dense inverse in f64 on one thread in a second (docs/benchmarks.md, EASE on the two threads of an
-/// AMD EPYC: the 1,682 items of MovieLens-100K in 0.134 s, the 12,101 of Beauty 5-core in 41.3 s). On an Intel Xeon,
-/// whose vectors are twice as long, MovieLens took half of that.
-const INVERTED_PER_S: f64 = 2e10;
-
 /// Entries that one thread visits in a second and adds to what two rows have in common, about (Intel Xeon; user-knn on
 /// MovieLens-100K); slim, where it keeps no products, adds them up in the same way.
 pub(crate) const VISITED_PER_S: f64 = 1e8;
@@ -42,37 +38,5 @@ pub(crate) const SOLVED_PER_S: f64 = 9e7;
 
 /// Seconds that an inverse of `n` by `n` numbers takes on this machine, about.
 pub(crate) fn seconds_of_inverse(n: usize) -> f64 {
-    seconds_of_inverse_on(rayon::current_num_threads(), n)
-}
-
-/// A third of the `n³` operations each goes into the factor, its inverse, and the product of that with itself.
-fn seconds_of_inverse_on(threads: usize, n: usize) -> f64 {
-    (n as f64).powi(3) / (INVERTED_PER_S * threads as f64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Items, and seconds of a fit of EASE on two threads (docs/benchmarks.md, 27 November 2026, AMD EPYC).
-    const MEASURED: [(usize, f64); 2] = [(1682, 0.1338), (12_101, 41.25)];
-
-    #[test]
-    fn an_inverse_is_foretold_to_take_what_it_took_within_a_quarter() {
-        for (items, took) in MEASURED {
-            let foretold = seconds_of_inverse_on(2, items);
-            assert!(
-                (0.8..1.25).contains(&(foretold / took)),
-                "{items} items: {foretold} s foretold, {took} s measured"
-            );
-        }
-    }
-
-    #[test]
-    fn an_inverse_of_twice_as_many_rows_takes_eight_times_as_long_and_on_twice_the_threads_half() {
-        for n in [1, 100, 12_101] {
-            assert_eq!(seconds_of_inverse_on(3, 2 * n), 8.0 * seconds_of_inverse_on(3, n));
-            assert_eq!(seconds_of_inverse_on(6, n), seconds_of_inverse_on(3, n) / 2.0);
-        }
-    }
+    recspeed_types::forecast::seconds_of_inverse(n as u64, rayon::current_num_threads() as u32)
 }

@@ -1,0 +1,232 @@
+//! What a fit takes, as far as it follows from counts that are known before any row is read. Who has the counts can tell
+//! it: the page before a run, and the run itself, in the same words.
+
+use crate::spec::{ResolvedRecommender, ResolvedSpec};
+use crate::{Extent, Instead, Remedy, sentence};
+
+/// Kinds that hold little more than a number for each user, item, rating or word: they ask nobody.
+pub const LITTLE: &[&str] = &["random", "global-mean", "user-mean", "item-mean", "bias", "popularity", "content-tfidf"];
+
+/// Operations of a dense inverse in f64 on one thread in a second (docs/benchmarks.md, EASE on the two threads of an
+/// AMD EPYC: the 1,682 items of MovieLens-100K in 0.134 s, the 12,101 of Beauty 5-core in 41.3 s). On an Intel Xeon,
+/// whose vectors are twice as long, MovieLens took half of that.
+const INVERTED_PER_S: f64 = 2e10;
+
+/// Seconds that a dense inverse of `n` by `n` numbers takes on so many threads, about: a third of the `n³` operations
+/// each goes into the factor, its inverse, and the product of that with itself.
+pub fn seconds_of_inverse(n: u64, threads: u32) -> f64 {
+    (n as f64).powi(3) / (INVERTED_PER_S * f64::from(threads.max(1)))
+}
+
+/// Bytes of `matrices` matrices of `n` by `n` numbers in f64.
+pub const fn bytes_of_inverse(n: u64, matrices: u64) -> u64 {
+    n.saturating_pow(2).saturating_mul(8 * matrices)
+}
+
+/// Of how many rows and columns such matrices may be in so many bytes. `matrices`: one at least.
+pub const fn largest_inverse(bytes: u64, matrices: u64) -> u64 {
+    (bytes / (8 * matrices)).isqrt()
+}
+
+/// What is known of the fit of a spec before any row is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Foretold {
+    /// It follows from the rows: the fit counts them, and refuses what does not fit before any work.
+    OnceRead,
+    /// It inverts a matrix over all items, of which it is known how many there are.
+    Inverse(Inverse),
+}
+
+impl Foretold {
+    /// `None` where there is nothing to tell: of kinds that hold little, and of networks alone, which are told by their
+    /// plan.
+    pub fn of(spec: &ResolvedSpec) -> Option<Self> {
+        let recommender = &spec.recommender;
+        if let Some(place) = inverting(recommender, "recommender") {
+            let items = Extent::foretold(&spec.dataset).map(|extent| extent.items);
+            return Some(items.map_or(Self::OnceRead, |items| Self::Inverse(Inverse { place, items })));
+        }
+        let counts = |part: &&ResolvedRecommender| {
+            part.components().is_empty() && !part.entry.is_trained() && !LITTLE.contains(&part.entry.kind)
+        };
+        recommender.all().iter().any(counts).then_some(Self::OnceRead)
+    }
+}
+
+/// Where the first recommender stands that inverts a matrix over all items.
+fn inverting(recommender: &ResolvedRecommender, place: &str) -> Option<String> {
+    if recommender.entry.kind == "ease" {
+        return Some(place.to_owned());
+    }
+    let mut components = recommender.components().iter().enumerate();
+    components.find_map(|(index, component)| inverting(component, &format!("{place}.components[{index}]")))
+}
+
+/// The inverse over all items that EASE computes: its fit takes little beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inverse {
+    /// Where the recommender stands in the spec, as `recommender` or `recommender.components[1]`.
+    pub place: String,
+    /// How many items there are.
+    pub items: u64,
+}
+
+impl Inverse {
+    /// What is computed.
+    pub const WHAT: &'static str = "the dense inverse over all items";
+    /// What takes less.
+    pub const REMEDY: &'static Remedy =
+        &Remedy { lower: "the number of items with dataset.min_item", instead: &["slim", "item-knn"] };
+    /// Dense f64 matrices that the fit holds at once.
+    pub const MATRICES: u64 = 2;
+    /// Bytes that the fit may hold in a browser's tab, where nobody knows what is left: a tab addresses 4 GiB.
+    pub const ALLOWED_IN_A_TAB: u64 = 2 << 30;
+
+    /// Why a fit is refused that may hold so many bytes and computes on so many threads, in the words of the run; `None`
+    /// where it fits. What a run has left is less, by its program and data: where this refuses, it does, too.
+    pub fn refusal(&self, allowed: u64, threads: u32) -> Option<String> {
+        let bytes = bytes_of_inverse(self.items, Self::MATRICES);
+        if bytes <= allowed {
+            return None;
+        }
+        let time = Some(seconds_of_inverse(self.items, threads));
+        let fits = Some(largest_inverse(allowed, Self::MATRICES));
+        let told = unaffordable(Self::WHAT, bytes, (time, fits), Self::REMEDY);
+        Some(sentence(&told.replace("recommender.", &format!("{}.", self.place))))
+    }
+
+    /// What it takes on so many threads, as a part of a sentence.
+    pub fn estimate(&self, threads: u32) -> String {
+        let bytes = size(bytes_of_inverse(self.items, Self::MATRICES));
+        format!(
+            "{} needs {bytes} of memory and about {}",
+            Self::WHAT,
+            duration(seconds_of_inverse(self.items, threads))
+        )
+    }
+
+    /// What to take instead: kinds, each at the place of this one.
+    pub fn instead(&self) -> Vec<Instead> {
+        Instead::kinds(&self.place.replace('[', ".").replace(']', ""), Self::REMEDY.instead)
+    }
+}
+
+/// That something takes more memory than there is: how much, about how many seconds where that is known beforehand, over
+/// how many of what it is computed over it would fit where that follows, and what takes less.
+pub fn unaffordable(what: &str, bytes: u64, (seconds, fits): (Option<f64>, Option<u64>), remedy: &Remedy) -> String {
+    let time = seconds.map_or_else(|| ", which cannot be had".to_owned(), |s| format!(" and about {}", duration(s)));
+    let fits = fits.map_or_else(String::new, |most| format!(" (over about {most} it would fit)"));
+    format!("{what} needs {} of memory{time}{fits}; lower {remedy}", size(bytes))
+}
+
+/// Seconds in the nearest unit.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => "a second".to_owned(),
+        s if s < 120.0 => format!("{s:.0} seconds"),
+        s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
+        s => format!("{:.0} hours", s / 3600.0),
+    }
+}
+
+/// Bytes in the nearest binary unit.
+pub fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let unit = ((bytes.max(1).ilog2() / 10) as usize).min(units.len() - 1);
+    format!("{:.*} {}", usize::from(unit > 0), bytes as f64 / f64::powi(1024.0, unit as i32), units[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ExperimentSpec;
+
+    /// Items, and seconds of a fit of EASE on two threads (docs/benchmarks.md, 27 November 2026, AMD EPYC).
+    const MEASURED: [(u64, f64); 2] = [(1682, 0.1338), (12_101, 41.25)];
+
+    #[test]
+    fn an_inverse_is_foretold_to_take_what_it_took_within_a_quarter() {
+        for (items, took) in MEASURED {
+            let foretold = seconds_of_inverse(items, 2);
+            assert!(
+                (0.8..1.25).contains(&(foretold / took)),
+                "{items} items: {foretold} s foretold, {took} s measured"
+            );
+        }
+    }
+
+    #[test]
+    fn an_inverse_of_twice_as_many_rows_takes_eight_times_as_long_and_on_twice_the_threads_half() {
+        for n in [1, 100, 12_101] {
+            assert_eq!(seconds_of_inverse(2 * n, 3), 8.0 * seconds_of_inverse(n, 3));
+            assert_eq!(seconds_of_inverse(n, 6), seconds_of_inverse(n, 3) / 2.0);
+        }
+    }
+
+    fn foretold(dataset: &str, recommender: &str) -> Option<Foretold> {
+        let text = format!(
+            "version = 1\n[dataset]\n{dataset}\n[recommender]\n{recommender}\n[evaluation]\nmetrics = [\"ndcg@10\"]\n"
+        );
+        Foretold::of(&ExperimentSpec::from_toml(&text).expect("a spec").resolve().expect("it is possible"))
+    }
+
+    const LARGE: &str = "source = \"builtin\"\nid = \"beauty-synthetic\"";
+
+    #[test]
+    fn an_inverse_over_more_items_than_fit_is_refused_with_memory_time_and_what_to_take_instead() {
+        let Some(Foretold::Inverse(inverse)) = foretold(LARGE, "kind = \"ease\"") else { panic!("it is known") };
+        assert_eq!(inverse, Inverse { place: "recommender".to_owned(), items: 249_274 });
+        // 16 bytes for each of 249,274² pairs, and 249,274³ operations at 2·10¹⁰ a second and thread.
+        assert_eq!(
+            inverse.refusal(64 << 30, 2).as_deref(),
+            Some(
+                "The dense inverse over all items needs 925.9 GiB of memory and about 108 hours (over about 65536 it \
+                 would fit); lower the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \
+                 \"item-knn\"."
+            )
+        );
+        assert_eq!(inverse.instead(), Instead::kinds("recommender", &["slim", "item-knn"]));
+        let bytes = bytes_of_inverse(249_274, Inverse::MATRICES);
+        assert_eq!(inverse.refusal(bytes, 2), None, "it fits to the byte");
+        assert!(inverse.refusal(bytes - 1, 2).is_some());
+    }
+
+    #[test]
+    fn an_inverse_in_a_hybrid_is_refused_at_its_place() {
+        let inner = "{ kind = \"weighted\", components = [{ kind = \"popularity\" }, { kind = \"ease\" }] }";
+        let hybrid = format!("kind = \"weighted\"\ncomponents = [{{ kind = \"popularity\" }}, {inner}]");
+        let Some(Foretold::Inverse(inverse)) = foretold(LARGE, &hybrid) else { panic!("it is known") };
+        assert_eq!(inverse.place, "recommender.components[1].components[1]");
+        let told = inverse.refusal(Inverse::ALLOWED_IN_A_TAB, 1).expect("it is too large");
+        assert!(told.contains("take recommender.components[1].components[1].kind = \"slim\""), "{told}");
+        assert_eq!(inverse.instead(), Instead::kinds("recommender.components.1.components.1", &["slim", "item-knn"]));
+    }
+
+    #[test]
+    fn what_follows_from_rows_is_told_once_they_are_read_and_what_holds_little_or_has_a_plan_tells_nothing() {
+        for kind in ["item-knn", "user-knn", "slim", "als-implicit"] {
+            assert_eq!(foretold(LARGE, &format!("kind = \"{kind}\"")), Some(Foretold::OnceRead), "{kind}");
+        }
+        for dataset in [
+            format!("{LARGE}\nmin_item = 5"),
+            format!("{LARGE}\nsample = 10000"),
+            "source = \"file\"\npath = \"u.data\"\nformat = \"movielens\"".to_owned(),
+        ] {
+            assert_eq!(foretold(&dataset, "kind = \"ease\""), Some(Foretold::OnceRead), "{dataset}");
+        }
+        for kind in ["popularity", "content-tfidf", "sasrec"] {
+            assert_eq!(foretold(LARGE, &format!("kind = \"{kind}\"")), None, "{kind}");
+        }
+        let beside = "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"slim\" }]";
+        assert_eq!(foretold(LARGE, beside), Some(Foretold::OnceRead), "a component counts");
+    }
+
+    #[test]
+    fn what_fits_is_told_with_its_memory_and_time() {
+        let inverse = Inverse { place: "recommender".to_owned(), items: 12_101 };
+        assert_eq!(
+            inverse.estimate(2),
+            "the dense inverse over all items needs 2.2 GiB of memory and about 44 seconds"
+        );
+    }
+}
