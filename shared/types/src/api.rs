@@ -226,6 +226,9 @@ pub struct LabInfo {
     pub engines: Vec<EngineInfo>,
     /// Runs at the same time.
     pub slots: u32,
+    /// Bytes that a run on the server may hold; absent where nobody knows what the machine has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
     /// Seconds after which the server ends a run, where it ends it at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_limit_s: Option<u64>,

@@ -33,6 +33,7 @@ async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>
         probe_failure,
         engines: engines(app.lab.data_home()),
         slots: app.lab.slots() as u32,
+        memory_limit: app.lab.memory_limit(),
         time_limit_s: Some(app.lab.time_limit().as_secs()),
         showcase: app.lab.showcase().await?,
     }))

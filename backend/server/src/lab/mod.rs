@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use recspeed_types::api::{RunPage, RunRecord};
 use recspeed_types::probe::Probe;
+use recspeed_types::spec::Device;
 use recspeed_types::{ExperimentSpec, RunId};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -98,6 +99,17 @@ impl Lab {
     /// Longest time of one attempt at a run.
     pub fn time_limit(&self) -> Duration {
         self.inner.options.launch.time_limit
+    }
+
+    /// Bytes that a run may hold: what the server was told, or else what a worker takes as its limit, nine tenths of the
+    /// memory of the machine. `None` where nobody knows that.
+    pub fn memory_limit(&self) -> Option<u64> {
+        let of_machine = || {
+            let devices = &self.probed().ok()?.devices;
+            let processor = devices.iter().find(|found| found.device == Device::Flex.as_str())?;
+            processor.memory.map(|bytes| bytes / 10 * 9)
+        };
+        self.inner.options.launch.memory_limit.or_else(of_machine)
     }
 
     /// The lab's folder of data sets, caches and engines.

@@ -77,6 +77,15 @@ async fn the_lab_says_which_engines_are_here_as_soon_as_they_are_and_not_where()
 }
 
 #[tokio::test]
+async fn the_lab_says_what_a_run_may_hold_as_it_was_told_or_nine_tenths_of_what_the_worker_has() {
+    for (memory_limit, told) in [(None, 900_000_000u64), (Some(5 << 30), 5 << 30)] {
+        let bench = Bench::with(crate::bench::Options { memory_limit, ..Default::default() }).await;
+        let (_, lab) = bench.guest("/api/lab").await;
+        assert_eq!(lab["memory_limit"], json!(told), "{lab}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_worker_cannot_do_is_refused_before_it_waits() {
     let bench = Bench::new().await;
     let mut browser = serde_json::to_value(spec("quick")).unwrap();

@@ -53,6 +53,7 @@ pub(crate) struct Bench {
 pub(crate) struct Options {
     pub(crate) slots: usize,
     pub(crate) time_limit: Duration,
+    pub(crate) memory_limit: Option<u64>,
     pub(crate) grace: Duration,
     pub(crate) worker: PathBuf,
     /// The program that makes studies.
@@ -66,6 +67,7 @@ impl Default for Options {
         Self {
             slots: 1,
             time_limit: PATIENCE,
+            memory_limit: None,
             grace: Duration::from_millis(500),
             worker: fake_worker(),
             recspeed: fake_study(),
@@ -92,7 +94,7 @@ impl Bench {
             worker: Ok(options.worker),
             data_home: home.path().to_owned(),
             time_limit: options.time_limit,
-            memory_limit: None,
+            memory_limit: options.memory_limit,
             grace: options.grace,
             model_space: 1 << 30,
         };
