@@ -120,32 +120,86 @@ test("one wrong field is one setting to mend, whatever was typed there before", 
   await page.context().close();
 });
 
+test("what fits neither the tab nor the server is refused as soon as it is chosen, and a button takes what fits", async () => {
+  const page = await openPage(browser, lab.link);
+  const told = page.locator(id("too-much"));
+  const estimate = page.locator(id("forecast"));
+  const button = page.locator(id("run-in-tab"));
+  await page.locator(id("knob-recommender")).selectOption("ease");
+  await estimate.filter({ hasText: /In this tab the dense inverse over all items needs 34\.3 MiB of memory and about a second\./ }).waitFor();
+  assert.equal(await told.isVisible(), false);
+  assert.equal(await button.isEnabled(), true);
+
+  await page.locator(id("knob-dataset")).selectOption("builtin:beauty-synthetic");
+  await told.filter({ hasText: "Too much for this tab and for the server." }).waitFor();
+  assert.match(
+    await told.innerText(),
+    /The dense inverse over all items needs 925\.9 GiB of memory and about \d+ hours \(over about \d+ it would fit\); lower .*dataset\.min_item/,
+  );
+  assert.equal(await estimate.isVisible(), false);
+  // Both buttons can be reached, say why they do nothing, and do nothing.
+  for (const where of ["run-in-tab", "run-on-server"]) {
+    const refused = page.locator(id(where));
+    await refused.focus();
+    assert.equal(await refused.evaluate((element) => element === document.activeElement), true, where);
+    assert.equal(await refused.getAttribute("aria-disabled"), "true", where);
+    const described = await refused.evaluate((element) => {
+      const names = element.getAttribute("aria-describedby").split(" ");
+      return names.map((name) => document.getElementById(name)?.textContent ?? `nothing is called ${name}`).join(" ");
+    });
+    assert.match(described, /Too much for .*The dense inverse over all items needs/, where);
+    assert.doesNotMatch(described, /nothing is called/, where);
+    await page.keyboard.press("Enter");
+  }
+  await page.keyboard.press("Control+Enter");
+  await page.waitForTimeout(500);
+  assert.equal(await page.locator(id("cancel")).isVisible(), false, "a run began");
+  assert.equal(await page.locator(id("run-failure")).count(), 0, "a run was refused");
+
+  await told.locator(id("instead-slim")).click();
+  await told.waitFor({ state: "hidden" });
+  assert.equal(await page.locator(id("knob-recommender")).inputValue(), "slim");
+  assert.equal(await page.locator(id("knob-dataset")).inputValue(), "builtin:beauty-synthetic");
+  assert.equal(await button.evaluate((element) => element === document.activeElement), true, "what is left is to run it");
+  assert.equal(await button.getAttribute("aria-disabled"), null);
+  await estimate.filter({ hasText: "is known once the data are read" }).waitFor();
+  await page.locator(id("knob-recommender")).selectOption("popularity");
+  await estimate.waitFor({ state: "hidden" });
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a run that is refused before any work says so, and what its words name in its place is a button", async () => {
   const page = await openPage(browser, lab.link);
-  await page.locator(id("knob-dataset")).selectOption("builtin:beauty-synthetic");
-  await page.locator(id("knob-recommender")).selectOption("ease");
-  for (const where of ["run-in-tab", "run-on-server"]) {
-    await page.locator(id(where)).click();
-    const said = page.locator(id("run-failure")).filter({ hasText: /Refused before any work/ });
-    await said.waitFor({ timeout: 60_000 });
-    await ends(page, "refused");
-    assert.match(await said.innerText(), /dense inverse over all items needs .* \(over about \d+ it would fit\); lower/);
-    await page.locator(id("instead-slim")).waitFor();
-  }
-  // Kept by the server, it is the same in the list and on its own page, where the button opens the lab.
-  await page.locator(id("open-run")).click();
-  await page.waitForURL(/\/r\//);
+  // The page asks for no run that is known to be too large; whoever speaks to the server past it may.
+  const run = await page.evaluate(async () => {
+    const dataset = { source: "builtin", id: "beauty-synthetic" };
+    const spec = { version: 1, dataset, recommender: { kind: "ease" }, evaluation: { metrics: ["ndcg@10"] } };
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch("/api/runs", { method: "POST", headers, body: JSON.stringify({ spec }) });
+    return (await answer.json()).id;
+  });
+  await page.goto(`${lab.base}/r/${run}`);
+  const said = page.locator(id("run-failure")).filter({ hasText: /Refused before any work/ });
+  await said.waitFor({ timeout: 60_000 });
   await ends(page, "refused");
+  assert.match(await said.innerText(), /dense inverse over all items needs .* \(over about \d+ it would fit\); lower/);
+  // It is the same in the list and on its own page, where the button opens the lab.
   await page.locator(id("instead-slim")).click();
   await page.waitForFunction(() => document.querySelector('[data-testid="spec-toml"]')?.value.includes('kind = "slim"'));
   assert.equal(await page.locator(id("knob-dataset")).inputValue(), "builtin:beauty-synthetic");
   await page.goto(`${lab.base}/runs`);
   assert.equal(await page.locator(`${id("run-row")} ${id("run-status")}`).first().innerText(), "refused");
 
+  // What only the rows can tell is refused in the tab by the run.
   await page.goto(lab.base);
-  await page.locator(id("knob-dataset")).selectOption("builtin:beauty-synthetic");
-  await page.locator(id("knob-recommender")).selectOption("ease");
+  await page.locator(id("knob-recommender")).selectOption("popularity");
+  await choose(page, "no-times.csv", WITHOUT_TIMES);
+  await page.locator(id("own-file-tab")).click();
+  await page.locator(id("own-file")).waitFor({ state: "detached" });
+  await page.locator(id("knob-recommender")).selectOption("sasrec");
   await page.locator(id("run-in-tab")).click();
+  await ends(page, "refused");
   await page.locator(id("instead-item-knn")).click();
   assert.equal(await page.locator(id("knob-recommender")).inputValue(), "item-knn");
   assert.deepEqual(page.problems, []);

@@ -237,7 +237,7 @@ impl Lab {
     pub(crate) fn run_in_tab(self) {
         if self.is_busy_untracked()
             || !self.draft.with_untracked(SpecDraft::is_runnable)
-            || untrack(|| self.not_in_tab()).is_some()
+            || untrack(|| self.not_in_tab().is_some() || self.forecast().tab)
         {
             return;
         }
@@ -253,7 +253,10 @@ impl Lab {
 
     /// Puts the draft into the server's queue.
     pub(crate) fn run_on_server(self) {
-        if self.is_busy_untracked() || !self.draft.with_untracked(SpecDraft::is_runnable) {
+        if self.is_busy_untracked()
+            || !self.draft.with_untracked(SpecDraft::is_runnable)
+            || untrack(|| self.forecast().server)
+        {
             return;
         }
         self.run_error.set(None);

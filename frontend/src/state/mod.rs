@@ -7,6 +7,7 @@ mod clipboard;
 mod download;
 mod ending;
 mod files;
+mod forecast;
 mod lab;
 mod live;
 mod location;

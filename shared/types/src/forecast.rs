@@ -1,5 +1,5 @@
-//! What a fit takes, as far as it follows from counts that are known before any row is read. Who has the counts can tell
-//! it: the page before a run, and the run itself, in the same words.
+//! What a fit takes, as far as it follows from counts that are known before any row is read. Who has the counts can
+//! tell it: the page before a run, and the run itself, in the same words.
 
 use crate::spec::{ResolvedRecommender, ResolvedSpec};
 use crate::{Extent, Instead, Remedy, sentence};
@@ -82,8 +82,8 @@ impl Inverse {
     /// Bytes that the fit may hold in a browser's tab, where nobody knows what is left: a tab addresses 4 GiB.
     pub const ALLOWED_IN_A_TAB: u64 = 2 << 30;
 
-    /// Why a fit is refused that may hold so many bytes and computes on so many threads, in the words of the run; `None`
-    /// where it fits. What a run has left is less, by its program and data: where this refuses, it does, too.
+    /// Why a fit is refused that may hold so many bytes and computes on so many threads, in the words of the run;
+    /// `None` where it fits. What a run has left is less, by its program and data: where this refuses, it does, too.
     pub fn refusal(&self, allowed: u64, threads: u32) -> Option<String> {
         let bytes = bytes_of_inverse(self.items, Self::MATRICES);
         if bytes <= allowed {
@@ -111,8 +111,8 @@ impl Inverse {
     }
 }
 
-/// That something takes more memory than there is: how much, about how many seconds where that is known beforehand, over
-/// how many of what it is computed over it would fit where that follows, and what takes less.
+/// That something takes more memory than there is: how much, about how many seconds where that is known beforehand,
+/// over how many of what it is computed over it would fit where that follows, and what takes less.
 pub fn unaffordable(what: &str, bytes: u64, (seconds, fits): (Option<f64>, Option<u64>), remedy: &Remedy) -> String {
     let time = seconds.map_or_else(|| ", which cannot be had".to_owned(), |s| format!(" and about {}", duration(s)));
     let fits = fits.map_or_else(String::new, |most| format!(" (over about {most} it would fit)"));

@@ -4,7 +4,6 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
 use recspeed_types::api::RunStatus;
-use recspeed_types::catalogue::find;
 use recspeed_types::{ExperimentSpec, RunSummary, encode_permalink};
 
 use super::curves::{Curves, final_metrics};
@@ -15,7 +14,7 @@ use super::metrics::{MetricTable, Row, Tiles, rows};
 use super::progress::ProgressLine;
 use super::ranks::Ranks;
 use crate::charts::capital;
-use crate::components::{Icon, Picture};
+use crate::components::{Icon, Picture, instead_buttons};
 use crate::form::{SpecDraft, with_kind};
 use crate::state::{RunState, RunView, comparable, same_loss, use_lab};
 
@@ -65,32 +64,25 @@ pub(crate) fn Failed(
 fn Instead(run: RunState, instead: Vec<recspeed_types::Instead>) -> impl IntoView {
     let lab = use_lab();
     let (navigate, path) = (use_navigate(), use_location().pathname);
-    let button = |recspeed_types::Instead { path: place, value }: recspeed_types::Instead| {
-        let (run, navigate) = (run.clone(), navigate.clone());
-        let title = find(&value).map_or_else(|| value.clone(), |entry| entry.title.to_owned());
-        let test_id = format!("instead-{value}");
-        let choose = move |_| {
-            let spec = run.record.with_untracked(|record| record.spec.clone());
-            if path.with_untracked(|path| path == "/") {
-                lab.draft.update(|draft| {
-                    if *draft.spec() != spec {
-                        *draft = SpecDraft::of(spec);
-                    }
-                    draft.choose(&place, &value);
-                });
-                return;
-            }
-            match with_kind(&spec, &place, &value).map(|next| encode_permalink(&next)) {
-                Some(Ok(payload)) => {
-                    navigate(&format!("/?fork={}#x={payload}", run.id()), NavigateOptions::default());
+    instead_buttons(instead, move |one| {
+        let spec = run.record.with_untracked(|record| record.spec.clone());
+        if path.with_untracked(|path| path == "/") {
+            lab.draft.update(|draft| {
+                if *draft.spec() != spec {
+                    *draft = SpecDraft::of(spec);
                 }
-                Some(Err(error)) => lab.toasts.say(error.to_string()),
-                None => {}
+                draft.choose(&one.path, &one.value);
+            });
+            return;
+        }
+        match with_kind(&spec, &one.path, &one.value).map(|next| encode_permalink(&next)) {
+            Some(Ok(payload)) => {
+                navigate(&format!("/?fork={}#x={payload}", run.id()), NavigateOptions::default());
             }
-        };
-        view! { <button type="button" class="button" data-testid=test_id on:click=choose>"Use "{title}</button> }
-    };
-    view! { <p class="instead">{instead.into_iter().map(button).collect_view()}</p> }
+            Some(Err(error)) => lab.toasts.say(error.to_string()),
+            None => {}
+        }
+    })
 }
 
 /// Progress, warnings, main metrics and curve of a run, over the run before it.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use recspeed_types::api::Role;
 
-use crate::components::{Icon, Picture};
+use crate::components::{Icon, Picture, instead_buttons};
 use crate::form::SpecDraft;
 use crate::state::{LabState, Origin, use_lab};
 
@@ -17,6 +17,10 @@ pub(crate) fn Actions() -> impl IntoView {
     let owner = Memo::new(move |_| lab.is_owner());
     let not_here = Memo::new(move |_| lab.not_in_tab());
     let not_there = Memo::new(move |_| owner.get().then(|| lab.not_on_server()).flatten());
+    let forecast = Memo::new(move |_| lab.forecast());
+    // A button that is refused only for that can still be reached by the keyboard: whoever gets there hears why.
+    let too_much = |refused: bool| refused.then_some("true");
+    let described = |refused: bool, note: &'static str, both: &'static str| if refused { both } else { note };
     let cancel = move |_| {
         if let Some(run) = lab.session.current.get_untracked() {
             lab.cancel(run);
@@ -53,7 +57,8 @@ pub(crate) fn Actions() -> impl IntoView {
             class="button primary big"
             data-testid="run-in-tab"
             disabled=move || !runnable.get() || not_here.get().is_some()
-            aria-describedby="tab-note"
+            aria-disabled=move || too_much(forecast.with(|told| told.tab))
+            aria-describedby=move || described(forecast.with(|told| told.tab), "tab-note", "tab-note too-much")
             on:click=move |_| lab.run_in_tab()
         >
             <Icon picture=Picture::Play/>
@@ -66,13 +71,31 @@ pub(crate) fn Actions() -> impl IntoView {
             class="button big"
             data-testid="run-on-server"
             disabled=move || !runnable.get() || !owner.get() || not_there.get().is_some()
-            aria-describedby="server-note"
+            aria-disabled=move || too_much(forecast.with(|told| told.server))
+            aria-describedby=move || {
+                described(forecast.with(|told| told.server), "server-note", "server-note too-much")
+            }
             on:click=move |_| lab.run_on_server()
         >
             <Icon picture=Picture::Server/>
             <span>"Run on the server"</span>
         </button>
     };
+    let instead = move || {
+        let others = forecast.with(|told| told.instead.clone());
+        (!others.is_empty()).then(|| {
+            instead_buttons(others, move |one| {
+                lab.draft.update(|draft| draft.choose(&one.path, &one.value));
+                // The button that was pressed goes away: what is left to do is to run it.
+                if let Some(button) = run.get_untracked() {
+                    // Fails only for elements that are gone.
+                    let _ = button.focus();
+                }
+            })
+        })
+    };
+    let refusal =
+        move || forecast.with(|told| told.refusal.clone().map(|why| view! { <strong>{told.whose()}</strong>{why} }));
     view! {
         <div class="actions" node_ref=row>
             <div class="action-row" hidden=move || busy.get()>{here}{there}</div>
@@ -87,6 +110,16 @@ pub(crate) fn Actions() -> impl IntoView {
                     1 => "One setting must be mended before it can run; it is marked.".to_owned(),
                     n => format!("{n} settings must be mended before it can run; they are marked."),
                 }}
+            </p>
+            <div class="message" data-testid="too-much" hidden=move || forecast.with(|told| told.refusal.is_none())>
+                <Icon picture=Picture::Warning/>
+                <div>
+                    <p id="too-much" role="status">{refusal}</p>
+                    {instead}
+                </div>
+            </div>
+            <p class="note" data-testid="forecast" hidden=move || forecast.with(|told| told.estimate.is_none())>
+                {move || forecast.with(|told| told.estimate.clone())}
             </p>
             <p class="note" id="tab-note" data-testid="tab-note" hidden=move || not_here.get().is_none()>{move || not_here.get()}</p>
             <p class="note" id="server-note" data-testid="server-note">
