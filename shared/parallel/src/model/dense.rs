@@ -93,7 +93,10 @@ impl Layer for Dense {
     fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
         let output = burn::tensor::module::linear(input.clone(), self.weight(&weights), Some(self.bias(&weights)));
         if !self.rectified {
-            return (output, vec![input]);
+            // The way back puts the slope beside it.
+            let mut kept = Vec::with_capacity(2);
+            kept.push(input);
+            return (output, kept);
         }
         let output = self.activated(output, noise);
         (output.clone(), vec![input, output])

@@ -19,6 +19,7 @@ pub use noise::{Noise, StepNoise};
 pub use sequential::{Layer, Sequential};
 pub use shared::{Exchange, Shares, Sum, TooNarrow, part_of};
 pub use taped::Taped;
+pub(crate) use weights::Views;
 pub use weights::Weights;
 
 /// What layers in a row hold.
@@ -75,6 +76,12 @@ pub trait Pass {
 
     /// What the last layer put out: the next stage's input, or the scores `[rows, scores of a row]`.
     fn output(&self) -> Tensor<2>;
+
+    /// [`Self::output`] for whoever asks last before the way back: what only the pass holds is given away, not shared,
+    /// so that it can be changed where it lies.
+    fn put_out(&mut self) -> Tensor<2> {
+        self.output()
+    }
 
     /// Takes the derivative of the loss by each number of the output.
     fn begin_backward(&mut self, slope: Tensor<2>);

@@ -149,6 +149,10 @@ impl Pass for Row<'_> {
         self.flow.clone().expect("a pass goes there before it comes back")
     }
 
+    fn put_out(&mut self) -> Tensor<2> {
+        self.take()
+    }
+
     fn begin_backward(&mut self, slope: Tensor<2>) {
         self.flow = Some(slope);
     }

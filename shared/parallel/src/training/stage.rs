@@ -1,8 +1,10 @@
 //! The parameters of one stage, divided among its replicas as far as the strategy says.
+//!
+//! What a rank does alone is no future, and what it waits for is boxed where it is awaited: a future is copied into the
+//! one that awaits it, with room for everything that it may ever wait for itself.
 
 use std::cell::OnceCell;
 use std::ops::Range;
-use std::rc::Rc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use recspeed_plan::sharding::{FlatSpace, ShardLevel};
@@ -10,7 +12,7 @@ use recspeed_plan::sharding::{FlatSpace, ShardLevel};
 use super::ledger::Account;
 use super::meter::Meter;
 use super::update::{Moments, Rule};
-use crate::model::Weights;
+use crate::model::{Views, Weights};
 use crate::{CommError, Communicator, Element, Transport};
 
 pub(super) struct Stage<F> {
@@ -27,7 +29,7 @@ pub(super) struct Stage<F> {
     /// No number: what stands for the numbers while the optimizer has them.
     nothing: Tensor<1>,
     /// Of each layer its numbers, where all of them are here; made anew when they have moved.
-    views: OnceCell<Vec<Weights>>,
+    views: OnceCell<Views>,
     moments: Option<Moments>,
     gradients: Gradients<F>,
     /// Bytes that it has taken for them: others of the rank have gradients of their own.
@@ -130,22 +132,21 @@ impl<F: Number> Stage<F> {
         self.space.elements()
     }
 
-    /// The numbers of a layer; gathered from those who hold them where they are divided.
-    pub(super) async fn weights<T: Transport>(
+    /// The numbers of a layer, where all of them are here.
+    pub(super) fn weights(&self, layer: usize) -> Option<Weights> {
+        let views = || Views::new(self.numbers.clone(), &self.ranges);
+        let whole = self.level < ShardLevel::Parameters;
+        whole.then(|| self.views.get_or_init(views).layer(layer - self.layers.start))
+    }
+
+    /// The numbers of a layer, gathered from those who hold them.
+    pub(super) async fn gather_weights<T: Transport>(
         &self,
         layer: usize,
         replicas: &Communicator<T>,
         meter: &mut Meter,
     ) -> Result<Weights, CommError> {
-        let at = layer - self.layers.start;
-        if self.level < ShardLevel::Parameters {
-            let views = || {
-                let row = Rc::new(self.numbers.clone());
-                self.ranges.iter().map(|range| Weights::of(row.clone(), range.clone())).collect()
-            };
-            return Ok(self.views.get_or_init(views)[at].clone());
-        }
-        let range = &self.ranges[at];
+        let range = &self.ranges[layer - self.layers.start];
         let shard = self.space.shard(self.place);
         let own = common(range, &shard);
         let lengths: Vec<usize> =
@@ -161,60 +162,67 @@ impl<F: Number> Stage<F> {
         Ok(tensor(all, &self.devices.passes).into())
     }
 
-    /// Bytes that [`Self::weights`] gathers for a layer.
+    /// Bytes that [`Self::gather_weights`] gathers for a layer.
     pub(super) fn gathered_bytes(&self, layer: usize) -> u64 {
         let divided = self.level == ShardLevel::Parameters;
         if divided { bytes::<F>(self.ranges[layer - self.layers.start].len()) } else { 0 }
     }
 
-    /// Adds the gradient of one micro-batch by a layer's numbers.
-    pub(super) async fn add_gradient<T: Transport>(
+    /// Adds the gradient of one micro-batch by a layer's numbers; gives it back where the replicas add theirs up first,
+    /// with [`Self::add_divided`].
+    pub(super) fn add_gradient(
+        &mut self,
+        layer: usize,
+        gradient: Vec<Tensor<1>>,
+        meter: &mut Meter,
+    ) -> Option<Vec<Tensor<1>>> {
+        let at = layer - self.layers.start;
+        // Of a step that ended before its update.
+        if matches!(self.gradients, Gradients::Reduced(_)) {
+            self.gradients = empty(self.level, self.ranges.len());
+            self.give_back_gradients(meter);
+        }
+        let Gradients::Whole(layers) = &mut self.gradients else { return Some(gradient) };
+        layers[at] = Some(if let Some(sum) = layers[at].take() {
+            sum.into_iter().zip(gradient).map(|(sum, term)| sum + term).collect()
+        } else {
+            let held = bytes::<F>(self.ranges[at].len());
+            meter.ledger.take(Account::Gradients, held);
+            self.gradient_bytes += held;
+            gradient
+        });
+        None
+    }
+
+    /// Adds the sum over all replicas of such gradients, each replica its own numbers of it.
+    pub(super) async fn add_divided<T: Transport>(
         &mut self,
         layer: usize,
         gradient: Vec<Tensor<1>>,
         replicas: &Communicator<T>,
         meter: &mut Meter,
     ) -> Result<(), CommError> {
-        let at = layer - self.layers.start;
-        let range = self.ranges[at].clone();
-        // Of a step that ended before its update.
-        if matches!(self.gradients, Gradients::Reduced(_)) {
-            self.gradients = empty(self.level, self.ranges.len());
-            self.give_back_gradients(meter);
-        }
-        match &mut self.gradients {
-            Gradients::Whole(layers) => {
-                layers[at] = Some(if let Some(sum) = layers[at].take() {
-                    sum.into_iter().zip(gradient).map(|(sum, term)| sum + term).collect()
-                } else {
-                    meter.ledger.take(Account::Gradients, bytes::<F>(range.len()));
-                    self.gradient_bytes += bytes::<F>(range.len());
-                    gradient
-                });
-            }
-            Gradients::Shard(sum) => {
-                let shard = self.space.shard(self.place);
-                let sum = sum.get_or_insert_with(|| {
-                    meter.ledger.take(Account::Gradients, bytes::<F>(shard.len()));
-                    self.gradient_bytes += bytes::<F>(shard.len());
-                    vec![F::default(); shard.len()]
-                });
-                let parts: Vec<Range<usize>> = (0..self.space.ranks())
-                    .map(|rank| common(&range, &self.space.shard(rank)))
-                    .map(|part| part.start - range.start..part.end - range.start)
-                    .collect();
-                meter.ledger.take(Account::Transient, bytes::<F>(range.len()));
-                let before = replicas.counters().sent_bytes;
-                let part = replicas.reduce_scatter_parts(&joined::<F>(&gradient), &parts).await?;
-                meter.traffic.reduce_scatter += replicas.counters().sent_bytes - before;
-                meter.ledger.give_back(Account::Transient, bytes::<F>(range.len()));
-                let own = common(&range, &shard);
-                if !own.is_empty() {
-                    let sum = &mut sum[own.start - shard.start..own.end - shard.start];
-                    sum.iter_mut().zip(part).for_each(|(sum, term)| *sum += term);
-                }
-            }
-            Gradients::Reduced(_) => unreachable!("what is reduced was put away above"),
+        let Gradients::Shard(sum) = &mut self.gradients else { unreachable!("others were added where they are") };
+        let range = self.ranges[layer - self.layers.start].clone();
+        let shard = self.space.shard(self.place);
+        let sum = sum.get_or_insert_with(|| {
+            meter.ledger.take(Account::Gradients, bytes::<F>(shard.len()));
+            self.gradient_bytes += bytes::<F>(shard.len());
+            vec![F::default(); shard.len()]
+        });
+        let parts: Vec<Range<usize>> = (0..self.space.ranks())
+            .map(|rank| common(&range, &self.space.shard(rank)))
+            .map(|part| part.start - range.start..part.end - range.start)
+            .collect();
+        meter.ledger.take(Account::Transient, bytes::<F>(range.len()));
+        let before = replicas.counters().sent_bytes;
+        let part = replicas.reduce_scatter_parts(&joined::<F>(&gradient), &parts).await?;
+        meter.traffic.reduce_scatter += replicas.counters().sent_bytes - before;
+        meter.ledger.give_back(Account::Transient, bytes::<F>(range.len()));
+        let own = common(&range, &shard);
+        if !own.is_empty() {
+            let sum = &mut sum[own.start - shard.start..own.end - shard.start];
+            sum.iter_mut().zip(part).for_each(|(sum, term)| *sum += term);
         }
         Ok(())
     }
@@ -229,30 +237,43 @@ impl<F: Number> Stage<F> {
         let reduced = match sums {
             Gradients::Shard(sum) => tensor(sum.unwrap_or_default(), &self.devices.optimizer),
             Gradients::Reduced(sum) => *sum,
-            Gradients::Whole(layers) => {
-                let layers = layers.into_iter().zip(&self.ranges);
-                let zeros = |range: &Range<usize>| vec![Tensor::zeros([range.len()], &self.devices.passes)];
-                let pieces = layers.flat_map(|(sum, range)| sum.unwrap_or_else(|| zeros(range)));
-                // Weights and biases, mostly.
-                let mut whole: Vec<Tensor<1>> = Vec::with_capacity(2 * self.ranges.len());
-                whole.extend(pieces.filter(|sum| sum.dims()[0] > 0));
-                if self.space.ranks() == 1 {
-                    if whole.is_empty() { Tensor::zeros([0], &self.devices.passes) } else { Tensor::cat(whole, 0) }
-                } else {
-                    let before = replicas.counters().sent_bytes;
-                    let mut sum = replicas.reduce_scatter(&joined::<F>(&whole)).await?;
-                    let after = replicas.counters().sent_bytes;
-                    meter.traffic.reduce_scatter += after - before;
-                    if self.level == ShardLevel::DataParallel {
-                        sum = replicas.all_gather_parts(&sum, &self.shard_lengths()).await?;
-                        meter.traffic.all_gather += replicas.counters().sent_bytes - after;
-                    }
-                    tensor(sum, &self.devices.optimizer)
-                }
+            Gradients::Whole(layers) if self.space.ranks() == 1 => {
+                let whole = self.pieces(layers);
+                if whole.is_empty() { Tensor::zeros([0], &self.devices.passes) } else { Tensor::cat(whole, 0) }
             }
+            Gradients::Whole(layers) => Box::pin(self.sum(self.pieces(layers), replicas, meter)).await?,
         };
         self.gradients = Gradients::Reduced(Box::new(reduced));
         Ok(())
+    }
+
+    /// The gradients of all layers, one after the other.
+    fn pieces(&self, layers: Vec<Option<Vec<Tensor<1>>>>) -> Vec<Tensor<1>> {
+        let zeros = |range: &Range<usize>| vec![Tensor::zeros([range.len()], &self.devices.passes)];
+        let layers = layers.into_iter().zip(&self.ranges);
+        let pieces = layers.flat_map(|(sum, range)| sum.unwrap_or_else(|| zeros(range)));
+        // Weights and biases, mostly.
+        let mut whole = Vec::with_capacity(2 * self.ranges.len());
+        whole.extend(pieces.filter(|sum| sum.dims()[0] > 0));
+        whole
+    }
+
+    /// The sum of all replicas' gradients: all of it, or this replica's shard where the optimizer's state is divided.
+    async fn sum<T: Transport>(
+        &self,
+        whole: Vec<Tensor<1>>,
+        replicas: &Communicator<T>,
+        meter: &mut Meter,
+    ) -> Result<Tensor<1>, CommError> {
+        let before = replicas.counters().sent_bytes;
+        let mut sum = replicas.reduce_scatter(&joined::<F>(&whole)).await?;
+        let after = replicas.counters().sent_bytes;
+        meter.traffic.reduce_scatter += after - before;
+        if self.level == ShardLevel::DataParallel {
+            sum = replicas.all_gather_parts(&sum, &self.shard_lengths()).await?;
+            meter.traffic.all_gather += replicas.counters().sent_bytes - after;
+        }
+        Ok(tensor(sum, &self.devices.optimizer))
     }
 
     fn shard_lengths(&self) -> Vec<usize> {
@@ -277,41 +298,15 @@ impl<F: Number> Stage<F> {
     /// Moves the numbers, each replica those whose moments it holds, and gives back the gradients.
     pub(super) async fn update<T: Transport>(
         &mut self,
-        (rule, rate, factor): (&Rule, f64, f64),
+        how: (&Rule, f64, f64),
         replicas: &Communicator<T>,
         meter: &mut Meter,
     ) -> Result<(), CommError> {
-        let sums = std::mem::replace(&mut self.gradients, empty(self.level, self.ranges.len()));
-        let Gradients::Reduced(gradient) = sums else { return Ok(()) };
-        let gradient = if factor < 1.0 { gradient.mul_scalar(factor) } else { *gradient };
-        self.views = OnceCell::new();
-        let shard = self.space.shard(self.place);
-        let divided = matches!(self.level, ShardLevel::Optimizer | ShardLevel::Gradients);
-        let own = match divided {
-            true if shard.is_empty() => Tensor::zeros([0], &self.devices.passes),
-            true => self.numbers.clone().slice([shard.clone()]),
-            // Nothing else holds them now: the optimizer may change them where they lie.
-            false => std::mem::replace(&mut self.numbers, self.nothing.clone()),
-        };
-        let count = own.dims()[0];
-        let moved = if count == 0 {
-            own
-        } else {
-            if self.moments.is_none() {
-                meter.ledger.take(self.devices.account, rule.state().bytes() / 4 * bytes::<F>(count));
-            }
-            // On flex both are one memory, and the bytes only change their account.
-            if self.devices.account == Account::Host {
-                meter.traffic = meter.traffic.offloading(bytes::<F>(count));
-            }
-            let [own, gradient] = [own, gradient].map(|row| brought::<F>(row, &self.devices.optimizer));
-            let (moved, moments) = rule.step(rate, own, gradient, self.moments.take());
-            self.moments = moments;
-            moved
-        };
-        if divided {
+        let Some(moved) = self.moved(how, meter) else { return Ok(()) };
+        if self.divides_moments() {
             let before = replicas.counters().sent_bytes;
-            let all = replicas.all_gather_parts(&numbers::<F, 1>(&moved), &self.shard_lengths()).await?;
+            let (own, lengths) = (numbers::<F, 1>(&moved), self.shard_lengths());
+            let all = Box::pin(replicas.all_gather_parts(&own, &lengths)).await?;
             meter.traffic.all_gather += replicas.counters().sent_bytes - before;
             self.numbers = tensor(all, &self.devices.passes);
         } else {
@@ -319,6 +314,41 @@ impl<F: Number> Stage<F> {
         }
         self.give_back_gradients(meter);
         Ok(())
+    }
+
+    /// Whether this replica moves only its shard of numbers that it has all of.
+    fn divides_moments(&self) -> bool {
+        matches!(self.level, ShardLevel::Optimizer | ShardLevel::Gradients)
+    }
+
+    /// The numbers whose moments this replica holds, after their step; `None` where nothing was reduced since the last.
+    fn moved(&mut self, (rule, rate, factor): (&Rule, f64, f64), meter: &mut Meter) -> Option<Tensor<1>> {
+        let sums = std::mem::replace(&mut self.gradients, empty(self.level, self.ranges.len()));
+        let Gradients::Reduced(gradient) = sums else { return None };
+        let gradient = if factor < 1.0 { gradient.mul_scalar(factor) } else { *gradient };
+        self.views = OnceCell::new();
+        let shard = self.space.shard(self.place);
+        let own = match self.divides_moments() {
+            true if shard.is_empty() => Tensor::zeros([0], &self.devices.passes),
+            true => self.numbers.clone().slice([shard.clone()]),
+            // Nothing else holds them now: the optimizer may change them where they lie.
+            false => std::mem::replace(&mut self.numbers, self.nothing.clone()),
+        };
+        let count = own.dims()[0];
+        if count == 0 {
+            return Some(own);
+        }
+        if self.moments.is_none() {
+            meter.ledger.take(self.devices.account, rule.state().bytes() / 4 * bytes::<F>(count));
+        }
+        // On flex both are one memory, and the bytes only change their account.
+        if self.devices.account == Account::Host {
+            meter.traffic = meter.traffic.offloading(bytes::<F>(count));
+        }
+        let [own, gradient] = [own, gradient].map(|row| brought::<F>(row, &self.devices.optimizer));
+        let (moved, moments) = rule.step(rate, own, gradient, self.moments.take());
+        self.moments = moments;
+        Some(moved)
     }
 
     fn give_back_gradients(&mut self, meter: &mut Meter) {

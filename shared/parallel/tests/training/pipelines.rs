@@ -1,10 +1,13 @@
 //! Pipelines: the same update for every schedule, number of stages and micro-batches, with and without recomputation.
 
+use burn::tensor::Device;
 use proptest::prelude::*;
-use recspeed_parallel::model::{LayerSizes as _, Model as _};
+use recspeed_parallel::model::{LayerSizes as _, Model as _, StepNoise};
+use recspeed_parallel::training::{Matrix, Rank, TrainError};
+use recspeed_parallel::{at_once, local};
 use recspeed_plan::{Recompute, ScheduleKind};
 
-use crate::bench::{Course, Shape, bits, close, one_device, orders};
+use crate::bench::{Course, INPUTS, Shape, bits, close, one_device, orders, rows_of, squared, start, tensor};
 
 const RECOMPUTE: [Recompute; 3] = [Recompute::Never, Recompute::ExceptLast, Recompute::Always];
 
@@ -65,6 +68,33 @@ proptest! {
         let far = ends[0].saved.numbers.iter().zip(&expected.numbers).filter(|(a, b)| (*a - *b).abs() > 1e-3).count();
         prop_assert!(far * 50 <= expected.numbers.len(), "{far} of {} numbers are far", expected.numbers.len());
     }
+}
+
+/// A future is copied into the one that awaits it, at each step of a network whose rest may be microseconds.
+#[test]
+fn a_step_has_no_room_for_what_only_some_strategies_wait_for() {
+    let device = Device::flex();
+    let course = Course::new(&[4, 4], 0.1, &[8]);
+    let strategy = Shape::default().strategy(course.model.parameters().len());
+    let sizes = at_once(local::run(1, |communicator| {
+        let (course, strategy, device) = (&course, strategy.clone(), &device);
+        async move {
+            let (saved, learning) = (start(&course.model), course.learning.clone());
+            let mut rank = Rank::new(&course.model, strategy, communicator, learning, &saved, device)?;
+            let (input, truth) = rows_of(0, 8);
+            let batch = Matrix {
+                model: &course.model,
+                input: &tensor(input, [8, INPUTS], device),
+                noise: StepNoise { seed: 5, stream: 1000 },
+                judge: Box::new(|scores, rows| squared(scores, &truth[rows])),
+            };
+            let step = rank.step(&batch);
+            Ok::<usize, TrainError>(size_of_val(&step))
+        }
+    }));
+    let bytes = sizes.unwrap()[0];
+    let (one, most) = (size_of::<burn::tensor::Tensor<2>>(), 4096);
+    assert!(bytes <= most, "{bytes} bytes, with {one} for each tensor");
 }
 
 #[test]

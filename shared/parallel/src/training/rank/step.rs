@@ -79,7 +79,12 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         };
         let micro_batches: Vec<Box<dyn MicroBatch + '_>> =
             cut.iter().map(|cut| batch.micro_batch(cut.rows.clone())).collect();
-        let looked = self.look_up(batch, &micro_batches).await?;
+        // What only some strategies wait for is boxed, here and below: see `training::stage`.
+        let looked = if self.tables.is_some() {
+            Box::pin(self.look_up(batch, &micro_batches)).await?
+        } else {
+            Looked::default()
+        };
         let cells = Cells::new(buffers);
         let (list, own) = (schedule.clone(), self.place.stage);
         let mut trip = Trip {
@@ -118,16 +123,16 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             Instruction::RecvActivation(cell) => {
                 let stage = trip.schedule.stage(self.place.stage, cell.chunk);
                 let shape = self.shape(stage, trip, cell);
-                trip.hand = Some(self.receive(trip, (stage, cell.micro_batch, true), shape).await?);
+                trip.hand = Some(Box::pin(self.receive(trip, (stage, cell.micro_batch, true), shape)).await?);
             }
             Instruction::SendActivation(cell) => {
                 let stage = trip.schedule.stage(self.place.stage, cell.chunk);
-                self.send(trip, (stage + 1, cell.micro_batch, true)).await?;
+                Box::pin(self.send(trip, (stage + 1, cell.micro_batch, true))).await?;
             }
             Instruction::RecvGradient(cell) => {
                 let stage = trip.schedule.stage(self.place.stage, cell.chunk);
                 let shape = self.shape(stage + 1, trip, cell);
-                let slope = self.receive(trip, (stage, cell.micro_batch, false), shape).await?;
+                let slope = Box::pin(self.receive(trip, (stage, cell.micro_batch, false), shape)).await?;
                 let bytes = bytes::<F>(shape[0] * shape[1]);
                 self.meter.ledger.take(Account::Activations, bytes);
                 let flight = trip.cells.get(cell);
@@ -136,7 +141,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             }
             Instruction::SendGradient(cell) => {
                 let stage = trip.schedule.stage(self.place.stage, cell.chunk);
-                self.send(trip, (stage - 1, cell.micro_batch, false)).await?;
+                Box::pin(self.send(trip, (stage - 1, cell.micro_batch, false))).await?;
             }
             Instruction::Forward(cell) => self.forward(cell, trip).await?,
             Instruction::Backward(cell) => {
@@ -149,7 +154,9 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
                 for stage in &mut self.stages {
                     stage.reduce(&self.replicas, &mut self.meter).await?;
                 }
-                self.give_back(batch, &mut trip.looked).await?;
+                if self.tables.is_some() {
+                    Box::pin(self.give_back(batch, &mut trip.looked)).await?;
+                }
             }
             Instruction::OptimizerStep => self.update(trip).await?,
         }
@@ -166,6 +173,14 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     }
 
     async fn forward(&mut self, cell: Cell, trip: &mut Trip<'_>) -> Result<(), TrainError> {
+        let (mut pass, kept) = self.begin(cell, trip);
+        self.go_through(cell, pass.as_mut(), trip).await?;
+        self.arrive(cell, pass, kept, trip);
+        Ok(())
+    }
+
+    /// Begins to take a micro-batch through the layers of a stage; also what enters, where they are computed again.
+    fn begin<'b>(&self, cell: Cell, trip: &mut Trip<'b>) -> (Box<dyn Pass + 'b>, Option<Tensor<2>>) {
         let (layers, micro_batch) = (self.layers_of(trip, cell), &trip.micro_batches[cell.micro_batch]);
         let input = match trip.hand.take() {
             Some(received) => received,
@@ -173,10 +188,15 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         };
         let again = self.strategy.recompute.applies(cell.micro_batch, trip.cut.len());
         let kept = again.then(|| input.clone());
-        let pass = self.pass(cell, input, trip).await?;
+        (trip.model(cell).begin(layers, input), kept)
+    }
+
+    /// A micro-batch has come through the layers of a stage: its loss or what the next one gets, and what is kept.
+    fn arrive<'b>(&mut self, cell: Cell, mut pass: Box<dyn Pass + 'b>, kept: Option<Tensor<2>>, trip: &mut Trip<'b>) {
+        let (layers, micro_batch) = (self.layers_of(trip, cell), &trip.micro_batches[cell.micro_batch]);
         let mut slope = None;
         if layers.end == self.layers.parameters().len() {
-            let judged = micro_batch.judge(pass.output(), &trip.looked.rows(cell.micro_batch, Reader::Judge));
+            let judged = micro_batch.judge(pass.put_out(), &trip.looked.rows(cell.micro_batch, Reader::Judge));
             let share = trip.share(cell);
             let by_rows = judged.rows.into_iter().map(|slope| if share < 1.0 { slope * share as f32 } else { slope });
             trip.looked.say(cell.micro_batch, Reader::Judge, by_rows.collect());
@@ -186,7 +206,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             }
             slope = Some(if share < 1.0 { judged.slope * share } else { judged.slope });
         } else {
-            trip.hand = Some(pass.output());
+            trip.hand = Some(pass.put_out());
         }
         let flight = if let Some(kept) = kept {
             let bytes = bytes::<F>(kept.dims().iter().product());
@@ -196,31 +216,44 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         };
         self.meter.ledger.take(Account::Activations, flight.bytes);
         trip.cells.begin(cell, flight);
-        Ok(())
     }
 
     /// Takes a micro-batch through the layers of a stage.
-    async fn pass<'b>(
-        &mut self,
-        cell: Cell,
-        input: Tensor<2>,
-        trip: &Trip<'b>,
-    ) -> Result<Box<dyn Pass + 'b>, TrainError> {
+    async fn go_through(&mut self, cell: Cell, pass: &mut (dyn Pass + '_), trip: &Trip<'_>) -> Result<(), TrainError> {
         let (layers, noise, model) = (self.layers_of(trip, cell), trip.noise(cell), trip.model(cell));
         let stage = &self.stages[cell.chunk];
-        let mut pass = model.begin(layers.clone(), input);
         for layer in layers {
             let bytes = stage.gathered_bytes(layer);
             self.meter.ledger.take(Account::Transient, bytes);
-            let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
+            let weights = match stage.weights(layer) {
+                Some(weights) => weights,
+                None => Box::pin(stage.gather_weights(layer, &self.replicas, &mut self.meter)).await?,
+            };
             pass.forward(layer, weights, &noise);
             if let Some(sum) = model.exchange(layer).output {
-                let sum = sharers::summed::<T, F>(&self.sharers, pass.output(), sum, &mut self.meter).await?;
+                let own = pass.output();
+                let sum = Box::pin(sharers::summed::<T, F>(&self.sharers, own, sum, &mut self.meter)).await?;
                 pass.complete(layer, sum, &noise);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
         }
-        Ok(pass)
+        Ok(())
+    }
+
+    /// Computes a forward pass again, of what entered it.
+    async fn again(&mut self, cell: Cell, input: Tensor<2>, trip: &mut Trip<'_>) -> Result<(), TrainError> {
+        let layers = self.layers_of(trip, cell);
+        let held = bytes::<F>(input.dims().iter().product());
+        let more = kept_bytes::<F>(trip, cell, layers.clone()).saturating_sub(held);
+        self.meter.ledger.take(Account::Activations, more);
+        let begun = self.all.now_us();
+        let mut pass = trip.model(cell).begin(layers, input);
+        self.go_through(cell, pass.as_mut(), trip).await?;
+        self.meter.again_us = self.all.now_us().saturating_sub(begun);
+        let flight = trip.cells.get(cell);
+        flight.bytes += more;
+        flight.pass = Some(pass);
+        Ok(())
     }
 
     /// `with_weights`: also what each layer says of its parameters, at once, while its slopes are near the processor and before those of
@@ -228,15 +261,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     async fn backward_input(&mut self, cell: Cell, with_weights: bool, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         let layers = self.layers_of(trip, cell);
         if let Some(input) = trip.cells.get(cell).input.take() {
-            let held = bytes::<F>(input.dims().iter().product());
-            let more = kept_bytes::<F>(trip, cell, layers.clone()).saturating_sub(held);
-            self.meter.ledger.take(Account::Activations, more);
-            let begun = self.all.now_us();
-            let pass = self.pass(cell, input, trip).await?;
-            self.meter.again_us = self.all.now_us().saturating_sub(begun);
-            let flight = trip.cells.get(cell);
-            flight.bytes += more;
-            flight.pass = Some(pass);
+            Box::pin(self.again(cell, input, trip)).await?;
         }
         let (model, looks_up) = (trip.model(cell), self.tables.is_some());
         let flight = trip.cells.get(cell);
@@ -247,22 +272,27 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             let (exchange, stage) = (model.exchange(layer), &self.stages[cell.chunk]);
             if let Some(count) = exchange.slopes_of {
                 let own = pass.own_slope(layer);
-                let all = sharers::gathered::<T, F>(&self.sharers, &own, count, &mut self.meter).await?;
+                let all = Box::pin(sharers::gathered::<T, F>(&self.sharers, &own, count, &mut self.meter)).await?;
                 pass.gathered(layer, all);
             }
             let bytes = stage.gathered_bytes(layer);
             self.meter.ledger.take(Account::Transient, bytes);
-            let weights = stage.weights(layer, &self.replicas, &mut self.meter).await?;
+            let weights = match stage.weights(layer) {
+                Some(weights) => weights,
+                None => Box::pin(stage.gather_weights(layer, &self.replicas, &mut self.meter)).await?,
+            };
             pass.backward_input(layer, weights, layer > 0 || looks_up);
             if layer > 0 && exchange.input_slope {
                 let slope = pass.input_slope();
-                let sum = sharers::summed::<T, F>(&self.sharers, slope, Sum::Whole, &mut self.meter).await?;
+                let sum = Box::pin(sharers::summed::<T, F>(&self.sharers, slope, Sum::Whole, &mut self.meter)).await?;
                 pass.begin_backward(sum);
             }
             self.meter.ledger.give_back(Account::Transient, bytes);
             if with_weights {
-                let gradient = pass.backward_weight(layer);
-                self.stages[cell.chunk].add_gradient(layer, gradient, &self.replicas, &mut self.meter).await?;
+                let (gradient, stage) = (pass.backward_weight(layer), &mut self.stages[cell.chunk]);
+                if let Some(divided) = stage.add_gradient(layer, gradient, &mut self.meter) {
+                    Box::pin(stage.add_divided(layer, divided, &self.replicas, &mut self.meter)).await?;
+                }
             }
         }
         if layers.start > 0 {
@@ -279,8 +309,10 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         let flight = trip.cells.end(cell);
         let mut pass = flight.pass.expect("the gradient of the input comes first");
         for layer in layers.rev() {
-            let gradient = pass.backward_weight(layer);
-            self.stages[cell.chunk].add_gradient(layer, gradient, &self.replicas, &mut self.meter).await?;
+            let (gradient, stage) = (pass.backward_weight(layer), &mut self.stages[cell.chunk]);
+            if let Some(divided) = stage.add_gradient(layer, gradient, &mut self.meter) {
+                Box::pin(stage.add_divided(layer, divided, &self.replicas, &mut self.meter)).await?;
+            }
         }
         self.end(flight.bytes);
         Ok(())
@@ -296,14 +328,17 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         // whether any gradient is no number.
         let squares = self.learning.clip.map_or(0.0, |_| self.squares());
         let bad = self.tables.as_ref().map(|tables| tables.not_finite().map_or(0.0, f64::from));
-        let mut known: Vec<f64> = [trip.loss, squares].into_iter().chain(bad).collect();
-        self.all.all_reduce(&mut known).await?;
-        let (loss, squares) = (known[0], known[1]);
+        let mut known = [trip.loss, squares, bad.unwrap_or(0.0)];
+        if self.all.ranks() > 1 {
+            let told = 2 + usize::from(bad.is_some());
+            Box::pin(self.all.all_reduce(&mut known[..told])).await?;
+        }
+        let [loss, squares, bad] = known;
         if !loss.is_finite() {
             return Err(TrainError::Loss(loss));
         }
-        if let Some(bad) = known.get(2).filter(|bad| !bad.is_finite()) {
-            return Err(TrainError::Gradient(*bad));
+        if !bad.is_finite() {
+            return Err(TrainError::Gradient(bad));
         }
         let factor = match self.learning.clip {
             None => 1.0,
