@@ -3,6 +3,7 @@
 //! The slopes are written out, not taped: they are short, and a loss then needs nothing of the network but its scores.
 //! Tests hold each of them against finite differences of its value.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use burn::tensor::activation::sigmoid;
@@ -35,19 +36,24 @@ pub(crate) enum Targets {
 }
 
 impl Targets {
-    /// Those of some rows.
-    pub(crate) fn of_rows(&self, rows: Range<usize>) -> Self {
-        let part = |of: &Tensor<2>| match of.dims() {
-            [all, _] if rows == (0..all) => of.clone(),
-            [_, width] => of.clone().slice([rows.clone(), 0..width]),
+    /// Those of some rows; themselves, where these are all.
+    pub(crate) fn of_rows(&self, rows: Range<usize>) -> Cow<'_, Self> {
+        let all = match self {
+            Self::Numbers(of) | Self::Odds(of) | Self::Sets { sets: of, .. } => of.dims()[0],
+            Self::Place(places) => places.len(),
+            Self::First => return Cow::Borrowed(self),
         };
-        match self {
+        if rows == (0..all) {
+            return Cow::Borrowed(self);
+        }
+        let part = |of: &Tensor<2>| of.clone().slice([rows.clone(), 0..of.dims()[1]]);
+        Cow::Owned(match self {
             Self::Numbers(numbers) => Self::Numbers(part(numbers)),
             Self::Odds(truth) => Self::Odds(part(truth)),
             Self::First => Self::First,
             Self::Sets { sets, counted } => Self::Sets { sets: part(sets), counted: counted.clone() },
             Self::Place(places) => Self::Place(places[rows].to_vec()),
-        }
+        })
     }
 }
 
@@ -288,6 +294,24 @@ mod tests {
                 assert!((ours - theirs).abs() < 1e-6, "{loss:?}: {slope:?}");
             }
         }
+    }
+
+    #[test]
+    fn targets_of_some_rows_are_those_and_of_all_rows_the_same_ones() {
+        let device = NeuralDevice::flex().plain();
+        let column = || Tensor::<2>::from_floats([[1.0], [2.0], [3.0]], &device);
+        for targets in [Targets::Numbers(column()), Targets::Odds(column()), sets(column(), None)] {
+            assert!(matches!(targets.of_rows(0..3), Cow::Borrowed(_)), "{targets:?}: nothing is copied");
+            let part = targets.of_rows(1..3);
+            let (Targets::Numbers(of) | Targets::Odds(of) | Targets::Sets { sets: of, .. }) = &*part else {
+                panic!("{part:?} are no numbers")
+            };
+            assert_eq!(of.clone().into_data().as_slice::<f32>().unwrap(), [2.0, 3.0]);
+        }
+        let places = Targets::Place(vec![4, 5, 6]);
+        assert!(matches!(places.of_rows(0..3), Cow::Borrowed(_)));
+        assert!(matches!(&*places.of_rows(0..1), Targets::Place(of) if *of == [4]));
+        assert!(matches!(Targets::First.of_rows(0..1), Cow::Borrowed(Targets::First)));
     }
 
     #[test]

@@ -173,19 +173,19 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
         batch: Batch<N::Input>,
         step: u64,
     ) -> Result<f64, Stumble> {
-        let Batch { input, look_ups, targets, .. } = batch;
         let lesson = RankLesson {
-            input: &input,
-            look_ups: &look_ups,
-            targets: &targets,
+            input: &batch.input,
+            look_ups: &batch.look_ups,
+            targets: &batch.targets,
             loss: course.training.loss,
             noise: step_noise(course.seed, step),
         };
-        let batch = course.network.batch(self.layers, lesson);
+        let divided = course.network.batch(self.layers, lesson);
         let told = TOLD.contains(&self.taken);
         self.rank.note_timeline(told);
         self.taken += 1;
-        let loss = self.rank.step(batch.as_ref()).await.map_err(|error| match error {
+        // Boxed, so that whoever awaits this is copied with no more room than plain training has.
+        let loss = Box::pin(self.rank.step(divided.as_ref())).await.map_err(|error| match error {
             TrainError::Loss(value) => Stumble::NotFinite("loss", value),
             TrainError::Gradient(value) => Stumble::NotFinite("gradient", value),
             error => Stumble::Failed(error.into()),
@@ -201,8 +201,12 @@ impl<N: Staged, T: Transport> Steps<N> for Ranked<'_, N, T> {
     }
 
     async fn agree(&mut self, number: f64) -> Result<f64, NeuralFitError> {
+        let communicator = self.rank.communicator();
         let mut agreed = [number];
-        self.rank.communicator().broadcast(0, &mut agreed).await?;
+        // Asked before every batch: a rank alone has no room for messages that it never sends.
+        if communicator.ranks() > 1 {
+            Box::pin(communicator.broadcast(0, &mut agreed)).await?;
+        }
         Ok(agreed[0])
     }
 

@@ -121,7 +121,7 @@ impl MicroBatch for SomeLines<'_> {
         let RankLesson { targets, loss, .. } = self.batch.lesson;
         let (targets, scored) = (targets.of_rows(self.questions.clone()), rows[0].clone());
         // With all items the scores are never held: see [`super::super::all_items`].
-        if let (Choice::All, Loss::CrossEntropy, Targets::Place(wanted)) = (&self.choice, loss, &targets)
+        if let (Choice::All, Loss::CrossEntropy, Targets::Place(wanted)) = (&self.choice, loss, &*targets)
             && in_this_memory(&vectors.device())
         {
             let (device, d) = (vectors.device(), scored.dims()[1]);
