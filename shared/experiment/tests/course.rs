@@ -199,6 +199,9 @@ fn a_measure_on_the_validation_rows_never_looks_at_the_test_rows() {
 
 #[test]
 fn who_answers_from_what_somebody_has_reads_the_validation_rows_for_the_test_and_not_for_their_own() {
+    // Every kind that says so of itself is asked, but those that cannot tell items apart here: the ratings are all alike, so that user
+    // neighbours and Slope One answer with the one that there is, and nothing is known of the items, without which content is refused.
+    const BLIND: [&str; 4] = ["user-knn", "slope-one", "content-tfidf", "content-linear"];
     // Twelve people walk through eight items, each from another; person 0's validation item, the seventh, is the one that changes.
     let rows = |seventh: usize| -> String {
         let row = |(user, step)| {
@@ -207,12 +210,9 @@ fn who_answers_from_what_somebody_has_reads_the_validation_rows_for_the_test_and
         };
         (0..12).rev().flat_map(|user| (0..8).map(move |step| (user, step))).map(row).collect()
     };
-    // Every kind that says so of itself, but those that cannot tell items apart here: the ratings are all alike, so that user neighbours
-    // and Slope One answer with the one that there is, and nothing is known of the items, without which content is refused.
-    const BLIND: [&str; 4] = ["user-knn", "slope-one", "content-tfidf", "content-linear"];
     let own =
         ENTRIES.iter().filter(|entry| entry.reads_history && !BLIND.contains(&entry.kind)).map(|entry| entry.kind);
-    // Hybrids do as their components; the others need to know of the items.
+    // Hybrids do as their components; other hybrids need to know of the items.
     let kinds = own.chain(["switching", "mixed", "cascade"]);
     let vote = ["kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"sasrec\" }]".to_owned()];
     let readers: Vec<String> = kinds.map(|kind| format!("kind = \"{kind}\"")).chain(vote).collect();

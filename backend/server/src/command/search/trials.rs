@@ -91,8 +91,8 @@ fn write(refused: &mut Vec<Trial>, log: &mut Log) -> Result<(), SearchError> {
     refused.drain(..).try_for_each(|trial| log.add(trial))
 }
 
-/// Whether the recommender at `place` is refused too as the file has it; then the status that ends the search. Networks take one epoch of it. `code`:
-/// that of the trial that was refused.
+/// Whether the recommender at `place` is refused too as the file has it; then the status that ends the search. Networks take one epoch of
+/// it. `code`: that of the trial that was refused.
 fn as_it_is(
     plan: &Plan,
     place: usize,
