@@ -91,8 +91,7 @@ pub(super) fn folder(flag: &'static str, path: &Path) -> Result<(), Unwritable> 
 /// # Errors
 /// [`Unwritable`].
 pub(super) fn new_file(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
-    // A link that leads nowhere is there, too.
-    if path.is_file() || (path.is_symlink() && !path.exists()) {
+    if path.is_file() || leads_nowhere(path) {
         return Err(Unwritable::Taken { flag, path: path.to_owned() });
     }
     file(flag, path)
@@ -104,10 +103,15 @@ pub(super) fn new_file(flag: &'static str, path: &Path) -> Result<(), Unwritable
 /// [`Unwritable`].
 pub(super) fn trace(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
     file(flag, path)?;
-    if path.is_file() && !is_trace(path) {
+    if (path.is_file() && !is_trace(path)) || leads_nowhere(path) {
         return Err(Unwritable::NoTrace { flag, path: path.to_owned() });
     }
     Ok(())
+}
+
+/// A link that leads nowhere is there, too: what takes its place takes the link away.
+fn leads_nowhere(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
 }
 
 /// Whether a file is empty or begins as a timeline does; one that cannot be read counts as neither.
@@ -120,7 +124,9 @@ fn is_trace(path: &Path) -> bool {
 /// Whether a file can be made and take the place of what is there, which can be written. A device or a pipe is not touched: it would hear
 /// of it.
 fn file(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
-    let aside = || tempfile::tempfile_in(folder_of(path)).map(drop);
+    // What a link leads to is replaced, in the folder in which that lies.
+    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let aside = || tempfile::tempfile_in(folder_of(&place)).map(drop);
     let tried = if path.is_dir() {
         Err(io::ErrorKind::IsADirectory.into())
     } else if path.is_file() {
@@ -139,6 +145,8 @@ fn folder_of(path: &Path) -> &Path {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd as _;
+
     use super::*;
 
     #[test]
@@ -194,10 +202,27 @@ mod tests {
         assert!(matches!(new_file("--to", &link), Err(Unwritable::Taken { .. })));
         trace("--trace", &earlier).unwrap();
         trace("--trace", &empty).unwrap();
+        assert!(matches!(trace("--trace", &link), Err(Unwritable::NoTrace { .. })));
         let message = trace("--trace", &spec).unwrap_err().to_string();
         let due = format!("--trace names {}, which is there already and is no timeline", spec.display());
         assert!(message.starts_with(&due) && message.contains("give --trace another name, or remove"), "{message}");
         assert_eq!(fs::read_to_string(&spec).unwrap(), "{\"version\": 1}");
         assert_eq!(fs::read_to_string(&earlier).unwrap(), timeline);
+    }
+
+    #[test]
+    fn a_timeline_is_replaced_behind_a_link_whose_own_folder_nobody_can_write() {
+        if !Path::new("/proc/self/fd").exists() {
+            eprintln!("skipped: this system has no /proc/self/fd");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let earlier = dir.path().join("trace.json");
+        fs::write(&earlier, recspeed_plan::timeline::chrome_trace(&[], &[], &[], None)).unwrap();
+        let open = File::open(&earlier).unwrap();
+        let link = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+        trace("--trace", &link).unwrap();
+        crate::whole_file::write(&link, b"a later one").unwrap();
+        assert_eq!(fs::read_to_string(&earlier).unwrap(), "a later one");
     }
 }
