@@ -65,8 +65,7 @@ pub(super) fn export(args: ExportArgs) -> Result<u8, CommandError> {
     };
     // Ids in the order of their first row, as a reader numbers them: what is read back is the same, bit for bit.
     let data = data.subset(&(0..data.len() as u32).collect::<Vec<_>>());
-    let bytes = write(&args.to, &data, format)
-        .map_err(|cause| DataError::Write { path: args.to.display().to_string(), cause })?;
+    let bytes = write(&args.to, &data, format).map_err(|cause| out_file::unwritten(&args.to, cause))?;
     let rows = match args.rows {
         None => "rows",
         Some(SplitPart::Train) => "training rows",
@@ -92,7 +91,7 @@ fn export_attributes(
         TableFormat::Parquet => write_attributes_parquet(&attributes, to).map_err(io::Error::other),
         TableFormat::Arrow => table::write_attributes_arrow(&attributes, to).map_err(io::Error::other),
     });
-    let bytes = bytes.map_err(|cause| DataError::Write { path: to.display().to_string(), cause })?;
+    let bytes = bytes.map_err(|cause| out_file::unwritten(to, cause))?;
     let columns = figures::counted(attributes.columns.len() as u64, "attribute", "attributes");
     let ids = figures::counted(attributes.ids.len() as u64, of.0, of.1);
     say(title, &format!("{columns} of {ids}"), to, format, bytes)

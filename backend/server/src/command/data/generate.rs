@@ -22,7 +22,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<u8, CommandError> {
     writable::new_file("--to", &args.to)?;
     let made = recspeed_data::generate(entry, args.seed);
     let bytes = out_file::write(&args.to, |to| write_csv(to, &made.interactions))
-        .map_err(|cause| DataError::Write { path: args.to.display().to_string(), cause })?;
+        .map_err(|cause| out_file::unwritten(&args.to, cause))?;
     output::say(&format!(
         "{}: {} synthetic ratings from the seed {} in {} ({}).\nLicence: {BEAUTY_SYNTHETIC_LICENCE}.",
         entry.title,

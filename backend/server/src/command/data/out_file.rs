@@ -5,6 +5,10 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::super::failure::CommandError;
+use super::super::writable::Unwritable;
+use super::DataError;
+
 /// Bytes collected before they are written.
 const BUFFER: usize = 1 << 18;
 
@@ -33,6 +37,14 @@ pub(super) fn write(path: &Path, content: impl FnOnce(&mut Counted) -> io::Resul
         Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists || path.exists() => Err(lost.error),
         // A file system that can neither rename without replacing nor have a file under two names.
         Err(lost) => lost.file.persist(path).map(|_| to.bytes).map_err(|error| error.error),
+    }
+}
+
+/// What is said where [`write`] could not: a file that came meanwhile is in the way as one that was there before is.
+pub(super) fn unwritten(path: &Path, cause: io::Error) -> CommandError {
+    match cause.kind() {
+        io::ErrorKind::AlreadyExists => Unwritable::Taken { flag: "--to", path: path.to_owned() }.into(),
+        _ => DataError::Write { path: path.display().to_string(), cause }.into(),
     }
 }
 
@@ -80,7 +92,9 @@ mod tests {
             std::fs::write(&other, "somebody else's")?;
             to.write_all(b"ours")
         });
-        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        let said = unwritten(&other, late.unwrap_err());
+        let due = format!("--to names {}, which is there already and is not replaced; ", other.display());
+        assert!(said.to_string().starts_with(&due) && said.exit_status() == 2, "{said}");
         assert_eq!(std::fs::read(&other).unwrap(), b"somebody else's");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left behind");
     }
