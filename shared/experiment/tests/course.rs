@@ -4,7 +4,7 @@ mod desk;
 
 use std::collections::BTreeMap;
 
-use recspeed_types::catalogue::{ENTRIES, Entry, Predicts};
+use recspeed_types::catalogue::{ENTRIES, Entry, Need, Predicts};
 use recspeed_types::event::Phase;
 use recspeed_types::summary::Group;
 use recspeed_types::{EventKind, FailureCode, Mode, RunSummary};
@@ -210,6 +210,10 @@ fn who_answers_from_what_somebody_has_reads_the_validation_rows_for_the_test_and
         };
         (0..12).rev().flat_map(|user| (0..8).map(move |step| (user, step))).map(row).collect()
     };
+    // What goes by the order of somebody's rows answers from them, so that a new such kind cannot be left out unsaid.
+    for entry in ENTRIES.iter().filter(|entry| entry.needs.contains(&Need::Order)) {
+        assert!(entry.reads_history, "{}", entry.kind);
+    }
     let own =
         ENTRIES.iter().filter(|entry| entry.reads_history && !BLIND.contains(&entry.kind)).map(|entry| entry.kind);
     // Hybrids do as their components; other hybrids need to know of the items.
