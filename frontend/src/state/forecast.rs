@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use recspeed_types::api::{LabInfo, Role};
-use recspeed_types::forecast::{Foretold, Inverse};
+use recspeed_types::forecast::{Foretold, Inverse, Processor};
 use recspeed_types::spec::Device;
 use recspeed_types::{Instead, ResolvedSpec};
 
@@ -19,7 +19,7 @@ pub(crate) struct Forecast {
     pub tab: bool,
     /// Whether the server would refuse it, where whoever looks may run it there.
     pub server: bool,
-    /// Why, in the words of the run; of both the server's, which has more.
+    /// Why, in the words of the run; of both those of the one that may hold more.
     pub refusal: Option<String>,
     /// Settings to take instead.
     pub instead: Vec<Instead>,
@@ -44,19 +44,20 @@ impl Forecast {
             Some(Foretold::OnceRead) => return Self { estimate: Some(ONCE_READ.to_owned()), ..Self::default() },
             Some(Foretold::Inverse(inverse)) => inverse,
         };
-        let told = |place: &str, threads: u32| Some(format!("{place} {}.", inverse.estimate(threads)));
-        // A tab computes on one thread.
-        let here = inverse.refusal(Inverse::ALLOWED_IN_A_TAB, 1);
-        let server = server.map(|(bytes, threads)| (bytes, spec.engine.threads.unwrap_or(threads)));
-        let there = server.and_then(|(bytes, threads)| inverse.refusal(bytes, threads));
+        let told = |place: &str, processor: Processor| Some(format!("{place} {}.", inverse.estimate(processor)));
+        let here = inverse.refusal(Inverse::ALLOWED_IN_A_TAB, Processor::Tab);
+        let server = server.map(|(bytes, threads)| (bytes, Processor::Threads(spec.engine.threads.unwrap_or(threads))));
+        let there = server.and_then(|(bytes, processor)| inverse.refusal(bytes, processor));
         let estimate = match (&here, server) {
-            (None, _) => told("In this tab", 1),
-            (Some(_), Some((_, threads))) if there.is_none() => told("On the server", threads),
+            (None, _) => told("In this tab", Processor::Tab),
+            (Some(_), Some((_, processor))) if there.is_none() => told("On the server", processor),
             _ => None,
         };
+        let more_there = server.is_some_and(|(bytes, _)| bytes > Inverse::ALLOWED_IN_A_TAB);
         let (tab, server) = (here.is_some(), there.is_some());
+        let refusal = if more_there { there.or(here) } else { here.or(there) };
         let instead = if tab || server { inverse.instead() } else { Vec::new() };
-        Self { tab, server, refusal: there.or(here), instead, estimate }
+        Self { tab, server, refusal, instead, estimate }
     }
 }
 
@@ -95,13 +96,16 @@ mod tests {
     }
 
     #[test]
-    fn what_neither_tab_nor_server_can_hold_is_refused_before_it_runs_with_the_server_s_figures() {
+    fn what_neither_tab_nor_server_can_hold_is_refused_before_it_runs_with_the_figures_of_who_has_more() {
         let told = of("beauty-synthetic", "ease", Some((64 << 30, 2)));
         assert!(told.tab && told.server && told.estimate.is_none(), "{told:?}");
         let why = told.refusal.as_deref().expect("it says why");
         assert!(why.contains("925.9 GiB of memory and about 108 hours (over about 65536 it would fit)"), "{why}");
         assert_eq!(told.instead, Instead::kinds("recommender", &["slim", "item-knn"]));
         assert!(told.whose().contains("this tab and for the server"));
+        let small = of("beauty-synthetic", "ease", Some((1 << 30, 2)));
+        assert!(small.tab && small.server, "{small:?}");
+        assert!(small.refusal.is_some_and(|why| why.contains("over about 11585 it would fit")), "a tab has more");
         // Where nobody may ask the server, or nobody knows what it has, only the tab is spoken of.
         let alone = of("beauty-synthetic", "ease", None);
         assert!(alone.tab && !alone.server && alone.whose() == "Too much for this tab. ", "{alone:?}");

@@ -381,7 +381,11 @@ fn what_is_told_of_an_inverse_before_a_run_is_what_the_run_says_to_the_letter() 
             let asked = || foresee(&spec.recommender, inverse.items as usize, Some(allowed)).err();
             let said = with_threads(2, asked);
             let words = said.as_ref().map(|error| sentence(&error.to_string()));
-            assert_eq!(words, inverse.refusal(allowed, 2), "{recommender} in {allowed} bytes");
+            assert_eq!(
+                words,
+                inverse.refusal(allowed, forecast::Processor::Threads(2)),
+                "{recommender} in {allowed} bytes"
+            );
             let offered = said.as_ref().map(FitError::instead);
             assert_eq!(offered, (allowed < 1 << 40).then(|| inverse.instead()), "{recommender} in {allowed} bytes");
         }

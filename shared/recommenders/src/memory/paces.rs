@@ -4,6 +4,8 @@
 //! vocabulary of specs and events, knows of no machine but for one rate: that of inverses, in its `forecast.rs`, since
 //! how many items a built-in data set has is known before it is read, and the page says before a run what EASE takes.
 
+use recspeed_types::forecast::{self, Processor};
+
 /// Normal numbers that one thread draws in a second, about (docs/benchmarks.md: one round of biased-mf on two million
 /// rows, which is little more than its 146 million first numbers, took 10.6 s).
 pub(crate) const DRAWN_PER_S: f64 = 1.4e7;
@@ -36,7 +38,9 @@ pub(crate) const ADDED_PER_S: f64 = 3e8;
 /// 1,682 candidates of MovieLens-100K with 100 neighbours each in 93 ms on two threads).
 pub(crate) const SOLVED_PER_S: f64 = 9e7;
 
-/// Seconds that an inverse of `n` by `n` numbers takes on this machine, about.
+/// Seconds that an inverse of `n` by `n` numbers takes on this machine, or in this tab, about.
 pub(crate) fn seconds_of_inverse(n: usize) -> f64 {
-    recspeed_types::forecast::seconds_of_inverse(n as u64, rayon::current_num_threads() as u32)
+    let threads = Processor::Threads(rayon::current_num_threads() as u32);
+    let processor = if cfg!(target_arch = "wasm32") { Processor::Tab } else { threads };
+    forecast::seconds_of_inverse(n as u64, processor)
 }
