@@ -125,6 +125,7 @@ test("what fits neither the tab nor the server is refused as soon as it is chose
   const told = page.locator(id("too-much"));
   const estimate = page.locator(id("forecast"));
   const button = page.locator(id("run-in-tab"));
+  await page.locator(`[role="status"]:has(> ${id("too-much")})`).waitFor({ state: "attached" });
   await page.locator(id("knob-recommender")).selectOption("ease");
   await estimate.filter({ hasText: /In this tab the dense inverse over all items needs 34\.3 MiB of memory and about a second\./ }).waitFor();
   assert.equal(await told.isVisible(), false);

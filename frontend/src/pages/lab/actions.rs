@@ -94,6 +94,7 @@ pub(crate) fn Actions() -> impl IntoView {
             })
         })
     };
+    // What announces it is there before it is: what comes out of hiding itself is often not read out.
     let refusal =
         move || forecast.with(|told| told.refusal.clone().map(|why| view! { <strong>{told.whose()}</strong>{why} }));
     view! {
@@ -111,11 +112,13 @@ pub(crate) fn Actions() -> impl IntoView {
                     n => format!("{n} settings must be mended before it can run; they are marked."),
                 }}
             </p>
-            <div class="message" data-testid="too-much" hidden=move || forecast.with(|told| told.refusal.is_none())>
-                <Icon picture=Picture::Warning/>
-                <div>
-                    <p id="too-much" role="status">{refusal}</p>
-                    {instead}
+            <div class="announced" role="status">
+                <div class="message" data-testid="too-much" hidden=move || forecast.with(|told| told.refusal.is_none())>
+                    <Icon picture=Picture::Warning/>
+                    <div>
+                        <p id="too-much">{refusal}</p>
+                        {instead}
+                    </div>
                 </div>
             </div>
             <p class="note" data-testid="forecast" hidden=move || forecast.with(|told| told.estimate.is_none())>
