@@ -8,7 +8,8 @@ page=${TRUNK_STAGING_DIR:?"Trunk sets it"}
 # The first wasm-opt that works: that of the lab's tools, of npm's binaryen, or of the system.
 if command -v wasm-opt >/dev/null 2>&1; then
   for program in "$page"/recspeed-frontend-*_bg.wasm; do
-    wasm-opt -Oz --strip-debug --strip-producers --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
+    # Its memory is its own, starts empty, and its first kilobyte is the far end of the stack.
+    wasm-opt -Oz --low-memory-unused --zero-filled-memory --strip-debug --strip-producers --enable-bulk-memory --enable-nontrapping-float-to-int --enable-sign-ext \
       --enable-mutable-globals --enable-reference-types --enable-multivalue -o "$program.small" "$program"
     mv "$program.small" "$program"
   done
