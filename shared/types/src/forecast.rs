@@ -1,7 +1,7 @@
 //! What a fit takes, as far as it follows from counts that are known before any row is read. Who has the counts can
 //! tell it: the page before a run, and the run itself, in the same words.
 
-use crate::spec::{ResolvedRecommender, ResolvedSpec};
+use crate::spec::{Dataset, ResolvedRecommender, ResolvedSpec, Source};
 use crate::{Extent, Instead, Remedy, sentence};
 
 /// Kinds that hold little more than a number for each user, item, rating or word: they ask nobody.
@@ -55,8 +55,8 @@ pub enum Foretold {
 }
 
 impl Foretold {
-    /// `None` where there is nothing to tell: of kinds that hold little, and of networks alone, which are told by their
-    /// plan.
+    /// `None` where there is nothing to tell: of kinds that hold little, of built-in data so small that every kind fits,
+    /// and of networks alone, which are told by their plan.
     pub fn of(spec: &ResolvedSpec) -> Option<Self> {
         let recommender = &spec.recommender;
         if let Some(place) = inverting(recommender, "recommender") {
@@ -66,8 +66,13 @@ impl Foretold {
         let counts = |part: &&ResolvedRecommender| {
             part.components().is_empty() && !part.entry.is_trained() && !LITTLE.contains(&part.entry.kind)
         };
-        recommender.all().iter().any(counts).then_some(Self::OnceRead)
+        (!is_small(&spec.dataset) && recommender.all().iter().any(counts)).then_some(Self::OnceRead)
     }
+}
+
+/// Whether what is counted once the rows are read fits in any tab: known of the built-in data of 100,000 rows or fewer.
+const fn is_small(dataset: &Dataset) -> bool {
+    matches!(&dataset.source, Source::Builtin { entry } if entry.rows <= 100_000)
 }
 
 /// Where the first recommender stands that inverts a matrix over all items.
@@ -238,6 +243,8 @@ mod tests {
         ] {
             assert_eq!(foretold(&dataset, "kind = \"ease\""), Some(Foretold::OnceRead), "{dataset}");
         }
+        let small = "source = \"builtin\"\nid = \"beauty-synthetic-100k\"";
+        assert_eq!(foretold(small, "kind = \"slim\""), None, "whatever it counts is little");
         for kind in ["popularity", "content-tfidf", "sasrec"] {
             assert_eq!(foretold(LARGE, &format!("kind = \"{kind}\"")), None, "{kind}");
         }
