@@ -5,6 +5,9 @@
 //! store has committed goes out through [`stream`]. Nothing here links a tensor library: a worker may crash, leak or be
 //! killed, and the lab stays up.
 
+// `println!` and `eprintln!` panic where their reader has gone.
+#![cfg_attr(not(test), warn(clippy::print_stderr, clippy::print_stdout))]
+
 pub mod access;
 pub mod answers;
 pub mod api;
@@ -16,6 +19,7 @@ mod comparison;
 pub mod home;
 pub mod lab;
 pub mod launch;
+mod log;
 pub mod page;
 pub mod queue;
 pub mod serve;

@@ -1,6 +1,6 @@
 //! `recspeed serve`: puts the parts together, prints the link, and ends in order.
 
-use std::io::{IsTerminal as _, Write};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,14 +12,14 @@ use recspeed_datasets::DataHome;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::access::{Access, Hosts, Secrets};
 use crate::answers::{Answers, Patience};
 use crate::api::AppState;
 use crate::home::{Home, HomeError};
-use crate::lab::{Lab, LabError, LabOptions, ShowcaseError, import_showcase};
+use crate::lab::{Lab, LabError, LabOptions, ShowcaseError, Stopped, import_showcase};
 use crate::launch::{LaunchOptions, find_worker};
+use crate::log::Log;
 use crate::page::{Assets, FrameAncestors, SecurityHeaders};
 use crate::store::{Reserve, Store, StoreError};
 use crate::studies::Studies;
@@ -30,6 +30,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(3);
 const GRACE: Duration = Duration::from_secs(5);
 /// Threads for reads, files and uploads.
 const BLOCKING_THREADS: usize = 16;
+/// How long the last lines of the log may take to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
 /// How often the store's reserve is looked at.
 const REFILL: Duration = Duration::from_mins(1);
 
@@ -91,6 +93,9 @@ pub enum ServeError {
         /// The system's words.
         cause: std::io::Error,
     },
+    /// A part of it, by a mistake of the lab.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// Anything else that the system refuses.
     #[error("the server cannot go on: {0}")]
     Io(#[from] std::io::Error),
@@ -98,24 +103,28 @@ pub enum ServeError {
 
 /// Serves until it is told to end; the answer is the process's exit status.
 pub fn run(args: ServeArgs) -> ExitCode {
-    let filter = EnvFilter::try_from_env("RECSPEED_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // A second subscriber in one process is a test's, and as good.
-    let colours = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    let _ = log.try_init();
+    let log = match Log::start() {
+        Ok(log) => log,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "recspeed: {}", ServeError::Io(error));
+            return ExitCode::FAILURE;
+        }
+    };
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(ServeError::from)
         .and_then(|runtime| runtime.block_on(serve(args)));
-    match outcome {
+    let status = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "recspeed: {error}");
+            log.line(format!("recspeed: {error}\n").as_bytes());
             ExitCode::FAILURE
         }
-    }
+    };
+    log.finish(LAST_LINES);
+    status
 }
 
 async fn serve(args: ServeArgs) -> Result<(), ServeError> {
@@ -170,8 +179,8 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let signalled = ends.clone();
     tokio::spawn(async move {
         wait_for_signal().await;
-        tracing::info!("ending: runs are asked for a checkpoint");
         signalled.cancel();
+        tracing::info!("ending: runs are asked for a checkpoint");
     });
     // Events are small and must not wait for each other.
     let listener = listener.tap_io(|connection| {
@@ -180,13 +189,14 @@ async fn serve(args: ServeArgs) -> Result<(), ServeError> {
         }
     });
     let answered = axum::serve(listener, app).with_graceful_shutdown(ends.clone().cancelled_owned()).into_future();
-    let answered = tokio::spawn(answered);
+    let answers = async move { answered.await.map_err(|cause| cause.to_string()) };
+    let answered = lab.spawn_watched("the task that answers requests", answers);
     ends.cancelled().await;
     if tokio::time::timeout(LAST_ANSWERS, answered).await.is_err() {
         tracing::warn!("some answers were cut off");
     }
     lab.finished().await;
-    Ok(())
+    lab.stopped().map_or(Ok(()), |stopped| Err(stopped.clone().into()))
 }
 
 /// The address as a browser on this machine reaches it.

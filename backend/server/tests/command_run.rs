@@ -111,6 +111,22 @@ say '"kind":"log","message":"a long step: about 80 seconds","seconds":80.5'
 }
 
 #[test]
+fn a_run_whose_progress_nobody_reads_any_more_prints_its_result_all_the_same() {
+    let slow = r#"
+say '"kind":"phase","phase":"load"'
+sleep 3
+say '"kind":"warning","message":"the cache cannot be written"'
+"#;
+    let bench = Bench::new(&format!("{slow}{FINISH}"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = bench.command(&["--json"]).stderr(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let summary: RunSummary = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(summary.metrics["rmse"], 1.153676);
+}
+
+#[test]
 fn the_timeline_that_ranks_have_told_is_written_with_the_planned_one() {
     let spans = r#"
 span() { say '"kind":"span","rank":'$1',"lane":"0","name":"'$2'","start_us":'$3',"duration_us":5'; }

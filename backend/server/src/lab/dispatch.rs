@@ -163,7 +163,12 @@ impl Dispatcher {
         let (store, options, server_ends) = (self.store.clone(), self.options.clone(), self.server_ends.clone());
         let ended = self.ended.clone();
         self.tasks.spawn(async move {
-            let outcome = attempt(&store, &options, &run, &cancel, &server_ends).await;
+            let work = {
+                let (store, options, run, server_ends) =
+                    (store.clone(), options.clone(), run.clone(), server_ends.clone());
+                async move { attempt(&store, &options, &run, &cancel, &server_ends).await }
+            };
+            let outcome = to_an_end(work, &store, &run, &server_ends).await;
             tracing::info!(%run, ?outcome, "a worker left");
             sweep::after(&options.runs.join(run.as_str()), &outcome).await;
             sweep::models(&options.launch, &run, &outcome).await;
@@ -338,6 +343,19 @@ const fn afresh_after(code: FailureCode) -> Option<&'static str> {
     }
 }
 
+/// What becomes of an attempt. A mistake in it is the end of its run, and never of the queue, which waits for its slot.
+async fn to_an_end(
+    work: impl Future<Output = Outcome> + Send + 'static,
+    store: &Store,
+    run: &RunId,
+    server_ends: &CancellationToken,
+) -> Outcome {
+    match tokio::spawn(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => launch::break_off(store, run, &error.to_string(), server_ends).await,
+    }
+}
+
 /// One attempt: where does it go on, then the worker.
 async fn attempt(
     store: &Store,
@@ -388,4 +406,31 @@ async fn prepare(store: &Store, options: &LabOptions, run: &RunId) -> Result<Ass
         })
         .await?;
     Ok(Assignment { run: run.clone(), spec, devices, folder, resume, tail })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use recspeed_types::ExperimentSpec;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_attempt_that_panics_in_the_server_is_the_end_of_its_run_and_gives_the_slot_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("lab.sqlite3"), None).unwrap();
+        let run = RunId::new("r-broken").unwrap();
+        let spec = ExperimentSpec::default();
+        let new = NewRun { id: run.clone(), person: "somebody".to_owned(), spec, created_ms: 1, parent: None };
+        store.write(move |work| store::create(work, &new)).await.unwrap();
+        let panics = poll_fn(|_| -> Poll<Outcome> { panic!("index out of bounds") });
+        let outcome = to_an_end(panics, &store, &run, &CancellationToken::new()).await;
+        assert_eq!(outcome, Outcome::Over { finished_after_s: None }, "what the dispatcher hears frees the slot");
+        let record = store.read(move |connection| store::record(connection, &run)).await.unwrap().unwrap();
+        let failure = record.failure.unwrap();
+        assert_eq!((record.status, failure.code), (RunStatus::Failed, FailureCode::Internal));
+        assert!(failure.detail.contains("index out of bounds"), "{failure:?}");
+    }
 }

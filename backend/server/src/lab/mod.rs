@@ -10,6 +10,7 @@ mod quiet;
 mod recover;
 mod showcase;
 mod sweep;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -20,6 +21,7 @@ use recspeed_types::probe::Probe;
 use recspeed_types::spec::Device;
 use recspeed_types::{ExperimentSpec, RunId};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +32,8 @@ use crate::store::{self, EventRows, ListQuery, NewRun, Store};
 pub use error::LabError;
 pub use quiet::{QuietMachine, Turn};
 pub use showcase::{SHOWCASE_KEY, ShowcaseError, StoredRun, import_showcase};
+pub use watch::Stopped;
+use watch::Watch;
 
 /// Runs that may wait, of everybody.
 pub const MAX_WAITING: usize = 1_000;
@@ -64,6 +68,7 @@ struct Inner {
     probe: OnceLock<Result<Probe, String>>,
     ends: CancellationToken,
     tasks: TaskTracker,
+    watch: Watch,
 }
 
 impl Lab {
@@ -80,9 +85,22 @@ impl Lab {
         sweep::uploads(&options.launch.data_home.join("uploads"));
         let (commands, waiting) = mpsc::channel(WAITING_COMMANDS);
         let tasks = TaskTracker::new();
+        let watch = Watch::new(ends.clone());
         let dispatcher = dispatch::Dispatcher::new(store.clone(), options.clone(), queue, ends.clone(), tasks.clone());
-        tasks.spawn(dispatcher.run(waiting));
-        let inner = Inner { store, options, commands, probe: OnceLock::new(), ends, tasks };
+        let dispatches = async move {
+            dispatcher.run(waiting).await;
+            Ok(())
+        };
+        tasks.spawn(watch.clone().over("the dispatcher", dispatches));
+        let (ending, broken) = (ends.clone(), store.broken());
+        let writes = async move {
+            tokio::select! {
+                () = ending.cancelled() => Ok(()),
+                () = broken.cancelled() => Err("it panicked; the log has its words".to_owned()),
+            }
+        };
+        tasks.spawn(watch.clone().over("the store's writer", writes));
+        let inner = Inner { store, options, commands, probe: OnceLock::new(), ends, tasks, watch };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -199,6 +217,21 @@ impl Lab {
     /// Does something of the lab's in a task that [`Self::finished`] waits for.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.inner.tasks.spawn(task);
+    }
+
+    /// Does something that the lab cannot do without, in a task that [`Self::finished`] does not wait for: where it panics
+    /// or fails, the lab ends, and [`Self::stopped`] says why.
+    pub fn spawn_watched(
+        &self,
+        part: &'static str,
+        work: impl Future<Output = Result<(), String>> + Send + 'static,
+    ) -> JoinHandle<()> {
+        tokio::spawn(self.inner.watch.clone().over(part, work))
+    }
+
+    /// What stopped the lab, where nobody asked it to end.
+    pub fn stopped(&self) -> Option<&Stopped> {
+        self.inner.watch.stopped()
     }
 
     /// How workers are started.

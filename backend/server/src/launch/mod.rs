@@ -27,7 +27,7 @@ pub(crate) use process::{signal, start};
 pub(crate) use resume::hex;
 pub use resume::{Resume, find_checkpoint};
 pub use supervise::{Assignment, Outcome, Stop, supervise};
-pub(crate) use supervise::{give_up, write_end};
+pub(crate) use supervise::{break_off, give_up, write_end};
 
 /// Bytes that the values of each user of one run may take: about 200,000 users with three metrics. A run with more has none.
 const PER_USER_BYTES: u64 = 16 << 20;

@@ -19,7 +19,7 @@ use super::tail::Tail;
 use super::verdict::{self, End};
 use super::{LaunchOptions, PER_USER_BYTES, Resume, of_devices, process};
 use crate::clock::now_ms;
-use crate::store::{self, Ending, RunTail, Store, StoreError};
+use crate::store::{self, Ending, ProcessId, RunTail, Store, StoreError};
 
 /// Bytes of the pipe's buffer on our side.
 const PIPE_BUFFER: usize = 64 * 1024;
@@ -109,7 +109,21 @@ pub(crate) async fn give_up(
 ) -> Outcome {
     tracing::error!(%run, %error, "a run cannot be prepared");
     let ending = verdict::not_started("the server's store failed; its log has the cause", &error.to_string());
-    if conclude(store, run, &ending, 0, server_ends).await {
+    without_result(store, run, &ending, server_ends).await
+}
+
+/// Ends a run whose attempt broke off in the server itself, by a mistake of the lab, with whatever is left of its worker.
+pub(crate) async fn break_off(store: &Store, run: &RunId, what: &str, server_ends: &CancellationToken) -> Outcome {
+    tracing::error!(%run, what, "an attempt at a run broke off in the server");
+    let subject = run.clone();
+    let nobody = ProcessId { pid: 0, start: 0 };
+    // A panic in there would only mean that a process is left.
+    let _ = tokio::task::spawn_blocking(move || process::end_orphans(nobody, &subject)).await;
+    without_result(store, run, &verdict::broken_off(what), server_ends).await
+}
+
+async fn without_result(store: &Store, run: &RunId, ending: &Ending, server_ends: &CancellationToken) -> Outcome {
+    if conclude(store, run, ending, 0, server_ends).await {
         Outcome::Over { finished_after_s: None }
     } else {
         Outcome::Interrupted

@@ -108,6 +108,12 @@ pub(super) fn not_started(what: &str, detail: &str) -> Ending {
     failed(FailureCode::Worker, format!("The run could not be started: {what}."), detail)
 }
 
+/// The server itself could not go on with it.
+pub(super) fn broken_off(what: &str) -> Ending {
+    let cause = "The lab made a mistake and could not finish this run; please report it with the detail below.";
+    failed(FailureCode::Internal, cause.to_owned(), what)
+}
+
 fn breach(stop: Option<&Stop>) -> String {
     let what = match stop {
         Some(Stop::Rubbish { what }) => what.as_str(),

@@ -17,11 +17,13 @@ mod schema;
 mod search;
 mod writer;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 pub use checkpoints::{CheckpointRow, afresh, checkpoints, forget_checkpoints, resumable};
 pub use error::StoreError;
@@ -55,6 +57,8 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     /// Turns of readers: however many listen, few connections and few threads serve them.
     turns: Arc<Semaphore>,
+    /// Cancelled when the writer panicked.
+    broken: CancellationToken,
 }
 
 impl Store {
@@ -69,9 +73,18 @@ impl Store {
         let (live, _) = broadcast::channel(LIVE_MESSAGES);
         let (jobs, waiting) = mpsc::channel(WAITING_JOBS);
         let publisher = live.clone();
+        let broken = CancellationToken::new();
+        let breaks = broken.clone();
+        let write = move || {
+            let write = || writer::run(connection, waiting, &publisher, last_id, reserve.as_ref());
+            // Nothing of what it used is used again.
+            if catch_unwind(AssertUnwindSafe(write)).is_err() {
+                breaks.cancel();
+            }
+        };
         std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || writer::run(connection, waiting, &publisher, last_id, reserve.as_ref()))
+            .spawn(write)
             .map_err(|cause| StoreError::Thread { cause })?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -80,8 +93,14 @@ impl Store {
                 live,
                 readers: Mutex::new(Vec::new()),
                 turns: Arc::new(Semaphore::new(READERS)),
+                broken,
             }),
         })
+    }
+
+    /// Cancelled when the writer has broken off by a mistake of the lab: nothing can be stored any more.
+    pub fn broken(&self) -> CancellationToken {
+        self.inner.broken.clone()
     }
 
     /// Hears of everything that is committed from now on.

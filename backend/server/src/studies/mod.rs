@@ -147,7 +147,14 @@ impl Studies {
         }
         let studies = self.clone();
         self.inner.lab.spawn(async move {
-            let (status, cause) = studies.make(name, turn, &cancel).await;
+            let maker = studies.clone();
+            let made = tokio::spawn(async move { maker.make(name, turn, &cancel).await }).await;
+            // A mistake in there is the end of this study, and not of all that are asked for later.
+            let (status, cause) = made.unwrap_or_else(|error| {
+                let cause =
+                    format!("The lab made a mistake and could not finish the study ({error}); please report it.");
+                (StudyStatus::Failed, Some(cause))
+            });
             studies.end(name, status, cause);
         });
         Ok(())

@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use recspeed_server::store::{StoreError, Work};
 use recspeed_types::FailureCode;
 use recspeed_types::api::RunStatus;
 
@@ -95,4 +96,15 @@ async fn a_rank_that_is_stopped_does_not_outlive_its_run() {
         assert!(Instant::now() < limit, "it is still there");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn a_store_that_nobody_writes_any_more_ends_the_lab_with_an_error_instead_of_leaving_runs_in_the_queue() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.lab.stopped(), None);
+    let panics = |_: &mut Work<'_>| -> Result<(), StoreError> { panic!("a mistake in a write") };
+    assert!(matches!(bench.lab.store().write(panics).await, Err(StoreError::Closed)));
+    tokio::time::timeout(Duration::from_secs(20), bench.ends.cancelled()).await.expect("the lab ends by itself");
+    tokio::time::timeout(Duration::from_secs(20), bench.lab.finished()).await.expect("it ends in order");
+    assert_eq!(bench.lab.stopped().unwrap().part, "the store's writer");
 }

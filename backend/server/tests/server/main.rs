@@ -8,6 +8,7 @@ mod datasets;
 mod faults;
 mod full_disk;
 mod full_file_system;
+mod log;
 mod models;
 mod openapi;
 mod page;

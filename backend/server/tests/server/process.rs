@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use recspeed_types::api::{EventPage, RunRecord};
 use recspeed_types::{ExperimentSpec, RunEvent};
 use serde_json::{Value, json};
@@ -24,16 +26,20 @@ impl Served {
     }
 
     pub(crate) fn start_with(worker: &Path, home: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_recspeed"))
-            .args(["serve", "--bind", "127.0.0.1:0", "--home"])
-            .arg(home)
-            .arg("--worker")
-            .arg(worker)
-            .args(more)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
+        Self::spawn(Self::command(worker, home).args(more))
+    }
+
+    /// What starts it on an address of its own, with the log where that of the tests is.
+    pub(crate) fn command(worker: &Path, home: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed"));
+        command.args(["serve", "--bind", "127.0.0.1:0", "--home"]).arg(home).arg("--worker").arg(worker);
+        command.stderr(Stdio::inherit());
+        command
+    }
+
+    /// Starts it, and waits for its link; from then on nobody reads its standard output.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let link = lines.map(Result::unwrap).find(|line| line.contains("?token=")).expect("a link is printed");
         let (base, token) = link.trim().split_once("/?token=").unwrap();
@@ -51,10 +57,26 @@ impl Served {
     }
 
     /// Ctrl-C, and the exit status.
-    pub(crate) fn end(mut self) -> std::process::ExitStatus {
-        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-        self.child.wait().unwrap()
+    pub(crate) fn end(self) -> ExitStatus {
+        self.end_with(Signal::SIGINT)
+    }
+
+    /// A signal, and the exit status.
+    pub(crate) fn end_with(mut self, signal: Signal) -> ExitStatus {
+        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{signal} does not end it");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The reading end of its log, where that is a pipe.
+    pub(crate) fn log(&mut self) -> ChildStderr {
+        self.child.stderr.take().unwrap()
     }
 
     fn auth(&self) -> String {
@@ -62,13 +84,14 @@ impl Served {
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
-        let mut answer = ureq::get(format!("{}{path}", self.base)).header("authorization", self.auth()).call().unwrap();
+        let request = ureq::get(format!("{}{path}", self.base)).header("authorization", self.auth());
+        let mut answer = request.config().timeout_global(Some(PATIENCE)).build().call().unwrap();
         serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let request = ureq::post(format!("{}{path}", self.base)).header("authorization", self.auth());
-        let mut answer = request.send(body.to_string()).unwrap();
+        let mut answer = request.config().timeout_global(Some(PATIENCE)).build().send(body.to_string()).unwrap();
         serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
     }
 
