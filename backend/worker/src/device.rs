@@ -10,6 +10,7 @@ use recspeed_types::probe::ProbedDevice;
 use recspeed_types::spec::{Device, EngineKind};
 
 use crate::machine;
+use crate::output::complain;
 
 /// A device that was asked for and is not here; a sentence with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -356,7 +357,7 @@ pub(crate) fn attempt(name: &str) -> std::process::ExitCode {
         "vulkan" => match vulkan::device() {
             Ok(device) => Some(device),
             Err(why) => {
-                eprintln!("recspeed-worker: {why}");
+                complain(format_args!("recspeed-worker: {why}"));
                 return std::process::ExitCode::FAILURE;
             }
         },
@@ -365,7 +366,7 @@ pub(crate) fn attempt(name: &str) -> std::process::ExitCode {
         _ => None,
     };
     let Some(device) = device else {
-        eprintln!("recspeed-worker: this build tries no device `{name}`");
+        complain(format_args!("recspeed-worker: this build tries no device `{name}`"));
         return std::process::ExitCode::from(2);
     };
     let four = burn::tensor::Tensor::<1>::from_floats([1.0, 3.0], &device).sum().into_scalar::<f32>();

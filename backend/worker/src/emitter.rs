@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use recspeed_experiment::Numbering;
 use recspeed_types::EventKind;
 
+use crate::output::complain;
+
 /// The run's voice. Clones speak into the same stream; once the last event is out, all are silent.
 #[derive(Clone)]
 pub(crate) struct Emitter {
@@ -73,7 +75,9 @@ impl Emitter {
                     self.abandon();
                 }
             }
-            Err(error) => eprintln!("recspeed-worker: event {} cannot be written: {error}", event.seq),
+            Err(error) => {
+                complain(format_args!("recspeed-worker: event {} cannot be written: {error}", event.seq));
+            }
         }
         state.over = last;
         last

@@ -17,6 +17,7 @@ use crate::checkpoint::{Checkpoints, Resume};
 use crate::emitter::Emitter;
 use crate::framework::Framework;
 use crate::mpi::Member;
+use crate::output::complain;
 use crate::threads::Threads;
 use crate::watch::LAST_WORDS;
 use crate::{device, machine};
@@ -159,7 +160,7 @@ impl Host for Process {
                 let cause = format!("A rank of the training failed, and not all others could be ended: {failure}.");
                 let failure = RunFailure::new(FailureCode::Worker, cause);
                 let status = failure.code.exit_status();
-                eprintln!("recspeed-worker: {failure}");
+                complain(format_args!("recspeed-worker: {failure}"));
                 // The rank that hangs may do so because nobody reads what it tells.
                 emitter.last_words(failure.into_event(), LAST_WORDS);
                 std::process::exit(i32::from(status));

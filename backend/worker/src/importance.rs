@@ -7,6 +7,7 @@ use clap::Args;
 use recspeed_experiment::{RunFailure, stored_importance};
 use recspeed_types::{FailureCode, StoredImportance};
 
+use crate::output::{answer, complain};
 use crate::reader::{self, Opened};
 
 /// Arguments of `recspeed-worker importance`.
@@ -35,13 +36,10 @@ pub(crate) fn print(arguments: &ImportanceArguments) -> ExitCode {
         serde_json::to_string(&told).map_err(|error| RunFailure::new(FailureCode::Internal, error.to_string()))
     });
     match said {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::SUCCESS
-        }
+        Ok(line) => answer(line),
         Err(failure) => {
             // The terminal is that of `recspeed`, which this is a part of: whoever called it has started no worker.
-            eprintln!("recspeed: {}", failure.cause);
+            complain(format_args!("recspeed: {}", failure.cause));
             ExitCode::from(failure.code.exit_status())
         }
     }

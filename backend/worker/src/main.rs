@@ -4,6 +4,9 @@
 //! read, 5 diverged, 130 cancelled. SIGTERM and SIGINT mean: write a checkpoint, then leave within five seconds. The log
 //! goes to standard error.
 
+// They panic where their reader has gone: `output` does not.
+#![cfg_attr(not(test), warn(clippy::print_stderr, clippy::print_stdout))]
+
 mod allocation;
 mod arguments;
 #[cfg(test)]
@@ -33,6 +36,7 @@ mod nccl;
 #[cfg(not(feature = "nccl"))]
 #[path = "nccl_absent.rs"]
 mod nccl;
+mod output;
 mod per_user;
 mod predict;
 mod probe;
@@ -50,7 +54,8 @@ use clap::Parser as _;
 /// Does what may hang in a driver, as long as whoever asked for it is there.
 fn followed(work: impl FnOnce() -> ExitCode) -> ExitCode {
     if let Err(error) = watch::follow() {
-        eprintln!("recspeed-worker: it cannot watch for the end of whoever started it: {error}");
+        let what = "it cannot watch for the end of whoever started it";
+        output::complain(format_args!("recspeed-worker: {what}: {error}"));
         return ExitCode::FAILURE;
     }
     work()

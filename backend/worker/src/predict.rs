@@ -10,6 +10,7 @@ use recspeed_datasets::write_parquet;
 use recspeed_experiment::{RunFailure, SplitPart, StoredPredictions, stored_predictions};
 use recspeed_types::FailureCode;
 
+use crate::output::{answer, complain};
 use crate::reader::{self, Opened};
 
 /// Arguments of `recspeed-worker predict`.
@@ -36,12 +37,12 @@ pub(crate) struct PredictArguments {
 pub(crate) fn write(arguments: &PredictArguments) -> ExitCode {
     match predicted(arguments) {
         Ok(rows) => {
-            println!("{rows} {} rows with their predictions in {}.", arguments.rows, arguments.out.display());
-            ExitCode::SUCCESS
+            let (part, out) = (&arguments.rows, arguments.out.display());
+            answer(format_args!("{rows} {part} rows with their predictions in {out}."))
         }
         Err(failure) => {
             // The terminal is that of `recspeed`, which this is a part of: whoever called it has started no worker.
-            eprintln!("recspeed: {}", failure.cause);
+            complain(format_args!("recspeed: {}", failure.cause));
             ExitCode::from(failure.code.exit_status())
         }
     }

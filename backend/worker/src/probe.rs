@@ -6,17 +6,15 @@ use recspeed_types::catalogue;
 use recspeed_types::probe::{PROTOCOL_VERSION, Probe};
 use recspeed_types::spec::Device;
 
+use crate::output::{answer, complain};
 use crate::{device, machine};
 
 /// Prints what this build can do, as one JSON object.
 pub(crate) fn print() -> ExitCode {
     match serde_json::to_string(&probe()) {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => answer(text),
         Err(error) => {
-            eprintln!("recspeed-worker: the probe cannot be written: {error}");
+            complain(format_args!("recspeed-worker: the probe cannot be written: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,6 @@
 //! A host that reads data for a saved model, and trains nothing.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -49,7 +49,8 @@ impl FitObserver for Reader {
             && unit == "permutations"
             && std::io::stderr().is_terminal()
         {
-            eprint!("\r{done} of {total} {unit}{}", if done == total { "\n" } else { "" });
+            // A terminal that was closed meanwhile is no reason to stop.
+            let _ = write!(std::io::stderr(), "\r{done} of {total} {unit}{}", if done == total { "\n" } else { "" });
         }
     }
 

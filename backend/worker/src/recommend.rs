@@ -11,12 +11,14 @@ use recspeed_types::limits::MAX_EVENT_BYTES;
 use recspeed_types::recommend::{RecommendReply, RecommendRequest, failure};
 use recspeed_types::{FailureCode, sentence};
 
+use crate::output::complain;
+
 /// Reads the model, says that it is ready, answers each line of standard input by one of standard output.
 pub(crate) fn serve(dir: &Path) -> ExitCode {
     let answering = match open(dir) {
         Ok(answering) => answering,
         Err(failure) => {
-            eprintln!("recspeed-worker: {}", failure.message);
+            complain(format_args!("recspeed-worker: {}", failure.message));
             say(&RecommendReply::Failure(failure));
             return ExitCode::from(FailureCode::Data.exit_status());
         }

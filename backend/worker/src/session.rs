@@ -18,6 +18,7 @@ use crate::checkpoint::{Checkpoints, Resume};
 use crate::emitter::Emitter;
 use crate::host::Process;
 use crate::mpi::{self, Member};
+use crate::output::complain;
 use crate::{keep, machine, per_user, watch};
 
 /// Runs the spec; the exit status tells how it ended.
@@ -62,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         }
         Err(failure) => {
             let status = failure.code.exit_status();
-            eprintln!("recspeed-worker: {failure}");
+            complain(format_args!("recspeed-worker: {failure}"));
             emitter.emit(failure.clone().into_event());
             if let Some(member) = member {
                 member.part(Some(&failure));

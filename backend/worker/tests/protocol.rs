@@ -114,6 +114,21 @@ fn the_same_spec_gives_the_same_digits() {
 }
 
 #[test]
+fn a_worker_whose_log_nobody_reads_tells_its_run_to_the_end() {
+    for (spec, status) in [(toml(SMALL), 0), (r#"{"version":1,"trainnig":{}}"#.to_owned(), 2)] {
+        let home = tempfile::tempdir().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = worker(home.path(), &[]).stderr(writer).spawn().expect("the worker starts");
+        // A worker that refuses the spec early may close its input first.
+        let _ = child.stdin.take().expect("piped").write_all(spec.as_bytes());
+        let ended = ended(&child.wait_with_output().unwrap());
+        assert_eq!(ended.status, Some(status));
+        assert!(ended.last().is_last(), "it ended with {:?}", ended.last());
+    }
+}
+
+#[test]
 fn an_unknown_field_is_refused_with_status_2() {
     let ended =
         run(&[], r#"{"version":1,"dataset":{"source":"builtin","id":"x"},"recommender":{"kind":"mlp"},"trainnig":{}}"#);

@@ -14,6 +14,7 @@ use super::note::Notes;
 use super::world::World;
 use crate::arguments::Arguments;
 use crate::emitter::Emitter;
+use crate::output::complain;
 use crate::threads::caught;
 
 /// How long the others may take to hear that all is over, and the first rank to say what came to all of them.
@@ -53,7 +54,7 @@ impl Member {
         let world = World::join()?;
         sit_down(world.rank());
         if let Err(error) = notes.join(world.rank()) {
-            eprintln!("recspeed-worker: rank {} cannot say that it has joined: {error}", world.rank());
+            complain(format_args!("recspeed-worker: rank {} cannot say that it has joined: {error}", world.rank()));
         }
         Some(Rc::new(Self { world, notes }))
     }
@@ -100,7 +101,7 @@ impl Member {
 
     /// Notes why, and ends the process and with it the others.
     fn leave(&self, failure: RankFailure) -> ! {
-        eprintln!("recspeed-worker: {failure}");
+        complain(format_args!("recspeed-worker: {failure}"));
         // Another one may have been first.
         let _ = self.notes.fail(&failure);
         if failure.follows {

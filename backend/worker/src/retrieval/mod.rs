@@ -16,6 +16,7 @@ use recspeed_types::FailureCode;
 use recspeed_types::spec::Device;
 use recspeed_types::study::retrieval::{Asked, COLUMN_FILES, Retrieved};
 
+use crate::output::{answer, complain};
 use crate::{device, machine, watch};
 use containers::{Arrow, Tensors};
 
@@ -45,7 +46,7 @@ pub(crate) struct RetrievalArguments {
 /// Measures one container and prints what it found.
 pub(crate) fn print(arguments: &RetrievalArguments) -> ExitCode {
     let failed = |code: FailureCode, what: String| {
-        eprintln!("recspeed-worker: {what}");
+        complain(format_args!("recspeed-worker: {what}"));
         ExitCode::from(code.exit_status())
     };
     if let Err(error) = watch::follow() {
@@ -69,10 +70,7 @@ pub(crate) fn print(arguments: &RetrievalArguments) -> ExitCode {
         }
     };
     match measured.and_then(|found| serde_json::to_string(&found).map_err(io::Error::other)) {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
+        Ok(text) => answer(text),
         Err(error) => {
             let folder = arguments.columns.display();
             failed(FailureCode::Data, format!("the columns in {folder} cannot be read: {error}"))
