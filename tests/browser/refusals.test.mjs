@@ -82,6 +82,79 @@ test("a server that does not answer is told in sight, over the run before, and a
   await own.stop();
 });
 
+/** What every page says while its server is not there. */
+const interrupted = (page) => page.locator(id("toast")).filter({ hasText: "The connection to the server is interrupted" });
+
+test("every open page says that its server is gone, until it answers again", async () => {
+  const own = await startLab();
+  const context = await browser.newContext();
+  const pages = [];
+  // The first link makes the owner of the other pages, too.
+  for (const link of [own.link, ...["/runs", "/data", "/c", "/studies", "/studies/four-layer", "/plan"].map((path) => own.base + path)]) {
+    const page = await context.newPage();
+    const [answer] = await Promise.all([page.waitForResponse((answer) => answer.url().endsWith("/api/lab")), page.goto(link)]);
+    await answer.finished();
+    pages.push(page);
+  }
+  await Promise.all(pages.map(async (page) => assert.equal(await interrupted(page).count(), 0, page.url())));
+  await own.kill();
+  await Promise.all(pages.map((page) => interrupted(page).waitFor({ timeout: 30_000 })));
+  const back = await startLab({ home: own.home, bind: new URL(own.base).host });
+  await Promise.all(pages.map((page) => interrupted(page).waitFor({ state: "detached", timeout: 30_000 })));
+  await context.close();
+  await back.stop();
+});
+
+test("a run list whose stream was broken is read anew when that is back, and what was hidden meanwhile stays hidden", async () => {
+  const page = await openPage(browser, lab.link);
+  const run = await page.evaluate(async () => {
+    const dataset = { source: "builtin", id: "beauty-synthetic-10k" };
+    const spec = { version: 1, dataset, recommender: { kind: "mlp" }, training: { epochs: 10_000, batch_size: 16 } };
+    const headers = { "content-type": "application/json" };
+    return (await (await fetch("/api/runs", { method: "POST", headers, body: JSON.stringify({ spec }) })).json()).id;
+  });
+  let broken = true;
+  await page.route(/\/api\/stream/, (route) => (broken ? route.abort() : route.continue()));
+  await page.goto(`${lab.base}/runs`);
+  const status = page.locator(id("run-row")).filter({ has: page.locator(`a[href="/r/${run}"]`) }).locator(id("run-status"));
+  await status.waitFor();
+  await interrupted(page).getByRole("button", { name: "Hide this message" }).click();
+  await page.evaluate(async (run) => {
+    const stands = async () => (await (await fetch(`/api/runs/${run}`)).json()).status;
+    await fetch(`/api/runs/${run}/cancel`, { method: "POST" });
+    while ((await stands()) !== "cancelled") await new Promise((done) => setTimeout(done, 100));
+  }, run);
+  assert.match(await status.getAttribute("data-status"), /^(queued|running)$/, "nobody has told the list");
+  assert.equal(await interrupted(page).count(), 0);
+  broken = false;
+  await page.waitForFunction(
+    (run) => document.querySelector(`[data-testid="run-row"]:has(a[href="/r/${run}"]) [data-testid="run-status"]`)?.dataset.status === "cancelled",
+    run,
+    { timeout: 30_000 },
+  );
+  await page.context().close();
+});
+
+test("where the server that the in-tab runner comes from is gone, a run in the tab says so and does not have the page reloaded", async () => {
+  const own = await startLab();
+  const page = await openPage(browser, own.link);
+  await page.locator(id("knob-recommender")).selectOption("popularity");
+  const button = page.locator(id("run-in-tab"));
+  await page.waitForFunction(() => document.querySelector('[data-testid="run-on-server"]')?.disabled === false);
+  await own.kill();
+  await button.click();
+  const said = page.locator(id("run-failure"));
+  await said.waitFor({ timeout: 30_000 });
+  const words = await said.innerText();
+  assert.match(words, /The server that the in-tab runner comes from does not answer/);
+  assert.doesNotMatch(words, /Reload the page/);
+  const back = await startLab({ home: own.home, bind: new URL(own.base).host });
+  await button.click();
+  await ends(page, "finished");
+  await page.context().close();
+  await back.stop();
+});
+
 test("where the first question to the server fails nothing of the owner's is offered or asked for, and it can be asked again", async () => {
   const page = await openPage(browser, lab.link);
   const button = page.locator(id("run-on-server"));

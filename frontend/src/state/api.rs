@@ -59,6 +59,11 @@ impl ApiError {
     }
 }
 
+/// Whether the server answers: `GET /healthz`.
+pub(super) async fn is_here() -> bool {
+    send(Request::get("/healthz")).await.is_ok_and(|answer| answer.ok())
+}
+
 /// `GET /api/lab`.
 pub(crate) async fn lab() -> Result<LabInfo, ApiError> {
     answer(send(Request::get("/api/lab")).await?).await

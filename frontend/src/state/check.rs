@@ -13,8 +13,7 @@ use super::tab;
 /// # Errors
 /// Why it cannot be read, in a sentence.
 pub(super) async fn check(content: &ArrayBuffer, format: DataFormat) -> Result<(), String> {
-    let cannot_load = |_: JsValue| tab::CANNOT_LOAD.to_owned();
-    let worker = tab::worker().map_err(cannot_load)?;
+    let worker = tab::worker().map_err(|_| tab::CANNOT_LOAD.to_owned())?;
     let answer = Promise::new(&mut |heard, failed| {
         worker.set_onmessage(Some(&heard));
         worker.set_onerror(Some(&failed));
@@ -28,7 +27,8 @@ pub(super) async fn check(content: &ArrayBuffer, format: DataFormat) -> Result<(
         Err(error) => Err(error),
     };
     worker.terminate();
-    let data = heard.map_err(cannot_load)?.unchecked_into::<MessageEvent>().data();
+    let Ok(heard) = heard else { return Err(tab::why_not_loaded().await.to_owned()) };
+    let data = heard.unchecked_into::<MessageEvent>().data();
     let refusal = Reflect::get(&data, &"refusal".into()).ok().and_then(|words| words.as_string());
     refusal.map_or(Ok(()), Err)
 }

@@ -119,6 +119,7 @@ impl Lab {
             Ok(info) => {
                 let (role, example) = (info.role, info.showcase.clone());
                 self.server.set(LabState::Here(Box::new(info)));
+                live::keep_looking();
                 showcase::load_remembered(self).await;
                 if let Some(id) = example {
                     showcase::load_stored(self, id).await;

@@ -3,6 +3,9 @@
 //! A browser gives an `EventSource` up for good after an answer such as 502, so a broken stream is opened again here, with
 //! growing pauses. What was missed meanwhile is asked for by position: events carry gap-free numbers, so nothing is lost
 //! and nothing counts twice, whatever the stream repeats or skips.
+//!
+//! Its state is that of the connection to the server, which the page shows in one place. Where nothing is watched there
+//! is no stream: the server is asked now and then instead.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -24,15 +27,19 @@ thread_local! {
     static HUB: RefCell<Hub> = RefCell::new(Hub::default());
 }
 
-/// Whether the stream works, for a quiet note in the page.
+/// How often the server is asked whether it is there, where no stream tells it.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Whether the server is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Link {
-    /// Nothing is watched.
+    /// Nothing is watched, and the server answers as far as is known.
     #[default]
     Idle,
-    /// Open.
+    /// The stream is open.
     Live,
-    /// Broken; opened again in a moment. Numbers still arrive, more slowly.
+    /// The stream is broken, and opened again in a moment; numbers still arrive, more slowly. Where nothing is watched,
+    /// the server does not answer, and is asked again.
     Reconnecting,
 }
 
@@ -74,7 +81,7 @@ impl Drop for Source {
     }
 }
 
-/// Where the state of the stream is shown.
+/// Where the state of the connection is shown.
 pub(crate) fn link() -> ArcRwSignal<Link> {
     HUB.with_borrow_mut(|hub| hub.link.get_or_insert_with(|| ArcRwSignal::new(Link::Idle)).clone())
 }
@@ -108,17 +115,40 @@ pub(crate) fn unwatch_list() {
     connect();
 }
 
+/// Looks from now on whether the server is there; to be called once, when it has answered.
+pub(super) fn keep_looking() {
+    set_interval(look, LOOK);
+}
+
+/// Asks whether the server is there, where no stream tells it.
+fn look() {
+    let told = || HUB.with_borrow(|hub| hub.source.is_some());
+    if told() {
+        return;
+    }
+    spawn_local(async move {
+        let here = api::is_here().await;
+        // A stream that was opened meanwhile tells it itself.
+        if !told() {
+            show(if here { Link::Idle } else { Link::Reconnecting });
+        }
+    });
+}
+
 /// Opens the stream for what is watched now; closes it when nothing is.
 fn connect() {
-    let (ids, generation) = HUB.with_borrow_mut(|hub| {
+    let (ids, was_open, generation) = HUB.with_borrow_mut(|hub| {
         hub.generation = hub.generation.wrapping_add(1);
-        hub.source = None;
+        let was_open = hub.source.take().is_some();
         let wanted = hub.list.is_some() || !hub.followed.is_empty();
         let ids = wanted.then(|| hub.followed.keys().map(RunId::as_str).collect::<Vec<_>>().join(","));
-        (ids, hub.generation)
+        (ids, was_open, hub.generation)
     });
     let Some(ids) = ids else {
-        show(Link::Idle);
+        // What its stream told last may be over; a page that never had one may have no server at all.
+        if was_open {
+            look();
+        }
         return;
     };
     let Ok(inner) = EventSource::new(&format!("/api/stream?runs={ids}")) else {

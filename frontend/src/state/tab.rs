@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use recspeed_types::api::{Failure, RunStatus};
 use recspeed_types::spec::DataSource;
 use recspeed_types::{ExperimentSpec, FailureCode, RunEvent, RunId};
@@ -100,6 +101,14 @@ pub(super) fn cancel(run: &RunState) {
 pub(super) const CANNOT_LOAD: &str =
     "The in-tab runner could not be loaded. Reload the page; if that does not help, run on the server instead.";
 
+const NOBODY_GIVES_IT: &str = "The server that the in-tab runner comes from does not answer. Keep this page, which \
+                               a reload would lose, and run it again once the server is back.";
+
+/// Why the runner did not come.
+pub(super) async fn why_not_loaded() -> &'static str {
+    if super::api::is_here().await { CANNOT_LOAD } else { NOBODY_GIVES_IT }
+}
+
 /// A worker with the engine inside.
 pub(super) fn worker() -> Result<Worker, JsValue> {
     let options = WorkerOptions::new();
@@ -118,12 +127,17 @@ fn load() -> Result<Runner, JsValue> {
         let words =
             js_sys::Reflect::get(&error, &"message".into()).ok().and_then(|m| m.as_string()).unwrap_or_default();
         let started = run.view.with_untracked(|view| view.next_seq > 0);
-        let cause = if started {
-            "The computation in this tab broke off, often because the tab ran out of memory. Try a smaller data set, or run on the server."
-        } else {
-            CANNOT_LOAD
-        };
-        fail(&run, FailureCode::Worker, cause, &words);
+        spawn_local(async move {
+            let cause = if started {
+                "The computation in this tab broke off, often because the tab ran out of memory. Try a smaller data set, or run on the server."
+            } else {
+                why_not_loaded().await
+            };
+            // The reader may have stopped it meanwhile.
+            if !untrack(|| run.status()).is_over() {
+                fail(&run, FailureCode::Worker, cause, &words);
+            }
+        });
     });
     worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));

@@ -52,6 +52,11 @@ impl Toasts {
         );
     }
 
+    /// Says something until it is dismissed, by the reader or by the number that this gives.
+    pub(crate) fn stay(self, text: &str) -> u32 {
+        self.add(text.to_owned(), None)
+    }
+
     /// Says something that can be undone; `then` happens when the time for that is over, unless it was undone.
     pub(crate) fn undoable(self, text: impl Into<String>, undo: Then, then: Then) {
         let id = self.add(text.into(), Some(undo));

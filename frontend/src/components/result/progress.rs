@@ -6,7 +6,7 @@ use recspeed_types::event::Phase;
 
 use super::silence::Silence;
 use crate::charts::{count, duration, share};
-use crate::state::{Link, Origin, Progress, RunState, link};
+use crate::state::{Progress, RunState};
 
 /// A phase for people.
 const fn title(phase: Option<Phase>) -> &'static str {
@@ -97,9 +97,6 @@ pub(crate) fn ProgressLine(
             format!("Part {at} of 3: {}, {} done", title(phase.get()), share(tenths))
         }
     });
-    let server = run.origin == Origin::Server;
-    let link = link();
-    let silent = run.clone();
     view! {
         <div class="progress" data-testid="run-progress">
             <div class="progress-head">
@@ -118,10 +115,7 @@ pub(crate) fn ProgressLine(
                 }).collect_view()}
             </div>
             <p class="visually-hidden" role="status" aria-live="polite">{move || spoken.get()}</p>
-            <Silence run=silent/>
-            <Show when=move || server && link.get() == Link::Reconnecting>
-                <p class="note" role="status">"The connection is interrupted; this page connects again by itself. A server that is started again goes on with its runs."</p>
-            </Show>
+            <Silence run=run/>
         </div>
     }
 }

@@ -12,7 +12,7 @@ use recspeed_types::api::RunRecord;
 use super::row::Row;
 use crate::components::{Icon, Picture};
 use crate::state::api::{self, ApiError};
-use crate::state::{ListChange, Looker, unwatch_list, use_lab, watch_list};
+use crate::state::{Link, ListChange, Looker, link, unwatch_list, use_lab, watch_list};
 
 /// Runs in one page of the list.
 const PAGE: u32 = 25;
@@ -137,6 +137,15 @@ pub(crate) fn RunList(
         }
     });
     on_cleanup(unwatch_list);
+    // What changed while the stream was broken was told to nobody.
+    let link = link();
+    Effect::new(move |before: Option<Link>| {
+        let now = link.get();
+        if before == Some(Link::Reconnecting) && now == Link::Live && looker.get_untracked() == Looker::Owner {
+            load(true);
+        }
+        now
+    });
 
     let list = NodeRef::<leptos::html::Div>::new();
     let delete = Callback::new(move |record: RunRecord| {
