@@ -2,7 +2,7 @@
 //!
 //! A [`DataHome`] is a folder with the imported files (`datasets/SHA-256/`) and a cache of parsed ones
 //! (`cache/SHA-256-FORMAT.arrow`). [`DataHome::load`] brings what a spec's `[dataset]` names: a built-in set made from the
-//! seed, a file found by its path, or an upload found by its hash.
+//! seed, a file found by its path, or an upload found by its hash. What is written out for others are new files ([`write_new`]).
 
 mod cache;
 mod content;
@@ -11,6 +11,7 @@ mod home;
 mod load;
 mod lookup;
 mod map;
+mod new_file;
 mod parquet_file;
 mod read;
 
@@ -19,5 +20,6 @@ pub use error::{HomeError, LoadError};
 pub use home::DataHome;
 pub use load::{LoadRequest, Loaded};
 pub use lookup::LookUp;
+pub use new_file::{file_beside, write_new};
 pub use parquet_file::{write_attributes_parquet, write_parquet};
 pub use read::Reading;

@@ -1,12 +1,11 @@
 //! Files that are replaced whole: a reader, and who looks after a crash, finds all of the old one or all of the new one.
 
 use std::borrow::Cow;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use tempfile::{Builder, NamedTempFile};
+use recspeed_datasets::file_beside;
 
 /// Writes the whole file, or leaves what was there: aside under a name of its own, for two may write at once, on disk before it takes
 /// the place. It has the rights that the old one had, and a link leads to the new one. A device or a pipe is written straight.
@@ -15,7 +14,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return fs::write(path, bytes);
     }
     let path = behind_links(path);
-    let mut file = aside(&path)?;
+    let mut file = file_beside(&path)?;
     file.write_all(bytes)?;
     if let Ok(old) = fs::metadata(&path) {
         file.as_file().set_permissions(old.permissions())?;
@@ -33,7 +32,7 @@ pub(crate) fn try_write(path: &Path) -> io::Result<()> {
     if is_stream(path) {
         return Ok(());
     }
-    aside(&behind_links(path)).map(|_| ())
+    file_beside(&behind_links(path)).map(drop)
 }
 
 /// A device or a pipe: a file would take its place for everybody.
@@ -46,16 +45,11 @@ fn behind_links(path: &Path) -> Cow<'_, Path> {
     fs::canonicalize(path).map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
-/// A file in the same folder. The system takes from its rights what it takes from those of any new file; by itself a temporary one would
-/// be its owner's alone.
-fn aside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
     use std::io::Read as _;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 

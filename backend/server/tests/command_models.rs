@@ -1,6 +1,7 @@
 //! `recspeed run --model`, `recspeed recommend`, `recspeed export` and `recspeed data export` with the worker that is built
 //! beside these tests.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -40,13 +41,14 @@ impl Bench {
         let program = Path::new(env!("CARGO_BIN_EXE_recspeed"));
         let worker = program.with_file_name("recspeed-worker");
         assert!(worker.is_file(), "{} is not built: run `make build`", worker.display());
+        self.command(program).args(arguments).output().unwrap()
+    }
+
+    /// A program in this folder.
+    fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
+        command.current_dir(self.dir.path()).env("RECSPEED_HOME", self.path("home")).env_remove("RECSPEED_DATA");
         command
-            .args(arguments)
-            .current_dir(self.dir.path())
-            .env("RECSPEED_HOME", self.path("home"))
-            .env_remove("RECSPEED_DATA");
-        command.output().unwrap()
     }
 
     fn said(&self, arguments: &[&str]) -> String {
@@ -169,6 +171,25 @@ fn a_trained_model_is_exported_in_each_format_and_into_new_folders_only() {
 }
 
 #[test]
+fn whatever_is_exported_has_the_rights_that_the_umask_leaves_it() {
+    let bench = Bench::trained();
+    for (command, file) in [
+        ("data generate beauty-synthetic-10k --to made.csv", "made.csv"),
+        ("data export beauty-synthetic-10k --to all.arrow", "all.arrow"),
+        ("data export beauty-synthetic-10k --attributes items --to items.parquet", "items.parquet"),
+        ("export --model model --predictions test --to test.parquet", "test.parquet"),
+        ("export --model model --format arrow --to folder", "folder/similarities.arrow"),
+    ] {
+        let mut shell = bench.command(Path::new("sh"));
+        shell.args(["-c", "umask 027; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_recspeed")]);
+        let output = shell.args(command.split(' ')).output().unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+        let mode = std::fs::metadata(bench.path(file)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o640, "{command}: {mode:o}");
+    }
+}
+
+#[test]
 fn places_that_cannot_be_written_are_refused_before_the_work() {
     let bench = Bench::new();
     std::fs::write(bench.path("taken"), "important").unwrap();
@@ -194,6 +215,15 @@ fn places_that_cannot_be_written_are_refused_before_the_work() {
     assert!(error.contains("--to names spec.toml/below") && error.contains("a file stands where"), "{error}");
     let error = model.refused(2, &["export", "--model", "model", "--predictions", "test", "--to", "no/such.parquet"]);
     assert!(error.contains("its folder is not there; give --to another file"), "{error}");
+    for command in [
+        "data export beauty-synthetic-10k --format arrow --to -",
+        "export --model model --predictions test --to -",
+        "export --model model --to -",
+    ] {
+        let error = model.refused(2, &command.split(' ').collect::<Vec<_>>());
+        assert!(error.starts_with("recspeed: --to is -, which names no f"), "{command}: {error}");
+        assert!(!model.path("-").exists(), "{command}");
+    }
 }
 
 #[test]

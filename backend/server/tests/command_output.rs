@@ -91,6 +91,50 @@ fn data_travels_from_generate_to_import_to_describe() {
 }
 
 #[test]
+fn data_are_made_on_standard_output_too_and_what_is_said_of_them_is_not_among_them() {
+    let home = home();
+    let plain = home.path().join("made.csv");
+    assert!(
+        recspeed(&home, &["data", "generate", "beauty-synthetic-10k", "--to", plain.to_str().unwrap()])
+            .status
+            .success()
+    );
+    let made = std::fs::read(&plain).unwrap();
+    for to in ["-", "/dev/stdout"] {
+        if to != "-" && !std::path::Path::new(to).exists() {
+            eprintln!("skipped: this system has no {to}");
+            continue;
+        }
+        let output = recspeed(&home, &["data", "generate", "beauty-synthetic-10k", "--to", to]);
+        assert!(output.status.success(), "{to}: {}", text(&output.stderr));
+        assert!(output.stdout == made, "{to}: {} bytes instead of {}", output.stdout.len(), made.len());
+        assert!(text(&output.stderr).contains("10,000 synthetic ratings from the seed 42"), "{}", text(&output.stderr));
+        assert!(!std::path::Path::new("-").exists(), "a file took the name");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_a_named_pipe_early_is_what_is_told_and_not_a_full_disk() {
+    if !std::path::Path::new("/dev/stdout").exists() {
+        eprintln!("skipped: this system has no /dev/stdout");
+        return;
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_recspeed"))
+        .args(["data", "generate", "beauty-synthetic-10k", "--to", "/dev/stdout"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The rest is more than a pipe holds.
+    child.stdout.take().unwrap().read_exact(&mut [0; 64]).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.starts_with("recspeed: cannot write /dev/stdout: ") && !said.contains("make room"), "{said}");
+    assert!(said.contains("; what read it went away before its end: let it read all of it, or name a file"), "{said}");
+}
+
+#[test]
 fn data_that_are_not_here_are_named_with_the_remedy() {
     let home = home();
     let unknown = recspeed(&home, &["data", "describe", "movielens-100k"]);

@@ -1,12 +1,12 @@
 //! `recspeed-worker predict`: what a saved model predicts for the rows of its own split, as a table.
 
-use std::io::BufWriter;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use recspeed_data::{Interactions, table};
-use recspeed_datasets::write_parquet;
+use recspeed_datasets::{file_beside, write_new, write_parquet};
 use recspeed_experiment::{RunFailure, SplitPart, StoredPredictions, stored_predictions};
 use recspeed_types::FailureCode;
 
@@ -73,12 +73,6 @@ fn is_parquet(path: &Path) -> Result<bool, String> {
     }
 }
 
-/// The file on its way, beside the place that it is to take.
-fn beside(path: &Path) -> Result<tempfile::NamedTempFile, String> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::NamedTempFile::new_in(folder).map_err(|error| unwritten(path, &error))
-}
-
 fn unwritten(path: &Path, cause: &dyn std::fmt::Display) -> String {
     format!("cannot write {}: {cause}; make room, or name a file in a folder that you may write", path.display())
 }
@@ -94,27 +88,25 @@ fn try_table(path: &Path) -> Result<(), String> {
     if path.symlink_metadata().is_ok() {
         return Err(taken(path));
     }
-    beside(path).map(drop)
+    file_beside(path).map(drop).map_err(|error| unwritten(path, &error))
 }
 
 /// Writes the file whole or not at all, and in place of none.
 fn write_table(path: &Path, rows: &Interactions, column: &str, predictions: &[f32]) -> Result<(), String> {
     let is_parquet = is_parquet(path)?;
     let further = [(column, predictions)];
-    let failed = |cause: &dyn std::fmt::Display| unwritten(path, cause);
-    let file = beside(path)?;
-    let to = BufWriter::with_capacity(1 << 18, file.reopen().map_err(|error| failed(&error))?);
-    if is_parquet {
-        write_parquet(rows, &further, to).map_err(|error| failed(&error))?;
-    } else {
-        table::write_arrow(rows, &further, to).map_err(|error| failed(&error))?;
-    }
-    match file.persist_noclobber(path) {
+    let written = write_new(path, |to| {
+        if is_parquet {
+            write_parquet(rows, &further, to).map_err(io::Error::other)
+        } else {
+            table::write_arrow(rows, &further, to).map_err(io::Error::other)
+        }
+    });
+    match written {
         Ok(_) => Ok(()),
         // It came while the rows were predicted.
-        Err(_) if path.symlink_metadata().is_ok() => Err(taken(path)),
-        // A file system that can neither rename without replacing nor have a file under two names.
-        Err(lost) => lost.file.persist(path).map(drop).map_err(|error| failed(&error.error)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(taken(path)),
+        Err(error) => Err(unwritten(path, &error)),
     }
 }
 

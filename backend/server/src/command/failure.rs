@@ -15,7 +15,7 @@ use super::run::{SpecFileError, WorkerError};
 use super::search::SearchError;
 use super::study::StudyError;
 use super::trace::TraceError;
-use super::writable::Unwritable;
+use super::writable::{Unwritable, remedy};
 
 /// A command that failed; its text is what the terminal shows.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +109,7 @@ pub(crate) enum CommandError {
         dir: std::path::PathBuf,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}; make room, or name another file", path.display())]
+    #[error("cannot write {}: {source}; {}", path.display(), remedy(source, "make room, or name another file"))]
     WriteFile {
         /// The file.
         path: std::path::PathBuf,

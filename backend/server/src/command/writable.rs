@@ -1,6 +1,7 @@
 //! Files and folders that a command is going to write, tried before its work: what would be found after an hour of training is
 //! told at once.
 
+use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,16 @@ pub(crate) enum Unwritable {
         what: &'static str,
         /// Why not.
         source: io::Error,
+    },
+    /// A lone dash, which elsewhere is standard input or output.
+    #[error(
+        "{flag} is -, which names no {what} here; give {flag} the name of a {what}, as ./- for one that is called so"
+    )]
+    Dash {
+        /// What named it, as `--to`.
+        flag: &'static str,
+        /// `file` or `folder`.
+        what: &'static str,
     },
     /// A file stands where a new one is to be.
     #[error(
@@ -68,12 +79,43 @@ fn plain(what: &str, error: &io::Error) -> String {
     }
 }
 
+/// What helps where a file was not written to its end; `otherwise` where that is not that its reader went away.
+pub(super) fn remedy(error: &io::Error, otherwise: &'static str) -> &'static str {
+    if innermost(error) == io::ErrorKind::BrokenPipe {
+        "what read it went away before its end: let it read all of it, or name a file"
+    } else {
+        otherwise
+    }
+}
+
+/// What the system said: Parquet and Arrow hand that on inside errors of their own.
+fn innermost(error: &io::Error) -> io::ErrorKind {
+    let mut below: Option<&(dyn Error + 'static)> = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+    while let Some(cause) = below {
+        if let Some(found) = cause.downcast_ref::<io::Error>() {
+            return innermost(found);
+        }
+        below = cause.source();
+    }
+    error.kind()
+}
+
+/// Whether a path is a lone dash, by which some arguments mean standard input or output.
+pub(super) fn is_dash(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+fn refuse_dash(flag: &'static str, path: &Path, what: &'static str) -> Result<(), Unwritable> {
+    if is_dash(path) { Err(Unwritable::Dash { flag, what }) } else { Ok(()) }
+}
+
 /// Whether files can be written into a folder, which is made where it is missing. Nothing stays behind: what was made to see it is
 /// removed again.
 ///
 /// # Errors
 /// [`Unwritable`].
 pub(super) fn folder(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
+    refuse_dash(flag, path, "folder")?;
     let missing = |folder: &&Path| !folder.as_os_str().is_empty() && fs::symlink_metadata(folder).is_err();
     // The innermost first, as they can be removed.
     let made: Vec<&Path> = path.ancestors().take_while(missing).collect();
@@ -91,6 +133,7 @@ pub(super) fn folder(flag: &'static str, path: &Path) -> Result<(), Unwritable> 
 /// # Errors
 /// [`Unwritable`].
 pub(super) fn new_file(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
+    refuse_dash(flag, path, "file")?;
     if path.is_file() || leads_nowhere(path) {
         return Err(Unwritable::Taken { flag, path: path.to_owned() });
     }
@@ -102,6 +145,7 @@ pub(super) fn new_file(flag: &'static str, path: &Path) -> Result<(), Unwritable
 /// # Errors
 /// [`Unwritable`].
 pub(super) fn trace(flag: &'static str, path: &Path) -> Result<(), Unwritable> {
+    refuse_dash(flag, path, "file")?;
     file(flag, path)?;
     if (path.is_file() && !is_trace(path)) || leads_nowhere(path) {
         return Err(Unwritable::NoTrace { flag, path: path.to_owned() });
@@ -208,6 +252,30 @@ mod tests {
         assert!(message.starts_with(&due) && message.contains("give --trace another name, or remove"), "{message}");
         assert_eq!(fs::read_to_string(&spec).unwrap(), "{\"version\": 1}");
         assert_eq!(fs::read_to_string(&earlier).unwrap(), timeline);
+    }
+
+    #[test]
+    fn a_lone_dash_names_no_file_and_no_folder() {
+        type Try = fn(&'static str, &Path) -> Result<(), Unwritable>;
+        let all: [(Try, &str); 3] = [(new_file, "file"), (trace, "file"), (folder, "folder")];
+        for (tried, what) in all {
+            let message = tried("--to", Path::new("-")).unwrap_err().to_string();
+            let due =
+                format!("--to is -, which names no {what} here; give --to the name of a {what}, as ./- for one that");
+            assert!(message.starts_with(&due), "{message}");
+        }
+        assert!(!Path::new("-").exists(), "trying makes nothing");
+    }
+
+    #[test]
+    fn whoever_stops_reading_is_no_full_disk() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        // As Parquet and Arrow hand it on: inside an error of their own.
+        for error in [broken(), io::Error::other(broken()), io::Error::other(io::Error::other(broken()))] {
+            let told = remedy(&error, "make room");
+            assert!(told.starts_with("what read it went away before its end"), "{told}");
+        }
+        assert_eq!(remedy(&io::Error::from(io::ErrorKind::StorageFull), "make room"), "make room");
     }
 
     #[test]

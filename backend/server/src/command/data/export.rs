@@ -4,11 +4,11 @@ use std::io;
 use std::path::Path;
 
 use recspeed_data::{Interactions, split, table};
-use recspeed_datasets::{Loaded, write_attributes_parquet, write_parquet};
+use recspeed_datasets::{Loaded, write_attributes_parquet, write_new, write_parquet};
 use recspeed_types::spec::{Dataset, Filters, SplitPlan};
 
 use super::super::failure::CommandError;
-use super::super::{figures, output, writable};
+use super::super::{figures, writable};
 use super::{DataError, ExportArgs, TableFormat, out_file, places};
 
 /// Rows of an experiment's split.
@@ -45,8 +45,8 @@ pub(crate) enum Whose {
 /// Writes the file.
 pub(super) fn export(args: ExportArgs) -> Result<u8, CommandError> {
     let home = places::open(args.home)?;
-    let format = format_of(args.format, &args.to)?;
     writable::new_file("--to", &args.to)?;
+    let format = format_of(args.format, &args.to)?;
     let (title, loaded, split) = if places::is_spec(&args.what) {
         let (title, loaded, split) = places::of_spec(&home, &args.what)?;
         (title, loaded, Some(split))
@@ -87,7 +87,7 @@ fn export_attributes(
         Whose::Users => (loaded.user_attributes, ("user", "users")),
     };
     let attributes = found.ok_or(DataError::NoAttributes { whose: of.1 })?;
-    let bytes = out_file::write(to, |to| match format {
+    let bytes = write_new(to, |to| match format {
         TableFormat::Parquet => write_attributes_parquet(&attributes, to).map_err(io::Error::other),
         TableFormat::Arrow => table::write_attributes_arrow(&attributes, to).map_err(io::Error::other),
     });
@@ -99,7 +99,7 @@ fn export_attributes(
 
 fn say(title: &str, what: &str, to: &Path, format: TableFormat, bytes: u64) -> Result<u8, CommandError> {
     let told = format!("{title}: {what} in {} ({}, {}).", to.display(), format.as_str(), figures::bytes(bytes));
-    output::say(&output::printable(&told))?;
+    out_file::tell(to, &told)?;
     Ok(0)
 }
 
@@ -124,7 +124,7 @@ fn part_of(data: &Interactions, plan: &SplitPlan, seed: u64, part: SplitPart) ->
 }
 
 fn write(path: &Path, data: &Interactions, format: TableFormat) -> io::Result<u64> {
-    out_file::write(path, |to| match format {
+    write_new(path, |to| match format {
         TableFormat::Parquet => write_parquet(data, &[], to).map_err(io::Error::other),
         TableFormat::Arrow => table::write_arrow(data, &[], to).map_err(io::Error::other),
     })

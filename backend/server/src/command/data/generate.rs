@@ -1,8 +1,9 @@
 //! `recspeed data generate`: a built-in data set as a CSV file.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use recspeed_data::Interactions;
+use recspeed_datasets::write_new;
 use recspeed_types::builtin::{self, BEAUTY_SYNTHETIC_LICENCE};
 use recspeed_types::limits::MAX_SEED;
 
@@ -10,7 +11,7 @@ use super::super::failure::CommandError;
 use super::super::{figures, output, writable};
 use super::{DataError, GenerateArgs, out_file};
 
-/// Writes the file; an unfinished one never takes its name.
+/// Writes the file, or standard output; an unfinished file never takes its name.
 pub(super) fn generate(args: &GenerateArgs) -> Result<u8, CommandError> {
     let entry = builtin::find(&args.id).ok_or_else(|| DataError::NotBuiltin {
         given: args.id.chars().take(60).collect(),
@@ -19,18 +20,26 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<u8, CommandError> {
     if args.seed > MAX_SEED {
         return Err(DataError::Seed { seed: args.seed }.into());
     }
-    writable::new_file("--to", &args.to)?;
+    let to_output = writable::is_dash(&args.to);
+    if !to_output {
+        writable::new_file("--to", &args.to)?;
+    }
     let made = recspeed_data::generate(entry, args.seed);
-    let bytes = out_file::write(&args.to, |to| write_csv(to, &made.interactions))
+    let told = |place: &str| {
+        let rows = figures::count(made.interactions.len() as u64);
+        format!(
+            "{}: {rows} synthetic ratings from the seed {} {place}.\nLicence: {BEAUTY_SYNTHETIC_LICENCE}.",
+            entry.title, args.seed
+        )
+    };
+    if to_output {
+        write_csv(&mut BufWriter::new(io::stdout().lock()), &made.interactions)?;
+        output::complain(&told("on standard output"));
+        return Ok(0);
+    }
+    let bytes = write_new(&args.to, |mut to| write_csv(&mut to, &made.interactions))
         .map_err(|cause| out_file::unwritten(&args.to, cause))?;
-    output::say(&format!(
-        "{}: {} synthetic ratings from the seed {} in {} ({}).\nLicence: {BEAUTY_SYNTHETIC_LICENCE}.",
-        entry.title,
-        figures::count(made.interactions.len() as u64),
-        args.seed,
-        args.to.display(),
-        figures::bytes(bytes),
-    ))?;
+    out_file::tell(&args.to, &told(&format!("in {} ({})", args.to.display(), figures::bytes(bytes))))?;
     Ok(0)
 }
 

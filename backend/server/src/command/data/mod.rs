@@ -22,6 +22,7 @@ use self::download::DownloadError;
 pub(crate) use self::export::{SplitPart, Whose};
 pub(super) use self::generate::write_csv;
 use super::failure::CommandError;
+use super::writable::remedy;
 
 /// What `recspeed data` can do.
 #[derive(Debug, Subcommand)]
@@ -89,7 +90,7 @@ pub struct GenerateArgs {
     /// What it is made from
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// The file to write, a new one, in the format amazon-csv
+    /// The file to write, a new one, in the format amazon-csv; - is standard output
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
@@ -246,7 +247,7 @@ pub(crate) enum DataError {
         cause: io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {path}: {cause}; make room or choose another place")]
+    #[error("cannot write {path}: {cause}; {}", remedy(cause, "make room or choose another place"))]
     Write {
         /// The file.
         path: String,
