@@ -1,8 +1,9 @@
 //! A saved model for other tools: its arrays beside the ids that they belong to.
 //!
 //! As Parquet or Arrow, an array with a row for each user or item becomes a table with an `id` column, a sparse matrix a
-//! table of its entries; single numbers stand in `numbers.json`. As safetensors, all arrays are one file, and the ids lists
-//! in JSON.
+//! table of its entries; single numbers stand in `numbers.json`. A matrix without columns, as of numbers of items that have
+//! none, is a table of its rows alone: their ids, or their numbers from 0. As safetensors, all arrays are one file, and the
+//! ids lists in JSON.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
 use arrow_ipc::writer::FileWriter;
+use arrow_schema::ArrowError;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -117,6 +119,8 @@ impl Out<'_> {
         self.table("ids-users", vec![("id", text(&model.users))])?;
         self.table("ids-items", vec![("id", text(&model.items))])?;
         let arrays: BTreeMap<&str, &Array> = model.parts.iter().collect();
+        let dir = self.dir;
+        let unwritten = |error: ArrowError| at("write", dir)(std::io::Error::other(error));
         let mut numbers = serde_json::Map::new();
         for (&name, &array) in &arrays {
             if let Some(matrix) = name.strip_suffix(".indptr").filter(|matrix| is_sparse(&arrays, matrix)) {
@@ -132,14 +136,7 @@ impl Out<'_> {
             } else if let Values::U8(bytes) = &array.values {
                 self.file(&format!("{name}.txt"), |file| file.write_all(bytes))?;
             } else {
-                let values = array_file::column(array).map_err(|e| at("write", self.dir)(std::io::Error::other(e)))?;
-                let side = side(model, name, array.shape[0]);
-                let mut columns = Vec::new();
-                if let Some(ids) = side.map(|side| text(ids(model, side))) {
-                    columns.push(("id", ids));
-                }
-                columns.push((if array.shape.len() == 2 { "values" } else { "value" }, values));
-                self.table(name, columns)?;
+                self.table(name, columns(model, name, array).map_err(unwritten)?)?;
             }
         }
         self.json("numbers.json", &numbers)
@@ -195,11 +192,31 @@ impl Out<'_> {
     }
 }
 
+/// The table of an array: what each row belongs to, where that is known, and what it holds. An array of more than two dimensions is one
+/// list, whose rows belong to nobody.
+fn columns(model: &SavedModel, name: &str, array: &Array) -> Result<Vec<(&'static str, ArrayRef)>, ArrowError> {
+    let rows = array.shape.first().copied().unwrap_or_default();
+    let side = side(model, name, rows).filter(|_| array.shape.len() <= 2);
+    let mut columns: Vec<(&str, ArrayRef)> = side.map(|side| ("id", text(ids(model, side)))).into_iter().collect();
+    match array.shape[..] {
+        // No column of the values says how many rows there are.
+        [_, 0] if columns.is_empty() => {
+            columns.push(("row", Arc::new(UInt32Array::from_iter_values(0..rows as u32))));
+        }
+        [_, 0] => {}
+        [_, _] => columns.push(("values", array_file::column(array)?)),
+        _ => columns.push(("value", array_file::column(array)?)),
+    }
+    Ok(columns)
+}
+
 /// Whether the three arrays of a sparse matrix are there.
 fn is_sparse(arrays: &BTreeMap<&str, &Array>, name: &str) -> bool {
-    let starts = arrays.get(format!("{name}.indptr").as_str());
-    let there = |end: &str| arrays.contains_key(format!("{name}.{end}").as_str());
-    starts.is_some_and(|starts| matches!(starts.values, Values::U64(_))) && there("indices") && there("values")
+    let array = |end: &str| arrays.get(format!("{name}.{end}").as_str()).map(|array| &array.values);
+    matches!(
+        (array("indptr"), array("indices"), array("values")),
+        (Some(Values::U64(_)), Some(Values::U32(_)), Some(Values::F32(_)))
+    )
 }
 
 /// What the rows of an array belong to, from their number; where there are as many users as items, from the names.
@@ -253,6 +270,7 @@ fn single(values: &Values) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use recspeed_data::Csr;
     use recspeed_data::parts::Parts;
 
@@ -292,6 +310,53 @@ mod tests {
         assert_eq!(&column("row"), &(Arc::new(StringArray::from(vec!["a", "c"])) as ArrayRef));
         assert_eq!(&column("column"), &(Arc::new(StringArray::from(vec!["c", "a"])) as ArrayRef));
         assert_eq!(&column("value"), &(Arc::new(Float32Array::from(vec![0.5, 0.25])) as ArrayRef));
+    }
+
+    /// Columns and rows of an exported table.
+    fn table(path: &Path) -> (Vec<String>, usize) {
+        let file = fs::File::open(path).unwrap();
+        let (schema, batches): (_, Vec<RecordBatch>) = if path.extension() == Some("arrow".as_ref()) {
+            let reader = arrow_ipc::reader::FileReader::try_new(file, None).unwrap();
+            (reader.schema(), reader.map(Result::unwrap).collect())
+        } else {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            (Arc::clone(reader.schema()), reader.build().unwrap().map(Result::unwrap).collect())
+        };
+        let names = schema.fields().iter().map(|field| field.name().to_owned()).collect();
+        (names, batches.iter().map(RecordBatch::num_rows).sum())
+    }
+
+    /// A network's users and items have no numbers where the data say none of them; the export once broke off there.
+    #[test]
+    fn rows_without_numbers_are_exported_by_their_ids_or_their_places_in_every_format() {
+        let empty = || Values::F32(Vec::new());
+        let parts = Parts::default()
+            .with("of_users", &[2, 0], empty())
+            .with("of_items", &[3, 0], empty())
+            .with("of_nobody", &[5, 0], empty())
+            .with("nothing", &[0, 0], empty())
+            .with("no_rows", &[0, 3], empty())
+            .with("users.cube", &[2, 1, 2], Values::U32(vec![1, 2, 3, 4]));
+        let model = SavedModel { parts, ..example() };
+        let folder = tempfile::tempdir().unwrap();
+        for (format, end) in [(ExportFormat::Parquet, "parquet"), (ExportFormat::Arrow, "arrow")] {
+            let to = folder.path().join(end);
+            export(&model, &to, format).unwrap_or_else(|error| panic!("{end}: {error}"));
+            for (name, column, rows) in [
+                ("of_users", "id", 2),
+                ("of_items", "id", 3),
+                ("of_nobody", "row", 5),
+                ("nothing", "row", 0),
+                ("no_rows", "values", 0),
+                ("users.cube", "value", 4),
+            ] {
+                let found = table(&to.join(format!("{name}.{end}")));
+                assert_eq!(found, (vec![column.to_owned()], rows), "{name}.{end}");
+            }
+        }
+        let to = folder.path().join("safetensors");
+        export(&model, &to, ExportFormat::Safetensors).unwrap();
+        assert_eq!(tensors::read(&fs::read(to.join("model.safetensors")).unwrap()), Some(model.parts));
     }
 
     #[test]
