@@ -89,6 +89,11 @@ pub(super) fn detect(format: DataFormat, text: &[u8]) -> Result<(Layout, usize),
     let end = memchr(b'\n', text).unwrap_or(text.len());
     let first = text[..end].strip_suffix(b"\r").unwrap_or(&text[..end]);
     let after = (end + 1).min(text.len());
+    if format != DataFormat::Recbole && is_recbole_header(first) {
+        // Read as sequences every number of such a file would be an item, and no line bad.
+        let expected = "these are the column names of a RecBole file; set dataset.format to recbole";
+        return Err(ReadError::Header { found: quote(first), expected });
+    }
     let columns = match format {
         DataFormat::Sequences => return Ok((Layout::Sequences, 0)),
         DataFormat::Recbole => return Ok((Layout::Delimited(recbole(first)?), after)),
@@ -140,6 +145,18 @@ fn is_header(line: &[u8], columns: Columns) -> bool {
             .iter()
             .flatten()
             .all(|&at| !fields[at].is_empty() && parse_number("", fields[at]).is_err())
+}
+
+/// The types of RecBole's columns.
+const RECBOLE_TYPES: [&str; 4] = ["token", "token_seq", "float", "float_seq"];
+
+/// Whether a line is a RecBole header: names with their types, `user_id:token`, between tabs. Ids that look like this in each of their
+/// columns are none.
+fn is_recbole_header(line: &[u8]) -> bool {
+    let is_column = |column: &str| {
+        column.split_once(':').is_some_and(|(name, kind)| !name.is_empty() && RECBOLE_TYPES.contains(&kind))
+    };
+    std::str::from_utf8(line).is_ok_and(|text| text.contains('\t') && text.split('\t').all(is_column))
 }
 
 fn recbole(line: &[u8]) -> Result<Columns, ReadError> {

@@ -369,6 +369,27 @@ fn a_packed_file_that_is_cut_off_or_damaged_is_one_clear_error() {
 }
 
 #[test]
+fn what_is_wrong_with_a_packed_file_is_said_in_words_and_not_by_types_of_a_decoder() {
+    let lines: String = (0..2_000).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 503, n % 97)).collect();
+    let whole = zstd(lines.as_bytes());
+    for end in [4, 5, 8, whole.len() / 2, whole.len() - 1] {
+        let error = read(DataFormat::AmazonCsv, &whole[..end]).unwrap_err().to_string();
+        let due = " unpacked bytes (unexpected end of file); fetch or copy it again";
+        assert!(error.starts_with("the zstd file is cut off or damaged after ") && error.ends_with(due), "{error}");
+    }
+    let mut corrupt = 0;
+    for at in 4..200 {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xff;
+        if let Err(ReadError::Packed { cause, .. }) = read(DataFormat::AmazonCsv, &damaged) {
+            corrupt += u32::from(cause == "corrupt zstd frame");
+            assert!(!cause.contains(['{', '(', '_', ':']) && !cause.contains("Error"), "byte {at}: {cause}");
+        }
+    }
+    assert!(corrupt > 0, "no damage was found");
+}
+
+#[test]
 fn a_decompression_bomb_is_stopped_at_its_limit() {
     let blank = vec![b'\n'; 100 << 20];
     for (packing, bomb) in [("gzip", gzip(&blank)), ("zstd", zstd(&blank))] {
@@ -389,6 +410,28 @@ fn a_first_line_that_does_not_fit_the_format_is_quoted() {
     for header in ["1\t2\t3\t4", "user:token\titem_id:token", "user_id:token"] {
         let error = read(DataFormat::Recbole, format!("{header}\n1\t2\n")).unwrap_err();
         assert!(matches!(error, ReadError::Header { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_recbole_file_is_read_as_no_other_format() {
+    let rows = "196\t242\t3\t881250949\n".repeat(3);
+    let files = [
+        format!("user_id:token\titem_id:token\trating:float\ttimestamp:float\n{rows}"),
+        format!("\u{feff}user_id:token\titem_id:token\r\n{rows}"),
+        "session_id:token\titem_id_list:token_seq\titem_id:token\n1\t2 3\t4\n".to_owned(),
+    ];
+    for text in &files {
+        for format in [DataFormat::Sequences, DataFormat::AmazonCsv, DataFormat::Movielens] {
+            let error = read(format, text).unwrap_err().to_string();
+            let due = "; these are the column names of a RecBole file; set dataset.format to recbole";
+            assert!(error.starts_with("line 1 is `") && error.ends_with(due), "{}: {error}", format.as_str());
+        }
+    }
+    assert_eq!(read(DataFormat::Recbole, &files[0]).expect("what it is").report.rows, 3);
+    // Ids may have a colon in them.
+    for text in ["a:token b:token\n", "a:b\tc:token\n", "u\ta:float\n"] {
+        assert_eq!(read(DataFormat::Sequences, text).expect(text).report.bad_lines, 0);
     }
 }
 

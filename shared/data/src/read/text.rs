@@ -1,7 +1,9 @@
 //! From a file's bytes to its text.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::io::{self, Read};
+use std::iter;
 
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
@@ -102,7 +104,7 @@ impl<'a> ZstdFrames<'a> {
                     begun = begun.get(8 + length as usize..).ok_or(io::ErrorKind::UnexpectedEof)?;
                     self.rest = begun;
                 }
-                Err(error) => return Err(io::Error::other(error.to_string())),
+                Err(error) => return Err(in_words(&error)),
             }
         }
         Ok(None)
@@ -119,7 +121,7 @@ impl Read for ZstdFrames<'_> {
                 }
                 continue;
             };
-            let read = frame.read(to)?;
+            let read = frame.read(to).map_err(|error| in_words(&error))?;
             if read > 0 || to.is_empty() {
                 return Ok(read);
             }
@@ -132,6 +134,21 @@ impl Read for ZstdFrames<'_> {
             }
         }
     }
+}
+
+/// What is wrong with a zstd file: the decoder's own words are the names of its types, and say "block header" of a block's body.
+fn in_words(error: &(dyn Error + 'static)) -> io::Error {
+    let is_cut_off = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
+    };
+    if iter::successors(Some(error), |&cause| cause.source()).any(is_cut_off) {
+        return io::ErrorKind::UnexpectedEof.into();
+    }
+    io::Error::other(match error.downcast_ref::<FrameDecoderError>() {
+        Some(FrameDecoderError::DictNotProvided { .. }) => "it is packed with a dictionary, which is not read here",
+        Some(FrameDecoderError::WindowSizeTooBig { .. }) => "it is packed with a longer window than is read here",
+        _ => "corrupt zstd frame",
+    })
 }
 
 fn sniff(text: &[u8]) -> Result<(), ReadError> {

@@ -125,7 +125,7 @@ pub(super) fn is_id(found: &DataType) -> bool {
 }
 
 pub(super) fn is_number(found: &DataType) -> bool {
-    found.is_integer() || found.is_floating() || *found == DataType::Boolean
+    found.is_integer() || found.is_floating() || found.is_decimal() || *found == DataType::Boolean
 }
 
 fn is_time(found: &DataType) -> bool {

@@ -1,12 +1,13 @@
 //! Columns of ratings and times.
 
-use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    DecimalType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
+use arrow_array::{Array as _, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::read::BadReason;
@@ -76,6 +77,10 @@ fn ratings(column: &ArrayRef) -> Option<Vec<Option<f64>>> {
         DataType::Float32 => each::<Float32Type, _>(column, f64::from)?,
         DataType::Float64 => each::<Float64Type, _>(column, |number| number)?,
         DataType::UInt64 => each::<UInt64Type, _>(column, |number| number as f64)?,
+        // As a text with these digits is read: the nearest number that is kept.
+        found if found.is_decimal() => {
+            decimals(column, |digits| fast_float2::parse::<f32, _>(digits).map_or(f64::NAN, f64::from))?
+        }
         _ => integers(column)?.into_iter().map(|number| number.map(|number| number as f64)).collect(),
     })
 }
@@ -89,6 +94,10 @@ fn times(column: &ArrayRef) -> Option<Vec<Option<Time>>> {
         DataType::UInt64 => {
             each::<UInt64Type, _>(column, |number| i64::try_from(number).map_or(Time::Beyond, Time::Whole))?
         }
+        found if found.is_decimal() => decimals(column, |digits| {
+            let whole = digits.split_once('.').map_or(digits, |(whole, _)| whole);
+            whole.parse().map_or(Time::Beyond, Time::Whole)
+        })?,
         DataType::Timestamp(TimeUnit::Second, _) => each::<TimestampSecondType, _>(column, Time::Whole)?,
         DataType::Timestamp(TimeUnit::Millisecond, _) => each::<TimestampMillisecondType, _>(column, whole(1_000))?,
         DataType::Timestamp(TimeUnit::Microsecond, _) => each::<TimestampMicrosecondType, _>(column, whole(1_000_000))?,
@@ -116,4 +125,20 @@ fn integers(column: &ArrayRef) -> Option<Vec<Option<i64>>> {
 
 fn each<T: ArrowPrimitiveType, R>(column: &ArrayRef, of: impl Fn(T::Native) -> R) -> Option<Vec<Option<R>>> {
     Some(column.as_primitive_opt::<T>()?.iter().map(|value| value.map(&of)).collect())
+}
+
+/// Decimals of any width, from their digits.
+fn decimals<R>(column: &ArrayRef, of: impl Fn(&str) -> R) -> Option<Vec<Option<R>>> {
+    fn of_width<T: DecimalType, R>(column: &ArrayRef, of: impl Fn(&str) -> R) -> Option<Vec<Option<R>>> {
+        let column = column.as_primitive_opt::<T>()?;
+        let number = |row: usize| column.is_valid(row).then(|| of(&column.value_as_string(row)));
+        Some((0..column.len()).map(number).collect())
+    }
+    match column.data_type() {
+        DataType::Decimal32(..) => of_width::<Decimal32Type, R>(column, of),
+        DataType::Decimal64(..) => of_width::<Decimal64Type, R>(column, of),
+        DataType::Decimal128(..) => of_width::<Decimal128Type, R>(column, of),
+        DataType::Decimal256(..) => of_width::<Decimal256Type, R>(column, of),
+        _ => None,
+    }
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use arrow_array::types::{Int8Type, UInt32Type};
 use arrow_array::*;
+use arrow_buffer::i256;
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_schema::{DataType, Field, TimeUnit};
 use proptest::prelude::*;
+use recspeed_types::spec::DataFormat;
 
 use super::*;
-use crate::{InteractionsBuilder, generate};
+use crate::{InteractionsBuilder, generate, read_ratings};
 
 fn read(bytes: &[u8]) -> Result<ReadOutcome, ReadError> {
     read_arrow(bytes, &ColumnNames::default(), ReadLimits::default())
@@ -137,6 +139,46 @@ fn every_usual_type_of_ids_ratings_and_times_is_read() {
     assert_eq!(read(&file(&table)).expect("days").interactions.timestamp, [0, 86_400, 86_400]);
     let seconds = DataType::Timestamp(TimeUnit::Second, None);
     assert!(columns::find(&Schema::new(vec![Field::new("user", seconds, true)]), &ColumnNames::default()).is_err());
+}
+
+#[test]
+fn a_decimal_is_read_as_a_text_with_its_digits_and_a_time_to_the_whole_second() {
+    // The third is halfway between two numbers of 32 bits.
+    let lines = "u,i0,4.25\nu,i1,0.10\nu,i2,4194304.25\nu,i3,-5.00\n";
+    let expected = read_ratings(DataFormat::AmazonCsv, lines.as_bytes(), ReadLimits::default()).expect("a text");
+    let hundredths = [425i32, 10, 419_430_425, -500];
+    let of_32 = Decimal32Array::from(hundredths.to_vec());
+    let of_64 = Decimal64Array::from(hundredths.map(i64::from).to_vec());
+    let of_128 = Decimal128Array::from(hundredths.map(i128::from).to_vec());
+    let of_256 = Decimal256Array::from(hundredths.map(|number| i256::from_i128(number.into())).to_vec());
+    let ratings: [ArrayRef; 4] = [
+        Arc::new(of_32.with_precision_and_scale(9, 2).expect("nine digits")),
+        Arc::new(of_64.with_precision_and_scale(10, 2).expect("ten digits")),
+        Arc::new(of_128.with_precision_and_scale(38, 2).expect("as most databases write them")),
+        Arc::new(of_256.with_precision_and_scale(76, 2).expect("as many as there are")),
+    ];
+    // The third second is none of 64-bit floats.
+    let hundredths = [136_969_920_099i64, -50, 900_719_925_474_099_300, 700];
+    let of_64 = Decimal64Array::from(hundredths.to_vec());
+    let of_128 = Decimal128Array::from(hundredths.map(i128::from).to_vec());
+    let times: [ArrayRef; 2] = [
+        Arc::new(of_64.with_precision_and_scale(18, 2).expect("eighteen digits")),
+        Arc::new(of_128.with_precision_and_scale(38, 2).expect("as most databases write them")),
+    ];
+    let bits = |numbers: &[f32]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+    for rating in &ratings {
+        for time in &times {
+            let table = batch(vec![
+                ("user", text(&["u"; 4])),
+                ("item", text(&["i0", "i1", "i2", "i3"])),
+                ("rating", Arc::clone(rating)),
+                ("time", Arc::clone(time)),
+            ]);
+            let data = read(&file(&table)).unwrap_or_else(|error| panic!("{:?}: {error}", table.schema())).interactions;
+            assert_eq!(bits(&data.rating), bits(&expected.interactions.rating), "{:?}", rating.data_type());
+            assert_eq!(data.timestamp, [1_369_699_200, 0, 9_007_199_254_740_993, 7]);
+        }
+    }
 }
 
 #[test]
