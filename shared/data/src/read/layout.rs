@@ -150,8 +150,7 @@ fn is_header(line: &[u8], columns: Columns) -> bool {
 /// The types of RecBole's columns.
 const RECBOLE_TYPES: [&str; 4] = ["token", "token_seq", "float", "float_seq"];
 
-/// Whether a line is a RecBole header: names with their types, `user_id:token`, between tabs. Ids that look like this in each of their
-/// columns are none.
+/// Whether a line is a RecBole header: between tabs nothing but names with their types, as `user_id:token`. Ids may have colons, too.
 fn is_recbole_header(line: &[u8]) -> bool {
     let is_column = |column: &str| {
         column.split_once(':').is_some_and(|(name, kind)| !name.is_empty() && RECBOLE_TYPES.contains(&kind))
