@@ -58,7 +58,7 @@ fn its_trace_opens_in_a_viewer_of_chrome_traces() {
     std::fs::write(&file, "[recommender]\n").unwrap();
     let refused = again();
     assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(2), ""));
-    assert!(text(&refused.stderr).contains("is no timeline that could be replaced"), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("is no timeline that this lab wrote"), "{}", text(&refused.stderr));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "[recommender]\n");
 }
 

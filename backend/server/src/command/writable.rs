@@ -6,10 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// What the head of a timeline holds: the name of its events.
-const EVENTS: &[u8] = b"\"traceEvents\"";
-/// Bytes of that head.
-const HEAD: u64 = 64;
+use recspeed_plan::timeline::TRACE_HEAD;
 
 /// A place that cannot be written, or that holds what is not to be lost.
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +48,10 @@ pub(crate) enum Unwritable {
         /// The file.
         path: PathBuf,
     },
-    /// A file stands where a timeline is to be, and is none.
+    /// A file stands where a timeline is to be, and is none of this lab's.
     #[error(
-        "{flag} names {}, which is there already and is no timeline that could be replaced; give {flag} another name, or remove that \
-         file first",
+        "{flag} names {}, which is there already and is no timeline that this lab wrote; give {flag} another name, or remove that file \
+         first",
         path.display()
     )]
     NoTrace {
@@ -140,7 +137,7 @@ pub(super) fn new_file(flag: &'static str, path: &Path) -> Result<(), Unwritable
     file(flag, path)
 }
 
-/// Whether a timeline can be written: into a new or an empty file, or in place of an earlier timeline.
+/// Whether a timeline can be written: into a new or an empty file, or in place of an earlier timeline of this lab.
 ///
 /// # Errors
 /// [`Unwritable`].
@@ -158,11 +155,12 @@ fn leads_nowhere(path: &Path) -> bool {
     path.is_symlink() && !path.exists()
 }
 
-/// Whether a file is empty or begins as a timeline does; one that cannot be read counts as neither.
+/// Whether a file is empty or begins as every timeline of this lab does: other programs write the same format. One that cannot be read
+/// counts as neither.
 fn is_trace(path: &Path) -> bool {
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
-    read.is_ok() && (head.is_empty() || head.windows(EVENTS.len()).any(|part| part == EVENTS))
+    let read = File::open(path).and_then(|file| file.take(TRACE_HEAD.len() as u64).read_to_end(&mut head));
+    read.is_ok() && (head.is_empty() || head == TRACE_HEAD.as_bytes())
 }
 
 /// Whether a file can be made and take the place of what is there, which can be written. A device or a pipe is not touched: it would hear
@@ -276,6 +274,25 @@ mod tests {
             assert!(told.starts_with("what read it went away before its end"), "{told}");
         }
         assert_eq!(remedy(&io::Error::from(io::ErrorKind::StorageFull), "make room"), "make room");
+    }
+
+    #[test]
+    fn the_timeline_of_another_program_is_no_earlier_one_of_this_lab() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("torch.json");
+        let ours = recspeed_plan::timeline::chrome_trace(&[], &[], &[], None);
+        // As PyTorch's profiler writes them, as Chrome does, and as this lab did before it signed them.
+        let torch = r#"{"schemaVersion": 1, "deviceProperties": [], "displayTimeUnit": "ms", "traceEvents": []}"#;
+        let chrome = r#"{"traceEvents":[],"metadata":{"command_line":"recspeed"}}"#;
+        let unsigned = ours.replace(r#""otherData":{"writer":"recspeed"},"#, "");
+        for other in [torch, chrome, unsigned.as_str(), &ours[..20]] {
+            fs::write(&path, other).unwrap();
+            let message = trace("--trace", &path).unwrap_err().to_string();
+            assert!(message.contains("is no timeline that this lab wrote; give --trace another name"), "{message}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), other);
+        }
+        fs::write(&path, &ours).unwrap();
+        trace("--trace", &path).unwrap();
     }
 
     #[test]

@@ -6,6 +6,10 @@ use super::held::Stacked;
 use super::{Bar, Part, among, rows_of, stage_of};
 use crate::Layout;
 
+/// What every trace of this lab begins with, and none of another program: the format's place for what is no event names who wrote it. The
+/// lab replaces only such a file.
+pub const TRACE_HEAD: &str = r#"{"displayTimeUnit":"ms","otherData":{"writer":"recspeed"},"traceEvents":["#;
+
 /// A process a rank, a thread a chunk, an event a bar, an arrow for each activation and gradient that goes to another stage, and
 /// counters for the bytes that are foretold, `held` by each rank of the plan. The ranks of a run are other processes than those of the plan, and say which they are.
 /// Nothing in it needs escaping.
@@ -21,7 +25,7 @@ pub fn chrome_trace(held: &[Stacked], predicted: &[Bar], measured: &[Bar], layou
         }
     }
     trace.timeline("measured", ranks, measured, layout);
-    format!("{{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n{}\n]}}\n", trace.events.join(",\n"))
+    format!("{TRACE_HEAD}\n{}\n]}}\n", trace.events.join(",\n"))
 }
 
 /// Whole ones, in which viewers count.
