@@ -91,6 +91,39 @@ fn a_folder_that_a_search_cannot_write_is_told_with_the_flag_that_it_has() {
 }
 
 #[test]
+fn a_folder_of_other_files_is_refused_before_anything_runs_and_fresh_throws_away_only_a_search() {
+    let bench = Bench::new(SEARCH);
+    for (name, text) in [
+        ("results.jsonl", "{\"mine\": 1}\n"),
+        ("best/01-item-knn.toml", "# my own\n"),
+        ("log.jsonl", "{\"kind\":\"epoch\",\"loss\":0.5}\n"),
+        ("manifest.json", "{}"),
+    ] {
+        let folder = bench.path("theirs");
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+        for more in [&["--trials", "2"][..], &["--trials", "2", "--fresh"]] {
+            let output = search_into(&bench, "theirs", more);
+            assert_eq!((output.status.code(), stdout(&output)), (Some(2), ""), "{name}");
+            let due = "theirs holds other files and no earlier search, and nothing in it was changed; name a new or";
+            assert!(stderr(&output).contains(due), "{name}: {}", stderr(&output));
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "{name}: nothing was put beside it");
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    assert!(bench.ran().is_empty());
+    // A search of something else is an earlier one, and what stands beside it stays.
+    assert!(search(&bench, &["--trials", "2"]).status.success());
+    fs::write(bench.path("found/notes.md"), "mine").unwrap();
+    let output = search(&bench, &["--method", "grid", "--fresh", "--trials", "3"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(trials(&bench, "found").len(), 3);
+    assert_eq!(fs::read_to_string(bench.path("found/notes.md")).unwrap(), "mine");
+}
+
+#[test]
 fn a_search_of_no_trials_is_refused_however_it_is_asked_for() {
     let bench = Bench::new(SEARCH);
     for asked in [["--set", "search.trials=0"], ["--set", "search.seconds=0"], ["--trials", "0"]] {

@@ -2,8 +2,8 @@
 //! that was killed goes on from.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use recspeed_search::{Judged, Values};
@@ -13,6 +13,13 @@ use serde_json::Value;
 
 use super::super::kept::fingerprint;
 use super::plan::{Member, Plan, SearchError};
+
+/// The log of a search, in its folder.
+const FILE: &str = "log.jsonl";
+/// How its first line begins.
+const BEGIN: &[u8] = br#"{"kind":"search","#;
+/// Bytes up to which a first line is read; it names every recommender.
+const FIRST_LINE: u64 = 1 << 24;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -153,15 +160,19 @@ struct Look {
 }
 
 impl Log {
-    /// Opens the log of `plan` in `folder`, or begins it. A last line that was not finished is cut off; nothing else of a log is ever
-    /// taken away but by `fresh`.
+    /// Opens the log of `plan` in `folder`, or begins it in an empty one. A last line that was not finished is cut off; nothing else of a
+    /// log is ever taken away but by `fresh`, and that only of a search.
     ///
     /// # Errors
-    /// [`SearchError::Busy`], [`SearchError::OtherLog`], [`SearchError::Damaged`], [`SearchError::Log`].
+    /// [`SearchError::Occupied`], [`SearchError::Busy`], [`SearchError::OtherLog`], [`SearchError::Damaged`], [`SearchError::Log`].
     pub(super) fn open(folder: &Path, plan: &Plan, fresh: bool) -> Result<Self, SearchError> {
-        let path = folder.join("log.jsonl");
+        let path = folder.join(FILE);
         let shown = || path.display().to_string();
         let failed = |source| SearchError::Log { path: shown(), source };
+        // Whatever is written later, as the best specs, goes over files of the same names.
+        if !may_hold(folder).map_err(failed)? {
+            return Err(SearchError::Occupied { path: folder.display().to_string() });
+        }
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(&path).map_err(failed)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(SearchError::Busy { path: shown() }),
@@ -286,7 +297,34 @@ impl Log {
     }
 }
 
-fn append(file: &mut File, line: &Line) -> std::io::Result<()> {
+/// Whether a search may write into a folder: into one that holds an earlier search, or nothing.
+fn may_hold(folder: &Path) -> io::Result<bool> {
+    let path = folder.join(FILE);
+    let mut first = Vec::new();
+    match File::open(&path) {
+        Ok(log) => BufReader::new(log).take(FIRST_LINE).read_until(b'\n', &mut first).map(drop)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if begins_a_search(&first) {
+        return Ok(true);
+    }
+    for entry in fs::read_dir(folder)? {
+        // A log without a byte is what a search leaves that was killed at once: alone it tells of nothing that could be lost.
+        if !first.is_empty() || entry?.path() != path {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a log begins as that of a search does; a first line without an end was cut off.
+fn begins_a_search(first: &[u8]) -> bool {
+    let whole = || matches!(serde_json::from_slice::<Line>(first), Ok(Line::Search { .. }));
+    first.starts_with(BEGIN) && (!first.ends_with(b"\n") || whole())
+}
+
+fn append(file: &mut File, line: &Line) -> io::Result<()> {
     let mut text = serde_json::to_string(line)?;
     text.push('\n');
     file.write_all(text.as_bytes())?;
@@ -315,6 +353,37 @@ fn id_of(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_may_write_where_nothing_is_or_an_earlier_search_and_nowhere_else() {
+        let search = Line::Search {
+            version: "0".to_owned(),
+            id: "a1".to_owned(),
+            members: vec!["item-knn".to_owned()],
+            metric: "hit@1".to_owned(),
+            method: "tpe".to_owned(),
+        };
+        let begun = format!("{}\n", serde_json::to_string(&search).unwrap());
+        let cut = &begun[..40];
+        for (files, due) in [
+            (vec![], true),
+            (vec![("log.jsonl", begun.as_str()), ("results.jsonl", "{}"), ("notes.md", "mine")], true),
+            (vec![("log.jsonl", cut)], true),
+            (vec![("log.jsonl", "")], true),
+            (vec![("log.jsonl", ""), ("results.jsonl", "{}")], false),
+            (vec![("results.jsonl", "{}")], false),
+            (vec![("manifest.json", "{}")], false),
+            (vec![("log.jsonl", "{\"kind\":\"epoch\",\"loss\":0.5}\n")], false),
+            (vec![("log.jsonl", "{\"kind\":\"search\",\"text\":\"of another program\"}\n")], false),
+            (vec![("log.jsonl", line().as_str())], false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, text) in &files {
+                fs::write(folder.path().join(name), text).unwrap();
+            }
+            assert_eq!(may_hold(folder.path()).unwrap(), due, "{files:?}");
+        }
+    }
 
     fn line() -> String {
         let test = Line::Test { member: 0, trials: 3, run: "ä1".to_owned(), metrics: BTreeMap::new() };

@@ -44,10 +44,11 @@ pub struct SearchArgs {
     /// repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where the log, the best specs and their results go (otherwise FILE's name with `.search`, here); a search goes on from there
+    /// Where the log, the best specs and their results go (otherwise FILE's name with `.search`, here): a new or empty folder, or one with an
+    /// earlier search, which goes on from there
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Begin anew, whatever is there
+    /// Begin anew in place of the earlier search that is there
     #[arg(long)]
     fresh: bool,
     /// Print the result as one JSON object and nothing else on standard output

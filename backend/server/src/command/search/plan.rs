@@ -84,6 +84,14 @@ pub(crate) enum SearchError {
         /// The recommender.
         name: String,
     },
+    /// A folder with something else in it.
+    #[error(
+        "{path} holds other files and no earlier search, and nothing in it was changed; name a new or empty folder with --out DIR"
+    )]
+    Occupied {
+        /// The folder.
+        path: String,
+    },
     /// A log of something else.
     #[error("{path} is the log of another search: name another folder with --out DIR, or begin anew with --fresh")]
     OtherLog {
