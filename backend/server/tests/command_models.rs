@@ -138,6 +138,10 @@ fn what_cannot_be_recommended_is_one_sentence_with_a_remedy() {
     );
     let error = bench.refused(2, &["recommend", "--model", "model"]);
     assert!(error.contains("--user") && error.contains("--basket"), "{error}");
+    for nothing in ["", ","] {
+        let error = bench.refused(2, &["recommend", "--model", "model", "--basket", nothing]);
+        assert_eq!(error, "recspeed: The basket names no item. Name at least one item that somebody has.\n");
+    }
     let models = bench.path("home/models");
     std::fs::create_dir_all(&models).unwrap();
     std::fs::rename(bench.path("model"), models.join("kept")).unwrap();

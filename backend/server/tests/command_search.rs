@@ -205,6 +205,15 @@ fn a_search_without_validation_rows_is_refused_with_a_way_out() {
     assert_eq!(output.status.code(), Some(2));
     let output = bench.command(&["search", "group.toml", "--metric", "coverage@10"]);
     assert!(stderr(&output).contains("neither more nor less of it is better"), "{}", stderr(&output));
+    // Beside another mistake, too, and never of a field that nobody wrote.
+    let output = bench.command(&["search", "group.toml", "--set", "split.validation_ratio=0"]);
+    let said = stderr(&output);
+    assert!(said.contains("split.validation_ratio: is 0; allowed: more than 0 and less than 1"), "{said}");
+    assert!(
+        said.contains("split: holds out no validation rows, which a search needs to judge its trials by"),
+        "{said}"
+    );
+    assert!(output.status.code() == Some(2) && !said.contains("evaluation.on"), "{said}");
     bench.put("group.toml", &format!("{}{SEARCH}", FRAME.replace("validation_ratio = 0.1\n", "")));
     let output = bench.command(&["search", "group.toml"]);
     assert!(stderr(&output).contains("set split.validation_ratio"), "{}", stderr(&output));

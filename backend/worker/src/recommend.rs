@@ -8,7 +8,7 @@ use recspeed_experiment::{Answering, Asked, Model};
 use recspeed_models::{ModelError, SavedModel};
 use recspeed_types::api::ApiFailure;
 use recspeed_types::limits::MAX_EVENT_BYTES;
-use recspeed_types::recommend::{RecommendReply, RecommendRequest, failure};
+use recspeed_types::recommend::{HOW_TO_ASK, RecommendReply, RecommendRequest, failure};
 use recspeed_types::{FailureCode, sentence};
 
 use crate::output::complain;
@@ -47,7 +47,7 @@ pub(crate) fn serve(dir: &Path) -> ExitCode {
             Err(error) => RecommendReply::Failure(failure(
                 "invalid-request",
                 format!("The question cannot be read: {error}."),
-                Some("Give `user` or `basket`, and `k`.".to_owned()),
+                Some(HOW_TO_ASK.to_owned()),
             )),
         };
         if !say(&reply) {

@@ -20,7 +20,7 @@ pub const DEFAULT_K: u32 = 10;
 #[serde(deny_unknown_fields)]
 pub struct RecommendRequest {
     /// Id of a user of the data set; or leave it out and show a basket.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "user")]
     pub user: Option<String>,
     /// What somebody has who came after the training.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -40,6 +40,32 @@ const fn default_k() -> u32 {
     DEFAULT_K
 }
 
+/// What to do about a question that cannot be read.
+pub const HOW_TO_ASK: &str = "Give `user` or `basket`, each id as text in quotation marks, and `k`.";
+
+fn user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<Id>::deserialize(deserializer)?.map(|Id(id)| id))
+}
+
+/// An id in JSON. A number is none: 7, 7.0 and 7e0 are one number, and at most one of them an id.
+struct Id(String);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdVisitor;
+        impl Visitor<'_> for IdVisitor {
+            type Value = Id;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"an id as text, as "ID""#)
+            }
+            fn visit_str<E: de::Error>(self, id: &str) -> Result<Id, E> {
+                Ok(Id(id.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(IdVisitor)
+    }
+}
+
 /// An item that somebody has. An id alone is read as one, too.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BasketEntry {
@@ -55,7 +81,7 @@ impl<'de> Deserialize<'de> for BasketEntry {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Fields {
-            item: String,
+            item: Id,
             #[serde(default)]
             rating: Option<f32>,
         }
@@ -70,7 +96,7 @@ impl<'de> Deserialize<'de> for BasketEntry {
                 Ok(BasketEntry { item: item.to_owned(), rating: None })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BasketEntry, A::Error> {
-                let Fields { item, rating } = Fields::deserialize(MapAccessDeserializer::new(map))?;
+                let Fields { item: Id(item), rating } = Fields::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(BasketEntry { item, rating })
             }
         }
@@ -115,6 +141,22 @@ impl BasketEntry {
             None => Self { item: text.trim().to_owned(), rating: None },
         }
     }
+
+    /// What stands between commas, each as [`Self::parse`] reads it; between two commas with nothing between them there is no item.
+    ///
+    /// # Errors
+    /// A failure where no item is named at all.
+    pub fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, ApiFailure> {
+        let named = texts.into_iter().filter(|text| !text.trim().is_empty());
+        let basket: Vec<Self> = named.map(Self::parse).collect();
+        if basket.is_empty() { Err(no_item()) } else { Ok(basket) }
+    }
+}
+
+/// A basket is given, and nothing is in it.
+fn no_item() -> ApiFailure {
+    let remedy = "Name at least one item that somebody has.".to_owned();
+    failure("invalid-request", "The basket names no item.".to_owned(), Some(remedy))
 }
 
 /// The answer.
@@ -236,10 +278,20 @@ impl RecommendRequest {
             let message = format!("The basket has {} items; allowed: up to {MAX_BASKET}.", self.basket.len());
             return invalid(message, "Show fewer items.");
         }
-        let ids = self.user.iter().chain(self.basket.iter().map(|entry| &entry.item));
-        if ids.into_iter().any(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
+        if self.user.as_ref().is_some_and(String::is_empty) {
+            return invalid("The id of the user is empty.".to_owned(), "Give the id of a user of the data set.");
+        }
+        let unnamed = self.basket.iter().filter(|entry| entry.item.is_empty()).count();
+        if unnamed > 0 && unnamed == self.basket.len() {
+            return Err(no_item());
+        }
+        if unnamed > 0 {
+            return invalid("An item of the basket has no id.".to_owned(), "Give its id, or leave it out.");
+        }
+        let mut ids = self.user.iter().chain(self.basket.iter().map(|entry| &entry.item));
+        if let Some(id) = ids.find(|id| id.len() > MAX_ID_BYTES) {
             return invalid(
-                format!("An id is empty or longer than {MAX_ID_BYTES} bytes."),
+                format!("An id has {} bytes; allowed: up to {MAX_ID_BYTES}.", id.len()),
                 "Give an id of the data set.",
             );
         }
@@ -319,6 +371,34 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_is_written_as_a_number_is_told_with_the_number_and_how_to_write_it() {
+        let read = |text: &str| serde_json::from_str::<RecommendRequest>(text);
+        for (wrong, number) in [
+            (r#"{"user": 196}"#, "integer `196`"),
+            (r#"{"user": 1.5}"#, "floating point `1.5`"),
+            (r#"{"basket": [{"item": 7}]}"#, "integer `7`"),
+        ] {
+            let message = read(wrong).unwrap_err().to_string();
+            assert!(message.contains(&format!("{number}, expected an id as text, as \"ID\"")), "{message}");
+        }
+        let of_user = |text: &str| read(text).unwrap().user;
+        assert_eq!(of_user(r#"{"user": "196"}"#).as_deref(), Some("196"));
+        assert_eq!(of_user(r#"{"user": "a\"b"}"#).as_deref(), Some("a\"b"));
+        assert_eq!((of_user(r#"{"user": null}"#), of_user("{}")), (None, None));
+    }
+
+    #[test]
+    fn a_basket_of_nothing_but_commas_asks_for_an_item_and_commas_too_many_do_no_harm() {
+        let list = |text: &'static str| BasketEntry::list(text.split(','));
+        assert_eq!(list("a,, b:4,"), Ok(["a", "b:4"].map(BasketEntry::parse).to_vec()));
+        for nothing in ["", ",", " , "] {
+            let failure = list(nothing).unwrap_err();
+            assert_eq!(failure.message, "The basket names no item.", "{nothing:?}");
+            assert_eq!(failure.remedy.as_deref(), Some("Name at least one item that somebody has."));
+        }
+    }
+
+    #[test]
     fn only_scores_of_zero_at_the_end_of_a_list_are_the_absence_of_evidence() {
         let item = |score| Recommended { item: "i".to_owned(), title: None, score, reasons: Vec::new() };
         let items = |scores: &[f32]| scores.iter().copied().map(item).collect::<Vec<_>>();
@@ -339,7 +419,16 @@ mod tests {
             (RecommendRequest { user: None, ..request() }, "neither a user nor a basket"),
             (RecommendRequest { basket: vec![item(None)], ..request() }, "both a user and a basket"),
             (RecommendRequest { k: 0, ..request() }, "k is 0; allowed: 1 to 1000."),
-            (RecommendRequest { user: Some(String::new()), ..request() }, "An id is empty"),
+            (RecommendRequest { user: Some(String::new()), ..request() }, "The id of the user is empty."),
+            (
+                RecommendRequest { user: Some("u".repeat(1025)), ..request() },
+                "An id has 1025 bytes; allowed: up to 1024.",
+            ),
+            (RecommendRequest { user: None, basket: vec![BasketEntry::parse(":4")], ..request() }, "names no item."),
+            (
+                RecommendRequest { user: None, basket: ["a", ""].map(BasketEntry::parse).to_vec(), ..request() },
+                "An item of the basket has no id.",
+            ),
             (
                 RecommendRequest { user: None, basket: vec![item(Some(f32::NAN))], ..request() },
                 "The rating of `i` is no number.",

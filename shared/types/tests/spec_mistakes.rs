@@ -398,3 +398,21 @@ fn what_another_engine_cannot_do_is_named_with_what_it_can() {
         assert!(message.contains(expected), "{assignments:?}: {message}");
     }
 }
+
+#[test]
+fn an_impossible_number_of_sampled_items_is_one_mistake_and_says_nothing_of_the_metrics() {
+    let errors = |items: &str| {
+        let assignments = ["evaluation.metrics=[\"coverage@10\"]".to_owned(), format!("evaluation.sampled={items}")];
+        let spec = ExperimentSpec::from_toml_with(&ExperimentSpec::default().to_toml(), &assignments).unwrap();
+        spec.resolve().map(drop).unwrap_err()
+    };
+    for impossible in ["0", "99999999999"] {
+        let errors = errors(impossible);
+        assert_eq!(errors.0.len(), 1, "{errors}");
+        assert!(
+            errors.to_string().starts_with(&format!("evaluation.sampled: is {impossible}; allowed: 1 to ")),
+            "{errors}"
+        );
+    }
+    assert!(errors("100").to_string().contains("is 100, but `coverage@10` describes lists among all items"));
+}

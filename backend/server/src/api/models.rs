@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use recspeed_models::ModelError;
-use recspeed_types::recommend::{BasketEntry, DEFAULT_K, ModelInfo, RecommendRequest, Recommendations};
+use recspeed_types::recommend::{BasketEntry, DEFAULT_K, HOW_TO_ASK, ModelInfo, RecommendRequest, Recommendations};
 use recspeed_types::sentence;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -62,9 +62,10 @@ async fn recommend_by_query(
     query: Query,
 ) -> Result<Json<Recommendations>, ApiError> {
     query.only(&["user", "basket", "k", "explain", "include_seen"])?;
+    let basket = query.text("basket").map(|text| BasketEntry::list(text.split(','))).transpose();
     let request = RecommendRequest {
         user: query.text("user").map(str::to_owned),
-        basket: query.text("basket").map(basket).unwrap_or_default(),
+        basket: basket.map_err(AskError::Refused)?.unwrap_or_default(),
         k: query.parsed("k", "1 to 1000")?.unwrap_or(DEFAULT_K),
         explain: query.parsed("explain", "true or false")?.unwrap_or(false),
         include_seen: query.parsed("include_seen", "true or false")?.unwrap_or(false),
@@ -95,19 +96,16 @@ async fn recommend(
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Json<Recommendations>, ApiError> {
     let text = super::specs::text(body)?;
-    let request: RecommendRequest =
-        serde_json::from_str(&text).map_err(|error| ApiError::invalid("", format!("cannot be read: {error}")))?;
+    let unreadable = |error: serde_json::Error| {
+        ApiError::invalid("", format!("The question cannot be read: {error}.")).remedy(HOW_TO_ASK)
+    };
+    let request: RecommendRequest = serde_json::from_str(&text).map_err(unreadable)?;
     answer(&app, id, &request).await
 }
 
 async fn answer(app: &AppState, id: String, request: &RecommendRequest) -> Result<Json<Recommendations>, ApiError> {
     let run = app.lab.record(run_id(id)?).await?.id;
     Ok(Json(app.answers.ask(&run, request).await?))
-}
-
-/// `a,b:4,c`; an id may hold colons itself.
-fn basket(text: &str) -> Vec<BasketEntry> {
-    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(BasketEntry::parse).collect()
 }
 
 impl From<AskError> for ApiError {

@@ -68,6 +68,7 @@ async fn whoever_has_a_runs_link_may_ask_its_model() {
         ("basket=a,b", "unknown-item", "The model knows no item `a`."),
         ("", "invalid-request", "neither a user nor a basket"),
         ("user=a&basket=b", "invalid-request", "both a user and a basket"),
+        ("basket=,", "invalid-request", "The basket names no item."),
         ("user=a&k=0", "invalid-request", "k is 0; allowed: 1 to 1000."),
         ("user=a&k=many", "invalid-request", "k: is `many`; allowed: 1 to 1000"),
         ("user=a&explain=perhaps", "invalid-request", "explain: is `perhaps`"),
@@ -84,6 +85,14 @@ async fn whoever_has_a_runs_link_may_ask_its_model() {
     let (status, failure) = bench.owner(Method::POST, &address, Some(json!({ "usr": "x" }))).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(failure["message"].as_str().unwrap().contains("unknown field `usr`"), "{failure}");
+    let (status, failure) = bench.owner(Method::POST, &address, Some(json!({ "user": 196 }))).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let message = failure["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("The question cannot be read: invalid type: integer `196`, expected an id"),
+        "{failure}"
+    );
+    assert!(failure["remedy"].as_str().unwrap().contains("each id as text in quotation marks"), "{failure}");
 
     let models = bench.home.path().join("models");
     assert!(models.join(&id).join("manifest.json").is_file());

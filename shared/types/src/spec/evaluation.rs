@@ -214,7 +214,9 @@ impl EvaluationSpec {
         if let Some(items) = self.sampled {
             problems.range("evaluation.sampled", items, 1, u64::from(MAX_DRAWN));
             let describes = |metric: &&MetricName| metric.kind.at_k() && metric.kind.direction() == Direction::Neither;
-            if let Some(metric) = self.metrics.iter().find(describes) {
+            // What a number that is impossible goes with follows from nothing.
+            let possible = (1..=u64::from(MAX_DRAWN)).contains(&items);
+            if let Some(metric) = self.metrics.iter().find(describes).filter(|_| possible) {
                 let message = format!(
                     "is {items}, but `{metric}` describes lists among all items; leave it out of evaluation.metrics, or rank in full"
                 );

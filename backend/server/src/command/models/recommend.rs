@@ -47,14 +47,15 @@ pub struct RecommendArgs {
 
 /// Asks and prints.
 pub(crate) fn recommend(args: RecommendArgs) -> Result<u8, CommandError> {
-    let request = RecommendRequest {
-        user: args.user,
-        basket: args.basket.iter().map(|text| BasketEntry::parse(text)).collect(),
-        k: args.k,
-        explain: args.explain,
-        include_seen: args.include_seen,
+    let refused = |failure| ModelCommandError::Refused(Box::new(failure));
+    let basket = if args.basket.is_empty() {
+        Vec::new()
+    } else {
+        BasketEntry::list(args.basket.iter().map(String::as_str)).map_err(refused)?
     };
-    request.check().map_err(|failure| ModelCommandError::Refused(Box::new(failure)))?;
+    let request =
+        RecommendRequest { user: args.user, basket, k: args.k, explain: args.explain, include_seen: args.include_seen };
+    request.check().map_err(refused)?;
     let folder = folder(&args.which, args.home.as_ref())?;
     // The manifest first: a folder that is no model is told without starting anything.
     recspeed_models::manifest(&folder).map_err(ModelCommandError::from)?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use recspeed_types::limits::MAX_SPEC_BYTES;
 use recspeed_types::search::Search;
-use recspeed_types::spec::SpecParseError;
+use recspeed_types::spec::{SpecError, SpecParseError};
 use recspeed_types::{ExperimentSpec, PermalinkError, SpecErrors, decode_permalink};
 
 /// A spec that cannot be run.
@@ -170,6 +170,7 @@ impl SearchFile {
             // That there are no validation rows is the search's own to say.
             match member.as_trial().spec.resolve() {
                 Err(errors) if errors.0.iter().any(|error| error.path != "evaluation.on") => {
+                    let errors = SpecErrors(errors.0.into_iter().map(of_a_search).collect());
                     return Err(SpecFileError::Invalid { name: source.to_owned(), errors });
                 }
                 _ => {}
@@ -177,6 +178,18 @@ impl SearchFile {
         }
         Ok(Self { search, dir: folder_of(Path::new(source)) })
     }
+}
+
+/// A mistake of a trial as that of a search: where it is judged nobody has written.
+fn of_a_search(error: SpecError) -> SpecError {
+    if error.path != "evaluation.on" {
+        return error;
+    }
+    SpecError::new(
+        "split",
+        "holds out no validation rows, which a search needs to judge its trials by; set split.validation_ratio (or \
+         split.validation with leave-last-out)",
+    )
 }
 
 /// The spec files of a folder, by name.
