@@ -126,6 +126,47 @@ fn a_recommender_that_fails_is_named_and_the_others_are_compared() {
 }
 
 #[test]
+fn the_seeds_of_what_failed_once_are_said_to_be_passed_over_and_its_remedy_is_that_of_its_group() {
+    let kinds = ["warp", "popularity", "item-knn"];
+    let members = kinds.map(|kind| format!("[[compare]]\nrecommender = {{ kind = \"{kind}\" }}\n"));
+    let bench = Bench::new(&members.concat());
+    bench.put("cause", "the loss grew; lower recommender.learning_rate (now 1)");
+    let failed = "warp, seed 5: failed: the loss grew; lower compare.0.recommender.learning_rate (now 1)";
+    for (seeds, due) in [
+        ("1", vec![format!("1 of 3: {failed}")]),
+        (
+            "2",
+            vec![
+                format!("1 of 4: {failed}"),
+                "2 of 4: warp, seed 6: passed over, for what failed once is not compared".to_owned(),
+            ],
+        ),
+        (
+            "4",
+            vec![
+                format!("1 of 6: {failed}"),
+                "2 to 4 of 6: warp, seeds 6 to 8: passed over, for what failed once is not compared".to_owned(),
+            ],
+        ),
+    ] {
+        let output = bench.command(&["compare", "group.toml", "--seeds", seeds]);
+        assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+        let said: Vec<&str> = stderr(&output).lines().collect();
+        assert_eq!(said[..due.len()], due, "{said:?}");
+        let [popularity, knn] = &said[due.len()..] else { panic!("{said:?}") };
+        assert!(
+            popularity.contains(": popularity, seed 5: hit@1 ") && knn.contains(": item-knn, seed 5: "),
+            "{said:?}"
+        );
+        assert!(stdout(&output).contains("lower compare.0.recommender.learning_rate (now 1)"), "{}", stdout(&output));
+    }
+    // A spec of its own is set by its own name.
+    bench.put("group.toml", &format!("{FRAME}[recommender]\nkind = \"warp\"\n"));
+    let alone = bench.command(&["compare", "group.toml", "--seeds", "1"]);
+    assert_eq!(stderr(&alone), format!("1 of 1: {}\n", failed.replace("compare.0.", "")));
+}
+
+#[test]
 fn who_knows_the_validation_rows_at_the_test_and_who_does_not_is_told_with_a_remedy() {
     let kinds = ["item-knn", "bpr"].map(|kind| format!("[[compare]]\nrecommender = {{ kind = \"{kind}\" }}\n"));
     let bench = Bench::new(&kinds.concat());

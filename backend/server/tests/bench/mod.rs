@@ -10,7 +10,8 @@ use recspeed_types::comparison::Comparison;
 /// A worker that reads its kind and its seed out of the spec, notes each run in `ran`, and gives four users values: hit@1 of
 /// the kind `popularity` is 0 for all of them, that of others 1, 1, 1 and the last digit of the seed over 10. It has held out as many
 /// validation rows as the file `validation` says, none without it.
-/// The run whose number stands in the file `slow` takes three seconds to fit.
+/// The run whose number stands in the file `slow` takes three seconds to fit. Runs of `slim` and `warp` fail, for what the file `cause`
+/// says.
 const WORKER: &str = r#"#!/bin/sh
 here=$(dirname "$0"); seq=0; run=none; users=/dev/null
 while [ $# -gt 0 ]; do case "$1" in --run) run=$2; shift;; --users) users=$2; shift;; --checkpoint-dir) kept=$2; shift;;
@@ -23,8 +24,9 @@ on=test; case "$spec" in *'"on":"validation"'*) on=validation;; esac
 echo "$kind $seed $on $neighbours" >> "$here/ran"
 [ -e "$here/stop-at" ] && [ "$(wc -l < "$here/ran")" -gt "$(cat "$here/stop-at")" ] && { : > "$kept/checkpoint-3.bin"; exit 1; }
 say() { printf '{"run":"%s","seq":%s,"at_us":%s,%s}\n' "$run" "$seq" "$seq" "$1"; seq=$((seq+1)); }
-fail() { say '"kind":"failed","code":"diverged","cause":"it grew without bound","detail":""'; exit 5; }
-case "$kind" in slim) fail;; esac
+cause=$(cat "$here/cause" 2>/dev/null || echo "it grew without bound")
+fail() { say '"kind":"failed","code":"diverged","cause":"'"$cause"'","detail":""'; exit 5; }
+case "$kind" in slim|warp) fail;; esac
 refuse() { say '"kind":"failed","code":"invalid-spec","cause":"there are no such neighbours","detail":""'; exit 2; }
 [ -e "$here/refuse-all" ] && refuse
 [ -e "$here/refused" ] && case " $(cat "$here/refused") " in *" $neighbours "*) refuse;; esac

@@ -216,6 +216,8 @@ mod tests {
     fn a_document_without_a_list_is_one_spec() {
         let members = group("[recommender]\nkind = \"popularity\"\n").unwrap();
         assert_eq!((members.len(), members[0].name.as_str()), (1, "All"));
+        assert!(!ExperimentSpec::is_group(&format!("{FRAME}[recommender]\nkind = \"popularity\"\n")));
+        assert!(ExperimentSpec::is_group("[[compare]]\nrecommender = { kind = \"popularity\" }\n"));
     }
 
     #[test]

@@ -101,6 +101,12 @@ impl ExperimentSpec {
         Ok(group::members(document(text, assignments)?)?.into_iter().map(|member| member.spec).collect())
     }
 
+    /// Whether a TOML document is a spec group: then a parameter of its recommenders is set by its member, as
+    /// `compare.0.recommender.factors`.
+    pub fn is_group(text: &str) -> bool {
+        toml_table(text).is_ok_and(|table| table.contains_key(group::COMPARE))
+    }
+
     /// Reads a spec or a spec group with its `[search]`, and applies assignments as [`Self::group_from_toml_with`].
     ///
     /// # Errors

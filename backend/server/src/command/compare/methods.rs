@@ -26,12 +26,14 @@ pub(in crate::command) struct Method {
     pub(in crate::command) random: bool,
     /// Runs that were given instead of a spec; then nothing is run.
     pub(in crate::command) stored: Vec<KeptRun>,
+    /// Its place among the members of the group that it was read from; `None` for a spec of its own.
+    pub(in crate::command) member: Option<usize>,
 }
 
 impl Method {
     fn new(spec: ExperimentSpec, dir: PathBuf, source: &str, stored: Vec<KeptRun>) -> Self {
         let random = spec.resolve().is_ok_and(|resolved| resolved.recommender.random());
-        Self { name: label(&spec), spec, dir, source: source.to_owned(), random, stored }
+        Self { name: label(&spec), spec, dir, source: source.to_owned(), random, stored, member: None }
     }
 
     /// The specs to run: one for each seed, from the spec's own on, and all on the data of the spec's own.
@@ -43,6 +45,27 @@ impl Method {
         let seeds = if self.random { first..first + seeds } else { self.spec.seed..self.spec.seed + 1 };
         let data_seed = Some(data_seed(&self.spec));
         seeds.map(|seed| ExperimentSpec { seed, data_seed, ..self.spec.clone() }).collect()
+    }
+
+    /// What a worker says of its run, which knows the one spec: a parameter of its recommender is called as it can be set where the
+    /// spec was read from, in a group as `compare.0.recommender.factors`.
+    pub(super) fn told(&self, cause: &str) -> String {
+        const PATH: &str = "recommender.";
+        let Some(member) = self.member else { return cause.to_owned() };
+        let place = format!("compare.{member}.");
+        let (mut told, mut rest) = (String::with_capacity(cause.len()), cause);
+        while let Some(at) = rest.find(PATH) {
+            let (before, after) = (&rest[..at], &rest[at + PATH.len()..]);
+            told.push_str(before);
+            // Neither the end of a sentence nor a part of another name.
+            let begins = !told.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'));
+            if begins && after.starts_with(|c: char| c.is_ascii_lowercase()) {
+                told.push_str(&place);
+            }
+            told.push_str(PATH);
+            rest = after;
+        }
+        told + rest
     }
 }
 
@@ -68,7 +91,9 @@ pub(super) fn read(files: &[String], assignments: &[String]) -> Result<Vec<Metho
         }
         match SpecFile::read_group(file, assignments) {
             Ok(specs) => {
-                methods.extend(specs.into_iter().map(|read| Method::new(read.spec, read.dir, file, Vec::new())));
+                let method =
+                    |SpecFile { spec, dir, member, .. }| Method { member, ..Method::new(spec, dir, file, Vec::new()) };
+                methods.extend(specs.into_iter().map(method));
             }
             // A folder of kept runs alone.
             Err(SpecFileError::Empty { .. }) if methods.iter().any(|method| method.source == *file) => {}
@@ -172,6 +197,20 @@ mod tests {
         let thrice = method(RecommenderSpec::new("bpr"), &["ndcg@10"]).runs(3);
         let seeds: Vec<_> = thrice.iter().map(|spec| (spec.seed, spec.data_seed)).collect();
         assert_eq!(seeds, [(42, Some(42)), (43, Some(42)), (44, Some(42))]);
+    }
+
+    #[test]
+    fn what_a_member_of_a_group_is_told_to_set_is_called_as_it_is_set_there() {
+        let alone = method(RecommenderSpec::new("weighted"), &["ndcg@10"]);
+        let member = Method { member: Some(3), ..alone.clone() };
+        let cause = "The loss of the recommender. Lower recommender.learning_rate (now 1) or \
+                     `recommender.components[0].l2`; my-recommender.x and compare.3.recommender.l2 stay.";
+        assert_eq!(alone.told(cause), cause);
+        assert_eq!(
+            member.told(cause),
+            "The loss of the recommender. Lower compare.3.recommender.learning_rate (now 1) or \
+             `compare.3.recommender.components[0].l2`; my-recommender.x and compare.3.recommender.l2 stay."
+        );
     }
 
     #[test]

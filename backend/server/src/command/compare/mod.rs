@@ -96,8 +96,7 @@ pub(super) fn run_all(
         for run in &runs {
             best.take(&method.name, run);
         }
-        let planned = number + plan.len();
-        for spec in plan {
+        for (at, spec) in plan.iter().enumerate() {
             number += 1;
             let among = Among {
                 title: format!("{number} of {total}: {}, seed {}", method.name, spec.seed),
@@ -112,11 +111,16 @@ pub(super) fn run_all(
                     runs.push(*run);
                 }
                 Ended::Failed { code, cause } => {
+                    let cause = method.told(&cause);
                     output::complain(&format!("{}: failed: {cause}", among.title));
                     failed.push((code, FailedMethod { name: method.name.clone(), seed: spec.seed, cause }));
                     // What failed once is not compared: its other seeds would be work for nothing.
+                    let left = &plan[at + 1..];
+                    if let Some(words) = passed_over(&method.name, number, total, left) {
+                        output::complain(&words);
+                    }
                     runs.clear();
-                    number = planned;
+                    number += left.len();
                     break;
                 }
                 Ended::Interrupted => return Ok(None),
@@ -127,6 +131,16 @@ pub(super) fn run_all(
         }
     }
     Ok(Some((finished, failed)))
+}
+
+/// That the runs of a recommender behind the one with this number, which failed, are not made; `None` where none is left.
+fn passed_over(name: &str, number: usize, total: usize, left: &[ExperimentSpec]) -> Option<String> {
+    let (first, last) = (left.first()?.seed, left.last()?.seed);
+    let (runs, seeds) = match left.len() {
+        1 => ((number + 1).to_string(), format!("seed {first}")),
+        several => (format!("{} to {}", number + 1, number + several), format!("seeds {first} to {last}")),
+    };
+    Some(format!("{runs} of {total}: {name}, {seeds}: passed over, for what failed once is not compared"))
 }
 
 /// A run in half a line.

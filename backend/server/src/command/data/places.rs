@@ -121,7 +121,7 @@ pub(super) fn is_spec(what: &str) -> bool {
 /// # Errors
 /// What is wrong with the spec, or as [`load`].
 pub(super) fn of_spec(home: &DataHome, what: &str) -> Result<(String, Loaded, (SplitPlan, u64)), CommandError> {
-    let SpecFile { spec, dir, title } = SpecFile::read(what, &[])?;
+    let SpecFile { spec, dir, title, .. } = SpecFile::read(what, &[])?;
     // `read` has resolved it once.
     let resolved = spec.resolve().map_err(|error| DataError::Home(error.to_string()))?;
     let loaded = load_from(home, &resolved.dataset, resolved.data_seed, &LookUp::from_env(Some(dir)))?;

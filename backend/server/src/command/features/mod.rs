@@ -61,7 +61,7 @@ struct Report {
 
 /// Runs the variants. Exit status as that of `recspeed compare`.
 pub(crate) fn run(args: FeaturesArgs) -> Result<u8, CommandError> {
-    let SpecFile { mut spec, dir, title } = SpecFile::read(&args.file, &args.set)?;
+    let SpecFile { mut spec, dir, title, .. } = SpecFile::read(&args.file, &args.set)?;
     if !args.metrics.is_empty() {
         spec.evaluation.metrics.clone_from(&args.metrics);
     }

@@ -58,6 +58,7 @@ impl Variant {
             source: source.to_owned(),
             random: self.shuffles || resolved.recommender.random(),
             stored: Vec::new(),
+            member: None,
         }
     }
 }

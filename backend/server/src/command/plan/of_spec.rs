@@ -34,7 +34,7 @@ struct Planned {
 
 /// Plans and prints.
 pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
-    let SpecFile { spec, title, dir } = SpecFile::read(file, &args.set)?;
+    let SpecFile { spec, title, dir, .. } = SpecFile::read(file, &args.set)?;
     let spec = spec.resolve().map_err(|errors| SpecFileError::Invalid { name: title.clone(), errors })?;
     if is_whole(spec.recommender.entry.kind) {
         return whole::print(&title, &spec, dir, args);

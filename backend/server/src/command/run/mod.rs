@@ -80,7 +80,7 @@ pub struct RunArgs {
 
 /// Runs the experiment. The exit status is the worker's; 2 when the spec is invalid, 130 after Ctrl-C.
 pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
-    let SpecFile { spec, dir, title } = SpecFile::read(&args.file, &args.set)?;
+    let SpecFile { spec, dir, title, .. } = SpecFile::read(&args.file, &args.set)?;
     check_places(&args)?;
     let options = WorkerOptions {
         program: find_worker(args.worker.as_deref())?,

@@ -84,6 +84,8 @@ pub(in crate::command) struct SpecFile {
     pub(in crate::command) dir: PathBuf,
     /// What to call the run: the spec's name, or the file's.
     pub(in crate::command) title: String,
+    /// Its place among the members of the group that it was read from; `None` for a spec of its own.
+    pub(in crate::command) member: Option<usize>,
 }
 
 impl SpecFile {
@@ -109,7 +111,7 @@ impl SpecFile {
         };
         spec.resolve().map_err(|errors| SpecFileError::Invalid { name: name.clone(), errors })?;
         let title = if spec.name.trim().is_empty() { name } else { spec.name.clone() };
-        Ok(Self { spec, dir, title })
+        Ok(Self { spec, dir, title, member: None })
     }
 }
 
@@ -140,11 +142,12 @@ impl SpecFile {
         }
         let members = ExperimentSpec::group_from_toml_with(text, assignments)
             .map_err(|error| SpecFileError::Parse { name: source.to_owned(), source: error })?;
-        let check = |spec: ExperimentSpec| {
+        let is_group = ExperimentSpec::is_group(text);
+        let check = |(place, spec): (usize, ExperimentSpec)| {
             spec.resolve().map_err(|errors| SpecFileError::Invalid { name: source.to_owned(), errors })?;
-            Ok(Self { title: spec.name.clone(), dir: folder_of(path), spec })
+            Ok(Self { title: spec.name.clone(), dir: folder_of(path), spec, member: is_group.then_some(place) })
         };
-        members.into_iter().map(check).collect()
+        members.into_iter().enumerate().map(check).collect()
     }
 }
 
