@@ -137,8 +137,18 @@ impl Inverse {
 /// over how many of what it is computed over it would fit where that follows, and what takes less.
 pub fn unaffordable(what: &str, bytes: u64, (seconds, fits): (Option<f64>, Option<u64>), remedy: &Remedy) -> String {
     let time = seconds.map_or_else(|| ", which cannot be had".to_owned(), |s| format!(" and about {}", duration(s)));
-    let fits = fits.map_or_else(String::new, |most| format!(" (over about {most} it would fit)"));
+    let fits = fits.map_or_else(String::new, |most| format!(" (over about {} it would fit)", about(most)));
     format!("{what} needs {} of memory{time}{fits}; lower {remedy}", size(bytes))
+}
+
+/// A number as it is said after “about”: its first three digits, and zeros. It is never more than the number, so that
+/// as many do fit.
+pub const fn about(number: u64) -> u64 {
+    let mut unit = 1;
+    while number / unit >= 1000 {
+        unit *= 10;
+    }
+    number / unit * unit
 }
 
 /// Seconds in the nearest unit.
@@ -209,7 +219,7 @@ mod tests {
         assert_eq!(
             inverse.refusal(64 << 30, Processor::Threads(2)).as_deref(),
             Some(
-                "The dense inverse over all items needs 925.9 GiB of memory and about 108 hours (over about 65536 it \
+                "The dense inverse over all items needs 925.9 GiB of memory and about 108 hours (over about 65500 it \
                  would fit); lower the number of items with dataset.min_item, or take recommender.kind = \"slim\" or \
                  \"item-knn\"."
             )
@@ -218,6 +228,30 @@ mod tests {
         let bytes = bytes_of_inverse(249_274, Inverse::MATRICES);
         assert_eq!(inverse.refusal(bytes, Processor::Tab), None, "it fits to the byte");
         assert!(inverse.refusal(bytes - 1, Processor::Tab).is_some());
+    }
+
+    #[test]
+    fn a_number_after_about_has_three_digits_and_is_never_more_than_it_is() {
+        for (number, told) in [
+            (0, 0),
+            (7, 7),
+            (999, 999),
+            (1000, 1000),
+            (1009, 1000),
+            (11_585, 11_500),
+            (37_706, 37_700),
+            (99_999, 99_900),
+            (u64::MAX, 18_400_000_000_000_000_000),
+        ] {
+            assert_eq!(about(number), told, "{number}");
+        }
+        // What a run has left is a little less than what the page counts with: both say the same number.
+        let of = |allowed: u64| {
+            let inverse = Inverse { place: "recommender".to_owned(), items: 249_274 };
+            inverse.refusal(allowed, Processor::Threads(2)).expect("it is too large")
+        };
+        let [page, run] = [37_706_u64, 37_701].map(|items| of(bytes_of_inverse(items, Inverse::MATRICES)));
+        assert!(page.contains("(over about 37700 it would fit)") && page == run, "{page} {run}");
     }
 
     #[test]
@@ -245,9 +279,14 @@ mod tests {
         }
         let small = "source = \"builtin\"\nid = \"beauty-synthetic-100k\"";
         assert_eq!(foretold(small, "kind = \"slim\""), None, "whatever it counts is little");
-        for kind in ["popularity", "content-tfidf", "sasrec"] {
+        for kind in LITTLE.iter().chain(&["sasrec", "mlp"]) {
             assert_eq!(foretold(LARGE, &format!("kind = \"{kind}\"")), None, "{kind}");
         }
+        let alone = "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"content-tfidf\" }]";
+        assert_eq!(foretold(LARGE, alone), None, "all of its components hold little");
+        let documented = include_str!("../../../docs/spec.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        let named = LITTLE.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ");
+        assert!(documented.contains(&format!("kinds that hold little ({named}), of networks")), "{named}");
         let beside = "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"slim\" }]";
         assert_eq!(foretold(LARGE, beside), Some(Foretold::OnceRead), "a component counts");
     }
