@@ -28,6 +28,7 @@ mod split;
 #[cfg(feature = "arrow")]
 pub mod table;
 mod titles;
+mod usual;
 
 pub use attributes::{AttributeColumn, AttributeValues, Attributes};
 pub use coverage::Coverage;
@@ -48,3 +49,4 @@ pub use read::{
 };
 pub use split::{SplitError, SplitReport, SplitRows, split, split_reports};
 pub use titles::Titles;
+pub use usual::{FAR_RATING, usual_rating};

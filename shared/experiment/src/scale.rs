@@ -1,18 +1,12 @@
 //! What lies outside the scale of the ratings: single ratings, which outweigh all others, and a recommender's errors.
 
-use recspeed_data::Interactions;
+use recspeed_data::{FAR_RATING, Interactions, usual_rating};
 use recspeed_types::catalogue::{Family, ParamKind};
 use recspeed_types::spec::ResolvedSpec;
 
 use crate::Host;
 use crate::run::Story;
 use crate::runaway::{remedy, what_else};
-
-/// A rating so many times the usual one weighs as much as a million others where squares are added.
-const FAR: f32 = 1e3;
-
-/// So many ratings at most, evenly spread, tell which one is usual.
-const LOOKED_AT: usize = 1 << 16;
 
 /// Warns whoever reads ratings as numbers of some that are absurdly far from the rest; to a probability of liking they are no farther
 /// than any other above the threshold.
@@ -26,22 +20,16 @@ pub(crate) fn warn_of_far_ratings(spec: &ResolvedSpec, data: &Interactions, host
     }
 }
 
-/// How many, with the largest and its place. The usual rating is that in the middle, so that no half of them moves it.
+/// How many, with the largest and its place.
 fn far_ratings(data: &Interactions) -> Option<String> {
-    if data.is_empty() {
-        return None;
-    }
-    let mut sizes: Vec<f32> =
-        data.rating.iter().step_by(data.len().div_ceil(LOOKED_AT)).map(|rating| rating.abs()).collect();
-    let middle = sizes.len() / 2;
-    let usual = *sizes.select_nth_unstable_by(middle, f32::total_cmp).1;
-    let is_far = |rating: f32| usual > 0.0 && rating.abs() > FAR * usual;
+    let usual = usual_rating(&data.rating)?;
+    let is_far = |rating: f32| usual > 0.0 && rating.abs() > FAR_RATING * usual;
     let far = data.rating.iter().filter(|&&rating| is_far(rating)).count();
     let largest = data.rating.iter().enumerate().max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()));
     let (row, &rating) = largest.filter(|_| far > 0)?;
     let are = if far == 1 { "is" } else { "are" };
     Some(format!(
-        "{far} of {} ratings {are} more than {FAR} times as large as the usual one ({}); the largest is {}, of user `{}` for item `{}`: such ratings outweigh all others in means and errors; where they are mistakes, mend them in the file or take them out, and where they are counts, take a recommender that learns from who has what, as als-implicit",
+        "{far} of {} ratings {are} more than {FAR_RATING} times as large as the usual one ({}); the largest is {}, of user `{}` for item `{}`: such ratings outweigh all others in means and errors; where they are mistakes, mend them in the file or take them out, and where they are counts, take a recommender that learns from who has what, as als-implicit",
         data.len(),
         short(usual),
         short(rating),

@@ -1,0 +1,35 @@
+//! Which rating is usual, and how far from it a rating says nothing about taste.
+
+/// A rating so many times the usual one weighs as much as a million others where squares are added.
+pub const FAR_RATING: f32 = 1e3;
+
+/// So many ratings at most, evenly spread, tell which one is usual.
+const LOOKED_AT: usize = 1 << 16;
+
+/// The size of the rating in the middle, so that no half of the ratings moves it; `None` without ratings.
+///
+/// # Shapes
+/// - `ratings`: `[rows]`, all finite
+pub fn usual_rating(ratings: &[f32]) -> Option<f32> {
+    let step = ratings.len().div_ceil(LOOKED_AT).max(1);
+    let mut sizes: Vec<f32> = ratings.iter().step_by(step).map(|rating| rating.abs()).collect();
+    if sizes.is_empty() {
+        return None;
+    }
+    let middle = sizes.len() / 2;
+    Some(*sizes.select_nth_unstable_by(middle, f32::total_cmp).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_few_ratings_move_what_is_usual_however_large_they_are() {
+        assert_eq!(usual_rating(&[1.0, 3.0, 1e30, 5.0, 4.0, -1e38, 2.0]), Some(4.0));
+        let most: Vec<f32> = (0..200_000).map(|row| if row % 5 < 2 { 1e38 } else { 3.0 }).collect();
+        assert_eq!(usual_rating(&most), Some(3.0));
+        assert_eq!(usual_rating(&[-2.0]), Some(2.0));
+        assert_eq!(usual_rating(&[]), None);
+    }
+}
