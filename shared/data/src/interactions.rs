@@ -47,18 +47,29 @@ impl Interactions {
         self.items.len()
     }
 
-    /// Whether each user's rows have an order of their own: times, or positions in a sequence.
+    /// Whether each user's rows have an order of their own: times of which not all are one, or positions in a sequence.
+    /// Times that are the same for some rows, even for all of a user, are an order all the same; no more than one row
+    /// needs none.
     pub fn has_order(&self) -> bool {
-        self.has_timestamps || self.timestamp.iter().any(|&place| place != 0)
+        if self.has_timestamps {
+            self.len() < 2 || !self.has_one_time()
+        } else {
+            self.timestamp.iter().any(|&place| place != 0)
+        }
+    }
+
+    /// Whether the timestamps are times, and every row has the same one.
+    pub fn has_one_time(&self) -> bool {
+        self.has_timestamps && self.timestamp.iter().all(|time| *time == self.timestamp[0])
     }
 
     /// Why the newest row of a user is the last one in the file's order, in words that follow the name of the data; `None` where times or
     /// places tell rows apart.
     pub fn lacks_times(&self) -> Option<&'static str> {
-        if !self.has_order() {
-            Some("has no times")
-        } else if self.has_timestamps && self.timestamp.iter().all(|time| *time == self.timestamp[0]) {
+        if self.has_one_time() {
             Some("has one time for all rows")
+        } else if !self.has_order() {
+            Some("has no times")
         } else {
             None
         }
@@ -144,6 +155,30 @@ impl InteractionsBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_time_for_all_rows_is_no_order_and_the_same_time_within_each_user_is_one() {
+        let of = |times: [i64; 4]| {
+            let mut builder = InteractionsBuilder::default();
+            for (row, time) in times.into_iter().enumerate() {
+                builder.push(&format!("u{}", row / 2), &format!("i{row}"), 3.0, time);
+            }
+            builder.finish()
+        };
+        for time in [0, 7] {
+            let data = of([time; 4]);
+            assert!(!data.has_order() && data.lacks_times() == Some("has one time for all rows"), "{time}");
+        }
+        for times in [[7, 7, 9, 9], [7, 7, 7, 8]] {
+            assert!(of(times).has_order() && of(times).lacks_times().is_none(), "{times:?}");
+        }
+        // Positions in sequences are no times: all of them 0 say nothing, any other one does.
+        let places = |places| Interactions { has_timestamps: false, ..of(places) };
+        assert!(!places([0; 4]).has_order() && places([0; 4]).lacks_times() == Some("has no times"));
+        assert!(places([0, 1, 0, 0]).has_order());
+        // Of one row there is nothing to order.
+        assert!(of([7; 4]).subset(&[2]).has_order() && Interactions::default().lacks_times().is_some());
+    }
 
     #[test]
     fn a_subset_renumbers_its_ids_by_first_appearance() {

@@ -234,26 +234,43 @@ pub(crate) fn refuse_so_many_items(spec: &ResolvedSpec, n_items: usize, host: &d
 /// times or an order, and whether a file of attributes holds any, is known only by reading.
 pub(crate) fn refuse_what_is_not_there(spec: &ResolvedSpec) -> Result<(), RunFailure> {
     let source = &spec.dataset.source;
-    refuse_needs(spec, &|need| match need {
+    let has = |need: Need| match need {
         Need::ItemAttributes => source.has_item_attributes(),
         Need::UserAttributes => source.has_user_attributes(),
         Need::Timestamps | Need::Order => true,
-    })
+    };
+    refuse_needs(spec, &has, &|need| remedy_of(source, need))
 }
 
 /// The same once it is read, before its rows are filtered and split.
 pub(crate) fn refuse_what_was_not_read(spec: &ResolvedSpec, loaded: &LoadedData) -> Result<(), RunFailure> {
     let some = |table: &Option<Attributes>| table.as_ref().is_some_and(|table| !table.columns.is_empty());
-    refuse_needs(spec, &|need| match need {
+    let has = |need: Need| match need {
         Need::ItemAttributes => some(&loaded.item_attributes),
         Need::UserAttributes => some(&loaded.user_attributes),
         Need::Timestamps => loaded.interactions.has_timestamps,
         Need::Order => loaded.interactions.has_order(),
-    })
+    };
+    let remedy = |need: Need| match need {
+        // It has times: what is wrong with them must be said.
+        Need::Order if loaded.interactions.has_one_time() => OF_ONE_TIME,
+        _ => remedy_of(&spec.dataset.source, need),
+    };
+    refuse_needs(spec, &has, &remedy)
 }
 
-/// `has`: what the data have, before `[features]` derives attributes of their rows.
-fn refuse_needs(spec: &ResolvedSpec, has: &dyn Fn(Need) -> bool) -> Result<(), RunFailure> {
+/// What to do where every row has the same time.
+const OF_ONE_TIME: &str = "all its rows have one and the same time: take data whose times differ, or of sequences \
+                           (dataset.format = \"sequences\"), or a recommender that needs no order, as item-knn, \
+                           als-implicit or ease";
+
+/// `has`: what the data have, before `[features]` derives attributes of their rows; `remedy`: what to do where they do
+/// not.
+fn refuse_needs(
+    spec: &ResolvedSpec,
+    has: &dyn Fn(Need) -> bool,
+    remedy: &dyn Fn(Need) -> &'static str,
+) -> Result<(), RunFailure> {
     let derives = |of_items: bool| spec.features.derive.iter().any(|derived| derived.of_items() == of_items);
     let will_have = |need: Need| {
         has(need)
@@ -263,8 +280,7 @@ fn refuse_needs(spec: &ResolvedSpec, has: &dyn Fn(Need) -> bool) -> Result<(), R
                 Need::Timestamps | Need::Order => false,
             }
     };
-    let remedy = |need: Need| remedy_of(&spec.dataset.source, need);
-    recspeed_recommenders::check_needs(&spec.recommender, &will_have, &remedy).map_err(classical_failure)
+    recspeed_recommenders::check_needs(&spec.recommender, &will_have, remedy).map_err(classical_failure)
 }
 
 /// Where what the rows lack could come from: beside a file on a disk another one can be named, beside other rows none.

@@ -3,7 +3,8 @@
 mod desk;
 
 use desk::attempt;
-use recspeed_types::FailureCode;
+use recspeed_types::catalogue::{ENTRIES, Need};
+use recspeed_types::{EventKind, FailureCode};
 
 const RATED: &str = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n";
 const BARE: &str = "user_id:token\titem_id:token\n";
@@ -85,6 +86,39 @@ fn the_newest_row_of_data_without_times_is_told_to_be_the_last_of_the_file() {
     let timed = rows(RATED, |at| format!("\t{}\t{at}", at % 5 + 1));
     assert_eq!(warnings(&timed, &last_out), [""; 0]);
     assert_eq!(warnings(&bare(), &spec(KNN, "per-user-random", LISTS)), [""; 0]);
+}
+
+/// The code and words of a refusal, which came before the data were split.
+fn refused(data: &str, spec: &str) -> (FailureCode, String) {
+    let (result, events) = attempt(Some(data), spec, None);
+    let failure = result.err().unwrap_or_else(|| panic!("not refused: {spec}"));
+    assert!(!events.iter().any(|event| matches!(event, EventKind::Data { .. })), "{spec}: it was split before");
+    (failure.code, failure.cause)
+}
+
+#[test]
+fn whoever_learns_from_an_order_is_refused_where_every_row_has_one_time_however_the_rows_are_split() {
+    let at_once = rows(RATED, |at| format!("\t{}\t7", at % 5 + 1));
+    // Each user came once: whose times are all one, but not everybody's, still has the order of the days and of the
+    // file.
+    let by_user = rows(RATED, |at| format!("\t{}\t{}", at % 5 + 1, at / 4));
+    let needing = ENTRIES.iter().filter(|entry| entry.needs.contains(&Need::Order)).map(|entry| entry.kind);
+    let needing: Vec<&str> = needing.collect();
+    assert!(needing.contains(&"sasrec"), "{needing:?}");
+    for kind in needing {
+        let alone = format!("kind = \"{kind}\"\n[training]\nepochs = 1");
+        let within =
+            format!("kind = \"weighted\"\ncomponents = [{{ {KNN} }}, {{ kind = \"{kind}\" }}]\n[training]\nepochs = 1");
+        for (recommender, split) in [(&alone, "random"), (&alone, "leave-last-out"), (&within, "per-user-random")] {
+            let (code, cause) = refused(&at_once, &spec(recommender, split, LISTS));
+            assert_eq!(code, FailureCode::InvalidSpec, "{kind}: {cause}");
+            for part in ["the order of each user's rows", "all its rows have one and the same time", "item-knn"] {
+                assert!(cause.contains(part), "{kind}: {cause}");
+            }
+        }
+        let summary = attempt(Some(&by_user), &spec(&alone, "per-user-random", LISTS), None).0;
+        summary.unwrap_or_else(|failure| panic!("{kind}: {failure}"));
+    }
 }
 
 #[test]

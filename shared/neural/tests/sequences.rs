@@ -245,11 +245,14 @@ fn data_without_an_order_are_refused_with_the_reason_and_what_to_use_instead() {
     for kind in KINDS {
         let setting = resolved(kind, &small(kind), "epochs = 1");
         fit(&request(&setting, &data, &rows, &[]), &mut Unobserved).expect("positions are an order");
-        let mut unordered = data.clone();
-        unordered.timestamp.fill(0);
-        let error = fit(&request(&setting, &unordered, &rows, &[]), &mut Unobserved).expect_err("no order");
-        let said = error.to_string();
-        assert!(said.contains("the order of each user's rows") && said.contains("item-knn"), "{said}");
+        // Neither places that are all 0 nor times that are all one say what came first.
+        for (has_timestamps, one) in [(false, 0), (true, 0), (true, 1_700_000_000)] {
+            let mut unordered = Interactions { has_timestamps, ..data.clone() };
+            unordered.timestamp.fill(one);
+            let error = fit(&request(&setting, &unordered, &rows, &[]), &mut Unobserved).expect_err("no order");
+            let said = error.to_string();
+            assert!(said.contains("the order of each user's rows") && said.contains("item-knn"), "{said}");
+        }
     }
 }
 

@@ -43,10 +43,11 @@ pub(crate) fn read(model: &mut dyn Recommender, interactions: &Interactions, kno
     model.read(interactions, known, &mut Unobserved).expect("nothing stops the reading");
 }
 
+/// Each row a second after the one before it.
 pub(crate) fn interactions(rows: &[(u32, u32, f32)]) -> Interactions {
     let mut builder = InteractionsBuilder::default();
-    for &(user, item, rating) in rows {
-        builder.push(&user.to_string(), &item.to_string(), rating, 0);
+    for (&(user, item, rating), time) in rows.iter().zip(0..) {
+        builder.push(&user.to_string(), &item.to_string(), rating, time);
     }
     builder.finish()
 }
