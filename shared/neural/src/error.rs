@@ -6,6 +6,7 @@ use recspeed_plan::PlanError;
 use recspeed_plan::words::duration;
 use recspeed_types::catalogue::Need;
 use recspeed_types::divergence::Good;
+use recspeed_types::spec::tighter_clip;
 use recspeed_types::{FailureCode, Instead, Remedy};
 
 use crate::elsewhere::Failure;
@@ -109,9 +110,10 @@ pub enum NeuralFitError {
     /// The loss or a weight stopped being a finite number, or grew beyond all use ([`recspeed_types::divergence`] and
     /// `training/divergence.rs` say when).
     #[error(
-        "the {what} became {} at step {step} (epoch {epoch}){}; try training.learning_rate = {remedy:e} instead of {learning_rate:e}, or set training.gradient_clip = 1",
+        "the {what} became {} at step {step} (epoch {epoch}){}; {}",
         short(*value),
-        last_good.map_or(String::new(), after)
+        last_good.map_or(String::new(), |good| after(good, *step)),
+        calmer((*learning_rate, *remedy), *gradient_clip)
     )]
     Diverged {
         /// `loss`, `gradient`, `weights`, or what the network is judged by.
@@ -126,8 +128,10 @@ pub enum NeuralFitError {
         last_good: Option<Good>,
         /// The learning rate in use.
         learning_rate: f64,
-        /// A learning rate to try.
+        /// A learning rate to try; the same where there is no smaller one.
         remedy: f64,
+        /// The bound of the gradient's norm in use.
+        gradient_clip: Option<f64>,
     },
     /// The observer asked to stop; the state was offered to it as a checkpoint.
     #[error("the training was stopped at step {step}")]
@@ -177,15 +181,29 @@ fn short(value: f64) -> String {
     if value.abs() < 1e5 { format!("{value:.4}") } else { format!("{value:.3e}") }
 }
 
-fn after(Good { at, loss }: Good) -> String {
-    format!(" after a loss of {} at step {at}, the last good one", short(loss))
+/// `step`: the one that did it. Its own loss is that of the weights before it, and may be good.
+fn after(Good { at, loss }: Good, step: u64) -> String {
+    let loss = short(loss);
+    if at == step {
+        format!(", though the loss of that step itself was still {loss}, the last good one")
+    } else {
+        format!(" after a loss of {loss} at step {at}, the last good one")
+    }
+}
+
+/// What makes steps shorter, of what can still be made smaller.
+fn calmer((learning_rate, calmer): (f64, f64), gradient_clip: Option<f64>) -> String {
+    let rate = (calmer < learning_rate)
+        .then(|| format!("try training.learning_rate = {calmer:e} instead of {learning_rate:e}"));
+    let ways: Vec<String> = rate.into_iter().chain(tighter_clip(gradient_clip)).collect();
+    if ways.is_empty() { "take another recommender".to_owned() } else { ways.join(", or ") }
 }
 
 fn remedy_for(need: Need) -> &'static str {
     match need {
         Need::Order => {
-            "take one with timestamps, or of sequences (dataset.format = \"sequences\"), or a recommender that needs no \
-             order, as item-knn, als-implicit or ease"
+            "take one with timestamps that differ, or of sequences (dataset.format = \"sequences\"), or a recommender \
+             that needs no order, as item-knn, als-implicit or ease"
         }
         _ => "take a data set that has them, or another recommender",
     }
@@ -229,5 +247,53 @@ impl NeuralFitError {
             Self::Checkpoint { .. } => FailureCode::Checkpoint,
             Self::RowOutside { .. } => FailureCode::Internal,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use recspeed_types::limits::{GRADIENT_CLIP, LEARNING_RATE};
+
+    use super::*;
+
+    fn diverged(learning_rate: f64, remedy: f64, gradient_clip: Option<f64>, good_at: u64) -> String {
+        let last_good = Some(Good { at: good_at, loss: 0.5 });
+        let (what, value, step, epoch) = ("weights", 2e4, 100, 1);
+        NeuralFitError::Diverged { what, value, step, epoch, last_good, learning_rate, remedy, gradient_clip }
+            .to_string()
+    }
+
+    #[test]
+    fn a_remedy_names_only_what_can_still_be_made_smaller_and_always_something() {
+        let (rate, clip) = (LEARNING_RATE.0, GRADIENT_CLIP.0);
+        for (rates, clip, said) in [
+            (
+                (0.1, 0.001),
+                None,
+                "try training.learning_rate = 1e-3 instead of 1e-1, or set training.gradient_clip = 1",
+            ),
+            ((rate, rate), Some(5.0), "set training.gradient_clip = 1"),
+            ((rate, rate), Some(1.0), "lower training.gradient_clip (now 1)"),
+            ((0.1, 0.001), Some(clip), "try training.learning_rate = 1e-3 instead of 1e-1"),
+            ((rate, rate), Some(clip), "take another recommender"),
+        ] {
+            let whole = diverged(rates.0, rates.1, clip, 7);
+            assert!(whole.ends_with(&format!(", the last good one; {said}")), "{whole}");
+        }
+    }
+
+    #[test]
+    fn the_last_good_loss_is_never_one_after_which_the_same_step_went_wrong() {
+        let before = diverged(0.1, 0.001, None, 99);
+        assert!(
+            before.contains("at step 100 (epoch 1) after a loss of 0.5000 at step 99, the last good one"),
+            "{before}"
+        );
+        let itself = diverged(0.1, 0.001, None, 100);
+        assert!(!itself.contains("at step 100, the last"), "{itself}");
+        assert!(
+            itself.contains(", though the loss of that step itself was still 0.5000, the last good one"),
+            "{itself}"
+        );
     }
 }

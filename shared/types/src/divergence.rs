@@ -11,7 +11,8 @@
 //! have come before, because a training that has been there from its start on, as one whose first numbers are large,
 //! is on its way down.
 //!
-//! Good is a loss with which a training may end.
+//! Good is a loss with which a training may end, and which is not far above what one number for everybody would cost,
+//! where that is known to be less than answering 0.
 
 /// A loss of so many times the cost of knowing nothing is not come back from: an error a thousand times as long as what
 /// is to be answered, or odds of e to the million.
@@ -29,7 +30,7 @@ const STEPS: (u64, u64) = (8, 100);
 /// Rounds of a stretch: each is a mean over all rows, so that the second one tells that it was no spike.
 const ROUNDS: u64 = 2;
 
-/// A loss with which a training may end.
+/// A loss with which a training may end, and which one number for everybody would not undercut by far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Good {
     /// Of which step or round, from 1.
@@ -45,6 +46,8 @@ pub struct Good {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gauge {
     of_nothing: f64,
+    /// Of losses up to [`LOST`] times this one is told that they are good.
+    of_one: f64,
     stretch: u64,
     last_good: Option<Good>,
     /// How many of the last losses were far off, one after the other; `None` before the first one that was not.
@@ -60,12 +63,21 @@ impl Gauge {
 
     /// Of a training in rounds over all rows.
     pub const fn of_rounds(of_nothing: f64) -> Self {
-        Self { of_nothing: of_nothing.max(1.0), stretch: ROUNDS, last_good: None, far: None }
+        let of_nothing = of_nothing.max(1.0);
+        Self { of_nothing, of_one: of_nothing, stretch: ROUNDS, last_good: None, far: None }
+    }
+
+    /// Calls no loss good that lies far above `of_one`, what one number for everybody costs. Nothing else is held
+    /// against it: what may end a training stays as it is. At least 1 is taken, and never more than what knowing
+    /// nothing costs.
+    #[must_use]
+    pub const fn with_one_number(self, of_one: f64) -> Self {
+        Self { of_one: of_one.max(1.0).min(self.of_nothing), ..self }
     }
 
     /// Takes the loss of a step or a round, from 1; whether it can be come back from.
     pub fn takes(&mut self, at: u64, loss: f64) -> bool {
-        if !self.is_lost(loss) {
+        if !self.is_lost(loss) && loss <= LOST * self.of_one {
             self.last_good = Some(Good { at, loss });
         }
         self.far = if loss > FAR * self.of_nothing { self.far.map(|far| far + 1) } else { Some(0) };
@@ -134,6 +146,19 @@ mod tests {
             let good = Some(Good { at: 2, loss: 3.0 });
             assert!(!all && gauge.last_good() == good && gauge.is_lost(hopeless) && !gauge.has_left(), "{hopeless}");
         }
+    }
+
+    /// Ratings of 4 stars on average, of which one number for everybody misses by one.
+    #[test]
+    fn what_one_number_for_everybody_undercuts_by_far_is_not_called_good_and_ends_nothing() {
+        let mut gauge = Gauge::of_rounds(17.0).with_one_number(1.0);
+        for (at, loss) in [(1, 4.0), (2, 10.1), (3, 80.0)] {
+            assert!(gauge.takes(at, loss) && !gauge.has_left());
+        }
+        assert_eq!(gauge.last_good(), Some(Good { at: 1, loss: 4.0 }));
+        assert!(!gauge.is_lost(80.0) && gauge.is_lost(86.0), "an end is judged as before");
+        let mut large = Gauge::of_rounds(5.2e56).with_one_number(1.6e7);
+        assert!(large.takes(1, 5.206e56) && large.last_good().is_none(), "one rating of 1e30 makes no loss good");
     }
 
     #[test]

@@ -18,12 +18,14 @@ pub(crate) mod schema;
 mod sequence;
 mod slot;
 mod training;
+mod way;
 
 pub use conditions::{CONDITIONS, Condition, Under};
 pub use hybrid::{GOES_WITH, RATED_BY};
 pub use reading::{Whose, readers_of, readers_of_times};
 pub use slot::{MadeAttribute, Slot, Takes, is_of_a_place};
 pub use training::TrainingDefaults;
+pub use way::Way;
 
 use crate::spec::{Loss, ParamValue, RecommenderSpec};
 
@@ -257,7 +259,7 @@ pub enum Need {
     UserAttributes,
     /// When each rating was given.
     Timestamps,
-    /// In which order each user's ratings were given: by timestamps, or as sequences.
+    /// In which order each user's ratings were given: by timestamps of which not all are one, or as sequences.
     Order,
 }
 

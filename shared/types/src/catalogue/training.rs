@@ -1,5 +1,7 @@
 //! How a network is trained where the spec does not say.
 
+use crate::limits::LEARNING_RATE;
+
 /// The settings of `[training]` that a kind has values of its own for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrainingDefaults {
@@ -21,9 +23,10 @@ impl TrainingDefaults {
         Self { epochs, batch_size, learning_rate: 1e-3 }
     }
 
-    /// A step size to try where a training diverged with this one: a tenth of it, and no more than what works as a rule.
+    /// A step size to try where a training diverged with this one: a tenth of it, and no more than what works as a
+    /// rule; this one itself where it is the smallest that there is.
     pub fn calmer_than(self, learning_rate: f64) -> f64 {
-        self.learning_rate.min(learning_rate / 10.0)
+        self.learning_rate.min(learning_rate / 10.0).max(LEARNING_RATE.0)
     }
 }
 
@@ -38,5 +41,12 @@ mod tests {
         assert_eq!(usual.calmer_than(0.25), usual.learning_rate);
         assert_eq!(usual.calmer_than(0.005), 0.005 / 10.0);
         assert!(usual.calmer_than(usual.learning_rate) < usual.learning_rate);
+    }
+
+    #[test]
+    fn no_step_size_is_offered_that_a_spec_may_not_have() {
+        let usual = TrainingDefaults::PAPER;
+        assert_eq!(usual.calmer_than(2.0 * LEARNING_RATE.0), LEARNING_RATE.0);
+        assert_eq!(usual.calmer_than(LEARNING_RATE.0), LEARNING_RATE.0);
     }
 }

@@ -28,7 +28,7 @@ pub use recommender::{NoNewUsers, ParamValue, RecommenderSpec, ResolvedRecommend
 pub use resolve::ResolvedSpec;
 pub use split::{FitOn, Split, SplitKind, SplitPlan, SplitSpec};
 pub use strategy::{Launcher, PipelineSchedule, Recompute, Strategy, StrategyKind, StrategySpec, TableSharding};
-pub use training::{Loss, Optimizer, Precision, Training, TrainingSpec};
+pub use training::{Loss, Optimizer, Precision, Training, TrainingSpec, tighter_clip};
 
 use std::fmt;
 

@@ -141,6 +141,19 @@ pub struct Training {
     pub precision: Precision,
 }
 
+/// How to bound gradients more tightly where a training has run away, in words: by 1 where they are bound by more or
+/// not at all, otherwise by less than they are; `None` where they cannot be.
+pub fn tighter_clip(gradient_clip: Option<f64>) -> Option<String> {
+    match gradient_clip {
+        Some(clip) if clip <= GRADIENT_CLIP.0 => None,
+        Some(clip) if clip <= USUAL_CLIP => Some(format!("lower training.gradient_clip (now {clip})")),
+        _ => Some(format!("set training.gradient_clip = {USUAL_CLIP}")),
+    }
+}
+
+/// A bound of the gradient's norm that papers take.
+const USUAL_CLIP: f64 = 1.0;
+
 impl TrainingSpec {
     /// Whether nothing was set.
     pub fn is_empty(&self) -> bool {
@@ -201,5 +214,20 @@ impl TrainingSpec {
             gradient_clip: self.gradient_clip,
             precision: self.precision.unwrap_or_default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_of_gradients_is_set_where_there_is_none_and_otherwise_only_made_smaller() {
+        for loose in [None, Some(GRADIENT_CLIP.1), Some(1.5)] {
+            assert_eq!(tighter_clip(loose).as_deref(), Some("set training.gradient_clip = 1"), "{loose:?}");
+        }
+        assert_eq!(tighter_clip(Some(1.0)).as_deref(), Some("lower training.gradient_clip (now 1)"));
+        assert_eq!(tighter_clip(Some(0.25)).as_deref(), Some("lower training.gradient_clip (now 0.25)"));
+        assert_eq!(tighter_clip(Some(GRADIENT_CLIP.0)), None);
     }
 }
