@@ -1,9 +1,11 @@
 //! What is said where a model's numbers have grown without bound: of whom, and what to change of what its recommender has.
 
 use recspeed_data::Interactions;
-use recspeed_recommenders::{RankError, what_to_change};
+use recspeed_recommenders::{RankError, listed, ways_to_change};
 use recspeed_types::FailureCode;
-use recspeed_types::spec::ResolvedSpec;
+use recspeed_types::catalogue::Way;
+use recspeed_types::limits::LEARNING_RATE;
+use recspeed_types::spec::{ResolvedSpec, Training, tighter_clip};
 
 use crate::RunFailure;
 
@@ -76,22 +78,25 @@ pub(crate) fn what_else(spec: &ResolvedSpec) -> String {
     }
 }
 
-/// What to change where predictions are beyond all measure.
+/// What to change where predictions are beyond all measure: only what can still be changed that way.
 pub(crate) fn remedy(spec: &ResolvedSpec) -> String {
-    let own = what_to_change(&spec.recommender);
-    match &spec.training {
-        Some(training) => {
-            let rate = training.learning_rate;
-            format!("lower training.learning_rate (now {rate}), set training.gradient_clip = 1, or {own}")
-        }
-        None => own,
-    }
+    let mut ways: Vec<String> = spec.training.iter().flat_map(of_training).collect();
+    ways.extend(ways_to_change(&spec.recommender));
+    listed(&ways)
+}
+
+/// What makes the steps of a network shorter.
+fn of_training(training: &Training) -> impl Iterator<Item = String> + use<> {
+    let rate = training.learning_rate;
+    let lower = Way::Lower.is_open(rate, LEARNING_RATE).then(|| format!("lower training.learning_rate (now {rate})"));
+    lower.into_iter().chain(tighter_clip(training.gradient_clip))
 }
 
 #[cfg(test)]
 mod tests {
     use recspeed_types::ExperimentSpec;
     use recspeed_types::catalogue::{ENTRIES, Family, ParamKind};
+    use recspeed_types::limits::GRADIENT_CLIP;
     use recspeed_types::spec::{DatasetSpec, ParamValue, RecommenderSpec};
 
     use super::*;
@@ -135,6 +140,50 @@ mod tests {
                     assert!(spec.recommender.reads(name, loss), "{} does not read {name}: {said}", entry.kind);
                 }
                 assert_eq!(said.contains("training."), spec.training.is_some(), "{}: {said}", entry.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn a_training_whose_steps_cannot_be_any_shorter_is_told_something_else() {
+        for entry in ENTRIES.iter().filter(|entry| entry.is_trained()) {
+            let mut spec = resolved(RecommenderSpec::new(entry.kind));
+            let mut told = |rate: f64, clip: Option<f64>| {
+                let training = spec.training.as_mut().expect("it is trained");
+                (training.learning_rate, training.gradient_clip) = (rate, clip);
+                remedy(&spec)
+            };
+            let usual = told(0.1, None);
+            assert!(usual.starts_with("lower training.learning_rate (now 0.1), "), "{usual}");
+            assert!(usual.contains("set training.gradient_clip = 1"), "{usual}");
+            let clipped = told(0.1, Some(1.0));
+            assert!(clipped.contains("lower training.gradient_clip (now 1)"), "{clipped}");
+            let slowest = told(LEARNING_RATE.0, None);
+            assert!(!slowest.contains("learning_rate") && slowest.contains("training.gradient_clip = 1"), "{slowest}");
+            let neither = told(LEARNING_RATE.0, Some(GRADIENT_CLIP.0));
+            assert!(!neither.contains("training.") && !neither.is_empty(), "{}: {neither}", entry.kind);
+        }
+    }
+
+    #[test]
+    fn what_to_try_otherwise_can_be_tried_at_every_bound() {
+        for entry in ENTRIES {
+            for name in OWN {
+                let bounds = match entry.param(name).map(|param| &param.kind) {
+                    Some(ParamKind::Integer { min, max, .. }) => [min, max].map(|bound| ParamValue::Integer(*bound)),
+                    Some(ParamKind::Float { min, max, .. }) => [min, max].map(|bound| ParamValue::Float(*bound)),
+                    _ => continue,
+                };
+                for bound in bounds {
+                    let spec = resolved(RecommenderSpec::new(entry.kind).with(name, bound.clone()));
+                    let param = entry.param(name).expect("it has bounds");
+                    let ways = [Way::Lower, Way::Raise].into_iter().filter(|way| param.can_go(*way, &bound)).count();
+                    let said = what_else(&spec);
+                    let loss = spec.training.as_ref().map(|training| training.loss);
+                    // Another value has no direction: at a bound it is what lies on the other side.
+                    let is_named = said.contains(&format!("recommender.{name} (now {bound})"));
+                    assert_eq!(is_named, ways == 1 && spec.recommender.reads(name, loss), "{}: {said}", entry.kind);
+                }
             }
         }
     }

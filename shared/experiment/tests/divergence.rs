@@ -84,7 +84,9 @@ fn factors_are_judged_as_the_last_round_left_them() {
     let text = "kind = \"nmf\"\nfactors = 200\nregularization = 0.0\niterations = 30";
     let failure = rated(text).expect_err("it swings to its end");
     assert_eq!(failure.code, FailureCode::Diverged, "{failure}");
-    assert!(failure.cause.contains("raise recommender.regularization (now 0)"), "{failure}");
+    for part in ["The loss swings between ", "recommender.factors near ", "raise recommender.regularization (now 0)"] {
+        assert!(failure.cause.contains(part), "{failure}");
+    }
     assert!(rated("kind = \"nmf\"\nfactors = 200\niterations = 30").is_ok(), "with some regularization it settles");
 }
 

@@ -5,7 +5,7 @@ use recspeed_types::event::{EventKind, MeasuredOn};
 use recspeed_types::fit::STATE_ROOM;
 
 use crate::FitError;
-use crate::divergence::Gauge;
+use crate::divergence::{Gauge, OfNothing};
 
 /// How often a round that was asked to stop may be asked again before it gives up its work: about two seconds, so that a
 /// fit usually ends between two rounds, where it can go on later, and always leaves in time.
@@ -26,8 +26,8 @@ pub(crate) trait Learner {
         self.numbers()
     }
 
-    /// The loss of answering 0 to everything: what the losses of rounds are held against.
-    fn of_zeros(&self) -> f64;
+    /// What the losses of rounds are held against.
+    fn of_nothing(&self) -> OfNothing;
 
     /// The loss of what the last round left, of a fit whose rounds tell the loss of what they found.
     fn left_behind(&self) -> Option<f64> {
@@ -51,7 +51,7 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
         Some(bytes) => read(learner, &bytes, total)?,
         None => 0,
     };
-    let (mut stopping, mut gauge) = (0, Gauge::new(learner.of_zeros()));
+    let (mut stopping, mut gauge) = (0, Gauge::new(learner.of_nothing()).going_on(done));
     while done < total {
         // The last state may have been declined as too young; before leaving it is worth keeping.
         if stopping > 0 || observer.stop_requested() {
@@ -66,10 +66,12 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
             return Err(FitError::Interrupted { done, total, unit: "iterations" });
         };
         done += 1;
+        let before = gauge;
         gauge.take(loss, done)?;
-        // Squares of ratings that overflow f32 are finite in f64: the loss alone would tell it late.
+        // Squares of ratings that overflow f32 are finite in f64: the loss alone would tell it late. Whatever it is,
+        // the loss of a round that ends so is not good.
         if !all_finite(&learner.moving()) {
-            return Err(gauge.not_finite("a learnt number", done));
+            return Err(before.not_finite("a learnt number", done));
         }
         observer.event(EventKind::Metric {
             name: "loss".to_owned(),
@@ -81,14 +83,16 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
         observer.event(EventKind::Progress { done, total, unit: "iterations".to_owned() });
         if done == total {
             // Before its last checkpoint: whoever goes on from that would only take it as it is.
-            if let Some(loss) = learner.left_behind() {
-                gauge.take(loss, total)?;
-            }
-            gauge.finish(total)?;
+            gauge.finish(total, learner.left_behind())?;
         }
         observer.checkpoint(done, &mut || write(learner, done));
     }
-    if all_finite(&learner.numbers()) { Ok(()) } else { Err(gauge.not_finite("a learnt number", total)) }
+    // Which round overflowed what is kept of all of them nobody knows.
+    if all_finite(&learner.numbers()) {
+        Ok(())
+    } else {
+        Err(gauge.not_finite_in_the_end("a number kept of the iterations"))
+    }
 }
 
 /// A stretch is looked through without a way out of it, so that several numbers are at once.

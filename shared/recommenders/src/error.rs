@@ -2,14 +2,14 @@
 
 use recspeed_dense::InverseError;
 use recspeed_types::catalogue::Need;
-use recspeed_types::divergence::Good;
 use recspeed_types::forecast::{duration, size, unaffordable};
 use recspeed_types::spec::ResolvedRecommender;
 use recspeed_types::{FailureCode, Instead, Remedy};
 
-use crate::divergence::{self, told};
+use crate::divergence::{self, Before, told};
 use crate::memory::Needs;
 use crate::memory::components::Forecast;
+use crate::ways::what_to_change;
 
 /// A fit that did not finish.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -115,16 +115,19 @@ pub enum FitError {
     },
     /// What is learnt stopped being finite numbers, or its loss grew beyond all use
     /// ([`recspeed_types::divergence`] says when).
-    #[error("{}", told((*what, *value), *iteration, *last_good, remedy))]
+    #[error("{}", told((*what, *value), (*iteration, *left_behind), *before, remedy))]
     Diverged {
         /// What was computed.
         what: &'static str,
         /// What it became, where that is a finite number.
         value: Option<f64>,
-        /// The iteration, from 1, where there are iterations.
+        /// The iteration, from 1, where there are iterations and one of them did it.
         iteration: Option<u64>,
-        /// The last loss that was good: the fit has not come back since.
-        last_good: Option<Good>,
+        /// Whether it is the loss of what that iteration left behind; then those of iterations are of what they began
+        /// with.
+        left_behind: bool,
+        /// What the losses before it were like.
+        before: Before,
         /// What to change, of what the recommender has; filled in where its parameters are known.
         remedy: String,
     },
@@ -173,13 +176,13 @@ impl FitError {
     }
 
     /// With what to change in `recommender`, where it has run away.
-    pub(crate) fn of(self, recommender: &ResolvedRecommender) -> Self {
-        match self {
-            Self::Diverged { what, value, iteration, last_good, remedy } if remedy.is_empty() => {
-                Self::Diverged { what, value, iteration, last_good, remedy: divergence::what_to_change(recommender) }
-            }
-            other => other,
+    pub(crate) fn of(mut self, recommender: &ResolvedRecommender) -> Self {
+        if let Self::Diverged { remedy, .. } = &mut self
+            && remedy.is_empty()
+        {
+            *remedy = what_to_change(recommender);
         }
+        self
     }
 
     /// The error of a hybrid whose component failed so. A stop is a stop, wherever it comes.
@@ -241,8 +244,8 @@ pub fn remedy_for(need: Need) -> &'static str {
         Need::UserAttributes => "name a file of them as dataset.users, or take a data set that has them",
         Need::Timestamps => "take a data set whose rows say when they were given",
         Need::Order => {
-            "take one with timestamps, or of sequences (dataset.format = \"sequences\"), or a recommender that needs no \
-             order, as item-knn, als-implicit or ease"
+            "take one with timestamps that differ, or of sequences (dataset.format = \"sequences\"), or a recommender \
+             that needs no order, as item-knn, als-implicit or ease"
         }
     }
 }

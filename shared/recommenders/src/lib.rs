@@ -27,8 +27,9 @@ pub mod ranking;
 mod recommender;
 mod scratch;
 mod train;
+mod ways;
 
-pub use divergence::what_to_change;
+pub use divergence::Before;
 pub use error::{FitError, remedy_for};
 pub use fit::{
     FitElsewhere, FitRequest, Fitted, ForetellElsewhere, Foretold, RestoreElsewhere, RestoreRequest, Restored, fit,
@@ -40,3 +41,4 @@ pub use ranking::{RankError, RankRequest, Ranking};
 pub use recommender::{BasketItem, FoldIn, Profiles, Reason, Recommender};
 pub use recspeed_data::parts::{Array, Parts, PartsError, Values};
 pub use train::TrainSet;
+pub use ways::{listed, ways_to_change};

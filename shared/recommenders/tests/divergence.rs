@@ -2,7 +2,7 @@
 
 mod support;
 
-use recspeed_recommenders::{FitError, TrainSet, fit, kinds};
+use recspeed_recommenders::{Before, FitError, TrainSet, fit, kinds};
 use recspeed_types::Unobserved;
 use recspeed_types::catalogue;
 use recspeed_types::spec::{ParamValue, ResolvedRecommender};
@@ -94,4 +94,48 @@ fn ratings_near_the_end_of_what_can_be_computed_with_are_told_and_not_passed_ove
     }
     // Who has what is no number that overflows.
     assert!(fit(&resolved("item-knn", &[("similarity", text("jaccard"))]), &data, 1, &mut Unobserved).is_ok());
+}
+
+/// The numbers of `nmf` start between 0 and 1: with 100 factors its first predictions are about 25, and every iteration
+/// makes up for that twice.
+#[test]
+fn a_factorization_that_swings_is_told_so_with_both_losses_and_its_factors_whichever_iteration_is_the_last() {
+    let (all, rows) = varied(60, 80, 1500);
+    let data = TrainSet::new(&all, &rows);
+    for iterations in [2, 3, 10, 51, 700, 1000] {
+        let setting = [
+            ("factors", ParamValue::Integer(100)),
+            ("regularization", number(0.0)),
+            ("iterations", ParamValue::Integer(iterations)),
+        ];
+        let error = refused(&resolved("nmf", &setting), &data);
+        let FitError::Diverged { value: Some(high), iteration: Some(last), before: Before::Swinging(low), .. } = error
+        else {
+            panic!("{iterations} iterations: {error}")
+        };
+        assert!(low < high && last <= 100, "{iterations} iterations: {error}");
+        let said = error.to_string();
+        assert!(said.starts_with("the loss swings between ") && !said.contains("last good"), "{said}");
+        assert!(said.contains("take recommender.factors near four times the usual rating (now 100), raise"), "{said}");
+    }
+    let near = [("factors", ParamValue::Integer(12)), ("regularization", number(0.0))];
+    assert!(fit(&resolved("nmf", &near), &data, 1, &mut Unobserved).is_ok(), "it starts near the ratings");
+}
+
+#[test]
+fn one_rating_beyond_every_scale_makes_no_loss_good() {
+    let mut rated: Vec<(u32, u32, f32)> = (0..200).map(|row| (row % 20, row * 7 % 31, (row % 5 + 1) as f32)).collect();
+    rated[60].2 = 1e30;
+    let all = interactions(&rated);
+    let rows: Vec<u32> = (0..all.len() as u32).collect();
+    let data = TrainSet::new(&all, &rows);
+    let mut diverged = 0;
+    for kind in ["fm", "ffm", "nmf", "biased-mf", "svd++"] {
+        let Err(error) = fit(&resolved(kind, &[]), &data, 1, &mut Unobserved) else { continue };
+        let FitError::Diverged { before, .. } = &error else { panic!("{kind}: {error}") };
+        diverged += 1;
+        assert_eq!(*before, Before::NeverGood, "{kind}: {error}");
+        assert!(error.to_string().contains(", and no good loss was seen before; "), "{kind}: {error}");
+    }
+    assert!(diverged >= 2, "{diverged} of five say so");
 }

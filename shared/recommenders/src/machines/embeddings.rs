@@ -8,6 +8,7 @@ use super::features::{Side, Sides};
 use super::model::{Described, Machine, Newcomers, check_needs};
 use super::permuted::Within;
 use crate::course::{self, Learner};
+use crate::divergence::OfNothing;
 use crate::error::reserve;
 use crate::factorization::adagrad;
 use crate::factorization::draws::{ITEMS_STREAM, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
@@ -341,11 +342,11 @@ impl Learner for Embeddings<'_> {
         vec![&mut users.numbers, &mut users.squares, &mut items.numbers, &mut items.squares]
     }
 
-    fn of_zeros(&self) -> f64 {
-        match self.settings.loss {
+    fn of_nothing(&self) -> OfNothing {
+        OfNothing::zeros(match self.settings.loss {
             Loss::Bpr | Loss::Logistic => 2.0 * std::f64::consts::LN_2,
             Loss::Warp => f64::from(MAX_WEIGHT),
-        }
+        })
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

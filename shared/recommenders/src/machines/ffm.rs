@@ -6,7 +6,7 @@ use super::features::{Side, Sides};
 use super::model::{Described, Machine, Newcomer, Newcomers, check_needs};
 use super::permuted::{OwnFields, Within};
 use crate::course::{self, Learner};
-use crate::divergence::mean_square;
+use crate::divergence::OfNothing;
 use crate::error::reserve;
 use crate::factorization::adagrad::step;
 use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, normal, order, stream};
@@ -284,8 +284,8 @@ impl Learner for Ffm<'_> {
         all
     }
 
-    fn of_zeros(&self) -> f64 {
-        mean_square(&self.data.by_user.values)
+    fn of_nothing(&self) -> OfNothing {
+        OfNothing::ratings(&self.data.by_user.values)
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

@@ -9,6 +9,7 @@ use recspeed_types::{FitObserver, Remedy};
 
 use super::pairs::{Keeping, Pairs};
 use super::{ALLOWED_BYTES, GROUP_ROWS};
+use crate::divergence::beyond;
 use crate::fit::{FitRequest, Method};
 use crate::memory::allowed;
 use crate::recommender::{model_bytes, weightiest};
@@ -133,7 +134,7 @@ fn refuse_overflow(data: &TrainSet<'_>) -> Result<(), FitError> {
         return Ok(());
     }
     let what = "a sum of differences between ratings";
-    Err(FitError::Diverged { what, value: Some(sum), iteration: None, last_good: None, remedy: String::new() })
+    Err(beyond(what, sum))
 }
 
 /// `dev(i, j)` of every other item `i`, ascending. `sums`: `[n_items]`, zeros before and after.

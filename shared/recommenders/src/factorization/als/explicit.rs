@@ -11,7 +11,7 @@ use recspeed_types::catalogue::Predicts;
 
 use super::solve::{BLOCK_ROWS, group_rows};
 use crate::course::{self, Learner};
-use crate::divergence::mean_square;
+use crate::divergence::OfNothing;
 use crate::error::reserve;
 use crate::factorization::draws::{ITEMS_STREAM, normal, stream};
 use crate::factorization::factor_model::FactorModel;
@@ -117,8 +117,8 @@ impl Learner for Explicit<'_> {
         vec![&mut self.users, &mut self.items]
     }
 
-    fn of_zeros(&self) -> f64 {
-        mean_square(&self.data.by_user.values)
+    fn of_nothing(&self) -> OfNothing {
+        OfNothing::ratings(&self.data.by_user.values)
     }
 
     fn round(&mut self, _: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

@@ -14,7 +14,7 @@ use recspeed_types::spec::ResolvedRecommender;
 
 use super::solve::Systems;
 use super::{AlsSettings, Confidence, Solver, loss, state};
-use crate::divergence::Gauge;
+use crate::divergence::{Gauge, OfNothing};
 use crate::error::reserve;
 use crate::fit::Method;
 use crate::memory::vectors;
@@ -72,7 +72,7 @@ impl Als {
         let item_gram = gramian(&items, d);
         let (by_user, by_item) = (Arc::clone(&data.by_user), Arc::clone(&data.by_item));
         // Of answering 0 to everything; a unit of confidence costs 1 at most.
-        let gauge = Gauge::new(1.0);
+        let gauge = Gauge::new(OfNothing::zeros(1.0));
         Ok(Self { settings, by_user, by_item, users, items, item_gram, iteration: 0, gauge })
     }
 
@@ -138,6 +138,7 @@ impl Als {
 
     fn resume(&mut self, bytes: Vec<u8>) -> Result<(), FitError> {
         self.iteration = state::read(&bytes, self.sizes(), &mut self.users, &mut self.items)?;
+        self.gauge = self.gauge.going_on(self.iteration);
         // It goes before the Gramian is summed from pieces.
         drop(bytes);
         self.item_gram = gramian(&self.items, self.settings.factors);
@@ -195,7 +196,7 @@ impl ImplicitAls {
             });
             observer.event(EventKind::Progress { done: step, total, unit: "iterations".to_owned() });
             if step == total {
-                als.gauge.finish(total)?;
+                als.gauge.finish(total, None)?;
             }
             als.offer(observer);
         }
@@ -336,7 +337,7 @@ impl ImplicitAls {
         let item_gram = gramian(&items, d);
         let by_user = Arc::new(by_user);
         let iteration = recommender.integer("iterations") as u64;
-        let gauge = Gauge::new(1.0);
+        let gauge = Gauge::new(OfNothing::zeros(1.0));
         Ok(Self { fitted: Als { settings, by_user, by_item, users, items, item_gram, iteration, gauge } })
     }
 

@@ -9,6 +9,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
+use crate::divergence::OfNothing;
 use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, USERS_STREAM, stream};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::pairwise::{Loss, Others, Pairwise, Steps as StepKind};
@@ -101,8 +102,8 @@ impl Learner for Bpr<'_> {
         vec![&mut self.users, &mut self.items, &mut self.biases]
     }
 
-    fn of_zeros(&self) -> f64 {
-        std::f64::consts::LN_2
+    fn of_nothing(&self) -> OfNothing {
+        OfNothing::zeros(std::f64::consts::LN_2)
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

@@ -10,6 +10,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
+use crate::divergence::OfNothing;
 use crate::factorization::adagrad;
 use crate::factorization::ahead::{AHEAD, look_up};
 use crate::factorization::draws::{ITEMS_STREAM, READ_AT_ONCE, ROWS_AT_ONCE, USERS_STREAM, order, stream};
@@ -126,8 +127,8 @@ impl Learner for Warp<'_> {
         vec![users, items, biases, user_squares, item_squares, bias_squares]
     }
 
-    fn of_zeros(&self) -> f64 {
-        f64::from(self.rank_weights[0]).max(1.0)
+    fn of_nothing(&self) -> OfNothing {
+        OfNothing::zeros(f64::from(self.rank_weights[0]).max(1.0))
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

@@ -10,7 +10,7 @@ use recspeed_types::catalogue::Predicts;
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::course::{self, Learner};
-use crate::divergence::mean_square;
+use crate::divergence::OfNothing;
 use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, vectors};
 use crate::factorization::factor_model::FactorModel;
 use crate::factorization::folding::{Folding, Logistic, Ridge};
@@ -164,8 +164,8 @@ impl Learner for Sgd<'_> {
         vec![&mut self.users, &mut self.items, &mut self.user_biases, &mut self.item_biases]
     }
 
-    fn of_zeros(&self) -> f64 {
-        mean_square(&self.data.by_user.values)
+    fn of_nothing(&self) -> OfNothing {
+        OfNothing::ratings(&self.data.by_user.values)
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

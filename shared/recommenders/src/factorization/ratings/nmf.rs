@@ -7,7 +7,7 @@ use recspeed_types::FitObserver;
 use recspeed_types::catalogue::Predicts;
 
 use crate::course::{self, Learner};
-use crate::divergence::mean_square;
+use crate::divergence::OfNothing;
 use crate::error::reserve;
 use crate::factorization::BLOCK_ROWS;
 use crate::factorization::draws::{ITEMS_STREAM, USERS_STREAM, stream};
@@ -100,8 +100,8 @@ impl Learner for Multiplicative<'_> {
         vec![&mut self.users, &mut self.items]
     }
 
-    fn of_zeros(&self) -> f64 {
-        mean_square(&self.data.by_user.values)
+    fn of_nothing(&self) -> OfNothing {
+        OfNothing::ratings(&self.data.by_user.values)
     }
 
     /// Both sides are updated from the same predictions: where nothing holds them, each makes up for what the other has made up

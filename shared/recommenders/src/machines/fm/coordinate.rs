@@ -9,7 +9,7 @@ use super::rows::Rows;
 use super::sweep::{Block, Pass, Prior};
 use super::{Settings, start};
 use crate::course::Learner;
-use crate::divergence::mean_square;
+use crate::divergence::OfNothing;
 use crate::factorization::draws::stream;
 use crate::machines::features::Sides;
 use crate::{FitError, TrainSet};
@@ -328,8 +328,8 @@ impl Learner for Coordinate<'_> {
         [common].into_iter().chain(made.into_iter().flatten()).chain(kept.of_newcomers()).collect()
     }
 
-    fn of_zeros(&self) -> f64 {
-        mean_square(self.ratings)
+    fn of_nothing(&self) -> OfNothing {
+        OfNothing::ratings(self.ratings)
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {

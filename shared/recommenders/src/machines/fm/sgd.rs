@@ -6,7 +6,7 @@ use super::expand::{Numbers, expand, transposed};
 use super::kept::{Kept, Sample};
 use super::{Settings, start};
 use crate::course::Learner;
-use crate::divergence::mean_square;
+use crate::divergence::OfNothing;
 use crate::factorization::draws::{ROWS_AT_ONCE, order};
 use crate::machines::features::{Side, Sides};
 use crate::{FitError, TrainSet};
@@ -93,8 +93,8 @@ impl Learner for Sgd<'_> {
         vec![&mut self.intercept, &mut users.weights, &mut users.vectors, &mut items.weights, &mut items.vectors]
     }
 
-    fn of_zeros(&self) -> f64 {
-        mean_square(&self.data.by_user.values)
+    fn of_nothing(&self) -> OfNothing {
+        OfNothing::ratings(&self.data.by_user.values)
     }
 
     fn round(&mut self, round: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
