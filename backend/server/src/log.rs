@@ -4,7 +4,9 @@
 //! that stands still costs lines of the log and nothing else. Where lines are lost because their reader is slow, the
 //! log says how many as soon as it goes on.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal as _, Write};
+use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -33,7 +35,8 @@ struct Tally {
 }
 
 impl Log {
-    /// Sends what this process logs to standard error, filtered by `RECSPEED_LOG`.
+    /// Sends what this process logs to standard error, filtered by `RECSPEED_LOG`, and the words of its panics: the usual
+    /// way of those waits for a reader that stands still, and with it whatever broke.
     ///
     /// # Errors
     /// [`io::Error`] when the system starts no thread.
@@ -46,6 +49,8 @@ impl Log {
             tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).log_internal_errors(false);
         // A second subscriber in one process is a test's, and as good.
         let _ = subscriber.with_writer(move || lines.clone()).try_init();
+        let words = log.clone();
+        std::panic::set_hook(Box::new(move |panic| words.panicked(panic)));
         Ok(log)
     }
 
@@ -68,6 +73,17 @@ impl Log {
             self.tally.waiting.fetch_sub(1, Ordering::AcqRel);
             self.tally.lost.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// Takes the words of a panic, with the way to it where the environment asks for that.
+    fn panicked(&self, panic: &PanicHookInfo<'_>) {
+        let (thread, way) = (std::thread::current(), Backtrace::capture());
+        let name = thread.name().unwrap_or("<unnamed>");
+        let words = match way.status() {
+            BacktraceStatus::Captured => format!("thread '{name}' {panic}\nstack backtrace:\n{way}\n"),
+            _ => format!("thread '{name}' {panic}\n"),
+        };
+        self.line(words.as_bytes());
     }
 
     /// Waits until all lines are written, and no longer than `patience`: for a process that is about to end.
@@ -165,6 +181,32 @@ mod tests {
         let mut due: Vec<String> = (0..=WAITING).map(|number| format!("line {number}")).collect();
         due.insert(1, "recspeed: 1000 lines of the log were lost: nobody read it fast enough".to_owned());
         assert!(text.lines().eq(due), "{text}");
+    }
+
+    #[test]
+    fn who_panics_while_a_reader_stands_still_does_not_wait_for_it_and_its_words_are_kept() {
+        let ((go, until), (given, has_some)) = (channel(), channel());
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let log = Log::to(Stuck { given, until, written: Arc::clone(&written) }).unwrap();
+        log.line(b"before\n");
+        has_some.recv_timeout(PATIENCE).unwrap();
+        let words = log.clone();
+        // Panics of other tests are told as usual.
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| match std::thread::current().name() {
+            Some("breaks") => words.panicked(panic),
+            _ => usual(panic),
+        }));
+        let (over, is_over) = channel();
+        let panics = || -> usize { panic!("index out of bounds") };
+        let breaks = move || over.send(std::panic::catch_unwind(panics).is_err()).unwrap();
+        std::thread::Builder::new().name("breaks".to_owned()).spawn(breaks).unwrap();
+        assert!(is_over.recv_timeout(PATIENCE).expect("it waits for the reader"));
+        drop(go);
+        log.finish(PATIENCE);
+        let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        let told = text.starts_with("before\nthread 'breaks' panicked at ") && text.contains("index out of bounds");
+        assert!(told, "{text}");
     }
 
     #[test]
