@@ -150,11 +150,16 @@ impl Studies {
             let maker = studies.clone();
             let made = tokio::spawn(async move { maker.make(name, turn, &cancel).await }).await;
             // A mistake in there is the end of this study, and not of all that are asked for later.
-            let (status, cause) = made.unwrap_or_else(|error| {
-                let cause =
-                    format!("The lab made a mistake and could not finish the study ({error}); please report it.");
-                (StudyStatus::Failed, Some(cause))
-            });
+            let (status, cause) = match made {
+                Ok(ended) => ended,
+                Err(error) => {
+                    // Its workers would take the machine from the runs that begin now.
+                    child::end_all(name, studies.inner.lab.data_home()).await;
+                    let cause =
+                        format!("The lab made a mistake and could not finish the study ({error}); please report it.");
+                    (StudyStatus::Failed, Some(cause))
+                }
+            };
             studies.end(name, status, cause);
         });
         Ok(())
