@@ -54,6 +54,8 @@ struct Hub {
     /// Counts connections, so that a timer of an old one does nothing.
     generation: u32,
     link: Option<ArcRwSignal<Link>>,
+    /// Whether the server is being asked if it is there.
+    looking: bool,
 }
 
 /// What the stream tells about runs in general.
@@ -122,14 +124,23 @@ pub(super) fn keep_looking() {
 
 /// Asks whether the server is there, where no stream tells it.
 fn look() {
-    let told = || HUB.with_borrow(|hub| hub.source.is_some());
-    if told() {
+    // One question at a time: a browser has few connections to one server, and a question may wait for minutes.
+    let asks = HUB.with_borrow_mut(|hub| {
+        let asks = hub.source.is_none() && !hub.looking;
+        hub.looking |= asks;
+        asks
+    });
+    if !asks {
         return;
     }
     spawn_local(async move {
         let here = api::is_here().await;
+        let told = HUB.with_borrow_mut(|hub| {
+            hub.looking = false;
+            hub.source.is_some()
+        });
         // A stream that was opened meanwhile tells it itself.
-        if !told() {
+        if !told {
             show(if here { Link::Idle } else { Link::Reconnecting });
         }
     });
@@ -205,7 +216,8 @@ fn retry(generation: u32) {
 
 fn show(link: Link) {
     let signal = HUB.with_borrow(|hub| hub.link.clone());
-    if let Some(signal) = signal {
+    // Whoever watches it hears of changes, and not of each answer.
+    if let Some(signal) = signal.filter(|signal| signal.get_untracked() != link) {
         signal.set(link);
     }
 }
