@@ -322,7 +322,7 @@ mod tests {
             let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
             (Arc::clone(reader.schema()), reader.build().unwrap().map(Result::unwrap).collect())
         };
-        let names = schema.fields().iter().map(|field| field.name().to_owned()).collect();
+        let names = schema.fields().iter().map(|field| field.name().clone()).collect();
         (names, batches.iter().map(RecordBatch::num_rows).sum())
     }
 
