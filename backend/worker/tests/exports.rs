@@ -7,7 +7,7 @@ use std::path::Path;
 use recspeed_data::{Csr, ReadReport, generate};
 use recspeed_experiment::{Host, LoadedData, Model, ProcessMemory, RunFailure, run};
 use recspeed_models::{ExportFormat, ModelToSave, SavedModel, export, load, read_tensors, save};
-use recspeed_types::catalogue::{ENTRIES, Entry, Family, Need, ParamKind};
+use recspeed_types::catalogue::{ENTRIES, Entry, Need, ParamKind};
 use recspeed_types::spec::{Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::EngineInfo;
 use recspeed_types::{EventKind, ExperimentSpec, FailureCode, FitObserver, RunId};
@@ -114,7 +114,7 @@ fn every_kind_is_exported_in_every_format_with_attributes_of_items_and_without()
     let mut hollow = BTreeSet::new();
     for entry in ENTRIES {
         // Who needs attributes is refused without them, and who never reads them would be trained twice to the same arrays.
-        let needs = entry.family == Family::Hybrid || entry.needs.contains(&Need::ItemAttributes);
+        let needs = entry.needs.contains(&Need::ItemAttributes);
         let reads = entry.params.iter().any(|param| matches!(param.kind, ParamKind::Names { .. }));
         for attributes in [true, false] {
             if !attributes && (needs || !reads) {
