@@ -124,7 +124,8 @@ fn of_many_users() -> Vec<Case> {
         with("warp", 63, &fast()),
         with("biased-mf", 64, &[]),
         with("svd++", 64, &[]),
-        with("nmf", 64, &[]),
+        // With many more factors than four times the usual rating it swings, and is refused.
+        with("nmf", 16, &[]),
         with("fm", 64, &solver("sgd")),
         with("fm", 64, &solver("als")),
         with("fm", 64, &samples()),

@@ -3,6 +3,8 @@
 // Test files of some thousand lines: clarity before speed.
 #![allow(clippy::format_collect)]
 
+mod packed;
+
 use std::io::Write;
 
 use proptest::prelude::*;
@@ -326,81 +328,6 @@ fn a_latin_1_file_names_its_lines() {
     let text = b"caf\xe9,i,5,1\n".repeat(10);
     let error = read(DataFormat::AmazonCsv, text).unwrap_err().to_string();
     assert!(error.contains("first line 1: is not UTF-8 text"), "{error}");
-}
-
-#[test]
-fn every_text_reads_the_same_packed_with_gzip_or_zstd() {
-    for (format, text) in [
-        (DataFormat::AmazonCsv, AMAZON),
-        (DataFormat::Movielens, "1::10::5::978300760\n2::10::3::978300761\n"),
-        (DataFormat::Recbole, "user_id:token\titem_id:token\n1\t2\n"),
-        (DataFormat::Sequences, "u a b\nv b\n"),
-    ] {
-        let plain = read(format, text).expect(text);
-        assert_eq!(read(format, gzip(text.as_bytes())).expect("gzip"), plain);
-        assert_eq!(read(format, zstd(text.as_bytes())).expect("zstd"), plain);
-    }
-    let items = "item_id:token\tclass:token_seq\n1\ta b\n";
-    assert_eq!(read_attributes(&zstd(items.as_bytes())), read_attributes(items.as_bytes()));
-}
-
-#[test]
-fn the_frames_of_a_zstd_file_follow_each_other_and_skippable_ones_hold_nothing() {
-    let (first, second) = AMAZON.split_at(60);
-    let skippable = [0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, b'a', b'b', b'c'];
-    let frames = [&skippable[..], &zstd(first.as_bytes()), &skippable, &zstd(second.as_bytes())].concat();
-    check_amazon(&read(DataFormat::AmazonCsv, frames).expect("frames").interactions);
-}
-
-#[test]
-fn a_packed_file_that_is_cut_off_or_damaged_is_one_clear_error() {
-    let lines: String = (0..20_000).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 5003, n % 977)).collect();
-    for (packing, whole) in [("gzip", gzip(lines.as_bytes())), ("zstd", zstd(lines.as_bytes()))] {
-        let error = read(DataFormat::AmazonCsv, &whole[..whole.len() / 2]).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("the {packing} file is cut off or damaged after ")), "{error}");
-        let mut damaged = whole;
-        let middle = damaged.len() / 2;
-        damaged[middle..middle + 64].fill(0xaa);
-        assert!(matches!(read(DataFormat::AmazonCsv, damaged), Err(ReadError::Packed { .. })), "{packing}");
-    }
-    let mut cut_in_a_skippable_frame = zstd(AMAZON.as_bytes());
-    cut_in_a_skippable_frame.extend([0x5a, 0x2a, 0x4d, 0x18, 200, 0, 0, 0]);
-    assert!(matches!(read(DataFormat::AmazonCsv, cut_in_a_skippable_frame), Err(ReadError::Packed { .. })));
-}
-
-#[test]
-fn what_is_wrong_with_a_packed_file_is_said_in_words_and_not_by_types_of_a_decoder() {
-    let lines: String = (0..2_000).map(|n| format!("u{},i{},5,{n}\n", n * 7919 % 503, n % 97)).collect();
-    let whole = zstd(lines.as_bytes());
-    for end in [4, 5, 8, whole.len() / 2, whole.len() - 1] {
-        let error = read(DataFormat::AmazonCsv, &whole[..end]).unwrap_err().to_string();
-        let due = " unpacked bytes (unexpected end of file); fetch or copy it again";
-        assert!(error.starts_with("the zstd file is cut off or damaged after ") && error.ends_with(due), "{error}");
-    }
-    let mut corrupt = 0;
-    for at in 4..200 {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0xff;
-        if let Err(ReadError::Packed { cause, .. }) = read(DataFormat::AmazonCsv, &damaged) {
-            corrupt += u32::from(cause == "corrupt zstd frame");
-            assert!(!cause.contains(['{', '(', '_', ':']) && !cause.contains("Error"), "byte {at}: {cause}");
-        }
-    }
-    assert!(corrupt > 0, "no damage was found");
-}
-
-#[test]
-fn a_decompression_bomb_is_stopped_at_its_limit() {
-    let blank = vec![b'\n'; 100 << 20];
-    for (packing, bomb) in [("gzip", gzip(&blank)), ("zstd", zstd(&blank))] {
-        assert_eq!(
-            read(DataFormat::AmazonCsv, &bomb),
-            Err(ReadError::TooLargeUnpacked { packing, packed: bomb.len() as u64, limit: 64 << 20 })
-        );
-    }
-    let limits = ReadLimits { max_inflated_bytes: 10, ..ReadLimits::default() };
-    let error = read_ratings(DataFormat::AmazonCsv, &gzip(AMAZON.as_bytes()), limits).unwrap_err().to_string();
-    assert!(error.contains("unpacks to more than the allowed 10 bytes"), "{error}");
 }
 
 #[test]
