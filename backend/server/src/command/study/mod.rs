@@ -49,7 +49,7 @@ pub enum StudyCommand {
     /// The paper's four-layer network on every engine that is here, side by side
     FourLayer(four_layer::FourLayerArgs),
     /// A deep network as a pipeline and with its training state divided: ours, torchgpipe's and DeepSpeed's
-    PipelineVsSharded(SpecStudyArgs),
+    PipelineVsSharded(pipeline_vs_sharded::PipelineVsShardedArgs),
     /// Collaborative, content-based and hybrid recommenders on the same ratings
     Methods(SpecStudyArgs),
     /// Stages of one network on devices of different kinds
@@ -72,7 +72,8 @@ impl StudyCommand {
         match self {
             Self::Retrieval(args) => args.is_part(),
             Self::FourLayer(args) => args.is_part(),
-            Self::PipelineVsSharded(_) | Self::Methods(_) | Self::Mixed(_) => false,
+            Self::PipelineVsSharded(args) => args.is_part(),
+            Self::Methods(_) | Self::Mixed(_) => false,
         }
     }
 }
@@ -213,7 +214,8 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     let args = match &command {
         StudyCommand::Retrieval(args) => &args.study,
         StudyCommand::FourLayer(args) => &args.study,
-        StudyCommand::PipelineVsSharded(args) | StudyCommand::Methods(args) | StudyCommand::Mixed(args) => &args.study,
+        StudyCommand::PipelineVsSharded(args) => &args.specs.study,
+        StudyCommand::Methods(args) | StudyCommand::Mixed(args) => &args.study,
     };
     if let Some(parent) = args.parent {
         guard::follow(parent)?;
