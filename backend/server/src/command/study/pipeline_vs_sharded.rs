@@ -193,12 +193,16 @@ pub(super) fn measure(args: &PipelineVsShardedArgs, engines: &Engines) -> Result
 /// The name of every row, or of those of one table, and what makes it.
 fn rows(on: Option<On>) -> impl Iterator<Item = (&'static str, Vec<String>)> {
     let of_row = |engine: &str, strategy: &str| vec![format!("engine.kind={engine}"), format!("strategy={strategy}")];
-    let on_processor = ROWS.iter().filter(move |_| on != Some(On::Gpu)).map(move |(name, engine, strategy)| (*name, of_row(engine, strategy)));
-    let on_gpu = GPU_ROWS.iter().filter(move |_| on != Some(On::Processor)).map(move |(name, engine, device, strategy)| {
-        let mut of_row = of_row(engine, strategy);
-        of_row.push(format!("engine.device={device}"));
-        (*name, of_row)
-    });
+    let on_processor = ROWS
+        .iter()
+        .filter(move |_| on != Some(On::Gpu))
+        .map(move |(name, engine, strategy)| (*name, of_row(engine, strategy)));
+    let on_gpu =
+        GPU_ROWS.iter().filter(move |_| on != Some(On::Processor)).map(move |(name, engine, device, strategy)| {
+            let mut of_row = of_row(engine, strategy);
+            of_row.push(format!("engine.device={device}"));
+            (*name, of_row)
+        });
     on_processor.chain(on_gpu)
 }
 
