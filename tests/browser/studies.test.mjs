@@ -214,6 +214,34 @@ test("the list says what was measured, what never was, and what a killed server 
   await page.context().close();
 });
 
+test("bars of numbers that lie far apart are logarithmic and say so, and others are not", async () => {
+  const far = structuredClone(REPORT);
+  Object.assign(far.tables[0].rows[0].cells[0], { value: 0.004, spread: { least: 0.003, most: 0.005, runs: 7 } });
+  Object.assign(far.tables[0].rows[1].cells[0], { value: 2, spread: { least: 1.9, most: 2.1, runs: 7 } });
+  await writeFile(join(lab.home, "studies/mixed.json"), JSON.stringify({ ...far, study: "mixed" }));
+  const page = await open("/studies/mixed", { viewport: { width: 390, height: 900 } });
+  const drawn = () => page.locator(id("study-bars")).evaluate((figure) => ({
+    said: figure.querySelector("figcaption").textContent,
+    widths: [...figure.querySelectorAll(".bar-fill")].map((bar) => Number(bar.getAttribute("width"))),
+    lines: [...figure.querySelectorAll(".bar-ticks")].map((path) => path.getAttribute("d").split("M").length - 1),
+  }));
+  await page.locator(id("study-bars")).waitFor();
+  const log = await drawn();
+  assert.match(log.said, /Logarithmic: bars begin at 1\.0 ms, and each upright line is ten times the one before\./);
+  assert.ok(log.widths[0] > 15 && log.widths[0] < 20 && log.widths[1] > 98, `${log.widths}`);
+  assert.deepEqual([...new Set(log.lines)], [3], "at 10 ms, 100 ms and 1 s");
+  assert.equal(await page.locator(`${id("study-bars")} svg`).nth(1).getAttribute("aria-label"), "PyTorch: 2.00 s, 1.90 s to 2.10 s in 7 runs, 500 times the best");
+  await looksRight(page, "a study with logarithmic bars");
+  await page.goto(`${lab.base}/studies/four-layer`);
+  await page.locator(id("study-bars")).waitFor();
+  const linear = await drawn();
+  assert.ok(!linear.said.includes("ogarithmic"), linear.said);
+  assert.ok(linear.widths[0] > 9 && linear.widths[0] < 10, `${linear.widths}`);
+  assert.deepEqual([...new Set(linear.lines)], [0]);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("an interrupted study says so, and one that there is not is told", async () => {
   const page = await open("/studies/methods");
   await page.locator(`${id("study-status")}[data-status="interrupted"]`).waitFor();

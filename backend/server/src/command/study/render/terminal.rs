@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use recspeed_types::study::{Remedy, StudyCell, StudyReport, StudyTable, bar_share};
+use recspeed_types::study::{BarScale, Remedy, StudyCell, StudyReport, StudyRow, StudyTable};
 
 use super::super::super::figures;
 use super::{conditions, date, grid, with_remedies};
@@ -22,6 +22,9 @@ pub(in crate::command::study) fn terminal(report: &StudyReport) -> String {
     for (table, below) in with_remedies(report) {
         let (table, causes) = causes_apart(table);
         let _ = writeln!(text, "\n{}\n{}", table.title, table_of(&table));
+        if let Some((column, begin)) = logarithmic(&table) {
+            let _ = writeln!(text, "The bars of “{column}” are logarithmic and begin at {begin}.");
+        }
         for cause in causes {
             let _ = writeln!(text, "{cause}");
         }
@@ -57,14 +60,24 @@ fn causes_apart(table: &StudyTable) -> (StudyTable, Vec<String>) {
     (table, causes)
 }
 
+/// Of bars that are logarithmic, what they show and where they begin.
+fn logarithmic(table: &StudyTable) -> Option<(&str, String)> {
+    let begin = *BarScale::of(table)?.powers().first()?;
+    let column = table.columns.get(table.bars?)?;
+    Some((column.name.as_str(), column.unit.show(begin)))
+}
+
 fn table_of(table: &StudyTable) -> String {
     let grid = grid(table);
     let mut shown = Table::new();
     shown.load_style(presets::UTF8_FULL_CONDENSED);
     shown.set_content_arrangement(ContentArrangement::Dynamic);
-    let bars: Vec<String> = (0..table.rows.len())
-        .map(|row| bar_share(table, row).map_or_else(String::new, |share| figures::bar(share, 1.0, BAR)))
-        .collect();
+    let scale = BarScale::of(table);
+    let bar = |row: &StudyRow| {
+        let value = table.bars.and_then(|column| row.cells.get(column)?.value());
+        scale.zip(value).map_or_else(String::new, |(scale, value)| figures::bar(scale.share(value), 1.0, BAR))
+    };
+    let bars: Vec<String> = table.rows.iter().map(bar).collect();
     let with_bars = bars.iter().any(|bar| !bar.is_empty());
     let put = |cells: &[String], bar: &str| {
         let mut cells = cells.to_vec();
@@ -85,7 +98,7 @@ fn table_of(table: &StudyTable) -> String {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{StudyColumn, StudyMachine, StudyRow, Unit, Whose};
+    use recspeed_types::study::{StudyColumn, StudyMachine, Unit, Whose};
 
     use super::super::super::report;
     use super::*;
@@ -130,5 +143,22 @@ mod tests {
         let text = terminal(&report);
         assert_eq!(text.matches("PyTorch failed: It crashed.").count(), 1, "{text}");
         assert_eq!(text.matches("It crashed.").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn one_slow_row_leaves_the_others_a_bar_and_the_scale_is_said() {
+        let of = |slow: f64| {
+            let mut report = failed("no");
+            report.tables[0].rows[1].cells[0] = StudyCell::number(slow);
+            let text = terminal(&report);
+            let line = text.lines().find(|line| line.starts_with("│ Burn")).unwrap_or_default();
+            (
+                line.matches('█').count(),
+                text.matches("The bars of “training” are logarithmic and begin at 10.0 ms.").count(),
+            )
+        };
+        assert_eq!(of(0.2), (BAR / 2, 0));
+        // The number is a five thousandth of the other, and one of the scale's 4.7 decades long.
+        assert_eq!(of(500.0), (2, 1));
     }
 }
