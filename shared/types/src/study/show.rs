@@ -131,18 +131,6 @@ pub fn times_of_best(table: &StudyTable, row: usize) -> Option<f64> {
     (times > 1.0).then_some(times)
 }
 
-/// How long the row's bar is, from 0 to 1: against the largest end of any spread of the table's bars.
-pub fn bar_share(table: &StudyTable, row: usize) -> Option<f64> {
-    let column = table.bars?;
-    let end = |cell: &StudyCell| match cell {
-        StudyCell::Number(number) => Some(number.spread.map_or(number.value, |spread| spread.most)),
-        _ => None,
-    };
-    let longest = table.rows.iter().filter_map(|row| end(row.cells.get(column)?)).fold(0.0, f64::max);
-    let own = table.rows.get(row)?.cells.get(column)?.value()?;
-    (longest > 0.0).then(|| own / longest)
-}
-
 fn seconds(value: f64) -> String {
     if value < 1e-6 {
         format!("{:.1} ns", value * 1e9)
@@ -276,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_measured_against_the_best_and_the_longest() {
+    fn rows_are_measured_against_the_best() {
         let row =
             |values: &[f64]| StudyRow { name: "a".into(), note: String::new(), cells: vec![StudyCell::runs(values)] };
         let mut table = StudyTable {
@@ -288,7 +276,6 @@ mod tests {
             bars: Some(0),
         };
         assert_eq!([0, 1, 2].map(|row| times_of_best(&table, row)), [None, Some(4.0), None]);
-        assert_eq!([0, 1, 2].map(|row| bar_share(&table, row)), [Some(0.2), Some(0.8), None]);
         table.columns[0].better = Some(Better::Higher);
         assert_eq!([0, 1].map(|row| times_of_best(&table, row)), [Some(4.0), None]);
         table.bars = None;

@@ -13,7 +13,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
-use super::row::{Row, fit_s, peak};
+use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{By, Course, Planned, in_turns};
 use super::standing::Ended;
 use super::{StudyArgs, StudyError, command_line, explained, parsed, refuse_to_set, report, tab};
@@ -218,10 +218,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
 fn conditions(row: &Row, run: &recspeed_types::RunSummary) -> String {
     let hidden = row.spec.recommender.params.get("hidden").map_or("its defaults".to_owned(), ToString::to_string);
     format!(
-        "{} ratings of {}{} to learn from, {} to test on; hidden layers {hidden}, {} steps of {}.",
+        "{} ratings of {} to learn from, {} to test on; hidden layers {hidden}, {} steps of {}.",
         run.data.train,
-        run.data.name,
-        if run.data.synthetic { " (made up)" } else { "" },
+        data_of(run),
         run.data.test,
         run.training.as_ref().map_or(0, |training| training.steps),
         row.spec.training.batch_size.map_or_else(|| "the usual size".to_owned(), |size| format!("{size} rows")),

@@ -8,7 +8,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
-use super::row::{Row, fit_s, peak};
+use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
 use super::{SpecStudyArgs, explained, refuse_to_set, report, spec_of};
@@ -143,7 +143,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
             "{} ratings of {} to learn from, {} to test on; a dense block of {} parameters, {} steps of {} rows, pipelines with two stages and \
              four micro-batches.",
             run.data.train,
-            run.data.name,
+            data_of(run),
             run.data.test,
             training.map_or(0, |training| training.parameters),
             training.map_or(0, |training| training.steps),
@@ -158,7 +158,22 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::RunSummary;
+
+    use super::super::row::Measured;
+    use super::super::row::tests::{RUN, row};
     use super::*;
+
+    #[test]
+    fn ratings_that_nobody_gave_are_called_made_up() {
+        let told = |synthetic: bool| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.data.synthetic = synthetic;
+            tables(String::new(), &[row(Measured::Ran(vec![run]))]).conditions.concat()
+        };
+        assert!(told(true).starts_with("5 ratings of tiny (made up) to learn from, 6 to test on; "), "{}", told(true));
+        assert!(told(false).starts_with("5 ratings of tiny to learn from, 6 to test on; "), "{}", told(false));
+    }
 
     #[test]
     fn the_studys_specs_are_valid_on_every_device_of_burn() {

@@ -12,7 +12,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
-use super::row::{Row, fit_s, peak};
+use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
 use super::{SpecStudyArgs, explained, refuse_to_set, report, spec_of};
@@ -270,11 +270,10 @@ fn conditions(spec: &ExperimentSpec, run: &RunSummary) -> String {
     let of = |name: &str| spec.recommender.params.get(name).map_or("the usual".to_owned(), ToString::to_string);
     let training = run.training.as_ref();
     format!(
-        "{} ratings of {}{} to learn from, {} to test on; a dense block of {} layers, growth {}, {}, {} parameters, {} steps of {} rows; \
+        "{} ratings of {} to learn from, {} to test on; a dense block of {} layers, growth {}, {}, {} parameters, {} steps of {} rows; \
          two ranks, pipelines with four micro-batches, nothing recomputed where the row does not say so.",
         run.data.train,
-        run.data.name,
-        if run.data.synthetic { " (made up)" } else { "" },
+        data_of(run),
         run.data.test,
         of("layers"),
         of("growth"),
