@@ -197,3 +197,21 @@ fn every_study_of_the_catalogue_is_a_command() {
         assert!(help.lines().any(|line| line.trim_start().starts_with(study.name)), "{}: {help}", study.name);
     }
 }
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_by_the_name_that_the_user_knows() {
+    let bench = Bench::new(&half_a_second());
+    let output = bench.study(&["four-layer", "--engines", "burn", "--out", "no/such.json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.starts_with("recspeed: cannot write no/such.json: No such file or directory"), "{told}");
+    assert!(!told.contains(".tmp") && told.trim_end().ends_with("give --out another file"), "{told}");
+    let temporary = bench.path("no temporary files");
+    let mut study = bench.command(&["retrieval", "--rows", "10", "--containers", "plain"]);
+    let output = study.env("TMPDIR", &temporary).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let told = said(&output);
+    let due =
+        format!("cannot write the rows that are read below {}, the folder of temporary files", temporary.display());
+    assert!(told.contains(&due) && told.contains("TMPDIR") && !told.contains(".tmp"), "{told}");
+}

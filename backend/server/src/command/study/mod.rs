@@ -182,6 +182,18 @@ pub(crate) enum StudyError {
         /// Why not.
         why: String,
     },
+    /// The rows that containers are given cannot be written.
+    #[error(
+        "cannot write the rows that are read below {}, the folder of temporary files: {why}; make room there, or name another folder by \
+         TMPDIR",
+        folder.display()
+    )]
+    Columns {
+        /// The folder of temporary files.
+        folder: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The lab's folder is not known.
     #[error(transparent)]
     Engines(#[from] EngineError),
@@ -203,7 +215,9 @@ impl StudyError {
             Self::UnknownEngine { .. } | Self::UnknownContainer { .. } | Self::OwnField { .. } => {
                 FailureCode::InvalidSpec.exit_status()
             }
-            Self::Engines(_) | Self::Document { .. } | Self::Unwritable { .. } => FailureCode::Internal.exit_status(),
+            Self::Engines(_) | Self::Document { .. } | Self::Unwritable { .. } | Self::Columns { .. } => {
+                FailureCode::Internal.exit_status()
+            }
         }
     }
 }

@@ -142,7 +142,8 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
             sizes.push(Size::not_reached(count, &candidates, &command));
             continue;
         }
-        let columns = Columns::write(&data, count as usize)?;
+        let columns = Columns::write(&data, count as usize)
+            .map_err(|why| StudyError::Columns { folder: std::env::temp_dir(), why: why.to_string() })?;
         let mut found = Vec::new();
         for candidate in &candidates {
             if let Some(missing) = &candidate.missing {
