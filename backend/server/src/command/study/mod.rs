@@ -3,6 +3,7 @@
 //! Every measurement is kept as soon as it is made (`log`): a study that is stopped reports what it has, and goes on there when it is
 //! started again.
 
+mod alone;
 mod child;
 mod devices;
 mod differences;
@@ -21,6 +22,7 @@ mod render;
 mod retrieval;
 mod row;
 mod runs;
+mod sets;
 mod standing;
 mod steps;
 mod tab;
@@ -182,6 +184,18 @@ pub(crate) enum StudyError {
         /// Why not.
         why: String,
     },
+    /// Another process measures the same.
+    #[error(
+        "the same study is being measured by {by}, which holds {}; wait for its end, or end it (Ctrl-C, `kill`, the button on its page): \
+         what it has measured is kept, and the same command goes on behind it",
+        lock.display()
+    )]
+    Busy {
+        /// Who.
+        by: String,
+        /// The file of its lock.
+        lock: PathBuf,
+    },
     /// The rows that containers are given cannot be written.
     #[error(
         "cannot write the rows that are read below {}, the folder of temporary files: {why}; make room there, or name another folder by \
@@ -212,9 +226,10 @@ pub(crate) enum StudyError {
 impl StudyError {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::UnknownEngine { .. } | Self::UnknownContainer { .. } | Self::OwnField { .. } => {
-                FailureCode::InvalidSpec.exit_status()
-            }
+            Self::UnknownEngine { .. }
+            | Self::UnknownContainer { .. }
+            | Self::OwnField { .. }
+            | Self::Busy { .. } => FailureCode::InvalidSpec.exit_status(),
             Self::Engines(_) | Self::Document { .. } | Self::Unwritable { .. } | Self::Columns { .. } => {
                 FailureCode::Internal.exit_status()
             }

@@ -131,7 +131,7 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let repeats = args.study.repeats.unwrap_or(3);
     let command = command_of(args, repeats);
     let identity = identity(args, &command, &candidates, &worker, engines);
-    let mut log = Log::<Retrieved>::open(args.study.home.as_deref(), identity, args.study.fresh);
+    let mut log = Log::<Retrieved>::open(args.study.home.as_deref(), identity, args.study.fresh)?;
     let interrupts = Interrupts::listen();
     let (turns, order) = order(&rows, &candidates);
     let kept = order.iter().filter(|(turn, row)| log.find(row, turn).is_some()).count();
