@@ -47,6 +47,22 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
     Ok(whole)
 }
 
+/// Whether a report has each row of another one, of the same data, settings and machine, in at least as many runs.
+pub(super) fn has_all_of(report: &StudyReport, other: &StudyReport) -> bool {
+    let own = measured(report);
+    let has = |&(title, row): &(&str, &StudyRow)| {
+        own.iter().any(|&(of, own)| of == title && own.name == row.name && runs(own) >= runs(row))
+    };
+    merged(report, other).is_ok() && measured(other).iter().all(has)
+}
+
+/// The rows with a number, each with the title of its table.
+fn measured(report: &StudyReport) -> Vec<(&str, &StudyRow)> {
+    let tables = report.tables.iter().filter(|table| table.whose == Whose::Measured);
+    let rows = tables.flat_map(|table| table.rows.iter().map(|row| (table.title.as_str(), row)));
+    rows.filter(|(_, row)| is_measured(row)).collect()
+}
+
 /// Whether a row's spec is what the last report's row of that name ran, or, of a new row, trains what the others train.
 fn fits(last: &[ExperimentSpec], spec: &ExperimentSpec) -> bool {
     match last.iter().find(|other| other.name == spec.name) {
@@ -88,9 +104,8 @@ fn note(last: &StudyReport, part: &StudyReport) -> String {
 
 /// A row that could not be measured takes no number's place.
 fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, note: &str) {
-    let measured = |row: &StudyRow| row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)));
     let mut own = row.clone();
-    if measured(row) {
+    if is_measured(row) {
         let others = rows.iter().filter(|other| other.name != row.name).filter_map(runs).max();
         let fewer = runs(row).zip(others).filter(|(own, others)| own != others);
         let fewer =
@@ -100,10 +115,15 @@ fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, note: &str) {
         own.note = words.join("; ");
     }
     match rows.iter_mut().find(|other| other.name == row.name) {
-        Some(other) if measured(other) && !measured(row) => {}
+        Some(other) if is_measured(other) && !is_measured(row) => {}
         Some(other) => *other = own,
         None => rows.push(own),
     }
+}
+
+/// Whether a row has a number.
+fn is_measured(row: &StudyRow) -> bool {
+    row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)))
 }
 
 /// Of how many runs a row's numbers are; nothing where it has none, or none that tells.

@@ -114,7 +114,10 @@ mod tests {
         let third = sets.set_aside(Some(&identity)).expect("set aside");
         put("four");
         let fourth = sets.set_aside(Some(&identity)).expect("its name is taken");
-        assert_eq!([&first, &second, &third, &fourth].map(|place| stands(place.as_path())), ["one", "two", "three", "four"]);
+        assert_eq!(
+            [&first, &second, &third, &fourth].map(|place| stands(place.as_path())),
+            ["one", "two", "three", "four"]
+        );
         assert!(!sets.own().exists());
         assert!(sets.bring_back(&identity).expect("brought back"));
         assert_eq!(stands(&sets.own()), "three");
