@@ -25,7 +25,7 @@ if [ -n "$columns" ]; then
   exit
 fi"#;
 
-fn counts() -> String {
+pub(crate) fn counts() -> String {
     worker(COUNTS, "rmse", "'$n'")
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use recspeed_types::study::{StudyCell, Unit, Whose};
 
 use crate::bench::{Bench, PATIENCE, read, said, told, worker, written};
+use crate::stopped::counts;
 
 /// A worker whose runs take half a second.
 fn half_a_second() -> String {
@@ -75,7 +76,9 @@ fn rows_measured_alone_stand_among_the_last_reports_unless_they_are_of_something
     assert_eq!(second.tables[0].rows[1..], first.tables[0].rows[1..]);
     let row = &second.tables[0].rows[0];
     assert_eq!(row.cells[0].value(), Some(0.25));
-    assert!(row.note.contains("measured by itself on 20") && row.note.contains("by another build"), "{}", row.note);
+    // No other row has a number: what the head says is now of this one.
+    assert!(!row.note.contains("measured") && second.command.ends_with("--engines burn"), "{}", row.note);
+    assert!(second.measured_ms > first.measured_ms && second.machine.programs != first.machine.programs);
     let said = study(&["four-layer", "--repeats", "1", "--engines", "burn", "--set", "training.epochs=5"]);
     assert!(said.contains("of other data, sizes or settings") && said.contains("four-layer.part.json"), "{said}");
     assert_eq!(kept(), second);
@@ -301,4 +304,22 @@ fn a_file_that_cannot_be_written_costs_neither_the_printed_report_nor_what_was_m
     assert_eq!(told(&again), read(&bench.path("out.json")));
     assert_eq!(told(&again).tables, told(&first).tables, "the first one was printed");
     assert_eq!(fs::read_to_string(bench.path("ran")).unwrap().lines().count(), 2, "nothing was measured again");
+}
+
+#[test]
+fn a_row_that_was_measured_by_itself_says_when_and_by_which_build() {
+    let bench = Bench::new(&counts());
+    let study = |containers: &str| {
+        let output = bench.study(&["retrieval", "--rows", "10", "--containers", containers]);
+        assert!(output.status.success(), "{}", said(&output));
+        read(&bench.path("home/studies/retrieval.json"))
+    };
+    let first = study("plain,arrow");
+    bench.put_program("worker", &format!("{}# another build\n", counts()));
+    let second = study("plain");
+    assert_eq!(second.tables[0].rows[1], first.tables[0].rows[1]);
+    assert_eq!((second.measured_ms, &second.command), (first.measured_ms, &first.command), "the head is of the others");
+    let row = &second.tables[0].rows[0];
+    assert_eq!(row.cells[0].value(), Some(3.0));
+    assert!(row.note.contains("measured by itself on 20") && row.note.contains("by another build"), "{}", row.note);
 }
