@@ -72,9 +72,19 @@ def builds(folder: Path) -> dict[str, Path]:
     return workers
 
 
+def events(worker: Path, spec: Settings, timeout: float = 600) -> list[dict[str, Any]]:
+    """What the worker told of a run of this spec, which ended well."""
+    ran = subprocess.run([worker], input=json.dumps(spec), capture_output=True, text=True, timeout=timeout)
+    told: list[dict[str, Any]] = [json.loads(line) for line in ran.stdout.splitlines()]
+    last = told[-1] if told else {}
+    if last.get("kind") != "finished":
+        raise Failed(last.get("cause") or ran.stderr[-400:])
+    return told
+
+
 def train(worker: Path, device: str, case: Case, threads: int | None) -> dict[str, Any]:
     kind, parameters, dataset, training = case
-    spec = {
+    spec: Settings = {
         "version": 1,
         "name": kind,
         "seed": 42,
@@ -83,13 +93,9 @@ def train(worker: Path, device: str, case: Case, threads: int | None) -> dict[st
         "training": training,
         "engine": {"device": device, **({"threads": threads} if threads else {})},
     }
-    ran = subprocess.run([worker], input=json.dumps(spec), capture_output=True, text=True, timeout=600)
-    events = [json.loads(line) for line in ran.stdout.splitlines()]
-    last = events[-1] if events else {}
-    if last.get("kind") != "finished":
-        raise Failed(last.get("cause") or ran.stderr[-400:])
-    losses = [event["value"] for event in events if event["kind"] == "metric" and event["name"] == "loss"]
-    summary = last["summary"]
+    told = events(worker, spec)
+    losses = [event["value"] for event in told if event["kind"] == "metric" and event["name"] == "loss"]
+    summary = told[-1]["summary"]
     return {
         "losses": losses[:FIRST_STEPS],
         "metrics": summary["metrics"],

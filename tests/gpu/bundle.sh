@@ -15,7 +15,7 @@ if [ ! -e "$torch/lib/libtorch_cuda.so" ]; then
 fi
 # As `make` has it for `recspeed`, which `make binaries` builds.
 export RECSPEED_BUILD=${RECSPEED_BUILD-$("$root/tests/setup/built-from.sh")}
-features=recspeed-worker/libtorch,recspeed-worker/vulkan
+features=recspeed-worker/libtorch,recspeed-worker/vulkan,recspeed-worker/nccl
 if [ -n "${LLVM:-}" ]; then
   XDG_DATA_HOME=$("$root/tests/setup/llvm.sh" "$LLVM")
   export XDG_DATA_HOME
@@ -37,7 +37,8 @@ import lzma, pathlib, sys
 for program in pathlib.Path(sys.argv[1]).iterdir():
     pathlib.Path(sys.argv[2], program.name + ".xz").write_bytes(lzma.compress(program.read_bytes(), preset=6))
 PY
-install "$root/tests/gpu/measure.sh" "$root/tests/gpu/gather.py" "$root/tests/gpu/agree.py" "$bundle/"
+install "$root/tests/gpu/measure.sh" "$root/tests/gpu/gather.py" "$root/tests/gpu/agree.py" \
+  "$root/tests/gpu/memory.py" "$bundle/"
 # What the program is linked to; measure.sh compares.
 sed -n "s/^__version__ = '\(.*\)'/\1/p" "$torch/version.py" > "$bundle/torch-version"
 

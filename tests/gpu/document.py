@@ -1,4 +1,5 @@
-"""`document.py gpu-results.json docs/studies.md`: puts what measure.sh brought back into the sections on a GPU.
+"""`document.py gpu-results.json docs/studies.md docs/parallel.md`: puts what measure.sh brought back into the sections
+on a GPU: of the studies, and of memory and NCCL. A section whose step was not taken stays as it is.
 
 A study that ran out of its time brings a partial report: its section says so at its head, and so does this program.
 """
@@ -59,33 +60,102 @@ def agreement(told: Told) -> list[str]:
     return [*lines, ""]
 
 
+def mib(value: float) -> str:
+    return f"{value / 1024**2:,.0f}"
+
+
+def of_memory(result: Told) -> list[str]:
+    """What each run held of the card beside its plan."""
+    contexts = ", ".join(
+        f"{told['device']} with {'one rank' if told['ranks'] == 1 else 'two ranks'} {mib(told['bytes'])}"
+        for told in result["contexts"]
+    )
+    lines = [
+        f"Measured by `memory.py` of `make gpu-bundle` on {result['gpu']} ({mib(result['memory_bytes'])} MiB) on "
+        f"{result['measured']}, in MiB, ranks sharing the one card. `held` is the most that the driver counted, less "
+        f"the context of CUDA, which is what the smallest network holds: {contexts}. A run may hold a ninth more than "
+        "foretold, and 64 MiB of pages that are not full.",
+        "",
+        "| run | device | foretold | held | of it | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        name = f"| {row['case']} | {row['device']} "
+        if "failed" in row:
+            lines.append(f"{name}| | | | failed: {' '.join(row['failed'].split())} |")
+            continue
+        verdict = "" if row["holds"] else "**more than foretold**"
+        own = mib(row["own_bytes"])
+        lines.append(f"{name}| {mib(row['foretold_bytes'])} | {own} | {row['ratio']:.2f} | {verdict} |")
+    if (missing := result["wanted"] - len(result["rows"])) > 0:
+        lines += ["", f"The step's time was over before {missing} more."]
+    return lines
+
+
+def of_nccl(result: Told) -> list[str]:
+    """What a communicator of one rank did."""
+    if "failed" in result:
+        return [f"On one GPU it failed: {result['failed']}."]
+    carried = ", ".join(result["came_back"])
+    return [
+        f"On one GPU ({result['gpu']}, NCCL {result['nccl']}) `recspeed-worker try-nccl` made a communicator of one "
+        f"rank in {seconds(result['opened_s'])}; {result['numbers']:,} numbers came back to the last bit by each of: "
+        f"{carried}."
+    ]
+
+
+def parallel(results: dict[str, Told], document: Path) -> None:
+    """The sections of docs/parallel.md."""
+    text = document.read_text()
+    for step, lines_of in (("memory", of_memory), ("nccl", of_nccl)):
+        result = results.get(step, {}).get("result")
+        if result is None:
+            print(f"document: {step} was not measured; its section stays as it is", file=sys.stderr)
+            continue
+        begin, end = f"<!-- gpu {step} -->", f"<!-- end of gpu {step} -->"
+        text = put(text, begin, end, "\n".join([begin, *lines_of(result), end]), "")
+    document.write_text(text)
+
+
 def main() -> None:
     results, document = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
     sections = results.pop("sections", "")
-    machine = next(part["result"]["machine"] for part in results.values() if "machine" in part.get("result", {}))
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    if len(sys.argv) > 3:
+        parallel(results, Path(sys.argv[3]))
+    text = document.read_text()
     agree = results.get("agree", {}).get("result")
+    if agree:
+        text = put(text, BEGIN, END, networks(results, agree), "")
+    else:
+        print("document: the networks were not held against flex; their section stays as it is", file=sys.stderr)
+    for section in SECTION.finditer(sections):
+        own, study = section[1], section[2]
+        text = put(text, f"<!-- {own} -->", f"<!-- end of {own} -->", section[0], f"<!-- end of study {study} -->")
+    document.write_text(text)
+
+
+def networks(results: dict[str, Told], agree: Told) -> str:
+    """The section of the networks, with what became of the other steps."""
+    told = (part["result"]["machine"] for part in results.values() if "machine" in part.get("result", {}))
+    machine: Told = next(told, {"versions": {}, "host": "a machine that no study has named"})
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     lines = [
         "## On a GPU: do the networks agree, and what is gained",
         "",
         f"`make gpu-bundle`, then `measure.sh` on a machine with {results['gpu']['text']} (driver), {machine['host']}; "
-        f"{versions}; measured on {(agree or {}).get('measured', 'a day that is not known')}.",
+        f"{versions}; measured on {agree['measured']}.",
         "",
-        *(agreement(agree) if agree else ["The networks were not held against flex.", ""]),
+        *agreement(agree),
     ]
     for name, part in results.items():
-        if name in ("gpu", "probe", "pytorch", "agree"):
+        if name in ("gpu", "probe", "pytorch", "agree", "memory", "nccl"):
             continue
         if stopped := partial(part):
             lines += [f"### {name}", "", stopped, ""]
             print(f"document: {name}: {stopped}", file=sys.stderr)
         elif part["status"]:
             lines += [f"### {name}", "", f"Failed: {part.get('log', '')}", ""]
-    text = put(document.read_text(), BEGIN, END, "\n".join([BEGIN, *lines]).rstrip() + f"\n{END}", "")
-    for section in SECTION.finditer(sections):
-        own, study = section[1], section[2]
-        text = put(text, f"<!-- {own} -->", f"<!-- end of {own} -->", section[0], f"<!-- end of study {study} -->")
-    document.write_text(text)
+    return "\n".join([BEGIN, *lines]).rstrip() + f"\n{END}"
 
 
 def partial(part: Told) -> str:

@@ -93,6 +93,10 @@ pub(crate) enum Command {
         /// Its name in a spec.
         device: String,
     },
+    /// Print as one line of JSON what a communicator of one rank does on the first GPU.
+    #[cfg(feature = "nccl")]
+    #[command(hide = true)]
+    TryNccl,
     /// Wait until standard input is closed, and end the ranks that share a folder.
     #[cfg(feature = "mpi")]
     #[command(hide = true)]

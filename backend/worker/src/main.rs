@@ -70,6 +70,8 @@ fn main() -> ExitCode {
         Some(arguments::Command::Recommend { model }) => recommend::serve(model),
         Some(arguments::Command::Retrieval(arguments)) => retrieval::print(arguments),
         Some(arguments::Command::TryDevice { device }) => followed(|| device::attempt(device)),
+        #[cfg(feature = "nccl")]
+        Some(arguments::Command::TryNccl) => followed(nccl::print),
         #[cfg(feature = "mpi")]
         Some(arguments::Command::EndRanks { folder }) => mpi::end_orphans(folder),
         None => {

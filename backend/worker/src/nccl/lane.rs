@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cudarc::driver::{CudaContext, CudaStream};
+use cudarc::nccl::result::NcclError;
 use cudarc::nccl::{Comm, Id};
 
 /// The places of the two ends in their communicator.
@@ -27,8 +28,14 @@ pub(super) struct Lane {
     kept: HashMap<u64, Vec<u8>>,
 }
 
-fn words(error: impl Debug) -> String {
-    format!("NCCL says {error:?}")
+/// What the driver says.
+pub(super) fn words(error: impl Debug) -> String {
+    format!("CUDA says {error:?}")
+}
+
+/// What NCCL says; an error of `cudarc` does not name it by itself.
+pub(super) fn of_nccl(error: NcclError) -> String {
+    format!("NCCL says {:?}", error.0)
 }
 
 impl Lane {
@@ -38,7 +45,7 @@ impl Lane {
     pub(super) fn open(context: &Arc<CudaContext>, sends: bool, name: Id, timeout: Duration) -> Result<Self, String> {
         let stream = context.new_stream().map_err(words)?;
         let place = if sends { SENDER } else { RECEIVER };
-        let comm = Comm::from_rank(stream.clone(), place as usize, 2, name).map_err(words)?;
+        let comm = Comm::from_rank(stream.clone(), place as usize, 2, name).map_err(of_nccl)?;
         Ok(Self { comm, stream, timeout, count: 0, kept: HashMap::new() })
     }
 
@@ -66,12 +73,12 @@ impl Lane {
 
     fn send_bytes(&self, bytes: &[u8]) -> Result<(), String> {
         let sent = self.stream.clone_htod(bytes).map_err(words)?;
-        self.comm.send(&sent, RECEIVER).map_err(words)
+        self.comm.send(&sent, RECEIVER).map_err(of_nccl)
     }
 
     fn receive_bytes(&self, count: usize) -> Result<Vec<u8>, String> {
         let mut received = self.stream.alloc_zeros::<u8>(count).map_err(words)?;
-        self.comm.recv(&mut received, SENDER).map_err(words)?;
+        self.comm.recv(&mut received, SENDER).map_err(of_nccl)?;
         self.arrived(count)?;
         let bytes = self.stream.clone_dtoh(&received).map_err(words)?;
         self.stream.synchronize().map_err(words)?;

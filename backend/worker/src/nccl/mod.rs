@@ -1,7 +1,8 @@
 //! Messages between GPUs by NCCL, in workers built with the feature `nccl`, for ranks that are threads and have a GPU each.
 //!
-//! **It has not been run yet**: it compiles without CUDA, whose libraries are loaded when they are used, and no machine with two
-//! GPUs has been at hand. `two_gpus_carry_what_threads_do` below is the test that runs it.
+//! **Between GPUs it has not been run yet**: it compiles without CUDA, whose libraries are loaded when they are used, and no machine with
+//! two GPUs has been at hand. `two_gpus_carry_what_threads_do` (`threads/tests.rs`) is the test that runs it. What one GPU can show is in
+//! `alone`.
 //!
 //! NCCL knows no tags: what one rank sends to another arrives in the order in which it was sent. So each message has a number on its
 //! way, which the ranks' ordinary mail carries under the message's tag; whoever waits for one takes in those before it and keeps
@@ -9,6 +10,7 @@
 //! NCCL. What then does not cross in the time that a message may take is an error here. Opening the ways may take as long; whoever runs the
 //! threads holds it to that.
 
+mod alone;
 mod lane;
 
 use std::cell::RefCell;
@@ -19,6 +21,7 @@ use cudarc::driver::CudaContext;
 use cudarc::nccl::Id;
 use recspeed_parallel::{AnyTransport, CommError, Message, Operation, Tag, Transport};
 
+pub(crate) use alone::print;
 use lane::Lane;
 
 /// GPUs of this machine; 0 where there are none, or no driver.

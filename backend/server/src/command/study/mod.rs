@@ -52,7 +52,7 @@ pub enum StudyCommand {
     /// The paper's four-layer network on every engine that is here, side by side
     FourLayer(four_layer::FourLayerArgs),
     /// A deep network as a pipeline and with its training state divided: ours, torchgpipe's and DeepSpeed's
-    PipelineVsSharded(SpecStudyArgs),
+    PipelineVsSharded(pipeline_vs_sharded::PipelineVsShardedArgs),
     /// Collaborative, content-based and hybrid recommenders on the same ratings
     Methods(SpecStudyArgs),
     /// Stages of one network on devices of different kinds
@@ -75,7 +75,8 @@ impl StudyCommand {
         match self {
             Self::Retrieval(args) => args.extent(),
             Self::FourLayer(args) => args.extent(),
-            Self::PipelineVsSharded(args) | Self::Methods(args) | Self::Mixed(args) => args.extent(),
+            Self::PipelineVsSharded(args) => args.extent(),
+            Self::Methods(args) | Self::Mixed(args) => args.extent(false),
         }
     }
 }
@@ -147,9 +148,9 @@ impl SpecStudyArgs {
         if self.full { 1 } else { 3 }
     }
 
-    /// What its report is of.
-    const fn extent(&self) -> Extent {
-        self.study.extent(false, !self.set.is_empty(), self.usual_repeats())
+    /// What its report is of, where this is a `part` of the study or the whole of it.
+    const fn extent(&self, part: bool) -> Extent {
+        self.study.extent(part, !self.set.is_empty(), self.usual_repeats())
     }
 
     /// The command that measures the same again.
@@ -275,7 +276,8 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     let args = match &command {
         StudyCommand::Retrieval(args) => &args.study,
         StudyCommand::FourLayer(args) => &args.study,
-        StudyCommand::PipelineVsSharded(args) | StudyCommand::Methods(args) | StudyCommand::Mixed(args) => &args.study,
+        StudyCommand::PipelineVsSharded(args) => &args.specs.study,
+        StudyCommand::Methods(args) | StudyCommand::Mixed(args) => &args.study,
     };
     if let Some(parent) = args.parent {
         guard::follow(parent)?;

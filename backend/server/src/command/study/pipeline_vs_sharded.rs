@@ -1,5 +1,8 @@
 //! A deep network as a pipeline of stages and with its training state divided: ours, torchgpipe's and DeepSpeed's.
 
+use std::fmt::Write as _;
+
+use clap::{Args, ValueEnum};
 use recspeed_engines::Engines;
 use recspeed_types::spec::{Device, EngineKind, StrategyKind};
 use recspeed_types::study::{StudyCell, StudyColumn, StudyReport, StudyTable, Unit, Whose};
@@ -9,6 +12,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
+use super::keep::Extent;
 use super::row::{Row, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
@@ -78,7 +82,7 @@ const ROWS: &[(&str, &str, &str)] = &[
 const GPU_ROWS: &[(&str, &str, &str, &str)] = &[
     ("One device, Burn on LibTorch", "burn", "libtorch-cuda", r#"{ kind = "single" }"#),
     ("One device, Burn's own kernels", "burn", "cuda", r#"{ kind = "single" }"#),
-    ("One device, PyTorch", "pytorch", "cuda", r#"{ kind = "single" }"#),
+    ("One device, PyTorch on CUDA", "pytorch", "cuda", r#"{ kind = "single" }"#),
     (
         "GPipe, ours on LibTorch, both stages on one GPU",
         "burn",
@@ -132,33 +136,74 @@ const DIFFERENCES: &[(&str, &str)] = &[
 /// What makes the rows.
 const OWN: [&str; 3] = ["strategy", "engine.kind", "engine.device"];
 
+/// Arguments of `recspeed study pipeline-vs-sharded`.
+#[derive(Debug, Default, Args)]
+pub struct PipelineVsShardedArgs {
+    /// Measure only the rows on the processor, or only those on a GPU
+    #[arg(long, value_enum, value_name = "WHERE")]
+    on: Option<On>,
+    #[command(flatten)]
+    pub(super) specs: SpecStudyArgs,
+}
+
+impl PipelineVsShardedArgs {
+    /// What its report is of: of a part where the rows of one table are left out.
+    pub(super) const fn extent(&self) -> Extent {
+        self.specs.extent(self.on.is_some())
+    }
+}
+
+/// What the rows of a table compute on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum On {
+    Processor,
+    Gpu,
+}
+
+impl On {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Processor => "processor",
+            Self::Gpu => "gpu",
+        }
+    }
+}
+
 /// Measures it; `None` when the user stopped it before anything was measured.
-pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
+pub(super) fn measure(args: &PipelineVsShardedArgs, engines: &Engines) -> Result<Option<Ended>, CommandError> {
+    let PipelineVsShardedArgs { on, specs: args } = args;
     refuse_to_set(&args.set, &OWN)?;
     let worker = find_worker(args.study.worker.as_deref())?;
     let answers = Answers::default();
     let place = Place { worker: &worker, engines, answers: &answers };
     let mut planned = Vec::new();
-    for (name, of_row) in rows() {
+    for (name, of_row) in rows(*on) {
         planned.push(Planned::new(name, spec_of(SPEC, args, &FULL, &of_row)?, place));
     }
     let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
-    let command = args.command(NAME, repeats);
+    let mut command = args.command(NAME, repeats);
+    if let Some(on) = on {
+        let _ = write!(command, " --on {}", on.as_str());
+    }
     let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
     Ok(Some(turns.ended(report)))
 }
 
-/// Every row's name, and what makes it.
-fn rows() -> impl Iterator<Item = (&'static str, Vec<String>)> {
+/// The name of every row, or of those of one table, and what makes it.
+fn rows(on: Option<On>) -> impl Iterator<Item = (&'static str, Vec<String>)> {
     let of_row = |engine: &str, strategy: &str| vec![format!("engine.kind={engine}"), format!("strategy={strategy}")];
-    let on_processor = ROWS.iter().map(move |(name, engine, strategy)| (*name, of_row(engine, strategy)));
-    let on_gpu = GPU_ROWS.iter().map(move |(name, engine, device, strategy)| {
-        let mut of_row = of_row(engine, strategy);
-        of_row.push(format!("engine.device={device}"));
-        (*name, of_row)
-    });
+    let on_processor = ROWS
+        .iter()
+        .filter(move |_| on != Some(On::Gpu))
+        .map(move |(name, engine, strategy)| (*name, of_row(engine, strategy)));
+    let on_gpu =
+        GPU_ROWS.iter().filter(move |_| on != Some(On::Processor)).map(move |(name, engine, device, strategy)| {
+            let mut of_row = of_row(engine, strategy);
+            of_row.push(format!("engine.device={device}"));
+            (*name, of_row)
+        });
     on_processor.chain(on_gpu)
 }
 
@@ -194,7 +239,8 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
             bars: Some(0),
         }
     };
-    let measured = vec![table("Measured here, on the processor", false), table("Measured here, on a GPU", true)];
+    let both = [table("Measured here, on the processor", false), table("Measured here, on a GPU", true)];
+    let measured = both.into_iter().filter(|table| !table.rows.is_empty()).collect();
     let mut report = report(NAME, command, machine(rows), measured);
     report.conditions = rows.iter().find_map(|row| Some(conditions(&row.spec, row.last()?))).into_iter().collect();
     report.differences = explained(DIFFERENCES);
@@ -257,11 +303,35 @@ mod tests {
     fn every_row_is_a_valid_spec_in_both_sizes() {
         for full in [false, true] {
             let args = SpecStudyArgs { full, ..SpecStudyArgs::default() };
-            for (name, of_row) in rows() {
+            for (name, of_row) in rows(None) {
                 let spec = spec_of(SPEC, &args, &FULL, &of_row).unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(of_row[0], format!("engine.kind={}", spec.engine.kind.as_str()));
             }
         }
+    }
+
+    #[test]
+    fn the_rows_of_one_table_are_those_on_its_devices_and_no_other_rows_have_their_names() {
+        let names = |on| rows(on).map(|(name, _)| name).collect::<Vec<_>>();
+        let (on_processor, on_gpu) = (names(Some(On::Processor)), names(Some(On::Gpu)));
+        assert_eq!((on_processor.len(), on_gpu.len()), (ROWS.len(), GPU_ROWS.len()));
+        // A report is put together of both by these names.
+        assert!(on_gpu.iter().all(|name| !on_processor.contains(name)));
+        assert_eq!(names(None), [on_processor, on_gpu].concat());
+        let args = SpecStudyArgs::default();
+        for on in [On::Processor, On::Gpu] {
+            for (name, of_row) in rows(Some(on)) {
+                let spec = spec_of(SPEC, &args, &FULL, &of_row).unwrap_or_else(|error| panic!("{name}: {error}"));
+                let is_on_gpu = matches!(spec.engine.device, Device::LibtorchCuda | Device::Cuda);
+                assert_eq!(is_on_gpu, on == On::Gpu, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_without_rows_is_none() {
+        let tables = tables(String::new(), &[]).tables;
+        assert!(tables.iter().all(|table| table.whose == Whose::Paper), "nothing was measured");
     }
 
     #[test]
