@@ -13,6 +13,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
+use super::keep::Extent;
 use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{By, Course, Planned, in_turns};
 use super::standing::Ended;
@@ -46,6 +47,9 @@ learning_rate = 1e-3
 [evaluation]
 metrics = ["rmse", "mae", "nrmse", "nmae"]
 "#;
+
+/// Runs of each row, usually.
+const REPEATS: u32 = 5;
 
 /// The engines of the paper's table, behind ours; Burn also on PyTorch's own library, on GPUs and in a browser's tab.
 const USUAL: [(EngineKind, Device); 10] = [
@@ -99,9 +103,9 @@ pub struct FourLayerArgs {
 }
 
 impl FourLayerArgs {
-    /// Whether engines were named.
-    pub(super) const fn is_part(&self) -> bool {
-        !self.engines.is_empty()
+    /// What its report is of: of a part where engines were named.
+    pub(super) const fn extent(&self) -> Extent {
+        self.study.extent(!self.engines.is_empty(), !self.set.is_empty(), REPEATS)
     }
 }
 
@@ -123,7 +127,7 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
         }
         planned.push(Planned::new(title(kind, device), spec, place));
     }
-    let repeats = args.study.repeats.unwrap_or(5);
+    let repeats = args.study.repeats.unwrap_or(REPEATS);
     let mut command = command_line("four-layer", &args.study, repeats, &args.set);
     if !args.engines.is_empty() {
         let _ = write!(command, " --engines {}", args.engines.join(","));

@@ -129,7 +129,7 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
             families.push((place, *name, *family));
         }
     }
-    let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
+    let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
     let command = args.command(NAME, repeats);
     let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };

@@ -105,7 +105,7 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
         let name = format!("First stage on {}, second on {}", title(Device::Flex), title(device));
         planned.push(Planned::new(name, spec, place));
     }
-    let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
+    let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
     let command = args.command(NAME, repeats);
     let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };

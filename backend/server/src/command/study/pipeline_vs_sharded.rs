@@ -12,6 +12,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
+use super::keep::Extent;
 use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
@@ -146,9 +147,9 @@ pub struct PipelineVsShardedArgs {
 }
 
 impl PipelineVsShardedArgs {
-    /// Whether the rows of one table are left out.
-    pub(super) const fn is_part(&self) -> bool {
-        self.on.is_some()
+    /// What its report is of: of a part where the rows of one table are left out.
+    pub(super) const fn extent(&self) -> Extent {
+        self.specs.extent(self.on.is_some())
     }
 }
 
@@ -179,7 +180,7 @@ pub(super) fn measure(args: &PipelineVsShardedArgs, engines: &Engines) -> Result
     for (name, of_row) in rows(*on) {
         planned.push(Planned::new(name, spec_of(SPEC, args, &FULL, &of_row)?, place));
     }
-    let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
+    let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
     let mut command = args.command(NAME, repeats);
     if let Some(on) = on {
         let _ = write!(command, " --on {}", on.as_str());

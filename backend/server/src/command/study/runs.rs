@@ -119,7 +119,7 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
     };
     let names: Vec<&str> = planned.iter().map(|row| row.name.as_str()).collect();
     let keys = numbered(&names);
-    let mut log = Log::<Run>::open(args.home.as_deref(), course.identity(&keys, &planned, &options), args.fresh);
+    let mut log = Log::<Run>::open(args.home.as_deref(), course.identity(&keys, &planned, &options), args.fresh)?;
     let interrupts = Interrupts::listen();
     let rows = keys.into_iter().zip(planned);
     let mut gathered: Vec<Gathered> = rows.map(|(key, row)| Gathered::of(key, row, &log, repeats)).collect();

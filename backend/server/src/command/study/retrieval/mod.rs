@@ -19,6 +19,7 @@ use super::super::figures;
 use super::super::run::{Interrupts, find_worker};
 use super::child::{Answer, ask};
 use super::identity::Identity;
+use super::keep::Extent;
 use super::log::{Log, numbered};
 use super::standing::{Ended, not_reached};
 use super::steps::Steps;
@@ -30,6 +31,10 @@ use columns::Columns;
 const SEED: u64 = 42;
 /// How long one container may take: TensorFlow reads a few thousand rows one by one in as many milliseconds.
 const LIMIT: Duration = Duration::from_mins(30);
+/// Runs of each container, usually.
+const REPEATS: u32 = 3;
+/// Rows of a batch, usually.
+const BATCH_ROWS: u64 = 65_536;
 /// The container of the tab.
 const TAB: &str = "tab";
 /// Rows that are read one by one at most on a device behind a bus.
@@ -48,7 +53,7 @@ pub struct RetrievalArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     containers: Vec<String>,
     /// Rows of a batch
-    #[arg(long, value_name = "ROWS", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
+    #[arg(long, value_name = "ROWS", default_value_t = BATCH_ROWS, value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
     batch_rows: u64,
     /// A program that opens a browser's tab and measures there, as tests/browser/in-tab.mjs (`make studies-tab`)
     #[arg(long, value_name = "PROGRAM")]
@@ -58,9 +63,10 @@ pub struct RetrievalArgs {
 }
 
 impl RetrievalArgs {
-    /// Whether containers or numbers of rows were named.
-    pub(super) const fn is_part(&self) -> bool {
-        !self.containers.is_empty() || !self.rows.is_empty()
+    /// What its report is of: of a part where containers or numbers of rows were named.
+    pub(super) const fn extent(&self) -> Extent {
+        let part = !self.containers.is_empty() || !self.rows.is_empty();
+        self.study.extent(part, self.batch_rows != BATCH_ROWS, REPEATS)
     }
 }
 
@@ -128,10 +134,10 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let entry = builtin::BUILTIN_DATASETS.iter().find(|entry| u64::from(entry.rows) >= most);
     let Some(entry) = entry else { return Ok(None) };
     let data = recspeed_data::generate(entry, SEED).interactions;
-    let repeats = args.study.repeats.unwrap_or(3);
+    let repeats = args.study.repeats.unwrap_or(REPEATS);
     let command = command_of(args, repeats);
     let identity = identity(args, &command, &candidates, &worker, engines);
-    let mut log = Log::<Retrieved>::open(args.study.home.as_deref(), identity, args.study.fresh);
+    let mut log = Log::<Retrieved>::open(args.study.home.as_deref(), identity, args.study.fresh)?;
     let interrupts = Interrupts::listen();
     let (turns, order) = order(&rows, &candidates);
     let kept = order.iter().filter(|(turn, row)| log.find(row, turn).is_some()).count();
@@ -142,7 +148,8 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
             sizes.push(Size::not_reached(count, &candidates, &command));
             continue;
         }
-        let columns = Columns::write(&data, count as usize)?;
+        let columns = Columns::write(&data, count as usize)
+            .map_err(|why| StudyError::Columns { folder: std::env::temp_dir(), why: why.to_string() })?;
         let mut found = Vec::new();
         for candidate in &candidates {
             if let Some(missing) = &candidate.missing {
@@ -346,7 +353,7 @@ fn command_of(args: &RetrievalArgs, repeats: u32) -> String {
     if !args.containers.is_empty() {
         name = format!("{name} --containers {}", args.containers.join(","));
     }
-    if args.batch_rows != 65_536 {
+    if args.batch_rows != BATCH_ROWS {
         name = format!("{name} --batch-rows {}", args.batch_rows);
     }
     if let Some(program) = &args.tab {
