@@ -154,7 +154,7 @@ pub const fn about(number: u64) -> u64 {
 /// Seconds in the nearest unit.
 pub fn duration(seconds: f64) -> String {
     match seconds {
-        s if s < 1.0 => "a second".to_owned(),
+        s if s < 1.5 => "a second".to_owned(),
         s if s < 120.0 => format!("{s:.0} seconds"),
         s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
         s => format!("{:.0} hours", s / 3600.0),
@@ -252,6 +252,22 @@ mod tests {
         };
         let [page, run] = [37_706_u64, 37_701].map(|items| of(bytes_of_inverse(items, Inverse::MATRICES)));
         assert!(page.contains("(over about 37700 it would fit)") && page == run, "{page} {run}");
+    }
+
+    #[test]
+    fn a_stretch_of_time_is_one_second_or_several_and_never_1_seconds() {
+        for (seconds, told) in [
+            (0.0, "a second"),
+            (0.98, "a second"),
+            (1.0, "a second"),
+            (1.49, "a second"),
+            (1.5, "2 seconds"),
+            (119.4, "119 seconds"),
+            (120.0, "2 minutes"),
+            (7200.0, "2 hours"),
+        ] {
+            assert_eq!(duration(seconds), told, "{seconds}");
+        }
     }
 
     #[test]
