@@ -176,7 +176,7 @@ fn title(kind: EngineKind, device: Device) -> String {
     }
 }
 
-fn tables(command: String, rows: &[Row]) -> StudyReport {
+pub(super) fn tables(command: String, rows: &[Row]) -> StudyReport {
     let columns = vec![
         StudyColumn::lower("training", Unit::Seconds),
         StudyColumn::lower("start of the framework", Unit::Seconds),

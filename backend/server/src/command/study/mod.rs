@@ -16,6 +16,7 @@ mod log;
 mod merge;
 mod methods;
 mod mixed;
+mod pins;
 mod pipeline_vs_sharded;
 mod render;
 mod retrieval;
