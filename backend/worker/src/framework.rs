@@ -26,8 +26,6 @@ use crate::last_words::LastWords;
 use crate::lines::lines;
 use crate::machine;
 
-/// How long a framework may say nothing. Keras tells of whole epochs only.
-const SILENCE: Duration = Duration::from_mins(15);
 /// How long one that was told to stop may take; the worker itself leaves half a second later.
 const GRACE: Duration = Duration::from_millis(3500);
 /// How long one that has said its last word may take to leave.
@@ -42,6 +40,8 @@ pub(crate) struct Framework {
     /// The spec as JSON, with every default written out.
     pub(crate) spec: String,
     pub(crate) threads: u32,
+    /// How long it may say nothing. Keras tells of whole epochs only.
+    pub(crate) silence: Duration,
     /// Most bytes that its process may hold, with those that it has started.
     pub(crate) memory_limit: Option<u64>,
     /// The most that it has held is written here.
@@ -242,12 +242,11 @@ impl<'a> Conversation<'a> {
             if told_to_stop.is_some_and(|since| since.elapsed() > GRACE) {
                 return Err(cancelled());
             }
-            if last_word.elapsed() > SILENCE {
+            if last_word.elapsed() > engine.silence {
                 let cause = format!(
-                    "The engine {} said nothing for {} minutes and was ended; run it again, or with fewer rows \
-                     (dataset.sample).",
+                    "The engine {} said nothing for {} s and was ended; run it again, or with fewer rows (dataset.sample).",
                     name(&engine.launch),
-                    SILENCE.as_secs() / 60
+                    engine.silence.as_secs()
                 );
                 return Err(TrainerFailure::new(FailureCode::Worker, cause));
             }

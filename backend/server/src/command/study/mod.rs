@@ -11,6 +11,7 @@ mod four_layer;
 mod guard;
 mod identity;
 mod keep;
+mod limit;
 mod load;
 mod log;
 mod merge;
@@ -87,6 +88,11 @@ pub(super) struct StudyArgs {
     /// Threads of every row
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
+    /// Seconds that a row may say nothing before it is ended and the study goes on; of a container, or in the tab, that it may take
+    /// (otherwise 900 for another framework, 1800 for Recspeed's own and for a container, 600 in the tab)
+    #[arg(long, value_name = "SECONDS", env = "RECSPEED_STUDY_LIMIT", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=limit::MOST))]
+    limit: Option<u64>,
     /// Measure everything anew, also what is kept of the same study since it was stopped
     #[arg(long)]
     fresh: bool,

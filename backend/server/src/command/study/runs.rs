@@ -1,7 +1,6 @@
 //! The runs of a study, in turns, each kept as soon as it has ended.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use recspeed_engines::Engines;
 use recspeed_types::study::{Missing, StudyProgress, StudyReport};
@@ -10,7 +9,7 @@ use recspeed_types::{ExperimentSpec, FailureCode};
 use serde::{Deserialize, Serialize};
 
 use super::super::failure::CommandError;
-use super::super::run::{Interrupts, Ran, Screen, WorkerOptions, find_worker, run_with_ledger};
+use super::super::run::{Interrupts, Ran, Screen, WorkerError, WorkerOptions, find_worker, run_with_ledger};
 use super::child::Answer;
 use super::devices::Place;
 use super::identity::Identity;
@@ -18,7 +17,7 @@ use super::log::{Log, numbered};
 use super::row::{Measured, Row};
 use super::standing::{Ended, Standing, count_runs, not_reached};
 use super::steps::Steps;
-use super::{StudyArgs, tab};
+use super::{StudyArgs, limit, pins, tab};
 
 /// One row before it has run.
 #[derive(Debug, Clone)]
@@ -58,9 +57,6 @@ impl Planned {
         Self { name: name.into(), spec, missing, by: By::Worker, over_seeds: false, other_build }
     }
 }
-
-/// How long a worker may say nothing: it is given more than it gives another framework, and the study goes on without it.
-const SILENCE: Duration = Duration::from_mins(30);
 
 /// A study whose rows are runs.
 #[derive(Debug, Clone, Copy)]
@@ -115,7 +111,7 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
         model: None,
         resume: None,
         users: None,
-        silence: Some(SILENCE),
+        silence: None,
     };
     let names: Vec<&str> = planned.iter().map(|row| row.name.as_str()).collect();
     let keys = numbered(&names);
@@ -130,7 +126,10 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
     'turns: for repeat in 1..=repeats {
         for row in gathered.iter_mut().filter(|row| row.goes_on() && row.runs.len() < repeat as usize) {
             let title = format!("{}, {repeat} of {repeats}", row.planned.name);
-            let cause = match once(&row.planned, repeat, &steps.title(&title), &options, &interrupts) {
+            let kind = row.planned.spec.engine.kind;
+            let options = WorkerOptions { silence: Some(args.silence_of(&row.planned.spec)), ..options.clone() };
+            let ran = once(&row.planned, (repeat, args), &steps.title(&title), &options, &interrupts);
+            let cause = match ran {
                 Ok((Ran::Finished(summary), ranks)) => {
                     let seconds = summary.timing.fit_s;
                     let run = Run { summary: *summary, ranks };
@@ -144,10 +143,14 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
                     break 'turns;
                 }
                 Ok((Ran::Failed { cause, .. }, _)) => cause,
-                // A worker that died: the study goes on with the others.
+                // A worker that hangs or died: the study goes on with the others.
+                Err(CommandError::Worker(WorkerError::Hung { after, log })) => {
+                    limit::silent(&row.planned.name, after) + &log.to_string()
+                }
                 Err(CommandError::Worker(error)) => error.to_string(),
                 Err(error) => return Err(error),
             };
+            let cause = pins::failed(course.engines, kind, cause);
             steps.fewer(repeats - repeat);
             steps.one(&format!("{title}: failed: {cause}"));
             row.failed = Some(cause);
@@ -196,7 +199,7 @@ fn order(rows: &[Gathered], repeats: u32) -> Vec<(String, String)> {
 /// One run of a row, and the most bytes of each rank.
 fn once(
     planned: &Planned,
-    repeat: u32,
+    (repeat, args): (u32, &StudyArgs),
     title: &str,
     options: &WorkerOptions,
     interrupts: &Interrupts,
@@ -208,11 +211,17 @@ fn once(
     }
     let ran = match &planned.by {
         By::Worker => run_with_ledger(&spec, options, &mut screen, interrupts),
-        By::Tab { program, before } => Ok(match tab::run(program, &spec, *before, interrupts) {
-            Answer::Told(summary) => (Ran::Finished(summary), Vec::new()),
-            Answer::Interrupted => (Ran::Interrupted, Vec::new()),
-            Answer::Failed(cause) => (Ran::Failed { code: FailureCode::Worker, cause }, Vec::new()),
-        }),
+        By::Tab { program, before } => {
+            let failed = |cause: String| Ran::Failed { code: FailureCode::Worker, cause };
+            let time = args.time_of_tab();
+            let ran = match tab::run(program, &spec, *before, time, interrupts) {
+                Answer::Told(summary) => Ran::Finished(summary),
+                Answer::Interrupted => Ran::Interrupted,
+                Answer::Failed(cause) => failed(cause),
+                Answer::Late => failed(limit::late(&planned.name, time)),
+            };
+            Ok((ran, Vec::new()))
+        }
     };
     screen.clear();
     ran
@@ -274,6 +283,7 @@ mod tests {
     #[test]
     fn a_worker_that_hangs_is_ended_and_its_row_says_so() {
         use std::os::unix::fs::PermissionsExt as _;
+        use std::time::Duration;
         let folder = tempfile::tempdir().expect("a folder");
         let (program, pid) = (folder.path().join("worker"), folder.path().join("pid"));
         let script = format!("#!/bin/sh\necho $$ > {}\necho a word >&2\nkill -STOP $$\n", pid.display());
@@ -298,7 +308,8 @@ mod tests {
             silence: Some(Duration::from_secs(3)),
         };
         let begun = std::time::Instant::now();
-        let ended = once(&planned, 1, "a row", &options, &Interrupts::listen());
+        let args = StudyArgs::default();
+        let ended = once(&planned, (1, &args), "a row", &options, &Interrupts::listen());
         let Err(CommandError::Worker(error)) = ended else { panic!("it hangs") };
         let error = error.to_string();
         assert!(

@@ -1,0 +1,59 @@
+//! Rows that end without a number: what is said of them, and how soon.
+
+use std::fs;
+use std::time::Instant;
+
+use recspeed_types::study::{StudyCell, StudyReport};
+
+use crate::bench::{Bench, PATIENCE, said, told, worker};
+
+/// Why the first row of the first table failed.
+fn why(report: &StudyReport) -> String {
+    match &report.tables[0].rows[0].cells[0] {
+        StudyCell::Failed { cause } => cause.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_row_that_hangs_costs_no_more_than_the_limit_and_says_how_to_change_it() {
+    let bench = Bench::new(&worker("sleep 600", "nrmse", "0.5"));
+    let four_layer = ["four-layer", "--engines", "burn", "--repeats", "1", "--json"];
+    let retrieval = ["retrieval", "--containers", "plain", "--rows", "10", "--repeats", "1", "--json"];
+    let (silent, late) = ("“Burn” said nothing for 1 s, its limit,", " was not over after 1 s, its limit,");
+    for (arguments, words) in [(&four_layer[..], silent), (&retrieval[..], late)] {
+        let begun = Instant::now();
+        let output = bench.study(&[arguments, &["--limit", "1"][..]].concat());
+        let cause = why(&told(&output));
+        assert!(cause.contains(words) && cause.contains("`--limit 2` gives it longer"), "{cause}");
+        // As a server's studies are told, which nobody gives arguments.
+        let output = bench.command(arguments).env("RECSPEED_STUDY_LIMIT", "1").output().unwrap();
+        assert!(why(&told(&output)).contains(words), "{}", said(&output));
+        assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    }
+    for given in ["0", "-1", "604801", "soon"] {
+        let output = bench.study(&["mixed", "--limit", given]);
+        assert_eq!(output.status.code(), Some(2), "{given}: {}", said(&output));
+        assert!(said(&output).contains("--limit"), "{}", said(&output));
+    }
+}
+
+#[test]
+fn a_worker_gives_another_framework_longer_than_the_study_gives_the_row() {
+    let bench = Bench::new(&worker("tr '\\0' ' ' < /proc/$$/cmdline >> arguments; echo >> arguments", "nrmse", "0.5"));
+    let folder = bench.path("home/engines/pytorch");
+    fs::create_dir_all(&folder).unwrap();
+    bench.put_program("python", "#!/bin/sh\necho '{\"torch\":\"2.9.0\"}'\n");
+    let record = serde_json::json!({
+        "python": bench.path("python"), "own": false, "requirements": "", "versions": {"torch": "2.9.0"}, "bytes": 0
+    });
+    fs::write(folder.join("record.json"), record.to_string()).unwrap();
+    let output =
+        bench.study(&["four-layer", "--engines", "burn,pytorch", "--repeats", "1", "--limit", "2000", "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let arguments = fs::read_to_string(bench.path("arguments")).unwrap();
+    let lines: Vec<&str> = arguments.lines().collect();
+    assert_eq!(lines.len(), 2, "{arguments}");
+    assert!(!lines[0].contains("--engine-silence"), "Burn is no other framework: {arguments}");
+    assert!(lines[1].contains("--engine-silence 4060"), "{arguments}");
+}
