@@ -1,4 +1,4 @@
-//! Rows that end without a number: what is said of them, and how soon.
+//! Rows that end without a number: what is said of them, and how soon; and rows that are named twice.
 
 use std::fs;
 use std::time::Instant;
@@ -56,4 +56,26 @@ fn a_worker_gives_another_framework_longer_than_the_study_gives_the_row() {
     assert_eq!(lines.len(), 2, "{arguments}");
     assert!(!lines[0].contains("--engine-silence"), "Burn is no other framework: {arguments}");
     assert!(lines[1].contains("--engine-silence 4060"), "{arguments}");
+}
+
+#[test]
+fn what_is_named_twice_is_measured_once_and_said() {
+    let bench = Bench::new(&worker("echo again >> ran", "nrmse", "0.5"));
+    let ran = || fs::read_to_string(bench.path("ran")).unwrap_or_default().lines().count();
+    let output = bench.study(&["four-layer", "--engines", "burn,burn@flex,burn", "--repeats", "1", "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let report = told(&output);
+    assert_eq!((ran(), report.tables[0].rows.len()), (1, 1), "{}", said(&output));
+    assert!(said(&output).contains("--engines names `burn@flex`, `burn` again"), "{}", said(&output));
+    assert!(report.command.ends_with(" --engines burn"), "{}", report.command);
+    fs::remove_file(bench.path("ran")).unwrap();
+    // This worker answers with something else than a container's numbers; how often it is asked is what counts.
+    let output = bench.study(&["retrieval", "--containers", "plain,plain", "--rows", "10,10,20", "--json"]);
+    let report = told(&output);
+    assert_eq!(ran(), 2, "{}", said(&output));
+    let sizes = report.tables.iter().filter(|table| table.title.starts_with("Measured here: ")).count();
+    assert_eq!(sizes, 2, "{}", report.command);
+    assert!(said(&output).contains("--rows names `10` again"), "{}", said(&output));
+    assert!(said(&output).contains("--containers names `plain` again"), "{}", said(&output));
+    assert!(report.command.contains("--rows 10,20 --containers plain"), "{}", report.command);
 }

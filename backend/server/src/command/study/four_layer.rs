@@ -13,6 +13,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
+use super::once::each_once;
 use super::row::{Row, fit_s, peak};
 use super::runs::{By, Course, Planned, in_turns};
 use super::standing::Ended;
@@ -99,6 +100,12 @@ pub struct FourLayerArgs {
 }
 
 impl FourLayerArgs {
+    /// The same without engines that are named again, also one by the name of its usual device.
+    pub(super) fn with_each_once(self) -> Self {
+        let engines = each_once("--engines", &self.engines, |name| row_of(name).map_err(|_| name.clone()));
+        Self { engines, ..self }
+    }
+
     /// Whether engines were named.
     pub(super) const fn is_part(&self) -> bool {
         !self.engines.is_empty()
@@ -149,22 +156,24 @@ fn in_tab(spec: ExperimentSpec, program: Option<&Path>) -> [Planned; 2] {
     })
 }
 
-/// Those that were named, or the usual ones; an engine without a device on its usual one.
+/// Those that were named, or the usual ones.
 fn rows(names: &[String]) -> Result<Vec<(EngineKind, Device)>, StudyError> {
+    if names.is_empty() { Ok(USUAL.to_vec()) } else { names.iter().map(|name| row_of(name)).collect() }
+}
+
+/// The engine and device of this name; an engine without a device is on its usual one.
+fn row_of(name: &str) -> Result<(EngineKind, Device), StudyError> {
     let all = || {
         let kinds = [EngineKind::Burn].into_iter().chain(EngineKind::REFERENCES);
         let devices = kinds.flat_map(|kind| kind.devices().iter().map(move |&device| (kind, device)));
         devices.chain([(EngineKind::Burn, Device::Browser)])
     };
     let full = |(kind, device): (EngineKind, Device)| format!("{}@{}", kind.as_str(), device.as_str());
-    let named = |name: &String| {
-        let fits = |row: &(EngineKind, Device)| row.0.as_str() == name || full(*row) == *name;
-        all().find(fits).ok_or_else(|| StudyError::UnknownEngine {
-            given: name.clone(),
-            known: all().map(full).collect::<Vec<_>>().join(", "),
-        })
-    };
-    if names.is_empty() { Ok(USUAL.to_vec()) } else { names.iter().map(named).collect() }
+    let fits = |row: &(EngineKind, Device)| row.0.as_str() == name || full(*row) == name;
+    all().find(fits).ok_or_else(|| StudyError::UnknownEngine {
+        given: name.to_owned(),
+        known: all().map(full).collect::<Vec<_>>().join(", "),
+    })
 }
 
 /// An engine with its device, where that is not its usual one.

@@ -17,6 +17,7 @@ mod log;
 mod merge;
 mod methods;
 mod mixed;
+mod once;
 mod pins;
 mod pipeline_vs_sharded;
 mod render;
@@ -66,6 +67,15 @@ impl StudyCommand {
             Self::PipelineVsSharded(_) => "pipeline-vs-sharded",
             Self::Methods(_) => "methods",
             Self::Mixed(_) => "mixed",
+        }
+    }
+
+    /// The same study without what is named twice in it.
+    fn with_each_once(self) -> Self {
+        match self {
+            Self::Retrieval(args) => Self::Retrieval(args.with_each_once()),
+            Self::FourLayer(args) => Self::FourLayer(args.with_each_once()),
+            other => other,
         }
     }
 
@@ -217,6 +227,7 @@ impl StudyError {
 
 /// Makes the study.
 pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
+    let command = command.with_each_once();
     let args = match &command {
         StudyCommand::Retrieval(args) => &args.study,
         StudyCommand::FourLayer(args) => &args.study,

@@ -19,6 +19,7 @@ use super::super::run::{Interrupts, find_worker};
 use super::child::{Answer, ask};
 use super::identity::Identity;
 use super::log::{Log, numbered};
+use super::once::each_once;
 use super::standing::{Ended, not_reached};
 use super::steps::Steps;
 use super::{StudyArgs, StudyError, command_line, devices, limit, pins, tab};
@@ -55,6 +56,13 @@ pub struct RetrievalArgs {
 }
 
 impl RetrievalArgs {
+    /// The same without numbers of rows and containers that are named again.
+    pub(super) fn with_each_once(self) -> Self {
+        let rows = each_once("--rows", &self.rows, |rows| *rows);
+        let containers = each_once("--containers", &self.containers, String::clone);
+        Self { rows, containers, ..self }
+    }
+
     /// Whether containers or numbers of rows were named.
     pub(super) const fn is_part(&self) -> bool {
         !self.containers.is_empty() || !self.rows.is_empty()
