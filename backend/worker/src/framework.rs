@@ -20,7 +20,7 @@ use recspeed_models::{LaterList, read_tensors, write_tensors_file};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::protocol::Protocol;
 use recspeed_types::summary::EngineInfo;
-use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId};
+use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId, memory};
 
 use crate::last_words::LastWords;
 use crate::lines::lines;
@@ -315,19 +315,38 @@ fn name(launch: &Launch) -> &'static str {
     launch.kind.as_str()
 }
 
-/// It ended without its last word.
+/// It ended without its last word: what is known of that, and no guess.
 fn died(status: ExitStatus, log: LastWords, launch: &Launch) -> TrainerFailure {
     use std::os::unix::process::ExitStatusExt as _;
-    let remedy = match (status.signal(), log.said()) {
+    let (name, said) = (name(launch), log.said());
+    let refused = said.as_deref().filter(|words| memory::was_refused(words));
+    let (code, cause) = match (status.signal(), refused) {
         (Some(9), _) => {
-            "most often the machine ran out of memory; take fewer rows (dataset.sample), or close other programs"
-                .to_owned()
+            let less = "It needs less memory with fewer rows (dataset.sample) or a smaller batch (training.batch_size)";
+            (FailureCode::Worker, format!("The engine {name} {}. {less}.", memory::KILLED))
         }
-        (_, Some(words)) => format!("its log ends with “{words}”; run it again, or try `recspeed engines check`"),
-        (_, None) => "it logged nothing; run it again, or try `recspeed engines check`".to_owned(),
+        (_, Some(words)) => {
+            let (what, less) = if memory::is_of_gpu(words) {
+                (
+                    "more of the GPU's memory",
+                    "a smaller batch (training.batch_size), smaller layers or fewer rows (dataset.sample)",
+                )
+            } else {
+                ("more memory", "fewer rows (dataset.sample), a smaller batch (training.batch_size) or smaller layers")
+            };
+            let cause =
+                format!("The engine {name} got no {what} ({status}): its log ends with “{words}”; take {less}.");
+            (FailureCode::OutOfMemory, cause)
+        }
+        (_, None) => {
+            let remedy = said.as_deref().map_or_else(
+                || "it logged nothing; run it again, or try `recspeed engines check`".to_owned(),
+                |words| format!("its log ends with “{words}”; run it again, or try `recspeed engines check`"),
+            );
+            (FailureCode::Worker, format!("The engine {name} ended without a result ({status}): {remedy}."))
+        }
     };
-    let cause = format!("The engine {} ended without a result ({status}): {remedy}.", name(launch));
-    TrainerFailure::new(FailureCode::Worker, cause)
+    TrainerFailure::new(code, cause)
 }
 
 fn cancelled() -> TrainerFailure {

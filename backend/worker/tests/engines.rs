@@ -187,7 +187,21 @@ fn whatever_an_engine_does_becomes_a_cause() {
         ("echo; echo boom >&2; exit 1".to_owned(), FailureCode::Worker, "is no event"),
         ("echo one >&2; echo boom >&2; exit 1".to_owned(), FailureCode::Worker, "its log ends with “one; boom”"),
         ("echo hello".to_owned(), FailureCode::Worker, "`hello` is no event"),
-        ("kill -9 $$".to_owned(), FailureCode::Worker, "ran out of memory"),
+        (
+            "kill -9 $$".to_owned(),
+            FailureCode::Worker,
+            "was killed (signal 9); the kernel does so when memory runs out, or somebody ended it",
+        ),
+        (
+            "echo \"terminate called after throwing an instance of 'std::bad_alloc'\" >&2; exit 134".to_owned(),
+            FailureCode::OutOfMemory,
+            "The engine pytorch got no more memory (exit status: 134)",
+        ),
+        (
+            "echo 'CUDA out of memory. Tried to allocate 20.00 GiB.' >&2; exit 1".to_owned(),
+            FailureCode::OutOfMemory,
+            "take a smaller batch (training.batch_size), smaller layers or fewer rows",
+        ),
         (format!("{begun}; {begun}"), FailureCode::Worker, "has seq 0 where 1 was due"),
         (
             format!("{begun}; echo '{{\"run\":\"local\",\"seq\":1,\"at_us\":2,\"kind\":\"checkpoint\",\"file\":\"x\",\"step\":1,\"sha256\":\"00\"}}'"),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
+use recspeed_types::memory::KILLED;
 use recspeed_types::study::{StudyCell, StudyReport};
 
 use crate::bench::{Bench, PATIENCE, said, told, worker};
@@ -56,6 +57,24 @@ fn a_worker_gives_another_framework_longer_than_the_study_gives_the_row() {
     assert_eq!(lines.len(), 2, "{arguments}");
     assert!(!lines[0].contains("--engine-silence"), "Burn is no other framework: {arguments}");
     assert!(lines[1].contains("--engine-silence 4060"), "{arguments}");
+}
+
+#[test]
+fn a_row_whose_process_was_killed_says_what_is_known_and_what_needs_less_in_its_study() {
+    let bench = Bench::new(&worker("kill -9 $$", "nrmse", "0.5"));
+    for (arguments, less) in [
+        (&["four-layer", "--engines", "burn"][..], "In this study: fewer rows (`--set dataset.sample=ROWS`)"),
+        (&["mixed", "--full"][..], "In this study: leave out `--full`"),
+        (&["retrieval", "--containers", "plain", "--rows", "10"][..], "In this study: fewer rows (`--rows COUNT`)"),
+    ] {
+        let output = bench.study(&[arguments, &["--repeats", "1", "--json"][..]].concat());
+        let cause = why(&told(&output));
+        assert!(cause.contains(KILLED) && cause.contains(less), "{arguments:?}: {cause}");
+        assert!(!cause.contains("most often"), "{cause}");
+    }
+    let bench = Bench::new(&worker("echo boom >&2; exit 3", "nrmse", "0.5"));
+    let cause = why(&told(&bench.study(&["four-layer", "--engines", "burn", "--repeats", "1", "--json"])));
+    assert!(cause.contains("boom") && !cause.contains("In this study"), "{cause}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A process that measures one thing and prints it as JSON: started, waited for, ended when it takes too long.
 
 use std::io::{ErrorKind, Read, Write as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use recspeed_types::memory::KILLED;
 use serde::de::DeserializeOwned;
 
 const TICK: Duration = Duration::from_millis(20);
@@ -70,8 +71,12 @@ pub(super) fn ask<T: DeserializeOwned>(
     }
     let (out, log) = (out.so_far(), log.so_far());
     if !status.success() {
-        let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("without a word");
-        return Answer::Failed(format!("{status}: {last}"));
+        let last = log.lines().rev().find(|line| !line.trim().is_empty());
+        return Answer::Failed(match (status.signal(), last) {
+            (Some(9), None) => format!("it {KILLED}"),
+            (Some(9), Some(last)) => format!("it {KILLED}; its last words: {last}"),
+            (_, last) => format!("{status}: {}", last.unwrap_or("without a word")),
+        });
     }
     match serde_json::from_str(out.trim()) {
         Ok(told) => Answer::Told(Box::new(told)),
@@ -150,7 +155,8 @@ mod tests {
                 _ => panic!("{script}"),
             };
         assert!(failed("echo gone >&2; exit 3", 5000).contains("gone"));
-        assert!(failed("kill -9 $$", 5000).contains("signal: 9"));
+        assert_eq!(failed("kill -9 $$", 5000), format!("it {KILLED}"));
+        assert_eq!(failed("echo gone >&2; kill -9 $$", 5000), format!("it {KILLED}; its last words: gone"));
         assert_eq!(failed("sleep 60", 100), "late");
         assert_eq!(failed("trap '' TERM; sleep 60", 100), "late");
         assert!(failed("echo hello", 5000).contains("something else"));

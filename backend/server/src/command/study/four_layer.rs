@@ -17,7 +17,7 @@ use super::once::each_once;
 use super::row::{Row, fit_s, peak};
 use super::runs::{By, Course, Planned, in_turns};
 use super::standing::Ended;
-use super::{StudyArgs, StudyError, command_line, explained, parsed, refuse_to_set, report, tab};
+use super::{StudyArgs, StudyError, command_line, explained, memory, parsed, refuse_to_set, report, tab};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
 const SPEC: &str = r#"
@@ -138,7 +138,8 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
     if let Some(program) = &args.tab {
         let _ = write!(command, " --tab {}", program.display());
     }
-    let course = Course { study: "four-layer", args: &args.study, engines, command: &command, repeats };
+    let less_memory = memory::FEWER_ROWS;
+    let course = Course { study: "four-layer", args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
     Ok(Some(turns.ended(report)))

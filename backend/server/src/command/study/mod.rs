@@ -14,6 +14,7 @@ mod keep;
 mod limit;
 mod load;
 mod log;
+mod memory;
 mod merge;
 mod methods;
 mod mixed;
@@ -147,6 +148,11 @@ impl SpecStudyArgs {
     fn command(&self, name: &str, repeats: u32) -> String {
         let full = if self.full { " --full" } else { "" };
         command_line(&format!("{name}{full}"), &self.study, repeats, &self.set)
+    }
+
+    /// What needs less memory in a study whose rows train on data that `--set` makes smaller.
+    const fn less_memory(&self) -> &'static str {
+        if self.full { memory::NOT_FULL } else { memory::FEWER_ROWS }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use recspeed_engines::Engines;
+use recspeed_types::memory::KILLED;
 use recspeed_types::study::{Missing, StudyProgress, StudyReport};
 use recspeed_types::summary::RunSummary;
 use recspeed_types::{ExperimentSpec, FailureCode};
@@ -14,6 +15,7 @@ use super::child::Answer;
 use super::devices::Place;
 use super::identity::Identity;
 use super::log::{Log, numbered};
+use super::memory::with_remedy;
 use super::row::{Measured, Row};
 use super::standing::{Ended, Standing, count_runs, not_reached};
 use super::steps::Steps;
@@ -71,6 +73,8 @@ pub(super) struct Course<'a> {
     pub(super) command: &'a str,
     /// Runs of each row.
     pub(super) repeats: u32,
+    /// What of it needs less memory, in words.
+    pub(super) less_memory: &'static str,
 }
 
 /// What came of all rows.
@@ -142,12 +146,15 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
                     stopped = true;
                     break 'turns;
                 }
-                Ok((Ran::Failed { cause, .. }, _)) => cause,
+                Ok((Ran::Failed { code, cause }, _)) => with_remedy(cause, Some(code), course.less_memory),
                 // A worker that hangs or died: the study goes on with the others.
                 Err(CommandError::Worker(WorkerError::Hung { after, log })) => {
                     limit::silent(&row.planned.name, after) + &log.to_string()
                 }
-                Err(CommandError::Worker(error)) => error.to_string(),
+                Err(CommandError::Worker(WorkerError::Killed { number: 9, ours: false, log, .. })) => {
+                    with_remedy(format!("Its worker {KILLED}."), None, course.less_memory) + &log.to_string()
+                }
+                Err(CommandError::Worker(error)) => with_remedy(error.to_string(), None, course.less_memory),
                 Err(error) => return Err(error),
             };
             let cause = pins::failed(course.engines, kind, cause);

@@ -19,6 +19,7 @@ use super::super::run::{Interrupts, find_worker};
 use super::child::{Answer, ask};
 use super::identity::Identity;
 use super::log::{Log, numbered};
+use super::memory::with_remedy;
 use super::once::each_once;
 use super::standing::{Ended, not_reached};
 use super::steps::Steps;
@@ -246,7 +247,10 @@ fn once(
     };
     match answer {
         Answer::Interrupted => None,
-        Answer::Failed(why) => Some(Found::Failed(because(candidate, why, engines))),
+        Answer::Failed(why) => {
+            let less = if args.full { "leave out `--full`" } else { "fewer rows (`--rows COUNT`) need less memory" };
+            Some(Found::Failed(because(candidate, with_remedy(why, None, less), engines)))
+        }
         Answer::Late => Some(Found::Failed(because(candidate, limit::late(&candidate.title, limit), engines))),
         Answer::Told(told) => Some(columns.differs(&told).map_or(Found::Told(told), Found::Failed)),
     }
