@@ -14,10 +14,11 @@ use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
 use super::keep::Extent;
+use super::once::each_once;
 use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{By, Course, Planned, in_turns};
 use super::standing::Ended;
-use super::{StudyArgs, StudyError, command_line, explained, parsed, refuse_to_set, report, tab};
+use super::{StudyArgs, StudyError, command_line, explained, memory, parsed, refuse_to_set, report, tab};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
 const SPEC: &str = r#"
@@ -103,6 +104,12 @@ pub struct FourLayerArgs {
 }
 
 impl FourLayerArgs {
+    /// The same without engines that are named again, also one by the name of its usual device.
+    pub(super) fn with_each_once(self) -> Self {
+        let engines = each_once("--engines", &self.engines, |name| row_of(name).map_err(|_| name.clone()));
+        Self { engines, ..self }
+    }
+
     /// What its report is of: of a part where engines were named.
     pub(super) const fn extent(&self) -> Extent {
         self.study.extent(!self.engines.is_empty(), !self.set.is_empty(), REPEATS)
@@ -135,7 +142,8 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
     if let Some(program) = &args.tab {
         let _ = write!(command, " --tab {}", program.display());
     }
-    let course = Course { study: "four-layer", args: &args.study, engines, command: &command, repeats };
+    let less_memory = memory::FEWER_ROWS;
+    let course = Course { study: "four-layer", args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
     Ok(Some(turns.ended(report)))
@@ -153,22 +161,24 @@ fn in_tab(spec: ExperimentSpec, program: Option<&Path>) -> [Planned; 2] {
     })
 }
 
-/// Those that were named, or the usual ones; an engine without a device on its usual one.
+/// Those that were named, or the usual ones.
 fn rows(names: &[String]) -> Result<Vec<(EngineKind, Device)>, StudyError> {
+    if names.is_empty() { Ok(USUAL.to_vec()) } else { names.iter().map(|name| row_of(name)).collect() }
+}
+
+/// The engine and device of this name; an engine without a device is on its usual one.
+fn row_of(name: &str) -> Result<(EngineKind, Device), StudyError> {
     let all = || {
         let kinds = [EngineKind::Burn].into_iter().chain(EngineKind::REFERENCES);
         let devices = kinds.flat_map(|kind| kind.devices().iter().map(move |&device| (kind, device)));
         devices.chain([(EngineKind::Burn, Device::Browser)])
     };
     let full = |(kind, device): (EngineKind, Device)| format!("{}@{}", kind.as_str(), device.as_str());
-    let named = |name: &String| {
-        let fits = |row: &(EngineKind, Device)| row.0.as_str() == name || full(*row) == *name;
-        all().find(fits).ok_or_else(|| StudyError::UnknownEngine {
-            given: name.clone(),
-            known: all().map(full).collect::<Vec<_>>().join(", "),
-        })
-    };
-    if names.is_empty() { Ok(USUAL.to_vec()) } else { names.iter().map(named).collect() }
+    let fits = |row: &(EngineKind, Device)| row.0.as_str() == name || full(*row) == name;
+    all().find(fits).ok_or_else(|| StudyError::UnknownEngine {
+        given: name.to_owned(),
+        known: all().map(full).collect::<Vec<_>>().join(", "),
+    })
 }
 
 /// An engine with its device, where that is not its usual one.
@@ -180,7 +190,7 @@ fn title(kind: EngineKind, device: Device) -> String {
     }
 }
 
-fn tables(command: String, rows: &[Row]) -> StudyReport {
+pub(super) fn tables(command: String, rows: &[Row]) -> StudyReport {
     let columns = vec![
         StudyColumn::lower("training", Unit::Seconds),
         StudyColumn::lower("start of the framework", Unit::Seconds),

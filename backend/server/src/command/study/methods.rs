@@ -131,7 +131,10 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
     }
     let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
     let command = args.command(NAME, repeats);
-    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
+    // Its data sets are what it compares, and cannot be set.
+    let less_memory =
+        if args.full { "leave out `--full`" } else { "close other programs, or give the machine more memory" };
+    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, repeats, &sets, &families, &turns.rows);
     Ok(Some(turns.ended(report)))

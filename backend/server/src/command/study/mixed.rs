@@ -107,7 +107,8 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
     }
     let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
     let command = args.command(NAME, repeats);
-    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
+    let less_memory = args.less_memory();
+    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
     Ok(Some(turns.ended(report)))

@@ -12,11 +12,15 @@ mod four_layer;
 mod guard;
 mod identity;
 mod keep;
+mod limit;
 mod load;
 mod log;
+mod memory;
 mod merge;
 mod methods;
 mod mixed;
+mod once;
+mod pins;
 mod pipeline_vs_sharded;
 mod render;
 mod retrieval;
@@ -70,6 +74,15 @@ impl StudyCommand {
         }
     }
 
+    /// The same study without what is named twice in it.
+    fn with_each_once(self) -> Self {
+        match self {
+            Self::Retrieval(args) => Self::Retrieval(args.with_each_once()),
+            Self::FourLayer(args) => Self::FourLayer(args.with_each_once()),
+            other => other,
+        }
+    }
+
     /// What its report is of.
     const fn extent(&self) -> Extent {
         match self {
@@ -90,6 +103,11 @@ pub(super) struct StudyArgs {
     /// Threads of every row
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
+    /// Seconds that a row may say nothing before it is ended and the study goes on; of a container, or in the tab, that it may take
+    /// (otherwise 900 for another framework, 1800 for Recspeed's own and for a container, 600 in the tab)
+    #[arg(long, value_name = "SECONDS", env = "RECSPEED_STUDY_LIMIT", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=limit::MOST))]
+    limit: Option<u64>,
     /// Measure everything anew, also what is kept of the same study since it was stopped
     #[arg(long)]
     fresh: bool,
@@ -157,6 +175,11 @@ impl SpecStudyArgs {
     fn command(&self, name: &str, repeats: u32) -> String {
         let full = if self.full { " --full" } else { "" };
         command_line(&format!("{name}{full}"), &self.study, repeats, &self.set)
+    }
+
+    /// What needs less memory in a study whose rows train on data that `--set` makes smaller.
+    const fn less_memory(&self) -> &'static str {
+        if self.full { memory::NOT_FULL } else { memory::FEWER_ROWS }
     }
 }
 
@@ -273,6 +296,7 @@ impl StudyError {
 
 /// Makes the study.
 pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
+    let command = command.with_each_once();
     let args = match &command {
         StudyCommand::Retrieval(args) => &args.study,
         StudyCommand::FourLayer(args) => &args.study,

@@ -185,7 +185,8 @@ pub(super) fn measure(args: &PipelineVsShardedArgs, engines: &Engines) -> Result
     if let Some(on) = on {
         let _ = write!(command, " --on {}", on.as_str());
     }
-    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
+    let less_memory = args.less_memory();
+    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
     Ok(Some(turns.ended(report)))

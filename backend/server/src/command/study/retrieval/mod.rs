@@ -5,7 +5,6 @@ mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use clap::Args;
 use recspeed_engines::Engines;
@@ -21,16 +20,16 @@ use super::child::{Answer, ask};
 use super::identity::Identity;
 use super::keep::Extent;
 use super::log::{Log, numbered};
+use super::memory::with_remedy;
+use super::once::each_once;
 use super::standing::{Ended, not_reached};
 use super::steps::Steps;
-use super::{StudyArgs, StudyError, command_line, devices, tab};
+use super::{StudyArgs, StudyError, command_line, devices, limit, pins, tab};
 use crate::launch::of_devices;
 use columns::Columns;
 
 /// Seed of the rows.
 const SEED: u64 = 42;
-/// How long one container may take: TensorFlow reads a few thousand rows one by one in as many milliseconds.
-const LIMIT: Duration = Duration::from_mins(30);
 /// Runs of each container, usually.
 const REPEATS: u32 = 3;
 /// Rows of a batch, usually.
@@ -63,6 +62,13 @@ pub struct RetrievalArgs {
 }
 
 impl RetrievalArgs {
+    /// The same without numbers of rows and containers that are named again.
+    pub(super) fn with_each_once(self) -> Self {
+        let rows = each_once("--rows", &self.rows, |rows| *rows);
+        let containers = each_once("--containers", &self.containers, String::clone);
+        Self { rows, containers, ..self }
+    }
+
     /// What its report is of: of a part where containers or numbers of rows were named.
     pub(super) const fn extent(&self) -> Extent {
         let part = !self.containers.is_empty() || !self.rows.is_empty();
@@ -230,22 +236,38 @@ fn once(
     (worker, engines): (&Path, &Engines),
     interrupts: &Interrupts,
 ) -> Option<Found> {
+    let limit = match candidate.by {
+        By::Tab => args.study.time_of_tab(),
+        By::Worker(_) | By::Engine(_) => args.study.time_of_container(),
+    };
     let answer = match (candidate.by, &args.tab) {
         (By::Tab, Some(program)) => {
-            tab::retrieve(program, columns.folder(), asked(args, candidate, repeats), interrupts)
+            tab::retrieve(program, columns.folder(), asked(args, candidate, repeats), limit, interrupts)
         }
         _ => match command(candidate, worker, engines) {
             Ok(mut command) => {
                 describe(&mut command, args, candidate, columns.folder(), repeats);
-                ask(command, "", LIMIT, &|| interrupts.take() > 0)
+                ask(command, "", limit, &|| interrupts.take() > 0)
             }
             Err(missing) => return Some(Found::Missing(missing)),
         },
     };
     match answer {
         Answer::Interrupted => None,
-        Answer::Failed(why) => Some(Found::Failed(why)),
+        Answer::Failed(why) => {
+            let less = if args.full { "leave out `--full`" } else { "fewer rows (`--rows COUNT`) need less memory" };
+            Some(Found::Failed(because(candidate, with_remedy(why, None, less), engines)))
+        }
+        Answer::Late => Some(Found::Failed(because(candidate, limit::late(&candidate.title, limit), engines))),
         Answer::Told(told) => Some(columns.differs(&told).map_or(Found::Told(told), Found::Failed)),
+    }
+}
+
+/// Why a container was not read, with what may be the reason.
+fn because(candidate: &Candidate, why: String, engines: &Engines) -> String {
+    match candidate.by {
+        By::Engine(kind) => pins::failed(engines, kind, why),
+        By::Worker(_) | By::Tab => why,
     }
 }
 
