@@ -90,7 +90,8 @@ fn note(last: &StudyReport, part: &StudyReport) -> String {
 fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, note: &str) {
     let measured = |row: &StudyRow| row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)));
     let mut own = row.clone();
-    if measured(row) {
+    // One number for everybody is the same whichever rows of these data stand beside it.
+    if measured(row) && !row.is_reference() {
         let others = rows.iter().filter(|other| other.name != row.name).filter_map(runs).max();
         let fewer = runs(row).zip(others).filter(|(own, others)| own != others);
         let fewer =
@@ -202,6 +203,24 @@ mod tests {
         assert_eq!(note(&[7.0]), "measured by itself on 1970-01-01; in 1 run, the others in 3");
         assert_eq!(note(&[7.0, 8.0]), "measured by itself on 1970-01-01; in 2 runs, the others in 3");
         assert_eq!(note(&[7.0, 8.0, 9.0]), "measured by itself on 1970-01-01");
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_once_in_a_merged_report_and_was_not_measured_by_itself() {
+        let with_mean = || {
+            let mut report = report(&[("Burn", StudyCell::number(1.0))]);
+            report.tables[0].columns.push(StudyColumn::lower("RMSE", Unit::Plain));
+            report.tables[0].rows[0].cells.push(StudyCell::number(0.4302));
+            report.tables[0].rows.push(StudyRow::one_number(&[(1, 0.4283)], 2));
+            report
+        };
+        let whole = merged(&with_mean(), &with_mean()).expect("they fit");
+        let rows = &whole.tables[0].rows;
+        assert_eq!(
+            rows.iter().filter(|row| row.is_reference()).collect::<Vec<_>>(),
+            [&StudyRow::one_number(&[(1, 0.4283)], 2)]
+        );
+        assert_eq!((rows.len(), rows[0].note.as_str()), (2, "measured by itself on 1970-01-01"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod four_layer;
 mod guard;
 mod identity;
 mod keep;
+mod learnt;
 mod load;
 mod log;
 mod merge;
