@@ -53,7 +53,8 @@ fn of(table: &StudyTable) -> Vec<Bar> {
         let spread = spread.map(|spread| (place(spread.least), place(spread.most)));
         Bar { name, shown, words, end: Some(place(number.value)), spread, best: times.is_empty() }
     };
-    table.rows.iter().enumerate().map(bar).collect()
+    // What the others are held against by their errors has nothing to draw here.
+    table.rows.iter().enumerate().filter(|(_, row)| !row.is_reference()).map(bar).collect()
 }
 
 /// The bars; nothing for a table without.
@@ -132,6 +133,9 @@ mod tests {
         assert_eq!((bars[1].end, bars[1].spread), (Some(80.0), Some((60.0, 100.0))));
         assert_eq!(bars[1].words, "theirs: 4.00 s, 3.00 s to 5.00 s in 3 runs, 4.0 times the best");
         assert_eq!((bars[2].end, bars[2].words.as_str()), (None, "missing: no number"));
+        let mut beside = table.clone();
+        beside.rows.push(StudyRow::one_number(&[], 1));
+        assert_eq!(of(&beside), bars, "one number for everybody was not trained: it has no bar");
         let mut without = table.clone();
         without.rows[2].cells[0] = StudyCell::Missing(Missing::no_gpu());
         without.rows[1].cells[0] = StudyCell::Failed { cause: "It crashed.".to_owned() };

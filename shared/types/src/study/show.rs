@@ -281,4 +281,27 @@ mod tests {
         table.bars = None;
         assert_eq!(times_of_best(&table, 1), None);
     }
+
+    #[test]
+    fn one_number_for_everybody_is_no_engine_it_has_no_time_and_is_never_the_fastest() {
+        let columns = vec![StudyColumn::lower("training", Unit::Seconds), StudyColumn::lower("RMSE", Unit::Plain)];
+        let row = |seconds: f64| StudyRow {
+            name: "Burn".into(),
+            note: String::new(),
+            cells: vec![StudyCell::runs(&[seconds]), StudyCell::number(0.4302)],
+        };
+        let table = StudyTable {
+            title: String::new(),
+            whose: Whose::Measured,
+            rows_are: "engine".into(),
+            rows: vec![row(4.0), row(2.0), StudyRow::one_number(&[(1, 0.4283), (7, 1.0)], columns.len())],
+            columns,
+            bars: Some(0),
+        };
+        let own = &table.rows[2];
+        assert_eq!(own.cells.iter().map(|cell| cell.show(Unit::Plain)).collect::<Vec<_>>(), ["no training", "0.4283"]);
+        assert_eq!(table.rows.iter().map(StudyRow::is_reference).collect::<Vec<_>>(), [false, false, true]);
+        assert_eq!([0, 1, 2].map(|row| times_of_best(&table, row)), [Some(2.0), None, None]);
+        assert_eq!([0, 1, 2].map(|row| bar_share(&table, row)), [Some(1.0), Some(0.5), None]);
+    }
 }

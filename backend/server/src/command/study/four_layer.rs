@@ -14,6 +14,7 @@ use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
 use super::keep::Extent;
+use super::learnt;
 use super::once::each_once;
 use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{By, Course, Planned, in_turns};
@@ -51,6 +52,8 @@ metrics = ["rmse", "mae", "nrmse", "nmae"]
 
 /// Runs of each row, usually.
 const REPEATS: u32 = 5;
+/// Passes of the paper's training over its ratings.
+const EPOCHS_OF_THE_PAPER: u32 = 3;
 
 /// The engines of the paper's table, behind ours; Burn also on PyTorch's own library, on GPUs and in a browser's tab.
 const USUAL: [(EngineKind, Device); 10] = [
@@ -213,17 +216,20 @@ pub(super) fn tables(command: String, rows: &[Row]) -> StudyReport {
             ]
         })
     };
+    let one_number = learnt::one_number(&all, &[(3, "nrmse"), (4, "nmae")], columns.len());
     let measured = StudyTable {
         title: "Measured here".to_owned(),
         whose: Whose::Measured,
         rows_are: "engine".to_owned(),
-        rows: rows.iter().map(line).collect(),
+        rows: rows.iter().map(line).chain(one_number).collect(),
         columns,
         bars: Some(0),
     };
     let mut report = report("four-layer", command, machine(rows), vec![measured]);
     report.conditions = rows.iter().find_map(|row| Some(conditions(row, row.last()?))).into_iter().collect();
     report.differences = explained(DIFFERENCES);
+    report.differences.extend(learnt::meaning(rows, "nrmse"));
+    report.differences.extend(learnt::epochs(rows, Some(EPOCHS_OF_THE_PAPER)));
     report.specs = rows.iter().map(Row::named_spec).collect();
     report
 }
@@ -243,11 +249,11 @@ fn conditions(row: &Row, run: &recspeed_types::RunSummary) -> String {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::ExperimentSpec;
-    use recspeed_types::study::Missing;
+    use recspeed_types::study::{Missing, StudyRow};
+    use recspeed_types::{ExperimentSpec, RunSummary};
 
     use super::super::render::markdown;
-    use super::super::row::Measured;
+    use super::super::row::{Measured, tests as rows_of};
     use super::*;
 
     #[test]
@@ -261,6 +267,21 @@ mod tests {
         let named = rows(&["burn", "burn@libtorch-cuda", "pytorch@cuda"].map(str::to_owned)).expect("rows");
         let titles: Vec<String> = named.into_iter().map(|(kind, device)| title(kind, device)).collect();
         assert_eq!(titles, ["Burn", "Burn on libtorch-cuda", "PyTorch on cuda"]);
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_below_the_engines_and_the_papers_epochs_are_its_tables() {
+        let mut run: RunSummary = serde_json::from_str(rows_of::RUN).expect("a summary");
+        run.evaluation.of_the_mean = [("nrmse".to_owned(), 0.3334), ("nmae".to_owned(), 0.2715)].into();
+        let report = tables(String::new(), &[rows_of::row(Measured::Ran(vec![run]))]);
+        let table = &report.tables[0];
+        assert_eq!([3, 4].map(|place| table.columns[place].name.as_str()), ["RMSE, 0 to 1", "MAE, 0 to 1"]);
+        assert_eq!(table.rows[1..], [StudyRow::one_number(&[(3, 0.3334), (4, 0.2715)], table.columns.len())]);
+        assert!(
+            report.tables[1].title.ends_with(&format!("{EPOCHS_OF_THE_PAPER} epochs)")),
+            "{}",
+            report.tables[1].title
+        );
     }
 
     #[test]

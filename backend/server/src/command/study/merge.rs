@@ -148,9 +148,9 @@ fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, words: String) {
     }
 }
 
-/// Whether a row has a number.
+/// Whether a row has a number of its own: one number for everybody is the same whichever rows of these data stand beside it.
 fn is_measured(row: &StudyRow) -> bool {
-    row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)))
+    !row.is_reference() && row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)))
 }
 
 /// Of how many runs a row's numbers are; nothing where it has none, or none that tells.
@@ -293,6 +293,29 @@ mod tests {
         let due = ["PyTorch", "Burn"].map(|other| format!("measured with “{other}” on 1970-01-02, {build}"));
         assert_eq!(notes, [due[0].as_str(), due[1].as_str(), ""]);
         assert_eq!((whole.measured_ms, &whole.command), (last.measured_ms, &last.command));
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_once_in_a_merged_report_and_was_not_measured_with_anybody() {
+        let with_mean = |rows: &[(&str, StudyCell)]| {
+            let mut report = report(rows);
+            report.tables[0].columns.push(StudyColumn::lower("RMSE", Unit::Plain));
+            report.tables[0].rows.iter_mut().for_each(|row| row.cells.push(StudyCell::number(0.4302)));
+            report.tables[0].rows.push(StudyRow::one_number(&[(1, 0.4283)], 2));
+            report
+        };
+        let last = with_mean(&[("Burn", StudyCell::number(1.0)), ("PyTorch", StudyCell::number(3.0))]);
+        let part = with_mean(&[("Burn", StudyCell::number(2.0))]);
+        let whole = merged(&last, &part).expect("they fit");
+        let rows = &whole.tables[0].rows;
+        assert_eq!(
+            rows.iter().filter(|row| row.is_reference()).collect::<Vec<_>>(),
+            [&StudyRow::one_number(&[(1, 0.4283)], 2)]
+        );
+        assert_eq!((rows.len(), rows[0].note.as_str()), (3, "measured by itself on 1970-01-01"));
+        // It is no row that keeps the head from being that of the part.
+        let whole = merged(&with_mean(&[("Burn", StudyCell::number(1.0))]), &part).expect("they fit");
+        assert!(whole.tables[0].rows.iter().all(|row| row.note.is_empty()), "{whole:?}");
     }
 
     #[test]

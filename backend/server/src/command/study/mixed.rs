@@ -8,6 +8,7 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
+use super::learnt;
 use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
@@ -129,11 +130,12 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
             vec![StudyCell::runs(&fit_s(runs)), of("rmse"), of("accuracy"), peak(runs)]
         })
     };
+    let one_number = learnt::one_number(&all, &[(1, "rmse"), (2, "accuracy")], columns.len());
     let measured = StudyTable {
         title: "Measured here".to_owned(),
         whose: Whose::Measured,
         rows_are: "where".to_owned(),
-        rows: rows.iter().map(line).collect(),
+        rows: rows.iter().map(line).chain(one_number).collect(),
         columns,
         bars: Some(0),
     };
@@ -153,6 +155,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     });
     report.conditions = conditions.into_iter().collect();
     report.differences = explained(DIFFERENCES);
+    report.differences.extend(learnt::meaning(rows, "rmse"));
     report.specs = rows.iter().filter(|row| row.last().is_some()).map(Row::named_spec).collect();
     report
 }
@@ -160,6 +163,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
 #[cfg(test)]
 mod tests {
     use recspeed_types::RunSummary;
+    use recspeed_types::study::StudyRow;
 
     use super::super::row::Measured;
     use super::super::row::tests::{RUN, row};
@@ -174,6 +178,15 @@ mod tests {
         };
         assert!(told(true).starts_with("5 ratings of tiny (made up) to learn from, 6 to test on; "), "{}", told(true));
         assert!(told(false).starts_with("5 ratings of tiny to learn from, 6 to test on; "), "{}", told(false));
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_below_the_devices() {
+        let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+        run.evaluation.of_the_mean = [("rmse".to_owned(), 0.4283), ("accuracy".to_owned(), 0.758)].into();
+        let table = tables(String::new(), &[row(Measured::Ran(vec![run]))]).tables.remove(0);
+        assert_eq!([1, 2].map(|place| table.columns[place].name.as_str()), ["RMSE", "accuracy"]);
+        assert_eq!(table.rows[1..], [StudyRow::one_number(&[(1, 0.4283), (2, 0.758)], table.columns.len())]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod four_layer;
 mod guard;
 mod identity;
 mod keep;
+mod learnt;
 mod limit;
 mod load;
 mod log;

@@ -401,7 +401,7 @@ mod tests {
             objects: 4,
             header_bytes: 24,
             buffer_bytes: 20 * rows,
-            resident_bytes: 4096,
+            resident_bytes: Some(4096),
             build_s: vec![0.5],
             back_s: vec![0.5],
             single_rows,

@@ -22,7 +22,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     (
         "Memory",
         "The paper printed `sys.getsizeof`: the size of the Python object, which does not depend on the number of rows. The table shows it beside \
-         the buffers that the object points to and what the process grew by. `resident` of small containers is mostly what the allocator takes at once.",
+         the buffers that the object points to and what the process grew by. `resident` of small containers is mostly what the allocator takes at once; \
+         below what can be measured is what takes less than a page of memory, or room that the process had already.",
     ),
     (
         "Objects of 80, 168 and 232 bytes in the paper, of 88, 184 and 56 here",
@@ -218,12 +219,21 @@ fn memory(candidates: &[Candidate], size: &Size) -> StudyTable {
             StudyCell::number(header),
             StudyCell::number(f64::from(told.objects)),
             StudyCell::number(buffers),
-            StudyCell::number(told.resident_bytes as f64),
+            resident(told.resident_bytes),
             StudyCell::number(header / csv),
             StudyCell::number(buffers / csv),
             StudyCell::number(buffers / pandas),
         ]
     })
+}
+
+/// What a process grew by. Neither what the system does not tell nor what is less than it counts by is 0 bytes.
+fn resident(bytes: Option<u64>) -> StudyCell {
+    match bytes {
+        None => StudyCell::text("not measured"),
+        Some(0) => StudyCell::text("below what can be measured"),
+        Some(bytes) => StudyCell::number(bytes as f64),
+    }
 }
 
 fn bridge(candidates: &[Candidate], size: &Size) -> StudyTable {
@@ -284,6 +294,16 @@ mod tests {
         assert_eq!(cell.value(), Some(1.0));
         assert_eq!(cell.show(Unit::Seconds), "1.00 s (measured on 2 rows, scaled)");
         assert_eq!(table.rows[0].cells.len(), table.columns.len());
+    }
+
+    #[test]
+    fn a_container_that_did_not_make_its_process_grow_is_not_said_to_hold_0_bytes() {
+        let of = |resident_bytes| Retrieved { resident_bytes, ..told(8, 8) };
+        let size = size([Some(0), None, Some(8192)].map(of).to_vec());
+        let table = memory(&["Plain columns", "PyTorch", "PyVelox"].map(candidate), &size);
+        let column = table.columns.iter().position(|column| column.name == "resident").expect("a column");
+        let shown: Vec<String> = table.rows.iter().map(|row| row.cells[column].show(Unit::Bytes)).collect();
+        assert_eq!(shown, ["below what can be measured", "not measured", "8192 B"]);
     }
 
     #[test]
