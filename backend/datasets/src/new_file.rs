@@ -1,8 +1,8 @@
 //! New files: whole or not at all, in place of none, with the rights that the system gives to any new file.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use tempfile::{Builder, NamedTempFile};
@@ -14,10 +14,11 @@ const BUFFER: usize = 1 << 18;
 /// takes from those of any new file (the umask); by itself a temporary one would be its owner's alone.
 ///
 /// # Errors
-/// What the system says.
+/// What the system says, without the temporary name, which nobody has chosen: who asked names `path`.
 pub fn file_beside(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)
+    let new = |place: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(0o666).open(place);
+    Builder::new().make_in(folder, new)
 }
 
 /// Writes a new file by `content`; an unfinished one never takes its name, and none takes that of a file that is there. A device or a
@@ -73,6 +74,7 @@ impl Write for Counted {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -105,6 +107,15 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&ours), mode(&plain));
         assert_eq!(mode(file_beside(&ours).unwrap().path()), mode(&plain));
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_told_without_the_name_of_a_temporary_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("no/such.json");
+        let system = File::create(&path).unwrap_err().to_string();
+        assert_eq!(file_beside(&path).unwrap_err().to_string(), system);
+        assert_eq!(write_new(&path, |to| to.write_all(b"x")).unwrap_err().to_string(), system);
     }
 
     #[test]

@@ -249,6 +249,11 @@ def timed(work: Callable[[], object], repeats: int) -> list[float]:
     return times
 
 
+def grown(before: int, after: int) -> int | None:
+    """Bytes that this process holds more than before; `None` where the system does not tell and either is 0."""
+    return max(0, after - before) if before and after else None
+
+
 def measure(
     container: Container, folder: Path, repeats: int, batch_rows: int, single_rows: int | None
 ) -> dict[str, object]:
@@ -262,7 +267,7 @@ def measure(
     container.fill(columns)
     del columns
     gc.collect()
-    resident = max(0, story.resident_bytes() - before)
+    resident = grown(before, story.resident_bytes())
 
     single_rows = min(rows, single_rows or rows)
     batch_rows = min(rows, batch_rows)

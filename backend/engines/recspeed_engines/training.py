@@ -15,6 +15,19 @@ from types import ModuleType
 from . import job, story, tensors
 
 
+# How frameworks say, in an error of their own, that they asked for memory and got none: in small letters.
+OF_GPU = ("cuda out of memory", "hip out of memory")
+REFUSED = (
+    "out of memory",
+    "bad_alloc",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "unable to allocate",
+    "resourceexhausted",
+    "oom when allocating",
+)
+
+
 class Ended(Exception):
     """A run that goes no further; its last word."""
 
@@ -34,16 +47,23 @@ def run(given: argparse.Namespace, tale: story.Story) -> int:
         return tale.fail("invalid-spec", f"The engine {given.engine} cannot run this spec: {error}.")
     except story.Diverged as error:
         return tale.fail("diverged", f"The training diverged: {error}; lower training.learning_rate.")
-    except MemoryError:
-        return tale.fail(
-            "out-of-memory", "The engine needed more memory than there is; take fewer rows (dataset.sample)."
-        )
     except Exception as error:
-        if "out of memory" in str(error).lower():
-            cause = "The engine needed more memory than there is; take fewer rows (dataset.sample)."
-            return tale.fail("out-of-memory", cause, str(error))
+        if refused := memory_refused(given.engine, error):
+            return tale.fail("out-of-memory", refused, f"{type(error).__name__}: {error}")
         cause = f"The engine {given.engine} failed: {type(error).__name__}: {error}"
         return tale.fail("worker", cause, traceback.format_exc())
+
+
+def memory_refused(name: str, error: Exception) -> str | None:
+    """What is known of an engine that asked for memory and got none, and what needs less; nothing of another error."""
+    words = f"{type(error).__name__}: {error}".lower()
+    if any(device in words for device in OF_GPU):
+        what, less = "more of the GPU's memory", "a smaller batch (training.batch_size), smaller layers or fewer rows"
+        return f"The engine {name} got no {what}; take {less} (dataset.sample)."
+    if isinstance(error, MemoryError) or any(refused in words for refused in REFUSED):
+        less = "fewer rows (dataset.sample), a smaller batch (training.batch_size) or smaller layers"
+        return f"The engine {name} got no more memory; take {less}."
+    return None
 
 
 def train(given: argparse.Namespace, tale: story.Story) -> None:
@@ -88,8 +108,11 @@ def imported(name: str) -> ModuleType:
     """
     try:
         return importlib.import_module(f".{name}", __package__)
-    except MemoryError:
-        raise
+    except MemoryError as error:
+        # Fewer rows would not help: none is read yet.
+        remedy = "close other programs, or give the machine more memory"
+        cause = f"The engine {name} got no memory for its own libraries; {remedy}."
+        raise Ended("out-of-memory", cause, str(error)) from error
     except Exception as error:
         raise Ended("invalid-spec", *story.unusable(name, error)) from error
 

@@ -1,5 +1,7 @@
 //! The reference engines: what each needs, and how much room.
 
+use std::collections::BTreeMap;
+
 use recspeed_types::spec::EngineKind;
 
 /// What is known of an engine before anything is installed.
@@ -69,6 +71,18 @@ impl Reference {
         lines
             .filter_map(|line| line.split_once("=="))
             .map(|(name, version)| Pin { name: name.trim(), version: version.trim() })
+    }
+
+    /// The pins that these versions are not, each under the name that the engine says the package by, with the version that is there.
+    /// What a version was built for, as `+cpu`, is no difference.
+    pub fn unpinned(&self, versions: &BTreeMap<String, String>) -> Vec<(Pin, String)> {
+        let differs = |found: &str, pinned: &str| found.split('+').next() != Some(pinned);
+        let told = self.pins().filter_map(|pin| {
+            let name = if pin.name == "tensorflow-cpu" { "tensorflow" } else { pin.name };
+            let found = versions.get(name).filter(|found| differs(found, pin.version))?;
+            Some((Pin { name, ..pin }, found.clone()))
+        });
+        told.collect()
     }
 
     /// The command that installs it.

@@ -56,6 +56,22 @@ pub enum EngineError {
         /// Bytes that there are.
         free: u64,
     },
+    /// The disk is too small for all that are to be installed.
+    #[error(
+        "these engines together need about {:.1} GB while they are installed, and {} has {:.1} GB free; each alone needs: {each} (what is \
+         downloaded for one is gone before the next one begins); make room, install fewer of them, or name another folder with --home",
+        *needed as f64 / 1e9, folder.display(), *free as f64 / 1e9
+    )]
+    TogetherTooLarge {
+        /// What each needs while it is installed, as `pytorch 10.0 GB, tensorflow 2.3 GB`.
+        each: String,
+        /// Where they would lie.
+        folder: PathBuf,
+        /// The most bytes that they take at one moment, with what is downloaded.
+        needed: u64,
+        /// Bytes that there are.
+        free: u64,
+    },
     /// Another process installs it.
     #[error(
         "the engine `{kind}` is being installed by another process; wait for its end, and run the same command again"

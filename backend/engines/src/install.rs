@@ -6,7 +6,6 @@ use std::process::Command;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::sys::statvfs::statvfs;
 use recspeed_types::spec::EngineKind;
 
 use crate::catalogue::Reference;
@@ -15,6 +14,7 @@ use crate::error::{EngineError, at};
 use crate::package;
 use crate::process::{self, Ended, bytes_below};
 use crate::record::{Record, fingerprint};
+use crate::room::free_bytes;
 
 /// How an engine is installed.
 #[derive(Debug, Clone, Default)]
@@ -186,11 +186,6 @@ fn make_environment(
         Ended::Stopped => EngineError::Stopped { kind },
         ended => EngineError::NoPython { python: program.display().to_string(), why: ended.words() },
     })
-}
-
-fn free_bytes(folder: &Path) -> Result<u64, EngineError> {
-    let told = statvfs(folder).map_err(|error| at("measure", folder)(error.into()))?;
-    Ok(told.blocks_available() as u64 * told.fragment_size() as u64)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod libtorch;
 mod package;
 mod process;
 mod record;
+mod room;
 
 pub use catalogue::{Pin, Reference, find};
 pub use engines::{Checked, Engines, Launch, State};

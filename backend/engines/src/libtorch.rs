@@ -23,8 +23,8 @@ pub const LIBTORCH: &str = "libtorch";
 pub const LIBTORCH_BYTES: (u64, u64) = (650_000_000, 910_000_000);
 
 const REQUIREMENTS: &str = include_str!("../requirements/libtorch.txt");
-/// While its parts are all there.
-const UNPACKED_BYTES: u64 = 1_800_000_000;
+/// Bytes on disk while its parts are all there, without what was downloaded.
+pub(crate) const LIBTORCH_UNPACKED_BYTES: u64 = 1_800_000_000;
 /// Parts of the wheel that nothing needs which computes on the processor and is no Python.
 const CUDA_PARTS: [&str; 6] = [
     "libtorch_cuda.so",
@@ -82,7 +82,7 @@ impl Engines {
             return Ok(installed);
         }
         let folder = self.libtorch_folder();
-        let needed = UNPACKED_BYTES + LIBTORCH_BYTES.1;
+        let needed = LIBTORCH_UNPACKED_BYTES + LIBTORCH_BYTES.1;
         let what = (LIBTORCH, REQUIREMENTS, needed, &["--no-deps"][..]);
         let python = install_packages(&folder, what, options, stop, tell)?;
         let failed = |why: String| EngineError::DoesNotStart { kind: LIBTORCH, python: python.clone(), why };

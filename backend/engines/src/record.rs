@@ -30,14 +30,8 @@ pub struct Record {
 impl Record {
     /// Packages whose version is not the pinned one, as `numpy 2.0.0 instead of 2.4.6`.
     pub fn differences(&self, reference: &Reference) -> Vec<String> {
-        let differs = |found: &str, pinned: &str| found.split('+').next() != Some(pinned);
-        let name_of = |pin: &str| if pin == "tensorflow-cpu" { "tensorflow".to_owned() } else { pin.to_owned() };
-        let told = reference.pins().filter_map(|pin| {
-            let name = name_of(pin.name);
-            let found = self.versions.get(&name)?;
-            differs(found, pin.version).then(|| format!("{name} {found} instead of {}", pin.version))
-        });
-        told.collect()
+        let told = reference.unpinned(&self.versions).into_iter();
+        told.map(|(pin, found)| format!("{} {found} instead of {}", pin.name, pin.version)).collect()
     }
 
     /// What is another than when it was installed, as `torch 2.10.0 instead of 2.9.0`. How PyVelox' vectors are built is no version.

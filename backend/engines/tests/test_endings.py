@@ -114,6 +114,34 @@ importlib.import_module = broken
                 self.assertIn(words, cause)
                 self.assertIn("run `recspeed engines install pytorch`", cause)
 
+    def test_an_engine_that_got_no_memory_says_whose_and_what_needs_less(self) -> None:
+        fails = "def train(task, tale): raise %s\nengine.train = train"
+        for error, words in [
+            ('MemoryError("Unable to allocate 7.45 GiB")', "got no more memory; take fewer rows (dataset.sample)"),
+            ("""RuntimeError("CPUAllocator: can't allocate memory")""", "got no more memory; take fewer rows"),
+            ('RuntimeError("std::bad_alloc")', "got no more memory; take fewer rows"),
+            ('RuntimeError("CUDA out of memory. Tried to allocate 20 GiB")', "GPU's memory; take a smaller batch"),
+        ]:
+            with self.subTest(error=error):
+                code, cause, status = self.failed(fails % error)
+                self.assertEqual((code, status), ("out-of-memory", 3))
+                self.assertTrue(cause.startswith("The engine pytorch got no more "), cause)
+                self.assertIn(words, cause)
+        # Nothing is read yet, so fewer rows would not help.
+        imports = """
+import importlib
+def broken(name, package=None):
+    raise MemoryError
+importlib.import_module = broken
+"""
+        code, cause, status = self.failed(imports)
+        self.assertEqual((code, status), ("out-of-memory", 3))
+        self.assertIn("got no memory for its own libraries", cause)
+        self.assertNotIn("fewer rows", cause)
+        # Another error is none of memory.
+        code, cause, status = self.failed(fails % 'RuntimeError("the rows are kept in memory")')
+        self.assertEqual((code, status), ("worker", 1), cause)
+
     def test_only_what_cannot_be_read_is_unreadable_data(self) -> None:
         code, cause, status = self.failed("", job="nothing")
         self.assertEqual((code, status), ("data", 4))

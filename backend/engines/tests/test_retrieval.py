@@ -61,6 +61,10 @@ class Retrieval(unittest.TestCase):
                     self.assertEqual((found["rows"], found["single_rows"]), (ROWS, 50))
                     self.assertGreaterEqual(int(str(found["threads"])), 1)
 
+    def test_what_the_system_does_not_tell_of_a_process_is_not_0_bytes(self) -> None:
+        told = [retrieval.grown(before, after) for before, after in [(10, 30), (30, 10), (10, 0), (0, 30), (0, 0)]]
+        self.assertEqual(told, [20, 0, None, None, None])
+
     def test_a_container_has_the_threads_that_its_framework_says(self) -> None:
         torch, arrow = ModuleType("torch"), ModuleType("pyarrow")
         torch.get_num_threads = lambda: 3  # type: ignore[attr-defined]

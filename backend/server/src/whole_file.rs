@@ -15,7 +15,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let path = behind_links(path);
     let mut file = file_beside(&path)?;
-    file.write_all(bytes)?;
+    // By the file itself, whose errors do not name it: the caller names `path`.
+    file.as_file_mut().write_all(bytes)?;
     if let Ok(old) = fs::metadata(&path) {
         file.as_file().set_permissions(old.permissions())?;
     }
@@ -67,6 +68,15 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
         assert!(write(&folder.path().join("no/such/folder.json"), b"x").is_err());
         assert!(try_write(folder.path()).is_err() && try_write(&path).is_ok());
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_told_without_the_name_of_a_temporary_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("no/such.json");
+        let system = fs::File::create(&path).expect_err("its folder is not there").to_string();
+        assert_eq!(write(&path, b"x").expect_err("its folder is not there").to_string(), system);
+        assert_eq!(try_write(&path).expect_err("its folder is not there").to_string(), system);
     }
 
     #[test]

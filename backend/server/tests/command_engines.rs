@@ -117,6 +117,27 @@ fn a_disk_that_is_too_small_is_found_before_anything_is_downloaded() {
 }
 
 #[test]
+fn a_disk_that_is_too_small_for_all_that_are_named_is_found_before_the_first_is_downloaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let python = stand_in(folder.path(), "true", GOOD).display().to_string();
+    let free = nix::sys::statvfs::statvfs(folder.path()).expect("it tells");
+    let free = free.blocks_available() as u64 * free.fragment_size() as u64;
+    // Each alone fits, both do not.
+    let needs = (free / 10 * 6 / 1_000_000).to_string();
+    let words = complaint(&engines(
+        &home,
+        &["install", "pytorch", "tensorflow", "pytorch", "--needs", &needs, "--python", &python],
+    ));
+    assert!(words.contains("these engines together need about") && words.contains("GB free"), "{words}");
+    let each = words.split("each alone needs: ").nth(1).expect("what each needs");
+    assert_eq!((each.matches("pytorch ").count(), each.matches("tensorflow ").count()), (1, 1), "{words}");
+    assert!(words.contains("`pytorch` is named again"), "{words}");
+    assert!(!folder.path().join("log").exists(), "something was begun");
+    assert_eq!(state(&home, "pytorch"), "missing");
+}
+
+#[test]
 fn what_does_not_start_is_not_called_ready() {
     let folder = tempfile::tempdir().expect("a folder");
     let home = folder.path().join("home");

@@ -66,6 +66,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) memory_limit: Option<u64>,
 
+    /// End another framework that says nothing for this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) engine_silence: u64,
+
     /// This is one of the ranks that share this folder.
     #[cfg(feature = "mpi")]
     #[arg(long, hide = true)]

@@ -20,14 +20,12 @@ use recspeed_models::{LaterList, read_tensors, write_tensors_file};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::protocol::Protocol;
 use recspeed_types::summary::EngineInfo;
-use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId};
+use recspeed_types::{EventKind, FailureCode, FitObserver, RunEvent, RunId, memory};
 
 use crate::last_words::LastWords;
 use crate::lines::lines;
 use crate::machine;
 
-/// How long a framework may say nothing. Keras tells of whole epochs only.
-const SILENCE: Duration = Duration::from_mins(15);
 /// How long one that was told to stop may take; the worker itself leaves half a second later.
 const GRACE: Duration = Duration::from_millis(3500);
 /// How long one that has said its last word may take to leave.
@@ -42,6 +40,8 @@ pub(crate) struct Framework {
     /// The spec as JSON, with every default written out.
     pub(crate) spec: String,
     pub(crate) threads: u32,
+    /// How long it may say nothing. Keras tells of whole epochs only.
+    pub(crate) silence: Duration,
     /// Most bytes that its process may hold, with those that it has started.
     pub(crate) memory_limit: Option<u64>,
     /// The most that it has held is written here.
@@ -242,12 +242,11 @@ impl<'a> Conversation<'a> {
             if told_to_stop.is_some_and(|since| since.elapsed() > GRACE) {
                 return Err(cancelled());
             }
-            if last_word.elapsed() > SILENCE {
+            if last_word.elapsed() > engine.silence {
                 let cause = format!(
-                    "The engine {} said nothing for {} minutes and was ended; run it again, or with fewer rows \
-                     (dataset.sample).",
+                    "The engine {} said nothing for {} s and was ended; run it again, or with fewer rows (dataset.sample).",
                     name(&engine.launch),
-                    SILENCE.as_secs() / 60
+                    engine.silence.as_secs()
                 );
                 return Err(TrainerFailure::new(FailureCode::Worker, cause));
             }
@@ -316,19 +315,38 @@ fn name(launch: &Launch) -> &'static str {
     launch.kind.as_str()
 }
 
-/// It ended without its last word.
+/// It ended without its last word: what is known of that, and no guess.
 fn died(status: ExitStatus, log: LastWords, launch: &Launch) -> TrainerFailure {
     use std::os::unix::process::ExitStatusExt as _;
-    let remedy = match (status.signal(), log.said()) {
+    let (name, said) = (name(launch), log.said());
+    let refused = said.as_deref().filter(|words| memory::was_refused(words));
+    let (code, cause) = match (status.signal(), refused) {
         (Some(9), _) => {
-            "most often the machine ran out of memory; take fewer rows (dataset.sample), or close other programs"
-                .to_owned()
+            let less = "It needs less memory with fewer rows (dataset.sample) or a smaller batch (training.batch_size)";
+            (FailureCode::Worker, format!("The engine {name} {}. {less}.", memory::KILLED))
         }
-        (_, Some(words)) => format!("its log ends with “{words}”; run it again, or try `recspeed engines check`"),
-        (_, None) => "it logged nothing; run it again, or try `recspeed engines check`".to_owned(),
+        (_, Some(words)) => {
+            let (what, less) = if memory::is_of_gpu(words) {
+                (
+                    "more of the GPU's memory",
+                    "a smaller batch (training.batch_size), smaller layers or fewer rows (dataset.sample)",
+                )
+            } else {
+                ("more memory", "fewer rows (dataset.sample), a smaller batch (training.batch_size) or smaller layers")
+            };
+            let cause =
+                format!("The engine {name} got no {what} ({status}): its log ends with “{words}”; take {less}.");
+            (FailureCode::OutOfMemory, cause)
+        }
+        (_, None) => {
+            let remedy = said.as_deref().map_or_else(
+                || "it logged nothing; run it again, or try `recspeed engines check`".to_owned(),
+                |words| format!("its log ends with “{words}”; run it again, or try `recspeed engines check`"),
+            );
+            (FailureCode::Worker, format!("The engine {name} ended without a result ({status}): {remedy}."))
+        }
     };
-    let cause = format!("The engine {} ended without a result ({status}): {remedy}.", name(launch));
-    TrainerFailure::new(FailureCode::Worker, cause)
+    TrainerFailure::new(code, cause)
 }
 
 fn cancelled() -> TrainerFailure {

@@ -31,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) checkpoints: Option<Checkpoints>,
     /// Bytes that the run may use.
     pub(crate) memory_limit: Option<u64>,
+    /// How long another framework may say nothing.
+    pub(crate) engine_silence: Duration,
     pub(crate) resume: Option<Resume>,
     /// The most that the process of another framework has held.
     pub(crate) framework_peak: Arc<AtomicU64>,
@@ -189,6 +191,7 @@ impl Host for Process {
             launch,
             spec: spec.written_out(threads),
             threads,
+            silence: self.engine_silence,
             memory_limit: self.memory_limit,
             peak: Arc::clone(&self.framework_peak),
         }))

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use recspeed_datasets::{DataHome, LookUp};
 use recspeed_experiment::{Numbering, Outcome, RunFailure};
@@ -112,6 +113,7 @@ fn attempt(
         look_up: LookUp::from_env(spec_dir),
         checkpoints: arguments.checkpoint_dir.as_deref().map(Checkpoints::new),
         memory_limit,
+        engine_silence: Duration::from_secs(arguments.engine_silence),
         resume: arguments.resume.as_deref().map(resume_from).transpose()?,
         framework_peak: Arc::default(),
         on_gpus: false.into(),

@@ -27,8 +27,19 @@ fn spec(kind: EngineKind) -> ExperimentSpec {
 }
 
 fn run(home: &Path, spec: &ExperimentSpec, environment: &[(&str, &str)]) -> (Vec<RunEvent>, Option<i32>) {
+    run_told(home, spec, environment, &[])
+}
+
+/// The same, with more arguments for the worker.
+fn run_told(
+    home: &Path,
+    spec: &ExperimentSpec,
+    environment: &[(&str, &str)],
+    arguments: &[&str],
+) -> (Vec<RunEvent>, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_recspeed-worker"));
-    command.arg("--data-home").arg(home).envs(environment.iter().copied()).env_remove("RECSPEED_DATA");
+    command.arg("--data-home").arg(home).args(arguments);
+    command.envs(environment.iter().copied()).env_remove("RECSPEED_DATA");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the worker starts");
     child.stdin.take().expect("piped").write_all(spec.to_json().as_bytes()).expect("the spec");
@@ -176,7 +187,21 @@ fn whatever_an_engine_does_becomes_a_cause() {
         ("echo; echo boom >&2; exit 1".to_owned(), FailureCode::Worker, "is no event"),
         ("echo one >&2; echo boom >&2; exit 1".to_owned(), FailureCode::Worker, "its log ends with “one; boom”"),
         ("echo hello".to_owned(), FailureCode::Worker, "`hello` is no event"),
-        ("kill -9 $$".to_owned(), FailureCode::Worker, "ran out of memory"),
+        (
+            "kill -9 $$".to_owned(),
+            FailureCode::Worker,
+            "was killed (signal 9); the kernel does so when memory runs out, or somebody ended it",
+        ),
+        (
+            "echo \"terminate called after throwing an instance of 'std::bad_alloc'\" >&2; exit 134".to_owned(),
+            FailureCode::OutOfMemory,
+            "The engine pytorch got no more memory (exit status: 134)",
+        ),
+        (
+            "echo 'CUDA out of memory. Tried to allocate 20.00 GiB.' >&2; exit 1".to_owned(),
+            FailureCode::OutOfMemory,
+            "take a smaller batch (training.batch_size), smaller layers or fewer rows",
+        ),
         (format!("{begun}; {begun}"), FailureCode::Worker, "has seq 0 where 1 was due"),
         (
             format!("{begun}; echo '{{\"run\":\"local\",\"seq\":1,\"at_us\":2,\"kind\":\"checkpoint\",\"file\":\"x\",\"step\":1,\"sha256\":\"00\"}}'"),
@@ -197,6 +222,18 @@ fn whatever_an_engine_does_becomes_a_cause() {
         assert!(cause.contains(words), "{script}: {cause}");
         assert_eq!(status, Some(i32::from(code.exit_status())), "{script}");
     }
+}
+
+#[test]
+fn an_engine_that_says_nothing_is_ended_after_as_long_as_it_may() {
+    let home = tempfile::tempdir().expect("a folder");
+    stand_in(home.path(), "trap '' TERM; while :; do sleep 1; done");
+    let begun = Instant::now();
+    let (events, status) = run_told(home.path(), &spec(EngineKind::Pytorch), &[], &["--engine-silence", "1"]);
+    let (code, cause) = failure(&events);
+    assert_eq!((code, status), (FailureCode::Worker, Some(1)), "{cause}");
+    assert!(cause.starts_with("The engine pytorch said nothing for 1 s and was ended"), "{cause}");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
 }
 
 /// As [`ended`], by SIGTERM.

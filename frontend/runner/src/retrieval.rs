@@ -21,7 +21,7 @@ pub(crate) fn retrieve(asked: &str, columns: [&[u8]; 4]) -> Result<String, JsErr
     let plain = Columns::from_le_bytes(columns)?;
     let before = tab::instance_bytes();
     let filled = Plain.fill(plain.clone());
-    let resident_bytes = tab::instance_bytes().saturating_sub(before);
+    let resident_bytes = Some(tab::instance_bytes().saturating_sub(before));
     let found = measure(&Plain, &filled, &plain, &asked, LEAST_S, &mut || outlet::clock_ms() / 1e3);
     let retrieved = Retrieved {
         container: "tab".to_owned(),

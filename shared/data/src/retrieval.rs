@@ -90,7 +90,7 @@ pub fn measure<C: Container>(
         objects: container.objects(),
         header_bytes: container.header_bytes(),
         buffer_bytes: container.buffer_bytes(filled),
-        resident_bytes: 0,
+        resident_bytes: None,
         single_rows: single_rows as u64,
         single_s: timed(&mut || {
             black_box(container.singles(black_box(filled), single_rows));

@@ -26,6 +26,10 @@ const TIE_RULE: &str =
 /// Test rows predicted between two looks at the clock.
 const ROWS_AT_ONCE: usize = recspeed_plan::blocks::PREDICTED;
 
+/// The metrics that one number for everybody has as well; the others compare predictions with each other, or users.
+const OF_ONE_NUMBER: [MetricKind; 5] =
+    [MetricKind::Rmse, MetricKind::Mae, MetricKind::Nrmse, MetricKind::Nmae, MetricKind::Accuracy];
+
 /// Value by metric name.
 pub(crate) type Values = BTreeMap<String, f64>;
 
@@ -79,8 +83,8 @@ pub(crate) struct Predictions {
     range: f64,
     /// Lowest and highest rating of the training and the truth together; `None` of probabilities.
     scale: Option<(f32, f32)>,
-    /// Mean of the training ratings; `None` of probabilities.
-    mean: Option<f64>,
+    /// Mean of what was learnt from: of the ratings, or of likes (1) and others (0) where probabilities are predicted.
+    mean: f64,
 }
 
 pub(crate) fn evaluate(
@@ -97,15 +101,17 @@ pub(crate) fn evaluate(
     let mut values = Values::new();
     let mut users = UserTable { users: audience.test_users.clone(), columns: BTreeMap::new() };
     let mut predictions = None;
+    let mut of_the_mean = Values::new();
     if !of_ratings.is_empty() {
         let made = predict_test_rows(spec, data, model, &Inputs::new(spec, &data.test_rows), host)?;
-        for name in of_ratings {
+        for name in &of_ratings {
             values.insert(name.to_string(), made.measure(name.kind, spec.evaluation.threshold).map_err(unmeasurable)?);
         }
+        of_the_mean = made.of_the_mean(&of_ratings, spec.evaluation.threshold).map_err(unmeasurable)?;
         made.fill(&mut users).map_err(unmeasurable)?;
-        if let (Some(scale), Some(of_mean)) = (made.scale, made.rmse_of_the_mean()) {
+        if let Some(scale) = made.scale {
             let error = made.measure(MetricKind::Rmse, spec.evaluation.threshold).map_err(unmeasurable)?;
-            warn_of_errors_beyond(scale, (error, of_mean), spec, host, story);
+            warn_of_errors_beyond(scale, (error, made.rmse_of_the_mean()), spec, host, story);
         }
         predictions = Some(made);
     }
@@ -152,6 +158,7 @@ pub(crate) fn evaluate(
         } else {
             "stars".to_owned()
         },
+        of_the_mean,
     };
     if let (Some(count), Some(ranked)) = (spec.evaluation.sampled, &ranked) {
         story.warn(host, told_of_sampling(count, ranked.in_full, &info));
@@ -204,7 +211,12 @@ fn candidates(spec: &ResolvedSpec, all_in_full: bool) -> String {
 
 impl Predictions {
     pub(crate) fn measure(&self, kind: MetricKind, threshold: f64) -> Result<f64, MetricError> {
-        let (predicted, truth) = (&self.predicted[..], &self.truth[..]);
+        self.measure_of(&self.predicted, kind, threshold)
+    }
+
+    /// The metric of other predictions of the same rows.
+    fn measure_of(&self, predicted: &[f32], kind: MetricKind, threshold: f64) -> Result<f64, MetricError> {
+        let truth = &self.truth[..];
         let over_range = |error: f64| if self.range > 0.0 { error / self.range } else { error };
         let mean = |users: Vec<(u32, f64)>| users.iter().map(|(_, value)| value).sum::<f64>() / users.len() as f64;
         match kind {
@@ -220,11 +232,25 @@ impl Predictions {
         }
     }
 
-    /// What the rmse would be of the mean of the training ratings, for everybody and everything.
-    fn rmse_of_the_mean(&self) -> Option<f64> {
-        let mean = self.mean?;
-        let squares: f64 = self.truth.iter().map(|&truth| (f64::from(truth) - mean).powi(2)).sum();
-        Some((squares / self.truth.len().max(1) as f64).sqrt())
+    /// What the metrics would be of the mean of what was learnt from, for everybody and everything; of those that were asked for, the ones
+    /// that such a number has.
+    fn of_the_mean(&self, asked: &[MetricName], threshold: f64) -> Result<Values, MetricError> {
+        let predicted = vec![self.mean as f32; self.truth.len()];
+        let mut values = Values::new();
+        for name in asked.iter().filter(|name| OF_ONE_NUMBER.contains(&name.kind)) {
+            let value = self.measure_of(&predicted, name.kind, threshold)?;
+            // JSON has no other numbers.
+            if value.is_finite() {
+                values.insert(name.to_string(), value);
+            }
+        }
+        Ok(values)
+    }
+
+    /// What the rmse would be of that mean, asked for or not.
+    fn rmse_of_the_mean(&self) -> f64 {
+        let squares: f64 = self.truth.iter().map(|&truth| (f64::from(truth) - self.mean).powi(2)).sum();
+        (squares / self.truth.len().max(1) as f64).sqrt()
     }
 
     /// Adds the errors of each user.
@@ -277,16 +303,19 @@ pub(crate) fn predict_test_rows(
     let stars: Vec<f32> = data.test_rows.iter().map(|&row| all.rating[row as usize]).collect();
     let users = data.test_rows.iter().map(|&row| all.user[row as usize]).collect();
     let threshold = spec.evaluation.threshold;
+    let to_learn_from = || data.fit_rows.iter().map(move |&row| all.rating[row as usize]);
+    let mean_of = |sum: f64| sum / data.fit_rows.len().max(1) as f64;
     if spec.recommender.predicts().has_probabilities() {
-        let truth = stars.iter().map(|&rating| f32::from(u8::from(f64::from(rating) >= threshold))).collect();
-        return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0, scale: None, mean: None });
+        let liked = |rating: f32| f32::from(u8::from(f64::from(rating) >= threshold));
+        let truth = stars.iter().map(|&rating| liked(rating)).collect();
+        let mean = mean_of(to_learn_from().map(|rating| f64::from(liked(rating))).sum());
+        return Ok(Predictions { users, predicted, truth, stars, cut: 0.5, range: 1.0, scale: None, mean });
     }
     let wider = |(low, high): (f32, f32), rating: f32| (low.min(rating), high.max(rating));
-    let learnt = data.fit_rows.iter().map(|&row| all.rating[row as usize]).fold((f32::MAX, f32::MIN), wider);
+    let learnt = to_learn_from().fold((f32::MAX, f32::MIN), wider);
     let range = f64::from(learnt.1) - f64::from(learnt.0);
     let scale = Some(stars.iter().copied().fold(learnt, wider));
-    let sum: f64 = data.fit_rows.iter().map(|&row| f64::from(all.rating[row as usize])).sum();
-    let mean = Some(sum / data.fit_rows.len().max(1) as f64);
+    let mean = mean_of(to_learn_from().map(f64::from).sum());
     Ok(Predictions { users, predicted, truth: stars.clone(), stars, cut: threshold, range, scale, mean })
 }
 

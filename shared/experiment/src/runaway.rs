@@ -81,7 +81,7 @@ pub(crate) fn what_else(spec: &ResolvedSpec) -> String {
 /// What to change where predictions are beyond all measure: only what can still be changed that way.
 pub(crate) fn remedy(spec: &ResolvedSpec) -> String {
     let mut ways: Vec<String> = spec.training.iter().flat_map(of_training).collect();
-    ways.extend(ways_to_change(&spec.recommender));
+    ways.extend(ways_to_change(&spec.recommender, None));
     listed(&ways)
 }
 

@@ -45,6 +45,38 @@ fn whoever_is_measured_on_the_rows_that_chose_says_so_and_nobody_else_does() {
     }
 }
 
+/// Six ratings by hand: fold 1 of 2 holds the first three out, which are 5, 3 and 1; 4, 2 and 3 are learnt from.
+const TINY: &str = "a,x,5,1\nb,y,3,2\nc,x,1,3\na,y,4,4\nb,x,2,5\nc,y,3,6\n";
+
+fn first_half_by(recommender: &str, metrics: &str) -> RunSummary {
+    let text = format!(
+        "{FRAME}[split]\nkind = \"contiguous-fold\"\nfolds = 2\nfold = 1\n[recommender]\n{recommender}\n[evaluation]\nmetrics = [{metrics}]\nthreshold = 3.0\n"
+    );
+    attempt(Some(TINY), &text, None).0.unwrap_or_else(|failure| panic!("{recommender}: {failure}"))
+}
+
+#[test]
+fn one_number_for_everybody_is_judged_by_the_rows_and_the_code_of_whoever_is_measured() {
+    let near = |left: f64, right: f64| (left - right).abs() < 1e-6;
+    let errors = r#""rmse", "mae", "nrmse", "nmae", "accuracy""#;
+    // The recommender that says that number is the number.
+    let itself = first_half_by(r#"kind = "global-mean""#, errors);
+    let of_the_mean = &itself.evaluation.of_the_mean;
+    assert_eq!(of_the_mean.len(), 5);
+    assert!(of_the_mean.iter().all(|(name, value)| near(itself.metrics[name], *value)), "{of_the_mean:?}");
+    // Whoever else is measured is told the same of it; a metric that compares predictions with each other, or users, is left out.
+    let another = first_half_by(r#"kind = "item-mean""#, &format!(r#"{errors}, "auc", "user-rmse""#));
+    assert_eq!(&another.evaluation.of_the_mean, of_the_mean);
+    assert_ne!(another.metrics["rmse"], of_the_mean["rmse"]);
+    // Of likes it is their share, 2 of 3: the test's 1, 1 and 0 are missed by a third, a third and two thirds, and all are called liked.
+    let likes = first_half_by("kind = \"densenet\"\nlayers = 2\ngrowth = 2", r#""rmse", "mae", "accuracy""#);
+    let told = &likes.evaluation.of_the_mean;
+    for (name, by_hand) in [("rmse", (2.0_f64 / 9.0).sqrt()), ("mae", 4.0 / 9.0), ("accuracy", 2.0 / 3.0)] {
+        assert!(near(told[name], by_hand), "{name}: {told:?}");
+    }
+    assert!(first_half_by(r#"kind = "popularity""#, r#""hit@1""#).evaluation.of_the_mean.is_empty());
+}
+
 /// The last half of the rows is the test.
 fn second_half_by_popularity(csv: &str) -> RunSummary {
     let text = format!(

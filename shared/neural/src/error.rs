@@ -176,9 +176,9 @@ fn size(bytes: u64) -> String {
     if bytes < 10 << 20 { format!("{} KiB", bytes.div_ceil(1 << 10)) } else { format!("{} MiB", bytes >> 20) }
 }
 
-/// Four digits, without a row of zeros for huge numbers.
+/// Four digits, without a row of zeros for huge numbers and for tiny ones, which are not 0.
 fn short(value: f64) -> String {
-    if value.abs() < 1e5 { format!("{value:.4}") } else { format!("{value:.3e}") }
+    if value == 0.0 || (1e-3..1e5).contains(&value.abs()) { format!("{value:.4}") } else { format!("{value:.3e}") }
 }
 
 /// `step`: the one that did it. Its own loss is that of the weights before it, and may be good.
@@ -280,6 +280,12 @@ mod tests {
             let whole = diverged(rates.0, rates.1, clip, 7);
             assert!(whole.ends_with(&format!(", the last good one; {said}")), "{whole}");
         }
+    }
+
+    #[test]
+    fn a_tiny_loss_is_not_told_as_0_and_what_is_no_number_is_told_as_that() {
+        let told = [4e-7, 0.0, 0.0012, 2e4, -3e5, f64::NAN, f64::INFINITY].map(short);
+        assert_eq!(told, ["4.000e-7", "0.0000", "0.0012", "20000.0000", "-3.000e5", "NaN", "inf"]);
     }
 
     #[test]

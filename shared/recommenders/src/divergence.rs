@@ -203,6 +203,11 @@ const fn without_rounds(what: &'static str, value: Option<f64>) -> FitError {
     FitError::Diverged { what, value, iteration: None, left_behind: false, before: Before::Unknown, remedy }
 }
 
+/// Four digits, without a row of zeros for huge numbers and for tiny ones, which are not 0.
+fn short(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e5).contains(&value.abs()) { format!("{value:.4}") } else { format!("{value:.3e}") }
+}
+
 /// In words: what happened, in which iteration, and what the losses were like before.
 pub(crate) fn told(
     (what, value): (&str, Option<f64>),
@@ -210,7 +215,6 @@ pub(crate) fn told(
     before: Before,
     remedy: &str,
 ) -> String {
-    let short = |value: f64| if value.abs() < 1e5 { format!("{value:.4}") } else { format!("{value:.3e}") };
     let when = iteration.map_or_else(String::new, |iteration| format!(" in iteration {iteration}"));
     if let (Before::Swinging(low), Some(high)) = (before, value) {
         let (low, high) = (short(low), short(high));
@@ -262,6 +266,16 @@ mod tests {
             let FitError::Diverged { iteration, before, .. } = &error else { panic!("{error}") };
             assert_eq!((*iteration, *before), (Some(round), Before::Good(Good { at: 2, loss: 2.0 })), "{error}");
             assert!(error.to_string().contains(" after a loss of 2.0000 in iteration 2, the last good one"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_tiny_loss_is_not_told_as_0_and_0_is() {
+        for (good, told) in [(4e-7, "4.000e-7"), (0.0, "0.0000"), (0.0012, "0.0012")] {
+            let said = taken(&[good, 5e4, 6e4]).unwrap_err().to_string();
+            let due =
+                format!("became 60000.0000 in iteration 3 after a loss of {told} in iteration 1, the last good one");
+            assert!(said.contains(&due), "{said}");
         }
     }
 

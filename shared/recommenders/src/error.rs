@@ -1,5 +1,6 @@
 //! Why a fit ends without a model.
 
+use recspeed_data::usual_rating;
 use recspeed_dense::InverseError;
 use recspeed_types::catalogue::Need;
 use recspeed_types::forecast::{duration, size, unaffordable};
@@ -175,12 +176,12 @@ impl FitError {
         }
     }
 
-    /// With what to change in `recommender`, where it has run away.
-    pub(crate) fn of(mut self, recommender: &ResolvedRecommender) -> Self {
+    /// With what to change in `recommender`, where it has run away on such ratings.
+    pub(crate) fn of(mut self, recommender: &ResolvedRecommender, ratings: &[f32]) -> Self {
         if let Self::Diverged { remedy, .. } = &mut self
             && remedy.is_empty()
         {
-            *remedy = what_to_change(recommender);
+            *remedy = what_to_change(recommender, usual_rating(ratings));
         }
         self
     }

@@ -132,7 +132,8 @@ pub(crate) fn fit_part(request: &FitRequest<'_>, observer: &mut dyn FitObserver)
     }
     request.data.check_needs(request.recommender)?;
     let foreseen = memory::check_vectors(request.recommender, request.data, observer)?;
-    (method.fit)(request, observer).map_err(|error| error.of(request.recommender).with_time(foreseen))
+    let ratings = &request.data.by_user.values;
+    (method.fit)(request, observer).map_err(|error| error.of(request.recommender, ratings).with_time(foreseen))
 }
 
 /// Whether a fit over so many items would be refused, before there are any data. `memory_left`: as of [`FitObserver::memory_left`].

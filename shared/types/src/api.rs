@@ -292,6 +292,10 @@ pub struct StudyListing {
     /// The last attempt to measure it; absent where nobody asked this server for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<StudyAttempt>,
+    /// Which kept file of it cannot be read, why, and what to do, in sentences; absent where all can. Code stands between
+    /// backticks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 /// `GET /api/studies/NAME`.

@@ -154,7 +154,7 @@ pub const fn about(number: u64) -> u64 {
 /// Seconds in the nearest unit.
 pub fn duration(seconds: f64) -> String {
     match seconds {
-        s if s < 1.0 => "a second".to_owned(),
+        s if s < 1.5 => "a second".to_owned(),
         s if s < 120.0 => format!("{s:.0} seconds"),
         s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
         s => format!("{:.0} hours", s / 3600.0),
@@ -164,8 +164,12 @@ pub fn duration(seconds: f64) -> String {
 /// Bytes in the nearest binary unit.
 pub fn size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-    let unit = ((bytes.max(1).ilog2() / 10) as usize).min(units.len() - 1);
-    format!("{:.*} {}", usize::from(unit > 0), bytes as f64 / f64::powi(1024.0, unit as i32), units[unit])
+    let whole = ((bytes.max(1).ilog2() / 10) as usize).min(units.len() - 1);
+    let of = |unit: usize| bytes as f64 / f64::powi(1024.0, unit as i32);
+    // What would be rounded to 1024.0 is 1.0 of the next unit.
+    let next = whole > 0 && whole + 1 < units.len() && of(whole) >= 1023.95;
+    let unit = whole + usize::from(next);
+    format!("{:.*} {}", usize::from(unit > 0), of(unit), units[unit])
 }
 
 #[cfg(test)]
@@ -252,6 +256,38 @@ mod tests {
         };
         let [page, run] = [37_706_u64, 37_701].map(|items| of(bytes_of_inverse(items, Inverse::MATRICES)));
         assert!(page.contains("(over about 37700 it would fit)") && page == run, "{page} {run}");
+    }
+
+    #[test]
+    fn bytes_are_told_in_the_unit_of_which_they_are_less_than_1024() {
+        for (bytes, told) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_048_473, "1023.9 KiB"),
+            (1_048_575, "1.0 MiB"),
+            ((1 << 30) - 1, "1.0 GiB"),
+            (3 << 29, "1.5 GiB"),
+            (u64::MAX, "16384.0 PiB"),
+        ] {
+            assert_eq!(size(bytes), told, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_stretch_of_time_is_one_second_or_several_and_never_1_seconds() {
+        for (seconds, told) in [
+            (0.0, "a second"),
+            (0.98, "a second"),
+            (1.0, "a second"),
+            (1.49, "a second"),
+            (1.5, "2 seconds"),
+            (119.4, "119 seconds"),
+            (120.0, "2 minutes"),
+            (7200.0, "2 hours"),
+        ] {
+            assert_eq!(duration(seconds), told, "{seconds}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod fit;
 pub mod forecast;
 pub mod importance;
 pub mod limits;
+pub mod memory;
 pub mod metric;
 mod mode;
 pub mod permalink;

@@ -309,6 +309,11 @@ pub struct EvaluationInfo {
     pub tie_share: f64,
     /// The scale of rating errors: `stars`.
     pub rating_scale: String,
+    /// What one number for everybody and everything gets on the same rows by the same code: the mean of the ratings that were learnt from, or
+    /// of likes (1) and others (0) where those are predicted. Of the metrics, those that such a number has: `rmse`, `mae`, `nrmse`, `nmae` and
+    /// `accuracy`; empty where none was asked for, and in results of before this was told.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub of_the_mean: BTreeMap<String, f64>,
 }
 
 /// How the training went.

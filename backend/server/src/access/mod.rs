@@ -4,6 +4,7 @@
 //! as `Authorization: Bearer`. Everybody else is a guest, who may read what a link names.
 
 mod guard;
+mod places;
 mod secrets;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::api::ApiError;
 use crate::clock::now_ms;
 
 pub use guard::{Hosts, check_host, check_origin};
+pub use places::Places;
 pub use secrets::Secrets;
 
 /// How long a browser stays the owner's.

@@ -1,36 +1,41 @@
 //! `/api/studies`: the paper's tables, measured again on this machine.
 
+use std::path::Path as Folder;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use recspeed_types::api::{StudyAttempt, StudyListing, StudyPage};
+use recspeed_types::api::{Role, StudyAttempt, StudyListing, StudyPage};
 use recspeed_types::sentence;
 use recspeed_types::study::{self, Study};
+use serde::Serialize;
+use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{ApiError, AppState};
-use crate::access::Visitor;
-use crate::studies::StudiesError;
+use crate::access::{Places, Visitor};
+use crate::studies::{Damaged, StudiesError};
+
+/// What is done about a kept file that is damaged.
+const MEND: &str = "Run the study again, which writes it anew, or move it away.";
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(page)).routes(routes!(run)).routes(routes!(cancel))
 }
 
 /// The studies
+///
+/// One of which a kept file is damaged is among them, and says so.
 #[utoipa::path(
     get, path = "/api/studies", tag = "studies",
     responses(
         (status = 200, description = "Every study, with when it was last measured here", body = ref("#/components/schemas/StudyList")),
-        (status = 500, description = "What is kept of one cannot be read", body = ref("#/components/schemas/ApiFailure")),
     )
 )]
-async fn list(
-    State(app): State<AppState>,
-    Extension(visitor): Extension<Visitor>,
-) -> Result<Json<Vec<StudyListing>>, ApiError> {
-    let all = study::STUDIES.iter().map(|study| Ok(read(&app, &visitor, study)?.study));
-    all.collect::<Result<Vec<_>, ApiError>>().map(Json)
+async fn list(State(app): State<AppState>, Extension(visitor): Extension<Visitor>) -> Result<Json<Value>, ApiError> {
+    let all: Vec<StudyListing> = study::STUDIES.iter().map(|study| read(&app, &visitor, study).study).collect();
+    told(&app, &visitor, &all)
 }
 
 /// A study: its last report, and how its last attempt went
@@ -40,15 +45,14 @@ async fn list(
     responses(
         (status = 200, description = "The study", body = ref("#/components/schemas/StudyPage")),
         (status = 404, description = "No such study", body = ref("#/components/schemas/ApiFailure")),
-        (status = 500, description = "What is kept of it cannot be read", body = ref("#/components/schemas/ApiFailure")),
     )
 )]
 async fn page(
     State(app): State<AppState>,
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
-) -> Result<Json<StudyPage>, ApiError> {
-    read(&app, &visitor, find(&name)?).map(Json)
+) -> Result<Json<Value>, ApiError> {
+    told(&app, &visitor, &read(&app, &visitor, find(&name)?))
 }
 
 /// Make a study on this machine
@@ -69,11 +73,11 @@ async fn run(
     State(app): State<AppState>,
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
-) -> Result<(StatusCode, Json<StudyPage>), ApiError> {
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     visitor.must_own()?;
     let study = find(&name)?;
     app.studies.start(study.name).await?;
-    Ok((StatusCode::ACCEPTED, Json(read(&app, &visitor, study)?)))
+    Ok((StatusCode::ACCEPTED, told(&app, &visitor, &read(&app, &visitor, study))?))
 }
 
 /// End a study that waits or measures
@@ -90,11 +94,11 @@ async fn cancel(
     State(app): State<AppState>,
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
-) -> Result<Json<StudyPage>, ApiError> {
+) -> Result<Json<Value>, ApiError> {
     visitor.must_own()?;
     let study = find(&name)?;
     app.studies.cancel(study.name);
-    read(&app, &visitor, study).map(Json)
+    told(&app, &visitor, &read(&app, &visitor, study))
 }
 
 fn find(name: &str) -> Result<&'static Study, ApiError> {
@@ -105,15 +109,16 @@ fn find(name: &str) -> Result<&'static Study, ApiError> {
     })
 }
 
-fn read(app: &AppState, visitor: &Visitor, study: &'static Study) -> Result<StudyPage, ApiError> {
-    let report = app.studies.report(study.name)?;
-    let attempt = app.studies.attempt(study.name)?;
-    // What it said may name places on this machine.
-    let shown = |attempt| match visitor.must_own() {
-        Ok(()) => attempt,
-        Err(_) => StudyAttempt { said: Vec::new(), cause: None, ..attempt },
+fn read(app: &AppState, visitor: &Visitor, study: &'static Study) -> StudyPage {
+    let mut damage = Vec::new();
+    let report = whole(app.studies.report(study.name), &mut damage);
+    let attempt = whole(app.studies.attempt(study.name), &mut damage);
+    // What it said is the owner's: it may name anything.
+    let shown = |attempt| match visitor.role {
+        Role::Owner => attempt,
+        Role::Guest => StudyAttempt { said: Vec::new(), cause: None, ..attempt },
     };
-    Ok(StudyPage {
+    StudyPage {
         study: StudyListing {
             name: study.name.to_owned(),
             title: study.title.to_owned(),
@@ -121,9 +126,30 @@ fn read(app: &AppState, visitor: &Visitor, study: &'static Study) -> Result<Stud
             measured_ms: report.as_ref().map(|report| report.measured_ms),
             partial: report.as_ref().and_then(|report| report.partial),
             attempt: attempt.map(shown),
+            damage: (!damage.is_empty()).then(|| format!("{}. {MEND}", damage.join(", and "))),
         },
         report,
+    }
+}
+
+/// What was kept, where it can be read; why it cannot, beside the damage of the same study.
+fn whole<T>(kept: Result<Option<T>, Damaged>, damage: &mut Vec<String>) -> Option<T> {
+    kept.unwrap_or_else(|damaged| {
+        damage.push(damaged.to_string());
+        None
     })
+}
+
+/// The answer, of which a guest reads no place of this machine: reports have causes of programs that failed, and commands.
+fn told(app: &AppState, visitor: &Visitor, answer: &impl Serialize) -> Result<Json<Value>, ApiError> {
+    let mut answer = serde_json::to_value(answer).map_err(|error| ApiError::internal(&error))?;
+    if visitor.role == Role::Guest {
+        let program = std::env::current_exe().unwrap_or_default();
+        let worker = app.lab.launch().worker.as_deref().unwrap_or(Folder::new(""));
+        let programs = [program.as_path(), worker].into_iter().filter_map(Folder::parent);
+        Places::of(programs.chain([app.lab.data_home()])).hide_in(&mut answer);
+    }
+    Ok(Json(answer))
 }
 
 impl From<StudiesError> for ApiError {

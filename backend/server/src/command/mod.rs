@@ -2,7 +2,8 @@
 //! `search`, `features`, `engines`, `study`, `schema`, `recommenders` and `data`.
 //!
 //! Results go to standard output; progress, warnings and failures go to standard error, bars only where that is a
-//! terminal. A reader that closes the pipe early, as `head` does, ends a command quietly.
+//! terminal. A reader that closes the pipe early, as `head` does, ends a command quietly, but
+//! for a study, which says where its report is.
 
 mod compare;
 mod data;
@@ -55,6 +56,9 @@ pub enum Command {
     /// Every measurement is kept as soon as it is made. A study that is stopped, by Ctrl-C, SIGTERM or `timeout`, writes a report of what it has,
     /// which says that it is partial. The same command then goes on behind that, on the same machine with the same programs, also after a
     /// kill; --fresh measures everything anew.
+    ///
+    /// The page of a study shows its last report. One of fewer runs than usual, or of settings of its own, does not take the place of one that
+    /// has more: it is kept beside it, and --publish has the page show it.
     #[command(subcommand)]
     Study(study::StudyCommand),
     /// Print the JSON Schema of experiment specs

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use recspeed_types::api::Failure;
+use recspeed_types::memory::KILLED;
 use recspeed_types::{EventKind, FailureCode};
 
 use super::supervise::Stop;
@@ -131,15 +132,19 @@ fn silent_exit(status: Option<ExitStatus>, detail: &str) -> Ending {
     let (code, cause) = match (signal, status.and_then(|status| status.code())) {
         (Some(9), _) => (
             FailureCode::Worker,
-            "The worker was killed from outside (SIGKILL). Most often the machine had run out of memory: take a smaller \
-             data set or a smaller model, or wait until other runs are over, then press “Run again” on its page."
-                .to_owned(),
+            format!(
+                "The worker {KILLED}. It needs less memory with a smaller data set or a smaller model, and finds more once other runs are \
+                 over: then press “Run again” on its page."
+            ),
         ),
         (Some(number), _) => {
-            let name = Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.to_string());
+            let name =
+                Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.to_string());
             (
                 FailureCode::Worker,
-                format!("The worker crashed or was stopped from outside ({name}). Press “Run again” on its page; if it happens again, report it."),
+                format!(
+                    "The worker crashed or was stopped from outside ({name}). Press “Run again” on its page; if it happens again, report it."
+                ),
             )
         }
         (None, Some(3)) => (
@@ -148,7 +153,8 @@ fn silent_exit(status: Option<ExitStatus>, detail: &str) -> Ending {
         ),
         (None, Some(2)) => (
             FailureCode::InvalidSpec,
-            "The worker refused the spec without saying why. Server and worker are probably of different versions.".to_owned(),
+            "The worker refused the spec without saying why. Server and worker are probably of different versions."
+                .to_owned(),
         ),
         (None, Some(4)) => (
             FailureCode::Data,
@@ -156,7 +162,9 @@ fn silent_exit(status: Option<ExitStatus>, detail: &str) -> Ending {
         ),
         (None, Some(code)) => (
             FailureCode::Worker,
-            format!("The worker left without a result (exit status {code}). Press “Run again” on its page; if it happens again, report it."),
+            format!(
+                "The worker left without a result (exit status {code}). Press “Run again” on its page; if it happens again, report it."
+            ),
         ),
         (None, None) => {
             (FailureCode::Worker, "The worker left, and nobody knows how. Press “Run again” on its page.".to_owned())

@@ -9,6 +9,16 @@ use serde::de::DeserializeOwned;
 
 use crate::whole_file;
 
+/// A kept file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` cannot be read ({cause})", file.display())]
+pub struct Damaged {
+    /// Where it lies on this machine.
+    file: PathBuf,
+    /// What the system or the file's reader says.
+    cause: io::Error,
+}
+
 /// The folder of reports.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
@@ -22,8 +32,8 @@ impl Kept {
     }
 
     /// The last report; `None` where it was never made here.
-    pub(super) fn report<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
-        read(&self.folder.join(format!("{name}.json")))
+    pub(super) fn report<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Damaged> {
+        read(self.folder.join(format!("{name}.json")))
     }
 
     /// Takes a report's place.
@@ -32,8 +42,8 @@ impl Kept {
     }
 
     /// How the last attempt went.
-    pub(super) fn attempt(&self, name: &str) -> io::Result<Option<StudyAttempt>> {
-        read(&self.folder.join(format!("{name}.attempt.json")))
+    pub(super) fn attempt(&self, name: &str) -> Result<Option<StudyAttempt>, Damaged> {
+        read(self.folder.join(format!("{name}.attempt.json")))
     }
 
     /// Keeps how an attempt stands.
@@ -48,12 +58,13 @@ impl Kept {
     }
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
-    match fs::read(path) {
+fn read<T: DeserializeOwned>(file: PathBuf) -> Result<Option<T>, Damaged> {
+    let read = match fs::read(&file) {
         Ok(text) => serde_json::from_slice(&text).map(Some).map_err(io::Error::from),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
+    };
+    read.map_err(|cause| Damaged { file, cause })
 }
 
 #[cfg(test)]

@@ -22,13 +22,15 @@ use child::End;
 use kept::Kept;
 use said::Said;
 
+pub use kept::Damaged;
+
 /// How long a study that is ended may take beyond its worker to write what it has.
 const WRITING: Duration = Duration::from_secs(3);
 /// What is said of a study whose server was ended.
 const INTERRUPTED: &str =
     "The server was ended while it measured. Run it again: it goes on behind what it had measured.";
 
-/// A study that was not started or read.
+/// A study that was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StudiesError {
     /// One is being made.
@@ -37,8 +39,8 @@ pub enum StudiesError {
         /// Which one.
         name: &'static str,
     },
-    /// What is kept of it cannot be read or written.
-    #[error("what is kept of the study `{name}` cannot be read or written: {cause}")]
+    /// What is kept of it cannot be written.
+    #[error("what is kept of the study `{name}` cannot be written: {cause}")]
     Kept {
         /// The study.
         name: &'static str,
@@ -95,20 +97,20 @@ impl Studies {
     /// The last report; `None` where the study was never made here.
     ///
     /// # Errors
-    /// [`StudiesError::Kept`].
-    pub fn report(&self, name: &'static str) -> Result<Option<StudyReport>, StudiesError> {
-        self.inner.kept.report(name).map_err(|cause| StudiesError::Kept { name, cause })
+    /// [`Damaged`].
+    pub fn report(&self, name: &str) -> Result<Option<StudyReport>, Damaged> {
+        self.inner.kept.report(name)
     }
 
     /// The last attempt; `None` where nobody asked for one.
     ///
     /// # Errors
-    /// [`StudiesError::Kept`].
-    pub fn attempt(&self, name: &'static str) -> Result<Option<StudyAttempt>, StudiesError> {
+    /// [`Damaged`].
+    pub fn attempt(&self, name: &str) -> Result<Option<StudyAttempt>, Damaged> {
         if let Some(going) = self.lock().as_ref().filter(|going| going.name == name) {
             return Ok(Some(going.attempt.clone()));
         }
-        let attempt = self.inner.kept.attempt(name).map_err(|cause| StudiesError::Kept { name, cause })?;
+        let attempt = self.inner.kept.attempt(name)?;
         Ok(attempt.map(|attempt| StudyAttempt {
             // Nobody is at it: its end could not be written.
             status: if attempt.status.is_over() { attempt.status } else { StudyStatus::Interrupted },

@@ -1,5 +1,6 @@
 //! `recspeed study` against workers that are shell scripts.
 
 mod bench;
+mod endings;
 mod stopped;
 mod whole;

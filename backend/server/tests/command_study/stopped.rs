@@ -25,7 +25,7 @@ if [ -n "$columns" ]; then
   exit
 fi"#;
 
-fn counts() -> String {
+pub(crate) fn counts() -> String {
     worker(COUNTS, "rmse", "'$n'")
 }
 
@@ -161,9 +161,36 @@ fn a_study_begins_anew_where_it_is_told_to_or_something_is_not_as_it_was() {
     let runs = fs::read_to_string(bench.path("runs")).unwrap().lines().count() as u32;
     bench.stopped(runs + 2, Signal::SIGTERM, &STUDY);
     bench.put_program("worker", &format!("{}# another build\n", counts()));
+    let files = fs::read_dir(bench.path("home/studies")).unwrap().flatten().map(|file| file.path());
+    let kept = files.filter(|path| path.to_string_lossy().ends_with(".rows.jsonl"));
+    let before = kept.map(|path| fs::read_to_string(path).unwrap()).find(|text| text.contains("mixed --repeats 3"));
     let (report, said) = bench.whole(&STUDY);
     assert!(said.contains("begins anew, for the program `worker` has changed"), "{said}");
     assert!(report.sittings.is_empty());
+    // The sentence names where it now lies.
+    let aside = said.split("what was kept (2 measurements) is now ").nth(1).unwrap().split_once(".jsonl.").unwrap().0;
+    assert_eq!(fs::read_to_string(format!("{aside}.jsonl")).ok(), before);
+}
+
+#[test]
+fn the_same_study_is_refused_while_another_process_measures_it() {
+    let bench = Bench::new(&counts());
+    fs::write(bench.path("stop-at"), "1").unwrap();
+    let first = bench.command(&STUDY).spawn().unwrap();
+    written(&bench.path("waits"));
+    let second = bench.study(&STUDY);
+    assert_eq!((second.status.code(), second.stdout.len()), (Some(2), 0), "{}", said(&second));
+    let due = format!("the same study is being measured by process {}, which holds ", first.id());
+    assert!(said(&second).contains(&due), "{}", said(&second));
+    kill(Pid::from_raw(first.id() as i32), Signal::SIGTERM).unwrap();
+    let output = first.wait_with_output().unwrap();
+    assert_eq!(told(&output).partial, Some(StudyProgress { done: 1, total: 6 }), "it heard nothing of the other one");
+    assert_eq!(fs::read_to_string(bench.path("runs")).unwrap().lines().count(), 2, "nothing was measured beside it");
+    // Once it has gone, the same command goes on.
+    fs::remove_file(bench.path("stop-at")).unwrap();
+    bench.whole(&STUDY);
+    let left = fs::read_dir(bench.path("home/studies")).unwrap().flatten().map(|file| file.file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["mixed.json"], "no lock is left behind");
 }
 
 #[test]

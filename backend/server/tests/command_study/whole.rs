@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use recspeed_types::study::{StudyCell, Unit, Whose};
 
 use crate::bench::{Bench, PATIENCE, read, said, told, worker, written};
+use crate::stopped::counts;
 
 /// A worker whose runs take half a second.
 fn half_a_second() -> String {
@@ -75,7 +76,9 @@ fn rows_measured_alone_stand_among_the_last_reports_unless_they_are_of_something
     assert_eq!(second.tables[0].rows[1..], first.tables[0].rows[1..]);
     let row = &second.tables[0].rows[0];
     assert_eq!(row.cells[0].value(), Some(0.25));
-    assert!(row.note.contains("measured by itself on 20") && row.note.contains("by another build"), "{}", row.note);
+    // No other row has a number: what the head says is now of this one.
+    assert!(!row.note.contains("measured") && second.command.ends_with("--engines burn"), "{}", row.note);
+    assert!(second.measured_ms > first.measured_ms && second.machine.programs != first.machine.programs);
     let said = study(&["four-layer", "--repeats", "1", "--engines", "burn", "--set", "training.epochs=5"]);
     assert!(said.contains("of other data, sizes or settings") && said.contains("four-layer.part.json"), "{said}");
     assert_eq!(kept(), second);
@@ -196,4 +199,127 @@ fn every_study_of_the_catalogue_is_a_command() {
     for study in recspeed_types::study::STUDIES {
         assert!(help.lines().any(|line| line.trim_start().starts_with(study.name)), "{}: {help}", study.name);
     }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_by_the_name_that_the_user_knows() {
+    let bench = Bench::new(&half_a_second());
+    let output = bench.study(&["four-layer", "--engines", "burn", "--out", "no/such.json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let told = said(&output);
+    assert!(told.starts_with("recspeed: cannot write no/such.json: No such file or directory"), "{told}");
+    assert!(!told.contains(".tmp") && told.trim_end().ends_with("give --out another file"), "{told}");
+    let temporary = bench.path("no temporary files");
+    let mut study = bench.command(&["retrieval", "--rows", "10", "--containers", "plain"]);
+    let output = study.env("TMPDIR", &temporary).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let told = said(&output);
+    let due =
+        format!("cannot write the rows that are read below {}, the folder of temporary files", temporary.display());
+    assert!(told.contains(&due) && told.contains("TMPDIR") && !told.contains(".tmp"), "{told}");
+}
+
+#[test]
+fn a_small_run_leaves_the_pages_report_as_it_is_and_says_so_unless_it_is_asked_for_there() {
+    let bench = Bench::new(&half_a_second());
+    let kept = || read(&bench.path("home/studies/four-layer.json"));
+    let study = |arguments: &[&str]| {
+        let output = bench.study(arguments);
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    study(&["four-layer"]);
+    let whole = kept();
+    for small in [
+        &["four-layer", "--repeats", "1"][..],
+        &["four-layer", "--set", "dataset.sample=100"],
+        &["four-layer", "--engines", "burn", "--repeats", "1"],
+    ] {
+        let said = study(small);
+        assert!(said.contains("the page goes on showing it") && said.contains("measure with --publish"), "{said}");
+        assert_eq!(kept(), whole, "{small:?}");
+    }
+    let said = study(&["four-layer", "--repeats", "1", "--publish"]);
+    assert!(kept().command.ends_with("--repeats 1"), "{}", kept().command);
+    let earlier = said.split("and is kept as ").nth(1).unwrap().split_once(".json.").unwrap().0;
+    assert_eq!(read(Path::new(&format!("{earlier}.json"))), whole);
+    let said = study(&["four-layer"]);
+    assert!(kept().command.ends_with("--repeats 5") && !said.contains("is kept as"), "{said}");
+    // The button on the page: a server starts the study, and shows what comes.
+    let script = r#""$0" study four-layer --repeats 1 --json --worker worker --parent $$; exit $?"#;
+    let mut server = Command::new("sh");
+    server.args(["-c", script, env!("CARGO_BIN_EXE_recspeed")]).current_dir(bench.folder());
+    assert!(server.env("RECSPEED_HOME", bench.path("home")).output().unwrap().status.success());
+    assert!(kept().command.ends_with("--repeats 1"), "{}", kept().command);
+}
+
+#[test]
+fn a_report_that_cannot_be_printed_is_told_by_the_file_that_it_stands_in() {
+    let bench = Bench::new(&half_a_second());
+    let page = bench.path("home/studies/four-layer.json");
+    let (reader, gone) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = fs::File::options().write(true).open("/dev/full").map(Stdio::from);
+    for out in std::iter::once(Stdio::from(gone)).chain(full) {
+        let mut study = bench.command(&["four-layer", "--engines", "burn", "--repeats", "1", "--json"]);
+        let output = study.stdout(out).output().unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let due = format!("; it stands in {}", page.display());
+        assert!(said.contains("recspeed: the report was not printed to its end (") && said.contains(&due), "{said}");
+        assert_eq!(read(&page).tables[0].rows.len(), 1);
+        let left = fs::read_dir(bench.path("home/studies")).unwrap().flatten().map(|file| file.file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["four-layer.json"], "nothing waits for a study that is whole");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_costs_neither_the_printed_report_nor_what_was_measured() {
+    if !Path::new("/dev/full").exists() {
+        eprintln!("skipped: this system has no /dev/full");
+        return;
+    }
+    let bench = Bench::new(&worker("echo x >> ran", "nrmse", "0.5"));
+    let study = |out: &str| {
+        bench.study(&[
+            "four-layer",
+            "--engines",
+            "burn",
+            "--repeats",
+            "2",
+            "--json",
+            "--document",
+            "d.md",
+            "--out",
+            out,
+        ])
+    };
+    let first = study("/dev/full");
+    assert_eq!(first.status.code(), Some(1), "{}", said(&first));
+    assert!(said(&first).contains("cannot write /dev/full: "), "{}", said(&first));
+    assert!(said(&first).contains("makes its report without measuring again"), "{}", said(&first));
+    assert!(fs::read_to_string(bench.path("d.md")).unwrap().contains("500.0 ms"), "the other file is written");
+    let again = study("out.json");
+    assert!(again.status.success(), "{}", said(&again));
+    assert_eq!(told(&again), read(&bench.path("out.json")));
+    assert_eq!(told(&again).tables, told(&first).tables, "the first one was printed");
+    assert_eq!(fs::read_to_string(bench.path("ran")).unwrap().lines().count(), 2, "nothing was measured again");
+}
+
+#[test]
+fn a_row_that_was_measured_by_itself_says_when_and_by_which_build() {
+    let bench = Bench::new(&counts());
+    let study = |containers: &str| {
+        let output = bench.study(&["retrieval", "--rows", "10", "--containers", containers]);
+        assert!(output.status.success(), "{}", said(&output));
+        read(&bench.path("home/studies/retrieval.json"))
+    };
+    let first = study("plain,arrow");
+    bench.put_program("worker", &format!("{}# another build\n", counts()));
+    let second = study("plain");
+    assert_eq!(second.tables[0].rows[1], first.tables[0].rows[1]);
+    assert_eq!((second.measured_ms, &second.command), (first.measured_ms, &first.command), "the head is of the others");
+    let row = &second.tables[0].rows[0];
+    assert_eq!(row.cells[0].value(), Some(3.0));
+    assert!(row.note.contains("measured by itself on 20") && row.note.contains("by another build"), "{}", row.note);
 }

@@ -185,6 +185,96 @@ async fn a_server_that_ends_marks_the_study_and_so_does_the_next_one_after_a_kil
     let page = until(&bench, "interrupted").await;
     assert!(page["study"]["attempt"]["cause"].as_str().unwrap().contains("Run it again"), "{page}");
     assert!(std::fs::read_to_string(&kept).unwrap().contains("interrupted"));
-    std::fs::write(&kept, "{").unwrap();
-    assert_eq!(bench.owner(Method::GET, PAGE, None).await.0, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+/// Puts a file of a study where the lab keeps it.
+fn keep(bench: &Bench, file: &str, text: &str) {
+    let folder = bench.home.path().join("studies");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(file), text).unwrap();
+}
+
+#[tokio::test]
+async fn a_guest_reads_no_place_of_the_owners_machine_and_the_owner_reads_each() {
+    let bench = bench("quick").await;
+    let engine = format!("{}/engines/pytorch/bin/python", bench.home.path().display());
+    let report = json!({
+        "study": "four-layer", "title": "T", "question": "Q?", "measured_ms": 5,
+        "command": "recspeed study four-layer --repeats 3 --tab /home/x/tab.mjs",
+        "machine": { "host": "test", "versions": { "torch": "2.9.0 (/usr/lib/libtorch.so)" } },
+        "conditions": ["12 ratings of `/home/x/ratings.csv`, 3 of them to test on."],
+        "tables": [{
+            "title": "Measured here", "whose": "measured", "rows_are": "engine",
+            "columns": [{ "name": "training", "unit": "seconds" }],
+            "rows": [
+                { "name": "PyTorch", "cells": [{ "cell": "missing", "install": "make it", "why": format!("{engine} is gone") }] },
+                { "name": "Burn", "cells": [{ "cell": "failed", "cause": "the worker /opt/x/recspeed-worker left: 2 GB/s" }] },
+            ],
+        }],
+        "differences": [{ "heading": "Data", "text": "It lies in `/home/x`." }],
+        "specs": [{ "version": 1, "dataset": { "source": "file", "path": "/home/x/ratings.csv", "format": "movielens" } }],
+    });
+    keep(&bench, "four-layer.json", &report.to_string());
+    let attempt = json!({ "status": "failed", "asked_ms": 1, "said": [engine], "cause": format!("No {engine}.") });
+    keep(&bench, "four-layer.attempt.json", &attempt.to_string());
+
+    let (status, owner) = bench.owner(Method::GET, PAGE, None).await;
+    assert_eq!(status, StatusCode::OK, "{owner}");
+    let places = ["/home/x", "/opt/x", "/usr/lib", engine.as_str()];
+    for place in places {
+        assert!(owner.to_string().contains(place), "the owner does not read {place}: {owner}");
+    }
+    assert_eq!(owner["study"]["attempt"]["cause"], format!("No {engine}."));
+    for path in [PAGE, "/api/studies"] {
+        let (status, told) = bench.guest(path).await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+        assert!(!places.iter().any(|place| told.to_string().contains(place)), "{path}: {told}");
+    }
+    let (_, guest) = bench.guest(PAGE).await;
+    let report = &guest["report"];
+    assert_eq!(report["command"], "recspeed study four-layer --repeats 3 --tab [path]");
+    let cells = [0, 1].map(|row| report["tables"][0]["rows"][row]["cells"][0].clone());
+    assert_eq!(cells[0]["why"], "[path] is gone");
+    assert_eq!(cells[1]["cause"], "the worker [path] left: 2 GB/s");
+}
+
+#[tokio::test]
+async fn a_damaged_file_of_one_study_leaves_the_others_and_is_told_with_its_remedy() {
+    let bench = bench("quick").await;
+    keep(&bench, "mixed.json", r#"{"study":"mixed","#);
+    run(&bench).await;
+    until(&bench, "finished").await;
+    let listed = |list: &Value, name: &str| {
+        let all = list.as_array().unwrap();
+        assert_eq!(all.len(), recspeed_types::study::STUDIES.len(), "{list}");
+        all.iter().find(|study| study["name"] == name).unwrap().clone()
+    };
+    let file = bench.home.path().join("studies/mixed.json").display().to_string();
+    let (status, list) = bench.owner(Method::GET, "/api/studies", None).await;
+    assert_eq!(status, StatusCode::OK, "{list}");
+    let whole = listed(&list, "four-layer");
+    assert_eq!((&whole["measured_ms"], whole.get("damage")), (&json!(5), None));
+    let damaged = listed(&list, "mixed");
+    let told = damaged["damage"].as_str().unwrap();
+    assert!(told.starts_with(&format!("`{file}` cannot be read (EOF")), "{told}");
+    assert!(told.ends_with("Run the study again, which writes it anew, or move it away."), "{told}");
+    assert_eq!(damaged.get("measured_ms"), None);
+    let (status, list) = bench.guest("/api/studies").await;
+    assert_eq!(status, StatusCode::OK, "{list}");
+    assert_eq!(listed(&list, "mixed")["damage"], told.replace(&file, "[path]"));
+    let (status, page) = bench.guest("/api/studies/mixed").await;
+    assert_eq!((status, page.get("report")), (StatusCode::OK, None), "{page}");
+    assert_eq!(page["study"]["damage"], told.replace(&file, "[path]"));
+
+    // What the remedy says is so, whichever file is damaged.
+    for file in ["four-layer.json", "four-layer.attempt.json"] {
+        keep(&bench, file, "{");
+        let (status, page) = bench.owner(Method::GET, PAGE, None).await;
+        assert_eq!(status, StatusCode::OK, "{page}");
+        assert!(page["study"]["damage"].as_str().unwrap().contains(file), "{page}");
+        assert_eq!(page.get("report").is_some(), file != "four-layer.json", "the other file is read: {page}");
+        assert_eq!(run(&bench).await.0, StatusCode::ACCEPTED);
+        let page = until(&bench, "finished").await;
+        assert_eq!((page["study"].get("damage"), &page["report"]["measured_ms"]), (None, &json!(5)));
+    }
 }

@@ -64,12 +64,12 @@ pub(super) fn fallen(line: &str) -> Option<RankFailure> {
     let (rank, rest) = rest.split_once(' ')?;
     let (_, how) = rest.split_once("exited on signal ")?;
     let signal: String = how.chars().take_while(char::is_ascii_digit).collect();
-    let most_often = if signal == "9" {
-        ": most often the machine ran out of memory; take fewer rows (dataset.sample), or close other programs"
+    let known = if signal == "9" {
+        "; the kernel does so when memory runs out, or somebody ended it: it needs less memory with fewer rows (dataset.sample)"
     } else {
         ""
     };
-    let cause = format!("its process was ended by signal {}{most_often}", how.trim_end().trim_end_matches('.'));
+    let cause = format!("its process was ended by signal {}{known}", how.trim_end().trim_end_matches('.'));
     Some(RankFailure { rank: rank.parse().ok()?, cause, follows: false })
 }
 

@@ -86,7 +86,7 @@ fn measure<C: Container>(
 ) -> io::Result<Retrieved> {
     let before = machine::process_memory().now;
     let filled = container.fill(read(&arguments.columns)?);
-    let resident_bytes = machine::process_memory().now.saturating_sub(before);
+    let resident_bytes = grown(before, machine::process_memory().now);
     let plain = read(&arguments.columns)?;
     let RetrievalArguments { repeats, batch_rows, single_rows, .. } = *arguments;
     let asked = Asked { repeats, batch_rows, single_rows };
@@ -104,6 +104,11 @@ fn measure<C: Container>(
         resident_bytes,
         ..found
     })
+}
+
+/// Bytes that a process holds more than before; nothing where the system does not tell, which is 0 of a process that runs.
+fn grown(before: u64, after: u64) -> Option<u64> {
+    (before > 0 && after > 0).then(|| after.saturating_sub(before))
 }
 
 /// The columns of the folder.
@@ -170,6 +175,12 @@ mod tests {
             // Flex holds times in 32 bits too.
             assert!(found.buffer_bytes >= 16 * 1000, "{name}: {}", found.buffer_bytes);
         }
+    }
+
+    #[test]
+    fn what_the_system_does_not_tell_of_a_process_is_not_0_bytes() {
+        assert_eq!([grown(4096, 12_288), grown(4096, 4096), grown(4096, 0)], [Some(8192), Some(0), None]);
+        assert_eq!([grown(0, 0), grown(0, 4096)], [None, None]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The column of a table that is drawn: bars with the spread of their runs.
 
 use leptos::prelude::*;
-use recspeed_types::study::{Better, StudyCell, StudyTable, Unit, bar_share, times_of_best};
+use recspeed_types::study::{BarScale, Better, StudyCell, StudyTable, Unit, times_of_best};
 
 /// A bar in per cent of the width.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,10 +22,10 @@ struct Bar {
 fn of(table: &StudyTable) -> Vec<Bar> {
     let Some(column) = table.bars else { return Vec::new() };
     let Some(unit) = table.columns.get(column).map(|column| column.unit) else { return Vec::new() };
+    let scale = BarScale::of(table);
     let bar = |(at, row): (usize, &recspeed_types::study::StudyRow)| {
         let name = row.name.clone();
-        let end = bar_share(table, at).map(|share| share * 100.0);
-        let (Some(StudyCell::Number(number)), Some(end)) = (row.cells.get(column), end) else {
+        let (Some(StudyCell::Number(number)), Some(scale)) = (row.cells.get(column), scale) else {
             let shown = match row.cells.first() {
                 Some(StudyCell::Failed { .. }) => "failed".to_owned(),
                 Some(StudyCell::Missing(missing)) => missing.show().to_owned(),
@@ -49,20 +49,28 @@ fn of(table: &StudyTable) -> Vec<Bar> {
             }
         });
         let words = format!("{name}: {}{told}{times}", number.show(unit));
-        let place = |value: f64| (value / number.value * end).clamp(0.0, 100.0);
+        let place = |value: f64| scale.share(value) * 100.0;
         let spread = spread.map(|spread| (place(spread.least), place(spread.most)));
-        Bar { name, shown, words, end: Some(end), spread, best: times.is_empty() }
+        Bar { name, shown, words, end: Some(place(number.value)), spread, best: times.is_empty() }
     };
-    table.rows.iter().enumerate().map(bar).collect()
+    // What the others are held against by their errors has nothing to draw here.
+    table.rows.iter().enumerate().filter(|(_, row)| !row.is_reference()).map(bar).collect()
 }
 
 /// The bars; nothing for a table without.
 pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
     let bars = of(table);
-    if !bars.iter().any(|bar| bar.end.is_some()) {
-        return None;
-    }
-    let column = table.bars.and_then(|at| table.columns.get(at)).map(|column| column.name.clone()).unwrap_or_default();
+    let scale = BarScale::of(table)?;
+    let column = table.columns.get(table.bars?)?;
+    let powers = scale.powers();
+    let ticks: String =
+        powers.iter().skip(1).map(|power| format!("M{:.2} 0V10", scale.share(*power) * 100.0)).collect();
+    let logarithmic = powers.first().map(|begin| {
+        format!(
+            " Logarithmic: bars begin at {}, and each upright line is ten times the one before.",
+            column.unit.show(*begin)
+        )
+    });
     let spread = bars.iter().any(|bar| bar.spread.is_some());
     let of_means = table.rows.iter().any(|row| {
         let cell = table.bars.and_then(|column| row.cells.get(column));
@@ -77,6 +85,7 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
                 <svg class="bar-track" viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=words>
                     <rect class="bar-rail" x="0" y="0" width="100" height="10"></rect>
                     {end.map(|end| view! { <rect class="bar-fill" x="0" y="0" width=end.max(0.3) height="10"></rect> })}
+                    <path class="bar-ticks" d=ticks.clone()></path>
                     {spread.map(|path| view! { <path class="bar-spread" d=path></path> })}
                 </svg>
                 <span class="bar-value">{shown}</span>
@@ -92,7 +101,7 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
     let drawn = view! {
         <figure class="bars study-bars" data-testid="study-bars">
             <ul>{rows}</ul>
-            <figcaption class="note">{crate::charts::capital(&column)}{note}</figcaption>
+            <figcaption class="note">{crate::charts::capital(&column.name)}{note}{logarithmic}</figcaption>
         </figure>
     };
     Some(drawn.into_any())
@@ -124,11 +133,22 @@ mod tests {
         assert_eq!((bars[1].end, bars[1].spread), (Some(80.0), Some((60.0, 100.0))));
         assert_eq!(bars[1].words, "theirs: 4.00 s, 3.00 s to 5.00 s in 3 runs, 4.0 times the best");
         assert_eq!((bars[2].end, bars[2].words.as_str()), (None, "missing: no number"));
+        let mut beside = table.clone();
+        beside.rows.push(StudyRow::one_number(&[], 1));
+        assert_eq!(of(&beside), bars, "one number for everybody was not trained: it has no bar");
         let mut without = table.clone();
         without.rows[2].cells[0] = StudyCell::Missing(Missing::no_gpu());
         without.rows[1].cells[0] = StudyCell::Failed { cause: "It crashed.".to_owned() };
         let shown: Vec<String> = of(&without).into_iter().skip(1).map(|bar| bar.shown).collect();
         assert_eq!(shown, ["failed", "no GPU here"]);
+        // A row that is 50 times as slow leaves the other a bar: the scale has three decades and begins at one second.
+        without.rows[1].cells[0] = StudyCell::runs(&[400.0, 500.0, 1000.0]);
+        without.rows[0].cells[0] = StudyCell::runs(&[10.0, 10.0, 100.0]);
+        let far = of(&without);
+        assert_eq!(far[0].end.map(f64::round), Some(33.0));
+        assert_eq!(far[0].spread.map(|(least, most)| (least.round(), most.round())), Some((33.0, 67.0)));
+        assert_eq!(far[1].end.map(f64::round), Some(90.0));
+        assert_eq!(far[1].words, "theirs: 8 min 20 s, 6 min 40 s to 16 min 40 s in 3 runs, 50.0 times the best");
         assert_eq!(of(&StudyTable { bars: None, ..table }), []);
     }
 }

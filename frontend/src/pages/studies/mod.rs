@@ -10,7 +10,7 @@ use leptos::task::spawn_local;
 use leptos_router::components::A;
 use recspeed_types::api::{StudyAttempt, StudyListing, StudyStatus};
 
-use crate::components::Refused;
+use crate::components::{Icon, Picture, Refused, with_code};
 use crate::state::api;
 
 pub(crate) use study::StudyPage;
@@ -63,12 +63,23 @@ pub(crate) fn StudiesPage() -> impl IntoView {
     }
 }
 
+/// Which kept file of a study cannot be read, and what mends it; nothing where all can.
+fn damage(study: &StudyListing) -> Option<AnyView> {
+    let text = with_code(study.damage.as_ref()?);
+    let drawn = view! {
+        <p class="message" data-testid="study-damage"><Icon picture=Picture::Warning/><span>{text}</span></p>
+    };
+    Some(drawn.into_any())
+}
+
 fn row(study: StudyListing) -> AnyView {
+    let damage = damage(&study);
     let measured = match (study.measured_ms, study.partial) {
         (Some(ms), None) => format!("Last measured {}", super::runs::when(ms)),
         (Some(ms), Some(at)) => {
             format!("Partly measured {}: {} of {} measurements", super::runs::when(ms), at.done, at.total)
         }
+        (None, _) if damage.is_some() => String::new(),
         (None, _) => "Never measured here".to_owned(),
     };
     let attempt = study.attempt.as_ref().filter(|attempt| attempt.status != StudyStatus::Finished);
@@ -78,6 +89,7 @@ fn row(study: StudyListing) -> AnyView {
             <h2><A href=format!("/studies/{}", study.name)>{study.title}</A></h2>
             <p>{study.question}</p>
             <p class="run-sub"><span>{measured}</span>{attempt}</p>
+            {damage}
         </li>
     }
     .into_any()

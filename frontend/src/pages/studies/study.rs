@@ -10,7 +10,7 @@ use recspeed_types::api::StudyPage as Found;
 use recspeed_types::study::{self, StudyReport, StudyTable, Whose};
 
 use super::attempt::Attempt;
-use super::{Reply, bars, table};
+use super::{Reply, bars, damage, table};
 use crate::components::{CopyCommand, Icon, Picture, Refused, with_code};
 use crate::state::api;
 
@@ -80,6 +80,8 @@ pub(crate) fn StudyPage() -> impl IntoView {
         _ => None,
     });
     let here = Memo::new(move |_| found.with(Option::is_some));
+    let damaged =
+        Memo::new(move |_| found.with(|found| found.as_ref().is_some_and(|found| found.study.damage.is_some())));
     let report = Memo::new(move |_| found.with(|found| found.as_ref().and_then(|found| found.report.clone())));
     let study = move |of: fn(&Found) -> String| found.with(|found| found.as_ref().map(of).unwrap_or_default());
     Effect::new(move |_| {
@@ -110,10 +112,11 @@ pub(crate) fn StudyPage() -> impl IntoView {
                     <h1>{move || study(|found| found.study.title.clone())}</h1>
                     <p class="lead">{move || study(|found| found.study.question.clone())}</p>
                 </header>
+                {move || found.with(|found| damage(&found.as_ref()?.study))}
                 <Attempt found=found silent=silent answer=move |found| reply.set(Reply::Answer(found))/>
                 {move || report.with(|report| match report {
                     Some(report) => measured(report),
-                    None => never(&name.get_untracked()),
+                    None => never(&name.get_untracked(), damaged.get()),
                 })}
             </Show>
         </div>
@@ -190,16 +193,18 @@ fn paper(tables: &[&StudyTable]) -> Option<AnyView> {
     Some(drawn.into_any())
 }
 
-/// The question without an answer of this machine's.
-fn never(name: &str) -> AnyView {
+/// The question without an answer of this machine's; of one that is damaged nobody knows whether there was one.
+fn never(name: &str, damaged: bool) -> AnyView {
     let known = study::find(name);
     let printed = known.and_then(study::Study::paper);
     view! {
-        <section class="card blank study-never" data-testid="study-never">
-            <h2>"Never measured here"</h2>
-            <p>"It takes minutes, and runs while nothing else does. Engines that are not installed are rows that say so."</p>
-            {known.map(|study| view! { <p><CopyCommand command=study.command()/></p> })}
-        </section>
+        {(!damaged).then(|| view! {
+            <section class="card blank study-never" data-testid="study-never">
+                <h2>"Never measured here"</h2>
+                <p>"It takes minutes, and runs while nothing else does. Engines that are not installed are rows that say so."</p>
+                {known.map(|study| view! { <p><CopyCommand command=study.command()/></p> })}
+            </section>
+        })}
         {printed.as_ref().and_then(|table| paper(&[table]))}
     }
     .into_any()

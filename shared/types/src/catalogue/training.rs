@@ -26,8 +26,13 @@ impl TrainingDefaults {
     /// A step size to try where a training diverged with this one: a tenth of it, and no more than what works as a
     /// rule; this one itself where it is the smallest that there is.
     pub fn calmer_than(self, learning_rate: f64) -> f64 {
-        self.learning_rate.min(learning_rate / 10.0).max(LEARNING_RATE.0)
+        self.learning_rate.min(in_three_digits(learning_rate / 10.0)).max(LEARNING_RATE.0)
     }
+}
+
+/// Somebody types it: a tenth of 3e-4 is 2.9999999999999997e-5 in the numbers of a processor.
+fn in_three_digits(rate: f64) -> f64 {
+    format!("{rate:.2e}").parse().unwrap_or(rate)
 }
 
 #[cfg(test)]
@@ -41,6 +46,14 @@ mod tests {
         assert_eq!(usual.calmer_than(0.25), usual.learning_rate);
         assert_eq!(usual.calmer_than(0.005), 0.005 / 10.0);
         assert!(usual.calmer_than(usual.learning_rate) < usual.learning_rate);
+    }
+
+    #[test]
+    fn a_step_size_to_try_has_few_digits() {
+        let usual = TrainingDefaults::PAPER;
+        for (now, calmer) in [(3e-4, "3e-5"), (7e-4, "7e-5"), (6e-5, "6e-6"), (1.23456e-4, "1.23e-5")] {
+            assert_eq!(format!("{:e}", usual.calmer_than(now)), calmer);
+        }
     }
 
     #[test]

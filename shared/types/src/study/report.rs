@@ -176,6 +176,10 @@ pub struct StudyRow {
     pub cells: Vec<StudyCell>,
 }
 
+/// The name of a row that is no engine: the mean of what all rows learnt from, said of every test row and judged as they are. What does not
+/// err less has learnt nothing that is of use.
+pub const ONE_NUMBER: &str = "One number for everybody (mean of the training rows)";
+
 /// What a cell holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -372,6 +376,22 @@ impl StudyRow {
             *first = why;
         }
         Self { name: name.to_owned(), note: String::new(), cells }
+    }
+
+    /// [`ONE_NUMBER`], with these numbers in the columns of these places. It was not trained, which stands where others have their time.
+    pub fn one_number(numbers: &[(usize, f64)], columns: usize) -> Self {
+        let mut row = Self::without_numbers(ONE_NUMBER, StudyCell::text("no training"), columns);
+        for (place, value) in numbers {
+            if let Some(cell) = row.cells.get_mut(*place) {
+                *cell = StudyCell::number(*value);
+            }
+        }
+        row
+    }
+
+    /// Whether the row is no engine and no method, but what these are held against.
+    pub fn is_reference(&self) -> bool {
+        self.name == ONE_NUMBER
     }
 }
 

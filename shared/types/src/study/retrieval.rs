@@ -44,8 +44,10 @@ pub struct Retrieved {
     pub header_bytes: u64,
     /// Bytes of the numbers that it holds.
     pub buffer_bytes: u64,
-    /// How many more bytes the process held after the container was filled than before; 0 where that is not told.
-    pub resident_bytes: u64,
+    /// How many more bytes the process held after the container was filled than before, as the system counts them: by pages, so that 0 is
+    /// less than can be measured, or room that the process had. Absent where the system does not tell.
+    #[serde(default)]
+    pub resident_bytes: Option<u64>,
     /// Seconds from arrays of numbers to the container, one for each repeat.
     pub build_s: Vec<f64>,
     /// Seconds from the container to arrays of numbers.

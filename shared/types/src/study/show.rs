@@ -131,18 +131,6 @@ pub fn times_of_best(table: &StudyTable, row: usize) -> Option<f64> {
     (times > 1.0).then_some(times)
 }
 
-/// How long the row's bar is, from 0 to 1: against the largest end of any spread of the table's bars.
-pub fn bar_share(table: &StudyTable, row: usize) -> Option<f64> {
-    let column = table.bars?;
-    let end = |cell: &StudyCell| match cell {
-        StudyCell::Number(number) => Some(number.spread.map_or(number.value, |spread| spread.most)),
-        _ => None,
-    };
-    let longest = table.rows.iter().filter_map(|row| end(row.cells.get(column)?)).fold(0.0, f64::max);
-    let own = table.rows.get(row)?.cells.get(column)?.value()?;
-    (longest > 0.0).then(|| own / longest)
-}
-
 fn seconds(value: f64) -> String {
     if value < 1e-6 {
         format!("{:.1} ns", value * 1e9)
@@ -276,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_measured_against_the_best_and_the_longest() {
+    fn rows_are_measured_against_the_best() {
         let row =
             |values: &[f64]| StudyRow { name: "a".into(), note: String::new(), cells: vec![StudyCell::runs(values)] };
         let mut table = StudyTable {
@@ -288,10 +276,32 @@ mod tests {
             bars: Some(0),
         };
         assert_eq!([0, 1, 2].map(|row| times_of_best(&table, row)), [None, Some(4.0), None]);
-        assert_eq!([0, 1, 2].map(|row| bar_share(&table, row)), [Some(0.2), Some(0.8), None]);
         table.columns[0].better = Some(Better::Higher);
         assert_eq!([0, 1].map(|row| times_of_best(&table, row)), [Some(4.0), None]);
         table.bars = None;
         assert_eq!(times_of_best(&table, 1), None);
+    }
+
+    #[test]
+    fn one_number_for_everybody_is_no_engine_it_has_no_time_and_is_never_the_fastest() {
+        let columns = vec![StudyColumn::lower("training", Unit::Seconds), StudyColumn::lower("RMSE", Unit::Plain)];
+        let row = |seconds: f64| StudyRow {
+            name: "Burn".into(),
+            note: String::new(),
+            cells: vec![StudyCell::runs(&[seconds]), StudyCell::number(0.4302)],
+        };
+        let table = StudyTable {
+            title: String::new(),
+            whose: Whose::Measured,
+            rows_are: "engine".into(),
+            rows: vec![row(4.0), row(2.0), StudyRow::one_number(&[(1, 0.4283), (7, 1.0)], columns.len())],
+            columns,
+            bars: Some(0),
+        };
+        let own = &table.rows[2];
+        assert_eq!(own.cells.iter().map(|cell| cell.show(Unit::Plain)).collect::<Vec<_>>(), ["no training", "0.4283"]);
+        assert_eq!(table.rows.iter().map(StudyRow::is_reference).collect::<Vec<_>>(), [false, false, true]);
+        assert_eq!([0, 1, 2].map(|row| times_of_best(&table, row)), [Some(2.0), None, None]);
+        assert_eq!([0, 1, 2].map(|row| bar_share(&table, row)), [Some(1.0), Some(0.5), None]);
     }
 }

@@ -217,12 +217,23 @@ fn install(args: &InstallArgs) -> Result<u8, CommandError> {
     }
     // All names are looked at before anything is downloaded.
     let (of_libtorch, names): (Vec<&String>, Vec<&String>) = args.names.iter().partition(|name| *name == LIBTORCH);
-    let wanted = names.into_iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
+    let mut wanted: Vec<&Reference> = Vec::new();
+    for name in names {
+        let reference = named(name)?;
+        if wanted.iter().any(|other| other.kind == reference.kind) {
+            output::complain(&format!("recspeed: `{name}` is named again; it is installed once."));
+        } else {
+            wanted.push(reference);
+        }
+    }
     let options = InstallOptions {
         python: args.python.clone(),
         extra_index: args.extra_index_url.clone(),
         needed_bytes: args.needs.map(|megabytes| megabytes.saturating_mul(1_000_000)),
     };
+    if args.existing.is_none() {
+        engines.room_for(&wanted, !of_libtorch.is_empty(), &options).map_err(EnginesError::from)?;
+    }
     let interrupts = Interrupts::listen();
     let stopped = AtomicBool::new(false);
     let stop = || {

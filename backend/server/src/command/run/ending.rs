@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
-use recspeed_types::FailureCode;
+use recspeed_types::{FailureCode, memory};
 
 use super::super::failure::CommandError;
 use super::worker_error::{LogTail, WorkerError, killed_status};
@@ -54,11 +54,16 @@ impl Ending {
                 let remedy = match number {
                     9 if self.killed_by_us => "it did not end by itself; run it again",
                     9 => {
-                        "most often the machine ran out of memory; try a smaller sample (--set dataset.sample=10000) or close other programs"
+                        "the kernel does so when memory runs out, or somebody ended it; a smaller sample (--set dataset.sample=10000) \
+                         needs less memory"
+                    }
+                    _ if log.0.iter().any(|line| memory::was_refused(line)) => {
+                        "its log says that it got no more memory; try a smaller sample (--set dataset.sample=10000)"
                     }
                     _ => "run it again, and report it with its log if it happens twice",
                 };
-                WorkerError::Killed { signal: format!("{number} ({name})"), number, remedy, log }
+                let ours = self.killed_by_us;
+                WorkerError::Killed { signal: format!("{number} ({name})"), number, ours, remedy, log }
             }
             None => WorkerError::Silent {
                 path: program.display().to_string(),

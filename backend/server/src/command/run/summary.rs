@@ -291,6 +291,7 @@ mod tests {
                 tie_rule: "score descending, then the lower item id".into(),
                 tie_share: 0.0042,
                 rating_scale: "stars".into(),
+                of_the_mean: std::collections::BTreeMap::new(),
             },
             breakdowns: Vec::new(),
             importance: Vec::new(),

@@ -52,7 +52,7 @@ pub(in crate::command) fn find(named: Option<&Path>) -> Result<PathBuf, WorkerEr
 }
 
 /// Which worker, and with which folders.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::command) struct WorkerOptions {
     /// The program.
     pub(in crate::command) program: PathBuf,
@@ -118,6 +118,10 @@ impl WorkerProcess {
             if let Some(path) = path {
                 command.arg(flag).arg(path);
             }
+        }
+        // Whoever sets a limit hears every word of the framework's, and ends both; the worker's own limit must not come before.
+        if let Some(limit) = options.silence.filter(|_| spec.engine.kind.is_reference()) {
+            command.arg("--engine-silence").arg(limit.as_secs().saturating_mul(2).saturating_add(60).to_string());
         }
         // A process group of its own: Ctrl-C reaches this program alone, which then asks the worker to stop.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -52,6 +52,8 @@ pub(crate) enum WorkerError {
         signal: String,
         /// Number alone.
         number: i32,
+        /// Whether this program has sent it.
+        ours: bool,
         /// What to do.
         remedy: &'static str,
         /// The end of its log.

@@ -1,7 +1,7 @@
 //! A process that measures one thing and prints it as JSON: started, waited for, ended when it takes too long.
 
 use std::io::{ErrorKind, Read, Write as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use recspeed_types::memory::KILLED;
 use serde::de::DeserializeOwned;
 
 const TICK: Duration = Duration::from_millis(20);
@@ -22,6 +23,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub(super) enum Answer<T> {
     Told(Box<T>),
     Failed(String),
+    /// It was not over within its limit, and was ended.
+    Late,
     Interrupted,
 }
 
@@ -49,9 +52,7 @@ pub(super) fn ask<T: DeserializeOwned>(
         match child.try_wait() {
             Ok(Some(status)) => break Ok(status),
             Ok(None) if stopped() => break Err(Answer::Interrupted),
-            Ok(None) if since.elapsed() > limit => {
-                break Err(Answer::Failed(format!("it took longer than {} s", limit.as_secs())));
-            }
+            Ok(None) if since.elapsed() > limit => break Err(Answer::Late),
             Ok(None) => thread::sleep(TICK),
             Err(error) => break Err(Answer::Failed(format!("the process was lost: {error}"))),
         }
@@ -70,8 +71,12 @@ pub(super) fn ask<T: DeserializeOwned>(
     }
     let (out, log) = (out.so_far(), log.so_far());
     if !status.success() {
-        let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("without a word");
-        return Answer::Failed(format!("{status}: {last}"));
+        let last = log.lines().rev().find(|line| !line.trim().is_empty());
+        return Answer::Failed(match (status.signal(), last) {
+            (Some(9), None) => format!("it {KILLED}"),
+            (Some(9), Some(last)) => format!("it {KILLED}; its last words: {last}"),
+            (_, last) => format!("{status}: {}", last.unwrap_or("without a word")),
+        });
     }
     match serde_json::from_str(out.trim()) {
         Ok(told) => Answer::Told(Box::new(told)),
@@ -146,12 +151,14 @@ mod tests {
         let failed =
             |script: &str, limit: u64| match ask::<u32>(sh(script), "", Duration::from_millis(limit), &|| false) {
                 Answer::Failed(why) => why,
+                Answer::Late => "late".to_owned(),
                 _ => panic!("{script}"),
             };
         assert!(failed("echo gone >&2; exit 3", 5000).contains("gone"));
-        assert!(failed("kill -9 $$", 5000).contains("signal: 9"));
-        assert!(failed("sleep 60", 100).contains("longer than"));
-        assert!(failed("trap '' TERM; sleep 60", 100).contains("longer than"));
+        assert_eq!(failed("kill -9 $$", 5000), format!("it {KILLED}"));
+        assert_eq!(failed("echo gone >&2; kill -9 $$", 5000), format!("it {KILLED}; its last words: gone"));
+        assert_eq!(failed("sleep 60", 100), "late");
+        assert_eq!(failed("trap '' TERM; sleep 60", 100), "late");
         assert!(failed("echo hello", 5000).contains("something else"));
     }
 
@@ -182,7 +189,7 @@ mod tests {
         let begun = Instant::now();
         let much = "x".repeat(1 << 20);
         let answer = ask::<u32>(sh("sleep 600"), &much, Duration::from_millis(100), &|| false);
-        assert!(matches!(answer, Answer::Failed(why) if why.contains("longer than")));
+        assert!(matches!(answer, Answer::Late));
         let answer = ask::<u32>(sh("sleep 600"), &much, Duration::from_mins(5), &|| true);
         assert!(matches!(answer, Answer::Interrupted));
         assert!(begun.elapsed() < Duration::from_mins(1));

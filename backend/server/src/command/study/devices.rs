@@ -146,6 +146,7 @@ fn probed(patience: Duration, program: &Path) -> Result<Probe, Silent> {
     match ask::<Probe>(command, "", patience, &|| false) {
         Answer::Told(probe) => Ok(*probe),
         Answer::Failed(why) => Err(Silent::Failed(why)),
+        Answer::Late => Err(Silent::Failed(format!("it took longer than {} s", patience.as_secs()))),
         Answer::Interrupted => Err(Silent::Interrupted),
     }
 }

@@ -7,6 +7,7 @@ use recspeed_types::spec::Device;
 use recspeed_types::study::StudyMachine;
 use recspeed_types::summary::{MatrixPrecision, RunSummary};
 
+use super::pins;
 use super::row::Row;
 
 /// Name and version of what computed.
@@ -156,14 +157,15 @@ pub(super) fn note(words: String, differs: &[String]) -> String {
     (!words.is_empty()).then_some(words).into_iter().chain(differs).collect::<Vec<_>>().join("; ")
 }
 
-/// Name and version of what computed, without what every run has, and the GPU that it computed on, which may be one in software.
+/// Name and version of what computed, without what every run has unless it is not the pinned one, and the GPU that it computed on, which
+/// may be one in software.
 pub(super) fn versions(run: &RunSummary) -> String {
-    let names = run.engine.versions.iter();
-    let told = names.filter(|(name, _)| !["python", "numpy", "recspeed", "pyarrow"].contains(&name.as_str()));
+    let is_shown = |name: &str| !["python", "numpy", "recspeed", "pyarrow"].contains(&name);
+    let told = pins::told(pins::reference(&run.engine.kind), &run.engine.versions, is_shown).into_iter();
     // A tab's host is its browser's own words, which have semicolons of their own.
     let named = run.engine.host.split_once("; ").filter(|_| run.engine.device != Device::Browser.as_str());
     let gpu = named.map(|(_, gpu)| format!("on {gpu}"));
-    told.map(|(name, version)| format!("{name} {version}")).chain(gpu).collect::<Vec<_>>().join(", ")
+    told.chain(gpu).collect::<Vec<_>>().join(", ")
 }
 
 /// The machine that the rows ran on: the first one's.

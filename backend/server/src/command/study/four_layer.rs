@@ -13,10 +13,13 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
-use super::row::{Row, fit_s, peak};
+use super::keep::Extent;
+use super::learnt;
+use super::once::each_once;
+use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{By, Course, Planned, in_turns};
 use super::standing::Ended;
-use super::{StudyArgs, StudyError, command_line, explained, parsed, refuse_to_set, report, tab};
+use super::{StudyArgs, StudyError, command_line, explained, memory, parsed, refuse_to_set, report, tab};
 
 /// The spec that every engine runs. 12,500 ratings leave 10,000 to learn from.
 const SPEC: &str = r#"
@@ -46,6 +49,11 @@ learning_rate = 1e-3
 [evaluation]
 metrics = ["rmse", "mae", "nrmse", "nmae"]
 "#;
+
+/// Runs of each row, usually.
+const REPEATS: u32 = 5;
+/// Passes of the paper's training over its ratings.
+const EPOCHS_OF_THE_PAPER: u32 = 3;
 
 /// The engines of the paper's table, behind ours; Burn also on PyTorch's own library, on GPUs and in a browser's tab.
 const USUAL: [(EngineKind, Device); 10] = [
@@ -99,9 +107,15 @@ pub struct FourLayerArgs {
 }
 
 impl FourLayerArgs {
-    /// Whether engines were named.
-    pub(super) const fn is_part(&self) -> bool {
-        !self.engines.is_empty()
+    /// The same without engines that are named again, also one by the name of its usual device.
+    pub(super) fn with_each_once(self) -> Self {
+        let engines = each_once("--engines", &self.engines, |name| row_of(name).map_err(|_| name.clone()));
+        Self { engines, ..self }
+    }
+
+    /// What its report is of: of a part where engines were named.
+    pub(super) const fn extent(&self) -> Extent {
+        self.study.extent(!self.engines.is_empty(), !self.set.is_empty(), REPEATS)
     }
 }
 
@@ -123,7 +137,7 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
         }
         planned.push(Planned::new(title(kind, device), spec, place));
     }
-    let repeats = args.study.repeats.unwrap_or(5);
+    let repeats = args.study.repeats.unwrap_or(REPEATS);
     let mut command = command_line("four-layer", &args.study, repeats, &args.set);
     if !args.engines.is_empty() {
         let _ = write!(command, " --engines {}", args.engines.join(","));
@@ -131,7 +145,8 @@ pub(super) fn measure(args: &FourLayerArgs, engines: &Engines) -> Result<Option<
     if let Some(program) = &args.tab {
         let _ = write!(command, " --tab {}", program.display());
     }
-    let course = Course { study: "four-layer", args: &args.study, engines, command: &command, repeats };
+    let less_memory = memory::FEWER_ROWS;
+    let course = Course { study: "four-layer", args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
     Ok(Some(turns.ended(report)))
@@ -149,22 +164,24 @@ fn in_tab(spec: ExperimentSpec, program: Option<&Path>) -> [Planned; 2] {
     })
 }
 
-/// Those that were named, or the usual ones; an engine without a device on its usual one.
+/// Those that were named, or the usual ones.
 fn rows(names: &[String]) -> Result<Vec<(EngineKind, Device)>, StudyError> {
+    if names.is_empty() { Ok(USUAL.to_vec()) } else { names.iter().map(|name| row_of(name)).collect() }
+}
+
+/// The engine and device of this name; an engine without a device is on its usual one.
+fn row_of(name: &str) -> Result<(EngineKind, Device), StudyError> {
     let all = || {
         let kinds = [EngineKind::Burn].into_iter().chain(EngineKind::REFERENCES);
         let devices = kinds.flat_map(|kind| kind.devices().iter().map(move |&device| (kind, device)));
         devices.chain([(EngineKind::Burn, Device::Browser)])
     };
     let full = |(kind, device): (EngineKind, Device)| format!("{}@{}", kind.as_str(), device.as_str());
-    let named = |name: &String| {
-        let fits = |row: &(EngineKind, Device)| row.0.as_str() == name || full(*row) == *name;
-        all().find(fits).ok_or_else(|| StudyError::UnknownEngine {
-            given: name.clone(),
-            known: all().map(full).collect::<Vec<_>>().join(", "),
-        })
-    };
-    if names.is_empty() { Ok(USUAL.to_vec()) } else { names.iter().map(named).collect() }
+    let fits = |row: &(EngineKind, Device)| row.0.as_str() == name || full(*row) == name;
+    all().find(fits).ok_or_else(|| StudyError::UnknownEngine {
+        given: name.to_owned(),
+        known: all().map(full).collect::<Vec<_>>().join(", "),
+    })
 }
 
 /// An engine with its device, where that is not its usual one.
@@ -176,7 +193,7 @@ fn title(kind: EngineKind, device: Device) -> String {
     }
 }
 
-fn tables(command: String, rows: &[Row]) -> StudyReport {
+pub(super) fn tables(command: String, rows: &[Row]) -> StudyReport {
     let columns = vec![
         StudyColumn::lower("training", Unit::Seconds),
         StudyColumn::lower("start of the framework", Unit::Seconds),
@@ -199,17 +216,20 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
             ]
         })
     };
+    let one_number = learnt::one_number(&all, &[(3, "nrmse"), (4, "nmae")], columns.len());
     let measured = StudyTable {
         title: "Measured here".to_owned(),
         whose: Whose::Measured,
         rows_are: "engine".to_owned(),
-        rows: rows.iter().map(line).collect(),
+        rows: rows.iter().map(line).chain(one_number).collect(),
         columns,
         bars: Some(0),
     };
     let mut report = report("four-layer", command, machine(rows), vec![measured]);
     report.conditions = rows.iter().find_map(|row| Some(conditions(row, row.last()?))).into_iter().collect();
     report.differences = explained(DIFFERENCES);
+    report.differences.extend(learnt::meaning(rows, "nrmse"));
+    report.differences.extend(learnt::epochs(rows, Some(EPOCHS_OF_THE_PAPER)));
     report.specs = rows.iter().map(Row::named_spec).collect();
     report
 }
@@ -218,10 +238,9 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
 fn conditions(row: &Row, run: &recspeed_types::RunSummary) -> String {
     let hidden = row.spec.recommender.params.get("hidden").map_or("its defaults".to_owned(), ToString::to_string);
     format!(
-        "{} ratings of {}{} to learn from, {} to test on; hidden layers {hidden}, {} steps of {}.",
+        "{} ratings of {} to learn from, {} to test on; hidden layers {hidden}, {} steps of {}.",
         run.data.train,
-        run.data.name,
-        if run.data.synthetic { " (made up)" } else { "" },
+        data_of(run),
         run.data.test,
         run.training.as_ref().map_or(0, |training| training.steps),
         row.spec.training.batch_size.map_or_else(|| "the usual size".to_owned(), |size| format!("{size} rows")),
@@ -230,11 +249,11 @@ fn conditions(row: &Row, run: &recspeed_types::RunSummary) -> String {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::ExperimentSpec;
-    use recspeed_types::study::Missing;
+    use recspeed_types::study::{Missing, StudyRow};
+    use recspeed_types::{ExperimentSpec, RunSummary};
 
     use super::super::render::markdown;
-    use super::super::row::Measured;
+    use super::super::row::{Measured, tests as rows_of};
     use super::*;
 
     #[test]
@@ -248,6 +267,21 @@ mod tests {
         let named = rows(&["burn", "burn@libtorch-cuda", "pytorch@cuda"].map(str::to_owned)).expect("rows");
         let titles: Vec<String> = named.into_iter().map(|(kind, device)| title(kind, device)).collect();
         assert_eq!(titles, ["Burn", "Burn on libtorch-cuda", "PyTorch on cuda"]);
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_below_the_engines_and_the_papers_epochs_are_its_tables() {
+        let mut run: RunSummary = serde_json::from_str(rows_of::RUN).expect("a summary");
+        run.evaluation.of_the_mean = [("nrmse".to_owned(), 0.3334), ("nmae".to_owned(), 0.2715)].into();
+        let report = tables(String::new(), &[rows_of::row(Measured::Ran(vec![run]))]);
+        let table = &report.tables[0];
+        assert_eq!([3, 4].map(|place| table.columns[place].name.as_str()), ["RMSE, 0 to 1", "MAE, 0 to 1"]);
+        assert_eq!(table.rows[1..], [StudyRow::one_number(&[(3, 0.3334), (4, 0.2715)], table.columns.len())]);
+        assert!(
+            report.tables[1].title.ends_with(&format!("{EPOCHS_OF_THE_PAPER} epochs)")),
+            "{}",
+            report.tables[1].title
+        );
     }
 
     #[test]

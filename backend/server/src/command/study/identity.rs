@@ -97,6 +97,12 @@ impl Identity {
         fingerprint(&[self.study.clone(), self.command.clone()])
     }
 
+    /// What names everything else that must be the same in a file's name.
+    pub(super) fn conditions(&self) -> String {
+        let parts: Vec<String> = self.parts.iter().map(|(what, value)| format!("{what}: {value}")).collect();
+        fingerprint(&parts)
+    }
+
     /// What is not as it was; `None` where everything is.
     pub(super) fn change_from(&self, other: &Self) -> Option<String> {
         if self == other {
@@ -146,6 +152,14 @@ pub(super) fn machine() -> String {
 }
 
 #[cfg(test)]
+impl Identity {
+    /// Another thing that it is made with.
+    pub(super) fn set(&mut self, what: &str, value: &str) {
+        self.parts.insert(what.to_owned(), value.to_owned());
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -164,6 +178,8 @@ mod tests {
         let first = of("recspeed study mixed", 1);
         assert_eq!(of("recspeed study mixed", 1).change_from(&first), None);
         assert_eq!(first.key(), of("recspeed study mixed", 2).key(), "the same study, of something else");
+        assert_ne!(first.conditions(), of("recspeed study mixed", 2).conditions());
+        assert_eq!(first.conditions(), of("recspeed study mixed", 1).conditions());
         assert_ne!(first.key(), of("recspeed study mixed --full", 1).key(), "another study");
         let changed = of("recspeed study mixed", 2).change_from(&first);
         assert_eq!(changed.as_deref(), Some("what “Burn” trains or reads"));

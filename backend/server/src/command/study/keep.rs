@@ -1,85 +1,255 @@
-//! The last report of each study, kept in the lab's folder as `studies/NAME.json`, and reports in files.
+//! The last report of each study, kept in the lab's folder as `studies/NAME.json`, which the page shows.
 //!
-//! A part of a study, as of one engine, is put into the last report; where it cannot be, it is kept as `studies/NAME.part.json`, and so is
-//! the report of a study that was stopped, where the last one is whole.
+//! A part of a study, as of one engine, is put into the last report. One that must not take the last one's place, as that of a study that
+//! was stopped, or one of fewer runs, is kept as `studies/NAME.part.json`. Nothing is lost where a report does take another's place: the
+//! earlier one stays beside it, with its date, unless the new one has all that it had.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use recspeed_types::study::StudyReport;
 
-use super::merge::merged;
-use crate::{home, whole_file};
+use super::merge::{has_all_of, merged};
+use super::render::date;
+use crate::{clock, home, whole_file};
 
-/// Where a report went.
-pub(super) enum Kept {
-    /// It is the one that the page shows.
-    Shown,
-    /// Its rows are in the one that the page shows.
-    Merged,
-    /// Beside it, and why.
-    Apart(PathBuf, &'static str),
-    /// The lab has no folder.
-    Nowhere,
+/// What a report is of, as it was asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extent {
+    /// Some of the study's rows are left out.
+    pub(super) part: bool,
+    /// It is of fewer runs than usual, or of settings that are not the study's own.
+    pub(super) own_settings: bool,
+    /// The page is to show it all the same.
+    pub(super) publish: bool,
 }
 
-/// Keeps the report where the page finds the last one; of a `part` of the study, its rows in the last one.
-pub(super) fn keep(named: Option<&Path>, report: &StudyReport, part: bool) -> io::Result<Kept> {
-    let Some(root) = named.map(Path::to_owned).or_else(home::usual_place) else { return Ok(Kept::Nowhere) };
+/// A report that was kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// The file that it, or its rows, stand in.
+    pub(super) file: PathBuf,
+    /// Whether the page shows it.
+    pub(super) shown: Shown,
+    /// Where the report is now whose place it took, and which has what it has not.
+    pub(super) earlier: Option<PathBuf>,
+}
+
+/// What the page shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// This report.
+    Whole,
+    /// The last report, with these rows.
+    Merged,
+    /// The last report, and why.
+    Last(&'static str),
+}
+
+/// Keeps the report where the page finds the last one; of a part of the study, its rows in the last one. `None` where the lab has no folder.
+///
+/// # Errors
+/// What the system says of a file: then the last report is as it was.
+pub(super) fn keep(named: Option<&Path>, report: &StudyReport, extent: Extent) -> io::Result<Option<Kept>> {
+    let Some(root) = named.map(Path::to_owned).or_else(home::usual_place) else { return Ok(None) };
     let folder = home::studies(&root);
     std::fs::create_dir_all(&folder)?;
-    let path = folder.join(format!("{}.json", report.study));
-    // One that cannot be read is none.
-    let last = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice::<StudyReport>(&text).ok());
-    let fits = match last {
-        Some(last) if report.partial.is_none() => part.then(|| merged(&last, report)),
-        Some(last) if last.partial.is_none() => Some(Err("is whole")),
-        Some(_) if part => Some(Err("has other rows too")),
-        _ => None,
+    let page = folder.join(format!("{}.json", report.study));
+    let last = read(&page);
+    let (file, report, shown) = match shown(last.as_ref(), report, extent) {
+        Ok(Cow::Borrowed(report)) => (page, Cow::Borrowed(report), Shown::Whole),
+        Ok(whole) => (page, whole, Shown::Merged),
+        Err(why) => (folder.join(format!("{}.part.json", report.study)), Cow::Borrowed(report), Shown::Last(why)),
     };
-    match fits {
-        None => whole_file::write(&path, &serde_json::to_vec_pretty(report)?).map(|()| Kept::Shown),
-        Some(Ok(whole)) => whole_file::write(&path, &serde_json::to_vec_pretty(&whole)?).map(|()| Kept::Merged),
-        Some(Err(why)) => {
-            let path = folder.join(format!("{}.part.json", report.study));
-            whole_file::write(&path, &serde_json::to_vec_pretty(report)?)?;
-            Ok(Kept::Apart(path, why))
-        }
+    let earlier = put(&file, &report)?;
+    Ok(Some(Kept { file, shown, earlier }))
+}
+
+/// What the page is to show behind the last report; otherwise why it goes on showing that.
+fn shown<'a>(
+    last: Option<&StudyReport>,
+    report: &'a StudyReport,
+    extent: Extent,
+) -> Result<Cow<'a, StudyReport>, &'static str> {
+    let Some(last) = last else { return Ok(Cow::Borrowed(report)) };
+    if report.partial.is_some() && last.partial.is_none() {
+        return Err("is whole");
     }
+    if extent.publish && !extent.part {
+        return Ok(Cow::Borrowed(report));
+    }
+    if !extent.part {
+        return if extent.own_settings && !has_all_of(report, last) {
+            Err("is of other settings or has more runs")
+        } else {
+            Ok(Cow::Borrowed(report))
+        };
+    }
+    if report.partial.is_some() {
+        return Err("has other rows too");
+    }
+    match merged(last, report) {
+        Ok(whole) if extent.publish || has_all_of(&whole, last) => Ok(Cow::Owned(whole)),
+        Ok(_) => Err("has more runs of the same rows"),
+        Err(_) if extent.publish => Ok(Cow::Borrowed(report)),
+        Err(why) => Err(why),
+    }
+}
+
+/// A report; one that cannot be read is none.
+fn read(path: &Path) -> Option<StudyReport> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+/// Writes the report, and beside it what it takes the place of, unless it has all of that. Returns where that is.
+fn put(file: &Path, report: &StudyReport) -> io::Result<Option<PathBuf>> {
+    let earlier = match (std::fs::read(file), read(file)) {
+        (Ok(_), Some(before)) if has_all_of(report, &before) => None,
+        (Ok(text), before) => {
+            let place = beside(file, before.map_or_else(clock::now_ms, |before| before.measured_ms));
+            whole_file::write(&place, &text)?;
+            Some(place)
+        }
+        (Err(error), _) if error.kind() == io::ErrorKind::NotFound => None,
+        (Err(error), _) => return Err(error),
+    };
+    whole_file::write(file, &serde_json::to_vec_pretty(report)?)?;
+    Ok(earlier)
+}
+
+/// The name of a file with a date in it, and a number where that is taken: as `four-layer.2026-11-27.json`.
+fn beside(file: &Path, ms: i64) -> PathBuf {
+    let dated = file.with_extension(format!("{}.json", date(ms)));
+    let numbered = |number: u32| file.with_extension(format!("{}-{number}.json", date(ms)));
+    let mut all = std::iter::once(dated).chain((2..).map(numbered));
+    all.find(|place| !place.exists()).unwrap_or_else(|| file.with_extension("earlier.json"))
 }
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{StudyMachine, StudyProgress};
+    use recspeed_types::study::{
+        StudyCell, StudyColumn, StudyMachine, StudyProgress, StudyRow, StudyTable, Unit, Whose,
+    };
 
     use super::*;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    /// A report of rows in so many runs each.
+    fn of(command: &str, conditions: &str, rows: &[(&str, usize)]) -> StudyReport {
+        let row = |(name, runs): &(&str, usize)| StudyRow {
+            name: (*name).to_owned(),
+            note: String::new(),
+            cells: vec![StudyCell::runs(&vec![1.0; *runs])],
+        };
+        let table = StudyTable {
+            title: "Measured here".to_owned(),
+            whose: Whose::Measured,
+            rows_are: "where".to_owned(),
+            columns: vec![StudyColumn::lower("training", Unit::Seconds)],
+            rows: rows.iter().map(row).collect(),
+            bars: Some(0),
+        };
+        let mut report = super::super::report("mixed", command.to_owned(), StudyMachine::default(), vec![table]);
+        report.conditions = vec![conditions.to_owned()];
+        report.measured_ms = 3 * DAY_MS;
+        report
+    }
+
+    fn keep_in(home: &Path, report: &StudyReport, extent: Extent) -> Kept {
+        keep(Some(home), report, extent).expect("kept").expect("a folder")
+    }
+
+    /// What the page shows.
+    fn page(home: &Path) -> StudyReport {
+        read(&home::studies(home).join("mixed.json")).expect("a report")
+    }
+
+    const USUAL: Extent = Extent { part: false, own_settings: false, publish: false };
+    const SMALL: Extent = Extent { own_settings: true, ..USUAL };
+    const PART: Extent = Extent { part: true, ..USUAL };
 
     #[test]
     fn a_report_of_a_study_that_was_stopped_takes_no_whole_ones_place() {
         let home = tempfile::tempdir().expect("a folder");
-        let of = |done: Option<u32>, command: &str| {
-            let machine = StudyMachine::default();
-            let mut report = super::super::report("mixed", command.to_owned(), machine, Vec::new());
-            report.partial = done.map(|done| StudyProgress { done, total: 9 });
-            report
-        };
-        let keep = |report: &StudyReport| match keep(Some(home.path()), report, false).expect("kept") {
-            Kept::Shown => "shown",
-            Kept::Apart(..) => "apart",
-            Kept::Merged | Kept::Nowhere => "otherwise",
-        };
-        let shown = || {
-            let text = std::fs::read(home::studies(home.path()).join("mixed.json")).expect("a report");
-            serde_json::from_slice::<StudyReport>(&text).expect("a report").command
-        };
-        for (done, command, where_, stands) in [
-            (Some(2), "first", "shown", "first"),
-            (Some(4), "second", "shown", "second"),
-            (None, "third", "shown", "third"),
-            (Some(8), "fourth", "apart", "third"),
-            (None, "fifth", "shown", "fifth"),
+        for (done, command, whole, stands) in [
+            (Some(2), "first", true, "first"),
+            (Some(4), "second", true, "second"),
+            (None, "third", true, "third"),
+            (Some(8), "fourth", false, "third"),
+            (None, "fifth", true, "fifth"),
         ] {
-            assert_eq!((keep(&of(done, command)), shown().as_str()), (where_, stands));
+            let mut report = of(command, "", &[("Burn", 1)]);
+            report.partial = done.map(|done| StudyProgress { done, total: 9 });
+            for extent in [USUAL, Extent { publish: true, ..USUAL }] {
+                let kept = keep_in(home.path(), &report, extent);
+                assert_eq!((kept.shown == Shown::Whole, page(home.path()).command.as_str()), (whole, stands));
+            }
         }
+    }
+
+    #[test]
+    fn a_small_run_takes_the_place_of_no_report_that_has_more_unless_it_is_asked_to() {
+        let home = tempfile::tempdir().expect("a folder");
+        let usual = of("usual", "10,000 rows", &[("Burn", 5), ("PyTorch", 5)]);
+        let fewer_runs = of("fewer runs", "10,000 rows", &[("Burn", 1), ("PyTorch", 1)]);
+        let fewer_rows = of("fewer rows", "100 rows", &[("Burn", 5), ("PyTorch", 5)]);
+        assert_eq!(keep_in(home.path(), &fewer_runs, SMALL).shown, Shown::Whole, "where there is none, it is the last");
+        let kept = keep_in(home.path(), &usual, USUAL);
+        assert_eq!((kept.shown, kept.earlier), (Shown::Whole, None), "it has all that the small one had");
+        for small in [&fewer_runs, &fewer_rows] {
+            let kept = keep_in(home.path(), small, SMALL);
+            assert_eq!(kept.shown, Shown::Last("is of other settings or has more runs"));
+            assert_eq!(kept.file, home::studies(home.path()).join("mixed.part.json"));
+            assert_eq!(page(home.path()), usual);
+        }
+        let again = of("again", "10,000 rows", &[("Burn", 5), ("PyTorch", 6)]);
+        assert_eq!(keep_in(home.path(), &again, SMALL).shown, Shown::Whole, "it has as many runs of the same");
+        let kept = keep_in(home.path(), &fewer_rows, Extent { publish: true, ..SMALL });
+        assert_eq!((kept.shown, page(home.path())), (Shown::Whole, fewer_rows));
+        assert_eq!(read(&kept.earlier.expect("beside it")), Some(again));
+    }
+
+    #[test]
+    fn a_report_whose_place_is_taken_stays_beside_unless_the_new_one_has_all_of_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let small = of("small", "10,000 rows", &[("Burn", 3)]);
+        let full = of("full", "2,000,000 rows", &[("Burn", 1), ("PyTorch", 1)]);
+        keep_in(home.path(), &small, USUAL);
+        let folder = home::studies(home.path());
+        // The study at its full size, at its own, at its full size again, which cannot measure a row any more.
+        let mut less = full.clone();
+        less.tables[0].rows[1].cells = vec![StudyCell::Failed { cause: "It crashed.".to_owned() }];
+        for (report, before, name) in [
+            (&full, &small, "mixed.1970-01-04.json"),
+            (&small, &full, "mixed.1970-01-04-2.json"),
+            (&full, &small, "mixed.1970-01-04-3.json"),
+            (&less, &full, "mixed.1970-01-04-4.json"),
+        ] {
+            let kept = keep_in(home.path(), report, USUAL);
+            assert_eq!((kept.shown, kept.earlier.as_deref()), (Shown::Whole, Some(folder.join(name).as_path())));
+            assert_eq!(read(&folder.join(name)).as_ref(), Some(before));
+        }
+        assert_eq!(keep_in(home.path(), &full, USUAL).earlier, None, "all that the last one had");
+        // One that nobody can read, as of a later version.
+        std::fs::write(folder.join("mixed.json"), "{").expect("written");
+        let earlier = keep_in(home.path(), &small, USUAL).earlier.expect("kept beside");
+        assert_eq!(std::fs::read_to_string(earlier).expect("a file"), "{");
+    }
+
+    #[test]
+    fn rows_of_fewer_runs_are_put_into_the_last_report_only_when_that_is_asked_for() {
+        let home = tempfile::tempdir().expect("a folder");
+        let whole = of("whole", "10,000 rows", &[("Burn", 5), ("PyTorch", 5)]);
+        keep_in(home.path(), &whole, USUAL);
+        let one = of("part", "10,000 rows", &[("PyTorch", 1)]);
+        assert_eq!(keep_in(home.path(), &one, PART).shown, Shown::Last("has more runs of the same rows"));
+        assert_eq!(page(home.path()), whole);
+        let kept = keep_in(home.path(), &one, Extent { publish: true, ..PART });
+        assert_eq!((kept.shown, read(&kept.earlier.expect("beside it"))), (Shown::Merged, Some(whole)));
+        let five = of("part", "10,000 rows", &[("PyTorch", 5)]);
+        let kept = keep_in(home.path(), &five, PART);
+        assert_eq!((kept.shown, kept.earlier), (Shown::Merged, None));
     }
 }

@@ -1,9 +1,9 @@
 //! Every measurement of a study, on disk before the next one begins: nothing that was measured is lost, however the study ends.
 //!
 //! One JSON object a line, below the lab's folder as `studies/NAME.KEY.rows.jsonl`: what is measured, then sittings with their
-//! measurements. The file is gone once the whole report is written.
+//! measurements. The file is gone once the whole report is written; what was measured under other conditions waits beside it ([`Sets`]).
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -11,16 +11,16 @@ use recspeed_types::study::StudyLoad;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::StudyError;
+use super::alone::Alone;
 use super::identity::Identity;
 use super::load::Load;
 use super::render::date;
+use super::sets::{ENDING, Sets};
 use super::standing::{Measured, Sitting, Standing};
 use crate::clock;
 use crate::command::{figures, output};
 use crate::home;
-
-/// What such a file ends in.
-const ENDING: &str = ".rows.jsonl";
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,8 +59,10 @@ struct Kept<T> {
 pub(super) struct Log<T> {
     /// Where they are kept; `None` where they cannot be.
     path: Option<PathBuf>,
-    /// Open, and locked, from the first measurement on.
+    /// Open from the first measurement on.
     file: Option<File>,
+    /// Whoever measures the same meanwhile is refused.
+    alone: Option<Alone>,
     /// Whether everything of this sitting could be kept so far.
     whole: bool,
     identity: Identity,
@@ -74,39 +76,54 @@ pub(super) struct Log<T> {
 impl<T: Serialize + DeserializeOwned> Log<T> {
     /// What was kept of this study below the lab's folder; with `fresh`, or where something is not as it was, nothing. What cannot
     /// be read or kept is said and stops nobody.
-    pub(super) fn open(named: Option<&Path>, identity: Identity, fresh: bool) -> Self {
+    ///
+    /// # Errors
+    /// [`StudyError::Busy`].
+    pub(super) fn open(named: Option<&Path>, identity: Identity, fresh: bool) -> Result<Self, StudyError> {
         let folder = named.map(Path::to_owned).or_else(home::usual_place).map(|root| home::studies(&root));
-        let path = folder.as_ref().map(|folder| folder.join(format!("{}.{}{ENDING}", identity.study, identity.key())));
+        let sets = folder.as_ref().map(|folder| Sets::of(folder, &identity));
+        let alone = sets.as_ref().map(|sets| Alone::take(&sets.lock())).transpose()?.flatten();
+        let path = sets.as_ref().map(Sets::own);
         let load = Load::begin();
         let (sittings, kept) = (Vec::new(), Vec::new());
-        let mut log = Self { path, file: None, whole: true, identity, sittings, kept, earlier: 0, load };
-        let Some(path) = log.path.clone() else { return log };
-        if let Err(error) = log.read(&path, fresh) {
+        let mut log = Self { path, file: None, alone, whole: true, identity, sittings, kept, earlier: 0, load };
+        let (Some(folder), Some(sets)) = (folder, sets) else { return Ok(log) };
+        if let Err(error) = log.read(&sets, fresh) {
             (log.kept, log.sittings) = (Vec::new(), Vec::new());
-            log.give_up(&path, &error);
+            log.give_up(&sets.own(), &error);
         }
-        if log.kept.is_empty() && !path.exists() {
-            let folder = folder.unwrap_or_default();
+        if log.kept.is_empty() && !sets.own().exists() {
             for command in others(&folder, &log.identity) {
                 output::complain(&format!(
                     "recspeed: a study with other options is not finished; it goes on by: {command}"
                 ));
             }
         }
-        log
+        Ok(log)
     }
 
-    fn read(&mut self, path: &Path, fresh: bool) -> io::Result<()> {
-        let mut file = match OpenOptions::new().read(true).append(true).open(path) {
+    /// Finds what the study goes on behind: what was kept last, or what waits for the conditions that are here now.
+    fn read(&mut self, sets: &Sets, fresh: bool) -> io::Result<()> {
+        if fresh {
+            sets.retire(&self.identity)?;
+        }
+        while !self.take(sets, fresh)? && sets.bring_back(&self.identity)? {}
+        Ok(())
+    }
+
+    /// Goes on behind what lies in its place; `false` where nothing does, or where that had to be set aside.
+    fn take(&mut self, sets: &Sets, fresh: bool) -> io::Result<bool> {
+        let path = sets.own();
+        let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        alone(&file)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         if bytes.is_empty() {
-            return fs::remove_file(path);
+            fs::remove_file(path)?;
+            return Ok(false);
         }
         let (before, whole) = self.hear(&bytes);
         let why = match &before {
@@ -117,15 +134,16 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
             None => Some("begins anew, for what was kept of it cannot be read".to_owned()),
         };
         if let Some(why) = why {
-            let aside = path.with_extension("old.jsonl");
-            fs::rename(path, &aside)?;
+            // What is to be measured anew is not gone on with later, either.
+            let waits = before.as_ref().filter(|before| !fresh || **before != self.identity);
+            let aside = sets.set_aside(waits)?;
             let count = figures::counted(self.kept.len() as u64, "measurement", "measurements");
             output::complain(&format!(
                 "recspeed: the study {why}; what was kept ({count}) is now {}.",
                 aside.display()
             ));
             (self.kept, self.sittings) = (Vec::new(), Vec::new());
-            return Ok(());
+            return Ok(false);
         }
         // What a killed study had not finished to write.
         file.set_len(whole as u64)?;
@@ -138,7 +156,7 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
                 date(last.began_ms),
             ));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes what the lines say. Returns what was measured, and the length of the lines that were written to their end. One in
@@ -194,7 +212,6 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
             let folder = path.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder)?;
             let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-            alone(&file)?;
             file.set_len(0)?;
             append(&mut file, &Line::<&T>::Study(self.identity.clone()))?;
             File::open(folder)?.sync_all()?;
@@ -204,7 +221,7 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
         append(file, &Line::<&T>::Sitting { began_ms: clock::now_ms() })
     }
 
-    /// From here on nothing is kept: the study goes on, and says what that means. A file that is another's is left to it.
+    /// From here on nothing is kept: the study goes on, and says what that means. A file that it could not read is left as it is.
     fn give_up(&mut self, path: &Path, error: &io::Error) {
         self.whole = false;
         if self.file.is_none() {
@@ -224,7 +241,8 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
         };
         let measured = order.iter().filter_map(sitting_of).collect();
         let is_new = self.sittings.len() > self.earlier;
-        Standing { sittings: self.sittings, measured, is_new, is_kept: self.whole, file: self.path.zip(self.file) }
+        let file = self.path.zip(self.file);
+        Standing { sittings: self.sittings, measured, is_new, is_kept: self.whole, file, alone: self.alone }
     }
 }
 
@@ -236,15 +254,6 @@ pub(super) fn numbered(names: &[&str]) -> Vec<String> {
         before => format!("{name} ({})", before + 1),
     };
     names.iter().enumerate().map(numbered).collect()
-}
-
-/// Makes sure that no other study writes the file.
-fn alone(file: &File) -> io::Result<()> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(io::Error::other("the same study is being made by another process")),
-        // Some network folders know no locks.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
-    }
 }
 
 /// Writes a line to its end and onto the disk, or leaves the file as it was.
@@ -283,7 +292,7 @@ mod tests {
     use super::*;
 
     fn open(home: &Path, fresh: bool) -> Log<u32> {
-        Log::open(Some(home), Identity::new("mixed", "recspeed study mixed"), fresh)
+        Log::open(Some(home), Identity::new("mixed", "recspeed study mixed"), fresh).expect("nobody else measures it")
     }
 
     fn file(home: &Path) -> PathBuf {
@@ -339,7 +348,8 @@ mod tests {
         let kept = fs::read(file(home.path())).expect("kept");
         let log = open(home.path(), true);
         assert_eq!(log.find("Burn", "round 1"), None);
-        let aside = file(home.path()).with_extension("old.jsonl");
+        drop(log);
+        let aside = file(home.path()).with_extension("old-1.jsonl");
         assert_eq!(fs::read(&aside).expect("set aside"), kept);
         assert!(!file(home.path()).exists());
         // Another machine, as after a restart in a cloud.
@@ -352,15 +362,50 @@ mod tests {
         assert_eq!(log.find("Burn", "round 1"), None);
     }
 
+    /// A machine that libraries are told to use so many threads of.
+    fn of_threads(home: &Path, threads: &str, fresh: bool) -> Log<u32> {
+        let mut identity = Identity::new("mixed", "recspeed study mixed");
+        identity.set("the variable OMP_NUM_THREADS", threads);
+        Log::open(Some(home), identity, fresh).expect("nobody else measures it")
+    }
+
+    #[test]
+    fn what_was_kept_survives_every_change_of_the_conditions_and_is_gone_on_with_when_they_are_as_they_were() {
+        let home = tempfile::tempdir().expect("a folder");
+        for (threads, result) in [("1", 10), ("2", 20), ("4", 40)] {
+            let mut log = of_threads(home.path(), threads, false);
+            assert_eq!(log.find("Burn", "round 1"), None, "nothing of other conditions");
+            log.add("Burn", "round 1", result);
+        }
+        for (threads, result) in [("1", 10), ("2", 20), ("4", 40), ("2", 20), ("1", 10)] {
+            let log = of_threads(home.path(), threads, false);
+            assert_eq!(log.find("Burn", "round 1"), Some(&result), "{threads} threads");
+        }
+        let files = || fs::read_dir(home::studies(home.path())).expect("a folder").count();
+        assert_eq!(files(), 3);
+        // Asked to begin anew, it does, and never goes on behind what it then left, which is there all the same.
+        let mut log = of_threads(home.path(), "2", true);
+        assert_eq!(log.find("Burn", "round 1"), None);
+        log.add("Burn", "round 1", 21);
+        drop(log);
+        let log = of_threads(home.path(), "2", false);
+        assert_eq!(log.find("Burn", "round 1"), Some(&21));
+        drop(log);
+        assert_eq!(files(), 4);
+    }
+
     #[test]
     fn two_that_measure_the_same_at_once_do_not_write_into_each_other() {
         let home = tempfile::tempdir().expect("a folder");
+        let again = || Log::<u32>::open(Some(home.path()), Identity::new("mixed", "recspeed study mixed"), false).err();
         let mut first = open(home.path(), false);
+        let said = again().expect("refused before it measures anything").to_string();
+        assert!(said.starts_with("the same study is being measured by process "), "{said}");
         first.add("Burn", "round 1", 7);
-        let mut second = open(home.path(), false);
-        second.add("Burn", "round 1", 8);
-        assert_eq!(second.find("Burn", "round 1"), Some(&8), "it goes on without");
-        drop((first, second));
+        assert!(again().is_some(), "and later");
+        let other = Identity::new("mixed", "recspeed study mixed --full");
+        assert!(Log::<u32>::open(Some(home.path()), other, false).is_ok(), "one with other options is another study");
+        drop(first);
         assert_eq!(open(home.path(), false).find("Burn", "round 1"), Some(&7));
     }
 }

@@ -23,15 +23,20 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
     if last.conditions != part.conditions || !part.specs.iter().all(|spec| fits(&last.specs, spec)) {
         return Err("is of other data, sizes or settings");
     }
+    let own = measured(part);
+    let is_own = |&(title, row): &(&str, &StudyRow)| own.iter().any(|(of, own)| *of == title && own.name == row.name);
+    // Those that are left of the last report, and stand beside the others.
+    let left: Vec<_> = measured(last).into_iter().filter(|row| !is_own(row)).collect();
     let mut whole = last.clone();
-    let note = note(last, part);
     for table in part.tables.iter().filter(|table| table.whose == Whose::Measured) {
         let same = |other: &&mut recspeed_types::study::StudyTable| {
             other.whose == table.whose && other.title == table.title && other.columns == table.columns
         };
         let Some(into) = whole.tables.iter_mut().find(same) else { return Err("has other tables") };
         for row in &table.rows {
-            put(&mut into.rows, row, &note);
+            let words =
+                if left.is_empty() { String::new() } else { note(last, part, (into.title.as_str(), row), &left) };
+            put(&mut into.rows, row, words);
         }
     }
     for spec in &part.specs {
@@ -40,11 +45,31 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
             None => whole.specs.push(spec.clone()),
         }
     }
+    if left.is_empty() && !own.is_empty() {
+        // Every number is of the part, and so is what the head says of them.
+        return Ok(StudyReport { tables: whole.tables, specs: whole.specs, partial: last.partial, ..part.clone() });
+    }
     // The head is of the worker that measured the other rows.
     let own = whole.machine.versions.get("recspeed").cloned();
     whole.machine.versions.extend(part.machine.versions.clone());
     whole.machine.versions.extend(own.map(|version| ("recspeed".to_owned(), version)));
     Ok(whole)
+}
+
+/// Whether a report has each row of another one, of the same data, settings and machine, in at least as many runs.
+pub(super) fn has_all_of(report: &StudyReport, other: &StudyReport) -> bool {
+    let own = measured(report);
+    let has = |&(title, row): &(&str, &StudyRow)| {
+        own.iter().any(|&(of, own)| of == title && own.name == row.name && runs(own) >= runs(row))
+    };
+    merged(report, other).is_ok() && measured(other).iter().all(has)
+}
+
+/// The rows with a number, each with the title of its table.
+fn measured(report: &StudyReport) -> Vec<(&str, &StudyRow)> {
+    let tables = report.tables.iter().filter(|table| table.whose == Whose::Measured);
+    let rows = tables.flat_map(|table| table.rows.iter().map(|row| (table.title.as_str(), row)));
+    rows.filter(|(_, row)| is_measured(row)).collect()
 }
 
 /// Whether a row's spec is what the last report's row of that name ran, or, of a new row, trains what the others train.
@@ -62,9 +87,22 @@ fn fits(last: &[ExperimentSpec], spec: &ExperimentSpec) -> bool {
     }
 }
 
-/// What stands behind the name of a row that was measured at another time than the others.
-fn note(last: &StudyReport, part: &StudyReport) -> String {
-    let mut words = vec![format!("measured by itself on {}", date(part.measured_ms))];
+/// What stands behind the name of a row with numbers, of the table with this title, that was measured at another time than those that are
+/// `left` of the last report.
+fn note(last: &StudyReport, part: &StudyReport, (title, row): (&str, &StudyRow), left: &[(&str, &StudyRow)]) -> String {
+    let mut together: Vec<String> = Vec::new();
+    for (_, other) in measured(part).into_iter().filter(|(_, other)| other.name != row.name) {
+        let name = format!("“{}”", other.name);
+        if !together.contains(&name) {
+            together.push(name);
+        }
+    }
+    let date = date(part.measured_ms);
+    let mut words = match together.as_slice() {
+        [] => vec![format!("measured by itself on {date}")],
+        others => vec![format!("measured with {} on {date}, apart from the other rows", others.join(", "))],
+    };
+    words.extend((!part.sittings.is_empty()).then(|| "in several sittings".to_owned()));
     if let Some(load) = part.machine.load.filter(StudyLoad::is_busy) {
         words.push(format!("while others took {:.0} % of the processors", load.others * 100.0));
     }
@@ -80,30 +118,39 @@ fn note(last: &StudyReport, part: &StudyReport) -> String {
     for (name, version) in &part.machine.versions {
         let other = last.machine.versions.iter().find(|(other, _)| library(other) == library(name));
         if let Some((other, theirs)) = other.filter(|(_, theirs)| release(theirs) != release(version)) {
-            words.push(format!("the other rows have {other} {theirs}"));
+            // The head may have it of a row that is no longer there.
+            let theirs = format!("{other} {theirs}");
+            words.extend(
+                left.iter().any(|(_, row)| row.note.contains(&theirs)).then(|| format!("the other rows have {theirs}")),
+            );
         }
     }
-    words.join(", ")
+    let words = words.join(", ");
+    let others = left.iter().filter(|(of, _)| *of == title).filter_map(|(_, other)| runs(other)).max();
+    match runs(row).zip(others) {
+        Some((own, others)) if own != others => {
+            format!("{words}; in {}, the others in {others}", counted(own.into(), "run", "runs"))
+        }
+        _ => words,
+    }
 }
 
-/// A row that could not be measured takes no number's place.
-fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, note: &str) {
-    let measured = |row: &StudyRow| row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)));
+/// A row that could not be measured takes no number's place; one with numbers has `words` behind its own.
+fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, words: String) {
     let mut own = row.clone();
-    if measured(row) {
-        let others = rows.iter().filter(|other| other.name != row.name).filter_map(runs).max();
-        let fewer = runs(row).zip(others).filter(|(own, others)| own != others);
-        let fewer =
-            fewer.map(|(own, others)| format!("in {}, the others in {others}", counted(own.into(), "run", "runs")));
-        let words = [own.note.as_str(), note].into_iter().chain(fewer.as_deref());
-        let words: Vec<&str> = words.filter(|words| !words.is_empty()).collect();
-        own.note = words.join("; ");
+    if is_measured(row) && !words.is_empty() {
+        own.note = if own.note.is_empty() { words } else { format!("{}; {words}", own.note) };
     }
     match rows.iter_mut().find(|other| other.name == row.name) {
-        Some(other) if measured(other) && !measured(row) => {}
+        Some(other) if is_measured(other) && !is_measured(row) => {}
         Some(other) => *other = own,
         None => rows.push(own),
     }
+}
+
+/// Whether a row has a number of its own: one number for everybody is the same whichever rows of these data stand beside it.
+fn is_measured(row: &StudyRow) -> bool {
+    !row.is_reference() && row.cells.iter().any(|cell| matches!(cell, StudyCell::Number(_)))
 }
 
 /// Of how many runs a row's numbers are; nothing where it has none, or none that tells.
@@ -155,27 +202,40 @@ mod tests {
         part.machine.load = Some(StudyLoad { before: 1.0, after: 1.0, others: 0.231 });
         let mut old = last.clone();
         old.machine.versions.insert("libtorch".to_owned(), "2.9.0+cu128".to_owned());
+        "libtorch 2.9.0+cu128".clone_into(&mut old.tables[0].rows[1].note);
         let whole = merged(&old, &part).expect("they fit");
         let rows = &whole.tables[0].rows;
         let values: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.cells[0].value())).collect();
         let expected = [("Burn", Some(1.0)), ("PyTorch", Some(3.0)), ("PyVelox", Some(2.0)), ("New", Some(4.0))];
         assert_eq!(values, expected, "what is missing takes no number's place");
+        let busy = "while others took 23 % of the processors";
+        let theirs = "the other rows have libtorch 2.9.0+cu128";
         assert_eq!(
             rows[2].note,
-            "measured by itself on 1970-01-01, while others took 23 % of the processors, the other rows have libtorch 2.9.0+cu128"
+            format!("measured with “New” on 1970-01-01, apart from the other rows, {busy}, {theirs}")
         );
-        assert_eq!((rows[1].note.as_str(), rows[0].note.as_str()), ("", ""));
+        assert_eq!((rows[1].note.as_str(), rows[0].note.as_str()), ("libtorch 2.9.0+cu128", ""));
+        // Where the row that had it is measured again, no other one has it.
+        part.tables[0].rows = vec![old.tables[0].rows[1].clone()];
+        let whole = merged(&old, &part).expect("they fit");
+        let own = "libtorch 2.9.0+cu128; measured by itself on 1970-01-01";
+        assert_eq!(whole.tables[0].rows[1].note, format!("{own}, {busy}"));
         assert_eq!(whole.tables[1], last.tables[1], "the paper's table stays");
     }
 
     #[test]
     fn a_row_of_another_build_or_of_a_machine_that_looks_the_same_says_so() {
         let of = |id: &str, programs: &str| {
-            let mut report = report(&[("Burn", StudyCell::number(1.0))]);
+            let mut report = report(&[("Burn", StudyCell::number(1.0)), ("PyTorch", StudyCell::number(2.0))]);
             (report.machine.id, report.machine.programs) = (id.to_owned(), programs.to_owned());
             report
         };
-        let note = |last: &StudyReport| merged(last, &of("a", "b")).expect("they fit").tables[0].rows[0].note.clone();
+        let burn = || {
+            let mut part = of("a", "b");
+            part.tables[0].rows.truncate(1);
+            part
+        };
+        let note = |last: &StudyReport| merged(last, &burn()).expect("they fit").tables[0].rows[0].note.clone();
         let alone = "measured by itself on 1970-01-01";
         assert_eq!(note(&of("a", "b")), alone);
         assert_eq!(note(&of("", "")), alone, "a report of before this was told");
@@ -183,7 +243,7 @@ mod tests {
         let mut named = of("a", "c");
         named.machine.build = "0.1.0+def".to_owned();
         assert_eq!(note(&named), format!("{alone}, by another build of the lab"), "it does not say of which commit");
-        let mut part = of("a", "b");
+        let mut part = burn();
         part.machine.build = "0.1.0+abc".to_owned();
         let whole = merged(&named, &part).expect("they fit");
         assert_eq!(whole.tables[0].rows[0].note, format!("{alone}, by another build of the lab (commit abc)"));
@@ -202,6 +262,60 @@ mod tests {
         assert_eq!(note(&[7.0]), "measured by itself on 1970-01-01; in 1 run, the others in 3");
         assert_eq!(note(&[7.0, 8.0]), "measured by itself on 1970-01-01; in 2 runs, the others in 3");
         assert_eq!(note(&[7.0, 8.0, 9.0]), "measured by itself on 1970-01-01");
+    }
+
+    #[test]
+    fn where_every_number_is_of_the_part_none_is_measured_by_itself_and_the_head_is_of_the_part() {
+        let missing = || StudyCell::Missing(Missing { install: "make it".to_owned(), why: String::new() });
+        let mut last = report(&[
+            ("Burn", StudyCell::runs(&[1.0, 1.0])),
+            ("PyTorch", StudyCell::runs(&[3.0, 3.0])),
+            ("PyVelox", missing()),
+        ]);
+        last.machine.programs = "a build".to_owned();
+        let mut part = report(&[("PyTorch", StudyCell::runs(&[4.0])), ("Burn", StudyCell::runs(&[2.0]))]);
+        part.machine.programs = "another build".to_owned();
+        (part.measured_ms, part.command) = (86_400_000, "recspeed study four-layer --engines pytorch,burn".to_owned());
+        let whole = merged(&last, &part).expect("they fit");
+        let rows = &whole.tables[0].rows;
+        assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["Burn", "PyTorch", "PyVelox"]);
+        assert!(rows.iter().all(|row| row.note.is_empty()), "{rows:?}");
+        assert_eq!(
+            (whole.measured_ms, &whole.command, &whole.machine),
+            (part.measured_ms, &part.command, &part.machine)
+        );
+        assert_eq!(whole.tables[1], last.tables[1], "the paper's table stays");
+        // Where one is left, those that were measured together say so, and of how many runs the one that is left is.
+        last.tables[0].rows[2].cells = vec![StudyCell::runs(&[5.0, 5.0, 5.0])];
+        let whole = merged(&last, &part).expect("they fit");
+        let build = "apart from the other rows, by another build of the lab; in 1 run, the others in 3";
+        let notes: Vec<&str> = whole.tables[0].rows.iter().map(|row| row.note.as_str()).collect();
+        let due = ["PyTorch", "Burn"].map(|other| format!("measured with “{other}” on 1970-01-02, {build}"));
+        assert_eq!(notes, [due[0].as_str(), due[1].as_str(), ""]);
+        assert_eq!((whole.measured_ms, &whole.command), (last.measured_ms, &last.command));
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_once_in_a_merged_report_and_was_not_measured_with_anybody() {
+        let with_mean = |rows: &[(&str, StudyCell)]| {
+            let mut report = report(rows);
+            report.tables[0].columns.push(StudyColumn::lower("RMSE", Unit::Plain));
+            report.tables[0].rows.iter_mut().for_each(|row| row.cells.push(StudyCell::number(0.4302)));
+            report.tables[0].rows.push(StudyRow::one_number(&[(1, 0.4283)], 2));
+            report
+        };
+        let last = with_mean(&[("Burn", StudyCell::number(1.0)), ("PyTorch", StudyCell::number(3.0))]);
+        let part = with_mean(&[("Burn", StudyCell::number(2.0))]);
+        let whole = merged(&last, &part).expect("they fit");
+        let rows = &whole.tables[0].rows;
+        assert_eq!(
+            rows.iter().filter(|row| row.is_reference()).collect::<Vec<_>>(),
+            [&StudyRow::one_number(&[(1, 0.4283)], 2)]
+        );
+        assert_eq!((rows.len(), rows[0].note.as_str()), (3, "measured by itself on 1970-01-01"));
+        // It is no row that keeps the head from being that of the part.
+        let whole = merged(&with_mean(&[("Burn", StudyCell::number(1.0))]), &part).expect("they fit");
+        assert!(whole.tables[0].rows.iter().all(|row| row.note.is_empty()), "{whole:?}");
     }
 
     #[test]

@@ -129,9 +129,12 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
             families.push((place, *name, *family));
         }
     }
-    let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
+    let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
     let command = args.command(NAME, repeats);
-    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
+    // Its data sets are what it compares, and cannot be set.
+    let less_memory =
+        if args.full { "leave out `--full`" } else { "close other programs, or give the machine more memory" };
+    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, repeats, &sets, &families, &turns.rows);
     Ok(Some(turns.ended(report)))
@@ -219,9 +222,9 @@ fn sets(args: &SpecStudyArgs) -> Vec<Data> {
         missing: if here(sequences) { None } else { wanting("export RECSPEED_DATA=DIR", sequences) },
     };
     let (id, title) = if args.full {
-        ("beauty-synthetic", "Beauty, synthetic, 2 million, lists of 2,000 users drawn by the seed")
+        ("beauty-synthetic", "Beauty, synthetic, 2 million (made up), lists of 2,000 users drawn by the seed")
     } else {
-        ("beauty-synthetic-100k", "Beauty, synthetic, 100 thousand")
+        ("beauty-synthetic-100k", "Beauty, synthetic, 100 thousand (made up)")
     };
     let mut of_spec = vec![format!(r#"dataset={{ source = "builtin", id = "{id}" }}"#), random];
     if args.full {
@@ -345,7 +348,7 @@ mod tests {
         let families: Vec<_> = (0..sets.len()).map(|place| (place, "popularity", "none")).collect();
         let report = tables(String::new(), 3, &sets, &families, &vec![row; 2 * sets.len()]);
         let titles: Vec<&str> = report.tables.iter().map(|table| table.title.as_str()).collect();
-        assert_eq!(titles, ["MovieLens-100K", "Amazon Beauty, 5-core", "Beauty, synthetic, 100 thousand"]);
+        assert_eq!(titles, ["MovieLens-100K", "Amazon Beauty, 5-core", "Beauty, synthetic, 100 thousand (made up)"]);
         assert!(report.tables.iter().all(|table| table.rows.len() == 1 && table.rows[0].name == "popularity"));
     }
 

@@ -8,7 +8,8 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
-use super::row::{Row, fit_s, peak};
+use super::learnt;
+use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
 use super::{SpecStudyArgs, explained, refuse_to_set, report, spec_of};
@@ -105,9 +106,10 @@ pub(super) fn measure(args: &SpecStudyArgs, engines: &Engines) -> Result<Option<
         let name = format!("First stage on {}, second on {}", title(Device::Flex), title(device));
         planned.push(Planned::new(name, spec, place));
     }
-    let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
+    let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
     let command = args.command(NAME, repeats);
-    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
+    let less_memory = args.less_memory();
+    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
     Ok(Some(turns.ended(report)))
@@ -128,11 +130,12 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
             vec![StudyCell::runs(&fit_s(runs)), of("rmse"), of("accuracy"), peak(runs)]
         })
     };
+    let one_number = learnt::one_number(&all, &[(1, "rmse"), (2, "accuracy")], columns.len());
     let measured = StudyTable {
         title: "Measured here".to_owned(),
         whose: Whose::Measured,
         rows_are: "where".to_owned(),
-        rows: rows.iter().map(line).collect(),
+        rows: rows.iter().map(line).chain(one_number).collect(),
         columns,
         bars: Some(0),
     };
@@ -143,7 +146,7 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
             "{} ratings of {} to learn from, {} to test on; a dense block of {} parameters, {} steps of {} rows, pipelines with two stages and \
              four micro-batches.",
             run.data.train,
-            run.data.name,
+            data_of(run),
             run.data.test,
             training.map_or(0, |training| training.parameters),
             training.map_or(0, |training| training.steps),
@@ -152,13 +155,39 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     });
     report.conditions = conditions.into_iter().collect();
     report.differences = explained(DIFFERENCES);
+    report.differences.extend(learnt::meaning(rows, "rmse"));
     report.specs = rows.iter().filter(|row| row.last().is_some()).map(Row::named_spec).collect();
     report
 }
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::RunSummary;
+    use recspeed_types::study::StudyRow;
+
+    use super::super::row::Measured;
+    use super::super::row::tests::{RUN, row};
     use super::*;
+
+    #[test]
+    fn ratings_that_nobody_gave_are_called_made_up() {
+        let told = |synthetic: bool| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            run.data.synthetic = synthetic;
+            tables(String::new(), &[row(Measured::Ran(vec![run]))]).conditions.concat()
+        };
+        assert!(told(true).starts_with("5 ratings of tiny (made up) to learn from, 6 to test on; "), "{}", told(true));
+        assert!(told(false).starts_with("5 ratings of tiny to learn from, 6 to test on; "), "{}", told(false));
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_below_the_devices() {
+        let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+        run.evaluation.of_the_mean = [("rmse".to_owned(), 0.4283), ("accuracy".to_owned(), 0.758)].into();
+        let table = tables(String::new(), &[row(Measured::Ran(vec![run]))]).tables.remove(0);
+        assert_eq!([1, 2].map(|place| table.columns[place].name.as_str()), ["RMSE", "accuracy"]);
+        assert_eq!(table.rows[1..], [StudyRow::one_number(&[(1, 0.4283), (2, 0.758)], table.columns.len())]);
+    }
 
     #[test]
     fn the_studys_specs_are_valid_on_every_device_of_burn() {

@@ -3,6 +3,7 @@
 //! Every measurement is kept as soon as it is made (`log`): a study that is stopped reports what it has, and goes on there when it is
 //! started again.
 
+mod alone;
 mod child;
 mod devices;
 mod differences;
@@ -11,19 +12,26 @@ mod four_layer;
 mod guard;
 mod identity;
 mod keep;
+mod learnt;
+mod limit;
 mod load;
 mod log;
+mod memory;
 mod merge;
 mod methods;
 mod mixed;
+mod once;
+mod pins;
 mod pipeline_vs_sharded;
 mod render;
 mod retrieval;
 mod row;
 mod runs;
+mod sets;
 mod standing;
 mod steps;
 mod tab;
+mod tell;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -37,7 +45,7 @@ use super::failure::CommandError;
 use super::output;
 use super::run::{SpecFileError, find_worker};
 use crate::{build, clock, whole_file};
-use keep::Kept;
+use keep::Extent;
 use load::Load;
 use standing::Ended;
 
@@ -67,13 +75,22 @@ impl StudyCommand {
         }
     }
 
-    /// Whether some of the study's rows are left out.
-    const fn is_part(&self) -> bool {
+    /// The same study without what is named twice in it.
+    fn with_each_once(self) -> Self {
         match self {
-            Self::Retrieval(args) => args.is_part(),
-            Self::FourLayer(args) => args.is_part(),
-            Self::PipelineVsSharded(args) => args.is_part(),
-            Self::Methods(_) | Self::Mixed(_) => false,
+            Self::Retrieval(args) => Self::Retrieval(args.with_each_once()),
+            Self::FourLayer(args) => Self::FourLayer(args.with_each_once()),
+            other => other,
+        }
+    }
+
+    /// What its report is of.
+    const fn extent(&self) -> Extent {
+        match self {
+            Self::Retrieval(args) => args.extent(),
+            Self::FourLayer(args) => args.extent(),
+            Self::PipelineVsSharded(args) => args.extent(),
+            Self::Methods(args) | Self::Mixed(args) => args.extent(false),
         }
     }
 }
@@ -87,6 +104,11 @@ pub(super) struct StudyArgs {
     /// Threads of every row
     #[arg(long, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
+    /// Seconds that a row may say nothing before it is ended and the study goes on; of a container, or in the tab, that it may take
+    /// (otherwise 900 for another framework, 1800 for Recspeed's own and for a container, 600 in the tab)
+    #[arg(long, value_name = "SECONDS", env = "RECSPEED_STUDY_LIMIT", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=limit::MOST))]
+    limit: Option<u64>,
     /// Measure everything anew, also what is kept of the same study since it was stopped
     #[arg(long)]
     fresh: bool,
@@ -99,6 +121,9 @@ pub(super) struct StudyArgs {
     /// A section of this name beside the study's own, of what is measured here only; the page goes on showing the last whole report
     #[arg(long, value_name = "NAME", requires = "document")]
     section: Option<String>,
+    /// Have the page show this report, also where the last one, which is then kept beside it, has more runs or is of other settings
+    #[arg(long, conflicts_with = "section")]
+    publish: bool,
     /// Print the report as one JSON object and nothing else on standard output
     #[arg(long)]
     json: bool,
@@ -111,6 +136,16 @@ pub(super) struct StudyArgs {
     /// The process that started this one: the study ends with it
     #[arg(long, value_name = "PID", hide = true)]
     parent: Option<u32>,
+}
+
+impl StudyArgs {
+    /// What a report is of, where this is a `part` of the study or it is `set` otherwise, and the rows run so often `usually`.
+    const fn extent(&self, part: bool, set: bool, usually: u32) -> Extent {
+        let fewer = matches!(self.repeats, Some(repeats) if repeats < usually);
+        // Who presses the button on the page wants to see there what it brings.
+        let publish = self.publish || self.parent.is_some();
+        Extent { part, own_settings: set || fewer || self.threads.is_some(), publish }
+    }
 }
 
 /// Arguments of a study whose rows are runs of specs.
@@ -127,10 +162,25 @@ pub struct SpecStudyArgs {
 }
 
 impl SpecStudyArgs {
+    /// Runs of each row where nobody says how many.
+    const fn usual_repeats(&self) -> u32 {
+        if self.full { 1 } else { 3 }
+    }
+
+    /// What its report is of, where this is a `part` of the study or the whole of it.
+    const fn extent(&self, part: bool) -> Extent {
+        self.study.extent(part, !self.set.is_empty(), self.usual_repeats())
+    }
+
     /// The command that measures the same again.
     fn command(&self, name: &str, repeats: u32) -> String {
         let full = if self.full { " --full" } else { "" };
         command_line(&format!("{name}{full}"), &self.study, repeats, &self.set)
+    }
+
+    /// What needs less memory in a study whose rows train on data that `--set` makes smaller.
+    const fn less_memory(&self) -> &'static str {
+        if self.full { memory::NOT_FULL } else { memory::FEWER_ROWS }
     }
 }
 
@@ -183,6 +233,38 @@ pub(crate) enum StudyError {
         /// Why not.
         why: String,
     },
+    /// Standard output broke off.
+    #[error("the report was not printed to its end ({why}); {stands}")]
+    NotPrinted {
+        /// What the system says.
+        why: String,
+        /// Where the report is, and what helps.
+        stands: String,
+    },
+    /// Another process measures the same.
+    #[error(
+        "the same study is being measured by {by}, which holds {}; wait for its end, or end it (Ctrl-C, `kill`, the button on its page): \
+         what it has measured is kept, and the same command goes on behind it",
+        lock.display()
+    )]
+    Busy {
+        /// Who.
+        by: String,
+        /// The file of its lock.
+        lock: PathBuf,
+    },
+    /// The rows that containers are given cannot be written.
+    #[error(
+        "cannot write the rows that are read below {}, the folder of temporary files: {why}; make room there, or name another folder by \
+         TMPDIR",
+        folder.display()
+    )]
+    Columns {
+        /// The folder of temporary files.
+        folder: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The lab's folder is not known.
     #[error(transparent)]
     Engines(#[from] EngineError),
@@ -201,16 +283,21 @@ pub(crate) enum StudyError {
 impl StudyError {
     pub(crate) fn exit_status(&self) -> u8 {
         match self {
-            Self::UnknownEngine { .. } | Self::UnknownContainer { .. } | Self::OwnField { .. } => {
+            Self::UnknownEngine { .. } | Self::UnknownContainer { .. } | Self::OwnField { .. } | Self::Busy { .. } => {
                 FailureCode::InvalidSpec.exit_status()
             }
-            Self::Engines(_) | Self::Document { .. } | Self::Unwritable { .. } => FailureCode::Internal.exit_status(),
+            Self::Engines(_)
+            | Self::Document { .. }
+            | Self::Unwritable { .. }
+            | Self::Columns { .. }
+            | Self::NotPrinted { .. } => FailureCode::Internal.exit_status(),
         }
     }
 }
 
 /// Makes the study.
 pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
+    let command = command.with_each_once();
     let args = match &command {
         StudyCommand::Retrieval(args) => &args.study,
         StudyCommand::FourLayer(args) => &args.study,
@@ -247,10 +334,22 @@ pub(super) fn run(command: StudyCommand) -> Result<u8, CommandError> {
     ended.report.machine.load = ended.report.machine.load.or_else(|| load.so_far());
     (ended.report.machine.id, ended.report.machine.programs) = (machine, programs);
     build::version().clone_into(&mut ended.report.machine.build);
-    tell(args, &ended.report, command.is_part())?;
+    let told = tell::tell(args, &ended.report, command.extent())?;
     let status = status(&ended);
-    ended.written();
-    Ok(status)
+    // What a report is made of is kept until that stands where it was asked for.
+    if told.is_written() {
+        ended.written();
+    } else if ended.report.partial.is_none() && ended.is_kept() {
+        output::complain(
+            "recspeed: what was measured is kept: the same command makes its report without measuring again.",
+        );
+    }
+    let mut failures = told.failures();
+    let last = if status == 0 { failures.pop() } else { None };
+    for failure in failures {
+        output::complain(&format!("recspeed: {failure}"));
+    }
+    last.map_or(Ok(status), Err)
 }
 
 /// The exit status of a study whose report is written, which says on standard error what is wrong with it.
@@ -282,47 +381,6 @@ fn nothing_measured(report: &StudyReport) -> bool {
     let cells: Vec<&StudyCell> = measured.flat_map(|table| &table.rows).flat_map(|row| &row.cells).collect();
     let any = |is: fn(&StudyCell) -> bool| cells.iter().any(|cell| is(cell));
     any(|cell| matches!(cell, StudyCell::Failed { .. })) && !any(|cell| matches!(cell, StudyCell::Number(_)))
-}
-
-/// Keeps, writes and prints the report.
-fn tell(args: &StudyArgs, report: &StudyReport, is_part: bool) -> Result<(), CommandError> {
-    // The report is worth more than its copy for the page.
-    if args.section.is_none() && !nothing_measured(report) {
-        match keep::keep(args.home.as_deref(), report, is_part) {
-            Ok(Kept::Shown | Kept::Nowhere) => {}
-            Ok(Kept::Merged) => output::complain("recspeed: these rows now stand among those of the last report."),
-            Ok(Kept::Apart(path, why)) => output::complain(&format!(
-                "recspeed: the last report {why}, and the page goes on showing it; this one is kept as {}.",
-                path.display()
-            )),
-            Err(error) => {
-                output::complain(&format!("warning: the page will not show this report: it cannot be kept ({error})"));
-            }
-        }
-    }
-    let json = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
-    if let Some(path) = &args.out {
-        whole_file::write(path, json.as_bytes())
-            .map_err(|source| CommandError::WriteFile { path: path.clone(), source })?;
-    }
-    if let Some(path) = &args.document {
-        let text = match &args.section {
-            None => render::markdown(report),
-            Some(name) => render::markdown(&part(report, name)),
-        };
-        if !document::put(path, &section_of(args, &report.study), &text, report.partial.is_some())? {
-            output::complain(&format!("recspeed: {} keeps its section, which is of a whole report.", path.display()));
-        }
-    }
-    output::say(&output::printable(&if args.json { json } else { render::terminal(report) }))?;
-    Ok(())
-}
-
-/// What was measured alone: the paper's table, and what explains the differences, stand in the study's own section.
-fn part(report: &StudyReport, name: &str) -> StudyReport {
-    let tables = report.tables.iter().filter(|table| table.whose == Whose::Measured).cloned().collect();
-    let title = format!("{}: {name}", report.title);
-    StudyReport { title, tables, differences: Vec::new(), ..report.clone() }
 }
 
 /// The command that measures the same again.

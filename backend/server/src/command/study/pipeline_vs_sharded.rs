@@ -12,7 +12,9 @@ use super::super::failure::CommandError;
 use super::super::run::find_worker;
 use super::devices::{Answers, Place};
 use super::differences::{differences, machine, note, versions};
-use super::row::{Row, fit_s, peak};
+use super::keep::Extent;
+use super::learnt;
+use super::row::{Row, data_of, fit_s, peak};
 use super::runs::{Course, Planned, in_turns};
 use super::standing::Ended;
 use super::{SpecStudyArgs, explained, refuse_to_set, report, spec_of};
@@ -146,9 +148,9 @@ pub struct PipelineVsShardedArgs {
 }
 
 impl PipelineVsShardedArgs {
-    /// Whether the rows of one table are left out.
-    pub(super) const fn is_part(&self) -> bool {
-        self.on.is_some()
+    /// What its report is of: of a part where the rows of one table are left out.
+    pub(super) const fn extent(&self) -> Extent {
+        self.specs.extent(self.on.is_some())
     }
 }
 
@@ -179,12 +181,13 @@ pub(super) fn measure(args: &PipelineVsShardedArgs, engines: &Engines) -> Result
     for (name, of_row) in rows(*on) {
         planned.push(Planned::new(name, spec_of(SPEC, args, &FULL, &of_row)?, place));
     }
-    let repeats = args.study.repeats.unwrap_or(if args.full { 1 } else { 3 });
+    let repeats = args.study.repeats.unwrap_or(args.usual_repeats());
     let mut command = args.command(NAME, repeats);
     if let Some(on) = on {
         let _ = write!(command, " --on {}", on.as_str());
     }
-    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats };
+    let less_memory = args.less_memory();
+    let course = Course { study: NAME, args: &args.study, engines, command: &command, repeats, less_memory };
     let Some(turns) = in_turns(course, planned)? else { return Ok(None) };
     let report = tables(command, &turns.rows);
     Ok(Some(turns.ended(report)))
@@ -229,11 +232,12 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     let table = |title: &str, of_gpu: bool| {
         let on_gpu = |row: &&Row| matches!(row.spec.engine.device, Device::LibtorchCuda | Device::Cuda);
         let own: Vec<&Row> = rows.iter().filter(|row| on_gpu(row) == of_gpu).collect();
+        let one_number = learnt::one_number(&own, &[(2, "rmse"), (3, "mae"), (4, "accuracy")], columns.len());
         StudyTable {
             title: title.to_owned(),
             whose: Whose::Measured,
             rows_are: "strategy".to_owned(),
-            rows: own.iter().map(|row| line(&own, row)).collect(),
+            rows: own.iter().map(|row| line(&own, row)).chain(one_number).collect(),
             columns: columns.clone(),
             bars: Some(0),
         }
@@ -243,6 +247,8 @@ fn tables(command: String, rows: &[Row]) -> StudyReport {
     let mut report = report(NAME, command, machine(rows), measured);
     report.conditions = rows.iter().find_map(|row| Some(conditions(&row.spec, row.last()?))).into_iter().collect();
     report.differences = explained(DIFFERENCES);
+    report.differences.extend(learnt::meaning(rows, "rmse"));
+    report.differences.extend(learnt::epochs(rows, None));
     report.specs = rows.iter().map(Row::named_spec).collect();
     report
 }
@@ -270,11 +276,10 @@ fn conditions(spec: &ExperimentSpec, run: &RunSummary) -> String {
     let of = |name: &str| spec.recommender.params.get(name).map_or("the usual".to_owned(), ToString::to_string);
     let training = run.training.as_ref();
     format!(
-        "{} ratings of {}{} to learn from, {} to test on; a dense block of {} layers, growth {}, {}, {} parameters, {} steps of {} rows; \
+        "{} ratings of {} to learn from, {} to test on; a dense block of {} layers, growth {}, {}, {} parameters, {} steps of {} rows; \
          two ranks, pipelines with four micro-batches, nothing recomputed where the row does not say so.",
         run.data.train,
-        run.data.name,
-        if run.data.synthetic { " (made up)" } else { "" },
+        data_of(run),
         run.data.test,
         of("layers"),
         of("growth"),
@@ -296,6 +301,8 @@ fn dropout(spec: &ExperimentSpec) -> String {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_types::study::StudyRow;
+
     use super::*;
 
     #[test]
@@ -370,6 +377,21 @@ mod tests {
         assert_eq!(ran[1].show(Unit::Count), "6,000");
         run.training = None;
         assert_eq!(samples_a_second(&run, 1.0), None, "nothing was trained by steps");
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_below_rows_that_ran_and_in_no_table_without_a_run() {
+        use super::super::row::{Measured, tests};
+        let mut run: RunSummary = serde_json::from_str(tests::RUN).expect("a summary");
+        let told = [("rmse", 0.4283), ("mae", 0.3669), ("accuracy", 0.758)];
+        run.evaluation.of_the_mean = told.map(|(name, value)| (name.to_owned(), value)).into();
+        let report = tables(String::new(), &[tests::row(Measured::Ran(vec![run]))]);
+        let [processor, gpu] = [0, 1].map(|table| &report.tables[table].rows);
+        assert_eq!((processor.len(), gpu.len()), (2, 0));
+        let columns = report.tables[0].columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
+        assert_eq!(columns[2..5], ["RMSE", "MAE", "accuracy"]);
+        assert_eq!(processor[1], StudyRow::one_number(&[(2, 0.4283), (3, 0.3669), (4, 0.758)], columns.len()));
+        assert_eq!(report.specs.len(), 1, "it is no run, and nothing to run again");
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl Row {
     }
 }
 
+/// The name of what a run was given, which says of ratings that nobody gave that they are made up.
+pub(super) fn data_of(run: &RunSummary) -> String {
+    format!("{}{}", run.data.name, if run.data.synthetic { " (made up)" } else { "" })
+}
+
 /// Seconds of training, one for each run.
 pub(super) fn fit_s(runs: &[RunSummary]) -> Vec<f64> {
     runs.iter().map(|run| run.timing.fit_s).collect()

@@ -1,24 +1,25 @@
 //! The runs of a study, in turns, each kept as soon as it has ended.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use recspeed_engines::Engines;
+use recspeed_types::memory::KILLED;
 use recspeed_types::study::{Missing, StudyProgress, StudyReport};
 use recspeed_types::summary::RunSummary;
 use recspeed_types::{ExperimentSpec, FailureCode};
 use serde::{Deserialize, Serialize};
 
 use super::super::failure::CommandError;
-use super::super::run::{Interrupts, Ran, Screen, WorkerOptions, find_worker, run_with_ledger};
+use super::super::run::{Interrupts, Ran, Screen, WorkerError, WorkerOptions, find_worker, run_with_ledger};
 use super::child::Answer;
 use super::devices::Place;
 use super::identity::Identity;
 use super::log::{Log, numbered};
+use super::memory::with_remedy;
 use super::row::{Measured, Row};
 use super::standing::{Ended, Standing, count_runs, not_reached};
 use super::steps::Steps;
-use super::{StudyArgs, tab};
+use super::{StudyArgs, limit, pins, tab};
 
 /// One row before it has run.
 #[derive(Debug, Clone)]
@@ -59,9 +60,6 @@ impl Planned {
     }
 }
 
-/// How long a worker may say nothing: it is given more than it gives another framework, and the study goes on without it.
-const SILENCE: Duration = Duration::from_mins(30);
-
 /// A study whose rows are runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Course<'a> {
@@ -75,6 +73,8 @@ pub(super) struct Course<'a> {
     pub(super) command: &'a str,
     /// Runs of each row.
     pub(super) repeats: u32,
+    /// What of it needs less memory, in words.
+    pub(super) less_memory: &'static str,
 }
 
 /// What came of all rows.
@@ -115,11 +115,11 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
         model: None,
         resume: None,
         users: None,
-        silence: Some(SILENCE),
+        silence: None,
     };
     let names: Vec<&str> = planned.iter().map(|row| row.name.as_str()).collect();
     let keys = numbered(&names);
-    let mut log = Log::<Run>::open(args.home.as_deref(), course.identity(&keys, &planned, &options), args.fresh);
+    let mut log = Log::<Run>::open(args.home.as_deref(), course.identity(&keys, &planned, &options), args.fresh)?;
     let interrupts = Interrupts::listen();
     let rows = keys.into_iter().zip(planned);
     let mut gathered: Vec<Gathered> = rows.map(|(key, row)| Gathered::of(key, row, &log, repeats)).collect();
@@ -130,7 +130,10 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
     'turns: for repeat in 1..=repeats {
         for row in gathered.iter_mut().filter(|row| row.goes_on() && row.runs.len() < repeat as usize) {
             let title = format!("{}, {repeat} of {repeats}", row.planned.name);
-            let cause = match once(&row.planned, repeat, &steps.title(&title), &options, &interrupts) {
+            let kind = row.planned.spec.engine.kind;
+            let options = WorkerOptions { silence: Some(args.silence_of(&row.planned.spec)), ..options.clone() };
+            let ran = once(&row.planned, (repeat, args), &steps.title(&title), &options, &interrupts);
+            let cause = match ran {
                 Ok((Ran::Finished(summary), ranks)) => {
                     let seconds = summary.timing.fit_s;
                     let run = Run { summary: *summary, ranks };
@@ -143,11 +146,18 @@ pub(super) fn in_turns(course: Course<'_>, planned: Vec<Planned>) -> Result<Opti
                     stopped = true;
                     break 'turns;
                 }
-                Ok((Ran::Failed { cause, .. }, _)) => cause,
-                // A worker that died: the study goes on with the others.
-                Err(CommandError::Worker(error)) => error.to_string(),
+                Ok((Ran::Failed { code, cause }, _)) => with_remedy(cause, Some(code), course.less_memory),
+                // A worker that hangs or died: the study goes on with the others.
+                Err(CommandError::Worker(WorkerError::Hung { after, log })) => {
+                    limit::silent(&row.planned.name, after) + &log.to_string()
+                }
+                Err(CommandError::Worker(WorkerError::Killed { number: 9, ours: false, log, .. })) => {
+                    with_remedy(format!("Its worker {KILLED}."), None, course.less_memory) + &log.to_string()
+                }
+                Err(CommandError::Worker(error)) => with_remedy(error.to_string(), None, course.less_memory),
                 Err(error) => return Err(error),
             };
+            let cause = pins::failed(course.engines, kind, cause);
             steps.fewer(repeats - repeat);
             steps.one(&format!("{title}: failed: {cause}"));
             row.failed = Some(cause);
@@ -196,7 +206,7 @@ fn order(rows: &[Gathered], repeats: u32) -> Vec<(String, String)> {
 /// One run of a row, and the most bytes of each rank.
 fn once(
     planned: &Planned,
-    repeat: u32,
+    (repeat, args): (u32, &StudyArgs),
     title: &str,
     options: &WorkerOptions,
     interrupts: &Interrupts,
@@ -208,11 +218,17 @@ fn once(
     }
     let ran = match &planned.by {
         By::Worker => run_with_ledger(&spec, options, &mut screen, interrupts),
-        By::Tab { program, before } => Ok(match tab::run(program, &spec, *before, interrupts) {
-            Answer::Told(summary) => (Ran::Finished(summary), Vec::new()),
-            Answer::Interrupted => (Ran::Interrupted, Vec::new()),
-            Answer::Failed(cause) => (Ran::Failed { code: FailureCode::Worker, cause }, Vec::new()),
-        }),
+        By::Tab { program, before } => {
+            let failed = |cause: String| Ran::Failed { code: FailureCode::Worker, cause };
+            let time = args.time_of_tab();
+            let ran = match tab::run(program, &spec, *before, time, interrupts) {
+                Answer::Told(summary) => Ran::Finished(summary),
+                Answer::Interrupted => Ran::Interrupted,
+                Answer::Failed(cause) => failed(cause),
+                Answer::Late => failed(limit::late(&planned.name, time)),
+            };
+            Ok((ran, Vec::new()))
+        }
     };
     screen.clear();
     ran
@@ -274,6 +290,7 @@ mod tests {
     #[test]
     fn a_worker_that_hangs_is_ended_and_its_row_says_so() {
         use std::os::unix::fs::PermissionsExt as _;
+        use std::time::Duration;
         let folder = tempfile::tempdir().expect("a folder");
         let (program, pid) = (folder.path().join("worker"), folder.path().join("pid"));
         let script = format!("#!/bin/sh\necho $$ > {}\necho a word >&2\nkill -STOP $$\n", pid.display());
@@ -298,7 +315,8 @@ mod tests {
             silence: Some(Duration::from_secs(3)),
         };
         let begun = std::time::Instant::now();
-        let ended = once(&planned, 1, "a row", &options, &Interrupts::listen());
+        let args = StudyArgs::default();
+        let ended = once(&planned, (1, &args), "a row", &options, &Interrupts::listen());
         let Err(CommandError::Worker(error)) = ended else { panic!("it hangs") };
         let error = error.to_string();
         assert!(

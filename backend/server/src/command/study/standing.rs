@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use recspeed_types::study::{Missing, StudyCell, StudyLoad, StudyProgress, StudyReport, Whose};
 
+use super::alone::Alone;
 use super::render::date;
 use crate::command::figures;
 
@@ -36,8 +37,10 @@ pub(super) struct Standing {
     pub(super) is_new: bool,
     /// Whether all of it is kept.
     pub(super) is_kept: bool,
-    /// The file of the measurements, open as long as it is this study's alone; `None` where there is none.
+    /// The file of the measurements; `None` where there is none.
     pub(super) file: Option<(PathBuf, File)>,
+    /// Keeps others from measuring the same until the report is written.
+    pub(super) alone: Option<Alone>,
 }
 
 /// A study that has ended or was stopped.
@@ -45,6 +48,7 @@ pub(super) struct Ended {
     pub(super) report: StudyReport,
     is_kept: bool,
     file: Option<(PathBuf, File)>,
+    _alone: Option<Alone>,
 }
 
 impl Standing {
@@ -55,7 +59,7 @@ impl Standing {
         if !self.is_new {
             report.machine.load = self.sittings.last().and_then(|sitting| sitting.load);
         }
-        Ended { report, is_kept: self.is_kept && self.file.is_some(), file: self.file }
+        Ended { report, is_kept: self.is_kept && self.file.is_some(), file: self.file, _alone: self.alone }
     }
 }
 

@@ -15,25 +15,34 @@ use serde_json::json;
 use super::child::{Answer, ask};
 use crate::command::run::Interrupts;
 
-/// How long a tab may take.
-const LIMIT: Duration = Duration::from_mins(10);
-
 /// Why a row of the tab has no numbers.
 pub(super) fn missing() -> Missing {
     Missing { install: "make studies-tab".to_owned(), why: "a terminal has no tab".to_owned() }
 }
 
 /// Runs a spec in a fresh tab, after it was run there `before` times.
-pub(super) fn run(program: &Path, spec: &ExperimentSpec, before: u32, interrupts: &Interrupts) -> Answer<RunSummary> {
+pub(super) fn run(
+    program: &Path,
+    spec: &ExperimentSpec,
+    before: u32,
+    limit: Duration,
+    interrupts: &Interrupts,
+) -> Answer<RunSummary> {
     let input = json!({ "spec": spec.to_json(), "before": before });
-    ask(command(program), &input.to_string(), LIMIT, &|| interrupts.take() > 0)
+    ask(command(program), &input.to_string(), limit, &|| interrupts.take() > 0)
 }
 
 /// Has a fresh tab read the columns of the folder back.
-pub(super) fn retrieve(program: &Path, folder: &Path, asked: Asked, interrupts: &Interrupts) -> Answer<Retrieved> {
+pub(super) fn retrieve(
+    program: &Path,
+    folder: &Path,
+    asked: Asked,
+    limit: Duration,
+    interrupts: &Interrupts,
+) -> Answer<Retrieved> {
     let columns = COLUMN_FILES.map(|file| folder.join(file));
     let input = json!({ "retrieval": asked, "columns": columns });
-    ask(command(program), &input.to_string(), LIMIT, &|| interrupts.take() > 0)
+    ask(command(program), &input.to_string(), limit, &|| interrupts.take() > 0)
 }
 
 /// The program finds the lab that it opens a tab of beside this one.
@@ -60,14 +69,17 @@ mod tests {
         std::fs::write(&program, script).expect("a script");
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("a program");
         let interrupts = Interrupts::listen();
-        let Answer::Failed(why) = run(&program, &ExperimentSpec::default(), 1, &interrupts) else { panic!("it fails") };
+        let limit = Duration::from_mins(1);
+        let told = run(&program, &ExperimentSpec::default(), 1, limit, &interrupts);
+        let Answer::Failed(why) = told else { panic!("it fails") };
         assert!(why.ends_with("Chromium is missing"), "{why}");
         let text = std::fs::read_to_string(&heard).expect("its input");
         let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let spec = ExperimentSpec::from_json(told["spec"].as_str().expect("a text")).expect("a spec");
         assert_eq!((spec, &told["before"]), (ExperimentSpec::default(), &json!(1)));
         let asked = Asked { repeats: 2, batch_rows: 3, single_rows: None };
-        let Answer::Failed(_) = retrieve(&program, folder.path(), asked, &interrupts) else { panic!("it fails") };
+        let read = retrieve(&program, folder.path(), asked, limit, &interrupts);
+        assert!(matches!(read, Answer::Failed(_)), "it fails");
         let told: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(&heard).expect("its input")).expect("JSON");
         assert_eq!(told["columns"].as_array().map(Vec::len), Some(4));

@@ -27,7 +27,8 @@ pub(super) struct Columns {
 impl Columns {
     /// Writes the first rows.
     pub(super) fn write(data: &Interactions, rows: usize) -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
+        // Without the name that it would have had.
+        let folder = tempfile::tempdir().map_err(|error| io::Error::from(error.kind()))?;
         let rows = rows.min(data.len());
         let file = |place: usize| std::fs::File::create(folder.path().join(COLUMN_FILES[place])).map(BufWriter::new);
         put(file(0)?, data.user[..rows].iter().map(|number| number.to_le_bytes()))?;

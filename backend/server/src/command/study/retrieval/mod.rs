@@ -5,7 +5,6 @@ mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use clap::Args;
 use recspeed_engines::Engines;
@@ -19,17 +18,22 @@ use super::super::figures;
 use super::super::run::{Interrupts, find_worker};
 use super::child::{Answer, ask};
 use super::identity::Identity;
+use super::keep::Extent;
 use super::log::{Log, numbered};
+use super::memory::with_remedy;
+use super::once::each_once;
 use super::standing::{Ended, not_reached};
 use super::steps::Steps;
-use super::{StudyArgs, StudyError, command_line, devices, tab};
+use super::{StudyArgs, StudyError, command_line, devices, limit, pins, tab};
 use crate::launch::of_devices;
 use columns::Columns;
 
 /// Seed of the rows.
 const SEED: u64 = 42;
-/// How long one container may take: TensorFlow reads a few thousand rows one by one in as many milliseconds.
-const LIMIT: Duration = Duration::from_mins(30);
+/// Runs of each container, usually.
+const REPEATS: u32 = 3;
+/// Rows of a batch, usually.
+const BATCH_ROWS: u64 = 65_536;
 /// The container of the tab.
 const TAB: &str = "tab";
 /// Rows that are read one by one at most on a device behind a bus.
@@ -48,7 +52,7 @@ pub struct RetrievalArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     containers: Vec<String>,
     /// Rows of a batch
-    #[arg(long, value_name = "ROWS", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
+    #[arg(long, value_name = "ROWS", default_value_t = BATCH_ROWS, value_parser = clap::value_parser!(u64).range(1..=2_023_070))]
     batch_rows: u64,
     /// A program that opens a browser's tab and measures there, as tests/browser/in-tab.mjs (`make studies-tab`)
     #[arg(long, value_name = "PROGRAM")]
@@ -58,9 +62,17 @@ pub struct RetrievalArgs {
 }
 
 impl RetrievalArgs {
-    /// Whether containers or numbers of rows were named.
-    pub(super) const fn is_part(&self) -> bool {
-        !self.containers.is_empty() || !self.rows.is_empty()
+    /// The same without numbers of rows and containers that are named again.
+    pub(super) fn with_each_once(self) -> Self {
+        let rows = each_once("--rows", &self.rows, |rows| *rows);
+        let containers = each_once("--containers", &self.containers, String::clone);
+        Self { rows, containers, ..self }
+    }
+
+    /// What its report is of: of a part where containers or numbers of rows were named.
+    pub(super) const fn extent(&self) -> Extent {
+        let part = !self.containers.is_empty() || !self.rows.is_empty();
+        self.study.extent(part, self.batch_rows != BATCH_ROWS, REPEATS)
     }
 }
 
@@ -128,10 +140,10 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
     let entry = builtin::BUILTIN_DATASETS.iter().find(|entry| u64::from(entry.rows) >= most);
     let Some(entry) = entry else { return Ok(None) };
     let data = recspeed_data::generate(entry, SEED).interactions;
-    let repeats = args.study.repeats.unwrap_or(3);
+    let repeats = args.study.repeats.unwrap_or(REPEATS);
     let command = command_of(args, repeats);
     let identity = identity(args, &command, &candidates, &worker, engines);
-    let mut log = Log::<Retrieved>::open(args.study.home.as_deref(), identity, args.study.fresh);
+    let mut log = Log::<Retrieved>::open(args.study.home.as_deref(), identity, args.study.fresh)?;
     let interrupts = Interrupts::listen();
     let (turns, order) = order(&rows, &candidates);
     let kept = order.iter().filter(|(turn, row)| log.find(row, turn).is_some()).count();
@@ -142,7 +154,8 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
             sizes.push(Size::not_reached(count, &candidates, &command));
             continue;
         }
-        let columns = Columns::write(&data, count as usize)?;
+        let columns = Columns::write(&data, count as usize)
+            .map_err(|why| StudyError::Columns { folder: std::env::temp_dir(), why: why.to_string() })?;
         let mut found = Vec::new();
         for candidate in &candidates {
             if let Some(missing) = &candidate.missing {
@@ -223,22 +236,38 @@ fn once(
     (worker, engines): (&Path, &Engines),
     interrupts: &Interrupts,
 ) -> Option<Found> {
+    let limit = match candidate.by {
+        By::Tab => args.study.time_of_tab(),
+        By::Worker(_) | By::Engine(_) => args.study.time_of_container(),
+    };
     let answer = match (candidate.by, &args.tab) {
         (By::Tab, Some(program)) => {
-            tab::retrieve(program, columns.folder(), asked(args, candidate, repeats), interrupts)
+            tab::retrieve(program, columns.folder(), asked(args, candidate, repeats), limit, interrupts)
         }
         _ => match command(candidate, worker, engines) {
             Ok(mut command) => {
                 describe(&mut command, args, candidate, columns.folder(), repeats);
-                ask(command, "", LIMIT, &|| interrupts.take() > 0)
+                ask(command, "", limit, &|| interrupts.take() > 0)
             }
             Err(missing) => return Some(Found::Missing(missing)),
         },
     };
     match answer {
         Answer::Interrupted => None,
-        Answer::Failed(why) => Some(Found::Failed(why)),
+        Answer::Failed(why) => {
+            let less = if args.full { "leave out `--full`" } else { "fewer rows (`--rows COUNT`) need less memory" };
+            Some(Found::Failed(because(candidate, with_remedy(why, None, less), engines)))
+        }
+        Answer::Late => Some(Found::Failed(because(candidate, limit::late(&candidate.title, limit), engines))),
         Answer::Told(told) => Some(columns.differs(&told).map_or(Found::Told(told), Found::Failed)),
+    }
+}
+
+/// Why a container was not read, with what may be the reason.
+fn because(candidate: &Candidate, why: String, engines: &Engines) -> String {
+    match candidate.by {
+        By::Engine(kind) => pins::failed(engines, kind, why),
+        By::Worker(_) | By::Tab => why,
     }
 }
 
@@ -346,7 +375,7 @@ fn command_of(args: &RetrievalArgs, repeats: u32) -> String {
     if !args.containers.is_empty() {
         name = format!("{name} --containers {}", args.containers.join(","));
     }
-    if args.batch_rows != 65_536 {
+    if args.batch_rows != BATCH_ROWS {
         name = format!("{name} --batch-rows {}", args.batch_rows);
     }
     if let Some(program) = &args.tab {
@@ -372,7 +401,7 @@ mod tests {
             objects: 4,
             header_bytes: 24,
             buffer_bytes: 20 * rows,
-            resident_bytes: 4096,
+            resident_bytes: Some(4096),
             build_s: vec![0.5],
             back_s: vec![0.5],
             single_rows,

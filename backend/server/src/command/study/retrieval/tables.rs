@@ -1,13 +1,14 @@
 //! The tables of the study: times for each number of rows, and for the largest what the containers hold and how they are filled.
 
+use recspeed_engines::find;
 use recspeed_types::builtin::BuiltinDataset;
 use recspeed_types::study::retrieval::Retrieved;
 use recspeed_types::study::{StudyCell, StudyColumn, StudyMachine, StudyReport, StudyRow, StudyTable, Unit, Whose};
 
 use super::super::differences::{first_versions, note, other_versions, thread_difference};
-use super::super::explained;
+use super::super::{explained, pins};
 use super::columns::ROW_BYTES;
-use super::{Candidate, Found, RetrievalArgs, SEED, Size, TAB};
+use super::{By, Candidate, Found, RetrievalArgs, SEED, Size, TAB};
 use crate::command::figures;
 
 /// Why the tables differ.
@@ -21,7 +22,8 @@ const DIFFERENCES: &[(&str, &str)] = &[
     (
         "Memory",
         "The paper printed `sys.getsizeof`: the size of the Python object, which does not depend on the number of rows. The table shows it beside \
-         the buffers that the object points to and what the process grew by. `resident` of small containers is mostly what the allocator takes at once.",
+         the buffers that the object points to and what the process grew by. `resident` of small containers is mostly what the allocator takes at once; \
+         below what can be measured is what takes less than a page of memory, or room that the process had already.",
     ),
     (
         "Objects of 80, 168 and 232 bytes in the paper, of 88, 184 and 56 here",
@@ -141,7 +143,11 @@ fn table<'a>(
                 let mut differs: Vec<String> = threads.map(str::to_owned).into_iter().collect();
                 differs.extend(other_versions(all, &told.versions));
                 differs.extend(candidate.other_build.clone());
-                StudyRow { name: candidate.title.clone(), note: note(holds(told), &differs), cells: cells(told) }
+                StudyRow {
+                    name: candidate.title.clone(),
+                    note: note(holds(candidate, told), &differs),
+                    cells: cells(told),
+                }
             }
         }
     };
@@ -149,14 +155,18 @@ fn table<'a>(
     StudyTable { title, whose: Whose::Measured, rows_are: "container".to_owned(), columns, rows, bars: Some(bars) }
 }
 
-/// Name and version of what holds the rows, and its threads as it says them.
-fn holds(told: &Retrieved) -> String {
+/// Name and version of what holds the rows, what else of its engine is not the pinned version, and its threads as it says them.
+fn holds(candidate: &Candidate, told: &Retrieved) -> String {
     let holds = ["recspeed", "burn", "chromium", "torch", "tensorflow", "pyvelox"];
     // PyVelox' environment has PyTorch too, which holds nothing there.
     let name = holds.into_iter().rev().find(|name| told.versions.contains_key(*name));
     // Burn's tensors may lie in another library.
-    let inside = told.versions.contains_key("libtorch").then_some("libtorch");
-    let versions = name.into_iter().chain(inside).map(|name| format!("{name} {}", told.versions[name]));
+    let is_shown = |other: &str| other == "libtorch" || name.is_some_and(|name| name == other);
+    let reference = match candidate.by {
+        By::Engine(kind) => find(kind),
+        By::Worker(_) | By::Tab => None,
+    };
+    let versions = pins::told(reference, &told.versions, is_shown).into_iter();
     let threads = told.threads.map(|threads| figures::counted(threads.into(), "thread", "threads"));
     versions.chain(threads).collect::<Vec<_>>().join(", ")
 }
@@ -209,12 +219,21 @@ fn memory(candidates: &[Candidate], size: &Size) -> StudyTable {
             StudyCell::number(header),
             StudyCell::number(f64::from(told.objects)),
             StudyCell::number(buffers),
-            StudyCell::number(told.resident_bytes as f64),
+            resident(told.resident_bytes),
             StudyCell::number(header / csv),
             StudyCell::number(buffers / csv),
             StudyCell::number(buffers / pandas),
         ]
     })
+}
+
+/// What a process grew by. Neither what the system does not tell nor what is less than it counts by is 0 bytes.
+fn resident(bytes: Option<u64>) -> StudyCell {
+    match bytes {
+        None => StudyCell::text("not measured"),
+        Some(0) => StudyCell::text("below what can be measured"),
+        Some(bytes) => StudyCell::number(bytes as f64),
+    }
 }
 
 fn bridge(candidates: &[Candidate], size: &Size) -> StudyTable {
@@ -233,7 +252,7 @@ mod tests {
     use recspeed_data::InteractionsBuilder;
 
     use super::super::columns::Columns;
-    use super::super::{By, tests::told};
+    use super::super::tests::told;
     use super::*;
 
     fn candidate(title: &str) -> Candidate {
@@ -278,6 +297,16 @@ mod tests {
     }
 
     #[test]
+    fn a_container_that_did_not_make_its_process_grow_is_not_said_to_hold_0_bytes() {
+        let of = |resident_bytes| Retrieved { resident_bytes, ..told(8, 8) };
+        let size = size([Some(0), None, Some(8192)].map(of).to_vec());
+        let table = memory(&["Plain columns", "PyTorch", "PyVelox"].map(candidate), &size);
+        let column = table.columns.iter().position(|column| column.name == "resident").expect("a column");
+        let shown: Vec<String> = table.rows.iter().map(|row| row.cells[column].show(Unit::Bytes)).collect();
+        assert_eq!(shown, ["below what can be measured", "not measured", "8192 B"]);
+    }
+
+    #[test]
     fn other_threads_another_version_of_a_library_or_another_build_stand_behind_the_containers_name() {
         let of = |threads: Option<u32>, versions: &[(&str, &str)]| Retrieved {
             threads,
@@ -306,6 +335,19 @@ mod tests {
             ]
         );
         assert_eq!(threads(&[size]), None, "the head claims none for all");
+    }
+
+    #[test]
+    fn a_container_whose_engine_is_not_of_the_pinned_version_says_so_behind_its_name() {
+        use recspeed_types::spec::EngineKind;
+        let of = |by| Candidate { by, ..candidate("PyTorch") };
+        let versions = [("torch", "0.1"), ("numpy", "0.2"), ("python", "3.12.3")];
+        let versions = versions.map(|(name, version)| (name.to_owned(), version.to_owned())).into();
+        let told = Retrieved { versions, ..told(8, 8) };
+        let words = holds(&of(By::Engine(EngineKind::Pytorch)), &told);
+        let unlike = words.matches(" instead of the pinned ").count();
+        assert!(words.starts_with("numpy 0.2 instead") && unlike == 2, "{words}");
+        assert_eq!(holds(&of(By::Tab), &told), "torch 0.1, 1 thread", "what is not another framework has no pins");
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! Rows that end without a number: what is said of them, and how soon; and rows that are named twice.
+
+use std::fs;
+use std::time::Instant;
+
+use recspeed_types::memory::KILLED;
+use recspeed_types::study::{StudyCell, StudyReport};
+
+use crate::bench::{Bench, PATIENCE, said, told, worker};
+
+/// Why the first row of the first table failed.
+fn why(report: &StudyReport) -> String {
+    match &report.tables[0].rows[0].cells[0] {
+        StudyCell::Failed { cause } => cause.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_row_that_hangs_costs_no_more_than_the_limit_and_says_how_to_change_it() {
+    let bench = Bench::new(&worker("sleep 600", "nrmse", "0.5"));
+    let four_layer = ["four-layer", "--engines", "burn", "--repeats", "1", "--json"];
+    let retrieval = ["retrieval", "--containers", "plain", "--rows", "10", "--repeats", "1", "--json"];
+    let (silent, late) = ("“Burn” said nothing for 1 s, its limit,", " was not over after 1 s, its limit,");
+    for (arguments, words) in [(&four_layer[..], silent), (&retrieval[..], late)] {
+        let begun = Instant::now();
+        let output = bench.study(&[arguments, &["--limit", "1"][..]].concat());
+        let cause = why(&told(&output));
+        assert!(cause.contains(words) && cause.contains("`--limit 2` gives it longer"), "{cause}");
+        // As a server's studies are told, which nobody gives arguments.
+        let output = bench.command(arguments).env("RECSPEED_STUDY_LIMIT", "1").output().unwrap();
+        assert!(why(&told(&output)).contains(words), "{}", said(&output));
+        assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    }
+    for given in ["0", "-1", "604801", "soon"] {
+        let output = bench.study(&["mixed", "--limit", given]);
+        assert_eq!(output.status.code(), Some(2), "{given}: {}", said(&output));
+        assert!(said(&output).contains("--limit"), "{}", said(&output));
+    }
+}
+
+#[test]
+fn a_worker_gives_another_framework_longer_than_the_study_gives_the_row() {
+    let bench = Bench::new(&worker("tr '\\0' ' ' < /proc/$$/cmdline >> arguments; echo >> arguments", "nrmse", "0.5"));
+    let folder = bench.path("home/engines/pytorch");
+    fs::create_dir_all(&folder).unwrap();
+    bench.put_program("python", "#!/bin/sh\necho '{\"torch\":\"2.9.0\"}'\n");
+    let record = serde_json::json!({
+        "python": bench.path("python"), "own": false, "requirements": "", "versions": {"torch": "2.9.0"}, "bytes": 0
+    });
+    fs::write(folder.join("record.json"), record.to_string()).unwrap();
+    let output =
+        bench.study(&["four-layer", "--engines", "burn,pytorch", "--repeats", "1", "--limit", "2000", "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let arguments = fs::read_to_string(bench.path("arguments")).unwrap();
+    let lines: Vec<&str> = arguments.lines().collect();
+    assert_eq!(lines.len(), 2, "{arguments}");
+    assert!(!lines[0].contains("--engine-silence"), "Burn is no other framework: {arguments}");
+    assert!(lines[1].contains("--engine-silence 4060"), "{arguments}");
+}
+
+#[test]
+fn a_row_whose_process_was_killed_says_what_is_known_and_what_needs_less_in_its_study() {
+    let bench = Bench::new(&worker("kill -9 $$", "nrmse", "0.5"));
+    for (arguments, less) in [
+        (&["four-layer", "--engines", "burn"][..], "In this study: fewer rows (`--set dataset.sample=ROWS`)"),
+        (&["mixed", "--full"][..], "In this study: leave out `--full`"),
+        (&["retrieval", "--containers", "plain", "--rows", "10"][..], "In this study: fewer rows (`--rows COUNT`)"),
+    ] {
+        let output = bench.study(&[arguments, &["--repeats", "1", "--json"][..]].concat());
+        let cause = why(&told(&output));
+        assert!(cause.contains(KILLED) && cause.contains(less), "{arguments:?}: {cause}");
+        assert!(!cause.contains("most often"), "{cause}");
+    }
+    let bench = Bench::new(&worker("echo boom >&2; exit 3", "nrmse", "0.5"));
+    let cause = why(&told(&bench.study(&["four-layer", "--engines", "burn", "--repeats", "1", "--json"])));
+    assert!(cause.contains("boom") && !cause.contains("In this study"), "{cause}");
+}
+
+#[test]
+fn what_is_named_twice_is_measured_once_and_said() {
+    let bench = Bench::new(&worker("echo again >> ran", "nrmse", "0.5"));
+    let ran = || fs::read_to_string(bench.path("ran")).unwrap_or_default().lines().count();
+    let output = bench.study(&["four-layer", "--engines", "burn,burn@flex,burn", "--repeats", "1", "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let report = told(&output);
+    assert_eq!((ran(), report.tables[0].rows.len()), (1, 1), "{}", said(&output));
+    assert!(said(&output).contains("--engines names `burn@flex`, `burn` again"), "{}", said(&output));
+    assert!(report.command.ends_with(" --engines burn"), "{}", report.command);
+    fs::remove_file(bench.path("ran")).unwrap();
+    // This worker answers with something else than a container's numbers; how often it is asked is what counts.
+    let output = bench.study(&["retrieval", "--containers", "plain,plain", "--rows", "10,10,20", "--json"]);
+    let report = told(&output);
+    assert_eq!(ran(), 2, "{}", said(&output));
+    let sizes = report.tables.iter().filter(|table| table.title.starts_with("Measured here: ")).count();
+    assert_eq!(sizes, 2, "{}", report.command);
+    assert!(said(&output).contains("--rows names `10` again"), "{}", said(&output));
+    assert!(said(&output).contains("--containers names `plain` again"), "{}", said(&output));
+    assert!(report.command.contains("--rows 10,20 --containers plain"), "{}", report.command);
+}
