@@ -49,7 +49,7 @@ impl BarScale {
     /// Where a logarithmic scale begins, then its other powers of ten; nothing of a linear one.
     pub fn powers(self) -> Vec<f64> {
         let Some(power) = self.power else { return Vec::new() };
-        (power as i32..).map(|power| 10_f64.powi(power)).take_while(|value| *value < self.most).collect()
+        (power as i32..self.most.log10().ceil() as i32).map(|power| 10_f64.powi(power)).collect()
     }
 }
 

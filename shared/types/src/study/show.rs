@@ -190,6 +190,7 @@ fn grouped(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bars::BarScale;
     use super::super::report::{StudyColumn, StudyRow, Whose};
     use super::*;
 
@@ -302,6 +303,6 @@ mod tests {
         assert_eq!(own.cells.iter().map(|cell| cell.show(Unit::Plain)).collect::<Vec<_>>(), ["no training", "0.4283"]);
         assert_eq!(table.rows.iter().map(StudyRow::is_reference).collect::<Vec<_>>(), [false, false, true]);
         assert_eq!([0, 1, 2].map(|row| times_of_best(&table, row)), [Some(2.0), None, None]);
-        assert_eq!([0, 1, 2].map(|row| bar_share(&table, row)), [Some(1.0), Some(0.5), None]);
+        assert_eq!(BarScale::of(&table).map(|scale| scale.share(2.0)), Some(0.5), "it has no part in the bars");
     }
 }
