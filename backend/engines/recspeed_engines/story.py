@@ -257,8 +257,8 @@ def unusable(engine: str, error: Exception) -> tuple[str, str]:
         return f"The engine {engine} is not installed here; run `{remedy}`.", str(error)
     why = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return (
-        f"The engine {engine} cannot be imported ({why}); mend its Python environment {sys.prefix}, or remove that "
-        f"folder and run `{remedy}`.",
+        f"The engine {engine} cannot be imported ({why}); run `{remedy}`, which mends an environment of the lab's own, "
+        f"or mend yours: {sys.prefix}.",
         f"{type(error).__name__}: {error}",
     )
 

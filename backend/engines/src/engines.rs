@@ -10,9 +10,10 @@ use recspeed_types::spec::EngineKind;
 use serde::Serialize;
 
 use crate::catalogue::{Reference, find};
+use crate::damage::{self, Damage};
 use crate::error::{EngineError, at};
 use crate::record::{Record, fingerprint};
-use crate::{install, package, process};
+use crate::{install, package, process, python};
 
 /// The folder of engines.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub enum State {
     Stale(String),
     /// One that another version of the lab installed; in what it does not do for this one.
     OtherVersion(String),
+    /// One of which files are not as they were installed: [`Engines::look`] tells that, [`Engines::state`] does not look.
+    Damaged(Damage),
     /// All of it.
     Ready(Record),
 }
@@ -44,6 +47,8 @@ pub struct Checked {
     pub changes: Vec<String>,
     /// Whether another version of the lab has installed it, and it does for this one all the same.
     pub other_version: bool,
+    /// The Python that somebody has named, where the environment is theirs.
+    pub existing: Option<PathBuf>,
 }
 
 /// How an engine is started: `python -m recspeed_engines KIND …` with the folder in `PYTHONPATH`.
@@ -107,7 +112,11 @@ impl Engines {
         self.folder(kind).join("record.json")
     }
 
-    /// What there is of this engine.
+    pub(crate) fn environment(&self, kind: EngineKind) -> PathBuf {
+        install::environment_of(&self.folder(kind))
+    }
+
+    /// What there is of this engine, by its record alone.
     pub fn state(&self, kind: EngineKind) -> State {
         let text = match fs::read(self.record_file(kind)) {
             Ok(text) => text,
@@ -134,6 +143,20 @@ impl Engines {
         State::Ready(record)
     }
 
+    /// What there is of this engine, with the files of an environment of the lab's own held against what was installed: their names and
+    /// sizes, a fraction of a second for tens of thousands of them.
+    pub fn look(&self, kind: EngineKind) -> State {
+        match self.state(kind) {
+            State::Ready(record) => self.damage(kind, &record).map_or(State::Ready(record), State::Damaged),
+            other => other,
+        }
+    }
+
+    /// What is not as it was installed in an environment of the lab's own; somebody else's may become what they like.
+    pub(crate) fn damage(&self, kind: EngineKind, record: &Record) -> Option<Damage> {
+        record.own.then(|| damage::of_environment(&self.environment(kind), &record.as_they_came)).flatten()
+    }
+
     /// How this engine is started.
     ///
     /// # Errors
@@ -143,8 +166,9 @@ impl Engines {
         match self.state(kind) {
             State::Missing => Err(EngineError::Missing { kind: name }),
             State::Unfinished => Err(EngineError::Unfinished { kind: name }),
-            State::Stale(why) => Err(EngineError::Stale { kind: name, why }),
-            State::OtherVersion(why) => Err(EngineError::OtherVersion { kind: name, why }),
+            State::Stale(why) => Err(EngineError::Stale { kind: name, why, remedy: again(name) }),
+            State::OtherVersion(why) => Err(EngineError::OtherVersion { kind: name, why, remedy: again(name) }),
+            State::Damaged(damage) => Err(EngineError::Damaged { kind: name, damage }),
             State::Ready(record) => {
                 Ok(Launch { kind, python: record.python.clone(), package: self.package()?, record })
             }
@@ -155,23 +179,30 @@ impl Engines {
         package::unpacked(&self.root.join("package"))
     }
 
-    /// Asks an installed engine to import all that it needs; what it is made of.
+    /// Looks at the files of an installed engine ([`Self::look`]) and asks it to import all that it needs; what it is made of.
     ///
     /// # Errors
-    /// As [`Self::launch`]; [`EngineError::DoesNotStart`], or [`EngineError::OtherVersion`] where another version installed it.
+    /// As [`Self::launch`]; [`EngineError::Damaged`], [`EngineError::DoesNotStart`], or [`EngineError::OtherVersion`] where another
+    /// version installed it. Each names what mends it: [`Self::install`], or in somebody else's environment they.
     pub fn check(&self, kind: EngineKind) -> Result<Checked, EngineError> {
         let Launch { record, python, .. } = self.launch(kind)?;
+        if let Some(damage) = self.damage(kind, &record) {
+            return Err(EngineError::Damaged { kind: kind.as_str(), damage });
+        }
         let other_version = record.package != package::version();
-        let versions = self.ask(kind, &python).map_err(|error| match error {
-            EngineError::DoesNotStart { kind, why, .. } if other_version => EngineError::OtherVersion { kind, why },
+        let versions = self.ask(kind, &python, remedy(kind, &record)).map_err(|error| match error {
+            EngineError::DoesNotStart { kind, why, remedy, .. } if other_version => {
+                EngineError::OtherVersion { kind, why, remedy }
+            }
             other => other,
         })?;
         let changes = record.changes(&versions);
+        let existing = (!record.own).then_some(python);
         if other_version {
             // Where it cannot be noted it is tried again the next time.
             let _ = self.note_tried(kind, record);
         }
-        Ok(Checked { versions, changes, other_version })
+        Ok(Checked { versions, changes, other_version, existing })
     }
 
     /// Notes that what this record is of was tried with this version. What somebody has installed or noted meanwhile stays.
@@ -183,14 +214,18 @@ impl Engines {
         }
     }
 
-    /// How this engine is started, tried once with each version of the lab's own package: what another version installed may lack what this
-    /// one imports.
+    /// How this engine is started, its files looked at, and tried once with each version of the lab's own package: what another version
+    /// installed may lack what this one imports.
     ///
     /// # Errors
     /// As [`Self::launch`] and [`Self::check`].
     pub fn launch_tried(&self, kind: EngineKind) -> Result<Launch, EngineError> {
         let launch = self.launch(kind)?;
-        if launch.record.package != package::version() {
+        if launch.record.package == package::version() {
+            if let Some(damage) = self.damage(kind, &launch.record) {
+                return Err(EngineError::Damaged { kind: kind.as_str(), damage });
+            }
+        } else {
             self.check(kind)?;
         }
         Ok(launch)
@@ -199,28 +234,53 @@ impl Engines {
     /// Uses somebody's Python environment as this engine; it is asked, and never changed.
     ///
     /// # Errors
-    /// [`EngineError::DoesNotStart`] where it lacks what the engine needs.
+    /// [`EngineError::DoesNotStart`] where it lacks what the engine needs, or is no Python.
     pub fn adopt(&self, reference: &Reference, python: &Path) -> Result<Record, EngineError> {
         // Not canonical: a virtual environment's Python is a link, and is told from the system's by where the link lies.
         let python = std::path::absolute(python).map_err(at("find", python))?;
-        let versions = self.ask(reference.kind, &python)?;
+        let lacks = format!("{}, or name another with --existing", owners(reference.kind, &python));
+        let versions = self.ask(reference.kind, &python, lacks).map_err(|error| match error {
+            EngineError::DoesNotStart { kind, python, why, remedy } => match python::unfit(&python) {
+                Some(why) => EngineError::DoesNotStart { kind, python, why, remedy: python::WANTED.to_owned() },
+                None => EngineError::DoesNotStart { kind, python, why, remedy },
+            },
+            other => other,
+        })?;
         let (requirements, package) = (fingerprint(reference.requirements), package::version());
-        let record = Record { python, own: false, requirements, package, versions, bytes: 0 };
+        let as_they_came = Vec::new();
+        let record = Record { python, own: false, requirements, package, versions, bytes: 0, as_they_came };
         self.write(reference.kind, &record)?;
         Ok(record)
     }
 
-    pub(crate) fn ask(&self, kind: EngineKind, python: &Path) -> Result<BTreeMap<String, String>, EngineError> {
+    /// Lets an engine import all that it needs; what it is made of. `remedy`: what is said to mend it where it cannot.
+    pub(crate) fn ask(
+        &self,
+        kind: EngineKind,
+        python: &Path,
+        remedy: String,
+    ) -> Result<BTreeMap<String, String>, EngineError> {
         let package = self.package()?;
         let mut command = command(python, &package, kind);
-        let failed = |why: String| EngineError::DoesNotStart { kind: kind.as_str(), python: python.to_owned(), why };
-        let answer =
-            process::answer(command.arg("--check"), process::PATIENCE).map_err(|ended| failed(ended.words()))?;
-        serde_json::from_slice(&answer).map_err(|error| failed(format!("it answered with something else ({error})")))
+        let asked = process::answer(command.arg("--check"), process::PATIENCE);
+        let answered = asked.map_err(process::Ended::words).and_then(|answer| {
+            serde_json::from_slice(&answer).map_err(|error| format!("it answered with something else ({error})"))
+        });
+        answered.map_err(|why| EngineError::DoesNotStart {
+            kind: kind.as_str(),
+            python: python.to_owned(),
+            why,
+            remedy,
+        })
     }
 
     pub(crate) fn write(&self, kind: EngineKind, record: &Record) -> Result<(), EngineError> {
         self.write_record(&self.record_file(kind), record)
+    }
+
+    /// From here on it is half installed, until it is whole.
+    pub(crate) fn forget(&self, kind: EngineKind) -> Result<(), EngineError> {
+        install::remove_file(&self.record_file(kind))
     }
 
     /// Whole or not at all.
@@ -233,6 +293,32 @@ impl Engines {
         file.persist(path).map_err(|error| at("write", path)(error.error))?;
         Ok(())
     }
+}
+
+/// What mends whatever the lab has installed.
+pub(crate) fn again(kind: &str) -> String {
+    format!("run `recspeed engines install {kind}` again")
+}
+
+/// What mends an environment in which an engine does not start. The lab changes nothing in somebody else's.
+fn remedy(kind: EngineKind, record: &Record) -> String {
+    let name = kind.as_str();
+    if record.own {
+        return format!("run `recspeed engines install {name}`, which makes its environment anew");
+    }
+    let owners = owners(kind, &record.python);
+    format!("{owners}, or run `recspeed engines install {name}` for an environment of the lab's own instead")
+}
+
+/// What somebody does whose environment lacks something.
+fn owners(kind: EngineKind, python: &Path) -> String {
+    let pins = find(kind).into_iter().flat_map(Reference::pins);
+    let pins: Vec<String> = pins.map(|pin| format!("{}=={}", pin.name, pin.version)).collect();
+    format!(
+        "that environment is not the lab's: whoever keeps it installs there what it lacks (`{} -m pip install {}`)",
+        python.display(),
+        pins.join(" ")
+    )
 }
 
 #[cfg(test)]
@@ -254,6 +340,7 @@ mod tests {
             package: package.to_owned(),
             versions: [("torch".to_owned(), torch.to_owned())].into(),
             bytes: 0,
+            as_they_came: Vec::new(),
         };
         let kept = || match engines.state(kind) {
             State::Ready(record) => record,

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::damage::Damage;
+
 /// Why an engine cannot be used or installed; every text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -22,23 +24,36 @@ pub enum EngineError {
         kind: &'static str,
     },
     /// Its record is damaged, or its Python is gone.
-    #[error("the engine `{kind}` cannot be used: {why}; run `recspeed engines install {kind}` again")]
+    #[error("the engine `{kind}` cannot be used: {why}; {remedy}")]
     Stale {
         /// The engine.
         kind: &'static str,
         /// What is wrong with it.
         why: String,
+        /// What mends it, and who can do that.
+        remedy: String,
+    },
+    /// Files of it are not as they were installed.
+    #[error(
+        "the engine `{kind}` is damaged: {damage}; run `recspeed engines install {kind}`, which installs again what is broken"
+    )]
+    Damaged {
+        /// The engine.
+        kind: &'static str,
+        /// Which files.
+        damage: Damage,
     },
     /// It was installed by another version of the lab, and does not do for this one.
     #[error(
-        "the engine `{kind}` was installed by another version of the lab, and does not do for this one ({why}); run \
-         `recspeed engines install {kind}` again"
+        "the engine `{kind}` was installed by another version of the lab, and does not do for this one ({why}); {remedy}"
     )]
     OtherVersion {
         /// The engine.
         kind: &'static str,
         /// In what it does not do.
         why: String,
+        /// What mends it, and who can do that.
+        remedy: String,
     },
     /// The disk is too small.
     #[error(
@@ -99,7 +114,7 @@ pub enum EngineError {
         why: String,
     },
     /// What was installed, or named, does not work.
-    #[error("the engine `{kind}` does not start with {}: {why}", python.display())]
+    #[error("the engine `{kind}` does not start with {}: {why}; {remedy}", python.display())]
     DoesNotStart {
         /// The engine.
         kind: &'static str,
@@ -107,6 +122,8 @@ pub enum EngineError {
         python: PathBuf,
         /// Its last words.
         why: String,
+        /// What mends it, and who can do that.
+        remedy: String,
     },
     /// Somebody stopped it.
     #[error("the installation of `{kind}` was stopped; the same command goes on with it")]

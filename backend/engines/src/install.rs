@@ -9,19 +9,20 @@ use nix::fcntl::{Flock, FlockArg};
 use recspeed_types::spec::EngineKind;
 
 use crate::catalogue::Reference;
+use crate::damage::{self, Damage};
 use crate::engines::{Engines, State};
 use crate::error::{EngineError, at};
-use crate::package;
 use crate::process::{self, Ended, bytes_below};
 use crate::record::{Record, fingerprint};
 use crate::room::free_bytes;
+use crate::{package, python};
 
 /// How an engine is installed.
 #[derive(Debug, Clone, Default)]
 pub struct InstallOptions {
     /// The Python that makes the environment (`python3` unless set).
     pub python: Option<PathBuf>,
-    /// Another package index beside PyPI.
+    /// Another package index beside PyPI (that of the last installation into the same folder unless set).
     pub extra_index: Option<String>,
     /// Bytes of room that it needs, where that is known better than the catalogue does.
     pub needed_bytes: Option<u64>,
@@ -38,13 +39,16 @@ pub enum Step {
     Bytes(u64),
     /// All is there; whether it starts is being tried.
     Check,
+    /// What was there does not do; why, and what is done about it.
+    Mend(String),
 }
 
 impl Engines {
-    /// Installs an engine, or goes on with an installation that was interrupted. One that starts and is what was installed is left as it is;
-    /// so is somebody else's that starts, whatever it has become.
+    /// Installs an engine, or goes on with an installation that was interrupted. One that is whole, starts and is what was installed is left
+    /// as it is; so is somebody else's that starts, whatever it has become.
     ///
-    /// Packages that have been downloaded whole are not downloaded again; they are removed once all is installed.
+    /// Packages of which files are not as they were installed are installed again. Where it does not start even so, its environment is made
+    /// anew. Packages that have been downloaded whole are not downloaded again; they are removed once all is installed.
     ///
     /// # Errors
     /// [`EngineError`]: too little room, no Python, no network, or what was installed does not start.
@@ -55,98 +59,267 @@ impl Engines {
         stop: &dyn Fn() -> bool,
         tell: &mut dyn FnMut(Step),
     ) -> Result<Record, EngineError> {
-        let kind = reference.kind.as_str();
-        if let State::Ready(record) = self.state(reference.kind)
-            && let Some(record) = self.still(reference.kind, record, tell)
-        {
-            return Ok(record);
+        let kind = reference.kind;
+        let before = match self.state(kind) {
+            State::Ready(record) => Some(record),
+            _ => None,
+        };
+        if let Some(record) = &before {
+            match self.still(kind, record, tell) {
+                Ok(record) => return Ok(record),
+                Err(why) => tell(Step::Mend(why)),
+            }
         }
-        let folder = self.folder(reference.kind);
-        let needed = reference.installed_bytes + reference.download_bytes;
-        let python = install_packages(&folder, (kind, reference.requirements, needed, &[]), options, stop, tell)?;
+        let own = before.filter(|record| record.own);
+        let folder = self.folder(kind);
+        let installed = own.as_ref().map_or(reference.installed_bytes, |record| record.bytes);
+        let needed = installed.min(reference.installed_bytes) + reference.download_bytes;
+        let installation = Installation::begin((kind.as_str(), &folder, needed), options, stop)?;
+        if own.is_some() {
+            self.forget(kind)?;
+        }
+        let as_they_came = own.map(|record| record.as_they_came).unwrap_or_default();
+        let environment = environment_of(&folder);
+        let mut new = installation.environment(tell)?;
+        if !new && let Some(damage) = damage::of_environment(&environment, &as_they_came) {
+            // What installs is no more to be trusted than what it has installed.
+            if damage.is_in("pip") {
+                tell(Step::Mend("pip is damaged: the environment is made anew".to_owned()));
+                installation.environment_anew(tell)?;
+                new = true;
+            } else {
+                tell(Step::Mend(format!("installing again: {}", damage.owners())));
+                installation.packages_again(&damage, tell)?;
+            }
+        }
+        installation.packages(reference.requirements, tell)?;
         tell(Step::Check);
-        let versions = self.ask(reference.kind, &python)?;
-        remove_folder(&folder.join("downloads"))?;
+        let python = python_of(&folder);
+        let mut asked = self.ask(kind, &python, NO_USE.to_owned());
+        if !new && let Err(EngineError::DoesNotStart { why, .. }) = &asked {
+            tell(Step::Mend(format!("it does not start ({why}): its environment is made anew")));
+            installation.environment_anew(tell)?;
+            installation.packages(reference.requirements, tell)?;
+            tell(Step::Check);
+            asked = self.ask(kind, &python, NO_USE.to_owned());
+        }
+        let versions = asked?;
+        remove_folder(&installation.downloads())?;
+        let as_they_came = damage::of_environment(&environment, &[]).map(|damage| damage.files).unwrap_or_default();
+        let (requirements, package) = (fingerprint(reference.requirements), package::version());
         let bytes = bytes_below(&folder);
-        let requirements = fingerprint(reference.requirements);
-        let record = Record { python, own: true, requirements, package: package::version(), versions, bytes };
-        self.write(reference.kind, &record)?;
+        let record = Record { python, own: true, requirements, package, versions, bytes, as_they_came };
+        self.write(kind, &record)?;
         Ok(record)
     }
 
-    /// The record of an engine that is ready, as it is now; `None` where it does not start, or is not what was installed.
-    fn still(&self, kind: EngineKind, record: Record, tell: &mut dyn FnMut(Step)) -> Option<Record> {
+    /// The record of an engine that is ready, as it is now; or in what it is not what was installed, or does not start.
+    fn still(&self, kind: EngineKind, record: &Record, tell: &mut dyn FnMut(Step)) -> Result<Record, String> {
         tell(Step::Check);
-        let versions = self.ask(kind, &record.python).ok()?;
-        if record.own && !record.changes(&versions).is_empty() {
-            return None;
+        if let Some(damage) = self.damage(kind, record) {
+            return Err(damage.to_string());
         }
-        let record = Record { versions, package: package::version(), ..record };
+        let versions = self.ask(kind, &record.python, String::new()).map_err(|error| match error {
+            EngineError::DoesNotStart { why, .. } if record.own => format!("it does not start ({why})"),
+            EngineError::DoesNotStart { python, why, .. } => {
+                format!("it does not start with {} ({why}): the lab makes an environment of its own", python.display())
+            }
+            other => other.to_string(),
+        })?;
+        let changes = record.changes(&versions);
+        if record.own && !changes.is_empty() {
+            return Err(format!("it has {}", changes.join(", ")));
+        }
+        let record = Record { versions, package: package::version(), ..record.clone() };
         // Where it cannot be noted, the next one finds out the same.
         let _ = self.write(kind, &record);
-        Some(record)
+        Ok(record)
     }
 }
 
-/// Makes an environment in `folder` and installs packages into it: `kind` names them, and `flags` are more of pip's. Returns its Python.
-pub(crate) fn install_packages(
-    folder: &Path,
-    (kind, requirements, needed, flags): (&'static str, &str, u64, &[&str]),
-    options: &InstallOptions,
-    stop: &dyn Fn() -> bool,
-    tell: &mut dyn FnMut(Step),
-) -> Result<PathBuf, EngineError> {
-    fs::create_dir_all(folder).map_err(at("create", folder))?;
-    let _alone = alone(kind, folder)?;
-    // Whoever is killed cleans nothing up: its remains are of no use to the next one, and would be taken for a part of what is needed.
-    let unpacking = folder.join("tmp");
-    remove_folder(&unpacking)?;
-    let there = bytes_below(folder);
-    let needed = options.needed_bytes.unwrap_or(needed).saturating_sub(there);
-    let free = free_bytes(folder)?;
-    if free < needed {
-        if there == 0 {
-            // Nothing has been begun.
-            let _ = fs::remove_dir_all(folder);
+/// What is left to try where an environment that was just made does not do.
+pub(crate) const NO_USE: &str = "what is pinned does not work with this Python or on this machine: name another Python, 3.11 or newer, with \
+                                 --python, or an environment that works with --existing";
+
+/// The virtual environment in an engine's folder.
+pub(crate) fn environment_of(folder: &Path) -> PathBuf {
+    folder.join("environment")
+}
+
+/// The Python of that environment.
+pub(crate) fn python_of(folder: &Path) -> PathBuf {
+    environment_of(folder).join("bin").join("python")
+}
+
+/// An installation into a folder, into which nobody else installs meanwhile.
+pub(crate) struct Installation<'a> {
+    kind: &'static str,
+    folder: &'a Path,
+    options: &'a InstallOptions,
+    /// Another package index beside PyPI.
+    index: Option<String>,
+    stop: &'a dyn Fn() -> bool,
+    _alone: Flock<fs::File>,
+}
+
+impl<'a> Installation<'a> {
+    /// Nothing is begun where there is no Python that could make an environment, or too little room: `needed` bytes, with what is there.
+    pub(crate) fn begin(
+        (kind, folder, needed): (&'static str, &'a Path, u64),
+        options: &'a InstallOptions,
+        stop: &'a dyn Fn() -> bool,
+    ) -> Result<Self, EngineError> {
+        if !has_pip(&python_of(folder)) {
+            fit(options)?;
         }
-        return Err(EngineError::DiskTooSmall { kind, folder: folder.to_owned(), needed, free });
+        fs::create_dir_all(folder).map_err(at("create", folder))?;
+        let alone = alone(kind, folder)?;
+        // Whoever is killed cleans nothing up: its remains are of no use to the next one, and would be taken for a part of what is needed.
+        remove_folder(&folder.join("tmp"))?;
+        let there = bytes_below(folder);
+        let needed = options.needed_bytes.unwrap_or(needed).saturating_sub(there);
+        let free = free_bytes(folder)?;
+        if free < needed {
+            if there == 0 {
+                // Nothing has been begun.
+                let _ = fs::remove_dir_all(folder);
+            }
+            return Err(EngineError::DiskTooSmall { kind, folder: folder.to_owned(), needed, free });
+        }
+        let index = index(folder, options)?;
+        Ok(Self { kind, folder, options, index, stop, _alone: alone })
     }
-    let environment = folder.join("environment");
-    let python = environment.join("bin").join("python");
-    tell(Step::Environment);
-    make_environment(kind, options.python.as_deref(), (&environment, &python), stop)?;
-    let list = folder.join("requirements.txt");
-    fs::write(&list, requirements).map_err(at("write", &list))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-s", "-P", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
-    pip.args(["--progress-bar", "off"]).args(flags);
-    pip.arg("--cache-dir").arg(folder.join("downloads")).arg("--requirement").arg(&list);
-    if let Some(index) = &options.extra_index {
-        pip.arg("--extra-index-url").arg(index);
+
+    /// Makes the environment, unless there is one that works, with all that is in it; whether it was made.
+    pub(crate) fn environment(&self, tell: &mut dyn FnMut(Step)) -> Result<bool, EngineError> {
+        let there = has_pip(&python_of(self.folder));
+        if !there {
+            self.environment_anew(tell)?;
+        }
+        Ok(!there)
     }
-    pip.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("PIP_TARGET").env_remove("PIP_USER");
-    // Large packages are unpacked there before they are installed, and /tmp is often small.
-    fs::create_dir_all(&unpacking).map_err(at("create", &unpacking))?;
-    pip.env("TMPDIR", &unpacking);
-    let mut quiet = 0_u32;
-    let mut hear = |line: Option<&str>| {
-        if let Some(line) = line {
-            return tell(Step::Installer(line.to_owned()));
+
+    /// Makes the environment, and first removes the one that may be there.
+    pub(crate) fn environment_anew(&self, tell: &mut dyn FnMut(Step)) -> Result<(), EngineError> {
+        tell(Step::Environment);
+        fit(self.options)?;
+        let program = program(self.options);
+        let mut venv = Command::new(program);
+        venv.args(["-P", "-m", "venv", "--clear"]).arg(environment_of(self.folder));
+        venv.env_remove("PYTHONHOME").env_remove("PYTHONPATH");
+        process::run(&mut venv, self.stop, &mut |_| {}).map_err(|ended| match ended {
+            Ended::Stopped => EngineError::Stopped { kind: self.kind },
+            ended => EngineError::NoPython { python: program.display().to_string(), why: ended.words() },
+        })
+    }
+
+    /// Installs packages from pinned requirements. What was downloaded whole is kept in [`Self::downloads`].
+    pub(crate) fn packages(&self, requirements: &str, tell: &mut dyn FnMut(Step)) -> Result<(), EngineError> {
+        let mut pip = self.pip("install");
+        pip.arg("--cache-dir").arg(self.downloads()).arg("--requirement").arg(self.list(requirements)?);
+        self.run(pip, tell)
+    }
+
+    /// Installs packages over what is there of them. Not `--force-reinstall`: that removes them first, for which it needs the list of their
+    /// files, which may be gone too.
+    fn packages_again(&self, damage: &Damage, tell: &mut dyn FnMut(Step)) -> Result<(), EngineError> {
+        let mut pip = self.pip("install");
+        pip.args(["--ignore-installed", "--no-deps", "--cache-dir"]).arg(self.downloads()).args(&damage.packages);
+        self.run(pip, tell)
+    }
+
+    /// Where downloads are kept until all is installed.
+    pub(crate) fn downloads(&self) -> PathBuf {
+        downloads_of(self.folder)
+    }
+
+    /// Writes requirements where pip reads them.
+    pub(crate) fn list(&self, requirements: &str) -> Result<PathBuf, EngineError> {
+        let list = self.folder.join("requirements.txt");
+        fs::write(&list, requirements).map_err(at("write", &list))?;
+        Ok(list)
+    }
+
+    /// pip of the environment, asked for this.
+    pub(crate) fn pip(&self, verb: &str) -> Command {
+        let mut pip = Command::new(python_of(self.folder));
+        pip.args(["-s", "-P", "-m", "pip", verb, "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]);
+        if let Some(index) = &self.index {
+            pip.arg("--extra-index-url").arg(index);
         }
-        quiet += 1;
-        // Five times a second is too often to count files.
-        if quiet.is_multiple_of(10) {
-            tell(Step::Bytes(bytes_below(folder)));
-        }
+        pip.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("PIP_TARGET").env_remove("PIP_USER");
+        pip
+    }
+
+    /// Runs pip to its end.
+    pub(crate) fn run(&self, mut pip: Command, tell: &mut dyn FnMut(Step)) -> Result<(), EngineError> {
+        // Large packages are unpacked there before they are installed, and /tmp is often small.
+        let unpacking = self.folder.join("tmp");
+        fs::create_dir_all(&unpacking).map_err(at("create", &unpacking))?;
+        pip.env("TMPDIR", &unpacking);
+        let mut quiet = 0_u32;
+        let mut hear = |line: Option<&str>| {
+            if let Some(line) = line {
+                return tell(Step::Installer(line.to_owned()));
+            }
+            quiet += 1;
+            // Five times a second is too often to count files.
+            if quiet.is_multiple_of(10) {
+                tell(Step::Bytes(bytes_below(self.folder)));
+            }
+        };
+        let ended = process::run(&mut pip, self.stop, &mut hear);
+        let removed = remove_folder(&unpacking);
+        ended.map_err(|ended| match ended {
+            Ended::Stopped => EngineError::Stopped { kind: self.kind },
+            ended => EngineError::Pip { kind: self.kind, why: ended.words() },
+        })?;
+        removed
+    }
+}
+
+/// Where an installation into this folder keeps its downloads.
+pub(crate) fn downloads_of(folder: &Path) -> PathBuf {
+    folder.join("downloads")
+}
+
+/// The index that is given, and kept for whatever is installed again; or the one that was kept. What may hold a password is not kept.
+fn index(folder: &Path, options: &InstallOptions) -> Result<Option<String>, EngineError> {
+    let kept = folder.join("extra-index");
+    let Some(index) = &options.extra_index else {
+        return Ok(fs::read_to_string(&kept).ok().filter(|index| !index.is_empty()));
     };
-    let ended = process::run(&mut pip, stop, &mut hear);
-    let removed = remove_folder(&unpacking);
-    ended.map_err(|ended| match ended {
-        Ended::Stopped => EngineError::Stopped { kind },
-        ended => EngineError::Pip { kind, why: ended.words() },
-    })?;
-    removed?;
-    Ok(python)
+    if index.contains('@') {
+        remove_file(&kept)?;
+    } else {
+        fs::write(&kept, index).map_err(at("write", &kept))?;
+    }
+    Ok(Some(index.clone()))
+}
+
+/// The Python that makes environments.
+fn program(options: &InstallOptions) -> &Path {
+    options.python.as_deref().unwrap_or(Path::new("python3"))
+}
+
+/// Whether that is a Python which can.
+fn fit(options: &InstallOptions) -> Result<(), EngineError> {
+    let program = program(options);
+    let no_python = |why| EngineError::NoPython { python: program.display().to_string(), why };
+    python::unfit(program).map_or(Ok(()), |why| Err(no_python(why)))
+}
+
+fn has_pip(python: &Path) -> bool {
+    let mut pip = Command::new(python);
+    process::answer(pip.args(["-E", "-P", "-m", "pip", "--version"]), process::PATIENCE).is_ok()
+}
+
+/// Removes a file, where it is there.
+pub(crate) fn remove_file(path: &Path) -> Result<(), EngineError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at("remove", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Removes a folder, where it is there.
@@ -167,25 +340,6 @@ pub(crate) fn alone(kind: &'static str, folder: &Path) -> Result<Flock<fs::File>
     })
 }
 
-/// An environment that was begun and does not work is made again; one that does is kept with all that is in it.
-fn make_environment(
-    kind: &'static str,
-    given: Option<&Path>,
-    (environment, python): (&Path, &Path),
-    stop: &dyn Fn() -> bool,
-) -> Result<(), EngineError> {
-    let works =
-        process::answer(Command::new(python).args(["-E", "-P", "-m", "pip", "--version"]), process::PATIENCE).is_ok();
-    if works {
-        return Ok(());
-    }
-    let program = given.unwrap_or(Path::new("python3"));
-    let mut command = Command::new(program);
-    command.args(["-P", "-m", "venv", "--clear"]).arg(environment).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
-    process::run(&mut command, stop, &mut |_| {}).map_err(|ended| match ended {
-        Ended::Stopped => EngineError::Stopped { kind },
-        ended => EngineError::NoPython { python: program.display().to_string(), why: ended.words() },
-    })
 }
 
 #[cfg(test)]
@@ -209,9 +363,18 @@ mod tests {
         let make = format!(
             "for last; do :; done\nmkdir -p \"$last/bin\" && cp {inside} \"$last/bin/python\" && chmod +x \"$last/bin/python\""
         );
-        fs::write(&program, format!("#!/bin/sh\n{before}\n{make}\n")).expect("a script");
+        let is_python = "case \"$*\" in *version_info*) echo 'Python 3.11'; exit 0;; esac";
+        fs::write(&program, format!("#!/bin/sh\n{is_python}\n{before}\n{make}\n")).expect("a script");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
         program
+    }
+
+    /// Makes an environment and installs a package into it; its Python.
+    fn installed(into: &Path, options: &InstallOptions, stop: &dyn Fn() -> bool) -> Result<PathBuf, EngineError> {
+        let installation = Installation::begin(("pytorch", into, 1), options, stop)?;
+        installation.environment(&mut |_| {})?;
+        installation.packages("numpy==1\n", &mut |_| {})?;
+        Ok(python_of(into))
     }
 
     #[test]
@@ -220,7 +383,7 @@ mod tests {
         let into = folder.path().join("pytorch");
         let install = |python: PathBuf, stop: &dyn Fn() -> bool| {
             let options = InstallOptions { python: Some(python), extra_index: None, needed_bytes: Some(1) };
-            install_packages(&into, ("pytorch", "numpy==1\n", 1, &[]), &options, stop, &mut |_| {})
+            installed(&into, &options, stop)
         };
         // What venv starts, as ensurepip, is ended with it.
         let slow = python(folder.path(), &format!("sleep 600 & echo $! > {}/left\nwait", folder.path().display()));
@@ -256,7 +419,7 @@ mod tests {
                 needed_bytes: Some(needed),
             };
             let _ = fs::remove_dir_all(into.join("environment"));
-            install_packages(&into, ("pytorch", "numpy==1\n", 1, &[]), &options, &|| false, &mut |_| {})
+            installed(&into, &options, &|| false)
         };
         install(&pip, 1).expect_err("it was killed");
         assert!(!unpacking.exists(), "it is removed at once");
@@ -279,5 +442,189 @@ mod tests {
         assert!(matches!(alone("pytorch", folder.path()), Err(EngineError::Busy { kind: "pytorch" })));
         drop(first);
         alone("pytorch", folder.path()).expect("nobody else any more");
+    }
+    /// A lab with a program that plays Python, pip and PyTorch. Its pip takes a package of which there is a list as installed, as pip does, unless
+    /// it is told to ignore that; `refuses` is a file that makes it fail. What it was asked is in the file `log`.
+    struct Bench {
+        folder: tempfile::TempDir,
+        engines: Engines,
+        told: Vec<Step>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let engines = Engines::open(Some(folder.path())).expect("a home");
+            let script = format!(
+                r#"#!/bin/sh
+site="${{0%/bin/python}}/lib/python3.11/site-packages"
+case "$*" in
+  *version_info*) echo 'Python 3.11' ;;
+  *"-m venv"*) for last; do :; done; rm -rf "$last"; mkdir -p "$last/bin"; cp "$0" "$last/bin/python"; echo venv >> {log} ;;
+  *"pip --version"*) echo pip ;;
+  *"pip install"*)
+    if [ -e {refuses} ]; then echo 'no network' >&2; exit 1; fi
+    case "$*" in *--ignore-installed*) ;; *) if [ -d "$site/torch-2.9.0.dist-info" ]; then exit 0; fi ;; esac
+    echo "$*" >> {log}
+    mkdir -p "$site/torch" "$site/torch-2.9.0.dist-info"
+    echo good > "$site/torch/init.py"; echo layers > "$site/torch/nn.py"
+    printf '%s\n' 'torch/init.py,x,5' 'torch/nn.py,x,7' 'torch/never.py,x,9' > "$site/torch-2.9.0.dist-info/RECORD" ;;
+  *--check*) if grep -q good "$site/torch/init.py"; then echo '{{"torch":"2.9.0"}}'; else echo 'no module torch' >&2; exit 1; fi ;;
+esac
+"#,
+                log = folder.path().join("log").display(),
+                refuses = folder.path().join("refuses").display(),
+            );
+            let program = folder.path().join("python");
+            fs::write(&program, script).expect("a script");
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+            Self { folder, engines, told: Vec::new() }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn site(&self) -> PathBuf {
+            self.engines.environment(EngineKind::Pytorch).join("lib/python3.11/site-packages")
+        }
+
+        fn install(&mut self) -> Result<Record, EngineError> {
+            let options =
+                InstallOptions { python: Some(self.path("python")), needed_bytes: Some(1), extra_index: None };
+            let reference = crate::find(EngineKind::Pytorch).expect("an entry");
+            self.told.clear();
+            self.engines.install(reference, &options, &|| false, &mut |step| self.told.push(step))
+        }
+
+        fn check(&self) -> Result<(), String> {
+            self.engines.check(EngineKind::Pytorch).map(|_| ()).map_err(|error| error.to_string())
+        }
+
+        /// How often an environment was made, and packages were installed.
+        fn asked(&self) -> (usize, usize) {
+            let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+            let environments = log.lines().filter(|line| *line == "venv").count();
+            (environments, log.lines().count() - environments)
+        }
+
+        fn said(&self, words: &str) -> bool {
+            self.told.iter().any(|step| matches!(step, Step::Mend(why) if why.contains(words)))
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_ready_and_the_command_that_a_check_names_mends_it() {
+        let mut bench = Bench::new();
+        bench.install().expect("it installs");
+        // A file that is in a package's list and not in the package is no damage.
+        assert_eq!((bench.check(), bench.asked()), (Ok(()), (1, 1)));
+        bench.install().expect("nothing is to be done");
+        assert_eq!(bench.asked(), (1, 1));
+        let damages: [(&str, &dyn Fn(&Path)); 4] = [
+            ("a file is gone", &|site: &Path| fs::remove_file(site.join("torch/nn.py")).expect("it was there")),
+            ("a file is cut short", &|site: &Path| fs::write(site.join("torch/nn.py"), "la").expect("room")),
+            ("the package is gone", &|site: &Path| fs::remove_dir_all(site.join("torch")).expect("it was there")),
+            ("its list is gone", &|site| {
+                fs::remove_file(site.join("torch-2.9.0.dist-info/RECORD")).expect("it was there")
+            }),
+        ];
+        for (nth, (what, damage)) in damages.into_iter().enumerate() {
+            damage(&bench.site());
+            let State::Damaged(damage) = bench.engines.look(EngineKind::Pytorch) else { panic!("{what}: not seen") };
+            assert!(damage.is_in("torch"), "{what}: {damage}");
+            let why = bench.check().expect_err(what);
+            assert!(why.contains("run `recspeed engines install pytorch`"), "{what}: {why}");
+            assert!(bench.engines.launch_tried(EngineKind::Pytorch).is_err(), "{what}");
+            bench.install().expect(what);
+            assert!(bench.said("installing again: torch==2.9.0"), "{what}: {:?}", bench.told);
+            assert_eq!((bench.check(), bench.asked()), (Ok(()), (1, 2 + nth)), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_no_size_tells_is_found_by_a_check_and_mended_by_an_environment_that_is_made_anew() {
+        let mut bench = Bench::new();
+        bench.install().expect("it installs");
+        fs::write(bench.site().join("torch/init.py"), "evil\n").expect("room");
+        assert!(matches!(bench.engines.look(EngineKind::Pytorch), State::Ready(_)), "it is as long as it was");
+        let why = bench.check().expect_err("it does not start");
+        assert!(why.contains("run `recspeed engines install pytorch`, which makes its environment anew"), "{why}");
+        bench.install().expect("it installs");
+        assert!(bench.said("it does not start (no module torch): its environment is made anew"), "{:?}", bench.told);
+        assert_eq!((bench.check(), bench.asked()), (Ok(()), (2, 2)));
+        // pip is not asked to mend itself.
+        let notes = bench.site().join("pip-24.0.dist-info");
+        fs::create_dir_all(&notes).expect("a folder");
+        fs::write(notes.join("RECORD"), "pip/main.py,x,5\n").expect("a file");
+        bench.install().expect("it installs");
+        assert_eq!((bench.check(), bench.asked()), (Ok(()), (3, 3)));
+    }
+
+    #[test]
+    fn a_mending_that_is_interrupted_is_half_an_installation_that_goes_on() {
+        let mut bench = Bench::new();
+        bench.install().expect("it installs");
+        fs::remove_file(bench.site().join("torch/nn.py")).expect("it was there");
+        fs::write(bench.path("refuses"), "").expect("a file");
+        let error = bench.install().expect_err("there is no network");
+        assert!(matches!(error, EngineError::Pip { .. }), "{error}");
+        assert_eq!(bench.engines.state(EngineKind::Pytorch), State::Unfinished);
+        fs::remove_file(bench.path("refuses")).expect("it was there");
+        bench.install().expect("it goes on");
+        assert_eq!(bench.check(), Ok(()));
+        assert!(bench.site().join("torch/nn.py").is_file(), "the damage is not taken for what was installed");
+    }
+
+    #[test]
+    fn an_environment_of_somebody_else_that_lacks_something_is_its_owners_to_mend() {
+        let mut bench = Bench::new();
+        bench.install().expect("it installs");
+        // As somebody's own, which the lab only uses.
+        let theirs = bench.path("theirs");
+        fs::rename(bench.engines.environment(EngineKind::Pytorch), &theirs).expect("moved");
+        let python = theirs.join("bin/python");
+        let reference = crate::find(EngineKind::Pytorch).expect("an entry");
+        bench.engines.adopt(reference, &python).expect("it starts");
+        let init = theirs.join("lib/python3.11/site-packages/torch/init.py");
+        fs::remove_file(&init).expect("it was there");
+        let why = bench.check().expect_err("it does not start");
+        let theirs_to_do =
+            format!("whoever keeps it installs there what it lacks (`{} -m pip install torch==", python.display());
+        assert!(why.contains(&theirs_to_do) && !why.contains("which makes its environment anew"), "{why}");
+        let refused = bench.engines.adopt(reference, &python).expect_err("it does not start").to_string();
+        assert!(refused.contains(&theirs_to_do) && refused.contains("name another with --existing"), "{refused}");
+        // The other way that is named.
+        assert!(bench.install().expect("one of the lab's own").own);
+        assert!(bench.said("the lab makes an environment of its own") && !init.exists(), "{:?}", bench.told);
+        assert_eq!(bench.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_program_that_is_no_python_is_refused_with_what_is_wanted_before_anything_is_begun() {
+        let mut bench = Bench::new();
+        for (script, words) in [("", "it does not answer as a Python does"), ("echo Python 3.9", "it is Python 3.9")] {
+            fs::write(bench.path("python"), format!("#!/bin/sh\n{script}\n")).expect("a script");
+            let error = bench.install().expect_err("it makes no environment").to_string();
+            assert!(error.contains(words) && error.contains("Python 3.11 or newer"), "{error}");
+            assert_eq!(bench.engines.state(EngineKind::Pytorch), State::Missing);
+            let reference = crate::find(EngineKind::Pytorch).expect("an entry");
+            let error =
+                bench.engines.adopt(reference, &bench.path("python")).expect_err("it has no PyTorch").to_string();
+            assert!(error.contains(words) && error.contains("3.11 or newer, of an environment"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_index_of_an_installation_is_that_of_its_mending_unless_it_may_hold_a_password() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options =
+            |index: Option<&str>| InstallOptions { extra_index: index.map(str::to_owned), ..Default::default() };
+        let asked = |given: Option<&str>| index(folder.path(), &options(given)).expect("room");
+        assert_eq!(asked(None), None);
+        assert_eq!(asked(Some("https://wheels/cpu")).as_deref(), Some("https://wheels/cpu"));
+        assert_eq!(asked(None).as_deref(), Some("https://wheels/cpu"));
+        assert_eq!(asked(Some("https://me:word@wheels/cpu")).as_deref(), Some("https://me:word@wheels/cpu"));
+        assert_eq!(asked(None), None);
     }
 }

@@ -7,6 +7,7 @@
 //! Architecture invariant: nothing here runs on, or changes, the system's Python: it only makes virtual environments.
 
 mod catalogue;
+mod damage;
 mod engines;
 mod error;
 mod group;
@@ -14,13 +15,15 @@ mod install;
 mod libtorch;
 mod package;
 mod process;
+mod python;
 mod record;
 mod room;
 
 pub use catalogue::{Pin, Reference, find};
+pub use damage::Damage;
 pub use engines::{Checked, Engines, Launch, State};
 pub use error::EngineError;
 pub use group::Group;
 pub use install::{InstallOptions, Step};
-pub use libtorch::{LIBTORCH, LIBTORCH_BYTES, Libtorch};
+pub use libtorch::{LIBTORCH, LIBTORCH_BYTES, Libtorch, LibtorchState};
 pub use record::{Record, sha256_hex};

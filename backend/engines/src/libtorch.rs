@@ -3,6 +3,7 @@
 //! It is in PyPI's wheel of PyTorch: its headers, and its libraries for the processor and for CUDA. The processor's part is a third of
 //! that; the rest is removed once it is installed. Whoever wants CUDA has a PyTorch with it, and names that instead.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -11,10 +12,12 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engines::Engines;
+use crate::damage;
+use crate::engines::{Engines, again};
 use crate::error::{EngineError, at};
-use crate::install::{InstallOptions, Step, install_packages, remove_folder};
+use crate::install::{InstallOptions, Installation, NO_USE, Step, downloads_of, python_of, remove_file, remove_folder};
 use crate::process::{self, bytes_below};
+use crate::python;
 use crate::record::fingerprint;
 
 /// The name that it is installed by.
@@ -35,6 +38,13 @@ const CUDA_PARTS: [&str; 6] = [
     "libtorch_python.so",
 ];
 
+/// Folders below that of the packages whose files are what a worker is linked to: noted when all is assembled.
+const ASSEMBLED: [&str; 3] = ["torch/include", "torch/lib", "nvidia"];
+/// What a PyTorch with CUDA has, and no other.
+const CUDA: &str = "lib/libtorch_cuda.so";
+/// Libraries of the processor's half that every PyTorch has.
+const LIBRARIES: [&str; 3] = ["libtorch.so", "libtorch_cpu.so", "libc10.so"];
+
 /// A LibTorch that a worker can be linked to. Written last: without it, it is half installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Libtorch {
@@ -52,6 +62,24 @@ pub struct Libtorch {
     pub bytes: u64,
 }
 
+/// What there is of LibTorch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LibtorchState {
+    /// Nothing.
+    Missing,
+    /// An installation that did not come to its end.
+    Unfinished,
+    /// One that no worker can be linked to.
+    Unusable {
+        /// What is wrong with it.
+        why: String,
+        /// What mends it, and who can do that.
+        remedy: String,
+    },
+    /// All of it.
+    Ready(Libtorch),
+}
+
 impl Engines {
     fn libtorch_folder(&self) -> PathBuf {
         self.root().join(LIBTORCH)
@@ -61,14 +89,77 @@ impl Engines {
         self.libtorch_folder().join("record.json")
     }
 
-    /// The LibTorch that was installed or named; `None` where there is none, or only a part, or one that is gone since.
-    pub fn libtorch(&self) -> Option<Libtorch> {
-        let record: Libtorch = serde_json::from_slice(&fs::read(self.libtorch_record()).ok()?).ok()?;
-        let fits = !record.own || record.requirements == fingerprint(REQUIREMENTS);
-        (fits && is_libtorch(&record.folder)).then_some(record)
+    /// Names and bytes of what was assembled.
+    fn libtorch_inventory(&self) -> PathBuf {
+        self.libtorch_folder().join("assembled.json")
     }
 
-    /// Installs LibTorch for the processor, or goes on with an installation that was interrupted.
+    /// The LibTorch that was installed or named; `None` where there is none, or only a part, or one that is gone since.
+    pub fn libtorch(&self) -> Option<Libtorch> {
+        match self.libtorch_state() {
+            LibtorchState::Ready(libtorch) => Some(libtorch),
+            _ => None,
+        }
+    }
+
+    /// What there is of LibTorch: the names and sizes of all files that were assembled are held against those that are there.
+    pub fn libtorch_state(&self) -> LibtorchState {
+        let unusable = |why: String| LibtorchState::Unusable { why, remedy: again(LIBTORCH) };
+        let record: Libtorch = match fs::read(self.libtorch_record()) {
+            Ok(text) => match serde_json::from_slice(&text) {
+                Ok(record) => record,
+                Err(error) => return unusable(format!("its record is damaged, or of another version ({error})")),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let begun = self.libtorch_folder().is_dir();
+                return if begun { LibtorchState::Unfinished } else { LibtorchState::Missing };
+            }
+            Err(error) => return unusable(format!("its record cannot be read ({error})")),
+        };
+        if record.own {
+            if record.requirements != fingerprint(REQUIREMENTS) {
+                return unusable("another version of the lab installed it, from other packages".to_owned());
+            }
+            if let Some(damage) = self.libtorch_damage(&record) {
+                return unusable(format!("it is damaged: {damage}"));
+            }
+        }
+        let no_cuda = record.cuda && !has_cuda(&record.folder);
+        match lacks(&record.folder).or_else(|| no_cuda.then(|| CUDA.to_owned())) {
+            None => LibtorchState::Ready(record),
+            Some(part) if record.own => unusable(format!("it is damaged: {part} is missing")),
+            Some(part) => LibtorchState::Unusable {
+                why: format!("{part} is missing in {}", record.folder.display()),
+                remedy: format!(
+                    "that PyTorch is not the lab's: whoever keeps it mends it; or run `recspeed engines install {LIBTORCH}`, with \
+                     --existing PYTHON for another one"
+                ),
+            },
+        }
+    }
+
+    fn libtorch_damage(&self, record: &Libtorch) -> Option<damage::Damage> {
+        // What an older version of the lab assembled has no inventory.
+        let text = fs::read(self.libtorch_inventory()).ok()?;
+        let inventory: BTreeMap<String, u64> = serde_json::from_slice(&text).ok()?;
+        damage::of_inventory(record.folder.parent()?, &inventory)
+    }
+
+    /// The LibTorch that was installed or named.
+    ///
+    /// # Errors
+    /// [`EngineError::Missing`], [`EngineError::Unfinished`] or [`EngineError::Stale`], each with what mends it.
+    pub fn check_libtorch(&self) -> Result<Libtorch, EngineError> {
+        match self.libtorch_state() {
+            LibtorchState::Missing => Err(EngineError::Missing { kind: LIBTORCH }),
+            LibtorchState::Unfinished => Err(EngineError::Unfinished { kind: LIBTORCH }),
+            LibtorchState::Unusable { why, remedy } => Err(EngineError::Stale { kind: LIBTORCH, why, remedy }),
+            LibtorchState::Ready(libtorch) => Ok(libtorch),
+        }
+    }
+
+    /// Installs LibTorch for the processor, or goes on with an installation that was interrupted: packages that were downloaded whole are
+    /// kept until all is assembled. One that is damaged is installed again.
     ///
     /// # Errors
     /// As [`Engines::install`].
@@ -78,46 +169,70 @@ impl Engines {
         stop: &dyn Fn() -> bool,
         tell: &mut dyn FnMut(Step),
     ) -> Result<Libtorch, EngineError> {
-        if let Some(installed) = self.libtorch() {
-            return Ok(installed);
-        }
         let folder = self.libtorch_folder();
+        match self.libtorch_state() {
+            LibtorchState::Ready(installed) => {
+                // Whoever was killed when all was assembled has left them.
+                remove_folder(&downloads_of(&folder))?;
+                return Ok(installed);
+            }
+            LibtorchState::Unusable { why, .. } => tell(Step::Mend(format!("{why}: installing it again"))),
+            LibtorchState::Missing | LibtorchState::Unfinished => {}
+        }
         let needed = LIBTORCH_UNPACKED_BYTES + LIBTORCH_BYTES.1;
-        let what = (LIBTORCH, REQUIREMENTS, needed, &["--no-deps"][..]);
-        let python = install_packages(&folder, what, options, stop, tell)?;
-        let failed = |why: String| EngineError::DoesNotStart { kind: LIBTORCH, python: python.clone(), why };
-        let place = "import sysconfig; print(sysconfig.get_path('platlib'))";
-        let place = process::answer(Command::new(&python).args(["-s", "-P", "-c", place]), process::PATIENCE);
-        let place = place.map_err(|ended| failed(ended.words()))?;
-        let torch = PathBuf::from(String::from_utf8_lossy(&place).trim()).join("torch");
+        let installation = Installation::begin((LIBTORCH, &folder, needed), options, stop)?;
+        remove_file(&self.libtorch_record())?;
+        // pip takes for installed what is half unpacked, damaged, or has lost its CUDA half here: it begins with nothing, and its wheels.
+        installation.environment_anew(tell)?;
+        let list = installation.list(REQUIREMENTS)?;
+        let wheels = installation.downloads();
+        let mut download = installation.pip("download");
+        download.args(["--no-cache-dir", "--no-deps", "--dest"]).arg(&wheels).arg("--requirement").arg(&list);
+        installation.run(download, tell)?;
+        let mut unpack = installation.pip("install");
+        unpack.args(["--no-cache-dir", "--no-deps", "--no-index", "--find-links"]).arg(&wheels);
+        unpack.arg("--requirement").arg(&list);
+        installation.run(unpack, tell)?;
+        let python = python_of(&folder);
+        let remedy = NO_USE.to_owned();
+        let failed = |why: String| EngineError::DoesNotStart { kind: LIBTORCH, python: python.clone(), why, remedy };
+        let (packages, version) = assembled(&python).map_err(failed)?;
+        let torch = packages.join("torch");
         keep_the_processors_half(&torch)?;
-        remove_folder(&folder.join("downloads"))?;
-        let version = version(&torch).ok_or_else(|| failed("its version is not to be found".to_owned()))?;
-        let bytes = bytes_below(&folder);
+        self.write_record(&self.libtorch_inventory(), &damage::inventory(&packages, &ASSEMBLED))?;
+        let bytes = bytes_below(&folder).saturating_sub(bytes_below(&wheels));
         let requirements = fingerprint(REQUIREMENTS);
-        self.note(Libtorch { folder: torch, own: true, requirements, version, cuda: false, bytes })
+        let libtorch = self.note(Libtorch { folder: torch, own: true, requirements, version, cuda: false, bytes })?;
+        remove_folder(&wheels)?;
+        Ok(libtorch)
     }
 
     /// Uses the LibTorch inside somebody's PyTorch, with CUDA where that has it.
     ///
     /// # Errors
-    /// [`EngineError::DoesNotStart`] where this Python has no PyTorch.
+    /// [`EngineError::DoesNotStart`] where this Python has no PyTorch, or is none.
     pub fn adopt_libtorch(&self, python: &Path) -> Result<Libtorch, EngineError> {
-        let failed = |why: String| EngineError::DoesNotStart { kind: LIBTORCH, python: python.to_owned(), why };
+        let failed = |why: String| {
+            let (kind, python, remedy) = (LIBTORCH, python.to_owned(), "name another with --existing".to_owned());
+            EngineError::DoesNotStart { kind, python, why, remedy }
+        };
         // Found, not imported: that would take seconds and could fail for reasons that do not matter here.
         let place =
             "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
         let mut ask = Command::new(python);
         ask.args(["-P", "-c", place]).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
-        let answer = process::answer(&mut ask, process::PATIENCE).map_err(|ended| failed(ended.words()))?;
-        let folder = PathBuf::from(String::from_utf8_lossy(&answer).trim());
-        if !is_libtorch(&folder) {
-            return Err(failed(
-                "it has no PyTorch with headers and libraries; name another with --existing".to_owned(),
-            ));
+        let answer = process::answer(&mut ask, process::PATIENCE).map_err(process::Ended::words);
+        let found = answer.and_then(|place| {
+            let folder = PathBuf::from(String::from_utf8_lossy(&place).trim());
+            if folder.is_absolute() { Ok(folder) } else { Err("it has no PyTorch".to_owned()) }
+        });
+        // What is no Python may answer with anything.
+        let folder = found.map_err(|why| failed(python::unfit(python).unwrap_or(why)))?;
+        if let Some(part) = lacks(&folder) {
+            return Err(failed(format!("its PyTorch has no {part}")));
         }
         let version = version(&folder).unwrap_or_else(|| "unknown".to_owned());
-        let cuda = folder.join("lib/libtorch_cuda.so").is_file();
+        let cuda = has_cuda(&folder);
         self.note(Libtorch { folder, own: false, requirements: String::new(), version, cuda, bytes: 0 })
     }
 
@@ -128,9 +243,31 @@ impl Engines {
     }
 }
 
-/// Headers and a library.
-fn is_libtorch(folder: &Path) -> bool {
-    folder.join("include/torch").is_dir() && folder.join("lib/libtorch_cpu.so").is_file()
+/// What is not there of what every PyTorch has that a worker can be linked to.
+fn lacks(folder: &Path) -> Option<String> {
+    if !folder.join("include/torch").is_dir() {
+        return Some("include/torch".to_owned());
+    }
+    let missing = LIBRARIES.iter().find(|library| !folder.join("lib").join(library).is_file());
+    missing.map(|library| format!("lib/{library}"))
+}
+
+fn has_cuda(folder: &Path) -> bool {
+    folder.join(CUDA).is_file()
+}
+
+/// Where pip has put its packages, and the version of PyTorch among them.
+fn assembled(python: &Path) -> Result<(PathBuf, String), String> {
+    let place = "import sysconfig; print(sysconfig.get_path('platlib'))";
+    let place = process::answer(Command::new(python).args(["-s", "-P", "-c", place]), process::PATIENCE);
+    let place = place.map_err(process::Ended::words)?;
+    let packages = PathBuf::from(String::from_utf8_lossy(&place).trim());
+    let torch = packages.join("torch");
+    if let Some(part) = lacks(&torch) {
+        return Err(format!("{part} did not come with it"));
+    }
+    let version = version(&torch).ok_or_else(|| "its version is not to be found".to_owned())?;
+    Ok((packages, version))
 }
 
 fn version(torch: &Path) -> Option<String> {
@@ -143,26 +280,21 @@ fn version(torch: &Path) -> Option<String> {
 fn keep_the_processors_half(torch: &Path) -> Result<(), EngineError> {
     let libraries = torch.join("lib");
     for part in CUDA_PARTS {
-        remove(&libraries.join(part))?;
+        remove_file(&libraries.join(part))?;
     }
     let both = libraries.join("libtorch.so");
-    remove(&both)?;
+    remove_file(&both)?;
     symlink("libtorch_cpu.so", &both).map_err(at("create", &both))?;
     // The linker looks for OpenMP by a name without a version.
     let openmp = libraries.join("libgomp.so");
-    remove(&openmp)?;
+    remove_file(&openmp)?;
     symlink("libgomp.so.1", &openmp).map_err(at("create", &openmp))
-}
-
-fn remove(path: &Path) -> Result<(), EngineError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("remove", path)(error)),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     /// A folder that looks like an installed PyTorch.
@@ -170,7 +302,7 @@ mod tests {
         let torch = at.join("torch");
         fs::create_dir_all(torch.join("include/torch")).expect("a folder");
         fs::create_dir_all(torch.join("lib")).expect("a folder");
-        for name in ["libtorch_cpu.so", "libtorch.so", "libtorch_cuda.so", "libgomp.so.1"] {
+        for name in ["libtorch_cpu.so", "libtorch.so", "libc10.so", "libtorch_cuda.so", "libgomp.so.1"] {
             fs::write(torch.join("lib").join(name), name).expect("a file");
         }
         fs::write(torch.join("version.py"), "from typing import Optional\n__version__ = '2.9.0+cu128'\n")
@@ -187,7 +319,7 @@ mod tests {
             keep_the_processors_half(&torch).expect("room");
             assert!(!torch.join("lib/libtorch_cuda.so").exists());
             assert_eq!(fs::read_to_string(torch.join("lib/libtorch.so")).expect("a link"), "libtorch_cpu.so");
-            assert!(is_libtorch(&torch));
+            assert_eq!(lacks(&torch), None);
         }
     }
 
@@ -205,5 +337,141 @@ mod tests {
         assert_eq!(engines.libtorch(), None);
         let error = engines.adopt_libtorch(Path::new("/nonexistent/python")).expect_err("no Python");
         assert!(matches!(error, EngineError::DoesNotStart { kind: "libtorch", .. }), "{error}");
+    }
+
+    /// A lab with a program that plays Python, and pip with three wheels. `refuses` is a file that holds what pip refuses to do: to download, or
+    /// to unpack, which it leaves half done. What pip brought is in the file `log`.
+    struct Bench {
+        folder: tempfile::TempDir,
+        engines: Engines,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let engines = Engines::open(Some(folder.path())).expect("a home");
+            let script = format!(
+                r#"#!/bin/sh
+engine="${{0%/environment/bin/python}}"
+site="${{0%/bin/python}}/lib/python3.11/site-packages"
+refuses() {{ grep -qs "$1" {refuses}; }}
+case "$*" in
+  *version_info*) echo 'Python 3.11' ;;
+  *"-m venv"*) for last; do :; done; rm -rf "$last"; mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;
+  *"pip download"*)
+    mkdir -p "$engine/downloads"
+    for wheel in nvidia torch; do
+      if [ -e "$engine/downloads/$wheel.whl" ]; then continue; fi
+      if [ $wheel = torch ] && refuses download; then exit 1; fi
+      echo $wheel >> {log}; echo wheel > "$engine/downloads/$wheel.whl"
+    done ;;
+  *"pip install"*"--no-index"*)
+    cat "$engine/downloads/nvidia.whl" "$engine/downloads/torch.whl" || exit 1
+    mkdir -p "$site/torch/include/torch" "$site/torch/lib" "$site/nvidia/lib"
+    echo h > "$site/torch/include/torch/torch.h"; echo cupti > "$site/nvidia/lib/libcupti.so.12"
+    if refuses unpack; then exit 1; fi
+    for l in torch torch_cpu c10 torch_cuda; do echo $l > "$site/torch/lib/lib$l.so"; done
+    echo gomp > "$site/torch/lib/libgomp.so.1"; echo "__version__ = '2.9.0+cu128'" > "$site/torch/version.py" ;;
+  *sysconfig*) echo "$site" ;;
+  *) exit 1 ;;
+esac
+"#,
+                refuses = folder.path().join("refuses").display(),
+                log = folder.path().join("log").display(),
+            );
+            let program = folder.path().join("python");
+            fs::write(&program, script).expect("a script");
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+            Self { folder, engines }
+        }
+
+        fn refuse(&self, what: &str) {
+            fs::write(self.folder.path().join("refuses"), what).expect("a file");
+        }
+
+        fn install(&self) -> Result<Libtorch, EngineError> {
+            let python = Some(self.folder.path().join("python"));
+            let options = InstallOptions { python, needed_bytes: Some(1), extra_index: None };
+            self.engines.install_libtorch(&options, &|| false, &mut |_| {})
+        }
+
+        /// Every wheel that was downloaded.
+        fn downloaded(&self) -> String {
+            fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        }
+    }
+
+    #[test]
+    fn an_interrupted_libtorch_is_half_installed_and_goes_on_with_the_wheels_that_it_has() {
+        let bench = Bench::new();
+        assert_eq!(bench.engines.libtorch_state(), LibtorchState::Missing);
+        for (refused, downloaded) in [("download", "nvidia\n"), ("unpack", "nvidia\ntorch\n")] {
+            bench.refuse(refused);
+            let error = bench.install().expect_err("it is interrupted");
+            assert!(error.to_string().contains("it goes on where it ended"), "{error}");
+            assert_eq!(bench.engines.libtorch_state(), LibtorchState::Unfinished, "{refused}");
+            let said = bench.engines.check_libtorch().expect_err("it is half there").to_string();
+            assert!(said.contains("half installed; go on with `recspeed engines install libtorch`"), "{said}");
+            assert_eq!(bench.downloaded(), downloaded, "{refused}");
+        }
+        bench.refuse("");
+        let libtorch = bench.install().expect("it goes on");
+        assert_eq!(bench.engines.libtorch_state(), LibtorchState::Ready(libtorch.clone()));
+        assert_eq!(bench.downloaded(), "nvidia\ntorch\n", "nothing was downloaded twice");
+        let wheels = bench.folder.path().join("engines/libtorch/downloads");
+        assert!(!wheels.exists(), "they are of no more use");
+        fs::create_dir(&wheels).expect("a folder");
+        assert_eq!(bench.install().expect("it is there"), libtorch);
+        assert!(!wheels.exists(), "nor where somebody was killed before they were removed");
+    }
+
+    #[test]
+    fn a_libtorch_of_which_any_file_is_gone_is_damaged_and_the_command_that_is_named_mends_it() {
+        let bench = Bench::new();
+        let torch = bench.install().expect("it installs").folder;
+        let site = torch.parent().expect("a folder").to_owned();
+        let files =
+            ["torch/lib/libc10.so", "torch/lib/libgomp.so", "torch/include/torch/torch.h", "nvidia/lib/libcupti.so.12"];
+        for file in files {
+            fs::remove_file(site.join(file)).expect("it was there");
+            assert_eq!(bench.engines.libtorch(), None, "{file}");
+            let said = bench.engines.check_libtorch().expect_err("it is damaged").to_string();
+            assert!(said.contains(&format!("{file} is missing")), "{said}");
+            assert!(said.contains("run `recspeed engines install libtorch` again"), "{said}");
+            bench.install().expect("it is mended");
+            assert!(bench.engines.check_libtorch().is_ok() && fs::symlink_metadata(site.join(file)).is_ok(), "{file}");
+        }
+        fs::write(torch.join("lib/libtorch_cpu.so"), "cut").expect("room");
+        assert_eq!(bench.engines.libtorch(), None, "it is cut short");
+    }
+
+    #[test]
+    fn a_libtorch_that_is_somebody_elses_is_theirs_to_mend() {
+        let home = tempfile::tempdir().expect("a folder");
+        let engines = Engines::open(Some(home.path())).expect("a place");
+        let torch = torch(home.path());
+        let version = "2.9.0".to_owned();
+        let libtorch =
+            Libtorch { folder: torch.clone(), own: false, requirements: String::new(), version, cuda: true, bytes: 0 };
+        engines.note(libtorch).expect("room");
+        for part in ["lib/libtorch_cuda.so", "lib/libc10.so"] {
+            fs::remove_file(torch.join(part)).expect("it was there");
+            let said = engines.check_libtorch().expect_err("a part is gone").to_string();
+            assert!(
+                said.contains(&format!("{part} is missing")) && said.contains("whoever keeps it mends it"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_no_python_has_no_libtorch_and_is_called_so() {
+        let bench = Bench::new();
+        let program = bench.folder.path().join("python");
+        fs::write(&program, "#!/bin/sh\n").expect("a script");
+        for error in [bench.install().expect_err("none"), bench.engines.adopt_libtorch(&program).expect_err("none")] {
+            assert!(error.to_string().contains("it does not answer as a Python does"), "{error}");
+        }
+        assert_eq!(bench.engines.libtorch_state(), LibtorchState::Missing);
     }
 }

@@ -25,6 +25,9 @@ pub struct Record {
     pub versions: BTreeMap<String, String>,
     /// Bytes on disk; 0 where the environment is somebody else's.
     pub bytes: u64,
+    /// Files that had another size than their packages say, or never came, when all had just been installed: no damage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub as_they_came: Vec<String>,
 }
 
 impl Record {
@@ -75,6 +78,7 @@ mod tests {
             package: String::new(),
             versions: BTreeMap::from([("torch".to_owned(), torch.to_owned())]),
             bytes: 0,
+            as_they_came: Vec::new(),
         };
         let pinned = reference.pins().find(|pin| pin.name == "torch").expect("a pin").version;
         assert!(record(&format!("{pinned}+cpu")).differences(reference).is_empty());

@@ -21,8 +21,10 @@ fn stand_in(folder: &Path, pip: &str, check: &str) -> PathBuf {
     let script = format!(
         r#"#!/bin/sh
 case "$*" in
+  *version_info*) echo 'Python 3.11' ;;
   *"-m venv"*) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python"; echo made >> {log} ;;
   *"pip --version"*) echo pip ;;
+  *"pip download"*) echo "pip $*" >> {log} ;;
   *"pip install"*) echo "pip $*" >> {log}; {pip} ;;
   *--check*) {check} ;;
   *sysconfig*) echo {site} ;;
@@ -146,7 +148,10 @@ fn what_does_not_start_is_not_called_ready() {
     assert!(words.contains("does not start") && words.contains("no module named torch"), "{words}");
     assert_eq!(state(&home, "pytorch"), "unfinished");
     let words = complaint(&engines(&home, &["install", "pytorch", "--existing", &python]));
-    assert!(words.contains("does not start"), "{words}");
+    assert!(words.contains("does not start") && words.contains("name another with --existing"), "{words}");
+    let words = complaint(&engines(&home, &["install", "tensorflow", "--needs", "1", "--python", "/bin/true"]));
+    assert!(words.contains("it does not answer as a Python does") && words.contains("Python 3.11 or newer"), "{words}");
+    assert_eq!(state(&home, "tensorflow"), "missing");
     let missing = complaint(&engines(&home, &["install", "tensorflow", "--needs", "1", "--python", "/nowhere/python"]));
     assert!(missing.contains("/nowhere/python cannot make a virtual environment"), "{missing}");
 }
@@ -303,7 +308,7 @@ fn whoever_kills_a_check_or_an_installation_ends_the_python_that_it_has_started(
 }
 
 /// What pip leaves of LibTorch.
-const TORCH: &str = r#"cd "${0%/home/*}" && mkdir -p site/torch/lib site/torch/include/torch && for l in torch_cpu torch torch_cuda; do
+const TORCH: &str = r#"cd "${0%/home/*}" && mkdir -p site/torch/lib site/torch/include/torch && for l in torch_cpu torch c10 torch_cuda; do
 echo $l > site/torch/lib/lib$l.so; done; echo "__version__ = '2.9.0+cu128'" > site/torch/version.py"#;
 
 #[test]
@@ -329,4 +334,111 @@ fn libtorch_is_installed_without_its_cuda_half_and_its_path_is_printed() {
     let told = json(&engines(&other, &["install", "libtorch", "--existing", python, "--json"]));
     assert_eq!((told["libtorch"]["own"].as_bool(), told["libtorch"]["cuda"].as_bool()), (Some(false), Some(true)));
     assert!(torch.join("lib/libtorch_cuda.so").exists());
+}
+
+#[test]
+fn of_several_engines_those_that_can_be_are_installed_and_the_exit_status_is_1_where_one_could_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    // One of the two does not start.
+    let check = format!(r#"case "$*" in *tensorflow*) echo 'no module named keras' >&2; exit 1 ;; *) {GOOD} ;; esac"#);
+    let python = stand_in(folder.path(), "true", &check).display().to_string();
+    let install = ["install", "tensorflow", "pytorch", "--needs", "1", "--json", "--python", &python];
+    let output = engines(&home, &install);
+    assert_eq!(output.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(told["engines"][0]["name"], "pytorch");
+    assert_eq!(told["failures"][0]["name"], "tensorflow");
+    assert!(complaint(&output).contains("recspeed: the engine `tensorflow` does not start"), "{told}");
+    assert_eq!((state(&home, "pytorch"), state(&home, "tensorflow")), ("ready".to_owned(), "unfinished".to_owned()));
+    assert_eq!(engines(&home, &["check"]).status.code(), Some(1));
+    assert_eq!(engines(&home, &["check", "pytorch"]).status.code(), Some(0));
+    for command in ["install", "check"] {
+        let help = Command::new(env!("CARGO_BIN_EXE_recspeed")).args(["engines", command, "--help"]).output();
+        let help = String::from_utf8_lossy(&help.expect("the command runs").stdout).into_owned();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains("Exit status:") && help.contains("1 when one"), "{help}");
+    }
+}
+
+#[test]
+fn an_engine_of_which_a_file_is_gone_is_listed_as_damaged_with_the_command_that_mends_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let site = home.join("engines/pytorch/environment/lib/python3.11/site-packages");
+    let pip = format!(
+        "mkdir -p {site}/torch {site}/torch-2.9.0.dist-info; echo nn > {site}/torch/nn.py; \
+         echo torch/nn.py,x,3 > {site}/torch-2.9.0.dist-info/RECORD",
+        site = site.display()
+    );
+    let python = stand_in(folder.path(), &pip, GOOD).display().to_string();
+    let arguments = ["install", "pytorch", "--needs", "1", "--python", &python];
+    assert!(engines(&home, &arguments).status.success());
+    assert_eq!(state(&home, "pytorch"), "ready");
+    fs::remove_file(site.join("torch/nn.py")).expect("it was there");
+    assert_eq!(state(&home, "pytorch"), "damaged");
+    let output = engines(&home, &["check"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains("torch/nn.py is missing") && said.contains("run `recspeed engines install pytorch`"),
+        "{said}"
+    );
+    let mended = engines(&home, &arguments);
+    let said = String::from_utf8_lossy(&mended.stderr).into_owned();
+    assert!(mended.status.success() && said.contains("pytorch: installing again: torch==2.9.0"), "{said}");
+    assert_eq!(state(&home, "pytorch"), "ready");
+    assert!(engines(&home, &["check"]).status.success());
+}
+
+#[test]
+fn somebody_elses_environment_that_has_changed_is_theirs_to_mend_or_to_be_taken_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let python = stand_in(folder.path(), "exit 1", GOOD).display().to_string();
+    let take = ["install", "pytorch", "--existing", &python];
+    assert!(engines(&home, &take).status.success());
+    stand_in(folder.path(), "exit 1", r#"echo '{"torch":"2.8.1"}'"#);
+    let check = || String::from_utf8_lossy(&engines(&home, &["check"]).stdout).into_owned();
+    let said = check();
+    assert!(said.contains("since it was named it has torch 2.8.1") && said.contains("whoever keeps"), "{said}");
+    assert!(said.contains(&format!("`recspeed engines install pytorch --existing {python}` takes it")), "{said}");
+    assert!(engines(&home, &take).status.success());
+    assert!(!check().contains("since it was named"));
+}
+
+#[test]
+fn libtorch_is_checked_as_the_engines_are_and_one_that_is_half_there_or_damaged_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let listed = || {
+        let told = json(&engines(&home, &["list", "--json"]));
+        let text = String::from_utf8_lossy(&engines(&home, &["list"]).stdout).into_owned();
+        (told["libtorch_state"].as_str().expect("a word").to_owned(), text)
+    };
+    assert_eq!(listed().0, "missing");
+    let python = stand_in(folder.path(), "exit 1", GOOD).display().to_string();
+    let arguments = ["install", "libtorch", "--needs", "1", "--python", &python];
+    assert_eq!(engines(&home, &arguments).status.code(), Some(1));
+    let (state, text) = listed();
+    assert!(state == "unfinished" && text.contains("half:"), "{text}");
+    stand_in(folder.path(), TORCH, GOOD);
+    assert!(engines(&home, &arguments).status.success());
+    assert_eq!(listed().0, "ready");
+    let check = |names: &[&str]| {
+        let output = engines(&home, &[&["check"][..], names].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    for names in [Vec::new(), vec!["libtorch"]] {
+        let (status, said) = check(&names);
+        assert!(status == Some(0) && said.contains("libtorch: whole, 2.9.0+cu128"), "{said}");
+    }
+    fs::remove_file(folder.path().join("site/torch/lib/libc10.so")).expect("it was there");
+    assert_eq!(listed().0, "unusable");
+    let (status, said) = check(&["libtorch"]);
+    assert!(status == Some(1) && said.contains("torch/lib/libc10.so is missing"), "{said}");
+    assert!(said.contains("run `recspeed engines install libtorch` again"), "{said}");
+    assert!(complaint(&engines(&home, &["path", "libtorch"])).contains("libc10.so is missing"));
+    assert!(engines(&home, &arguments).status.success());
+    assert_eq!(check(&[]).0, Some(0));
 }

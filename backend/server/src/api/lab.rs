@@ -39,7 +39,8 @@ async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>
     }))
 }
 
-/// Looked up at every visit, so that an engine is offered as soon as it is installed: five small files at most. Where things
+/// Looked up at every visit, so that an engine is offered as soon as it is installed: five small files at most, so none of the tens of thousands
+/// of an environment is looked at. Where things
 /// lie on this machine is nobody's business.
 fn engines(home: &Path) -> Vec<EngineInfo> {
     let Ok(engines) = Engines::open(Some(home)) else { return Vec::new() };
@@ -48,7 +49,9 @@ fn engines(home: &Path) -> Vec<EngineInfo> {
         state: match engines.state(reference.kind) {
             Installed::Ready(_) => EngineState::Ready,
             Installed::Missing => EngineState::Missing,
-            Installed::Unfinished | Installed::Stale(_) | Installed::OtherVersion(_) => EngineState::Unusable,
+            Installed::Unfinished | Installed::Stale(_) | Installed::OtherVersion(_) | Installed::Damaged(_) => {
+                EngineState::Unusable
+            }
         },
         install: reference.install_command(),
     };

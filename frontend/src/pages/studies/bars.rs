@@ -63,8 +63,9 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
     let scale = BarScale::of(table)?;
     let column = table.columns.get(table.bars?)?;
     let powers = scale.powers();
-    let ticks: String =
-        powers.iter().skip(1).map(|power| format!("M{:.2} 0V10", scale.share(*power) * 100.0)).collect();
+    let ticks = powers.iter().skip(1).fold(String::new(), |ticks, power| {
+        format!("{ticks}M{:.2} 0V10", scale.share(*power) * 100.0)
+    });
     let logarithmic = powers.first().map(|begin| {
         format!(
             " Logarithmic: bars begin at {}, and each upright line is ten times the one before.",

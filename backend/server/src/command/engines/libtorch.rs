@@ -1,7 +1,7 @@
 //! LibTorch among the engines: a library for a worker of its own.
 
 use clap::Args;
-use recspeed_engines::{Engines, InstallOptions, LIBTORCH, LIBTORCH_BYTES, Libtorch};
+use recspeed_engines::{EngineError, Engines, InstallOptions, LIBTORCH, LIBTORCH_BYTES, Libtorch, LibtorchState};
 use serde_json::json;
 
 use super::screen::Screen;
@@ -23,17 +23,31 @@ pub struct PathArgs {
 pub(super) fn row(engines: &Engines) -> [String; 4] {
     let (installed, download) = LIBTORCH_BYTES;
     let what = "a library for a worker of its own, with the devices libtorch-cpu and libtorch-cuda";
-    let (here, size) = if let Some(libtorch) = engines.libtorch() {
-        let size = if libtorch.bytes > 0 { megabytes(libtorch.bytes) } else { String::new() };
-        (format!("yes: {}, for `make worker-libtorch`", words(&libtorch)), size)
-    } else {
-        let size = format!("{} to download, {} on disk", megabytes(download), megabytes(installed));
-        (format!("no: recspeed engines install {LIBTORCH}"), size)
+    let to_get = format!("{} to download, {} on disk", megabytes(download), megabytes(installed));
+    let (here, size) = match engines.libtorch_state() {
+        LibtorchState::Ready(libtorch) => {
+            let size = if libtorch.bytes > 0 { megabytes(libtorch.bytes) } else { String::new() };
+            (format!("yes: {}, for `make worker-libtorch`", words(&libtorch)), size)
+        }
+        LibtorchState::Missing => (format!("no: recspeed engines install {LIBTORCH}"), to_get),
+        LibtorchState::Unfinished => (format!("half: go on with recspeed engines install {LIBTORCH}"), to_get),
+        LibtorchState::Unusable { why, remedy } => (format!("unusable ({why}): {remedy}"), to_get),
     };
     [LIBTORCH.to_owned(), what.to_owned(), here, size]
 }
 
-fn words(libtorch: &Libtorch) -> String {
+/// The same for programs: in a word, and why it cannot be used.
+pub(super) fn state(engines: &Engines) -> (&'static str, Option<String>) {
+    match engines.libtorch_state() {
+        LibtorchState::Missing => ("missing", None),
+        LibtorchState::Unfinished => ("unfinished", None),
+        LibtorchState::Unusable { why, .. } => ("unusable", Some(why)),
+        LibtorchState::Ready(_) => ("ready", None),
+    }
+}
+
+/// What it is and where it lies.
+pub(super) fn words(libtorch: &Libtorch) -> String {
     let half = if libtorch.cuda { "with CUDA" } else { "for the processor" };
     format!("{} {half}, {}", libtorch.version, libtorch.folder.display())
 }
@@ -44,30 +58,31 @@ pub(super) fn install(
     engines: &Engines,
     options: &InstallOptions,
     stop: &dyn Fn() -> bool,
-) -> Result<Libtorch, CommandError> {
-    let libtorch = if let Some(python) = &args.existing {
-        engines.adopt_libtorch(python)
-    } else {
-        let mut screen = Screen::new(LIBTORCH, LIBTORCH_BYTES.0 + LIBTORCH_BYTES.1);
-        let libtorch = engines.install_libtorch(options, stop, &mut |step| screen.show(&step));
-        screen.clear();
-        libtorch
-    };
-    let libtorch = libtorch.map_err(EnginesError::from)?;
-    if !args.place.json {
-        output::say(&output::printable(&format!(
-            "LibTorch is ready ({}): `make worker-libtorch` builds a worker with it, whose devices are libtorch-cpu and \
-             libtorch-cuda.",
-            words(&libtorch)
-        )))?;
+) -> Result<Libtorch, EngineError> {
+    if let Some(python) = &args.existing {
+        return engines.adopt_libtorch(python);
     }
-    Ok(libtorch)
+    let mut screen = Screen::new(LIBTORCH, LIBTORCH_BYTES.0 + LIBTORCH_BYTES.1);
+    let libtorch = engines.install_libtorch(options, stop, &mut |step| screen.show(&step));
+    screen.clear();
+    libtorch
+}
+
+/// What is said once it is there.
+pub(super) fn ready(libtorch: &Libtorch) -> String {
+    format!(
+        "LibTorch is ready ({}): `make worker-libtorch` builds a worker with it, whose devices are libtorch-cpu and libtorch-cuda.",
+        words(libtorch)
+    )
 }
 
 /// Prints its folder.
 pub(super) fn path(args: &PathArgs) -> Result<u8, CommandError> {
     let engines = Engines::open(args.place.home.as_deref()).map_err(EnginesError::from)?;
-    let libtorch = engines.libtorch().ok_or(EnginesError::NoLibtorch)?;
+    let libtorch = engines.check_libtorch().map_err(|error| match error {
+        EngineError::Missing { .. } => EnginesError::NoLibtorch,
+        other => EnginesError::Engine(other),
+    })?;
     if args.place.json {
         output::say(&json!({ "name": args.name, "libtorch": libtorch }).to_string())?;
     } else {

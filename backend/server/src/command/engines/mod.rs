@@ -1,33 +1,38 @@
 //! `recspeed engines`: which other frameworks are here, installing them, seeing that they work.
 
+mod check;
+mod install;
 mod libtorch;
 mod screen;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
-use recspeed_engines::{Checked, EngineError, Engines, InstallOptions, LIBTORCH, Record, Reference, State};
+use recspeed_engines::{EngineError, Engines, LIBTORCH, Record, Reference, State};
 use recspeed_types::FailureCode;
 use serde_json::{Value, json};
 
 use super::failure::CommandError;
 use super::output;
-use super::run::Interrupts;
-use screen::Screen;
 
 /// What `recspeed engines` can be asked for.
 #[derive(Debug, Subcommand)]
 pub enum EnginesCommand {
     /// List the engines: what is installed, how large, and how to get the rest
+    ///
+    /// Names and sizes of their files are held against what was installed; nothing is started: `check` does that, too.
     List(ListArgs),
     /// Install engines, each into a Python environment of its own; go on where an installation was interrupted
+    ///
+    /// What is damaged or does not start is mended. Where one of several cannot be installed, the others still are. Exit status: 0 when
+    /// all are ready, 1 when one is not, 2 for a name that no engine has, 130 when it was stopped.
     #[command(override_usage = "recspeed engines install [OPTIONS] <NAME>...")]
     Install(InstallArgs),
-    /// See whether installed engines start, and what they are made of
+    /// See whether installed engines are whole and start, and what they are made of
+    ///
+    /// Exit status: 0 when all do, 1 when one does not, 2 for a name that no engine has.
     Check(CheckArgs),
     /// Print where LibTorch lies, for building a worker with it
     Path(libtorch::PathArgs),
@@ -124,8 +129,8 @@ impl EnginesError {
 pub(super) fn run(command: EnginesCommand) -> Result<u8, CommandError> {
     match command {
         EnginesCommand::List(args) => list(&args),
-        EnginesCommand::Install(args) => install(&args),
-        EnginesCommand::Check(args) => check(&args),
+        EnginesCommand::Install(args) => install::install(&args),
+        EnginesCommand::Check(args) => check::check(&args),
         EnginesCommand::Path(args) => libtorch::path(&args),
     }
 }
@@ -133,10 +138,18 @@ pub(super) fn run(command: EnginesCommand) -> Result<u8, CommandError> {
 fn list(args: &ListArgs) -> Result<u8, CommandError> {
     let engines = Engines::open(args.place.home.as_deref()).map_err(EnginesError::from)?;
     let rows: Vec<(&Reference, State)> =
-        Reference::all().iter().map(|reference| (reference, engines.state(reference.kind))).collect();
+        Reference::all().iter().map(|reference| (reference, engines.look(reference.kind))).collect();
     if args.place.json {
         let told: Vec<Value> = rows.iter().map(|(reference, state)| told(reference, state)).collect();
-        output::say(&json!({ "folder": engines.root(), "engines": told, "libtorch": engines.libtorch() }).to_string())?;
+        let (state, why) = libtorch::state(&engines);
+        let all = json!({
+            "folder": engines.root(),
+            "engines": told,
+            "libtorch": engines.libtorch(),
+            "libtorch_state": state,
+            "libtorch_why": why,
+        });
+        output::say(&all.to_string())?;
         return Ok(0);
     }
     let mut table = Table::new();
@@ -173,6 +186,7 @@ fn here(reference: &Reference, state: &State) -> String {
         State::OtherVersion(why) => {
             format!("unusable (installed by another version of the lab: {why}): {}", reference.install_command())
         }
+        State::Damaged(damage) => format!("damaged ({damage}): {}", reference.install_command()),
         State::Ready(record) => {
             let place = if record.own { String::new() } else { format!(", {}", record.python.display()) };
             format!("yes: {}{place}", versions(record))
@@ -193,8 +207,9 @@ fn told(reference: &Reference, state: &State) -> Value {
     let (name, record, why) = match state {
         State::Missing => ("missing", None, None),
         State::Unfinished => ("unfinished", None, None),
-        State::Stale(why) => ("stale", None, Some(why)),
-        State::OtherVersion(why) => ("other-version", None, Some(why)),
+        State::Stale(why) => ("stale", None, Some(why.clone())),
+        State::OtherVersion(why) => ("other-version", None, Some(why.clone())),
+        State::Damaged(damage) => ("damaged", None, Some(damage.to_string())),
         State::Ready(record) => ("ready", Some(record), None),
     };
     json!({
@@ -208,124 +223,6 @@ fn told(reference: &Reference, state: &State) -> Value {
         "installed_bytes": reference.installed_bytes,
         "install": reference.install_command(),
     })
-}
-
-fn install(args: &InstallArgs) -> Result<u8, CommandError> {
-    let engines = Engines::open(args.place.home.as_deref()).map_err(EnginesError::from)?;
-    if args.names.is_empty() {
-        return Err(EnginesError::NoName { known: installable() }.into());
-    }
-    // All names are looked at before anything is downloaded.
-    let (of_libtorch, names): (Vec<&String>, Vec<&String>) = args.names.iter().partition(|name| *name == LIBTORCH);
-    let mut wanted: Vec<&Reference> = Vec::new();
-    for name in names {
-        let reference = named(name)?;
-        if wanted.iter().any(|other| other.kind == reference.kind) {
-            output::complain(&format!("recspeed: `{name}` is named again; it is installed once."));
-        } else {
-            wanted.push(reference);
-        }
-    }
-    let options = InstallOptions {
-        python: args.python.clone(),
-        extra_index: args.extra_index_url.clone(),
-        needed_bytes: args.needs.map(|megabytes| megabytes.saturating_mul(1_000_000)),
-    };
-    if args.existing.is_none() {
-        engines.room_for(&wanted, !of_libtorch.is_empty(), &options).map_err(EnginesError::from)?;
-    }
-    let interrupts = Interrupts::listen();
-    let stopped = AtomicBool::new(false);
-    let stop = || {
-        if interrupts.take() > 0 {
-            stopped.store(true, Ordering::Relaxed);
-        }
-        stopped.load(Ordering::Relaxed)
-    };
-    let mut all = Vec::new();
-    for reference in wanted {
-        let record = if let Some(python) = &args.existing {
-            engines.adopt(reference, python)
-        } else {
-            let mut screen = Screen::new(reference.kind.as_str(), reference.installed_bytes + reference.download_bytes);
-            let record = engines.install(reference, &options, &stop, &mut |step| screen.show(&step));
-            screen.clear();
-            record
-        };
-        let record = record.map_err(EnginesError::from)?;
-        for difference in record.differences(reference) {
-            output::complain(&format!("warning: {} has {difference}", reference.kind.as_str()));
-        }
-        if !args.place.json {
-            let size = if record.bytes > 0 { format!(", {}", megabytes(record.bytes)) } else { String::new() };
-            output::say(&output::printable(&format!(
-                "{} is ready ({}{size}): set engine.kind to `{}`.",
-                reference.kind.title(),
-                versions(&record),
-                reference.kind.as_str()
-            )))?;
-        }
-        all.push(told(reference, &State::Ready(record)));
-    }
-    let libtorch =
-        if of_libtorch.is_empty() { None } else { Some(libtorch::install(args, &engines, &options, &stop)?) };
-    if args.place.json {
-        output::say(&json!({ "folder": engines.root(), "engines": all, "libtorch": libtorch }).to_string())?;
-    }
-    Ok(0)
-}
-
-/// Asks every engine, and fails at the end if one of them does not start.
-fn check(args: &CheckArgs) -> Result<u8, CommandError> {
-    let engines = Engines::open(args.place.home.as_deref()).map_err(EnginesError::from)?;
-    let given = args.names.iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
-    let wanted: Vec<&Reference> = if given.is_empty() {
-        Reference::all().iter().filter(|reference| engines.state(reference.kind) != State::Missing).collect()
-    } else {
-        given
-    };
-    let mut answers = Vec::new();
-    let mut bad = 0;
-    for reference in wanted {
-        let kind = reference.kind.as_str();
-        let answer = engines.check(reference.kind);
-        let line = match &answer {
-            Ok(checked) => format!("{kind}: starts, {}{}", listed(&checked.versions), remarks(reference, checked)),
-            Err(error) => format!("{kind}: {error}"),
-        };
-        bad += u8::from(answer.is_err());
-        let (checked, failure) = (answer.as_ref().ok(), answer.as_ref().err().map(ToString::to_string));
-        answers.push(json!({
-            "name": kind,
-            "starts": checked.is_some(),
-            "versions": checked.map(|checked| &checked.versions),
-            "changes": checked.map(|checked| &checked.changes),
-            "other_version": checked.map(|checked| checked.other_version),
-            "failure": failure,
-        }));
-        if !args.place.json {
-            output::say(&output::printable(&line))?;
-        }
-    }
-    if args.place.json {
-        output::say(&json!({ "engines": answers }).to_string())?;
-    } else if answers.is_empty() {
-        output::say("No engine is installed; `recspeed engines list` shows which there are.")?;
-    }
-    Ok(u8::from(bad > 0))
-}
-
-/// What is to be said of an engine that starts and is not as it was installed.
-fn remarks(reference: &Reference, checked: &Checked) -> String {
-    let mut remarks = String::new();
-    if checked.other_version {
-        remarks.push_str("; installed by another version of the lab, it does for this one too");
-    }
-    if !checked.changes.is_empty() {
-        let (changes, install) = (checked.changes.join(", "), reference.install_command());
-        let _ = write!(remarks, "; since it was installed it has {changes}: {install}");
-    }
-    remarks
 }
 
 fn named(name: &str) -> Result<&'static Reference, EnginesError> {

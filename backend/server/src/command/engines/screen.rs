@@ -27,6 +27,10 @@ impl Screen {
     pub(super) fn show(&mut self, step: &Step) {
         let words = match step {
             Step::Bytes(bytes) => return self.bar.set_position(*bytes),
+            // Read when all is over, too.
+            Step::Mend(why) => {
+                return self.bar.suspend(|| output::complain(&format!("{}: {why}", self.name)));
+            }
             Step::Environment => "making a Python environment",
             Step::Check => "trying whether it starts",
             Step::Installer(line) => line.trim(),

@@ -133,6 +133,7 @@ fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missing> {
         EngineError::Unfinished { .. } => "half installed".to_owned(),
         EngineError::Stale { why, .. } => why,
         EngineError::OtherVersion { .. } => "installed by another version".to_owned(),
+        EngineError::Damaged { .. } => "damaged".to_owned(),
         other => other.to_string(),
     };
     Some(Missing { install: find(kind).map(Reference::install_command).unwrap_or_default(), why })

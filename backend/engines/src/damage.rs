@@ -1,0 +1,267 @@
+//! Which files of an installation are not as they were installed: gone, or of another size.
+//!
+//! Names and sizes are held against what was noted when they were installed. That takes a fraction of a second for the tens of thousands of
+//! files of an environment, and finds what was removed, cut short or half written; whether what is inside is right tells only a start.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files that are not as they were installed: at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Their names below the folder of the packages, in order.
+    pub files: Vec<String>,
+    /// The packages that they belong to, as pip reads them (`torch==2.9.0`); none where nobody noted whose they are.
+    pub packages: BTreeSet<String>,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.files.first().map_or("", String::as_str);
+        match self.files.len() {
+            1 => write!(f, "{first} is missing or not as it was installed")?,
+            files => write!(f, "{files} files are missing or not as they were installed, the first {first}")?,
+        }
+        if self.packages.is_empty() { Ok(()) } else { write!(f, " (of {})", self.owners()) }
+    }
+}
+
+impl Damage {
+    /// The packages that the files belong to, the first three of them by name.
+    pub(crate) fn owners(&self) -> String {
+        let named: Vec<&str> = self.packages.iter().take(3).map(String::as_str).collect();
+        match self.packages.len() - named.len() {
+            0 => named.join(", "),
+            more => format!("{} and {more} more", named.join(", ")),
+        }
+    }
+
+    /// Whether the package of this name is among those that the files belong to.
+    pub(crate) fn is_in(&self, package: &str) -> bool {
+        self.packages.iter().any(|damaged| damaged.split("==").next() == Some(package))
+    }
+}
+
+/// What is not as pip has installed it in a virtual environment; `None` where all is. Each package there names its files and their sizes
+/// (`RECORD`). Files in `as_they_came` were not as they are named there when all had just been installed.
+pub(crate) fn of_environment(environment: &Path, as_they_came: &[String]) -> Option<Damage> {
+    let (mut files, mut packages) = (Vec::new(), BTreeSet::new());
+    for folder in package_folders(environment) {
+        for (file, owners) in of_packages(&folder) {
+            if !as_they_came.contains(&file) {
+                files.push(file);
+                packages.extend(owners);
+            }
+        }
+    }
+    (!files.is_empty()).then_some(Damage { files, packages })
+}
+
+/// Where the packages of an environment lie.
+fn package_folders(environment: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for library in ["lib", "lib64"] {
+        let library = environment.join(library);
+        // Most systems make the one a link to the other.
+        if library.is_symlink() {
+            continue;
+        }
+        let pythons = fs::read_dir(&library).into_iter().flatten().flatten();
+        found.extend(pythons.map(|python| python.path().join("site-packages")).filter(|packages| packages.is_dir()));
+    }
+    found
+}
+
+/// Files of these packages that are not as they are noted, each with its packages.
+fn of_packages(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let lists = lists(folder);
+    let mut unlike: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for list in &lists {
+        let Some(text) = &list.text else {
+            unlike.entry(list.name.clone()).or_default().insert(list.package.clone());
+            continue;
+        };
+        for (file, bytes) in listed(text) {
+            if !is_there(&folder.join(file.as_ref()), bytes) {
+                unlike.entry(file.into_owned()).or_default().insert(list.package.clone());
+            }
+        }
+    }
+    if !unlike.is_empty() {
+        // A file that several packages bring is as the last of them has brought it.
+        for (file, bytes) in lists.iter().filter_map(|list| list.text.as_deref()).flat_map(listed) {
+            if unlike.contains_key(file.as_ref()) && is_there(&folder.join(file.as_ref()), bytes) {
+                unlike.remove(file.as_ref());
+            }
+        }
+    }
+    unlike
+}
+
+/// What a package has noted of its files.
+struct List {
+    /// Its own name below the folder of the packages.
+    name: String,
+    /// The package, as pip reads it.
+    package: String,
+    /// What it says; nothing where it is gone.
+    text: Option<String>,
+}
+
+fn lists(folder: &Path) -> Vec<List> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let notes = entry.file_name().to_string_lossy().into_owned();
+        let package = notes.strip_suffix(".dist-info").and_then(|package| package.rsplit_once('-'));
+        // Names with a tilde are what pip has moved aside to remove it.
+        let Some((package, version)) = package.filter(|(package, _)| !package.starts_with('~')) else { continue };
+        let text = fs::read(entry.path().join("RECORD")).ok();
+        found.push(List {
+            name: format!("{notes}/RECORD"),
+            package: format!("{package}=={version}"),
+            text: text.map(|text| String::from_utf8_lossy(&text).into_owned()),
+        });
+    }
+    found
+}
+
+/// Files and their bytes, as lines `name,checksum,bytes`. What has no size is the list itself, and what Python compiles, which it does again.
+fn listed(text: &str) -> impl Iterator<Item = (Cow<'_, str>, u64)> {
+    text.lines().filter_map(|line| {
+        // A name may have commas, in quotes then; nothing else has.
+        let mut cells = line.rsplitn(3, ',');
+        let (bytes, _, name) = (cells.next()?, cells.next()?, cells.next()?);
+        let bytes = bytes.trim().parse::<u64>().ok().filter(|_| !name.contains("__pycache__/"))?;
+        let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+        Some((quoted.map_or(Cow::Borrowed(name), |quoted| Cow::Owned(quoted.replace("\"\"", "\""))), bytes))
+    })
+}
+
+fn is_there(path: &Path, bytes: u64) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == bytes)
+}
+
+/// The files in these folders below `root` with their bytes, as they are now. A link is as long as the name that it leads to.
+pub(crate) fn inventory(root: &Path, folders: &[&str]) -> BTreeMap<String, u64> {
+    let mut files = BTreeMap::new();
+    let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| root.join(folder)).collect();
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let (path, Ok(file)) = (entry.path(), entry.metadata()) else { continue };
+            if file.is_dir() {
+                waiting.push(path);
+            } else if let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str)
+                && !name.contains("__pycache__/")
+            {
+                files.insert(name.to_owned(), file.len());
+            }
+        }
+    }
+    files
+}
+
+/// What is not any more as an [`inventory`] has noted it; `None` where all is.
+pub(crate) fn of_inventory(root: &Path, inventory: &BTreeMap<String, u64>) -> Option<Damage> {
+    let unlike = |(file, bytes): &(&String, &u64)| {
+        !fs::symlink_metadata(root.join(file)).is_ok_and(|now| !now.is_dir() && now.len() == **bytes)
+    };
+    let files: Vec<String> = inventory.iter().filter(unlike).map(|(file, _)| file.clone()).collect();
+    (!files.is_empty()).then_some(Damage { files, packages: BTreeSet::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An environment in which pip has installed these packages, each with files and the rows of its list.
+    fn environment(packages: &[(&str, &[(&str, &str)], &str)]) -> tempfile::TempDir {
+        let environment = tempfile::tempdir().expect("a folder");
+        let site = site(environment.path());
+        fs::create_dir_all(environment.path().join("bin")).expect("a folder");
+        for (package, files, rows) in packages {
+            for (name, text) in *files {
+                let path = site.join(name);
+                fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+                fs::write(path, text).expect("a file");
+            }
+            let notes = site.join(format!("{package}.dist-info"));
+            fs::create_dir_all(&notes).expect("a folder");
+            fs::write(notes.join("RECORD"), rows).expect("a file");
+        }
+        environment
+    }
+
+    fn site(environment: &Path) -> PathBuf {
+        environment.join("lib/python3.11/site-packages")
+    }
+
+    #[test]
+    fn files_that_are_gone_or_have_another_size_are_named_with_their_packages_and_nothing_else_is() {
+        let torch = "torch/nn.py,sha256=x,4\n\"torch/a,\"\"b\"\".py\",sha256=x,3\n../../../bin/torchrun,sha256=x,5\n\
+                     torch/__pycache__/nn.cpython-311.pyc,,\ntorch-2.9.0+cpu.dist-info/RECORD,,\r\n";
+        let files = [("torch/nn.py", "four"), ("torch/a,\"b\".py", "abc"), ("../../../bin/torchrun", "start")];
+        let environment = environment(&[
+            ("torch-2.9.0+cpu", &files, torch),
+            ("numpy-2.4.6", &[("numpy/i.py", "")], "numpy/i.py,,0\n"),
+        ]);
+        let (root, site) = (environment.path(), site(environment.path()));
+        assert_eq!(of_environment(root, &[]), None);
+        fs::write(site.join("torch/nn.py"), "for").expect("a file");
+        let cut = of_environment(root, &[]).expect("it is cut short");
+        assert_eq!(cut.to_string(), "torch/nn.py is missing or not as it was installed (of torch==2.9.0+cpu)");
+        fs::remove_file(root.join("bin/torchrun")).expect("it was there");
+        fs::remove_file(site.join("torch/a,\"b\".py")).expect("it was there");
+        fs::remove_dir_all(site.join("numpy")).expect("it was there");
+        let damage = of_environment(root, &[]).expect("they are gone");
+        assert_eq!(damage.files, ["../../../bin/torchrun", "numpy/i.py", "torch/a,\"b\".py", "torch/nn.py"]);
+        assert_eq!(
+            damage.to_string(),
+            "4 files are missing or not as they were installed, the first ../../../bin/torchrun (of numpy==2.4.6, \
+             torch==2.9.0+cpu)"
+        );
+        assert!(damage.is_in("numpy") && !damage.is_in("num"));
+        assert_eq!(of_environment(root, &damage.files), None, "what never came is not missed");
+    }
+
+    #[test]
+    fn a_package_whose_list_is_gone_is_damaged_and_what_pip_has_moved_aside_is_no_package() {
+        let environment = environment(&[("numpy-2.4.6", &[], ""), ("~umpy-2.4.5", &[], "numpy/i.py,,5\n")]);
+        assert_eq!(of_environment(environment.path(), &[]), None);
+        fs::remove_file(site(environment.path()).join("numpy-2.4.6.dist-info/RECORD")).expect("it was there");
+        let damage = of_environment(environment.path(), &[]).expect("nobody knows what belongs to it");
+        assert_eq!(damage.files, ["numpy-2.4.6.dist-info/RECORD"]);
+        assert!(damage.is_in("numpy"));
+        assert_eq!(of_environment(Path::new("/nowhere/environment"), &[]), None);
+    }
+
+    #[test]
+    fn a_file_that_two_packages_bring_may_be_that_of_either() {
+        let first = ("nvidia_a-1", &[("nvidia/i.py", "seven77")][..], "nvidia/i.py,,7\n");
+        let environment = environment(&[first, ("nvidia_b-1", &[], "nvidia/i.py,,0\n")]);
+        assert_eq!(of_environment(environment.path(), &[]), None);
+        fs::remove_file(site(environment.path()).join("nvidia/i.py")).expect("it was there");
+        let damage = of_environment(environment.path(), &[]).expect("it is gone");
+        assert_eq!((damage.files.len(), damage.packages.len()), (1, 2));
+    }
+
+    #[test]
+    fn an_inventory_tells_what_is_gone_cut_short_or_a_link_no_more() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (lib, path) = (root.path().join("torch/lib"), root.path());
+        fs::create_dir_all(lib.join("deep")).expect("a folder");
+        fs::write(lib.join("libc10.so"), "c10").expect("a file");
+        fs::write(lib.join("deep/libshm.so"), "shm").expect("a file");
+        std::os::unix::fs::symlink("libc10.so", lib.join("libtorch.so")).expect("a link");
+        let inventory = inventory(path, &["torch/lib", "nowhere"]);
+        assert_eq!(inventory.len(), 3);
+        assert_eq!(of_inventory(path, &inventory), None);
+        fs::remove_file(lib.join("libtorch.so")).expect("it was there");
+        fs::write(lib.join("deep/libshm.so"), "s").expect("a file");
+        let damage = of_inventory(path, &inventory).expect("two are not as they were");
+        assert_eq!(damage.files, ["torch/lib/deep/libshm.so", "torch/lib/libtorch.so"]);
+        assert!(!damage.to_string().contains("(of"), "{damage}");
+    }
+}
