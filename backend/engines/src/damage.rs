@@ -176,8 +176,11 @@ pub(crate) fn of_inventory(root: &Path, inventory: &BTreeMap<String, u64>) -> Op
 mod tests {
     use super::*;
 
-    /// An environment in which pip has installed these packages, each with files and the rows of its list.
-    fn environment(packages: &[(&str, &[(&str, &str)], &str)]) -> tempfile::TempDir {
+    /// A package by its name, its files with what is in them, and the rows of its list.
+    type Package<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
+    /// An environment in which pip has installed these packages.
+    fn environment(packages: &[Package<'_>]) -> tempfile::TempDir {
         let environment = tempfile::tempdir().expect("a folder");
         let site = site(environment.path());
         fs::create_dir_all(environment.path().join("bin")).expect("a folder");

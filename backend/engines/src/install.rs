@@ -340,8 +340,6 @@ pub(crate) fn alone(kind: &'static str, folder: &Path) -> Result<Flock<fs::File>
     })
 }
 
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -513,6 +511,9 @@ esac
         }
     }
 
+    /// Damages a package in these site-packages.
+    type Damages<'a> = &'a dyn Fn(&Path);
+
     #[test]
     fn what_is_damaged_is_not_ready_and_the_command_that_a_check_names_mends_it() {
         let mut bench = Bench::new();
@@ -521,12 +522,12 @@ esac
         assert_eq!((bench.check(), bench.asked()), (Ok(()), (1, 1)));
         bench.install().expect("nothing is to be done");
         assert_eq!(bench.asked(), (1, 1));
-        let damages: [(&str, &dyn Fn(&Path)); 4] = [
+        let damages: [(&str, Damages<'_>); 4] = [
             ("a file is gone", &|site: &Path| fs::remove_file(site.join("torch/nn.py")).expect("it was there")),
             ("a file is cut short", &|site: &Path| fs::write(site.join("torch/nn.py"), "la").expect("room")),
             ("the package is gone", &|site: &Path| fs::remove_dir_all(site.join("torch")).expect("it was there")),
             ("its list is gone", &|site| {
-                fs::remove_file(site.join("torch-2.9.0.dist-info/RECORD")).expect("it was there")
+                fs::remove_file(site.join("torch-2.9.0.dist-info/RECORD")).expect("it was there");
             }),
         ];
         for (nth, (what, damage)) in damages.into_iter().enumerate() {

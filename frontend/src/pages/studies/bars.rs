@@ -63,9 +63,10 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
     let scale = BarScale::of(table)?;
     let column = table.columns.get(table.bars?)?;
     let powers = scale.powers();
-    let ticks = powers.iter().skip(1).fold(String::new(), |ticks, power| {
-        format!("{ticks}M{:.2} 0V10", scale.share(*power) * 100.0)
-    });
+    let ticks = powers
+        .iter()
+        .skip(1)
+        .fold(String::new(), |ticks, power| format!("{ticks}M{:.2} 0V10", scale.share(*power) * 100.0));
     let logarithmic = powers.first().map(|begin| {
         format!(
             " Logarithmic: bars begin at {}, and each upright line is ten times the one before.",
