@@ -8,6 +8,9 @@ use super::differences::{library, release};
 use super::render::date;
 use crate::command::figures::counted;
 
+/// Rows that are named behind one that was measured with them; of a whole table each row would name all.
+const NAMED: usize = 4;
+
 /// The last report with the rows of a part of the study in place of its own.
 ///
 /// # Errors
@@ -101,6 +104,9 @@ fn note(last: &StudyReport, part: &StudyReport, (title, row): (&str, &StudyRow),
     let date = date(part.measured_ms);
     let mut words = match together.as_slice() {
         [] => vec![format!("measured by itself on {date}")],
+        many if many.len() > NAMED => {
+            vec![format!("measured with {} others on {date}, apart from the rest", many.len())]
+        }
         others => vec![format!("measured with {} on {date}, apart from the other rows", others.join(", "))],
     };
     words.extend((!part.sittings.is_empty()).then(|| "in several sittings".to_owned()));
@@ -255,6 +261,18 @@ mod tests {
         assert_eq!(whole.tables[0].rows[0].note, format!("{alone}, by another build of the lab (commit abc)"));
         assert_eq!(whole.machine.build, named.machine.build, "the head is of the other rows");
         assert_eq!(note(&of("x", "b")), format!("{alone}, on a machine of this kind that need not be the same one"));
+    }
+
+    #[test]
+    fn a_row_names_a_few_that_were_measured_with_it_and_counts_many() {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let last = report(&[("Burn", StudyCell::number(1.0))]);
+        let note = |count: usize| {
+            let rows: Vec<_> = names[..count].iter().map(|&name| (name, StudyCell::number(2.0))).collect();
+            merged(&last, &report(&rows)).expect("they fit").tables[0].rows[1].note.clone()
+        };
+        assert_eq!(note(5), "measured with “b”, “c”, “d”, “e” on 1970-01-01, apart from the other rows");
+        assert_eq!(note(6), "measured with 5 others on 1970-01-01, apart from the rest");
     }
 
     #[test]
