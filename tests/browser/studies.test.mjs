@@ -59,7 +59,7 @@ const REPORT = {
           name: "DeepSpeed",
           cells: [{ cell: "missing", install: "recspeed engines install deepspeed", why: "not installed" }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }],
         },
-        { name: "TensorFlow (Keras)", cells: [{ cell: "failed", cause: "It crashed: Segmentation fault." }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }] },
+        { name: "TensorFlow (Keras)", cells: [{ cell: "failed", cause: "It crashed: Segmentation fault. `--limit 60` gives it longer." }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }] },
         { name: "Burn on libtorch-cuda", cells: [{ cell: "missing", install: "", why: "no GPU here" }, { cell: "empty" }, { cell: "empty" }, { cell: "empty" }] },
       ],
       bars: 0,
@@ -151,6 +151,7 @@ test("a report shows what was measured, what is missing with its command, and th
   // What is missing is a few words in its row; the command stands below, once for all engines.
   const missing = page.locator(id("study-row-of-table"), { hasText: "DeepSpeed" });
   assert.equal(await missing.locator("td").innerText(), "not installed");
+  assert.equal(await report.locator(".study-failed code").innerText(), "--limit 60");
   assert.equal(text.split("recspeed engines install").length, 2, text);
   assert.equal(await page.locator(`${id("study-remedies")} li`).count(), 1);
   assert.equal(await page.locator(id("study-built")).innerText(), "The lab was built from commit 6d7dd33c1f2a with changes.");

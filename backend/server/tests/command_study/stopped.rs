@@ -222,7 +222,9 @@ fn containers_that_were_not_reached_say_so_and_those_that_were_read_are_read_onc
     assert_eq!(shown(&report, 0), ["1.00 s".to_owned(), not.clone()]);
     assert_eq!(shown(&report, 1), [not.clone(), not]);
     assert!(report.tables[2].title.starts_with("What the containers of 10 rows hold"), "{}", report.tables[2].title);
+    assert_eq!(read(&bench.path("home/studies/retrieval.json")), report);
     let (report, _) = bench.whole(&study);
+    assert_eq!(read(&bench.path("home/studies/retrieval.json")), report, "the page shows that it is whole now");
     assert_eq!(
         (shown(&report, 0), shown(&report, 1)),
         (vec!["1.00 s".to_owned(), "3.00 s".to_owned()], vec!["4.00 s".to_owned(), "5.00 s".to_owned()],)

@@ -58,10 +58,10 @@ fn cell(cell: &StudyCell, column: &StudyColumn) -> AnyView {
     }
 }
 
-/// Why there are no numbers.
+/// Why there are no numbers, which may name an option, as `--limit 60`.
 fn without_numbers(cell: &StudyCell) -> AnyView {
     let class = if matches!(cell, StudyCell::Missing(_)) { "study-missing" } else { "study-failed" };
-    view! { <span class=class>{cell.show(Unit::Words)}</span> }.into_any()
+    view! { <span class=class>{with_code(&cell.show(Unit::Words))}</span> }.into_any()
 }
 
 /// What brings the missing rows of all tables; nothing where none is missing.

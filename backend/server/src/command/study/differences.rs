@@ -168,13 +168,14 @@ pub(super) fn versions(run: &RunSummary) -> String {
     told.chain(gpu).collect::<Vec<_>>().join(", ")
 }
 
-/// The machine that the rows ran on: the first one's.
+/// The machine that the rows ran on: the first one's, without the GPU of that row, which others do not compute on. Rows of it are put among
+/// those of the same machine.
 pub(super) fn machine(rows: &[Row]) -> StudyMachine {
     let ran = || rows.iter().filter_map(Row::last).filter(|run| !in_tab(run));
     let Some(first) = ran().next() else { return StudyMachine::default() };
     let threads = first.engine.threads;
     StudyMachine {
-        host: first.engine.host.clone(),
+        host: first.engine.host.split_once("; ").map_or(first.engine.host.as_str(), |(host, _)| host).to_owned(),
         threads: ran().all(|run| run.engine.threads == threads).then_some(threads),
         versions: first_versions(ran().map(|run| &run.engine.versions)),
         ..StudyMachine::default()
@@ -204,6 +205,17 @@ mod tests {
         Device::Browser.as_str().clone_into(&mut run.engine.device);
         "Mozilla/5.0 (X11; Linux x86_64)".clone_into(&mut run.engine.host);
         assert_eq!(versions(&run), "");
+    }
+
+    #[test]
+    fn a_machine_is_the_same_whether_its_first_row_is_on_a_gpu_or_not() {
+        let on = |host: &str| {
+            let mut run: RunSummary = serde_json::from_str(RUN).expect("a summary");
+            host.clone_into(&mut run.engine.host);
+            machine(&[row(Measured::Ran(vec![run]))]).host
+        };
+        assert_eq!(on("Linux, 16 cores; NVIDIA H200"), "Linux, 16 cores");
+        assert_eq!(on("Linux, 16 cores"), "Linux, 16 cores");
     }
 
     #[test]

@@ -76,6 +76,10 @@ fn shown<'a>(
     if report.partial.is_some() && last.partial.is_none() {
         return Err("is whole");
     }
+    // It goes on where that was stopped; what it has no more, it leaves beside.
+    if last.partial.is_some() && last.command == report.command {
+        return Ok(Cow::Borrowed(report));
+    }
     if extent.publish && !extent.part {
         return Ok(Cow::Borrowed(report));
     }
@@ -236,6 +240,29 @@ mod tests {
         std::fs::write(folder.join("mixed.json"), "{").expect("written");
         let earlier = keep_in(home.path(), &small, USUAL).earlier.expect("kept beside");
         assert_eq!(std::fs::read_to_string(earlier).expect("a file"), "{");
+    }
+
+    #[test]
+    fn a_part_that_was_stopped_gives_way_to_what_the_same_command_brings_and_to_no_other_one() {
+        let home = tempfile::tempdir().expect("a folder");
+        let at = |done| Some(StudyProgress { done, total: 4 });
+        let mut stopped = of("two rows", "10,000 rows", &[("Burn", 1)]);
+        stopped.partial = at(1);
+        assert_eq!(keep_in(home.path(), &stopped, PART).shown, Shown::Whole, "there is no other");
+        let mut again = of("two rows", "10,000 rows", &[("Burn", 2), ("PyTorch", 1)]);
+        again.partial = at(3);
+        assert_eq!(keep_in(home.path(), &again, PART).shown, Shown::Whole, "stopped once more");
+        let whole = of("two rows", "10,000 rows", &[("Burn", 2), ("PyTorch", 2)]);
+        let kept = keep_in(home.path(), &whole, PART);
+        assert_eq!((kept.shown, kept.earlier, page(home.path())), (Shown::Whole, None, whole));
+        // Rows of another command stand in it, and it is still to be finished, by its own.
+        let home = tempfile::tempdir().expect("a folder");
+        keep_in(home.path(), &stopped, USUAL);
+        let part = of("one row", "10,000 rows", &[("Burn", 2)]);
+        assert_eq!(keep_in(home.path(), &part, PART).shown, Shown::Merged);
+        let shown = page(home.path());
+        assert_eq!((shown.partial, shown.command.as_str()), (at(1), "two rows"));
+        assert_eq!(shown.tables[0].rows[0].note, "measured by itself on 1970-01-04");
     }
 
     #[test]

@@ -107,7 +107,10 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
         if fresh {
             sets.retire(&self.identity)?;
         }
-        while !self.take(sets, fresh)? && sets.bring_back(&self.identity)? {}
+        // Once: what somebody has put under this name may be of something else, and would be set aside to the same place for ever.
+        if !self.take(sets, fresh)? && sets.bring_back(&self.identity)? {
+            self.take(sets, fresh)?;
+        }
         Ok(())
     }
 
@@ -392,6 +395,22 @@ mod tests {
         assert_eq!(log.find("Burn", "round 1"), Some(&21));
         drop(log);
         assert_eq!(files(), 4);
+    }
+
+    #[test]
+    fn what_somebody_has_put_under_the_name_of_other_options_is_set_aside_once() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut log = open(home.path(), false);
+        log.add("Burn", "round 1", 7);
+        drop(log);
+        let other = Identity::new("mixed", "recspeed study mixed --full");
+        let sets = Sets::of(&home::studies(home.path()), &other);
+        fs::rename(file(home.path()), sets.own()).expect("renamed");
+        let log = Log::<u32>::open(Some(home.path()), other, false).expect("nobody else measures it");
+        assert_eq!(log.find("Burn", "round 1"), None);
+        assert!(!sets.own().exists(), "it waits under another name");
+        drop(log);
+        assert_eq!(fs::read_dir(home::studies(home.path())).expect("a folder").count(), 1, "and is not lost");
     }
 
     #[test]

@@ -8,6 +8,9 @@ use super::differences::{library, release};
 use super::render::date;
 use crate::command::figures::counted;
 
+/// Rows that are named behind one that was measured with them; of a whole table each row would name all.
+const NAMED: usize = 4;
+
 /// The last report with the rows of a part of the study in place of its own.
 ///
 /// # Errors
@@ -27,6 +30,9 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
     let is_own = |&(title, row): &(&str, &StudyRow)| own.iter().any(|(of, own)| *of == title && own.name == row.name);
     // Those that are left of the last report, and stand beside the others.
     let left: Vec<_> = measured(last).into_iter().filter(|row| !is_own(row)).collect();
+    // Where none is, every number is of the part, and so is what the head says of them; a study that was stopped keeps its head, with the
+    // command that goes on.
+    let is_of_part = left.is_empty() && !own.is_empty() && last.partial.is_none();
     let mut whole = last.clone();
     for table in part.tables.iter().filter(|table| table.whose == Whose::Measured) {
         let same = |other: &&mut recspeed_types::study::StudyTable| {
@@ -34,8 +40,7 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
         };
         let Some(into) = whole.tables.iter_mut().find(same) else { return Err("has other tables") };
         for row in &table.rows {
-            let words =
-                if left.is_empty() { String::new() } else { note(last, part, (into.title.as_str(), row), &left) };
+            let words = if is_of_part { String::new() } else { note(last, part, (into.title.as_str(), row), &left) };
             put(&mut into.rows, row, words);
         }
     }
@@ -45,9 +50,8 @@ pub(super) fn merged(last: &StudyReport, part: &StudyReport) -> Result<StudyRepo
             None => whole.specs.push(spec.clone()),
         }
     }
-    if left.is_empty() && !own.is_empty() {
-        // Every number is of the part, and so is what the head says of them.
-        return Ok(StudyReport { tables: whole.tables, specs: whole.specs, partial: last.partial, ..part.clone() });
+    if is_of_part {
+        return Ok(StudyReport { tables: whole.tables, specs: whole.specs, ..part.clone() });
     }
     // The head is of the worker that measured the other rows.
     let own = whole.machine.versions.get("recspeed").cloned();
@@ -100,6 +104,9 @@ fn note(last: &StudyReport, part: &StudyReport, (title, row): (&str, &StudyRow),
     let date = date(part.measured_ms);
     let mut words = match together.as_slice() {
         [] => vec![format!("measured by itself on {date}")],
+        many if many.len() > NAMED => {
+            vec![format!("measured with {} others on {date}, apart from the rest", many.len())]
+        }
         others => vec![format!("measured with {} on {date}, apart from the other rows", others.join(", "))],
     };
     words.extend((!part.sittings.is_empty()).then(|| "in several sittings".to_owned()));
@@ -144,6 +151,11 @@ fn put(rows: &mut Vec<StudyRow>, row: &StudyRow, words: String) {
     match rows.iter_mut().find(|other| other.name == row.name) {
         Some(other) if is_measured(other) && !is_measured(row) => {}
         Some(other) => *other = own,
+        // What all are held against stays below them.
+        None if !own.is_reference() => {
+            let place = rows.iter().position(StudyRow::is_reference).unwrap_or(rows.len());
+            rows.insert(place, own);
+        }
         None => rows.push(own),
     }
 }
@@ -163,7 +175,7 @@ fn runs(row: &StudyRow) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{Missing, StudyColumn, StudyMachine, StudyTable, Unit};
+    use recspeed_types::study::{Missing, ONE_NUMBER, StudyColumn, StudyMachine, StudyTable, Unit};
 
     use super::*;
 
@@ -252,6 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn a_row_names_a_few_that_were_measured_with_it_and_counts_many() {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let last = report(&[("Burn", StudyCell::number(1.0))]);
+        let note = |count: usize| {
+            let rows: Vec<_> = names[..count].iter().map(|&name| (name, StudyCell::number(2.0))).collect();
+            merged(&last, &report(&rows)).expect("they fit").tables[0].rows[1].note.clone()
+        };
+        assert_eq!(note(5), "measured with “b”, “c”, “d”, “e” on 1970-01-01, apart from the other rows");
+        assert_eq!(note(6), "measured with 5 others on 1970-01-01, apart from the rest");
+    }
+
+    #[test]
     fn a_row_of_other_runs_than_the_others_says_of_how_many() {
         let last =
             report(&[("Burn", StudyCell::runs(&[1.0, 2.0, 3.0])), ("PyTorch", StudyCell::runs(&[4.0, 5.0, 6.0]))]);
@@ -313,6 +337,10 @@ mod tests {
             [&StudyRow::one_number(&[(1, 0.4283)], 2)]
         );
         assert_eq!((rows.len(), rows[0].note.as_str()), (3, "measured by itself on 1970-01-01"));
+        let new = with_mean(&[("New", StudyCell::number(2.0))]);
+        let whole = merged(&last, &new).expect("they fit");
+        let names: Vec<&str> = whole.tables[0].rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names, ["Burn", "PyTorch", "New", ONE_NUMBER], "a new row stands among the others");
         // It is no row that keeps the head from being that of the part.
         let whole = merged(&with_mean(&[("Burn", StudyCell::number(1.0))]), &part).expect("they fit");
         assert!(whole.tables[0].rows.iter().all(|row| row.note.is_empty()), "{whole:?}");

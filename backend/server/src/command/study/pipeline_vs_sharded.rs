@@ -385,13 +385,18 @@ mod tests {
         let mut run: RunSummary = serde_json::from_str(tests::RUN).expect("a summary");
         let told = [("rmse", 0.4283), ("mae", 0.3669), ("accuracy", 0.758)];
         run.evaluation.of_the_mean = told.map(|(name, value)| (name.to_owned(), value)).into();
-        let report = tables(String::new(), &[tests::row(Measured::Ran(vec![run]))]);
+        let ran = tests::row(Measured::Ran(vec![run]));
+        let mut on_gpu = tests::row(Measured::Failed { cause: "It crashed.".to_owned(), finished: 0 });
+        on_gpu.spec.engine.device = Device::Cuda;
+        let report = tables(String::new(), &[ran.clone(), on_gpu]);
         let [processor, gpu] = [0, 1].map(|table| &report.tables[table].rows);
-        assert_eq!((processor.len(), gpu.len()), (2, 0));
+        assert_eq!((processor.len(), gpu.len()), (2, 1));
         let columns = report.tables[0].columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
         assert_eq!(columns[2..5], ["RMSE", "MAE", "accuracy"]);
         assert_eq!(processor[1], StudyRow::one_number(&[(2, 0.4283), (3, 0.3669), (4, 0.758)], columns.len()));
-        assert_eq!(report.specs.len(), 1, "it is no run, and nothing to run again");
+        assert_eq!(report.specs.len(), 2, "it is no run, and nothing to run again");
+        let whose = tables(String::new(), &[ran]).tables.into_iter().map(|table| table.whose);
+        assert_eq!(whose.collect::<Vec<_>>(), [Whose::Measured, Whose::Paper], "a table without rows is left out");
     }
 
     #[test]
