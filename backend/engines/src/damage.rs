@@ -140,8 +140,8 @@ fn listed(text: &str) -> impl Iterator<Item = (Cow<'_, str>, u64)> {
     })
 }
 
-/// Whether a file is there and as long as it was. One of certificates may be longer: whose network has one of its own adds that, without which
-/// pip reaches no index.
+/// Whether a file is there and as long as it was. One of certificates may be longer: whose network has one of its own
+/// adds that, without which pip reaches no index.
 fn is_there(path: &Path, bytes: u64) -> bool {
     let has_more = |now: u64| now > bytes && path.ends_with("cacert.pem");
     fs::metadata(path).is_ok_and(|file| file.is_file() && (file.len() == bytes || has_more(file.len())))

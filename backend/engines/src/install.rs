@@ -20,7 +20,8 @@ use crate::{package, python};
 /// How an engine is installed.
 #[derive(Debug, Clone, Default)]
 pub struct InstallOptions {
-    /// The Python that makes the environment (`python3` unless set).
+    /// The Python that makes the environment (that of the last installation into the same folder unless set, or else
+    /// `python3`).
     pub python: Option<PathBuf>,
     /// Another package index beside PyPI (that of the last installation into the same folder unless set).
     pub extra_index: Option<String>,
@@ -109,7 +110,8 @@ impl Engines {
         Ok(record)
     }
 
-    /// Notes again what was there before a mending that failed, as without a network: where it starts as it did, nobody loses it.
+    /// Notes again what was there before a mending that failed, as without a network: where it starts as it did, nobody
+    /// loses it.
     fn keep(&self, kind: EngineKind, record: &Record) {
         if self.ask(kind, &record.python, String::new()).is_ok() {
             // Where it cannot be noted it is half installed, and the same command goes on.
@@ -174,7 +176,7 @@ impl<'a> Installation<'a> {
         stop: &'a dyn Fn() -> bool,
     ) -> Result<Self, EngineError> {
         if !has_pip(&python_of(folder)) {
-            fit(options)?;
+            fit(&program(folder, options))?;
         }
         fs::create_dir_all(folder).map_err(at("create", folder))?;
         let alone = alone(kind, folder)?;
@@ -194,7 +196,8 @@ impl<'a> Installation<'a> {
         Ok(Self { kind, folder, options, index, stop, _alone: alone })
     }
 
-    /// Sees that the environment is there and all packages in it, those that are damaged anew; whether the environment was made.
+    /// Sees that the environment is there and all packages in it, those that are damaged anew; whether the environment
+    /// was made.
     fn mended(
         &self,
         requirements: &str,
@@ -229,9 +232,9 @@ impl<'a> Installation<'a> {
     /// Makes the environment, and first removes the one that may be there.
     pub(crate) fn environment_anew(&self, tell: &mut dyn FnMut(Step)) -> Result<(), EngineError> {
         tell(Step::Environment);
-        fit(self.options)?;
-        let program = program(self.options);
-        let mut venv = Command::new(program);
+        let program = program(self.folder, self.options);
+        fit(&program)?;
+        let mut venv = Command::new(&program);
         venv.args(["-P", "-m", "venv", "--clear"]).arg(environment_of(self.folder));
         venv.env_remove("PYTHONHOME").env_remove("PYTHONPATH");
         process::run(&mut venv, self.stop, &mut |_| {}).map_err(|ended| match ended {
@@ -324,14 +327,23 @@ fn index(folder: &Path, options: &InstallOptions) -> Result<Option<String>, Engi
     Ok(Some(index.clone()))
 }
 
-/// The Python that makes environments.
-fn program(options: &InstallOptions) -> &Path {
-    options.python.as_deref().unwrap_or(Path::new("python3"))
+/// The Python that makes the environment in this folder: the one that is given; the one that has made what is there,
+/// which whoever has it mended need not name again; or the system's.
+fn program(folder: &Path, options: &InstallOptions) -> PathBuf {
+    let given = options.python.clone();
+    given.or_else(|| maker(&environment_of(folder))).unwrap_or_else(|| PathBuf::from("python3"))
+}
+
+/// The Python that has made an environment, as that notes it (`pyvenv.cfg`), where it is still there.
+fn maker(environment: &Path) -> Option<PathBuf> {
+    let notes = fs::read_to_string(environment.join("pyvenv.cfg")).ok()?;
+    let mut notes = notes.lines().filter_map(|line| line.split_once('='));
+    let (_, python) = notes.find(|(name, _)| name.trim() == "executable")?;
+    Some(PathBuf::from(python.trim())).filter(|python| python.is_file())
 }
 
 /// Whether that is a Python which can.
-fn fit(options: &InstallOptions) -> Result<(), EngineError> {
-    let program = program(options);
+fn fit(program: &Path) -> Result<(), EngineError> {
     let no_python = |why| EngineError::NoPython { python: program.display().to_string(), why };
     python::unfit(program).map_or(Ok(()), |why| Err(no_python(why)))
 }
@@ -469,8 +481,8 @@ mod tests {
         alone("pytorch", folder.path()).expect("nobody else any more");
     }
     /// A lab with a program that plays Python, pip and PyTorch. Its pip takes a package of which there is a list as installed, as pip does, unless
-    /// it is told to ignore that; `refuses` is a file that makes it fail. What it was asked is in the file `log`, and what it is made of in
-    /// `versions`.
+    /// it is told to ignore that; `refuses` is a file that makes it fail. What it was asked is in the file `log`, and
+    /// what it is made of in `versions`.
     struct Bench {
         folder: tempfile::TempDir,
         engines: Engines,
@@ -667,6 +679,24 @@ esac
                 bench.engines.adopt(reference, &bench.path("python")).expect_err("it has no PyTorch").to_string();
             assert!(error.contains(words) && error.contains("3.11 or newer, of an environment"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_environment_is_made_anew_by_the_python_that_has_made_it_unless_another_is_given() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, maker) = (folder.path(), folder.path().join("python3.11"));
+        let asked = |python: Option<&str>| {
+            program(path, &InstallOptions { python: python.map(PathBuf::from), ..Default::default() })
+        };
+        assert_eq!(asked(None), Path::new("python3"));
+        fs::write(&maker, "").expect("a file");
+        fs::create_dir(environment_of(path)).expect("a folder");
+        let notes = format!("home = /usr/bin\nversion = 3.11.7\nexecutable = {}\n", maker.display());
+        fs::write(environment_of(path).join("pyvenv.cfg"), notes).expect("a file");
+        assert_eq!(asked(None), maker);
+        assert_eq!(asked(Some("python3.12")), Path::new("python3.12"));
+        fs::remove_file(&maker).expect("it was there");
+        assert_eq!(asked(None), Path::new("python3"), "it is gone");
     }
 
     #[test]
