@@ -140,8 +140,11 @@ fn listed(text: &str) -> impl Iterator<Item = (Cow<'_, str>, u64)> {
     })
 }
 
+/// Whether a file is there and as long as it was. One of certificates may be longer: whose network has one of its own
+/// adds that, without which pip reaches no index.
 fn is_there(path: &Path, bytes: u64) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == bytes)
+    let has_more = |now: u64| now > bytes && path.ends_with("cacert.pem");
+    fs::metadata(path).is_ok_and(|file| file.is_file() && (file.len() == bytes || has_more(file.len())))
 }
 
 /// The files in these folders below `root` with their bytes, as they are now. A link is as long as the name that it leads to.
@@ -238,6 +241,22 @@ mod tests {
         assert_eq!(damage.files, ["numpy-2.4.6.dist-info/RECORD"]);
         assert!(damage.is_in("numpy"));
         assert_eq!(of_environment(Path::new("/nowhere/environment"), &[]), None);
+    }
+
+    #[test]
+    fn certificates_that_somebody_has_added_are_no_damage_and_those_that_are_gone_are() {
+        let certificates = "pip/_vendor/certifi/cacert.pem";
+        let files = [(certificates, "theirs"), ("pip/main.py", "main")];
+        let environment = environment(&[("pip-24.0", &files, "pip/_vendor/certifi/cacert.pem,x,6\npip/main.py,x,4\n")]);
+        let site = site(environment.path());
+        fs::write(site.join(certificates), "theirs and ours").expect("room");
+        assert_eq!(of_environment(environment.path(), &[]), None);
+        fs::write(site.join("pip/main.py"), "main and more").expect("room");
+        let damage = of_environment(environment.path(), &[]).expect("a program is another");
+        assert_eq!(damage.files, ["pip/main.py"]);
+        fs::write(site.join(certificates), "the").expect("room");
+        let damage = of_environment(environment.path(), &[]).expect("it is cut short");
+        assert_eq!(damage.files, [certificates, "pip/main.py"]);
     }
 
     #[test]

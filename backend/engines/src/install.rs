@@ -20,7 +20,8 @@ use crate::{package, python};
 /// How an engine is installed.
 #[derive(Debug, Clone, Default)]
 pub struct InstallOptions {
-    /// The Python that makes the environment (`python3` unless set).
+    /// The Python that makes the environment (that of the last installation into the same folder unless set, or else
+    /// `python3`).
     pub python: Option<PathBuf>,
     /// Another package index beside PyPI (that of the last installation into the same folder unless set).
     pub extra_index: Option<String>,
@@ -78,21 +79,16 @@ impl Engines {
         if own.is_some() {
             self.forget(kind)?;
         }
-        let as_they_came = own.map(|record| record.as_they_came).unwrap_or_default();
-        let environment = environment_of(&folder);
-        let mut new = installation.environment(tell)?;
-        if !new && let Some(damage) = damage::of_environment(&environment, &as_they_came) {
-            // What installs is no more to be trusted than what it has installed.
-            if damage.is_in("pip") {
-                tell(Step::Mend("pip is damaged: the environment is made anew".to_owned()));
-                installation.environment_anew(tell)?;
-                new = true;
-            } else {
-                tell(Step::Mend(format!("installing again: {}", damage.owners())));
-                installation.packages_again(&damage, tell)?;
+        let as_they_came = own.as_ref().map(|record| record.as_they_came.clone()).unwrap_or_default();
+        let new = match installation.mended(reference.requirements, &as_they_came, tell) {
+            Ok(new) => new,
+            Err(error) => {
+                if let Some(record) = &own {
+                    self.keep(kind, record);
+                }
+                return Err(error);
             }
-        }
-        installation.packages(reference.requirements, tell)?;
+        };
         tell(Step::Check);
         let python = python_of(&folder);
         let mut asked = self.ask(kind, &python, NO_USE.to_owned());
@@ -105,12 +101,22 @@ impl Engines {
         }
         let versions = asked?;
         remove_folder(&installation.downloads())?;
-        let as_they_came = damage::of_environment(&environment, &[]).map(|damage| damage.files).unwrap_or_default();
+        let as_they_came =
+            damage::of_environment(&environment_of(&folder), &[]).map(|damage| damage.files).unwrap_or_default();
         let (requirements, package) = (fingerprint(reference.requirements), package::version());
         let bytes = bytes_below(&folder);
         let record = Record { python, own: true, requirements, package, versions, bytes, as_they_came };
         self.write(kind, &record)?;
         Ok(record)
+    }
+
+    /// Notes again what was there before a mending that failed, as without a network: where it starts as it did, nobody
+    /// loses it.
+    fn keep(&self, kind: EngineKind, record: &Record) {
+        if self.ask(kind, &record.python, String::new()).is_ok() {
+            // Where it cannot be noted it is half installed, and the same command goes on.
+            let _ = self.write(kind, record);
+        }
     }
 
     /// The record of an engine that is ready, as it is now; or in what it is not what was installed, or does not start.
@@ -170,7 +176,7 @@ impl<'a> Installation<'a> {
         stop: &'a dyn Fn() -> bool,
     ) -> Result<Self, EngineError> {
         if !has_pip(&python_of(folder)) {
-            fit(options)?;
+            fit(&program(folder, options))?;
         }
         fs::create_dir_all(folder).map_err(at("create", folder))?;
         let alone = alone(kind, folder)?;
@@ -190,6 +196,30 @@ impl<'a> Installation<'a> {
         Ok(Self { kind, folder, options, index, stop, _alone: alone })
     }
 
+    /// Sees that the environment is there and all packages in it, those that are damaged anew; whether the environment
+    /// was made.
+    fn mended(
+        &self,
+        requirements: &str,
+        as_they_came: &[String],
+        tell: &mut dyn FnMut(Step),
+    ) -> Result<bool, EngineError> {
+        let mut new = self.environment(tell)?;
+        if !new && let Some(damage) = damage::of_environment(&environment_of(self.folder), as_they_came) {
+            // What installs is no more to be trusted than what it has installed.
+            if damage.is_in("pip") {
+                tell(Step::Mend("pip is damaged: the environment is made anew".to_owned()));
+                self.environment_anew(tell)?;
+                new = true;
+            } else {
+                tell(Step::Mend(format!("installing again: {}", damage.owners())));
+                self.packages_again(&damage, tell)?;
+            }
+        }
+        self.packages(requirements, tell)?;
+        Ok(new)
+    }
+
     /// Makes the environment, unless there is one that works, with all that is in it; whether it was made.
     pub(crate) fn environment(&self, tell: &mut dyn FnMut(Step)) -> Result<bool, EngineError> {
         let there = has_pip(&python_of(self.folder));
@@ -202,9 +232,9 @@ impl<'a> Installation<'a> {
     /// Makes the environment, and first removes the one that may be there.
     pub(crate) fn environment_anew(&self, tell: &mut dyn FnMut(Step)) -> Result<(), EngineError> {
         tell(Step::Environment);
-        fit(self.options)?;
-        let program = program(self.options);
-        let mut venv = Command::new(program);
+        let program = program(self.folder, self.options);
+        fit(&program)?;
+        let mut venv = Command::new(&program);
         venv.args(["-P", "-m", "venv", "--clear"]).arg(environment_of(self.folder));
         venv.env_remove("PYTHONHOME").env_remove("PYTHONPATH");
         process::run(&mut venv, self.stop, &mut |_| {}).map_err(|ended| match ended {
@@ -297,14 +327,23 @@ fn index(folder: &Path, options: &InstallOptions) -> Result<Option<String>, Engi
     Ok(Some(index.clone()))
 }
 
-/// The Python that makes environments.
-fn program(options: &InstallOptions) -> &Path {
-    options.python.as_deref().unwrap_or(Path::new("python3"))
+/// The Python that makes the environment in this folder: the one that is given; the one that has made what is there,
+/// which whoever has it mended need not name again; or the system's.
+fn program(folder: &Path, options: &InstallOptions) -> PathBuf {
+    let given = options.python.clone();
+    given.or_else(|| maker(&environment_of(folder))).unwrap_or_else(|| PathBuf::from("python3"))
+}
+
+/// The Python that has made an environment, as that notes it (`pyvenv.cfg`), where it is still there.
+fn maker(environment: &Path) -> Option<PathBuf> {
+    let notes = fs::read_to_string(environment.join("pyvenv.cfg")).ok()?;
+    let mut notes = notes.lines().filter_map(|line| line.split_once('='));
+    let (_, python) = notes.find(|(name, _)| name.trim() == "executable")?;
+    Some(PathBuf::from(python.trim())).filter(|python| python.is_file())
 }
 
 /// Whether that is a Python which can.
-fn fit(options: &InstallOptions) -> Result<(), EngineError> {
-    let program = program(options);
+fn fit(program: &Path) -> Result<(), EngineError> {
     let no_python = |why| EngineError::NoPython { python: program.display().to_string(), why };
     python::unfit(program).map_or(Ok(()), |why| Err(no_python(why)))
 }
@@ -442,7 +481,8 @@ mod tests {
         alone("pytorch", folder.path()).expect("nobody else any more");
     }
     /// A lab with a program that plays Python, pip and PyTorch. Its pip takes a package of which there is a list as installed, as pip does, unless
-    /// it is told to ignore that; `refuses` is a file that makes it fail. What it was asked is in the file `log`.
+    /// it is told to ignore that; `refuses` is a file that makes it fail. What it was asked is in the file `log`, and
+    /// what it is made of in `versions`.
     struct Bench {
         folder: tempfile::TempDir,
         engines: Engines,
@@ -467,12 +507,14 @@ case "$*" in
     mkdir -p "$site/torch" "$site/torch-2.9.0.dist-info"
     echo good > "$site/torch/init.py"; echo layers > "$site/torch/nn.py"
     printf '%s\n' 'torch/init.py,x,5' 'torch/nn.py,x,7' 'torch/never.py,x,9' > "$site/torch-2.9.0.dist-info/RECORD" ;;
-  *--check*) if grep -q good "$site/torch/init.py"; then echo '{{"torch":"2.9.0"}}'; else echo 'no module torch' >&2; exit 1; fi ;;
+  *--check*) if grep -q good "$site/torch/init.py"; then cat {versions}; else echo 'no module torch' >&2; exit 1; fi ;;
 esac
 "#,
                 log = folder.path().join("log").display(),
                 refuses = folder.path().join("refuses").display(),
+                versions = folder.path().join("versions").display(),
             );
+            fs::write(folder.path().join("versions"), r#"{"torch":"2.9.0"}"#).expect("a file");
             let program = folder.path().join("python");
             fs::write(&program, script).expect("a script");
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
@@ -566,7 +608,9 @@ esac
     fn a_mending_that_is_interrupted_is_half_an_installation_that_goes_on() {
         let mut bench = Bench::new();
         bench.install().expect("it installs");
-        fs::remove_file(bench.site().join("torch/nn.py")).expect("it was there");
+        for lost in ["torch/init.py", "torch/nn.py"] {
+            fs::remove_file(bench.site().join(lost)).expect("it was there");
+        }
         fs::write(bench.path("refuses"), "").expect("a file");
         let error = bench.install().expect_err("there is no network");
         assert!(matches!(error, EngineError::Pip { .. }), "{error}");
@@ -575,6 +619,27 @@ esac
         bench.install().expect("it goes on");
         assert_eq!(bench.check(), Ok(()));
         assert!(bench.site().join("torch/nn.py").is_file(), "the damage is not taken for what was installed");
+    }
+
+    #[test]
+    fn an_engine_that_starts_is_not_lost_where_there_is_no_network_to_mend_it() {
+        let mut bench = Bench::new();
+        bench.install().expect("it installs");
+        fs::write(bench.path("refuses"), "").expect("a file");
+        // As after somebody's own pip in the environment; then one that has lost a file, too, which it does not import.
+        fs::write(bench.path("versions"), r#"{"torch":"2.10.0"}"#).expect("a file");
+        for (why, lost) in [("it has torch 2.10.0 instead of 2.9.0", None), ("torch/nn.py", Some("torch/nn.py"))] {
+            if let Some(lost) = lost {
+                fs::remove_file(bench.site().join(lost)).expect("it was there");
+            }
+            let error = bench.install().expect_err("there is no network");
+            assert!(matches!(error, EngineError::Pip { .. }) && bench.said(why), "{error}: {:?}", bench.told);
+            bench.engines.launch(EngineKind::Pytorch).expect("it is as it was");
+        }
+        assert!(bench.check().expect_err("a file is gone").contains("torch/nn.py is missing"));
+        fs::remove_file(bench.path("refuses")).expect("it was there");
+        bench.install().expect("it is mended");
+        assert_eq!((bench.check(), bench.asked()), (Ok(()), (1, 2)));
     }
 
     #[test]
@@ -614,6 +679,24 @@ esac
                 bench.engines.adopt(reference, &bench.path("python")).expect_err("it has no PyTorch").to_string();
             assert!(error.contains(words) && error.contains("3.11 or newer, of an environment"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_environment_is_made_anew_by_the_python_that_has_made_it_unless_another_is_given() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, maker) = (folder.path(), folder.path().join("python3.11"));
+        let asked = |python: Option<&str>| {
+            program(path, &InstallOptions { python: python.map(PathBuf::from), ..Default::default() })
+        };
+        assert_eq!(asked(None), Path::new("python3"));
+        fs::write(&maker, "").expect("a file");
+        fs::create_dir(environment_of(path)).expect("a folder");
+        let notes = format!("home = /usr/bin\nversion = 3.11.7\nexecutable = {}\n", maker.display());
+        fs::write(environment_of(path).join("pyvenv.cfg"), notes).expect("a file");
+        assert_eq!(asked(None), maker);
+        assert_eq!(asked(Some("python3.12")), Path::new("python3.12"));
+        fs::remove_file(&maker).expect("it was there");
+        assert_eq!(asked(None), Path::new("python3"), "it is gone");
     }
 
     #[test]

@@ -186,9 +186,12 @@ impl Engines {
         installation.environment_anew(tell)?;
         let list = installation.list(REQUIREMENTS)?;
         let wheels = installation.downloads();
-        let mut download = installation.pip("download");
-        download.args(["--no-cache-dir", "--no-deps", "--dest"]).arg(&wheels).arg("--requirement").arg(&list);
-        installation.run(download, tell)?;
+        // One by one: of several that it is asked for, pip keeps none before it has them all.
+        for requirement in REQUIREMENTS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let mut download = installation.pip("download");
+            download.args(["--no-cache-dir", "--no-deps", "--dest"]).arg(&wheels).arg(requirement);
+            installation.run(download, tell)?;
+        }
         let mut unpack = installation.pip("install");
         unpack.args(["--no-cache-dir", "--no-deps", "--no-index", "--find-links"]).arg(&wheels);
         unpack.arg("--requirement").arg(&list);
@@ -339,8 +342,9 @@ mod tests {
         assert!(matches!(error, EngineError::DoesNotStart { kind: "libtorch", .. }), "{error}");
     }
 
-    /// A lab with a program that plays Python, and pip with three wheels. `refuses` is a file that holds what pip refuses to do: to download, or
-    /// to unpack, which it leaves half done. What pip brought is in the file `log`.
+    /// A lab with a program that plays Python, and pip, which keeps nothing of what it is asked for together before it
+    /// has all of that. `refuses` is a file that holds what pip refuses: to download CUPTI, or to unpack, which it leaves
+    /// half done. What pip brought is in the file `log`.
     struct Bench {
         folder: tempfile::TempDir,
         engines: Engines,
@@ -360,13 +364,16 @@ case "$*" in
   *"-m venv"*) for last; do :; done; rm -rf "$last"; mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;
   *"pip download"*)
     mkdir -p "$engine/downloads"
-    for wheel in nvidia torch; do
+    new=
+    for asked; do
+      case "$asked" in *==*) wheel="${{asked%%==*}}" ;; *) continue ;; esac
       if [ -e "$engine/downloads/$wheel.whl" ]; then continue; fi
-      if [ $wheel = torch ] && refuses download; then exit 1; fi
-      echo $wheel >> {log}; echo wheel > "$engine/downloads/$wheel.whl"
-    done ;;
+      case "$wheel" in *cupti*) if refuses download; then exit 1; fi ;; esac
+      new="$new $wheel"
+    done
+    for wheel in $new; do echo $wheel >> {log}; echo wheel > "$engine/downloads/$wheel.whl"; done ;;
   *"pip install"*"--no-index"*)
-    cat "$engine/downloads/nvidia.whl" "$engine/downloads/torch.whl" || exit 1
+    for wheel in torch nvidia-cuda-runtime-cu12 nvidia-cuda-cupti-cu12; do cat "$engine/downloads/$wheel.whl" || exit 1; done
     mkdir -p "$site/torch/include/torch" "$site/torch/lib" "$site/nvidia/lib"
     echo h > "$site/torch/include/torch/torch.h"; echo cupti > "$site/nvidia/lib/libcupti.so.12"
     if refuses unpack; then exit 1; fi
@@ -405,7 +412,9 @@ esac
     fn an_interrupted_libtorch_is_half_installed_and_goes_on_with_the_wheels_that_it_has() {
         let bench = Bench::new();
         assert_eq!(bench.engines.libtorch_state(), LibtorchState::Missing);
-        for (refused, downloaded) in [("download", "nvidia\n"), ("unpack", "nvidia\ntorch\n")] {
+        let before = "torch\nnvidia-cuda-runtime-cu12\n";
+        let all = format!("{before}nvidia-cuda-cupti-cu12\n");
+        for (refused, downloaded) in [("download", before), ("unpack", all.as_str())] {
             bench.refuse(refused);
             let error = bench.install().expect_err("it is interrupted");
             assert!(error.to_string().contains("it goes on where it ended"), "{error}");
@@ -417,7 +426,7 @@ esac
         bench.refuse("");
         let libtorch = bench.install().expect("it goes on");
         assert_eq!(bench.engines.libtorch_state(), LibtorchState::Ready(libtorch.clone()));
-        assert_eq!(bench.downloaded(), "nvidia\ntorch\n", "nothing was downloaded twice");
+        assert_eq!(bench.downloaded(), all, "nothing was downloaded twice");
         let wheels = bench.folder.path().join("engines/libtorch/downloads");
         assert!(!wheels.exists(), "they are of no more use");
         fs::create_dir(&wheels).expect("a folder");
