@@ -1,5 +1,6 @@
 //! Places on the owner's machine, which are nobody else's business.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -32,27 +33,44 @@ impl Places {
     /// The text with `[path]` for each path.
     pub fn hide(&self, text: &str) -> String {
         let (mut told, mut rest, mut before) = (String::with_capacity(text.len()), text, None);
-        while let Some(letter) = rest.chars().next() {
-            let path = self.path(rest, before);
-            match path {
-                Some(_) => told.push_str(HIDDEN),
-                None => told.push(letter),
-            }
-            let (passed, left) = rest.split_at(path.unwrap_or(letter.len_utf8()));
+        // Every path begins with one of these, so what stands in between is passed over at once.
+        while let Some(at) = rest.find(['/', '~']) {
+            let (plain, from_here) = rest.split_at(at);
+            before = plain.chars().next_back().or(before);
+            let path = self.path(from_here, before);
+            let (passed, left) = from_here.split_at(path.unwrap_or(1));
+            told.push_str(plain);
+            told.push_str(if path.is_some() { HIDDEN } else { passed });
             before = passed.chars().next_back();
             rest = left;
         }
+        told.push_str(rest);
         told
     }
 
-    /// The same of every text in an answer.
-    pub fn hide_in(&self, answer: &mut Value) {
-        match answer {
-            Value::String(text) => *text = self.hide(text),
-            Value::Array(all) => all.iter_mut().for_each(|one| self.hide_in(one)),
-            Value::Object(fields) => fields.values_mut().for_each(|one| self.hide_in(one)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    /// The same of every text of an answer that serde_json wrote out. All else stays as it is, to the byte: numbers,
+    /// order, the names of fields. Where there is no slash there is no path, and nothing is read at all.
+    pub fn hide_in_json<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        if !json.contains('/') {
+            return Cow::Borrowed(json);
         }
+        let (mut told, mut rest) = (String::with_capacity(json.len()), json);
+        while let Some(at) = rest.find('"') {
+            let (between, from_here) = rest.split_at(at);
+            let (text, left) = from_here.split_at(bytes_of_text(from_here));
+            told.push_str(between);
+            let names_a_field = left.trim_start().starts_with(':');
+            if names_a_field || !text.contains('/') {
+                told.push_str(text);
+            } else {
+                // What is no JSON is no text of ours; it is hidden in all the same.
+                let said: Cow<'_, str> = serde_json::from_str::<String>(text).map_or(Cow::Borrowed(text), Cow::Owned);
+                told.push_str(&Value::String(self.hide(&said)).to_string());
+            }
+            rest = left;
+        }
+        told.push_str(rest);
+        Cow::Owned(told)
     }
 
     /// Bytes of the path that the text begins with, `before` being the letter in front; `None` where it begins with none.
@@ -70,6 +88,18 @@ impl Places {
         let own = rest.get(..end)?.trim_end_matches('.');
         Some(sure + own.len())
     }
+}
+
+/// Bytes of the text in quotation marks that JSON begins with.
+fn bytes_of_text(json: &str) -> usize {
+    let mut escaped = false;
+    let end = json.bytes().skip(1).position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    // The position is counted behind the first mark, and the last one belongs to the text.
+    end.map_or(json.len(), |at| at + 2)
 }
 
 /// Whether a text begins with a path: not so `GB/s`, `./here` and the address of a page.
@@ -102,8 +132,6 @@ fn ends(letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn hidden(text: &str) -> String {
@@ -156,9 +184,34 @@ mod tests {
     }
 
     #[test]
-    fn every_text_of_an_answer_is_looked_through() {
-        let mut answer = json!({ "a": ["/x/y", { "b": "in /x/y" }], "n": 1.5, "t": true, "z": null });
-        Places::of([]).hide_in(&mut answer);
-        assert_eq!(answer, json!({ "a": ["[path]", { "b": "in [path]" }], "n": 1.5, "t": true, "z": null }));
+    fn every_text_of_an_answer_is_looked_through_and_all_else_stays_to_the_byte() {
+        for (answer, told) in [
+            (
+                r#"{"z":["/x/y",{"b":"in /x/y"}],"n":0.10000000000000001,"t":true,"a":null}"#,
+                r#"{"z":["[path]",{"b":"in [path]"}],"n":0.10000000000000001,"t":true,"a":null}"#,
+            ),
+            // Escapes are undone before a path is looked for, and made again.
+            (r#"["say \"/x/my y\"","\n/x/y\n","a\\","/x/y"]"#, r#"["say \"[path]\"","\n[path]\n","a\\","[path]"]"#),
+            (r#"["größe /x/größe", "µs"]"#, r#"["größe [path]", "µs"]"#),
+            // Names of fields are the answer's form.
+            (r#"{"/x/y":1,"/z" : "/x/y"}"#, r#"{"/x/y":1,"/z" : "[path]"}"#),
+            (
+                "id: 7\ndata: {\"event\":{\"message\":\"/x/y\"}}\n\n",
+                "id: 7\ndata: {\"event\":{\"message\":\"[path]\"}}\n\n",
+            ),
+            (r#"["GB/s", "3 / 4"]"#, r#"["GB/s", "3 / 4"]"#),
+        ] {
+            assert_eq!(Places::of([]).hide_in_json(answer), told);
+        }
+        let without = r#"{"kind":"metric","value":0.5}"#;
+        assert!(matches!(Places::of([]).hide_in_json(without), Cow::Borrowed(text) if text == without));
+    }
+
+    #[test]
+    fn json_that_breaks_off_shows_no_path_either() {
+        for broken in [r#"{"a":"/x/y"#, r#"["/x/y\"#, "\"/x/y\n\""] {
+            let told = Places::of([]).hide_in_json(broken).into_owned();
+            assert!(!told.contains("/x"), "{broken}: {told}");
+        }
     }
 }

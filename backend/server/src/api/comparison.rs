@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use axum::Json;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use recspeed_types::comparison::{LeftOut, Procedure, RunComparison, RunTests};
+use axum::response::Response;
+use recspeed_types::comparison::{LeftOut, Procedure, RunTests};
 use recspeed_types::limits::MAX_COMPARED_RUNS;
 use recspeed_types::{MetricName, RunId, UserValues};
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +15,7 @@ use utoipa_axum::routes;
 
 use super::query::Query;
 use super::{ApiError, AppState};
+use crate::access::Visitor;
 use crate::comparison::{Collector, FinishedRun, Method, Tested, against_first, compare, methods};
 use crate::home;
 
@@ -37,7 +39,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         (status = 422, description = "A parameter is wrong, or none of the runs has a result", body = ref("#/components/schemas/ApiFailure")),
     )
 )]
-async fn side_by_side(State(app): State<AppState>, query: Query) -> Result<Json<RunComparison>, ApiError> {
+async fn side_by_side(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    query: Query,
+) -> Result<Response, ApiError> {
     let (methods, left_out) = asked(&app, &query).await?;
     let mut comparison = compare(&methods);
     for (place, method) in methods.iter().enumerate() {
@@ -56,7 +62,7 @@ async fn side_by_side(State(app): State<AppState>, query: Query) -> Result<Json<
         }
     }
     comparison.left_out = left_out;
-    Ok(Json(comparison))
+    app.told(&visitor, &comparison)
 }
 
 /// How long a caller waits for the tests of others.
@@ -75,7 +81,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
         (status = 429, description = "Other tests are being made", body = ref("#/components/schemas/ApiFailure")),
     )
 )]
-async fn tests(State(app): State<AppState>, query: Query) -> Result<Json<RunTests>, ApiError> {
+async fn tests(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    query: Query,
+) -> Result<Response, ApiError> {
     let (methods, _) = asked(&app, &query).await?;
     let described = compare(&methods);
     // A turn is also a bound on what all callers together hold of their runs' values. Whoever chooses other runs while the tests of
@@ -100,7 +110,7 @@ async fn tests(State(app): State<AppState>, query: Query) -> Result<Json<RunTest
     });
     let told = told.await.map_err(|error| ApiError::internal(&error))?;
     let nothing = |why: String| RunTests { tests: Vec::new(), procedure, untested: vec![why] };
-    Ok(Json(told.unwrap_or_else(|why| nothing(why.to_string()))))
+    app.told(&visitor, &told.unwrap_or_else(|why| nothing(why.to_string())))
 }
 
 /// The runs of the query, those with a result as methods.

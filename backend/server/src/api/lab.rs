@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use axum::Extension;
 use axum::extract::State;
-use axum::{Extension, Json};
+use axum::response::Response;
 use recspeed_engines::{Engines, Reference, State as Installed};
 use recspeed_types::api::{EngineInfo, EngineState, LabInfo};
 use utoipa_axum::router::OpenApiRouter;
@@ -21,12 +22,12 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     get, path = "/api/lab", tag = "lab",
     responses((status = 200, description = "Version, role, devices, slots, example", body = ref("#/components/schemas/LabInfo")))
 )]
-async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>) -> Result<Json<LabInfo>, ApiError> {
+async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>) -> Result<Response, ApiError> {
     let (probe, probe_failure) = match app.lab.probed() {
         Ok(probe) => (Some(probe.clone()), None),
         Err(failure) => (None, Some(failure.to_owned())),
     };
-    Ok(Json(LabInfo {
+    let info = LabInfo {
         version: crate::build::version().to_owned(),
         role: visitor.role,
         probe,
@@ -36,7 +37,8 @@ async fn lab(State(app): State<AppState>, Extension(visitor): Extension<Visitor>
         memory_limit: app.lab.memory_limit(),
         time_limit_s: Some(app.lab.time_limit().as_secs()),
         showcase: app.lab.showcase().await?,
-    }))
+    };
+    app.told(&visitor, &info)
 }
 
 /// Looked up at every visit, so that an engine is offered as soon as it is installed: five small files at most, so none of the tens of thousands

@@ -14,6 +14,7 @@ mod runs;
 mod specs;
 mod stream;
 mod studies;
+mod told;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use tokio::sync::Semaphore;
 
+use crate::access::Places;
 use crate::answers::Answers;
 use crate::lab::Lab;
 use crate::studies::Studies;
@@ -58,6 +60,8 @@ pub struct AppState {
     pub tests: Arc<Semaphore>,
     /// Places for streams.
     pub listeners: Arc<Semaphore>,
+    /// What a guest is not told by name.
+    pub places: Arc<Places>,
 }
 
 /// Uploads at the same time.
@@ -69,6 +73,7 @@ impl AppState {
     /// The state over a lab, its models, its data sets and its studies.
     pub fn new(lab: Lab, answers: Answers, data: DataHome, studies: Studies) -> Self {
         Self {
+            places: Arc::new(told::places(&lab)),
             lab,
             answers,
             studies,

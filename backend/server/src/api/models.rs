@@ -108,22 +108,25 @@ async fn answer(app: &AppState, id: String, request: &RecommendRequest) -> Resul
     Ok(Json(app.answers.ask(&run, request).await?))
 }
 
+fn no_model() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "no-model", "The lab keeps no model of this run.")
+        .remedy("Run it again on the server: the models of finished runs are kept as far as there is room.")
+}
+
 impl From<AskError> for ApiError {
     fn from(error: AskError) -> Self {
         let message = sentence(&error.to_string());
         match error {
-            AskError::Model(ModelError::NotThere { .. }) => {
-                Self::new(StatusCode::NOT_FOUND, "no-model", "The lab keeps no model of this run.")
-                    .remedy("Run it again on the server: the models of finished runs are kept as far as there is room.")
-            }
+            AskError::Model(ModelError::NotThere { .. }) => no_model(),
             AskError::Model(cause) => {
                 tracing::warn!(%cause, "a model cannot be used");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged-model", "The model of this run is damaged.")
                     .remedy("Run it again.")
             }
+            // Its own sentence names the folder that holds none.
+            AskError::Refused(failure) if failure.code == "no-model" => no_model(),
             AskError::Refused(failure) => {
                 let status = match failure.code.as_str() {
-                    "no-model" => StatusCode::NOT_FOUND,
                     "damaged-model" | "not-ranked" => StatusCode::INTERNAL_SERVER_ERROR,
                     "out-of-memory" => StatusCode::INSUFFICIENT_STORAGE,
                     _ => StatusCode::UNPROCESSABLE_ENTITY,

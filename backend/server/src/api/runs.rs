@@ -17,6 +17,7 @@ use utoipa_axum::routes;
 
 use super::query::{Query, run_id};
 use super::specs::checked;
+use super::told::as_json;
 use super::{ApiError, AppState};
 use crate::access::Visitor;
 use crate::store::{ListQuery, Word};
@@ -186,12 +187,16 @@ fn status(text: &str) -> Result<RunStatus, ApiError> {
         (status = 404, description = "No such run", body = ref("#/components/schemas/ApiFailure")),
     )
 )]
-async fn look(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json<RunRecord>, ApiError> {
+async fn look(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
     let mut record = app.lab.record(run_id(id)?).await?;
     if record.status == RunStatus::Finished {
         record.model = Some(app.answers.has(&record.id).await);
     }
-    Ok(Json(record))
+    app.told(&visitor, &record)
 }
 
 /// Read what a run said
@@ -208,7 +213,12 @@ async fn look(State(app): State<AppState>, Path(id): Path<String>) -> Result<Jso
         (status = 422, description = "A parameter is wrong", body = ref("#/components/schemas/ApiFailure")),
     )
 )]
-async fn events(State(app): State<AppState>, Path(id): Path<String>, query: Query) -> Result<Response, ApiError> {
+async fn events(
+    State(app): State<AppState>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, ApiError> {
     query.only(&["from", "limit"])?;
     let from = query.parsed("from", "0 or more")?.unwrap_or(0);
     let limit = query.parsed("limit", "1 to 10000")?.unwrap_or(EVENTS);
@@ -216,9 +226,10 @@ async fn events(State(app): State<AppState>, Path(id): Path<String>, query: Quer
         return Err(ApiError::invalid("limit", format!("is {limit}; allowed: 1 to {MAX_EVENTS}")));
     }
     let page = app.lab.events(run_id(id)?, from, limit, EVENT_PAGE_BYTES).await?;
-    // The events are stored as the texts that they are sent as: an `EventPage`, without parsing them.
-    let body = format!("{{\"events\":[{}],\"more\":{}}}", page.events.join(","), page.more);
-    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+    // The events are stored as the texts that they are sent as: an `EventPage`, without parsing them. For a guest they are
+    // taken one by one, so that only those with a slash are looked through.
+    let events: Vec<String> = page.events.into_iter().map(|event| app.told_text(&visitor, event)).collect();
+    Ok(as_json(format!("{{\"events\":[{}],\"more\":{}}}", events.join(","), page.more)))
 }
 
 /// Cancel a run

@@ -1,5 +1,7 @@
 //! `/api/stream`: one multiplexed stream of server-sent events for a tab.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -64,7 +66,8 @@ async fn stream(
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-listeners", "Too many pages listen to this server.")
             .remedy("Close some tabs; numbers still arrive when the page is reloaded.")
     })?;
-    let interest = Interest { named, everything };
+    let hidden = (!everything).then(|| Arc::clone(&app.places));
+    let interest = Interest { named, everything, hidden };
     let listener = Listener::open(app.lab.store().clone(), interest, after, app.lab.ends().clone(), permit).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),

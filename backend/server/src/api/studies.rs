@@ -1,20 +1,17 @@
 //! `/api/studies`: the paper's tables, measured again on this machine.
 
-use std::path::Path as Folder;
-
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::{Extension, Json};
+use axum::response::Response;
 use recspeed_types::api::{Role, StudyAttempt, StudyListing, StudyPage};
 use recspeed_types::sentence;
 use recspeed_types::study::{self, Study};
-use serde::Serialize;
-use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{ApiError, AppState};
-use crate::access::{Places, Visitor};
+use crate::access::Visitor;
 use crate::studies::{Damaged, StudiesError};
 
 /// What is done about a kept file that is damaged.
@@ -33,9 +30,9 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         (status = 200, description = "Every study, with when it was last measured here", body = ref("#/components/schemas/StudyList")),
     )
 )]
-async fn list(State(app): State<AppState>, Extension(visitor): Extension<Visitor>) -> Result<Json<Value>, ApiError> {
+async fn list(State(app): State<AppState>, Extension(visitor): Extension<Visitor>) -> Result<Response, ApiError> {
     let all: Vec<StudyListing> = study::STUDIES.iter().map(|study| read(&app, &visitor, study).study).collect();
-    told(&app, &visitor, &all)
+    app.told(&visitor, &all)
 }
 
 /// A study: its last report, and how its last attempt went
@@ -51,8 +48,8 @@ async fn page(
     State(app): State<AppState>,
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    told(&app, &visitor, &read(&app, &visitor, find(&name)?))
+) -> Result<Response, ApiError> {
+    app.told(&visitor, &read(&app, &visitor, find(&name)?))
 }
 
 /// Make a study on this machine
@@ -73,11 +70,11 @@ async fn run(
     State(app): State<AppState>,
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Response), ApiError> {
     visitor.must_own()?;
     let study = find(&name)?;
     app.studies.start(study.name).await?;
-    Ok((StatusCode::ACCEPTED, told(&app, &visitor, &read(&app, &visitor, study))?))
+    Ok((StatusCode::ACCEPTED, app.told(&visitor, &read(&app, &visitor, study))?))
 }
 
 /// End a study that waits or measures
@@ -94,11 +91,11 @@ async fn cancel(
     State(app): State<AppState>,
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     visitor.must_own()?;
     let study = find(&name)?;
     app.studies.cancel(study.name);
-    told(&app, &visitor, &read(&app, &visitor, study))
+    app.told(&visitor, &read(&app, &visitor, study))
 }
 
 fn find(name: &str) -> Result<&'static Study, ApiError> {
@@ -138,18 +135,6 @@ fn whole<T>(kept: Result<Option<T>, Damaged>, damage: &mut Vec<String>) -> Optio
         damage.push(damaged.to_string());
         None
     })
-}
-
-/// The answer, of which a guest reads no place of this machine: reports have causes of programs that failed, and commands.
-fn told(app: &AppState, visitor: &Visitor, answer: &impl Serialize) -> Result<Json<Value>, ApiError> {
-    let mut answer = serde_json::to_value(answer).map_err(|error| ApiError::internal(&error))?;
-    if visitor.role == Role::Guest {
-        let program = std::env::current_exe().unwrap_or_default();
-        let worker = app.lab.launch().worker.as_deref().unwrap_or(Folder::new(""));
-        let programs = [program.as_path(), worker].into_iter().filter_map(Folder::parent);
-        Places::of(programs.chain([app.lab.data_home()])).hide_in(&mut answer);
-    }
-    Ok(Json(answer))
 }
 
 impl From<StudiesError> for ApiError {

@@ -1,11 +1,15 @@
 //! What the event stream carries: each message numbered by the store, written out once for every listener.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use axum::body::Bytes;
 use recspeed_types::RunId;
 use recspeed_types::api::{RunRecord, StreamMessage};
 use rusqlite::{Connection, params};
 
 use super::error::StoreError;
+use crate::access::Places;
 
 /// A message of the stream.
 #[derive(Debug, Clone)]
@@ -18,6 +22,8 @@ pub struct Message {
     pub kind: MessageKind,
     /// `id: …\ndata: …\n\n`, shared by all listeners.
     pub frame: Bytes,
+    /// The same for guests, made for the first of them.
+    without_places: OnceLock<Bytes>,
 }
 
 /// What a message is about.
@@ -33,7 +39,7 @@ impl Message {
     /// A message about an event, whose text is spliced in as it is stored.
     pub(super) fn event(id: i64, run: RunId, json: &str) -> Self {
         let frame = format!("id: {id}\ndata: {{\"type\":\"event\",\"event\":{json}}}\n\n");
-        Self { id, run, kind: MessageKind::Event, frame: frame.into() }
+        Self { id, run, kind: MessageKind::Event, frame: frame.into(), without_places: OnceLock::new() }
     }
 
     /// A message about a run as it stands now.
@@ -47,10 +53,21 @@ impl Message {
         Self::notice(id, run.clone(), &StreamMessage::Deleted { run })
     }
 
+    /// The frame without these places, which are the same for whoever asks. It is made once, however many guests listen;
+    /// without a slash, as of every number that a run measures, it is the frame itself.
+    pub fn frame_without(&self, places: &Places) -> Bytes {
+        let make = || match places.hide_in_json(&String::from_utf8_lossy(&self.frame)) {
+            Cow::Borrowed(_) => self.frame.clone(),
+            Cow::Owned(told) => told.into(),
+        };
+        self.without_places.get_or_init(make).clone()
+    }
+
     fn notice(id: i64, run: RunId, message: &StreamMessage) -> Self {
         // These types have only finite numbers and string keys, which JSON can always write.
         let json = serde_json::to_string(message).unwrap_or_default();
-        Self { id, run, kind: MessageKind::Notice, frame: format!("id: {id}\ndata: {json}\n\n").into() }
+        let frame = format!("id: {id}\ndata: {json}\n\n");
+        Self { id, run, kind: MessageKind::Notice, frame: frame.into(), without_places: OnceLock::new() }
     }
 }
 

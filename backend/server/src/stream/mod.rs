@@ -16,6 +16,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Places;
 use crate::store::{self, Message, MessageKind, Store, StoreError};
 
 /// A sign of life this often, so that proxies and browsers keep the connection.
@@ -35,11 +36,20 @@ pub struct Interest {
     pub named: Vec<RunId>,
     /// Whether it hears of the state of every run, or of the named ones only.
     pub everything: bool,
+    /// What is taken out of all that it hears; nothing for the owner.
+    pub hidden: Option<Arc<Places>>,
 }
 
 impl Interest {
     fn wants(&self, message: &Message) -> bool {
         (self.everything && message.kind == MessageKind::Notice) || self.named.contains(&message.run)
+    }
+
+    fn frame(&self, message: &Message) -> Bytes {
+        match &self.hidden {
+            Some(places) => message.frame_without(places),
+            None => message.frame.clone(),
+        }
     }
 }
 
@@ -92,7 +102,7 @@ impl Listener {
         if !behind {
             // An id without data moves the browser's position without waking the page.
             ready.push_back(Bytes::from(format!("id: {newest}\n\n")));
-            ready.extend(records.into_iter().map(|record| Message::run(newest, record).frame));
+            ready.extend(records.into_iter().map(|record| interest.frame(&Message::run(newest, record))));
         }
         Ok(Self { store, interest, live, position, behind, ready, ends, _permit: permit })
     }
@@ -155,7 +165,7 @@ impl Listener {
         if message.id > self.position {
             self.position = message.id;
             if self.interest.wants(message) {
-                self.ready.push_back(message.frame.clone());
+                self.ready.push_back(self.interest.frame(message));
             }
         }
     }
@@ -185,7 +195,7 @@ impl Listener {
                 // turned over meanwhile, the next receive says so.
                 self.behind = !missed.complete;
                 self.position = missed.reached;
-                self.ready.extend(missed.messages.into_iter().map(|message| message.frame));
+                self.ready.extend(missed.messages.iter().map(|message| self.interest.frame(message)));
                 Some(())
             }
             Err(error) => {

@@ -2,7 +2,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::json;
 
-use crate::bench::{Bench, TOKEN, spec};
+use crate::bench::{Bench, Options, TOKEN, spec};
 
 fn request(method: Method, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(path);
@@ -80,6 +80,35 @@ async fn a_guest_reads_what_a_link_names_and_nothing_else() {
         let answer: recspeed_types::api::ApiFailure = serde_json::from_slice(&body).unwrap();
         assert!(answer.remedy.is_some(), "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn a_guest_reads_no_place_of_the_owners_machine_in_runs_and_of_the_lab_and_the_owner_reads_each() {
+    let (worker, file) = ("/nonexistent/of the owner/recspeed-worker", "/srv/owner/u.data");
+    let bench = Bench::with(Options { worker: worker.into(), ..Options::default() }).await;
+    let mut asked = serde_json::to_value(spec("quick")).unwrap();
+    asked["dataset"] = json!({ "source": "file", "path": file, "format": "movielens" });
+    let (status, run) = bench.owner(Method::POST, "/api/runs", Some(json!({ "spec": asked }))).await;
+    assert_eq!(status, StatusCode::CREATED, "{run}");
+    let id = run["id"].as_str().unwrap();
+    bench.until_over(id).await;
+    let (run, events) = (format!("/api/runs/{id}"), format!("/api/runs/{id}/events"));
+    for (path, places) in [("/api/lab", [worker; 2]), (run.as_str(), [worker, file]), (events.as_str(), [worker; 2])] {
+        // The guest comes first: what is stored is not what a guest is told.
+        let (status, guest) = bench.guest(path).await;
+        assert_eq!(status, StatusCode::OK, "{guest}");
+        let (_, owner) = bench.owner(Method::GET, path, None).await;
+        let mut told = owner.to_string().replace("\"role\":\"owner\"", "\"role\":\"guest\"");
+        for place in places {
+            assert!(owner.to_string().contains(place), "the owner does not read {place} under {path}: {owner}");
+            told = told.replace(place, "[path]");
+        }
+        assert_eq!(guest.to_string(), told, "{path}");
+    }
+    let (_, guest) = bench.guest(&run).await;
+    let cause = guest["failure"]["cause"].as_str().unwrap();
+    assert!(cause.starts_with("The run could not be started: the worker [path] cannot be started;"), "{cause}");
+    assert_eq!(guest["spec"]["dataset"]["path"], "[path]");
 }
 
 #[tokio::test]

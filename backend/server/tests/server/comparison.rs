@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use recspeed_types::ExperimentSpec;
-use recspeed_types::spec::{FitOn, RecommenderSpec};
+use recspeed_types::spec::{DataFormat, DatasetSpec, FitOn, RecommenderSpec};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, spec};
@@ -51,6 +51,29 @@ async fn whoever_has_the_links_sees_runs_side_by_side_with_what_differs() {
     let asked = tokio::join!(bench.guest(&path), bench.guest(&path), bench.guest(&path), bench.guest(&path));
     let (a, b, c, d) = asked;
     assert_eq!([a.0, b.0, c.0, d.0], [StatusCode::OK; 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_reads_no_place_of_the_owners_machine_beside_runs_and_the_owner_reads_each() {
+    let bench = Bench::new().await;
+    let of_file = async |path: &str| {
+        let dataset = DatasetSpec::file(path, DataFormat::Movielens);
+        finished(&bench, |spec| spec.dataset = dataset).await
+    };
+    let (first, other) = (of_file("/srv/owner/a.data").await, of_file("/srv/owner/b.data").await);
+    let path = format!("/api/comparison?runs={first},{other}");
+    for (whose, (status, told)) in
+        [("guest", bench.guest(&path).await), ("owner", bench.owner(Method::GET, &path, None).await)]
+    {
+        assert_eq!(status, StatusCode::OK, "{told}");
+        let warning = told["warnings"][0].as_str().unwrap();
+        let named = match whose {
+            "owner" => "dataset.path is /srv/owner/b.data, not /srv/owner/a.data",
+            _ => "dataset.path is [path], not [path]",
+        };
+        assert!(warning.contains(named), "{whose}: {warning}");
+        assert_eq!(told.to_string().contains("/srv/owner"), whose == "owner", "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

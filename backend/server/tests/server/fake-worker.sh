@@ -83,6 +83,8 @@ case "$name" in
   status7) begin; echo "thread main panicked at shoe.rs" >&2; exit 7 ;;
   killed) begin; kill -9 $$ ;;
   diverged) begin; fail diverged 'The loss became infinite; take a smaller learning rate.'; exit 5 ;;
+  # Names a file of this machine, after a while.
+  places) begin; sleep 0.5; say '"kind":"warning","message":"`/srv/owner/u.data` came at 2 GB/s."'; fail data 'No /srv/owner/u.data.'; exit 1 ;;
   lingering) begin; sleep 1000 & finish ;;
   stopped-rank) begin; sleep 60 > /dev/null 2>&1 & kill -STOP $!; finish ;;
   closed) begin; finish; exec >&- 2>&-; exec sleep 1000 ;;

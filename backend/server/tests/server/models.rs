@@ -281,6 +281,17 @@ async fn a_worker_that_hangs_crashes_or_talks_rubbish_costs_its_question_and_not
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_a_worker_finds_without_a_model_is_named_to_nobody() {
+    let gone =
+        r#"echo '{"failure":{"code":"no-model","message":"/srv/owner/models/x holds no saved model."}}'; exit 4"#;
+    let (bench, id, _) = with_script(gone, Patience { load: Duration::from_secs(5), ..quick() }).await;
+    let (status, failure) = bench.guest(&format!("/api/runs/{id}/recommendations?user=u")).await;
+    assert_eq!((status, failure["code"].as_str()), (StatusCode::NOT_FOUND, Some("no-model")), "{failure}");
+    assert_eq!(failure["message"], "The lab keeps no model of this run.");
+    assert!(failure["remedy"].as_str().unwrap().starts_with("Run it again on the server"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_process_that_left_is_replaced() {
     let once = r#"echo '"ready"'; read -r line; echo '{"answer":{"items":[],"unit":"score","left_out":0}}'; exit 0"#;
     let (bench, id, log) = with_script(once, Patience { answer: Duration::from_secs(5), ..quick() }).await;

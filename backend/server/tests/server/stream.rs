@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use futures_util::StreamExt;
-use recspeed_types::RunEvent;
 use recspeed_types::api::{RunRecord, RunStatus, StreamMessage};
+use recspeed_types::{EventKind, RunEvent};
 use tower::ServiceExt;
 
 use crate::bench::{Bench, PATIENCE, TOKEN, assert_story};
@@ -152,6 +152,34 @@ async fn without_a_position_a_stream_begins_with_where_the_named_runs_stand() {
     }
     assert!(ear.last_id.unwrap() > 0, "a broken connection would start from nowhere");
     assert_eq!(ear.next(Duration::from_millis(100)).await, None);
+}
+
+#[tokio::test]
+async fn a_guest_hears_no_place_of_the_owners_machine_live_or_later_and_the_owner_hears_each() {
+    let bench = Bench::new().await;
+    let run = bench.submit("places").await.id;
+    for when in ["live", "later"] {
+        let mut ears = Vec::new();
+        for position in ["", "&after=0"] {
+            for owner in [false, true] {
+                let query = format!("?runs={run}{position}");
+                ears.push((owner, position, Ear::open(&bench, &query, None, owner).await));
+            }
+        }
+        for (owner, position, mut ear) in ears {
+            let (events, record) = ear.until_over(run.as_str()).await;
+            let file = if owner { "/srv/owner/u.data" } else { "[path]" };
+            assert_eq!(record.failure.unwrap().cause, format!("No {file}."), "{when}, owner: {owner}");
+            let warned = events.iter().find_map(|event| match &event.kind {
+                EventKind::Warning { message } => Some(message.clone()),
+                _ => None,
+            });
+            // Without a position the stream begins now, which may be behind the warning.
+            if warned.is_some() || !position.is_empty() {
+                assert_eq!(warned, Some(format!("`{file}` came at 2 GB/s.")), "{when}, owner: {owner}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,48 @@
+//! What whoever asks is told of runs, studies and the machine: the owner all of it, a guest no place of the machine.
+//!
+//! Causes, warnings and last words come from workers and the system, and name programs and folders. They are stored as
+//! they are. Only such answers pass here: the API's own words name its addresses, which look like paths, and ids of users
+//! and items may look like anything.
+
+use std::path::Path;
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use recspeed_types::api::Role;
+use serde::Serialize;
+
+use super::{ApiError, AppState};
+use crate::access::{Places, Visitor};
+use crate::lab::Lab;
+
+/// The places that a guest is not told by name: the programs of the lab, and its folder.
+pub(super) fn places(lab: &Lab) -> Places {
+    let program = std::env::current_exe().ok();
+    let worker = lab.launch().worker.as_deref().ok();
+    let folders = [program.as_deref(), worker].into_iter().flatten().filter_map(Path::parent);
+    Places::of(folders.chain([lab.data_home()]))
+}
+
+impl AppState {
+    /// An answer as JSON.
+    ///
+    /// # Errors
+    /// 500 where it cannot be written as JSON.
+    pub(super) fn told(&self, visitor: &Visitor, answer: &impl Serialize) -> Result<Response, ApiError> {
+        let json = serde_json::to_string(answer).map_err(|error| ApiError::internal(&error))?;
+        Ok(as_json(self.told_text(visitor, json)))
+    }
+
+    /// The same of JSON that is written out.
+    pub(super) fn told_text(&self, visitor: &Visitor, json: String) -> String {
+        match visitor.role {
+            Role::Owner => json,
+            Role::Guest => self.places.hide_in_json(&json).into_owned(),
+        }
+    }
+}
+
+/// An answer of JSON that is written out.
+pub(super) fn as_json(json: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+}
