@@ -41,8 +41,8 @@ pub struct Good {
 
 /// What the losses of a training are held against.
 ///
-/// A training that goes on from a checkpoint begins with a new one, and nothing of it is kept: it waits for a loss that
-/// is not far off, and therefore never ends a training that the old one would have let go on.
+/// A training in steps that goes on from a checkpoint begins with a new one, and nothing of it is kept: it waits for a
+/// loss that is not far off, and therefore never ends a training that the old one would have let go on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gauge {
     of_nothing: f64,
