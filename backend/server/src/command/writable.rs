@@ -77,11 +77,11 @@ fn plain(what: &str, error: &io::Error) -> String {
     }
 }
 
-/// As the operating system says it, without the number that the standard library puts behind.
+/// As the operating system says it, without the number that the standard library puts behind, and without the path of a
+/// file aside that some put behind that.
 fn without_number(error: &io::Error) -> String {
     let told = error.to_string();
-    let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
-    number.and_then(|number| told.strip_suffix(&number).map(str::to_owned)).unwrap_or(told)
+    told.split_once(" (os error ").map(|(cause, _)| cause.to_owned()).unwrap_or(told)
 }
 
 /// What helps where a file was not written to its end; `otherwise` where that is not that its reader went away.
@@ -229,6 +229,7 @@ mod tests {
             folder("--model", &long).unwrap_err().to_string(),
             new_file("--out", &long.join("new.json")).unwrap_err().to_string(),
             folder("--model", &wound.join("below")).unwrap_err().to_string(),
+            new_file("--out", &wound.join("new.json")).unwrap_err().to_string(),
         ] {
             assert!(message.contains("which cannot be written: ") && !message.contains("os error"), "{message}");
         }
