@@ -80,8 +80,11 @@ fn plain(what: &str, error: &io::Error) -> String {
 /// As the operating system says it, without the number that the standard library puts behind, and without the path of a
 /// file aside that some put behind that.
 fn without_number(error: &io::Error) -> String {
-    let told = error.to_string();
-    told.split_once(" (os error ").map(|(cause, _)| cause.to_owned()).unwrap_or(told)
+    let mut told = error.to_string();
+    if let Some(at) = told.find(" (os error ") {
+        told.truncate(at);
+    }
+    told
 }
 
 /// What helps where a file was not written to its end; `otherwise` where that is not that its reader went away.
