@@ -104,8 +104,8 @@ fn all_finite(arrays: &[&mut Vec<f32>]) -> bool {
     arrays.iter().all(|array| array.chunks(4096).all(fine))
 }
 
-/// Layout, little-endian: magic, rounds done (u64), length of the name (u64), the name, the loss of each of those rounds
-/// (f64), then every number (f32).
+/// Layout, little-endian: magic, rounds done (u64), length of the name (u64), the name, the loss of each of those
+/// rounds (f64), then every number (f32).
 fn write(learner: &mut dyn Learner, losses: &[f64]) -> Vec<u8> {
     let name = learner.name();
     // At once as long as it becomes: what grows on the way is twice as much for a while.

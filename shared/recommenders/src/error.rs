@@ -134,8 +134,8 @@ pub enum FitError {
     },
     /// A matrix that is positive definite on paper is not so any more as it was computed, and has no inverse.
     #[error(
-        "the matrix of what its entries have in common has no inverse: its numbers are so large that the regularization \
-         was lost in rounding beside them; {remedy}"
+        "the matrix of what its entries have in common has no inverse: its numbers are so large that the \
+         regularization was lost in rounding beside them; {remedy}"
     )]
     NotPositiveDefinite {
         /// What to change, of what the recommender has; filled in where its parameters are known.

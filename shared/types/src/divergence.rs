@@ -33,10 +33,10 @@ const END: u64 = 10;
 /// Rounds of a stretch: each is a mean over all rows, so that the second one tells that it was no spike.
 const ROUNDS: u64 = 2;
 
-/// How many of the last steps of an epoch of so many tell, by their mean, how it ends: a tenth of them, of a short epoch
-/// more, so that a single one decides as little as can be. One long step before them, as a first one often is, lifts the
-/// mean of the epoch above any bound and says nothing of its end; where losses go up and down from step to step, two of
-/// them do not pass for the lower one.
+/// How many of the last steps of an epoch of so many tell, by their mean, how it ends: a tenth of them, of a short
+/// epoch more, so that a single one decides as little as can be. One long step before them, as a first one often is,
+/// lifts the mean of the epoch above any bound and says nothing of its end; where losses go up and down from step to
+/// step, two of them do not pass for the lower one.
 pub fn judged_steps(per_epoch: u64) -> u64 {
     let of_a_short_one = per_epoch.div_ceil(2).min(STEPS.0);
     per_epoch.div_ceil(END).max(of_a_short_one).max(2).min(per_epoch)

@@ -24,8 +24,8 @@ impl Mean {
         self.rows += rows;
     }
 
-    /// Takes batch number `batch`, from 0, of `all` of an epoch, where it is one of those that tell how the epoch ends: the
-    /// first of them takes the place of what the epoch before has left.
+    /// Takes batch number `batch`, from 0, of `all` of an epoch, where it is one of those that tell how the epoch ends:
+    /// the first of them takes the place of what the epoch before has left.
     pub(crate) fn add_at_the_end(&mut self, (batch, all): (u64, u64), mean: f64, rows: u64) {
         let first = all - judged_steps(all);
         if batch == first {

@@ -1,7 +1,8 @@
 //! Checkpoints: the vectors of both sides after an iteration.
 //!
-//! Layout, little-endian: `RSALS002`, iterations done (u64), users, items, factors (u64 each), the loss of each of those
-//! iterations (f64), then the users' and the items' vectors (f32). Everything else follows from the spec and the data.
+//! Layout, little-endian: `RSALS002`, iterations done (u64), users, items, factors (u64 each), the loss of each of
+//! those iterations (f64), then the users' and the items' vectors (f32). Everything else follows from the spec and the
+//! data.
 
 use recspeed_types::fit::STATE_ROOM;
 
