@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn one_number_for_everybody_has_its_own_errors_and_no_other_metric() {
-        let metrics: Vec<MetricName> = ["rmse", "ndcg@10"].map(|name| name.parse().unwrap()).into();
+        let metrics: Vec<MetricName> = ["rmse", "ndcg@10"].map(|name| name.parse::<MetricName>().unwrap()).into();
         let values = BTreeMap::from([("rmse".to_owned(), 1.125_62)]);
         assert_eq!(of_the_mean(&values, &metrics), Some(vec!["1.126".to_owned(), "–".to_owned()]));
         assert_eq!(of_the_mean(&BTreeMap::new(), &metrics), None);
