@@ -112,6 +112,9 @@ test("a run on the server is watched, shared, and seen by somebody else", async 
   // Of this run: the example before it is finished, too, until the server has answered, and has no accuracy.
   await page.locator(id("result-table")).filter({ hasText: "accuracy" }).waitFor();
   await ends(page, "finished");
+  const told = await page.locator(`${id("result-table")} th .of-mean`).allInnerTexts();
+  assert.equal(told.length, 3, "beside rmse, mae and accuracy, not beside a metric of lists");
+  assert.ok(told.every((text) => /^one number for everybody: \d/.test(text)), told.join("; "));
   await page.locator(`${id("curve")} canvas`).first().waitFor();
   const metrics = await values(page);
   assert.deepEqual(Object.keys(metrics).sort(), ["accuracy", "mae", "ndcg-10", "rmse"]);

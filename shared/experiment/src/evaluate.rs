@@ -111,7 +111,8 @@ pub(crate) fn evaluate(
         made.fill(&mut users).map_err(unmeasurable)?;
         if let Some(scale) = made.scale {
             let error = made.measure(MetricKind::Rmse, spec.evaluation.threshold).map_err(unmeasurable)?;
-            warn_of_errors_beyond(scale, (error, made.rmse_of_the_mean()), spec, host, story);
+            let errors = (error, made.rmse_of_the_mean());
+            warn_of_errors_beyond(scale, errors, (spec, &data.interactions), host, story);
         }
         predictions = Some(made);
     }
@@ -125,7 +126,7 @@ pub(crate) fn evaluate(
         // A sum of nothing may be minus 0, which is the same number and reads like another.
         *value += 0.0;
         if !value.is_finite() {
-            return Err(runaway::metric(spec, name, *value));
+            return Err(runaway::metric(spec, &data.interactions, name, *value));
         }
     }
     let measured_on = match spec.evaluation.on {

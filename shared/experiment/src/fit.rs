@@ -276,7 +276,7 @@ pub(crate) fn classical_failure(error: FitError) -> RunFailure {
         | FitError::Component { .. } => FailureCode::InvalidSpec,
         FitError::Unaffordable { .. } | FitError::Together { .. } => FailureCode::OutOfMemory,
         FitError::NegativeWeight { .. } | FitError::NegativeRating { .. } => FailureCode::Data,
-        FitError::Diverged { .. } => FailureCode::Diverged,
+        FitError::Diverged { .. } | FitError::NotPositiveDefinite { .. } => FailureCode::Diverged,
         FitError::Checkpoint { .. } => FailureCode::Checkpoint,
     };
     let failure = RunFailure::new(code, sentence(&error.to_string()));

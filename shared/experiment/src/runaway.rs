@@ -1,6 +1,6 @@
 //! What is said where a model's numbers have grown without bound: of whom, and what to change of what its recommender has.
 
-use recspeed_data::Interactions;
+use recspeed_data::{Interactions, usual_rating};
 use recspeed_recommenders::{RankError, listed, ways_to_change};
 use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Way;
@@ -32,14 +32,16 @@ const ALONE: &str = "run its components alone to see which of them is to blame";
 
 /// A `score` or `prediction` of an item for a user, by their indices, that is no finite number.
 pub(crate) fn not_finite(spec: &ResolvedSpec, data: &Interactions, what: &str, (user, item): (u32, u32)) -> RunFailure {
+    let remedy = remedy(spec, &data.rating);
     let (user, item) = (data.users.get(user), data.items.get(item));
-    let cause = format!("The {what} of item `{item}` for user `{user}` is not a finite number; {}.", remedy(spec));
+    let cause = format!("The {what} of item `{item}` for user `{user}` is not a finite number; {remedy}.");
     RunFailure::new(FailureCode::Diverged, cause)
 }
 
 /// A metric that is no finite number.
-pub(crate) fn metric(spec: &ResolvedSpec, name: &str, value: f64) -> RunFailure {
-    let cause = format!("{name} is {value}, not a number: the predictions grew without bound; {}.", remedy(spec));
+pub(crate) fn metric(spec: &ResolvedSpec, data: &Interactions, name: &str, value: f64) -> RunFailure {
+    let remedy = remedy(spec, &data.rating);
+    let cause = format!("{name} is {value}, not a number: the predictions grew without bound; {remedy}.");
     RunFailure::new(FailureCode::Diverged, cause)
 }
 
@@ -78,10 +80,10 @@ pub(crate) fn what_else(spec: &ResolvedSpec) -> String {
     }
 }
 
-/// What to change where predictions are beyond all measure: only what can still be changed that way.
-pub(crate) fn remedy(spec: &ResolvedSpec) -> String {
+/// What to change where predictions of such ratings are beyond all measure: only what can still be changed that way.
+pub(crate) fn remedy(spec: &ResolvedSpec, ratings: &[f32]) -> String {
     let mut ways: Vec<String> = spec.training.iter().flat_map(of_training).collect();
-    ways.extend(ways_to_change(&spec.recommender, None));
+    ways.extend(ways_to_change(&spec.recommender, usual_rating(ratings)));
     listed(&ways)
 }
 
@@ -100,6 +102,8 @@ mod tests {
     use recspeed_types::spec::{DatasetSpec, ParamValue, RecommenderSpec};
 
     use super::*;
+
+    const STARS: &[f32] = &[1.0, 2.0, 3.0, 4.0, 5.0];
 
     fn resolved(recommender: RecommenderSpec) -> ResolvedSpec {
         let dataset = DatasetSpec::builtin("beauty-synthetic-10k");
@@ -134,7 +138,7 @@ mod tests {
         for spec in every_kind() {
             let entry = spec.recommender.entry;
             let loss = spec.training.as_ref().map(|training| training.loss);
-            for said in [remedy(&spec), what_else(&spec)] {
+            for said in [remedy(&spec, STARS), what_else(&spec)] {
                 for name in named(&said) {
                     assert!(entry.param(name).is_some(), "{} has no {name}: {said}", entry.kind);
                     assert!(spec.recommender.reads(name, loss), "{} does not read {name}: {said}", entry.kind);
@@ -151,7 +155,7 @@ mod tests {
             let mut told = |rate: f64, clip: Option<f64>| {
                 let training = spec.training.as_mut().expect("it is trained");
                 (training.learning_rate, training.gradient_clip) = (rate, clip);
-                remedy(&spec)
+                remedy(&spec, STARS)
             };
             let usual = told(0.1, None);
             assert!(usual.starts_with("lower training.learning_rate (now 0.1), "), "{usual}");
@@ -163,6 +167,18 @@ mod tests {
             let neither = told(LEARNING_RATE.0, Some(GRADIENT_CLIP.0));
             assert!(!neither.contains("training.") && !neither.is_empty(), "{}: {neither}", entry.kind);
         }
+    }
+
+    #[test]
+    fn factors_that_start_near_the_ratings_are_not_to_be_taken_near_them() {
+        let said = |factors: i64| {
+            let nmf = RecommenderSpec::new("nmf").with("factors", ParamValue::Integer(factors));
+            remedy(&resolved(nmf), STARS)
+        };
+        let far = said(100);
+        assert!(far.starts_with("take recommender.factors near 12, four times the usual rating (now 100), "), "{far}");
+        let near = said(15);
+        assert!(!near.contains("recommender.factors") && near.starts_with("raise recommender.reg"), "{near}");
     }
 
     #[test]
@@ -194,7 +210,7 @@ mod tests {
         for spec in every_kind() {
             let entry = spec.recommender.entry;
             if entry.is_trained() || entry.param("iterations").is_some() {
-                let said = remedy(&spec);
+                let said = remedy(&spec, STARS);
                 assert!(names_some(&said), "{}: {said}", entry.kind);
             }
             let is_number = |kind: &ParamKind| matches!(kind, ParamKind::Integer { .. } | ParamKind::Float { .. });

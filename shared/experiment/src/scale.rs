@@ -46,7 +46,7 @@ const CLEARLY: f64 = 1.1;
 pub(crate) fn warn_of_errors_beyond(
     (low, high): (f32, f32),
     (error, of_mean): (f64, f64),
-    spec: &ResolvedSpec,
+    (spec, data): (&ResolvedSpec, &Interactions),
     host: &mut dyn Host,
     story: &mut Story,
 ) {
@@ -57,7 +57,7 @@ pub(crate) fn warn_of_errors_beyond(
             short(error as f32),
             short(low),
             short(high),
-            remedy(spec)
+            remedy(spec, &data.rating)
         );
         story.warn(host, sentence);
     } else if width > 0.0 && error > CLEARLY * of_mean && can_be_tuned(spec) {

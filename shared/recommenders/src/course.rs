@@ -11,7 +11,7 @@ use crate::divergence::{Gauge, OfNothing};
 /// fit usually ends between two rounds, where it can go on later, and always leaves in time.
 const PATIENCE: u32 = 20;
 
-const MAGIC: &[u8; 8] = b"RSFIT001";
+const MAGIC: &[u8; 8] = b"RSFIT002";
 
 /// A fit in progress.
 pub(crate) trait Learner {
@@ -47,15 +47,17 @@ pub(crate) trait Learner {
 /// # Errors
 /// [`FitError`]: interrupted, diverged, or a checkpoint of another fit.
 pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn FitObserver) -> Result<(), FitError> {
-    let mut done = match observer.take_resume_state() {
+    let mut losses = match observer.take_resume_state() {
         Some(bytes) => read(learner, &bytes, total)?,
-        None => 0,
+        None => Vec::new(),
     };
-    let (mut stopping, mut gauge) = (0, Gauge::new(learner.of_nothing()).going_on(done));
+    let (mut done, mut stopping) = (losses.len() as u64, 0);
+    // It sees the whole fit, however often that was stopped: how it ends does not hang on that.
+    let mut gauge = Gauge::new(learner.of_nothing()).having_seen(&losses)?;
     while done < total {
         // The last state may have been declined as too young; before leaving it is worth keeping.
         if stopping > 0 || observer.stop_requested() {
-            observer.checkpoint(done, &mut || write(learner, done));
+            observer.checkpoint(done, &mut || write(learner, &losses));
             return Err(FitError::Interrupted { done, total, unit: "iterations" });
         }
         let mut go_on = || {
@@ -73,6 +75,7 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
         if !all_finite(&learner.moving()) {
             return Err(before.not_finite("a learnt number", done));
         }
+        losses.push(loss);
         observer.event(EventKind::Metric {
             name: "loss".to_owned(),
             split: MeasuredOn::Train,
@@ -85,7 +88,7 @@ pub(crate) fn take(learner: &mut dyn Learner, total: u64, observer: &mut dyn Fit
             // Before its last checkpoint: whoever goes on from that would only take it as it is.
             gauge.finish(total, learner.left_behind())?;
         }
-        observer.checkpoint(done, &mut || write(learner, done));
+        observer.checkpoint(done, &mut || write(learner, &losses));
     }
     // Which round overflowed what is kept of all of them nobody knows.
     if all_finite(&learner.numbers()) {
@@ -101,23 +104,29 @@ fn all_finite(arrays: &[&mut Vec<f32>]) -> bool {
     arrays.iter().all(|array| array.chunks(4096).all(fine))
 }
 
-/// Layout, little-endian: magic, rounds done (u64), length of the name (u64), the name, then every number (f32).
-fn write(learner: &mut dyn Learner, done: u64) -> Vec<u8> {
+/// Layout, little-endian: magic, rounds done (u64), length of the name (u64), the name, the loss of each of those
+/// rounds (f64), then every number (f32).
+fn write(learner: &mut dyn Learner, losses: &[f64]) -> Vec<u8> {
     let name = learner.name();
     // At once as long as it becomes: what grows on the way is twice as much for a while.
     let numbers: usize = learner.numbers().iter().map(|array| array.len()).sum();
-    let mut bytes = Vec::with_capacity(MAGIC.len() + 16 + name.len() + 4 * numbers + STATE_ROOM);
+    let told = MAGIC.len() + 16 + name.len() + size_of_val(losses);
+    let mut bytes = Vec::with_capacity(told + 4 * numbers + STATE_ROOM);
     bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&done.to_le_bytes());
+    bytes.extend_from_slice(&(losses.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
     bytes.extend_from_slice(name.as_bytes());
+    for loss in losses {
+        bytes.extend_from_slice(&loss.to_le_bytes());
+    }
     for number in learner.numbers().into_iter().flatten() {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     bytes
 }
 
-fn read(learner: &mut dyn Learner, bytes: &[u8], total: u64) -> Result<u64, FitError> {
+/// Fills the numbers from a checkpoint; the losses of the rounds that it has behind it.
+fn read(learner: &mut dyn Learner, bytes: &[u8], total: u64) -> Result<Vec<f64>, FitError> {
     let wrong = |reason: String| FitError::Checkpoint { reason };
     let name = learner.name();
     let body = bytes.strip_prefix(MAGIC).ok_or_else(|| wrong(format!("it is not a checkpoint of {name}")))?;
@@ -132,6 +141,9 @@ fn read(learner: &mut dyn Learner, bytes: &[u8], total: u64) -> Result<u64, FitE
     if done > total {
         return Err(wrong(format!("it has {done} iterations behind it, this fit has {total}")));
     }
+    let losses = usize::try_from(done).ok().and_then(|done| values.split_at_checked(done.checked_mul(8)?));
+    let (losses, values) = losses.ok_or_else(|| wrong("it is cut off".to_owned()))?;
+    let losses: Vec<f64> = losses.as_chunks::<8>().0.iter().map(|loss| f64::from_le_bytes(*loss)).collect();
     let (values, odd) = values.as_chunks::<4>();
     let mut arrays = learner.numbers();
     if values.len() != arrays.iter().map(|array| array.len()).sum::<usize>() || !odd.is_empty() {
@@ -143,5 +155,93 @@ fn read(learner: &mut dyn Learner, bytes: &[u8], total: u64) -> Result<u64, FitE
             return Err(wrong("it holds numbers that are not finite".to_owned()));
         }
     }
-    Ok(done)
+    Ok(losses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tells these losses, whatever it learns: a number, to which each round adds 1.
+    struct Scripted<'a> {
+        losses: &'a [f64],
+        learnt: Vec<f32>,
+    }
+
+    impl Learner for Scripted<'_> {
+        fn name(&self) -> String {
+            "scripted".to_owned()
+        }
+
+        fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
+            vec![&mut self.learnt]
+        }
+
+        fn of_nothing(&self) -> OfNothing {
+            OfNothing::zeros(13.0)
+        }
+
+        fn round(&mut self, round: u64, _: &mut dyn FnMut() -> bool) -> Result<Option<f64>, FitError> {
+            self.learnt[0] += 1.0;
+            Ok(Some(self.losses[round as usize]))
+        }
+    }
+
+    /// Keeps every checkpoint.
+    #[derive(Default)]
+    struct Keeper {
+        resume: Option<Vec<u8>>,
+        kept: Vec<Vec<u8>>,
+    }
+
+    impl FitObserver for Keeper {
+        fn event(&mut self, _: EventKind) {}
+
+        fn stop_requested(&mut self) -> bool {
+            false
+        }
+
+        fn checkpoint(&mut self, _: u64, state: &mut dyn FnMut() -> Vec<u8>) {
+            self.kept.push(state());
+        }
+
+        fn take_resume_state(&mut self) -> Option<Vec<u8>> {
+            self.resume.take()
+        }
+    }
+
+    /// How a fit ends, what it has learnt by then, and its checkpoints.
+    fn taken(losses: &[f64], resume: Option<Vec<u8>>) -> ((Result<(), FitError>, f32), Vec<Vec<u8>>) {
+        let mut learner = Scripted { losses, learnt: vec![0.0] };
+        let mut keeper = Keeper { resume, kept: Vec::new() };
+        let ended = take(&mut learner, losses.len() as u64, &mut keeper);
+        ((ended, learner.learnt[0]), keeper.kept)
+    }
+
+    #[test]
+    fn a_fit_that_goes_on_ends_as_one_that_was_never_stopped() {
+        // Of ratings whose average square is 13: up and down without end, left for good, far off and back, and fine.
+        let swinging: Vec<f64> = [504.0, 10.1].into_iter().cycle().take(40).collect();
+        let left = [2.0, 1.5, 5e4, 4e4, 1.2];
+        let back = [2.0, 5e4, 900.0, 5e4, 1.2];
+        let fine = [9.0, 3.0, 1.5, 1.2];
+        for (losses, is_fine) in [(&swinging[..], false), (&left[..], false), (&back[..], true), (&fine[..], true)] {
+            let (whole, kept) = taken(losses, None);
+            assert_eq!(whole.0.is_ok(), is_fine, "{losses:?}: {whole:?}");
+            assert!(kept.len() > 1, "{losses:?}");
+            for (round, state) in (1..).zip(kept) {
+                assert_eq!(taken(losses, Some(state)).0, whole, "{losses:?}, stopped after round {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_cut_off_anywhere_is_refused() {
+        let losses = [9.0, 3.0];
+        let whole = taken(&losses, None).1.pop().unwrap();
+        for cut in 0..whole.len() {
+            let ended = taken(&losses, Some(whole[..cut].to_vec())).0.0;
+            assert!(matches!(ended, Err(FitError::Checkpoint { .. })), "{cut} bytes: {ended:?}");
+        }
+    }
 }

@@ -44,8 +44,8 @@ impl OfNothing {
 /// What the losses of a fit were like before it ran away.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Before {
-    /// Nobody knows: it has none, or goes on from a checkpoint and has had no good one since.
-    Unknown,
+    /// It has no rounds, and so no losses.
+    WithoutRounds,
     /// None was good.
     NeverGood,
     /// The last one that was good: the fit has not come back since.
@@ -59,20 +59,21 @@ pub enum Before {
 pub(crate) struct Gauge {
     rule: Rule,
     swing: Swing,
-    /// Whether it has seen the fit from its first round on.
-    whole: bool,
 }
 
 impl Gauge {
     pub(crate) const fn new(of_nothing: OfNothing) -> Self {
         let rule = Rule::of_rounds(of_nothing.zeros).with_one_number(of_nothing.one);
-        Self { rule, swing: Swing { last: [None; 3], returns: 0 }, whole: true }
+        Self { rule, swing: Swing { last: [None; 3], returns: 0 } }
     }
 
-    /// Of a fit that has so many rounds behind it, of which nobody tells any more what they cost.
-    #[must_use]
-    pub(crate) const fn going_on(self, rounds: u64) -> Self {
-        Self { whole: self.whole && rounds == 0, ..self }
+    /// Of a fit whose first rounds, before it was stopped, have cost so much.
+    ///
+    /// # Errors
+    /// As [`Self::take`], where those rounds had ended it already.
+    pub(crate) fn having_seen(mut self, losses: &[f64]) -> Result<Self, FitError> {
+        losses.iter().zip(1..).try_for_each(|(&loss, round)| self.take(loss, round))?;
+        Ok(self)
     }
 
     /// Takes the loss of a round, from 1.
@@ -136,11 +137,7 @@ impl Gauge {
     }
 
     fn before(&self) -> Before {
-        match self.rule.last_good() {
-            Some(good) => Before::Good(good),
-            None if self.whole => Before::NeverGood,
-            None => Before::Unknown,
-        }
+        self.rule.last_good().map_or(Before::NeverGood, Before::Good)
     }
 }
 
@@ -200,7 +197,7 @@ pub(crate) const fn beyond(what: &'static str, value: f64) -> FitError {
 
 const fn without_rounds(what: &'static str, value: Option<f64>) -> FitError {
     let remedy = String::new();
-    FitError::Diverged { what, value, iteration: None, left_behind: false, before: Before::Unknown, remedy }
+    FitError::Diverged { what, value, iteration: None, left_behind: false, before: Before::WithoutRounds, remedy }
 }
 
 /// Four digits, without a row of zeros for huge numbers and for tiny ones, which are not 0.
@@ -232,7 +229,7 @@ pub(crate) fn told(
             format!(" after a loss of {} {place} iteration {at}, the last good one", short(loss))
         }
         Before::NeverGood => ", and no good loss was seen before".to_owned(),
-        Before::Unknown | Before::Swinging(_) => String::new(),
+        Before::WithoutRounds | Before::Swinging(_) => String::new(),
     };
     format!("{happened}{after}; {remedy}")
 }
@@ -356,13 +353,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fit_that_goes_on_says_nothing_of_losses_that_it_has_not_seen() {
-        let gauge = Gauge::new(OfNothing::zeros(13.0)).going_on(8);
-        let said = gauge.not_finite("a learnt number", 9).to_string();
-        assert_eq!(said, "a learnt number stopped being a finite number in iteration 9; ");
-        let from_its_start =
-            Gauge::new(OfNothing::zeros(13.0)).going_on(0).not_finite("a learnt number", 1).to_string();
-        assert!(from_its_start.contains("no good loss was seen before"), "{from_its_start}");
+    fn a_fit_that_goes_on_tells_of_the_losses_before_it_was_stopped() {
+        let after = |losses: &[f64]| {
+            let gauge = Gauge::new(OfNothing::zeros(13.0)).having_seen(losses).expect("none of them ends it");
+            gauge.not_finite("a learnt number", losses.len() as u64 + 1).to_string()
+        };
+        assert!(after(&[3.0, 2.0]).contains("in iteration 3 after a loss of 2.0000 in iteration 2, the last good one"));
+        for none_good in [Vec::new(), vec![900.0]] {
+            let said = after(&none_good);
+            assert!(said.contains("no good loss was seen before"), "{said}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use recspeed_types::forecast::{duration, size, unaffordable};
 use recspeed_types::spec::ResolvedRecommender;
 use recspeed_types::{FailureCode, Instead, Remedy};
 
-use crate::divergence::{self, Before, told};
+use crate::divergence::{Before, told};
 use crate::memory::Needs;
 use crate::memory::components::Forecast;
 use crate::ways::what_to_change;
@@ -132,6 +132,15 @@ pub enum FitError {
         /// What to change, of what the recommender has; filled in where its parameters are known.
         remedy: String,
     },
+    /// A matrix that is positive definite on paper is not so any more as it was computed, and has no inverse.
+    #[error(
+        "the matrix of what its entries have in common has no inverse: its numbers are so large that the \
+         regularization was lost in rounding beside them; {remedy}"
+    )]
+    NotPositiveDefinite {
+        /// What to change, of what the recommender has; filled in where its parameters are known.
+        remedy: String,
+    },
     /// Weights are to be learnt, and nothing was held out to learn them by.
     #[error(
         "recommender.weights is \"learnt\", but no validation rows steer this fit; set split.validation_ratio and leave split.fit_on at \"train\""
@@ -176,9 +185,9 @@ impl FitError {
         }
     }
 
-    /// With what to change in `recommender`, where it has run away on such ratings.
+    /// With what to change in `recommender`, where its numbers ran away or were lost on such ratings.
     pub(crate) fn of(mut self, recommender: &ResolvedRecommender, ratings: &[f32]) -> Self {
-        if let Self::Diverged { remedy, .. } = &mut self
+        if let Self::Diverged { remedy, .. } | Self::NotPositiveDefinite { remedy } = &mut self
             && remedy.is_empty()
         {
             *remedy = what_to_change(recommender, usual_rating(ratings));
@@ -254,7 +263,7 @@ pub fn remedy_for(need: Need) -> &'static str {
 /// No inverse, with what to lessen where the memory cannot be had.
 pub(crate) fn no_inverse(remedy: &'static Remedy) -> impl Fn(InverseError) -> FitError {
     move |error| match error {
-        InverseError::NotPositiveDefinite => divergence::not_finite("the factorisation"),
+        InverseError::NotPositiveDefinite => FitError::NotPositiveDefinite { remedy: String::new() },
         InverseError::OutOfMemory { bytes } => {
             let what = "the inverse of the factor";
             FitError::Unaffordable { what, bytes, stays: 0, at_test: 0, seconds: None, fits: None, remedy }

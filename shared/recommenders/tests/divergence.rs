@@ -96,6 +96,24 @@ fn ratings_near_the_end_of_what_can_be_computed_with_are_told_and_not_passed_ove
     assert!(fit(&resolved("item-knn", &[("similarity", text("jaccard"))]), &data, 1, &mut Unobserved).is_ok());
 }
 
+/// The square of such a rating swallows a regularization of 500: both rows of the matrix are the same.
+#[test]
+fn a_matrix_whose_regularization_was_lost_in_rounding_is_told_as_that_with_what_helps() {
+    let huge = 2.0_f32.powi(100);
+    let all = interactions(&[(0, 0, huge), (0, 1, huge), (1, 0, 3.0), (1, 1, 4.0)]);
+    let data = TrainSet::new(&all, &[0, 1, 2, 3]);
+    let error = refused(&resolved("ease", &[]), &data);
+    assert!(matches!(error, FitError::NotPositiveDefinite { .. }), "{error}");
+    let said = error.to_string();
+    for part in ["has no inverse", "raise recommender.regularization (now 500)", "mend ratings far outside the scale"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("finite"), "every number of it is finite: {said}");
+    assert!(fit(&resolved("ease", &[("regularization", number(1e9))]), &data, 1, &mut Unobserved).is_err());
+    let as_had = resolved("ease", &[("weighting", text("binary"))]);
+    assert!(fit(&as_had, &data, 1, &mut Unobserved).is_ok(), "who has what is 0 or 1");
+}
+
 /// The numbers of `nmf` start between 0 and 1: with 100 factors its first predictions are about 25, and every iteration
 /// makes up for that twice.
 #[test]

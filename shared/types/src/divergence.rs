@@ -18,7 +18,7 @@
 /// is to be answered, or odds of e to the million.
 const HOPELESS: f64 = 1e6;
 
-/// A model whose last epoch or round cost so many times what knowing nothing costs has learnt nothing but to be wrong.
+/// A model whose last steps or round cost so many times what knowing nothing costs has learnt nothing but to be wrong.
 const LOST: f64 = 5.0;
 
 /// A training that has cost less than so many times as much, and costs more for a whole stretch, has left for good.
@@ -27,8 +27,20 @@ const FAR: f64 = 100.0;
 /// Steps of a stretch: those of an epoch, within these bounds. Fewer may be one spike, and more are only waited for.
 const STEPS: (u64, u64) = (8, 100);
 
+/// So much of an epoch is its end: a tenth.
+const END: u64 = 10;
+
 /// Rounds of a stretch: each is a mean over all rows, so that the second one tells that it was no spike.
 const ROUNDS: u64 = 2;
+
+/// How many of the last steps of an epoch of so many tell, by their mean, how it ends: a tenth of them, of a short
+/// epoch more, so that a single one decides as little as can be. One long step before them, as a first one often is,
+/// lifts the mean of the epoch above any bound and says nothing of its end; where losses go up and down from step to
+/// step, two of them do not pass for the lower one.
+pub fn judged_steps(per_epoch: u64) -> u64 {
+    let of_a_short_one = per_epoch.div_ceil(2).min(STEPS.0);
+    per_epoch.div_ceil(END).max(of_a_short_one).max(2).min(per_epoch)
+}
 
 /// A loss with which a training may end, and which one number for everybody would not undercut by far.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,8 +53,8 @@ pub struct Good {
 
 /// What the losses of a training are held against.
 ///
-/// A training that goes on from a checkpoint begins with a new one, and nothing of it is kept: it waits for a loss that
-/// is not far off, and therefore never ends a training that the old one would have let go on.
+/// A training in steps that goes on from a checkpoint begins with a new one, and nothing of it is kept: it waits for a
+/// loss that is not far off, and therefore never ends a training that the old one would have let go on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gauge {
     of_nothing: f64,
@@ -89,7 +101,8 @@ impl Gauge {
         self.far.is_some_and(|far| far >= self.stretch)
     }
 
-    /// Whether a training that ends with such a loss has diverged; `loss`: the mean of its last epoch or round.
+    /// Whether a training that ends with such a loss has diverged; `loss`: the mean of its last round, or of the last
+    /// steps of its last epoch ([`judged_steps`]); of a training elsewhere, which tells no single steps, of all of it.
     pub fn is_lost(&self, loss: f64) -> bool {
         !loss.is_finite() || loss > LOST * self.of_nothing
     }
@@ -136,6 +149,35 @@ mod tests {
             let (gauge, all) = taken(1000.0_f64.ln(), &[5.5, 23.0, 411.7, end]);
             assert!(all && gauge.is_lost(end), "{end}");
             assert_eq!(gauge.last_good(), Some(Good { at: 2, loss: 23.0 }), "411.7 is no good value");
+        }
+    }
+
+    #[test]
+    fn an_end_is_a_tenth_of_an_epoch_and_of_a_short_one_more() {
+        let ends = [1, 2, 3, 4, 5, 10, 16, 20, 80, 81, 1000].map(|per_epoch| (per_epoch, judged_steps(per_epoch)));
+        let due = [(1, 1), (2, 2), (3, 2), (4, 2), (5, 3), (10, 5), (16, 8), (20, 8), (80, 8), (81, 9), (1000, 100)];
+        assert_eq!(ends, due);
+    }
+
+    /// The mean of the last steps of an epoch.
+    fn end_of(losses: &[f64]) -> f64 {
+        let last = judged_steps(losses.len() as u64) as usize;
+        losses[losses.len() - last..].iter().sum::<f64>() / last as f64
+    }
+
+    #[test]
+    fn one_long_step_at_the_start_of_an_epoch_is_no_bad_end_and_what_stays_off_or_swings_is_one() {
+        let gauge = Gauge::of_steps(1.0, 20);
+        let mut early = [0.5; 20];
+        early[0] = 5200.0;
+        let mean = early.iter().sum::<f64>() / 20.0;
+        assert!(gauge.is_lost(mean) && !gauge.is_lost(end_of(&early)), "{mean} as a whole");
+        for steps in 2..200 {
+            let swinging: Vec<f64> = (0..steps).map(|step| if step % 2 == 0 { 90.0 } else { 0.1 }).collect();
+            let leaving: Vec<f64> = (0..steps).map(|step| if step < steps / 2 { 0.5 } else { 60.0 }).collect();
+            for losses in [&swinging, &swinging[1..].to_vec(), &leaving] {
+                assert!(gauge.is_lost(end_of(losses)) || losses.len() < 2, "{losses:?}");
+            }
         }
     }
 

@@ -72,8 +72,19 @@ fn plain(what: &str, error: &io::Error) -> String {
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "a file stands where a folder must be".into(),
         io::ErrorKind::IsADirectory => "it is a folder".into(),
         io::ErrorKind::ReadOnlyFilesystem => "its file system is read-only".into(),
-        _ => error.to_string(),
+        io::ErrorKind::InvalidFilename => "its name is too long, or none that a file can have there".into(),
+        _ => without_number(error),
     }
+}
+
+/// As the operating system says it, without the number that the standard library puts behind, and without the path of a
+/// file aside that some put behind that.
+fn without_number(error: &io::Error) -> String {
+    let mut told = error.to_string();
+    if let Some(at) = told.find(" (os error ") {
+        told.truncate(at);
+    }
+    told
 }
 
 /// What helps where a file was not written to its end; `otherwise` where that is not that its reader went away.
@@ -209,6 +220,27 @@ mod tests {
         if Path::new("/proc/self").exists() {
             let message = folder("--model", Path::new("/proc/x/y")).unwrap_err().to_string();
             assert!(message.contains("/proc/x/y, which cannot be written: no folder can be made there"), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_cause_tells_the_number_of_the_system() {
+        let dir = tempfile::tempdir().unwrap();
+        let (long, wound) = (dir.path().join("a".repeat(5000)), dir.path().join("wound"));
+        std::os::unix::fs::symlink(&wound, &wound).unwrap();
+        for message in [
+            folder("--model", &long).unwrap_err().to_string(),
+            new_file("--out", &long.join("new.json")).unwrap_err().to_string(),
+            folder("--model", &wound.join("below")).unwrap_err().to_string(),
+            new_file("--out", &wound.join("new.json")).unwrap_err().to_string(),
+        ] {
+            assert!(message.contains("which cannot be written: ") && !message.contains("os error"), "{message}");
+        }
+        // Those that have no words of this lab.
+        for number in 1..134 {
+            let (error, other) = (io::Error::from_raw_os_error(number), io::Error::other("a cause of its own"));
+            assert!(!plain("file", &error).contains("os error"), "{error}: {}", plain("file", &error));
+            assert_eq!(plain("file", &other), "a cause of its own");
         }
     }
 

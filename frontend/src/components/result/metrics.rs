@@ -1,5 +1,7 @@
 //! The metrics: the first ones large, all of them in a table with their definitions.
 
+use std::collections::BTreeMap;
+
 use leptos::prelude::*;
 use recspeed_types::MetricName;
 use recspeed_types::metric::{Direction, MetricKind};
@@ -7,16 +9,21 @@ use recspeed_types::metric::{Direction, MetricKind};
 use crate::charts::{difference, is_beyond_rounding, value};
 use crate::components::Hint;
 
+/// What stands beside a metric that one number for everybody has as well.
+const OF_THE_MEAN: &str =
+    " One number for everybody is the mean of what was learnt from, for every user and item of the same test.";
+
 /// Metrics shown large.
 const TILES: usize = 4;
 
-/// A metric with the same metric of the run before.
+/// A metric with the same metric of the run before, and that of one number for everybody.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     name: String,
     kind: Option<MetricKind>,
     value: f64,
     before: Option<f64>,
+    of_the_mean: Option<f64>,
 }
 
 impl Row {
@@ -27,8 +34,17 @@ impl Row {
         Some((self.value < before) == (direction == Direction::Lower))
     }
 
-    fn definition(&self) -> &'static str {
-        self.kind.map_or("A number that this version of the page has no definition for.", MetricKind::definition)
+    fn definition(&self) -> String {
+        let it =
+            self.kind.map_or("A number that this version of the page has no definition for.", MetricKind::definition);
+        let of_the_mean = if self.of_the_mean.is_some() { OF_THE_MEAN } else { "" };
+        [it, of_the_mean].concat()
+    }
+
+    /// Without a verdict: where a method errs clearly more, a warning says so.
+    fn everybody(&self) -> Option<impl IntoView + use<>> {
+        let text = self.of_the_mean.map(|mean| ["one number for everybody: ", &value(mean)].concat())?;
+        Some(view! { <small class="of-mean">{text}</small> })
     }
 
     fn change(&self) -> Option<impl IntoView + use<>> {
@@ -45,8 +61,12 @@ impl Row {
     }
 }
 
-/// The rows of a result beside those of the run before.
-pub(crate) fn rows(metrics: &[(String, f64)], before: &[(String, f64)]) -> Vec<Row> {
+/// The rows of a result beside those of the run before; `of_the_mean`: by metric, what one number for everybody gets.
+pub(crate) fn rows(
+    metrics: &[(String, f64)],
+    before: &[(String, f64)],
+    of_the_mean: &BTreeMap<String, f64>,
+) -> Vec<Row> {
     metrics
         .iter()
         .map(|(name, value)| Row {
@@ -54,6 +74,7 @@ pub(crate) fn rows(metrics: &[(String, f64)], before: &[(String, f64)]) -> Vec<R
             kind: name.parse::<MetricName>().ok().map(|name| name.kind),
             value: *value,
             before: before.iter().find(|(other, _)| other == name).map(|(_, value)| *value),
+            of_the_mean: of_the_mean.get(name).copied(),
         })
         .collect()
 }
@@ -66,12 +87,13 @@ pub(crate) fn Tiles(
     rows: Signal<Vec<Row>>,
 ) -> impl IntoView {
     let tile = |row: Row| {
-        let change = row.change();
+        let (change, everybody) = (row.change(), row.everybody());
         view! {
             <div class="tile">
                 <Hint word=row.name.clone() text=row.definition()/>
                 <span class="tile-value">{value(row.value)}</span>
                 {change}
+                {everybody}
             </div>
         }
     };
@@ -87,10 +109,10 @@ pub(crate) fn MetricTable(
 ) -> impl IntoView {
     let compared = Memo::new(move |_| rows.with(|rows| rows.iter().any(|row| row.before.is_some())));
     let line = move |row: Row| {
-        let change = row.change();
+        let (change, everybody) = (row.change(), row.everybody());
         view! {
             <tr>
-                <th scope="row"><Hint word=row.name.clone() text=row.definition()/></th>
+                <th scope="row"><Hint word=row.name.clone() text=row.definition()/>{everybody}</th>
                 <td class="number" data-testid=format!("metric-{}", row.name.replace('@', "-")) data-value=row.value.to_string()>
                     {precise(row.value)}
                 </td>
@@ -129,7 +151,16 @@ mod tests {
     use super::*;
 
     fn row(name: &str, value: f64, before: f64) -> Row {
-        rows(&[(name.to_owned(), value)], &[(name.to_owned(), before)]).remove(0)
+        rows(&[(name.to_owned(), value)], &[(name.to_owned(), before)], &BTreeMap::new()).remove(0)
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_beside_the_errors_that_it_has_and_is_explained_there() {
+        let metrics = ["rmse", "ndcg@10"].map(|name| (name.to_owned(), 0.9));
+        let all = rows(&metrics, &[], &BTreeMap::from([("rmse".to_owned(), 1.1256)]));
+        assert_eq!(all.iter().map(|row| row.of_the_mean).collect::<Vec<_>>(), [Some(1.1256), None]);
+        let explained = all.iter().map(|row| row.definition().contains("One number for everybody"));
+        assert_eq!(explained.collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

@@ -182,7 +182,8 @@ fn is_by_engine(spec: &ExperimentSpec) -> bool {
 fn rows_of(shown: Option<RunState>, compared: Option<RunState>) -> Vec<Row> {
     let compared =
         compared.filter(|other| shown.as_ref().is_some_and(|run| comparable(&spec_of(run), &spec_of(other))));
-    rows(&final_metrics(shown), &final_metrics(compared))
+    let of_the_mean = summary_of(shown.clone()).map(|summary| summary.evaluation.of_the_mean).unwrap_or_default();
+    rows(&final_metrics(shown), &final_metrics(compared), &of_the_mean)
 }
 
 /// Whether a run that did not finish left something to draw.

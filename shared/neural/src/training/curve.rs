@@ -1,5 +1,6 @@
 //! When a training speaks: progress and loss, at most a few hundred times however long it is.
 
+use recspeed_types::divergence::judged_steps;
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::{EventKind, FitObserver};
 
@@ -21,6 +22,18 @@ impl Mean {
     pub(crate) fn add(&mut self, mean: f64, rows: u64) {
         self.sum += mean * rows as f64;
         self.rows += rows;
+    }
+
+    /// Takes batch number `batch`, from 0, of `all` of an epoch, where it is one of those that tell how the epoch ends:
+    /// the first of them takes the place of what the epoch before has left.
+    pub(crate) fn add_at_the_end(&mut self, (batch, all): (u64, u64), mean: f64, rows: u64) {
+        let first = all - judged_steps(all);
+        if batch == first {
+            *self = Self::default();
+        }
+        if batch >= first {
+            self.add(mean, rows);
+        }
     }
 
     /// The mean, or 0 of nothing.
@@ -84,5 +97,32 @@ impl Curve {
             let epoch = self.epoch_at(step);
             observer.event(EventKind::Metric { name: name.to_owned(), split, step, epoch, value });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_epoch_is_told_by_its_last_batches_alone_also_while_the_next_one_begins() {
+        let mut end = Mean::default();
+        let mut epoch = |losses: [f64; 20]| {
+            for (batch, loss) in (0..).zip(losses) {
+                end.add_at_the_end((batch, 20), loss, 32);
+            }
+            end
+        };
+        let mut early = [0.5; 20];
+        early[0] = 5200.0;
+        assert_eq!(epoch(early), Mean { sum: 0.5 * 8.0 * 32.0, rows: 8 * 32 });
+        let rising = std::array::from_fn(|batch| if batch < 12 { 0.5 } else { 60.0 });
+        let last = epoch(rising);
+        assert!((last.value() - 60.0).abs() < 1e-9, "{last:?}");
+        let mut going_on = last;
+        (0..12).for_each(|batch| going_on.add_at_the_end((batch, 20), 0.1, 32));
+        assert_eq!(going_on, last, "until the last batches of the next epoch");
+        going_on.add_at_the_end((12, 20), 0.25, 32);
+        assert_eq!(going_on, Mean { sum: 8.0, rows: 32 });
     }
 }

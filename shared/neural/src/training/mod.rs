@@ -11,6 +11,7 @@ pub(crate) mod layered;
 pub(crate) mod layout;
 pub(crate) mod lent;
 pub(crate) mod losses;
+mod needs;
 pub(crate) mod network;
 mod ranked;
 pub(crate) mod rows;
@@ -22,10 +23,9 @@ mod update;
 
 use burn::tensor::{Device, Tensor};
 use recspeed_parallel::at_once;
-use recspeed_plan::pace::{self, LookUps};
 use recspeed_types::divergence::Gauge;
-use recspeed_types::event::{MeasuredOn, MemoryBytes};
-use recspeed_types::spec::{Loss, ResolvedRecommender, Training};
+use recspeed_types::event::MeasuredOn;
+use recspeed_types::spec::{ResolvedRecommender, Training};
 use recspeed_types::summary::TrainingInfo;
 use recspeed_types::{EventKind, FitObserver};
 
@@ -43,9 +43,6 @@ use saved::Parameters;
 use staged::Staged;
 use state::{Best, State};
 use steps::{Alone, Steps, Stumble};
-
-/// Bytes that a training may ask for. A tab addresses 4 GiB and needs some of it for the page's data.
-const ADDRESSABLE: u64 = if cfg!(target_arch = "wasm32") { 3 << 30 } else { isize::MAX as u64 };
 
 /// What a network is taught.
 ///
@@ -121,6 +118,8 @@ struct Progress<S> {
     batch: u64,
     step: u64,
     epoch_loss: Mean,
+    /// Of the last steps of an epoch, by which its end is judged: kept until those of the next one come.
+    end_loss: Mean,
     finished_loss: f64,
     gauge: Gauge,
     curve: Curve,
@@ -185,9 +184,9 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         progress.steps.gather().await?;
         let keeps_last =
             progress.best.as_ref().is_none_or(|best| best.parameters.is_none() || best.epoch == progress.epoch);
-        if keeps_last && progress.gauge.is_lost(progress.finished_loss) {
+        if keeps_last && progress.gauge.is_lost(progress.end_loss.value()) {
             progress.step -= 1; // the last one taken, not the next
-            return Err(self.diverged("mean loss of the last epoch", progress.finished_loss, &progress));
+            return Err(self.diverged("mean loss of the last steps", progress.end_loss.value(), &progress));
         }
         Ok(self.finish(progress, observer))
     }
@@ -246,6 +245,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         if !progress.gauge.takes(progress.step + 1, value) || (progress.gauge.has_left() && !keeps) {
             return Err(self.diverged("loss", value, progress));
         }
+        progress.end_loss.add_at_the_end((progress.batch, self.lesson.batches()), value, rows);
         progress.step += 1;
         progress.batch += 1;
         progress.epoch_loss.add(value, rows);
@@ -283,7 +283,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             told.extend(verdict.map(|(name, value)| (*name, MeasuredOn::Validation, *value)));
             let told_apart = progress.best.as_ref().is_some_and(|best| best.told_apart || regret != best.regret);
             // A network that has run away is not kept, whatever its lists happen to be worth.
-            let is_lost = progress.gauge.is_lost(progress.finished_loss);
+            let is_lost = progress.gauge.is_lost(progress.end_loss.value());
             match &mut progress.best {
                 None if is_lost => {}
                 Some(best) if is_lost || (told_apart && regret >= best.regret) => best.told_apart = told_apart,
@@ -362,6 +362,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 batch: 0,
                 step: 0,
                 epoch_loss: Mean::default(),
+                end_loss: Mean::default(),
                 finished_loss: 0.0,
                 gauge: self.gauge(),
                 curve,
@@ -379,6 +380,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             batch: state.batch,
             step: state.step,
             epoch_loss: state.epoch_loss,
+            end_loss: state.end_loss,
             finished_loss: state.finished_loss,
             gauge: self.gauge(),
             curve,
@@ -403,6 +405,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             batch: progress.batch,
             step: progress.step,
             epoch_loss: progress.epoch_loss,
+            end_loss: progress.end_loss,
             finished_loss: progress.finished_loss,
             window: progress.curve.window,
             weights: progress.steps.parameters().numbers().into(),
@@ -419,58 +422,6 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
 }
 
 impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
-    /// What this training holds at most, by purpose.
-    fn memory(&self) -> MemoryBytes {
-        let layout = self.network.layout();
-        let parameters = 4 * layout.len() as u64;
-        let rows = self.lesson.batch_rows();
-        // A table's gradient has a row for each row of the batch that looks it up.
-        let looked_up = rows * layout.tables().iter().map(|table| table.width as u64).sum::<u64>();
-        MemoryBytes {
-            parameters,
-            gradients: 4 * layout.flat_len() as u64 + 4 * looked_up,
-            optimizer: parameters * update::moments_per_parameter(self.training.optimizer),
-            activations: 4 * rows * self.network.activations_per_row() as u64,
-            buffers: self.lesson.epoch_bytes(),
-            ..MemoryBytes::default()
-        }
-    }
-
-    /// Refuses what needs more than there is: `left` bytes where that is known, and never more than can be addressed.
-    fn refuse_too_large(&self, left: Option<u64>) -> Result<(), NeuralFitError> {
-        let MemoryBytes { parameters, gradients, optimizer, activations, buffers, .. } = self.memory();
-        // The update of the dense parameters works on temporaries as long as they are; three of them live at once. Early
-        // stopping keeps the best parameters beside those that learn.
-        let temporaries = 12 * self.network.layout().flat_len() as u64;
-        let best = if self.training.early_stopping.is_some() { parameters } else { 0 };
-        let needed = parameters + gradients + optimizer + activations + buffers + temporaries + best;
-        let allowed = left.map_or(ADDRESSABLE, |left| left.min(ADDRESSABLE));
-        if needed <= allowed {
-            return Ok(());
-        }
-        let remedy = pace::remedy(self.recommender.entry);
-        Err(NeuralFitError::TooLarge { needed, allowed, seconds: self.seconds(), remedy })
-    }
-
-    /// About how long it takes at most, by what is computed for the rows of all batches.
-    fn seconds(&self) -> f64 {
-        let (entry, layout) = (self.recommender.entry, self.network.layout());
-        // A network over sequences multiplies what it says with the vectors of all items, which are its first table.
-        let is_over_sequences = entry.reads_history && entry.kind != "autoencoder";
-        let over_all = is_over_sequences && self.training.loss == Loss::CrossEntropy;
-        let scored = layout.tables().first().filter(|_| over_all).map_or(0, |items| items.rows * items.width);
-        let rows = self.lesson.batch_rows().saturating_mul(self.lesson.batches());
-        // Each row of a batch has a place in every table; against all items it is scored at each step.
-        let all_items = |at: usize| if over_all && at == 0 { self.lesson.batches() } else { 0 };
-        let tables = layout.tables().iter().enumerate().map(|(at, table)| {
-            let (of_table, width) = (table.rows as u64, table.width as u64);
-            ((of_table, width), rows as f64 + (all_items(at) * of_table) as f64)
-        });
-        let look_ups = LookUps::new(tables, self.training);
-        let sizes = (layout.flat_len() as u64, scored as u64);
-        pace::seconds_of(entry.kind, self.training.epochs, rows, sizes, look_ups)
-    }
-
     fn diverged<S>(&self, what: &'static str, value: f64, progress: &Progress<S>) -> NeuralFitError {
         let learning_rate = self.training.learning_rate;
         NeuralFitError::Diverged {

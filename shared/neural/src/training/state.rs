@@ -11,10 +11,10 @@ use crate::NeuralFitError;
 use crate::training::curve::Mean;
 use crate::training::steps::AllMoments;
 
-const MAGIC: [u8; 8] = *b"recsnn02";
+const MAGIC: [u8; 8] = *b"recsnn03";
 
 /// At most so many bytes beside the lists of numbers.
-const LARGEST_HEAD: usize = 160;
+const LARGEST_HEAD: usize = 176;
 
 /// The state between two batches.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,8 @@ pub(crate) struct State<'a> {
     pub(crate) step: u64,
     /// Loss of the epoch so far.
     pub(crate) epoch_loss: Mean,
+    /// Loss of the last steps of an epoch: of the last one whose last steps have begun.
+    pub(crate) end_loss: Mean,
     /// Loss of the last finished epoch.
     pub(crate) finished_loss: f64,
     /// The window of the loss curve that is being filled.
@@ -63,7 +65,7 @@ impl State<'_> {
         put_u64(&mut bytes, u64::from(self.epoch));
         put_u64(&mut bytes, self.batch);
         put_u64(&mut bytes, self.step);
-        for mean in [self.epoch_loss, self.window] {
+        for mean in [self.epoch_loss, self.end_loss, self.window] {
             put_u64(&mut bytes, mean.sum.to_bits());
             put_u64(&mut bytes, mean.rows);
         }
@@ -123,6 +125,7 @@ impl Reader<'_> {
             batch: self.u64()?,
             step: self.u64()?,
             epoch_loss: self.mean()?,
+            end_loss: self.mean()?,
             window: self.mean()?,
             finished_loss: self.f64()?,
             weights: self.floats()?.into(),
@@ -196,6 +199,7 @@ mod tests {
             batch: 3,
             step: 17,
             epoch_loss: Mean { sum: 1.5, rows: 64 },
+            end_loss: Mean { sum: 0.75, rows: 16 },
             finished_loss: 0.25,
             window: Mean { sum: 0.5, rows: 8 },
             weights: vec![1.0, -0.0, f32::MIN_POSITIVE].into(),

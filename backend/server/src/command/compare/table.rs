@@ -1,5 +1,6 @@
 //! A comparison as text or as Markdown.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -88,8 +89,18 @@ fn results(comparison: &Comparison, metrics: &[MetricName], markdown: bool) -> S
         let rest = [seconds(method.fit_s.mean), wait, bytes(method.peak_bytes)];
         table.add_row([method.name.clone(), runs_of(method)].into_iter().chain(metrics.iter().map(of)).chain(rest));
     }
+    if let Some(values) = of_the_mean(&comparison.evaluation.of_the_mean, metrics) {
+        let head = ["one number for everybody", "–"].map(str::to_owned);
+        table.add_row(head.into_iter().chain(values).chain(["–", "–", "–"].map(str::to_owned)));
+    }
     right_aligned(&mut table, 1);
     table.to_string()
+}
+
+/// What one number for everybody has of each metric; `None` where it has none of them.
+fn of_the_mean(values: &BTreeMap<String, f64>, metrics: &[MetricName]) -> Option<Vec<String>> {
+    let of = |name: &MetricName| values.get(&name.to_string()).map_or("–".to_owned(), |value| short(*value));
+    (!values.is_empty()).then(|| metrics.iter().map(of).collect())
 }
 
 fn runs_of(method: &ComparedMethod) -> String {
@@ -191,6 +202,12 @@ fn how(comparison: &Comparison) -> String {
     let mut text =
         "Runs: mean ± standard deviation over the seeds (n − 1); data and split stay the same. * is the best mean."
             .to_owned();
+    if !comparison.evaluation.of_the_mean.is_empty() {
+        text.push_str(
+            " One number for everybody is the mean of what the first one learnt from, for every user and item of the \
+             same test.",
+        );
+    }
     if comparison.tests.is_empty() {
         return text;
     }
@@ -220,6 +237,14 @@ mod tests {
         assert_eq!(plus_minus(&spread(0.943_21, None)), "0.9432");
         assert_eq!(plus_minus(&spread(123.456, Some(1.0))), "123.5 ± 1.0");
         assert_eq!(short(-0.000_001), "-1.000e-6");
+    }
+
+    #[test]
+    fn one_number_for_everybody_has_its_own_errors_and_no_other_metric() {
+        let metrics: Vec<MetricName> = ["rmse", "ndcg@10"].map(|name| name.parse::<MetricName>().unwrap()).into();
+        let values = BTreeMap::from([("rmse".to_owned(), 1.125_62)]);
+        assert_eq!(of_the_mean(&values, &metrics), Some(vec!["1.126".to_owned(), "–".to_owned()]));
+        assert_eq!(of_the_mean(&BTreeMap::new(), &metrics), None);
     }
 
     #[test]

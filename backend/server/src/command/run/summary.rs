@@ -44,17 +44,26 @@ pub(super) fn render(
     text
 }
 
-/// The metrics in the order of the spec, then any others.
+/// What stands beside the errors of a recommender.
+const ONE_NUMBER: &str = "one number for everybody";
+
+/// The metrics in the order of the spec, then any others; those of one number for everybody beside them, where it has
+/// any.
 fn metrics(spec: &ExperimentSpec, summary: &RunSummary) -> Table {
     let asked: Vec<String> = spec.evaluation.metrics.iter().map(ToString::to_string).collect();
     let others = summary.metrics.keys().filter(|name| !asked.contains(name));
+    // No verdict stands there: where the method errs clearly more, a warning says so.
+    let of_the_mean = &summary.evaluation.of_the_mean;
+    let columns = if of_the_mean.is_empty() { 2 } else { 3 };
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["metric", "value"]);
+    let heads = ["metric", "value", ONE_NUMBER].into_iter().take(columns);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(heads);
     for name in asked.iter().chain(others) {
         let shown = summary.metrics.get(name).map_or_else(|| "not measured".to_owned(), |v| value(*v));
-        table.add_row([name.clone(), shown]);
+        let beside = of_the_mean.get(name).map_or_else(String::new, |v| value(*v));
+        table.add_row([name.clone(), shown, beside].into_iter().take(columns));
     }
-    if let Some(column) = table.column_mut(1) {
+    for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
@@ -153,6 +162,10 @@ fn facts_of(spec: &ExperimentSpec, summary: &RunSummary, losses: &[f64]) -> Vec<
     }
     if spec.evaluation.metrics.iter().any(|metric| metric.kind.of_ratings()) {
         facts.push(("rating scale", evaluation.rating_scale.clone()));
+    }
+    if !evaluation.of_the_mean.is_empty() {
+        let what = "the mean of what was learnt from, for every user and item of the same test";
+        facts.push(("one number", format!("{ONE_NUMBER} is {what}")));
     }
     if let Some(training) = &summary.training {
         let spark = sparkline(losses, 32);
@@ -327,6 +340,20 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(text.find("rmse").unwrap() < text.find("mae").unwrap(), "the order of the spec");
+    }
+
+    #[test]
+    fn one_number_for_everybody_stands_beside_the_errors_that_it_has() {
+        let mut summary = example();
+        let without = render("A run", &ExperimentSpec::default(), &summary, &[], false);
+        assert!(!without.contains("one number"), "{without}");
+        summary.evaluation.of_the_mean = [("rmse".to_owned(), 1.1256)].into();
+        let text = render("A run", &ExperimentSpec::default(), &summary, &[], false);
+        let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap_or_default();
+        assert!(line("metric").contains("one number for everybody"), "{text}");
+        assert!(line("rmse").contains("1.153676") && line("rmse").contains("1.125600"), "{text}");
+        assert!(line("ndcg@10").contains("0.25") && !line("ndcg@10").contains("1.1256"), "{text}");
+        assert!(text.contains("one number for everybody is the mean of what was learnt from"), "{text}");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct Als {
     /// `YᵀY` of the current items.
     item_gram: Vec<f64>,
     iteration: u64,
+    /// Of each iteration so far, for checkpoints: a fit that goes on is held against them, too.
+    losses: Vec<f64>,
     gauge: Gauge,
 }
 
@@ -73,7 +75,8 @@ impl Als {
         let (by_user, by_item) = (Arc::clone(&data.by_user), Arc::clone(&data.by_item));
         // Of answering 0 to everything; a unit of confidence costs 1 at most.
         let gauge = Gauge::new(OfNothing::zeros(1.0));
-        Ok(Self { settings, by_user, by_item, users, items, item_gram, iteration: 0, gauge })
+        let losses = Vec::new();
+        Ok(Self { settings, by_user, by_item, users, items, item_gram, iteration: 0, losses, gauge })
     }
 
     /// Solves all users, then all items; the objective per unit of confidence afterwards (see the
@@ -101,6 +104,7 @@ impl Als {
         let loss = loss::objective(users, &self.users, &user_gram, &self.item_gram);
         // Every number of both sides enters the traces, so a finite loss means finite vectors.
         self.gauge.take(loss, self.iteration)?;
+        self.losses.push(loss);
         Ok(Some(loss))
     }
 
@@ -133,12 +137,13 @@ impl Als {
 
     fn offer(&self, observer: &mut dyn FitObserver) {
         let (step, sizes) = (self.iteration, self.sizes());
-        observer.checkpoint(step, &mut || state::write(step, sizes, &self.users, &self.items));
+        observer.checkpoint(step, &mut || state::write(&self.losses, sizes, &self.users, &self.items));
     }
 
     fn resume(&mut self, bytes: Vec<u8>) -> Result<(), FitError> {
-        self.iteration = state::read(&bytes, self.sizes(), &mut self.users, &mut self.items)?;
-        self.gauge = self.gauge.going_on(self.iteration);
+        self.losses = state::read(&bytes, self.sizes(), &mut self.users, &mut self.items)?;
+        self.iteration = self.losses.len() as u64;
+        self.gauge = self.gauge.having_seen(&self.losses)?;
         // It goes before the Gramian is summed from pieces.
         drop(bytes);
         self.item_gram = gramian(&self.items, self.settings.factors);
@@ -338,7 +343,8 @@ impl ImplicitAls {
         let by_user = Arc::new(by_user);
         let iteration = recommender.integer("iterations") as u64;
         let gauge = Gauge::new(OfNothing::zeros(1.0));
-        Ok(Self { fitted: Als { settings, by_user, by_item, users, items, item_gram, iteration, gauge } })
+        let losses = Vec::new();
+        Ok(Self { fitted: Als { settings, by_user, by_item, users, items, item_gram, iteration, losses, gauge } })
     }
 
     /// The parts of one row's score for an item, each from an item of the row.
