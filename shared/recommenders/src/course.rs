@@ -210,8 +210,11 @@ mod tests {
         }
     }
 
-    /// How a fit ends, what it has learnt by then, and its checkpoints.
-    fn taken(losses: &[f64], resume: Option<Vec<u8>>) -> ((Result<(), FitError>, f32), Vec<Vec<u8>>) {
+    /// How a fit ends, and what it has learnt by then.
+    type Fit = (Result<(), FitError>, f32);
+
+    /// A fit, and its checkpoints.
+    fn taken(losses: &[f64], resume: Option<Vec<u8>>) -> (Fit, Vec<Vec<u8>>) {
         let mut learner = Scripted { losses, learnt: vec![0.0] };
         let mut keeper = Keeper { resume, kept: Vec::new() };
         let ended = take(&mut learner, losses.len() as u64, &mut keeper);
