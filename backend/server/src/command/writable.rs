@@ -63,7 +63,7 @@ pub(crate) enum Unwritable {
 }
 
 /// The cause without the operating system's error number.
-fn plain(what: &str, error: &io::Error) -> String {
+pub(super) fn plain(what: &str, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound if what == "folder" => "no folder can be made there".into(),
         io::ErrorKind::NotFound => "its folder is not there".into(),

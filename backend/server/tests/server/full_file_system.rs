@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use nix::sys::statvfs::statvfs;
 use recspeed_types::api::RunStatus;
 use serde_json::json;
 
@@ -28,16 +29,14 @@ impl SmallDisk {
         self.0.path()
     }
 
-    /// Writes until nothing more fits, going on where it ended the last time.
+    /// Takes all that is free, at once and no more: what a server gives up once it meets the end of the disk stays the server's.
     fn fill(&self) {
         let mut filler = File::options().create(true).append(true).open(self.path().join("filler")).unwrap();
-        let mut size = 1 << 16;
-        while size > 0 {
-            match filler.write_all(&vec![7; size]) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::StorageFull => size /= 2,
-                Err(error) => panic!("{error}"),
-            }
+        let told = statvfs(self.path()).unwrap();
+        let free = told.blocks_available() as usize * told.fragment_size() as usize;
+        if let Err(error) = filler.write_all(&vec![7; free]) {
+            // Others have written meanwhile: it was filled all the same.
+            assert_eq!(error.kind(), ErrorKind::StorageFull, "{error}");
         }
     }
 

@@ -212,7 +212,10 @@ async fn a_guest_reads_no_place_of_the_owners_machine_and_the_owner_reads_each()
             ],
         }],
         "differences": [{ "heading": "Data", "text": "It lies in `/home/x`." }],
-        "specs": [{ "version": 1, "dataset": { "source": "file", "path": "/home/x/ratings.csv", "format": "movielens" } }],
+        "specs": [{
+            "version": 1, "recommender": { "kind": "mlp" },
+            "dataset": { "source": "file", "path": "/home/x/ratings.csv", "format": "movielens" },
+        }],
     });
     keep(&bench, "four-layer.json", &report.to_string());
     let attempt = json!({ "status": "failed", "asked_ms": 1, "said": [engine], "cause": format!("No {engine}.") });

@@ -16,6 +16,7 @@ use recspeed_types::study::retrieval::{Asked, CONTAINERS, Retrieved};
 use super::super::failure::CommandError;
 use super::super::figures;
 use super::super::run::{Interrupts, find_worker};
+use super::super::writable;
 use super::child::{Answer, ask};
 use super::identity::Identity;
 use super::keep::Extent;
@@ -155,7 +156,7 @@ pub(super) fn measure(args: &RetrievalArgs, engines: &Engines) -> Result<Option<
             continue;
         }
         let columns = Columns::write(&data, count as usize)
-            .map_err(|why| StudyError::Columns { folder: std::env::temp_dir(), why: why.to_string() })?;
+            .map_err(|why| StudyError::Columns { folder: std::env::temp_dir(), why: writable::plain("file", &why) })?;
         let mut found = Vec::new();
         for candidate in &candidates {
             if let Some(missing) = &candidate.missing {
