@@ -74,7 +74,7 @@ def of_memory(result: Told) -> list[str]:
         f"Measured by `memory.py` of `make gpu-bundle` on {result['gpu']} ({mib(result['memory_bytes'])} MiB) on "
         f"{result['measured']}, in MiB, ranks sharing the one card. `held` is the most that the driver counted, less "
         f"the context of CUDA, which is what the smallest network holds: {contexts}. A run may hold a ninth more than "
-        "foretold, and 64 MiB of pages that are not full.",
+        "foretold, on `cuda` half as much again, and 64 MiB of pages that are not full.",
         "",
         "| run | device | foretold | held | of it | |",
         "|---|---|---|---|---|---|",

@@ -345,6 +345,24 @@ fn what_ranks_hold_on_a_gpu_is_held_against_its_memory_and_not_the_machines() {
 }
 
 #[test]
+fn on_libtorch_workspaces_of_ranks_and_threads_are_planned_and_on_burns_own_kernels_two_thirds_of_a_gpu_may_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |device: &str| {
+        let engine = format!("[evaluation]\nmetrics = [\"ndcg@10\"]\n[engine]\ndevice = \"{device}\"\nthreads = 3\n");
+        let file = spec_file(&folder, &format!("{DENSE}\n{engine}"));
+        let output = plan(&[&file, "--json", "--gpu-memory", "30720"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+        ["workspaces_bytes", "bytes", "allowed_bytes"].map(|name| planned["devices"][0][name].as_u64().unwrap())
+    };
+    let [libtorch, cuda] = ["libtorch-cuda", "cuda"].map(of);
+    // Four ranks and three threads.
+    let workspaces: u64 = 7 * (96 << 20);
+    assert_eq!([libtorch[0], cuda[0], libtorch[1] - cuda[1]], [workspaces, 0, workspaces]);
+    assert_eq!([libtorch[2], cuda[2]], [27_u64 << 30, 20 << 30]);
+}
+
+#[test]
 fn an_impossible_layout_is_refused_with_the_nearest_that_works() {
     let folder = tempfile::tempdir().unwrap();
     let frame = DENSE.split("[recommender]").next().unwrap();

@@ -93,7 +93,9 @@ pub(crate) fn memory(engine: EngineKind, device: Device, at: usize) -> DeviceMem
     let probed = if engine == EngineKind::Burn && !device.is_processor() { vec![probed(device)] } else { Vec::new() };
     match DeviceMemory::of(engine, device, &probed) {
         // Those beside the first one are taken to be like it.
-        DeviceMemory::Own { name, bytes } if at > 0 => DeviceMemory::Own { name: format!("{name}, GPU {at}"), bytes },
+        DeviceMemory::Own { name, bytes, library } if at > 0 => {
+            DeviceMemory::Own { name: format!("{name}, GPU {at}"), bytes, library }
+        }
         memory => memory,
     }
 }
@@ -405,7 +407,8 @@ mod tests {
             assert_eq!((probed(device).gpu, probed(device).own_memory), (None, Some(false)));
         }
         let of_another = memory(EngineKind::Pytorch, Device::Cuda, 0);
-        assert_eq!(of_another, DeviceMemory::Own { name: "the GPU of `cuda`".to_owned(), bytes: None });
+        let library = recspeed_experiment::Library::Other;
+        assert_eq!(of_another, DeviceMemory::Own { name: "the GPU of `cuda`".to_owned(), bytes: None, library });
     }
 
     #[test]

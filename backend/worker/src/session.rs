@@ -81,7 +81,7 @@ fn attempt(
     (stop, memory_limit): (Arc<AtomicBool>, Option<u64>),
 ) -> Result<RunSummary, RunFailure> {
     let spec = read_spec(arguments)?;
-    let threads = spec.engine.threads.filter(|&threads| threads > 0);
+    let threads = threads_of(&spec, machine::cores());
     let threads = match member {
         None => threads,
         Some(member) => {
@@ -143,6 +143,16 @@ fn attempt(
         warn(&mut outcome, format!("the model could not be kept: {error}"));
     }
     Ok(outcome.summary)
+}
+
+/// How many threads the run shall have, where that is not one a core. `RAYON_NUM_THREADS`, which whoever starts the worker may have set,
+/// counts where the spec does not say.
+fn threads_of(spec: &ExperimentSpec, cores: u32) -> Option<u32> {
+    let said = || std::env::var_os("RAYON_NUM_THREADS").is_some();
+    // What has mistakes fails by them, once the run begins.
+    let unless_said =
+        || spec.resolve().ok().map(|spec| spec.threads(cores)).filter(|&threads| threads < cores && !said());
+    spec.engine.threads.filter(|&threads| threads > 0).or_else(unless_said)
 }
 
 fn resume_from(path: &Path) -> Result<Resume, RunFailure> {

@@ -22,12 +22,18 @@ const NUMBER: u64 = 4;
 pub(crate) struct Here {
     /// Where their numbers lie.
     memory: DeviceMemory,
+    /// Threads that compute scores there, where it has memory of its own.
+    scorers: u64,
     checkpoints: Checkpoints,
 }
 
 impl Here {
     pub(crate) fn of(spec: &ResolvedSpec, host: &dyn Host) -> Self {
-        Self { memory: host.device_memory(spec, 0), checkpoints: host.checkpoints() }
+        let memory = host.device_memory(spec, 0);
+        // A hybrid has no plan of its evaluation: its components are taken to be asked by all threads, as in a ranking.
+        let threads = || host.engine(spec).map_or(0, |engine| engine.threads.into());
+        let scorers = if memory == DeviceMemory::Machine { 0 } else { threads() };
+        Self { memory, scorers, checkpoints: host.checkpoints() }
     }
 }
 
@@ -150,7 +156,7 @@ fn planned(
     let training = training_of(spec, component)?;
     let alone = ResolvedSpec { recommender: component.clone(), training: Some(training), ..spec.clone() };
     let Checkpoints { writes, resumes } = here.checkpoints;
-    let needs = ProcessNeeds { checkpoints: writes, resumes, ..ProcessNeeds::default() };
+    let needs = ProcessNeeds { checkpoints: writes, resumes, scorers: here.scorers, ..ProcessNeeds::default() };
     let named = |cause: &str| format!("The component `{}` cannot be trained. {cause}", component.entry.kind);
     if is_whole(component.entry.kind) {
         let whole = Whole::of_spec(&alone, data, lessons, needs)?;
@@ -166,7 +172,7 @@ fn planned(
     let rows = lessons.rows.map_or(usize::MAX, |rows| rows as usize);
     strategy.batch = strategy.batch.min(rows).max(1);
     strategy.micro_batches = strategy.micro_batches.min(strategy.batch);
-    strategy.needs = ProcessNeeds { checkpoints: writes, resumes, ..strategy.needs };
+    strategy.needs = ProcessNeeds { checkpoints: writes, resumes, scorers: here.scorers, ..strategy.needs };
     let outlook = Outlook::of(&strategy).ok()?;
     let refusal = shortage(&alone, &strategy, &outlook).map(|cause| {
         let rows = lessons.about.or(lessons.rows);

@@ -123,6 +123,7 @@ fn refuse_whole(
         resumes: checkpoints.resumes,
         evaluation: evaluation.total(),
         scoring: evaluation.blocks,
+        scorers: evaluation.scorers,
         ..ProcessNeeds::default()
     };
     let whole = Whole::of_spec(spec, data, lessons, needs);
@@ -166,6 +167,7 @@ fn refuse(
         resumes: checkpoints.resumes,
         evaluation: evaluation.map_or(0, |evaluation| evaluation.total()),
         scoring,
+        scorers: evaluation.map_or(0, |evaluation| evaluation.scorers),
         ..strategy.needs
     };
     // A strategy that the plan does not draw is refused, or not, by the training itself.

@@ -3,11 +3,12 @@
 mod desk;
 
 use recspeed_data::Csr;
+use recspeed_experiment::Library;
 use recspeed_plan::{EvaluationOutlook, Judging};
 use recspeed_types::event::Phase;
 use recspeed_types::{EventKind, ExperimentSpec, Extent, FailureCode, Instead, Refusal};
 
-use desk::{attempt, attempt_on_a_gpu, attempt_within, whole};
+use desk::{attempt, attempt_on, attempt_on_a_gpu, attempt_within, whole};
 
 const FRAME: &str = "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n";
 
@@ -132,6 +133,23 @@ fn a_network_that_a_gpu_trains_whole_is_held_against_the_gpu_and_what_stays_agai
     // Of a memory that nobody knows nothing is refused.
     told(None, 8 << 30).expect("it trains");
     told(large, 8 << 30).expect("it trains");
+}
+
+#[test]
+fn workspaces_of_libtorchs_threads_are_held_against_the_gpu() {
+    let hybrid = "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"autoencoder\", hidden = 8, latent = 4 }]";
+    for network in ["kind = \"mlp\"\nhidden = [8]", "kind = \"autoencoder\"\nhidden = 8\nlatent = 4", hybrid] {
+        let text = format!(
+            "{FRAME}sample = 2000\n[recommender]\n{network}\n[training]\nepochs = 1\n[evaluation]\nmetrics = [\"ndcg@10\"]\n\
+             max_users = 20\n"
+        );
+        let told =
+            |library, bytes| attempt_on(library, Some(bytes), 8 << 30, &text).map_err(|failure| failure.to_string());
+        let refused = told(Library::Libtorch, 200 << 20).expect_err("a rank's and a thread's take 192 of the 180 MiB");
+        assert!(refused.contains("what the libraries compute with 192 MiB"), "{refused}");
+        told(Library::Libtorch, 8 << 30).expect("it trains");
+        told(Library::Other, 200 << 20).expect("it trains");
+    }
 }
 
 #[test]

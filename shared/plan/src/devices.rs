@@ -10,6 +10,42 @@ use crate::sharding::ShardLevel;
 use crate::words::bytes;
 use crate::{Outlook, Recompute, ScheduleKind, Strategy};
 
+/// Whose code computes on a device with memory of its own: how it takes that memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Library {
+    /// Burn's own kernels, by CubeCL, on `cuda` and `vulkan`: it takes its memory in pools of large pages.
+    Cubecl,
+    /// LibTorch, on `libtorch-cuda`: each thread that multiplies has a workspace of [`WORKSPACE`] bytes.
+    Libtorch,
+    /// Another one, of which only the numbers are counted.
+    #[default]
+    Other,
+}
+
+/// Bytes of the workspace that LibTorch has cuBLAS keep on a GPU for each thread that multiplies: as measured on an H200 with
+/// PyTorch 2.11, exactly so many a thread, of 1 to 16. cuBLAS' documentation asks for 32 MiB on Hopper, and for less on GPUs before it.
+pub const WORKSPACE: u64 = 96 << 20;
+
+impl Library {
+    /// That of an engine's device.
+    pub fn of(engine: EngineKind, device: Device) -> Self {
+        match device {
+            _ if engine.is_reference() => Self::Other,
+            Device::LibtorchCuda => Self::Libtorch,
+            Device::Cuda | Device::Vulkan => Self::Cubecl,
+            Device::Flex | Device::Cpu | Device::Browser | Device::LibtorchCpu => Self::Other,
+        }
+    }
+
+    /// Bytes that so many threads take to compute with, beside all numbers.
+    pub(crate) const fn workspaces(self, threads: u64) -> u64 {
+        match self {
+            Self::Libtorch => WORKSPACE.saturating_mul(threads),
+            Self::Cubecl | Self::Other => 0,
+        }
+    }
+}
+
 /// Where the numbers of a rank lie.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum DeviceMemory {
@@ -22,6 +58,8 @@ pub enum DeviceMemory {
         name: String,
         /// Bytes that it has, where that is known.
         bytes: Option<u64>,
+        /// What computes there.
+        library: Library,
     },
 }
 
@@ -39,7 +77,8 @@ impl DeviceMemory {
             return Self::Machine;
         }
         let name = found.and_then(|one| one.gpu.clone()).unwrap_or_else(|| format!("the GPU of `{}`", device.as_str()));
-        Self::Own { name, bytes: found.and_then(|one| one.memory).filter(|_| own_memory == Some(true)) }
+        let bytes = found.and_then(|one| one.memory).filter(|_| own_memory == Some(true));
+        Self::Own { name, bytes, library: Library::of(engine, device) }
     }
 }
 
@@ -66,20 +105,26 @@ pub struct DeviceOutlook {
     pub model: u64,
     /// What the first rank computes scores with when it judges: there are neither gradients nor activations then.
     pub scoring: u64,
+    /// What the libraries compute with beside all of that: the workspaces of the ranks' threads, and of those that compute scores, which
+    /// stay from the first product to the end.
+    pub workspaces: u64,
+    /// Whether its memory is taken in pools ([`Library::Cubecl`]).
+    pub pooled: bool,
 }
 
 impl DeviceOutlook {
     /// The most bytes at once.
     pub fn total(&self) -> u64 {
-        let stays = [self.parameters, self.optimizer, self.model].into_iter().fold(0, u64::saturating_add);
+        let stays =
+            [self.parameters, self.optimizer, self.model, self.workspaces].into_iter().fold(0, u64::saturating_add);
         let of_a_step = [self.gradients, self.activations, self.computing].into_iter().fold(0, u64::saturating_add);
         stays.saturating_add(of_a_step.max(self.scoring))
     }
 
     /// What a run may use of the device's memory: nine tenths, as of the machine's. The rest is the driver's, and what the backend
-    /// keeps for later.
+    /// keeps for later. Pools keep more: on an H200 they held up to 1.47 times what was foretold, so two thirds are what numbers may take.
     pub fn room(&self) -> Option<u64> {
-        self.memory.map(|memory| memory / 10 * 9)
+        self.memory.map(|memory| if self.pooled { memory / 3 * 2 } else { memory / 10 * 9 })
     }
 
     /// Bytes that are missing.
@@ -116,6 +161,7 @@ impl DeviceOutlook {
             ("activations", self.activations),
             ("what updates compute with", self.computing),
             ("the model as it is judged, and the best one so far", self.model),
+            ("what the libraries compute with", self.workspaces),
             ("in place of gradients and activations, what scores are computed with", self.scoring),
         ];
         let parts = parts.into_iter().filter(|(_, held)| *held > 0);
@@ -145,8 +191,21 @@ impl DeviceOutlook {
                 self.parts(),
                 bytes(room),
                 bytes(held - room)
-            )
+            ) + &self.fewer_threads()
         })
+    }
+
+    /// What takes less where much of it is for threads, and there are some beside one for each rank and one that computes scores.
+    fn fewer_threads(&self) -> String {
+        let least = Library::Libtorch.workspaces(self.ranks.len() as u64 + 1);
+        if self.workspaces <= least || self.workspaces < self.total() / 4 {
+            return String::new();
+        }
+        format!(
+            " {} of that are workspaces of threads: fewer of them (engine.threads) take less, down to {}.",
+            bytes(self.workspaces),
+            bytes(least)
+        )
     }
 }
 
@@ -166,7 +225,7 @@ impl Outlook {
         let kept = u64::from(!needs.alone) + u64::from(needs.keeps_best);
         let mut devices: Vec<DeviceOutlook> = Vec::new();
         for rank in 0..ranks * copies {
-            let DeviceMemory::Own { name, bytes } = strategy.memory_of(rank) else { continue };
+            let DeviceMemory::Own { name, bytes, library } = strategy.memory_of(rank) else { continue };
             let at = devices.iter().position(|device| device.name == *name).unwrap_or_else(|| {
                 devices.push(DeviceOutlook { name: name.clone(), ..DeviceOutlook::default() });
                 devices.len() - 1
@@ -174,7 +233,9 @@ impl Outlook {
             let (device, stage) = (&mut devices[at], rank / copies);
             let of = &self.ranks[stage];
             device.memory = device.memory.or(*bytes);
+            device.pooled |= *library == Library::Cubecl;
             device.ranks.push(rank);
+            device.workspaces += library.workspaces(1);
             device.parameters += of.shares.parameters;
             device.gradients += of.shares.gradients;
             device.optimizer += of.shares.optimizer;
@@ -183,6 +244,7 @@ impl Outlook {
             if rank == 0 {
                 device.model = kept * whole;
                 device.scoring = needs.scoring;
+                device.workspaces += library.workspaces(needs.scorers);
             }
         }
         devices

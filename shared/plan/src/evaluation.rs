@@ -73,6 +73,9 @@ pub struct EvaluationOutlook {
     pub lists: u64,
     /// What the allocator keeps, and what nothing before has touched.
     pub allocator: u64,
+    /// Threads that compute scores, beside the one that asks for them: all of those that there are where lists are ranked, also for early
+    /// stopping; of predictions as many as have a pass of their own, none where there is but one.
+    pub scorers: u64,
 }
 
 /// What one thread holds, and how many do at once.
@@ -166,17 +169,21 @@ impl EvaluationOutlook {
             };
             blocks = blocks.or(ranking);
         }
-        Some(Self::of(blocks, lists))
+        let ranks = of_lists > 0 || spec.training.as_ref().is_some_and(|training| training.early_stopping.is_some());
+        let tested_rows = judging.rows.map(|rows| most_rows_tested(spec.split.split, rows));
+        let scorers = if ranks { threads } else { predictors(tested_rows, threads) };
+        Some(Self { scorers, ..Self::of(blocks, lists) })
     }
 
     /// Predictions of ratings by a network of these layers, whatever the data are.
     pub fn of_predictions(layers: &[Layer], judging: Judging) -> Self {
-        let blocks = predicting(layers, judging.rows, judging.threads.max(1));
-        Self::of(blocks, ROW * judging.rows.unwrap_or(0))
+        let threads = judging.threads.max(1);
+        let blocks = predicting(layers, judging.rows, threads);
+        Self { scorers: predictors(judging.rows, threads), ..Self::of(blocks, ROW * judging.rows.unwrap_or(0)) }
     }
 
     const fn of(blocks: Blocks, lists: u64) -> Self {
-        Self { blocks: blocks.all(), lists, allocator: blocks.kept().saturating_add(SMALL) }
+        Self { blocks: blocks.all(), lists, allocator: blocks.kept().saturating_add(SMALL), scorers: 0 }
     }
 
     /// All of it.
@@ -189,17 +196,30 @@ impl EvaluationOutlook {
 /// such rows. Who has their last one held out has another, and everybody has one.
 fn most_tested(split: Split, users: u64, rows: Option<u64>) -> u64 {
     let Some(rows) = rows else { return users };
+    let last = matches!(split, Split::LeaveLastOut { .. });
+    users.min(if last { rows.saturating_sub(users) } else { most_rows_tested(split, rows) })
+}
+
+/// Of so many rows those that can be held out for one judgement.
+fn most_rows_tested(split: Split, rows: u64) -> u64 {
     let share = |ratio: f64| (rows as f64 * ratio).ceil() as u64;
-    let most = match split {
+    match split {
         // The evaluation may be that of the validation rows.
         Split::Random { test_ratio, validation_ratio } | Split::GlobalTime { test_ratio, validation_ratio } => {
             share(test_ratio.max(validation_ratio))
         }
         Split::ContiguousFold { folds, .. } | Split::KFold { folds, .. } => rows.div_ceil(u64::from(folds.max(1))),
-        Split::LeaveLastOut { .. } => rows.saturating_sub(users),
-        Split::PerUserRandom { .. } | Split::PerUserFirstN { .. } | Split::ColdItems { .. } => rows,
-    };
-    users.min(most)
+        Split::LeaveLastOut { .. }
+        | Split::PerUserRandom { .. }
+        | Split::PerUserFirstN { .. }
+        | Split::ColdItems { .. } => rows,
+    }
+}
+
+/// Threads that predict so many rows, where that is known: a single pass is the asking thread's own (`neural/network/described.rs`).
+fn predictors(rows: Option<u64>, threads: u64) -> u64 {
+    let passes = rows.map_or(threads, |rows| rows.min(ROWS_AT_ONCE).div_ceil(CHUNK));
+    if rows.is_some_and(|rows| rows <= CHUNK) { 0 } else { threads.min(passes) }
 }
 
 /// Test rows, some of them on each thread.

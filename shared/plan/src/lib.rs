@@ -43,7 +43,7 @@ pub mod whole;
 pub mod words;
 
 pub use bottleneck::{Bottleneck, Change, Limit, Remedy, Room, bottleneck};
-pub use devices::{DeviceMemory, DeviceOutlook, shortage};
+pub use devices::{DeviceMemory, DeviceOutlook, Library, WORKSPACE, shortage};
 pub use embeddings::{RankTables, TablesOutlook, tables_of};
 pub use error::PlanError;
 pub use evaluation::{EvaluationOutlook, Judging};

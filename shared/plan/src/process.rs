@@ -24,6 +24,8 @@ pub struct ProcessNeeds {
     pub evaluation: u64,
     /// Of these, what scores are computed with, which lies where the first rank computes.
     pub scoring: u64,
+    /// Threads that compute them, beside those of the ranks.
+    pub scorers: u64,
 }
 
 /// What such a process, or all of them, will hold at the worst moment.

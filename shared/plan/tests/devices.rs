@@ -7,13 +7,18 @@ use recspeed_plan::sharding::ShardLevel;
 use recspeed_plan::simulate::Link;
 use recspeed_plan::words::verdict;
 use recspeed_plan::{
-    Assumed, Change, DeviceMemory, Limit, Outlook, ProcessNeeds, Room, Strategy, bottleneck, of_spec, shortage,
+    Assumed, Change, DeviceMemory, Library, Limit, Outlook, ProcessNeeds, Room, Strategy, WORKSPACE, bottleneck,
+    of_spec, shortage,
 };
 use recspeed_types::probe::ProbedDevice;
 use recspeed_types::spec::{Device, EngineKind, ResolvedSpec};
 
 fn own(name: &str, bytes: Option<u64>) -> DeviceMemory {
-    DeviceMemory::Own { name: name.to_owned(), bytes }
+    by(Library::Other, name, bytes)
+}
+
+fn by(library: Library, name: &str, bytes: Option<u64>) -> DeviceMemory {
+    DeviceMemory::Own { name: name.to_owned(), bytes, library }
 }
 
 fn probed(device: &str, gpu: Option<&str>, memory: Option<u64>) -> ProbedDevice {
@@ -51,14 +56,15 @@ fn a_probe_says_whose_memory_it_is_and_what_was_not_probed_is_not_known() {
     ];
     let of = |device| DeviceMemory::of(EngineKind::Burn, device, &probes);
     assert_eq!([Device::Flex, Device::LibtorchCpu, Device::Vulkan].map(of), [const { DeviceMemory::Machine }; 3]);
-    assert_eq!(of(Device::Cuda), own("a card", Some(8 << 30)));
-    assert_eq!(of(Device::LibtorchCuda), own("the GPU of `libtorch-cuda`", None));
+    assert_eq!(of(Device::Cuda), by(Library::Cubecl, "a card", Some(8 << 30)));
+    assert_eq!(of(Device::LibtorchCuda), by(Library::Libtorch, "the GPU of `libtorch-cuda`", None));
     assert_eq!(DeviceMemory::of(EngineKind::Pytorch, Device::Cuda, &probes), own("the GPU of `cuda`", None));
     // A worker that was built before a probe said whose memory it is, as it answered then.
     let before =
         r#"{"engine":"burn","device":"cuda","title":"Burn by CUDA on a card","memory":8589934592,"threads":null}"#;
     let before: ProbedDevice = serde_json::from_str(before).expect("an answer");
-    assert_eq!(DeviceMemory::of(EngineKind::Burn, Device::Cuda, &[before]), own("the GPU of `cuda`", None));
+    let of_before = DeviceMemory::of(EngineKind::Burn, Device::Cuda, &[before]);
+    assert_eq!(of_before, by(Library::Cubecl, "the GPU of `cuda`", None));
 }
 
 #[test]
@@ -185,5 +191,58 @@ proptest! {
         prop_assert_eq!(all(&offloaded, &there), 0);
         let moved = there.process(&offloaded).ledgers - outlook.process(&plan).ledgers;
         prop_assert_eq!(moved, all(&plan, &outlook), "what leaves the devices is the machine's");
+    }
+}
+
+#[test]
+fn libtorch_has_a_workspace_for_each_rank_and_each_thread_that_computes_scores_and_no_other_library_has() {
+    let plan = block("kind = \"data-parallel\"\nranks = 2");
+    let plan = Strategy { needs: ProcessNeeds { scorers: 4, ..plan.needs }, ..plan };
+    let device = |library| {
+        let plan = on(&[by(library, "a card", Some(8 << 30))], &plan);
+        look(&plan).devices(&plan).remove(0)
+    };
+    let [libtorch, cubecl, other] = [Library::Libtorch, Library::Cubecl, Library::Other].map(device);
+    assert_eq!([libtorch.workspaces, cubecl.workspaces, other.workspaces], [6 * WORKSPACE, 0, 0]);
+    assert_eq!([libtorch.total() - 6 * WORKSPACE, cubecl.total()], [other.total(); 2]);
+    let named = |words: String| words.contains("what the libraries compute with 576 MiB");
+    assert_eq!([named(libtorch.in_words()), named(cubecl.in_words())], [true, false], "{}", libtorch.in_words());
+    // The first rank judges: where it does so with the processor, no thread has a workspace for that.
+    let plan = block("kind = \"pipeline\"\nstages = 2\nmicro_batches = 4");
+    let needs = ProcessNeeds { scorers: 4, ..plan.needs };
+    let last = on(&[DeviceMemory::Machine, by(Library::Libtorch, "a card", None)], &Strategy { needs, ..plan });
+    assert_eq!(look(&last).devices(&last)[0].workspaces, WORKSPACE);
+}
+
+#[test]
+fn of_a_memory_that_is_taken_in_pools_a_run_may_use_two_thirds_and_of_another_nine_tenths() {
+    let plan = block("kind = \"data-parallel\"\nranks = 2");
+    let room = |libraries: [Library; 2]| {
+        let plan = on(&libraries.map(|library| by(library, "a card", Some(30 << 30))), &plan);
+        let devices = look(&plan).devices(&plan);
+        let [device] = &devices[..] else { panic!("one card for both ranks") };
+        device.room()
+    };
+    for library in [Library::Libtorch, Library::Other] {
+        assert_eq!(room([library; 2]), Some(27 << 30), "{library:?}");
+    }
+    assert_eq!(room([Library::Cubecl; 2]), Some(20 << 30));
+    assert_eq!(room([Library::Libtorch, Library::Cubecl]), Some(20 << 30), "one of both takes pools");
+}
+
+#[test]
+fn where_workspaces_are_much_of_what_a_card_lacks_fewer_threads_are_named_and_where_they_cannot_be_fewer_none_are() {
+    let strategy = "kind = \"single\"";
+    let refusal = |scorers, library| {
+        let plan = block(strategy);
+        let needs = ProcessNeeds { scorers, ..plan.needs };
+        let plan = on(&[by(library, "a card", Some(16 << 20))], &Strategy { needs, ..plan });
+        shortage(&block_spec(strategy), &plan, &look(&plan)).expect("a card of 16 MiB is too small")
+    };
+    let told = refusal(16, Library::Libtorch);
+    assert!(told.contains(" 1.6 GiB of that are workspaces of threads: fewer of them (engine.threads) take"), "{told}");
+    assert!(told.contains("down to 192 MiB."), "{told}");
+    for told in [refusal(1, Library::Libtorch), refusal(16, Library::Cubecl)] {
+        assert!(!told.contains("engine.threads"), "{told}");
     }
 }

@@ -191,3 +191,16 @@ proptest! {
         prop_assert!(told.blocks >= 4 * items);
     }
 }
+
+#[test]
+fn all_threads_compute_scores_where_lists_are_ranked_and_those_with_a_pass_of_their_own_where_ratings_are_predicted() {
+    let scorers = |evaluation: &str, rows: u64| {
+        let spec = spec("kind = \"mlp\"", &format!("{evaluation}\n[split]\nkind = \"random\"\ntest_ratio = 0.1"));
+        let judging = Judging { threads: 16, rows: Some(rows) };
+        EvaluationOutlook::of_spec(&spec, Some(&beauty(0)), judging).unwrap().scorers
+    };
+    assert_eq!(scorers("metrics = [\"rmse\", \"ndcg@10\"]\nmax_users = 10", 10_000), 16);
+    // A tenth of the rows, in passes of 1,024.
+    let of_ratings = [10_000, 40_000, 1_000_000].map(|rows| scorers("metrics = [\"rmse\"]", rows));
+    assert_eq!(of_ratings, [0, 4, 16]);
+}

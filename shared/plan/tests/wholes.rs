@@ -1,7 +1,7 @@
 //! What one device is foretold to hold of networks that are no row of layers.
 
 use recspeed_plan::whole::{refusal, refusal_where};
-use recspeed_plan::{DeviceMemory, Lessons, ProcessNeeds, Whole, WholeOutlook, is_whole, learnt};
+use recspeed_plan::{DeviceMemory, Lessons, Library, ProcessNeeds, WORKSPACE, Whole, WholeOutlook, is_whole, learnt};
 use recspeed_types::catalogue;
 use recspeed_types::spec::ResolvedSpec;
 use recspeed_types::{ExperimentSpec, Extent};
@@ -115,7 +115,7 @@ fn scores_of_all_items_are_held_where_they_do_not_stay_in_a_cache() {
 }
 
 fn card(bytes: Option<u64>) -> DeviceMemory {
-    DeviceMemory::Own { name: "a card".to_owned(), bytes }
+    DeviceMemory::Own { name: "a card".to_owned(), bytes, library: Library::Other }
 }
 
 const ON_GPUS: [&str; 3] = ["libtorch-cuda", "cuda", "vulkan"];
@@ -188,5 +188,23 @@ fn where_all_of_it_lies_in_the_machines_memory_one_limit_counts() {
         let short = whole.outlook().total() - 1;
         assert_eq!(refusal_where(&whole, &DeviceMemory::Machine, Some(short)), refusal(&whole, short), "{kind}");
         assert_eq!(refusal_where(&whole, &DeviceMemory::Machine, None), None, "{kind}");
+    }
+}
+
+#[test]
+fn on_libtorch_the_workspaces_of_its_threads_are_counted_and_on_burns_own_kernels_it_has_less_room() {
+    let data = beauty();
+    for kind in kinds() {
+        let spec = spec(&format!("kind = \"{kind}\""), "", "device = \"libtorch-cuda\"");
+        let whole = Whole { needs: ProcessNeeds { scorers: 16, ..ProcessNeeds::default() }, ..whole(&spec, &data) };
+        let there = |library| {
+            let memory = DeviceMemory::Own { name: "a card".to_owned(), bytes: Some(30 << 30), library };
+            whole.on_its_device(&memory).unwrap_or_else(|| panic!("{kind}"))
+        };
+        let [libtorch, cubecl, other] = [Library::Libtorch, Library::Cubecl, Library::Other].map(there);
+        assert_eq!([libtorch.workspaces, cubecl.workspaces, other.workspaces], [17 * WORKSPACE, 0, 0], "{kind}");
+        assert_eq!([libtorch.total() - 17 * WORKSPACE, cubecl.total()], [other.total(); 2], "{kind}");
+        let room = [27_u64, 20, 27].map(|gib| Some(gib << 30));
+        assert_eq!([libtorch.room(), cubecl.room(), other.room()], room, "{kind}");
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use recspeed_data::{ReadLimits, ReadReport, generate, read_ratings};
 use recspeed_experiment::{
-    DeviceMemory, Host, LoadedData, Outcome, ProcessMemory, RunFailure, SplitPart, Stored, StoredPredictions, run,
-    stored_importance, stored_predictions,
+    DeviceMemory, Host, Library, LoadedData, Outcome, ProcessMemory, RunFailure, SplitPart, Stored, StoredPredictions,
+    run, stored_importance, stored_predictions,
 };
 use recspeed_types::spec::{DataFormat, Dataset, ResolvedSpec, Source};
 use recspeed_types::summary::EngineInfo;
@@ -153,7 +153,18 @@ pub(crate) fn attempt_within(limit: u64, spec: &str) -> (Result<RunSummary, RunF
 /// The same, on a GPU with so many bytes of memory, where that is known.
 #[allow(dead_code, reason = "not every test that has a desk is short of memory")]
 pub(crate) fn attempt_on_a_gpu(gpu: Option<u64>, limit: u64, spec: &str) -> Result<RunSummary, RunFailure> {
-    let gpu = Some(DeviceMemory::Own { name: "an invented card".to_owned(), bytes: gpu });
+    attempt_on(Library::Other, gpu, limit, spec)
+}
+
+/// The same, on a GPU on which this computes.
+#[allow(dead_code, reason = "not every test that has a desk is short of memory")]
+pub(crate) fn attempt_on(
+    library: Library,
+    bytes: Option<u64>,
+    limit: u64,
+    spec: &str,
+) -> Result<RunSummary, RunFailure> {
+    let gpu = Some(DeviceMemory::Own { name: "an invented card".to_owned(), bytes, library });
     attempt_at(Desk { limit: Some(limit), gpu, ..Desk::default() }, spec).0.map(|outcome| outcome.summary)
 }
 

@@ -8,7 +8,7 @@ use super::{Asked, NUMBER, Step, Whole, WholeOutlook};
 use crate::learnt::{Learnt, learnt};
 use crate::process::hundredths;
 use crate::spec::optimizer_of;
-use crate::{DeviceMemory, DeviceOutlook};
+use crate::{DeviceMemory, DeviceOutlook, Library};
 
 /// What the update of the dense parameters computes with, in times as much as they are.
 const UPDATING: u64 = 3;
@@ -72,7 +72,7 @@ impl Whole<'_> {
 
     /// What its device will hold, where that has memory of its own; `None` where it has not.
     pub fn on_its_device(&self, memory: &DeviceMemory) -> Option<DeviceOutlook> {
-        let DeviceMemory::Own { name, bytes } = memory else { return None };
+        let DeviceMemory::Own { name, bytes, library } = memory else { return None };
         let Counted { dense, tables, moments, best, step, .. } = self.counted();
         // A model of sequences has the vectors of its items on the device, where all are scored at once.
         let entry = self.recommender.entry;
@@ -88,6 +88,8 @@ impl Whole<'_> {
             computing: UPDATING * dense,
             model: best * dense,
             scoring: self.needs.scoring + if is_over_sequences { tables } else { 0 },
+            workspaces: library.workspaces(self.needs.scorers.saturating_add(1)),
+            pooled: *library == Library::Cubecl,
         })
     }
 

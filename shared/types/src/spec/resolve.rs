@@ -96,6 +96,18 @@ impl ExperimentSpec {
 }
 
 impl ResolvedSpec {
+    /// Threads that a run of it computes with on a machine of so many cores: those of `engine.threads`. Where it does not say, one a
+    /// core, and no more than [`EngineSpec::MOST_THREADS_ON_GPUS`] where Burn computes on GPUs alone; a hybrid has one a core there, too:
+    /// it may have components that processors fit. Ranks that are processes divide them.
+    pub fn threads(&self, cores: u32) -> u32 {
+        let cores = cores.max(1);
+        let of_rank = |rank: u32| self.strategy.device_of(rank as usize).unwrap_or(self.engine.device);
+        let on_gpus = || (0..self.strategy.ranks.max(1)).all(|rank| !of_rank(rank).is_processor());
+        let by_burn = !self.engine.kind.is_reference() && self.recommender.components().is_empty();
+        let most = if by_burn && on_gpus() { EngineSpec::MOST_THREADS_ON_GPUS } else { cores };
+        self.engine.threads.unwrap_or(cores.min(most))
+    }
+
     /// What another framework must know of it, as JSON with every default written out, and computed on so many threads.
     pub fn written_out(&self, threads: u32) -> String {
         let training = self.training.as_ref().map(|training| {
@@ -143,4 +155,41 @@ fn check_components(recommender: &ResolvedRecommender, loss: Option<Loss>, steer
             problems.add("training.loss", message);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Threads on machines of 2 and of 16 cores.
+    fn threads(recommender: &str, engine: &str, strategy: &str) -> [u32; 2] {
+        let text = format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\n{recommender}\n[training]\n\
+             epochs = 1\n[evaluation]\nmetrics = [\"ndcg@10\"]\n[engine]\n{engine}\n[strategy]\n{strategy}\n"
+        );
+        let spec = ExperimentSpec::from_toml(&text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        let spec = spec.resolve().unwrap_or_else(|errors| panic!("{text}\n{errors}"));
+        [2, 16].map(|cores| spec.threads(cores))
+    }
+
+    #[test]
+    fn a_run_on_gpus_alone_has_four_threads_at_most_and_any_other_one_a_core_unless_the_spec_says_how_many() {
+        let network = "kind = \"mlp\"";
+        for device in ["libtorch-cuda", "cuda", "vulkan"] {
+            let engine = format!("device = \"{device}\"");
+            assert_eq!(threads(network, &engine, ""), [2, 4], "{device}");
+            assert_eq!(threads(network, &engine, "kind = \"data-parallel\"\nranks = 2"), [2, 4], "{device}");
+            assert_eq!(threads(network, &format!("{engine}\nthreads = 9"), ""), [9, 9], "{device}");
+        }
+        for device in ["flex", "libtorch-cpu"] {
+            assert_eq!(threads(network, &format!("device = \"{device}\""), ""), [2, 16], "{device}");
+        }
+        assert_eq!(threads(network, "kind = \"pytorch\"\ndevice = \"cuda\"", ""), [2, 16], "another framework's");
+        let stages = |devices: &str| format!("kind = \"hybrid\"\nstages = 2\nranks = 4\ndevices = [{devices}]");
+        assert_eq!(threads(network, "", &stages("\"cuda\", \"libtorch-cuda\"")), [2, 4]);
+        assert_eq!(threads(network, "", &stages("\"flex\", \"cuda\"")), [2, 16], "a stage is the processor's");
+        let hybrid =
+            "kind = \"weighted\"\ncomponents = [{ kind = \"popularity\" }, { kind = \"sasrec\", factors = 4 }]";
+        assert_eq!(threads(hybrid, "device = \"cuda\"", ""), [2, 16], "components are fitted by the processor");
+    }
 }

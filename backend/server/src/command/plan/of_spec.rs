@@ -51,8 +51,8 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     let evaluation = evaluation(&spec, tables.data(), rows).unwrap_or_default();
     // What another framework has trained answers in this lab's process.
     let scoring = if spec.engine.kind.is_reference() { 0 } else { evaluation.blocks };
-    let evaluation = evaluation.total();
-    strategy.needs = ProcessNeeds { before, checkpoints: true, evaluation, scoring, ..strategy.needs };
+    let (scorers, evaluation) = (evaluation.scorers, evaluation.total());
+    strategy.needs = ProcessNeeds { before, checkpoints: true, evaluation, scoring, scorers, ..strategy.needs };
     refuse_too_large(strategy.ranks, strategy.micro_batches, strategy.chunks)?;
     strategy.memories = room::of_devices(&spec, args.gpu_memory.map(|mib| mib << 20));
     let outlook = Outlook::of(&strategy)?;
@@ -69,10 +69,10 @@ pub(super) fn print(file: &str, args: &PlanArgs) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-/// What the evaluation will hold on this machine, or with as many threads as the spec says; ranks that are processes divide them.
+/// What the evaluation will hold with as many threads as a run has on this machine; ranks that are processes divide them.
 pub(super) fn evaluation(spec: &ResolvedSpec, data: Option<&Extent>, rows: Option<u64>) -> Option<EvaluationOutlook> {
-    let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let threads = spec.engine.threads.map_or_else(cores, u64::from);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+    let threads = u64::from(spec.threads(cores));
     let ranks = if spec.strategy.launcher == Launcher::Threads { 1 } else { u64::from(spec.strategy.ranks.max(1)) };
     let data = data.cloned().or_else(|| Extent::foretold(&spec.dataset));
     EvaluationOutlook::of_spec(spec, data.as_ref(), Judging { threads: (threads / ranks).max(1), rows })
@@ -366,6 +366,7 @@ pub(super) fn device_json(device: &DeviceOutlook) -> serde_json::Value {
         "computing_bytes": device.computing,
         "model_bytes": device.model,
         "scoring_bytes": device.scoring,
+        "workspaces_bytes": device.workspaces,
         "memory_bytes": device.memory,
         "allowed_bytes": device.room(),
         "fits": device.fits(),

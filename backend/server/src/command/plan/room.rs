@@ -41,7 +41,7 @@ fn devices(spec: &ResolvedSpec) -> Vec<Device> {
 
 fn memories(spec: &ResolvedSpec, devices: &[Device], probed: &[ProbedDevice], each: Option<u64>) -> Vec<DeviceMemory> {
     let of = |&device: &Device| match DeviceMemory::of(spec.engine.kind, device, probed) {
-        DeviceMemory::Own { name, bytes } => DeviceMemory::Own { name, bytes: each.or(bytes) },
+        DeviceMemory::Own { name, bytes, library } => DeviceMemory::Own { name, bytes: each.or(bytes), library },
         DeviceMemory::Machine => DeviceMemory::Machine,
     };
     devices.iter().map(of).collect()
@@ -75,6 +75,7 @@ fn with_gpus(worker: &Path, devices: &[Device]) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_plan::Library;
     use recspeed_types::ExperimentSpec;
 
     use super::*;
@@ -101,7 +102,8 @@ mod tests {
         assert_eq!(all, [Device::Flex, Device::Flex, Device::Cuda, Device::Cuda, Device::Vulkan, Device::Vulkan]);
         let cuda = probe_of(Device::Cuda, Some("a card"), Some(8 << 30));
         let software = probe_of(Device::Vulkan, None, Some(64 << 30));
-        let own = |bytes| DeviceMemory::Own { name: "a card".to_owned(), bytes };
+        let named = |name: &str, bytes| DeviceMemory::Own { name: name.to_owned(), bytes, library: Library::Cubecl };
+        let own = |bytes| named("a card", bytes);
         let told = memories(&spec, &all, &[cuda.clone(), software], None);
         let machine = DeviceMemory::Machine;
         let known = own(Some(8 << 30));
@@ -110,7 +112,7 @@ mod tests {
         let silent = probe_of(Device::Vulkan, Some("a card"), None);
         assert_eq!(memories(&spec, &all, &[silent], None)[4], own(None));
         let unknown = memories(&spec, &all, &[], None);
-        assert_eq!(unknown[2], DeviceMemory::Own { name: "the GPU of `cuda`".to_owned(), bytes: None });
+        assert_eq!(unknown[2], named("the GPU of `cuda`", None));
         let said = memories(&spec, &all, &[cuda], Some(4 << 30));
         assert_eq!(said[2], own(Some(4 << 30)), "the command line counts");
         assert_eq!(said[0], machine);

@@ -33,6 +33,7 @@ pub(super) fn print(title: &str, spec: &ResolvedSpec, dir: PathBuf, args: &PlanA
         checkpoints: true,
         evaluation: evaluation.total(),
         scoring: evaluation.blocks,
+        scorers: evaluation.scorers,
         ..ProcessNeeds::default()
     };
     let Some(whole) = Whole::of_spec(spec, &data, Lessons { rows, longest: None, about: None }, needs) else {
