@@ -1,8 +1,8 @@
 //! Whose a checkpoint is, and whether it is whole.
 //!
 //! What a fit writes of itself says nothing of where it comes from. Behind it stand in words the recommender, its
-//! settings, the seed and the sizes, a hash of the rows that it learns from, and a checksum of it all: a fit that went on
-//! from the checkpoint of other rows would know some of those that it is tested on.
+//! settings, the seed and the sizes, a hash of the rows that it learns from, and a checksum of it all: a fit that went
+//! on from the checkpoint of other rows would know some of those that it is tested on.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,7 +178,7 @@ fn foreign(bytes: &[u8]) -> &'static str {
 /// What tells the fit that wrote a checkpoint from the one that shall go on from it, by the words of both.
 fn difference(theirs: &str, ours: &str) -> Option<String> {
     let (theirs, ours) = (by_name(theirs), by_name(ours));
-    let value = |value: Option<&&str>| value.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let value = |value: Option<&&str>| value.map_or_else(|| "nothing".to_owned(), |value| (*value).to_owned());
     let told = |name: &str| format!("{name} = {}, here {}", value(theirs.get(name)), value(ours.get(name)));
     let names: BTreeSet<&str> = theirs.keys().chain(ours.keys()).copied().collect();
     let differing: Vec<&str> = names.into_iter().filter(|name| theirs.get(name) != ours.get(name)).collect();

@@ -101,8 +101,8 @@ fn all_finite(arrays: &[&mut Vec<f32>]) -> bool {
     arrays.iter().all(|array| array.chunks(4096).all(fine))
 }
 
-/// Layout, little-endian: magic, rounds done (u64), the loss of each of them (f64), then every number (f32). Whose it is
-/// and whether it is whole is said behind it ([`crate::checkpoint`]).
+/// Layout, little-endian: magic, rounds done (u64), the loss of each of them (f64), then every number (f32). Whose it
+/// is and whether it is whole is said behind it ([`crate::checkpoint`]).
 fn write(learner: &mut dyn Learner, losses: &[f64]) -> Vec<u8> {
     // At once as long as it becomes: what grows on the way is twice as much for a while.
     let numbers: usize = learner.numbers().iter().map(|array| array.len()).sum();
