@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) checkpoint_dir: Option<PathBuf>,
 
-    /// Continue from this checkpoint of the same spec.
+    /// Continue from this checkpoint of the same spec and data.
     #[arg(long)]
     pub(crate) resume: Option<PathBuf>,
 

@@ -251,6 +251,24 @@ fn a_resumed_run_ends_with_the_bits_of_one_that_was_never_stopped() {
 }
 
 #[test]
+fn what_keeps_no_checkpoints_continues_from_none_and_says_so_before_any_work() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("checkpoint-1.bin");
+    std::fs::write(&file, b"whatever it is").unwrap();
+    let arguments = ["--resume", file.to_str().unwrap()];
+    let spec = toml(
+        "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[recommender]\nkind = \"item-knn\"\n\
+         [evaluation]\nmetrics = [\"ndcg@10\"]\n",
+    );
+    let refused = ended(&start(home.path(), &arguments, &spec).wait_with_output().unwrap());
+    let EventKind::Failed { code, cause, .. } = refused.last() else { panic!("{:?}", refused.last()) };
+    assert_eq!(code, &FailureCode::Checkpoint);
+    assert!(cause.contains("recommender.kind = \"item-knn\" keeps no checkpoints"), "{cause}");
+    assert!(cause.ends_with("leave out --resume."), "{cause}");
+    assert!(!refused.events.iter().any(|event| matches!(event.kind, EventKind::Phase { .. })), "{}", refused.log);
+}
+
+#[test]
 fn a_worker_that_nobody_listens_to_leaves() {
     let home = tempfile::tempdir().unwrap();
     let mut child = start(home.path(), &[], &long());

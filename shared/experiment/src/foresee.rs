@@ -232,6 +232,24 @@ pub(crate) fn refuse_so_many_items(spec: &ResolvedSpec, n_items: usize, host: &d
     recspeed_recommenders::foresee(&spec.recommender, n_items, left).map_err(classical_failure)
 }
 
+/// Refuses before anything is read to go on from a checkpoint where none is ever kept: it would be left aside, and the
+/// run would look as if it had gone on.
+pub(crate) fn refuse_to_go_on(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
+    let (engine, recommender) = (spec.engine.kind, &spec.recommender);
+    let has_some = !engine.is_reference() && recspeed_recommenders::keeps_checkpoints(recommender);
+    if has_some || !host.checkpoints().resumes {
+        return Ok(());
+    }
+    let who = if engine.is_reference() {
+        format!("engine.kind = \"{}\"", engine.as_str())
+    } else {
+        format!("recommender.kind = \"{}\"", recommender.entry.kind)
+    };
+    let cause =
+        format!("A run with {who} keeps no checkpoints, so there is none to continue from; leave out --resume.");
+    Err(RunFailure::new(FailureCode::Checkpoint, cause))
+}
+
 /// Refuses before anything is read what needs attributes that do not come with the data set: its source says so. Whether its rows have
 /// times or an order, and whether a file of attributes holds any, is known only by reading.
 pub(crate) fn refuse_what_is_not_there(spec: &ResolvedSpec) -> Result<(), RunFailure> {

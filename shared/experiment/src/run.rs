@@ -10,7 +10,7 @@ use crate::enriched::enriched;
 use crate::evaluate::{UserTable, evaluate};
 use crate::fit::fit;
 use crate::foresee::{
-    refuse_so_many_items, refuse_too_many_items, refuse_what_cannot_fit, refuse_what_is_not_there,
+    refuse_so_many_items, refuse_to_go_on, refuse_too_many_items, refuse_what_cannot_fit, refuse_what_is_not_there,
     refuse_what_was_not_read, refuse_what_will_not_fit,
 };
 use crate::importance::importance;
@@ -40,6 +40,7 @@ fn course(run: &RunId, spec: &ExperimentSpec, host: &mut dyn Host, begun: &mut b
     })?;
     let engine = host.engine(&spec)?;
     host.event(EventKind::Started { engine: engine.clone(), seed: spec.seed });
+    refuse_to_go_on(&spec, host)?;
     refuse_what_is_not_there(&spec)?;
     refuse_what_cannot_fit(&spec, host)?;
     refuse_too_many_items(&spec, host)?;

@@ -11,13 +11,10 @@ use crate::divergence::{Gauge, OfNothing};
 /// fit usually ends between two rounds, where it can go on later, and always leaves in time.
 const PATIENCE: u32 = 20;
 
-const MAGIC: &[u8; 8] = b"RSFIT002";
+const MAGIC: &[u8; 8] = b"RSFIT003";
 
 /// A fit in progress.
 pub(crate) trait Learner {
-    /// Names the fit in its checkpoints: kind, sizes, seed.
-    fn name(&self) -> String;
-
     /// All numbers that change, in a fixed order.
     fn numbers(&mut self) -> Vec<&mut Vec<f32>>;
 
@@ -104,18 +101,15 @@ fn all_finite(arrays: &[&mut Vec<f32>]) -> bool {
     arrays.iter().all(|array| array.chunks(4096).all(fine))
 }
 
-/// Layout, little-endian: magic, rounds done (u64), length of the name (u64), the name, the loss of each of those
-/// rounds (f64), then every number (f32).
+/// Layout, little-endian: magic, rounds done (u64), the loss of each of them (f64), then every number (f32). Whose it
+/// is and whether it is whole is said behind it ([`crate::checkpoint`]).
 fn write(learner: &mut dyn Learner, losses: &[f64]) -> Vec<u8> {
-    let name = learner.name();
     // At once as long as it becomes: what grows on the way is twice as much for a while.
     let numbers: usize = learner.numbers().iter().map(|array| array.len()).sum();
-    let told = MAGIC.len() + 16 + name.len() + size_of_val(losses);
+    let told = MAGIC.len() + 8 + size_of_val(losses);
     let mut bytes = Vec::with_capacity(told + 4 * numbers + STATE_ROOM);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&(losses.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(name.as_bytes());
     for loss in losses {
         bytes.extend_from_slice(&loss.to_le_bytes());
     }
@@ -128,16 +122,10 @@ fn write(learner: &mut dyn Learner, losses: &[f64]) -> Vec<u8> {
 /// Fills the numbers from a checkpoint; the losses of the rounds that it has behind it.
 fn read(learner: &mut dyn Learner, bytes: &[u8], total: u64) -> Result<Vec<f64>, FitError> {
     let wrong = |reason: String| FitError::Checkpoint { reason };
-    let name = learner.name();
-    let body = bytes.strip_prefix(MAGIC).ok_or_else(|| wrong(format!("it is not a checkpoint of {name}")))?;
-    let (header, rest) = body.split_at_checked(16).ok_or_else(|| wrong("it is cut off".to_owned()))?;
-    let number = |at: usize| header[at..at + 8].try_into().map_or(0, u64::from_le_bytes);
-    let (done, length) = (number(0), number(8));
-    let found = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
-    let (found, values) = found.ok_or_else(|| wrong("it is cut off".to_owned()))?;
-    if found != name.as_bytes() {
-        return Err(wrong(format!("it belongs to {}, this fit is {name}", String::from_utf8_lossy(found))));
-    }
+    let body = bytes.strip_prefix(MAGIC);
+    let body = body.ok_or_else(|| wrong("another version of the lab wrote it".to_owned()))?;
+    let (done, values) = body.split_first_chunk::<8>().ok_or_else(|| wrong("it is cut off".to_owned()))?;
+    let done = u64::from_le_bytes(*done);
     if done > total {
         return Err(wrong(format!("it has {done} iterations behind it, this fit has {total}")));
     }
@@ -146,8 +134,12 @@ fn read(learner: &mut dyn Learner, bytes: &[u8], total: u64) -> Result<Vec<f64>,
     let losses: Vec<f64> = losses.as_chunks::<8>().0.iter().map(|loss| f64::from_le_bytes(*loss)).collect();
     let (values, odd) = values.as_chunks::<4>();
     let mut arrays = learner.numbers();
-    if values.len() != arrays.iter().map(|array| array.len()).sum::<usize>() || !odd.is_empty() {
-        return Err(wrong(format!("it is cut off after {} bytes", bytes.len())));
+    let learnt = arrays.iter().map(|array| array.len()).sum::<usize>();
+    if values.len() != learnt || !odd.is_empty() {
+        let found = values.len();
+        return Err(wrong(format!(
+            "it is of {found} numbers, this fit learns {learnt}: it is cut off, or users or items have other attributes"
+        )));
     }
     for (number, value) in arrays.iter_mut().flat_map(|array| array.iter_mut()).zip(values) {
         *number = f32::from_le_bytes(*value);
@@ -169,10 +161,6 @@ mod tests {
     }
 
     impl Learner for Scripted<'_> {
-        fn name(&self) -> String {
-            "scripted".to_owned()
-        }
-
         fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
             vec![&mut self.learnt]
         }

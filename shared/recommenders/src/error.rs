@@ -166,7 +166,7 @@ pub enum FitError {
         error: Box<FitError>,
     },
     /// The state to resume from belongs to something else.
-    #[error("the checkpoint does not continue this fit: {reason}; start again without it")]
+    #[error("the checkpoint does not continue this fit: {reason}; take another one, or start again without it")]
     Checkpoint {
         /// What does not match.
         reason: String,

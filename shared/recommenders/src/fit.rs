@@ -3,6 +3,7 @@
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
+use crate::checkpoint::{Sealed, refuse_without_any};
 use crate::memory::components::Forecast;
 use crate::{FitError, Parts, PartsError, Recommender, TrainSet};
 use crate::{baselines, content, factorization, hybrid, linear, machines, memory, neighbourhood};
@@ -131,9 +132,18 @@ pub(crate) fn fit_part(request: &FitRequest<'_>, observer: &mut dyn FitObserver)
         return Err(FitError::NoRows);
     }
     request.data.check_needs(request.recommender)?;
+    refuse_without_any(request.recommender, observer)?;
     let foreseen = memory::check_vectors(request.recommender, request.data, observer)?;
     let ratings = &request.data.by_user.values;
-    (method.fit)(request, observer).map_err(|error| error.of(request.recommender, ratings).with_time(foreseen))
+    let fitted = if request.recommender.components().is_empty() {
+        let mut sealed = Sealed::new(request, observer);
+        let fitted = (method.fit)(request, &mut sealed);
+        sealed.refused().map_or(fitted, Err)
+    } else {
+        // The checkpoint of a hybrid is that of a component, which seals it itself.
+        (method.fit)(request, observer)
+    };
+    fitted.map_err(|error| error.of(request.recommender, ratings).with_time(foreseen))
 }
 
 /// Whether a fit over so many items would be refused, before there are any data. `memory_left`: as of [`FitObserver::memory_left`].

@@ -10,6 +10,7 @@
 )]
 
 mod baselines;
+mod checkpoint;
 mod content;
 mod course;
 mod divergence;
@@ -29,6 +30,7 @@ mod scratch;
 mod train;
 mod ways;
 
+pub use checkpoint::keeps_checkpoints;
 pub use divergence::Before;
 pub use error::{FitError, remedy_for};
 pub use fit::{

@@ -216,6 +216,7 @@ fn a_stopped_hybrid_goes_on_inside_the_component_that_was_stopped() {
     for (state, reason) in [
         (vec![1, 2, 3], "it is not a checkpoint of a hybrid"),
         (b"RSHYB001 and more".to_vec(), "it was written by an earlier version"),
+        (b"more, and RSHYB002".to_vec(), "it was written by an earlier version"),
     ] {
         let mut foreign = Listening { resume: Some(state), ..Listening::default() };
         let error = fit(&recommender, &world.data(), 3, &mut foreign).err().unwrap().to_string();

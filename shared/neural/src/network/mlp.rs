@@ -61,6 +61,7 @@ async fn fit(
         training,
         recommender: request.recommender,
         seed: request.seed,
+        rows: request.train.hash(),
         device: device.clone(),
         model: &|parameters| {
             let answer = Answer::Stars(scale);

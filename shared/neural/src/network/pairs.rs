@@ -93,6 +93,7 @@ impl<'a> Desk<'a> {
             training,
             recommender,
             seed,
+            rows: self.request.train.hash(),
             device: self.device.clone(),
             model,
         }

@@ -207,6 +207,7 @@ async fn fit<E: Encoder>(
         training: request.training,
         recommender: request.recommender,
         seed: request.seed,
+        rows: request.train.hash(),
         device: device.clone(),
         model: &model,
     };

@@ -22,6 +22,7 @@ mod steps;
 mod update;
 
 use burn::tensor::{Device, Tensor};
+use recspeed_data::fnv1a;
 use recspeed_parallel::at_once;
 use recspeed_types::divergence::Gauge;
 use recspeed_types::event::MeasuredOn;
@@ -96,6 +97,8 @@ pub(crate) struct Course<'a, N, L> {
     /// What is trained, for checkpoints: not every parameter shows in the network's layout.
     pub(crate) recommender: &'a ResolvedRecommender,
     pub(crate) seed: u64,
+    /// The hash of the rows that it learns from, for checkpoints: as many others are other data.
+    pub(crate) rows: u64,
     pub(crate) device: Device,
     /// A model that answers with these numbers.
     pub(crate) model: &'a dyn Fn(Parameters) -> Box<dyn NeuralModel>,
@@ -436,13 +439,13 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         }
     }
 
-    /// Names the training: shape, parameters, settings, seed, judge, and what the lesson depends on.
+    /// Names the training: shape, parameters, settings, seed, rows, judge, and what the lesson depends on.
     fn fingerprint(&self) -> u64 {
         let layout: &Layout = self.network.layout();
         let judge = self.judge.map(Judge::goes_by);
         let recommender = (self.recommender.entry.kind, self.recommender.params());
-        let how = (self.training, self.seed, judge);
+        let how = (self.training, self.seed, self.rows, judge);
         let name = format!("{layout:?} {recommender:?} {how:?} {}", self.lesson.name());
-        state::fnv1a(name.as_bytes())
+        fnv1a(name.as_bytes())
     }
 }

@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 
+use recspeed_data::fnv1a;
 use recspeed_types::fit::STATE_ROOM;
 
 use crate::NeuralFitError;
 use crate::training::curve::Mean;
 use crate::training::steps::AllMoments;
 
-const MAGIC: [u8; 8] = *b"recsnn03";
+const MAGIC: [u8; 8] = *b"recsnn04";
 
 /// At most so many bytes beside the lists of numbers.
 const LARGEST_HEAD: usize = 176;
@@ -181,11 +182,6 @@ fn put_floats(bytes: &mut Vec<u8>, values: &[f32]) {
     for value in values {
         bytes.extend(value.to_le_bytes());
     }
-}
-
-/// FNV-1a, 64 bits: finds accidents, not attacks.
-pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -137,6 +137,7 @@ impl<'a, E: Entry, const N: usize> Strata<'a, E, N> {
     }
 
     /// Parts of the users and of the items.
+    #[cfg(test)]
     pub(super) fn n_parts(&self) -> (usize, usize) {
         (self.users.len() - 1, self.items.len() - 1)
     }

@@ -331,12 +331,6 @@ impl Embeddings<'_> {
 }
 
 impl Learner for Embeddings<'_> {
-    fn name(&self) -> String {
-        let features = (self.users.side.n_features(), self.items.side.n_features(), self.k);
-        let rows = self.pairs.len();
-        format!("feature-embeddings {:?} of {features:?} features, {rows} rows, seed {}", self.settings, self.seed)
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         let (users, items) = (&mut self.users, &mut self.items);
         vec![&mut users.numbers, &mut users.squares, &mut items.numbers, &mut items.squares]

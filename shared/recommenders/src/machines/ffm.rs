@@ -269,12 +269,6 @@ impl Ffm<'_> {
 }
 
 impl Learner for Ffm<'_> {
-    fn name(&self) -> String {
-        let features = (self.users.side.n_features(), self.items.side.n_features());
-        let (rows, rates) = (self.data.rows.len(), (self.rate, self.penalty));
-        format!("ffm {rates:?} {:?} of {features:?} features, {rows} rows, seed {}", self.shape, self.seed)
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         let mut all = Vec::new();
         for side in [&mut self.users, &mut self.items] {

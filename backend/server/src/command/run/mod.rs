@@ -73,7 +73,7 @@ pub struct RunArgs {
     /// Perfetto reads: a new file, or one with an earlier timeline, which it replaces
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Continue from a checkpoint of the same spec
+    /// Continue from a checkpoint of the same spec and data
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 }

@@ -65,7 +65,6 @@ struct Explicit<'a> {
     factors: usize,
     biased: bool,
     regularization: f32,
-    seed: u64,
     mean: f32,
     /// `[n_users, factors]`, with the bias behind each vector where there are biases.
     users: Vec<f32>,
@@ -94,7 +93,6 @@ impl<'a> Explicit<'a> {
             factors,
             biased,
             regularization: recommender.float("regularization") as f32,
-            seed: request.seed,
             mean: data.global_mean().ok_or(FitError::NoRows)? as f32,
             users,
             items,
@@ -108,11 +106,6 @@ impl<'a> Explicit<'a> {
 }
 
 impl Learner for Explicit<'_> {
-    fn name(&self) -> String {
-        let sizes = (self.data.n_users(), self.data.n_items(), self.factors, self.data.by_user.nnz());
-        format!("als-explicit {sizes:?} {:?}, seed {}", (self.biased, self.regularization), self.seed)
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         vec![&mut self.users, &mut self.items]
     }

@@ -2,7 +2,7 @@
 //!
 //! Layout, little-endian: `RSALS002`, iterations done (u64), users, items, factors (u64 each), the loss of each of
 //! those iterations (f64), then the users' and the items' vectors (f32). Everything else follows from the spec and the
-//! data.
+//! data, of which [`crate::checkpoint`] says behind it which they are.
 
 use recspeed_types::fit::STATE_ROOM;
 
@@ -34,7 +34,7 @@ pub(super) fn write(losses: &[f64], sizes: Sizes, users: &[f32], items: &[f32]) 
 pub(super) fn read(bytes: &[u8], sizes: Sizes, users: &mut [f32], items: &mut [f32]) -> Result<Vec<f64>, FitError> {
     let wrong = |reason: String| FitError::Checkpoint { reason };
     let Some(numbers) = bytes.strip_prefix(MAGIC).filter(|_| bytes.len() >= HEADER) else {
-        return Err(wrong("it is not a checkpoint of als-implicit".to_owned()));
+        return Err(wrong("it is not a checkpoint of als-implicit, or another version of the lab wrote it".to_owned()));
     };
     let mut header = [0u64; 4];
     for (value, number) in header.iter_mut().zip(numbers.as_chunks::<8>().0) {
@@ -42,7 +42,8 @@ pub(super) fn read(bytes: &[u8], sizes: Sizes, users: &mut [f32], items: &mut [f
     }
     let [iteration, found @ ..] = header;
     if found != sizes {
-        return Err(wrong(format!("it has users, items, factors = {found:?}, this fit has {sizes:?}")));
+        let told = |[users, items, factors]: Sizes| format!("{users} users, {items} items and {factors} factors");
+        return Err(wrong(format!("it is of {}, this fit of {}", told(found), told(sizes))));
     }
     let cut_off = || wrong(format!("it is cut off after {} bytes", bytes.len()));
     let done = usize::try_from(iteration).ok();
@@ -85,7 +86,7 @@ mod tests {
         };
         assert_eq!(
             refused(&bytes, [2, 1, 2]),
-            "the checkpoint does not continue this fit: it has users, items, factors = [1, 1, 2], this fit has [2, 1, 2]; start again without it"
+            "the checkpoint does not continue this fit: it is of 1 users, 1 items and 2 factors, this fit of 2 users, 1 items and 2 factors; take another one, or start again without it"
         );
         assert!(refused(b"rubbish", [1, 1, 2]).contains("not a checkpoint of als-implicit"));
         assert!(refused(&bytes[..bytes.len() - 1], [1, 1, 2]).contains("cut off after 63 bytes"));

@@ -93,11 +93,6 @@ struct Bpr<'a> {
 }
 
 impl Learner for Bpr<'_> {
-    fn name(&self) -> String {
-        let sizes = (self.users.len() / self.d, self.biases.len(), self.d, self.n_pairs);
-        format!("bpr {sizes:?} {:?}, {:?} parts, seed {}", self.settings, self.strata.n_parts(), self.seed)
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         vec![&mut self.users, &mut self.items, &mut self.biases]
     }

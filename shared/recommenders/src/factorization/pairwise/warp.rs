@@ -116,12 +116,6 @@ struct Warp<'a> {
 }
 
 impl Learner for Warp<'_> {
-    fn name(&self) -> String {
-        let sizes = (self.pairs.data.n_users(), self.pairs.data.n_items(), self.d, self.pairs.len());
-        let settings = (self.learning_rate, self.regularization, self.rank_weights.len(), self.fast);
-        format!("warp {sizes:?} {settings:?}, seed {}", self.seed)
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         let Self { users, items, biases, user_squares, item_squares, bias_squares, .. } = self;
         vec![users, items, biases, user_squares, item_squares, bias_squares]

@@ -149,17 +149,6 @@ fn all_ratings<'a>(data: &'a TrainSet<'_>) -> Cow<'a, Csr> {
 }
 
 impl Learner for Sgd<'_> {
-    fn name(&self) -> String {
-        let (users, items) = (self.user_biases.len(), self.item_biases.len());
-        format!(
-            "biased-mf {:?} of {users} users, {items} items, {} rows, {:?} parts, seed {}",
-            self.settings,
-            self.data.rows.len(),
-            self.strata.n_parts(),
-            self.seed
-        )
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         vec![&mut self.users, &mut self.items, &mut self.user_biases, &mut self.item_biases]
     }

@@ -52,7 +52,6 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Facto
         data,
         d,
         regularization: recommender.float("regularization") as f32,
-        seed: request.seed,
         users: initial(data.n_users(), USERS_STREAM)?,
         items: initial(data.n_items(), ITEMS_STREAM)?,
     };
@@ -85,17 +84,11 @@ struct Multiplicative<'a> {
     data: &'a TrainSet<'a>,
     d: usize,
     regularization: f32,
-    seed: u64,
     users: Vec<f32>,
     items: Vec<f32>,
 }
 
 impl Learner for Multiplicative<'_> {
-    fn name(&self) -> String {
-        let sizes = (self.data.n_users(), self.data.n_items(), self.d, self.data.by_user.nnz());
-        format!("nmf {sizes:?} {}, seed {}", self.regularization, self.seed)
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         vec![&mut self.users, &mut self.items]
     }

@@ -145,11 +145,6 @@ struct Scratch {
 }
 
 impl Learner for Sgd<'_> {
-    fn name(&self) -> String {
-        let sizes = (self.user_biases.len(), self.item_biases.len(), self.d, self.data.by_user.nnz());
-        format!("svd++ {sizes:?} {:?}, seed {}", (self.learning_rate, self.regularization), self.seed)
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         vec![&mut self.users, &mut self.items, &mut self.implicit, &mut self.user_biases, &mut self.item_biases]
     }

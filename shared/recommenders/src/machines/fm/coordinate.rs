@@ -306,12 +306,6 @@ fn moved<'f>(common: &'f mut Vec<f32>, halves: [&'f mut Half<'_>; 2]) -> Vec<&'f
 }
 
 impl Learner for Coordinate<'_> {
-    fn name(&self) -> String {
-        let features = (self.users.block.side.n_features(), self.items.block.side.n_features());
-        let rows = self.ratings.len();
-        format!("fm {:?} {:?} of {features:?} features, {rows} rows, seed {}", self.choice, self.settings, self.seed)
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         let mut all = moved(&mut self.common, [&mut self.users, &mut self.items]);
         all.extend(self.kept.numbers());

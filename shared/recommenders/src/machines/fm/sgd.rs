@@ -82,12 +82,6 @@ impl<'a> Sgd<'a> {
 }
 
 impl Learner for Sgd<'_> {
-    fn name(&self) -> String {
-        let features = (self.sides.users.n_features(), self.sides.items.n_features());
-        let (rows, rates) = (self.data.rows.len(), (self.rate, self.penalty));
-        format!("fm sgd {rates:?} {:?} of {features:?} features, {rows} rows, seed {}", self.settings, self.seed)
-    }
-
     fn numbers(&mut self) -> Vec<&mut Vec<f32>> {
         let (users, items) = (&mut self.users, &mut self.items);
         vec![&mut self.intercept, &mut users.weights, &mut users.vectors, &mut items.weights, &mut items.vectors]
