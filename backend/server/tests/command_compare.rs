@@ -209,3 +209,37 @@ fn whoever_is_measured_on_the_rows_that_chose_its_epoch_is_named() {
     assert!(!warning.contains("bpr"), "{warning}");
     assert_eq!(told("test"), Vec::<String>::new());
 }
+
+#[test]
+fn one_number_for_everybody_is_told_though_the_first_recommender_gives_scores_alone() {
+    let kinds = ["popularity", "biased-mf"].map(|kind| format!("[[compare]]\nrecommender = {{ kind = \"{kind}\" }}\n"));
+    let bench = Bench::new(&kinds.concat());
+    bench.put("of-mean", "biased-mf");
+    let compared = |more: &[&str]| {
+        let asked = ["compare", "group.toml", "--seeds", "1", "--metric", "hit@1", "--metric", "rmse"];
+        let output = bench.command(&[&asked[..], more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).to_owned()
+    };
+    let comparison: Comparison = serde_json::from_str(&compared(&["--json"])).unwrap();
+    assert_eq!(comparison.evaluation.of_the_mean.into_iter().collect::<Vec<_>>(), [("rmse".to_owned(), 1.125)]);
+    for more in [&[][..], &["--markdown"]] {
+        let shown = compared(more);
+        let row = shown.lines().find(|line| line.contains("one number for everybody"));
+        assert!(row.is_some_and(|row| row.contains("1.125")), "{shown}");
+        assert!(shown.contains("One number for everybody is the mean of what was learnt from"), "{shown}");
+    }
+}
+
+#[test]
+fn what_runs_warn_of_is_said_once_for_all_seeds_with_the_names_and_not_among_the_results() {
+    let bench = Bench::new(TWO);
+    bench.put("warning", "its rmse of 1.SEED is above the mean's");
+    for _ in ["run", "kept"] {
+        let output = bench.command(&["compare", "group.toml", "--seeds", "3", "--json"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let due = "recspeed: warning: popularity, Factors: its rmse of 1.5 is above the mean's";
+        assert_eq!(lines(&output), [due]);
+        assert!(!stdout(&output).contains("above the mean's"), "{}", stdout(&output));
+    }
+}

@@ -81,6 +81,15 @@ fn a_search_says_in_a_pipe_which_trial_of_how_many_takes_its_time_and_what_is_be
 }
 
 #[test]
+fn what_the_best_run_warns_of_is_said_once_with_its_name() {
+    let bench = Bench::new(SEARCH);
+    bench.put("warning", "one list for everybody");
+    let output = search(&bench, &["--trials", "3", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(lines(&output), ["recspeed: warning: item-knn: one list for everybody"]);
+}
+
+#[test]
 fn a_folder_that_a_search_cannot_write_is_told_with_the_flag_that_it_has() {
     let bench = Bench::new(SEARCH);
     bench.put("taken", "important");

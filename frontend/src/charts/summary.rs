@@ -34,24 +34,43 @@ fn of_line(plot: &Plot, line: &Line) -> Option<String> {
     if points.len() == 1 {
         return Some(format!("{subject}: {}.", value(last.1)));
     }
+    let by_value = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
+    let (lowest, highest) = (points.iter().min_by(by_value)?, points.iter().max_by(by_value)?);
+    let (from, to) = (value(first.1), value(last.1));
+    let one_way = goes_one_way(&points);
     let way = match last.1 - first.1 {
         // What is not told apart in the digits shown has not moved for the reader.
-        _ if value(first.1) == value(last.1) => "stayed at",
-        change if change < 0.0 => "fell from",
-        _ => "rose from",
+        _ if value(lowest.1) == value(highest.1) => format!("stayed at {to}"),
+        _ if !one_way => format!("went up and down, from {from} to {to},"),
+        change if change < 0.0 => format!("fell from {from} to {to}"),
+        _ => format!("rose from {from} to {to}"),
     };
-    let change = if way == "stayed at" { value(last.1) } else { format!("{} to {}", value(first.1), value(last.1)) };
     let length = match plot.x {
         XAxis::Epochs => counted(last.0.ceil(), "epoch"),
         XAxis::Steps => counted(last.0, "step"),
     };
-    let best = points.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
-    let lowest = if plot.name == "loss" && best.1 < last.1 {
-        format!("; the lowest was {} at {} {}", value(best.1), plot.x.title(), trimmed(best.0))
-    } else {
-        String::new()
-    };
-    Some(format!("{subject} {way} {change} in {length}{lowest}."))
+    let shown = [
+        ("lowest", lowest, (plot.name == "loss" || !one_way) && lowest.1 < last.1),
+        ("highest", highest, !one_way && highest.1 > last.1),
+    ];
+    let ends = shown
+        .into_iter()
+        .filter(|end| end.2)
+        .map(|(which, at, _)| format!("; the {which} was {} at {} {}", value(at.1), plot.x.title(), trimmed(at.0)));
+    Some(format!("{subject} {way} in {length}{}.", ends.collect::<String>()))
+}
+
+/// Whether nothing on the way from the first point to the last goes back by more than a tenth of the way, or of what is
+/// reached: a loss that swings between 9,000 and 10 has not fallen, wherever it stops.
+fn goes_one_way(points: &[(f64, f64)]) -> bool {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return true };
+    let sign = (last.1 - first.1).signum();
+    let allowed = 0.1 * (last.1 - first.1).abs().min(last.1.abs());
+    let mut reached = f64::NEG_INFINITY;
+    points.iter().all(|point| {
+        reached = reached.max(sign * point.1);
+        reached - sign * point.1 <= allowed
+    })
 }
 
 fn counted(n: f64, unit: &str) -> String {
@@ -76,11 +95,32 @@ mod tests {
 
     #[test]
     fn a_falling_curve_is_told_with_its_lowest_point() {
-        let plot = plot(vec![(false, vec![Some(0.9), Some(0.4), Some(0.5)])]);
+        let plot = plot(vec![(false, vec![Some(0.9), Some(0.4), Some(0.41)])]);
         assert_eq!(
             in_words(&plot),
-            "Training loss fell from 0.9000 to 0.5000 in 2 epochs; the lowest was 0.4000 at epoch 1."
+            "Training loss fell from 0.9000 to 0.4100 in 2 epochs; the lowest was 0.4000 at epoch 1."
         );
+    }
+
+    #[test]
+    fn a_curve_that_goes_up_and_down_is_not_said_to_have_fallen_or_risen_or_stayed() {
+        let told = |ys: &[f64]| in_words(&plot(vec![(false, ys.iter().copied().map(Some).collect())]));
+        assert_eq!(
+            told(&[9286.0, 20.5, 9100.0, 12.25, 17.36]),
+            "Training loss went up and down, from 9286 to 17.36, in 4 epochs; the lowest was 12.25 at epoch 3; \
+             the highest was 9286 at epoch 0."
+        );
+        assert_eq!(
+            told(&[1.0, 5.0, 1.0]),
+            "Training loss went up and down, from 1.000 to 1.000, in 2 epochs; the highest was 5.000 at epoch 1."
+        );
+        // Small beside where it began, large beside where it is.
+        assert!(told(&[9286.0, 17.0, 60.0, 16.0]).contains("went up and down, from 9286 to 16.00,"));
+        assert!(told(&[0.5, 0.9, 0.3, 2.0]).contains("went up and down, from 0.5000 to 2.000,"));
+        // The noise of steps is no way back.
+        assert_eq!(told(&[1.0, 0.8, 0.81, 0.6]), "Training loss fell from 1.000 to 0.6000 in 3 epochs.");
+        assert!(told(&[1.0, 3.0, 1e9]).starts_with("Training loss rose from 1.000 to 1,000,000,000 in 2 epochs;"));
+        assert_eq!(told(&[0.5, 0.5, 0.5]), "Training loss stayed at 0.5000 in 2 epochs.");
     }
 
     #[test]

@@ -181,6 +181,11 @@ fn short(value: f64) -> String {
     if value == 0.0 || (1e-3..1e5).contains(&value.abs()) { format!("{value:.4}") } else { format!("{value:.3e}") }
 }
 
+/// As somebody writes it in a spec, with all its digits: `10`, `0.001`, `3e-5`.
+fn plain(rate: f64) -> String {
+    if (1e-4..1e6).contains(&rate) { rate.to_string() } else { format!("{rate:e}") }
+}
+
 /// `step`: the one that did it. Its own loss is that of the weights before it, and may be good.
 fn after(Good { at, loss }: Good, step: u64) -> String {
     let loss = short(loss);
@@ -194,7 +199,7 @@ fn after(Good { at, loss }: Good, step: u64) -> String {
 /// What makes steps shorter, of what can still be made smaller.
 fn calmer((learning_rate, calmer): (f64, f64), gradient_clip: Option<f64>) -> String {
     let rate = (calmer < learning_rate)
-        .then(|| format!("try training.learning_rate = {calmer:e} instead of {learning_rate:e}"));
+        .then(|| format!("try training.learning_rate = {} instead of {}", plain(calmer), plain(learning_rate)));
     let ways: Vec<String> = rate.into_iter().chain(tighter_clip(gradient_clip)).collect();
     if ways.is_empty() { "take another recommender".to_owned() } else { ways.join(", or ") }
 }
@@ -270,11 +275,18 @@ mod tests {
             (
                 (0.1, 0.001),
                 None,
-                "try training.learning_rate = 1e-3 instead of 1e-1, or set training.gradient_clip = 1",
+                "try training.learning_rate = 0.001 instead of 0.1, or set training.gradient_clip = 1",
             ),
             ((rate, rate), Some(5.0), "set training.gradient_clip = 1"),
             ((rate, rate), Some(1.0), "lower training.gradient_clip (now 1)"),
-            ((0.1, 0.001), Some(clip), "try training.learning_rate = 1e-3 instead of 1e-1"),
+            ((0.1, 0.001), Some(clip), "try training.learning_rate = 0.001 instead of 0.1"),
+            ((10.0, 1e-3), Some(clip), "try training.learning_rate = 0.001 instead of 10"),
+            (
+                (0.736_489_585_564_221_6, 0.0736),
+                Some(clip),
+                "try training.learning_rate = 0.0736 instead of 0.7364895855642216",
+            ),
+            ((3e-4, 3e-5), Some(clip), "try training.learning_rate = 3e-5 instead of 0.0003"),
             ((rate, rate), Some(clip), "take another recommender"),
         ] {
             let whole = diverged(rates.0, rates.1, clip, 7);

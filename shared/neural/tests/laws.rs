@@ -241,7 +241,7 @@ fn divergence_names_step_last_loss_and_remedy() {
     assert_eq!(error.code(), FailureCode::Diverged);
     let text = error.to_string();
     assert!(matches!(error, NeuralFitError::Diverged { learning_rate: 1000.0, remedy: 0.001, .. }), "{text}");
-    assert!(text.contains("at step") && text.contains("training.learning_rate = 1e-3 instead of 1e3"), "{text}");
+    assert!(text.contains("at step") && text.contains("training.learning_rate = 0.001 instead of 1000"), "{text}");
 }
 
 /// Adam's steps are as long as the learning rate whatever the slope is: nothing overflows, and nothing is learnt.

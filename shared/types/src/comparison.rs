@@ -14,7 +14,8 @@ use crate::summary::{DataInfo, EvaluationInfo};
 pub struct Comparison {
     /// What all of them ran on.
     pub data: DataInfo,
-    /// How the metrics came about; the tie share is that of the first run.
+    /// How the metrics came about; the tie share is that of the first run, and one number for everybody has what all
+    /// runs that tell it agree on, be the first among them or not.
     pub evaluation: EvaluationInfo,
     /// The recommenders, in the order in which they were given.
     pub methods: Vec<ComparedMethod>,
@@ -175,6 +176,10 @@ pub struct RunComparison {
     pub curves: Vec<ComparedCurve>,
     /// Runs that were named and have no result.
     pub left_out: Vec<LeftOut>,
+    /// By metric name, what one number for everybody gets on the rows of the first method; without the metrics of which
+    /// the methods there tell unlike values, as of stars and of probabilities.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub of_the_mean: BTreeMap<String, f64>,
 }
 
 /// The runs of one method.
@@ -190,6 +195,9 @@ pub struct ComparedRuns {
     pub settings: Vec<String>,
     /// Whether it was measured on the same rows as the first method.
     pub same_rows: bool,
+    /// Whether its errors are on the scale, stars or probabilities, of those of the first method that has any; true of
+    /// one without errors.
+    pub same_scale: bool,
 }
 
 /// One curve of one run.

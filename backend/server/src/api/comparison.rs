@@ -104,7 +104,8 @@ async fn tests(
         let _turn = turn;
         let tested = methods.iter().zip(described.methods).map(|(method, compared)| {
             let values = method.iter().map(|run| user_values(&folder, run.id())).collect();
-            Tested { name: compared.method.name, same_rows: compared.same_rows, values }
+            let (name, same_rows, same_scale) = (compared.method.name, compared.same_rows, compared.same_scale);
+            Tested { name, same_rows, same_scale, values }
         });
         against_first(tested.collect(), &metrics, procedure)
     });

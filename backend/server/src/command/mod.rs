@@ -23,6 +23,7 @@ mod search;
 mod study;
 mod timeline;
 mod trace;
+mod warned;
 mod writable;
 
 use std::process::ExitCode;

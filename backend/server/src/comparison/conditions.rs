@@ -166,14 +166,29 @@ pub(crate) struct TwoScales {
 
 /// Errors in stars beside errors of probabilities are no errors of one kind.
 pub(crate) fn two_scales(specs: &[&ExperimentSpec]) -> Option<TwoScales> {
-    let error = |spec: &ExperimentSpec| spec.evaluation.metrics.iter().copied().find(|name| name.is_error());
-    let likes = |spec: &ExperimentSpec| spec.resolve().ok().map(|s| s.recommender.predicts().has_probabilities());
     let of = |wanted: bool| {
         let mut places = specs.iter().enumerate().filter(move |(_, spec)| likes(spec) == Some(wanted));
-        places.find_map(|(place, spec)| Some((place, error(spec)?)))
+        places.find_map(|(place, spec)| Some((place, error_of(spec)?)))
     };
     let ((stars, metric), (likes, _)) = of(false).zip(of(true))?;
     Some(TwoScales { metric, stars, likes })
+}
+
+/// Of each spec, whether its errors are on the scale of those of the first one that has any; true of one without
+/// errors.
+pub(crate) fn same_scale(specs: &[&ExperimentSpec]) -> Vec<bool> {
+    let first = specs.iter().find(|spec| error_of(spec).is_some()).and_then(|spec| likes(spec));
+    specs.iter().map(|spec| error_of(spec).is_none() || likes(spec) == first).collect()
+}
+
+/// The first error among what it measures.
+fn error_of(spec: &ExperimentSpec) -> Option<MetricName> {
+    spec.evaluation.metrics.iter().copied().find(|name| name.is_error())
+}
+
+/// Whether it predicts probabilities that a row is liked, and not ratings.
+fn likes(spec: &ExperimentSpec) -> Option<bool> {
+    spec.resolve().ok().map(|resolved| resolved.recommender.predicts().has_probabilities())
 }
 
 /// Whether both measure ranked lists: only then does it matter whom and among what is ranked.
@@ -211,6 +226,21 @@ mod tests {
         right.seed = 7;
         let sample = Difference { left: None, ..Difference::new("dataset.sample", &"", &500) };
         assert_eq!(of_specs(&left, &right), [sample, Difference::new("data_seed (or seed)", &42, &7)]);
+    }
+
+    #[test]
+    fn errors_are_on_the_scale_of_the_first_that_has_any_or_on_another() {
+        let spec = |kind: &str, metric: &str| {
+            let mut spec = ExperimentSpec { recommender: RecommenderSpec::new(kind), ..ExperimentSpec::default() };
+            spec.evaluation.metrics = vec![metric.parse().unwrap()];
+            assert!(spec.resolve().is_ok(), "{kind} {metric}");
+            spec
+        };
+        let (scores, stars, likes) =
+            (spec("popularity", "ndcg@10"), spec("biased-mf", "rmse"), spec("densenet", "rmse"));
+        assert_eq!(same_scale(&[&scores, &stars, &likes, &stars]), [true, true, false, true]);
+        assert_eq!(same_scale(&[&scores, &likes, &likes]), [true; 3], "likes beside likes");
+        assert_eq!(same_scale(&[&stars, &spec("densenet", "auc")]), [true; 2], "no error is measured of it");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What the runs of one method gave, and what it is called.
 
+use std::collections::BTreeMap;
+
 use recspeed_metrics::comparison::{spread, spreads};
-use recspeed_types::Mode;
 use recspeed_types::comparison::{ComparedMethod, Spread};
+use recspeed_types::{Mode, RunSummary};
 
 use super::Run;
 
@@ -22,6 +24,21 @@ pub(crate) fn describe(name: &str, random: bool, runs: &[Run<'_>]) -> ComparedMe
         peak_bytes: runs.iter().map(|run| run.summary.memory.peak).max().unwrap_or(0),
         list_ms: waits.and_then(spread).map(|spread| spread.mean),
     }
+}
+
+/// Share of a value within which two machines that round differently tell the same one.
+const ROUNDING: f64 = 1e-6;
+
+/// What one number for everybody gets by each metric, as the first of these runs that has it says. Where another says
+/// otherwise, as of likes and not of stars, or by other rows to learn from, there is no one number, and the metric is
+/// left out.
+pub(crate) fn of_the_mean<'a>(runs: impl IntoIterator<Item = &'a RunSummary>) -> BTreeMap<String, f64> {
+    let mut told: BTreeMap<String, Option<f64>> = BTreeMap::new();
+    for (name, value) in runs.into_iter().flat_map(|run| &run.evaluation.of_the_mean) {
+        let first = told.entry(name.clone()).or_insert(Some(*value));
+        *first = first.filter(|first| (first - value).abs() <= ROUNDING * first.abs());
+    }
+    told.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// Which methods another run of the same seed would give other numbers of; `None` where all repeat to the bit.
@@ -75,6 +92,38 @@ mod tests {
         assert_eq!(kept.mode, None);
         let told = not_to_the_bit(&[exact, method("b", Mode::Seeded), method("c", Mode::Fast)]).expect("a sentence");
         assert!(told.contains("“b” – seeded: ") && told.contains("; “c” – fast: ") && !told.contains("“a”"), "{told}");
+    }
+
+    fn summary(of_the_mean: &[(&str, f64)]) -> RunSummary {
+        let of_the_mean: BTreeMap<&str, f64> = of_the_mean.iter().copied().collect();
+        serde_json::from_value(serde_json::json!({
+            "run": "a", "status": "finished", "metrics": {}, "seed": 1,
+            "timing": { "load_s": 0, "fit_s": 0, "evaluate_s": 0 },
+            "memory": { "parameters": 0, "gradients": 0, "optimizer": 0, "activations": 0, "buffers": 0, "allocator_total": 0, "peak": 0 },
+            "engine": { "kind": "burn", "device": "flex", "versions": {}, "host": "a", "threads": 1 },
+            "data": { "name": "a", "users": 4, "items": 4, "train": 5, "validation": 0, "test": 6, "bad_lines": 0, "sha256": "a", "synthetic": true },
+            "evaluation": {
+                "candidates": "", "candidate_items": 4, "test_users": 4, "evaluated_users": 4, "sampled_users": false,
+                "cold_users": 0, "cold_item_rows": 0, "tie_rule": "", "tie_share": 0, "rating_scale": "stars", "of_the_mean": of_the_mean,
+            },
+        }))
+        .expect("a result")
+    }
+
+    #[test]
+    fn one_number_for_everybody_is_that_of_the_first_run_that_has_it_and_none_where_another_says_otherwise() {
+        let told = |runs: &[RunSummary]| of_the_mean(runs).into_iter().collect::<Vec<_>>();
+        let (scores, stars) = (summary(&[]), summary(&[("rmse", 1.125), ("accuracy", 0.75)]));
+        let both = [("accuracy".to_owned(), 0.75), ("rmse".to_owned(), 1.125)];
+        assert_eq!(told(&[scores.clone(), stars.clone()]), both, "the first one ranks by scores alone");
+        assert_eq!(told(&[stars.clone(), summary(&[("rmse", 1.125 + 1e-9)])]), both, "the same but for rounding");
+        let likes = summary(&[("rmse", 0.4), ("accuracy", 0.75)]);
+        for runs in [[stars.clone(), likes.clone()], [likes, stars.clone()]] {
+            assert_eq!(told(&runs), both[..1], "another scale");
+        }
+        // What has once been told otherwise stays untold.
+        assert_eq!(told(&[stars.clone(), summary(&[("rmse", 0.4)]), stars]), both[..1]);
+        assert_eq!(told(&[scores]), []);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use recspeed_types::comparison::{ComparedMethod, ComparedRuns, RunComparison};
 use recspeed_types::{ExperimentSpec, RunId, RunSummary};
 
 use super::{
-    Difference, Run, conditions, describe, differences, flattered, not_to_the_bit, one_method, told_apart, two_scales,
-    uneven_knowledge,
+    Difference, Run, conditions, describe, differences, flattered, not_to_the_bit, of_the_mean, one_method, same_scale,
+    told_apart, two_scales, uneven_knowledge,
 };
 
 /// A finished run.
@@ -77,6 +77,7 @@ pub(crate) fn compare(methods: &[Method]) -> RunComparison {
     }
     let lent: Vec<Vec<Run<'_>>> = methods.iter().map(|method| method.iter().map(FinishedRun::lend).collect()).collect();
     let unlike: Vec<Vec<Difference>> = lent.iter().map(|runs| differences(&lent[0], runs)).collect();
+    let same_scale = same_scale(&specs);
     let compared: Vec<ComparedRuns> = (0..methods.len())
         .map(|place| {
             let (method, fields, unlike) = (&methods[place], &settings[place], &unlike[place]);
@@ -87,6 +88,7 @@ pub(crate) fn compare(methods: &[Method]) -> RunComparison {
                 runs: method.iter().map(|run| run.record.id.clone()).collect(),
                 settings: paths.iter().map(value).collect(),
                 same_rows: unlike.is_empty(),
+                same_scale: same_scale[place],
             }
         })
         .collect();
@@ -113,7 +115,10 @@ pub(crate) fn compare(methods: &[Method]) -> RunComparison {
         let (stars, likes) = (&names[scales.stars], &names[scales.likes]);
         format!("Errors are on two scales: those of “{stars}” are in stars, those of “{likes}” of probabilities.")
     }));
-    RunComparison { methods: compared, settings: paths, metrics, warnings, curves: Vec::new(), left_out: Vec::new() }
+    let on_its_rows = methods.iter().zip(&unlike).filter(|(_, unlike)| unlike.is_empty());
+    let of_the_mean = of_the_mean(on_its_rows.flat_map(|(method, _)| method).map(|run| &run.summary));
+    let (curves, left_out) = (Vec::new(), Vec::new());
+    RunComparison { methods: compared, settings: paths, metrics, warnings, curves, left_out, of_the_mean }
 }
 
 /// What the page and the tests call each method: the name that it was given or that of its recommender, with what it differs in

@@ -66,6 +66,12 @@ pub(crate) enum UntestedRuns {
     /// No metric has a value for each user.
     #[error("none of the metrics that they share has a value for each user; name one of ranked lists, as ndcg@10")]
     NoMetric,
+    /// Its errors are on another scale than those of the first one.
+    #[error("the errors of “{name}”, which are on another scale: stars and probabilities are no errors of one kind")]
+    Scales {
+        /// The method.
+        name: String,
+    },
     /// A test could not be made.
     #[error("{0}")]
     Impossible(String),
@@ -78,6 +84,8 @@ pub(crate) struct Tested {
     pub(crate) name: String,
     /// Whether it was measured on the rows of the first one.
     pub(crate) same_rows: bool,
+    /// Whether its errors are on the scale of those of the first one.
+    pub(crate) same_scale: bool,
     /// The values of each user of its runs; `None` where the server keeps none.
     pub(crate) values: Option<Vec<UserValues>>,
 }
@@ -90,7 +98,7 @@ pub(crate) fn against_first(
 ) -> Result<RunTests, UntestedRuns> {
     let mut users: Vec<UserValues> = Vec::new();
     let mut places = Vec::new();
-    let mut untested = Vec::new();
+    let (mut untested, mut scales_differ) = (Vec::new(), false);
     for (place, method) in methods.into_iter().enumerate() {
         let mean = match method.values.as_deref() {
             None | Some([]) => Err(UntestedRuns::NotKept { name: method.name.clone() }),
@@ -101,7 +109,13 @@ pub(crate) fn against_first(
         match mean {
             Err(missing) if place == 0 => return Err(missing),
             Err(missing) => untested.push(missing.to_string()),
-            Ok(mean) if method.same_rows && users.first().is_none_or(|first| first.users == mean.users) => {
+            Ok(mut mean) if method.same_rows && users.first().is_none_or(|first| first.users == mean.users) => {
+                if !method.same_scale {
+                    // Taken away before the tests, so that Holm's correction counts none of them.
+                    mean.columns.retain(|name, _| !name.parse::<MetricName>().is_ok_and(MetricName::is_error));
+                    untested.push(UntestedRuns::Scales { name: method.name }.to_string());
+                    scales_differ = true;
+                }
                 users.push(mean);
                 places.push(place);
             }
@@ -113,7 +127,7 @@ pub(crate) fn against_first(
     }
     let (mut tests, procedure) = paired_tests(&users, Pairs::Against(0), metrics, procedure)
         .map_err(|error| UntestedRuns::Impossible(error.to_string()))?;
-    if tests.is_empty() {
+    if tests.is_empty() && !scales_differ {
         return Err(UntestedRuns::NoMetric);
     }
     for test in &mut tests {
@@ -130,7 +144,7 @@ mod tests {
         let users = (0..values.len()).map(|user| format!("u{user}")).collect();
         let column = values.iter().map(|value| Some(*value)).collect();
         let values = UserValues { users, columns: [("ndcg@10".to_owned(), column)].into() };
-        Tested { name: name.to_owned(), same_rows: true, values: Some(vec![values]) }
+        Tested { name: name.to_owned(), same_rows: true, same_scale: true, values: Some(vec![values]) }
     }
 
     fn asked() -> Vec<MetricName> {
@@ -177,6 +191,32 @@ mod tests {
         // Sums of ±1 ±2 ±3: two of eight are as far as 6.
         assert_eq!((test.left, test.right, test.difference, test.p_randomization), (2, 0, 2.0, 0.25));
         assert_eq!(told.untested, ["“b” was measured on other users"]);
+    }
+
+    #[test]
+    fn errors_on_two_scales_are_not_tested_and_everything_else_is() {
+        let all = |same_scale: bool| {
+            ["a", "b"].map(|name| {
+                let mut method = method(name, if name == "a" { &[0.0; 3] } else { &[1.0, 2.0, 3.0] });
+                let kept = &mut method.values.as_mut().unwrap()[0];
+                kept.columns.insert("user-rmse".to_owned(), kept.columns["ndcg@10"].clone());
+                Tested { same_scale: same_scale || name == "a", ..method }
+            })
+        };
+        let told = |same_scale: bool, metrics: &[&str]| {
+            let metrics: Vec<MetricName> = metrics.iter().map(|name| name.parse().unwrap()).collect();
+            against_first(all(same_scale).into(), &metrics, Procedure::default()).unwrap()
+        };
+        let tested = |told: &RunTests| told.tests.iter().map(|test| test.metric.clone()).collect::<Vec<_>>();
+        let one = told(true, &["rmse", "ndcg@10"]);
+        assert_eq!((tested(&one), one.untested.len()), (vec!["ndcg@10".to_owned(), "user-rmse".to_owned()], 0));
+        let two = told(false, &["rmse", "ndcg@10"]);
+        assert_eq!(tested(&two), ["ndcg@10"]);
+        assert!(two.tests[0].p_randomization_holm < one.tests[0].p_randomization_holm, "corrected over one test alone");
+        let alone = told(false, &["rmse"]);
+        assert_eq!(tested(&alone), Vec::<String>::new());
+        let [why] = &alone.untested[..] else { panic!("{alone:?}") };
+        assert!(why.starts_with("the errors of “b”, which are on another scale"), "{why}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use recspeed_types::comparison::Comparison;
 /// A worker that reads its kind and its seed out of the spec, notes each run in `ran`, and gives four users values: hit@1 of
 /// the kind `popularity` is 0 for all of them, that of others 1, 1, 1 and the last digit of the seed over 10. It has held out as many
 /// validation rows as the file `validation` says, none without it.
+/// Its result has the warning that the file `warning` holds, with the seed in the place of SEED. Runs of the kind that
+/// the file `of-mean` names tell what one number for everybody gets: an rmse of 1.125.
 /// The run whose number stands in the file `slow` takes three seconds to fit. Runs of `slim` and `warp` fail, for what the file `cause`
 /// says.
 const WORKER: &str = r#"#!/bin/sh
@@ -34,6 +36,8 @@ refuse() { say '"kind":"failed","code":"invalid-spec","cause":"there are no such
 say '"kind":"phase","phase":"fit"'; sleep 3; say '"kind":"progress","done":1,"total":2,"unit":"batches"'; }
 last=0.$((seed % 10))
 validation=$(cat "$here/validation" 2>/dev/null || echo 0)
+warnings=$(sed 's/SEED/'"$seed"'/; s/.*/"&"/' "$here/warning" 2>/dev/null)
+mean=; [ "$(cat "$here/of-mean" 2>/dev/null)" = "$kind" ] && mean='"rmse":1.125'
 case "$kind" in popularity) v="0,0,0,0"; m=0;; *) v="1,1,1,$last"; m=0.9;; esac
 [ -n "$neighbours" ] && m=0.$neighbours
 printf '{"users":["a","b","c","d"],"columns":{"hit@1":[%s]}}' "$v" > "$users"
@@ -43,7 +47,8 @@ say '"kind":"finished","summary":{"run":"'$run'","status":"finished","metrics":{
 "engine":{"kind":"burn","device":"flex","versions":{},"host":"a test","threads":1},
 "data":{"name":"tiny","users":4,"items":4,"train":5,"validation":'$validation',"test":6,"bad_lines":0,"sha256":"abc","synthetic":true},
 "evaluation":{"candidates":"full ranking","candidate_items":4,"test_users":4,"evaluated_users":4,"sampled_users":false,"cold_users":0,
-"cold_item_rows":0,"tie_rule":"lower id","tie_share":0,"rating_scale":"stars"},"seed":'$seed'}' | tr -d '\n'; echo
+"cold_item_rows":0,"tie_rule":"lower id","tie_share":0,"rating_scale":"stars","of_the_mean":{'$mean'}},
+"warnings":['"$warnings"'],"seed":'$seed'}' | tr -d '\n'; echo
 "#;
 
 /// What every spec of these tests begins with.

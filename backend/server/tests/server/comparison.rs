@@ -110,6 +110,18 @@ async fn who_knows_the_validation_rows_at_the_test_and_who_does_not_is_told_besi
     assert_eq!(told([&reads, &learns]).await, json!([]), "all know the same");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_errors_are_on_another_scale_than_those_of_the_first_is_told_of_each_method() {
+    let bench = Bench::new().await;
+    let of = async |kind: &str| finished(&bench, |spec| spec.recommender = RecommenderSpec::new(kind)).await;
+    let (stars, likes, more_stars) = (of("item-mean").await, of("densenet").await, of("global-mean").await);
+    let (status, told) = bench.guest(&format!("/api/comparison?runs={stars},{likes},{more_stars}")).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    let same: Vec<&Value> = told["methods"].as_array().unwrap().iter().map(|method| &method["same_scale"]).collect();
+    assert_eq!(same, [true, false, true]);
+    assert!(told["warnings"].to_string().contains("Errors are on two scales"), "{told}");
+}
+
 #[tokio::test]
 async fn a_comparison_that_cannot_be_is_refused_in_words() {
     let bench = Bench::new().await;

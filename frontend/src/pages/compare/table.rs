@@ -69,9 +69,11 @@ fn chance(tests: &Reply, metric: &str, method: usize) -> Chance {
     }
 }
 
-/// A metric of every method. Methods that were measured on other rows are neither best nor held against the first.
+/// A metric of every method. Methods that were measured on other rows, or whose errors are on another scale, are
+/// neither best nor held against the first.
 fn line(name: &str, methods: &[Value]) -> Line {
-    let kind = name.parse::<MetricName>().ok().map(|name| name.kind);
+    let metric = name.parse::<MetricName>().ok();
+    let (kind, is_error) = (metric.map(|name| name.kind), metric.is_some_and(MetricName::is_error));
     let direction = kind.map_or(Direction::Neither, MetricKind::direction);
     let mut cells: Vec<Cell> = methods
         .iter()
@@ -80,7 +82,8 @@ fn line(name: &str, methods: &[Value]) -> Line {
             Cell { mean: spread["mean"].as_f64(), sd: spread["sd"].as_f64(), ..Cell::default() }
         })
         .collect();
-    let alike = |place: usize| methods[place]["same_rows"] == true;
+    let alike =
+        |place: usize| methods[place]["same_rows"] == true && !(is_error && methods[place]["same_scale"] == false);
     let better = |a: f64, b: f64| if direction == Direction::Lower { a < b } else { a > b };
     let best = cells.iter().enumerate().filter(|(place, _)| alike(*place)).filter_map(|(_, cell)| cell.mean);
     let best = best.reduce(|a, b| if better(b, a) { b } else { a });
@@ -139,6 +142,16 @@ pub(super) fn table(
         view! { <tr><th scope="row">{name.to_owned()}</th>{cells}</tr> }.into_any()
     };
     let optional = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+    let of_the_mean = answer["of_the_mean"].as_object().map(|all| {
+        let told =
+            all.iter().filter_map(|(name, number)| Some([name.as_str(), " ", &value(number.as_f64()?)].concat()));
+        view! {
+            <tr data-testid="compared-of-mean">
+                <th scope="row">"One number for everybody"</th>
+                <td colspan=methods.len()>{told.collect::<Vec<_>>().join(", ")}</td>
+            </tr>
+        }
+    });
     let mut rest = vec![
         plain("Learning", &|method| optional(method["fit_s"]["mean"].as_f64().map(duration))),
         plain("One user's list", &|method| optional(method["list_ms"].as_f64().map(|ms| duration(ms / 1e3)))),
@@ -160,7 +173,7 @@ pub(super) fn table(
                 <table class="table compared" data-testid="compared-table">
                     <thead><tr><td></td>{heads}</tr></thead>
                     <tbody>{metrics}</tbody>
-                    <tbody class="compared-rest">{rest}</tbody>
+                    <tbody class="compared-rest">{of_the_mean}{rest}</tbody>
                 </table>
             </div>
         </section>
@@ -234,6 +247,21 @@ mod tests {
         assert_eq!(change(0.3).class(chance(&tests, "mae", 1)), "change worse");
         assert_eq!(change(0.3).class(chance(&Reply::Asking, "mae", 1)), "change");
         assert_eq!(change(0.3).class(chance(&Reply::Failed(String::new()), "mae", 1)), "change worse");
+    }
+
+    #[test]
+    fn an_error_on_another_scale_is_neither_best_nor_held_against_the_first() {
+        let mut methods = methods(true);
+        methods[2]["same_scale"] = json!(false);
+        methods.iter_mut().for_each(|method| method["metrics"]["auc"] = json!({ "mean": 0.5 }));
+        methods[2]["metrics"]["auc"] = json!({ "mean": 0.75 });
+        let of_errors = line("rmse", &methods);
+        assert_eq!(of_errors.cells.iter().map(|cell| cell.best).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!((of_errors.cells[2].mean, of_errors.cells[2].change), (Some(0.5), None), "it stands there alone");
+        let two = line("rmse", &[methods[0].clone(), methods[2].clone()]);
+        assert!(two.cells.iter().all(|cell| !cell.best && cell.change.is_none()), "{two:?}");
+        let of_order = line("auc", &methods);
+        assert!(of_order.cells[2].best && of_order.cells[2].change.is_some(), "an order has no scale");
     }
 
     #[test]

@@ -14,8 +14,8 @@ use recspeed_types::{ExperimentSpec, FailureCode, MetricName, UserValues};
 use self::best::Best;
 use super::failure::CommandError;
 use super::kept::{Among, Ended, KeepArgs, Keeper, KeptRun};
-use super::{figures, output};
-use crate::comparison::{Pairs, Run, describe, flattered, not_to_the_bit, paired_tests, uneven_knowledge};
+use super::{figures, output, warned};
+use crate::comparison::{Pairs, Run, describe, flattered, not_to_the_bit, of_the_mean, paired_tests, uneven_knowledge};
 
 pub(crate) use conditions::CompareError;
 pub(super) use methods::{Method, label};
@@ -67,6 +67,10 @@ pub(crate) fn run(args: CompareArgs) -> Result<u8, CommandError> {
     let status = failed.first().map_or(0, |(code, _)| code.exit_status());
     let failed: Vec<FailedMethod> = failed.into_iter().map(|(_, method)| method).collect();
     conditions::same_data(&methods, &finished)?;
+    warned::complain(finished.iter().flat_map(|(place, runs)| {
+        let name = methods[*place].name.as_str();
+        runs.iter().map(move |run| (name, &run.summary))
+    }));
     let Some(comparison) = evaluate(&methods, &finished, against, failed)? else { return Ok(status) };
     let text = if args.json {
         serde_json::to_string(&comparison).map_err(std::io::Error::other)?
@@ -175,7 +179,9 @@ pub(super) fn evaluate(
     let mean = |(_, runs): &Runs| mean_over_runs(&runs.iter().map(|run| &run.users).collect::<Vec<_>>());
     let users = finished.iter().map(mean).collect::<Result<Vec<UserValues>, _>>().map_err(CompareError::from)?;
     let summary = &first[0].summary;
-    let (data, evaluation) = (summary.data.clone(), summary.evaluation.clone());
+    let (data, mut evaluation) = (summary.data.clone(), summary.evaluation.clone());
+    // The first one may rank by scores alone.
+    evaluation.of_the_mean = of_the_mean(finished.iter().flat_map(|(_, runs)| runs).map(|run| &run.summary));
     let compared = finished.iter().map(|(place, runs)| {
         let runs: Vec<Run<'_>> = runs.iter().map(KeptRun::lend).collect();
         describe(&methods[*place].name, methods[*place].random, &runs)

@@ -97,10 +97,11 @@ fn results(comparison: &Comparison, metrics: &[MetricName], markdown: bool) -> S
     table.to_string()
 }
 
-/// What one number for everybody has of each metric; `None` where it has none of them.
+/// What one number for everybody has of each metric that is shown; `None` where it has none of them.
 fn of_the_mean(values: &BTreeMap<String, f64>, metrics: &[MetricName]) -> Option<Vec<String>> {
     let of = |name: &MetricName| values.get(&name.to_string()).map_or("–".to_owned(), |value| short(*value));
-    (!values.is_empty()).then(|| metrics.iter().map(of).collect())
+    let has_any = metrics.iter().any(|name| values.contains_key(&name.to_string()));
+    has_any.then(|| metrics.iter().map(of).collect())
 }
 
 fn runs_of(method: &ComparedMethod) -> String {
@@ -204,8 +205,8 @@ fn how(comparison: &Comparison) -> String {
             .to_owned();
     if !comparison.evaluation.of_the_mean.is_empty() {
         text.push_str(
-            " One number for everybody is the mean of what the first one learnt from, for every user and item of the \
-             same test.",
+            " One number for everybody is the mean of what was learnt from, for every user and item of the same test; \
+             it has no value where that is not the same for all.",
         );
     }
     if comparison.tests.is_empty() {
@@ -245,6 +246,7 @@ mod tests {
         let values = BTreeMap::from([("rmse".to_owned(), 1.125_62)]);
         assert_eq!(of_the_mean(&values, &metrics), Some(vec!["1.126".to_owned(), "–".to_owned()]));
         assert_eq!(of_the_mean(&BTreeMap::new(), &metrics), None);
+        assert_eq!(of_the_mean(&values, &metrics[1..]), None, "a row of nothing");
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub(crate) fn recommend(args: RecommendArgs) -> Result<u8, CommandError> {
     let request =
         RecommendRequest { user: args.user, basket, k: args.k, explain: args.explain, include_seen: args.include_seen };
     request.check().map_err(refused)?;
+    if let Some(words) = empty_places(&args.basket) {
+        output::complain(&format!("recspeed: warning: {words}"));
+    }
     let folder = folder(&args.which, args.home.as_ref())?;
     // The manifest first: a folder that is no model is told without starting anything.
     recspeed_models::manifest(&folder).map_err(ModelCommandError::from)?;
@@ -65,6 +68,15 @@ pub(crate) fn recommend(args: RecommendArgs) -> Result<u8, CommandError> {
         if args.json { serde_json::to_string(&answer).map_err(io::Error::other)? } else { render(&request, &answer) };
     output::say(&output::printable(&text))?;
     Ok(0)
+}
+
+/// What to say of a basket where nothing stands between two commas: an id may have been lost there. `None` where each
+/// place has one.
+fn empty_places(basket: &[String]) -> Option<String> {
+    let empty = basket.iter().filter(|text| text.trim().is_empty()).count() as u64;
+    let is_empty =
+        counted(empty, "place of the basket is empty and counts", "places of the basket are empty and count");
+    (empty > 0).then(|| format!("{is_empty} for nothing; what stands between two commas is an item."))
 }
 
 fn render(request: &RecommendRequest, answer: &Recommendations) -> String {
@@ -120,6 +132,15 @@ mod tests {
     use recspeed_types::recommend::Recommended;
 
     use super::*;
+
+    #[test]
+    fn nothing_between_two_commas_is_told_and_no_place_is_where_each_has_an_item() {
+        let told = |basket: &str| empty_places(&basket.split(',').map(str::to_owned).collect::<Vec<_>>());
+        let one = "1 place of the basket is empty and counts for nothing; what stands between two commas is an item.";
+        assert_eq!(told("50,,181").as_deref(), Some(one));
+        assert!(told("50, ,").is_some_and(|words| words.starts_with("2 places of the basket are empty and count for")));
+        assert_eq!((told("50,181"), empty_places(&[])), (None, None));
+    }
 
     #[test]
     fn the_list_says_to_whom_what_and_why() {

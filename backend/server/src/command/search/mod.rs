@@ -18,7 +18,7 @@ use self::plan::Plan;
 use self::trials::try_out;
 use super::failure::CommandError;
 use super::kept::{Among, Ended, KeepArgs, Keeper};
-use super::output;
+use super::{output, warned};
 
 pub(crate) use plan::SearchError;
 
@@ -106,6 +106,7 @@ pub(crate) fn run(args: SearchArgs) -> Result<u8, CommandError> {
         match keeper.run(&spec, &plan.dir, &among)? {
             Ended::Finished(run, _) => {
                 let file = keeper.name_of(&spec, &plan.dir);
+                warned::complain([(member.name.as_str(), &run.summary)]);
                 log.note_test(place, &file, &run.summary.metrics)?;
                 results.push(outcome::result(&plan, place, best, &log, *run, file));
             }

@@ -353,11 +353,17 @@ pub(super) fn words(member: &Member, values: &Values) -> String {
         return "as they are".to_owned();
     }
     let short = |value: &serde_json::Value| match value.as_f64() {
-        Some(number) if !value.is_i64() => format!("{number:.4}"),
+        Some(number) if !value.is_i64() => plain(number),
         _ => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
     };
     let names = member.space.dimensions().iter().map(|dimension| dimension.path.rsplit('.').next().unwrap_or_default());
     names.zip(values).map(|(name, value)| format!("{name} {}", short(value))).collect::<Vec<_>>().join(", ")
+}
+
+/// Four significant digits, as somebody writes a number: `10`, `0.7365`, `3.2e-5`.
+fn plain(number: f64) -> String {
+    let rounded: f64 = format!("{number:.3e}").parse().unwrap_or(number);
+    if rounded == 0.0 || (1e-4..1e6).contains(&rounded.abs()) { rounded.to_string() } else { format!("{rounded:e}") }
 }
 
 /// Seconds that trials up to a budget of `most` trials or `limit` seconds take, if they take as long as `trials` of `spent` seconds.
@@ -373,7 +379,13 @@ fn rest_of(trials: usize, spent: f64, most: Option<u32>, limit: Option<f64>) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::rest_of;
+    use super::{plain, rest_of};
+
+    #[test]
+    fn values_that_are_tried_are_told_as_somebody_writes_them() {
+        let told = [10.0, 0.736_489_585_564_221_6, 3.2e-5, 0.0, -0.5, 123_456.0, 2e7].map(plain);
+        assert_eq!(told, ["10", "0.7365", "3.2e-5", "0", "-0.5", "123500", "2e7"]);
+    }
 
     #[test]
     fn the_rest_of_a_budget_is_told_by_the_trials_before_and_ends_with_its_time() {

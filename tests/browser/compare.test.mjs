@@ -1,0 +1,104 @@
+// What a comparison of stored runs says, and what it does not hold against each other.
+
+import { after, before, test } from "node:test";
+import assert from "node:assert/strict";
+import { openPage, startBrowser, startLab } from "./lab.mjs";
+
+let lab, browser;
+before(async () => {
+  lab = await startLab();
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await lab?.stop();
+});
+
+const id = (name) => `[data-testid="${name}"]`;
+
+/** Ids of finished runs of these specs, as a link has them. */
+async function finished(page, specs) {
+  const ids = await page.evaluate(async (specs) => {
+    const ids = [];
+    for (const spec of specs) {
+      const body = JSON.stringify({ spec });
+      const answer = await fetch("/api/runs", { method: "POST", headers: { "content-type": "application/json" }, body });
+      const run = await answer.json();
+      if (!answer.ok) throw new Error(JSON.stringify(run));
+      for (;;) {
+        const { status } = await (await fetch(`/api/runs/${run.id}`)).json();
+        if (status === "finished") break;
+        if (status === "failed") throw new Error(`a run of ${spec.recommender.kind} failed`);
+        await new Promise((done) => setTimeout(done, 100));
+      }
+      ids.push(run.id);
+    }
+    return ids;
+  }, specs);
+  return ids.join(",");
+}
+
+const spec = (recommender, metrics, more = {}) => ({
+  version: 1,
+  dataset: { source: "builtin", id: "beauty-synthetic-10k" },
+  recommender,
+  evaluation: { metrics },
+  ...more,
+});
+
+test("errors on two scales have no best, no difference and no test, and those on one scale keep them", async () => {
+  const page = await openPage(browser, lab.link);
+  const likes = spec({ kind: "densenet", layers: 2, growth: 2 }, ["rmse", "auc"], { training: { epochs: 1 } });
+  const [item, mean] = ["item-mean", "global-mean"].map((kind) => spec({ kind }, ["rmse", "auc"]));
+  const runs = (await finished(page, [item, likes, mean])).split(",");
+  await page.goto(`${lab.base}/c/${runs.slice(0, 2).join(",")}`);
+  const errors = page.locator(`${id("compared-rmse")} td`);
+  await errors.first().waitFor();
+  await page.locator(id("compared-tests")).filter({ hasText: "on another scale" }).waitFor();
+  assert.equal(await errors.count(), 2);
+  assert.equal(await page.locator(`${id("compared-rmse")} :is(.best-mark, .change)`).count(), 0);
+  assert.match(await page.locator(id("compare-warnings")).innerText(), /Errors are on two scales/);
+  assert.equal(await page.locator(id("compared-tests")).getByText("user-rmse").count(), 0);
+  assert.equal(await page.locator(`${id("compared-auc")} .best-mark`).count(), 1, "an order has no scale");
+  assert.equal(await page.locator(id("compared-of-mean")).count(), 0, "one number has two values there");
+
+  await page.goto(`${lab.base}/c/${runs.join(",")}`);
+  await page.locator(id("compared-tests")).filter({ hasText: "user-rmse" }).waitFor();
+  const changes = await errors.evaluateAll((cells) => cells.map((cell) => cell.querySelectorAll(".change").length));
+  assert.deepEqual(changes, [0, 0, 1]);
+  assert.equal(await page.locator(`${id("compared-rmse")} .best-mark`).count(), 1);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("one number for everybody stands below the metrics, also where the first method gives scores alone", async () => {
+  const page = await openPage(browser, lab.link);
+  const scores = spec({ kind: "popularity" }, ["hit@10"]);
+  const runs = await finished(page, [scores, spec({ kind: "item-mean" }, ["rmse", "hit@10"])]);
+  await page.goto(`${lab.base}/c/${runs}`);
+  const row = page.locator(id("compared-of-mean"));
+  await row.waitFor();
+  assert.match((await row.innerText()).replace(/\s+/g, " "), /^One number for everybody rmse [\d.]+$/);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("the words of a curve that went up and down do not say that it fell", async () => {
+  const page = await openPage(browser, lab.link);
+  const points = [9286, 20.5, 9100, 12.25, 17.36];
+  const swings = points.map((value, at) => ({ step: at + 1, epoch: at + 1, value }));
+  const method = { name: "NMF", kind: "nmf", seeds: [1], random: true, metrics: {}, fit_s: { mean: 1, values: [1] }, peak_bytes: 1 };
+  const answer = {
+    methods: [{ ...method, runs: ["a"], settings: [], same_rows: true, same_scale: true }],
+    metrics: [], settings: [], warnings: [], left_out: [],
+    curves: [{ method: 0, run: "a", name: "loss", split: "train", points: swings }],
+  };
+  await page.route("**/api/comparison?*", (route) => route.fulfill({ json: answer }));
+  await page.goto(`${lab.base}/c/a`);
+  const words = page.getByText("NMF: loss went up and down, from 9286 to 17.36, in 5 epochs");
+  await words.first().waitFor({ state: "attached" });
+  const said = await words.first().textContent();
+  assert.match(said, /the lowest was 12\.25 at epoch 4; the highest was 9286 at epoch 1\./);
+  assert.ok(!said.includes("fell"), said);
+  await page.context().close();
+});
