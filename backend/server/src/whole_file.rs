@@ -33,7 +33,20 @@ pub(crate) fn try_write(path: &Path) -> io::Result<()> {
     if is_stream(path) {
         return Ok(());
     }
-    file_beside(&behind_links(path)).map(drop)
+    let path = behind_links(path);
+    if path.exists() {
+        may_be_replaced(fs::OpenOptions::new().write(true).open(&path))?;
+    }
+    file_beside(&path).map(drop)
+}
+
+/// Whether a file that was opened for writing, which leaves it as it is, can give its place to another one. One whose rights
+/// forbid writing can; one that the system keeps from any change, as by `chattr +i`, cannot.
+fn may_be_replaced(opened: io::Result<fs::File>) -> io::Result<()> {
+    match opened {
+        Err(error) if error.raw_os_error() == Some(nix::libc::EPERM) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A device or a pipe: a file would take its place for everybody.
@@ -77,6 +90,19 @@ mod tests {
         let system = fs::File::create(&path).expect_err("its folder is not there").to_string();
         assert_eq!(write(&path, b"x").expect_err("its folder is not there").to_string(), system);
         assert_eq!(try_write(&path).expect_err("its folder is not there").to_string(), system);
+    }
+
+    #[test]
+    fn a_file_that_nobody_may_change_is_found_beforehand_and_one_that_is_only_read_is_replaced() {
+        let of = |code| may_be_replaced(Err(io::Error::from_raw_os_error(code)));
+        assert!(of(nix::libc::EPERM).is_err() && of(nix::libc::EACCES).is_ok());
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("report.json");
+        fs::write(&path, "first").expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o444)).expect("set");
+        try_write(&path).expect("it can be replaced");
+        assert_eq!(fs::read_to_string(&path).expect("readable"), "first", "trying changes nothing");
+        write(&path, b"second").expect("replaced");
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::studies::{Damaged, StudiesError};
 
 /// What is done about a kept file that is damaged.
 const MEND: &str = "Run the study again, which writes it anew, or move it away.";
+/// The same of a folder in the place of one.
+const MOVE: &str = "A folder lies in the place of a file, and nothing can be kept there: move it away.";
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(page)).routes(routes!(run)).routes(routes!(cancel))
@@ -123,16 +125,20 @@ fn read(app: &AppState, visitor: &Visitor, study: &'static Study) -> StudyPage {
             measured_ms: report.as_ref().map(|report| report.measured_ms),
             partial: report.as_ref().and_then(|report| report.partial),
             attempt: attempt.map(shown),
-            damage: (!damage.is_empty()).then(|| format!("{}. {MEND}", damage.join(", and "))),
+            damage: (!damage.is_empty()).then(|| {
+                let told: Vec<String> = damage.iter().map(ToString::to_string).collect();
+                let remedy = if damage.iter().any(Damaged::is_folder) { MOVE } else { MEND };
+                format!("{}. {remedy}", told.join(", and "))
+            }),
         },
         report,
     }
 }
 
 /// What was kept, where it can be read; why it cannot, beside the damage of the same study.
-fn whole<T>(kept: Result<Option<T>, Damaged>, damage: &mut Vec<String>) -> Option<T> {
+fn whole<T>(kept: Result<Option<T>, Damaged>, damage: &mut Vec<Damaged>) -> Option<T> {
     kept.unwrap_or_else(|damaged| {
-        damage.push(damaged.to_string());
+        damage.push(damaged);
         None
     })
 }

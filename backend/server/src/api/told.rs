@@ -4,7 +4,7 @@
 //! they are. Only such answers pass here: the API's own words name its addresses, which look like paths, and ids of users
 //! and items may look like anything.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -15,12 +15,14 @@ use super::{ApiError, AppState};
 use crate::access::{Places, Visitor};
 use crate::lab::Lab;
 
-/// The places that a guest is not told by name: the programs of the lab, and its folder.
+/// The places that a guest is not told by name: the programs of the lab, its folder, and that of the owner's data.
 pub(super) fn places(lab: &Lab) -> Places {
     let program = std::env::current_exe().ok();
     let worker = lab.launch().worker.as_deref().ok();
     let folders = [program.as_deref(), worker].into_iter().flatten().filter_map(Path::parent);
-    Places::of(folders.chain([lab.data_home()]))
+    // A worker inherits the variable, and names the files that it looked for there.
+    let data = std::env::var_os("RECSPEED_DATA").map(PathBuf::from);
+    Places::of(folders.chain([lab.data_home()]).chain(data.as_deref()))
 }
 
 impl AppState {
@@ -34,7 +36,7 @@ impl AppState {
     }
 
     /// The same of JSON that is written out.
-    pub(super) fn told_text(&self, visitor: &Visitor, json: String) -> String {
+    fn told_text(&self, visitor: &Visitor, json: String) -> String {
         match visitor.role {
             Role::Owner => json,
             Role::Guest => self.places.hide_in_json(&json).into_owned(),

@@ -19,6 +19,13 @@ pub struct Damaged {
     cause: io::Error,
 }
 
+impl Damaged {
+    /// Whether a folder lies there, whose place no file can take.
+    pub fn is_folder(&self) -> bool {
+        self.cause.kind() == io::ErrorKind::IsADirectory
+    }
+}
+
 /// The folder of reports.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
@@ -70,6 +77,16 @@ fn read<T: DeserializeOwned>(file: PathBuf) -> Result<Option<T>, Damaged> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_in_the_place_of_a_report_is_told_from_a_file_that_is_damaged() {
+        let home = tempfile::tempdir().expect("a folder");
+        let kept = Kept::below(home.path());
+        fs::create_dir_all(home.path().join("studies/mixed.json")).expect("a folder");
+        fs::write(home.path().join("studies/methods.json"), "{").expect("written");
+        let is_folder = |name| kept.report::<Vec<u32>>(name).expect_err("no report").is_folder();
+        assert!(is_folder("mixed") && !is_folder("methods"));
+    }
 
     /// Two servers, or a server and what it had begun before it was killed, may keep a report at once.
     #[test]

@@ -51,7 +51,9 @@ fn cell(cell: &StudyCell, column: &StudyColumn) -> AnyView {
         StudyCell::Missing(_) | StudyCell::Failed { .. } => {
             view! { <td data-label=label><span>{without_numbers(cell)}</span></td> }.into_any()
         }
-        StudyCell::Empty | StudyCell::Text { .. } => {
+        // On a phone, where each cell has its label, one without anything has no line.
+        StudyCell::Empty => view! { <td></td> }.into_any(),
+        StudyCell::Text { .. } => {
             view! { <td class:number=unit != Unit::Words data-label=label><span>{with_code(&cell.show(unit))}</span></td> }
                 .into_any()
         }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use recspeed_types::study::StudyReport;
+use recspeed_types::study::{StudyReport, StudyTable, Whose};
 
 use super::merge::{has_all_of, merged};
 use super::render::date;
@@ -41,8 +41,13 @@ pub(super) struct Kept {
 pub(super) enum Shown {
     /// This report.
     Whole,
-    /// The last report, with these rows.
-    Merged,
+    /// The last report, with rows of this one.
+    Merged {
+        /// Their names.
+        put: Vec<String>,
+        /// Those without a number, in whose place the last report's numbers stay.
+        left_out: Vec<String>,
+    },
     /// The last report, and why.
     Last(&'static str),
 }
@@ -59,7 +64,10 @@ pub(super) fn keep(named: Option<&Path>, report: &StudyReport, extent: Extent) -
     let last = read(&page);
     let (file, report, shown) = match shown(last.as_ref(), report, extent) {
         Ok(Cow::Borrowed(report)) => (page, Cow::Borrowed(report), Shown::Whole),
-        Ok(whole) => (page, whole, Shown::Merged),
+        Ok(whole) => {
+            let (put, left_out) = put_and_left_out(&whole, report);
+            (page, whole, Shown::Merged { put, left_out })
+        }
         Err(why) => (folder.join(format!("{}.part.json", report.study)), Cow::Borrowed(report), Shown::Last(why)),
     };
     let earlier = put(&file, &report)?;
@@ -101,6 +109,24 @@ fn shown<'a>(
     }
 }
 
+/// The names of the report's rows that stand in the `whole` one, and of those that do not in one of its tables.
+fn put_and_left_out(whole: &StudyReport, report: &StudyReport) -> (Vec<String>, Vec<String>) {
+    let (mut put, mut left_out): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for table in report.tables.iter().filter(|table| table.whose == Whose::Measured) {
+        let same = whole.tables.iter().find(|other| other.whose == table.whose && other.title == table.title);
+        for row in table.rows.iter().filter(|row| !row.is_reference()) {
+            let stands =
+                |table: &StudyTable| table.rows.iter().any(|own| own.name == row.name && own.cells == row.cells);
+            let names = if same.is_some_and(stands) { &mut put } else { &mut left_out };
+            if !names.contains(&row.name) {
+                names.push(row.name.clone());
+            }
+        }
+    }
+    put.retain(|name| !left_out.contains(name));
+    (put, left_out)
+}
+
 /// A report; one that cannot be read is none.
 fn read(path: &Path) -> Option<StudyReport> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
@@ -132,9 +158,7 @@ fn beside(file: &Path, ms: i64) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use recspeed_types::study::{
-        StudyCell, StudyColumn, StudyMachine, StudyProgress, StudyRow, StudyTable, Unit, Whose,
-    };
+    use recspeed_types::study::{StudyCell, StudyColumn, StudyMachine, StudyProgress, StudyRow, Unit};
 
     use super::*;
 
@@ -168,6 +192,22 @@ mod tests {
     /// What the page shows.
     fn page(home: &Path) -> StudyReport {
         read(&home::studies(home).join("mixed.json")).expect("a report")
+    }
+
+    /// The last report shows these rows.
+    fn put(names: &[&str]) -> Shown {
+        Shown::Merged { put: names.iter().map(|&name| name.to_owned()).collect(), left_out: Vec::new() }
+    }
+
+    #[test]
+    fn a_row_that_failed_is_not_among_those_that_were_put_into_the_last_report() {
+        let home = tempfile::tempdir().expect("a folder");
+        keep_in(home.path(), &of("whole", "", &[("Burn", 1), ("PyTorch", 1), ("New", 1)]), USUAL);
+        let mut part = of("part", "", &[("Burn", 1), ("PyTorch", 1)]);
+        part.tables[0].rows[1].cells = vec![StudyCell::Failed { cause: "It crashed.".to_owned() }];
+        let due = Shown::Merged { put: vec!["Burn".to_owned()], left_out: vec!["PyTorch".to_owned()] };
+        assert_eq!(keep_in(home.path(), &part, PART).shown, due);
+        assert!(page(home.path()).tables[0].rows[1].cells[0].value().is_some(), "its number stays");
     }
 
     const USUAL: Extent = Extent { part: false, own_settings: false, publish: false };
@@ -259,7 +299,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         keep_in(home.path(), &stopped, USUAL);
         let part = of("one row", "10,000 rows", &[("Burn", 2)]);
-        assert_eq!(keep_in(home.path(), &part, PART).shown, Shown::Merged);
+        assert_eq!(keep_in(home.path(), &part, PART).shown, put(&["Burn"]));
         let shown = page(home.path());
         assert_eq!((shown.partial, shown.command.as_str()), (at(1), "two rows"));
         assert_eq!(shown.tables[0].rows[0].note, "measured by itself on 1970-01-04");
@@ -274,9 +314,9 @@ mod tests {
         assert_eq!(keep_in(home.path(), &one, PART).shown, Shown::Last("has more runs of the same rows"));
         assert_eq!(page(home.path()), whole);
         let kept = keep_in(home.path(), &one, Extent { publish: true, ..PART });
-        assert_eq!((kept.shown, read(&kept.earlier.expect("beside it"))), (Shown::Merged, Some(whole)));
+        assert_eq!((kept.shown, read(&kept.earlier.expect("beside it"))), (put(&["PyTorch"]), Some(whole)));
         let five = of("part", "10,000 rows", &[("PyTorch", 5)]);
         let kept = keep_in(home.path(), &five, PART);
-        assert_eq!((kept.shown, kept.earlier), (Shown::Merged, None));
+        assert_eq!((kept.shown, kept.earlier), (put(&["PyTorch"]), None));
     }
 }

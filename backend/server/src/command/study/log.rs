@@ -71,6 +71,35 @@ pub(super) struct Log<T> {
     /// Sittings before this one.
     earlier: usize,
     load: Load,
+    /// What is to be known of what it found, a sentence each.
+    found: Vec<String>,
+}
+
+/// What was made of a file of measurements.
+enum Taken {
+    /// There was none.
+    None,
+    /// It had to be set aside.
+    Aside {
+        /// As `the program has changed`.
+        why: String,
+        /// How much it held, as `5 measurements`.
+        held: String,
+        /// Where it is now.
+        place: PathBuf,
+    },
+    /// The study goes on behind it.
+    Behind,
+}
+
+/// What the lines of a file say, beside the measurements.
+struct Heard {
+    /// What was measured.
+    identity: Option<Identity>,
+    /// Bytes of the lines that were written to their end.
+    whole: usize,
+    /// Lines that cannot be read, of those.
+    unread: u64,
 }
 
 impl<T: Serialize + DeserializeOwned> Log<T> {
@@ -86,9 +115,14 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
         let path = sets.as_ref().map(Sets::own);
         let load = Load::begin();
         let (sittings, kept) = (Vec::new(), Vec::new());
-        let mut log = Self { path, file: None, alone, whole: true, identity, sittings, kept, earlier: 0, load };
+        let (whole, earlier, found) = (true, 0, Vec::new());
+        let mut log = Self { path, file: None, alone, whole, identity, sittings, kept, earlier, load, found };
         let (Some(folder), Some(sets)) = (folder, sets) else { return Ok(log) };
-        if let Err(error) = log.read(&sets, fresh) {
+        let read = log.read(&sets, fresh);
+        for sentence in &log.found {
+            output::complain(&format!("recspeed: {sentence}"));
+        }
+        if let Err(error) = read {
             (log.kept, log.sittings) = (Vec::new(), Vec::new());
             log.give_up(&sets.own(), &error);
         }
@@ -107,79 +141,96 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
         if fresh {
             sets.retire(&self.identity)?;
         }
-        // Once: what somebody has put under this name may be of something else, and would be set aside to the same place for ever.
-        if !self.take(sets, fresh)? && sets.bring_back(&self.identity)? {
-            self.take(sets, fresh)?;
+        let first = self.take(sets, fresh)?;
+        if matches!(first, Taken::Behind) {
+            self.found.extend(self.goes_on());
+            return Ok(());
         }
+        // Once: what somebody has put under this name may be of something else, and would be set aside to the same place for ever.
+        let second = if sets.bring_back(&self.identity)? { self.take(sets, fresh)? } else { Taken::None };
+        let goes_on = if matches!(second, Taken::Behind) { self.goes_on() } else { None };
+        match (first, goes_on) {
+            // It does not begin anew: what waited for the conditions that are here now is back.
+            (Taken::Aside { why, held, place }, Some(goes_on)) => {
+                let moved = format!("{why}; what was kept until then ({held}) is now {}", place.display());
+                self.found.push(format!("{moved}, and {goes_on}"));
+            }
+            (first, goes_on) => self.found.extend(anew(first, fresh).into_iter().chain(goes_on)),
+        }
+        self.found.extend(anew(second, fresh));
         Ok(())
     }
 
-    /// Goes on behind what lies in its place; `false` where nothing does, or where that had to be set aside.
-    fn take(&mut self, sets: &Sets, fresh: bool) -> io::Result<bool> {
+    /// What is said where it goes on behind measurements.
+    fn goes_on(&self) -> Option<String> {
+        let last = self.sittings.last().filter(|_| !self.kept.is_empty())?;
+        let held = figures::counted(self.kept.len() as u64, "measurement", "measurements");
+        let date = date(last.began_ms);
+        Some(format!("the study goes on behind what is kept ({held}, the last of {date}); --fresh measures it again."))
+    }
+
+    /// Goes on behind what lies in its place, or sets that aside.
+    fn take(&mut self, sets: &Sets, fresh: bool) -> io::Result<Taken> {
         let path = sets.own();
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Taken::None),
             Err(error) => return Err(error),
         };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         if bytes.is_empty() {
             fs::remove_file(path)?;
-            return Ok(false);
+            return Ok(Taken::None);
         }
-        let (before, whole) = self.hear(&bytes);
+        let Heard { identity: before, whole, unread } = self.hear(&bytes);
         let why = match &before {
-            _ if fresh => Some("was asked to begin anew".to_owned()),
-            Some(before) => {
-                self.identity.change_from(before).map(|what| format!("begins anew, for {what} has changed"))
-            }
-            None => Some("begins anew, for what was kept of it cannot be read".to_owned()),
+            _ if fresh => Some(String::new()),
+            Some(before) => self.identity.change_from(before).map(|what| format!("{what} has changed")),
+            None => Some("what was kept of it cannot be read".to_owned()),
         };
         if let Some(why) = why {
             // What is to be measured anew is not gone on with later, either.
             let waits = before.as_ref().filter(|before| !fresh || **before != self.identity);
-            let aside = sets.set_aside(waits)?;
-            let count = figures::counted(self.kept.len() as u64, "measurement", "measurements");
-            output::complain(&format!(
-                "recspeed: the study {why}; what was kept ({count}) is now {}.",
-                aside.display()
-            ));
+            let place = sets.set_aside(waits)?;
+            let held = figures::counted(self.kept.len() as u64, "measurement", "measurements");
             (self.kept, self.sittings) = (Vec::new(), Vec::new());
-            return Ok(false);
+            return Ok(Taken::Aside { why, held, place });
         }
         // What a killed study had not finished to write.
         file.set_len(whole as u64)?;
         self.earlier = self.sittings.len();
         self.file = Some(file);
-        if let Some(last) = self.sittings.last().filter(|_| !self.kept.is_empty()) {
-            output::complain(&format!(
-                "recspeed: the study goes on behind what is kept ({}, the last of {}); --fresh measures it again.",
-                figures::counted(self.kept.len() as u64, "measurement", "measurements"),
-                date(last.began_ms),
+        if unread > 0 {
+            let lines = figures::counted(unread, "line", "lines");
+            self.found.push(format!(
+                "{lines} of {} cannot be read: what stood there is measured again.",
+                sets.own().display()
             ));
         }
-        Ok(true)
+        Ok(Taken::Behind)
     }
 
-    /// Takes what the lines say. Returns what was measured, and the length of the lines that were written to their end. One in
-    /// between that cannot be read is left out.
-    fn hear(&mut self, bytes: &[u8]) -> (Option<Identity>, usize) {
+    /// Takes what the lines say. One in between that cannot be read is left out, and counted.
+    fn hear(&mut self, bytes: &[u8]) -> Heard {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let mut identity = None;
-        for line in bytes[..whole].split(|byte| *byte == b'\n') {
+        let (mut identity, mut unread) = (None, 0);
+        for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice::<Line<T>>(line) {
                 Ok(Line::Study(told)) => identity = Some(told),
                 Ok(Line::Sitting { began_ms }) => self.sittings.push(Sitting { began_ms, load: None }),
                 Ok(Line::Measured { row, turn, load, result }) => {
-                    let Some(last) = self.sittings.last_mut() else { continue };
+                    let Some(last) = self.sittings.last_mut() else {
+                        unread += 1;
+                        continue;
+                    };
                     last.load = load;
                     self.kept.push(Kept { row, turn, sitting: self.sittings.len() - 1, result });
                 }
-                Err(_) => {}
+                Err(_) => unread += 1,
             }
         }
-        (identity, whole)
+        Heard { identity, whole, unread }
     }
 
     /// A measurement of an earlier sitting, or of this one.
@@ -247,6 +298,13 @@ impl<T: Serialize + DeserializeOwned> Log<T> {
         let file = self.path.zip(self.file);
         Standing { sittings: self.sittings, measured, is_new, is_kept: self.whole, file, alone: self.alone }
     }
+}
+
+/// What is said of a file that was set aside, where the study begins anew.
+fn anew(taken: Taken, fresh: bool) -> Option<String> {
+    let Taken::Aside { why, held, place } = taken else { return None };
+    let begins = if fresh { "was asked to begin anew".to_owned() } else { format!("begins anew, for {why}") };
+    Some(format!("the study {begins}; what was kept ({held}) is now {}.", place.display()))
 }
 
 /// The names, with its number behind one that comes again: what measurements are kept under.
@@ -340,6 +398,36 @@ mod tests {
         fs::write(file(home.path()), text.replace("round 1\"", "rou")).expect("written");
         let log = open(home.path(), false);
         assert_eq!((log.find("Burn", "round 1"), log.find("Burn", "round 2")), (None, Some(&8)));
+        let due =
+            format!("1 line of {} cannot be read: what stood there is measured again.", file(home.path()).display());
+        assert_eq!((log.found.len(), log.found.first()), (2, Some(&due)), "{:?}", log.found);
+        drop(log);
+        fs::write(file(home.path()), text).expect("written");
+        assert_eq!(open(home.path(), false).found.len(), 1, "all of it can be read");
+    }
+
+    #[test]
+    fn one_sentence_tells_that_conditions_are_back_under_which_it_was_measured_before() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut log = of_threads(home.path(), "1", false);
+        assert!(log.found.is_empty(), "{:?}", log.found);
+        log.add("Burn", "round 1", 10);
+        drop(log);
+        let mut log = of_threads(home.path(), "2", false);
+        let changed = "the variable OMP_NUM_THREADS has changed; what was kept";
+        let anew = format!("the study begins anew, for {changed} (1 measurement) is now ");
+        assert!(log.found.len() == 1 && log.found[0].starts_with(&anew), "{:?}", log.found);
+        log.add("Burn", "round 1", 20);
+        log.add("Burn", "round 2", 21);
+        drop(log);
+        let log = of_threads(home.path(), "1", false);
+        let back = format!("{changed} until then (2 measurements) is now ");
+        assert!(log.found.len() == 1 && log.found[0].starts_with(&back), "{:?}", log.found);
+        assert!(
+            log.found[0].contains(", and the study goes on behind what is kept (1 measurement, "),
+            "{:?}",
+            log.found
+        );
     }
 
     #[test]

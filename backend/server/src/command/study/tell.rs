@@ -96,9 +96,16 @@ fn for_the_page(args: &StudyArgs, report: &StudyReport, extent: Extent) -> Optio
 
 /// What is to be known of where a report went: nothing where it took the last one's place and has all that was in that.
 fn sentences(kept: &Kept, report: &StudyReport) -> Vec<String> {
-    let went = match kept.shown {
+    let named = |names: &[String]| names.iter().map(|name| format!("“{name}”")).collect::<Vec<_>>().join(", ");
+    let went = match &kept.shown {
         Shown::Whole => None,
-        Shown::Merged => Some("these rows now stand among those of the last report.".to_owned()),
+        Shown::Merged { put, left_out } => {
+            let stands = if put.len() == 1 { "now stands" } else { "now stand" };
+            let went = (!put.is_empty()).then(|| format!("{} {stands} among the rows of the last report", named(put)));
+            let stays = (!left_out.is_empty())
+                .then(|| format!("of {} it keeps the numbers that it had, for there are no new ones", named(left_out)));
+            Some(format!("{}.", went.into_iter().chain(stays).collect::<Vec<_>>().join("; ")))
+        }
         Shown::Last(why) => {
             let file = kept.file.display();
             let how = format!("; to have that shown, measure with --publish, or copy it over {}.json", report.study);
@@ -141,6 +148,18 @@ mod tests {
         assert_eq!(
             sentences(&kept("mixed.json", Shown::Whole, Some("mixed.2026-11-27.json")), &report),
             ["what mixed.json held before had what it has not now, and is kept as mixed.2026-11-27.json."]
+        );
+        let [burn, other] = ["Burn", "PyTorch"].map(str::to_owned);
+        let merged = |put: &[&String], left_out: &[&String]| {
+            let names = |names: &[&String]| names.iter().map(|&name| name.clone()).collect();
+            sentences(&kept("mixed.json", Shown::Merged { put: names(put), left_out: names(left_out) }, None), &report)
+        };
+        assert_eq!(merged(&[&burn], &[]), ["“Burn” now stands among the rows of the last report."]);
+        assert_eq!(merged(&[&burn, &other], &[]), ["“Burn”, “PyTorch” now stand among the rows of the last report."]);
+        let stays = "of “PyTorch” it keeps the numbers that it had, for there are no new ones.";
+        assert_eq!(
+            merged(&[&burn], &[&other]),
+            [format!("“Burn” now stands among the rows of the last report; {stays}")]
         );
         let apart = kept("mixed.part.json", Shown::Last("has more"), None);
         let due = "the last report has more, and the page goes on showing it; this one is kept as mixed.part.json";
