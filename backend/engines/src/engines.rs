@@ -143,11 +143,9 @@ impl Engines {
 
     /// What there is of this engine, by its record alone, and whether another process is at it.
     pub fn state(&self, kind: EngineKind) -> State {
-        match self.noted(kind) {
-            known @ (State::Missing | State::Ready(_)) => known,
-            _ if install::is_busy(&self.folder(kind)) => State::Busy,
-            known => known,
-        }
+        let noted = self.noted(kind);
+        let is_over = matches!(noted, State::Missing | State::Ready(_));
+        if !is_over && install::is_busy(&self.folder(kind)) { State::Busy } else { noted }
     }
 
     fn noted(&self, kind: EngineKind) -> State {

@@ -108,11 +108,9 @@ impl Engines {
 
     /// What there is of LibTorch: the names and sizes of all files that were assembled are held against those that are there.
     pub fn libtorch_state(&self) -> LibtorchState {
-        match self.libtorch_noted() {
-            known @ (LibtorchState::Missing | LibtorchState::Ready(_)) => known,
-            _ if is_busy(&self.libtorch_folder()) => LibtorchState::Busy,
-            known => known,
-        }
+        let noted = self.libtorch_noted();
+        let is_over = matches!(noted, LibtorchState::Missing | LibtorchState::Ready(_));
+        if !is_over && is_busy(&self.libtorch_folder()) { LibtorchState::Busy } else { noted }
     }
 
     fn libtorch_noted(&self) -> LibtorchState {
