@@ -1,6 +1,7 @@
 """`python -m recspeed_engines ENGINE --spec FILE --job FILE --out FILE`: trains one network and tells of it.
 
-`python -m recspeed_engines ENGINE --check` prints the versions of what the engine uses, as one JSON object.
+`python -m recspeed_engines ENGINE --check` prints the versions of what the engine uses, as one JSON object; one
+that compiles a part of itself does so first.
 `python -m recspeed_engines ENGINE --retrieval FOLDER --container NAME` reads ratings back from a container and prints
 what it found, as one JSON object.
 """
@@ -43,8 +44,14 @@ def versions(engine: ModuleType) -> dict[str, str]:
 
 
 def check(name: str) -> int:
+    # Frameworks and compilers print where they like: only the answer may reach standard output.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     try:
-        print(json.dumps(versions(importlib.import_module(f".{name}", __package__))), flush=True)
+        engine = importlib.import_module(f".{name}", __package__)
+        if hasattr(engine, "build"):
+            engine.build()
+        print(json.dumps(versions(engine)), file=answer, flush=True)
     except Exception as error:
         print(f"recspeed_engines: {name} cannot be imported: {error}", file=sys.stderr, flush=True)
         return 1

@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from . import compiled
+
 os.environ["DS_ACCELERATOR"] = "cpu"
-# DeepSpeed compiles a part of itself at its first start, with the ninja that lies beside this Python.
+# DeepSpeed compiles a part of itself, with the ninja that lies beside this Python.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(Path(sys.prefix) / "torch-extensions"))
+os.environ["TORCH_EXTENSIONS_DIR"] = str(compiled.folder("torch"))
 
 import deepspeed
 import torch
+from deepspeed.accelerator import get_accelerator
 
 from . import pytorch, torch_networks
 from .job import InvalidSpec, Job
@@ -42,6 +45,21 @@ def finish() -> None:
             return
 
 
+def build() -> None:
+    """Compiles what DeepSpeed would compile when its ranks meet, or loads it: a row must not pay for compilers."""
+    builder = get_accelerator().create_op_builder("ShareMemCommBuilder")
+    if builder is None or not deepspeed.ops.__compatible_ops__.get(builder.NAME, False):
+        return
+    place = Path(os.environ["TORCH_EXTENSIONS_DIR"])
+    with compiled.alone(place):
+        if not (place / builder.NAME / f"{builder.NAME}.so").is_file():
+            print(f"compiling {builder.NAME}, a part of DeepSpeed", file=sys.stderr, flush=True)
+        try:
+            builder.load(verbose=False)
+        except Exception as error:
+            raise RuntimeError(f"its part {builder.NAME} cannot be compiled: {compiled.cause(error)}") from error
+
+
 def prepare(job: Job) -> None:
     pytorch.prepare(job)
     strategy = job.strategy
@@ -52,6 +70,8 @@ def prepare(job: Job) -> None:
     ranks = _ranks(job)
     # The processor's threads are shared among the ranks.
     torch.set_num_threads(max(1, job.threads // ranks))
+    # Before the other ranks are started: they only load it.
+    build()
     # A variable of its own: Slurm and torchrun set RANK, which says nothing of the ranks of this run.
     if "RECSPEED_RANK" not in os.environ:
         _start_others(ranks)

@@ -26,6 +26,8 @@ POINTS = 200
 GRACE_S = 4.5
 # A training that is slow says so this often: whoever listens takes a long silence for a hang.
 BEAT_S = 60.0
+# What an engine imports that is none without it, where that is not called as the engine is.
+FRAMEWORK = {"pytorch": "torch"}
 # Names the process that started this one.
 PARENT = "RECSPEED_PARENT"
 
@@ -253,11 +255,13 @@ def _follow(parent: int) -> None:
 def unusable(engine: str, error: Exception) -> tuple[str, str]:
     """Why an engine cannot be imported, with what mends that; and the error itself, for engineers."""
     remedy = f"recspeed engines install {engine}"
-    if isinstance(error, ModuleNotFoundError):
+    # The lab starts only what it has a record of: what one of those lacks is gone since.
+    is_missing = isinstance(error, ModuleNotFoundError) and error.name == FRAMEWORK.get(engine, engine)
+    if is_missing and PARENT not in os.environ:
         return f"The engine {engine} is not installed here; run `{remedy}`.", str(error)
     why = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return (
-        f"The engine {engine} cannot be imported ({why}); run `{remedy}`, which mends an environment of the lab's own, "
+        f"The engine {engine} cannot be imported: {why}; run `{remedy}`, which mends an environment of the lab's own, "
         f"or mend yours: {sys.prefix}.",
         f"{type(error).__name__}: {error}",
     )

@@ -2,6 +2,7 @@
 //!
 //! Names and sizes are held against what was noted when they were installed. That takes a fraction of a second for the tens of thousands of
 //! files of an environment, and finds what was removed, cut short or half written; whether what is inside is right tells only a start.
+//! A package that is gone with its notes has nothing left that could tell of it: names are held against those of the installation, too.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,19 +46,93 @@ impl Damage {
     }
 }
 
+/// What was noted of an environment when all had just been installed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Noted<'a> {
+    /// Files that were not then as their packages name them.
+    pub(crate) as_they_came: &'a [String],
+    /// The packages with the bytes of their lists ([`lists_of`]); nothing where nobody noted them.
+    pub(crate) lists: Option<&'a BTreeMap<String, u64>>,
+    /// Names of the packages that were asked for.
+    pub(crate) pinned: &'a [&'a str],
+}
+
 /// What is not as pip has installed it in a virtual environment; `None` where all is. Each package there names its files and their sizes
-/// (`RECORD`). Files in `as_they_came` were not as they are named there when all had just been installed.
-pub(crate) fn of_environment(environment: &Path, as_they_came: &[String]) -> Option<Damage> {
-    let (mut files, mut packages) = (Vec::new(), BTreeSet::new());
+/// (`RECORD`).
+pub(crate) fn of_environment(environment: &Path, noted: Noted<'_>) -> Option<Damage> {
+    let (mut files, mut packages) = (BTreeSet::new(), BTreeSet::new());
+    let mut there = BTreeMap::new();
     for folder in package_folders(environment) {
         for (file, owners) in of_packages(&folder) {
-            if !as_they_came.contains(&file) {
-                files.push(file);
+            if !noted.as_they_came.contains(&file) {
+                files.insert(file);
                 packages.extend(owners);
             }
         }
+        there.extend(sizes(&folder));
     }
-    (!files.is_empty()).then_some(Damage { files, packages })
+    for (file, package) in not_as_noted(&there, noted) {
+        files.insert(file);
+        packages.insert(package);
+    }
+    (!files.is_empty()).then(|| Damage { files: files.into_iter().collect(), packages })
+}
+
+/// The packages in an environment, as `keras-3.15.1.dist-info`, with the bytes of the lists of their files.
+pub(crate) fn lists_of(environment: &Path) -> BTreeMap<String, u64> {
+    package_folders(environment).iter().flat_map(|folder| sizes(folder)).collect()
+}
+
+/// Whether a package, as pip reads it, is there in another version, and not in this one.
+pub(crate) fn is_replaced(environment: &Path, package: &str) -> bool {
+    let Some((name, version)) = package.split_once("==") else { return false };
+    let there = lists_of(environment);
+    let mut versions = there.keys().filter_map(|notes| named(notes)).filter(|(other, _)| same(other, name)).peekable();
+    versions.peek().is_some() && versions.all(|(_, other)| other != version)
+}
+
+/// Lists that are gone or of another length, each with its package as pip reads it. A package of another version is none where nobody asked for
+/// a certain one, as where pip has been renewed.
+fn not_as_noted(there: &BTreeMap<String, u64>, noted: Noted<'_>) -> Vec<(String, String)> {
+    let is_there = |name: &str| there.keys().filter_map(|notes| named(notes)).any(|(other, _)| same(other, name));
+    let is_pinned = |name: &str| noted.pinned.iter().any(|pinned| same(pinned, name));
+    let Some(lists) = noted.lists else {
+        let gone = noted.pinned.iter().filter(|name| !is_there(name));
+        return gone.map(|name| (format!("the package {name}"), (*name).to_owned())).collect();
+    };
+    let unlike = lists.iter().filter_map(|(notes, bytes)| {
+        let (name, version) = named(notes)?;
+        let is_whole = match there.get(notes) {
+            Some(now) => now == bytes,
+            None => is_there(name) && !is_pinned(name),
+        };
+        (!is_whole).then(|| (format!("{notes}/RECORD"), format!("{name}=={version}")))
+    });
+    unlike.collect()
+}
+
+/// The packages in a folder, with the bytes of the lists of their files; 0 where a list is gone.
+fn sizes(folder: &Path) -> BTreeMap<String, u64> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let of_entry = |entry: fs::DirEntry| {
+        let notes = entry.file_name().to_string_lossy().into_owned();
+        named(&notes)?;
+        let bytes = fs::metadata(entry.path().join("RECORD")).map_or(0, |list| list.len());
+        Some((notes, bytes))
+    };
+    entries.filter_map(of_entry).collect()
+}
+
+/// The package and the version that the name of a package's notes tells; names with a tilde are what pip has moved aside to remove it.
+fn named(notes: &str) -> Option<(&str, &str)> {
+    let package = notes.strip_suffix(".dist-info")?.rsplit_once('-')?;
+    (!package.0.starts_with('~')).then_some(package)
+}
+
+/// Whether two names are of one package, as pip compares them: `tensorflow-cpu` is `tensorflow_cpu`.
+fn same(one: &str, other: &str) -> bool {
+    let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '.'], "_");
+    plain(one) == plain(other)
 }
 
 /// Where the packages of an environment lie.
@@ -115,9 +190,7 @@ fn lists(folder: &Path) -> Vec<List> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let notes = entry.file_name().to_string_lossy().into_owned();
-        let package = notes.strip_suffix(".dist-info").and_then(|package| package.rsplit_once('-'));
-        // Names with a tilde are what pip has moved aside to remove it.
-        let Some((package, version)) = package.filter(|(package, _)| !package.starts_with('~')) else { continue };
+        let Some((package, version)) = named(&notes) else { continue };
         let text = fs::read(entry.path().join("RECORD")).ok();
         found.push(List {
             name: format!("{notes}/RECORD"),
@@ -214,14 +287,14 @@ mod tests {
             ("numpy-2.4.6", &[("numpy/i.py", "")], "numpy/i.py,,0\n"),
         ]);
         let (root, site) = (environment.path(), site(environment.path()));
-        assert_eq!(of_environment(root, &[]), None);
+        assert_eq!(of_environment(root, Noted::default()), None);
         fs::write(site.join("torch/nn.py"), "for").expect("a file");
-        let cut = of_environment(root, &[]).expect("it is cut short");
+        let cut = of_environment(root, Noted::default()).expect("it is cut short");
         assert_eq!(cut.to_string(), "torch/nn.py is missing or not as it was installed (of torch==2.9.0+cpu)");
         fs::remove_file(root.join("bin/torchrun")).expect("it was there");
         fs::remove_file(site.join("torch/a,\"b\".py")).expect("it was there");
         fs::remove_dir_all(site.join("numpy")).expect("it was there");
-        let damage = of_environment(root, &[]).expect("they are gone");
+        let damage = of_environment(root, Noted::default()).expect("they are gone");
         assert_eq!(damage.files, ["../../../bin/torchrun", "numpy/i.py", "torch/a,\"b\".py", "torch/nn.py"]);
         assert_eq!(
             damage.to_string(),
@@ -229,18 +302,22 @@ mod tests {
              torch==2.9.0+cpu)"
         );
         assert!(damage.is_in("numpy") && !damage.is_in("num"));
-        assert_eq!(of_environment(root, &damage.files), None, "what never came is not missed");
+        assert_eq!(
+            of_environment(root, Noted { as_they_came: &damage.files, ..Noted::default() }),
+            None,
+            "what never came is not missed"
+        );
     }
 
     #[test]
     fn a_package_whose_list_is_gone_is_damaged_and_what_pip_has_moved_aside_is_no_package() {
         let environment = environment(&[("numpy-2.4.6", &[], ""), ("~umpy-2.4.5", &[], "numpy/i.py,,5\n")]);
-        assert_eq!(of_environment(environment.path(), &[]), None);
+        assert_eq!(of_environment(environment.path(), Noted::default()), None);
         fs::remove_file(site(environment.path()).join("numpy-2.4.6.dist-info/RECORD")).expect("it was there");
-        let damage = of_environment(environment.path(), &[]).expect("nobody knows what belongs to it");
+        let damage = of_environment(environment.path(), Noted::default()).expect("nobody knows what belongs to it");
         assert_eq!(damage.files, ["numpy-2.4.6.dist-info/RECORD"]);
         assert!(damage.is_in("numpy"));
-        assert_eq!(of_environment(Path::new("/nowhere/environment"), &[]), None);
+        assert_eq!(of_environment(Path::new("/nowhere/environment"), Noted::default()), None);
     }
 
     #[test]
@@ -250,22 +327,66 @@ mod tests {
         let environment = environment(&[("pip-24.0", &files, "pip/_vendor/certifi/cacert.pem,x,6\npip/main.py,x,4\n")]);
         let site = site(environment.path());
         fs::write(site.join(certificates), "theirs and ours").expect("room");
-        assert_eq!(of_environment(environment.path(), &[]), None);
+        assert_eq!(of_environment(environment.path(), Noted::default()), None);
         fs::write(site.join("pip/main.py"), "main and more").expect("room");
-        let damage = of_environment(environment.path(), &[]).expect("a program is another");
+        let damage = of_environment(environment.path(), Noted::default()).expect("a program is another");
         assert_eq!(damage.files, ["pip/main.py"]);
         fs::write(site.join(certificates), "the").expect("room");
-        let damage = of_environment(environment.path(), &[]).expect("it is cut short");
+        let damage = of_environment(environment.path(), Noted::default()).expect("it is cut short");
         assert_eq!(damage.files, [certificates, "pip/main.py"]);
+    }
+
+    #[test]
+    fn a_package_that_is_gone_with_its_notes_and_a_list_that_is_cut_short_are_damage() {
+        let rows = "keras/a.py,x,1\nkeras/b.py,x,1\n";
+        let packages: [Package<'_>; 3] = [
+            ("tensorflow_cpu-2.21.0", &[], ""),
+            ("keras-3.15.1", &[("keras/a.py", "a"), ("keras/b.py", "b")], rows),
+            ("pip-24.0", &[], ""),
+        ];
+        let environment = environment(&packages);
+        let (root, site) = (environment.path(), site(environment.path()));
+        let lists = lists_of(root);
+        assert_eq!(lists["keras-3.15.1.dist-info"], rows.len() as u64);
+        let pinned = ["tensorflow-cpu", "keras"];
+        let noted = Noted { lists: Some(&lists), pinned: &pinned, ..Noted::default() };
+        // What an older version of the lab installed has no lists.
+        let older = Noted { pinned: &pinned, ..Noted::default() };
+        assert_eq!((of_environment(root, noted), of_environment(root, older)), (None, None));
+        fs::write(site.join("keras-3.15.1.dist-info/RECORD"), "keras/a.py,x,1\n").expect("room");
+        let cut = of_environment(root, noted).expect("its list is cut short");
+        assert_eq!(cut.files, ["keras-3.15.1.dist-info/RECORD"]);
+        assert!(cut.is_in("keras") && cut.packages.len() == 1, "{cut}");
+        // As `pip uninstall keras`.
+        for folder in ["keras", "keras-3.15.1.dist-info"] {
+            fs::remove_dir_all(site.join(folder)).expect("it was there");
+        }
+        for noted in [noted, older] {
+            assert!(of_environment(root, noted).expect("it is gone").is_in("keras"));
+        }
+        assert!(!is_replaced(root, "keras==3.15.1"), "nothing is in its place");
+        // Another version of what was asked for is none of it; another pip is.
+        fs::create_dir(site.join("Keras-4.0.dist-info")).expect("a folder");
+        fs::write(site.join("Keras-4.0.dist-info/RECORD"), "").expect("a file");
+        assert!(of_environment(root, noted).expect("another version").is_in("keras"));
+        assert!(is_replaced(root, "keras==3.15.1") && !is_replaced(root, "Keras==4.0"));
+        fs::rename(site.join("Keras-4.0.dist-info"), site.join("keras-3.15.1.dist-info")).expect("moved");
+        fs::write(site.join("keras-3.15.1.dist-info/RECORD"), rows).expect("room");
+        fs::create_dir(site.join("keras")).expect("a folder");
+        for file in ["a", "b"] {
+            fs::write(site.join(format!("keras/{file}.py")), file).expect("room");
+        }
+        fs::rename(site.join("pip-24.0.dist-info"), site.join("pip-25.0.dist-info")).expect("moved");
+        assert_eq!(of_environment(root, noted), None);
     }
 
     #[test]
     fn a_file_that_two_packages_bring_may_be_that_of_either() {
         let first = ("nvidia_a-1", &[("nvidia/i.py", "seven77")][..], "nvidia/i.py,,7\n");
         let environment = environment(&[first, ("nvidia_b-1", &[], "nvidia/i.py,,0\n")]);
-        assert_eq!(of_environment(environment.path(), &[]), None);
+        assert_eq!(of_environment(environment.path(), Noted::default()), None);
         fs::remove_file(site(environment.path()).join("nvidia/i.py")).expect("it was there");
-        let damage = of_environment(environment.path(), &[]).expect("it is gone");
+        let damage = of_environment(environment.path(), Noted::default()).expect("it is gone");
         assert_eq!((damage.files.len(), damage.packages.len()), (1, 2));
     }
 

@@ -10,10 +10,13 @@ use recspeed_types::spec::EngineKind;
 use serde::Serialize;
 
 use crate::catalogue::{Reference, find};
-use crate::damage::{self, Damage};
+use crate::damage::{self, Damage, Noted};
 use crate::error::{EngineError, at};
-use crate::record::{Record, fingerprint};
+use crate::record::{Mending, Record, fingerprint};
 use crate::{install, package, process, python};
+
+/// Names the folder where an engine keeps what it compiles: an environment may be somebody else's.
+const COMPILED: &str = "RECSPEED_COMPILED";
 
 /// The folder of engines.
 #[derive(Debug, Clone)]
@@ -28,6 +31,10 @@ pub enum State {
     Missing,
     /// An installation that did not come to its end.
     Unfinished,
+    /// One that another process is installing now.
+    Busy,
+    /// One that was damaged, and whose mending did not come to its end.
+    Unmended(Mending),
     /// One whose Python is gone, or whose record is damaged; why it cannot be used.
     Stale(String),
     /// One that another version of the lab installed; in what it does not do for this one.
@@ -60,6 +67,8 @@ pub struct Launch {
     pub python: PathBuf,
     /// The folder that the package lies in.
     pub package: PathBuf,
+    /// The folder of the lab for what the engine compiles.
+    pub compiled: PathBuf,
     /// What it is made of.
     pub record: Record,
 }
@@ -67,16 +76,17 @@ pub struct Launch {
 impl Launch {
     /// The program with everything that does not depend on the job.
     pub fn command(&self) -> Command {
-        command(&self.python, &self.package, self.kind)
+        command(&self.python, (&self.package, &self.compiled), self.kind)
     }
 }
 
 /// The environment of the one who starts it must not change what is imported, nor the folder it is started in (`-P`).
-pub(crate) fn command(python: &Path, package: &Path, kind: EngineKind) -> Command {
+fn command(python: &Path, (package, compiled): (&Path, &Path), kind: EngineKind) -> Command {
     let mut command = Command::new(python);
     command.args(["-s", "-P", "-m", "recspeed_engines", kind.as_str()]);
     command.env("PYTHONPATH", package).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUNBUFFERED", "1");
     command.env_remove("PYTHONHOME").env_remove("PYTHONSTARTUP").env_remove("RECSPEED_RANK");
+    command.env(COMPILED, compiled);
     // It ends once this process is gone, also where that happens before it looks for the first time.
     command.env("RECSPEED_PARENT", std::process::id().to_string());
     command
@@ -108,6 +118,21 @@ impl Engines {
         self.root.join(kind.as_str())
     }
 
+    /// Where engines keep what they compile. Not in the folder of one: that is there once its installation has begun.
+    fn compiled(&self) -> PathBuf {
+        self.root.join("compiled")
+    }
+
+    /// Whether this engine compiles a part of itself when it is asked for the first time: minutes. What it has compiled is
+    /// there once it is done, for whichever of its environments.
+    pub fn compiles(&self, kind: EngineKind) -> bool {
+        kind == EngineKind::Deepspeed && !self.compiled().is_dir()
+    }
+
+    fn mending_file(&self, kind: EngineKind) -> PathBuf {
+        self.folder(kind).join("mending.json")
+    }
+
     fn record_file(&self, kind: EngineKind) -> PathBuf {
         self.folder(kind).join("record.json")
     }
@@ -116,12 +141,24 @@ impl Engines {
         install::environment_of(&self.folder(kind))
     }
 
-    /// What there is of this engine, by its record alone.
+    /// What there is of this engine, by its record alone, and whether another process is at it.
     pub fn state(&self, kind: EngineKind) -> State {
+        let noted = self.noted(kind);
+        let is_over = matches!(noted, State::Missing | State::Ready(_));
+        if !is_over && install::is_busy(&self.folder(kind)) { State::Busy } else { noted }
+    }
+
+    fn noted(&self, kind: EngineKind) -> State {
         let text = match fs::read(self.record_file(kind)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return if self.folder(kind).is_dir() { State::Unfinished } else { State::Missing };
+                let mending = fs::read(self.mending_file(kind)).ok();
+                let mending = mending.and_then(|text| serde_json::from_slice(&text).ok());
+                return match mending {
+                    Some(mending) => State::Unmended(mending),
+                    None if self.folder(kind).is_dir() => State::Unfinished,
+                    None => State::Missing,
+                };
             }
             Err(error) => return State::Stale(format!("its record cannot be read ({error})")),
         };
@@ -134,6 +171,12 @@ impl Engines {
             Err(error) => return State::Stale(format!("its record is damaged ({error})")),
         };
         if !record.python.is_file() {
+            if self.is_elsewhere(kind, &record) {
+                return State::Stale(format!(
+                    "its environment was made in another place, {}, and cannot be moved: installing makes it anew",
+                    record.python.display()
+                ));
+            }
             return State::Stale(format!("{} is gone", record.python.display()));
         }
         let expected = find(kind).map(|reference| fingerprint(reference.requirements));
@@ -141,6 +184,20 @@ impl Engines {
             return State::OtherVersion("it has other packages than this one asks for".to_owned());
         }
         State::Ready(record)
+    }
+
+    /// Whether the environment of the lab's own was made where it is not any more, as before the lab's folder was moved: programs in it name
+    /// the former place.
+    fn is_elsewhere(&self, kind: EngineKind, record: &Record) -> bool {
+        let here = install::python_of(&self.folder(kind));
+        record.own && !record.python.is_file() && record.python != here && here.is_file()
+    }
+
+    /// The same by its record.
+    pub(crate) fn was_moved(&self, kind: EngineKind) -> bool {
+        let record = fs::read(self.record_file(kind)).ok();
+        let record = record.and_then(|text| serde_json::from_slice(&text).ok());
+        record.is_some_and(|record: Record| self.is_elsewhere(kind, &record))
     }
 
     /// What there is of this engine, with the files of an environment of the lab's own held against what was installed: their names and
@@ -154,7 +211,10 @@ impl Engines {
 
     /// What is not as it was installed in an environment of the lab's own; somebody else's may become what they like.
     pub(crate) fn damage(&self, kind: EngineKind, record: &Record) -> Option<Damage> {
-        record.own.then(|| damage::of_environment(&self.environment(kind), &record.as_they_came)).flatten()
+        let pinned: Vec<&str> = find(kind).into_iter().flat_map(Reference::pins).map(|pin| pin.name).collect();
+        let noted =
+            Noted { as_they_came: &record.as_they_came, lists: record.lists.as_ref(), pinned: pinned.as_slice() };
+        record.own.then(|| damage::of_environment(&self.environment(kind), noted)).flatten()
     }
 
     /// How this engine is started.
@@ -166,11 +226,14 @@ impl Engines {
         match self.state(kind) {
             State::Missing => Err(EngineError::Missing { kind: name }),
             State::Unfinished => Err(EngineError::Unfinished { kind: name }),
+            State::Busy => Err(EngineError::Busy { kind: name }),
+            State::Unmended(Mending { why, failed, .. }) => Err(EngineError::Unmended { kind: name, why, failed }),
             State::Stale(why) => Err(EngineError::Stale { kind: name, why, remedy: again(name) }),
             State::OtherVersion(why) => Err(EngineError::OtherVersion { kind: name, why, remedy: again(name) }),
             State::Damaged(damage) => Err(EngineError::Damaged { kind: name, damage }),
             State::Ready(record) => {
-                Ok(Launch { kind, python: record.python.clone(), package: self.package()?, record })
+                let (python, package, compiled) = (record.python.clone(), self.package()?, self.compiled());
+                Ok(Launch { kind, python, package, compiled, record })
             }
         }
     }
@@ -179,12 +242,28 @@ impl Engines {
         package::unpacked(&self.root.join("package"))
     }
 
+    /// Takes back an engine whose mending failed, where it is whole and starts again: nothing is downloaded.
+    fn take_back(&self, kind: EngineKind) -> Result<(), EngineError> {
+        let State::Unmended(mending) = self.state(kind) else { return Ok(()) };
+        if self.damage(kind, &mending.record).is_some() {
+            return Ok(());
+        }
+        let _alone = install::alone(kind.as_str(), &self.folder(kind))?;
+        match self.ask(kind, &mending.record.python, String::new()) {
+            Ok(versions) if mending.record.changes(&versions).is_empty() => {
+                self.write(kind, &Record { versions, package: package::version(), ..mending.record })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Looks at the files of an installed engine ([`Self::look`]) and asks it to import all that it needs; what it is made of.
     ///
     /// # Errors
     /// As [`Self::launch`]; [`EngineError::Damaged`], [`EngineError::DoesNotStart`], or [`EngineError::OtherVersion`] where another
     /// version installed it. Each names what mends it: [`Self::install`], or in somebody else's environment they.
     pub fn check(&self, kind: EngineKind) -> Result<Checked, EngineError> {
+        self.take_back(kind)?;
         let Launch { record, python, .. } = self.launch(kind)?;
         if let Some(damage) = self.damage(kind, &record) {
             return Err(EngineError::Damaged { kind: kind.as_str(), damage });
@@ -248,7 +327,8 @@ impl Engines {
         })?;
         let (requirements, package) = (fingerprint(reference.requirements), package::version());
         let as_they_came = Vec::new();
-        let record = Record { python, own: false, requirements, package, versions, bytes: 0, as_they_came };
+        let record =
+            Record { python, own: false, requirements, package, versions, bytes: 0, as_they_came, lists: None };
         self.write(reference.kind, &record)?;
         Ok(record)
     }
@@ -261,8 +341,9 @@ impl Engines {
         remedy: String,
     ) -> Result<BTreeMap<String, String>, EngineError> {
         let package = self.package()?;
-        let mut command = command(python, &package, kind);
-        let asked = process::answer(command.arg("--check"), process::PATIENCE);
+        let mut command = command(python, (&package, &self.compiled()), kind);
+        let patience = if kind == EngineKind::Deepspeed { process::COMPILING } else { process::PATIENCE };
+        let asked = process::answer(command.arg("--check"), patience);
         let answered = asked.map_err(process::Ended::words).and_then(|answer| {
             serde_json::from_slice(&answer).map_err(|error| format!("it answered with something else ({error})"))
         });
@@ -275,10 +356,16 @@ impl Engines {
     }
 
     pub(crate) fn write(&self, kind: EngineKind, record: &Record) -> Result<(), EngineError> {
-        self.write_record(&self.record_file(kind), record)
+        self.write_record(&self.record_file(kind), record)?;
+        install::remove_file(&self.mending_file(kind))
     }
 
-    /// From here on it is half installed, until it is whole.
+    /// Notes why an engine is mended, and why that came to no end; whoever finds no record finds this.
+    pub(crate) fn note_mending(&self, kind: EngineKind, mending: &Mending) -> Result<(), EngineError> {
+        self.write_record(&self.mending_file(kind), mending)
+    }
+
+    /// From here on it is no engine, until it is whole.
     pub(crate) fn forget(&self, kind: EngineKind) -> Result<(), EngineError> {
         install::remove_file(&self.record_file(kind))
     }
@@ -304,7 +391,10 @@ pub(crate) fn again(kind: &str) -> String {
 fn remedy(kind: EngineKind, record: &Record) -> String {
     let name = kind.as_str();
     if record.own {
-        return format!("run `recspeed engines install {name}`, which makes its environment anew");
+        return format!(
+            "run `recspeed engines install {name}`, which installs what is missing, and makes its environment anew where it does not start \
+             even so"
+        );
     }
     let owners = owners(kind, &record.python);
     format!("{owners}, or run `recspeed engines install {name}` for an environment of the lab's own instead")
@@ -341,6 +431,7 @@ mod tests {
             versions: [("torch".to_owned(), torch.to_owned())].into(),
             bytes: 0,
             as_they_came: Vec::new(),
+            lists: None,
         };
         let kept = || match engines.state(kind) {
             State::Ready(record) => record,

@@ -23,6 +23,18 @@ pub enum EngineError {
         /// The engine.
         kind: &'static str,
     },
+    /// It is damaged, and mending it did not come to its end.
+    #[error(
+        "the engine `{kind}` is damaged ({why}), and mending it failed: {failed}; run `recspeed engines install {kind}` again"
+    )]
+    Unmended {
+        /// The engine.
+        kind: &'static str,
+        /// What was to be mended.
+        why: String,
+        /// Why it was not.
+        failed: String,
+    },
     /// Its record is damaged, or its Python is gone.
     #[error("the engine `{kind}` cannot be used: {why}; {remedy}")]
     Stale {

@@ -9,11 +9,11 @@ use nix::fcntl::{Flock, FlockArg};
 use recspeed_types::spec::EngineKind;
 
 use crate::catalogue::Reference;
-use crate::damage::{self, Damage};
+use crate::damage::{self, Damage, Noted};
 use crate::engines::{Engines, State};
 use crate::error::{EngineError, at};
 use crate::process::{self, Ended, bytes_below};
-use crate::record::{Record, fingerprint};
+use crate::record::{Mending, Record, fingerprint};
 use crate::room::free_bytes;
 use crate::{package, python};
 
@@ -40,6 +40,8 @@ pub enum Step {
     Bytes(u64),
     /// All is there; whether it starts is being tried.
     Check,
+    /// The same, and first it compiles a part of itself.
+    Compile,
     /// What was there does not do; why, and what is done about it.
     Mend(String),
 }
@@ -49,7 +51,9 @@ impl Engines {
     /// as it is; so is somebody else's that starts, whatever it has become.
     ///
     /// Packages of which files are not as they were installed are installed again. Where it does not start even so, its environment is made
-    /// anew. Packages that have been downloaded whole are not downloaded again; they are removed once all is installed.
+    /// anew; so is one that was made in another place, before the lab's folder was moved. Where a mending fails, what was there before it is
+    /// noted, and taken back once it is whole and starts again. Packages that have been downloaded whole are not downloaded again; they are
+    /// removed once all is installed.
     ///
     /// # Errors
     /// [`EngineError`]: too little room, no Python, no network, or what was installed does not start.
@@ -62,13 +66,17 @@ impl Engines {
     ) -> Result<Record, EngineError> {
         let kind = reference.kind;
         let before = match self.state(kind) {
-            State::Ready(record) => Some(record),
+            State::Ready(record) | State::Unmended(Mending { record, .. }) => Some(record),
             _ => None,
         };
+        let mut why = String::new();
         if let Some(record) = &before {
             match self.still(kind, record, tell) {
                 Ok(record) => return Ok(record),
-                Err(why) => tell(Step::Mend(why)),
+                Err(unlike) => {
+                    tell(Step::Mend(unlike.clone()));
+                    why = unlike;
+                }
             }
         }
         let own = before.filter(|record| record.own);
@@ -76,52 +84,71 @@ impl Engines {
         let installed = own.as_ref().map_or(reference.installed_bytes, |record| record.bytes);
         let needed = installed.min(reference.installed_bytes) + reference.download_bytes;
         let installation = Installation::begin((kind.as_str(), &folder, needed), options, stop)?;
-        if own.is_some() {
+        let mending = own.map(|record| Mending { why, failed: "it was interrupted".to_owned(), record });
+        if let Some(mending) = &mending {
+            self.note_mending(kind, mending)?;
             self.forget(kind)?;
         }
-        let as_they_came = own.as_ref().map(|record| record.as_they_came.clone()).unwrap_or_default();
-        let new = match installation.mended(reference.requirements, &as_they_came, tell) {
+        if self.was_moved(kind) {
+            tell(Step::Mend("its environment was made in another place: it is made anew".to_owned()));
+            installation.environment_anew(tell)?;
+        }
+        let new = match installation.mended(reference.requirements, mending.as_ref().map(|it| &it.record), tell) {
             Ok(new) => new,
             Err(error) => {
-                if let Some(record) = &own {
-                    self.keep(kind, record);
+                if let Some(mending) = mending {
+                    self.keep(kind, mending, &error);
                 }
                 return Err(error);
             }
         };
-        tell(Step::Check);
+        tell(self.trying(kind));
         let python = python_of(&folder);
         let mut asked = self.ask(kind, &python, NO_USE.to_owned());
         if !new && let Err(EngineError::DoesNotStart { why, .. }) = &asked {
             tell(Step::Mend(format!("it does not start ({why}): its environment is made anew")));
             installation.environment_anew(tell)?;
             installation.packages(reference.requirements, tell)?;
-            tell(Step::Check);
+            tell(self.trying(kind));
             asked = self.ask(kind, &python, NO_USE.to_owned());
         }
         let versions = asked?;
         remove_folder(&installation.downloads())?;
+        let environment = environment_of(&folder);
         let as_they_came =
-            damage::of_environment(&environment_of(&folder), &[]).map(|damage| damage.files).unwrap_or_default();
+            damage::of_environment(&environment, Noted::default()).map(|damage| damage.files).unwrap_or_default();
+        let lists = Some(damage::lists_of(&environment));
         let (requirements, package) = (fingerprint(reference.requirements), package::version());
         let bytes = bytes_below(&folder);
-        let record = Record { python, own: true, requirements, package, versions, bytes, as_they_came };
+        let record = Record { python, own: true, requirements, package, versions, bytes, as_they_came, lists };
         self.write(kind, &record)?;
         Ok(record)
     }
 
     /// Notes again what was there before a mending that failed, as without a network: where it starts as it did, nobody
-    /// loses it.
-    fn keep(&self, kind: EngineKind, record: &Record) {
-        if self.ask(kind, &record.python, String::new()).is_ok() {
-            // Where it cannot be noted it is half installed, and the same command goes on.
-            let _ = self.write(kind, record);
-        }
+    /// loses it; where it does not, nobody loses why.
+    fn keep(&self, kind: EngineKind, mending: Mending, error: &EngineError) {
+        // Where it cannot be noted it was interrupted, as noted before, and the same command goes on.
+        let _ = if self.ask(kind, &mending.record.python, String::new()).is_ok() {
+            self.write(kind, &mending.record)
+        } else {
+            let failed = match error {
+                EngineError::Pip { why, .. } => why.clone(),
+                EngineError::Stopped { .. } => "it was stopped".to_owned(),
+                other => other.to_string(),
+            };
+            self.note_mending(kind, &Mending { failed, ..mending })
+        };
+    }
+
+    /// What it does while it is asked whether it starts.
+    fn trying(&self, kind: EngineKind) -> Step {
+        if self.compiles(kind) { Step::Compile } else { Step::Check }
     }
 
     /// The record of an engine that is ready, as it is now; or in what it is not what was installed, or does not start.
     fn still(&self, kind: EngineKind, record: &Record, tell: &mut dyn FnMut(Step)) -> Result<Record, String> {
-        tell(Step::Check);
+        tell(self.trying(kind));
         if let Some(damage) = self.damage(kind, record) {
             return Err(damage.to_string());
         }
@@ -136,7 +163,10 @@ impl Engines {
         if record.own && !changes.is_empty() {
             return Err(format!("it has {}", changes.join(", ")));
         }
-        let record = Record { versions, package: package::version(), ..record.clone() };
+        // An older version of the lab noted no lists of an environment of its own.
+        let of_own = || record.own.then(|| damage::lists_of(&self.environment(kind)));
+        let lists = record.lists.clone().or_else(of_own);
+        let record = Record { versions, package: package::version(), lists, ..record.clone() };
         // Where it cannot be noted, the next one finds out the same.
         let _ = self.write(kind, &record);
         Ok(record)
@@ -201,11 +231,16 @@ impl<'a> Installation<'a> {
     fn mended(
         &self,
         requirements: &str,
-        as_they_came: &[String],
+        before: Option<&Record>,
         tell: &mut dyn FnMut(Step),
     ) -> Result<bool, EngineError> {
         let mut new = self.environment(tell)?;
-        if !new && let Some(damage) = damage::of_environment(&environment_of(self.folder), as_they_came) {
+        let noted = before.map_or_else(Noted::default, |record| Noted {
+            as_they_came: &record.as_they_came,
+            lists: record.lists.as_ref(),
+            pinned: &[],
+        });
+        if !new && let Some(damage) = damage::of_environment(&environment_of(self.folder), noted) {
             // What installs is no more to be trusted than what it has installed.
             if damage.is_in("pip") {
                 tell(Step::Mend("pip is damaged: the environment is made anew".to_owned()));
@@ -254,7 +289,14 @@ impl<'a> Installation<'a> {
     /// files, which may be gone too.
     fn packages_again(&self, damage: &Damage, tell: &mut dyn FnMut(Step)) -> Result<(), EngineError> {
         let mut pip = self.pip("install");
-        pip.args(["--ignore-installed", "--no-deps", "--cache-dir"]).arg(self.downloads()).args(&damage.packages);
+        // One that stands in another version's place would be laid over it: what is asked for below puts it there.
+        let environment = environment_of(self.folder);
+        let broken = damage.packages.iter().filter(|package| !damage::is_replaced(&environment, package));
+        let broken: Vec<&String> = broken.collect();
+        if broken.is_empty() {
+            return Ok(());
+        }
+        pip.args(["--ignore-installed", "--no-deps", "--cache-dir"]).arg(self.downloads()).args(broken);
         self.run(pip, tell)
     }
 
@@ -288,8 +330,10 @@ impl<'a> Installation<'a> {
         fs::create_dir_all(&unpacking).map_err(at("create", &unpacking))?;
         pip.env("TMPDIR", &unpacking);
         let mut quiet = 0_u32;
+        let mut errors = Errors::default();
         let mut hear = |line: Option<&str>| {
             if let Some(line) = line {
+                errors.hear(line);
                 return tell(Step::Installer(line.to_owned()));
             }
             quiet += 1;
@@ -302,9 +346,36 @@ impl<'a> Installation<'a> {
         let removed = remove_folder(&unpacking);
         ended.map_err(|ended| match ended {
             Ended::Stopped => EngineError::Stopped { kind: self.kind },
-            ended => EngineError::Pip { kind: self.kind, why: ended.words() },
+            ended => EngineError::Pip { kind: self.kind, why: errors.words().unwrap_or_else(|| ended.words()) },
         })?;
         removed
+    }
+}
+
+/// What pip calls an error, among all else that it says of what it tries.
+#[derive(Default)]
+struct Errors {
+    told: Vec<String>,
+    is_cut_off: bool,
+}
+
+impl Errors {
+    /// Most that are told.
+    const MOST: usize = 2;
+
+    fn hear(&mut self, line: &str) {
+        self.is_cut_off |= line.contains("connection broken by");
+        if let Some(error) = line.trim().strip_prefix("ERROR: ")
+            && self.told.len() < Self::MOST
+        {
+            self.told.push(error.chars().take(400).collect());
+        }
+    }
+
+    fn words(&self) -> Option<String> {
+        // Without a network it finds no version of anything, which it calls the error.
+        let network = if self.is_cut_off { "; there is no connection to the package index" } else { "" };
+        (!self.told.is_empty()).then(|| format!("{}{network}", self.told.join("; ")))
     }
 }
 
@@ -377,6 +448,13 @@ pub(crate) fn alone(kind: &'static str, folder: &Path) -> Result<Flock<fs::File>
         Errno::EWOULDBLOCK => EngineError::Busy { kind },
         error => at("lock", &path)(error.into()),
     })
+}
+
+/// Whether another process installs into this folder now.
+pub(crate) fn is_busy(folder: &Path) -> bool {
+    let Ok(file) = fs::File::open(folder.join("lock")) else { return false };
+    // Shared: several may look at once.
+    matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
 }
 
 #[cfg(test)]
@@ -592,7 +670,10 @@ esac
         fs::write(bench.site().join("torch/init.py"), "evil\n").expect("room");
         assert!(matches!(bench.engines.look(EngineKind::Pytorch), State::Ready(_)), "it is as long as it was");
         let why = bench.check().expect_err("it does not start");
-        assert!(why.contains("run `recspeed engines install pytorch`, which makes its environment anew"), "{why}");
+        assert!(
+            why.contains("installs what is missing, and makes its environment anew where it does not start"),
+            "{why}"
+        );
         bench.install().expect("it installs");
         assert!(bench.said("it does not start (no module torch): its environment is made anew"), "{:?}", bench.told);
         assert_eq!((bench.check(), bench.asked()), (Ok(()), (2, 2)));
@@ -614,11 +695,102 @@ esac
         fs::write(bench.path("refuses"), "").expect("a file");
         let error = bench.install().expect_err("there is no network");
         assert!(matches!(error, EngineError::Pip { .. }), "{error}");
-        assert_eq!(bench.engines.state(EngineKind::Pytorch), State::Unfinished);
+        // Why it was mended, and why that failed, is told as long as nothing is done about it.
+        assert!(matches!(bench.engines.state(EngineKind::Pytorch), State::Unmended(_)));
+        let why = bench.check().expect_err("it is damaged");
+        let words = ["2 files are missing", "mending it failed: no network", "run `recspeed engines install pytorch`"];
+        assert!(words.iter().all(|words| why.contains(words)), "{why}");
         fs::remove_file(bench.path("refuses")).expect("it was there");
         bench.install().expect("it goes on");
         assert_eq!(bench.check(), Ok(()));
         assert!(bench.site().join("torch/nn.py").is_file(), "the damage is not taken for what was installed");
+    }
+
+    #[test]
+    fn an_engine_whose_mending_failed_is_taken_back_without_a_download_once_it_is_whole_and_starts() {
+        let mut bench = Bench::new();
+        bench.install().expect("it installs");
+        let (lost, aside) = (bench.site().join("torch/init.py"), bench.path("aside"));
+        for takes_back in ["check", "install"] {
+            fs::rename(&lost, &aside).expect("it was there");
+            fs::write(bench.path("refuses"), "").expect("a file");
+            bench.install().expect_err("there is no network");
+            assert!(bench.check().is_err(), "a file is gone yet");
+            fs::rename(&aside, &lost).expect("it is put back");
+            if takes_back == "check" {
+                assert_eq!(bench.check(), Ok(()));
+            } else {
+                bench.install().expect("it is whole");
+            }
+            assert!(matches!(bench.engines.look(EngineKind::Pytorch), State::Ready(_)), "{takes_back}");
+            assert_eq!(bench.asked(), (1, 1), "{takes_back}");
+        }
+    }
+
+    #[test]
+    fn a_package_that_is_gone_with_its_notes_is_damage_and_installed_again() {
+        let mut bench = Bench::new();
+        bench.install().expect("it installs");
+        for folder in ["torch", "torch-2.9.0.dist-info"] {
+            fs::remove_dir_all(bench.site().join(folder)).expect("it was there");
+        }
+        let State::Damaged(damage) = bench.engines.look(EngineKind::Pytorch) else { panic!("not seen") };
+        assert!(damage.is_in("torch"), "{damage}");
+        bench.install().expect("it is mended");
+        assert_eq!((bench.check(), bench.asked()), (Ok(()), (1, 2)));
+        // A list that is cut short tells of too few files.
+        let list = bench.site().join("torch-2.9.0.dist-info/RECORD");
+        fs::write(&list, "torch/init.py,x,5\n").expect("room");
+        assert!(matches!(bench.engines.look(EngineKind::Pytorch), State::Damaged(_)));
+        bench.install().expect("it is mended");
+        assert_eq!((bench.check(), bench.asked()), (Ok(()), (1, 3)));
+    }
+
+    #[test]
+    fn an_engine_that_another_process_installs_is_called_so_by_whoever_looks() {
+        let bench = Bench::new();
+        let folder = bench.engines.folder(EngineKind::Pytorch);
+        fs::create_dir_all(&folder).expect("a folder");
+        assert_eq!(bench.engines.state(EngineKind::Pytorch), State::Unfinished);
+        let installing = alone("pytorch", &folder).expect("nobody else");
+        assert_eq!(bench.engines.look(EngineKind::Pytorch), State::Busy);
+        assert!(bench.check().expect_err("it is not there yet").contains("is being installed by another process"));
+        drop(installing);
+        assert_eq!(bench.engines.state(EngineKind::Pytorch), State::Unfinished);
+    }
+
+    #[test]
+    fn an_environment_in_a_lab_that_was_moved_is_called_so_and_made_anew() {
+        let mut bench = Bench::new();
+        bench.install().expect("it installs");
+        let moved = bench.path("moved");
+        fs::create_dir(&moved).expect("a folder");
+        fs::rename(bench.path("engines"), moved.join("engines")).expect("moved");
+        let former = bench.engines.environment(EngineKind::Pytorch);
+        bench.engines = Engines::open(Some(&moved)).expect("a home");
+        let why = bench.check().expect_err("it names another place");
+        assert!(why.contains("was made in another place") && why.contains("installing makes it anew"), "{why}");
+        assert!(why.contains(&former.display().to_string()), "{why}");
+        bench.install().expect("it installs");
+        assert!(bench.said("was made in another place"), "{:?}", bench.told);
+        assert_eq!((bench.check(), bench.asked()), (Ok(()), (2, 2)));
+    }
+
+    #[test]
+    fn the_cause_of_a_failure_is_what_pip_calls_an_error() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let into = folder.path().join("pytorch");
+        let pip = "echo 'INFO: pip is looking at multiple versions'; \
+                   echo 'WARNING: Retrying after connection broken by NewConnectionError'; \
+                   echo 'ERROR: No matching distribution found for numpy==1'; echo 'WARNING: old'; exit 1";
+        let options = InstallOptions {
+            python: Some(python_with(folder.path(), "", pip)),
+            needed_bytes: Some(1),
+            ..InstallOptions::default()
+        };
+        let error = installed(&into, &options, &|| false).expect_err("it fails");
+        let EngineError::Pip { why, .. } = &error else { panic!("{error}") };
+        assert_eq!(why, "No matching distribution found for numpy==1; there is no connection to the package index");
     }
 
     #[test]
@@ -657,7 +829,7 @@ esac
         let why = bench.check().expect_err("it does not start");
         let theirs_to_do =
             format!("whoever keeps it installs there what it lacks (`{} -m pip install torch==", python.display());
-        assert!(why.contains(&theirs_to_do) && !why.contains("which makes its environment anew"), "{why}");
+        assert!(why.contains(&theirs_to_do) && !why.contains("makes its environment anew"), "{why}");
         let refused = bench.engines.adopt(reference, &python).expect_err("it does not start").to_string();
         assert!(refused.contains(&theirs_to_do) && refused.contains("name another with --existing"), "{refused}");
         // The other way that is named.

@@ -26,4 +26,4 @@ pub use error::EngineError;
 pub use group::Group;
 pub use install::{InstallOptions, Step};
 pub use libtorch::{LIBTORCH, LIBTORCH_BYTES, Libtorch, LibtorchState};
-pub use record::{Record, sha256_hex};
+pub use record::{Mending, Record, sha256_hex};

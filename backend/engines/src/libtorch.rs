@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::damage;
 use crate::engines::{Engines, again};
 use crate::error::{EngineError, at};
-use crate::install::{InstallOptions, Installation, NO_USE, Step, downloads_of, python_of, remove_file, remove_folder};
+use crate::install::{
+    InstallOptions, Installation, NO_USE, Step, downloads_of, is_busy, python_of, remove_file, remove_folder,
+};
 use crate::process::{self, bytes_below};
 use crate::python;
 use crate::record::fingerprint;
@@ -69,6 +71,8 @@ pub enum LibtorchState {
     Missing,
     /// An installation that did not come to its end.
     Unfinished,
+    /// One that another process is installing now.
+    Busy,
     /// One that no worker can be linked to.
     Unusable {
         /// What is wrong with it.
@@ -104,6 +108,12 @@ impl Engines {
 
     /// What there is of LibTorch: the names and sizes of all files that were assembled are held against those that are there.
     pub fn libtorch_state(&self) -> LibtorchState {
+        let noted = self.libtorch_noted();
+        let is_over = matches!(noted, LibtorchState::Missing | LibtorchState::Ready(_));
+        if !is_over && is_busy(&self.libtorch_folder()) { LibtorchState::Busy } else { noted }
+    }
+
+    fn libtorch_noted(&self) -> LibtorchState {
         let unusable = |why: String| LibtorchState::Unusable { why, remedy: again(LIBTORCH) };
         let record: Libtorch = match fs::read(self.libtorch_record()) {
             Ok(text) => match serde_json::from_slice(&text) {
@@ -153,6 +163,7 @@ impl Engines {
         match self.libtorch_state() {
             LibtorchState::Missing => Err(EngineError::Missing { kind: LIBTORCH }),
             LibtorchState::Unfinished => Err(EngineError::Unfinished { kind: LIBTORCH }),
+            LibtorchState::Busy => Err(EngineError::Busy { kind: LIBTORCH }),
             LibtorchState::Unusable { why, remedy } => Err(EngineError::Stale { kind: LIBTORCH, why, remedy }),
             LibtorchState::Ready(libtorch) => Ok(libtorch),
         }
@@ -177,7 +188,7 @@ impl Engines {
                 return Ok(installed);
             }
             LibtorchState::Unusable { why, .. } => tell(Step::Mend(format!("{why}: installing it again"))),
-            LibtorchState::Missing | LibtorchState::Unfinished => {}
+            LibtorchState::Missing | LibtorchState::Unfinished | LibtorchState::Busy => {}
         }
         let needed = LIBTORCH_UNPACKED_BYTES + LIBTORCH_BYTES.1;
         let installation = Installation::begin((LIBTORCH, &folder, needed), options, stop)?;
@@ -452,6 +463,19 @@ esac
         }
         fs::write(torch.join("lib/libtorch_cpu.so"), "cut").expect("room");
         assert_eq!(bench.engines.libtorch(), None, "it is cut short");
+    }
+
+    #[test]
+    fn a_libtorch_that_another_process_installs_is_called_so() {
+        let bench = Bench::new();
+        let folder = bench.engines.libtorch_folder();
+        fs::create_dir_all(&folder).expect("a folder");
+        let installing = crate::install::alone(LIBTORCH, &folder).expect("nobody else");
+        assert_eq!(bench.engines.libtorch_state(), LibtorchState::Busy);
+        let said = bench.engines.check_libtorch().expect_err("it is not there yet").to_string();
+        assert!(said.contains("is being installed by another process"), "{said}");
+        drop(installing);
+        assert_eq!(bench.engines.libtorch_state(), LibtorchState::Unfinished);
     }
 
     #[test]

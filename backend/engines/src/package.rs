@@ -14,6 +14,7 @@ const NAME: &str = "recspeed_engines";
 const FILES: &[(&str, &str)] = &[
     ("__init__.py", include_str!("../recspeed_engines/__init__.py")),
     ("__main__.py", include_str!("../recspeed_engines/__main__.py")),
+    ("compiled.py", include_str!("../recspeed_engines/compiled.py")),
     ("deepspeed.py", include_str!("../recspeed_engines/deepspeed.py")),
     ("job.py", include_str!("../recspeed_engines/job.py")),
     ("precision.py", include_str!("../recspeed_engines/precision.py")),

@@ -19,6 +19,8 @@ const DRAIN: Duration = Duration::from_secs(2);
 const MOST_BYTES: u64 = 1 << 20;
 /// How long a program may take to answer a question: a framework imports all its libraries for it, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+/// The same for one that may compile a part of itself first.
+pub(crate) const COMPILING: Duration = Duration::from_mins(15);
 
 /// How a program ended that did not do what it should.
 pub(crate) enum Ended {

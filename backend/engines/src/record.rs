@@ -28,6 +28,21 @@ pub struct Record {
     /// Files that had another size than their packages say, or never came, when all had just been installed: no damage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub as_they_came: Vec<String>,
+    /// What each package there was called with its version, and the bytes of the list of its files, when all had just been installed (as
+    /// `keras-3.15.1.dist-info`, 41234); nothing where it was installed by a version of the lab that did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<BTreeMap<String, u64>>,
+}
+
+/// A mending that has not come to its end, with what was there before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mending {
+    /// What was to be mended.
+    pub why: String,
+    /// Why it was not.
+    pub failed: String,
+    /// The engine as it was installed: one that is whole and starts again is taken back.
+    pub record: Record,
 }
 
 impl Record {
@@ -79,6 +94,7 @@ mod tests {
             versions: BTreeMap::from([("torch".to_owned(), torch.to_owned())]),
             bytes: 0,
             as_they_came: Vec::new(),
+            lists: None,
         };
         let pinned = reference.pins().find(|pin| pin.name == "torch").expect("a pin").version;
         assert!(record(&format!("{pinned}+cpu")).differences(reference).is_empty());

@@ -96,6 +96,7 @@ engine.train, story.Story.fail = train, fail
     def test_a_framework_that_is_half_there_is_no_unreadable_data(self) -> None:
         breaks = """
 import importlib
+os.environ.pop(story.PARENT, None)
 def broken(name, package=None, found=importlib.import_module):
     if name == ".pytorch":
         raise %s
@@ -103,10 +104,17 @@ def broken(name, package=None, found=importlib.import_module):
 importlib.import_module = broken
 """
         for error, words in [
-            ('OSError("libcudart.so.12: cannot open shared object file")', "cannot be imported (libcudart.so.12: "),
-            ('ImportError("undefined symbol: x")', "cannot be imported (undefined symbol: x)"),
-            ('AttributeError("numpy has no attribute y")', "cannot be imported (numpy has no attribute y)"),
-            ('ModuleNotFoundError("No module named torch")', "is not installed here"),
+            ('OSError("libcudart.so.12: cannot open shared object file")', "cannot be imported: libcudart.so.12: "),
+            ('ImportError("undefined symbol: x")', "cannot be imported: undefined symbol: x;"),
+            ('AttributeError("numpy has no attribute y")', "cannot be imported: numpy has no attribute y;"),
+            # A framework that lacks a package of its own is there.
+            ('ModuleNotFoundError("No module named keras", name="keras")', "imported: No module named keras;"),
+            ('ModuleNotFoundError("No module named torch", name="torch")', "is not installed here"),
+            # The lab has a record of whatever it starts.
+            (
+                'os.environ.update({story.PARENT: "1"}) or ModuleNotFoundError("No module named torch", name="torch")',
+                "cannot be imported: No module named torch;",
+            ),
         ]:
             with self.subTest(error=error):
                 code, cause, status = self.failed(breaks % error)

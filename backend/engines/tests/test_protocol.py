@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ try:
 except ImportError as error:
     raise unittest.SkipTest("NumPy is not installed here: these tests read and write arrays") from error
 
-from recspeed_engines import job, precision, story, tensors
+from recspeed_engines import compiled, job, precision, story, tensors
 from tests.jobs import SPEC, arrays
 
 
@@ -111,6 +112,86 @@ class Files(unittest.TestCase):
         short["training"]["epochs"] = 3
         with self.assertRaises(tensors.BadTensors):
             job.read(json.dumps(short), self.folder / "job", "pytorch")
+
+
+class Compiled(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def placed(self, **named: str) -> Path:
+        with mock.patch.dict(os.environ, named, clear=True):
+            return compiled.folder("numpy")
+
+    def test_what_is_compiled_lies_in_a_folder_of_the_lab_and_not_in_the_environment(self) -> None:
+        lab, cache, home = (str(self.folder / name) for name in ("lab", "cache", "home"))
+        # One that cannot be made, as on a disk that nobody may write to.
+        (self.folder / "file").write_text("")
+        bad = str(self.folder / "file" / "lab")
+        for named, expected in [
+            ({compiled.PLACE: lab, "XDG_CACHE_HOME": cache, "HOME": home}, Path(lab)),
+            ({"XDG_CACHE_HOME": cache, "HOME": home}, Path(cache) / "recspeed" / "compiled"),
+            ({"HOME": home}, Path(home) / ".cache" / "recspeed" / "compiled"),
+            ({compiled.PLACE: bad, "HOME": home}, Path(home) / ".cache" / "recspeed" / "compiled"),
+        ]:
+            with self.subTest(named=named):
+                found = self.placed(**named)
+                self.assertEqual(found.parent, expected)
+                self.assertTrue(found.is_dir())
+        last = self.placed(**{compiled.PLACE: bad, "HOME": bad})
+        self.addCleanup(shutil.rmtree, last.parent)
+        self.assertTrue(last.is_dir() and not last.is_relative_to(sys.prefix))
+
+    def test_another_version_of_what_it_is_compiled_against_has_another_folder(self) -> None:
+        place = {compiled.PLACE: str(self.folder)}
+        before = self.placed(**place)
+        self.assertEqual(self.placed(**place), before)
+        with mock.patch("recspeed_engines.compiled.metadata.version", return_value="0.0.0"):
+            self.assertNotEqual(self.placed(**place), before)
+
+    def test_a_lock_that_one_who_was_killed_has_left_keeps_nobody_out(self) -> None:
+        left = self.folder / "op" / "lock"
+        left.parent.mkdir()
+        left.write_text("")
+        with compiled.alone(self.folder):
+            self.assertFalse(left.exists())
+
+    def test_the_cause_of_a_compiler_is_its_error(self) -> None:
+        said = "Error building extension 'op'\n[1/2] c++ -c a.cpp\na.cpp:1:1: error: no type\nninja: build stopped."
+        self.assertEqual(compiled.cause(RuntimeError(said)), "a.cpp:1:1: error: no type")
+        self.assertEqual(compiled.cause(RuntimeError("no ninja\nat all")), "no ninja")
+        self.assertEqual(compiled.cause(RuntimeError()), "RuntimeError")
+
+
+class Checks(unittest.TestCase):
+    def test_a_check_compiles_first_and_only_its_answer_reaches_standard_output(self) -> None:
+        plays = """
+import os, sys
+from types import ModuleType
+from recspeed_engines import __main__
+engine = ModuleType("recspeed_engines.deepspeed")
+engine.versions = lambda: {"deepspeed": built[0]}
+built = []
+def build():
+    os.system("echo compiler")
+    print("DeepSpeed op built successfully", flush=True)
+    %s
+    built.append("1")
+engine.build = build
+sys.modules[engine.__name__] = engine
+status = __main__.main()
+os._exit(status)
+"""
+        environment = {**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1])}
+        for fails, status in [("", 0), ("raise RuntimeError('no compiler')", 1)]:
+            with self.subTest(fails=fails):
+                program = [sys.executable, "-c", plays % fails, "deepspeed", "--check"]
+                ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60)
+                self.assertEqual(ended.returncode, status, ended.stderr)
+                if status == 0:
+                    self.assertEqual(json.loads(ended.stdout)["deepspeed"], "1")
+                else:
+                    self.assertEqual(ended.stdout, "")
+                    self.assertIn("no compiler", ended.stderr.splitlines()[-1])
 
 
 class Start(unittest.TestCase):

@@ -108,6 +108,23 @@ fn an_interrupted_installation_goes_on_with_what_is_there() {
 }
 
 #[test]
+fn what_another_process_installs_is_listed_as_that_and_not_as_half_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path();
+    let engine = home.join("engines/pytorch");
+    fs::create_dir_all(&engine).expect("a folder");
+    // As an installation holds it.
+    let lock = fs::File::create(engine.join("lock")).expect("a file");
+    lock.lock().expect("nobody else");
+    assert_eq!(state(home, "pytorch"), "busy");
+    let checked = engines(home, &["check"]);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(!checked.status.success() && said.contains("is being installed by another process"), "{said}");
+    drop(lock);
+    assert_eq!(state(home, "pytorch"), "unfinished");
+}
+
+#[test]
 fn a_disk_that_is_too_small_is_found_before_anything_is_downloaded() {
     let folder = tempfile::tempdir().expect("a folder");
     let home = folder.path().join("home");

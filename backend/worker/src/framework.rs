@@ -251,7 +251,7 @@ impl<'a> Conversation<'a> {
                 return Err(TrainerFailure::new(FailureCode::Worker, cause));
             }
             let held = machine::memory_of_family(self.with.pid().as_raw());
-            engine.peak.fetch_max(held.peak.max(held.now), Ordering::Relaxed);
+            engine.peak.fetch_max(held.peak, Ordering::Relaxed);
             if let Some(limit) = engine.memory_limit.filter(|&limit| held.now > limit) {
                 let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
                 let cause = format!(

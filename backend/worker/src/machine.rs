@@ -34,16 +34,31 @@ pub(crate) fn memory_of(pid: i32) -> ProcessMemory {
 }
 
 /// Resident bytes of another process and of all that it has started, now: of those only what they do not share with it, as a library
-/// that each of them has loaded. The peak is that of the process itself.
+/// that each of them has loaded. The peak is the most of what the process itself has held and of what all hold now without compilers: those are
+/// gone before a training begins, and what they hold is no part of it.
 pub(crate) fn memory_of_family(pid: i32) -> ProcessMemory {
-    let mut all = memory_of(pid);
-    let mut waiting = children(pid);
-    while let Some(child) = waiting.pop() {
+    let own = memory_of(pid);
+    let (mut now, mut training) = (own.now, own.now);
+    let mut waiting: Vec<(i32, bool)> = children(pid).into_iter().map(|child| (child, false)).collect();
+    while let Some((child, below_a_compiler)) = waiting.pop() {
         let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
-        all.now += kib(&status, "RssAnon:") + kib(&status, "RssShmem:");
-        waiting.extend(children(child));
+        let held = kib(&status, "RssAnon:") + kib(&status, "RssShmem:");
+        let compiles = below_a_compiler || is_compiler(&status);
+        now += held;
+        if !compiles {
+            training += held;
+        }
+        waiting.extend(children(child).into_iter().map(|below| (below, compiles)));
     }
-    all
+    ProcessMemory { now, peak: own.peak.max(training) }
+}
+
+/// Whether a process, by its status, is a compiler, or starts compilers and nothing else.
+fn is_compiler(status: &str) -> bool {
+    const COMPILERS: [&str; 12] =
+        ["ninja", "make", "cc1plus", "cc1", "c++", "g++", "gcc", "clang", "clang++", "nvcc", "cicc", "ptxas"];
+    let name = status.lines().find_map(|line| line.strip_prefix("Name:")).unwrap_or_default();
+    COMPILERS.contains(&name.trim())
 }
 
 /// Whether another process is stopped, as by SIGSTOP, and does nothing until it is told to go on.
@@ -177,5 +192,32 @@ mod tests {
         child.wait().expect("it is gone");
         assert!(counted, "{:?}", memory_of_family(own));
         assert_eq!(memory_of_family(child.id() as i32).now, 0);
+    }
+
+    #[test]
+    fn what_a_compiler_holds_is_memory_of_a_family_and_no_part_of_its_peak() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // The name of a process is that of the file that it runs.
+        let shell = fs::canonicalize("/bin/sh").expect("a shell");
+        let holds = "x=$(head -c 40000000 /dev/zero | tr '\\0' a); read line";
+        for (name, counts) in [("cc1plus", false), ("rank", true)] {
+            let program = folder.path().join(name);
+            fs::copy(&shell, &program).expect("a copy");
+            let wait = format!("'{}' -c \"$HOLDS\"; true", program.display());
+            let mut parent = Command::new("sh");
+            parent.args(["-c", &wait]).env("HOLDS", holds).stdin(std::process::Stdio::piped());
+            let mut parent = parent.spawn().expect("a process");
+            let family = || memory_of_family(parent.id() as i32);
+            let begun = Instant::now();
+            while family().now < 30_000_000 && begun.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let held = family();
+            // It reads to the end of its input.
+            drop(parent.stdin.take());
+            parent.wait().expect("it ends");
+            assert!(held.now >= 30_000_000, "{name}: {held:?}");
+            assert_eq!(held.peak >= 30_000_000, counts, "{name}: {held:?}");
+        }
     }
 }

@@ -51,9 +51,12 @@ fn engines(home: &Path) -> Vec<EngineInfo> {
         state: match engines.state(reference.kind) {
             Installed::Ready(_) => EngineState::Ready,
             Installed::Missing => EngineState::Missing,
-            Installed::Unfinished | Installed::Stale(_) | Installed::OtherVersion(_) | Installed::Damaged(_) => {
-                EngineState::Unusable
-            }
+            Installed::Unfinished
+            | Installed::Busy
+            | Installed::Unmended(_)
+            | Installed::Stale(_)
+            | Installed::OtherVersion(_)
+            | Installed::Damaged(_) => EngineState::Unusable,
         },
         install: reference.install_command(),
     };

@@ -40,6 +40,9 @@ pub(super) fn check(args: &CheckArgs) -> Result<u8, CommandError> {
 /// Asks one engine and says what it answered.
 fn engine(args: &CheckArgs, engines: &Engines, reference: &Reference) -> Result<Value, CommandError> {
     let kind = reference.kind.as_str();
+    if engines.compiles(reference.kind) && matches!(engines.state(reference.kind), State::Ready(_)) {
+        output::complain(&format!("{kind}: compiling a part of it, which takes a minute or more"));
+    }
     let answer = engines.check(reference.kind);
     if !args.place.json {
         let line = match &answer {

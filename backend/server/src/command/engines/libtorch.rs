@@ -30,6 +30,7 @@ pub(super) fn row(engines: &Engines) -> [String; 4] {
             (format!("yes: {}, for `make worker-libtorch`", words(&libtorch)), size)
         }
         LibtorchState::Missing => (format!("no: recspeed engines install {LIBTORCH}"), to_get),
+        LibtorchState::Busy => ("being installed by another process".to_owned(), to_get),
         LibtorchState::Unfinished => (format!("half: go on with recspeed engines install {LIBTORCH}"), to_get),
         LibtorchState::Unusable { why, remedy } => (format!("unusable ({why}): {remedy}"), to_get),
     };
@@ -41,6 +42,7 @@ pub(super) fn state(engines: &Engines) -> (&'static str, Option<String>) {
     match engines.libtorch_state() {
         LibtorchState::Missing => ("missing", None),
         LibtorchState::Unfinished => ("unfinished", None),
+        LibtorchState::Busy => ("busy", None),
         LibtorchState::Unusable { why, .. } => ("unusable", Some(why)),
         LibtorchState::Ready(_) => ("ready", None),
     }

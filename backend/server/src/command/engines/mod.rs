@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
-use recspeed_engines::{EngineError, Engines, LIBTORCH, Record, Reference, State};
+use recspeed_engines::{EngineError, Engines, LIBTORCH, Mending, Record, Reference, State};
 use recspeed_types::FailureCode;
 use serde_json::{Value, json};
 
@@ -182,6 +182,10 @@ fn here(reference: &Reference, state: &State) -> String {
     match state {
         State::Missing => format!("no: {}", reference.install_command()),
         State::Unfinished => format!("half: go on with {}", reference.install_command()),
+        State::Busy => "being installed by another process".to_owned(),
+        State::Unmended(Mending { why, failed, .. }) => {
+            format!("damaged ({why}), and mending it failed ({failed}): {}", reference.install_command())
+        }
         State::Stale(why) => format!("unusable ({why}): {}", reference.install_command()),
         State::OtherVersion(why) => {
             format!("unusable (installed by another version of the lab: {why}): {}", reference.install_command())
@@ -207,6 +211,10 @@ fn told(reference: &Reference, state: &State) -> Value {
     let (name, record, why) = match state {
         State::Missing => ("missing", None, None),
         State::Unfinished => ("unfinished", None, None),
+        State::Busy => ("busy", None, None),
+        State::Unmended(mending) => {
+            ("unmended", None, Some(format!("{}; mending it failed: {}", mending.why, mending.failed)))
+        }
         State::Stale(why) => ("stale", None, Some(why.clone())),
         State::OtherVersion(why) => ("other-version", None, Some(why.clone())),
         State::Damaged(damage) => ("damaged", None, Some(damage.to_string())),

@@ -33,6 +33,7 @@ impl Screen {
             }
             Step::Environment => "making a Python environment",
             Step::Check => "trying whether it starts",
+            Step::Compile => "compiling a part of it, then trying whether it starts",
             Step::Installer(line) => line.trim(),
         };
         if words.is_empty() {

@@ -131,6 +131,8 @@ fn lacks_engine(engines: &Engines, kind: EngineKind) -> Option<Missing> {
     let why = match engines.launch_tried(kind).err()? {
         EngineError::Missing { .. } => "not installed".to_owned(),
         EngineError::Unfinished { .. } => "half installed".to_owned(),
+        EngineError::Busy { .. } => "being installed by another process".to_owned(),
+        EngineError::Unmended { failed, .. } => format!("damaged, and mending it failed: {failed}"),
         EngineError::Stale { why, .. } => why,
         EngineError::OtherVersion { .. } => "installed by another version".to_owned(),
         EngineError::Damaged { .. } => "damaged".to_owned(),
