@@ -270,8 +270,18 @@ mod tests {
     ) -> String {
         let last_good = Some(Good { at: good_at, loss: 0.5 });
         let (what, value, step, epoch) = ("weights", 2e4, 100, 1);
-        NeuralFitError::Diverged { what, value, step, epoch, last_good, learning_rate, remedy, optimizer, gradient_clip }
-            .to_string()
+        NeuralFitError::Diverged {
+            what,
+            value,
+            step,
+            epoch,
+            last_good,
+            learning_rate,
+            remedy,
+            optimizer,
+            gradient_clip,
+        }
+        .to_string()
     }
 
     #[test]
