@@ -1,10 +1,12 @@
 //! Whether a model tells its users apart: where one list serves everybody, though the method learns of each user, nothing was learnt.
 
+use recspeed_data::Interactions;
 use recspeed_recommenders::Ranking;
 use recspeed_types::spec::{Candidates, ResolvedSpec};
 
 use crate::Host;
 use crate::audience::Audience;
+use crate::lacking::instead_of_one_number;
 use crate::rank::Ranked;
 use crate::run::Story;
 use crate::runaway::what_else;
@@ -19,7 +21,7 @@ const LOOKED_AT: usize = 1000;
 /// Warns of one list for everybody, less what each has already. Not of methods that rank alike for all by their nature, nor of users
 /// who have nothing yet or items that nobody has, of which most methods know nothing; lists among drawn items differ anyway.
 pub(crate) fn warn_of_one_list(
-    spec: &ResolvedSpec,
+    (spec, data): (&ResolvedSpec, &Interactions),
     audience: &Audience,
     ranked: &Ranked,
     host: &mut dyn Host,
@@ -53,7 +55,8 @@ pub(crate) fn warn_of_one_list(
             format!(": {kind} puts the items in one order for everybody, as popularity does without any training")
         };
         let whose = format!("all {} users whose lists were compared", looked_at.len());
-        story.warn(host, format!("{whose} got one and the same list{less}{what}; {}", what_else(spec)));
+        let remedy = instead_of_one_number(spec, data).unwrap_or_else(|| what_else(spec));
+        story.warn(host, format!("{whose} got one and the same list{less}{what}; {remedy}"));
     }
 }
 

@@ -166,7 +166,7 @@ pub(crate) fn evaluate(
     }
     warn_of_what_cannot_be_found(&info, spec.evaluation.candidates, data, host, story);
     if let Some(ranked) = &ranked {
-        warn_of_one_list(spec, &audience, ranked, host, story);
+        warn_of_one_list((spec, &data.interactions), &audience, ranked, host, story);
     }
     let mut cutoffs: Vec<u32> = of_lists.iter().filter_map(|name| name.k).collect();
     cutoffs.sort_unstable();

@@ -11,7 +11,7 @@ use crate::evaluate::{UserTable, Values, predict_test_rows, unmeasurable};
 use crate::model::Model;
 use crate::rank::{Question, Quiet};
 use crate::run::{Prepared, Story, stop_if_asked};
-use crate::unread::who_reads;
+use crate::unread::{passed_over, who_reads};
 use crate::{Host, RunFailure};
 
 /// Asks the model again for each of `features.permute`, each dealt out anew several times, and by the metrics of the evaluation
@@ -115,10 +115,7 @@ impl<'a> Again<'a> {
         };
         let order = shuffled(if of_items { data.n_items() } else { data.n_users() }, seed);
         if !model.permute(Some(&Permutation { of_items, attribute, order: &order })) {
-            return Ok(Err(format!(
-                "features.permute: {} does not read {name} when it answers: it has folded it into what it learnt, and so has no permutation importance; features.shuffle learns again from values dealt out anew",
-                self.spec.recommender.entry.kind
-            )));
+            return Ok(Err(self.undealt(name, of_items, attribute)));
         }
         let mut values = self.ratings(model, &inputs, host)?;
         values.extend(self.lists(model, host)?);
@@ -148,6 +145,23 @@ impl<'a> Again<'a> {
             let (kind, others) = (recommender.entry.kind, who_reads(recommender, name));
             format!("features.permute: {kind} does not read {name} and so has no permutation importance of it{others}")
         })
+    }
+
+    /// Why a model that was asked to deal an attribute out anew had nothing to deal: nobody reads values of its type, or what was read
+    /// went into what was learnt.
+    fn undealt(&self, name: &str, of_items: bool, attribute: &str) -> String {
+        let recommender = &self.spec.recommender;
+        let kind = recommender.entry.kind;
+        let table = if of_items { &self.data.item_attributes } else { &self.data.user_attributes };
+        let values = table.as_ref().and_then(|table| table.column(attribute));
+        match values.and_then(|values| passed_over(recommender, name, values)) {
+            Some(why) => format!(
+                "features.permute: {kind} does not read {name} and so has no permutation importance of it: {why}"
+            ),
+            None => format!(
+                "features.permute: {kind} does not read {name} when it answers: it has folded it into what it learnt, and so has no permutation importance; features.shuffle learns again from values dealt out anew"
+            ),
+        }
     }
 
     fn ratings(

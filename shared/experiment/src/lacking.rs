@@ -30,7 +30,7 @@ pub(crate) fn warn(spec: &ResolvedSpec, data: &Interactions, name: &str, host: &
 
 fn of_ratings(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<String> {
     let first = *data.rating.first()?;
-    if data.has_ratings && data.rating.iter().any(|rating| *rating != first) {
+    if !has_one_rating(data) {
         return None;
     }
     let why = if data.has_ratings {
@@ -43,11 +43,27 @@ fn of_ratings(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<St
     let measured = (!asked.is_empty())
         .then(|| format!("{asked} {measure} whether one number was learnt, and nothing about taste"));
     let predicting = predicting_ratings(spec);
-    let learnt = (!predicting.is_empty()).then(|| {
-        format!("{predicting} can learn nothing else; item-knn, als-implicit, ease and others learn from who has what")
-    });
+    let learnt = (!predicting.is_empty())
+        .then(|| format!("{predicting} can learn nothing else; {WHO_HAS_WHAT} and others learn from who has what"));
     let told: Vec<String> = measured.into_iter().chain(learnt).collect();
     (!told.is_empty()).then(|| format!("{why}: {}", told.join("; ")))
+}
+
+/// Kinds that need no ratings.
+const WHO_HAS_WHAT: &str = "item-knn, als-implicit, ease";
+
+/// Whether all ratings are one number, or none are there.
+fn has_one_rating(data: &Interactions) -> bool {
+    !data.has_ratings || data.rating.iter().all(|rating| *rating == data.rating[0])
+}
+
+/// What to take where nothing can be set that would help: where all ratings are one number, and the recommender, or
+/// every component of it, learns nothing else.
+pub(crate) fn instead_of_one_number(spec: &ResolvedSpec, data: &Interactions) -> Option<String> {
+    let all = spec.recommender.all();
+    let mut learning = all.iter().filter(|each| each.components().is_empty());
+    (has_one_rating(data) && learning.all(|each| each.entry.predicts.has_ratings()))
+        .then(|| format!("take one that learns from who has what, as {WHO_HAS_WHAT}"))
 }
 
 fn of_order(spec: &ResolvedSpec, data: &Interactions, name: &str) -> Option<String> {

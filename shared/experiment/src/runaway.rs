@@ -1,7 +1,7 @@
 //! What is said where a model's numbers have grown without bound: of whom, and what to change of what its recommender has.
 
-use recspeed_data::{Interactions, usual_rating};
-use recspeed_recommenders::{RankError, listed, ways_to_change};
+use recspeed_data::Interactions;
+use recspeed_recommenders::{RankError, divided, listed, ways_to_change};
 use recspeed_types::FailureCode;
 use recspeed_types::catalogue::Way;
 use recspeed_types::limits::LEARNING_RATE;
@@ -26,6 +26,12 @@ const OWN: &[&str] = &[
     "min_support",
     "shrinkage",
 ];
+
+/// Those that decide how long is learnt: more than usual may be too much or too little.
+const ROUNDS: &[&str] = &["iterations"];
+
+/// Those that are named only where they were moved: at their default they are not what is wrong.
+const MOVED: &[&str] = &["factors"];
 
 /// What tells where a hybrid went wrong.
 const ALONE: &str = "run its components alone to see which of them is to blame";
@@ -56,34 +62,58 @@ pub(crate) fn not_ranked(spec: &ResolvedSpec, data: &Interactions, error: RankEr
     RunFailure::new(code, format!("The items could not be ranked: {error}."))
 }
 
-/// What to try where a model knows less than somebody who knows nothing: whether it learnt too little or too wildly nobody can tell.
+/// What to try where a model knows less than somebody who knows nothing. What was moved away from its default is moved
+/// back; of all else nobody can tell whether it learnt too little or too wildly.
 pub(crate) fn what_else(spec: &ResolvedSpec) -> String {
     let recommender = &spec.recommender;
     let loss = spec.training.as_ref().map(|training| training.loss);
-    let own = OWN.iter().filter(|name| recommender.reads(name, loss));
-    let own = own.filter_map(|name| Some(format!("recommender.{name} (now {})", recommender.params().get(name)?)));
-    let of_training = spec.training.iter().flat_map(|training| {
-        let (rate, epochs) = (training.learning_rate, training.epochs);
-        [format!("training.learning_rate (now {rate})"), format!("training.epochs (now {epochs})")]
-    });
-    let all: Vec<String> = of_training.chain(own).collect();
-    let another = match all.split_last() {
+    let mut all: Vec<(Option<Way>, String)> = spec.training.iter().flat_map(|training| moved(spec, training)).collect();
+    for name in OWN.iter().chain(MOVED).copied().filter(|name| recommender.reads(name, loss)) {
+        let (Some(now), Some(param)) = (recommender.params().get(name), recommender.entry.param(name)) else {
+            continue;
+        };
+        let way = param.way_back(now).filter(|way| *way == Way::Raise || !ROUNDS.contains(&name));
+        if way.is_some() || !MOVED.contains(&name) {
+            all.push((way, format!("recommender.{name} (now {now})")));
+        }
+    }
+    let back = all.iter().filter_map(|(way, what)| Some(format!("{} {what}", (*way)?.as_str())));
+    let mut ways: Vec<String> = back.collect();
+    let others: Vec<&str> = all.iter().filter(|(way, _)| way.is_none()).map(|(_, what)| what.as_str()).collect();
+    ways.extend(match others.split_last() {
         None => None,
         Some((last, [])) => Some(format!("try another {last}")),
         Some((last, others)) => Some(format!("try another {} or {last}", others.join(", "))),
-    };
-    match (another, recommender.components().is_empty()) {
-        (None, true) => "take another recommender".to_owned(),
-        (None, false) => ALONE.to_owned(),
-        (Some(another), true) => another,
-        (Some(another), false) => format!("{another}; or {ALONE}"),
+    });
+    if !recommender.components().is_empty() {
+        ways.push(ALONE.to_owned());
+    }
+    listed(&ways)
+}
+
+/// What decides how much a training learns, each with the way back to what is usual for the kind.
+fn moved(spec: &ResolvedSpec, training: &Training) -> [(Option<Way>, String); 2] {
+    let usual = spec.recommender.entry.training_defaults();
+    let (rate, epochs) = (training.learning_rate, training.epochs);
+    let more = Way::back(epochs, usual.epochs).filter(|way| *way == Way::Raise);
+    [
+        (Way::back(rate, usual.learning_rate), format!("training.learning_rate (now {rate})")),
+        (more, format!("training.epochs (now {epochs})")),
+    ]
+}
+
+/// The same where it errs more than the mean of such ratings: their size may be what its defaults are not made for.
+pub(crate) fn what_else_of(spec: &ResolvedSpec, ratings: &[f32]) -> String {
+    match divided(&spec.recommender, ratings) {
+        Some(divided) => format!("{divided}; or {}", what_else(spec)),
+        None => what_else(spec),
     }
 }
 
 /// What to change where predictions of such ratings are beyond all measure: only what can still be changed that way.
 pub(crate) fn remedy(spec: &ResolvedSpec, ratings: &[f32]) -> String {
     let mut ways: Vec<String> = spec.training.iter().flat_map(of_training).collect();
-    ways.extend(ways_to_change(&spec.recommender, usual_rating(ratings)));
+    ways.extend(ways_to_change(&spec.recommender, ratings));
     listed(&ways)
 }
 
@@ -91,7 +121,7 @@ pub(crate) fn remedy(spec: &ResolvedSpec, ratings: &[f32]) -> String {
 fn of_training(training: &Training) -> impl Iterator<Item = String> + use<> {
     let rate = training.learning_rate;
     let lower = Way::Lower.is_open(rate, LEARNING_RATE).then(|| format!("lower training.learning_rate (now {rate})"));
-    lower.into_iter().chain(tighter_clip(training.gradient_clip))
+    lower.into_iter().chain(tighter_clip(training.optimizer, training.gradient_clip))
 }
 
 #[cfg(test)]
@@ -99,7 +129,7 @@ mod tests {
     use recspeed_types::ExperimentSpec;
     use recspeed_types::catalogue::{ENTRIES, Family, ParamKind};
     use recspeed_types::limits::GRADIENT_CLIP;
-    use recspeed_types::spec::{DatasetSpec, ParamValue, RecommenderSpec};
+    use recspeed_types::spec::{DatasetSpec, Optimizer, ParamValue, RecommenderSpec};
 
     use super::*;
 
@@ -152,11 +182,17 @@ mod tests {
     fn a_training_whose_steps_cannot_be_any_shorter_is_told_something_else() {
         for entry in ENTRIES.iter().filter(|entry| entry.is_trained()) {
             let mut spec = resolved(RecommenderSpec::new(entry.kind));
-            let mut told = |rate: f64, clip: Option<f64>| {
+            let mut told_of = |optimizer: Optimizer, rate: f64, clip: Option<f64>| {
                 let training = spec.training.as_mut().expect("it is trained");
-                (training.learning_rate, training.gradient_clip) = (rate, clip);
+                (training.optimizer, training.learning_rate, training.gradient_clip) = (optimizer, rate, clip);
                 remedy(&spec, STARS)
             };
+            // Adam's steps are as long however long the gradient is.
+            for clip in [None, Some(1.0), Some(GRADIENT_CLIP.0)] {
+                let said = told_of(Optimizer::Adam, 10.0, clip);
+                assert!(said.starts_with("lower training.learning_rate (now 10)") && !said.contains("clip"), "{said}");
+            }
+            let mut told = |rate: f64, clip: Option<f64>| told_of(Optimizer::Sgd, rate, clip);
             let usual = told(0.1, None);
             assert!(usual.starts_with("lower training.learning_rate (now 0.1), "), "{usual}");
             assert!(usual.contains("set training.gradient_clip = 1"), "{usual}");
@@ -179,6 +215,44 @@ mod tests {
         assert!(far.starts_with("take recommender.factors near 12, four times the usual rating (now 100), "), "{far}");
         let near = said(15);
         assert!(!near.contains("recommender.factors") && near.starts_with("raise recommender.reg"), "{near}");
+    }
+
+    #[test]
+    fn what_was_moved_away_from_its_default_is_to_be_moved_back_and_all_else_to_be_tried() {
+        let said = |kind: &str, name: &str, value: ParamValue| {
+            what_else(&resolved(RecommenderSpec::new(kind).with(name, value)))
+        };
+        let many = said("nmf", "factors", ParamValue::Integer(400));
+        assert_eq!(
+            many,
+            "lower recommender.factors (now 400), or try another recommender.regularization (now 0.06) or \
+             recommender.iterations (now 50)"
+        );
+        let held = said("nmf", "regularization", ParamValue::Float(100.0));
+        assert_eq!(held, "lower recommender.regularization (now 100), or try another recommender.iterations (now 50)");
+        let loose = said("als-explicit", "regularization", ParamValue::Float(1e-6));
+        assert!(loose.starts_with("raise recommender.regularization (now 0.000001), or try another "), "{loose}");
+        let few = said("nmf", "iterations", ParamValue::Integer(5));
+        assert!(few.starts_with("raise recommender.iterations (now 5), or try another "), "{few}");
+        let long = said("nmf", "iterations", ParamValue::Integer(500));
+        assert!(long.starts_with("try another ") && long.contains("recommender.iterations (now 500)"), "{long}");
+        assert!(!long.contains("factors"), "{long}");
+        let mut network = resolved(RecommenderSpec::new("mlp"));
+        let training = network.training.as_mut().expect("it is trained");
+        (training.learning_rate, training.epochs) = (10.0, 1);
+        let told = what_else(&network);
+        assert!(told.starts_with("lower training.learning_rate (now 10), "), "{told}");
+        assert!(told.contains("raise training.epochs (now 1)"), "{told}");
+    }
+
+    #[test]
+    fn ratings_that_a_kind_is_not_made_for_are_to_be_divided_before_anything_is_tried() {
+        let said = |kind: &str, ratings: &[f32]| what_else_of(&resolved(RecommenderSpec::new(kind)), ratings);
+        let percent = said("nmf", &[20.0, 40.0, 60.0, 80.0, 100.0]);
+        assert!(percent.starts_with("divide the ratings in the file by 20 (they go from 20 to 100, "), "{percent}");
+        assert!(percent.contains("; or try another recommender.regularization (now 0.06)"), "{percent}");
+        assert!(!said("nmf", STARS).contains("divide"), "{}", said("nmf", STARS));
+        assert!(!said("slope-one", &[1000.0, 5000.0]).contains("divide"), "it is the same in any unit");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use recspeed_types::spec::ResolvedSpec;
 
 use crate::Host;
 use crate::run::Story;
-use crate::runaway::{remedy, what_else};
+use crate::runaway::{remedy, what_else_of};
 
 /// Warns whoever reads ratings as numbers of some that are absurdly far from the rest; to a probability of liking they are no farther
 /// than any other above the threshold.
@@ -66,7 +66,7 @@ pub(crate) fn warn_of_errors_beyond(
              nothing err less; {}",
             rounded(error),
             rounded(of_mean),
-            what_else(spec)
+            what_else_of(spec, &data.rating)
         );
         story.warn(host, sentence);
     }

@@ -1,6 +1,7 @@
 //! What `[features]` changes and the recommender does not read: its numbers are then those without the change, and the run says so.
 
-use recspeed_types::catalogue::{Condition, Whose, readers_of, readers_of_times};
+use recspeed_data::AttributeValues;
+use recspeed_types::catalogue::{Condition, Entry, Family, Whose, find, readers_of, readers_of_times};
 use recspeed_types::spec::{Derived, FeatureName, ResolvedRecommender, ResolvedSpec};
 
 /// A sentence for each of `features.derive`, `drop` and `shuffle` that names something that changes nothing.
@@ -50,6 +51,37 @@ pub(crate) fn who_reads(recommender: &ResolvedRecommender, name: &str) -> String
             let prefix = whose.prefix();
             format!("; what reads attributes of {prefix}: {}, and hybrids of them", listed(readers_of(whose)))
         }
+    }
+}
+
+/// Why an attribute whose values are such is read by nobody, as the end of a sentence: the recommender, or its
+/// components, that read attributes pass values of this type over. `None` where one of them reads them.
+pub(crate) fn passed_over(recommender: &ResolvedRecommender, name: &str, values: &AttributeValues) -> Option<String> {
+    let feature = FeatureName::parse(name)?;
+    let whose = match feature {
+        FeatureName::Items(_) => Whose::Items,
+        FeatureName::Users(_) => Whose::Users,
+        FeatureName::User | FeatureName::Item | FeatureName::Time => return None,
+    };
+    let all = recommender.all();
+    let mut readers = all.iter().filter(|each| each.components().is_empty() && each.reads_feature(feature));
+    if readers.any(|each| reads_values(each.entry, values)) {
+        return None;
+    }
+    let what = if matches!(values, AttributeValues::FloatSeq { .. }) { "lists of numbers" } else { "numbers" };
+    let others = readers_of(whose).filter(|kind| find(kind).is_some_and(|entry| reads_values(entry, values)));
+    let others = listed(others);
+    let who =
+        if others.is_empty() { "nothing here reads such".to_owned() } else { format!("what reads them: {others}") };
+    Some(format!("its values are {what}, which it passes over; {who}"))
+}
+
+/// Whether a kind that reads attributes reads values of this type.
+fn reads_values(entry: &Entry, values: &AttributeValues) -> bool {
+    match values {
+        AttributeValues::Token { .. } | AttributeValues::TokenSeq { .. } => true,
+        AttributeValues::Float(_) => entry.family != Family::Content,
+        AttributeValues::FloatSeq { .. } => false,
     }
 }
 

@@ -116,6 +116,22 @@ fn what_a_model_does_not_read_when_it_answers_has_no_importance_and_the_run_says
     assert!(failure.cause.contains("there is no attribute items.colour"), "{failure}");
 }
 
+#[test]
+fn an_attribute_of_numbers_is_not_said_to_be_learnt_by_who_reads_words_alone() {
+    for kind in ["content-tfidf", "content-linear"] {
+        let summary = finished("permute = [\"items.price\"]", &named(kind), "[\"ndcg@10\"]");
+        assert!(summary.importance.is_empty());
+        let due = format!("features.permute: {kind} does not read items.price and so has no permutation importance");
+        let told = summary.warnings.iter().find(|told| told.starts_with(&due));
+        let told = told.unwrap_or_else(|| panic!("{kind}: {:?}", summary.warnings));
+        assert!(told.contains("its values are numbers, which it passes over; what reads them: "), "{told}");
+        assert!(told.contains("fm") && !told.contains("folded") && !told.contains("content-tfidf,"), "{told}");
+    }
+    // Who reads numbers has their importance.
+    let read = finished("permute = [\"items.price\"]", "kind = \"fm\"\niterations = 20", "[\"rmse\"]");
+    assert_eq!(read.importance.len(), 1, "{:?}", read.warnings);
+}
+
 /// A hybrid of neighbours and of content that names these attributes, `depth` hybrids deep.
 fn hybrid(depth: usize, attributes: &str) -> String {
     let content = format!("{{ kind = \"content-tfidf\", attributes = {attributes} }}");

@@ -76,6 +76,26 @@ fn errors_are_called_empty_where_all_ratings_are_one_number() {
 }
 
 #[test]
+fn whoever_can_learn_nothing_else_is_not_told_to_try_other_settings() {
+    let of = |rating: &dyn Fn(u32) -> u32| {
+        let row = |at: u32| format!("u{}\ti{}\t{}\t{at}\n", at / 6, (at / 6 * 3 + at % 6 * 7) % 20, rating(at));
+        std::iter::once(RATED.to_owned()).chain((0..360).map(row)).collect::<String>()
+    };
+    let said = |data: &str, recommender: &str| {
+        let text = spec(recommender, "per-user-random", LISTS);
+        attempt(Some(data), &text, None).0.unwrap_or_else(|failure| panic!("{text}: {failure}")).warnings
+    };
+    let told = said(&of(&|_| 0), "kind = \"nmf\"");
+    assert!(told.iter().any(|one| one.contains("nmf can learn nothing else")), "{told:?}");
+    let alike = told.iter().find(|one| one.contains("one and the same list")).expect("all scores are 0");
+    assert!(alike.ends_with("; take one that learns from who has what, as item-knn, als-implicit, ease"), "{alike}");
+    assert!(!told.iter().any(|one| one.contains("try another")), "{told:?}");
+    // Where the ratings differ, it is the settings.
+    let held = said(&of(&|at| at % 5 + 1), "kind = \"nmf\"\nregularization = 100.0");
+    assert!(!held.iter().any(|one| one.contains("take one that learns")), "{held:?}");
+}
+
+#[test]
 fn the_newest_row_of_data_without_times_is_told_to_be_the_last_of_the_file() {
     let last_out = spec(KNN, "leave-last-out", LISTS);
     let told = warnings(&bare(), &last_out);

@@ -6,7 +6,7 @@ use recspeed_plan::PlanError;
 use recspeed_plan::words::duration;
 use recspeed_types::catalogue::Need;
 use recspeed_types::divergence::Good;
-use recspeed_types::spec::tighter_clip;
+use recspeed_types::spec::{Optimizer, tighter_clip};
 use recspeed_types::{FailureCode, Instead, Remedy};
 
 use crate::elsewhere::Failure;
@@ -113,7 +113,7 @@ pub enum NeuralFitError {
         "the {what} became {} at step {step} (epoch {epoch}){}; {}",
         short(*value),
         last_good.map_or(String::new(), |good| after(good, *step)),
-        calmer((*learning_rate, *remedy), *gradient_clip)
+        calmer((*learning_rate, *remedy), *optimizer, *gradient_clip)
     )]
     Diverged {
         /// `loss`, `gradient`, `weights`, or what the network is judged by.
@@ -130,6 +130,8 @@ pub enum NeuralFitError {
         learning_rate: f64,
         /// A learning rate to try; the same where there is no smaller one.
         remedy: f64,
+        /// The update rule in use.
+        optimizer: Optimizer,
         /// The bound of the gradient's norm in use.
         gradient_clip: Option<f64>,
     },
@@ -197,10 +199,10 @@ fn after(Good { at, loss }: Good, step: u64) -> String {
 }
 
 /// What makes steps shorter, of what can still be made smaller.
-fn calmer((learning_rate, calmer): (f64, f64), gradient_clip: Option<f64>) -> String {
+fn calmer((learning_rate, calmer): (f64, f64), optimizer: Optimizer, gradient_clip: Option<f64>) -> String {
     let rate = (calmer < learning_rate)
         .then(|| format!("try training.learning_rate = {} instead of {}", plain(calmer), plain(learning_rate)));
-    let ways: Vec<String> = rate.into_iter().chain(tighter_clip(gradient_clip)).collect();
+    let ways: Vec<String> = rate.into_iter().chain(tighter_clip(optimizer, gradient_clip)).collect();
     if ways.is_empty() { "take another recommender".to_owned() } else { ways.join(", or ") }
 }
 
@@ -262,10 +264,39 @@ mod tests {
     use super::*;
 
     fn diverged(learning_rate: f64, remedy: f64, gradient_clip: Option<f64>, good_at: u64) -> String {
+        diverged_by(Optimizer::Sgd, (learning_rate, remedy), gradient_clip, good_at)
+    }
+
+    fn diverged_by(
+        optimizer: Optimizer,
+        (learning_rate, remedy): (f64, f64),
+        gradient_clip: Option<f64>,
+        good_at: u64,
+    ) -> String {
         let last_good = Some(Good { at: good_at, loss: 0.5 });
         let (what, value, step, epoch) = ("weights", 2e4, 100, 1);
-        NeuralFitError::Diverged { what, value, step, epoch, last_good, learning_rate, remedy, gradient_clip }
-            .to_string()
+        NeuralFitError::Diverged {
+            what,
+            value,
+            step,
+            epoch,
+            last_good,
+            learning_rate,
+            remedy,
+            optimizer,
+            gradient_clip,
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn whose_steps_do_not_depend_on_the_size_of_the_gradient_is_told_of_the_learning_rate_alone() {
+        for optimizer in [Optimizer::Adam, Optimizer::Adamw] {
+            for clip in [None, Some(1.0), Some(1e-6)] {
+                let said = diverged_by(optimizer, (10.0, 0.001), clip, 7);
+                assert!(said.ends_with("; try training.learning_rate = 1e-3 instead of 1e1"), "{said}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Why a fit ends without a model.
 
-use recspeed_data::usual_rating;
 use recspeed_dense::InverseError;
 use recspeed_types::catalogue::Need;
 use recspeed_types::forecast::{duration, size, unaffordable};
@@ -190,7 +189,7 @@ impl FitError {
         if let Self::Diverged { remedy, .. } | Self::NotPositiveDefinite { remedy } = &mut self
             && remedy.is_empty()
         {
-            *remedy = what_to_change(recommender, usual_rating(ratings));
+            *remedy = what_to_change(recommender, ratings);
         }
         self
     }

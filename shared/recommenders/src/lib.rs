@@ -43,4 +43,4 @@ pub use ranking::{RankError, RankRequest, Ranking};
 pub use recommender::{BasketItem, FoldIn, Profiles, Reason, Recommender};
 pub use recspeed_data::parts::{Array, Parts, PartsError, Values};
 pub use train::TrainSet;
-pub use ways::{listed, ways_to_change};
+pub use ways::{divided, listed, ways_to_change};

@@ -42,6 +42,7 @@ impl<N: Network, L: Lesson<N> + Tellable> Course<'_, N, L> {
                 last_good: None,
                 learning_rate,
                 remedy: self.recommender.entry.training_defaults().calmer_than(learning_rate),
+                optimizer: self.training.optimizer,
                 gradient_clip: self.training.gradient_clip,
             });
         }

@@ -435,6 +435,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
             last_good: progress.gauge.last_good(),
             learning_rate,
             remedy: self.recommender.entry.training_defaults().calmer_than(learning_rate),
+            optimizer: self.training.optimizer,
             gradient_clip: self.training.gradient_clip,
         }
     }

@@ -1,5 +1,7 @@
 //! Which way a number can still be changed within its range.
 
+use std::cmp::Ordering;
+
 use super::{Param, ParamKind};
 use crate::spec::ParamValue;
 
@@ -28,6 +30,15 @@ impl Way {
             Self::Raise => value < high,
         }
     }
+
+    /// From a value back to the usual one; `None` where it is that.
+    pub fn back<T: PartialOrd>(value: T, usual: T) -> Option<Self> {
+        match value.partial_cmp(&usual)? {
+            Ordering::Less => Some(Self::Raise),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(Self::Lower),
+        }
+    }
 }
 
 impl Param {
@@ -37,6 +48,15 @@ impl Param {
             (ParamKind::Integer { min, max, .. }, ParamValue::Integer(value)) => way.is_open(*value, (*min, *max)),
             (ParamKind::Float { min, max, .. }, ParamValue::Float(value)) => way.is_open(*value, (*min, *max)),
             _ => false,
+        }
+    }
+
+    /// The way from a number back to the default of the parameter; `None` at the default, and of what is no number.
+    pub fn way_back(&self, value: &ParamValue) -> Option<Way> {
+        match (&self.kind, value) {
+            (ParamKind::Integer { default, .. }, ParamValue::Integer(value)) => Way::back(value, default),
+            (ParamKind::Float { default, .. }, ParamValue::Float(value)) => Way::back(value, default),
+            _ => None,
         }
     }
 }
@@ -62,6 +82,19 @@ mod tests {
                     None => assert_eq!(can(&param.default_value()), [false, false], "{place}"),
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_was_moved_is_moved_back_to_the_default_and_what_was_not_has_no_way_back() {
+        let nmf = ENTRIES.iter().find(|entry| entry.kind == "nmf").expect("a kind of the catalogue");
+        let back = |name: &str, value: ParamValue| nmf.param(name).expect("a parameter of it").way_back(&value);
+        assert_eq!(back("factors", ParamValue::Integer(400)), Some(Way::Lower));
+        assert_eq!(back("iterations", ParamValue::Integer(5)), Some(Way::Raise));
+        assert_eq!(back("regularization", ParamValue::Float(100.0)), Some(Way::Lower));
+        assert_eq!(back("regularization", ParamValue::Float(0.0)), Some(Way::Raise));
+        for param in ENTRIES.iter().flat_map(|entry| entry.params) {
+            assert_eq!(param.way_back(&param.default_value()), None, "{}", param.name);
         }
     }
 }

@@ -67,6 +67,15 @@ impl Optimizer {
             Self::Sgd => "sgd",
         }
     }
+
+    /// Whether a gradient half as long makes a step half as long: Adam divides each gradient by the size of the last
+    /// ones.
+    pub const fn steps_by_size(self) -> bool {
+        match self {
+            Self::Adam | Self::Adamw => false,
+            Self::Sgd => true,
+        }
+    }
 }
 
 /// What a training minimises, averaged over the rows of a mini-batch.
@@ -142,10 +151,12 @@ pub struct Training {
 }
 
 /// How to bound gradients more tightly where a training has run away, in words: by 1 where they are bound by more or
-/// not at all, otherwise by less than they are; `None` where they cannot be.
-pub fn tighter_clip(gradient_clip: Option<f64>) -> Option<String> {
+/// not at all, otherwise by less than they are; `None` where that helps no more, and where the steps are as long however
+/// long the gradient is.
+pub fn tighter_clip(optimizer: Optimizer, gradient_clip: Option<f64>) -> Option<String> {
     match gradient_clip {
-        Some(clip) if clip <= GRADIENT_CLIP.0 => None,
+        _ if !optimizer.steps_by_size() => None,
+        Some(clip) if clip <= TIGHTEST_CLIP => None,
         Some(clip) if clip <= USUAL_CLIP => Some(format!("lower training.gradient_clip (now {clip})")),
         _ => Some(format!("set training.gradient_clip = {USUAL_CLIP}")),
     }
@@ -153,6 +164,10 @@ pub fn tighter_clip(gradient_clip: Option<f64>) -> Option<String> {
 
 /// A bound of the gradient's norm that papers take.
 const USUAL_CLIP: f64 = 1.0;
+
+/// Whose gradients are bound by no more than this and runs away all the same takes too long steps: a smaller step size
+/// makes them shorter, a smaller bound only hides that.
+const TIGHTEST_CLIP: f64 = 1e-2;
 
 impl TrainingSpec {
     /// Whether nothing was set.
@@ -223,11 +238,23 @@ mod tests {
 
     #[test]
     fn a_bound_of_gradients_is_set_where_there_is_none_and_otherwise_only_made_smaller() {
+        let told = |clip: Option<f64>| tighter_clip(Optimizer::Sgd, clip);
         for loose in [None, Some(GRADIENT_CLIP.1), Some(1.5)] {
-            assert_eq!(tighter_clip(loose).as_deref(), Some("set training.gradient_clip = 1"), "{loose:?}");
+            assert_eq!(told(loose).as_deref(), Some("set training.gradient_clip = 1"), "{loose:?}");
         }
-        assert_eq!(tighter_clip(Some(1.0)).as_deref(), Some("lower training.gradient_clip (now 1)"));
-        assert_eq!(tighter_clip(Some(0.25)).as_deref(), Some("lower training.gradient_clip (now 0.25)"));
-        assert_eq!(tighter_clip(Some(GRADIENT_CLIP.0)), None);
+        assert_eq!(told(Some(1.0)).as_deref(), Some("lower training.gradient_clip (now 1)"));
+        assert_eq!(told(Some(0.25)).as_deref(), Some("lower training.gradient_clip (now 0.25)"));
+        for tight in [0.01, 1e-6, GRADIENT_CLIP.0] {
+            assert_eq!(told(Some(tight)), None, "{tight}");
+        }
+    }
+
+    #[test]
+    fn no_bound_of_gradients_is_offered_to_an_optimizer_whose_steps_do_not_depend_on_their_size() {
+        for clip in [None, Some(GRADIENT_CLIP.1), Some(1.0), Some(0.25), Some(GRADIENT_CLIP.0)] {
+            for optimizer in [Optimizer::Adam, Optimizer::Adamw] {
+                assert_eq!(tighter_clip(optimizer, clip), None, "{optimizer:?} {clip:?}");
+            }
+        }
     }
 }
