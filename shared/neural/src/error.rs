@@ -294,7 +294,7 @@ mod tests {
         for optimizer in [Optimizer::Adam, Optimizer::Adamw] {
             for clip in [None, Some(1.0), Some(1e-6)] {
                 let said = diverged_by(optimizer, (10.0, 0.001), clip, 7);
-                assert!(said.ends_with("; try training.learning_rate = 1e-3 instead of 1e1"), "{said}");
+                assert!(said.ends_with("; try training.learning_rate = 0.001 instead of 10"), "{said}");
             }
         }
     }
