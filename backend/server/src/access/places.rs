@@ -65,7 +65,7 @@ impl Places {
 
     /// Knows the files, too, that the specs in this JSON name.
     pub fn with_those_in(&self, json: &str) -> Cow<'_, Self> {
-        let named = |Text { text, field, .. }: Text<'_>| {
+        let named = |Text { written: text, field, .. }: Text<'_>| {
             field.filter(|field| names_a_file(field))?;
             Some(said(text).into_owned()).filter(|said| begins_at_a_root(said))
         };
@@ -103,7 +103,7 @@ impl Places {
         }
         let places = self.with_those_in(json);
         let (mut told, mut texts) = (String::with_capacity(json.len()), Texts::of(json));
-        for Text { between, text, field } in texts.by_ref() {
+        for Text { between, written: text, field } in texts.by_ref() {
             told.push_str(between);
             match field {
                 Some(field) if may_hold_one(text) => {
@@ -140,7 +140,7 @@ impl Places {
 struct Text<'a> {
     /// What stands in front of it, behind the one before.
     between: &'a str,
-    text: &'a str,
+    written: &'a str,
     /// The field that it is the value of, in its marks, or is in the value of; `None` where it names a field itself.
     field: Option<&'a str>,
 }
@@ -167,9 +167,9 @@ impl<'a> Iterator for Texts<'a> {
         self.rest = left;
         if left.trim_start().starts_with(':') {
             self.field = text;
-            return Some(Text { between, text, field: None });
+            return Some(Text { between, written: text, field: None });
         }
-        Some(Text { between, text, field: Some(self.field) })
+        Some(Text { between, written: text, field: Some(self.field) })
     }
 }
 

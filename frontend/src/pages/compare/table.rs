@@ -253,7 +253,9 @@ mod tests {
     fn an_error_on_another_scale_is_neither_best_nor_held_against_the_first() {
         let mut methods = methods(true);
         methods[2]["same_scale"] = json!(false);
-        methods.iter_mut().for_each(|method| method["metrics"]["auc"] = json!({ "mean": 0.5 }));
+        for method in &mut methods {
+            method["metrics"]["auc"] = json!({ "mean": 0.5 });
+        }
         methods[2]["metrics"]["auc"] = json!({ "mean": 0.75 });
         let of_errors = line("rmse", &methods);
         assert_eq!(of_errors.cells.iter().map(|cell| cell.best).collect::<Vec<_>>(), [false, true, false]);
