@@ -244,11 +244,16 @@ impl Engines {
 
     /// Takes back an engine whose mending failed, where it is whole and starts again: nothing is downloaded.
     fn take_back(&self, kind: EngineKind) -> Result<(), EngineError> {
-        let State::Unmended(mending) = self.state(kind) else { return Ok(()) };
+        if !matches!(self.state(kind), State::Unmended(_)) {
+            return Ok(());
+        }
+        // Who may not write there, or comes while another process is at it, is told what is noted.
+        let Ok(_alone) = install::alone(kind.as_str(), &self.folder(kind)) else { return Ok(()) };
+        // By now another process may have mended it: its record counts, and not what was there before.
+        let State::Unmended(mending) = self.noted(kind) else { return Ok(()) };
         if self.damage(kind, &mending.record).is_some() {
             return Ok(());
         }
-        let _alone = install::alone(kind.as_str(), &self.folder(kind))?;
         match self.ask(kind, &mending.record.python, String::new()) {
             Ok(versions) if mending.record.changes(&versions).is_empty() => {
                 self.write(kind, &Record { versions, package: package::version(), ..mending.record })

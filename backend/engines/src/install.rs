@@ -728,6 +728,25 @@ esac
     }
 
     #[test]
+    fn a_check_that_cannot_take_an_engine_back_tells_what_is_noted_of_it() {
+        let mut bench = Bench::new();
+        bench.install().expect("it installs");
+        let (lost, aside) = (bench.site().join("torch/init.py"), bench.path("aside"));
+        fs::rename(&lost, &aside).expect("it was there");
+        fs::write(bench.path("refuses"), "").expect("a file");
+        bench.install().expect_err("there is no network");
+        fs::rename(&aside, &lost).expect("it is put back");
+        // As a folder that belongs to somebody else: no lock can be made there.
+        let lock = bench.engines.folder(EngineKind::Pytorch).join("lock");
+        fs::remove_file(&lock).expect("it was there");
+        fs::create_dir(&lock).expect("a folder");
+        let why = bench.check().expect_err("nobody could take it back");
+        assert!(why.contains("mending it failed: no network"), "{why}");
+        fs::remove_dir(&lock).expect("it was there");
+        assert_eq!(bench.check(), Ok(()));
+    }
+
+    #[test]
     fn a_package_that_is_gone_with_its_notes_is_damage_and_installed_again() {
         let mut bench = Bench::new();
         bench.install().expect("it installs");

@@ -232,9 +232,7 @@ async fn events(
     let events = match visitor.role {
         Role::Owner => page.events,
         Role::Guest => {
-            let record = app.lab.record(run).await?;
-            let spec = serde_json::to_string(&record.spec).map_err(|error| ApiError::internal(&error))?;
-            let places = app.places.with_those_in(&spec);
+            let places = app.places_of(&[run]).await?;
             page.events.iter().map(|event| places.hide_in_json(event).into_owned()).collect()
         }
     };

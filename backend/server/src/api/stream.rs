@@ -66,7 +66,8 @@ async fn stream(
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-listeners", "Too many pages listen to this server.")
             .remedy("Close some tabs; numbers still arrive when the page is reloaded.")
     })?;
-    let hidden = (!everything).then(|| Arc::clone(&app.places));
+    // An event does not have the spec of its run beside it, whose files it may name.
+    let hidden = if everything { None } else { Some(Arc::new(app.places_of(&named).await?)) };
     let interest = Interest { named, everything, hidden };
     let listener = Listener::open(app.lab.store().clone(), interest, after, app.lab.ends().clone(), permit).await?;
     let headers = [

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use recspeed_types::RunId;
 use recspeed_types::api::Role;
 use serde::Serialize;
 
 use super::{ApiError, AppState};
 use crate::access::{Places, Visitor};
-use crate::lab::Lab;
+use crate::lab::{Lab, LabError};
 
 /// The places that a guest is not told by name: the programs of the lab, its folder, and that of the owner's data.
 pub(super) fn places(lab: &Lab) -> Places {
@@ -35,7 +36,25 @@ impl AppState {
         Ok(as_json(self.told_text(visitor, json)))
     }
 
-    /// The same of JSON that is written out.
+    /// The places that a guest is not told by name in what these runs say, which does not have their specs beside it:
+    /// those of the lab, and the files that the specs name. A run that is gone names none.
+    ///
+    /// # Errors
+    /// As the store is read.
+    pub(super) async fn places_of(&self, runs: &[RunId]) -> Result<Places, ApiError> {
+        let mut specs = Vec::with_capacity(runs.len());
+        for run in runs {
+            match self.lab.record(run.clone()).await {
+                Ok(record) => specs.push(record.spec),
+                Err(LabError::NoRun { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let specs = serde_json::to_string(&specs).map_err(|error| ApiError::internal(&error))?;
+        Ok(self.places.with_those_in(&specs).into_owned())
+    }
+
+    /// An answer that is written out as JSON already.
     fn told_text(&self, visitor: &Visitor, json: String) -> String {
         match visitor.role {
             Role::Owner => json,

@@ -53,8 +53,8 @@ impl Message {
         Self::notice(id, run.clone(), &StreamMessage::Deleted { run })
     }
 
-    /// The frame without these places, which are the same for whoever asks. It is made once, however many guests listen;
-    /// without a slash, as of every number that a run measures, it is the frame itself.
+    /// The frame without these places. It is made once, however many guests listen: each has named this run, and knows the
+    /// places that its spec names. Without a slash, as of every number that a run measures, it is the frame itself.
     pub fn frame_without(&self, places: &Places) -> Bytes {
         let make = || match places.hide_in_json(&String::from_utf8_lossy(&self.frame)) {
             Cow::Borrowed(_) => self.frame.clone(),

@@ -5,10 +5,12 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use futures_util::StreamExt;
 use recspeed_types::api::{RunRecord, RunStatus, StreamMessage};
+use recspeed_types::spec::{DataFormat, DatasetSpec};
 use recspeed_types::{EventKind, RunEvent};
+use serde_json::json;
 use tower::ServiceExt;
 
-use crate::bench::{Bench, PATIENCE, TOKEN, assert_story};
+use crate::bench::{Bench, PATIENCE, TOKEN, assert_story, spec};
 
 /// A listener: reads frames, remembers the last id as a browser does.
 struct Ear {
@@ -179,6 +181,27 @@ async fn a_guest_hears_no_place_of_the_owners_machine_live_or_later_and_the_owne
                 assert_eq!(warned, Some(format!("`{file}` came at 2 GB/s.")), "{when}, owner: {owner}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_guest_hears_nothing_of_a_file_with_blanks_in_its_name_that_the_spec_of_the_run_names() {
+    let bench = Bench::new().await;
+    let mut asked = spec("spaced-places");
+    asked.dataset = DatasetSpec::file("/srv/owner/the ratings", DataFormat::Movielens);
+    let (status, run) = bench.owner(Method::POST, "/api/runs", Some(json!({ "spec": asked }))).await;
+    assert_eq!(status, StatusCode::CREATED, "{run}");
+    let run = run["id"].as_str().unwrap();
+    // First as it happens, then what was kept of it.
+    for when in ["live", "later"] {
+        let mut ear = Ear::open(&bench, &format!("?runs={run}&after=0"), None, false).await;
+        let (events, record) = ear.until_over(run).await;
+        let warned = events.iter().find_map(|event| match &event.kind {
+            EventKind::Warning { message } => Some(message.as_str()),
+            _ => None,
+        });
+        assert_eq!(warned, Some("[path] has no times."), "{when}");
+        assert_eq!(record.spec.dataset.path.as_deref(), Some("[path]"), "{when}");
     }
 }
 
