@@ -70,7 +70,7 @@ fn rows_measured_alone_stand_among_the_last_reports_unless_they_are_of_something
     let first = kept();
     bench.put_program("worker", &worker("", "nrmse", "0.25"));
     let said = study(&["four-layer", "--repeats", "1", "--engines", "burn"]);
-    assert!(said.contains("among those of the last report"), "{said}");
+    assert!(said.contains("now stands among the rows of the last report"), "{said}");
     let second = kept();
     assert_eq!(second.tables[0].rows.len(), first.tables[0].rows.len());
     assert_eq!(second.tables[0].rows[1..], first.tables[0].rows[1..]);

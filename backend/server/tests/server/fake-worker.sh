@@ -1,7 +1,7 @@
 #!/bin/sh
 # Plays recspeed-worker for the server's tests. What it does is the spec's name; see the end of the file.
 if [ "$1" = probe ]; then
-  printf '%s' '{"protocol":1,"versions":{"fake":"1"},"features":[],"devices":[{"engine":"burn","device":"flex","title":"Fake","memory":1000000000,"threads":1}],"recommenders":["mlp","popularity","als-implicit","item-knn"]}'
+  printf '%s' '{"protocol":1,"versions":{"fake":"1"},"features":[],"devices":[{"engine":"burn","device":"flex","title":"Fake","memory":1000000000,"threads":1}],"recommenders":["mlp","popularity","als-implicit","item-knn","densenet","item-mean"]}'
   exit 0
 fi
 run= seq=0 at=0 resume= folder=
