@@ -49,8 +49,8 @@ def check(name: str) -> int:
     os.dup2(2, 1)
     try:
         engine = importlib.import_module(f".{name}", __package__)
-        if hasattr(engine, "build"):
-            engine.build()
+        if hasattr(engine, "compile_parts"):
+            engine.compile_parts()
         print(json.dumps(versions(engine)), file=answer, flush=True)
     except Exception as error:
         print(f"recspeed_engines: {name} cannot be imported: {error}", file=sys.stderr, flush=True)

@@ -45,7 +45,7 @@ def finish() -> None:
             return
 
 
-def build() -> None:
+def compile_parts() -> None:
     """Compiles what DeepSpeed would compile when its ranks meet, or loads it: a row must not pay for compilers."""
     builder = get_accelerator().create_op_builder("ShareMemCommBuilder")
     if builder is None or not deepspeed.ops.__compatible_ops__.get(builder.NAME, False):
@@ -71,7 +71,7 @@ def prepare(job: Job) -> None:
     # The processor's threads are shared among the ranks.
     torch.set_num_threads(max(1, job.threads // ranks))
     # Before the other ranks are started: they only load it.
-    build()
+    compile_parts()
     # A variable of its own: Slurm and torchrun set RANK, which says nothing of the ranks of this run.
     if "RECSPEED_RANK" not in os.environ:
         _start_others(ranks)

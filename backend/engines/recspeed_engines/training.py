@@ -14,7 +14,6 @@ from types import ModuleType
 
 from . import job, story, tensors
 
-
 # How frameworks say, in an error of their own, that they asked for memory and got none: in small letters.
 OF_GPU = ("cuda out of memory", "hip out of memory")
 REFUSED = (

@@ -171,12 +171,12 @@ from recspeed_engines import __main__
 engine = ModuleType("recspeed_engines.deepspeed")
 engine.versions = lambda: {"deepspeed": built[0]}
 built = []
-def build():
+def compile_parts():
     os.system("echo compiler")
     print("DeepSpeed op built successfully", flush=True)
     %s
     built.append("1")
-engine.build = build
+engine.compile_parts = compile_parts
 sys.modules[engine.__name__] = engine
 status = __main__.main()
 os._exit(status)
@@ -192,6 +192,24 @@ os._exit(status)
                 else:
                     self.assertEqual(ended.stdout, "")
                     self.assertIn("no compiler", ended.stderr.splitlines()[-1])
+
+    def test_a_check_does_not_take_what_builds_a_network_for_what_compiles_the_engine(self) -> None:
+        plays = """
+import os, sys
+from types import ModuleType
+from recspeed_engines import __main__
+engine = ModuleType("recspeed_engines.tensorflow")
+engine.versions = lambda: {"tensorflow": "1"}
+engine.build = lambda job: 1 / 0
+sys.modules[engine.__name__] = engine
+status = __main__.main()
+os._exit(status)
+"""
+        environment = {**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1])}
+        program = [sys.executable, "-c", plays, "tensorflow", "--check"]
+        ended = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        self.assertEqual(json.loads(ended.stdout)["tensorflow"], "1")
 
 
 class Start(unittest.TestCase):
