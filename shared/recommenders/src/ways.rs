@@ -185,7 +185,10 @@ fn fitting_rate(
         return None;
     }
     if *rate > fitting {
-        return Some(format!("take recommender.learning_rate near {} (now {now})", short(fitting as f32)));
+        return Some(format!(
+            "take recommender.learning_rate near {} (now {now}) and many more iterations",
+            short(fitting as f32)
+        ));
     }
     (rate > min).then(|| format!("lower recommender.learning_rate (now {now})"))
 }
@@ -375,7 +378,8 @@ mod tests {
         assert_eq!(
             said("biased-mf", &[], &thousands),
             "divide the ratings in the file by 1000 (they go from 1000 to 5000, the usual size is 3000, and defaults \
-             are made for a few stars), take recommender.learning_rate near 5e-6 (now 0.005), or take bias, user-knn \
+             are made for a few stars), take recommender.learning_rate near 5e-6 (now 0.005) and many more \
+             iterations, or take bias, user-knn \
              or slope-one, which are the same for ratings of any size"
         );
         let percent = [20.0, 40.0, 60.0, 80.0, 100.0];
