@@ -1,25 +1,15 @@
 //! A training goes on from a checkpoint of its own rows alone.
 
+mod parities;
 mod small;
 
-use recspeed_data::{Interactions, InteractionsBuilder};
+use recspeed_data::Interactions;
 use recspeed_neural::{FitRequest, NeuralDevice, NeuralFitError, Rows, fit, kinds};
 use recspeed_types::spec::TrainingSpec;
 use recspeed_types::{EventKind, ExperimentSpec, FitObserver, MetricKind, MetricName};
 
+use parities::ratings;
 use small::small;
-
-/// Sixteen people with seven items each: those of their own parity but one.
-fn ratings() -> Interactions {
-    let mut builder = InteractionsBuilder::default();
-    for user in 0..16_i64 {
-        for item in (0..16_i64).filter(|item| item % 2 == user % 2 && *item != user) {
-            let rating = if item < 8 { 5.0 } else { 2.0 };
-            builder.push(&format!("u{user}"), &format!("i{item}"), rating, 16 * user + item);
-        }
-    }
-    builder.finish()
-}
 
 /// Goes on from a checkpoint, and keeps the last one.
 #[derive(Default)]

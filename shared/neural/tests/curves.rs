@@ -1,28 +1,17 @@
 //! Every network has a curve, as its kind promises: the page draws it while the training goes on, epoch by epoch.
 
+mod parities;
 mod small;
 
-use recspeed_data::{Interactions, InteractionsBuilder};
 use recspeed_neural::{FitRequest, NeuralDevice, Rows, fit, kinds};
 use recspeed_types::event::MeasuredOn;
 use recspeed_types::spec::TrainingSpec;
 use recspeed_types::{EventKind, ExperimentSpec, FitObserver, MetricKind, MetricName};
 
+use parities::ratings;
 use small::small;
 
 const EPOCHS: u32 = 2;
-
-/// Sixteen people with seven items each: those of their own parity but one.
-fn ratings() -> Interactions {
-    let mut builder = InteractionsBuilder::default();
-    for user in 0..16_i64 {
-        for item in (0..16_i64).filter(|item| item % 2 == user % 2 && *item != user) {
-            let rating = if item < 8 { 5.0 } else { 2.0 };
-            builder.push(&format!("u{user}"), &format!("i{item}"), rating, 16 * user + item);
-        }
-    }
-    builder.finish()
-}
 
 /// A number that was told of the training.
 #[derive(Debug)]

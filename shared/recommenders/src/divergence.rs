@@ -1,7 +1,7 @@
 //! A fit that learns in rounds and has run away, by the [`Rule`] that holds for all trainings, and how that is told.
 
 use recspeed_data::{FAR_RATING, usual_rating};
-use recspeed_types::divergence::{Gauge as Rule, Good};
+use recspeed_types::divergence::{Gauge as Rule, Good, in_digits};
 
 use crate::FitError;
 
@@ -200,11 +200,6 @@ const fn without_rounds(what: &'static str, value: Option<f64>) -> FitError {
     FitError::Diverged { what, value, iteration: None, left_behind: false, before: Before::WithoutRounds, remedy }
 }
 
-/// Four digits, without a row of zeros for huge numbers and for tiny ones, which are not 0.
-fn short(value: f64) -> String {
-    if value == 0.0 || (1e-3..1e5).contains(&value.abs()) { format!("{value:.4}") } else { format!("{value:.3e}") }
-}
-
 /// In words: what happened, in which iteration, and what the losses were like before.
 pub(crate) fn told(
     (what, value): (&str, Option<f64>),
@@ -214,10 +209,10 @@ pub(crate) fn told(
 ) -> String {
     let when = iteration.map_or_else(String::new, |iteration| format!(" in iteration {iteration}"));
     if let (Before::Swinging(low), Some(high)) = (before, value) {
-        let (low, high) = (short(low), short(high));
+        let (low, high) = (in_digits(low), in_digits(high));
         return format!("{what} swings between {low} and {high} from one iteration to the next, still{when}; {remedy}");
     }
-    let happened = match (iteration.filter(|_| left_behind), value.map(short)) {
+    let happened = match (iteration.filter(|_| left_behind), value.map(in_digits)) {
         (Some(iteration), Some(value)) => format!("what iteration {iteration} left behind costs {value}"),
         (Some(iteration), None) => format!("what iteration {iteration} left behind costs no finite number"),
         (None, Some(value)) => format!("{what} became {value}{when}"),
@@ -226,7 +221,7 @@ pub(crate) fn told(
     let after = match before {
         Before::Good(Good { at, loss }) => {
             let place = if left_behind { "at the start of" } else { "in" };
-            format!(" after a loss of {} {place} iteration {at}, the last good one", short(loss))
+            format!(" after a loss of {} {place} iteration {at}, the last good one", in_digits(loss))
         }
         Before::NeverGood => ", and no good loss was seen before".to_owned(),
         Before::WithoutRounds | Before::Swinging(_) => String::new(),

@@ -113,10 +113,21 @@ impl Gauge {
     }
 }
 
+/// A loss in four digits, without a row of zeros for huge numbers and for tiny ones, which are not 0.
+pub fn in_digits(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e5).contains(&value.abs()) { format!("{value:.4}") } else { format!("{value:.3e}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_tiny_loss_is_not_told_as_0_and_what_is_no_number_is_told_as_that() {
+        let told = [4e-7, 0.0, 0.0012, 2e4, -3e5, f64::NAN, f64::INFINITY].map(in_digits);
+        assert_eq!(told, ["4.000e-7", "0.0000", "0.0012", "20000.0000", "-3.000e5", "NaN", "inf"]);
+    }
 
     fn taken(of_nothing: f64, losses: &[f64]) -> (Gauge, bool) {
         let mut gauge = Gauge::of_steps(of_nothing, 20);
