@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use recspeed_parallel::model::{Layer, LayerSizes as _, Noise, Sequential, StepNoise, Weights};
+use recspeed_parallel::model::{Kept, Layer, LayerSizes as _, Noise, Pieces, Sequential, StepNoise, Weights};
 use recspeed_parallel::training::{Done, Judged, Learning, Matrix, Rank, Rule, Saved, Strategy};
 use recspeed_parallel::{AnyTransport, Communicator, Crew as _, RankFailure, Task};
 use recspeed_plan::sharding::ShardLevel;
@@ -49,19 +49,19 @@ impl Layer for Sleeper {
         0
     }
 
-    fn forward(&self, _: Weights, input: Tensor<2>, _: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+    fn forward(&self, _: Weights, input: Tensor<2>, _: &Noise, _: &mut Kept) -> Tensor<2> {
         sleep(PASS);
-        (noughts(&input, self.0), Vec::new())
+        noughts(&input, self.0)
     }
 
-    fn backward_input(&self, _: Weights, _: &mut Vec<Tensor<2>>, slope: Tensor<2>, wanted: bool) -> Option<Tensor<2>> {
+    fn backward_input(&self, _: Weights, _: &mut Kept, slope: Tensor<2>, wanted: bool) -> Option<Tensor<2>> {
         sleep(PASS);
         wanted.then(|| noughts(&slope, WIDTH))
     }
 
-    fn backward_weight(&self, _: Vec<Tensor<2>>) -> Vec<Tensor<1>> {
+    fn backward_weight(&self, _: Kept) -> Pieces {
         sleep(PASS);
-        vec![Tensor::zeros([1], &Device::flex())]
+        Pieces::from_iter([Tensor::zeros([1], &Device::flex())])
     }
 }
 

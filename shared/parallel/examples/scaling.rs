@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
-use recspeed_parallel::model::{Dense, Layer as Computes, Noise};
+use recspeed_parallel::model::{Dense, Kept, Layer as Computes, Noise};
 use recspeed_plan::dense::{Speed, mlp, shared};
 use recspeed_plan::sharding::{OptimizerState, ShardLevel};
 use recspeed_plan::simulate::Link;
@@ -64,7 +64,8 @@ fn measured(layer: &Dense, rows: usize, device: &Device) -> [f64; 3] {
             let now = Instant::now();
             now.duration_since(std::mem::replace(&mut lap, now))
         };
-        let (output, mut kept) = layer.forward(weights.clone().into(), input.clone(), &Noise::silent());
+        let mut kept = Kept::new();
+        let output = layer.forward(weights.clone().into(), input.clone(), &Noise::silent(), &mut kept);
         let forward = took();
         let back = layer.backward_input(weights.clone().into(), &mut kept, slope.clone(), true);
         let backward_input = took();

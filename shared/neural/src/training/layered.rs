@@ -87,7 +87,7 @@ enum Kept {
     Nothing,
     Tape(Box<Tape>),
     /// By its parameters, one after the other.
-    Gradient(Vec<Tensor<1>>),
+    Gradient(model::Pieces),
 }
 
 impl<L: Layered> OnTapes<'_, L> {
@@ -138,7 +138,7 @@ impl<L: Layered> Pass for OnTapes<'_, L> {
         self.take()
     }
 
-    fn backward_weight(&mut self, layer: usize) -> Vec<Tensor<1>> {
+    fn backward_weight(&mut self, layer: usize) -> model::Pieces {
         match std::mem::replace(&mut self.kept[layer - self.first], Kept::Nothing) {
             Kept::Gradient(pieces) => pieces,
             _ => unreachable!("the gradient of layer {layer} comes after that of its input"),

@@ -2,8 +2,9 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use smallvec::smallvec;
 
-use super::{Layer, Noise, Weights};
+use super::{Kept, Layer, Noise, Pieces, Weights};
 
 /// `y = x W + b`, after a ReLU and dropout where it is a hidden one; its numbers are `W`, `[inputs, outputs]` row by row, then
 /// `b`.
@@ -58,7 +59,7 @@ impl Dense {
     }
 
     /// The slope by the product, of the slope by the output that is at the end of `kept`.
-    pub(super) fn slope_by_product(&self, kept: &mut Vec<Tensor<2>>, slope: Tensor<2>) -> Tensor<2> {
+    pub(super) fn slope_by_product(&self, kept: &mut Kept, slope: Tensor<2>) -> Tensor<2> {
         if !self.rectified {
             return slope;
         }
@@ -90,35 +91,28 @@ impl Layer for Dense {
         self.inputs + if self.rectified { self.outputs } else { 0 }
     }
 
-    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise, kept: &mut Kept) -> Tensor<2> {
         let output = burn::tensor::module::linear(input.clone(), self.weight(&weights), Some(self.bias(&weights)));
+        kept.push(input);
         if !self.rectified {
-            // The way back puts the slope beside it.
-            let mut kept = Vec::with_capacity(2);
-            kept.push(input);
-            return (output, kept);
+            return output;
         }
         let output = self.activated(output, noise);
-        (output.clone(), vec![input, output])
+        kept.push(output.clone());
+        output
     }
 
-    fn backward_input(
-        &self,
-        weights: Weights,
-        kept: &mut Vec<Tensor<2>>,
-        slope: Tensor<2>,
-        wanted: bool,
-    ) -> Option<Tensor<2>> {
+    fn backward_input(&self, weights: Weights, kept: &mut Kept, slope: Tensor<2>, wanted: bool) -> Option<Tensor<2>> {
         let slope = self.slope_by_product(kept, slope);
         let given = wanted.then(|| slope.clone().matmul(self.weight(&weights).transpose()));
         kept.push(slope);
         given
     }
 
-    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Vec<Tensor<1>> {
-        let [input, slope] = <[Tensor<2>; 2]>::try_from(kept).expect("input and slope are kept for the weights");
+    fn backward_weight(&self, kept: Kept) -> Pieces {
+        let [input, slope] = kept.into_inner().expect("input and slope are kept for the weights");
         let bias = slope.clone().sum_dim(0).reshape([self.outputs]);
         let weight = input.transpose().matmul(slope).reshape([self.inputs * self.outputs]);
-        vec![weight, bias]
+        smallvec![weight, bias]
     }
 }

@@ -13,14 +13,20 @@ mod weights;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
+use smallvec::SmallVec;
 
 pub use dense::Dense;
 pub use noise::{Noise, StepNoise};
-pub use sequential::{Layer, Sequential};
+pub use sequential::{Kept, Layer, Sequential};
 pub use shared::{Exchange, Shares, Sum, TooNarrow, part_of};
 pub use taped::Taped;
 pub(crate) use weights::Views;
 pub use weights::Weights;
+
+/// The derivative by a layer's parameters, in the order of its numbers, in as many pieces as it was computed in: putting them
+/// together would copy them. Most layers have weights and a bias, and a tensor is as wide as a cache line: a list of its own for
+/// two would cost the allocator more than a small layer's product.
+pub type Pieces = SmallVec<[Tensor<1>; 2]>;
 
 /// What layers in a row hold.
 pub trait LayerSizes: Sync {
@@ -110,7 +116,6 @@ pub trait Pass {
     /// The derivative of the loss by each number of the input, once all layers have been taken back.
     fn input_slope(&mut self) -> Tensor<2>;
 
-    /// The derivative of the loss by each parameter of a layer, in pieces that follow each other; any time after
-    /// [`Self::backward_input`] of that layer.
-    fn backward_weight(&mut self, layer: usize) -> Vec<Tensor<1>>;
+    /// The derivative of the loss by each parameter of a layer; any time after [`Self::backward_input`] of that layer.
+    fn backward_weight(&mut self, layer: usize) -> Pieces;
 }

@@ -3,9 +3,13 @@
 use std::ops::Range;
 
 use burn::tensor::Tensor;
+use smallvec::SmallVec;
 
 use super::shared::share;
-use super::{Dense, Exchange, LayerSizes, Model, Noise, Pass, Shares, TooNarrow, Weights};
+use super::{Dense, Exchange, LayerSizes, Model, Noise, Pass, Pieces, Shares, TooNarrow, Weights};
+
+/// What a layer keeps of a micro-batch for its way back; for most its input and its output.
+pub type Kept = SmallVec<[Tensor<2>; 2]>;
 
 /// A layer: numbers in, numbers out, row by row.
 pub trait Layer: Send + Sync {
@@ -21,29 +25,22 @@ pub trait Layer: Send + Sync {
     /// Numbers of a row that [`Self::forward`] keeps.
     fn kept(&self) -> usize;
 
-    /// What leaves, and what the way back needs of it.
+    /// What leaves; what the way back needs of it is put into `kept`, which is empty.
     ///
     /// # Shapes
     /// - `weights`: `[parameters]`, `input`: `[rows, inputs]`
-    /// - returns: `[rows, outputs]`, and tensors of the layer's own choice
-    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>);
+    /// - returns: `[rows, outputs]`
+    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise, kept: &mut Kept) -> Tensor<2>;
 
     /// The derivative by each number of the input where it is `wanted`; leaves in `kept` what [`Self::backward_weight`] needs.
     ///
     /// # Shapes
     /// - `slope`: `[rows, outputs]`
     /// - returns: `[rows, inputs]`
-    fn backward_input(
-        &self,
-        weights: Weights,
-        kept: &mut Vec<Tensor<2>>,
-        slope: Tensor<2>,
-        wanted: bool,
-    ) -> Option<Tensor<2>>;
+    fn backward_input(&self, weights: Weights, kept: &mut Kept, slope: Tensor<2>, wanted: bool) -> Option<Tensor<2>>;
 
-    /// The derivative by each parameter, in the order of the layer's numbers: in as many pieces as it was computed in, since
-    /// putting them together copies them.
-    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Vec<Tensor<1>>;
+    /// The derivative by each parameter.
+    fn backward_weight(&self, kept: Kept) -> Pieces;
 
     /// What the ranks that share the layer bring together; nothing where it is whole.
     fn exchange(&self) -> Exchange {
@@ -51,7 +48,7 @@ pub trait Layer: Send + Sync {
     }
 
     /// What leaves, of the sum over all ranks of what [`Self::forward`] gave, where that is to be summed.
-    fn complete(&self, sum: Tensor<2>, kept: &mut Vec<Tensor<2>>, noise: &Noise) -> Tensor<2> {
+    fn complete(&self, sum: Tensor<2>, kept: &mut Kept, noise: &Noise) -> Tensor<2> {
         let _ = (kept, noise);
         sum
     }
@@ -113,7 +110,7 @@ impl Model for Sequential {
     }
 
     fn begin(&self, layers: Range<usize>, input: Tensor<2>) -> Box<dyn Pass + '_> {
-        let kept = layers.clone().map(|_| Vec::new()).collect();
+        let kept = layers.clone().map(|_| Kept::new()).collect();
         Box::new(Row { layers: &self.layers, first: layers.start, flow: Some(input), kept })
     }
 }
@@ -123,7 +120,7 @@ struct Row<'a> {
     first: usize,
     /// What goes from layer to layer, there and back.
     flow: Option<Tensor<2>>,
-    kept: Vec<Vec<Tensor<2>>>,
+    kept: Vec<Kept>,
 }
 
 impl Row<'_> {
@@ -135,9 +132,8 @@ impl Row<'_> {
 impl Pass for Row<'_> {
     fn forward(&mut self, layer: usize, weights: Weights, noise: &Noise) {
         let input = self.take();
-        let (output, kept) = self.layers[layer].forward(weights, input, noise);
-        self.kept[layer - self.first] = kept;
-        self.flow = Some(output);
+        let kept = &mut self.kept[layer - self.first];
+        self.flow = Some(self.layers[layer].forward(weights, input, noise, kept));
     }
 
     fn complete(&mut self, layer: usize, sum: Tensor<2>, noise: &Noise) {
@@ -167,7 +163,7 @@ impl Pass for Row<'_> {
         self.take()
     }
 
-    fn backward_weight(&mut self, layer: usize) -> Vec<Tensor<1>> {
+    fn backward_weight(&mut self, layer: usize) -> Pieces {
         let kept = std::mem::take(&mut self.kept[layer - self.first]);
         self.layers[layer].backward_weight(kept)
     }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 
-use super::{Dense, Layer, Noise, Weights};
+use super::{Dense, Kept, Layer, Noise, Pieces, Weights};
 
 /// What the ranks that share a layer bring together; nothing where it is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -201,9 +201,9 @@ impl Layer for Part {
         Exchange { output, slopes_of: None, input_slope: self.cut != Cut::Rows }
     }
 
-    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise, kept: &mut Kept) -> Tensor<2> {
         let input = match self.cut {
-            Cut::Columns => return self.own.forward(weights, input, noise),
+            Cut::Columns => return self.own.forward(weights, input, noise, kept),
             Cut::Rows => input,
             Cut::RowsOfAll => {
                 let rows = input.dims()[0];
@@ -211,10 +211,11 @@ impl Layer for Part {
             }
         };
         let bias = self.biased.then(|| self.own.bias(&weights));
-        (burn::tensor::module::linear(input.clone(), self.own.weight(&weights), bias), vec![input])
+        kept.push(input.clone());
+        burn::tensor::module::linear(input, self.own.weight(&weights), bias)
     }
 
-    fn complete(&self, sum: Tensor<2>, kept: &mut Vec<Tensor<2>>, noise: &Noise) -> Tensor<2> {
+    fn complete(&self, sum: Tensor<2>, kept: &mut Kept, noise: &Noise) -> Tensor<2> {
         if !self.own.is_rectified() {
             return sum;
         }
@@ -223,13 +224,7 @@ impl Layer for Part {
         output
     }
 
-    fn backward_input(
-        &self,
-        weights: Weights,
-        kept: &mut Vec<Tensor<2>>,
-        slope: Tensor<2>,
-        wanted: bool,
-    ) -> Option<Tensor<2>> {
+    fn backward_input(&self, weights: Weights, kept: &mut Kept, slope: Tensor<2>, wanted: bool) -> Option<Tensor<2>> {
         let own = self.own.backward_input(weights, kept, slope, wanted)?;
         if self.cut != Cut::RowsOfAll {
             return Some(own);
@@ -239,7 +234,7 @@ impl Layer for Part {
         Some(all.slice_assign([0..rows, self.units.clone()], own))
     }
 
-    fn backward_weight(&self, kept: Vec<Tensor<2>>) -> Vec<Tensor<1>> {
+    fn backward_weight(&self, kept: Kept) -> Pieces {
         let mut pieces = self.own.backward_weight(kept);
         if !self.biased {
             // The last piece is the bias, which the first rank moves.

@@ -1,8 +1,9 @@
 //! A layer that only knows its way there: Burn's tape finds the way back.
 
 use burn::tensor::Tensor;
+use smallvec::smallvec;
 
-use super::{Layer, Noise, Weights};
+use super::{Kept, Layer, Noise, Pieces, Weights};
 
 /// Any function of parameters and input. Its gradients come from Burn's tape, both at once: a schedule that parts them waits for
 /// the whole here.
@@ -40,23 +41,18 @@ impl<F: Fn(Tensor<1>, Tensor<2>, &Noise) -> Tensor<2> + Send + Sync> Layer for T
     }
 
     /// Keeps the leaves and what was computed of them.
-    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise) -> (Tensor<2>, Vec<Tensor<2>>) {
+    fn forward(&self, weights: Weights, input: Tensor<2>, noise: &Noise, kept: &mut Kept) -> Tensor<2> {
         let weights = weights.whole().reshape([1, self.parameters]).autodiff().require_grad();
         let input = input.autodiff().require_grad();
         let output = (self.function)(weights.clone().reshape([self.parameters]), input.clone(), noise);
-        (output.clone().inner(), vec![weights, input, output])
+        kept.extend([weights, input, output.clone()]);
+        output.inner()
     }
 
     /// The gradient of `Σ output · slope`, as a stage's cut sends it back.
-    fn backward_input(
-        &self,
-        _: Weights,
-        kept: &mut Vec<Tensor<2>>,
-        slope: Tensor<2>,
-        wanted: bool,
-    ) -> Option<Tensor<2>> {
-        let [weights, input, output] =
-            <[Tensor<2>; 3]>::try_from(std::mem::take(kept)).expect("leaves and output are kept for the way back");
+    fn backward_input(&self, _: Weights, kept: &mut Kept, slope: Tensor<2>, wanted: bool) -> Option<Tensor<2>> {
+        let [weights, input, output] = <[Tensor<2>; 3]>::try_from(std::mem::take(kept).into_vec())
+            .expect("leaves and output are kept for the way back");
         let device = slope.device();
         let mut tape = (output * slope.autodiff()).sum().backward();
         // A leaf that the output does not depend on has no gradient on the tape.
@@ -66,8 +62,8 @@ impl<F: Fn(Tensor<1>, Tensor<2>, &Noise) -> Tensor<2> + Send + Sync> Layer for T
         wanted.then(|| of(&input))
     }
 
-    fn backward_weight(&self, mut kept: Vec<Tensor<2>>) -> Vec<Tensor<1>> {
+    fn backward_weight(&self, mut kept: Kept) -> Pieces {
         let gradient = kept.pop().expect("the gradient is kept from the way back");
-        vec![gradient.reshape([self.parameters])]
+        smallvec![gradient.reshape([self.parameters])]
     }
 }

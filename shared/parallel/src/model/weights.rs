@@ -15,13 +15,14 @@ pub struct Weights {
     at: usize,
 }
 
-/// The numbers of layers that follow each other in one row.
+/// The numbers of layers that follow each other in one row. It is made once and filled anew after each step: room for the views
+/// of all layers costs the allocator more than the views do.
 #[derive(Debug)]
 pub(crate) struct Views(Rc<Row>);
 
 #[derive(Debug)]
 struct Row {
-    numbers: Tensor<1>,
+    numbers: OnceCell<Tensor<1>>,
     stretches: Vec<Stretch>,
 }
 
@@ -33,23 +34,37 @@ struct Stretch {
 }
 
 impl Views {
-    /// Of these numbers, for each layer its stretch.
-    pub(crate) fn new(numbers: Tensor<1>, places: &[Range<usize>]) -> Self {
-        let stretch =
-            |place: &Range<usize>| Stretch { place: place.clone(), matrix: OnceCell::new(), rest: OnceCell::new() };
-        Self(Rc::new(Row { numbers, stretches: places.iter().map(stretch).collect() }))
+    /// Of no numbers yet: for each layer its place among those that come.
+    pub(crate) fn of(places: impl IntoIterator<Item = Range<usize>>) -> Self {
+        let stretch = |place| Stretch { place, matrix: OnceCell::new(), rest: OnceCell::new() };
+        Self(Rc::new(Row { numbers: OnceCell::new(), stretches: places.into_iter().map(stretch).collect() }))
     }
 
-    /// The numbers of one of the layers.
-    pub(crate) fn layer(&self, at: usize) -> Weights {
+    /// The numbers of one of the layers. `numbers`: the whole row, of which nothing is taken as long as it is held here.
+    pub(crate) fn layer(&self, at: usize, numbers: &Tensor<1>) -> Weights {
+        self.0.numbers.get_or_init(|| numbers.clone());
         Weights { row: self.0.clone(), at }
+    }
+
+    /// Holds no number any more, so that whoever has the row may change it where it lies. [`Weights`] that somebody still has
+    /// keep theirs.
+    pub(crate) fn let_go(&mut self) {
+        match Rc::get_mut(&mut self.0) {
+            Some(row) => {
+                row.numbers.take();
+                for Stretch { matrix, rest, .. } in &mut row.stretches {
+                    (*matrix, *rest) = (OnceCell::new(), OnceCell::new());
+                }
+            }
+            None => *self = Self::of(self.0.stretches.iter().map(|stretch| stretch.place.clone())),
+        }
     }
 }
 
 impl Weights {
     /// These of a row.
     pub fn of(numbers: Tensor<1>, place: Range<usize>) -> Self {
-        Views::new(numbers, &[place]).layer(0)
+        Views::of([place]).layer(0, &numbers)
     }
 
     /// All numbers.
@@ -62,7 +77,7 @@ impl Weights {
     }
 
     fn view(&self, place: Range<usize>) -> Tensor<1> {
-        self.row.numbers.clone().slice([place])
+        self.row.numbers.get().expect("set before anybody sees a layer").clone().slice([place])
     }
 
     /// The first ones as a matrix, row by row; a layer asks for one shape only.
@@ -95,8 +110,8 @@ mod tests {
     #[test]
     fn each_layer_sees_its_own_stretch_of_the_row() {
         let row = Tensor::<1>::from_floats([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], &Device::flex());
-        let views = Views::new(row, &[0..3, 3..9]);
-        let (first, second) = (views.layer(0), views.layer(1));
+        let views = Views::of([0..3, 3..9]);
+        let (first, second) = (views.layer(0, &row), views.layer(1, &row));
         let list = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
         let rows = |tensor: Tensor<2>| tensor.into_data().try_to_vec::<f32>().unwrap();
         assert_eq!(list(first.whole()), [0.0, 1.0, 2.0]);
@@ -104,5 +119,24 @@ mod tests {
         assert_eq!(list(second.whole()), [3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
         assert_eq!((rows(second.matrix([2, 2])), list(second.after(4))), (vec![3.0, 4.0, 5.0, 6.0], vec![7.0, 8.0]));
         assert_eq!(list(second.clone().after(4)), [7.0, 8.0], "a clone has the same views");
+    }
+
+    #[test]
+    fn after_a_step_the_views_are_those_of_the_new_numbers() {
+        let row = |first: f32| Tensor::<1>::from_floats([first, first + 1.0, first + 2.0], &Device::flex());
+        let list = |tensor: Tensor<1>| tensor.into_data().try_to_vec::<f32>().unwrap();
+        let seen = |weights: &Weights| {
+            let matrix: Tensor<2> = weights.matrix([1, 2]);
+            [matrix.into_data().try_to_vec::<f32>().unwrap(), list(weights.after(2))].concat()
+        };
+        let mut views = Views::of([0..3]);
+        let before = views.layer(0, &row(0.0));
+        assert_eq!(seen(&before), [0.0, 1.0, 2.0]);
+        views.let_go();
+        let after = views.layer(0, &row(5.0));
+        assert_eq!((seen(&after), seen(&before)), (vec![5.0, 6.0, 7.0], vec![0.0, 1.0, 2.0]), "held: two rows");
+        drop((before, after));
+        views.let_go();
+        assert_eq!(seen(&views.layer(0, &row(7.0))), [7.0, 8.0, 9.0], "held by nobody: the same room again");
     }
 }

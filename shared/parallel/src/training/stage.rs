@@ -3,7 +3,6 @@
 //! What a rank does alone is no future, and what it waits for is boxed where it is awaited: a future is copied into the
 //! one that awaits it, with room for everything that it may ever wait for itself.
 
-use std::cell::OnceCell;
 use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -12,7 +11,7 @@ use recspeed_plan::sharding::{FlatSpace, ShardLevel};
 use super::ledger::Account;
 use super::meter::Meter;
 use super::update::{Moments, Rule};
-use crate::model::{Views, Weights};
+use crate::model::{Pieces, Views, Weights};
 use crate::{CommError, Communicator, Element, Transport};
 
 pub(super) struct Stage<F> {
@@ -28,8 +27,8 @@ pub(super) struct Stage<F> {
     numbers: Tensor<1>,
     /// No number: what stands for the numbers while the optimizer has them.
     nothing: Tensor<1>,
-    /// Of each layer its numbers, where all of them are here; made anew when they have moved.
-    views: OnceCell<Views>,
+    /// Of each layer its numbers, where all of them are here; let go of when they move.
+    views: Views,
     moments: Option<Moments>,
     gradients: Gradients<F>,
     /// Bytes that it has taken for them: others of the rank have gradients of their own.
@@ -82,7 +81,7 @@ impl Learnt {
 /// What has been added up since the last update.
 enum Gradients<F> {
     /// For each layer its numbers, in pieces.
-    Whole(Vec<Option<Vec<Tensor<1>>>>),
+    Whole(Vec<Option<Pieces>>),
     /// The sum over all replicas, of this replica's shard.
     Shard(Option<Vec<F>>),
     /// All is added up: the whole row, or the shard where the optimizer's state is divided.
@@ -106,6 +105,7 @@ impl<F: Number> Stage<F> {
             *end += size;
             Some(*end - size..*end)
         });
+        let ranges: Vec<Range<usize>> = ends.collect();
         let own = &numbers[start..start + space.elements()];
         let held = if level == ShardLevel::Parameters { &own[space.shard(place)] } else { own };
         meter.ledger.take(Account::Parameters, bytes::<F>(held.len()));
@@ -113,14 +113,14 @@ impl<F: Number> Stage<F> {
         let (numbers, nothing) = (tensor(held.to_vec(), &devices.passes), Tensor::zeros([0], &devices.passes));
         Self {
             layers,
-            ranges: ends.collect(),
+            views: Views::of(ranges.iter().cloned()),
+            ranges,
             space,
             level,
             place,
             devices: devices.clone(),
             numbers,
             nothing,
-            views: OnceCell::new(),
             moments: None,
             gradients,
             gradient_bytes: 0,
@@ -134,9 +134,8 @@ impl<F: Number> Stage<F> {
 
     /// The numbers of a layer, where all of them are here.
     pub(super) fn weights(&self, layer: usize) -> Option<Weights> {
-        let views = || Views::new(self.numbers.clone(), &self.ranges);
         let whole = self.level < ShardLevel::Parameters;
-        whole.then(|| self.views.get_or_init(views).layer(layer - self.layers.start))
+        whole.then(|| self.views.layer(layer - self.layers.start, &self.numbers))
     }
 
     /// The numbers of a layer, gathered from those who hold them.
@@ -170,12 +169,7 @@ impl<F: Number> Stage<F> {
 
     /// Adds the gradient of one micro-batch by a layer's numbers; gives it back where the replicas add theirs up first,
     /// with [`Self::add_divided`].
-    pub(super) fn add_gradient(
-        &mut self,
-        layer: usize,
-        gradient: Vec<Tensor<1>>,
-        meter: &mut Meter,
-    ) -> Option<Vec<Tensor<1>>> {
+    pub(super) fn add_gradient(&mut self, layer: usize, gradient: Pieces, meter: &mut Meter) -> Option<Pieces> {
         let at = layer - self.layers.start;
         // Of a step that ended before its update.
         if matches!(self.gradients, Gradients::Reduced(_)) {
@@ -198,7 +192,7 @@ impl<F: Number> Stage<F> {
     pub(super) async fn add_divided<T: Transport>(
         &mut self,
         layer: usize,
-        gradient: Vec<Tensor<1>>,
+        gradient: Pieces,
         replicas: &Communicator<T>,
         meter: &mut Meter,
     ) -> Result<(), CommError> {
@@ -248,8 +242,8 @@ impl<F: Number> Stage<F> {
     }
 
     /// The gradients of all layers, one after the other.
-    fn pieces(&self, layers: Vec<Option<Vec<Tensor<1>>>>) -> Vec<Tensor<1>> {
-        let zeros = |range: &Range<usize>| vec![Tensor::zeros([range.len()], &self.devices.passes)];
+    fn pieces(&self, layers: Vec<Option<Pieces>>) -> Vec<Tensor<1>> {
+        let zeros = |range: &Range<usize>| Pieces::from_iter([Tensor::zeros([range.len()], &self.devices.passes)]);
         let layers = layers.into_iter().zip(&self.ranges);
         let pieces = layers.flat_map(|(sum, range)| sum.unwrap_or_else(|| zeros(range)));
         // Weights and biases, mostly.
@@ -326,7 +320,7 @@ impl<F: Number> Stage<F> {
         let sums = std::mem::replace(&mut self.gradients, empty(self.level, self.ranges.len()));
         let Gradients::Reduced(gradient) = sums else { return None };
         let gradient = if factor < 1.0 { gradient.mul_scalar(factor) } else { *gradient };
-        self.views = OnceCell::new();
+        self.views.let_go();
         let shard = self.space.shard(self.place);
         let own = match self.divides_moments() {
             true if shard.is_empty() => Tensor::zeros([0], &self.devices.passes),

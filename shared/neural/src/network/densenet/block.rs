@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use recspeed_parallel::model::{Noise, Pass, Weights};
+use recspeed_parallel::model::{Noise, Pass, Pieces, Weights};
 
 use super::stages::Stages;
 
@@ -216,10 +216,10 @@ impl Pass for Block<'_> {
         self.behind.take().expect("a pass goes there before it comes back")
     }
 
-    fn backward_weight(&mut self, layer: usize) -> Vec<Tensor<1>> {
+    fn backward_weight(&mut self, layer: usize) -> Pieces {
         let slope = self.slopes[layer - self.layers.start].take().expect("the gradient of the input comes first");
         let (inputs, outputs) = (self.stages.seen(layer), self.stages.outputs(layer));
-        let mut pieces = Vec::with_capacity(2);
+        let mut pieces = Pieces::new();
         if inputs > 0 {
             let weight = self.part_of_block(0..inputs).matmul(slope.clone().transpose());
             pieces.push(weight.reshape([inputs * outputs]));
