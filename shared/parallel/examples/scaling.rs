@@ -69,7 +69,7 @@ fn measured(layer: &Dense, rows: usize, device: &Device) -> [f64; 3] {
         let forward = took();
         let back = layer.backward_input(weights.clone().into(), &mut kept, slope.clone(), true);
         let backward_input = took();
-        let gradient = layer.backward_weight(kept);
+        let gradient = layer.backward_weight(&mut kept);
         let backward_weight = took();
         std::hint::black_box((output, back, gradient));
         if repeat > 0 {

@@ -2,7 +2,6 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use smallvec::smallvec;
 
 use super::{Kept, Layer, Noise, Pieces, Weights};
 
@@ -109,10 +108,12 @@ impl Layer for Dense {
         given
     }
 
-    fn backward_weight(&self, kept: Kept) -> Pieces {
-        let [input, slope] = kept.into_inner().expect("input and slope are kept for the weights");
+    fn backward_weight(&self, kept: &mut Kept) -> Pieces {
+        let (slope, input) = kept.pop().zip(kept.pop()).expect("input and slope are kept for the weights");
         let bias = slope.clone().sum_dim(0).reshape([self.outputs]);
-        let weight = input.transpose().matmul(slope).reshape([self.inputs * self.outputs]);
-        smallvec![weight, bias]
+        let mut pieces = Pieces::new();
+        pieces.push(input.transpose().matmul(slope).reshape([self.inputs * self.outputs]));
+        pieces.push(bias);
+        pieces
     }
 }

@@ -39,8 +39,8 @@ pub trait Layer: Send + Sync {
     /// - returns: `[rows, inputs]`
     fn backward_input(&self, weights: Weights, kept: &mut Kept, slope: Tensor<2>, wanted: bool) -> Option<Tensor<2>>;
 
-    /// The derivative by each parameter.
-    fn backward_weight(&self, kept: Kept) -> Pieces;
+    /// The derivative by each parameter; takes what [`Self::backward_input`] left.
+    fn backward_weight(&self, kept: &mut Kept) -> Pieces;
 
     /// What the ranks that share the layer bring together; nothing where it is whole.
     fn exchange(&self) -> Exchange {
@@ -164,7 +164,6 @@ impl Pass for Row<'_> {
     }
 
     fn backward_weight(&mut self, layer: usize) -> Pieces {
-        let kept = std::mem::take(&mut self.kept[layer - self.first]);
-        self.layers[layer].backward_weight(kept)
+        self.layers[layer].backward_weight(&mut self.kept[layer - self.first])
     }
 }

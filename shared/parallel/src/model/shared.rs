@@ -234,7 +234,7 @@ impl Layer for Part {
         Some(all.slice_assign([0..rows, self.units.clone()], own))
     }
 
-    fn backward_weight(&self, kept: Kept) -> Pieces {
+    fn backward_weight(&self, kept: &mut Kept) -> Pieces {
         let mut pieces = self.own.backward_weight(kept);
         if !self.biased {
             // The last piece is the bias, which the first rank moves.

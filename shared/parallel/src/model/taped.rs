@@ -62,7 +62,7 @@ impl<F: Fn(Tensor<1>, Tensor<2>, &Noise) -> Tensor<2> + Send + Sync> Layer for T
         wanted.then(|| of(&input))
     }
 
-    fn backward_weight(&self, mut kept: Kept) -> Pieces {
+    fn backward_weight(&self, kept: &mut Kept) -> Pieces {
         let gradient = kept.pop().expect("the gradient is kept from the way back");
         smallvec![gradient.reshape([self.parameters])]
     }

@@ -177,14 +177,18 @@ impl<F: Number> Stage<F> {
             self.give_back_gradients(meter);
         }
         let Gradients::Whole(layers) = &mut self.gradients else { return Some(gradient) };
-        layers[at] = Some(if let Some(sum) = layers[at].take() {
-            sum.into_iter().zip(gradient).map(|(sum, term)| sum + term).collect()
+        if let Some(sums) = &mut layers[at] {
+            for (sum, term) in sums.iter_mut().zip(gradient) {
+                // Nothing else holds the sum: it is added to where it lies.
+                let own = std::mem::replace(sum, self.nothing.clone());
+                *sum = own + term;
+            }
         } else {
             let held = bytes::<F>(self.ranges[at].len());
             meter.ledger.take(Account::Gradients, held);
             self.gradient_bytes += held;
-            gradient
-        });
+            layers[at] = Some(gradient);
+        }
         None
     }
 
@@ -243,12 +247,14 @@ impl<F: Number> Stage<F> {
 
     /// The gradients of all layers, one after the other.
     fn pieces(&self, layers: Vec<Option<Pieces>>) -> Vec<Tensor<1>> {
-        let zeros = |range: &Range<usize>| Pieces::from_iter([Tensor::zeros([range.len()], &self.devices.passes)]);
-        let layers = layers.into_iter().zip(&self.ranges);
-        let pieces = layers.flat_map(|(sum, range)| sum.unwrap_or_else(|| zeros(range)));
         // Weights and biases, mostly.
         let mut whole = Vec::with_capacity(2 * self.ranges.len());
-        whole.extend(pieces.filter(|sum| sum.dims()[0] > 0));
+        for (sum, range) in layers.into_iter().zip(&self.ranges).filter(|(_, range)| !range.is_empty()) {
+            match sum {
+                Some(pieces) => whole.extend(pieces),
+                None => whole.push(Tensor::zeros([range.len()], &self.devices.passes)),
+            }
+        }
         whole
     }
 
