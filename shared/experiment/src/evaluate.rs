@@ -11,6 +11,7 @@ use recspeed_types::{EventKind, FailureCode, FitObserver, MetricKind, MetricName
 
 use crate::apart::warn_of_one_list;
 use crate::audience::Audience;
+use crate::beside_mean::{BesideMean, Measure, warn_of_no_use};
 use crate::breakdown::{Measured, breakdowns};
 use crate::enriched::{Inputs, shuffled_inputs};
 use crate::model::Model;
@@ -109,11 +110,7 @@ pub(crate) fn evaluate(
         }
         of_the_mean = made.of_the_mean(&of_ratings, spec.evaluation.threshold).map_err(unmeasurable)?;
         made.fill(&mut users).map_err(unmeasurable)?;
-        if let Some(scale) = made.scale {
-            let error = made.measure(MetricKind::Rmse, spec.evaluation.threshold).map_err(unmeasurable)?;
-            let errors = (error, made.rmse_of_the_mean());
-            warn_of_errors_beyond(scale, errors, (spec, &data.interactions), host, story);
-        }
+        warn_of_errors((spec, data), &made, &of_ratings, host, story)?;
         predictions = Some(made);
     }
     let mut ranked = None;
@@ -179,6 +176,31 @@ pub(crate) fn evaluate(
         ranking: ranked.as_ref().map(|ranked| (&ranked.ranking, &cutoffs[..])),
     });
     Ok(Evaluated { metrics: values, info, breakdowns, ranked_for: ranked.map(|_| audience), users })
+}
+
+/// Warns of errors that are larger than the scale, or not usefully smaller than those of one number for everybody. Of
+/// probabilities only where an error was asked for: whom they put first may be right where their size is not.
+fn warn_of_errors(
+    (spec, data): (&ResolvedSpec, &Prepared),
+    made: &Predictions,
+    asked: &[MetricName],
+    host: &mut dyn Host,
+    story: &mut Story,
+) -> Result<(), RunFailure> {
+    let is_error =
+        |name: &MetricName| !matches!(name.kind, MetricKind::Accuracy | MetricKind::Auc | MetricKind::LogLoss);
+    let may_be_of_no_use = match made.scale {
+        Some((low, high)) => {
+            let error = made.measure(MetricKind::Rmse, spec.evaluation.threshold).map_err(unmeasurable)?;
+            // Where all ratings are one number, one number is all that there is to learn.
+            !warn_of_errors_beyond((low, high), error, (spec, &data.interactions), host, story) && low < high
+        }
+        None => asked.iter().any(is_error),
+    };
+    if may_be_of_no_use {
+        warn_of_no_use((spec, data), &made.beside_the_mean(Measure::of(spec)), host, story);
+    }
+    Ok(())
 }
 
 /// What a drawing of so many items did to the lists, of which some were ranked in full.
@@ -248,10 +270,9 @@ impl Predictions {
         Ok(values)
     }
 
-    /// What the rmse would be of that mean, asked for or not.
-    fn rmse_of_the_mean(&self) -> f64 {
-        let squares: f64 = self.truth.iter().map(|&truth| (f64::from(truth) - self.mean).powi(2)).sum();
-        (squares / self.truth.len().max(1) as f64).sqrt()
+    /// The errors beside those of that mean, asked for or not.
+    fn beside_the_mean(&self, measure: Measure) -> BesideMean {
+        BesideMean::of(measure, &self.users, (&self.predicted, &self.truth), self.mean)
     }
 
     /// Adds the errors of each user.

@@ -5,6 +5,7 @@ mod answer;
 mod apart;
 mod attributes;
 mod audience;
+mod beside_mean;
 mod breakdown;
 mod components;
 mod enriched;

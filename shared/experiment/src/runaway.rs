@@ -65,14 +65,28 @@ pub(crate) fn not_ranked(spec: &ResolvedSpec, data: &Interactions, error: RankEr
 /// What to try where a model knows less than somebody who knows nothing. What was moved away from its default is moved
 /// back; of all else nobody can tell whether it learnt too little or too wildly.
 pub(crate) fn what_else(spec: &ResolvedSpec) -> String {
+    listed(&else_ways(spec, false))
+}
+
+/// The same, way by way. `are_large`: whether the ratings are too large for the defaults. A learning rate below its
+/// default may then be one that was fitted to them: longer steps would run away, and it is more of them that it lacks.
+fn else_ways(spec: &ResolvedSpec, are_large: bool) -> Vec<String> {
     let recommender = &spec.recommender;
     let loss = spec.training.as_ref().map(|training| training.loss);
     let mut all: Vec<(Option<Way>, String)> = spec.training.iter().flat_map(|training| moved(spec, training)).collect();
+    let mut is_slow = false;
     for name in OWN.iter().chain(MOVED).copied().filter(|name| recommender.reads(name, loss)) {
         let (Some(now), Some(param)) = (recommender.params().get(name), recommender.entry.param(name)) else {
             continue;
         };
-        let way = param.way_back(now).filter(|way| *way == Way::Raise || !ROUNDS.contains(&name));
+        let mut way = param.way_back(now).filter(|way| *way == Way::Raise || !ROUNDS.contains(&name));
+        if are_large && name == "learning_rate" && way == Some(Way::Raise) {
+            is_slow = true;
+            continue;
+        }
+        if is_slow && ROUNDS.contains(&name) && param.can_go(Way::Raise, now) {
+            way = Some(Way::Raise);
+        }
         if way.is_some() || !MOVED.contains(&name) {
             all.push((way, format!("recommender.{name} (now {now})")));
         }
@@ -88,7 +102,7 @@ pub(crate) fn what_else(spec: &ResolvedSpec) -> String {
     if !recommender.components().is_empty() {
         ways.push(ALONE.to_owned());
     }
-    listed(&ways)
+    ways
 }
 
 /// What decides how much a training learns, each with the way back to what is usual for the kind.
@@ -102,10 +116,10 @@ fn moved(spec: &ResolvedSpec, training: &Training) -> [(Option<Way>, String); 2]
     ]
 }
 
-/// The same where it errs more than the mean of such ratings: their size may be what its defaults are not made for.
+/// The same where it errs no less than the mean of such ratings: their size may be what its defaults are not made for.
 pub(crate) fn what_else_of(spec: &ResolvedSpec, ratings: &[f32]) -> String {
     match divided(&spec.recommender, ratings) {
-        Some(divided) => format!("{divided}; or {}", what_else(spec)),
+        Some(divided) => format!("{divided}; or {}", listed(&else_ways(spec, true))),
         None => what_else(spec),
     }
 }
@@ -253,6 +267,19 @@ mod tests {
         assert!(percent.contains("; or try another recommender.regularization (now 0.06)"), "{percent}");
         assert!(!said("nmf", STARS).contains("divide"), "{}", said("nmf", STARS));
         assert!(!said("slope-one", &[1000.0, 5000.0]).contains("divide"), "it is the same in any unit");
+    }
+
+    #[test]
+    fn a_learning_rate_that_was_fitted_to_large_ratings_is_not_raised_again_and_learns_longer() {
+        let said = |ratings: &[f32]| {
+            let slow = RecommenderSpec::new("biased-mf").with("learning_rate", ParamValue::Float(5e-6));
+            what_else_of(&resolved(slow), ratings)
+        };
+        let thousands = said(&[1000.0, 2000.0, 3000.0, 4000.0, 5000.0]);
+        assert!(thousands.starts_with("divide the ratings in the file by 1000 (they go from 1000 to 5000, "));
+        assert!(thousands.contains("; or raise recommender.iterations (now 20), or try another "), "{thousands}");
+        assert!(!thousands.contains("learning_rate"), "{thousands}");
+        assert!(said(STARS).starts_with("raise recommender.learning_rate (now 0.000005), or try "), "{}", said(STARS));
     }
 
     #[test]

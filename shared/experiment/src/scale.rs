@@ -1,12 +1,11 @@
 //! What lies outside the scale of the ratings: single ratings, which outweigh all others, and a recommender's errors.
 
 use recspeed_data::{FAR_RATING, Interactions, usual_rating};
-use recspeed_types::catalogue::{Family, ParamKind};
 use recspeed_types::spec::ResolvedSpec;
 
 use crate::Host;
 use crate::run::Story;
-use crate::runaway::{remedy, what_else_of};
+use crate::runaway::remedy;
 
 /// Warns whoever reads ratings as numbers of some that are absurdly far from the rest; to a probability of liking they are no farther
 /// than any other above the threshold.
@@ -38,20 +37,18 @@ fn far_ratings(data: &Interactions) -> Option<String> {
     ))
 }
 
-/// A model that errs so many times as much as the mean has learnt nothing that is of use; near 1 a small test decides by chance.
-const CLEARLY: f64 = 1.1;
-
-/// Warns of predictions that err by more than the scale is wide, as no single rating given to everything would; or clearly more than the
-/// mean of the training ratings, `of_mean`, where something could be set otherwise.
+/// Warns of predictions whose rmse, `error`, is larger than the scale is wide, as that of no single rating given to
+/// everything would be; whether it did.
 pub(crate) fn warn_of_errors_beyond(
     (low, high): (f32, f32),
-    (error, of_mean): (f64, f64),
+    error: f64,
     (spec, data): (&ResolvedSpec, &Interactions),
     host: &mut dyn Host,
     story: &mut Story,
-) {
+) -> bool {
     let width = f64::from(high) - f64::from(low);
-    if width > 0.0 && error > width {
+    let is_beyond = width > 0.0 && error > width;
+    if is_beyond {
         let sentence = format!(
             "the rmse is {}, more than the whole scale of the ratings, {} to {}, is wide: any one rating for everybody errs less; {}",
             short(error as f32),
@@ -60,29 +57,8 @@ pub(crate) fn warn_of_errors_beyond(
             remedy(spec, &data.rating)
         );
         story.warn(host, sentence);
-    } else if width > 0.0 && error > CLEARLY * of_mean && can_be_tuned(spec) {
-        let sentence = format!(
-            "the rmse is {}, and that of the mean of the training ratings, for everybody and everything, is {}: predictions that know \
-             nothing err less; {}",
-            rounded(error),
-            rounded(of_mean),
-            what_else_of(spec, &data.rating)
-        );
-        story.warn(host, sentence);
     }
-}
-
-/// Baselines, and methods that have no numbers to set, do on few ratings what they can.
-fn can_be_tuned(spec: &ResolvedSpec) -> bool {
-    let entry = spec.recommender.entry;
-    let is_name = |kind: &ParamKind| matches!(kind, ParamKind::Boolean { .. } | ParamKind::Choice { .. });
-    let has_more = spec.training.is_some() || !entry.params.iter().all(|param| is_name(&param.kind));
-    entry.family != Family::Baseline && has_more
-}
-
-/// Three digits behind the point, where that tells two errors apart.
-fn rounded(error: f64) -> String {
-    if (0.1..1e5).contains(&error) { format!("{error:.3}") } else { format!("{error:.3e}") }
+    is_beyond
 }
 
 /// Without a row of zeros for huge numbers.

@@ -7,7 +7,7 @@ use recspeed_plan::words::duration;
 use recspeed_types::catalogue::Need;
 use recspeed_types::divergence::{Good, in_digits};
 use recspeed_types::spec::{Optimizer, tighter_clip};
-use recspeed_types::{FailureCode, Instead, Remedy};
+use recspeed_types::{FailureCode, Instead, Remedy, written};
 
 use crate::elsewhere::Failure;
 
@@ -178,11 +178,6 @@ fn size(bytes: u64) -> String {
     if bytes < 10 << 20 { format!("{} KiB", bytes.div_ceil(1 << 10)) } else { format!("{} MiB", bytes >> 20) }
 }
 
-/// As somebody writes it in a spec, with all its digits: `10`, `0.001`, `3e-5`.
-fn plain(rate: f64) -> String {
-    if (1e-4..1e6).contains(&rate) { rate.to_string() } else { format!("{rate:e}") }
-}
-
 /// `step`: the one that did it. Its own loss is that of the weights before it, and may be good.
 fn after(Good { at, loss }: Good, step: u64) -> String {
     let loss = in_digits(loss);
@@ -196,7 +191,7 @@ fn after(Good { at, loss }: Good, step: u64) -> String {
 /// What makes steps shorter, of what can still be made smaller.
 fn calmer((learning_rate, calmer): (f64, f64), optimizer: Optimizer, gradient_clip: Option<f64>) -> String {
     let rate = (calmer < learning_rate)
-        .then(|| format!("try training.learning_rate = {} instead of {}", plain(calmer), plain(learning_rate)));
+        .then(|| format!("try training.learning_rate = {} instead of {}", written(calmer), written(learning_rate)));
     let ways: Vec<String> = rate.into_iter().chain(tighter_clip(optimizer, gradient_clip)).collect();
     if ways.is_empty() { "take another recommender".to_owned() } else { ways.join(", or ") }
 }

@@ -39,7 +39,7 @@ pub use metric::{MetricKind, MetricName};
 pub use mode::Mode;
 pub use permalink::{PermalinkError, decode_permalink, encode_permalink};
 pub use refusal::{Instead, Refusal, Remedy};
-pub use sentences::{capital, sentence};
+pub use sentences::{capital, sentence, written};
 pub use spec::{ExperimentSpec, ResolvedSpec, SpecError, SpecErrors};
 pub use summary::RunSummary;
 pub use user_values::UserValues;

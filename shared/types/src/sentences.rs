@@ -1,4 +1,4 @@
-//! Words of an error as a sentence of their own.
+//! Words of an error as a sentence of their own, and numbers in it as somebody writes them.
 
 /// With a capital first letter; a place in a spec (`dataset.path: …`, `recommender.attributes names …`) stays as it is written there.
 pub fn capital(text: &str) -> String {
@@ -15,9 +15,21 @@ pub fn sentence(words: &str) -> String {
     format!("{}.", capital(words.trim_end_matches('.')))
 }
 
+/// A number as somebody writes it in a spec, with all its digits: `10`, `0.001`, `3e-5`.
+pub fn written(number: f64) -> String {
+    if number == 0.0 || (1e-4..1e6).contains(&number.abs()) { number.to_string() } else { format!("{number:e}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_written_without_a_row_of_zeros_and_with_all_its_digits() {
+        let numbers = [10.0, 0.736_489_585_564_221_6, 1e-4, 3.2e-5, 0.0, -0.5, -2e-9, 123_456.0, 2e7].map(written);
+        let due = ["10", "0.7364895855642216", "0.0001", "3.2e-5", "0", "-0.5", "-2e-9", "123456", "2e7"];
+        assert_eq!(numbers, due);
+    }
 
     #[test]
     fn sentences_begin_with_a_capital_and_places_of_a_spec_as_they_are_written() {

@@ -6,7 +6,7 @@ use recspeed_search::{Judged, Space, SpaceError, Values};
 use recspeed_types::metric::Direction;
 use recspeed_types::search::{SearchMethod, SearchSpec};
 use recspeed_types::spec::{EvaluateOn, FitOn, SpecParseError};
-use recspeed_types::{ExperimentSpec, MetricName, SpecErrors};
+use recspeed_types::{ExperimentSpec, MetricName, SpecErrors, written};
 
 use super::SearchArgs;
 use super::log::Trial;
@@ -362,8 +362,7 @@ pub(super) fn words(member: &Member, values: &Values) -> String {
 
 /// Four significant digits, as somebody writes a number: `10`, `0.7365`, `3.2e-5`.
 fn plain(number: f64) -> String {
-    let rounded: f64 = format!("{number:.3e}").parse().unwrap_or(number);
-    if rounded == 0.0 || (1e-4..1e6).contains(&rounded.abs()) { rounded.to_string() } else { format!("{rounded:e}") }
+    written(format!("{number:.3e}").parse().unwrap_or(number))
 }
 
 /// Seconds that trials up to a budget of `most` trials or `limit` seconds take, if they take as long as `trials` of `spent` seconds.
