@@ -355,6 +355,32 @@ while :; do sleep 0.05; done"#;
 }
 
 #[test]
+fn a_folder_for_checkpoints_that_gets_none_is_told_in_one_line_before_the_run_which_goes_on() {
+    let bench = Bench::new(FINISH);
+    let folder = bench.path("kept").display().to_string();
+    let run = |kind: &str, more: &[&str]| {
+        let kind = format!("recommender.kind={kind}");
+        let output = bench.run(&[&["--set", kind.as_str()][..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output).to_owned()
+    };
+    let checkpoints = ["--checkpoint-dir", folder.as_str()];
+    for kind in ["slope-one", "user-knn"] {
+        let line = format!(
+            "recspeed: a run with recommender.kind = \"{kind}\" keeps no checkpoints: it is fitted in one go; nothing will \
+             be written to {folder}"
+        );
+        let said = run(kind, &checkpoints);
+        assert_eq!(said.lines().filter(|each| *each == line).count(), 1, "{said}");
+        assert!(!run(kind, &[]).contains("checkpoints"), "nobody asked");
+    }
+    for kind in ["biased-mf", "mlp"] {
+        let said = run(kind, &checkpoints);
+        assert!(!said.contains("keeps no checkpoints"), "{kind}: {said}");
+    }
+}
+
+#[test]
 fn a_worker_that_ignores_the_interrupt_is_ended_after_five_seconds() {
     let bench = Bench::new("trap '' TERM; touch \"$here/started\"; while :; do sleep 0.1; done");
     let child = bench.command(&[]).spawn().unwrap();

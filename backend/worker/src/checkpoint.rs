@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use recspeed_data::checkpoint::{CheckpointError, LOOK, look};
 use sha2::{Digest as _, Sha256};
 
 /// A written checkpoint.
@@ -93,6 +95,30 @@ impl Resume {
         Ok(Self { path: path.to_owned(), file })
     }
 
+    /// Whether it can be a checkpoint at all, by its ends. What has none to look at, as a pipe, is read by the fit.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], with the place of the file and what was found there.
+    pub(crate) fn look(&self) -> Result<(), CheckpointError> {
+        let Ok((first, last)) = self.ends() else { return Ok(()) };
+        look(&first, &last).map_err(|error| error.of_file(&self.place().to_string()))
+    }
+
+    /// Its first and its last bytes.
+    fn ends(&self) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
+        let data = self.file.metadata()?;
+        if !data.is_file() {
+            return Err(std::io::ErrorKind::Unsupported.into());
+        }
+        let count = data.len().min(LOOK as u64);
+        let read = |from: u64| -> std::io::Result<Vec<u8>> {
+            let mut bytes = vec![0; count as usize];
+            self.file.read_exact_at(&mut bytes, from)?;
+            Ok(bytes)
+        };
+        Ok((read(0)?, read(data.len() - count)?))
+    }
+
     /// All of it, in no more memory than it takes.
     ///
     /// # Errors
@@ -126,6 +152,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use recspeed_data::checkpoint::{Identity, seal};
+
     use super::*;
 
     #[test]
@@ -177,6 +205,36 @@ mod tests {
         let resume = Resume::open(&place).unwrap();
         fs::remove_file(&place).unwrap();
         assert_eq!(resume.read().unwrap(), b"state", "what is open stays until it is read");
+    }
+
+    #[test]
+    fn what_cannot_be_a_checkpoint_is_refused_by_its_ends_with_its_place_and_read_whole_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("given.bin");
+        let torn = [&b"RSFIT003"[..], &[7; 3 * LOOK]].concat();
+        for (bytes, said) in [
+            (
+                &b"user_id:token\n1"[..],
+                Some("not a checkpoint of this lab (it is text that begins with `user_id:token`)"),
+            ),
+            (b"", Some("not a checkpoint of this lab (it is empty)")),
+            (b"PK\x03\x04 and more", Some("not a checkpoint of this lab (it begins with the bytes 50 4b 03 04)")),
+            (b"recsnn04 and more", Some("a checkpoint of an earlier version of the lab")),
+            (&torn[..], Some("damaged: it is cut off")),
+            (&seal(torn.clone(), &Identity::default())[..], None),
+        ] {
+            fs::write(&place, bytes).unwrap();
+            let resume = Resume::open(&place).unwrap();
+            let refused = resume.look().err().map(|error| error.to_string());
+            match (&refused, said) {
+                (Some(refused), Some(said)) => {
+                    assert!(refused.starts_with(&format!("the file {} is ", place.display())), "{refused}");
+                    assert!(refused.contains(said) && refused.ends_with("or start again without it"), "{refused}");
+                }
+                (refused, said) => assert_eq!(refused.as_deref(), said),
+            }
+            assert_eq!(resume.read().unwrap(), bytes, "looking moves nothing");
+        }
     }
 
     #[test]

@@ -206,6 +206,11 @@ impl Host for Process {
         recspeed_experiment::Checkpoints { writes: self.checkpoints.is_some(), resumes: self.resume.is_some() }
     }
 
+    fn look_at_checkpoint(&self) -> Result<(), RunFailure> {
+        let looked = self.resume.as_ref().map_or(Ok(()), Resume::look);
+        looked.map_err(|error| RunFailure::new(FailureCode::Checkpoint, sentence(&error.to_string())))
+    }
+
     fn memory(&self) -> ProcessMemory {
         let own = machine::process_memory();
         ProcessMemory { peak: own.peak.max(self.framework_peak.load(Ordering::Relaxed)), ..own }

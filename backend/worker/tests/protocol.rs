@@ -269,6 +269,49 @@ fn what_keeps_no_checkpoints_continues_from_none_and_says_so_before_any_work() {
 }
 
 #[test]
+fn a_file_that_is_no_checkpoint_is_named_with_what_was_found_before_any_data_are_read() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("checkpoint-1.bin");
+    let path = file.display().to_string();
+    for recommender in [
+        "kind = \"als-implicit\"",
+        "kind = \"neumf\"",
+        "kind = \"switching\"\n[[recommender.components]]\nkind = \"bpr\"\n[[recommender.components]]\nkind = \"ease\"",
+    ] {
+        let spec = toml(&format!(
+            "version = 1\n[dataset]\nsource = \"builtin\"\nid = \"beauty-synthetic-10k\"\n[evaluation]\n\
+             metrics = [\"ndcg@10\"]\n[recommender]\n{recommender}\n"
+        ));
+        for (bytes, said) in [
+            (
+                &b"user_id:token\n1\n"[..],
+                format!(
+                    "The file {path} is not a checkpoint of this lab (it is text that begins with `user_id:token`); take \
+                     another one, or start again without it."
+                ),
+            ),
+            (
+                b"RSFIT003 as far as a full disk let it",
+                format!(
+                    "The file {path} is damaged: it is cut off, or an earlier version of the lab wrote it; take another \
+                     one, or start again without it."
+                ),
+            ),
+        ] {
+            std::fs::write(&file, bytes).unwrap();
+            let refused = ended(&start(home.path(), &["--resume", &path], &spec).wait_with_output().unwrap());
+            let EventKind::Failed { code, cause, .. } = refused.last() else { panic!("{:?}", refused.last()) };
+            assert_eq!((code, cause), (&FailureCode::Checkpoint, &said), "{recommender}");
+            assert!(
+                !refused.events.iter().any(|event| matches!(event.kind, EventKind::Phase { .. })),
+                "{}",
+                refused.log
+            );
+        }
+    }
+}
+
+#[test]
 fn a_worker_that_nobody_listens_to_leaves() {
     let home = tempfile::tempdir().unwrap();
     let mut child = start(home.path(), &[], &long());

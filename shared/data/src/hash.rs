@@ -1,8 +1,9 @@
-//! Fingerprints: of all columns, of the rows that are learnt from, and of bytes.
+//! Fingerprints: of all columns, of the rows that are learnt from, of attributes, and of bytes.
 
 use sha2::{Digest, Sha256};
 
-use crate::dictionary::{Dictionary, fold};
+use crate::attributes::{AttributeValues, Attributes};
+use crate::dictionary::{self, Dictionary, fold};
 use crate::interactions::Interactions;
 
 /// SHA-256 of all columns and ids, 64 hexadecimal digits: equal exactly when the interactions are equal bit for bit.
@@ -45,6 +46,60 @@ pub fn rows_hash(interactions: &Interactions, rows: &[u32]) -> u64 {
     hash
 }
 
+/// A hash of the columns of these names and of the ids that they belong to: every name and value bit for bit and in the
+/// table's order, by which words are numbered. The same on every machine; it finds accidents, not attacks.
+pub fn attributes_hash(table: &Attributes, reads: &dyn Fn(&str) -> bool) -> u64 {
+    let mut hash = Folded(0x9e37_79b9_7f4a_7c15);
+    hash.dictionary(&table.ids);
+    for column in table.columns.iter().filter(|column| reads(&column.name)) {
+        hash.word(dictionary::hash(column.name.as_bytes()));
+        match &column.values {
+            AttributeValues::Token { vocabulary, word } => {
+                hash.word(1);
+                hash.dictionary(vocabulary);
+                hash.column(word, |word| u64::from(*word));
+            }
+            AttributeValues::TokenSeq { vocabulary, indptr, words } => {
+                hash.word(2);
+                hash.dictionary(vocabulary);
+                hash.column(indptr, |at| *at as u64);
+                hash.column(words, |word| u64::from(*word));
+            }
+            AttributeValues::Float(values) => {
+                hash.word(3);
+                hash.column(values, |value| u64::from(value.to_bits()));
+            }
+            AttributeValues::FloatSeq { indptr, values } => {
+                hash.word(4);
+                hash.column(indptr, |at| *at as u64);
+                hash.column(values, |value| u64::from(value.to_bits()));
+            }
+        }
+    }
+    hash.0
+}
+
+/// A hash of words in their order.
+struct Folded(u64);
+
+impl Folded {
+    fn word(&mut self, word: u64) {
+        self.0 = fold(self.0 ^ word, 0xd6e8_feb8_6659_fd93);
+    }
+
+    fn column<T>(&mut self, column: &[T], word: impl Fn(&T) -> u64) {
+        self.word(column.len() as u64);
+        for value in column {
+            self.word(word(value));
+        }
+    }
+
+    fn dictionary(&mut self, ids: &Dictionary) {
+        self.column(ids.ends(), |end| u64::from(*end));
+        self.word(dictionary::hash(ids.arena().as_bytes()));
+    }
+}
+
 /// FNV-1a, 64 bits, of bytes: the checksum of checkpoints. It finds accidents, not attacks.
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
@@ -70,6 +125,7 @@ fn add_column<T: Copy, const N: usize>(hash: &mut Sha256, column: &[T], bytes: i
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attributes::AttributeColumn;
     use crate::interactions::InteractionsBuilder;
 
     #[test]
@@ -115,6 +171,67 @@ mod tests {
         for chosen in [&[5, 4][..], &[4], &[4, 5, 5], &[0, 5], &[]] {
             assert_ne!(of(&rows, chosen), base, "{chosen:?}");
         }
+    }
+
+    #[test]
+    fn any_change_of_what_is_read_of_attributes_changes_their_hash_and_no_other_does() {
+        let column = |name: &str, values| AttributeColumn { name: name.to_owned(), values };
+        let table = || Attributes {
+            ids: ["i", "j"].into_iter().collect(),
+            columns: vec![
+                column(
+                    "brand",
+                    AttributeValues::Token { vocabulary: ["x", "y"].into_iter().collect(), word: vec![0, 1] },
+                ),
+                column(
+                    "title",
+                    AttributeValues::TokenSeq {
+                        vocabulary: ["a", "b"].into_iter().collect(),
+                        indptr: vec![0, 1, 2],
+                        words: vec![0, 1],
+                    },
+                ),
+                column("price", AttributeValues::Float(vec![1.0, f32::NAN])),
+                column("place", AttributeValues::FloatSeq { indptr: vec![0, 1, 2], values: vec![0.0, 1.0] }),
+            ],
+        };
+        let of = |change: &dyn Fn(&mut Attributes), unread: &str| {
+            let mut changed = table();
+            change(&mut changed);
+            attributes_hash(&changed, &|name| name != unread)
+        };
+        let base = of(&|_| {}, "");
+        assert_eq!(base, of(&|_| {}, ""));
+        assert_ne!(base, of(&|_| {}, "price"));
+        let changes: [(&str, &dyn Fn(&mut Attributes)); 7] = [
+            ("brand", &|table| table.columns[0].name = "make".to_owned()),
+            ("brand", &|table| {
+                let vocabulary = ["x", "z"].into_iter().collect();
+                table.columns[0].values = AttributeValues::Token { vocabulary, word: vec![0, 1] };
+            }),
+            ("brand", &|table| {
+                let vocabulary = ["x", "y"].into_iter().collect();
+                table.columns[0].values = AttributeValues::Token { vocabulary, word: vec![1, 0] };
+            }),
+            ("title", &|table| {
+                let vocabulary = ["a", "b"].into_iter().collect();
+                table.columns[1].values =
+                    AttributeValues::TokenSeq { vocabulary, indptr: vec![0, 2, 2], words: vec![0, 1] };
+            }),
+            ("price", &|table| table.columns[2].values = AttributeValues::Float(vec![1.5, f32::NAN])),
+            ("price", &|table| table.columns[2].values = AttributeValues::Float(vec![1.0, 0.0])),
+            ("place", &|table| {
+                table.columns[3].values = AttributeValues::FloatSeq { indptr: vec![0, 1, 2], values: vec![-0.0, 1.0] };
+            }),
+        ];
+        for (nth, (name, change)) in changes.into_iter().enumerate() {
+            assert_ne!(of(change, ""), base, "change {nth}, of {name}");
+            // A column under another name is not the one that is left out.
+            if nth > 0 {
+                assert_eq!(of(change, name), of(&|_| {}, name), "change {nth}, of {name}, which is not read");
+            }
+        }
+        assert_ne!(of(&|table| table.ids = ["i", "k"].into_iter().collect(), ""), base, "whose they are");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub mod arrow_ipc;
 mod attributes;
 mod calendar;
+pub mod checkpoint;
 mod coverage;
 mod csr;
 mod describe;
@@ -39,7 +40,7 @@ pub use enrich::{derive, shuffled};
 pub use extent::extent;
 pub use filters::apply_filters;
 pub use generate::{Generated, generate};
-pub use hash::{columns_sha256, fnv1a, rows_hash};
+pub use hash::{attributes_hash, columns_sha256, fnv1a, rows_hash};
 pub use interactions::{Interactions, InteractionsBuilder};
 pub use long_tail::{CountBin, TailPoint};
 pub use permutation::Permutation;

@@ -1,6 +1,6 @@
 //! From a recommender's name to a recommender that has learnt.
 
-use recspeed_neural::{Elsewhere, Failure, NeuralDevice, NeuralFitError, Seat, fit_ranked};
+use recspeed_neural::{Elsewhere, Failure, NeuralDevice, NeuralFitError, Seat, fit_ranked, how_trained};
 use recspeed_parallel::{AnyTransport, CommError, Communicator, Crew, FirstTask, RankFailure, Task};
 use recspeed_recommenders::{FitError, FitRequest, TrainSet};
 use recspeed_types::event::{MeasuredOn, MemoryBytes};
@@ -146,6 +146,8 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         refuse_on_its_device(spec, request, &here)?;
         fit_component(spec, &device, request, observer)
     };
+    let training = spec.training.as_ref();
+    let trained = training.map(|training| how_trained(&spec.recommender, training, spec.evaluation.threshold));
     let request = FitRequest {
         recommender: &spec.recommender,
         data: &train,
@@ -153,7 +155,8 @@ fn fit_classical(spec: &ResolvedSpec, data: &Prepared, host: &mut dyn Host) -> R
         elsewhere: &networks,
         foretell: &foretell,
         permutes: !spec.features.permute.is_empty(),
-        stops_early: spec.training.is_some_and(|training| training.early_stopping.is_some()),
+        stops_early: training.is_some_and(|training| training.early_stopping.is_some()),
+        trained: trained.as_ref(),
     };
     let fitted = recspeed_recommenders::fit_request(&request, &mut watch).map_err(classical_failure);
     let recommender = fitted.map_err(|failure| if watch.worked { failure.after_work() } else { failure })?;
@@ -191,9 +194,10 @@ fn fit_component(
         seed: request.seed,
         device: device.clone(),
     };
-    let fitted = recspeed_neural::fit(&network, observer).map_err(|error| match error.code() {
-        FailureCode::Cancelled => FitError::Interrupted { done: 0, total: training.epochs.into(), unit: "epochs" },
-        code => FitError::Elsewhere { code, message: error.to_string(), refusal: error.refusal() },
+    let fitted = recspeed_neural::fit(&network, observer).map_err(|error| match (error.code(), error) {
+        (FailureCode::Cancelled, _) => FitError::Interrupted { done: 0, total: training.epochs.into(), unit: "epochs" },
+        (_, NeuralFitError::Checkpoint(error)) => FitError::Checkpoint(error),
+        (code, error) => FitError::Elsewhere { code, message: error.to_string(), refusal: error.refusal() },
     })?;
     let (n_users, n_items) = (request.data.n_users(), request.data.n_items());
     Ok(Box::new(NeuralRecommender { model: fitted.model, n_users, n_items }))

@@ -8,7 +8,7 @@ use recspeed_plan::{
     Assumed, DeviceMemory, EvaluationOutlook, Judging, Lessons, Limit, Longest, Outlook, ProcessNeeds, Room, Strategy,
     TablesOutlook, Whole, bottleneck, is_whole, of_spec, shortage,
 };
-use recspeed_types::catalogue::Need;
+use recspeed_types::catalogue::{Need, NoCheckpoints};
 use recspeed_types::spec::{ResolvedRecommender, ResolvedSpec, Source, TableSharding};
 use recspeed_types::{Extent, FailureCode, Instead};
 
@@ -232,21 +232,16 @@ pub(crate) fn refuse_so_many_items(spec: &ResolvedSpec, n_items: usize, host: &d
     recspeed_recommenders::foresee(&spec.recommender, n_items, left).map_err(classical_failure)
 }
 
-/// Refuses before anything is read to go on from a checkpoint where none is ever kept: it would be left aside, and the
-/// run would look as if it had gone on.
+/// Refuses before anything is read to go on from what is no checkpoint, and from any where none is ever kept: it would be
+/// left aside, and the run would look as if it had gone on.
 pub(crate) fn refuse_to_go_on(spec: &ResolvedSpec, host: &dyn Host) -> Result<(), RunFailure> {
-    let (engine, recommender) = (spec.engine.kind, &spec.recommender);
-    let has_some = !engine.is_reference() && recspeed_recommenders::keeps_checkpoints(recommender);
-    if has_some || !host.checkpoints().resumes {
+    if !host.checkpoints().resumes {
         return Ok(());
     }
-    let who = if engine.is_reference() {
-        format!("engine.kind = \"{}\"", engine.as_str())
-    } else {
-        format!("recommender.kind = \"{}\"", recommender.entry.kind)
-    };
-    let cause =
-        format!("A run with {who} keeps no checkpoints, so there is none to continue from; leave out --resume.");
+    let Some(NoCheckpoints { who, why }) = spec.no_checkpoints() else { return host.look_at_checkpoint() };
+    let cause = format!(
+        "A run with {who} keeps no checkpoints ({why}), so there is none to continue from; leave out --resume."
+    );
     Err(RunFailure::new(FailureCode::Checkpoint, cause))
 }
 

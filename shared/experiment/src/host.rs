@@ -62,6 +62,14 @@ pub trait Host: FitObserver {
         Checkpoints::default()
     }
 
+    /// Whether what the run goes on from can be a checkpoint at all, before anything is read. Whose it is, the fit says.
+    ///
+    /// # Errors
+    /// A failure with code `checkpoint` that names the file and what was found in it.
+    fn look_at_checkpoint(&self) -> Result<(), RunFailure> {
+        Ok(())
+    }
+
     /// Whoever trains a network in the framework that the spec's engine names.
     ///
     /// # Errors

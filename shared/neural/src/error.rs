@@ -1,5 +1,6 @@
 //! Why a network was not trained.
 
+use recspeed_data::checkpoint::CheckpointError;
 use recspeed_parallel::CommError;
 use recspeed_parallel::training::TrainError;
 use recspeed_plan::PlanError;
@@ -151,11 +152,8 @@ pub enum NeuralFitError {
     #[error(transparent)]
     Elsewhere(#[from] Failure),
     /// A checkpoint that does not continue this training.
-    #[error("the checkpoint cannot be used: {reason}; run the experiment from its start")]
-    Checkpoint {
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
 impl From<PlanError> for NeuralFitError {
@@ -241,7 +239,7 @@ impl NeuralFitError {
             Self::TooLarge { .. } => FailureCode::OutOfMemory,
             Self::Diverged { .. } => FailureCode::Diverged,
             Self::Interrupted { .. } => FailureCode::Cancelled,
-            Self::Checkpoint { .. } => FailureCode::Checkpoint,
+            Self::Checkpoint(_) => FailureCode::Checkpoint,
             Self::RowOutside { .. } => FailureCode::Internal,
         }
     }

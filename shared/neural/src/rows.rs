@@ -1,6 +1,6 @@
 //! Some rows of a data set.
 
-use recspeed_data::{Interactions, rows_hash};
+use recspeed_data::Interactions;
 
 use crate::NeuralFitError;
 
@@ -27,11 +27,6 @@ impl Rows<'_> {
     /// Newest timestamp; 0 without rows.
     pub(crate) fn newest(&self) -> i64 {
         self.rows.iter().map(|&row| self.interactions.timestamp[row as usize]).max().unwrap_or(0)
-    }
-
-    /// What tells them from other rows, for checkpoints.
-    pub(crate) fn hash(&self) -> u64 {
-        rows_hash(self.interactions, self.rows)
     }
 
     /// Refuses row numbers past the end and ratings that are not finite, so that nothing later has to look again.

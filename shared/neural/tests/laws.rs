@@ -223,7 +223,8 @@ fn a_checkpoint_of_another_spec_is_refused_in_one_sentence() {
     let error = train_on(&data, (&train, &[]), &spec(&[4], TrainingSpec::default()), 2, &mut other).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the checkpoint cannot be used: it belongs to another spec or other data; run the experiment from its start"
+        "the checkpoint does not continue this fit: it belongs to another spec or other data: seed = 1, here 2; take another \
+         one, or start again without it"
     );
 }
 

@@ -1,5 +1,6 @@
 //! A fit that goes through its data again and again: loss, progress, checkpoints, and an end between two rounds.
 
+use recspeed_data::checkpoint::CheckpointError;
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MeasuredOn};
 use recspeed_types::fit::STATE_ROOM;
@@ -121,7 +122,7 @@ fn write(learner: &mut dyn Learner, losses: &[f64]) -> Vec<u8> {
 
 /// Fills the numbers from a checkpoint; the losses of the rounds that it has behind it.
 fn read(learner: &mut dyn Learner, bytes: &[u8], total: u64) -> Result<Vec<f64>, FitError> {
-    let wrong = |reason: String| FitError::Checkpoint { reason };
+    let wrong = |reason: String| FitError::from(CheckpointError::other(reason));
     let body = bytes.strip_prefix(MAGIC);
     let body = body.ok_or_else(|| wrong("another version of the lab wrote it".to_owned()))?;
     let (done, values) = body.split_first_chunk::<8>().ok_or_else(|| wrong("it is cut off".to_owned()))?;

@@ -1,5 +1,6 @@
 //! Why a fit ends without a model.
 
+use recspeed_data::checkpoint::CheckpointError;
 use recspeed_dense::InverseError;
 use recspeed_types::catalogue::Need;
 use recspeed_types::forecast::{duration, size, unaffordable};
@@ -164,12 +165,9 @@ pub enum FitError {
         /// Why.
         error: Box<FitError>,
     },
-    /// The state to resume from belongs to something else.
-    #[error("the checkpoint does not continue this fit: {reason}; take another one, or start again without it")]
-    Checkpoint {
-        /// What does not match.
-        reason: String,
-    },
+    /// The state to resume from is damaged, or belongs to something else.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
 }
 
 impl FitError {
@@ -198,7 +196,7 @@ impl FitError {
     #[must_use]
     pub fn of_component(self, index: usize) -> Self {
         match self {
-            Self::Interrupted { .. } | Self::Checkpoint { .. } => self,
+            Self::Interrupted { .. } | Self::Checkpoint(_) => self,
             error => Self::Component { index, error: Box::new(error) },
         }
     }

@@ -1,5 +1,6 @@
 //! From a catalogue entry to a fitted recommender, and from saved parts back to one.
 
+use recspeed_data::checkpoint::Identity;
 use recspeed_types::FitObserver;
 use recspeed_types::spec::ResolvedRecommender;
 
@@ -69,6 +70,8 @@ pub struct FitRequest<'a> {
     pub stops_early: bool,
     /// Whether the model will be asked with attributes dealt out anew: [`Recommender::permute`] may then keep more.
     pub permutes: bool,
+    /// What those fits depend on besides, for checkpoints: how networks are trained. `None` where none is.
+    pub trained: Option<&'a Identity>,
 }
 
 /// What saved parts are to become.
@@ -107,7 +110,8 @@ pub fn fit(
 ) -> Fitted {
     let elsewhere: &FitElsewhere<'_> = &|request, _| Err(FitError::NotHere { kind: request.recommender.entry.kind });
     let foretell = &unforeseen;
-    let request = FitRequest { recommender, data, seed, elsewhere, foretell, stops_early: false, permutes: false };
+    let (stops_early, permutes, trained) = (false, false, None);
+    let request = FitRequest { recommender, data, seed, elsewhere, foretell, stops_early, permutes, trained };
     fit_request(&request, observer)
 }
 
@@ -117,8 +121,12 @@ pub fn fit(
 /// # Errors
 /// [`FitError`].
 pub fn fit_request(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Fitted {
+    refuse_without_any(request.recommender, observer)?;
     memory::components::check_before_the_fit(request, observer)?;
-    fit_part(request, observer)
+    // A hybrid's checkpoint is that of one of its components: whose it is, is said once, of the whole.
+    let mut sealed = Sealed::new(request, observer);
+    let fitted = fit_part(request, &mut sealed);
+    sealed.refused().map_or(fitted, Err)
 }
 
 /// [`fit_request`] of what has been foretold: a component, or what is none.
@@ -132,18 +140,9 @@ pub(crate) fn fit_part(request: &FitRequest<'_>, observer: &mut dyn FitObserver)
         return Err(FitError::NoRows);
     }
     request.data.check_needs(request.recommender)?;
-    refuse_without_any(request.recommender, observer)?;
     let foreseen = memory::check_vectors(request.recommender, request.data, observer)?;
     let ratings = &request.data.by_user.values;
-    let fitted = if request.recommender.components().is_empty() {
-        let mut sealed = Sealed::new(request, observer);
-        let fitted = (method.fit)(request, &mut sealed);
-        sealed.refused().map_or(fitted, Err)
-    } else {
-        // The checkpoint of a hybrid is that of a component, which seals it itself.
-        (method.fit)(request, observer)
-    };
-    fitted.map_err(|error| error.of(request.recommender, ratings).with_time(foreseen))
+    (method.fit)(request, observer).map_err(|error| error.of(request.recommender, ratings).with_time(foreseen))
 }
 
 /// Whether a fit over so many items would be refused, before there are any data. `memory_left`: as of [`FitObserver::memory_left`].

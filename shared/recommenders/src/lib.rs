@@ -30,7 +30,6 @@ mod scratch;
 mod train;
 mod ways;
 
-pub use checkpoint::keeps_checkpoints;
 pub use divergence::Before;
 pub use error::{FitError, remedy_for};
 pub use fit::{

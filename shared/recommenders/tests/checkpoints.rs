@@ -1,19 +1,20 @@
-//! A fit goes on from a whole checkpoint of its own spec and rows, and from nothing else.
+//! A fit goes on from a whole checkpoint of its own spec, rows and attributes, and from nothing else.
 
 mod support;
 
-use recspeed_data::Interactions;
-use recspeed_recommenders::{FitError, TrainSet, fit, keeps_checkpoints, kinds};
-use recspeed_types::catalogue;
-use recspeed_types::spec::{ParamValue, ResolvedRecommender};
+use recspeed_data::{AttributeValues, Attributes, Interactions};
+use recspeed_recommenders::{FitError, TrainSet, fit, kinds};
+use recspeed_types::catalogue::{self, Whose};
+use recspeed_types::spec::{ParamValue, RecommenderSpec, ResolvedRecommender};
 use recspeed_types::{EventKind, FitObserver};
 use support::{attributes, resolved, varied};
 
-/// Goes on from a checkpoint, and keeps the first one.
+/// Goes on from a checkpoint, and keeps the first one and the last one.
 #[derive(Default)]
 struct Keeper {
     resume: Option<Vec<u8>>,
     kept: Option<Vec<u8>>,
+    last: Option<Vec<u8>>,
     events: usize,
 }
 
@@ -25,7 +26,9 @@ impl FitObserver for Keeper {
         false
     }
     fn checkpoint(&mut self, _: u64, state: &mut dyn FnMut() -> Vec<u8>) {
-        self.kept.get_or_insert_with(state);
+        let state = state();
+        self.last = Some(state.clone());
+        self.kept.get_or_insert(state);
     }
     fn take_resume_state(&mut self) -> Option<Vec<u8>> {
         self.resume.take()
@@ -46,8 +49,19 @@ fn taken(
     seed: u64,
     resume: Option<Vec<u8>>,
 ) -> (Result<(), FitError>, Keeper) {
-    let (users, items) = (attributes(&all.users), attributes(&all.items));
-    let data = TrainSet::new(all, rows).with_attributes(Some(&items), Some(&users));
+    let known = [attributes(&all.items), attributes(&all.users)];
+    taken_of(recommender, (all, rows), &known, seed, resume)
+}
+
+/// The same of items and users of whom this is known.
+fn taken_of(
+    recommender: &ResolvedRecommender,
+    (all, rows): (&Interactions, &[u32]),
+    [items, users]: &[Attributes; 2],
+    seed: u64,
+    resume: Option<Vec<u8>>,
+) -> (Result<(), FitError>, Keeper) {
+    let data = TrainSet::new(all, rows).with_attributes(Some(items), Some(users));
     let mut keeper = Keeper { resume, ..Keeper::default() };
     let ended = fit(recommender, &data, seed, &mut keeper).map(|_| ());
     (ended, keeper)
@@ -59,7 +73,7 @@ fn single() -> impl Iterator<Item = &'static str> {
 }
 
 fn keepers() -> impl Iterator<Item = &'static str> {
-    single().filter(|kind| keeps_checkpoints(&resolved(kind, &[])))
+    single().filter(|kind| resolved(kind, &[]).keeps_checkpoints())
 }
 
 fn why(ended: &Result<(), FitError>) -> String {
@@ -76,7 +90,7 @@ fn exactly_the_kinds_that_say_so_keep_checkpoints_and_the_others_refuse_any() {
         let recommender = short(kind);
         let (ended, keeper) = taken(&recommender, (&all, &rows), 1, None);
         assert_eq!(ended, Ok(()), "{kind}");
-        assert_eq!(keeper.kept.is_some(), keeps_checkpoints(&recommender), "{kind}");
+        assert_eq!(keeper.kept.is_some(), recommender.keeps_checkpoints(), "{kind}");
         if keeper.kept.is_none() {
             let (ended, keeper) = taken(&recommender, (&all, &rows), 1, Some(b"whatever".to_vec()));
             assert!(why(&ended).contains(&format!("`{kind}` keeps no checkpoints")), "{ended:?}");
@@ -158,5 +172,126 @@ fn a_checkpoint_with_a_damaged_byte_is_refused_with_what_to_do() {
         }
         let cut = kept[..end / 2].to_vec();
         assert!(why(&taken(&recommender, (&all, &rows), 1, Some(cut)).0).contains("damaged"), "{kind}");
+    }
+}
+
+#[test]
+fn what_is_no_checkpoint_is_told_in_one_sentence_of_what_was_found_by_every_kind_and_hybrid() {
+    let (all, rows) = varied(40, 30, 300);
+    let hybrid = hybrid(vec![RecommenderSpec::new("item-mean"), RecommenderSpec::new("bpr")]);
+    for recommender in keepers().map(short).chain([hybrid]) {
+        let kind = recommender.entry.kind;
+        for (given, said) in [
+            (
+                &b"user_id:token\titem_id:token\n1\t2\n"[..],
+                "the file to go on from is not a checkpoint of this lab (it is text that begins with \
+                 `user_id:token\titem_id:token`); take another one, or start again without it",
+            ),
+            (
+                b"",
+                "the file to go on from is not a checkpoint of this lab (it is empty); take another one, or start again \
+                 without it",
+            ),
+            (
+                b"numbers, RSOWNER1",
+                "the file to go on from is a checkpoint of an earlier version of the lab, which this version does not \
+                 read; take another one, or start again without it",
+            ),
+        ] {
+            assert_eq!(why(&taken(&recommender, (&all, &rows), 1, Some(given.to_vec())).0), said, "{kind}");
+        }
+    }
+}
+
+/// Of the items, and of the users where `of_users` says so: one value is another.
+fn other(known: &[Attributes; 2], of_users: bool) -> [Attributes; 2] {
+    let mut other = known.clone();
+    let AttributeValues::Token { word, .. } = &mut other[usize::from(of_users)].columns[0].values else {
+        panic!("the colour is a word");
+    };
+    word.swap(0, 1);
+    other
+}
+
+#[test]
+fn a_checkpoint_under_other_attributes_is_refused_by_exactly_the_kinds_that_read_them() {
+    let (all, rows) = varied(40, 30, 300);
+    let known = [attributes(&all.items), attributes(&all.users)];
+    let content = hybrid(vec![RecommenderSpec::new("bpr"), RecommenderSpec::new("content-tfidf")]);
+    let (mut refused, mut went_on) = (0, 0);
+    for recommender in keepers().map(short).chain([content]) {
+        let kind = recommender.entry.kind;
+        let kept = taken_of(&recommender, (&all, &rows), &known, 1, None).1.kept;
+        for (of_users, whose, what) in [(false, Whose::Items, "item"), (true, Whose::Users, "user")] {
+            let other = other(&known, of_users);
+            let ended = taken_of(&recommender, (&all, &rows), &other, 1, kept.clone()).0;
+            if recommender.reads_attributes_of(whose) {
+                let said = why(&ended);
+                assert!(said.contains(&format!("it belongs to other data: other {what} attributes")), "{kind}: {said}");
+                refused += 1;
+            } else {
+                assert_eq!(ended, Ok(()), "{kind} does not read what is known of each {what}");
+                went_on += 1;
+            }
+        }
+    }
+    assert!(refused >= 7 && went_on >= 7, "{refused} and {went_on}");
+}
+
+#[test]
+fn an_attribute_that_a_kind_is_not_told_to_read_is_no_part_of_its_checkpoint() {
+    let (all, rows) = varied(40, 30, 300);
+    let known = [attributes(&all.items), attributes(&all.users)];
+    let names = |names: &[&str]| ParamValue::Names(names.iter().map(|name| (*name).to_owned()).collect());
+    let rounds = ("iterations", ParamValue::Integer(3));
+    for (read, goes_on) in [("title", true), ("colour", false)] {
+        let recommender = resolved("feature-embeddings", &[rounds.clone(), ("item_attributes", names(&[read]))]);
+        let kept = taken_of(&recommender, (&all, &rows), &known, 1, None).1.kept;
+        let ended = taken_of(&recommender, (&all, &rows), &other(&known, false), 1, kept).0;
+        assert_eq!(ended.is_ok(), goes_on, "{read}: {ended:?}");
+    }
+}
+
+fn hybrid(components: Vec<RecommenderSpec>) -> ResolvedRecommender {
+    resolved("weighted", &[("components", ParamValue::Recommenders(components))])
+}
+
+/// Components of a hybrid, of which the last one keeps the last checkpoints.
+fn three(factors: i64, rounds: i64, neighbours: i64) -> Vec<RecommenderSpec> {
+    let integer = ParamValue::Integer;
+    vec![
+        RecommenderSpec::new("bpr").with("factors", integer(factors)).with("iterations", integer(rounds)),
+        RecommenderSpec::new("item-knn").with("neighbours", integer(neighbours)),
+        RecommenderSpec::new("als-implicit").with("factors", integer(4)).with("iterations", integer(2)),
+    ]
+}
+
+#[test]
+fn a_checkpoint_of_a_hybrid_belongs_to_the_whole_of_its_spec_whichever_component_it_is_of() {
+    let (all, rows) = varied(40, 30, 300);
+    let own = hybrid(three(4, 3, 5));
+    let keeper = taken(&own, (&all, &rows), 1, None).1;
+    let mut heavier = three(4, 3, 5);
+    heavier[0] = heavier[0].clone().with("weight", ParamValue::Float(0.25));
+    let mut other_kind = three(4, 3, 5);
+    other_kind[0] = RecommenderSpec::new("warp");
+    // The first checkpoint is that of the first component, the last one that of the third.
+    for kept in [keeper.kept, keeper.last] {
+        assert_eq!(taken(&own, (&all, &rows), 1, kept.clone()).0, Ok(()));
+        for (recommender, told) in [
+            (hybrid(three(5, 3, 5)), "recommender.components[0].factors = 4, here 5;"),
+            (hybrid(three(4, 4, 5)), "recommender.components[0].iterations = 3, here 4;"),
+            (hybrid(three(4, 3, 6)), "recommender.components[1].neighbours = 5, here 6;"),
+            (hybrid(heavier.clone()), "recommender.components[0].weight = 1, here 0.25;"),
+            (hybrid(other_kind.clone()), "recommender.components[0].kind = \"bpr\", here \"warp\";"),
+            (hybrid(three(4, 3, 5)[..2].to_vec()), "recommender.components[2].kind = \"als-implicit\", here nothing;"),
+        ] {
+            let said = why(&taken(&recommender, (&all, &rows), 1, kept.clone()).0);
+            assert!(said.contains(&format!("it belongs to another spec or other data: {told}")), "{told} {said}");
+        }
+        let said = why(&taken(&own, (&all, &rows), 2, kept.clone()).0);
+        assert!(said.contains("seed = 1, here 2;"), "{said}");
+        let said = why(&taken(&own, (&all, &rows[1..]), 1, kept).0);
+        assert!(said.contains("training rows = "), "{said}");
     }
 }

@@ -214,9 +214,11 @@ fn a_stopped_hybrid_goes_on_inside_the_component_that_was_stopped() {
         assert!(second.saved.len() <= whole.saved.len() - stop_after + 1, "nothing done is saved again");
     }
     for (state, reason) in [
-        (vec![1, 2, 3], "it is not a checkpoint of a hybrid"),
-        (b"RSHYB001 and more".to_vec(), "it was written by an earlier version"),
-        (b"more, and RSHYB002".to_vec(), "it was written by an earlier version"),
+        (vec![1, 2, 3], "the file to go on from is not a checkpoint of this lab (it begins with the bytes 01 02 03);"),
+        (b"user_id,item_id\n1,2".to_vec(), "of this lab (it is text that begins with `user_id,item_id`);"),
+        (b"RSHYB001 and more".to_vec(), "is a checkpoint of an earlier version of the lab"),
+        (b"more, and RSHYB002".to_vec(), "is a checkpoint of an earlier version of the lab"),
+        (b"more, and RSHYB003".to_vec(), "is a checkpoint of an earlier version of the lab"),
     ] {
         let mut foreign = Listening { resume: Some(state), ..Listening::default() };
         let error = fit(&recommender, &world.data(), 3, &mut foreign).err().unwrap().to_string();
@@ -241,6 +243,7 @@ fn components_of_other_crates_are_fitted_and_restored_by_whoever_can() {
         foretell: &unforeseen,
         stops_early: false,
         permutes: false,
+        trained: None,
     };
     let model = fit_request(&request, &mut Unobserved).unwrap();
     let alone = fit(&resolved("item-mean", &[]), &data, 1, &mut Unobserved).unwrap();

@@ -157,6 +157,7 @@ fn validation_rows_that_stop_a_component_do_not_teach_its_weight() {
             foretell: &unforeseen,
             stops_early,
             permutes: false,
+            trained: None,
         };
         fit_request(&request, &mut Unobserved).expect("the fit succeeds");
         let expected: Vec<u32> =
@@ -242,6 +243,7 @@ fn weights_are_learnt_from_components_that_have_not_read_the_validation_rows_and
             foretell: &unforeseen,
             stops_early,
             permutes: false,
+            trained: None,
         };
         let mut model = fit_request(&request, &mut Unobserved).expect("the fit succeeds");
         let teaching = std::mem::take(&mut *asked_with.lock().unwrap());

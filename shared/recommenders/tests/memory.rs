@@ -319,6 +319,7 @@ fn a_component_that_is_fitted_elsewhere_is_foretold_there_and_nothing_is_fitted_
         foretell: &far_too_much,
         stops_early: false,
         permutes: false,
+        trained: None,
     };
     let mut left = Left { bytes: 1 << 30, worked: false };
     let said = fit_request(&request, &mut left).err().expect("it does not fit").to_string();
@@ -355,6 +356,7 @@ fn a_component_that_is_refused_elsewhere_is_told_with_its_place_before_the_first
         foretell: &no_room,
         stops_early: false,
         permutes: false,
+        trained: None,
     };
     let mut left = Left { bytes: 1 << 30, worked: false };
     let refused = fit_request(&request, &mut left).err().expect("it does not fit");

@@ -71,6 +71,7 @@ fn learnt(recommender: &ResolvedRecommender, data: &TrainSet<'_>) -> Box<dyn Rec
         foretell: &unforeseen,
         stops_early: false,
         permutes: true,
+        trained: None,
     };
     fit_request(&request, &mut Unobserved).expect("the fit succeeds")
 }

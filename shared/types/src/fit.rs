@@ -4,7 +4,7 @@ use crate::event::EventKind;
 
 /// Bytes that whoever writes a state leaves free behind it: there it is said whose it is, and of which component of a hybrid,
 /// without a copy. A longer word than fits costs one.
-pub const STATE_ROOM: usize = 1024;
+pub const STATE_ROOM: usize = 4096;
 
 /// Listens to a fit. A fit calls it between units of work that take well under a second, and stops when told to.
 pub trait FitObserver {

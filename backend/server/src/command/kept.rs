@@ -334,13 +334,15 @@ fn spent_until(checkpoints: &Path, checkpoint: &Path) -> f64 {
     before + since.map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// The checkpoint of the latest step in a folder.
+/// The checkpoint that was written last into a folder; of several at the same time, that of the latest step. Steps alone do not tell
+/// it: each component of a hybrid counts them from its own beginning.
 fn newest_checkpoint(folder: &Path) -> Option<PathBuf> {
     let step = |path: &PathBuf| -> Option<u64> {
         path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.strip_suffix(".bin")?.parse().ok()
     };
     let files = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    files.filter(|path| step(path).is_some()).max_by_key(step)
+    let written = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
+    files.filter(|path| step(path).is_some()).max_by_key(|path| (written(path), step(path)))
 }
 
 #[cfg(test)]
@@ -355,6 +357,17 @@ mod tests {
         }
         assert_eq!(newest_checkpoint(folder.path()), Some(folder.path().join("checkpoint-10.bin")));
         assert_eq!(newest_checkpoint(&folder.path().join("gone")), None);
+    }
+
+    #[test]
+    fn the_newest_checkpoint_of_a_hybrid_is_that_of_the_later_component_however_few_its_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        // The first component ended at step 15, the second one stands at step 3.
+        for (seconds, name) in [(10, "checkpoint-14.bin"), (20, "checkpoint-15.bin"), (30, "checkpoint-3.bin")] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        }
+        assert_eq!(newest_checkpoint(folder.path()), Some(folder.path().join("checkpoint-3.bin")));
     }
 
     #[test]

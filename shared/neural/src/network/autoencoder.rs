@@ -61,7 +61,7 @@ fn fit(request: &FitRequest<'_>, observer: &mut dyn FitObserver) -> Result<Fitte
         training: request.training,
         recommender: request.recommender,
         seed: request.seed,
-        rows: request.train.hash(),
+        identity: request.identity(),
         device: device.clone(),
         model: &|parameters| {
             let (by_user, device) = (by_user.clone(), device.clone());

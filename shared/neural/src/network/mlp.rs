@@ -61,7 +61,7 @@ async fn fit(
         training,
         recommender: request.recommender,
         seed: request.seed,
-        rows: request.train.hash(),
+        identity: request.identity(),
         device: device.clone(),
         model: &|parameters| {
             let answer = Answer::Stars(scale);

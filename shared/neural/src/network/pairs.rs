@@ -93,7 +93,7 @@ impl<'a> Desk<'a> {
             training,
             recommender,
             seed,
-            rows: self.request.train.hash(),
+            identity: self.request.identity(),
             device: self.device.clone(),
             model,
         }

@@ -207,7 +207,7 @@ async fn fit<E: Encoder>(
         training: request.training,
         recommender: request.recommender,
         seed: request.seed,
-        rows: request.train.hash(),
+        identity: request.identity(),
         device: device.clone(),
         model: &model,
     };

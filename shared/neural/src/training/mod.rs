@@ -22,7 +22,7 @@ mod steps;
 mod update;
 
 use burn::tensor::{Device, Tensor};
-use recspeed_data::fnv1a;
+use recspeed_data::checkpoint::{Identity, open, seal};
 use recspeed_parallel::at_once;
 use recspeed_types::divergence::Gauge;
 use recspeed_types::event::MeasuredOn;
@@ -94,11 +94,11 @@ pub(crate) struct Course<'a, N, L> {
     /// `None` without validation rows.
     pub(crate) judge: Option<&'a dyn Judge>,
     pub(crate) training: &'a Training,
-    /// What is trained, for checkpoints: not every parameter shows in the network's layout.
+    /// What is trained.
     pub(crate) recommender: &'a ResolvedRecommender,
     pub(crate) seed: u64,
-    /// The hash of the rows that it learns from, for checkpoints: as many others are other data.
-    pub(crate) rows: u64,
+    /// What the training depends on, for checkpoints: not every parameter shows in the network's layout.
+    pub(crate) identity: Identity,
     pub(crate) device: Device,
     /// A model that answers with these numbers.
     pub(crate) model: &'a dyn Fn(Parameters) -> Box<dyn NeuralModel>,
@@ -398,7 +398,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
 
     /// A checkpoint, read.
     fn state(&self, bytes: &[u8]) -> Result<State<'static>, NeuralFitError> {
-        State::decode(bytes, self.fingerprint(), self.network.layout().len())
+        State::decode(open(bytes, &self.whose())?, self.network.layout().len())
     }
 
     /// A checkpoint. It says nothing of strategies: another one may go on from it.
@@ -420,7 +420,7 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
                 weights: best.parameters.as_ref().map(Parameters::numbers),
             }),
         };
-        state.encode(self.fingerprint())
+        seal(state.encode(), &self.whose())
     }
 }
 
@@ -440,13 +440,11 @@ impl<N: Network, L: Lesson<N>> Course<'_, N, L> {
         }
     }
 
-    /// Names the training: shape, parameters, settings, seed, rows, judge, and what the lesson depends on.
-    fn fingerprint(&self) -> u64 {
+    /// Names the training: recommender, settings, seed, rows and attributes, and the network's shape, the judge and what the
+    /// lesson depends on.
+    fn whose(&self) -> Identity {
         let layout: &Layout = self.network.layout();
         let judge = self.judge.map(Judge::goes_by);
-        let recommender = (self.recommender.entry.kind, self.recommender.params());
-        let how = (self.training, self.seed, self.rows, judge);
-        let name = format!("{layout:?} {recommender:?} {how:?} {}", self.lesson.name());
-        fnv1a(name.as_bytes())
+        self.identity.clone().with_network(&format!("{layout:?} {judge:?} {}", self.lesson.name()))
     }
 }

@@ -1,16 +1,13 @@
 //! The recommenders that a hybrid is made of.
 
-use recspeed_data::{Attributes, Csr, Interactions, Permutation, fnv1a};
+use recspeed_data::checkpoint::CheckpointError;
+use recspeed_data::{Attributes, Csr, Interactions, Permutation};
 use recspeed_types::FitObserver;
 use recspeed_types::event::{EventKind, MemoryBytes};
 use recspeed_types::spec::ResolvedRecommender;
 
 use crate::fit::{FitRequest, RestoreRequest, fit_part, restore_request};
 use crate::{BasketItem, FitError, Parts, PartsError, Profiles, Reason, Recommender, TrainSet};
-
-/// What ends the state of a component: which one it is of (u64, little-endian), the checksum of that (u64, little-endian),
-/// and this. The state before it has a checksum of its own.
-const MAGIC: &[u8; 8] = b"RSHYB003";
 
 /// Reasons that a component gives for its part.
 const OWN_REASONS: usize = 3;
@@ -272,17 +269,16 @@ impl FitObserver for Watch<'_> {
         self.observer.keeps_checkpoints()
     }
 
-    /// Layout: the component's own state, then what [`MAGIC`] says. In this order nothing has to move.
+    /// Layout: the component's own state, then which one it is of (u64, little-endian). In this order nothing has to move. Whose
+    /// it is and whether it is whole is said behind it ([`crate::checkpoint`]).
     fn checkpoint(&mut self, step: u64, state: &mut dyn FnMut() -> Vec<u8>) {
         if self.may_save {
             let place = (self.index as u64).to_le_bytes();
             self.observer.checkpoint(step, &mut || {
                 let mut state = state();
                 // Where no room was left, at least not for as much again.
-                state.reserve_exact(2 * place.len() + MAGIC.len());
+                state.reserve_exact(place.len());
                 state.extend_from_slice(&place);
-                state.extend_from_slice(&fnv1a(&place).to_le_bytes());
-                state.extend_from_slice(MAGIC);
                 state
             });
         }
@@ -299,27 +295,10 @@ impl FitObserver for Watch<'_> {
 
 /// The component that was being fitted, and its state, in the memory where it lies.
 fn read(mut bytes: Vec<u8>, components: usize) -> Result<(usize, Vec<u8>), FitError> {
-    let wrong = |reason: &str| FitError::Checkpoint { reason: reason.to_owned() };
-    let body = bytes.strip_suffix(MAGIC).ok_or_else(|| {
-        // The first version had it at the beginning.
-        let earlier = bytes.starts_with(b"RSHYB001") || bytes.ends_with(b"RSHYB002");
-        wrong(if earlier {
-            "it was written by an earlier version"
-        } else {
-            "it is not a checkpoint of a hybrid, or it is damaged"
-        })
-    })?;
-    let (body, sum) = body.split_last_chunk::<8>().ok_or_else(|| wrong("it is cut off"))?;
-    let (state, place) = body.split_last_chunk::<8>().ok_or_else(|| wrong("it is cut off"))?;
-    if fnv1a(place) != u64::from_le_bytes(*sum) {
-        return Err(wrong("it is damaged: its checksum is not that of its bytes"));
-    }
-    let (length, place) = (state.len(), usize::try_from(u64::from_le_bytes(*place)));
-    match place {
-        Ok(index) if index < components => {
-            bytes.truncate(length);
-            Ok((index, bytes))
-        }
-        _ => Err(wrong("it belongs to a hybrid of more components")),
-    }
+    let wrong = || FitError::from(CheckpointError::other("it does not say which component it is of"));
+    let (state, place) = bytes.split_last_chunk::<8>().ok_or_else(wrong)?;
+    let (length, place) = (state.len(), usize::try_from(u64::from_le_bytes(*place)).ok());
+    let index = place.filter(|index| *index < components).ok_or_else(wrong)?;
+    bytes.truncate(length);
+    Ok((index, bytes))
 }

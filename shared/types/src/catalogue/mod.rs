@@ -4,6 +4,7 @@
 //! what adds a recommender beside its entry.
 
 mod baselines;
+mod checkpoints;
 mod conditions;
 mod content;
 mod factorization;
@@ -20,6 +21,7 @@ mod slot;
 mod training;
 mod way;
 
+pub use checkpoints::NoCheckpoints;
 pub use conditions::{CONDITIONS, Condition, Under};
 pub use hybrid::{GOES_WITH, RATED_BY};
 pub use reading::{Whose, readers_of, readers_of_times};

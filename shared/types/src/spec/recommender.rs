@@ -51,6 +51,32 @@ impl fmt::Display for ParamValue {
     }
 }
 
+impl ParamValue {
+    /// All of it: what tells one spec from another must not lose what [`fmt::Display`] leaves out for people. Text is quoted
+    /// and escaped, numbers have all their digits.
+    pub fn exact(&self) -> String {
+        match self {
+            Self::Integer(v) => v.to_string(),
+            Self::Float(v) => v.to_string(),
+            Self::Boolean(v) => v.to_string(),
+            Self::Text(v) => format!("{v:?}"),
+            Self::Integers(v) => format!("{v:?}"),
+            Self::Names(v) => format!("{v:?}"),
+            Self::Recommenders(v) => {
+                let param = |(name, value): (&String, &Self)| format!(", {name} = {}", value.exact());
+                let one = |each: &RecommenderSpec| {
+                    format!(
+                        "{{ kind = {:?}{} }}",
+                        each.kind,
+                        each.params.iter().map(param).collect::<Vec<_>>().concat()
+                    )
+                };
+                format!("[{}]", v.iter().map(one).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
 /// `[recommender]` as written: a kind and that kind's parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecommenderSpec {
@@ -386,5 +412,28 @@ impl schemars::JsonSchema for RecommenderSpec {
     }
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         catalogue::schema::any_recommender(generator).try_into().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exact_words_of_a_value_lose_nothing_that_people_are_not_shown() {
+        let long = |end: &str| ParamValue::Text(format!("{}{end}", "a".repeat(70)));
+        assert_eq!(long("x").to_string(), long("y").to_string());
+        assert_ne!(long("x").exact(), long("y").exact());
+        let names = |names: &[&str]| ParamValue::Names(names.iter().map(|name| (*name).to_owned()).collect()).exact();
+        assert_ne!(names(&["a", "b"]), names(&["a\", \"b"]));
+        assert_ne!(names(&["a\nb"]), names(&["a b"]));
+        let near = [0.1, 0.1 + f64::EPSILON / 16.0].map(|value| ParamValue::Float(value).exact());
+        assert_ne!(near[0], near[1]);
+        let held = |value: i64| {
+            let one = RecommenderSpec::new("bpr").with("factors", ParamValue::Integer(value));
+            ParamValue::Recommenders(vec![one]).exact()
+        };
+        assert_eq!(held(8), "[{ kind = \"bpr\", factors = 8 }]");
+        assert_ne!(held(8), held(9));
     }
 }

@@ -62,7 +62,10 @@ pub struct RunArgs {
     /// Where imported data and caches lie (otherwise as `recspeed serve`)
     #[arg(long, value_name = "DIR", env = "RECSPEED_HOME")]
     home: Option<PathBuf>,
-    /// Keep checkpoints of the training in this folder
+    /// Keep the last three checkpoints of the run in this folder, for --resume. One may be written after each epoch of a network and
+    /// after each iteration of a fit in iterations, of a hybrid while it fits such a component, and one when the run is told to stop;
+    /// never within 2 seconds of another, nor within 20 times what writing that took. Recommenders that are fitted in one go, as
+    /// slope-one or ease, and other engines keep none
     #[arg(long, value_name = "DIR")]
     checkpoint_dir: Option<PathBuf>,
     /// Keep the trained model in this folder, for `recspeed recommend` and `recspeed export`: a new or empty one, or one with an
@@ -73,7 +76,7 @@ pub struct RunArgs {
     /// Perfetto reads: a new file, or one with an earlier timeline, which it replaces
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Continue from a checkpoint of the same spec and data
+    /// Continue from a checkpoint of the same recommender, training, seed, rows and attributes
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 }
@@ -82,6 +85,9 @@ pub struct RunArgs {
 pub(crate) fn run(args: RunArgs) -> Result<u8, CommandError> {
     let SpecFile { spec, dir, title, .. } = SpecFile::read(&args.file, &args.set)?;
     check_places(&args)?;
+    if let Some(told) = without_checkpoints(&args, &spec) {
+        output::complain(&told);
+    }
     let options = WorkerOptions {
         program: find_worker(args.worker.as_deref())?,
         spec_dir: dir,
@@ -166,6 +172,14 @@ fn check_places(args: &RunArgs) -> Result<(), CommandError> {
         ));
     }
     Ok(())
+}
+
+/// That the folder for checkpoints gets none, and why.
+fn without_checkpoints(args: &RunArgs, spec: &ExperimentSpec) -> Option<String> {
+    let folder = args.checkpoint_dir.as_ref()?;
+    // What has mistakes is told by the worker.
+    let none = spec.resolve().ok()?.no_checkpoints()?;
+    Some(format!("recspeed: {none}; nothing will be written to {}", folder.display()))
 }
 
 /// Whether the model in a folder is that of the run, and not an older one: a worker that cannot keep it only warns.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use recspeed_data::Csr;
+use recspeed_data::checkpoint::CheckpointError;
 use recspeed_data::parts::expect_len;
 use recspeed_dense::{self as dense, gramian};
 use recspeed_types::FitObserver;
@@ -174,7 +175,7 @@ impl ImplicitAls {
             als.resume(bytes)?;
             if als.iteration > total {
                 let reason = format!("it has {} iterations behind it, this fit has {total}", als.iteration);
-                return Err(FitError::Checkpoint { reason });
+                return Err(CheckpointError::other(reason).into());
             }
         }
         let mut stopping = 0;

@@ -4,6 +4,7 @@
 //! those iterations (f64), then the users' and the items' vectors (f32). Everything else follows from the spec and the
 //! data, of which [`crate::checkpoint`] says behind it which they are.
 
+use recspeed_data::checkpoint::CheckpointError;
 use recspeed_types::fit::STATE_ROOM;
 
 use crate::FitError;
@@ -32,7 +33,7 @@ pub(super) fn write(losses: &[f64], sizes: Sizes, users: &[f32], items: &[f32]) 
 
 /// Fills the vectors from a checkpoint; the losses of the iterations that it has behind it.
 pub(super) fn read(bytes: &[u8], sizes: Sizes, users: &mut [f32], items: &mut [f32]) -> Result<Vec<f64>, FitError> {
-    let wrong = |reason: String| FitError::Checkpoint { reason };
+    let wrong = |reason: String| FitError::from(CheckpointError::other(reason));
     let Some(numbers) = bytes.strip_prefix(MAGIC).filter(|_| bytes.len() >= HEADER) else {
         return Err(wrong("it is not a checkpoint of als-implicit, or another version of the lab wrote it".to_owned()));
     };
