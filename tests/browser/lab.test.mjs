@@ -1,24 +1,15 @@
 // The page as its users meet it, in a real browser.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
 import { writeFile, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { ends, openPage, overhearTheRunner, runInTerminal, startBrowser, startLab, writeSpec } from "./lab.mjs";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { ends, openPage, overhearTheRunner, runInTerminal, writeSpec } from "./lab.mjs";
 
-let lab, browser;
-before(async () => {
-  lab = await startLab();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
-});
-
-const id = (name) => `[data-testid="${name}"]`;
+withLab();
 
 /** The metrics in sight, every digit of them. */
 function values(page) {

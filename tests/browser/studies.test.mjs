@@ -1,14 +1,13 @@
 // The pages of the studies: what was never measured, what was, what is missing, what goes wrong, and the button that measures.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
-import { openPage, startBrowser, startLab } from "./lab.mjs";
-
-const id = (name) => `[data-testid="${name}"]`;
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { openPage } from "./lab.mjs";
 
 /** A report as `recspeed study` keeps it. */
 const REPORT = {
@@ -82,19 +81,13 @@ const REPORT = {
   differences: [{ heading: "Time", text: "Other hardware, and `fit_s` runs from numbers in memory to trained weights." }],
 };
 
-let lab, browser;
-before(async () => {
+withLab(async () => {
   const home = await mkdtemp(join(tmpdir(), "recspeed-lab-"));
   await mkdir(join(home, "studies"), { recursive: true });
   await writeFile(join(home, "studies/four-layer.json"), JSON.stringify(REPORT));
   await writeFile(join(home, "studies/methods.attempt.json"), JSON.stringify({ status: "running", asked_ms: 1795651200000, started_ms: 1795651200001 }));
   await writeFile(join(home, "studies/mixed.json"), "{");
-  lab = await startLab({ home });
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
+  return { home };
 });
 
 /** A page of the owner's. */
