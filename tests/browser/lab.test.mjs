@@ -216,6 +216,39 @@ test("a stream that answers with errors is opened again, and the run is seen to 
   await context.close();
 });
 
+test("a run at work whose page is opened, loaded again and left is seen to its end on its page and in the lab", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("run-on-server")).waitFor();
+  await writeSpec(page, NETWORK.replace("seed = 7", "seed = 31").replace("epochs = 3", "epochs = 4000"));
+  await page.locator(id("run-on-server")).click();
+  await page.locator(id("open-run")).click();
+  await page.waitForURL(/\/r\//);
+  await ends(page, "running");
+  const back = () => page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Lab" }).click();
+  const own = page.url();
+  // The page that is loaded again asks for the same run twice: as its own, and as the one that this tab has started.
+  await page.reload();
+  await ends(page, "running");
+  await page.waitForFunction(() => document.querySelector('[data-testid="run-progress"]'));
+  await back();
+  await page.waitForURL((url) => url.pathname === "/");
+  await ends(page, "running");
+  await page.locator(id("cancel")).click();
+  await ends(page, "cancelled");
+  // One that ends by itself while its page is open.
+  await writeSpec(page, NETWORK.replace("seed = 7", "seed = 32").replace("epochs = 3", "epochs = 300"));
+  await page.locator(id("run-on-server")).click();
+  await page.waitForFunction((own) => !own.endsWith(document.querySelector('[data-testid="open-run"]')?.getAttribute("href") ?? own), own);
+  await page.locator(id("open-run")).click();
+  await page.waitForURL(/\/r\//);
+  await page.reload();
+  await ends(page, "finished", 90_000);
+  await back();
+  await ends(page, "finished");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a file of the reader's own runs in the tab without leaving it, then on the server", async () => {
   const rows = Array.from({ length: 600 }, (_, i) => `u${i % 40},i${(i * 7) % 23},${1 + (i % 5)}.0,${1e9 + i}`);
   const csv = { name: "mine.csv", mimeType: "text/csv", buffer: Buffer.from(rows.join("\n")) };
