@@ -1,20 +1,11 @@
 // What a comparison of stored runs says, and what it does not hold against each other.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
-import { openPage, startBrowser, startLab } from "./lab.mjs";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { openPage } from "./lab.mjs";
 
-let lab, browser;
-before(async () => {
-  lab = await startLab();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
-});
-
-const id = (name) => `[data-testid="${name}"]`;
+withLab();
 
 /** Ids of finished runs of these specs, as a link has them. */
 async function finished(page, specs) {
@@ -71,14 +62,32 @@ test("errors on two scales have no best, no difference and no test, and those on
   await page.context().close();
 });
 
-test("one number for everybody stands below the metrics, also where the first method gives scores alone", async () => {
+test("one number for everybody has a column, in which it stands beside the metrics that it has, and a phone shows it below them", async () => {
   const page = await openPage(browser, lab.link);
+  // Also where the first method gives scores alone.
   const scores = spec({ kind: "popularity" }, ["hit@10"]);
-  const runs = await finished(page, [scores, spec({ kind: "item-mean" }, ["rmse", "hit@10"])]);
+  const runs = await finished(page, [scores, spec({ kind: "item-mean" }, ["rmse", "mae", "hit@10"])]);
   await page.goto(`${lab.base}/c/${runs}`);
-  const row = page.locator(id("compared-of-mean"));
-  await row.waitFor();
-  assert.match((await row.innerText()).replace(/\s+/g, " "), /^One number for everybody rmse [\d.]+$/);
+  const head = page.locator(id("compared-of-mean"));
+  await head.waitFor();
+  const column = await head.evaluate((cell) => cell.cellIndex);
+  assert.equal(column, 3, "behind the names and both methods");
+  const rows = await page.locator(`${id("compared-table")} tbody tr`).evaluateAll(
+    (rows, column) => rows.map((row) => ({ name: row.dataset.testid ?? "", cells: row.cells.length, text: row.cells[column]?.textContent })),
+    column,
+  );
+  assert.ok(rows.length > 5 && rows.every(({ cells }) => cells === column + 1), JSON.stringify(rows));
+  const has = ["compared-rmse", "compared-mae"].map((name) => rows.find((row) => row.name === name).text);
+  assert.ok(has.every((text) => /^[\d.]+$/.test(text)) && has[0] !== has[1], JSON.stringify(rows));
+  const others = rows.filter(({ name }) => !["compared-rmse", "compared-mae"].includes(name));
+  assert.deepEqual([...new Set(others.map(({ text }) => text))], ["–"], JSON.stringify(others));
+  const below = page.locator(`${id("compared-rmse")} .of-mean`);
+  assert.equal(await below.isVisible(), false);
+
+  await page.setViewportSize({ width: 390, height: 844 });
+  await head.waitFor({ state: "hidden" });
+  assert.equal(await below.innerText(), `one number for everybody: ${has[0]}`);
+  assert.equal(await page.locator(`${id("compared-hit-10")} .of-mean`).count(), 0);
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });

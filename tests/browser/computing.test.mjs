@@ -1,32 +1,25 @@
 // Engine and strategy on the lab page: what is here can be chosen, what is not says how to get it, and the TOML agrees.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openPage, startBrowser, startLab } from "./lab.mjs";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { openPage } from "./lab.mjs";
 
 const ENGINE = "knob-engine-kind";
 const STRATEGY = "knob-strategy-kind";
 
-let lab, browser;
-before(async () => {
+withLab(async () => {
   // PyTorch is said to be here, TensorFlow is half installed; the others are missing.
   const home = await mkdtemp(join(tmpdir(), "recspeed-lab-"));
   await mkdir(join(home, "engines/pytorch"), { recursive: true });
   await mkdir(join(home, "engines/tensorflow"), { recursive: true });
   const record = { python: "/bin/sh", own: false, requirements: "", versions: {}, bytes: 0 };
   await writeFile(join(home, "engines/pytorch/record.json"), JSON.stringify(record));
-  lab = await startLab({ home });
-  browser = await startBrowser();
+  return { home };
 });
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
-});
-
-const id = (name) => `[data-testid="${name}"]`;
 
 /** The lab with its folded settings open. */
 async function open(options = {}) {

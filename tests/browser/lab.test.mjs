@@ -1,24 +1,15 @@
 // The page as its users meet it, in a real browser.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
 import { writeFile, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { ends, openPage, overhearTheRunner, runInTerminal, startBrowser, startLab, writeSpec } from "./lab.mjs";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { ends, openPage, overhearTheRunner, runInTerminal, writeSpec } from "./lab.mjs";
 
-let lab, browser;
-before(async () => {
-  lab = await startLab();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
-});
-
-const id = (name) => `[data-testid="${name}"]`;
+withLab();
 
 /** The metrics in sight, every digit of them. */
 function values(page) {
@@ -223,6 +214,39 @@ test("a stream that answers with errors is opened again, and the run is seen to 
   assert.ok(refused >= 2, `the stream was asked for ${refused} times`);
   assert.equal(Object.keys(await values(page)).length, 4);
   await context.close();
+});
+
+test("a run at work whose page is opened, loaded again and left is seen to its end on its page and in the lab", async () => {
+  const page = await openPage(browser, lab.link);
+  await page.locator(id("run-on-server")).waitFor();
+  await writeSpec(page, NETWORK.replace("seed = 7", "seed = 31").replace("epochs = 3", "epochs = 4000"));
+  await page.locator(id("run-on-server")).click();
+  await page.locator(id("open-run")).click();
+  await page.waitForURL(/\/r\//);
+  await ends(page, "running");
+  const back = () => page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Lab" }).click();
+  const own = page.url();
+  // The page that is loaded again asks for the same run twice: as its own, and as the one that this tab has started.
+  await page.reload();
+  await ends(page, "running");
+  await page.waitForFunction(() => document.querySelector('[data-testid="run-progress"]'));
+  await back();
+  await page.waitForURL((url) => url.pathname === "/");
+  await ends(page, "running");
+  await page.locator(id("cancel")).click();
+  await ends(page, "cancelled");
+  // One that ends by itself while its page is open.
+  await writeSpec(page, NETWORK.replace("seed = 7", "seed = 32").replace("epochs = 3", "epochs = 300"));
+  await page.locator(id("run-on-server")).click();
+  await page.waitForFunction((own) => !own.endsWith(document.querySelector('[data-testid="open-run"]')?.getAttribute("href") ?? own), own);
+  await page.locator(id("open-run")).click();
+  await page.waitForURL(/\/r\//);
+  await page.reload();
+  await ends(page, "finished", 90_000);
+  await back();
+  await ends(page, "finished");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
 });
 
 test("a file of the reader's own runs in the tab without leaving it, then on the server", async () => {

@@ -1,23 +1,18 @@
 // What the page looks like and costs: no scrolling sideways, enough contrast, names for everything, budgets kept.
 // RECSPEED_SCREENSHOTS names a folder for the pictures.
 
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
-import { openPage, startBrowser, startLab } from "./lab.mjs";
+import { browser, lab, withLab } from "./bench.mjs";
+import { openPage } from "./lab.mjs";
 import { packedBytes } from "./page-cost.mjs";
 
-let lab, browser;
+withLab();
 before(async () => {
-  lab = await startLab();
-  browser = await startBrowser();
   SCREENS.compared = `/c/${await finishedRuns(["item-mean", "biased-mf"], ["rmse", "mae"])}`;
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
 });
 
 /** Ids of finished runs on the same rows, as a link has them. */

@@ -1,21 +1,12 @@
 // The strategy studio in a real browser: what is turned or dragged is planned and drawn at once, and is in the address.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { openPage, startBrowser, startLab } from "./lab.mjs";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { openPage } from "./lab.mjs";
 
-let lab, browser;
-before(async () => {
-  lab = await startLab();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
-});
-
-const id = (name) => `[data-testid="${name}"]`;
+withLab();
 
 /** The studio, drawn. */
 async function open(query = "", options = {}) {

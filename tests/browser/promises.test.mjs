@@ -1,20 +1,11 @@
 // What the page promises before a run, what it tells of one, and what it leaves unasked.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
-import { ends, openPage, startBrowser, startLab } from "./lab.mjs";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { ends, openPage } from "./lab.mjs";
 
-let lab, browser;
-before(async () => {
-  lab = await startLab();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
-});
-
-const id = (name) => `[data-testid="${name}"]`;
+withLab();
 
 test("a method without a curve promises none, and what was computed says by what, from which commit", async () => {
   const page = await openPage(browser, lab.link);

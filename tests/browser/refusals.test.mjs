@@ -1,20 +1,11 @@
 // What the page says where something cannot be done: where the eye is, in words that can be followed.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
-import { ends, openPage, startBrowser, startLab } from "./lab.mjs";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { ends, openPage, startLab } from "./lab.mjs";
 
-let lab, browser;
-before(async () => {
-  lab = await startLab();
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
-});
-
-const id = (name) => `[data-testid="${name}"]`;
+withLab();
 
 /** Chooses a file in the window for files of one's own, and leaves the window open. */
 async function choose(page, name, content) {

@@ -1,8 +1,9 @@
 // Every strategy in the tab: its ranks take turns in one thread, and end where one device does.
 
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import assert from "node:assert/strict";
-import { overhearTheRunner, startBrowser, startLab, writeSpec } from "./lab.mjs";
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { overhearTheRunner, writeSpec } from "./lab.mjs";
 
 /** How far from one device's, as docs/parallel.md promises of these networks. */
 const METRIC = 2e-4;
@@ -58,19 +59,14 @@ const STRATEGIES = [
   { strategy: HYBRID, ranks: 4, chunks: 1, halves: true },
 ];
 
-let lab, browser, page;
+let page;
+withLab();
 before(async () => {
-  lab = await startLab();
-  browser = await startBrowser();
   const context = await browser.newContext();
   await overhearTheRunner(context);
   page = await context.newPage();
   await page.goto(lab.link);
-  await page.locator('[data-testid="run-in-tab"]').waitFor();
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
+  await page.locator(id("run-in-tab")).waitFor();
 });
 
 /** Runs it in the tab, and gives what was told; the page shows the metrics of just that. */
@@ -79,7 +75,7 @@ async function run(network, strategy) {
     window.overheard.length = 0;
   });
   await writeSpec(page, `${network}[strategy]\n${strategy}`);
-  await page.locator('[data-testid="run-in-tab"]').click();
+  await page.locator(id("run-in-tab")).click();
   const over = () => window.overheard.find(({ kind }) => kind === "finished" || kind === "failed");
   await page.waitForFunction(over, null, { timeout: 60_000 });
   const events = await page.evaluate(() => window.overheard);

@@ -1,14 +1,13 @@
 // The pages of the studies: what was never measured, what was, what is missing, what goes wrong, and the button that measures.
 
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
-import { openPage, startBrowser, startLab } from "./lab.mjs";
-
-const id = (name) => `[data-testid="${name}"]`;
+import { browser, id, lab, withLab } from "./bench.mjs";
+import { openPage } from "./lab.mjs";
 
 /** A report as `recspeed study` keeps it. */
 const REPORT = {
@@ -82,19 +81,13 @@ const REPORT = {
   differences: [{ heading: "Time", text: "Other hardware, and `fit_s` runs from numbers in memory to trained weights." }],
 };
 
-let lab, browser;
-before(async () => {
+withLab(async () => {
   const home = await mkdtemp(join(tmpdir(), "recspeed-lab-"));
   await mkdir(join(home, "studies"), { recursive: true });
   await writeFile(join(home, "studies/four-layer.json"), JSON.stringify(REPORT));
   await writeFile(join(home, "studies/methods.attempt.json"), JSON.stringify({ status: "running", asked_ms: 1795651200000, started_ms: 1795651200001 }));
   await writeFile(join(home, "studies/mixed.json"), "{");
-  lab = await startLab({ home });
-  browser = await startBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await lab?.stop();
+  return { home };
 });
 
 /** A page of the owner's. */
@@ -225,12 +218,14 @@ test("bars of numbers that lie far apart are logarithmic and say so, and others 
     said: figure.querySelector("figcaption").textContent,
     widths: [...figure.querySelectorAll(".bar-fill")].map((bar) => Number(bar.getAttribute("width"))),
     lines: [...figure.querySelectorAll(".bar-ticks")].map((path) => path.getAttribute("d").split("M").length - 1),
+    numbers: [...figure.querySelectorAll(".bar-scale span")].map((number) => number.textContent),
   }));
   await page.locator(id("study-bars")).waitFor();
   const log = await drawn();
   assert.match(log.said, /Logarithmic: bars begin at 1\.0 ms, and each upright line is ten times the one before\./);
   assert.ok(log.widths[0] > 15 && log.widths[0] < 20 && log.widths[1] > 98, `${log.widths}`);
   assert.deepEqual([...new Set(log.lines)], [3], "at 10 ms, 100 ms and 1 s");
+  assert.deepEqual(log.numbers, ["1 ms", "10 ms", "100 ms", "1 s"]);
   assert.equal(await page.locator(`${id("study-bars")} svg`).nth(1).getAttribute("aria-label"), "PyTorch: 2.00 s, 1.90 s to 2.10 s in 7 runs, 500 times the best");
   await looksRight(page, "a study with logarithmic bars");
   await page.goto(`${lab.base}/studies/four-layer`);
@@ -239,8 +234,34 @@ test("bars of numbers that lie far apart are logarithmic and say so, and others 
   assert.ok(!linear.said.includes("ogarithmic"), linear.said);
   assert.ok(linear.widths[0] > 9 && linear.widths[0] < 10, `${linear.widths}`);
   assert.deepEqual([...new Set(linear.lines)], [0]);
+  assert.deepEqual(linear.numbers, []);
   assert.deepEqual(page.problems, []);
   await page.context().close();
+});
+
+test("numbers of logarithmic bars stand at their lines and never touch each other, however narrow the page and wide the scale", async () => {
+  const far = structuredClone(REPORT);
+  for (const [fastest, slowest] of [[0.004, 2], [3e-7, 150]]) {
+    [fastest, slowest].forEach((value, row) => {
+      far.tables[0].rows[row].cells[0] = { cell: "number", value };
+    });
+    await writeFile(join(lab.home, "studies/mixed.json"), JSON.stringify({ ...far, study: "mixed" }));
+    for (const width of [1440, 600, 390, 320]) {
+      const page = await open("/studies/mixed", { viewport: { width, height: 900 } });
+      await page.locator(".bar-scale").waitFor();
+      const { track, numbers } = await page.locator(id("study-bars")).evaluate((figure) => {
+        const box = (element) => (({ left, right }) => ({ left, right, text: element.textContent }))(element.getBoundingClientRect());
+        return { track: box(figure.querySelector(".bar-track")), numbers: [...figure.querySelectorAll(".bar-scale span")].map(box) };
+      });
+      const told = `${width} px: ${JSON.stringify(numbers)}`;
+      assert.ok(numbers.length > 1, told);
+      assert.ok(numbers.every(({ right }, at) => at + 1 === numbers.length || right + 2 <= numbers[at + 1].left), told);
+      assert.ok(Math.abs(numbers[0].left - track.left) < 1, told);
+      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(sideways <= 0, told);
+      await page.context().close();
+    }
+  }
 });
 
 test("an interrupted study says so, and one that there is not is told", async () => {

@@ -418,9 +418,8 @@ fn owners(kind: EngineKind, python: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
+    use crate::stand_in;
 
     #[test]
     fn what_was_tried_is_noted_and_what_was_installed_meanwhile_stays() {
@@ -444,8 +443,7 @@ mod tests {
         };
         // A program that plays Python, and before it answers does this.
         let plays = |before: &str| {
-            fs::write(&python, format!("#!/bin/sh\n{before}\necho '{{\"torch\":\"1\"}}'\n")).expect("a script");
-            fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("a program");
+            stand_in::program(&python, &format!("{before}\necho '{{\"torch\":\"1\"}}'"));
             engines.write(kind, &record("an older one", "1")).expect("written");
         };
         plays("");

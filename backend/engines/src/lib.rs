@@ -18,6 +18,8 @@ mod process;
 mod python;
 mod record;
 mod room;
+#[cfg(test)]
+mod stand_in;
 
 pub use catalogue::{Pin, Reference, find};
 pub use damage::Damage;

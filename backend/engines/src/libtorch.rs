@@ -307,9 +307,8 @@ fn keep_the_processors_half(torch: &Path) -> Result<(), EngineError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
+    use crate::stand_in;
 
     /// A folder that looks like an installed PyTorch.
     fn torch(at: &Path) -> PathBuf {
@@ -365,15 +364,15 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().expect("a folder");
             let engines = Engines::open(Some(folder.path())).expect("a home");
-            let script = format!(
-                r#"#!/bin/sh
-engine="${{0%/environment/bin/python}}"
+            let refuses = folder.path().join("refuses");
+            let about_itself = format!(
+                r#"engine="${{0%/environment/bin/python}}"
 site="${{0%/bin/python}}/lib/python3.11/site-packages"
-refuses() {{ grep -qs "$1" {refuses}; }}
-case "$*" in
-  *version_info*) echo 'Python 3.11' ;;
-  *"-m venv"*) for last; do :; done; rm -rf "$last"; mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;
-  *"pip download"*)
+refuses() {{ grep -qs "$1" {}; }}"#,
+                refuses.display()
+            );
+            let answers = format!(
+                r#"  *"pip download"*)
     mkdir -p "$engine/downloads"
     new=
     for asked; do
@@ -391,15 +390,11 @@ case "$*" in
     for l in torch torch_cpu c10 torch_cuda; do echo $l > "$site/torch/lib/lib$l.so"; done
     echo gomp > "$site/torch/lib/libgomp.so.1"; echo "__version__ = '2.9.0+cu128'" > "$site/torch/version.py" ;;
   *sysconfig*) echo "$site" ;;
-  *) exit 1 ;;
-esac
-"#,
-                refuses = folder.path().join("refuses").display(),
+  *) exit 1 ;;"#,
                 log = folder.path().join("log").display(),
             );
-            let program = folder.path().join("python");
-            fs::write(&program, script).expect("a script");
-            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+            let python = stand_in::python("", &answers);
+            stand_in::program(&folder.path().join("python"), &format!("{about_itself}\n{python}"));
             Self { folder, engines }
         }
 

@@ -34,17 +34,15 @@ fn version(answer: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
+    use crate::stand_in;
 
     #[test]
     fn a_program_that_is_no_python_or_an_old_one_is_told_from_one_that_does() {
         let folder = tempfile::tempdir().expect("a folder");
         let program = folder.path().join("python");
         let plays = |script: &str| {
-            std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a script");
-            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("a program");
+            stand_in::program(&program, script);
             unfit(&program)
         };
         assert_eq!(plays("echo Python 3.11"), None);

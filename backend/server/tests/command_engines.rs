@@ -1,7 +1,9 @@
 //! `recspeed engines` with a stand-in for Python: nothing is downloaded, the system's Python is not touched.
 
+#[path = "../../engines/src/stand_in.rs"]
+mod stand_in;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -18,25 +20,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// engines answer `--check` with versions.
 fn stand_in(folder: &Path, pip: &str, check: &str) -> PathBuf {
     let python = folder.join("stand-in");
-    let script = format!(
-        r#"#!/bin/sh
-case "$*" in
-  *version_info*) echo 'Python 3.11' ;;
-  *"-m venv"*) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python"; echo made >> {log} ;;
-  *"pip --version"*) echo pip ;;
-  *"pip download"*) echo "pip $*" >> {log} ;;
+    let log = folder.join("log");
+    let answers = format!(
+        r#"  *"pip download"*) echo "pip $*" >> {log} ;;
   *"pip install"*) echo "pip $*" >> {log}; {pip} ;;
   *--check*) {check} ;;
   *sysconfig*) echo {site} ;;
   *find_spec*) echo {site}/torch ;;
-  *) echo "what? $*" >&2; exit 9 ;;
-esac
-"#,
-        log = folder.join("log").display(),
+  *) echo "what? $*" >&2; exit 9 ;;"#,
+        log = log.display(),
         site = folder.join("site").display()
     );
-    fs::write(&python, script).expect("a script");
-    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).expect("a program");
+    stand_in::program(&python, &stand_in::python(&format!("echo made >> {}", log.display()), &answers));
     python
 }
 

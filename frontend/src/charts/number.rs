@@ -53,6 +53,21 @@ pub(crate) fn count(n: u64) -> String {
     text
 }
 
+/// So many of something, as `1 rank`, `4 ranks` and `8 micro-batches`.
+pub(crate) fn counted(n: u64, one: &str) -> String {
+    let end = match n {
+        1 => "",
+        _ if one.ends_with("tch") => "es",
+        _ => "s",
+    };
+    format!("{n} {one}{end}")
+}
+
+/// A number as text without the zeros at its end that say nothing.
+pub(crate) fn trimmed(text: &str) -> &str {
+    if text.contains('.') && !text.contains('e') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
 /// A stretch of time.
 pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 0.001 {
@@ -92,6 +107,17 @@ mod tests {
     #[test]
     fn counts_are_grouped() {
         assert_eq!([0, 999, 1000, 2_023_070].map(count), ["0", "999", "1,000", "2,023,070"]);
+    }
+
+    #[test]
+    fn one_is_no_plural_and_zeros_that_count_stay() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "rank")), ["0 ranks", "1 rank", "2 ranks"]);
+        assert_eq!([1, 8].map(|n| counted(n, "micro-batch")), ["1 micro-batch", "8 micro-batches"]);
+        assert_eq!(counted(2, "epoch"), "2 epochs");
+        assert_eq!(
+            ["1.00", "0.0100", "100", "100.0", "1.50e-10"].map(trimmed),
+            ["1", "0.01", "100", "100", "1.50e-10"]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use recspeed_types::capital;
 
-use super::number::value;
+use super::number::{counted, trimmed, value};
 use super::series::{Line, Plot, XAxis};
 use crate::state::Rows;
 
@@ -46,17 +46,16 @@ fn of_line(plot: &Plot, line: &Line) -> Option<String> {
         _ => format!("rose from {from} to {to}"),
     };
     let length = match plot.x {
-        XAxis::Epochs => counted(last.0.ceil(), "epoch"),
-        XAxis::Steps => counted(last.0, "step"),
+        XAxis::Epochs => counted(last.0.ceil() as u64, "epoch"),
+        XAxis::Steps => counted(last.0 as u64, "step"),
     };
     let shown = [
         ("lowest", lowest, (plot.name == "loss" || !one_way) && lowest.1 < last.1),
         ("highest", highest, !one_way && highest.1 > last.1),
     ];
-    let ends = shown
-        .into_iter()
-        .filter(|end| end.2)
-        .map(|(which, at, _)| format!("; the {which} was {} at {} {}", value(at.1), plot.x.title(), trimmed(at.0)));
+    let ends = shown.into_iter().filter(|end| end.2).map(|(which, at, _)| {
+        format!("; the {which} was {} at {} {}", value(at.1), plot.x.title(), trimmed(&format!("{:.2}", at.0)))
+    });
     Some(format!("{subject} {way} in {length}{}.", ends.collect::<String>()))
 }
 
@@ -71,15 +70,6 @@ fn goes_one_way(points: &[(f64, f64)]) -> bool {
         reached = reached.max(sign * point.1);
         reached - sign * point.1 <= allowed
     })
-}
-
-fn counted(n: f64, unit: &str) -> String {
-    format!("{n:.0} {unit}{}", if n == 1.0 { "" } else { "s" })
-}
-
-fn trimmed(x: f64) -> String {
-    let text = format!("{x:.2}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ fn newest(chart: &JsValue, series: &JsValue) -> Option<f64> {
 /// A tick's label: short, without trailing zeros.
 fn tick(v: f64) -> String {
     let text = if v != 0.0 && (v.abs() < 1e-3 || v.abs() >= 1e6) { format!("{v:e}") } else { format!("{v:.4}") };
-    if text.contains('e') { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+    number::trimmed(&text).to_owned()
 }
 
 fn columns(plot: &Plot) -> Array {

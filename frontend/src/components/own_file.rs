@@ -17,7 +17,7 @@ const fn example(format: DataFormat) -> &'static str {
         DataFormat::AmazonCsv => "user,item,rating or user,item,rating,timestamp",
         DataFormat::Movielens => "u.data, ratings.dat or ratings.csv, with times or without",
         DataFormat::Recbole => "user_id:token, item_id:token, … in the first line",
-        DataFormat::Sequences => "one person a line: user item item item …",
+        DataFormat::Sequences => "one user a line: user item item item …",
         DataFormat::Parquet | DataFormat::Arrow => {
             "columns named user, item, rating, timestamp or alike; the server reads it, a tab does not"
         }

@@ -31,7 +31,8 @@ pub(crate) fn CopyField(
         spawn_local(async move {
             let copied = copy(&text.get_value()).await;
             said.set(if copied { "Copied" } else { "Press Ctrl+C" });
-            if !copied && let Some(input) = input.get_untracked() {
+            // The window may be closed by then.
+            if !copied && let Some(Some(input)) = input.try_get_untracked() {
                 input.select();
             }
             set_timeout(move || said.set(""), std::time::Duration::from_secs(3));

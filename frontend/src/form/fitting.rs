@@ -4,8 +4,8 @@ use recspeed_types::ExperimentSpec;
 use recspeed_types::spec::{
     Device, EngineKind, Optimizer, PipelineSchedule, StrategyKind, StrategySpec, TableSharding,
 };
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+
+use super::edit::set;
 
 /// Whether the value at a path decides which other fields there are.
 pub(crate) fn decides(path: &str) -> bool {
@@ -14,11 +14,13 @@ pub(crate) fn decides(path: &str) -> bool {
 
 /// The spec with another engine, strategy or schedule; `None` when `value` names none.
 pub(super) fn with_computing(spec: &ExperimentSpec, path: &str, value: &str) -> Option<ExperimentSpec> {
+    // Read as whatever is typed, which knows the names.
+    let named = set(spec, path, Some(value.into())).ok()?;
     let mut next = spec.clone();
     match path {
-        "engine.kind" => next.engine.kind = named(value)?,
-        "strategy.kind" => next.strategy = of_kind(&spec.strategy, named(value)?),
-        "strategy.schedule" => next.strategy.schedule = Some(named(value)?),
+        "engine.kind" => next.engine.kind = named.engine.kind,
+        "strategy.kind" => next.strategy = of_kind(&spec.strategy, named.strategy.kind),
+        "strategy.schedule" => next.strategy.schedule = named.strategy.schedule,
         _ => return None,
     }
     fit(&mut next);
@@ -89,15 +91,11 @@ fn is_refused(spec: &ExperimentSpec, path: &str) -> bool {
     spec.resolve().is_err_and(|errors| errors.0.iter().any(|error| error.path.starts_with(path)))
 }
 
-fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
-    serde_json::from_value(Value::from(name)).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use recspeed_types::catalogue::kinds;
 
-    use super::super::edit::{get, set, with_kind};
+    use super::super::edit::{get, with_kind};
     use super::*;
 
     fn engines() -> impl Iterator<Item = EngineKind> {

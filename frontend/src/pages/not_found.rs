@@ -6,6 +6,7 @@ use leptos_router::components::A;
 /// Says so, and where to go.
 #[component]
 pub(crate) fn NotFound() -> impl IntoView {
+    Effect::new(|_| document().set_title("No page here · Recspeed"));
     view! {
         <div class="blank">
             <h1>"There is no page here"</h1>

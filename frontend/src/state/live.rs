@@ -88,13 +88,19 @@ pub(crate) fn link() -> ArcRwSignal<Link> {
     HUB.with_borrow_mut(|hub| hub.link.get_or_insert_with(|| ArcRwSignal::new(Link::Idle)).clone())
 }
 
-/// Watches a run until it is over.
-pub(crate) fn follow(run: RunState) {
+/// Watches a run until it is over. One that is watched already is one run, wherever it is shown: that is given, with all that it
+/// has told, because two would share one stream and only the later would hear of it.
+pub(crate) fn follow(run: RunState) -> RunState {
     let id = run.id();
+    if let Some(known) = HUB.with_borrow(|hub| hub.followed.get(&id).map(|(run, _)| run.clone())) {
+        catch_up(known.clone());
+        return known;
+    }
     let batch = Batch::new(run.clone(), catch_up);
     HUB.with_borrow_mut(|hub| hub.followed.insert(id, (run.clone(), batch)));
-    catch_up(run);
+    catch_up(run.clone());
     connect();
+    run
 }
 
 /// Stops watching a run.

@@ -11,6 +11,7 @@ mod forecast;
 mod lab;
 mod live;
 mod location;
+mod reply;
 mod run_view;
 mod session;
 mod showcase;
@@ -28,6 +29,7 @@ pub(crate) use live::{Link, ListChange, follow, link, unfollow, unwatch_list, wa
 pub(crate) use location::{
     comparison_url, on_this_machine, permalink_url, plan_address, plan_query, read as read_location, run_url,
 };
+pub(crate) use reply::Reply;
 pub(crate) use run_view::{CurveKey, Point, Progress, Rows, RunView, loss_first};
 pub(crate) use session::{Origin, RunState, Session};
 pub(crate) use tab::is_of_a_tab;

@@ -131,10 +131,10 @@ impl Session {
         Self { current: RwSignal::new(None), ghost: RwSignal::new(None) }
     }
 
-    /// A run of this tab that it still holds.
-    pub(crate) fn of_this_tab(self, id: &RunId) -> Option<RunState> {
+    /// A run that it still holds.
+    pub(crate) fn held(self, origin: Origin, id: &RunId) -> Option<RunState> {
         let held = [self.current.get_untracked(), self.ghost.get_untracked()];
-        held.into_iter().flatten().find(|run| run.origin == Origin::Tab && run.id() == *id)
+        held.into_iter().flatten().find(|run| run.origin == origin && run.id() == *id)
     }
 
     /// Shows a run that begins; the one before it becomes the ghost when it has something to draw or to compare.

@@ -65,9 +65,8 @@ pub(super) async fn load_remembered(lab: Lab) {
     if let Ok(record) = api::run(&id).await
         && !record.status.is_over()
     {
-        let run = RunState::new(Origin::Server, record, RunView::default());
-        lab.session.show_parent(run.clone());
-        super::live::follow(run);
+        let run = super::live::follow(RunState::new(Origin::Server, record, RunView::default()));
+        lab.session.show_parent(run);
     }
 }
 

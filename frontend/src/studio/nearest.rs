@@ -3,6 +3,7 @@
 use recspeed_plan::PlanError;
 
 use super::setup::{Cut, Refusal, Setup};
+use crate::charts::counted;
 
 /// A setup that is planned, and what it changes, in words for a button; `None` where only the reader can tell.
 pub(crate) fn nearest(setup: &Setup, refusal: &Refusal) -> Option<(String, Setup)> {
@@ -14,7 +15,7 @@ pub(crate) fn nearest(setup: &Setup, refusal: &Refusal) -> Option<(String, Setup
             {
                 new.micro_batches /= 2;
             }
-            format!("Use {} micro-batches", new.micro_batches)
+            used(new.micro_batches, "micro-batch")
         }
         Refusal::Plan(error) => match error {
             PlanError::MoreStagesThanLayers { layers, .. } => {
@@ -23,11 +24,11 @@ pub(crate) fn nearest(setup: &Setup, refusal: &Refusal) -> Option<(String, Setup
                 }
                 let ranks = (layers / new.chunks).max(1);
                 new.reshape(|setup| setup.ranks = setup.ranks.min(ranks));
-                format!("Use {} ranks", new.ranks)
+                used(new.ranks, "rank")
             }
             PlanError::BatchTooSmall { batch, .. } => {
                 new.micro_batches = *batch;
-                format!("Use {batch} micro-batches")
+                used(*batch, "micro-batch")
             }
             PlanError::Chunks { .. } => {
                 new.reshape(|setup| setup.schedule = "interleaved");
@@ -46,6 +47,11 @@ pub(crate) fn nearest(setup: &Setup, refusal: &Refusal) -> Option<(String, Setup
         Err(refusal) if new != *setup => nearest(&new, &refusal).map(|(more, new)| (format!("{words}; {more}"), new)),
         Err(_) => None,
     }
+}
+
+/// What the button says that sets a number.
+fn used(n: usize, one: &str) -> String {
+    format!("Use {}", counted(n as u64, one))
 }
 
 #[cfg(test)]
@@ -73,6 +79,12 @@ mod tests {
     fn a_batch_that_is_too_small_gets_as_many_micro_batches_as_samples() {
         let setup = Setup { batch: 6, micro_batches: 8, ..Setup::default() };
         assert_eq!(mended(&setup), ("Use 6 micro-batches".to_owned(), Setup { micro_batches: 6, ..setup }));
+    }
+
+    #[test]
+    fn a_single_layer_gets_one_rank_and_no_plural() {
+        let setup = Setup { model: "layers", widths: "3, 1".to_owned(), ranks: 2, ..Setup::default() };
+        assert_eq!((mended(&setup).0.as_str(), mended(&setup).1.ranks), ("Use 1 rank", 1));
     }
 
     #[test]

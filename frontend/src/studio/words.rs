@@ -7,7 +7,7 @@ use recspeed_plan::{Change, Layout, Outlook, ScheduleKind, Strategy};
 use recspeed_types::event::MemoryBytes;
 
 use super::setup::{Cut, SCHEDULES, Setup};
-use crate::charts::{bytes, count, share};
+use crate::charts::{bytes, count, counted, share};
 
 /// A number of the plan: its name, itself, what stands beside it, what it means.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,9 +167,9 @@ pub(crate) fn summary(strategy: &Strategy, outlook: &Outlook) -> String {
     let run = &outlook.simulation;
     let title = SCHEDULES.iter().find(|(name, _)| *name == strategy.schedule.as_str()).map_or("", |(_, title)| title);
     format!(
-        "Predicted timeline of {title}: {} ranks, {} micro-batches, a step of {}, ranks are idle {} of the time. Arrow keys go through the instructions.",
-        strategy.ranks,
-        strategy.micro_batches,
+        "Predicted timeline of {title}: {}, {}, a step of {}, ranks are idle {} of the time. Arrow keys go through the instructions.",
+        counted(strategy.ranks as u64, "rank"),
+        counted(strategy.micro_batches as u64, "micro-batch"),
         time(run.total_us),
         share(run.idle_share())
     )

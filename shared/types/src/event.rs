@@ -86,6 +86,13 @@ impl<'de> Deserialize<'de> for RunEvent {
     }
 }
 
+/// Reads a part of an event that other messages carry too, by value: what tells the kinds of events apart reads from its own
+/// store, and everything below would be read by code of its own for that.
+fn by_value<'de, T: serde::de::DeserializeOwned, D: serde::Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    serde_json::from_value(value).map_err(serde::de::Error::custom)
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -94,6 +101,7 @@ pub enum EventKind {
     /// The worker has read and understood the spec, and begins.
     Started {
         /// Engine, device and versions.
+        #[serde(deserialize_with = "by_value")]
         engine: EngineInfo,
         /// The seed of everything random.
         seed: u64,
@@ -115,6 +123,7 @@ pub enum EventKind {
     /// The data set has been read and split.
     Data {
         /// Sizes and content hash.
+        #[serde(deserialize_with = "by_value")]
         data: DataInfo,
     },
     /// A number of the training or the evaluation.
@@ -176,6 +185,7 @@ pub enum EventKind {
     /// The end of a run that did what it was asked to.
     Finished {
         /// The result.
+        #[serde(deserialize_with = "by_value")]
         summary: Box<RunSummary>,
     },
     /// The end of any other run.
@@ -188,7 +198,7 @@ pub enum EventKind {
         #[serde(default)]
         detail: String,
         /// Of a run that was refused before any work, what would be taken instead.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "by_value")]
         refusal: Option<Refusal>,
     },
 }
@@ -351,6 +361,23 @@ mod tests {
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(text, r#"{"run":"r1","seq":3,"at_us":1500,"kind":"progress","done":1,"total":2,"unit":"batches"}"#);
         assert_eq!(serde_json::from_str::<RunEvent>(&text).unwrap(), event);
+    }
+
+    #[test]
+    fn a_failure_is_read_with_its_refusal_and_without_and_what_it_carries_wrongly_is_named() {
+        let failed = |rest: &str| {
+            let code = r#""run":"r1","seq":0,"at_us":1,"kind":"failed","code":"data","cause":"c""#;
+            serde_json::from_str::<RunEvent>(&format!("{{{code}{rest}}}"))
+        };
+        let refusal = |event: RunEvent| match event.kind {
+            EventKind::Failed { refusal, .. } => refusal,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refusal(failed("").unwrap()), None);
+        assert_eq!(refusal(failed(r#","refusal":null"#).unwrap()), None);
+        assert_eq!(refusal(failed(r#","refusal":{"instead":[]}"#).unwrap()), Some(Refusal::default()));
+        let error = failed(r#","refusal":{"instead":7}"#).unwrap_err().to_string();
+        assert!(error.contains("invalid type: integer `7`"), "{error}");
     }
 
     #[test]

@@ -98,8 +98,9 @@ pub fn decode_permalink(payload: &str) -> Result<ExperimentSpec, PermalinkError>
         TINFLStatus::HasMoreOutput => PermalinkError::TooLarge,
         _ => PermalinkError::Damaged { what: "does not unpack" },
     })?;
-    let short: Value =
-        serde_json::from_slice(&bytes).map_err(|_| PermalinkError::Damaged { what: "does not parse" })?;
+    // As text, as everything else is read: a second reader, of bytes, would be code that the page carries for this alone.
+    let short = std::str::from_utf8(&bytes).ok().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let short = short.ok_or(PermalinkError::Damaged { what: "does not parse" })?;
     Ok(ExperimentSpec::from_value(merged(&defaults_v1(), short))?)
 }
 

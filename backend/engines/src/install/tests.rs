@@ -1,11 +1,11 @@
 //! Installing, mending and taking back, by programs that play Python and pip.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::stand_in;
 
-/// A program that plays Python: it makes an environment whose Python does nothing, after `before`.
+/// A program that plays Python: after `before` it makes an environment, whose Python installs nothing.
 fn python(folder: &Path, before: &str) -> PathBuf {
     python_with(folder, before, "exit 0")
 }
@@ -13,15 +13,7 @@ fn python(folder: &Path, before: &str) -> PathBuf {
 /// The same, whose environment's Python does `pip` where it is asked to install.
 fn python_with(folder: &Path, before: &str, pip: &str) -> PathBuf {
     let program = folder.join("python");
-    let inside = folder.join("inside");
-    fs::write(&inside, format!("#!/bin/sh\ncase \"$*\" in *' install '*) {pip};; esac\n")).expect("a script");
-    let inside = inside.display();
-    let make = format!(
-        "for last; do :; done\nmkdir -p \"$last/bin\" && cp {inside} \"$last/bin/python\" && chmod +x \"$last/bin/python\""
-    );
-    let is_python = "case \"$*\" in *version_info*) echo 'Python 3.11'; exit 0;; esac";
-    fs::write(&program, format!("#!/bin/sh\n{is_python}\n{before}\n{make}\n")).expect("a script");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    stand_in::program(&program, &stand_in::python(before, &format!("  *' install '*) {pip} ;;")));
     program
 }
 
@@ -113,31 +105,24 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let engines = Engines::open(Some(folder.path())).expect("a home");
-        let script = format!(
-            r#"#!/bin/sh
-site="${{0%/bin/python}}/lib/python3.11/site-packages"
-case "$*" in
-  *version_info*) echo 'Python 3.11' ;;
-  *"-m venv"*) for last; do :; done; rm -rf "$last"; mkdir -p "$last/bin"; cp "$0" "$last/bin/python"; echo venv >> {log} ;;
-  *"pip --version"*) echo pip ;;
-  *"pip install"*)
+        let log = folder.path().join("log");
+        let answers = format!(
+            r#"  *"pip install"*)
     if [ -e {refuses} ]; then echo 'no network' >&2; exit 1; fi
     case "$*" in *--ignore-installed*) ;; *) if [ -d "$site/torch-2.9.0.dist-info" ]; then exit 0; fi ;; esac
     echo "$*" >> {log}
     mkdir -p "$site/torch" "$site/torch-2.9.0.dist-info"
     echo good > "$site/torch/init.py"; echo layers > "$site/torch/nn.py"
     printf '%s\n' 'torch/init.py,x,5' 'torch/nn.py,x,7' 'torch/never.py,x,9' > "$site/torch-2.9.0.dist-info/RECORD" ;;
-  *--check*) if grep -q good "$site/torch/init.py"; then cat {versions}; else echo 'no module torch' >&2; exit 1; fi ;;
-esac
-"#,
-            log = folder.path().join("log").display(),
+  *--check*) if grep -q good "$site/torch/init.py"; then cat {versions}; else echo 'no module torch' >&2; exit 1; fi ;;"#,
+            log = log.display(),
             refuses = folder.path().join("refuses").display(),
             versions = folder.path().join("versions").display(),
         );
         fs::write(folder.path().join("versions"), r#"{"torch":"2.9.0"}"#).expect("a file");
-        let program = folder.path().join("python");
-        fs::write(&program, script).expect("a script");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+        let site = r#"site="${0%/bin/python}/lib/python3.11/site-packages""#;
+        let python = stand_in::python(&format!("echo venv >> {}", log.display()), &answers);
+        stand_in::program(&folder.path().join("python"), &format!("{site}\n{python}"));
         Self { folder, engines, told: Vec::new() }
     }
 

@@ -12,16 +12,8 @@ use leptos_router::hooks::{use_navigate, use_params_map};
 use serde_json::Value;
 
 use crate::components::{CopyField, Icon, Modal, Picture, Refused};
-use crate::state::{api, comparison_url};
+use crate::state::{Reply, api, comparison_url};
 use picker::Picker;
-
-/// What became of the question.
-#[derive(Clone, PartialEq)]
-enum Reply {
-    Asking,
-    Answer(Value),
-    Failed(String),
-}
 
 /// The ids in the address, each once.
 fn ids(text: &str) -> Vec<String> {
@@ -59,7 +51,7 @@ pub(crate) fn ComparePage() -> impl IntoView {
         spawn_local(async move {
             let answer = api::comparison(&asked.join(",")).await;
             if chosen.try_get_untracked().as_ref() == Some(&asked) {
-                reply.try_set(answer.map_or_else(|error| Reply::Failed(error.to_string()), Reply::Answer));
+                reply.try_set(Reply::of(answer));
             }
         });
     };

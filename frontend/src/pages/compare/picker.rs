@@ -66,21 +66,26 @@ fn offered(runs: Vec<RunRecord>, chosen: Memo<Vec<String>>, go: Callback<Vec<Str
         runs.with_value(|runs| runs.iter().find(|run| run.id.as_str() == id).map(|run| run.spec.clone()))
     });
     let part = move |alike: bool| {
-        let first = first.get();
-        let fits = |run: &&RunRecord| first.as_ref().is_none_or(|first| comparable(first, &run.spec)) == alike;
-        runs.with_value(|runs| runs.iter().filter(fits).cloned().collect::<Vec<_>>())
+        Memo::new(move |_| {
+            let first = first.get();
+            let fits = |run: &&RunRecord| first.as_ref().is_none_or(|first| comparable(first, &run.spec)) == alike;
+            runs.with_value(|runs| runs.iter().filter(fits).cloned().collect::<Vec<_>>())
+        })
     };
-    let other = Memo::new(move |_| part(false));
+    let list = move |runs: Memo<Vec<RunRecord>>| {
+        view! {
+            <ul class="picker">
+                <For each=move || runs.get() key=|run| run.id.clone() let:run>{row(&run, chosen, go)}</For>
+            </ul>
+        }
+    };
+    let other = part(false);
     view! {
         <h3 hidden=move || first.with(Option::is_none)>"Measured on the same rows"</h3>
-        <ul class="picker">
-            <For each=move || part(true) key=|run| run.id.clone() let:run>{row(&run, chosen, go)}</For>
-        </ul>
+        {list(part(true))}
         <details hidden=move || other.with(Vec::is_empty)>
             <summary>"On other data, another split or another seed"</summary>
-            <ul class="picker">
-                <For each=move || other.get() key=|run| run.id.clone() let:run>{row(&run, chosen, go)}</For>
-            </ul>
+            {list(other)}
         </details>
     }
     .into_any()

@@ -4,9 +4,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::Value;
 
-use super::{Reply, list, text};
+use super::{list, text};
 use crate::charts::{count, difference};
-use crate::state::api;
+use crate::state::{Reply, api};
 
 /// A p-value; never more exact than it is.
 fn chance(p: f64) -> String {
@@ -36,8 +36,7 @@ pub(super) fn ask(chosen: Memo<Vec<String>>) -> RwSignal<Reply> {
     let reply = RwSignal::new(Reply::Asking);
     let asked = chosen.get_untracked().join(",");
     spawn_local(async move {
-        let answer = api::comparison_tests(&asked).await;
-        reply.try_set(answer.map_or_else(|error| Reply::Failed(error.to_string()), Reply::Answer));
+        reply.try_set(Reply::of(api::comparison_tests(&asked).await));
     });
     reply
 }

@@ -6,9 +6,10 @@ use recspeed_types::MetricName;
 use recspeed_types::metric::{Direction, MetricKind};
 use serde_json::Value;
 
-use super::{Reply, list, significance, text};
+use super::{list, significance, text};
 use crate::charts::{bytes, difference, duration, is_beyond_rounding, value};
 use crate::components::{Hint, Icon, Picture};
+use crate::state::Reply;
 
 /// One row of numbers, as they are drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,7 +114,14 @@ fn cell(cell: &Cell, place: usize, metric: &str, tests: RwSignal<Reply>) -> AnyV
         .into_any()
 }
 
-/// The table of a comparison.
+/// A cell of the column of one number for everybody, which was neither trained nor set.
+fn of_everybody(text: Option<String>) -> AnyView {
+    let (text, muted) = text.map_or_else(|| ("–".to_owned(), true), |text| (text, false));
+    view! { <td class="number of-everybody" class:muted=muted>{text}</td> }.into_any()
+}
+
+/// The table of a comparison. What one number for everybody gets has a column as the methods have; on a phone, where two of them
+/// fill the width, it stands below the names of its metrics.
 pub(super) fn table(
     answer: &Value,
     chosen: Memo<Vec<String>>,
@@ -123,6 +131,7 @@ pub(super) fn table(
     let methods = list(&answer["methods"]);
     let heads: Vec<AnyView> =
         methods.iter().enumerate().map(|(place, method)| head(place, method, chosen, go)).collect();
+    let of_the_mean = answer["of_the_mean"].as_object().filter(|all| !all.is_empty());
     let metrics: Vec<AnyView> = list(&answer["metrics"])
         .iter()
         .map(|name| {
@@ -132,24 +141,27 @@ pub(super) fn table(
             let of = |(place, one): (usize, &Cell)| cell(one, place, &line.name, tests);
             let cells: Vec<AnyView> = line.cells.iter().enumerate().map(of).collect();
             let id = format!("compared-{}", line.name.replace('@', "-"));
-            view! { <tr data-testid=id><th scope="row"><Hint word=line.name text=definition/></th>{cells}</tr> }
+            let mean = of_the_mean.and_then(|all| all.get(&line.name)?.as_f64()).map(value);
+            let below = mean.as_ref().map(|mean| {
+                view! { <small class="of-mean">{["one number for everybody: ", mean].concat()}</small> }
+            });
+            let beside = of_the_mean.map(|_| of_everybody(mean));
+            view! { <tr data-testid=id><th scope="row"><Hint word=line.name text=definition/>{below}</th>{cells}{beside}</tr> }
                 .into_any()
         })
         .collect();
     let plain = |name: &str, of: &dyn Fn(&Value) -> String| {
         let cells: Vec<AnyView> =
             methods.iter().map(|method| view! { <td class="number">{of(method)}</td> }.into_any()).collect();
-        view! { <tr><th scope="row">{name.to_owned()}</th>{cells}</tr> }.into_any()
+        let beside = of_the_mean.map(|_| of_everybody(None));
+        view! { <tr><th scope="row">{name.to_owned()}</th>{cells}{beside}</tr> }.into_any()
     };
     let optional = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-    let of_the_mean = answer["of_the_mean"].as_object().map(|all| {
-        let told =
-            all.iter().filter_map(|(name, number)| Some([name.as_str(), " ", &value(number.as_f64()?)].concat()));
+    let everybody = of_the_mean.map(|_| {
         view! {
-            <tr data-testid="compared-of-mean">
-                <th scope="row">"One number for everybody"</th>
-                <td colspan=methods.len()>{told.collect::<Vec<_>>().join(", ")}</td>
-            </tr>
+            <th scope="col" class="of-everybody" data-testid="compared-of-mean">
+                <Hint word="One number for everybody" text="The mean of what was learnt from, for every user and item of the same test."/>
+            </th>
         }
     });
     let mut rest = vec![
@@ -171,9 +183,9 @@ pub(super) fn table(
             })}
             <div class="table-scroll" tabindex="0" role="region" aria-labelledby="compared-title">
                 <table class="table compared" data-testid="compared-table">
-                    <thead><tr><td></td>{heads}</tr></thead>
+                    <thead><tr><td></td>{heads}{everybody}</tr></thead>
                     <tbody>{metrics}</tbody>
-                    <tbody class="compared-rest">{of_the_mean}{rest}</tbody>
+                    <tbody class="compared-rest">{rest}</tbody>
                 </table>
             </div>
         </section>

@@ -7,19 +7,10 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::hooks::{use_navigate, use_params_map};
 use recspeed_types::builtin::BUILTIN_DATASETS;
-use serde_json::Value;
 
 use crate::components::{Refused, Select};
 use crate::form::Choice;
-use crate::state::{api, use_lab};
-
-/// What became of the question.
-#[derive(Clone, PartialEq)]
-enum Reply {
-    Asking,
-    Answer(Value),
-    Failed(String),
-}
+use crate::state::{Reply, api, use_lab};
 
 /// The data page; the data set is in the address.
 #[component]
@@ -39,7 +30,7 @@ pub(crate) fn DataPage() -> impl IntoView {
         spawn_local(async move {
             let answer = api::data_report(&asked).await;
             if id.try_get_untracked().as_ref() == Some(&asked) {
-                reply.try_set(answer.map_or_else(|error| Reply::Failed(error.to_string()), Reply::Answer));
+                reply.try_set(Reply::of(answer));
             }
         });
     };

@@ -35,7 +35,7 @@ fn DatasetKnob() -> impl IntoView {
         let builtin = value.strip_prefix("builtin:").and_then(recspeed_types::builtin::find);
         builtin.map(|b| {
             format!(
-                "{} ratings · {} people · {} items",
+                "{} ratings · {} users · {} items",
                 count(b.rows.into()),
                 count(b.users.into()),
                 count(b.items.into())

@@ -11,7 +11,7 @@ use recspeed_types::event::MemoryBytes;
 
 use super::Studio;
 use crate::components::Hint;
-use crate::state::{RunState, RunView, api, is_of_a_tab, use_lab};
+use crate::state::{Origin, RunState, RunView, api, is_of_a_tab, use_lab};
 
 /// Said of a run in this tab.
 const TURNS: &str = "The second step of this run lies under the plan. In a tab all ranks share one thread and take turns: what each does is \
@@ -42,7 +42,7 @@ pub(super) fn watch(studio: Studio) {
             note.0.set("This is no number of a run: it stands in the run's address, after /r/.".to_owned());
             return;
         };
-        if let Some(run) = lab.session.of_this_tab(&id) {
+        if let Some(run) = lab.session.held(Origin::Tab, &id) {
             of_this_tab(studio, note, &run);
             return;
         }

@@ -14,7 +14,7 @@ pub(super) fn Ranks() -> impl IntoView {
         "layers",
         "parameters",
         "busy",
-        "params",
+        "parameter bytes",
         "gradients",
         "optimizer",
         "activations",
@@ -52,7 +52,7 @@ pub(super) fn Ranks() -> impl IntoView {
     view! {
         <details class="groups" on:toggle=move |event| open.set(event_target::<web_sys::HtmlElement>(&event).has_attribute("open"))>
             <summary>"Every rank in numbers"</summary>
-            <div class="table-scroll">
+            <div class="table-scroll" tabindex="0" role="region" aria-label="Every rank in numbers">
                 <table class="table" data-testid="plan-table">
                     <caption class="visually-hidden">"What each rank of the plan computes, holds and sends"</caption>
                     <thead><tr>{heads.map(|head| view! { <th scope="col" class="number">{head}</th> }).collect_view()}</tr></thead>

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
 
 use super::Studio;
+use crate::charts::counted;
 use crate::studio::{Cut, time};
 
 /// Stages of more than this many are not labelled.
@@ -69,8 +70,8 @@ fn blocks(stages: Memo<Vec<(usize, f64)>>) -> impl IntoView {
             .iter()
             .enumerate()
             .map(|(stage, &(count, us))| {
-                let layers = if count == 1 { "layer" } else { "layers" };
-                let words = format!("Stage {stage}: {count} {layers}, {} for a micro-batch", time(us));
+                let words =
+                    format!("Stage {stage}: {}, {} for a micro-batch", counted(count as u64, "layer"), time(us));
                 view! {
                     <div class="stage-block" style:flex-grow=count.to_string() title=words>
                         <div class="stage-fill" style:height=format!("{:.1}%", us / slowest * 100.0)></div>
@@ -120,7 +121,7 @@ fn Border(bar: NodeRef<html::Div>, stage: usize, counts: Memo<Vec<usize>>) -> im
             aria-valuemin=move || (place.get().1 + 1).to_string()
             aria-valuemax=move || place.get().2.saturating_sub(1).to_string()
             aria-valuenow=move || place.get().0.to_string()
-            aria-valuetext=move || format!("{} layers before it", place.get().0)
+            aria-valuetext=move || format!("{} before it", counted(place.get().0 as u64, "layer"))
             style:left=move || format!("{:.4}%", place.get().0 as f64 / place.get().3.max(1) as f64 * 100.0)
             on:pointerdown=move |event| {
                 event.prevent_default();

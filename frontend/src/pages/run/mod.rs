@@ -29,8 +29,10 @@ pub(crate) fn RunPage() -> impl IntoView {
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
     let found = RwSignal::new(Found::Asking);
     let watched = StoredValue::new(None::<RunId>);
+    let lab = use_lab();
     let leave = move || {
-        if let Some(id) = watched.get_value() {
+        // What the lab page shows is watched on.
+        if let Some(id) = watched.get_value().filter(|id| lab.session.held(Origin::Server, id).is_none()) {
             unfollow(&id);
         }
     };
@@ -43,20 +45,18 @@ pub(crate) fn RunPage() -> impl IntoView {
         };
         watched.set_value(Some(id.clone()));
         spawn_local(async move {
-            let answer = match api::run(&id).await {
-                Ok(record) => {
-                    let run = RunState::new(Origin::Server, record, RunView::default());
-                    follow(run.clone());
-                    Found::Here(run)
-                }
+            let answer = api::run(&id).await;
+            // A page that was left meanwhile watches nothing: nobody would end that.
+            if watched.try_get_value().flatten().as_ref() != Some(&id) {
+                return;
+            }
+            found.set(match answer {
+                Ok(record) => Found::Here(follow(RunState::new(Origin::Server, record, RunView::default()))),
                 Err(error) if error.is_not_found() => Found::Missing,
                 Err(error @ (ApiError::Unreachable | ApiError::Refused { .. } | ApiError::Unreadable { .. })) => {
                     Found::Failed(error.to_string())
                 }
-            };
-            if watched.try_get_value().flatten().as_ref() == Some(&id) {
-                found.try_set(answer);
-            }
+            });
         });
     };
     Effect::new(move |_| load(id.get()));

@@ -7,6 +7,7 @@ use leptos_router::components::A;
 use leptos_router::hooks::use_navigate;
 use recspeed_types::api::RunStatus;
 use recspeed_types::encode_permalink;
+use serde_json::Value;
 
 use crate::components::{Icon, Picture, ShareButton};
 use crate::state::{RunState, RunView, api, curve_csv, follow, save, use_lab};
@@ -79,9 +80,9 @@ fn Downloads(run: RunState) -> impl IntoView {
     let events = move |_| {
         spawn_local(async move {
             let id = run.with_value(RunState::id);
-            match api::events(&id, 0).await {
+            match api::written_events(&id, 0).await {
                 Ok(events) => {
-                    let text = api::json_text(&events);
+                    let text = Value::Array(events).to_string();
                     save(&format!("{id}-events.json"), "application/json", &text);
                 }
                 Err(error) => lab.toasts.say(error.to_string()),
@@ -89,9 +90,13 @@ fn Downloads(run: RunState) -> impl IntoView {
         });
     };
     let summary = move |_| {
-        let record = run.with_value(|run| run.record.get_untracked());
-        let text = api::json_text(&record);
-        save(&format!("{}-summary.json", record.id), "application/json", &text);
+        spawn_local(async move {
+            let id = run.with_value(RunState::id);
+            match api::written_run(&id).await {
+                Ok(record) => save(&format!("{id}-summary.json"), "application/json", &record.to_string()),
+                Err(error) => lab.toasts.say(error.to_string()),
+            }
+        });
     };
     let csv = move |_| {
         let (id, text) = run.with_value(|run| (run.id(), run.view.with_untracked(curve_csv)));

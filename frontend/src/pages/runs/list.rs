@@ -216,7 +216,7 @@ pub(crate) fn RunList(
                         } else {
                             "Runs on the server are kept here, with their settings, curves and results. Turn a knob in the lab and press “Run on the server”."
                         }}</p>
-                        {(!filtered()).then(|| view! { <a class="button" href="/">"Go to the lab"</a> })}
+                        {(!filtered()).then(|| view! { <A href="/" attr:class="button">"Open the lab"</A> })}
                     </div>
                 }.into_any(),
                 (Loading::Done, false) => ().into_any(),

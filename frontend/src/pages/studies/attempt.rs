@@ -39,7 +39,10 @@ pub(super) fn Attempt(
             let told = if stop { api::cancel_study(&name).await } else { api::run_study(&name).await };
             asking.try_set(false);
             match told {
-                Ok(found) => answer.run(found),
+                // Nobody hears it where the page was left meanwhile.
+                Ok(found) => {
+                    answer.try_run(found);
+                }
                 Err(error) => {
                     refusal.try_set(Some(error.to_string()));
                 }

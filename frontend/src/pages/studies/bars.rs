@@ -3,6 +3,15 @@
 use leptos::prelude::*;
 use recspeed_types::study::{BarScale, Better, StudyCell, StudyTable, Unit, times_of_best};
 
+use crate::charts::trimmed;
+
+/// Per cent of the width that a character of a scale's numbers takes, and that stays free between two of them, where a track is
+/// narrowest: 190 pixels.
+const CHARACTER: f64 = 3.4;
+const FREE: f64 = 3.0;
+/// From here on, in per cent, a number ends at its line instead of lying about it: what is beside the track is not its own.
+const LAST: f64 = 90.0;
+
 /// A bar in per cent of the width.
 #[derive(Debug, Clone, PartialEq)]
 struct Bar {
@@ -57,6 +66,36 @@ fn of(table: &StudyTable) -> Vec<Bar> {
     table.rows.iter().enumerate().filter(|(_, row)| !row.is_reference()).map(bar).collect()
 }
 
+/// A power of ten in the unit of a column, as `10 ms`.
+fn label(unit: Unit, power: f64) -> String {
+    let text = unit.show(power);
+    text.split_once(' ').map_or_else(|| trimmed(&text).to_owned(), |(number, unit)| [trimmed(number), unit].join(" "))
+}
+
+/// The numbers of a logarithmic scale with their places, in per cent of the width; of every second or third line where more would
+/// touch each other, and none of a linear scale.
+fn marks(scale: BarScale, unit: Unit) -> Vec<(String, f64)> {
+    let all: Vec<(String, f64)> =
+        scale.powers().into_iter().map(|power| (label(unit, power), scale.share(power) * 100.0)).collect();
+    let apart = |every: &usize| {
+        let reach: Vec<(f64, f64)> = all.iter().step_by(*every).map(reach).collect();
+        reach.windows(2).all(|pair| pair[0].1 + FREE <= pair[1].0)
+    };
+    let every = (1..all.len()).find(apart).unwrap_or(all.len().max(1));
+    all.into_iter().step_by(every).collect()
+}
+
+/// From where to where a number reaches, as the style sheet lays it.
+fn reach((text, at): &(String, f64)) -> (f64, f64) {
+    let width = text.chars().count() as f64 * CHARACTER;
+    let before = match *at {
+        at if at <= 0.0 => 0.0,
+        at if at > LAST => width,
+        _ => width / 2.0,
+    };
+    (at - before, at - before + width)
+}
+
 /// The bars; nothing for a table without.
 pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
     let bars = of(table);
@@ -95,6 +134,15 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
         }
     });
     let rows = rows.collect_view();
+    let mark = |(text, at): (String, f64)| {
+        let last = at > LAST;
+        view! { <span class:bar-scale-end=last style:left=format!("{at:.2}%")>{text}</span> }.into_any()
+    };
+    let marks: Vec<AnyView> = marks(scale, column.unit).into_iter().map(mark).collect();
+    // Each bar is told with its own number: those who listen need no axis.
+    let axis = (!marks.is_empty()).then(|| {
+        view! { <li class="bar" aria-hidden="true"><span class="bar-scale">{marks}</span></li> }
+    });
     let note = match (spread, of_means) {
         (true, true) => ". The thin line goes from the smallest run to the largest; the bar ends at the mean.",
         (true, false) => ". The thin line goes from the smallest run to the largest; the bar ends at the median.",
@@ -102,7 +150,7 @@ pub(super) fn bars(table: &StudyTable) -> Option<AnyView> {
     };
     let drawn = view! {
         <figure class="bars study-bars" data-testid="study-bars">
-            <ul>{rows}</ul>
+            <ul>{rows}{axis}</ul>
             <figcaption class="note">{crate::charts::capital(&column.name)}{note}{logarithmic}</figcaption>
         </figure>
     };
@@ -114,6 +162,40 @@ mod tests {
     use recspeed_types::study::{Missing, StudyColumn, StudyRow, Whose};
 
     use super::*;
+
+    fn marks_of(unit: Unit, least: f64, most: f64) -> Vec<(String, f64)> {
+        let row = |value: f64| StudyRow {
+            name: "one".to_owned(),
+            note: String::new(),
+            cells: vec![StudyCell::runs(&[value])],
+        };
+        let table = StudyTable {
+            title: String::new(),
+            whose: Whose::Measured,
+            rows_are: "engine".to_owned(),
+            columns: vec![StudyColumn::lower("training", unit)],
+            rows: vec![row(least), row(most)],
+            bars: Some(0),
+        };
+        marks(BarScale::of(&table).expect("a scale"), unit)
+    }
+
+    #[test]
+    fn the_lines_of_a_logarithmic_scale_have_the_numbers_that_have_room_and_others_have_none() {
+        let texts = |marks: Vec<(String, f64)>| marks.into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+        assert_eq!(texts(marks_of(Unit::Seconds, 0.004, 2.0)), ["1 ms", "10 ms", "100 ms", "1 s"]);
+        assert_eq!(texts(marks_of(Unit::Plain, 0.3, 40.0)), ["0.1", "1", "10"]);
+        assert_eq!(texts(marks_of(Unit::Seconds, 1.0, 5.0)), [""; 0]);
+        for unit in [Unit::Seconds, Unit::Bytes, Unit::Count, Unit::Plain] {
+            for decades in 2..14 {
+                let marks = marks_of(unit, 2e-7, 2e-7 * 10_f64.powi(decades));
+                let reach: Vec<(f64, f64)> = marks.iter().map(reach).collect();
+                assert!(reach.windows(2).all(|pair| pair[0].1 < pair[1].0), "{unit:?} {decades}: {marks:?}");
+                assert_eq!(marks.first().map(|mark| mark.1), Some(0.0), "{unit:?} {decades}");
+                assert!(marks.len() > 1, "{unit:?} {decades}: {marks:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_bar_ends_at_the_median_its_line_at_the_runs_and_what_is_missing_has_none() {

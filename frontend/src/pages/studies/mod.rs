@@ -11,17 +11,9 @@ use leptos_router::components::A;
 use recspeed_types::api::{StudyAttempt, StudyListing, StudyStatus};
 
 use crate::components::{Icon, Picture, Refused, with_code};
-use crate::state::api;
+use crate::state::{Reply, api};
 
 pub(crate) use study::StudyPage;
-
-/// What became of the question.
-#[derive(Clone, PartialEq)]
-enum Reply<T> {
-    Asking,
-    Answer(T),
-    Failed(String),
-}
 
 /// How an attempt stands, in words.
 fn status_words(attempt: &StudyAttempt) -> &'static str {
@@ -42,8 +34,7 @@ pub(crate) fn StudiesPage() -> impl IntoView {
     let load = move || {
         reply.set(Reply::Asking);
         spawn_local(async move {
-            let answer = api::studies().await;
-            reply.try_set(answer.map_or_else(|error| Reply::Failed(error.to_string()), Reply::Answer));
+            reply.try_set(Reply::of(api::studies().await));
         });
     };
     load();

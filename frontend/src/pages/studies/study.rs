@@ -10,9 +10,10 @@ use recspeed_types::api::StudyPage as Found;
 use recspeed_types::study::{self, StudyReport, StudyTable, Whose};
 
 use super::attempt::Attempt;
-use super::{Reply, bars, damage, table};
+use super::{bars, damage, table};
+use crate::charts::counted;
 use crate::components::{CopyCommand, Icon, Picture, Refused, with_code};
-use crate::state::api;
+use crate::state::{Reply, api};
 
 /// How often a study at work is looked at.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -89,6 +90,12 @@ pub(crate) fn StudyPage() -> impl IntoView {
             document().set_title(&format!("{} · Recspeed", study(|found| found.study.title.clone())));
         }
     });
+    // Another study may be shown by then.
+    let answered = move |found: Found| {
+        if name.with_untracked(|name| *name == found.study.name) {
+            reply.set(Reply::Answer(found));
+        }
+    };
     let again = Callback::new(move |()| {
         reply.set(Reply::Asking);
         load();
@@ -113,7 +120,7 @@ pub(crate) fn StudyPage() -> impl IntoView {
                     <p class="lead">{move || study(|found| found.study.question.clone())}</p>
                 </header>
                 {move || found.with(|found| damage(&found.as_ref()?.study))}
-                <Attempt found=found silent=silent answer=move |found| reply.set(Reply::Answer(found))/>
+                <Attempt found=found silent=silent answer=answered/>
                 {move || report.with(|report| match report {
                     Some(report) => measured(report),
                     None => never(&name.get_untracked(), damaged.get()),
@@ -127,8 +134,7 @@ pub(crate) fn StudyPage() -> impl IntoView {
 fn measured(report: &StudyReport) -> AnyView {
     let machine = &report.machine;
     let versions: Vec<String> = machine.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    let threads =
-        machine.threads.map(|threads| format!("{threads} {}", if threads == 1 { "thread" } else { "threads" }));
+    let threads = machine.threads.map(|threads| counted(threads.into(), "thread"));
     let where_: Vec<String> = [Some(machine.host.clone()), threads, Some(versions.join(", "))]
         .into_iter()
         .flatten()
