@@ -80,7 +80,7 @@ pub(crate) fn headline(strategy: &Strategy, outlook: &Outlook) -> Vec<Headline> 
             word: "Sent in a step",
             value: bytes(most),
             beside: format!("by one rank; {} by all{host}", bytes(all)),
-            help: "Activations and their gradients between stages, and what the replicas exchange with ring algorithms. Beside it, where the optimizer’s state is offloaded: gradients and numbers that go from a rank’s device to the host, and the moved numbers that come back.",
+            help: "Activations and their gradients between stages, and what the replicas exchange. Beside it, where the optimizer’s state is offloaded: gradients and numbers that go from a rank’s device to the host, and the moved numbers that come back.",
         },
     ]
 }
@@ -107,6 +107,7 @@ impl Setup {
             Change::Counts(counts) => new.cut = Cut::ByHand(counts.clone()),
             Change::Ranks(ranks) => new.reshape(|setup| setup.ranks = *ranks),
             Change::Batch(batch) => new.batch = *batch,
+            Change::Offload(offload) => new.offload = if *offload { "host" } else { "device" },
         }
         new
     }

@@ -1,0 +1,70 @@
+//! What ranks take to do something together, counted as they really do it (`parallel/src/collectives.rs`): there are no rings or trees. In
+//! each phase a rank of N sends a part to each of the N − 1 others, one message after the other, and each message costs the whole
+//! latency of the link, in the call of whoever sends it and until whoever waits is awake. On links where messages overlap that is too much.
+
+use crate::Layer;
+use crate::sharding::ShardLevel;
+use crate::simulate::Link;
+
+/// Bytes of a number.
+const NUMBER: u64 = 4;
+
+impl Link {
+    /// Microseconds in which a rank sends so many messages, so many bytes together.
+    pub(crate) fn takes(self, messages: u64, bytes: f64) -> f64 {
+        self.latency_us * messages as f64 + bytes / self.bytes_per_us
+    }
+}
+
+/// What the replicas of a stage exchange in a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Replicas {
+    /// How many there are.
+    pub count: usize,
+    /// What they divide.
+    pub level: ShardLevel,
+    /// Micro-batches of a step.
+    pub micro_batches: usize,
+    /// Those of them whose forward pass is computed again.
+    pub again: usize,
+}
+
+impl Replicas {
+    /// Microseconds in which the replicas of a stage of these layers exchange what they have to.
+    ///
+    /// Gradients are added up and spread in one exchange for each, where ZeRO divides less than gradients: each of the N owns ⌈n/N⌉ of the
+    /// stage's n numbers and sends as many to each other one. Divided gradients (ZeRO 2) are added up layer by layer, after each
+    /// micro-batch: for each piece of a layer that lies on one rank there is a message, and who has nothing to add up does not
+    /// wait. Divided parameters (ZeRO 3) are gathered layer by layer for each pass, and everybody waits for whoever holds the layer, which
+    /// lies on few of them: each of these sends its piece of it N − 1 times.
+    pub(crate) fn exchange_us(self, layers: &[Layer], link: Link) -> f64 {
+        let (ranks, others) = (self.count as u64, (self.count as u64).saturating_sub(1));
+        let numbers: u64 = layers.iter().map(|layer| layer.parameters).sum();
+        if others == 0 || numbers == 0 {
+            return 0.0;
+        }
+        let to_all = |part: u64| link.takes(others, (NUMBER * others * part) as f64);
+        let shard = numbers.div_ceil(ranks);
+        if self.level < ShardLevel::Gradients {
+            return 2.0 * to_all(shard);
+        }
+        let (mut start, mut pieces, mut gathered_us) = (0, 0, 0.0);
+        for layer in layers.iter().filter(|layer| layer.parameters > 0) {
+            // Of a layer that begins somewhere in a shard: what lies in that one, and in those behind it.
+            let first = layer.parameters.min(shard - start % shard);
+            let behind = layer.parameters - first;
+            pieces += 1 + behind.div_ceil(shard);
+            gathered_us += to_all(first.max(behind.min(shard)));
+            start += layer.parameters;
+        }
+        // A rank sends all pieces but its own, of which it has one at least.
+        let reduced_us = link.takes(pieces - 1, (NUMBER * others * shard) as f64);
+        let times = |count: usize| count as f64;
+        times(self.micro_batches) * reduced_us
+            + if self.level == ShardLevel::Parameters {
+                times(2 * self.micro_batches + self.again) * gathered_us
+            } else {
+                to_all(shard)
+            }
+    }
+}
