@@ -34,8 +34,8 @@ impl Replicas {
     ///
     /// Gradients are added up and spread in one exchange for each, where ZeRO divides less than gradients: each of the N owns ⌈n/N⌉ of the
     /// stage's n numbers and sends as many to each other one. Divided gradients (ZeRO 2) are added up layer by layer, after each
-    /// micro-batch: for each piece of a layer that lies on one rank there is a message, and who has nothing to add up does not
-    /// wait. Divided parameters (ZeRO 3) are gathered layer by layer for each pass, and everybody waits for whoever holds the layer, which
+    /// micro-batch: for each piece of a layer that lies on one rank there is a message from each other one, and who has nothing to add
+    /// up does not wait; the rank that sends or gets most decides. Divided parameters (ZeRO 3) are gathered layer by layer for each pass, and everybody waits for whoever holds the layer, which
     /// lies on few of them: each of these sends its piece of it N − 1 times.
     pub(crate) fn exchange_us(self, layers: &[Layer], link: Link) -> f64 {
         let (ranks, others) = (self.count as u64, (self.count as u64).saturating_sub(1));
@@ -49,16 +49,23 @@ impl Replicas {
             return 2.0 * to_all(shard);
         }
         let (mut start, mut pieces, mut gathered_us) = (0, 0, 0.0);
+        // Layers that have a piece in the shard where the last one ended, and the most of any shard.
+        let (mut here, mut most) = (0, 0);
         for layer in layers.iter().filter(|layer| layer.parameters > 0) {
             // Of a layer that begins somewhere in a shard: what lies in that one, and in those behind it.
             let first = layer.parameters.min(shard - start % shard);
             let behind = layer.parameters - first;
             pieces += 1 + behind.div_ceil(shard);
             gathered_us += to_all(first.max(behind.min(shard)));
+            here = if start % shard == 0 { 1 } else { here + 1 };
+            most = here.max(most);
+            if behind > 0 {
+                here = 1;
+            }
             start += layer.parameters;
         }
-        // A rank sends all pieces but its own, of which it has one at least.
-        let reduced_us = link.takes(pieces - 1, (NUMBER * others * shard) as f64);
+        // A rank sends all pieces but its own, of which it has one at least, and gets its own from all others.
+        let reduced_us = link.takes((pieces - 1).max(most * others), (NUMBER * others * shard) as f64);
         let times = |count: usize| count as f64;
         times(self.micro_batches) * reduced_us
             + if self.level == ShardLevel::Parameters {
