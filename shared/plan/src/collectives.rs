@@ -32,11 +32,11 @@ pub(crate) struct Replicas {
 impl Replicas {
     /// Microseconds in which the replicas of a stage of these layers exchange what they have to.
     ///
-    /// Gradients are added up and spread in one exchange for each, where ZeRO divides less than gradients: each of the N owns ⌈n/N⌉ of the
-    /// stage's n numbers and sends as many to each other one. Divided gradients (ZeRO 2) are added up layer by layer, after each
+    /// Where gradients are not divided (ZeRO 0 and 1) there are two phases: each of the N owns ⌈n/N⌉ of the stage's n numbers, gets these
+    /// gradients from each other one, and sends each their sums or the moved numbers. Divided gradients (ZeRO 2) are added up layer by layer, after each
     /// micro-batch: for each piece of a layer that lies on one rank there is a message from each other one, and who has nothing to add
-    /// up does not wait; the rank that sends or gets most decides. Divided parameters (ZeRO 3) are gathered layer by layer for each pass, and everybody waits for whoever holds the layer, which
-    /// lies on few of them: each of these sends its piece of it N − 1 times.
+    /// up does not wait; the rank that sends or gets most decides. Divided parameters (ZeRO 3) are gathered layer by layer for each
+    /// pass, and everybody waits for whoever holds the layer, which lies on few of them: each of these sends its piece of it N − 1 times.
     pub(crate) fn exchange_us(self, layers: &[Layer], link: Link) -> f64 {
         let (ranks, others) = (self.count as u64, (self.count as u64).saturating_sub(1));
         let numbers: u64 = layers.iter().map(|layer| layer.parameters).sum();
