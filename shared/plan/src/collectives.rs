@@ -48,16 +48,16 @@ impl Replicas {
         if self.level < ShardLevel::Gradients {
             return 2.0 * to_all(shard);
         }
-        let (mut start, mut pieces, mut gathered_us) = (0, 0, 0.0);
+        let (mut start, mut pieces, mut gathered_us) = (0_u64, 0_u64, 0.0);
         // Layers that have a piece in the shard where the last one ended, and the most of any shard.
-        let (mut here, mut most) = (0, 0);
+        let (mut here, mut most) = (0_u64, 0_u64);
         for layer in layers.iter().filter(|layer| layer.parameters > 0) {
             // Of a layer that begins somewhere in a shard: what lies in that one, and in those behind it.
             let first = layer.parameters.min(shard - start % shard);
             let behind = layer.parameters - first;
             pieces += 1 + behind.div_ceil(shard);
             gathered_us += to_all(first.max(behind.min(shard)));
-            here = if start % shard == 0 { 1 } else { here + 1 };
+            here = if start.is_multiple_of(shard) { 1 } else { here + 1 };
             most = here.max(most);
             if behind > 0 {
                 here = 1;
