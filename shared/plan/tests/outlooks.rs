@@ -414,7 +414,7 @@ proptest! {
 
 #[test]
 fn an_update_takes_what_its_bytes_take_of_the_memory() {
-    // Burn's Adam goes over its rows in thirteen operations, of which three have two rows to read.
+    // Burn's Adam goes over its rows in thirteen operations, of which four have two rows to read.
     let all = [OptimizerState::None, OptimizerState::OneMoment, OptimizerState::TwoMoments];
     assert_eq!(all.map(OptimizerState::moved_bytes), [20, 48, 120]);
     // 11 GB/s at 50 GFLOP/s.
