@@ -89,6 +89,8 @@ fn the_bytes_sent_are_those_that_the_plan_foretells() {
     for counters in counters {
         assert_eq!(counters.sent_bytes, foretold.total());
         assert_eq!(counters.received_bytes, foretold.total());
+        // Two phases, in each a message to each other rank: what the plan counts latencies of.
+        assert_eq!(counters.sent, 2 * (ranks as u64 - 1));
     }
 }
 
