@@ -73,17 +73,18 @@ pub(crate) fn failure(events: &[RunEvent]) -> (FailureCode, String) {
     }
 }
 
-/// Whether ranks can be had here; says why not.
+/// Whether ranks can be had here; says why not. `make mpi-test` sets `RECSPEED_EXPECT_MPI` once it has seen to it that they can.
 pub(crate) fn can() -> bool {
-    if !cfg!(feature = "mpi") {
-        eprintln!("skipped: the worker is built without the feature mpi");
-        return false;
-    }
-    let found = Command::new("mpirun").arg("--version").output().is_ok();
-    if !found {
-        eprintln!("skipped: there is no mpirun");
-    }
-    found
+    let why_not = if !cfg!(feature = "mpi") {
+        "the worker is built without the feature mpi"
+    } else if Command::new("mpirun").arg("--version").output().is_err() {
+        "there is no mpirun"
+    } else {
+        return true;
+    };
+    assert!(std::env::var_os("RECSPEED_EXPECT_MPI").is_none(), "MPI is expected here, and {why_not}");
+    eprintln!("skipped: {why_not}");
+    false
 }
 
 /// A file that the kernel has of a process; `None` once it has ended.
