@@ -77,55 +77,52 @@ pub fn verdict(found: &Bottleneck, strategy: &Strategy, outlook: &Outlook) -> St
         }
     };
     let fullest = outlook.fullest().1;
-    match &found.remedy {
-        Some(remedy) => {
-            let now = outlook.simulation.total_us;
-            let effect = match found.limit {
-                Limit::Memory { rank, bytes: held, room } => {
-                    let then = if rank.is_some() { remedy.bytes } else { remedy.together };
-                    let saved = format!("{} less", bytes(held.saturating_sub(then)));
-                    let enough = if then > room { ", still too much" } else { "" };
-                    let pace = match remedy.step_us / now - 1.0 {
-                        change if change > 0.005 => format!("; a step takes {} longer", share(change)),
-                        change if change < -0.005 => format!("; a step takes {} less", share(-change)),
-                        _ => String::new(),
-                    };
-                    format!("{} ({saved}){enough}{pace}", bytes(then))
-                }
-                limit => {
-                    let larger = matches!(remedy.change, Change::Batch(_));
-                    let whole = if larger || limit == Limit::Reduction { " for as many samples" } else { "" };
-                    let more = remedy.bytes.saturating_sub(fullest);
-                    let price = if more > fullest / 50 {
-                        format!(", with {} more on the fullest rank", bytes(more))
-                    } else {
-                        String::new()
-                    };
-                    format!("{} a step instead of {}{whole}{price}", time(remedy.step_us), time(now))
-                }
-            };
-            format!("{limit} Try {}: {effect}.", change(remedy, strategy, outlook))
-        }
-        None => {
-            let left = match found.limit {
-                // What else takes less is named by whoever knows the network.
-                Limit::Memory { rank: None, .. } if alone => "Nothing that was tried is enough.",
-                Limit::Memory { .. } => "Use more ranks, smaller micro-batches or a smaller model.",
-                Limit::Computation => "More ranks or faster ones are what is left.",
-                Limit::Sharing => {
-                    "Wider layers, larger micro-batches, fewer ranks that share them or a faster link are what is left."
-                }
-                Limit::Tables => "Narrower rows, smaller batches or a faster link are what is left.",
-                Limit::Reduction => "Larger batches, fewer replicas or a faster link are what is left.",
-                Limit::Update => "Larger batches or plain gradient descent are what is left.",
-                // Only what was planned is known not to help.
-                Limit::Bubble | Limit::Imbalance { .. } | Limit::Messages => {
-                    "Nothing that was tried helps, fits and can be set: other schedules, more and fewer micro-batches, \
+    if let Some(remedy) = &found.remedy {
+        let now = outlook.simulation.total_us;
+        let effect = match found.limit {
+            Limit::Memory { rank, bytes: held, room } => {
+                let then = if rank.is_some() { remedy.bytes } else { remedy.together };
+                let saved = format!("{} less", bytes(held.saturating_sub(then)));
+                let enough = if then > room { ", still too much" } else { "" };
+                let pace = match remedy.step_us / now - 1.0 {
+                    change if change > 0.005 => format!("; a step takes {} longer", share(change)),
+                    change if change < -0.005 => format!("; a step takes {} less", share(-change)),
+                    _ => String::new(),
+                };
+                format!("{} ({saved}){enough}{pace}", bytes(then))
+            }
+            limit => {
+                let larger = matches!(remedy.change, Change::Batch(_));
+                let whole = if larger || limit == Limit::Reduction { " for as many samples" } else { "" };
+                let more = remedy.bytes.saturating_sub(fullest);
+                let price = if more > fullest / 50 {
+                    format!(", with {} more on the fullest rank", bytes(more))
+                } else {
+                    String::new()
+                };
+                format!("{} a step instead of {}{whole}{price}", time(remedy.step_us), time(now))
+            }
+        };
+        format!("{limit} Try {}: {effect}.", change(remedy, strategy, outlook))
+    } else {
+        let left = match found.limit {
+            // What else takes less is named by whoever knows the network.
+            Limit::Memory { rank: None, .. } if alone => "Nothing that was tried is enough.",
+            Limit::Memory { .. } => "Use more ranks, smaller micro-batches or a smaller model.",
+            Limit::Computation => "More ranks or faster ones are what is left.",
+            Limit::Sharing => {
+                "Wider layers, larger micro-batches, fewer ranks that share them or a faster link are what is left."
+            }
+            Limit::Tables => "Narrower rows, smaller batches or a faster link are what is left.",
+            Limit::Reduction => "Larger batches, fewer replicas or a faster link are what is left.",
+            Limit::Update => "Larger batches or plain gradient descent are what is left.",
+            // Only what was planned is known not to help.
+            Limit::Bubble | Limit::Imbalance { .. } | Limit::Messages => {
+                "Nothing that was tried helps, fits and can be set: other schedules, more and fewer micro-batches, \
                      borders equal in time, half the ranks. A larger batch may help."
-                }
-            };
-            format!("{limit} {left}")
-        }
+            }
+        };
+        format!("{limit} {left}")
     }
 }
 

@@ -213,19 +213,19 @@ impl Studies {
         match child::make(program, (name, lab.data_home()), &arguments, grace, cancel, hear).await {
             End::Stopped => stopped(),
             End::Failed(cause) => failed(cause),
-            End::Report(text) => match serde_json::from_slice::<StudyReport>(&text) {
-                Err(error) => failed(format!("The study wrote a report that cannot be read ({error}).")),
-                Ok(_) => {
-                    let kept = kept.clone();
-                    // Whoever keeps a report at the same moment is waited for.
-                    let put = move || kept.put_report(name, &text, before.as_deref());
-                    let put = tokio::task::spawn_blocking(put).await;
-                    match put.map_err(std::io::Error::from).flatten() {
-                        Ok(()) => (StudyStatus::Finished, None),
-                        Err(error) => failed(format!("Its report cannot be kept ({error}).")),
-                    }
+            End::Report(text) => {
+                if let Err(error) = serde_json::from_slice::<StudyReport>(&text) {
+                    return failed(format!("The study wrote a report that cannot be read ({error})."));
                 }
-            },
+                let kept = kept.clone();
+                // Whoever keeps a report at the same moment is waited for.
+                let put = move || kept.put_report(name, &text, before.as_deref());
+                let put = tokio::task::spawn_blocking(put).await;
+                match put.map_err(std::io::Error::from).flatten() {
+                    Ok(()) => (StudyStatus::Finished, None),
+                    Err(error) => failed(format!("Its report cannot be kept ({error}).")),
+                }
+            }
         }
     }
 

@@ -63,12 +63,11 @@ pub(super) fn meaning(report: &StudyReport) -> Option<Difference> {
 pub(super) fn say_anew(report: &mut StudyReport) {
     let Some(now) = meaning(report) else { return };
     let differences = &mut report.differences;
-    match differences.iter_mut().find(|difference| difference.heading == ERRORS) {
-        Some(before) => *before = now,
-        None => {
-            let place = differences.iter().position(|difference| difference.heading == EPOCHS);
-            differences.insert(place.unwrap_or(differences.len()), now);
-        }
+    if let Some(before) = differences.iter_mut().find(|difference| difference.heading == ERRORS) {
+        *before = now;
+    } else {
+        let place = differences.iter().position(|difference| difference.heading == EPOCHS);
+        differences.insert(place.unwrap_or(differences.len()), now);
     }
 }
 
@@ -215,16 +214,16 @@ mod tests {
 
     #[test]
     fn a_study_says_that_errors_are_those_of_one_number_and_what_they_show_then() {
-        let said = |errors: &[f64], epochs: u32| {
+        let of = |errors: &[f64], epochs: u32| {
             let rows: Vec<Row> = errors.iter().map(|&error| ran(error, epochs)).collect();
-            self::said(&rows).expect("runs tell")
+            said(&rows).expect("runs tell")
         };
         for (errors, least, less) in [
             (&[0.41, 0.42][..], "0.4100", "no less"),
             (&[0.4][..], "0.4000", "no less"),
             (&[0.42, 0.399][..], "0.3990", "hardly less"),
         ] {
-            let text = said(errors, 1);
+            let text = of(errors, 1);
             let says = format!(
                 "the share of liked ones among the ratings to learn from, has an RMSE of 0.4000 on the same test rows by the same code; \
                  the lowest of a network here is {least}. After 1 epoch of 8,000 made-up ratings, the network errs {less} than that number, \
@@ -232,13 +231,13 @@ mod tests {
             );
             assert!(text.contains(&says) && text.ends_with("and not that the network recommends well."), "{text}");
         }
-        let learnt = said(&[0.3, 0.31], 20);
+        let learnt = of(&[0.3, 0.31], 20);
         assert!(learnt.contains("After 20 epochs of 8,000 made-up ratings, the network errs 25.0 % less "), "{learnt}");
         assert!(!learnt.contains("recommends well"), "{learnt}");
-        assert_eq!(self::said(&silent()), None);
+        assert_eq!(said(&silent()), None);
         let mut of_stars = ran(0.4, 1);
         of_stars.spec.recommender = RecommenderSpec::new("mlp");
-        let text = self::said(&[of_stars]).expect("a run tells");
+        let text = said(&[of_stars]).expect("a run tells");
         assert!(
             text.starts_with("One number for everybody, the mean of the ratings to learn from, has an RMSE"),
             "{text}"

@@ -9,12 +9,15 @@ use super::row::Measured;
 /// Why a row has no number that no command has asked for so far.
 const NOT_YET: &str = "not measured yet";
 
+/// The command that measures the rows of these names.
+type Command = Box<dyn Fn(&[&str]) -> String>;
+
 /// All rows of a study, of which a part measures some.
 pub(super) struct Rest {
     /// The study's report before anything is measured.
     nothing: StudyReport,
-    /// The command that measures the rows of these names, in the order of the study.
-    command: Box<dyn Fn(&[&str]) -> String>,
+    /// Is asked with names in the order of the study.
+    command: Command,
 }
 
 impl Rest {
