@@ -1,7 +1,7 @@
 //! What fully connected layers cost, counted instead of measured.
 
 use crate::simulate::Link;
-use crate::{Duration, Exchanged, Layer};
+use crate::{Duration, Exchanged, Layer, Tape};
 
 /// How fast a rank computes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,6 +52,7 @@ pub fn dense(inputs: u64, outputs: u64, speed: Speed) -> Layer {
         output_bytes: NUMBER * outputs,
         reads_in_place: false,
         exchanged: Exchanged::default(),
+        tape: Tape::default(),
     }
 }
 

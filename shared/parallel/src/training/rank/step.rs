@@ -173,6 +173,13 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         self.strategy.partition.layers(trip.schedule.stage(self.place.stage, cell.chunk))
     }
 
+    /// Bytes that a stage keeps of a micro-batch from its forward pass on.
+    fn kept_bytes(&self, trip: &Trip<'_>, cell: Cell) -> u64 {
+        let (model, layers, rows) = (trip.model(cell), self.layers_of(trip, cell), trip.rows(cell));
+        let lends = self.stages[cell.chunk].lends();
+        bytes::<F>(if lends { model.kept_of_lent(layers, rows) } else { model.kept(layers, rows) })
+    }
+
     async fn forward(&mut self, cell: Cell, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         let (mut pass, kept) = self.begin(cell, trip);
         self.go_through(cell, pass.as_mut(), trip).await?;
@@ -213,7 +220,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             let bytes = bytes::<F>(kept.dims().iter().product());
             Flight { pass: None, input: Some(kept), slope, bytes }
         } else {
-            Flight { pass: Some(pass), input: None, slope, bytes: kept_bytes::<F>(trip, cell, layers) }
+            Flight { pass: Some(pass), input: None, slope, bytes: self.kept_bytes(trip, cell) }
         };
         self.meter.ledger.take(Account::Activations, flight.bytes);
         trip.cells.begin(cell, flight);
@@ -245,7 +252,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     async fn again(&mut self, cell: Cell, input: Tensor<2>, trip: &mut Trip<'_>) -> Result<(), TrainError> {
         let layers = self.layers_of(trip, cell);
         let held = bytes::<F>(input.dims().iter().product());
-        let more = kept_bytes::<F>(trip, cell, layers.clone()).saturating_sub(held);
+        let more = self.kept_bytes(trip, cell).saturating_sub(held);
         self.meter.ledger.take(Account::Activations, more);
         let begun = self.all.now_us();
         let mut pass = trip.model(cell).begin(layers, input);
@@ -264,7 +271,7 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         if let Some(input) = trip.cells.get(cell).input.take() {
             Box::pin(self.again(cell, input, trip)).await?;
         }
-        let (model, looks_up) = (trip.model(cell), self.tables.is_some());
+        let (model, rows, looks_up) = (trip.model(cell), trip.rows(cell), self.tables.is_some());
         let flight = trip.cells.get(cell);
         let slope = flight.slope.take().expect("the loss or the stage after has said how");
         let pass = flight.pass.as_mut().expect("computed, or computed again above");
@@ -276,7 +283,8 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
                 let all = Box::pin(sharers::gathered::<T, F>(&self.sharers, &own, count, &mut self.meter)).await?;
                 pass.gathered(layer, all);
             }
-            let bytes = stage.gathered_bytes(layer);
+            let made_again = if stage.lends() { made_again::<F>(model, layer, rows) } else { 0 };
+            let bytes = stage.gathered_bytes(layer) + made_again;
             self.meter.ledger.take(Account::Transient, bytes);
             let weights = match stage.weights(layer) {
                 Some(weights) => weights,
@@ -391,9 +399,10 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
     }
 }
 
-/// Bytes that a stage keeps of a micro-batch.
-fn kept_bytes<F>(trip: &Trip<'_>, cell: Cell, layers: Range<usize>) -> u64 {
-    bytes::<F>(trip.model(cell).kept(layers, trip.rows(cell)))
+/// Bytes of what the way back of a layer makes again, because the layer's numbers were lent to the forward pass.
+fn made_again<F>(model: &dyn Model, layer: usize, rows: usize) -> u64 {
+    let (whole, kept) = (model.kept(layer..layer + 1, rows), model.kept_of_lent(layer..layer + 1, rows));
+    bytes::<F>(whole.saturating_sub(kept))
 }
 
 fn tag(trip: &Trip<'_>, (stage, micro_batch, forward): (usize, usize, bool)) -> Tag {
