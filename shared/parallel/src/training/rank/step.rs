@@ -101,15 +101,25 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
             looked,
         };
         for &instruction in list.list(own) {
-            // Nobody looks at the clock of a step that is not told.
-            let start_us = self.meter.timeline.is_some().then(|| self.all.now_us());
+            let begun = self.clock();
             self.carry_out(instruction, batch, &mut trip).await?;
-            let again_us = std::mem::take(&mut self.meter.again_us);
-            if let (Some(timeline), Some(start_us)) = (&mut self.meter.timeline, start_us) {
-                timeline.push(Done { instruction, start_us, end_us: self.all.now_us(), again_us });
+            let (ended, again_us) = (self.clock(), std::mem::take(&mut self.meter.again_us));
+            if let (Some(timeline), Some((start_us, end_us))) = (&mut self.meter.timeline, begun.zip(ended)) {
+                timeline.push(Done { instruction, start_us, end_us, again_us });
             }
         }
         Ok(trip.loss)
+    }
+
+    /// The time in a step that is told, once the device has done what it was given: a GPU is given kernels, and
+    /// computes them when it comes to them. `None` in other steps, which wait for nothing.
+    fn clock(&self) -> Option<u64> {
+        self.meter.timeline.as_ref()?;
+        // A tab may not wait for a device, and has none to wait for: flex computes on the thread that calls it. A
+        // device that has failed says so where its numbers are read next, as in a step that is not told.
+        #[cfg(not(target_arch = "wasm32"))]
+        let _ = self.device.sync();
+        Some(self.all.now_us())
     }
 
     async fn carry_out(
@@ -254,10 +264,10 @@ impl<T: Transport, F: Number> Rank<'_, T, F> {
         let held = bytes::<F>(input.dims().iter().product());
         let more = self.kept_bytes(trip, cell).saturating_sub(held);
         self.meter.ledger.take(Account::Activations, more);
-        let begun = self.all.now_us();
+        let begun = self.clock();
         let mut pass = trip.model(cell).begin(layers, input);
         self.go_through(cell, pass.as_mut(), trip).await?;
-        self.meter.again_us = self.all.now_us().saturating_sub(begun);
+        self.meter.again_us = self.clock().zip(begun).map_or(0, |(ended, begun)| ended.saturating_sub(begun));
         let flight = trip.cells.get(cell);
         flight.bytes += more;
         flight.pass = Some(pass);
